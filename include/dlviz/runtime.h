@@ -1,0 +1,58 @@
+/* dlviz/runtime.h - the process-wide settings: threads, memory, log, instruction set. */
+#ifndef DLVIZ_RUNTIME_H
+#define DLVIZ_RUNTIME_H
+
+#include <dlviz/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Sets how many threads the library computes with, the calling one included: 1 to 256, or 0 for
+ *  one a processor that this process may run on (the default, unless the environment variable
+ *  DLVIZ_NUM_THREADS says otherwise). Results do not depend on it. Any thread may call; work under
+ *  way goes on with the number it started with.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
+DLVIZ_API dlviz_status dlviz_set_num_threads(int threads);
+
+/** How many threads the next computation uses. */
+DLVIZ_API int dlviz_num_threads(void);
+
+/** Replaces malloc and free for everything the library allocates from now on.
+ *  @param allocate returns at least `size` bytes aligned as malloc aligns, or NULL
+ *  @param release  frees what `allocate` returned; never called with NULL
+ *  @param user     handed to both
+ *  Both NULL puts malloc and free back; one NULL is DLVIZ_ERROR_INVALID_ARGUMENT. Call it before
+ *  the library holds any memory: a block is released by the function in force when it is freed.
+ *  Both functions may be called from several threads at once. Memory that zlib, cairo, jansson and
+ *  BLAS use inside is not covered. */
+DLVIZ_API dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, void *user),
+                                           void (*release)(void *block, void *user), void *user);
+
+typedef enum dlviz_log_level {
+    DLVIZ_LOG_DEBUG = 0,
+    DLVIZ_LOG_INFO = 1,
+    DLVIZ_LOG_WARNING = 2
+} dlviz_log_level;
+
+/** Receives one line of the library's log, without a newline; may be called from any thread. */
+typedef void (*dlviz_log_fn)(dlviz_log_level level, const char *message, void *user);
+
+/** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. */
+DLVIZ_API void dlviz_set_log(dlviz_log_fn log, void *user);
+
+/** The instruction set the kernels use: "generic", "avx2", "avx512" or "neon". The best one the
+ *  machine has, unless the environment variable DLVIZ_ISA names another; a name that is unknown or
+ *  that the machine lacks is reported to the log and ignored. A static string. */
+DLVIZ_API const char *dlviz_isa(void);
+
+/** The BLAS in use, e.g. "OpenBLAS 0.3.21 Haswell (pthreads)". A static string. */
+DLVIZ_API const char *dlviz_blas(void);
+
+/** Frees text or arrays that a dlviz function handed to the caller as such; NULL is allowed. */
+DLVIZ_API void dlviz_free(void *block);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

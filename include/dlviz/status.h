@@ -1,0 +1,45 @@
+/* dlviz/status.h - what a call returns, and the sentence that explains a failure. */
+#ifndef DLVIZ_STATUS_H
+#define DLVIZ_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define DLVIZ_API __attribute__((visibility("default")))
+#else
+#define DLVIZ_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The outcome of a call. Zero is success; values are stable across versions. */
+typedef enum dlviz_status {
+    DLVIZ_OK = 0,
+    DLVIZ_ERROR_INVALID_ARGUMENT = 1, /**< an argument is NULL or outside what is accepted */
+    DLVIZ_ERROR_SHAPE = 2,            /**< shapes or element types do not fit together */
+    DLVIZ_ERROR_OUT_OF_MEMORY = 3,    /**< an allocation failed, or a size overflowed */
+    DLVIZ_ERROR_IO = 4,               /**< the operating system refused to read or write */
+    DLVIZ_ERROR_FORMAT = 5,           /**< a file's contents are not what they should be */
+    DLVIZ_ERROR_NOT_FOUND = 6,        /**< no layer, parameter or entry has that name */
+    DLVIZ_ERROR_STATE = 7,            /**< the handle is not ready for this call */
+    DLVIZ_ERROR_NUMERIC = 8,          /**< NaN, infinity, or a solver that did not converge */
+    DLVIZ_ERROR_UNSUPPORTED = 9,      /**< this build or this machine cannot do it */
+    DLVIZ_CANCELLED = 10              /**< a callback asked to stop */
+} dlviz_status;
+
+/** A short English name of a status, e.g. "invalid argument". A static string, never NULL. */
+DLVIZ_API const char *dlviz_status_name(dlviz_status status);
+
+/** The sentence that explains the calling thread's most recent failure: which argument, the value
+ *  it had, what would be accepted. Empty when nothing failed yet; successful calls leave it alone.
+ *  Valid until the same thread's next failing call. Never NULL. */
+DLVIZ_API const char *dlviz_last_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

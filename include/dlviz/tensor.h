@@ -1,0 +1,102 @@
+/* dlviz/tensor.h - dense arrays of any rank: create, look inside, view, read and write .npy. */
+#ifndef DLVIZ_TENSOR_H
+#define DLVIZ_TENSOR_H
+
+#include <dlviz/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A dense, row-major (C order), contiguous array. Tensors that are views share their storage,
+ *  which lives until the last of them is destroyed. Reading one tensor from several threads is
+ *  safe; writing its elements while others read is the caller's to prevent. */
+typedef struct dlviz_tensor dlviz_tensor;
+
+typedef enum dlviz_dtype {
+    DLVIZ_FLOAT32 = 0,
+    DLVIZ_UINT8 = 1,
+    DLVIZ_INT64 = 2
+} dlviz_dtype;
+
+/** The most dimensions a tensor may have. */
+#define DLVIZ_MAX_DIMS 8
+
+/** Bytes of one element: 4, 1 or 8; 0 for a value that is no dtype. */
+DLVIZ_API size_t dlviz_dtype_size(dlviz_dtype dtype);
+/** "float32", "uint8" or "int64". A static string. */
+DLVIZ_API const char *dlviz_dtype_name(dlviz_dtype dtype);
+
+/** Creates a tensor filled with zeros.
+ *  @param out   receives the tensor, NULL on failure; free it with dlviz_tensor_destroy
+ *  @param ndim  0 (a single number) to DLVIZ_MAX_DIMS
+ *  @param dims  ndim sizes, each 0 or more; may be NULL when ndim is 0
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY (also when the size
+ *  overflows). Any thread may call. */
+DLVIZ_API dlviz_status dlviz_tensor_create(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
+                                           const int64_t *dims);
+
+/** As dlviz_tensor_create, filled with a copy of the elements at `data` (row-major). */
+DLVIZ_API dlviz_status dlviz_tensor_from_data(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
+                                              const int64_t *dims, const void *data);
+
+/** Makes a tensor of the caller's own memory without copying it.
+ *  @param data     row-major elements, aligned for the dtype; must stay valid while the tensor or a
+ *                  view of it lives
+ *  @param release  called once with (data, user) when the last of them is destroyed, or NULL;
+ *                  not called when this function fails */
+DLVIZ_API dlviz_status dlviz_tensor_wrap(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
+                                         const int64_t *dims, void *data,
+                                         void (*release)(void *data, void *user), void *user);
+
+/** Destroys the handle, and the storage with the last handle on it. NULL is allowed. */
+DLVIZ_API void dlviz_tensor_destroy(dlviz_tensor *tensor);
+
+DLVIZ_API dlviz_dtype dlviz_tensor_dtype(const dlviz_tensor *tensor);
+DLVIZ_API int dlviz_tensor_ndim(const dlviz_tensor *tensor);
+/** The ndim sizes; valid as long as the tensor. */
+DLVIZ_API const int64_t *dlviz_tensor_dims(const dlviz_tensor *tensor);
+/** The size of one dimension; a negative axis counts from the last (-1). 0 for an axis that does
+ *  not exist. */
+DLVIZ_API int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis);
+/** The number of elements. */
+DLVIZ_API int64_t dlviz_tensor_size(const dlviz_tensor *tensor);
+
+/** The elements, row-major, 64-byte aligned when the library allocated them. Owned by the tensor. */
+DLVIZ_API void *dlviz_tensor_data(dlviz_tensor *tensor);
+DLVIZ_API const void *dlviz_tensor_const_data(const dlviz_tensor *tensor);
+/** The elements as float, or NULL when the dtype is not DLVIZ_FLOAT32. */
+DLVIZ_API float *dlviz_tensor_float(dlviz_tensor *tensor);
+DLVIZ_API const float *dlviz_tensor_const_float(const dlviz_tensor *tensor);
+
+/** A view with another shape of the same number of elements. One size may be -1: it is inferred.
+ *  Returns DLVIZ_ERROR_SHAPE when the numbers of elements differ. */
+DLVIZ_API dlviz_status dlviz_tensor_reshape(const dlviz_tensor *tensor, int ndim,
+                                            const int64_t *dims, dlviz_tensor **view);
+
+/** A view of the entries first … first + count − 1 of the first dimension. */
+DLVIZ_API dlviz_status dlviz_tensor_slice(const dlviz_tensor *tensor, int64_t first, int64_t count,
+                                          dlviz_tensor **view);
+
+/** A copy with storage of its own. */
+DLVIZ_API dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy);
+
+/** A copy with another element type. Values are converted as C converts them, except that a value
+ *  which the target type cannot hold (NaN included) is DLVIZ_ERROR_NUMERIC. */
+DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
+                                            dlviz_tensor **converted);
+
+/** Reads a NumPy .npy file (format versions 1 to 3, C or Fortran order, either byte order; float32,
+ *  uint8, int64; float64 and other integers are converted when every value fits). Trailing bytes
+ *  are an error. Returns DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT, DLVIZ_ERROR_UNSUPPORTED,
+ *  DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_tensor_read_npy(const char *path, dlviz_tensor **tensor);
+
+/** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`, then
+ *  renamed, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
+DLVIZ_API dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

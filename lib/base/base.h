@@ -1,0 +1,75 @@
+/* base/base.h - what every room may use: failures, memory, checked sizes, log, text. */
+#ifndef DLZ_BASE_H
+#define DLZ_BASE_H
+
+#include <dlviz/runtime.h>
+#include <dlviz/status.h>
+
+#define DLZ_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#define DLZ_ALIGNMENT 64
+
+/* Records the sentence for dlviz_last_error() and returns `status`, so that a function can end with
+ * `return dlz_fail(...)`. The arguments may point into the present message. */
+dlviz_status dlz_fail(dlviz_status status, const char *format, ...) DLZ_PRINTF(2, 3);
+/* As dlz_fail, with the present message appended after ": ": adds context on the way out. */
+dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_PRINTF(2, 3);
+/* Fails with DLVIZ_ERROR_OUT_OF_MEMORY, naming what the memory was for. */
+dlviz_status dlz_fail_memory(const char *what, size_t bytes);
+/* Fails with DLVIZ_ERROR_IO: "<action> '<path>': <strerror(error)>". */
+dlviz_status dlz_fail_io(const char *action, const char *path, int error);
+
+/* Memory: 64-byte aligned, from the replaceable allocator, NULL when there is none (the message is
+ * the caller's to set). A size of 0 gives a valid block. */
+void *dlz_alloc(size_t size);
+void *dlz_alloc_zero(size_t size);
+/* count x size bytes; NULL on overflow too. */
+void *dlz_alloc_array(size_t count, size_t size);
+void *dlz_alloc_array_zero(size_t count, size_t size);
+/* The old block stays valid when NULL is returned. */
+void *dlz_realloc_array(void *block, size_t count, size_t size);
+void dlz_free(void *block);
+char *dlz_strdup(const char *text);
+/* printf into a new string, NULL when out of memory. */
+char *dlz_format(const char *format, ...) DLZ_PRINTF(1, 2);
+
+/* true when the product or sum does not fit; *result is then unspecified */
+static inline bool dlz_mul_overflows(size_t a, size_t b, size_t *result) {
+    return __builtin_mul_overflow(a, b, result);
+}
+static inline bool dlz_add_overflows(size_t a, size_t b, size_t *result) {
+    return __builtin_add_overflow(a, b, result);
+}
+/* The product of ndim sizes, all >= 0; true when it does not fit an int64_t. */
+bool dlz_product_overflows(int ndim, const int64_t *dims, int64_t *product);
+
+void dlz_log(dlviz_log_level level, const char *format, ...) DLZ_PRINTF(2, 3);
+
+/* A double as text with a '.' whatever the locale; `digits` significant digits (17 is exact). NaN
+ * and infinities come out as "nan", "inf", "-inf". Returns buffer. */
+#define DLZ_NUMBER_SIZE 40
+const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
+
+static inline int64_t dlz_min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t dlz_max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t dlz_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Sets `*out` to NULL, or fails by naming the argument. */
+#define DLZ_REQUIRE_OUT(out)                                                                       \
+    do {                                                                                           \
+        if (!(out))                                                                                \
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", __func__, #out);     \
+        *(out) = NULL;                                                                             \
+    } while (0)
+#define DLZ_REQUIRE(pointer)                                                                       \
+    do {                                                                                           \
+        if (!(pointer))                                                                            \
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", __func__, #pointer); \
+    } while (0)
+#define DLZ_TRY(call)                                                                              \
+    do {                                                                                           \
+        dlviz_status dlz_try_status_ = (call);                                                     \
+        if (dlz_try_status_ != DLVIZ_OK)                                                           \
+            return dlz_try_status_;                                                                \
+    } while (0)
+
+#endif

@@ -1,0 +1,92 @@
+#include "base/base.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_SIZE 1024
+
+static _Thread_local char message[MESSAGE_SIZE];
+
+const char *dlviz_last_error(void) { return message; }
+
+const char *dlviz_status_name(dlviz_status status) {
+    switch (status) {
+    case DLVIZ_OK:
+        return "success";
+    case DLVIZ_ERROR_INVALID_ARGUMENT:
+        return "invalid argument";
+    case DLVIZ_ERROR_SHAPE:
+        return "shape mismatch";
+    case DLVIZ_ERROR_OUT_OF_MEMORY:
+        return "out of memory";
+    case DLVIZ_ERROR_IO:
+        return "input or output failed";
+    case DLVIZ_ERROR_FORMAT:
+        return "bad file format";
+    case DLVIZ_ERROR_NOT_FOUND:
+        return "not found";
+    case DLVIZ_ERROR_STATE:
+        return "wrong state";
+    case DLVIZ_ERROR_NUMERIC:
+        return "numeric failure";
+    case DLVIZ_ERROR_UNSUPPORTED:
+        return "unsupported";
+    case DLVIZ_CANCELLED:
+        return "cancelled";
+    }
+    return "unknown status";
+}
+
+/* Cuts a message that did not fit at a whole UTF-8 character and marks the cut. */
+static void mark_truncation(char *text, size_t size) {
+    size_t end = size - 4;
+    while (end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
+        end--;
+    memcpy(text + end, "...", 4);
+}
+
+static void store(const char *text, int needed) {
+    memcpy(message, text, MESSAGE_SIZE);
+    if (needed >= MESSAGE_SIZE)
+        mark_truncation(message, MESSAGE_SIZE);
+}
+
+dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
+    char text[MESSAGE_SIZE] = "";
+    va_list arguments;
+    va_start(arguments, format);
+    int needed = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    store(text, needed);
+    return status;
+}
+
+dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
+    char text[MESSAGE_SIZE] = "";
+    va_list arguments;
+    va_start(arguments, format);
+    int needed = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (needed >= 0 && needed < MESSAGE_SIZE) {
+        size_t room = sizeof text - (size_t)needed;
+        needed += snprintf(text + needed, room, ": %s", message);
+    }
+    store(text, needed);
+    return status;
+}
+
+dlviz_status dlz_fail_memory(const char *what, size_t bytes) {
+    return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
+}
+
+dlviz_status dlz_fail_io(const char *action, const char *path, int error) {
+    char reason[128];
+    /* %m is strerror() without its shared buffer, and without the two kinds of strerror_r. */
+    int saved = errno;
+    errno = error;
+    snprintf(reason, sizeof reason, "%m");
+    errno = saved;
+    return dlz_fail(DLVIZ_ERROR_IO, "%s '%s': %s", action, path, reason);
+}

@@ -1,0 +1,110 @@
+#include "support/support.h"
+#include "base/random.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static void remove_scratch(void) {
+    DIR *dir = folder[0] ? opendir(folder) : NULL;
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            remove(path);
+    }
+    closedir(dir);
+    rmdir(folder);
+}
+
+const char *scratch_folder(void) {
+    if (!folder[0]) {
+        strcpy(folder, "/tmp/dlviz-test-XXXXXX");
+        if (!mkdtemp(folder)) {
+            perror("mkdtemp");
+            exit(2);
+        }
+    }
+    return folder;
+}
+
+static const char *join(const char *directory, const char *name) {
+    static char buffers[4][1024];
+    static int next;
+    char *buffer = buffers[next++ % 4];
+    snprintf(buffer, sizeof buffers[0], "%s/%s", directory, name);
+    return buffer;
+}
+
+const char *scratch_path(const char *name) { return join(scratch_folder(), name); }
+
+const char *fixture_path(const char *name) {
+    const char *source = getenv("DLVIZ_TEST_SOURCE");
+    char directory[400];
+    snprintf(directory, sizeof directory, "%s/parity/fixtures", source ? source : "tests");
+    return join(directory, name);
+}
+
+void write_file(const char *path, const void *bytes, size_t size) {
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+const char *mnist_folder(void) {
+    static char path[512];
+    const char *given = getenv("DLVIZ_DATA_DIR"), *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    if (given && *given)
+        snprintf(path, sizeof path, "%s", given);
+    else if (cache && *cache)
+        snprintf(path, sizeof path, "%s/dlviz/mnist", cache);
+    else
+        snprintf(path, sizeof path, "%s/.cache/dlviz/mnist", home ? home : "");
+    if (access(join(path, "t10k-images-idx3-ubyte"), R_OK) == 0 ||
+        access(join(path, "t10k-images-idx3-ubyte.gz"), R_OK) == 0)
+        return path;
+    return NULL;
+}
+
+double relative_error(const float *a, const float *b, int64_t count) {
+    double difference = 0, norm = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double d = (double)a[i] - b[i];
+        difference += d * d;
+        norm += (double)b[i] * b[i];
+    }
+    return sqrt(difference) / fmax(sqrt(norm), 1e-30);
+}
+
+void fill_uniform(float *values, int64_t count, uint64_t seed) {
+    dlz_random random = dlz_random_start(seed, 99);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = 2 * dlz_random_float(&random) - 1;
+}
+
+int run_tests(const char *suite_name, const TTest *const *tests) {
+    /* The folder is made before Check forks, so that one process owns and removes it. */
+    scratch_folder();
+    Suite *suite = suite_create(suite_name);
+    for (; *tests; tests++) {
+        TCase *test_case = tcase_create((*tests)->name);
+        tcase_set_timeout(test_case, 600);
+        tcase_add_test(test_case, *tests);
+        suite_add_tcase(suite, test_case);
+    }
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    remove_scratch();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

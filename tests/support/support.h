@@ -1,0 +1,50 @@
+/* support/support.h - what every Check program of the suite shares. */
+#ifndef DLZ_TESTS_SUPPORT_H
+#define DLZ_TESTS_SUPPORT_H
+
+#include <check.h>
+#include <dlviz.h>
+
+/* Runs one suite made of the given cases (a NULL-terminated list of TTest pointers) and returns main's
+ * exit status. Each test is a Check test case of its own, with a generous time-out. */
+int run_tests(const char *suite, const TTest *const *tests);
+
+/* Asserts that the call succeeds, and shows the library's sentence when it does not. */
+#define ck_ok(call)                                                                                \
+    do {                                                                                           \
+        dlviz_status ck_status_ = (call);                                                          \
+        ck_assert_msg(ck_status_ == DLVIZ_OK, "%s: %s (%s)", #call, dlviz_last_error(),            \
+                      dlviz_status_name(ck_status_));                                              \
+    } while (0)
+
+/* Asserts that the call fails with this status and that the sentence contains `words`. */
+#define ck_fails(call, status, words)                                                              \
+    do {                                                                                           \
+        dlviz_status ck_status_ = (call);                                                          \
+        ck_assert_msg(ck_status_ == (status), "%s gave '%s' (%s), not '%s'", #call,                \
+                      dlviz_status_name(ck_status_), dlviz_last_error(),                           \
+                      dlviz_status_name(status));                                                  \
+        ck_assert_msg(strstr(dlviz_last_error(), (words)) != NULL, "%s: '%s' lacks '%s'", #call,   \
+                      dlviz_last_error(), (words));                                                \
+    } while (0)
+
+/* The folder with real MNIST ($DLVIZ_DATA_DIR, then the cache folder), or NULL when there is none: the
+ * test then says so and skips. */
+const char *mnist_folder(void);
+
+/* A folder of its own for a test's files, removed when the program ends. */
+const char *scratch_folder(void);
+/* scratch_folder()/name in a static buffer (four may be in use at once). */
+const char *scratch_path(const char *name);
+void write_file(const char *path, const void *bytes, size_t size);
+
+/* Committed fixtures: tests/parity/fixtures/name in a static buffer. */
+const char *fixture_path(const char *name);
+
+/* Relative difference in the Euclidean norm, in double: |a − b| / max(|b|, tiny). */
+double relative_error(const float *a, const float *b, int64_t count);
+
+/* Uniform in [-1, 1), a function of (seed, i) alone. */
+void fill_uniform(float *values, int64_t count, uint64_t seed);
+
+#endif
