@@ -1,0 +1,165 @@
+/* layers/op.h - how layers compute: a network runs as a list of operations on values.
+ *
+ * An operation covers one layer or several: batch norm, relu, 2 x 2 pool and dropout that follow each
+ * other are one operation ("post"), and what a post operation need not write is left pending on its
+ * value, for a convolution to apply while it loads. Inside, images are channels-last: n x height x
+ * width x channels. A vector is an image of one pixel.
+ *
+ * Time: operation i of k runs forward at time i and backward at time 2k − 1 − i. Every buffer is asked
+ * for with the first and the last time at which it is needed, and all share one block of memory. */
+#ifndef DLZ_OP_H
+#define DLZ_OP_H
+
+#include "layers/layer.h"
+
+/* How the producer of a value reads the gradient with respect to it: dy itself when z is NULL, else
+ * a[c] * g + b[c] * z + d[c] where g is dy, if relu is set only where z * scale[c] + shift[c] > 0. */
+typedef struct dlz_gradient {
+    const float *dy, *z;
+    const float *scale, *shift;
+    bool relu;
+    const float *a, *b, *d;
+} dlz_gradient;
+
+typedef struct dlz_value {
+    int64_t height, width, channels; /* of one sample */
+    float *data;
+    /* Pending: the value is data * scale[c] + shift[c], then relu if set. scale NULL: data as it is. */
+    const float *scale, *shift;
+    bool relu;
+    bool needs_gradient;
+    float *dy;             /* gradient with respect to the value, written by its consumer */
+    dlz_gradient gradient; /* as its producer reads it */
+} dlz_value;
+
+int64_t dlz_value_size(const dlz_value *value);
+
+typedef struct dlz_memory dlz_memory;
+/* Asks for `bytes` from time first to time last; *slot is set before anything runs. */
+dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int first, int last);
+/* Asks for count x size bytes of them. */
+dlviz_status dlz_memory_ask_array(dlz_memory *memory, void *slot, int64_t count, size_t size,
+                                  int first, int last);
+/* Raises what each worker's scratch block holds to at least `bytes`. */
+void dlz_memory_ask_scratch(dlz_memory *memory, size_t bytes);
+
+/* What an operation knows when it plans: the batch and when it runs. */
+typedef struct dlz_setup {
+    int64_t n;
+    bool training;
+    int forward_time, backward_time, end_time;
+    dlz_memory *memory;
+} dlz_setup;
+
+typedef struct dlz_run {
+    int64_t n;
+    bool training;
+    uint64_t seed, step;
+    int workers;
+    char *scratch; /* workers blocks of scratch_size bytes, each aligned to a cache line */
+    size_t scratch_size;
+} dlz_run;
+
+static inline void *dlz_run_scratch(const dlz_run *run, int worker) {
+    return run->scratch + (size_t)worker * run->scratch_size;
+}
+
+/* A state tensor as an operation sees it: gradient NULL when it is not trained. */
+typedef struct dlz_parameter {
+    float *value, *gradient;
+} dlz_parameter;
+
+/* Sums over pixels for the batch norm that follows, taken while the producer still has its output in
+ * cache: tiles blocks of 2 x channels: the sums of z − pivot[c] and of its square. */
+typedef struct dlz_statistics {
+    bool wanted;
+    const float *pivot;
+    int64_t tiles;
+    double *partial;
+} dlz_statistics;
+
+typedef struct dlz_batchnorm_state {
+    double eps, momentum;
+    dlz_parameter weight, bias;
+    float *running_mean, *running_var;
+    int64_t *batches_tracked;
+} dlz_batchnorm_state;
+
+/* Evaluation only: batch norm and relu that a convolution does in place of its successor. */
+typedef struct dlz_fold {
+    bool active, relu, has_batchnorm;
+    dlz_batchnorm_state batchnorm;
+    float *scale, *shift; /* planned: the finished factors */
+} dlz_fold;
+
+typedef struct dlz_op dlz_op;
+
+typedef struct dlz_op_type {
+    const char *name;
+    /* Asks for memory for setup->n samples; called again when n changes. */
+    dlviz_status (*plan)(dlz_op *op, const dlz_setup *setup);
+    void (*forward)(dlz_op *op, const dlz_run *run);
+    /* Reads out->gradient, sets the gradients of its parameters and, if in->needs_gradient, in->dy
+     * and in->gradient. */
+    void (*backward)(dlz_op *op, const dlz_run *run);
+} dlz_op_type;
+
+typedef struct dlz_post_op {
+    bool has_batchnorm, relu, pool, dropout;
+    bool pending; /* writes nothing: leaves scale, shift and relu on its output */
+    dlz_batchnorm_state batchnorm;
+    double p;
+    uint64_t stream;
+    dlz_statistics *statistics; /* of the producer, or NULL: this operation takes its own */
+    /* planned */
+    float *mean, *scale, *shift, *a, *b, *d;
+    double *sums;
+    uint8_t *codes;
+    int64_t tiles;
+} dlz_post_op;
+
+typedef struct dlz_conv2d_op {
+    const dlz_conv2d_settings *set;
+    dlz_parameter weight, bias; /* bias.value NULL: none */
+    dlz_statistics statistics;
+    dlz_fold fold;
+    /* planned */
+    int64_t rows_per_tile, groups;
+    float *matrix, *packed, *folded_bias; /* weights (kernel pixels x channels) x out_channels */
+    float *weight_sums;
+    double *bias_sums;
+} dlz_conv2d_op;
+
+typedef struct dlz_linear_op {
+    dlz_parameter weight, bias;
+} dlz_linear_op;
+
+typedef struct dlz_maxpool2d_op {
+    const dlz_maxpool2d_settings *set;
+    int32_t *winners; /* place in the input image, of each output */
+} dlz_maxpool2d_op;
+
+struct dlz_op {
+    const dlz_op_type *type;
+    dlz_value *in, *out;
+    int first_layer, last_layer; /* of the network, inclusive */
+    union {
+        dlz_post_op post;
+        dlz_conv2d_op conv2d;
+        dlz_linear_op linear;
+        dlz_maxpool2d_op maxpool2d;
+    } as;
+};
+
+extern const dlz_op_type dlz_post_op_type, dlz_conv2d_op_type, dlz_linear_op_type,
+    dlz_maxpool2d_op_type, dlz_flatten_op_type;
+
+/* scale and shift of a batch norm in evaluation mode. */
+void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
+                                   float *shift);
+
+/* The usual buffers: the output's data from the forward pass on, and the gradient of the input. */
+dlviz_status dlz_op_ask_output(dlz_op *op, const dlz_setup *setup);
+dlviz_status dlz_op_ask_input_gradient(dlz_op *op, const dlz_setup *setup);
+
+#endif

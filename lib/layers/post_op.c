@@ -1,0 +1,249 @@
+/* Batch norm, relu, 2 x 2 max pool and dropout, any of them, in one pass. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "kernels/post.h"
+#include "layers/op.h"
+
+#include <math.h>
+
+/* Numbers of z that a tile handles, at least; several small images make one tile. */
+#define TILE_SIZE 16384
+
+typedef struct post_pass {
+    const dlz_op *op;
+    const dlz_run *run;
+    dlz_post post;
+    int64_t images; /* a tile */
+} post_pass;
+
+void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
+                                   float *shift) {
+    for (int64_t c = 0; c < channels; c++) {
+        double factor =
+            (double)state->weight.value[c] / sqrt((double)state->running_var[c] + state->eps);
+        scale[c] = (float)factor;
+        shift[c] =
+            (float)((double)state->bias.value[c] - (double)state->running_mean[c] * factor);
+    }
+}
+
+static int64_t images_per_tile(const dlz_value *in) {
+    return dlz_max_i64(1, TILE_SIZE / dlz_max_i64(1, dlz_value_size(in)));
+}
+
+static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
+    dlz_post_op *post = &op->as.post;
+    dlz_memory *memory = setup->memory;
+    int64_t channels = op->in->channels;
+    int first = setup->forward_time;
+    int last = setup->training ? setup->backward_time + 1 : first + 1;
+    post->tiles = dlz_ceil_div(setup->n, images_per_tile(op->in));
+    float **factors[] = {&post->mean, &post->scale, &post->shift, &post->a, &post->b, &post->d};
+    for (size_t i = 0; i < 6; i++)
+        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], channels, sizeof(float), first, last));
+    DLZ_TRY(dlz_memory_ask_array(memory, &post->sums, post->tiles * 2 * channels, sizeof(double),
+                                 first, last));
+    dlz_memory_ask_scratch(memory, (size_t)channels * 2 * sizeof(double));
+    post->codes = NULL;
+    if (setup->training && (post->pool || post->dropout))
+        DLZ_TRY(dlz_memory_ask_array(memory, &post->codes, setup->n * dlz_value_size(op->out), 1,
+                                     first, setup->backward_time));
+    return post->pending ? DLVIZ_OK : dlz_op_ask_output(op, setup);
+}
+
+static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
+    const dlz_post_op *post = &op->as.post;
+    dlz_post settings = {.height = op->in->height,
+                         .width = op->in->width,
+                         .channels = op->in->channels,
+                         .relu = post->relu,
+                         .pool = post->pool,
+                         .keep_scale = 1};
+    if (post->has_batchnorm) {
+        settings.scale = post->scale;
+        settings.shift = post->shift;
+    }
+    if (post->dropout && run->training && post->p > 0) {
+        settings.drop_below = (uint32_t)fmin(post->p * 0x1p32, 0x1.fffffffep31);
+        settings.keep_scale = (float)(1 / (1 - post->p));
+        settings.seed = run->seed;
+        settings.stream = post->stream + (run->step << 24);
+    }
+    return settings;
+}
+
+static void tile_bounds(const post_pass *pass, int64_t tile, int64_t *first, int64_t *end) {
+    *first = tile * pass->images;
+    *end = dlz_min_i64(*first + pass->images, pass->run->n);
+}
+
+static void statistics_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const post_pass *pass = context;
+    const dlz_post_op *post = &pass->op->as.post;
+    const dlz_value *in = pass->op->in;
+    int64_t first, end, pixels = in->height * in->width;
+    tile_bounds(pass, tile, &first, &end);
+    dlz_post_kernels()->sums((end - first) * pixels, in->channels,
+                             in->data + first * pixels * in->channels, post->batchnorm.running_mean,
+                             post->sums + tile * 2 * in->channels);
+}
+
+/* Adds up partial sums in tile order. */
+static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
+    double sum = 0;
+    for (int64_t tile = 0; tile < tiles; tile++)
+        sum += partial[tile * stride + at];
+    return sum;
+}
+
+static void batch_factors(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = &op->as.post;
+    dlz_batchnorm_state *state = &post->batchnorm;
+    const dlz_value *in = op->in;
+    int64_t channels = in->channels;
+    const double *partial = post->sums;
+    int64_t tiles = post->tiles;
+    if (post->statistics) {
+        partial = post->statistics->partial;
+        tiles = post->statistics->tiles;
+    }
+    double count = (double)(run->n * in->height * in->width);
+    for (int64_t c = 0; c < channels; c++) {
+        double shifted = total(partial, tiles, 2 * channels, c) / count;
+        double square = total(partial, tiles, 2 * channels, channels + c) / count;
+        double mean = (double)state->running_mean[c] + shifted;
+        double variance = fmax(square - shifted * shifted, 0);
+        double factor = (double)state->weight.value[c] / sqrt(variance + state->eps);
+        post->mean[c] = (float)mean;
+        post->scale[c] = (float)factor;
+        post->shift[c] = (float)((double)state->bias.value[c] - mean * factor);
+        /* For the backward pass: 1 / (variance + eps). */
+        post->d[c] = (float)(1 / (variance + state->eps));
+        double unbiased = variance * count / (count - 1);
+        state->running_mean[c] += (float)(state->momentum * shifted);
+        state->running_var[c] = (float)((1 - state->momentum) * (double)state->running_var[c] +
+                                        state->momentum * unbiased);
+    }
+    ++*state->batches_tracked;
+}
+
+static void forward_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    tile_bounds(pass, tile, &first, &end);
+    uint8_t *codes = op->as.post.codes;
+    for (int64_t image = first; image < end; image++)
+        dlz_post_kernels()->forward(&pass->post, image, op->in->data + image * in_size,
+                                    op->out->data + image * out_size,
+                                    codes ? codes + image * out_size : NULL);
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = &op->as.post;
+    post_pass pass = {op, run, {0}, images_per_tile(op->in)};
+    if (post->has_batchnorm && run->training) {
+        if (!post->statistics)
+            dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
+        batch_factors(op, run);
+    } else if (post->has_batchnorm) {
+        dlz_batchnorm_running_factors(&post->batchnorm, op->in->channels, post->scale, post->shift);
+    }
+    if (post->pending) {
+        op->out->data = op->in->data;
+        if (!post->has_batchnorm)
+            for (int64_t c = 0; c < op->in->channels; c++) {
+                post->scale[c] = 1;
+                post->shift[c] = 0;
+            }
+        op->out->scale = post->scale;
+        op->out->shift = post->shift;
+        op->out->relu = post->relu;
+        return;
+    }
+    pass.post = kernel_settings(op, run);
+    dlz_parallel_for(post->tiles, run->workers, forward_tile, &pass);
+}
+
+static void sums_tile(void *context, int64_t tile, int worker) {
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    const dlz_post_op *post = &op->as.post;
+    int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    int64_t channels = op->in->channels;
+    tile_bounds(pass, tile, &first, &end);
+    double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
+    for (int64_t image = first; image < end; image++) {
+        dlz_post_kernels()->backward_sums(
+            &pass->post, op->in->data + image * in_size, op->out->dy + image * out_size,
+            post->codes ? post->codes + image * out_size : NULL, post->mean,
+            image == first ? sums : part);
+        for (int64_t c = 0; image > first && c < 2 * channels; c++)
+            sums[c] += part[c];
+    }
+}
+
+static void backward_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    const dlz_post_op *post = &op->as.post;
+    int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    tile_bounds(pass, tile, &first, &end);
+    for (int64_t image = first; image < end; image++) {
+        float *z = op->in->data + image * in_size;
+        dlz_post_kernels()->backward(&pass->post, z, op->out->dy + image * out_size,
+                                     post->codes ? post->codes + image * out_size : NULL, post->a,
+                                     post->b, post->d, z);
+    }
+}
+
+/* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
+ * dz = weight/sigma * (g - S1/count - (z - mean) S2 / (count sigma^2)). */
+static void gradient_factors(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = &op->as.post;
+    dlz_batchnorm_state *state = &post->batchnorm;
+    int64_t channels = op->in->channels;
+    double count = (double)(run->n * op->in->height * op->in->width);
+    for (int64_t c = 0; c < channels; c++) {
+        double first = total(post->sums, post->tiles, 2 * channels, c);
+        double second = total(post->sums, post->tiles, 2 * channels, channels + c);
+        double precision = (double)post->d[c], factor = (double)post->scale[c];
+        state->bias.gradient[c] = (float)first;
+        state->weight.gradient[c] = (float)(second * sqrt(precision));
+        double slope = -factor * precision * second / count;
+        post->a[c] = (float)factor;
+        post->b[c] = (float)slope;
+        post->d[c] = (float)(-factor * first / count - slope * (double)post->mean[c]);
+    }
+}
+
+static void backward(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = &op->as.post;
+    dlz_value *in = op->in;
+    post_pass pass = {op, run, kernel_settings(op, run), images_per_tile(in)};
+    if (post->has_batchnorm) {
+        dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
+        gradient_factors(op, run);
+    } else {
+        for (int64_t c = 0; c < in->channels; c++) {
+            post->a[c] = 1;
+            post->b[c] = post->d[c] = 0;
+        }
+    }
+    if (!in->needs_gradient)
+        return;
+    if (post->pending) {
+        in->gradient = (dlz_gradient){op->out->dy, in->data,   post->scale, post->shift,
+                                      post->relu,  post->a,    post->b,     post->d};
+        return;
+    }
+    dlz_parallel_for(post->tiles, run->workers, backward_tile, &pass);
+    in->dy = in->data;
+    in->gradient = (dlz_gradient){.dy = in->dy};
+}
+
+const dlz_op_type dlz_post_op_type = {"post", plan, forward, backward};

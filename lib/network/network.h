@@ -1,0 +1,96 @@
+/* network/network.h - the inside of a network. */
+#ifndef DLZ_NETWORK_H
+#define DLZ_NETWORK_H
+
+#include "layers/layer.h"
+#include "layers/op.h"
+#include <dlviz/network.h>
+
+/* A layer in the graph. Every network is a chain so far: layer i reads layer i − 1, whose number
+ * `input` spells out (−1: the network's input). */
+typedef struct dlz_node {
+    char *name;
+    dlviz_layer *layer;
+    int input;
+    dlz_shape in, out;
+    int first_state, num_states;
+} dlz_node;
+
+typedef struct dlz_state {
+    char *name; /* "<layer>.<suffix>" */
+    dlz_state_spec spec;
+    int64_t size;
+    void *value;     /* float or int64_t */
+    float *gradient; /* NULL when not trainable */
+} dlz_state;
+
+typedef struct dlz_plan dlz_plan;
+
+struct dlviz_network {
+    dlz_shape in;
+    dlz_node *nodes;
+    int num_nodes, node_capacity;
+    dlz_state *states;
+    int num_states;
+    bool built;
+    bool has_gradients;
+    dlviz_status error; /* the first one of the construction */
+    char *message;
+    char *summary;
+    /* All trainable parameters one after the other, each at a multiple of 16 floats (what lies
+     * between is 0 and stays so), and their gradients likewise. */
+    int64_t parameter_floats;
+    float *parameters, *gradients;
+    void *buffers; /* running statistics and counters */
+    dlz_plan *training, *evaluation;
+    int evaluation_last; /* the node that the evaluation plan ends with */
+};
+
+/* -- plan.c: a network from its input to one of its nodes, made ready to run ------------------- */
+
+dlviz_status dlz_plan_create(dlz_plan **out, dlviz_network *network, int last, bool training);
+void dlz_plan_destroy(dlz_plan *plan);
+/* Memory and threads for n samples; then run, input and output are set. */
+dlviz_status dlz_plan_reserve(dlz_plan *plan, int64_t n);
+dlz_run *dlz_plan_run(dlz_plan *plan);
+dlz_value *dlz_plan_input(dlz_plan *plan);
+dlz_value *dlz_plan_output(dlz_plan *plan);
+void dlz_plan_forward(dlz_plan *plan);
+/* Expects the gradient of the loss in the output's dy. */
+void dlz_plan_backward(dlz_plan *plan);
+
+/* -- fuse.c ------------------------------------------------------------------------------------- */
+
+/* The operations that compute nodes 0 … last, and the values between them: values[i] is read and
+ * values[i + 1] written by operation i. Both arrays have room for last + 1 operations. */
+int dlz_fuse(dlviz_network *network, int last, bool training, dlz_op *ops, dlz_value *values);
+
+/* -- states.c ----------------------------------------------------------------------------------- */
+
+dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
+                                    dlz_state **state);
+struct dlviz_safetensors;
+dlviz_status dlz_network_add_states(const dlviz_network *network, struct dlviz_safetensors *set);
+/* Checks all states before it changes the first. others_allowed: entries that are no state of the
+ * network are let pass. */
+dlviz_status dlz_network_take_states(dlviz_network *network, const struct dlviz_safetensors *set,
+                                     bool others_allowed);
+
+/* -- run.c -------------------------------------------------------------------------------------- */
+
+dlviz_status dlz_network_check_samples(const dlviz_network *network, const char *who,
+                                       const dlviz_dataset *dataset);
+/* Fails unless the dataset has labels, all below the network's number of outputs. */
+dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *who,
+                                      const dlviz_dataset *dataset);
+/* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to the
+ * sums of loss and correct answers. `labels` has room for n. */
+dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,
+                                     const int64_t *indices, int64_t *labels, int64_t n,
+                                     uint64_t seed, uint64_t step, double *loss_sum,
+                                     int64_t *correct);
+
+int dlz_network_find_layer(const dlviz_network *network, const char *name);
+dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
+
+#endif
