@@ -203,7 +203,7 @@ static void forward(dlz_op *op, const dlz_run *run) {
 }
 
 /* The gradient of the convolution's output: as it lies in memory, or computed into `buffer`. */
-static const float *load_gradient(const dlz_gradient *gradient, int64_t at, int64_t count,
+static const float *load_gradient(const dlz_gradient_view *gradient, int64_t at, int64_t count,
                                   int64_t channels, float *buffer) {
     if (!gradient->z)
         return gradient->dy + at;
@@ -306,7 +306,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
     dlz_parallel_for(op->as.conv2d.groups, run->workers, backward_group, &pass);
     finish_weights(op, &pass);
     if (op->in->needs_gradient)
-        op->in->gradient = (dlz_gradient){.dy = op->in->dy};
+        op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
 }
 
 const dlz_op_type dlz_conv2d_op_type = {"conv2d", plan, forward, backward};

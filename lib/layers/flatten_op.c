@@ -48,7 +48,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
     flatten_pass pass = {op->out->gradient.dy, op->in->dy, op->in->channels,
                          op->in->height * op->in->width};
     dlz_parallel_for(run->n, run->workers, transpose_tile, &pass);
-    op->in->gradient = (dlz_gradient){.dy = op->in->dy};
+    op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
 }
 
 const dlz_op_type dlz_flatten_op_type = {"flatten", plan, forward, backward};

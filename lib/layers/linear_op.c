@@ -94,7 +94,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
     if (!op->in->needs_gradient)
         return;
     dlz_parallel_for(dlz_ceil_div(pass.inputs, INPUTS_PER_TILE), run->workers, input_tile, &pass);
-    op->in->gradient = (dlz_gradient){.dy = op->in->dy};
+    op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
 }
 
 const dlz_op_type dlz_linear_op_type = {"linear", plan, forward, backward};

@@ -86,7 +86,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
         return;
     pool_pass pass = {op, run};
     dlz_parallel_for(run->n, run->workers, backward_tile, &pass);
-    op->in->gradient = (dlz_gradient){.dy = op->in->dy};
+    op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
 }
 
 const dlz_op_type dlz_maxpool2d_op_type = {"maxpool2d", plan, forward, backward};

@@ -14,12 +14,12 @@
 
 /* How the producer of a value reads the gradient with respect to it: dy itself when z is NULL, else
  * a[c] * g + b[c] * z + d[c] where g is dy, if relu is set only where z * scale[c] + shift[c] > 0. */
-typedef struct dlz_gradient {
+typedef struct dlz_gradient_view {
     const float *dy, *z;
     const float *scale, *shift;
     bool relu;
     const float *a, *b, *d;
-} dlz_gradient;
+} dlz_gradient_view;
 
 typedef struct dlz_value {
     int64_t height, width, channels; /* of one sample */
@@ -29,7 +29,7 @@ typedef struct dlz_value {
     bool relu;
     bool needs_gradient;
     float *dy;             /* gradient with respect to the value, written by its consumer */
-    dlz_gradient gradient; /* as its producer reads it */
+    dlz_gradient_view gradient; /* as its producer reads it */
 } dlz_value;
 
 int64_t dlz_value_size(const dlz_value *value);

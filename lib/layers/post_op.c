@@ -237,13 +237,13 @@ static void backward(dlz_op *op, const dlz_run *run) {
     if (!in->needs_gradient)
         return;
     if (post->pending) {
-        in->gradient = (dlz_gradient){op->out->dy, in->data,   post->scale, post->shift,
+        in->gradient = (dlz_gradient_view){op->out->dy, in->data,   post->scale, post->shift,
                                       post->relu,  post->a,    post->b,     post->d};
         return;
     }
     dlz_parallel_for(post->tiles, run->workers, backward_tile, &pass);
     in->dy = in->data;
-    in->gradient = (dlz_gradient){.dy = in->dy};
+    in->gradient = (dlz_gradient_view){.dy = in->dy};
 }
 
 const dlz_op_type dlz_post_op_type = {"post", plan, forward, backward};

@@ -90,7 +90,7 @@ void dlz_plan_forward(dlz_plan *plan) {
 
 void dlz_plan_backward(dlz_plan *plan) {
     dlz_value *out = dlz_plan_output(plan);
-    out->gradient = (dlz_gradient){.dy = out->dy};
+    out->gradient = (dlz_gradient_view){.dy = out->dy};
     for (int i = plan->num_ops - 1; i >= 0; i--)
         plan->ops[i].type->backward(&plan->ops[i], &plan->run);
 }

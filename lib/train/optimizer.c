@@ -1,0 +1,315 @@
+/* Optimizers: settings, and one step over all parameters of a network. */
+#include "train/optimizer.h"
+#include "base/base.h"
+#include "base/parallel.h"
+#include "kernels/optimizer.h"
+#include "network/network.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Parameters a tile updates: its four arrays take half of a second-level cache. */
+#define TILE_SIZE 32768
+
+const char *dlz_rule_name(dlz_rule rule) {
+    static const char *const names[] = {"Adam", "AdamW", "SGD", "RMSprop"};
+    return names[rule];
+}
+
+static dlviz_status check_rate(const char *who, double rate) {
+    if (rate >= 0 && rate <= 1e30)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                    "%s: the learning rate is %g; finite, 0 or more is accepted", who, rate);
+}
+
+static dlviz_status create(const char *who, dlviz_optimizer **out, dlz_rule rule,
+                           double learning_rate) {
+    if (!out)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'out' is NULL", who);
+    *out = NULL;
+    DLZ_TRY(check_rate(who, learning_rate));
+    dlviz_optimizer *optimizer = dlz_alloc_zero(sizeof *optimizer);
+    if (!optimizer)
+        return dlz_fail_memory("an optimizer", sizeof *optimizer);
+    optimizer->rule = rule;
+    optimizer->learning_rate = learning_rate;
+    optimizer->weight_decay = rule == DLZ_ADAMW ? 0.01 : 0;
+    optimizer->beta1 = 0.9;
+    optimizer->beta2 = 0.999;
+    optimizer->eps = 1e-8;
+    optimizer->alpha = 0.99;
+    *out = optimizer;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_adam_create(dlviz_optimizer **out, double learning_rate) {
+    return create(__func__, out, DLZ_ADAM, learning_rate);
+}
+
+dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double learning_rate) {
+    return create(__func__, out, DLZ_ADAMW, learning_rate);
+}
+
+dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate) {
+    return create(__func__, out, DLZ_SGD, learning_rate);
+}
+
+dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate) {
+    return create(__func__, out, DLZ_RMSPROP, learning_rate);
+}
+
+void dlviz_optimizer_destroy(dlviz_optimizer *optimizer) {
+    if (!optimizer)
+        return;
+    dlz_free(optimizer->first);
+    dlz_free(optimizer->second);
+    dlz_free(optimizer);
+}
+
+/* Settings that change which moments there are come before the first step. */
+static dlviz_status require_rule(const char *who, const dlviz_optimizer *optimizer, bool fits) {
+    if (!optimizer)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'optimizer' is NULL", who);
+    if (!fits)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the optimizer is %s, which has no such "
+                                                      "setting",
+                        who, dlz_rule_name(optimizer->rule));
+    return DLVIZ_OK;
+}
+
+static bool is_adam(const dlviz_optimizer *optimizer) {
+    return optimizer && (optimizer->rule == DLZ_ADAM || optimizer->rule == DLZ_ADAMW);
+}
+
+dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2) {
+    DLZ_TRY(require_rule(__func__, optimizer, is_adam(optimizer)));
+    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the betas are %g and %g; 0 to below 1 is accepted", __func__, beta1,
+                        beta2);
+    optimizer->beta1 = beta1;
+    optimizer->beta2 = beta2;
+    return DLVIZ_OK;
+}
+
+static dlviz_status set_eps(const char *who, dlviz_optimizer *optimizer, double eps) {
+    if (!(eps > 0 && eps <= 1e30))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; above 0 is accepted", who, eps);
+    optimizer->eps = eps;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps) {
+    DLZ_TRY(require_rule(__func__, optimizer, is_adam(optimizer)));
+    return set_eps(__func__, optimizer, eps);
+}
+
+dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha, double eps) {
+    DLZ_TRY(require_rule(__func__, optimizer, optimizer && optimizer->rule == DLZ_RMSPROP));
+    if (!(alpha >= 0 && alpha < 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: alpha is %g; 0 to below 1 is accepted",
+                        __func__, alpha);
+    DLZ_TRY(set_eps(__func__, optimizer, eps));
+    optimizer->alpha = alpha;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum, double dampening,
+                                    bool nesterov) {
+    DLZ_TRY(require_rule(__func__, optimizer, optimizer && optimizer->rule == DLZ_SGD));
+    if (optimizer->steps > 0)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the optimizer has taken %lld steps; momentum is set "
+                                           "before the first",
+                        __func__, (long long)optimizer->steps);
+    if (!(momentum >= 0 && momentum < 1e30 && dampening >= 0 && dampening <= 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: momentum %g and dampening %g; 0 or more, and 0 to 1, are accepted",
+                        __func__, momentum, dampening);
+    if (nesterov && (momentum <= 0 || dampening != 0))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: Nesterov's look-ahead with momentum %g and dampening %g; it needs a "
+                        "momentum above 0 and no dampening",
+                        __func__, momentum, dampening);
+    optimizer->momentum = momentum;
+    optimizer->dampening = dampening;
+    optimizer->nesterov = nesterov;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay) {
+    DLZ_REQUIRE(optimizer);
+    if (!(decay >= 0 && decay <= 1e30))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the weight decay is %g; finite, 0 or more is accepted", __func__, decay);
+    optimizer->weight_decay = decay;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer, double learning_rate) {
+    DLZ_REQUIRE(optimizer);
+    DLZ_TRY(check_rate(__func__, learning_rate));
+    optimizer->learning_rate = learning_rate;
+    return DLVIZ_OK;
+}
+
+double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer) {
+    return optimizer->learning_rate;
+}
+
+int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer) { return optimizer->steps; }
+
+static bool needs_first(const dlviz_optimizer *optimizer) {
+    return is_adam(optimizer) || (optimizer->rule == DLZ_SGD && optimizer->momentum > 0);
+}
+
+static bool needs_second(const dlviz_optimizer *optimizer) { return optimizer->rule != DLZ_SGD; }
+
+/* Zeroed moments for the network's parameters, unless they exist. */
+static dlviz_status attach(dlviz_optimizer *optimizer, const dlviz_network *network) {
+    if (optimizer->network)
+        return DLVIZ_OK;
+    size_t size = (size_t)network->parameter_floats;
+    float *first = needs_first(optimizer) ? dlz_alloc_array_zero(size, sizeof(float)) : NULL;
+    float *second = needs_second(optimizer) ? dlz_alloc_array_zero(size, sizeof(float)) : NULL;
+    if ((needs_first(optimizer) && !first) || (needs_second(optimizer) && !second)) {
+        dlz_free(first);
+        dlz_free(second);
+        return dlz_fail_memory("the optimizer's moments", size * sizeof(float));
+    }
+    optimizer->first = first;
+    optimizer->second = second;
+    optimizer->size = network->parameter_floats;
+    optimizer->network = network;
+    return DLVIZ_OK;
+}
+
+typedef struct step_pass {
+    const dlviz_optimizer *optimizer;
+    float *parameters, *gradients;
+    int64_t size;
+    float weight_decay;
+    dlz_adam adam;
+    dlz_sgd sgd;
+    dlz_rmsprop rmsprop;
+} step_pass;
+
+static void step_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const step_pass *pass = context;
+    const dlviz_optimizer *optimizer = pass->optimizer;
+    int64_t first = tile * TILE_SIZE, n = dlz_min_i64(TILE_SIZE, pass->size - first);
+    float *p = pass->parameters + first;
+    float *m = optimizer->first ? optimizer->first + first : NULL;
+    float *v = optimizer->second ? optimizer->second + first : NULL;
+    dlz_gradient g = {pass->gradients + first, 1, pass->weight_decay, false};
+    switch (optimizer->rule) {
+    case DLZ_ADAM:
+    case DLZ_ADAMW:
+        dlz_optimizer_kernels()->adam(&pass->adam, n, p, &g, m, v);
+        break;
+    case DLZ_SGD:
+        dlz_optimizer_kernels()->sgd(&pass->sgd, n, p, &g, m);
+        break;
+    case DLZ_RMSPROP:
+        dlz_optimizer_kernels()->rmsprop(&pass->rmsprop, n, p, &g, v, NULL, NULL);
+        break;
+    }
+}
+
+dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
+    DLZ_REQUIRE(optimizer);
+    DLZ_TRY(dlz_require_built(network, __func__));
+    if (!network->has_gradients)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network has no gradients yet", __func__);
+    if (optimizer->network && optimizer->network != network)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the optimizer serves another network", __func__);
+    DLZ_TRY(attach(optimizer, network));
+    int64_t t = ++optimizer->steps;
+    double rate = optimizer->learning_rate;
+    bool decoupled = optimizer->rule == DLZ_ADAMW;
+    step_pass pass = {
+        .optimizer = optimizer,
+        .parameters = network->parameters,
+        .gradients = network->gradients,
+        .size = network->parameter_floats,
+        .weight_decay = decoupled ? 0 : (float)optimizer->weight_decay,
+        .adam = {.decay = decoupled ? (float)(1 - rate * optimizer->weight_decay) : 1,
+                 .beta1 = (float)optimizer->beta1,
+                 .one_minus_beta1 = (float)(1 - optimizer->beta1),
+                 .beta2 = (float)optimizer->beta2,
+                 .one_minus_beta2 = (float)(1 - optimizer->beta2),
+                 .step_size = (float)(rate / (1 - pow(optimizer->beta1, (double)t))),
+                 .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(optimizer->beta2, (double)t))),
+                 .eps = (float)optimizer->eps},
+        .sgd = {(float)rate, (float)optimizer->momentum, (float)(1 - optimizer->dampening),
+                optimizer->nesterov, t == 1},
+        .rmsprop = {(float)rate, (float)optimizer->alpha, (float)(1 - optimizer->alpha),
+                    (float)optimizer->eps, 0}};
+    dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), step_tile, &pass);
+    return DLVIZ_OK;
+}
+
+static dlviz_status add_moment(dlviz_safetensors *set, const char *name, float *values,
+                               int64_t size) {
+    if (!values)
+        return DLVIZ_OK;
+    dlviz_tensor *view;
+    DLZ_TRY(dlviz_tensor_wrap(&view, DLVIZ_FLOAT32, 1, &size, values, NULL, NULL));
+    dlviz_status status = dlviz_safetensors_add(set, name, view);
+    dlviz_tensor_destroy(view);
+    return status;
+}
+
+dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set) {
+    DLZ_TRY(add_moment(set, "optimizer.first_moment", optimizer->first, optimizer->size));
+    return add_moment(set, "optimizer.second_moment", optimizer->second, optimizer->size);
+}
+
+static dlviz_status read_moment(const dlviz_safetensors *set, const char *name, int64_t size,
+                                dlviz_tensor **moment) {
+    DLZ_TRY(dlviz_safetensors_get(set, name, moment));
+    if ((*moment)->dtype != DLVIZ_FLOAT32 || (*moment)->size != size)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld numbers, needs %lld", name,
+                        (long long)(*moment)->size, (long long)size);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_optimizer_read_moments(dlviz_optimizer *optimizer, const dlviz_network *network,
+                                        const dlviz_safetensors *set,
+                                        dlz_optimizer_moments *moments) {
+    *moments = (dlz_optimizer_moments){NULL, NULL};
+    if (optimizer->network && optimizer->network != network)
+        return dlz_fail(DLVIZ_ERROR_STATE, "the optimizer serves another network");
+    /* A checkpoint of before the first step has no moments. */
+    dlviz_status status = DLVIZ_OK;
+    if (needs_first(optimizer) && dlviz_safetensors_has(set, "optimizer.first_moment"))
+        status = read_moment(set, "optimizer.first_moment", network->parameter_floats,
+                             &moments->first);
+    if (status == DLVIZ_OK && needs_second(optimizer) &&
+        dlviz_safetensors_has(set, "optimizer.second_moment"))
+        status = read_moment(set, "optimizer.second_moment", network->parameter_floats,
+                             &moments->second);
+    if (status == DLVIZ_OK)
+        status = attach(optimizer, network);
+    if (status != DLVIZ_OK) {
+        dlviz_tensor_destroy(moments->first);
+        dlviz_tensor_destroy(moments->second);
+        *moments = (dlz_optimizer_moments){NULL, NULL};
+    }
+    return status;
+}
+
+static void take_moment(float *to, int64_t size, dlviz_tensor *from) {
+    if (to && from)
+        memcpy(to, from->data, (size_t)size * sizeof *to);
+    else if (to)
+        memset(to, 0, (size_t)size * sizeof *to);
+    dlviz_tensor_destroy(from);
+}
+
+void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlz_optimizer_moments *moments) {
+    take_moment(optimizer->first, optimizer->size, moments->first);
+    take_moment(optimizer->second, optimizer->size, moments->second);
+}

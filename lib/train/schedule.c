@@ -1,0 +1,74 @@
+#include "train/schedule.h"
+#include "base/base.h"
+
+#include <math.h>
+
+dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor, int patience) {
+    DLZ_REQUIRE_OUT(out);
+    if (!(factor > 0 && factor < 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the factor is %g; above 0 and below 1 is accepted", __func__, factor);
+    if (patience < 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the patience is %d; 0 or more is accepted",
+                        __func__, patience);
+    dlviz_schedule *schedule = dlz_alloc_zero(sizeof *schedule);
+    if (!schedule)
+        return dlz_fail_memory("a schedule", sizeof *schedule);
+    schedule->factor = factor;
+    schedule->patience = patience;
+    schedule->threshold = 1e-4;
+    schedule->best = INFINITY;
+    *out = schedule;
+    return DLVIZ_OK;
+}
+
+void dlviz_schedule_destroy(dlviz_schedule *schedule) { dlz_free(schedule); }
+
+dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double threshold) {
+    DLZ_REQUIRE(schedule);
+    if (!(threshold >= 0 && threshold < 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the threshold is %g; 0 to below 1 is accepted", __func__, threshold);
+    schedule->threshold = threshold;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_plateau_set_cooldown(dlviz_schedule *schedule, int cooldown) {
+    DLZ_REQUIRE(schedule);
+    if (cooldown < 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the cooldown is %d; 0 or more is accepted",
+                        __func__, cooldown);
+    schedule->cooldown = cooldown;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_plateau_set_minimum(dlviz_schedule *schedule, double minimum) {
+    DLZ_REQUIRE(schedule);
+    if (!(minimum >= 0 && minimum <= 1e30))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the minimum is %g; finite, 0 or more is accepted", __func__, minimum);
+    schedule->minimum = minimum;
+    return DLVIZ_OK;
+}
+
+/* The smallest change of the rate that is made. */
+#define LEAST_CHANGE 1e-8
+
+double dlviz_schedule_next(dlviz_schedule *schedule, double metric, double learning_rate) {
+    if (metric < schedule->best * (1 - schedule->threshold)) {
+        schedule->best = metric;
+        schedule->bad_epochs = 0;
+    } else {
+        schedule->bad_epochs++;
+    }
+    if (schedule->cooldown_left > 0) {
+        schedule->cooldown_left--;
+        schedule->bad_epochs = 0;
+    }
+    if (schedule->bad_epochs <= schedule->patience)
+        return learning_rate;
+    schedule->cooldown_left = schedule->cooldown;
+    schedule->bad_epochs = 0;
+    double reduced = fmax(learning_rate * schedule->factor, schedule->minimum);
+    return learning_rate - reduced > LEAST_CHANGE ? reduced : learning_rate;
+}

@@ -1,0 +1,33 @@
+/* train/trainer.h - the inside of a trainer. */
+#ifndef DLZ_TRAINER_H
+#define DLZ_TRAINER_H
+
+#include <dlviz/trainer.h>
+
+#define DLZ_NUM_METRICS 7
+
+struct dlviz_trainer {
+    dlviz_network *network;
+    dlviz_optimizer *optimizer;
+    dlviz_schedule *schedule;
+    const dlviz_dataset *validation;
+    int64_t batch_size;
+    uint64_t seed;
+    dlviz_trainer_fn on_epoch, on_batch;
+    void *on_epoch_user, *on_batch_user;
+
+    double (*history)[DLZ_NUM_METRICS];
+    int num_epochs, capacity;
+
+    /* the epoch under way */
+    int64_t samples, num_batches, batches_done, samples_done;
+    double loss_sum;
+    int64_t correct;
+    double seconds; /* of its training so far, up to the last batch */
+    int64_t step;   /* batches ever trained on: chooses the dropout masks */
+};
+
+/* Room for one more epoch in the history. */
+dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs);
+
+#endif
