@@ -45,7 +45,8 @@ typedef void dot_fn(int64_t k, const float *a, int64_t lda, const float *b, int6
 
 OUTERS(1)
 OUTERS(2)
-OUTERS(3) OUTERS(4) OUTERS(5) OUTERS(6)
+OUTERS(3)
+OUTERS(4) OUTERS(5) OUTERS(6)
 #if DLZ_LANES == 16 || defined(__aarch64__)
     OUTERS(7) OUTERS(8) OUTERS(9) OUTERS(10) OUTERS(11) OUTERS(12)
 #endif
@@ -68,7 +69,8 @@ OUTERS(3) OUTERS(4) OUTERS(5) OUTERS(6)
 
 DOT(1, 1)
 DOT(1, 2)
-DOT(1, 3) DOT(2, 1) DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
+DOT(1, 3)
+DOT(2, 1) DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
 #if DLZ_LANES == 8
     DOT(1, 4) DOT(2, 4) DOT(3, 4) static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
         {dot_1_1, dot_1_2, dot_1_3, dot_1_4},
@@ -136,7 +138,7 @@ static void pack_rows(int64_t rows, int64_t k, const float *a, int64_t lda, floa
             for (int64_t i = 0; i < LANES; i++) {
                 int64_t row = least(group * LANES + i, rows - 1);
                 block[group][i] = count == LANES ? dlz_load(a + row * lda + p)
-                                                 : dlz_load_part(a + row * lda + p, (int)count);
+                                                 : dlz_load_first(a + row * lda + p, (int)count);
             }
             transpose(block[group]);
         }
@@ -168,7 +170,7 @@ static void pack_turned(int64_t count, int64_t k, const float *b, int64_t ldb, i
             block[i] = (dlz_v){0};
             if (i < count)
                 block[i] = deep == LANES ? dlz_load(b + i * ldb + p)
-                                         : dlz_load_part(b + i * ldb + p, (int)deep);
+                                         : dlz_load_first(b + i * ldb + p, (int)deep);
         }
         transpose(block);
         for (int64_t q = 0; q < deep; q++)
@@ -203,7 +205,7 @@ static void pack_block(const dlz_gemm *g, int64_t p0, int64_t k, int64_t j0, int
         for (; j < whole; j += LANES, last += LANES)
             dlz_store(last, dlz_load(b + j));
         if (j < n)
-            dlz_store(last, dlz_load_part(b + j, (int)(n - j)));
+            dlz_store(last, dlz_load_first(b + j, (int)(n - j)));
     }
 }
 

@@ -136,11 +136,11 @@ DLZ_INLINE void outer(const int rows, const int vectors, const bool unit_rows, i
             bool whole = j + 1 < vectors || last == LANES;
             if (start)
                 sum[i][j] +=
-                    whole ? dlz_load(start + j * LANES) : dlz_load_part(start + j * LANES, last);
+                    whole ? dlz_load(start + j * LANES) : dlz_load_first(start + j * LANES, last);
             if (whole)
                 dlz_store(c + j * LANES, sum[i][j]);
             else
-                dlz_store_part(c + j * LANES, sum[i][j], last);
+                dlz_store_first(c + j * LANES, sum[i][j], last);
         }
         c += place->ldc;
         start = start ? start + place->start_step : NULL;
@@ -165,9 +165,9 @@ DLZ_INLINE void dot(const int rows, const int columns, int64_t k, const float *a
     if (p < k) {
         int rest = (int)(k - p);
         dlz_v left[DOT_ROWS];
-        GEMM_UNROLL for (int i = 0; i < rows; i++) left[i] = dlz_load_part(a + i * lda + p, rest);
+        GEMM_UNROLL for (int i = 0; i < rows; i++) left[i] = dlz_load_first(a + i * lda + p, rest);
         GEMM_UNROLL for (int j = 0; j < columns; j++) {
-            dlz_v right = dlz_load_part(b + j * ldb + p, rest);
+            dlz_v right = dlz_load_first(b + j * ldb + p, rest);
             GEMM_UNROLL for (int i = 0; i < rows; i++) sum[i * columns + j] += left[i] * right;
         }
     }

@@ -7,14 +7,14 @@
 /* A vector of one array: all its lanes, or the first `count` at an array's end. Both run the same
  * operations on whole vectors, so that an element has the same bits in either. */
 DLZ_INLINE dlz_v get(const float *from, const bool whole, int count) {
-    return whole ? dlz_load(from) : dlz_load_part(from, count);
+    return whole ? dlz_load(from) : dlz_load_first(from, count);
 }
 
 DLZ_INLINE void put(float *to, dlz_v value, const bool whole, int count) {
     if (whole)
         dlz_store(to, value);
     else
-        dlz_store_part(to, value, count);
+        dlz_store_first(to, value, count);
 }
 
 DLZ_INLINE dlz_v get_gradient(const dlz_gradient *g, int64_t i, dlz_v p, const bool whole,

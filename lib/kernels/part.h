@@ -1,5 +1,6 @@
-/* kernels/part.h - the vectors at the end of a row, which have memory for some of their lanes only,
- * and the square root, which the compilers' vector extensions lack. */
+/* kernels/part.h - vectors of which only the first lanes have memory, in one masked access where
+ * there is one, for rows so short that their edges count; and what the compilers' vector extensions
+ * lack: square roots, and fused products where it matters which of two products is fused. */
 #ifndef DLZ_KERNELS_PART_H
 #define DLZ_KERNELS_PART_H
 
@@ -14,7 +15,7 @@
 /* The first `count` of a vector, 1 <= count <= DLZ_LANES; the rest is 0 and its memory is not
  * touched.
  */
-DLZ_INLINE dlz_v dlz_load_part(const float *from, int count) {
+DLZ_INLINE dlz_v dlz_load_first(const float *from, int count) {
 #if defined(__AVX512F__)
     return (dlz_v)_mm512_maskz_loadu_ps((__mmask16)(0xffffu >> (16 - count)), from);
 #elif defined(__AVX2__)
@@ -28,7 +29,7 @@ DLZ_INLINE dlz_v dlz_load_part(const float *from, int count) {
 #endif
 }
 
-DLZ_INLINE void dlz_store_part(float *to, dlz_v value, int count) {
+DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(to, (__mmask16)(0xffffu >> (16 - count)), (__m512)value);
 #elif defined(__AVX2__)

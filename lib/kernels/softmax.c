@@ -4,10 +4,6 @@
 
 #include <stddef.h>
 
-DLZ_INLINE dlz_v choose(dlz_vi where, dlz_v yes, dlz_v no) {
-    return (dlz_v)(((dlz_vi)yes & where) | ((dlz_vi)no & ~where));
-}
-
 /* The next of the row's vectors; lanes beyond its end hold −infinity. */
 DLZ_INLINE dlz_v next(const float *x, int64_t left) {
     if (left >= DLZ_LANES)
@@ -15,14 +11,15 @@ DLZ_INLINE dlz_v next(const float *x, int64_t left) {
     dlz_vi lane;
     for (int i = 0; i < DLZ_LANES; i++)
         lane[i] = i;
-    return choose(lane < (int32_t)left, dlz_load_part(x, (int)left), dlz_splat(-__builtin_inff()));
+    return dlz_select(lane < (int32_t)left, dlz_load_first(x, (int)left),
+                      dlz_splat(-__builtin_inff()));
 }
 
 DLZ_INLINE void put(float *to, dlz_v value, int64_t left) {
     if (left >= DLZ_LANES)
         dlz_store(to, value);
     else
-        dlz_store_part(to, value, (int)left);
+        dlz_store_first(to, value, (int)left);
 }
 
 /* e^x for x <= 0, NaN for NaN. x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r² q(r), where q
@@ -50,7 +47,7 @@ static float largest(int64_t n, const float *x) {
     dlz_v most = dlz_splat(-__builtin_inff());
     for (int64_t j = 0; j < n; j += DLZ_LANES) {
         dlz_v value = next(x + j, n - j);
-        most = choose(value > most, value, most);
+        most = dlz_select(value > most, value, most);
     }
     float result = most[0];
     for (int i = 1; i < DLZ_LANES; i++)
