@@ -44,7 +44,9 @@ typedef void dot_fn(int64_t k, const float *a, int64_t lda, const float *b, int6
     }
 
 OUTERS(1)
-OUTERS(2) OUTERS(3) OUTERS(4) OUTERS(5) OUTERS(6)
+OUTERS(2)
+OUTERS(3)
+OUTERS(4) OUTERS(5) OUTERS(6)
 #if DLZ_LANES == 16 || defined(__aarch64__)
     OUTERS(7) OUTERS(8) OUTERS(9) OUTERS(10) OUTERS(11) OUTERS(12)
 #endif
@@ -66,7 +68,9 @@ OUTERS(2) OUTERS(3) OUTERS(4) OUTERS(5) OUTERS(6)
 };
 
 DOT(1, 1)
-DOT(1, 2) DOT(1, 3) DOT(2, 1) DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
+DOT(1, 2)
+DOT(1, 3)
+DOT(2, 1) DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
 #if DLZ_LANES == 8
     DOT(1, 4) DOT(2, 4) DOT(3, 4) static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
         {dot_1_1, dot_1_2, dot_1_3, dot_1_4},
@@ -134,7 +138,7 @@ static void pack_rows(int64_t rows, int64_t k, const float *a, int64_t lda, floa
             for (int64_t i = 0; i < LANES; i++) {
                 int64_t row = least(group * LANES + i, rows - 1);
                 block[group][i] = count == LANES ? dlz_load(a + row * lda + p)
-                                                 : load_part(a + row * lda + p, (int)count);
+                                                 : dlz_load_first(a + row * lda + p, (int)count);
             }
             transpose(block[group]);
         }
@@ -156,40 +160,52 @@ static void pack_columns(int64_t rows, int64_t k, const float *a, int64_t lda, f
                 to[i] = a[i];
 }
 
+/* `count` columns of B^T, contiguous in k, to [k][step]; lanes beyond count are 0. */
+static void pack_turned(int64_t count, int64_t k, const float *b, int64_t ldb, int64_t step,
+                        float *to) {
+    for (int64_t p = 0; p < k; p += LANES) {
+        int64_t deep = least(LANES, k - p);
+        dlz_v block[LANES];
+        for (int64_t i = 0; i < LANES; i++) {
+            block[i] = (dlz_v){0};
+            if (i < count)
+                block[i] = deep == LANES ? dlz_load(b + i * ldb + p)
+                                         : dlz_load_first(b + i * ldb + p, (int)deep);
+        }
+        transpose(block);
+        for (int64_t q = 0; q < deep; q++)
+            dlz_store(to + (p + q) * step, block[q]);
+    }
+}
+
 /* Columns j0 ... j0 + n of op(B), rows p0 ... p0 + k, to panels [k][OUTER_COLUMNS], the last one
  * [k][LANES] if that is enough; what lies beyond n is 0. Panel j begins at to + j * k. */
 static void pack_block(const dlz_gemm *g, int64_t p0, int64_t k, int64_t j0, int64_t n, float *to) {
-    for (int64_t j = 0; j < n;) {
-        int64_t wide = n - j > LANES ? OUTER_COLUMNS : LANES;
-        for (int64_t v = 0; v < wide; v += LANES) {
-            int64_t count = least(LANES, n - j - v);
-            float *panel = to + j * k + v;
-            if (g->transpose_b) {
-                const float *b = g->b + (j0 + j + v) * g->ldb + p0;
-                for (int64_t p = 0; p < k; p += LANES) {
-                    int64_t deep = least(LANES, k - p);
-                    dlz_v block[LANES];
-                    for (int64_t i = 0; i < LANES; i++) {
-                        block[i] = (dlz_v){0};
-                        if (i < count)
-                            block[i] = deep == LANES ? dlz_load(b + i * g->ldb + p)
-                                                     : load_part(b + i * g->ldb + p, (int)deep);
-                    }
-                    transpose(block);
-                    for (int64_t q = 0; q < deep; q++)
-                        dlz_store(panel + (p + q) * wide, block[q]);
-                }
-            } else {
-                const float *b = g->b + p0 * g->ldb + j0 + j + v;
-                if (count == LANES)
-                    for (int64_t p = 0; p < k; p++)
-                        dlz_store(panel + p * wide, dlz_load(b + p * g->ldb));
-                else
-                    for (int64_t p = 0; p < k; p++)
-                        dlz_store(panel + p * wide, load_part(b + p * g->ldb, (int)count));
-            }
+    int64_t whole = n / LANES * LANES, last_panel = (n - 1) / OUTER_COLUMNS * OUTER_COLUMNS;
+    int64_t last_step = n - last_panel > LANES ? OUTER_COLUMNS : LANES;
+    if (g->transpose_b) {
+        const float *b = g->b + j0 * g->ldb + p0;
+        for (int64_t j = 0; j < n; j += LANES) {
+            int64_t panel = j / OUTER_COLUMNS * OUTER_COLUMNS;
+            pack_turned(least(LANES, n - j), k, b + j * g->ldb, g->ldb,
+                        panel == last_panel ? last_step : OUTER_COLUMNS,
+                        to + panel * k + j - panel);
         }
-        j += wide;
+        return;
+    }
+    /* Row by row, so that the hardware sees long runs of memory and fetches ahead. */
+    const float *b = g->b + p0 * g->ldb + j0;
+    for (int64_t p = 0; p < k; p++, b += g->ldb) {
+        int64_t j = 0;
+        for (; j < last_panel; j += OUTER_COLUMNS) {
+            dlz_store(to + j * k + p * OUTER_COLUMNS, dlz_load(b + j));
+            dlz_store(to + j * k + p * OUTER_COLUMNS + LANES, dlz_load(b + j + LANES));
+        }
+        float *last = to + j * k + p * last_step;
+        for (; j < whole; j += LANES, last += LANES)
+            dlz_store(last, dlz_load(b + j));
+        if (j < n)
+            dlz_store(last, dlz_load_first(b + j, (int)(n - j)));
     }
 }
 

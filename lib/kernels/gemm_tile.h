@@ -6,13 +6,9 @@
 #ifndef DLZ_KERNELS_GEMM_TILE_H
 #define DLZ_KERNELS_GEMM_TILE_H
 
-#include "kernels/isa.h"
+#include "kernels/part.h"
 
 #include <stdbool.h>
-
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
 
 #ifdef __clang__
 #define GEMM_UNROLL _Pragma("unroll")
@@ -31,34 +27,6 @@ enum { OUTER_ROWS = 12, DOT_ROWS = 4, DOT_COLUMNS = 6 };
 enum { OUTER_ROWS = 6, DOT_ROWS = 3, DOT_COLUMNS = 3 };
 #endif
 enum { LANES = DLZ_LANES, OUTER_COLUMNS = 2 * DLZ_LANES };
-
-/* The first `count` of a vector, 1 <= count <= LANES; the rest is 0 and its memory is not touched.
- */
-DLZ_INLINE dlz_v load_part(const float *from, int count) {
-#if defined(__AVX512F__)
-    return (dlz_v)_mm512_maskz_loadu_ps((__mmask16)(0xffffu >> (16 - count)), from);
-#elif defined(__AVX2__)
-    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return (dlz_v)_mm256_maskload_ps(from, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lane));
-#else
-    dlz_v value = {0};
-    for (int i = 0; i < count; i++)
-        value[i] = from[i];
-    return value;
-#endif
-}
-
-DLZ_INLINE void store_part(float *to, dlz_v value, int count) {
-#if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(to, (__mmask16)(0xffffu >> (16 - count)), (__m512)value);
-#elif defined(__AVX2__)
-    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lane), (__m256)value);
-#else
-    for (int i = 0; i < count; i++)
-        to[i] = value[i];
-#endif
-}
 
 /* LOW(x, y, d) keeps the lanes of x whose number has bit d clear and puts their partners of y (d
  * lower) in the other lanes; HIGH does it with the lanes whose bit d is set. */
@@ -168,11 +136,11 @@ DLZ_INLINE void outer(const int rows, const int vectors, const bool unit_rows, i
             bool whole = j + 1 < vectors || last == LANES;
             if (start)
                 sum[i][j] +=
-                    whole ? dlz_load(start + j * LANES) : load_part(start + j * LANES, last);
+                    whole ? dlz_load(start + j * LANES) : dlz_load_first(start + j * LANES, last);
             if (whole)
                 dlz_store(c + j * LANES, sum[i][j]);
             else
-                store_part(c + j * LANES, sum[i][j], last);
+                dlz_store_first(c + j * LANES, sum[i][j], last);
         }
         c += place->ldc;
         start = start ? start + place->start_step : NULL;
@@ -197,9 +165,9 @@ DLZ_INLINE void dot(const int rows, const int columns, int64_t k, const float *a
     if (p < k) {
         int rest = (int)(k - p);
         dlz_v left[DOT_ROWS];
-        GEMM_UNROLL for (int i = 0; i < rows; i++) left[i] = load_part(a + i * lda + p, rest);
+        GEMM_UNROLL for (int i = 0; i < rows; i++) left[i] = dlz_load_first(a + i * lda + p, rest);
         GEMM_UNROLL for (int j = 0; j < columns; j++) {
-            dlz_v right = load_part(b + j * ldb + p, rest);
+            dlz_v right = dlz_load_first(b + j * ldb + p, rest);
             GEMM_UNROLL for (int i = 0; i < rows; i++) sum[i * columns + j] += left[i] * right;
         }
     }

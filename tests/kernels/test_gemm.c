@@ -1,5 +1,6 @@
 /* Matrix products of every instruction set this machine has, against sums in double. */
-#include "kernels/gemm.h"
+#include "base/parallel.h"
+#include "kernels/gemm_linear.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -266,6 +267,119 @@ START_TEST(nan_reaches_its_row_or_column_and_no_other) {
 }
 END_TEST
 
+typedef struct layer_job {
+    dlz_linear layer;
+    const float *x, *weight, *bias, *dy;
+    float *y, *dx, *dweight, *dbias;
+    bool accumulate;
+    char *scratch;
+} layer_job;
+
+static void run_forward(void *context, int64_t tile, int worker) {
+    layer_job *job = context;
+    dlz_linear_forward_tile(&job->layer, tile, job->x, job->weight, job->bias, job->y,
+                            job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
+}
+static void run_backward_data(void *context, int64_t tile, int worker) {
+    layer_job *job = context;
+    dlz_linear_backward_data_tile(&job->layer, tile, job->dy, job->weight, job->accumulate, job->dx,
+                                  job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
+}
+static void run_backward_weight(void *context, int64_t tile, int worker) {
+    layer_job *job = context;
+    dlz_linear_backward_weight_tile(&job->layer, tile, job->dy, job->x, job->accumulate,
+                                    job->dweight, job->dbias,
+                                    job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
+}
+
+static void close_to(double got, double sum, double size, const char *what, int64_t at) {
+    ck_assert_msg(fabs(got - sum) <= 40 * 0x1p-24 * size, "%s[%d] is %.9g, not %.9g", what, (int)at,
+                  got, sum);
+}
+
+static void check_layer(const layer_job *job, float before) {
+    int64_t batch = job->layer.batch, inputs = job->layer.inputs, outputs = job->layer.outputs;
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t o = 0; o < outputs; o++) {
+            double sum = job->bias ? job->bias[o] : 0, size = fabs(sum);
+            for (int64_t i = 0; i < inputs; i++) {
+                double term = (double)job->x[b * inputs + i] * (double)job->weight[o * inputs + i];
+                sum += term;
+                size += fabs(term);
+            }
+            close_to(job->y[b * outputs + o], sum, size, "Y", b * outputs + o);
+        }
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t i = 0; i < inputs; i++) {
+            double sum = before, size = fabs(sum);
+            for (int64_t o = 0; o < outputs; o++) {
+                double term =
+                    (double)job->dy[b * outputs + o] * (double)job->weight[o * inputs + i];
+                sum += term;
+                size += fabs(term);
+            }
+            close_to(job->dx[b * inputs + i], sum, size, "dX", b * inputs + i);
+        }
+    for (int64_t o = 0; o < outputs; o++)
+        for (int64_t i = -1; i < inputs; i++) {
+            double sum = before, size = fabs(sum);
+            for (int64_t b = 0; b < batch; b++) {
+                double term = (double)job->dy[b * outputs + o] *
+                              (i < 0 ? 1.0 : (double)job->x[b * inputs + i]);
+                sum += term;
+                size += fabs(term);
+            }
+            if (i >= 0)
+                close_to(job->dweight[o * inputs + i], sum, size, "dW", o * inputs + i);
+            else if (job->dbias)
+                close_to(job->dbias[o], sum, size, "dbias", o);
+        }
+}
+
+START_TEST(a_layer_in_tiles) {
+    static const dlz_linear layers[] = {{64, 300, 10}, {7, 520, 70}, {1, 33, 257},
+                                        {300, 20, 40}, {33, 1, 1},   {128, 257, 513}};
+    enum { WORKERS = 3 };
+    for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            dlz_linear layer = layers[l];
+            int64_t xs = layer.batch * layer.inputs, ws = layer.inputs * layer.outputs;
+            int64_t ys = layer.batch * layer.outputs, all = xs + ws + ys + layer.outputs;
+            float *in = floats(all), *out[2] = {floats(all), floats(all)};
+            fill_uniform(in, all, 5);
+            for (int many = 0; many < 2; many++) {
+                layer_job job = {.layer = layer,
+                                 .x = in,
+                                 .weight = in + xs,
+                                 .dy = in + xs + ws,
+                                 .bias = accumulate ? NULL : in + xs + ws + ys,
+                                 .dx = out[many],
+                                 .dweight = out[many] + xs,
+                                 .y = out[many] + xs + ws,
+                                 .dbias = out[many] + xs + ws + ys,
+                                 .accumulate = accumulate};
+                job.scratch = aligned_alloc(64, WORKERS * DLZ_GEMM_SCRATCH_BYTES);
+                ck_assert_ptr_nonnull(job.scratch);
+                float before = accumulate ? 0.75f : 0;
+                for (int64_t i = 0; i < all; i++)
+                    out[many][i] = accumulate ? before : NAN;
+                int workers = many ? WORKERS : 1;
+                dlz_parallel_for(dlz_linear_forward_tiles(&layer), workers, run_forward, &job);
+                dlz_parallel_for(dlz_linear_backward_data_tiles(&layer), workers, run_backward_data,
+                                 &job);
+                dlz_parallel_for(dlz_linear_backward_weight_tiles(&layer), workers,
+                                 run_backward_weight, &job);
+                check_layer(&job, before);
+                free(job.scratch);
+            }
+            ck_assert_mem_eq(out[0], out[1], (size_t)all * sizeof(float));
+            free(in);
+            free(out[0]);
+            free(out[1]);
+        }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {odd_sizes_agree_with_sums_in_double,
                                   long_sums_are_blocked,
@@ -273,6 +387,7 @@ int main(void) {
                                   packed_gives_the_bits_of_unpacked,
                                   tiles_have_the_bits_of_the_whole,
                                   nan_reaches_its_row_or_column_and_no_other,
+                                  a_layer_in_tiles,
                                   NULL};
     return run_tests("gemm", tests);
 }
