@@ -14,5 +14,10 @@
 #include <dlviz/safetensors.h>
 #include <dlviz/dataset.h>
 #include <dlviz/loader.h>
+#include <dlviz/layer.h>
+#include <dlviz/network.h>
+#include <dlviz/optimizer.h>
+#include <dlviz/schedule.h>
+#include <dlviz/trainer.h>
 
 #endif

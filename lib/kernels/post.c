@@ -304,4 +304,4 @@ static void sums(int64_t rows, int64_t channels, const float *z, const float *pi
     }
 }
 
-const dlz_post_kernels DLZ_VARIANT(dlz_post_kernels) = {forward, backward_sums, backward, sums};
+const dlz_post_table DLZ_VARIANT(dlz_post_kernels) = {forward, backward_sums, backward, sums};

@@ -45,8 +45,8 @@ typedef struct dlz_post_kernels {
 
     /* sums[c] = sum over rows of z - pivot[c], sums[channels + c] = sum of (z - pivot[c])^2. */
     void (*sums)(int64_t rows, int64_t channels, const float *z, const float *pivot, double *sums);
-} dlz_post_kernels;
+} dlz_post_table;
 
-DLZ_KERNEL_TABLE(dlz_post_kernels, dlz_post_kernels)
+DLZ_KERNEL_TABLE(dlz_post_table, dlz_post_kernels)
 
 #endif

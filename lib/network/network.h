@@ -58,6 +58,11 @@ dlz_value *dlz_plan_output(dlz_plan *plan);
 void dlz_plan_forward(dlz_plan *plan);
 /* Expects the gradient of the loss in the output's dy. */
 void dlz_plan_backward(dlz_plan *plan);
+/* For benchmarks: from now on adds up the seconds of each operation, forward and backward. */
+dlviz_status dlz_plan_profile(dlz_plan *plan);
+int dlz_plan_num_ops(const dlz_plan *plan);
+const dlz_op *dlz_plan_op(const dlz_plan *plan, int index);
+const double *dlz_plan_seconds(const dlz_plan *plan, int index);
 
 /* -- fuse.c ------------------------------------------------------------------------------------- */
 
@@ -89,6 +94,10 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset
                                      const int64_t *indices, int64_t *labels, int64_t n,
                                      uint64_t seed, uint64_t step, double *loss_sum,
                                      int64_t *correct);
+
+/* For benchmarks: one batch through the whole network in evaluation mode. */
+dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
+                                     const int64_t *indices, int64_t n);
 
 int dlz_network_find_layer(const dlviz_network *network, const char *name);
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);

@@ -4,6 +4,8 @@
 #include "network/memory.h"
 #include "network/network.h"
 
+#include <time.h>
+
 struct dlz_plan {
     bool training;
     int num_ops;
@@ -12,7 +14,14 @@ struct dlz_plan {
     dlz_memory memory;
     dlz_run run;
     bool ready; /* for run.n samples */
+    double (*seconds)[2]; /* of each operation, forward and backward; NULL unless profiled */
 };
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
 
 dlviz_status dlz_plan_create(dlz_plan **out, dlviz_network *network, int last, bool training) {
     *out = NULL;
@@ -38,6 +47,7 @@ void dlz_plan_destroy(dlz_plan *plan) {
     dlz_memory_release(&plan->memory);
     dlz_free(plan->ops);
     dlz_free(plan->values);
+    dlz_free(plan->seconds);
     dlz_free(plan);
 }
 
@@ -83,14 +93,32 @@ dlz_run *dlz_plan_run(dlz_plan *plan) { return &plan->run; }
 dlz_value *dlz_plan_input(dlz_plan *plan) { return &plan->values[0]; }
 dlz_value *dlz_plan_output(dlz_plan *plan) { return &plan->values[plan->num_ops]; }
 
+static void run_op(dlz_plan *plan, int index, bool backward) {
+    dlz_op *op = &plan->ops[index];
+    double started = plan->seconds ? now() : 0;
+    (backward ? op->type->backward : op->type->forward)(op, &plan->run);
+    if (plan->seconds)
+        plan->seconds[index][backward] += now() - started;
+}
+
 void dlz_plan_forward(dlz_plan *plan) {
     for (int i = 0; i < plan->num_ops; i++)
-        plan->ops[i].type->forward(&plan->ops[i], &plan->run);
+        run_op(plan, i, false);
 }
 
 void dlz_plan_backward(dlz_plan *plan) {
     dlz_value *out = dlz_plan_output(plan);
     out->gradient = (dlz_gradient_view){.dy = out->dy};
     for (int i = plan->num_ops - 1; i >= 0; i--)
-        plan->ops[i].type->backward(&plan->ops[i], &plan->run);
+        run_op(plan, i, true);
 }
+
+dlviz_status dlz_plan_profile(dlz_plan *plan) {
+    dlz_free(plan->seconds);
+    plan->seconds = dlz_alloc_array_zero((size_t)plan->num_ops, sizeof *plan->seconds);
+    return plan->seconds ? DLVIZ_OK : dlz_fail_memory("a profile", 0);
+}
+
+int dlz_plan_num_ops(const dlz_plan *plan) { return plan->num_ops; }
+const dlz_op *dlz_plan_op(const dlz_plan *plan, int index) { return &plan->ops[index]; }
+const double *dlz_plan_seconds(const dlz_plan *plan, int index) { return plan->seconds[index]; }

@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
-#include "layers/loss.h"
+#include "kernels/loss.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 
@@ -147,9 +147,12 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
         dlz_plan_forward(plan);
         if (rows)
             read_output(plan, rows + first * width);
-        if (loss)
-            dlz_cross_entropy(some, width, dlz_plan_output(plan)->data, labels, 1, NULL, loss,
-                              correct);
+        if (!loss)
+            continue;
+        int64_t right;
+        *loss += dlz_cross_entropy(some, width, dlz_plan_output(plan)->data, labels, 1, NULL, NULL,
+                                   &right);
+        *correct += right;
     }
     return DLVIZ_OK;
 }
@@ -241,6 +244,16 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
     return DLVIZ_OK;
 }
 
+dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
+                                     const int64_t *indices, int64_t n) {
+    dlz_plan *plan;
+    DLZ_TRY(evaluation_plan(network, network->num_nodes - 1, &plan));
+    DLZ_TRY(dlz_plan_reserve(plan, n));
+    load_input(plan, (input_pass){.dataset = dataset, .indices = indices});
+    dlz_plan_forward(plan);
+    return DLVIZ_OK;
+}
+
 dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
                                     double *loss, double *accuracy) {
     DLZ_TRY(dlz_require_built(network, __func__));
@@ -289,9 +302,10 @@ static void train_step(dlviz_network *network, const int64_t *labels, double *lo
     dlz_plan *plan = network->training;
     dlz_plan_forward(plan);
     dlz_value *out = dlz_plan_output(plan);
-    int64_t n = dlz_plan_run(plan)->n;
-    dlz_cross_entropy(n, out->channels, out->data, labels, 1 / (double)n, out->dy, loss_sum,
-                      correct);
+    int64_t n = dlz_plan_run(plan)->n, right;
+    *loss_sum += dlz_cross_entropy(n, out->channels, out->data, labels, 1 / (double)n, NULL,
+                                   out->dy, &right);
+    *correct += right;
     dlz_plan_backward(plan);
     network->has_gradients = true;
 }
@@ -345,7 +359,7 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(require_classifier(network, __func__));
     DLZ_TRY(check_inputs(network, __func__, inputs));
-    int64_t n = inputs->dims[0], correct = 0, *values;
+    int64_t n = inputs->dims[0], correct = 0, *values = NULL;
     DLZ_TRY(read_labels(network, __func__, labels, n, &values));
     dlviz_status status = training_plan(network, n, seed, step);
     if (status == DLVIZ_OK) {

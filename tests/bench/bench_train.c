@@ -1,0 +1,234 @@
+/* Images a second of the report's network, in training or inference: whole steps as a user runs them, data
+ * loading and optimizer included. The images are random: speed does not depend on them. */
+#include "base/base.h"
+#include "base/random.h"
+#include "data/dataset.h"
+#include "linalg/linalg.h"
+#include "network/network.h"
+#include "report_network.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+typedef struct options {
+    int64_t image_size, batch_size, steps;
+    int threads;
+    bool profile, inference;
+} options;
+
+static void die(void) {
+    fprintf(stderr, "bench_train: %s\n", dlviz_last_error());
+    exit(1);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int64_t number(const char *text, const char *option) {
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (*end || end == text || value < 1) {
+        fprintf(stderr, "bench_train: --%s %s: a whole number above 0 is accepted\n", option, text);
+        exit(2);
+    }
+    return value;
+}
+
+static options parse(int argc, char **argv) {
+    static const struct option long_options[] = {
+        {"image-size", required_argument, NULL, 'i'}, {"batch-size", required_argument, NULL, 'b'},
+        {"threads", required_argument, NULL, 't'},    {"steps", required_argument, NULL, 's'},
+        {"profile", no_argument, NULL, 'p'},          {"inference", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0}};
+    options set = {.image_size = 32, .batch_size = 64, .steps = 100};
+    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;)
+        switch (c) {
+        case 'i':
+            set.image_size = number(optarg, "image-size");
+            break;
+        case 'b':
+            set.batch_size = number(optarg, "batch-size");
+            break;
+        case 't':
+            set.threads = (int)number(optarg, "threads");
+            break;
+        case 's':
+            set.steps = number(optarg, "steps");
+            break;
+        case 'p':
+            set.profile = true;
+            break;
+        case 'f':
+            set.inference = true;
+            break;
+        case 'h':
+            puts("usage: bench_train [--image-size N] [--batch-size N] [--threads N] [--steps N]\n"
+                 "                   [--profile] [--inference]");
+            exit(0);
+        default:
+            exit(2);
+        }
+    return set;
+}
+
+static dlviz_dataset *random_images(int64_t n, int64_t size) {
+    uint8_t *pixels = malloc((size_t)(n * 28 * 28)), *labels = malloc((size_t)n);
+    if (!pixels || !labels)
+        exit(1);
+    dlz_random random = dlz_random_start(1, 1);
+    for (int64_t i = 0; i < n * 28 * 28; i++)
+        pixels[i] = (uint8_t)dlz_random_u32(&random);
+    for (int64_t i = 0; i < n; i++)
+        labels[i] = (uint8_t)dlz_random_below(&random, 10);
+    dlviz_tensor *image_tensor, *label_tensor;
+    dlviz_dataset *dataset;
+    if (dlviz_tensor_from_data(&image_tensor, DLVIZ_UINT8, 3, (int64_t[]){n, 28, 28}, pixels) ||
+        dlviz_tensor_from_data(&label_tensor, DLVIZ_UINT8, 1, &n, labels) ||
+        dlviz_dataset_create(&dataset, image_tensor, label_tensor) ||
+        dlviz_dataset_set_num_classes(dataset, 10) ||
+        dlviz_dataset_set_size(dataset, size, size) ||
+        dlviz_dataset_set_normalization(dataset, 0.1307f, 0.3081f))
+        die();
+    dlviz_tensor_destroy(image_tensor);
+    dlviz_tensor_destroy(label_tensor);
+    free(pixels);
+    free(labels);
+    return dataset;
+}
+
+/* Multiply-adds of one sample, forward: convolutions and fully connected layers. */
+static double op_macs(const dlz_op *op) {
+    double pixels = (double)(op->out->height * op->out->width);
+    if (op->type == &dlz_conv2d_op_type) {
+        const dlz_conv2d_settings *set = op->as.conv2d.set;
+        return pixels * (double)(set->kernel[0] * set->kernel[1] * op->in->channels *
+                                 op->out->channels);
+    }
+    if (op->type == &dlz_linear_op_type)
+        return (double)(dlz_value_size(op->in) * op->out->channels);
+    return 0;
+}
+
+static double total_flops(const dlz_plan *plan, bool training) {
+    double sum = 0;
+    for (int i = 0; i < dlz_plan_num_ops(plan); i++) {
+        const dlz_op *op = dlz_plan_op(plan, i);
+        sum += 2 * op_macs(op) * (!training ? 1 : op->in->needs_gradient ? 3 : 2);
+    }
+    return sum;
+}
+
+static void print_profile(const dlviz_network *network, const dlz_plan *plan, bool training,
+                          double images, double seconds, double optimizer_seconds) {
+    printf("%-24s %10s %10s %10s %10s %7s\n", "layers", "fwd ms", "bwd ms", "fwd GF/s", "bwd GF/s",
+           "share");
+    double accounted = optimizer_seconds;
+    double steps = images / (double)dlz_plan_run((dlz_plan *)plan)->n;
+    for (int i = 0; i < dlz_plan_num_ops(plan); i++) {
+        const dlz_op *op = dlz_plan_op(plan, i);
+        const double *spent = dlz_plan_seconds(plan, i);
+        double flops = 2 * op_macs(op) * images;
+        char name[64];
+        if (op->first_layer == op->last_layer)
+            snprintf(name, sizeof name, "%s", network->nodes[op->first_layer].name);
+        else
+            snprintf(name, sizeof name, "%s-%s", network->nodes[op->first_layer].name,
+                     network->nodes[op->last_layer].name);
+        printf("%-24s %10.3f %10.3f", name, 1e3 * spent[0] / steps, 1e3 * spent[1] / steps);
+        if (flops > 0)
+            printf(" %10.1f %10.1f", flops / spent[0] * 1e-9,
+                   training ? flops * (op->in->needs_gradient ? 2 : 1) / spent[1] * 1e-9 : 0.0);
+        else
+            printf(" %10s %10s", "", "");
+        printf(" %6.1f%%\n", 100 * (spent[0] + spent[1]) / seconds);
+        accounted += spent[0] + spent[1];
+    }
+    printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "optimizer",
+           1e3 * optimizer_seconds / steps, "", "", "", 100 * optimizer_seconds / seconds);
+    printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "data, loss, rest",
+           1e3 * (seconds - accounted) / steps, "", "", "", 100 * (seconds - accounted) / seconds);
+}
+
+static double sgemm_gflops(void) {
+    enum { N = 768 };
+    float *a = calloc(N * N, sizeof *a), *b = calloc(N * N, sizeof *b), *c = calloc(N * N, sizeof *c);
+    double best = 0;
+    for (int i = 0; a && b && c && i < 5; i++) {
+        double started = now();
+        dlz_sgemm(false, false, N, N, N, 1, a, N, b, N, 0, c, N);
+        double rate = 2.0 * N * N * N / (now() - started) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    free(a);
+    free(b);
+    free(c);
+    return best;
+}
+
+int main(int argc, char **argv) {
+    options set = parse(argc, argv);
+    if (set.threads && dlviz_set_num_threads(set.threads))
+        die();
+    dlviz_network *network;
+    dlviz_optimizer *adam;
+    if (report_network_create(&network, set.image_size, 1) || dlviz_adam_create(&adam, 1e-3))
+        die();
+    int64_t images = set.batch_size * 4;
+    dlviz_dataset *dataset = random_images(images, set.image_size);
+    int64_t *indices = malloc((size_t)images * sizeof *indices);
+    int64_t *labels = malloc((size_t)images * sizeof *labels);
+    if (!indices || !labels)
+        exit(1);
+    dlz_epoch_order(1, 0, images, indices);
+
+    double started = 0, optimizer_seconds = 0, loss = 0;
+    int64_t correct = 0;
+    dlz_plan *plan = NULL;
+    for (int64_t step = -5; step < set.steps; step++) {
+        if (step == 0) {
+            plan = set.inference ? network->evaluation : network->training;
+            if (set.profile && dlz_plan_profile(plan))
+                die();
+            optimizer_seconds = 0;
+            started = now();
+        }
+        const int64_t *batch = indices + (step + 5) % 4 * set.batch_size;
+        if (set.inference) {
+            if (dlz_network_infer_batch(network, dataset, batch, set.batch_size))
+                die();
+            continue;
+        }
+        if (dlz_network_train_batch(network, dataset, batch, labels, set.batch_size, 1,
+                                    (uint64_t)(step + 5), &loss, &correct))
+            die();
+        double before = now();
+        if (dlviz_optimizer_step(adam, network))
+            die();
+        optimizer_seconds += now() - before;
+    }
+    double seconds = now() - started, done = (double)(set.batch_size * set.steps);
+    if (set.profile)
+        print_profile(network, plan, !set.inference, done, seconds, optimizer_seconds);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    double peak = (double)usage.ru_maxrss / 1024;
+    printf("threads: %d  isa: %s  blas: %s\n", dlviz_num_threads(), dlviz_isa(), dlviz_blas());
+    printf("images_per_second: %.1f\n", done / seconds);
+    printf("effective_gflops: %.1f\n",
+           total_flops(plan, !set.inference) * done / seconds * 1e-9);
+    printf("sgemm_gflops: %.1f\n", sgemm_gflops());
+    printf("peak_rss_mb: %.1f\n", peak);
+    free(indices);
+    free(labels);
+    dlviz_dataset_destroy(dataset);
+    dlviz_optimizer_destroy(adam);
+    dlviz_network_destroy(network);
+    return 0;
+}
