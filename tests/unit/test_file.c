@@ -1,0 +1,247 @@
+#include "base/file.h"
+#include "support/failing.h"
+#include "support/support.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void expect_contents(const char *path, const char *expected) {
+    void *bytes;
+    size_t size;
+    ck_ok(dlz_file_read(path, 1 << 30, &bytes, &size));
+    ck_assert_uint_eq(size, strlen(expected));
+    ck_assert_str_eq(bytes, expected);
+    dlz_free(bytes);
+}
+
+/* How many files with a temporary name are in a folder. */
+static int temporaries(const char *folder) {
+    DIR *dir = opendir(folder);
+    ck_assert_ptr_nonnull(dir);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        count += strstr(entry->d_name, ".tmp") != NULL;
+    closedir(dir);
+    return count;
+}
+
+START_TEST(a_file_appears_whole) {
+    const char *path = scratch_path("whole");
+    dlz_file *file;
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_write(file, "one ", 4));
+    ck_ok(dlz_file_printf(file, "%s %d", "two", 3));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_eq(temporaries(scratch_folder()), 1);
+    ck_ok(dlz_file_commit(file));
+    ck_assert_int_eq(temporaries(scratch_folder()), 0);
+    expect_contents(path, "one two 3");
+}
+END_TEST
+
+START_TEST(large_and_long_writes_arrive) {
+    size_t size = 1000003;
+    char *bytes = malloc(size + 1);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (char)('a' + i * 7 % 26);
+    bytes[size] = '\0';
+    const char *path = scratch_path("large");
+    dlz_file *file;
+    ck_ok(dlz_file_create(&file, path));
+    for (size_t at = 0, step = 1; at < size; at += step, step = step * 3 % 200003 + 1)
+        ck_ok(dlz_file_write(file, bytes + at, step < size - at ? step : size - at));
+    ck_ok(dlz_file_commit(file));
+    expect_contents(path, bytes);
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_printf(file, "%s", bytes));
+    ck_ok(dlz_file_commit(file));
+    expect_contents(path, bytes);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(discarding_leaves_the_earlier_file) {
+    const char *path = scratch_path("kept");
+    write_file(path, "earlier", 7);
+    dlz_file *file;
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_write(file, "later", 5));
+    dlz_file_discard(file);
+    dlz_file_discard(NULL);
+    expect_contents(path, "earlier");
+    ck_assert_int_eq(temporaries(scratch_folder()), 0);
+}
+END_TEST
+
+START_TEST(a_full_disk_leaves_the_earlier_file) {
+    const char *path = scratch_path("full");
+    write_file(path, "earlier", 7);
+    char *bytes = calloc(1, 300000);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit before, limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    /* Once while writing, once only when the buffer is emptied at the end. */
+    size_t sizes[] = {300000, 30000};
+    for (int i = 0; i < 2; i++) {
+        limit = before;
+        limit.rlim_cur = 20000;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        dlz_file *file;
+        ck_ok(dlz_file_create(&file, path));
+        dlviz_status first = dlz_file_write(file, bytes, sizes[i]);
+        ck_assert_int_eq(first, i == 0 ? DLVIZ_ERROR_IO : DLVIZ_OK);
+        dlviz_status second = dlz_file_printf(file, "more");
+        ck_assert_int_eq(second, first);
+        ck_fails(dlz_file_commit(file), DLVIZ_ERROR_IO, "File too large");
+        ck_assert_ptr_nonnull(strstr(dlviz_last_error(), path));
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+        expect_contents(path, "earlier");
+        ck_assert_int_eq(temporaries(scratch_folder()), 0);
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(permissions_and_links_are_kept) {
+    const char *path = scratch_path("mode"), *link = scratch_path("link");
+    dlz_file *file;
+    mode_t mask = umask(027);
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_commit(file));
+    struct stat info;
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(info.st_mode & 0777, 0640);
+    ck_assert_int_eq(chmod(path, 0604), 0);
+    ck_assert_int_eq(symlink(path, link), 0);
+    ck_ok(dlz_file_create(&file, link));
+    ck_ok(dlz_file_printf(file, "through the link"));
+    ck_ok(dlz_file_commit(file));
+    umask(mask);
+    ck_assert_int_eq(lstat(link, &info), 0);
+    ck_assert(S_ISLNK(info.st_mode));
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(info.st_mode & 0777, 0604);
+    expect_contents(path, "through the link");
+}
+END_TEST
+
+START_TEST(only_regular_files_are_replaced) {
+    dlz_file *file = (void *)1;
+    ck_fails(dlz_file_create(&file, scratch_folder()), DLVIZ_ERROR_IO, "folder");
+    ck_assert_ptr_null(file);
+    ck_fails(dlz_file_create(&file, "/dev/full"), DLVIZ_ERROR_IO, "device");
+    const char *fifo = scratch_path("fifo_target"), *loose = scratch_path("loose");
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    ck_fails(dlz_file_create(&file, fifo), DLVIZ_ERROR_IO, "FIFO");
+    ck_assert_int_eq(symlink("/nowhere/at/all", loose), 0);
+    ck_fails(dlz_file_create(&file, loose), DLVIZ_ERROR_IO, "link");
+    ck_fails(dlz_file_create(&file, ""), DLVIZ_ERROR_IO, "names no file");
+    ck_fails(dlz_file_create(&file, "/tmp/"), DLVIZ_ERROR_IO, "names no file");
+    ck_fails(dlz_file_create(&file, "/nowhere/file"), DLVIZ_ERROR_IO, "No such file");
+    ck_fails(dlz_file_create(&file, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
+    struct stat info;
+    ck_assert(stat("/dev/full", &info) == 0 && S_ISCHR(info.st_mode));
+}
+END_TEST
+
+START_TEST(a_name_without_a_folder_works) {
+    ck_assert_int_eq(chdir(scratch_folder()), 0);
+    char name[256];
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    dlz_file *file;
+    ck_ok(dlz_file_create(&file, name));
+    ck_ok(dlz_file_printf(file, "x"));
+    ck_ok(dlz_file_commit(file));
+    expect_contents(name, "x");
+}
+END_TEST
+
+START_TEST(a_target_that_vanishes_is_an_error) {
+    char folder[512], path[600];
+    snprintf(folder, sizeof folder, "%s/vanishing", scratch_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    dlz_file *file;
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_printf(file, "x"));
+    /* A folder takes the target's place meanwhile: the rename fails and the temporary file goes. */
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_fails(dlz_file_commit(file), DLVIZ_ERROR_IO, "cannot replace");
+    ck_assert_int_eq(temporaries(folder), 0);
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(only_regular_files_are_read) {
+    void *bytes = (void *)1;
+    size_t size;
+    ck_fails(dlz_file_read(scratch_folder(), 100, &bytes, &size), DLVIZ_ERROR_IO, "folder");
+    ck_assert_ptr_null(bytes);
+    const char *fifo = scratch_path("fifo"), *path = scratch_path("plain");
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    ck_fails(dlz_file_read(fifo, 100, &bytes, &size), DLVIZ_ERROR_IO, "FIFO");
+    ck_fails(dlz_file_read("/dev/zero", 100, &bytes, &size), DLVIZ_ERROR_IO, "device");
+    ck_fails(dlz_file_read("/nowhere", 100, &bytes, &size), DLVIZ_ERROR_IO, "No such file");
+    write_file(path, "", 0);
+    ck_fails(dlz_file_read(path, 100, &bytes, &size), DLVIZ_ERROR_FORMAT, "is empty");
+    write_file(path, "12345", 5);
+    ck_fails(dlz_file_read(path, 4, &bytes, &size), DLVIZ_ERROR_FORMAT, "5 bytes; at most 4");
+    ck_ok(dlz_file_read(path, 5, &bytes, &size));
+    ck_assert_str_eq(bytes, "12345");
+    dlz_free(bytes);
+    ck_assert_int_eq(chmod(path, 0), 0);
+    if (geteuid() != 0)
+        ck_fails(dlz_file_read(path, 5, &bytes, &size), DLVIZ_ERROR_IO, "Permission denied");
+}
+END_TEST
+
+static dlviz_status write_and_read(void *path) {
+    dlz_file *file;
+    DLZ_TRY(dlz_file_create(&file, path));
+    char text[2000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    dlviz_status status = dlz_file_printf(file, "%s", text);
+    if (status != DLVIZ_OK) {
+        dlz_file_discard(file);
+        return status;
+    }
+    DLZ_TRY(dlz_file_commit(file));
+    void *bytes;
+    size_t size;
+    DLZ_TRY(dlz_file_read(path, 5000, &bytes, &size));
+    dlz_free(bytes);
+    return DLVIZ_OK;
+}
+
+START_TEST(nothing_leaks_when_memory_runs_out) {
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("memory"));
+    ck_assert_int_eq(fail_each_allocation(write_and_read, path), 6);
+    ck_assert_int_eq(temporaries(scratch_folder()), 0);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {a_file_appears_whole,
+                                  large_and_long_writes_arrive,
+                                  discarding_leaves_the_earlier_file,
+                                  a_full_disk_leaves_the_earlier_file,
+                                  permissions_and_links_are_kept,
+                                  only_regular_files_are_replaced,
+                                  a_name_without_a_folder_works,
+                                  a_target_that_vanishes_is_an_error,
+                                  only_regular_files_are_read,
+                                  nothing_leaks_when_memory_runs_out,
+                                  NULL};
+    return run_tests("file", tests);
+}
