@@ -52,7 +52,9 @@ DLVIZ_API dlviz_status dlviz_tensor_wrap(dlviz_tensor **out, dlviz_dtype dtype, 
 /** Destroys the handle, and the storage with the last handle on it. NULL is allowed. */
 DLVIZ_API void dlviz_tensor_destroy(dlviz_tensor *tensor);
 
+/** The type of the elements. */
 DLVIZ_API dlviz_dtype dlviz_tensor_dtype(const dlviz_tensor *tensor);
+/** The number of dimensions, 0 to DLVIZ_MAX_DIMS. */
 DLVIZ_API int dlviz_tensor_ndim(const dlviz_tensor *tensor);
 /** The ndim sizes; valid as long as the tensor. */
 DLVIZ_API const int64_t *dlviz_tensor_dims(const dlviz_tensor *tensor);

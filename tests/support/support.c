@@ -2,6 +2,7 @@
 #include "base/random.h"
 
 #include <dirent.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,12 @@ void fill_uniform(float *values, int64_t count, uint64_t seed) {
 }
 
 int run_tests(const char *suite_name, const TTest *const *tests) {
+    /* Numbers in files and messages must not depend on the caller's locale. */
+    const char *locale = getenv("DLVIZ_TEST_LOCALE");
+    if (locale && !setlocale(LC_ALL, locale)) {
+        printf("SKIP: this system has no locale %s\n", locale);
+        return 77;
+    }
     /* The folder is made before Check forks, so that one process owns and removes it. */
     scratch_folder();
     Suite *suite = suite_create(suite_name);

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""An installed library serves a stranger who has a compiler and pkg-config, and nothing of Meson.
+
+check_install.py BUILD_ROOT --c COMMAND... --c++ [COMMAND...]
+
+Installs into a temporary folder, then compiles and runs a program of a few lines (and examples/quickstart.c)
+as C and as C++, against the shared library and against the static one, whichever were built.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = r"""
+#include <dlviz.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(void) {
+    const int64_t dims[] = {2, 3};
+    dlviz_tensor *tensor;
+    char expected[32];
+    snprintf(expected, sizeof expected, "%d.%d.%d", DLVIZ_VERSION_MAJOR, DLVIZ_VERSION_MINOR,
+             DLVIZ_VERSION_PATCH);
+    if (strcmp(expected, dlviz_version()) != 0)
+        return 2;
+    if (dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 2, dims) != DLVIZ_OK) {
+        fprintf(stderr, "%s\n", dlviz_last_error());
+        return 3;
+    }
+    printf("%s %d\n", dlviz_version(), (int)dlviz_tensor_size(tensor));
+    dlviz_tensor_destroy(tensor);
+    return 0;
+}
+"""
+
+
+class Failure(Exception):
+    pass
+
+
+def run(command, **options):
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False, **options)
+    if done.returncode != 0:
+        raise Failure("{} ended with {}\n{}".format(" ".join(command), done.returncode, done.stdout))
+    return done.stdout
+
+
+def install(build, folder):
+    """Returns (prefix, libdir) of the copy, with dlviz.pc naming the copy's place."""
+    run([*meson(), "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", folder])
+    found = glob.glob(os.path.join(folder, "**", "dlviz.pc"), recursive=True)
+    if len(found) != 1:
+        raise Failure("{} dlviz.pc files were installed".format(len(found)))
+    with open(found[0], encoding="utf-8") as file:
+        text = file.read()
+    if folder in text or build in text:
+        raise Failure("dlviz.pc names a folder of the build:\n" + text)
+    prefix = folder + re.search(r"^prefix=(.*)$", text, re.M).group(1)
+    with open(found[0], "w", encoding="utf-8") as file:
+        file.write(re.sub(r"^prefix=.*$", "prefix=" + prefix, text, flags=re.M))
+    return prefix, os.path.dirname(os.path.dirname(found[0]))
+
+
+def meson():
+    command = os.environ.get("MESON") or shutil.which("meson")
+    if command:
+        return [command]
+    return [sys.executable, "-m", "mesonbuild.mesonmain"]
+
+
+def main():
+    at, at_cpp = sys.argv.index("--c"), sys.argv.index("--c++")
+    build = sys.argv[1]
+    compilers = [("C", "c", "c11", sys.argv[at + 1:at_cpp])]
+    if sys.argv[at_cpp + 1:]:
+        compilers.append(("C++", "cpp", "c++17", sys.argv[at_cpp + 1:]))
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    data = os.environ.get("DLVIZ_DATA_DIR") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dlviz", "mnist")
+    quickstart = os.path.join(root, "examples", "quickstart.c")
+    checks = 0
+    with tempfile.TemporaryDirectory(prefix="dlviz-install-") as folder:
+        prefix, libdir = install(build, os.path.join(folder, "root"))
+        pc_path = os.path.join(libdir, "pkgconfig")
+        environment = dict(os.environ)
+        environment["PKG_CONFIG_PATH"] = os.pathsep.join(
+            [pc_path, os.environ.get("PKG_CONFIG_PATH", "")]).rstrip(os.pathsep)
+        has_shared = os.path.exists(os.path.join(libdir, "libdlviz.so"))
+        has_static = os.path.exists(os.path.join(libdir, "libdlviz.a"))
+        if not has_shared and not has_static:
+            raise Failure("no library was installed into " + libdir)
+        if glob.glob(os.path.join(libdir, "*inside*")):
+            raise Failure("the internal library was installed")
+        if not os.path.exists(os.path.join(prefix, "include", "dlviz.h")):
+            raise Failure("dlviz.h was not installed")
+
+        programs = [("hello", PROGRAM)]
+        if os.path.exists(quickstart):
+            with open(quickstart, encoding="utf-8") as file:
+                programs.append(("quickstart", file.read()))
+        kinds = [kind for kind, there in (("shared", has_shared), ("static", has_static)) if there]
+        for kind in kinds:
+            query = ["pkg-config", "--cflags", "--libs", "dlviz"]
+            if kind == "static":
+                query.insert(1, "--static")
+                for name in glob.glob(os.path.join(libdir, "libdlviz.so*")):
+                    os.remove(name)
+            flags = run(query, env=environment).split()
+            for language, suffix, standard, compiler in compilers:
+                for name, text in programs:
+                    if name == "quickstart" and (language == "C++" or not os.path.isdir(data)):
+                        continue
+                    work = os.path.join(folder, "-".join((name, kind, suffix)))
+                    os.mkdir(work)
+                    source = os.path.join(work, name + "." + suffix)
+                    with open(source, "w", encoding="utf-8") as file:
+                        file.write(text)
+                    program = os.path.join(work, name)
+                    run([*compiler, "-std=" + standard, "-Wall", "-Wextra", "-Werror", source, "-o", program,
+                         *flags], env=environment)
+                    running = dict(environment, DLVIZ_DATA_DIR=data)
+                    if kind == "shared":
+                        running["LD_LIBRARY_PATH"] = os.pathsep.join(
+                            [libdir, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(os.pathsep)
+                    output = run([program], env=running, cwd=work, stdin=subprocess.DEVNULL)
+                    if name == "hello" and not re.fullmatch(r"\d+\.\d+\.\d+ 6\n", output):
+                        raise Failure("{} printed '{}'".format(program, output))
+                    print("{} as {}, {} library: works".format(name, language, kind))
+                    checks += 1
+    print(checks, "programs built and run")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        print(failure)
+        sys.exit(1)

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What is exported is what is declared, and nothing else.
+
+check_symbols.py SOURCE_ROOT INSIDE_ARCHIVE LIBRARY...
+
+The public functions are named in three places: declared DLVIZ_API in the headers, listed in lib/dlviz.map,
+exported by the shared library. All three must agree. A static library hides nothing, so every external symbol
+of it must start with dlviz_ (the public functions) or dlz_ (the rest).
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+
+def declared(source_root):
+    """(functions marked DLVIZ_API, functions declared without that mark) in the installed headers."""
+    marked, bare = set(), set()
+    include = os.path.join(source_root, "include")
+    with open(os.path.join(include, "meson.build"), encoding="utf-8") as file:
+        names = re.findall(r"'(dlviz/[^']+)'", file.read())
+    for name in names:
+        with open(os.path.join(include, name), encoding="utf-8") as header:
+            text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", header.read(), flags=re.S)
+        text = re.sub(r"^[ \t]*#(?:\\\n|.)*$", "", text, flags=re.M)
+        for statement in text.split(";"):
+            match = re.search(r"\bDLVIZ_API\b[^(]*?\b(\w+)\s*\(", statement, re.S)
+            if match:
+                marked.add(match.group(1))
+            elif "typedef" not in statement:
+                bare.update(re.findall(r"\b(dlviz_\w+)\s*\(", statement))
+    return marked, bare
+
+
+def listed(source_root):
+    with open(os.path.join(source_root, "lib", "dlviz.map"), encoding="utf-8") as script:
+        return re.findall(r"^\s*(\w+);", script.read(), re.M)
+
+
+def nm(*arguments):
+    tool = os.environ.get("NM") or shutil.which("nm") or sys.exit("nm is missing")
+    return subprocess.run([tool, *arguments], check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+def exported(shared):
+    """Names and versions of the dynamic symbols that the library defines."""
+    for line in nm("--dynamic", "--defined-only", "--with-symbol-versions", shared).splitlines():
+        _, kind, name = line.split(maxsplit=2)
+        if kind != "A":  # the version's own name
+            yield name.split("@")[0]
+
+
+def external(archive):
+    for line in nm("--extern-only", "--defined-only", archive).splitlines():
+        parts = line.split()
+        if len(parts) == 3:
+            yield parts[2]
+
+
+def differences(left_name, left, right_name, right):
+    for here, there, only in ((left_name, right_name, left - right), (right_name, left_name, right - left)):
+        for name in sorted(only):
+            yield "{} is {} but not {}".format(name, here, there)
+
+
+def main():
+    source_root, inside, *libraries = sys.argv[1:]
+    public, bare = declared(source_root)
+    problems = ["{} is declared without DLVIZ_API".format(name) for name in sorted(bare)]
+    script = listed(source_root)
+    if script != sorted(script):
+        wrong = next(b for a, b in zip(script, script[1:]) if a > b)
+        problems.append("lib/dlviz.map is not sorted at " + wrong)
+    if len(script) != len(set(script)):
+        problems.append("lib/dlviz.map lists a name twice")
+    problems += differences("declared in include/", public, "listed in lib/dlviz.map", set(script))
+
+    archives = {inside}
+    for library in libraries:
+        folder = os.path.dirname(library)
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if name.endswith(".a"):
+                archives.add(path)
+            elif ".so" in name and os.path.isfile(path) and not os.path.islink(path):
+                problems += differences("listed in lib/dlviz.map", set(script),
+                                        "exported by " + name, set(exported(path)))
+    for archive in sorted(archives):
+        names = set(external(archive))
+        where = os.path.basename(archive)
+        if not names:
+            problems.append(where + " has no symbols")
+        problems += ["{} has the symbol {}, which starts with neither dlviz_ nor dlz_".format(where, name)
+                     for name in sorted(names) if not name.startswith(("dlviz_", "dlz_"))]
+        problems += ["{} has the symbol {}, which no header declares".format(where, name)
+                     for name in sorted(names - public) if name.startswith("dlviz_")]
+        if archive == inside:  # the others are made of it
+            problems += ["{} lacks {}".format(where, name) for name in sorted(public - names)]
+    for problem in problems:
+        print(problem)
+    print("{} public functions, {} problems".format(len(public), len(problems)))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+#!/bin/sh
+# tests/run.sh - builds everything and runs every test. Needs no terminal; installs what is missing.
+set -eu
+
+usage() {
+    cat <<'EOF'
+Usage: tests/run.sh [options] [name of a test ...]
+
+Installs what is missing (Debian packages, MNIST), builds into a folder of its own and runs the tests.
+The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 if none failed.
+
+  --asan       with AddressSanitizer and UndefinedBehaviorSanitizer
+  --tsan       with ThreadSanitizer
+  --valgrind   under valgrind's memcheck (slow)
+  --clang      compiled with clang
+  --suite S    only that suite: unit, kernels, gradient, parity, api, examples, ...
+  --list       lists the tests and ends
+
+BUILD_DIR names the build folder (default: build-test, build-test-asan, ...); DLVIZ_DATA_DIR the one with
+MNIST (fetched into ~/.cache/dlviz/mnist when there is none).
+EOF
+}
+
+cd -- "$(dirname -- "$0")/.."
+# shellcheck source=examples/common.sh
+. examples/common.sh
+
+mode=plain compiler='' suite='' list=no
+while [ $# -gt 0 ]; do
+    case $1 in
+    --asan | --tsan | --valgrind) mode=${1#--} ;;
+    --clang) compiler=clang ;;
+    --suite)
+        [ $# -ge 2 ] || { usage >&2 && exit 2; }
+        suite=$2
+        shift
+        ;;
+    --list) list=yes ;;
+    -h | --help) usage && exit ;;
+    -*) say "run.sh: unknown option $1" && usage >&2 && exit 2 ;;
+    *) break ;;
+    esac
+    shift
+done
+
+needs=$build_needs$test_needs
+if [ -n "$compiler" ]; then
+    export CC=clang CXX=clang++
+    needs="$needs
+command clang clang"
+fi
+[ "$mode" != valgrind ] || needs="$needs
+command valgrind valgrind"
+require_packages "$needs"
+
+if DLVIZ_DATA_DIR=$(sh examples/get_mnist.sh --no-substitute); then
+    export DLVIZ_DATA_DIR
+else
+    unset DLVIZ_DATA_DIR
+    say "The tests that need MNIST will skip."
+fi
+
+build=build-test${compiler:+-$compiler}
+set_up=
+case "$mode" in
+asan)
+    build="$build-asan"
+    set_up="-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=2 -Ddebug=true"
+    export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}"
+    export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
+    ;;
+tsan)
+    build="$build-tsan"
+    set_up="-Db_sanitize=thread -Db_lundef=false -Doptimization=2 -Ddebug=true"
+    # OpenBLAS is not instrumented; a test that forks does so after threads have started.
+    export TSAN_OPTIONS="${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:halt_on_error=1:die_after_fork=0}"
+    export CK_FORK=no
+    ;;
+esac
+build=${BUILD_DIR:-$build}
+
+# A comma-decimal locale for the tests that look whether numbers keep their point.
+prepare_locale() {
+    locale -a 2>/dev/null | grep -qi '^de_DE\.utf-\{0,1\}8$' && return
+    LOCPATH=$(cd "$build" && pwd)/locale
+    mkdir -p "$LOCPATH"
+    [ -d "$LOCPATH/de_DE.UTF-8" ] ||
+        localedef -i de_DE -f UTF-8 "$LOCPATH/de_DE.UTF-8" >/dev/null 2>&1 || :
+    export LOCPATH
+}
+
+# shellcheck disable=SC2086 # a list of options
+if [ ! -f "$build/build.ninja" ]; then
+    meson setup "$build" --wrap-mode=nodownload $set_up </dev/null
+fi
+[ "$list" = no ] || { meson test -C "$build" --list && exit; }
+ninja -C "$build" </dev/null
+prepare_locale
+
+set -- "$@" --no-rebuild --print-errorlogs
+[ -z "$suite" ] || set -- "$@" --suite "$suite"
+# Installing and compiling against an instrumented library shows nothing about the code.
+[ "$mode" = plain ] || set -- "$@" --no-suite api
+[ "$mode" != valgrind ] || set -- "$@" --timeout-multiplier 20 \
+    --wrapper 'valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+case "$mode" in asan | tsan) set -- "$@" --timeout-multiplier 10 ;; esac
+
+status=0
+rm -f "$build/meson-logs/testlog.json"
+meson test -C "$build" "$@" </dev/null || status=$?
+python3 tests/support/count.py "$build/meson-logs/testlog.json" || status=1
+exit $status

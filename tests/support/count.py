@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Counts test cases in Meson's testlog.json: count.py testlog.json
+
+A Check program counts as many as it ran, any other test as one. A case that skips prints a line
+"SKIP: why". The last line is "N passed, N failed, N skipped"; the exit status 1 if any failed.
+"""
+import json
+import re
+import sys
+
+
+def count(test):
+    """(passed, failed, skipped) of one test program."""
+    output = test.get("stdout", "")
+    if test["result"] == "SKIP":
+        return 0, 0, 1
+    good = test["result"] in ("OK", "EXPECTEDFAIL")
+    summary = re.findall(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", output, re.M)
+    if not summary:
+        return (1, 0, 0) if good else (0, 1, 0)
+    checks, failures, errors = map(sum, zip(*(map(int, line) for line in summary)))
+    skipped = len(re.findall(r"^SKIP: ", output, re.M))
+    failed = failures + errors
+    if not good and failed == 0:  # every case passed and yet the program failed, say by a leak
+        failed = 1
+    return max(checks - failures - errors - skipped, 0), failed, skipped
+
+
+def main():
+    totals = [0, 0, 0]
+    try:
+        with open(sys.argv[1], encoding="utf-8") as log:
+            tests = [json.loads(line) for line in log]
+    except FileNotFoundError:
+        tests = []
+    reasons = []
+    for test in tests:
+        totals = [total + part for total, part in zip(totals, count(test))]
+        reasons += re.findall(r"^SKIP: .*$", test.get("stdout", ""), re.M)
+    for reason in sorted(set(reasons)):
+        print(reason)
+    if not tests:
+        print("no test ran")
+    print("{} passed, {} failed, {} skipped".format(*totals))
+    return 1 if totals[1] or not tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
