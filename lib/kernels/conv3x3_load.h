@@ -1,0 +1,185 @@
+/* kernels/conv3x3_load.h - how convolution kernels read their operands (batch norm and relu fused
+ * into the load) and write their results. Channels come in vectors; the last one may be partial. */
+#ifndef DLZ_KERNELS_CONV3X3_LOAD_H
+#define DLZ_KERNELS_CONV3X3_LOAD_H
+
+#include "kernels/conv3x3.h"
+#include "kernels/isa.h"
+
+#define DLZ_C ((int64_t)DLZ_LANES)
+
+typedef double dlz_vd __attribute__((vector_size(DLZ_LANES * 8)));
+
+#if defined(__clang__)
+#define DLZ_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define DLZ_UNROLL _Pragma("GCC unroll 64")
+#endif
+
+/* The first `count` lanes, the others 0. `whole` is a constant: with it count is DLZ_LANES. */
+DLZ_INLINE dlz_v load_lanes(const float *from, bool whole, int64_t count) {
+    if (whole)
+        return dlz_load(from);
+    dlz_v value = {0};
+    for (int64_t i = 0; i < count; i++)
+        value[i] = from[i];
+    return value;
+}
+
+DLZ_INLINE void store_lanes(float *to, dlz_v value, bool whole, int64_t count) {
+    if (whole) {
+        dlz_store(to, value);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        to[i] = value[i];
+}
+
+/* The value, or 0 where `gate` is 0 or less. NaN passes, so that it is not hidden. */
+DLZ_INLINE dlz_v gated(dlz_v value, dlz_v gate) {
+    return (dlz_v)((dlz_vi)value & ~(gate <= (dlz_v){0}));
+}
+
+enum { READ_PLAIN, READ_AFFINE, READ_AFFINE_RELU, READ_RELU };
+
+static inline int input_mode(const dlz_conv3x3_input *input) {
+    return input->scale ? (input->relu ? READ_AFFINE_RELU : READ_AFFINE)
+                        : (input->relu ? READ_RELU : READ_PLAIN);
+}
+
+typedef struct input_lanes {
+    dlz_v scale, shift;
+} input_lanes;
+
+DLZ_INLINE input_lanes input_channels(const dlz_conv3x3_input *input, int64_t c, bool whole,
+                                      int64_t count) {
+    input_lanes lanes = {0};
+    if (input->scale) {
+        lanes.scale = load_lanes(input->scale + c, whole, count);
+        lanes.shift = load_lanes(input->shift + c, whole, count);
+    }
+    return lanes;
+}
+
+DLZ_INLINE dlz_v apply_input(dlz_v value, input_lanes lanes, int mode) {
+    if (mode == READ_AFFINE || mode == READ_AFFINE_RELU)
+        value = value * lanes.scale + lanes.shift;
+    if (mode == READ_RELU || mode == READ_AFFINE_RELU)
+        value = gated(value, value);
+    return value;
+}
+
+enum { GRADIENT_PLAIN, GRADIENT_NORM, GRADIENT_NORM_RELU };
+
+static inline int gradient_mode(const dlz_conv3x3_gradient *gradient) {
+    return !gradient->z ? GRADIENT_PLAIN : (gradient->relu ? GRADIENT_NORM_RELU : GRADIENT_NORM);
+}
+
+typedef struct gradient_lanes {
+    dlz_v scale, shift, a, b, d;
+} gradient_lanes;
+
+DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient, int64_t k,
+                                            bool whole, int64_t count) {
+    gradient_lanes lanes = {0};
+    if (gradient->z) {
+        lanes.a = load_lanes(gradient->a + k, whole, count);
+        lanes.b = load_lanes(gradient->b + k, whole, count);
+        lanes.d = load_lanes(gradient->d + k, whole, count);
+        if (gradient->relu) {
+            lanes.scale = load_lanes(gradient->scale + k, whole, count);
+            lanes.shift = load_lanes(gradient->shift + k, whole, count);
+        }
+    }
+    return lanes;
+}
+
+DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t index,
+                               gradient_lanes lanes, int mode, bool whole, int64_t count) {
+    dlz_v g = load_lanes(gradient->dy + index, whole, count);
+    if (mode == GRADIENT_PLAIN)
+        return g;
+    dlz_v z = load_lanes(gradient->z + index, whole, count);
+    if (mode == GRADIENT_NORM_RELU)
+        g = gated(g, z * lanes.scale + lanes.shift);
+    return lanes.a * g + (lanes.b * z + lanes.d);
+}
+
+/* What forward does to a vector of outputs, with the running sums for the batch norm. */
+typedef struct output_lanes {
+    dlz_v bias, pivot, sum, squares;
+} output_lanes;
+
+DLZ_INLINE output_lanes output_channels(const dlz_conv3x3_output *output, int64_t k, bool whole,
+                                        int64_t count) {
+    output_lanes lanes = {0};
+    if (output->bias)
+        lanes.bias = load_lanes(output->bias + k, whole, count);
+    if (output->stats && output->pivot)
+        lanes.pivot = load_lanes(output->pivot + k, whole, count);
+    return lanes;
+}
+
+DLZ_INLINE void write_output(const dlz_conv3x3_output *output, int64_t index, dlz_v value,
+                             output_lanes *lanes, bool stats, bool relu, bool whole,
+                             int64_t count) {
+    value += lanes->bias;
+    if (stats) {
+        dlz_v centred = value - lanes->pivot;
+        lanes->sum += centred;
+        lanes->squares += centred * centred;
+    }
+    if (relu)
+        value = gated(value, value);
+    store_lanes(output->y + index, value, whole, count);
+}
+
+static inline void add_lanes(double *sums, dlz_v value, int64_t count) {
+    float lanes[DLZ_LANES];
+    dlz_store(lanes, value);
+    for (int64_t i = 0; i < count; i++)
+        sums[i] += lanes[i];
+}
+
+/* The bias's gradient: the sum of what each backward tile left behind its accumulator. */
+static inline void finish_bias(const dlz_conv3x3_plan *plan, const float *accumulators, float *db) {
+    for (int64_t k = 0; k < plan->shape.out_channels; k++) {
+        double sum = 0;
+        for (int64_t a = 0; a < plan->backward_tiles; a++)
+            sum += accumulators[a * plan->accumulator_stride + plan->forward_weight_floats + k];
+        db[k] = (float)sum;
+    }
+}
+
+/* What backward does to a vector of dx. */
+typedef struct dx_lanes {
+    input_lanes input;
+    dlz_v pivot, sum, products;
+} dx_lanes;
+
+DLZ_INLINE dx_lanes dx_channels(const dlz_conv3x3_input *input,
+                                const dlz_conv3x3_input_gradient *gradient, int64_t c, bool whole,
+                                int64_t count) {
+    dx_lanes lanes = {.input = input_channels(input, c, whole, count)};
+    if (gradient->sums && gradient->pivot)
+        lanes.pivot = load_lanes(gradient->pivot + c, whole, count);
+    return lanes;
+}
+
+/* `reads` is a constant: whether a relu or sums make the input's own value necessary. */
+DLZ_INLINE void write_dx(const dlz_conv3x3_input *input, const dlz_conv3x3_input_gradient *gradient,
+                         int64_t index, dlz_v value, dx_lanes *lanes, bool reads, bool whole,
+                         int64_t count) {
+    if (reads) {
+        dlz_v z = load_lanes(input->data + index, whole, count);
+        if (input->relu) {
+            dlz_v h = input->scale ? z * lanes->input.scale + lanes->input.shift : z;
+            value = gated(value, h);
+        }
+        lanes->sum += value;
+        lanes->products += value * (z - lanes->pivot);
+    }
+    store_lanes(gradient->dx + index, value, whole, count);
+}
+
+#endif

@@ -1,0 +1,295 @@
+/* Every instruction set x algorithm x shape against the double-precision reference. */
+#include "kernels/conv3x3.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct problem {
+    dlz_conv3x3_shape shape;
+    int64_t inputs, outputs, weights;
+    float *x, *w, *bias, *scale, *shift, *dy, *z, *z_scale, *z_shift, *a, *b, *d, *in_pivot,
+        *out_pivot;
+} problem;
+
+static float *uniform(int64_t count, uint64_t seed) {
+    float *values = dlz_alloc_array((size_t)count, sizeof *values);
+    ck_assert_ptr_nonnull(values);
+    fill_uniform(values, count, seed);
+    return values;
+}
+
+static problem make_problem(dlz_conv3x3_shape s) {
+    problem p = {.shape = s,
+                 .inputs = s.images * s.height * s.width * s.in_channels,
+                 .outputs = s.images * s.height * s.width * s.out_channels,
+                 .weights = s.out_channels * s.in_channels * 9};
+    float **in[] = {&p.scale, &p.shift, &p.in_pivot};
+    float **out[] = {&p.bias, &p.z_scale, &p.z_shift, &p.a, &p.b, &p.d, &p.out_pivot};
+    p.x = uniform(p.inputs, 1);
+    p.w = uniform(p.weights, 2);
+    p.dy = uniform(p.outputs, 3);
+    p.z = uniform(p.outputs, 4);
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++)
+        *in[i] = uniform(s.in_channels, 10 + i);
+    for (size_t i = 0; i < sizeof out / sizeof *out; i++)
+        *out[i] = uniform(s.out_channels, 20 + i);
+    return p;
+}
+
+static void free_problem(problem *p) {
+    float *all[] = {p->x,       p->w,       p->bias, p->scale, p->shift, p->dy,       p->z,
+                    p->z_scale, p->z_shift, p->a,    p->b,     p->d,     p->in_pivot, p->out_pivot};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        dlz_free(all[i]);
+}
+
+/* What one run of all four functions gives; guard values around each array are checked. */
+typedef struct outcome {
+    float *y, *dx, *dw, *db;
+    double *stats, *sums;
+    int64_t stats_count, sums_count;
+} outcome;
+
+enum { GUARD = 64 };
+
+static void *guarded(int64_t count, size_t size) {
+    unsigned char *block = malloc((size_t)count * size + 2 * GUARD);
+    ck_assert_ptr_nonnull(block);
+    memset(block, 0xA5, (size_t)count * size + 2 * GUARD);
+    return block + GUARD;
+}
+
+static void check_guard(void *data, int64_t count, size_t size) {
+    unsigned char *block = (unsigned char *)data - GUARD;
+    for (int i = 0; i < GUARD; i++)
+        ck_assert(block[i] == 0xA5 && block[GUARD + (size_t)count * size + i] == 0xA5);
+}
+
+static void free_guarded(void *data) {
+    if (data)
+        free((unsigned char *)data - GUARD);
+}
+
+/* `backwards` runs the tiles from last to first and fills scratch and buffers with NaN first. */
+static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_conv3x3_input *input,
+                   const dlz_conv3x3_gradient *gradient, bool relu, bool backwards) {
+    dlz_conv3x3_shape s = p->shape;
+    outcome o = {.stats_count = plan->forward_tiles * 2 * s.out_channels,
+                 .sums_count = plan->backward_tiles * 2 * s.in_channels};
+    float *forward = guarded(plan->forward_weight_floats, 4);
+    float *backward = guarded(plan->backward_weight_floats, 4);
+    float *accumulators = guarded(plan->accumulator_floats, 4);
+    float *scratch = guarded(plan->scratch_floats, 4);
+    o.y = guarded(p->outputs, 4);
+    o.dx = guarded(p->inputs, 4);
+    o.dw = guarded(p->weights, 4);
+    o.db = guarded(s.out_channels, 4);
+    o.stats = guarded(o.stats_count, 8);
+    o.sums = guarded(o.sums_count, 8);
+    if (backwards) {
+        memset(scratch, 0xFF, (size_t)plan->scratch_floats * 4);
+        memset(accumulators, 0xFF, (size_t)plan->accumulator_floats * 4);
+    }
+    dlz_conv3x3_output output = {o.y, p->bias, relu, o.stats, p->out_pivot};
+    dlz_conv3x3_input_gradient dx = {o.dx, o.sums, p->in_pivot};
+    for (int64_t i = 0; i < plan->weight_tiles; i++)
+        dlz_conv3x3_prepare(plan, backwards ? plan->weight_tiles - 1 - i : i, p->w, forward,
+                            backward);
+    for (int64_t i = 0; i < plan->forward_tiles; i++)
+        dlz_conv3x3_forward(plan, backwards ? plan->forward_tiles - 1 - i : i, input, forward,
+                            &output, scratch);
+    for (int64_t i = 0; i < plan->backward_tiles; i++)
+        dlz_conv3x3_backward(plan, backwards ? plan->backward_tiles - 1 - i : i, input, gradient,
+                             backward, &dx, accumulators, scratch);
+    for (int64_t i = 0; i < plan->weight_tiles; i++)
+        dlz_conv3x3_finish(plan, backwards ? plan->weight_tiles - 1 - i : i, accumulators, o.dw,
+                           o.db);
+    check_guard(forward, plan->forward_weight_floats, 4);
+    check_guard(backward, plan->backward_weight_floats, 4);
+    check_guard(accumulators, plan->accumulator_floats, 4);
+    check_guard(scratch, plan->scratch_floats, 4);
+    check_guard(o.y, p->outputs, 4);
+    check_guard(o.dx, p->inputs, 4);
+    check_guard(o.dw, p->weights, 4);
+    check_guard(o.db, s.out_channels, 4);
+    check_guard(o.stats, o.stats_count, 8);
+    check_guard(o.sums, o.sums_count, 8);
+    free_guarded(forward);
+    free_guarded(backward);
+    free_guarded(accumulators);
+    free_guarded(scratch);
+    return o;
+}
+
+static void free_outcome(outcome *o) {
+    void *all[] = {o->y, o->dx, o->dw, o->db, o->stats, o->sums};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free_guarded(all[i]);
+}
+
+static double rms_error(const float *got, const double *truth, int64_t count, double floor) {
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < count; i++) {
+        error += (got[i] - truth[i]) * (got[i] - truth[i]);
+        norm += truth[i] * truth[i];
+    }
+    return sqrt(error) / (sqrt(norm) + floor);
+}
+
+/* Sums over all tiles of a channel's first and second statistic. */
+static void add_tiles(const double *partial, int64_t tiles, int64_t channels, double *total) {
+    for (int64_t i = 0; i < 2 * channels; i++)
+        total[i] = 0;
+    for (int64_t t = 0; t < tiles; t++)
+        for (int64_t i = 0; i < 2 * channels; i++)
+            total[i] += partial[t * 2 * channels + i];
+}
+
+static void check_close(const char *what, const char *where, double error, double bound) {
+    ck_assert_msg(error <= bound, "%s: %s is off by %.3g, more than %.3g", where, what, error,
+                  bound);
+}
+
+typedef struct variant {
+    int input_mode, gradient_mode; /* 0 as is, 1 affine, 2 affine and relu, 3 relu alone (input) */
+    bool relu;
+} variant;
+
+static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv3x3_shape s,
+                          variant how) {
+    problem p = make_problem(s);
+    dlz_conv3x3_input input = {p.x, NULL, NULL, how.input_mode >= 2};
+    if (how.input_mode == 1 || how.input_mode == 2) {
+        input.scale = p.scale;
+        input.shift = p.shift;
+    }
+    dlz_conv3x3_gradient gradient = {.dy = p.dy};
+    if (how.gradient_mode)
+        gradient = (dlz_conv3x3_gradient){p.dy, p.z, p.z_scale, p.z_shift, how.gradient_mode == 2,
+                                          p.a,  p.b, p.d};
+    dlz_conv3x3_plan plan;
+    ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
+    char where[200];
+    snprintf(where, sizeof where, "%s algorithm %d, %lld x %lld x %lld, %lld -> %lld, modes %d %d",
+             dlz_isa_name(isa), (int)algorithm, (long long)s.images, (long long)s.height,
+             (long long)s.width, (long long)s.in_channels, (long long)s.out_channels,
+             how.input_mode, how.gradient_mode);
+
+    double *y = malloc(sizeof *y * (size_t)p.outputs), *dx = malloc(sizeof *dx * (size_t)p.inputs);
+    double *dw = malloc(sizeof *dw * (size_t)p.weights);
+    double *db = malloc(sizeof *db * (size_t)s.out_channels);
+    dlz_conv3x3_reference_forward(s, &input, p.w, p.bias, y);
+    dlz_conv3x3_reference_backward(s, &input, &gradient, p.w, dx, dw, db);
+
+    outcome o = run(&plan, &p, &input, &gradient, how.relu, false);
+    int64_t in = s.in_channels, out = s.out_channels;
+    double *stats = malloc(sizeof *stats * 2 * (size_t)out),
+           *sums = malloc(sizeof *sums * 2 * (size_t)in);
+    double *want = calloc(2 * (size_t)(in + out), sizeof *want);
+    add_tiles(o.stats, plan.forward_tiles, out, stats);
+    add_tiles(o.sums, plan.backward_tiles, in, sums);
+    double stat_scale = 1e-30, sum_scale = 1e-30, stat_error = 0, sum_error = 0;
+    for (int64_t i = 0; i < p.outputs; i++) {
+        double centred = y[i] - p.out_pivot[i % out];
+        want[i % out] += centred;
+        want[out + i % out] += centred * centred;
+        stat_scale += centred * centred / (double)out;
+    }
+    for (int64_t i = 0; i < 2 * out; i++)
+        stat_error = fmax(stat_error, fabs(stats[i] - want[i]));
+    double *want_sums = want + 2 * out;
+    for (int64_t i = 0; i < p.inputs; i++) {
+        want_sums[i % in] += dx[i];
+        want_sums[in + i % in] += dx[i] * (p.x[i] - p.in_pivot[i % in]);
+        sum_scale += fabs(dx[i]) / (double)in;
+    }
+    for (int64_t i = 0; i < 2 * in; i++)
+        sum_error = fmax(sum_error, fabs(sums[i] - want_sums[i]));
+
+    double bound = plan.algorithm == DLZ_CONV3X3_WINOGRAD4 ? 1.2e-6 : 6e-7;
+    if (how.relu)
+        for (int64_t i = 0; i < p.outputs; i++)
+            y[i] = y[i] > 0 ? y[i] : 0;
+    check_close("y", where, rms_error(o.y, y, p.outputs, 1e-2), bound);
+    check_close("dx", where, rms_error(o.dx, dx, p.inputs, 1e-2), bound);
+    check_close("dw", where, rms_error(o.dw, dw, p.weights, 1e-2), 2 * bound);
+    check_close("db", where, rms_error(o.db, db, out, 1), 1e-6);
+    check_close("stats", where, stat_error / (stat_scale + 1), 5e-6);
+    check_close("sums", where, sum_error / (sum_scale + 1), 5e-6);
+
+    outcome again = run(&plan, &p, &input, &gradient, how.relu, true);
+    ck_assert(!memcmp(o.y, again.y, sizeof *o.y * (size_t)p.outputs));
+    ck_assert(!memcmp(o.dx, again.dx, sizeof *o.dx * (size_t)p.inputs));
+    ck_assert(!memcmp(o.dw, again.dw, sizeof *o.dw * (size_t)p.weights));
+    ck_assert(!memcmp(o.db, again.db, sizeof *o.db * (size_t)out));
+    ck_assert(!memcmp(o.stats, again.stats, sizeof *o.stats * (size_t)o.stats_count));
+    ck_assert(!memcmp(o.sums, again.sums, sizeof *o.sums * (size_t)o.sums_count));
+
+    free_outcome(&o);
+    free_outcome(&again);
+    free(y);
+    free(dx);
+    free(dw);
+    free(db);
+    free(stats);
+    free(sums);
+    free(want);
+    free_problem(&p);
+}
+
+static void check_all(dlz_conv3x3_shape shape, variant how) {
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int algorithm = DLZ_CONV3X3_AUTO;
+             dlz_isa_available(isa) && algorithm <= DLZ_CONV3X3_WINOGRAD4; algorithm++)
+            check_problem(isa, algorithm, shape, how);
+}
+
+START_TEST(odd_shapes_agree_with_the_reference) {
+    static const int64_t sizes[][2] = {{1, 1}, {2, 3}, {5, 7}, {13, 9}, {8, 8}};
+    static const int64_t channels[][2] = {{1, 1},   {1, 32},  {3, 16},  {16, 3},
+                                          {17, 17}, {32, 33}, {64, 16}, {9, 40}};
+    int turn = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t j = 0; j < sizeof channels / sizeof *channels; j++, turn++)
+            check_all((dlz_conv3x3_shape){turn % 2 ? 3 : 1, sizes[i][0], sizes[i][1],
+                                          channels[j][0], channels[j][1]},
+                      (variant){turn % 4, turn % 3, turn % 5 == 0});
+}
+END_TEST
+
+START_TEST(every_way_of_reading_agrees_with_the_reference) {
+    for (int i = 0; i < 4; i++)
+        for (int g = 0; g < 3; g++)
+            check_all((dlz_conv3x3_shape){2, 12, 10, 16, 32}, (variant){i, g, i == g});
+}
+END_TEST
+
+START_TEST(the_shapes_of_the_report_agree_with_the_reference) {
+    static const dlz_conv3x3_shape shapes[] = {{9, 32, 32, 1, 32},  {3, 32, 32, 32, 32},
+                                               {9, 16, 16, 32, 64}, {5, 16, 16, 64, 64},
+                                               {2, 28, 28, 32, 32}, {33, 14, 14, 32, 64}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_all(shapes[i], (variant){2, 2, false});
+}
+END_TEST
+
+START_TEST(impossible_plans_are_refused) {
+    dlz_conv3x3_plan plan;
+    ck_fails(dlz_conv3x3_plan_create(&plan, (dlz_conv3x3_shape){1, 0, 4, 4, 4}, DLZ_ISA_GENERIC,
+                                     DLZ_CONV3X3_AUTO),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "a size is 0");
+    ck_fails(dlz_conv3x3_plan_create(&plan, (dlz_conv3x3_shape){INT64_MAX / 2, 64, 64, 64, 64},
+                                     DLZ_ISA_GENERIC, DLZ_CONV3X3_AUTO),
+             DLVIZ_ERROR_OUT_OF_MEMORY, "too large");
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {
+        odd_shapes_agree_with_the_reference, every_way_of_reading_agrees_with_the_reference,
+        the_shapes_of_the_report_agree_with_the_reference, impossible_plans_are_refused, NULL};
+    return run_tests("conv3x3", tests);
+}
