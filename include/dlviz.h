@@ -11,5 +11,6 @@
 #include <dlviz/status.h>
 #include <dlviz/runtime.h>
 #include <dlviz/tensor.h>
+#include <dlviz/plot.h>
 
 #endif
