@@ -92,7 +92,7 @@ DLVIZ_API dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *
 DLVIZ_API dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel,
                                                   bool logarithmic);
 
-/** A confusion matrix: counts in the cells, coloured by their share of the row on a square-root
+/** A confusion matrix: counts in the cells, coloured by their share of the row on a cube-root
  *  scale, so that rare confusions show; the recall of each class beside its row.
  *  @param counts  C x C int64, all >= 0, row = true class, column = predicted class; C from 1 to
  * 256 Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a negative

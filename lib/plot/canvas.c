@@ -43,7 +43,8 @@ void dlz_marker_path(const dlz_canvas *canvas, dlz_marker marker, double x, doub
     double r = diameter / 2;
     switch (marker) {
     case DLZ_MARKER_SQUARE:
-        cairo_rectangle(cr, x - 0.89 * r, y - 0.89 * r, 1.78 * r, 1.78 * r);
+        cairo_rectangle(cr, x - DLZ_SQUARE_SIDE * r, y - DLZ_SQUARE_SIDE * r,
+                        DLZ_SQUARE_SIDE * diameter, DLZ_SQUARE_SIDE * diameter);
         break;
     case DLZ_MARKER_TRIANGLE:
         cairo_move_to(cr, x, y - 1.4 * r);

@@ -67,7 +67,7 @@ static bool find_y_axis(const dlz_panel *panel, double height, dlz_axis *axis) {
             high = fmax(high, y);
         }
     bool any = low <= high;
-    int most = (int)fmin(fmax(height / 26, 2), 8);
+    int most = (int)fmin(fmax(height / 21, 3), 8);
     if (panel->logarithmic)
         dlz_axis_log(axis, any ? low : 0.1, any ? high : 1, 0.07, most);
     else
@@ -159,21 +159,39 @@ static extremes find_extremes(const dlz_panel *panel, const dlz_curve *curve) {
     return found;
 }
 
+/* A number for readers: 1eâ5 and not 1e-05. */
+static const char *short_number(char text[64], double value, int digits) {
+    char number[DLZ_NUMBER_SIZE];
+    size_t used = 0;
+    dlz_number(number, value, digits);
+    for (const char *c = number; *c; c++) {
+        bool exponent = c > number && (c[-1] == 'e' || (c > number + 1 && c[-2] == 'e'));
+        if (*c == '-') {
+            memcpy(text + used, "\xE2\x88\x92", 3);
+            used += 3;
+        } else if (!(exponent && (*c == '+' || *c == '0'))) {
+            text[used++] = *c;
+        }
+    }
+    text[used] = '\0';
+    return text;
+}
+
 static void describe(const extremes *found, int line, char text[160]) {
-    char value[DLZ_NUMBER_SIZE], place[DLZ_NUMBER_SIZE];
+    char value[64], place[64];
     if (line == 0)
-        snprintf(text, 160, "last %s", dlz_number(value, found->last, 4));
+        snprintf(text, 160, "last %s", short_number(value, found->last, 4));
     else
         snprintf(text, 160, "%s %s at %s", line == 1 ? "min" : "max",
-                 dlz_number(value, line == 1 ? found->low : found->high, 4),
-                 dlz_number(place, line == 1 ? found->low_x : found->high_x, 6));
+                 short_number(value, line == 1 ? found->low : found->high, 4),
+                 short_number(place, line == 1 ? found->low_x : found->high_x, 6));
 }
 
 static void draw_legend(const curves_view *scene, const dlz_panel *panel) {
     const double left = scene->frame.x + scene->frame.width + 14, size = 12.5, small = 11;
     /* One curve that only repeats its panel's name needs no name; numbers go as room goes. */
     bool named = panel->count > 1 || strcmp(panel->curves[0].name, panel->name) != 0;
-    double room = (scene->frame.height + panel_gap) / panel->count;
+    double room = (scene->frame.height + 4) / panel->count;
     double pitch = fmin(fmax(room, 8), 17);
     int lines = room >= 17 + 3 * 14.5 ? 3 : room >= 17 + 14.5 ? 1 : 0;
     double y = scene->frame.y + pitch / 2;

@@ -43,12 +43,19 @@ static grid plan_grid(const dlviz_figure *figure, double width, double height) {
     plan.rows = dlz_ceil_div(plan.tiles, plan.columns);
     plan.caption = images->captions.count > 0 ? caption_height : 0;
     double pitch = width / (double)plan.columns;
-    plan.gap = fmin(8, fmax(0.07 * pitch, 0.6));
+    plan.gap = fmin(8, fmax(0.12 * pitch, 0.6));
+    if (height > 0) {
+        double row = height / (double)plan.rows;
+        plan.gap = fmin(plan.gap, 0.25 * row);
+        /* Captions that would leave no room for the images are left out. */
+        if (plan.caption > 0.6 * row)
+            plan.caption = 0;
+    }
     plan.tile_width = fmin(pitch - plan.gap, largest_pixel * (double)images->width);
     double tallest = height > 0 ? height / (double)plan.rows - plan.gap - plan.caption : INFINITY;
-    tallest = fmax(tallest, 1);
+    tallest = fmax(tallest, 0.5);
     plan.tile_width = fmax(fmin(plan.tile_width, tallest * aspect), 0.5);
-    plan.tile_height = plan.tile_width / aspect;
+    plan.tile_height = fmin(plan.tile_width / aspect, tallest);
     return plan;
 }
 
@@ -178,7 +185,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
 
     /* Whole pixels of the page, so that nothing is resampled. */
     double unit = canvas->unit;
-    double left = round((box.x + fmax(0, box.width - (double)total_x / unit) / 2) * unit) / unit;
+    double left = round(box.x * unit) / unit;
     double top = round(box.y * unit) / unit;
     cairo_save(canvas->cr);
     cairo_translate(canvas->cr, left, top);
@@ -190,7 +197,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
     cairo_surface_destroy(bitmap);
 
     int64_t tiles_a_caption = plan.tiles / images->n;
-    for (int i = 0; i < images->captions.count; i++) {
+    for (int i = 0; plan.caption > 0 && i < images->captions.count; i++) {
         int64_t tile = i * tiles_a_caption, column = tile % plan.columns, row = tile / plan.columns;
         dlz_text(canvas, left + ((double)(column * (width + gap_x)) + (double)width / 2) / unit,
                  top + (double)(row * (height + gap_y) + height) / unit + caption_height / 2,

@@ -22,9 +22,9 @@ static double row_sum(const matrix_view *scene, int row) {
     return sum;
 }
 
-/* The square root makes one error in a thousand visible beside the diagonal. */
+/* The cube root makes one error in a thousand visible beside the diagonal. */
 static dlz_colour share_colour(const matrix_view *scene, double share) {
-    return dlz_colormap_at(scene->map, sqrt(share));
+    return dlz_colormap_at(scene->map, cbrt(share));
 }
 
 static const char *count_text(char text[DLZ_NUMBER_SIZE], int64_t count) {
@@ -53,14 +53,17 @@ static void draw_cells(const matrix_view *scene) {
     /* Cells meet without a gap and without the seams that antialiased edges leave: no antialiasing.
      */
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_NONE);
+    dlz_fill_box(scene->canvas, scene->frame, share_colour(scene, 0));
     for (int row = 0; row < scene->classes; row++) {
         double sum = row_sum(scene, row);
         for (int column = 0; column < scene->classes; column++) {
             double count = (double)scene->counts[row * scene->classes + column];
-            dlz_fill_box(scene->canvas,
-                         (dlz_box){scene->frame.x + column * scene->cell,
-                                   scene->frame.y + row * scene->cell, scene->cell, scene->cell},
-                         share_colour(scene, sum > 0 ? count / sum : 0));
+            if (count > 0)
+                dlz_fill_box(scene->canvas,
+                             (dlz_box){scene->frame.x + column * scene->cell,
+                                       scene->frame.y + row * scene->cell, scene->cell,
+                                       scene->cell},
+                             share_colour(scene, sum > 0 ? count / sum : 0));
         }
     }
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_DEFAULT);
@@ -102,12 +105,17 @@ static double widest_name(const matrix_view *scene, double size) {
 }
 
 static double name_size(double cell) {
-    return fmin(13.5, fmax(0.8 * cell, 6));
+    return fmin(13.5, fmax(0.8 * cell, 8));
 }
 
 /* Every how many classes a name fits along the axis. */
 static int name_stride(double cell) {
-    return (int)ceil(1.15 * name_size(cell) / cell);
+    static const int strides[] = {1, 2, 5, 10, 20, 50};
+    double least = 1.1 * name_size(cell) / cell;
+    int i = 0;
+    while (i < 5 && strides[i] < least)
+        i++;
+    return strides[i];
 }
 
 static void draw_names(const matrix_view *scene, bool upright, double most) {
@@ -134,11 +142,13 @@ static void draw_recalls(const matrix_view *scene, double left) {
              (dlz_style){.size = 12, .colour = dlz_soft_ink});
     for (int i = 0; i < scene->classes; i += stride) {
         double sum = row_sum(scene, i);
-        char text[DLZ_NUMBER_SIZE + 8], number[DLZ_NUMBER_SIZE];
-        double percent = 100 * (double)scene->counts[i * scene->classes + i] / sum;
-        /* Two decimals; what is not all never rounds up to it. */
-        percent = percent < 100 ? fmin(round(percent * 100) / 100, 99.99) : percent;
-        snprintf(text, sizeof text, "%s %%", dlz_number(number, percent, 4));
+        /* Hundredths of a percent; what is not all never rounds up to it. */
+        double right = (double)scene->counts[i * scene->classes + i];
+        int hundredths = sum > 0 ? (int)lround(10000 * right / sum) : 0;
+        if (right < sum && hundredths == 10000)
+            hundredths = 9999;
+        char text[32];
+        snprintf(text, sizeof text, "%d.%02d %%", hundredths / 100, hundredths % 100);
         dlz_text(scene->canvas, left, scene->frame.y + (i + 0.5) * scene->cell,
                  sum > 0 ? text : "\xE2\x80\x93",
                  (dlz_style){.size = size, .colour = dlz_soft_ink});
@@ -146,7 +156,7 @@ static void draw_recalls(const matrix_view *scene, double left) {
 }
 
 static void draw_colour_bar(const matrix_view *scene, double left) {
-    static const double shares[] = {0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1};
+    static const double shares[] = {0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1};
     dlz_box bar = {left, scene->frame.y, 15, scene->frame.height};
     const int steps = 160;
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_NONE);
@@ -159,9 +169,9 @@ static void draw_colour_bar(const matrix_view *scene, double left) {
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_DEFAULT);
     dlz_stroke_box(scene->canvas, bar, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
-        double y = bar.y + bar.height * (1 - sqrt(shares[i]));
-        char text[32];
-        snprintf(text, sizeof text, "%d %%", (int)lround(100 * shares[i]));
+        double y = bar.y + bar.height * (1 - cbrt(shares[i]));
+        char text[DLZ_NUMBER_SIZE + 8], number[DLZ_NUMBER_SIZE];
+        snprintf(text, sizeof text, "%s %%", dlz_number(number, 100 * shares[i], 3));
         dlz_stroke_line(scene->canvas, bar.x + bar.width, y, bar.x + bar.width + 4, y, dlz_soft_ink,
                         0.8);
         dlz_text(scene->canvas, bar.x + bar.width + 8, y, text,

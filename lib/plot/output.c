@@ -3,7 +3,6 @@
 
 #include <cairo-pdf.h>
 #include <cairo-svg.h>
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -106,40 +105,6 @@ dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int wid
     return check(cairo_status(cr), &output->bytes);
 }
 
-/* Cairo numbers the surfaces and images of an SVG through the life of the process. In the file they
- * are numbered from 1 in the order in which they appear, so that equal figures are equal files. New
- * numbers have no more digits than those they replace: there are never ten. */
-static void renumber(dlz_bytes *bytes) {
-    unsigned long seen[9];
-    int count = 0;
-    size_t to = 0, at = 0;
-    while (at < bytes->size) {
-        unsigned char byte = bytes->data[to++] = bytes->data[at++];
-        if (byte != '"' && byte != '#')
-            continue;
-        const char *rest = (const char *)bytes->data + at;
-        size_t left = bytes->size - at;
-        size_t word = left > 8 && memcmp(rest, "surface", 7) == 0 ? 7
-                      : left > 6 && memcmp(rest, "image", 5) == 0 ? 5
-                                                                  : 0;
-        if (word == 0 || !isdigit((unsigned char)rest[word]))
-            continue;
-        memmove(bytes->data + to, rest, word);
-        to += word;
-        at += word;
-        unsigned long number = 0;
-        while (at < bytes->size && isdigit(bytes->data[at]))
-            number = 10 * number + (unsigned long)(bytes->data[at++] - '0');
-        int index = 0;
-        while (index < count && seen[index] != number)
-            index++;
-        if (index == count && count < 9)
-            seen[count++] = number;
-        bytes->data[to++] = (unsigned char)('1' + index);
-    }
-    bytes->size = to;
-}
-
 dlviz_status dlz_output_save(dlz_output *output, const char *path) {
     DLZ_TRY(check(cairo_status(output->canvas.cr), &output->bytes));
     if (output->format == DLZ_FORMAT_PNG) {
@@ -150,7 +115,7 @@ dlviz_status dlz_output_save(dlz_output *output, const char *path) {
     cairo_surface_finish(output->surface);
     DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
     if (output->format == DLZ_FORMAT_SVG)
-        renumber(&output->bytes);
+        dlz_svg_tidy(&output->bytes);
     dlz_file *file;
     DLZ_TRY(dlz_file_create(&file, path));
     dlviz_status status = dlz_file_write(file, output->bytes.data, output->bytes.size);

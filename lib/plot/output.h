@@ -28,4 +28,7 @@ dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int wid
 dlviz_status dlz_output_save(dlz_output *output, const char *path);
 void dlz_output_close(dlz_output *output);
 
+/* Makes cairo's SVG shorter and the same for equal figures, in place. */
+void dlz_svg_tidy(dlz_bytes *bytes);
+
 #endif

@@ -128,8 +128,9 @@ void dlz_axis_log(dlz_axis *axis, double low, double high, double padding, int m
     high = fmin(fmax(high, low), largest);
     double from = log10(low), to = log10(high), length = to - from;
     double around = length < 1e-6 ? 0.55 : padding * length;
-    *axis = (dlz_axis){
-        .low = pow(10, from - around), .high = pow(10, to + around), .logarithmic = true};
+    *axis = (dlz_axis){.low = pow(10, fmax(from - around, -305)),
+                       .high = pow(10, fmin(to + around, 305)),
+                       .logarithmic = true};
     from = log10(axis->low);
     to = log10(axis->high);
     int first = (int)floor(from), last = (int)floor(to);

@@ -122,6 +122,13 @@ static double place_y(const scatter_view *scene, double value) {
     return scene->frame.y + scene->frame.height * (1 - dlz_axis_at(&scene->y, value));
 }
 
+static double widest_tick(const scatter_view *scene) {
+    double widest = 0;
+    for (int i = 0; i < scene->y.count; i++)
+        widest = fmax(widest, dlz_tick_width(scene->canvas, &scene->y.ticks[i], 12));
+    return widest;
+}
+
 static void draw_ticks(const scatter_view *scene) {
     const dlz_box frame = scene->frame;
     for (int i = 0; i < scene->x.count; i++) {
@@ -152,9 +159,10 @@ static int64_t *drawing_order(int64_t n) {
     return order;
 }
 
-/* To a sixteenth of a unit: invisible, and half the digits in an SVG. */
-static double snap(double v) {
-    return round(v * 16) / 16;
+/* To a sixteenth of a point of the file: invisible, and half the digits in an SVG. */
+static double snap(const scatter_view *scene, double v) {
+    double grid = 8 * scene->canvas->unit;
+    return round(v * grid) / grid;
 }
 
 static void draw_point(const scatter_view *scene, int64_t i, int class, double diameter) {
@@ -163,27 +171,33 @@ static void draw_point(const scatter_view *scene, int64_t i, int class, double d
     dlz_marker_path(scene->canvas, dlz_class_marker(class), x, y, diameter);
 }
 
-/* In a vector file, circles are the round ends of lines without length: a fifth of the bytes. All
- * points of a class in a chunk are one path. */
+/* In a vector file, circles and squares are the ends of lines without length: a fifth of the bytes.
+ * All points of a class in a chunk are one path. */
+static bool is_line_end(int class) {
+    return dlz_class_marker(class) == DLZ_MARKER_CIRCLE ||
+           dlz_class_marker(class) == DLZ_MARKER_SQUARE;
+}
+
 static void add_to_path(const scatter_view *scene, int64_t i, int class, double diameter) {
-    if (dlz_class_marker(class) != DLZ_MARKER_CIRCLE) {
+    if (!is_line_end(class)) {
         draw_point(scene, i, class, diameter);
         return;
     }
     const float *point = scene->scatter->points + 2 * i;
-    double x = snap(place_x(scene, point[0])), y = snap(place_y(scene, point[1]));
+    double x = snap(scene, place_x(scene, point[0])), y = snap(scene, place_y(scene, point[1]));
     cairo_move_to(scene->canvas->cr, x, y);
     cairo_line_to(scene->canvas->cr, x, y);
 }
 
 static void paint_path(const scatter_view *scene, int class, double diameter) {
     cairo_t *cr = scene->canvas->cr;
-    if (dlz_class_marker(class) != DLZ_MARKER_CIRCLE) {
+    if (!is_line_end(class)) {
         cairo_fill(cr);
         return;
     }
-    cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
-    cairo_set_line_width(cr, diameter);
+    bool square = dlz_class_marker(class) == DLZ_MARKER_SQUARE;
+    cairo_set_line_cap(cr, square ? CAIRO_LINE_CAP_SQUARE : CAIRO_LINE_CAP_ROUND);
+    cairo_set_line_width(cr, square ? DLZ_SQUARE_SIDE * diameter : diameter);
     cairo_stroke(cr);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_BUTT);
 }
@@ -323,7 +337,7 @@ static dlviz_status draw_marks(const scatter_view *scene) {
                              .bold = true,
                              .colour = dark,
                              .align = 0.5,
-                             .halo = 2.6,
+                             .halo = 3,
                              .most = 130});
     }
     return DLVIZ_OK;
@@ -342,13 +356,22 @@ dlviz_status dlz_draw_scatter(const dlz_canvas *canvas, const dlviz_figure *figu
     scatter_view scene = {.canvas = canvas, .figure = figure, .scatter = &figure->of.scatter};
     count_classes(&scene);
     double below = (figure->x_label ? 22 : 0) + (scene.scatter->ticks ? 20 : 0);
-    double left = (figure->y_label ? 22 : 0) + (scene.scatter->ticks ? 40 : 0);
+    double left = figure->y_label ? 22 : 0;
     legend plan = plan_legend(&scene, box.height - below);
     bool left_out = scene.classes > 0 && plan.columns == 0;
     double right = plan.columns > 0 ? plan.columns * plan.column_width + 14 : 0;
     scene.frame = (dlz_box){box.x + left, box.y, fmax(box.width - left - right, 40),
                             fmax(box.height - below, 40)};
     fit_axes(&scene);
+    if (scene.scatter->ticks) {
+        /* Room for the widest number; the few ticks that the narrower frame changes are no wider.
+         */
+        double widest = widest_tick(&scene) + 10;
+        left += widest;
+        scene.frame.x += widest;
+        scene.frame.width = fmax(scene.frame.width - widest, 40);
+        fit_axes(&scene);
+    }
     if (scene.scatter->ticks)
         draw_ticks(&scene);
     dlz_draw_axis_names(canvas, figure, scene.frame, below - 8, left - 8);
