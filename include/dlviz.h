@@ -19,5 +19,6 @@
 #include <dlviz/optimizer.h>
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>
+#include <dlviz/plot.h>
 
 #endif

@@ -1,0 +1,186 @@
+/* dlviz/plot.h - figures: maps, training curves, confusion matrices, image grids.
+ *
+ * One line for the common case:
+ *
+ *     dlviz_plot_scatter(map, labels, "MNIST, t-SNE", "tsne.png");
+ *
+ * and a figure handle for the rest:
+ *
+ *     dlviz_figure *figure;
+ *     dlviz_figure_create_scatter(&figure, map, labels);
+ *     dlviz_figure_set_title(figure, "MNIST, features of relu5");
+ *     dlviz_figure_set_axis_labels(figure, "PC 1 (33.1 %)", "PC 2 (21.0 %)");
+ *     dlviz_figure_write(figure, "pca.png");
+ *     dlviz_figure_write(figure, "pca.svg");
+ *     dlviz_figure_destroy(figure);
+ *
+ * A figure keeps copies of everything it is given. All text is UTF-8, and text that is too long for
+ * its place is wrapped, shrunk or cut, never clipped. The same figure gives the same bytes,
+ * whatever the locale, the date and the number of threads. One figure is used by one thread at a
+ * time, different figures by different threads at the same time.
+ *
+ * In a build without cairo, the functions that create a figure or plot at once return
+ * DLVIZ_ERROR_UNSUPPORTED. */
+#ifndef DLVIZ_PLOT_H
+#define DLVIZ_PLOT_H
+
+#include <dlviz/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A figure: what it shows, and how. */
+typedef struct dlviz_figure dlviz_figure;
+
+/** Whether this build can draw (it was built with cairo). */
+DLVIZ_API bool dlviz_plot_supported(void);
+
+/* ---- In one line ----------------------------------------------------------------------------- */
+
+/** Draws a two-dimensional map with a colour a class; see dlviz_figure_create_scatter for map and
+ *  labels and dlviz_figure_write for the path.
+ *  @param title  may be NULL
+ *  Returns every status that those two return. */
+DLVIZ_API dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
+                                          const char *title, const char *path);
+
+/** Draws a confusion matrix; see dlviz_figure_create_matrix. */
+DLVIZ_API dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title,
+                                         const char *path);
+
+/** Draws a grid of images; see dlviz_figure_create_images. */
+DLVIZ_API dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char *title,
+                                         const char *path);
+
+/* ---- Figures --------------------------------------------------------------------------------- */
+
+/** A map of points, the same scale on both axes.
+ *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
+ *  @param map     n x 2 float32, n >= 1, all finite
+ *  @param labels  n classes, uint8 or int64, each 0 to 255; NULL for points without classes. A
+ * class has the same colour in every figure; ten colours, which the next classes use again with
+ * other marks and lightness. Up to 40 class names are also written at their class's median. Returns
+ * DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (shape or dtype, or the numbers of rows and
+ * labels differ), DLVIZ_ERROR_NUMERIC (naming the first row that is not finite),
+ *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
+DLVIZ_API dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
+                                                   const dlviz_tensor *labels);
+
+/** Curves over a common horizontal axis (epochs), in panels one above the other; empty at first.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
+DLVIZ_API dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
+
+/** Adds a curve.
+ *  @param panel  the panel's name, written at its vertical axis ("loss"); a name that is new adds a
+ *                panel below the others; 16 panels at most
+ *  @param name   the curve's name in the legend ("training"); at most 10 curves a panel. Curves of
+ *                one name have one colour throughout the figure.
+ *  @param x      n finite numbers, or NULL for 1, 2, …, n
+ *  @param y      n numbers; those that are not finite leave a gap, as do those <= 0 on a
+ *                logarithmic axis
+ *  @param n      1 or more
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that does not show curves),
+ *  DLVIZ_ERROR_NUMERIC (x not finite) or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as before.
+ */
+DLVIZ_API dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *panel,
+                                              const char *name, const double *x, const double *y,
+                                              int64_t n);
+
+/** Gives a panel that has a curve a logarithmic vertical axis (or a linear one again).
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_NOT_FOUND for a panel without curves. */
+DLVIZ_API dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel,
+                                                  bool logarithmic);
+
+/** A confusion matrix: counts in the cells, coloured by their share of the row on a cube-root
+ *  scale, so that rare confusions show; the recall of each class beside its row.
+ *  @param counts  C x C int64, all >= 0, row = true class, column = predicted class; C from 1 to
+ * 256 Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a negative
+ * count), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
+DLVIZ_API dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *counts);
+
+/** A grid of images, each with its own range of colours: symmetric around 0 (blue, white, red)
+ * where an image has negative values, else grey from the smallest value to the largest; see
+ *  dlviz_figure_set_colormap.
+ *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
+ *                 an image of its own; with more than one, each n has a row.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
+ *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
+DLVIZ_API dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *images);
+
+/** Destroys the figure. NULL is allowed. */
+DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
+
+/** Draws the figure into a file: PNG, SVG or PDF by the path's extension (.png, .svg, .pdf, in
+ * either case); PNG has the figure's size in pixels, SVG and PDF half as many points. The file is
+ * written under a temporary name and renamed when complete, so that an earlier file survives a
+ * failure. May be called any number of times. Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, another
+ * extension), DLVIZ_ERROR_STATE (a figure of curves without a curve), DLVIZ_ERROR_IO or
+ * DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
+
+/* ---- Settings of every figure ------------------------------------------------------------------
+ * Text may be NULL or "" for none; it is otherwise valid UTF-8 of at most 4095 bytes without
+ * control characters but newlines. Each returns DLVIZ_ERROR_INVALID_ARGUMENT or
+ * DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was; each names the figure it cannot
+ * be used for. */
+
+DLVIZ_API dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);
+/** A smaller line below the title. */
+DLVIZ_API dlviz_status dlviz_figure_set_subtitle(dlviz_figure *figure, const char *subtitle);
+/** A small line below the figure, e.g. "KL 1.72 · kNN preservation 0.46". */
+DLVIZ_API dlviz_status dlviz_figure_set_footnote(dlviz_figure *figure, const char *footnote);
+
+/** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area. At
+ *  first 1600 x 1200; image grids take the height that they need for the width of 1600. */
+DLVIZ_API dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int width, int height);
+
+/** What the axes show. Curves have their panels' names on the vertical axis and take only `x`
+ *  ("epoch" at first); a matrix has "predicted" and "true" at first; images have no axes. */
+DLVIZ_API dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
+                                                    const char *y);
+
+/** The names of the classes 0 … count − 1 of a scatter figure or matrix, which otherwise go by
+ * their numbers; count 0 (names may be NULL) takes them away. A matrix needs one a class. Also
+ * DLVIZ_ERROR_SHAPE for a matrix of another number of classes. */
+DLVIZ_API dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, const char *const *names,
+                                                    int count);
+
+typedef enum dlviz_colormap {
+    DLVIZ_COLORMAP_AUTO = 0,
+    DLVIZ_COLORMAP_BLUES = 1,     /**< white to dark blue; what a matrix has at first */
+    DLVIZ_COLORMAP_VIRIDIS = 2,   /**< dark violet over green to yellow */
+    DLVIZ_COLORMAP_GRAY = 3,      /**< black to white */
+    DLVIZ_COLORMAP_DIVERGING = 4, /**< blue, white, red; images only, symmetric around 0 */
+    DLVIZ_COLORMAP_RGB = 5        /**< the three channels of n x 3 x h x w images as one colour */
+} dlviz_colormap;
+
+/** The colours of a matrix or of images. */
+DLVIZ_API dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap);
+
+/* ---- Settings of scatter figures ------------------------------------------------------------- */
+
+/** The diameter of a point in pixels, 0.5 to 100; 0 chooses by the number of points. */
+DLVIZ_API dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels);
+/** How opaque a point is, above 0 up to 1; 0 chooses by the number of points. */
+DLVIZ_API dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity);
+/** Whether the axes have numbers and grid lines; not at first. */
+DLVIZ_API dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks);
+/** Whether the legend tells how many points a class has; not at first. */
+DLVIZ_API dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
+/** Whether class names are written at the medians of their classes; at first up to 40 classes. */
+DLVIZ_API dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks);
+
+/* ---- Settings of image grids ----------------------------------------------------------------- */
+
+/** One caption an image, in the order of the images (of n, where channels have tiles of their own);
+ *  count 0 (captions may be NULL) takes them away. Also DLVIZ_ERROR_SHAPE for another number. */
+DLVIZ_API dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, const char *const *captions,
+                                                 int count);
+/** Images in a row, 1 to 4096; 0 chooses. */
+DLVIZ_API dlviz_status dlviz_figure_set_columns(dlviz_figure *figure, int columns);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

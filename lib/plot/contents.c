@@ -1,0 +1,254 @@
+/* What figures show: checked and copied when a figure is made, so that drawing cannot meet bad
+ * data. */
+#include "plot/figure.h"
+#include "base/base.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+static dlviz_status new_figure(dlviz_figure **out, dlz_figure_kind kind) {
+    DLZ_TRY(dlz_plot_check_supported());
+    dlviz_figure *figure = dlz_alloc_zero(sizeof *figure);
+    if (!figure)
+        return dlz_fail_memory("a figure", sizeof *figure);
+    figure->kind = kind;
+    *out = figure;
+    return DLVIZ_OK;
+}
+
+static void *copy_of(const void *from, size_t bytes) {
+    void *copy = dlz_alloc(bytes);
+    if (copy)
+        memcpy(copy, from, bytes);
+    return copy;
+}
+
+static dlviz_status check_points(const dlviz_tensor *map) {
+    if (map->dtype != DLVIZ_FLOAT32 || map->ndim != 2 || map->dims[1] != 2 || map->dims[0] < 1) {
+        char text[DLZ_SHAPE_TEXT_SIZE];
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "dlviz_figure_create_scatter: 'map' is %s %s, needs to be float32 n x 2 "
+                        "with n >= 1",
+                        dlviz_dtype_name(map->dtype), dlz_shape_text(text, map->ndim, map->dims));
+    }
+    const float *points = map->data;
+    for (int64_t i = 0; i < map->dims[0]; i++)
+        if (!isfinite(points[2 * i]) || !isfinite(points[2 * i + 1]))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "dlviz_figure_create_scatter: row %lld of 'map' is (%g, %g), which "
+                            "is not finite",
+                            (long long)i, (double)points[2 * i], (double)points[2 * i + 1]);
+    return DLVIZ_OK;
+}
+
+static dlviz_status check_labels(const dlviz_tensor *labels, int64_t n) {
+    if (labels->dtype == DLVIZ_FLOAT32 || labels->ndim != 1 || labels->dims[0] != n) {
+        char text[DLZ_SHAPE_TEXT_SIZE];
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "dlviz_figure_create_scatter: 'labels' is %s %s, needs to be uint8 or "
+                        "int64 with %lld entries, one a row of 'map'",
+                        dlviz_dtype_name(labels->dtype),
+                        dlz_shape_text(text, labels->ndim, labels->dims), (long long)n);
+    }
+    if (labels->dtype == DLVIZ_INT64)
+        for (int64_t i = 0; i < n; i++) {
+            int64_t label = ((const int64_t *)labels->data)[i];
+            if (label < 0 || label >= DLZ_MAX_CLASSES)
+                return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                "dlviz_figure_create_scatter: label %lld is %lld; 0 to %d are "
+                                "accepted",
+                                (long long)i, (long long)label, DLZ_MAX_CLASSES - 1);
+        }
+    return DLVIZ_OK;
+}
+
+static uint8_t *copy_labels(const dlviz_tensor *labels) {
+    size_t n = (size_t)labels->size;
+    uint8_t *copy = dlz_alloc(n);
+    for (size_t i = 0; copy && i < n; i++)
+        copy[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
+                                               : (uint8_t)((const int64_t *)labels->data)[i];
+    return copy;
+}
+
+dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
+                                         const dlviz_tensor *labels) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(map);
+    DLZ_TRY(check_points(map));
+    int64_t n = map->dims[0];
+    if (labels)
+        DLZ_TRY(check_labels(labels, n));
+    dlviz_figure *figure = NULL;
+    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_SCATTER));
+    dlz_scatter *scatter = &figure->of.scatter;
+    scatter->n = n;
+    scatter->marks = -1;
+    scatter->points = copy_of(map->data, (size_t)n * 2 * sizeof(float));
+    scatter->class = labels ? copy_labels(labels) : NULL;
+    if (!scatter->points || (labels && !scatter->class)) {
+        dlviz_figure_destroy(figure);
+        return dlz_fail_memory("the points of a figure", (size_t)n * 9);
+    }
+    *out = figure;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_create_curves(dlviz_figure **out) {
+    DLZ_REQUIRE_OUT(out);
+    dlviz_figure *figure = NULL;
+    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_CURVES));
+    if (!(figure->x_label = dlz_strdup("epoch"))) {
+        dlviz_figure_destroy(figure);
+        return dlz_fail_memory("a figure", 6);
+    }
+    *out = figure;
+    return DLVIZ_OK;
+}
+
+static dlz_panel *find_panel(dlz_curves *curves, const char *name) {
+    for (int i = 0; i < curves->count; i++)
+        if (strcmp(curves->panels[i].name, name) == 0)
+            return &curves->panels[i];
+    return NULL;
+}
+
+dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel, bool logarithmic) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_CURVES));
+    DLZ_REQUIRE(panel);
+    dlz_panel *found = find_panel(&figure->of.curves, panel);
+    if (!found)
+        return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: no panel is named '%s'", __func__, panel);
+    found->logarithmic = logarithmic;
+    return DLVIZ_OK;
+}
+
+static dlviz_status copy_curve(dlz_curve *curve, const char *name, const double *x, const double *y,
+                               int64_t n) {
+    curve->n = n;
+    curve->name = dlz_strdup(name);
+    curve->x = dlz_alloc_array((size_t)n, sizeof(double));
+    curve->y = dlz_alloc_array((size_t)n, sizeof(double));
+    if (!curve->name || !curve->x || !curve->y) {
+        dlz_free(curve->name);
+        dlz_free(curve->x);
+        dlz_free(curve->y);
+        return dlz_fail_memory("a curve", (size_t)n * 16);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        curve->x[i] = x ? x[i] : (double)(i + 1);
+        curve->y[i] = y[i];
+    }
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *panel, const char *name,
+                                    const double *x, const double *y, int64_t n) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_CURVES));
+    DLZ_REQUIRE(panel);
+    DLZ_REQUIRE(name);
+    DLZ_REQUIRE(y);
+    DLZ_TRY(dlz_check_text(__func__, "panel", panel));
+    DLZ_TRY(dlz_check_text(__func__, "name", name));
+    if (n < 1)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %lld points; 1 or more are needed",
+                        __func__, (long long)n);
+    for (int64_t i = 0; x && i < n; i++)
+        if (!isfinite(x[i]))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: curve '%s': x[%lld] is %g, which is not finite", __func__, name,
+                            (long long)i, x[i]);
+    dlz_curves *curves = &figure->of.curves;
+    dlz_panel *into = find_panel(curves, panel);
+    if (into ? into->count == DLZ_MAX_CURVES : curves->count == DLZ_MAX_PANELS)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: no room for curve '%s' of panel '%s'; %d panels with %d curves each "
+                        "are accepted",
+                        __func__, name, panel, DLZ_MAX_PANELS, DLZ_MAX_CURVES);
+    dlz_curve curve;
+    DLZ_TRY(copy_curve(&curve, name, x, y, n));
+    if (!into) {
+        char *copy = dlz_strdup(panel);
+        if (!copy) {
+            dlz_free(curve.name);
+            dlz_free(curve.x);
+            dlz_free(curve.y);
+            return dlz_fail_memory("a panel", strlen(panel) + 1);
+        }
+        into = &curves->panels[curves->count++];
+        into->name = copy;
+    }
+    into->curves[into->count++] = curve;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *counts) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(counts);
+    if (counts->dtype != DLVIZ_INT64 || counts->ndim != 2 || counts->dims[0] != counts->dims[1] ||
+        counts->dims[0] < 1 || counts->dims[0] > DLZ_MAX_CLASSES) {
+        char text[DLZ_SHAPE_TEXT_SIZE];
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'counts' is %s %s, needs to be int64 C x C with C from 1 to %d",
+                        __func__, dlviz_dtype_name(counts->dtype),
+                        dlz_shape_text(text, counts->ndim, counts->dims), DLZ_MAX_CLASSES);
+    }
+    const int64_t *values = counts->data;
+    int64_t classes = counts->dims[0];
+    for (int64_t i = 0; i < counts->size; i++)
+        if (values[i] < 0)
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: the count at row %lld, column %lld is %lld; 0 or more is accepted",
+                            __func__, (long long)(i / classes), (long long)(i % classes),
+                            (long long)values[i]);
+    dlviz_figure *figure = NULL;
+    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_MATRIX));
+    figure->of.matrix.classes = (int)classes;
+    figure->of.matrix.counts = copy_of(values, (size_t)counts->size * sizeof *values);
+    figure->x_label = dlz_strdup("predicted");
+    figure->y_label = dlz_strdup("true");
+    if (!figure->of.matrix.counts || !figure->x_label || !figure->y_label) {
+        dlviz_figure_destroy(figure);
+        return dlz_fail_memory("a matrix", (size_t)counts->size * sizeof *values);
+    }
+    *out = figure;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *images) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(images);
+    const int64_t *dims = images->dims;
+    int64_t channels = images->ndim == 4 ? dims[1] : 1;
+    if (images->dtype != DLVIZ_FLOAT32 || (images->ndim != 3 && images->ndim != 4) ||
+        images->size < 1 || dims[0] > DLZ_MAX_TILES || channels > DLZ_MAX_TILES / dims[0]) {
+        char text[DLZ_SHAPE_TEXT_SIZE];
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'images' is %s %s, needs to be float32 n x h x w or n x c x h x w, "
+                        "not empty, with n x c at most %d",
+                        __func__, dlviz_dtype_name(images->dtype),
+                        dlz_shape_text(text, images->ndim, dims), DLZ_MAX_TILES);
+    }
+    const float *values = images->data;
+    int64_t each = images->size / dims[0];
+    for (int64_t i = 0; i < images->size; i++)
+        if (!isfinite(values[i]))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: image %lld has the value %g, which is not finite", __func__,
+                            (long long)(i / each), (double)values[i]);
+    dlviz_figure *figure = NULL;
+    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_IMAGES));
+    dlz_images *grid = &figure->of.images;
+    grid->n = dims[0];
+    grid->channels = channels;
+    grid->height = dims[images->ndim - 2];
+    grid->width = dims[images->ndim - 1];
+    grid->values = copy_of(values, (size_t)images->size * sizeof *values);
+    if (!grid->values) {
+        dlviz_figure_destroy(figure);
+        return dlz_fail_memory("the images of a figure", (size_t)images->size * sizeof *values);
+    }
+    *out = figure;
+    return DLVIZ_OK;
+}

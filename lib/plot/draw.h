@@ -1,0 +1,26 @@
+/* plot/draw.h - the parts of a figure. Each kind draws into the box that the decorations leave. */
+#ifndef DLZ_DRAW_H
+#define DLZ_DRAW_H
+
+#include "plot/canvas.h"
+
+/* Title, subtitle and footnote; returns the box between them. */
+dlz_box dlz_draw_decorations(const dlz_canvas *canvas, const dlviz_figure *figure);
+/* The height they take at a given width, without the box; nothing is drawn. */
+double dlz_decorations_height(const dlz_canvas *canvas, const dlviz_figure *figure);
+
+/* An entry's text goes into `buffer` when it is made of a number. */
+const char *dlz_class_name(const dlviz_figure *figure, int class, char buffer[16]);
+/* Axis names centred along the bottom and left side of `box`, which shrinks by their places. */
+void dlz_draw_axis_names(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box frame,
+                         double x_height, double y_left);
+
+dlviz_status dlz_draw_scatter(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box);
+dlviz_status dlz_draw_curves(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box);
+dlviz_status dlz_draw_matrix(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box);
+dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box);
+
+/* The height in units that a grid of images takes in the given width. */
+double dlz_images_height(const dlviz_figure *figure, double width);
+
+#endif

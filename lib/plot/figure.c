@@ -1,0 +1,240 @@
+/* The handle of a figure and its settings. */
+#include "plot/figure.h"
+#include "base/base.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *dlz_figure_kind_name(dlz_figure_kind kind) {
+    switch (kind) {
+    case DLZ_FIGURE_SCATTER:
+        return "a scatter figure";
+    case DLZ_FIGURE_CURVES:
+        return "a figure of curves";
+    case DLZ_FIGURE_MATRIX:
+        return "a matrix";
+    case DLZ_FIGURE_IMAGES:
+        return "a grid of images";
+    }
+    return "a figure";
+}
+
+dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz_figure_kind kind) {
+    if (!figure)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'figure' is NULL", who);
+    if (figure->kind != kind)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: this is %s, and needs to be %s", who,
+                        dlz_figure_kind_name(figure->kind), dlz_figure_kind_name(kind));
+    return DLVIZ_OK;
+}
+
+static void drop_names(dlz_names *names) {
+    for (int i = 0; i < names->count; i++)
+        dlz_free(names->items[i]);
+    dlz_free(names->items);
+}
+
+static void drop_panel(dlz_panel *panel) {
+    for (int i = 0; i < panel->count; i++) {
+        dlz_free(panel->curves[i].name);
+        dlz_free(panel->curves[i].x);
+        dlz_free(panel->curves[i].y);
+    }
+    dlz_free(panel->name);
+}
+
+void dlviz_figure_destroy(dlviz_figure *figure) {
+    if (!figure)
+        return;
+    switch (figure->kind) {
+    case DLZ_FIGURE_SCATTER:
+        dlz_free(figure->of.scatter.points);
+        dlz_free(figure->of.scatter.class);
+        break;
+    case DLZ_FIGURE_CURVES:
+        for (int i = 0; i < figure->of.curves.count; i++)
+            drop_panel(&figure->of.curves.panels[i]);
+        break;
+    case DLZ_FIGURE_MATRIX:
+        dlz_free(figure->of.matrix.counts);
+        break;
+    case DLZ_FIGURE_IMAGES:
+        dlz_free(figure->of.images.values);
+        drop_names(&figure->of.images.captions);
+        break;
+    }
+    dlz_free(figure->title);
+    dlz_free(figure->subtitle);
+    dlz_free(figure->footnote);
+    dlz_free(figure->x_label);
+    dlz_free(figure->y_label);
+    drop_names(&figure->class_names);
+    dlz_free(figure);
+}
+
+dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title) {
+    DLZ_REQUIRE(figure);
+    return dlz_set_text(__func__, "title", &figure->title, title);
+}
+
+dlviz_status dlviz_figure_set_subtitle(dlviz_figure *figure, const char *subtitle) {
+    DLZ_REQUIRE(figure);
+    return dlz_set_text(__func__, "subtitle", &figure->subtitle, subtitle);
+}
+
+dlviz_status dlviz_figure_set_footnote(dlviz_figure *figure, const char *footnote) {
+    DLZ_REQUIRE(figure);
+    return dlz_set_text(__func__, "footnote", &figure->footnote, footnote);
+}
+
+dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int width, int height) {
+    DLZ_REQUIRE(figure);
+    if (width < 200 || width > 16384 || height < 200 || height > 16384)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: %d x %d pixels; each may be 200 to 16384", __func__, width, height);
+    figure->width = width;
+    figure->height = height;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x, const char *y) {
+    DLZ_REQUIRE(figure);
+    if (figure->kind == DLZ_FIGURE_IMAGES)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s has no axes", __func__,
+                        dlz_figure_kind_name(figure->kind));
+    if (figure->kind == DLZ_FIGURE_CURVES && y && *y)
+        return dlz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "%s: 'y' is \"%s\", but curves have their panels' names there and take NULL", __func__,
+            y);
+    DLZ_TRY(dlz_check_text(__func__, "y", y));
+    char *copy = NULL;
+    DLZ_TRY(dlz_set_text(__func__, "y", &copy, y));
+    dlviz_status status = dlz_set_text(__func__, "x", &figure->x_label, x);
+    if (status != DLVIZ_OK) {
+        dlz_free(copy);
+        return status;
+    }
+    dlz_free(figure->y_label);
+    figure->y_label = copy;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, const char *const *names,
+                                          int count) {
+    DLZ_REQUIRE(figure);
+    if (figure->kind != DLZ_FIGURE_SCATTER && figure->kind != DLZ_FIGURE_MATRIX)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s has no classes", __func__,
+                        dlz_figure_kind_name(figure->kind));
+    if (count < 0 || count > DLZ_MAX_CLASSES)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d names; 0 to %d are accepted",
+                        __func__, count, DLZ_MAX_CLASSES);
+    if (figure->kind == DLZ_FIGURE_MATRIX && count > 0 && count != figure->of.matrix.classes)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %d names for a matrix of %d classes", __func__,
+                        count, figure->of.matrix.classes);
+    return dlz_set_names(__func__, "names", &figure->class_names, names, count);
+}
+
+dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap) {
+    DLZ_REQUIRE(figure);
+    if ((int)colormap < DLVIZ_COLORMAP_AUTO || colormap > DLVIZ_COLORMAP_RGB)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d is no colormap", __func__,
+                        (int)colormap);
+    bool images = figure->kind == DLZ_FIGURE_IMAGES;
+    if (!images && figure->kind != DLZ_FIGURE_MATRIX)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s has no colormap", __func__,
+                        dlz_figure_kind_name(figure->kind));
+    if (!images && colormap > DLVIZ_COLORMAP_GRAY)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: a matrix takes the blue, viridis and gray colormaps", __func__);
+    if (colormap == DLVIZ_COLORMAP_RGB && figure->of.images.channels != 3)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the images have %lld channels; RGB needs 3", __func__,
+                        (long long)figure->of.images.channels);
+    figure->colormap = colormap;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
+    if (pixels != 0 && !(pixels >= 0.5 && pixels <= 100))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %g pixels; 0.5 to 100, or 0 to choose",
+                        __func__, pixels);
+    figure->of.scatter.point_size = pixels;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
+    if (!(opacity >= 0 && opacity <= 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %g; above 0 up to 1, or 0 to choose",
+                        __func__, opacity);
+    figure->of.scatter.opacity = opacity;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
+    figure->of.scatter.ticks = ticks;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
+    figure->of.scatter.counts = counts;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
+    figure->of.scatter.marks = marks;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, const char *const *captions,
+                                       int count) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_IMAGES));
+    if (count != 0 && count != figure->of.images.n)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %d captions for %lld images", __func__, count,
+                        (long long)figure->of.images.n);
+    return dlz_set_names(__func__, "captions", &figure->of.images.captions, captions, count);
+}
+
+dlviz_status dlviz_figure_set_columns(dlviz_figure *figure, int columns) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_IMAGES));
+    if (columns < 0 || columns > DLZ_MAX_TILES)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d; 1 to %d, or 0 to choose", __func__,
+                        columns, DLZ_MAX_TILES);
+    figure->of.images.columns = columns;
+    return DLVIZ_OK;
+}
+
+static dlviz_status finish(dlviz_status created, dlviz_figure *figure, const char *title,
+                           const char *path) {
+    dlviz_status status = created;
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_set_title(figure, title);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_write(figure, path);
+    dlviz_figure_destroy(figure);
+    return status;
+}
+
+dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
+                                const char *title, const char *path) {
+    dlviz_figure *figure;
+    dlviz_status status = dlviz_figure_create_scatter(&figure, map, labels);
+    return finish(status, figure, title, path);
+}
+
+dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title, const char *path) {
+    dlviz_figure *figure;
+    dlviz_status status = dlviz_figure_create_matrix(&figure, counts);
+    return finish(status, figure, title, path);
+}
+
+dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char *title, const char *path) {
+    dlviz_figure *figure;
+    dlviz_status status = dlviz_figure_create_images(&figure, images);
+    return finish(status, figure, title, path);
+}

@@ -1,0 +1,90 @@
+/* plot/figure.h - the inside of a figure: what it shows and how. Nothing here needs cairo. */
+#ifndef DLZ_FIGURE_H
+#define DLZ_FIGURE_H
+
+#include <dlviz/plot.h>
+
+enum { DLZ_MAX_CLASSES = 256, DLZ_MAX_PANELS = 16, DLZ_MAX_CURVES = 10, DLZ_MAX_TILES = 4096 };
+
+typedef enum dlz_figure_kind {
+    DLZ_FIGURE_SCATTER,
+    DLZ_FIGURE_CURVES,
+    DLZ_FIGURE_MATRIX,
+    DLZ_FIGURE_IMAGES
+} dlz_figure_kind;
+
+typedef struct dlz_names {
+    char **items;
+    int count;
+} dlz_names;
+
+typedef struct dlz_scatter {
+    float *points;  /* n x 2 */
+    uint8_t *class; /* n, or NULL */
+    int64_t n;
+    double point_size, opacity; /* 0: chosen by n */
+    bool ticks, counts;
+    int marks; /* -1: chosen by the number of classes */
+} dlz_scatter;
+
+typedef struct dlz_curve {
+    char *name;
+    double *x, *y;
+    int64_t n;
+} dlz_curve;
+
+typedef struct dlz_panel {
+    char *name;
+    bool logarithmic;
+    dlz_curve curves[DLZ_MAX_CURVES];
+    int count;
+} dlz_panel;
+
+typedef struct dlz_curves {
+    dlz_panel panels[DLZ_MAX_PANELS];
+    int count;
+} dlz_curves;
+
+typedef struct dlz_matrix {
+    int64_t *counts; /* classes x classes */
+    int classes;
+} dlz_matrix;
+
+typedef struct dlz_images {
+    float *values; /* n x channels x height x width */
+    int64_t n, channels, height, width;
+    int columns; /* 0: chosen */
+    dlz_names captions;
+} dlz_images;
+
+struct dlviz_figure {
+    dlz_figure_kind kind;
+    char *title, *subtitle, *footnote, *x_label, *y_label; /* NULL: none */
+    dlz_names class_names;
+    dlviz_colormap colormap;
+    int width, height; /* pixels; 0 until set */
+    union {
+        dlz_scatter scatter;
+        dlz_curves curves;
+        dlz_matrix matrix;
+        dlz_images images;
+    } of;
+};
+
+/* DLVIZ_ERROR_UNSUPPORTED in a build that cannot draw. */
+dlviz_status dlz_plot_check_supported(void);
+/* "curves" and so on, for messages. */
+const char *dlz_figure_kind_name(dlz_figure_kind kind);
+/* Fails unless the figure is of this kind; `who` is the function's name. */
+dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz_figure_kind kind);
+
+/* Fails unless the text is what the header says text is; NULL passes. */
+dlviz_status dlz_check_text(const char *who, const char *name, const char *text);
+/* Replaces *slot by a copy of the text, NULL for NULL or "". */
+dlviz_status dlz_set_text(const char *who, const char *name, char **slot, const char *text);
+dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot,
+                           const char *const *items, int count);
+/* The bytes of the UTF-8 character at `text`, which is not at its end; 0 when it is not valid. */
+int dlz_utf8_length(const char *text);
+
+#endif

@@ -1,0 +1,37 @@
+/* plot/scales.h - from numbers to places on an axis, and which of them to label. */
+#ifndef DLZ_SCALES_H
+#define DLZ_SCALES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { DLZ_MAX_TICKS = 64 };
+
+/* "1.5" with exponent "" is 1.5; "5·10" with exponent "-4" is drawn with a raised exponent. Both
+ * empty: a tick without a label. */
+typedef struct dlz_tick {
+    double value;
+    char text[64], exponent[16];
+} dlz_tick;
+
+typedef struct dlz_axis {
+    double low, high; /* low < high; both > 0 when logarithmic */
+    bool logarithmic;
+    int count;
+    dlz_tick ticks[DLZ_MAX_TICKS]; /* rising */
+} dlz_axis;
+
+/* An axis over the data's range, widened by `padding` of its length at both ends (a range of zero
+ * length becomes one around the value), with at most `most` (2 to 20) labelled ticks at multiples
+ * of 1, 2 or 5 times a power of ten; `whole` keeps them at whole numbers. low <= high, both finite.
+ */
+void dlz_axis_linear(dlz_axis *axis, double low, double high, double padding, int most, bool whole);
+/* A logarithmic one, 0 < low <= high: powers of ten with the lines between them unlabelled; 1, 2
+ * and 5 times them on short ranges. */
+void dlz_axis_log(dlz_axis *axis, double low, double high, double padding, int most);
+/* Linear ticks anew over axis->low … axis->high as they are. */
+void dlz_axis_place_ticks(dlz_axis *axis, int most, bool whole);
+/* Where a value lies: 0 at low, 1 at high. */
+double dlz_axis_at(const dlz_axis *axis, double value);
+
+#endif

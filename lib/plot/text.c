@@ -1,0 +1,89 @@
+/* Text that users give: checked once, here, so that drawing can trust it. */
+#include "plot/figure.h"
+#include "base/base.h"
+
+#include <string.h>
+
+enum { LONGEST_TEXT = 4095 };
+
+int dlz_utf8_length(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80)
+        return 1;
+    /* The first byte tells the length; the second byte's range shuts out overlong forms, surrogates
+     * and what lies beyond U+10FFFF. */
+    int length = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
+                 : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
+                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
+                                                : 0;
+    unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
+    if (length == 0 || s[1] < low || s[1] > high)
+        return 0;
+    for (int i = 2; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+dlviz_status dlz_check_text(const char *who, const char *name, const char *text) {
+    if (!text)
+        return DLVIZ_OK;
+    size_t at = 0;
+    while (text[at]) {
+        int length = dlz_utf8_length(text + at);
+        if (length == 0)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: '%s' is not valid UTF-8 at byte %zu (0x%02x)", who, name, at,
+                            (unsigned char)text[at]);
+        if (((unsigned char)text[at] < 0x20 && text[at] != '\n') || text[at] == 0x7F)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: '%s' has the control character 0x%02x at byte %zu", who, name,
+                            (unsigned char)text[at], at);
+        at += (size_t)length;
+        if (at > LONGEST_TEXT)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is longer than %d bytes", who,
+                            name, LONGEST_TEXT);
+    }
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_set_text(const char *who, const char *name, char **slot, const char *text) {
+    DLZ_TRY(dlz_check_text(who, name, text));
+    char *copy = NULL;
+    if (text && *text && !(copy = dlz_strdup(text)))
+        return dlz_fail_memory(name, strlen(text) + 1);
+    dlz_free(*slot);
+    *slot = copy;
+    return DLVIZ_OK;
+}
+
+static void free_names(char **items, int count) {
+    for (int i = 0; i < count; i++)
+        dlz_free(items[i]);
+    dlz_free(items);
+}
+
+dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot,
+                           const char *const *items, int count) {
+    char **copies = NULL;
+    if (count > 0) {
+        if (!items)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", who, name);
+        if (!(copies = dlz_alloc_array_zero((size_t)count, sizeof *copies)))
+            return dlz_fail_memory(name, (size_t)count * sizeof *copies);
+    }
+    for (int i = 0; i < count; i++) {
+        const char *text = items[i] ? items[i] : "";
+        dlviz_status status = dlz_check_text(who, name, text);
+        if (status == DLVIZ_OK && !(copies[i] = dlz_strdup(text)))
+            status = dlz_fail_memory(name, strlen(text) + 1);
+        if (status != DLVIZ_OK) {
+            free_names(copies, count);
+            return dlz_fail_within(status, "entry %d", i);
+        }
+    }
+    free_names(slot->items, slot->count);
+    *slot = (dlz_names){copies, count};
+    return DLVIZ_OK;
+}

@@ -1,0 +1,90 @@
+/* From a figure to a file: the size, the surface, and the part that draws. */
+#include "plot/draw.h"
+#include "plot/output.h"
+#include "base/base.h"
+
+#include <math.h>
+
+enum { DEFAULT_WIDTH = 1600, DEFAULT_HEIGHT = 1200, LARGEST_HEIGHT = 16384 };
+
+bool dlviz_plot_supported(void) {
+    return true;
+}
+
+dlviz_status dlz_plot_check_supported(void) {
+    return DLVIZ_OK;
+}
+
+typedef struct page_size {
+    int width, height;
+    double unit;
+} page_size;
+
+/* The default height of a grid of images depends on how its title wraps, which only a canvas can
+ * tell. */
+static dlviz_status images_size(const dlviz_figure *figure, page_size *chosen) {
+    dlz_output probe;
+    dlviz_status status =
+        dlz_output_open(&probe, DLZ_FORMAT_PNG, DEFAULT_WIDTH, 1, chosen->unit, NULL);
+    if (status == DLVIZ_OK) {
+        double width = probe.canvas.width - 44;
+        double height =
+            dlz_decorations_height(&probe.canvas, figure) + dlz_images_height(figure, width);
+        chosen->height = (int)fmin(fmax(ceil(height * chosen->unit), 200), LARGEST_HEIGHT);
+    }
+    dlz_output_close(&probe);
+    return status;
+}
+
+static dlviz_status choose_size(const dlviz_figure *figure, page_size *chosen) {
+    *chosen = (page_size){DEFAULT_WIDTH, DEFAULT_HEIGHT, 2};
+    if (figure->width > 0) {
+        chosen->width = figure->width;
+        chosen->height = figure->height;
+        double share = (double)figure->width / DEFAULT_WIDTH * figure->height / DEFAULT_HEIGHT;
+        chosen->unit = 2 * sqrt(share);
+    } else if (figure->kind == DLZ_FIGURE_IMAGES) {
+        return images_size(figure, chosen);
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
+    dlz_box box = dlz_draw_decorations(canvas, figure);
+    /* Text may leave no room in a very small figure: then what it shows keeps a little, over the
+     * text. */
+    box.height = fmax(box.height, 40);
+    switch (figure->kind) {
+    case DLZ_FIGURE_SCATTER:
+        return dlz_draw_scatter(canvas, figure, box);
+    case DLZ_FIGURE_CURVES:
+        return dlz_draw_curves(canvas, figure, box);
+    case DLZ_FIGURE_MATRIX:
+        return dlz_draw_matrix(canvas, figure, box);
+    case DLZ_FIGURE_IMAGES:
+        return dlz_draw_images(canvas, figure, box);
+    }
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path) {
+    DLZ_REQUIRE(figure);
+    DLZ_REQUIRE(path);
+    dlz_file_format format;
+    DLZ_TRY(dlz_format_of_path(path, &format));
+    if (figure->kind == DLZ_FIGURE_CURVES && figure->of.curves.count == 0)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the figure has no curves yet; dlviz_figure_add_curve adds them",
+                        __func__);
+    page_size chosen;
+    DLZ_TRY(choose_size(figure, &chosen));
+    dlz_output output;
+    dlviz_status status =
+        dlz_output_open(&output, format, chosen.width, chosen.height, chosen.unit, figure->title);
+    if (status == DLVIZ_OK)
+        status = draw(&output.canvas, figure);
+    if (status == DLVIZ_OK)
+        status = dlz_output_save(&output, path);
+    dlz_output_close(&output);
+    return status;
+}
