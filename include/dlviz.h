@@ -11,5 +11,8 @@
 #include <dlviz/status.h>
 #include <dlviz/runtime.h>
 #include <dlviz/tensor.h>
+#include <dlviz/safetensors.h>
+#include <dlviz/dataset.h>
+#include <dlviz/loader.h>
 
 #endif

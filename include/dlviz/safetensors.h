@@ -1,0 +1,81 @@
+/* dlviz/safetensors.h - named tensors and text in one file, as PyTorch users exchange them.
+ *
+ * The format: https://github.com/huggingface/safetensors#format */
+#ifndef DLVIZ_SAFETENSORS_H
+#define DLVIZ_SAFETENSORS_H
+
+#include <dlviz/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The contents of a .safetensors file: tensors, each with a name, and metadata, which are pairs of
+ * a key and a value, both text. It holds copies: tensors put in or taken out share nothing with it.
+ *  Reading one handle from several threads is safe. */
+typedef struct dlviz_safetensors dlviz_safetensors;
+
+/** Creates empty contents, to be filled and written. Free them with dlviz_safetensors_destroy.
+ *  Returns DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
+
+/** Reads a file whole and checks all of it: the header's size (at most 100 MB), its JSON (UTF-8, no
+ *  key twice), that each tensor has as many bytes as its dtype and shape need, and that the tensors
+ *  fill the file without gaps or overlaps. A file may hold F64, F32, F16, BF16, BOOL, U8, I8, U16,
+ *  I16, U32, I32, U64 and I64.
+ *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a rule is broken; DLVIZ_ERROR_UNSUPPORTED for
+ *  another dtype or more than DLVIZ_MAX_DIMS dimensions; DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_safetensors_read(dlviz_safetensors **out, const char *path);
+
+/** Frees the contents; NULL is allowed. Tensors taken out live on. */
+DLVIZ_API void dlviz_safetensors_destroy(dlviz_safetensors *contents);
+
+/** The number of tensors. */
+DLVIZ_API int64_t dlviz_safetensors_count(const dlviz_safetensors *contents);
+
+/** The name of tensor `index`, 0 … count − 1, in the order of the file or of adding; NULL for any
+ *  other index. Valid as long as the contents. */
+DLVIZ_API const char *dlviz_safetensors_name(const dlviz_safetensors *contents, int64_t index);
+
+/** Whether there is a tensor of this name. */
+DLVIZ_API bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name);
+
+/** Gets a copy of a tensor; the caller destroys it. Real numbers become float32 (a finite F64
+ * beyond its range is DLVIZ_ERROR_NUMERIC), BOOL becomes uint8, integers other than U8 become int64
+ * (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns DLVIZ_ERROR_NOT_FOUND,
+ * DLVIZ_ERROR_FORMAT for a BOOL that is neither 0 nor 1, DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
+                                             dlviz_tensor **tensor);
+
+/** Adds a copy of a tensor (F32, U8 or I64 in the file).
+ *  @param name  UTF-8, not empty, not "__metadata__", not the name of a tensor that is there
+ * already Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay
+ * as they were. */
+DLVIZ_API dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
+                                             const dlviz_tensor *tensor);
+
+/** The number of metadata pairs, and key `index` of them (NULL for an index that does not exist).
+ */
+DLVIZ_API int64_t dlviz_safetensors_metadata_count(const dlviz_safetensors *contents);
+DLVIZ_API const char *dlviz_safetensors_metadata_key(const dlviz_safetensors *contents,
+                                                     int64_t index);
+/** The value of a key, or NULL when there is none. Valid until that key is set again or the
+ * contents are destroyed. */
+DLVIZ_API const char *dlviz_safetensors_metadata(const dlviz_safetensors *contents,
+                                                 const char *key);
+
+/** Sets a metadata pair, in place of an earlier value. Both are copied, both UTF-8.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const char *key,
+                                                      const char *value);
+
+/** Writes the contents: to a temporary name beside `path`, then renamed, so that an earlier file
+ *  survives a failure. Tensors with wider elements come first, so each one is aligned in the file.
+ *  Returns DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY, or DLVIZ_ERROR_UNSUPPORTED when the header
+ * would exceed 100 MB. */
+DLVIZ_API dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

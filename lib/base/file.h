@@ -1,0 +1,32 @@
+/* base/file.h - files read whole, and files written so that a failure leaves no half of one. */
+#ifndef DLZ_FILE_H
+#define DLZ_FILE_H
+
+#include "base/base.h"
+
+/* A file being written. Bytes go to a new temporary file in the target's folder; dlz_file_commit
+ * puts it in the target's place, so a reader sees the earlier file or the whole new one. The first
+ * failure is kept: later writes repeat it and commit reports it, so one check at the end is enough.
+ */
+typedef struct dlz_file dlz_file;
+
+/* The target may exist: a regular file, or a link to one, is replaced and keeps its permissions;
+ * anything else (folder, device, FIFO) is refused. */
+dlviz_status dlz_file_create(dlz_file **out, const char *path);
+dlviz_status dlz_file_write(dlz_file *file, const void *bytes, size_t size);
+/* Real numbers go through dlz_number and %s: printf's own depend on the locale. */
+dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) DLZ_PRINTF(2, 3);
+/* Writes what is left, flushes it to the disk, renames. Ends `file` whatever the outcome; after a
+ * failure the temporary file is gone and the target is as it was. */
+dlviz_status dlz_file_commit(dlz_file *file);
+/* Removes the temporary file; NULL is allowed. Keeps dlviz_last_error(). */
+void dlz_file_discard(dlz_file *file);
+
+/* Opens a regular file for reading; anything else is an error, and a FIFO does not block. */
+dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size);
+
+/* Reads a regular file of 1 … limit bytes whole. The block (dlz_free) is 64-byte aligned and
+ * followed by a zero byte that *size does not count. On failure *bytes is NULL. */
+dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t *size);
+
+#endif

@@ -1,0 +1,13 @@
+/* data/idx.h - reads arrays in the IDX format (http://yann.lecun.com/exdb/mnist). */
+#ifndef DLZ_IDX_H
+#define DLZ_IDX_H
+
+#include <dlviz/tensor.h>
+
+/* Reads an array of unsigned bytes with min_ndim to max_ndim dimensions (at most 4), none of them
+ * 0. `what`
+ * ("images") is for messages. */
+dlviz_status dlz_idx_read(const char *path, const char *what, int min_ndim, int max_ndim,
+                          dlviz_tensor **out);
+
+#endif

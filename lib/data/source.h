@@ -1,0 +1,23 @@
+/* data/source.h - the bytes of a file, plain or gzip-compressed, read from front to end. */
+#ifndef DLZ_SOURCE_H
+#define DLZ_SOURCE_H
+
+#include "base/base.h"
+
+typedef struct dlz_source dlz_source;
+
+/* Opens a regular file; whether it is compressed is told from its first two bytes. `path` must live
+ * as long as the source. */
+dlviz_status dlz_source_open(dlz_source **out, const char *path);
+void dlz_source_close(dlz_source *source);
+
+/* Reads exactly `size` bytes; fewer is DLVIZ_ERROR_FORMAT ("cut short"), as is a damaged stream. */
+dlviz_status dlz_source_read(dlz_source *source, void *bytes, size_t size);
+/* Fails unless everything has been read; checks what a compressed file ends with. */
+dlviz_status dlz_source_finish(dlz_source *source);
+
+/* More bytes than this the file cannot hold: its size, or the most that such a file can decompress
+ * to. */
+int64_t dlz_source_bound(const dlz_source *source);
+
+#endif

@@ -1,0 +1,199 @@
+/* Reads and checks the header of a safetensors file: no byte of it is trusted. */
+#include "tensor/safetensors.h"
+#include "tensor/tensor.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The header of a valid file is nested three deep: object, tensor, list. */
+enum { MAX_DEPTH = 16 };
+
+/* The parser descends once a level; this keeps its stack small whatever the file says. */
+static dlviz_status check_depth(const char *text, size_t length) {
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '{' || c == '['))
+            depth++;
+        else if (!in_string && (c == '}' || c == ']'))
+            depth--;
+        if (depth > MAX_DEPTH)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "its header is nested more than %d deep",
+                            MAX_DEPTH);
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status find_dtype(const char *name, const json_t *value, dlz_element *element) {
+    const char *text = json_string_value(value);
+    if (!text)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "tensor '%s' has no string 'dtype'", name);
+    for (int i = 0; i < DLZ_ELEMENT_COUNT; i++)
+        if (strcmp(text, dlz_safetensors_dtype(i)) == 0) {
+            *element = i;
+            return DLVIZ_OK;
+        }
+    return dlz_fail(
+        DLVIZ_ERROR_UNSUPPORTED,
+        "tensor '%s' has dtype '%s'; F64, F32, F16, BF16, BOOL and I8 to I64, U8 to U64 "
+        "are accepted",
+        name, text);
+}
+
+static dlviz_status read_shape(const json_t *value, dlz_safetensors_entry *entry) {
+    if (!json_is_array(value))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "tensor '%s' has no list 'shape'", entry->name);
+    if (json_array_size(value) > DLVIZ_MAX_DIMS)
+        return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
+                        "tensor '%s' has %zu dimensions; at most %d are accepted", entry->name,
+                        json_array_size(value), DLVIZ_MAX_DIMS);
+    entry->ndim = (int)json_array_size(value);
+    for (int i = 0; i < entry->ndim; i++) {
+        const json_t *dim = json_array_get(value, (size_t)i);
+        if (!json_is_integer(dim) || json_integer_value(dim) < 0)
+            return dlz_fail(DLVIZ_ERROR_FORMAT,
+                            "dimension %d of tensor '%s' is not an integer of 0 or more", i,
+                            entry->name);
+        entry->dims[i] = json_integer_value(dim);
+    }
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (dlz_product_overflows(entry->ndim, entry->dims, &entry->size) ||
+        (uint64_t)entry->size > SIZE_MAX / 8)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "tensor '%s' of %s is too large for any file",
+                        entry->name, dlz_shape_text(text, entry->ndim, entry->dims));
+    entry->bytes = (size_t)entry->size * dlz_element_size(entry->element);
+    return DLVIZ_OK;
+}
+
+static dlviz_status read_offsets(const json_t *value, size_t data_size,
+                                 dlz_safetensors_entry *entry) {
+    const json_t *first = json_array_get(value, 0), *second = json_array_get(value, 1);
+    if (json_array_size(value) != 2 || !json_is_integer(first) || !json_is_integer(second))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "tensor '%s' has no 'data_offsets' of two integers",
+                        entry->name);
+    json_int_t begin = json_integer_value(first), end = json_integer_value(second);
+    if (begin < 0 || end < begin || (uint64_t)end > data_size)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "tensor '%s' has data_offsets [%lld, %lld]; the file has %zu bytes of data",
+                        entry->name, (long long)begin, (long long)end, data_size);
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if ((size_t)(end - begin) != entry->bytes)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "tensor '%s' has %lld bytes by its data_offsets; %s of %s needs %zu",
+                        entry->name, (long long)(end - begin),
+                        dlz_shape_text(text, entry->ndim, entry->dims),
+                        dlz_safetensors_dtype(entry->element), entry->bytes);
+    entry->begin = (size_t)begin;
+    return DLVIZ_OK;
+}
+
+static dlviz_status read_tensor(dlviz_safetensors *contents, const char *name, const json_t *info,
+                                size_t data_size) {
+    dlz_safetensors_entry *entry = dlz_safetensors_grow(contents);
+    if (!entry || !(entry->name = dlz_strdup(name)))
+        return dlz_fail_memory("the list of tensors", sizeof *entry);
+    if (!json_is_object(info))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "the entry of tensor '%s' is not an object", name);
+    DLZ_TRY(find_dtype(name, json_object_get(info, "dtype"), &entry->element));
+    DLZ_TRY(read_shape(json_object_get(info, "shape"), entry));
+    return read_offsets(json_object_get(info, "data_offsets"), data_size, entry);
+}
+
+static dlviz_status read_metadata(dlviz_safetensors *contents, json_t *object) {
+    if (!json_is_object(object))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'__metadata__' is not an object");
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value) {
+        const char *text = json_string_value(value);
+        if (!text)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "the metadata '%s' is not a string", key);
+        dlz_safetensors_pair *pair = dlz_safetensors_grow_pairs(contents);
+        if (!pair || !(pair->key = dlz_strdup(key)) || !(pair->value = dlz_strdup(text)))
+            return dlz_fail_memory("metadata", strlen(key) + strlen(text));
+    }
+    return DLVIZ_OK;
+}
+
+static int by_offset(const void *a, const void *b) {
+    const dlz_safetensors_entry *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    if (x->bytes != y->bytes) /* tensors without elements first: they end where they begin */
+        return x->bytes < y->bytes ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* The tensors must fill the data: each one begins where the one before it ends. */
+static dlviz_status check_cover(dlviz_safetensors *contents, const unsigned char *data,
+                                size_t data_size) {
+    if (contents->count > 0)
+        qsort(contents->entries, contents->count, sizeof *contents->entries, by_offset);
+    size_t end = 0;
+    for (size_t i = 0; i < contents->count; i++) {
+        dlz_safetensors_entry *entry = &contents->entries[i];
+        if (entry->begin != end)
+            return dlz_fail(
+                DLVIZ_ERROR_FORMAT,
+                "tensor '%s' begins at byte %zu of the data, and what precedes it ends at "
+                "%zu: there is %s",
+                entry->name, entry->begin, end, entry->begin > end ? "a gap" : "an overlap");
+        entry->data = data + entry->begin;
+        end += entry->bytes;
+    }
+    if (end != data_size)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "the tensors end at byte %zu of the data; the file has %zu", end,
+                        data_size);
+    return DLVIZ_OK;
+}
+
+static dlviz_status read_header(dlviz_safetensors *contents, json_t *root, size_t data_size) {
+    if (!json_is_object(root))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "its header is not a JSON object");
+    const char *key;
+    json_t *value;
+    json_object_foreach(root, key, value)
+        DLZ_TRY(strcmp(key, "__metadata__") == 0 ? read_metadata(contents, value)
+                                                 : read_tensor(contents, key, value, data_size));
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned char *bytes,
+                                   size_t size) {
+    if (size < DLZ_SAFETENSORS_LENGTH)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "it has %zu bytes; the header's length alone takes %d",
+                        size, DLZ_SAFETENSORS_LENGTH);
+    uint64_t length = 0;
+    for (int i = DLZ_SAFETENSORS_LENGTH; i-- > 0;)
+        length = length << 8 | bytes[i];
+    size_t rest = size - DLZ_SAFETENSORS_LENGTH;
+    if (length < 2 || length > (uint64_t)DLZ_SAFETENSORS_MAX_HEADER || length > rest)
+        return dlz_fail(
+            DLVIZ_ERROR_FORMAT,
+            "it says that its header has %llu bytes; 2 to %lld are accepted, and %zu follow",
+            (unsigned long long)length, (long long)DLZ_SAFETENSORS_MAX_HEADER, rest);
+    const char *text = (const char *)bytes + DLZ_SAFETENSORS_LENGTH;
+    if (*text != '{')
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "its header does not begin with '{'");
+    DLZ_TRY(check_depth(text, length));
+    json_error_t error;
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!root && json_error_code(&error) == json_error_out_of_memory)
+        return dlz_fail_memory("the header", length);
+    if (!root)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "its header is not valid JSON: %s at byte %d",
+                        error.text, error.position);
+    size_t data_size = rest - length;
+    dlviz_status status = read_header(contents, root, data_size);
+    json_decref(root);
+    if (status != DLVIZ_OK)
+        return status;
+    return check_cover(contents, bytes + DLZ_SAFETENSORS_LENGTH + length, data_size);
+}
