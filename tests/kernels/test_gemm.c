@@ -1,0 +1,278 @@
+/* Matrix products of every instruction set this machine has, against sums in double. */
+#include "kernels/gemm.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const float GUARD = -12345.0f;
+
+/* Memory for one product, with guards around C's rows; everything at odd addresses if asked. */
+typedef struct problem {
+    dlz_gemm g;
+    float *memory_a, *memory_b, *memory_c, *start, *bias;
+    void *scratch;
+    int64_t c_size;
+} problem;
+
+static void *floats(int64_t count) {
+    void *memory = aligned_alloc(64, ((size_t)count * sizeof(float) + 127) / 64 * 64);
+    ck_assert_ptr_nonnull(memory);
+    return memory;
+}
+
+static problem make(int64_t m, int64_t n, int64_t k, int variant, int64_t slack, int64_t offset) {
+    problem p = {.g = {.m = m,
+                       .n = n,
+                       .k = k,
+                       .transpose_a = variant & 1,
+                       .transpose_b = (variant & 2) != 0,
+                       .accumulate = (variant & 4) != 0}};
+    p.g.lda = (p.g.transpose_a ? m : k) + slack;
+    p.g.ldb = (p.g.transpose_b ? k : n) + 2 * slack;
+    p.g.ldc = n + 3 * slack;
+    int64_t a_size = (p.g.transpose_a ? k : m) * p.g.lda,
+            b_size = (p.g.transpose_b ? n : k) * p.g.ldb;
+    p.c_size = (m + 2) * p.g.ldc + 2 * offset;
+    p.memory_a = floats(a_size + offset);
+    p.memory_b = floats(b_size + offset);
+    p.memory_c = floats(p.c_size);
+    p.start = floats(p.c_size);
+    p.bias = floats(n);
+    p.scratch = floats(DLZ_GEMM_SCRATCH_BYTES / sizeof(float));
+    fill_uniform(p.memory_a, a_size + offset, 1);
+    fill_uniform(p.memory_b, b_size + offset, 2);
+    fill_uniform(p.bias, n, 3);
+    /* Only the m x k and k x n numbers that count are finite. */
+    for (int64_t i = 0; i < a_size; i++)
+        if (i % p.g.lda >= p.g.lda - slack)
+            p.memory_a[offset + i] = NAN;
+    for (int64_t i = 0; i < b_size; i++)
+        if (i % p.g.ldb >= p.g.ldb - 2 * slack)
+            p.memory_b[offset + i] = NAN;
+    for (int64_t i = 0; i < p.c_size; i++)
+        p.memory_c[i] = GUARD;
+    p.g.a = p.memory_a + offset;
+    p.g.b = p.memory_b + offset;
+    p.g.c = p.memory_c + p.g.ldc + offset;
+    for (int64_t i = 0; i < m; i++)
+        if (p.g.accumulate)
+            fill_uniform(p.g.c + i * p.g.ldc, n, 4 + (uint64_t)i);
+        else
+            for (int64_t j = 0; j < n; j++)
+                p.g.c[i * p.g.ldc + j] = NAN; /* must not be read */
+    if (variant & 8)
+        p.g.bias = p.bias;
+    memcpy(p.start, p.memory_c, (size_t)p.c_size * sizeof(float));
+    return p;
+}
+
+static void reset(problem *p) {
+    memcpy(p->memory_c, p->start, (size_t)p->c_size * sizeof(float));
+}
+
+static void discard(problem *p) {
+    free(p->memory_a);
+    free(p->memory_b);
+    free(p->memory_c);
+    free(p->start);
+    free(p->bias);
+    free(p->scratch);
+}
+
+static float a_of(const dlz_gemm *g, int64_t i, int64_t p) {
+    return g->transpose_a ? g->a[p * g->lda + i] : g->a[i * g->lda + p];
+}
+static float b_of(const dlz_gemm *g, int64_t p, int64_t j) {
+    return g->transpose_b ? g->b[j * g->ldb + p] : g->b[p * g->ldb + j];
+}
+
+/* A sum of at most 288 terms in one go, of block sums after that: its error is below
+ * (288 + blocks + 2) half units of the sum of magnitudes; rounding hardly ever conspires, so a
+ * bound of 40 units catches a wrong term and any order of summation that is worse. */
+static void check(const problem *p, const char *what) {
+    const dlz_gemm *g = &p->g;
+    const float *start = p->start + (g->c - p->memory_c);
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++) {
+            double sum = 0, size = 0;
+            if (g->accumulate)
+                sum = start[i * g->ldc + j];
+            else if (g->bias)
+                sum = g->bias[j];
+            size = fabs(sum);
+            for (int64_t q = 0; q < g->k; q++) {
+                double term = (double)a_of(g, i, q) * (double)b_of(g, q, j);
+                sum += term;
+                size += fabs(term);
+            }
+            double error = fabs(sum - (double)g->c[i * g->ldc + j]);
+            ck_assert_msg(error <= 40 * 0x1p-24 * size,
+                          "%s: m %d n %d k %d, transposed %d %d: C[%d][%d] is %.9g, not %.9g", what,
+                          (int)g->m, (int)g->n, (int)g->k, g->transpose_a, g->transpose_b, (int)i,
+                          (int)j, (double)g->c[i * g->ldc + j], sum);
+        }
+    for (int64_t i = 0; i < p->c_size; i++) {
+        int64_t at = i - (g->c - p->memory_c);
+        if (at < 0 || at >= g->m * g->ldc || at % g->ldc >= g->n)
+            ck_assert_msg(p->memory_c[i] == GUARD, "%s: wrote outside C (m %d n %d k %d)", what,
+                          (int)g->m, (int)g->n, (int)g->k);
+    }
+}
+
+static void check_all_isas(int64_t m, int64_t n, int64_t k, int variant, int64_t slack,
+                           int64_t offset) {
+    problem p = make(m, n, k, variant, slack, offset);
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        if (dlz_isa_available((dlz_isa)isa)) {
+            const dlz_gemm_table *kernels = dlz_gemm_kernels_of((dlz_isa)isa);
+            reset(&p);
+            kernels->gemm(&p.g, p.scratch);
+            check(&p, dlz_isa_name((dlz_isa)isa));
+        }
+    discard(&p);
+}
+
+START_TEST(odd_sizes_agree_with_sums_in_double) {
+    static const int64_t ms[] = {1, 2, 5, 13, 14, 15, 29, 131};
+    static const int64_t ns[] = {1, 3, 15, 16, 17, 31, 32, 33, 100, 259};
+    static const int64_t ks[] = {1, 2, 7, 16, 50, 191, 192, 197, 300};
+    int variant = 0;
+    for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
+        for (size_t j = 0; j < sizeof ns / sizeof *ns; j++)
+            for (size_t q = 0; q < sizeof ks / sizeof *ks; q++, variant++) {
+                /* Every transposition; start, bias, slack and alignment in turn. */
+                for (int transposed = 0; transposed < 4; transposed++) {
+                    int start = (variant + transposed) % 3 * 4;
+                    check_all_isas(ms[i], ns[j], ks[q], transposed | start, variant % 4,
+                                   (variant + transposed) % 7);
+                }
+            }
+}
+END_TEST
+
+START_TEST(long_sums_are_blocked) {
+    for (int transposed = 0; transposed < 4; transposed++) {
+        check_all_isas(3, 37, 4096, transposed, 0, 1);
+        check_all_isas(17, 5, 5003, transposed | 4, 1, 0);
+        check_all_isas(67, 8, 1025, transposed | 8, 0, 0);
+    }
+}
+END_TEST
+
+START_TEST(nothing_to_do_and_nothing_to_add) {
+    for (int variant = 0; variant < 16; variant++) {
+        check_all_isas(0, 5, 3, variant, 1, 0);
+        check_all_isas(5, 0, 3, variant, 1, 0);
+        check_all_isas(5, 7, 0, variant, 1, 0);
+    }
+}
+END_TEST
+
+START_TEST(packed_gives_the_bits_of_unpacked) {
+    static const int64_t sizes[][3] = {
+        {1, 1, 1}, {48, 32, 288}, {37, 10, 9}, {7, 300, 75}, {130, 17, 577}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int variant = 0; variant < 16; variant++)
+            for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+                if (!dlz_isa_available((dlz_isa)isa))
+                    continue;
+                const dlz_gemm_table *kernels = dlz_gemm_kernels_of((dlz_isa)isa);
+                problem p = make(sizes[i][0], sizes[i][1], sizes[i][2], variant, 1, 3);
+                size_t packed_size = kernels->packed_size(p.g.k, p.g.n);
+                float *packed = floats((int64_t)packed_size + 1);
+                packed[packed_size] = GUARD;
+                kernels->pack(&p.g, packed);
+                ck_assert(packed[packed_size] == GUARD);
+                kernels->gemm_packed(&p.g, packed, p.scratch);
+                check(&p, dlz_isa_name((dlz_isa)isa));
+
+                /* B stored the other way gives the bits of gemm() on rows. */
+                float *rows = floats(p.g.k * p.g.n), *result = floats(p.c_size);
+                for (int64_t q = 0; q < p.g.k; q++)
+                    for (int64_t j = 0; j < p.g.n; j++)
+                        rows[q * p.g.n + j] = b_of(&p.g, q, j);
+                memcpy(result, p.memory_c, (size_t)p.c_size * sizeof(float));
+                reset(&p);
+                dlz_gemm same = p.g;
+                same.transpose_b = false;
+                same.b = rows;
+                same.ldb = p.g.n;
+                kernels->gemm(&same, p.scratch);
+                ck_assert_mem_eq(result, p.memory_c, (size_t)p.c_size * sizeof(float));
+                free(rows);
+                free(result);
+                free(packed);
+                discard(&p);
+            }
+}
+END_TEST
+
+START_TEST(tiles_have_the_bits_of_the_whole) {
+    static const int64_t depths[] = {5, 64, 300, 1100};
+    for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+        for (int variant = 0; variant < 8; variant++)
+            for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+                if (!dlz_isa_available((dlz_isa)isa))
+                    continue;
+                const dlz_gemm_table *kernels = dlz_gemm_kernels_of((dlz_isa)isa);
+                problem p = make(61, 97, depths[d], variant, 1, 0);
+                float *whole = floats(p.c_size);
+                kernels->gemm(&p.g, p.scratch);
+                memcpy(whole, p.memory_c, (size_t)p.c_size * sizeof(float));
+                reset(&p);
+                for (int64_t i = 0; i < p.g.m; i += 9)
+                    for (int64_t j = 0; j < p.g.n; j += 35) {
+                        dlz_gemm tile = p.g;
+                        tile.m = p.g.m - i < 9 ? p.g.m - i : 9;
+                        tile.n = p.g.n - j < 35 ? p.g.n - j : 35;
+                        tile.a += p.g.transpose_a ? i : i * p.g.lda;
+                        tile.b += p.g.transpose_b ? j * p.g.ldb : j;
+                        tile.c += i * p.g.ldc + j;
+                        kernels->gemm(&tile, p.scratch);
+                    }
+                ck_assert_mem_eq(whole, p.memory_c, (size_t)p.c_size * sizeof(float));
+                free(whole);
+                discard(&p);
+            }
+}
+END_TEST
+
+START_TEST(nan_reaches_its_row_or_column_and_no_other) {
+    for (int variant = 0; variant < 4; variant++)
+        for (int deep = 0; deep < 2; deep++)
+            for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+                if (!dlz_isa_available((dlz_isa)isa))
+                    continue;
+                problem p = make(20, 21, deep ? 261 : 21, variant, 0, 0);
+                int64_t row = 6, column = 18, q = p.g.k - 1;
+                p.memory_a[p.g.transpose_a ? q * p.g.lda + row : row * p.g.lda + q] = NAN;
+                p.memory_b[p.g.transpose_b ? column * p.g.ldb + q : q * p.g.ldb + column] =
+                    INFINITY;
+                dlz_gemm_kernels_of((dlz_isa)isa)->gemm(&p.g, p.scratch);
+                for (int64_t i = 0; i < p.g.m; i++)
+                    for (int64_t j = 0; j < p.g.n; j++) {
+                        float c = p.g.c[i * p.g.ldc + j];
+                        if (i == row)
+                            ck_assert(isnan(c));
+                        else if (j == column)
+                            ck_assert(isinf(c));
+                        else
+                            ck_assert(isfinite(c));
+                    }
+                discard(&p);
+            }
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {odd_sizes_agree_with_sums_in_double,
+                                  long_sums_are_blocked,
+                                  nothing_to_do_and_nothing_to_add,
+                                  packed_gives_the_bits_of_unpacked,
+                                  tiles_have_the_bits_of_the_whole,
+                                  nan_reaches_its_row_or_column_and_no_other,
+                                  NULL};
+    return run_tests("gemm", tests);
+}
