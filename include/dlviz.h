@@ -14,5 +14,7 @@
 #include <dlviz/safetensors.h>
 #include <dlviz/dataset.h>
 #include <dlviz/loader.h>
+#include <dlviz/pca.h>
+#include <dlviz/metrics.h>
 
 #endif
