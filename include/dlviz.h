@@ -19,6 +19,8 @@
 #include <dlviz/optimizer.h>
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>
+#include <dlviz/pca.h>
+#include <dlviz/metrics.h>
 #include <dlviz/plot.h>
 
 #endif

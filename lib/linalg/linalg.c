@@ -58,7 +58,9 @@ const char *dlviz_blas(void) {
     return description;
 }
 
-static CBLAS_TRANSPOSE flag(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
+static CBLAS_TRANSPOSE flag(bool transpose) {
+    return transpose ? CblasTrans : CblasNoTrans;
+}
 
 void dlz_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
@@ -72,4 +74,11 @@ void dlz_dgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t
                int64_t ldc) {
     cblas_dgemm(CblasRowMajor, flag(transpose_a), flag(transpose_b), (int)m, (int)n, (int)k, alpha,
                 a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+/* Row-major lower is column-major upper, and cblas takes care of that itself. */
+void dlz_dsyrk(bool transpose_a, int64_t n, int64_t k, const double *a, int64_t lda, double *c,
+               int64_t ldc) {
+    cblas_dsyrk(CblasRowMajor, CblasLower, flag(transpose_a), (int)n, (int)k, 1.0, a, (int)lda, 1.0,
+                c, (int)ldc);
 }

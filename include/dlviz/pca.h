@@ -1,0 +1,147 @@
+/* dlviz/pca.h - principal component analysis: fit, project, reconstruct, update batch by batch. */
+#ifndef DLVIZ_PCA_H
+#define DLVIZ_PCA_H
+
+#include <dlviz/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A principal component analysis of n points with d features: the mean μ, k orthonormal
+ *  components (rows of W, k x d) in order of falling variance, and their variances.
+ *
+ *  Each component's sign makes its largest-magnitude loading positive, so results are reproducible.
+ *  They are also the same to the bit for any number of threads. Variances are unbiased (divided by
+ *  n - 1). Arithmetic on the data is float64 wherever accuracy depends on it.
+ *
+ *  One handle may be used by one thread at a time; once fitted, dlviz_pca_transform,
+ *  dlviz_pca_inverse_transform and the getters may be called from several threads at once. */
+typedef struct dlviz_pca dlviz_pca;
+
+/** How the components are found. With m = min(n, d):
+ *  - DLVIZ_PCA_COVARIANCE: eigenvectors of the float64 covariance matrix (d x d), or of the Gram
+ *    matrix of the points (n x n) when n < d; exact, and the fastest for m up to about 1000.
+ *    Variances below about 1e-14 of the largest are rounding noise.
+ *  - DLVIZ_PCA_SVD: singular value decomposition of the centred data in float64, by way of QR;
+ * keeps variances down to 1e-30 of the largest, takes longest.
+ *  - DLVIZ_PCA_RANDOMIZED: randomized block Krylov iteration on the data itself, without any
+ *    m x m matrix (Halko, Martinsson, Shkolnisky, Tygert, SIAM J. Sci. Comput. 2011; Musco & Musco,
+ *    NeurIPS 2015); for large m and few components.
+ *  - DLVIZ_PCA_AUTO (the default): COVARIANCE when m <= 1000, when more than a tenth of the m
+ *    components is wanted, or when a fraction of the variance is; RANDOMIZED, iterated until its
+ *    variances are exact to about 1e-7, otherwise. scikit-learn 1.2 goes randomized above 500 rows
+ *    or columns; 1.5 uses the covariance for d <= 1000 and n >= 10 d. Unlike theirs, this choice
+ *    never trades accuracy for time. */
+typedef enum dlviz_pca_solver {
+    DLVIZ_PCA_AUTO = 0,
+    DLVIZ_PCA_COVARIANCE = 1,
+    DLVIZ_PCA_SVD = 2,
+    DLVIZ_PCA_RANDOMIZED = 3
+} dlviz_pca_solver;
+
+/** Creates an analysis that keeps `components` components.
+ *  @param out         receives the handle, NULL on failure; free it with dlviz_pca_destroy
+ *  @param components  1 or more, at most min(n, d) of the data it will see; 0 for all min(n, d)
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t components);
+/** Destroys the analysis; NULL is allowed. */
+DLVIZ_API void dlviz_pca_destroy(dlviz_pca *pca);
+
+/** Changes the number of components of the next dlviz_pca_fit: as in dlviz_pca_create. */
+DLVIZ_API dlviz_status dlviz_pca_set_components(dlviz_pca *pca, int64_t components);
+/** Instead of a number: keep the fewest components that together explain at least this fraction of
+ *  the variance, between 0 and 1 (both excluded). dlviz_pca_set_components undoes it. */
+DLVIZ_API dlviz_status dlviz_pca_set_variance_fraction(dlviz_pca *pca, double fraction);
+/** Chooses the solver of the next dlviz_pca_fit. */
+DLVIZ_API dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver solver);
+/** Whether projections are divided by their component's standard deviation, so that each has
+ *  variance 1 (default: no). A component whose variance is rounding noise projects to 0. Takes
+ *  effect at once, also for a fitted analysis. */
+DLVIZ_API dlviz_status dlviz_pca_set_whiten(dlviz_pca *pca, bool whiten);
+/** The seed of DLVIZ_PCA_RANDOMIZED's starting block (default 0). */
+DLVIZ_API dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed);
+/** How DLVIZ_PCA_RANDOMIZED works.
+ *  @param oversampling  vectors carried beyond the wanted components, 0 to 1000 (default 10)
+ *  @param iterations    products with the covariance, 1 to 1000, or 0 (default) to go on until the
+ *                       variances are exact to about 1e-7 */
+DLVIZ_API dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int oversampling, int iterations);
+
+/** Receives how much of the present fit is done, 0 to 1; returns false to cancel it. Called on the
+ *  thread that called fit, and from no other. */
+typedef bool (*dlviz_pca_progress_fn)(double done, void *user);
+/** Sets the progress callback; NULL (the default) for none. */
+DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress,
+                                              void *user);
+
+/** Finds the components of `data` and forgets what was fitted before; on failure the earlier fit
+ *  stays.
+ *  @param data  n x d float32, n >= 2, all finite
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or more components than min(n, d)),
+ *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column, or
+ *  a solver that does not converge), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
+DLVIZ_API dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
+
+/** dlviz_pca_fit, then dlviz_pca_transform of the same data. */
+DLVIZ_API dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
+                                               dlviz_tensor **projected);
+
+/** Updates the analysis with one more batch of points: incremental PCA (Ross, Lim, Lin & Yang, Int.
+ * J. Computer Vision 2008). Exact when all components are kept; otherwise what a batch has outside
+ * the components kept so far is lost. The first batch (nothing fitted yet) settles d and k and
+ * needs at least max(2, k) rows; later ones may have any number. After a dlviz_pca_fit it goes on
+ * from there. Not with dlviz_pca_set_variance_fraction (DLVIZ_ERROR_STATE). Returns as
+ * dlviz_pca_fit; DLVIZ_ERROR_SHAPE also when d differs from the first batch's. */
+DLVIZ_API dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch);
+
+/** Projects points on the components: (x - μ) Wᵀ, divided by the standard deviations when
+ * whitening.
+ *  @param data       n x d float32, d as fitted
+ *  @param projected  receives n x k float32, the caller's to destroy
+ *  Returns DLVIZ_ERROR_STATE before a fit, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE,
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. NaN and infinities in a row stay in that row. */
+DLVIZ_API dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
+                                           dlviz_tensor **projected);
+
+/** Goes back from projections to points: y W + μ (y first multiplied by the standard deviations
+ * when whitening).
+ *  @param projected  n x k float32, k as fitted
+ *  @param data       receives n x d float32, the caller's to destroy
+ *  Returns as dlviz_pca_transform. */
+DLVIZ_API dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca,
+                                                   const dlviz_tensor *projected,
+                                                   dlviz_tensor **data);
+
+/** The number of components found, k; 0 before a fit. */
+DLVIZ_API int64_t dlviz_pca_num_components(const dlviz_pca *pca);
+/** The number of features, d; 0 before a fit. */
+DLVIZ_API int64_t dlviz_pca_num_features(const dlviz_pca *pca);
+/** The number of points seen, n, over all batches; 0 before a fit. */
+DLVIZ_API int64_t dlviz_pca_num_samples(const dlviz_pca *pca);
+/** The solver that the last dlviz_pca_fit used: what DLVIZ_PCA_AUTO came to. */
+DLVIZ_API dlviz_pca_solver dlviz_pca_solver_used(const dlviz_pca *pca);
+
+/** The results below belong to the handle and live until its next fit or its destruction. They are
+ *  NULL before a fit. All are float32. */
+
+/** The mean of each feature: d. */
+DLVIZ_API const dlviz_tensor *dlviz_pca_mean(const dlviz_pca *pca);
+/** The components, W: k x d, rows of length 1. */
+DLVIZ_API const dlviz_tensor *dlviz_pca_components(const dlviz_pca *pca);
+/** The variance of the data along each component: k, falling. */
+DLVIZ_API const dlviz_tensor *dlviz_pca_explained_variance(const dlviz_pca *pca);
+/** The same as a fraction of the data's whole variance: k; all 0 when the data has none. */
+DLVIZ_API const dlviz_tensor *dlviz_pca_explained_variance_ratio(const dlviz_pca *pca);
+/** The singular values of the centred data: k, √((n - 1) · variance). */
+DLVIZ_API const dlviz_tensor *dlviz_pca_singular_values(const dlviz_pca *pca);
+/** The data's whole variance: the sum over features; 0 before a fit. */
+DLVIZ_API double dlviz_pca_total_variance(const dlviz_pca *pca);
+/** The variance of the noise in probabilistic PCA: the mean of the min(n, d) - k variances left
+ * out, 0 when none is (Tipping & Bishop, J. Royal Statistical Society B 1999, equation 8, over the
+ *  variances that n points can show); 0 before a fit. */
+DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
