@@ -1,0 +1,84 @@
+/* dlviz/layer.h - the layers a network is made of.
+ *
+ * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from then
+ * on. Mistakes need no check here: a layer remembers its first error (a bad argument, a failed
+ * allocation) and dlviz_network_build reports it. Semantics and initial values are PyTorch's.
+ *
+ * Shapes are those of one image or row; the batch dimension comes in front and is free. */
+#ifndef DLVIZ_LAYER_H
+#define DLVIZ_LAYER_H
+
+#include <dlviz/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One layer, not yet part of a network. To be used by one thread at a time. */
+typedef struct dlviz_layer dlviz_layer;
+
+/** For the `padding` of dlviz_conv2d: as many zeros as keep height and width at stride 1. Needs an
+ *  odd extent of the dilated kernel. */
+#define DLVIZ_PAD_SAME (-1)
+
+/** 2-D convolution: (C, H, W) to (out_channels, H', W') with
+ *  H' = floor((H + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1, likewise W'.
+ *  Parameters `weight` (out_channels, C, kernel, kernel) and `bias` (out_channels), both drawn from
+ *  U(−1/√fan_in, 1/√fan_in) with fan_in = C·kernel². Stride and dilation are 1 unless set.
+ *  @param out_channels 1 or more
+ *  @param kernel       height and width of the kernel, 1 or more
+ *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME */
+DLVIZ_API dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding);
+/** A kernel that is not square. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value out
+ *  of range or a layer of another kind, which the layer remembers as well. */
+DLVIZ_API dlviz_status dlviz_conv2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width);
+DLVIZ_API dlviz_status dlviz_conv2d_set_stride(dlviz_layer *layer, int64_t vertical,
+                                               int64_t horizontal);
+DLVIZ_API dlviz_status dlviz_conv2d_set_padding(dlviz_layer *layer, int64_t vertical,
+                                                int64_t horizontal);
+DLVIZ_API dlviz_status dlviz_conv2d_set_dilation(dlviz_layer *layer, int64_t vertical,
+                                                 int64_t horizontal);
+/** Without a bias the layer has a weight only. */
+DLVIZ_API dlviz_status dlviz_conv2d_set_bias(dlviz_layer *layer, bool bias);
+
+/** Batch normalisation of each channel of (C, H, W), or of each number of (D): Ioffe & Szegedy 2015,
+ *  y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased variance
+ *  and updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`; evaluation uses
+ *  the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at 0. */
+DLVIZ_API dlviz_layer *dlviz_batchnorm(void);
+/** Added to the variance inside the root; above 0. */
+DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);
+/** running ← (1 − momentum)·running + momentum·batch; 0 to 1. */
+DLVIZ_API dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double momentum);
+
+/** max(0, x), any shape. NaN stays NaN. */
+DLVIZ_API dlviz_layer *dlviz_relu(void);
+
+/** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN wins;
+ *  of equal values the first (row by row) receives the gradient.
+ *  @param kernel height and width of the window, 1 or more */
+DLVIZ_API dlviz_layer *dlviz_maxpool2d(int64_t kernel);
+DLVIZ_API dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t stride);
+/** Border that never wins; at most half the kernel. */
+DLVIZ_API dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t padding);
+
+/** In training each number is zeroed with probability p and the others are scaled by 1/(1 − p)
+ *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed, the
+ *  step and the position in the batch alone. 0 <= p < 1. */
+DLVIZ_API dlviz_layer *dlviz_dropout(double p);
+
+/** y = x·weightᵀ + bias, (D) to (out_features). Parameters `weight` (out_features, D) and `bias`
+ *  (out_features), both from U(−1/√D, 1/√D). */
+DLVIZ_API dlviz_layer *dlviz_linear(int64_t out_features);
+DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
+
+/** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
+DLVIZ_API dlviz_layer *dlviz_flatten(void);
+
+/** Only for a layer that was never handed to a network. NULL is allowed. */
+DLVIZ_API void dlviz_layer_destroy(dlviz_layer *layer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

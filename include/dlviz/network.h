@@ -1,0 +1,116 @@
+/* dlviz/network.h - a chain of named layers: build, look at, predict, extract features, save, load. */
+#ifndef DLVIZ_NETWORK_H
+#define DLVIZ_NETWORK_H
+
+#include <dlviz/dataset.h>
+#include <dlviz/layer.h>
+#include <dlviz/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A network and its parameters. To be used by one thread at a time; it computes with as many threads
+ *  as dlviz_set_num_threads says. */
+typedef struct dlviz_network dlviz_network;
+
+/** Starts a network.
+ *  @param ndim,dims  the shape of one input without the batch dimension: 3 for images (channels,
+ *                    height, width) or 1 for vectors; sizes are 1 or more
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *dims);
+/** Destroys the network, its layers and parameters. NULL is allowed. */
+DLVIZ_API void dlviz_network_destroy(dlviz_network *network);
+
+/** Appends a layer, which belongs to the network from now on, also when this fails.
+ *  @param name  unique, not empty, without '.': its parameters are named "<name>.weight" and so on
+ *  The network keeps the first error of a chain of these calls, and dlviz_network_build returns it, so
+ *  the result may be ignored. Returns DLVIZ_ERROR_INVALID_ARGUMENT (also a NULL layer or one with an
+ *  error), DLVIZ_ERROR_STATE (already built) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_network_add(dlviz_network *network, const char *name,
+                                         dlviz_layer *layer);
+
+/** Checks the shapes layer by layer, allocates the parameters and draws their initial values, which
+ *  depend on the seed and the layers alone. Returns the first error of the whole construction:
+ *  those of dlviz_network_add, DLVIZ_ERROR_SHAPE (a layer does not fit its input; the message names
+ *  both), DLVIZ_ERROR_STATE (built before), DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
+
+/** A table of the layers, their output shapes and numbers of parameters, as text with newlines.
+ *  Owned by the network; "" before it is built. */
+DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
+
+DLVIZ_API int dlviz_network_num_layers(const dlviz_network *network);
+/** The name of layer 0 … num_layers − 1; NULL beyond. Owned by the network. */
+DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int index);
+/** The shape a layer gives for one input. `dims` has room for 3; the result is its number of
+ *  dimensions, 0 when there is no such layer or the network is not built. */
+DLVIZ_API int dlviz_network_layer_shape(const dlviz_network *network, const char *layer,
+                                        int64_t dims[3]);
+/** The number of trainable parameters. */
+DLVIZ_API int64_t dlviz_network_num_parameters(const dlviz_network *network);
+
+/* -- State: parameters and running statistics, by PyTorch's names and shapes ------------------- */
+
+/** How many state tensors there are ("conv1.weight", "bn1.running_mean", …). */
+DLVIZ_API int dlviz_network_num_states(const dlviz_network *network);
+/** The name of state tensor 0 … num_states − 1; NULL beyond. Owned by the network. */
+DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int index);
+/** A copy of one state tensor (float32; int64 for num_batches_tracked). Returns
+ *  DLVIZ_ERROR_NOT_FOUND with the names there are, DLVIZ_ERROR_STATE before the build. */
+DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,
+                                               dlviz_tensor **copy);
+/** Overwrites one state tensor with a tensor of the same shape and dtype, all of it finite
+ *  (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). */
+DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
+                                               const dlviz_tensor *tensor);
+/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it. */
+DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char *name,
+                                                  dlviz_tensor **copy);
+
+/** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts. An
+ *  earlier file survives a failure. Returns DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO, … */
+DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
+/** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen or
+ *  non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. A missing
+ *  num_batches_tracked is taken as 0. */
+DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
+
+/* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
+
+/** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed in
+ *  batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
+DLVIZ_API dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
+                                             dlviz_tensor **outputs);
+/** The output of any named layer for every sample, each flattened to a row (channel by channel):
+ *  n × d float32. An unknown layer is DLVIZ_ERROR_NOT_FOUND with the names there are. */
+DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
+                                              const dlviz_dataset *dataset,
+                                              dlviz_tensor **features);
+/** The output for a batch of ready inputs: float32, n × channels × height × width, or n × d; the
+ *  result has the shape of the last layer with n in front. */
+DLVIZ_API dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
+                                             dlviz_tensor **outputs);
+/** Mean cross-entropy and accuracy (0 to 1) over a labelled dataset; either pointer may be NULL. */
+DLVIZ_API dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
+                                              double *loss, double *accuracy);
+
+/* -- One training step by hand (dlviz_trainer does this for you) ------------------------------- */
+
+/** Runs a batch in training mode and leaves the gradients of the mean cross-entropy in the network,
+ *  for dlviz_optimizer_step. Running statistics are updated.
+ *  @param inputs  float32, n × the network's input shape, n >= 1 (batch norm needs more than one
+ *                 value a channel)
+ *  @param labels  uint8 or int64, n, each below the number of outputs
+ *  @param seed,step  choose the dropout masks; count the steps
+ *  @param loss    receives the mean loss; may be NULL
+ *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT (a label), DLVIZ_ERROR_STATE,
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
+                                              const dlviz_tensor *labels, uint64_t seed,
+                                              uint64_t step, double *loss);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

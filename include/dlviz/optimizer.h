@@ -1,0 +1,57 @@
+/* dlviz/optimizer.h - the rules by which gradients change parameters, as PyTorch defines them. */
+#ifndef DLVIZ_OPTIMIZER_H
+#define DLVIZ_OPTIMIZER_H
+
+#include <dlviz/network.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An optimizer and its moments. It serves the first network it steps, and that one only. To be used
+ *  by one thread at a time. */
+typedef struct dlviz_optimizer dlviz_optimizer;
+
+/** Adam (Kingma & Ba 2015): m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
+ *  p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps); β₁ 0.9, β₂ 0.999, eps 1e-8. Weight decay, 0
+ *  unless set, is added to the gradient.
+ *  @param learning_rate  finite, 0 or more; else DLVIZ_ERROR_INVALID_ARGUMENT */
+DLVIZ_API dlviz_status dlviz_adam_create(dlviz_optimizer **out, double learning_rate);
+/** AdamW (Loshchilov & Hutter 2019): as Adam, with p ← p − lr·decay·p first instead; decay 0.01. */
+DLVIZ_API dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double learning_rate);
+/** Each in [0, 1). Adam and AdamW only, as dlviz_adam_set_eps (above 0). */
+DLVIZ_API dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2);
+DLVIZ_API dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
+
+/** Stochastic gradient descent with momentum 0: p ← p − lr·g. */
+DLVIZ_API dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);
+/** b ← momentum·b + (1 − dampening)·g, starting as b = g; p ← p − lr·b, or with Nesterov's look-ahead
+ *  p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. */
+DLVIZ_API dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
+                                              double dampening, bool nesterov);
+
+/** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², p ← p − lr·g/(√v + eps); α 0.99, eps 1e-8. */
+DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
+/** α in [0, 1), eps above 0. */
+DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
+                                                   double eps);
+
+DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
+
+/** Finite, 0 or more. */
+DLVIZ_API dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay);
+DLVIZ_API dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
+                                                         double learning_rate);
+DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer);
+/** How many steps it has taken. */
+DLVIZ_API int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer);
+
+/** Changes the network's parameters by the gradients that dlviz_network_backward left. Returns
+ *  DLVIZ_ERROR_STATE when there are none or the optimizer serves another network,
+ *  DLVIZ_ERROR_OUT_OF_MEMORY (at the first step). */
+DLVIZ_API dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,94 @@
+/* dlviz/trainer.h - epochs of shuffled batches, validation, history, checkpoints. */
+#ifndef DLVIZ_TRAINER_H
+#define DLVIZ_TRAINER_H
+
+#include <dlviz/network.h>
+#include <dlviz/optimizer.h>
+#include <dlviz/schedule.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Trains one network with one optimizer on the mean cross-entropy. To be used by one thread at a
+ *  time. */
+typedef struct dlviz_trainer dlviz_trainer;
+
+/** What is measured of an epoch. Training figures are means over the epoch's batches as they were
+ *  trained on (with dropout, before each update); validation figures are taken after it. */
+typedef enum dlviz_metric {
+    DLVIZ_LEARNING_RATE = 0,
+    DLVIZ_TRAIN_LOSS = 1,
+    DLVIZ_TRAIN_ACCURACY = 2,
+    DLVIZ_VALIDATION_LOSS = 3,     /**< NaN without a validation set, as the accuracy */
+    DLVIZ_VALIDATION_ACCURACY = 4,
+    DLVIZ_SECONDS = 5,             /**< training and validation, wall-clock */
+    DLVIZ_IMAGES_PER_SECOND = 6    /**< training alone */
+} dlviz_metric;
+
+/** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
+ *  DLVIZ_CANCELLED. It may look at the trainer and save checkpoints, not train. */
+typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
+
+/** @param network    built; must outlive the trainer, as the optimizer
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
+                                            dlviz_optimizer *optimizer);
+/** Leaves network and optimizer alone. NULL is allowed. */
+DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
+
+/** Images a step, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
+DLVIZ_API dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
+/** Decides the order of the images and the dropout masks; 0 unless set. */
+DLVIZ_API dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
+/** The set that is evaluated after each epoch; NULL for none. Not owned; must outlive the fit. */
+DLVIZ_API dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
+                                                    const dlviz_dataset *validation);
+/** Adapts the learning rate after each epoch, to the validation loss, or to the training loss without
+ *  a validation set; NULL for a constant one. Not owned. */
+DLVIZ_API dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule);
+/** Called after each epoch, with its history entry in place; NULL for none. */
+DLVIZ_API dlviz_status dlviz_trainer_on_epoch(dlviz_trainer *trainer, dlviz_trainer_fn function,
+                                              void *user);
+/** Called after each batch; NULL for none. */
+DLVIZ_API dlviz_status dlviz_trainer_on_batch(dlviz_trainer *trainer, dlviz_trainer_fn function,
+                                              void *user);
+
+/** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
+ *  that was loaded) is finished first and counts as one of them.
+ *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network), DLVIZ_ERROR_INVALID_ARGUMENT (no
+ *  labels, or one beyond the outputs; an empty set), DLVIZ_ERROR_NUMERIC (the loss became NaN or
+ *  infinite: the parameters are then useless), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
+                                         int epochs);
+
+/** Epochs finished so far. */
+DLVIZ_API int dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
+/** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch. */
+DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch, dlviz_metric metric);
+/** A figure of the epoch under way, over its batches so far; validation figures are NaN. */
+DLVIZ_API double dlviz_trainer_current(const dlviz_trainer *trainer, dlviz_metric metric);
+/** Batches done in the epoch under way, and how many it has. */
+DLVIZ_API int64_t dlviz_trainer_batches_done(const dlviz_trainer *trainer);
+DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
+
+/** Writes the history as CSV: a header line "epoch,lr,train_loss,train_accuracy,validation_loss,
+ *  validation_accuracy,seconds" and a line an epoch, counted from 1; an absent figure is empty. An
+ *  earlier file survives a failure. */
+DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path);
+
+/** Writes everything that training goes on from (parameters, moments, schedule, history, position in
+ *  the epoch) to a .safetensors file, by way of a temporary file; the file that was there before is
+ *  kept as "<path>.previous". */
+DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path);
+/** Continues from a checkpoint: the same training set, settings and seed then give the same bits as
+ *  if training had never stopped. The network, the kind of optimizer, whether there is a schedule, the
+ *  batch size and the seed must be those it was written with (else DLVIZ_ERROR_FORMAT, which names
+ *  the difference, and nothing is changed). */
+DLVIZ_API dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
