@@ -1,0 +1,185 @@
+#include "embed/neighbours.h"
+#include "base/base.h"
+#include "base/parallel.h"
+#include "kernels/knn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUPS 8 /* of queries, that share a panel while it is in the cache */
+#define TILE (GROUPS * DLZ_KNN_GROUP)
+
+typedef struct search {
+    const dlz_knn_kernel *kernel;
+    const float *points, *queries; /* as given: final distances are taken from them */
+    int64_t n, m, d, panels;
+    bool exclude_self;
+    int k, capacity;
+    float *mean, *packed, *half_norms; /* mean: d; packed: panels x d x DLZ_KNN_PANEL */
+    float largest_norm;
+    float *groups;     /* a worker: GROUPS x d x DLZ_KNN_GROUP */
+    uint64_t *entries; /* a worker: TILE x capacity */
+    int32_t *indices;
+    float *distances;
+} search;
+
+static void pack_panel(void *context, int64_t tile, int worker) {
+    search *s = context;
+    (void)worker;
+    float *panel = s->packed + tile * s->d * DLZ_KNN_PANEL;
+    for (int64_t c = 0; c < DLZ_KNN_PANEL; c++) {
+        int64_t point = tile * DLZ_KNN_PANEL + c;
+        if (point >= s->n) {
+            for (int64_t i = 0; i < s->d; i++)
+                panel[i * DLZ_KNN_PANEL + c] = 0;
+            s->half_norms[point] = INFINITY;
+            continue;
+        }
+        double norm = 0;
+        for (int64_t i = 0; i < s->d; i++) {
+            float value = s->points[point * s->d + i] - s->mean[i];
+            panel[i * DLZ_KNN_PANEL + c] = value;
+            norm += (double)value * value;
+        }
+        s->half_norms[point] = (float)(norm / 2);
+    }
+}
+
+static int compare_entries(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Non-negative floats order as their bits do. */
+static uint64_t pair(float distance, uint32_t index) {
+    uint32_t bits;
+    memcpy(&bits, &distance, sizeof bits);
+    return (uint64_t)bits << 32 | index;
+}
+
+static void finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer) {
+    s->kernel->compact(buffer);
+    for (int32_t i = 0; i < buffer->count; i++) {
+        uint32_t point = (uint32_t)buffer->entries[i];
+        buffer->entries[i] = pair(
+            s->kernel->squared_distance(s->queries + query * s->d, s->points + point * s->d, s->d),
+            point);
+    }
+    qsort(buffer->entries, (size_t)buffer->count, sizeof *buffer->entries, compare_entries);
+    for (int i = 0; i < s->k; i++) {
+        uint32_t bits = (uint32_t)(buffer->entries[i] >> 32);
+        s->indices[query * s->k + i] = (int32_t)(uint32_t)buffer->entries[i];
+        memcpy(&s->distances[query * s->k + i], &bits, sizeof bits);
+    }
+}
+
+static void search_tile(void *context, int64_t tile, int worker) {
+    search *s = context;
+    dlz_knn_buffer buffers[TILE];
+    float *groups = s->groups + (int64_t)worker * GROUPS * DLZ_KNN_GROUP * s->d;
+    int64_t first = tile * TILE, count = dlz_min_i64(TILE, s->m - first);
+    for (int64_t q = 0; q < TILE; q++) {
+        float *group = groups + q / DLZ_KNN_GROUP * DLZ_KNN_GROUP * s->d + q % DLZ_KNN_GROUP;
+        double norm = 0;
+        for (int64_t i = 0; i < s->d; i++) {
+            float value = q < count ? s->queries[(first + q) * s->d + i] - s->mean[i] : 0;
+            group[i * DLZ_KNN_GROUP] = value;
+            norm += (double)value * value;
+        }
+        double error =
+            (double)(s->d + 8) * 0x1p-24 * s->largest_norm * (sqrt(norm) + s->largest_norm);
+        buffers[q] =
+            (dlz_knn_buffer){.entries = s->entries + ((int64_t)worker * TILE + q) * s->capacity,
+                             .capacity = s->capacity,
+                             .keep = s->k,
+                             .self = s->exclude_self ? (int32_t)(first + q) : -1,
+                             .limit = q < count ? INFINITY : -INFINITY,
+                             .slack = (float)(2 * error)};
+    }
+    int64_t used = dlz_ceil_div(count, DLZ_KNN_GROUP);
+    for (int64_t panel = 0; panel < s->panels; panel++)
+        for (int64_t g = 0; g < used; g++)
+            s->kernel->scan(groups + g * DLZ_KNN_GROUP * s->d,
+                            s->packed + panel * s->d * DLZ_KNN_PANEL,
+                            s->half_norms + panel * DLZ_KNN_PANEL, s->d,
+                            (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
+    for (int64_t q = 0; q < count; q++)
+        finish_query(s, first + q, &buffers[q]);
+}
+
+static void find_mean(search *s) {
+    for (int64_t i = 0; i < s->d; i++) {
+        double sum = 0;
+        for (int64_t p = 0; p < s->n; p++)
+            sum += s->points[p * s->d + i];
+        s->mean[i] = (float)(sum / (double)s->n);
+    }
+}
+
+static dlviz_status run(search *s, int workers) {
+    s->mean = dlz_alloc_array((size_t)s->d, sizeof(float));
+    s->packed = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), (size_t)s->d * sizeof(float));
+    s->half_norms = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
+    s->groups = dlz_alloc_array((size_t)workers * TILE, (size_t)s->d * sizeof(float));
+    s->entries = dlz_alloc_array((size_t)workers * TILE, (size_t)s->capacity * sizeof(uint64_t));
+    if (!s->mean || !s->packed || !s->half_norms || !s->groups || !s->entries)
+        return dlz_fail_memory("the search for neighbours", (size_t)(s->n * s->d) * sizeof(float));
+    find_mean(s);
+    dlz_parallel_for(s->panels, workers, pack_panel, s);
+    float largest = 0;
+    for (int64_t i = 0; i < s->n; i++)
+        largest = s->half_norms[i] > largest ? s->half_norms[i] : largest;
+    s->largest_norm = sqrtf(2 * largest);
+    dlz_parallel_for(dlz_ceil_div(s->m, TILE), workers, search_tile, s);
+    return DLVIZ_OK;
+}
+
+static dlviz_status nearest(search *s) {
+    s->kernel = dlz_knn();
+    s->panels = dlz_ceil_div(s->n, DLZ_KNN_PANEL);
+    s->capacity = 2 * s->k + 128 + DLZ_KNN_PANEL;
+    int workers = (int)dlz_min_i64(dlz_threads(), dlz_ceil_div(s->m, TILE));
+    dlviz_status status = run(s, workers);
+    dlz_free(s->mean);
+    dlz_free(s->packed);
+    dlz_free(s->half_norms);
+    dlz_free(s->groups);
+    dlz_free(s->entries);
+    return status;
+}
+
+dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
+                           float *squared_distances) {
+    if (k < 1 || k >= n || d < 1 || n > INT32_MAX - DLZ_KNN_PANEL)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
+                        k, (long long)n, (long long)d);
+    search s = {.points = points,
+                .queries = points,
+                .n = n,
+                .m = n,
+                .d = d,
+                .k = k,
+                .exclude_self = true,
+                .indices = indices,
+                .distances = squared_distances};
+    return nearest(&s);
+}
+
+dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries, int64_t m,
+                           int64_t d, int k, int32_t *indices, float *squared_distances) {
+    if (k < 1 || k > n || d < 1 || m < 1 || n > INT32_MAX - DLZ_KNN_PANEL)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%d neighbours among %lld points in %lld dimensions; 1 to n are accepted",
+                        k, (long long)n, (long long)d);
+    search s = {.points = points,
+                .queries = queries,
+                .n = n,
+                .m = m,
+                .d = d,
+                .k = k,
+                .indices = indices,
+                .distances = squared_distances};
+    return nearest(&s);
+}

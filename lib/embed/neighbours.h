@@ -1,0 +1,19 @@
+/* embed/neighbours.h - the k nearest neighbours of points. */
+#ifndef DLZ_NEIGHBOURS_H
+#define DLZ_NEIGHBOURS_H
+
+#include <dlviz/status.h>
+
+/* The k nearest other points of each of n points in d dimensions (n x d, finite): indices and
+ * squared Euclidean distances, n x k, ascending by (distance, index). A point is never its own
+ * neighbour; points that coincide with it are. 1 <= k < n. The distances are computed from the
+ * differences, without cancellation. Fails with DLVIZ_ERROR_INVALID_ARGUMENT or
+ * DLVIZ_ERROR_OUT_OF_MEMORY. */
+dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
+                           float *squared_distances);
+
+/* The k nearest of n points to each of m queries, 1 <= k <= n; results m x k. */
+dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries, int64_t m,
+                           int64_t d, int k, int32_t *indices, float *squared_distances);
+
+#endif

@@ -1,0 +1,163 @@
+#include "kernels/knn.h"
+#include "kernels/isa.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define ROWS 12
+#define VECTORS 2
+#elif defined(__AVX2__)
+#include <immintrin.h>
+#define ROWS 6
+#define VECTORS 2
+#else
+#define ROWS 4
+#define VECTORS 2
+#endif
+
+/* One bit a lane: value < limit. */
+DLZ_INLINE uint32_t below(dlz_v value, float limit) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)value, _mm512_set1_ps(limit), _CMP_LT_OQ);
+#elif defined(__AVX2__)
+    return (uint32_t)_mm256_movemask_ps(
+        _mm256_cmp_ps((__m256)value, _mm256_set1_ps(limit), _CMP_LT_OQ));
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < DLZ_LANES; i++)
+        bits |= (uint32_t)(value[i] < limit) << i;
+    return bits;
+#endif
+}
+
+/* Floats as integers of the same order. */
+DLZ_INLINE uint32_t ordered(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+DLZ_INLINE float unordered(uint32_t bits) {
+    float value;
+    bits = bits & 0x80000000u ? bits & 0x7FFFFFFFu : ~bits;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Hoare's selection: afterwards entries[k] is where it would be in sorted order, smaller ones
+ * before. */
+static void select_entry(uint64_t *entries, int64_t count, int64_t k) {
+    int64_t left = 0, right = count - 1;
+    while (left < right) {
+        uint64_t a = entries[left], b = entries[left + (right - left) / 2], c = entries[right];
+        uint64_t pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
+        int64_t i = left, j = right;
+        while (i <= j) {
+            while (entries[i] < pivot)
+                i++;
+            while (pivot < entries[j])
+                j--;
+            if (i <= j) {
+                uint64_t t = entries[i];
+                entries[i++] = entries[j];
+                entries[j--] = t;
+            }
+        }
+        if (k <= j)
+            right = j;
+        else if (k >= i)
+            left = i;
+        else
+            return;
+    }
+}
+
+static void compact(dlz_knn_buffer *buffer) {
+    if (buffer->count <= buffer->keep)
+        return;
+    select_entry(buffer->entries, buffer->count, buffer->keep - 1);
+    float limit = unordered((uint32_t)(buffer->entries[buffer->keep - 1] >> 32)) + buffer->slack;
+    uint64_t last = (uint64_t)ordered(limit) << 32 | 0xFFFFFFFFu;
+    int32_t kept = buffer->keep, room = buffer->capacity / 2;
+    for (int32_t i = buffer->keep; i < buffer->count; i++)
+        if (buffer->entries[i] <= last)
+            buffer->entries[kept++] = buffer->entries[i];
+    if (kept > room) {
+        select_entry(buffer->entries, kept, room - 1);
+        kept = room;
+    }
+    buffer->count = kept;
+    buffer->limit = limit;
+}
+
+/* Rare: about keep * log(points / keep) times a query. */
+static __attribute__((noinline)) void push(dlz_knn_buffer *buffer, uint32_t bits,
+                                           const float *values, int32_t first) {
+    for (; bits; bits &= bits - 1) {
+        int32_t lane = __builtin_ctz(bits);
+        if (first + lane != buffer->self)
+            buffer->entries[buffer->count++] =
+                (uint64_t)ordered(values[lane]) << 32 | (uint32_t)(first + lane);
+    }
+    if (buffer->count > buffer->capacity - DLZ_KNN_PANEL)
+        compact(buffer);
+}
+
+static void scan(const float *queries, const float *panel, const float *half_norms, int64_t d,
+                 int32_t first, dlz_knn_buffer *buffers) {
+    const int width = VECTORS * DLZ_LANES;
+    for (int column = 0; column < DLZ_KNN_PANEL; column += width)
+        for (int row = 0; row < DLZ_KNN_GROUP; row += ROWS) {
+            dlz_v sums[ROWS][VECTORS];
+            for (int v = 0; v < VECTORS; v++) {
+                dlz_v start = dlz_load(half_norms + column + v * DLZ_LANES);
+#pragma GCC unroll 12
+                for (int r = 0; r < ROWS; r++)
+                    sums[r][v] = start;
+            }
+            const float *c = panel + column, *q = queries + row;
+            for (int64_t i = 0; i < d; i++, c += DLZ_KNN_PANEL, q += DLZ_KNN_GROUP) {
+                dlz_v points[VECTORS];
+#pragma GCC unroll 2
+                for (int v = 0; v < VECTORS; v++)
+                    points[v] = dlz_load(c + v * DLZ_LANES);
+#pragma GCC unroll 12
+                for (int r = 0; r < ROWS; r++) {
+                    dlz_v query = dlz_splat(q[r]);
+#pragma GCC unroll 2
+                    for (int v = 0; v < VECTORS; v++)
+                        sums[r][v] -= query * points[v];
+                }
+            }
+#pragma GCC unroll 12
+            for (int r = 0; r < ROWS; r++) {
+                uint32_t bits = 0;
+#pragma GCC unroll 2
+                for (int v = 0; v < VECTORS; v++)
+                    bits |= below(sums[r][v], buffers[row + r].limit) << (v * DLZ_LANES);
+                if (__builtin_expect(bits != 0, 0)) {
+                    float values[VECTORS * DLZ_LANES];
+#pragma GCC unroll 2
+                    for (int v = 0; v < VECTORS; v++)
+                        dlz_store(values + v * DLZ_LANES, sums[r][v]);
+                    push(&buffers[row + r], bits, values, first + column);
+                }
+            }
+        }
+}
+
+static float squared_distance(const float *a, const float *b, int64_t d) {
+    dlz_v sums = {0};
+    int64_t i = 0;
+    for (; i + DLZ_LANES <= d; i += DLZ_LANES) {
+        dlz_v difference = dlz_load(a + i) - dlz_load(b + i);
+        sums += difference * difference;
+    }
+    float sum = 0;
+    for (; i < d; i++)
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    for (int lane = 0; lane < DLZ_LANES; lane++)
+        sum += sums[lane];
+    return sum;
+}
+
+const dlz_knn_kernel DLZ_VARIANT(dlz_knn) = {scan, squared_distance, compact};
