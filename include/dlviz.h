@@ -14,5 +14,6 @@
 #include <dlviz/safetensors.h>
 #include <dlviz/dataset.h>
 #include <dlviz/loader.h>
+#include <dlviz/tsne.h>
 
 #endif
