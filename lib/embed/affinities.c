@@ -25,7 +25,7 @@ static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int 
         kernel->weigh(d, padded, (float)b, weights, sums);
         double mean = sums[1] / sums[0], variance = sums[2] / sums[0] - mean * mean;
         double excess = log(sums[0]) + b * mean - entropy;
-        if (fabs(excess) < 5e-6 || b > 1e9)
+        if (fabs(excess) < 5e-6 || (excess > 0 && b > 1e9))
             break;
         if (excess > 0)
             low = b;
@@ -34,7 +34,7 @@ static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int 
         /* Newton's step in ln b, kept inside the bracket. */
         double slope = b * b * variance, next = b;
         if (slope > 0)
-            next = b * exp(fmin(fmax(excess / slope, -3), 3));
+            next = (float)(b * exp(fmin(fmax(excess / slope, -3), 3)));
         if (!(next > low && next < high))
             next = high == INFINITY ? b * 8 : low > 0 ? sqrt(low * high) : high / 8;
         b = (float)next;

@@ -53,11 +53,13 @@ static int choice(const char *name, const char *const *names, int count) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"input", 1, NULL, 'i'},  {"output", 1, NULL, 'o'},     {"iterations", 1, NULL, 'n'},
-        {"method", 1, NULL, 'm'}, {"perplexity", 1, NULL, 'p'}, {"dimensions", 1, NULL, 'd'},
-        {"angle", 1, NULL, 'a'},  {"threads", 1, NULL, 't'},    {"seed", 1, NULL, 's'},
-        {"cell", 1, NULL, 'c'},   {"limit", 1, NULL, 'l'},      {"verbose", 0, NULL, 'v'},
-        {"init", 1, NULL, 'r'},   {NULL, 0, NULL, 0}};
+        {"input", 1, NULL, 'i'},      {"output", 1, NULL, 'o'},
+        {"iterations", 1, NULL, 'n'}, {"method", 1, NULL, 'm'},
+        {"perplexity", 1, NULL, 'p'}, {"dimensions", 1, NULL, 'd'},
+        {"angle", 1, NULL, 'a'},      {"threads", 1, NULL, 't'},
+        {"seed", 1, NULL, 's'},       {"cell", 1, NULL, 'c'},
+        {"limit", 1, NULL, 'l'},      {"verbose", 0, NULL, 'v'},
+        {"init", 1, NULL, 'r'},       {NULL, 0, NULL, 0}};
     const char *input = NULL, *output = NULL;
     long long limit = 0;
     dlviz_tsne *tsne;
@@ -75,13 +77,13 @@ int main(int argc, char **argv) {
             break;
         case 'm':
             check(dlviz_tsne_set_method(
-                tsne, (dlviz_tsne_method)choice(
-                          optarg, (const char *const[]){"auto", "exact", "barnes_hut", "grid"}, 4)));
+                tsne,
+                (dlviz_tsne_method)choice(
+                    optarg, (const char *const[]){"auto", "exact", "barnes_hut", "grid"}, 4)));
             break;
         case 'r':
             check(dlviz_tsne_set_init(
-                tsne,
-                (dlviz_tsne_init)choice(optarg, (const char *const[]){"pca", "random"}, 2)));
+                tsne, (dlviz_tsne_init)choice(optarg, (const char *const[]){"pca", "random"}, 2)));
             break;
         case 'p':
             check(dlviz_tsne_set_perplexity(tsne, atof(optarg)));
