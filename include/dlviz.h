@@ -20,6 +20,7 @@
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>
 #include <dlviz/pca.h>
+#include <dlviz/tsne.h>
 #include <dlviz/metrics.h>
 #include <dlviz/plot.h>
 

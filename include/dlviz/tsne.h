@@ -1,0 +1,185 @@
+/* dlviz/tsne.h - t-SNE: maps points of many dimensions to one, two or three, neighbours to
+ * neighbours.
+ *
+ *     dlviz_tsne *tsne;
+ *     dlviz_tensor *map;
+ *     dlviz_tsne_create(&tsne);
+ *     dlviz_tsne_set_perplexity(tsne, 30);
+ *     dlviz_tsne_fit(tsne, points, &map);           // points: n x d, map: n x 2
+ *
+ * Source: L. van der Maaten, G. Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008. Same input
+ * and settings give the same bits, whatever the number of threads. */
+#ifndef DLVIZ_TSNE_H
+#define DLVIZ_TSNE_H
+
+#include <dlviz/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The settings, and after a fit its results. One thread at a time may use a handle. */
+typedef struct dlviz_tsne dlviz_tsne;
+
+/** How the repulsion between all pairs of points is computed. */
+typedef enum dlviz_tsne_method {
+    DLVIZ_TSNE_AUTO = 0,       /**< whichever is the fastest, chosen anew as the map grows */
+    DLVIZ_TSNE_EXACT = 1,      /**< every pair: time n^2 */
+    DLVIZ_TSNE_BARNES_HUT = 2, /**< far groups of points as one (set_angle): time n log n */
+    DLVIZ_TSNE_GRID = 3        /**< convolution on a grid (set_cell_size): time n + area of the map;
+                                    maps of one or two dimensions */
+} dlviz_tsne_method;
+
+/** What "near" means among the points. */
+typedef enum dlviz_tsne_metric {
+    DLVIZ_TSNE_EUCLIDEAN = 0,
+    DLVIZ_TSNE_COSINE = 1 /**< 1 - cosine of the angle; no point may be all zeros */
+} dlviz_tsne_metric;
+
+/** Where the points start. */
+typedef enum dlviz_tsne_init {
+    DLVIZ_TSNE_INIT_PCA = 0,   /**< principal components, the first scaled to a deviation of 1e-4 */
+    DLVIZ_TSNE_INIT_RANDOM = 1 /**< normal with a deviation of 1e-4, from the seed */
+} dlviz_tsne_init;
+
+/** Creates a handle with these settings: map of 2 dimensions, perplexity 30, Euclidean metric, PCA
+ *  start, 1000 iterations of which 250 with an exaggeration of 12, momentum 0.5 then 0.8, automatic
+ *  learning rate and method, 1 degree of freedom, seed 0. Free it with dlviz_tsne_destroy.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_tsne_create(dlviz_tsne **out);
+/** NULL is allowed. */
+DLVIZ_API void dlviz_tsne_destroy(dlviz_tsne *tsne);
+
+/* Settings. Each returns DLVIZ_ERROR_INVALID_ARGUMENT for a value it does not accept, which leaves
+ * the former one in force; they count from the next fit. */
+
+/** Dimensions of the map, 1 to 3. */
+DLVIZ_API dlviz_status dlviz_tsne_set_dimensions(dlviz_tsne *tsne, int dimensions);
+/** Perplexity, finite and at least 1: how many neighbours count, roughly. A fit looks at
+ *  3 x perplexity neighbours and needs more points than that many... or fewer: with n points it is
+ *  lowered to (n - 1) / 3 (with a line in the log), and to 1 for the smallest inputs. */
+DLVIZ_API dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity);
+/** Several perplexities, 1 to 16 of them: affinities are averaged over them, so that the map shows
+ *  structure at several scales. */
+DLVIZ_API dlviz_status dlviz_tsne_set_perplexities(dlviz_tsne *tsne, int count,
+                                                   const double *perplexities);
+DLVIZ_API dlviz_status dlviz_tsne_set_metric(dlviz_tsne *tsne, dlviz_tsne_metric metric);
+/** Total number of iterations, 0 or more; the early ones are among them. */
+DLVIZ_API dlviz_status dlviz_tsne_set_iterations(dlviz_tsne *tsne, int iterations);
+/** Attraction is multiplied by `factor` (finite, above 0) for the first `iterations`, 0 or more. */
+DLVIZ_API dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
+                                                         int iterations);
+/** Attraction is multiplied by `factor` (finite, above 0) for the last `iterations`, 0 or more;
+ * where both apply, early exaggeration does. */
+DLVIZ_API dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor,
+                                                        int iterations);
+/** Step length for the gradient without its factor 4 (so scikit-learn's value times 4), finite and
+ *  above 0; or 0, the default: max(n / exaggeration, 200) with the exaggeration of the moment
+ *  (A. Belkina et al., Nature Communications 10, 2019). */
+DLVIZ_API dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate);
+/** Momentum during early exaggeration, and after it; each at least 0 and below 1. */
+DLVIZ_API dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late);
+/** Similarity in the map is (1 + d^2 / a)^-a with a finite and at least 0.05; below 1 (heavier
+ * tails) clusters split finer. D. Kobak et al., ECML PKDD 2019. */
+DLVIZ_API dlviz_status dlviz_tsne_set_degrees_of_freedom(dlviz_tsne *tsne, double a);
+DLVIZ_API dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init init);
+/** Starts from this map (n x dimensions, finite; copied, and used as it is) instead of set_init;
+ * NULL goes back to that. Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or
+ * DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
+DLVIZ_API dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
+DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method method);
+/** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one point
+ * when its width is less than `angle` times its distance. */
+DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
+/** Width of the grid's cells in map units, 0.1 to 1; the default of 0.5 keeps the gradient's error
+ * at about 1e-3 in the mean square; the time grows with 1 / width^2. */
+DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
+/** Ends the fit early after the early exaggeration: when the gradient's norm falls below
+ *  `gradient_norm` (0: never, the default; it is looked at every 50 iterations), or when the
+ *  divergence has reached no new minimum for `iterations` iterations (0: never, the default). */
+DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
+                                               int iterations);
+
+/** Told about a fit under way.
+ *  @param iteration      iterations done
+ *  @param iterations     iterations wanted
+ *  @param kl_divergence  of the map, without exaggeration
+ *  @param gradient_norm  Euclidean norm over all coordinates (without the factor 4), exaggeration
+ *                        included
+ *  @param map            n x dimensions; valid during the call only
+ *  Returns true to go on, false to cancel. Runs on the thread that called the fit; it must not use
+ * the handle. */
+typedef bool (*dlviz_tsne_progress_fn)(int iteration, int iterations, double kl_divergence,
+                                       double gradient_norm, const dlviz_tensor *map, void *user);
+/** Calls `progress` every `every` (at least 1) iterations and after the last one; NULL for none. */
+DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every,
+                                               dlviz_tsne_progress_fn progress, void *user);
+
+/** Maps points.
+ *  @param points  n x d float32, n >= 1, all finite; not kept (a copy is, for transform)
+ *  @param map     receives n x dimensions float32, the caller's to destroy
+ *  The 3 x perplexity nearest neighbours are exact up to 150,000 points. Points that coincide are
+ *  neighbours at distance 0; a single point is mapped to 0. The map's mean is 0.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
+ *  infinite, or too large to square), DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback
+ *  asked to stop, and then `map`, unlike after failures, receives the map as it was. */
+DLVIZ_API dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
+                                      dlviz_tensor **map);
+
+/** As dlviz_tsne_fit, from neighbours found elsewhere.
+ *  @param indices    n x k int64, rows without the point itself and without repetition
+ *  @param distances  n x k float32, at least 0 (not squared)
+ *  Perplexities above k / 3 are lowered to it. PCA start needs points: the start is random unless a
+ *  map is set. Such a handle cannot transform. */
+DLVIZ_API dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                                 const dlviz_tensor *distances, dlviz_tensor **map);
+
+/** As dlviz_tsne_fit, from affinities made elsewhere: a sparse n x n matrix by rows. It is made
+ *  symmetric, (A + A^T) / 2, its diagonal ignored, and scaled to a sum of 1.
+ *  @param offsets  n + 1 int64: row i has the entries offsets[i] ... offsets[i + 1] - 1
+ *  @param columns  int64, one an entry, no column twice in a row
+ *  @param values   float32, one an entry, at least 0 */
+DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
+                                                 const dlviz_tensor *columns,
+                                                 const dlviz_tensor *values, dlviz_tensor **map);
+
+/** Places new points in the map of the last dlviz_tsne_fit, which does not move.
+ *  @param points  m x d float32 with the fit's d
+ *  @param map     receives m x dimensions float32
+ *  Each starts at the median of its 25 nearest points of the fit and descends its own divergence
+ * for 250 iterations (perplexity 5, exaggeration 1.5, learning rate 0.1, steps from gradients of at
+ * most 0.25), so its place depends on no other new point. Settings that change this:
+ *  dlviz_tsne_set_transform. P. Poličar et al., "Embedding to reference t-SNE space", 2021.
+ *  Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points. */
+DLVIZ_API dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
+                                            dlviz_tensor **map);
+/** Settings of dlviz_tsne_transform: perplexity >= 1, exaggeration > 0, learning rate > 0, all
+ * finite, iterations >= 0. */
+DLVIZ_API dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplexity, int iterations,
+                                                double learning_rate, double exaggeration);
+
+/* Results of the last fit, also of a cancelled one; NaN or 0 without one. */
+
+/** Kullback-Leibler divergence between the (neighbours') affinities and the final map, summed over
+ *  all of them in double, with the map's similarities computed by the fit's method. */
+DLVIZ_API double dlviz_tsne_kl_divergence(const dlviz_tsne *tsne);
+/** Iterations done. */
+DLVIZ_API int dlviz_tsne_iterations(const dlviz_tsne *tsne);
+/** Number of neighbours used a point; 0 for a fit of affinities. */
+DLVIZ_API int dlviz_tsne_neighbours(const dlviz_tsne *tsne);
+/** The method of the last iteration; never DLVIZ_TSNE_AUTO after a fit. */
+DLVIZ_API dlviz_tsne_method dlviz_tsne_method_used(const dlviz_tsne *tsne);
+/** One row every 50 iterations (or every `every` of set_progress) and one at the end: iteration, KL
+ *  divergence, gradient norm. rows x 3 float32, the caller's to destroy.
+ *  Returns DLVIZ_ERROR_STATE without a fit, DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_tsne_history(const dlviz_tsne *tsne, dlviz_tensor **history);
+/** Wall-clock seconds of the last fit's stages: search for neighbours, affinities (with the start),
+ *  iterations. Each may be NULL. */
+DLVIZ_API void dlviz_tsne_seconds(const dlviz_tsne *tsne, double *neighbours, double *affinities,
+                                  double *iterations);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* Every pair: 64 points at a time against all others. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "embed/repulsion.h"
+#include "kernels/repel.h"
+
+#include <string.h>
+
+#define TARGETS DLZ_REPEL_TARGETS
+#define PIECE 2048 /* sources summed in float before the sums go to double */
+
+typedef struct exact_job {
+    const dlz_repel_kernel *kernel;
+    const dlz_repulsion_settings *settings;
+    float *coordinates[3];
+    double *sums; /* a tile: its share of Z */
+    float *forces;
+} exact_job;
+
+void dlz_exact_free(dlz_exact_repulsion *exact) {
+    dlz_free(exact->sources);
+    dlz_free(exact->sums);
+    *exact = (dlz_exact_repulsion){0};
+}
+
+static void exact_tile(void *context, int64_t tile, int worker) {
+    const exact_job *job = context;
+    (void)worker;
+    int dimensions = job->settings->dimensions;
+    int64_t n = job->settings->n, first = tile * TARGETS, count = dlz_min_i64(TARGETS, n - first);
+    double totals[3][TARGETS] = {{0}}, similarities = 0;
+    const float *targets[3] = {0};
+    for (int c = 0; c < dimensions; c++)
+        targets[c] = job->coordinates[c] + first;
+    for (int64_t piece = 0; piece < n; piece += PIECE) {
+        float force[3][TARGETS], similarity[TARGETS] = {0};
+        memset(force, 0, sizeof force);
+        const float *sources[3] = {0};
+        for (int c = 0; c < dimensions; c++)
+            sources[c] = job->coordinates[c] + piece;
+        job->kernel->sum(dimensions, (float)job->settings->a, targets, sources, NULL,
+                         dlz_min_i64(PIECE, n - piece),
+                         (float *const[3]){force[0], force[1], force[2]}, similarity);
+        for (int64_t t = 0; t < count; t++) {
+            similarities += similarity[t];
+            for (int c = 0; c < dimensions; c++)
+                totals[c][t] += force[c][t];
+        }
+    }
+    for (int64_t t = 0; t < count; t++)
+        for (int c = 0; c < dimensions; c++)
+            job->forces[(first + t) * dimensions + c] = (float)totals[c][t];
+    job->sums[tile] = similarities - (double)count; /* each point found itself */
+}
+
+dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_settings *settings,
+                               const float *map, float *forces, double *z) {
+    int dimensions = settings->dimensions;
+    int64_t n = settings->n, tiles = dlz_ceil_div(n, TARGETS), padded = tiles * TARGETS;
+    if (exact->capacity < padded * dimensions) {
+        dlz_exact_free(exact);
+        exact->sources = dlz_alloc_array((size_t)(padded * dimensions), sizeof(float));
+        exact->sums = dlz_alloc_array((size_t)tiles, sizeof(double));
+        if (!exact->sources || !exact->sums)
+            return dlz_fail_memory("the repulsion", (size_t)(padded * dimensions) * sizeof(float));
+        exact->capacity = padded * dimensions;
+    }
+    exact_job job = {
+        .kernel = dlz_repel(), .settings = settings, .sums = exact->sums, .forces = forces};
+    for (int c = 0; c < dimensions; c++) {
+        job.coordinates[c] = exact->sources + c * padded;
+        for (int64_t i = 0; i < padded; i++)
+            job.coordinates[c][i] = i < n ? map[i * dimensions + c] : 0;
+    }
+    dlz_parallel_for(tiles, dlz_threads(), exact_tile, &job);
+    *z = 0;
+    for (int64_t tile = 0; tile < tiles; tile++)
+        *z += exact->sums[tile];
+    return DLVIZ_OK;
+}

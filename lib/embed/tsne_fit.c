@@ -1,0 +1,307 @@
+/* From points, neighbours or affinities to a map. */
+#include "base/base.h"
+#include "embed/neighbours.h"
+#include "embed/tsne_internal.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Perplexities lowered to what k neighbours carry. */
+static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
+                               double usable[DLZ_TSNE_MAX_PERPLEXITIES]) {
+    double most = fmax((double)k / 3, 1);
+    for (int i = 0; i < settings->perplexity_count; i++) {
+        usable[i] = fmin(settings->perplexities[i], most);
+        if (usable[i] < settings->perplexities[i])
+            dlz_log(DLVIZ_LOG_WARNING,
+                    "t-SNE: perplexity %g is too large for %lld neighbours a point; using %g",
+                    settings->perplexities[i], (long long)k, usable[i]);
+    }
+    return settings->perplexity_count;
+}
+
+static double largest_perplexity(const dlz_tsne_settings *settings) {
+    double largest = 0;
+    for (int i = 0; i < settings->perplexity_count; i++)
+        largest = fmax(largest, settings->perplexities[i]);
+    return largest;
+}
+
+static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
+    const dlz_tsne_settings *settings = &tsne->settings;
+    dlz_tsne_result *result = &tsne->result;
+    if (n > INT32_MAX - 64)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "t-SNE of %lld points; up to %d are accepted",
+                        (long long)n, INT32_MAX - 64);
+    if (tsne->initial_map &&
+        (tsne->initial_map->dims[0] != n || tsne->initial_map->dims[1] != settings->dimensions))
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "the initial map is %lld x %lld; this fit needs %lld x %d",
+                        (long long)tsne->initial_map->dims[0],
+                        (long long)tsne->initial_map->dims[1], (long long)n, settings->dimensions);
+    if (settings->method == DLVIZ_TSNE_GRID && settings->dimensions > 2)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "the grid method makes maps of 1 or 2 dimensions, not %d; use Barnes-Hut",
+                        settings->dimensions);
+    result->n = n;
+    result->dimensions = settings->dimensions;
+    result->metric = settings->metric;
+    result->a = settings->a;
+    result->cell = settings->cell;
+    result->map = dlz_alloc_array_zero((size_t)n * (size_t)settings->dimensions, sizeof(float));
+    if (!result->map)
+        return dlz_fail_memory("the map", (size_t)n * (size_t)settings->dimensions * sizeof(float));
+    return DLVIZ_OK;
+}
+
+static dlviz_status start_map(dlviz_tsne *tsne) {
+    dlz_tsne_result *result = &tsne->result;
+    if (tsne->initial_map)
+        memcpy(result->map, tsne->initial_map->data,
+               (size_t)tsne->initial_map->size * sizeof(float));
+    else if (tsne->settings.init == DLVIZ_TSNE_INIT_PCA && result->points)
+        return dlz_tsne_start_pca(result->points, result->n, result->d, result->dimensions,
+                                  tsne->settings.seed, result->map);
+    else
+        dlz_tsne_start_random(result->n, result->dimensions, tsne->settings.seed, result->map);
+    return DLVIZ_OK;
+}
+
+/* Runs the descent and hands out the map; on failure the handle forgets the fit. */
+static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinities *affinities,
+                            dlviz_tensor **map) {
+    dlz_tsne_result *result = &tsne->result;
+    if (status == DLVIZ_OK) {
+        double start = dlz_tsne_clock();
+        status = dlz_tsne_optimise(&tsne->settings, affinities, result);
+        result->seconds[2] = dlz_tsne_clock() - start;
+    }
+    if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
+        dlviz_status copied = dlviz_tensor_from_data(
+            map, DLVIZ_FLOAT32, 2, (int64_t[]){result->n, result->dimensions}, result->map);
+        status = copied == DLVIZ_OK ? status : copied;
+    }
+    tsne->fitted = *map != NULL;
+    if (!tsne->fitted)
+        dlz_tsne_forget(tsne);
+    dlz_affinities_free(affinities);
+    return status;
+}
+
+/* Affinities from squared distances, which are used up. */
+static dlviz_status join_neighbours(dlviz_tsne *tsne, const int32_t *indices,
+                                    const float *squared_distances, int k,
+                                    dlz_affinities *affinities) {
+    double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
+    int count = usable_perplexities(&tsne->settings, k, perplexities);
+    int64_t n = tsne->result.n;
+    float *p = dlz_alloc_array((size_t)n * (size_t)k, sizeof *p);
+    if (!p)
+        return dlz_fail_memory("the affinities", (size_t)n * (size_t)k * sizeof *p);
+    dlviz_status status =
+        dlz_conditional_affinities(squared_distances, n, k, perplexities, count, p);
+    if (status == DLVIZ_OK)
+        status = dlz_affinities_symmetric(affinities, n, NULL, k, indices, p);
+    dlz_free(p);
+    tsne->result.neighbours = k;
+    return status;
+}
+
+/* A single point has no neighbours and no affinities. */
+static dlviz_status join_nothing(dlz_affinities *affinities) {
+    affinities->n = 1;
+    affinities->offsets = dlz_alloc_array_zero(2, sizeof(int64_t));
+    affinities->columns = dlz_alloc(0);
+    affinities->values = dlz_alloc(0);
+    if (!affinities->offsets || !affinities->columns || !affinities->values) {
+        dlz_affinities_free(affinities);
+        return dlz_fail_memory("the affinities", 2 * sizeof(int64_t));
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
+    dlz_tsne_result *result = &tsne->result;
+    int64_t n = result->n;
+    if (n == 1)
+        return join_nothing(affinities);
+    int k = (int)fmin(ceil(3 * largest_perplexity(&tsne->settings)), (double)(n - 1));
+    int32_t *indices = dlz_alloc_array((size_t)n * (size_t)k, sizeof *indices);
+    float *distances = dlz_alloc_array((size_t)n * (size_t)k, sizeof *distances);
+    double start = dlz_tsne_clock();
+    dlviz_status status =
+        indices && distances
+            ? dlz_knn_exact(result->points, n, result->d, k, indices, distances)
+            : dlz_fail_memory("the neighbours", (size_t)n * (size_t)k * sizeof *distances);
+    result->seconds[0] = dlz_tsne_clock() - start;
+    start = dlz_tsne_clock();
+    if (status == DLVIZ_OK) {
+        dlz_tsne_metric_distances(result->metric, distances, n * k);
+        status = join_neighbours(tsne, indices, distances, k, affinities);
+    }
+    dlz_free(indices);
+    dlz_free(distances);
+    if (status == DLVIZ_OK)
+        status = start_map(tsne);
+    result->seconds[1] = dlz_tsne_clock() - start;
+    return status;
+}
+
+dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    dlz_affinities affinities = {0};
+    float *copy;
+    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.metric, &copy));
+    dlz_tsne_forget(tsne);
+    tsne->result.points = copy;
+    tsne->result.d = points->dims[1];
+    dlviz_status status = start_result(tsne, points->dims[0]);
+    if (status == DLVIZ_OK)
+        status = join_points(tsne, &affinities);
+    return end_fit(tsne, status, &affinities, map);
+}
+
+static dlviz_status require_tensor(const char *who, const char *name, const dlviz_tensor *tensor,
+                                   dlviz_dtype dtype, int ndim) {
+    if (!tensor)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", who, name);
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (tensor->dtype != dtype || tensor->ndim != ndim)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: '%s' is %s of %s, needs %d dimensions of %s", who,
+                        name, dlz_shape_text(text, tensor->ndim, tensor->dims),
+                        dlviz_dtype_name(tensor->dtype), ndim, dlviz_dtype_name(dtype));
+    return DLVIZ_OK;
+}
+
+/* Indices as int32, each checked to be 0 ... n - 1. */
+static dlviz_status narrow_indices(const char *who, const char *name, const dlviz_tensor *tensor,
+                                   int64_t n, int32_t **narrow) {
+    *narrow = dlz_alloc_array((size_t)tensor->size, sizeof **narrow);
+    if (!*narrow)
+        return dlz_fail_memory(name, (size_t)tensor->size * sizeof **narrow);
+    const int64_t *wide = tensor->data;
+    for (int64_t i = 0; i < tensor->size; i++) {
+        if (wide[i] < 0 || wide[i] >= n) {
+            dlz_free(*narrow);
+            *narrow = NULL;
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: entry %lld of '%s' is %lld; 0 to %lld are accepted", who,
+                            (long long)i, name, (long long)wide[i], (long long)(n - 1));
+        }
+        (*narrow)[i] = (int32_t)wide[i];
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status require_values(const char *who, const char *name, const dlviz_tensor *tensor) {
+    const float *values = tensor->data;
+    for (int64_t i = 0; i < tensor->size; i++)
+        if (!(values[i] >= 0 && values[i] <= 1e18f))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: entry %lld of '%s' is %g; 0 to 1e18 is accepted", who,
+                            (long long)i, name, (double)values[i]);
+    return DLVIZ_OK;
+}
+
+static dlviz_status join_given_neighbours(dlviz_tsne *tsne, const int32_t *indices,
+                                          const dlviz_tensor *distances,
+                                          dlz_affinities *affinities) {
+    const char *who = "dlviz_tsne_fit_neighbours";
+    int64_t n = distances->dims[0], k = distances->dims[1];
+    double start = dlz_tsne_clock();
+    for (int64_t i = 0; i < n * k; i++)
+        if (indices[i] == i / k)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: row %lld of 'indices' names the point itself", who,
+                            (long long)(i / k));
+    DLZ_TRY(start_result(tsne, n));
+    float *squares = dlz_alloc_array((size_t)(n * k), sizeof *squares);
+    if (!squares)
+        return dlz_fail_memory("the distances", (size_t)(n * k) * sizeof *squares);
+    const float *given = distances->data;
+    for (int64_t i = 0; i < n * k; i++)
+        squares[i] = given[i] * given[i];
+    dlviz_status status = join_neighbours(tsne, indices, squares, (int)k, affinities);
+    dlz_free(squares);
+    if (status == DLVIZ_OK)
+        status = start_map(tsne);
+    tsne->result.seconds[1] = dlz_tsne_clock() - start;
+    return status;
+}
+
+dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                       const dlviz_tensor *distances, dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_TRY(require_tensor(__func__, "indices", indices, DLVIZ_INT64, 2));
+    DLZ_TRY(require_tensor(__func__, "distances", distances, DLVIZ_FLOAT32, 2));
+    int64_t n = indices->dims[0], k = indices->dims[1];
+    if (n != distances->dims[0] || k != distances->dims[1] || k < 1 || k >= n)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'indices' is %lld x %lld and 'distances' %lld x %lld; both must be "
+                        "n x k with 1 <= k < n",
+                        __func__, (long long)n, (long long)k, (long long)distances->dims[0],
+                        (long long)distances->dims[1]);
+    DLZ_TRY(require_values(__func__, "distances", distances));
+    int32_t *narrow;
+    DLZ_TRY(narrow_indices(__func__, "indices", indices, n, &narrow));
+    dlz_tsne_forget(tsne);
+    dlz_affinities affinities = {0};
+    dlviz_status status = join_given_neighbours(tsne, narrow, distances, &affinities);
+    dlz_free(narrow);
+    return end_fit(tsne, status, &affinities, map);
+}
+
+static dlviz_status require_offsets(const char *who, const dlviz_tensor *offsets, int64_t entries) {
+    const int64_t *values = offsets->data;
+    int64_t n = offsets->size - 1;
+    if (n < 2)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'offsets' has %lld entries; n + 1 with n >= 2 are "
+                        "needed",
+                        who, (long long)offsets->size);
+    for (int64_t i = 0; i < n; i++)
+        if (values[i] > values[i + 1] || values[0] != 0)
+            return dlz_fail(
+                DLVIZ_ERROR_INVALID_ARGUMENT,
+                "%s: 'offsets' must start with 0 and not fall; entries %lld and %lld are "
+                "%lld and %lld",
+                who, (long long)i, (long long)i + 1, (long long)values[i],
+                (long long)values[i + 1]);
+    if (values[n] != entries)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'offsets' ends with %lld, but there are %lld entries", who,
+                        (long long)values[n], (long long)entries);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
+                                       const dlviz_tensor *columns, const dlviz_tensor *values,
+                                       dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_TRY(require_tensor(__func__, "offsets", offsets, DLVIZ_INT64, 1));
+    DLZ_TRY(require_tensor(__func__, "columns", columns, DLVIZ_INT64, 1));
+    DLZ_TRY(require_tensor(__func__, "values", values, DLVIZ_FLOAT32, 1));
+    if (columns->size != values->size)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld 'columns' and %lld 'values'; one a entry each",
+                        __func__, (long long)columns->size, (long long)values->size);
+    DLZ_TRY(require_offsets(__func__, offsets, columns->size));
+    DLZ_TRY(require_values(__func__, "values", values));
+    int64_t n = offsets->size - 1;
+    int32_t *narrow;
+    DLZ_TRY(narrow_indices(__func__, "columns", columns, n, &narrow));
+    dlz_tsne_forget(tsne);
+    dlz_affinities affinities = {0};
+    double start = dlz_tsne_clock();
+    dlviz_status status = start_result(tsne, n);
+    if (status == DLVIZ_OK)
+        status = dlz_affinities_symmetric(&affinities, n, offsets->data, 0, narrow, values->data);
+    dlz_free(narrow);
+    if (status == DLVIZ_OK)
+        status = start_map(tsne);
+    tsne->result.seconds[1] = dlz_tsne_clock() - start;
+    return end_fit(tsne, status, &affinities, map);
+}

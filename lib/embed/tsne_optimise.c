@@ -1,0 +1,255 @@
+/* The descent. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "embed/repulsion.h"
+#include "embed/tsne_internal.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ROWS 512 /* points a tile */
+
+typedef struct descent {
+    const dlz_tsne_settings *settings;
+    const dlz_attract_kernel *kernel;
+    dlz_affinities *affinities;
+    dlz_tsne_result *result;
+    dlz_edges edges;
+    dlz_repulsion *repulsion;
+    int64_t n, tiles;
+    int dimensions;
+    float *attraction, *forces, *map, *velocity, *gains;
+    double *sums; /* a tile: 4 */
+    dlz_descent step;
+    double mean[3];
+    double best;
+    int best_iteration;
+} descent;
+
+static void attract_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    d->kernel->forces(d->dimensions, (float)d->settings->a, d->map, &d->edges, tile * ROWS,
+                      dlz_min_i64(d->n, (tile + 1) * ROWS), d->attraction);
+}
+
+static void divergence_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    d->sums[tile] = d->kernel->divergence(d->dimensions, (float)d->settings->a, d->map, &d->edges,
+                                          tile * ROWS, dlz_min_i64(d->n, (tile + 1) * ROWS));
+}
+
+static void step_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    int64_t first = tile * ROWS, last = dlz_min_i64(d->n, first + ROWS);
+    double *sums = d->sums + tile * 4;
+    sums[0] = d->kernel->step(&d->step, first * d->dimensions, last * d->dimensions);
+    for (int c = 0; c < d->dimensions; c++) {
+        double sum = 0;
+        for (int64_t i = first; i < last; i++)
+            sum += d->map[i * d->dimensions + c];
+        sums[1 + c] = sum;
+    }
+}
+
+static void centre_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
+    for (int c = 0; c < d->dimensions; c++) {
+        float mean = (float)d->mean[c];
+        for (int64_t i = tile * ROWS; i < last; i++)
+            d->map[i * d->dimensions + c] -= mean;
+    }
+}
+
+static void centre(descent *d) {
+    for (int c = 0; c < d->dimensions; c++) {
+        double sum = 0;
+        for (int64_t tile = 0; tile < d->tiles; tile++)
+            sum += d->sums[tile * 4 + 1 + c];
+        d->mean[c] = sum / (double)d->n;
+    }
+    dlz_parallel_for(d->tiles, dlz_threads(), centre_tile, d);
+}
+
+/* sum of p ln(p / q), q = s / Z, with the affinities' sum of 1. */
+static double divergence(descent *d, double z) {
+    if (d->n < 2)
+        return 0;
+    dlz_parallel_for(d->tiles, dlz_threads(), divergence_tile, d);
+    double sum = 0;
+    for (int64_t tile = 0; tile < d->tiles; tile++)
+        sum += d->sums[tile];
+    return d->affinities->negentropy + sum + log(z);
+}
+
+static double gradient_norm(descent *d, double exaggeration, double z) {
+    double sum = 0;
+    for (int64_t i = 0; i < d->n * d->dimensions; i++) {
+        double gradient = exaggeration * d->attraction[i] - d->forces[i] / z;
+        sum += gradient * gradient;
+    }
+    return sqrt(sum);
+}
+
+static dlviz_status record(descent *d, int iteration, double kl, double norm) {
+    dlz_tsne_result *result = d->result;
+    if (result->rows == result->capacity) {
+        int64_t capacity = result->capacity ? 2 * result->capacity : 32;
+        float *history = dlz_realloc_array(result->history, (size_t)capacity, 3 * sizeof(float));
+        if (!history)
+            return dlz_fail_memory("the history", (size_t)capacity * 3 * sizeof(float));
+        result->history = history;
+        result->capacity = capacity;
+    }
+    float *row = result->history + 3 * result->rows++;
+    row[0] = (float)iteration;
+    row[1] = (float)kl;
+    row[2] = (float)norm;
+    return DLVIZ_OK;
+}
+
+/* DLVIZ_CANCELLED when the caller's function wants to stop. */
+static dlviz_status report(descent *d, int iteration, double kl, double norm) {
+    DLZ_TRY(record(d, iteration, kl, norm));
+    const dlz_tsne_settings *settings = d->settings;
+    if (!settings->progress)
+        return DLVIZ_OK;
+    dlviz_tensor *map;
+    DLZ_TRY(
+        dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}, d->map));
+    bool go_on = settings->progress(iteration, settings->iterations, kl, norm, map, settings->user);
+    dlviz_tensor_destroy(map);
+    if (!go_on)
+        return dlz_fail(DLVIZ_CANCELLED,
+                        "the progress function cancelled t-SNE after %d iterations", iteration);
+    return DLVIZ_OK;
+}
+
+static double exaggeration_at(const dlz_tsne_settings *settings, int iteration) {
+    if (iteration < settings->early_iterations)
+        return settings->early_factor;
+    if (iteration >= settings->iterations - settings->late_iterations)
+        return settings->late_factor;
+    return 1;
+}
+
+static dlviz_status forces(descent *d, double *z) {
+    dlz_parallel_for(d->tiles, dlz_threads(), attract_tile, d);
+    DLZ_TRY(dlz_repulsion_compute(d->repulsion, d->map, d->forces, z));
+    if (!(*z > 0 && *z < INFINITY) && d->n > 1)
+        return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                        "the descent diverged (the similarities' sum is %g); a lower learning rate "
+                        "may help",
+                        *z);
+    return DLVIZ_OK;
+}
+
+/* Whether the descent is over by its stopping rules. */
+static bool stalled(descent *d, int iteration, double kl, double norm) {
+    const dlz_tsne_settings *settings = d->settings;
+    if (iteration < settings->early_iterations)
+        return false;
+    if (kl < d->best) {
+        d->best = kl;
+        d->best_iteration = iteration;
+    }
+    return norm < settings->least_gradient ||
+           (settings->patience > 0 && iteration - d->best_iteration >= settings->patience);
+}
+
+static dlviz_status descend(descent *d) {
+    const dlz_tsne_settings *settings = d->settings;
+    int every = settings->every ? settings->every : DLZ_TSNE_REPORT_EVERY;
+    double z, norm;
+    for (int iteration = 0; iteration < settings->iterations; iteration++) {
+        double exaggeration = exaggeration_at(settings, iteration);
+        DLZ_TRY(forces(d, &z));
+        d->result->iterations = iteration;
+        if (iteration > 0 && iteration % every == 0) {
+            double kl = divergence(d, z);
+            norm = gradient_norm(d, exaggeration, z);
+            DLZ_TRY(report(d, iteration, kl, norm));
+            if (stalled(d, iteration, kl, norm))
+                break;
+        }
+        double rate = settings->learning_rate;
+        if (rate == 0)
+            rate = fmax((double)d->n / exaggeration, 200);
+        d->step.exaggeration = (float)exaggeration;
+        d->step.repulsion_scale = d->n > 1 ? (float)(1 / z) : 0;
+        d->step.learning_rate = (float)rate;
+        d->step.momentum =
+            (float)(iteration < settings->early_iterations ? settings->early_momentum
+                                                           : settings->late_momentum);
+        dlz_parallel_for(d->tiles, dlz_threads(), step_tile, d);
+        centre(d);
+        d->result->iterations = iteration + 1;
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status finish(descent *d, bool report_it) {
+    double z;
+    DLZ_TRY(forces(d, &z));
+    d->result->divergence = divergence(d, z);
+    d->result->method = dlz_repulsion_method(d->repulsion);
+    int last = d->result->iterations;
+    if (d->result->rows && d->result->history[3 * d->result->rows - 3] == (float)last)
+        return DLVIZ_OK;
+    double norm = gradient_norm(d, exaggeration_at(d->settings, last > 0 ? last - 1 : 0), z);
+    return report_it ? report(d, last, d->result->divergence, norm)
+                     : record(d, last, d->result->divergence, norm);
+}
+
+dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities *affinities,
+                               dlz_tsne_result *result) {
+    int64_t n = result->n, size = n * result->dimensions;
+    descent d = {.settings = settings,
+                 .kernel = dlz_attract(),
+                 .affinities = affinities,
+                 .result = result,
+                 .edges = dlz_affinities_edges(affinities),
+                 .n = n,
+                 .tiles = dlz_ceil_div(n, ROWS),
+                 .dimensions = result->dimensions,
+                 .map = result->map,
+                 .best = INFINITY};
+    dlz_repulsion_settings wanted = {.method = settings->method,
+                                     .n = n,
+                                     .dimensions = result->dimensions,
+                                     .a = settings->a,
+                                     .angle = settings->angle,
+                                     .cell = settings->cell};
+    dlviz_status status = dlz_repulsion_create(&d.repulsion, &wanted);
+    float *memory = dlz_alloc_array_zero((size_t)size, 4 * sizeof(float));
+    d.sums = dlz_alloc_array_zero((size_t)d.tiles, 4 * sizeof(double));
+    if (status == DLVIZ_OK && (!memory || !d.sums))
+        status = dlz_fail_memory("the descent", (size_t)size * 4 * sizeof(float));
+    if (status == DLVIZ_OK) {
+        d.attraction = memory;
+        d.forces = memory + size;
+        d.velocity = memory + 2 * size;
+        d.gains = memory + 3 * size;
+        for (int64_t i = 0; i < size; i++)
+            d.gains[i] = 1;
+        d.step = (dlz_descent){.attraction = d.attraction,
+                               .repulsion = d.forces,
+                               .map = d.map,
+                               .velocity = d.velocity,
+                               .gains = d.gains};
+        status = descend(&d);
+        if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
+            dlviz_status last = finish(&d, status == DLVIZ_OK);
+            status = last != DLVIZ_OK ? last : status;
+        }
+    }
+    dlz_repulsion_destroy(d.repulsion);
+    dlz_free(memory);
+    dlz_free(d.sums);
+    return status;
+}

@@ -1,0 +1,191 @@
+/* New points in a map that stays as it is. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "embed/neighbours.h"
+#include "embed/tsne_internal.h"
+#include "kernels/repel.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TARGETS DLZ_REPEL_TARGETS
+#define PIECE 2048 /* sources summed in float before the sums go to double */
+#define MEDIAN_OF 25
+#define LARGEST_GRADIENT 0.25
+#define MOMENTUM 0.8
+
+typedef struct placement {
+    const dlz_tsne_settings *settings;
+    const dlz_tsne_result *fit;
+    const dlz_repel_kernel *kernel;
+    int64_t m;
+    int k;
+    int32_t *indices; /* m x k */
+    float *p;         /* m x k: squared distances, then rows of sum 1 */
+    float *sources[3];
+    float *map; /* m x dimensions */
+} placement;
+
+static float median(float *values, int count) {
+    for (int i = 1; i < count; i++) {
+        float value = values[i];
+        int j = i;
+        for (; j > 0 && values[j - 1] > value; j--)
+            values[j] = values[j - 1];
+        values[j] = value;
+    }
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static void start_at_median(const placement *s, int64_t point, float *to) {
+    int dimensions = s->fit->dimensions, count = s->k < MEDIAN_OF ? s->k : MEDIAN_OF;
+    for (int c = 0; c < dimensions; c++) {
+        float values[MEDIAN_OF];
+        for (int i = 0; i < count; i++)
+            values[i] = s->fit->map[(int64_t)s->indices[point * s->k + i] * dimensions + c];
+        to[c] = median(values, count);
+    }
+}
+
+/* The repulsion of the whole map on TARGETS places, and their similarities' sums. */
+static void repel(const placement *s, float places[3][TARGETS], double force[3][TARGETS],
+                  double similarity[TARGETS]) {
+    int dimensions = s->fit->dimensions;
+    memset(force, 0, 3 * sizeof force[0]);
+    memset(similarity, 0, TARGETS * sizeof similarity[0]);
+    for (int64_t piece = 0; piece < s->fit->n; piece += PIECE) {
+        float forces[3][TARGETS], similarities[TARGETS] = {0};
+        memset(forces, 0, sizeof forces);
+        const float *sources[3] = {0};
+        for (int c = 0; c < dimensions; c++)
+            sources[c] = s->sources[c] + piece;
+        s->kernel->sum(dimensions, (float)s->fit->a,
+                       (const float *const[3]){places[0], places[1], places[2]}, sources, NULL,
+                       dlz_min_i64(PIECE, s->fit->n - piece),
+                       (float *const[3]){forces[0], forces[1], forces[2]}, similarities);
+        for (int t = 0; t < TARGETS; t++) {
+            similarity[t] += similarities[t];
+            for (int c = 0; c < dimensions; c++)
+                force[c][t] += forces[c][t];
+        }
+    }
+}
+
+/* Adds exaggeration x attraction of one point to its gradient. */
+static void attract(const placement *s, int64_t point, const double place[3], double gradient[3]) {
+    int dimensions = s->fit->dimensions;
+    for (int i = 0; i < s->k; i++) {
+        const float *other = s->fit->map + (int64_t)s->indices[point * s->k + i] * dimensions;
+        double difference[3], square = 0;
+        for (int c = 0; c < dimensions; c++) {
+            difference[c] = place[c] - other[c];
+            square += difference[c] * difference[c];
+        }
+        double pull =
+            s->settings->transform_exaggeration * s->p[point * s->k + i] / (1 + square / s->fit->a);
+        for (int c = 0; c < dimensions; c++)
+            gradient[c] += pull * difference[c];
+    }
+}
+
+static void place_tile(void *context, int64_t tile, int worker) {
+    const placement *s = context;
+    (void)worker;
+    int dimensions = s->fit->dimensions;
+    int64_t first = tile * TARGETS, count = dlz_min_i64(TARGETS, s->m - first);
+    float places[3][TARGETS] = {{0}};
+    double velocity[TARGETS][3] = {{0}}, gains[TARGETS][3], force[3][TARGETS], similarity[TARGETS];
+    for (int64_t t = 0; t < TARGETS; t++) {
+        for (int c = 0; c < 3; c++)
+            gains[t][c] = 1;
+        for (int c = 0; t < count && c < dimensions; c++)
+            places[c][t] = s->map[(first + t) * dimensions + c];
+    }
+    for (int iteration = 0; iteration < s->settings->transform_iterations; iteration++) {
+        repel(s, places, force, similarity);
+        for (int64_t t = 0; t < count; t++) {
+            double place[3] = {0}, gradient[3] = {0}, norm = 0;
+            for (int c = 0; c < dimensions; c++) {
+                place[c] = places[c][t];
+                gradient[c] = -force[c][t] / fmax(similarity[t], 1e-30);
+            }
+            attract(s, first + t, place, gradient);
+            for (int c = 0; c < dimensions; c++)
+                norm += gradient[c] * gradient[c];
+            double clip = fmin(1, LARGEST_GRADIENT / fmax(sqrt(norm), 1e-30));
+            for (int c = 0; c < dimensions; c++) {
+                double g = gradient[c] * clip, v = velocity[t][c];
+                gains[t][c] = fmax(v * g < 0 ? gains[t][c] + 0.2 : gains[t][c] * 0.8, 0.01);
+                velocity[t][c] =
+                    MOMENTUM * v - s->settings->transform_learning_rate * gains[t][c] * g;
+                places[c][t] = (float)(place[c] + velocity[t][c]);
+            }
+        }
+    }
+    for (int64_t t = 0; t < count; t++)
+        for (int c = 0; c < dimensions; c++)
+            s->map[(first + t) * dimensions + c] = places[c][t];
+}
+
+static dlviz_status prepare(placement *s, const float *points, float *memory) {
+    const dlz_tsne_result *fit = s->fit;
+    DLZ_TRY(dlz_knn_query(fit->points, fit->n, points, s->m, fit->d, s->k, s->indices, s->p));
+    dlz_tsne_metric_distances(fit->metric, s->p, s->m * s->k);
+    double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
+    for (int64_t i = 0; i < s->m; i++)
+        start_at_median(s, i, s->map + i * fit->dimensions);
+    for (int c = 0; c < fit->dimensions; c++) {
+        s->sources[c] = memory + c * fit->n;
+        for (int64_t i = 0; i < fit->n; i++)
+            s->sources[c][i] = fit->map[i * fit->dimensions + c];
+    }
+    /* In place: a row's distances are read before its probabilities are written. */
+    return dlz_conditional_affinities(s->p, s->m, s->k, &perplexity, 1, s->p);
+}
+
+dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
+                                  dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    const dlz_tsne_result *fit = &tsne->result;
+    if (!tsne->fitted || !fit->points)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: needs a fit of points before", __func__);
+    float *copy;
+    DLZ_TRY(dlz_tsne_copy_points(__func__, points, fit->metric, &copy));
+    dlviz_status status = DLVIZ_OK;
+    int64_t m = points->dims[0];
+    dlviz_tensor *result = NULL;
+    double wanted = fmax(ceil(3 * tsne->settings.transform_perplexity), MEDIAN_OF);
+    placement s = {.settings = &tsne->settings,
+                   .fit = fit,
+                   .kernel = dlz_repel(),
+                   .m = m,
+                   .k = (int)fmin(wanted, (double)fit->n)};
+    float *memory = dlz_alloc_array((size_t)fit->n, (size_t)fit->dimensions * sizeof(float));
+    s.indices = dlz_alloc_array((size_t)m, (size_t)s.k * sizeof(int32_t));
+    s.p = dlz_alloc_array((size_t)m, (size_t)s.k * sizeof(float));
+    if (points->dims[1] != fit->d)
+        status = dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'points' has %lld columns; the fit had %lld",
+                          __func__, (long long)points->dims[1], (long long)fit->d);
+    else if (!memory || !s.indices || !s.p)
+        status = dlz_fail_memory("the new points' neighbours", (size_t)m * (size_t)s.k * 4);
+    else
+        status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){m, fit->dimensions});
+    if (status == DLVIZ_OK) {
+        s.map = result->data;
+        status = prepare(&s, copy, memory);
+    }
+    if (status == DLVIZ_OK)
+        dlz_parallel_for(dlz_ceil_div(m, TARGETS), dlz_threads(), place_tile, &s);
+    dlz_free(copy);
+    dlz_free(memory);
+    dlz_free(s.indices);
+    dlz_free(s.p);
+    if (status != DLVIZ_OK) {
+        dlviz_tensor_destroy(result);
+        return status;
+    }
+    *map = result;
+    return DLVIZ_OK;
+}

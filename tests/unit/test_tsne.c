@@ -1,0 +1,837 @@
+#include "base/base.h"
+#include "base/random.h"
+#include "embed/affinities.h"
+#include "embed/repulsion.h"
+#include "kernels/attract.h"
+#include "kernels/perplexity.h"
+#include "kernels/repel.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Truth in double ------------------------------------------------------------------------ */
+
+static void true_repulsion(const float *map, int64_t n, int dimensions, double a, double *forces,
+                           double *z) {
+    *z = 0;
+    memset(forces, 0, (size_t)(n * dimensions) * sizeof *forces);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double square = 0;
+            for (int c = 0; c < dimensions; c++)
+                square += pow((double)map[i * dimensions + c] - map[j * dimensions + c], 2);
+            double s = pow(1 + square / a, -a);
+            *z += i == j ? 0 : s;
+            for (int c = 0; c < dimensions; c++)
+                forces[i * dimensions + c] +=
+                    s / (1 + square / a) *
+                    ((double)map[i * dimensions + c] - map[j * dimensions + c]);
+        }
+}
+
+/* Clusters of different sizes inside a box of the given width, as maps have them. */
+static float *clustered_map(int64_t n, int dimensions, double width, uint64_t seed) {
+    float *map = malloc((size_t)(n * dimensions) * sizeof *map);
+    dlz_random random = dlz_random_start(seed, 1);
+    double centres[8][3];
+    for (int k = 0; k < 8; k++)
+        for (int c = 0; c < 3; c++)
+            centres[k][c] = (dlz_random_double(&random) - 0.5) * 0.8 * width;
+    for (int64_t i = 0; i < n; i++)
+        for (int c = 0; c < dimensions; c++)
+            map[i * dimensions + c] =
+                (float)(centres[i % 8][c] +
+                        0.03 * width * (double)(1 + i % 3) * dlz_random_normal(&random));
+    return map;
+}
+
+static void check_repulsion(dlviz_tsne_method method, const float *map, int64_t n, int dimensions,
+                            double a, double force_error, double z_error) {
+    dlz_repulsion *repulsion;
+    dlz_repulsion_settings settings = {
+        .method = method, .n = n, .dimensions = dimensions, .a = a, .angle = 0.5, .cell = 0.5};
+    ck_ok(dlz_repulsion_create(&repulsion, &settings));
+    float *forces = malloc((size_t)(n * dimensions) * sizeof *forces);
+    double *truth = malloc((size_t)(n * dimensions) * sizeof *truth), z, true_z;
+    true_repulsion(map, n, dimensions, a, truth, &true_z);
+    for (int repeat = 0; repeat < 2; repeat++) {
+        ck_ok(dlz_repulsion_compute(repulsion, map, forces, &z));
+        double difference = 0, norm = 0;
+        for (int64_t i = 0; i < n * dimensions; i++) {
+            difference += pow(forces[i] - truth[i], 2);
+            norm += truth[i] * truth[i];
+        }
+        double error = sqrt(difference / fmax(norm, 1e-300));
+        ck_assert_msg(error <= force_error,
+                      "method %d, %lld points, %d dimensions, a = %g: forces off by %g",
+                      (int)method, (long long)n, dimensions, a, error);
+        ck_assert_msg(fabs(z - true_z) <= z_error * true_z,
+                      "method %d, %lld points, %d dimensions, a = %g: Z is %.9g, should be %.9g",
+                      (int)method, (long long)n, dimensions, a, z, true_z);
+    }
+    free(truth);
+    free(forces);
+    dlz_repulsion_destroy(repulsion);
+}
+
+/* Start, growth, middle and end of a descent. */
+static const double widths[] = {1e-3, 0.1, 1.5, 7, 40, 150};
+
+static void check_method(dlviz_tsne_method method, int least, int most, double force_error,
+                         double z_error) {
+    for (int dimensions = least; dimensions <= most; dimensions++)
+        for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+            float *map = clustered_map(1500, dimensions, widths[w], w);
+            check_repulsion(method, map, 1500, dimensions, 1, force_error, z_error);
+            free(map);
+        }
+    for (int dimensions = least; dimensions <= most; dimensions++) {
+        float *map = clustered_map(700, dimensions, 30, 77);
+        check_repulsion(method, map, 700, dimensions, 0.5, force_error, z_error);
+        check_repulsion(method, map, 700, dimensions, 2.5, force_error, z_error);
+        free(map);
+    }
+}
+
+START_TEST(exact_repulsion_is_exact) {
+    check_method(DLVIZ_TSNE_EXACT, 1, 3, 1e-5, 1e-6);
+}
+END_TEST
+
+START_TEST(attraction_and_divergence_are_those_of_plain_c) {
+    enum { n = 50 };
+    static int64_t offsets[n + 1];
+    static int32_t columns[n * 64];
+    static float values[n * 64];
+    dlz_random random = dlz_random_start(1, 2);
+    for (int row = 0; row < n; row++) {
+        int length = row % 3 == 0 ? 0 : DLZ_EDGE_PAD * (1 + row % 4);
+        for (int e = 0; e < length; e++) {
+            columns[offsets[row] + e] = (int32_t)dlz_random_below(&random, n);
+            values[offsets[row] + e] = e < length - 5 ? dlz_random_float(&random) : 0;
+        }
+        offsets[row + 1] = offsets[row] + length;
+    }
+    dlz_edges edges = {offsets, columns, values};
+    const double degrees[] = {1, 0.5, 3};
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int dimensions = 1; dimensions <= 3; dimensions++)
+            for (int g = 0; g < 3 && dlz_isa_available((dlz_isa)isa); g++) {
+                float map[n * 3], forces[n * 3], truth[n * 3];
+                double a = degrees[g], divergence = 0;
+                fill_uniform(map, n * 3, 9);
+                for (int row = 0; row < n; row++) {
+                    double sums[3] = {0};
+                    for (int64_t e = offsets[row]; e < offsets[row + 1]; e++) {
+                        double square = 0, d[3];
+                        for (int c = 0; c < dimensions; c++) {
+                            d[c] = (double)map[row * dimensions + c] -
+                                   map[columns[e] * dimensions + c];
+                            square += d[c] * d[c];
+                        }
+                        divergence += values[e] * a * log1p(square / a);
+                        for (int c = 0; c < dimensions; c++)
+                            sums[c] += values[e] * d[c] / (1 + square / a);
+                    }
+                    for (int c = 0; c < dimensions; c++)
+                        truth[row * dimensions + c] = (float)sums[c];
+                }
+                const dlz_attract_kernel *kernel = dlz_attract_of((dlz_isa)isa);
+                kernel->forces(dimensions, (float)a, map, &edges, 0, n, forces);
+                ck_assert_double_lt(relative_error(forces, truth, n * dimensions), 1e-6);
+                double found = kernel->divergence(dimensions, (float)a, map, &edges, 0, n);
+                ck_assert_double_eq_tol(found, divergence, 1e-6 * divergence);
+            }
+}
+END_TEST
+
+START_TEST(every_variant_repels_like_plain_c) {
+    enum { sources = 100 };
+    float places[3][DLZ_REPEL_TARGETS], from[3][sources], masses[sources];
+    for (int c = 0; c < 3; c++) {
+        fill_uniform(places[c], DLZ_REPEL_TARGETS, c);
+        fill_uniform(from[c], sources, 10 + c);
+    }
+    fill_uniform(masses, sources, 20);
+    const double degrees[] = {1, 0.5, 3};
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int test = 0; test < 18 && dlz_isa_available((dlz_isa)isa); test++) {
+            int dimensions = 1 + test % 3;
+            bool weighted = test / 3 % 2;
+            double a = degrees[test / 6];
+            float force[3][DLZ_REPEL_TARGETS] = {{1}}, similarity[DLZ_REPEL_TARGETS] = {2};
+            dlz_repel_of((dlz_isa)isa)
+                ->sum(dimensions, (float)a,
+                      (const float *const[3]){places[0], places[1], places[2]},
+                      (const float *const[3]){from[0], from[1], from[2]}, weighted ? masses : NULL,
+                      sources, (float *const[3]){force[0], force[1], force[2]}, similarity);
+            for (int t = 0; t < DLZ_REPEL_TARGETS; t++) {
+                double sums[4] = {t == 0, 0, 0, t == 0 ? 2 : 0};
+                for (int i = 0; i < sources; i++) {
+                    double d[3], square = 0;
+                    for (int c = 0; c < dimensions; c++) {
+                        d[c] = (double)places[c][t] - from[c][i];
+                        square += d[c] * d[c];
+                    }
+                    double s = pow(1 + square / a, -a) * (weighted ? masses[i] : 1);
+                    sums[3] += s;
+                    for (int c = 0; c < dimensions; c++)
+                        sums[c] += s / (1 + square / a) * d[c];
+                }
+                ck_assert_double_eq_tol(similarity[t], sums[3], 1e-5 * (1 + fabs(sums[3])));
+                for (int c = 0; c < dimensions; c++)
+                    ck_assert_double_eq_tol(force[c][t], sums[c], 1e-5 * (1 + fabs(sums[c])));
+            }
+        }
+}
+END_TEST
+
+/* ---- Affinities ----------------------------------------------------------------------------- */
+
+static double entropy_of(const float *p, int k) {
+    double entropy = 0, sum = 0;
+    for (int i = 0; i < k; i++) {
+        sum += p[i];
+        entropy -= p[i] > 0 ? p[i] * log(p[i]) : 0;
+    }
+    ck_assert_double_eq_tol(sum, 1, 1e-5);
+    return entropy;
+}
+
+START_TEST(every_row_has_the_perplexity_asked_for) {
+    enum { n = 200, k = 90 };
+    static float distances[n * k], p[n * k];
+    for (int scale = -12; scale <= 12; scale += 6) {
+        fill_uniform(distances, n * k, 4);
+        for (int i = 0; i < n * k; i++)
+            distances[i] =
+                (float)(((double)distances[i] * (i / k % 7) + 50 + i / k) * pow(10, scale));
+        const double wanted[] = {1.5, 5, 30, 80};
+        for (int w = 0; w < 4; w++) {
+            ck_ok(dlz_conditional_affinities(distances, n, k, &wanted[w], 1, p));
+            for (int row = 0; row < n; row++) {
+                if (row % 7 == 0)
+                    ck_assert_double_eq_tol(entropy_of(p + row * k, k), log(k), 1e-4);
+                else
+                    ck_assert_double_eq_tol(entropy_of(p + row * k, k), log(wanted[w]), 2e-5);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(ties_share_a_row_and_several_perplexities_are_averaged) {
+    float distances[12] = {0, 0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 5}, p[12], low[12], high[12];
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){3}, 1, p));
+    for (int i = 0; i < 12; i++)
+        ck_assert_float_eq_tol(p[i], i < 6 ? 1.0f / 6 : 0, 1e-6f);
+    for (int i = 0; i < 12; i++)
+        distances[i] = (float)(i * i);
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){2}, 1, low));
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){8}, 1, high));
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){2, 8}, 2, p));
+    for (int i = 0; i < 12; i++)
+        ck_assert_float_eq_tol(p[i], (low[i] + high[i]) / 2, 1e-6f);
+}
+END_TEST
+
+START_TEST(every_variant_weighs_like_plain_c) {
+    enum { count = 48 };
+    float d[count], weights[count];
+    double sums[3];
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int b = 0; b < 8 && dlz_isa_available((dlz_isa)isa); b++) {
+            fill_uniform(d, count, 5);
+            for (int i = 0; i < count; i++)
+                d[i] = i == 7 ? 1e30f : fabsf(d[i]);
+            double width = pow(10, b - 3), truth[3] = {0};
+            dlz_perplexity_of((dlz_isa)isa)->weigh(d, count, (float)width, weights, sums);
+            for (int i = 0; i < count; i++) {
+                double e = exp(-(float)width * (double)d[i]);
+                ck_assert_double_eq_tol(weights[i], e, 1e-5 * e + 1e-37);
+                truth[0] += e;
+                truth[1] += e * d[i];
+                truth[2] += e * d[i] * d[i];
+            }
+            for (int i = 0; i < 3; i++)
+                ck_assert_double_eq_tol(sums[i], truth[i], 1e-5 * truth[i] + 1e-36);
+        }
+}
+END_TEST
+
+START_TEST(affinities_become_symmetric_and_can_be_renumbered) {
+    enum { n = 400, k = 7 };
+    static int32_t columns[n * k];
+    static float values[n * k];
+    static double dense[n][n];
+    dlz_random random = dlz_random_start(3, 3);
+    for (int row = 0; row < n; row++)
+        for (int i = 0; i < k; i++) {
+            /* Distinct columns, some of them the row itself, in no order. */
+            columns[row * k + i] =
+                (int32_t)((row + (i * 53 + (int)dlz_random_below(&random, 50))) % n);
+            values[row * k + i] = i == 3 ? 0 : 0.1f + dlz_random_float(&random);
+        }
+    double sum = 0;
+    for (int row = 0; row < n; row++)
+        for (int i = 0; i < k; i++)
+            if (columns[row * k + i] != row) {
+                dense[row][columns[row * k + i]] += values[row * k + i];
+                dense[columns[row * k + i]][row] += values[row * k + i];
+                sum += 2 * (double)values[row * k + i];
+            }
+    dlz_affinities affinities;
+    ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+    int32_t order[n];
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    double negentropy = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        static double rebuilt[n][n];
+        memset(rebuilt, 0, sizeof rebuilt);
+        for (int row = 0; row < n; row++) {
+            ck_assert_int_eq(affinities.offsets[row] % DLZ_EDGE_PAD, 0);
+            for (int64_t e = affinities.offsets[row]; e < affinities.offsets[row + 1]; e++)
+                rebuilt[order[row]][order[affinities.columns[e]]] += affinities.values[e];
+        }
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n; j++) {
+                double p = dense[i][j] / sum;
+                ck_assert_double_eq_tol(rebuilt[i][j], p, 1e-6 * p + 1e-30);
+                negentropy += pass == 0 && p > 0 ? p * log(p) : 0;
+            }
+        ck_assert_double_eq_tol(affinities.negentropy, negentropy, 1e-6 * fabs(negentropy));
+        for (int i = 0; i < n; i++)
+            order[i] = (i * 7 + 13) % n;
+        if (pass == 0)
+            ck_ok(dlz_affinities_reorder(&affinities, order));
+    }
+    dlz_affinities_free(&affinities);
+}
+END_TEST
+
+/* ---- The handle ----------------------------------------------------------------------------- */
+
+static dlviz_tensor *matrix(int64_t n, int64_t d, const float *values) {
+    dlviz_tensor *tensor;
+    ck_ok(values ? dlviz_tensor_from_data(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}, values)
+                 : dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}));
+    return tensor;
+}
+
+/* Four well separated Gaussian clusters; point i belongs to cluster i % 4. */
+static dlviz_tensor *blobs(int64_t n, int64_t d, uint64_t seed) {
+    dlviz_tensor *points = matrix(n, d, NULL);
+    float *values = dlviz_tensor_float(points);
+    dlz_random random = dlz_random_start(seed, 5);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < d; c++)
+            values[i * d + c] = (float)(dlz_random_normal(&random) + (c == i % 4 ? 12 : 0));
+    return points;
+}
+
+/* The share of points whose nearest other point in the map is of their own cluster. */
+static double purity(const dlviz_tensor *map, int clusters) {
+    int64_t n = dlviz_tensor_dim(map, 0), d = dlviz_tensor_dim(map, 1), pure = 0;
+    const float *y = dlviz_tensor_const_float(map);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t best = -1;
+        double least = INFINITY;
+        for (int64_t j = 0; j < n; j++) {
+            double square = 0;
+            for (int64_t c = 0; c < d; c++)
+                square += pow((double)y[i * d + c] - y[j * d + c], 2);
+            if (j != i && square < least) {
+                least = square;
+                best = j;
+            }
+        }
+        pure += best % clusters == i % clusters;
+    }
+    return (double)pure / (double)n;
+}
+
+static void check_map(const dlviz_tensor *map, int64_t n, int64_t dimensions) {
+    ck_assert_int_eq(dlviz_tensor_dim(map, 0), n);
+    ck_assert_int_eq(dlviz_tensor_dim(map, 1), dimensions);
+    for (int64_t i = 0; i < n * dimensions; i++)
+        ck_assert(isfinite(dlviz_tensor_const_float(map)[i]));
+}
+
+START_TEST(clusters_stay_together_and_the_divergence_falls) {
+    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_AUTO, DLVIZ_TSNE_EXACT};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++)
+        for (int dimensions = 1; dimensions <= 3; dimensions++) {
+            dlviz_tensor *points = blobs(600, 10, 1), *map, *history;
+            dlviz_tsne *tsne;
+            ck_ok(dlviz_tsne_create(&tsne));
+            ck_ok(dlviz_tsne_set_method(tsne, methods[m]));
+            ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
+            ck_ok(dlviz_tsne_set_iterations(tsne, 500));
+            ck_ok(dlviz_tsne_fit(tsne, points, &map));
+            check_map(map, 600, dimensions);
+            ck_assert_double_ge(purity(map, 4), 0.99);
+            ck_assert_int_eq(dlviz_tsne_iterations(tsne), 500);
+            ck_assert_int_eq(dlviz_tsne_neighbours(tsne), 90);
+            ck_ok(dlviz_tsne_history(tsne, &history));
+            const float *rows = dlviz_tensor_const_float(history);
+            int64_t count = dlviz_tensor_dim(history, 0);
+            ck_assert_int_eq(count, 10);
+            for (int64_t i = 0; i < count; i++)
+                ck_assert_float_eq(rows[3 * i], (float)(50 * (i + 1)));
+            for (int64_t i = 6; i < count; i++)
+                ck_assert_float_lt(rows[3 * i + 1], rows[3 * i - 2] + 1e-4f);
+            ck_assert_float_eq(rows[3 * count - 2], (float)dlviz_tsne_kl_divergence(tsne));
+            dlviz_tensor_destroy(history);
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(points);
+            dlviz_tsne_destroy(tsne);
+        }
+}
+END_TEST
+
+/* KL(P || Q) of a map in double, P from affinities() itself checked above. */
+START_TEST(the_reported_divergence_is_that_of_the_map) {
+    enum { n = 300, k = 30 };
+    dlviz_tensor *indices, *distances, *map;
+    ck_ok(dlviz_tensor_create(&indices, DLVIZ_INT64, 2, (int64_t[]){n, k}));
+    distances = matrix(n, k, NULL);
+    static double p[n][n];
+    float squares[n * k], conditional[n * k];
+    dlz_random random = dlz_random_start(8, 8);
+    for (int i = 0; i < n * k; i++) {
+        ((int64_t *)dlviz_tensor_data(indices))[i] = (i / k + 1 + i % k) % n;
+        float distance = 1 + dlz_random_float(&random) * (float)(i % k);
+        dlviz_tensor_float(distances)[i] = distance;
+        squares[i] = distance * distance;
+    }
+    ck_ok(dlz_conditional_affinities(squares, n, k, (double[]){10}, 1, conditional));
+    for (int i = 0; i < n * k; i++) {
+        int j = (i / k + 1 + i % k) % n;
+        p[i / k][j] += conditional[i] / (2.0 * n);
+        p[j][i / k] += conditional[i] / (2.0 * n);
+    }
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_perplexity(tsne, 10));
+    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_EXACT, DLVIZ_TSNE_AUTO};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        ck_ok(dlviz_tsne_set_method(tsne, methods[m]));
+        ck_ok(dlviz_tsne_set_late_exaggeration(tsne, 2, m ? 50 : 0));
+        ck_ok(dlviz_tsne_set_degrees_of_freedom(tsne, m ? 0.7 : 1));
+        ck_ok(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map));
+        const float *y = dlviz_tensor_const_float(map);
+        double forces[2 * n], z, divergence = 0, a = m ? 0.7 : 1;
+        true_repulsion(y, n, 2, a, forces, &z);
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n; j++) {
+                double square = pow((double)y[2 * i] - y[2 * j], 2) +
+                                pow((double)y[2 * i + 1] - y[2 * j + 1], 2);
+                if (p[i][j] > 0)
+                    divergence += p[i][j] * log(p[i][j] * z * pow(1 + square / a, a));
+            }
+        ck_assert_double_eq_tol(dlviz_tsne_kl_divergence(tsne), divergence, 2e-4 * divergence);
+        dlviz_tensor_destroy(map);
+    }
+    dlviz_tsne_destroy(tsne);
+    dlviz_tensor_destroy(indices);
+    dlviz_tensor_destroy(distances);
+}
+END_TEST
+
+START_TEST(bits_do_not_depend_on_threads) {
+    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_AUTO, DLVIZ_TSNE_EXACT};
+    dlviz_tensor *points = blobs(2500, 12, 2), *first, *again;
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_tsne_set_method(tsne, methods[m]));
+        ck_ok(dlviz_tsne_set_iterations(tsne, 50));
+        ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 12, 25));
+        ck_ok(dlviz_set_num_threads(1));
+        ck_ok(dlviz_tsne_fit(tsne, points, &first));
+        const int threads[] = {1, 2, 3, 8};
+        for (int t = 0; t < 4; t++) {
+            ck_ok(dlviz_set_num_threads(threads[t]));
+            ck_ok(dlviz_tsne_fit(tsne, points, &again));
+            ck_assert_mem_eq(dlviz_tensor_data(first), dlviz_tensor_data(again),
+                             (size_t)dlviz_tensor_size(first) * sizeof(float));
+            dlviz_tensor_destroy(again);
+        }
+        dlviz_tensor_destroy(first);
+        dlviz_tsne_destroy(tsne);
+    }
+    dlviz_tensor_destroy(points);
+}
+END_TEST
+
+START_TEST(small_and_degenerate_inputs_have_maps) {
+    for (int64_t n = 1; n <= 12; n++)
+        for (int kind = 0; kind < 3; kind++) {
+            dlviz_tensor *points = blobs(n, 3, 1), *map;
+            float *values = dlviz_tensor_float(points);
+            for (int64_t i = 0; i < 3 * n && kind > 0; i++)
+                values[i] = kind == 1 ? 4.5f : i % 3 == 1 ? values[i] : -1e5f;
+            dlviz_tsne *tsne;
+            ck_ok(dlviz_tsne_create(&tsne));
+            ck_ok(dlviz_tsne_set_iterations(tsne, 300));
+            ck_ok(dlviz_tsne_fit(tsne, points, &map));
+            check_map(map, n, 2);
+            ck_assert(isfinite(dlviz_tsne_kl_divergence(tsne)));
+            if (n == 1)
+                ck_assert_float_eq(dlviz_tensor_float(map)[0], 0);
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(points);
+            dlviz_tsne_destroy(tsne);
+        }
+}
+END_TEST
+
+START_TEST(duplicates_survive) {
+    dlviz_tensor *points = blobs(1000, 4, 3), *map;
+    float *values = dlviz_tensor_float(points);
+    for (int i = 0; i < 4 * 500; i++)
+        values[i] = values[i % (4 * 4)]; /* 125 copies of each of four points */
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_init(tsne, DLVIZ_TSNE_INIT_RANDOM));
+    ck_ok(dlviz_tsne_fit(tsne, points, &map));
+    check_map(map, 1000, 2);
+    ck_assert_double_ge(purity(map, 4), 0.99);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(points);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+START_TEST(settings_are_checked) {
+    const dlviz_status bad = DLVIZ_ERROR_INVALID_ARGUMENT;
+    dlviz_tsne *t;
+    ck_fails(dlviz_tsne_create(NULL), bad, "'out' is NULL");
+    ck_ok(dlviz_tsne_create(&t));
+    ck_fails(dlviz_tsne_set_dimensions(NULL, 2), bad, "'tsne' is NULL");
+    ck_fails(dlviz_tsne_set_dimensions(t, 0), bad, "0 dimensions");
+    ck_fails(dlviz_tsne_set_dimensions(t, 4), bad, "4 dimensions");
+    ck_fails(dlviz_tsne_set_perplexity(t, 0.5), bad, "perplexity 0.5");
+    ck_fails(dlviz_tsne_set_perplexity(t, NAN), bad, "perplexity");
+    ck_fails(dlviz_tsne_set_perplexity(t, INFINITY), bad, "perplexity inf");
+    ck_fails(dlviz_tsne_set_perplexities(t, 0, (double[]){3}), bad, "0 perplexities");
+    ck_fails(dlviz_tsne_set_perplexities(t, 17, (double[17]){3}), bad, "17 perplexities");
+    ck_fails(dlviz_tsne_set_perplexities(t, 1, NULL), bad, "'perplexities' is NULL");
+    ck_fails(dlviz_tsne_set_perplexities(t, 2, (double[]){3, -1}), bad, "perplexity 1 is -1");
+    ck_fails(dlviz_tsne_set_metric(t, (dlviz_tsne_metric)7), bad, "metric 7");
+    ck_fails(dlviz_tsne_set_iterations(t, -1), bad, "-1 iterations");
+    ck_fails(dlviz_tsne_set_early_exaggeration(t, 0, 10), bad, "factor 0");
+    ck_fails(dlviz_tsne_set_early_exaggeration(t, 4, -10), bad, "-10 iterations");
+    ck_fails(dlviz_tsne_set_late_exaggeration(t, NAN, 10), bad, "factor");
+    ck_fails(dlviz_tsne_set_late_exaggeration(t, 4, -3), bad, "-3 iterations");
+    ck_fails(dlviz_tsne_set_learning_rate(t, -1), bad, "learning rate -1");
+    ck_fails(dlviz_tsne_set_learning_rate(t, NAN), bad, "learning rate");
+    ck_fails(dlviz_tsne_set_momentum(t, 1, 0.5), bad, "momentum 1");
+    ck_fails(dlviz_tsne_set_momentum(t, 0.5, -0.1), bad, "then -0.1");
+    ck_fails(dlviz_tsne_set_degrees_of_freedom(t, 0), bad, "0 degrees");
+    ck_fails(dlviz_tsne_set_init(t, (dlviz_tsne_init)2), bad, "init 2");
+    ck_fails(dlviz_tsne_set_method(t, (dlviz_tsne_method)4), bad, "method 4");
+    ck_fails(dlviz_tsne_set_angle(t, 1.5), bad, "angle 1.5");
+    ck_fails(dlviz_tsne_set_cell_size(t, 0), bad, "width 0");
+    ck_fails(dlviz_tsne_set_stopping(t, -1, 0), bad, "gradient norm -1");
+    ck_fails(dlviz_tsne_set_stopping(t, 0, -1), bad, "-1 iterations");
+    ck_fails(dlviz_tsne_set_transform(t, 0, 1, 1, 1), bad, "perplexity 0");
+    ck_fails(dlviz_tsne_set_transform(t, 5, -1, 1, 1), bad, "-1 iterations");
+    ck_fails(dlviz_tsne_set_transform(t, 5, 1, 0, 1), bad, "learning rate 0");
+    ck_fails(dlviz_tsne_set_transform(t, 5, 1, 1, 0), bad, "exaggeration 0");
+    ck_assert(isnan(dlviz_tsne_kl_divergence(t)));
+    ck_assert(isnan(dlviz_tsne_kl_divergence(NULL)));
+    dlviz_tensor *out, *points = blobs(20, 3, 1), *start = matrix(5, 2, NULL);
+    ck_fails(dlviz_tsne_history(t, &out), DLVIZ_ERROR_STATE, "no fit");
+    ck_fails(dlviz_tsne_transform(t, points, &out), DLVIZ_ERROR_STATE, "needs a fit");
+    ck_fails(dlviz_tsne_fit(t, NULL, &out), bad, "'points' is NULL");
+    ck_fails(dlviz_tsne_fit(t, points, NULL), bad, "'map' is NULL");
+    ck_ok(dlviz_tsne_set_initial_map(t, start));
+    ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_SHAPE, "initial map is 5 x 2");
+    ck_assert_ptr_null(out);
+    ck_ok(dlviz_tsne_set_initial_map(t, NULL));
+    dlviz_tensor_float(points)[7] = NAN;
+    ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 2, column 1");
+    ck_assert_ptr_null(out);
+    dlviz_tensor_float(points)[7] = 1e30f;
+    ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 2, column 1");
+    dlviz_tensor_float(start)[3] = INFINITY;
+    ck_fails(dlviz_tsne_set_initial_map(t, start), DLVIZ_ERROR_NUMERIC, "row 1");
+    ck_ok(dlviz_tsne_set_metric(t, DLVIZ_TSNE_COSINE));
+    memset(dlviz_tensor_data(points), 0, 60 * sizeof(float));
+    ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 0");
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(start);
+    dlviz_tsne_destroy(t);
+    dlviz_tsne_destroy(NULL);
+}
+END_TEST
+
+typedef struct watch {
+    int calls, cancel_at;
+    float last[2];
+} watch;
+
+static bool watch_progress(int iteration, int iterations, double divergence, double norm,
+                           const dlviz_tensor *map, void *user) {
+    watch *w = user;
+    w->calls++;
+    ck_assert_int_eq(iterations, 200);
+    ck_assert_int_eq(iteration, 40 * w->calls);
+    ck_assert(isfinite(divergence) && norm > 0);
+    memcpy(w->last, dlviz_tensor_const_data(map), sizeof w->last);
+    return iteration != w->cancel_at;
+}
+
+START_TEST(progress_can_cancel_and_leaves_the_map) {
+    for (int cancel = 0; cancel <= 120; cancel += 120) {
+        watch w = {.cancel_at = cancel};
+        dlviz_tensor *points = blobs(300, 5, 4), *map, *history;
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_tsne_set_iterations(tsne, 200));
+        ck_fails(dlviz_tsne_set_progress(tsne, 0, watch_progress, &w), DLVIZ_ERROR_INVALID_ARGUMENT,
+                 "every 0");
+        ck_ok(dlviz_tsne_set_progress(tsne, 40, watch_progress, &w));
+        dlviz_status status = dlviz_tsne_fit(tsne, points, &map);
+        ck_assert_int_eq(status, cancel ? DLVIZ_CANCELLED : DLVIZ_OK);
+        check_map(map, 300, 2);
+        ck_assert_int_eq(w.calls, cancel ? 3 : 5);
+        ck_assert_mem_eq(w.last, dlviz_tensor_data(map), sizeof w.last);
+        ck_assert_int_eq(dlviz_tsne_iterations(tsne), cancel ? 120 : 200);
+        ck_assert(isfinite(dlviz_tsne_kl_divergence(tsne)));
+        ck_ok(dlviz_tsne_history(tsne, &history));
+        ck_assert_int_eq(dlviz_tensor_dim(history, 0), cancel ? 3 : 5);
+        dlviz_tensor_destroy(history);
+        dlviz_tensor_destroy(map);
+        dlviz_tensor_destroy(points);
+        dlviz_tsne_destroy(tsne);
+    }
+}
+END_TEST
+
+START_TEST(stopping_rules_end_the_descent) {
+    for (int rule = 0; rule < 2; rule++) {
+        dlviz_tensor *points = blobs(300, 5, 4), *map;
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_tsne_set_iterations(tsne, 20000));
+        ck_ok(dlviz_tsne_set_stopping(tsne, rule ? 1e-4 : 0, rule ? 0 : 300));
+        /* Under exaggeration the plain divergence falls at first, and then rises. */
+        ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 1, 250));
+        ck_ok(dlviz_tsne_set_late_exaggeration(tsne, rule ? 1 : 8, 20000));
+        ck_ok(dlviz_tsne_fit(tsne, points, &map));
+        ck_assert_int_ge(dlviz_tsne_iterations(tsne), 250);
+        ck_assert_int_lt(dlviz_tsne_iterations(tsne), 20000);
+        dlviz_tensor_destroy(map);
+        dlviz_tensor_destroy(points);
+        dlviz_tsne_destroy(tsne);
+    }
+}
+END_TEST
+
+START_TEST(given_neighbours_and_affinities_give_maps) {
+    enum { n = 90, k = 20 };
+    dlviz_tensor *indices, *distances = matrix(n, k, NULL), *offsets, *columns, *values, *map;
+    ck_ok(dlviz_tensor_create(&indices, DLVIZ_INT64, 2, (int64_t[]){n, k}));
+    ck_ok(dlviz_tensor_create(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}));
+    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){n * k}));
+    ck_ok(dlviz_tensor_create(&values, DLVIZ_FLOAT32, 1, (int64_t[]){n * k}));
+    int64_t *index = dlviz_tensor_data(indices), *offset = dlviz_tensor_data(offsets);
+    for (int i = 0; i < n * k; i++) {
+        /* Three rings: i and its neighbours are equal modulo 3. */
+        index[i] = (i / k + 3 * (1 + i % k)) % n;
+        dlviz_tensor_float(distances)[i] = (float)(1 + i % k);
+        dlviz_tensor_float(values)[i] = 1;
+        offset[i / k + 1] = i + 1;
+    }
+    memcpy(dlviz_tensor_data(columns), index, n * k * sizeof *index);
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_iterations(tsne, 400));
+    ck_ok(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map));
+    check_map(map, n, 2);
+    ck_assert_double_ge(purity(map, 3), 0.99);
+    ck_assert_int_eq(dlviz_tsne_neighbours(tsne), k);
+    dlviz_tensor *points = blobs(3, 3, 3), *none;
+    ck_fails(dlviz_tsne_transform(tsne, points, &none), DLVIZ_ERROR_STATE, "fit of points");
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(map);
+    ck_ok(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map));
+    check_map(map, n, 2);
+    ck_assert_double_ge(purity(map, 3), 0.99);
+    dlviz_tensor_destroy(map);
+
+    ck_fails(dlviz_tsne_fit_neighbours(tsne, distances, distances, &map), DLVIZ_ERROR_SHAPE,
+             "'indices'");
+    ck_fails(dlviz_tsne_fit_neighbours(tsne, NULL, distances, &map), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "'indices' is NULL");
+    dlviz_tensor_float(distances)[5] = -1;
+    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map), DLVIZ_ERROR_NUMERIC,
+             "entry 5");
+    dlviz_tensor_float(distances)[5] = 1;
+    int64_t kept = index[4];
+    index[4] = n;
+    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "is 90");
+    index[4] = 0;
+    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "the point itself");
+    index[4] = index[3];
+    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "twice");
+    index[4] = kept;
+    offset[2] = -5;
+    ck_fails(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "'offsets'");
+    offset[2] = 2 * k;
+    offset[n] = 7 + n * k;
+    ck_fails(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map), DLVIZ_ERROR_SHAPE,
+             "ends with");
+    offset[n] = n * k;
+    memset(dlviz_tensor_data(values), 0, n * k * sizeof(float));
+    ck_fails(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map), DLVIZ_ERROR_NUMERIC,
+             "sum");
+    dlviz_tsne_destroy(tsne);
+    dlviz_tensor_destroy(indices);
+    dlviz_tensor_destroy(distances);
+    dlviz_tensor_destroy(offsets);
+    dlviz_tensor_destroy(columns);
+    dlviz_tensor_destroy(values);
+}
+END_TEST
+
+START_TEST(new_points_land_in_their_clusters) {
+    const dlviz_tsne_metric metrics[] = {DLVIZ_TSNE_EUCLIDEAN, DLVIZ_TSNE_COSINE};
+    for (int dimensions = 1; dimensions <= 3; dimensions++)
+        for (int m = 0; m < 2; m++) {
+            dlviz_tensor *points = blobs(800, 6, 5), *fresh = blobs(101, 6, 6), *map, *placed, *one;
+            dlviz_tsne *tsne;
+            ck_ok(dlviz_tsne_create(&tsne));
+            ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
+            ck_ok(dlviz_tsne_set_iterations(tsne, 400));
+            ck_ok(dlviz_tsne_set_metric(tsne, metrics[m]));
+            ck_ok(dlviz_tsne_fit(tsne, points, &map));
+            ck_ok(dlviz_tsne_transform(tsne, fresh, &placed));
+            check_map(placed, 101, dimensions);
+            const float *y = dlviz_tensor_const_float(map), *x = dlviz_tensor_const_float(placed);
+            int right = 0;
+            for (int i = 0; i < 101; i++) {
+                int best = 0;
+                double least = INFINITY;
+                for (int j = 0; j < 800; j++) {
+                    double square = 0;
+                    for (int c = 0; c < dimensions; c++)
+                        square += pow((double)x[i * dimensions + c] - y[j * dimensions + c], 2);
+                    if (square < least) {
+                        least = square;
+                        best = j;
+                    }
+                }
+                right += best % 4 == i % 4;
+            }
+            ck_assert_int_ge(right, 97);
+            /* A point's place does not depend on its company. */
+            dlviz_tensor *slice;
+            ck_ok(dlviz_tensor_slice(fresh, 70, 1, &slice));
+            ck_ok(dlviz_tsne_transform(tsne, slice, &one));
+            for (int c = 0; c < dimensions; c++)
+                ck_assert_float_eq_tol(dlviz_tensor_float(one)[c], x[70 * dimensions + c], 1e-3f);
+            dlviz_tensor *narrow = blobs(5, 4, 1), *none;
+            ck_fails(dlviz_tsne_transform(tsne, narrow, &none), DLVIZ_ERROR_SHAPE, "4 columns");
+            ck_assert_ptr_null(none);
+            dlviz_tensor_destroy(narrow);
+            dlviz_tensor_destroy(one);
+            dlviz_tensor_destroy(slice);
+            dlviz_tensor_destroy(placed);
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(fresh);
+            dlviz_tensor_destroy(points);
+            dlviz_tsne_destroy(tsne);
+        }
+}
+END_TEST
+
+/* ---- Memory that runs out ------------------------------------------------------------------- */
+
+static long blocks_left, blocks_alive;
+static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *scarce(size_t size, void *user) {
+    (void)user;
+    pthread_mutex_lock(&blocks_lock);
+    bool given = blocks_left-- > 0;
+    blocks_alive += given;
+    pthread_mutex_unlock(&blocks_lock);
+    return given ? malloc(size) : NULL;
+}
+
+static void give_back(void *block, void *user) {
+    (void)user;
+    pthread_mutex_lock(&blocks_lock);
+    blocks_alive--;
+    pthread_mutex_unlock(&blocks_lock);
+    free(block);
+}
+
+START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
+    ck_ok(dlviz_set_allocator(scarce, give_back, NULL));
+    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_AUTO, DLVIZ_TSNE_EXACT};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        dlviz_status status = DLVIZ_ERROR_OUT_OF_MEMORY;
+        long allowed = 0;
+        for (; status != DLVIZ_OK; allowed++) {
+            ck_assert_int_lt(allowed, 200);
+            blocks_left = 1000000;
+            dlviz_tensor *points = blobs(300, 3, 1), *map = NULL, *placed = NULL;
+            blocks_left = allowed;
+            dlviz_tsne *tsne = NULL;
+            status = dlviz_tsne_create(&tsne);
+            if (status == DLVIZ_OK)
+                status = dlviz_tsne_set_method(tsne, methods[m]);
+            if (status == DLVIZ_OK)
+                status = dlviz_tsne_set_iterations(tsne, 60);
+            if (status == DLVIZ_OK)
+                status = dlviz_tsne_fit(tsne, points, &map);
+            if (status == DLVIZ_OK)
+                status = dlviz_tsne_transform(tsne, points, &placed);
+            ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY);
+            ck_assert(status != DLVIZ_OK ? placed == NULL : placed != NULL);
+            dlviz_tensor_destroy(placed);
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(points);
+            dlviz_tsne_destroy(tsne);
+            ck_assert_int_eq(blocks_alive, 0);
+        }
+        ck_assert_int_gt(allowed, 10);
+    }
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {exact_repulsion_is_exact,
+                                  attraction_and_divergence_are_those_of_plain_c,
+                                  every_variant_repels_like_plain_c,
+                                  every_row_has_the_perplexity_asked_for,
+                                  ties_share_a_row_and_several_perplexities_are_averaged,
+                                  every_variant_weighs_like_plain_c,
+                                  affinities_become_symmetric_and_can_be_renumbered,
+                                  clusters_stay_together_and_the_divergence_falls,
+                                  the_reported_divergence_is_that_of_the_map,
+                                  bits_do_not_depend_on_threads,
+                                  small_and_degenerate_inputs_have_maps,
+                                  duplicates_survive,
+                                  settings_are_checked,
+                                  progress_can_cancel_and_leaves_the_map,
+                                  stopping_rules_end_the_descent,
+                                  given_neighbours_and_affinities_give_maps,
+                                  new_points_land_in_their_clusters,
+                                  every_failing_allocation_is_reported_and_leaks_nothing,
+                                  NULL};
+    return run_tests("tsne", tests);
+}
