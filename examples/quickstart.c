@@ -1,4 +1,5 @@
-/* quickstart.c - train a small ConvNet on MNIST, then see what it learned: a map of its features. */
+/* quickstart.c - train a small ConvNet on MNIST, then see what it learned: a map of its features.
+ */
 #include <dlviz.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* dlviz/layer.h - the layers a network is made of.
  *
- * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from then
- * on. Mistakes need no check here: a layer remembers its first error (a bad argument, a failed
+ * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from
+ * then on. Mistakes need no check here: a layer remembers its first error (a bad argument, a failed
  * allocation) and dlviz_network_build reports it. Semantics and initial values are PyTorch's.
  *
  * Shapes are those of one image or row; the batch dimension comes in front and is free. */
@@ -29,8 +29,8 @@ typedef struct dlviz_layer dlviz_layer;
  *  @param kernel       height and width of the kernel, 1 or more
  *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME */
 DLVIZ_API dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding);
-/** A kernel that is not square. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value out
- *  of range or a layer of another kind, which the layer remembers as well. */
+/** A kernel that is not square. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
+ * out of range or a layer of another kind, which the layer remembers as well. */
 DLVIZ_API dlviz_status dlviz_conv2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width);
 DLVIZ_API dlviz_status dlviz_conv2d_set_stride(dlviz_layer *layer, int64_t vertical,
                                                int64_t horizontal);
@@ -41,10 +41,10 @@ DLVIZ_API dlviz_status dlviz_conv2d_set_dilation(dlviz_layer *layer, int64_t ver
 /** Without a bias the layer has a weight only. */
 DLVIZ_API dlviz_status dlviz_conv2d_set_bias(dlviz_layer *layer, bool bias);
 
-/** Batch normalisation of each channel of (C, H, W), or of each number of (D): Ioffe & Szegedy 2015,
- *  y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased variance
- *  and updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`; evaluation uses
- *  the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at 0. */
+/** Batch normalisation of each channel of (C, H, W), or of each number of (D): Ioffe & Szegedy
+ * 2015, y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased
+ * variance and updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`;
+ * evaluation uses the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at 0. */
 DLVIZ_API dlviz_layer *dlviz_batchnorm(void);
 /** Added to the variance inside the root; above 0. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);
@@ -54,8 +54,8 @@ DLVIZ_API dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double m
 /** max(0, x), any shape. NaN stays NaN. */
 DLVIZ_API dlviz_layer *dlviz_relu(void);
 
-/** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN wins;
- *  of equal values the first (row by row) receives the gradient.
+/** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN
+ * wins; of equal values the first (row by row) receives the gradient.
  *  @param kernel height and width of the window, 1 or more */
 DLVIZ_API dlviz_layer *dlviz_maxpool2d(int64_t kernel);
 DLVIZ_API dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t stride);
@@ -63,8 +63,8 @@ DLVIZ_API dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t st
 DLVIZ_API dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t padding);
 
 /** In training each number is zeroed with probability p and the others are scaled by 1/(1 − p)
- *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed, the
- *  step and the position in the batch alone. 0 <= p < 1. */
+ *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
+ * the step and the position in the batch alone. 0 <= p < 1. */
 DLVIZ_API dlviz_layer *dlviz_dropout(double p);
 
 /** y = x·weightᵀ + bias, (D) to (out_features). Parameters `weight` (out_features, D) and `bias`

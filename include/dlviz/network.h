@@ -1,4 +1,5 @@
-/* dlviz/network.h - a chain of named layers: build, look at, predict, extract features, save, load. */
+/* dlviz/network.h - a chain of named layers: build, look at, predict, extract features, save, load.
+ */
 #ifndef DLVIZ_NETWORK_H
 #define DLVIZ_NETWORK_H
 
@@ -10,8 +11,8 @@
 extern "C" {
 #endif
 
-/** A network and its parameters. To be used by one thread at a time; it computes with as many threads
- *  as dlviz_set_num_threads says. */
+/** A network and its parameters. To be used by one thread at a time; it computes with as many
+ * threads as dlviz_set_num_threads says. */
 typedef struct dlviz_network dlviz_network;
 
 /** Starts a network.
@@ -24,9 +25,9 @@ DLVIZ_API void dlviz_network_destroy(dlviz_network *network);
 
 /** Appends a layer, which belongs to the network from now on, also when this fails.
  *  @param name  unique, not empty, without '.': its parameters are named "<name>.weight" and so on
- *  The network keeps the first error of a chain of these calls, and dlviz_network_build returns it, so
- *  the result may be ignored. Returns DLVIZ_ERROR_INVALID_ARGUMENT (also a NULL layer or one with an
- *  error), DLVIZ_ERROR_STATE (already built) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  The network keeps the first error of a chain of these calls, and dlviz_network_build returns it,
+ * so the result may be ignored. Returns DLVIZ_ERROR_INVALID_ARGUMENT (also a NULL layer or one with
+ * an error), DLVIZ_ERROR_STATE (already built) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_add(dlviz_network *network, const char *name,
                                          dlviz_layer *layer);
 
@@ -64,7 +65,8 @@ DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, con
  *  (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). */
 DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                const dlviz_tensor *tensor);
-/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it. */
+/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it.
+ */
 DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char *name,
                                                   dlviz_tensor **copy);
 
@@ -78,8 +80,8 @@ DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *pa
 
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
-/** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed in
- *  batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
+/** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed
+ * in batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
 DLVIZ_API dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
                                              dlviz_tensor **outputs);
 /** The output of any named layer for every sample, each flattened to a row (channel by channel):

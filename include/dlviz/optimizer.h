@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/** An optimizer and its moments. It serves the first network it steps, and that one only. To be used
- *  by one thread at a time. */
+/** An optimizer and its moments. It serves the first network it steps, and that one only. To be
+ * used by one thread at a time. */
 typedef struct dlviz_optimizer dlviz_optimizer;
 
 /** Adam (Kingma & Ba 2015): m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
@@ -25,8 +25,8 @@ DLVIZ_API dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps
 
 /** Stochastic gradient descent with momentum 0: p ← p − lr·g. */
 DLVIZ_API dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);
-/** b ← momentum·b + (1 − dampening)·g, starting as b = g; p ← p − lr·b, or with Nesterov's look-ahead
- *  p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. */
+/** b ← momentum·b + (1 − dampening)·g, starting as b = g; p ← p − lr·b, or with Nesterov's
+ * look-ahead p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. */
 DLVIZ_API dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
                                               double dampening, bool nesterov);
 

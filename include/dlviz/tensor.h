@@ -13,11 +13,7 @@ extern "C" {
  *  safe; writing its elements while others read is the caller's to prevent. */
 typedef struct dlviz_tensor dlviz_tensor;
 
-typedef enum dlviz_dtype {
-    DLVIZ_FLOAT32 = 0,
-    DLVIZ_UINT8 = 1,
-    DLVIZ_INT64 = 2
-} dlviz_dtype;
+typedef enum dlviz_dtype { DLVIZ_FLOAT32 = 0, DLVIZ_UINT8 = 1, DLVIZ_INT64 = 2 } dlviz_dtype;
 
 /** The most dimensions a tensor may have. */
 #define DLVIZ_MAX_DIMS 8
@@ -64,7 +60,8 @@ DLVIZ_API int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis);
 /** The number of elements. */
 DLVIZ_API int64_t dlviz_tensor_size(const dlviz_tensor *tensor);
 
-/** The elements, row-major, 64-byte aligned when the library allocated them. Owned by the tensor. */
+/** The elements, row-major, 64-byte aligned when the library allocated them. Owned by the tensor.
+ */
 DLVIZ_API void *dlviz_tensor_data(dlviz_tensor *tensor);
 DLVIZ_API const void *dlviz_tensor_const_data(const dlviz_tensor *tensor);
 /** The elements as float, or NULL when the dtype is not DLVIZ_FLOAT32. */
@@ -94,8 +91,8 @@ DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dt
  *  DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_tensor_read_npy(const char *path, dlviz_tensor **tensor);
 
-/** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`, then
- *  renamed, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
+/** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`,
+ * then renamed, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
 DLVIZ_API dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
 
 #ifdef __cplusplus

@@ -20,10 +20,10 @@ typedef enum dlviz_metric {
     DLVIZ_LEARNING_RATE = 0,
     DLVIZ_TRAIN_LOSS = 1,
     DLVIZ_TRAIN_ACCURACY = 2,
-    DLVIZ_VALIDATION_LOSS = 3,     /**< NaN without a validation set, as the accuracy */
+    DLVIZ_VALIDATION_LOSS = 3, /**< NaN without a validation set, as the accuracy */
     DLVIZ_VALIDATION_ACCURACY = 4,
-    DLVIZ_SECONDS = 5,             /**< training and validation, wall-clock */
-    DLVIZ_IMAGES_PER_SECOND = 6    /**< training alone */
+    DLVIZ_SECONDS = 5,          /**< training and validation, wall-clock */
+    DLVIZ_IMAGES_PER_SECOND = 6 /**< training alone */
 } dlviz_metric;
 
 /** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
@@ -45,8 +45,8 @@ DLVIZ_API dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t s
 /** The set that is evaluated after each epoch; NULL for none. Not owned; must outlive the fit. */
 DLVIZ_API dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
                                                     const dlviz_dataset *validation);
-/** Adapts the learning rate after each epoch, to the validation loss, or to the training loss without
- *  a validation set; NULL for a constant one. Not owned. */
+/** Adapts the learning rate after each epoch, to the validation loss, or to the training loss
+ * without a validation set; NULL for a constant one. Not owned. */
 DLVIZ_API dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule);
 /** Called after each epoch, with its history entry in place; NULL for none. */
 DLVIZ_API dlviz_status dlviz_trainer_on_epoch(dlviz_trainer *trainer, dlviz_trainer_fn function,
@@ -66,7 +66,8 @@ DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dat
 /** Epochs finished so far. */
 DLVIZ_API int dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
 /** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch. */
-DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch, dlviz_metric metric);
+DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch,
+                                       dlviz_metric metric);
 /** A figure of the epoch under way, over its batches so far; validation figures are NaN. */
 DLVIZ_API double dlviz_trainer_current(const dlviz_trainer *trainer, dlviz_metric metric);
 /** Batches done in the epoch under way, and how many it has. */
@@ -78,14 +79,15 @@ DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
  *  earlier file survives a failure. */
 DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path);
 
-/** Writes everything that training goes on from (parameters, moments, schedule, history, position in
- *  the epoch) to a .safetensors file, by way of a temporary file; the file that was there before is
- *  kept as "<path>.previous". */
-DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path);
+/** Writes everything that training goes on from (parameters, moments, schedule, history, position
+ * in the epoch) to a .safetensors file, by way of a temporary file; the file that was there before
+ * is kept as "<path>.previous". */
+DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
+                                                     const char *path);
 /** Continues from a checkpoint: the same training set, settings and seed then give the same bits as
- *  if training had never stopped. The network, the kind of optimizer, whether there is a schedule, the
- *  batch size and the seed must be those it was written with (else DLVIZ_ERROR_FORMAT, which names
- *  the difference, and nothing is changed). */
+ *  if training had never stopped. The network, the kind of optimizer, whether there is a schedule,
+ * the batch size and the seed must be those it was written with (else DLVIZ_ERROR_FORMAT, which
+ * names the difference, and nothing is changed). */
 DLVIZ_API dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
 
 #ifdef __cplusplus

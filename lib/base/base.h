@@ -49,9 +49,15 @@ void dlz_log(dlviz_log_level level, const char *format, ...) DLZ_PRINTF(2, 3);
 #define DLZ_NUMBER_SIZE 40
 const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
 
-static inline int64_t dlz_min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t dlz_max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t dlz_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static inline int64_t dlz_min_i64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static inline int64_t dlz_max_i64(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+static inline int64_t dlz_ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
 
 /* Sets `*out` to NULL, or fails by naming the argument. */
 #define DLZ_REQUIRE_OUT(out)                                                                       \

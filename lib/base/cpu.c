@@ -7,7 +7,9 @@
 
 static const char *const names[DLZ_ISA_COUNT] = {"generic", "neon", "avx2", "avx512"};
 
-const char *dlz_isa_name(dlz_isa isa) { return names[isa]; }
+const char *dlz_isa_name(dlz_isa isa) {
+    return names[isa];
+}
 
 int dlz_isa_available(dlz_isa isa) {
     switch (isa) {
@@ -59,4 +61,6 @@ dlz_isa dlz_isa_chosen(void) {
     return chosen;
 }
 
-const char *dlviz_isa(void) { return names[dlz_isa_chosen()]; }
+const char *dlviz_isa(void) {
+    return names[dlz_isa_chosen()];
+}

@@ -17,9 +17,9 @@
  * sleep and a wake-up. */
 #define SPINS 2000
 
-/* A job is open while `gate` is not 0. It holds how many workers may still join in its high half and
- * how many have joined in its low half, in one word, so that a late worker can join either the job it
- * saw or none: fields of the job are read only after joining. */
+/* A job is open while `gate` is not 0. It holds how many workers may still join in its high half
+ * and how many have joined in its low half, in one word, so that a late worker can join either the
+ * job it saw or none: fields of the job are read only after joining. */
 static struct {
     pthread_mutex_t submit; /* held by the thread whose job has the pool */
     pthread_mutex_t lock;   /* guards sleeping and the list of threads */
@@ -61,8 +61,8 @@ static int default_threads(void) {
         long number = strtol(text, &end, 10);
         if (*end == '\0' && number >= 1 && number <= DLZ_MAX_THREADS)
             return (int)number;
-        dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored", text,
-                DLZ_MAX_THREADS);
+        dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored",
+                text, DLZ_MAX_THREADS);
     }
     return (int)dlz_min_i64(processors(), DLZ_MAX_THREADS);
 }
@@ -88,7 +88,9 @@ int dlz_threads(void) {
     return threads;
 }
 
-int dlviz_num_threads(void) { return dlz_threads(); }
+int dlviz_num_threads(void) {
+    return dlz_threads();
+}
 
 static void run_tiles(dlz_tile_fn function, void *context, int64_t tiles, int worker) {
     for (;;) {
@@ -156,9 +158,12 @@ static void after_fork(void) {
     atomic_store(&pool.owner_sleeps, false);
 }
 
-static void register_fork_handler(void) { pthread_atfork(NULL, NULL, after_fork); }
+static void register_fork_handler(void) {
+    pthread_atfork(NULL, NULL, after_fork);
+}
 
-/* Called with `submit` held. Fewer threads than wanted is not a failure: the tiles still all run. */
+/* Called with `submit` held. Fewer threads than wanted is not a failure: the tiles still all run.
+ */
 static int start_workers(int wanted) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, register_fork_handler);

@@ -14,12 +14,13 @@
  * scratch memory. */
 typedef void (*dlz_tile_fn)(void *context, int64_t tile, int worker);
 
-/* Runs tiles 0 … tiles − 1, on at most max_workers threads, the calling one among them; returns when
- * all are done. Cannot fail. Called from inside a tile, or while another thread's work has the
+/* Runs tiles 0 … tiles − 1, on at most max_workers threads, the calling one among them; returns
+ * when all are done. Cannot fail. Called from inside a tile, or while another thread's work has the
  * pool, it runs all tiles on the calling thread. */
 void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void *context);
 
-/* The number of threads in force now; what max_workers and the number of scratch blocks come from. */
+/* The number of threads in force now; what max_workers and the number of scratch blocks come from.
+ */
 int dlz_threads(void);
 
 #endif

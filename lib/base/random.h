@@ -1,7 +1,7 @@
 /* base/random.h - counter-based random numbers (Philox4x32-10, Salmon et al., SC 2011).
  *
- * A number is a function of (seed, stream, counter) and of nothing else, so results do not depend on
- * which thread draws it or in which order. */
+ * A number is a function of (seed, stream, counter) and of nothing else, so results do not depend
+ * on which thread draws it or in which order. */
 #ifndef DLZ_RANDOM_H
 #define DLZ_RANDOM_H
 

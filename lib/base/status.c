@@ -9,7 +9,9 @@
 
 static _Thread_local char message[MESSAGE_SIZE];
 
-const char *dlviz_last_error(void) { return message; }
+const char *dlviz_last_error(void) {
+    return message;
+}
 
 const char *dlviz_status_name(dlviz_status status) {
     switch (status) {

@@ -131,8 +131,8 @@ DLZ_INLINE dlz_v pooled(const dlz_post *post, const float *z, int64_t row, int64
     return best;
 }
 
-/* Numbers of one row of the output: pixels first … first + pixels − 1, channels from … from + count −
- * 1, contiguous in memory when there is more than one pixel. */
+/* Numbers of one row of the output: pixels first … first + pixels − 1, channels from … from + count
+ * − 1, contiguous in memory when there is more than one pixel. */
 DLZ_INLINE void forward_segment(const dlz_post *post, const bool pool, const float *z_row,
                                 int64_t first, int64_t pixels, int64_t from, int64_t count,
                                 const uint32_t *words, float *out, uint8_t *codes) {
@@ -170,9 +170,9 @@ static void forward(const dlz_post *post, int64_t image, const float *z, float *
                 int64_t some = x + pixels < width ? pixels : width - x;
                 int64_t part = c + count < channels ? count : channels - c;
                 const uint32_t *words =
-                    post->drop_below ? random_words(post, image, at + x * channels + c, some * part,
-                                                    buffer)
-                                     : NULL;
+                    post->drop_below
+                        ? random_words(post, image, at + x * channels + c, some * part, buffer)
+                        : NULL;
                 if (post->pool)
                     forward_segment(post, true, z_row, x, some, c, part, words, out + at,
                                     row_codes);
@@ -268,8 +268,8 @@ static void backward(const dlz_post *post, const float *z, const float *grad, co
             for (int64_t c = 0; c < channels; c += DLZ_LANES) {
                 int64_t left = channels - c, at = pixel * channels + c;
                 dlz_v value = load(z + at, left);
-                dlz_v g = passed(post, value, load(grad + at, left), codes ? codes + at : NULL, c,
-                                 left);
+                dlz_v g =
+                    passed(post, value, load(grad + at, left), codes ? codes + at : NULL, c, left);
                 store(dz + at,
                       g * load(a + c, left) + (value * load(b + c, left) + load(d + c, left)),
                       left);

@@ -6,8 +6,9 @@
  *   dropout        y = 0 with probability p, else y / (1 - p)
  *
  * each of which may be absent. A call handles one image: height x width pixels of `channels` floats
- * (a vector is an image of one pixel). What the backward pass must know of the pool and the dropout is
- * one byte a number: the place of the window's winner, or DLZ_POST_BLOCKED when no gradient passes. */
+ * (a vector is an image of one pixel). What the backward pass must know of the pool and the dropout
+ * is one byte a number: the place of the window's winner, or DLZ_POST_BLOCKED when no gradient
+ * passes. */
 #ifndef DLZ_KERNELS_POST_H
 #define DLZ_KERNELS_POST_H
 
@@ -28,14 +29,15 @@ typedef struct dlz_post {
 } dlz_post;
 
 typedef struct dlz_post_kernels {
-    /* out: the result; codes: a byte for each of its numbers, or NULL when there is neither a pool nor
-     * dropout, or no backward pass will come. `image` is the image's number in the batch; the
+    /* out: the result; codes: a byte for each of its numbers, or NULL when there is neither a pool
+     * nor dropout, or no backward pass will come. `image` is the image's number in the batch; the
      * mask is a function of (seed, stream, image, place in the image). */
     void (*forward)(const dlz_post *post, int64_t image, const float *z, float *out,
                     uint8_t *codes);
 
-    /* With g the gradient that reaches the batch norm (grad where the codes or the sign of z * scale +
-     * shift let it pass): sums[c] = sum of g, sums[channels + c] = sum of g * (z - mean[c]). */
+    /* With g the gradient that reaches the batch norm (grad where the codes or the sign of z *
+     * scale + shift let it pass): sums[c] = sum of g, sums[channels + c] = sum of g * (z -
+     * mean[c]). */
     void (*backward_sums)(const dlz_post *post, const float *z, const float *grad,
                           const uint8_t *codes, const float *mean, double *sums);
 

@@ -14,9 +14,9 @@ dlviz_layer *dlviz_batchnorm(void) {
 dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps) {
     DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_BATCHNORM));
     if (!(eps > 0 && eps < 1e30))
-        return dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                                  "%s: eps is %g; above 0 is accepted", __func__,
-                                                  eps));
+        return dlz_layer_remember(layer,
+                                  dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                           "%s: eps is %g; above 0 is accepted", __func__, eps));
     layer->set.batchnorm.eps = eps;
     return DLVIZ_OK;
 }
@@ -43,12 +43,12 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
     int64_t channels = in->dims[0];
     specs[0] = (dlz_state_spec){"weight", DLVIZ_FLOAT32, 1, {channels}, true, DLZ_INITIAL_ONE, 0};
     specs[1] = (dlz_state_spec){"bias", DLVIZ_FLOAT32, 1, {channels}, true, DLZ_INITIAL_ZERO, 0};
-    specs[2] = (dlz_state_spec){
-        "running_mean", DLVIZ_FLOAT32, 1, {channels}, false, DLZ_INITIAL_ZERO, 0};
-    specs[3] = (dlz_state_spec){
-        "running_var", DLVIZ_FLOAT32, 1, {channels}, false, DLZ_INITIAL_ONE, 0};
-    specs[4] = (dlz_state_spec){
-        "num_batches_tracked", DLVIZ_INT64, 0, {0}, false, DLZ_INITIAL_ZERO, 0};
+    specs[2] =
+        (dlz_state_spec){"running_mean", DLVIZ_FLOAT32, 1, {channels}, false, DLZ_INITIAL_ZERO, 0};
+    specs[3] =
+        (dlz_state_spec){"running_var", DLVIZ_FLOAT32, 1, {channels}, false, DLZ_INITIAL_ONE, 0};
+    specs[4] =
+        (dlz_state_spec){"num_batches_tracked", DLVIZ_INT64, 0, {0}, false, DLZ_INITIAL_ZERO, 0};
     return 5;
 }
 

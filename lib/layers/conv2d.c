@@ -11,10 +11,10 @@ static dlviz_status check(dlviz_layer *layer, const char *who, const char *what,
                           int64_t horizontal, int64_t least) {
     if (vertical >= least && horizontal >= least && vertical <= LARGEST && horizontal <= LARGEST)
         return DLVIZ_OK;
-    return dlz_layer_remember(
-        layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: %s is %lld x %lld; %lld to %d are accepted", who, what,
-                        (long long)vertical, (long long)horizontal, (long long)least, LARGEST));
+    return dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                              "%s: %s is %lld x %lld; %lld to %d are accepted", who,
+                                              what, (long long)vertical, (long long)horizontal,
+                                              (long long)least, LARGEST));
 }
 
 static void set_pair(int64_t pair[2], int64_t vertical, int64_t horizontal) {
@@ -34,9 +34,10 @@ dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding)
     set_pair(set->padding, padding, padding);
     set_pair(set->dilation, 1, 1);
     if (out_channels < 1 || out_channels > LARGEST)
-        dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                           "dlviz_conv2d: %lld output channels; 1 to %d are accepted",
-                                           (long long)out_channels, LARGEST));
+        dlz_layer_remember(layer,
+                           dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                    "dlviz_conv2d: %lld output channels; 1 to %d are accepted",
+                                    (long long)out_channels, LARGEST));
     check(layer, __func__, "the kernel", kernel, kernel, 1);
     if (padding < DLVIZ_PAD_SAME || padding > LARGEST)
         dlz_layer_remember(layer,
@@ -62,8 +63,8 @@ dlviz_status dlviz_conv2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t
 
 dlviz_status dlviz_conv2d_set_stride(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
     DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_CONV2D));
-    return set_checked(layer, __func__, "the stride", layer->set.conv2d.stride, vertical, horizontal,
-                       1);
+    return set_checked(layer, __func__, "the stride", layer->set.conv2d.stride, vertical,
+                       horizontal, 1);
 }
 
 dlviz_status dlviz_conv2d_set_padding(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
@@ -101,9 +102,8 @@ static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_sha
                             "DLVIZ_PAD_SAME needs an odd extent of the kernel; %lld with dilation "
                             "%lld is even",
                             (long long)set->kernel[axis], (long long)set->dilation[axis]);
-        int64_t size =
-            dlz_window_count(in->dims[1 + axis], set->kernel[axis], set->stride[axis],
-                             dlz_conv2d_padding(set, axis), set->dilation[axis]);
+        int64_t size = dlz_window_count(in->dims[1 + axis], set->kernel[axis], set->stride[axis],
+                                        dlz_conv2d_padding(set, axis), set->dilation[axis]);
         if (size < 1)
             return dlz_fail(DLVIZ_ERROR_SHAPE,
                             "a kernel of %lld with dilation %lld and padding %lld is larger than "
@@ -121,12 +121,13 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
     const dlz_conv2d_settings *set = &layer->set.conv2d;
     double fan_in = (double)in->dims[0] * (double)set->kernel[0] * (double)set->kernel[1];
     double bound = 1 / sqrt(fan_in);
-    specs[0] = (dlz_state_spec){
-        "weight", DLVIZ_FLOAT32,      4,
-        {set->out_channels, in->dims[0], set->kernel[0], set->kernel[1]},
-        true,     DLZ_INITIAL_UNIFORM, bound};
-    specs[1] = (dlz_state_spec){
-        "bias", DLVIZ_FLOAT32, 1, {set->out_channels}, true, DLZ_INITIAL_UNIFORM, bound};
+    specs[0] =
+        (dlz_state_spec){"weight", DLVIZ_FLOAT32,
+                         4,        {set->out_channels, in->dims[0], set->kernel[0], set->kernel[1]},
+                         true,     DLZ_INITIAL_UNIFORM,
+                         bound};
+    specs[1] = (dlz_state_spec){"bias", DLVIZ_FLOAT32,       1,    {set->out_channels},
+                                true,   DLZ_INITIAL_UNIFORM, bound};
     return set->bias ? 2 : 1;
 }
 

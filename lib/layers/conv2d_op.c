@@ -1,5 +1,5 @@
-/* 2-D convolution of any kernel, stride, padding and dilation as an implicit matrix product: a block
- * of output rows at a time, its input patches gathered into a matrix that stays in cache.
+/* 2-D convolution of any kernel, stride, padding and dilation as an implicit matrix product: a
+ * block of output rows at a time, its input patches gathered into a matrix that stays in cache.
  *
  * With pixels p, patch places k = (vertical, horizontal, channel) and output channels o:
  *   forward          y[p, o] = sum_k x[p, k] w[k, o] + bias[o]
@@ -28,7 +28,10 @@ typedef struct conv_pass {
 
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
     const dlz_conv2d_settings *set = op->as.conv2d.set;
-    return (conv_pass){op, run, set, set->kernel[0] * set->kernel[1] * op->in->channels,
+    return (conv_pass){op,
+                       run,
+                       set,
+                       set->kernel[0] * set->kernel[1] * op->in->channels,
                        op->out->channels,
                        dlz_ceil_div(op->out->height, op->as.conv2d.rows_per_tile)};
 }
@@ -55,17 +58,13 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
                                  setup->training ? back : first));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->packed, packed, sizeof(float), first, first));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
-    if (conv->fold.active) {
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->fold.scale, outputs, sizeof(float), first,
-                                     first));
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->fold.shift, outputs, sizeof(float), first,
-                                     first));
+    if (conv->fold.has_batchnorm) {
+        DLZ_TRY(
+            dlz_memory_ask_array(memory, &conv->fold.scale, outputs, sizeof(float), first, first));
+        DLZ_TRY(
+            dlz_memory_ask_array(memory, &conv->fold.shift, outputs, sizeof(float), first, first));
     }
-    if (conv->statistics.wanted) {
-        conv->statistics.tiles = tiles;
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->statistics.partial, tiles * 2 * outputs,
-                                     sizeof(double), first, first + 1));
-    }
+    DLZ_TRY(dlz_op_ask_statistics(&op->out->statistics, outputs, tiles, first, memory));
     if (setup->training) {
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums, conv->groups * patch * outputs,
                                      sizeof(float), back, back));
@@ -76,7 +75,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradient(op, setup);
 }
 
-/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (k, o), times scale[o] if given. */
+/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (k, o), times scale[o] if
+ * given. */
 static void order_weights(const dlz_op *op, const float *scale, float *matrix) {
     const dlz_conv2d_op *conv = &op->as.conv2d;
     int64_t area = conv->set->kernel[0] * conv->set->kernel[1];
@@ -102,7 +102,8 @@ static void load_pixel(const dlz_value *in, const float *from, float *to) {
     }
 }
 
-/* The patches of output rows first … first + rows − 1 of one image, a row of `patch` floats a pixel. */
+/* The patches of output rows first … first + rows − 1 of one image, a row of `patch` floats a
+ * pixel. */
 static void gather(const conv_pass *pass, const float *image, int64_t first, int64_t rows,
                    float *patches) {
     const dlz_conv2d_settings *set = pass->set;
@@ -174,27 +175,20 @@ static void forward_tile(void *context, int64_t tile, int worker) {
                         .ldc = outputs,
                         .bias = conv->folded_bias};
     dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
-    if (conv->fold.active && conv->fold.relu)
+    if (conv->fold.relu)
         for (int64_t i = 0; i < pixels * outputs; i++)
             y[i] = y[i] < 0 ? 0 : y[i];
-    if (conv->statistics.wanted)
-        dlz_post_kernels()->sums(pixels, outputs, y, conv->statistics.pivot,
-                                 conv->statistics.partial + tile * 2 * outputs);
+    const dlz_statistics *statistics = &op->out->statistics;
+    if (statistics->wanted)
+        dlz_post_kernels()->sums(pixels, outputs, y, statistics->pivot,
+                                 statistics->partial + tile * 2 * outputs);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_conv2d_op *conv = &op->as.conv2d;
     conv_pass pass = make_pass(op, run);
-    const float *scale = NULL;
-    for (int64_t o = 0; o < pass.out_channels; o++)
-        conv->folded_bias[o] = conv->bias.value ? conv->bias.value[o] : 0;
-    if (conv->fold.active && conv->fold.has_batchnorm) {
-        dlz_batchnorm_running_factors(&conv->fold.batchnorm, pass.out_channels, conv->fold.scale,
-                                      conv->fold.shift);
-        scale = conv->fold.scale;
-        for (int64_t o = 0; o < pass.out_channels; o++)
-            conv->folded_bias[o] = conv->folded_bias[o] * scale[o] + conv->fold.shift[o];
-    }
+    dlz_fold_bias(&conv->fold, conv->bias.value, pass.out_channels, conv->folded_bias);
+    const float *scale = conv->fold.has_batchnorm ? conv->fold.scale : NULL;
     order_weights(op, scale, conv->matrix);
     dlz_gemm weights = {
         .n = pass.out_channels, .k = pass.patch, .b = conv->matrix, .ldb = pass.out_channels};
@@ -227,8 +221,7 @@ static void backward_rows(const conv_pass *pass, int64_t group, int64_t image, i
     int64_t out_at = image * dlz_value_size(op->out) + first * op->out->width * outputs;
     float *patches = carve(&scratch, pixels * patch), *buffer = carve(&scratch, pixels * outputs);
     float *dpatches = carve(&scratch, pixels * patch);
-    const float *dy =
-        load_gradient(&op->out->gradient, out_at, pixels * outputs, outputs, buffer);
+    const float *dy = load_gradient(&op->out->gradient, out_at, pixels * outputs, outputs, buffer);
     gather(pass, op->in->data + in_at, first, rows, patches);
     dlz_gemm weights = {.m = patch,
                         .n = outputs,
@@ -266,7 +259,8 @@ static void backward_group(void *context, int64_t group, int worker) {
     const conv_pass *pass = context;
     const dlz_op *op = pass->op;
     const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t n = pass->run->n, first = group * n / conv->groups, end = (group + 1) * n / conv->groups;
+    int64_t n = pass->run->n, first = group * n / conv->groups,
+            end = (group + 1) * n / conv->groups;
     int64_t in_size = dlz_value_size(op->in);
     memset(conv->bias_sums + group * pass->out_channels, 0,
            (size_t)pass->out_channels * sizeof(double));
@@ -296,7 +290,7 @@ static void finish_weights(const dlz_op *op, const conv_pass *pass) {
         double bias = 0;
         for (int64_t group = 0; group < conv->groups; group++)
             bias += conv->bias_sums[group * outputs + o];
-        if (conv->bias.value)
+        if (conv->bias.gradient)
             conv->bias.gradient[o] = (float)bias;
     }
 }

@@ -1,7 +1,9 @@
 #include "base/base.h"
 #include "layers/layer.h"
 
-dlviz_layer *dlviz_flatten(void) { return dlz_layer_create(DLZ_FLATTEN); }
+dlviz_layer *dlviz_flatten(void) {
+    return dlz_layer_create(DLZ_FLATTEN);
+}
 
 static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_shape *out) {
     (void)layer;

@@ -29,7 +29,9 @@ dlviz_layer *dlz_layer_create(dlz_layer_kind kind) {
     return layer;
 }
 
-void dlviz_layer_destroy(dlviz_layer *layer) { dlz_free(layer); }
+void dlviz_layer_destroy(dlviz_layer *layer) {
+    dlz_free(layer);
+}
 
 dlviz_status dlz_layer_remember(dlviz_layer *layer, dlviz_status status) {
     if (status != DLVIZ_OK && layer && layer->error == DLVIZ_OK) {

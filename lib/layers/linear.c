@@ -37,10 +37,10 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
                   dlz_state_spec specs[DLZ_MAX_STATES]) {
     int64_t outputs = layer->set.linear.out_features, inputs = in->dims[0];
     double bound = 1 / sqrt((double)inputs);
-    specs[0] = (dlz_state_spec){
-        "weight", DLVIZ_FLOAT32, 2, {outputs, inputs}, true, DLZ_INITIAL_UNIFORM, bound};
-    specs[1] = (dlz_state_spec){
-        "bias", DLVIZ_FLOAT32, 1, {outputs}, true, DLZ_INITIAL_UNIFORM, bound};
+    specs[0] = (dlz_state_spec){"weight", DLVIZ_FLOAT32,       2,    {outputs, inputs},
+                                true,     DLZ_INITIAL_UNIFORM, bound};
+    specs[1] =
+        (dlz_state_spec){"bias", DLVIZ_FLOAT32, 1, {outputs}, true, DLZ_INITIAL_UNIFORM, bound};
     return layer->set.linear.bias ? 2 : 1;
 }
 

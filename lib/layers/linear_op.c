@@ -52,7 +52,8 @@ static void input_tile(void *context, int64_t tile, int worker) {
 
 static void backward(dlz_op *op, const dlz_run *run) {
     linear_pass pass = make_pass(op, run);
-    dlz_parallel_for(dlz_linear_backward_weight_tiles(&pass.size), run->workers, weight_tile, &pass);
+    dlz_parallel_for(dlz_linear_backward_weight_tiles(&pass.size), run->workers, weight_tile,
+                     &pass);
     if (!op->in->needs_gradient)
         return;
     dlz_parallel_for(dlz_linear_backward_data_tiles(&pass.size), run->workers, input_tile, &pass);

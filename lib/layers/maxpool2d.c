@@ -41,7 +41,8 @@ static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_sha
     DLZ_TRY(dlz_require_image(in));
     *out = *in;
     for (int axis = 1; axis < 3; axis++) {
-        out->dims[axis] = dlz_window_count(in->dims[axis], set->kernel, set->stride, set->padding, 1);
+        out->dims[axis] =
+            dlz_window_count(in->dims[axis], set->kernel, set->stride, set->padding, 1);
         if (out->dims[axis] < 1)
             return dlz_fail(DLVIZ_ERROR_SHAPE,
                             "a window of %lld with padding %lld is larger than the input's %s of "

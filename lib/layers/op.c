@@ -5,7 +5,8 @@ int64_t dlz_value_size(const dlz_value *value) {
 }
 
 dlviz_status dlz_op_ask_output(dlz_op *op, const dlz_setup *setup) {
-    /* Kept until the producer's own backward pass: the consumer may put the gradient in its place. */
+    /* Kept until the producer's own backward pass: the consumer may put the gradient in its place.
+     */
     int last = setup->training ? setup->backward_time : setup->forward_time + 1;
     return dlz_memory_ask_array(setup->memory, &op->out->data, setup->n * dlz_value_size(op->out),
                                 sizeof(float), setup->forward_time, last);
@@ -17,4 +18,24 @@ dlviz_status dlz_op_ask_input_gradient(dlz_op *op, const dlz_setup *setup) {
         return DLVIZ_OK;
     return dlz_memory_ask_array(setup->memory, &op->in->dy, setup->n * dlz_value_size(op->in),
                                 sizeof(float), setup->backward_time, setup->backward_time + 2);
+}
+
+void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, float *folded) {
+    if (fold->has_batchnorm)
+        dlz_batchnorm_running_factors(&fold->batchnorm, channels, fold->scale, fold->shift);
+    for (int64_t c = 0; c < channels; c++) {
+        folded[c] = bias ? bias[c] : 0;
+        if (fold->has_batchnorm)
+            folded[c] = folded[c] * fold->scale[c] + fold->shift[c];
+    }
+}
+
+dlviz_status dlz_op_ask_statistics(dlz_statistics *statistics, int64_t channels, int64_t tiles,
+                                   int time, dlz_memory *memory) {
+    statistics->given = statistics->wanted;
+    if (!statistics->wanted)
+        return DLVIZ_OK;
+    statistics->tiles = tiles;
+    return dlz_memory_ask_array(memory, &statistics->partial, tiles * 2 * channels, sizeof(double),
+                                time, time + 1);
 }

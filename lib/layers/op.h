@@ -1,19 +1,22 @@
 /* layers/op.h - how layers compute: a network runs as a list of operations on values.
  *
- * An operation covers one layer or several: batch norm, relu, 2 x 2 pool and dropout that follow each
- * other are one operation ("post"), and what a post operation need not write is left pending on its
- * value, for a convolution to apply while it loads. Inside, images are channels-last: n x height x
- * width x channels. A vector is an image of one pixel.
+ * An operation covers one layer or several: batch norm, relu, 2 x 2 pool and dropout that follow
+ * each other are one operation ("post"), and what a post operation need not write is left pending
+ * on its value, for a convolution to apply while it loads. Inside, images are channels-last: n x
+ * height x width x channels. A vector is an image of one pixel.
  *
- * Time: operation i of k runs forward at time i and backward at time 2k − 1 − i. Every buffer is asked
- * for with the first and the last time at which it is needed, and all share one block of memory. */
+ * Time: operation i of k runs forward at time i and backward at time 2k − 1 − i. Every buffer is
+ * asked for with the first and the last time at which it is needed, and all share one block of
+ * memory. */
 #ifndef DLZ_OP_H
 #define DLZ_OP_H
 
+#include "kernels/conv3x3.h"
 #include "layers/layer.h"
 
 /* How the producer of a value reads the gradient with respect to it: dy itself when z is NULL, else
- * a[c] * g + b[c] * z + d[c] where g is dy, if relu is set only where z * scale[c] + shift[c] > 0. */
+ * a[c] * g + b[c] * z + d[c] where g is dy, if relu is set only where z * scale[c] + shift[c] > 0.
+ */
 typedef struct dlz_gradient_view {
     const float *dy, *z;
     const float *scale, *shift;
@@ -21,15 +24,28 @@ typedef struct dlz_gradient_view {
     const float *a, *b, *d;
 } dlz_gradient_view;
 
+/* Sums over pixels for a batch norm, taken by its neighbour while that has the numbers in cache: a
+ * block of 2 x channels for each of its tiles. Forward, the producer gives the sums of z − pivot[c]
+ * and of its square; backward, the consumer gives those of g and of g (z − pivot[c]), with g the
+ * gradient that has passed back through the relu. */
+typedef struct dlz_statistics {
+    bool wanted, given;
+    const float *pivot;
+    int64_t tiles;
+    double *partial;
+} dlz_statistics;
+
 typedef struct dlz_value {
     int64_t height, width, channels; /* of one sample */
     float *data;
-    /* Pending: the value is data * scale[c] + shift[c], then relu if set. scale NULL: data as it is. */
+    /* Pending: the value is data * scale[c] + shift[c], then relu if set. scale NULL: data as it
+     * is. */
     const float *scale, *shift;
     bool relu;
     bool needs_gradient;
-    float *dy;             /* gradient with respect to the value, written by its consumer */
+    float *dy;                  /* gradient with respect to the value, written by its consumer */
     dlz_gradient_view gradient; /* as its producer reads it */
+    dlz_statistics statistics, gradient_statistics;
 } dlz_value;
 
 int64_t dlz_value_size(const dlz_value *value);
@@ -64,19 +80,11 @@ static inline void *dlz_run_scratch(const dlz_run *run, int worker) {
     return run->scratch + (size_t)worker * run->scratch_size;
 }
 
-/* A state tensor as an operation sees it: gradient NULL when it is not trained. */
+/* A state tensor as an operation sees it: value NULL when the layer has none, gradient NULL when
+ * none is to be computed. */
 typedef struct dlz_parameter {
     float *value, *gradient;
 } dlz_parameter;
-
-/* Sums over pixels for the batch norm that follows, taken while the producer still has its output in
- * cache: tiles blocks of 2 x channels: the sums of z − pivot[c] and of its square. */
-typedef struct dlz_statistics {
-    bool wanted;
-    const float *pivot;
-    int64_t tiles;
-    double *partial;
-} dlz_statistics;
 
 typedef struct dlz_batchnorm_state {
     double eps, momentum;
@@ -110,7 +118,6 @@ typedef struct dlz_post_op {
     dlz_batchnorm_state batchnorm;
     double p;
     uint64_t stream;
-    dlz_statistics *statistics; /* of the producer, or NULL: this operation takes its own */
     /* planned */
     float *mean, *scale, *shift, *a, *b, *d;
     double *sums;
@@ -121,7 +128,6 @@ typedef struct dlz_post_op {
 typedef struct dlz_conv2d_op {
     const dlz_conv2d_settings *set;
     dlz_parameter weight, bias; /* bias.value NULL: none */
-    dlz_statistics statistics;
     dlz_fold fold;
     /* planned */
     int64_t rows_per_tile, groups;
@@ -129,6 +135,16 @@ typedef struct dlz_conv2d_op {
     float *weight_sums;
     double *bias_sums;
 } dlz_conv2d_op;
+
+/* The same layer where its shape is 3 x 3, stride 1, padding 1. */
+typedef struct dlz_conv3x3_op {
+    dlz_parameter weight, bias;
+    dlz_fold fold;
+    /* planned */
+    dlz_conv3x3_plan plan;
+    float *folded_weight, *folded_bias;
+    float *forward_weights, *backward_weights, *accumulators;
+} dlz_conv3x3_op;
 
 typedef struct dlz_linear_op {
     dlz_parameter weight, bias;
@@ -146,17 +162,25 @@ struct dlz_op {
     union {
         dlz_post_op post;
         dlz_conv2d_op conv2d;
+        dlz_conv3x3_op conv3x3;
         dlz_linear_op linear;
         dlz_maxpool2d_op maxpool2d;
     } as;
 };
 
-extern const dlz_op_type dlz_post_op_type, dlz_conv2d_op_type, dlz_linear_op_type,
-    dlz_maxpool2d_op_type, dlz_flatten_op_type;
+extern const dlz_op_type dlz_post_op_type, dlz_conv2d_op_type, dlz_conv3x3_op_type,
+    dlz_linear_op_type, dlz_maxpool2d_op_type, dlz_flatten_op_type;
 
 /* scale and shift of a batch norm in evaluation mode. */
 void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
                                    float *shift);
+
+/* The fold's factors, and a bias that includes them: bias * scale + shift. */
+void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, float *folded);
+/* Asks for the partial sums that a batch norm wants of an operation that runs `tiles` tiles at
+ * `time`. */
+dlviz_status dlz_op_ask_statistics(dlz_statistics *statistics, int64_t channels, int64_t tiles,
+                                   int time, dlz_memory *memory);
 
 /* The usual buffers: the output's data from the forward pass on, and the gradient of the input. */
 dlviz_status dlz_op_ask_output(dlz_op *op, const dlz_setup *setup);

@@ -23,8 +23,7 @@ void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t cha
         double factor =
             (double)state->weight.value[c] / sqrt((double)state->running_var[c] + state->eps);
         scale[c] = (float)factor;
-        shift[c] =
-            (float)((double)state->bias.value[c] - (double)state->running_mean[c] * factor);
+        shift[c] = (float)((double)state->bias.value[c] - (double)state->running_mean[c] * factor);
     }
 }
 
@@ -49,7 +48,10 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     if (setup->training && (post->pool || post->dropout))
         DLZ_TRY(dlz_memory_ask_array(memory, &post->codes, setup->n * dlz_value_size(op->out), 1,
                                      first, setup->backward_time));
-    return post->pending ? DLVIZ_OK : dlz_op_ask_output(op, setup);
+    if (!post->pending)
+        return dlz_op_ask_output(op, setup);
+    op->out->gradient_statistics = (dlz_statistics){.wanted = post->has_batchnorm};
+    return DLVIZ_OK;
 }
 
 static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
@@ -105,9 +107,9 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     int64_t channels = in->channels;
     const double *partial = post->sums;
     int64_t tiles = post->tiles;
-    if (post->statistics) {
-        partial = post->statistics->partial;
-        tiles = post->statistics->tiles;
+    if (in->statistics.given) {
+        partial = in->statistics.partial;
+        tiles = in->statistics.tiles;
     }
     double count = (double)(run->n * in->height * in->width);
     for (int64_t c = 0; c < channels; c++) {
@@ -146,7 +148,7 @@ static void forward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = &op->as.post;
     post_pass pass = {op, run, {0}, images_per_tile(op->in)};
     if (post->has_batchnorm && run->training) {
-        if (!post->statistics)
+        if (!op->in->statistics.given)
             dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
         batch_factors(op, run);
     } else if (post->has_batchnorm) {
@@ -162,6 +164,7 @@ static void forward(dlz_op *op, const dlz_run *run) {
         op->out->scale = post->scale;
         op->out->shift = post->shift;
         op->out->relu = post->relu;
+        op->out->gradient_statistics.pivot = post->mean;
         return;
     }
     pass.post = kernel_settings(op, run);
@@ -177,10 +180,10 @@ static void sums_tile(void *context, int64_t tile, int worker) {
     tile_bounds(pass, tile, &first, &end);
     double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
     for (int64_t image = first; image < end; image++) {
-        dlz_post_kernels()->backward_sums(
-            &pass->post, op->in->data + image * in_size, op->out->dy + image * out_size,
-            post->codes ? post->codes + image * out_size : NULL, post->mean,
-            image == first ? sums : part);
+        dlz_post_kernels()->backward_sums(&pass->post, op->in->data + image * in_size,
+                                          op->out->dy + image * out_size,
+                                          post->codes ? post->codes + image * out_size : NULL,
+                                          post->mean, image == first ? sums : part);
         for (int64_t c = 0; image > first && c < 2 * channels; c++)
             sums[c] += part[c];
     }
@@ -207,10 +210,13 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = &op->as.post;
     dlz_batchnorm_state *state = &post->batchnorm;
     int64_t channels = op->in->channels;
+    const dlz_statistics *given = &op->out->gradient_statistics;
+    const double *partial = given->given ? given->partial : post->sums;
+    int64_t tiles = given->given ? given->tiles : post->tiles;
     double count = (double)(run->n * op->in->height * op->in->width);
     for (int64_t c = 0; c < channels; c++) {
-        double first = total(post->sums, post->tiles, 2 * channels, c);
-        double second = total(post->sums, post->tiles, 2 * channels, channels + c);
+        double first = total(partial, tiles, 2 * channels, c);
+        double second = total(partial, tiles, 2 * channels, channels + c);
         double precision = (double)post->d[c], factor = (double)post->scale[c];
         state->bias.gradient[c] = (float)first;
         state->weight.gradient[c] = (float)(second * sqrt(precision));
@@ -226,7 +232,8 @@ static void backward(dlz_op *op, const dlz_run *run) {
     dlz_value *in = op->in;
     post_pass pass = {op, run, kernel_settings(op, run), images_per_tile(in)};
     if (post->has_batchnorm) {
-        dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
+        if (!op->out->gradient_statistics.given)
+            dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
         gradient_factors(op, run);
     } else {
         for (int64_t c = 0; c < in->channels; c++) {
@@ -237,8 +244,8 @@ static void backward(dlz_op *op, const dlz_run *run) {
     if (!in->needs_gradient)
         return;
     if (post->pending) {
-        in->gradient = (dlz_gradient_view){op->out->dy, in->data,   post->scale, post->shift,
-                                      post->relu,  post->a,    post->b,     post->d};
+        in->gradient = (dlz_gradient_view){op->out->dy, in->data, post->scale, post->shift,
+                                           post->relu,  post->a,  post->b,     post->d};
         return;
     }
     dlz_parallel_for(post->tiles, run->workers, backward_tile, &pass);

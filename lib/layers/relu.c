@@ -1,6 +1,8 @@
 #include "layers/layer.h"
 
-dlviz_layer *dlviz_relu(void) { return dlz_layer_create(DLZ_RELU); }
+dlviz_layer *dlviz_relu(void) {
+    return dlz_layer_create(DLZ_RELU);
+}
 
 static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_shape *out) {
     (void)layer;

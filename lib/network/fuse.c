@@ -52,8 +52,8 @@ static bool is_small_pool(const dlz_node *node) {
            set->padding == 0;
 }
 
-/* Takes the layers from `first` on that one post operation can hold: batch norm, relu, pool, dropout,
- * in this order, each once at most. Returns the layer after them. */
+/* Takes the layers from `first` on that one post operation can hold: batch norm, relu, pool,
+ * dropout, in this order, each once at most. Returns the layer after them. */
 static int collect_post(const fuser *f, int first, dlz_post_op *post) {
     int at = first;
     memset(post, 0, sizeof *post);
@@ -95,6 +95,11 @@ static int collect_post(const fuser *f, int first, dlz_post_op *post) {
     return at;
 }
 
+static dlz_fold *fold_of(dlz_op *convolution) {
+    return convolution->type == &dlz_conv3x3_op_type ? &convolution->as.conv3x3.fold
+                                                     : &convolution->as.conv2d.fold;
+}
+
 /* What follows a convolution or stands alone; `producer` is the convolution, or NULL. */
 static int fuse_post(fuser *f, int first, dlz_op *producer) {
     dlz_post_op post;
@@ -104,10 +109,10 @@ static int fuse_post(fuser *f, int first, dlz_op *producer) {
     if (!f->training) {
         post.dropout = false;
         if (producer && (post.has_batchnorm || post.relu)) {
-            producer->as.conv2d.fold = (dlz_fold){.active = true,
-                                                  .relu = post.relu,
-                                                  .has_batchnorm = post.has_batchnorm,
-                                                  .batchnorm = post.batchnorm};
+            *fold_of(producer) = (dlz_fold){.active = true,
+                                            .relu = post.relu,
+                                            .has_batchnorm = post.has_batchnorm,
+                                            .batchnorm = post.batchnorm};
             post.has_batchnorm = post.relu = false;
         }
         if (!post.has_batchnorm && !post.relu && !post.pool)
@@ -116,14 +121,29 @@ static int fuse_post(fuser *f, int first, dlz_op *producer) {
     dlz_op *op = next_op(f, &dlz_post_op_type, first, next - 1);
     post.pending = f->training && producer && !post.pool && !post.dropout && next <= f->last &&
                    f->network->nodes[next].layer->kind == DLZ_CONV2D;
-    if (f->training && producer && post.has_batchnorm) {
-        post.statistics = &producer->as.conv2d.statistics;
-        post.statistics->wanted = true;
-        post.statistics->pivot = post.batchnorm.running_mean;
-    }
+    if (f->training && producer && post.has_batchnorm)
+        op->in->statistics = (dlz_statistics){.wanted = true, .pivot = post.batchnorm.running_mean};
     op->as.post = post;
     op->out->needs_gradient |= post.has_batchnorm;
     return next;
+}
+
+static bool is_conv3x3(const dlz_conv2d_settings *set) {
+    bool fits = true;
+    for (int axis = 0; axis < 2; axis++)
+        fits &= set->kernel[axis] == 3 && set->stride[axis] == 1 && set->dilation[axis] == 1 &&
+                dlz_conv2d_padding(set, axis) == 1;
+    return fits;
+}
+
+/* A batch norm takes out whatever a bias before it adds: the bias's gradient is 0, and computing it
+ * would only give the rounding errors of a sum that cancels. */
+static dlz_parameter bias_of(const fuser *f, int at) {
+    const dlviz_network *network = f->network;
+    dlz_parameter bias = parameter_of(network, &network->nodes[at], 1);
+    if (at < f->last && network->nodes[at + 1].layer->kind == DLZ_BATCHNORM)
+        bias.gradient = NULL;
+    return bias;
 }
 
 static int fuse_main(fuser *f, int at) {
@@ -132,16 +152,21 @@ static int fuse_main(fuser *f, int at) {
     dlz_op *op;
     switch (node->layer->kind) {
     case DLZ_CONV2D:
-        op = next_op(f, &dlz_conv2d_op_type, at, at);
-        op->as.conv2d = (dlz_conv2d_op){.set = &node->layer->set.conv2d,
-                                        .weight = parameter_of(network, node, 0),
-                                        .bias = parameter_of(network, node, 1)};
+        if (is_conv3x3(&node->layer->set.conv2d)) {
+            op = next_op(f, &dlz_conv3x3_op_type, at, at);
+            op->as.conv3x3 =
+                (dlz_conv3x3_op){.weight = parameter_of(network, node, 0), .bias = bias_of(f, at)};
+        } else {
+            op = next_op(f, &dlz_conv2d_op_type, at, at);
+            op->as.conv2d = (dlz_conv2d_op){.set = &node->layer->set.conv2d,
+                                            .weight = parameter_of(network, node, 0),
+                                            .bias = bias_of(f, at)};
+        }
         op->out->needs_gradient = true;
         return fuse_post(f, at + 1, op);
     case DLZ_LINEAR:
         op = next_op(f, &dlz_linear_op_type, at, at);
-        op->as.linear =
-            (dlz_linear_op){parameter_of(network, node, 0), parameter_of(network, node, 1)};
+        op->as.linear = (dlz_linear_op){parameter_of(network, node, 0), bias_of(f, at)};
         op->out->needs_gradient = true;
         return at + 1;
     case DLZ_FLATTEN:

@@ -13,8 +13,8 @@ dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *
     DLZ_REQUIRE(dims);
     if (ndim != 1 && ndim != 3)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: %d dimensions; 3 (channels, height, width) or 1 are accepted", __func__,
-                        ndim);
+                        "%s: %d dimensions; 3 (channels, height, width) or 1 are accepted",
+                        __func__, ndim);
     int64_t size;
     for (int i = 0; i < ndim; i++)
         if (dims[i] < 1)
@@ -267,8 +267,8 @@ static dlviz_status summarise(dlviz_network *network) {
         table = append_row(table, "input", "", &network->in, 0);
     for (int i = 0; table && i < network->num_nodes; i++) {
         const dlz_node *node = &network->nodes[i];
-        table = append_row(table, node->name, dlz_layer_type_of(node->layer->kind)->name, &node->out,
-                           node_parameters(network, node));
+        table = append_row(table, node->name, dlz_layer_type_of(node->layer->kind)->name,
+                           &node->out, node_parameters(network, node));
     }
     char *summary = table ? dlz_format("%s%-14s %-10s %-20s %12lld\n", table, "total", "", "",
                                        (long long)dlviz_network_num_parameters(network))
@@ -317,7 +317,9 @@ const char *dlviz_network_summary(const dlviz_network *network) {
     return network && network->summary ? network->summary : "";
 }
 
-int dlviz_network_num_layers(const dlviz_network *network) { return network->num_nodes; }
+int dlviz_network_num_layers(const dlviz_network *network) {
+    return network->num_nodes;
+}
 
 const char *dlviz_network_layer_name(const dlviz_network *network, int index) {
     return index >= 0 && index < network->num_nodes ? network->nodes[index].name : NULL;

@@ -64,13 +64,15 @@ int dlz_plan_num_ops(const dlz_plan *plan);
 const dlz_op *dlz_plan_op(const dlz_plan *plan, int index);
 const double *dlz_plan_seconds(const dlz_plan *plan, int index);
 
-/* -- fuse.c ------------------------------------------------------------------------------------- */
+/* -- fuse.c -------------------------------------------------------------------------------------
+ */
 
 /* The operations that compute nodes 0 … last, and the values between them: values[i] is read and
  * values[i + 1] written by operation i. Both arrays have room for last + 1 operations. */
 int dlz_fuse(dlviz_network *network, int last, bool training, dlz_op *ops, dlz_value *values);
 
-/* -- states.c ----------------------------------------------------------------------------------- */
+/* -- states.c -----------------------------------------------------------------------------------
+ */
 
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state);
@@ -81,15 +83,16 @@ dlviz_status dlz_network_add_states(const dlviz_network *network, struct dlviz_s
 dlviz_status dlz_network_take_states(dlviz_network *network, const struct dlviz_safetensors *set,
                                      bool others_allowed);
 
-/* -- run.c -------------------------------------------------------------------------------------- */
+/* -- run.c --------------------------------------------------------------------------------------
+ */
 
 dlviz_status dlz_network_check_samples(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
 /* Fails unless the dataset has labels, all below the network's number of outputs. */
 dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *who,
                                       const dlviz_dataset *dataset);
-/* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to the
- * sums of loss and correct answers. `labels` has room for n. */
+/* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to
+ * the sums of loss and correct answers. `labels` has room for n. */
 dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t *labels, int64_t n,
                                      uint64_t seed, uint64_t step, double *loss_sum,

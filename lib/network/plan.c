@@ -13,7 +13,7 @@ struct dlz_plan {
     dlz_value *values;
     dlz_memory memory;
     dlz_run run;
-    bool ready; /* for run.n samples */
+    bool ready;           /* for run.n samples */
     double (*seconds)[2]; /* of each operation, forward and backward; NULL unless profiled */
 };
 
@@ -89,9 +89,15 @@ dlviz_status dlz_plan_reserve(dlz_plan *plan, int64_t n) {
     return DLVIZ_OK;
 }
 
-dlz_run *dlz_plan_run(dlz_plan *plan) { return &plan->run; }
-dlz_value *dlz_plan_input(dlz_plan *plan) { return &plan->values[0]; }
-dlz_value *dlz_plan_output(dlz_plan *plan) { return &plan->values[plan->num_ops]; }
+dlz_run *dlz_plan_run(dlz_plan *plan) {
+    return &plan->run;
+}
+dlz_value *dlz_plan_input(dlz_plan *plan) {
+    return &plan->values[0];
+}
+dlz_value *dlz_plan_output(dlz_plan *plan) {
+    return &plan->values[plan->num_ops];
+}
 
 static void run_op(dlz_plan *plan, int index, bool backward) {
     dlz_op *op = &plan->ops[index];
@@ -119,6 +125,12 @@ dlviz_status dlz_plan_profile(dlz_plan *plan) {
     return plan->seconds ? DLVIZ_OK : dlz_fail_memory("a profile", 0);
 }
 
-int dlz_plan_num_ops(const dlz_plan *plan) { return plan->num_ops; }
-const dlz_op *dlz_plan_op(const dlz_plan *plan, int index) { return &plan->ops[index]; }
-const double *dlz_plan_seconds(const dlz_plan *plan, int index) { return plan->seconds[index]; }
+int dlz_plan_num_ops(const dlz_plan *plan) {
+    return plan->num_ops;
+}
+const dlz_op *dlz_plan_op(const dlz_plan *plan, int index) {
+    return &plan->ops[index];
+}
+const double *dlz_plan_seconds(const dlz_plan *plan, int index) {
+    return plan->seconds[index];
+}

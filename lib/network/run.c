@@ -13,7 +13,8 @@
 /* Samples at a time in evaluation: enough to keep all threads busy, few enough for the cache. */
 #define EVALUATION_BATCH 64
 
-/* -- Input: from PyTorch's order to channels-last ------------------------------------------------ */
+/* -- Input: from PyTorch's order to channels-last ------------------------------------------------
+ */
 
 typedef struct input_pass {
     const dlz_value *in;
@@ -56,7 +57,8 @@ static void load_input(dlz_plan *plan, input_pass pass) {
     dlz_parallel_for(pass.run->n, pass.run->workers, input_tile, &pass);
 }
 
-/* -- Checks -------------------------------------------------------------------------------------- */
+/* -- Checks --------------------------------------------------------------------------------------
+ */
 
 static dlviz_status shape_error(const dlviz_network *network, const char *who, int ndim,
                                 const int64_t *dims) {
@@ -83,9 +85,10 @@ static dlviz_status require_classifier(const dlviz_network *network, const char 
     const dlz_node *last = &network->nodes[network->num_nodes - 1];
     if (last->out.ndim == 1)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_SHAPE,
-                    "%s: the last layer '%s' gives images; a cross-entropy needs one number a class",
-                    who, last->name);
+    return dlz_fail(
+        DLVIZ_ERROR_SHAPE,
+        "%s: the last layer '%s' gives images; a cross-entropy needs one number a class", who,
+        last->name);
 }
 
 dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *who,
@@ -106,7 +109,8 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
     return DLVIZ_OK;
 }
 
-/* -- Evaluation ---------------------------------------------------------------------------------- */
+/* -- Evaluation ----------------------------------------------------------------------------------
+ */
 
 static dlviz_status evaluation_plan(dlviz_network *network, int last, dlz_plan **plan) {
     if (!network->evaluation || network->evaluation_last != last) {
@@ -141,9 +145,9 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
         for (int64_t i = 0; i < some; i++)
             indices[i] = first + i;
         DLZ_TRY(dlz_plan_reserve(plan, some));
-        load_input(plan, (input_pass){.dataset = dataset,
-                                      .indices = indices,
-                                      .labels = loss ? labels : NULL});
+        load_input(
+            plan,
+            (input_pass){.dataset = dataset, .indices = indices, .labels = loss ? labels : NULL});
         dlz_plan_forward(plan);
         if (rows)
             read_output(plan, rows + first * width);
@@ -185,7 +189,8 @@ static dlviz_status layer_not_found(const dlviz_network *network, const char *na
     for (int i = 0; i < network->num_nodes && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
                                  network->nodes[i].name);
-    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no layer '%s'; the network has %s", name, names);
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no layer '%s'; the network has %s", name,
+                    names);
 }
 
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
@@ -270,17 +275,19 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     return DLVIZ_OK;
 }
 
-/* -- Training ------------------------------------------------------------------------------------ */
+/* -- Training ------------------------------------------------------------------------------------
+ */
 
 /* Batch norm divides by one less than the number of values a channel has. */
 static dlviz_status check_batchnorm(const dlviz_network *network, int64_t n) {
     for (int i = 0; i < network->num_nodes; i++) {
         const dlz_node *node = &network->nodes[i];
         if (node->layer->kind == DLZ_BATCHNORM && n * dlz_shape_size(&node->in) == node->in.dims[0])
-            return dlz_fail(DLVIZ_ERROR_SHAPE,
-                            "batchnorm '%s': a batch of 1 leaves one value a channel; training needs "
-                            "more",
-                            node->name);
+            return dlz_fail(
+                DLVIZ_ERROR_SHAPE,
+                "batchnorm '%s': a batch of 1 leaves one value a channel; training needs "
+                "more",
+                node->name);
     }
     return DLVIZ_OK;
 }
@@ -327,11 +334,12 @@ static dlviz_status read_labels(const dlviz_network *network, const char *who,
     if (!labels)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'labels' is NULL", who);
     if (labels->dtype == DLVIZ_FLOAT32 || labels->ndim != 1 || labels->dims[0] != n)
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: 'labels' is %d-dimensional %s of %lld; needs %lld uint8 or int64, one an "
-                        "input",
-                        who, labels->ndim, dlviz_dtype_name(labels->dtype),
-                        (long long)labels->size, (long long)n);
+        return dlz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "%s: 'labels' is %d-dimensional %s of %lld; needs %lld uint8 or int64, one an "
+            "input",
+            who, labels->ndim, dlviz_dtype_name(labels->dtype), (long long)labels->size,
+            (long long)n);
     int64_t outputs = network->nodes[network->num_nodes - 1].out.dims[0];
     int64_t *values = dlz_alloc_array((size_t)n, sizeof *values);
     if (!values)
@@ -340,11 +348,11 @@ static dlviz_status read_labels(const dlviz_network *network, const char *who,
         values[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
                                                  : ((const int64_t *)labels->data)[i];
         if (values[i] < 0 || values[i] >= outputs) {
-            dlviz_status status = dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                           "%s: label %lld is %lld; the network's outputs allow 0 to "
-                                           "%lld",
-                                           who, (long long)i, (long long)values[i],
-                                           (long long)outputs - 1);
+            dlviz_status status =
+                dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                         "%s: label %lld is %lld; the network's outputs allow 0 to "
+                         "%lld",
+                         who, (long long)i, (long long)values[i], (long long)outputs - 1);
             dlz_free(values);
             return status;
         }

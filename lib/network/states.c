@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-int dlviz_network_num_states(const dlviz_network *network) { return network->num_states; }
+int dlviz_network_num_states(const dlviz_network *network) {
+    return network->num_states;
+}
 
 const char *dlviz_network_state_name(const dlviz_network *network, int index) {
     return index >= 0 && index < network->num_states ? network->states[index].name : NULL;
@@ -52,8 +54,8 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is not trained and has no gradient",
                         __func__, name);
     if (!network->has_gradients)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: no gradients yet; call dlviz_network_backward first",
-                        __func__);
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: no gradients yet; call dlviz_network_backward first", __func__);
     return dlviz_tensor_from_data(copy, DLVIZ_FLOAT32, state->spec.ndim, state->spec.dims,
                                   state->gradient);
 }
@@ -63,11 +65,10 @@ static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *ten
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
     if (tensor->dtype != spec->dtype || tensor->ndim != spec->ndim ||
         memcmp(tensor->dims, spec->dims, (size_t)spec->ndim * sizeof *spec->dims) != 0)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "'%s' is %s %s, needs %s %s", state->name,
-                        dlviz_dtype_name(tensor->dtype),
-                        dlz_shape_text(given, tensor->ndim, tensor->dims),
-                        dlviz_dtype_name(spec->dtype),
-                        dlz_shape_text(wanted, spec->ndim, spec->dims));
+        return dlz_fail(
+            DLVIZ_ERROR_SHAPE, "'%s' is %s %s, needs %s %s", state->name,
+            dlviz_dtype_name(tensor->dtype), dlz_shape_text(given, tensor->ndim, tensor->dims),
+            dlviz_dtype_name(spec->dtype), dlz_shape_text(wanted, spec->ndim, spec->dims));
     const float *values = dlviz_tensor_const_float(tensor);
     for (int64_t i = 0; values && i < tensor->size; i++)
         if (!isfinite(values[i]))

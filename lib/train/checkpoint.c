@@ -1,5 +1,5 @@
-/* Everything that training goes on from, in one .safetensors file. Real numbers are kept as the bits of
- * a double in an int64, so that a resumed run is the same run. */
+/* Everything that training goes on from, in one .safetensors file. Real numbers are kept as the
+ * bits of a double in an int64, so that a resumed run is the same run. */
 #include "base/base.h"
 #include "tensor/tensor.h"
 #include "network/network.h"
@@ -71,7 +71,8 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     DLZ_TRY(dlz_network_add_states(trainer->network, set));
     DLZ_TRY(dlz_optimizer_add_states(trainer->optimizer, set));
     DLZ_TRY(add_words(set, "trainer.state", 1, STATE_WORDS, &state));
-    return add_words(set, "trainer.history", trainer->num_epochs, DLZ_NUM_METRICS, trainer->history);
+    return add_words(set, "trainer.history", trainer->num_epochs, DLZ_NUM_METRICS,
+                     trainer->history);
 }
 
 /* Gives the present file a second name, so that one good checkpoint exists at every moment. */
@@ -104,7 +105,8 @@ dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const c
     return status;
 }
 
-static dlviz_status require_text(const dlviz_safetensors *set, const char *key, const char *wanted) {
+static dlviz_status require_text(const dlviz_safetensors *set, const char *key,
+                                 const char *wanted) {
     const char *found = dlviz_safetensors_metadata(set, key);
     if (found && strcmp(found, wanted) == 0)
         return DLVIZ_OK;
@@ -142,8 +144,8 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
     return state->num_epochs == epochs && epochs < INT32_MAX && state->samples >= 0 &&
            state->num_batches == dlz_ceil_div(state->samples, trainer->batch_size) &&
            state->batches_done >= 0 && state->batches_done <= state->num_batches &&
-           state->samples_done == dlz_min_i64(state->batches_done * trainer->batch_size,
-                                              state->samples) &&
+           state->samples_done ==
+               dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
            state->learning_rate >= 0 && state->optimizer_steps >= 0 && state->step >= 0;
 }
 
@@ -203,6 +205,5 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     dlviz_tensor_destroy(words);
     dlviz_tensor_destroy(history);
     dlviz_safetensors_destroy(set);
-    return status == DLVIZ_OK ? DLVIZ_OK
-                              : dlz_fail_within(status, "cannot resume from '%s'", path);
+    return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "cannot resume from '%s'", path);
 }

@@ -73,8 +73,9 @@ static dlviz_status require_rule(const char *who, const dlviz_optimizer *optimiz
     if (!optimizer)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'optimizer' is NULL", who);
     if (!fits)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the optimizer is %s, which has no such "
-                                                      "setting",
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the optimizer is %s, which has no such "
+                        "setting",
                         who, dlz_rule_name(optimizer->rule));
     return DLVIZ_OK;
 }
@@ -96,7 +97,8 @@ dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, doub
 
 static dlviz_status set_eps(const char *who, dlviz_optimizer *optimizer, double eps) {
     if (!(eps > 0 && eps <= 1e30))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; above 0 is accepted", who, eps);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; above 0 is accepted", who,
+                        eps);
     optimizer->eps = eps;
     return DLVIZ_OK;
 }
@@ -120,8 +122,9 @@ dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
                                     bool nesterov) {
     DLZ_TRY(require_rule(__func__, optimizer, optimizer && optimizer->rule == DLZ_SGD));
     if (optimizer->steps > 0)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the optimizer has taken %lld steps; momentum is set "
-                                           "before the first",
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the optimizer has taken %lld steps; momentum is set "
+                        "before the first",
                         __func__, (long long)optimizer->steps);
     if (!(momentum >= 0 && momentum < 1e30 && dampening >= 0 && dampening <= 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -142,7 +145,8 @@ dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double
     DLZ_REQUIRE(optimizer);
     if (!(decay >= 0 && decay <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the weight decay is %g; finite, 0 or more is accepted", __func__, decay);
+                        "%s: the weight decay is %g; finite, 0 or more is accepted", __func__,
+                        decay);
     optimizer->weight_decay = decay;
     return DLVIZ_OK;
 }
@@ -158,13 +162,17 @@ double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer) {
     return optimizer->learning_rate;
 }
 
-int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer) { return optimizer->steps; }
+int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer) {
+    return optimizer->steps;
+}
 
 static bool needs_first(const dlviz_optimizer *optimizer) {
     return is_adam(optimizer) || (optimizer->rule == DLZ_SGD && optimizer->momentum > 0);
 }
 
-static bool needs_second(const dlviz_optimizer *optimizer) { return optimizer->rule != DLZ_SGD; }
+static bool needs_second(const dlviz_optimizer *optimizer) {
+    return optimizer->rule != DLZ_SGD;
+}
 
 /* Zeroed moments for the network's parameters, unless they exist. */
 static dlviz_status attach(dlviz_optimizer *optimizer, const dlviz_network *network) {
@@ -285,8 +293,8 @@ dlviz_status dlz_optimizer_read_moments(dlviz_optimizer *optimizer, const dlviz_
     /* A checkpoint of before the first step has no moments. */
     dlviz_status status = DLVIZ_OK;
     if (needs_first(optimizer) && dlviz_safetensors_has(set, "optimizer.first_moment"))
-        status = read_moment(set, "optimizer.first_moment", network->parameter_floats,
-                             &moments->first);
+        status =
+            read_moment(set, "optimizer.first_moment", network->parameter_floats, &moments->first);
     if (status == DLVIZ_OK && needs_second(optimizer) &&
         dlviz_safetensors_has(set, "optimizer.second_moment"))
         status = read_moment(set, "optimizer.second_moment", network->parameter_floats,

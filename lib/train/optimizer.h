@@ -20,8 +20,8 @@ struct dlviz_optimizer {
 };
 
 const char *dlz_rule_name(dlz_rule rule);
-/* Moments to and from a checkpoint. Taking needs the network that will be stepped, and checks before
- * it changes anything. */
+/* Moments to and from a checkpoint. Taking needs the network that will be stepped, and checks
+ * before it changes anything. */
 dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set);
 typedef struct dlz_optimizer_moments {
     dlviz_tensor *first, *second;

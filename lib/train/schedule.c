@@ -9,8 +9,8 @@ dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor, int patie
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the factor is %g; above 0 and below 1 is accepted", __func__, factor);
     if (patience < 0)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the patience is %d; 0 or more is accepted",
-                        __func__, patience);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the patience is %d; 0 or more is accepted", __func__, patience);
     dlviz_schedule *schedule = dlz_alloc_zero(sizeof *schedule);
     if (!schedule)
         return dlz_fail_memory("a schedule", sizeof *schedule);
@@ -22,7 +22,9 @@ dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor, int patie
     return DLVIZ_OK;
 }
 
-void dlviz_schedule_destroy(dlviz_schedule *schedule) { dlz_free(schedule); }
+void dlviz_schedule_destroy(dlviz_schedule *schedule) {
+    dlz_free(schedule);
+}
 
 dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double threshold) {
     DLZ_REQUIRE(schedule);
@@ -36,8 +38,8 @@ dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double thresh
 dlviz_status dlviz_plateau_set_cooldown(dlviz_schedule *schedule, int cooldown) {
     DLZ_REQUIRE(schedule);
     if (cooldown < 0)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the cooldown is %d; 0 or more is accepted",
-                        __func__, cooldown);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the cooldown is %d; 0 or more is accepted", __func__, cooldown);
     schedule->cooldown = cooldown;
     return DLVIZ_OK;
 }

@@ -81,7 +81,9 @@ dlviz_status dlviz_trainer_on_batch(dlviz_trainer *trainer, dlviz_trainer_fn fun
     return DLVIZ_OK;
 }
 
-int dlviz_trainer_num_epochs(const dlviz_trainer *trainer) { return trainer->num_epochs; }
+int dlviz_trainer_num_epochs(const dlviz_trainer *trainer) {
+    return trainer->num_epochs;
+}
 
 double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch, dlviz_metric metric) {
     if (epoch < 0 || epoch >= trainer->num_epochs || (int)metric < 0 || metric >= DLZ_NUM_METRICS)
@@ -107,8 +109,12 @@ double dlviz_trainer_current(const dlviz_trainer *trainer, dlviz_metric metric) 
     }
 }
 
-int64_t dlviz_trainer_batches_done(const dlviz_trainer *trainer) { return trainer->batches_done; }
-int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer) { return trainer->num_batches; }
+int64_t dlviz_trainer_batches_done(const dlviz_trainer *trainer) {
+    return trainer->batches_done;
+}
+int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer) {
+    return trainer->num_batches;
+}
 
 static double now(void) {
     struct timespec time;
@@ -146,11 +152,10 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
                                     trainer->seed, (uint64_t)trainer->step, &trainer->loss_sum,
                                     &trainer->correct));
     if (!isfinite(trainer->loss_sum))
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the loss is %s in batch %lld of epoch %d (learning rate %g)",
-                        isnan(trainer->loss_sum) ? "NaN" : "infinite",
-                        (long long)trainer->batches_done + 1, trainer->num_epochs + 1,
-                        dlviz_optimizer_learning_rate(trainer->optimizer));
+        return dlz_fail(
+            DLVIZ_ERROR_NUMERIC, "the loss is %s in batch %lld of epoch %d (learning rate %g)",
+            isnan(trainer->loss_sum) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
+            trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
     DLZ_TRY(dlviz_optimizer_step(trainer->optimizer, trainer->network));
     trainer->step++;
     trainer->batches_done++;
@@ -227,8 +232,8 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
 }
 
 dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path) {
-    static const dlviz_metric columns[] = {DLVIZ_LEARNING_RATE,   DLVIZ_TRAIN_LOSS,
-                                           DLVIZ_TRAIN_ACCURACY,  DLVIZ_VALIDATION_LOSS,
+    static const dlviz_metric columns[] = {DLVIZ_LEARNING_RATE,       DLVIZ_TRAIN_LOSS,
+                                           DLVIZ_TRAIN_ACCURACY,      DLVIZ_VALIDATION_LOSS,
                                            DLVIZ_VALIDATION_ACCURACY, DLVIZ_SECONDS};
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);

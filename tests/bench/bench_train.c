@@ -1,5 +1,6 @@
-/* Images a second of the report's network, in training or inference: whole steps as a user runs them, data
- * loading and optimizer included. The images are random: speed does not depend on them. */
+/* Images a second of the report's network, in training or inference: whole steps as a user runs
+ * them, data loading and optimizer included. The images are random: speed does not depend on them.
+ */
 #include "base/base.h"
 #include "base/random.h"
 #include "data/dataset.h"
@@ -42,11 +43,14 @@ static int64_t number(const char *text, const char *option) {
 }
 
 static options parse(int argc, char **argv) {
-    static const struct option long_options[] = {
-        {"image-size", required_argument, NULL, 'i'}, {"batch-size", required_argument, NULL, 'b'},
-        {"threads", required_argument, NULL, 't'},    {"steps", required_argument, NULL, 's'},
-        {"profile", no_argument, NULL, 'p'},          {"inference", no_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"image-size", required_argument, NULL, 'i'},
+                                                 {"batch-size", required_argument, NULL, 'b'},
+                                                 {"threads", required_argument, NULL, 't'},
+                                                 {"steps", required_argument, NULL, 's'},
+                                                 {"profile", no_argument, NULL, 'p'},
+                                                 {"inference", no_argument, NULL, 'f'},
+                                                 {"help", no_argument, NULL, 'h'},
+                                                 {NULL, 0, NULL, 0}};
     options set = {.image_size = 32, .batch_size = 64, .steps = 100};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;)
         switch (c) {
@@ -92,8 +96,7 @@ static dlviz_dataset *random_images(int64_t n, int64_t size) {
     if (dlviz_tensor_from_data(&image_tensor, DLVIZ_UINT8, 3, (int64_t[]){n, 28, 28}, pixels) ||
         dlviz_tensor_from_data(&label_tensor, DLVIZ_UINT8, 1, &n, labels) ||
         dlviz_dataset_create(&dataset, image_tensor, label_tensor) ||
-        dlviz_dataset_set_num_classes(dataset, 10) ||
-        dlviz_dataset_set_size(dataset, size, size) ||
+        dlviz_dataset_set_num_classes(dataset, 10) || dlviz_dataset_set_size(dataset, size, size) ||
         dlviz_dataset_set_normalization(dataset, 0.1307f, 0.3081f))
         die();
     dlviz_tensor_destroy(image_tensor);
@@ -108,9 +111,11 @@ static double op_macs(const dlz_op *op) {
     double pixels = (double)(op->out->height * op->out->width);
     if (op->type == &dlz_conv2d_op_type) {
         const dlz_conv2d_settings *set = op->as.conv2d.set;
-        return pixels * (double)(set->kernel[0] * set->kernel[1] * op->in->channels *
-                                 op->out->channels);
+        return pixels *
+               (double)(set->kernel[0] * set->kernel[1] * op->in->channels * op->out->channels);
     }
+    if (op->type == &dlz_conv3x3_op_type)
+        return pixels * 9 * (double)(op->in->channels * op->out->channels);
     if (op->type == &dlz_linear_op_type)
         return (double)(dlz_value_size(op->in) * op->out->channels);
     return 0;
@@ -150,15 +155,16 @@ static void print_profile(const dlviz_network *network, const dlz_plan *plan, bo
         printf(" %6.1f%%\n", 100 * (spent[0] + spent[1]) / seconds);
         accounted += spent[0] + spent[1];
     }
-    printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "optimizer",
-           1e3 * optimizer_seconds / steps, "", "", "", 100 * optimizer_seconds / seconds);
+    printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "optimizer", 1e3 * optimizer_seconds / steps,
+           "", "", "", 100 * optimizer_seconds / seconds);
     printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "data, loss, rest",
            1e3 * (seconds - accounted) / steps, "", "", "", 100 * (seconds - accounted) / seconds);
 }
 
 static double sgemm_gflops(void) {
     enum { N = 768 };
-    float *a = calloc(N * N, sizeof *a), *b = calloc(N * N, sizeof *b), *c = calloc(N * N, sizeof *c);
+    float *a = calloc(N * N, sizeof *a), *b = calloc(N * N, sizeof *b),
+          *c = calloc(N * N, sizeof *c);
     double best = 0;
     for (int i = 0; a && b && c && i < 5; i++) {
         double started = now();
@@ -221,8 +227,7 @@ int main(int argc, char **argv) {
     double peak = (double)usage.ru_maxrss / 1024;
     printf("threads: %d  isa: %s  blas: %s\n", dlviz_num_threads(), dlviz_isa(), dlviz_blas());
     printf("images_per_second: %.1f\n", done / seconds);
-    printf("effective_gflops: %.1f\n",
-           total_flops(plan, !set.inference) * done / seconds * 1e-9);
+    printf("effective_gflops: %.1f\n", total_flops(plan, !set.inference) * done / seconds * 1e-9);
     printf("sgemm_gflops: %.1f\n", sgemm_gflops());
     printf("peak_rss_mb: %.1f\n", peak);
     free(indices);

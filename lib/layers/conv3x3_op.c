@@ -1,0 +1,130 @@
+/* 2-D convolution with a 3 x 3 kernel, stride 1 and padding 1, by kernels of its own. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "layers/op.h"
+
+typedef struct conv_pass {
+    const dlz_op *op;
+    const dlz_run *run;
+    const float *weight;
+    dlz_conv3x3_input input;
+    dlz_conv3x3_output output;
+    dlz_conv3x3_gradient gradient;
+    dlz_conv3x3_input_gradient input_gradient;
+} conv_pass;
+
+static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
+    dlz_conv3x3_op *conv = &op->as.conv3x3;
+    const dlz_conv3x3_plan *plan = &conv->plan;
+    dlz_memory *memory = setup->memory;
+    int64_t outputs = op->out->channels, size = outputs * op->in->channels * 9;
+    int first = setup->forward_time, back = setup->backward_time;
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->forward_weights, plan->forward_weight_floats,
+                                 sizeof(float), first, first));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
+    conv->backward_weights = NULL;
+    if (setup->training && op->in->needs_gradient)
+        DLZ_TRY(dlz_memory_ask_array(memory, &conv->backward_weights, plan->backward_weight_floats,
+                                     sizeof(float), first, back));
+    if (setup->training)
+        DLZ_TRY(dlz_memory_ask_array(memory, &conv->accumulators, plan->accumulator_floats,
+                                     sizeof(float), back, back));
+    if (!conv->fold.has_batchnorm)
+        return DLVIZ_OK;
+    float **factors[] = {&conv->fold.scale, &conv->fold.shift};
+    for (size_t i = 0; i < 2; i++)
+        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], outputs, sizeof(float), first, first));
+    return dlz_memory_ask_array(memory, &conv->folded_weight, size, sizeof(float), first, first);
+}
+
+static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
+    dlz_conv3x3_op *conv = &op->as.conv3x3;
+    dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
+                               op->out->channels};
+    DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
+    dlz_memory_ask_scratch(setup->memory, (size_t)conv->plan.scratch_floats * sizeof(float));
+    DLZ_TRY(ask_weights(op, setup));
+    DLZ_TRY(dlz_op_ask_statistics(&op->out->statistics, op->out->channels, conv->plan.forward_tiles,
+                                  setup->forward_time, setup->memory));
+    DLZ_TRY(dlz_op_ask_output(op, setup));
+    if (setup->training)
+        DLZ_TRY(dlz_op_ask_statistics(&op->in->gradient_statistics, op->in->channels,
+                                      conv->plan.backward_tiles, setup->backward_time,
+                                      setup->memory));
+    return dlz_op_ask_input_gradient(op, setup);
+}
+
+static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
+    const dlz_value *in = op->in;
+    return (conv_pass){
+        .op = op, .run = run, .input = {in->data, in->scale, in->shift, in->relu && in->scale}};
+}
+
+static void prepare_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const conv_pass *pass = context;
+    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    dlz_conv3x3_prepare(&conv->plan, tile, pass->weight, conv->forward_weights,
+                        conv->backward_weights);
+}
+
+static void forward_tile(void *context, int64_t tile, int worker) {
+    const conv_pass *pass = context;
+    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    dlz_conv3x3_forward(&conv->plan, tile, &pass->input, conv->forward_weights, &pass->output,
+                        dlz_run_scratch(pass->run, worker));
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    dlz_conv3x3_op *conv = &op->as.conv3x3;
+    conv_pass pass = make_pass(op, run);
+    dlz_fold_bias(&conv->fold, conv->bias.value, op->out->channels, conv->folded_bias);
+    pass.weight = conv->weight.value;
+    if (conv->fold.has_batchnorm) {
+        int64_t size = op->in->channels * 9;
+        for (int64_t i = 0; i < op->out->channels * size; i++)
+            conv->folded_weight[i] = conv->weight.value[i] * conv->fold.scale[i / size];
+        pass.weight = conv->folded_weight;
+    }
+    const dlz_statistics *statistics = &op->out->statistics;
+    pass.output = (dlz_conv3x3_output){.y = op->out->data,
+                                       .bias = conv->folded_bias,
+                                       .relu = conv->fold.relu,
+                                       .stats = statistics->wanted ? statistics->partial : NULL,
+                                       .pivot = statistics->pivot};
+    dlz_parallel_for(conv->plan.weight_tiles, run->workers, prepare_tile, &pass);
+    dlz_parallel_for(conv->plan.forward_tiles, run->workers, forward_tile, &pass);
+}
+
+static void backward_tile(void *context, int64_t tile, int worker) {
+    const conv_pass *pass = context;
+    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    dlz_conv3x3_backward(&conv->plan, tile, &pass->input, &pass->gradient, conv->backward_weights,
+                         pass->op->in->needs_gradient ? &pass->input_gradient : NULL,
+                         conv->accumulators, dlz_run_scratch(pass->run, worker));
+}
+
+static void finish_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const conv_pass *pass = context;
+    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    dlz_conv3x3_finish(&conv->plan, tile, conv->accumulators, conv->weight.gradient,
+                       conv->bias.gradient);
+}
+
+static void backward(dlz_op *op, const dlz_run *run) {
+    const dlz_conv3x3_plan *conv_plan = &op->as.conv3x3.plan;
+    conv_pass pass = make_pass(op, run);
+    const dlz_gradient_view *view = &op->out->gradient;
+    const dlz_statistics *sums = &op->in->gradient_statistics;
+    pass.gradient = (dlz_conv3x3_gradient){view->dy,   view->z, view->scale, view->shift,
+                                           view->relu, view->a, view->b,     view->d};
+    pass.input_gradient =
+        (dlz_conv3x3_input_gradient){op->in->dy, sums->given ? sums->partial : NULL, sums->pivot};
+    dlz_parallel_for(conv_plan->backward_tiles, run->workers, backward_tile, &pass);
+    dlz_parallel_for(conv_plan->weight_tiles, run->workers, finish_tile, &pass);
+    if (op->in->needs_gradient)
+        op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
+}
+
+const dlz_op_type dlz_conv3x3_op_type = {"conv3x3", plan, forward, backward};
