@@ -6,7 +6,7 @@
 #include "data/dataset.h"
 #include "linalg/linalg.h"
 #include "network/network.h"
-#include "report_network.h"
+#include "network.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "report_network.h"
+#include "network.h"
 
 static void add_convolution(dlviz_network *net, const char *conv, const char *bn, const char *relu,
                             int64_t channels) {

@@ -1,4 +1,4 @@
-/* report_network.h - the ConvNet of the report. */
+/* network.h - the ConvNet of the report. */
 #ifndef REPORT_NETWORK_H
 #define REPORT_NETWORK_H
 

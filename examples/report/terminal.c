@@ -1,0 +1,113 @@
+#include "terminal.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REDRAW_SECONDS 0.1
+#define BAR_WIDTH 24
+
+double seconds_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+void terminal_start(struct terminal *terminal, bool quiet) {
+    const char *kind = getenv("TERM");
+    *terminal = (struct terminal){.quiet = quiet};
+    terminal->live = !quiet && isatty(STDERR_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
+void wipe(struct terminal *terminal) {
+    if (terminal->dirty)
+        fputs("\r\033[K", stderr);
+    terminal->dirty = false;
+}
+
+void say(struct terminal *terminal, const char *format, ...) {
+    wipe(terminal);
+    if (terminal->quiet)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* Whether it is time to draw again. */
+static bool due(struct terminal *terminal) {
+    double now = seconds_now();
+    if (!terminal->live || now - terminal->drawn < REDRAW_SECONDS)
+        return false;
+    terminal->drawn = now;
+    return true;
+}
+
+static void draw(struct terminal *terminal, const char *what, double share, const char *figures) {
+    char bar[BAR_WIDTH + 1];
+    int filled = (int)(share * BAR_WIDTH + 0.5);
+    for (int i = 0; i < BAR_WIDTH; i++)
+        bar[i] = i < filled ? '#' : '.';
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, "\r%s [%s] %s\033[K", what, bar, figures);
+    terminal->dirty = true;
+}
+
+static void time_left(char *text, size_t size, double seconds) {
+    if (!isfinite(seconds))
+        snprintf(text, size, "-");
+    else if (seconds < 100)
+        snprintf(text, size, "%.0f s", seconds);
+    else
+        snprintf(text, size, "%.0f min", seconds / 60);
+}
+
+void show_batches(struct terminal *terminal, const dlviz_trainer *trainer, int epochs) {
+    if (!due(terminal))
+        return;
+    double share =
+        (double)dlviz_trainer_batches_done(trainer) / (double)dlviz_trainer_num_batches(trainer);
+    int done = dlviz_trainer_num_epochs(trainer);
+    double epoch_seconds = dlviz_trainer_current(trainer, DLVIZ_SECONDS) / share;
+    char what[32], left[32], figures[128];
+    time_left(left, sizeof left, epoch_seconds * (epochs - done - share));
+    snprintf(what, sizeof what, "epoch %2d/%d", done + 1, epochs);
+    snprintf(figures, sizeof figures, "loss %.4f  accuracy %.2f %%  %.0f images/s  %s left",
+             dlviz_trainer_current(trainer, DLVIZ_TRAIN_LOSS),
+             100 * dlviz_trainer_current(trainer, DLVIZ_TRAIN_ACCURACY),
+             dlviz_trainer_current(trainer, DLVIZ_IMAGES_PER_SECOND), left);
+    draw(terminal, what, share, figures);
+}
+
+void show_iterations(struct terminal *terminal, int done, int all, double kl_divergence,
+                     double started) {
+    if (!due(terminal))
+        return;
+    double share = (double)done / all;
+    char left[32], figures[96];
+    time_left(left, sizeof left, (seconds_now() - started) * (1 - share) / share);
+    snprintf(figures, sizeof figures, "iteration %d/%d  KL %.4f  %s left", done, all, kl_divergence,
+             left);
+    draw(terminal, "t-SNE", share, figures);
+}
+
+void say_epoch(struct terminal *terminal, const dlviz_trainer *trainer, int epochs) {
+    int last = dlviz_trainer_num_epochs(trainer) - 1;
+    say(terminal,
+        "epoch %2d/%d  lr %-7.3g loss %.4f  accuracy %6.2f %%  validation %.4f  %6.2f %%  %6.1f s  "
+        "%5.0f images/s",
+        last + 1, epochs, dlviz_trainer_history(trainer, last, DLVIZ_LEARNING_RATE),
+        dlviz_trainer_history(trainer, last, DLVIZ_TRAIN_LOSS),
+        100 * dlviz_trainer_history(trainer, last, DLVIZ_TRAIN_ACCURACY),
+        dlviz_trainer_history(trainer, last, DLVIZ_VALIDATION_LOSS),
+        100 * dlviz_trainer_history(trainer, last, DLVIZ_VALIDATION_ACCURACY),
+        dlviz_trainer_history(trainer, last, DLVIZ_SECONDS),
+        dlviz_trainer_history(trainer, last, DLVIZ_IMAGES_PER_SECOND));
+}
