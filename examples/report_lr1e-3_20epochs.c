@@ -2,7 +2,7 @@
 #include "report/report.h"
 
 int main(int argc, char **argv) {
-    static const struct experiment experiment = {"lr1e-3_20epochs", "learning rate 1e-3, 20 epochs",
-                                                 1e-3, false, 20};
+    static const struct experiment experiment = {"lr1e-3_20epochs", "learning rate 1e-3", 1e-3,
+                                                 false, 20};
     return report_main(argc, argv, &experiment);
 }

@@ -2,7 +2,7 @@
 #include "report/report.h"
 
 int main(int argc, char **argv) {
-    static const struct experiment experiment = {"lr1e-6_1epoch", "learning rate 1e-6, 1 epoch",
-                                                 1e-6, false, 1};
+    static const struct experiment experiment = {"lr1e-6_1epoch", "learning rate 1e-6", 1e-6, false,
+                                                 1};
     return report_main(argc, argv, &experiment);
 }

@@ -15,7 +15,7 @@ static dlviz_status finish(const struct report *report, dlviz_figure *figure, co
                            const char *footnote, const char *name) {
     char title[160], subtitle[160], file[64];
     snprintf(title, sizeof title, "%s: %s", report->dataset_name, what);
-    snprintf(subtitle, sizeof subtitle, "%s · test accuracy %.2f %%", report->experiment->title,
+    snprintf(subtitle, sizeof subtitle, "%s · test accuracy %.2f %%", report->title,
              100 * report->test_accuracy);
     dlviz_status status = dlviz_figure_set_title(figure, title);
     if (status == DLVIZ_OK)

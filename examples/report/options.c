@@ -48,8 +48,8 @@ static const struct option long_options[] = {
 
 static void print_help(const char *program, const struct experiment *experiment) {
     printf("Usage: %s [options]\n\n"
-           "Trains the report's ConvNet on MNIST (%s), takes features of the test\n"
-           "images, and draws them by PCA and t-SNE.\n\n"
+           "Trains the report's ConvNet on MNIST (%s), takes\n"
+           "features of the test images, and draws them by PCA and t-SNE.\n\n"
            "  --data DIR           IDX files, plain or .gz (default: $DLVIZ_DATA_DIR, then\n"
            "                       ${XDG_CACHE_HOME:-~/.cache}/dlviz/mnist)\n"
            "  --out DIR            results (default: report/%s)\n"
@@ -70,7 +70,7 @@ static void print_help(const char *program, const struct experiment *experiment)
            "tsne.npy, summary.json, and the figures training, pca, tsne, confusion and filters as "
            "PNG\n"
            "and SVG. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n",
-           program, experiment->title, experiment->name, experiment->epochs);
+           program, experiment->rate, experiment->name, experiment->epochs);
 }
 
 static void wrong(const char *program, const char *option, const char *text, const char *accepted) {
@@ -186,16 +186,16 @@ void parse_options(int argc, char **argv, const struct experiment *experiment,
                    struct options *set) {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     *set = (struct options){.program = slash      ? slash + 1
-                                : argc > 0 ? argv[0]
-                                           : "report",
-                     .data = default_data(),
-                     .out = default_out(experiment),
-                     .layer = "relu5",
-                     .image_size = 32,
-                     .batch_size = 64,
-                     .epochs = experiment->epochs,
-                     .perplexity = 30,
-                     .tsne_iterations = 1000};
+                                       : argc > 0 ? argv[0]
+                                                  : "report",
+                            .data = default_data(),
+                            .out = default_out(experiment),
+                            .layer = "relu5",
+                            .image_size = 32,
+                            .batch_size = 64,
+                            .epochs = experiment->epochs,
+                            .perplexity = 30,
+                            .tsne_iterations = 1000};
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == HELP) {
             print_help(set->program, experiment);

@@ -9,8 +9,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 /* What distinguishes the three programs. */
 struct experiment {
-    const char *name;  /* "lr1e-3_20epochs": the folder of the results */
-    const char *title; /* "learning rate 1e-3, 20 epochs" */
+    const char *name; /* "lr1e-3_20epochs": the folder of the results */
+    const char *rate; /* "learning rate 1e-3" */
     double learning_rate;
     bool adaptive;
     int epochs;

@@ -111,6 +111,21 @@ static dlviz_status prepare(dlviz_dataset **dataset, const struct options *optio
     return dlviz_dataset_set_normalization(*dataset, MNIST_MEAN, MNIST_DEVIATION);
 }
 
+static void make_title(struct report *report) {
+    const struct experiment *experiment = report->experiment;
+    int epochs = report->options.epochs;
+    char run[48], images[48] = "";
+    if (epochs == experiment->epochs)
+        snprintf(run, sizeof run, "%d epoch%s", epochs, epochs == 1 ? "" : "s");
+    else
+        snprintf(run, sizeof run, "%d instead of %d epoch%s", epochs, experiment->epochs,
+                 experiment->epochs == 1 ? "" : "s");
+    if (report->options.train_limit)
+        snprintf(images, sizeof images, ", %lld images",
+                 (long long)dlviz_dataset_size(report->train));
+    snprintf(report->title, sizeof report->title, "%s, %s%s", experiment->rate, run, images);
+}
+
 static dlviz_status load(struct report *report) {
     const struct options *options = &report->options;
     TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_TRAIN));
@@ -121,6 +136,7 @@ static dlviz_status load(struct report *report) {
     int64_t held_out = dlviz_dataset_size(report->all) / VALIDATION_SHARE;
     TRY(dlviz_dataset_split(report->all, held_out, options->seed, &report->train,
                             &report->validation));
+    make_title(report);
     say(&report->terminal, "%s: %lld images to train on, %lld to validate, %lld to test",
         report->dataset_name, (long long)dlviz_dataset_size(report->train),
         (long long)dlviz_dataset_size(report->validation),

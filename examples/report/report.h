@@ -21,6 +21,7 @@ struct report {
     struct terminal terminal;
 
     const char *dataset_name;
+    char title[128]; /* what was really run: "learning rate 1e-3, 2 of 20 epochs, 5500 images" */
     dlviz_dataset *all, *train, *validation, *test;
     dlviz_network *network;
     dlviz_optimizer *optimizer;

@@ -102,16 +102,15 @@ static json_t *summarise(const struct report *report) {
     return json_pack(
         "{s:s, s:s, s:o, s:{s:I, s:s, s:I}, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:f}, s:o, s:o, s:o, "
         "s:i, s:s, s:s, s:s}",
-        "experiment", report->experiment->name, "title", report->experiment->title, "dataset",
-        dataset(report), "network", "parameters",
-        (json_int_t)dlviz_network_num_parameters(report->network), "layer", report->options.layer,
-        "features", (json_int_t)dlviz_tensor_dim(report->features, 1), "training", training(report),
-        "test", "accuracy", number(report->test_accuracy), "loss", number(report->test_loss),
-        "confusion", matrix(report->confusion), "pca", "explained_variance_ratio",
-        floats(dlviz_pca_explained_variance_ratio(report->pca)), "total_variance",
-        dlviz_pca_total_variance(report->pca), "tsne", embedding(report), "seconds",
-        seconds(report), "peak_memory_mb", number(peak_memory_mb()), "threads", dlviz_num_threads(),
-        "isa", dlviz_isa(), "blas", dlviz_blas(), "version", dlviz_version());
+        "experiment", report->experiment->name, "title", report->title, "dataset", dataset(report),
+        "network", "parameters", (json_int_t)dlviz_network_num_parameters(report->network), "layer",
+        report->options.layer, "features", (json_int_t)dlviz_tensor_dim(report->features, 1),
+        "training", training(report), "test", "accuracy", number(report->test_accuracy), "loss",
+        number(report->test_loss), "confusion", matrix(report->confusion), "pca",
+        "explained_variance_ratio", floats(dlviz_pca_explained_variance_ratio(report->pca)),
+        "total_variance", dlviz_pca_total_variance(report->pca), "tsne", embedding(report),
+        "seconds", seconds(report), "peak_memory_mb", number(peak_memory_mb()), "threads",
+        dlviz_num_threads(), "isa", dlviz_isa(), "blas", dlviz_blas(), "version", dlviz_version());
 }
 
 /* To a temporary name, then renamed: an earlier summary survives a failure. */
