@@ -36,12 +36,15 @@ DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learni
 DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                    double eps);
 
+/** Destroys the optimizer and its moments; networks are left alone. NULL is allowed. */
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
-/** Finite, 0 or more. */
+/** Weight decay: finite, 0 or more. */
 DLVIZ_API dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay);
+/** Learning rate of the steps from now on: finite, 0 or more. */
 DLVIZ_API dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
                                                          double learning_rate);
+/** The learning rate of the next step. */
 DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer);
 /** How many steps it has taken. */
 DLVIZ_API int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer);

@@ -27,7 +27,7 @@ static struct {
     pthread_t threads[DLZ_MAX_THREADS];
     int started;
     bool stop;
-    int online;
+    atomic_int online;
 
     atomic_uint generation;
     atomic_uint_fast64_t gate;
@@ -118,7 +118,7 @@ static void *worker_main(void *unused) {
     inside_tile = true;
     unsigned seen = 0;
     for (;;) {
-        int spins = pool.online > 1 ? SPINS : 0;
+        int spins = atomic_load_explicit(&pool.online, memory_order_relaxed) > 1 ? SPINS : 0;
         while (atomic_load_explicit(&pool.generation, memory_order_acquire) == seen && spins-- > 0)
             PAUSE();
         if (atomic_load(&pool.generation) == seen) {
@@ -170,7 +170,7 @@ static int start_workers(int wanted) {
     if (pool.started >= wanted)
         return wanted;
     pthread_mutex_lock(&pool.lock);
-    pool.online = processors();
+    atomic_store(&pool.online, processors());
     while (pool.started < wanted &&
            pthread_create(&pool.threads[pool.started], NULL, worker_main, NULL) == 0)
         pool.started++;
