@@ -85,10 +85,12 @@ DLVIZ_API dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tenso
 DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
                                             dlviz_tensor **converted);
 
-/** Reads a NumPy .npy file (format versions 1 to 3, C or Fortran order, either byte order; float32,
- *  uint8, int64; float64 and other integers are converted when every value fits). Trailing bytes
- *  are an error. Returns DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT, DLVIZ_ERROR_UNSUPPORTED,
- *  DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. */
+/** Reads a NumPy .npy file: format versions 1 to 3, C or Fortran order, either byte order, up to
+ *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 and float64
+ *  become float32 (a finite value beyond its range is DLVIZ_ERROR_NUMERIC), bool becomes uint8, other
+ *  integers become int64 (a uint64 beyond its range is DLVIZ_ERROR_NUMERIC).
+ *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter or
+ *  longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_tensor_read_npy(const char *path, dlviz_tensor **tensor);
 
 /** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`,

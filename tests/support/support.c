@@ -54,6 +54,8 @@ const char *fixture_path(const char *name) {
 }
 
 void write_file(const char *path, const void *bytes, size_t size) {
+    /* Some file systems flush a file that is cut short and written again, which takes long. */
+    remove(path);
     FILE *file = fopen(path, "wb");
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);

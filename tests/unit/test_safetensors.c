@@ -449,7 +449,7 @@ START_TEST(bad_names_are_refused) {
                           "\xc2\x80"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_ok(dlviz_safetensors_add(contents, good[i], tensor));
-    ck_fails(dlviz_safetensors_write(contents, "/nowhere/file"), DLVIZ_ERROR_IO, "No such file");
+    ck_fails(dlviz_safetensors_write(contents, "/nowhere/file"), DLVIZ_ERROR_IO, "'/nowhere/file'");
     const char *path = scratch_path("good_names.safetensors");
     ck_ok(dlviz_safetensors_write(contents, path));
     dlviz_safetensors_destroy(contents);
