@@ -27,7 +27,7 @@ static struct {
     pthread_t threads[DLZ_MAX_THREADS];
     int started;
     bool stop;
-    int online;
+    atomic_int online;
 
     atomic_uint generation;
     atomic_uint_fast64_t gate;
