@@ -36,6 +36,7 @@ DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learni
 DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                    double eps);
 
+/** Destroys the handle and its moments. NULL is allowed. */
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
 /** Finite, 0 or more. */
