@@ -25,11 +25,13 @@ has() {
 # Prints those Debian packages of the list on stdin whose purpose is not met yet. A line is
 #     command NAME PACKAGE   a program on the PATH
 #     library NAME PACKAGE   a pkg-config module
+#     file PATH PACKAGE      a file
 missing_packages() {
     while read -r kind name package; do
         case $kind in
         command) has "$name" ;;
         library) has pkg-config && pkg-config --exists "$name" ;;
+        file) [ -e "$name" ] ;;
         *) continue ;;
         esac || printf '%s ' "$package"
     done
@@ -62,7 +64,7 @@ install_packages() {
     apt_install "$@"
 }
 
-# What a build needs, and what only the tests need.
+# What a build needs.
 # shellcheck disable=SC2034 # used by the scripts that read this one
 build_needs='
 command cc build-essential
@@ -75,10 +77,12 @@ library lapacke liblapacke-dev
 library zlib zlib1g-dev
 library jansson libjansson-dev
 library cairo libcairo2-dev'
+# What only the tests need: Debian's openblas.pc names gfortran's library for static linking.
 # shellcheck disable=SC2034
 test_needs='
 library check check
-command localedef locales'
+command gfortran gfortran
+file /usr/share/i18n/locales/de_DE locales'
 
 # require_packages LIST: installs what is missing of the list, or says what is and ends.
 require_packages() {

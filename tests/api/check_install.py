@@ -4,12 +4,14 @@
 check_install.py BUILD_ROOT --c COMMAND... --c++ [COMMAND...]
 
 Installs into a temporary folder, then compiles and runs a program of a few lines (and examples/quickstart.c)
-as C and as C++, against the shared library and against the static one, whichever were built.
+as C and as C++, against the shared library and against the static one, whichever were built. The example gets
+a few hundred images of bars, one position a digit, in MNIST's format.
 """
 import glob
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,19 @@ int main(void) {
     return 0;
 }
 """
+
+
+def write_digits(folder):
+    """IDX files under MNIST's names: the image of digit d has a bright bar at columns 2d+4 and 2d+5."""
+    os.mkdir(folder)
+    for stem, count in (("train", 640), ("t10k", 100)):
+        labels = bytes(i % 10 for i in range(count))
+        rows = [bytes(200 + row if column // 2 == label + 2 else (row * column) % 32
+                      for row in range(28) for column in range(28)) for label in range(10)]
+        with open(os.path.join(folder, stem + "-images-idx3-ubyte"), "wb") as file:
+            file.write(struct.pack(">IIII", 0x803, count, 28, 28) + b"".join(rows[d] for d in labels))
+        with open(os.path.join(folder, stem + "-labels-idx1-ubyte"), "wb") as file:
+            file.write(struct.pack(">II", 0x801, count) + labels)
 
 
 class Failure(Exception):
@@ -80,8 +95,6 @@ def main():
     if sys.argv[at_cpp + 1:]:
         compilers.append(("C++", "cpp", "c++17", sys.argv[at_cpp + 1:]))
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    data = os.environ.get("DLVIZ_DATA_DIR") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dlviz", "mnist")
     quickstart = os.path.join(root, "examples", "quickstart.c")
     checks = 0
     with tempfile.TemporaryDirectory(prefix="dlviz-install-") as folder:
@@ -99,6 +112,8 @@ def main():
         if not os.path.exists(os.path.join(prefix, "include", "dlviz.h")):
             raise Failure("dlviz.h was not installed")
 
+        data = os.path.join(folder, "digits")
+        write_digits(data)
         programs = [("hello", PROGRAM)]
         if os.path.exists(quickstart):
             with open(quickstart, encoding="utf-8") as file:
@@ -113,7 +128,7 @@ def main():
             flags = run(query, env=environment).split()
             for language, suffix, standard, compiler in compilers:
                 for name, text in programs:
-                    if name == "quickstart" and (language == "C++" or not os.path.isdir(data)):
+                    if name == "quickstart" and language == "C++":
                         continue
                     work = os.path.join(folder, "-".join((name, kind, suffix)))
                     os.mkdir(work)
@@ -123,11 +138,11 @@ def main():
                     program = os.path.join(work, name)
                     run([*compiler, "-std=" + standard, "-Wall", "-Wextra", "-Werror", source, "-o", program,
                          *flags], env=environment)
-                    running = dict(environment, DLVIZ_DATA_DIR=data)
+                    running = dict(environment)
                     if kind == "shared":
                         running["LD_LIBRARY_PATH"] = os.pathsep.join(
                             [libdir, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(os.pathsep)
-                    output = run([program], env=running, cwd=work, stdin=subprocess.DEVNULL)
+                    output = run([program, data], env=running, cwd=work, stdin=subprocess.DEVNULL)
                     if name == "hello" and not re.fullmatch(r"\d+\.\d+\.\d+ 6\n", output):
                         raise Failure("{} printed '{}'".format(program, output))
                     print("{} as {}, {} library: works".format(name, language, kind))
