@@ -141,6 +141,20 @@ DLVIZ_API double dlviz_pca_total_variance(const dlviz_pca *pca);
  *  variances that n points can show); 0 before a fit. */
 DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
 
+/** Writes a fitted analysis to a .safetensors file, whole or not at all: `mean`, `components` and
+ *  `explained_variance` as float32 for other readers, and all of it exactly, so that a loaded analysis
+ *  projects to the same bits.
+ *  Returns DLVIZ_ERROR_STATE before a fit, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
+
+/** Reads what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other settings are those
+ *  of dlviz_pca_create with as many components.
+ *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_pca_load(dlviz_pca **out, const char *path);
+
 #ifdef __cplusplus
 }
 #endif
