@@ -62,7 +62,8 @@ DLVIZ_API dlviz_status dlviz_pca_set_whiten(dlviz_pca *pca, bool whiten);
 /** The seed of DLVIZ_PCA_RANDOMIZED's starting block (default 0). */
 DLVIZ_API dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed);
 /** How DLVIZ_PCA_RANDOMIZED works.
- *  @param oversampling  vectors carried beyond the wanted components, 0 to 1000 (default 10)
+ *  @param oversampling  vectors carried beyond the wanted components, 0 to 1000 (default 10;
+ *                       at least 5 are when `iterations` is 0)
  *  @param iterations    products with the covariance, 1 to 1000, or 0 (default) to go on until the
  *                       variances are exact to about 1e-7 */
 DLVIZ_API dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int oversampling, int iterations);
@@ -140,6 +141,19 @@ DLVIZ_API double dlviz_pca_total_variance(const dlviz_pca *pca);
  * out, 0 when none is (Tipping & Bishop, J. Royal Statistical Society B 1999, equation 8, over the
  *  variances that n points can show); 0 before a fit. */
 DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
+
+/** Writes a fitted analysis to a .safetensors file, whole or not at all: `mean`, `components` and
+ *  `explained_variance` as float32 for other readers, and all of it exactly, so that a loaded
+ * analysis projects to the same bits. Returns DLVIZ_ERROR_STATE before a fit,
+ * DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
+
+/** Reads what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other settings are
+ * those of dlviz_pca_create with as many components.
+ *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_pca_load(dlviz_pca **out, const char *path);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 #include "embed/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "kernels/center.h"
 #include "linalg/linalg.h"
 
 #include <math.h>
@@ -25,11 +26,6 @@ typedef struct scatter_pass {
     int64_t blocks, width;
 } scatter_pass;
 
-static void center(const float *from, const double *mean, double *to, int64_t count) {
-    for (int64_t j = 0; j < count; j++)
-        to[j] = (double)from[j] - mean[j];
-}
-
 static void convert_row(void *context, int64_t tile, int worker) {
     (void)worker;
     const scatter_pass *pass = context;
@@ -38,10 +34,11 @@ static void convert_row(void *context, int64_t tile, int worker) {
     int64_t last = dlz_min_i64((tile + 1) * 16, rows);
     for (int64_t i = tile * 16; i < last; i++) {
         if (pass->gram)
-            center(input->data + i * d + pass->first, input->mean + pass->first,
-                   pass->chunk + i * pass->depth, pass->depth);
+            dlz_center()->to_double(input->data + i * d + pass->first, input->mean + pass->first,
+                                    pass->chunk + i * pass->depth, pass->depth);
         else
-            center(input->data + (pass->first + i) * d, input->mean, pass->chunk + i * d, d);
+            dlz_center()->to_double(input->data + (pass->first + i) * d, input->mean,
+                                    pass->chunk + i * d, d);
     }
 }
 
@@ -111,7 +108,7 @@ static void add_group(void *context, int64_t group, int worker) {
         int64_t first = tile * DLZ_PCA_TILE,
                 rows = dlz_min_i64(DLZ_PCA_TILE, input->samples - first);
         for (int64_t i = 0; i < rows; i++)
-            center(input->data + (first + i) * d, input->mean, chunk + i * d, d);
+            dlz_center()->to_double(input->data + (first + i) * d, input->mean, chunk + i * d, d);
         dlz_dsyrk(true, d, rows, chunk, d, sum, d);
     }
 }
@@ -162,7 +159,8 @@ static void back_tile(void *context, int64_t tile, int worker) {
     int64_t width = dlz_min_i64(BACK_WIDTH, d - first);
     double *chunk = pass->chunks + worker * n * BACK_WIDTH;
     for (int64_t i = 0; i < n; i++)
-        center(input->data + i * d + first, input->mean + first, chunk + i * width, width);
+        dlz_center()->to_double(input->data + i * d + first, input->mean + first, chunk + i * width,
+                                width);
     dlz_dgemm(false, false, pass->count, width, n, 1, pass->vectors, n, chunk, width, 0,
               pass->components + first, d);
 }

@@ -1,6 +1,7 @@
 #include "embed/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "kernels/center.h"
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
 
@@ -25,11 +26,8 @@ static void sum_tile(void *context, int64_t tile, int worker) {
     int64_t last = dlz_min_i64(first + DLZ_PCA_TILE, pass->samples);
     double *sums = pass->partial + tile * d;
     memset(sums, 0, (size_t)d * sizeof *sums);
-    for (int64_t i = first; i < last; i++) {
-        const float *row = pass->data + i * d;
-        for (int64_t j = 0; j < d; j++)
-            sums[j] += (double)row[j];
-    }
+    for (int64_t i = first; i < last; i++)
+        dlz_center()->add(pass->data + i * d, sums, d);
 }
 
 static void square_tile(void *context, int64_t tile, int worker) {
@@ -38,22 +36,8 @@ static void square_tile(void *context, int64_t tile, int worker) {
     int64_t d = pass->features, first = tile * DLZ_PCA_TILE;
     int64_t last = dlz_min_i64(first + DLZ_PCA_TILE, pass->samples);
     double total = 0;
-    for (int64_t i = first; i < last; i++) {
-        const float *row = pass->data + i * d;
-        double lanes[8] = {0};
-        int64_t j = 0;
-        for (; j + 8 <= d; j += 8)
-            for (int l = 0; l < 8; l++) {
-                double x = (double)row[j + l] - pass->mean[j + l];
-                lanes[l] += x * x;
-            }
-        for (; j < d; j++) {
-            double x = (double)row[j] - pass->mean[j];
-            lanes[0] += x * x;
-        }
-        total += ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
-                 ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-    }
+    for (int64_t i = first; i < last; i++)
+        total += dlz_center()->squares(pass->data + i * d, pass->mean, d);
     pass->partial[tile] = total;
 }
 

@@ -1,5 +1,6 @@
 #include "embed/pca.h"
 #include "base/base.h"
+#include "kernels/center.h"
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
 
@@ -52,8 +53,7 @@ static dlviz_status stack_rows(const dlz_pca_input *input, const dlz_pca_model *
     if (input->samples > d)
         return dlz_pca_triangle(input, rows);
     for (int64_t i = 0; i < input->samples; i++)
-        for (int64_t j = 0; j < d; j++)
-            rows[i * d + j] = (double)input->data[i * d + j] - input->mean[j];
+        dlz_center()->to_double(input->data + i * d, input->mean, rows + i * d, d);
     return DLVIZ_OK;
 }
 

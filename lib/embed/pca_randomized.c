@@ -1,6 +1,8 @@
 #include "embed/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "kernels/center.h"
+#include "kernels/gemm.h"
 #include "linalg/krylov.h"
 #include "linalg/linalg.h"
 
@@ -27,7 +29,8 @@ static void add_group_float(void *context, int64_t group, int worker) {
     const product_pass *pass = context;
     const dlz_pca_input *input = pass->input;
     int64_t d = input->features, l = pass->count;
-    float *points = (float *)(pass->scratch + (size_t)worker * pass->scratch_bytes);
+    char *gemm_scratch = pass->scratch + (size_t)worker * pass->scratch_bytes;
+    float *points = (float *)(gemm_scratch + DLZ_GEMM_SCRATCH_BYTES);
     float *inner = points + TILE * d, *outer = inner + TILE * l;
     double *sum = pass->sums + group * l * d;
     memset(sum, 0, (size_t)(l * d) * sizeof *sum);
@@ -35,13 +38,29 @@ static void add_group_float(void *context, int64_t group, int worker) {
          tile < (group + 1) * pass->tiles / pass->groups; tile++) {
         int64_t first = tile * TILE, n = dlz_min_i64(TILE, input->samples - first);
         for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < d; j++)
-                points[i * d + j] =
-                    (float)((double)input->data[(first + i) * d + j] - input->mean[j]);
-        dlz_sgemm(false, true, n, l, d, 1, points, d, pass->rows, d, 0, inner, l);
-        dlz_sgemm(true, false, l, d, n, 1, inner, l, points, d, 0, outer, d);
-        for (int64_t i = 0; i < l * d; i++)
-            sum[i] += (double)outer[i];
+            dlz_center()->to_float(input->data + (first + i) * d, input->mean, points + i * d, d);
+        dlz_gemm project = {.m = l,
+                            .n = n,
+                            .k = d,
+                            .a = pass->rows,
+                            .lda = d,
+                            .b = points,
+                            .ldb = d,
+                            .c = inner,
+                            .ldc = n,
+                            .transpose_b = true};
+        dlz_gemm_kernels()->gemm(&project, gemm_scratch);
+        dlz_gemm back = {.m = l,
+                         .n = d,
+                         .k = n,
+                         .a = inner,
+                         .lda = n,
+                         .b = points,
+                         .ldb = d,
+                         .c = outer,
+                         .ldc = d};
+        dlz_gemm_kernels()->gemm(&back, gemm_scratch);
+        dlz_center()->add(outer, sum, l * d);
     }
 }
 
@@ -56,8 +75,7 @@ static void add_group_double(void *context, int64_t group, int worker) {
          tile < (group + 1) * pass->tiles / pass->groups; tile++) {
         int64_t first = tile * TILE, n = dlz_min_i64(TILE, input->samples - first);
         for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < d; j++)
-                points[i * d + j] = (double)input->data[(first + i) * d + j] - input->mean[j];
+            dlz_center()->to_double(input->data + (first + i) * d, input->mean, points + i * d, d);
         dlz_dgemm(false, true, n, l, d, 1, points, d, pass->rows, d, 0, inner, l);
         dlz_dgemm(true, false, l, d, n, 1, inner, l, points, d, 1, sum, d);
     }
@@ -101,8 +119,9 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
         .input = input, .count = count, .tiles = dlz_ceil_div(input->samples, TILE)};
     pass.groups = dlz_min_i64(GROUPS, pass.tiles);
     size_t cells = (size_t)count * (size_t)d;
-    pass.scratch_bytes = precise ? (size_t)(TILE * (d + count)) * sizeof(double)
-                                 : ((size_t)(TILE * (d + count)) + cells) * sizeof(float);
+    pass.scratch_bytes =
+        precise ? (size_t)(TILE * (d + count)) * sizeof(double)
+                : ((size_t)(TILE * (d + count)) + cells) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
     pass.scratch_bytes = (pass.scratch_bytes + 127) / 128 * 128;
     pass.scratch = dlz_alloc_array((size_t)workers, pass.scratch_bytes);
     pass.sums = dlz_alloc_array((size_t)pass.groups, cells * sizeof(double));
@@ -124,6 +143,9 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     return status;
 }
 
+/* To tell when the variances are exact takes some beyond them. */
+#define LEAST_EXTRA 5
+
 /* With all products' rows together near the number of features, iteration has nothing to gain. */
 static bool too_small(const dlz_krylov *krylov, int64_t most) {
     return most <= 2 * (krylov->wanted + krylov->extra) || most <= 4 * krylov->block;
@@ -142,6 +164,8 @@ dlviz_status dlz_pca_solve_randomized(const dlz_pca_input *input, dlz_pca_model 
                          .limit = 200,
                          .tolerance = 1e-9,
                          .seed = pca->seed};
+    if (krylov.iterations == 0)
+        krylov.extra = dlz_max_i64(krylov.extra, LEAST_EXTRA);
     krylov.block = krylov.wanted + krylov.extra;
     if (pca->fraction > 0 || too_small(&krylov, most))
         return dlz_pca_solve_covariance(input, model);

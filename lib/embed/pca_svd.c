@@ -1,6 +1,7 @@
 #include "embed/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "kernels/center.h"
 #include "linalg/linalg.h"
 
 #include <string.h>
@@ -22,8 +23,7 @@ static void factor_tile(void *context, int64_t tile, int worker) {
     int64_t rows = dlz_min_i64(pass->rows, input->samples - first);
     double *scratch = pass->scratch + worker * pass->rows * d;
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < d; j++)
-            scratch[i * d + j] = (double)input->data[(first + i) * d + j] - input->mean[j];
+        dlz_center()->to_double(input->data + (first + i) * d, input->mean, scratch + i * d, d);
     if (rows < d)
         memset(scratch + rows * d, 0, (size_t)((d - rows) * d) * sizeof *scratch);
     pass->status[tile] = dlz_qr_r(dlz_max_i64(rows, d), d, scratch, pass->triangles + tile * d * d);
@@ -125,8 +125,7 @@ static dlviz_status wide(const dlz_pca_input *input, double *values, double *vec
         status = dlz_fail_memory("QR factors", (size_t)(n * d) * sizeof *basis);
     if (status == DLVIZ_OK) {
         for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < d; j++)
-                basis[i * d + j] = (double)input->data[i * d + j] - input->mean[j];
+            dlz_center()->to_double(input->data + i * d, input->mean, basis + i * d, d);
         status = dlz_orthonormalize_rows(n, d, basis, triangle);
     }
     if (status == DLVIZ_OK)

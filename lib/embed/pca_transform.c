@@ -1,7 +1,8 @@
 #include "embed/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "linalg/linalg.h"
+#include "kernels/center.h"
+#include "kernels/gemm.h"
 #include "tensor/tensor.h"
 
 #include <float.h>
@@ -17,7 +18,9 @@ double dlz_pca_inverse_deviation(const dlz_pca_model *model, int64_t i) {
 typedef struct transform_pass {
     const dlz_pca_model *model;
     const float *from, *weights; /* weights: components, k x d, scaled for whitening */
-    float *to, *chunks;          /* chunks: one ROWS x d a worker */
+    float *to;
+    char *scratch; /* one `stride` a worker: for a product, and ROWS x d */
+    size_t stride;
     int64_t rows;
 } transform_pass;
 
@@ -25,25 +28,40 @@ static void project_tile(void *context, int64_t tile, int worker) {
     const transform_pass *pass = context;
     int64_t d = pass->model->features, k = pass->model->count, first = tile * ROWS;
     int64_t rows = dlz_min_i64(ROWS, pass->rows - first);
-    float *chunk = pass->chunks + worker * ROWS * d;
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = pass->from + (first + i) * d;
-        for (int64_t j = 0; j < d; j++)
-            chunk[i * d + j] = (float)((double)row[j] - pass->model->mean[j]);
-    }
-    dlz_sgemm(false, true, rows, k, d, 1, chunk, d, pass->weights, d, 0, pass->to + first * k, k);
+    char *scratch = pass->scratch + (size_t)worker * pass->stride;
+    float *centred = (float *)(scratch + DLZ_GEMM_SCRATCH_BYTES);
+    for (int64_t i = 0; i < rows; i++)
+        dlz_center()->to_float(pass->from + (first + i) * d, pass->model->mean, centred + i * d, d);
+    dlz_gemm product = {.m = rows,
+                        .n = k,
+                        .k = d,
+                        .a = centred,
+                        .lda = d,
+                        .b = pass->weights,
+                        .ldb = d,
+                        .c = pass->to + first * k,
+                        .ldc = k,
+                        .transpose_b = true};
+    dlz_gemm_kernels()->gemm(&product, scratch);
 }
 
 static void reconstruct_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
     const transform_pass *pass = context;
     int64_t d = pass->model->features, k = pass->model->count, first = tile * ROWS;
     int64_t rows = dlz_min_i64(ROWS, pass->rows - first);
     float *to = pass->to + first * d;
-    dlz_sgemm(false, false, rows, d, k, 1, pass->from + first * k, k, pass->weights, d, 0, to, d);
+    dlz_gemm product = {.m = rows,
+                        .n = d,
+                        .k = k,
+                        .a = pass->from + first * k,
+                        .lda = k,
+                        .b = pass->weights,
+                        .ldb = d,
+                        .c = to,
+                        .ldc = d};
+    dlz_gemm_kernels()->gemm(&product, pass->scratch + (size_t)worker * pass->stride);
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < d; j++)
-            to[i * d + j] = (float)((double)to[i * d + j] + pass->model->mean[j]);
+        dlz_center()->restore(to + i * d, pass->model->mean, d);
 }
 
 static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, int64_t columns,
@@ -53,11 +71,11 @@ static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, int64_t
     int workers = dlz_threads();
     transform_pass pass = {.model = model, .from = input->data, .rows = rows};
     float *weights = dlz_alloc_array((size_t)k * (size_t)d, sizeof *weights);
-    pass.chunks =
-        dlz_alloc_array((size_t)(workers * ROWS) * (size_t)scratch_columns, sizeof(float));
+    pass.stride = (size_t)(ROWS * scratch_columns) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
+    pass.scratch = dlz_alloc_array((size_t)workers, pass.stride);
     dlviz_tensor *result = NULL;
     dlviz_status status = DLVIZ_OK;
-    if (!weights || !pass.chunks)
+    if (!weights || !pass.scratch)
         status = dlz_fail_memory("a projection", (size_t)k * (size_t)d * sizeof *weights);
     else
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){rows, columns});
@@ -73,12 +91,10 @@ static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, int64_t
         }
         pass.weights = weights;
         pass.to = result->data;
-        dlz_blas_serial_begin();
         dlz_parallel_for(dlz_ceil_div(rows, ROWS), workers, function, &pass);
-        dlz_blas_serial_end();
     }
     dlz_free(weights);
-    dlz_free(pass.chunks);
+    dlz_free(pass.scratch);
     *output = result;
     return status;
 }

@@ -1,6 +1,6 @@
 #include "embed/quality.h"
 #include "base/base.h"
-#include "base/parallel.h"
+#include "kernels/center.h"
 #include "linalg/linalg.h"
 
 #include <math.h>
@@ -54,8 +54,7 @@ static void center(const dlz_distances *distances, int64_t first, int64_t rows, 
     int64_t d = distances->d;
     const float *from = distances->points + first * d;
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < d; j++)
-            to[i * d + j] = (double)from[i * d + j] - distances->mean[j];
+        dlz_center()->to_double(from + i * d, distances->mean, to + i * d, d);
 }
 
 /* Centred, the points' norms are of the size of their distances: less is lost when they cancel. */

@@ -1,0 +1,346 @@
+#include "base/base.h"
+#include "base/parallel.h"
+#include "linalg/krylov.h"
+#include "linalg/linalg.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <string.h>
+
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+extern int openblas_get_num_threads(void) __attribute__((weak));
+
+static double *random_matrix(int64_t rows, int64_t columns, uint64_t seed) {
+    double *a = dlz_alloc_array((size_t)(rows * columns), sizeof *a);
+    float *values = dlz_alloc_array((size_t)(rows * columns), sizeof *values);
+    fill_uniform(values, rows * columns, seed);
+    for (int64_t i = 0; i < rows * columns; i++)
+        a[i] = (double)values[i];
+    dlz_free(values);
+    return a;
+}
+
+/* The largest |rows rowsᵀ - 1|. */
+static double orthonormality_error(const double *rows, int64_t count, int64_t n) {
+    double worst = 0;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t j = 0; j <= i; j++) {
+            double dot = 0;
+            for (int64_t c = 0; c < n; c++)
+                dot += rows[i * n + c] * rows[j * n + c];
+            worst = fmax(worst, fabs(dot - (i == j)));
+        }
+    return worst;
+}
+
+/* 2 on the diagonal, -1 beside it: eigenvalue k is 2 - 2 cos(kπ / (n + 1)). */
+static double *second_difference(int64_t n) {
+    double *a = dlz_alloc_array_zero((size_t)(n * n), sizeof *a);
+    for (int64_t i = 0; i < n; i++) {
+        a[i * n + i] = 2;
+        if (i > 0)
+            a[i * n + i - 1] = -1;
+    }
+    return a;
+}
+
+START_TEST(eigenvalues_are_those_known) {
+    int64_t sizes[] = {1, 2, 3, 37, 100};
+    for (size_t s = 0; s < 5; s++) {
+        int64_t n = sizes[s], counts[] = {1, (n + 1) / 2, n};
+        for (int c = 0; c < 3; c++) {
+            double *a = second_difference(n), all[100], values[100], *vectors;
+            vectors = dlz_alloc_array((size_t)(counts[c] * n), sizeof *vectors);
+            dlz_eigen *eigen;
+            ck_ok(dlz_eigen_create(&eigen, n, a));
+            ck_ok(dlz_eigen_values(eigen, all));
+            ck_ok(dlz_eigen_vectors(eigen, counts[c], values, vectors));
+            dlz_eigen_destroy(eigen);
+            for (int64_t i = 0; i < n; i++)
+                ck_assert_double_eq_tol(
+                    all[i], 2 - 2 * cos((double)(n - i) * M_PI / (double)(n + 1)), 1e-13);
+            ck_assert_double_lt(orthonormality_error(vectors, counts[c], n), 1e-12);
+            for (int64_t i = 0; i < counts[c]; i++) {
+                ck_assert_double_eq_tol(values[i], all[i], 1e-13);
+                const double *v = vectors + i * n;
+                for (int64_t j = 0; j < n; j++) {
+                    double product = 2 * v[j] - (j > 0 ? v[j - 1] : 0) - (j < n - 1 ? v[j + 1] : 0);
+                    ck_assert_double_eq_tol(product, values[i] * v[j], 1e-12);
+                }
+            }
+            dlz_free(a);
+            dlz_free(vectors);
+        }
+    }
+}
+END_TEST
+
+START_TEST(equal_eigenvalues_have_orthonormal_vectors) {
+    enum { n = 60 };
+    for (int scale = 0; scale <= 1; scale++) {
+        double *a = dlz_alloc_array_zero(n * n, sizeof *a), values[n], vectors[20 * n];
+        for (int i = 0; i < n; i++)
+            a[i * n + i] = scale;
+        dlz_eigen *eigen;
+        ck_ok(dlz_eigen_create(&eigen, n, a));
+        ck_ok(dlz_eigen_vectors(eigen, 20, values, vectors));
+        dlz_eigen_destroy(eigen);
+        ck_assert_double_eq(values[0], scale);
+        ck_assert_double_eq(values[19], scale);
+        ck_assert_double_lt(orthonormality_error(vectors, 20, n), 1e-13);
+        dlz_free(a);
+    }
+}
+END_TEST
+
+START_TEST(only_the_lower_triangle_is_read) {
+    enum { n = 9 };
+    double *a = second_difference(n), *b = second_difference(n), x[n], y[n];
+    for (int i = 0; i < n; i++)
+        for (int j = i + 1; j < n; j++)
+            b[i * n + j] = NAN;
+    dlz_eigen *eigen;
+    ck_ok(dlz_eigen_create(&eigen, n, a));
+    ck_ok(dlz_eigen_values(eigen, x));
+    dlz_eigen_destroy(eigen);
+    ck_ok(dlz_eigen_create(&eigen, n, b));
+    ck_ok(dlz_eigen_values(eigen, y));
+    dlz_eigen_destroy(eigen);
+    ck_assert_mem_eq(x, y, sizeof x);
+    dlz_free(a);
+    dlz_free(b);
+}
+END_TEST
+
+START_TEST(svd_gives_back_the_scatter) {
+    int64_t shapes[][2] = {{1, 1}, {40, 13}, {13, 40}, {20, 20}, {1, 9}, {9, 1}};
+    for (size_t s = 0; s < 6; s++) {
+        int64_t m = shapes[s][0], n = shapes[s][1], least = dlz_min_i64(m, n);
+        double *a = random_matrix(m, n, 3), *copy = random_matrix(m, n, 3);
+        double values[40], *vectors = dlz_alloc_array((size_t)(least * n), sizeof *vectors);
+        ck_ok(dlz_svd_right(m, n, a, values, vectors));
+        ck_assert_double_lt(orthonormality_error(vectors, least, n), 1e-13);
+        for (int64_t i = 1; i < least; i++)
+            ck_assert_double_ge(values[i - 1], values[i]);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < n; j++) {
+                double expected = 0, got = 0;
+                for (int64_t r = 0; r < m; r++)
+                    expected += copy[r * n + i] * copy[r * n + j];
+                for (int64_t r = 0; r < least; r++)
+                    got += values[r] * values[r] * vectors[r * n + i] * vectors[r * n + j];
+                ck_assert_double_eq_tol(got, expected, 1e-12);
+            }
+        dlz_free(a);
+        dlz_free(copy);
+        dlz_free(vectors);
+    }
+}
+END_TEST
+
+START_TEST(qr_keeps_the_scatter_and_is_triangular) {
+    enum { m = 50, n = 17 };
+    double *a = random_matrix(m, n, 4), *copy = random_matrix(m, n, 4), r[n * n];
+    ck_ok(dlz_qr_r(m, n, a, r));
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            double expected = 0, got = 0;
+            for (int k = 0; k < m; k++)
+                expected += copy[k * n + i] * copy[k * n + j];
+            for (int k = 0; k < n; k++)
+                got += r[k * n + i] * r[k * n + j];
+            ck_assert_double_eq_tol(got, expected, 1e-12);
+            if (j < i)
+                ck_assert_double_eq(r[i * n + j], 0);
+        }
+    dlz_free(a);
+    dlz_free(copy);
+}
+END_TEST
+
+START_TEST(rows_become_orthonormal_and_r_takes_them_back) {
+    enum { m = 11, n = 30 };
+    double *a = random_matrix(m, n, 5), *copy = random_matrix(m, n, 5), r[m * m];
+    memcpy(a + 4 * n, a + 2 * n, n * sizeof *a); /* row 4 depends on row 2, row 7 is zero */
+    memcpy(copy + 4 * n, copy + 2 * n, n * sizeof *a);
+    memset(a + 7 * n, 0, n * sizeof *a);
+    memset(copy + 7 * n, 0, n * sizeof *a);
+    ck_ok(dlz_orthonormalize_rows(m, n, a, r));
+    ck_assert_double_lt(orthonormality_error(a, m, n), 1e-14);
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            double got = 0;
+            for (int k = 0; k <= i; k++)
+                got += r[i * m + k] * a[k * n + j];
+            ck_assert_double_eq_tol(got, copy[i * n + j], 1e-14);
+        }
+    for (int i = 0; i < m; i++)
+        for (int j = i + 1; j < m; j++)
+            ck_assert_double_eq(r[i * m + j], 0);
+    dlz_free(a);
+    dlz_free(copy);
+}
+END_TEST
+
+START_TEST(products_are_the_sums_they_should_be) {
+    enum { m = 7, n = 9, k = 13 };
+    double *a = random_matrix(m, k, 6), *b = random_matrix(k, n, 7), c[m * n], s[m * m] = {0};
+    float fa[m * k], fb[k * n], fc[m * n];
+    for (int i = 0; i < m * k; i++)
+        fa[i] = (float)a[i];
+    for (int i = 0; i < k * n; i++)
+        fb[i] = (float)b[i];
+    dlz_dgemm(false, false, m, n, k, 2, a, k, b, n, 0, c, n);
+    dlz_sgemm(false, false, m, n, k, 2, fa, k, fb, n, 0, fc, n);
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            double sum = 0;
+            for (int l = 0; l < k; l++)
+                sum += a[i * k + l] * b[l * n + j];
+            ck_assert_double_eq_tol(c[i * n + j], 2 * sum, 1e-14);
+            ck_assert_double_eq_tol((double)fc[i * n + j], 2 * sum, 1e-5);
+        }
+    dlz_dsyrk(false, m, k, a, k, s, m);
+    dlz_dsyrk(false, m, k, a, k, s, m);
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < m; j++) {
+            double sum = 0;
+            for (int l = 0; l < k; l++)
+                sum += a[i * k + l] * a[j * k + l];
+            ck_assert_double_eq_tol(s[i * m + j], j <= i ? 2 * sum : 0, 1e-13);
+        }
+    dlz_free(a);
+    dlz_free(b);
+}
+END_TEST
+
+START_TEST(blas_gets_its_threads_back) {
+    if (!openblas_get_num_threads || !openblas_set_num_threads)
+        return;
+    int before = openblas_get_num_threads();
+    openblas_set_num_threads(2);
+    int two = openblas_get_num_threads(); /* 1 with a serial OpenBLAS */
+    dlz_blas_serial_begin();
+    dlz_blas_serial_begin();
+    ck_assert_int_eq(openblas_get_num_threads(), 1);
+    dlz_blas_serial_end();
+    ck_assert_int_eq(openblas_get_num_threads(), 1);
+    dlz_blas_serial_end();
+    ck_assert_int_eq(openblas_get_num_threads(), two);
+    openblas_set_num_threads(before);
+}
+END_TEST
+
+/* A diagonal matrix; float32 products are told by their rounding. */
+typedef struct diagonal {
+    int64_t size;
+    const double *values;
+    int coarse, precise;
+} diagonal;
+
+static dlviz_status multiply(void *context, const double *rows, int64_t count, bool precise,
+                             double *product) {
+    diagonal *d = context;
+    *(precise ? &d->precise : &d->coarse) += 1;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t j = 0; j < d->size; j++) {
+            double value = d->values[j] * rows[i * d->size + j];
+            product[i * d->size + j] = precise ? value : (double)(float)value;
+        }
+    return DLVIZ_OK;
+}
+
+static bool largest(diagonal *d, int64_t wanted, int64_t block, int limit, double *values,
+                    double *vectors) {
+    dlz_krylov krylov = {.apply = multiply,
+                         .context = d,
+                         .size = d->size,
+                         .wanted = wanted,
+                         .extra = 5,
+                         .block = block,
+                         .limit = limit,
+                         .tolerance = 1e-9,
+                         .seed = 1};
+    bool converged = false;
+    ck_ok(dlz_krylov_largest(&krylov, values, vectors, &converged));
+    return converged;
+}
+
+START_TEST(iteration_finds_the_largest_eigenvalues) {
+    enum { n = 500, k = 12 };
+    double diagonal_values[n], values[k], vectors[k * n];
+    for (int shape = 0; shape < 5; shape++) {
+        for (int i = 0; i < n; i++) {
+            double x = (double)(i + 1);
+            diagonal_values[(i * 7) % n] = shape == 0   ? 1 / x
+                                           : shape == 1 ? pow(0.6, i)
+                                           : shape == 2 ? 1 + (n - x) / n
+                                           : shape == 3 ? (i < 30 ? 3 : 1)       /* 30 equal ones */
+                                                        : (i < 6 ? 6.0 - i : 0); /* rank 6 */
+        }
+        diagonal d = {.size = n, .values = diagonal_values};
+        ck_assert(largest(&d, k, 17, 300, values, vectors));
+        ck_assert_double_lt(orthonormality_error(vectors, k, n), 1e-12);
+        double sorted[n];
+        memcpy(sorted, diagonal_values, sizeof sorted);
+        for (int i = 0; i < k; i++)
+            for (int j = i + 1; j < n; j++)
+                if (sorted[j] > sorted[i]) {
+                    double value = sorted[i];
+                    sorted[i] = sorted[j];
+                    sorted[j] = value;
+                }
+        for (int i = 0; i < k; i++)
+            ck_assert_msg(fabs(values[i] - sorted[i]) <= 2e-9 * sorted[i] + 1e-14 * sorted[0],
+                          "shape %d: eigenvalue %d is %.12g, not %.12g", shape, i, values[i],
+                          sorted[i]);
+        ck_assert_int_gt(d.precise, 0);
+        ck_assert_int_gt(d.coarse, 0);
+    }
+}
+END_TEST
+
+START_TEST(iteration_says_when_it_gives_up) {
+    enum { n = 500 };
+    double diagonal_values[n], values[12], vectors[12 * n];
+    for (int i = 0; i < n; i++)
+        diagonal_values[i] = 1 + 1e-3 * i / n;
+    diagonal d = {.size = n, .values = diagonal_values};
+    ck_assert(!largest(&d, 12, 17, 3, values, vectors));
+    ck_assert_int_le(d.coarse + d.precise, 4);
+    ck_assert_double_lt(orthonormality_error(vectors, 12, n), 1e-12);
+    ck_assert_double_le(values[0], 1.001);
+    ck_assert_double_ge(values[11], 1);
+}
+END_TEST
+
+START_TEST(iteration_gives_the_same_bits_for_any_number_of_threads) {
+    enum { n = 700, k = 5 };
+    double diagonal_values[n], values[2][k], vectors[2][k * n];
+    for (int i = 0; i < n; i++)
+        diagonal_values[i] = 1.0 / (i + 1);
+    for (int t = 0; t < 2; t++) {
+        ck_ok(dlviz_set_num_threads(t ? 3 : 1));
+        diagonal d = {.size = n, .values = diagonal_values};
+        ck_assert(largest(&d, k, 10, 300, values[t], vectors[t]));
+    }
+    ck_assert_mem_eq(values[0], values[1], sizeof values[0]);
+    ck_assert_mem_eq(vectors[0], vectors[1], sizeof vectors[0]);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {eigenvalues_are_those_known,
+                                  equal_eigenvalues_have_orthonormal_vectors,
+                                  only_the_lower_triangle_is_read,
+                                  svd_gives_back_the_scatter,
+                                  qr_keeps_the_scatter_and_is_triangular,
+                                  rows_become_orthonormal_and_r_takes_them_back,
+                                  products_are_the_sums_they_should_be,
+                                  blas_gets_its_threads_back,
+                                  iteration_finds_the_largest_eigenvalues,
+                                  iteration_says_when_it_gives_up,
+                                  iteration_gives_the_same_bits_for_any_number_of_threads,
+                                  NULL};
+    return run_tests("linalg", tests);
+}
