@@ -92,8 +92,9 @@ DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method
 /** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one point
  * when its width is less than `angle` times its distance. */
 DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
-/** Width of the grid's cells in map units, 0.1 to 1; the default of 0.5 keeps the gradient's error
- * at about 1e-3 in the mean square; the time grows with 1 / width^2. */
+/** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest, chosen
+ *  anew as the map grows. Small maps get at least 40 cells across whatever is set. The width does not
+ *  matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are summed. */
 DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 /** Ends the fit early after the early exaggeration: when the gradient's norm falls below
  *  `gradient_norm` (0: never, the default; it is looked at every 50 iterations), or when the

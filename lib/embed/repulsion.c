@@ -1,10 +1,15 @@
 #include "embed/repulsion.h"
 #include "base/base.h"
+#include "embed/repulsion_grid.h"
+
+/* Fewer points repel each other directly faster than by way of a grid or tree. */
+#define EXACT_POINTS 1000
 
 struct dlz_repulsion {
     dlz_repulsion_settings settings;
     dlviz_tsne_method used;
     dlz_exact_repulsion exact;
+    dlz_grid_repulsion grid;
 };
 
 dlviz_status dlz_repulsion_create(dlz_repulsion **out, const dlz_repulsion_settings *settings) {
@@ -12,7 +17,11 @@ dlviz_status dlz_repulsion_create(dlz_repulsion **out, const dlz_repulsion_setti
     if (!*out)
         return dlz_fail_memory("the repulsion", sizeof **out);
     (*out)->settings = *settings;
-    (*out)->used = settings->method == DLVIZ_TSNE_AUTO ? DLVIZ_TSNE_EXACT : settings->method;
+    (*out)->used = settings->method;
+    if (settings->method == DLVIZ_TSNE_AUTO)
+        (*out)->used = settings->n <= EXACT_POINTS ? DLVIZ_TSNE_EXACT
+                       : settings->dimensions < 3  ? DLVIZ_TSNE_GRID
+                                                   : DLVIZ_TSNE_BARNES_HUT;
     return DLVIZ_OK;
 }
 
@@ -20,6 +29,7 @@ void dlz_repulsion_destroy(dlz_repulsion *repulsion) {
     if (!repulsion)
         return;
     dlz_exact_free(&repulsion->exact);
+    dlz_grid_free(&repulsion->grid);
     dlz_free(repulsion);
 }
 
@@ -29,5 +39,7 @@ dlviz_tsne_method dlz_repulsion_method(const dlz_repulsion *repulsion) {
 
 dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, float *forces,
                                    double *z) {
+    if (repulsion->used == DLVIZ_TSNE_GRID)
+        return dlz_grid_compute(&repulsion->grid, &repulsion->settings, map, forces, z);
     return dlz_exact_compute(&repulsion->exact, &repulsion->settings, map, forces, z);
 }

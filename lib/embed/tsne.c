@@ -29,7 +29,6 @@ dlviz_status dlviz_tsne_create(dlviz_tsne **out) {
         .late_momentum = 0.8,
         .a = 1,
         .angle = 0.5,
-        .cell = 0.5,
         .transform_perplexity = 5,
         .transform_iterations = 250,
         .transform_learning_rate = 0.1,
@@ -196,7 +195,8 @@ dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle) {
 }
 
 dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width) {
-    REQUIRE_THAT(width >= 0.1 && width <= 1, "%s: width %g; 0.1 to 1 is accepted", __func__, width);
+    REQUIRE_THAT(width == 0 || (width >= 0.05 && width <= 10),
+                 "%s: width %g; 0.05 to 10, or 0 for automatic, is accepted", __func__, width);
     tsne->settings.cell = width;
     return DLVIZ_OK;
 }

@@ -1,0 +1,29 @@
+/* embed/repulsion_grid.h - the repulsion by convolution on a grid: maps of one or two dimensions.
+ */
+#ifndef DLZ_REPULSION_GRID_H
+#define DLZ_REPULSION_GRID_H
+
+#include "embed/convolution.h"
+#include "embed/repulsion.h"
+#include "kernels/particles.h"
+
+/* Keeps its memory between calls; a zeroed struct is ready. */
+typedef struct dlz_grid_repulsion {
+    dlz_convolution convolution;
+    bool prepared, small, has_near;
+    double cell, pair_density;
+    int since; /* computations since the cost was looked at */
+    dlz_near near;
+    int64_t capacity, tiles, all_rows, rows, columns;
+    float *values; /* all_rows x stride */
+    float *points; /* 7 arrays of n + 16 */
+    int32_t *keys; /* 2 arrays of n */
+    int32_t *counts;
+    double *sums;
+} dlz_grid_repulsion;
+
+dlviz_status dlz_grid_compute(dlz_grid_repulsion *grid, const dlz_repulsion_settings *settings,
+                              const float *map, float *forces, double *z);
+void dlz_grid_free(dlz_grid_repulsion *grid);
+
+#endif
