@@ -41,11 +41,7 @@ DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed
  *  Owned by the network; "" before it is built. */
 DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 
-<<<<<<< HEAD
 /** The number of layers added so far. */
-=======
-/** How many layers were added. */
->>>>>>> 0ccc7fb3ec7b8946974a06d10ff604de859eea6f
 DLVIZ_API int dlviz_network_num_layers(const dlviz_network *network);
 /** The name of layer 0 … num_layers − 1; NULL beyond. Owned by the network. */
 DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int index);

@@ -36,11 +36,7 @@ DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learni
 DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                    double eps);
 
-<<<<<<< HEAD
 /** Destroys the optimizer and its moments; networks are left alone. NULL is allowed. */
-=======
-/** Destroys the handle and its moments. NULL is allowed. */
->>>>>>> 0ccc7fb3ec7b8946974a06d10ff604de859eea6f
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
 /** Weight decay: finite, 0 or more. */
