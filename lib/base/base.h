@@ -5,6 +5,8 @@
 #include <dlviz/runtime.h>
 #include <dlviz/status.h>
 
+#include <stdarg.h>
+
 #define DLZ_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define DLZ_ALIGNMENT 64
 
@@ -43,6 +45,10 @@ static inline bool dlz_add_overflows(size_t a, size_t b, size_t *result) {
 bool dlz_product_overflows(int ndim, const int64_t *dims, int64_t *product);
 
 void dlz_log(dlviz_log_level level, const char *format, ...) DLZ_PRINTF(2, 3);
+
+/* vsnprintf as in the C locale, whatever the program's: numbers have a '.'. */
+int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
+    DLZ_PRINTF(3, 0);
 
 /* A double as text with a '.' whatever the locale; `digits` significant digits (17 is exact). NaN
  * and infinities come out as "nan", "inf", "-inf". Returns buffer. */

@@ -158,7 +158,7 @@ dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) {
     char small[512], *text = small;
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(small, sizeof small, format, arguments);
+    int length = dlz_vsnprintf(small, sizeof small, format, arguments);
     va_end(arguments);
     if (length < 0)
         return keep_failure(file, "cannot format text for", errno ? errno : EINVAL);
@@ -169,7 +169,7 @@ dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) {
             return dlz_fail_memory("a line of text", (size_t)length + 1);
         }
         va_start(arguments, format);
-        vsnprintf(text, (size_t)length + 1, format, arguments);
+        dlz_vsnprintf(text, (size_t)length + 1, format, arguments);
         va_end(arguments);
     }
     dlviz_status status = dlz_file_write(file, text, (size_t)length);

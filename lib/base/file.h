@@ -14,7 +14,7 @@ typedef struct dlz_file dlz_file;
  * anything else (folder, device, FIFO) is refused. */
 dlviz_status dlz_file_create(dlz_file **out, const char *path);
 dlviz_status dlz_file_write(dlz_file *file, const void *bytes, size_t size);
-/* Real numbers go through dlz_number and %s: printf's own depend on the locale. */
+/* Real numbers have a point in any locale. */
 dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) DLZ_PRINTF(2, 3);
 /* Writes what is left, flushes it to the disk, renames. Ends `file` whatever the outcome; after a
  * failure the temporary file is gone and the target is as it was. */

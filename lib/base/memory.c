@@ -110,7 +110,7 @@ char *dlz_strdup(const char *text) {
 char *dlz_format(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = dlz_vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     if (length < 0)
         return NULL;
@@ -118,7 +118,7 @@ char *dlz_format(const char *format, ...) {
     if (!text)
         return NULL;
     va_start(arguments, format);
-    vsnprintf(text, (size_t)length + 1, format, arguments);
+    dlz_vsnprintf(text, (size_t)length + 1, format, arguments);
     va_end(arguments);
     return text;
 }

@@ -59,7 +59,7 @@ dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
     char text[MESSAGE_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
-    int needed = vsnprintf(text, sizeof text, format, arguments);
+    int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     store(text, needed);
     return status;
@@ -69,7 +69,7 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
     char text[MESSAGE_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
-    int needed = vsnprintf(text, sizeof text, format, arguments);
+    int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (needed >= 0 && needed < MESSAGE_SIZE) {
         size_t room = sizeof text - (size_t)needed;

@@ -28,23 +28,36 @@ void dlz_log(dlviz_log_level level, const char *format, ...) {
     char line[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    dlz_vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     function(level, line, user);
+}
+
+static locale_t c_locale;
+
+static void make_c_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
+
+int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_c_locale);
+    locale_t before = c_locale ? uselocale(c_locale) : (locale_t)0;
+    int length = vsnprintf(buffer, size, format, arguments);
+    if (before)
+        uselocale(before);
+    return length;
+}
+
+static int format_number(char *buffer, size_t size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = dlz_vsnprintf(buffer, size, format, arguments);
+    va_end(arguments);
+    return length;
 }
 
 const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits) {
     if (isnan(value))
         return strcpy(buffer, "nan");
-    if (isinf(value))
-        return strcpy(buffer, value < 0 ? "-inf" : "inf");
-    snprintf(buffer, DLZ_NUMBER_SIZE, "%.*g", digits, value);
-    const char *point = localeconv()->decimal_point;
-    char *at = point && strcmp(point, ".") != 0 ? strstr(buffer, point) : NULL;
-    if (at) {
-        size_t length = strlen(point);
-        *at = '.';
-        memmove(at + 1, at + length, strlen(at + length) + 1);
-    }
+    format_number(buffer, DLZ_NUMBER_SIZE, "%.*g", digits, value);
     return buffer;
 }
