@@ -12,7 +12,7 @@
  * and fast convolutions may make. */
 #define TOLERANCE 1e-5
 #define DIRECTIONS 3
-#define STEP 1e-6
+#define STEP 1e-8
 
 static double norm(const float *values, int64_t count) {
     double squares = 0;
@@ -48,7 +48,7 @@ static int check_parameter(const dlviz_network *network, reference *ref, const c
     double *parameter = reference_state(ref, name, &count);
     ck_assert_int_eq(dlviz_tensor_size(tensor), count);
     float *direction = malloc((size_t)count * sizeof *direction);
-    double allowed = TOLERANCE * fmax(norm(gradient, count), 1e-2 * whole_norm) + 1e-8;
+    double allowed = TOLERANCE * fmax(norm(gradient, count), 1e-2 * whole_norm) + 5e-8;
     int far = 0;
     for (int d = 0; d < DIRECTIONS; d++) {
         double found = 0;

@@ -248,7 +248,7 @@ def make_layers(_):
         dims = tuple(int(d) for d in dims.strip().split("x"))
         _, out = build(dims, text)
         inputs = [values_for(batch * int(np.prod(dims)), 100 + t, kind).reshape((batch,) + dims)
-                  for t in range(steps)]
+                  + np.float32(100 if kind == "far" else 0) for t in range(steps)]
         labels = [labels_for(batch, out[0], 200 + t) for t in range(steps)]
         compare(writer, name, dims, text, inputs, labels, kind)
     writer.write("layers.safetensors")
