@@ -15,6 +15,8 @@
 dlviz_status dlz_fail(dlviz_status status, const char *format, ...) DLZ_PRINTF(2, 3);
 /* As dlz_fail, with the present message appended after ": ": adds context on the way out. */
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_PRINTF(2, 3);
+/* The status of this thread's most recent failure, for calls that are told of it by a NULL only. */
+dlviz_status dlz_last_status(void);
 /* Fails with DLVIZ_ERROR_OUT_OF_MEMORY, naming what the memory was for. */
 dlviz_status dlz_fail_memory(const char *what, size_t bytes);
 /* Fails with DLVIZ_ERROR_IO: "<action> '<path>': <strerror(error)>". */

@@ -8,9 +8,14 @@
 #define MESSAGE_SIZE 1024
 
 static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local dlviz_status last_status;
 
 const char *dlviz_last_error(void) {
     return message;
+}
+
+dlviz_status dlz_last_status(void) {
+    return last_status;
 }
 
 const char *dlviz_status_name(dlviz_status status) {
@@ -49,10 +54,12 @@ static void mark_truncation(char *text, size_t size) {
     memcpy(text + end, "...", 4);
 }
 
-static void store(const char *text, int needed) {
+static dlviz_status store(dlviz_status status, const char *text, int needed) {
+    last_status = status;
     memcpy(message, text, MESSAGE_SIZE);
     if (needed >= MESSAGE_SIZE)
         mark_truncation(message, MESSAGE_SIZE);
+    return status;
 }
 
 dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
@@ -61,8 +68,7 @@ dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
     va_start(arguments, format);
     int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    store(text, needed);
-    return status;
+    return store(status, text, needed);
 }
 
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
@@ -75,8 +81,7 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
         size_t room = sizeof text - (size_t)needed;
         needed += snprintf(text + needed, room, ": %s", message);
     }
-    store(text, needed);
-    return status;
+    return store(status, text, needed);
 }
 
 dlviz_status dlz_fail_memory(const char *what, size_t bytes) {

@@ -287,12 +287,14 @@ static void backward(const dlz_post *post, const float *z, const float *grad, co
                 dz[y * row + x * channels + c] = z[y * row + x * channels + c] * b[c] + d[c];
 }
 
+/* Squares about a pivot that is far from the mean would leave few digits for the variance. So they are
+ * taken about the first row, which lies among the others, and moved to the pivot in double. */
 static void sums(int64_t rows, int64_t channels, const float *z, const float *pivot, double *out) {
     for (int64_t c = 0; c < 2 * channels; c++)
         out[c] = 0;
     for (int64_t c = 0; c < channels; c += DLZ_LANES) {
         int64_t left = channels - c;
-        dlz_v first = {0}, second = {0}, centre = load(pivot + c, left);
+        dlz_v first = {0}, second = {0}, centre = load(z + c, left);
         for (int64_t row = 0; row < rows; row++) {
             dlz_v value = load(z + row * channels + c, left) - centre;
             first += value;
@@ -301,6 +303,11 @@ static void sums(int64_t rows, int64_t channels, const float *z, const float *pi
                 flush(out, channels, c, left, &first, &second);
         }
         flush(out, channels, c, left, &first, &second);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        double moved = (double)z[c] - (double)pivot[c], count = (double)rows;
+        out[channels + c] += 2 * moved * out[c] + count * moved * moved;
+        out[c] += count * moved;
     }
 }
 

@@ -17,13 +17,18 @@ typedef struct post_pass {
     int64_t images; /* a tile */
 } post_pass;
 
+/* With the scale as it was rounded, so that the rounding acts on z - mean and not on z. */
+static float rounded_shift(float bias, double mean, float scale) {
+    return (float)((double)bias - mean * (double)scale);
+}
+
 void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
                                    float *shift) {
     for (int64_t c = 0; c < channels; c++) {
         double factor =
             (double)state->weight.value[c] / sqrt((double)state->running_var[c] + state->eps);
         scale[c] = (float)factor;
-        shift[c] = (float)((double)state->bias.value[c] - (double)state->running_mean[c] * factor);
+        shift[c] = rounded_shift(state->bias.value[c], (double)state->running_mean[c], scale[c]);
     }
 }
 
@@ -120,9 +125,10 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
         double factor = (double)state->weight.value[c] / sqrt(variance + state->eps);
         post->mean[c] = (float)mean;
         post->scale[c] = (float)factor;
-        post->shift[c] = (float)((double)state->bias.value[c] - mean * factor);
-        /* For the backward pass: 1 / (variance + eps). */
+        post->shift[c] = rounded_shift(state->bias.value[c], mean, post->scale[c]);
+        /* For the backward pass: 1 / (variance + eps), and what rounding took from the mean. */
         post->d[c] = (float)(1 / (variance + state->eps));
+        post->b[c] = (float)(mean - (double)post->mean[c]);
         double unbiased = variance * count / (count - 1);
         state->running_mean[c] += (float)(state->momentum * shifted);
         state->running_var[c] = (float)((1 - state->momentum) * (double)state->running_var[c] +
@@ -218,12 +224,14 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
         double first = total(partial, tiles, 2 * channels, c);
         double second = total(partial, tiles, 2 * channels, channels + c);
         double precision = (double)post->d[c], factor = (double)post->scale[c];
+        double lost = (double)post->b[c], mean = (double)post->mean[c] + lost;
+        second -= first * lost; /* the sums were taken about the rounded mean */
         state->bias.gradient[c] = (float)first;
         state->weight.gradient[c] = (float)(second * sqrt(precision));
         double slope = -factor * precision * second / count;
         post->a[c] = (float)factor;
         post->b[c] = (float)slope;
-        post->d[c] = (float)(-factor * first / count - slope * (double)post->mean[c]);
+        post->d[c] = (float)(-factor * first / count - (double)post->b[c] * mean);
     }
 }
 

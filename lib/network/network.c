@@ -79,8 +79,10 @@ static dlviz_status add(dlviz_network *network, const char *name, dlviz_layer *l
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "dlviz_network_add: the network is built; no layer can be added");
     DLZ_TRY(check_name(network, name));
+    if (!layer && dlz_last_status() == DLVIZ_ERROR_OUT_OF_MEMORY) /* in its constructor */
+        return dlz_fail_within(DLVIZ_ERROR_OUT_OF_MEMORY, "layer '%s'", name);
     if (!layer)
-        return dlz_fail_within(DLVIZ_ERROR_INVALID_ARGUMENT, "layer '%s' is NULL", name);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "layer '%s' is NULL", name);
     if (layer->error != DLVIZ_OK)
         return dlz_fail(layer->error, "layer '%s': %s", name, layer->message);
     if (network->num_nodes == network->node_capacity) {

@@ -328,9 +328,13 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset
     return DLVIZ_OK;
 }
 
-/* The caller's labels as int64, checked against the number of outputs. */
-static dlviz_status read_labels(const dlviz_network *network, const char *who,
-                                const dlviz_tensor *labels, int64_t n, int64_t **out) {
+static int64_t label_at(const dlviz_tensor *labels, int64_t i) {
+    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
+                                        : ((const int64_t *)labels->data)[i];
+}
+
+static dlviz_status check_labels(const dlviz_network *network, const char *who,
+                                 const dlviz_tensor *labels, int64_t n) {
     if (!labels)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'labels' is NULL", who);
     if (labels->dtype == DLVIZ_FLOAT32 || labels->ndim != 1 || labels->dims[0] != n)
@@ -341,23 +345,11 @@ static dlviz_status read_labels(const dlviz_network *network, const char *who,
             who, labels->ndim, dlviz_dtype_name(labels->dtype), (long long)labels->size,
             (long long)n);
     int64_t outputs = network->nodes[network->num_nodes - 1].out.dims[0];
-    int64_t *values = dlz_alloc_array((size_t)n, sizeof *values);
-    if (!values)
-        return dlz_fail_memory("labels", (size_t)n * sizeof *values);
-    for (int64_t i = 0; i < n; i++) {
-        values[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                                 : ((const int64_t *)labels->data)[i];
-        if (values[i] < 0 || values[i] >= outputs) {
-            dlviz_status status =
-                dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                         "%s: label %lld is %lld; the network's outputs allow 0 to "
-                         "%lld",
-                         who, (long long)i, (long long)values[i], (long long)outputs - 1);
-            dlz_free(values);
-            return status;
-        }
-    }
-    *out = values;
+    for (int64_t i = 0; i < n; i++)
+        if (label_at(labels, i) < 0 || label_at(labels, i) >= outputs)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: label %lld is %lld; the network's outputs allow 0 to %lld", who,
+                            (long long)i, (long long)label_at(labels, i), (long long)outputs - 1);
     return DLVIZ_OK;
 }
 
@@ -367,16 +359,19 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(require_classifier(network, __func__));
     DLZ_TRY(check_inputs(network, __func__, inputs));
-    int64_t n = inputs->dims[0], correct = 0, *values = NULL;
-    DLZ_TRY(read_labels(network, __func__, labels, n, &values));
+    int64_t n = inputs->dims[0], correct = 0;
+    DLZ_TRY(check_labels(network, __func__, labels, n));
+    dlviz_tensor *converted = NULL; /* labels of int64 are used where they lie */
+    if (labels->dtype != DLVIZ_INT64)
+        DLZ_TRY(dlviz_tensor_convert(labels, DLVIZ_INT64, &converted));
     dlviz_status status = training_plan(network, n, seed, step);
     if (status == DLVIZ_OK) {
         double sum = 0;
         load_input(network->training, (input_pass){.samples = inputs->data});
-        train_step(network, values, &sum, &correct);
+        train_step(network, converted ? converted->data : labels->data, &sum, &correct);
         if (loss)
             *loss = sum / (double)n;
     }
-    dlz_free(values);
+    dlviz_tensor_destroy(converted);
     return status;
 }

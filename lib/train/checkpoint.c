@@ -131,6 +131,28 @@ static dlviz_status check_settings(const dlviz_trainer *trainer, const dlviz_saf
     return require_number(set, "seed", trainer->seed);
 }
 
+static bool starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* The checkpoint's network has the layers of this one, and no others. */
+static dlviz_status check_names(const dlviz_network *network, const dlviz_safetensors *set) {
+    for (int i = 0; i < network->num_states; i++) {
+        const dlz_state *state = &network->states[i];
+        if (state->spec.dtype == DLVIZ_FLOAT32 && !dlviz_safetensors_has(set, state->name))
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
+    }
+    for (int64_t i = 0; i < dlviz_safetensors_count(set); i++) {
+        const char *name = dlviz_safetensors_name(set, i);
+        bool known = starts_with(name, "optimizer.") || starts_with(name, "trainer.");
+        for (int j = 0; !known && j < network->num_states; j++)
+            known = strcmp(name, network->states[j].name) == 0;
+        if (!known)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network", name);
+    }
+    return DLVIZ_OK;
+}
+
 static dlviz_status get_words(const dlviz_safetensors *set, const char *name, int64_t columns,
                               dlviz_tensor **words) {
     DLZ_TRY(dlviz_safetensors_get(set, name, words));
@@ -174,6 +196,7 @@ static void apply(dlviz_trainer *trainer, const trainer_state *state, const dlvi
 static dlviz_status restore(dlviz_trainer *trainer, const dlviz_safetensors *set,
                             dlviz_tensor **words, dlviz_tensor **history) {
     DLZ_TRY(check_settings(trainer, set));
+    DLZ_TRY(check_names(trainer->network, set));
     DLZ_TRY(get_words(set, "trainer.state", STATE_WORDS, words));
     DLZ_TRY(get_words(set, "trainer.history", DLZ_NUM_METRICS, history));
     trainer_state state = {0};

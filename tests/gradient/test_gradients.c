@@ -1,0 +1,316 @@
+/* Gradients against central differences of a loss computed in double precision by other code
+ * (support/reference.c), in shapes chosen to be awkward and in shapes drawn at random. */
+#include "base/random.h"
+#include "support/reference.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Error of a directional derivative, relative to the norm of the tensor's gradient, that float32
+ * and fast convolutions may make. */
+#define TOLERANCE 1e-5
+#define DIRECTIONS 3
+#define STEP 1e-8
+
+static double norm(const float *values, int64_t count) {
+    double squares = 0;
+    for (int64_t i = 0; i < count; i++)
+        squares += (double)values[i] * values[i];
+    return sqrt(squares);
+}
+
+/* The derivative along `direction`, which has entries in [-1, 1). */
+static double central_difference(reference *ref, double *parameter, const float *direction,
+                                 int64_t count, const float *inputs, const int64_t *labels,
+                                 int64_t n) {
+    double *kept = malloc((size_t)count * sizeof *kept), loss[2];
+    memcpy(kept, parameter, (size_t)count * sizeof *kept);
+    for (int side = 0; side < 2; side++) {
+        double h = side == 0 ? STEP : -STEP;
+        for (int64_t i = 0; i < count; i++)
+            parameter[i] = kept[i] + h * direction[i];
+        loss[side] = reference_loss(ref, inputs, labels, n);
+    }
+    memcpy(parameter, kept, (size_t)count * sizeof *kept);
+    free(kept);
+    return (loss[0] - loss[1]) / (2 * STEP);
+}
+
+static int check_parameter(const dlviz_network *network, reference *ref, const char *name,
+                           double whole_norm, const float *inputs, const int64_t *labels,
+                           int64_t n) {
+    dlviz_tensor *tensor;
+    int64_t count;
+    ck_ok(dlviz_network_get_gradient(network, name, &tensor));
+    const float *gradient = dlviz_tensor_const_float(tensor);
+    double *parameter = reference_state(ref, name, &count);
+    ck_assert_int_eq(dlviz_tensor_size(tensor), count);
+    float *direction = malloc((size_t)count * sizeof *direction);
+    double allowed = TOLERANCE * fmax(norm(gradient, count), 1e-2 * whole_norm) + 5e-8;
+    int far = 0;
+    for (int d = 0; d < DIRECTIONS; d++) {
+        double found = 0;
+        fill_uniform(direction, count, 900 + (uint64_t)d);
+        for (int64_t i = 0; i < count; i++)
+            found += (double)gradient[i] * direction[i];
+        double expected = central_difference(ref, parameter, direction, count, inputs, labels, n);
+        if (!(fabs(found - expected) <= allowed)) {
+            printf("  %s: derivative %.9g, central difference %.9g; %.2e apart, %.2e allowed\n",
+                   name, found, expected, fabs(found - expected), allowed);
+            far++;
+        }
+    }
+    free(direction);
+    dlviz_tensor_destroy(tensor);
+    return far;
+}
+
+/* The output of every layer in evaluation. */
+static int check_outputs(dlviz_network *network, reference *ref, const net_spec *spec,
+                         dlviz_tensor *inputs, int64_t n) {
+    dlviz_dataset *dataset;
+    int far = 0;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, NULL));
+    for (int i = 0; i < spec->count; i++) {
+        const layer_spec *layer = &spec->layers[i];
+        int64_t width = product(layer->ndim, layer->dims), dims[3];
+        dlviz_tensor *features;
+        ck_assert_int_eq(dlviz_network_layer_shape(network, layer->name, dims), layer->ndim);
+        for (int d = 0; d < layer->ndim; d++)
+            ck_assert_int_eq(dims[d], layer->dims[d]);
+        ck_ok(dlviz_network_features(network, layer->name, dataset, &features));
+        ck_assert_int_eq(dlviz_tensor_size(features), n * width);
+        double *expected =
+            reference_outputs(ref, dlviz_tensor_const_float(inputs), n, false, layer->name);
+        double difference = 0, squares = 0;
+        for (int64_t j = 0; j < n * width; j++) {
+            double d = dlviz_tensor_const_float(features)[j] - expected[j];
+            difference += d * d;
+            squares += expected[j] * expected[j];
+        }
+        if (!(sqrt(difference) <= TOLERANCE * sqrt(squares))) {
+            printf("  output of %s: off by %.2e of %.2e\n", layer->name, sqrt(difference),
+                   sqrt(squares));
+            far++;
+        }
+        free(expected);
+        dlviz_tensor_destroy(features);
+    }
+    dlviz_dataset_destroy(dataset);
+    return far;
+}
+
+static int check_net(const net_spec *spec, int64_t n, uint64_t seed) {
+    dlviz_network *network = build_net(spec, 1);
+    int64_t classes = spec->layers[spec->count - 1].dims[0];
+    fill_states(network, seed, false);
+    reference *ref = reference_create(spec, network);
+    dlviz_tensor *inputs = input_tensor(spec, n, seed + 1, false);
+    dlviz_tensor *labels = label_tensor(n, classes, seed + 2);
+    const float *x = dlviz_tensor_const_float(inputs);
+    const int64_t *y = dlviz_tensor_const_data(labels);
+    int far = check_outputs(network, ref, spec, inputs, n);
+    double loss, expected = reference_loss(ref, x, y, n);
+    ck_ok(dlviz_network_backward(network, inputs, labels, 0, 0, &loss));
+    if (!(fabs(loss - expected) <= 3e-6 * fmax(expected, 1))) {
+        printf("  loss %.9g, in double %.9g\n", loss, expected);
+        far++;
+    }
+    size_t bytes;
+    float *all = all_gradients(network, &bytes);
+    double whole = norm(all, (int64_t)(bytes / sizeof *all));
+    free(all);
+    for (int i = 0; i < dlviz_network_num_states(network); i++) {
+        const char *name = dlviz_network_state_name(network, i);
+        if (is_trainable(name))
+            far += check_parameter(network, ref, name, whole, x, y, n);
+    }
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    reference_destroy(ref);
+    dlviz_network_destroy(network);
+    fflush(stdout);
+    return far;
+}
+
+START_TEST(awkward_shapes) {
+    static const struct {
+        int64_t n;
+        const char *dims, *net;
+    } cases[] = {
+        {1, "3x7x5", "c:conv,out=7,k=3,pad=same f:flatten o:linear,out=3"},
+        {5, "17x5x3", "c:conv,out=13,k=5x3,pad=2x1 b:bn r:relu f:flatten o:linear,out=3"},
+        {3, "1x13x11",
+         "c:conv,out=33,k=3,pad=same b:bn r:relu p:pool,k=2 f:flatten o:linear,out=5"},
+        {3, "31x6x9", "c:conv,out=32,k=3,pad=same f:flatten o:linear,out=3"},
+        {3, "32x9x6", "c:conv,out=31,k=3,pad=same f:flatten o:linear,out=3"},
+        {2, "32x5x7",
+         "a:conv,out=32,k=3,pad=same b:bn r:relu c:conv,out=64,k=3,pad=same d:bn s:relu p:pool,k=2 "
+         "f:flatten o:linear,out=3"},
+        {7, "1x3x3", "c:conv,out=1,k=3 b:bn f:flatten o:linear,out=2"},
+        {4, "2x1x17", "c:conv,out=5,k=1x5,pad=0x2 b:bn r:relu p:pool,k=1 f:flatten o:linear,out=3"},
+        {3, "4x12x5", "c:conv,out=6,k=4x2,stride=3x1,dil=2x3,pad=3x2 f:flatten o:linear,out=3"},
+        {3, "5x9x9",
+         "p:pool,k=3,stride=2,pad=1 c:conv,out=4,k=2 b:bn q:pool,k=2,stride=1 f:flatten "
+         "o:linear,out=3"},
+        {9, "19", "a:linear,out=23 b:bn r:relu c:linear,out=17 d:bn s:relu o:linear,out=11"},
+        {65, "3", "a:linear,out=2 b:bn,eps=0.1 r:relu o:linear,out=2"},
+        {5, "2x6x6", "a:bn c:conv,out=3,k=3 f:flatten l:linear,out=4 b:bn r:relu o:linear,out=3"},
+    };
+    int far = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        net_spec spec;
+        parse_net(&spec, cases[i].dims, cases[i].net);
+        int more = check_net(&spec, cases[i].n, 40 + i);
+        if (more)
+            printf("in %s | %s\n", cases[i].dims, cases[i].net);
+        far += more;
+    }
+    ck_assert_msg(far == 0, "%d figures are too far from those in double precision", far);
+}
+END_TEST
+
+static int between(dlz_random *random, int64_t low, int64_t high) {
+    return (int)(low + (int64_t)dlz_random_below(random, (uint64_t)(high - low + 1)));
+}
+
+/* Appends a layer's text unless its output would be empty. */
+static void append_layer(char *text, size_t size, const char *dims, const char *layer) {
+    char longer[1200];
+    net_spec spec;
+    snprintf(longer, sizeof longer, "%s %s", text, layer);
+    parse_net(&spec, dims, longer);
+    const layer_spec *last = &spec.layers[spec.count - 1];
+    for (int i = 0; i < last->ndim; i++)
+        if (last->dims[i] < 1)
+            return;
+    ck_assert_uint_lt(strlen(longer), size);
+    strcpy(text, longer);
+}
+
+static void random_net(dlz_random *random, char dims[40], char text[1024]) {
+    static const int channels[] = {1, 2, 3, 5, 8, 16, 17, 32};
+    char layer[128];
+    int first = channels[between(random, 0, 7)], height = between(random, 1, 13);
+    snprintf(dims, 40, "%dx%dx%d", first, height, between(random, 1, 13));
+    text[0] = '\0';
+    int blocks = between(random, 1, 3);
+    for (int b = 0; b < blocks; b++) {
+        int out = channels[between(random, 0, 7)], o[10];
+        const int most[10] = {4, 4, 2, 2, 1, 1, 4, 4, 1, 1};
+        for (int i = 0; i < 10; i++)
+            o[i] = between(random, 0, most[i]);
+        if (o[9]) /* the common kind */
+            snprintf(layer, sizeof layer, "c%d:conv,out=%d,k=3,pad=same", b, out);
+        else
+            snprintf(layer, sizeof layer,
+                     "c%d:conv,out=%d,k=%dx%d,stride=%dx%d,dil=%dx%d,pad=%dx%d,bias=%d", b, out,
+                     o[0] + 1, o[1] + 1, o[2] + 1, o[3] + 1, o[4] + 1, o[5] + 1, o[6], o[7], o[8]);
+        append_layer(text, 1024, dims, layer);
+        if (between(random, 0, 3)) {
+            snprintf(layer, sizeof layer, "b%d:bn,eps=1e-3", b);
+            append_layer(text, 1024, dims, layer);
+        }
+        if (between(random, 0, 3)) {
+            snprintf(layer, sizeof layer, "r%d:relu", b);
+            append_layer(text, 1024, dims, layer);
+        }
+        if (between(random, 0, 1)) {
+            int k = between(random, 1, 3), stride = between(random, 1, 3);
+            snprintf(layer, sizeof layer, "p%d:pool,k=%d,stride=%d,pad=%d", b, k, stride,
+                     between(random, 0, k / 2));
+            append_layer(text, 1024, dims, layer);
+        }
+    }
+    append_layer(text, 1024, dims, "f:flatten o:linear,out=4");
+}
+
+START_TEST(random_networks) {
+    int far = 0;
+    for (uint64_t seed = 0; seed < 80; seed++) {
+        dlz_random random = dlz_random_start(seed, 77);
+        char dims[40], text[1024];
+        net_spec spec;
+        random_net(&random, dims, text);
+        parse_net(&spec, dims, text);
+        int n = between(&random, 4, 9);
+        int more = check_net(&spec, n, 1000 * (seed + 1));
+        if (more)
+            printf("in network %d: batch %d of %s |%s\n", (int)seed, n, dims, text);
+        far += more;
+    }
+    ck_assert_msg(far == 0, "%d figures are too far from those in double precision", far);
+}
+END_TEST
+
+/* Dropout's masks are the library's own, so here its own float32 loss is differenced. Networks
+ * without a kink allow a wide step, which keeps rounding small. */
+static void check_dropout(const char *dims, const char *text, int64_t n) {
+    const float step = 0.005f;
+    net_spec spec;
+    parse_net(&spec, dims, text);
+    dlviz_network *network = build_net(&spec, 1);
+    fill_states(network, 3, false);
+    dlviz_tensor *inputs = input_tensor(&spec, n, 4, false);
+    dlviz_tensor *labels = label_tensor(n, spec.layers[spec.count - 1].dims[0], 5);
+    for (int i = 0; i < dlviz_network_num_states(network); i++) {
+        const char *name = dlviz_network_state_name(network, i);
+        dlviz_tensor *gradient, *kept, *moved;
+        if (!is_trainable(name))
+            continue;
+        ck_ok(dlviz_network_backward(network, inputs, labels, 21, 9, NULL));
+        ck_ok(dlviz_network_get_gradient(network, name, &gradient));
+        ck_ok(dlviz_network_get_state(network, name, &kept));
+        int64_t count = dlviz_tensor_size(kept);
+        const float *g = dlviz_tensor_const_float(gradient);
+        float *direction = malloc((size_t)count * sizeof *direction);
+        fill_uniform(direction, count, 6);
+        /* Partly random, partly the gradient's own, so that the derivative is not small. */
+        double g_norm = norm(g, count), d_norm = norm(direction, count), expected = 0, loss[2];
+        for (int64_t j = 0; j < count; j++) {
+            direction[j] = (float)(direction[j] / d_norm + g[j] / fmax(g_norm, 1e-12));
+            expected += (double)g[j] * direction[j];
+        }
+        for (int side = 0; side < 2; side++) {
+            ck_ok(dlviz_tensor_copy(kept, &moved));
+            for (int64_t j = 0; j < count; j++)
+                dlviz_tensor_float(moved)[j] += (side ? -step : step) * direction[j];
+            ck_ok(dlviz_network_set_state(network, name, moved));
+            ck_ok(dlviz_network_backward(network, inputs, labels, 21, 9, &loss[side]));
+            dlviz_tensor_destroy(moved);
+        }
+        ck_ok(dlviz_network_set_state(network, name, kept));
+        double found = (loss[0] - loss[1]) / (2 * step);
+        ck_assert_msg(fabs(found - expected) <= 1e-3 * fabs(expected) + 1e-4,
+                      "%s | %s: %s has derivative %g, central difference %g", dims, text, name,
+                      expected, found);
+        free(direction);
+        dlviz_tensor_destroy(gradient);
+        dlviz_tensor_destroy(kept);
+    }
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    dlviz_network_destroy(network);
+}
+
+START_TEST(dropout_in_several_places) {
+    check_dropout("13", "a:linear,out=17 d:dropout,p=0.5 o:linear,out=3", 9);
+    check_dropout("13",
+                  "d:dropout,p=0.2 a:linear,out=17 e:dropout,p=0.4 b:bn f:dropout,p=0.1 "
+                  "o:linear,out=3",
+                  9);
+    check_dropout("3x7x5", "c:conv,out=5,k=3,pad=same d:dropout,p=0.25 f:flatten o:linear,out=3",
+                  4);
+    check_dropout("1x8x8",
+                  "c:conv,out=32,k=3,pad=same b:bn d:dropout,p=0.25 e:conv,out=8,k=3 f:flatten "
+                  "g:dropout,p=0.5 o:linear,out=3",
+                  4);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {awkward_shapes, random_networks, dropout_in_several_places, NULL};
+    return run_tests("gradients", tests);
+}

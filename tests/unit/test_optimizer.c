@@ -1,0 +1,173 @@
+/* Settings and states of optimizers. What a step does is tests/parity/test_optimizers.c's subject.
+ */
+#include "support/netspec.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INVALID DLVIZ_ERROR_INVALID_ARGUMENT
+
+typedef dlviz_status (*create_fn)(dlviz_optimizer **out, double learning_rate);
+static const create_fn creators[] = {dlviz_adam_create, dlviz_adamw_create, dlviz_sgd_create,
+                                     dlviz_rmsprop_create};
+
+START_TEST(learning_rates_are_checked) {
+    for (int i = 0; i < 4; i++) {
+        dlviz_optimizer *o = (dlviz_optimizer *)1;
+        ck_fails(creators[i](NULL, 0.1), INVALID, "out");
+        ck_fails(creators[i](&o, -0.5), INVALID, "-0.5");
+        ck_assert_ptr_null(o);
+        ck_fails(creators[i](&o, NAN), INVALID, "nan");
+        ck_fails(creators[i](&o, INFINITY), INVALID, "inf");
+        ck_ok(creators[i](&o, 0));
+        ck_assert_double_eq(dlviz_optimizer_learning_rate(o), 0);
+        ck_ok(dlviz_optimizer_set_learning_rate(o, 0.25));
+        ck_fails(dlviz_optimizer_set_learning_rate(o, -1), INVALID, "-1");
+        ck_fails(dlviz_optimizer_set_learning_rate(o, NAN), INVALID, "nan");
+        ck_assert_double_eq(dlviz_optimizer_learning_rate(o), 0.25);
+        ck_fails(dlviz_optimizer_set_weight_decay(o, -1), INVALID, "-1");
+        ck_fails(dlviz_optimizer_set_weight_decay(o, NAN), INVALID, "nan");
+        ck_fails(dlviz_optimizer_set_weight_decay(o, INFINITY), INVALID, "inf");
+        ck_assert_int_eq(dlviz_optimizer_steps(o), 0);
+        dlviz_optimizer_destroy(o);
+    }
+    ck_fails(dlviz_optimizer_set_learning_rate(NULL, 1), INVALID, "optimizer");
+    ck_fails(dlviz_optimizer_set_weight_decay(NULL, 1), INVALID, "optimizer");
+    dlviz_optimizer_destroy(NULL);
+}
+END_TEST
+
+START_TEST(settings_are_checked) {
+    dlviz_optimizer *adam, *adamw, *sgd, *rmsprop;
+    ck_ok(dlviz_adam_create(&adam, 1));
+    ck_ok(dlviz_adamw_create(&adamw, 1));
+    ck_ok(dlviz_sgd_create(&sgd, 1));
+    ck_ok(dlviz_rmsprop_create(&rmsprop, 1));
+    ck_fails(dlviz_adam_set_betas(adam, 1, 0.9), INVALID, "1");
+    ck_fails(dlviz_adam_set_betas(adam, 0.9, -0.125), INVALID, "-0.125");
+    ck_fails(dlviz_adam_set_betas(adamw, NAN, 0.9), INVALID, "nan");
+    ck_fails(dlviz_adam_set_eps(adam, 0), INVALID, "0");
+    ck_fails(dlviz_adam_set_eps(adam, -3), INVALID, "-3");
+    ck_fails(dlviz_adam_set_eps(adamw, NAN), INVALID, "nan");
+    ck_ok(dlviz_adam_set_betas(adam, 0, 0));
+    ck_ok(dlviz_adam_set_eps(adamw, 1e-6));
+    ck_fails(dlviz_sgd_set_momentum(sgd, -0.5, 0, false), INVALID, "-0.5");
+    ck_fails(dlviz_sgd_set_momentum(sgd, NAN, 0, false), INVALID, "nan");
+    ck_fails(dlviz_sgd_set_momentum(sgd, 0, 0, true), INVALID, "momentum");
+    ck_fails(dlviz_sgd_set_momentum(sgd, 0.9, 0.25, true), INVALID, "0.25");
+    ck_fails(dlviz_sgd_set_momentum(sgd, 0.9, NAN, false), INVALID, "nan");
+    ck_ok(dlviz_sgd_set_momentum(sgd, 0.9, 0, true));
+    ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, 1, 1e-8), INVALID, "1");
+    ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, -0.5, 1e-8), INVALID, "-0.5");
+    ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, 0.5, 0), INVALID, "0");
+    ck_ok(dlviz_rmsprop_set_smoothing(rmsprop, 0, 1e-3));
+    /* A setter of another kind. */
+    ck_assert_int_eq(dlviz_adam_set_betas(sgd, 0.9, 0.9), INVALID);
+    ck_assert_int_eq(dlviz_adam_set_eps(rmsprop, 1), INVALID);
+    ck_assert_int_eq(dlviz_sgd_set_momentum(adam, 0.9, 0, false), INVALID);
+    ck_assert_int_eq(dlviz_rmsprop_set_smoothing(adamw, 0.9, 1e-8), INVALID);
+    ck_assert_int_eq(dlviz_adam_set_eps(NULL, 1), INVALID);
+    dlviz_optimizer_destroy(adam);
+    dlviz_optimizer_destroy(adamw);
+    dlviz_optimizer_destroy(sgd);
+    dlviz_optimizer_destroy(rmsprop);
+}
+END_TEST
+
+START_TEST(a_step_needs_gradients_and_one_network) {
+    for (int i = 0; i < 4; i++) {
+        net_spec spec;
+        dlviz_optimizer *o;
+        parse_net(&spec, "5", "fc:linear,out=3");
+        dlviz_network *a = build_net(&spec, 1), *b = build_net(&spec, 1), *raw;
+        dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
+        ck_ok(creators[i](&o, 0.1));
+        ck_fails(dlviz_optimizer_step(o, a), DLVIZ_ERROR_STATE, "gradient");
+        ck_fails(dlviz_optimizer_step(o, NULL), INVALID, "network");
+        ck_fails(dlviz_optimizer_step(NULL, a), INVALID, "optimizer");
+        ck_ok(dlviz_network_create(&raw, 1, (int64_t[]){5}));
+        ck_assert_int_eq(dlviz_optimizer_step(o, raw), DLVIZ_ERROR_STATE);
+        ck_assert_int_eq(dlviz_optimizer_steps(o), 0);
+        /* None of these made it any network's. */
+        ck_ok(dlviz_network_backward(b, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(o, b));
+        ck_assert_int_eq(dlviz_optimizer_steps(o), 1);
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 0, NULL));
+        ck_fails(dlviz_optimizer_step(o, a), DLVIZ_ERROR_STATE, "network");
+        ck_assert_int_eq(dlviz_optimizer_steps(o), 1);
+        dlviz_tensor_destroy(inputs);
+        dlviz_tensor_destroy(labels);
+        dlviz_optimizer_destroy(o);
+        dlviz_network_destroy(a);
+        dlviz_network_destroy(b);
+        dlviz_network_destroy(raw);
+    }
+}
+END_TEST
+
+START_TEST(a_rate_of_zero_changes_no_parameter) {
+    for (int i = 0; i < 4; i++) {
+        net_spec spec;
+        dlviz_optimizer *o;
+        parse_net(&spec, "2x5x5", "c:conv,out=3,k=3 r:relu f:flatten fc:linear,out=3");
+        dlviz_network *a = build_net(&spec, 1), *b = build_net(&spec, 1);
+        dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
+        ck_ok(creators[i](&o, 0));
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(o, a));
+        assert_same_states(a, b);
+        dlviz_tensor_destroy(inputs);
+        dlviz_tensor_destroy(labels);
+        dlviz_optimizer_destroy(o);
+        dlviz_network_destroy(a);
+        dlviz_network_destroy(b);
+    }
+}
+END_TEST
+
+START_TEST(every_parameter_is_trained) {
+    for (int i = 0; i < 4; i++) {
+        net_spec spec;
+        dlviz_optimizer *o;
+        parse_net(&spec, "2x9x9",
+                  "c:conv,out=5,k=3 b:bn r:relu p:pool,k=2 f:flatten fc:linear,out=3");
+        dlviz_network *a = build_net(&spec, 1), *b = build_net(&spec, 1);
+        fill_states(a, 1, false);
+        fill_states(b, 1, false);
+        dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
+        dlviz_tensor *before, *after;
+        ck_ok(creators[i](&o, 0.1));
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(o, a));
+        for (int s = 0; s < dlviz_network_num_states(a); s++) {
+            const char *name = dlviz_network_state_name(a, s);
+            ck_ok(dlviz_network_get_state(a, name, &after));
+            ck_ok(dlviz_network_get_state(b, name, &before));
+            size_t bytes =
+                (size_t)dlviz_tensor_size(after) * dlviz_dtype_size(dlviz_tensor_dtype(after));
+            ck_assert_msg(strcmp(name, "c.bias") == 0 || /* its gradient is 0 but for rounding */
+                              memcmp(dlviz_tensor_const_data(before),
+                                     dlviz_tensor_const_data(after), bytes) != 0,
+                          "'%s' did not change", name);
+            dlviz_tensor_destroy(before);
+            dlviz_tensor_destroy(after);
+        }
+        dlviz_tensor_destroy(inputs);
+        dlviz_tensor_destroy(labels);
+        dlviz_optimizer_destroy(o);
+        dlviz_network_destroy(a);
+        dlviz_network_destroy(b);
+    }
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {learning_rates_are_checked,
+                                  settings_are_checked,
+                                  a_step_needs_gradients_and_one_network,
+                                  a_rate_of_zero_changes_no_parameter,
+                                  every_parameter_is_trained,
+                                  NULL};
+    return run_tests("optimizer", tests);
+}
