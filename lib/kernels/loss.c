@@ -7,9 +7,8 @@
 
 enum { BLOCK = 64 };
 
-double dlz_softmax_cross_entropy(int64_t rows, int64_t classes, const float *logits,
-                                 const int64_t *labels, double scale, double *losses,
-                                 float *gradient, int64_t *correct) {
+double dlz_cross_entropy(int64_t rows, int64_t classes, const float *logits, const int64_t *labels,
+                         double scale, double *losses, float *gradient, int64_t *correct) {
     double total = 0;
     int64_t right = 0;
     for (int64_t start = 0; start < rows; start += BLOCK) {

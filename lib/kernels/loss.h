@@ -10,8 +10,7 @@
  * of rows whose label is the first of the largest logits. Returns the sum of the losses, added in
  * the order of rows. Finite logits of any size give a finite loss; a NaN among a row's logits makes
  * its loss and its gradient NaN, and the row not correct. */
-double dlz_softmax_cross_entropy(int64_t rows, int64_t classes, const float *logits,
-                                 const int64_t *labels, double scale, double *losses,
-                                 float *gradient, int64_t *correct);
+double dlz_cross_entropy(int64_t rows, int64_t classes, const float *logits, const int64_t *labels,
+                         double scale, double *losses, float *gradient, int64_t *correct);
 
 #endif

@@ -126,24 +126,23 @@ START_TEST(losses_are_summed_in_double) {
         expected += log(sum) - (double)logits[i * CLASSES + labels[i]];
         right += first == labels[i];
     }
-    double total =
-        dlz_softmax_cross_entropy(MANY, CLASSES, logits, labels, 1, losses, NULL, &correct);
+    double total = dlz_cross_entropy(MANY, CLASSES, logits, labels, 1, losses, NULL, &correct);
     ck_assert_double_eq_tol(total, expected, 1e-7 * expected);
     ck_assert_int_eq(correct, right);
     double again = 0;
     for (int i = 0; i < MANY; i++)
         again += losses[i];
     ck_assert(again == total);
-    ck_assert(dlz_softmax_cross_entropy(0, CLASSES, logits, labels, 1, NULL, NULL, NULL) == 0);
+    ck_assert(dlz_cross_entropy(0, CLASSES, logits, labels, 1, NULL, NULL, NULL) == 0);
 }
 END_TEST
 
 START_TEST(the_first_of_equal_logits_is_the_prediction) {
     float logits[3] = {1, 2, 2};
     int64_t correct;
-    dlz_softmax_cross_entropy(1, 3, logits, &(int64_t){1}, 1, NULL, NULL, &correct);
+    dlz_cross_entropy(1, 3, logits, &(int64_t){1}, 1, NULL, NULL, &correct);
     ck_assert_int_eq(correct, 1);
-    dlz_softmax_cross_entropy(1, 3, logits, &(int64_t){2}, 1, NULL, NULL, &correct);
+    dlz_cross_entropy(1, 3, logits, &(int64_t){2}, 1, NULL, NULL, &correct);
     ck_assert_int_eq(correct, 0);
 }
 END_TEST
@@ -151,16 +150,15 @@ END_TEST
 START_TEST(nan_and_infinity_are_not_hidden) {
     float logits[4] = {1, NAN, 2, 0}, gradient[4];
     int64_t correct;
-    double loss =
-        dlz_softmax_cross_entropy(1, 4, logits, &(int64_t){2}, 1, NULL, gradient, &correct);
+    double loss = dlz_cross_entropy(1, 4, logits, &(int64_t){2}, 1, NULL, gradient, &correct);
     ck_assert(isnan(loss) && correct == 0 && isnan(gradient[0]) && isnan(gradient[2]));
     logits[1] = -INFINITY;
-    loss = dlz_softmax_cross_entropy(1, 4, logits, &(int64_t){2}, 1, NULL, gradient, &correct);
+    loss = dlz_cross_entropy(1, 4, logits, &(int64_t){2}, 1, NULL, gradient, &correct);
     ck_assert(isfinite(loss) && correct == 1 && gradient[1] == 0);
-    loss = dlz_softmax_cross_entropy(1, 4, logits, &(int64_t){1}, 1, NULL, gradient, &correct);
+    loss = dlz_cross_entropy(1, 4, logits, &(int64_t){1}, 1, NULL, gradient, &correct);
     ck_assert(isinf(loss) && correct == 0 && gradient[1] == -1);
     logits[1] = INFINITY;
-    loss = dlz_softmax_cross_entropy(1, 4, logits, &(int64_t){1}, 1, NULL, gradient, &correct);
+    loss = dlz_cross_entropy(1, 4, logits, &(int64_t){1}, 1, NULL, gradient, &correct);
     ck_assert(isnan(loss) && correct == 0);
 }
 END_TEST
