@@ -135,9 +135,9 @@ static void check_all_isas(int64_t m, int64_t n, int64_t k, int variant, int64_t
 }
 
 START_TEST(odd_sizes_agree_with_sums_in_double) {
-    static const int64_t ms[] = {1, 2, 5, 13, 14, 15, 29, 131};
-    static const int64_t ns[] = {1, 3, 15, 16, 17, 31, 32, 33, 100, 259};
-    static const int64_t ks[] = {1, 2, 7, 16, 50, 191, 192, 197, 300};
+    static const int64_t ms[] = {1, 2, 5, 14, 29, 131};
+    static const int64_t ns[] = {1, 3, 16, 17, 33, 100, 259};
+    static const int64_t ks[] = {1, 2, 16, 50, 191, 192, 300};
     int variant = 0;
     for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
         for (size_t j = 0; j < sizeof ns / sizeof *ns; j++)
