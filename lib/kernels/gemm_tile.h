@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #ifdef __clang__
-#define GEMM_UNROLL _Pragma("unroll")
+#define GEMM_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GEMM_UNROLL _Pragma("GCC unroll 32")
 #endif

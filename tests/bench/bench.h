@@ -32,6 +32,8 @@ void bench_report(bench *b, const char *kernel, dlz_isa isa, const char *what, d
 float *bench_uniform(int64_t count, uint64_t seed);
 
 void bench_conv3x3(bench *b);
+void bench_gemm(bench *b);
+void bench_optimizer(bench *b);
 
 /* Multiply-adds in registers, `rounds` × what it returns floating-point operations. */
 typedef struct dlz_peak {

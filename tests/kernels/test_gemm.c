@@ -9,11 +9,12 @@
 
 static const float GUARD = -12345.0f;
 
+static _Alignas(64) char scratch[DLZ_GEMM_SCRATCH_BYTES];
+
 /* Memory for one product, with guards around C's rows; everything at odd addresses if asked. */
 typedef struct problem {
     dlz_gemm g;
     float *memory_a, *memory_b, *memory_c, *start, *bias;
-    void *scratch;
     int64_t c_size;
 } problem;
 
@@ -41,7 +42,6 @@ static problem make(int64_t m, int64_t n, int64_t k, int variant, int64_t slack,
     p.memory_c = floats(p.c_size);
     p.start = floats(p.c_size);
     p.bias = floats(n);
-    p.scratch = floats(DLZ_GEMM_SCRATCH_BYTES / sizeof(float));
     fill_uniform(p.memory_a, a_size + offset, 1);
     fill_uniform(p.memory_b, b_size + offset, 2);
     fill_uniform(p.bias, n, 3);
@@ -79,7 +79,6 @@ static void discard(problem *p) {
     free(p->memory_c);
     free(p->start);
     free(p->bias);
-    free(p->scratch);
 }
 
 static float a_of(const dlz_gemm *g, int64_t i, int64_t p) {
@@ -129,16 +128,16 @@ static void check_all_isas(int64_t m, int64_t n, int64_t k, int variant, int64_t
         if (dlz_isa_available((dlz_isa)isa)) {
             const dlz_gemm_table *kernels = dlz_gemm_kernels_of((dlz_isa)isa);
             reset(&p);
-            kernels->gemm(&p.g, p.scratch);
+            kernels->gemm(&p.g, scratch);
             check(&p, dlz_isa_name((dlz_isa)isa));
         }
     discard(&p);
 }
 
 START_TEST(odd_sizes_agree_with_sums_in_double) {
-    static const int64_t ms[] = {1, 2, 5, 13, 14, 15, 29, 131};
-    static const int64_t ns[] = {1, 3, 15, 16, 17, 31, 32, 33, 100, 259};
-    static const int64_t ks[] = {1, 2, 7, 16, 50, 191, 192, 197, 300};
+    static const int64_t ms[] = {1, 2, 5, 14, 29, 131};
+    static const int64_t ns[] = {1, 3, 16, 17, 33, 100, 259};
+    static const int64_t ks[] = {1, 2, 16, 50, 191, 192, 300};
     int variant = 0;
     for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
         for (size_t j = 0; j < sizeof ns / sizeof *ns; j++)
@@ -186,7 +185,7 @@ START_TEST(packed_gives_the_bits_of_unpacked) {
                 packed[packed_size] = GUARD;
                 kernels->pack(&p.g, packed);
                 ck_assert(packed[packed_size] == GUARD);
-                kernels->gemm_packed(&p.g, packed, p.scratch);
+                kernels->gemm_packed(&p.g, packed, scratch);
                 check(&p, dlz_isa_name((dlz_isa)isa));
 
                 /* B stored the other way gives the bits of gemm() on rows. */
@@ -200,7 +199,7 @@ START_TEST(packed_gives_the_bits_of_unpacked) {
                 same.transpose_b = false;
                 same.b = rows;
                 same.ldb = p.g.n;
-                kernels->gemm(&same, p.scratch);
+                kernels->gemm(&same, scratch);
                 ck_assert_mem_eq(result, p.memory_c, (size_t)p.c_size * sizeof(float));
                 free(rows);
                 free(result);
@@ -220,7 +219,7 @@ START_TEST(tiles_have_the_bits_of_the_whole) {
                 const dlz_gemm_table *kernels = dlz_gemm_kernels_of((dlz_isa)isa);
                 problem p = make(61, 97, depths[d], variant, 1, 0);
                 float *whole = floats(p.c_size);
-                kernels->gemm(&p.g, p.scratch);
+                kernels->gemm(&p.g, scratch);
                 memcpy(whole, p.memory_c, (size_t)p.c_size * sizeof(float));
                 reset(&p);
                 for (int64_t i = 0; i < p.g.m; i += 9)
@@ -231,7 +230,7 @@ START_TEST(tiles_have_the_bits_of_the_whole) {
                         tile.a += p.g.transpose_a ? i : i * p.g.lda;
                         tile.b += p.g.transpose_b ? j * p.g.ldb : j;
                         tile.c += i * p.g.ldc + j;
-                        kernels->gemm(&tile, p.scratch);
+                        kernels->gemm(&tile, scratch);
                     }
                 ck_assert_mem_eq(whole, p.memory_c, (size_t)p.c_size * sizeof(float));
                 free(whole);
@@ -251,7 +250,7 @@ START_TEST(nan_reaches_its_row_or_column_and_no_other) {
                 p.memory_a[p.g.transpose_a ? q * p.g.lda + row : row * p.g.lda + q] = NAN;
                 p.memory_b[p.g.transpose_b ? column * p.g.ldb + q : q * p.g.ldb + column] =
                     INFINITY;
-                dlz_gemm_kernels_of((dlz_isa)isa)->gemm(&p.g, p.scratch);
+                dlz_gemm_kernels_of((dlz_isa)isa)->gemm(&p.g, scratch);
                 for (int64_t i = 0; i < p.g.m; i++)
                     for (int64_t j = 0; j < p.g.n; j++) {
                         float c = p.g.c[i * p.g.ldc + j];
