@@ -115,8 +115,8 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
  * either case); PNG has the figure's size in pixels, SVG and PDF half as many points. The file is
  * written under a temporary name and renamed when complete, so that an earlier file survives a
  * failure. May be called any number of times. Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, another
- * extension), DLVIZ_ERROR_STATE (a figure of curves without a curve), DLVIZ_ERROR_IO or
- * DLVIZ_ERROR_OUT_OF_MEMORY. */
+ * extension), DLVIZ_ERROR_STATE (a figure of curves without a curve), DLVIZ_ERROR_IO,
+ * DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED (cairo refuses; the sentence says why). */
 DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
 /* ---- Settings of every figure ------------------------------------------------------------------
@@ -142,8 +142,9 @@ DLVIZ_API dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const 
                                                     const char *y);
 
 /** The names of the classes 0 … count − 1 of a scatter figure or matrix, which otherwise go by
- * their numbers; count 0 (names may be NULL) takes them away. A matrix needs one a class. Also
- * DLVIZ_ERROR_SHAPE for a matrix of another number of classes. */
+ * their numbers, as a class whose name is NULL or "" does; count 0 (names may be NULL) takes them
+ * away. A matrix needs one a class. Also DLVIZ_ERROR_SHAPE for a matrix of another number of
+ * classes. */
 DLVIZ_API dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, const char *const *names,
                                                     int count);
 
