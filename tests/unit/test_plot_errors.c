@@ -1,5 +1,6 @@
 /* Figures: what is refused, and what happens when writing or memory fails. */
 #include "base/base.h"
+#include "support/failing.h"
 #include "support/figures.h"
 
 #include <dirent.h>
@@ -162,31 +163,20 @@ END_TEST
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static int live_blocks, calls_left;
+typedef struct everything {
+    dlviz_tensor *map, *labels, *counts;
+    const char *path;
+} everything;
 
-static void *failing_allocate(size_t size, void *user) {
-    (void)user;
-    if (calls_left-- <= 0)
-        return NULL;
-    void *block = malloc(size);
-    live_blocks += block != NULL;
-    return block;
-}
-
-static void counting_release(void *block, void *user) {
-    (void)user;
-    live_blocks--;
-    free(block);
-}
-
-static dlviz_status draw_everything(const dlviz_tensor *map, const dlviz_tensor *labels,
-                                    const dlviz_tensor *counts, const char *path) {
+static dlviz_status draw_everything(void *context) {
+    const everything *all = context;
     static const char *const names[] = {"zero", "one"};
     dlviz_figure *figure;
-    DLZ_TRY(dlviz_plot_scatter(map, labels, "title", path));
-    DLZ_TRY(dlviz_plot_matrix(counts, "title", path));
-    DLZ_TRY(dlviz_plot_images(map, NULL, path) == DLVIZ_ERROR_SHAPE ? DLVIZ_OK : DLVIZ_ERROR_STATE);
-    DLZ_TRY(dlviz_figure_create_matrix(&figure, counts));
+    DLZ_TRY(dlviz_plot_scatter(all->map, all->labels, "title", all->path));
+    DLZ_TRY(dlviz_plot_matrix(all->counts, "title", all->path));
+    DLZ_TRY(dlviz_plot_images(all->map, NULL, all->path) == DLVIZ_ERROR_SHAPE ? DLVIZ_OK
+                                                                              : DLVIZ_ERROR_STATE);
+    DLZ_TRY(dlviz_figure_create_matrix(&figure, all->counts));
     dlviz_status status = dlviz_figure_set_class_names(figure, names, 2);
     if (status == DLVIZ_OK)
         status = dlviz_figure_set_axis_labels(figure, "a", "b");
@@ -197,42 +187,23 @@ static dlviz_status draw_everything(const dlviz_tensor *map, const dlviz_tensor 
     if (status == DLVIZ_OK)
         status = dlviz_figure_add_curve(figure, "p", "b", NULL, (double[]){1, 2}, 2);
     if (status == DLVIZ_OK)
-        status = dlviz_figure_write(figure, path);
+        status = dlviz_figure_write(figure, all->path);
     dlviz_figure_destroy(figure);
     return status;
 }
 
 START_TEST(any_allocation_may_fail) {
-    dlviz_tensor *map, *labels, *counts;
-    make_map(40, 2, &map, &labels);
-    counts = tensor_of(DLVIZ_INT64, 2, (int64_t[]){2, 2});
+    everything all = {0};
+    make_map(40, 2, &all.map, &all.labels);
+    all.counts = tensor_of(DLVIZ_INT64, 2, (int64_t[]){2, 2});
     const char *paths[] = {scratch_path("memory.svg"), scratch_path("memory.png")};
     for (int p = 0; p < 2; p++) {
-        int failures = 0;
-        for (;; failures++) {
-            write_file(paths[p], "old", 3);
-            live_blocks = 0;
-            calls_left = failures;
-            ck_ok(dlviz_set_allocator(failing_allocate, counting_release, NULL));
-            dlviz_status status = draw_everything(map, labels, counts, paths[p]);
-            ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
-            ck_assert_int_eq(live_blocks, 0);
-            if (status == DLVIZ_OK)
-                break;
-            ck_assert_msg(status == DLVIZ_ERROR_OUT_OF_MEMORY, "allocation %d: %s (%s)", failures,
-                          dlviz_last_error(), dlviz_status_name(status));
-            if (failures < 5) {
-                size_t size;
-                char *text = read_text(paths[p], &size);
-                ck_assert_str_eq(text, "old");
-                free(text);
-            }
-        }
-        ck_assert_int_gt(failures, 30);
+        all.path = paths[p];
+        ck_assert_int_gt(fail_each_allocation(draw_everything, &all), 30);
     }
-    dlviz_tensor_destroy(map);
-    dlviz_tensor_destroy(labels);
-    dlviz_tensor_destroy(counts);
+    dlviz_tensor_destroy(all.map);
+    dlviz_tensor_destroy(all.labels);
+    dlviz_tensor_destroy(all.counts);
 }
 END_TEST
 
