@@ -56,13 +56,16 @@ DLVIZ_API dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char 
 /* ---- Figures --------------------------------------------------------------------------------- */
 
 /** A map of points, the same scale on both axes.
+ *
+ *  A class has the same colour in every figure. There are ten colours, which further classes use
+ *  again with other markers and lightness. Up to 40 class names are also written at the medians of
+ *  their classes.
  *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
  *  @param map     n x 2 float32, n >= 1, all finite
- *  @param labels  n classes, uint8 or int64, each 0 to 255; NULL for points without classes. A
- * class has the same colour in every figure; ten colours, which the next classes use again with
- * other marks and lightness. Up to 40 class names are also written at their class's median. Returns
- * DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (shape or dtype, or the numbers of rows and
- * labels differ), DLVIZ_ERROR_NUMERIC (naming the first row that is not finite),
+ *  @param labels  n classes, uint8 or int64, each 0 to 255; NULL for points without classes
+ *
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (shape or dtype, or the numbers of rows
+ *  and labels differ), DLVIZ_ERROR_NUMERIC (naming the first row that is not finite),
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
 DLVIZ_API dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
                                                    const dlviz_tensor *labels);
@@ -94,16 +97,18 @@ DLVIZ_API dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const ch
 
 /** A confusion matrix: counts in the cells, coloured by their share of the row on a cube-root
  *  scale, so that rare confusions show; the recall of each class beside its row.
- *  @param counts  C x C int64, all >= 0, row = true class, column = predicted class; C from 1 to
- * 256 Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a negative
- * count), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
+ *  @param counts  C x C int64, C from 1 to 256, all >= 0; row = true class, column = predicted one
+ *
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a negative count),
+ *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
 DLVIZ_API dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *counts);
 
 /** A grid of images, each with its own range of colours: symmetric around 0 (blue, white, red)
- * where an image has negative values, else grey from the smallest value to the largest; see
+ *  where an image has negative values, else gray from its smallest value to its largest; see
  *  dlviz_figure_set_colormap.
  *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
  *                 an image of its own; with more than one, each n has a row.
+ *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
 DLVIZ_API dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *images);
@@ -112,11 +117,13 @@ DLVIZ_API dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlvi
 DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
 
 /** Draws the figure into a file: PNG, SVG or PDF by the path's extension (.png, .svg, .pdf, in
- * either case); PNG has the figure's size in pixels, SVG and PDF half as many points. The file is
- * written under a temporary name and renamed when complete, so that an earlier file survives a
- * failure. May be called any number of times. Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, another
- * extension), DLVIZ_ERROR_STATE (a figure of curves without a curve), DLVIZ_ERROR_IO or
- * DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  either case). A PNG has the figure's size in pixels, SVG and PDF half as many points. The file
+ * is written under a temporary name and renamed when complete, so that an earlier file survives a
+ *  failure. May be called any number of times.
+ *
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or another extension), DLVIZ_ERROR_STATE (a figure
+ * of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
+ *  (cairo refuses; the sentence says why). */
 DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
 /* ---- Settings of every figure ------------------------------------------------------------------
@@ -141,9 +148,9 @@ DLVIZ_API dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int width, in
 DLVIZ_API dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
                                                     const char *y);
 
-/** The names of the classes 0 … count − 1 of a scatter figure or matrix, which otherwise go by
- * their numbers; count 0 (names may be NULL) takes them away. A matrix needs one a class. Also
- * DLVIZ_ERROR_SHAPE for a matrix of another number of classes. */
+/** The names of the classes 0 … count − 1 of a scatter figure or matrix; a class whose name is
+ *  missing, NULL or "" goes by its number. Count 0 (names may be NULL) takes the names away. A
+ *  matrix needs one a class, else DLVIZ_ERROR_SHAPE. */
 DLVIZ_API dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, const char *const *names,
                                                     int count);
 

@@ -89,6 +89,24 @@ static double longest_prefix_width(const dlz_canvas *canvas, char *line, size_t 
     return width;
 }
 
+/* Cairo's own font draws a box for what is not ASCII; a minus that looks like one would be misread.
+ */
+static void make_ascii(char *line) {
+    char *to = line;
+    for (const char *from = line; *from; from++) {
+        if (strncmp(from, "\xE2\x88\x92", 3) == 0) {
+            *to++ = '-';
+            from += 2;
+        } else if (strncmp(from, "\xC2\xB7", 2) == 0) {
+            *to++ = '*';
+            from += 1;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+}
+
 /* Copies what fits a line buffer, ending between characters; newlines become spaces. */
 static void copy_line(char line[LONGEST_LINE], const char *text) {
     size_t used = 0;
@@ -151,6 +169,8 @@ static void show(const dlz_canvas *canvas, double x, double y, const char *text,
 double dlz_text(const dlz_canvas *canvas, double x, double y, const char *text, dlz_style style) {
     char line[LONGEST_LINE];
     copy_line(line, text);
+    if (canvas->ascii)
+        make_ascii(line);
     double width = dlz_text_width(canvas, line, style.size, style.bold);
     if (style.most > 0 && width > style.most) {
         style.size *= fmax(0.75, style.most / width);

@@ -15,7 +15,8 @@ typedef struct dlz_canvas {
     double width, height; /* units */
     double unit;          /* pixels a unit; an SVG's or PDF's point is two pixels */
     bool vector;
-    bool has_text; /* false where no font can be had: figures are then drawn without words */
+    bool has_text; /* false where text cannot be drawn at all: figures then have no words */
+    bool ascii;    /* no font is installed, and cairo's own one has nothing but ASCII */
 } dlz_canvas;
 
 typedef struct dlz_box {

@@ -49,7 +49,7 @@ static dlviz_status check(cairo_status_t status, const dlz_bytes *bytes) {
 }
 
 /* Text is tried on a surface of its own: where fonts are missing, the failure stays there. */
-static bool can_draw_text(void) {
+static void try_text(dlz_canvas *canvas) {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, 8, 8);
     cairo_t *cr = cairo_create(surface);
     cairo_text_extents_t extents = {0};
@@ -58,10 +58,12 @@ static bool can_draw_text(void) {
     cairo_move_to(cr, 0, 8);
     cairo_show_text(cr, "0");
     cairo_text_extents(cr, "0", &extents);
-    bool works = cairo_status(cr) == CAIRO_STATUS_SUCCESS && extents.x_advance > 0;
+    canvas->has_text = cairo_status(cr) == CAIRO_STATUS_SUCCESS && extents.x_advance > 0;
+    /* The font that cairo carries for machines without any is made of drawing commands. */
+    cairo_scaled_font_t *font = cairo_get_scaled_font(cr);
+    canvas->ascii = cairo_scaled_font_get_type(font) == CAIRO_FONT_TYPE_USER;
     cairo_destroy(cr);
     cairo_surface_destroy(surface);
-    return works;
 }
 
 /* Letters are placed alike in all formats and at all sizes: no hinting. */
@@ -97,7 +99,9 @@ dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int wid
     }
     cairo_t *cr = cairo_create(output->surface);
     bool vector = format != DLZ_FORMAT_PNG;
-    output->canvas = (dlz_canvas){cr, width / unit, height / unit, unit, vector, can_draw_text()};
+    output->canvas = (dlz_canvas){
+        .cr = cr, .width = width / unit, .height = height / unit, .unit = unit, .vector = vector};
+    try_text(&output->canvas);
     double scale = vector ? unit * points : unit;
     cairo_scale(cr, scale, scale);
     set_font_options(cr);
