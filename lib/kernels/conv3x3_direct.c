@@ -36,7 +36,7 @@ static void read_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *in
         if (mode == READ_PLAIN || mode == READ_RELU) {
             for (; e + DLZ_C <= size; e += DLZ_C) {
                 dlz_v value = dlz_load(from + e);
-                dlz_store(to + e, mode == READ_RELU ? gated(value, value) : value);
+                dlz_store(to + e, mode == READ_RELU ? rectified(value) : value);
             }
             for (; e < size; e++)
                 to[e] = mode == READ_RELU && from[e] <= 0 ? 0 : from[e];
