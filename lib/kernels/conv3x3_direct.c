@@ -74,8 +74,13 @@ static void read_gradient_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_
             dlz_store(to, sum);
             for (int64_t q = 0; q < width; q++) {
                 dlz_v g = {0};
+                int64_t window = -1;
+                if (mode == GRADIENT_POOLED && row / 2 < height / 2 && q / 2 < width / 2)
+                    window =
+                        ((image * (height / 2) + row / 2) * (width / 2) + q / 2) * channels + k;
                 if (inside)
-                    g = read_gradient(gradient, from + q * channels, lanes, mode, whole, count);
+                    g = read_gradient(gradient, from + q * channels, window,
+                                      (int)(row % 2 * 2 + q % 2), lanes, mode, whole, count);
                 dlz_store(to + (q + 1) * padded, g);
                 sum += g;
             }

@@ -105,10 +105,14 @@ DLZ_INLINE dlz_v apply_input(dlz_v value, input_lanes lanes, int mode) {
     return value;
 }
 
-enum { GRADIENT_PLAIN, GRADIENT_NORM, GRADIENT_NORM_RELU };
+enum { GRADIENT_PLAIN, GRADIENT_NORM, GRADIENT_NORM_RELU, GRADIENT_POOLED };
 
 static inline int gradient_mode(const dlz_conv3x3_gradient *gradient) {
-    return !gradient->z ? GRADIENT_PLAIN : (gradient->relu ? GRADIENT_NORM_RELU : GRADIENT_NORM);
+    if (!gradient->z)
+        return GRADIENT_PLAIN;
+    if (gradient->codes)
+        return GRADIENT_POOLED;
+    return gradient->relu ? GRADIENT_NORM_RELU : GRADIENT_NORM;
 }
 
 typedef struct gradient_lanes {
@@ -122,7 +126,7 @@ DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient
         lanes.a = load_lanes(gradient->a + k, whole, count);
         lanes.b = load_lanes(gradient->b + k, whole, count);
         lanes.d = load_lanes(gradient->d + k, whole, count);
-        if (gradient->relu) {
+        if (gradient->relu && !gradient->codes) {
             lanes.scale = load_lanes(gradient->scale + k, whole, count);
             lanes.shift = load_lanes(gradient->shift + k, whole, count);
         }
@@ -130,9 +134,30 @@ DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient
     return lanes;
 }
 
-DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t index,
-                               gradient_lanes lanes, int mode, bool whole, int64_t count) {
-    dlz_v g = load_lanes(gradient->dy + index, whole, count);
+/* dy where the code of its window is `place`, 0 elsewhere. */
+DLZ_INLINE dlz_v read_pooled(const dlz_conv3x3_gradient *gradient, int64_t window, int place,
+                             bool whole, int64_t count) {
+    typedef uint8_t bytes __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
+    dlz_v g = load_lanes(gradient->dy + window, whole, count);
+    dlz_vi code = {0};
+    if (whole)
+        code = __builtin_convertvector(*(const bytes *)(gradient->codes + window), dlz_vi);
+    else
+        for (int64_t i = 0; i < count; i++)
+            code[i] = gradient->codes[window + i];
+    return (dlz_v)((dlz_vi)g & (code == place));
+}
+
+/* G at `index`. When pooled, `window` is where its window's dy and code lie (negative for a pixel
+ * in no window) and `place` its place there. */
+DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t index, int64_t window,
+                               int place, gradient_lanes lanes, int mode, bool whole,
+                               int64_t count) {
+    dlz_v g = {0};
+    if (mode != GRADIENT_POOLED)
+        g = load_lanes(gradient->dy + index, whole, count);
+    else if (window >= 0)
+        g = read_pooled(gradient, window, place, whole, count);
     if (mode == GRADIENT_PLAIN)
         return g;
     dlz_v z = load_lanes(gradient->z + index, whole, count);

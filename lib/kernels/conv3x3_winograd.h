@@ -49,18 +49,18 @@ static tile_row find_row(const dlz_conv3x3_plan *plan, int64_t row) {
     return (tile_row){image, (row - image * plan->tile_rows) * DLZ_TILE};
 }
 
-/* The part of an array (images × height × width × channels) that the tile rows row … row + rows − 1
- * cover; nothing beyond `end`. */
+/* The part that the tile rows row … row + rows − 1 cover of an array images × height × width ×
+ * channels, or when pooled images × height / 2 × width / 2 × channels; nothing beyond `end`. */
 static fetch fetch_rows(const dlz_conv3x3_plan *plan, const float *array, int64_t channels,
-                        int64_t row, int64_t rows, int64_t end) {
-    int64_t line = plan->shape.width * channels;
+                        bool pooled, int64_t row, int64_t rows, int64_t end) {
+    int64_t scale = pooled ? 2 : 1, height = plan->shape.height / scale;
+    int64_t line = plan->shape.width / scale * channels;
     rows = dlz_min_i64(rows, end - row);
     if (rows <= 0 || !array)
         return (fetch){0};
     tile_row first = find_row(plan, row), last = find_row(plan, row + rows - 1);
-    int64_t start = first.image * plan->shape.height + first.first;
-    int64_t stop =
-        last.image * plan->shape.height + dlz_min_i64(last.first + DLZ_TILE, plan->shape.height);
+    int64_t start = first.image * height + first.first / scale;
+    int64_t stop = last.image * height + dlz_min_i64((last.first + DLZ_TILE) / scale, height);
     return fetch_start(array + start * line, (stop - start) * line, FREQUENCIES);
 }
 
@@ -141,13 +141,20 @@ DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_g
     gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
     dlz_conv3x3_gradient source = *gradient; /* stores cannot alias a local */
     int64_t at = ((row.image * height + row.first) * width) * channels + k;
+    int64_t pool_line = width / 2 * channels, windows = height / 2;
+    int64_t pool = (row.image * windows + row.first / 2) * pool_line + k;
     dlz_v bias = {0};
     for (int64_t q = 0; q < width; q++, at += channels) {
         dlz_v g[DLZ_TILE], out[SPAN];
+        bool pooled = q / 2 < width / 2;
+        int64_t window = pool + q / 2 * channels;
         DLZ_UNROLL
         for (int i = 0; i < DLZ_TILE; i++) {
+            bool in_window = pooled && (inner || row.first / 2 + i / 2 < windows);
             if (inner || row.first + i < height)
-                g[i] = read_gradient(&source, at + i * line, lanes, mode, whole, count);
+                g[i] = read_gradient(&source, at + i * line,
+                                     in_window ? window + i / 2 * pool_line : -1,
+                                     i % 2 * 2 + (int)(q % 2), lanes, mode, whole, count);
             else
                 g[i] = (dlz_v){0};
             bias += g[i];
@@ -180,8 +187,11 @@ static void read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradi
             else if (inner && mode == GRADIENT_NORM)
                 sum = gradient_down(plan, gradient, place, k, GRADIENT_NORM, true, true, strip,
                                     stride);
-            else if (inner)
+            else if (inner && mode == GRADIENT_NORM_RELU)
                 sum = gradient_down(plan, gradient, place, k, GRADIENT_NORM_RELU, true, true, strip,
+                                    stride);
+            else if (inner)
+                sum = gradient_down(plan, gradient, place, k, GRADIENT_POOLED, true, true, strip,
                                     stride);
             else
                 sum = gradient_down(plan, gradient, place, k, mode, false, whole, strip, stride);
@@ -427,8 +437,8 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
         read_data(plan, input, row, rows, &memory);
-        fetch x = fetch_rows(plan, input->data, in, row + rows, plan->chunk_rows, end);
-        fetch y = fetch_rows(plan, output->y, out, row, rows, end);
+        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
+        fetch y = fetch_rows(plan, output->y, out, false, row, rows, end);
         const float *u = weights;
         for (int i = 0; i < SPAN; i++) {
             data_along(plan, rows, &memory, i);
@@ -468,10 +478,12 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
         int64_t tiles = rows * plan->tile_columns;
         read_data(plan, input, row, rows, &memory);
         read_gradients(plan, gradient, row, rows, &memory, bias);
-        fetch x = fetch_rows(plan, input->data, in, row + rows, plan->chunk_rows, end);
-        fetch dy = fetch_rows(plan, gradient->dy, out, row + rows, plan->chunk_rows, end);
-        fetch z = fetch_rows(plan, gradient->z, out, row + rows, plan->chunk_rows, end);
-        fetch dx = fetch_rows(plan, input_gradient ? input_gradient->dx : NULL, in, row, rows, end);
+        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
+        fetch dy = fetch_rows(plan, gradient->dy, out, gradient->codes != NULL, row + rows,
+                              plan->chunk_rows, end);
+        fetch z = fetch_rows(plan, gradient->z, out, false, row + rows, plan->chunk_rows, end);
+        fetch dx =
+            fetch_rows(plan, input_gradient ? input_gradient->dx : NULL, in, false, row, rows, end);
         const float *u = weights;
         float *du = accumulator;
         for (int i = 0; i < SPAN; i++) {
