@@ -12,7 +12,10 @@
 
 #define DLZ_C ((int64_t)DLZ_LANES)
 
-typedef double dlz_vd __attribute__((vector_size(DLZ_LANES * 8)));
+/* As many doubles as fit a vector, and as many floats. */
+enum { DLZ_HALF = DLZ_LANES / 2 };
+typedef double dlz_vd __attribute__((vector_size(DLZ_LANES * 4)));
+typedef float dlz_vh __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
 
 #if defined(__clang__)
 #define DLZ_UNROLL _Pragma("clang loop unroll(full)")

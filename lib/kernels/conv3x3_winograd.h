@@ -512,27 +512,33 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
     }
 }
 
-/* ---- weights ---- */
+/* ---- weights, in float64 so that they are rounded once ---- */
 
 /* Both layouts hold U[frequency][row][column]: rows are the summed channels, columns the results.
  */
 static void prepare_block(const float *w, int64_t row_stride, int64_t column_stride, int64_t row,
                           int64_t last, int64_t rows, int64_t column, int64_t columns,
                           int64_t padded, float *u) {
-    int64_t count = dlz_min_i64(DLZ_C, columns - column);
+    int64_t count = dlz_min_i64(DLZ_HALF, columns - column);
     for (int64_t r = row; r < last; r++) {
-        dlz_vd g[3][3] = {0}, along[3][SPAN];
-        for (int64_t l = 0; l < count; l++)
+        float lanes[9][DLZ_HALF] = {0};
+        dlz_vd along[3][SPAN];
+        const float *from = w + r * row_stride + column * column_stride;
+        for (int64_t l = 0; l < count; l++, from += column_stride)
             for (int t = 0; t < 9; t++)
-                g[t / 3][t % 3][l] = w[r * row_stride + (column + l) * column_stride + t];
-        for (int i = 0; i < 3; i++)
-            transform_weights(g[i], along[i]);
+                lanes[t][l] = from[t];
+        for (int i = 0; i < 3; i++) {
+            dlz_vd g[3];
+            for (int j = 0; j < 3; j++)
+                g[j] = __builtin_convertvector(*(const dlz_vh *)lanes[i * 3 + j], dlz_vd);
+            transform_weights(g, along[i]);
+        }
         for (int j = 0; j < SPAN; j++) {
             dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
             transform_weights(in, out);
             for (int i = 0; i < SPAN; i++)
-                dlz_store(u + ((i * SPAN + j) * rows + r) * padded + column,
-                          __builtin_convertvector(out[i], dlz_v));
+                *(dlz_vh *)(u + ((i * SPAN + j) * rows + r) * padded + column) =
+                    __builtin_convertvector(out[i], dlz_vh);
         }
     }
 }
@@ -542,43 +548,51 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t blocks = plan->out_padded / DLZ_C;
     int64_t c = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
-    prepare_block(w, 9, in * 9, c, dlz_min_i64(c + DLZ_C, in), in, k, out, plan->out_padded,
-                  forward_weights);
-    if (backward_weights)
-        prepare_block(w, in * 9, 9, k, dlz_min_i64(k + DLZ_C, out), out, c, in, plan->in_padded,
-                      backward_weights);
+    for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF) {
+        prepare_block(w, 9, in * 9, c, dlz_min_i64(c + DLZ_C, in), in, k + half, out,
+                      plan->out_padded, forward_weights);
+        if (backward_weights)
+            prepare_block(w, in * 9, 9, k, dlz_min_i64(k + DLZ_C, out), out, c + half, in,
+                          plan->in_padded, backward_weights);
+    }
+}
+
+/* DLZ_HALF out channels of one in channel. */
+static void finish_block(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t c,
+                         int64_t k, float *dw) {
+    int64_t in = plan->shape.in_channels;
+    dlz_vd along[SPAN][3];
+    for (int i = 0; i < SPAN; i++) {
+        dlz_vd row[SPAN];
+        for (int j = 0; j < SPAN; j++) {
+            const float *from = accumulators + ((i * SPAN + j) * in + c) * plan->out_padded + k;
+            dlz_vh sum = *(const dlz_vh *)from;
+            for (int64_t a = 1; a < plan->backward_tiles; a++)
+                sum += *(const dlz_vh *)(from + a * plan->accumulator_stride);
+            row[j] = __builtin_convertvector(sum, dlz_vd);
+        }
+        transform_weights_back(row, along[i]);
+    }
+    int64_t count = dlz_min_i64(DLZ_HALF, plan->shape.out_channels - k);
+    for (int j = 0; j < 3; j++) {
+        dlz_vd column[SPAN], result[3];
+        for (int i = 0; i < SPAN; i++)
+            column[i] = along[i][j];
+        transform_weights_back(column, result);
+        for (int i = 0; i < 3; i++)
+            for (int64_t l = 0; l < count; l++)
+                dw[((k + l) * in + c) * 9 + i * 3 + j] = (float)result[i][l];
+    }
 }
 
 static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accumulators, float *dw,
                    float *db) {
-    int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t blocks = plan->out_padded / DLZ_C;
-    int64_t c0 = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
-    int64_t count = dlz_min_i64(DLZ_C, out - k);
-    for (int64_t c = c0; c < dlz_min_i64(c0 + DLZ_C, in); c++) {
-        dlz_vd along[SPAN][3];
-        for (int i = 0; i < SPAN; i++) {
-            dlz_vd in_row[SPAN];
-            for (int j = 0; j < SPAN; j++) {
-                const float *from = accumulators + ((i * SPAN + j) * in + c) * plan->out_padded + k;
-                dlz_vd sum = {0};
-                for (int64_t a = 0; a < plan->backward_tiles; a++)
-                    sum += __builtin_convertvector(dlz_load(from + a * plan->accumulator_stride),
-                                                   dlz_vd);
-                in_row[j] = sum;
-            }
-            transform_weights_back(in_row, along[i]);
-        }
-        for (int j = 0; j < 3; j++) {
-            dlz_vd in_column[SPAN], result[3];
-            for (int i = 0; i < SPAN; i++)
-                in_column[i] = along[i][j];
-            transform_weights_back(in_column, result);
-            for (int i = 0; i < 3; i++)
-                for (int64_t l = 0; l < count; l++)
-                    dw[((k + l) * in + c) * 9 + i * 3 + j] = (float)result[i][l];
-        }
-    }
+    int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
+    int64_t last = dlz_min_i64(first + DLZ_C, plan->shape.in_channels);
+    for (int64_t c = first; c < last; c++)
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF)
+            finish_block(plan, accumulators, c, k + half, dw);
     if (tile == 0 && db)
         finish_bias(plan, accumulators, db);
 }
