@@ -514,32 +514,44 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
 
 /* ---- weights, in float64 so that they are rounded once ---- */
 
+/* DLZ_HALF columns of one row of U, `step` floats from one frequency to the next. */
+DLZ_INLINE void prepare_half(const float *from, int64_t stride, int64_t count, float *u,
+                             int64_t step) {
+    float lanes[9][DLZ_HALF] = {0};
+    dlz_vd along[3][SPAN];
+    for (int64_t l = 0; l < count; l++, from += stride)
+        for (int t = 0; t < 9; t++)
+            lanes[t][l] = from[t];
+    for (int i = 0; i < 3; i++) {
+        dlz_vd g[3];
+        for (int j = 0; j < 3; j++)
+            g[j] = __builtin_convertvector(*(const dlz_vh *)lanes[i * 3 + j], dlz_vd);
+        transform_weights(g, along[i]);
+    }
+    for (int j = 0; j < SPAN; j++) {
+        dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
+        transform_weights(in, out);
+        for (int i = 0; i < SPAN; i++)
+            *(dlz_vh *)(u + (i * SPAN + j) * step) = __builtin_convertvector(out[i], dlz_vh);
+    }
+}
+
 /* Both layouts hold U[frequency][row][column]: rows are the summed channels, columns the results.
  */
 static void prepare_block(const float *w, int64_t row_stride, int64_t column_stride, int64_t row,
                           int64_t last, int64_t rows, int64_t column, int64_t columns,
                           int64_t padded, float *u) {
-    int64_t count = dlz_min_i64(DLZ_HALF, columns - column);
     for (int64_t r = row; r < last; r++) {
-        float lanes[9][DLZ_HALF] = {0};
-        dlz_vd along[3][SPAN];
-        const float *from = w + r * row_stride + column * column_stride;
-        for (int64_t l = 0; l < count; l++, from += column_stride)
-            for (int t = 0; t < 9; t++)
-                lanes[t][l] = from[t];
-        for (int i = 0; i < 3; i++) {
-            dlz_vd g[3];
-            for (int j = 0; j < 3; j++)
-                g[j] = __builtin_convertvector(*(const dlz_vh *)lanes[i * 3 + j], dlz_vd);
-            transform_weights(g, along[i]);
+        /* Whole vectors are stored: frequencies lie far apart, and half a line would be fetched
+         * twice. */
+        float vectors[FREQUENCIES][DLZ_LANES];
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF) {
+            int64_t first = column + half, count = dlz_min_i64(DLZ_HALF, columns - first);
+            prepare_half(w + r * row_stride + first * column_stride, column_stride, count,
+                         &vectors[0][half], DLZ_C);
         }
-        for (int j = 0; j < SPAN; j++) {
-            dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
-            transform_weights(in, out);
-            for (int i = 0; i < SPAN; i++)
-                *(dlz_vh *)(u + ((i * SPAN + j) * rows + r) * padded + column) =
-                    __builtin_convertvector(out[i], dlz_vh);
-        }
+        for (int64_t f = 0; f < FREQUENCIES; f++)
+            dlz_store(u + (f * rows + r) * padded + column, dlz_load(vectors[f]));
     }
 }
 
@@ -548,13 +560,11 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t blocks = plan->out_padded / DLZ_C;
     int64_t c = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
-    for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF) {
-        prepare_block(w, 9, in * 9, c, dlz_min_i64(c + DLZ_C, in), in, k + half, out,
-                      plan->out_padded, forward_weights);
-        if (backward_weights)
-            prepare_block(w, in * 9, 9, k, dlz_min_i64(k + DLZ_C, out), out, c + half, in,
-                          plan->in_padded, backward_weights);
-    }
+    prepare_block(w, 9, in * 9, c, dlz_min_i64(c + DLZ_C, in), in, k, out, plan->out_padded,
+                  forward_weights);
+    if (backward_weights)
+        prepare_block(w, in * 9, 9, k, dlz_min_i64(k + DLZ_C, out), out, c, in, plan->in_padded,
+                      backward_weights);
 }
 
 /* DLZ_HALF out channels of one in channel. */
