@@ -4,7 +4,7 @@
 
 /* Output tiles that go through the scratch together: enough to reuse the weights from L1, few
  * enough for the transformed data to stay in L2. */
-enum { WINOGRAD4_CHUNK = 32, WINOGRAD2_CHUNK = 64, DIRECT_CHUNK_ROWS = 4 };
+enum { WINOGRAD4_CHUNK = 16, WINOGRAD2_CHUNK = 32, DIRECT_CHUNK_ROWS = 4 };
 enum { FORWARD_TILES = 32, BACKWARD_TILES = 8 };
 
 static int64_t vector_floats(dlz_isa isa) {
@@ -44,10 +44,9 @@ static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
     plan->forward_weight_floats = frequencies * s.in_channels * plan->out_padded;
     plan->backward_weight_floats = frequencies * s.out_channels * plan->in_padded;
     int64_t tiles = plan->chunk_rows * plan->tile_columns, columns = m * plan->tile_columns + 2;
-    int64_t transformed = frequencies * (tiles * (plan->in_padded + plan->out_padded) + 32);
-    int64_t strip = (m + 2) * columns * vector_floats(plan->isa);
-    int64_t carry = 2 * columns * plan->in_padded;
-    plan->scratch_floats = transformed + strip + carry;
+    int64_t matrices = tiles * (plan->in_padded + plan->out_padded) + 32;
+    int64_t strips = plan->chunk_rows * columns * (plan->in_padded + plan->out_padded) + 32;
+    plan->scratch_floats = (m + 2) * (matrices + strips) + 2 * columns * plan->in_padded;
 }
 
 dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,

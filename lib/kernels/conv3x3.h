@@ -55,13 +55,19 @@ typedef struct dlz_conv3x3_output {
 
 /* How the gradient G of y is read: G = dy when z is NULL. Otherwise the backward pass of a batch
  * norm (and relu) on y is applied: g = dy, or 0 where relu and z·scale + shift <= 0, and G = a·g +
- * b·z + d with per-channel coefficients; z is what forward stored as y. */
+ * b·z + d with per-channel coefficients; z is what forward stored as y.
+ *
+ * With codes (and z), a 2 × 2 max pool of stride 2 came after those: dy and codes are images ×
+ * height / 2 × width / 2 × out_channels, and g = dy at the place of its window (0 … 3: 2·row +
+ * column) that the code names, 0 elsewhere; any other code blocks the whole window, and relu is not
+ * looked at. A constant factor, as of a dropout, belongs into a. */
 typedef struct dlz_conv3x3_gradient {
     const float *dy;
     const float *z;
     const float *scale, *shift; /* only for relu */
     bool relu;
     const float *a, *b, *d;
+    const uint8_t *codes;
 } dlz_conv3x3_gradient;
 
 /* What backward makes of the input's gradient: dx is the gradient of data·scale + shift, that is,

@@ -36,7 +36,7 @@ static void read_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *in
         if (mode == READ_PLAIN || mode == READ_RELU) {
             for (; e + DLZ_C <= size; e += DLZ_C) {
                 dlz_v value = dlz_load(from + e);
-                dlz_store(to + e, mode == READ_RELU ? gated(value, value) : value);
+                dlz_store(to + e, mode == READ_RELU ? rectified(value) : value);
             }
             for (; e < size; e++)
                 to[e] = mode == READ_RELU && from[e] <= 0 ? 0 : from[e];
@@ -53,34 +53,58 @@ static void read_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *in
     }
 }
 
+/* One vector of channels of one row of the gradient, `padded` floats a pixel; returns its sum. */
+DLZ_INLINE dlz_v read_gradient_row(const dlz_conv3x3_plan *plan,
+                                   const dlz_conv3x3_gradient *gradient, int64_t image, int64_t row,
+                                   int64_t k, int mode, bool whole, float *to) {
+    int64_t width = plan->shape.width, height = plan->shape.height, padded = plan->out_padded;
+    int64_t channels = plan->shape.out_channels, count = channels - k;
+    gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
+    dlz_conv3x3_gradient source = *gradient; /* stores cannot alias a local */
+    int64_t at = (image * height + row) * width * channels + k;
+    int64_t pool = (image * (height / 2) + row / 2) * (width / 2) * channels + k;
+    bool pooled = row / 2 < height / 2;
+    dlz_v sum = {0};
+    for (int64_t q = 0; q < width; q++, at += channels, to += padded) {
+        int64_t window = pooled && q / 2 < width / 2 ? pool + q / 2 * channels : -1;
+        dlz_v g = read_gradient(&source, at, window, (int)(row % 2 * 2 + q % 2), lanes, mode, whole,
+                                count);
+        dlz_store(to, g);
+        sum += g;
+    }
+    return sum;
+}
+
 /* The same of the gradient; channels padded to whole vectors. Adds rows first … first + rows − 1
- * to the bias's gradient. */
+ * to the bias's gradient. Without `border` only those are read. */
 static void read_gradient_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
-                                int64_t image, int64_t first, int64_t rows, float *strip,
-                                float *bias) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t channels = plan->shape.out_channels, padded = plan->out_padded;
+                                int64_t image, int64_t first, int64_t rows, bool border,
+                                float *strip, float *bias) {
+    int64_t width = plan->shape.width, padded = plan->out_padded, line = (width + 2) * padded;
     int mode = gradient_mode(gradient);
-    for (int64_t i = 0; i < rows + 2; i++, strip += (width + 2) * padded) {
+    for (int64_t i = border ? 0 : 1; i < rows + (border ? 2 : 1); i++) {
         int64_t row = first - 1 + i;
-        bool inside = row >= 0 && row<height, own = i> 0 && i <= rows;
-        for (int64_t k = 0; k < padded; k += DLZ_C) {
-            bool whole = k + DLZ_C <= channels;
-            int64_t count = channels - k;
-            gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
-            int64_t from = (image * height + row) * width * channels + k;
-            float *to = strip + k;
-            dlz_v sum = {0};
-            dlz_store(to, sum);
-            for (int64_t q = 0; q < width; q++) {
-                dlz_v g = {0};
-                if (inside)
-                    g = read_gradient(gradient, from + q * channels, lanes, mode, whole, count);
-                dlz_store(to + (q + 1) * padded, g);
-                sum += g;
-            }
+        bool outside = row < 0 || row >= plan->shape.height;
+        float *to = strip + i * line;
+        if (outside) {
+            for (int64_t e = 0; e < line; e++)
+                to[e] = 0;
+            continue;
+        }
+        for (int64_t k = 0; k < padded; k += DLZ_C, to += DLZ_C) {
+            bool whole = k + DLZ_C <= plan->shape.out_channels;
+            dlz_v sum;
+            dlz_store(to, (dlz_v){0});
             dlz_store(to + (width + 1) * padded, (dlz_v){0});
-            if (inside && own)
+            if (whole && mode == GRADIENT_PLAIN)
+                sum = read_gradient_row(plan, gradient, image, row, k, GRADIENT_PLAIN, true,
+                                        to + padded);
+            else if (whole && mode == GRADIENT_NORM_RELU)
+                sum = read_gradient_row(plan, gradient, image, row, k, GRADIENT_NORM_RELU, true,
+                                        to + padded);
+            else
+                sum = read_gradient_row(plan, gradient, image, row, k, mode, whole, to + padded);
+            if (i > 0 && i <= rows)
                 dlz_store(bias + k, dlz_load(bias + k) + sum);
         }
     }
@@ -319,7 +343,8 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
         for (int64_t first = 0; first < height; first += plan->chunk_rows) {
             int64_t rows = dlz_min_i64(plan->chunk_rows, height - first);
             read_strip(plan, input, image, first, rows, strip);
-            read_gradient_strip(plan, gradient, image, first, rows, g_strip, bias);
+            read_gradient_strip(plan, gradient, image, first, rows, input_gradient != NULL, g_strip,
+                                bias);
             weight_gradient(plan, strip, g_strip, rows, dw, image > start || first > 0);
             if (!input_gradient)
                 continue;
@@ -363,13 +388,12 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
     int64_t c0 = tile / blocks * DLZ_C, k0 = tile % blocks * DLZ_C;
     for (int64_t c = c0; c < dlz_min_i64(c0 + DLZ_C, in); c++)
         for (int64_t t = 0; t < 9; t++) {
-            dlz_vd sum = {0};
+            dlz_v sum = {0};
             const float *from = accumulators + (t * in + c) * plan->out_padded + k0;
             for (int64_t a = 0; a < plan->backward_tiles; a++)
-                sum +=
-                    __builtin_convertvector(dlz_load(from + a * plan->accumulator_stride), dlz_vd);
+                sum += dlz_load(from + a * plan->accumulator_stride);
             for (int64_t k = k0; k < dlz_min_i64(k0 + DLZ_C, out); k++)
-                dw[(k * in + c) * 9 + t] = (float)sum[k - k0];
+                dw[(k * in + c) * 9 + t] = sum[k - k0];
         }
     if (tile == 0 && db)
         finish_bias(plan, accumulators, db);

@@ -6,9 +6,16 @@
 #include "kernels/conv3x3.h"
 #include "kernels/isa.h"
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #define DLZ_C ((int64_t)DLZ_LANES)
 
-typedef double dlz_vd __attribute__((vector_size(DLZ_LANES * 8)));
+/* As many doubles as fit a vector, and as many floats. */
+enum { DLZ_HALF = DLZ_LANES / 2 };
+typedef double dlz_vd __attribute__((vector_size(DLZ_LANES * 4)));
+typedef float dlz_vh __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
 
 #if defined(__clang__)
 #define DLZ_UNROLL _Pragma("clang loop unroll(full)")
@@ -35,6 +42,20 @@ DLZ_INLINE void store_lanes(float *to, dlz_v value, bool whole, int64_t count) {
         to[i] = value[i];
 }
 
+/* max(0, value), where NaN stays NaN so that it is not hidden. The x86 instructions give their
+ * second operand when one of them is NaN. */
+DLZ_INLINE dlz_v rectified(dlz_v value) {
+#if DLZ_LANES == 16
+    return (dlz_v)_mm512_max_ps(_mm512_setzero_ps(), (__m512)value);
+#elif DLZ_LANES == 8
+    return (dlz_v)_mm256_max_ps(_mm256_setzero_ps(), (__m256)value);
+#elif defined(__SSE2__)
+    return (dlz_v)_mm_max_ps(_mm_setzero_ps(), (__m128)value);
+#else
+    return (dlz_v)((dlz_vi)value & ~(value <= (dlz_v){0}));
+#endif
+}
+
 /* The value, or 0 where `gate` is 0 or less. NaN passes, so that it is not hidden. */
 DLZ_INLINE dlz_v gated(dlz_v value, dlz_v gate) {
     return (dlz_v)((dlz_vi)value & ~(gate <= (dlz_v){0}));
@@ -45,6 +66,24 @@ enum { READ_PLAIN, READ_AFFINE, READ_AFFINE_RELU, READ_RELU };
 static inline int input_mode(const dlz_conv3x3_input *input) {
     return input->scale ? (input->relu ? READ_AFFINE_RELU : READ_AFFINE)
                         : (input->relu ? READ_RELU : READ_PLAIN);
+}
+
+/* Memory that the next phase will touch: fetched into L2 a share at a time while products are
+ * computed, which hides the latency that strided walks would pay. */
+typedef struct fetch {
+    const float *next, *end;
+    int64_t share;
+} fetch;
+
+static inline fetch fetch_start(const float *from, int64_t floats, int64_t shares) {
+    if (floats < 0)
+        floats = 0;
+    return (fetch){from, from + floats, (floats / 16 + shares) / shares};
+}
+
+static inline void fetch_share(fetch *f) {
+    for (int64_t i = 0; i < f->share && f->next < f->end; i++, f->next += 16)
+        __builtin_prefetch(f->next, 0, 2);
 }
 
 typedef struct input_lanes {
@@ -65,14 +104,18 @@ DLZ_INLINE dlz_v apply_input(dlz_v value, input_lanes lanes, int mode) {
     if (mode == READ_AFFINE || mode == READ_AFFINE_RELU)
         value = value * lanes.scale + lanes.shift;
     if (mode == READ_RELU || mode == READ_AFFINE_RELU)
-        value = gated(value, value);
+        value = rectified(value);
     return value;
 }
 
-enum { GRADIENT_PLAIN, GRADIENT_NORM, GRADIENT_NORM_RELU };
+enum { GRADIENT_PLAIN, GRADIENT_NORM, GRADIENT_NORM_RELU, GRADIENT_POOLED };
 
 static inline int gradient_mode(const dlz_conv3x3_gradient *gradient) {
-    return !gradient->z ? GRADIENT_PLAIN : (gradient->relu ? GRADIENT_NORM_RELU : GRADIENT_NORM);
+    if (!gradient->z)
+        return GRADIENT_PLAIN;
+    if (gradient->codes)
+        return GRADIENT_POOLED;
+    return gradient->relu ? GRADIENT_NORM_RELU : GRADIENT_NORM;
 }
 
 typedef struct gradient_lanes {
@@ -86,7 +129,7 @@ DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient
         lanes.a = load_lanes(gradient->a + k, whole, count);
         lanes.b = load_lanes(gradient->b + k, whole, count);
         lanes.d = load_lanes(gradient->d + k, whole, count);
-        if (gradient->relu) {
+        if (gradient->relu && !gradient->codes) {
             lanes.scale = load_lanes(gradient->scale + k, whole, count);
             lanes.shift = load_lanes(gradient->shift + k, whole, count);
         }
@@ -94,9 +137,30 @@ DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient
     return lanes;
 }
 
-DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t index,
-                               gradient_lanes lanes, int mode, bool whole, int64_t count) {
-    dlz_v g = load_lanes(gradient->dy + index, whole, count);
+/* dy where the code of its window is `place`, 0 elsewhere. */
+DLZ_INLINE dlz_v read_pooled(const dlz_conv3x3_gradient *gradient, int64_t window, int place,
+                             bool whole, int64_t count) {
+    typedef uint8_t bytes __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
+    dlz_v g = load_lanes(gradient->dy + window, whole, count);
+    dlz_vi code = {0};
+    if (whole)
+        code = __builtin_convertvector(*(const bytes *)(gradient->codes + window), dlz_vi);
+    else
+        for (int64_t i = 0; i < count; i++)
+            code[i] = gradient->codes[window + i];
+    return (dlz_v)((dlz_vi)g & (code == place));
+}
+
+/* G at `index`. When pooled, `window` is where its window's dy and code lie (negative for a pixel
+ * in no window) and `place` its place there. */
+DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t index, int64_t window,
+                               int place, gradient_lanes lanes, int mode, bool whole,
+                               int64_t count) {
+    dlz_v g = {0};
+    if (mode != GRADIENT_POOLED)
+        g = load_lanes(gradient->dy + index, whole, count);
+    else if (window >= 0)
+        g = read_pooled(gradient, window, place, whole, count);
     if (mode == GRADIENT_PLAIN)
         return g;
     dlz_v z = load_lanes(gradient->z + index, whole, count);
@@ -130,7 +194,7 @@ DLZ_INLINE void write_output(const dlz_conv3x3_output *output, int64_t index, dl
         lanes->squares += centred * centred;
     }
     if (relu)
-        value = gated(value, value);
+        value = rectified(value);
     store_lanes(output->y + index, value, whole, count);
 }
 

@@ -7,13 +7,21 @@ static double read_input(const dlz_conv3x3_input *input, int64_t index, int64_t 
     return input->relu && value <= 0 ? 0 : value;
 }
 
-static double read_gradient(const dlz_conv3x3_gradient *gradient, int64_t index, int64_t channel) {
-    double g = gradient->dy[index];
+static double read_gradient(dlz_conv3x3_shape s, const dlz_conv3x3_gradient *gradient,
+                            int64_t image, int64_t row, int64_t column, int64_t channel) {
+    int64_t index = ((image * s.height + row) * s.width + column) * s.out_channels + channel;
     if (!gradient->z)
-        return g;
-    double z = gradient->z[index];
-    if (gradient->relu && z * gradient->scale[channel] + gradient->shift[channel] <= 0)
-        g = 0;
+        return gradient->dy[index];
+    double z = gradient->z[index], g = 0;
+    if (!gradient->codes) {
+        if (!gradient->relu || z * gradient->scale[channel] + gradient->shift[channel] > 0)
+            g = gradient->dy[index];
+    } else if (row / 2 < s.height / 2 && column / 2 < s.width / 2) {
+        int64_t line = image * (s.height / 2) + row / 2;
+        int64_t window = (line * (s.width / 2) + column / 2) * s.out_channels + channel;
+        if (gradient->codes[window] == row % 2 * 2 + column % 2)
+            g = gradient->dy[window];
+    }
     return gradient->a[channel] * g + gradient->b[channel] * z + gradient->d[channel];
 }
 
@@ -54,7 +62,7 @@ void dlz_conv3x3_reference_backward(dlz_conv3x3_shape shape, const dlz_conv3x3_i
         for (int64_t r = 0; r < height; r++)
             for (int64_t q = 0; q < width; q++)
                 for (int64_t k = 0; k < out; k++) {
-                    double g = read_gradient(gradient, ((i * height + r) * width + q) * out + k, k);
+                    double g = read_gradient(shape, gradient, i, r, q, k);
                     db[k] += g;
                     for (int64_t t = 0; t < 9; t++) {
                         int64_t row = r + t / 3 - 1, column = q + t % 3 - 1;

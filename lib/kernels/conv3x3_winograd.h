@@ -1,40 +1,47 @@
 /* kernels/conv3x3_winograd.h - the convolution by Winograd's algorithm; the including source sets
  * DLZ_TILE and names the table.
  *
- * A chunk is a few rows of output tiles. Its transformed data V and transformed products M (or
- * gradients of M) lie in the scratch as [frequency][tile][channel], so that each frequency is one
- * small matrix product. Backward uses the adjoint of forward: with N = Aᵀ-transformed gradient, dU
- * = Vᵀ N and dV = N Uᵀ, so both share N and both operands are in L1 together; dV overwrites V. Rows
- * of transforms are shared between neighbouring tiles: down the columns first, then along. */
+ * A chunk is a few rows of output tiles. The two-dimensional transforms are taken apart: down the
+ * columns once for the whole chunk, into strips [row of frequencies][tile row][channels][column]
+ * that neighbouring tiles share; then, for one row of frequencies after the other, along the rows
+ * into SPAN small matrices [tile][channel], their products, and back along the rows. So only the
+ * strips need L2, and the matrices stay in L1 between transform and product.
+ *
+ * Backward uses the adjoint of forward: with N the transformed gradient, dU = Vᵀ N and dV = N Uᵀ
+ * share N; dV overwrites V, and the strip of dx that of the data. */
 #include "kernels/conv3x3_gemm.h"
 #include "kernels/conv3x3_points.h"
 
 enum { SPAN = DLZ_SPAN, FREQUENCIES = DLZ_SPAN * DLZ_SPAN };
 
 typedef struct chunk_memory {
-    float *v, *m; /* transformed data, transformed outputs */
-    int64_t v_stride,
-        m_stride; /* floats from one frequency to the next: never a multiple of 4 KiB */
-    float *strip; /* SPAN rows of a tile row's columns, one vector of channels */
+    float *v, *m;               /* SPAN matrices each: data or its gradient, outputs or theirs */
+    int64_t v_stride, m_stride; /* floats from one matrix to the next: never a multiple of 4 KiB */
+    float *in, *out;            /* the strips: data or its gradient, outputs or theirs */
+    int64_t in_stride, out_stride; /* floats from one row of frequencies to the next */
+    int64_t in_columns, out_columns;
     float *carry; /* the two rows of dx that the next tile row adds to */
-    int64_t columns;
 } chunk_memory;
 
 static chunk_memory divide_scratch(const dlz_conv3x3_plan *plan, float *scratch) {
-    int64_t tiles = plan->chunk_rows * plan->tile_columns;
+    int64_t rows = plan->chunk_rows, tiles = rows * plan->tile_columns;
     chunk_memory memory = {.v_stride = tiles * plan->in_padded + 16,
                            .m_stride = tiles * plan->out_padded + 16,
-                           .columns = DLZ_TILE * plan->tile_columns + 2};
+                           .in_columns = DLZ_TILE * plan->tile_columns + 2,
+                           .out_columns = DLZ_TILE * plan->tile_columns};
+    memory.in_stride = rows * plan->in_padded * memory.in_columns + 16;
+    memory.out_stride = rows * plan->out_padded * memory.out_columns + 16;
     memory.v = scratch;
-    memory.m = memory.v + FREQUENCIES * memory.v_stride;
-    memory.strip = memory.m + FREQUENCIES * memory.m_stride;
-    memory.carry = memory.strip + SPAN * memory.columns * DLZ_C;
+    memory.m = memory.v + SPAN * memory.v_stride;
+    memory.in = memory.m + SPAN * memory.m_stride;
+    memory.out = memory.in + SPAN * memory.in_stride;
+    memory.carry = memory.out + SPAN * memory.out_stride;
     return memory;
 }
 
-/* The rows of one image that a tile row reads, and where they lie. */
+/* Which image a tile row belongs to, and its first output row there. */
 typedef struct tile_row {
-    int64_t image, first; /* first: the first output row */
+    int64_t image, first;
 } tile_row;
 
 static tile_row find_row(const dlz_conv3x3_plan *plan, int64_t row) {
@@ -42,15 +49,29 @@ static tile_row find_row(const dlz_conv3x3_plan *plan, int64_t row) {
     return (tile_row){image, (row - image * plan->tile_rows) * DLZ_TILE};
 }
 
-/* ---- data: x to V ---- */
+/* The part that the tile rows row … row + rows − 1 cover of an array images × height × width ×
+ * channels, or when pooled images × height / 2 × width / 2 × channels; nothing beyond `end`. */
+static fetch fetch_rows(const dlz_conv3x3_plan *plan, const float *array, int64_t channels,
+                        bool pooled, int64_t row, int64_t rows, int64_t end) {
+    int64_t scale = pooled ? 2 : 1, height = plan->shape.height / scale;
+    int64_t line = plan->shape.width / scale * channels;
+    rows = dlz_min_i64(rows, end - row);
+    if (rows <= 0 || !array)
+        return (fetch){0};
+    tile_row first = find_row(plan, row), last = find_row(plan, row + rows - 1);
+    int64_t start = first.image * height + first.first / scale;
+    int64_t stop = last.image * height + dlz_min_i64((last.first + DLZ_TILE) / scale, height);
+    return fetch_start(array + start * line, (stop - start) * line, FREQUENCIES);
+}
 
-/* `inner`: all SPAN rows lie inside the image. */
+/* ---- down the columns: memory to strips ---- */
+
+/* One vector of channels of one tile row. `inner`: all SPAN rows lie inside the image. */
 DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
                           tile_row row, int64_t c, int mode, bool inner, bool whole, float *strip,
-                          int64_t columns) {
+                          int64_t stride) {
     int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t channels = plan->shape.in_channels, count = channels - c;
-    int64_t line = width * channels;
+    int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
     input_lanes lanes = input_channels(input, c, whole, count);
     const float *from = input->data + ((row.image * height + row.first - 1) * width) * channels + c;
     for (int64_t q = 0; q < width; q++, from += channels) {
@@ -65,136 +86,349 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
         transform_data(d, out);
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
-            dlz_store(strip + (i * columns + q + 1) * DLZ_C, out[i]);
+            dlz_store(strip + i * stride + (q + 1) * DLZ_C, out[i]);
     }
 }
 
-/* Kept out of line: one copy a mode. */
+/* Out of line: one copy a mode. */
 #define DATA_DOWN(name, mode)                                                                      \
     static __attribute__((noinline)) void name(const dlz_conv3x3_plan *plan,                       \
                                                const dlz_conv3x3_input *input, tile_row row,       \
-                                               int64_t c, float *strip, int64_t columns) {         \
+                                               int64_t c, float *strip, int64_t stride) {          \
         bool inner = row.first > 0 && row.first + DLZ_TILE + 1 <= plan->shape.height;              \
         bool whole = c + DLZ_C <= plan->shape.in_channels;                                         \
         if (inner && whole)                                                                        \
-            data_down(plan, input, row, c, mode, true, true, strip, columns);                      \
+            data_down(plan, input, row, c, mode, true, true, strip, stride);                       \
         else if (whole)                                                                            \
-            data_down(plan, input, row, c, mode, false, true, strip, columns);                     \
+            data_down(plan, input, row, c, mode, false, true, strip, stride);                      \
         else                                                                                       \
-            data_down(plan, input, row, c, mode, false, false, strip, columns);                    \
+            data_down(plan, input, row, c, mode, false, false, strip, stride);                     \
     }
 DATA_DOWN(data_down_plain, READ_PLAIN)
 DATA_DOWN(data_down_affine, READ_AFFINE)
 DATA_DOWN(data_down_affine_relu, READ_AFFINE_RELU)
 DATA_DOWN(data_down_relu, READ_RELU)
 
-static void transform_data_row(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
-                               tile_row row, const chunk_memory *memory, float *v) {
+static void read_data(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, int64_t row,
+                      int64_t rows, const chunk_memory *memory) {
     int mode = input_mode(input);
-    int64_t columns = memory->columns;
-    float *strip = memory->strip;
-    for (int64_t c = 0; c < plan->in_padded; c += DLZ_C) {
-        /* Columns outside the image stay 0. */
-        for (int i = 0; i < SPAN; i++) {
-            dlz_store(strip + i * columns * DLZ_C, (dlz_v){0});
-            for (int64_t q = plan->shape.width + 1; q < columns; q++)
-                dlz_store(strip + (i * columns + q) * DLZ_C, (dlz_v){0});
-        }
-        if (mode == READ_PLAIN)
-            data_down_plain(plan, input, row, c, strip, columns);
-        else if (mode == READ_AFFINE)
-            data_down_affine(plan, input, row, c, strip, columns);
-        else if (mode == READ_AFFINE_RELU)
-            data_down_affine_relu(plan, input, row, c, strip, columns);
-        else
-            data_down_relu(plan, input, row, c, strip, columns);
-        for (int64_t t = 0; t < plan->tile_columns; t++) {
-            const float *from = strip + t * DLZ_TILE * DLZ_C;
-            float *to = v + t * plan->in_padded + c;
+    int64_t columns = memory->in_columns, stride = memory->in_stride;
+    float *strip = memory->in;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < plan->in_padded; c += DLZ_C, strip += columns * DLZ_C) {
+            tile_row place = find_row(plan, row + r);
             for (int i = 0; i < SPAN; i++) {
-                dlz_v d[SPAN], out[SPAN];
+                dlz_store(strip + i * stride, (dlz_v){0});
+                for (int64_t q = plan->shape.width + 1; q < columns; q++)
+                    dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
+            }
+            if (mode == READ_PLAIN)
+                data_down_plain(plan, input, place, c, strip, stride);
+            else if (mode == READ_AFFINE)
+                data_down_affine(plan, input, place, c, strip, stride);
+            else if (mode == READ_AFFINE_RELU)
+                data_down_affine_relu(plan, input, place, c, strip, stride);
+            else
+                data_down_relu(plan, input, place, c, strip, stride);
+        }
+}
+
+DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
+                               tile_row row, int64_t k, int mode, bool inner, bool whole,
+                               float *strip, int64_t stride) {
+    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
+    gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
+    dlz_conv3x3_gradient source = *gradient; /* stores cannot alias a local */
+    int64_t at = ((row.image * height + row.first) * width) * channels + k;
+    int64_t pool_line = width / 2 * channels, windows = height / 2;
+    int64_t pool = (row.image * windows + row.first / 2) * pool_line + k;
+    dlz_v bias = {0};
+    for (int64_t q = 0; q < width; q++, at += channels) {
+        dlz_v g[DLZ_TILE], out[SPAN];
+        bool pooled = q / 2 < width / 2;
+        int64_t window = pool + q / 2 * channels;
+        DLZ_UNROLL
+        for (int i = 0; i < DLZ_TILE; i++) {
+            bool in_window = pooled && (inner || row.first / 2 + i / 2 < windows);
+            if (inner || row.first + i < height)
+                g[i] = read_gradient(&source, at + i * line,
+                                     in_window ? window + i / 2 * pool_line : -1,
+                                     i % 2 * 2 + (int)(q % 2), lanes, mode, whole, count);
+            else
+                g[i] = (dlz_v){0};
+            bias += g[i];
+        }
+        transform_outputs_back(g, out);
+        DLZ_UNROLL
+        for (int i = 0; i < SPAN; i++)
+            dlz_store(strip + i * stride + q * DLZ_C, out[i]);
+    }
+    return bias;
+}
+
+static void read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
+                           int64_t row, int64_t rows, const chunk_memory *memory, float *bias) {
+    int mode = gradient_mode(gradient);
+    int64_t columns = memory->out_columns, stride = memory->out_stride;
+    float *strip = memory->out;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < plan->out_padded; k += DLZ_C, strip += columns * DLZ_C) {
+            tile_row place = find_row(plan, row + r);
+            bool whole = k + DLZ_C <= plan->shape.out_channels;
+            bool inner = whole && place.first + DLZ_TILE <= plan->shape.height;
+            for (int i = 0; i < SPAN; i++)
+                for (int64_t q = plan->shape.width; q < columns; q++)
+                    dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
+            dlz_v sum;
+            if (inner && mode == GRADIENT_PLAIN)
+                sum = gradient_down(plan, gradient, place, k, GRADIENT_PLAIN, true, true, strip,
+                                    stride);
+            else if (inner && mode == GRADIENT_NORM)
+                sum = gradient_down(plan, gradient, place, k, GRADIENT_NORM, true, true, strip,
+                                    stride);
+            else if (inner && mode == GRADIENT_NORM_RELU)
+                sum = gradient_down(plan, gradient, place, k, GRADIENT_NORM_RELU, true, true, strip,
+                                    stride);
+            else if (inner)
+                sum = gradient_down(plan, gradient, place, k, GRADIENT_POOLED, true, true, strip,
+                                    stride);
+            else
+                sum = gradient_down(plan, gradient, place, k, mode, false, whole, strip, stride);
+            dlz_store(bias + k, dlz_load(bias + k) + sum);
+        }
+}
+
+/* ---- along the rows: strips to matrices and back, for one row of frequencies ---- */
+
+static void data_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
+                       int i) {
+    int64_t tiles = plan->tile_columns, padded = plan->in_padded, stride = memory->v_stride;
+    int64_t columns = memory->in_columns;
+    float *v = memory->v;
+    const float *from = memory->in + i * memory->in_stride;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < padded; c += DLZ_C, from += columns * DLZ_C) {
+            float *to = v + r * tiles * padded + c;
+            dlz_v d[SPAN], out[SPAN];
+            d[DLZ_TILE] = dlz_load(from);
+            d[DLZ_TILE + 1] = dlz_load(from + DLZ_C);
+            for (int64_t t = 0; t < tiles; t++, to += padded) {
+                d[0] = d[DLZ_TILE];
+                d[1] = d[DLZ_TILE + 1];
                 DLZ_UNROLL
-                for (int j = 0; j < SPAN; j++)
-                    d[j] = dlz_load(from + (i * columns + j) * DLZ_C);
+                for (int j = 2; j < SPAN; j++)
+                    d[j] = dlz_load(from + (t * DLZ_TILE + j) * DLZ_C);
                 transform_data(d, out);
                 DLZ_UNROLL
                 for (int j = 0; j < SPAN; j++)
-                    dlz_store(to + (i * SPAN + j) * memory->v_stride, out[j]);
+                    dlz_store(to + j * stride, out[j]);
             }
         }
-    }
 }
 
-/* ---- outputs: M to y ---- */
+static void gradients_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
+                            int i) {
+    int64_t tiles = plan->tile_columns, padded = plan->out_padded, stride = memory->m_stride;
+    float *m = memory->m;
+    const float *from = memory->out + i * memory->out_stride;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < padded; k += DLZ_C) {
+            float *to = m + r * tiles * padded + k;
+            for (int64_t t = 0; t < tiles; t++, to += padded) {
+                dlz_v g[DLZ_TILE], out[SPAN];
+                DLZ_UNROLL
+                for (int j = 0; j < DLZ_TILE; j++, from += DLZ_C)
+                    g[j] = dlz_load(from);
+                transform_outputs_back(g, out);
+                DLZ_UNROLL
+                for (int j = 0; j < SPAN; j++)
+                    dlz_store(to + j * stride, out[j]);
+            }
+        }
+}
 
-DLZ_INLINE void output_tiles(const dlz_conv3x3_plan *plan, tile_row row,
-                             const dlz_conv3x3_output *output, const float *m, int64_t m_stride,
-                             int64_t k, output_lanes *lanes, int64_t first, int64_t last,
-                             bool stats, bool relu, bool inner, bool whole) {
+static void outputs_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
+                          int i) {
+    int64_t tiles = plan->tile_columns, padded = plan->out_padded, stride = memory->m_stride;
+    const float *all = memory->m;
+    float *to = memory->out + i * memory->out_stride;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < padded; k += DLZ_C) {
+            const float *from = all + r * tiles * padded + k;
+            for (int64_t t = 0; t < tiles; t++, from += padded) {
+                dlz_v m[SPAN], out[DLZ_TILE];
+                DLZ_UNROLL
+                for (int j = 0; j < SPAN; j++)
+                    m[j] = dlz_load(from + j * stride);
+                transform_outputs(m, out);
+                DLZ_UNROLL
+                for (int j = 0; j < DLZ_TILE; j++, to += DLZ_C)
+                    dlz_store(to, out[j]);
+            }
+        }
+}
+
+/* Each tile gives SPAN columns, of which the last two are its neighbour's first two. */
+static void dx_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
+                     int i) {
+    int64_t tiles = plan->tile_columns, padded = plan->in_padded, stride = memory->v_stride;
+    const float *all = memory->v;
+    float *to = memory->in + i * memory->in_stride;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < padded; c += DLZ_C) {
+            const float *from = all + r * tiles * padded + c;
+            dlz_v left = {0}, right = {0};
+            for (int64_t t = 0; t < tiles; t++, from += padded) {
+                dlz_v v[SPAN], out[SPAN];
+                DLZ_UNROLL
+                for (int j = 0; j < SPAN; j++)
+                    v[j] = dlz_load(from + j * stride);
+                transform_data_back(v, out);
+                out[0] += left;
+                out[1] += right;
+                DLZ_UNROLL
+                for (int j = 0; j < DLZ_TILE; j++, to += DLZ_C)
+                    dlz_store(to, out[j]);
+                left = out[DLZ_TILE];
+                right = out[DLZ_TILE + 1];
+            }
+            dlz_store(to, left);
+            dlz_store(to + DLZ_C, right);
+            to += 2 * DLZ_C;
+        }
+}
+
+/* ---- down the columns: strips to memory ---- */
+
+DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
+                             const dlz_conv3x3_output *output, const float *strip, int64_t stride,
+                             int64_t k, output_lanes *result, bool stats, bool relu, bool inner,
+                             bool whole) {
     int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t channels = plan->shape.out_channels, count = channels - k;
-    for (int64_t t = first; t < last; t++) {
-        dlz_v down[DLZ_TILE][SPAN];
-        const float *from = m + t * plan->out_padded + k;
+    int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
+    int64_t at = ((row.image * height + row.first) * width) * channels + k;
+    output_lanes lanes = *result;
+    dlz_conv3x3_output target = *output;
+    for (int64_t q = 0; q < width; q++, at += channels) {
+        dlz_v m[SPAN], out[DLZ_TILE];
         DLZ_UNROLL
-        for (int j = 0; j < SPAN; j++) {
-            dlz_v in[SPAN], out[DLZ_TILE];
-            DLZ_UNROLL
-            for (int i = 0; i < SPAN; i++)
-                in[i] = dlz_load(from + (i * SPAN + j) * m_stride);
-            transform_outputs(in, out);
-            DLZ_UNROLL
-            for (int i = 0; i < DLZ_TILE; i++)
-                down[i][j] = out[i];
-        }
-        int64_t at = ((row.image * height + row.first) * width + t * DLZ_TILE) * channels + k;
+        for (int i = 0; i < SPAN; i++)
+            m[i] = dlz_load(strip + i * stride + q * DLZ_C);
+        transform_outputs(m, out);
         DLZ_UNROLL
-        for (int i = 0; i < DLZ_TILE; i++) {
-            dlz_v out[DLZ_TILE];
-            if (!inner && row.first + i >= height)
-                break;
-            transform_outputs(down[i], out);
-            DLZ_UNROLL
-            for (int j = 0; j < DLZ_TILE; j++)
-                if (inner || t * DLZ_TILE + j < width)
-                    write_output(output, at + (i * width + j) * channels, out[j], lanes, stats,
-                                 relu, whole, count);
-        }
+        for (int i = 0; i < DLZ_TILE; i++)
+            if (inner || row.first + i < height)
+                write_output(&target, at + i * line, out[i], &lanes, stats, relu, whole, count);
     }
+    *result = lanes;
 }
 
-static void transform_outputs_row(const dlz_conv3x3_plan *plan, tile_row row,
-                                  const dlz_conv3x3_output *output, const chunk_memory *memory,
-                                  const float *m, double *stats) {
-    int64_t out = plan->shape.out_channels, stride = memory->m_stride;
-    int64_t tiles = plan->tile_columns;
-    /* Tiles that lie inside the image as a whole, in this row. */
-    int64_t inner = row.first + DLZ_TILE <= plan->shape.height ? plan->shape.width / DLZ_TILE : 0;
-    for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
-        bool whole = k + DLZ_C <= out;
-        int64_t from = whole ? inner : 0, count = whole ? DLZ_C : out - k;
-        output_lanes lanes = output_channels(output, k, whole, count);
-        if (from > 0 && stats)
-            output_tiles(plan, row, output, m, stride, k, &lanes, 0, from, true, output->relu, true,
-                         true);
-        else if (from > 0)
-            output_tiles(plan, row, output, m, stride, k, &lanes, 0, from, false, output->relu,
-                         true, true);
-        if (from < tiles)
-            output_tiles(plan, row, output, m, stride, k, &lanes, from, tiles, stats != NULL,
-                         output->relu, false, false);
-        if (stats) {
-            add_lanes(stats + k, lanes.sum, count);
-            add_lanes(stats + out + k, lanes.squares, count);
+static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output *output,
+                          int64_t row, int64_t rows, const chunk_memory *memory, double *stats) {
+    int64_t channels = plan->shape.out_channels, stride = memory->out_stride;
+    const float *strip = memory->out;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
+            tile_row place = find_row(plan, row + r);
+            bool whole = k + DLZ_C <= channels;
+            bool inner = whole && place.first + DLZ_TILE <= plan->shape.height;
+            int64_t count = whole ? DLZ_C : channels - k;
+            output_lanes lanes = output_channels(output, k, whole, count);
+            if (inner && stats && !output->relu)
+                outputs_down(plan, place, output, strip, stride, k, &lanes, true, false, true,
+                             true);
+            else if (inner && !stats)
+                outputs_down(plan, place, output, strip, stride, k, &lanes, false, output->relu,
+                             true, true);
+            else
+                outputs_down(plan, place, output, strip, stride, k, &lanes, stats != NULL,
+                             output->relu, false, false);
+            if (stats) {
+                add_lanes(stats + k, lanes.sum, count);
+                add_lanes(stats + channels + k, lanes.squares, count);
+            }
+            strip += memory->out_columns * DLZ_C;
         }
-    }
 }
+
+/* SPAN rows, the first two of them shared with the tile row above (kept in `carry`), the last two
+ * with the one below. The strip's row 0 is the image's row first − 1. */
+DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_conv3x3_input *input,
+                        const dlz_conv3x3_input_gradient *gradient, const float *strip,
+                        int64_t stride, float *carry, int64_t c, dx_lanes *result, bool reads,
+                        bool inner, bool whole) {
+    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
+    bool top = row.first == 0, bottom = row.first + DLZ_TILE >= height;
+    int64_t at = ((row.image * height + row.first - 1) * width) * channels + c;
+    dx_lanes lanes = *result;
+    dlz_conv3x3_input data = *input;
+    dlz_conv3x3_input_gradient target = *gradient;
+    for (int64_t q = 0; q < width; q++, at += channels, carry += 2 * DLZ_C) {
+        dlz_v in[SPAN], out[SPAN];
+        DLZ_UNROLL
+        for (int i = 0; i < SPAN; i++)
+            in[i] = dlz_load(strip + i * stride + (q + 1) * DLZ_C);
+        transform_data_back(in, out);
+        if (inner || !top) {
+            out[0] += dlz_load(carry);
+            out[1] += dlz_load(carry + DLZ_C);
+        }
+        dlz_store(carry, out[DLZ_TILE]);
+        dlz_store(carry + DLZ_C, out[DLZ_TILE + 1]);
+        DLZ_UNROLL
+        for (int i = 0; i < DLZ_TILE; i++)
+            if (inner || (row.first - 1 + i >= 0 && row.first - 1 + i < height))
+                write_dx(&data, &target, at + i * line, out[i], &lanes, reads, whole, count);
+        if (!inner && bottom && row.first + DLZ_TILE - 1 < height)
+            write_dx(&data, &target, at + DLZ_TILE * line, out[DLZ_TILE], &lanes, reads, whole,
+                     count);
+    }
+    *result = lanes;
+}
+
+static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
+                                 const dlz_conv3x3_input_gradient *gradient, int64_t row,
+                                 int64_t rows, const chunk_memory *memory, double *sums) {
+    int64_t channels = plan->shape.in_channels, stride = memory->in_stride;
+    const float *strip = memory->in;
+    bool reads = input->relu || sums;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < plan->in_padded; c += DLZ_C) {
+            tile_row place = find_row(plan, row + r);
+            bool inner = place.first > 0 && place.first + DLZ_TILE < plan->shape.height;
+            bool whole = c + DLZ_C <= channels;
+            int64_t count = whole ? DLZ_C : channels - c;
+            float *carry = memory->carry + 2 * c * memory->in_columns;
+            dx_lanes lanes = dx_channels(input, gradient, c, whole, count);
+            if (inner && whole && reads)
+                dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, true, true,
+                        true);
+            else if (inner && whole)
+                dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, false, true,
+                        true);
+            else if (whole)
+                dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, reads, false,
+                        true);
+            else
+                dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, reads, false,
+                        false);
+            if (sums) {
+                add_lanes(sums + c, lanes.sum, count);
+                add_lanes(sums + channels + c, lanes.products, count);
+            }
+            strip += memory->in_columns * DLZ_C;
+        }
+}
+
+/* ---- the passes ---- */
 
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
                     const float *weights, const dlz_conv3x3_output *output, float *scratch) {
     chunk_memory memory = divide_scratch(plan, scratch);
     int64_t out = plan->shape.out_channels, in = plan->shape.in_channels;
-    int64_t columns = plan->tile_columns;
+    int64_t in_padded = plan->in_padded, out_padded = plan->out_padded;
     double *stats = output->stats ? output->stats + tile * 2 * out : NULL;
     for (int64_t i = 0; stats && i < 2 * out; i++)
         stats[i] = 0;
@@ -202,180 +436,22 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * plan->tile_rows);
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
-        for (int64_t r = 0; r < rows; r++)
-            transform_data_row(plan, input, find_row(plan, row + r), &memory,
-                               memory.v + r * columns * plan->in_padded);
-        for (int64_t f = 0; f < FREQUENCIES; f++)
-            gemm(rows * columns, plan->out_padded, in, memory.v + f * memory.v_stride,
-                 plan->in_padded, weights + f * in * plan->out_padded, plan->out_padded,
-                 memory.m + f * memory.m_stride, plan->out_padded);
-        for (int64_t r = 0; r < rows; r++)
-            transform_outputs_row(plan, find_row(plan, row + r), output, &memory,
-                                  memory.m + r * columns * plan->out_padded, stats);
-        row += rows;
-    }
-}
-
-/* ---- gradient of the outputs: G to N ---- */
-
-DLZ_INLINE dlz_v gradient_tiles(const dlz_conv3x3_plan *plan, tile_row row,
-                                const dlz_conv3x3_gradient *gradient, float *n, int64_t stride,
-                                int64_t k, int64_t first, int64_t last, int mode, bool inner,
-                                bool whole) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t channels = plan->shape.out_channels, count = channels - k;
-    gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
-    dlz_v bias = {0};
-    for (int64_t t = first; t < last; t++) {
-        dlz_v down[SPAN][DLZ_TILE];
-        int64_t at = ((row.image * height + row.first) * width + t * DLZ_TILE) * channels + k;
-        DLZ_UNROLL
-        for (int j = 0; j < DLZ_TILE; j++) {
-            dlz_v g[DLZ_TILE], out[SPAN];
-            DLZ_UNROLL
-            for (int i = 0; i < DLZ_TILE; i++) {
-                if (inner || (row.first + i < height && t * DLZ_TILE + j < width))
-                    g[i] = read_gradient(gradient, at + (i * width + j) * channels, lanes, mode,
-                                         whole, count);
-                else
-                    g[i] = (dlz_v){0};
-                bias += g[i];
-            }
-            transform_outputs_back(g, out);
-            DLZ_UNROLL
-            for (int i = 0; i < SPAN; i++)
-                down[i][j] = out[i];
-        }
-        float *to = n + t * plan->out_padded + k;
-        DLZ_UNROLL
+        read_data(plan, input, row, rows, &memory);
+        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
+        fetch y = fetch_rows(plan, output->y, out, false, row, rows, end);
+        const float *u = weights;
         for (int i = 0; i < SPAN; i++) {
-            dlz_v out[SPAN];
-            transform_outputs_back(down[i], out);
-            DLZ_UNROLL
-            for (int j = 0; j < SPAN; j++)
-                dlz_store(to + (i * SPAN + j) * stride, out[j]);
+            data_along(plan, rows, &memory, i);
+            for (int j = 0; j < SPAN; j++, u += in * out_padded) {
+                fetch_share(&x);
+                fetch_share(&y);
+                gemm(rows * plan->tile_columns, out_padded, in, memory.v + j * memory.v_stride,
+                     in_padded, u, out_padded, memory.m + j * memory.m_stride, out_padded);
+            }
+            outputs_along(plan, rows, &memory, i);
         }
-    }
-    return bias;
-}
-
-static void transform_gradient_row(const dlz_conv3x3_plan *plan, tile_row row,
-                                   const dlz_conv3x3_gradient *gradient, const chunk_memory *memory,
-                                   float *n, float *bias) {
-    int64_t stride = memory->m_stride, tiles = plan->tile_columns;
-    int64_t inner = row.first + DLZ_TILE <= plan->shape.height ? plan->shape.width / DLZ_TILE : 0;
-    int mode = gradient_mode(gradient);
-    for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
-        bool whole = k + DLZ_C <= plan->shape.out_channels;
-        int64_t from = whole ? inner : 0;
-        dlz_v sum = dlz_load(bias + k);
-        if (from > 0 && mode == GRADIENT_PLAIN)
-            sum += gradient_tiles(plan, row, gradient, n, stride, k, 0, from, GRADIENT_PLAIN, true,
-                                  true);
-        else if (from > 0 && mode == GRADIENT_NORM)
-            sum += gradient_tiles(plan, row, gradient, n, stride, k, 0, from, GRADIENT_NORM, true,
-                                  true);
-        else if (from > 0)
-            sum += gradient_tiles(plan, row, gradient, n, stride, k, 0, from, GRADIENT_NORM_RELU,
-                                  true, true);
-        if (from < tiles)
-            sum +=
-                gradient_tiles(plan, row, gradient, n, stride, k, from, tiles, mode, false, whole);
-        dlz_store(bias + k, sum);
-    }
-}
-
-/* ---- gradient of the data: dV to dx ---- */
-
-/* Along the row: each tile gives SPAN columns, of which the last two are its neighbour's first two.
- */
-DLZ_INLINE void dx_along(const dlz_conv3x3_plan *plan, const float *v, int64_t stride, float *strip,
-                         int64_t columns) {
-    for (int i = 0; i < SPAN; i++) {
-        dlz_v left = {0}, right = {0};
-        float *to = strip + i * columns * DLZ_C;
-        for (int64_t t = 0; t < plan->tile_columns; t++) {
-            dlz_v in[SPAN], out[SPAN];
-            DLZ_UNROLL
-            for (int j = 0; j < SPAN; j++)
-                in[j] = dlz_load(v + t * plan->in_padded + (i * SPAN + j) * stride);
-            transform_data_back(in, out);
-            out[0] += left;
-            out[1] += right;
-            DLZ_UNROLL
-            for (int j = 0; j < DLZ_TILE; j++)
-                dlz_store(to + j * DLZ_C, out[j]);
-            left = out[DLZ_TILE];
-            right = out[DLZ_TILE + 1];
-            to += DLZ_TILE * DLZ_C;
-        }
-        dlz_store(to, left);
-        dlz_store(to + DLZ_C, right);
-    }
-}
-
-/* Down the columns: SPAN rows, the first two of them shared with the tile row above (kept in
- * `carry`), the last two with the one below. The strip's row 0 is the image's row first − 1. */
-DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_conv3x3_input *input,
-                        const dlz_conv3x3_input_gradient *gradient, const float *strip,
-                        int64_t columns, float *carry, int64_t c, dx_lanes *lanes, bool reads,
-                        bool inner, bool whole) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t channels = plan->shape.in_channels, count = channels - c;
-    int64_t line = width * channels;
-    bool top = row.first == 0, bottom = row.first + DLZ_TILE >= height;
-    int64_t at = ((row.image * height + row.first - 1) * width) * channels + c;
-    for (int64_t q = 0; q < width; q++, at += channels) {
-        dlz_v in[SPAN], out[SPAN];
-        DLZ_UNROLL
-        for (int i = 0; i < SPAN; i++)
-            in[i] = dlz_load(strip + (i * columns + q + 1) * DLZ_C);
-        transform_data_back(in, out);
-        if (inner || !top) {
-            out[0] += dlz_load(carry + q * 2 * DLZ_C);
-            out[1] += dlz_load(carry + q * 2 * DLZ_C + DLZ_C);
-        }
-        dlz_store(carry + q * 2 * DLZ_C, out[DLZ_TILE]);
-        dlz_store(carry + q * 2 * DLZ_C + DLZ_C, out[DLZ_TILE + 1]);
-        DLZ_UNROLL
-        for (int i = 0; i < DLZ_TILE; i++)
-            if (inner || (row.first - 1 + i >= 0 && row.first - 1 + i < height))
-                write_dx(input, gradient, at + i * line, out[i], lanes, reads, whole, count);
-        if (!inner && bottom && row.first + DLZ_TILE - 1 < height)
-            write_dx(input, gradient, at + DLZ_TILE * line, out[DLZ_TILE], lanes, reads, whole,
-                     count);
-    }
-}
-
-static void transform_dx_row(const dlz_conv3x3_plan *plan, tile_row row,
-                             const dlz_conv3x3_input *input,
-                             const dlz_conv3x3_input_gradient *gradient, const chunk_memory *memory,
-                             const float *v, double *sums) {
-    int64_t in = plan->shape.in_channels, columns = memory->columns;
-    bool reads = input->relu || sums;
-    bool inner = row.first > 0 && row.first + DLZ_TILE < plan->shape.height;
-    for (int64_t c = 0; c < plan->in_padded; c += DLZ_C) {
-        bool whole = c + DLZ_C <= in;
-        int64_t count = whole ? DLZ_C : in - c;
-        float *carry = memory->carry + 2 * c * columns;
-        dx_lanes lanes = dx_channels(input, gradient, c, whole, count);
-        dx_along(plan, v + c, memory->v_stride, memory->strip, columns);
-        if (inner && whole && reads)
-            dx_down(plan, row, input, gradient, memory->strip, columns, carry, c, &lanes, true,
-                    true, true);
-        else if (inner && whole)
-            dx_down(plan, row, input, gradient, memory->strip, columns, carry, c, &lanes, false,
-                    true, true);
-        else if (whole)
-            dx_down(plan, row, input, gradient, memory->strip, columns, carry, c, &lanes, reads,
-                    false, true);
-        else
-            dx_down(plan, row, input, gradient, memory->strip, columns, carry, c, &lanes, reads,
-                    false, false);
-        if (sums) {
-            add_lanes(sums + c, lanes.sum, count);
-            add_lanes(sums + in + c, lanes.products, count);
-        }
+        write_outputs(plan, output, row, rows, &memory, stats);
+        row += rows;
     }
 }
 
@@ -386,9 +462,8 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
     chunk_memory memory = divide_scratch(plan, scratch);
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t in_padded = plan->in_padded, out_padded = plan->out_padded;
-    int64_t columns = plan->tile_columns;
-    float *du = accumulators + tile * plan->accumulator_stride;
-    float *bias = du + plan->forward_weight_floats;
+    float *accumulator = accumulators + tile * plan->accumulator_stride;
+    float *bias = accumulator + plan->forward_weight_floats;
     for (int64_t k = 0; k < out_padded; k++)
         bias[k] = 0;
     double *sums =
@@ -399,51 +474,84 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
     int64_t images = dlz_min_i64(plan->backward_images, plan->shape.images - start);
     int64_t row = start * plan->tile_rows, first = row, end = row + images * plan->tile_rows;
     while (row < end) {
-        int64_t rows = dlz_min_i64(plan->chunk_rows, end - row), tiles = rows * columns;
-        for (int64_t r = 0; r < rows; r++) {
-            transform_data_row(plan, input, find_row(plan, row + r), &memory,
-                               memory.v + r * columns * in_padded);
-            transform_gradient_row(plan, find_row(plan, row + r), gradient, &memory,
-                                   memory.m + r * columns * out_padded, bias);
-        }
-        for (int64_t f = 0; f < FREQUENCIES; f++) {
-            float *v = memory.v + f * memory.v_stride;
-            const float *n = memory.m + f * memory.m_stride;
-            gemm_t(in, out_padded, tiles, v, in_padded, n, out_padded, du + f * in * out_padded,
-                   out_padded, row > first);
+        int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
+        int64_t tiles = rows * plan->tile_columns;
+        read_data(plan, input, row, rows, &memory);
+        read_gradients(plan, gradient, row, rows, &memory, bias);
+        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
+        fetch dy = fetch_rows(plan, gradient->dy, out, gradient->codes != NULL, row + rows,
+                              plan->chunk_rows, end);
+        fetch z = fetch_rows(plan, gradient->z, out, false, row + rows, plan->chunk_rows, end);
+        fetch dx =
+            fetch_rows(plan, input_gradient ? input_gradient->dx : NULL, in, false, row, rows, end);
+        const float *u = weights;
+        float *du = accumulator;
+        for (int i = 0; i < SPAN; i++) {
+            data_along(plan, rows, &memory, i);
+            gradients_along(plan, rows, &memory, i);
+            for (int j = 0; j < SPAN; j++, du += in * out_padded) {
+                float *v = memory.v + j * memory.v_stride;
+                const float *n = memory.m + j * memory.m_stride;
+                fetch_share(&x);
+                fetch_share(&dy);
+                fetch_share(&z);
+                fetch_share(&dx);
+                gemm_t(in, out_padded, tiles, v, in_padded, n, out_padded, du, out_padded,
+                       row > first);
+                if (!input_gradient)
+                    continue;
+                gemm(tiles, in_padded, out, n, out_padded, u, in_padded, v, in_padded);
+                u += out * in_padded;
+            }
             if (input_gradient)
-                gemm(tiles, in_padded, out, n, out_padded, weights + f * out * in_padded, in_padded,
-                     v, in_padded);
+                dx_along(plan, rows, &memory, i);
         }
-        for (int64_t r = 0; input_gradient && r < rows; r++)
-            transform_dx_row(plan, find_row(plan, row + r), input, input_gradient, &memory,
-                             memory.v + r * columns * in_padded, sums);
+        if (input_gradient)
+            write_input_gradient(plan, input, input_gradient, row, rows, &memory, sums);
         row += rows;
     }
 }
 
-/* ---- weights ---- */
+/* ---- weights, in float64 so that they are rounded once ---- */
+
+/* DLZ_HALF columns of one row of U, `step` floats from one frequency to the next. */
+DLZ_INLINE void prepare_half(const float *from, int64_t stride, int64_t count, float *u,
+                             int64_t step) {
+    float lanes[9][DLZ_HALF] = {0};
+    dlz_vd along[3][SPAN];
+    for (int64_t l = 0; l < count; l++, from += stride)
+        for (int t = 0; t < 9; t++)
+            lanes[t][l] = from[t];
+    for (int i = 0; i < 3; i++) {
+        dlz_vd g[3];
+        for (int j = 0; j < 3; j++)
+            g[j] = __builtin_convertvector(*(const dlz_vh *)lanes[i * 3 + j], dlz_vd);
+        transform_weights(g, along[i]);
+    }
+    for (int j = 0; j < SPAN; j++) {
+        dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
+        transform_weights(in, out);
+        for (int i = 0; i < SPAN; i++)
+            *(dlz_vh *)(u + (i * SPAN + j) * step) = __builtin_convertvector(out[i], dlz_vh);
+    }
+}
 
 /* Both layouts hold U[frequency][row][column]: rows are the summed channels, columns the results.
  */
 static void prepare_block(const float *w, int64_t row_stride, int64_t column_stride, int64_t row,
                           int64_t last, int64_t rows, int64_t column, int64_t columns,
                           int64_t padded, float *u) {
-    int64_t count = dlz_min_i64(DLZ_C, columns - column);
     for (int64_t r = row; r < last; r++) {
-        dlz_vd g[3][3] = {0}, along[3][SPAN];
-        for (int64_t l = 0; l < count; l++)
-            for (int t = 0; t < 9; t++)
-                g[t / 3][t % 3][l] = w[r * row_stride + (column + l) * column_stride + t];
-        for (int i = 0; i < 3; i++)
-            transform_weights(g[i], along[i]);
-        for (int j = 0; j < SPAN; j++) {
-            dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
-            transform_weights(in, out);
-            for (int i = 0; i < SPAN; i++)
-                dlz_store(u + ((i * SPAN + j) * rows + r) * padded + column,
-                          __builtin_convertvector(out[i], dlz_v));
+        /* Whole vectors are stored: frequencies lie far apart, and half a line would be fetched
+         * twice. */
+        float vectors[FREQUENCIES][DLZ_LANES];
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF) {
+            int64_t first = column + half, count = dlz_min_i64(DLZ_HALF, columns - first);
+            prepare_half(w + r * row_stride + first * column_stride, column_stride, count,
+                         &vectors[0][half], DLZ_C);
         }
+        for (int64_t f = 0; f < FREQUENCIES; f++)
+            dlz_store(u + (f * rows + r) * padded + column, dlz_load(vectors[f]));
     }
 }
 
@@ -459,36 +567,42 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
                       backward_weights);
 }
 
+/* DLZ_HALF out channels of one in channel. */
+static void finish_block(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t c,
+                         int64_t k, float *dw) {
+    int64_t in = plan->shape.in_channels;
+    dlz_vd along[SPAN][3];
+    for (int i = 0; i < SPAN; i++) {
+        dlz_vd row[SPAN];
+        for (int j = 0; j < SPAN; j++) {
+            const float *from = accumulators + ((i * SPAN + j) * in + c) * plan->out_padded + k;
+            dlz_vh sum = *(const dlz_vh *)from;
+            for (int64_t a = 1; a < plan->backward_tiles; a++)
+                sum += *(const dlz_vh *)(from + a * plan->accumulator_stride);
+            row[j] = __builtin_convertvector(sum, dlz_vd);
+        }
+        transform_weights_back(row, along[i]);
+    }
+    int64_t count = dlz_min_i64(DLZ_HALF, plan->shape.out_channels - k);
+    for (int j = 0; j < 3; j++) {
+        dlz_vd column[SPAN], result[3];
+        for (int i = 0; i < SPAN; i++)
+            column[i] = along[i][j];
+        transform_weights_back(column, result);
+        for (int i = 0; i < 3; i++)
+            for (int64_t l = 0; l < count; l++)
+                dw[((k + l) * in + c) * 9 + i * 3 + j] = (float)result[i][l];
+    }
+}
+
 static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accumulators, float *dw,
                    float *db) {
-    int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t blocks = plan->out_padded / DLZ_C;
-    int64_t c0 = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
-    int64_t count = dlz_min_i64(DLZ_C, out - k);
-    for (int64_t c = c0; c < dlz_min_i64(c0 + DLZ_C, in); c++) {
-        dlz_vd along[SPAN][3];
-        for (int i = 0; i < SPAN; i++) {
-            dlz_vd in_row[SPAN];
-            for (int j = 0; j < SPAN; j++) {
-                const float *from = accumulators + ((i * SPAN + j) * in + c) * plan->out_padded + k;
-                dlz_vd sum = {0};
-                for (int64_t a = 0; a < plan->backward_tiles; a++)
-                    sum += __builtin_convertvector(dlz_load(from + a * plan->accumulator_stride),
-                                                   dlz_vd);
-                in_row[j] = sum;
-            }
-            transform_weights_back(in_row, along[i]);
-        }
-        for (int j = 0; j < 3; j++) {
-            dlz_vd in_column[SPAN], result[3];
-            for (int i = 0; i < SPAN; i++)
-                in_column[i] = along[i][j];
-            transform_weights_back(in_column, result);
-            for (int i = 0; i < 3; i++)
-                for (int64_t l = 0; l < count; l++)
-                    dw[((k + l) * in + c) * 9 + i * 3 + j] = (float)result[i][l];
-        }
-    }
+    int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
+    int64_t last = dlz_min_i64(first + DLZ_C, plan->shape.in_channels);
+    for (int64_t c = first; c < last; c++)
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF)
+            finish_block(plan, accumulators, c, k + half, dw);
     if (tile == 0 && db)
         finish_bias(plan, accumulators, db);
 }

@@ -117,8 +117,8 @@ static void backward(dlz_op *op, const dlz_run *run) {
     conv_pass pass = make_pass(op, run);
     const dlz_gradient_view *view = &op->out->gradient;
     const dlz_statistics *sums = &op->in->gradient_statistics;
-    pass.gradient = (dlz_conv3x3_gradient){view->dy,   view->z, view->scale, view->shift,
-                                           view->relu, view->a, view->b,     view->d};
+    pass.gradient = (dlz_conv3x3_gradient){view->dy, view->z, view->scale, view->shift, view->relu,
+                                           view->a,  view->b, view->d,     NULL};
     pass.input_gradient =
         (dlz_conv3x3_input_gradient){op->in->dy, sums->given ? sums->partial : NULL, sums->pivot};
     dlz_parallel_for(conv_plan->backward_tiles, run->workers, backward_tile, &pass);

@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The report's network at batch 64, batch norm and relu fused as in training. */
+/* The report's network at batch 64, with batch norm, relu and pool fused as in training. */
 static const struct {
     const char *name;
     dlz_conv3x3_shape shape;
-    bool normed; /* the input passes a batch norm and relu on its way in */
+    /* The input passes a batch norm and relu on its way in, the gradient a pool (else a relu). */
+    bool normed;
 } layers[] = {
     {"conv1 1->32 @32x32", {64, 32, 32, 1, 32}, false},
     {"conv2 32->32 @32x32", {64, 32, 32, 32, 32}, true},
@@ -131,6 +132,9 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     float *c = bench_uniform(64 * 8, 6);
     double *stats = dlz_alloc_array((size_t)k.plan.forward_tiles * 2 * 64, sizeof *stats);
     double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * 64, sizeof *sums);
+    uint8_t *codes = dlz_alloc((size_t)outputs / 4);
+    for (int64_t i = 0; codes && i < outputs / 4; i++)
+        codes[i] = (uint8_t)(i * 7 % 5);
     k.w = bench_uniform(weights, 7);
     k.forward = bench_uniform(k.plan.forward_weight_floats, 8);
     k.backward = bench_uniform(k.plan.backward_weight_floats, 8);
@@ -138,12 +142,13 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     k.scratch = bench_uniform(k.plan.scratch_floats * b->threads, 8);
     k.dw = bench_uniform(weights, 8);
     k.db = bench_uniform(64, 8);
-    if (!x || !y || !dy || !dx || !z || !c || !stats || !sums || !k.w || !k.forward ||
+    if (!x || !codes || !y || !dy || !dx || !z || !c || !stats || !sums || !k.w || !k.forward ||
         !k.backward || !k.accumulators || !k.scratch || !k.dw || !k.db)
         exit(1);
     bool normed = layers[layer].normed;
     k.input = (dlz_conv3x3_input){x, normed ? c : NULL, normed ? c + 64 : NULL, normed};
-    k.gradient = (dlz_conv3x3_gradient){dy, z, c + 128, c + 192, true, c + 256, c + 320, c + 384};
+    k.gradient = (dlz_conv3x3_gradient){
+        dy, z, c + 128, c + 192, true, c + 256, c + 320, c + 384, normed ? codes : NULL};
     k.output = (dlz_conv3x3_output){y, c + 448, false, stats, c};
     k.dx = (dlz_conv3x3_input_gradient){k.training ? dx : NULL, normed ? sums : NULL, c};
 
@@ -165,6 +170,7 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
                        k.scratch, k.dw, k.db};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dlz_free(blocks[i]);
+    dlz_free(codes);
     dlz_free(stats);
     dlz_free(sums);
 }

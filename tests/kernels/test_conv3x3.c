@@ -154,7 +154,8 @@ static void check_close(const char *what, const char *where, double error, doubl
 }
 
 typedef struct variant {
-    int input_mode, gradient_mode; /* 0 as is, 1 affine, 2 affine and relu, 3 relu alone (input) */
+    int input_mode;    /* 0 as is, 1 affine, 2 affine and relu, 3 relu alone */
+    int gradient_mode; /* 0 as is, 1 batch norm, 2 batch norm and relu, 3 those and a pool */
     bool relu;
 } variant;
 
@@ -168,8 +169,14 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     }
     dlz_conv3x3_gradient gradient = {.dy = p.dy};
     if (how.gradient_mode)
-        gradient = (dlz_conv3x3_gradient){p.dy, p.z, p.z_scale, p.z_shift, how.gradient_mode == 2,
-                                          p.a,  p.b, p.d};
+        gradient = (dlz_conv3x3_gradient){p.dy, p.z, p.z_scale, p.z_shift, how.gradient_mode >= 2,
+                                          p.a,  p.b, p.d,       NULL};
+    int64_t windows = s.images * (s.height / 2) * (s.width / 2) * s.out_channels;
+    uint8_t *codes = malloc((size_t)windows + 1);
+    for (int64_t i = 0; i < windows; i++) /* 0 … 3, and now and then 255 */
+        codes[i] = i * 7 % 5 < 4 ? (uint8_t)(i * 7 % 5) : 255;
+    if (how.gradient_mode == 3)
+        gradient.codes = codes;
     dlz_conv3x3_plan plan;
     ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
     char where[200];
@@ -237,6 +244,7 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     free(stats);
     free(sums);
     free(want);
+    free(codes);
     free_problem(&p);
 }
 
@@ -256,13 +264,13 @@ START_TEST(odd_shapes_agree_with_the_reference) {
         for (size_t j = 0; j < sizeof channels / sizeof *channels; j++, turn++)
             check_all((dlz_conv3x3_shape){turn % 2 ? 3 : 1, sizes[i][0], sizes[i][1],
                                           channels[j][0], channels[j][1]},
-                      (variant){turn % 4, turn % 3, turn % 5 == 0});
+                      (variant){turn % 4, turn / 4 % 4, turn % 5 == 0});
 }
 END_TEST
 
 START_TEST(every_way_of_reading_agrees_with_the_reference) {
     for (int i = 0; i < 4; i++)
-        for (int g = 0; g < 3; g++)
+        for (int g = 0; g < 4; g++)
             check_all((dlz_conv3x3_shape){2, 12, 10, 16, 32}, (variant){i, g, i == g});
 }
 END_TEST
@@ -272,7 +280,7 @@ START_TEST(the_shapes_of_the_report_agree_with_the_reference) {
                                                {9, 16, 16, 32, 64}, {5, 16, 16, 64, 64},
                                                {2, 28, 28, 32, 32}, {33, 14, 14, 32, 64}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_all(shapes[i], (variant){2, 2, false});
+        check_all(shapes[i], (variant){2, 2 + (int)(i % 2), false});
 }
 END_TEST
 
