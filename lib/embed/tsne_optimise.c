@@ -129,8 +129,8 @@ static dlviz_status report(descent *d, int iteration, double kl, double norm) {
     if (!settings->progress)
         return DLVIZ_OK;
     dlviz_tensor *map;
-    DLZ_TRY(
-        dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}, d->map));
+    DLZ_TRY(dlz_tensor_create_raw(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}));
+    copy_map(d, map->data);
     bool go_on = settings->progress(iteration, settings->iterations, kl, norm, map, settings->user);
     dlviz_tensor_destroy(map);
     if (!go_on)
