@@ -1,6 +1,7 @@
 #include "embed/repulsion.h"
 #include "base/base.h"
 #include "embed/repulsion_grid.h"
+#include "embed/repulsion_tree.h"
 
 /* Fewer points repel each other directly faster than by way of a grid or tree. */
 #define EXACT_POINTS 1000
@@ -10,6 +11,7 @@ struct dlz_repulsion {
     dlviz_tsne_method used;
     dlz_exact_repulsion exact;
     dlz_grid_repulsion grid;
+    dlz_tree_repulsion tree;
 };
 
 dlviz_status dlz_repulsion_create(dlz_repulsion **out, const dlz_repulsion_settings *settings) {
@@ -30,6 +32,7 @@ void dlz_repulsion_destroy(dlz_repulsion *repulsion) {
         return;
     dlz_exact_free(&repulsion->exact);
     dlz_grid_free(&repulsion->grid);
+    dlz_tree_free(&repulsion->tree);
     dlz_free(repulsion);
 }
 
@@ -41,5 +44,7 @@ dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, f
                                    double *z) {
     if (repulsion->used == DLVIZ_TSNE_GRID)
         return dlz_grid_compute(&repulsion->grid, &repulsion->settings, map, forces, z);
+    if (repulsion->used == DLVIZ_TSNE_BARNES_HUT)
+        return dlz_tree_compute(&repulsion->tree, &repulsion->settings, map, forces, z);
     return dlz_exact_compute(&repulsion->exact, &repulsion->settings, map, forces, z);
 }

@@ -1,6 +1,7 @@
 /* The descent. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "embed/morton.h"
 #include "embed/repulsion.h"
 #include "embed/tsne_internal.h"
 #include "tensor/tensor.h"
@@ -25,6 +26,7 @@ typedef struct descent {
     double mean[3];
     double best;
     int best_iteration;
+    int32_t *order; /* which of the caller's points each of ours is */
 } descent;
 
 static void attract_tile(void *context, int64_t tile, int worker) {
@@ -113,6 +115,13 @@ static dlviz_status record(descent *d, int iteration, double kl, double norm) {
     return DLVIZ_OK;
 }
 
+/* The map in the caller's order. */
+static void copy_map(const descent *d, float *to) {
+    for (int64_t i = 0; i < d->n; i++)
+        for (int c = 0; c < d->dimensions; c++)
+            to[(int64_t)d->order[i] * d->dimensions + c] = d->map[i * d->dimensions + c];
+}
+
 /* DLVIZ_CANCELLED when the caller's function wants to stop. */
 static dlviz_status report(descent *d, int iteration, double kl, double norm) {
     DLZ_TRY(record(d, iteration, kl, norm));
@@ -120,14 +129,67 @@ static dlviz_status report(descent *d, int iteration, double kl, double norm) {
     if (!settings->progress)
         return DLVIZ_OK;
     dlviz_tensor *map;
-    DLZ_TRY(
-        dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}, d->map));
+    DLZ_TRY(dlz_tensor_create_raw(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}));
+    copy_map(d, map->data);
     bool go_on = settings->progress(iteration, settings->iterations, kl, norm, map, settings->user);
     dlviz_tensor_destroy(map);
     if (!go_on)
         return dlz_fail(DLVIZ_CANCELLED,
                         "the progress function cancelled t-SNE after %d iterations", iteration);
     return DLVIZ_OK;
+}
+
+/* Before these iterations the points are numbered anew along a curve through the map, so that
+ * what is near in it is near in memory. */
+static bool is_time_to_reorder(int iteration) {
+    return iteration == 40 || iteration == 120 || iteration == 270 || iteration == 400 ||
+           (iteration > 400 && iteration % 1000 == 0);
+}
+
+static void permute(float *values, int dimensions, int64_t n, const int32_t *order,
+                    float *scratch) {
+    for (int64_t i = 0; i < n; i++)
+        for (int c = 0; c < dimensions; c++)
+            scratch[i * dimensions + c] = values[(int64_t)order[i] * dimensions + c];
+    memcpy(values, scratch, (size_t)(n * dimensions) * sizeof *values);
+}
+
+static dlviz_status reorder(descent *d) {
+    int64_t n = d->n;
+    float corner[3] = {0};
+    double width = 0;
+    for (int c = 0; c < d->dimensions; c++) {
+        float least = INFINITY, greatest = -INFINITY;
+        for (int64_t i = c; i < n * d->dimensions; i += d->dimensions) {
+            least = fminf(least, d->map[i]);
+            greatest = fmaxf(greatest, d->map[i]);
+        }
+        corner[c] = least;
+        width = fmax(width, (double)greatest - least);
+    }
+    if (!(width < INFINITY))
+        return DLVIZ_OK; /* the repulsion will say so */
+    uint64_t *scratch = dlz_alloc_array((size_t)n, 4 * sizeof *scratch);
+    int32_t *order = dlz_alloc_array((size_t)n, 2 * sizeof *order);
+    dlviz_status status = DLVIZ_OK;
+    if (!scratch || !order)
+        status = dlz_fail_memory("the points' order", (size_t)n * 5 * sizeof *scratch);
+    else {
+        dlz_morton_order(d->map, n, d->dimensions, corner, width, order, NULL, scratch);
+        status = dlz_affinities_reorder(d->affinities, order);
+    }
+    if (status == DLVIZ_OK) {
+        d->edges = dlz_affinities_edges(d->affinities);
+        permute(d->map, d->dimensions, n, order, d->attraction);
+        permute(d->velocity, d->dimensions, n, order, d->attraction);
+        permute(d->gains, d->dimensions, n, order, d->attraction);
+        for (int64_t i = 0; i < n; i++)
+            order[n + i] = d->order[order[i]];
+        memcpy(d->order, order + n, (size_t)n * sizeof *order);
+    }
+    dlz_free(scratch);
+    dlz_free(order);
+    return status;
 }
 
 static double exaggeration_at(const dlz_tsne_settings *settings, int iteration) {
@@ -168,6 +230,8 @@ static dlviz_status descend(descent *d) {
     double z, norm;
     for (int iteration = 0; iteration < settings->iterations; iteration++) {
         double exaggeration = exaggeration_at(settings, iteration);
+        if (is_time_to_reorder(iteration))
+            DLZ_TRY(reorder(d));
         DLZ_TRY(forces(d, &z));
         d->result->iterations = iteration;
         if (iteration > 0 && iteration % every == 0) {
@@ -217,7 +281,6 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
                  .n = n,
                  .tiles = dlz_ceil_div(n, ROWS),
                  .dimensions = result->dimensions,
-                 .map = result->map,
                  .best = INFINITY};
     dlz_repulsion_settings wanted = {.method = settings->method,
                                      .n = n,
@@ -226,15 +289,20 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
                                      .angle = settings->angle,
                                      .cell = settings->cell};
     dlviz_status status = dlz_repulsion_create(&d.repulsion, &wanted);
-    float *memory = dlz_alloc_array_zero((size_t)size, 4 * sizeof(float));
+    float *memory = dlz_alloc_array_zero((size_t)size, 5 * sizeof(float));
+    d.order = dlz_alloc_array((size_t)n, sizeof *d.order);
     d.sums = dlz_alloc_array_zero((size_t)d.tiles, 4 * sizeof(double));
-    if (status == DLVIZ_OK && (!memory || !d.sums))
-        status = dlz_fail_memory("the descent", (size_t)size * 4 * sizeof(float));
+    if (status == DLVIZ_OK && (!memory || !d.sums || !d.order))
+        status = dlz_fail_memory("the descent", (size_t)size * 5 * sizeof(float));
     if (status == DLVIZ_OK) {
         d.attraction = memory;
         d.forces = memory + size;
         d.velocity = memory + 2 * size;
         d.gains = memory + 3 * size;
+        d.map = memory + 4 * size;
+        memcpy(d.map, result->map, (size_t)size * sizeof *d.map);
+        for (int64_t i = 0; i < n; i++)
+            d.order[i] = (int32_t)i;
         for (int64_t i = 0; i < size; i++)
             d.gains[i] = 1;
         d.step = (dlz_descent){.attraction = d.attraction,
@@ -246,10 +314,12 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
         if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
             dlviz_status last = finish(&d, status == DLVIZ_OK);
             status = last != DLVIZ_OK ? last : status;
+            copy_map(&d, result->map);
         }
     }
     dlz_repulsion_destroy(d.repulsion);
     dlz_free(memory);
+    dlz_free(d.order);
     dlz_free(d.sums);
     return status;
 }

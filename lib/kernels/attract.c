@@ -3,18 +3,39 @@
 
 #include <stdbool.h>
 
+#if defined(__AVX__)
+/* Four points of the plane. Single loads put together beat the gather instruction, which processors
+ * break into more steps than these. */
+DLZ_INLINE __m256d four_points(const float *map, const int32_t *points) {
+    const double *at = (const double *)(const void *)map;
+    __m128d a = _mm_loadh_pd(_mm_load_sd(at + points[0]), at + points[1]);
+    __m128d b = _mm_loadh_pd(_mm_load_sd(at + points[2]), at + points[3]);
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(a), b, 1);
+}
+#endif
+
 /* Coordinates of DLZ_LANES points, one vector a dimension. */
 DLZ_INLINE void gather(const int dimensions, const float *map, const int32_t *points, dlz_v *out) {
 #if defined(__AVX512F__)
     if (dimensions == 2) {
-        __m256i low = _mm256_loadu_si256((const __m256i *)points);
-        __m256i high = _mm256_loadu_si256((const __m256i *)(points + 8));
-        __m512 a = _mm512_castpd_ps(_mm512_i32gather_pd(low, map, 8));
-        __m512 b = _mm512_castpd_ps(_mm512_i32gather_pd(high, map, 8));
+        __m512 a = _mm512_castpd_ps(_mm512_insertf64x4(
+            _mm512_castpd256_pd512(four_points(map, points)), four_points(map, points + 4), 1));
+        __m512 b = _mm512_castpd_ps(
+            _mm512_insertf64x4(_mm512_castpd256_pd512(four_points(map, points + 8)),
+                               four_points(map, points + 12), 1));
         const __m512i even =
             _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
         out[0] = (dlz_v)_mm512_permutex2var_ps(a, even, b);
         out[1] = (dlz_v)_mm512_permutex2var_ps(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b);
+        return;
+    }
+#elif defined(__AVX__)
+    if (dimensions == 2) {
+        __m256 a = _mm256_castpd_ps(four_points(map, points));
+        __m256 b = _mm256_castpd_ps(four_points(map, points + 4));
+        /* Lanes come as 0 1 4 5 2 3 6 7, and so do the edges' values: see values_of. */
+        out[0] = (dlz_v)_mm256_shuffle_ps(a, b, 0x88);
+        out[1] = (dlz_v)_mm256_shuffle_ps(a, b, 0xDD);
         return;
     }
 #endif
@@ -26,6 +47,19 @@ DLZ_INLINE void gather(const int dimensions, const float *map, const int32_t *po
             lanes[c][lane] = map[(int64_t)points[lane] * dimensions + c];
     for (int c = 0; c < dimensions; c++)
         out[c] = dlz_load(lanes[c]);
+}
+
+/* The edges' values in the order in which gather() gives their points. */
+DLZ_INLINE dlz_v values_of(const int dimensions, const float *values) {
+    dlz_v in_order = dlz_load(values);
+#if defined(__AVX__) && !defined(__AVX512F__)
+    if (dimensions == 2)
+        return (dlz_v)_mm256_castpd_ps(
+            _mm256_permute4x64_pd(_mm256_castps_pd((__m256)in_order), 0xD8));
+#else
+    (void)dimensions;
+#endif
+    return in_order;
 }
 
 DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, const float *map,
@@ -46,7 +80,7 @@ DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, co
                 square += other[c] * other[c];
             }
             dlz_v base = cauchy ? square + 1.0f : square * inverse_a + 1.0f;
-            dlz_v pull = dlz_load(edges->values + e) * dlz_v_reciprocal(base);
+            dlz_v pull = values_of(dimensions, edges->values + e) * dlz_v_reciprocal(base);
             for (int c = 0; c < dimensions; c++)
                 sums[c] += pull * other[c];
         }
@@ -71,7 +105,7 @@ DLZ_INLINE double divergence_body(const int dimensions, float a, const float *ma
                 other[c] = own[c] - other[c];
                 square += other[c] * other[c];
             }
-            sum += dlz_load(edges->values + e) * dlz_v_log(square * inverse_a + 1.0f);
+            sum += values_of(dimensions, edges->values + e) * dlz_v_log(square * inverse_a + 1.0f);
         }
         total += dlz_v_sum(sum);
     }

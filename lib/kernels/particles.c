@@ -52,7 +52,14 @@ static void spread(const float *x, const float *y, int64_t first, int64_t last, 
 }
 
 DLZ_INLINE float sum8(row8 v) {
+#if defined(__AVX__)
+    __m128 four =
+        _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
     return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+#endif
 }
 
 static void gather(const float *x, const float *y, int64_t first, int64_t last, const float *grid,

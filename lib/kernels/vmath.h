@@ -62,11 +62,25 @@ DLZ_INLINE dlz_v dlz_v_log(dlz_v x) {
     return e * 0.693359375f + (2.0f * s + (s * s2 * p + e * -2.12194440e-4f));
 }
 
+/* The sum of the lanes, by halves. */
 DLZ_INLINE float dlz_v_sum(dlz_v v) {
+#if defined(__AVX__)
+#if defined(__AVX512F__)
+    __m256 eight =
+        _mm256_add_ps(_mm512_castps512_ps256((__m512)v),
+                      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)v), 1)));
+#else
+    __m256 eight = (__m256)v;
+#endif
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
     float sum = 0;
     for (int lane = 0; lane < DLZ_LANES; lane++)
         sum += v[lane];
     return sum;
+#endif
 }
 
 #endif

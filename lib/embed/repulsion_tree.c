@@ -1,0 +1,263 @@
+/* J. Barnes, P. Hut, "A hierarchical O(N log N) force-calculation algorithm", Nature 324, 1986, in
+ * the form of J. Barnes, "A modified tree code", J. Comput. Phys. 87, 1990: 64 points that are
+ * neighbours along a Morton curve share one list of far cells and near points, made against the box
+ * around them. The cells are the ranges of the curve's sorted codes that share a prefix, so that
+ * the tree is an array and its depth is bounded whatever coincides. */
+#include "embed/repulsion_tree.h"
+#include "base/base.h"
+#include "base/parallel.h"
+#include "embed/morton.h"
+#include "kernels/particles.h"
+#include "kernels/repel.h"
+
+#include <math.h>
+#include <string.h>
+
+#define GROUP DLZ_REPEL_TARGETS
+#define LEAF 12   /* points below which a cell is not divided */
+#define LIST 1024 /* sources summed at once */
+
+struct dlz_tree_node {
+    float centre[3], mass, width;  /* centre of mass; width of the cell */
+    int32_t first, last;           /* points, along the curve */
+    int32_t children, child_count; /* consecutive nodes; 0 of them for a leaf */
+};
+
+void dlz_tree_free(dlz_tree_repulsion *t) {
+    dlz_free(t->tree);
+    dlz_free(t->codes);
+    dlz_free(t->scratch);
+    dlz_free(t->order);
+    dlz_free(t->points);
+    dlz_free(t->lists);
+    dlz_free(t->sums);
+    *t = (dlz_tree_repulsion){0};
+}
+
+static dlviz_status reserve(dlz_tree_repulsion *t, const dlz_repulsion_settings *settings) {
+    int64_t n = settings->n, groups = dlz_ceil_div(n, GROUP);
+    int workers = dlz_threads();
+    if (t->capacity == n && t->workers == workers)
+        return DLVIZ_OK;
+    dlz_tree_free(t);
+    t->codes = dlz_alloc_array((size_t)n, sizeof *t->codes);
+    t->scratch = dlz_alloc_array((size_t)n, 4 * sizeof *t->scratch);
+    t->order = dlz_alloc_array((size_t)n, sizeof *t->order);
+    t->points = dlz_alloc_array((size_t)(groups * GROUP), 3 * sizeof *t->points);
+    t->lists = dlz_alloc_array((size_t)workers * LIST, 4 * sizeof *t->lists);
+    t->sums = dlz_alloc_array((size_t)groups, sizeof *t->sums);
+    if (!t->codes || !t->scratch || !t->order || !t->points || !t->lists || !t->sums)
+        return dlz_fail_memory("the repulsion's tree", (size_t)n * 60);
+    t->capacity = n;
+    t->workers = workers;
+    return DLVIZ_OK;
+}
+
+typedef struct tree_job {
+    dlz_tree_repulsion *t;
+    const dlz_repulsion_settings *settings;
+    const dlz_repel_kernel *kernel;
+    float *x[3];
+    double width;
+    float *forces;
+} tree_job;
+
+/* The first point from `first` on whose code is at least `code`. */
+static int32_t lower_bound(const uint64_t *codes, int32_t first, int32_t last, uint64_t code) {
+    while (first < last) {
+        int32_t middle = first + (last - first) / 2;
+        if (codes[middle] < code)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first;
+}
+
+static dlviz_status reserve_nodes(dlz_tree_repulsion *t, int64_t count) {
+    if (count <= t->node_capacity)
+        return DLVIZ_OK;
+    int64_t capacity = dlz_max_i64(count, 2 * t->node_capacity + 1024);
+    dlz_tree_node *tree = dlz_realloc_array(t->tree, (size_t)capacity, sizeof *tree);
+    if (!tree)
+        return dlz_fail_memory("the repulsion's tree", (size_t)capacity * sizeof *tree);
+    t->tree = tree;
+    t->node_capacity = capacity;
+    return DLVIZ_OK;
+}
+
+/* Appends the children of nodes[from ... to - 1], which are cells `bits` below the root. */
+static dlviz_status divide(tree_job *job, int64_t from, int64_t to, int bits) {
+    dlz_tree_repulsion *t = job->t;
+    int dimensions = job->settings->dimensions, shift = (DLZ_MORTON_BITS - bits - 1) * dimensions;
+    float width = (float)(job->width / (double)(2 << bits));
+    for (int64_t node = from; node < to; node++) {
+        int32_t first = t->tree[node].first, last = t->tree[node].last;
+        if (last - first <= LEAF)
+            continue;
+        DLZ_TRY(reserve_nodes(t, t->nodes + (1 << dimensions)));
+        t->tree[node].children = (int32_t)t->nodes;
+        while (first < last) {
+            uint64_t next = ((t->codes[first] >> shift) + 1) << shift;
+            int32_t end = lower_bound(t->codes, first, last, next);
+            t->tree[t->nodes++] = (dlz_tree_node){.first = first, .last = end, .width = width};
+            t->tree[node].child_count++;
+            first = end;
+        }
+    }
+    return DLVIZ_OK;
+}
+
+/* Centres of mass, from the last node to the first: children follow their parents. */
+static void weigh(tree_job *job) {
+    int dimensions = job->settings->dimensions;
+    for (int64_t i = job->t->nodes - 1; i >= 0; i--) {
+        dlz_tree_node *node = &job->t->tree[i];
+        double sums[3] = {0}, mass = node->last - node->first;
+        for (int32_t k = 0; k < node->child_count; k++) {
+            const dlz_tree_node *child = &job->t->tree[node->children + k];
+            for (int c = 0; c < dimensions; c++)
+                sums[c] += (double)child->centre[c] * child->mass;
+        }
+        for (int32_t p = node->first; p < node->last && node->child_count == 0; p++)
+            for (int c = 0; c < dimensions; c++)
+                sums[c] += job->x[c][p];
+        node->mass = (float)mass;
+        for (int c = 0; c < dimensions; c++)
+            node->centre[c] = (float)(sums[c] / mass);
+    }
+}
+
+static dlviz_status build(tree_job *job) {
+    dlz_tree_repulsion *t = job->t;
+    DLZ_TRY(reserve_nodes(t, 1));
+    t->tree[0] = (dlz_tree_node){.last = (int32_t)job->settings->n, .width = (float)job->width};
+    t->nodes = 1;
+    int64_t from = 0;
+    for (int bits = 0; bits < DLZ_MORTON_BITS && from < t->nodes; bits++) {
+        int64_t to = t->nodes;
+        DLZ_TRY(divide(job, from, to, bits));
+        from = to;
+    }
+    weigh(job);
+    return DLVIZ_OK;
+}
+
+/* Sums in the making for one group. */
+typedef struct group_sums {
+    const tree_job *job;
+    const float *targets[3];
+    float *list[3], *masses;
+    int64_t count;
+    float force[3][GROUP], similarity[GROUP];
+    double totals[3][GROUP], similarities[GROUP];
+} group_sums;
+
+static void flush(group_sums *s) {
+    const dlz_repulsion_settings *settings = s->job->settings;
+    memset(s->force, 0, sizeof s->force);
+    memset(s->similarity, 0, sizeof s->similarity);
+    s->job->kernel->sum(settings->dimensions, (float)settings->a, s->targets,
+                        (const float *const[3]){s->list[0], s->list[1], s->list[2]}, s->masses,
+                        s->count, (float *const[3]){s->force[0], s->force[1], s->force[2]},
+                        s->similarity);
+    s->count = 0;
+    for (int p = 0; p < GROUP; p++) {
+        s->similarities[p] += s->similarity[p];
+        for (int c = 0; c < settings->dimensions; c++)
+            s->totals[c][p] += s->force[c][p];
+    }
+}
+
+static void append(group_sums *s, const float place[3], float mass) {
+    for (int c = 0; c < 3; c++)
+        s->list[c][s->count] = place[c];
+    s->masses[s->count] = mass;
+    if (++s->count == LIST)
+        flush(s);
+}
+
+static void walk(group_sums *s, const float low[3], const float high[3]) {
+    const tree_job *job = s->job;
+    int dimensions = job->settings->dimensions;
+    float angle = (float)(job->settings->angle * job->settings->angle);
+    int32_t stack[(DLZ_MORTON_BITS + 1) * 8];
+    int depth = 0;
+    stack[depth++] = 0;
+    while (depth > 0) {
+        const dlz_tree_node *node = &job->t->tree[stack[--depth]];
+        float square = 0;
+        for (int c = 0; c < dimensions; c++) {
+            float outside = fmaxf(fmaxf(low[c] - node->centre[c], node->centre[c] - high[c]), 0);
+            square += outside * outside;
+        }
+        if (node->width * node->width < angle * square)
+            append(s, node->centre, node->mass);
+        else if (node->child_count > 0)
+            for (int32_t k = node->child_count - 1; k >= 0; k--)
+                stack[depth++] = node->children + k;
+        else
+            for (int32_t p = node->first; p < node->last; p++) {
+                float place[3] = {0};
+                for (int c = 0; c < dimensions; c++)
+                    place[c] = job->x[c][p];
+                append(s, place, 1);
+            }
+    }
+}
+
+static void group_tile(void *context, int64_t tile, int worker) {
+    const tree_job *job = context;
+    int dimensions = job->settings->dimensions;
+    int64_t first = tile * GROUP, count = dlz_min_i64(GROUP, job->settings->n - first);
+    group_sums s = {.job = job};
+    float low[3] = {0}, high[3] = {0}, *lists = job->t->lists + (int64_t)worker * LIST * 4;
+    for (int c = 0; c < 3; c++)
+        s.list[c] = lists + c * LIST;
+    s.masses = lists + 3 * LIST;
+    for (int c = 0; c < dimensions; c++) {
+        s.targets[c] = job->x[c] + first;
+        low[c] = high[c] = s.targets[c][0];
+        for (int64_t p = 1; p < count; p++) {
+            low[c] = fminf(low[c], s.targets[c][p]);
+            high[c] = fmaxf(high[c], s.targets[c][p]);
+        }
+    }
+    walk(&s, low, high);
+    flush(&s);
+    double sum = -(double)count; /* each point met itself */
+    for (int64_t p = 0; p < count; p++) {
+        int64_t point = job->t->order[first + p];
+        sum += s.similarities[p];
+        for (int c = 0; c < dimensions; c++)
+            job->forces[point * dimensions + c] = (float)s.totals[c][p];
+    }
+    job->t->sums[tile] = sum;
+}
+
+dlviz_status dlz_tree_compute(dlz_tree_repulsion *t, const dlz_repulsion_settings *settings,
+                              const float *map, float *forces, double *z) {
+    int64_t n = settings->n, groups = dlz_ceil_div(n, GROUP);
+    int dimensions = settings->dimensions;
+    float least[3], greatest[3];
+    if (!dlz_particles()->extent(map, n, dimensions, least, greatest))
+        return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                        "the map has left the range of numbers; a lower learning rate may help");
+    DLZ_TRY(reserve(t, settings));
+    tree_job job = {.t = t, .settings = settings, .kernel = dlz_repel(), .forces = forces};
+    for (int c = 0; c < dimensions; c++)
+        job.width = fmax(job.width, (double)greatest[c] - least[c]);
+    job.width *= 1 + 1e-4; /* the point at the far corner is inside its cell */
+    dlz_morton_order(map, n, dimensions, least, job.width, t->order, t->codes, t->scratch);
+    for (int c = 0; c < dimensions; c++) {
+        job.x[c] = t->points + c * groups * GROUP;
+        for (int64_t i = 0; i < groups * GROUP; i++)
+            job.x[c][i] = i < n ? map[(int64_t)t->order[i] * dimensions + c] : 0;
+    }
+    DLZ_TRY(build(&job));
+    dlz_parallel_for(groups, t->workers, group_tile, &job);
+    *z = 0;
+    for (int64_t group = 0; group < groups; group++)
+        *z += t->sums[group];
+    return DLVIZ_OK;
+}
