@@ -21,18 +21,19 @@ typedef struct dlviz_pca dlviz_pca;
 
 /** How the components are found. With m = min(n, d):
  *  - DLVIZ_PCA_COVARIANCE: eigenvectors of the float64 covariance matrix (d x d), or of the Gram
- *    matrix of the points (n x n) when n < d; exact, and the fastest for m up to about 1000.
- *    Variances below about 1e-14 of the largest are rounding noise.
+ *    matrix of the points (n x n) when n < d; exact, and the fastest unless few of many components
+ * are wanted. Variances below about 1e-14 of the largest are rounding noise.
  *  - DLVIZ_PCA_SVD: singular value decomposition of the centred data in float64, by way of QR;
  * keeps variances down to 1e-30 of the largest, takes longest.
  *  - DLVIZ_PCA_RANDOMIZED: randomized block Krylov iteration on the data itself, without any
  *    m x m matrix (Halko, Martinsson, Shkolnisky, Tygert, SIAM J. Sci. Comput. 2011; Musco & Musco,
  *    NeurIPS 2015); for large m and few components.
- *  - DLVIZ_PCA_AUTO (the default): COVARIANCE when m <= 1000, when more than a tenth of the m
- *    components is wanted, or when a fraction of the variance is; RANDOMIZED, iterated until its
- *    variances are exact to about 1e-7, otherwise. scikit-learn 1.2 goes randomized above 500 rows
- *    or columns; 1.5 uses the covariance for d <= 1000 and n >= 10 d. Unlike theirs, this choice
- *    never trades accuracy for time. */
+ *  - DLVIZ_PCA_AUTO (the default): whichever of the two gets there sooner: RANDOMIZED, iterated
+ * until its variances are exact, when 16 (components + oversampling) <= m; COVARIANCE otherwise,
+ * when a fraction of the variance is wanted, and when 24 products do not suffice. scikit-learn 1.2
+ * goes randomized above 500 rows or columns unless 80% of the components are wanted; 1.5 uses the
+ *    covariance for d <= 1000 and n >= 10 d. Unlike theirs, this choice never trades accuracy for
+ *    time. */
 typedef enum dlviz_pca_solver {
     DLVIZ_PCA_AUTO = 0,
     DLVIZ_PCA_COVARIANCE = 1,
@@ -65,7 +66,7 @@ DLVIZ_API dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed);
  *  @param oversampling  vectors carried beyond the wanted components, 0 to 1000 (default 10;
  *                       at least 5 are when `iterations` is 0)
  *  @param iterations    products with the covariance, 1 to 1000, or 0 (default) to go on until the
- *                       variances are exact to about 1e-7 */
+ *                       relative error of the variances is below 1e-9 */
 DLVIZ_API dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int oversampling, int iterations);
 
 /** Receives how much of the present fit is done, 0 to 1; returns false to cancel it. Called on the
@@ -119,7 +120,8 @@ DLVIZ_API int64_t dlviz_pca_num_components(const dlviz_pca *pca);
 DLVIZ_API int64_t dlviz_pca_num_features(const dlviz_pca *pca);
 /** The number of points seen, n, over all batches; 0 before a fit. */
 DLVIZ_API int64_t dlviz_pca_num_samples(const dlviz_pca *pca);
-/** The solver that the last dlviz_pca_fit used: what DLVIZ_PCA_AUTO came to. */
+/** The solver that the last dlviz_pca_fit used: what DLVIZ_PCA_AUTO came to, and
+ *  DLVIZ_PCA_COVARIANCE after DLVIZ_PCA_RANDOMIZED on data too small for it. */
 DLVIZ_API dlviz_pca_solver dlviz_pca_solver_used(const dlviz_pca *pca);
 
 /** The results below belong to the handle and live until its next fit or its destruction. They are

@@ -27,13 +27,14 @@ struct dlviz_pca {
     dlviz_tensor *mean, *vectors, *variance, *ratio, *singular;
 };
 
-/* What the solvers work on: the data and its mean, and how far the fit has come. */
+/* What the solvers work on: the data and its mean. */
 typedef struct dlz_pca_input {
     const dlviz_pca *pca;
     const float *data;
     int64_t samples, features;
     const double *mean;
-    double scatter; /* the sum of squares of the centred data */
+    double scatter;        /* the sum of squares of the centred data */
+    dlviz_pca_solver used; /* set by the solvers */
 } dlz_pca_input;
 
 /* The rows of a tile in passes over the data. */
@@ -52,9 +53,9 @@ int64_t dlz_pca_wanted(const dlviz_pca *pca, int64_t most);
 
 /* Each solver sets model->count (from the settings), components and variance; the signs are the
  * caller's to fix. What they allocate into the model, the caller frees, also after failures. */
-dlviz_status dlz_pca_solve_covariance(const dlz_pca_input *input, dlz_pca_model *model);
-dlviz_status dlz_pca_solve_svd(const dlz_pca_input *input, dlz_pca_model *model);
-dlviz_status dlz_pca_solve_randomized(const dlz_pca_input *input, dlz_pca_model *model);
+dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model);
+dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model);
+dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model);
 
 /* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (features x features), or, with `gram`,
  * of the products of the centred points with each other (samples x samples). */

@@ -212,7 +212,8 @@ static dlviz_status solve_eigen(const dlz_pca_input *input, bool gram, const dlz
     return status;
 }
 
-dlviz_status dlz_pca_solve_covariance(const dlz_pca_input *input, dlz_pca_model *model) {
+dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
+    input->used = DLVIZ_PCA_COVARIANCE;
     bool gram = input->samples < input->features;
     size_t size = (size_t)(gram ? input->samples : input->features), cells;
     if (dlz_mul_overflows(size, size, &cells))

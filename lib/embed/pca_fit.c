@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Up to this many rows or columns (whichever are fewer) the exact eigenvectors are found faster
- * than the leading few by iteration. */
-#define DIRECT_LIMIT 1000
+/* Iteration multiplies the data with about so many times the vectors wanted before it is done
+ * (measured); with fewer rows and columns than that the covariance is the smaller product. */
+#define VECTORS_TO_CONVERGE 16
 
 typedef struct moments_pass {
     const float *data;
@@ -111,8 +111,9 @@ void dlz_pca_fix_signs(double *components, int64_t count, int64_t features) {
 static dlviz_pca_solver choose_solver(const dlviz_pca *pca, int64_t most) {
     if (pca->solver != DLVIZ_PCA_AUTO)
         return pca->solver;
-    bool few = pca->fraction == 0 && pca->components > 0 && pca->components * 10 <= most;
-    return few && most > DIRECT_LIMIT ? DLVIZ_PCA_RANDOMIZED : DLVIZ_PCA_COVARIANCE;
+    bool few = pca->fraction == 0 && pca->components > 0 &&
+               pca->components + pca->oversampling <= most / VECTORS_TO_CONVERGE;
+    return few ? DLVIZ_PCA_RANDOMIZED : DLVIZ_PCA_COVARIANCE;
 }
 
 static dlviz_status check_fit(const char *who, const dlviz_pca *pca, const dlviz_tensor *data) {
@@ -131,7 +132,8 @@ static dlviz_status check_fit(const char *who, const dlviz_pca *pca, const dlviz
     return DLVIZ_OK;
 }
 
-static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_pca_solver solver,
+/* *solver: the one to use; then the one that was used. */
+static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_pca_solver *solver,
                           dlz_pca_model *model) {
     int64_t n = data->dims[0], d = data->dims[1];
     model->samples = n;
@@ -139,11 +141,11 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
     model->mean = dlz_alloc_array((size_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (size_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, data->data, n, d, model->mean, 0};
+    dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver};
     DLZ_TRY(dlz_pca_report(pca, 0));
     DLZ_TRY(dlz_pca_moments("dlviz_pca_fit", input.data, n, d, model->mean, &input.scatter));
     model->total_variance = input.scatter / (double)(n - 1);
-    switch (solver) {
+    switch (*solver) {
     case DLVIZ_PCA_SVD:
         DLZ_TRY(dlz_pca_solve_svd(&input, model));
         break;
@@ -153,6 +155,7 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
     default:
         DLZ_TRY(dlz_pca_solve_covariance(&input, model));
     }
+    *solver = input.used;
     dlz_pca_fix_signs(model->components, model->count, d);
     return dlz_pca_report(pca, 1);
 }
@@ -163,7 +166,7 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
     dlviz_pca_solver solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
     dlz_pca_model model = {0};
     dlz_blas_serial_begin();
-    dlviz_status status = solve(pca, data, solver, &model);
+    dlviz_status status = solve(pca, data, &solver, &model);
     dlz_blas_serial_end();
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(pca, &model);

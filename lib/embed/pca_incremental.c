@@ -80,7 +80,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
     model->mean = dlz_alloc_array((size_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (size_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0};
+    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SVD};
     DLZ_TRY(dlz_pca_report(pca, 0));
     DLZ_TRY(
         dlz_pca_moments("dlviz_pca_partial_fit", batch->data, m, d, model->mean, &input.scatter));

@@ -112,7 +112,7 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     const dlz_pca_input *input = op->input;
     /* How many products it takes is not known: each takes a part of what is left. */
     op->products++;
-    DLZ_TRY(dlz_pca_report(input->pca, 1 - pow(0.85, op->products)));
+    DLZ_TRY(dlz_pca_report(input->pca, 0.8 * (1 - pow(0.85, op->products))));
     int64_t d = input->features;
     int workers = dlz_threads();
     product_pass pass = {
@@ -151,7 +151,7 @@ static bool too_small(const dlz_krylov *krylov, int64_t most) {
     return most <= 2 * (krylov->wanted + krylov->extra) || most <= 4 * krylov->block;
 }
 
-dlviz_status dlz_pca_solve_randomized(const dlz_pca_input *input, dlz_pca_model *model) {
+dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model) {
     const dlviz_pca *pca = input->pca;
     int64_t d = input->features, most = dlz_min_i64(input->samples, d);
     operator op = {input, 0};
@@ -160,9 +160,9 @@ dlviz_status dlz_pca_solve_randomized(const dlz_pca_input *input, dlz_pca_model 
                          .size = d,
                          .wanted = dlz_pca_wanted(pca, most),
                          .extra = pca->oversampling,
-                         .iterations = pca->iterations,
-                         .limit = 200,
-                         .tolerance = 1e-9,
+                         .iterations = pca->solver == DLVIZ_PCA_AUTO ? 0 : pca->iterations,
+                         .limit = pca->solver == DLVIZ_PCA_AUTO ? 24 : 200,
+                         .tolerance = 1e-10,
                          .seed = pca->seed};
     if (krylov.iterations == 0)
         krylov.extra = dlz_max_i64(krylov.extra, LEAST_EXTRA);
@@ -176,6 +176,12 @@ dlviz_status dlz_pca_solve_randomized(const dlz_pca_input *input, dlz_pca_model 
         return dlz_fail_memory("components", cells * sizeof *model->components);
     bool converged;
     DLZ_TRY(dlz_krylov_largest(&krylov, model->variance, model->components, &converged));
+    if (!converged && pca->solver == DLVIZ_PCA_AUTO) {
+        dlz_free(model->variance);
+        dlz_free(model->components);
+        model->variance = model->components = NULL;
+        return dlz_pca_solve_covariance(input, model);
+    }
     if (!converged && pca->iterations == 0)
         return dlz_fail(DLVIZ_ERROR_NUMERIC,
                         "the randomized solver did not converge in %d products; choose "

@@ -139,7 +139,7 @@ static dlviz_status wide(const dlz_pca_input *input, double *values, double *vec
     return status;
 }
 
-dlviz_status dlz_pca_solve_svd(const dlz_pca_input *input, dlz_pca_model *model) {
+dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model) {
     int64_t n = input->samples, d = input->features, most = dlz_min_i64(n, d);
     size_t cells;
     if (dlz_mul_overflows((size_t)most, (size_t)d, &cells))

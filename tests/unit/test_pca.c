@@ -337,17 +337,25 @@ START_TEST(auto_follows_its_rule) {
     static const struct {
         int64_t n, d, k;
         dlviz_pca_solver expected;
-    } cases[] = {{60, 30, 2, DLVIZ_PCA_COVARIANCE},
-                 {1200, 30, 3, DLVIZ_PCA_COVARIANCE},
-                 {1200, 1100, 5, DLVIZ_PCA_RANDOMIZED},
-                 {1200, 1100, 200, DLVIZ_PCA_COVARIANCE}};
-    for (size_t c = 0; c < 4; c++) {
+    } cases[] = {{60, 30, 2, DLVIZ_PCA_COVARIANCE},     {1200, 30, 3, DLVIZ_PCA_COVARIANCE},
+                 {1200, 1100, 5, DLVIZ_PCA_RANDOMIZED}, {1200, 1100, 200, DLVIZ_PCA_COVARIANCE},
+                 {400, 350, 2, DLVIZ_PCA_RANDOMIZED},   {400, 191, 2, DLVIZ_PCA_COVARIANCE}};
+    for (size_t c = 0; c < 6; c++) {
         dlviz_tensor *x = make_points(cases[c].n, cases[c].d, 12, 0.7, 0, c);
         dlviz_pca *pca = fitted(x, cases[c].k, DLVIZ_PCA_AUTO);
         ck_assert_int_eq(dlviz_pca_solver_used(pca), cases[c].expected);
         dlviz_pca_destroy(pca);
         dlviz_tensor_destroy(x);
     }
+    /* Noise has no leading components: iteration is given up. */
+    dlviz_tensor *noise;
+    ck_ok(dlviz_tensor_create(&noise, DLVIZ_FLOAT32, 2, (int64_t[]){1200, 1000}));
+    fill_uniform(noise->data, noise->size, 12);
+    dlviz_pca *pca = fitted(noise, 20, DLVIZ_PCA_AUTO), *exact = fitted(noise, 20, DLVIZ_PCA_SVD);
+    ck_assert_double_le(worst_variance_error(pca, exact), 2e-7);
+    dlviz_pca_destroy(pca);
+    dlviz_pca_destroy(exact);
+    dlviz_tensor_destroy(noise);
 }
 END_TEST
 
