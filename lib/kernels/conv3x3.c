@@ -67,6 +67,7 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     plan->in_padded = dlz_ceil_div(shape.in_channels, lanes) * lanes;
     plan->out_padded = dlz_ceil_div(shape.out_channels, lanes) * lanes;
     plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(shape) : algorithm;
+    plan->pools = plan->algorithm != DLZ_CONV3X3_DIRECT;
     if (plan->algorithm == DLZ_CONV3X3_DIRECT)
         plan_direct(plan);
     else if (plan->algorithm == DLZ_CONV3X3_WINOGRAD2)

@@ -44,13 +44,21 @@ typedef struct dlz_conv3x3_input {
 
 /* What forward makes of y = convolution + bias. */
 typedef struct dlz_conv3x3_output {
-    float *y;
+    float *y;          /* NULL: not stored (only with pooled) */
     const float *bias; /* per out channel, or NULL */
     bool relu;         /* store max(0, y) */
     /* NULL, or forward_tiles × 2 × out_channels: per tile the sums of y − pivot, then of
      * (y − pivot)², both before the relu. A pivot near the mean keeps the variance exact. */
     double *stats;
     const float *pivot; /* per out channel; NULL is 0 */
+    /* NULL, or for plans that pool: images × height / 2 × width / 2 × out_channels, the largest y
+     * (after relu) of each 2 × 2 window; with codes also its place there, 0 … 3 as 2·row + column,
+     * the first among equals. With pool_sign it is the smallest where that is negative: the
+     * window's winner after a batch norm whose weights have these signs, before its sums are known.
+     */
+    float *pooled;
+    uint8_t *codes;
+    const float *pool_sign; /* per out channel, or NULL */
 } dlz_conv3x3_output;
 
 /* How the gradient G of y is read: G = dy when z is NULL. Otherwise the backward pass of a batch
@@ -104,6 +112,7 @@ struct dlz_conv3x3_plan {
     dlz_conv3x3_shape shape;
     dlz_isa isa;
     dlz_conv3x3_algorithm algorithm; /* never AUTO */
+    bool pools;                      /* forward can write a max pool's result: all but direct */
 
     int64_t forward_tiles, backward_tiles, weight_tiles;
     int64_t scratch_floats; /* one block a worker */

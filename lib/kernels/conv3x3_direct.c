@@ -162,10 +162,10 @@ DLZ_INLINE void forward_block(const int pixels, const int vecs, strip_view view,
         int64_t count = dlz_min_i64(DLZ_C, channels - k - v * DLZ_C);
         if (whole)
             write_output(output, index, sum[r][v], &lanes[v], output->stats != NULL, output->relu,
-                         true, DLZ_C);
+                         true, true, DLZ_C);
         else
             write_output(output, index, sum[r][v], &lanes[v], output->stats != NULL, output->relu,
-                         false, count);
+                         true, false, count);
     }
 }
 

@@ -172,6 +172,7 @@ DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t ind
 /* What forward does to a vector of outputs, with the running sums for the batch norm. */
 typedef struct output_lanes {
     dlz_v bias, pivot, sum, squares;
+    dlz_vi flip;
 } output_lanes;
 
 DLZ_INLINE output_lanes output_channels(const dlz_conv3x3_output *output, int64_t k, bool whole,
@@ -181,12 +182,15 @@ DLZ_INLINE output_lanes output_channels(const dlz_conv3x3_output *output, int64_
         lanes.bias = load_lanes(output->bias + k, whole, count);
     if (output->stats && output->pivot)
         lanes.pivot = load_lanes(output->pivot + k, whole, count);
+    if (output->pooled && output->pool_sign)
+        lanes.flip = (load_lanes(output->pool_sign + k, whole, count) < (dlz_v){0}) & INT32_MIN;
     return lanes;
 }
 
-DLZ_INLINE void write_output(const dlz_conv3x3_output *output, int64_t index, dlz_v value,
-                             output_lanes *lanes, bool stats, bool relu, bool whole,
-                             int64_t count) {
+/* Returns what it stores. */
+DLZ_INLINE dlz_v write_output(const dlz_conv3x3_output *output, int64_t index, dlz_v value,
+                              output_lanes *lanes, bool stats, bool relu, bool stores, bool whole,
+                              int64_t count) {
     value += lanes->bias;
     if (stats) {
         dlz_v centred = value - lanes->pivot;
@@ -195,7 +199,32 @@ DLZ_INLINE void write_output(const dlz_conv3x3_output *output, int64_t index, dl
     }
     if (relu)
         value = rectified(value);
-    store_lanes(output->y + index, value, whole, count);
+    if (stores)
+        store_lanes(output->y + index, value, whole, count);
+    return value;
+}
+
+/* The winner of a window: `flip` holds the sign bit where the smallest wins. NaN always wins. */
+DLZ_INLINE void write_pooled(const dlz_conv3x3_output *output, int64_t index, const dlz_v window[4],
+                             dlz_vi flip, bool whole, int64_t count) {
+    typedef uint8_t bytes __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
+    dlz_v best = (dlz_v)((dlz_vi)window[0] ^ flip);
+    dlz_vi code = {0};
+    DLZ_UNROLL
+    for (int place = 1; place < 4; place++) {
+        dlz_v value = (dlz_v)((dlz_vi)window[place] ^ flip);
+        dlz_vi wins = (value > best) | (value != value);
+        best = dlz_select(wins, value, best);
+        code = (wins & place) | (~wins & code);
+    }
+    store_lanes(output->pooled + index, (dlz_v)((dlz_vi)best ^ flip), whole, count);
+    if (!output->codes)
+        return;
+    if (whole)
+        *(bytes *)(output->codes + index) = __builtin_convertvector(code, bytes);
+    else
+        for (int64_t i = 0; i < count; i++)
+            output->codes[index + i] = (uint8_t)code[i];
 }
 
 static inline void add_lanes(double *sums, dlz_v value, int64_t count) {

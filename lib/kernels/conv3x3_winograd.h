@@ -303,13 +303,17 @@ static void dx_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_mem
 
 DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
                              const dlz_conv3x3_output *output, const float *strip, int64_t stride,
-                             int64_t k, output_lanes *result, bool stats, bool relu, bool inner,
-                             bool whole) {
+                             int64_t k, output_lanes *result, bool stats, bool relu, bool pools,
+                             bool inner, bool whole) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     int64_t at = ((row.image * height + row.first) * width) * channels + k;
+    int64_t windows = height / 2, pool_line = width / 2 * channels;
+    int64_t pool = (row.image * windows + row.first / 2) * pool_line + k;
     output_lanes lanes = *result;
-    dlz_conv3x3_output target = *output;
+    dlz_conv3x3_output target = *output; /* stores cannot alias a local */
+    bool stores = !pools || target.y;
+    dlz_v left[DLZ_TILE] = {{0}};
     for (int64_t q = 0; q < width; q++, at += channels) {
         dlz_v m[SPAN], out[DLZ_TILE];
         DLZ_UNROLL
@@ -319,7 +323,19 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
         DLZ_UNROLL
         for (int i = 0; i < DLZ_TILE; i++)
             if (inner || row.first + i < height)
-                write_output(&target, at + i * line, out[i], &lanes, stats, relu, whole, count);
+                out[i] = write_output(&target, at + i * line, out[i], &lanes, stats, relu, stores,
+                                      whole, count);
+        if (!pools)
+            continue;
+        DLZ_UNROLL
+        for (int i = 0; i < DLZ_TILE; i += 2) {
+            dlz_v window[4] = {left[i], out[i], left[i + 1], out[i + 1]};
+            if (q % 2 == 1 && (inner || row.first / 2 + i / 2 < windows))
+                write_pooled(&target, pool + q / 2 * channels + i / 2 * pool_line, window,
+                             lanes.flip, whole, count);
+            left[i] = out[i];
+            left[i + 1] = out[i + 1];
+        }
     }
     *result = lanes;
 }
@@ -335,15 +351,19 @@ static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output
             bool inner = whole && place.first + DLZ_TILE <= plan->shape.height;
             int64_t count = whole ? DLZ_C : channels - k;
             output_lanes lanes = output_channels(output, k, whole, count);
-            if (inner && stats && !output->relu)
-                outputs_down(plan, place, output, strip, stride, k, &lanes, true, false, true,
+            bool relu = output->relu, pools = output->pooled != NULL;
+            if (inner && stats && !relu && !pools)
+                outputs_down(plan, place, output, strip, stride, k, &lanes, true, false, false,
+                             true, true);
+            else if (inner && stats && !relu)
+                outputs_down(plan, place, output, strip, stride, k, &lanes, true, false, true, true,
                              true);
             else if (inner && !stats)
-                outputs_down(plan, place, output, strip, stride, k, &lanes, false, output->relu,
+                outputs_down(plan, place, output, strip, stride, k, &lanes, false, relu, pools,
                              true, true);
             else
-                outputs_down(plan, place, output, strip, stride, k, &lanes, stats != NULL,
-                             output->relu, false, false);
+                outputs_down(plan, place, output, strip, stride, k, &lanes, stats != NULL, relu,
+                             pools, false, whole);
             if (stats) {
                 add_lanes(stats + k, lanes.sum, count);
                 add_lanes(stats + channels + k, lanes.squares, count);

@@ -132,6 +132,7 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     float *c = bench_uniform(64 * 8, 6);
     double *stats = dlz_alloc_array((size_t)k.plan.forward_tiles * 2 * 64, sizeof *stats);
     double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * 64, sizeof *sums);
+    float *pooled = bench_uniform(outputs / 4, 9);
     uint8_t *codes = dlz_alloc((size_t)outputs / 4);
     for (int64_t i = 0; codes && i < outputs / 4; i++)
         codes[i] = (uint8_t)(i * 7 % 5);
@@ -142,14 +143,20 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     k.scratch = bench_uniform(k.plan.scratch_floats * b->threads, 8);
     k.dw = bench_uniform(weights, 8);
     k.db = bench_uniform(64, 8);
-    if (!x || !codes || !y || !dy || !dx || !z || !c || !stats || !sums || !k.w || !k.forward ||
-        !k.backward || !k.accumulators || !k.scratch || !k.dw || !k.db)
+    if (!x || !codes || !pooled || !y || !dy || !dx || !z || !c || !stats || !sums || !k.w ||
+        !k.forward || !k.backward || !k.accumulators || !k.scratch || !k.dw || !k.db)
         exit(1);
     bool normed = layers[layer].normed;
     k.input = (dlz_conv3x3_input){x, normed ? c : NULL, normed ? c + 64 : NULL, normed};
     k.gradient = (dlz_conv3x3_gradient){
         dy, z, c + 128, c + 192, true, c + 256, c + 320, c + 384, normed ? codes : NULL};
-    k.output = (dlz_conv3x3_output){y, c + 448, false, stats, c};
+    k.output = (dlz_conv3x3_output){.y = y,
+                                    .bias = c + 448,
+                                    .stats = stats,
+                                    .pivot = c,
+                                    .pooled = normed && k.plan.pools ? pooled : NULL,
+                                    .codes = codes,
+                                    .pool_sign = c + 256};
     k.dx = (dlz_conv3x3_input_gradient){k.training ? dx : NULL, normed ? sums : NULL, c};
 
     double error[3], flops = 2.0 * (double)(outputs * s.in_channels * 9);
@@ -171,6 +178,7 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dlz_free(blocks[i]);
     dlz_free(codes);
+    dlz_free(pooled);
     dlz_free(stats);
     dlz_free(sums);
 }

@@ -48,7 +48,8 @@ static void free_problem(problem *p) {
 
 /* What one run of all four functions gives; guard values around each array are checked. */
 typedef struct outcome {
-    float *y, *dx, *dw, *db;
+    float *y, *dx, *dw, *db, *pooled;
+    uint8_t *codes;
     double *stats, *sums;
     int64_t stats_count, sums_count;
 } outcome;
@@ -73,6 +74,29 @@ static void free_guarded(void *data) {
         free((unsigned char *)data - GUARD);
 }
 
+/* The pool's result against a scan of y's windows: bits and places must be equal. */
+static void check_pooled(dlz_conv3x3_shape s, const outcome *o, const float *sign) {
+    int64_t line = s.width * s.out_channels, at = 0;
+    for (int64_t i = 0; i < s.images; i++)
+        for (int64_t r = 0; r < s.height / 2; r++)
+            for (int64_t q = 0; q < s.width / 2; q++)
+                for (int64_t k = 0; k < s.out_channels; k++, at++) {
+                    const float *from =
+                        o->y + (i * s.height + 2 * r) * line + 2 * q * s.out_channels + k;
+                    float factor = sign && sign[k] < 0 ? -1 : 1, best = from[0];
+                    int winner = 0;
+                    for (int place = 1; place < 4; place++) {
+                        float value = from[place / 2 * line + place % 2 * s.out_channels];
+                        if (value * factor > best * factor) {
+                            best = value;
+                            winner = place;
+                        }
+                    }
+                    ck_assert_int_eq(o->codes[at], winner);
+                    ck_assert(!memcmp(&o->pooled[at], &best, sizeof best));
+                }
+}
+
 /* `backwards` runs the tiles from last to first and fills scratch and buffers with NaN first. */
 static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_conv3x3_input *input,
                    const dlz_conv3x3_gradient *gradient, bool relu, bool backwards) {
@@ -89,11 +113,21 @@ static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_con
     o.db = guarded(s.out_channels, 4);
     o.stats = guarded(o.stats_count, 8);
     o.sums = guarded(o.sums_count, 8);
+    int64_t windows = s.images * (s.height / 2) * (s.width / 2) * s.out_channels;
+    o.pooled = guarded(windows, 4);
+    o.codes = guarded(windows, 1);
     if (backwards) {
         memset(scratch, 0xFF, (size_t)plan->scratch_floats * 4);
         memset(accumulators, 0xFF, (size_t)plan->accumulator_floats * 4);
     }
-    dlz_conv3x3_output output = {o.y, p->bias, relu, o.stats, p->out_pivot};
+    dlz_conv3x3_output output = {.y = o.y,
+                                 .bias = p->bias,
+                                 .relu = relu,
+                                 .stats = o.stats,
+                                 .pivot = p->out_pivot,
+                                 .pooled = plan->pools ? o.pooled : NULL,
+                                 .codes = o.codes,
+                                 .pool_sign = backwards ? NULL : p->a};
     dlz_conv3x3_input_gradient dx = {o.dx, o.sums, p->in_pivot};
     for (int64_t i = 0; i < plan->weight_tiles; i++)
         dlz_conv3x3_prepare(plan, backwards ? plan->weight_tiles - 1 - i : i, p->w, forward,
@@ -117,6 +151,10 @@ static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_con
     check_guard(o.db, s.out_channels, 4);
     check_guard(o.stats, o.stats_count, 8);
     check_guard(o.sums, o.sums_count, 8);
+    check_guard(o.pooled, windows, 4);
+    check_guard(o.codes, windows, 1);
+    if (plan->pools)
+        check_pooled(s, &o, backwards ? NULL : p->a);
     free_guarded(forward);
     free_guarded(backward);
     free_guarded(accumulators);
@@ -125,7 +163,7 @@ static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_con
 }
 
 static void free_outcome(outcome *o) {
-    void *all[] = {o->y, o->dx, o->dw, o->db, o->stats, o->sums};
+    void *all[] = {o->y, o->dx, o->dw, o->db, o->stats, o->sums, o->pooled, o->codes};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free_guarded(all[i]);
 }
@@ -281,6 +319,67 @@ START_TEST(the_shapes_of_the_report_agree_with_the_reference) {
                                                {2, 28, 28, 32, 32}, {33, 14, 14, 32, 64}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_all(shapes[i], (variant){2, 2 + (int)(i % 2), false});
+}
+END_TEST
+
+START_TEST(a_nan_is_not_hidden_by_relu_or_pool) {
+    dlz_conv3x3_shape s = {1, 8, 8, 16, 16};
+    problem p = make_problem(s);
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int algorithm = DLZ_CONV3X3_DIRECT; algorithm <= DLZ_CONV3X3_WINOGRAD4; algorithm++) {
+            if (!dlz_isa_available(isa))
+                continue;
+            dlz_conv3x3_plan plan;
+            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
+            dlz_conv3x3_input input = {p.x, p.scale, p.shift, true};
+            dlz_conv3x3_gradient gradient = {.dy = p.dy};
+            float kept = p.x[1000];
+            p.x[1000] = NAN;
+            outcome o = run(&plan, &p, &input, &gradient, true, false);
+            p.x[1000] = kept;
+            int64_t pixel = 1000 / 16;
+            ck_assert(isnan(o.y[pixel * 16]));
+            ck_assert(isnan(o.dw[(1000 % 16) * 9 + 4]));
+            if (plan.pools)
+                ck_assert(isnan(o.pooled[(pixel / 8 / 2 * 4 + pixel % 8 / 2) * 16]));
+            free_outcome(&o);
+        }
+    free_problem(&p);
+}
+END_TEST
+
+START_TEST(evaluation_may_keep_the_pool_alone) {
+    dlz_conv3x3_shape s = {2, 14, 13, 16, 20};
+    problem p = make_problem(s);
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int algorithm = DLZ_CONV3X3_WINOGRAD2; algorithm <= DLZ_CONV3X3_WINOGRAD4;
+             algorithm++) {
+            if (!dlz_isa_available(isa))
+                continue;
+            dlz_conv3x3_plan plan;
+            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
+            int64_t windows = s.images * 7 * 6 * s.out_channels;
+            float *weights = guarded(plan.forward_weight_floats, 4);
+            float *scratch = guarded(plan.scratch_floats, 4);
+            float *y = guarded(p.outputs, 4), *pooled = guarded(windows, 4);
+            float *alone = guarded(windows, 4);
+            dlz_conv3x3_input input = {p.x, p.scale, p.shift, true};
+            dlz_conv3x3_output both = {.y = y, .bias = p.bias, .relu = true, .pooled = pooled};
+            dlz_conv3x3_output one = {.bias = p.bias, .relu = true, .pooled = alone};
+            for (int64_t i = 0; i < plan.weight_tiles; i++)
+                dlz_conv3x3_prepare(&plan, i, p.w, weights, NULL);
+            for (int64_t i = 0; i < plan.forward_tiles; i++) {
+                dlz_conv3x3_forward(&plan, i, &input, weights, &both, scratch);
+                dlz_conv3x3_forward(&plan, i, &input, weights, &one, scratch);
+            }
+            ck_assert(!memcmp(pooled, alone, (size_t)windows * 4));
+            check_guard(pooled, windows, 4);
+            check_guard(alone, windows, 4);
+            void *all[] = {weights, scratch, y, pooled, alone};
+            for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+                free_guarded(all[i]);
+        }
+    free_problem(&p);
 }
 END_TEST
 
