@@ -87,7 +87,7 @@ static void check_pooled(dlz_conv3x3_shape s, const outcome *o, const float *sig
                     int winner = 0;
                     for (int place = 1; place < 4; place++) {
                         float value = from[place / 2 * line + place % 2 * s.out_channels];
-                        if (value * factor > best * factor) {
+                        if (value * factor > best * factor || isnan(value)) {
                             best = value;
                             winner = place;
                         }
@@ -395,8 +395,12 @@ START_TEST(impossible_plans_are_refused) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        odd_shapes_agree_with_the_reference, every_way_of_reading_agrees_with_the_reference,
-        the_shapes_of_the_report_agree_with_the_reference, impossible_plans_are_refused, NULL};
+    const TTest *const tests[] = {odd_shapes_agree_with_the_reference,
+                                  every_way_of_reading_agrees_with_the_reference,
+                                  the_shapes_of_the_report_agree_with_the_reference,
+                                  a_nan_is_not_hidden_by_relu_or_pool,
+                                  evaluation_may_keep_the_pool_alone,
+                                  impossible_plans_are_refused,
+                                  NULL};
     return run_tests("conv3x3", tests);
 }
