@@ -1,6 +1,5 @@
 #include "kernels/post.h"
-#include "base/random.h"
-#include "kernels/isa.h"
+#include "kernels/part.h"
 
 typedef int8_t bytes_v __attribute__((vector_size(DLZ_LANES)));
 typedef int8_t bytes_vu __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
@@ -13,30 +12,54 @@ typedef int8_t bytes_vu __attribute__((vector_size(DLZ_LANES), aligned(1), may_a
 #define GROUP 64
 #define SEGMENT 1024
 
+/* 32-bit words in the low halves of 64-bit lanes, where their products have room; whatever the high
+ * halves hold is ignored. */
+typedef uint64_t wide_v __attribute__((vector_size(DLZ_LANES * 4)));
+typedef uint32_t half_v __attribute__((vector_size(DLZ_LANES * 2)));
+typedef uint32_t half_vu __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
+#define WIDE_LANES (DLZ_LANES / 2)
+
+DLZ_INLINE wide_v wide_splat(uint64_t value) { return value - (wide_v){0}; }
+
+/* The compilers' own vector products do not know that the high halves do not count. */
+DLZ_INLINE wide_v multiply(wide_v a, uint32_t factor) {
+#if defined(__AVX512F__)
+    return (wide_v)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(factor));
+#elif defined(__AVX2__)
+    return (wide_v)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(factor));
+#elif defined(__SSE2__)
+    return (wide_v)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(factor));
+#elif defined(__aarch64__)
+    return (wide_v)vmull_u32(vmovn_u64((uint64x2_t)a), vdup_n_u32(factor));
+#else
+    return (a & 0xFFFFFFFFu) * (uint64_t)factor;
+#endif
+}
+
 static void philox_group(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t *words) {
-    uint32_t c0[16], c1[16], c2[16], c3[16];
-    for (int i = 0; i < 16; i++) {
-        c0[i] = (uint32_t)counter + (uint32_t)i;
-        c1[i] = (uint32_t)(counter >> 32);
-        c2[i] = (uint32_t)stream;
-        c3[i] = (uint32_t)(stream >> 32);
-    }
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < 16; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
-            c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
-            c1[i] = (uint32_t)p1;
-            c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
-            c3[i] = (uint32_t)p0;
+    wide_v lane;
+    for (int i = 0; i < WIDE_LANES; i++)
+        lane[i] = (uint64_t)i;
+    for (int block = 0; block < 16; block += WIDE_LANES) {
+        /* Counters are multiples of 16: adding the lane never carries into the high word. */
+        wide_v c0 = wide_splat((uint32_t)counter + (uint64_t)block) + lane;
+        wide_v c1 = wide_splat(counter >> 32);
+        wide_v c2 = wide_splat((uint32_t)stream), c3 = wide_splat(stream >> 32);
+        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+        for (int round = 0; round < 10; round++) {
+            wide_v p0 = multiply(c0, 0xD2511F53u), p1 = multiply(c2, 0xCD9E8D57u);
+            c0 = (p1 >> 32) ^ c1 ^ wide_splat(k0);
+            c1 = p1;
+            c2 = (p0 >> 32) ^ c3 ^ wide_splat(k1);
+            c3 = p0;
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+        *(half_vu *)(words + block) = __builtin_convertvector(c0, half_v);
+        *(half_vu *)(words + 16 + block) = __builtin_convertvector(c1, half_v);
+        *(half_vu *)(words + 32 + block) = __builtin_convertvector(c2, half_v);
+        *(half_vu *)(words + 48 + block) = __builtin_convertvector(c3, half_v);
     }
-    memcpy(words, c0, sizeof c0);
-    memcpy(words + 16, c1, sizeof c1);
-    memcpy(words + 32, c2, sizeof c2);
-    memcpy(words + 48, c3, sizeof c3);
 }
 
 /* The random words of numbers first … first + count − 1 of an image; count <= SEGMENT. */
