@@ -19,7 +19,9 @@ typedef uint32_t half_v __attribute__((vector_size(DLZ_LANES * 2)));
 typedef uint32_t half_vu __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
 #define WIDE_LANES (DLZ_LANES / 2)
 
-DLZ_INLINE wide_v wide_splat(uint64_t value) { return value - (wide_v){0}; }
+DLZ_INLINE wide_v wide_splat(uint64_t value) {
+    return value - (wide_v){0};
+}
 
 /* The compilers' own vector products do not know that the high halves do not count. */
 DLZ_INLINE wide_v multiply(wide_v a, uint32_t factor) {
@@ -164,7 +166,7 @@ DLZ_INLINE void forward_segment(const dlz_post *post, const bool pool, const flo
         const float *z = z_row + (pool ? 2 * x : x) * channels;
         for (int64_t c = from; c < from + count; c += DLZ_LANES) {
             int64_t left = from + count - c;
-            dlz_vi code = {0};
+            dlz_vi code = post->coded ? load_codes(codes + x * channels + c, left) : (dlz_vi){0};
             dlz_v y = pool ? pooled(post, z + c, row, c, left, &code)
                            : affine(post, load(z + c, left), c, left);
             y = finish(post, y, &code, words ? words + (x - first) * count + (c - from) : NULL,
@@ -211,7 +213,7 @@ DLZ_INLINE dlz_v passed(const dlz_post *post, dlz_v z, dlz_v grad, const uint8_t
                         int64_t count) {
     if (codes)
         return (dlz_v)((dlz_vi)(grad * dlz_splat(post->keep_scale)) &
-                       (load_codes(codes, count) == 0));
+                       (load_codes(codes, count) >= 0));
     if (post->relu)
         return (dlz_v)((dlz_vi)grad & (dlz_vi)(affine(post, z, c, count) > 0));
     return grad;
@@ -310,8 +312,8 @@ static void backward(const dlz_post *post, const float *z, const float *grad, co
                 dz[y * row + x * channels + c] = z[y * row + x * channels + c] * b[c] + d[c];
 }
 
-/* Squares about a pivot that is far from the mean would leave few digits for the variance. So they are
- * taken about the first row, which lies among the others, and moved to the pivot in double. */
+/* Squares about a pivot that is far from the mean would leave few digits for the variance. So they
+ * are taken about the first row, which lies among the others, and moved to the pivot in double. */
 static void sums(int64_t rows, int64_t channels, const float *z, const float *pivot, double *out) {
     for (int64_t c = 0; c < 2 * channels; c++)
         out[c] = 0;

@@ -23,6 +23,7 @@ typedef struct dlz_post {
     int64_t height, width, channels; /* of z */
     const float *scale, *shift;      /* both NULL: z as it is */
     bool relu, pool;
+    bool coded; /* z is a pool's result and has codes: forward only blocks those that end there */
     uint32_t drop_below; /* p * 2^32: random words below it drop their number; 0 for no dropout */
     float keep_scale;    /* 1 / (1 - p) */
     uint64_t seed, stream;

@@ -37,6 +37,25 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     return dlz_memory_ask_array(memory, &conv->folded_weight, size, sizeof(float), first, first);
 }
 
+/* The pool that follows, when the kernels can write its result along. */
+static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
+    dlz_pooled *pooled = &op->out->pooled;
+    int64_t size = (op->out->height / 2) * (op->out->width / 2) * op->out->channels;
+    int first = setup->forward_time;
+    pooled->given = pooled->wanted && op->as.conv3x3.plan.pools;
+    pooled->codes = NULL;
+    if (!pooled->given)
+        return dlz_op_ask_output(op, setup);
+    if (!setup->training) /* z itself is not needed */
+        return dlz_memory_ask_array(setup->memory, &pooled->data, setup->n * size, sizeof(float),
+                                    first, first + 2);
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &pooled->data, setup->n * size, sizeof(float),
+                                 first, setup->backward_time - 1));
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &pooled->codes, setup->n * size, 1, first,
+                                 setup->backward_time));
+    return dlz_op_ask_output(op, setup);
+}
+
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv3x3_op *conv = &op->as.conv3x3;
     dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
@@ -46,7 +65,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_statistics(&op->out->statistics, op->out->channels, conv->plan.forward_tiles,
                                   setup->forward_time, setup->memory));
-    DLZ_TRY(dlz_op_ask_output(op, setup));
+    DLZ_TRY(ask_pooled(op, setup));
     if (setup->training)
         DLZ_TRY(dlz_op_ask_statistics(&op->in->gradient_statistics, op->in->channels,
                                       conv->plan.backward_tiles, setup->backward_time,
@@ -92,6 +111,13 @@ static void forward(dlz_op *op, const dlz_run *run) {
                                        .relu = conv->fold.relu,
                                        .stats = statistics->wanted ? statistics->partial : NULL,
                                        .pivot = statistics->pivot};
+    const dlz_pooled *pooled = &op->out->pooled;
+    if (pooled->given) {
+        pass.output.y = run->training ? op->out->data : NULL;
+        pass.output.pooled = pooled->data;
+        pass.output.codes = pooled->codes;
+        pass.output.pool_sign = pooled->sign;
+    }
     dlz_parallel_for(conv->plan.weight_tiles, run->workers, prepare_tile, &pass);
     dlz_parallel_for(conv->plan.forward_tiles, run->workers, forward_tile, &pass);
 }
@@ -117,8 +143,15 @@ static void backward(dlz_op *op, const dlz_run *run) {
     conv_pass pass = make_pass(op, run);
     const dlz_gradient_view *view = &op->out->gradient;
     const dlz_statistics *sums = &op->in->gradient_statistics;
-    pass.gradient = (dlz_conv3x3_gradient){view->dy, view->z, view->scale, view->shift, view->relu,
-                                           view->a,  view->b, view->d,     NULL};
+    pass.gradient = (dlz_conv3x3_gradient){.dy = view->dy,
+                                           .z = view->z,
+                                           .scale = view->scale,
+                                           .shift = view->shift,
+                                           .relu = view->relu,
+                                           .a = view->a,
+                                           .b = view->b,
+                                           .d = view->d,
+                                           .codes = view->codes};
     pass.input_gradient =
         (dlz_conv3x3_input_gradient){op->in->dy, sums->given ? sums->partial : NULL, sums->pivot};
     dlz_parallel_for(conv_plan->backward_tiles, run->workers, backward_tile, &pass);

@@ -22,6 +22,8 @@ typedef struct dlz_gradient_view {
     const float *scale, *shift;
     bool relu;
     const float *a, *b, *d;
+    /* Not NULL: dy is that of a 2 x 2 pool's result, and g lies where a window's code says. */
+    const uint8_t *codes;
 } dlz_gradient_view;
 
 /* Sums over pixels for a batch norm, taken by its neighbour while that has the numbers in cache: a
@@ -35,6 +37,15 @@ typedef struct dlz_statistics {
     double *partial;
 } dlz_statistics;
 
+/* What a 2 x 2 max pool makes of a convolution's output z, when the convolution can write it along:
+ * each window's winner after a batch norm whose weights have these signs, and its place there. */
+typedef struct dlz_pooled {
+    bool wanted, given;
+    const float *sign; /* NULL: no batch norm comes first */
+    float *data;
+    uint8_t *codes; /* training only */
+} dlz_pooled;
+
 typedef struct dlz_value {
     int64_t height, width, channels; /* of one sample */
     float *data;
@@ -46,6 +57,7 @@ typedef struct dlz_value {
     float *dy;                  /* gradient with respect to the value, written by its consumer */
     dlz_gradient_view gradient; /* as its producer reads it */
     dlz_statistics statistics, gradient_statistics;
+    dlz_pooled pooled;
 } dlz_value;
 
 int64_t dlz_value_size(const dlz_value *value);

@@ -32,8 +32,33 @@ void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t cha
     }
 }
 
-static int64_t images_per_tile(const dlz_value *in) {
-    return dlz_max_i64(1, TILE_SIZE / dlz_max_i64(1, dlz_value_size(in)));
+/* Whether the convolution in front has pooled already: then its winners are what this operation
+ * reads, and what it adds to their codes is whether a gradient passes. */
+static bool is_pooled(const dlz_op *op) {
+    return op->as.post.pool && op->in->pooled.given;
+}
+
+/* What is read: z or the pool's result, and how much of it is one sample's. */
+static const float *source(const dlz_op *op) {
+    return is_pooled(op) ? op->in->pooled.data : op->in->data;
+}
+
+static int64_t source_size(const dlz_op *op) {
+    return dlz_value_size(is_pooled(op) ? op->out : op->in);
+}
+
+static uint8_t *codes_of(const dlz_op *op) {
+    return is_pooled(op) ? op->in->pooled.codes : op->as.post.codes;
+}
+
+static int64_t images_per_tile(const dlz_op *op) {
+    return dlz_max_i64(1, TILE_SIZE / dlz_max_i64(1, source_size(op)));
+}
+
+/* Evaluation with a pool that is done: nothing is left to do. */
+static bool is_idle(const dlz_op *op, bool training) {
+    const dlz_post_op *post = &op->as.post;
+    return is_pooled(op) && !training && !post->has_batchnorm && !post->relu;
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
@@ -42,7 +67,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int64_t channels = op->in->channels;
     int first = setup->forward_time;
     int last = setup->training ? setup->backward_time + 1 : first + 1;
-    post->tiles = dlz_ceil_div(setup->n, images_per_tile(op->in));
+    post->tiles = dlz_ceil_div(setup->n, images_per_tile(op));
     float **factors[] = {&post->mean, &post->scale, &post->shift, &post->a, &post->b, &post->d};
     for (size_t i = 0; i < 6; i++)
         DLZ_TRY(dlz_memory_ask_array(memory, factors[i], channels, sizeof(float), first, last));
@@ -50,9 +75,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
                                  first, last));
     dlz_memory_ask_scratch(memory, (size_t)channels * 2 * sizeof(double));
     post->codes = NULL;
-    if (setup->training && (post->pool || post->dropout))
+    if (setup->training && (post->pool || post->dropout) && !is_pooled(op))
         DLZ_TRY(dlz_memory_ask_array(memory, &post->codes, setup->n * dlz_value_size(op->out), 1,
                                      first, setup->backward_time));
+    if (is_idle(op, setup->training))
+        return DLVIZ_OK;
     if (!post->pending)
         return dlz_op_ask_output(op, setup);
     op->out->gradient_statistics = (dlz_statistics){.wanted = post->has_batchnorm};
@@ -61,11 +88,13 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
 
 static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
     const dlz_post_op *post = &op->as.post;
-    dlz_post settings = {.height = op->in->height,
-                         .width = op->in->width,
-                         .channels = op->in->channels,
+    const dlz_value *read = is_pooled(op) ? op->out : op->in;
+    dlz_post settings = {.height = read->height,
+                         .width = read->width,
+                         .channels = read->channels,
                          .relu = post->relu,
-                         .pool = post->pool,
+                         .pool = post->pool && !is_pooled(op),
+                         .coded = is_pooled(op) && run->training,
                          .keep_scale = 1};
     if (post->has_batchnorm) {
         settings.scale = post->scale;
@@ -141,18 +170,18 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const post_pass *pass = context;
     const dlz_op *op = pass->op;
-    int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    int64_t first, end, in_size = source_size(op), out_size = dlz_value_size(op->out);
     tile_bounds(pass, tile, &first, &end);
-    uint8_t *codes = op->as.post.codes;
+    uint8_t *codes = codes_of(op);
     for (int64_t image = first; image < end; image++)
-        dlz_post_kernels()->forward(&pass->post, image, op->in->data + image * in_size,
+        dlz_post_kernels()->forward(&pass->post, image, source(op) + image * in_size,
                                     op->out->data + image * out_size,
                                     codes ? codes + image * out_size : NULL);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = &op->as.post;
-    post_pass pass = {op, run, {0}, images_per_tile(op->in)};
+    post_pass pass = {op, run, {0}, images_per_tile(op)};
     if (post->has_batchnorm && run->training) {
         if (!op->in->statistics.given)
             dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
@@ -173,6 +202,10 @@ static void forward(dlz_op *op, const dlz_run *run) {
         op->out->gradient_statistics.pivot = post->mean;
         return;
     }
+    if (is_idle(op, run->training)) {
+        op->out->data = op->in->pooled.data;
+        return;
+    }
     pass.post = kernel_settings(op, run);
     dlz_parallel_for(post->tiles, run->workers, forward_tile, &pass);
 }
@@ -181,15 +214,15 @@ static void sums_tile(void *context, int64_t tile, int worker) {
     const post_pass *pass = context;
     const dlz_op *op = pass->op;
     const dlz_post_op *post = &op->as.post;
-    int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    int64_t first, end, in_size = source_size(op), out_size = dlz_value_size(op->out);
     int64_t channels = op->in->channels;
+    const uint8_t *codes = codes_of(op);
     tile_bounds(pass, tile, &first, &end);
     double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
     for (int64_t image = first; image < end; image++) {
-        dlz_post_kernels()->backward_sums(&pass->post, op->in->data + image * in_size,
-                                          op->out->dy + image * out_size,
-                                          post->codes ? post->codes + image * out_size : NULL,
-                                          post->mean, image == first ? sums : part);
+        dlz_post_kernels()->backward_sums(
+            &pass->post, source(op) + image * in_size, op->out->dy + image * out_size,
+            codes ? codes + image * out_size : NULL, post->mean, image == first ? sums : part);
         for (int64_t c = 0; image > first && c < 2 * channels; c++)
             sums[c] += part[c];
     }
@@ -238,7 +271,7 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
 static void backward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = &op->as.post;
     dlz_value *in = op->in;
-    post_pass pass = {op, run, kernel_settings(op, run), images_per_tile(in)};
+    post_pass pass = {op, run, kernel_settings(op, run), images_per_tile(op)};
     if (post->has_batchnorm) {
         if (!op->out->gradient_statistics.given)
             dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
@@ -252,8 +285,25 @@ static void backward(dlz_op *op, const dlz_run *run) {
     if (!in->needs_gradient)
         return;
     if (post->pending) {
-        in->gradient = (dlz_gradient_view){op->out->dy, in->data, post->scale, post->shift,
-                                           post->relu,  post->a,  post->b,     post->d};
+        in->gradient = (dlz_gradient_view){.dy = op->out->dy,
+                                           .z = in->data,
+                                           .scale = post->scale,
+                                           .shift = post->shift,
+                                           .relu = post->relu,
+                                           .a = post->a,
+                                           .b = post->b,
+                                           .d = post->d};
+        return;
+    }
+    if (is_pooled(op)) {
+        for (int64_t c = 0; c < in->channels; c++)
+            post->a[c] *= pass.post.keep_scale;
+        in->gradient = (dlz_gradient_view){.dy = op->out->dy,
+                                           .z = in->data,
+                                           .a = post->a,
+                                           .b = post->b,
+                                           .d = post->d,
+                                           .codes = in->pooled.codes};
         return;
     }
     dlz_parallel_for(post->tiles, run->workers, backward_tile, &pass);

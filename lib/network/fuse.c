@@ -123,6 +123,9 @@ static int fuse_post(fuser *f, int first, dlz_op *producer) {
                    f->network->nodes[next].layer->kind == DLZ_CONV2D;
     if (f->training && producer && post.has_batchnorm)
         op->in->statistics = (dlz_statistics){.wanted = true, .pivot = post.batchnorm.running_mean};
+    if (producer && post.pool)
+        op->in->pooled = (dlz_pooled){
+            .wanted = true, .sign = post.has_batchnorm ? post.batchnorm.weight.value : NULL};
     op->as.post = post;
     op->out->needs_gradient |= post.has_batchnorm;
     return next;
