@@ -257,15 +257,16 @@ def make_layers(_):
 def make_report(_):
     writer = Writer(2048)
     digits, classes = read_digits()
-    wide, narrow = compare(writer, "digits", (1, 32, 32), report_text(0), [digits[:8]], [classes[:8]])
-    x, y = digits[:8], digits[:8]
+    # These eight keep away from the kinks of the rectifiers and pools, see test_report.c.
+    x, y = digits[41:49], classes[41:49]
+    wide, narrow = compare(writer, "digits", (1, 32, 32), report_text(0), [x], [y])
     a, b = torch.from_numpy(x).double(), torch.from_numpy(x)
     with torch.no_grad():
         for (name, layer), other in zip(wide.named_children(), narrow.children()):
             a, b = layer(a), other(b)
             writer.reference(f"features/{name}", a, b)
-    for batch, size in ((64, 32), (16, 28)):
-        inputs = uniform(batch * size * size, 300).reshape(batch, 1, size, size)
+    for batch, size, seed in ((64, 32, 300), (16, 28, 303)):
+        inputs = uniform(batch * size * size, seed).reshape(batch, 1, size, size)
         compare(writer, f"synthetic{size}", (1, size, size), report_text(0), [inputs],
                 [labels_for(batch, 10, 301)])
     writer.write("report.safetensors")
