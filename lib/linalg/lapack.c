@@ -41,12 +41,16 @@ struct dlz_eigen {
 static dlviz_status reduce(dlz_eigen *eigen) {
     lapack_int n = eigen->n;
     double size, *work;
+    dlz_blas_enter();
     LAPACKE_dsytrd_work(LAPACK_COL_MAJOR, TRIANGLE, n, eigen->a, n, eigen->diagonal,
                         eigen->off_diagonal, eigen->tau, &size, -1);
+    dlz_blas_leave();
     DLZ_TRY(make_work(&work, size));
+    dlz_blas_enter();
     lapack_int info =
         LAPACKE_dsytrd_work(LAPACK_COL_MAJOR, TRIANGLE, n, eigen->a, n, eigen->diagonal,
                             eigen->off_diagonal, eigen->tau, work, (lapack_int)size);
+    dlz_blas_leave();
     dlz_free(work);
     return info == 0 ? DLVIZ_OK : failed("dsytrd", info);
 }
@@ -93,7 +97,9 @@ dlviz_status dlz_eigen_values(const dlz_eigen *eigen, double *values) {
         return dlz_fail_memory("eigenvalues", n * sizeof *off);
     memcpy(values, eigen->diagonal, n * sizeof *off);
     memcpy(off, eigen->off_diagonal, (n - 1) * sizeof *off);
+    dlz_blas_enter();
     lapack_int info = LAPACKE_dsterf_work(eigen->n, values, off);
+    dlz_blas_leave();
     dlz_free(off);
     if (info != 0)
         return failed("dsterf", info);
@@ -117,10 +123,12 @@ static dlviz_status tridiagonal_vectors(const dlz_eigen *eigen, lapack_int count
     memcpy(work, eigen->diagonal, (size_t)n * sizeof *work);
     memcpy(work + n, eigen->off_diagonal, (size_t)(n - 1) * sizeof *work);
     lapack_logical try_accuracy = 1;
+    dlz_blas_enter();
     lapack_int info =
         LAPACKE_dstemr_work(LAPACK_COL_MAJOR, 'V', count == n ? 'A' : 'I', n, work, work + n, 0, 0,
                             n - count + 1, n, &found, all, vectors, n, count, whole, &try_accuracy,
                             work + 2 * n, 18 * n, whole + 2 * count, 10 * n);
+    dlz_blas_leave();
     dlz_free(work);
     dlz_free(whole);
     return info == 0 && found == count ? DLVIZ_OK : failed("dstemr", info);
@@ -130,11 +138,15 @@ static dlviz_status tridiagonal_vectors(const dlz_eigen *eigen, lapack_int count
 static dlviz_status back_transform(const dlz_eigen *eigen, lapack_int count, double *vectors) {
     lapack_int n = eigen->n;
     double size, *work;
+    dlz_blas_enter();
     LAPACKE_dormtr_work(LAPACK_COL_MAJOR, 'L', TRIANGLE, 'N', n, count, eigen->a, n, eigen->tau,
                         vectors, n, &size, -1);
+    dlz_blas_leave();
     DLZ_TRY(make_work(&work, size));
+    dlz_blas_enter();
     lapack_int info = LAPACKE_dormtr_work(LAPACK_COL_MAJOR, 'L', TRIANGLE, 'N', n, count, eigen->a,
                                           n, eigen->tau, vectors, n, work, (lapack_int)size);
+    dlz_blas_leave();
     dlz_free(work);
     return info == 0 ? DLVIZ_OK : failed("dormtr", info);
 }
@@ -173,15 +185,19 @@ dlviz_status dlz_svd_right(int64_t m, int64_t n, double *a, double *values, doub
     if (!left || !whole)
         status = dlz_fail_memory("singular vectors", square * sizeof *left);
     if (status == DLVIZ_OK) {
+        dlz_blas_enter();
         LAPACKE_dgesdd_work(LAPACK_COL_MAJOR, 'S', (lapack_int)n, (lapack_int)m, a, (lapack_int)n,
                             values, vectors, (lapack_int)n, left, (lapack_int)least, &size, -1,
                             whole);
+        dlz_blas_leave();
         status = make_work(&work, size);
     }
     if (status == DLVIZ_OK) {
+        dlz_blas_enter();
         lapack_int info = LAPACKE_dgesdd_work(
             LAPACK_COL_MAJOR, 'S', (lapack_int)n, (lapack_int)m, a, (lapack_int)n, values, vectors,
             (lapack_int)n, left, (lapack_int)least, work, (lapack_int)size, whole);
+        dlz_blas_leave();
         if (info != 0)
             status = failed("dgesdd", info);
     }
@@ -197,12 +213,16 @@ dlviz_status dlz_qr_r(int64_t m, int64_t n, double *a, double *r) {
     double size, *work, *tau = dlz_alloc_array((size_t)n, sizeof *tau);
     if (!tau)
         return dlz_fail_memory("a QR factorization", (size_t)n * sizeof *tau);
+    dlz_blas_enter();
     LAPACKE_dgelqf_work(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)m, a, (lapack_int)n, tau,
                         &size, -1);
+    dlz_blas_leave();
     dlviz_status status = make_work(&work, size);
     if (status == DLVIZ_OK) {
+        dlz_blas_enter();
         LAPACKE_dgelqf_work(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)m, a, (lapack_int)n, tau,
                             work, (lapack_int)size);
+        dlz_blas_leave();
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < n; j++)
                 r[i * n + j] = j < i ? 0 : a[i * n + j];
@@ -219,17 +239,25 @@ dlviz_status dlz_orthonormalize_rows(int64_t m, int64_t n, double *a, double *r)
     double size, size_q, *work, *tau = dlz_alloc_array((size_t)m, sizeof *tau);
     if (!tau)
         return dlz_fail_memory("a QR factorization", (size_t)m * sizeof *tau);
+    dlz_blas_enter();
     LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, rows, columns, a, rows, tau, &size, -1);
+    dlz_blas_leave();
+    dlz_blas_enter();
     LAPACKE_dorgqr_work(LAPACK_COL_MAJOR, rows, columns, columns, a, rows, tau, &size_q, -1);
+    dlz_blas_leave();
     size = size > size_q ? size : size_q;
     dlviz_status status = make_work(&work, size);
     if (status == DLVIZ_OK) {
+        dlz_blas_enter();
         LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, rows, columns, a, rows, tau, work, (lapack_int)size);
+        dlz_blas_leave();
         for (int64_t i = 0; r && i < m; i++)
             for (int64_t j = 0; j < m; j++)
                 r[i * m + j] = j > i ? 0 : a[i * n + j];
+        dlz_blas_enter();
         LAPACKE_dorgqr_work(LAPACK_COL_MAJOR, rows, columns, columns, a, rows, tau, work,
                             (lapack_int)size);
+        dlz_blas_leave();
     }
     dlz_free(work);
     dlz_free(tau);

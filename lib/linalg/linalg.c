@@ -32,6 +32,36 @@ void dlz_blas_serial_end(void) {
     pthread_mutex_unlock(&lock);
 }
 
+static pthread_mutex_t one_caller = PTHREAD_MUTEX_INITIALIZER;
+
+static bool many_callers(void) {
+    return !openblas_get_parallel || openblas_get_parallel() == 1;
+}
+
+/* OpenMP keeps a number of threads for each thread that asks: openblas_set_num_threads reaches only
+ * the one that calls it, not those of our pool. There with the OpenMP flavour only. */
+extern int omp_get_max_threads(void) __attribute__((weak));
+extern void omp_set_num_threads(int threads) __attribute__((weak));
+static int openmp_threads; /* of the thread that holds one_caller */
+
+void dlz_blas_enter(void) {
+    if (many_callers())
+        return;
+    pthread_mutex_lock(&one_caller);
+    if (openblas_get_parallel() == 2 && omp_get_max_threads && omp_set_num_threads) {
+        openmp_threads = omp_get_max_threads();
+        omp_set_num_threads(1);
+    }
+}
+
+void dlz_blas_leave(void) {
+    if (many_callers())
+        return;
+    if (openblas_get_parallel() == 2 && omp_get_max_threads && omp_set_num_threads)
+        omp_set_num_threads(openmp_threads);
+    pthread_mutex_unlock(&one_caller);
+}
+
 static char description[160];
 
 static void describe(void) {
@@ -65,20 +95,26 @@ static CBLAS_TRANSPOSE flag(bool transpose) {
 void dlz_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
                int64_t ldc) {
+    dlz_blas_enter();
     cblas_sgemm(CblasRowMajor, flag(transpose_a), flag(transpose_b), (int)m, (int)n, (int)k, alpha,
                 a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+    dlz_blas_leave();
 }
 
 void dlz_dgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
                const double *a, int64_t lda, const double *b, int64_t ldb, double beta, double *c,
                int64_t ldc) {
+    dlz_blas_enter();
     cblas_dgemm(CblasRowMajor, flag(transpose_a), flag(transpose_b), (int)m, (int)n, (int)k, alpha,
                 a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+    dlz_blas_leave();
 }
 
 /* Row-major lower is column-major upper, and cblas takes care of that itself. */
 void dlz_dsyrk(bool transpose_a, int64_t n, int64_t k, const double *a, int64_t lda, double *c,
                int64_t ldc) {
+    dlz_blas_enter();
     cblas_dsyrk(CblasRowMajor, CblasLower, flag(transpose_a), (int)n, (int)k, 1.0, a, (int)lda, 1.0,
                 c, (int)ldc);
+    dlz_blas_leave();
 }

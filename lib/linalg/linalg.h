@@ -13,6 +13,13 @@
 void dlz_blas_serial_begin(void);
 void dlz_blas_serial_end(void);
 
+/* Between these two the calling thread may call BLAS or LAPACK. OpenBLAS built for pthreads may be
+ * called by many threads at once; built serial or for OpenMP it hands the same memory to two
+ * callers that are not OpenMP's own (and their results are wrong), so there one waits for the
+ * other. The functions below do this themselves; the pair does not nest. */
+void dlz_blas_enter(void);
+void dlz_blas_leave(void);
+
 /* c[m x n] = alpha op(a) op(b) + beta c; op transposes when its flag is set; leading dimensions
  * count elements between rows as stored. */
 void dlz_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,

@@ -1,0 +1,287 @@
+#include "support/failing.h"
+#include "support/pca.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+START_TEST(wrong_settings_are_refused) {
+    dlviz_pca *pca = (dlviz_pca *)&pca;
+    ck_fails(dlviz_pca_create(NULL, 2), DLVIZ_ERROR_INVALID_ARGUMENT, "'out' is NULL");
+    ck_fails(dlviz_pca_create(&pca, -1), DLVIZ_ERROR_INVALID_ARGUMENT, "'components' is -1");
+    ck_assert_ptr_null(pca);
+    dlviz_pca_destroy(NULL);
+    ck_ok(dlviz_pca_create(&pca, 2));
+    ck_fails(dlviz_pca_set_components(pca, -5), DLVIZ_ERROR_INVALID_ARGUMENT, "-5");
+    ck_fails(dlviz_pca_set_components(NULL, 5), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    double fractions[] = {0, 1, -0.5, 1.5, NAN};
+    for (int i = 0; i < 5; i++)
+        ck_fails(dlviz_pca_set_variance_fraction(pca, fractions[i]), DLVIZ_ERROR_INVALID_ARGUMENT,
+                 "between 0 and 1");
+    ck_fails(dlviz_pca_set_variance_fraction(NULL, 0.5), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_solver(pca, (dlviz_pca_solver)4), DLVIZ_ERROR_INVALID_ARGUMENT, "4");
+    ck_fails(dlviz_pca_set_solver(pca, (dlviz_pca_solver)-1), DLVIZ_ERROR_INVALID_ARGUMENT, "-1");
+    ck_fails(dlviz_pca_set_solver(NULL, DLVIZ_PCA_AUTO), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_randomized(pca, -1, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "'oversampling'");
+    ck_fails(dlviz_pca_set_randomized(pca, 1001, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "1001");
+    ck_fails(dlviz_pca_set_randomized(pca, 5, -1), DLVIZ_ERROR_INVALID_ARGUMENT, "'iterations'");
+    ck_fails(dlviz_pca_set_randomized(pca, 5, 1001), DLVIZ_ERROR_INVALID_ARGUMENT, "1001");
+    ck_fails(dlviz_pca_set_randomized(NULL, 5, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_whiten(NULL, true), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_seed(NULL, 1), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_progress(NULL, NULL, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    dlviz_pca_destroy(pca);
+}
+END_TEST
+
+START_TEST(nothing_is_known_before_a_fit) {
+    dlviz_pca *pca;
+    ck_ok(dlviz_pca_create(&pca, 2));
+    dlviz_tensor *x = make_points(10, 4, 4, 0.9, 0, 1), *y;
+    ck_fails(dlviz_pca_transform(pca, x, &y), DLVIZ_ERROR_STATE, "not fitted");
+    ck_assert_ptr_null(y);
+    ck_fails(dlviz_pca_inverse_transform(pca, x, &y), DLVIZ_ERROR_STATE, "not fitted");
+    ck_fails(dlviz_pca_save(pca, scratch_path("none")), DLVIZ_ERROR_STATE, "not fitted");
+    ck_assert_ptr_null(dlviz_pca_mean(pca));
+    ck_assert_ptr_null(dlviz_pca_components(pca));
+    ck_assert_ptr_null(dlviz_pca_explained_variance(pca));
+    ck_assert_ptr_null(dlviz_pca_explained_variance_ratio(pca));
+    ck_assert_ptr_null(dlviz_pca_singular_values(pca));
+    ck_assert_int_eq(dlviz_pca_num_components(pca) + dlviz_pca_num_features(pca) +
+                         dlviz_pca_num_samples(pca),
+                     0);
+    ck_assert_double_eq(dlviz_pca_noise_variance(pca) + dlviz_pca_total_variance(pca), 0);
+    dlviz_pca_destroy(pca);
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+START_TEST(wrong_data_are_refused_and_the_earlier_fit_stays) {
+    dlviz_tensor *x = make_points(10, 4, 4, 0.9, 0, 1), *bytes, *row, *cube, *y, *narrow;
+    ck_ok(dlviz_tensor_create(&bytes, DLVIZ_UINT8, 2, (int64_t[]){10, 4}));
+    ck_ok(dlviz_tensor_slice(x, 0, 1, &row));
+    ck_ok(dlviz_tensor_reshape(x, 3, (int64_t[]){5, 2, 4}, &cube));
+    ck_ok(dlviz_tensor_reshape(x, 2, (int64_t[]){20, 2}, &narrow));
+    dlviz_pca *pca = fitted(x, 3, DLVIZ_PCA_AUTO);
+    const dlviz_tensor *before = dlviz_pca_components(pca);
+    ck_fails(dlviz_pca_fit(NULL, x), DLVIZ_ERROR_INVALID_ARGUMENT, "'pca' is NULL");
+    ck_fails(dlviz_pca_fit(pca, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'data' is NULL");
+    ck_fails(dlviz_pca_fit(pca, bytes), DLVIZ_ERROR_SHAPE, "uint8, needs float32");
+    ck_fails(dlviz_pca_fit(pca, row), DLVIZ_ERROR_SHAPE, "1 row");
+    ck_fails(dlviz_pca_fit(pca, cube), DLVIZ_ERROR_SHAPE, "5 x 2 x 4");
+    ck_fails(dlviz_pca_fit(pca, narrow), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "3 components of data with 20 rows and 2 columns; 1 to 2");
+    ck_fails(dlviz_pca_fit_transform(pca, x, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'projected'");
+    ck_fails(dlviz_pca_fit_transform(pca, cube, &y), DLVIZ_ERROR_SHAPE, "5 x 2 x 4");
+    ck_assert_ptr_null(y);
+    ck_fails(dlviz_pca_transform(pca, narrow, &y), DLVIZ_ERROR_SHAPE, "2 columns");
+    ck_fails(dlviz_pca_transform(pca, NULL, &y), DLVIZ_ERROR_INVALID_ARGUMENT, "'data' is NULL");
+    ck_fails(dlviz_pca_transform(NULL, x, &y), DLVIZ_ERROR_INVALID_ARGUMENT, "'pca' is NULL");
+    ck_fails(dlviz_pca_transform(pca, x, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'projected'");
+    ck_fails(dlviz_pca_inverse_transform(pca, x, &y), DLVIZ_ERROR_SHAPE, "4 columns");
+    ck_fails(dlviz_pca_inverse_transform(pca, x, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'data'");
+    for (int bad = 0; bad < 3; bad++) {
+        float saved = ((float *)x->data)[4 * 6 + 1];
+        ((float *)x->data)[4 * 6 + 1] = bad == 0 ? NAN : bad == 1 ? INFINITY : -INFINITY;
+        for (size_t s = 0; s < 4; s++) {
+            ck_ok(dlviz_pca_set_solver(pca, solvers[s]));
+            ck_fails(dlviz_pca_fit(pca, x), DLVIZ_ERROR_NUMERIC, "row 6, column 1");
+        }
+        ck_ok(dlviz_pca_transform(pca, x, &y));
+        for (int64_t i = 0; i < 30; i++)
+            ck_assert(!isfinite(values_of(y)[i]) == (i / 3 == 6));
+        dlviz_tensor_destroy(y);
+        ((float *)x->data)[4 * 6 + 1] = saved;
+    }
+    ck_assert_ptr_eq(dlviz_pca_components(pca), before);
+    dlviz_pca_destroy(pca);
+    dlviz_tensor_destroy(bytes);
+    dlviz_tensor_destroy(row);
+    dlviz_tensor_destroy(cube);
+    dlviz_tensor_destroy(narrow);
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+typedef struct watch {
+    int calls, stop_at;
+    double last;
+} watch;
+
+static bool on_progress(double done, void *user) {
+    watch *w = user;
+    ck_assert(done >= w->last && done <= 1);
+    w->last = done;
+    return ++w->calls != w->stop_at;
+}
+
+START_TEST(progress_rises_and_can_cancel) {
+    dlviz_tensor *x = make_points(900, 300, 300, 0.97, 0, 2);
+    for (size_t s = 0; s < 4; s++) {
+        dlviz_pca *pca;
+        ck_ok(dlviz_pca_create(&pca, 5));
+        ck_ok(dlviz_pca_set_solver(pca, solvers[s]));
+        watch w = {0};
+        ck_ok(dlviz_pca_set_progress(pca, on_progress, &w));
+        ck_ok(dlviz_pca_fit(pca, x));
+        ck_assert_double_eq(w.last, 1);
+        int calls = w.calls;
+        ck_assert_int_ge(calls, 3);
+        const dlviz_tensor *before = dlviz_pca_components(pca);
+        for (int stop = 1; stop <= calls; stop++) {
+            w = (watch){.stop_at = stop};
+            ck_fails(dlviz_pca_fit(pca, x), DLVIZ_CANCELLED, "cancelled");
+            ck_assert_int_eq(w.calls, stop);
+            ck_assert_ptr_eq(dlviz_pca_components(pca), before);
+        }
+        dlviz_pca_destroy(pca);
+    }
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+START_TEST(a_saved_analysis_projects_to_the_same_bits) {
+    dlviz_tensor *x = make_points(60, 12, 12, 0.8, 30, 5), *y, *z;
+    const char *path = scratch_path("pca.safetensors");
+    dlviz_pca *pca = fitted(x, 5, DLVIZ_PCA_AUTO), *loaded;
+    ck_ok(dlviz_pca_set_whiten(pca, true));
+    ck_ok(dlviz_pca_save(pca, path));
+    ck_ok(dlviz_pca_load(&loaded, path));
+    ck_ok(dlviz_pca_transform(pca, x, &y));
+    ck_ok(dlviz_pca_transform(loaded, x, &z));
+    ck_same_bits(y, z);
+    dlviz_tensor_destroy(y);
+    dlviz_tensor_destroy(z);
+    ck_ok(dlviz_pca_partial_fit(pca, x));
+    ck_ok(dlviz_pca_partial_fit(loaded, x));
+    ck_same_bits(dlviz_pca_components(pca), dlviz_pca_components(loaded));
+    ck_same_bits(dlviz_pca_explained_variance_ratio(pca),
+                 dlviz_pca_explained_variance_ratio(loaded));
+    ck_assert_int_eq(dlviz_pca_num_samples(loaded), 120);
+    dlviz_pca_destroy(pca);
+    dlviz_pca_destroy(loaded);
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+START_TEST(damaged_files_are_refused) {
+    dlviz_tensor *x = make_points(20, 4, 4, 0.8, 0, 5);
+    const char *path = scratch_path("damaged.safetensors");
+    dlviz_pca *pca = fitted(x, 2, DLVIZ_PCA_AUTO), *loaded;
+    ck_fails(dlviz_pca_save(NULL, path), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_save(pca, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
+    ck_fails(dlviz_pca_load(&loaded, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
+    ck_fails(dlviz_pca_load(NULL, path), DLVIZ_ERROR_INVALID_ARGUMENT, "'out' is NULL");
+    ck_fails(dlviz_pca_load(&loaded, scratch_path("missing")), DLVIZ_ERROR_IO, "missing");
+    ck_ok(dlviz_pca_save(pca, path));
+    FILE *file = fopen(path, "rb");
+    char bytes[4096];
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    ck_assert_uint_lt(size, sizeof bytes);
+    for (size_t cut = 0; cut < size; cut += 7) {
+        write_file(path, bytes, cut);
+        ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, "");
+        ck_assert_ptr_null(loaded);
+    }
+    /* Flipping any bit must not crash; most flips are noticed, those inside numbers need not be. */
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (char)(bytes[i] ^ 0x40);
+        write_file(path, bytes, size);
+        if (dlviz_pca_load(&loaded, path) == DLVIZ_OK)
+            dlviz_pca_destroy(loaded);
+        bytes[i] = (char)(bytes[i] ^ 0x40);
+    }
+    ck_ok(dlviz_tensor_write_npy(x, path));
+    ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, "");
+    dlviz_pca_destroy(pca);
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+START_TEST(batches_that_do_not_fit_are_refused) {
+    dlviz_tensor *x = make_points(20, 8, 8, 0.9, 0, 1), *one,
+                 *other = make_points(20, 9, 8, 0.9, 0, 1);
+    ck_ok(dlviz_tensor_slice(x, 0, 1, &one));
+    dlviz_pca *pca;
+    ck_ok(dlviz_pca_create(&pca, 3));
+    ck_fails(dlviz_pca_partial_fit(NULL, x), DLVIZ_ERROR_INVALID_ARGUMENT, "'pca' is NULL");
+    ck_fails(dlviz_pca_partial_fit(pca, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'batch' is NULL");
+    ck_fails(dlviz_pca_partial_fit(pca, one), DLVIZ_ERROR_SHAPE, "1 row");
+    ck_ok(dlviz_pca_set_components(pca, 9));
+    ck_fails(dlviz_pca_partial_fit(pca, x), DLVIZ_ERROR_INVALID_ARGUMENT, "9 components");
+    ck_ok(dlviz_pca_set_variance_fraction(pca, 0.5));
+    ck_fails(dlviz_pca_partial_fit(pca, x), DLVIZ_ERROR_STATE, "fraction");
+    ck_ok(dlviz_pca_set_components(pca, 3));
+    ck_assert_int_eq(dlviz_pca_num_components(pca), 0);
+    ck_ok(dlviz_pca_partial_fit(pca, x));
+    ck_fails(dlviz_pca_partial_fit(pca, other), DLVIZ_ERROR_SHAPE, "9 columns; earlier ones had 8");
+    ck_ok(dlviz_pca_partial_fit(pca, one));
+    ck_assert_int_eq(dlviz_pca_num_samples(pca), 21);
+    ((float *)x->data)[8 * 3 + 5] = INFINITY;
+    ck_fails(dlviz_pca_partial_fit(pca, x), DLVIZ_ERROR_NUMERIC, "row 3, column 5");
+    ck_assert_int_eq(dlviz_pca_num_samples(pca), 21);
+    dlviz_pca_destroy(pca);
+    dlviz_tensor_destroy(one);
+    dlviz_tensor_destroy(other);
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+typedef struct everything {
+    const dlviz_tensor *x;
+    dlviz_pca_solver solver;
+    const char *path;
+} everything;
+
+/* All that a PCA can do, once; stops at the first failure. */
+static dlviz_status do_everything(void *context) {
+    const everything *all = context;
+    dlviz_pca *pca = NULL, *loaded = NULL;
+    dlviz_tensor *y = NULL, *back = NULL;
+    dlviz_status status = dlviz_pca_create(&pca, 4);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_set_solver(pca, all->solver);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_fit_transform(pca, all->x, &y);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_inverse_transform(pca, y, &back);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_partial_fit(pca, all->x);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_save(pca, all->path);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_load(&loaded, all->path);
+    dlviz_tensor_destroy(y);
+    dlviz_tensor_destroy(back);
+    dlviz_pca_destroy(pca);
+    dlviz_pca_destroy(loaded);
+    return status;
+}
+
+START_TEST(every_allocation_may_fail) {
+    const char *path = scratch_path("alloc.safetensors");
+    int64_t shapes[][2] = {{130, 110}, {40, 110}, {200, 10}};
+    for (size_t c = 0; c < 3; c++)
+        for (size_t s = 0; s < 4; s++) {
+            dlviz_tensor *x = make_points(shapes[c][0], shapes[c][1], 20, 0.9, 0, c);
+            everything all = {x, solvers[s], path};
+            ck_assert_int_gt(fail_each_allocation(do_everything, &all), 20);
+            dlviz_tensor_destroy(x);
+        }
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {wrong_settings_are_refused,
+                                  nothing_is_known_before_a_fit,
+                                  wrong_data_are_refused_and_the_earlier_fit_stays,
+                                  progress_rises_and_can_cancel,
+                                  a_saved_analysis_projects_to_the_same_bits,
+                                  damaged_files_are_refused,
+                                  batches_that_do_not_fit_are_refused,
+                                  every_allocation_may_fail,
+                                  NULL};
+    return run_tests("pca_handling", tests);
+}
