@@ -2,13 +2,13 @@
 # examples/reproduce.sh - from nothing to the report's three experiments and their figures.
 set -eu
 
-# What the short version does, about four minutes on two cores. --full takes the report's own epochs
-# (1, 20 and 23) and all of MNIST.
+# The epochs of the short version, about four minutes on two cores; it uses all images. --full takes the
+# report's own: 1, 20 and 23.
 SHORT_EPOCHS_LR1E6=1
-SHORT_EPOCHS_LR1E3=1
-SHORT_EPOCHS_ADAPTIVE=2
-SHORT_TRAIN_LIMIT=20000
-SHORT_TEST_LIMIT=5000
+SHORT_EPOCHS_LR1E3=3
+SHORT_EPOCHS_ADAPTIVE=4
+SHORT_TRAIN_LIMIT=
+SHORT_TEST_LIMIT=
 
 usage() {
     cat <<EOF
