@@ -26,19 +26,6 @@ DLZ_INLINE dlz_v dlz_load(const float *from) { return *(const dlz_vu *)from; }
 DLZ_INLINE void dlz_store(float *to, dlz_v value) { *(dlz_vu *)to = value; }
 DLZ_INLINE dlz_v dlz_splat(float value) { return value - (dlz_v){0}; }
 
-/* The first `count` floats, 0 <= count < DLZ_LANES, the rest 0: for the edges, where speed is of no
- * concern. Memory beyond them is not touched. */
-DLZ_INLINE dlz_v dlz_load_part(const float *from, int64_t count) {
-    dlz_v value = {0};
-    for (int64_t i = 0; i < count; i++)
-        value[i] = from[i];
-    return value;
-}
-DLZ_INLINE void dlz_store_part(float *to, dlz_v value, int64_t count) {
-    for (int64_t i = 0; i < count; i++)
-        to[i] = value[i];
-}
-
 /* `yes` where mask is all ones, `no` where it is all zeros. */
 DLZ_INLINE dlz_v dlz_select(dlz_vi mask, dlz_v yes, dlz_v no) {
     return (dlz_v)((mask & (dlz_vi)yes) | (~mask & (dlz_vi)no));

@@ -77,14 +77,14 @@ static const uint32_t *random_words(const dlz_post *post, int64_t image, int64_t
 
 /* A vector at the end of a row of channels may be a part of one. */
 DLZ_INLINE dlz_v load(const float *from, int64_t count) {
-    return count >= DLZ_LANES ? dlz_load(from) : dlz_load_part(from, count);
+    return count >= DLZ_LANES ? dlz_load(from) : dlz_load_first(from, (int)count);
 }
 
 DLZ_INLINE void store(float *to, dlz_v value, int64_t count) {
     if (count >= DLZ_LANES)
         dlz_store(to, value);
     else
-        dlz_store_part(to, value, count);
+        dlz_store_first(to, value, (int)count);
 }
 
 DLZ_INLINE void store_codes(uint8_t *to, dlz_vi codes, int64_t count) {
