@@ -162,8 +162,9 @@ DLVIZ_API dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplex
 
 /* Results of the last fit, also of a cancelled one; NaN or 0 without one. */
 
-/** Kullback-Leibler divergence between the (neighbours') affinities and the final map, summed over
- *  all of them in double, with the map's similarities computed by the fit's method. */
+/** Kullback-Leibler divergence between the affinities and the final map, summed over all of them in
+ *  double. Its normalising sum Z is taken over all pairs of up to 20,000 points, and beyond that by the
+ *  fit's method (the grid: exact to about 1e-5, which is then the divergence's absolute error). */
 DLVIZ_API double dlviz_tsne_kl_divergence(const dlviz_tsne *tsne);
 /** Iterations done. */
 DLVIZ_API int dlviz_tsne_iterations(const dlviz_tsne *tsne);

@@ -1,10 +1,10 @@
 #include "embed/affinities.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "embed/sort.h"
 #include "kernels/perplexity.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROWS 256 /* a tile */
@@ -110,11 +110,26 @@ dlviz_status dlz_conditional_affinities(const float *squared_distances, int64_t 
     return DLVIZ_OK;
 }
 
-/* An entry that awaits its place: the column in the high half so that entries sort by column. */
-typedef struct entry {
-    int32_t column;
+/* An entry that awaits its place: the column in the high half, so that entries sort by column, and
+ * the bits of the value in the low half. */
+typedef uint64_t entry;
+
+static entry make_entry(int32_t column, float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint64_t)column << 32 | bits;
+}
+
+static int32_t column_of(entry e) {
+    return (int32_t)(e >> 32);
+}
+
+static float value_of(entry e) {
+    uint32_t bits = (uint32_t)e;
     float value;
-} entry;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 typedef struct symmetric {
     int64_t n;
@@ -137,31 +152,29 @@ static int64_t row_start(const symmetric *s, int64_t row) {
     return s->offsets ? s->offsets[row] : row * s->k;
 }
 
-static int by_column(const void *a, const void *b) {
-    int32_t x = ((const entry *)a)->column, y = ((const entry *)b)->column;
-    return (x > y) - (x < y);
-}
-
 /* The row of A + A^T in `merged`; returns its length, -1 when a column comes twice in A's row. */
 static int64_t merge_row(const symmetric *s, int64_t row, entry *own, entry *merged) {
     int64_t count = 0, start = row_start(s, row), end = row_start(s, row + 1);
     for (int64_t e = start; e < end; e++)
         if (s->columns[e] != row && s->values[e] > 0)
-            own[count++] = (entry){s->columns[e], s->values[e]};
-    qsort(own, (size_t)count, sizeof *own, by_column);
+            own[count++] = make_entry(s->columns[e], s->values[e]);
+    dlz_sort_u64(own, count);
     for (int64_t i = 1; i < count; i++)
-        if (own[i].column == own[i - 1].column)
+        if (column_of(own[i]) == column_of(own[i - 1]))
             return -1;
     const entry *other = s->turned + s->turned_offsets[row];
     const entry *other_end = s->turned + s->turned_offsets[row + 1];
     int64_t i = 0, length = 0;
     while (i < count || other < other_end) {
-        if (other == other_end || (i < count && own[i].column < other->column))
+        if (other == other_end || (i < count && column_of(own[i]) < column_of(*other)))
             merged[length++] = own[i++];
-        else if (i == count || other->column < own[i].column)
+        else if (i == count || column_of(*other) < column_of(own[i]))
             merged[length++] = *other++;
-        else
-            merged[length++] = (entry){own[i].column, own[i].value + (other++)->value}, i++;
+        else {
+            merged[length++] = make_entry(column_of(own[i]), value_of(own[i]) + value_of(*other));
+            i++;
+            other++;
+        }
     }
     return length;
 }
@@ -180,7 +193,7 @@ static void measure_tile(void *context, int64_t tile, int worker) {
         }
         s->lengths[row] = length;
         for (int64_t i = 0; i < length; i++)
-            sum += merged[i].value;
+            sum += value_of(merged[i]);
     }
     s->sums[tile] = sum;
 }
@@ -193,8 +206,8 @@ static void fill_tile(void *context, int64_t tile, int worker) {
     for (int64_t row = tile * ROWS; row < last; row++) {
         int64_t length = merge_row(s, row, own, merged), to = s->out->offsets[row];
         for (int64_t i = 0; i < length; i++, to++) {
-            float p = merged[i].value * s->scale;
-            s->out->columns[to] = merged[i].column;
+            float p = value_of(merged[i]) * s->scale;
+            s->out->columns[to] = column_of(merged[i]);
             s->out->values[to] = p;
             if (p > 0)
                 negentropy += p * log(p);
@@ -220,7 +233,7 @@ static void turn(symmetric *s) {
                 if (pass == 0)
                     next[column + 1]++;
                 else
-                    s->turned[next[column]++] = (entry){(int32_t)row, s->values[e]};
+                    s->turned[next[column]++] = make_entry((int32_t)row, s->values[e]);
             }
         if (pass == 0)
             for (int64_t row = 0; row < s->n; row++)

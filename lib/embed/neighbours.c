@@ -1,10 +1,10 @@
 #include "embed/neighbours.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "embed/sort.h"
 #include "kernels/knn.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define GROUPS 8 /* of queries, that share a panel while it is in the cache */
@@ -46,11 +46,6 @@ static void pack_panel(void *context, int64_t tile, int worker) {
     }
 }
 
-static int compare_entries(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* Non-negative floats order as their bits do. */
 static uint64_t pair(float distance, uint32_t index) {
     uint32_t bits;
@@ -66,7 +61,7 @@ static void finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer)
             s->kernel->squared_distance(s->queries + query * s->d, s->points + point * s->d, s->d),
             point);
     }
-    qsort(buffer->entries, (size_t)buffer->count, sizeof *buffer->entries, compare_entries);
+    dlz_sort_u64(buffer->entries, buffer->count);
     for (int i = 0; i < s->k; i++) {
         uint32_t bits = (uint32_t)(buffer->entries[i] >> 32);
         s->indices[query * s->k + i] = (int32_t)(uint32_t)buffer->entries[i];

@@ -65,8 +65,8 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
 
 /* Coordinates to start from: the first `dimensions` principal components, scaled alike so that the
  * first has the deviation 1e-4; or normal numbers of that deviation. */
-dlviz_status dlz_tsne_start_pca(const float *points, int64_t n, int64_t d, int dimensions,
-                                uint64_t seed, float *map);
+dlviz_status dlz_tsne_start_pca(float *points, int64_t n, int64_t d, int dimensions, uint64_t seed,
+                                float *map);
 void dlz_tsne_start_random(int64_t n, int dimensions, uint64_t seed, float *map);
 
 /* A copy of an n x d matrix, each row scaled to unit length for the cosine metric. Fails with

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS 512 /* points a tile */
+#define ROWS 512             /* points a tile */
+#define EXACT_Z_POINTS 20000 /* up to here the last divergence takes Z from all pairs */
 
 typedef struct descent {
     const dlz_tsne_settings *settings;
@@ -257,9 +258,20 @@ static dlviz_status descend(descent *d) {
     return DLVIZ_OK;
 }
 
+/* Z over all pairs; uses up the velocity. */
+static dlviz_status exact_z(descent *d, double *z) {
+    dlz_repulsion_settings settings = {.n = d->n, .dimensions = d->dimensions, .a = d->settings->a};
+    dlz_exact_repulsion exact = {0};
+    dlviz_status status = dlz_exact_compute(&exact, &settings, d->map, d->velocity, z);
+    dlz_exact_free(&exact);
+    return status;
+}
+
 static dlviz_status finish(descent *d, bool report_it) {
     double z;
     DLZ_TRY(forces(d, &z));
+    if (d->n <= EXACT_Z_POINTS)
+        DLZ_TRY(exact_z(d, &z));
     d->result->divergence = divergence(d, z);
     d->result->method = dlz_repulsion_method(d->repulsion);
     int last = d->result->iterations;

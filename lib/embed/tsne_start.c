@@ -4,6 +4,8 @@
 #include "embed/tsne_internal.h"
 #include "tensor/tensor.h"
 
+#include <dlviz/pca.h>
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -70,64 +72,62 @@ void dlz_tsne_start_random(int64_t n, int dimensions, uint64_t seed, float *map)
         map[i] = (float)(START_DEVIATION * dlz_random_normal(&random));
 }
 
-/* One principal direction by power iteration, orthogonal to the earlier ones. */
-static void direction(const float *points, const double *mean, int64_t n, int64_t d, int earlier,
-                      double *directions, double *scratch, dlz_random *random) {
-    double *v = directions + earlier * d;
-    for (int64_t i = 0; i < d; i++)
-        v[i] = dlz_random_normal(random);
-    for (int step = 0; step < 60; step++) {
-        for (int e = 0; e < earlier; e++) {
-            double dot = 0;
-            for (int64_t i = 0; i < d; i++)
-                dot += v[i] * directions[e * d + i];
-            for (int64_t i = 0; i < d; i++)
-                v[i] -= dot * directions[e * d + i];
-        }
-        double norm = 0;
-        for (int64_t i = 0; i < d; i++)
-            norm += v[i] * v[i];
-        norm = sqrt(norm);
-        for (int64_t i = 0; i < d; i++)
-            v[i] = norm > 0 ? v[i] / norm : 0;
-        if (step == 59)
-            return;
-        memset(scratch, 0, (size_t)d * sizeof *scratch);
-        for (int64_t p = 0; p < n; p++) {
-            double dot = 0;
-            for (int64_t i = 0; i < d; i++)
-                dot += (points[p * d + i] - mean[i]) * v[i];
-            for (int64_t i = 0; i < d; i++)
-                scratch[i] += dot * (points[p * d + i] - mean[i]);
-        }
-        memcpy(v, scratch, (size_t)d * sizeof *v);
+/* Scales the columns alike so that the first has the wanted deviation around its mean; a map
+ * without any extent, which would have no gradient, becomes random. */
+static void scale_start(int64_t n, int dimensions, uint64_t seed, float *map) {
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += map[i * dimensions];
+        squares += (double)map[i * dimensions] * map[i * dimensions];
     }
-}
-
-dlviz_status dlz_tsne_start_pca(const float *points, int64_t n, int64_t d, int dimensions,
-                                uint64_t seed, float *map) {
-    double *memory = dlz_alloc_array_zero((size_t)d, 5 * sizeof(double));
-    if (!memory)
-        return dlz_fail_memory("the start", (size_t)d * 5 * sizeof(double));
-    double *mean = memory, *scratch = memory + d, *directions = memory + 2 * d, variance = 0;
-    for (int64_t p = 0; p < n; p++)
-        for (int64_t i = 0; i < d; i++)
-            mean[i] += points[p * d + i] / (double)n;
-    dlz_random random = dlz_random_start(seed, DLZ_STREAM_EMBED);
-    for (int c = 0; c < dimensions && c < d; c++)
-        direction(points, mean, n, d, c, directions, scratch, &random);
-    for (int64_t p = 0; p < n; p++)
-        for (int c = 0; c < dimensions; c++) {
-            double dot = 0;
-            for (int64_t i = 0; i < d; i++)
-                dot += (points[p * d + i] - mean[i]) * directions[c * d + i];
-            map[p * dimensions + c] = (float)dot;
-            if (c == 0)
-                variance += dot * dot / (double)n;
-        }
-    double scale = variance > 0 ? START_DEVIATION / sqrt(variance) : 0;
+    double mean = sum / (double)n, variance = squares / (double)n - mean * mean;
+    if (!(variance > 0)) {
+        dlz_tsne_start_random(n, dimensions, seed, map);
+        return;
+    }
+    double scale = START_DEVIATION / sqrt(variance);
     for (int64_t i = 0; i < n * dimensions; i++)
         map[i] = (float)(map[i] * scale);
-    dlz_free(memory);
+}
+
+/* Principal components in the map's first columns; columns the points have no components for are
+ * filled with random numbers, small beside the others. */
+static dlviz_status project(dlviz_pca *pca, const dlviz_tensor *points, int dimensions,
+                            uint64_t seed, float *map) {
+    dlviz_tensor *projected;
+    DLZ_TRY(dlviz_pca_fit_transform(pca, points, &projected));
+    int64_t n = points->dims[0], kept = projected->dims[1];
+    const float *values = projected->data;
+    float largest = 0;
+    for (int64_t i = 0; i < n * kept; i++)
+        largest = fmaxf(largest, fabsf(values[i]));
+    dlz_random random = dlz_random_start(seed, DLZ_STREAM_EMBED);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < dimensions; c++)
+            map[i * dimensions + c] = c < kept
+                                          ? values[i * kept + c]
+                                          : (float)(0.01 * largest * dlz_random_normal(&random));
+    dlviz_tensor_destroy(projected);
     return DLVIZ_OK;
+}
+
+dlviz_status dlz_tsne_start_pca(float *points, int64_t n, int64_t d, int dimensions, uint64_t seed,
+                                float *map) {
+    if (n < 2) {
+        dlz_tsne_start_random(n, dimensions, seed, map);
+        return DLVIZ_OK;
+    }
+    dlviz_tensor *matrix = NULL;
+    dlviz_pca *pca = NULL;
+    DLZ_TRY(dlviz_tensor_wrap(&matrix, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}, points, NULL, NULL));
+    dlviz_status status = dlviz_pca_create(&pca, dlz_min_i64(dimensions, dlz_min_i64(n, d)));
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_set_seed(pca, seed);
+    if (status == DLVIZ_OK)
+        status = project(pca, matrix, dimensions, seed, map);
+    if (status == DLVIZ_OK)
+        scale_start(n, dimensions, seed, map);
+    dlviz_pca_destroy(pca);
+    dlviz_tensor_destroy(matrix);
+    return status;
 }
