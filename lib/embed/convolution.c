@@ -182,7 +182,8 @@ int64_t dlz_convolution_stride(const dlz_convolution *convolution) {
 dlviz_status dlz_convolution_prepare(dlz_convolution *c, int64_t rows, int64_t columns, int order,
                                      dlz_convolution_fn value, void *context) {
     int64_t x = dlz_convolution_size(columns), y = dlz_convolution_size((rows + 1) / 2);
-    c->kernel = dlz_fft();
+    if (!c->kernel)
+        c->kernel = dlz_fft();
     c->workers = dlz_threads();
     int64_t lanes = c->kernel->lanes;
     if (x != c->x.n || y != c->y.n) {

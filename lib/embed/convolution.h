@@ -8,7 +8,7 @@
 #include <dlviz/status.h>
 
 typedef struct dlz_convolution {
-    const dlz_fft_kernel *kernel;
+    const dlz_fft_kernel *kernel; /* NULL before the first preparation: it takes the best */
     dlz_fft_plan x, y;
     dlz_fft_grid grid;
     int workers;

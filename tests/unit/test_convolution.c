@@ -10,9 +10,9 @@ static double bell(void *context, int64_t i, int64_t j) {
     return 1 / (1 + (double)(i * i + 2 * j * j) / width);
 }
 
-START_TEST(convolution_is_that_of_the_definition) {
+static void check_variant(dlz_isa isa) {
     const int64_t sizes[][2] = {{1, 1}, {16, 16}, {17, 40}, {100, 23}, {61, 150}, {33, 257}};
-    dlz_convolution convolution = {0};
+    dlz_convolution convolution = {.kernel = dlz_fft_of(isa)};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         int64_t rows = sizes[s][0], columns = sizes[s][1];
         double width = 5 + (double)s;
@@ -47,6 +47,12 @@ START_TEST(convolution_is_that_of_the_definition) {
     }
     dlz_convolution_free(&convolution);
 }
+
+START_TEST(every_variant_convolves_as_the_definition_says) {
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        if (dlz_isa_available((dlz_isa)isa))
+            check_variant((dlz_isa)isa);
+}
 END_TEST
 
 START_TEST(splines_are_smooth_and_sum_to_one) {
@@ -66,7 +72,7 @@ START_TEST(splines_are_smooth_and_sum_to_one) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {convolution_is_that_of_the_definition,
+    const TTest *const tests[] = {every_variant_convolves_as_the_definition_says,
                                   splines_are_smooth_and_sum_to_one, NULL};
     return run_tests("convolution", tests);
 }
