@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -770,6 +771,65 @@ START_TEST(new_points_land_in_their_clusters) {
 }
 END_TEST
 
+/* The first `count` numbers of an IDX file's contents, as 0 ... 255; false when there is no plain
+ * file. */
+static bool read_idx(const char *name, long header, int64_t count, uint8_t *to) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", mnist_folder() ? mnist_folder() : "", name);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    bool done =
+        fseek(file, header, SEEK_SET) == 0 && fread(to, 1, (size_t)count, file) == (size_t)count;
+    fclose(file);
+    return done;
+}
+
+START_TEST(digits_form_clusters_and_new_ones_join_them) {
+    enum { fitted = 2000, fresh = 500, d = 784 };
+    static uint8_t pixels[(fitted + fresh) * d], labels[fitted + fresh];
+    if (!read_idx("t10k-images-idx3-ubyte", 16, sizeof pixels, pixels) ||
+        !read_idx("t10k-labels-idx1-ubyte", 8, sizeof labels, labels)) {
+        puts("skipped: there is no MNIST in $DLVIZ_DATA_DIR or the cache folder");
+        return;
+    }
+    dlviz_tensor *all = matrix(fitted + fresh, d, NULL), *points, *later, *map, *placed;
+    for (int64_t i = 0; i < (fitted + fresh) * d; i++)
+        dlviz_tensor_float(all)[i] = (float)pixels[i] / 255;
+    ck_ok(dlviz_tensor_slice(all, 0, fitted, &points));
+    ck_ok(dlviz_tensor_slice(all, fitted, fresh, &later));
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_fit(tsne, points, &map));
+    ck_assert_int_eq(dlviz_tsne_method_used(tsne), DLVIZ_TSNE_GRID);
+    ck_ok(dlviz_tsne_transform(tsne, later, &placed));
+    const float *y = dlviz_tensor_const_float(map), *x = dlviz_tensor_const_float(placed);
+    int right = 0, own = 0;
+    for (int i = 0; i < fitted + fresh; i++) {
+        const float *place = i < fitted ? y + 2 * i : x + 2 * (i - fitted);
+        int best = 0;
+        double least = INFINITY;
+        for (int j = 0; j < fitted; j++) {
+            double square =
+                pow((double)place[0] - y[2 * j], 2) + pow((double)place[1] - y[2 * j + 1], 2);
+            if (j != i && square < least) {
+                least = square;
+                best = j;
+            }
+        }
+        *(i < fitted ? &own : &right) += labels[best] == labels[i];
+    }
+    ck_assert_int_ge(own, fitted * 86 / 100);
+    ck_assert_int_ge(right, fresh * 80 / 100);
+    dlviz_tensor_destroy(placed);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(later);
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(all);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 /* ---- Memory that runs out ------------------------------------------------------------------- */
 
 static long blocks_left, blocks_alive;
@@ -847,6 +907,7 @@ int main(void) {
                                   stopping_rules_end_the_descent,
                                   given_neighbours_and_affinities_give_maps,
                                   new_points_land_in_their_clusters,
+                                  digits_form_clusters_and_new_ones_join_them,
                                   every_failing_allocation_is_reported_and_leaks_nothing,
                                   NULL};
     return run_tests("tsne", tests);
