@@ -24,7 +24,7 @@
 
 /* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks. */
 #define COST_VALUE 0.9
-#define COST_PAIR 0.35
+#define COST_PAIR 0.15
 
 void dlz_grid_free(dlz_grid_repulsion *g) {
     dlz_convolution_free(&g->convolution);
