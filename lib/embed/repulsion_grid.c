@@ -239,6 +239,20 @@ static void spread_tile(void *context, int64_t tile, int worker) {
                             block_start(job, first + 2 * job->across), job->g->values, job->stride);
 }
 
+/* The points of the blocks around one, as ranges of the sorted points. */
+static int window(const int32_t *starts, int64_t n, int64_t across, int64_t down, int64_t row,
+                  int64_t column, dlz_range ranges[3]) {
+    int64_t left = dlz_max_i64(column - 1, 0), right = dlz_min_i64(column + 1, across - 1);
+    int count = 0;
+    for (int64_t r = dlz_max_i64(row - 1, 0); r <= dlz_min_i64(row + 1, down - 1); r++) {
+        int64_t end = r * across + right + 1;
+        dlz_range range = {starts[r * across + left], end < across * down ? starts[end] : n};
+        if (range.first < range.last)
+            ranges[count++] = range;
+    }
+    return count;
+}
+
 static void add_near(const grid_job *job, int64_t row) {
     for (int64_t column = 0; column < job->across; column++) {
         int64_t block = row * job->across + column;
@@ -246,16 +260,10 @@ static void add_near(const grid_job *job, int64_t row) {
         if (first == last)
             continue;
         dlz_range ranges[3];
-        int count = 0;
-        int64_t left = dlz_max_i64(column - 1, 0), right = dlz_min_i64(column + 1, job->across - 1);
-        for (int64_t r = dlz_max_i64(row - 1, 0); r <= dlz_min_i64(row + 1, job->down - 1); r++) {
-            dlz_range range = {job->starts[r * job->across + left],
-                               block_start(job, r * job->across + right + 1)};
-            if (range.first < range.last)
-                ranges[count++] = range;
-        }
-        job->kernel->near(&job->g->near, (float)job->g->cell, job->x, job->y, first, last, ranges,
-                          count, job->potential, job->fx, job->fy);
+        int count =
+            window(job->starts, job->settings->n, job->across, job->down, row, column, ranges);
+        job->kernel->near(&job->g->near, (float)job->g->cell, job->x, job->y, first, last, job->x,
+                          job->y, ranges, count, job->potential, job->fx, job->fy);
     }
 }
 
@@ -351,6 +359,12 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     if (!job.kernel->extent(map, n, dimensions, job.least, greatest))
         return dlz_fail(DLVIZ_ERROR_NUMERIC,
                         "the map has left the range of numbers; a lower learning rate may help");
+    job.least[0] -= g->margin;
+    greatest[0] += g->margin;
+    if (dimensions > 1) {
+        job.least[1] -= g->margin;
+        greatest[1] += g->margin;
+    }
     double size[2] = {(double)greatest[0] - job.least[0],
                       dimensions > 1 ? (double)greatest[1] - job.least[1] : 0};
     double span = fmax(size[0], size[1]);
@@ -397,10 +411,39 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     if (g->since == RECONSIDER - 1 || again)
         count_pairs(&job);
     run_grid(&job);
+    memcpy(g->least, job.least, sizeof g->least);
+    g->across = job.across;
+    g->down = job.down;
     *z = -(double)n;
     for (int64_t row = 0; row < job.down; row++)
         *z += g->sums[row];
     if (small)
         *z += add_quadratic(settings, map, forces);
     return DLVIZ_OK;
+}
+
+bool dlz_grid_read(const dlz_grid_repulsion *g, const float place[2], double *potential,
+                   double force[2]) {
+    float scale = (float)(1 / g->cell);
+    float x = (place[0] - g->least[0]) * scale, y = (place[1] - g->least[1]) * scale;
+    if (g->small || !(x >= 0 && y >= 0 && x < (float)(g->columns - DLZ_SPLINE_ORDER) &&
+                      y < (float)(g->rows - DLZ_SPLINE_ORDER + 1)))
+        return false;
+    const dlz_particles_kernel *kernel = dlz_particles();
+    float value, fx, fy;
+    kernel->gather(&x, &y, 0, 1, g->values, dlz_convolution_stride(&g->convolution), &value, &fx,
+                   &fy);
+    fx *= (float)(-0.5 / g->cell);
+    fy *= (float)(-0.5 / g->cell);
+    if (g->has_near) {
+        dlz_range ranges[3];
+        int count = window(g->counts, g->capacity, g->across, g->down, (int64_t)y / BLOCK,
+                           (int64_t)x / BLOCK, ranges);
+        kernel->near(&g->near, (float)g->cell, &x, &y, 0, 1, g->points,
+                     g->points + g->capacity + 16, ranges, count, &value, &fx, &fy);
+    }
+    *potential = value;
+    force[0] = fx;
+    force[1] = fy;
+    return true;
 }

@@ -10,7 +10,10 @@
 /* Keeps its memory between calls; a zeroed struct is ready. */
 typedef struct dlz_grid_repulsion {
     dlz_convolution convolution;
+    float margin; /* room around the points for dlz_grid_read; 0 unless set before */
     bool prepared, small, has_near;
+    float least[3];
+    int64_t across, down;
     double cell, pair_density;
     int since; /* computations since the cost was looked at */
     dlz_near near;
@@ -24,6 +27,11 @@ typedef struct dlz_grid_repulsion {
 
 dlviz_status dlz_grid_compute(dlz_grid_repulsion *grid, const dlz_repulsion_settings *settings,
                               const float *map, float *forces, double *z);
+/* After a computation: the sum of s over its points and the force of them on another place of the
+ * map, (x, y), y = 0 for one dimension. false when the place is outside the grid, or the map is
+ * small. Any number of threads may read at once. */
+bool dlz_grid_read(const dlz_grid_repulsion *grid, const float place[2], double *potential,
+                   double force[2]);
 void dlz_grid_free(dlz_grid_repulsion *grid);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "embed/neighbours.h"
+#include "embed/repulsion_grid.h"
 #include "embed/tsne_internal.h"
 #include "kernels/repel.h"
 #include "tensor/tensor.h"
@@ -14,6 +15,8 @@
 #define MEDIAN_OF 25
 #define LARGEST_GRADIENT 0.25
 #define MOMENTUM 0.8
+#define GRID_POINTS 2000 /* from here on a map's potential is worth computing */
+#define MARGIN 8         /* map units around the fitted map that its grid covers */
 
 typedef struct placement {
     const dlz_tsne_settings *settings;
@@ -21,8 +24,10 @@ typedef struct placement {
     const dlz_repel_kernel *kernel;
     int64_t m;
     int k;
-    int32_t *indices; /* m x k */
-    float *p;         /* m x k: squared distances, then rows of sum 1 */
+    int32_t *indices;        /* m x k */
+    float *p;                /* m x k: squared distances, then rows of sum 1 */
+    dlz_grid_repulsion grid; /* of the fitted map, when has_grid */
+    bool has_grid;
     float *sources[3];
     float *map; /* m x dimensions */
 } placement;
@@ -48,9 +53,9 @@ static void start_at_median(const placement *s, int64_t point, float *to) {
     }
 }
 
-/* The repulsion of the whole map on TARGETS places, and their similarities' sums. */
-static void repel(const placement *s, float places[3][TARGETS], double force[3][TARGETS],
-                  double similarity[TARGETS]) {
+/* The repulsion of the whole map on TARGETS places, and their similarities' sums, pair by pair. */
+static void repel_exactly(const placement *s, float places[3][TARGETS], double force[3][TARGETS],
+                          double similarity[TARGETS]) {
     int dimensions = s->fit->dimensions;
     memset(force, 0, 3 * sizeof force[0]);
     memset(similarity, 0, TARGETS * sizeof similarity[0]);
@@ -70,6 +75,28 @@ static void repel(const placement *s, float places[3][TARGETS], double force[3][
                 force[c][t] += forces[c][t];
         }
     }
+}
+
+static void repel(const placement *s, int64_t count, float places[3][TARGETS],
+                  double force[3][TARGETS], double similarity[TARGETS]) {
+    for (int64_t t = 0; s->has_grid && t < count; t++) {
+        double read[2];
+        if (!dlz_grid_read(&s->grid, (float[]){places[0][t], places[1][t]}, &similarity[t], read)) {
+            /* A place beyond the grid: this one alone takes the long way. */
+            float one[3][TARGETS] = {{0}};
+            double one_force[3][TARGETS], one_similarity[TARGETS];
+            for (int c = 0; c < 3; c++)
+                one[c][0] = places[c][t];
+            repel_exactly(s, one, one_force, one_similarity);
+            similarity[t] = one_similarity[0];
+            read[0] = one_force[0][0];
+            read[1] = one_force[1][0];
+        }
+        force[0][t] = read[0];
+        force[1][t] = read[1];
+    }
+    if (!s->has_grid)
+        repel_exactly(s, places, force, similarity);
 }
 
 /* Adds exaggeration x attraction of one point to its gradient. */
@@ -103,7 +130,7 @@ static void place_tile(void *context, int64_t tile, int worker) {
             places[c][t] = s->map[(first + t) * dimensions + c];
     }
     for (int iteration = 0; iteration < s->settings->transform_iterations; iteration++) {
-        repel(s, places, force, similarity);
+        repel(s, count, places, force, similarity);
         for (int64_t t = 0; t < count; t++) {
             double place[3] = {0}, gradient[3] = {0}, norm = 0;
             for (int c = 0; c < dimensions; c++) {
@@ -139,6 +166,19 @@ static dlviz_status prepare(placement *s, const float *points, float *memory) {
         s->sources[c] = memory + c * fit->n;
         for (int64_t i = 0; i < fit->n; i++)
             s->sources[c][i] = fit->map[i * fit->dimensions + c];
+    }
+    if (fit->dimensions < 3 && fit->n >= GRID_POINTS) {
+        dlz_repulsion_settings settings = {
+            .n = fit->n, .dimensions = fit->dimensions, .a = fit->a, .cell = fit->cell};
+        double z;
+        float *forces = dlz_alloc_array((size_t)(fit->n * fit->dimensions), sizeof *forces);
+        if (!forces)
+            return dlz_fail_memory("the map's potential", (size_t)fit->n * sizeof *forces);
+        s->grid.margin = MARGIN;
+        dlviz_status status = dlz_grid_compute(&s->grid, &settings, fit->map, forces, &z);
+        dlz_free(forces);
+        DLZ_TRY(status);
+        s->has_grid = true;
     }
     /* In place: a row's distances are read before its probabilities are written. */
     return dlz_conditional_affinities(s->p, s->m, s->k, &perplexity, 1, s->p);
@@ -178,6 +218,7 @@ dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
     }
     if (status == DLVIZ_OK)
         dlz_parallel_for(dlz_ceil_div(m, TARGETS), dlz_threads(), place_tile, &s);
+    dlz_grid_free(&s.grid);
     dlz_free(copy);
     dlz_free(memory);
     dlz_free(s.indices);

@@ -83,8 +83,9 @@ static void gather(const float *x, const float *y, int64_t first, int64_t last, 
 }
 
 DLZ_INLINE void near_body(const bool cauchy, const dlz_near *near, float cell, const float *x,
-                          const float *y, int64_t first, int64_t last, const dlz_range *ranges,
-                          int count, float *potential, float *fx, float *fy) {
+                          const float *y, int64_t first, int64_t last, const float *source_x,
+                          const float *source_y, const dlz_range *ranges, int count,
+                          float *potential, float *fx, float *fy) {
     const float squared_cell = cell * cell, reach = near->reach;
     const float inverse = 1 / (1 + reach), inverse_a = 1 / near->a;
     dlz_v lane;
@@ -95,7 +96,8 @@ DLZ_INLINE void near_body(const bool cauchy, const dlz_near *near, float cell, c
         dlz_v sum = {0}, sum_x = {0}, sum_y = {0};
         for (int r = 0; r < count; r++)
             for (int64_t j = ranges[r].first; j < ranges[r].last; j += DLZ_LANES) {
-                dlz_v across = own_x - dlz_load(x + j), down = own_y - dlz_load(y + j);
+                dlz_v across = own_x - dlz_load(source_x + j),
+                      down = own_y - dlz_load(source_y + j);
                 dlz_v u = (across * across + down * down) * squared_cell;
                 dlz_vi counts = (u < reach) & (lane < (float)(ranges[r].last - j));
                 dlz_v c, slope; /* slope = -c'(u) */
@@ -130,12 +132,14 @@ DLZ_INLINE void near_body(const bool cauchy, const dlz_near *near, float cell, c
 }
 
 static void near_part(const dlz_near *near, float cell, const float *x, const float *y,
-                      int64_t first, int64_t last, const dlz_range *ranges, int count,
-                      float *potential, float *fx, float *fy) {
+                      int64_t first, int64_t last, const float *source_x, const float *source_y,
+                      const dlz_range *ranges, int count, float *potential, float *fx, float *fy) {
     if (near->a == 1)
-        near_body(true, near, cell, x, y, first, last, ranges, count, potential, fx, fy);
+        near_body(true, near, cell, x, y, first, last, source_x, source_y, ranges, count, potential,
+                  fx, fy);
     else
-        near_body(false, near, cell, x, y, first, last, ranges, count, potential, fx, fy);
+        near_body(false, near, cell, x, y, first, last, source_x, source_y, ranges, count,
+                  potential, fx, fy);
 }
 
 static bool extent(const float *map, int64_t n, int dimensions, float *least, float *greatest) {

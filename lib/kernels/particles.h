@@ -38,12 +38,12 @@ typedef struct dlz_particles_kernel {
     void (*gather)(const float *x, const float *y, int64_t first, int64_t last, const float *grid,
                    int64_t stride, float *potential, float *dx, float *dy);
     /* Adds the near potential of the sources in `ranges` to potential[i] and their forces
-     * -c'(u) (y_i - y_j) to fx and fy, for the targets first ... last - 1. Coordinates are in cells
-     * of the given width, forces in map units. Coordinates are readable 16 floats beyond the last.
-     */
+     * -c'(u) (y_i - y_j) to fx[i] and fy[i], for the targets first ... last - 1. Coordinates are in
+     * cells of the given width, forces in map units. Sources are readable 16 floats beyond the
+     * last. */
     void (*near)(const dlz_near *near, float cell, const float *x, const float *y, int64_t first,
-                 int64_t last, const dlz_range *ranges, int count, float *potential, float *fx,
-                 float *fy);
+                 int64_t last, const float *source_x, const float *source_y,
+                 const dlz_range *ranges, int count, float *potential, float *fx, float *fy);
     /* Least and greatest coordinate, each dimension; false when one is not finite. */
     bool (*extent)(const float *map, int64_t n, int dimensions, float *least, float *greatest);
 } dlz_particles_kernel;

@@ -91,7 +91,7 @@ START_TEST(near_points_contribute_what_the_smooth_part_lacks) {
             for (int i = 0; i < POINTS; i++)
                 potential[i] = 1, fx[i] = 2, fy[i] = 3;
             dlz_particles_of((dlz_isa)isa)
-                ->near(&near, cell, x, y, 5, 9, ranges, 3, potential, fx, fy);
+                ->near(&near, cell, x, y, 5, 9, x, y, ranges, 3, potential, fx, fy);
             for (int i = 0; i < POINTS; i++) {
                 double truth[3] = {1, 2, 3};
                 for (int j = 0; j < POINTS; j++) {

@@ -1,7 +1,7 @@
 #include "base/base.h"
 #include "base/random.h"
 #include "embed/affinities.h"
-#include "embed/repulsion.h"
+#include "embed/repulsion_grid.h"
 #include "kernels/attract.h"
 #include "kernels/perplexity.h"
 #include "kernels/repel.h"
@@ -104,6 +104,48 @@ END_TEST
 
 START_TEST(grid_repulsion_is_accurate) {
     check_method(DLVIZ_TSNE_GRID, 1, 2, 0, 1e-3, 1e-4);
+}
+END_TEST
+
+START_TEST(the_grid_can_be_read_anywhere) {
+    enum { n = 1200 };
+    for (size_t w = 2; w < sizeof widths / sizeof *widths; w++)
+        for (int dimensions = 1; dimensions <= 2; dimensions++) {
+            float *map = clustered_map(n, dimensions, widths[w], w), forces[2 * n];
+            dlz_repulsion_settings settings = {.n = n, .dimensions = dimensions, .a = 1};
+            dlz_grid_repulsion grid = {.margin = 3};
+            double z, error = 0, norm = 0;
+            ck_ok(dlz_grid_compute(&grid, &settings, map, forces, &z));
+            dlz_random random = dlz_random_start(w, 4);
+            for (int i = 0; i < 200; i++) {
+                float place[2] = {0};
+                double read[2], potential, truth[2] = {0}, sum = 0;
+                for (int c = 0; c < dimensions; c++)
+                    place[c] =
+                        map[(i * 5 % n) * dimensions + c] + 2 * dlz_random_float(&random) - 1;
+                ck_assert(dlz_grid_read(&grid, place, &potential, read));
+                for (int j = 0; j < n; j++) {
+                    double d[2] = {0};
+                    for (int c = 0; c < dimensions; c++)
+                        d[c] = (double)place[c] - map[j * dimensions + c];
+                    double s = 1 / (1 + d[0] * d[0] + d[1] * d[1]);
+                    sum += s;
+                    for (int c = 0; c < dimensions; c++)
+                        truth[c] += s * s * d[c];
+                }
+                ck_assert_double_eq_tol(potential, sum, 1e-3 * sum);
+                for (int c = 0; c < dimensions; c++) {
+                    error += pow(read[c] - truth[c], 2);
+                    norm += truth[c] * truth[c];
+                }
+            }
+            ck_assert_double_lt(sqrt(error / norm), 2e-3);
+            double potential, read[2];
+            ck_assert(!dlz_grid_read(&grid, (float[]){1e6f, 0}, &potential, read));
+            ck_assert(!dlz_grid_read(&grid, (float[]){-1e6f, 0}, &potential, read));
+            dlz_grid_free(&grid);
+            free(map);
+        }
 }
 END_TEST
 
@@ -889,6 +931,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {exact_repulsion_is_exact,
+                                  the_grid_can_be_read_anywhere,
                                   grid_repulsion_is_accurate,
                                   tree_repulsion_is_as_accurate_as_its_angle,
                                   attraction_and_divergence_are_those_of_plain_c,
