@@ -74,7 +74,7 @@ DLVIZ_API dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, doubl
 DLVIZ_API dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor,
                                                         int iterations);
 /** Step length for the gradient without its factor 4 (so scikit-learn's value times 4), finite and
- *  above 0; or 0, the default: max(n / exaggeration, 200) with the exaggeration of the moment
+ *  above 0; or 0, the default: n / exaggeration with the exaggeration of the moment
  *  (A. Belkina et al., Nature Communications 10, 2019). */
 DLVIZ_API dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate);
 /** Momentum during early exaggeration, and after it; each at least 0 and below 1. */

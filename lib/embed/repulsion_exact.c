@@ -4,6 +4,7 @@
 #include "embed/repulsion.h"
 #include "kernels/repel.h"
 
+#include <math.h>
 #include <string.h>
 
 #define TARGETS DLZ_REPEL_TARGETS
@@ -53,10 +54,39 @@ static void exact_tile(void *context, int64_t tile, int worker) {
     job->sums[tile] = similarities - (double)count; /* each point found itself */
 }
 
+/* A handful of points can lie so far apart that their similarities vanish beside the 1 of a point
+ * to itself: summed in double, without it. */
+static double compute_few(const dlz_repulsion_settings *settings, const float *map, float *forces) {
+    int dimensions = settings->dimensions;
+    double z = 0;
+    for (int64_t i = 0; i < settings->n; i++) {
+        double sums[3] = {0};
+        for (int64_t j = 0; j < settings->n; j++) {
+            double difference[3], square = 0;
+            for (int c = 0; c < dimensions; c++) {
+                difference[c] = (double)map[i * dimensions + c] - map[j * dimensions + c];
+                square += difference[c] * difference[c];
+            }
+            double w = 1 / (1 + square / settings->a);
+            double s = settings->a == 1 ? w : pow(w, settings->a);
+            z += i == j ? 0 : s;
+            for (int c = 0; c < dimensions; c++)
+                sums[c] += s * w * difference[c];
+        }
+        for (int c = 0; c < dimensions; c++)
+            forces[i * dimensions + c] = (float)sums[c];
+    }
+    return z;
+}
+
 dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_settings *settings,
                                const float *map, float *forces, double *z) {
     int dimensions = settings->dimensions;
     int64_t n = settings->n, tiles = dlz_ceil_div(n, TARGETS), padded = tiles * TARGETS;
+    if (n <= TARGETS) {
+        *z = compute_few(settings, map, forces);
+        return DLVIZ_OK;
+    }
     if (exact->capacity < padded * dimensions) {
         dlz_exact_free(exact);
         exact->sources = dlz_alloc_array((size_t)(padded * dimensions), sizeof(float));

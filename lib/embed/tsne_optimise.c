@@ -244,7 +244,7 @@ static dlviz_status descend(descent *d) {
         }
         double rate = settings->learning_rate;
         if (rate == 0)
-            rate = fmax((double)d->n / exaggeration, 200);
+            rate = (double)d->n / exaggeration;
         d->step.exaggeration = (float)exaggeration;
         d->step.repulsion_scale = d->n > 1 ? (float)(1 / z) : 0;
         d->step.learning_rate = (float)rate;

@@ -97,6 +97,12 @@ static void check_method(dlviz_tsne_method method, int least, int most, double a
     }
 }
 
+START_TEST(a_few_points_far_apart_have_a_sum) {
+    float map[] = {0, 0, 3e5f, 0, 0, -4e5f};
+    check_repulsion(DLVIZ_TSNE_EXACT, map, 3, 2, 1, 0, 1e-6, 1e-12);
+}
+END_TEST
+
 START_TEST(exact_repulsion_is_exact) {
     check_method(DLVIZ_TSNE_EXACT, 1, 3, 0, 1e-5, 1e-6);
 }
@@ -930,7 +936,12 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
 END_TEST
 
 int main(void) {
+<<<<<<< HEAD
     const TTest *const tests[] = {exact_repulsion_is_exact,
+=======
+    const TTest *const tests[] = {a_few_points_far_apart_have_a_sum,
+                                  exact_repulsion_is_exact,
+>>>>>>> 9e6df24183cae41b6e8d72128105465fb14e8799
                                   the_grid_can_be_read_anywhere,
                                   grid_repulsion_is_accurate,
                                   tree_repulsion_is_as_accurate_as_its_angle,
