@@ -93,10 +93,10 @@ class Writer:
         assert key not in self.tensors, key
         self.tensors[key] = np.ascontiguousarray(array)
 
-    def reference(self, key, wide, narrow):
-        """wide: PyTorch in float64; narrow: the same in float32."""
+    def reference(self, key, wide, *narrow):
+        """wide: PyTorch in float64; narrow: the same in float32, once or in several orders of summation."""
         wide = wide.detach().numpy().astype(np.float64).reshape(-1)
-        narrow = narrow.detach().numpy().astype(np.float64).reshape(-1)
+        narrow = [n.detach().numpy().astype(np.float64).reshape(-1) for n in narrow]
         norm = np.linalg.norm(wide)
         if wide.size <= self.limit:
             self.put(key, wide.astype(np.float32))
@@ -106,7 +106,8 @@ class Writer:
             dots = [float(wide @ uniform(wide.size, 1000 + j).astype(np.float64)) for j in range(PROJECTIONS)]
             self.put(key + "#dots", np.array(dots, np.float64))
         # The norm, and the distance of float32 from float64 in the same norm.
-        self.put(key + "#norm", np.array([norm, np.linalg.norm(narrow - wide)], np.float64))
+        apart = max(np.linalg.norm(n - wide) for n in narrow)
+        self.put(key + "#norm", np.array([norm, apart], np.float64))
 
     def write(self, name):
         kinds = {"float32": "F32", "float64": "F64", "int64": "I64", "uint8": "U8"}
@@ -180,34 +181,39 @@ def report_text(p):
 
 
 def compare(writer, prefix, dims, text, inputs, labels, kind="uniform", seed=1):
-    """Steps in training mode in both precisions, then logits in evaluation mode."""
+    """Steps in training mode in float64, and in float32 with and without oneDNN (with it the batch back to
+    front), which differ in the order of their sums; then logits in evaluation mode."""
     models = []
-    for dtype in (torch.float64, torch.float32):
+    for dtype, onednn in ((torch.float64, True), (torch.float32, False), (torch.float32, True)):
         model, _ = build(dims, text)
         model = model.to(dtype)
         fill_states(model, seed, kind)
+        order = -1 if models and onednn else 1
         losses = []
-        model.eval()
-        first = model(torch.from_numpy(inputs[0]).to(dtype))
-        model.train()
-        for x, y in zip(inputs, labels):
-            model.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(model(torch.from_numpy(x).to(dtype)), torch.from_numpy(y))
-            loss.backward()
-            losses.append(loss.detach().double())
-        model.eval()
-        last = model(torch.from_numpy(inputs[0]).to(dtype))
+        with torch.backends.mkldnn.flags(enabled=onednn):
+            model.eval()
+            first = model(torch.from_numpy(inputs[0]).to(dtype))
+            model.train()
+            for x, y in zip(inputs, labels):
+                model.zero_grad(set_to_none=True)
+                x, y = x[::order].copy(), y[::order].copy()
+                loss = F.cross_entropy(model(torch.from_numpy(x).to(dtype)), torch.from_numpy(y))
+                loss.backward()
+                losses.append(loss.detach().double())
+            model.eval()
+            last = model(torch.from_numpy(inputs[0]).to(dtype))
         models.append((model, first, last, torch.stack(losses)))
-    (wide, *w), (narrow, *n) = models
-    writer.reference(prefix + "/logits_before", w[0], n[0])
-    writer.reference(prefix + "/logits", w[1], n[1])
-    writer.put(prefix + "/loss", torch.stack([w[2], n[2]]).numpy())
-    for (name, a), b in zip(wide.named_parameters(), narrow.parameters()):
-        writer.reference(f"{prefix}/grad/{name}", a.grad, b.grad)
-    for (name, a), b in zip(wide.named_buffers(), narrow.buffers()):
+    nets, firsts, lasts, losses = zip(*models)
+    writer.reference(prefix + "/logits_before", *firsts)
+    writer.reference(prefix + "/logits", *lasts)
+    apart = torch.stack([(loss - losses[0]).abs() for loss in losses]).max(dim=0).values
+    writer.put(prefix + "/loss", torch.stack([losses[0], apart]).numpy())
+    for (name, wide), *narrow in zip(nets[0].named_parameters(), *[n.parameters() for n in nets[1:]]):
+        writer.reference(f"{prefix}/grad/{name}", wide.grad, *[p.grad for p in narrow])
+    for (name, wide), *narrow in zip(nets[0].named_buffers(), *[n.buffers() for n in nets[1:]]):
         if not name.endswith("num_batches_tracked"):
-            writer.reference(f"{prefix}/state/{name}", a, b)
-    return models[0][0], models[1][0]
+            writer.reference(f"{prefix}/state/{name}", wide, *narrow)
+    return nets[0], nets[2]
 
 
 # -- Parts -------------------------------------------------------------------------------------------
@@ -273,7 +279,8 @@ def make_report(_):
 
 
 def make_adam(_):
-    """100 steps of Adam at two rates, batch t being digits 16t ... 16t + 15, modulo 64.
+    """100 steps of Adam at two rates, batch t being digits 16t ... 16t + 15, modulo 64; in float64, and how far
+    three float32 runs with other orders of summation are from it (relative, the largest of them).
 
     At rate 1e-3 rounding is amplified so much that PyTorch's float32 and float64 losses are 1e-2 apart after a
     few steps; at 1e-5 they stay together."""
@@ -281,7 +288,9 @@ def make_adam(_):
     writer = Writer(64)
     for rate in ("1e-3", "1e-5"):
         tracks = []
-        for dtype, key in ((torch.float64, "float64"), (torch.float32, "float32")):
+        for dtype, onednn, order in ((torch.float64, True, 1), (torch.float32, True, 1),
+                                     (torch.float32, False, 1), (torch.float32, True, -1)):
+            torch.backends.mkldnn.set_flags(onednn)
             model, _ = build((1, 32, 32), report_text(0))
             model = model.to(dtype)
             fill_states(model, 1)
@@ -291,15 +300,18 @@ def make_adam(_):
             for t in range(100):
                 rows = slice(16 * t % 64, 16 * t % 64 + 16)
                 optimizer.zero_grad()
-                loss = F.cross_entropy(model(torch.from_numpy(digits[rows]).to(dtype)),
-                                       torch.from_numpy(classes[rows]))
+                x, y = digits[rows][::order].copy(), classes[rows][::order].copy()
+                loss = F.cross_entropy(model(torch.from_numpy(x).to(dtype)), torch.from_numpy(y))
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.item())
             tracks.append(np.array(losses))
-            writer.put(f"rate{rate}/{key}", tracks[-1])
-        wide, narrow = tracks
-        error = np.abs(narrow - wide) / wide
+        torch.backends.mkldnn.set_flags(True)
+        wide = tracks[0]
+        writer.put(f"rate{rate}/float64", wide)
+        error = np.max([np.abs(narrow - wide) / wide for narrow in tracks[1:]], axis=0)
+        writer.put(f"rate{rate}/apart", error)
+        print("  worst of each:", [float((np.abs(n - wide) / wide).max()) for n in tracks[1:]])
         for t in (0, 1, 2, 5, 10, 20, 30, 50, 70, 99):
             print(f"  rate {rate}, step {t}: loss {wide[t]:.8f}, float32 off by {error[t]:.2e}, "
                   f"worst so far {error[:t + 1].max():.2e}")

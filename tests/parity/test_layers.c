@@ -8,6 +8,9 @@
 /* The largest relative error of a tensor in the Euclidean norm. Float32 has 6e-8; sums over a few
  * hundred terms and Winograd's transforms come to some 1e-6. */
 #define TOLERANCE 5e-6
+/* Where the mean is some 170 deviations from zero, rounding a convolution's result takes 1e-5 of
+ * what the batch norm makes of it. */
+#define FAR_TOLERANCE 2e-5
 
 typedef struct layer_case {
     char name[32], dims[32], kind[16], net[512];
@@ -30,18 +33,18 @@ static bool read_case(FILE *file, layer_case *c) {
 static int run_case(const fixture *file, const layer_case *c) {
     net_spec spec;
     dlviz_tensor *inputs[8], *labels[8];
-    bool ties = strcmp(c->kind, "ties") == 0;
+    bool ties = strcmp(c->kind, "ties") == 0, far_mean = strcmp(c->kind, "far") == 0;
     parse_net(&spec, c->dims, c->net);
     int64_t classes = spec.layers[spec.count - 1].dims[0];
     for (int t = 0; t < c->steps; t++) {
         inputs[t] = input_tensor(&spec, c->batch, 100 + (uint64_t)t, ties);
-        if (strcmp(c->kind, "far") == 0)
-            for (int64_t i = 0; i < dlviz_tensor_size(inputs[t]); i++)
-                dlviz_tensor_float(inputs[t])[i] += 100.0f;
+        for (int64_t i = 0; far_mean && i < dlviz_tensor_size(inputs[t]); i++)
+            dlviz_tensor_float(inputs[t])[i] += 100.0f;
         labels[t] = label_tensor(c->batch, classes, 200 + (uint64_t)t);
     }
-    int far = compare_network(file, c->name, &spec, ties, c->steps, inputs, labels, TOLERANCE,
-                              getenv("DLVIZ_TEST_VERBOSE") != NULL);
+    int far =
+        compare_network(file, c->name, &spec, ties, c->steps, inputs, labels,
+                        far_mean ? FAR_TOLERANCE : TOLERANCE, getenv("DLVIZ_TEST_VERBOSE") != NULL);
     for (int t = 0; t < c->steps; t++) {
         dlviz_tensor_destroy(inputs[t]);
         dlviz_tensor_destroy(labels[t]);

@@ -88,17 +88,18 @@ END_TEST
 /* Trains 100 steps of 16 digits each and compares the losses with PyTorch's in float64.
  *
  * Training amplifies rounding: Adam divides by √v, so that a gradient that is little more than
- * noise moves its parameter as far as any other, and PyTorch's own float32 losses leave its float64
- * ones within a few steps. So a loss counts as the same when it is within 1e-4, or within four
- * times the largest distance that PyTorch's float32 has had up to that step or reaches within the
- * next two: two float32 trajectories part at about the same time, not at the same step. */
+ * noise moves its parameter as far as any other. PyTorch's own float32 runs, which differ in
+ * nothing but the order of their sums, leave its float64 one: at rate 1e-3 within a few steps, at
+ * 1e-5 after some fifty. So a loss counts as the same when it is within 1e-4, or within four times
+ * the largest distance that any of them has had up to that step or reaches within the next twenty:
+ * they part at about the same time, not at the same step. */
 static void compare_training(const char *key, double learning_rate) {
     fixture *file = fixture_open("adam.safetensors");
     char name[64];
     snprintf(name, sizeof name, "%s/float64", key);
     const double *wide = fixture_doubles(file, name, 100);
-    snprintf(name, sizeof name, "%s/float32", key);
-    const double *narrow = fixture_doubles(file, name, 100);
+    snprintf(name, sizeof name, "%s/apart", key);
+    const double *apart = fixture_doubles(file, name, 100);
     dlviz_network *network = report_network(32, 0);
     dlviz_optimizer *adam;
     fill_states(network, 1, false);
@@ -111,8 +112,8 @@ static void compare_training(const char *key, double learning_rate) {
         digits(16 * t % 64, 16, &inputs, &labels);
         ck_ok(dlviz_network_backward(network, inputs, labels, 7, (uint64_t)t, &loss));
         ck_ok(dlviz_optimizer_step(adam, network));
-        for (int ahead = t; ahead < 100 && ahead <= t + 2; ahead++)
-            torch = fmax(torch, fabs(narrow[ahead] - wide[ahead]) / wide[ahead]);
+        for (int ahead = t; ahead < 100 && ahead <= t + 20; ahead++)
+            torch = fmax(torch, apart[ahead]);
         double error = fabs(loss - wide[t]) / wide[t];
         bool near = error <= fmax(1e-4, 4 * torch);
         worst = fmax(worst, error);
