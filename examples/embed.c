@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
@@ -98,6 +99,14 @@ static int choice(const char *option, const char *text, const char *const *names
     return 0;
 }
 
+/* A figure that cannot be written is better refused now than after the work. */
+static const char *figure_path(const char *text) {
+    const char *dot = strrchr(text, '.');
+    if (!dot || (strcasecmp(dot, ".png") && strcasecmp(dot, ".svg") && strcasecmp(dot, ".pdf")))
+        wrong("figure", text, "a name that ends in .png, .svg or .pdf is accepted");
+    return text;
+}
+
 static void parse(int argc, char **argv, struct settings *set) {
     static const char *const solvers[] = {"auto", "covariance", "svd", "randomized", NULL};
     static const char *const metrics[] = {"euclidean", "cosine", NULL};
@@ -167,7 +176,7 @@ static void parse(int argc, char **argv, struct settings *set) {
             set->labels = optarg;
             break;
         case FIGURE:
-            set->figure = optarg;
+            set->figure = figure_path(optarg);
             break;
         case TITLE:
             set->title = optarg;
@@ -255,6 +264,7 @@ static void parse(int argc, char **argv, struct settings *set) {
 /* Everything that is read or made; NULL until then. */
 struct work {
     struct settings set;
+    bool live; /* stderr is a terminal that can rewrite a line */
     dlviz_tensor *data, *labels, *reduced, *start, *result;
     dlviz_pca *pca;
     dlviz_tsne *tsne;
@@ -284,19 +294,48 @@ static dlviz_status read_matrix(const char *path, dlviz_tensor **matrix) {
     return status;
 }
 
-static dlviz_status reduce(struct work *work, int64_t components, dlviz_tensor **reduced) {
+/* -- Settings: wrong values are wrong usage ------------------------------------------------------
+ */
+
+static dlviz_status configure_pca(struct work *work, int64_t components) {
     const struct settings *set = &work->set;
     TRY(dlviz_pca_create(&work->pca, components));
     TRY(dlviz_pca_set_solver(work->pca, (dlviz_pca_solver)set->solver));
     TRY(dlviz_pca_set_seed(work->pca, set->seed));
     TRY(dlviz_pca_set_whiten(work->pca, set->whiten));
-    if (set->variance != 0)
-        TRY(dlviz_pca_set_variance_fraction(work->pca, set->variance));
-    return dlviz_pca_fit_transform(work->pca, work->data, reduced);
+    return set->variance != 0 ? dlviz_pca_set_variance_fraction(work->pca, set->variance)
+                              : DLVIZ_OK;
 }
 
+static dlviz_status configure_tsne(struct work *work) {
+    const struct settings *set = &work->set;
+    TRY(dlviz_tsne_create(&work->tsne));
+    TRY(dlviz_tsne_set_dimensions(work->tsne, set->dimensions));
+    TRY(dlviz_tsne_set_perplexity(work->tsne, set->perplexity));
+    TRY(dlviz_tsne_set_iterations(work->tsne, set->iterations));
+    TRY(dlviz_tsne_set_metric(work->tsne, (dlviz_tsne_metric)set->metric));
+    TRY(dlviz_tsne_set_method(work->tsne, (dlviz_tsne_method)set->method));
+    TRY(dlviz_tsne_set_seed(work->tsne, set->seed));
+    TRY(dlviz_tsne_set_learning_rate(work->tsne, set->learning_rate));
+    TRY(dlviz_tsne_set_early_exaggeration(work->tsne, set->early, EARLY_ITERATIONS));
+    if (set->late != 1)
+        TRY(dlviz_tsne_set_late_exaggeration(work->tsne, set->late, set->iterations));
+    TRY(dlviz_tsne_set_degrees_of_freedom(work->tsne, set->freedom));
+    return set->reduce ? configure_pca(work, set->reduce) : DLVIZ_OK;
+}
+
+static dlviz_status configure(struct work *work) {
+    const struct settings *set = &work->set;
+    if (set->threads)
+        TRY(dlviz_set_num_threads(set->threads));
+    return set->tsne ? configure_tsne(work) : configure_pca(work, set->components);
+}
+
+/* -- Work ----------------------------------------------------------------------------------------
+ */
+
 static dlviz_status run_pca(struct work *work) {
-    TRY(reduce(work, work->set.components, &work->result));
+    TRY(dlviz_pca_fit_transform(work->pca, work->data, &work->result));
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(work->pca);
     double total = 0;
     for (int64_t i = 0; i < dlviz_tensor_size(ratios); i++)
@@ -311,8 +350,8 @@ static bool during_tsne(int iteration, int iterations, double kl_divergence, dou
                         const dlviz_tensor *map, void *user) {
     (void)gradient_norm;
     (void)map;
-    bool *live = user;
-    if (*live)
+    const struct work *work = user;
+    if (work->live)
         fprintf(stderr, "\riteration %d/%d  KL divergence %.4f\033[K%s", iteration, iterations,
                 kl_divergence, iteration == iterations ? "\r\033[K" : "");
     return !interrupted;
@@ -331,23 +370,11 @@ static dlviz_status set_start(struct work *work) {
 static dlviz_status run_tsne(struct work *work) {
     const struct settings *set = &work->set;
     const char *terminal = getenv("TERM");
-    bool live = !set->quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
-    TRY(dlviz_tsne_create(&work->tsne));
-    TRY(dlviz_tsne_set_dimensions(work->tsne, set->dimensions));
-    TRY(dlviz_tsne_set_perplexity(work->tsne, set->perplexity));
-    TRY(dlviz_tsne_set_iterations(work->tsne, set->iterations));
-    TRY(dlviz_tsne_set_metric(work->tsne, (dlviz_tsne_metric)set->metric));
-    TRY(dlviz_tsne_set_method(work->tsne, (dlviz_tsne_method)set->method));
-    TRY(dlviz_tsne_set_seed(work->tsne, set->seed));
-    TRY(dlviz_tsne_set_learning_rate(work->tsne, set->learning_rate));
-    TRY(dlviz_tsne_set_early_exaggeration(work->tsne, set->early, EARLY_ITERATIONS));
-    if (set->late != 1)
-        TRY(dlviz_tsne_set_late_exaggeration(work->tsne, set->late, set->iterations));
-    TRY(dlviz_tsne_set_degrees_of_freedom(work->tsne, set->freedom));
-    TRY(dlviz_tsne_set_progress(work->tsne, 20, during_tsne, &live));
+    work->live = !set->quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    TRY(dlviz_tsne_set_progress(work->tsne, 20, during_tsne, work));
     TRY(set_start(work));
     if (set->reduce)
-        TRY(reduce(work, set->reduce, &work->reduced));
+        TRY(dlviz_pca_fit_transform(work->pca, work->data, &work->reduced));
     const dlviz_tensor *points = work->reduced ? work->reduced : work->data;
     TRY(dlviz_tsne_fit(work->tsne, points, &work->result));
     double neighbours, affinities, iterations;
@@ -402,13 +429,21 @@ static dlviz_status draw(const struct work *work) {
     return status;
 }
 
+static dlviz_status read_labels(struct work *work) {
+    TRY(dlviz_tensor_read_npy(work->set.labels, &work->labels));
+    int64_t labels = dlviz_tensor_size(work->labels), points = dlviz_tensor_dim(work->data, 0);
+    if (labels == points)
+        return DLVIZ_OK;
+    fprintf(stderr, "embed: '%s' has %lld labels, '%s' has %lld points\n", work->set.labels,
+            (long long)labels, work->set.in, (long long)points);
+    exit(FAILED);
+}
+
 static dlviz_status run(struct work *work) {
     const struct settings *set = &work->set;
-    if (set->threads)
-        TRY(dlviz_set_num_threads(set->threads));
     TRY(read_matrix(set->in, &work->data));
     if (set->labels)
-        TRY(dlviz_tensor_read_npy(set->labels, &work->labels));
+        TRY(read_labels(work));
     TRY(set->tsne ? run_tsne(work) : run_pca(work));
     TRY(dlviz_tensor_write_npy(work->result, set->out));
     if (set->quality)
@@ -422,11 +457,15 @@ int main(int argc, char **argv) {
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    dlviz_status status = run(&work);
-    if (status == DLVIZ_CANCELLED)
-        fputs("\nembed: interrupted\n", stderr);
-    else if (status != DLVIZ_OK)
-        fprintf(stderr, "embed: %s\n", dlviz_last_error());
+    dlviz_status status = configure(&work);
+    int failure = status == DLVIZ_ERROR_INVALID_ARGUMENT ? USAGE : FAILED;
+    if (status == DLVIZ_OK) {
+        status = run(&work);
+        failure = status == DLVIZ_CANCELLED ? INTERRUPTED : FAILED;
+    }
+    if (status != DLVIZ_OK)
+        fprintf(stderr, "%sembed: %s\n", work.live ? "\r\033[K" : "",
+                failure == INTERRUPTED ? "interrupted" : dlviz_last_error());
     dlviz_tensor_destroy(work.data);
     dlviz_tensor_destroy(work.labels);
     dlviz_tensor_destroy(work.reduced);
@@ -434,5 +473,5 @@ int main(int argc, char **argv) {
     dlviz_tensor_destroy(work.result);
     dlviz_pca_destroy(work.pca);
     dlviz_tsne_destroy(work.tsne);
-    return status == DLVIZ_OK ? DONE : status == DLVIZ_CANCELLED ? INTERRUPTED : FAILED;
+    return status == DLVIZ_OK ? DONE : failure;
 }

@@ -92,15 +92,6 @@ static int64_t whole(const char *program, const char *option, const char *text, 
     return value;
 }
 
-static uint64_t seed_of(const char *program, const char *text) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno || end == text || *end || text[0] == '-')
-        wrong(program, "seed", text, "a whole number from 0 to 2^64 - 1 is accepted");
-    return value;
-}
-
 static double real(const char *program, const char *option, const char *text, double least) {
     char *end;
     double value = strtod(text, &end);
@@ -153,7 +144,7 @@ static void take(int option, const char *text, struct options *set) {
         set->threads = (int)whole(program, "threads", text, 1, 256);
         break;
     case SEED:
-        set->seed = seed_of(program, text);
+        set->seed = (uint64_t)whole(program, "seed", text, 0, INT64_MAX);
         break;
     case TRAIN:
         set->train_limit = whole(program, "train-limit", text, 100, INT32_MAX);

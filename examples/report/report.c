@@ -128,8 +128,10 @@ static void make_title(struct report *report) {
 
 static dlviz_status load(struct report *report) {
     const struct options *options = &report->options;
+    report->advice = "examples/reproduce.sh fetches MNIST, --data names another folder";
     TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_TRAIN));
     TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_MNIST_TEST));
+    report->advice = NULL;
     report->dataset_name = name_dataset(report->test);
     TRY(prepare(&report->all, options, options->train_limit));
     TRY(prepare(&report->test, options, options->test_limit));
@@ -153,14 +155,18 @@ static bool after_batch(dlviz_trainer *trainer, void *user) {
     return !interrupted;
 }
 
+/* What a later run goes on from, and the history so far. */
+static dlviz_status save_progress(struct report *report) {
+    TRY(dlviz_trainer_save_checkpoint(report->trainer,
+                                      result_path(report, "checkpoint.safetensors")));
+    report->has_checkpoint = true;
+    return dlviz_trainer_write_history(report->trainer, result_path(report, "history.csv"));
+}
+
 static bool after_epoch(dlviz_trainer *trainer, void *user) {
     struct report *report = user;
     say_epoch(&report->terminal, trainer, report->options.epochs);
-    if (dlviz_trainer_save_checkpoint(trainer, result_path(report, "checkpoint.safetensors")) !=
-            DLVIZ_OK ||
-        dlviz_trainer_write_history(trainer, result_path(report, "history.csv")) != DLVIZ_OK)
-        return false;
-    return !interrupted;
+    return save_progress(report) == DLVIZ_OK && !interrupted;
 }
 
 static dlviz_status build(struct report *report) {
@@ -183,7 +189,11 @@ static dlviz_status build(struct report *report) {
 static dlviz_status train(struct report *report) {
     const char *checkpoint = result_path(report, "checkpoint.safetensors");
     if (report->options.resume) {
-        TRY(dlviz_trainer_load_checkpoint(report->trainer, checkpoint));
+        dlviz_status loaded = dlviz_trainer_load_checkpoint(report->trainer, checkpoint);
+        if (loaded != DLVIZ_OK)
+            report->advice = "without --resume the training starts anew";
+        TRY(loaded);
+        report->has_checkpoint = true;
         say(&report->terminal, "going on after epoch %d, batch %lld",
             dlviz_trainer_num_epochs(report->trainer),
             (long long)dlviz_trainer_batches_done(report->trainer));
@@ -192,15 +202,9 @@ static dlviz_status train(struct report *report) {
     dlviz_status status =
         left > 0 ? dlviz_trainer_fit(report->trainer, report->train, left) : DLVIZ_OK;
     wipe(&report->terminal);
-    if (status == DLVIZ_CANCELLED && interrupted) {
-        TRY(dlviz_trainer_save_checkpoint(report->trainer, checkpoint));
-        return DLVIZ_CANCELLED;
-    }
-    /* after_epoch stops the training when it cannot write: its own error is the last one then. */
-    if (status == DLVIZ_CANCELLED) {
-        TRY(dlviz_trainer_save_checkpoint(report->trainer, checkpoint));
-        TRY(dlviz_trainer_write_history(report->trainer, result_path(report, "history.csv")));
-    }
+    /* Interrupted, or after_epoch could not write: then this fails again and says why. */
+    if (status == DLVIZ_CANCELLED)
+        TRY(save_progress(report));
     TRY(status);
     return dlviz_network_save(report->network, result_path(report, "model.safetensors"));
 }
@@ -345,18 +349,16 @@ static int check_early(struct report *report) {
     return EXIT_DONE;
 }
 
-static int failure(struct report *report, dlviz_status status, bool loading) {
-    const struct options *options = &report->options;
+static int failure(struct report *report, dlviz_status status) {
+    const char *program = report->options.program;
     wipe(&report->terminal);
     if (status == DLVIZ_CANCELLED && interrupted) {
-        fprintf(stderr, "%s: interrupted; go on with the same options and --resume\n",
-                options->program);
+        fprintf(stderr, "%s: interrupted%s\n", program,
+                report->has_checkpoint ? "; go on with the same options and --resume" : "");
         return EXIT_INTERRUPTED;
     }
-    fprintf(stderr, "%s: %s\n", options->program, dlviz_last_error());
-    if (loading && !report->test)
-        fprintf(stderr, "%s: examples/reproduce.sh fetches MNIST; --data names another folder\n",
-                options->program);
+    fprintf(stderr, "%s: %s%s%s\n", program, dlviz_last_error(), report->advice ? "; " : "",
+            report->advice ? report->advice : "");
     return EXIT_FAILED;
 }
 
@@ -369,14 +371,14 @@ static int run(struct report *report) {
                   {FIGURES, draw}};
     dlviz_status status = run_stage(report, LOAD, load_and_build);
     if (status != DLVIZ_OK)
-        return failure(report, status, true);
+        return failure(report, status);
     int early = check_early(report);
     if (early != EXIT_DONE)
         return early;
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         status = run_stage(report, stages[i].which, stages[i].function);
         if (status != DLVIZ_OK)
-            return failure(report, status, false);
+            return failure(report, status);
     }
     if (write_summary(report) != 0)
         return EXIT_FAILED;

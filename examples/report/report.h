@@ -20,6 +20,8 @@ struct report {
     struct options options;
     struct terminal terminal;
 
+    const char *advice;  /* what to do about the failure of the step under way, or NULL */
+    bool has_checkpoint; /* this run has written one */
     const char *dataset_name;
     char title[128]; /* what was really run: "learning rate 1e-3, 2 of 20 epochs, 5500 images" */
     dlviz_dataset *all, *train, *validation, *test;

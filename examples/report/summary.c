@@ -14,6 +14,19 @@ static json_t *number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* Nor has it text that is not UTF-8, which a folder's name may be. */
+static json_t *text(const char *bytes) {
+    json_t *string = json_string(bytes);
+    if (string)
+        return string;
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", bytes);
+    for (char *at = copy; *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    return json_string(copy);
+}
+
 static json_t *floats(const dlviz_tensor *tensor) {
     json_t *array = json_array();
     const float *values = dlviz_tensor_const_float(tensor);
@@ -79,9 +92,10 @@ static json_t *seconds(const struct report *report) {
 }
 
 static json_t *dataset(const struct report *report) {
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "name", report->dataset_name, "folder",
-                     report->options.data, "train", (json_int_t)dlviz_dataset_size(report->train),
-                     "validation", (json_int_t)dlviz_dataset_size(report->validation), "test",
+    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "name", report->dataset_name, "folder",
+                     text(report->options.data), "train",
+                     (json_int_t)dlviz_dataset_size(report->train), "validation",
+                     (json_int_t)dlviz_dataset_size(report->validation), "test",
                      (json_int_t)dlviz_dataset_size(report->test), "image_size",
                      (json_int_t)report->options.image_size);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,13 +51,29 @@ static bool due(struct terminal *terminal) {
     return true;
 }
 
+/* The columns of the terminal that a line may use without reaching the last one, where it would
+ * wrap and could not be rewritten. */
+static int columns(void) {
+    struct winsize size;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? size.ws_col - 1 : 79;
+}
+
+/* The bar takes the room that the words leave; without enough of it there is none. */
 static void draw(struct terminal *terminal, const char *what, double share, const char *figures) {
-    char bar[BAR_WIDTH + 1];
-    int filled = (int)(share * BAR_WIDTH + 0.5);
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < filled ? '#' : '.';
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r%s [%s] %s\033[K", what, bar, figures);
+    char bar[BAR_WIDTH + 5] = " ";
+    int room = columns(), left = room - (int)(strlen(what) + strlen(figures)) - 4;
+    int width = left < BAR_WIDTH ? left : BAR_WIDTH;
+    if (width >= BAR_WIDTH / 4) {
+        int filled = (int)(share * width + 0.5);
+        memset(bar + 2, '.', (size_t)width);
+        memset(bar + 2, '#', (size_t)filled);
+        bar[1] = '[';
+        memcpy(bar + 2 + width, "] ", 2);
+    }
+    char line[256];
+    snprintf(line, sizeof line, "%s%s%s", what, bar, figures);
+    fprintf(stderr, "\r%.*s\033[K", room, line);
     terminal->dirty = true;
 }
 
