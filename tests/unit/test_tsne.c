@@ -936,12 +936,8 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
 END_TEST
 
 int main(void) {
-<<<<<<< HEAD
-    const TTest *const tests[] = {exact_repulsion_is_exact,
-=======
     const TTest *const tests[] = {a_few_points_far_apart_have_a_sum,
                                   exact_repulsion_is_exact,
->>>>>>> 9e6df24183cae41b6e8d72128105465fb14e8799
                                   the_grid_can_be_read_anywhere,
                                   grid_repulsion_is_accurate,
                                   tree_repulsion_is_as_accurate_as_its_angle,
