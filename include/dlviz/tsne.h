@@ -55,9 +55,9 @@ DLVIZ_API void dlviz_tsne_destroy(dlviz_tsne *tsne);
 
 /** Dimensions of the map, 1 to 3. */
 DLVIZ_API dlviz_status dlviz_tsne_set_dimensions(dlviz_tsne *tsne, int dimensions);
-/** Perplexity, finite and at least 1: how many neighbours count, roughly. A fit looks at
- *  3 x perplexity neighbours and needs more points than that many... or fewer: with n points it is
- *  lowered to (n - 1) / 3 (with a line in the log), and to 1 for the smallest inputs. */
+/** Perplexity, 1 to 1e6: how many neighbours count, roughly. A fit looks at 3 x perplexity
+ * neighbours a point; with too few points for that, it is lowered to a third of the others (at
+ * least 1), which the log tells. */
 DLVIZ_API dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity);
 /** Several perplexities, 1 to 16 of them: affinities are averaged over them, so that the map shows
  *  structure at several scales. */
@@ -92,9 +92,10 @@ DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method
 /** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one point
  * when its width is less than `angle` times its distance. */
 DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
-/** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest, chosen
- *  anew as the map grows. Small maps get at least 40 cells across whatever is set. The width does not
- *  matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are summed. */
+/** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
+ * chosen anew as the map grows. Small maps get at least 40 cells across whatever is set. The width
+ * does not matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are
+ * summed. */
 DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 /** Ends the fit early after the early exaggeration: when the gradient's norm falls below
  *  `gradient_norm` (0: never, the default; it is looked at every 50 iterations), or when the
@@ -120,8 +121,9 @@ DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every,
 /** Maps points.
  *  @param points  n x d float32, n >= 1, all finite; not kept (a copy is, for transform)
  *  @param map     receives n x dimensions float32, the caller's to destroy
- *  The 3 x perplexity nearest neighbours are exact up to 150,000 points. Points that coincide are
- *  neighbours at distance 0; a single point is mapped to 0. The map's mean is 0.
+ *  The 3 x perplexity nearest neighbours are exact up to 150,000 points; beyond, about 99 in 100 of
+ *  them are found. Points that coincide are neighbours at distance 0. The map's mean is 0; a single
+ *  point is mapped to 0.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
  *  infinite, or too large to square), DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback
  *  asked to stop, and then `map`, unlike after failures, receives the map as it was. */
@@ -163,8 +165,9 @@ DLVIZ_API dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplex
 /* Results of the last fit, also of a cancelled one; NaN or 0 without one. */
 
 /** Kullback-Leibler divergence between the affinities and the final map, summed over all of them in
- *  double. Its normalising sum Z is taken over all pairs of up to 20,000 points, and beyond that by the
- *  fit's method (the grid: exact to about 1e-5, which is then the divergence's absolute error). */
+ *  double. Its normalising sum Z is taken over all pairs of up to 20,000 points, and beyond that by
+ * the fit's method (the grid: exact to about 1e-5, which is then the divergence's absolute error).
+ */
 DLVIZ_API double dlviz_tsne_kl_divergence(const dlviz_tsne *tsne);
 /** Iterations done. */
 DLVIZ_API int dlviz_tsne_iterations(const dlviz_tsne *tsne);

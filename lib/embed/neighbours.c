@@ -1,4 +1,4 @@
-#include "embed/neighbours.h"
+#include "embed/neighbours_clusters.h"
 #include "base/base.h"
 #include "base/parallel.h"
 #include "embed/sort.h"
@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define GROUPS 8 /* of queries, that share a panel while it is in the cache */
-#define TILE (GROUPS * DLZ_KNN_GROUP)
+#define GROUPS (DLZ_KNN_TILE / DLZ_KNN_GROUP) /* share a panel while it is in the cache */
+#define TILE DLZ_KNN_TILE
 
 typedef struct search {
     const dlz_knn_kernel *kernel;
@@ -22,18 +22,24 @@ typedef struct search {
     uint64_t *entries; /* a worker: TILE x capacity */
     int32_t *indices;
     float *distances;
+    const dlz_knn_clusters *clusters; /* NULL: all points are looked at */
 } search;
+
+/* The point in a place of the packed panels, n or more for none. */
+static int64_t point_at(const search *s, int64_t slot) {
+    return s->clusters ? s->clusters->points[slot] : slot;
+}
 
 static void pack_panel(void *context, int64_t tile, int worker) {
     search *s = context;
     (void)worker;
     float *panel = s->packed + tile * s->d * DLZ_KNN_PANEL;
     for (int64_t c = 0; c < DLZ_KNN_PANEL; c++) {
-        int64_t point = tile * DLZ_KNN_PANEL + c;
+        int64_t slot = tile * DLZ_KNN_PANEL + c, point = point_at(s, slot);
         if (point >= s->n) {
             for (int64_t i = 0; i < s->d; i++)
                 panel[i * DLZ_KNN_PANEL + c] = 0;
-            s->half_norms[point] = INFINITY;
+            s->half_norms[slot] = INFINITY;
             continue;
         }
         double norm = 0;
@@ -42,7 +48,7 @@ static void pack_panel(void *context, int64_t tile, int worker) {
             panel[i * DLZ_KNN_PANEL + c] = value;
             norm += (double)value * value;
         }
-        s->half_norms[point] = (float)(norm / 2);
+        s->half_norms[slot] = (float)(norm / 2);
     }
 }
 
@@ -56,7 +62,7 @@ static uint64_t pair(float distance, uint32_t index) {
 static void finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer) {
     s->kernel->compact(buffer);
     for (int32_t i = 0; i < buffer->count; i++) {
-        uint32_t point = (uint32_t)buffer->entries[i];
+        uint32_t point = (uint32_t)point_at(s, (uint32_t)buffer->entries[i]);
         buffer->entries[i] = pair(
             s->kernel->squared_distance(s->queries + query * s->d, s->points + point * s->d, s->d),
             point);
@@ -69,16 +75,33 @@ static void finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer)
     }
 }
 
+static void scan_panels(const search *s, const float *groups, int64_t used, int64_t first,
+                        int64_t last, dlz_knn_buffer *buffers) {
+    for (int64_t panel = first; panel < last; panel++)
+        for (int64_t g = 0; g < used; g++)
+            s->kernel->scan(groups + g * DLZ_KNN_GROUP * s->d,
+                            s->packed + panel * s->d * DLZ_KNN_PANEL,
+                            s->half_norms + panel * DLZ_KNN_PANEL, s->d,
+                            (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
+}
+
 static void search_tile(void *context, int64_t tile, int worker) {
     search *s = context;
     dlz_knn_buffer buffers[TILE];
     float *groups = s->groups + (int64_t)worker * GROUPS * DLZ_KNN_GROUP * s->d;
-    int64_t first = tile * TILE, count = dlz_min_i64(TILE, s->m - first);
+    int64_t first = tile * TILE, count = dlz_min_i64(TILE, s->m - first), cluster = 0;
+    if (s->clusters) {
+        const dlz_knn_tile *place = &s->clusters->tiles[tile];
+        first = place->first;
+        count = place->count;
+        cluster = place->cluster;
+    }
     for (int64_t q = 0; q < TILE; q++) {
         float *group = groups + q / DLZ_KNN_GROUP * DLZ_KNN_GROUP * s->d + q % DLZ_KNN_GROUP;
+        int64_t query = q < count ? point_at(s, first + q) : 0;
         double norm = 0;
         for (int64_t i = 0; i < s->d; i++) {
-            float value = q < count ? s->queries[(first + q) * s->d + i] - s->mean[i] : 0;
+            float value = q < count ? s->queries[query * s->d + i] - s->mean[i] : 0;
             group[i * DLZ_KNN_GROUP] = value;
             norm += (double)value * value;
         }
@@ -93,14 +116,16 @@ static void search_tile(void *context, int64_t tile, int worker) {
                              .slack = (float)(2 * error)};
     }
     int64_t used = dlz_ceil_div(count, DLZ_KNN_GROUP);
-    for (int64_t panel = 0; panel < s->panels; panel++)
-        for (int64_t g = 0; g < used; g++)
-            s->kernel->scan(groups + g * DLZ_KNN_GROUP * s->d,
-                            s->packed + panel * s->d * DLZ_KNN_PANEL,
-                            s->half_norms + panel * DLZ_KNN_PANEL, s->d,
-                            (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
+    if (!s->clusters)
+        scan_panels(s, groups, used, 0, s->panels, buffers);
+    else
+        for (int64_t c = 0; c < s->clusters->visits[cluster]; c++) {
+            int32_t near = s->clusters->nearest[cluster * s->clusters->count + c];
+            scan_panels(s, groups, used, s->clusters->first_panel[near],
+                        s->clusters->first_panel[near + 1], buffers);
+        }
     for (int64_t q = 0; q < count; q++)
-        finish_query(s, first + q, &buffers[q]);
+        finish_query(s, point_at(s, first + q), &buffers[q]);
 }
 
 static void find_mean(search *s) {
@@ -123,16 +148,19 @@ static dlviz_status run(search *s, int workers) {
     find_mean(s);
     dlz_parallel_for(s->panels, workers, pack_panel, s);
     float largest = 0;
-    for (int64_t i = 0; i < s->n; i++)
-        largest = s->half_norms[i] > largest ? s->half_norms[i] : largest;
+    for (int64_t i = 0; i < s->panels * DLZ_KNN_PANEL; i++)
+        if (point_at(s, i) < s->n && s->half_norms[i] > largest)
+            largest = s->half_norms[i];
     s->largest_norm = sqrtf(2 * largest);
-    dlz_parallel_for(dlz_ceil_div(s->m, TILE), workers, search_tile, s);
+    dlz_parallel_for(s->clusters ? s->clusters->tile_count : dlz_ceil_div(s->m, TILE), workers,
+                     search_tile, s);
     return DLVIZ_OK;
 }
 
 static dlviz_status nearest(search *s) {
     s->kernel = dlz_knn();
-    s->panels = dlz_ceil_div(s->n, DLZ_KNN_PANEL);
+    s->panels = s->clusters ? s->clusters->first_panel[s->clusters->count]
+                            : dlz_ceil_div(s->n, DLZ_KNN_PANEL);
     s->capacity = 2 * s->k + 128 + DLZ_KNN_PANEL;
     int workers = (int)dlz_min_i64(dlz_threads(), dlz_ceil_div(s->m, TILE));
     dlviz_status status = run(s, workers);
@@ -159,6 +187,22 @@ dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int
                 .exclude_self = true,
                 .indices = indices,
                 .distances = squared_distances};
+    return nearest(&s);
+}
+
+dlviz_status dlz_knn_in_clusters(const float *points, int64_t n, int64_t d, int k,
+                                 const dlz_knn_clusters *clusters, int32_t *indices,
+                                 float *squared_distances) {
+    search s = {.points = points,
+                .queries = points,
+                .n = n,
+                .m = n,
+                .d = d,
+                .k = k,
+                .exclude_self = true,
+                .indices = indices,
+                .distances = squared_distances,
+                .clusters = clusters};
     return nearest(&s);
 }
 

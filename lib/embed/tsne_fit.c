@@ -132,7 +132,7 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     double start = dlz_tsne_clock();
     dlviz_status status =
         indices && distances
-            ? dlz_knn_exact(result->points, n, result->d, k, indices, distances)
+            ? dlz_knn_search(result->points, n, result->d, k, indices, distances)
             : dlz_fail_memory("the neighbours", (size_t)n * (size_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();

@@ -94,6 +94,36 @@ START_TEST(coincident_points_are_neighbours_and_self_is_not) {
 }
 END_TEST
 
+START_TEST(near_clusters_hold_most_neighbours) {
+    enum { n = 12000, d = 6, k = 15 };
+    static float points[n * d], truth[n * k], first[n * k], found_distances[n * k];
+    static int32_t true_indices[n * k], first_indices[n * k], indices[n * k];
+    fill_uniform(points, n * d, 8);
+    for (int i = 0; i < 100 * d; i++)
+        points[i] = 0.5f; /* some coincide */
+    ck_ok(dlz_knn_exact(points, n, d, k, true_indices, truth));
+    /* All clusters: the exact result. */
+    ck_ok(dlz_knn_approximate(points, n, d, k, 1, indices, found_distances));
+    ck_assert_mem_eq(truth, found_distances, sizeof truth);
+    int64_t right = 0;
+    for (int threads = 1; threads <= 3; threads++) {
+        ck_ok(dlviz_set_num_threads(threads));
+        ck_ok(dlz_knn_approximate(points, n, d, k, 0.3, threads == 1 ? first_indices : indices,
+                                  threads == 1 ? first : found_distances));
+        if (threads > 1) {
+            ck_assert_mem_eq(first, found_distances, sizeof first);
+            ck_assert_mem_eq(first_indices, indices, sizeof indices);
+        }
+    }
+    for (int i = 0; i < n * k; i++) {
+        ck_assert_int_ne(first_indices[i], i / k);
+        ck_assert_float_ge(first[i], truth[i]);
+        right += first[i] <= truth[i / k * k + k - 1];
+    }
+    ck_assert_int_ge(right, (int64_t)(0.85 * n * k));
+}
+END_TEST
+
 START_TEST(queries_find_points) {
     enum { n = 700, m = 101, d = 9, k = 25 };
     static float points[n * d], queries[m * d], distances[m * k];
@@ -197,6 +227,7 @@ int main(void) {
     const TTest *const tests[] = {neighbours_are_those_of_a_search_in_double,
                                   a_large_offset_costs_no_precision,
                                   coincident_points_are_neighbours_and_self_is_not,
+                                  near_clusters_hold_most_neighbours,
                                   queries_find_points,
                                   bits_do_not_depend_on_threads,
                                   every_variant_scans_like_plain_c,

@@ -1,0 +1,157 @@
+#include "embed/neighbours_clusters.h"
+#include "base/base.h"
+#include "base/random.h"
+#include "kernels/knn.h"
+
+#include <math.h>
+#include <string.h>
+
+#define POINTS_A_CLUSTER 600
+#define MOST_CLUSTERS 1024
+#define SAMPLE_A_CLUSTER 48
+#define ROUNDS 6
+#define SHARE 0.35
+
+typedef struct builder {
+    const float *points;
+    int64_t n, d, sampled;
+    dlz_knn_clusters clusters;
+    float *sample, *centres, *distances;
+    int32_t *owner; /* n: the cluster of each point */
+    double *sums;
+    int64_t *sizes;
+} builder;
+
+static void release(builder *b) {
+    dlz_free(b->sample);
+    dlz_free(b->centres);
+    dlz_free(b->distances);
+    dlz_free(b->owner);
+    dlz_free(b->sums);
+    dlz_free(b->sizes);
+    dlz_free(b->clusters.first_panel);
+    dlz_free(b->clusters.points);
+    dlz_free(b->clusters.nearest);
+    dlz_free(b->clusters.visits);
+    dlz_free(b->clusters.tiles);
+}
+
+/* S. Lloyd's iterations on a sample. */
+static dlviz_status find_centres(builder *b) {
+    int64_t count = b->clusters.count, d = b->d;
+    dlz_random random = dlz_random_start(0, DLZ_STREAM_EMBED);
+    for (int64_t i = 0; i < b->sampled; i++) {
+        int64_t point = (int64_t)dlz_random_below(&random, (uint64_t)b->n);
+        memcpy(b->sample + i * d, b->points + point * d, (size_t)d * sizeof(float));
+    }
+    memcpy(b->centres, b->sample, (size_t)(count * d) * sizeof(float));
+    for (int round = 0; round < ROUNDS; round++) {
+        DLZ_TRY(
+            dlz_knn_query(b->centres, count, b->sample, b->sampled, d, 1, b->owner, b->distances));
+        memset(b->sums, 0, (size_t)(count * d) * sizeof(double));
+        memset(b->sizes, 0, (size_t)count * sizeof(int64_t));
+        for (int64_t i = 0; i < b->sampled; i++) {
+            b->sizes[b->owner[i]]++;
+            for (int64_t c = 0; c < d; c++)
+                b->sums[b->owner[i] * d + c] += b->sample[i * d + c];
+        }
+        for (int64_t i = 0; i < count * d; i++)
+            if (b->sizes[i / d] > 0)
+                b->centres[i] = (float)(b->sums[i] / (double)b->sizes[i / d]);
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status place_points(builder *b) {
+    dlz_knn_clusters *c = &b->clusters;
+    DLZ_TRY(dlz_knn_query(b->centres, c->count, b->points, b->n, b->d, 1, b->owner, b->distances));
+    memset(b->sizes, 0, (size_t)c->count * sizeof(int64_t));
+    for (int64_t i = 0; i < b->n; i++)
+        b->sizes[b->owner[i]]++;
+    c->first_panel[0] = 0;
+    for (int64_t k = 0; k < c->count; k++) {
+        c->first_panel[k + 1] = c->first_panel[k] + dlz_ceil_div(b->sizes[k], DLZ_KNN_PANEL);
+        c->tile_count += dlz_ceil_div(b->sizes[k], DLZ_KNN_TILE);
+    }
+    int64_t places = c->first_panel[c->count] * DLZ_KNN_PANEL;
+    c->points = dlz_alloc_array((size_t)places, sizeof *c->points);
+    c->tiles = dlz_alloc_array((size_t)c->tile_count, sizeof *c->tiles);
+    if (!c->points || !c->tiles)
+        return dlz_fail_memory("the clusters", (size_t)places * sizeof *c->points);
+    for (int64_t i = 0; i < places; i++)
+        c->points[i] = (int32_t)b->n;
+    dlz_knn_tile *tile = c->tiles;
+    for (int64_t k = 0; k < c->count; k++) {
+        int64_t first = c->first_panel[k] * DLZ_KNN_PANEL;
+        for (int64_t at = 0; at < b->sizes[k]; at += DLZ_KNN_TILE)
+            *tile++ = (dlz_knn_tile){first + at, dlz_min_i64(DLZ_KNN_TILE, b->sizes[k] - at), k};
+        b->sizes[k] = first;
+    }
+    for (int64_t i = 0; i < b->n; i++)
+        c->points[b->sizes[b->owner[i]]++] = (int32_t)i;
+    for (int64_t k = 0; k < c->count; k++)
+        b->sizes[k] -= c->first_panel[k] * DLZ_KNN_PANEL;
+    return DLVIZ_OK;
+}
+
+static dlviz_status choose_visits(builder *b, int k, double share) {
+    dlz_knn_clusters *c = &b->clusters;
+    float *distances = dlz_alloc_array((size_t)(c->count * c->count), sizeof *distances);
+    if (!distances)
+        return dlz_fail_memory("the clusters", (size_t)(c->count * c->count) * sizeof *distances);
+    dlviz_status status = dlz_knn_query(b->centres, c->count, b->centres, c->count, b->d,
+                                        (int)c->count, c->nearest, distances);
+    dlz_free(distances);
+    DLZ_TRY(status);
+    int64_t wanted = dlz_max_i64((int64_t)(share * (double)b->n), (int64_t)k + 1);
+    for (int64_t cluster = 0; cluster < c->count; cluster++) {
+        int64_t seen = 0, visits = 0;
+        while (seen < wanted && visits < c->count)
+            seen += b->sizes[c->nearest[cluster * c->count + visits++]];
+        c->visits[cluster] = visits;
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status build(builder *b, int k, double share) {
+    dlz_knn_clusters *c = &b->clusters;
+    int64_t n = b->n, d = b->d;
+    c->count = dlz_max_i64(dlz_min_i64(n / POINTS_A_CLUSTER, MOST_CLUSTERS), 1);
+    b->sampled = dlz_min_i64(c->count * SAMPLE_A_CLUSTER, n);
+    b->sample = dlz_alloc_array((size_t)(b->sampled * d), sizeof(float));
+    b->centres = dlz_alloc_array((size_t)(c->count * d), sizeof(float));
+    b->sums = dlz_alloc_array((size_t)(c->count * d), sizeof(double));
+    b->distances = dlz_alloc_array((size_t)n, sizeof(float));
+    b->owner = dlz_alloc_array((size_t)n, sizeof(int32_t));
+    b->sizes = dlz_alloc_array((size_t)c->count, sizeof(int64_t));
+    c->first_panel = dlz_alloc_array((size_t)c->count + 1, sizeof(int64_t));
+    c->nearest = dlz_alloc_array((size_t)(c->count * c->count), sizeof(int32_t));
+    c->visits = dlz_alloc_array((size_t)c->count, sizeof(int64_t));
+    if (!b->sample || !b->centres || !b->sums || !b->distances || !b->owner || !b->sizes ||
+        !c->first_panel || !c->nearest || !c->visits)
+        return dlz_fail_memory("the clusters", (size_t)(b->sampled * d) * sizeof(float));
+    DLZ_TRY(find_centres(b));
+    DLZ_TRY(place_points(b));
+    return choose_visits(b, k, share);
+}
+
+dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double share,
+                                 int32_t *indices, float *squared_distances) {
+    if (k < 1 || k >= n || d < 1 || n > INT32_MAX / 2)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
+                        k, (long long)n, (long long)d);
+    builder b = {.points = points, .n = n, .d = d};
+    dlviz_status status = build(&b, k, share);
+    if (status == DLVIZ_OK)
+        status = dlz_knn_in_clusters(points, n, d, k, &b.clusters, indices, squared_distances);
+    release(&b);
+    return status;
+}
+
+dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
+                            float *squared_distances) {
+    if (n <= DLZ_KNN_EXACT_POINTS)
+        return dlz_knn_exact(points, n, d, k, indices, squared_distances);
+    return dlz_knn_approximate(points, n, d, k, SHARE, indices, squared_distances);
+}
