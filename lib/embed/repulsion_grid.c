@@ -20,6 +20,7 @@
 #define PLAIN_CELL 0.25    /* the widest cell that needs no near part */
 #define LEAST_CELLS 40     /* across a small map */
 #define SMALL_MAP 1.0
+#define WIDEST_MAP 1e8
 #define RECONSIDER 20 /* computations between looks at the cost */
 
 /* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks. */
@@ -368,6 +369,11 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     double size[2] = {(double)greatest[0] - job.least[0],
                       dimensions > 1 ? (double)greatest[1] - job.least[1] : 0};
     double span = fmax(size[0], size[1]);
+    if (span > WIDEST_MAP)
+        return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                        "the map is %g units wide, which no t-SNE gives; a lower learning rate may "
+                        "help",
+                        span);
     if (span < 1e-12) {
         memset(forces, 0, (size_t)(n * dimensions) * sizeof *forces);
         *z = add_quadratic(settings, map, forces) - (double)n;

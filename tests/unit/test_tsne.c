@@ -103,6 +103,24 @@ START_TEST(a_few_points_far_apart_have_a_sum) {
 }
 END_TEST
 
+START_TEST(a_map_that_has_flown_apart_is_an_error) {
+    for (int method = DLVIZ_TSNE_BARNES_HUT; method <= DLVIZ_TSNE_GRID; method++)
+        for (int kind = 0; kind < 2; kind++) {
+            float *map = clustered_map(200, 2, 10, 1), forces[400];
+            map[77] = kind ? NAN : method == DLVIZ_TSNE_GRID ? 1e25f : INFINITY;
+            dlz_repulsion *repulsion;
+            dlz_repulsion_settings settings = {
+                .method = (dlviz_tsne_method)method, .n = 200, .dimensions = 2, .a = 1};
+            double z;
+            ck_ok(dlz_repulsion_create(&repulsion, &settings));
+            ck_fails(dlz_repulsion_compute(repulsion, map, forces, &z), DLVIZ_ERROR_NUMERIC,
+                     "lower learning rate");
+            dlz_repulsion_destroy(repulsion);
+            free(map);
+        }
+}
+END_TEST
+
 START_TEST(exact_repulsion_is_exact) {
     check_method(DLVIZ_TSNE_EXACT, 1, 3, 0, 1e-5, 1e-6);
 }
@@ -936,7 +954,8 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {a_few_points_far_apart_have_a_sum,
+    const TTest *const tests[] = {a_map_that_has_flown_apart_is_an_error,
+                                  a_few_points_far_apart_have_a_sum,
                                   exact_repulsion_is_exact,
                                   the_grid_can_be_read_anywhere,
                                   grid_repulsion_is_accurate,
