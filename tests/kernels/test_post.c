@@ -15,7 +15,8 @@ static const uint8_t CODE_GUARD = 0xAB;
 static const float P = 0.25f;
 
 static const int64_t channel_counts[] = {1, 3, 16, 17, 33, 1500};
-static const int64_t sizes[][2] = {{1, 1}, {2, 2}, {3, 5}, {7, 4}};
+/* The last two have rows that the kernels cut into segments. */
+static const int64_t sizes[][2] = {{1, 1}, {2, 2}, {3, 5}, {7, 4}, {2, 71}, {3, 2047}};
 
 /* Batch norm, relu, pool, dropout: a bit each. */
 enum { NORM = 1, RELU = 2, POOL = 4, DROP = 8, KINDS = 16 };
@@ -194,6 +195,8 @@ static void check_all(check_fn *check) {
             for (size_t c = 0; c < sizeof channel_counts / sizeof *channel_counts; c++)
                 for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
                     dlz_post post = settings(kind, sizes[s][0], sizes[s][1], channel_counts[c]);
+                    if (numbers_in(&post) > MOST)
+                        continue;
                     check(kernels, isa, &post, kind);
                 }
     }
@@ -286,6 +289,8 @@ START_TEST(masks_are_those_of_every_instruction_set) {
         for (size_t c = 0; c < sizeof channel_counts / sizeof *channel_counts; c++) {
             dlz_post post = settings(DROP, sizes[s][0], sizes[s][1], channel_counts[c]);
             int64_t n = numbers_out(&post);
+            if (n > MOST)
+                continue;
             static uint8_t first[MOST];
             dlz_post_kernels_of(DLZ_ISA_GENERIC)->forward(&post, 9, input, out, first);
             for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
@@ -324,6 +329,8 @@ START_TEST(a_mask_depends_on_seed_stream_image_and_place_alone) {
     mask(post, 1, 1, N, 3, other);
     ck_assert_mem_eq(first, other, N);
     mask(post, 1500, 28, 1, 3, other);
+    ck_assert_mem_eq(first, other, N);
+    mask(post, 3, 14000, 1, 3, other);
     ck_assert_mem_eq(first, other, N);
     mask(post, 100, 20, 21, 3, other);
     ck_assert_mem_eq(first, other, N);
