@@ -153,11 +153,15 @@ static bool after_batch(dlviz_trainer *trainer, void *user) {
     return !interrupted;
 }
 
+static dlviz_status save_checkpoint(const struct report *report) {
+    return dlviz_trainer_save_checkpoint(report->trainer,
+                                         result_path(report, "checkpoint.safetensors"));
+}
+
 static bool after_epoch(dlviz_trainer *trainer, void *user) {
     struct report *report = user;
     say_epoch(&report->terminal, trainer, report->options.epochs);
-    if (dlviz_trainer_save_checkpoint(trainer, result_path(report, "checkpoint.safetensors")) !=
-            DLVIZ_OK ||
+    if (save_checkpoint(report) != DLVIZ_OK ||
         dlviz_trainer_write_history(trainer, result_path(report, "history.csv")) != DLVIZ_OK)
         return false;
     return !interrupted;
@@ -181,9 +185,9 @@ static dlviz_status build(struct report *report) {
 }
 
 static dlviz_status train(struct report *report) {
-    const char *checkpoint = result_path(report, "checkpoint.safetensors");
     if (report->options.resume) {
-        TRY(dlviz_trainer_load_checkpoint(report->trainer, checkpoint));
+        TRY(dlviz_trainer_load_checkpoint(report->trainer,
+                                          result_path(report, "checkpoint.safetensors")));
         say(&report->terminal, "going on after epoch %d, batch %lld",
             dlviz_trainer_num_epochs(report->trainer),
             (long long)dlviz_trainer_batches_done(report->trainer));
@@ -193,12 +197,12 @@ static dlviz_status train(struct report *report) {
         left > 0 ? dlviz_trainer_fit(report->trainer, report->train, left) : DLVIZ_OK;
     wipe(&report->terminal);
     if (status == DLVIZ_CANCELLED && interrupted) {
-        TRY(dlviz_trainer_save_checkpoint(report->trainer, checkpoint));
+        TRY(save_checkpoint(report));
         return DLVIZ_CANCELLED;
     }
     /* after_epoch stops the training when it cannot write: its own error is the last one then. */
     if (status == DLVIZ_CANCELLED) {
-        TRY(dlviz_trainer_save_checkpoint(report->trainer, checkpoint));
+        TRY(save_checkpoint(report));
         TRY(dlviz_trainer_write_history(report->trainer, result_path(report, "history.csv")));
     }
     TRY(status);
@@ -349,8 +353,8 @@ static int failure(struct report *report, dlviz_status status, bool loading) {
     const struct options *options = &report->options;
     wipe(&report->terminal);
     if (status == DLVIZ_CANCELLED && interrupted) {
-        fprintf(stderr, "%s: interrupted; go on with the same options and --resume\n",
-                options->program);
+        fprintf(stderr, "%s: interrupted%s\n", options->program,
+                loading ? "" : "; go on with the same options and --resume");
         return EXIT_INTERRUPTED;
     }
     fprintf(stderr, "%s: %s\n", options->program, dlviz_last_error());
@@ -390,7 +394,7 @@ int report_main(int argc, char **argv, const struct experiment *experiment) {
     terminal_start(&report.terminal, report.options.quiet);
     if (report.options.threads)
         (void)dlviz_set_num_threads(report.options.threads);
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     int status = run(&report);
