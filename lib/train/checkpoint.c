@@ -8,9 +8,12 @@
 #include "train/trainer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FORMAT "dlviz checkpoint 1"
@@ -81,10 +84,14 @@ static dlviz_status keep_previous(const char *path) {
     if (!previous)
         return dlz_fail_memory("a file name", strlen(path));
     dlviz_status status = DLVIZ_OK;
-    if (access(path, F_OK) == 0) {
+    struct stat info;
+    /* A folder is not moved out of the way: writing will refuse it. */
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
         unlink(previous);
-        /* A file system without hard links: the file moves instead. */
-        if (link(path, previous) != 0 && rename(path, previous) != 0)
+        /* What a symbolic link points to is what will be replaced. A file system without hard
+         * links: the file moves instead. */
+        if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) != 0 &&
+            rename(path, previous) != 0)
             status = dlz_fail_io("cannot keep the earlier checkpoint as", previous, errno);
     }
     dlz_free(previous);
@@ -162,13 +169,22 @@ static dlviz_status get_words(const dlviz_safetensors *set, const char *name, in
     return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has not the shape it should have", name);
 }
 
+/* Far more than any training counts, and far from where counting on would overflow. */
+static bool is_count(int64_t number) {
+    return number >= 0 && number <= INT64_MAX / 4;
+}
+
 static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, int64_t epochs) {
-    return state->num_epochs == epochs && epochs < INT32_MAX && state->samples >= 0 &&
+    return state->num_epochs == epochs && epochs < INT32_MAX / 2 && is_count(state->samples) &&
            state->num_batches == dlz_ceil_div(state->samples, trainer->batch_size) &&
            state->batches_done >= 0 && state->batches_done <= state->num_batches &&
            state->samples_done ==
                dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
-           state->learning_rate >= 0 && state->optimizer_steps >= 0 && state->step >= 0;
+           is_count(state->correct) && state->correct <= state->samples_done &&
+           is_count(state->optimizer_steps) && is_count(state->step) &&
+           is_count(state->schedule_bad) && is_count(state->schedule_cooldown) &&
+           state->learning_rate >= 0 && isfinite(state->learning_rate) &&
+           isfinite(state->loss_sum) && state->seconds >= 0;
 }
 
 static void apply(dlviz_trainer *trainer, const trainer_state *state, const dlviz_tensor *history) {
@@ -220,6 +236,7 @@ static dlviz_status restore(dlviz_trainer *trainer, const dlviz_safetensors *set
 
 dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
     DLZ_REQUIRE(trainer);
+    DLZ_TRY(dlz_trainer_require_idle(trainer, __func__));
     DLZ_REQUIRE(path);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_read(&set, path));

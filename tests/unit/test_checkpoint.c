@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NET                                                                                        \
@@ -196,6 +197,28 @@ START_TEST(the_earlier_checkpoint_is_kept) {
     ck_fails(dlviz_trainer_load_checkpoint(q.trainer, scratch_path("absent.safetensors")),
              DLVIZ_ERROR_IO, "absent");
     assert_same_run(&p, &q);
+    /* By way of a link, what it points to is kept. */
+    char link[512];
+    snprintf(link, sizeof link, "%s", scratch_path("linked.safetensors"));
+    snprintf(previous, sizeof previous, "%s.previous", link);
+    ck_assert_int_eq(symlink(path, link), 0);
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_on_epoch(p.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, link));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, link));
+    ck_ok(dlviz_trainer_load_checkpoint(q.trainer, previous));
+    ck_assert_int_eq(dlviz_trainer_num_epochs(q.trainer), 3);
+    ck_ok(dlviz_trainer_load_checkpoint(q.trainer, path));
+    ck_assert_int_eq(dlviz_trainer_num_epochs(q.trainer), 4);
+    /* A folder of that name stays where it is. */
+    snprintf(link, sizeof link, "%s", scratch_path("folder"));
+    snprintf(previous, sizeof previous, "%s.previous", link);
+    ck_assert_int_eq(mkdir(link, 0777), 0);
+    ck_fails(dlviz_trainer_save_checkpoint(p.trainer, link), DLVIZ_ERROR_IO, "folder");
+    ck_assert_int_eq(access(link, X_OK), 0);
+    ck_assert_int_ne(access(previous, F_OK), 0);
+    rmdir(link);
     end(&p);
     end(&q);
 }
@@ -269,6 +292,75 @@ START_TEST(a_checkpoint_that_does_not_fit_is_refused) {
 }
 END_TEST
 
+/* Numbers that no training can have reached, each put in the place of one of "trainer.state". */
+START_TEST(impossible_numbers_are_refused) {
+    process writer, reader;
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("numbers.safetensors"));
+    begin(&writer, NET, ADAM, true);
+    writer.stop_after = 9;
+    ck_assert_int_eq(dlviz_trainer_fit(writer.trainer, writer.train, 4), DLVIZ_CANCELLED);
+    ck_ok(dlviz_trainer_save_checkpoint(writer.trainer, path));
+    dlviz_safetensors *set;
+    dlviz_tensor *state;
+    ck_ok(dlviz_safetensors_read(&set, path));
+    ck_ok(dlviz_safetensors_get(set, "trainer.state", &state));
+    int64_t *words = dlviz_tensor_data(state);
+    for (int i = 0; i < 11; i++) { /* whole numbers, and the learning rate's bits */
+        int64_t kept = words[i];
+        const int64_t wrong[] = {-1, INT64_MAX};
+        for (int j = 0; j < 2; j++) {
+            dlviz_safetensors *changed;
+            words[i] = wrong[j];
+            ck_ok(dlviz_safetensors_create(&changed));
+            for (int64_t k = 0; k < dlviz_safetensors_count(set); k++) {
+                const char *name = dlviz_safetensors_name(set, k);
+                dlviz_tensor *tensor;
+                ck_ok(dlviz_safetensors_get(set, name, &tensor));
+                ck_ok(dlviz_safetensors_add(changed, name,
+                                            strcmp(name, "trainer.state") == 0 ? state : tensor));
+                dlviz_tensor_destroy(tensor);
+            }
+            static const char *const keys[] = {"format", "optimizer", "schedule", "batch_size",
+                                               "seed"};
+            for (int k = 0; k < 5; k++)
+                ck_ok(dlviz_safetensors_set_metadata(changed, keys[k],
+                                                     dlviz_safetensors_metadata(set, keys[k])));
+            ck_ok(dlviz_safetensors_write(changed, path));
+            dlviz_safetensors_destroy(changed);
+            begin(&reader, NET, ADAM, true);
+            refuses(&reader, path, "trainer.state");
+        }
+        words[i] = kept;
+    }
+    dlviz_tensor_destroy(state);
+    dlviz_safetensors_destroy(set);
+    end(&writer);
+}
+END_TEST
+
+START_TEST(momentum_may_be_set_after_a_checkpoint_of_no_step) {
+    process p;
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("start.safetensors"));
+    float *moved[2];
+    size_t bytes;
+    for (int i = 0; i < 2; i++) {
+        begin(&p, NET, PLAIN, false);
+        ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));
+        if (i)
+            ck_ok(dlviz_trainer_load_checkpoint(p.trainer, path));
+        ck_ok(dlviz_sgd_set_momentum(p.optimizer, 0.9, 0, false));
+        ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+        moved[i] = all_gradients(p.network, &bytes);
+        end(&p);
+    }
+    ck_assert_mem_eq(moved[0], moved[1], bytes);
+    free(moved[0]);
+    free(moved[1]);
+}
+END_TEST
+
 START_TEST(a_damaged_checkpoint_is_refused) {
     process writer, reader;
     char path[512];
@@ -291,9 +383,13 @@ START_TEST(a_damaged_checkpoint_is_refused) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        going_on_gives_the_same_bits,    a_checkpoint_between_epochs_goes_on,
-        the_earlier_checkpoint_is_kept,  a_checkpoint_that_does_not_fit_is_refused,
-        a_damaged_checkpoint_is_refused, NULL};
+    const TTest *const tests[] = {going_on_gives_the_same_bits,
+                                  a_checkpoint_between_epochs_goes_on,
+                                  the_earlier_checkpoint_is_kept,
+                                  a_checkpoint_that_does_not_fit_is_refused,
+                                  a_damaged_checkpoint_is_refused,
+                                  impossible_numbers_are_refused,
+                                  momentum_may_be_set_after_a_checkpoint_of_no_step,
+                                  NULL};
     return run_tests("checkpoint", tests);
 }
