@@ -78,6 +78,13 @@ const char *mnist_folder(void) {
     return NULL;
 }
 
+double plain_number(const char *text, char **end) {
+    static locale_t plain;
+    if (!plain)
+        plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return strtod_l(text, end, plain);
+}
+
 double relative_error(const float *a, const float *b, int64_t count) {
     double difference = 0, norm = 0;
     for (int64_t i = 0; i < count; i++) {

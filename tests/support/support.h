@@ -41,6 +41,9 @@ void write_file(const char *path, const void *bytes, size_t size);
 /* Committed fixtures: tests/parity/fixtures/name in a static buffer. */
 const char *fixture_path(const char *name);
 
+/* strtod as in the C locale, whatever the program's. */
+double plain_number(const char *text, char **end);
+
 /* Relative difference in the Euclidean norm, in double: |a − b| / max(|b|, tiny). */
 double relative_error(const float *a, const float *b, int64_t count);
 

@@ -128,7 +128,7 @@ START_TEST(labels_say_where_their_tick_is) {
                         continue;
                     const char *text = axis.ticks[i].text;
                     bool negative = strncmp(text, "−", 3) == 0;
-                    double read = strtod(text + (negative ? 3 : 0), NULL);
+                    double read = plain_number(text + (negative ? 3 : 0), NULL);
                     ck_assert_double_eq(negative ? -read : read, axis.ticks[i].value);
                 }
             }

@@ -423,7 +423,7 @@ START_TEST(the_history_is_written_as_csv) {
                 if (isnan(value))
                     ck_assert_str_eq(field, "");
                 else
-                    ck_assert_double_eq_tol(strtod(field, NULL), value,
+                    ck_assert_double_eq_tol(plain_number(field, NULL), value,
                                             1e-5 * fabs(value) + 1e-3 * (m == 5));
             }
             ck_assert_str_eq(rest, "");
