@@ -155,31 +155,18 @@ static bool after_batch(dlviz_trainer *trainer, void *user) {
     return !interrupted;
 }
 
-<<<<<<< HEAD
 /* What a later run goes on from, and the history so far. */
 static dlviz_status save_progress(struct report *report) {
     TRY(dlviz_trainer_save_checkpoint(report->trainer,
                                       result_path(report, "checkpoint.safetensors")));
     report->has_checkpoint = true;
     return dlviz_trainer_write_history(report->trainer, result_path(report, "history.csv"));
-=======
-static dlviz_status save_checkpoint(const struct report *report) {
-    return dlviz_trainer_save_checkpoint(report->trainer,
-                                         result_path(report, "checkpoint.safetensors"));
->>>>>>> 52e8b6ea6c504cfb1d2d3997048bd776f86cf231
 }
 
 static bool after_epoch(dlviz_trainer *trainer, void *user) {
     struct report *report = user;
     say_epoch(&report->terminal, trainer, report->options.epochs);
-<<<<<<< HEAD
     return save_progress(report) == DLVIZ_OK && !interrupted;
-=======
-    if (save_checkpoint(report) != DLVIZ_OK ||
-        dlviz_trainer_write_history(trainer, result_path(report, "history.csv")) != DLVIZ_OK)
-        return false;
-    return !interrupted;
->>>>>>> 52e8b6ea6c504cfb1d2d3997048bd776f86cf231
 }
 
 static dlviz_status build(struct report *report) {
@@ -201,16 +188,12 @@ static dlviz_status build(struct report *report) {
 
 static dlviz_status train(struct report *report) {
     if (report->options.resume) {
-<<<<<<< HEAD
-        dlviz_status loaded = dlviz_trainer_load_checkpoint(report->trainer, checkpoint);
+        dlviz_status loaded = dlviz_trainer_load_checkpoint(
+            report->trainer, result_path(report, "checkpoint.safetensors"));
         if (loaded != DLVIZ_OK)
             report->advice = "without --resume the training starts anew";
         TRY(loaded);
         report->has_checkpoint = true;
-=======
-        TRY(dlviz_trainer_load_checkpoint(report->trainer,
-                                          result_path(report, "checkpoint.safetensors")));
->>>>>>> 52e8b6ea6c504cfb1d2d3997048bd776f86cf231
         say(&report->terminal, "going on after epoch %d, batch %lld",
             dlviz_trainer_num_epochs(report->trainer),
             (long long)dlviz_trainer_batches_done(report->trainer));
@@ -219,21 +202,9 @@ static dlviz_status train(struct report *report) {
     dlviz_status status =
         left > 0 ? dlviz_trainer_fit(report->trainer, report->train, left) : DLVIZ_OK;
     wipe(&report->terminal);
-<<<<<<< HEAD
     /* Interrupted, or after_epoch could not write: then this fails again and says why. */
     if (status == DLVIZ_CANCELLED)
         TRY(save_progress(report));
-=======
-    if (status == DLVIZ_CANCELLED && interrupted) {
-        TRY(save_checkpoint(report));
-        return DLVIZ_CANCELLED;
-    }
-    /* after_epoch stops the training when it cannot write: its own error is the last one then. */
-    if (status == DLVIZ_CANCELLED) {
-        TRY(save_checkpoint(report));
-        TRY(dlviz_trainer_write_history(report->trainer, result_path(report, "history.csv")));
-    }
->>>>>>> 52e8b6ea6c504cfb1d2d3997048bd776f86cf231
     TRY(status);
     return dlviz_network_save(report->network, result_path(report, "model.safetensors"));
 }
@@ -382,13 +353,8 @@ static int failure(struct report *report, dlviz_status status) {
     const char *program = report->options.program;
     wipe(&report->terminal);
     if (status == DLVIZ_CANCELLED && interrupted) {
-<<<<<<< HEAD
         fprintf(stderr, "%s: interrupted%s\n", program,
                 report->has_checkpoint ? "; go on with the same options and --resume" : "");
-=======
-        fprintf(stderr, "%s: interrupted%s\n", options->program,
-                loading ? "" : "; go on with the same options and --resume");
->>>>>>> 52e8b6ea6c504cfb1d2d3997048bd776f86cf231
         return EXIT_INTERRUPTED;
     }
     fprintf(stderr, "%s: %s%s%s\n", program, dlviz_last_error(), report->advice ? "; " : "",
