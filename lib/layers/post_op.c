@@ -80,6 +80,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
                                      first, setup->backward_time));
     if (is_idle(op, setup->training))
         return DLVIZ_OK;
+    if (!post->pending && setup->training && is_pooled(op))
+        /* The next operation may put the gradient in the output's place, and this one hands that
+         * on to the convolution: it is needed a step longer than another output. */
+        return dlz_memory_ask_array(memory, &op->out->data, setup->n * dlz_value_size(op->out),
+                                    sizeof(float), first, setup->backward_time + 1);
     if (!post->pending)
         return dlz_op_ask_output(op, setup);
     op->out->gradient_statistics = (dlz_statistics){.wanted = post->has_batchnorm};

@@ -11,6 +11,10 @@
 /* Error of a directional derivative, relative to the norm of the tensor's gradient, that float32
  * and fast convolutions may make. */
 #define TOLERANCE 1e-5
+/* The same as a number: what is left where terms cancel, and where batch norms that follow each
+ * other cancel whole gradients. */
+#define CANCELLED 5e-8
+#define CHAIN_CANCELLED 5e-6
 #define DIRECTIONS 3
 #define STEP 1e-8
 
@@ -39,8 +43,8 @@ static double central_difference(reference *ref, double *parameter, const float 
 }
 
 static int check_parameter(const dlviz_network *network, reference *ref, const char *name,
-                           double whole_norm, const float *inputs, const int64_t *labels,
-                           int64_t n) {
+                           double whole_norm, double cancelled, const float *inputs,
+                           const int64_t *labels, int64_t n) {
     dlviz_tensor *tensor;
     int64_t count;
     ck_ok(dlviz_network_get_gradient(network, name, &tensor));
@@ -48,7 +52,7 @@ static int check_parameter(const dlviz_network *network, reference *ref, const c
     double *parameter = reference_state(ref, name, &count);
     ck_assert_int_eq(dlviz_tensor_size(tensor), count);
     float *direction = malloc((size_t)count * sizeof *direction);
-    double allowed = TOLERANCE * fmax(norm(gradient, count), 1e-2 * whole_norm) + 5e-8;
+    double allowed = TOLERANCE * fmax(norm(gradient, count), 1e-2 * whole_norm) + cancelled;
     int far = 0;
     for (int d = 0; d < DIRECTIONS; d++) {
         double found = 0;
@@ -102,7 +106,7 @@ static int check_outputs(dlviz_network *network, reference *ref, const net_spec 
     return far;
 }
 
-static int check_net(const net_spec *spec, int64_t n, uint64_t seed) {
+static int check_net(const net_spec *spec, int64_t n, uint64_t seed, double cancelled) {
     dlviz_network *network = build_net(spec, 1);
     int64_t classes = spec->layers[spec->count - 1].dims[0];
     fill_states(network, seed, false);
@@ -125,7 +129,7 @@ static int check_net(const net_spec *spec, int64_t n, uint64_t seed) {
     for (int i = 0; i < dlviz_network_num_states(network); i++) {
         const char *name = dlviz_network_state_name(network, i);
         if (is_trainable(name))
-            far += check_parameter(network, ref, name, whole, x, y, n);
+            far += check_parameter(network, ref, name, whole, cancelled, x, y, n);
     }
     dlviz_tensor_destroy(inputs);
     dlviz_tensor_destroy(labels);
@@ -155,6 +159,11 @@ START_TEST(awkward_shapes) {
         {3, "5x9x9",
          "p:pool,k=3,stride=2,pad=1 c:conv,out=4,k=2 b:bn q:pool,k=2,stride=1 f:flatten "
          "o:linear,out=3"},
+        {4, "3x12x12",
+         "c:conv,out=32,k=3,pad=same p:pool,k=2 b:bn r:relu f:flatten o:linear,out=3"},
+        {4, "32x12x12",
+         "a:conv,out=32,k=3,pad=same b:bn r:relu c:conv,out=32,k=3,pad=same d:bn p:pool,k=2 e:bn "
+         "s:relu f:flatten o:linear,out=3"},
         {9, "19", "a:linear,out=23 b:bn r:relu c:linear,out=17 d:bn s:relu o:linear,out=11"},
         {65, "3", "a:linear,out=2 b:bn,eps=0.1 r:relu o:linear,out=2"},
         {5, "2x6x6", "a:bn c:conv,out=3,k=3 f:flatten l:linear,out=4 b:bn r:relu o:linear,out=3"},
@@ -163,7 +172,7 @@ START_TEST(awkward_shapes) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         net_spec spec;
         parse_net(&spec, cases[i].dims, cases[i].net);
-        int more = check_net(&spec, cases[i].n, 40 + i);
+        int more = check_net(&spec, cases[i].n, 40 + i, CANCELLED);
         if (more)
             printf("in %s | %s\n", cases[i].dims, cases[i].net);
         far += more;
@@ -236,9 +245,60 @@ START_TEST(random_networks) {
         random_net(&random, dims, text);
         parse_net(&spec, dims, text);
         int n = between(&random, 4, 9);
-        int more = check_net(&spec, n, 1000 * (seed + 1));
+        int more = check_net(&spec, n, 1000 * (seed + 1), CANCELLED);
         if (more)
             printf("in network %d: batch %d of %s |%s\n", (int)seed, n, dims, text);
+        far += more;
+    }
+    ck_assert_msg(far == 0, "%d figures are too far from those in double precision", far);
+}
+END_TEST
+
+/* Any layer after any other: what one operation leaves to the next is then met by every kind. */
+static void random_chain(dlz_random *random, char dims[40], char text[1024]) {
+    static const int channels[] = {1, 3, 8, 17, 32};
+    char layer[128];
+    int width = between(random, 2, 12);
+    snprintf(dims, 40, "%dx%dx%d", channels[between(random, 0, 4)], width + between(random, 0, 3),
+             width);
+    text[0] = '\0';
+    bool flat = false;
+    for (int i = 0; i < 7; i++) {
+        int kind = between(random, 0, flat ? 2 : 6), out = channels[between(random, 0, 4)];
+        if (kind == 0)
+            snprintf(layer, sizeof layer, "b%d:bn,eps=1e-3", i);
+        else if (kind == 1)
+            snprintf(layer, sizeof layer, "r%d:relu", i);
+        else if (kind == 2 && flat)
+            snprintf(layer, sizeof layer, "l%d:linear,out=%d", i, out);
+        else if (kind == 2)
+            snprintf(layer, sizeof layer, "p%d:pool,k=%d,stride=2", i, between(random, 2, 3));
+        else if (kind == 3)
+            snprintf(layer, sizeof layer, "s%d:pool,k=2", i);
+        else if (kind < 6)
+            snprintf(layer, sizeof layer, "c%d:conv,out=%d,k=%d,pad=same", i, out,
+                     kind == 5 && between(random, 0, 2) == 0 ? 1 : 3);
+        else if (i > 3)
+            snprintf(layer, sizeof layer, "f:flatten");
+        flat |= kind == 6 && i > 3;
+        if (kind < 6 || flat)
+            append_layer(text, 1024, dims, layer);
+    }
+    append_layer(text, 1024, dims, flat ? "o:linear,out=4" : "f:flatten o:linear,out=4");
+}
+
+START_TEST(random_chains) {
+    int far = 0;
+    for (uint64_t seed = 0; seed < 120; seed++) {
+        dlz_random random = dlz_random_start(seed, 78);
+        char dims[40], text[1024];
+        net_spec spec;
+        random_chain(&random, dims, text);
+        parse_net(&spec, dims, text);
+        int n = between(&random, 4, 9);
+        int more = check_net(&spec, n, 1000 * (seed + 1), CHAIN_CANCELLED);
+        if (more)
+            printf("in chain %d: batch %d of %s |%s\n", (int)seed, n, dims, text);
         far += more;
     }
     ck_assert_msg(far == 0, "%d figures are too far from those in double precision", far);
@@ -311,6 +371,7 @@ START_TEST(dropout_in_several_places) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {awkward_shapes, random_networks, dropout_in_several_places, NULL};
+    const TTest *const tests[] = {awkward_shapes, random_networks, random_chains,
+                                  dropout_in_several_places, NULL};
     return run_tests("gradients", tests);
 }
