@@ -445,6 +445,8 @@ static dlviz_status run(struct work *work) {
     if (set->labels)
         TRY(read_labels(work));
     TRY(set->tsne ? run_tsne(work) : run_pca(work));
+    if (interrupted)
+        return DLVIZ_CANCELLED;
     TRY(dlviz_tensor_write_npy(work->result, set->out));
     if (set->quality)
         TRY(print_quality(work));
@@ -454,7 +456,7 @@ static dlviz_status run(struct work *work) {
 int main(int argc, char **argv) {
     struct work work = {0};
     parse(argc, argv, &work.set);
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     dlviz_status status = configure(&work);

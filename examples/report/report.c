@@ -392,7 +392,7 @@ int report_main(int argc, char **argv, const struct experiment *experiment) {
     terminal_start(&report.terminal, report.options.quiet);
     if (report.options.threads)
         (void)dlviz_set_num_threads(report.options.threads);
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     int status = run(&report);
