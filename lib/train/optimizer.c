@@ -174,20 +174,29 @@ static bool needs_second(const dlviz_optimizer *optimizer) {
     return optimizer->rule != DLZ_SGD;
 }
 
-/* Zeroed moments for the network's parameters, unless they exist. */
+/* Another network may have come to lie where the destroyed one lay: then its size tells, or they
+ * are so alike that the moments fit. */
+static bool serves(const dlviz_optimizer *optimizer, const dlviz_network *network) {
+    return !optimizer->network ||
+           (optimizer->network == network && optimizer->size == network->parameter_floats);
+}
+
+/* Zeroed moments for the network's parameters, those that do not exist. */
 static dlviz_status attach(dlviz_optimizer *optimizer, const dlviz_network *network) {
-    if (optimizer->network)
-        return DLVIZ_OK;
     size_t size = (size_t)network->parameter_floats;
-    float *first = needs_first(optimizer) ? dlz_alloc_array_zero(size, sizeof(float)) : NULL;
-    float *second = needs_second(optimizer) ? dlz_alloc_array_zero(size, sizeof(float)) : NULL;
-    if ((needs_first(optimizer) && !first) || (needs_second(optimizer) && !second)) {
-        dlz_free(first);
-        dlz_free(second);
+    if (needs_first(optimizer) && !optimizer->first)
+        optimizer->first = dlz_alloc_array_zero(size, sizeof(float));
+    if (needs_second(optimizer) && !optimizer->second)
+        optimizer->second = dlz_alloc_array_zero(size, sizeof(float));
+    if ((needs_first(optimizer) && !optimizer->first) ||
+        (needs_second(optimizer) && !optimizer->second)) {
+        if (!optimizer->network) {
+            dlz_free(optimizer->first);
+            dlz_free(optimizer->second);
+            optimizer->first = optimizer->second = NULL;
+        }
         return dlz_fail_memory("the optimizer's moments", size * sizeof(float));
     }
-    optimizer->first = first;
-    optimizer->second = second;
     optimizer->size = network->parameter_floats;
     optimizer->network = network;
     return DLVIZ_OK;
@@ -231,7 +240,7 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
     DLZ_TRY(dlz_require_built(network, __func__));
     if (!network->has_gradients)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network has no gradients yet", __func__);
-    if (optimizer->network && optimizer->network != network)
+    if (!serves(optimizer, network))
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the optimizer serves another network", __func__);
     DLZ_TRY(attach(optimizer, network));
     int64_t t = ++optimizer->steps;
@@ -288,7 +297,7 @@ dlviz_status dlz_optimizer_read_moments(dlviz_optimizer *optimizer, const dlviz_
                                         const dlviz_safetensors *set,
                                         dlz_optimizer_moments *moments) {
     *moments = (dlz_optimizer_moments){NULL, NULL};
-    if (optimizer->network && optimizer->network != network)
+    if (!serves(optimizer, network))
         return dlz_fail(DLVIZ_ERROR_STATE, "the optimizer serves another network");
     /* A checkpoint of before the first step has no moments. */
     dlviz_status status = DLVIZ_OK;

@@ -106,6 +106,62 @@ START_TEST(a_step_needs_gradients_and_one_network) {
 }
 END_TEST
 
+/* Gives every network the one block that the one before it gave back. */
+typedef struct reuse {
+    void *handle;
+    bool free;
+} reuse;
+
+static void *reuse_allocate(size_t size, void *user) {
+    reuse *r = user;
+    if (size < 400 && r->handle && r->free) {
+        r->free = false;
+        return r->handle;
+    }
+    return malloc(size);
+}
+
+static void reuse_release(void *block, void *user) {
+    reuse *r = user;
+    if (block == r->handle)
+        r->free = true;
+    else
+        free(block);
+}
+
+START_TEST(another_network_at_the_same_address_is_refused) {
+    net_spec small, large;
+    dlviz_optimizer *o;
+    dlviz_network *network;
+    reuse r = {malloc(4096), true};
+    parse_net(&small, "5", "fc:linear,out=3");
+    parse_net(&large, "5", "fc:linear,out=300");
+    ck_ok(dlviz_adam_create(&o, 0.1));
+    dlviz_network *first = NULL;
+    for (int i = 0; i < 2; i++) {
+        const net_spec *spec = i ? &large : &small;
+        dlviz_tensor *inputs = input_tensor(spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
+        ck_ok(dlviz_set_allocator(reuse_allocate, reuse_release, &r));
+        ck_ok(dlviz_network_create(&network, 1, (int64_t[]){5}));
+        ck_assert(i == 0 || network == first);
+        first = network;
+        ck_ok(dlviz_network_add(network, "fc", dlviz_linear(i ? 300 : 3)));
+        ck_ok(dlviz_network_build(network, 1));
+        ck_ok(dlviz_network_backward(network, inputs, labels, 0, 0, NULL));
+        if (i == 0)
+            ck_ok(dlviz_optimizer_step(o, network));
+        else
+            ck_fails(dlviz_optimizer_step(o, network), DLVIZ_ERROR_STATE, "another network");
+        dlviz_network_destroy(network);
+        ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+        dlviz_tensor_destroy(inputs);
+        dlviz_tensor_destroy(labels);
+    }
+    dlviz_optimizer_destroy(o);
+    free(r.handle);
+}
+END_TEST
+
 START_TEST(a_rate_of_zero_changes_no_parameter) {
     for (int i = 0; i < 4; i++) {
         net_spec spec;
@@ -166,6 +222,7 @@ int main(void) {
     const TTest *const tests[] = {learning_rates_are_checked,
                                   settings_are_checked,
                                   a_step_needs_gradients_and_one_network,
+                                  another_network_at_the_same_address_is_refused,
                                   a_rate_of_zero_changes_no_parameter,
                                   every_parameter_is_trained,
                                   NULL};
