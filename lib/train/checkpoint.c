@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,13 +163,22 @@ static dlviz_status get_words(const dlviz_safetensors *set, const char *name, in
     return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has not the shape it should have", name);
 }
 
+/* Far more than any training counts, and far from where counting on would overflow. */
+static bool is_count(int64_t number) {
+    return number >= 0 && number <= INT64_MAX / 4;
+}
+
 static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, int64_t epochs) {
-    return state->num_epochs == epochs && epochs < INT32_MAX && state->samples >= 0 &&
+    return state->num_epochs == epochs && epochs < INT32_MAX / 2 && is_count(state->samples) &&
            state->num_batches == dlz_ceil_div(state->samples, trainer->batch_size) &&
            state->batches_done >= 0 && state->batches_done <= state->num_batches &&
            state->samples_done ==
                dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
-           state->learning_rate >= 0 && state->optimizer_steps >= 0 && state->step >= 0;
+           is_count(state->correct) && state->correct <= state->samples_done &&
+           is_count(state->optimizer_steps) && is_count(state->step) &&
+           is_count(state->schedule_bad) && is_count(state->schedule_cooldown) &&
+           state->learning_rate >= 0 && isfinite(state->learning_rate) &&
+           isfinite(state->loss_sum) && state->seconds >= 0;
 }
 
 static void apply(dlviz_trainer *trainer, const trainer_state *state, const dlviz_tensor *history) {

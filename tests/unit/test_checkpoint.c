@@ -269,6 +269,75 @@ START_TEST(a_checkpoint_that_does_not_fit_is_refused) {
 }
 END_TEST
 
+/* Numbers that no training can have reached, each put in the place of one of "trainer.state". */
+START_TEST(impossible_numbers_are_refused) {
+    process writer, reader;
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("numbers.safetensors"));
+    begin(&writer, NET, ADAM, true);
+    writer.stop_after = 9;
+    ck_assert_int_eq(dlviz_trainer_fit(writer.trainer, writer.train, 4), DLVIZ_CANCELLED);
+    ck_ok(dlviz_trainer_save_checkpoint(writer.trainer, path));
+    dlviz_safetensors *set;
+    dlviz_tensor *state;
+    ck_ok(dlviz_safetensors_read(&set, path));
+    ck_ok(dlviz_safetensors_get(set, "trainer.state", &state));
+    int64_t *words = dlviz_tensor_data(state);
+    for (int i = 0; i < 11; i++) { /* whole numbers, and the learning rate's bits */
+        int64_t kept = words[i];
+        const int64_t wrong[] = {-1, INT64_MAX};
+        for (int j = 0; j < 2; j++) {
+            dlviz_safetensors *changed;
+            words[i] = wrong[j];
+            ck_ok(dlviz_safetensors_create(&changed));
+            for (int64_t k = 0; k < dlviz_safetensors_count(set); k++) {
+                const char *name = dlviz_safetensors_name(set, k);
+                dlviz_tensor *tensor;
+                ck_ok(dlviz_safetensors_get(set, name, &tensor));
+                ck_ok(dlviz_safetensors_add(changed, name,
+                                            strcmp(name, "trainer.state") == 0 ? state : tensor));
+                dlviz_tensor_destroy(tensor);
+            }
+            static const char *const keys[] = {"format", "optimizer", "schedule", "batch_size",
+                                               "seed"};
+            for (int k = 0; k < 5; k++)
+                ck_ok(dlviz_safetensors_set_metadata(changed, keys[k],
+                                                     dlviz_safetensors_metadata(set, keys[k])));
+            ck_ok(dlviz_safetensors_write(changed, path));
+            dlviz_safetensors_destroy(changed);
+            begin(&reader, NET, ADAM, true);
+            refuses(&reader, path, "trainer.state");
+        }
+        words[i] = kept;
+    }
+    dlviz_tensor_destroy(state);
+    dlviz_safetensors_destroy(set);
+    end(&writer);
+}
+END_TEST
+
+START_TEST(momentum_may_be_set_after_a_checkpoint_of_no_step) {
+    process p;
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("start.safetensors"));
+    float *moved[2];
+    size_t bytes;
+    for (int i = 0; i < 2; i++) {
+        begin(&p, NET, PLAIN, false);
+        ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));
+        if (i)
+            ck_ok(dlviz_trainer_load_checkpoint(p.trainer, path));
+        ck_ok(dlviz_sgd_set_momentum(p.optimizer, 0.9, 0, false));
+        ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+        moved[i] = all_gradients(p.network, &bytes);
+        end(&p);
+    }
+    ck_assert_mem_eq(moved[0], moved[1], bytes);
+    free(moved[0]);
+    free(moved[1]);
+}
+END_TEST
+
 START_TEST(a_damaged_checkpoint_is_refused) {
     process writer, reader;
     char path[512];
@@ -291,9 +360,13 @@ START_TEST(a_damaged_checkpoint_is_refused) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        going_on_gives_the_same_bits,    a_checkpoint_between_epochs_goes_on,
-        the_earlier_checkpoint_is_kept,  a_checkpoint_that_does_not_fit_is_refused,
-        a_damaged_checkpoint_is_refused, NULL};
+    const TTest *const tests[] = {going_on_gives_the_same_bits,
+                                  a_checkpoint_between_epochs_goes_on,
+                                  the_earlier_checkpoint_is_kept,
+                                  a_checkpoint_that_does_not_fit_is_refused,
+                                  a_damaged_checkpoint_is_refused,
+                                  impossible_numbers_are_refused,
+                                  momentum_may_be_set_after_a_checkpoint_of_no_step,
+                                  NULL};
     return run_tests("checkpoint", tests);
 }
