@@ -57,7 +57,8 @@ DLVIZ_API dlviz_status dlviz_trainer_on_batch(dlviz_trainer *trainer, dlviz_trai
 
 /** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
  *  that was loaded) is finished first and counts as one of them.
- *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network), DLVIZ_ERROR_INVALID_ARGUMENT (no
+ *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or the last batch of an epoch is
+ *  a single one and a batch norm would have one value a channel), DLVIZ_ERROR_INVALID_ARGUMENT (no
  *  labels, or one beyond the outputs; an empty set), DLVIZ_ERROR_NUMERIC (the loss became NaN or
  *  infinite: the parameters are then useless), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,

@@ -338,7 +338,7 @@ int dlviz_network_layer_shape(const dlviz_network *network, const char *layer, i
 
 int64_t dlviz_network_num_parameters(const dlviz_network *network) {
     int64_t count = 0;
-    for (int i = 0; i < network->num_nodes; i++)
+    for (int i = 0; network->states && i < network->num_nodes; i++)
         count += node_parameters(network, &network->nodes[i]);
     return count;
 }

@@ -91,6 +91,8 @@ dlviz_status dlz_network_check_samples(const dlviz_network *network, const char 
 /* Fails unless the dataset has labels, all below the network's number of outputs. */
 dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *who,
                                       const dlviz_dataset *dataset);
+/* Fails, naming the layer, when a batch norm cannot train on a batch of n. */
+dlviz_status dlz_network_check_batch(const dlviz_network *network, int64_t n);
 /* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to
  * the sums of loss and correct answers. `labels` has room for n. */
 dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,

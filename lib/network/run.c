@@ -279,7 +279,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
  */
 
 /* Batch norm divides by one less than the number of values a channel has. */
-static dlviz_status check_batchnorm(const dlviz_network *network, int64_t n) {
+dlviz_status dlz_network_check_batch(const dlviz_network *network, int64_t n) {
     for (int i = 0; i < network->num_nodes; i++) {
         const dlz_node *node = &network->nodes[i];
         if (node->layer->kind == DLZ_BATCHNORM && n * dlz_shape_size(&node->in) == node->in.dims[0])
@@ -293,7 +293,7 @@ static dlviz_status check_batchnorm(const dlviz_network *network, int64_t n) {
 }
 
 static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t seed, uint64_t step) {
-    DLZ_TRY(check_batchnorm(network, n));
+    DLZ_TRY(dlz_network_check_batch(network, n));
     if (!network->training)
         DLZ_TRY(dlz_plan_create(&network->training, network, network->num_nodes - 1, true));
     DLZ_TRY(dlz_plan_reserve(network->training, n));

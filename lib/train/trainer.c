@@ -219,6 +219,11 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: an epoch over %lld samples is under way; this set has %lld", __func__,
                         (long long)trainer->samples, (long long)samples);
+    /* The smallest batch of an epoch is its last: better to know before the first than then. */
+    int64_t rest = samples % trainer->batch_size;
+    if (epochs > 0 && dlz_network_check_batch(trainer->network, rest ? rest : trainer->batch_size))
+        return dlz_fail_within(dlz_last_status(), "%s: %lld samples in batches of %lld", __func__,
+                               (long long)samples, (long long)trainer->batch_size);
     int64_t *order = dlz_alloc_array((size_t)samples, sizeof *order);
     int64_t *labels = dlz_alloc_array((size_t)trainer->batch_size, sizeof *labels);
     dlviz_status status = DLVIZ_OK;

@@ -356,6 +356,11 @@ START_TEST(batch_norm_on_one_value_is_explained) {
     ck_assert_int_ne(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_OK);
     ck_assert_msg(strstr(dlviz_last_error(), "norm") != NULL, "'%s' names no layer",
                   dlviz_last_error());
+    ck_assert_int_eq(dlviz_trainer_batches_done(r.trainer), 0); /* not after an epoch's work */
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 3));
+    ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 1));
+    ck_fails(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_ERROR_SHAPE, "norm");
     stop(&r);
 }
 END_TEST
