@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -162,6 +163,20 @@ static void register_fork_handler(void) {
     pthread_atfork(NULL, NULL, after_fork);
 }
 
+/* Our threads take no signal that is sent to the program: its handlers run on its own threads, and
+ * what these block stays blocked. Faults, aborts and profiling concern the thread itself. */
+static int start_worker(pthread_t *thread) {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+    sigset_t ours, before;
+    sigfillset(&ours);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&ours, own[i]);
+    pthread_sigmask(SIG_SETMASK, &ours, &before);
+    int error = pthread_create(thread, NULL, worker_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
 /* Called with `submit` held. Fewer threads than wanted is not a failure: the tiles still all run.
  */
 static int start_workers(int wanted) {
@@ -171,8 +186,7 @@ static int start_workers(int wanted) {
         return wanted;
     pthread_mutex_lock(&pool.lock);
     atomic_store(&pool.online, processors());
-    while (pool.started < wanted &&
-           pthread_create(&pool.threads[pool.started], NULL, worker_main, NULL) == 0)
+    while (pool.started < wanted && start_worker(&pool.threads[pool.started]) == 0)
         pool.started++;
     int started = pool.started;
     pthread_mutex_unlock(&pool.lock);

@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,6 +94,26 @@ START_TEST(the_pool_survives_a_fork) {
 }
 END_TEST
 
+/* With the default action, a signal that a worker took would end this test. */
+START_TEST(workers_leave_signals_to_the_program) {
+    sigset_t one, pending;
+    ck_ok(dlviz_set_num_threads(4));
+    tiled_sum(4);
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &one, NULL), 0);
+    ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+    tiled_sum(4);
+    usleep(20000);
+    sigpending(&pending);
+    ck_assert_int_eq(sigismember(&pending, SIGUSR1), 1);
+    int taken;
+    ck_assert_int_eq(sigwait(&one, &taken), 0);
+    ck_assert_int_eq(taken, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+END_TEST
+
 START_TEST(thread_numbers_are_checked) {
     ck_fails(dlviz_set_num_threads(-1), DLVIZ_ERROR_INVALID_ARGUMENT, "-1 threads");
     ck_fails(dlviz_set_num_threads(257), DLVIZ_ERROR_INVALID_ARGUMENT, "257 threads");
@@ -174,6 +195,7 @@ int main(void) {
                                   tiles_give_the_same_bits_for_any_number_of_threads,
                                   two_callers_share_the_pool,
                                   the_pool_survives_a_fork,
+                                  workers_leave_signals_to_the_program,
                                   thread_numbers_are_checked,
                                   sizes_are_checked,
                                   blocks_are_aligned_and_keep_their_contents_when_resized,
