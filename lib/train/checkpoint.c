@@ -230,6 +230,7 @@ static dlviz_status restore(dlviz_trainer *trainer, const dlviz_safetensors *set
 
 dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
     DLZ_REQUIRE(trainer);
+    DLZ_TRY(dlz_trainer_require_idle(trainer, __func__));
     DLZ_REQUIRE(path);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_read(&set, path));

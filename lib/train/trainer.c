@@ -146,6 +146,8 @@ static void start_epoch(dlviz_trainer *trainer, int64_t samples) {
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order, int64_t *labels) {
     double started = now();
+    /* Again, for a callback may have changed the dataset. */
+    DLZ_TRY(dlz_network_check_samples(trainer->network, "dlviz_trainer_fit", train));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     DLZ_TRY(dlz_network_train_batch(trainer->network, train, order + first, labels, n,
@@ -207,8 +209,15 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
     return DLVIZ_OK;
 }
 
+dlviz_status dlz_trainer_require_idle(const dlviz_trainer *trainer, const char *who) {
+    if (trainer->fitting)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: called from a callback of dlviz_trainer_fit", who);
+    return DLVIZ_OK;
+}
+
 dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train, int epochs) {
     DLZ_REQUIRE(trainer);
+    DLZ_TRY(dlz_trainer_require_idle(trainer, __func__));
     DLZ_TRY(dlz_network_check_samples(trainer->network, __func__, train));
     DLZ_TRY(dlz_network_check_labels(trainer->network, __func__, train));
     if (epochs < 0)
@@ -225,12 +234,15 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
         return dlz_fail_within(dlz_last_status(), "%s: %lld samples in batches of %lld", __func__,
                                (long long)samples, (long long)trainer->batch_size);
     int64_t *order = dlz_alloc_array((size_t)samples, sizeof *order);
-    int64_t *labels = dlz_alloc_array((size_t)trainer->batch_size, sizeof *labels);
+    /* As long as the order: a callback may change the batch size between epochs. */
+    int64_t *labels = dlz_alloc_array((size_t)samples, sizeof *labels);
     dlviz_status status = DLVIZ_OK;
     if (!order || !labels)
         status = dlz_fail_memory("the order of an epoch", (size_t)samples * sizeof *order);
+    trainer->fitting = true;
     for (int epoch = 0; status == DLVIZ_OK && epoch < epochs; epoch++)
         status = fit_epoch(trainer, train, order, labels);
+    trainer->fitting = false;
     dlz_free(order);
     dlz_free(labels);
     return status;

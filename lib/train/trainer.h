@@ -16,6 +16,7 @@ struct dlviz_trainer {
     dlviz_trainer_fn on_epoch, on_batch;
     void *on_epoch_user, *on_batch_user;
 
+    bool fitting; /* dlviz_trainer_fit is at work: what calls back may not start it again */
     double (*history)[DLZ_NUM_METRICS];
     int num_epochs, capacity;
 
@@ -29,5 +30,8 @@ struct dlviz_trainer {
 
 /* Room for one more epoch in the history. */
 dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs);
+
+/* Fails from within a callback. */
+dlviz_status dlz_trainer_require_idle(const dlviz_trainer *trainer, const char *who);
 
 #endif

@@ -365,6 +365,35 @@ START_TEST(batch_norm_on_one_value_is_explained) {
 }
 END_TEST
 
+typedef struct meddler {
+    run *run;
+    const char *path;
+    int epochs;
+} meddler;
+
+static bool meddle(dlviz_trainer *trainer, void *user) {
+    meddler *m = user;
+    ck_ok(dlviz_trainer_save_checkpoint(trainer, m->path));
+    ck_fails(dlviz_trainer_load_checkpoint(trainer, m->path), DLVIZ_ERROR_STATE, "callback");
+    ck_fails(dlviz_trainer_fit(trainer, m->run->train, 1), DLVIZ_ERROR_STATE, "callback");
+    ck_ok(dlviz_trainer_set_batch_size(trainer, ++m->epochs == 1 ? 1000 : 5));
+    return true;
+}
+
+START_TEST(callbacks_change_the_batch_size_and_nothing_worse) {
+    run r = start("6", "fc1:linear,out=8 fc2:linear,out=4", 90, 0.1);
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("meddled.safetensors"));
+    meddler m = {&r, path, 0};
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 2));
+    ck_ok(dlviz_trainer_on_epoch(r.trainer, meddle, &m));
+    ck_ok(dlviz_trainer_fit(r.trainer, r.train, 3));
+    ck_assert_int_eq(dlviz_optimizer_steps(r.optimizer), 45 + 1 + 18);
+    ck_ok(dlviz_trainer_load_checkpoint(r.trainer, path)); /* of batch size 5 */
+    stop(&r);
+}
+END_TEST
+
 START_TEST(the_history_is_written_as_csv) {
     static const char header[] =
         "epoch,lr,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds\n";
@@ -448,6 +477,7 @@ int main(void) {
                                   the_schedule_sees_the_loss,
                                   a_loss_that_is_no_number_ends_training,
                                   batch_norm_on_one_value_is_explained,
+                                  callbacks_change_the_batch_size_and_nothing_worse,
                                   the_history_is_written_as_csv,
                                   digits_are_learned,
                                   NULL};
