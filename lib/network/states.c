@@ -121,9 +121,11 @@ static dlviz_status get_tensors(const dlviz_network *network, const dlviz_safete
                 continue;
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
         }
-        DLZ_TRY(dlviz_safetensors_get(set, state->name, &tensors[i]));
-        if (check_tensor(state, tensors[i]) != DLVIZ_OK)
-            return DLVIZ_ERROR_FORMAT;
+        dlviz_status status = dlviz_safetensors_get(set, state->name, &tensors[i]);
+        if (status == DLVIZ_OK)
+            status = check_tensor(state, tensors[i]);
+        if (status != DLVIZ_OK)
+            return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
     }
     return DLVIZ_OK;
 }

@@ -8,10 +8,12 @@
 #include "train/trainer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FORMAT "dlviz checkpoint 1"
@@ -82,10 +84,14 @@ static dlviz_status keep_previous(const char *path) {
     if (!previous)
         return dlz_fail_memory("a file name", strlen(path));
     dlviz_status status = DLVIZ_OK;
-    if (access(path, F_OK) == 0) {
+    struct stat info;
+    /* A folder is not moved out of the way: writing will refuse it. */
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
         unlink(previous);
-        /* A file system without hard links: the file moves instead. */
-        if (link(path, previous) != 0 && rename(path, previous) != 0)
+        /* What a symbolic link points to is what will be replaced. A file system without hard
+         * links: the file moves instead. */
+        if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) != 0 &&
+            rename(path, previous) != 0)
             status = dlz_fail_io("cannot keep the earlier checkpoint as", previous, errno);
     }
     dlz_free(previous);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NET                                                                                        \
@@ -196,6 +197,28 @@ START_TEST(the_earlier_checkpoint_is_kept) {
     ck_fails(dlviz_trainer_load_checkpoint(q.trainer, scratch_path("absent.safetensors")),
              DLVIZ_ERROR_IO, "absent");
     assert_same_run(&p, &q);
+    /* By way of a link, what it points to is kept. */
+    char link[512];
+    snprintf(link, sizeof link, "%s", scratch_path("linked.safetensors"));
+    snprintf(previous, sizeof previous, "%s.previous", link);
+    ck_assert_int_eq(symlink(path, link), 0);
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_on_epoch(p.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, link));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, link));
+    ck_ok(dlviz_trainer_load_checkpoint(q.trainer, previous));
+    ck_assert_int_eq(dlviz_trainer_num_epochs(q.trainer), 3);
+    ck_ok(dlviz_trainer_load_checkpoint(q.trainer, path));
+    ck_assert_int_eq(dlviz_trainer_num_epochs(q.trainer), 4);
+    /* A folder of that name stays where it is. */
+    snprintf(link, sizeof link, "%s", scratch_path("folder"));
+    snprintf(previous, sizeof previous, "%s.previous", link);
+    ck_assert_int_eq(mkdir(link, 0777), 0);
+    ck_fails(dlviz_trainer_save_checkpoint(p.trainer, link), DLVIZ_ERROR_IO, "folder");
+    ck_assert_int_eq(access(link, X_OK), 0);
+    ck_assert_int_ne(access(previous, F_OK), 0);
+    rmdir(link);
     end(&p);
     end(&q);
 }
