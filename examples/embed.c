@@ -164,7 +164,8 @@ static void parse(int argc, char **argv, struct settings *set) {
                              .perplexity = 30,
                              .early = 12,
                              .late = 1,
-                             .freedom = 1};
+                             .freedom = 1,
+                             .variance = NAN};
     const char *command = argc > 1 ? argv[1] : "";
     set->tsne = strcmp(command, "tsne") == 0;
     bool known = set->tsne || strcmp(command, "pca") == 0;
@@ -280,7 +281,7 @@ struct work {
 /* Reads a matrix as float32; a vector becomes one column. */
 static dlviz_status read_matrix(const char *path, dlviz_tensor **matrix) {
     dlviz_tensor *read, *converted;
-    TRY(dlviz_tensor_read_npy(path, &read));
+    TRY(dlviz_tensor_read_npy(&read, path));
     dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, &converted);
     dlviz_tensor_destroy(read);
     TRY(status);
@@ -303,8 +304,8 @@ static dlviz_status configure_pca(struct work *work, int64_t components) {
     TRY(dlviz_pca_set_solver(work->pca, (dlviz_pca_solver)set->solver));
     TRY(dlviz_pca_set_seed(work->pca, set->seed));
     TRY(dlviz_pca_set_whiten(work->pca, set->whiten));
-    return set->variance != 0 ? dlviz_pca_set_variance_fraction(work->pca, set->variance)
-                              : DLVIZ_OK;
+    return !isnan(set->variance) ? dlviz_pca_set_variance_fraction(work->pca, set->variance)
+                                 : DLVIZ_OK;
 }
 
 static dlviz_status configure_tsne(struct work *work) {
@@ -430,7 +431,7 @@ static dlviz_status draw(const struct work *work) {
 }
 
 static dlviz_status read_labels(struct work *work) {
-    TRY(dlviz_tensor_read_npy(work->set.labels, &work->labels));
+    TRY(dlviz_tensor_read_npy(&work->labels, work->set.labels));
     int64_t labels = dlviz_tensor_size(work->labels), points = dlviz_tensor_dim(work->data, 0);
     if (labels == points)
         return DLVIZ_OK;

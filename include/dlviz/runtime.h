@@ -49,9 +49,6 @@ DLVIZ_API const char *dlviz_isa(void);
 /** The BLAS in use, e.g. "OpenBLAS 0.3.21 Haswell (pthreads)". A static string. */
 DLVIZ_API const char *dlviz_blas(void);
 
-/** Frees text or arrays that a dlviz function handed to the caller as such; NULL is allowed. */
-DLVIZ_API void dlviz_free(void *block);
-
 #ifdef __cplusplus
 }
 #endif

@@ -91,7 +91,7 @@ DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dt
  *  integers become int64 (a uint64 beyond its range is DLVIZ_ERROR_NUMERIC).
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter or
  *  longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_tensor_read_npy(const char *path, dlviz_tensor **tensor);
+DLVIZ_API dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path);
 
 /** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`,
  * then renamed, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */

@@ -74,6 +74,12 @@ static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *ten
         if (!isfinite(values[i]))
             return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %s at element %lld", state->name,
                             isnan(values[i]) ? "NaN" : "an infinity", (long long)i);
+    for (int64_t i = 0; strcmp(spec->suffix, "running_var") == 0 && i < tensor->size; i++)
+        if (values[i] < 0)
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "'%s' holds %g at element %lld; variances are 0 or "
+                            "more",
+                            state->name, (double)values[i], (long long)i);
     return DLVIZ_OK;
 }
 

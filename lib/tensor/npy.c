@@ -267,8 +267,8 @@ static bool usable_as_they_are(const array_header *header) {
            !(header->fortran && header->ndim > 1) && header->offset % ALIGNMENT == 0;
 }
 
-dlviz_status dlviz_tensor_read_npy(const char *path, dlviz_tensor **tensor) {
-    DLZ_REQUIRE_OUT(tensor);
+dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path) {
+    DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     void *block;
     size_t size;
@@ -277,12 +277,12 @@ dlviz_status dlviz_tensor_read_npy(const char *path, dlviz_tensor **tensor) {
     array_header header = {0};
     dlviz_status status = parse_file(bytes, size, &header);
     if (status == DLVIZ_OK && usable_as_they_are(&header)) {
-        status = dlviz_tensor_wrap(tensor, dlz_element_dtype(header.element), header.ndim,
-                                   header.dims, bytes + header.offset, free_file, block);
+        status = dlviz_tensor_wrap(out, dlz_element_dtype(header.element), header.ndim, header.dims,
+                                   bytes + header.offset, free_file, block);
         if (status == DLVIZ_OK)
             return DLVIZ_OK;
     } else if (status == DLVIZ_OK) {
-        status = decode(&header, bytes + header.offset, tensor);
+        status = decode(&header, bytes + header.offset, out);
     }
     dlz_free(block);
     return status == DLVIZ_OK ? status : dlz_fail_within(status, "cannot read '%s'", path);

@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
     double started = now(CLOCK_MONOTONIC);
     dlviz_tensor *data, *view, *projected = NULL;
     check(dlviz_set_num_threads(threads));
-    check(dlviz_tensor_read_npy(input, &data));
+    check(dlviz_tensor_read_npy(&data, input));
     if (limit <= 0 || limit > dlviz_tensor_dim(data, 0))
         limit = dlviz_tensor_dim(data, 0);
     check(dlviz_tensor_slice(data, 0, limit, &view));

@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
     }
     started = now();
     dlviz_tensor *points, *map;
-    check(dlviz_tensor_read_npy(input, &points));
+    check(dlviz_tensor_read_npy(&points, input));
     if (limit > 0 && limit < dlviz_tensor_dim(points, 0)) {
         dlviz_tensor *all = points;
         check(dlviz_tensor_slice(all, 0, limit, &points));

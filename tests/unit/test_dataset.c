@@ -286,7 +286,7 @@ END_TEST
 static dlviz_dataset *read_samples(const char *name) {
     dlviz_tensor *tensor;
     dlviz_dataset *dataset;
-    ck_ok(dlviz_tensor_read_npy(fixture_path(name), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path(name)));
     ck_ok(dlviz_dataset_create(&dataset, tensor, NULL));
     dlviz_tensor_destroy(tensor);
     return dataset;
@@ -294,7 +294,7 @@ static dlviz_dataset *read_samples(const char *name) {
 
 static void expect_fixture(const dlviz_dataset *dataset, const char *name, double tolerance) {
     dlviz_tensor *expected, *samples;
-    ck_ok(dlviz_tensor_read_npy(fixture_path(name), &expected));
+    ck_ok(dlviz_tensor_read_npy(&expected, fixture_path(name)));
     ck_ok(dlviz_dataset_samples(dataset, 0, dlviz_dataset_size(dataset), &samples));
     ck_assert_int_eq(dlviz_tensor_ndim(samples), 4);
     for (int i = 0; i < 4; i++)

@@ -21,7 +21,7 @@ static double element(const dlviz_tensor *tensor, int64_t i) {
 /* The fixtures hold 0, 1, … 23 as 2 x 3 x 4. */
 static void expect_counting(const char *name, dlviz_dtype dtype) {
     dlviz_tensor *tensor;
-    ck_ok(dlviz_tensor_read_npy(fixture_path(name), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path(name)));
     ck_assert_int_eq(dlviz_tensor_dtype(tensor), dtype);
     ck_assert_int_eq(dlviz_tensor_ndim(tensor), 3);
     for (int i = 0; i < 3; i++)
@@ -61,15 +61,15 @@ END_TEST
 
 START_TEST(other_shapes_are_read) {
     dlviz_tensor *tensor;
-    ck_ok(dlviz_tensor_read_npy(fixture_path("npy_scalar.npy"), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_scalar.npy")));
     ck_assert_int_eq(dlviz_tensor_ndim(tensor), 0);
     ck_assert_double_eq(element(tensor, 0), 1.5);
     dlviz_tensor_destroy(tensor);
-    ck_ok(dlviz_tensor_read_npy(fixture_path("npy_vector.npy"), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_vector.npy")));
     ck_assert_int_eq(dlviz_tensor_ndim(tensor), 1);
     ck_assert_int_eq(dlviz_tensor_size(tensor), 5);
     dlviz_tensor_destroy(tensor);
-    ck_ok(dlviz_tensor_read_npy(fixture_path("npy_empty.npy"), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_empty.npy")));
     ck_assert_int_eq(dlviz_tensor_size(tensor), 0);
     ck_assert_int_eq(dlviz_tensor_dim(tensor, 1), 3);
     dlviz_tensor_destroy(tensor);
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(every_value_is_right) {
     dlviz_tensor *tensor;
-    ck_ok(dlviz_tensor_read_npy(fixture_path("npy_halves.npy"), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_halves.npy")));
     const float *half = dlviz_tensor_const_float(tensor);
     const float expected[] = {0, -0.0f, 0x1p-24f, -0x1p-14f, 65504, INFINITY, -INFINITY};
     for (int i = 0; i < 7; i++)
@@ -86,12 +86,12 @@ START_TEST(every_value_is_right) {
     ck_assert(isnan(half[7]));
     ck_assert_float_eq(half[8], 0.333251953125f);
     dlviz_tensor_destroy(tensor);
-    ck_ok(dlviz_tensor_read_npy(fixture_path("npy_negative_i1.npy"), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_negative_i1.npy")));
     ck_assert_double_eq(element(tensor, 0), -128);
     ck_assert_double_eq(element(tensor, 1), -1);
     ck_assert_double_eq(element(tensor, 2), 127);
     dlviz_tensor_destroy(tensor);
-    ck_ok(dlviz_tensor_read_npy(fixture_path("npy_bool.npy"), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_bool.npy")));
     ck_assert_int_eq(dlviz_tensor_dtype(tensor), DLVIZ_UINT8);
     ck_assert_double_eq(element(tensor, 0) + 10 * element(tensor, 1) + 100 * element(tensor, 2),
                         101);
@@ -101,16 +101,16 @@ END_TEST
 
 START_TEST(other_kinds_are_refused_by_name) {
     dlviz_tensor *tensor = (void *)1;
-    ck_fails(dlviz_tensor_read_npy(fixture_path("npy_object.npy"), &tensor),
+    ck_fails(dlviz_tensor_read_npy(&tensor, fixture_path("npy_object.npy")),
              DLVIZ_ERROR_UNSUPPORTED, "'|O'");
     ck_assert_ptr_null(tensor);
-    ck_fails(dlviz_tensor_read_npy(fixture_path("npy_structured.npy"), &tensor),
+    ck_fails(dlviz_tensor_read_npy(&tensor, fixture_path("npy_structured.npy")),
              DLVIZ_ERROR_UNSUPPORTED, "structured");
-    ck_fails(dlviz_tensor_read_npy(fixture_path("npy_complex.npy"), &tensor),
+    ck_fails(dlviz_tensor_read_npy(&tensor, fixture_path("npy_complex.npy")),
              DLVIZ_ERROR_UNSUPPORTED, "'<c8'");
-    ck_fails(dlviz_tensor_read_npy(fixture_path("npy_text.npy"), &tensor), DLVIZ_ERROR_UNSUPPORTED,
+    ck_fails(dlviz_tensor_read_npy(&tensor, fixture_path("npy_text.npy")), DLVIZ_ERROR_UNSUPPORTED,
              "'<U2'");
-    ck_fails(dlviz_tensor_read_npy(fixture_path("npy_date.npy"), &tensor), DLVIZ_ERROR_UNSUPPORTED,
+    ck_fails(dlviz_tensor_read_npy(&tensor, fixture_path("npy_date.npy")), DLVIZ_ERROR_UNSUPPORTED,
              "'<M8[s]'");
 }
 END_TEST
@@ -177,7 +177,7 @@ START_TEST(bad_headers_are_refused) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dlviz_tensor *tensor = (void *)1;
         const char *path = make_npy(cases[i].header, NULL, cases[i].bytes);
-        ck_fails(dlviz_tensor_read_npy(path, &tensor), cases[i].status, cases[i].words);
+        ck_fails(dlviz_tensor_read_npy(&tensor, path), cases[i].status, cases[i].words);
         ck_assert_ptr_null(tensor);
         ck_assert_ptr_nonnull(strstr(dlviz_last_error(), path));
     }
@@ -194,7 +194,7 @@ START_TEST(unusual_but_valid_headers_are_read) {
     const float two[] = {3, 4};
     for (size_t i = 0; i < 4; i++) {
         dlviz_tensor *tensor;
-        ck_ok(dlviz_tensor_read_npy(make_npy(headers[i], two, sizeof two), &tensor));
+        ck_ok(dlviz_tensor_read_npy(&tensor, make_npy(headers[i], two, sizeof two)));
         ck_assert_int_eq(dlviz_tensor_size(tensor), 2);
         ck_assert_double_eq(element(tensor, 1), 4);
         dlviz_tensor_destroy(tensor);
@@ -206,13 +206,13 @@ START_TEST(values_that_do_not_fit_are_refused) {
     dlviz_tensor *tensor;
     const double large[] = {0, 1e300}, infinite[] = {-INFINITY, NAN};
     const uint64_t huge[] = {0, UINT64_C(1) << 63};
-    ck_fails(dlviz_tensor_read_npy(make_npy(HEADER("'<f8'", "False", "(2,)"), large, 16), &tensor),
+    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<f8'", "False", "(2,)"), large, 16)),
              DLVIZ_ERROR_NUMERIC, "element 1 is 1e+300");
-    ck_fails(dlviz_tensor_read_npy(make_npy(HEADER("'<u8'", "False", "(2,)"), huge, 16), &tensor),
+    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<u8'", "False", "(2,)"), huge, 16)),
              DLVIZ_ERROR_NUMERIC, "element 1 is 9223372036854775808");
-    ck_fails(dlviz_tensor_read_npy(make_npy(HEADER("'|b1'", "False", "(2,)"), "\1\2", 2), &tensor),
+    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'|b1'", "False", "(2,)"), "\1\2", 2)),
              DLVIZ_ERROR_FORMAT, "element 1 is 2");
-    ck_ok(dlviz_tensor_read_npy(make_npy(HEADER("'<f8'", "False", "(2,)"), infinite, 16), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<f8'", "False", "(2,)"), infinite, 16)));
     ck_assert(isinf(element(tensor, 0)) && isnan(element(tensor, 1)));
     dlviz_tensor_destroy(tensor);
 }
@@ -222,17 +222,17 @@ START_TEST(bad_starts_are_refused) {
     dlviz_tensor *tensor;
     const char *path = scratch_path("start.npy");
     write_file(path, "PK\3\4 an archive", 15);
-    ck_fails(dlviz_tensor_read_npy(path, &tensor), DLVIZ_ERROR_FORMAT, "does not start");
+    ck_fails(dlviz_tensor_read_npy(&tensor, path), DLVIZ_ERROR_FORMAT, "does not start");
     write_file(path, "\x93NUMPY\4\0\2\0{}", 12);
-    ck_fails(dlviz_tensor_read_npy(path, &tensor), DLVIZ_ERROR_UNSUPPORTED, "version 4.0");
+    ck_fails(dlviz_tensor_read_npy(&tensor, path), DLVIZ_ERROR_UNSUPPORTED, "version 4.0");
     write_file(path, "\x93NUMPY\1\1\2\0{}", 12);
-    ck_fails(dlviz_tensor_read_npy(path, &tensor), DLVIZ_ERROR_UNSUPPORTED, "version 1.1");
+    ck_fails(dlviz_tensor_read_npy(&tensor, path), DLVIZ_ERROR_UNSUPPORTED, "version 1.1");
     write_file(path, "\x93NUMPY\2\0\xff\xff\xff\xff{}", 14);
-    ck_fails(dlviz_tensor_read_npy(path, &tensor), DLVIZ_ERROR_FORMAT, "4294967295 bytes long");
+    ck_fails(dlviz_tensor_read_npy(&tensor, path), DLVIZ_ERROR_FORMAT, "4294967295 bytes long");
     write_file(path, "", 0);
-    ck_fails(dlviz_tensor_read_npy(path, &tensor), DLVIZ_ERROR_FORMAT, "empty");
-    ck_fails(dlviz_tensor_read_npy(scratch_folder(), &tensor), DLVIZ_ERROR_IO, "folder");
-    ck_fails(dlviz_tensor_read_npy(NULL, &tensor), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
+    ck_fails(dlviz_tensor_read_npy(&tensor, path), DLVIZ_ERROR_FORMAT, "empty");
+    ck_fails(dlviz_tensor_read_npy(&tensor, scratch_folder()), DLVIZ_ERROR_IO, "folder");
+    ck_fails(dlviz_tensor_read_npy(&tensor, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
 }
 END_TEST
 
@@ -246,7 +246,7 @@ START_TEST(a_file_cut_anywhere_is_refused) {
         for (size_t length = 0; length < size; length++) {
             dlviz_tensor *tensor;
             write_file(path, bytes, length);
-            ck_fails(dlviz_tensor_read_npy(path, &tensor), DLVIZ_ERROR_FORMAT, path);
+            ck_fails(dlviz_tensor_read_npy(&tensor, path), DLVIZ_ERROR_FORMAT, path);
         }
         dlz_free(bytes);
     }
@@ -266,7 +266,7 @@ START_TEST(written_files_come_back) {
             for (size_t i = 0; i < size; i++)
                 data[i] = (uint8_t)(i * 37 + i / 251);
             ck_ok(dlviz_tensor_write_npy(tensor, path));
-            ck_ok(dlviz_tensor_read_npy(path, &back));
+            ck_ok(dlviz_tensor_read_npy(&back, path));
             ck_assert_int_eq(dlviz_tensor_dtype(back), dtypes[d]);
             ck_assert_int_eq(dlviz_tensor_ndim(back), ndim);
             ck_assert_int_eq(memcmp(dlviz_tensor_dims(back), dims, (size_t)ndim * sizeof *dims), 0);
@@ -283,7 +283,7 @@ START_TEST(written_files_are_numpys_byte_for_byte) {
     for (size_t i = 0; i < 6; i++) {
         dlviz_tensor *tensor;
         const char *path = scratch_path("same.npy");
-        ck_ok(dlviz_tensor_read_npy(fixture_path(names[i]), &tensor));
+        ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path(names[i])));
         ck_ok(dlviz_tensor_write_npy(tensor, path));
         dlviz_tensor_destroy(tensor);
         void *theirs, *ours;
@@ -301,7 +301,7 @@ START_TEST(written_files_are_numpys_byte_for_byte) {
     dlviz_tensor *tensor, *back;
     ck_ok(dlviz_tensor_create(&tensor, DLVIZ_UINT8, 8, dims));
     ck_ok(dlviz_tensor_write_npy(tensor, scratch_path("long.npy")));
-    ck_ok(dlviz_tensor_read_npy(scratch_path("long.npy"), &back));
+    ck_ok(dlviz_tensor_read_npy(&back, scratch_path("long.npy")));
     ck_assert_int_eq(dlviz_tensor_dim(back, 7), INT64_MAX);
     dlviz_tensor_destroy(tensor);
     dlviz_tensor_destroy(back);
@@ -312,7 +312,7 @@ static dlviz_status read_and_write(void *name) {
     char path[1200];
     snprintf(path, sizeof path, "%s", fixture_path(name));
     dlviz_tensor *tensor;
-    dlviz_status status = dlviz_tensor_read_npy(path, &tensor);
+    dlviz_status status = dlviz_tensor_read_npy(&tensor, path);
     if (status != DLVIZ_OK)
         return status;
     status = dlviz_tensor_write_npy(tensor, scratch_path("again.npy"));

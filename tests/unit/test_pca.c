@@ -11,7 +11,7 @@ static dlviz_tensor *fixture(const char *name, const char *part) {
     char file[100];
     snprintf(file, sizeof file, "pca_%s_%s.npy", name, part);
     dlviz_tensor *tensor;
-    ck_ok(dlviz_tensor_read_npy(fixture_path(file), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path(file)));
     return tensor;
 }
 

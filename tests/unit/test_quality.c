@@ -9,7 +9,7 @@
 
 static dlviz_tensor *fixture(const char *name) {
     dlviz_tensor *tensor;
-    ck_ok(dlviz_tensor_read_npy(fixture_path(name), &tensor));
+    ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path(name)));
     return tensor;
 }
 
