@@ -101,7 +101,8 @@ data=$(sh examples/get_mnist.sh ${data:+"$data"})
 say "Data: $data"
 
 if [ ! -f "$build/build.ninja" ]; then
-    meson setup "$build" --buildtype=release --wrap-mode=nodownload </dev/null >&2
+    meson setup "$build" --buildtype=release --wrap-mode=nodownload -Dtests=disabled -Dbenchmarks=false \
+        </dev/null >&2
 fi
 ninja -C "$build" </dev/null >&2
 
