@@ -1,0 +1,240 @@
+"""The report programs when something is wrong, or stops them."""
+import errno
+import gzip
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import files
+import programs
+from programs import REPORT, REPORTS, SMALL, TIMEOUT, Case, history, path, run
+
+
+class Usage(Case):
+    def test_help_and_version(self):
+        for program in [*REPORTS, "embed"]:
+            with self.subTest(program):
+                process = self.expect(0, run(program, "--help"))
+                self.assertTrue(process.stdout.startswith("Usage: "), process.stdout)
+                self.assertEqual(process.stderr, "")
+                self.assertLessEqual(max(map(len, process.stdout.splitlines())), 100)
+                process = self.expect(0, run(program, "--version"))
+                self.assertRegex(process.stdout, rf"^{re.escape(program)} \(libdlviz\) \d+\.\d+\.\d+\n$")
+                self.assertEqual(process.stderr, "")
+
+    def test_every_option_is_in_the_help(self):
+        text = run(REPORT, "--help").stdout
+        for option in ("data", "out", "image-size", "batch-size", "epochs", "threads", "seed", "train-limit",
+                       "test-limit", "layer", "perplexity", "tsne-iterations", "resume", "quiet", "help",
+                       "version"):
+            self.assertIn("--" + option, text)
+
+    def test_wrong_values(self):
+        for option, value in (("epochs", "0"), ("epochs", "1x"), ("epochs", ""), ("epochs", "99999999999999999999"),
+                              ("image-size", "30"), ("batch-size", "1"), ("threads", "0"), ("seed", "-1"),
+                              ("train-limit", "99"), ("test-limit", "many"), ("perplexity", "0.5"),
+                              ("perplexity", "nan"), ("tsne-iterations", "-1")):
+            with self.subTest(option=option, value=value):
+                process = run(REPORT, "--data", programs.data, "--out", path("never"), "--" + option, value)
+                self.expect_line(2, process, f"--{option} {value}: ", " accepted")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_unknown_options_and_words(self):
+        for arguments in (["--bogus"], ["--epochs"], ["--quiet=yes"]):
+            process = self.expect(2, run(REPORT, *arguments))
+            self.assertIn(arguments[0].split("=")[0], process.stderr)
+            self.assertIn(f"Try '{REPORT} --help'", process.stderr)
+        self.expect_line(2, run(REPORT, "word"), "'word'", "--help")
+
+    def test_an_unknown_layer_names_those_there_are(self):
+        process = run(REPORT, "--data", programs.data, "--out", path("never"), *SMALL, "--layer", "nonsense")
+        self.expect_line(2, process, "nonsense", "conv1", "bn1", "relu5", "dropout3", "fc2")
+        self.assertFalse(os.path.exists(path("never")))
+
+
+class Failures(Case):
+    def damage(self, name, is_train, images, content):
+        """A copy of the data in which one file has this content."""
+        folder_ = path(name)
+        shutil.copytree(programs.data, folder_)
+        file = files.IDX_NAMES[is_train][0 if images else 1]
+        os.remove(os.path.join(folder_, file))
+        if content is not None:
+            compressed = content[:2] == b"\x1f\x8b"
+            files.write(os.path.join(folder_, file + ".gz" * compressed), content)
+        return folder_, file
+
+    def expect_damage(self, name, is_train, images, content):
+        folder_, file = self.damage(name, is_train, images, content)
+        process = run(REPORT, "--data", folder_, "--out", path("never"), *SMALL)
+        self.expect_line(1, process, file, "reproduce.sh", "--data")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_missing_data(self):
+        process = run(REPORT, "--data", path("nowhere"), "--out", path("never"))
+        self.expect_line(1, process, path("nowhere"), "train-images", "reproduce.sh", "--data")
+        self.expect_damage("no-labels", False, False, None)
+
+    def test_damaged_data(self):
+        original = files.read(os.path.join(programs.data, files.IDX_NAMES[True][0]))
+        packed = bytearray(gzip.compress(original, 1))
+        self.expect_damage("truncated", True, True, original[:len(original) // 2])
+        self.expect_damage("one-byte-short", True, True, original[:-1])
+        self.expect_damage("empty", False, True, b"")
+        self.expect_damage("text", True, True, b"this is not an IDX file\n" * 1000)
+        self.expect_damage("truncated-gzip", True, True, bytes(packed[:len(packed) // 2]))
+        packed[len(packed) // 2] ^= 0xff
+        self.expect_damage("damaged-gzip", True, True, bytes(packed))
+
+    def test_labels_that_do_not_fit(self):
+        _, labels = files.make_images(200, seed=200)
+        self.expect_damage("label-11", False, False, files.idx_labels(labels[:-1] + [11]))
+        self.expect_damage("too-few-labels", False, False, files.idx_labels(labels[:-1]))
+
+    def test_an_out_folder_that_cannot_be(self):
+        files.write(path("file"), b"in the way")
+        for out in (path("file"), path("file", "below"), "/proc/dlviz"):
+            process = run(REPORT, "--data", programs.data, "--out", out, *SMALL)
+            self.expect_line(1, process, f"'{out}'")
+        self.assertEqual(files.read(path("file")), b"in the way")
+
+    def test_a_result_that_cannot_be_written(self):
+        out = path("blocked")
+        os.makedirs(os.path.join(out, "tsne.npy"))
+        process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1)
+        self.expect_line(1, process, "tsne.npy", "folder")
+        self.assertFalse([name for name in os.listdir(out) if name.endswith((".tmp", ".part"))])
+
+    def test_nothing_to_resume(self):
+        process = run(REPORT, "--data", programs.data, "--out", path("nothing"), *SMALL, "--resume")
+        self.expect_line(1, process, "checkpoint.safetensors", "without --resume")
+
+    def test_a_checkpoint_of_another_run(self):
+        out = path("other-run")
+        self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1))
+        before = {name: files.read(os.path.join(out, name)) for name in os.listdir(out)}
+        for option, value, word in (("--seed", "7", "seed"), ("--batch-size", "32", "batch_size"),
+                                    ("--image-size", "32", "numbers")):
+            process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, option, value, "--resume")
+            self.expect_line(1, process, "checkpoint.safetensors", word, "without --resume")
+        files.write(os.path.join(out, "checkpoint.safetensors"), before["checkpoint.safetensors"][:-100])
+        process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, "--resume")
+        self.expect_line(1, process, "checkpoint.safetensors")
+        del before["checkpoint.safetensors"]
+        for name, content in before.items():
+            self.assertEqual(files.read(os.path.join(out, name)), content, name)
+
+
+class FullDisk(Case):
+    """Files may not grow beyond a limit, and a disk that is really full."""
+
+    def limited(self, size, *arguments):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        return run(REPORT, "--data", programs.data, *arguments, preexec_fn=limit)
+
+    def test_earlier_results_survive(self):
+        out = path("full")
+        self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1))
+        before = {name: files.read(os.path.join(out, name)) for name in os.listdir(out)}
+        checkpoint = "checkpoint.safetensors"
+        self.assertGreater(len(before[checkpoint]), 10_000_000)
+        process = self.limited(10_000_000, "--out", out, *SMALL, "--epochs", 1, "--seed", 1)
+        self.expect_line(1, process, checkpoint, os.strerror(errno.EFBIG))
+        self.assertEqual(files.read(os.path.join(out, checkpoint + ".previous")), before[checkpoint])
+        os.remove(os.path.join(out, checkpoint + ".previous"))
+        # All epochs are done: it goes on with the results.
+        process = self.limited(150_000, "--out", out, *SMALL, "--epochs", 1, "--resume")
+        self.expect_line(1, process, "model.safetensors", os.strerror(errno.EFBIG))
+        self.assertEqual({name: files.read(os.path.join(out, name)) for name in os.listdir(out)}, before)
+
+    def test_a_full_disk(self):
+        if subprocess.run(["unshare", "-rm", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            self.skipTest("no file system can be mounted here")
+        copied = path("copied")
+        os.mkdir(copied)
+        os.mkdir(path("disk"))
+        # Room for the checkpoint of the first epoch but not for a second one beside it.
+        script = """mount -t tmpfs -o size=34m tmpfs "$1" || exit 77
+                    out=$1 copied=$2
+                    shift 2
+                    "$@"
+                    status=$?
+                    cp -a "$out"/. "$copied"
+                    exit $status"""
+        process = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", path("disk"), copied,
+                                  os.path.join(programs.examples, REPORT), "--data", programs.data, "--out", path("disk"), *SMALL,
+                                  "--epochs", "2"],
+                                 text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+        if process.returncode == 77:
+            self.skipTest("no file system can be mounted here")
+        self.expect(1, process)
+        self.assertEqual(len(process.stderr.splitlines()), 1, process.stderr)
+        self.assertIn(os.strerror(errno.ENOSPC), process.stderr)
+        self.assertIn("checkpoint.safetensors", process.stderr)
+        self.assertEqual(sorted(os.listdir(copied)),
+                         ["checkpoint.safetensors", "checkpoint.safetensors.previous", "history.csv"])
+        self.assertIn("fc1.weight", files.read_safetensors(os.path.join(copied, "checkpoint.safetensors")))
+        self.assertEqual(len(history(copied)), 1)
+
+
+class Interruption(Case):
+    """SIGINT in the middle of training, and going on."""
+
+    LENGTH = [*SMALL, "--batch-size", "16", "--epochs", "5"]
+
+    def interrupt(self, out, number):
+        """Starts a run and sends the signal soon after its first epoch."""
+        with subprocess.Popen([os.path.join(programs.examples, REPORT), "--data", programs.data, "--out", out, *self.LENGTH],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as process:
+            for line in process.stdout:
+                if line.startswith("epoch  1/5"):
+                    time.sleep(0.1)
+                    process.send_signal(number)
+                    break
+            return subprocess.CompletedProcess(process.args, None, *process.communicate(timeout=TIMEOUT)), process
+
+    def test_a_resumed_run_is_the_same_run(self):
+        whole, stopped = path("whole"), path("stopped")
+        self.expect(0, run(REPORT, "--data", programs.data, "--out", whole, *self.LENGTH))
+        finished, process = self.interrupt(stopped, signal.SIGINT)
+        finished.returncode = process.returncode
+        self.expect_line(130, finished, "interrupted", "--resume")
+        self.assertIn("checkpoint.safetensors", os.listdir(stopped))
+        self.assertFalse(os.path.exists(os.path.join(stopped, "summary.json")))
+        self.assertTrue(1 <= len(history(stopped)) < 5)
+        resumed = self.expect(0, run(REPORT, "--data", programs.data, "--out", stopped, *self.LENGTH, "--resume"))
+        self.assertRegex(resumed.stdout, r"(?m)^going on after epoch [1-4], batch \d+$")
+        self.expect_same(whole, stopped, ["model.safetensors", "tsne.npy", "pca.npy", "features.npy", "logits.npy"])
+        self.expect_same_history(whole, stopped)
+        self.expect_files(stopped, extra=["checkpoint.safetensors.previous"])
+        with open(os.path.join(stopped, "summary.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["training"]["epochs"], 5)
+
+    def test_termination_is_an_interruption(self):
+        finished, process = self.interrupt(path("terminated"), signal.SIGTERM)
+        finished.returncode = process.returncode
+        self.expect_line(130, finished, "interrupted", "--resume")
+
+    def test_embed_is_interrupted(self):
+        points, labels = files.make_images(300, seed=5)
+        files.write_npy(path("many.npy"), [[float(x) for x in image] for image in points])
+        with subprocess.Popen([os.path.join(programs.examples, "embed"), "tsne", path("many.npy"), path("many-out.npy"),
+                               "--iterations", "100000000"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as process:
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertEqual(errors, "embed: interrupted\n")
+        self.assertFalse(os.path.exists(path("many-out.npy")))
