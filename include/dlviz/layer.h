@@ -1,8 +1,9 @@
 /* dlviz/layer.h - the layers a network is made of.
  *
- * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from
- * then on. Mistakes need no check here: a layer remembers its first error (a bad argument, a failed
- * allocation) and dlviz_network_build reports it. Semantics and initial values are PyTorch's.
+ * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from then
+ * on: a layer is part of one network, once. Mistakes need no check here: a layer remembers its first
+ * error (a bad argument, a failed allocation) and dlviz_network_build reports it. Semantics and initial
+ * values are PyTorch's.
  *
  * Shapes are those of one image or row; the batch dimension comes in front and is free. */
 #ifndef DLVIZ_LAYER_H

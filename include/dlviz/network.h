@@ -66,13 +66,15 @@ DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, con
  *  (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). */
 DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                const dlviz_tensor *tensor);
-/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it.
- */
+/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it: it
+ *  stays until the next one and is not added up. Returns DLVIZ_ERROR_STATE without one,
+ *  DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic, DLVIZ_ERROR_NOT_FOUND. */
 DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char *name,
                                                   dlviz_tensor **copy);
 
 /** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts. An
- *  earlier file survives a failure. Returns DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO, … */
+ *  earlier file survives a failure. Returns DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that
+ *  is not finite, which could not be loaded), DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
 /** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen or
  *  non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. A missing

@@ -49,8 +49,9 @@ DLVIZ_API dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, 
 
 /** Adds a copy of a tensor (F32, U8 or I64 in the file).
  *  @param name  UTF-8, not empty, not "__metadata__", not the name of a tensor that is there
- * already Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay
- * as they were. */
+ *               already
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay as
+ *  they were. */
 DLVIZ_API dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
                                              const dlviz_tensor *tensor);
 

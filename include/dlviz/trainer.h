@@ -27,8 +27,8 @@ typedef enum dlviz_metric {
 } dlviz_metric;
 
 /** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
- *  DLVIZ_CANCELLED. It may look at the trainer and save checkpoints, and after an epoch change
- *  the batch size; dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
+ *  DLVIZ_CANCELLED, as early stopping does. It may look at the trainer, save checkpoints and the
+ *  network, and after an epoch change the batch size; dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
  */
 typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
 

@@ -161,7 +161,8 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
 }
 
 static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *data) {
-    DLZ_REQUIRE(pca);
+    if (!pca)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'pca' is NULL", who);
     DLZ_TRY(check_fit(who, pca, data));
     dlviz_pca_solver solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
     dlz_pca_model model = {0};

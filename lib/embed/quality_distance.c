@@ -39,7 +39,8 @@ dlviz_status dlz_require_map(const char *who, const dlviz_tensor *points, const 
 
 dlviz_status dlz_require_labels(const char *who, const char *name, const dlviz_tensor *labels,
                                 int64_t n) {
-    DLZ_REQUIRE(labels);
+    if (!labels)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", who, name);
     char text[DLZ_SHAPE_TEXT_SIZE];
     if (labels->dtype == DLVIZ_FLOAT32)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: '%s' holds float32; uint8 or int64 are accepted",

@@ -60,6 +60,7 @@ typedef struct dlz_maxpool2d_settings {
 
 struct dlviz_layer {
     dlz_layer_kind kind;
+    bool owned;         /* by a network */
     dlviz_status error; /* the first one, with its sentence */
     char message[256];
     union {

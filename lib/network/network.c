@@ -83,6 +83,9 @@ static dlviz_status add(dlviz_network *network, const char *name, dlviz_layer *l
         return dlz_fail_within(DLVIZ_ERROR_OUT_OF_MEMORY, "layer '%s'", name);
     if (!layer)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "layer '%s' is NULL", name);
+    if (layer->owned)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "layer '%s': it belongs to a network already; make another one", name);
     if (layer->error != DLVIZ_OK)
         return dlz_fail(layer->error, "layer '%s': %s", name, layer->message);
     if (network->num_nodes == network->node_capacity) {
@@ -99,17 +102,24 @@ static dlviz_status add(dlviz_network *network, const char *name, dlviz_layer *l
     network->nodes[network->num_nodes] =
         (dlz_node){.name = copy, .layer = layer, .input = network->num_nodes - 1};
     network->num_nodes++;
+    layer->owned = true;
     return DLVIZ_OK;
+}
+
+/* A layer that was refused has no other owner, unless it had one before. */
+static void drop_layer(dlviz_layer *layer) {
+    if (layer && !layer->owned)
+        dlviz_layer_destroy(layer);
 }
 
 dlviz_status dlviz_network_add(dlviz_network *network, const char *name, dlviz_layer *layer) {
     if (!network) {
-        dlviz_layer_destroy(layer);
+        drop_layer(layer);
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", __func__);
     }
     dlviz_status status = add(network, name, layer);
     if (status != DLVIZ_OK) {
-        dlviz_layer_destroy(layer);
+        drop_layer(layer);
         if (!network->built)
             keep_error(network, status);
     }

@@ -60,6 +60,21 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
                                   state->gradient);
 }
 
+/* Finite everywhere, and no variance below 0. */
+static dlviz_status check_values(const dlz_state *state, const void *elements) {
+    const float *values = state->spec.dtype == DLVIZ_FLOAT32 ? elements : NULL;
+    for (int64_t i = 0; values && i < state->size; i++)
+        if (!isfinite(values[i]))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %s at element %lld", state->name,
+                            isnan(values[i]) ? "NaN" : "an infinity", (long long)i);
+    for (int64_t i = 0; strcmp(state->spec.suffix, "running_var") == 0 && i < state->size; i++)
+        if (values[i] < 0)
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "'%s' holds %g at element %lld; variances are 0 or more", state->name,
+                            (double)values[i], (long long)i);
+    return DLVIZ_OK;
+}
+
 static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
     const dlz_state_spec *spec = &state->spec;
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
@@ -69,18 +84,7 @@ static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *ten
             DLVIZ_ERROR_SHAPE, "'%s' is %s %s, needs %s %s", state->name,
             dlviz_dtype_name(tensor->dtype), dlz_shape_text(given, tensor->ndim, tensor->dims),
             dlviz_dtype_name(spec->dtype), dlz_shape_text(wanted, spec->ndim, spec->dims));
-    const float *values = dlviz_tensor_const_float(tensor);
-    for (int64_t i = 0; values && i < tensor->size; i++)
-        if (!isfinite(values[i]))
-            return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %s at element %lld", state->name,
-                            isnan(values[i]) ? "NaN" : "an infinity", (long long)i);
-    for (int64_t i = 0; strcmp(spec->suffix, "running_var") == 0 && i < tensor->size; i++)
-        if (values[i] < 0)
-            return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                            "'%s' holds %g at element %lld; variances are 0 or "
-                            "more",
-                            state->name, (double)values[i], (long long)i);
-    return DLVIZ_OK;
+    return check_values(state, tensor->data);
 }
 
 static void take_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
@@ -161,6 +165,8 @@ dlviz_status dlz_network_take_states(dlviz_network *network, const dlviz_safeten
 dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
+    for (int i = 0; i < network->num_states; i++)
+        DLZ_TRY(check_values(&network->states[i], network->states[i].value));
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_create(&set));
     dlviz_status status = dlz_network_add_states(network, set);

@@ -559,8 +559,24 @@ START_TEST(nan_passes_through) {
 }
 END_TEST
 
+START_TEST(a_layer_belongs_to_one_network_once) {
+    dlviz_network *first, *second;
+    dlviz_layer *relu = dlviz_relu();
+    ck_ok(dlviz_network_create(&first, 1, (int64_t[]){3}));
+    ck_ok(dlviz_network_create(&second, 1, (int64_t[]){3}));
+    ck_ok(dlviz_network_add(first, "relu", relu));
+    ck_fails(dlviz_network_add(first, "again", relu), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "belongs to a network already");
+    ck_fails(dlviz_network_add(second, "relu", relu), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "belongs to a network already");
+    dlviz_network_destroy(first);
+    dlviz_network_destroy(second);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {input_shapes_are_checked,
+    const TTest *const tests[] = {a_layer_belongs_to_one_network_once,
+                                  input_shapes_are_checked,
                                   a_shape_that_does_not_fit_is_named,
                                   names_are_checked,
                                   the_first_error_is_kept,
