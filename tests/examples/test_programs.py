@@ -25,6 +25,9 @@ def main():
         programs.with_figures = False
     programs.examples = os.path.abspath(arguments.pop(0))
     programs.folder = tempfile.mkdtemp(prefix="dlviz-programs-")
+    # Fontconfig keeps its configuration until the process ends, which is no leak of the programs.
+    files.write(programs.path("leaks"), b"leak:libfontconfig\n")
+    os.environ["LSAN_OPTIONS"] = f"suppressions={programs.path('leaks')}:print_suppressions=0"
     try:
         programs.data = files.make_dataset(programs.path("data"))
         tests = unittest.defaultTestLoader.loadTestsFromNames(arguments or MODULES)

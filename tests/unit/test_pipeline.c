@@ -1,5 +1,6 @@
 /* From files to figures, as an application does it, while one allocation after another fails. */
 #include "support/failing.h"
+#include "support/figures.h"
 #include "support/support.h"
 
 #include <stdio.h>
