@@ -102,9 +102,9 @@ static void errors(work *k, dlz_isa isa, dlz_conv3x3_algorithm algorithm, double
     if (!y || !dx || !dw || !db)
         exit(1);
     dlz_conv3x3_reference_forward(s, &k->input, k->w, k->output.bias, y);
-    dlz_conv3x3_reference_backward(s, &k->input, &k->gradient, k->w, dx, dw, db);
     run_prepare(k);
-    run_forward(k);
+    run_forward(k); /* which also writes the codes that the gradient is read by */
+    dlz_conv3x3_reference_backward(s, &k->input, &k->gradient, k->w, dx, dw, db);
     run_backward(k);
     run_finish(k);
     error[0] = error_of(k->output.y, y, outputs);
