@@ -91,8 +91,8 @@ static dlviz_dataset *random_images(int64_t n, int64_t size) {
         pixels[i] = (uint8_t)dlz_random_u32(&random);
     for (int64_t i = 0; i < n; i++)
         labels[i] = (uint8_t)dlz_random_below(&random, 10);
-    dlviz_tensor *image_tensor, *label_tensor;
-    dlviz_dataset *dataset;
+    dlviz_tensor *image_tensor = NULL, *label_tensor = NULL;
+    dlviz_dataset *dataset = NULL;
     if (dlviz_tensor_from_data(&image_tensor, DLVIZ_UINT8, 3, (int64_t[]){n, 28, 28}, pixels) ||
         dlviz_tensor_from_data(&label_tensor, DLVIZ_UINT8, 1, &n, labels) ||
         dlviz_dataset_create(&dataset, image_tensor, label_tensor) ||
