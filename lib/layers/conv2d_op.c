@@ -102,10 +102,11 @@ static void load_pixel(const dlz_value *in, const float *from, float *to) {
     }
 }
 
-/* The patches of output rows first … first + rows − 1 of one image, a row of `patch` floats a
- * pixel. */
-static void gather(const conv_pass *pass, const float *image, int64_t first, int64_t rows,
-                   float *patches) {
+/* Walks over the patches of output rows first … first + rows − 1 of one image, a row of `patch`
+ * floats a pixel: gathers them from the image, or as the adjoint adds them to it. */
+static inline __attribute__((always_inline)) void
+walk_patches(const conv_pass *pass, const bool gathers, const float *from, float *to, int64_t first,
+             int64_t rows, float *patches) {
     const dlz_conv2d_settings *set = pass->set;
     const dlz_value *in = pass->op->in;
     int64_t channels = in->channels;
@@ -116,34 +117,28 @@ static void gather(const conv_pass *pass, const float *image, int64_t first, int
                 int64_t row = y * set->stride[0] - top + v * set->dilation[0];
                 for (int64_t h = 0; h < set->kernel[1]; h++, patches += channels) {
                     int64_t column = x * set->stride[1] - left + h * set->dilation[1];
-                    if (row < 0 || row >= in->height || column < 0 || column >= in->width)
+                    int64_t pixel = (row * in->width + column) * channels;
+                    bool outside =
+                        row < 0 || row >= in->height || column < 0 || column >= in->width;
+                    if (gathers && outside)
                         memset(patches, 0, (size_t)channels * sizeof *patches);
-                    else
-                        load_pixel(in, image + (row * in->width + column) * channels, patches);
+                    else if (gathers)
+                        load_pixel(in, from + pixel, patches);
+                    else if (!outside)
+                        for (int64_t c = 0; c < channels; c++)
+                            to[pixel + c] += patches[c];
                 }
             }
 }
 
-/* The adjoint of gather. */
-static void scatter(const conv_pass *pass, const float *patches, int64_t first, int64_t rows,
+static void gather(const conv_pass *pass, const float *image, int64_t first, int64_t rows,
+                   float *patches) {
+    walk_patches(pass, true, image, NULL, first, rows, patches);
+}
+
+static void scatter(const conv_pass *pass, float *patches, int64_t first, int64_t rows,
                     float *image) {
-    const dlz_conv2d_settings *set = pass->set;
-    const dlz_value *in = pass->op->in;
-    int64_t channels = in->channels;
-    int64_t top = dlz_conv2d_padding(set, 0), left = dlz_conv2d_padding(set, 1);
-    for (int64_t y = first; y < first + rows; y++)
-        for (int64_t x = 0; x < pass->op->out->width; x++)
-            for (int64_t v = 0; v < set->kernel[0]; v++) {
-                int64_t row = y * set->stride[0] - top + v * set->dilation[0];
-                for (int64_t h = 0; h < set->kernel[1]; h++, patches += channels) {
-                    int64_t column = x * set->stride[1] - left + h * set->dilation[1];
-                    if (row < 0 || row >= in->height || column < 0 || column >= in->width)
-                        continue;
-                    float *pixel = image + (row * in->width + column) * channels;
-                    for (int64_t c = 0; c < channels; c++)
-                        pixel[c] += patches[c];
-                }
-            }
+    walk_patches(pass, false, NULL, image, first, rows, patches);
 }
 
 /* Carves the next array off a worker's scratch. */

@@ -75,7 +75,7 @@ void dlz_memory_ask_scratch(dlz_memory *memory, size_t bytes);
 typedef struct dlz_setup {
     int64_t n;
     bool training;
-    int forward_time, backward_time, end_time;
+    int forward_time, backward_time;
     dlz_memory *memory;
 } dlz_setup;
 

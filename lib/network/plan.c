@@ -53,16 +53,13 @@ void dlz_plan_destroy(dlz_plan *plan) {
 
 static dlviz_status plan_memory(dlz_plan *plan, int64_t n, int workers) {
     int ops = plan->num_ops;
-    dlz_setup setup = {.n = n,
-                       .training = plan->training,
-                       .end_time = plan->training ? 2 * ops : ops,
-                       .memory = &plan->memory};
+    dlz_setup setup = {.n = n, .training = plan->training, .memory = &plan->memory};
     dlz_memory_restart(&plan->memory);
     dlz_value *in = &plan->values[0], *out = &plan->values[ops];
     /* One sample in the order it is loaded, channel by channel. */
     dlz_memory_ask_scratch(&plan->memory, (size_t)dlz_value_size(in) * sizeof(float));
     DLZ_TRY(dlz_memory_ask_array(&plan->memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
-                                 setup.end_time));
+                                 plan->training ? 2 * ops : ops));
     if (plan->training)
         DLZ_TRY(dlz_memory_ask_array(&plan->memory, &out->dy, n * dlz_value_size(out),
                                      sizeof(float), ops - 1, ops + 1));
