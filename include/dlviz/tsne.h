@@ -89,8 +89,10 @@ DLVIZ_API dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init ini
 DLVIZ_API dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
 DLVIZ_API dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
 DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method method);
-/** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one point
- * when its width is less than `angle` times its distance. */
+/** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one body,
+ * with its centre of mass and its second moments, when its width is less than `angle` times its
+ * distance. At 0.5 the repulsive force on a map is right to 1e-3 (root of the mean square) and its
+ * normaliser Z to 1e-4. */
 DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
  * chosen anew as the map grows. Small maps get at least 40 cells across whatever is set. The width

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TARGETS DLZ_REPEL_TARGETS
-#define PIECE 2048 /* sources summed in float before the sums go to double */
+#define PIECE 512 /* sources summed in float before the sums go to double */
 
 typedef struct exact_job {
     const dlz_repel_kernel *kernel;
@@ -39,7 +39,7 @@ static void exact_tile(void *context, int64_t tile, int worker) {
         const float *sources[3] = {0};
         for (int c = 0; c < dimensions; c++)
             sources[c] = job->coordinates[c] + piece;
-        job->kernel->sum(dimensions, (float)job->settings->a, targets, sources, NULL,
+        job->kernel->sum(dimensions, (float)job->settings->a, targets, sources,
                          dlz_min_i64(PIECE, n - piece),
                          (float *const[3]){force[0], force[1], force[2]}, similarity);
         for (int64_t t = 0; t < count; t++) {

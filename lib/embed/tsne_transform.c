@@ -66,7 +66,7 @@ static void repel_exactly(const placement *s, float places[3][TARGETS], double f
         for (int c = 0; c < dimensions; c++)
             sources[c] = s->sources[c] + piece;
         s->kernel->sum(dimensions, (float)s->fit->a,
-                       (const float *const[3]){places[0], places[1], places[2]}, sources, NULL,
+                       (const float *const[3]){places[0], places[1], places[2]}, sources,
                        dlz_min_i64(PIECE, s->fit->n - piece),
                        (float *const[3]){forces[0], forces[1], forces[2]}, similarities);
         for (int t = 0; t < TARGETS; t++) {

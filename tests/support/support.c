@@ -78,6 +78,17 @@ const char *mnist_folder(void) {
     return NULL;
 }
 
+bool read_mnist(const char *name, long header, size_t count, uint8_t *to) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", mnist_folder() ? mnist_folder() : "", name);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    bool done = fseek(file, header, SEEK_SET) == 0 && fread(to, 1, count, file) == count;
+    fclose(file);
+    return done;
+}
+
 double plain_number(const char *text, char **end) {
     static locale_t plain;
     if (!plain)

@@ -31,6 +31,8 @@ int run_tests(const char *suite, const TTest *const *tests);
 /* The folder with real MNIST ($DLVIZ_DATA_DIR, then the cache folder), or NULL when there is none: the
  * test then says so and skips. */
 const char *mnist_folder(void);
+/* Reads `count` bytes after the first `header` of one of its files; false when that is not there. */
+bool read_mnist(const char *name, long header, size_t count, uint8_t *to);
 
 /* A folder of its own for a test's files, removed when the program ends. */
 const char *scratch_folder(void);

@@ -1,0 +1,192 @@
+/* Every variant of the kernels of t-SNE, against plain C in double. */
+#include "base/base.h"
+#include "base/random.h"
+#include "kernels/attract.h"
+#include "kernels/perplexity.h"
+#include "kernels/repel.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(attraction_and_divergence_are_those_of_plain_c) {
+    enum { n = 50 };
+    static int64_t offsets[n + 1];
+    static int32_t columns[n * 64];
+    static float values[n * 64];
+    dlz_random random = dlz_random_start(1, 2);
+    for (int row = 0; row < n; row++) {
+        int length = row % 3 == 0 ? 0 : DLZ_EDGE_PAD * (1 + row % 4);
+        for (int e = 0; e < length; e++) {
+            columns[offsets[row] + e] = (int32_t)dlz_random_below(&random, n);
+            values[offsets[row] + e] = e < length - 5 ? dlz_random_float(&random) : 0;
+        }
+        offsets[row + 1] = offsets[row] + length;
+    }
+    dlz_edges edges = {offsets, columns, values};
+    const double degrees[] = {1, 0.5, 3};
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int dimensions = 1; dimensions <= 3; dimensions++)
+            for (int g = 0; g < 3 && dlz_isa_available((dlz_isa)isa); g++) {
+                float map[n * 3], forces[n * 3], truth[n * 3];
+                double a = degrees[g], divergence = 0;
+                fill_uniform(map, n * 3, 9);
+                for (int row = 0; row < n; row++) {
+                    double sums[3] = {0};
+                    for (int64_t e = offsets[row]; e < offsets[row + 1]; e++) {
+                        double square = 0, d[3];
+                        for (int c = 0; c < dimensions; c++) {
+                            d[c] = (double)map[row * dimensions + c] -
+                                   map[columns[e] * dimensions + c];
+                            square += d[c] * d[c];
+                        }
+                        divergence += values[e] * a * log1p(square / a);
+                        for (int c = 0; c < dimensions; c++)
+                            sums[c] += values[e] * d[c] / (1 + square / a);
+                    }
+                    for (int c = 0; c < dimensions; c++)
+                        truth[row * dimensions + c] = (float)sums[c];
+                }
+                const dlz_attract_kernel *kernel = dlz_attract_of((dlz_isa)isa);
+                kernel->forces(dimensions, (float)a, map, &edges, 0, n, forces);
+                ck_assert_double_lt(relative_error(forces, truth, n * dimensions), 1e-6);
+                double found = kernel->divergence(dimensions, (float)a, map, &edges, 0, n);
+                ck_assert_double_eq_tol(found, divergence, 1e-6 * divergence);
+            }
+}
+END_TEST
+
+static const double test_degrees[] = {1, 0.5, 3};
+
+/* What a source at x adds to sums: the force on y, then the similarity. */
+static void add_source(double sums[4], const double y[3], const double x[3], int dimensions,
+                       double a) {
+    double square = 0;
+    for (int c = 0; c < dimensions; c++)
+        square += pow(y[c] - x[c], 2);
+    double s = pow(1 + square / a, -a);
+    sums[3] += s;
+    for (int c = 0; c < dimensions; c++)
+        sums[c] += s / (1 + square / a) * (y[c] - x[c]);
+}
+
+START_TEST(every_variant_repels_like_plain_c) {
+    enum { sources = 100 };
+    float places[3][DLZ_REPEL_TARGETS], from[3][sources];
+    for (int c = 0; c < 3; c++) {
+        fill_uniform(places[c], DLZ_REPEL_TARGETS, c);
+        fill_uniform(from[c], sources, 10 + c);
+    }
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int test = 0; test < 9 && dlz_isa_available((dlz_isa)isa); test++) {
+            int dimensions = 1 + test % 3;
+            double a = test_degrees[test / 3];
+            float force[3][DLZ_REPEL_TARGETS] = {{1}}, similarity[DLZ_REPEL_TARGETS] = {2};
+            dlz_repel_of((dlz_isa)isa)
+                ->sum(dimensions, (float)a,
+                      (const float *const[3]){places[0], places[1], places[2]},
+                      (const float *const[3]){from[0], from[1], from[2]}, sources,
+                      (float *const[3]){force[0], force[1], force[2]}, similarity);
+            for (int t = 0; t < DLZ_REPEL_TARGETS; t++) {
+                double sums[4] = {t == 0, 0, 0, t == 0 ? 2 : 0};
+                for (int i = 0; i < sources; i++)
+                    add_source(sums, (double[]){places[0][t], places[1][t], places[2][t]},
+                               (double[]){from[0][i], from[1][i], from[2][i]}, dimensions, a);
+                ck_assert_double_eq_tol(similarity[t], sums[3], 1e-5 * (1 + fabs(sums[3])));
+                for (int c = 0; c < dimensions; c++)
+                    ck_assert_double_eq_tol(force[c][t], sums[c], 1e-5 * (1 + fabs(sums[c])));
+            }
+        }
+}
+END_TEST
+
+/* Halving the size of the cells divides an error that begins with the third power by eight; the
+ * constant in front of it is that of the sum over the points themselves. */
+START_TEST(every_variant_expands_cells_to_second_order) {
+    enum { CELLS = 3, POINTS = 5 };
+    float places[3][DLZ_REPEL_TARGETS], centres[3][CELLS], shape[3][CELLS * POINTS];
+    for (int c = 0; c < 3; c++) {
+        fill_uniform(places[c], DLZ_REPEL_TARGETS, 30 + c);
+        fill_uniform(centres[c], CELLS, 40 + c);
+        fill_uniform(shape[c], CELLS * POINTS, 50 + c);
+        for (int k = 0; k < CELLS; k++) {
+            float mean = 0;
+            for (int p = 0; p < POINTS; p++)
+                mean += shape[c][k * POINTS + p] / POINTS;
+            for (int p = 0; p < POINTS; p++)
+                shape[c][k * POINTS + p] -= mean;
+        }
+    }
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int test = 0; test < 9 && dlz_isa_available((dlz_isa)isa); test++) {
+            int dimensions = 1 + test % 3;
+            double a = test_degrees[test / 3], errors[2] = {0};
+            for (int halved = 0; halved < 2; halved++) {
+                float size = halved ? 0.1f : 0.2f, second[6][CELLS] = {{0}}, mass[CELLS];
+                for (int i = 0; i < CELLS * POINTS; i++)
+                    for (int m = 0, k = i / POINTS; m < 6; m++) {
+                        static const int one[] = {0, 1, 2, 0, 0, 1}, other[] = {0, 1, 2, 1, 2, 2};
+                        mass[k] = POINTS;
+                        second[m][k] += size * size * shape[one[m]][i] * shape[other[m]][i];
+                    }
+                dlz_repel_cells cells = {.centre = {centres[0], centres[1], centres[2]},
+                                         .mass = mass};
+                for (int m = 0; m < 6; m++)
+                    cells.second[m] = second[m];
+                float force[3][DLZ_REPEL_TARGETS] = {{1}}, similarity[DLZ_REPEL_TARGETS] = {2};
+                dlz_repel_of((dlz_isa)isa)
+                    ->expand(dimensions, (float)a,
+                             (const float *const[3]){places[0], places[1], places[2]}, &cells,
+                             CELLS, (float *const[3]){force[0], force[1], force[2]}, similarity);
+                for (int t = 0; t < DLZ_REPEL_TARGETS; t++) {
+                    double sums[4] = {t == 0, 0, 0, t == 0 ? 2 : 0};
+                    for (int i = 0; i < CELLS * POINTS; i++) {
+                        double x[3];
+                        for (int c = 0; c < 3; c++)
+                            x[c] = centres[c][i / POINTS] + (double)size * shape[c][i];
+                        add_source(sums, (double[]){places[0][t], places[1][t], places[2][t]}, x,
+                                   dimensions, a);
+                    }
+                    errors[halved] += pow(similarity[t] - sums[3], 2);
+                    for (int c = 0; c < dimensions; c++)
+                        errors[halved] += pow(force[c][t] - sums[c], 2);
+                }
+            }
+            double ratio = sqrt(errors[0] / errors[1]);
+            ck_assert_msg(ratio > 7 && ratio < 20, "%s, %d dimensions, a = %g: ratio %g",
+                          dlz_isa_name((dlz_isa)isa), dimensions, a, ratio);
+        }
+}
+END_TEST
+
+START_TEST(every_variant_weighs_like_plain_c) {
+    enum { count = 48 };
+    float d[count], weights[count];
+    double sums[3];
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int b = 0; b < 8 && dlz_isa_available((dlz_isa)isa); b++) {
+            fill_uniform(d, count, 5);
+            for (int i = 0; i < count; i++)
+                d[i] = i == 7 ? 1e30f : fabsf(d[i]);
+            double width = pow(10, b - 3), truth[3] = {0};
+            dlz_perplexity_of((dlz_isa)isa)->weigh(d, count, (float)width, weights, sums);
+            for (int i = 0; i < count; i++) {
+                double e = exp(-(float)width * (double)d[i]);
+                ck_assert_double_eq_tol(weights[i], e, 1e-5 * e + 1e-37);
+                truth[0] += e;
+                truth[1] += e * d[i];
+                truth[2] += e * d[i] * d[i];
+            }
+            for (int i = 0; i < 3; i++)
+                ck_assert_double_eq_tol(sums[i], truth[i], 1e-5 * truth[i] + 1e-36);
+        }
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {
+        attraction_and_divergence_are_those_of_plain_c, every_variant_repels_like_plain_c,
+        every_variant_expands_cells_to_second_order, every_variant_weighs_like_plain_c, NULL};
+    return run_tests("kernel_embedding", tests);
+}

@@ -1,0 +1,113 @@
+/* Affinities: perplexity, symmetry, order. */
+#include "base/base.h"
+#include "base/random.h"
+#include "embed/affinities.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double entropy_of(const float *p, int k) {
+    double entropy = 0, sum = 0;
+    for (int i = 0; i < k; i++) {
+        sum += p[i];
+        entropy -= p[i] > 0 ? p[i] * log(p[i]) : 0;
+    }
+    ck_assert_double_eq_tol(sum, 1, 1e-5);
+    return entropy;
+}
+
+START_TEST(every_row_has_the_perplexity_asked_for) {
+    enum { n = 200, k = 90 };
+    static float distances[n * k], p[n * k];
+    for (int scale = -12; scale <= 12; scale += 6) {
+        fill_uniform(distances, n * k, 4);
+        for (int i = 0; i < n * k; i++)
+            distances[i] =
+                (float)(((double)distances[i] * (i / k % 7) + 50 + i / k) * pow(10, scale));
+        const double wanted[] = {1.5, 5, 30, 80};
+        for (int w = 0; w < 4; w++) {
+            ck_ok(dlz_conditional_affinities(distances, n, k, &wanted[w], 1, p));
+            for (int row = 0; row < n; row++) {
+                if (row % 7 == 0)
+                    ck_assert_double_eq_tol(entropy_of(p + row * k, k), log(k), 1e-4);
+                else
+                    ck_assert_double_eq_tol(entropy_of(p + row * k, k), log(wanted[w]), 2e-5);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(ties_share_a_row_and_several_perplexities_are_averaged) {
+    float distances[12] = {0, 0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 5}, p[12], low[12], high[12];
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){3}, 1, p));
+    for (int i = 0; i < 12; i++)
+        ck_assert_float_eq_tol(p[i], i < 6 ? 1.0f / 6 : 0, 1e-6f);
+    for (int i = 0; i < 12; i++)
+        distances[i] = (float)(i * i);
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){2}, 1, low));
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){8}, 1, high));
+    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){2, 8}, 2, p));
+    for (int i = 0; i < 12; i++)
+        ck_assert_float_eq_tol(p[i], (low[i] + high[i]) / 2, 1e-6f);
+}
+END_TEST
+START_TEST(affinities_become_symmetric_and_can_be_renumbered) {
+    enum { n = 400, k = 7 };
+    static int32_t columns[n * k];
+    static float values[n * k];
+    static double dense[n][n];
+    dlz_random random = dlz_random_start(3, 3);
+    for (int row = 0; row < n; row++)
+        for (int i = 0; i < k; i++) {
+            /* Distinct columns, some of them the row itself, in no order. */
+            columns[row * k + i] =
+                (int32_t)((row + (i * 53 + (int)dlz_random_below(&random, 50))) % n);
+            values[row * k + i] = i == 3 ? 0 : 0.1f + dlz_random_float(&random);
+        }
+    double sum = 0;
+    for (int row = 0; row < n; row++)
+        for (int i = 0; i < k; i++)
+            if (columns[row * k + i] != row) {
+                dense[row][columns[row * k + i]] += values[row * k + i];
+                dense[columns[row * k + i]][row] += values[row * k + i];
+                sum += 2 * (double)values[row * k + i];
+            }
+    dlz_affinities affinities;
+    ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+    int32_t order[n];
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    double negentropy = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        static double rebuilt[n][n];
+        memset(rebuilt, 0, sizeof rebuilt);
+        for (int row = 0; row < n; row++) {
+            ck_assert_int_eq(affinities.offsets[row] % DLZ_EDGE_PAD, 0);
+            for (int64_t e = affinities.offsets[row]; e < affinities.offsets[row + 1]; e++)
+                rebuilt[order[row]][order[affinities.columns[e]]] += affinities.values[e];
+        }
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n; j++) {
+                double p = dense[i][j] / sum;
+                ck_assert_double_eq_tol(rebuilt[i][j], p, 1e-6 * p + 1e-30);
+                negentropy += pass == 0 && p > 0 ? p * log(p) : 0;
+            }
+        ck_assert_double_eq_tol(affinities.negentropy, negentropy, 1e-6 * fabs(negentropy));
+        for (int i = 0; i < n; i++)
+            order[i] = (i * 7 + 13) % n;
+        if (pass == 0)
+            ck_ok(dlz_affinities_reorder(&affinities, order));
+    }
+    dlz_affinities_free(&affinities);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {every_row_has_the_perplexity_asked_for,
+                                  ties_share_a_row_and_several_perplexities_are_averaged,
+                                  affinities_become_symmetric_and_can_be_renumbered, NULL};
+    return run_tests("affinities", tests);
+}
