@@ -212,10 +212,6 @@ static void fill_tile(void *context, int64_t tile, int worker) {
             if (p > 0)
                 negentropy += p * log(p);
         }
-        for (; to < s->out->offsets[row + 1]; to++) {
-            s->out->columns[to] = (int32_t)row;
-            s->out->values[to] = 0;
-        }
     }
     s->negentropies[tile] = negentropy;
 }
@@ -282,11 +278,8 @@ static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
     if (!out->offsets)
         return dlz_fail_memory("the affinities", (size_t)s->n * sizeof(int64_t));
     out->offsets[0] = 0;
-    for (int64_t row = 0; row < s->n; row++) {
-        out->entries += s->lengths[row];
-        out->offsets[row + 1] =
-            out->offsets[row] + dlz_ceil_div(s->lengths[row], DLZ_EDGE_PAD) * DLZ_EDGE_PAD;
-    }
+    for (int64_t row = 0; row < s->n; row++)
+        out->offsets[row + 1] = out->offsets[row] + s->lengths[row];
     out->columns = dlz_alloc_array((size_t)out->offsets[s->n], sizeof(int32_t));
     out->values = dlz_alloc_array((size_t)out->offsets[s->n], sizeof(float));
     if (!out->columns || !out->values)
@@ -313,49 +306,4 @@ dlviz_status dlz_affinities_symmetric(dlz_affinities *out, int64_t n, const int6
     if (status != DLVIZ_OK)
         dlz_affinities_free(out);
     return status;
-}
-
-typedef struct reorder {
-    const dlz_affinities *from;
-    dlz_affinities to;
-    const int32_t *order;
-    int32_t *place; /* the new number of an old point */
-} reorder;
-
-static void reorder_tile(void *context, int64_t tile, int worker) {
-    reorder *r = context;
-    (void)worker;
-    int64_t last = dlz_min_i64(r->from->n, (tile + 1) * ROWS);
-    for (int64_t row = tile * ROWS; row < last; row++) {
-        int64_t from = r->from->offsets[r->order[row]], to = r->to.offsets[row];
-        for (; to < r->to.offsets[row + 1]; from++, to++) {
-            r->to.columns[to] = r->place[r->from->columns[from]];
-            r->to.values[to] = r->from->values[from];
-        }
-    }
-}
-
-dlviz_status dlz_affinities_reorder(dlz_affinities *affinities, const int32_t *order) {
-    int64_t n = affinities->n, padded = affinities->offsets[n];
-    reorder r = {.from = affinities, .to = *affinities, .order = order};
-    r.to.offsets = dlz_alloc_array((size_t)n + 1, sizeof(int64_t));
-    r.to.columns = dlz_alloc_array((size_t)padded, sizeof(int32_t));
-    r.to.values = dlz_alloc_array((size_t)padded, sizeof(float));
-    r.place = dlz_alloc_array((size_t)n, sizeof(int32_t));
-    if (!r.to.offsets || !r.to.columns || !r.to.values || !r.place) {
-        dlz_affinities_free(&r.to);
-        dlz_free(r.place);
-        return dlz_fail_memory("the affinities", (size_t)padded * 8);
-    }
-    r.to.offsets[0] = 0;
-    for (int64_t row = 0; row < n; row++) {
-        r.place[order[row]] = (int32_t)row;
-        r.to.offsets[row + 1] = r.to.offsets[row] + affinities->offsets[order[row] + 1] -
-                                affinities->offsets[order[row]];
-    }
-    dlz_parallel_for(dlz_ceil_div(n, ROWS), dlz_threads(), reorder_tile, &r);
-    dlz_free(r.place);
-    dlz_affinities_free(affinities);
-    *affinities = r.to;
-    return DLVIZ_OK;
 }

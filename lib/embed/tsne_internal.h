@@ -58,9 +58,9 @@ struct dlviz_tsne {
 
 void dlz_tsne_forget(dlviz_tsne *tsne);
 
-/* Descends from result->map for the settings' iterations, and leaves the outcome in the result. May
- * renumber the affinities. DLVIZ_CANCELLED leaves the result as complete as DLVIZ_OK does. */
-dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities *affinities,
+/* Descends from result->map for the settings' iterations, and leaves the outcome in the result.
+ * DLVIZ_CANCELLED leaves the result as complete as DLVIZ_OK does. */
+dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
                                dlz_tsne_result *result);
 
 /* Coordinates to start from: the first `dimensions` principal components, scaled alike so that the

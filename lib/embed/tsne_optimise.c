@@ -1,6 +1,7 @@
 /* The descent. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "embed/edges.h"
 #include "embed/morton.h"
 #include "embed/repulsion.h"
 #include "embed/tsne_internal.h"
@@ -15,8 +16,9 @@
 typedef struct descent {
     const dlz_tsne_settings *settings;
     const dlz_attract_kernel *kernel;
-    dlz_affinities *affinities;
+    const dlz_affinities *affinities;
     dlz_tsne_result *result;
+    dlz_packed_edges packed;
     dlz_edges edges;
     dlz_repulsion *repulsion;
     int64_t n, tiles;
@@ -177,16 +179,14 @@ static dlviz_status reorder(descent *d) {
         status = dlz_fail_memory("the points' order", (size_t)n * 5 * sizeof *scratch);
     else {
         dlz_morton_order(d->map, n, d->dimensions, corner, width, order, NULL, scratch);
-        status = dlz_affinities_reorder(d->affinities, order);
-    }
-    if (status == DLVIZ_OK) {
-        d->edges = dlz_affinities_edges(d->affinities);
         permute(d->map, d->dimensions, n, order, d->attraction);
         permute(d->velocity, d->dimensions, n, order, d->attraction);
         permute(d->gains, d->dimensions, n, order, d->attraction);
         for (int64_t i = 0; i < n; i++)
             order[n + i] = d->order[order[i]];
         memcpy(d->order, order + n, (size_t)n * sizeof *order);
+        status = dlz_edges_pack(&d->packed, d->affinities, d->order);
+        d->edges = dlz_edges_of(&d->packed);
     }
     dlz_free(scratch);
     dlz_free(order);
@@ -282,14 +282,13 @@ static dlviz_status finish(descent *d, bool report_it) {
                      : record(d, last, d->result->divergence, norm);
 }
 
-dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities *affinities,
+dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
                                dlz_tsne_result *result) {
     int64_t n = result->n, size = n * result->dimensions;
     descent d = {.settings = settings,
                  .kernel = dlz_attract(),
                  .affinities = affinities,
                  .result = result,
-                 .edges = dlz_affinities_edges(affinities),
                  .n = n,
                  .tiles = dlz_ceil_div(n, ROWS),
                  .dimensions = result->dimensions,
@@ -315,6 +314,8 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
         memcpy(d.map, result->map, (size_t)size * sizeof *d.map);
         for (int64_t i = 0; i < n; i++)
             d.order[i] = (int32_t)i;
+        status = dlz_edges_pack(&d.packed, affinities, d.order);
+        d.edges = dlz_edges_of(&d.packed);
         for (int64_t i = 0; i < size; i++)
             d.gains[i] = 1;
         d.step = (dlz_descent){.attraction = d.attraction,
@@ -322,7 +323,8 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
                                .map = d.map,
                                .velocity = d.velocity,
                                .gains = d.gains};
-        status = descend(&d);
+        if (status == DLVIZ_OK)
+            status = descend(&d);
         if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
             dlviz_status last = finish(&d, status == DLVIZ_OK);
             status = last != DLVIZ_OK ? last : status;
@@ -330,6 +332,7 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, dlz_affinities
         }
     }
     dlz_repulsion_destroy(d.repulsion);
+    dlz_edges_free(&d.packed);
     dlz_free(memory);
     dlz_free(d.order);
     dlz_free(d.sums);

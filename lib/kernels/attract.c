@@ -6,7 +6,7 @@
 #if defined(__AVX__)
 /* Four points of the plane. Single loads put together beat the gather instruction, which processors
  * break into more steps than these. */
-DLZ_INLINE __m256d four_points(const float *map, const int32_t *points) {
+DLZ_INLINE __m256d four_points(const float *map, const uint16_t *points) {
     const double *at = (const double *)(const void *)map;
     __m128d a = _mm_loadh_pd(_mm_load_sd(at + points[0]), at + points[1]);
     __m128d b = _mm_loadh_pd(_mm_load_sd(at + points[2]), at + points[3]);
@@ -15,7 +15,7 @@ DLZ_INLINE __m256d four_points(const float *map, const int32_t *points) {
 #endif
 
 /* Coordinates of DLZ_LANES points, one vector a dimension. */
-DLZ_INLINE void gather(const int dimensions, const float *map, const int32_t *points, dlz_v *out) {
+DLZ_INLINE void gather(const int dimensions, const float *map, const uint16_t *points, dlz_v *out) {
 #if defined(__AVX512F__)
     if (dimensions == 2) {
         __m512 a = _mm512_castpd_ps(_mm512_insertf64x4(
@@ -49,9 +49,11 @@ DLZ_INLINE void gather(const int dimensions, const float *map, const int32_t *po
         out[c] = dlz_load(lanes[c]);
 }
 
+typedef uint16_t narrow __attribute__((vector_size(DLZ_LANES * 2), aligned(2), may_alias));
+
 /* The edges' values in the order in which gather() gives their points. */
-DLZ_INLINE dlz_v values_of(const int dimensions, const float *values) {
-    dlz_v in_order = dlz_load(values);
+DLZ_INLINE dlz_v values_of(const int dimensions, const uint16_t *values) {
+    dlz_v in_order = __builtin_convertvector(*(const narrow *)values, dlz_v);
 #if defined(__AVX__) && !defined(__AVX512F__)
     if (dimensions == 2)
         return (dlz_v)_mm256_castpd_ps(
@@ -71,10 +73,11 @@ DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, co
             own[c] = dlz_splat(map[row * dimensions + c]);
             sums[c] = dlz_splat(0);
         }
-        int64_t end = edges->offsets[row + 1];
-        for (int64_t e = edges->offsets[row]; e < end; e += DLZ_LANES) {
+        int64_t end = edges->groups[row + 1] * DLZ_EDGE_GROUP;
+        for (int64_t e = edges->groups[row] * DLZ_EDGE_GROUP; e < end; e += DLZ_LANES) {
             dlz_v other[3], square = {0};
-            gather(dimensions, map, edges->columns + e, other);
+            int64_t start = edges->bases[e / DLZ_EDGE_GROUP];
+            gather(dimensions, map + start * dimensions, edges->columns + e, other);
             for (int c = 0; c < dimensions; c++) {
                 other[c] = own[c] - other[c];
                 square += other[c] * other[c];
@@ -85,7 +88,7 @@ DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, co
                 sums[c] += pull * other[c];
         }
         for (int c = 0; c < dimensions; c++)
-            forces[row * dimensions + c] = dlz_v_sum(sums[c]);
+            forces[row * dimensions + c] = edges->scales[row] * dlz_v_sum(sums[c]);
     }
 }
 
@@ -97,17 +100,18 @@ DLZ_INLINE double divergence_body(const int dimensions, float a, const float *ma
         dlz_v own[3], sum = {0};
         for (int c = 0; c < dimensions; c++)
             own[c] = dlz_splat(map[row * dimensions + c]);
-        int64_t end = edges->offsets[row + 1];
-        for (int64_t e = edges->offsets[row]; e < end; e += DLZ_LANES) {
+        int64_t end = edges->groups[row + 1] * DLZ_EDGE_GROUP;
+        for (int64_t e = edges->groups[row] * DLZ_EDGE_GROUP; e < end; e += DLZ_LANES) {
             dlz_v other[3], square = {0};
-            gather(dimensions, map, edges->columns + e, other);
+            int64_t start = edges->bases[e / DLZ_EDGE_GROUP];
+            gather(dimensions, map + start * dimensions, edges->columns + e, other);
             for (int c = 0; c < dimensions; c++) {
                 other[c] = own[c] - other[c];
                 square += other[c] * other[c];
             }
             sum += values_of(dimensions, edges->values + e) * dlz_v_log(square * inverse_a + 1.0f);
         }
-        total += dlz_v_sum(sum);
+        total += (double)edges->scales[row] * dlz_v_sum(sum);
     }
     return a * total;
 }

@@ -7,14 +7,17 @@
 
 #include <stdint.h>
 
-#define DLZ_EDGE_PAD 16
+#define DLZ_EDGE_GROUP 16
 
-/* A sparse matrix by rows, each row filled up with edges of value 0 from the row's point to itself
- * until its length is a multiple of DLZ_EDGE_PAD. */
+/* A sparse matrix by rows, each row a number of groups of edges. Every iteration reads all of it,
+ * from main memory when points are many, so that an edge has 4 bytes instead of 8: edge e of the
+ * matrix, of the group g = e / DLZ_EDGE_GROUP, leads to point bases[g] + columns[e], and its value
+ * is scales[row] values[e]. Edges of value 0 fill groups up. */
 typedef struct dlz_edges {
-    const int64_t *offsets; /* rows + 1 */
-    const int32_t *columns;
-    const float *values;
+    const int64_t *groups; /* rows + 1: where each row's groups begin */
+    const int32_t *bases;
+    const uint16_t *columns, *values;
+    const float *scales;
 } dlz_edges;
 
 /* What moves the points. */

@@ -11,20 +11,28 @@
 #include <string.h>
 
 START_TEST(attraction_and_divergence_are_those_of_plain_c) {
-    enum { n = 50 };
+    enum { n = 50, most = 4 * n };
+    static int64_t groups[n + 1];
+    static int32_t bases[most], columns[most * DLZ_EDGE_GROUP];
+    static uint16_t steps[most * DLZ_EDGE_GROUP], numbers[most * DLZ_EDGE_GROUP];
+    static float scales[n], values[most * DLZ_EDGE_GROUP];
     static int64_t offsets[n + 1];
-    static int32_t columns[n * 64];
-    static float values[n * 64];
     dlz_random random = dlz_random_start(1, 2);
     for (int row = 0; row < n; row++) {
-        int length = row % 3 == 0 ? 0 : DLZ_EDGE_PAD * (1 + row % 4);
-        for (int e = 0; e < length; e++) {
-            columns[offsets[row] + e] = (int32_t)dlz_random_below(&random, n);
-            values[offsets[row] + e] = e < length - 5 ? dlz_random_float(&random) : 0;
+        int count = row % 3 == 0 ? 0 : 1 + row % 4;
+        scales[row] = 1e-6f * (float)(row + 1);
+        groups[row + 1] = groups[row] + count;
+        offsets[row + 1] = groups[row + 1] * DLZ_EDGE_GROUP;
+        for (int64_t e = offsets[row]; e < offsets[row + 1]; e++) {
+            int32_t *base = &bases[e / DLZ_EDGE_GROUP];
+            *base = (int32_t)(e / DLZ_EDGE_GROUP % 3) * 10;
+            steps[e] = (uint16_t)dlz_random_below(&random, (uint64_t)(n - *base));
+            columns[e] = *base + steps[e];
+            numbers[e] = e < offsets[row + 1] - 5 ? (uint16_t)dlz_random_below(&random, 65536) : 0;
+            values[e] = scales[row] * (float)numbers[e];
         }
-        offsets[row + 1] = offsets[row] + length;
     }
-    dlz_edges edges = {offsets, columns, values};
+    dlz_edges edges = {groups, bases, steps, numbers, scales};
     const double degrees[] = {1, 0.5, 3};
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
         for (int dimensions = 1; dimensions <= 3; dimensions++)

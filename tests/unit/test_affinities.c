@@ -1,7 +1,7 @@
 /* Affinities: perplexity, symmetry, order. */
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/affinities.h"
+#include "embed/edges.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -54,7 +54,7 @@ START_TEST(ties_share_a_row_and_several_perplexities_are_averaged) {
         ck_assert_float_eq_tol(p[i], (low[i] + high[i]) / 2, 1e-6f);
 }
 END_TEST
-START_TEST(affinities_become_symmetric_and_can_be_renumbered) {
+START_TEST(affinities_become_symmetric) {
     enum { n = 400, k = 7 };
     static int32_t columns[n * k];
     static float values[n * k];
@@ -77,37 +77,91 @@ START_TEST(affinities_become_symmetric_and_can_be_renumbered) {
             }
     dlz_affinities affinities;
     ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
-    int32_t order[n];
-    for (int i = 0; i < n; i++)
-        order[i] = i;
     double negentropy = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        static double rebuilt[n][n];
-        memset(rebuilt, 0, sizeof rebuilt);
-        for (int row = 0; row < n; row++) {
-            ck_assert_int_eq(affinities.offsets[row] % DLZ_EDGE_PAD, 0);
-            for (int64_t e = affinities.offsets[row]; e < affinities.offsets[row + 1]; e++)
-                rebuilt[order[row]][order[affinities.columns[e]]] += affinities.values[e];
+    static double rebuilt[n][n];
+    for (int row = 0; row < n; row++)
+        for (int64_t e = affinities.offsets[row]; e < affinities.offsets[row + 1]; e++) {
+            ck_assert(e == affinities.offsets[row] ||
+                      affinities.columns[e] > affinities.columns[e - 1]);
+            rebuilt[row][affinities.columns[e]] = affinities.values[e];
         }
-        for (int i = 0; i < n; i++)
-            for (int j = 0; j < n; j++) {
-                double p = dense[i][j] / sum;
-                ck_assert_double_eq_tol(rebuilt[i][j], p, 1e-6 * p + 1e-30);
-                negentropy += pass == 0 && p > 0 ? p * log(p) : 0;
-            }
-        ck_assert_double_eq_tol(affinities.negentropy, negentropy, 1e-6 * fabs(negentropy));
-        for (int i = 0; i < n; i++)
-            order[i] = (i * 7 + 13) % n;
-        if (pass == 0)
-            ck_ok(dlz_affinities_reorder(&affinities, order));
-    }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            double p = dense[i][j] / sum;
+            ck_assert_double_eq_tol(rebuilt[i][j], p, 1e-6 * p + 1e-30);
+            negentropy += p > 0 ? p * log(p) : 0;
+        }
+    ck_assert_double_eq_tol(affinities.negentropy, negentropy, 1e-6 * fabs(negentropy));
     dlz_affinities_free(&affinities);
+}
+END_TEST
+
+/* More points than 16 bits can number; rows of no edge, of a few and of many. */
+START_TEST(packed_edges_are_the_affinities_renumbered) {
+    enum { n = 150000, k = 3, hub = 77777 };
+    int32_t *columns = malloc(n * k * sizeof *columns), *order = malloc(n * sizeof *order);
+    float *values = malloc(n * k * sizeof *values);
+    dlz_random random = dlz_random_start(5, 5);
+    for (int64_t i = 0; i < n * k; i++) {
+        int64_t row = i / k;
+        columns[i] = (int32_t)((row + 1 + (i % k) * 40000 + dlz_random_below(&random, 9999)) % n);
+        if (i % k == 0 && row % 300 == 0 && row != hub)
+            columns[i] = hub;
+        values[i] = row % 7 == 0 ? 0 : 1e-3f + dlz_random_float(&random);
+    }
+    dlz_affinities affinities;
+    ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+    dlz_packed_edges packed = {0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 0; i < n; i++)
+            order[i] = (int32_t)(pass ? (i * 7919 + 13) % n : i);
+        ck_ok(dlz_edges_pack(&packed, &affinities, order));
+        dlz_edges edges = dlz_edges_of(&packed);
+        int64_t wrong = 0; /* an assertion for each edge would take long */
+        ck_assert_int_eq(edges.groups[0], 0);
+        for (int64_t row = 0; row < n; row++) {
+            int32_t old = order[row];
+            int64_t first = affinities.offsets[old], count = affinities.offsets[old + 1] - first;
+            int64_t found = 0;
+            float largest = 0;
+            for (int64_t e = first; e < first + count; e++)
+                largest = fmaxf(largest, affinities.values[e]);
+            for (int64_t e = edges.groups[row] * DLZ_EDGE_GROUP;
+                 e < edges.groups[row + 1] * DLZ_EDGE_GROUP; e++) {
+                int64_t column = edges.bases[e / DLZ_EDGE_GROUP] + edges.columns[e];
+                if (column >= n)
+                    ck_abort_msg("row %lld leads to %lld", (long long)row, (long long)column);
+                if (edges.values[e] == 0)
+                    continue;
+                found++;
+                int64_t at = first, past = first + count; /* rows are sorted by old numbers */
+                while (past - at > 1) {
+                    int64_t middle = (at + past) / 2;
+                    if (affinities.columns[middle] <= order[column])
+                        at = middle;
+                    else
+                        past = middle;
+                }
+                float value = edges.scales[row] * (float)edges.values[e];
+                wrong += affinities.columns[at] != order[column] ||
+                         fabsf(value - affinities.values[at]) > largest / 65535 * 0.51f;
+            }
+            wrong += found != count; /* none is so small here that it becomes 0 */
+        }
+        ck_assert_int_eq(wrong, 0);
+    }
+    dlz_edges_free(&packed);
+    dlz_affinities_free(&affinities);
+    free(columns);
+    free(values);
+    free(order);
 }
 END_TEST
 
 int main(void) {
     const TTest *const tests[] = {every_row_has_the_perplexity_asked_for,
                                   ties_share_a_row_and_several_perplexities_are_averaged,
-                                  affinities_become_symmetric_and_can_be_renumbered, NULL};
+                                  affinities_become_symmetric,
+                                  packed_edges_are_the_affinities_renumbered, NULL};
     return run_tests("affinities", tests);
 }
