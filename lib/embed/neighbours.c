@@ -161,7 +161,7 @@ static dlviz_status nearest(search *s) {
     s->kernel = dlz_knn();
     s->panels = s->clusters ? s->clusters->first_panel[s->clusters->count]
                             : dlz_ceil_div(s->n, DLZ_KNN_PANEL);
-    s->capacity = 2 * s->k + 128 + DLZ_KNN_PANEL;
+    s->capacity = 9 * s->k / 4 + 128 + DLZ_KNN_PANEL;
     int workers = (int)dlz_min_i64(dlz_threads(), dlz_ceil_div(s->m, TILE));
     dlviz_status status = run(s, workers);
     dlz_free(s->mean);
@@ -172,12 +172,8 @@ static dlviz_status nearest(search *s) {
     return status;
 }
 
-dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
+dlviz_status dlz_knn_plain(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
                            float *squared_distances) {
-    if (k < 1 || k >= n || d < 1 || n > INT32_MAX - DLZ_KNN_PANEL)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
-                        k, (long long)n, (long long)d);
     search s = {.points = points,
                 .queries = points,
                 .n = n,

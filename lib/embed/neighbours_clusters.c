@@ -135,18 +135,37 @@ static dlviz_status build(builder *b, int k, double share) {
     return choose_visits(b, k, share);
 }
 
-dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double share,
-                                 int32_t *indices, float *squared_distances) {
-    if (k < 1 || k >= n || d < 1 || n > INT32_MAX / 2)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
-                        k, (long long)n, (long long)d);
+static dlviz_status search_clusters(const float *points, int64_t n, int64_t d, int k, double share,
+                                    int32_t *indices, float *squared_distances) {
     builder b = {.points = points, .n = n, .d = d};
     dlviz_status status = build(&b, k, share);
     if (status == DLVIZ_OK)
         status = dlz_knn_in_clusters(points, n, d, k, &b.clusters, indices, squared_distances);
     release(&b);
     return status;
+}
+
+static dlviz_status check_search(int64_t n, int64_t d, int k) {
+    if (k < 1 || k >= n || d < 1 || n > INT32_MAX / 2)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
+                        k, (long long)n, (long long)d);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
+                           float *squared_distances) {
+    DLZ_TRY(check_search(n, d, k));
+    /* To begin with the clusters nearby soon leaves little to keep: 20 to 25 % faster. */
+    if (n >= 4 * POINTS_A_CLUSTER)
+        return search_clusters(points, n, d, k, 1, indices, squared_distances);
+    return dlz_knn_plain(points, n, d, k, indices, squared_distances);
+}
+
+dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double share,
+                                 int32_t *indices, float *squared_distances) {
+    DLZ_TRY(check_search(n, d, k));
+    return search_clusters(points, n, d, k, share, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,

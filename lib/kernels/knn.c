@@ -71,17 +71,53 @@ static void select_entry(uint64_t *entries, int64_t count, int64_t k) {
     }
 }
 
+DLZ_INLINE uint64_t last_entry(float value) {
+    return (uint64_t)ordered(value) << 32 | 0xFFFFFFFFu;
+}
+
+static int64_t count_up_to(const uint64_t *entries, int64_t count, uint64_t last) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++)
+        found += entries[i] <= last;
+    return found;
+}
+
+/* A value that at least `keep` entries, and hardly more, do not exceed. Counting is a vector
+ * operation, which makes a few bisections cheaper than one selection. */
+static float bound(const dlz_knn_buffer *buffer) {
+    uint64_t least = UINT64_MAX, greatest = 0;
+    for (int32_t i = 0; i < buffer->count; i++) {
+        uint64_t e = buffer->entries[i];
+        least = e < least ? e : least;
+        greatest = e > greatest ? e : greatest;
+    }
+    float low = unordered((uint32_t)(least >> 32)), high = unordered((uint32_t)(greatest >> 32));
+    for (;;) {
+        float middle = 0.5f * low + 0.5f * high;
+        if (!(middle > low && middle < high))
+            return high;
+        int64_t found = count_up_to(buffer->entries, buffer->count, last_entry(middle));
+        if (found < buffer->keep)
+            low = middle;
+        else
+            high = middle;
+        if (found >= buffer->keep && found <= buffer->keep + buffer->keep / 8)
+            return high;
+    }
+}
+
 static void compact(dlz_knn_buffer *buffer) {
     if (buffer->count <= buffer->keep)
         return;
-    select_entry(buffer->entries, buffer->count, buffer->keep - 1);
-    float limit = unordered((uint32_t)(buffer->entries[buffer->keep - 1] >> 32)) + buffer->slack;
-    uint64_t last = (uint64_t)ordered(limit) << 32 | 0xFFFFFFFFu;
-    int32_t kept = buffer->keep, room = buffer->capacity / 2;
-    for (int32_t i = buffer->keep; i < buffer->count; i++)
-        if (buffer->entries[i] <= last)
-            buffer->entries[kept++] = buffer->entries[i];
-    if (kept > room) {
+    float limit = bound(buffer) + buffer->slack;
+    uint64_t last = last_entry(limit);
+    int32_t kept = 0, room = buffer->capacity / 2;
+    for (int32_t i = 0; i < buffer->count; i++) {
+        uint64_t e = buffer->entries[i];
+        buffer->entries[kept] = e;
+        kept += e <= last;
+    }
+    if (kept > room) { /* many points at one distance */
         select_entry(buffer->entries, kept, room - 1);
         kept = room;
     }

@@ -17,7 +17,7 @@
 /* What a query has found. An entry's high half orders as the value does, its low half is the point.
  */
 typedef struct dlz_knn_buffer {
-    uint64_t *entries; /* capacity of them; capacity >= 2 * keep + DLZ_KNN_PANEL */
+    uint64_t *entries; /* capacity of them; capacity >= 9 * keep / 4 + DLZ_KNN_PANEL */
     int32_t count, capacity, keep;
     int32_t self; /* the point that is never a neighbour, or -1 */
     float limit;  /* only values below it are of interest */
@@ -31,7 +31,7 @@ typedef struct dlz_knn_kernel {
                  int32_t first, dlz_knn_buffer *buffers);
     /* Sum of (a[i] - b[i])^2. */
     float (*squared_distance)(const float *a, const float *b, int64_t d);
-    /* Leaves the `keep` smallest entries of a buffer in front, and behind them those that are
+    /* Keeps the `keep` smallest entries of a buffer, up to an eighth more, and those that are
      * within `slack` of the last of them as long as they fit into half the buffer; lowers the
      * limit. */
     void (*compact)(dlz_knn_buffer *buffer);

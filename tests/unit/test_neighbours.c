@@ -1,6 +1,6 @@
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/neighbours.h"
+#include "embed/neighbours_clusters.h"
 #include "kernels/knn.h"
 #include "support/support.h"
 
@@ -101,7 +101,7 @@ START_TEST(near_clusters_hold_most_neighbours) {
     fill_uniform(points, n * d, 8);
     for (int i = 0; i < 100 * d; i++)
         points[i] = 0.5f; /* some coincide */
-    ck_ok(dlz_knn_exact(points, n, d, k, true_indices, truth));
+    ck_ok(dlz_knn_plain(points, n, d, k, true_indices, truth));
     /* All clusters: the exact result. */
     ck_ok(dlz_knn_approximate(points, n, d, k, 1, indices, found_distances));
     ck_assert_mem_eq(truth, found_distances, sizeof truth);
@@ -157,7 +157,7 @@ START_TEST(bits_do_not_depend_on_threads) {
 END_TEST
 
 START_TEST(every_variant_scans_like_plain_c) {
-    enum { d = 37, keep = 7, capacity = 2 * keep + DLZ_KNN_PANEL };
+    enum { d = 37, keep = 7, capacity = 3 * keep + DLZ_KNN_PANEL };
     static float queries[d * DLZ_KNN_GROUP], panel[d * DLZ_KNN_PANEL], norms[DLZ_KNN_PANEL];
     fill_uniform(queries, d * DLZ_KNN_GROUP, 11);
     fill_uniform(panel, d * DLZ_KNN_PANEL, 12);
@@ -182,7 +182,8 @@ START_TEST(every_variant_scans_like_plain_c) {
                 continue;
             }
             kernel->compact(&buffers[q]);
-            ck_assert_int_eq(buffers[q].count, keep);
+            ck_assert_int_ge(buffers[q].count, keep);
+            ck_assert_int_le(buffers[q].count, keep + keep / 8);
             found expected[DLZ_KNN_PANEL];
             for (int c = 0; c < DLZ_KNN_PANEL; c++) {
                 double value = c == q ? INFINITY : norms[c];
@@ -193,12 +194,13 @@ START_TEST(every_variant_scans_like_plain_c) {
             qsort(expected, DLZ_KNN_PANEL, sizeof *expected, by_distance);
             for (int i = 0; i < keep; i++) {
                 bool present = false;
-                for (int e = 0; e < keep; e++)
+                for (int e = 0; e < buffers[q].count; e++)
                     present |= (int32_t)(uint32_t)buffers[q].entries[e] == expected[i].index;
                 ck_assert_msg(present, "%s misses rank %d of query %d", dlz_isa_name((dlz_isa)isa),
                               i, q);
             }
-            ck_assert_double_eq_tol(buffers[q].limit, expected[keep - 1].distance, 1e-5);
+            ck_assert_double_ge(buffers[q].limit, expected[keep - 1].distance - 1e-5);
+            ck_assert_double_lt(buffers[q].limit, expected[keep + keep / 8].distance + 1e-5);
         }
         for (int64_t length = 0; length <= d; length++) {
             double sum = 0;
