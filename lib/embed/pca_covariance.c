@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "kernels/center.h"
+#include "kernels/scatter.h"
 #include "linalg/linalg.h"
 
 #include <math.h>
@@ -11,84 +12,166 @@
  * threads; then each thread adds its products to blocks of the result that are its own. So every
  * element is a sum in chunk order whatever the number of threads, and there is one matrix, not one
  * a thread. Matrices too narrow for blocks are summed by groups of rows instead, group by group. */
-#define BLOCK 136
 #define CHUNK_DOUBLES (1 << 19)
+#define ROWS_TILE 16
 #define NARROW 96
 #define GROUPS 64
 
-typedef struct scatter_pass {
-    const dlz_pca_input *input;
-    bool gram;
-    int64_t size;         /* rows of the result */
-    int64_t first, depth; /* the chunk: rows of the data, or columns with gram */
-    double *chunk;        /* depth x size, or size x depth with gram */
-    double *matrix;
-    int64_t blocks, width;
-} scatter_pass;
+static dlviz_status make_chunk(double **chunk, int64_t depth, int64_t size) {
+    size_t doubles;
+    if (dlz_mul_overflows((size_t)depth, (size_t)size, &doubles))
+        return dlz_fail_memory("a chunk of data", SIZE_MAX);
+    *chunk = dlz_alloc_array(doubles, sizeof **chunk);
+    if (!*chunk)
+        return dlz_fail_memory("a chunk of data", doubles * sizeof **chunk);
+    return DLVIZ_OK;
+}
 
-static void convert_row(void *context, int64_t tile, int worker) {
+/* The block of a lower triangle of blocks, counted row by row. */
+static void locate(int64_t tile, int64_t *row, int64_t *column) {
+    *row = 0;
+    while ((*row + 1) * (*row + 2) / 2 <= tile)
+        ++*row;
+    *column = tile - *row * (*row + 1) / 2;
+}
+
+/* ---- Products of features ------------------------------------------------------------------- */
+
+#define BLOCK_COLUMNS 144 /* of the result; both sides of a block fit into a core's cache */
+#define DEPTH 192         /* rows of a panel in the first level of it */
+
+typedef struct feature_pass {
+    const dlz_pca_input *input;
+    const dlz_scatter_kernel *kernel;
+    int64_t size, panels, block; /* features; panels of them; panels a block */
+    int64_t first, depth;        /* the chunk */
+    double *chunk, *matrix;
+} feature_pass;
+
+static void pack_rows(void *context, int64_t tile, int worker) {
+    const feature_pass *pass = context;
     (void)worker;
-    const scatter_pass *pass = context;
-    const dlz_pca_input *input = pass->input;
-    int64_t d = input->features, rows = pass->gram ? pass->size : pass->depth;
-    int64_t last = dlz_min_i64((tile + 1) * 16, rows);
-    for (int64_t i = tile * 16; i < last; i++) {
-        if (pass->gram)
-            dlz_center()->to_double(input->data + i * d + pass->first, input->mean + pass->first,
-                                    pass->chunk + i * pass->depth, pass->depth);
-        else
-            dlz_center()->to_double(input->data + (pass->first + i) * d, input->mean,
-                                    pass->chunk + i * d, d);
+    int64_t last = dlz_min_i64((tile + 1) * ROWS_TILE, pass->depth), width = pass->kernel->width;
+    for (int64_t row = tile * ROWS_TILE; row < last; row++)
+        pass->kernel->pack(pass->input->data + (pass->first + row) * pass->size, pass->input->mean,
+                           pass->size, pass->chunk + row * width, pass->depth * width);
+}
+
+static void add_panels(const feature_pass *pass, int64_t i, int64_t j, int64_t row, int64_t rows) {
+    int64_t width = pass->kernel->width, size = pass->size;
+    const double *a = pass->chunk + (i * pass->depth + row) * width;
+    const double *b = pass->chunk + (j * pass->depth + row) * width;
+    double *to = pass->matrix + i * width * size + j * width;
+    int64_t m = dlz_min_i64(width, size - i * width), n = dlz_min_i64(width, size - j * width);
+    if (m == width && n == width) {
+        pass->kernel->add(a, b, rows, to, size);
+        return;
     }
+    double edge[DLZ_SCATTER_MOST_WIDTH * DLZ_SCATTER_MOST_WIDTH] = {0};
+    for (int64_t r = 0; r < m; r++)
+        memcpy(edge + r * width, to + r * size, (size_t)n * sizeof *edge);
+    pass->kernel->add(a, b, rows, edge, width);
+    for (int64_t r = 0; r < m; r++)
+        memcpy(to + r * size, edge + r * width, (size_t)n * sizeof *edge);
 }
 
 static void add_block(void *context, int64_t tile, int worker) {
+    const feature_pass *pass = context;
     (void)worker;
-    const scatter_pass *pass = context;
-    int64_t row = 0;
-    while ((row + 1) * (row + 2) / 2 <= tile)
-        row++;
-    int64_t i = row * pass->width, j = (tile - row * (row + 1) / 2) * pass->width;
-    int64_t m = dlz_min_i64(pass->width, pass->size - i),
-            n = dlz_min_i64(pass->width, pass->size - j);
-    int64_t stride = pass->gram ? pass->depth : pass->size;
-    int64_t step = pass->gram ? pass->depth : 1;
-    double *to = pass->matrix + i * pass->size + j;
-    if (i == j)
-        dlz_dsyrk(!pass->gram, m, pass->depth, pass->chunk + i * step, stride, to, pass->size);
-    else
-        dlz_dgemm(!pass->gram, pass->gram, m, n, pass->depth, 1, pass->chunk + i * step, stride,
-                  pass->chunk + j * step, stride, 1, to, pass->size);
+    int64_t block_row, block_column;
+    locate(tile, &block_row, &block_column);
+    int64_t first_i = block_row * pass->block, first_j = block_column * pass->block;
+    int64_t last_i = dlz_min_i64(first_i + pass->block, pass->panels);
+    int64_t last_j = dlz_min_i64(first_j + pass->block, pass->panels);
+    for (int64_t row = 0; row < pass->depth; row += DEPTH)
+        for (int64_t j = first_j; j < last_j; j++)
+            for (int64_t i = dlz_max_i64(first_i, j); i < last_i; i++)
+                add_panels(pass, i, j, row, dlz_min_i64(DEPTH, pass->depth - row));
 }
 
-static dlviz_status scatter_by_blocks(const dlz_pca_input *input, bool gram, double *matrix) {
-    scatter_pass pass = {.input = input, .gram = gram, .matrix = matrix};
-    pass.size = gram ? input->samples : input->features;
-    int64_t total = gram ? input->features : input->samples;
+static dlviz_status scatter_of_features(const dlz_pca_input *input, double *matrix) {
+    feature_pass pass = {
+        .input = input, .kernel = dlz_scatter(), .size = input->features, .matrix = matrix};
+    int64_t width = pass.kernel->width, n = input->samples;
+    pass.panels = dlz_ceil_div(pass.size, width);
+    pass.block = BLOCK_COLUMNS / width;
+    int64_t blocks = dlz_ceil_div(pass.panels, pass.block);
     int64_t depth = dlz_max_i64(64, dlz_min_i64(1024, CHUNK_DOUBLES / pass.size));
-    depth = dlz_min_i64(depth, total);
-    pass.blocks = dlz_ceil_div(pass.size, BLOCK);
-    pass.width = dlz_ceil_div(dlz_ceil_div(pass.size, pass.blocks), 8) * 8;
-    pass.blocks = dlz_ceil_div(pass.size, pass.width);
-    size_t doubles;
-    if (dlz_mul_overflows((size_t)depth, (size_t)pass.size, &doubles))
-        return dlz_fail_memory("a chunk of data", SIZE_MAX);
-    pass.chunk = dlz_alloc_array(doubles, sizeof *pass.chunk);
-    if (!pass.chunk)
-        return dlz_fail_memory("a chunk of data", doubles * sizeof *pass.chunk);
+    depth = dlz_min_i64(depth, n);
+    DLZ_TRY(make_chunk(&pass.chunk, depth, pass.panels * width));
     memset(matrix, 0, (size_t)pass.size * (size_t)pass.size * sizeof *matrix);
     dlviz_status status = DLVIZ_OK;
-    for (; pass.first < total && status == DLVIZ_OK; pass.first += depth) {
-        pass.depth = dlz_min_i64(depth, total - pass.first);
-        dlz_parallel_for(dlz_ceil_div(gram ? pass.size : pass.depth, 16), dlz_threads(),
-                         convert_row, &pass);
-        dlz_parallel_for(pass.blocks * (pass.blocks + 1) / 2, dlz_threads(), add_block, &pass);
-        status =
-            dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)total);
+    for (; pass.first < n && status == DLVIZ_OK; pass.first += depth) {
+        pass.depth = dlz_min_i64(depth, n - pass.first);
+        dlz_parallel_for(dlz_ceil_div(pass.depth, ROWS_TILE), dlz_threads(), pack_rows, &pass);
+        dlz_parallel_for(blocks * (blocks + 1) / 2, dlz_threads(), add_block, &pass);
+        status = dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)n);
     }
     dlz_free(pass.chunk);
     return status;
 }
+
+/* ---- Products of samples -------------------------------------------------------------------- */
+
+#define BLOCK 136
+
+typedef struct sample_pass {
+    const dlz_pca_input *input;
+    int64_t size;         /* samples: rows of the result */
+    int64_t first, depth; /* the chunk: features */
+    double *chunk;        /* size x depth */
+    double *matrix;
+    int64_t width;
+} sample_pass;
+
+static void convert_rows(void *context, int64_t tile, int worker) {
+    const sample_pass *pass = context;
+    const dlz_pca_input *input = pass->input;
+    (void)worker;
+    int64_t last = dlz_min_i64((tile + 1) * ROWS_TILE, pass->size);
+    for (int64_t i = tile * ROWS_TILE; i < last; i++)
+        dlz_center()->to_double(input->data + i * input->features + pass->first,
+                                input->mean + pass->first, pass->chunk + i * pass->depth,
+                                pass->depth);
+}
+
+static void multiply_block(void *context, int64_t tile, int worker) {
+    const sample_pass *pass = context;
+    (void)worker;
+    int64_t row, column;
+    locate(tile, &row, &column);
+    int64_t i = row * pass->width, j = column * pass->width;
+    int64_t m = dlz_min_i64(pass->width, pass->size - i);
+    int64_t n = dlz_min_i64(pass->width, pass->size - j), depth = pass->depth;
+    double *to = pass->matrix + i * pass->size + j;
+    if (i == j)
+        dlz_dsyrk(false, m, depth, pass->chunk + i * depth, depth, to, pass->size);
+    else
+        dlz_dgemm(false, true, m, n, depth, 1, pass->chunk + i * depth, depth,
+                  pass->chunk + j * depth, depth, 1, to, pass->size);
+}
+
+static dlviz_status scatter_of_samples(const dlz_pca_input *input, double *matrix) {
+    sample_pass pass = {.input = input, .size = input->samples, .matrix = matrix};
+    int64_t d = input->features;
+    int64_t depth = dlz_max_i64(64, dlz_min_i64(1024, CHUNK_DOUBLES / pass.size));
+    depth = dlz_min_i64(depth, d);
+    pass.width = dlz_ceil_div(dlz_ceil_div(pass.size, dlz_ceil_div(pass.size, BLOCK)), 8) * 8;
+    int64_t blocks = dlz_ceil_div(pass.size, pass.width);
+    DLZ_TRY(make_chunk(&pass.chunk, depth, pass.size));
+    memset(matrix, 0, (size_t)pass.size * (size_t)pass.size * sizeof *matrix);
+    dlviz_status status = DLVIZ_OK;
+    for (; pass.first < d && status == DLVIZ_OK; pass.first += depth) {
+        pass.depth = dlz_min_i64(depth, d - pass.first);
+        dlz_parallel_for(dlz_ceil_div(pass.size, ROWS_TILE), dlz_threads(), convert_rows, &pass);
+        dlz_parallel_for(blocks * (blocks + 1) / 2, dlz_threads(), multiply_block, &pass);
+        status = dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)d);
+    }
+    dlz_free(pass.chunk);
+    return status;
+}
+
+/* ---- Products of few features --------------------------------------------------------------- */
 
 typedef struct narrow_pass {
     const dlz_pca_input *input;
@@ -139,8 +222,10 @@ static dlviz_status scatter_by_groups(const dlz_pca_input *input, double *matrix
 dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, double *matrix) {
     if (!gram && input->features <= NARROW)
         return scatter_by_groups(input, matrix);
-    return scatter_by_blocks(input, gram, matrix);
+    return gram ? scatter_of_samples(input, matrix) : scatter_of_features(input, matrix);
 }
+
+/* ---- Components ----------------------------------------------------------------------------- */
 
 /* components[count x features] = vectors[count x samples] (x - μ), by ranges of features. */
 typedef struct back_pass {

@@ -7,7 +7,10 @@ POINTS.npy is n x d float32. The PCA table projects it on --components; the t-SN
 projection (one and the same for everybody: scikit-learn's full solver in float64; the input itself when
 it has no more columns than that). Each run is a process of its own; the methods take turns, so that a
 busy machine disturbs them alike; times are medians, without reading files. Peers: scikit-learn, Rtsne (R),
-openTSNE, FIt-SNE (fast_tsne); those that are missing are named and left out.
+openTSNE, FIt-SNE (fast_tsne); those that are missing are named and left out. Programs join with
+--tsne-program and --pca-program NAME=COMMAND, called as
+    COMMAND IN ROWS COLUMNS ITERATIONS|COMPONENTS THREADS OUT
+where IN and OUT are float32 without a header, OUT the map or the variances; they print "seconds X".
 
 Everybody does the same number of iterations from a PCA start with perplexity 30; learning rates, momentum
 and stopping early are as each peer has them, except that nobody stops early. One judge, in float64 and
@@ -19,6 +22,7 @@ import importlib.util
 import json
 import os
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -190,6 +194,26 @@ def rtsne_tsne(args, output, components):
     return float(text.split()[-1])
 
 
+def run_peer_program(command, args, output, last):
+    x = np.ascontiguousarray(np.load(args.input), dtype=np.float32)
+    x.tofile(output + ".in")
+    text = subprocess.run([*shlex.split(command), output + ".in", str(len(x)), str(x.shape[1]), str(last),
+                           str(args.threads), output + ".out"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+    result = np.fromfile(output + ".out", dtype=np.float32)
+    np.save(output, result.reshape(len(x), 2) if last == args.iterations else result)
+    return float([line.split()[1] for line in text.splitlines() if line.startswith("seconds ")][-1])
+
+
+def add_programs(args):
+    for option in args.tsne_program:
+        name, command = option.split("=", 1)
+        TSNE[name] = (lambda a, o, c, command=command: run_peer_program(command, a, o, a.iterations), None)
+    for option in args.pca_program:
+        name, command = option.split("=", 1)
+        PCA[name] = (lambda a, o, c, command=command: run_peer_program(command, a, o, c), None)
+
+
 def has(module):
     return importlib.util.find_spec(module) is not None
 
@@ -222,6 +246,8 @@ def run_once(args, kind, name, output, components):
     command = [sys.executable, os.path.abspath(__file__), "--worker", kind, "--method", name, "--output",
                output, "--input", args.input, "--components", str(components), "--iterations",
                str(args.iterations), "--threads", str(args.threads)]
+    command += ["--tsne-program=" + p for p in args.tsne_program]
+    command += ["--pca-program=" + p for p in args.pca_program]
     environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads),
                        OPENBLAS_NUM_THREADS=str(args.threads))
     text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
@@ -320,10 +346,13 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--methods", help="only methods whose name contains one of these words, e.g. dlviz,Rtsne")
+    parser.add_argument("--tsne-program", action="append", default=[], metavar="NAME=COMMAND")
+    parser.add_argument("--pca-program", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--method", help=argparse.SUPPRESS)
     parser.add_argument("--output", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    add_programs(args)
     if args.worker == "project":
         project(args)
         return

@@ -4,6 +4,7 @@
 #include "kernels/attract.h"
 #include "kernels/perplexity.h"
 #include "kernels/repel.h"
+#include "kernels/scatter.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -192,9 +193,47 @@ START_TEST(every_variant_weighs_like_plain_c) {
 }
 END_TEST
 
+START_TEST(every_variant_scatters_like_plain_c) {
+    enum { rows = 37, columns = 53, most = DLZ_SCATTER_MOST_WIDTH };
+    static float values[rows * columns];
+    static double mean[columns], chunk[rows * (columns + most)], block[most * most];
+    fill_uniform(values, rows * columns, 60);
+    for (int c = 0; c < columns; c++)
+        mean[c] = 0.1 * c;
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        if (!dlz_isa_available((dlz_isa)isa))
+            continue;
+        const dlz_scatter_kernel *kernel = dlz_scatter_of((dlz_isa)isa);
+        int width = kernel->width, panels = (columns + width - 1) / width;
+        ck_assert_int_le(width, most);
+        for (int r = 0; r < rows; r++)
+            kernel->pack(values + r * columns, mean, columns, chunk + r * width, rows * width);
+        for (int i = 0; i < panels; i++)
+            for (int j = 0; j < panels; j++) {
+                for (int k = 0; k < width * width; k++)
+                    block[k] = k;
+                kernel->add(chunk + i * rows * width, chunk + j * rows * width, rows, block, width);
+                double worst = 0;
+                for (int k = 0; k < width * width; k++) {
+                    int a = i * width + k / width, b = j * width + k % width;
+                    double sum = k;
+                    for (int r = 0; r < rows && a < columns && b < columns; r++)
+                        sum += ((double)values[r * columns + a] - mean[a]) *
+                               ((double)values[r * columns + b] - mean[b]);
+                    worst = fmax(worst, fabs(block[k] - sum));
+                }
+                ck_assert_double_lt(worst, 1e-11);
+            }
+    }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {
-        attraction_and_divergence_are_those_of_plain_c, every_variant_repels_like_plain_c,
-        every_variant_expands_cells_to_second_order, every_variant_weighs_like_plain_c, NULL};
+    const TTest *const tests[] = {attraction_and_divergence_are_those_of_plain_c,
+                                  every_variant_repels_like_plain_c,
+                                  every_variant_expands_cells_to_second_order,
+                                  every_variant_weighs_like_plain_c,
+                                  every_variant_scatters_like_plain_c,
+                                  NULL};
     return run_tests("kernel_embedding", tests);
 }
