@@ -144,7 +144,8 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_t
  *  symmetric, (A + A^T) / 2, its diagonal ignored, and scaled to a sum of 1.
  *  @param offsets  n + 1 int64: row i has the entries offsets[i] ... offsets[i + 1] - 1
  *  @param columns  int64, one an entry, no column twice in a row
- *  @param values   float32, one an entry, at least 0 */
+ *  @param values   float32, one an entry, at least 0
+ *  The descent stores a value in 16 bits, as a fraction of its row's largest. */
 DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
                                                  const dlviz_tensor *columns,
                                                  const dlviz_tensor *values, dlviz_tensor **map);

@@ -20,12 +20,15 @@
 #define PLAIN_CELL 0.25    /* the widest cell that needs no near part */
 #define LEAST_CELLS 40     /* across a small map */
 #define SMALL_MAP 1.0
+#define SMALLEST_MAP 1e-12 /* a point, for all that matters */
 #define WIDEST_MAP 1e8
 #define RECONSIDER 20 /* computations between looks at the cost */
 
-/* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks. */
+/* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks, a point
+ * sorted, spread and read. */
 #define COST_VALUE 0.9
 #define COST_PAIR 0.15
+#define COST_POINT 20
 
 void dlz_grid_free(dlz_grid_repulsion *g) {
     dlz_convolution_free(&g->convolution);
@@ -63,13 +66,13 @@ typedef struct choice {
     int64_t rows, columns;
 } choice;
 
-static choice consider(const dlz_grid_repulsion *g, double cell, bool near, const double size[2]) {
+static choice consider(double pair_density, double cell, bool near, const double size[2]) {
     choice c = {.cell = cell, .near = near};
     c.columns = (int64_t)(size[0] / cell) + DLZ_SPLINE_ORDER + 1;
     c.rows = (int64_t)(size[1] / cell) + DLZ_SPLINE_ORDER + 1;
     double x = (double)dlz_convolution_size(c.columns);
     double y = (double)dlz_convolution_size((c.rows + 1) / 2);
-    c.cost = COST_VALUE * 8 * x * y + (near ? COST_PAIR * g->pair_density * cell * cell : 0);
+    c.cost = COST_VALUE * 8 * x * y + (near ? COST_PAIR * pair_density * cell * cell : 0);
     return c;
 }
 
@@ -79,26 +82,47 @@ static double ladder(double cell, int up) {
     return PLAIN_CELL * exp2((floor(4 * log2(cell / PLAIN_CELL)) + up) / 4);
 }
 
-static choice choose(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
+static choice choose(double pair_density, const dlz_repulsion_settings *settings,
                      const double size[2]) {
     double span = fmax(size[0], size[1]);
     if (settings->cell > 0) {
         double cell = fmin(settings->cell, fmax(span / LEAST_CELLS, 1e-30));
         if (cell < settings->cell)
             cell = ladder(cell, 0);
-        return consider(g, cell, cell > PLAIN_CELL, size);
+        return consider(pair_density, cell, cell > PLAIN_CELL, size);
     }
     if (span < LEAST_CELLS * PLAIN_CELL)
-        return consider(g, ladder(span / LEAST_CELLS, 0), false, size);
-    choice best = consider(g, PLAIN_CELL, false, size);
+        return consider(pair_density, ladder(span / LEAST_CELLS, 0), false, size);
+    choice best = consider(pair_density, PLAIN_CELL, false, size);
     for (double cell = PLAIN_CELL * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
-        choice c = consider(g, cell, true, size);
+        choice c = consider(pair_density, cell, true, size);
         if (c.cost < best.cost)
             best = c;
         if (c.cost > 8 * best.cost || c.columns + c.rows < 4 * BLOCK)
             break;
     }
     return best;
+}
+
+static double area_of(const double size[2]) {
+    return fmax(size[0] * fmax(size[1], 1), 1);
+}
+
+/* For points that lie evenly over two thirds of the map. */
+static double guess_pair_density(int64_t n, const double size[2]) {
+    return (double)n * (double)n * 9 * BLOCK * BLOCK * 1.5 / area_of(size);
+}
+
+double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
+                     const double size[2]) {
+    double span = fmax(size[0], size[1]);
+    if (span > WIDEST_MAP)
+        return INFINITY;
+    if (span < SMALLEST_MAP)
+        return COST_POINT * (double)settings->n;
+    double density = g->pair_density > 0 ? g->pair_density * g->area / area_of(size)
+                                         : guess_pair_density(settings->n, size);
+    return choose(density, settings, size).cost + COST_POINT * (double)settings->n;
 }
 
 static bool fits(const dlz_grid_repulsion *g, const choice *c) {
@@ -374,7 +398,7 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
                         "the map is %g units wide, which no t-SNE gives; a lower learning rate may "
                         "help",
                         span);
-    if (span < 1e-12) {
+    if (span < SMALLEST_MAP) {
         memset(forces, 0, (size_t)(n * dimensions) * sizeof *forces);
         *z = add_quadratic(settings, map, forces) - (double)n;
         return DLVIZ_OK;
@@ -384,14 +408,13 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     choice now = {0};
     bool again = !g->prepared || small != g->small || g->convolution.workers != dlz_threads();
     if (!again) {
-        now = consider(g, g->cell, g->has_near, size);
+        now = consider(g->pair_density, g->cell, g->has_near, size);
         again = !fits(g, &now) || ++g->since >= RECONSIDER;
     }
     if (again) {
-        if (g->pair_density == 0) /* points spread evenly over two thirds of the map */
-            g->pair_density = (double)n * (double)n * 9 * BLOCK * BLOCK * 1.5 /
-                              fmax(size[0] * fmax(size[1], 1), 1);
-        choice best = choose(g, settings, size);
+        if (g->pair_density == 0)
+            g->pair_density = guess_pair_density(n, size);
+        choice best = choose(g->pair_density, settings, size);
         g->since = 0;
         bool stays = g->prepared && small == g->small && fits(g, &now) &&
                      g->convolution.workers == dlz_threads() &&
@@ -400,7 +423,7 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
                           : now.cost < 1.1 * best.cost && span > LEAST_CELLS * g->cell * 0.9);
         if (!stays)
             DLZ_TRY(prepare(g, settings, &best, small));
-        now = consider(g, g->cell, g->has_near, size);
+        now = consider(g->pair_density, g->cell, g->has_near, size);
     }
     g->rows = now.rows;
     g->columns = now.columns;
@@ -414,8 +437,10 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     job.keys = g->keys;
     job.order = g->keys + n;
     sort_points(&job);
-    if (g->since == RECONSIDER - 1 || again)
+    if (g->since == RECONSIDER - 1 || again) {
         count_pairs(&job);
+        g->area = area_of(size);
+    }
     run_grid(&job);
     memcpy(g->least, job.least, sizeof g->least);
     g->across = job.across;

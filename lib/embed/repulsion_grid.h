@@ -14,8 +14,9 @@ typedef struct dlz_grid_repulsion {
     bool prepared, small, has_near;
     float least[3];
     int64_t across, down;
-    double cell, pair_density;
-    int since; /* computations since the cost was looked at */
+    double cell;
+    double pair_density, area; /* pairs in the near part a square of the cell; the map's then */
+    int since;                 /* computations since the cost was looked at */
     dlz_near near;
     int64_t capacity, tiles, all_rows, rows, columns;
     float *values; /* all_rows x stride */
@@ -27,6 +28,9 @@ typedef struct dlz_grid_repulsion {
 
 dlviz_status dlz_grid_compute(dlz_grid_repulsion *grid, const dlz_repulsion_settings *settings,
                               const float *map, float *forces, double *z);
+/* Estimated nanoseconds that one core would take, for a map of this size. */
+double dlz_grid_cost(const dlz_grid_repulsion *grid, const dlz_repulsion_settings *settings,
+                     const double size[2]);
 /* After a computation: the sum of s over its points and the force of them on another place of the
  * map, (x, y), y = 0 for one dimension. false when the place is outside the grid, or the map is
  * small. Any number of threads may read at once. */

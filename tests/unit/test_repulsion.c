@@ -206,6 +206,38 @@ START_TEST(repulsion_is_accurate_on_maps_of_digits) {
 }
 END_TEST
 
+static dlviz_tsne_method chosen(const float *map, int64_t n, int dimensions, int computations) {
+    dlz_repulsion *repulsion;
+    dlz_repulsion_settings settings = {.n = n, .dimensions = dimensions, .a = 1, .angle = 0.5};
+    float *forces = malloc((size_t)(n * dimensions) * sizeof *forces);
+    double z;
+    ck_ok(dlz_repulsion_create(&repulsion, &settings));
+    for (int i = 0; i < computations; i++)
+        ck_ok(dlz_repulsion_compute(repulsion, map, forces, &z));
+    dlviz_tsne_method method = dlz_repulsion_method(repulsion);
+    dlz_repulsion_destroy(repulsion);
+    free(forces);
+    return method;
+}
+
+START_TEST(the_method_follows_the_map) {
+    enum { n = 9000 };
+    float *map = clustered_map(n, 3, 50, 3);
+    ck_assert_int_eq(chosen(map, 200, 3, 1), DLVIZ_TSNE_EXACT);
+    ck_assert_int_eq(chosen(map, n, 3, 1), DLVIZ_TSNE_BARNES_HUT);
+    free(map);
+    map = clustered_map(n, 2, 50, 3);
+    ck_assert_int_eq(chosen(map, 200, 2, 1), DLVIZ_TSNE_EXACT);
+    ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_GRID);
+    /* One point far away makes cells wide, so that most points share a few of them. */
+    map[0] = map[1] = 1e5f;
+    ck_assert_int_eq(chosen(map, n, 2, 41), DLVIZ_TSNE_BARNES_HUT);
+    map[0] = map[1] = 1e12f; /* wider than a grid can be */
+    ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_BARNES_HUT);
+    free(map);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_few_points_far_apart_have_a_sum,
                                   a_map_that_has_flown_apart_is_an_error,
@@ -214,6 +246,7 @@ int main(void) {
                                   the_grid_can_be_read_anywhere,
                                   tree_repulsion_is_accurate,
                                   repulsion_is_accurate_on_maps_of_digits,
+                                  the_method_follows_the_map,
                                   NULL};
     return run_tests("repulsion", tests);
 }
