@@ -29,7 +29,7 @@ typedef struct dlviz_pca dlviz_pca;
  *    m x m matrix (Halko, Martinsson, Shkolnisky, Tygert, SIAM J. Sci. Comput. 2011; Musco & Musco,
  *    NeurIPS 2015); for large m and few components.
  *  - DLVIZ_PCA_AUTO (the default): whichever of the two gets there sooner: RANDOMIZED, iterated
- * until its variances are exact, when 16 (components + oversampling) <= m; COVARIANCE otherwise,
+ * until its variances are exact, when 30 (components + oversampling) <= m; COVARIANCE otherwise,
  * when a fraction of the variance is wanted, and when 24 products do not suffice. scikit-learn 1.2
  * goes randomized above 500 rows or columns unless 80% of the components are wanted; 1.5 uses the
  *    covariance for d <= 1000 and n >= 10 d. Unlike theirs, this choice never trades accuracy for

@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Iteration multiplies the data with about so many times the vectors wanted before it is done
- * (measured); with fewer rows and columns than that the covariance is the smaller product. */
-#define VECTORS_TO_CONVERGE 16
+/* With fewer rows and columns than so many times the vectors that iteration works on, the
+ * covariance is sooner there (measured; by the products alone, 16). */
+#define VECTORS_TO_CONVERGE 30
 
 typedef struct moments_pass {
     const float *data;
