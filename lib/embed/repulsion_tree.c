@@ -261,7 +261,8 @@ static void walk(group_sums *s, const float low[3], const float high[3]) {
             float outside = below > above ? below : above;
             square += outside > 0 ? outside * outside : 0;
         }
-        bool is_far = node->size < angle * square;
+        /* A cell whose points coincide is exact as a body, at any distance. */
+        bool is_far = node->size < angle * square || node->size == 0;
         if (is_far && node->last - node->first > FEW)
             append_cell(s, node);
         else if (is_far || node->child_count == 0)

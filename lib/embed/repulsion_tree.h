@@ -15,7 +15,7 @@ typedef struct dlz_tree_repulsion {
     uint64_t *codes, *scratch;
     int32_t *order;
     float *points; /* dimensions x padded, along the curve */
-    float *lists;  /* a worker: sources' coordinates and masses */
+    float *lists;  /* a worker: points and cells to sum */
     double *sums;
 } dlz_tree_repulsion;
 

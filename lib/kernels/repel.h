@@ -7,7 +7,6 @@
 
 #include "kernels/select.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define DLZ_REPEL_TARGETS 64

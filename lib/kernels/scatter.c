@@ -32,12 +32,7 @@ static void pack(const float *row, const double *mean, int64_t columns, double *
 
 static void add(const double *a, const double *b, int64_t rows, double *c, int64_t ldc) {
     for (int first = 0; first < WIDTH; first += ROWS) {
-        vd sums[ROWS][VECTORS];
-#pragma GCC unroll 8
-        for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 3
-            for (int v = 0; v < VECTORS; v++)
-                sums[i][v] = *(const vdu *)(c + (first + i) * ldc + v * LANES);
+        vd sums[ROWS][VECTORS] = {{{0}}};
         for (int64_t r = 0; r < rows; r++) {
             const double *left = a + r * WIDTH + first;
             vd right[VECTORS];
@@ -54,7 +49,7 @@ static void add(const double *a, const double *b, int64_t rows, double *c, int64
         for (int i = 0; i < ROWS; i++)
 #pragma GCC unroll 3
             for (int v = 0; v < VECTORS; v++)
-                *(vdu *)(c + (first + i) * ldc + v * LANES) = sums[i][v];
+                *(vdu *)(c + (first + i) * ldc + v * LANES) += sums[i][v];
     }
 }
 

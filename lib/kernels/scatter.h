@@ -16,8 +16,9 @@ typedef struct dlz_scatter_kernel {
     /* A row minus the mean into its place of each panel, which are `stride` apart; the last is
      * filled up with zeros. */
     void (*pack)(const float *row, const double *mean, int64_t columns, double *to, int64_t stride);
-    /* c[i][j] += sum over the rows of a[row][i] b[row][j], width x width; rows are added in order.
-     */
+    /* c[i][j] += sum over the rows of a[row][i] b[row][j], width x width. The rows are summed in
+     * order, and then added: long sums keep their last digits when cut into calls of a few hundred
+     * rows. */
     void (*add)(const double *a, const double *b, int64_t rows, double *c, int64_t ldc);
 } dlz_scatter_kernel;
 

@@ -110,8 +110,7 @@ START_TEST(every_variant_repels_like_plain_c) {
 }
 END_TEST
 
-/* Halving the size of the cells divides an error that begins with the third power by eight; the
- * constant in front of it is that of the sum over the points themselves. */
+/* Halving the size of the cells divides an error that begins with the third power by eight. */
 START_TEST(every_variant_expands_cells_to_second_order) {
     enum { CELLS = 3, POINTS = 5 };
     float places[3][DLZ_REPEL_TARGETS], centres[3][CELLS], shape[3][CELLS * POINTS];

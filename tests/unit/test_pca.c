@@ -1,10 +1,12 @@
 #include "base/base.h"
+#include "embed/pca.h"
 #include "support/pca.h"
 #include "support/support.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static dlviz_tensor *fixture(const char *name, const char *part) {
@@ -295,6 +297,26 @@ START_TEST(the_randomized_solver_agrees_with_the_exact_one) {
 }
 END_TEST
 
+START_TEST(many_rows_cost_no_digits) {
+    enum { n = 100000, d = 100 };
+    float *values = malloc(sizeof(float) * n * d);
+    static double mean[d], matrix[d * d];
+    fill_uniform(values, n * d, 77);
+    dlviz_pca *pca;
+    ck_ok(dlviz_pca_create(&pca, 0));
+    dlz_pca_input input = {.pca = pca, .data = values, .samples = n, .features = d, .mean = mean};
+    ck_ok(dlz_pca_scatter_matrix(&input, false, matrix));
+    for (int c = 0; c < d; c++) {
+        long double square = 0;
+        for (int64_t i = 0; i < n; i++)
+            square += (long double)values[i * d + c] * values[i * d + c];
+        ck_assert_double_lt(fabs((double)(matrix[c * d + c] / square - 1)), 5e-15);
+    }
+    dlviz_pca_destroy(pca);
+    free(values);
+}
+END_TEST
+
 START_TEST(auto_follows_its_rule) {
     static const struct {
         int64_t n, d, k;
@@ -570,6 +592,7 @@ int main(void) {
                                   equal_variances_span_the_right_subspace,
                                   components_point_along_their_largest_loading,
                                   the_randomized_solver_agrees_with_the_exact_one,
+                                  many_rows_cost_no_digits,
                                   auto_follows_its_rule,
                                   threads_do_not_change_the_bits,
                                   a_fraction_keeps_the_fewest_components,
