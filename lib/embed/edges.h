@@ -5,11 +5,14 @@
 #include "embed/affinities.h"
 #include "kernels/attract.h"
 
-/* Keeps its memory from one packing to the next; a zeroed struct is ready. */
+#include <stdbool.h>
+
+/* A zeroed struct is ready. */
 typedef struct dlz_packed_edges {
-    int64_t n, capacity; /* rows; groups there is room for */
+    int64_t n;
+    bool is_wide;
     int64_t *groups;
-    int32_t *bases;
+    int32_t *bases, *wide;
     uint16_t *columns, *values;
     float *scales;
     int32_t *place; /* the new number of an old point */
@@ -19,8 +22,8 @@ typedef struct dlz_packed_edges {
 dlviz_status dlz_edges_pack(dlz_packed_edges *packed, const dlz_affinities *affinities,
                             const int32_t *order);
 static inline dlz_edges dlz_edges_of(const dlz_packed_edges *packed) {
-    return (dlz_edges){packed->groups, packed->bases, packed->columns, packed->values,
-                       packed->scales};
+    return (dlz_edges){packed->groups,  packed->bases,  packed->wide,
+                       packed->columns, packed->values, packed->scales};
 }
 void dlz_edges_free(dlz_packed_edges *packed);
 

@@ -13,6 +13,7 @@
 typedef struct search {
     const dlz_knn_kernel *kernel;
     const float *points, *queries; /* as given: final distances are taken from them */
+    dlz_knn_source source;
     int64_t n, m, d, panels;
     bool exclude_self;
     int k, capacity;
@@ -23,6 +24,7 @@ typedef struct search {
     int32_t *indices;
     float *distances;
     const dlz_knn_clusters *clusters; /* NULL: all points are looked at */
+    bool *overflows;                  /* a worker: a query found fewer than k */
 } search;
 
 /* The point in a place of the packed panels, n or more for none. */
@@ -59,8 +61,11 @@ static uint64_t pair(float distance, uint32_t index) {
     return (uint64_t)bits << 32 | index;
 }
 
-static void finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer) {
+/* false when fewer were found than there are, because the distances overflow. */
+static bool finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer) {
     s->kernel->compact(buffer);
+    if (buffer->count < s->k)
+        return false;
     for (int32_t i = 0; i < buffer->count; i++) {
         uint32_t point = (uint32_t)point_at(s, (uint32_t)buffer->entries[i]);
         buffer->entries[i] = pair(
@@ -73,6 +78,7 @@ static void finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer)
         s->indices[query * s->k + i] = (int32_t)(uint32_t)buffer->entries[i];
         memcpy(&s->distances[query * s->k + i], &bits, sizeof bits);
     }
+    return true;
 }
 
 static void scan_panels(const search *s, const float *groups, int64_t used, int64_t first,
@@ -105,15 +111,19 @@ static void search_tile(void *context, int64_t tile, int worker) {
             group[i * DLZ_KNN_GROUP] = value;
             norm += (double)value * value;
         }
-        double error =
-            (double)(s->d + 8) * 0x1p-24 * s->largest_norm * (sqrt(norm) + s->largest_norm);
+        double reach = sqrt(norm) + s->largest_norm;
+        double error = (double)(s->d + 8) * 0x1p-24 * reach * reach;
         buffers[q] =
             (dlz_knn_buffer){.entries = s->entries + ((int64_t)worker * TILE + q) * s->capacity,
                              .capacity = s->capacity,
                              .keep = s->k,
                              .self = s->exclude_self ? (int32_t)(first + q) : -1,
                              .limit = q < count ? INFINITY : -INFINITY,
-                             .slack = (float)(2 * error)};
+                             .threshold = q < count ? INFINITY : -INFINITY,
+                             .offset = (float)(norm / 2),
+                             .error = (float)error,
+                             .query = s->queries + query * s->d,
+                             .source = &s->source};
     }
     int64_t used = dlz_ceil_div(count, DLZ_KNN_GROUP);
     if (!s->clusters)
@@ -125,7 +135,8 @@ static void search_tile(void *context, int64_t tile, int worker) {
                         s->clusters->first_panel[near + 1], buffers);
         }
     for (int64_t q = 0; q < count; q++)
-        finish_query(s, point_at(s, first + q), &buffers[q]);
+        if (!finish_query(s, point_at(s, first + q), &buffers[q]))
+            s->overflows[worker] = true;
 }
 
 static void find_mean(search *s) {
@@ -143,7 +154,8 @@ static dlviz_status run(search *s, int workers) {
     s->half_norms = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
     s->groups = dlz_alloc_array((size_t)workers * TILE, (size_t)s->d * sizeof(float));
     s->entries = dlz_alloc_array((size_t)workers * TILE, (size_t)s->capacity * sizeof(uint64_t));
-    if (!s->mean || !s->packed || !s->half_norms || !s->groups || !s->entries)
+    s->overflows = dlz_alloc_array_zero((size_t)workers, sizeof(bool));
+    if (!s->mean || !s->packed || !s->half_norms || !s->groups || !s->entries || !s->overflows)
         return dlz_fail_memory("the search for neighbours", (size_t)(s->n * s->d) * sizeof(float));
     find_mean(s);
     dlz_parallel_for(s->panels, workers, pack_panel, s);
@@ -154,6 +166,10 @@ static dlviz_status run(search *s, int workers) {
     s->largest_norm = sqrtf(2 * largest);
     dlz_parallel_for(s->clusters ? s->clusters->tile_count : dlz_ceil_div(s->m, TILE), workers,
                      search_tile, s);
+    for (int worker = 0; worker < workers; worker++)
+        if (s->overflows[worker])
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "squared distances between the points are beyond the range of float32");
     return DLVIZ_OK;
 }
 
@@ -161,7 +177,8 @@ static dlviz_status nearest(search *s) {
     s->kernel = dlz_knn();
     s->panels = s->clusters ? s->clusters->first_panel[s->clusters->count]
                             : dlz_ceil_div(s->n, DLZ_KNN_PANEL);
-    s->capacity = 9 * s->k / 4 + 128 + DLZ_KNN_PANEL;
+    s->capacity = (int)dlz_min_i64(9 * (int64_t)s->k / 4 + 128 + DLZ_KNN_PANEL, INT32_MAX);
+    s->source = (dlz_knn_source){s->points, s->clusters ? s->clusters->points : NULL, s->d};
     int workers = (int)dlz_min_i64(dlz_threads(), dlz_ceil_div(s->m, TILE));
     dlviz_status status = run(s, workers);
     dlz_free(s->mean);
@@ -169,6 +186,7 @@ static dlviz_status nearest(search *s) {
     dlz_free(s->half_norms);
     dlz_free(s->groups);
     dlz_free(s->entries);
+    dlz_free(s->overflows);
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "embed/neighbours_clusters.h"
 #include "base/base.h"
 #include "base/random.h"
+#include "embed/sort.h"
 #include "kernels/knn.h"
 
 #include <math.h>
@@ -10,7 +11,9 @@
 #define MOST_CLUSTERS 1024
 #define SAMPLE_A_CLUSTER 48
 #define ROUNDS 6
-#define SHARE 0.35
+#define QUERIES 256 /* that the number of clusters to look at is found by */
+#define RECALL 0.99
+#define MOST_POINTS (INT32_MAX / 2) /* so that places, filled up to panels, have numbers */
 
 typedef struct builder {
     const float *points;
@@ -94,7 +97,7 @@ static dlviz_status place_points(builder *b) {
     return DLVIZ_OK;
 }
 
-static dlviz_status choose_visits(builder *b, int k, double share) {
+static dlviz_status order_clusters(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
     float *distances = dlz_alloc_array((size_t)(c->count * c->count), sizeof *distances);
     if (!distances)
@@ -102,8 +105,64 @@ static dlviz_status choose_visits(builder *b, int k, double share) {
     dlviz_status status = dlz_knn_query(b->centres, c->count, b->centres, c->count, b->d,
                                         (int)c->count, c->nearest, distances);
     dlz_free(distances);
-    DLZ_TRY(status);
-    int64_t wanted = dlz_max_i64((int64_t)(share * (double)b->n), (int64_t)k + 1);
+    return status;
+}
+
+/* How many points are looked at from a point of `from` on until those of `to` are among them. */
+static int64_t points_before(const builder *b, int64_t from, int64_t to) {
+    const int32_t *nearest = b->clusters.nearest + from * b->clusters.count;
+    int64_t seen = 0;
+    for (int64_t c = 0; c < b->clusters.count; c++) {
+        seen += b->sizes[nearest[c]];
+        if (nearest[c] == to)
+            break;
+    }
+    return seen;
+}
+
+/* Finds all neighbours of a few points, and from them how many points have to be looked at for this
+ * share of neighbours. */
+static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wanted) {
+    int64_t d = b->d, m = dlz_min_i64(QUERIES, b->n), count = 0;
+    float *queries = dlz_alloc_array((size_t)m, (size_t)d * sizeof(float));
+    float *distances = dlz_alloc_array((size_t)m, ((size_t)k + 1) * sizeof(float));
+    int32_t *indices = dlz_alloc_array((size_t)m, ((size_t)k + 1) * sizeof(int32_t));
+    uint64_t *needed = dlz_alloc_array((size_t)m, ((size_t)k + 1) * sizeof(uint64_t));
+    int64_t chosen[QUERIES];
+    dlviz_status status = DLVIZ_OK;
+    if (!queries || !distances || !indices || !needed)
+        status = dlz_fail_memory("a sample of the points", (size_t)m * (size_t)(k + d) * 8);
+    if (status == DLVIZ_OK) {
+        dlz_random random = dlz_random_start(1, DLZ_STREAM_EMBED);
+        for (int64_t q = 0; q < m; q++) {
+            chosen[q] = (int64_t)dlz_random_below(&random, (uint64_t)b->n);
+            memcpy(queries + q * d, b->points + chosen[q] * d, (size_t)d * sizeof(float));
+        }
+        status = dlz_knn_query(b->points, b->n, queries, m, d, k + 1, indices, distances);
+    }
+    if (status == DLVIZ_OK) {
+        for (int64_t q = 0; q < m; q++)
+            for (int64_t i = q * (k + 1); i < (q + 1) * (k + 1); i++)
+                if (indices[i] != chosen[q])
+                    needed[count++] =
+                        (uint64_t)points_before(b, b->owner[chosen[q]], b->owner[indices[i]]);
+        dlz_sort_u64(needed, count);
+        *wanted = (int64_t)needed[(int64_t)(recall * (double)(count - 1))];
+    }
+    dlz_free(queries);
+    dlz_free(distances);
+    dlz_free(indices);
+    dlz_free(needed);
+    return status;
+}
+
+static dlviz_status choose_visits(builder *b, int k, double recall) {
+    dlz_knn_clusters *c = &b->clusters;
+    int64_t wanted = b->n;
+    DLZ_TRY(order_clusters(b));
+    if (recall < 1)
+        DLZ_TRY(find_wanted(b, k, recall, &wanted));
+    wanted = dlz_max_i64(wanted, (int64_t)k + 1);
     for (int64_t cluster = 0; cluster < c->count; cluster++) {
         int64_t seen = 0, visits = 0;
         while (seen < wanted && visits < c->count)
@@ -113,7 +172,7 @@ static dlviz_status choose_visits(builder *b, int k, double share) {
     return DLVIZ_OK;
 }
 
-static dlviz_status build(builder *b, int k, double share) {
+static dlviz_status build(builder *b, int k, double recall) {
     dlz_knn_clusters *c = &b->clusters;
     int64_t n = b->n, d = b->d;
     c->count = dlz_max_i64(dlz_min_i64(n / POINTS_A_CLUSTER, MOST_CLUSTERS), 1);
@@ -132,13 +191,13 @@ static dlviz_status build(builder *b, int k, double share) {
         return dlz_fail_memory("the clusters", (size_t)(b->sampled * d) * sizeof(float));
     DLZ_TRY(find_centres(b));
     DLZ_TRY(place_points(b));
-    return choose_visits(b, k, share);
+    return choose_visits(b, k, recall);
 }
 
-static dlviz_status search_clusters(const float *points, int64_t n, int64_t d, int k, double share,
+static dlviz_status search_clusters(const float *points, int64_t n, int64_t d, int k, double recall,
                                     int32_t *indices, float *squared_distances) {
     builder b = {.points = points, .n = n, .d = d};
-    dlviz_status status = build(&b, k, share);
+    dlviz_status status = build(&b, k, recall);
     if (status == DLVIZ_OK)
         status = dlz_knn_in_clusters(points, n, d, k, &b.clusters, indices, squared_distances);
     release(&b);
@@ -146,7 +205,11 @@ static dlviz_status search_clusters(const float *points, int64_t n, int64_t d, i
 }
 
 static dlviz_status check_search(int64_t n, int64_t d, int k) {
-    if (k < 1 || k >= n || d < 1 || n > INT32_MAX / 2)
+    if (n > MOST_POINTS)
+        return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
+                        "neighbours of %lld points; up to %d are searched for", (long long)n,
+                        MOST_POINTS);
+    if (k < 1 || k >= n || d < 1)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
                         k, (long long)n, (long long)d);
@@ -162,15 +225,15 @@ dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int
     return dlz_knn_plain(points, n, d, k, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double share,
+dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double recall,
                                  int32_t *indices, float *squared_distances) {
     DLZ_TRY(check_search(n, d, k));
-    return search_clusters(points, n, d, k, share, indices, squared_distances);
+    return search_clusters(points, n, d, k, recall, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
                             float *squared_distances) {
     if (n <= DLZ_KNN_EXACT_POINTS)
         return dlz_knn_exact(points, n, d, k, indices, squared_distances);
-    return dlz_knn_approximate(points, n, d, k, SHARE, indices, squared_distances);
+    return dlz_knn_approximate(points, n, d, k, RECALL, indices, squared_distances);
 }

@@ -3,26 +3,46 @@
 
 #include <stdbool.h>
 
+/* Where the edges from e on lead: points e ... e + DLZ_LANES - 1 of the group. */
+typedef struct targets {
+    const float *map; /* that point 0 of `narrow` or `wide` is the first of */
+    const uint16_t *narrow;
+    const int32_t *wide;
+} targets;
+
+DLZ_INLINE targets targets_of(const int dimensions, const bool wide, const float *map,
+                              const dlz_edges *edges, int64_t e) {
+    if (wide)
+        return (targets){map, NULL, edges->wide + e};
+    int64_t base = edges->bases[e / DLZ_EDGE_GROUP];
+    return (targets){map + base * dimensions, edges->columns + e, NULL};
+}
+
+DLZ_INLINE int64_t target(const bool wide, const targets *t, int i) {
+    return wide ? (int64_t)t->wide[i] : (int64_t)t->narrow[i];
+}
+
 #if defined(__AVX__)
 /* Four points of the plane. Single loads put together beat the gather instruction, which processors
  * break into more steps than these. */
-DLZ_INLINE __m256d four_points(const float *map, const uint16_t *points) {
-    const double *at = (const double *)(const void *)map;
-    __m128d a = _mm_loadh_pd(_mm_load_sd(at + points[0]), at + points[1]);
-    __m128d b = _mm_loadh_pd(_mm_load_sd(at + points[2]), at + points[3]);
+DLZ_INLINE __m256d four_points(const bool wide, const targets *t, int first) {
+    const double *at = (const double *)(const void *)t->map;
+    __m128d a =
+        _mm_loadh_pd(_mm_load_sd(at + target(wide, t, first)), at + target(wide, t, first + 1));
+    __m128d b =
+        _mm_loadh_pd(_mm_load_sd(at + target(wide, t, first + 2)), at + target(wide, t, first + 3));
     return _mm256_insertf128_pd(_mm256_castpd128_pd256(a), b, 1);
 }
 #endif
 
 /* Coordinates of DLZ_LANES points, one vector a dimension. */
-DLZ_INLINE void gather(const int dimensions, const float *map, const uint16_t *points, dlz_v *out) {
+DLZ_INLINE void gather(const int dimensions, const bool wide, const targets *t, dlz_v *out) {
 #if defined(__AVX512F__)
     if (dimensions == 2) {
         __m512 a = _mm512_castpd_ps(_mm512_insertf64x4(
-            _mm512_castpd256_pd512(four_points(map, points)), four_points(map, points + 4), 1));
-        __m512 b = _mm512_castpd_ps(
-            _mm512_insertf64x4(_mm512_castpd256_pd512(four_points(map, points + 8)),
-                               four_points(map, points + 12), 1));
+            _mm512_castpd256_pd512(four_points(wide, t, 0)), four_points(wide, t, 4), 1));
+        __m512 b = _mm512_castpd_ps(_mm512_insertf64x4(
+            _mm512_castpd256_pd512(four_points(wide, t, 8)), four_points(wide, t, 12), 1));
         const __m512i even =
             _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
         out[0] = (dlz_v)_mm512_permutex2var_ps(a, even, b);
@@ -31,8 +51,8 @@ DLZ_INLINE void gather(const int dimensions, const float *map, const uint16_t *p
     }
 #elif defined(__AVX__)
     if (dimensions == 2) {
-        __m256 a = _mm256_castpd_ps(four_points(map, points));
-        __m256 b = _mm256_castpd_ps(four_points(map, points + 4));
+        __m256 a = _mm256_castpd_ps(four_points(wide, t, 0));
+        __m256 b = _mm256_castpd_ps(four_points(wide, t, 4));
         /* Lanes come as 0 1 4 5 2 3 6 7, and so do the edges' values: see values_of. */
         out[0] = (dlz_v)_mm256_shuffle_ps(a, b, 0x88);
         out[1] = (dlz_v)_mm256_shuffle_ps(a, b, 0xDD);
@@ -44,7 +64,7 @@ DLZ_INLINE void gather(const int dimensions, const float *map, const uint16_t *p
     for (int lane = 0; lane < DLZ_LANES; lane++)
 #pragma GCC unroll 3
         for (int c = 0; c < dimensions; c++)
-            lanes[c][lane] = map[(int64_t)points[lane] * dimensions + c];
+            lanes[c][lane] = t->map[target(wide, t, lane) * dimensions + c];
     for (int c = 0; c < dimensions; c++)
         out[c] = dlz_load(lanes[c]);
 }
@@ -64,8 +84,9 @@ DLZ_INLINE dlz_v values_of(const int dimensions, const uint16_t *values) {
     return in_order;
 }
 
-DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, const float *map,
-                            const dlz_edges *edges, int64_t first, int64_t last, float *forces) {
+DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, const bool wide, float a,
+                            const float *map, const dlz_edges *edges, int64_t first, int64_t last,
+                            float *forces) {
     const float inverse_a = 1 / a;
     for (int64_t row = first; row < last; row++) {
         dlz_v own[3], sums[3];
@@ -76,8 +97,8 @@ DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, co
         int64_t end = edges->groups[row + 1] * DLZ_EDGE_GROUP;
         for (int64_t e = edges->groups[row] * DLZ_EDGE_GROUP; e < end; e += DLZ_LANES) {
             dlz_v other[3], square = {0};
-            int64_t start = edges->bases[e / DLZ_EDGE_GROUP];
-            gather(dimensions, map + start * dimensions, edges->columns + e, other);
+            targets t = targets_of(dimensions, wide, map, edges, e);
+            gather(dimensions, wide, &t, other);
             for (int c = 0; c < dimensions; c++) {
                 other[c] = own[c] - other[c];
                 square += other[c] * other[c];
@@ -92,7 +113,7 @@ DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, float a, co
     }
 }
 
-DLZ_INLINE double divergence_body(const int dimensions, float a, const float *map,
+DLZ_INLINE double divergence_body(const int dimensions, const bool wide, float a, const float *map,
                                   const dlz_edges *edges, int64_t first, int64_t last) {
     const float inverse_a = 1 / a;
     double total = 0;
@@ -103,8 +124,8 @@ DLZ_INLINE double divergence_body(const int dimensions, float a, const float *ma
         int64_t end = edges->groups[row + 1] * DLZ_EDGE_GROUP;
         for (int64_t e = edges->groups[row] * DLZ_EDGE_GROUP; e < end; e += DLZ_LANES) {
             dlz_v other[3], square = {0};
-            int64_t start = edges->bases[e / DLZ_EDGE_GROUP];
-            gather(dimensions, map + start * dimensions, edges->columns + e, other);
+            targets t = targets_of(dimensions, wide, map, edges, e);
+            gather(dimensions, wide, &t, other);
             for (int c = 0; c < dimensions; c++) {
                 other[c] = own[c] - other[c];
                 square += other[c] * other[c];
@@ -118,23 +139,35 @@ DLZ_INLINE double divergence_body(const int dimensions, float a, const float *ma
 
 static void forces(int dimensions, float a, const float *map, const dlz_edges *edges, int64_t first,
                    int64_t last, float *out) {
-    if (dimensions == 2 && a == 1)
-        forces_body(2, true, a, map, edges, first, last, out);
+    if (edges->wide && dimensions == 1)
+        forces_body(1, false, true, a, map, edges, first, last, out);
+    else if (edges->wide && dimensions == 2)
+        forces_body(2, false, true, a, map, edges, first, last, out);
+    else if (edges->wide)
+        forces_body(3, false, true, a, map, edges, first, last, out);
+    else if (dimensions == 2 && a == 1)
+        forces_body(2, true, false, a, map, edges, first, last, out);
     else if (dimensions == 2)
-        forces_body(2, false, a, map, edges, first, last, out);
+        forces_body(2, false, false, a, map, edges, first, last, out);
     else if (dimensions == 1)
-        forces_body(1, false, a, map, edges, first, last, out);
+        forces_body(1, false, false, a, map, edges, first, last, out);
     else
-        forces_body(3, false, a, map, edges, first, last, out);
+        forces_body(3, false, false, a, map, edges, first, last, out);
 }
 
 static double divergence(int dimensions, float a, const float *map, const dlz_edges *edges,
                          int64_t first, int64_t last) {
+    if (edges->wide && dimensions == 1)
+        return divergence_body(1, true, a, map, edges, first, last);
+    if (edges->wide && dimensions == 2)
+        return divergence_body(2, true, a, map, edges, first, last);
+    if (edges->wide)
+        return divergence_body(3, true, a, map, edges, first, last);
     if (dimensions == 1)
-        return divergence_body(1, a, map, edges, first, last);
+        return divergence_body(1, false, a, map, edges, first, last);
     if (dimensions == 2)
-        return divergence_body(2, a, map, edges, first, last);
-    return divergence_body(3, a, map, edges, first, last);
+        return divergence_body(2, false, a, map, edges, first, last);
+    return divergence_body(3, false, a, map, edges, first, last);
 }
 
 static double step(const dlz_descent *descent, int64_t first, int64_t last) {

@@ -12,10 +12,12 @@
 /* A sparse matrix by rows, each row a number of groups of edges. Every iteration reads all of it,
  * from main memory when points are many, so that an edge has 4 bytes instead of 8: edge e of the
  * matrix, of the group g = e / DLZ_EDGE_GROUP, leads to point bases[g] + columns[e], and its value
- * is scales[row] values[e]. Edges of value 0 fill groups up. */
+ * is scales[row] values[e]. Where the edges of a row lead so far apart that groups stay half empty,
+ * wide holds the points themselves, and bases and columns are NULL. Edges of value 0 fill groups
+ * up. */
 typedef struct dlz_edges {
     const int64_t *groups; /* rows + 1: where each row's groups begin */
-    const int32_t *bases;
+    const int32_t *bases, *wide;
     const uint16_t *columns, *values;
     const float *scales;
 } dlz_edges;

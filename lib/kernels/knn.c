@@ -106,23 +106,63 @@ static float bound(const dlz_knn_buffer *buffer) {
     }
 }
 
+static float squared_distance(const float *a, const float *b, int64_t d) {
+    dlz_v sums = {0};
+    int64_t i = 0;
+    for (; i + DLZ_LANES <= d; i += DLZ_LANES) {
+        dlz_v difference = dlz_load(a + i) - dlz_load(b + i);
+        sums += difference * difference;
+    }
+    float sum = 0;
+    for (; i < d; i++)
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    for (int lane = 0; lane < DLZ_LANES; lane++)
+        sum += sums[lane];
+    return sum;
+}
+
+DLZ_INLINE uint64_t make_entry(float value, uint32_t place) {
+    return (uint64_t)ordered(value) << 32 | place;
+}
+
+static int32_t filter(uint64_t *entries, int32_t count, uint64_t last) {
+    int32_t kept = 0;
+    for (int32_t i = 0; i < count; i++) {
+        uint64_t e = entries[i];
+        entries[kept] = e;
+        kept += e <= last;
+    }
+    return kept;
+}
+
+/* Values that are right, where products cannot tell the entries apart. */
+static void refine(dlz_knn_buffer *buffer) {
+    const dlz_knn_source *source = buffer->source;
+    for (int32_t i = 0; i < buffer->count; i++) {
+        uint32_t place = (uint32_t)buffer->entries[i];
+        int64_t point = source->ids ? source->ids[place] : (int64_t)place;
+        float square =
+            squared_distance(buffer->query, source->points + point * source->d, source->d);
+        buffer->entries[i] = make_entry(0.5f * square, place);
+    }
+    buffer->limit = bound(buffer);
+    buffer->count = filter(buffer->entries, buffer->count, last_entry(buffer->limit));
+    if (buffer->count > buffer->capacity / 2) { /* many points at one distance */
+        select_entry(buffer->entries, buffer->count, buffer->keep - 1);
+        buffer->count = buffer->keep;
+    }
+}
+
 static void compact(dlz_knn_buffer *buffer) {
     if (buffer->count <= buffer->keep)
         return;
-    float limit = bound(buffer) + buffer->slack;
-    uint64_t last = last_entry(limit);
-    int32_t kept = 0, room = buffer->capacity / 2;
-    for (int32_t i = 0; i < buffer->count; i++) {
-        uint64_t e = buffer->entries[i];
-        buffer->entries[kept] = e;
-        kept += e <= last;
-    }
-    if (kept > room) { /* many points at one distance */
-        select_entry(buffer->entries, kept, room - 1);
-        kept = room;
-    }
+    float last = bound(buffer);
+    int32_t kept = filter(buffer->entries, buffer->count, last_entry(last + 2 * buffer->error));
     buffer->count = kept;
-    buffer->limit = limit;
+    buffer->limit = last + buffer->error;
+    if (kept > buffer->capacity / 2)
+        refine(buffer);
+    buffer->threshold = buffer->limit + buffer->error - buffer->offset;
 }
 
 /* Rare: about keep * log(points / keep) times a query. */
@@ -132,7 +172,7 @@ static __attribute__((noinline)) void push(dlz_knn_buffer *buffer, uint32_t bits
         int32_t lane = __builtin_ctz(bits);
         if (first + lane != buffer->self)
             buffer->entries[buffer->count++] =
-                (uint64_t)ordered(values[lane]) << 32 | (uint32_t)(first + lane);
+                make_entry(values[lane] + buffer->offset, (uint32_t)(first + lane));
     }
     if (buffer->count > buffer->capacity - DLZ_KNN_PANEL)
         compact(buffer);
@@ -169,7 +209,7 @@ static void scan(const float *queries, const float *panel, const float *half_nor
                 uint32_t bits = 0;
 #pragma GCC unroll 2
                 for (int v = 0; v < VECTORS; v++)
-                    bits |= below(sums[r][v], buffers[row + r].limit) << (v * DLZ_LANES);
+                    bits |= below(sums[r][v], buffers[row + r].threshold) << (v * DLZ_LANES);
                 if (__builtin_expect(bits != 0, 0)) {
                     float values[VECTORS * DLZ_LANES];
 #pragma GCC unroll 2
@@ -179,21 +219,6 @@ static void scan(const float *queries, const float *panel, const float *half_nor
                 }
             }
         }
-}
-
-static float squared_distance(const float *a, const float *b, int64_t d) {
-    dlz_v sums = {0};
-    int64_t i = 0;
-    for (; i + DLZ_LANES <= d; i += DLZ_LANES) {
-        dlz_v difference = dlz_load(a + i) - dlz_load(b + i);
-        sums += difference * difference;
-    }
-    float sum = 0;
-    for (; i < d; i++)
-        sum += (a[i] - b[i]) * (a[i] - b[i]);
-    for (int lane = 0; lane < DLZ_LANES; lane++)
-        sum += sums[lane];
-    return sum;
 }
 
 const dlz_knn_kernel DLZ_VARIANT(dlz_knn) = {scan, squared_distance, compact};

@@ -14,14 +14,24 @@
 #define DLZ_KNN_PANEL 32 /* points a packed panel: [dimension][DLZ_KNN_PANEL] */
 #define DLZ_KNN_GROUP 12 /* queries a packed group: [dimension][DLZ_KNN_GROUP] */
 
-/* What a query has found. An entry's high half orders as the value does, its low half is the point.
- */
+/* The points as given, for distances without cancellation. */
+typedef struct dlz_knn_source {
+    const float *points;
+    const int32_t *ids; /* the point in each place of the panels; NULL: the place itself */
+    int64_t d;
+} dlz_knn_source;
+
+/* What a query has found. An entry's high half orders as the value does, its low half is the place.
+ * A value is half the squared distance, and off by up to `error`, since panels and queries are
+ * multiplied, which cancels. */
 typedef struct dlz_knn_buffer {
     uint64_t *entries; /* capacity of them; capacity >= 9 * keep / 4 + DLZ_KNN_PANEL */
     int32_t count, capacity, keep;
-    int32_t self; /* the point that is never a neighbour, or -1 */
-    float limit;  /* only values below it are of interest */
-    float slack;  /* how far a value may be from the truth, twice */
+    int32_t self;           /* the place that is never a neighbour, or -1 */
+    float limit, threshold; /* an upper bound of the last value to keep; what products are below */
+    float offset, error;    /* from product to value; of a value */
+    const float *query;
+    const dlz_knn_source *source;
 } dlz_knn_buffer;
 
 typedef struct dlz_knn_kernel {
@@ -31,9 +41,9 @@ typedef struct dlz_knn_kernel {
                  int32_t first, dlz_knn_buffer *buffers);
     /* Sum of (a[i] - b[i])^2. */
     float (*squared_distance)(const float *a, const float *b, int64_t d);
-    /* Keeps the `keep` smallest entries of a buffer, up to an eighth more, and those that are
-     * within `slack` of the last of them as long as they fit into half the buffer; lowers the
-     * limit. */
+    /* Keeps the `keep` smallest entries of a buffer, up to an eighth more, and those that may be as
+     * small by their errors; when these are more than half the buffer, takes the distances anew
+     * from the source. Lowers limit and threshold. */
     void (*compact)(dlz_knn_buffer *buffer);
 } dlz_knn_kernel;
 

@@ -33,7 +33,8 @@ START_TEST(attraction_and_divergence_are_those_of_plain_c) {
             values[e] = scales[row] * (float)numbers[e];
         }
     }
-    dlz_edges edges = {groups, bases, steps, numbers, scales};
+    const dlz_edges narrow = {groups, bases, NULL, steps, numbers, scales};
+    const dlz_edges wide = {groups, NULL, columns, NULL, numbers, scales};
     const double degrees[] = {1, 0.5, 3};
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
         for (int dimensions = 1; dimensions <= 3; dimensions++)
@@ -58,10 +59,13 @@ START_TEST(attraction_and_divergence_are_those_of_plain_c) {
                         truth[row * dimensions + c] = (float)sums[c];
                 }
                 const dlz_attract_kernel *kernel = dlz_attract_of((dlz_isa)isa);
-                kernel->forces(dimensions, (float)a, map, &edges, 0, n, forces);
-                ck_assert_double_lt(relative_error(forces, truth, n * dimensions), 1e-6);
-                double found = kernel->divergence(dimensions, (float)a, map, &edges, 0, n);
-                ck_assert_double_eq_tol(found, divergence, 1e-6 * divergence);
+                for (int form = 0; form < 2; form++) {
+                    const dlz_edges *edges = form ? &wide : &narrow;
+                    kernel->forces(dimensions, (float)a, map, edges, 0, n, forces);
+                    ck_assert_double_lt(relative_error(forces, truth, n * dimensions), 1e-6);
+                    double found = kernel->divergence(dimensions, (float)a, map, edges, 0, n);
+                    ck_assert_double_eq_tol(found, divergence, 1e-6 * divergence);
+                }
             }
 }
 END_TEST
