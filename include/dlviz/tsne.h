@@ -23,7 +23,8 @@ typedef struct dlviz_tsne dlviz_tsne;
 
 /** How the repulsion between all pairs of points is computed. */
 typedef enum dlviz_tsne_method {
-    DLVIZ_TSNE_AUTO = 0,       /**< whichever is the fastest, chosen anew as the map grows */
+    DLVIZ_TSNE_AUTO = 0,       /**< the one of the least estimated cost, which is looked at anew
+                                    every 20 iterations as the map grows */
     DLVIZ_TSNE_EXACT = 1,      /**< every pair: time n^2 */
     DLVIZ_TSNE_BARNES_HUT = 2, /**< far groups of points as one (set_angle): time n log n */
     DLVIZ_TSNE_GRID = 3        /**< convolution on a grid (set_cell_size): time n + area of the map;
@@ -66,33 +67,35 @@ DLVIZ_API dlviz_status dlviz_tsne_set_perplexities(dlviz_tsne *tsne, int count,
 DLVIZ_API dlviz_status dlviz_tsne_set_metric(dlviz_tsne *tsne, dlviz_tsne_metric metric);
 /** Total number of iterations, 0 or more; the early ones are among them. */
 DLVIZ_API dlviz_status dlviz_tsne_set_iterations(dlviz_tsne *tsne, int iterations);
-/** Attraction is multiplied by `factor` (finite, above 0) for the first `iterations`, 0 or more. */
+/** Attraction is multiplied by `factor` (above 0, up to 1e6) for the first `iterations`, 0 or more.
+ */
 DLVIZ_API dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
                                                          int iterations);
-/** Attraction is multiplied by `factor` (finite, above 0) for the last `iterations`, 0 or more;
+/** Attraction is multiplied by `factor` (above 0, up to 1e6) for the last `iterations`, 0 or more;
  * where both apply, early exaggeration does. */
 DLVIZ_API dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor,
                                                         int iterations);
-/** Step length for the gradient without its factor 4 (so scikit-learn's value times 4), finite and
- *  above 0; or 0, the default: n / exaggeration with the exaggeration of the moment
+/** Step length for the gradient without its factor 4 (so scikit-learn's value times 4), above 0
+ *  and up to 1e12; or 0, the default: n / exaggeration with the exaggeration of the moment
  *  (A. Belkina et al., Nature Communications 10, 2019). */
 DLVIZ_API dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate);
 /** Momentum during early exaggeration, and after it; each at least 0 and below 1. */
 DLVIZ_API dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late);
-/** Similarity in the map is (1 + d^2 / a)^-a with a finite and at least 0.05; below 1 (heavier
+/** Similarity in the map is (1 + d^2 / a)^-a with a from 0.05 to 1e4; below 1 (heavier
  * tails) clusters split finer. D. Kobak et al., ECML PKDD 2019. */
 DLVIZ_API dlviz_status dlviz_tsne_set_degrees_of_freedom(dlviz_tsne *tsne, double a);
 DLVIZ_API dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init init);
-/** Starts from this map (n x dimensions, finite; copied, and used as it is) instead of set_init;
- * NULL goes back to that. Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or
- * DLVIZ_ERROR_OUT_OF_MEMORY. */
+/** Starts from this map (n x 1, 2 or 3, values of -1e6 to 1e6; copied, and used as it is) instead
+ * of set_init; NULL goes back to that. A fit fails unless its shape is that fit's n x dimensions.
+ * Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
 DLVIZ_API dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
 DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method method);
 /** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one body,
- * with its centre of mass and its second moments, when its width is less than `angle` times its
- * distance. At 0.5 the repulsive force on a map is right to 1e-3 (root of the mean square) and its
- * normaliser Z to 1e-4. */
+ * with its centre of mass and its second moments, when its size is less than `angle` times its
+ * distance. At 0.5 and with up to about 5 degrees of freedom, the repulsive force on a map is right
+ * to 1e-3 (root of the mean square) and its normaliser Z to 1e-4; with more of them the force's
+ * error reaches 1.7e-3 on maps of one dimension. */
 DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
  * chosen anew as the map grows. Small maps get at least 40 cells across whatever is set. The width
@@ -100,8 +103,9 @@ DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
  * summed. */
 DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 /** Ends the fit early after the early exaggeration: when the gradient's norm falls below
- *  `gradient_norm` (0: never, the default; it is looked at every 50 iterations), or when the
- *  divergence has reached no new minimum for `iterations` iterations (0: never, the default). */
+ *  `gradient_norm` (at least 0; 0: never, the default), or when the divergence has reached no new
+ *  minimum for `iterations` iterations (at least 0; 0: never, the default). Both are looked at
+ *  every 50 iterations, whatever set_progress asks for. */
 DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
                                                int iterations);
 
@@ -116,25 +120,32 @@ DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient
  * the handle. */
 typedef bool (*dlviz_tsne_progress_fn)(int iteration, int iterations, double kl_divergence,
                                        double gradient_norm, const dlviz_tensor *map, void *user);
-/** Calls `progress` every `every` (at least 1) iterations and after the last one; NULL for none. */
+/** Calls `progress` every `every` (at least 1) iterations and after the last one; NULL for none.
+ *  The history then has a row for each of these calls; the map does not depend on it. */
 DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every,
                                                dlviz_tsne_progress_fn progress, void *user);
 
+/* A fit that fails on its arguments or on settings that do not suit them leaves the results of the
+ * earlier fit, with which transform goes on. One that runs out of memory or whose descent diverges
+ * may leave none; one that is cancelled or succeeds replaces them. */
+
 /** Maps points.
- *  @param points  n x d float32, n >= 1, all finite; not kept (a copy is, for transform)
+ *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
+ *                 not kept (a copy is, for transform)
  *  @param map     receives n x dimensions float32, the caller's to destroy
  *  The 3 x perplexity nearest neighbours are exact up to 150,000 points; beyond, about 99 in 100 of
  *  them are found. Points that coincide are neighbours at distance 0. The map's mean is 0 after any
  *  iteration; a single point is mapped to 0.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
- *  infinite, or too large to square), DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback
- *  asked to stop, and then `map`, unlike after failures, receives the map as it was. */
+ *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_OUT_OF_MEMORY; or
+ *  DLVIZ_CANCELLED: the callback asked to stop, and then `map`, unlike after failures, receives the
+ *  map as it was. */
 DLVIZ_API dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
                                       dlviz_tensor **map);
 
 /** As dlviz_tsne_fit, from neighbours found elsewhere.
- *  @param indices    n x k int64, rows without the point itself and without repetition
- *  @param distances  n x k float32, at least 0 (not squared)
+ *  @param indices    n x k int64, rows without the point itself and without repetition, 1 <= k < n
+ *  @param distances  n x k float32, 0 to 1e18 (not squared)
  *  Perplexities above k / 3 are lowered to it. PCA start needs points: the start is random unless a
  *  map is set. Such a handle cannot transform. */
 DLVIZ_API dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_tensor *indices,
@@ -142,10 +153,11 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_t
 
 /** As dlviz_tsne_fit, from affinities made elsewhere: a sparse n x n matrix by rows. It is made
  *  symmetric, (A + A^T) / 2, its diagonal ignored, and scaled to a sum of 1.
- *  @param offsets  n + 1 int64: row i has the entries offsets[i] ... offsets[i + 1] - 1
+ *  @param offsets  n + 1 int64, n >= 2: row i has the entries offsets[i] ... offsets[i + 1] - 1
  *  @param columns  int64, one an entry, no column twice in a row
- *  @param values   float32, one an entry, at least 0
- *  The descent stores a value in 16 bits, as a fraction of its row's largest. */
+ *  @param values   float32, one an entry, 0 to 1e18; not all of them off the diagonal 0
+ *  The descent stores a value in 16 bits as a fraction of its row's largest: values below 1/131070
+ *  of that are dropped, from all but the final divergence. */
 DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
                                                  const dlviz_tensor *columns,
                                                  const dlviz_tensor *values, dlviz_tensor **map);
@@ -160,8 +172,8 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_t
  *  Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points. */
 DLVIZ_API dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
                                             dlviz_tensor **map);
-/** Settings of dlviz_tsne_transform: perplexity >= 1, exaggeration > 0, learning rate > 0, all
- * finite, iterations >= 0. */
+/** Settings of dlviz_tsne_transform: perplexity 1 to 1e6 (lowered as a fit's is), iterations 0 or
+ *  more, learning rate above 0 and up to 1e12, exaggeration above 0 and up to 1e6. */
 DLVIZ_API dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplexity, int iterations,
                                                 double learning_rate, double exaggeration);
 
@@ -178,8 +190,9 @@ DLVIZ_API int dlviz_tsne_iterations(const dlviz_tsne *tsne);
 DLVIZ_API int dlviz_tsne_neighbours(const dlviz_tsne *tsne);
 /** The method of the last iteration; never DLVIZ_TSNE_AUTO after a fit. */
 DLVIZ_API dlviz_tsne_method dlviz_tsne_method_used(const dlviz_tsne *tsne);
-/** One row every 50 iterations (or every `every` of set_progress) and one at the end: iteration, KL
- *  divergence, gradient norm. rows x 3 float32, the caller's to destroy.
+/** One row every 50 iterations (every `every` instead while set_progress has a function) and one of
+ *  the last iteration: iteration, KL divergence, gradient norm. The last row's divergence is that
+ *  of dlviz_tsne_kl_divergence. rows x 3 float32, the caller's to destroy.
  *  Returns DLVIZ_ERROR_STATE without a fit, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_tsne_history(const dlviz_tsne *tsne, dlviz_tensor **history);
 /** Wall-clock seconds of the last fit's stages: search for neighbours, affinities (with the start),

@@ -7,7 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS 256 /* a tile */
+#define ROWS 256        /* a tile */
+#define NEWTON_STEPS 40 /* of the 100 that the search for a Gaussian's width may take */
+#define LARGEST_B 1e37  /* its inverse square; a step's factor 20 more is still a float */
 
 void dlz_affinities_free(dlz_affinities *affinities) {
     dlz_free(affinities->offsets);
@@ -17,7 +19,9 @@ void dlz_affinities_free(dlz_affinities *affinities) {
 }
 
 /* Fills weights with e^(-b d) / sum, with the b that gives the wanted entropy. d: distances of
- * which the smallest is 0 and the largest 1, padded. */
+ * which the smallest is 0 and the largest 1, padded. One far neighbour makes the others' distances
+ * tiny, so b may have to become huge; when nothing but the zeros has a weight left, no larger b
+ * changes anything. */
 static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int count, int padded,
                        double entropy, float *weights) {
     double low = 0, high = INFINITY, b = 4, sums[3];
@@ -25,15 +29,16 @@ static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int 
         kernel->weigh(d, padded, (float)b, weights, sums);
         double mean = sums[1] / sums[0], variance = sums[2] / sums[0] - mean * mean;
         double excess = log(sums[0]) + b * mean - entropy;
-        if (fabs(excess) < 5e-6 || (excess > 0 && b > 1e9))
+        if (fabs(excess) < 5e-6 || (excess > 0 && (sums[1] == 0 || b > LARGEST_B)))
             break;
         if (excess > 0)
             low = b;
         else
             high = b;
-        /* Newton's step in ln b, kept inside the bracket. */
+        /* Newton's step in ln b, kept inside the bracket; where rounding spoils its slope, halving
+         * the bracket takes over. */
         double slope = b * b * variance, next = b;
-        if (slope > 0)
+        if (slope > 0 && step < NEWTON_STEPS)
             next = (float)(b * exp(fmin(fmax(excess / slope, -3), 3)));
         if (!(next > low && next < high))
             next = high == INFINITY ? b * 8 : low > 0 ? sqrt(low * high) : high / 8;
@@ -143,8 +148,8 @@ typedef struct symmetric {
     int64_t *lengths;
     double *sums, *negentropies; /* a tile */
     int32_t *bad_row;            /* a tile: a row with a repeated column, or -1 */
-    float scale;
-    entry *scratch; /* a worker: longest row, and as much again to sort in */
+    double scale;                /* as a float it would be 0 for large sums, infinite for small */
+    entry *scratch;              /* a worker: longest row, and as much again to sort in */
     int64_t longest;
 } symmetric;
 
@@ -206,7 +211,7 @@ static void fill_tile(void *context, int64_t tile, int worker) {
     for (int64_t row = tile * ROWS; row < last; row++) {
         int64_t length = merge_row(s, row, own, merged), to = s->out->offsets[row];
         for (int64_t i = 0; i < length; i++, to++) {
-            float p = value_of(merged[i]) * s->scale;
+            float p = (float)(value_of(merged[i]) * s->scale);
             s->out->columns[to] = column_of(merged[i]);
             s->out->values[to] = p;
             if (p > 0)
@@ -266,12 +271,12 @@ static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
                             s->bad_row[tile]);
         sum += s->sums[tile];
     }
-    if (!(sum > 0 && sum < INFINITY) || !(1 / sum < 1e38))
+    if (!(sum > 0 && sum < INFINITY))
         return dlz_fail(DLVIZ_ERROR_NUMERIC,
                         "the affinities have the sum %g off the diagonal; it must be above 0 and "
                         "finite",
                         sum);
-    s->scale = (float)(1 / sum);
+    s->scale = 1 / sum;
     dlz_affinities *out = s->out;
     out->n = s->n;
     out->offsets = dlz_alloc_array((size_t)s->n + 1, sizeof(int64_t));

@@ -28,9 +28,9 @@ static double largest_perplexity(const dlz_tsne_settings *settings) {
     return largest;
 }
 
-static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
+/* Whether the settings fit n points: to be asked before the earlier fit is forgotten. */
+static dlviz_status require_settings(const dlviz_tsne *tsne, int64_t n) {
     const dlz_tsne_settings *settings = &tsne->settings;
-    dlz_tsne_result *result = &tsne->result;
     if (n > INT32_MAX - 64)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "t-SNE of %lld points; up to %d are accepted",
                         (long long)n, INT32_MAX - 64);
@@ -44,6 +44,12 @@ static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "the grid method makes maps of 1 or 2 dimensions, not %d; use Barnes-Hut",
                         settings->dimensions);
+    return DLVIZ_OK;
+}
+
+static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
+    const dlz_tsne_settings *settings = &tsne->settings;
+    dlz_tsne_result *result = &tsne->result;
     result->n = n;
     result->dimensions = settings->dimensions;
     result->metric = settings->metric;
@@ -90,12 +96,11 @@ static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinitie
 }
 
 /* Affinities from squared distances, which are used up. */
-static dlviz_status join_neighbours(dlviz_tsne *tsne, const int32_t *indices,
-                                    const float *squared_distances, int k,
+static dlviz_status join_neighbours(const dlz_tsne_settings *settings, int64_t n,
+                                    const int32_t *indices, const float *squared_distances, int k,
                                     dlz_affinities *affinities) {
     double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
-    int count = usable_perplexities(&tsne->settings, k, perplexities);
-    int64_t n = tsne->result.n;
+    int count = usable_perplexities(settings, k, perplexities);
     float *p = dlz_alloc_array((size_t)n * (size_t)k, sizeof *p);
     if (!p)
         return dlz_fail_memory("the affinities", (size_t)n * (size_t)k * sizeof *p);
@@ -104,7 +109,6 @@ static dlviz_status join_neighbours(dlviz_tsne *tsne, const int32_t *indices,
     if (status == DLVIZ_OK)
         status = dlz_affinities_symmetric(affinities, n, NULL, k, indices, p);
     dlz_free(p);
-    tsne->result.neighbours = k;
     return status;
 }
 
@@ -138,7 +142,8 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     start = dlz_tsne_clock();
     if (status == DLVIZ_OK) {
         dlz_tsne_metric_distances(result->metric, distances, n * k);
-        status = join_neighbours(tsne, indices, distances, k, affinities);
+        status = join_neighbours(&tsne->settings, n, indices, distances, k, affinities);
+        result->neighbours = k;
     }
     dlz_free(indices);
     dlz_free(distances);
@@ -153,6 +158,8 @@ dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_
     DLZ_REQUIRE(tsne);
     dlz_affinities affinities = {0};
     float *copy;
+    DLZ_TRY(dlz_require_matrix(__func__, "points", points));
+    DLZ_TRY(require_settings(tsne, points->dims[0]));
     DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.metric, &copy));
     dlz_tsne_forget(tsne);
     tsne->result.points = copy;
@@ -205,30 +212,38 @@ static dlviz_status require_values(const char *who, const char *name, const dlvi
     return DLVIZ_OK;
 }
 
-static dlviz_status join_given_neighbours(dlviz_tsne *tsne, const int32_t *indices,
+static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, const int32_t *indices,
                                           const dlviz_tensor *distances,
                                           dlz_affinities *affinities) {
     const char *who = "dlviz_tsne_fit_neighbours";
     int64_t n = distances->dims[0], k = distances->dims[1];
-    double start = dlz_tsne_clock();
     for (int64_t i = 0; i < n * k; i++)
         if (indices[i] == i / k)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: row %lld of 'indices' names the point itself", who,
                             (long long)(i / k));
-    DLZ_TRY(start_result(tsne, n));
     float *squares = dlz_alloc_array((size_t)(n * k), sizeof *squares);
     if (!squares)
         return dlz_fail_memory("the distances", (size_t)(n * k) * sizeof *squares);
     const float *given = distances->data;
     for (int64_t i = 0; i < n * k; i++)
         squares[i] = given[i] * given[i];
-    dlviz_status status = join_neighbours(tsne, indices, squares, (int)k, affinities);
+    dlviz_status status = join_neighbours(settings, n, indices, squares, (int)k, affinities);
     dlz_free(squares);
+    return status;
+}
+
+/* The descent from affinities that were given, or made of what was given, since `start`; none of
+ * the arguments can be at fault from here on, and the earlier fit goes. */
+static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int neighbours,
+                               double start, dlviz_tensor **map) {
+    dlz_tsne_forget(tsne);
+    dlviz_status status = start_result(tsne, affinities->n);
     if (status == DLVIZ_OK)
         status = start_map(tsne);
+    tsne->result.neighbours = neighbours;
     tsne->result.seconds[1] = dlz_tsne_clock() - start;
-    return status;
+    return end_fit(tsne, status, affinities, map);
 }
 
 dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_tensor *indices,
@@ -244,14 +259,16 @@ dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_tensor *ind
                         "n x k with 1 <= k < n",
                         __func__, (long long)n, (long long)k, (long long)distances->dims[0],
                         (long long)distances->dims[1]);
+    DLZ_TRY(require_settings(tsne, n));
     DLZ_TRY(require_values(__func__, "distances", distances));
     int32_t *narrow;
     DLZ_TRY(narrow_indices(__func__, "indices", indices, n, &narrow));
-    dlz_tsne_forget(tsne);
     dlz_affinities affinities = {0};
-    dlviz_status status = join_given_neighbours(tsne, narrow, distances, &affinities);
+    double start = dlz_tsne_clock();
+    dlviz_status status = join_given_neighbours(&tsne->settings, narrow, distances, &affinities);
     dlz_free(narrow);
-    return end_fit(tsne, status, &affinities, map);
+    DLZ_TRY(status);
+    return fit_joined(tsne, &affinities, (int)k, start, map);
 }
 
 static dlviz_status require_offsets(const char *who, const dlviz_tensor *offsets, int64_t entries) {
@@ -286,22 +303,20 @@ dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *off
     DLZ_TRY(require_tensor(__func__, "columns", columns, DLVIZ_INT64, 1));
     DLZ_TRY(require_tensor(__func__, "values", values, DLVIZ_FLOAT32, 1));
     if (columns->size != values->size)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld 'columns' and %lld 'values'; one a entry each",
-                        __func__, (long long)columns->size, (long long)values->size);
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: %lld 'columns' and %lld 'values'; one an entry each", __func__,
+                        (long long)columns->size, (long long)values->size);
     DLZ_TRY(require_offsets(__func__, offsets, columns->size));
-    DLZ_TRY(require_values(__func__, "values", values));
     int64_t n = offsets->size - 1;
+    DLZ_TRY(require_settings(tsne, n));
+    DLZ_TRY(require_values(__func__, "values", values));
     int32_t *narrow;
     DLZ_TRY(narrow_indices(__func__, "columns", columns, n, &narrow));
-    dlz_tsne_forget(tsne);
     dlz_affinities affinities = {0};
     double start = dlz_tsne_clock();
-    dlviz_status status = start_result(tsne, n);
-    if (status == DLVIZ_OK)
-        status = dlz_affinities_symmetric(&affinities, n, offsets->data, 0, narrow, values->data);
+    dlviz_status status =
+        dlz_affinities_symmetric(&affinities, n, offsets->data, 0, narrow, values->data);
     dlz_free(narrow);
-    if (status == DLVIZ_OK)
-        status = start_map(tsne);
-    tsne->result.seconds[1] = dlz_tsne_clock() - start;
-    return end_fit(tsne, status, &affinities, map);
+    DLZ_TRY(status);
+    return fit_joined(tsne, &affinities, 0, start, map);
 }

@@ -115,6 +115,8 @@ static double divergence(descent *d, dlz_tile_fn tile_function, double z) {
 
 static double gradient_norm(descent *d, double exaggeration, double z) {
     double sum = 0;
+    if (d->n < 2)
+        return 0; /* z is 0 as well */
     for (int64_t i = 0; i < d->n * d->dimensions; i++) {
         double gradient = exaggeration * d->attraction[i] - d->forces[i] / z;
         sum += gradient * gradient;
@@ -249,18 +251,23 @@ static bool stalled(descent *d, int iteration, double kl, double norm) {
 static dlviz_status descend(descent *d) {
     const dlz_tsne_settings *settings = d->settings;
     int every = settings->every ? settings->every : DLZ_TSNE_REPORT_EVERY;
-    double z, norm;
+    bool may_stop = settings->least_gradient > 0 || settings->patience > 0;
+    double z;
     for (int iteration = 0; iteration < settings->iterations; iteration++) {
         double exaggeration = exaggeration_at(settings, iteration);
         if (is_time_to_reorder(iteration))
             DLZ_TRY(reorder(d));
         DLZ_TRY(forces(d, &z));
         d->result->iterations = iteration;
-        if (iteration > 0 && iteration % every == 0) {
+        /* Two rhythms, so that watching a fit does not change where it stops. */
+        bool tell = iteration > 0 && iteration % every == 0;
+        bool look = may_stop && iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0;
+        if (tell || look) {
             double kl = divergence(d, divergence_tile, z);
-            norm = gradient_norm(d, exaggeration, z);
-            DLZ_TRY(report(d, iteration, kl, norm));
-            if (stalled(d, iteration, kl, norm))
+            double norm = gradient_norm(d, exaggeration, z);
+            if (tell)
+                DLZ_TRY(report(d, iteration, kl, norm));
+            if (look && stalled(d, iteration, kl, norm))
                 break;
         }
         double rate = settings->learning_rate;
@@ -296,8 +303,12 @@ static dlviz_status finish(descent *d, bool report_it) {
     d->result->divergence = divergence(d, exact_divergence_tile, z);
     d->result->method = dlz_repulsion_method(d->repulsion);
     int last = d->result->iterations;
-    if (d->result->rows && d->result->history[3 * d->result->rows - 3] == (float)last)
+    float *row = d->result->rows ? d->result->history + 3 * (d->result->rows - 1) : NULL;
+    if (row && row[0] == (float)last) {
+        /* That row's divergence is of the packed affinities. */
+        row[1] = (float)d->result->divergence;
         return DLVIZ_OK;
+    }
     double norm = gradient_norm(d, exaggeration_at(d->settings, last > 0 ? last - 1 : 0), z);
     return report_it ? report(d, last, d->result->divergence, norm)
                      : record(d, last, d->result->divergence, norm);

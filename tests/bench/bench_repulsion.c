@@ -30,6 +30,11 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int fail(const char *why) {
+    fprintf(stderr, "bench_repulsion: %s\n", why);
+    return 1;
+}
+
 static void exact_row(void *context, int64_t i, int worker) {
     const exact *e = context;
     const float *map = e->map;
@@ -56,21 +61,24 @@ static int measure(const exact *e, const dlz_repulsion_settings *settings, doubl
     float *forces = malloc((size_t)(e->n * e->dimensions) * sizeof *forces);
     dlz_repulsion *repulsion = NULL;
     double z = 0, best = 1e30;
-    if (!forces || dlz_repulsion_create(&repulsion, settings) != DLVIZ_OK) {
+    if (!forces)
+        return fail("out of memory");
+    if (dlz_repulsion_create(&repulsion, settings) != DLVIZ_OK) {
         free(forces);
-        return 1;
+        return fail(dlviz_last_error());
     }
     int status = 0;
     double end = now() + 0.5;
     for (int run = 0; status == 0 && (run < 30 || now() < end); run++) {
         double start = now();
-        status = dlz_repulsion_compute(repulsion, e->map, forces, &z) != DLVIZ_OK;
+        if (dlz_repulsion_compute(repulsion, e->map, forces, &z) != DLVIZ_OK)
+            status = fail(dlviz_last_error());
         best = fmin(best, now() - start);
         if (settings->method == DLVIZ_TSNE_EXACT && run > 1)
             break;
     }
     double difference = 0, norm = 0;
-    for (int64_t i = 0; i < e->n * e->dimensions; i++) {
+    for (int64_t i = 0; status == 0 && i < e->n * e->dimensions; i++) {
         difference += pow(forces[i] - e->forces[i], 2);
         norm += e->forces[i] * e->forces[i];
     }
@@ -85,14 +93,14 @@ static int measure(const exact *e, const dlz_repulsion_settings *settings, doubl
 static int measure_file(const char *path, dlz_repulsion_settings settings) {
     dlviz_tensor *map;
     if (dlviz_tensor_read_npy(&map, path) != DLVIZ_OK)
-        return 1;
+        return fail(dlviz_last_error());
     exact e = {.n = dlviz_tensor_dim(map, 0), .map = dlviz_tensor_const_float(map)};
     e.dimensions = dlviz_tensor_ndim(map) == 2 ? (int)dlviz_tensor_dim(map, 1) : 0;
     int status = 1;
     if (e.map && e.dimensions >= 1 && e.dimensions <= 3) {
         e.forces = malloc((size_t)(e.n * e.dimensions) * sizeof *e.forces);
         e.sums = malloc((size_t)e.n * sizeof *e.sums);
-        status = !e.forces || !e.sums;
+        status = e.forces && e.sums ? 0 : fail("out of memory");
     } else {
         fprintf(stderr, "%s: wanted n x 1, 2 or 3 float32\n", path);
     }
@@ -122,7 +130,8 @@ int main(int count, char **words) {
     for (int i = 1; i < count; i++) {
         const char *value = i + 1 < count ? words[i + 1] : "";
         if (!strcmp(words[i], "--threads")) {
-            status |= dlviz_set_num_threads(atoi(value)) != DLVIZ_OK;
+            if (dlviz_set_num_threads(atoi(value)) != DLVIZ_OK)
+                status = fail(dlviz_last_error());
             i++;
         } else if (!strcmp(words[i], "--angle")) {
             settings.angle = atof(value);
@@ -139,7 +148,5 @@ int main(int count, char **words) {
         fprintf(stderr, "usage: bench_repulsion [--threads N] [--angle X] [--cell X] MAP.npy...\n");
         return 2;
     }
-    if (status != 0)
-        fprintf(stderr, "bench_repulsion: %s\n", dlviz_last_error());
     return status;
 }

@@ -21,6 +21,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -204,24 +205,27 @@ def rtsne_tsne(args, output, components):
     return float(text.split()[-1])
 
 
-def run_peer_program(command, args, output, last):
+def run_peer_program(name, command, args, output, kind):
+    last = args.components if kind == "pca" else args.iterations
     x = np.ascontiguousarray(np.load(args.input), dtype=np.float32)
     x.tofile(output + ".in")
     text = subprocess.run([*shlex.split(command), output + ".in", str(len(x)), str(x.shape[1]), str(last),
                            str(args.threads), output + ".out"], check=True, stdout=subprocess.PIPE,
                           text=True).stdout
     result = np.fromfile(output + ".out", dtype=np.float32)
-    np.save(output, result.reshape(len(x), 2) if last == args.iterations else result)
-    return float([line.split()[1] for line in text.splitlines() if line.startswith("seconds ")][-1])
+    np.save(output, result if kind == "pca" else result.reshape(len(x), 2))
+    seconds = re.findall(r"^seconds +(\S+)", text, re.MULTILINE)
+    if not seconds:
+        sys.exit("%s (%s) printed no line \"seconds X\"" % (name, command))
+    return float(seconds[-1])
 
 
 def add_programs(args):
-    for option in args.tsne_program:
-        name, command = option.split("=", 1)
-        TSNE[name] = (lambda a, o, c, command=command: run_peer_program(command, a, o, a.iterations), None)
-    for option in args.pca_program:
-        name, command = option.split("=", 1)
-        PCA[name] = (lambda a, o, c, command=command: run_peer_program(command, a, o, c), None)
+    for kind, methods, options in (("tsne", TSNE, args.tsne_program), ("pca", PCA, args.pca_program)):
+        for option in options:
+            name, command = option.split("=", 1)
+            methods[name] = (lambda a, o, c, name=name, command=command, kind=kind:
+                             run_peer_program(name, command, a, o, kind), None)
 
 
 def has(module):
@@ -260,8 +264,10 @@ def run_once(args, kind, name, output, components):
     command += ["--pca-program=" + p for p in args.pca_program]
     environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads),
                        OPENBLAS_NUM_THREADS=str(args.threads))
-    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
-    return json.loads(text.splitlines()[-1])
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit("%s failed" % name)  # and has said why
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def work(args):

@@ -40,6 +40,24 @@ START_TEST(every_row_has_the_perplexity_asked_for) {
 }
 END_TEST
 
+/* The widths that matter are those among the near neighbours, however far the farthest is. */
+START_TEST(far_neighbours_do_not_blur_the_near_ones) {
+    enum { k = 90, near = 80 };
+    float distances[k], p[k];
+    for (int power = 4; power <= 32; power += 2)
+        for (int w = 0; w < 3; w++) {
+            const double wanted = (double[]){1.5, 30, 79}[w];
+            for (int i = 0; i < k; i++)
+                distances[i] =
+                    i < near ? 1 + 2 * (float)i / near : (float)pow(10, power) * (float)(i - 79);
+            ck_ok(dlz_conditional_affinities(distances, 1, k, &wanted, 1, p));
+            ck_assert_double_eq_tol(entropy_of(p, k), log(wanted), 1e-5);
+            for (int i = near; i < k && power > 8; i++)
+                ck_assert_float_eq(p[i], 0);
+        }
+}
+END_TEST
+
 START_TEST(ties_share_a_row_and_several_perplexities_are_averaged) {
     float distances[12] = {0, 0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 5}, p[12], low[12], high[12];
     ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){3}, 1, p));
@@ -54,6 +72,7 @@ START_TEST(ties_share_a_row_and_several_perplexities_are_averaged) {
         ck_assert_float_eq_tol(p[i], (low[i] + high[i]) / 2, 1e-6f);
 }
 END_TEST
+
 START_TEST(affinities_become_symmetric) {
     enum { n = 400, k = 7 };
     static int32_t columns[n * k];
@@ -163,8 +182,10 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {every_row_has_the_perplexity_asked_for,
+                                  far_neighbours_do_not_blur_the_near_ones,
                                   ties_share_a_row_and_several_perplexities_are_averaged,
                                   affinities_become_symmetric,
-                                  packed_edges_are_the_affinities_renumbered, NULL};
+                                  packed_edges_are_the_affinities_renumbered,
+                                  NULL};
     return run_tests("affinities", tests);
 }

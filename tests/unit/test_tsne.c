@@ -166,21 +166,38 @@ START_TEST(bits_do_not_depend_on_threads) {
 }
 END_TEST
 
+static bool count_finite(int iteration, int iterations, double divergence, double norm,
+                         const dlviz_tensor *map, void *user) {
+    (void)iteration, (void)iterations, (void)map;
+    ck_assert(isfinite(divergence) && isfinite(norm));
+    ++*(int *)user;
+    return true;
+}
+
 START_TEST(small_and_degenerate_inputs_have_maps) {
     for (int64_t n = 1; n <= 12; n++)
         for (int kind = 0; kind < 3; kind++) {
-            dlviz_tensor *points = blobs(n, 3, 1), *map;
+            dlviz_tensor *points = blobs(n, 3, 1), *map, *history;
             float *values = dlviz_tensor_float(points);
+            int calls = 0;
             for (int64_t i = 0; i < 3 * n && kind > 0; i++)
                 values[i] = kind == 1 ? 4.5f : i % 3 == 1 ? values[i] : -1e5f;
             dlviz_tsne *tsne;
             ck_ok(dlviz_tsne_create(&tsne));
             ck_ok(dlviz_tsne_set_iterations(tsne, 300));
+            ck_ok(dlviz_tsne_set_progress(tsne, 70, count_finite, &calls));
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             check_map(map, n, 2);
             ck_assert(isfinite(dlviz_tsne_kl_divergence(tsne)));
-            if (n == 1)
+            ck_ok(dlviz_tsne_history(tsne, &history));
+            ck_assert_int_eq(calls, 5);
+            check_map(history, 5, 3);
+            if (n == 1) {
                 ck_assert_float_eq(dlviz_tensor_float(map)[0], 0);
+                for (int row = 0; row < 5; row++) /* nothing pulls at a single point */
+                    ck_assert_float_eq(dlviz_tensor_float(history)[3 * row + 2], 0);
+            }
+            dlviz_tensor_destroy(history);
             dlviz_tensor_destroy(map);
             dlviz_tensor_destroy(points);
             dlviz_tsne_destroy(tsne);
@@ -292,6 +309,10 @@ START_TEST(progress_can_cancel_and_leaves_the_map) {
         dlviz_tsne *tsne;
         ck_ok(dlviz_tsne_create(&tsne));
         ck_ok(dlviz_tsne_set_iterations(tsne, 200));
+        /* In a map that has unfolded, Barnes-Hut's sum Z is not quite that of all pairs, which the
+         * last divergence takes. */
+        ck_ok(dlviz_tsne_set_method(tsne, DLVIZ_TSNE_BARNES_HUT));
+        ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 4, 20));
         ck_fails(dlviz_tsne_set_progress(tsne, 0, watch_progress, &w), DLVIZ_ERROR_INVALID_ARGUMENT,
                  "every 0");
         ck_ok(dlviz_tsne_set_progress(tsne, 40, watch_progress, &w));
@@ -304,6 +325,8 @@ START_TEST(progress_can_cancel_and_leaves_the_map) {
         ck_assert(isfinite(dlviz_tsne_kl_divergence(tsne)));
         ck_ok(dlviz_tsne_history(tsne, &history));
         ck_assert_int_eq(dlviz_tensor_dim(history, 0), cancel ? 3 : 5);
+        ck_assert_float_eq(dlviz_tensor_float(history)[3 * (cancel ? 3 : 5) - 2],
+                           (float)dlviz_tsne_kl_divergence(tsne));
         dlviz_tensor_destroy(history);
         dlviz_tensor_destroy(map);
         dlviz_tensor_destroy(points);
@@ -328,6 +351,133 @@ START_TEST(stopping_rules_end_the_descent) {
         dlviz_tensor_destroy(map);
         dlviz_tensor_destroy(points);
         dlviz_tsne_destroy(tsne);
+    }
+}
+END_TEST
+
+/* Whoever watches a fit does not change it. */
+START_TEST(progress_does_not_move_the_stop) {
+    const int every[] = {0, 7, 100000};
+    for (int rule = 0; rule < 2; rule++) {
+        dlviz_tensor *points = blobs(300, 5, 4), *maps[3], *history;
+        int iterations[3];
+        for (int e = 0; e < 3; e++) {
+            int calls = 0;
+            dlviz_tsne *tsne;
+            ck_ok(dlviz_tsne_create(&tsne));
+            ck_ok(dlviz_tsne_set_iterations(tsne, 20000));
+            ck_ok(dlviz_tsne_set_stopping(tsne, rule ? 1e-4 : 0, rule ? 0 : 300));
+            ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 1, 250));
+            ck_ok(dlviz_tsne_set_late_exaggeration(tsne, rule ? 1 : 8, 20000));
+            if (every[e])
+                ck_ok(dlviz_tsne_set_progress(tsne, every[e], count_finite, &calls));
+            ck_ok(dlviz_tsne_fit(tsne, points, &maps[e]));
+            iterations[e] = dlviz_tsne_iterations(tsne);
+            ck_assert_int_eq(iterations[e] % 50, 0);
+            ck_assert_int_lt(iterations[e], 20000);
+            ck_assert_int_eq(iterations[e], iterations[0]);
+            ck_assert_mem_eq(dlviz_tensor_data(maps[e]), dlviz_tensor_data(maps[0]),
+                             (size_t)dlviz_tensor_size(maps[0]) * sizeof(float));
+            ck_ok(dlviz_tsne_history(tsne, &history));
+            int64_t rows = dlviz_tensor_dim(history, 0);
+            int step = every[e] ? every[e] : 50;
+            ck_assert_int_eq(rows, (iterations[e] + step - 1) / step);
+            if (every[e])
+                ck_assert_int_eq(calls, rows);
+            ck_assert_float_eq(dlviz_tensor_float(history)[3 * rows - 3], (float)iterations[e]);
+            ck_assert_float_eq(dlviz_tensor_float(history)[3 * rows - 2],
+                               (float)dlviz_tsne_kl_divergence(tsne));
+            dlviz_tensor_destroy(history);
+            dlviz_tsne_destroy(tsne);
+        }
+        for (int e = 0; e < 3; e++)
+            dlviz_tensor_destroy(maps[e]);
+        dlviz_tensor_destroy(points);
+    }
+}
+END_TEST
+
+START_TEST(arguments_at_fault_leave_the_earlier_fit) {
+    enum { n = 60, k = 4 };
+    dlviz_tensor *points = blobs(n, 3, 1), *fresh = blobs(5, 3, 2), *start = matrix(7, 2, NULL);
+    dlviz_tensor *distances = matrix(n, k, NULL), *indices, *offsets, *columns, *values;
+    dlviz_tensor *map, *placed, *again, *none;
+    ck_ok(dlviz_tensor_create(&indices, DLVIZ_INT64, 2, (int64_t[]){n, k}));
+    ck_ok(dlviz_tensor_create(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}));
+    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){n * k}));
+    ck_ok(dlviz_tensor_create(&values, DLVIZ_FLOAT32, 1, (int64_t[]){n * k}));
+    int64_t *index = dlviz_tensor_data(indices), *offset = dlviz_tensor_data(offsets);
+    for (int i = 0; i < n * k; i++) {
+        index[i] = (i / k + 1 + i % k) % n;
+        dlviz_tensor_float(distances)[i] = (float)(1 + i % k);
+        dlviz_tensor_float(values)[i] = 1;
+        offset[i / k + 1] = i + 1;
+    }
+    memcpy(dlviz_tensor_data(columns), index, n * k * sizeof *index);
+    dlviz_tsne *t;
+    ck_ok(dlviz_tsne_create(&t));
+    ck_ok(dlviz_tsne_set_perplexity(t, 5));
+    ck_ok(dlviz_tsne_set_iterations(t, 100));
+    ck_ok(dlviz_tsne_fit(t, points, &map));
+    ck_ok(dlviz_tsne_transform(t, fresh, &placed));
+    const double divergence = dlviz_tsne_kl_divergence(t);
+
+    ck_ok(dlviz_tsne_set_initial_map(t, start));
+    ck_fails(dlviz_tsne_fit(t, points, &none), DLVIZ_ERROR_SHAPE, "initial map is 7 x 2");
+    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), DLVIZ_ERROR_SHAPE,
+             "initial map is 7 x 2");
+    ck_fails(dlviz_tsne_fit_affinities(t, offsets, columns, values, &none), DLVIZ_ERROR_SHAPE,
+             "initial map is 7 x 2");
+    ck_ok(dlviz_tsne_set_initial_map(t, NULL));
+    ck_ok(dlviz_tsne_set_method(t, DLVIZ_TSNE_GRID));
+    ck_ok(dlviz_tsne_set_dimensions(t, 3));
+    const dlviz_status bad = DLVIZ_ERROR_INVALID_ARGUMENT;
+    ck_fails(dlviz_tsne_fit(t, points, &none), bad, "1 or 2 dimensions");
+    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), bad, "1 or 2 dimensions");
+    ck_fails(dlviz_tsne_fit_affinities(t, offsets, columns, values, &none), bad,
+             "1 or 2 dimensions");
+    ck_ok(dlviz_tsne_set_method(t, DLVIZ_TSNE_AUTO));
+    ck_ok(dlviz_tsne_set_dimensions(t, 2));
+    dlviz_tensor_float(points)[4] = NAN;
+    ck_fails(dlviz_tsne_fit(t, points, &none), DLVIZ_ERROR_NUMERIC, "row 1");
+    index[1] = 0;
+    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), bad, "the point itself");
+    index[1] = index[0];
+    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), bad, "twice");
+    memset(dlviz_tensor_data(values), 0, n * k * sizeof(float));
+    ck_fails(dlviz_tsne_fit_affinities(t, offsets, columns, values, &none), DLVIZ_ERROR_NUMERIC,
+             "sum");
+    ck_assert_ptr_null(none);
+
+    ck_assert_double_eq(dlviz_tsne_kl_divergence(t), divergence);
+    ck_assert_int_eq(dlviz_tsne_iterations(t), 100);
+    ck_ok(dlviz_tsne_transform(t, fresh, &again));
+    ck_assert_mem_eq(dlviz_tensor_data(again), dlviz_tensor_data(placed), 10 * sizeof(float));
+    dlviz_tensor *all[] = {points,  fresh,  start, distances, indices, offsets,
+                           columns, values, map,   placed,    again};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        dlviz_tensor_destroy(all[i]);
+    dlviz_tsne_destroy(t);
+}
+END_TEST
+
+/* Sums whose inverse a float cannot hold, or only roughly. */
+START_TEST(affinities_of_any_magnitude_sum_to_one) {
+    enum { n = 50, k = 3 };
+    int32_t columns[n * k];
+    float values[n * k];
+    const float magnitudes[] = {1e-42f, 1e-38f, 1, 1e36f, 1e38f};
+    for (size_t m = 0; m < sizeof magnitudes / sizeof *magnitudes; m++) {
+        for (int i = 0; i < n * k; i++) {
+            columns[i] = (i / k + 1 + i % k) % n;
+            values[i] = magnitudes[m];
+        }
+        dlz_affinities affinities;
+        ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+        ck_assert_int_eq(affinities.offsets[n], 2 * n * k);
+        for (int i = 0; i < 2 * n * k; i++)
+            ck_assert_float_eq_tol(affinities.values[i], 1.0f / (2 * n * k), 1e-9f);
+        dlz_affinities_free(&affinities);
     }
 }
 END_TEST
@@ -454,8 +604,6 @@ START_TEST(new_points_land_in_their_clusters) {
 }
 END_TEST
 
-/* The first `count` numbers of an IDX file's contents, as 0 ... 255; false when there is no plain
- * file. */
 START_TEST(digits_form_clusters_and_new_ones_join_them) {
     enum { fitted = 2000, fresh = 500, d = 784 };
     static uint8_t pixels[(fitted + fresh) * d], labels[fitted + fresh];
@@ -567,6 +715,9 @@ int main(void) {
                                   settings_are_checked,
                                   progress_can_cancel_and_leaves_the_map,
                                   stopping_rules_end_the_descent,
+                                  progress_does_not_move_the_stop,
+                                  arguments_at_fault_leave_the_earlier_fit,
+                                  affinities_of_any_magnitude_sum_to_one,
                                   given_neighbours_and_affinities_give_maps,
                                   new_points_land_in_their_clusters,
                                   digits_form_clusters_and_new_ones_join_them,
