@@ -133,9 +133,10 @@ DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every,
  *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
  *                 not kept (a copy is, for transform)
  *  @param map     receives n x dimensions float32, the caller's to destroy
- *  The 3 x perplexity nearest neighbours are exact up to 150,000 points; beyond, about 99 in 100 of
- *  them are found. Points that coincide are neighbours at distance 0. The map's mean is 0 after any
- *  iteration; a single point is mapped to 0.
+ *  The 3 x perplexity nearest neighbours are exact up to 150,000 points; beyond, the search goes as
+ *  far as it has to in order to find 99 in 100 of those of a sample of 256 points. Points that
+ *  coincide are neighbours at distance 0. The map's mean is 0 after any iteration; a single point is
+ *  mapped to 0.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
  *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_OUT_OF_MEMORY; or
  *  DLVIZ_CANCELLED: the callback asked to stop, and then `map`, unlike after failures, receives the
