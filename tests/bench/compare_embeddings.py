@@ -376,9 +376,9 @@ def main():
         work(args)
         return
     if args.what == "both":
-        for what in ("pca", "tsne"):
-            subprocess.run([sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--what", what])
-        return
+        codes = [subprocess.run([sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--what", what]).returncode
+                 for what in ("pca", "tsne")]
+        sys.exit(max(codes))
     with tempfile.TemporaryDirectory() as folder:
         (compare_pca if args.what == "pca" else compare_tsne)(args, folder)
 
