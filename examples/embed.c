@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -251,7 +253,12 @@ static void parse(int argc, char **argv, struct settings *set) {
             fputs("Try 'embed --help'.\n", stderr);
             exit(USAGE);
         }
-    if (!known || argc - optind != 3) {
+    if (known && argc - optind > 3) {
+        fprintf(stderr, "embed: '%s' is one word too many\nTry 'embed --help'.\n",
+                argv[optind + 3]);
+        exit(USAGE);
+    }
+    if (!known || argc - optind < 3) {
         fputs(known ? "embed: needs IN.npy and OUT.npy\n"
                     : "embed: the first word is 'pca' or 'tsne'\n",
               stderr);
@@ -440,8 +447,22 @@ static dlviz_status read_labels(struct work *work) {
     exit(FAILED);
 }
 
+/* Before the work, so that it is not lost for a folder that is not there. */
+static void check_output(const char *path) {
+    char folder[PATH_MAX];
+    if (!path || snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)
+        return; /* writing it will say what is wrong */
+    const char *parent = dirname(folder);
+    if (access(parent, W_OK) != 0) {
+        fprintf(stderr, "embed: cannot write into '%s': %s\n", parent, strerror(errno));
+        exit(FAILED);
+    }
+}
+
 static dlviz_status run(struct work *work) {
     const struct settings *set = &work->set;
+    check_output(set->out);
+    check_output(set->figure);
     TRY(read_matrix(set->in, &work->data));
     if (set->labels)
         TRY(read_labels(work));

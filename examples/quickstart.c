@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void try(dlviz_status status) {
+static void check(dlviz_status status) {
     if (status != DLVIZ_OK) {
         fprintf(stderr, "%s\n", dlviz_last_error());
         exit(EXIT_FAILURE);
@@ -13,11 +13,11 @@ static void try(dlviz_status status) {
 int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "."; /* with MNIST's four files */
     dlviz_dataset *train, *test;
-    try(dlviz_dataset_read_mnist(&train, folder, DLVIZ_MNIST_TRAIN));
-    try(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_TEST));
+    check(dlviz_dataset_read_mnist(&train, folder, DLVIZ_MNIST_TRAIN));
+    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_TEST));
 
     dlviz_network *net;
-    try(dlviz_network_create(&net, 3, dlviz_dataset_dims(train)));
+    check(dlviz_network_create(&net, 3, dlviz_dataset_dims(train)));
     dlviz_network_add(net, "conv", dlviz_conv2d(32, 3, DLVIZ_PAD_SAME));
     dlviz_network_add(net, "bn", dlviz_batchnorm());
     dlviz_network_add(net, "relu", dlviz_relu());
@@ -26,23 +26,23 @@ int main(int argc, char **argv) {
     dlviz_network_add(net, "hidden", dlviz_linear(64));
     dlviz_network_add(net, "relu2", dlviz_relu());
     dlviz_network_add(net, "out", dlviz_linear(10));
-    try(dlviz_network_build(net, 1)); /* the first error of all of the above */
+    check(dlviz_network_build(net, 1)); /* the first error of all of the above */
 
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;
     double accuracy;
-    try(dlviz_adam_create(&adam, 1e-3));
-    try(dlviz_trainer_create(&trainer, net, adam));
-    try(dlviz_trainer_fit(trainer, train, 2)); /* epochs */
-    try(dlviz_network_evaluate(net, test, NULL, &accuracy));
+    check(dlviz_adam_create(&adam, 1e-3));
+    check(dlviz_trainer_create(&trainer, net, adam));
+    check(dlviz_trainer_fit(trainer, train, 2)); /* epochs */
+    check(dlviz_network_evaluate(net, test, NULL, &accuracy));
     printf("test accuracy %.2f %%\n", 100 * accuracy);
 
     dlviz_tensor *features, *map;
     dlviz_tsne *tsne;
-    try(dlviz_network_features(net, "relu2", test, &features)); /* 10,000 x 64 */
-    try(dlviz_tsne_create(&tsne));
-    try(dlviz_tsne_fit(tsne, features, &map)); /* 10,000 x 2 */
-    try(dlviz_plot_scatter(map, dlviz_dataset_labels(test), "MNIST", "map.png"));
+    check(dlviz_network_features(net, "relu2", test, &features)); /* 10,000 x 64 */
+    check(dlviz_tsne_create(&tsne));
+    check(dlviz_tsne_fit(tsne, features, &map)); /* 10,000 x 2 */
+    check(dlviz_plot_scatter(map, dlviz_dataset_labels(test), "MNIST", "map.png"));
 
     dlviz_tensor_destroy(map), dlviz_tensor_destroy(features), dlviz_tsne_destroy(tsne);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);

@@ -80,8 +80,8 @@ DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress
  *  stays.
  *  @param data  n x d float32, n >= 2, all finite
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or more components than min(n, d)),
- *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column, or
- *  a solver that does not converge), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
+ *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column, a
+ *  variance beyond float32, or a solver that does not converge), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
 DLVIZ_API dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
 
 /** dlviz_pca_fit, then dlviz_pca_transform of the same data. */

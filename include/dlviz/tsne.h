@@ -68,7 +68,8 @@ DLVIZ_API dlviz_status dlviz_tsne_set_metric(dlviz_tsne *tsne, dlviz_tsne_metric
 /** Total number of iterations, 0 or more; the early ones are among them. */
 DLVIZ_API dlviz_status dlviz_tsne_set_iterations(dlviz_tsne *tsne, int iterations);
 /** Attraction is multiplied by `factor` (above 0, up to 1e6) for the first `iterations`, 0 or more.
- */
+ *  Where that draws all points together into one, as with few points, whose neighbours are most of
+ *  the others, it ends sooner, and the descent begins anew from the start without it. */
 DLVIZ_API dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
                                                          int iterations);
 /** Attraction is multiplied by `factor` (above 0, up to 1e6) for the last `iterations`, 0 or more;
@@ -105,7 +106,7 @@ DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 /** Ends the fit early after the early exaggeration: when the gradient's norm falls below
  *  `gradient_norm` (at least 0; 0: never, the default), or when the divergence has reached no new
  *  minimum for `iterations` iterations (at least 0; 0: never, the default). Both are looked at
- *  every 50 iterations, whatever set_progress asks for. */
+ *  every 50 iterations, whatever set_progress asks for, once the map's deviation is 0.01. */
 DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
                                                int iterations);
 
@@ -120,7 +121,8 @@ DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient
  * the handle. */
 typedef bool (*dlviz_tsne_progress_fn)(int iteration, int iterations, double kl_divergence,
                                        double gradient_norm, const dlviz_tensor *map, void *user);
-/** Calls `progress` every `every` (at least 1) iterations and after the last one; NULL for none.
+/** Calls `progress` every `every` (at least 1) iterations and after the last one; NULL for none,
+ *  whatever `every`.
  *  The history then has a row for each of these calls; the map does not depend on it. */
 DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every,
                                                dlviz_tsne_progress_fn progress, void *user);

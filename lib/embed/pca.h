@@ -43,6 +43,8 @@ typedef struct dlz_pca_input {
 /* The mean of each column and the sum of squares about it; fails on NaN and infinities. */
 dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples, int64_t features,
                              double *mean, double *scatter);
+/* Fails with DLVIZ_ERROR_NUMERIC when the whole variance is more than float32 holds. */
+dlviz_status dlz_pca_require_range(const char *who, double variance);
 /* DLVIZ_CANCELLED when the callback says so. */
 dlviz_status dlz_pca_report(const dlviz_pca *pca, double done);
 /* How many of the variances make up the wanted fraction of their sum. */

@@ -5,6 +5,7 @@
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -108,6 +109,16 @@ void dlz_pca_fix_signs(double *components, int64_t count, int64_t features) {
     }
 }
 
+dlviz_status dlz_pca_require_range(const char *who, double variance) {
+    if (variance <= FLT_MAX)
+        return DLVIZ_OK;
+    return dlz_fail(
+        DLVIZ_ERROR_NUMERIC,
+        "%s: the variance of the data is %g in all; up to %g is accepted, since results "
+        "are float32",
+        who, variance, (double)FLT_MAX);
+}
+
 static dlviz_pca_solver choose_solver(const dlviz_pca *pca, int64_t most) {
     if (pca->solver != DLVIZ_PCA_AUTO)
         return pca->solver;
@@ -145,6 +156,7 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
     DLZ_TRY(dlz_pca_report(pca, 0));
     DLZ_TRY(dlz_pca_moments("dlviz_pca_fit", input.data, n, d, model->mean, &input.scatter));
     model->total_variance = input.scatter / (double)(n - 1);
+    DLZ_TRY(dlz_pca_require_range("dlviz_pca_fit", model->total_variance));
     switch (*solver) {
     case DLVIZ_PCA_SVD:
         DLZ_TRY(dlz_pca_solve_svd(&input, model));

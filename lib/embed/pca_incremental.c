@@ -99,6 +99,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
     dlz_free(rows);
     DLZ_TRY(status);
     merge_moments(&input, old, model);
+    DLZ_TRY(dlz_pca_require_range("dlviz_pca_partial_fit", model->total_variance));
     model->count = old->count > 0 ? old->count : dlz_pca_wanted(pca, most);
     for (int64_t i = 0; i < model->count; i++)
         model->variance[i] *= model->variance[i] / (double)(model->samples - 1);

@@ -93,7 +93,8 @@ static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighb
 static dlviz_status trust(const char *who, const dlviz_tensor *points, const dlviz_tensor *map,
                           const dlviz_tensor *near, const dlviz_tensor *ranked, int64_t k,
                           double *result) {
-    DLZ_REQUIRE(result);
+    if (!result)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", who);
     *result = 0;
     DLZ_TRY(dlz_require_map(who, points, map, 3));
     int64_t n = points->dims[0];

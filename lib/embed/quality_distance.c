@@ -3,6 +3,7 @@
 #include "kernels/center.h"
 #include "linalg/linalg.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,14 +17,15 @@ dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_t
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: '%s' has %lld rows; %lld to %d are accepted", who,
                         name, (long long)n, (long long)least, INT32_MAX);
     const float *values = points->data;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < d; j++)
-            if (!isfinite(values[i * d + j]))
-                return dlz_fail(
-                    DLVIZ_ERROR_NUMERIC,
-                    "%s: row %lld, column %lld of '%s' is %s; all values must be finite", who,
-                    (long long)i, (long long)j, name,
-                    isnan(values[i * d + j]) ? "NaN" : "infinite");
+    /* Squared distances, sums of d squares of differences, stay finite below this. */
+    float limit = (float)(sqrt(FLT_MAX / (double)d) / 4);
+    for (int64_t i = 0; i < n * d; i++)
+        if (!(fabsf(values[i]) <= limit))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: row %lld, column %lld of '%s' is %g; finite values up to %g are "
+                            "accepted",
+                            who, (long long)(i / d), (long long)(i % d), name, (double)values[i],
+                            (double)limit);
     return DLVIZ_OK;
 }
 

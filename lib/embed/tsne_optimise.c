@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define ROWS 512             /* points a tile */
+#define COLLAPSED 1e-3       /* of the start's deviation */
+#define UNFOLDED 1e-2        /* a deviation below which a map has not unfolded yet */
 #define EXACT_Z_POINTS 20000 /* up to here the last divergence takes Z from all pairs */
 
 typedef struct descent {
@@ -27,6 +29,8 @@ typedef struct descent {
     double *sums; /* a tile: 4 */
     dlz_descent step;
     double mean[3];
+    int early_end; /* iterations with early exaggeration */
+    double start_deviation;
     double best;
     int best_iteration;
     int32_t *order; /* which of the caller's points each of ours is */
@@ -216,8 +220,36 @@ static dlviz_status reorder(descent *d) {
     return status;
 }
 
-static double exaggeration_at(const dlz_tsne_settings *settings, int iteration) {
-    if (iteration < settings->early_iterations)
+/* Of the coordinates from their mean, which is 0. */
+static double deviation(const descent *d) {
+    double sum = 0;
+    for (int64_t i = 0; i < d->n * d->dimensions; i++)
+        sum += (double)d->map[i] * d->map[i];
+    return sqrt(sum / (double)(d->n * d->dimensions));
+}
+
+/* Where all points are neighbours of most others, a single point is the map that exaggerated
+ * attraction asks for. What is left of the start then are rounding errors, so the descent goes back
+ * to it and on without exaggeration. */
+static void leave_collapse(descent *d, int iteration) {
+    if (iteration > d->early_end || !(deviation(d) < COLLAPSED * d->start_deviation))
+        return;
+    for (int64_t i = 0; i < d->n; i++)
+        for (int c = 0; c < d->dimensions; c++)
+            d->map[i * d->dimensions + c] =
+                d->result->map[(int64_t)d->order[i] * d->dimensions + c];
+    memset(d->velocity, 0, (size_t)(d->n * d->dimensions) * sizeof *d->velocity);
+    for (int64_t i = 0; i < d->n * d->dimensions; i++)
+        d->gains[i] = 1;
+    d->early_end = iteration;
+    dlz_log(DLVIZ_LOG_INFO,
+            "early exaggeration collapses this map; it ends after %d of %d iterations", iteration,
+            d->settings->early_iterations);
+}
+
+static double exaggeration_at(const descent *d, int iteration) {
+    const dlz_tsne_settings *settings = d->settings;
+    if (iteration < d->early_end)
         return settings->early_factor;
     if (iteration >= settings->iterations - settings->late_iterations)
         return settings->late_factor;
@@ -238,7 +270,7 @@ static dlviz_status forces(descent *d, double *z) {
 /* Whether the descent is over by its stopping rules. */
 static bool stalled(descent *d, int iteration, double kl, double norm) {
     const dlz_tsne_settings *settings = d->settings;
-    if (iteration < settings->early_iterations)
+    if (iteration < d->early_end || deviation(d) < UNFOLDED)
         return false;
     if (kl < d->best) {
         d->best = kl;
@@ -254,7 +286,9 @@ static dlviz_status descend(descent *d) {
     bool may_stop = settings->least_gradient > 0 || settings->patience > 0;
     double z;
     for (int iteration = 0; iteration < settings->iterations; iteration++) {
-        double exaggeration = exaggeration_at(settings, iteration);
+        if (iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0)
+            leave_collapse(d, iteration);
+        double exaggeration = exaggeration_at(d, iteration);
         if (is_time_to_reorder(iteration))
             DLZ_TRY(reorder(d));
         DLZ_TRY(forces(d, &z));
@@ -277,8 +311,7 @@ static dlviz_status descend(descent *d) {
         d->step.repulsion_scale = d->n > 1 ? (float)(1 / z) : 0;
         d->step.learning_rate = (float)rate;
         d->step.momentum =
-            (float)(iteration < settings->early_iterations ? settings->early_momentum
-                                                           : settings->late_momentum);
+            (float)(iteration < d->early_end ? settings->early_momentum : settings->late_momentum);
         dlz_parallel_for(d->tiles, dlz_threads(), step_tile, d);
         centre(d);
         d->result->iterations = iteration + 1;
@@ -309,7 +342,7 @@ static dlviz_status finish(descent *d, bool report_it) {
         row[1] = (float)d->result->divergence;
         return DLVIZ_OK;
     }
-    double norm = gradient_norm(d, exaggeration_at(d->settings, last > 0 ? last - 1 : 0), z);
+    double norm = gradient_norm(d, exaggeration_at(d, last > 0 ? last - 1 : 0), z);
     return report_it ? report(d, last, d->result->divergence, norm)
                      : record(d, last, d->result->divergence, norm);
 }
@@ -324,6 +357,7 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affi
                  .n = n,
                  .tiles = dlz_ceil_div(n, ROWS),
                  .dimensions = result->dimensions,
+                 .early_end = settings->early_iterations,
                  .best = INFINITY};
     dlz_repulsion_settings wanted = {.method = settings->method,
                                      .n = n,
@@ -346,6 +380,7 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affi
         memcpy(d.map, result->map, (size_t)size * sizeof *d.map);
         for (int64_t i = 0; i < n; i++)
             d.order[i] = (int32_t)i;
+        d.start_deviation = deviation(&d);
         status = dlz_edges_pack(&d.packed, affinities, d.order);
         d.edges = dlz_edges_of(&d.packed);
         for (int64_t i = 0; i < size; i++)

@@ -190,7 +190,10 @@ dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
     DLZ_REQUIRE(tsne);
     const dlz_tsne_result *fit = &tsne->result;
     if (!tsne->fitted || !fit->points)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: needs a fit of points before", __func__);
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: needs a fit of points before; one of neighbours or affinities "
+                        "does not tell where new points belong",
+                        __func__);
     float *copy;
     DLZ_TRY(dlz_tsne_copy_points(__func__, points, fit->metric, &copy));
     dlviz_status status = DLVIZ_OK;

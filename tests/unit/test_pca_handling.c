@@ -165,6 +165,21 @@ START_TEST(a_saved_analysis_projects_to_the_same_bits) {
 }
 END_TEST
 
+START_TEST(variances_beyond_float_are_refused) {
+    for (size_t s = 0; s < sizeof solvers / sizeof *solvers; s++) {
+        dlviz_tensor *x = make_points(40, 6, 3, 0.9, 0, 1);
+        for (int64_t i = 0; i < x->size; i++)
+            ((float *)x->data)[i] *= 1e25f;
+        dlviz_pca *pca;
+        ck_ok(dlviz_pca_create(&pca, 2));
+        ck_ok(dlviz_pca_set_solver(pca, solvers[s]));
+        ck_fails(dlviz_pca_fit(pca, x), DLVIZ_ERROR_NUMERIC, "is accepted");
+        dlviz_pca_destroy(pca);
+        dlviz_tensor_destroy(x);
+    }
+}
+END_TEST
+
 START_TEST(damaged_files_are_refused) {
     dlviz_tensor *x = make_points(20, 4, 4, 0.8, 0, 5);
     const char *path = scratch_path("damaged.safetensors");
@@ -279,6 +294,7 @@ int main(void) {
                                   wrong_data_are_refused_and_the_earlier_fit_stays,
                                   progress_rises_and_can_cancel,
                                   a_saved_analysis_projects_to_the_same_bits,
+                                  variances_beyond_float_are_refused,
                                   damaged_files_are_refused,
                                   batches_that_do_not_fit_are_refused,
                                   every_allocation_may_fail,

@@ -168,6 +168,39 @@ START_TEST(small_and_degenerate_inputs_have_maps) {
 }
 END_TEST
 
+static double largest_coordinate(const dlviz_tensor *map) {
+    double largest = 0;
+    for (int64_t i = 0; i < dlviz_tensor_size(map); i++)
+        largest = fmax(largest, fabs((double)dlviz_tensor_const_float(map)[i]));
+    return largest;
+}
+
+/* Early exaggeration draws few points together into one, because most are neighbours. */
+START_TEST(small_sets_do_not_collapse) {
+    const int64_t sizes[] = {50, 100, 300};
+    for (int size = 0; size < 3; size++)
+        for (int stops = 0; stops < 3; stops++) {
+            dlviz_tensor *points = matrix(sizes[size], 10, NULL), *map;
+            fill_uniform(dlviz_tensor_float(points), sizes[size] * 10, size);
+            dlviz_tsne *tsne;
+            ck_ok(dlviz_tsne_create(&tsne));
+            ck_ok(dlviz_tsne_set_stopping(tsne, stops == 1 ? 1e-7 : 0, stops == 2 ? 50 : 0));
+            if (stops == 0)
+                ck_ok(dlviz_tsne_set_iterations(tsne, 250));
+            ck_ok(dlviz_tsne_fit(tsne, points, &map));
+            ck_assert_double_gt(largest_coordinate(map), 2);
+            double divergence = dlviz_tsne_kl_divergence(tsne);
+            ck_ok(dlviz_tsne_set_iterations(tsne, 0));
+            dlviz_tensor_destroy(map);
+            ck_ok(dlviz_tsne_fit(tsne, points, &map));
+            ck_assert_double_lt(divergence, 0.7 * dlviz_tsne_kl_divergence(tsne));
+            dlviz_tensor_destroy(map);
+            dlviz_tsne_destroy(tsne);
+            dlviz_tensor_destroy(points);
+        }
+}
+END_TEST
+
 START_TEST(duplicates_survive) {
     dlviz_tensor *points = blobs(1000, 4, 3), *map;
     float *values = dlviz_tensor_float(points);
@@ -377,6 +410,7 @@ int main(void) {
                                   the_reported_divergence_is_that_of_the_map,
                                   bits_do_not_depend_on_threads,
                                   small_and_degenerate_inputs_have_maps,
+                                  small_sets_do_not_collapse,
                                   duplicates_survive,
                                   affinities_of_any_magnitude_sum_to_one,
                                   given_neighbours_and_affinities_give_maps,
