@@ -454,7 +454,7 @@ static void check_output(const char *path) {
         return; /* writing it will say what is wrong */
     const char *parent = dirname(folder);
     if (access(parent, W_OK) != 0) {
-        fprintf(stderr, "embed: cannot write into '%s': %s\n", parent, strerror(errno));
+        fprintf(stderr, "embed: cannot write '%s': %s\n", path, strerror(errno));
         exit(FAILED);
     }
 }
