@@ -8,14 +8,13 @@
 extern "C" {
 #endif
 
-/* Points are n x d float32, finite and small enough (about 1e19 / sqrt(d) / 4 at most) for squared
- * distances to be so; a map is n x e float32 with a row for each point; labels
- * are n of uint8 or int64. Distances are Euclidean and computed in float64; which points are the nearest is decided in
- * float32. Every function may be
- * called from any thread, uses the library's threads, and gives the same bits for any number of
- * them. All return DLVIZ_OK, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a number out of range),
- * DLVIZ_ERROR_SHAPE (element types or shapes do not fit), DLVIZ_ERROR_NUMERIC (a value
- * that is none of that) or DLVIZ_ERROR_OUT_OF_MEMORY. After a failure a double result is 0. */
+/* Points are n x d float32, finite and small enough (up to 4.6e18 / sqrt(d)) for squared distances to
+ * be so; a map is n x e float32 with a row for each point; labels are n of uint8 or int64. Distances
+ * are Euclidean and computed in float64; which points are the nearest is decided in float32. Every
+ * function may be called from any thread, uses the library's threads, and gives the same bits for
+ * any number of them. All return DLVIZ_OK, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a number out of
+ * range), DLVIZ_ERROR_SHAPE (element types or shapes do not fit), DLVIZ_ERROR_NUMERIC (a value that is
+ * NaN, infinite or too large) or DLVIZ_ERROR_OUT_OF_MEMORY. After a failure a double result is 0. */
 
 /** Trustworthiness: whether the map's neighbours are neighbours in the data. 1 is best.
  *  1 - 2 / (n k (2n - 3k - 1)) · Σ_i Σ_{j among i's k nearest in the map} max(0, r(i, j) - k),

@@ -118,7 +118,6 @@ static void search_tile(void *context, int64_t tile, int worker) {
                              .capacity = s->capacity,
                              .keep = s->k,
                              .self = s->exclude_self ? (int32_t)(first + q) : -1,
-                             .limit = q < count ? INFINITY : -INFINITY,
                              .threshold = q < count ? INFINITY : -INFINITY,
                              .offset = (float)(norm / 2),
                              .error = (float)error,
@@ -188,20 +187,6 @@ static dlviz_status nearest(search *s) {
     dlz_free(s->entries);
     dlz_free(s->overflows);
     return status;
-}
-
-dlviz_status dlz_knn_plain(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
-                           float *squared_distances) {
-    search s = {.points = points,
-                .queries = points,
-                .n = n,
-                .m = n,
-                .d = d,
-                .k = k,
-                .exclude_self = true,
-                .indices = indices,
-                .distances = squared_distances};
-    return nearest(&s);
 }
 
 dlviz_status dlz_knn_in_clusters(const float *points, int64_t n, int64_t d, int k,

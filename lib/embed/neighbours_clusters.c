@@ -222,7 +222,7 @@ dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int
     /* To begin with the clusters nearby soon leaves little to keep: 20 to 25 % faster. */
     if (n >= 4 * POINTS_A_CLUSTER)
         return search_clusters(points, n, d, k, 1, indices, squared_distances);
-    return dlz_knn_plain(points, n, d, k, indices, squared_distances);
+    return dlz_knn_in_clusters(points, n, d, k, NULL, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double recall,

@@ -23,9 +23,8 @@ typedef struct dlz_knn_clusters {
     dlz_knn_tile *tiles;
 } dlz_knn_clusters;
 
-/* As dlz_knn_exact, point by point in their order, and in the clusters' places; 1 <= k < n. */
-dlviz_status dlz_knn_plain(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
-                           float *squared_distances);
+/* As dlz_knn_exact, among the points of the clusters that each visits; among all, in their order,
+ * when clusters is NULL. 1 <= k < n. */
 dlviz_status dlz_knn_in_clusters(const float *points, int64_t n, int64_t d, int k,
                                  const dlz_knn_clusters *clusters, int32_t *indices,
                                  float *squared_distances);

@@ -4,7 +4,10 @@
 
 #include "tensor/tensor.h"
 
-/* Fails unless `points` is a matrix of finite numbers with at least `least` rows. */
+/* Fails with DLVIZ_ERROR_NUMERIC, naming the place, unless all values of a matrix are so small that
+ * squared distances between its rows are finite. */
+dlviz_status dlz_require_distances(const char *who, const char *name, const dlviz_tensor *points);
+/* Fails unless `points` is such a matrix with at least `least` rows. */
 dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_tensor *points,
                                 int64_t least);
 /* dlz_require_points for both, and as many rows. */

@@ -9,24 +9,28 @@
 
 #define COLUMNS 256
 
+dlviz_status dlz_require_distances(const char *who, const char *name, const dlviz_tensor *points) {
+    int64_t d = points->dims[1];
+    const float *values = points->data;
+    float limit = (float)(sqrt(FLT_MAX / (double)d) / 4);
+    for (int64_t i = 0; i < points->size; i++)
+        if (!(fabsf(values[i]) <= limit))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: '%s' has %g in row %lld, column %lld; finite values up to %g are "
+                            "accepted",
+                            who, name, (double)values[i], (long long)(i / d), (long long)(i % d),
+                            (double)limit);
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_tensor *points,
                                 int64_t least) {
     DLZ_TRY(dlz_require_matrix(who, name, points));
-    int64_t n = points->dims[0], d = points->dims[1];
+    int64_t n = points->dims[0];
     if (n < least || n > INT32_MAX)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: '%s' has %lld rows; %lld to %d are accepted", who,
                         name, (long long)n, (long long)least, INT32_MAX);
-    const float *values = points->data;
-    /* Squared distances, sums of d squares of differences, stay finite below this. */
-    float limit = (float)(sqrt(FLT_MAX / (double)d) / 4);
-    for (int64_t i = 0; i < n * d; i++)
-        if (!(fabsf(values[i]) <= limit))
-            return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                            "%s: row %lld, column %lld of '%s' is %g; finite values up to %g are "
-                            "accepted",
-                            who, (long long)(i / d), (long long)(i % d), name, (double)values[i],
-                            (double)limit);
-    return DLVIZ_OK;
+    return dlz_require_distances(who, name, points);
 }
 
 dlviz_status dlz_require_map(const char *who, const dlviz_tensor *points, const dlviz_tensor *map,

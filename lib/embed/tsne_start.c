@@ -1,12 +1,12 @@
 /* What comes before the descent: the points as the search wants them, and where they start. */
 #include "base/base.h"
 #include "base/random.h"
+#include "embed/quality.h"
 #include "embed/tsne_internal.h"
 #include "tensor/tensor.h"
 
 #include <dlviz/pca.h>
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -24,20 +24,11 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     *copy = NULL;
     DLZ_TRY(dlz_require_matrix(who, "points", points));
     int64_t n = points->dims[0], d = points->dims[1];
-    const float *from = points->data;
-    /* Squared distances, sums of d squares of differences, stay finite below this. */
-    float limit = (float)(sqrt(FLT_MAX / (double)d) / 4);
-    for (int64_t i = 0; i < n * d; i++)
-        if (!(fabsf(from[i]) <= limit))
-            return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                            "%s: 'points' has %g in row %lld, column %lld; finite values up to %g "
-                            "are accepted",
-                            who, (double)from[i], (long long)(i / d), (long long)(i % d),
-                            (double)limit);
+    DLZ_TRY(dlz_require_distances(who, "points", points));
     float *to = dlz_alloc_array((size_t)(n * d), sizeof *to);
     if (!to)
         return dlz_fail_memory("a copy of the points", (size_t)(n * d) * sizeof *to);
-    memcpy(to, from, (size_t)(n * d) * sizeof *to);
+    memcpy(to, points->data, (size_t)(n * d) * sizeof *to);
     for (int64_t row = 0; metric == DLVIZ_TSNE_COSINE && row < n; row++) {
         double norm = 0;
         for (int64_t i = row * d; i < (row + 1) * d; i++)

@@ -135,8 +135,8 @@ static int32_t filter(uint64_t *entries, int32_t count, uint64_t last) {
     return kept;
 }
 
-/* Values that are right, where products cannot tell the entries apart. */
-static void refine(dlz_knn_buffer *buffer) {
+/* Values that are right, where products cannot tell the entries apart; returns the last to keep. */
+static float refine(dlz_knn_buffer *buffer) {
     const dlz_knn_source *source = buffer->source;
     for (int32_t i = 0; i < buffer->count; i++) {
         uint32_t place = (uint32_t)buffer->entries[i];
@@ -145,12 +145,13 @@ static void refine(dlz_knn_buffer *buffer) {
             squared_distance(buffer->query, source->points + point * source->d, source->d);
         buffer->entries[i] = make_entry(0.5f * square, place);
     }
-    buffer->limit = bound(buffer);
-    buffer->count = filter(buffer->entries, buffer->count, last_entry(buffer->limit));
+    float last = bound(buffer);
+    buffer->count = filter(buffer->entries, buffer->count, last_entry(last));
     if (buffer->count > buffer->capacity / 2) { /* many points at one distance */
         select_entry(buffer->entries, buffer->count, buffer->keep - 1);
         buffer->count = buffer->keep;
     }
+    return last;
 }
 
 static void compact(dlz_knn_buffer *buffer) {
@@ -159,10 +160,8 @@ static void compact(dlz_knn_buffer *buffer) {
     float last = bound(buffer);
     int32_t kept = filter(buffer->entries, buffer->count, last_entry(last + 2 * buffer->error));
     buffer->count = kept;
-    buffer->limit = last + buffer->error;
-    if (kept > buffer->capacity / 2)
-        refine(buffer);
-    buffer->threshold = buffer->limit + buffer->error - buffer->offset;
+    float limit = kept > buffer->capacity / 2 ? refine(buffer) : last + buffer->error;
+    buffer->threshold = limit + buffer->error - buffer->offset;
 }
 
 /* Rare: about keep * log(points / keep) times a query. */

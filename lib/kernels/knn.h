@@ -27,9 +27,9 @@ typedef struct dlz_knn_source {
 typedef struct dlz_knn_buffer {
     uint64_t *entries; /* capacity of them; capacity >= 9 * keep / 4 + DLZ_KNN_PANEL */
     int32_t count, capacity, keep;
-    int32_t self;           /* the place that is never a neighbour, or -1 */
-    float limit, threshold; /* an upper bound of the last value to keep; what products are below */
-    float offset, error;    /* from product to value; of a value */
+    int32_t self;        /* the place that is never a neighbour, or -1 */
+    float threshold;     /* products below it are of interest */
+    float offset, error; /* from product to value; of a value */
     const float *query;
     const dlz_knn_source *source;
 } dlz_knn_buffer;
@@ -43,7 +43,7 @@ typedef struct dlz_knn_kernel {
     float (*squared_distance)(const float *a, const float *b, int64_t d);
     /* Keeps the `keep` smallest entries of a buffer, up to an eighth more, and those that may be as
      * small by their errors; when these are more than half the buffer, takes the distances anew
-     * from the source. Lowers limit and threshold. */
+     * from the source. Lowers the threshold. */
     void (*compact)(dlz_knn_buffer *buffer);
 } dlz_knn_kernel;
 

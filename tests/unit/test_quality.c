@@ -344,12 +344,12 @@ START_TEST(wrong_arguments_are_refused) {
     ck_fails(dlviz_metrics_distance_correlation(points, fewer, 0, 0, &x), DLVIZ_ERROR_SHAPE, "19");
     ((float *)map->data)[7] = INFINITY;
     ck_fails(dlviz_metrics_trustworthiness(points, map, 3, &x), DLVIZ_ERROR_NUMERIC,
-             "row 3, column 1 of 'map' is inf; finite values up to");
-    ck_fails(dlviz_metrics_silhouette(map, labels, &x), DLVIZ_ERROR_NUMERIC, "is inf");
+             "'map' has inf in row 3, column 1; finite values up to");
+    ck_fails(dlviz_metrics_silhouette(map, labels, &x), DLVIZ_ERROR_NUMERIC, "has inf");
     for (int i = 0; i < 60; i++)
         ((float *)points->data)[i] *= 5e29f;
     ck_fails(dlviz_metrics_neighbour_accuracy(points, labels, 3, &x), DLVIZ_ERROR_NUMERIC,
-             "of 'points' is");
+             "'points' has");
     dlviz_tensor_destroy(points);
     dlviz_tensor_destroy(map);
     dlviz_tensor_destroy(fewer);
