@@ -236,24 +236,6 @@ static void random_net(dlz_random *random, char dims[40], char text[1024]) {
     append_layer(text, 1024, dims, "f:flatten o:linear,out=4");
 }
 
-START_TEST(random_networks) {
-    int far = 0;
-    for (uint64_t seed = 0; seed < 80; seed++) {
-        dlz_random random = dlz_random_start(seed, 77);
-        char dims[40], text[1024];
-        net_spec spec;
-        random_net(&random, dims, text);
-        parse_net(&spec, dims, text);
-        int n = between(&random, 4, 9);
-        int more = check_net(&spec, n, 1000 * (seed + 1), CANCELLED);
-        if (more)
-            printf("in network %d: batch %d of %s |%s\n", (int)seed, n, dims, text);
-        far += more;
-    }
-    ck_assert_msg(far == 0, "%d figures are too far from those in double precision", far);
-}
-END_TEST
-
 /* Any layer after any other: what one operation leaves to the next is then met by every kind. */
 static void random_chain(dlz_random *random, char dims[40], char text[1024]) {
     static const int channels[] = {1, 3, 8, 17, 32};
@@ -287,21 +269,31 @@ static void random_chain(dlz_random *random, char dims[40], char text[1024]) {
     append_layer(text, 1024, dims, flat ? "o:linear,out=4" : "f:flatten o:linear,out=4");
 }
 
-START_TEST(random_chains) {
+static void check_random(void (*make)(dlz_random *random, char dims[40], char text[1024]),
+                         const char *what, uint64_t count, uint64_t stream, double cancelled) {
     int far = 0;
-    for (uint64_t seed = 0; seed < 120; seed++) {
-        dlz_random random = dlz_random_start(seed, 78);
+    for (uint64_t seed = 0; seed < count; seed++) {
+        dlz_random random = dlz_random_start(seed, stream);
         char dims[40], text[1024];
         net_spec spec;
-        random_chain(&random, dims, text);
+        make(&random, dims, text);
         parse_net(&spec, dims, text);
         int n = between(&random, 4, 9);
-        int more = check_net(&spec, n, 1000 * (seed + 1), CHAIN_CANCELLED);
+        int more = check_net(&spec, n, 1000 * (seed + 1), cancelled);
         if (more)
-            printf("in chain %d: batch %d of %s |%s\n", (int)seed, n, dims, text);
+            printf("in %s %d: batch %d of %s |%s\n", what, (int)seed, n, dims, text);
         far += more;
     }
     ck_assert_msg(far == 0, "%d figures are too far from those in double precision", far);
+}
+
+START_TEST(random_networks) {
+    check_random(random_net, "network", 80, 77, CANCELLED);
+}
+END_TEST
+
+START_TEST(random_chains) {
+    check_random(random_chain, "chain", 120, 78, CHAIN_CANCELLED);
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include "support/support.h"
 
 #include <math.h>
+#include <string.h>
 
 static inline dlviz_tensor *matrix(int64_t n, int64_t d, const float *values) {
     dlviz_tensor *tensor;
@@ -38,6 +39,25 @@ static inline bool count_finite(int iteration, int iterations, double divergence
     ck_assert(isfinite(divergence) && isfinite(norm));
     ++*(int *)user;
     return true;
+}
+
+/* Neighbours, and as affinities of 1: those of i are the k points at step, 2 step ... behind it. */
+static inline void make_rings(int n, int k, int step, dlviz_tensor **indices,
+                              dlviz_tensor **distances, dlviz_tensor **offsets,
+                              dlviz_tensor **columns, dlviz_tensor **values) {
+    *distances = matrix(n, k, NULL);
+    ck_ok(dlviz_tensor_create(indices, DLVIZ_INT64, 2, (int64_t[]){n, k}));
+    ck_ok(dlviz_tensor_create(offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}));
+    ck_ok(dlviz_tensor_create(columns, DLVIZ_INT64, 1, (int64_t[]){n * k}));
+    ck_ok(dlviz_tensor_create(values, DLVIZ_FLOAT32, 1, (int64_t[]){n * k}));
+    int64_t *index = dlviz_tensor_data(*indices), *offset = dlviz_tensor_data(*offsets);
+    for (int i = 0; i < n * k; i++) {
+        index[i] = (i / k + step * (1 + i % k)) % n;
+        dlviz_tensor_float(*distances)[i] = (float)(1 + i % k);
+        dlviz_tensor_float(*values)[i] = 1;
+        offset[i / k + 1] = i + 1;
+    }
+    memcpy(dlviz_tensor_data(*columns), index, (size_t)(n * k) * sizeof *index);
 }
 
 #endif

@@ -240,20 +240,10 @@ END_TEST
 
 START_TEST(given_neighbours_and_affinities_give_maps) {
     enum { n = 90, k = 20 };
-    dlviz_tensor *indices, *distances = matrix(n, k, NULL), *offsets, *columns, *values, *map;
-    ck_ok(dlviz_tensor_create(&indices, DLVIZ_INT64, 2, (int64_t[]){n, k}));
-    ck_ok(dlviz_tensor_create(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}));
-    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){n * k}));
-    ck_ok(dlviz_tensor_create(&values, DLVIZ_FLOAT32, 1, (int64_t[]){n * k}));
+    dlviz_tensor *indices, *distances, *offsets, *columns, *values, *map;
+    /* Three rings: i and its neighbours are equal modulo 3. */
+    make_rings(n, k, 3, &indices, &distances, &offsets, &columns, &values);
     int64_t *index = dlviz_tensor_data(indices), *offset = dlviz_tensor_data(offsets);
-    for (int i = 0; i < n * k; i++) {
-        /* Three rings: i and its neighbours are equal modulo 3. */
-        index[i] = (i / k + 3 * (1 + i % k)) % n;
-        dlviz_tensor_float(distances)[i] = (float)(1 + i % k);
-        dlviz_tensor_float(values)[i] = 1;
-        offset[i / k + 1] = i + 1;
-    }
-    memcpy(dlviz_tensor_data(columns), index, n * k * sizeof *index);
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
     ck_ok(dlviz_tsne_set_iterations(tsne, 400));

@@ -120,28 +120,9 @@ START_TEST(progress_can_cancel_and_leaves_the_map) {
 }
 END_TEST
 
+/* Whoever watches a fit does not change where it stops. Under exaggeration the plain divergence
+ * falls at first, and then rises. */
 START_TEST(stopping_rules_end_the_descent) {
-    for (int rule = 0; rule < 2; rule++) {
-        dlviz_tensor *points = blobs(300, 5, 4), *map;
-        dlviz_tsne *tsne;
-        ck_ok(dlviz_tsne_create(&tsne));
-        ck_ok(dlviz_tsne_set_iterations(tsne, 20000));
-        ck_ok(dlviz_tsne_set_stopping(tsne, rule ? 1e-4 : 0, rule ? 0 : 300));
-        /* Under exaggeration the plain divergence falls at first, and then rises. */
-        ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 1, 250));
-        ck_ok(dlviz_tsne_set_late_exaggeration(tsne, rule ? 1 : 8, 20000));
-        ck_ok(dlviz_tsne_fit(tsne, points, &map));
-        ck_assert_int_ge(dlviz_tsne_iterations(tsne), 250);
-        ck_assert_int_lt(dlviz_tsne_iterations(tsne), 20000);
-        dlviz_tensor_destroy(map);
-        dlviz_tensor_destroy(points);
-        dlviz_tsne_destroy(tsne);
-    }
-}
-END_TEST
-
-/* Whoever watches a fit does not change it. */
-START_TEST(progress_does_not_move_the_stop) {
     const int every[] = {0, 7, 100000};
     for (int rule = 0; rule < 2; rule++) {
         dlviz_tensor *points = blobs(300, 5, 4), *maps[3], *history;
@@ -159,6 +140,7 @@ START_TEST(progress_does_not_move_the_stop) {
             ck_ok(dlviz_tsne_fit(tsne, points, &maps[e]));
             iterations[e] = dlviz_tsne_iterations(tsne);
             ck_assert_int_eq(iterations[e] % 50, 0);
+            ck_assert_int_ge(iterations[e], 250);
             ck_assert_int_lt(iterations[e], 20000);
             ck_assert_int_eq(iterations[e], iterations[0]);
             ck_assert_mem_eq(dlviz_tensor_data(maps[e]), dlviz_tensor_data(maps[0]),
@@ -185,20 +167,10 @@ END_TEST
 START_TEST(arguments_at_fault_leave_the_earlier_fit) {
     enum { n = 60, k = 4 };
     dlviz_tensor *points = blobs(n, 3, 1), *fresh = blobs(5, 3, 2), *start = matrix(7, 2, NULL);
-    dlviz_tensor *distances = matrix(n, k, NULL), *indices, *offsets, *columns, *values;
+    dlviz_tensor *indices, *distances, *offsets, *columns, *values;
     dlviz_tensor *map, *placed, *again, *none;
-    ck_ok(dlviz_tensor_create(&indices, DLVIZ_INT64, 2, (int64_t[]){n, k}));
-    ck_ok(dlviz_tensor_create(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}));
-    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){n * k}));
-    ck_ok(dlviz_tensor_create(&values, DLVIZ_FLOAT32, 1, (int64_t[]){n * k}));
-    int64_t *index = dlviz_tensor_data(indices), *offset = dlviz_tensor_data(offsets);
-    for (int i = 0; i < n * k; i++) {
-        index[i] = (i / k + 1 + i % k) % n;
-        dlviz_tensor_float(distances)[i] = (float)(1 + i % k);
-        dlviz_tensor_float(values)[i] = 1;
-        offset[i / k + 1] = i + 1;
-    }
-    memcpy(dlviz_tensor_data(columns), index, n * k * sizeof *index);
+    make_rings(n, k, 1, &indices, &distances, &offsets, &columns, &values);
+    int64_t *index = dlviz_tensor_data(indices);
     dlviz_tsne *t;
     ck_ok(dlviz_tsne_create(&t));
     ck_ok(dlviz_tsne_set_perplexity(t, 5));
@@ -304,7 +276,6 @@ int main(void) {
     const TTest *const tests[] = {settings_are_checked,
                                   progress_can_cancel_and_leaves_the_map,
                                   stopping_rules_end_the_descent,
-                                  progress_does_not_move_the_stop,
                                   arguments_at_fault_leave_the_earlier_fit,
                                   every_failing_allocation_is_reported_and_leaks_nothing,
                                   NULL};
