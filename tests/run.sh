@@ -13,7 +13,8 @@ The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 i
   --tsan       with ThreadSanitizer
   --valgrind   under valgrind's memcheck (slow)
   --clang      compiled with clang
-  --suite S    only that suite: unit, kernels, gradient, parity, api, examples, ...
+  --suite S    only that suite: unit, kernels, gradient, parity, random, api, examples, ...
+  --random N   only the random cases, N of each kind; DLVIZ_TEST_SEED=S begins with seed S (1)
   --list       lists the tests and ends
 
 BUILD_DIR names the build folder (default: build-test, build-test-asan, ...); DLVIZ_DATA_DIR the one with
@@ -33,6 +34,12 @@ while [ $# -gt 0 ]; do
     --suite)
         [ $# -ge 2 ] || { usage >&2 && exit 2; }
         suite=$2
+        shift
+        ;;
+    --random)
+        [ $# -ge 2 ] || { usage >&2 && exit 2; }
+        suite=random DLVIZ_TEST_RANDOM=$2
+        export DLVIZ_TEST_RANDOM
         shift
         ;;
     --list) list=yes ;;
@@ -104,6 +111,8 @@ set -- "$@" --no-rebuild --print-errorlogs
 [ "$mode" != valgrind ] || set -- "$@" --timeout-multiplier 20 \
     --wrapper 'valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
 case "$mode" in asan | tsan) set -- "$@" --timeout-multiplier 10 ;; esac
+# Any number of cases may take any time.
+[ -z "${DLVIZ_TEST_RANDOM:-}" ] || set -- "$@" --timeout-multiplier 0
 
 status=0
 rm -f "$build/meson-logs/testlog.json"

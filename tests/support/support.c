@@ -44,7 +44,9 @@ static const char *join(const char *directory, const char *name) {
     return buffer;
 }
 
-const char *scratch_path(const char *name) { return join(scratch_folder(), name); }
+const char *scratch_path(const char *name) {
+    return join(scratch_folder(), name);
+}
 
 const char *fixture_path(const char *name) {
     const char *source = getenv("DLVIZ_TEST_SOURCE");
@@ -112,6 +114,15 @@ void fill_uniform(float *values, int64_t count, uint64_t seed) {
         values[i] = 2 * dlz_random_float(&random) - 1;
 }
 
+int run_suite(Suite *suite) {
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    remove_scratch();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int run_tests(const char *suite_name, const TTest *const *tests) {
     /* Numbers in files and messages must not depend on the caller's locale. */
     const char *locale = getenv("DLVIZ_TEST_LOCALE");
@@ -128,10 +139,5 @@ int run_tests(const char *suite_name, const TTest *const *tests) {
         tcase_add_test(test_case, *tests);
         suite_add_tcase(suite, test_case);
     }
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    remove_scratch();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -5,9 +5,11 @@
 #include <check.h>
 #include <dlviz.h>
 
-/* Runs one suite made of the given cases (a NULL-terminated list of TTest pointers) and returns main's
- * exit status. Each test is a Check test case of its own, with a generous time-out. */
+/* Runs one suite made of the given cases (a NULL-terminated list of TTest pointers) and returns
+ * main's exit status. Each test is a Check test case of its own, with a generous time-out. */
 int run_tests(const char *suite, const TTest *const *tests);
+/* Runs a suite and frees it; the same exit status. */
+int run_suite(Suite *suite);
 
 /* Asserts that the call succeeds, and shows the library's sentence when it does not. */
 #define ck_ok(call)                                                                                \
@@ -28,10 +30,11 @@ int run_tests(const char *suite, const TTest *const *tests);
                       dlviz_last_error(), (words));                                                \
     } while (0)
 
-/* The folder with real MNIST ($DLVIZ_DATA_DIR, then the cache folder), or NULL when there is none: the
- * test then says so and skips. */
+/* The folder with real MNIST ($DLVIZ_DATA_DIR, then the cache folder), or NULL when there is none:
+ * the test then says so and skips. */
 const char *mnist_folder(void);
-/* Reads `count` bytes after the first `header` of one of its files; false when that is not there. */
+/* Reads `count` bytes after the first `header` of one of its files; false when that is not there.
+ */
 bool read_mnist(const char *name, long header, size_t count, uint8_t *to);
 
 /* A folder of its own for a test's files, removed when the program ends. */
