@@ -29,12 +29,13 @@ static void plan_direct(dlz_conv3x3_plan *plan) {
     plan->forward_weight_floats = 9 * s.in_channels * plan->out_padded;
     plan->backward_weight_floats = 9 * s.out_channels * plan->in_padded;
     plan->scratch_floats =
-        (plan->chunk_rows + 2) * (s.width + 2) * (s.in_channels + plan->out_padded) + 32;
+        (plan->chunk_rows + 2) * (s.width + 2) * (s.in_channels + plan->out_padded) +
+        plan->out_padded + 32;
 }
 
 static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
     dlz_conv3x3_shape s = plan->shape;
-    int64_t frequencies = (m + 2) * (m + 2);
+    int64_t frequencies = (m + 2) * (m + 2), lanes = vector_floats(plan->isa);
     plan->kernels =
         m == 4 ? dlz_conv3x3_winograd4_of(plan->isa) : dlz_conv3x3_winograd2_of(plan->isa);
     plan->tile_rows = dlz_ceil_div(s.height, m);
@@ -46,7 +47,9 @@ static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
     int64_t tiles = plan->chunk_rows * plan->tile_columns, columns = m * plan->tile_columns + 2;
     int64_t matrices = tiles * (plan->in_padded + plan->out_padded) + 32;
     int64_t strips = plan->chunk_rows * columns * (plan->in_padded + plan->out_padded) + 32;
-    plan->scratch_floats = (m + 2) * (matrices + strips) + 2 * columns * plan->in_padded;
+    plan->scratch_floats = (m + 2) * (matrices + strips) + 2 * columns * plan->in_padded +
+                           9 * dlz_max_i64(s.in_channels, s.out_channels) * 2 * lanes +
+                           plan->out_padded;
 }
 
 dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,

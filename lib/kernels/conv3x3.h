@@ -16,7 +16,8 @@
  *
  * Winograd's algorithm (Lavin and Gray, CVPR 2016) computes m × m outputs from (m + 2)² products.
  * winograd2 (m = 2) is as accurate as direct; winograd4 (m = 4) interpolates at 0, ±5/8, ±3/2 and
- * infinity, which halves the rounding error of the customary 0, ±1, ±2. */
+ * infinity, which halves the rounding error of the customary 0, ±1, ±2. Rounding errors are
+ * relative to the largest number in a tile, so tiles with outliers are computed the plain way. */
 #ifndef DLZ_KERNELS_CONV3X3_H
 #define DLZ_KERNELS_CONV3X3_H
 
@@ -40,6 +41,10 @@ typedef struct dlz_conv3x3_input {
     const float *data;
     const float *scale, *shift;
     bool relu;
+    /* PyTorch's, for what Winograd's kernels take the plain way: tiles in which a few numbers are
+     * far larger than the others, or everything (outputs and dx, that is) if `plain` is set. */
+    const float *weights;
+    bool plain;
 } dlz_conv3x3_input;
 
 /* What forward makes of y = convolution + bias. */
@@ -47,15 +52,13 @@ typedef struct dlz_conv3x3_output {
     float *y;          /* NULL: not stored (only with pooled) */
     const float *bias; /* per out channel, or NULL */
     bool relu;         /* store max(0, y) */
-    /* NULL, or forward_tiles × 2 × out_channels: per tile the sums of y − pivot, then of
-     * (y − pivot)², both before the relu. A pivot near the mean keeps the variance exact. */
+    /* NULL, or a block of moments (kernels/moments.h) a tile, of y before the relu. */
     double *stats;
-    const float *pivot; /* per out channel; NULL is 0 */
     /* NULL, or for plans that pool: images × height / 2 × width / 2 × out_channels, the largest y
      * (after relu) of each 2 × 2 window; with codes also its place there, 0 … 3 as 2·row + column,
-     * the first among equals. With pool_sign it is the smallest where that is negative: the
-     * window's winner after a batch norm whose weights have these signs, before its sums are known.
-     */
+     * the first among equals. With pool_sign it is the smallest where that is negative, and the
+     * first where it is 0: the window's winner after a batch norm with these weights, before its
+     * sums are known. */
     float *pooled;
     uint8_t *codes;
     const float *pool_sign; /* per out channel, or NULL */
@@ -63,7 +66,7 @@ typedef struct dlz_conv3x3_output {
 
 /* How the gradient G of y is read: G = dy when z is NULL. Otherwise the backward pass of a batch
  * norm (and relu) on y is applied: g = dy, or 0 where relu and z·scale + shift <= 0, and G = a·g +
- * b·z + d with per-channel coefficients; z is what forward stored as y.
+ * b·(z − center) + d with per-channel coefficients; z is what forward stored as y.
  *
  * With codes (and z), a 2 × 2 max pool of stride 2 came after those: dy and codes are images ×
  * height / 2 × width / 2 × out_channels, and g = dy at the place of its window (0 … 3: 2·row +
@@ -74,7 +77,7 @@ typedef struct dlz_conv3x3_gradient {
     const float *z;
     const float *scale, *shift; /* only for relu */
     bool relu;
-    const float *a, *b, *d;
+    const float *a, *b, *center, *d;
     const uint8_t *codes;
 } dlz_conv3x3_gradient;
 

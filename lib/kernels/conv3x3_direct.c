@@ -170,12 +170,13 @@ DLZ_INLINE void forward_block(const int pixels, const int vecs, strip_view view,
 }
 
 DLZ_INLINE void forward_row(const int vecs, int64_t width, strip_view view,
-                            const dlz_conv3x3_output *output, int64_t at, int64_t channels,
-                            int64_t k, double *stats) {
+                            const dlz_conv3x3_output *output, const float *pivots, int64_t at,
+                            int64_t channels, int64_t k, double *stats) {
     output_lanes lanes[2];
     for (int v = 0; v < vecs; v++) {
         int64_t first = k + v * DLZ_C;
-        lanes[v] = output_channels(output, first, first + DLZ_C <= channels, channels - first);
+        lanes[v] =
+            output_channels(output, pivots, first, first + DLZ_C <= channels, channels - first);
     }
     int64_t q = 0;
     for (; q + DLZ_GEMM_ROWS <= width; q += DLZ_GEMM_ROWS) {
@@ -193,30 +194,45 @@ DLZ_INLINE void forward_row(const int vecs, int64_t width, strip_view view,
     }
 }
 
+/* The outputs of the first pixel, about which the tile's squares are taken. */
+static void find_pivots(const dlz_conv3x3_plan *plan, strip_view view,
+                        const dlz_conv3x3_output *output, float *pivots) {
+    int64_t channels = plan->shape.out_channels;
+    for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
+        dlz_v sum[DLZ_GEMM_ROWS][2];
+        tap_block(1, 1, view.pixels, view.stride, view.line, view.depth, view.weights + k,
+                  view.columns, sum);
+        store_pivots(output, k, k + DLZ_C <= channels, channels - k, sum[0][0], pivots);
+    }
+}
+
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
                     const float *weights, const dlz_conv3x3_output *output, float *scratch) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
-    double *stats = output->stats ? output->stats + tile * 2 * out : NULL;
-    for (int64_t i = 0; stats && i < 2 * out; i++)
-        stats[i] = 0;
-    int64_t row = tile * plan->forward_rows;
+    double *stats = start_moments(output, tile, out), *sums = stats ? stats + 1 : NULL;
+    float *pivots = stats ? scratch + plan->scratch_floats - plan->out_padded : NULL;
+    int64_t start = tile * plan->forward_rows, row = start;
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * height);
     while (row < end) {
         int64_t image = row / height, first = row - image * height;
         int64_t rows = dlz_min_i64(dlz_min_i64(plan->chunk_rows, end - row), height - first);
         read_strip(plan, input, image, first, rows, scratch);
         strip_view view = {scratch, in, (width + 2) * in, in, weights, plan->out_padded};
+        if (pivots && row == start)
+            find_pivots(plan, view, output, pivots);
         for (int64_t r = 0; r < rows; r++, view.pixels += view.line)
             for (int64_t k = 0; k < plan->out_padded; k += 2 * DLZ_C) {
                 int64_t at = (row + r) * width * out;
                 if (k + 2 * DLZ_C <= plan->out_padded)
-                    forward_row(2, width, view, output, at, out, k, stats);
+                    forward_row(2, width, view, output, pivots, at, out, k, sums);
                 else
-                    forward_row(1, width, view, output, at, out, k, stats);
+                    forward_row(1, width, view, output, pivots, at, out, k, sums);
             }
         row += rows;
     }
+    if (stats)
+        dlz_moments_finish(stats, (end - start) * width, out, pivots);
 }
 
 DLZ_INLINE void dx_block(const int pixels, const int vecs, strip_view view,

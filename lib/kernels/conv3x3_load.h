@@ -4,11 +4,9 @@
 #define DLZ_KERNELS_CONV3X3_LOAD_H
 
 #include "kernels/conv3x3.h"
-#include "kernels/isa.h"
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "kernels/moments.h"
+#include "kernels/part.h"
+#include "kernels/window.h"
 
 #define DLZ_C ((int64_t)DLZ_LANES)
 
@@ -102,7 +100,7 @@ DLZ_INLINE input_lanes input_channels(const dlz_conv3x3_input *input, int64_t c,
 
 DLZ_INLINE dlz_v apply_input(dlz_v value, input_lanes lanes, int mode) {
     if (mode == READ_AFFINE || mode == READ_AFFINE_RELU)
-        value = value * lanes.scale + lanes.shift;
+        value = dlz_fma(value, lanes.scale, lanes.shift);
     if (mode == READ_RELU || mode == READ_AFFINE_RELU)
         value = rectified(value);
     return value;
@@ -119,7 +117,7 @@ static inline int gradient_mode(const dlz_conv3x3_gradient *gradient) {
 }
 
 typedef struct gradient_lanes {
-    dlz_v scale, shift, a, b, d;
+    dlz_v scale, shift, a, b, center, d;
 } gradient_lanes;
 
 DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient, int64_t k,
@@ -128,6 +126,7 @@ DLZ_INLINE gradient_lanes gradient_channels(const dlz_conv3x3_gradient *gradient
     if (gradient->z) {
         lanes.a = load_lanes(gradient->a + k, whole, count);
         lanes.b = load_lanes(gradient->b + k, whole, count);
+        lanes.center = load_lanes(gradient->center + k, whole, count);
         lanes.d = load_lanes(gradient->d + k, whole, count);
         if (gradient->relu && !gradient->codes) {
             lanes.scale = load_lanes(gradient->scale + k, whole, count);
@@ -165,26 +164,35 @@ DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t ind
         return g;
     dlz_v z = load_lanes(gradient->z + index, whole, count);
     if (mode == GRADIENT_NORM_RELU)
-        g = gated(g, z * lanes.scale + lanes.shift);
-    return lanes.a * g + (lanes.b * z + lanes.d);
+        g = gated(g, dlz_fma(z, lanes.scale, lanes.shift));
+    return dlz_fma(lanes.a, g, dlz_fma(lanes.b, z - lanes.center, lanes.d));
 }
 
 /* What forward does to a vector of outputs, with the running sums for the batch norm. */
 typedef struct output_lanes {
     dlz_v bias, pivot, sum, squares;
-    dlz_vi flip;
+    dlz_winner winner;
 } output_lanes;
 
-DLZ_INLINE output_lanes output_channels(const dlz_conv3x3_output *output, int64_t k, bool whole,
-                                        int64_t count) {
+/* `pivots`: one of each channel's values in the tile, whole vectors of them; NULL without stats. */
+DLZ_INLINE output_lanes output_channels(const dlz_conv3x3_output *output, const float *pivots,
+                                        int64_t k, bool whole, int64_t count) {
     output_lanes lanes = {0};
     if (output->bias)
         lanes.bias = load_lanes(output->bias + k, whole, count);
-    if (output->stats && output->pivot)
-        lanes.pivot = load_lanes(output->pivot + k, whole, count);
+    if (pivots)
+        lanes.pivot = dlz_load(pivots + k);
     if (output->pooled && output->pool_sign)
-        lanes.flip = (load_lanes(output->pool_sign + k, whole, count) < (dlz_v){0}) & INT32_MIN;
+        lanes.winner = dlz_winner_after(load_lanes(output->pool_sign + k, whole, count));
     return lanes;
+}
+
+/* `sum` is some pixel's, before the bias. */
+DLZ_INLINE void store_pivots(const dlz_conv3x3_output *output, int64_t k, bool whole, int64_t count,
+                             dlz_v sum, float *pivots) {
+    if (output->bias)
+        sum += load_lanes(output->bias + k, whole, count);
+    dlz_store(pivots + k, sum);
 }
 
 /* Returns what it stores. */
@@ -195,7 +203,7 @@ DLZ_INLINE dlz_v write_output(const dlz_conv3x3_output *output, int64_t index, d
     if (stats) {
         dlz_v centred = value - lanes->pivot;
         lanes->sum += centred;
-        lanes->squares += centred * centred;
+        lanes->squares = dlz_fma(centred, centred, lanes->squares);
     }
     if (relu)
         value = rectified(value);
@@ -204,20 +212,12 @@ DLZ_INLINE dlz_v write_output(const dlz_conv3x3_output *output, int64_t index, d
     return value;
 }
 
-/* The winner of a window: `flip` holds the sign bit where the smallest wins. NaN always wins. */
 DLZ_INLINE void write_pooled(const dlz_conv3x3_output *output, int64_t index, const dlz_v window[4],
-                             dlz_vi flip, bool whole, int64_t count) {
+                             dlz_winner winner, bool whole, int64_t count) {
     typedef uint8_t bytes __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
-    dlz_v best = (dlz_v)((dlz_vi)window[0] ^ flip);
     dlz_vi code = {0};
-    DLZ_UNROLL
-    for (int place = 1; place < 4; place++) {
-        dlz_v value = (dlz_v)((dlz_vi)window[place] ^ flip);
-        dlz_vi wins = (value > best) | (value != value);
-        best = dlz_select(wins, value, best);
-        code = (wins & place) | (~wins & code);
-    }
-    store_lanes(output->pooled + index, (dlz_v)((dlz_vi)best ^ flip), whole, count);
+    dlz_v best = dlz_window_winner(window, winner, &code);
+    store_lanes(output->pooled + index, best, whole, count);
     if (!output->codes)
         return;
     if (whole)
@@ -232,6 +232,17 @@ static inline void add_lanes(double *sums, dlz_v value, int64_t count) {
     dlz_store(lanes, value);
     for (int64_t i = 0; i < count; i++)
         sums[i] += lanes[i];
+}
+
+/* The block of a tile's moments, cleared; NULL when they are not wanted. */
+static inline double *start_moments(const dlz_conv3x3_output *output, int64_t tile,
+                                    int64_t channels) {
+    if (!output->stats)
+        return NULL;
+    double *block = output->stats + tile * dlz_moments_size(channels);
+    for (int64_t i = 0; i < dlz_moments_size(channels); i++)
+        block[i] = 0;
+    return block;
 }
 
 /* The bias's gradient: the sum of what each backward tile left behind its accumulator. */
@@ -266,7 +277,7 @@ DLZ_INLINE void write_dx(const dlz_conv3x3_input *input, const dlz_conv3x3_input
     if (reads) {
         dlz_v z = load_lanes(input->data + index, whole, count);
         if (input->relu) {
-            dlz_v h = input->scale ? z * lanes->input.scale + lanes->input.shift : z;
+            dlz_v h = input->scale ? dlz_fma(z, lanes->input.scale, lanes->input.shift) : z;
             value = gated(value, h);
         }
         lanes->sum += value;

@@ -22,7 +22,8 @@ static double read_gradient(dlz_conv3x3_shape s, const dlz_conv3x3_gradient *gra
         if (gradient->codes[window] == row % 2 * 2 + column % 2)
             g = gradient->dy[window];
     }
-    return gradient->a[channel] * g + gradient->b[channel] * z + gradient->d[channel];
+    return gradient->a[channel] * g + gradient->b[channel] * (z - gradient->center[channel]) +
+           gradient->d[channel];
 }
 
 void dlz_conv3x3_reference_forward(dlz_conv3x3_shape shape, const dlz_conv3x3_input *input,

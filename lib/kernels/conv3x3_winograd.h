@@ -8,46 +8,12 @@
  * strips need L2, and the matrices stay in L1 between transform and product.
  *
  * Backward uses the adjoint of forward: with N the transformed gradient, dU = Vᵀ N and dV = N Uᵀ
- * share N; dV overwrites V, and the strip of dx that of the data. */
+ * share N; dV overwrites V, and the strip of dx that of the data.
+ *
+ * An output's error is relative to the largest number in its whole tile. So a chunk in which a few
+ * numbers are far larger than the others goes the plain way: conv3x3_plain.h. */
 #include "kernels/conv3x3_gemm.h"
-#include "kernels/conv3x3_points.h"
-
-enum { SPAN = DLZ_SPAN, FREQUENCIES = DLZ_SPAN * DLZ_SPAN };
-
-typedef struct chunk_memory {
-    float *v, *m;               /* SPAN matrices each: data or its gradient, outputs or theirs */
-    int64_t v_stride, m_stride; /* floats from one matrix to the next: never a multiple of 4 KiB */
-    float *in, *out;            /* the strips: data or its gradient, outputs or theirs */
-    int64_t in_stride, out_stride; /* floats from one row of frequencies to the next */
-    int64_t in_columns, out_columns;
-    float *carry; /* the two rows of dx that the next tile row adds to */
-} chunk_memory;
-
-static chunk_memory divide_scratch(const dlz_conv3x3_plan *plan, float *scratch) {
-    int64_t rows = plan->chunk_rows, tiles = rows * plan->tile_columns;
-    chunk_memory memory = {.v_stride = tiles * plan->in_padded + 16,
-                           .m_stride = tiles * plan->out_padded + 16,
-                           .in_columns = DLZ_TILE * plan->tile_columns + 2,
-                           .out_columns = DLZ_TILE * plan->tile_columns};
-    memory.in_stride = rows * plan->in_padded * memory.in_columns + 16;
-    memory.out_stride = rows * plan->out_padded * memory.out_columns + 16;
-    memory.v = scratch;
-    memory.m = memory.v + SPAN * memory.v_stride;
-    memory.in = memory.m + SPAN * memory.m_stride;
-    memory.out = memory.in + SPAN * memory.in_stride;
-    memory.carry = memory.out + SPAN * memory.out_stride;
-    return memory;
-}
-
-/* Which image a tile row belongs to, and its first output row there. */
-typedef struct tile_row {
-    int64_t image, first;
-} tile_row;
-
-static tile_row find_row(const dlz_conv3x3_plan *plan, int64_t row) {
-    int64_t image = row / plan->tile_rows;
-    return (tile_row){image, (row - image * plan->tile_rows) * DLZ_TILE};
-}
+#include "kernels/conv3x3_plain.h"
 
 /* The part that the tile rows row … row + rows − 1 cover of an array images × height × width ×
  * channels, or when pooled images × height / 2 × width / 2 × channels; nothing beyond `end`. */
@@ -69,9 +35,10 @@ static fetch fetch_rows(const dlz_conv3x3_plan *plan, const float *array, int64_
 /* One vector of channels of one tile row. `inner`: all SPAN rows lie inside the image. */
 DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
                           tile_row row, int64_t c, int mode, bool inner, bool whole, float *strip,
-                          int64_t stride) {
+                          int64_t stride, levels *seen) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
+    levels level = *seen;
     input_lanes lanes = input_channels(input, c, whole, count);
     const float *from = input->data + ((row.image * height + row.first - 1) * width) * channels + c;
     for (int64_t q = 0; q < width; q++, from += channels) {
@@ -84,33 +51,36 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
                 d[i] = (dlz_v){0};
         }
         transform_data(d, out);
+        see(&level, out[0] + out[SPAN - 1]);
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
             dlz_store(strip + i * stride + (q + 1) * DLZ_C, out[i]);
     }
+    *seen = level;
 }
 
 /* Out of line: one copy a mode. */
 #define DATA_DOWN(name, mode)                                                                      \
-    static __attribute__((noinline)) void name(const dlz_conv3x3_plan *plan,                       \
-                                               const dlz_conv3x3_input *input, tile_row row,       \
-                                               int64_t c, float *strip, int64_t stride) {          \
+    static __attribute__((noinline)) void name(                                                    \
+        const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, tile_row row, int64_t c,     \
+        float *strip, int64_t stride, levels *seen) {                                              \
         bool inner = row.first > 0 && row.first + DLZ_TILE + 1 <= plan->shape.height;              \
         bool whole = c + DLZ_C <= plan->shape.in_channels;                                         \
         if (inner && whole)                                                                        \
-            data_down(plan, input, row, c, mode, true, true, strip, stride);                       \
+            data_down(plan, input, row, c, mode, true, true, strip, stride, seen);                 \
         else if (whole)                                                                            \
-            data_down(plan, input, row, c, mode, false, true, strip, stride);                      \
+            data_down(plan, input, row, c, mode, false, true, strip, stride, seen);                \
         else                                                                                       \
-            data_down(plan, input, row, c, mode, false, false, strip, stride);                     \
+            data_down(plan, input, row, c, mode, false, false, strip, stride, seen);               \
     }
 DATA_DOWN(data_down_plain, READ_PLAIN)
 DATA_DOWN(data_down_affine, READ_AFFINE)
 DATA_DOWN(data_down_affine_relu, READ_AFFINE_RELU)
 DATA_DOWN(data_down_relu, READ_RELU)
 
-static void read_data(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, int64_t row,
-                      int64_t rows, const chunk_memory *memory) {
+static levels read_data(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, int64_t row,
+                        int64_t rows, const chunk_memory *memory) {
+    levels seen = {0};
     int mode = input_mode(input);
     int64_t columns = memory->in_columns, stride = memory->in_stride;
     float *strip = memory->in;
@@ -123,19 +93,21 @@ static void read_data(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *inp
                     dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
             }
             if (mode == READ_PLAIN)
-                data_down_plain(plan, input, place, c, strip, stride);
+                data_down_plain(plan, input, place, c, strip, stride, &seen);
             else if (mode == READ_AFFINE)
-                data_down_affine(plan, input, place, c, strip, stride);
+                data_down_affine(plan, input, place, c, strip, stride, &seen);
             else if (mode == READ_AFFINE_RELU)
-                data_down_affine_relu(plan, input, place, c, strip, stride);
+                data_down_affine_relu(plan, input, place, c, strip, stride, &seen);
             else
-                data_down_relu(plan, input, place, c, strip, stride);
+                data_down_relu(plan, input, place, c, strip, stride, &seen);
         }
+    return seen;
 }
 
 DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
                                tile_row row, int64_t k, int mode, bool inner, bool whole,
-                               float *strip, int64_t stride) {
+                               float *strip, int64_t stride, levels *seen) {
+    levels level = *seen;
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
@@ -160,15 +132,18 @@ DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_g
             bias += g[i];
         }
         transform_outputs_back(g, out);
+        see(&level, out[1]);
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
             dlz_store(strip + i * stride + q * DLZ_C, out[i]);
     }
+    *seen = level;
     return bias;
 }
 
-static void read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
-                           int64_t row, int64_t rows, const chunk_memory *memory, float *bias) {
+static levels read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
+                             int64_t row, int64_t rows, const chunk_memory *memory, float *bias) {
+    levels seen = {0};
     int mode = gradient_mode(gradient);
     int64_t columns = memory->out_columns, stride = memory->out_stride;
     float *strip = memory->out;
@@ -183,20 +158,22 @@ static void read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradi
             dlz_v sum;
             if (inner && mode == GRADIENT_PLAIN)
                 sum = gradient_down(plan, gradient, place, k, GRADIENT_PLAIN, true, true, strip,
-                                    stride);
+                                    stride, &seen);
             else if (inner && mode == GRADIENT_NORM)
                 sum = gradient_down(plan, gradient, place, k, GRADIENT_NORM, true, true, strip,
-                                    stride);
+                                    stride, &seen);
             else if (inner && mode == GRADIENT_NORM_RELU)
                 sum = gradient_down(plan, gradient, place, k, GRADIENT_NORM_RELU, true, true, strip,
-                                    stride);
+                                    stride, &seen);
             else if (inner)
                 sum = gradient_down(plan, gradient, place, k, GRADIENT_POOLED, true, true, strip,
-                                    stride);
+                                    stride, &seen);
             else
-                sum = gradient_down(plan, gradient, place, k, mode, false, whole, strip, stride);
+                sum = gradient_down(plan, gradient, place, k, mode, false, whole, strip, stride,
+                                    &seen);
             dlz_store(bias + k, dlz_load(bias + k) + sum);
         }
+    return seen;
 }
 
 /* ---- along the rows: strips to matrices and back, for one row of frequencies ---- */
@@ -304,7 +281,7 @@ static void dx_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_mem
 DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
                              const dlz_conv3x3_output *output, const float *strip, int64_t stride,
                              int64_t k, output_lanes *result, bool stats, bool relu, bool pools,
-                             bool inner, bool whole) {
+                             bool inner, bool whole, bool plain) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     int64_t at = ((row.image * height + row.first) * width) * channels + k;
@@ -321,6 +298,9 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
             m[i] = dlz_load(strip + i * stride + q * DLZ_C);
         transform_outputs(m, out);
         DLZ_UNROLL
+        for (int i = 0; plain && i < DLZ_TILE; i++)
+            out[i] = m[i];
+        DLZ_UNROLL
         for (int i = 0; i < DLZ_TILE; i++)
             if (inner || row.first + i < height)
                 out[i] = write_output(&target, at + i * line, out[i], &lanes, stats, relu, stores,
@@ -332,7 +312,7 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
             dlz_v window[4] = {left[i], out[i], left[i + 1], out[i + 1]};
             if (q % 2 == 1 && (inner || row.first / 2 + i / 2 < windows))
                 write_pooled(&target, pool + q / 2 * channels + i / 2 * pool_line, window,
-                             lanes.flip, whole, count);
+                             lanes.winner, whole, count);
             left[i] = out[i];
             left[i + 1] = out[i + 1];
         }
@@ -341,35 +321,50 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
 }
 
 static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output *output,
-                          int64_t row, int64_t rows, const chunk_memory *memory, double *stats) {
+                          int64_t row, int64_t rows, const chunk_memory *memory, double *sums,
+                          bool plain) {
     int64_t channels = plan->shape.out_channels, stride = memory->out_stride;
-    const float *strip = memory->out;
+    const float *strip = memory->out, *pivots = sums ? memory->pivots : NULL;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
             tile_row place = find_row(plan, row + r);
             bool whole = k + DLZ_C <= channels;
-            bool inner = whole && place.first + DLZ_TILE <= plan->shape.height;
+            bool inner = whole && !plain && place.first + DLZ_TILE <= plan->shape.height;
             int64_t count = whole ? DLZ_C : channels - k;
-            output_lanes lanes = output_channels(output, k, whole, count);
+            output_lanes lanes = output_channels(output, pivots, k, whole, count);
             bool relu = output->relu, pools = output->pooled != NULL;
-            if (inner && stats && !relu && !pools)
+            if (inner && sums && !relu && !pools)
                 outputs_down(plan, place, output, strip, stride, k, &lanes, true, false, false,
-                             true, true);
-            else if (inner && stats && !relu)
+                             true, true, false);
+            else if (inner && sums && !relu)
                 outputs_down(plan, place, output, strip, stride, k, &lanes, true, false, true, true,
-                             true);
-            else if (inner && !stats)
+                             true, false);
+            else if (inner && !sums)
                 outputs_down(plan, place, output, strip, stride, k, &lanes, false, relu, pools,
-                             true, true);
+                             true, true, false);
             else
-                outputs_down(plan, place, output, strip, stride, k, &lanes, stats != NULL, relu,
-                             pools, false, whole);
-            if (stats) {
-                add_lanes(stats + k, lanes.sum, count);
-                add_lanes(stats + channels + k, lanes.squares, count);
+                outputs_down(plan, place, output, strip, stride, k, &lanes, sums != NULL, relu,
+                             pools, false, whole, plain);
+            if (sums) {
+                add_lanes(sums + k, lanes.sum, count);
+                add_lanes(sums + channels + k, lanes.squares, count);
             }
             strip += memory->out_columns * DLZ_C;
         }
+}
+
+/* The outputs of the chunk's first pixel. */
+static void find_pivots(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output *output,
+                        const chunk_memory *memory, bool plain) {
+    int64_t channels = plan->shape.out_channels;
+    for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
+        dlz_v m[SPAN], out[DLZ_TILE];
+        for (int i = 0; i < SPAN; i++)
+            m[i] = dlz_load(memory->out + i * memory->out_stride + k * memory->out_columns);
+        transform_outputs(m, out);
+        store_pivots(output, k, k + DLZ_C <= channels, channels - k, plain ? m[0] : out[0],
+                     memory->pivots);
+    }
 }
 
 /* SPAN rows, the first two of them shared with the tile row above (kept in `carry`), the last two
@@ -377,7 +372,7 @@ static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output
 DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_conv3x3_input *input,
                         const dlz_conv3x3_input_gradient *gradient, const float *strip,
                         int64_t stride, float *carry, int64_t c, dx_lanes *result, bool reads,
-                        bool inner, bool whole) {
+                        bool inner, bool whole, bool plain) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
     bool top = row.first == 0, bottom = row.first + DLZ_TILE >= height;
@@ -391,6 +386,9 @@ DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_co
         for (int i = 0; i < SPAN; i++)
             in[i] = dlz_load(strip + i * stride + (q + 1) * DLZ_C);
         transform_data_back(in, out);
+        DLZ_UNROLL
+        for (int i = 0; plain && i < SPAN; i++)
+            out[i] = in[i];
         if (inner || !top) {
             out[0] += dlz_load(carry);
             out[1] += dlz_load(carry + DLZ_C);
@@ -410,30 +408,31 @@ DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_co
 
 static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
                                  const dlz_conv3x3_input_gradient *gradient, int64_t row,
-                                 int64_t rows, const chunk_memory *memory, double *sums) {
+                                 int64_t rows, const chunk_memory *memory, double *sums,
+                                 bool plain) {
     int64_t channels = plan->shape.in_channels, stride = memory->in_stride;
     const float *strip = memory->in;
     bool reads = input->relu || sums;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < plan->in_padded; c += DLZ_C) {
             tile_row place = find_row(plan, row + r);
-            bool inner = place.first > 0 && place.first + DLZ_TILE < plan->shape.height;
+            bool inner = !plain && place.first > 0 && place.first + DLZ_TILE < plan->shape.height;
             bool whole = c + DLZ_C <= channels;
             int64_t count = whole ? DLZ_C : channels - c;
             float *carry = memory->carry + 2 * c * memory->in_columns;
             dx_lanes lanes = dx_channels(input, gradient, c, whole, count);
             if (inner && whole && reads)
                 dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, true, true,
-                        true);
+                        true, false);
             else if (inner && whole)
                 dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, false, true,
-                        true);
-            else if (whole)
+                        true, false);
+            else if (whole && !plain)
                 dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, reads, false,
-                        true);
+                        true, false);
             else
                 dx_down(plan, place, input, gradient, strip, stride, carry, c, &lanes, reads, false,
-                        false);
+                        whole, plain);
             if (sums) {
                 add_lanes(sums + c, lanes.sum, count);
                 add_lanes(sums + channels + c, lanes.products, count);
@@ -444,23 +443,40 @@ static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3
 
 /* ---- the passes ---- */
 
+static int64_t pixels_of(const dlz_conv3x3_plan *plan, int64_t row, int64_t end) {
+    int64_t lines = 0;
+    for (; row < end; row++)
+        lines += dlz_min_i64(DLZ_TILE, plan->shape.height - find_row(plan, row).first);
+    return lines * plan->shape.width;
+}
+
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
                     const float *weights, const dlz_conv3x3_output *output, float *scratch) {
     chunk_memory memory = divide_scratch(plan, scratch);
     int64_t out = plan->shape.out_channels, in = plan->shape.in_channels;
     int64_t in_padded = plan->in_padded, out_padded = plan->out_padded;
-    double *stats = output->stats ? output->stats + tile * 2 * out : NULL;
-    for (int64_t i = 0; stats && i < 2 * out; i++)
-        stats[i] = 0;
-    int64_t row = tile * plan->forward_rows;
+    double *stats = start_moments(output, tile, out), *sums = stats ? stats + 1 : NULL;
+    int64_t start = tile * plan->forward_rows, row = start;
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * plan->tile_rows);
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
-        read_data(plan, input, row, rows, &memory);
+        levels seen = read_data(plan, input, row, rows, &memory);
         fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
         fetch y = fetch_rows(plan, output->y, out, false, row, rows, end);
         const float *u = weights;
-        for (int i = 0; i < SPAN; i++) {
+        bool plain =
+            input->plain ||
+            is_suspicious(&seen, memory.in, memory.in + (SPAN - 1) * memory.in_stride,
+                          rows * in_padded * memory.in_columns, rows * plan->shape.width, in);
+        if (plain) {
+            read_data_plain(plan, input, row, rows, &memory);
+            plain = input->plain || is_uneven(plan, row, rows, &memory, false);
+            if (plain)
+                outputs_plain(plan, row, rows, input->weights, &memory);
+            else
+                read_data(plan, input, row, rows, &memory);
+        }
+        for (int i = 0; !plain && i < SPAN; i++) {
             data_along(plan, rows, &memory, i);
             for (int j = 0; j < SPAN; j++, u += in * out_padded) {
                 fetch_share(&x);
@@ -470,9 +486,13 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
             }
             outputs_along(plan, rows, &memory, i);
         }
-        write_outputs(plan, output, row, rows, &memory, stats);
+        if (stats && row == start)
+            find_pivots(plan, output, &memory, plain);
+        write_outputs(plan, output, row, rows, &memory, sums, plain);
         row += rows;
     }
+    if (stats)
+        dlz_moments_finish(stats, pixels_of(plan, start, end), out, memory.pivots);
 }
 
 static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
@@ -497,7 +517,11 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
         int64_t tiles = rows * plan->tile_columns;
         read_data(plan, input, row, rows, &memory);
-        read_gradients(plan, gradient, row, rows, &memory, bias);
+        levels seen = read_gradients(plan, gradient, row, rows, &memory, bias);
+        bool plain = input_gradient &&
+                     (input->plain || is_suspicious(&seen, memory.out + memory.out_stride, NULL,
+                                                    rows * out_padded * memory.out_columns,
+                                                    rows * plan->shape.width, out));
         fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
         fetch dy = fetch_rows(plan, gradient->dy, out, gradient->codes != NULL, row + rows,
                               plan->chunk_rows, end);
@@ -526,8 +550,14 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
             if (input_gradient)
                 dx_along(plan, rows, &memory, i);
         }
+        if (plain) {
+            read_gradients_plain(plan, gradient, row, rows, &memory);
+            plain = input->plain || is_uneven(plan, row, rows, &memory, true);
+            if (plain)
+                dx_plain(plan, rows, input->weights, &memory);
+        }
         if (input_gradient)
-            write_input_gradient(plan, input, input_gradient, row, rows, &memory, sums);
+            write_input_gradient(plan, input, input_gradient, row, rows, &memory, sums, plain);
         row += rows;
     }
 }

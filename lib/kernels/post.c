@@ -1,5 +1,7 @@
 #include "kernels/post.h"
+#include "kernels/moments.h"
 #include "kernels/part.h"
+#include "kernels/window.h"
 
 typedef int8_t bytes_v __attribute__((vector_size(DLZ_LANES)));
 typedef int8_t bytes_vu __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
@@ -107,7 +109,7 @@ DLZ_INLINE dlz_vi load_codes(const uint8_t *from, int64_t count) {
 DLZ_INLINE dlz_v affine(const dlz_post *post, dlz_v z, int64_t c, int64_t count) {
     if (!post->scale)
         return z;
-    return z * load(post->scale + c, count) + load(post->shift + c, count);
+    return dlz_fma(z, load(post->scale + c, count), load(post->shift + c, count));
 }
 
 /* All ones where the word keeps its number. */
@@ -139,21 +141,16 @@ DLZ_INLINE dlz_v finish(const dlz_post *post, dlz_v y, dlz_vi *code, const uint3
     return y;
 }
 
-/* The winner of a 2 x 2 window: a later number wins when it is greater, or NaN. */
-DLZ_INLINE void contend(dlz_v *best, dlz_vi *winner, dlz_v y, int32_t place) {
-    dlz_vi wins = (dlz_vi)(y > *best) | (dlz_vi)(y != y);
-    *best = dlz_select(wins, y, *best);
-    *winner = (wins & (place - (dlz_vi){0})) | (~wins & *winner);
-}
-
+/* The winner of a 2 x 2 window, and what the batch norm makes of it. */
 DLZ_INLINE dlz_v pooled(const dlz_post *post, const float *z, int64_t row, int64_t c, int64_t count,
-                        dlz_vi *winner) {
+                        dlz_vi *place) {
     int64_t channels = post->channels;
-    dlz_v best = affine(post, load(z, count), c, count);
-    contend(&best, winner, affine(post, load(z + channels, count), c, count), 1);
-    contend(&best, winner, affine(post, load(z + row, count), c, count), 2);
-    contend(&best, winner, affine(post, load(z + row + channels, count), c, count), 3);
-    return best;
+    dlz_v window[4] = {load(z, count), load(z + channels, count), load(z + row, count),
+                       load(z + row + channels, count)};
+    dlz_winner winner = {0};
+    if (post->weight)
+        winner = dlz_winner_after(load(post->weight + c, count));
+    return affine(post, dlz_window_winner(window, winner, place), c, count);
 }
 
 /* Numbers of one row of the output: pixels first … first + pixels − 1, channels from … from + count
@@ -215,7 +212,7 @@ DLZ_INLINE dlz_v passed(const dlz_post *post, dlz_v z, dlz_v grad, const uint8_t
         return (dlz_v)((dlz_vi)(grad * dlz_splat(post->keep_scale)) &
                        (load_codes(codes, count) >= 0));
     if (post->relu)
-        return (dlz_v)((dlz_vi)grad & (dlz_vi)(affine(post, z, c, count) > 0));
+        return (dlz_v)((dlz_vi)grad & ~(dlz_vi)(affine(post, z, c, count) <= (dlz_v){0}));
     return grad;
 }
 
@@ -266,27 +263,31 @@ static void backward_sums(const dlz_post *post, const float *z, const float *gra
 }
 
 DLZ_INLINE void backward_pooled_row(const dlz_post *post, const float *z, const float *grad,
-                                    const uint8_t *codes, const float *a, const float *b,
-                                    const float *d, float *dz) {
+                                    const uint8_t *codes, const dlz_post_factors *factors,
+                                    float *dz) {
     int64_t channels = post->channels, row = post->width * channels;
     for (int64_t x = 0; x < post->width / 2; x++)
         for (int64_t c = 0; c < channels; c += DLZ_LANES) {
             int64_t left = channels - c, at = x * channels + c;
             dlz_vi code = load_codes(codes + at, left);
-            dlz_v slope = load(b + c, left), offset = load(d + c, left);
-            dlz_v g = load(grad + at, left) * dlz_splat(post->keep_scale) * load(a + c, left);
+            dlz_v slope = load(factors->b + c, left), offset = load(factors->d + c, left);
+            dlz_v center = load(factors->center + c, left);
+            dlz_v g =
+                load(grad + at, left) * dlz_splat(post->keep_scale) * load(factors->a + c, left);
             const float *from = z + 2 * x * channels + c;
             float *to = dz + 2 * x * channels + c;
             for (int place = 0; place < 4; place++) {
                 int64_t step = (place & 1) * channels + (place >> 1) * row;
                 dlz_v here = (dlz_v)((dlz_vi)g & (code == place));
-                store(to + step, here + (load(from + step, left) * slope + offset), left);
+                store(to + step, here + dlz_fma(load(from + step, left) - center, slope, offset),
+                      left);
             }
         }
 }
 
 static void backward(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
-                     const float *a, const float *b, const float *d, float *dz) {
+                     const dlz_post_factors *factors, float *dz) {
+    const float *a = factors->a, *b = factors->b, *center = factors->center, *d = factors->d;
     int64_t channels = post->channels, row = post->width * channels;
     if (!post->pool) {
         for (int64_t pixel = 0; pixel < post->height * post->width; pixel++)
@@ -295,45 +296,42 @@ static void backward(const dlz_post *post, const float *z, const float *grad, co
                 dlz_v value = load(z + at, left);
                 dlz_v g =
                     passed(post, value, load(grad + at, left), codes ? codes + at : NULL, c, left);
-                store(dz + at,
-                      g * load(a + c, left) + (value * load(b + c, left) + load(d + c, left)),
-                      left);
+                dlz_v rest =
+                    dlz_fma(value - load(center + c, left), load(b + c, left), load(d + c, left));
+                store(dz + at, dlz_fma(g, load(a + c, left), rest), left);
             }
         return;
     }
     int64_t height = post->height / 2, width = post->width / 2;
     for (int64_t y = 0; y < height; y++)
         backward_pooled_row(post, z + 2 * y * row, grad + y * width * channels,
-                            codes + y * width * channels, a, b, d, dz + 2 * y * row);
+                            codes + y * width * channels, factors, dz + 2 * y * row);
     /* The odd row and column that no window holds. */
     for (int64_t y = 0; y < post->height; y++)
         for (int64_t x = y < 2 * height ? 2 * width : 0; x < post->width; x++)
-            for (int64_t c = 0; c < channels; c++)
-                dz[y * row + x * channels + c] = z[y * row + x * channels + c] * b[c] + d[c];
+            for (int64_t c = 0; c < channels; c++) {
+                int64_t at = y * row + x * channels + c;
+                dz[at] = (z[at] - center[c]) * b[c] + d[c];
+            }
 }
 
-/* Squares about a pivot that is far from the mean would leave few digits for the variance. So they
- * are taken about the first row, which lies among the others, and moved to the pivot in double. */
-static void sums(int64_t rows, int64_t channels, const float *z, const float *pivot, double *out) {
-    for (int64_t c = 0; c < 2 * channels; c++)
-        out[c] = 0;
+/* About the first row, which lies among the others. */
+static void moments(int64_t rows, int64_t channels, const float *z, double *block) {
+    for (int64_t i = 0; i < dlz_moments_size(channels); i++)
+        block[i] = 0;
     for (int64_t c = 0; c < channels; c += DLZ_LANES) {
         int64_t left = channels - c;
         dlz_v first = {0}, second = {0}, centre = load(z + c, left);
         for (int64_t row = 0; row < rows; row++) {
             dlz_v value = load(z + row * channels + c, left) - centre;
             first += value;
-            second += value * value;
+            second = dlz_fma(value, value, second);
             if (row % RUN == RUN - 1)
-                flush(out, channels, c, left, &first, &second);
+                flush(block + 1, channels, c, left, &first, &second);
         }
-        flush(out, channels, c, left, &first, &second);
+        flush(block + 1, channels, c, left, &first, &second);
     }
-    for (int64_t c = 0; c < channels; c++) {
-        double moved = (double)z[c] - (double)pivot[c], count = (double)rows;
-        out[channels + c] += 2 * moved * out[c] + count * moved * moved;
-        out[c] += count * moved;
-    }
+    dlz_moments_finish(block, rows, channels, z);
 }
 
-const dlz_post_table DLZ_VARIANT(dlz_post_kernels) = {forward, backward_sums, backward, sums};
+const dlz_post_table DLZ_VARIANT(dlz_post_kernels) = {forward, backward_sums, backward, moments};

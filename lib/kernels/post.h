@@ -22,12 +22,19 @@
 typedef struct dlz_post {
     int64_t height, width, channels; /* of z */
     const float *scale, *shift;      /* both NULL: z as it is */
+    const float
+        *weight; /* of the batch norm: its signs decide who wins in the pool; NULL without */
     bool relu, pool;
     bool coded; /* z is a pool's result and has codes: forward only blocks those that end there */
     uint32_t drop_below; /* p * 2^32: random words below it drop their number; 0 for no dropout */
     float keep_scale;    /* 1 / (1 - p) */
     uint64_t seed, stream;
 } dlz_post;
+
+/* Of the backward pass, per channel. */
+typedef struct dlz_post_factors {
+    const float *a, *b, *center, *d;
+} dlz_post_factors;
 
 typedef struct dlz_post_kernels {
     /* out: the result; codes: a byte for each of its numbers, or NULL when there is neither a pool
@@ -42,12 +49,12 @@ typedef struct dlz_post_kernels {
     void (*backward_sums)(const dlz_post *post, const float *z, const float *grad,
                           const uint8_t *codes, const float *mean, double *sums);
 
-    /* dz = a[c] * g + b[c] * z + d[c]; dz may be z. */
+    /* dz = a[c] * g + b[c] * (z - center[c]) + d[c]; dz may be z. */
     void (*backward)(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
-                     const float *a, const float *b, const float *d, float *dz);
+                     const dlz_post_factors *factors, float *dz);
 
-    /* sums[c] = sum over rows of z - pivot[c], sums[channels + c] = sum of (z - pivot[c])^2. */
-    void (*sums)(int64_t rows, int64_t channels, const float *z, const float *pivot, double *sums);
+    /* The block of moments (kernels/moments.h) of so many rows of z. */
+    void (*moments)(int64_t rows, int64_t channels, const float *z, double *block);
 } dlz_post_table;
 
 DLZ_KERNEL_TABLE(dlz_post_table, dlz_post_kernels)

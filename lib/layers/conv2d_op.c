@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "kernels/gemm.h"
+#include "kernels/moments.h"
 #include "kernels/post.h"
 #include "layers/op.h"
 
@@ -64,7 +65,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
         DLZ_TRY(
             dlz_memory_ask_array(memory, &conv->fold.shift, outputs, sizeof(float), first, first));
     }
-    DLZ_TRY(dlz_op_ask_statistics(&op->out->statistics, outputs, tiles, first, memory));
+    DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, outputs, tiles, first, memory));
     if (setup->training) {
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums, conv->groups * patch * outputs,
                                      sizeof(float), back, back));
@@ -175,8 +176,8 @@ static void forward_tile(void *context, int64_t tile, int worker) {
             y[i] = y[i] < 0 ? 0 : y[i];
     const dlz_statistics *statistics = &op->out->statistics;
     if (statistics->wanted)
-        dlz_post_kernels()->sums(pixels, outputs, y, statistics->pivot,
-                                 statistics->partial + tile * 2 * outputs);
+        dlz_post_kernels()->moments(pixels, outputs, y,
+                                    statistics->partial + tile * dlz_moments_size(outputs));
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
@@ -201,7 +202,8 @@ static const float *load_gradient(const dlz_gradient_view *gradient, int64_t at,
         for (int64_t c = 0; c < channels; c++) {
             bool passes = !gradient->relu || z[i + c] * gradient->scale[c] + gradient->shift[c] > 0;
             float g = passes ? dy[i + c] : 0;
-            buffer[i + c] = gradient->a[c] * g + (gradient->b[c] * z[i + c] + gradient->d[c]);
+            buffer[i + c] = gradient->a[c] * g +
+                            (gradient->b[c] * (z[i + c] - gradient->center[c]) + gradient->d[c]);
         }
     return buffer;
 }

@@ -3,6 +3,9 @@
 #include "base/parallel.h"
 #include "layers/op.h"
 
+#include <limits.h>
+#include <math.h>
+
 typedef struct conv_pass {
     const dlz_op *op;
     const dlz_run *run;
@@ -63,20 +66,49 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
     dlz_memory_ask_scratch(setup->memory, (size_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
-    DLZ_TRY(dlz_op_ask_statistics(&op->out->statistics, op->out->channels, conv->plan.forward_tiles,
-                                  setup->forward_time, setup->memory));
+    DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, op->out->channels, conv->plan.forward_tiles,
+                               setup->forward_time, setup->memory));
     DLZ_TRY(ask_pooled(op, setup));
     if (setup->training)
-        DLZ_TRY(dlz_op_ask_statistics(&op->in->gradient_statistics, op->in->channels,
-                                      conv->plan.backward_tiles, setup->backward_time,
-                                      setup->memory));
+        DLZ_TRY(dlz_op_ask_sums(&op->in->gradient_statistics, op->in->channels,
+                                conv->plan.backward_tiles, setup->backward_time, setup->memory));
     return dlz_op_ask_input_gradient(op, setup);
 }
 
-static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
+/* Whether the weights are small multiples of one power of 2, as filters made by hand are. With
+ * such, sums of whole numbers are exact and may be equal, and a pool must find them equal:
+ * Winograd's transforms would round them apart. Trained weights end the search at once. */
+static bool are_coarse(const float *weights, int64_t count) {
+    enum { DIGITS = 10 };
+    int lowest = INT_MAX, highest = INT_MIN;
+    for (int64_t i = 0; i < count; i++) {
+        if (weights[i] == 0)
+            continue;
+        if (!isfinite(weights[i]))
+            return false;
+        int exponent, digits = 24;
+        int32_t mantissa = (int32_t)ldexpf(frexpf(weights[i], &exponent), digits);
+        digits -= __builtin_ctz((unsigned)mantissa);
+        highest = exponent > highest ? exponent : highest;
+        lowest = exponent - digits < lowest ? exponent - digits : lowest;
+        if (highest - lowest > DIGITS)
+            return false;
+    }
+    return true;
+}
+
+static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *weight) {
     const dlz_value *in = op->in;
     return (conv_pass){
-        .op = op, .run = run, .input = {in->data, in->scale, in->shift, in->relu && in->scale}};
+        .op = op,
+        .run = run,
+        .weight = weight,
+        .input = {.data = in->data,
+                  .scale = in->scale,
+                  .shift = in->shift,
+                  .relu = in->relu && in->scale,
+                  .weights = weight,
+                  .plain = are_coarse(weight, op->in->channels * op->out->channels * 9)}};
 }
 
 static void prepare_tile(void *context, int64_t tile, int worker) {
@@ -96,21 +128,20 @@ static void forward_tile(void *context, int64_t tile, int worker) {
 
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_conv3x3_op *conv = &op->as.conv3x3;
-    conv_pass pass = make_pass(op, run);
+    const float *weight = conv->weight.value;
     dlz_fold_bias(&conv->fold, conv->bias.value, op->out->channels, conv->folded_bias);
-    pass.weight = conv->weight.value;
     if (conv->fold.has_batchnorm) {
         int64_t size = op->in->channels * 9;
         for (int64_t i = 0; i < op->out->channels * size; i++)
             conv->folded_weight[i] = conv->weight.value[i] * conv->fold.scale[i / size];
-        pass.weight = conv->folded_weight;
+        weight = conv->folded_weight;
     }
+    conv_pass pass = make_pass(op, run, weight);
     const dlz_statistics *statistics = &op->out->statistics;
     pass.output = (dlz_conv3x3_output){.y = op->out->data,
                                        .bias = conv->folded_bias,
                                        .relu = conv->fold.relu,
-                                       .stats = statistics->wanted ? statistics->partial : NULL,
-                                       .pivot = statistics->pivot};
+                                       .stats = statistics->wanted ? statistics->partial : NULL};
     const dlz_pooled *pooled = &op->out->pooled;
     if (pooled->given) {
         pass.output.y = run->training ? op->out->data : NULL;
@@ -140,7 +171,7 @@ static void finish_tile(void *context, int64_t tile, int worker) {
 
 static void backward(dlz_op *op, const dlz_run *run) {
     const dlz_conv3x3_plan *conv_plan = &op->as.conv3x3.plan;
-    conv_pass pass = make_pass(op, run);
+    conv_pass pass = make_pass(op, run, op->as.conv3x3.weight.value);
     const dlz_gradient_view *view = &op->out->gradient;
     const dlz_statistics *sums = &op->in->gradient_statistics;
     pass.gradient = (dlz_conv3x3_gradient){.dy = view->dy,
@@ -150,6 +181,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
                                            .relu = view->relu,
                                            .a = view->a,
                                            .b = view->b,
+                                           .center = view->center,
                                            .d = view->d,
                                            .codes = view->codes};
     pass.input_gradient =

@@ -1,3 +1,4 @@
+#include "kernels/moments.h"
 #include "layers/op.h"
 
 int64_t dlz_value_size(const dlz_value *value) {
@@ -25,17 +26,31 @@ void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, fl
         dlz_batchnorm_running_factors(&fold->batchnorm, channels, fold->scale, fold->shift);
     for (int64_t c = 0; c < channels; c++) {
         folded[c] = bias ? bias[c] : 0;
-        if (fold->has_batchnorm)
-            folded[c] = folded[c] * fold->scale[c] + fold->shift[c];
+        if (fold->has_batchnorm) {
+            /* The mean is often nearly the bias. */
+            double centred = (double)folded[c] - (double)fold->batchnorm.running_mean[c];
+            folded[c] =
+                (float)(centred * (double)fold->scale[c] + (double)fold->batchnorm.bias.value[c]);
+        }
     }
 }
 
-dlviz_status dlz_op_ask_statistics(dlz_statistics *statistics, int64_t channels, int64_t tiles,
-                                   int time, dlz_memory *memory) {
+static dlviz_status ask_blocks(dlz_statistics *statistics, int64_t size, int64_t tiles, int time,
+                               dlz_memory *memory) {
     statistics->given = statistics->wanted;
     if (!statistics->wanted)
         return DLVIZ_OK;
     statistics->tiles = tiles;
-    return dlz_memory_ask_array(memory, &statistics->partial, tiles * 2 * channels, sizeof(double),
-                                time, time + 1);
+    return dlz_memory_ask_array(memory, &statistics->partial, tiles * size, sizeof(double), time,
+                                time + 1);
+}
+
+dlviz_status dlz_op_ask_moments(dlz_statistics *statistics, int64_t channels, int64_t tiles,
+                                int time, dlz_memory *memory) {
+    return ask_blocks(statistics, dlz_moments_size(channels), tiles, time, memory);
+}
+
+dlviz_status dlz_op_ask_sums(dlz_statistics *statistics, int64_t channels, int64_t tiles, int time,
+                             dlz_memory *memory) {
+    return ask_blocks(statistics, 2 * channels, tiles, time, memory);
 }

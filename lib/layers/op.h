@@ -15,24 +15,24 @@
 #include "layers/layer.h"
 
 /* How the producer of a value reads the gradient with respect to it: dy itself when z is NULL, else
- * a[c] * g + b[c] * z + d[c] where g is dy, if relu is set only where z * scale[c] + shift[c] > 0.
- */
+ * a[c] * g + b[c] * (z − center[c]) + d[c] where g is dy, if relu is set only where z * scale[c] +
+ * shift[c] > 0. */
 typedef struct dlz_gradient_view {
     const float *dy, *z;
     const float *scale, *shift;
     bool relu;
-    const float *a, *b, *d;
+    const float *a, *b, *center, *d;
     /* Not NULL: dy is that of a 2 x 2 pool's result, and g lies where a window's code says. */
     const uint8_t *codes;
 } dlz_gradient_view;
 
 /* Sums over pixels for a batch norm, taken by its neighbour while that has the numbers in cache: a
- * block of 2 x channels for each of its tiles. Forward, the producer gives the sums of z − pivot[c]
- * and of its square; backward, the consumer gives those of g and of g (z − pivot[c]), with g the
- * gradient that has passed back through the relu. */
+ * block for each of its tiles. Forward, the producer gives the moments of z (kernels/moments.h);
+ * backward, the consumer gives 2 x channels sums, of g and of g (z − pivot[c]), with g the gradient
+ * that has passed back through the relu. */
 typedef struct dlz_statistics {
     bool wanted, given;
-    const float *pivot;
+    const float *pivot; /* backward only */
     int64_t tiles;
     double *partial;
 } dlz_statistics;
@@ -132,7 +132,7 @@ typedef struct dlz_post_op {
     uint64_t stream;
     /* planned */
     float *mean, *scale, *shift, *a, *b, *d;
-    double *sums;
+    double *sums; /* a block a tile: moments on the way forward, sums on the way back */
     uint8_t *codes;
     int64_t tiles;
 } dlz_post_op;
@@ -189,10 +189,12 @@ void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t cha
 
 /* The fold's factors, and a bias that includes them: bias * scale + shift. */
 void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, float *folded);
-/* Asks for the partial sums that a batch norm wants of an operation that runs `tiles` tiles at
- * `time`. */
-dlviz_status dlz_op_ask_statistics(dlz_statistics *statistics, int64_t channels, int64_t tiles,
-                                   int time, dlz_memory *memory);
+/* Asks for the moments, or on the way back the sums, that a batch norm wants of an operation that
+ * runs `tiles` tiles at `time`. */
+dlviz_status dlz_op_ask_moments(dlz_statistics *statistics, int64_t channels, int64_t tiles,
+                                int time, dlz_memory *memory);
+dlviz_status dlz_op_ask_sums(dlz_statistics *statistics, int64_t channels, int64_t tiles, int time,
+                             dlz_memory *memory);
 
 /* The usual buffers: the output's data from the forward pass on, and the gradient of the input. */
 dlviz_status dlz_op_ask_output(dlz_op *op, const dlz_setup *setup);

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "kernels/moments.h"
 #include "kernels/post.h"
 #include "layers/op.h"
 
@@ -71,8 +72,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     float **factors[] = {&post->mean, &post->scale, &post->shift, &post->a, &post->b, &post->d};
     for (size_t i = 0; i < 6; i++)
         DLZ_TRY(dlz_memory_ask_array(memory, factors[i], channels, sizeof(float), first, last));
-    DLZ_TRY(dlz_memory_ask_array(memory, &post->sums, post->tiles * 2 * channels, sizeof(double),
-                                 first, last));
+    DLZ_TRY(dlz_memory_ask_array(memory, &post->sums, post->tiles * dlz_moments_size(channels),
+                                 sizeof(double), first, last));
     dlz_memory_ask_scratch(memory, (size_t)channels * 2 * sizeof(double));
     post->codes = NULL;
     if (setup->training && (post->pool || post->dropout) && !is_pooled(op))
@@ -104,6 +105,7 @@ static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
     if (post->has_batchnorm) {
         settings.scale = post->scale;
         settings.shift = post->shift;
+        settings.weight = post->batchnorm.weight.value;
     }
     if (post->dropout && run->training && post->p > 0) {
         settings.drop_below = (uint32_t)fmin(post->p * 0x1p32, 0x1.fffffffep31);
@@ -126,47 +128,50 @@ static void statistics_tile(void *context, int64_t tile, int worker) {
     const dlz_value *in = pass->op->in;
     int64_t first, end, pixels = in->height * in->width;
     tile_bounds(pass, tile, &first, &end);
-    dlz_post_kernels()->sums((end - first) * pixels, in->channels,
-                             in->data + first * pixels * in->channels, post->batchnorm.running_mean,
-                             post->sums + tile * 2 * in->channels);
+    dlz_post_kernels()->moments((end - first) * pixels, in->channels,
+                                in->data + first * pixels * in->channels,
+                                post->sums + tile * dlz_moments_size(in->channels));
 }
 
-/* Adds up partial sums in tile order. */
-static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
-    double sum = 0;
-    for (int64_t tile = 0; tile < tiles; tile++)
-        sum += partial[tile * stride + at];
-    return sum;
+/* Squares of numbers beyond 1e19 are too large for the float32 in which kernels add them up. */
+static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c) {
+    const dlz_value *in = op->in;
+    int64_t size = run->n * dlz_value_size(in);
+    double count = (double)(size / in->channels), sum = 0, deviations = 0;
+    for (int64_t i = c; i < size; i += in->channels)
+        sum += (double)in->data[i];
+    for (int64_t i = c; i < size; i += in->channels) {
+        double deviation = (double)in->data[i] - sum / count;
+        deviations += deviation * deviation;
+    }
+    return (dlz_moments){count, sum / count, deviations};
 }
 
 static void batch_factors(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = &op->as.post;
     dlz_batchnorm_state *state = &post->batchnorm;
-    const dlz_value *in = op->in;
-    int64_t channels = in->channels;
-    const double *partial = post->sums;
-    int64_t tiles = post->tiles;
-    if (in->statistics.given) {
-        partial = in->statistics.partial;
-        tiles = in->statistics.tiles;
-    }
-    double count = (double)(run->n * in->height * in->width);
+    const dlz_statistics *given = &op->in->statistics;
+    int64_t channels = op->in->channels;
     for (int64_t c = 0; c < channels; c++) {
-        double shifted = total(partial, tiles, 2 * channels, c) / count;
-        double square = total(partial, tiles, 2 * channels, channels + c) / count;
-        double mean = (double)state->running_mean[c] + shifted;
-        double variance = fmax(square - shifted * shifted, 0);
-        double factor = (double)state->weight.value[c] / sqrt(variance + state->eps);
+        dlz_moments all = given->given ? dlz_moments_of(given->partial, given->tiles, channels, c)
+                                       : dlz_moments_of(post->sums, post->tiles, channels, c);
+        if (!isfinite(all.deviations))
+            all = plain_moments(op, run, c);
+        double mean = all.mean, variance = all.deviations / all.count;
+        double deviation = sqrt(variance + state->eps);
+        double factor = (double)state->weight.value[c] / deviation;
         post->mean[c] = (float)mean;
         post->scale[c] = (float)factor;
         post->shift[c] = rounded_shift(state->bias.value[c], mean, post->scale[c]);
-        /* For the backward pass: 1 / (variance + eps), and what rounding took from the mean. */
-        post->d[c] = (float)(1 / (variance + state->eps));
+        /* For the backward pass: 1 / sigma, and what rounding took from the mean. */
+        post->d[c] = (float)(1 / deviation);
         post->b[c] = (float)(mean - (double)post->mean[c]);
-        double unbiased = variance * count / (count - 1);
-        state->running_mean[c] += (float)(state->momentum * shifted);
-        state->running_var[c] = (float)((1 - state->momentum) * (double)state->running_var[c] +
-                                        state->momentum * unbiased);
+        double unbiased = all.deviations / (all.count - 1);
+        double old = 1 - state->momentum;
+        state->running_mean[c] =
+            (float)(old * (double)state->running_mean[c] + state->momentum * mean);
+        state->running_var[c] =
+            (float)(old * (double)state->running_var[c] + state->momentum * unbiased);
     }
     ++*state->batches_tracked;
 }
@@ -239,13 +244,22 @@ static void backward_tile(void *context, int64_t tile, int worker) {
     const dlz_op *op = pass->op;
     const dlz_post_op *post = &op->as.post;
     int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    dlz_post_factors factors = {post->a, post->b, post->mean, post->d};
     tile_bounds(pass, tile, &first, &end);
     for (int64_t image = first; image < end; image++) {
         float *z = op->in->data + image * in_size;
         dlz_post_kernels()->backward(&pass->post, z, op->out->dy + image * out_size,
-                                     post->codes ? post->codes + image * out_size : NULL, post->a,
-                                     post->b, post->d, z);
+                                     post->codes ? post->codes + image * out_size : NULL, &factors,
+                                     z);
     }
+}
+
+/* Adds up partial sums in tile order. */
+static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
+    double sum = 0;
+    for (int64_t tile = 0; tile < tiles; tile++)
+        sum += partial[tile * stride + at];
+    return sum;
 }
 
 /* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
@@ -261,15 +275,15 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
     for (int64_t c = 0; c < channels; c++) {
         double first = total(partial, tiles, 2 * channels, c);
         double second = total(partial, tiles, 2 * channels, channels + c);
-        double precision = (double)post->d[c], factor = (double)post->scale[c];
-        double lost = (double)post->b[c], mean = (double)post->mean[c] + lost;
+        double inverse = (double)post->d[c], factor = (double)post->scale[c];
+        double lost = (double)post->b[c];
         second -= first * lost; /* the sums were taken about the rounded mean */
-        state->bias.gradient[c] = (float)first;
-        state->weight.gradient[c] = (float)(second * sqrt(precision));
-        double slope = -factor * precision * second / count;
+        if (state->bias.gradient)
+            state->bias.gradient[c] = (float)first;
+        state->weight.gradient[c] = (float)(second * inverse);
         post->a[c] = (float)factor;
-        post->b[c] = (float)slope;
-        post->d[c] = (float)(-factor * first / count - (double)post->b[c] * mean);
+        post->b[c] = (float)(-factor * inverse * inverse * second / count);
+        post->d[c] = (float)(-factor * first / count - (double)post->b[c] * lost);
     }
 }
 
@@ -284,7 +298,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
     } else {
         for (int64_t c = 0; c < in->channels; c++) {
             post->a[c] = 1;
-            post->b[c] = post->d[c] = 0;
+            post->b[c] = post->mean[c] = post->d[c] = 0;
         }
     }
     if (!in->needs_gradient)
@@ -297,6 +311,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
                                            .relu = post->relu,
                                            .a = post->a,
                                            .b = post->b,
+                                           .center = post->mean,
                                            .d = post->d};
         return;
     }
@@ -307,6 +322,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
                                            .z = in->data,
                                            .a = post->a,
                                            .b = post->b,
+                                           .center = post->mean,
                                            .d = post->d,
                                            .codes = in->pooled.codes};
         return;

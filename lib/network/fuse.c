@@ -35,12 +35,36 @@ static dlz_op *next_op(fuser *f, const dlz_op_type *type, int first, int last) {
     return op;
 }
 
-static dlz_batchnorm_state batchnorm_of(const dlviz_network *network, const dlz_node *node) {
-    const dlz_state *states = &network->states[node->first_state];
+/* Whether a constant that layer `at` adds to each channel is taken out by a batch norm further on:
+ * all that lies between hands constants on, a channel's or, once it is flattened, a feature's. The
+ * gradient of that constant is 0, and computing it would only give the rounding errors of a sum
+ * that cancels. */
+static bool is_taken_out(const fuser *f, int at) {
+    for (int next = at + 1; next <= f->last; next++) {
+        const dlviz_layer *layer = f->network->nodes[next].layer;
+        bool dropout = layer->kind == DLZ_DROPOUT && layer->set.dropout.p == 0;
+        if (layer->kind == DLZ_BATCHNORM)
+            return true;
+        if (layer->kind != DLZ_FLATTEN && layer->kind != DLZ_MAXPOOL2D && !dropout)
+            return false;
+    }
+    return false;
+}
+
+static dlz_parameter bias_of(const fuser *f, int at) {
+    dlz_parameter bias = parameter_of(f->network, &f->network->nodes[at], 1);
+    if (is_taken_out(f, at))
+        bias.gradient = NULL;
+    return bias;
+}
+
+static dlz_batchnorm_state batchnorm_of(const fuser *f, int at) {
+    const dlz_node *node = &f->network->nodes[at];
+    const dlz_state *states = &f->network->states[node->first_state];
     return (dlz_batchnorm_state){.eps = node->layer->set.batchnorm.eps,
                                  .momentum = node->layer->set.batchnorm.momentum,
-                                 .weight = parameter_of(network, node, 0),
-                                 .bias = parameter_of(network, node, 1),
+                                 .weight = parameter_of(f->network, node, 0),
+                                 .bias = bias_of(f, at),
                                  .running_mean = states[2].value,
                                  .running_var = states[3].value,
                                  .batches_tracked = states[4].value};
@@ -81,7 +105,7 @@ static int collect_post(const fuser *f, int first, dlz_post_op *post) {
         rank = here;
         if (here == 1) {
             post->has_batchnorm = true;
-            post->batchnorm = batchnorm_of(f->network, node);
+            post->batchnorm = batchnorm_of(f, at);
         } else if (here == 2) {
             post->relu = true;
         } else if (here == 3) {
@@ -122,7 +146,7 @@ static int fuse_post(fuser *f, int first, dlz_op *producer) {
     post.pending = f->training && producer && !post.pool && !post.dropout && next <= f->last &&
                    f->network->nodes[next].layer->kind == DLZ_CONV2D;
     if (f->training && producer && post.has_batchnorm)
-        op->in->statistics = (dlz_statistics){.wanted = true, .pivot = post.batchnorm.running_mean};
+        op->in->statistics.wanted = true;
     if (producer && post.pool)
         op->in->pooled = (dlz_pooled){
             .wanted = true, .sign = post.has_batchnorm ? post.batchnorm.weight.value : NULL};
@@ -137,16 +161,6 @@ static bool is_conv3x3(const dlz_conv2d_settings *set) {
         fits &= set->kernel[axis] == 3 && set->stride[axis] == 1 && set->dilation[axis] == 1 &&
                 dlz_conv2d_padding(set, axis) == 1;
     return fits;
-}
-
-/* A batch norm takes out whatever a bias before it adds: the bias's gradient is 0, and computing it
- * would only give the rounding errors of a sum that cancels. */
-static dlz_parameter bias_of(const fuser *f, int at) {
-    const dlviz_network *network = f->network;
-    dlz_parameter bias = parameter_of(network, &network->nodes[at], 1);
-    if (at < f->last && network->nodes[at + 1].layer->kind == DLZ_BATCHNORM)
-        bias.gradient = NULL;
-    return bias;
 }
 
 static int fuse_main(fuser *f, int at) {

@@ -130,7 +130,7 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     float *dy = bench_uniform(outputs, 3), *dx = bench_uniform(inputs, 4);
     float *z = bench_uniform(outputs, 5);
     float *c = bench_uniform(64 * 8, 6);
-    double *stats = dlz_alloc_array((size_t)k.plan.forward_tiles * 2 * 64, sizeof *stats);
+    double *stats = dlz_alloc_array((size_t)k.plan.forward_tiles * (1 + 2 * 64), sizeof *stats);
     double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * 64, sizeof *sums);
     float *pooled = bench_uniform(outputs / 4, 9);
     uint8_t *codes = dlz_alloc((size_t)outputs / 4);
@@ -147,13 +147,24 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
         !k.forward || !k.backward || !k.accumulators || !k.scratch || !k.dw || !k.db)
         exit(1);
     bool normed = layers[layer].normed;
-    k.input = (dlz_conv3x3_input){x, normed ? c : NULL, normed ? c + 64 : NULL, normed};
-    k.gradient = (dlz_conv3x3_gradient){
-        dy, z, c + 128, c + 192, true, c + 256, c + 320, c + 384, normed ? codes : NULL};
+    k.input = (dlz_conv3x3_input){.data = x,
+                                  .scale = normed ? c : NULL,
+                                  .shift = normed ? c + 64 : NULL,
+                                  .relu = normed,
+                                  .weights = k.w};
+    k.gradient = (dlz_conv3x3_gradient){.dy = dy,
+                                        .z = z,
+                                        .scale = c + 128,
+                                        .shift = c + 192,
+                                        .relu = true,
+                                        .a = c + 256,
+                                        .b = c + 320,
+                                        .center = c + 64,
+                                        .d = c + 384,
+                                        .codes = normed ? codes : NULL};
     k.output = (dlz_conv3x3_output){.y = y,
                                     .bias = c + 448,
                                     .stats = stats,
-                                    .pivot = c,
                                     .pooled = normed && k.plan.pools ? pooled : NULL,
                                     .codes = codes,
                                     .pool_sign = c + 256};

@@ -362,8 +362,100 @@ START_TEST(dropout_in_several_places) {
 }
 END_TEST
 
+/* What a batch norm takes out again changes no loss; Adam would make whole steps of rounding
+ * errors. */
+START_TEST(a_constant_that_a_batch_norm_takes_out_has_no_gradient) {
+    static const char *const cases[][2] = {
+        {"3x8x8", "a:conv,out=8,k=3,pad=same b:bn f:flatten o:linear,out=3"},
+        {"1x9x8", "a:conv,out=5,k=3,pad=same p:pool,k=2 b:bn f:flatten o:linear,out=3"},
+        {"8x9x8", "a:conv,out=8,k=3,pad=same p:pool,k=3,stride=2,pad=1 d:dropout,p=0 b:bn r:relu "
+                  "f:flatten o:linear,out=3"},
+        {"2x5x5", "a:conv,out=4,k=2 f:flatten b:bn o:linear,out=3"},
+        {"2x8x8", "a:bn p:pool,k=2 b:bn f:flatten o:linear,out=3"},
+        {"11", "a:linear,out=6 b:bn r:relu o:linear,out=3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        net_spec spec;
+        parse_net(&spec, cases[i][0], cases[i][1]);
+        dlviz_network *network = build_net(&spec, 1);
+        fill_states(network, 3, false);
+        dlviz_tensor *inputs = input_tensor(&spec, 7, 4, false), *labels = label_tensor(7, 3, 5);
+        ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, NULL));
+        dlviz_tensor *bias, *weight;
+        ck_ok(dlviz_network_get_gradient(network, "a.bias", &bias));
+        ck_ok(dlviz_network_get_gradient(network, "a.weight", &weight));
+        for (int64_t k = 0; k < dlviz_tensor_size(bias); k++)
+            ck_assert_msg(dlviz_tensor_const_float(bias)[k] == 0, "%s: %g", cases[i][1],
+                          (double)dlviz_tensor_const_float(bias)[k]);
+        if (spec.layers[0].kind != BATCHNORM) /* whose weight is taken out as well, but for eps */
+            ck_assert_double_gt(norm(dlviz_tensor_const_float(weight), dlviz_tensor_size(weight)),
+                                1e-3);
+        dlviz_tensor_destroy(bias);
+        dlviz_tensor_destroy(weight);
+        dlviz_tensor_destroy(inputs);
+        dlviz_tensor_destroy(labels);
+        dlviz_network_destroy(network);
+    }
+    /* A relu between: the constant matters. */
+    net_spec spec;
+    parse_net(&spec, "11", "a:linear,out=6 r:relu b:bn o:linear,out=3");
+    dlviz_network *network = build_net(&spec, 1);
+    dlviz_tensor *inputs = input_tensor(&spec, 7, 4, false), *labels = label_tensor(7, 3, 5), *bias;
+    ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, NULL));
+    ck_ok(dlviz_network_get_gradient(network, "a.bias", &bias));
+    ck_assert_double_gt(norm(dlviz_tensor_const_float(bias), 6), 1e-4);
+    dlviz_tensor_destroy(bias);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Statistics of channels whose values are so large or so small that float32 cannot hold their
+ * squares. */
+START_TEST(batch_norm_at_any_scale) {
+    for (int exponent = -50; exponent <= 70; exponent += 20)
+        for (int way = 0; way < 3; way++) {
+            static const char *const texts[] = {
+                "b:bn,eps=1e-60 f:flatten o:linear,out=3",
+                "c:conv,out=9,k=3,pad=same b:bn,eps=1e-60 f:flatten "
+                "o:linear,out=3",
+                "c:conv,out=9,k=1 b:bn,eps=1e-60 f:flatten o:linear,out=3"};
+            net_spec spec;
+            parse_net(&spec, "8x6x6", texts[way]);
+            dlviz_network *network = build_net(&spec, 1);
+            dlviz_tensor *inputs = input_tensor(&spec, 5, 4, false);
+            dlviz_tensor *labels = label_tensor(5, 3, 5);
+            double loss, wanted;
+            ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, &wanted));
+            if (way > 0) { /* a bias does not scale */
+                dlviz_tensor *bias;
+                ck_ok(dlviz_network_get_state(network, "c.bias", &bias));
+                for (int64_t k = 0; k < dlviz_tensor_size(bias); k++)
+                    dlviz_tensor_float(bias)[k] = 0;
+                ck_ok(dlviz_network_set_state(network, "c.bias", bias));
+                dlviz_tensor_destroy(bias);
+                ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, &wanted));
+            }
+            for (int64_t i = 0; i < dlviz_tensor_size(inputs); i++)
+                dlviz_tensor_float(inputs)[i] = ldexpf(dlviz_tensor_float(inputs)[i], exponent);
+            ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, &loss));
+            ck_assert_msg(fabs(loss - wanted) <= 2e-6 * wanted, "%s at 2^%d: loss %.9g, not %.9g",
+                          texts[way], exponent, loss, wanted);
+            dlviz_tensor_destroy(inputs);
+            dlviz_tensor_destroy(labels);
+            dlviz_network_destroy(network);
+        }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {awkward_shapes, random_networks, random_chains,
-                                  dropout_in_several_places, NULL};
+    const TTest *const tests[] = {awkward_shapes,
+                                  random_networks,
+                                  random_chains,
+                                  dropout_in_several_places,
+                                  a_constant_that_a_batch_norm_takes_out_has_no_gradient,
+                                  batch_norm_at_any_scale,
+                                  NULL};
     return run_tests("gradients", tests);
 }

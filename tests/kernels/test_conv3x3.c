@@ -1,5 +1,6 @@
 /* Every instruction set x algorithm x shape against the double-precision reference. */
 #include "kernels/conv3x3.h"
+#include "kernels/moments.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@ typedef struct problem {
     dlz_conv3x3_shape shape;
     int64_t inputs, outputs, weights;
     float *x, *w, *bias, *scale, *shift, *dy, *z, *z_scale, *z_shift, *a, *b, *d, *in_pivot,
-        *out_pivot;
+        *center;
 } problem;
 
 static float *uniform(int64_t count, uint64_t seed) {
@@ -27,7 +28,7 @@ static problem make_problem(dlz_conv3x3_shape s) {
                  .outputs = s.images * s.height * s.width * s.out_channels,
                  .weights = s.out_channels * s.in_channels * 9};
     float **in[] = {&p.scale, &p.shift, &p.in_pivot};
-    float **out[] = {&p.bias, &p.z_scale, &p.z_shift, &p.a, &p.b, &p.d, &p.out_pivot};
+    float **out[] = {&p.bias, &p.z_scale, &p.z_shift, &p.a, &p.b, &p.d, &p.center};
     p.x = uniform(p.inputs, 1);
     p.w = uniform(p.weights, 2);
     p.dy = uniform(p.outputs, 3);
@@ -36,12 +37,13 @@ static problem make_problem(dlz_conv3x3_shape s) {
         *in[i] = uniform(s.in_channels, 10 + i);
     for (size_t i = 0; i < sizeof out / sizeof *out; i++)
         *out[i] = uniform(s.out_channels, 20 + i);
+    p.a[s.out_channels / 2] = 0; /* also a batch norm's weight */
     return p;
 }
 
 static void free_problem(problem *p) {
     float *all[] = {p->x,       p->w,       p->bias, p->scale, p->shift, p->dy,       p->z,
-                    p->z_scale, p->z_shift, p->a,    p->b,     p->d,     p->in_pivot, p->out_pivot};
+                    p->z_scale, p->z_shift, p->a,    p->b,     p->d,     p->in_pivot, p->center};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         dlz_free(all[i]);
 }
@@ -83,7 +85,7 @@ static void check_pooled(dlz_conv3x3_shape s, const outcome *o, const float *sig
                 for (int64_t k = 0; k < s.out_channels; k++, at++) {
                     const float *from =
                         o->y + (i * s.height + 2 * r) * line + 2 * q * s.out_channels + k;
-                    float factor = sign && sign[k] < 0 ? -1 : 1, best = from[0];
+                    float factor = !sign || sign[k] > 0 ? 1 : sign[k] < 0 ? -1 : 0, best = from[0];
                     int winner = 0;
                     for (int place = 1; place < 4; place++) {
                         float value = from[place / 2 * line + place % 2 * s.out_channels];
@@ -101,7 +103,7 @@ static void check_pooled(dlz_conv3x3_shape s, const outcome *o, const float *sig
 static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_conv3x3_input *input,
                    const dlz_conv3x3_gradient *gradient, bool relu, bool backwards) {
     dlz_conv3x3_shape s = p->shape;
-    outcome o = {.stats_count = plan->forward_tiles * 2 * s.out_channels,
+    outcome o = {.stats_count = plan->forward_tiles * dlz_moments_size(s.out_channels),
                  .sums_count = plan->backward_tiles * 2 * s.in_channels};
     float *forward = guarded(plan->forward_weight_floats, 4);
     float *backward = guarded(plan->backward_weight_floats, 4);
@@ -124,7 +126,6 @@ static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_con
                                  .bias = p->bias,
                                  .relu = relu,
                                  .stats = o.stats,
-                                 .pivot = p->out_pivot,
                                  .pooled = plan->pools ? o.pooled : NULL,
                                  .codes = o.codes,
                                  .pool_sign = backwards ? NULL : p->a};
@@ -195,20 +196,29 @@ typedef struct variant {
     int input_mode;    /* 0 as is, 1 affine, 2 affine and relu, 3 relu alone */
     int gradient_mode; /* 0 as is, 1 batch norm, 2 batch norm and relu, 3 those and a pool */
     bool relu;
+    bool plain;
 } variant;
 
 static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv3x3_shape s,
                           variant how) {
     problem p = make_problem(s);
-    dlz_conv3x3_input input = {p.x, NULL, NULL, how.input_mode >= 2};
+    dlz_conv3x3_input input = {
+        .data = p.x, .relu = how.input_mode >= 2, .weights = p.w, .plain = how.plain};
     if (how.input_mode == 1 || how.input_mode == 2) {
         input.scale = p.scale;
         input.shift = p.shift;
     }
     dlz_conv3x3_gradient gradient = {.dy = p.dy};
     if (how.gradient_mode)
-        gradient = (dlz_conv3x3_gradient){p.dy, p.z, p.z_scale, p.z_shift, how.gradient_mode >= 2,
-                                          p.a,  p.b, p.d,       NULL};
+        gradient = (dlz_conv3x3_gradient){.dy = p.dy,
+                                          .z = p.z,
+                                          .scale = p.z_scale,
+                                          .shift = p.z_shift,
+                                          .relu = how.gradient_mode >= 2,
+                                          .a = p.a,
+                                          .b = p.b,
+                                          .center = p.center,
+                                          .d = p.d};
     int64_t windows = s.images * (s.height / 2) * (s.width / 2) * s.out_channels;
     uint8_t *codes = malloc((size_t)windows + 1);
     for (int64_t i = 0; i < windows; i++) /* 0 … 3, and now and then 255 */
@@ -234,17 +244,26 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     double *stats = malloc(sizeof *stats * 2 * (size_t)out),
            *sums = malloc(sizeof *sums * 2 * (size_t)in);
     double *want = calloc(2 * (size_t)(in + out), sizeof *want);
-    add_tiles(o.stats, plan.forward_tiles, out, stats);
-    add_tiles(o.sums, plan.backward_tiles, in, sums);
-    double stat_scale = 1e-30, sum_scale = 1e-30, stat_error = 0, sum_error = 0;
-    for (int64_t i = 0; i < p.outputs; i++) {
-        double centred = y[i] - p.out_pivot[i % out];
-        want[i % out] += centred;
-        want[out + i % out] += centred * centred;
-        stat_scale += centred * centred / (double)out;
+    for (int64_t k = 0; k < out; k++) {
+        dlz_moments all = dlz_moments_of(o.stats, plan.forward_tiles, out, k);
+        ck_assert_double_eq(all.count, (double)(p.outputs / out));
+        stats[k] = all.mean;
+        stats[out + k] = all.deviations / all.count;
     }
-    for (int64_t i = 0; i < 2 * out; i++)
-        stat_error = fmax(stat_error, fabs(stats[i] - want[i]));
+    add_tiles(o.sums, plan.backward_tiles, in, sums);
+    double sum_scale = 1e-30, sum_error = 0;
+    double count = (double)(p.outputs / out);
+    for (int64_t i = 0; i < p.outputs; i++)
+        want[i % out] += y[i] / count;
+    for (int64_t i = 0; i < p.outputs; i++)
+        want[out + i % out] += (y[i] - want[i % out]) * (y[i] - want[i % out]) / count;
+    double spread = 0, stat_error = 0;
+    for (int64_t k = 0; k < out; k++)
+        spread = fmax(spread, sqrt(want[out + k]));
+    for (int64_t k = 0; k < out; k++) {
+        stat_error = fmax(stat_error, fabs(stats[k] - want[k]) / (spread + 1));
+        stat_error = fmax(stat_error, fabs(stats[out + k] - want[out + k]) / (spread * spread + 1));
+    }
     double *want_sums = want + 2 * out;
     for (int64_t i = 0; i < p.inputs; i++) {
         want_sums[i % in] += dx[i];
@@ -262,7 +281,7 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     check_close("dx", where, rms_error(o.dx, dx, p.inputs, 1e-2), bound);
     check_close("dw", where, rms_error(o.dw, dw, p.weights, 1e-2), 2 * bound);
     check_close("db", where, rms_error(o.db, db, out, 1), 1e-6);
-    check_close("stats", where, stat_error / (stat_scale + 1), 5e-6);
+    check_close("moments", where, stat_error, 5e-6);
     check_close("sums", where, sum_error / (sum_scale + 1), 5e-6);
 
     outcome again = run(&plan, &p, &input, &gradient, how.relu, true);
@@ -302,14 +321,14 @@ START_TEST(odd_shapes_agree_with_the_reference) {
         for (size_t j = 0; j < sizeof channels / sizeof *channels; j++, turn++)
             check_all((dlz_conv3x3_shape){turn % 2 ? 3 : 1, sizes[i][0], sizes[i][1],
                                           channels[j][0], channels[j][1]},
-                      (variant){turn % 4, turn / 4 % 4, turn % 5 == 0});
+                      (variant){turn % 4, turn / 4 % 4, turn % 5 == 0, false});
 }
 END_TEST
 
 START_TEST(every_way_of_reading_agrees_with_the_reference) {
     for (int i = 0; i < 4; i++)
         for (int g = 0; g < 4; g++)
-            check_all((dlz_conv3x3_shape){2, 12, 10, 16, 32}, (variant){i, g, i == g});
+            check_all((dlz_conv3x3_shape){2, 12, 10, 16, 32}, (variant){i, g, i == g, false});
 }
 END_TEST
 
@@ -318,7 +337,124 @@ START_TEST(the_shapes_of_the_report_agree_with_the_reference) {
                                                {9, 16, 16, 32, 64}, {5, 16, 16, 64, 64},
                                                {2, 28, 28, 32, 32}, {33, 14, 14, 32, 64}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_all(shapes[i], (variant){2, 2 + (int)(i % 2), false});
+        check_all(shapes[i], (variant){2, 2 + (int)(i % 2), false, false});
+}
+END_TEST
+
+/* What Winograd's kernels do with everything when told so, and with tiles that hold outliers. */
+START_TEST(the_plain_way_agrees_with_the_reference) {
+    static const dlz_conv3x3_shape shapes[] = {{1, 1, 1, 1, 1},
+                                               {3, 5, 7, 17, 9},
+                                               {2, 12, 10, 16, 32},
+                                               {3, 13, 9, 33, 65},
+                                               {5, 4, 18, 40, 24}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int g = 0; g < 4; g++)
+            check_all(shapes[i], (variant){(int)(i % 4), g, i % 2 == 0, true});
+}
+END_TEST
+
+/* The worst error of values whose 3 x 3 window does not hold the pixel (row, column) of its image,
+ * over the deviation of all such; infinite if one is not finite. */
+static double far_error(dlz_conv3x3_shape s, int64_t channels, const float *got,
+                        const double *truth, int64_t row, int64_t column) {
+    double worst = 0, squares = 0, sum = 0, count = 0;
+    int64_t at = 0;
+    for (int64_t i = 0; i < s.images; i++)
+        for (int64_t r = 0; r < s.height; r++)
+            for (int64_t q = 0; q < s.width; q++)
+                for (int64_t k = 0; k < channels; k++, at++) {
+                    if (llabs(r - row) <= 1 && llabs(q - column) <= 1)
+                        continue;
+                    if (!isfinite(got[at]))
+                        return INFINITY;
+                    worst = fmax(worst, fabs((double)got[at] - truth[at]));
+                    sum += truth[at];
+                    squares += truth[at] * truth[at];
+                    count++;
+                }
+    return worst / sqrt(squares / count - sum / count * (sum / count));
+}
+
+/* One pixel far larger than the rest, in the data or in the gradient, in one channel or in all: y
+ * and dx elsewhere are as accurate as without it. */
+START_TEST(outliers_spoil_nothing_but_what_they_reach) {
+    static const float sizes[] = {1e3f, 65535, -1e6f, 1e9f, 1e20f, INFINITY, -INFINITY, NAN};
+    static const dlz_conv3x3_shape shapes[] = {{4, 16, 16, 16, 32}, {2, 9, 14, 40, 8}};
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int turn = 0; turn < 64 && dlz_isa_available(isa); turn++) {
+            dlz_conv3x3_shape s = shapes[turn & 1];
+            bool affine = turn & 2, everywhere = turn & 4;
+            float size = sizes[turn / 8];
+            problem p = make_problem(s);
+            dlz_conv3x3_input input = {.data = p.x, .weights = p.w};
+            if (affine) {
+                input.scale = p.scale;
+                input.shift = p.shift;
+            }
+            dlz_conv3x3_gradient gradient = {.dy = p.dy};
+            double *y = malloc(sizeof *y * (size_t)p.outputs);
+            double *dx = malloc(sizeof *dx * (size_t)p.inputs);
+            double *dw = malloc(sizeof *dw * (size_t)p.weights);
+            double *db = malloc(sizeof *db * (size_t)s.out_channels);
+            dlz_conv3x3_reference_forward(s, &input, p.w, p.bias, y);
+            dlz_conv3x3_reference_backward(s, &input, &gradient, p.w, dx, dw, db);
+            int64_t row = 7, column = 5;
+            for (int64_t i = 0; i < s.images; i++) {
+                int64_t pixel = (i * s.height + row) * s.width + column;
+                for (int64_t c = 0; c < (everywhere ? s.in_channels : 1); c++)
+                    p.x[pixel * s.in_channels + c] = size;
+                for (int64_t k = 0; k < (everywhere ? s.out_channels : 1); k++)
+                    p.dy[pixel * s.out_channels + k] = size;
+            }
+            dlz_conv3x3_plan plan;
+            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, DLZ_CONV3X3_AUTO));
+            ck_assert_int_eq(plan.algorithm, DLZ_CONV3X3_WINOGRAD4);
+            outcome o = run(&plan, &p, &input, &gradient, false, false);
+            double errors[] = {far_error(s, s.out_channels, o.y, y, row, column),
+                               far_error(s, s.in_channels, o.dx, dx, row, column)};
+            for (int k = 0; k < 2; k++)
+                ck_assert_msg(errors[k] < 1e-4,
+                              "%s, pixel of %g, turn %d: %s off by %.2g elsewhere",
+                              dlz_isa_name(isa), (double)size, turn, k ? "dx" : "y", errors[k]);
+            free_outcome(&o);
+            free(y);
+            free(dx);
+            free(dw);
+            free(db);
+            free_problem(&p);
+        }
+}
+END_TEST
+
+/* Of a channel whose mean is 1e4 times its deviation, as a bias can make it. */
+START_TEST(moments_keep_their_digits_far_from_zero) {
+    dlz_conv3x3_shape s = {3, 12, 12, 8, 16};
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int algorithm = DLZ_CONV3X3_DIRECT;
+             dlz_isa_available(isa) && algorithm <= DLZ_CONV3X3_WINOGRAD4; algorithm++) {
+            problem p = make_problem(s);
+            for (int64_t k = 0; k < s.out_channels; k++)
+                p.bias[k] = k % 2 ? 4e4f : -4e4f;
+            dlz_conv3x3_plan plan;
+            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
+            dlz_conv3x3_input input = {.data = p.x, .weights = p.w};
+            dlz_conv3x3_gradient gradient = {.dy = p.dy};
+            outcome o = run(&plan, &p, &input, &gradient, false, false);
+            for (int64_t k = 0; k < s.out_channels; k++) {
+                /* Of what was stored: float32 keeps y itself to 2e-3 here. */
+                double count = (double)(p.outputs / s.out_channels), mean = 0, variance = 0;
+                for (int64_t i = k; i < p.outputs; i += s.out_channels)
+                    mean += o.y[i] / count;
+                for (int64_t i = k; i < p.outputs; i += s.out_channels)
+                    variance += (o.y[i] - mean) * (o.y[i] - mean) / count;
+                dlz_moments all = dlz_moments_of(o.stats, plan.forward_tiles, s.out_channels, k);
+                ck_assert_double_eq_tol(all.mean, mean, 1e-5);
+                ck_assert_double_eq_tol(all.deviations / all.count / variance, 1, 1e-5);
+            }
+            free_outcome(&o);
+            free_problem(&p);
+        }
 }
 END_TEST
 
@@ -331,7 +467,8 @@ START_TEST(a_nan_is_not_hidden_by_relu_or_pool) {
                 continue;
             dlz_conv3x3_plan plan;
             ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
-            dlz_conv3x3_input input = {p.x, p.scale, p.shift, true};
+            dlz_conv3x3_input input = {
+                .data = p.x, .scale = p.scale, .shift = p.shift, .relu = true, .weights = p.w};
             dlz_conv3x3_gradient gradient = {.dy = p.dy};
             float kept = p.x[1000];
             p.x[1000] = NAN;
@@ -363,7 +500,8 @@ START_TEST(evaluation_may_keep_the_pool_alone) {
             float *scratch = guarded(plan.scratch_floats, 4);
             float *y = guarded(p.outputs, 4), *pooled = guarded(windows, 4);
             float *alone = guarded(windows, 4);
-            dlz_conv3x3_input input = {p.x, p.scale, p.shift, true};
+            dlz_conv3x3_input input = {
+                .data = p.x, .scale = p.scale, .shift = p.shift, .relu = true, .weights = p.w};
             dlz_conv3x3_output both = {.y = y, .bias = p.bias, .relu = true, .pooled = pooled};
             dlz_conv3x3_output one = {.bias = p.bias, .relu = true, .pooled = alone};
             for (int64_t i = 0; i < plan.weight_tiles; i++)
@@ -398,6 +536,9 @@ int main(void) {
     const TTest *const tests[] = {odd_shapes_agree_with_the_reference,
                                   every_way_of_reading_agrees_with_the_reference,
                                   the_shapes_of_the_report_agree_with_the_reference,
+                                  the_plain_way_agrees_with_the_reference,
+                                  outliers_spoil_nothing_but_what_they_reach,
+                                  moments_keep_their_digits_far_from_zero,
                                   a_nan_is_not_hidden_by_relu_or_pool,
                                   evaluation_may_keep_the_pool_alone,
                                   impossible_plans_are_refused,

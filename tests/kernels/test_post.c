@@ -22,7 +22,7 @@ static const int64_t sizes[][2] = {{1, 1}, {2, 2}, {3, 5}, {7, 4}, {2, 71}, {3, 
 enum { NORM = 1, RELU = 2, POOL = 4, DROP = 8, KINDS = 16 };
 
 static float scale[MOST_CHANNELS], shift[MOST_CHANNELS], mean[MOST_CHANNELS];
-static float a[MOST_CHANNELS], b[MOST_CHANNELS], d[MOST_CHANNELS];
+static float a[MOST_CHANNELS], b[MOST_CHANNELS], center[MOST_CHANNELS], d[MOST_CHANNELS];
 static float input[MOST], gradient[MOST];
 
 static dlz_post settings(int kind, int64_t height, int64_t width, int64_t channels) {
@@ -31,6 +31,7 @@ static dlz_post settings(int kind, int64_t height, int64_t width, int64_t channe
                       .channels = channels,
                       .scale = kind & NORM ? scale : NULL,
                       .shift = kind & NORM ? shift : NULL,
+                      .weight = kind & NORM ? scale : NULL,
                       .relu = (kind & RELU) != 0,
                       .pool = (kind & POOL) != 0,
                       .drop_below = kind & DROP ? (uint32_t)(P * 0x1p32f) : 0,
@@ -43,10 +44,11 @@ static dlz_post settings(int kind, int64_t height, int64_t width, int64_t channe
  * zeros of either sign. */
 static void fill_all(uint64_t seed) {
     dlz_random random = dlz_random_start(seed, 1);
-    float *const arrays[] = {input, gradient, scale, shift, mean, a, b, d};
-    const int64_t counts[] = {MOST,          MOST,          MOST_CHANNELS, MOST_CHANNELS,
-                              MOST_CHANNELS, MOST_CHANNELS, MOST_CHANNELS, MOST_CHANNELS};
-    for (int k = 0; k < 8; k++)
+    float *const arrays[] = {input, gradient, scale, shift, mean, a, b, center, d};
+    const int64_t counts[] = {MOST,          MOST,          MOST_CHANNELS,
+                              MOST_CHANNELS, MOST_CHANNELS, MOST_CHANNELS,
+                              MOST_CHANNELS, MOST_CHANNELS, MOST_CHANNELS};
+    for (int k = 0; k < 9; k++)
         for (int64_t i = 0; i < counts[k]; i++) {
             int eighths = (int)dlz_random_below(&random, 33) - 16;
             arrays[k][i] = eighths                       ? (float)eighths / 8
@@ -130,7 +132,7 @@ static double expected_gradient(const plan *p, const float *z, const float *grad
     if (!post->pool) {
         if (codes)
             return codes[i] == DLZ_POST_BLOCKED ? 0 : (double)grad[i] * (double)post->keep_scale;
-        return post->relu && !(affine(post, z, i) > 0) ? 0 : (double)grad[i];
+        return post->relu && affine(post, z, i) <= 0 ? 0 : (double)grad[i];
     }
     int64_t channels = post->channels, pixel = i / channels;
     int64_t y = pixel / post->width, x = pixel % post->width;
@@ -145,7 +147,7 @@ static double expected_gradient(const plan *p, const float *z, const float *grad
 
 static float out_room[MOST + 2 * EDGE];
 static uint8_t code_room[MOST + 2 * EDGE];
-static double sum_room[2 * MOST_CHANNELS + 2 * EDGE];
+static double sum_room[1 + 2 * MOST_CHANNELS + 2 * EDGE];
 static float *const out = out_room + EDGE;
 static uint8_t *const codes = code_room + EDGE;
 static double *const sums = sum_room + EDGE;
@@ -154,7 +156,7 @@ static void raise_guards(void) {
     for (int64_t i = 0; i < MOST + 2 * EDGE; i++)
         out_room[i] = GUARD;
     memset(code_room, CODE_GUARD, sizeof code_room);
-    for (int64_t i = 0; i < 2 * MOST_CHANNELS + 2 * EDGE; i++)
+    for (int64_t i = 0; i < 1 + 2 * MOST_CHANNELS + 2 * EDGE; i++)
         sum_room[i] = (double)GUARD;
 }
 
@@ -434,14 +436,15 @@ static void check_backward(const dlz_post_table *kernels, int isa, const dlz_pos
     plan p = plan_of(post);
     int64_t n = numbers_in(post), channels = post->channels;
     const uint8_t *made = make_codes(kernels, post, kind);
+    const dlz_post_factors factors = {a, b, center, d};
     raise_guards();
-    kernels->backward(post, input, gradient, made, a, b, d, out);
+    kernels->backward(post, input, gradient, made, &factors, out);
     check_guards(n, 0, 0);
     for (int64_t i = 0; i < n; i++) {
         int64_t c = i % channels;
         double g = expected_gradient(&p, input, gradient, made, i) * (double)a[c];
-        double expected = g + (double)b[c] * (double)input[i] + (double)d[c];
-        double size = fabs(g) + fabs((double)b[c] * (double)input[i]) + fabs((double)d[c]);
+        double rest = (double)b[c] * ((double)input[i] - (double)center[c]);
+        double expected = g + rest + (double)d[c], size = fabs(g) + fabs(rest) + fabs((double)d[c]);
         if (!close_to((double)out[i], expected, 1e-6 * size))
             ck_abort_msg("%s: dz %lld is %.9g, not %.9g", name_of(isa, post, kind), (long long)i,
                          (double)out[i], expected);
@@ -450,7 +453,7 @@ static void check_backward(const dlz_post_table *kernels, int isa, const dlz_pos
     memcpy(apart, out, (size_t)n * sizeof *out);
     raise_guards();
     memcpy(out, input, (size_t)n * sizeof *out);
-    kernels->backward(post, out, gradient, made, a, b, d, out);
+    kernels->backward(post, out, gradient, made, &factors, out);
     check_guards(n, 0, 0);
     ck_assert_msg(memcmp(out, apart, (size_t)n * sizeof *out) == 0, "%s: differs in place",
                   name_of(isa, post, kind));
@@ -462,7 +465,7 @@ START_TEST(backward_agrees_with_plain_loops_and_works_in_place) {
 }
 END_TEST
 
-START_TEST(row_sums_agree_with_plain_loops) {
+START_TEST(moments_agree_with_plain_loops) {
     static const int64_t row_counts[] = {1, 2, 27, 28, 63, 64, 65, 200};
     fill_all(9);
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
@@ -472,18 +475,44 @@ START_TEST(row_sums_agree_with_plain_loops) {
                 if (rows * channels > MOST)
                     continue;
                 raise_guards();
-                dlz_post_kernels_of((dlz_isa)isa)->sums(rows, channels, input, mean, sums);
-                check_guards(0, 0, 2 * channels);
+                dlz_post_kernels_of((dlz_isa)isa)->moments(rows, channels, input, sums);
+                check_guards(0, 0, 1 + 2 * channels);
+                ck_assert_double_eq(sums[0], (double)rows);
                 for (int64_t c = 0; c < channels; c++) {
-                    double sum = 0, square = 0, size = 0;
+                    double average = 0, deviations = 0;
+                    for (int64_t i = 0; i < rows; i++)
+                        average += (double)input[i * channels + c] / (double)rows;
                     for (int64_t i = 0; i < rows; i++) {
-                        double x = (double)input[i * channels + c] - (double)mean[c];
-                        sum += x;
-                        square += x * x;
-                        size += fabs(x);
+                        double x = (double)input[i * channels + c] - average;
+                        deviations += x * x;
                     }
-                    ck_assert_double_eq_tol(sums[c], sum, 1e-6 * size + 1e-30);
-                    ck_assert_double_eq_tol(sums[channels + c], square, 1e-6 * square + 1e-30);
+                    ck_assert_double_eq_tol(sums[1 + c], average, 1e-6);
+                    ck_assert_double_eq_tol(sums[1 + channels + c], deviations,
+                                            1e-6 * (deviations + 1));
+                }
+            }
+}
+END_TEST
+
+/* A weight of 0 makes all of a window equal, so the first wins; where it is negative the smallest.
+ */
+START_TEST(a_pool_is_decided_by_the_sign_of_the_weight) {
+    static const float values[4] = {1, 3, -2, 3};
+    static const uint8_t winners[3] = {1, 0, 2}; /* of weights 2, 0, -2 */
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int64_t channels = 1; dlz_isa_available((dlz_isa)isa) && channels <= 17;
+             channels += 16)
+            for (int w = 0; w < 3; w++) {
+                dlz_post post = settings(NORM | POOL, 2, 2, channels);
+                for (int64_t i = 0; i < 4 * channels; i++) {
+                    input[i] = values[i / channels];
+                    scale[i / 4] = (float)(2 - 2 * w);
+                    shift[i / 4] = 0.5f;
+                }
+                dlz_post_kernels_of((dlz_isa)isa)->forward(&post, 0, input, out, codes);
+                for (int64_t c = 0; c < channels; c++) {
+                    ck_assert_int_eq(codes[c], winners[w]);
+                    ck_assert_float_eq(out[c], values[winners[w]] * (float)(2 - 2 * w) + 0.5f);
                 }
             }
 }
@@ -499,7 +528,8 @@ int main(void) {
                                   backward_sums_agree_with_plain_loops,
                                   backward_sums_of_a_large_image_are_accurate,
                                   backward_agrees_with_plain_loops_and_works_in_place,
-                                  row_sums_agree_with_plain_loops,
+                                  moments_agree_with_plain_loops,
+                                  a_pool_is_decided_by_the_sign_of_the_weight,
                                   NULL};
     return run_tests("post", tests);
 }

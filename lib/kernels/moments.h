@@ -1,0 +1,52 @@
+/* kernels/moments.h - mean and variance of each channel, taken piece by piece.
+ *
+ * A block describes some values of every channel: how many there are, then each channel's mean,
+ * then each channel's sum of squared deviations from that mean. A sum of squares about any number
+ * that is not near the mean would lose the variance's digits; deviations from the piece's own mean
+ * keep them. */
+#ifndef DLZ_KERNELS_MOMENTS_H
+#define DLZ_KERNELS_MOMENTS_H
+
+#include <stdint.h>
+
+/* Doubles in a block. */
+static inline int64_t dlz_moments_size(int64_t channels) {
+    return 1 + 2 * channels;
+}
+
+/* Makes a block of `count` values a channel whose sums of value − pivot and of (value − pivot)²
+ * stand in the places of the means and of the deviations; the pivot is one of the values or close
+ * to them. */
+static inline void dlz_moments_finish(double *block, int64_t count, int64_t channels,
+                                      const float *pivot) {
+    block[0] = (double)count;
+    double *means = block + 1, *deviations = means + channels;
+    for (int64_t c = 0; c < channels; c++) {
+        double shift = means[c] / (double)count, rest = deviations[c] - shift * means[c];
+        means[c] = (double)pivot[c] + shift;
+        deviations[c] = rest < 0 ? 0 : rest; /* NaN stays */
+    }
+}
+
+/* One channel of several blocks, `stride` doubles apart, together (Chan, Golub and LeVeque, 1983).
+ */
+typedef struct dlz_moments {
+    double count, mean, deviations;
+} dlz_moments;
+
+static inline dlz_moments dlz_moments_of(const double *blocks, int64_t num_blocks, int64_t channels,
+                                         int64_t c) {
+    int64_t stride = dlz_moments_size(channels);
+    dlz_moments total = {0, 0, 0};
+    for (int64_t i = 0; i < num_blocks; i++, blocks += stride) {
+        double count = blocks[0], both = total.count + count;
+        double distance = blocks[1 + c] - total.mean;
+        total.mean += distance * (count / both);
+        total.deviations +=
+            blocks[1 + channels + c] + distance * distance * (total.count * count / both);
+        total.count = both;
+    }
+    return total;
+}
+
+#endif
