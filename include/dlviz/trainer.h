@@ -98,8 +98,9 @@ DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer,
  *  .safetensors file, by way of a temporary file; the file that was there before is kept as
  *  "<path>.previous", unless it is damaged and the one of that name is not. What
  *  dlviz_trainer_load_checkpoint would refuse is not written. After a failure both files are as
- *  they were. Returns DLVIZ_ERROR_NUMERIC (a tensor is not finite; the sentence names it),
- *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  they were; the folder needs room for a third meanwhile. Returns DLVIZ_ERROR_NUMERIC (a tensor is
+ * not finite; the sentence names it), DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO or
+ * DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
                                                      const char *path);
 /** Continues from a checkpoint: the same training set then gives the same bits as if training had
