@@ -56,7 +56,8 @@ typedef enum dlviz_mnist_part {
 DLVIZ_API dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
                                                 dlviz_mnist_part part);
 
-/** Destroys the handle; subsets of it live on. NULL is allowed. */
+/** Destroys the handle; subsets of it live on, and a trainer that evaluates it or a fit that trains
+ *  on it, which hold it, go on. NULL is allowed. */
 DLVIZ_API void dlviz_dataset_destroy(dlviz_dataset *dataset);
 
 /** The number of samples, at least 1. */

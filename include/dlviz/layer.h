@@ -1,9 +1,9 @@
 /* dlviz/layer.h - the layers a network is made of.
  *
- * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from then
- * on: a layer is part of one network, once. Mistakes need no check here: a layer remembers its first
- * error (a bad argument, a failed allocation) and dlviz_network_build reports it. Semantics and initial
- * values are PyTorch's.
+ * A constructor returns a layer that waits to be handed to dlviz_network_add, which owns it from
+ * then on: a layer is part of one network, once. Mistakes need no check here: a layer remembers its
+ * first error (a bad argument, a failed allocation) and dlviz_network_build reports it. Once the
+ * network is built, settings are DLVIZ_ERROR_STATE. Semantics and initial values are PyTorch's.
  *
  * Shapes are those of one image or row; the batch dimension comes in front and is free. */
 #ifndef DLVIZ_LAYER_H
@@ -80,7 +80,8 @@ DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
 /** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
 DLVIZ_API dlviz_layer *dlviz_flatten(void);
 
-/** Only for a layer that was never handed to a network. NULL is allowed. */
+/** For a layer that was never handed to a network; one that a network owns is left alone. NULL is
+ *  allowed. */
 DLVIZ_API void dlviz_layer_destroy(dlviz_layer *layer);
 
 #ifdef __cplusplus

@@ -20,11 +20,12 @@ typedef struct dlviz_network dlviz_network;
  *                    height, width) or 1 for vectors; sizes are 1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *dims);
-/** Destroys the network, its layers and parameters. NULL is allowed. */
+/** Destroys the network, its layers and parameters, once no trainer and no optimizer that has
+ * stepped it holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_network_destroy(dlviz_network *network);
 
 /** Appends a layer, which belongs to the network from now on, also when this fails.
- *  @param name  unique, not empty, without '.': its parameters are named "<name>.weight" and so on
+ *  @param name  unique, UTF-8, not empty, without '.'; its parameters are "<name>.weight" and so on
  *  The network keeps the first error of a chain of these calls, and dlviz_network_build returns it,
  * so the result may be ignored. Returns DLVIZ_ERROR_INVALID_ARGUMENT (also a NULL layer or one with
  * an error), DLVIZ_ERROR_STATE (already built) or DLVIZ_ERROR_OUT_OF_MEMORY. */
@@ -62,23 +63,29 @@ DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int
  *  DLVIZ_ERROR_NOT_FOUND with the names there are, DLVIZ_ERROR_STATE before the build. */
 DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,
                                                dlviz_tensor **copy);
-/** Overwrites one state tensor with a tensor of the same shape and dtype, all of it finite
- *  (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). */
+/** Overwrites one state tensor with a tensor of the same shape and dtype, all of it finite, and no
+ *  variance and no count below 0 (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). */
 DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                const dlviz_tensor *tensor);
-/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it: it
- *  stays until the next one and is not added up. Returns DLVIZ_ERROR_STATE without one,
- *  DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic, DLVIZ_ERROR_NOT_FOUND. */
+/** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
+ * it stays until the next one, or until parameters are loaded, and is not added up. Returns
+ * DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic,
+ * DLVIZ_ERROR_NOT_FOUND. */
 DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char *name,
                                                   dlviz_tensor **copy);
 
-/** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts. An
- *  earlier file survives a failure. Returns DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that
- *  is not finite, which could not be loaded), DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+/** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts; its
+ *  metadata hold the input shape and the layers with their settings ("dlviz.network", JSON) and a
+ *  checksum of each tensor ("dlviz.crc32", JSON). An earlier file survives a failure. Returns
+ * DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded),
+ * DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
-/** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen or
- *  non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. A missing
- *  num_batches_tracked is taken as 0. */
+/** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen,
+ *  damaged or non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. So is a file
+ *  of a network with another input shape or with other layers; the first difference is named. What
+ *  acts in training alone may differ: the dropout's p, the batch norm's momentum. A file without
+ *  that description, as PyTorch writes it, is judged by its tensors alone. A missing
+ *  num_batches_tracked is taken as 0. Gradients are gone afterwards. */
 DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
 
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
@@ -103,7 +110,7 @@ DLVIZ_API dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlvi
 /* -- One training step by hand (dlviz_trainer does this for you) ------------------------------- */
 
 /** Runs a batch in training mode and leaves the gradients of the mean cross-entropy in the network,
- *  for dlviz_optimizer_step. Running statistics are updated.
+ *  for one dlviz_optimizer_step. Running statistics are updated.
  *  @param inputs  float32, n × the network's input shape, n >= 1 (batch norm needs more than one
  *                 value a channel)
  *  @param labels  uint8 or int64, n, each below the number of outputs

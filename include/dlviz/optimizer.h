@@ -8,8 +8,9 @@
 extern "C" {
 #endif
 
-/** An optimizer and its moments. It serves the first network it steps, and that one only. To be
- * used by one thread at a time. */
+/** An optimizer and its moments. It serves the first network it steps, and that one only, and holds
+ *  it: a network that is destroyed earlier lives until its optimizer is. To be used by one thread
+ * at a time. */
 typedef struct dlviz_optimizer dlviz_optimizer;
 
 /** Adam (Kingma & Ba 2015): m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
@@ -36,7 +37,7 @@ DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learni
 DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                    double eps);
 
-/** Destroys the optimizer and its moments; networks are left alone. NULL is allowed. */
+/** Destroys the optimizer and its moments, once no trainer holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
 /** Weight decay: finite, 0 or more. */
@@ -49,9 +50,10 @@ DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer)
 /** How many steps it has taken. */
 DLVIZ_API int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer);
 
-/** Changes the network's parameters by the gradients that dlviz_network_backward left. Returns
- *  DLVIZ_ERROR_STATE when there are none or the optimizer serves another network,
- *  DLVIZ_ERROR_OUT_OF_MEMORY (at the first step). */
+/** Changes the network's parameters by the gradients that dlviz_network_backward left, which serve
+ *  one step. Returns DLVIZ_ERROR_STATE when there are none, a step has used them already,
+ * parameters were loaded since, or the optimizer serves another network; DLVIZ_ERROR_OUT_OF_MEMORY
+ * (at the first step). */
 DLVIZ_API dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network);
 
 #ifdef __cplusplus

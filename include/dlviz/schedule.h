@@ -27,7 +27,7 @@ DLVIZ_API dlviz_status dlviz_plateau_set_cooldown(dlviz_schedule *schedule, int 
 /** The rate never falls below it; 0 or more. */
 DLVIZ_API dlviz_status dlviz_plateau_set_minimum(dlviz_schedule *schedule, double minimum);
 
-/** Destroys the schedule. NULL is allowed. */
+/** Destroys the schedule, once no trainer holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_schedule_destroy(dlviz_schedule *schedule);
 
 /** Tells the schedule an epoch's metric (NaN counts as not better) and gives the rate that follows

@@ -28,27 +28,32 @@ typedef enum dlviz_metric {
 
 /** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
  *  DLVIZ_CANCELLED, as early stopping does. It may look at the trainer, save checkpoints and the
- *  network, and after an epoch change the batch size; dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
- */
+ *  network, and after an epoch change the batch size; dlviz_trainer_fit and
+ *  dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there. Handles that the fit uses may be
+ *  destroyed: it holds them to its end. */
 typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
 
-/** @param network    built; must outlive the trainer, as the optimizer
+/** The trainer holds the network and the optimizer, which may be destroyed before it.
+ *  @param network    built
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
                                             dlviz_optimizer *optimizer);
-/** Leaves network and optimizer alone. NULL is allowed. */
+/** Network, optimizer, schedule and datasets live on if they have not been destroyed. From within a
+ *  callback, ends dlviz_trainer_fit with DLVIZ_CANCELLED as well. NULL is allowed. */
 DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
 /** Images a step, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
 DLVIZ_API dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
 /** Decides the order of the images and the dropout masks; 0 unless set. */
 DLVIZ_API dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
-/** The set that is evaluated after each epoch; NULL for none. Not owned; must outlive the fit. */
+/** The set that is evaluated after each epoch; NULL for none. The trainer holds it: its handle may
+ * be destroyed. */
 DLVIZ_API dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
                                                     const dlviz_dataset *validation);
 /** Adapts the learning rate after each epoch, to the validation loss, or to the training loss
- * without a validation set; NULL for a constant one. Not owned. */
+ * without a validation set; NULL for a constant one. The trainer holds it: its handle may be
+ * destroyed. */
 DLVIZ_API dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule);
 /** Called after each epoch, with its history entry in place; NULL for none. */
 DLVIZ_API dlviz_status dlviz_trainer_on_epoch(dlviz_trainer *trainer, dlviz_trainer_fn function,
@@ -58,11 +63,17 @@ DLVIZ_API dlviz_status dlviz_trainer_on_batch(dlviz_trainer *trainer, dlviz_trai
                                               void *user);
 
 /** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
- *  that was loaded) is finished first and counts as one of them.
+ *  that was loaded) is finished first and counts as one of them, with the dataset it began with:
+ *  size, settings, labels and up to 64 samples spread over the set are compared. From one epoch to
+ *  the next the data may be others.
+ *  Running statistics are looked at after each batch, parameters and moments after each epoch: when
+ *  one is no longer finite, training ends with a sentence that names the tensor.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or the last batch of an epoch is
  *  a single one and a batch norm would have one value a channel), DLVIZ_ERROR_INVALID_ARGUMENT (no
- *  labels, or one beyond the outputs; an empty set), DLVIZ_ERROR_NUMERIC (the loss became NaN or
- *  infinite: the parameters are then useless), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  labels, or one beyond the outputs; an empty set), DLVIZ_ERROR_NUMERIC (the loss or a state
+ *  became NaN or infinite: the parameters are then useless, and an earlier checkpoint is what
+ *  remains), DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or
+ * the epoch under way began with another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
                                          int epochs);
 
@@ -83,14 +94,25 @@ DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
 DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path);
 
 /** Writes everything that training goes on from (parameters, moments, schedule, history, position
- * in the epoch) to a .safetensors file, by way of a temporary file; the file that was there before
- * is kept as "<path>.previous". */
+ *  in the epoch, and all settings that decide over the numbers, as JSON in the metadata) to a
+ *  .safetensors file, by way of a temporary file; the file that was there before is kept as
+ *  "<path>.previous", unless it is damaged and the one of that name is not. What
+ *  dlviz_trainer_load_checkpoint would refuse is not written. After a failure both files are as
+ *  they were; the folder needs room for a third meanwhile. Returns DLVIZ_ERROR_NUMERIC (a tensor is
+ * not finite; the sentence names it), DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO or
+ * DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
                                                      const char *path);
-/** Continues from a checkpoint: the same training set, settings and seed then give the same bits as
- *  if training had never stopped. The network, the kind of optimizer, whether there is a schedule,
- * the batch size and the seed must be those it was written with (else DLVIZ_ERROR_FORMAT, which
- * names the difference, and nothing is changed). */
+/** Continues from a checkpoint: the same training set then gives the same bits as if training had
+ *  never stopped. Settings come first, then this call: the network (layers and all their settings),
+ *  the optimizer's and the schedule's settings, batch size and seed must be those the checkpoint
+ * was written with, else DLVIZ_ERROR_FORMAT names the first that differs, its value in the file and
+ * the value here. The learning rate is restored; to go on at another, set it after this call, as
+ * any setting that is to change. What may differ: the number of epochs, callbacks, threads, and,
+ * where no schedule follows its loss, the validation set. Each tensor has a checksum: damage is
+ * DLVIZ_ERROR_FORMAT, and the sentence names the tensor, as it does for one that is missing or not
+ * finite. After any failure nothing is changed. Other statuses: DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE
+ * (from within a callback, or the optimizer serves another network), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
 
 #ifdef __cplusplus

@@ -57,6 +57,9 @@ int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list argumen
 #define DLZ_NUMBER_SIZE 40
 const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
 
+/* Whether a text is well-formed UTF-8. */
+bool dlz_is_utf8(const char *text);
+
 static inline int64_t dlz_min_i64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

@@ -208,16 +208,18 @@ static void release(dlz_file *file) {
     dlz_free(file);
 }
 
+dlviz_status dlz_file_complete(dlz_file *file) {
+    DLZ_TRY(file->error ? keep_failure(file, NULL, 0) : flush(file));
+    if (sync_failed(file->descriptor))
+        return keep_failure(file, "cannot write", errno);
+    int closed = close(file->descriptor);
+    file->descriptor = -1;
+    return closed == 0 || errno == EINTR ? DLVIZ_OK : keep_failure(file, "cannot write", errno);
+}
+
 dlviz_status dlz_file_commit(dlz_file *file) {
-    dlviz_status status = file->error ? keep_failure(file, NULL, 0) : flush(file);
-    if (status == DLVIZ_OK && sync_failed(file->descriptor))
-        status = keep_failure(file, "cannot write", errno);
-    if (status == DLVIZ_OK) {
-        int closed = close(file->descriptor);
-        file->descriptor = -1;
-        if (closed != 0 && errno != EINTR)
-            status = keep_failure(file, "cannot write", errno);
-    }
+    bool complete = file->descriptor < 0 && !file->error;
+    dlviz_status status = complete ? DLVIZ_OK : dlz_file_complete(file);
     if (status == DLVIZ_OK && rename(file->temporary, file->target) != 0)
         status = keep_failure(file, "cannot replace", errno);
     if (status != DLVIZ_OK) {

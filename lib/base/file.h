@@ -16,7 +16,9 @@ dlviz_status dlz_file_create(dlz_file **out, const char *path);
 dlviz_status dlz_file_write(dlz_file *file, const void *bytes, size_t size);
 /* Real numbers have a point in any locale. */
 dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) DLZ_PRINTF(2, 3);
-/* Writes what is left, flushes it to the disk, renames. Ends `file` whatever the outcome; after a
+/* Writes what is left and flushes it to the disk: then only the renaming is left to commit. */
+dlviz_status dlz_file_complete(dlz_file *file);
+/* Completes the file and renames it. Ends `file` whatever the outcome; after a
  * failure the temporary file is gone and the target is as it was. */
 dlviz_status dlz_file_commit(dlz_file *file);
 /* Removes the temporary file; NULL is allowed. Keeps dlviz_last_error(). */

@@ -35,7 +35,9 @@ void dlz_log(dlviz_log_level level, const char *format, ...) {
 
 static locale_t c_locale;
 
-static void make_c_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
+static void make_c_locale(void) {
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
 
 int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,4 +62,29 @@ const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits) {
         return strcpy(buffer, "nan");
     format_number(buffer, DLZ_NUMBER_SIZE, "%.*g", digits, value);
     return buffer;
+}
+
+/* By table 3-7 of the Unicode standard: no overlong forms, no surrogates. */
+bool dlz_is_utf8(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at) {
+        unsigned lead = *at++, low = 0x80, high = 0xBF;
+        if (lead < 0x80)
+            continue;
+        int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+        if (lead < 0xC2 || lead > 0xF4)
+            return false;
+        if (lead == 0xE0)
+            low = 0xA0;
+        else if (lead == 0xED)
+            high = 0x9F;
+        else if (lead == 0xF0)
+            low = 0x90;
+        else if (lead == 0xF4)
+            high = 0x8F;
+        for (; more > 0; more--, at++, low = 0x80, high = 0xBF)
+            if (*at < low || *at > high)
+                return false;
+    }
+    return true;
 }

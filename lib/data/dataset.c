@@ -22,6 +22,7 @@ static dlviz_status allocate(const dlviz_tensor *samples, int64_t count, bool la
     dlviz_dataset *dataset = dlz_alloc_zero(sizeof *dataset);
     if (!dataset)
         return dlz_fail_memory("a dataset", sizeof *dataset);
+    dataset->references = 1;
     dataset->size = count;
     dataset->rows = dlz_alloc_array((size_t)count, sizeof *dataset->rows);
     dlviz_status status =
@@ -124,8 +125,14 @@ dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path
     return status;
 }
 
+dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset) {
+    dlviz_dataset *held = (dlviz_dataset *)dataset;
+    atomic_fetch_add(&held->references, 1);
+    return held;
+}
+
 void dlviz_dataset_destroy(dlviz_dataset *dataset) {
-    if (!dataset)
+    if (!dataset || atomic_fetch_sub(&dataset->references, 1) != 1)
         return;
     dlviz_tensor_destroy(dataset->samples);
     dlviz_tensor_destroy(dataset->labels);

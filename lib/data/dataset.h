@@ -5,7 +5,10 @@
 #include "data/transform.h"
 #include <dlviz/dataset.h>
 
+#include <stdatomic.h>
+
 struct dlviz_dataset {
+    atomic_int references; /* the user's handle, and whoever holds it */
     dlviz_tensor *samples; /* a view of the storage, shared with every subset */
     int64_t *rows;         /* position in the dataset -> row of `samples` */
     int64_t size;
@@ -16,6 +19,13 @@ struct dlviz_dataset {
     int ndim;
     int64_t dims[3];
 };
+
+/* Keeps the dataset alive, whoever destroys their handle; dlviz_dataset_destroy ends that too. */
+dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset);
+
+/* A number that two different datasets hardly share: of their size, shape and settings, all labels
+ * and up to 64 samples spread over the set. The same on every machine. */
+uint32_t dlz_dataset_mark(const dlviz_dataset *dataset);
 
 /* The samples at `positions` as a dataset of their own, all of them valid. */
 dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, const int64_t *positions,

@@ -52,4 +52,9 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
     return 5;
 }
 
-const dlz_layer_type dlz_batchnorm_type = {"batchnorm", infer, states};
+static json_t *settings(const dlviz_layer *layer) {
+    return json_pack("{s:f,s:f}", "eps", layer->set.batchnorm.eps, "momentum",
+                     layer->set.batchnorm.momentum);
+}
+
+const dlz_layer_type dlz_batchnorm_type = {"batchnorm", infer, states, settings, "momentum"};

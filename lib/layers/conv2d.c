@@ -131,4 +131,17 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
     return set->bias ? 2 : 1;
 }
 
-const dlz_layer_type dlz_conv2d_type = {"conv2d", infer, states};
+static json_t *pair(int64_t vertical, int64_t horizontal) {
+    return json_pack("[I,I]", (json_int_t)vertical, (json_int_t)horizontal);
+}
+
+static json_t *settings(const dlviz_layer *layer) {
+    const dlz_conv2d_settings *set = &layer->set.conv2d;
+    return json_pack("{s:I,s:o,s:o,s:o,s:o,s:b}", "out_channels", (json_int_t)set->out_channels,
+                     "kernel", pair(set->kernel[0], set->kernel[1]), "stride",
+                     pair(set->stride[0], set->stride[1]), "padding",
+                     pair(dlz_conv2d_padding(set, 0), dlz_conv2d_padding(set, 1)), "dilation",
+                     pair(set->dilation[0], set->dilation[1]), "bias", set->bias);
+}
+
+const dlz_layer_type dlz_conv2d_type = {"conv2d", infer, states, settings, NULL};

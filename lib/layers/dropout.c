@@ -18,4 +18,8 @@ static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_sha
     return DLVIZ_OK;
 }
 
-const dlz_layer_type dlz_dropout_type = {"dropout", infer, NULL};
+static json_t *settings(const dlviz_layer *layer) {
+    return json_pack("{s:f}", "p", layer->set.dropout.p);
+}
+
+const dlz_layer_type dlz_dropout_type = {"dropout", infer, NULL, settings, "p"};

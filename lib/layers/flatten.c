@@ -14,4 +14,4 @@ static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_sha
     return DLVIZ_OK;
 }
 
-const dlz_layer_type dlz_flatten_type = {"flatten", infer, NULL};
+const dlz_layer_type dlz_flatten_type = {"flatten", infer, NULL, NULL, NULL};

@@ -30,7 +30,8 @@ dlviz_layer *dlz_layer_create(dlz_layer_kind kind) {
 }
 
 void dlviz_layer_destroy(dlviz_layer *layer) {
-    dlz_free(layer);
+    if (layer && !layer->owned)
+        dlz_free(layer);
 }
 
 dlviz_status dlz_layer_remember(dlviz_layer *layer, dlviz_status status) {
@@ -44,6 +45,9 @@ dlviz_status dlz_layer_remember(dlviz_layer *layer, dlviz_status status) {
 dlviz_status dlz_layer_require(const char *who, dlviz_layer *layer, dlz_layer_kind kind) {
     if (!layer)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'layer' is NULL", who);
+    if (layer->built)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the layer's network is built; settings come before",
+                        who);
     if (layer->kind != kind)
         return dlz_layer_remember(
             layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the layer is a %s, needs a %s", who,

@@ -5,6 +5,8 @@
 #include <dlviz/layer.h>
 #include <dlviz/tensor.h>
 
+#include <jansson.h>
+
 /* The shape of one sample: 3 dimensions (channels, height, width), or 1. */
 typedef struct dlz_shape {
     int ndim;
@@ -46,6 +48,11 @@ typedef struct dlz_layer_type {
     /* Fills specs in PyTorch's order and returns how many; NULL for layers without state. */
     int (*states)(const dlviz_layer *layer, const dlz_shape *in,
                   dlz_state_spec specs[DLZ_MAX_STATES]);
+    /* The settings by name, as files keep them: a new JSON object, NULL when out of memory. NULL
+     * for layers without settings. */
+    json_t *(*settings)(const dlviz_layer *layer);
+    /* The one of them that acts in training alone, or NULL. */
+    const char *training_setting;
 } dlz_layer_type;
 
 typedef struct dlz_conv2d_settings {
@@ -61,6 +68,7 @@ typedef struct dlz_maxpool2d_settings {
 struct dlviz_layer {
     dlz_layer_kind kind;
     bool owned;         /* by a network */
+    bool built;         /* the network is built: the settings are fixed */
     dlviz_status error; /* the first one, with its sentence */
     char message[256];
     union {
@@ -85,7 +93,8 @@ const dlz_layer_type *dlz_layer_type_of(dlz_layer_kind kind);
 dlviz_layer *dlz_layer_create(dlz_layer_kind kind);
 /* Records the present last error as the layer's own, unless it has one; returns `status`. */
 dlviz_status dlz_layer_remember(dlviz_layer *layer, dlviz_status status);
-/* Fails when the layer is NULL or of another kind; a non-NULL layer remembers. */
+/* Fails when the layer is NULL, of another kind or part of a network that is built; a layer that no
+ * network was built with remembers. */
 dlviz_status dlz_layer_require(const char *who, dlviz_layer *layer, dlz_layer_kind kind);
 
 /* Fails unless the input has three dimensions. */

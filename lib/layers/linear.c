@@ -44,4 +44,9 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
     return layer->set.linear.bias ? 2 : 1;
 }
 
-const dlz_layer_type dlz_linear_type = {"linear", infer, states};
+static json_t *settings(const dlviz_layer *layer) {
+    return json_pack("{s:I,s:b}", "out_features", (json_int_t)layer->set.linear.out_features,
+                     "bias", layer->set.linear.bias);
+}
+
+const dlz_layer_type dlz_linear_type = {"linear", infer, states, settings, NULL};

@@ -53,4 +53,10 @@ static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_sha
     return DLVIZ_OK;
 }
 
-const dlz_layer_type dlz_maxpool2d_type = {"maxpool2d", infer, NULL};
+static json_t *settings(const dlviz_layer *layer) {
+    const dlz_maxpool2d_settings *set = &layer->set.maxpool2d;
+    return json_pack("{s:I,s:I,s:I}", "kernel", (json_int_t)set->kernel, "stride",
+                     (json_int_t)set->stride, "padding", (json_int_t)set->padding);
+}
+
+const dlz_layer_type dlz_maxpool2d_type = {"maxpool2d", infer, NULL, settings, NULL};

@@ -27,19 +27,26 @@ dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *
     dlviz_network *network = dlz_alloc_zero(sizeof *network);
     if (!network)
         return dlz_fail_memory("a network", sizeof *network);
+    network->references = 1;
     network->in.ndim = ndim;
     memcpy(network->in.dims, dims, (size_t)ndim * sizeof *dims);
     *out = network;
     return DLVIZ_OK;
 }
 
+dlviz_network *dlz_network_hold(dlviz_network *network) {
+    atomic_fetch_add(&network->references, 1);
+    return network;
+}
+
 void dlviz_network_destroy(dlviz_network *network) {
-    if (!network)
+    if (!network || atomic_fetch_sub(&network->references, 1) != 1)
         return;
     dlz_plan_destroy(network->training);
     dlz_plan_destroy(network->evaluation);
     for (int i = 0; i < network->num_nodes; i++) {
         dlz_free(network->nodes[i].name);
+        network->nodes[i].layer->owned = false;
         dlviz_layer_destroy(network->nodes[i].layer);
     }
     for (int i = 0; i < network->num_states; i++)
@@ -64,9 +71,9 @@ static dlviz_status keep_error(dlviz_network *network, dlviz_status status) {
 }
 
 static dlviz_status check_name(const dlviz_network *network, const char *name) {
-    if (!name || !*name || strchr(name, '.'))
+    if (!name || !*name || strchr(name, '.') || !dlz_is_utf8(name)) /* files hold it */
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "dlviz_network_add: the name is %s%s%s; a text without '.' is accepted",
+                        "dlviz_network_add: the name is %s%s%s; UTF-8 without '.' is accepted",
                         name ? "'" : "", name ? name : "NULL", name ? "'" : "");
     if (dlz_network_find_layer(network, name) >= 0)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -300,6 +307,8 @@ static dlviz_status build(dlviz_network *network, uint64_t seed) {
     DLZ_TRY(allocate_states(network));
     DLZ_TRY(summarise(network));
     initialise(network, seed);
+    for (int i = 0; i < network->num_nodes; i++)
+        network->nodes[i].layer->built = true;
     network->built = true;
     return DLVIZ_OK;
 }

@@ -6,6 +6,8 @@
 #include "layers/op.h"
 #include <dlviz/network.h>
 
+#include <stdatomic.h>
+
 /* A layer in the graph. Every network is a chain so far: layer i reads layer i − 1, whose number
  * `input` spells out (−1: the network's input). */
 typedef struct dlz_node {
@@ -27,14 +29,16 @@ typedef struct dlz_state {
 typedef struct dlz_plan dlz_plan;
 
 struct dlviz_network {
+    atomic_int references; /* the user's handle, trainers and optimizers */
     dlz_shape in;
     dlz_node *nodes;
     int num_nodes, node_capacity;
     dlz_state *states;
     int num_states;
     bool built;
-    bool has_gradients;
-    dlviz_status error; /* the first one of the construction */
+    bool has_gradients;   /* of the last batch, to be looked at */
+    bool fresh_gradients; /* no step has used them, and the parameters are those they belong to */
+    dlviz_status error;   /* the first one of the construction */
     char *message;
     char *summary;
     /* All trainable parameters one after the other, each at a multiple of 16 floats (what lies
@@ -77,11 +81,32 @@ int dlz_fuse(dlviz_network *network, int last, bool training, dlz_op *ops, dlz_v
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state);
 struct dlviz_safetensors;
+/* Fails with DLVIZ_ERROR_NUMERIC, naming the tensor and the element, at a value that is not finite
+ * or, if `lowest_is_zero`, below 0. What is saved and what is loaded passes here. */
+dlviz_status dlz_check_values(const char *name, const float *values, int64_t size,
+                              bool lowest_is_zero);
+/* The same for all states of a network, or only those that are not trained. */
+dlviz_status dlz_network_check_states(const dlviz_network *network, bool trained_too);
 dlviz_status dlz_network_add_states(const dlviz_network *network, struct dlviz_safetensors *set);
-/* Checks all states before it changes the first. others_allowed: entries that are no state of the
- * network are let pass. */
-dlviz_status dlz_network_take_states(dlviz_network *network, const struct dlviz_safetensors *set,
-                                     bool others_allowed);
+/* Gets every state's tensor from a file and checks it, in the order of the states; missing counters
+ * are NULL. Entries that are no state are let pass. */
+dlviz_status dlz_network_read_states(const dlviz_network *network,
+                                     const struct dlviz_safetensors *set, dlviz_tensor ***tensors);
+/* Puts what was read in the place of the states. Cannot fail; dlz_network_drop_states follows. */
+void dlz_network_take_states(dlviz_network *network, dlviz_tensor *const *tensors);
+/* NULL is allowed. */
+void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensors);
+
+/* -- architecture.c ----------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_network_add_architecture(const dlviz_network *network,
+                                          struct dlviz_safetensors *set);
+/* Fails with DLVIZ_ERROR_FORMAT at the first difference between the file's network and this one. A
+ * file without a description passes and settings that act in training alone may differ, unless it
+ * is to go on training. */
+dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
+                                              const struct dlviz_safetensors *set, bool to_train);
 
 /* -- run.c --------------------------------------------------------------------------------------
  */
@@ -104,6 +129,8 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n);
 
+/* Keeps the network alive, whoever destroys their handle; dlviz_network_destroy ends that too. */
+dlviz_network *dlz_network_hold(dlviz_network *network);
 int dlz_network_find_layer(const dlviz_network *network, const char *name);
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
 

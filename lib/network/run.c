@@ -314,7 +314,7 @@ static void train_step(dlviz_network *network, const int64_t *labels, double *lo
                                    out->dy, &right);
     *correct += right;
     dlz_plan_backward(plan);
-    network->has_gradients = true;
+    network->has_gradients = network->fresh_gradients = true;
 }
 
 dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,

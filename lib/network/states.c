@@ -1,8 +1,8 @@
 /* A network's state by name: read, write, save, load. */
 #include "base/base.h"
 #include "network/network.h"
+#include "tensor/safetensors.h"
 #include "tensor/tensor.h"
-#include <dlviz/safetensors.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -60,18 +60,53 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
                                   state->gradient);
 }
 
-/* Finite everywhere, and no variance below 0. */
+/* Far more than any training counts, and far from where counting on would overflow. */
+#define MOST_BATCHES (INT64_MAX / 4)
+
+/* Without a branch, so that the compiler makes vectors of it: networks are looked at after every
+ * epoch. */
+static bool all_valid(const float *values, int64_t size, bool lowest_is_zero) {
+    const uint32_t exponent = 0x7F800000, sign = 0x80000000;
+    uint32_t infinite = 0, negative = 0;
+    for (int64_t i = 0; i < size; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        infinite |= (bits & exponent) == exponent;
+        negative |= (bits & sign) != 0 && bits != sign;
+    }
+    return !infinite && !(lowest_is_zero && negative);
+}
+
+dlviz_status dlz_check_values(const char *name, const float *values, int64_t size,
+                              bool lowest_is_zero) {
+    if (all_valid(values, size, lowest_is_zero))
+        return DLVIZ_OK;
+    int64_t i = 0;
+    while (isfinite(values[i]) && !(lowest_is_zero && values[i] < 0))
+        i++;
+    if (isfinite(values[i]))
+        return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %g at element %lld; 0 or more is valid",
+                        name, (double)values[i], (long long)i);
+    return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %s at element %lld", name,
+                    isnan(values[i]) ? "NaN" : "an infinity", (long long)i);
+}
+
 static dlviz_status check_values(const dlz_state *state, const void *elements) {
-    const float *values = state->spec.dtype == DLVIZ_FLOAT32 ? elements : NULL;
-    for (int64_t i = 0; values && i < state->size; i++)
-        if (!isfinite(values[i]))
-            return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %s at element %lld", state->name,
-                            isnan(values[i]) ? "NaN" : "an infinity", (long long)i);
-    for (int64_t i = 0; strcmp(state->spec.suffix, "running_var") == 0 && i < state->size; i++)
-        if (values[i] < 0)
-            return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                            "'%s' holds %g at element %lld; variances are 0 or more", state->name,
-                            (double)values[i], (long long)i);
+    if (state->spec.dtype == DLVIZ_FLOAT32)
+        return dlz_check_values(state->name, elements, state->size,
+                                strcmp(state->spec.suffix, "running_var") == 0);
+    const int64_t *counts = elements;
+    for (int64_t i = 0; i < state->size; i++)
+        if (counts[i] < 0 || counts[i] > MOST_BATCHES)
+            return dlz_fail(DLVIZ_ERROR_NUMERIC, "'%s' holds %lld; 0 to %lld is valid", state->name,
+                            (long long)counts[i], (long long)MOST_BATCHES);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_network_check_states(const dlviz_network *network, bool trained_too) {
+    for (int i = 0; i < network->num_states; i++)
+        if (trained_too || !network->states[i].spec.trainable)
+            DLZ_TRY(check_values(&network->states[i], network->states[i].value));
     return DLVIZ_OK;
 }
 
@@ -114,14 +149,7 @@ dlviz_status dlz_network_add_states(const dlviz_network *network, dlviz_safetens
     return DLVIZ_OK;
 }
 
-static bool is_state(const dlviz_network *network, const char *name) {
-    for (int i = 0; i < network->num_states; i++)
-        if (strcmp(network->states[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* Gets every state's tensor, checked; tensors[i] stays NULL for a counter that is missing. */
+/* tensors[i] stays NULL for a counter that is missing, as PyTorch's older files have none. */
 static dlviz_status get_tensors(const dlviz_network *network, const dlviz_safetensors *set,
                                 dlviz_tensor **tensors) {
     for (int i = 0; i < network->num_states; i++) {
@@ -131,51 +159,93 @@ static dlviz_status get_tensors(const dlviz_network *network, const dlviz_safete
                 continue;
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
         }
-        dlviz_status status = dlviz_safetensors_get(set, state->name, &tensors[i]);
-        if (status == DLVIZ_OK)
-            status = check_tensor(state, tensors[i]);
-        if (status != DLVIZ_OK)
-            return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
+        DLZ_TRY(dlviz_safetensors_get(set, state->name, &tensors[i]));
+        DLZ_TRY(check_tensor(state, tensors[i]));
     }
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_network_take_states(dlviz_network *network, const dlviz_safetensors *set,
-                                     bool others_allowed) {
-    for (int64_t i = 0; !others_allowed && i < dlviz_safetensors_count(set); i++)
-        if (!is_state(network, dlviz_safetensors_name(set, i)))
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network",
-                            dlviz_safetensors_name(set, i));
+dlviz_status dlz_network_read_states(const dlviz_network *network, const dlviz_safetensors *set,
+                                     dlviz_tensor ***tensors) {
     size_t count = (size_t)network->num_states;
-    dlviz_tensor **tensors = dlz_alloc_array_zero(count, sizeof *tensors);
-    if (!tensors)
-        return dlz_fail_memory("the parameters of a file", count * sizeof *tensors);
-    dlviz_status status = get_tensors(network, set, tensors);
-    for (int i = 0; i < network->num_states; i++) {
-        if (status == DLVIZ_OK && tensors[i])
-            take_tensor(&network->states[i], tensors[i]);
-        else if (status == DLVIZ_OK)
-            *(int64_t *)network->states[i].value = 0;
-        dlviz_tensor_destroy(tensors[i]);
+    *tensors = dlz_alloc_array_zero(count, sizeof **tensors);
+    if (!*tensors)
+        return dlz_fail_memory("the parameters of a file", count * sizeof **tensors);
+    dlviz_status status = get_tensors(network, set, *tensors);
+    if (status != DLVIZ_OK) {
+        dlz_network_drop_states(network, *tensors);
+        *tensors = NULL;
     }
-    dlz_free(tensors);
     return status;
+}
+
+void dlz_network_take_states(dlviz_network *network, dlviz_tensor *const *tensors) {
+    for (int i = 0; i < network->num_states; i++)
+        if (tensors[i])
+            take_tensor(&network->states[i], tensors[i]);
+        else
+            *(int64_t *)network->states[i].value = 0;
+    /* The gradients are those of other parameters. */
+    network->has_gradients = network->fresh_gradients = false;
+}
+
+void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensors) {
+    for (int i = 0; tensors && i < network->num_states; i++)
+        dlviz_tensor_destroy(tensors[i]);
+    dlz_free(tensors);
 }
 
 dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
-    for (int i = 0; i < network->num_states; i++)
-        DLZ_TRY(check_values(&network->states[i], network->states[i].value));
+    dlviz_status status = dlz_network_check_states(network, true);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "cannot save '%s'", path);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_create(&set));
-    dlviz_status status = dlz_network_add_states(network, set);
+    status = dlz_network_add_states(network, set);
     if (status == DLVIZ_OK)
         status = dlviz_safetensors_set_metadata(set, "format", "pt");
+    if (status == DLVIZ_OK)
+        status = dlz_network_add_architecture(network, set);
+    if (status == DLVIZ_OK)
+        status = dlz_safetensors_add_checksums(set);
     if (status == DLVIZ_OK)
         status = dlviz_safetensors_write(set, path);
     dlviz_safetensors_destroy(set);
     return status;
+}
+
+static bool is_state(const dlviz_network *network, const char *name) {
+    for (int i = 0; i < network->num_states; i++)
+        if (strcmp(network->states[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The library's other files are named as what they are, not by the first tensor that surprises. */
+static dlviz_status check_kind(const dlviz_safetensors *set) {
+    const char *format = dlviz_safetensors_metadata(set, "format");
+    if (format && strncmp(format, "dlviz checkpoint", 16) == 0)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "it is a checkpoint of training; dlviz_trainer_load_checkpoint reads it");
+    if (format && strncmp(format, "dlviz-pca", 9) == 0)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "it is a saved PCA; dlviz_pca_load reads it");
+    return DLVIZ_OK;
+}
+
+static dlviz_status load(dlviz_network *network, const dlviz_safetensors *set) {
+    DLZ_TRY(check_kind(set));
+    DLZ_TRY(dlz_network_compare_architecture(network, set, false));
+    for (int64_t i = 0; i < dlviz_safetensors_count(set); i++)
+        if (!is_state(network, dlviz_safetensors_name(set, i)))
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network",
+                            dlviz_safetensors_name(set, i));
+    dlviz_tensor **tensors;
+    DLZ_TRY(dlz_network_read_states(network, set, &tensors));
+    dlz_network_take_states(network, tensors);
+    dlz_network_drop_states(network, tensors);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
@@ -183,7 +253,11 @@ dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
     DLZ_REQUIRE(path);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_read(&set, path));
-    dlviz_status status = dlz_network_take_states(network, set, false);
+    dlviz_status status = load(network, set);
     dlviz_safetensors_destroy(set);
-    return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "%s", path);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    /* Whatever a tensor lacks, it is the file that is wrong. */
+    return dlz_fail_within(status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT,
+                           "cannot load '%s'", path);
 }

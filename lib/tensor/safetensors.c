@@ -61,6 +61,8 @@ dlviz_status dlviz_safetensors_read(dlviz_safetensors **out, const char *path) {
     dlviz_status status = dlz_file_read(path, INT64_MAX, &contents->block, &size);
     if (status == DLVIZ_OK) {
         status = dlz_safetensors_parse(contents, contents->block, size);
+        if (status == DLVIZ_OK)
+            status = dlz_safetensors_verify(contents);
         if (status != DLVIZ_OK)
             dlz_fail_within(status, "cannot read '%s'", path);
     }
@@ -129,37 +131,12 @@ dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char
     return DLVIZ_OK;
 }
 
-/* Well-formed UTF-8 by table 3-7 of the Unicode standard: no overlong forms, no surrogates. */
-static bool is_utf8(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at) {
-        unsigned lead = *at++, low = 0x80, high = 0xBF;
-        if (lead < 0x80)
-            continue;
-        int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-        if (lead < 0xC2 || lead > 0xF4)
-            return false;
-        if (lead == 0xE0)
-            low = 0xA0;
-        else if (lead == 0xED)
-            high = 0x9F;
-        else if (lead == 0xF0)
-            low = 0x90;
-        else if (lead == 0xF4)
-            high = 0x8F;
-        for (; more > 0; more--, at++, low = 0x80, high = 0xBF)
-            if (*at < low || *at > high)
-                return false;
-    }
-    return true;
-}
-
 dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
                                    const dlviz_tensor *tensor) {
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);
     DLZ_REQUIRE(tensor);
-    if (!*name || strcmp(name, metadata_key) == 0 || !is_utf8(name))
+    if (!*name || strcmp(name, metadata_key) == 0 || !dlz_is_utf8(name))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: name '%s'; UTF-8 is accepted that is not empty and not '%s'", __func__,
                         name, metadata_key);
@@ -213,7 +190,7 @@ dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const c
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(key);
     DLZ_REQUIRE(value);
-    if (!is_utf8(key) || !is_utf8(value))
+    if (!dlz_is_utf8(key) || !dlz_is_utf8(value))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' = '%s' is not UTF-8", __func__, key,
                         value);
     dlz_safetensors_pair *pair = find_pair(contents, key);
@@ -321,9 +298,8 @@ static void append_header(text_buffer *buffer, const dlviz_safetensors *contents
         append_text(buffer, " ");
 }
 
-dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const char *path) {
-    DLZ_REQUIRE(contents);
-    DLZ_REQUIRE(path);
+dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
+                                        dlviz_status (*ready)(const char *path)) {
     text_buffer header = {0};
     append_header(&header, contents);
     dlviz_status status = DLVIZ_OK;
@@ -331,9 +307,9 @@ dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const ch
         status = dlz_fail_memory("the header", header.used);
     else if (header.used > (size_t)DLZ_SAFETENSORS_MAX_HEADER)
         status = dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                          "%s: the header would have %zu bytes; at most %lld are "
-                          "accepted",
-                          __func__, header.used, (long long)DLZ_SAFETENSORS_MAX_HEADER);
+                          "dlviz_safetensors_write: the header would have %zu bytes; at most "
+                          "%lld are accepted",
+                          header.used, (long long)DLZ_SAFETENSORS_MAX_HEADER);
     dlz_file *file = NULL;
     if (status == DLVIZ_OK)
         status = dlz_file_create(&file, path);
@@ -346,8 +322,22 @@ dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const ch
         dlz_file_write(file, header.text, header.used);
         FOR_EACH_IN_FILE_ORDER(contents, entry)
         dlz_file_write(file, entry->data, entry->bytes);
-        status = dlz_file_commit(file);
+        if (ready) {
+            status = dlz_file_complete(file);
+            if (status == DLVIZ_OK)
+                status = ready(path);
+        }
+        if (status == DLVIZ_OK)
+            status = dlz_file_commit(file);
+        else
+            dlz_file_discard(file);
     }
     dlz_free(header.text);
     return status;
+}
+
+dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const char *path) {
+    DLZ_REQUIRE(contents);
+    DLZ_REQUIRE(path);
+    return dlz_safetensors_write_then(contents, path, NULL);
 }

@@ -6,6 +6,8 @@
 #include "tensor/element.h"
 #include <dlviz/safetensors.h>
 
+#include <jansson.h>
+
 enum { DLZ_SAFETENSORS_LENGTH = 8 /* bytes of the header's length */ };
 #define DLZ_SAFETENSORS_MAX_HEADER INT64_C(100000000)
 
@@ -41,5 +43,32 @@ dlz_safetensors_pair *dlz_safetensors_grow_pairs(dlviz_safetensors *contents);
  * bytes. */
 dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned char *bytes,
                                    size_t size);
+
+/* As dlviz_safetensors_write; `ready`, if not NULL, is called once the new file is whole and on the
+ * disk, before it takes the place of the old one, which its failure prevents. */
+dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
+                                        dlviz_status (*ready)(const char *path));
+
+/* -- safetensors_json.c ------------------------------------------------------------------------ */
+
+/* Sets metadata to a JSON object, whose reference it takes; NULL means that there was no memory
+ * for it. */
+dlviz_status dlz_safetensors_set_json(dlviz_safetensors *contents, const char *key, json_t *value);
+/* Fails with DLVIZ_ERROR_FORMAT when there is no such metadata or it is no JSON object. */
+dlviz_status dlz_safetensors_get_json(const dlviz_safetensors *contents, const char *key,
+                                      json_t **value);
+/* Compares settings by name and fails with DLVIZ_ERROR_FORMAT at the first that differs: "<what>:
+ * <name> is <value> in the file and <value> here". The one named may_differ (or NULL) is let pass;
+ * `file` need not be an object. */
+dlviz_status dlz_settings_compare(const char *what, json_t *file, json_t *here,
+                                  const char *may_differ);
+
+/* -- safetensors_checksum.c -------------------------------------------------------------------- */
+
+/* Notes a checksum of each tensor in the metadata; the contents are then ready to be written. */
+dlviz_status dlz_safetensors_add_checksums(dlviz_safetensors *contents);
+/* Fails with DLVIZ_ERROR_FORMAT, naming the tensor, where one differs from its checksum; contents
+ * without checksums pass. */
+dlviz_status dlz_safetensors_verify(const dlviz_safetensors *contents);
 
 #endif

@@ -1,31 +1,43 @@
 /* Everything that training goes on from, in one .safetensors file. Real numbers are kept as the
- * bits of a double in an int64, so that a resumed run is the same run. */
+ * bits of a double in an int64, so that a resumed run is the same run; settings are JSON in the
+ * metadata, so that a difference can be named. */
 #include "base/base.h"
-#include "tensor/tensor.h"
 #include "network/network.h"
+#include "tensor/safetensors.h"
+#include "tensor/tensor.h"
+#include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define FORMAT "dlviz checkpoint 1"
+#define STATE "trainer.state"
+#define HISTORY "trainer.history"
 
-/* The numbers of "trainer.state", in this order. */
+/* The numbers of STATE, in this order. */
 typedef struct trainer_state {
     int64_t num_epochs, samples, num_batches, batches_done, samples_done, correct, step;
     int64_t optimizer_steps, schedule_bad, schedule_cooldown;
     double learning_rate, loss_sum, seconds, schedule_best;
+    int64_t train_mark;
 } trainer_state;
 
 #define STATE_WORDS ((int64_t)(sizeof(trainer_state) / sizeof(int64_t)))
+
+/* What was read from a checkpoint and checked, ready to be put in place. */
+typedef struct contents {
+    trainer_state state;
+    dlviz_tensor *history;
+    dlz_optimizer_moments moments;
+    dlviz_tensor **states;
+} contents;
+
+/* -- Writing -------------------------------------------------------------------------------------
+ */
 
 static trainer_state take_stock(const dlviz_trainer *trainer) {
     const dlviz_schedule *schedule = trainer->schedule;
@@ -42,7 +54,8 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .learning_rate = trainer->optimizer->learning_rate,
                            .loss_sum = trainer->loss_sum,
                            .seconds = trainer->seconds,
-                           .schedule_best = schedule ? schedule->best : 0};
+                           .schedule_best = schedule ? schedule->best : 0,
+                           .train_mark = trainer->train_mark};
 }
 
 static dlviz_status add_words(dlviz_safetensors *set, const char *name, int64_t rows,
@@ -56,102 +69,88 @@ static dlviz_status add_words(dlviz_safetensors *set, const char *name, int64_t 
     return status;
 }
 
-static dlviz_status set_number(dlviz_safetensors *set, const char *key, uint64_t number) {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRIu64, number);
-    return dlviz_safetensors_set_metadata(set, key, text);
+/* What decides over batches and masks. A seed needs all 64 bits, which JSON's numbers have not. */
+static json_t *trainer_settings(const dlviz_trainer *trainer) {
+    char seed[32];
+    snprintf(seed, sizeof seed, "%" PRIu64, trainer->seed);
+    return json_pack("{s:I,s:s}", "batch_size", (json_int_t)trainer->batch_size, "seed", seed);
 }
+
+static json_t *optimizer_settings(const dlviz_trainer *trainer) {
+    return dlz_optimizer_settings(trainer->optimizer);
+}
+
+static json_t *schedule_settings(const dlviz_trainer *trainer) {
+    return dlz_schedule_settings(trainer->schedule, trainer->validation != NULL);
+}
+
+/* Besides the network's architecture, all that a run must have in common with the one it goes on
+ * from. What may change between them: the learning rate, which is state; how many epochs there will
+ * be; the validation set, if no schedule looks at it; callbacks and threads. */
+static const struct {
+    const char *key;
+    json_t *(*settings)(const dlviz_trainer *trainer);
+} parts[] = {{"optimizer", optimizer_settings},
+             {"schedule", schedule_settings},
+             {"trainer", trainer_settings}};
+
+enum { NUM_PARTS = sizeof parts / sizeof *parts };
 
 static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     trainer_state state = take_stock(trainer);
-    DLZ_TRY(dlviz_safetensors_set_metadata(set, "format", FORMAT));
-    DLZ_TRY(
-        dlviz_safetensors_set_metadata(set, "optimizer", dlz_rule_name(trainer->optimizer->rule)));
-    DLZ_TRY(
-        dlviz_safetensors_set_metadata(set, "schedule", trainer->schedule ? "plateau" : "none"));
-    DLZ_TRY(set_number(set, "batch_size", (uint64_t)trainer->batch_size));
-    DLZ_TRY(set_number(set, "seed", trainer->seed));
+    DLZ_TRY(dlviz_safetensors_set_metadata(set, "format", DLZ_CHECKPOINT_FORMAT));
+    DLZ_TRY(dlz_network_add_architecture(trainer->network, set));
+    for (int i = 0; i < NUM_PARTS; i++)
+        DLZ_TRY(dlz_safetensors_set_json(set, parts[i].key, parts[i].settings(trainer)));
     DLZ_TRY(dlz_network_add_states(trainer->network, set));
     DLZ_TRY(dlz_optimizer_add_states(trainer->optimizer, set));
-    DLZ_TRY(add_words(set, "trainer.state", 1, STATE_WORDS, &state));
-    return add_words(set, "trainer.history", trainer->num_epochs, DLZ_NUM_METRICS,
-                     trainer->history);
+    DLZ_TRY(add_words(set, STATE, 1, STATE_WORDS, &state));
+    DLZ_TRY(add_words(set, HISTORY, trainer->num_epochs, DLZ_NUM_METRICS, trainer->history));
+    return dlz_safetensors_add_checksums(set);
 }
 
-/* Gives the present file a second name, so that one good checkpoint exists at every moment. */
-static dlviz_status keep_previous(const char *path) {
-    char *previous = dlz_format("%s.previous", path);
-    if (!previous)
-        return dlz_fail_memory("a file name", strlen(path));
-    dlviz_status status = DLVIZ_OK;
-    struct stat info;
-    /* A folder is not moved out of the way: writing will refuse it. */
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
-        unlink(previous);
-        /* What a symbolic link points to is what will be replaced. A file system without hard
-         * links: the file moves instead. */
-        if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) != 0 &&
-            rename(path, previous) != 0)
-            status = dlz_fail_io("cannot keep the earlier checkpoint as", previous, errno);
-    }
-    dlz_free(previous);
-    return status;
-}
+/* -- Reading -------------------------------------------------------------------------------------
+ */
 
-dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path) {
-    DLZ_REQUIRE(trainer);
-    DLZ_REQUIRE(path);
-    dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_create(&set));
-    dlviz_status status = fill(trainer, set);
-    if (status == DLVIZ_OK)
-        status = keep_previous(path);
-    if (status == DLVIZ_OK)
-        status = dlviz_safetensors_write(set, path);
-    dlviz_safetensors_destroy(set);
-    return status;
-}
-
-static dlviz_status require_text(const dlviz_safetensors *set, const char *key,
-                                 const char *wanted) {
-    const char *found = dlviz_safetensors_metadata(set, key);
-    if (found && strcmp(found, wanted) == 0)
+static dlviz_status check_format(const dlviz_safetensors *set) {
+    const char *format = dlviz_safetensors_metadata(set, "format");
+    if (format && strcmp(format, DLZ_CHECKPOINT_FORMAT) == 0)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_FORMAT, "it was written with %s '%s', this trainer has '%s'", key,
-                    found ? found : "none", wanted);
-}
-
-static dlviz_status require_number(const dlviz_safetensors *set, const char *key, uint64_t wanted) {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRIu64, wanted);
-    return require_text(set, key, text);
+    if (format && strncmp(format, DLZ_CHECKPOINT_START, strlen(DLZ_CHECKPOINT_START)) == 0)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "it is a '%s', of another version of libdlviz; this one reads "
+                        "'" DLZ_CHECKPOINT_FORMAT "'",
+                        format);
+    return dlz_fail(DLVIZ_ERROR_FORMAT,
+                    "this is no checkpoint (its format is '%s', not '" DLZ_CHECKPOINT_FORMAT "')",
+                    format ? format : "none");
 }
 
 static dlviz_status check_settings(const dlviz_trainer *trainer, const dlviz_safetensors *set) {
-    const char *format = dlviz_safetensors_metadata(set, "format");
-    if (!format || strcmp(format, FORMAT) != 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "this is no checkpoint (its format is '%s', not '%s')",
-                        format ? format : "none", FORMAT);
-    DLZ_TRY(require_text(set, "optimizer", dlz_rule_name(trainer->optimizer->rule)));
-    DLZ_TRY(require_text(set, "schedule", trainer->schedule ? "plateau" : "none"));
-    DLZ_TRY(require_number(set, "batch_size", (uint64_t)trainer->batch_size));
-    return require_number(set, "seed", trainer->seed);
-}
-
-static bool starts_with(const char *text, const char *start) {
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-/* The checkpoint's network has the layers of this one, and no others. */
-static dlviz_status check_names(const dlviz_network *network, const dlviz_safetensors *set) {
-    for (int i = 0; i < network->num_states; i++) {
-        const dlz_state *state = &network->states[i];
-        if (state->spec.dtype == DLVIZ_FLOAT32 && !dlviz_safetensors_has(set, state->name))
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
+    DLZ_TRY(dlz_network_compare_architecture(trainer->network, set, true));
+    for (int i = 0; i < NUM_PARTS; i++) {
+        json_t *file, *here = parts[i].settings(trainer);
+        if (!here)
+            return dlz_fail_memory("settings", 0);
+        dlviz_status status = dlz_safetensors_get_json(set, parts[i].key, &file);
+        if (status == DLVIZ_OK)
+            status = dlz_settings_compare(parts[i].key, file, here, NULL);
+        json_decref(file);
+        json_decref(here);
+        DLZ_TRY(status);
     }
+    return DLVIZ_OK;
+}
+
+/* Every state is there, and nothing that has no place in a checkpoint. */
+static dlviz_status check_names(const dlviz_network *network, const dlviz_safetensors *set) {
+    for (int i = 0; i < network->num_states; i++)
+        if (!dlviz_safetensors_has(set, network->states[i].name))
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", network->states[i].name);
     for (int64_t i = 0; i < dlviz_safetensors_count(set); i++) {
         const char *name = dlviz_safetensors_name(set, i);
-        bool known = starts_with(name, "optimizer.") || starts_with(name, "trainer.");
+        bool known = strcmp(name, STATE) == 0 || strcmp(name, HISTORY) == 0 ||
+                     dlz_optimizer_owns(network, name);
         for (int j = 0; !known && j < network->num_states; j++)
             known = strcmp(name, network->states[j].name) == 0;
         if (!known)
@@ -162,6 +161,9 @@ static dlviz_status check_names(const dlviz_network *network, const dlviz_safete
 
 static dlviz_status get_words(const dlviz_safetensors *set, const char *name, int64_t columns,
                               dlviz_tensor **words) {
+    *words = NULL;
+    if (!dlviz_safetensors_has(set, name))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", name);
     DLZ_TRY(dlviz_safetensors_get(set, name, words));
     const dlviz_tensor *found = *words;
     if (found->dtype == DLVIZ_INT64 && found->ndim == 2 && found->dims[1] == columns)
@@ -184,13 +186,59 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
            is_count(state->optimizer_steps) && is_count(state->step) &&
            is_count(state->schedule_bad) && is_count(state->schedule_cooldown) &&
            state->learning_rate >= 0 && isfinite(state->learning_rate) &&
-           isfinite(state->loss_sum) && state->seconds >= 0;
+           isfinite(state->loss_sum) && isfinite(state->seconds) && state->seconds >= 0 &&
+           !isnan(state->schedule_best);
 }
 
-static void apply(dlviz_trainer *trainer, const trainer_state *state, const dlviz_tensor *history) {
-    trainer->num_epochs = (int)state->num_epochs;
+static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safetensors *set,
+                               int64_t epochs, trainer_state *state) {
+    dlviz_tensor *words;
+    dlviz_status status = get_words(set, STATE, STATE_WORDS, &words);
+    bool sane = status == DLVIZ_OK && words->dims[0] == 1;
+    if (sane) {
+        memcpy(state, words->data, sizeof *state);
+        sane = is_sane(state, trainer, epochs);
+    }
+    dlviz_tensor_destroy(words);
+    DLZ_TRY(status);
+    return sane ? DLVIZ_OK : dlz_fail(DLVIZ_ERROR_FORMAT, "'" STATE "' contradicts itself");
+}
+
+static void drop(const dlviz_trainer *trainer, contents *c) {
+    dlviz_tensor_destroy(c->history);
+    dlz_optimizer_drop_moments(&c->moments);
+    dlz_network_drop_states(trainer->network, c->states);
+}
+
+/* Checks all that can be wrong and changes nothing. Loading does this with a file, and saving with
+ * what it would write, so that whatever is saved can be loaded. */
+static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetensors *set,
+                             contents *c) {
+    *c = (contents){.history = NULL};
+    DLZ_TRY(check_format(set));
+    DLZ_TRY(check_settings(trainer, set));
+    DLZ_TRY(check_names(trainer->network, set));
+    dlviz_status status = get_words(set, HISTORY, DLZ_NUM_METRICS, &c->history);
+    if (status == DLVIZ_OK)
+        status = read_state(trainer, set, c->history->dims[0], &c->state);
+    if (status == DLVIZ_OK)
+        status = dlz_network_read_states(trainer->network, set, &c->states);
+    if (status == DLVIZ_OK)
+        status = dlz_optimizer_read_moments(trainer->optimizer, trainer->network, set,
+                                            c->state.optimizer_steps > 0, &c->moments);
+    if (status != DLVIZ_OK)
+        drop(trainer, c);
+    return status;
+}
+
+/* Cannot fail. */
+static void apply(dlviz_trainer *trainer, contents *c) {
+    const trainer_state *state = &c->state;
+    dlz_network_take_states(trainer->network, c->states);
+    dlz_optimizer_take_moments(trainer->optimizer, trainer->network, &c->moments);
     if (state->num_epochs > 0)
-        memcpy(trainer->history, history->data, (size_t)history->size * sizeof(double));
+        memcpy(trainer->history, c->history->data, (size_t)c->history->size * sizeof(double));
+    trainer->num_epochs = (int)state->num_epochs;
     trainer->samples = state->samples;
     trainer->num_batches = state->num_batches;
     trainer->batches_done = state->batches_done;
@@ -199,6 +247,7 @@ static void apply(dlviz_trainer *trainer, const trainer_state *state, const dlvi
     trainer->step = state->step;
     trainer->loss_sum = state->loss_sum;
     trainer->seconds = state->seconds;
+    trainer->train_mark = state->train_mark;
     trainer->optimizer->steps = state->optimizer_steps;
     trainer->optimizer->learning_rate = state->learning_rate;
     if (trainer->schedule) {
@@ -208,42 +257,51 @@ static void apply(dlviz_trainer *trainer, const trainer_state *state, const dlvi
     }
 }
 
-/* Everything that can fail comes before the first change. */
-static dlviz_status restore(dlviz_trainer *trainer, const dlviz_safetensors *set,
-                            dlviz_tensor **words, dlviz_tensor **history) {
-    DLZ_TRY(check_settings(trainer, set));
-    DLZ_TRY(check_names(trainer->network, set));
-    DLZ_TRY(get_words(set, "trainer.state", STATE_WORDS, words));
-    DLZ_TRY(get_words(set, "trainer.history", DLZ_NUM_METRICS, history));
-    trainer_state state = {0};
-    if ((*words)->dims[0] == 1)
-        memcpy(&state, (*words)->data, sizeof state);
-    if ((*words)->dims[0] != 1 || !is_sane(&state, trainer, (*history)->dims[0]))
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'trainer.state' contradicts itself");
-    DLZ_TRY(dlz_trainer_grow_history(trainer, (int)state.num_epochs));
-    dlz_optimizer_moments moments;
-    DLZ_TRY(dlz_optimizer_read_moments(trainer->optimizer, trainer->network, set, &moments));
-    dlviz_status status = dlz_network_take_states(trainer->network, set, true);
-    if (status != DLVIZ_OK) {
-        dlviz_tensor_destroy(moments.first);
-        dlviz_tensor_destroy(moments.second);
-        return status;
+/* -- The two calls -------------------------------------------------------------------------------
+ */
+
+dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path) {
+    DLZ_REQUIRE(trainer);
+    DLZ_REQUIRE(path);
+    dlviz_safetensors *set;
+    DLZ_TRY(dlviz_safetensors_create(&set));
+    dlviz_status status = fill(trainer, set);
+    contents c;
+    if (status == DLVIZ_OK) {
+        status = read_all(trainer, set, &c);
+        if (status == DLVIZ_OK)
+            drop(trainer, &c);
     }
-    dlz_optimizer_take_moments(trainer->optimizer, &moments);
-    apply(trainer, &state, *history);
-    return DLVIZ_OK;
+    if (status != DLVIZ_OK)
+        dlz_fail_within(status, "cannot save '%s'", path);
+    else
+        status = dlz_checkpoint_write(set, path);
+    dlviz_safetensors_destroy(set);
+    return status;
+}
+
+static dlviz_status load(dlviz_trainer *trainer, const dlviz_safetensors *set) {
+    contents c;
+    DLZ_TRY(read_all(trainer, set, &c));
+    dlviz_status status = dlz_trainer_grow_history(trainer, (int)c.state.num_epochs);
+    if (status == DLVIZ_OK)
+        apply(trainer, &c);
+    drop(trainer, &c);
+    return status;
 }
 
 dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
     DLZ_REQUIRE(trainer);
     DLZ_TRY(dlz_trainer_require_idle(trainer, __func__));
     DLZ_REQUIRE(path);
+    DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_read(&set, path));
-    dlviz_tensor *words = NULL, *history = NULL;
-    dlviz_status status = restore(trainer, set, &words, &history);
-    dlviz_tensor_destroy(words);
-    dlviz_tensor_destroy(history);
+    dlviz_status status = load(trainer, set);
     dlviz_safetensors_destroy(set);
-    return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "cannot resume from '%s'", path);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    /* Whatever a tensor lacks, it is the file that is wrong. */
+    return dlz_fail_within(status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT,
+                           "cannot resume from '%s'", path);
 }

@@ -33,6 +33,7 @@ static dlviz_status create(const char *who, dlviz_optimizer **out, dlz_rule rule
     dlviz_optimizer *optimizer = dlz_alloc_zero(sizeof *optimizer);
     if (!optimizer)
         return dlz_fail_memory("an optimizer", sizeof *optimizer);
+    optimizer->references = 1;
     optimizer->rule = rule;
     optimizer->learning_rate = learning_rate;
     optimizer->weight_decay = rule == DLZ_ADAMW ? 0.01 : 0;
@@ -60,9 +61,15 @@ dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate) {
     return create(__func__, out, DLZ_RMSPROP, learning_rate);
 }
 
+dlviz_optimizer *dlz_optimizer_hold(dlviz_optimizer *optimizer) {
+    atomic_fetch_add(&optimizer->references, 1);
+    return optimizer;
+}
+
 void dlviz_optimizer_destroy(dlviz_optimizer *optimizer) {
-    if (!optimizer)
+    if (!optimizer || atomic_fetch_sub(&optimizer->references, 1) != 1)
         return;
+    dlviz_network_destroy(optimizer->network);
     dlz_free(optimizer->first);
     dlz_free(optimizer->second);
     dlz_free(optimizer);
@@ -166,30 +173,32 @@ int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer) {
     return optimizer->steps;
 }
 
-static bool needs_first(const dlviz_optimizer *optimizer) {
+bool dlz_optimizer_needs_first(const dlviz_optimizer *optimizer) {
     return is_adam(optimizer) || (optimizer->rule == DLZ_SGD && optimizer->momentum > 0);
 }
 
-static bool needs_second(const dlviz_optimizer *optimizer) {
+bool dlz_optimizer_needs_second(const dlviz_optimizer *optimizer) {
     return optimizer->rule != DLZ_SGD;
 }
 
-/* Another network may have come to lie where the destroyed one lay: then its size tells, or they
- * are so alike that the moments fit. */
-static bool serves(const dlviz_optimizer *optimizer, const dlviz_network *network) {
-    return !optimizer->network ||
-           (optimizer->network == network && optimizer->size == network->parameter_floats);
+dlviz_status dlz_optimizer_check_network(const dlviz_optimizer *optimizer,
+                                         const dlviz_network *network) {
+    if (!optimizer->network || optimizer->network == network)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_STATE,
+                    "the optimizer serves another network; each needs one of its own");
 }
 
 /* Zeroed moments for the network's parameters, those that do not exist. */
-static dlviz_status attach(dlviz_optimizer *optimizer, const dlviz_network *network) {
+static dlviz_status attach(dlviz_optimizer *optimizer, dlviz_network *network) {
     size_t size = (size_t)network->parameter_floats;
-    if (needs_first(optimizer) && !optimizer->first)
+    bool first = dlz_optimizer_needs_first(optimizer),
+         second = dlz_optimizer_needs_second(optimizer);
+    if (first && !optimizer->first)
         optimizer->first = dlz_alloc_array_zero(size, sizeof(float));
-    if (needs_second(optimizer) && !optimizer->second)
+    if (second && !optimizer->second)
         optimizer->second = dlz_alloc_array_zero(size, sizeof(float));
-    if ((needs_first(optimizer) && !optimizer->first) ||
-        (needs_second(optimizer) && !optimizer->second)) {
+    if ((first && !optimizer->first) || (second && !optimizer->second)) {
         if (!optimizer->network) {
             dlz_free(optimizer->first);
             dlz_free(optimizer->second);
@@ -197,8 +206,8 @@ static dlviz_status attach(dlviz_optimizer *optimizer, const dlviz_network *netw
         }
         return dlz_fail_memory("the optimizer's moments", size * sizeof(float));
     }
-    optimizer->size = network->parameter_floats;
-    optimizer->network = network;
+    if (!optimizer->network)
+        optimizer->network = dlz_network_hold(network);
     return DLVIZ_OK;
 }
 
@@ -239,10 +248,19 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
     DLZ_REQUIRE(optimizer);
     DLZ_TRY(dlz_require_built(network, __func__));
     if (!network->has_gradients)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network has no gradients yet", __func__);
-    if (!serves(optimizer, network))
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the optimizer serves another network", __func__);
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the network has no gradients; call dlviz_network_backward first",
+                        __func__);
+    if (!network->fresh_gradients)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: a step has used the network's gradients already; call "
+                        "dlviz_network_backward before each",
+                        __func__);
+    dlviz_status status = dlz_optimizer_check_network(optimizer, network);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "%s", __func__);
     DLZ_TRY(attach(optimizer, network));
+    network->fresh_gradients = false;
     int64_t t = ++optimizer->steps;
     double rate = optimizer->learning_rate;
     bool decoupled = optimizer->rule == DLZ_ADAMW;
@@ -266,67 +284,4 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
                     (float)optimizer->eps, 0}};
     dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), step_tile, &pass);
     return DLVIZ_OK;
-}
-
-static dlviz_status add_moment(dlviz_safetensors *set, const char *name, float *values,
-                               int64_t size) {
-    if (!values)
-        return DLVIZ_OK;
-    dlviz_tensor *view;
-    DLZ_TRY(dlviz_tensor_wrap(&view, DLVIZ_FLOAT32, 1, &size, values, NULL, NULL));
-    dlviz_status status = dlviz_safetensors_add(set, name, view);
-    dlviz_tensor_destroy(view);
-    return status;
-}
-
-dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set) {
-    DLZ_TRY(add_moment(set, "optimizer.first_moment", optimizer->first, optimizer->size));
-    return add_moment(set, "optimizer.second_moment", optimizer->second, optimizer->size);
-}
-
-static dlviz_status read_moment(const dlviz_safetensors *set, const char *name, int64_t size,
-                                dlviz_tensor **moment) {
-    DLZ_TRY(dlviz_safetensors_get(set, name, moment));
-    if ((*moment)->dtype != DLVIZ_FLOAT32 || (*moment)->size != size)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld numbers, needs %lld", name,
-                        (long long)(*moment)->size, (long long)size);
-    return DLVIZ_OK;
-}
-
-dlviz_status dlz_optimizer_read_moments(dlviz_optimizer *optimizer, const dlviz_network *network,
-                                        const dlviz_safetensors *set,
-                                        dlz_optimizer_moments *moments) {
-    *moments = (dlz_optimizer_moments){NULL, NULL};
-    if (!serves(optimizer, network))
-        return dlz_fail(DLVIZ_ERROR_STATE, "the optimizer serves another network");
-    /* A checkpoint of before the first step has no moments. */
-    dlviz_status status = DLVIZ_OK;
-    if (needs_first(optimizer) && dlviz_safetensors_has(set, "optimizer.first_moment"))
-        status =
-            read_moment(set, "optimizer.first_moment", network->parameter_floats, &moments->first);
-    if (status == DLVIZ_OK && needs_second(optimizer) &&
-        dlviz_safetensors_has(set, "optimizer.second_moment"))
-        status = read_moment(set, "optimizer.second_moment", network->parameter_floats,
-                             &moments->second);
-    if (status == DLVIZ_OK)
-        status = attach(optimizer, network);
-    if (status != DLVIZ_OK) {
-        dlviz_tensor_destroy(moments->first);
-        dlviz_tensor_destroy(moments->second);
-        *moments = (dlz_optimizer_moments){NULL, NULL};
-    }
-    return status;
-}
-
-static void take_moment(float *to, int64_t size, dlviz_tensor *from) {
-    if (to && from)
-        memcpy(to, from->data, (size_t)size * sizeof *to);
-    else if (to)
-        memset(to, 0, (size_t)size * sizeof *to);
-    dlviz_tensor_destroy(from);
-}
-
-void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlz_optimizer_moments *moments) {
-    take_moment(optimizer->first, optimizer->size, moments->first);
-    take_moment(optimizer->second, optimizer->size, moments->second);
 }

@@ -14,6 +14,7 @@ dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor, int patie
     dlviz_schedule *schedule = dlz_alloc_zero(sizeof *schedule);
     if (!schedule)
         return dlz_fail_memory("a schedule", sizeof *schedule);
+    schedule->references = 1;
     schedule->factor = factor;
     schedule->patience = patience;
     schedule->threshold = 1e-4;
@@ -22,8 +23,23 @@ dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor, int patie
     return DLVIZ_OK;
 }
 
+dlviz_schedule *dlz_schedule_hold(dlviz_schedule *schedule) {
+    atomic_fetch_add(&schedule->references, 1);
+    return schedule;
+}
+
 void dlviz_schedule_destroy(dlviz_schedule *schedule) {
-    dlz_free(schedule);
+    if (schedule && atomic_fetch_sub(&schedule->references, 1) == 1)
+        dlz_free(schedule);
+}
+
+json_t *dlz_schedule_settings(const dlviz_schedule *schedule, bool validated) {
+    if (!schedule)
+        return json_pack("{s:s}", "type", "none");
+    return json_pack("{s:s,s:f,s:i,s:f,s:i,s:f,s:s}", "type", "plateau", "factor", schedule->factor,
+                     "patience", schedule->patience, "threshold", schedule->threshold, "cooldown",
+                     schedule->cooldown, "minimum", schedule->minimum, "metric",
+                     validated ? "validation loss" : "training loss");
 }
 
 dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double threshold) {

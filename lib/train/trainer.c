@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "data/dataset.h"
 #include "network/network.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
 
 #include <math.h>
 #include <time.h>
@@ -18,8 +20,8 @@ dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
     dlviz_trainer *trainer = dlz_alloc_zero(sizeof *trainer);
     if (!trainer)
         return dlz_fail_memory("a trainer", sizeof *trainer);
-    trainer->network = network;
-    trainer->optimizer = optimizer;
+    trainer->network = dlz_network_hold(network);
+    trainer->optimizer = dlz_optimizer_hold(optimizer);
     trainer->batch_size = DEFAULT_BATCH_SIZE;
     *out = trainer;
     return DLVIZ_OK;
@@ -28,6 +30,14 @@ dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
 void dlviz_trainer_destroy(dlviz_trainer *trainer) {
     if (!trainer)
         return;
+    if (trainer->fitting) {
+        trainer->destroyed = true;
+        return;
+    }
+    dlviz_network_destroy(trainer->network);
+    dlviz_optimizer_destroy(trainer->optimizer);
+    dlviz_schedule_destroy(trainer->schedule);
+    dlviz_dataset_destroy(trainer->validation);
     dlz_free(trainer->history);
     dlz_free(trainer);
 }
@@ -40,6 +50,7 @@ dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_
     if (trainer->batches_done > 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: an epoch is under way", __func__);
     trainer->batch_size = batch_size;
+    trainer->num_batches = dlz_ceil_div(trainer->samples, batch_size);
     return DLVIZ_OK;
 }
 
@@ -57,13 +68,17 @@ dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer, const dlviz_da
         DLZ_TRY(dlz_network_check_samples(trainer->network, __func__, validation));
         DLZ_TRY(dlz_network_check_labels(trainer->network, __func__, validation));
     }
-    trainer->validation = validation;
+    dlviz_dataset *held = validation ? dlz_dataset_hold(validation) : NULL;
+    dlviz_dataset_destroy(trainer->validation);
+    trainer->validation = held;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule) {
     DLZ_REQUIRE(trainer);
-    trainer->schedule = schedule;
+    dlviz_schedule *held = schedule ? dlz_schedule_hold(schedule) : NULL;
+    dlviz_schedule_destroy(trainer->schedule);
+    trainer->schedule = held;
     return DLVIZ_OK;
 }
 
@@ -153,21 +168,46 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     DLZ_TRY(dlz_network_train_batch(trainer->network, train, order + first, labels, n,
                                     trainer->seed, (uint64_t)trainer->step, &trainer->loss_sum,
                                     &trainer->correct));
-    if (!isfinite(trainer->loss_sum))
+    if (!isfinite(trainer->loss_sum)) {
+        trainer->network->fresh_gradients = false; /* nobody's to step by */
         return dlz_fail(
             DLVIZ_ERROR_NUMERIC, "the loss is %s in batch %lld of epoch %d (learning rate %g)",
             isnan(trainer->loss_sum) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
             trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
+    }
     DLZ_TRY(dlviz_optimizer_step(trainer->optimizer, trainer->network));
     trainer->step++;
     trainer->batches_done++;
     trainer->samples_done += n;
     trainer->seconds += now() - started;
-    return DLVIZ_OK;
+    /* Running statistics are few, and the loss does not show them. */
+    dlviz_status status = dlz_network_check_states(trainer->network, false);
+    return status == DLVIZ_OK
+               ? DLVIZ_OK
+               : dlz_fail_within(status, "after batch %lld of epoch %d",
+                                 (long long)trainer->batches_done, trainer->num_epochs + 1);
 }
 
-static dlviz_status cancelled(const char *where) {
-    return dlz_fail(DLVIZ_CANCELLED, "dlviz_trainer_fit: the %s callback asked to stop", where);
+/* A loss can stay finite while a parameter or a moment does not. */
+static dlviz_status check_states(const dlviz_trainer *trainer) {
+    dlviz_status status = dlz_network_check_states(trainer->network, true);
+    if (status == DLVIZ_OK)
+        status = dlz_optimizer_check_moments(trainer->optimizer);
+    return status == DLVIZ_OK ? DLVIZ_OK
+                              : dlz_fail_within(status, "after epoch %d (learning rate %g)",
+                                                trainer->num_epochs + 1,
+                                                dlviz_optimizer_learning_rate(trainer->optimizer));
+}
+
+static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_trainer_fn function,
+                              void *user) {
+    bool go_on = !function || function(trainer, user);
+    if (trainer->destroyed)
+        return dlz_fail(DLVIZ_CANCELLED, "dlviz_trainer_fit: the %s callback destroyed the trainer",
+                        where);
+    if (!go_on)
+        return dlz_fail(DLVIZ_CANCELLED, "dlviz_trainer_fit: the %s callback asked to stop", where);
+    return DLVIZ_OK;
 }
 
 /* Validation, schedule, history: everything that an epoch ends with. */
@@ -195,18 +235,18 @@ static dlviz_status finish_epoch(dlviz_trainer *trainer) {
 
 static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t *order,
                               int64_t *labels) {
-    if (trainer->batches_done == 0)
+    if (trainer->batches_done == 0) {
         start_epoch(trainer, dlviz_dataset_size(train));
+        trainer->train_mark = dlz_dataset_mark(train);
+    }
     dlz_epoch_order(trainer->seed, trainer->num_epochs, trainer->samples, order);
     while (trainer->batches_done < trainer->num_batches) {
         DLZ_TRY(train_batch(trainer, train, order, labels));
-        if (trainer->on_batch && !trainer->on_batch(trainer, trainer->on_batch_user))
-            return cancelled("batch");
+        DLZ_TRY(call_back(trainer, "batch", trainer->on_batch, trainer->on_batch_user));
     }
+    DLZ_TRY(check_states(trainer));
     DLZ_TRY(finish_epoch(trainer));
-    if (trainer->on_epoch && !trainer->on_epoch(trainer, trainer->on_epoch_user))
-        return cancelled("epoch");
-    return DLVIZ_OK;
+    return call_back(trainer, "epoch", trainer->on_epoch, trainer->on_epoch_user);
 }
 
 dlviz_status dlz_trainer_require_idle(const dlviz_trainer *trainer, const char *who) {
@@ -223,11 +263,19 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
     if (epochs < 0)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d epochs; 0 or more are accepted",
                         __func__, epochs);
+    dlviz_status status = dlz_optimizer_check_network(trainer->optimizer, trainer->network);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "%s", __func__);
     int64_t samples = dlviz_dataset_size(train);
     if (trainer->batches_done > 0 && samples != trainer->samples)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: an epoch over %lld samples is under way; this set has %lld", __func__,
                         (long long)trainer->samples, (long long)samples);
+    if (trainer->batches_done > 0 && dlz_dataset_mark(train) != trainer->train_mark)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: an epoch is under way that began with other samples, labels or "
+                        "settings of the dataset; it can only be finished with the same",
+                        __func__);
     /* The smallest batch of an epoch is its last: better to know before the first than then. */
     int64_t rest = samples % trainer->batch_size;
     if (epochs > 0 && dlz_network_check_batch(trainer->network, rest ? rest : trainer->batch_size))
@@ -236,13 +284,16 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
     int64_t *order = dlz_alloc_array((size_t)samples, sizeof *order);
     /* As long as the order: a callback may change the batch size between epochs. */
     int64_t *labels = dlz_alloc_array((size_t)samples, sizeof *labels);
-    dlviz_status status = DLVIZ_OK;
     if (!order || !labels)
         status = dlz_fail_memory("the order of an epoch", (size_t)samples * sizeof *order);
     trainer->fitting = true;
+    dlviz_dataset *held = dlz_dataset_hold(train);
     for (int epoch = 0; status == DLVIZ_OK && epoch < epochs; epoch++)
-        status = fit_epoch(trainer, train, order, labels);
+        status = fit_epoch(trainer, held, order, labels);
+    dlviz_dataset_destroy(held);
     trainer->fitting = false;
+    if (trainer->destroyed)
+        dlviz_trainer_destroy(trainer);
     dlz_free(order);
     dlz_free(labels);
     return status;

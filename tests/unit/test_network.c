@@ -70,8 +70,8 @@ START_TEST(a_shape_that_does_not_fit_is_named) {
 END_TEST
 
 START_TEST(names_are_checked) {
-    const char *const bad[] = {"", "a.b", NULL};
-    for (int i = 0; i < 3; i++) {
+    const char *const bad[] = {"", "a.b", NULL, "\xff", "a\xc3"};
+    for (int i = 0; i < 5; i++) {
         dlviz_network *network = images(1, 8, 8);
         ck_fails(dlviz_network_add(network, bad[i], dlviz_relu()), INVALID, "name");
         fails_to_build(network, INVALID, "name");

@@ -1,6 +1,8 @@
 /* Networks saved and loaded: what the file holds, and what is refused. */
 #include "support/fixture.h"
-#include "support/netspec.h"
+#include "network/network.h"
+#include "support/process.h"
+#include "tensor/safetensors.h"
 
 #include <dlviz/safetensors.h>
 #include <math.h>
@@ -173,12 +175,171 @@ START_TEST(damaged_files_change_nothing) {
 }
 END_TEST
 
+/* Each has the tensors of the first, and another function, or another input. */
+START_TEST(another_networks_file_is_refused) {
+    static const char net[] = "c:conv,out=3,k=3,pad=1 b:bn r:relu p:pool,k=2 d:dropout,p=0.25 "
+                              "f:flatten fc:linear,out=2";
+    static const struct {
+        const char *dims, *net, *words;
+    } cases[] = {
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=1 b:bn p:pool,k=2 d:dropout,p=0.25 f:flatten fc:linear,out=2",
+         "layer 3 is 'r' (relu) in the file and 'p' (maxpool2d) here"},
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=1 b:bn r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten fc:linear,out=2 "
+         "r2:relu",
+         "layer 8 is absent in the file and 'r2' (relu) here"},
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=1 b:bn r:relu p:pool,k=3,stride=2,pad=1 d:dropout,p=0.25 f:flatten "
+         "fc:linear,out=2",
+         "maxpool2d 'p': kernel is 2 in the file and 3 here"},
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=1 b:bn,eps=0.1 r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten "
+         "fc:linear,out=2",
+         "batchnorm 'b': eps is 1e-05 in the file and 0.1 here"},
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=2,dil=2 b:bn r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten "
+         "fc:linear,out=2",
+         "conv2d 'c': padding is [1,1] in the file and [2,2] here"},
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=1 b:bn r:relu pool:pool,k=2 d:dropout,p=0.25 f:flatten "
+         "fc:linear,out=2",
+         "layer 4 is 'p' (maxpool2d) in the file and 'pool' (maxpool2d) here"},
+        {"1x7x7",
+         "c:conv,out=3,k=3,pad=1 b:bn r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten fc:linear,out=2",
+         "network: input is [1,6,6] in the file and [1,7,7] here"},
+        {"1x6x6",
+         "c:conv,out=3,k=3,pad=1 b:bn r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten fc:linear,out=4",
+         "linear 'fc': out_features is 2 in the file and 4 here"},
+    };
+    dlviz_network *source = net_from_text("1x6x6", net), *reader, *same;
+    fill_states(source, 3, false);
+    const char *path = scratch_path("architecture");
+    ck_ok(dlviz_network_save(source, path));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        reader = net_from_text(cases[i].dims, cases[i].net);
+        same = net_from_text(cases[i].dims, cases[i].net);
+        ck_fails(dlviz_network_load(reader, path), DLVIZ_ERROR_FORMAT, cases[i].words);
+        assert_same_states(reader, same);
+        dlviz_network_destroy(reader);
+        dlviz_network_destroy(same);
+    }
+    /* What acts in training alone may be another's: a model is trained further as one likes. And
+     * padding is what it comes to. */
+    reader = net_from_text("1x6x6", "c:conv,out=3,k=3,pad=same b:bn,momentum=0.5 r:relu p:pool,k=2 "
+                                    "d:dropout,p=0.5 f:flatten fc:linear,out=2");
+    ck_ok(dlviz_network_load(reader, path));
+    assert_same_states(reader, source);
+    dlviz_network_destroy(reader);
+    dlviz_network_destroy(source);
+}
+END_TEST
+
+START_TEST(other_files_of_the_library_are_named) {
+    process p;
+    const char *path = scratch_path("other");
+    begin_process(&p, PROCESS_NET, ADAM, false);
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));
+    ck_fails(dlviz_network_load(p.network, path), DLVIZ_ERROR_FORMAT,
+             "it is a checkpoint of training; dlviz_trainer_load_checkpoint reads it");
+    end_process(&p);
+    dlviz_network *network = small(1);
+    dlviz_tensor *rows;
+    dlviz_pca *pca;
+    ck_ok(dlviz_tensor_create(&rows, DLVIZ_FLOAT32, 2, (int64_t[]){5, 3}));
+    fill_uniform(dlviz_tensor_float(rows), 15, 1);
+    ck_ok(dlviz_pca_create(&pca, 2));
+    ck_ok(dlviz_pca_fit(pca, rows));
+    ck_ok(dlviz_pca_save(pca, path));
+    ck_fails(dlviz_network_load(network, path), DLVIZ_ERROR_FORMAT, "dlviz_pca_load");
+    dlviz_pca_destroy(pca);
+    dlviz_tensor_destroy(rows);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* One bit of each tensor in turn. */
+START_TEST(damage_is_located) {
+    dlviz_network *source = small(3), *network = small(9), *same = small(9);
+    const char *path = scratch_path("whole"), *flipped = scratch_path("flipped");
+    ck_ok(dlviz_network_save(source, path));
+    size_t size;
+    unsigned char *bytes = file_bytes(path, &size);
+    dlviz_safetensors *set;
+    ck_ok(dlviz_safetensors_read(&set, path));
+    size_t data = (const unsigned char *)set->entries[0].data - (const unsigned char *)set->block;
+    for (size_t i = 0; i < set->count; i++) {
+        const dlz_safetensors_entry *entry = &set->entries[i];
+        char words[200];
+        snprintf(words, sizeof words, "tensor '%s' is damaged", entry->name);
+        size_t at = data + entry->begin + entry->bytes - 1;
+        bytes[at] ^= 0x10;
+        write_file(flipped, bytes, size);
+        ck_fails(dlviz_network_load(network, flipped), DLVIZ_ERROR_FORMAT, words);
+        assert_same_states(network, same);
+        bytes[at] ^= 0x10;
+    }
+    free(bytes);
+    dlviz_safetensors_destroy(set);
+    dlviz_network_destroy(source);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(same);
+}
+END_TEST
+
+START_TEST(what_could_not_be_loaded_is_not_saved) {
+    dlviz_network *network = small(3);
+    const char *path = scratch_path("good");
+    ck_ok(dlviz_network_save(network, path));
+    size_t size, now_size;
+    unsigned char *bytes = file_bytes(path, &size);
+    const struct {
+        const char *name;
+        float value;
+        const char *words;
+    } cases[] = {{"conv.weight", NAN, "'conv.weight' holds NaN at element 1"},
+                 {"bn.running_mean", -INFINITY, "'bn.running_mean' holds an infinity at"},
+                 {"bn.running_var", INFINITY, "'bn.running_var' holds an infinity at element 1"},
+                 {"bn.running_var", -1, "'bn.running_var' holds -1 at element 1; 0 or more"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dlz_state *state;
+        ck_ok(dlz_network_find_state(network, "test", cases[i].name, &state));
+        float *value = (float *)state->value + 1, kept = *value;
+        *value = cases[i].value;
+        ck_fails(dlviz_network_save(network, path), DLVIZ_ERROR_NUMERIC, cases[i].words);
+        unsigned char *now = file_bytes(path, &now_size);
+        ck_assert_uint_eq(now_size, size);
+        ck_assert_mem_eq(now, bytes, size);
+        free(now);
+        *value = kept;
+    }
+    /* A count is a state as well: training would add to it. */
+    const int64_t counts[] = {-1, INT64_MAX};
+    for (int i = 0; i < 2; i++) {
+        dlviz_tensor *counter;
+        ck_ok(dlviz_tensor_from_data(&counter, DLVIZ_INT64, 0, NULL, &counts[i]));
+        ck_fails(dlviz_network_set_state(network, "bn.num_batches_tracked", counter),
+                 DLVIZ_ERROR_NUMERIC, "'bn.num_batches_tracked' holds");
+        ck_fails(dlviz_network_load(
+                     network, write_variant(network, NULL, "bn.num_batches_tracked", counter)),
+                 DLVIZ_ERROR_FORMAT, "'bn.num_batches_tracked' holds");
+        dlviz_tensor_destroy(counter);
+    }
+    free(bytes);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_file_has_pytorchs_names_and_shapes,
                                   what_is_saved_comes_back,
                                   a_file_that_does_not_fit_changes_nothing,
                                   a_missing_counter_is_zero,
                                   damaged_files_change_nothing,
+                                  another_networks_file_is_refused,
+                                  other_files_of_the_library_are_named,
+                                  damage_is_located,
+                                  what_could_not_be_loaded_is_not_saved,
                                   NULL};
     return run_tests("network files", tests);
 }

@@ -106,59 +106,26 @@ START_TEST(a_step_needs_gradients_and_one_network) {
 }
 END_TEST
 
-/* Gives every network the one block that the one before it gave back. */
-typedef struct reuse {
-    void *handle;
-    bool free;
-} reuse;
-
-static void *reuse_allocate(size_t size, void *user) {
-    reuse *r = user;
-    if (size < 400 && r->handle && r->free) {
-        r->free = false;
-        return r->handle;
-    }
-    return malloc(size);
-}
-
-static void reuse_release(void *block, void *user) {
-    reuse *r = user;
-    if (block == r->handle)
-        r->free = true;
-    else
-        free(block);
-}
-
-START_TEST(another_network_at_the_same_address_is_refused) {
-    net_spec small, large;
+/* Else another network could come to lie where the first one lay, and be taken for it. */
+START_TEST(an_optimizer_holds_its_network) {
+    net_spec spec;
     dlviz_optimizer *o;
-    dlviz_network *network;
-    reuse r = {malloc(4096), true};
-    parse_net(&small, "5", "fc:linear,out=3");
-    parse_net(&large, "5", "fc:linear,out=300");
+    parse_net(&spec, "5", "fc:linear,out=3");
+    dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
     ck_ok(dlviz_adam_create(&o, 0.1));
-    dlviz_network *first = NULL;
-    for (int i = 0; i < 2; i++) {
-        const net_spec *spec = i ? &large : &small;
-        dlviz_tensor *inputs = input_tensor(spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
-        ck_ok(dlviz_set_allocator(reuse_allocate, reuse_release, &r));
-        ck_ok(dlviz_network_create(&network, 1, (int64_t[]){5}));
-        ck_assert(i == 0 || network == first);
-        first = network;
-        ck_ok(dlviz_network_add(network, "fc", dlviz_linear(i ? 300 : 3)));
-        ck_ok(dlviz_network_build(network, 1));
+    for (int i = 0; i < 20; i++) {
+        dlviz_network *network = build_net(&spec, 1);
         ck_ok(dlviz_network_backward(network, inputs, labels, 0, 0, NULL));
         if (i == 0)
             ck_ok(dlviz_optimizer_step(o, network));
         else
             ck_fails(dlviz_optimizer_step(o, network), DLVIZ_ERROR_STATE, "another network");
         dlviz_network_destroy(network);
-        ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
-        dlviz_tensor_destroy(inputs);
-        dlviz_tensor_destroy(labels);
     }
+    ck_assert_int_eq(dlviz_optimizer_steps(o), 1);
     dlviz_optimizer_destroy(o);
-    free(r.handle);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
 }
 END_TEST
 
@@ -218,11 +185,72 @@ START_TEST(every_parameter_is_trained) {
 }
 END_TEST
 
+/* A gradient is good for one step, at the parameters it was taken at. */
+START_TEST(no_gradient_is_used_twice) {
+    for (int i = 0; i < 4; i++) {
+        net_spec spec;
+        dlviz_optimizer *o, *second;
+        dlviz_tensor *gradient, *weight;
+        parse_net(&spec, "5", "fc1:linear,out=6 b:bn fc:linear,out=3");
+        dlviz_network *a = build_net(&spec, 1), *once = build_net(&spec, 1);
+        dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
+        dlviz_tensor *single = input_tensor(&spec, 1, 1, false), *label = label_tensor(1, 3, 2);
+        ck_ok(creators[i](&o, 0.1));
+        ck_ok(creators[i](&second, 0.1));
+        ck_ok(dlviz_network_backward(once, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(second, once));
+        dlviz_optimizer_destroy(second);
+        ck_ok(creators[i](&second, 0.1));
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(o, a));
+        ck_fails(dlviz_optimizer_step(o, a), DLVIZ_ERROR_STATE, "used the network's gradients");
+        /* Nor by another optimizer, nor when the next batch was refused. */
+        ck_fails(dlviz_optimizer_step(second, a), DLVIZ_ERROR_STATE, "already");
+        ck_assert_int_ne(dlviz_network_backward(a, single, label, 0, 1, NULL), DLVIZ_OK);
+        ck_fails(dlviz_optimizer_step(o, a), DLVIZ_ERROR_STATE, "already");
+        ck_assert_int_eq(dlviz_optimizer_steps(o), 1);
+        ck_assert_int_eq(dlviz_optimizer_steps(second), 0);
+        assert_same_states(a, once);
+        ck_ok(dlviz_network_get_gradient(a, "fc.weight", &gradient)); /* looking is no step */
+        dlviz_tensor_destroy(gradient);
+        /* Evaluation leaves it alone, and so does a change of parameters by hand, such as a decay
+         * of one's own between the two. */
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 1, NULL));
+        dlviz_tensor *out;
+        ck_ok(dlviz_network_forward(a, inputs, &out));
+        dlviz_tensor_destroy(out);
+        ck_ok(dlviz_network_get_state(a, "fc.weight", &weight));
+        ck_ok(dlviz_network_set_state(a, "fc.weight", weight));
+        dlviz_tensor_destroy(weight);
+        ck_ok(dlviz_optimizer_step(o, a));
+        /* A file's parameters are others than those the gradient belongs to. */
+        ck_ok(dlviz_network_save(a, scratch_path("step")));
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 2, NULL));
+        ck_ok(dlviz_network_load(a, scratch_path("step")));
+        ck_fails(dlviz_optimizer_step(o, a), DLVIZ_ERROR_STATE, "no gradients");
+        ck_fails(dlviz_network_get_gradient(a, "fc.weight", &gradient), DLVIZ_ERROR_STATE,
+                 "gradient");
+        ck_assert_int_eq(dlviz_optimizer_steps(o), 2);
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 2, NULL));
+        ck_ok(dlviz_optimizer_step(o, a));
+        dlviz_tensor_destroy(inputs);
+        dlviz_tensor_destroy(labels);
+        dlviz_tensor_destroy(single);
+        dlviz_tensor_destroy(label);
+        dlviz_optimizer_destroy(o);
+        dlviz_optimizer_destroy(second);
+        dlviz_network_destroy(a);
+        dlviz_network_destroy(once);
+    }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {learning_rates_are_checked,
                                   settings_are_checked,
                                   a_step_needs_gradients_and_one_network,
-                                  another_network_at_the_same_address_is_refused,
+                                  an_optimizer_holds_its_network,
+                                  no_gradient_is_used_twice,
                                   a_rate_of_zero_changes_no_parameter,
                                   every_parameter_is_trained,
                                   NULL};

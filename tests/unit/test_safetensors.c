@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "support/failing.h"
 #include "support/support.h"
+#include "tensor/safetensors.h"
 
 #include <locale.h>
 #include <math.h>
@@ -490,6 +491,57 @@ START_TEST(nothing_leaks_when_memory_runs_out) {
 }
 END_TEST
 
+START_TEST(checksums_locate_damage) {
+    dlviz_safetensors *contents, *read;
+    dlviz_tensor *tensor;
+    const char *path = scratch_path("sums.safetensors");
+    const float values[] = {1, 2, 3};
+    ck_ok(dlviz_safetensors_create(&contents));
+    ck_ok(dlviz_tensor_from_data(&tensor, DLVIZ_FLOAT32, 1, (int64_t[]){3}, values));
+    ck_ok(dlviz_safetensors_add(contents, "a \"quoted\" \xe2\x82\xac", tensor));
+    dlviz_tensor_destroy(tensor);
+    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 1, (int64_t[]){0}));
+    ck_ok(dlviz_safetensors_add(contents, "empty", tensor));
+    dlviz_tensor_destroy(tensor);
+    ck_ok(dlz_safetensors_add_checksums(contents));
+    /* zlib.crc32(struct.pack('<3f', 1, 2, 3)), and that of nothing. */
+    ck_assert_str_eq(dlviz_safetensors_metadata(contents, "dlviz.crc32"),
+                     "{\"a \\\"quoted\\\" \xe2\x82\xac\":\"b20e96b1\",\"empty\":\"00000000\"}");
+    ck_ok(dlviz_safetensors_write(contents, path));
+    ck_ok(dlviz_safetensors_read(&read, path));
+    dlviz_safetensors_destroy(read);
+    /* What another program did to a tensor, or left of it. */
+    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_UINT8, 1, (int64_t[]){1}));
+    ck_ok(dlviz_safetensors_add(contents, "more", tensor));
+    dlviz_tensor_destroy(tensor);
+    ck_ok(dlviz_safetensors_write(contents, path));
+    ck_fails(dlviz_safetensors_read(&read, path), DLVIZ_ERROR_FORMAT,
+             "tensor 'more' is none of those whose checksums the file holds");
+    ck_assert_ptr_null(read);
+    static const struct {
+        const char *sums, *words;
+    } cases[] = {
+        {"{\"empty\":\"00000000\"}", "is none of those"},
+        {"{\"more\":\"d202ef8d\",\"empty\":\"00000000\",\"a \\\"quoted\\\" \xe2\x82\xac\":"
+         "\"12345678\"}",
+         "tensor 'a \"quoted\" \xe2\x82\xac' is damaged: its checksum is b20e96b1, and 12345678 "
+         "when"},
+        {"{\"more\":\"d202ef8d\",\"empty\":\"00000000\",\"a \\\"quoted\\\" \xe2\x82\xac\":"
+         "\"b20e96b1\",\"gone\":\"00000000\"}",
+         "tensor 'gone', whose checksum the file holds, is not there"},
+        {"{\"more\":1}", "is none of those"},
+        {"[1]", "'dlviz.crc32' are not a JSON object"},
+        {"{", "'dlviz.crc32' are not a JSON object"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_ok(dlviz_safetensors_set_metadata(contents, "dlviz.crc32", cases[i].sums));
+        ck_ok(dlviz_safetensors_write(contents, path));
+        ck_fails(dlviz_safetensors_read(&read, path), DLVIZ_ERROR_FORMAT, cases[i].words);
+    }
+    dlviz_safetensors_destroy(contents);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {every_dtype_is_read,
                                   names_come_in_the_order_of_the_file,
@@ -503,6 +555,7 @@ int main(void) {
                                   contents_survive_reading_and_writing,
                                   many_tensors_of_every_size_survive,
                                   bad_names_are_refused,
+                                  checksums_locate_damage,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};
     return run_tests("safetensors", tests);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INVALID DLVIZ_ERROR_INVALID_ARGUMENT
 
@@ -350,6 +351,76 @@ START_TEST(a_loss_that_is_no_number_ends_training) {
 }
 END_TEST
 
+/* A dataset of one input that all samples share, so that gradients and variances are known. */
+static dlviz_dataset *constant_dataset(int64_t n, int64_t width, float value) {
+    dlviz_tensor *inputs, *labels;
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 2, (int64_t[]){n, width}));
+    ck_ok(dlviz_tensor_create(&labels, DLVIZ_INT64, 1, &n));
+    for (int64_t i = 0; i < n * width; i++)
+        dlviz_tensor_float(inputs)[i] = value;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    return dataset;
+}
+
+/* The loss of each of these runs is finite to the end. */
+START_TEST(a_state_that_is_no_number_ends_training) {
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("infinite"));
+    /* Half of the inputs are -1e25 and half 1e25: a variance of about 1e50 for float32. */
+    run r = start("6", "norm:bn fc:linear,out=4", 16, 0.01);
+    dlviz_tensor *inputs, *labels = label_tensor(16, 4, 1);
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 2, (int64_t[]){16, 6}));
+    for (int i = 0; i < 16 * 6; i++)
+        dlviz_tensor_float(inputs)[i] = i % 2 ? 1 : -1;
+    for (int i = 0; i < 16; i++)
+        dlviz_tensor_float(inputs)[6 * i + 2] = i % 2 ? 1e25f : -1e25f;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 8));
+    ck_fails(dlviz_trainer_fit(r.trainer, dataset, 3), DLVIZ_ERROR_NUMERIC,
+             "after batch 1 of epoch 1: 'norm.running_var' holds an infinity at element 2");
+    ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 0);
+    ck_fails(dlviz_trainer_save_checkpoint(r.trainer, path), DLVIZ_ERROR_NUMERIC,
+             "norm.running_var");
+    ck_fails(dlviz_trainer_fit(r.trainer, dataset, 1), DLVIZ_ERROR_NUMERIC, "norm.running_var");
+    dlviz_dataset_destroy(dataset);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    stop(&r);
+    /* A gradient of about 1e25: its square is too large for the mean of squares. */
+    for (int adam = 0; adam < 2; adam++) {
+        dlviz_optimizer *optimizer;
+        dlviz_trainer *trainer;
+        r = start("6", "fc:linear,out=4", 16, 0);
+        dataset = constant_dataset(16, 6, 1e25f);
+        ck_ok(adam ? dlviz_adam_create(&optimizer, 1e-3) : dlviz_rmsprop_create(&optimizer, 1e-3));
+        ck_ok(dlviz_trainer_create(&trainer, r.network, optimizer));
+        ck_fails(dlviz_trainer_fit(trainer, dataset, 1), DLVIZ_ERROR_NUMERIC,
+                 "after epoch 1 (learning rate 0.001): 'optimizer.second_moment.fc.weight' holds "
+                 "an infinity at element 0");
+        ck_fails(dlviz_trainer_save_checkpoint(trainer, path), DLVIZ_ERROR_NUMERIC,
+                 "optimizer.second_moment.fc.weight");
+        ck_assert_int_eq(dlviz_trainer_num_epochs(trainer), 0);
+        dlviz_trainer_destroy(trainer);
+        dlviz_optimizer_destroy(optimizer);
+        dlviz_dataset_destroy(dataset);
+        stop(&r);
+    }
+    /* One step that is too wide, and no further batch whose loss would show it. */
+    r = start("6", "fc:linear,out=4", 16, 1e20);
+    dataset = constant_dataset(16, 6, 1e25f);
+    ck_fails(dlviz_trainer_fit(r.trainer, dataset, 1), DLVIZ_ERROR_NUMERIC,
+             "after epoch 1 (learning rate 1e+20): 'fc.weight' holds an infinity at element 0");
+    ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 0);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    dlviz_dataset_destroy(dataset);
+    stop(&r);
+}
+END_TEST
+
 START_TEST(batch_norm_on_one_value_is_explained) {
     run r = start("6", "fc1:linear,out=8 norm:bn fc2:linear,out=4", 9, 0.1);
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4)); /* 4, 4 and 1 */
@@ -361,6 +432,22 @@ START_TEST(batch_norm_on_one_value_is_explained) {
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 1));
     ck_fails(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_ERROR_SHAPE, "norm");
+    stop(&r);
+}
+END_TEST
+
+/* Before the first batch, whose statistics would be changed already. */
+START_TEST(an_optimizer_of_another_network_is_refused) {
+    run r = start("6", "b:bn fc:linear,out=4", 10, 0.1);
+    dlviz_network *other = build_net(&r.spec, 1), *same = build_net(&r.spec, 1);
+    dlviz_trainer *trainer;
+    ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
+    ck_ok(dlviz_trainer_create(&trainer, other, r.optimizer));
+    ck_fails(dlviz_trainer_fit(trainer, r.train, 1), DLVIZ_ERROR_STATE, "another network");
+    assert_same_states(other, same);
+    dlviz_trainer_destroy(trainer);
+    dlviz_network_destroy(other);
+    dlviz_network_destroy(same);
     stop(&r);
 }
 END_TEST
@@ -476,6 +563,8 @@ int main(void) {
                                   every_image_comes_once_an_epoch,
                                   the_schedule_sees_the_loss,
                                   a_loss_that_is_no_number_ends_training,
+                                  a_state_that_is_no_number_ends_training,
+                                  an_optimizer_of_another_network_is_refused,
                                   batch_norm_on_one_value_is_explained,
                                   callbacks_change_the_batch_size_and_nothing_worse,
                                   the_history_is_written_as_csv,

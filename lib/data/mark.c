@@ -1,0 +1,52 @@
+/* A number that tells datasets apart. */
+#include "data/dataset.h"
+#include "tensor/element.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+#include <zlib.h>
+
+/* Of a large dataset, only so many samples are looked at; of all, the labels. */
+enum { MARKED_SAMPLES = 64, SOME = 1024 };
+
+/* Bytes in the same order on every machine. */
+static uLong add_numbers(uLong mark, const int64_t *numbers, int count) {
+    unsigned char bytes[8 * 16];
+    dlz_element_encode(DLVIZ_INT64, numbers, count, bytes);
+    return crc32_z(mark, bytes, 8 * (size_t)count);
+}
+
+static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
+    unsigned char bytes[SOME * sizeof(int64_t)];
+    size_t size = dlviz_dtype_size(dtype);
+    for (int64_t first = 0; first < count; first += SOME) {
+        int64_t some = dlz_min_i64(SOME, count - first);
+        dlz_element_encode(dtype, (const char *)elements + (size_t)first * size, some, bytes);
+        mark = crc32_z(mark, bytes, (size_t)some * size);
+    }
+    return mark;
+}
+
+uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
+    const dlz_transform *t = &dataset->transform;
+    const dlviz_tensor *stored = dataset->samples;
+    const int64_t numbers[] = {
+        dataset->size, t->dtype,      t->channels, t->height,       t->width,
+        t->rows.to,    t->columns.to, t->is_image, t->normal_count, dataset->labels != NULL};
+    uLong mark = add_numbers(0, numbers, sizeof numbers / sizeof *numbers);
+    if (t->normal_count > 0) {
+        mark = add_elements(mark, DLVIZ_FLOAT32, t->means, t->normal_count);
+        mark = add_elements(mark, DLVIZ_FLOAT32, t->deviations, t->normal_count);
+    }
+    if (dataset->labels)
+        mark = add_elements(mark, DLVIZ_UINT8, dataset->labels->data, dataset->size);
+    int64_t length = stored->size / stored->dims[0],
+            looks = dlz_min_i64(MARKED_SAMPLES, dataset->size);
+    for (int64_t i = 0; i < looks; i++) {
+        int64_t row = dataset->rows[i * dataset->size / looks];
+        const char *sample =
+            (const char *)stored->data + (size_t)(row * length) * dlviz_dtype_size(stored->dtype);
+        mark = add_elements(mark, stored->dtype, sample, length);
+    }
+    return (uint32_t)mark;
+}

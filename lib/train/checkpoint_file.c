@@ -1,0 +1,66 @@
+/* A checkpoint takes the place of an earlier one: a good one exists at every moment. */
+#include "base/base.h"
+#include "tensor/safetensors.h"
+#include "train/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_file(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* Whether a file is whole, undamaged and of the present format. Fails for want of memory only. */
+static dlviz_status find_checkpoint(const char *path, bool *found) {
+    *found = false;
+    if (!is_file(path))
+        return DLVIZ_OK;
+    dlviz_safetensors *set;
+    dlviz_status status = dlviz_safetensors_read(&set, path);
+    if (status != DLVIZ_OK)
+        return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_OK;
+    const char *format = dlviz_safetensors_metadata(set, "format");
+    *found = format && strcmp(format, DLZ_CHECKPOINT_FORMAT) == 0;
+    dlviz_safetensors_destroy(set);
+    return DLVIZ_OK;
+}
+
+/* Gives the present file a second name. */
+static dlviz_status move_to(const char *path, const char *previous) {
+    /* A file that came to harm does not replace one that is good. */
+    bool good, good_before = false;
+    DLZ_TRY(find_checkpoint(path, &good));
+    if (!good)
+        DLZ_TRY(find_checkpoint(previous, &good_before));
+    if (good_before)
+        return DLVIZ_OK;
+    if (unlink(previous) != 0 && errno != ENOENT)
+        return dlz_fail_io("cannot replace", previous, errno);
+    /* What a symbolic link points to is what will be replaced. A file system without hard links:
+     * the file moves instead. */
+    if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) != 0 &&
+        rename(path, previous) != 0)
+        return dlz_fail_io("cannot keep the earlier checkpoint as", previous, errno);
+    return DLVIZ_OK;
+}
+
+static dlviz_status keep_previous(const char *path) {
+    if (!is_file(path))
+        return DLVIZ_OK;
+    char *previous = dlz_format("%s.previous", path);
+    if (!previous)
+        return dlz_fail_memory("a file name", strlen(path));
+    dlviz_status status = move_to(path, previous);
+    dlz_free(previous);
+    return status;
+}
+
+/* The new file is on the disk before the old one is touched. */
+dlviz_status dlz_checkpoint_write(const dlviz_safetensors *set, const char *path) {
+    return dlz_safetensors_write_then(set, path, keep_previous);
+}

@@ -1,0 +1,114 @@
+#include "support/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool count_batches(dlviz_trainer *trainer, void *user) {
+    process *p = user;
+    (void)trainer;
+    return ++p->batches != p->stop_after;
+}
+
+static dlviz_dataset *make_dataset(const net_spec *spec, int64_t n, uint64_t seed) {
+    dlviz_tensor *inputs = input_tensor(spec, n, seed, false), *labels = label_tensor(n, 4, seed);
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    return dataset;
+}
+
+static dlviz_optimizer *make_optimizer(rule kind) {
+    dlviz_optimizer *o;
+    if (kind == ADAM)
+        ck_ok(dlviz_adam_create(&o, 1e-2));
+    else if (kind == ADAMW)
+        ck_ok(dlviz_adamw_create(&o, 1e-2));
+    else if (kind == RMSPROP)
+        ck_ok(dlviz_rmsprop_create(&o, 1e-2));
+    else {
+        ck_ok(dlviz_sgd_create(&o, 1e-2));
+        if (kind == SGD)
+            ck_ok(dlviz_sgd_set_momentum(o, 0.9, 0, true));
+    }
+    return o;
+}
+
+void begin_process(process *p, const char *net, rule kind, bool scheduled) {
+    memset(p, 0, sizeof *p);
+    parse_net(&p->spec, "1x8x8", net);
+    p->network = build_net(&p->spec, 1);
+    p->train = make_dataset(&p->spec, 45, 21);
+    p->validation = make_dataset(&p->spec, 13, 22);
+    p->optimizer = make_optimizer(kind);
+    ck_ok(dlviz_trainer_create(&p->trainer, p->network, p->optimizer));
+    ck_ok(dlviz_trainer_set_batch_size(p->trainer, 8));
+    ck_ok(dlviz_trainer_set_seed(p->trainer, 3));
+    ck_ok(dlviz_trainer_set_validation(p->trainer, p->validation));
+    ck_ok(dlviz_trainer_on_batch(p->trainer, count_batches, p));
+    if (scheduled) {
+        ck_ok(dlviz_plateau_create(&p->schedule, 0.5, 0));
+        ck_ok(dlviz_plateau_set_threshold(p->schedule, 0.3));
+        ck_ok(dlviz_plateau_set_cooldown(p->schedule, 1));
+        ck_ok(dlviz_trainer_set_schedule(p->trainer, p->schedule));
+    }
+}
+
+void end_process(process *p) {
+    dlviz_trainer_destroy(p->trainer);
+    dlviz_schedule_destroy(p->schedule);
+    dlviz_optimizer_destroy(p->optimizer);
+    dlviz_network_destroy(p->network);
+    dlviz_dataset_destroy(p->train);
+    dlviz_dataset_destroy(p->validation);
+}
+
+void assert_same_run(const process *a, const process *b) {
+    assert_same_states(a->network, b->network);
+    ck_assert_int_eq(dlviz_trainer_num_epochs(a->trainer), dlviz_trainer_num_epochs(b->trainer));
+    ck_assert_int_eq(dlviz_optimizer_steps(a->optimizer), dlviz_optimizer_steps(b->optimizer));
+    ck_assert_double_eq(dlviz_optimizer_learning_rate(a->optimizer),
+                        dlviz_optimizer_learning_rate(b->optimizer));
+    for (int e = 0; e < dlviz_trainer_num_epochs(a->trainer); e++)
+        for (int m = DLVIZ_LEARNING_RATE; m <= DLVIZ_VALIDATION_ACCURACY; m++) {
+            double x = dlviz_trainer_history(a->trainer, e, (dlviz_metric)m);
+            double y = dlviz_trainer_history(b->trainer, e, (dlviz_metric)m);
+            ck_assert_msg(x == y, "epoch %d, figure %d: %.17g and %.17g", e, m, x, y);
+        }
+}
+
+void refuses_checkpoint(process *reader, const char *path, const char *words) {
+    size_t size;
+    void *before = all_states(reader->network, &size), *after;
+    double rate = dlviz_optimizer_learning_rate(reader->optimizer);
+    int64_t steps = dlviz_optimizer_steps(reader->optimizer);
+    int epochs = dlviz_trainer_num_epochs(reader->trainer);
+    int64_t batches = dlviz_trainer_batches_done(reader->trainer);
+    ck_fails(dlviz_trainer_load_checkpoint(reader->trainer, path), DLVIZ_ERROR_FORMAT, words);
+    after = all_states(reader->network, &size);
+    ck_assert_int_eq(memcmp(before, after, size), 0);
+    ck_assert_double_eq(dlviz_optimizer_learning_rate(reader->optimizer), rate);
+    ck_assert_int_eq(dlviz_optimizer_steps(reader->optimizer), steps);
+    ck_assert_int_eq(dlviz_trainer_num_epochs(reader->trainer), epochs);
+    ck_assert_int_eq(dlviz_trainer_batches_done(reader->trainer), batches);
+    free(before);
+    free(after);
+}
+
+void refuses(process *reader, const char *path, const char *words) {
+    refuses_checkpoint(reader, path, words);
+    end_process(reader);
+}
+
+unsigned char *file_bytes(const char *path, size_t *size) {
+    FILE *stream = fopen(path, "rb");
+    ck_assert_msg(stream != NULL, "cannot read %s", path);
+    ck_assert_int_eq(fseek(stream, 0, SEEK_END), 0);
+    *size = (size_t)ftell(stream);
+    rewind(stream);
+    unsigned char *bytes = malloc(*size + 1);
+    ck_assert_uint_eq(fread(bytes, 1, *size, stream), *size);
+    fclose(stream);
+    return bytes;
+}
