@@ -29,7 +29,8 @@ typedef struct dlviz_pca dlviz_pca;
  * keeps variances down to 1e-30 of the largest, takes longest.
  *  - DLVIZ_PCA_RANDOMIZED: randomized block Krylov iteration on the data itself, without any
  *    m x m matrix (Halko, Martinsson, Shkolnisky, Tygert, SIAM J. Sci. Comput. 2011; Musco & Musco,
- *    NeurIPS 2015); for large m and few components.
+ *    NeurIPS 2015); for large m and few components. Where 200 products do not suffice, COVARIANCE
+ *    takes over.
  *  - DLVIZ_PCA_AUTO (the default): whichever of the two gets there sooner: RANDOMIZED, iterated
  * until its variances are exact, when 30 (components + oversampling) <= m; COVARIANCE otherwise,
  * when a fraction of the variance is wanted, and when 24 products do not suffice. scikit-learn 1.2
@@ -126,8 +127,8 @@ DLVIZ_API int64_t dlviz_pca_num_features(const dlviz_pca *pca);
 /** The number of points seen, n, over all batches; 0 before a fit. */
 DLVIZ_API int64_t dlviz_pca_num_samples(const dlviz_pca *pca);
 /** The solver that the last dlviz_pca_fit used: what DLVIZ_PCA_AUTO came to, and
- *  DLVIZ_PCA_COVARIANCE after DLVIZ_PCA_RANDOMIZED on data too small for it; DLVIZ_PCA_SVD after
- *  either where no eigensolver of LAPACK succeeds. */
+ *  DLVIZ_PCA_COVARIANCE after DLVIZ_PCA_RANDOMIZED on data too small or too even for it;
+ * DLVIZ_PCA_SVD after either where no eigensolver of LAPACK succeeds. */
 DLVIZ_API dlviz_pca_solver dlviz_pca_solver_used(const dlviz_pca *pca);
 
 /** The results below belong to the handle and live until its next fit or its destruction. They are

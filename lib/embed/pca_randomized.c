@@ -186,17 +186,12 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
     bool converged = false;
     dlviz_status status =
         dlz_krylov_largest(&krylov, model->variance, model->components, &converged);
-    bool stuck = status == DLVIZ_OK && !converged && pca->solver == DLVIZ_PCA_AUTO;
+    bool stuck = status == DLVIZ_OK && !converged && krylov.iterations == 0;
     if (stuck || status == DLVIZ_ERROR_NUMERIC) {
         dlz_pca_forget_components(model);
         return dlz_pca_solve_covariance(input, model);
     }
     DLZ_TRY(status);
-    if (!converged && pca->iterations == 0)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the randomized solver did not converge in %d products; choose "
-                        "DLVIZ_PCA_COVARIANCE or a number of iterations",
-                        krylov.limit);
     model->count = krylov.wanted;
     for (int64_t i = 0; i < model->count; i++)
         model->variance[i] = fmax(model->variance[i], 0) / (double)(input->samples - 1);
