@@ -86,8 +86,8 @@ static dlviz_status survey(const dlz_wide *from, const float *offsets, column *c
             continue;
         if (c->count++ == 0)
             c->first = c->low = c->high = value;
-        c->low = fmin(c->low, value);
-        c->high = fmax(c->high, value);
+        c->low = value < c->low ? value : c->low;
+        c->high = value > c->high ? value : c->high;
         c->sum += value - c->first;
         c->square += (value - c->first) * (value - c->first);
         double error = fabs((double)(float)value - value);
