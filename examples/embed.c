@@ -285,19 +285,26 @@ struct work {
             return try_status;                                                                     \
     } while (0)
 
-/* Reads a matrix as float32; a vector becomes one column. */
-static dlviz_status read_matrix(const char *path, dlviz_tensor **matrix) {
-    dlviz_tensor *read, *converted;
+static dlviz_status read_as_they_are(const char *path, dlviz_tensor **numbers) {
+    dlviz_tensor *read;
     TRY(dlviz_tensor_read_npy(&read, path));
-    dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, &converted);
+    dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, numbers);
     dlviz_tensor_destroy(read);
-    TRY(status);
+    return status;
+}
+
+/* Reads a matrix as float32, less an offset of each column where only differences count; a vector
+ * becomes one column. */
+static dlviz_status read_matrix(const char *path, bool differences, dlviz_tensor **matrix) {
+    dlviz_tensor *converted;
+    TRY(differences ? dlviz_tensor_read_npy_shifted(&converted, path, NULL)
+                    : read_as_they_are(path, &converted));
     int64_t n = dlviz_tensor_dim(converted, 0);
     if (dlviz_tensor_ndim(converted) == 2 || n == 0) {
         *matrix = converted;
         return DLVIZ_OK;
     }
-    status = dlviz_tensor_reshape(converted, 2, (int64_t[]){n, -1}, matrix);
+    dlviz_status status = dlviz_tensor_reshape(converted, 2, (int64_t[]){n, -1}, matrix);
     dlviz_tensor_destroy(converted);
     return status;
 }
@@ -371,7 +378,7 @@ static dlviz_status set_start(struct work *work) {
         return dlviz_tsne_set_init(work->tsne, DLVIZ_TSNE_INIT_PCA);
     if (strcmp(init, "random") == 0)
         return dlviz_tsne_set_init(work->tsne, DLVIZ_TSNE_INIT_RANDOM);
-    TRY(read_matrix(init, &work->start));
+    TRY(read_matrix(init, false, &work->start));
     return dlviz_tsne_set_initial_map(work->tsne, work->start);
 }
 
@@ -463,7 +470,9 @@ static dlviz_status run(struct work *work) {
     const struct settings *set = &work->set;
     check_output(set->out);
     check_output(set->figure);
-    TRY(read_matrix(set->in, &work->data));
+    /* Angles, unlike distances, hang on where 0 is. */
+    bool angles = set->tsne && set->metric == (int)DLVIZ_TSNE_COSINE && !set->reduce;
+    TRY(read_matrix(set->in, !angles, &work->data));
     if (set->labels)
         TRY(read_labels(work));
     TRY(set->tsne ? run_tsne(work) : run_pca(work));

@@ -11,9 +11,11 @@ extern "C" {
 /** A principal component analysis of n points with d features: the mean μ, k orthonormal
  *  components (rows of W, k x d) in order of falling variance, and their variances.
  *
- *  Each component's sign makes its largest-magnitude loading positive, so results are reproducible.
- *  They are also the same to the bit for any number of threads. Variances are unbiased (divided by
- *  n - 1). Arithmetic on the data is float64 wherever accuracy depends on it.
+ *  Each component's sign makes its largest-magnitude loading positive; of several within 0.1 % of
+ *  the largest, such as symmetric data have, the first one is. So the signs are the same for all
+ *  solvers and on all processors. For any number of threads the results are the same to the bit.
+ * Variances are unbiased (divided by n - 1). Arithmetic on the data is float64 wherever accuracy
+ * depends on it.
  *
  *  One handle may be used by one thread at a time; once fitted, dlviz_pca_transform,
  *  dlviz_pca_inverse_transform and the getters may be called from several threads at once. */
@@ -27,13 +29,16 @@ typedef struct dlviz_pca dlviz_pca;
  * keeps variances down to 1e-30 of the largest, takes longest.
  *  - DLVIZ_PCA_RANDOMIZED: randomized block Krylov iteration on the data itself, without any
  *    m x m matrix (Halko, Martinsson, Shkolnisky, Tygert, SIAM J. Sci. Comput. 2011; Musco & Musco,
- *    NeurIPS 2015); for large m and few components.
+ *    NeurIPS 2015); for large m and few components. Where 200 products do not suffice, COVARIANCE
+ *    takes over.
  *  - DLVIZ_PCA_AUTO (the default): whichever of the two gets there sooner: RANDOMIZED, iterated
  * until its variances are exact, when 30 (components + oversampling) <= m; COVARIANCE otherwise,
  * when a fraction of the variance is wanted, and when 24 products do not suffice. scikit-learn 1.2
  * goes randomized above 500 rows or columns unless 80% of the components are wanted; 1.5 uses the
  *    covariance for d <= 1000 and n >= 10 d. Unlike theirs, this choice never trades accuracy for
- *    time. */
+ *    time.
+ *  Where one of LAPACK's drivers gives up, as some do on repeated variances, another takes its
+ *  place, and SVD that of COVARIANCE where all of them do. */
 typedef enum dlviz_pca_solver {
     DLVIZ_PCA_AUTO = 0,
     DLVIZ_PCA_COVARIANCE = 1,
@@ -81,7 +86,8 @@ DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress
  *  @param data  n x d float32, n >= 2, all finite
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or more components than min(n, d)),
  *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column, a
- *  variance beyond float32, or a solver that does not converge), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
+ *  whole variance that is not 0 and lies outside float32's 1.2e-38 to 3.4e+38, or a solver that
+ * does not converge), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
 DLVIZ_API dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
 
 /** dlviz_pca_fit, then dlviz_pca_transform of the same data. */
@@ -121,7 +127,8 @@ DLVIZ_API int64_t dlviz_pca_num_features(const dlviz_pca *pca);
 /** The number of points seen, n, over all batches; 0 before a fit. */
 DLVIZ_API int64_t dlviz_pca_num_samples(const dlviz_pca *pca);
 /** The solver that the last dlviz_pca_fit used: what DLVIZ_PCA_AUTO came to, and
- *  DLVIZ_PCA_COVARIANCE after DLVIZ_PCA_RANDOMIZED on data too small for it. */
+ *  DLVIZ_PCA_COVARIANCE after DLVIZ_PCA_RANDOMIZED on data too small or too even for it;
+ * DLVIZ_PCA_SVD after either where no eigensolver of LAPACK succeeds. */
 DLVIZ_API dlviz_pca_solver dlviz_pca_solver_used(const dlviz_pca *pca);
 
 /** The results below belong to the handle and live until its next fit or its destruction. They are

@@ -80,18 +80,39 @@ DLVIZ_API dlviz_status dlviz_tensor_slice(const dlviz_tensor *tensor, int64_t fi
 /** A copy with storage of its own. */
 DLVIZ_API dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy);
 
-/** A copy with another element type. Values are converted as C converts them, except that a value
- *  which the target type cannot hold (NaN included) is DLVIZ_ERROR_NUMERIC. */
+/** A copy with another element type. What the other type does not have is DLVIZ_ERROR_NUMERIC: a
+ *  number out of its range, a fraction or NaN for an integer type. Integers beyond 2^24 are rounded
+ *  to the nearest float32, unless that loses what tells rows apart, as described at
+ *  dlviz_tensor_read_npy: DLVIZ_ERROR_NUMERIC too. */
 DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
                                             dlviz_tensor **converted);
 
 /** Reads a NumPy .npy file: format versions 1 to 3, C or Fortran order, either byte order, up to
- *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 and float64
- *  become float32 (a finite value beyond its range is DLVIZ_ERROR_NUMERIC), bool becomes uint8, other
- *  integers become int64 (a uint64 beyond its range is DLVIZ_ERROR_NUMERIC).
- *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter or
- *  longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 becomes
+ *  float32, bool becomes uint8, other integers become int64. float64 is rounded to float32.
+ *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter
+ * or longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY;
+ * and DLVIZ_ERROR_NUMERIC
+ *  - for a finite float64 beyond the range of float32, or a uint64 beyond that of int64;
+ *  - when rounding would lose what tells rows (entries of the first dimension) apart: when it moves
+ *    numbers of a column by more than a thousandth of the column's range, as in times in seconds,
+ *    1.7e9 and more. A range that is rounding noise itself, below 1e-12 of float64 numbers or 1e-6
+ * of the widest column's, does not count; fewer than 8 rows are judged by all columns together.
+ *    dlviz_tensor_read_npy_shifted reads such files. */
 DLVIZ_API dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path);
+
+/** Reads numbers of any dtype as float32, for uses to which only differences between rows matter,
+ * such as PCA, Euclidean distances and t-SNE: from each column of float64 or integers that lies far
+ * from 0 beside its spread (its mean more than 8 standard deviations) and that float32 does not
+ * hold exactly, an offset, about its mean, is subtracted before rounding.
+ *  @param out      n x … float32, the caller's to destroy
+ *  @param offsets  NULL, or receives what was subtracted, float32 of the shape without its first
+ *                  dimension, 0 for columns left as they are: the caller's to destroy, and to
+ *                  subtract from other data before dlviz_pca_transform
+ *  Returns as dlviz_tensor_read_npy; DLVIZ_ERROR_NUMERIC for what it refuses only where an offset
+ * is not enough. */
+DLVIZ_API dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
+                                                     dlviz_tensor **offsets);
 
 /** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`,
  * then renamed, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */

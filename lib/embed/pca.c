@@ -118,6 +118,13 @@ void dlz_pca_model_clear(dlz_pca_model *model) {
     *model = (dlz_pca_model){0};
 }
 
+void dlz_pca_forget_components(dlz_pca_model *model) {
+    dlz_free(model->components);
+    dlz_free(model->variance);
+    model->components = model->variance = NULL;
+    model->count = 0;
+}
+
 static dlviz_status make_result(dlviz_tensor **out, int64_t rows, int64_t columns,
                                 const double *values) {
     int64_t dims[2] = {rows, columns};

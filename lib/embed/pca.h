@@ -43,7 +43,7 @@ typedef struct dlz_pca_input {
 /* The mean of each column and the sum of squares about it; fails on NaN and infinities. */
 dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples, int64_t features,
                              double *mean, double *scatter);
-/* Fails with DLVIZ_ERROR_NUMERIC when the whole variance is more than float32 holds. */
+/* Fails with DLVIZ_ERROR_NUMERIC when the whole variance is more or less than float32 holds. */
 dlviz_status dlz_pca_require_range(const char *who, double variance);
 /* DLVIZ_CANCELLED when the callback says so. */
 dlviz_status dlz_pca_report(const dlviz_pca *pca, double done);
@@ -52,6 +52,9 @@ int64_t dlz_pca_count_for_fraction(const double *variances, int64_t count, doubl
                                    double fraction);
 /* The wanted number of components, out of `most`. */
 int64_t dlz_pca_wanted(const dlviz_pca *pca, int64_t most);
+
+/* Forgets what a solver found that did not get to the end; the mean stays. */
+void dlz_pca_forget_components(dlz_pca_model *model);
 
 /* Each solver sets model->count (from the settings), components and variance; the signs are the
  * caller's to fix. What they allocate into the model, the caller frees, also after failures. */
@@ -68,7 +71,8 @@ dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, doubl
 dlviz_status dlz_pca_triangle(const dlz_pca_input *input, double *triangle);
 
 void dlz_pca_model_clear(dlz_pca_model *model);
-/* Flips each component so that its largest-magnitude loading is positive. */
+/* Flips each component so that its largest-magnitude loading is positive; of loadings that tie,
+ * within 1e-3 of the largest, the first. */
 void dlz_pca_fix_signs(double *components, int64_t count, int64_t features);
 /* Makes `model` (handed over on success) the analysis's result. */
 dlviz_status dlz_pca_adopt(dlviz_pca *pca, dlz_pca_model *model);

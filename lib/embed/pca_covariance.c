@@ -297,8 +297,7 @@ static dlviz_status solve_eigen(const dlz_pca_input *input, bool gram, const dlz
     return status;
 }
 
-dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
-    input->used = DLVIZ_PCA_COVARIANCE;
+static dlviz_status solve_covariance(const dlz_pca_input *input, dlz_pca_model *model) {
     bool gram = input->samples < input->features;
     size_t size = (size_t)(gram ? input->samples : input->features), cells;
     if (dlz_mul_overflows(size, size, &cells))
@@ -315,4 +314,14 @@ dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model
     dlz_eigen_destroy(eigen);
     dlz_free(matrix);
     return status;
+}
+
+/* Singular vectors are found by other drivers: what no eigensolver can do is left to them. */
+dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
+    input->used = DLVIZ_PCA_COVARIANCE;
+    dlviz_status status = solve_covariance(input, model);
+    if (status != DLVIZ_ERROR_NUMERIC)
+        return status;
+    dlz_pca_forget_components(model);
+    return dlz_pca_solve_svd(input, model);
 }

@@ -3,6 +3,7 @@
 #include "tensor/tensor.h"
 
 #include <dlviz/safetensors.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 #define EXACT "exact"
 /* Integers: n, whether to whiten. */
 #define NUMBERS "numbers"
+
+/* Of which a file may speak: what float64 counts exactly. */
+#define MOST_SAMPLES ((int64_t)1 << 53)
 
 static int64_t exact_size(int64_t features, int64_t count) {
     return 1 + features + count + count * features;
@@ -81,17 +85,32 @@ static dlviz_status get(const dlviz_safetensors *file, const char *path, const c
                     name);
 }
 
-/* The model from the exact numbers; they are checked, for they may come from anywhere. */
-static dlviz_status fill_model(const char *path, const double *from, dlz_pca_model *model) {
-    int64_t d = model->features, k = model->count, size = exact_size(d, k);
+/* Numbers that a fit can have given: finite in float32, variances of 0 and more, components of
+ * length 1. They may come from anywhere. */
+static dlviz_status check_exact(const char *path, const double *from, int64_t d, int64_t k) {
+    int64_t size = exact_size(d, k);
     for (int64_t i = 0; i < size; i++)
-        if (!isfinite(from[i]))
-            return damaged(path, "it holds NaN or infinity");
+        if (!(fabs(from[i]) <= FLT_MAX))
+            return damaged(path, "it holds NaN, infinity or a number beyond float32");
     if (from[0] < 0)
         return damaged(path, "it has a negative variance");
-    for (int64_t i = 0; i < k; i++)
+    for (int64_t i = 0; i < k; i++) {
+        const double *component = from + 1 + d + k + i * d;
+        double square = 0;
+        for (int64_t j = 0; j < d; j++)
+            square += component[j] * component[j];
         if (from[1 + d + i] < 0)
             return damaged(path, "it has a negative variance");
+        if (!(fabs(square - 1) <= 1e-6))
+            return damaged(path, "a component's length is not 1");
+    }
+    return DLVIZ_OK;
+}
+
+/* The model from the exact numbers. */
+static dlviz_status fill_model(const char *path, const double *from, dlz_pca_model *model) {
+    int64_t d = model->features, k = model->count, size = exact_size(d, k);
+    DLZ_TRY(check_exact(path, from, d, k));
     model->mean = dlz_alloc_array((size_t)d, sizeof *model->mean);
     model->variance = dlz_alloc_array((size_t)k, sizeof *model->variance);
     model->components = dlz_alloc_array((size_t)(k * d), sizeof *model->components);
@@ -117,7 +136,8 @@ static dlviz_status read_model(const dlviz_safetensors *file, const char *path, 
         status = get(file, path, EXACT, DLVIZ_INT64, 1, &exact);
     if (status == DLVIZ_OK) {
         const int64_t *whole = numbers->data;
-        if (numbers->size != 2 || whole[0] < 2 || model.count > model.features ||
+        if (numbers->size != 2 || whole[0] < 2 || whole[0] > MOST_SAMPLES ||
+            model.count > model.features ||
             exact->size != exact_size(model.features, model.count)) {
             status = damaged(path, "its sizes do not fit together");
         } else {

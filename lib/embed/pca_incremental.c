@@ -1,5 +1,6 @@
 #include "embed/pca.h"
 #include "base/base.h"
+#include "base/parallel.h"
 #include "kernels/center.h"
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
@@ -110,6 +111,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
 dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_REQUIRE(pca);
     DLZ_TRY(check_batch(__func__, pca, batch));
+    DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
     dlz_blas_serial_begin();
     dlviz_status status = update(pca, batch, &model);

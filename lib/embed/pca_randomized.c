@@ -102,6 +102,7 @@ static void gather_tile(void *context, int64_t tile, int worker) {
 
 typedef struct operator{
     const dlz_pca_input *input;
+    bool wide; /* products would leave the range of float32 */
     int products;
 }
 operator;
@@ -113,6 +114,7 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     /* How many products it takes is not known: each takes a part of what is left. */
     op->products++;
     DLZ_TRY(dlz_pca_report(input->pca, 0.8 * (1 - pow(0.85, op->products))));
+    precise |= op->wide;
     int64_t d = input->features;
     int workers = dlz_threads();
     product_pass pass = {
@@ -143,6 +145,12 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     return status;
 }
 
+/* No product with a unit vector is larger than the scatter, and the leading ones are not smaller
+ * than its share of each direction. */
+static bool beyond_float(double scatter, int64_t most) {
+    return scatter > 1e36 || scatter < 1e-28 * (double)most;
+}
+
 /* To tell when the variances are exact takes some beyond them. */
 #define LEAST_EXTRA 5
 
@@ -154,7 +162,7 @@ static bool too_small(const dlz_krylov *krylov, int64_t most) {
 dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model) {
     const dlviz_pca *pca = input->pca;
     int64_t d = input->features, most = dlz_min_i64(input->samples, d);
-    operator op = {input, 0};
+    operator op = {input, beyond_float(input->scatter, most), 0};
     dlz_krylov krylov = {.apply = apply,
                          .context = &op,
                          .size = d,
@@ -170,23 +178,20 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
     if (pca->fraction > 0 || too_small(&krylov, most))
         return dlz_pca_solve_covariance(input, model);
     size_t cells = (size_t)krylov.wanted * (size_t)d;
+    input->used = DLVIZ_PCA_RANDOMIZED;
     model->variance = dlz_alloc_array((size_t)krylov.wanted, sizeof *model->variance);
     model->components = dlz_alloc_array(cells, sizeof *model->components);
     if (!model->variance || !model->components)
         return dlz_fail_memory("components", cells * sizeof *model->components);
-    bool converged;
-    DLZ_TRY(dlz_krylov_largest(&krylov, model->variance, model->components, &converged));
-    if (!converged && pca->solver == DLVIZ_PCA_AUTO) {
-        dlz_free(model->variance);
-        dlz_free(model->components);
-        model->variance = model->components = NULL;
+    bool converged = false;
+    dlviz_status status =
+        dlz_krylov_largest(&krylov, model->variance, model->components, &converged);
+    bool stuck = status == DLVIZ_OK && !converged && krylov.iterations == 0;
+    if (stuck || status == DLVIZ_ERROR_NUMERIC) {
+        dlz_pca_forget_components(model);
         return dlz_pca_solve_covariance(input, model);
     }
-    if (!converged && pca->iterations == 0)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the randomized solver did not converge in %d products; choose "
-                        "DLVIZ_PCA_COVARIANCE or a number of iterations",
-                        krylov.limit);
+    DLZ_TRY(status);
     model->count = krylov.wanted;
     for (int64_t i = 0; i < model->count; i++)
         model->variance[i] = fmax(model->variance[i], 0) / (double)(input->samples - 1);

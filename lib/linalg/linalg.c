@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 /* Present in OpenBLAS only: weak, so that another BLAS can take its place. */
 extern void openblas_set_num_threads(int threads) __attribute__((weak));
@@ -60,6 +61,52 @@ void dlz_blas_leave(void) {
     if (openblas_get_parallel() == 2 && omp_get_max_threads && omp_set_num_threads)
         omp_set_num_threads(openmp_threads);
     pthread_mutex_unlock(&one_caller);
+}
+
+/* OpenBLAS takes a buffer of address space for each call that runs at a time, keeps it for later
+ * calls, and tries for ever when there is none. */
+extern void *blas_memory_alloc(int procedure) __attribute__((weak));
+extern void blas_memory_free(void *buffer) __attribute__((weak));
+
+enum { MOST_BUFFERS = 64 };
+#define BUFFER_BYTES ((size_t)(sizeof(void *) == 8 ? 136 : 40) << 20)
+
+static dlviz_status take_buffers(int wanted) {
+    void *buffers[MOST_BUFFERS];
+    int taken = 0;
+    bool room = true;
+    for (; taken < wanted && room; taken += room) {
+        void *trial =
+            mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        room = trial != MAP_FAILED;
+        if (room) {
+            munmap(trial, BUFFER_BYTES);
+            buffers[taken] = blas_memory_alloc(0);
+        }
+    }
+    for (int i = 0; i < taken; i++)
+        blas_memory_free(buffers[i]);
+    if (room)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
+                    "out of memory: BLAS needs %d MiB of address space for each of %d threads; "
+                    "there is enough for %d",
+                    (int)(BUFFER_BYTES >> 20), wanted, taken);
+}
+
+dlviz_status dlz_blas_require_memory(int threads) {
+    static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
+    static int ready;
+    if (!blas_memory_alloc || !blas_memory_free)
+        return DLVIZ_OK;
+    int wanted = many_callers() ? threads : 1;
+    wanted = wanted < MOST_BUFFERS ? wanted : MOST_BUFFERS;
+    pthread_mutex_lock(&taking);
+    dlviz_status status = wanted > ready ? take_buffers(wanted) : DLVIZ_OK;
+    if (status == DLVIZ_OK && wanted > ready)
+        ready = wanted;
+    pthread_mutex_unlock(&taking);
+    return status;
 }
 
 static char description[160];

@@ -3,12 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-enum { HOST_IS_BIG_ENDIAN = 1 };
-#else
-enum { HOST_IS_BIG_ENDIAN = 0 };
-#endif
-
 static const struct {
     size_t size;
     dlviz_dtype dtype;
@@ -52,6 +46,15 @@ static double double_of_bits(uint64_t bits) {
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
+}
+
+double dlz_element_double(bool big_endian, const void *from) {
+    if (big_endian == DLZ_HOST_IS_BIG_ENDIAN) {
+        double value;
+        memcpy(&value, from, sizeof value);
+        return value;
+    }
+    return double_of_bits(load_bits(from, sizeof(double), big_endian));
 }
 
 /* IEEE binary16: 1 sign, 5 exponent, 10 fraction bits. Exact. */
@@ -122,7 +125,7 @@ dlviz_status dlz_element_decode(dlz_element element, bool big_endian, const void
                                 int64_t count, void *to) {
     size_t size = kinds[element].size;
     bool same_bits = element == dlz_element_of_dtype(kinds[element].dtype);
-    if (same_bits && (size == 1 || big_endian == HOST_IS_BIG_ENDIAN)) {
+    if (same_bits && (size == 1 || big_endian == DLZ_HOST_IS_BIG_ENDIAN)) {
         memcpy(to, from, (size_t)count * size);
         return DLVIZ_OK;
     }
@@ -136,7 +139,7 @@ void dlz_element_encode(dlviz_dtype dtype, const void *from, int64_t count, void
     size_t size = dlviz_dtype_size(dtype), bytes = (size_t)count * size;
     const unsigned char *source = from;
     unsigned char *target = to;
-    if (!HOST_IS_BIG_ENDIAN)
+    if (!DLZ_HOST_IS_BIG_ENDIAN)
         memcpy(target, source, bytes);
     else
         for (size_t i = 0; i < bytes; i++)

@@ -5,6 +5,12 @@
 #include "base/base.h"
 #include <dlviz/tensor.h>
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+enum { DLZ_HOST_IS_BIG_ENDIAN = 1 };
+#else
+enum { DLZ_HOST_IS_BIG_ENDIAN = 0 };
+#endif
+
 typedef enum dlz_element {
     DLZ_ELEMENT_F64,
     DLZ_ELEMENT_F32,
@@ -28,6 +34,9 @@ size_t dlz_element_size(dlz_element element);
  * others. */
 dlviz_dtype dlz_element_dtype(dlz_element element);
 dlz_element dlz_element_of_dtype(dlviz_dtype dtype);
+
+/* One float64 of a file, which needs no alignment. */
+double dlz_element_double(bool big_endian, const void *from);
 
 /* Reads `count` elements, which need no alignment, into an array of dlz_element_dtype(element).
  * Fails with DLVIZ_ERROR_NUMERIC at a value that does not fit: a finite float64 beyond float32's

@@ -1,6 +1,7 @@
 /* The .npy format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 #include "base/file.h"
 #include "tensor/element.h"
+#include "tensor/narrow.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
@@ -231,20 +232,41 @@ static void from_fortran_order(const char *from, dlviz_tensor *to) {
     }
 }
 
+/* The numbers of the file as rows and columns. */
+static dlz_wide wide_numbers(const array_header *header, const unsigned char *elements) {
+    dlz_wide wide =
+        dlz_wide_of(header->element, header->ndim, header->dims, header->size, elements);
+    wide.big_endian = header->big_endian;
+    wide.column_major = header->fortran;
+    return wide;
+}
+
+/* Puts a tensor that was filled in the file's order into its own. */
+static dlviz_status reorder(const array_header *header, dlviz_tensor **tensor) {
+    if (!header->fortran || (*tensor)->ndim < 2)
+        return DLVIZ_OK;
+    dlviz_tensor *ordered;
+    DLZ_TRY(dlz_tensor_create_raw(&ordered, (*tensor)->dtype, (*tensor)->ndim, (*tensor)->dims));
+    from_fortran_order((*tensor)->data, ordered);
+    dlviz_tensor_destroy(*tensor);
+    *tensor = ordered;
+    return DLVIZ_OK;
+}
+
 static dlviz_status decode(const array_header *header, const unsigned char *elements,
                            dlviz_tensor **out) {
-    dlviz_dtype dtype = dlz_element_dtype(header->element);
-    dlviz_tensor *tensor, *ordered = NULL;
-    DLZ_TRY(dlz_tensor_create_raw(&tensor, dtype, header->ndim, header->dims));
+    if (header->element == DLZ_ELEMENT_F64) {
+        dlz_wide wide = wide_numbers(header, elements);
+        DLZ_TRY(dlz_check_narrow(&wide, "read it with dlviz_tensor_read_npy_shifted, or subtract "
+                                        "an offset before writing it"));
+    }
+    dlviz_tensor *tensor;
+    DLZ_TRY(dlz_tensor_create_raw(&tensor, dlz_element_dtype(header->element), header->ndim,
+                                  header->dims));
     dlviz_status status = dlz_element_decode(header->element, header->big_endian, elements,
                                              header->size, tensor->data);
-    if (status == DLVIZ_OK && header->fortran && header->ndim > 1) {
-        status = dlz_tensor_create_raw(&ordered, dtype, header->ndim, header->dims);
-        if (status == DLVIZ_OK)
-            from_fortran_order(tensor->data, ordered);
-        dlviz_tensor_destroy(tensor);
-        tensor = ordered;
-    }
+    if (status == DLVIZ_OK)
+        status = reorder(header, &tensor);
     if (status != DLVIZ_OK) {
         dlviz_tensor_destroy(tensor);
         return status;
@@ -260,32 +282,96 @@ static void free_file(void *data, void *block) {
 
 /* The file's own bytes serve as the tensor's storage where they can. */
 static bool usable_as_they_are(const array_header *header) {
-    const uint16_t one = 1;
-    bool little_endian_host = *(const unsigned char *)&one == 1;
-    bool order = dlz_element_size(header->element) == 1 || header->big_endian != little_endian_host;
+    bool order = dlz_element_size(header->element) == 1 ||
+                 header->big_endian == (DLZ_HOST_IS_BIG_ENDIAN != 0);
     return order && header->element == dlz_element_of_dtype(dlz_element_dtype(header->element)) &&
            !(header->fortran && header->ndim > 1) && header->offset % ALIGNMENT == 0;
+}
+
+/* Reads the file into *block, the caller's to free also after failures, and its header. */
+static dlviz_status open_file(const char *path, void **block, array_header *header) {
+    size_t size;
+    DLZ_TRY(dlz_file_read(path, INT64_MAX, block, &size));
+    dlviz_status status = parse_file(*block, size, header);
+    return status == DLVIZ_OK ? status : dlz_fail_within(status, "cannot read '%s'", path);
 }
 
 dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
-    void *block;
-    size_t size;
-    DLZ_TRY(dlz_file_read(path, INT64_MAX, &block, &size));
-    unsigned char *bytes = block;
+    void *block = NULL;
     array_header header = {0};
-    dlviz_status status = parse_file(bytes, size, &header);
+    dlviz_status status = open_file(path, &block, &header);
+    const unsigned char *elements = (const unsigned char *)block + header.offset;
     if (status == DLVIZ_OK && usable_as_they_are(&header)) {
         status = dlviz_tensor_wrap(out, dlz_element_dtype(header.element), header.ndim, header.dims,
-                                   bytes + header.offset, free_file, block);
+                                   (void *)elements, free_file, block);
         if (status == DLVIZ_OK)
             return DLVIZ_OK;
     } else if (status == DLVIZ_OK) {
-        status = decode(&header, bytes + header.offset, out);
+        status = decode(&header, elements, out);
+        if (status != DLVIZ_OK)
+            status = dlz_fail_within(status, "cannot read '%s'", path);
     }
     dlz_free(block);
-    return status == DLVIZ_OK ? status : dlz_fail_within(status, "cannot read '%s'", path);
+    return status;
+}
+
+/* Fills both in the file's order, then puts them into theirs. */
+static dlviz_status decode_shifted(const array_header *header, const unsigned char *elements,
+                                   dlviz_tensor **tensor, dlviz_tensor **offsets) {
+    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
+    DLZ_TRY(dlz_tensor_create_raw(tensor, DLVIZ_FLOAT32, header->ndim, header->dims));
+    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
+    dlz_wide wide = wide_numbers(header, elements);
+    DLZ_TRY(dlz_narrow_shifted(&wide, (*tensor)->data, (*offsets)->data));
+    DLZ_TRY(reorder(header, tensor));
+    return reorder(header, offsets);
+}
+
+/* Numbers that float32 holds need no offset. */
+static dlviz_status decode_exact(const array_header *header, const unsigned char *elements,
+                                 dlviz_tensor **tensor, dlviz_tensor **offsets) {
+    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
+    dlviz_tensor *read;
+    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
+    DLZ_TRY(decode(header, elements, &read));
+    if (read->dtype == DLVIZ_FLOAT32) {
+        *tensor = read;
+        return DLVIZ_OK;
+    }
+    dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, tensor);
+    dlviz_tensor_destroy(read);
+    return status;
+}
+
+dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
+                                           dlviz_tensor **offsets) {
+    DLZ_REQUIRE_OUT(out);
+    if (offsets)
+        *offsets = NULL;
+    DLZ_REQUIRE(path);
+    void *block = NULL;
+    array_header header = {0};
+    dlviz_tensor *tensor = NULL, *subtracted = NULL;
+    dlviz_status status = open_file(path, &block, &header);
+    if (status == DLVIZ_OK) {
+        const unsigned char *elements = (const unsigned char *)block + header.offset;
+        status = (dlz_is_wide(header.element) ? decode_shifted : decode_exact)(
+            &header, elements, &tensor, &subtracted);
+        if (status != DLVIZ_OK)
+            status = dlz_fail_within(status, "cannot read '%s'", path);
+    }
+    dlz_free(block);
+    if (status == DLVIZ_OK)
+        *out = tensor;
+    else
+        dlviz_tensor_destroy(tensor);
+    if (status == DLVIZ_OK && offsets)
+        *offsets = subtracted;
+    else
+        dlviz_tensor_destroy(subtracted);
+    return status;
 }
 
 static void write_elements(dlz_file *file, const dlviz_tensor *tensor) {

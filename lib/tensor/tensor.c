@@ -1,6 +1,8 @@
 #include "tensor/tensor.h"
 #include "base/base.h"
+#include "tensor/narrow.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +70,8 @@ static dlviz_status make_handle(const char *who, dlviz_tensor **out, dlviz_dtype
                         "%s: dtype %d is not DLVIZ_FLOAT32, DLVIZ_UINT8 or DLVIZ_INT64", who,
                         (int)dtype);
     if (ndim < 0 || ndim > DLVIZ_MAX_DIMS)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d dimensions; 0 to %d are accepted", who,
-                        ndim, DLVIZ_MAX_DIMS);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d dimensions; 0 to %d are accepted",
+                        who, ndim, DLVIZ_MAX_DIMS);
     if (ndim > 0 && !dims)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'dims' is NULL", who);
     for (int i = 0; i < ndim; i++)
@@ -172,10 +174,18 @@ void dlviz_tensor_destroy(dlviz_tensor *tensor) {
     dlz_free(tensor);
 }
 
-dlviz_dtype dlviz_tensor_dtype(const dlviz_tensor *tensor) { return tensor->dtype; }
-int dlviz_tensor_ndim(const dlviz_tensor *tensor) { return tensor->ndim; }
-const int64_t *dlviz_tensor_dims(const dlviz_tensor *tensor) { return tensor->dims; }
-int64_t dlviz_tensor_size(const dlviz_tensor *tensor) { return tensor->size; }
+dlviz_dtype dlviz_tensor_dtype(const dlviz_tensor *tensor) {
+    return tensor->dtype;
+}
+int dlviz_tensor_ndim(const dlviz_tensor *tensor) {
+    return tensor->ndim;
+}
+const int64_t *dlviz_tensor_dims(const dlviz_tensor *tensor) {
+    return tensor->dims;
+}
+int64_t dlviz_tensor_size(const dlviz_tensor *tensor) {
+    return tensor->size;
+}
 
 int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis) {
     if (axis < 0)
@@ -183,8 +193,12 @@ int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis) {
     return axis >= 0 && axis < tensor->ndim ? tensor->dims[axis] : 0;
 }
 
-void *dlviz_tensor_data(dlviz_tensor *tensor) { return tensor->data; }
-const void *dlviz_tensor_const_data(const dlviz_tensor *tensor) { return tensor->data; }
+void *dlviz_tensor_data(dlviz_tensor *tensor) {
+    return tensor->data;
+}
+const void *dlviz_tensor_const_data(const dlviz_tensor *tensor) {
+    return tensor->data;
+}
 
 float *dlviz_tensor_float(dlviz_tensor *tensor) {
     return tensor->dtype == DLVIZ_FLOAT32 ? tensor->data : NULL;
@@ -233,9 +247,9 @@ dlviz_status dlviz_tensor_reshape(const dlviz_tensor *tensor, int ndim, const in
     char from[DLZ_SHAPE_TEXT_SIZE], to[DLZ_SHAPE_TEXT_SIZE];
     if ((inferred >= 0 && wanted[inferred] < 0) || dlz_product_overflows(ndim, wanted, &size) ||
         size != tensor->size)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %s has %lld elements and cannot become %s", __func__,
-                        dlz_shape_text(from, tensor->ndim, tensor->dims), (long long)tensor->size,
-                        dlz_shape_text(to, ndim, dims));
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %s has %lld elements and cannot become %s",
+                        __func__, dlz_shape_text(from, tensor->ndim, tensor->dims),
+                        (long long)tensor->size, dlz_shape_text(to, ndim, dims));
     return make_view(__func__, tensor, ndim, wanted, 0, view);
 }
 
@@ -264,7 +278,7 @@ dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy) 
 }
 
 static bool to_int64(float value, int64_t *result) {
-    if (!(value >= -0x1p63f && value < 0x1p63f))
+    if (!(value >= -0x1p63f && value < 0x1p63f) || value != truncf(value))
         return false;
     *result = (int64_t)value;
     return true;
@@ -295,20 +309,40 @@ static bool convert_element(const dlviz_tensor *from, int64_t i, dlviz_tensor *t
     return true;
 }
 
+static dlviz_status misfit(const char *who, const dlviz_tensor *from, int64_t i,
+                           dlviz_dtype dtype) {
+    char text[DLZ_NUMBER_SIZE];
+    double value = from->dtype == DLVIZ_FLOAT32 ? (double)((const float *)from->data)[i]
+                                                : (double)((const int64_t *)from->data)[i];
+    return dlz_fail(
+        DLVIZ_ERROR_NUMERIC,
+        "%s: element %lld of the %s tensor is %s; for %s, whole numbers %s are accepted", who,
+        (long long)i, dlviz_dtype_name(from->dtype), dlz_number(text, value, 9),
+        dlviz_dtype_name(dtype), dtype == DLVIZ_UINT8 ? "from 0 to 255" : "from -2^63 to 2^63 - 1");
+}
+
+/* Rounding may merge what told rows apart. */
+static dlviz_status check_rounding(const char *who, const dlviz_tensor *from) {
+    dlz_wide wide = dlz_wide_of(DLZ_ELEMENT_I64, from->ndim, from->dims, from->size, from->data);
+    wide.big_endian = DLZ_HOST_IS_BIG_ENDIAN;
+    dlviz_status status = dlz_check_narrow(&wide, "subtract an offset first");
+    return status == DLVIZ_OK ? status : dlz_fail_within(status, "%s", who);
+}
+
 dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
                                   dlviz_tensor **converted) {
     DLZ_REQUIRE_OUT(converted);
     DLZ_REQUIRE(tensor);
     if (dtype == tensor->dtype)
         return dlviz_tensor_copy(tensor, converted);
+    if (tensor->dtype == DLVIZ_INT64 && dtype == DLVIZ_FLOAT32)
+        DLZ_TRY(check_rounding(__func__, tensor));
     dlviz_tensor *result;
     DLZ_TRY(dlviz_tensor_create(&result, dtype, tensor->ndim, tensor->dims));
     for (int64_t i = 0; i < tensor->size; i++)
         if (!convert_element(tensor, i, result)) {
             dlviz_tensor_destroy(result);
-            return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: element %lld of the %s tensor does not fit %s",
-                            __func__, (long long)i, dlviz_dtype_name(tensor->dtype),
-                            dlviz_dtype_name(dtype));
+            return misfit(__func__, tensor, i, dtype);
         }
     *converted = result;
     return DLVIZ_OK;

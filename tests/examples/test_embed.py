@@ -131,6 +131,24 @@ class Embed(Case):
                 self.assertIn("Try 'embed --help'.", process.stderr)
                 self.assertEqual(process.stdout, "")
 
+    def test_numbers_far_from_zero(self):
+        """Times in seconds and positions in metres keep what tells the rows apart."""
+        self.embed(0, "pca")
+        expected = self.map(2)
+        far = [[1.7e9 + 0.01 * x for x in row] for row in self.rows]
+        whole = [[1700000000 + round(1000 * x) for x in row] for row in self.rows]
+        for rows, kind, scale in ((far, "<f8", 100), (whole, "<i8", 0.001), (far, ">f8", 100)):
+            files.write_npy(path("far.npy"), rows, kind)
+            process = self.expect(0, run("embed", "pca", path("far.npy"), path("out.npy"), "--quality"))
+            self.assertGreater(float(re.search(r"explain (\S+) %", process.stdout).group(1)), 60)
+            self.assertGreater(float(re.search(r"trustworthiness@10 (\S+)", process.stdout).group(1)), 0.8)
+            for x, y in zip(self.map(2), expected):
+                self.assertAlmostEqual(scale * x, y, delta=0.02)
+        self.expect(0, run("embed", "tsne", path("far.npy"), path("out.npy"), "--perplexity", 5, "--iterations", 20))
+        # The angle between rows depends on what would be subtracted.
+        process = run("embed", "tsne", path("far.npy"), path("out.npy"), "--metric", "cosine", "--perplexity", 5)
+        self.expect_line(1, process, "far.npy", "float32", "column 0")
+
     def test_failures(self):
         files.write(path("noise.npy"), b"\x93NUMPY but not really")
         files.write_npy(path("few.npy"), [0, 1, 2], "|u1")

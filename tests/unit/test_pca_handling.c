@@ -166,17 +166,73 @@ START_TEST(a_saved_analysis_projects_to_the_same_bits) {
 END_TEST
 
 START_TEST(variances_beyond_float_are_refused) {
-    for (size_t s = 0; s < sizeof solvers / sizeof *solvers; s++) {
+    const float scales[] = {1e25f, 1e-25f};
+    for (size_t s = 0; s < 2 * sizeof solvers / sizeof *solvers; s++) {
         dlviz_tensor *x = make_points(40, 6, 3, 0.9, 0, 1);
         for (int64_t i = 0; i < x->size; i++)
-            ((float *)x->data)[i] *= 1e25f;
+            ((float *)x->data)[i] *= scales[s % 2];
         dlviz_pca *pca;
         ck_ok(dlviz_pca_create(&pca, 2));
-        ck_ok(dlviz_pca_set_solver(pca, solvers[s]));
-        ck_fails(dlviz_pca_fit(pca, x), DLVIZ_ERROR_NUMERIC, "is accepted");
+        ck_ok(dlviz_pca_set_solver(pca, solvers[s / 2]));
+        ck_fails(dlviz_pca_fit(pca, x), DLVIZ_ERROR_NUMERIC, "are accepted");
+        ck_fails(dlviz_pca_partial_fit(pca, x), DLVIZ_ERROR_NUMERIC, "multiply the data");
         dlviz_pca_destroy(pca);
         dlviz_tensor_destroy(x);
     }
+}
+END_TEST
+
+/* Writes a file of 3 features and 2 components with one number of it changed. */
+static void write_analysis(const char *path, int64_t samples, int place, double value) {
+    double numbers[] = {3, 0, 0, 0, 2, 1, 1, 0, 0, 0, 1, 0}; /* as dlviz_pca_save orders them */
+    numbers[place] = value;
+    int64_t bits[12];
+    memcpy(bits, numbers, sizeof bits);
+    dlviz_safetensors *file;
+    ck_ok(dlviz_safetensors_create(&file));
+    ck_ok(dlviz_safetensors_set_metadata(file, "format", "dlviz-pca-1"));
+    const struct {
+        const char *name;
+        dlviz_dtype dtype;
+        int ndim;
+        int64_t dims[2];
+        const void *data;
+    } parts[] = {{"components", DLVIZ_FLOAT32, 2, {2, 3}, (float[6]){1, 0, 0, 0, 1, 0}},
+                 {"exact", DLVIZ_INT64, 1, {12}, bits},
+                 {"numbers", DLVIZ_INT64, 1, {2}, (int64_t[]){samples, 0}}};
+    for (int i = 0; i < 3; i++) {
+        dlviz_tensor *part;
+        ck_ok(dlviz_tensor_from_data(&part, parts[i].dtype, parts[i].ndim, parts[i].dims,
+                                     parts[i].data));
+        ck_ok(dlviz_safetensors_add(file, parts[i].name, part));
+        dlviz_tensor_destroy(part);
+    }
+    ck_ok(dlviz_safetensors_write(file, path));
+    dlviz_safetensors_destroy(file);
+}
+
+START_TEST(numbers_that_no_fit_gives_are_refused) {
+    const char *path = scratch_path("made.safetensors");
+    dlviz_pca *loaded;
+    write_analysis(path, 8, 0, 3);
+    ck_ok(dlviz_pca_load(&loaded, path));
+    dlviz_tensor *x = make_points(20, 3, 3, 0.8, 0, 5);
+    ck_ok(dlviz_pca_partial_fit(loaded, x));
+    dlviz_tensor_destroy(x);
+    dlviz_pca_destroy(loaded);
+    static const struct {
+        int place;
+        double value;
+        const char *words;
+    } bad[] = {{6, 1e200, "beyond float32"}, {7, 0.5, "length is not 1"}, {6, 0, "length is not 1"},
+               {1, 1e39, "beyond float32"},  {0, INFINITY, "infinity"},   {4, NAN, "NaN"},
+               {5, -1, "negative variance"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_analysis(path, 8, bad[i].place, bad[i].value);
+        ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, bad[i].words);
+    }
+    write_analysis(path, INT64_MAX, 0, 3);
+    ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, "do not fit");
 }
 END_TEST
 
@@ -296,6 +352,7 @@ int main(void) {
                                   a_saved_analysis_projects_to_the_same_bits,
                                   variances_beyond_float_are_refused,
                                   damaged_files_are_refused,
+                                  numbers_that_no_fit_gives_are_refused,
                                   batches_that_do_not_fit_are_refused,
                                   every_allocation_may_fail,
                                   NULL};

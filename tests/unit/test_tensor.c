@@ -52,7 +52,9 @@ static void *no_memory(size_t size, void *user) {
     return NULL;
 }
 
-static void no_release(void *block, void *user) { (void)block, (void)user; }
+static void no_release(void *block, void *user) {
+    (void)block, (void)user;
+}
 
 START_TEST(bad_shapes_are_refused) {
     dlviz_tensor *tensor = (void *)1;
@@ -191,16 +193,18 @@ static dlviz_status convert(dlviz_dtype from, const void *value, dlviz_dtype to,
 
 START_TEST(values_convert_or_do_not_fit) {
     dlviz_tensor *out;
-    const float reals[] = {-0.9f, 255.9f, 0}, bad[] = {-1, 256, NAN, INFINITY, -INFINITY};
-    const int bytes[] = {0, 255, 0};
+    const float reals[] = {-0.0f, 255, 7};
+    const float bad[] = {-1, 256, NAN, INFINITY, -INFINITY, 0.5f, -0.9f, 254.9f};
+    const int bytes[] = {0, 255, 7};
     for (int i = 0; i < 3; i++) {
         ck_ok(convert(DLVIZ_FLOAT32, &reals[i], DLVIZ_UINT8, &out));
         ck_assert_int_eq(*(uint8_t *)dlviz_tensor_data(out), bytes[i]);
         dlviz_tensor_destroy(out);
     }
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 8; i++) {
         ck_fails(convert(DLVIZ_FLOAT32, &bad[i], DLVIZ_UINT8, &out), DLVIZ_ERROR_NUMERIC,
                  "element 0");
+        ck_assert(i < 2 || convert(DLVIZ_FLOAT32, &bad[i], DLVIZ_INT64, &out) != DLVIZ_OK);
         ck_assert_ptr_null(out);
     }
     const float edge = -0x1p63f, beyond = 0x1p63f;
@@ -223,6 +227,50 @@ START_TEST(values_convert_or_do_not_fit) {
     dlviz_tensor_destroy(out);
     ck_assert_int_eq(convert(DLVIZ_UINT8, &byte, (dlviz_dtype)9, &out),
                      DLVIZ_ERROR_INVALID_ARGUMENT);
+}
+END_TEST
+
+/* Converts n x columns integers: base + step times a number of 0 to 40. */
+static dlviz_status convert_integers(int64_t n, int64_t columns, int64_t base, int64_t stride,
+                                     dlviz_tensor **out) {
+    dlviz_tensor *tensor;
+    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_INT64, 2, (int64_t[]){n, columns}));
+    for (int64_t i = 0; i < n * columns; i++)
+        ((int64_t *)dlviz_tensor_data(tensor))[i] = base + stride * (i * 7 % 41);
+    dlviz_status status = dlviz_tensor_convert(tensor, DLVIZ_FLOAT32, out);
+    dlviz_tensor_destroy(tensor);
+    return status;
+}
+
+START_TEST(integers_round_unless_rows_would_merge) {
+    static const struct {
+        int64_t n, base, stride;
+        bool good;
+    } cases[] = {{20, 0, 1, true},
+                 {20, 1 << 24, 1, false}, /* odd numbers become even */
+                 {20, 1 << 24, 1000, true},
+                 {20, 1700000000, 1, false},
+                 {20, 1700000000, 86400, true},
+                 {20, -1700000000, 60, false},
+                 {20, 0, 1000003, true}, /* counts of millions */
+                 {20, INT64_C(1700000000000000000), 1000000000, false},
+                 {3, 1700000000, 1, false},
+                 {1, 1700000001, 1, true},
+                 {20, 1700000001, 0, true}}; /* all the same */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dlviz_tensor *out;
+        if (cases[i].good) {
+            ck_ok(convert_integers(cases[i].n, 3, cases[i].base, cases[i].stride, &out));
+            for (int64_t e = 0; e < 3 * cases[i].n; e++)
+                ck_assert_float_eq(dlviz_tensor_float(out)[e],
+                                   (float)(cases[i].base + cases[i].stride * (e * 7 % 41)));
+            dlviz_tensor_destroy(out);
+        } else {
+            ck_fails(convert_integers(cases[i].n, 3, cases[i].base, cases[i].stride, &out),
+                     DLVIZ_ERROR_NUMERIC, "subtract an offset");
+            ck_assert_ptr_null(out);
+        }
+    }
 }
 END_TEST
 
@@ -315,6 +363,7 @@ int main(void) {
                                   slices_are_checked,
                                   copies_are_their_own,
                                   values_convert_or_do_not_fit,
+                                  integers_round_unless_rows_would_merge,
                                   views_may_come_and_go_on_several_threads,
                                   shapes_become_text,
                                   matrices_are_required,

@@ -1,0 +1,35 @@
+/* linalg/lapack.h - what the files that call LAPACK share.
+ *
+ * LAPACK wants column-major matrices: a row-major matrix handed to it is its transpose, and each
+ * function of this folder is written for that. Only the _work interfaces are used, with memory of
+ * ours: the others allocate behind our back and scan for NaN.
+ *
+ * LAPACK may give up on ordinary numbers, and on infinities it may never come back. So numbers are
+ * looked at before they are handed over, its answers before they are used, and where one driver
+ * gives up another is tried. */
+#ifndef DLZ_LAPACK_H
+#define DLZ_LAPACK_H
+
+#include <dlviz/status.h>
+#include <lapacke.h>
+
+/* A workspace query answers in a double. */
+dlviz_status dlz_lapack_work(double **work, double size);
+/* Fails when the sizes are beyond LAPACK's 32-bit integers. */
+dlviz_status dlz_lapack_check_size(int64_t m, int64_t n);
+
+/* Multiplies the rows of a[m x n] by 2^-*exponent where the largest of them is so far from 1 that
+ * its square might overflow or vanish; *exponent is 0 otherwise. With `lower`, row i has its first
+ * i + 1 numbers only. Fails with DLVIZ_ERROR_NUMERIC at NaN and infinities. */
+dlviz_status dlz_make_safe(int64_t m, int64_t n, bool lower, double *a, int *exponent);
+
+/* The largest |rows rowsᵀ - 1|, infinite when there is a NaN; without `all`, each row is held
+ * against itself and the one before it only. `products` has room for 64 x count. */
+#define DLZ_ORTHONORMALITY_BLOCK 64
+double dlz_orthonormality_error(int64_t count, int64_t n, const double *rows, bool all,
+                                double *products);
+/* Rows that are further from orthonormal than this are not taken from a driver. Drivers that do
+ * well stay below 2e-14, dstemr as a rule below 1e-12. */
+#define DLZ_ORTHONORMALITY_LIMIT 1e-12
+
+#endif
