@@ -123,7 +123,7 @@ static size_t lowest(placer *p, size_t bytes) {
     for (int i = 0, agree = 0; agree < p->num_lists; i = (i + 1) % p->num_lists) {
         size_t before = place;
         int at = p->lists[i];
-        while (at != NONE && (p->ranges[at].end <= place || p->ranges[at].start < place + bytes)) {
+        while (at != NONE && p->ranges[at].start < place + bytes) {
             if (p->ranges[at].end > place)
                 place = p->ranges[at].end;
             at = p->ranges[at].next;
