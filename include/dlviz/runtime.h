@@ -9,9 +9,14 @@ extern "C" {
 #endif
 
 /** Sets how many threads the library computes with, the calling one included: 1 to 256, or 0 for
- *  one a processor that this process may run on (the default, unless the environment variable
- *  DLVIZ_NUM_THREADS says otherwise). Results do not depend on it. Any thread may call; work under
- *  way goes on with the number it started with.
+ *  the default. That is the value of the environment variable DLVIZ_NUM_THREADS, or else one a
+ *  processor that this process may use: those that its affinity allows, but no more than the CPU
+ *  quota of its control group and of the groups above it comes to, rounded up (cpu.max, or
+ *  cpu.cfs_quota_us of version 1), as a container's limit is set. It is found out at the first
+ *  computation or with this call, and a later change of affinity or quota needs the call again.
+ *  Results do not depend on the number. Any thread may call; work under way goes on with the number
+ *  it started with. Where the system refuses a thread, the work is done with those there are, and
+ *  the log receives a warning. The child of a fork starts threads of its own when it needs them.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
 DLVIZ_API dlviz_status dlviz_set_num_threads(int threads);
 

@@ -1,12 +1,14 @@
 #include "base/parallel.h"
 #include "base/base.h"
+#include "base/processors.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #if defined(__x86_64__)
 #define PAUSE() __builtin_ia32_pause()
@@ -18,42 +20,46 @@
  * sleep and a wake-up. */
 #define SPINS 2000
 
-/* A job is open while `gate` is not 0. It holds how many workers may still join in its high half
- * and how many have joined in its low half, in one word, so that a late worker can join either the
- * job it saw or none: fields of the job are read only after joining. */
+/* A pool that could not start a thread waits for so many jobs before it tries again. */
+#define JOBS_BEFORE_ANOTHER_TRY 1000
+
+/* `job` is one word: the number of the job in its high half, then 16 bits for how many workers it
+ * wants, 0 when it is closed, and 16 for how many have joined. Worker w, 1 or more, joins a job
+ * that wants w or more of them; so the same few do all small jobs, and the others sleep on. With
+ * all in one word a late worker joins either the job it saw or none: fields of the job are read
+ * only after joining. */
+#define JOB_NUMBER(job) ((uint32_t)((job) >> 32))
+#define JOB_WANTED(job) ((int)((job) >> 16 & 0xFFFF))
+#define JOB_JOINED(job) ((int)((job)&0xFFFF))
+
+/* Where one thread sleeps. Whoever turns `asleep` from true to false owes it one post; so it sees
+ * to the news that it slept for, or to the post, and no wake-up is lost. */
+typedef struct bed {
+    atomic_bool asleep;
+    sem_t post;
+} bed;
+
 static struct {
     pthread_mutex_t submit; /* held by the thread whose job has the pool */
-    pthread_mutex_t lock;   /* guards sleeping and the list of threads */
-    pthread_cond_t wake, finished_signal;
     pthread_t threads[DLZ_MAX_THREADS];
-    int started;
-    bool stop;
-    atomic_int online;
+    bed beds[DLZ_MAX_THREADS]; /* of worker w; of the thread that waits for the workers at 0 */
+    int waits;                 /* jobs until another try; guarded by `submit`, as is what starts */
+    atomic_int started, online;
+    atomic_bool stop;
 
-    atomic_uint generation;
-    atomic_uint_fast64_t gate;
-    atomic_int finished, sleepers;
-    atomic_bool owner_sleeps;
-
+    /* What all threads watch, what the workers count down, and what they count up lie apart. */
+    _Alignas(DLZ_ALIGNMENT) atomic_uint_fast64_t job;
     dlz_tile_fn function;
     void *context;
     int64_t tiles;
-    atomic_int_fast64_t next;
-} pool = {.submit = PTHREAD_MUTEX_INITIALIZER,
-          .lock = PTHREAD_MUTEX_INITIALIZER,
-          .wake = PTHREAD_COND_INITIALIZER,
-          .finished_signal = PTHREAD_COND_INITIALIZER};
+    int helpers;
+    _Alignas(DLZ_ALIGNMENT) atomic_int_fast64_t next;
+    atomic_int next_to_wake;
+    _Alignas(DLZ_ALIGNMENT) atomic_int finished;
+} pool = {.submit = PTHREAD_MUTEX_INITIALIZER};
 
 static atomic_int wanted_threads;
 static _Thread_local bool inside_tile;
-
-static int processors(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : (int)online;
-}
 
 static int default_threads(void) {
     const char *text = getenv("DLVIZ_NUM_THREADS");
@@ -65,7 +71,7 @@ static int default_threads(void) {
         dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored",
                 text, DLZ_MAX_THREADS);
     }
-    return (int)dlz_min_i64(processors(), DLZ_MAX_THREADS);
+    return (int)dlz_min_i64(dlz_processors(), DLZ_MAX_THREADS);
 }
 
 dlviz_status dlviz_set_num_threads(int threads) {
@@ -93,86 +99,154 @@ int dlviz_num_threads(void) {
     return dlz_threads();
 }
 
-static void run_tiles(dlz_tile_fn function, void *context, int64_t tiles, int worker) {
+/* -- Sleeping ------------------------------------------------------------------------------------
+ */
+
+static void sleep_until_woken(bed *b) {
+    while (sem_wait(&b->post) != 0) /* a signal */
+        ;
+}
+
+/* Lies down; the news that would wake it has to be looked for once more before it sleeps. */
+static void lie_down(bed *b) {
+    atomic_store(&b->asleep, true);
+}
+
+static void get_up(bed *b) {
+    if (!atomic_exchange(&b->asleep, false))
+        sleep_until_woken(b); /* takes the post that is on its way */
+}
+
+static void wake(bed *b) {
+    if (atomic_load(&b->asleep) && atomic_exchange(&b->asleep, false))
+        sem_post(&b->post);
+}
+
+/* -- Tiles ---------------------------------------------------------------------------------------
+ */
+
+/* Wakes more workers for a job that has tiles left. Each thread that has joined pays for two
+ * others: then all are awake after a few rounds, and where they get no processor, and so do not
+ * join, no time is lost with waking still more of them. */
+static void wake_others(void) {
+    int enough = 2 * (1 + JOB_JOINED(atomic_load_explicit(&pool.job, memory_order_relaxed)));
+    int most = enough < pool.helpers ? enough : pool.helpers;
+    while (atomic_load_explicit(&pool.next_to_wake, memory_order_relaxed) <= most) {
+        int w = atomic_fetch_add_explicit(&pool.next_to_wake, 1, memory_order_relaxed);
+        if (w <= pool.helpers)
+            wake(&pool.beds[w]);
+    }
+}
+
+static void run_tiles(int worker) {
+    dlz_tile_fn function = pool.function;
+    void *context = pool.context;
+    int64_t tiles = pool.tiles;
     for (;;) {
         int64_t tile = (int64_t)atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
         if (tile >= tiles)
             return;
+        if (tile + 1 < tiles)
+            wake_others();
         function(context, tile, worker);
     }
 }
 
-/* Joins the open job if it wants more workers; returns the worker's number, or 0. */
-static int join_job(void) {
-    uint_fast64_t gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
-    while (gate >> 32 > 0) {
-        uint_fast64_t joined = gate - ((uint_fast64_t)1 << 32) + 1;
-        if (atomic_compare_exchange_weak_explicit(&pool.gate, &gate, joined, memory_order_acq_rel,
-                                                  memory_order_acquire))
-            return (int)(joined & 0xFFFFFFFFu);
-    }
-    return 0;
+/* -- Workers -------------------------------------------------------------------------------------
+ */
+
+/* Whether there is a job that worker w has not seen and that wants it. */
+static bool is_wanted(uint_fast64_t job, int w, uint32_t seen) {
+    return JOB_WANTED(job) >= w && JOB_NUMBER(job) != seen;
 }
 
-static void *worker_main(void *unused) {
-    (void)unused;
-    inside_tile = true;
-    unsigned seen = 0;
-    for (;;) {
-        int spins = atomic_load_explicit(&pool.online, memory_order_relaxed) > 1 ? SPINS : 0;
-        while (atomic_load_explicit(&pool.generation, memory_order_acquire) == seen && spins-- > 0)
+/* Waits for a job that wants worker w; false when the pool ends. Its number is then *seen, and
+ * *slept tells whether the worker had to be woken. A worker without a processor of its own does not
+ * watch for jobs: it would keep others from working. */
+static bool join_job(int w, uint32_t *seen, bool *slept) {
+    int most = w < atomic_load_explicit(&pool.online, memory_order_relaxed) ? SPINS : 0;
+    int spins = most;
+    *slept = false;
+    while (!atomic_load_explicit(&pool.stop, memory_order_relaxed)) {
+        uint_fast64_t job = atomic_load_explicit(&pool.job, memory_order_acquire);
+        if (is_wanted(job, w, *seen)) {
+            if (!atomic_compare_exchange_weak_explicit(&pool.job, &job, job + 1,
+                                                       memory_order_acq_rel, memory_order_acquire))
+                continue;
+            *seen = JOB_NUMBER(job);
+            return true;
+        }
+        if (spins-- > 0) {
             PAUSE();
-        if (atomic_load(&pool.generation) == seen) {
-            pthread_mutex_lock(&pool.lock);
-            atomic_fetch_add(&pool.sleepers, 1);
-            while (atomic_load(&pool.generation) == seen && !pool.stop)
-                pthread_cond_wait(&pool.wake, &pool.lock);
-            atomic_fetch_sub(&pool.sleepers, 1);
-            bool stop = pool.stop;
-            pthread_mutex_unlock(&pool.lock);
-            if (stop)
-                return NULL;
-        }
-        seen = atomic_load(&pool.generation);
-        int worker = join_job();
-        if (worker == 0)
             continue;
-        run_tiles(pool.function, pool.context, pool.tiles, worker);
-        atomic_fetch_add(&pool.finished, 1);
-        if (atomic_load(&pool.owner_sleeps)) {
-            pthread_mutex_lock(&pool.lock);
-            pthread_cond_signal(&pool.finished_signal);
-            pthread_mutex_unlock(&pool.lock);
         }
+        lie_down(&pool.beds[w]);
+        if (atomic_load(&pool.stop) || is_wanted(atomic_load(&pool.job), w, *seen)) {
+            get_up(&pool.beds[w]);
+            continue;
+        }
+        sleep_until_woken(&pool.beds[w]);
+        *slept = true;
+        spins = most;
+        if (most > 0 && !is_wanted(atomic_load(&pool.job), w, *seen))
+            sched_yield();
     }
+    return false;
+}
+
+/* The last one to finish a job wakes the thread that waits for it. A job that is still open is not
+ * waited for yet, and one with another number is over. */
+static void finish_job(uint32_t number) {
+    int finished = atomic_fetch_add(&pool.finished, 1) + 1;
+    uint_fast64_t job = atomic_load(&pool.job);
+    if (JOB_NUMBER(job) == number && JOB_WANTED(job) == 0 && JOB_JOINED(job) == finished)
+        wake(&pool.beds[0]);
+}
+
+static void *worker_main(void *bed_of_mine) {
+    int w = (int)((bed *)bed_of_mine - pool.beds);
+    uint32_t seen = 0;
+    bool slept;
+    inside_tile = true;
+    while (join_job(w, &seen, &slept)) {
+        run_tiles(w);
+        finish_job(seen);
+        /* On a busy machine it may have woken on the processor of the thread that woke it, which
+         * could not go on while this one watches for the next job. */
+        if (slept)
+            sched_yield();
+    }
+    return NULL;
 }
 
 /* The child of a fork has none of the threads: it starts anew when it first needs them. */
 static void after_fork(void) {
     pthread_mutex_init(&pool.submit, NULL);
-    pthread_mutex_init(&pool.lock, NULL);
-    pthread_cond_init(&pool.wake, NULL);
-    pthread_cond_init(&pool.finished_signal, NULL);
-    pool.started = 0;
-    atomic_store(&pool.gate, 0);
-    atomic_store(&pool.sleepers, 0);
-    atomic_store(&pool.owner_sleeps, false);
+    pool.waits = 0;
+    atomic_store(&pool.started, 0);
+    atomic_store(&pool.job, 0);
+    atomic_store(&pool.finished, 0);
+    atomic_store(&pool.beds[0].asleep, false);
+    sem_init(&pool.beds[0].post, 0, 0);
 }
 
-static void register_fork_handler(void) {
+static void prepare(void) {
+    sem_init(&pool.beds[0].post, 0, 0);
     pthread_atfork(NULL, NULL, after_fork);
 }
 
 /* Our threads take no signal that is sent to the program: its handlers run on its own threads, and
  * what these block stays blocked. Faults, aborts and profiling concern the thread itself. */
-static int start_worker(pthread_t *thread) {
+static int start_worker(int w) {
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
     sigset_t ours, before;
     sigfillset(&ours);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         sigdelset(&ours, own[i]);
+    atomic_store(&pool.beds[w].asleep, false);
+    sem_init(&pool.beds[w].post, 0, 0);
     pthread_sigmask(SIG_SETMASK, &ours, &before);
-    int error = pthread_create(thread, NULL, worker_main, NULL);
+    int error = pthread_create(&pool.threads[w], NULL, worker_main, &pool.beds[w]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
@@ -180,30 +254,42 @@ static int start_worker(pthread_t *thread) {
 /* Called with `submit` held. Fewer threads than wanted is not a failure: the tiles still all run.
  */
 static int start_workers(int wanted) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, register_fork_handler);
-    if (pool.started >= wanted)
+    int started = atomic_load(&pool.started);
+    if (started >= wanted)
         return wanted;
-    pthread_mutex_lock(&pool.lock);
-    atomic_store(&pool.online, processors());
-    while (pool.started < wanted && start_worker(&pool.threads[pool.started]) == 0)
-        pool.started++;
-    int started = pool.started;
-    pthread_mutex_unlock(&pool.lock);
-    return started < wanted ? started : wanted;
+    if (pool.waits > 0) {
+        pool.waits--;
+        return started;
+    }
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare);
+    atomic_store(&pool.online, dlz_processors());
+    int error = 0;
+    while (started < wanted && (error = start_worker(started + 1)) == 0)
+        atomic_store(&pool.started, ++started);
+    if (error != 0) {
+        pool.waits = JOBS_BEFORE_ANOTHER_TRY;
+        errno = error; /* for %m, which needs no buffer that threads share */
+        dlz_log(DLVIZ_LOG_WARNING, "a thread could not be started (%m): going on with %d of %d",
+                started + 1, wanted + 1);
+    }
+    return started;
 }
 
+/* -- Jobs ----------------------------------------------------------------------------------------
+ */
+
 static void wait_for_workers(int joined) {
-    for (int spins = SPINS; spins > 0 && atomic_load(&pool.finished) != joined; spins--)
+    int spins = joined < atomic_load_explicit(&pool.online, memory_order_relaxed) ? SPINS : 0;
+    while (spins-- > 0 && atomic_load(&pool.finished) != joined)
         PAUSE();
-    if (atomic_load(&pool.finished) == joined)
-        return;
-    pthread_mutex_lock(&pool.lock);
-    atomic_store(&pool.owner_sleeps, true);
-    while (atomic_load(&pool.finished) != joined)
-        pthread_cond_wait(&pool.finished_signal, &pool.lock);
-    atomic_store(&pool.owner_sleeps, false);
-    pthread_mutex_unlock(&pool.lock);
+    while (atomic_load(&pool.finished) != joined) {
+        lie_down(&pool.beds[0]);
+        if (atomic_load(&pool.finished) == joined)
+            get_up(&pool.beds[0]);
+        else
+            sleep_until_woken(&pool.beds[0]);
+    }
 }
 
 static void run_alone(int64_t tiles, dlz_tile_fn function, void *context) {
@@ -224,30 +310,26 @@ void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void
     pool.function = function;
     pool.context = context;
     pool.tiles = tiles;
+    pool.helpers = helpers;
     atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.next_to_wake, 1, memory_order_relaxed);
     atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
-    atomic_store(&pool.gate, (uint_fast64_t)helpers << 32);
-    atomic_fetch_add(&pool.generation, 1);
-    if (atomic_load(&pool.sleepers) > 0) {
-        pthread_mutex_lock(&pool.lock);
-        pthread_cond_broadcast(&pool.wake);
-        pthread_mutex_unlock(&pool.lock);
-    }
+    uint_fast64_t number = JOB_NUMBER(atomic_load(&pool.job)) + UINT64_C(1);
+    atomic_store(&pool.job, number << 32 | (uint_fast64_t)helpers << 16);
     inside_tile = true;
-    run_tiles(function, context, tiles, 0);
+    run_tiles(0);
     inside_tile = false;
-    uint_fast64_t gate = atomic_exchange(&pool.gate, 0);
-    wait_for_workers((int)(gate & 0xFFFFFFFFu));
+    uint_fast64_t joined = atomic_fetch_and(&pool.job, ~(UINT64_C(0xFFFF) << 16));
+    wait_for_workers(JOB_JOINED(joined));
     pthread_mutex_unlock(&pool.submit);
 }
 
 /* A program that unloads the library, or ends, leaves no thread of ours running. */
 __attribute__((destructor)) static void stop_workers(void) {
-    pthread_mutex_lock(&pool.lock);
-    pool.stop = true;
-    pthread_cond_broadcast(&pool.wake);
-    int started = pool.started;
-    pthread_mutex_unlock(&pool.lock);
-    for (int i = 0; i < started; i++)
-        pthread_join(pool.threads[i], NULL);
+    atomic_store(&pool.stop, true);
+    int started = atomic_load(&pool.started);
+    for (int w = 1; w <= started; w++)
+        wake(&pool.beds[w]);
+    for (int w = 1; w <= started; w++)
+        pthread_join(pool.threads[w], NULL);
 }

@@ -1,7 +1,6 @@
 #include "network/memory.h"
 #include "base/base.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static size_t rounded(size_t bytes) {
@@ -10,7 +9,8 @@ static size_t rounded(size_t bytes) {
 
 void dlz_memory_restart(dlz_memory *memory) {
     memory->count = 0;
-    memory->scratch_size = 0;
+    memory->block_size = memory->scratch_size = 0;
+    memory->moves = 0;
 }
 
 dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int first, int last) {
@@ -25,7 +25,12 @@ dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int fi
     }
     if (bytes > SIZE_MAX / 4)
         return dlz_fail_memory("the activations of a batch", bytes);
-    memory->requests[memory->count++] = (dlz_request){slot, rounded(bytes), 0, first, last};
+    memory->requests[memory->count] = (dlz_request){.slot = slot,
+                                                    .bytes = rounded(bytes),
+                                                    .first = first,
+                                                    .last = last,
+                                                    .number = memory->count};
+    memory->count++;
     return DLVIZ_OK;
 }
 
@@ -42,51 +47,12 @@ void dlz_memory_ask_scratch(dlz_memory *memory, size_t bytes) {
         memory->scratch_size = rounded(bytes);
 }
 
-static int larger_first(const void *left, const void *right) {
-    const dlz_request *a = left, *b = right;
-    if (a->bytes != b->bytes)
-        return a->bytes < b->bytes ? 1 : -1;
-    return a->first != b->first ? (a->first < b->first ? -1 : 1) : 0;
-}
-
-/* Whether a request can lie at `at` beside the first `placed` ones. */
-static bool is_free(const dlz_request *requests, int placed, const dlz_request *wanted, size_t at) {
-    for (int i = 0; i < placed; i++) {
-        const dlz_request *other = &requests[i];
-        bool same_time = other->first <= wanted->last && wanted->first <= other->last;
-        if (same_time && at < other->offset + other->bytes && other->offset < at + wanted->bytes)
-            return false;
-    }
-    return true;
-}
-
-/* The lowest free place for each request, largest first. */
-static bool place(dlz_memory *memory, size_t *total) {
-    *total = 0;
-    if (memory->count > 1)
-        qsort(memory->requests, (size_t)memory->count, sizeof *memory->requests, larger_first);
-    for (int i = 0; i < memory->count; i++) {
-        dlz_request *request = &memory->requests[i];
-        size_t best = SIZE_MAX;
-        /* Candidates: the start, and the end of every request placed so far. */
-        for (int j = -1; j < i; j++) {
-            size_t at = j < 0 ? 0 : memory->requests[j].offset + memory->requests[j].bytes;
-            if (at < best && is_free(memory->requests, i, request, at))
-                best = at;
-        }
-        size_t end;
-        if (dlz_add_overflows(best, request->bytes, &end))
-            return false;
-        request->offset = best;
-        *total = end > *total ? end : *total;
-    }
-    return true;
+dlviz_status dlz_memory_place(dlz_memory *memory) {
+    return dlz_place(memory->requests, memory->count, &memory->block_size);
 }
 
 /* A block of at least this size; the old one is freed first, so that both never exist together. */
 static dlviz_status grow(char **block, size_t *size, size_t wanted, const char *what) {
-    if (*block && *size >= wanted)
-        return DLVIZ_OK;
     dlz_free(*block);
     *size = 0;
     *block = dlz_alloc(wanted);
@@ -96,22 +62,33 @@ static dlviz_status grow(char **block, size_t *size, size_t wanted, const char *
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_memory_settle(dlz_memory *memory, int workers) {
-    size_t total, scratch;
-    if (!place(memory, &total) ||
-        dlz_mul_overflows(memory->scratch_size, (size_t)workers, &scratch))
-        return dlz_fail_memory("the activations of a batch", SIZE_MAX);
-    DLZ_TRY(grow(&memory->block, &memory->block_size, total, "the activations of a batch"));
-    DLZ_TRY(grow(&memory->scratch, &memory->scratch_total, scratch, "the threads' scratch memory"));
+dlviz_status dlz_memory_settle(dlz_memory *memory, dlz_workspace *workspace, int workers) {
+    size_t scratch;
+    if (dlz_mul_overflows(memory->scratch_size, (size_t)workers, &scratch))
+        return dlz_fail_memory("the threads' scratch memory", SIZE_MAX);
+    if (!workspace->block || workspace->block_size < memory->block_size) {
+        workspace->moves++;
+        DLZ_TRY(grow(&workspace->block, &workspace->block_size, memory->block_size,
+                     "the activations of a batch"));
+    }
+    if (!workspace->scratch || workspace->scratch_size < scratch)
+        DLZ_TRY(grow(&workspace->scratch, &workspace->scratch_size, scratch,
+                     "the threads' scratch memory"));
+    if (memory->moves == workspace->moves)
+        return DLVIZ_OK;
     for (int i = 0; i < memory->count; i++) {
-        void *place = memory->block + memory->requests[i].offset;
+        void *place = workspace->block + memory->requests[i].offset;
         memcpy(memory->requests[i].slot, &place, sizeof place);
     }
+    memory->moves = workspace->moves;
     return DLVIZ_OK;
 }
 
 void dlz_memory_release(dlz_memory *memory) {
     dlz_free(memory->requests);
-    dlz_free(memory->block);
-    dlz_free(memory->scratch);
+}
+
+void dlz_workspace_release(dlz_workspace *workspace) {
+    dlz_free(workspace->block);
+    dlz_free(workspace->scratch);
 }

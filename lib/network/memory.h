@@ -1,30 +1,37 @@
-/* network/memory.h - one block of memory for all buffers of a plan. */
+/* network/memory.h - the memory that a network's plans run in. */
 #ifndef DLZ_NETWORK_MEMORY_H
 #define DLZ_NETWORK_MEMORY_H
 
 #include "layers/op.h"
+#include "network/placement.h"
 
-typedef struct dlz_request {
-    void *slot;
-    size_t bytes, offset;
-    int first, last;
-} dlz_request;
+/* One block for the buffers of whichever plan runs, and the scratch memory of the workers. What it
+ * holds is lost when another plan runs. */
+typedef struct dlz_workspace {
+    char *block, *scratch;
+    size_t block_size, scratch_size;
+    uint64_t moves; /* how often the block has got another address */
+} dlz_workspace;
 
+void dlz_workspace_release(dlz_workspace *workspace);
+
+/* The buffers of one plan: asked for, then placed. */
 struct dlz_memory {
     dlz_request *requests;
     int count, capacity;
-    char *block;
     size_t block_size;
-    char *scratch;
     size_t scratch_size; /* of one worker */
-    size_t scratch_total;
+    uint64_t moves;      /* the workspace's when the slots were set; 0: never */
 };
 
-/* Forgets all requests; the blocks stay for reuse. */
+/* Forgets all requests. */
 void dlz_memory_restart(dlz_memory *memory);
-/* Places all requests so that those needed at one time do not overlap, and sets their slots. Blocks
- * only grow. On failure the earlier blocks are gone and no slot may be used. */
-dlviz_status dlz_memory_settle(dlz_memory *memory, int workers);
+/* Gives all requests their places in a block. */
+dlviz_status dlz_memory_place(dlz_memory *memory);
+/* Sees to it that the workspace holds what was placed, for so many workers, and that the slots
+ * point into it. Blocks only grow. On failure the earlier blocks are gone; the next call tries
+ * again. */
+dlviz_status dlz_memory_settle(dlz_memory *memory, dlz_workspace *workspace, int workers);
 void dlz_memory_release(dlz_memory *memory);
 
 #endif

@@ -42,8 +42,7 @@ dlviz_network *dlz_network_hold(dlviz_network *network) {
 void dlviz_network_destroy(dlviz_network *network) {
     if (!network || atomic_fetch_sub(&network->references, 1) != 1)
         return;
-    dlz_plan_destroy(network->training);
-    dlz_plan_destroy(network->evaluation);
+    dlz_plans_release(&network->plans);
     for (int i = 0; i < network->num_nodes; i++) {
         dlz_free(network->nodes[i].name);
         network->nodes[i].layer->owned = false;
@@ -269,33 +268,58 @@ static int64_t node_parameters(const dlviz_network *network, const dlz_node *nod
     return count;
 }
 
-static char *append_row(char *table, const char *name, const char *type, const dlz_shape *shape,
-                        int64_t parameters) {
-    char text[80], count[32] = "";
-    describe_shape(text, sizeof text, shape);
+typedef struct table {
+    char *text;
+    size_t length, capacity;
+} table;
+
+static bool append_row(table *t, const char *name, const char *type, const char *output,
+                       const char *parameters) {
+    char *row = dlz_format("%-14s %-10s %-20s %12s\n", name, type, output, parameters);
+    size_t size = row ? strlen(row) + 1 : 0;
+    bool fits = row && t->length + size <= t->capacity;
+    if (row && !fits) {
+        size_t capacity = 2 * (t->length + size);
+        char *text = dlz_realloc_array(t->text, capacity, 1);
+        fits = text != NULL;
+        if (fits) {
+            t->text = text;
+            t->capacity = capacity;
+        }
+    }
+    if (fits) {
+        memcpy(t->text + t->length, row, size);
+        t->length += size - 1;
+    }
+    dlz_free(row);
+    return fits;
+}
+
+static bool append_layer(table *t, const char *name, const char *type, const dlz_shape *shape,
+                         int64_t parameters) {
+    char output[80], count[32] = "";
+    describe_shape(output, sizeof output, shape);
     if (parameters > 0)
         snprintf(count, sizeof count, "%lld", (long long)parameters);
-    char *longer = dlz_format("%s%-14s %-10s %-20s %12s\n", table, name, type, text, count);
-    dlz_free(table);
-    return longer;
+    return append_row(t, name, type, output, count);
 }
 
 static dlviz_status summarise(dlviz_network *network) {
-    char *table = dlz_format("%-14s %-10s %-20s %12s\n", "layer", "type", "output", "parameters");
-    if (table)
-        table = append_row(table, "input", "", &network->in, 0);
-    for (int i = 0; table && i < network->num_nodes; i++) {
+    table t = {0};
+    bool fits = append_row(&t, "layer", "type", "output", "parameters") &&
+                append_layer(&t, "input", "", &network->in, 0);
+    for (int i = 0; fits && i < network->num_nodes; i++) {
         const dlz_node *node = &network->nodes[i];
-        table = append_row(table, node->name, dlz_layer_type_of(node->layer->kind)->name,
-                           &node->out, node_parameters(network, node));
+        fits = append_layer(&t, node->name, dlz_layer_type_of(node->layer->kind)->name, &node->out,
+                            node_parameters(network, node));
     }
-    char *summary = table ? dlz_format("%s%-14s %-10s %-20s %12lld\n", table, "total", "", "",
-                                       (long long)dlviz_network_num_parameters(network))
-                          : NULL;
-    dlz_free(table);
-    if (!summary)
+    char total[32];
+    snprintf(total, sizeof total, "%lld", (long long)dlviz_network_num_parameters(network));
+    if (!fits || !append_row(&t, "total", "", "", total)) {
+        dlz_free(t.text);
         return dlz_fail_memory("the network's summary", 0);
-    network->summary = summary;
+    }
+    network->summary = t.text;
     return DLVIZ_OK;
 }
 

@@ -3,7 +3,7 @@
 #define DLZ_NETWORK_H
 
 #include "layers/layer.h"
-#include "layers/op.h"
+#include "network/memory.h"
 #include <dlviz/network.h>
 
 #include <stdatomic.h>
@@ -28,6 +28,17 @@ typedef struct dlz_state {
 
 typedef struct dlz_plan dlz_plan;
 
+/* How many plans a network keeps: training and evaluation, each for whole batches and for what is
+ * left at the end of a dataset, and the same for the features of two layers. */
+#define DLZ_KEPT_PLANS 8
+
+/* The plans used last, the latest first, and the memory that they run in by turns. */
+typedef struct dlz_plans {
+    dlz_plan *kept[DLZ_KEPT_PLANS];
+    int count;
+    dlz_workspace workspace;
+} dlz_plans;
+
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
     dlz_shape in;
@@ -46,19 +57,22 @@ struct dlviz_network {
     int64_t parameter_floats;
     float *parameters, *gradients;
     void *buffers; /* running statistics and counters */
-    dlz_plan *training, *evaluation;
-    int evaluation_last; /* the node that the evaluation plan ends with */
+    dlz_plans plans;
 };
 
 /* -- plan.c: a network from its input to one of its nodes, made ready to run ------------------- */
 
-dlviz_status dlz_plan_create(dlz_plan **out, dlviz_network *network, int last, bool training);
-void dlz_plan_destroy(dlz_plan *plan);
-/* Memory and threads for n samples; then run, input and output are set. */
-dlviz_status dlz_plan_reserve(dlz_plan *plan, int64_t n);
+/* The plan for n samples through nodes 0 … last, with its memory and threads: run, input and output
+ * are set. Belongs to the network and is good until the next call. Takes one of the kept plans
+ * where it can; then nothing is planned and nothing allocated. */
+dlviz_status dlz_plan_get(dlviz_network *network, int last, bool training, int64_t n,
+                          dlz_plan **out);
+void dlz_plans_release(dlz_plans *plans);
 dlz_run *dlz_plan_run(dlz_plan *plan);
 dlz_value *dlz_plan_input(dlz_plan *plan);
 dlz_value *dlz_plan_output(dlz_plan *plan);
+/* In training: room for the labels of a batch, until the loss is computed. */
+int64_t *dlz_plan_labels(dlz_plan *plan);
 void dlz_plan_forward(dlz_plan *plan);
 /* Expects the gradient of the loss in the output's dy. */
 void dlz_plan_backward(dlz_plan *plan);

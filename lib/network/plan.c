@@ -1,19 +1,20 @@
 /* A network made ready to run: operations, values, memory. */
 #include "base/base.h"
 #include "base/parallel.h"
-#include "network/memory.h"
 #include "network/network.h"
 
+#include <string.h>
 #include <time.h>
 
 struct dlz_plan {
+    int last; /* node */
     bool training;
     int num_ops;
     dlz_op *ops;
     dlz_value *values;
     dlz_memory memory;
+    int64_t *labels; /* room for those of run.n samples; training only */
     dlz_run run;
-    bool ready;           /* for run.n samples */
     double (*seconds)[2]; /* of each operation, forward and backward; NULL unless profiled */
 };
 
@@ -23,25 +24,7 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-dlviz_status dlz_plan_create(dlz_plan **out, dlviz_network *network, int last, bool training) {
-    *out = NULL;
-    dlz_plan *plan = dlz_alloc_zero(sizeof *plan);
-    if (!plan)
-        return dlz_fail_memory("a plan", sizeof *plan);
-    plan->training = training;
-    size_t most = (size_t)last + 1;
-    plan->ops = dlz_alloc_array_zero(most, sizeof *plan->ops);
-    plan->values = dlz_alloc_array_zero(most + 1, sizeof *plan->values);
-    if (!plan->ops || !plan->values) {
-        dlz_plan_destroy(plan);
-        return dlz_fail_memory("a plan", most * sizeof *plan->ops);
-    }
-    plan->num_ops = dlz_fuse(network, last, training, plan->ops, plan->values);
-    *out = plan;
-    return DLVIZ_OK;
-}
-
-void dlz_plan_destroy(dlz_plan *plan) {
+static void destroy(dlz_plan *plan) {
     if (!plan)
         return;
     dlz_memory_release(&plan->memory);
@@ -51,39 +34,107 @@ void dlz_plan_destroy(dlz_plan *plan) {
     dlz_free(plan);
 }
 
-static dlviz_status plan_memory(dlz_plan *plan, int64_t n, int workers) {
+static dlviz_status create(dlz_plan **out, dlviz_network *network, int last, bool training) {
+    dlz_plan *plan = dlz_alloc_zero(sizeof *plan);
+    if (!plan)
+        return dlz_fail_memory("a plan", sizeof *plan);
+    plan->last = last;
+    plan->training = training;
+    size_t most = (size_t)last + 1;
+    plan->ops = dlz_alloc_array_zero(most, sizeof *plan->ops);
+    plan->values = dlz_alloc_array_zero(most + 1, sizeof *plan->values);
+    if (!plan->ops || !plan->values) {
+        destroy(plan);
+        return dlz_fail_memory("a plan", most * sizeof *plan->ops);
+    }
+    plan->num_ops = dlz_fuse(network, last, training, plan->ops, plan->values);
+    *out = plan;
+    return DLVIZ_OK;
+}
+
+/* Plans for n samples. */
+static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     int ops = plan->num_ops;
-    dlz_setup setup = {.n = n, .training = plan->training, .memory = &plan->memory};
-    dlz_memory_restart(&plan->memory);
+    dlz_memory *memory = &plan->memory;
+    dlz_setup setup = {.n = n, .training = plan->training, .memory = memory};
+    dlz_memory_restart(memory);
     dlz_value *in = &plan->values[0], *out = &plan->values[ops];
     /* One sample in the order it is loaded, channel by channel. */
-    dlz_memory_ask_scratch(&plan->memory, (size_t)dlz_value_size(in) * sizeof(float));
-    DLZ_TRY(dlz_memory_ask_array(&plan->memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
+    dlz_memory_ask_scratch(memory, (size_t)dlz_value_size(in) * sizeof(float));
+    DLZ_TRY(dlz_memory_ask_array(memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
                                  plan->training ? 2 * ops : ops));
-    if (plan->training)
-        DLZ_TRY(dlz_memory_ask_array(&plan->memory, &out->dy, n * dlz_value_size(out),
-                                     sizeof(float), ops - 1, ops + 1));
+    if (plan->training) {
+        DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, n * dlz_value_size(out), sizeof(float),
+                                     ops - 1, ops + 1));
+        DLZ_TRY(dlz_memory_ask_array(memory, &plan->labels, n, sizeof *plan->labels, 0, ops));
+    }
     for (int i = 0; i < ops; i++) {
         setup.forward_time = i;
         setup.backward_time = 2 * ops - 1 - i;
         DLZ_TRY(plan->ops[i].type->plan(&plan->ops[i], &setup));
     }
-    return dlz_memory_settle(&plan->memory, workers);
+    plan->run = (dlz_run){.n = n, .training = plan->training};
+    return dlz_memory_place(memory);
 }
 
-dlviz_status dlz_plan_reserve(dlz_plan *plan, int64_t n) {
-    int workers = dlz_threads();
-    if (plan->ready && plan->run.n == n && plan->run.workers == workers)
-        return DLVIZ_OK;
-    plan->ready = false;
-    DLZ_TRY(plan_memory(plan, n, workers));
-    plan->run = (dlz_run){.n = n,
-                          .training = plan->training,
-                          .workers = workers,
-                          .scratch = plan->memory.scratch,
-                          .scratch_size = plan->memory.scratch_size};
-    plan->ready = true;
+static bool same_nodes(const dlz_plan *plan, int last, bool training) {
+    return plan->last == last && plan->training == training;
+}
+
+/* Takes a plan out of those kept. */
+static dlz_plan *take(dlz_plans *plans, int index) {
+    dlz_plan *plan = plans->kept[index];
+    plans->count--;
+    memmove(plans->kept + index, plans->kept + index + 1,
+            (size_t)(plans->count - index) * sizeof plan);
+    return plan;
+}
+
+/* The plan wanted, or a new one for which the one that was used the longest time ago makes room. */
+static dlviz_status find_plan(dlviz_network *network, int last, bool training, int64_t n,
+                              dlz_plan **out) {
+    dlz_plans *plans = &network->plans;
+    for (int i = 0; i < plans->count; i++)
+        if (same_nodes(plans->kept[i], last, training) && plans->kept[i]->run.n == n) {
+            *out = take(plans, i);
+            return DLVIZ_OK;
+        }
+    dlz_plan *plan = plans->count == DLZ_KEPT_PLANS ? take(plans, plans->count - 1) : NULL;
+    if (plan && !same_nodes(plan, last, training)) {
+        destroy(plan);
+        plan = NULL;
+    }
+    if (!plan)
+        DLZ_TRY(create(&plan, network, last, training));
+    dlviz_status status = plan_memory(plan, n);
+    if (status == DLVIZ_OK)
+        *out = plan;
+    else
+        destroy(plan);
+    return status;
+}
+
+dlviz_status dlz_plan_get(dlviz_network *network, int last, bool training, int64_t n,
+                          dlz_plan **out) {
+    dlz_plans *plans = &network->plans;
+    dlz_plan *plan;
+    DLZ_TRY(find_plan(network, last, training, n, &plan));
+    memmove(plans->kept + 1, plans->kept, (size_t)plans->count * sizeof plan);
+    plans->kept[0] = plan;
+    plans->count++;
+    dlz_run *run = &plan->run;
+    run->workers = dlz_threads();
+    DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
+    run->scratch = plans->workspace.scratch;
+    run->scratch_size = plan->memory.scratch_size;
+    *out = plan;
     return DLVIZ_OK;
+}
+
+void dlz_plans_release(dlz_plans *plans) {
+    while (plans->count > 0)
+        destroy(take(plans, plans->count - 1));
+    dlz_workspace_release(&plans->workspace);
 }
 
 dlz_run *dlz_plan_run(dlz_plan *plan) {
@@ -94,6 +145,9 @@ dlz_value *dlz_plan_input(dlz_plan *plan) {
 }
 dlz_value *dlz_plan_output(dlz_plan *plan) {
     return &plan->values[plan->num_ops];
+}
+int64_t *dlz_plan_labels(dlz_plan *plan) {
+    return plan->labels;
 }
 
 static void run_op(dlz_plan *plan, int index, bool backward) {

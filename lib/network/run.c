@@ -112,18 +112,6 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
 /* -- Evaluation ----------------------------------------------------------------------------------
  */
 
-static dlviz_status evaluation_plan(dlviz_network *network, int last, dlz_plan **plan) {
-    if (!network->evaluation || network->evaluation_last != last) {
-        dlz_plan *fresh;
-        DLZ_TRY(dlz_plan_create(&fresh, network, last, false));
-        dlz_plan_destroy(network->evaluation);
-        network->evaluation = fresh;
-        network->evaluation_last = last;
-    }
-    *plan = network->evaluation;
-    return DLVIZ_OK;
-}
-
 /* The plan's output in PyTorch's order. */
 static void read_output(dlz_plan *plan, float *to) {
     const dlz_value *out = dlz_plan_output(plan);
@@ -136,15 +124,14 @@ static void read_output(dlz_plan *plan, float *to) {
  * correct, if not NULL, receive sums over the samples. */
 static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_dataset *dataset,
                                 float *rows, double *loss, int64_t *correct) {
-    dlz_plan *plan;
-    DLZ_TRY(evaluation_plan(network, last, &plan));
     int64_t n = dlviz_dataset_size(dataset), width = dlz_shape_size(&network->nodes[last].out);
     for (int64_t first = 0; first < n; first += EVALUATION_BATCH) {
         int64_t indices[EVALUATION_BATCH], labels[EVALUATION_BATCH];
         int64_t some = dlz_min_i64(EVALUATION_BATCH, n - first);
         for (int64_t i = 0; i < some; i++)
             indices[i] = first + i;
-        DLZ_TRY(dlz_plan_reserve(plan, some));
+        dlz_plan *plan;
+        DLZ_TRY(dlz_plan_get(network, last, false, some, &plan));
         load_input(
             plan,
             (input_pass){.dataset = dataset, .indices = indices, .labels = loss ? labels : NULL});
@@ -228,15 +215,15 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
     const dlz_shape *shape = &network->nodes[last].out;
     int64_t n = inputs->dims[0], dims[4] = {n};
     memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
-    dlz_plan *plan;
-    DLZ_TRY(evaluation_plan(network, last, &plan));
     dlviz_tensor *result;
     DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, shape->ndim + 1, dims));
     const float *from = inputs->data;
     float *to = result->data;
     int64_t in_size = dlz_shape_size(&network->in), out_size = dlz_shape_size(shape);
     for (int64_t first = 0; first < n; first += EVALUATION_BATCH) {
-        dlviz_status status = dlz_plan_reserve(plan, dlz_min_i64(EVALUATION_BATCH, n - first));
+        int64_t some = dlz_min_i64(EVALUATION_BATCH, n - first);
+        dlz_plan *plan;
+        dlviz_status status = dlz_plan_get(network, last, false, some, &plan);
         if (status != DLVIZ_OK) {
             dlviz_tensor_destroy(result);
             return status;
@@ -252,8 +239,7 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n) {
     dlz_plan *plan;
-    DLZ_TRY(evaluation_plan(network, network->num_nodes - 1, &plan));
-    DLZ_TRY(dlz_plan_reserve(plan, n));
+    DLZ_TRY(dlz_plan_get(network, network->num_nodes - 1, false, n, &plan));
     load_input(plan, (input_pass){.dataset = dataset, .indices = indices});
     dlz_plan_forward(plan);
     return DLVIZ_OK;
@@ -292,21 +278,19 @@ dlviz_status dlz_network_check_batch(const dlviz_network *network, int64_t n) {
     return DLVIZ_OK;
 }
 
-static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t seed, uint64_t step) {
+static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t seed, uint64_t step,
+                                  dlz_plan **plan) {
     DLZ_TRY(dlz_network_check_batch(network, n));
-    if (!network->training)
-        DLZ_TRY(dlz_plan_create(&network->training, network, network->num_nodes - 1, true));
-    DLZ_TRY(dlz_plan_reserve(network->training, n));
-    dlz_run *run = dlz_plan_run(network->training);
+    DLZ_TRY(dlz_plan_get(network, network->num_nodes - 1, true, n, plan));
+    dlz_run *run = dlz_plan_run(*plan);
     run->seed = seed;
     run->step = step;
     return DLVIZ_OK;
 }
 
 /* Forward, loss and backward on the batch that lies in the plan's input. */
-static void train_step(dlviz_network *network, const int64_t *labels, double *loss_sum,
-                       int64_t *correct) {
-    dlz_plan *plan = network->training;
+static void train_step(dlviz_network *network, dlz_plan *plan, const int64_t *labels,
+                       double *loss_sum, int64_t *correct) {
     dlz_plan_forward(plan);
     dlz_value *out = dlz_plan_output(plan);
     int64_t n = dlz_plan_run(plan)->n, right;
@@ -321,10 +305,10 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset
                                      const int64_t *indices, int64_t *labels, int64_t n,
                                      uint64_t seed, uint64_t step, double *loss_sum,
                                      int64_t *correct) {
-    DLZ_TRY(training_plan(network, n, seed, step));
-    load_input(network->training,
-               (input_pass){.dataset = dataset, .indices = indices, .labels = labels});
-    train_step(network, labels, loss_sum, correct);
+    dlz_plan *plan;
+    DLZ_TRY(training_plan(network, n, seed, step, &plan));
+    load_input(plan, (input_pass){.dataset = dataset, .indices = indices, .labels = labels});
+    train_step(network, plan, labels, loss_sum, correct);
     return DLVIZ_OK;
 }
 
@@ -361,17 +345,14 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
     DLZ_TRY(check_inputs(network, __func__, inputs));
     int64_t n = inputs->dims[0], correct = 0;
     DLZ_TRY(check_labels(network, __func__, labels, n));
-    dlviz_tensor *converted = NULL; /* labels of int64 are used where they lie */
-    if (labels->dtype != DLVIZ_INT64)
-        DLZ_TRY(dlviz_tensor_convert(labels, DLVIZ_INT64, &converted));
-    dlviz_status status = training_plan(network, n, seed, step);
-    if (status == DLVIZ_OK) {
-        double sum = 0;
-        load_input(network->training, (input_pass){.samples = inputs->data});
-        train_step(network, converted ? converted->data : labels->data, &sum, &correct);
-        if (loss)
-            *loss = sum / (double)n;
-    }
-    dlviz_tensor_destroy(converted);
-    return status;
+    dlz_plan *plan;
+    DLZ_TRY(training_plan(network, n, seed, step, &plan));
+    load_input(plan, (input_pass){.samples = inputs->data});
+    for (int64_t i = 0; i < n; i++)
+        dlz_plan_labels(plan)[i] = label_at(labels, i);
+    double sum = 0;
+    train_step(network, plan, dlz_plan_labels(plan), &sum, &correct);
+    if (loss)
+        *loss = sum / (double)n;
+    return DLVIZ_OK;
 }

@@ -199,7 +199,7 @@ int main(int argc, char **argv) {
     dlz_plan *plan = NULL;
     for (int64_t step = -5; step < set.steps; step++) {
         if (step == 0) {
-            plan = set.inference ? network->evaluation : network->training;
+            plan = network->plans.kept[0];
             if (set.profile && dlz_plan_profile(plan))
                 die();
             optimizer_seconds = 0;
