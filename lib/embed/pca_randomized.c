@@ -102,7 +102,7 @@ static void gather_tile(void *context, int64_t tile, int worker) {
 
 typedef struct operator{
     const dlz_pca_input *input;
-    bool wide; /* products would leave the range of float32 */
+    bool wide; /* products might leave the range of float32 */
     int products;
 }
 operator;
@@ -145,11 +145,8 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     return status;
 }
 
-/* No product with a unit vector is larger than the scatter, and the leading ones are not smaller
- * than its share of each direction. */
-static bool beyond_float(double scatter, int64_t most) {
-    return scatter > 1e36 || scatter < 1e-28 * (double)most;
-}
+/* No product with a unit vector is larger than the scatter. */
+#define MOST_SCATTER 1e36
 
 /* To tell when the variances are exact takes some beyond them. */
 #define LEAST_EXTRA 5
@@ -162,7 +159,7 @@ static bool too_small(const dlz_krylov *krylov, int64_t most) {
 dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model) {
     const dlviz_pca *pca = input->pca;
     int64_t d = input->features, most = dlz_min_i64(input->samples, d);
-    operator op = {input, beyond_float(input->scatter, most), 0};
+    operator op = {input, input->scatter > MOST_SCATTER, 0};
     dlz_krylov krylov = {.apply = apply,
                          .context = &op,
                          .size = d,

@@ -80,7 +80,7 @@ static dlviz_status survey(const dlz_wide *from, const float *offsets, column *c
     memset(columns, 0, (size_t)from->columns * sizeof *columns);
     for (place at = {0}; inside(from, &at); step(from, &at)) {
         column *c = &columns[at.column];
-        double value, offset = offsets ? (double)offsets[at.column] : 0;
+        double value = 0, offset = offsets ? (double)offsets[at.column] : 0;
         DLZ_TRY(load(from, at.index, offset, &value));
         if (!isfinite(value))
             continue;
@@ -180,7 +180,7 @@ static float choose_offset(const dlz_wide *from, const column *c) {
 
 static dlviz_status convert(const dlz_wide *from, const float *offsets, float *to) {
     for (place at = {0}; inside(from, &at); step(from, &at)) {
-        double value;
+        double value = 0;
         DLZ_TRY(load(from, at.index, (double)offsets[at.column], &value));
         float narrow = to[at.index] = (float)value;
         char text[DLZ_NUMBER_SIZE];

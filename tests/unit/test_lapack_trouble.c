@@ -290,6 +290,28 @@ START_TEST(wrong_answers_are_not_believed) {
 }
 END_TEST
 
+START_TEST(parts_of_a_matrix_are_put_in_order) {
+    enum { n = 48, k = 20 };
+    routines[DSTEMR].behaviour = GIVES_UP;
+    double *a = dlz_alloc_array_zero(n * n, sizeof *a), values[k], vectors[k * n];
+    for (int i = 0; i < n; i++)
+        a[i * n + i] = i * 29 % n;
+    dlz_eigen *eigen;
+    ck_ok(dlz_eigen_create(&eigen, n, a));
+    ck_ok(dlz_eigen_vectors(eigen, k, values, vectors));
+    dlz_eigen_destroy(eigen);
+    ck_assert_int_eq(routines[DSTEIN].calls, 1);
+    ck_assert_int_eq(routines[DSTEDC].calls, 0); /* nothing was wrong with that */
+    for (int i = 0; i < k; i++) {
+        ck_assert_double_eq_tol(values[i], n - 1 - i, 1e-13);
+        for (int j = 0; j < n; j++)
+            ck_assert_double_eq_tol(fabs(vectors[i * n + j]), j * 29 % n == n - 1 - i, 1e-13);
+    }
+    dlz_free(a);
+    all_are_honest();
+}
+END_TEST
+
 START_TEST(values_are_found_another_way) {
     routines[DSTERF].behaviour = GIVES_UP;
     ck_second_difference(60, 3, 1);
@@ -433,6 +455,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {each_driver_takes_the_place_of_those_before_it,
                                   wrong_answers_are_not_believed,
+                                  parts_of_a_matrix_are_put_in_order,
                                   values_are_found_another_way,
                                   all_failures_are_told,
                                   a_fit_survives_any_driver,

@@ -98,7 +98,7 @@ START_TEST(columns_that_would_merge_are_refused) {
             }
     /* Few rows: neighbours by chance are none of our business, an offset of all columns is. */
     dlviz_tensor *tensor;
-    const double chance[] = {0.30000001, 7, 2, 0.3, -5, 1};
+    const double chance[] = {7.00001, 7, 2, 7.00003, -5, 1};
     ck_ok(dlviz_tensor_read_npy(&tensor, write_reals(2, 3, chance, layouts[0])));
     dlviz_tensor_destroy(tensor);
     const double far[] = {1.7e9, 1.7e9 + 50, 1.7e9 + 20, 1.7e9 + 30};
@@ -228,10 +228,23 @@ START_TEST(integers_are_exact_to_the_last) {
         dlviz_tensor_destroy(tensor);
         dlviz_tensor_destroy(less);
     }
+    /* A mean that is no whole number. */
+    uint64_t many[MOST];
+    dlviz_tensor *tensor, *less;
+    for (int i = 0; i < MOST; i++)
+        many[i] = i == 7 ? (1 << 24) + 201 : 6000000 + 2 * (i % 2);
+    ck_ok(dlviz_tensor_read_npy_shifted(&tensor, write_numbers("u4", MOST, 1, many, layouts[0]),
+                                        &less));
+    ck_assert_float_gt(dlviz_tensor_float(less)[0], 6e6f);
+    for (int i = 0; i < MOST; i++)
+        ck_assert_double_eq((double)dlviz_tensor_float(tensor)[i] +
+                                (double)dlviz_tensor_float(less)[0],
+                            (double)many[i]);
+    dlviz_tensor_destroy(tensor);
+    dlviz_tensor_destroy(less);
     /* The ends of the range. */
     bits[0] = (uint64_t)INT64_MIN;
     bits[1] = INT64_MAX;
-    dlviz_tensor *tensor;
     ck_ok(
         dlviz_tensor_read_npy_shifted(&tensor, write_numbers("i8", 2, 1, bits, layouts[0]), NULL));
     ck_assert_float_eq(dlviz_tensor_float(tensor)[0], -0x1p63f);

@@ -297,6 +297,27 @@ START_TEST(the_randomized_solver_agrees_with_the_exact_one) {
 }
 END_TEST
 
+START_TEST(iteration_does_not_leave_the_range_of_float) {
+    const double variances[] = {2e-38, 1e-20, 1e20, 3e38}; /* of results, which are float32 too */
+    for (int c = 0; c < 4; c++) {
+        dlviz_tensor *x = make_points(900, 400, 100, 0.9, 0, 20);
+        dlviz_pca *plain = fitted(x, 3, DLVIZ_PCA_COVARIANCE);
+        double scale = sqrt(variances[c] / dlviz_pca_total_variance(plain));
+        dlviz_pca_destroy(plain);
+        for (int64_t i = 0; i < x->size; i++)
+            ((float *)x->data)[i] *= (float)scale;
+        dlviz_pca *exact = fitted(x, 3, DLVIZ_PCA_COVARIANCE);
+        dlviz_pca *random = fitted(x, 3, DLVIZ_PCA_RANDOMIZED);
+        ck_assert_int_eq(dlviz_pca_solver_used(random), DLVIZ_PCA_RANDOMIZED);
+        ck_orthonormal(random);
+        ck_assert_double_le(worst_variance_error(random, exact), 2e-7);
+        dlviz_pca_destroy(exact);
+        dlviz_pca_destroy(random);
+        dlviz_tensor_destroy(x);
+    }
+}
+END_TEST
+
 START_TEST(many_rows_cost_no_digits) {
     enum { n = 100000, d = 100 };
     float *values = malloc(sizeof(float) * n * d);
@@ -592,6 +613,7 @@ int main(void) {
                                   equal_variances_span_the_right_subspace,
                                   components_point_along_their_largest_loading,
                                   the_randomized_solver_agrees_with_the_exact_one,
+                                  iteration_does_not_leave_the_range_of_float,
                                   many_rows_cost_no_digits,
                                   auto_follows_its_rule,
                                   threads_do_not_change_the_bits,
