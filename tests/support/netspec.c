@@ -1,4 +1,5 @@
 #include "support/netspec.h"
+#include "base/base.h"
 #include "base/random.h"
 #include "support/fixture.h"
 
@@ -53,11 +54,11 @@ static void parse_option(layer_spec *layer, char *option) {
     else if (strcmp(option, "bias") == 0)
         layer->bias = strcmp(value, "1") == 0;
     else if (strcmp(option, "eps") == 0)
-        layer->eps = strtod(value, NULL);
+        layer->eps = plain_number(value, NULL);
     else if (strcmp(option, "momentum") == 0)
-        layer->momentum = strtod(value, NULL);
+        layer->momentum = plain_number(value, NULL);
     else if (strcmp(option, "p") == 0)
-        layer->p = strtod(value, NULL);
+        layer->p = plain_number(value, NULL);
     else
         ck_abort_msg("unknown option '%s'", option);
 }
@@ -183,15 +184,16 @@ dlviz_network *net_from_text(const char *dims, const char *layers) {
 
 const char *report_text(double p_scale) {
     static char text[1024];
+    char quarter[DLZ_NUMBER_SIZE], half[DLZ_NUMBER_SIZE]; /* with a point in any locale */
     snprintf(
         text, sizeof text,
         "conv1:conv,out=32,k=3,pad=same bn1:bn relu1:relu "
-        "conv2:conv,out=32,k=3,pad=same bn2:bn relu2:relu pool1:pool,k=2 dropout1:dropout,p=%g "
+        "conv2:conv,out=32,k=3,pad=same bn2:bn relu2:relu pool1:pool,k=2 dropout1:dropout,p=%s "
         "conv3:conv,out=64,k=3,pad=same bn3:bn relu3:relu "
-        "conv4:conv,out=64,k=3,pad=same bn4:bn relu4:relu pool2:pool,k=2 dropout2:dropout,p=%g "
-        "flatten:flatten fc1:linear,out=512 bn5:bn relu5:relu dropout3:dropout,p=%g "
+        "conv4:conv,out=64,k=3,pad=same bn4:bn relu4:relu pool2:pool,k=2 dropout2:dropout,p=%s "
+        "flatten:flatten fc1:linear,out=512 bn5:bn relu5:relu dropout3:dropout,p=%s "
         "fc2:linear,out=10",
-        0.25 * p_scale, 0.25 * p_scale, 0.5 * p_scale);
+        dlz_number(quarter, 0.25 * p_scale, 6), quarter, dlz_number(half, 0.5 * p_scale, 6));
     return text;
 }
 
