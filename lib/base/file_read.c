@@ -14,33 +14,24 @@ size_t dlz_folder_length(const char *path) {
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-static int open_for_reading(const char *path, int flags) {
-    int opened;
-    do
-        opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
-    while (opened < 0 && errno == EINTR);
-    return opened;
-}
-
-/* A device might wait for ever merely on being opened, so a look without waiting comes first. */
+/* A device might wait for ever merely on being opened, so that is done without waiting; a FIFO must
+ * wait, as its writer would find nobody if it were opened and closed again. */
 dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
-    int opened = open_for_reading(path, O_NONBLOCK);
+    struct stat info;
+    bool fifo = stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
+    int opened, waiting = fifo ? 0 : O_NONBLOCK;
+    do
+        opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | waiting);
+    while (opened < 0 && errno == EINTR);
     if (opened < 0)
         return dlz_fail_io("cannot open", path, errno);
-    struct stat info;
     dlviz_status status = DLVIZ_OK;
     if (fstat(opened, &info) != 0)
         status = dlz_fail_io("cannot read", path, errno);
-    else if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode))
+    else if (!S_ISREG(info.st_mode) && !(fifo && S_ISFIFO(info.st_mode)))
         status =
             dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is %s, not a regular file or a pipe",
                      path, S_ISDIR(info.st_mode) ? "a folder" : "a device or socket");
-    if (status == DLVIZ_OK && S_ISFIFO(info.st_mode)) {
-        close(opened);
-        opened = open_for_reading(path, 0);
-        if (opened < 0)
-            return dlz_fail_io("cannot open", path, errno);
-    }
     if (status != DLVIZ_OK) {
         close(opened);
         return status;
