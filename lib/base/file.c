@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,15 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BUFFER_SIZE = 1 << 16, NAME_ATTEMPTS = 100, NAME_ROOM = 40 };
+enum { BUFFER_SIZE = 1 << 16 };
 
 struct dlz_file {
     int descriptor;
+    bool complete;
     int error; /* errno of the first failure, 0 without one */
     const char *action;
     char *path;      /* as the caller gave it, for messages */
@@ -30,21 +30,6 @@ static dlviz_status keep_failure(dlz_file *file, const char *action, int error) 
         file->action = action;
     }
     return dlz_fail_io(file->action, file->path, file->error);
-}
-
-/* The part of a path up to and including its last '/'. */
-static size_t folder_length(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-static uint64_t random_name(int attempt) {
-    uint64_t number;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) == (ssize_t)sizeof number)
-        return number;
-    struct timespec now = {0};
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_nsec * 1000003u + (uint64_t)getpid() * 65537u + (uint64_t)attempt;
 }
 
 /* Follows a link, so that what it points to is replaced and not the link, and refuses whatever a
@@ -78,28 +63,10 @@ static dlviz_status find_target(dlz_file *file, const char *path, mode_t *mode, 
     return DLVIZ_OK;
 }
 
-static dlviz_status open_temporary(dlz_file *file) {
-    size_t folder = folder_length(file->target), size = folder + NAME_ROOM;
-    file->temporary = dlz_alloc(size);
-    if (!file->temporary)
-        return dlz_fail_memory("a file name", size);
-    memcpy(file->temporary, file->target, folder);
-    for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
-        snprintf(file->temporary + folder, NAME_ROOM, ".dlviz-%016llx.tmp",
-                 (unsigned long long)random_name(attempt));
-        file->descriptor = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (file->descriptor >= 0)
-            return DLVIZ_OK;
-        if (errno != EEXIST && errno != EINTR)
-            break;
-    }
-    return dlz_fail_io("cannot create a file beside", file->path, errno);
-}
-
 dlviz_status dlz_file_create(dlz_file **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
-    if (path[folder_length(path)] == '\0')
+    if (path[dlz_folder_length(path)] == '\0')
         return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': that names no file", path);
     dlz_file *file = dlz_alloc(sizeof *file);
     if (!file)
@@ -112,7 +79,7 @@ dlviz_status dlz_file_create(dlz_file **out, const char *path) {
     dlviz_status status = file->path ? find_target(file, path, &mode, &exists)
                                      : dlz_fail_memory("a file name", strlen(path) + 1);
     if (status == DLVIZ_OK)
-        status = open_temporary(file);
+        status = dlz_temporary_create(file->target, path, &file->temporary, &file->descriptor);
     if (status == DLVIZ_OK && exists && fchmod(file->descriptor, mode) != 0)
         status = dlz_fail_io("cannot set the permissions of", path, errno);
     if (status != DLVIZ_OK)
@@ -190,7 +157,7 @@ static bool sync_failed(int descriptor) {
 /* Makes the rename itself durable. By then the new file is in place and whole. */
 static void sync_folder(const dlz_file *file) {
     char *folder = file->temporary;
-    size_t length = folder_length(folder);
+    size_t length = dlz_folder_length(folder);
     folder[length] = '\0';
     int descriptor = open(length ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
@@ -212,14 +179,12 @@ dlviz_status dlz_file_complete(dlz_file *file) {
     DLZ_TRY(file->error ? keep_failure(file, NULL, 0) : flush(file));
     if (sync_failed(file->descriptor))
         return keep_failure(file, "cannot write", errno);
-    int closed = close(file->descriptor);
-    file->descriptor = -1;
-    return closed == 0 || errno == EINTR ? DLVIZ_OK : keep_failure(file, "cannot write", errno);
+    file->complete = true;
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_file_commit(dlz_file *file) {
-    bool complete = file->descriptor < 0 && !file->error;
-    dlviz_status status = complete ? DLVIZ_OK : dlz_file_complete(file);
+    dlviz_status status = file->complete && !file->error ? DLVIZ_OK : dlz_file_complete(file);
     if (status == DLVIZ_OK && rename(file->temporary, file->target) != 0)
         status = keep_failure(file, "cannot replace", errno);
     if (status != DLVIZ_OK) {
@@ -227,6 +192,7 @@ dlviz_status dlz_file_commit(dlz_file *file) {
         return status;
     }
     sync_folder(file);
+    close(file->descriptor); /* all is on the disk; until now the lock kept others from the file */
     release(file);
     return DLVIZ_OK;
 }
@@ -239,80 +205,4 @@ void dlz_file_discard(dlz_file *file) {
     if (file->temporary)
         unlink(file->temporary);
     release(file);
-}
-
-dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
-    int opened;
-    do
-        opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    while (opened < 0 && errno == EINTR);
-    if (opened < 0)
-        return dlz_fail_io("cannot open", path, errno);
-    struct stat info;
-    dlviz_status status = DLVIZ_OK;
-    if (fstat(opened, &info) != 0)
-        status = dlz_fail_io("cannot read", path, errno);
-    else if (!S_ISREG(info.st_mode))
-        status = dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is %s, not a regular file", path,
-                          S_ISDIR(info.st_mode)    ? "a folder"
-                          : S_ISFIFO(info.st_mode) ? "a FIFO"
-                                                   : "a device or socket");
-    if (status != DLVIZ_OK) {
-        close(opened);
-        return status;
-    }
-    *descriptor = opened;
-    *size = info.st_size;
-    return DLVIZ_OK;
-}
-
-/* Reads exactly `size` bytes and checks that nothing follows. */
-static dlviz_status read_exactly(const char *path, int descriptor, char *bytes, size_t size) {
-    size_t used = 0;
-    while (used <= size) {
-        /* The last call has room for the closing zero byte: it finds the end, or a file that grew.
-         */
-        ssize_t got = read(descriptor, bytes + used, size - used + 1);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return dlz_fail_io("cannot read", path, errno);
-        if (got == 0)
-            break;
-        used += (size_t)got;
-    }
-    if (used != size)
-        return dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': its size changed while it was read",
-                        path);
-    bytes[size] = '\0';
-    return DLVIZ_OK;
-}
-
-dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t *size) {
-    *bytes = NULL;
-    *size = 0;
-    int descriptor;
-    int64_t length;
-    DLZ_TRY(dlz_file_open(path, &descriptor, &length));
-    dlviz_status status = DLVIZ_OK;
-    if (length == 0)
-        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
-    else if (length > limit || (uint64_t)length >= SIZE_MAX)
-        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld bytes; at most %lld are accepted",
-                          path, (long long)length, (long long)limit);
-    char *block = NULL;
-    if (status == DLVIZ_OK) {
-        block = dlz_alloc((size_t)length + 1);
-        status = block ? read_exactly(path, descriptor, block, (size_t)length)
-                       : dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %lld bytes for '%s'",
-                                  (long long)length, path);
-    }
-    close(descriptor);
-    if (status != DLVIZ_OK) {
-        dlz_free(block);
-        return status;
-    }
-    *bytes = block;
-    *size = (size_t)length;
-    return DLVIZ_OK;
 }

@@ -24,11 +24,18 @@ dlviz_status dlz_file_commit(dlz_file *file);
 /* Removes the temporary file; NULL is allowed. Keeps dlviz_last_error(). */
 void dlz_file_discard(dlz_file *file);
 
-/* Opens a regular file for reading; anything else is an error, and a FIFO does not block. */
+/* The part of a path up to and including its last '/'. */
+size_t dlz_folder_length(const char *path);
+
+/* Opens a regular file, or a pipe or FIFO, for reading; *size is -1 for those. Anything else is an
+ * error. As in any program, opening a FIFO waits until somebody opens it for writing. */
 dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size);
 
-/* Reads a regular file of 1 … limit bytes whole. The block (dlz_free) is 64-byte aligned and
- * followed by a zero byte that *size does not count. On failure *bytes is NULL. */
+/* Reads a file of 1 … limit bytes whole, or a pipe to its end. The block (dlz_free) is 64-byte
+ * aligned and followed by a zero byte that *size does not count. On failure *bytes is NULL. */
 dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t *size);
+/* The same of a pipe that is open already. */
+dlviz_status dlz_pipe_read(const char *path, int descriptor, int64_t limit, void **bytes,
+                           size_t *size);
 
 #endif

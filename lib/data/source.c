@@ -17,6 +17,9 @@ struct dlz_source {
     int descriptor;
     int64_t size;
     bool compressed, in_member; /* in_member: a gzip member has begun and not ended */
+    bool padded;                /* zeros have come after the last member */
+    void *piped;                /* all that a pipe gave, or NULL */
+    size_t piped_used;
     z_stream stream; /* next_in, avail_in: what of `buffer` is not used up, in either case */
     unsigned char buffer[BUFFER_SIZE];
 };
@@ -36,11 +39,17 @@ static dlviz_status refill(dlz_source *source) {
     if (source->stream.avail_in > 0)
         return DLVIZ_OK;
     ssize_t got;
-    do
-        got = read(source->descriptor, source->buffer, BUFFER_SIZE);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return dlz_fail_io("cannot read", source->path, errno);
+    if (source->piped) {
+        got = dlz_min_i64(BUFFER_SIZE, source->size - (int64_t)source->piped_used);
+        memcpy(source->buffer, (char *)source->piped + source->piped_used, (size_t)got);
+        source->piped_used += (size_t)got;
+    } else {
+        do
+            got = read(source->descriptor, source->buffer, BUFFER_SIZE);
+        while (got < 0 && errno == EINTR);
+        if (got < 0)
+            return dlz_fail_io("cannot read", source->path, errno);
+    }
     source->stream.next_in = source->buffer;
     source->stream.avail_in = (unsigned)got;
     return DLVIZ_OK;
@@ -73,8 +82,16 @@ dlviz_status dlz_source_open(dlz_source **out, const char *path) {
     source->path = path;
     source->descriptor = descriptor;
     source->size = size;
-    dlviz_status status =
-        size > 0 ? start(source) : dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
+    dlviz_status status = DLVIZ_OK;
+    if (size < 0) { /* a pipe, whose size must be known before what it announces is believed */
+        status = dlz_pipe_read(path, descriptor, INT64_MAX, &source->piped, &source->piped_used);
+        source->size = (int64_t)source->piped_used;
+        source->piped_used = 0;
+    } else if (size == 0) {
+        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
+    }
+    if (status == DLVIZ_OK)
+        status = start(source);
     if (status != DLVIZ_OK)
         dlz_source_close(source);
     else
@@ -88,6 +105,7 @@ void dlz_source_close(dlz_source *source) {
     if (source->compressed)
         inflateEnd(&source->stream);
     close(source->descriptor);
+    dlz_free(source->piped);
     dlz_free(source);
 }
 
@@ -101,6 +119,13 @@ static dlviz_status damaged(const dlz_source *source) {
                     source->path, source->stream.msg ? source->stream.msg : "no gzip data");
 }
 
+/* Tape drives and archivers fill the last block up with zeros. */
+static void skip_padding(dlz_source *source) {
+    for (z_stream *stream = &source->stream; stream->avail_in > 0 && *stream->next_in == 0;
+         stream->next_in++, stream->avail_in--)
+        source->padded = true;
+}
+
 /* One step of decompression, which may cross from one gzip member into the next. */
 static dlviz_status inflate_some(dlz_source *source, bool *at_end) {
     z_stream *stream = &source->stream;
@@ -109,6 +134,13 @@ static dlviz_status inflate_some(dlz_source *source, bool *at_end) {
     if (*at_end)
         return DLVIZ_OK;
     if (!source->in_member) {
+        skip_padding(source);
+        if (stream->avail_in == 0)
+            return DLVIZ_OK; /* the next step looks for more */
+        if (source->padded)
+            return dlz_fail(DLVIZ_ERROR_FORMAT,
+                            "'%s' is damaged: its compressed data end in zeros and something else",
+                            source->path);
         if (inflateReset(stream) != Z_OK)
             return damaged(source);
         source->in_member = true;

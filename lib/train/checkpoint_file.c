@@ -1,10 +1,13 @@
 /* A checkpoint takes the place of an earlier one: a good one exists at every moment. */
 #include "base/base.h"
+#include "base/file.h"
+#include "base/temporary.h"
 #include "tensor/safetensors.h"
 #include "train/checkpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,10 +52,24 @@ static dlviz_status move_to(const char *path, const char *previous) {
     return DLVIZ_OK;
 }
 
+/* PATH.previous; of a name that would become too long with that, the first part and a hash of the
+ * whole. */
+static char *previous_name(const char *path) {
+    enum { SUFFIX = 9, HASH = 17 };
+    size_t folder = dlz_folder_length(path), length = strlen(path + folder);
+    if (length + SUFFIX <= NAME_MAX)
+        return dlz_format("%s.previous", path);
+    size_t kept = NAME_MAX - SUFFIX - HASH;
+    while (kept > 0 && ((unsigned char)path[folder + kept] & 0xC0) == 0x80)
+        kept--; /* no half of a UTF-8 character */
+    return dlz_format("%.*s~%016llx.previous", (int)(folder + kept), path,
+                      (unsigned long long)dlz_name_hash(path + folder));
+}
+
 static dlviz_status keep_previous(const char *path) {
     if (!is_file(path))
         return DLVIZ_OK;
-    char *previous = dlz_format("%s.previous", path);
+    char *previous = previous_name(path);
     if (!previous)
         return dlz_fail_memory("a file name", strlen(path));
     dlviz_status status = move_to(path, previous);

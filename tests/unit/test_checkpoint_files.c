@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A checkpoint and the one before it, as bytes. */
@@ -194,6 +195,45 @@ START_TEST(a_damaged_file_does_not_replace_a_good_one) {
 }
 END_TEST
 
+/* The longest name leaves no room for ".previous". */
+START_TEST(a_name_of_any_length_saves_twice) {
+    process p;
+    begin_process(&p, PROCESS_NET, ADAM, true);
+    for (size_t length = 245; length <= 255; length++) {
+        char name[256], folder[512], path[800];
+        for (size_t i = 0; i < length; i++) /* two-byte characters at the end */
+            name[i] = i < 220 ? (char)('a' + i % 26) : (length - i) % 2 ? '\xA9' : '\xC3';
+        if ((length - 220) % 2)
+            name[220] = 'x';
+        name[length] = '\0';
+        snprintf(folder, sizeof folder, "%s/long%zu", scratch_folder(), length);
+        ck_assert_int_eq(mkdir(folder, 0700), 0);
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        for (int i = 0; i < 3; i++)
+            ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));
+        DIR *list = opendir(folder);
+        int files = 0, previous = 0;
+        for (struct dirent *entry; (entry = readdir(list));) {
+            if (entry->d_name[0] == '.')
+                continue;
+            files++;
+            size_t size = strlen(entry->d_name);
+            bool suffix = size > 9 && strcmp(entry->d_name + size - 9, ".previous") == 0;
+            previous += suffix && strncmp(entry->d_name, name, 200) == 0;
+            char found[1100];
+            snprintf(found, sizeof found, "%s/%s", folder, entry->d_name);
+            ck_ok(dlviz_trainer_load_checkpoint(p.trainer, found));
+            remove(found);
+        }
+        closedir(list);
+        ck_assert_int_eq(files, 2);
+        ck_assert_int_eq(previous, 1);
+        rmdir(folder);
+    }
+    end_process(&p);
+}
+END_TEST
+
 START_TEST(a_full_disk_leaves_both_files) {
     process p;
     pair files = write_two(&p, "full", PROCESS_NET, ADAM);
@@ -292,6 +332,7 @@ int main(void) {
                                   damage_is_located,
                                   a_damaged_header_loads_nothing_else,
                                   a_damaged_file_does_not_replace_a_good_one,
+                                  a_name_of_any_length_saves_twice,
                                   a_full_disk_leaves_both_files,
                                   a_checkpoint_that_lacks_something_is_refused,
                                   a_checkpoint_after_a_change_of_settings_can_be_loaded,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void expect_contents(const char *path, const char *expected) {
@@ -181,14 +182,12 @@ START_TEST(a_target_that_vanishes_is_an_error) {
 }
 END_TEST
 
-START_TEST(only_regular_files_are_read) {
+START_TEST(folders_devices_and_empty_files_are_not_read) {
     void *bytes = (void *)1;
     size_t size;
     ck_fails(dlz_file_read(scratch_folder(), 100, &bytes, &size), DLVIZ_ERROR_IO, "folder");
     ck_assert_ptr_null(bytes);
-    const char *fifo = scratch_path("fifo"), *path = scratch_path("plain");
-    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
-    ck_fails(dlz_file_read(fifo, 100, &bytes, &size), DLVIZ_ERROR_IO, "FIFO");
+    const char *path = scratch_path("plain");
     ck_fails(dlz_file_read("/dev/zero", 100, &bytes, &size), DLVIZ_ERROR_IO, "device");
     ck_fails(dlz_file_read("/nowhere", 100, &bytes, &size), DLVIZ_ERROR_IO, "No such file");
     write_file(path, "", 0);
@@ -201,6 +200,109 @@ START_TEST(only_regular_files_are_read) {
     ck_assert_int_eq(chmod(path, 0), 0);
     if (geteuid() != 0)
         ck_fails(dlz_file_read(path, 5, &bytes, &size), DLVIZ_ERROR_IO, "Permission denied");
+}
+END_TEST
+
+/* Another process that writes `size` bytes into `path`, a FIFO. */
+static pid_t feed(const char *path, size_t size) {
+    pid_t child = fork();
+    if (child == 0) {
+        int to = open(path, O_WRONLY);
+        for (size_t i = 0; i < size; i++) {
+            char byte = (char)('a' + i % 26);
+            if (write(to, &byte, 1) != 1)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    return child;
+}
+
+START_TEST(pipes_are_read_to_their_end) {
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 200000};
+    const char *fifo = scratch_path("fifo");
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *bytes;
+        size_t size;
+        pid_t child = feed(fifo, sizes[i]);
+        if (sizes[i] == 0) {
+            ck_fails(dlz_file_read(fifo, 100, &bytes, &size), DLVIZ_ERROR_FORMAT, "is empty");
+        } else {
+            ck_ok(dlz_file_read(fifo, 1 << 20, &bytes, &size));
+            ck_assert_uint_eq(size, sizes[i]);
+            for (size_t j = 0; j < size; j++)
+                ck_assert_int_eq(((char *)bytes)[j], 'a' + j % 26);
+            ck_assert_int_eq(((char *)bytes)[size], 0);
+            dlz_free(bytes);
+        }
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    }
+    void *bytes;
+    size_t size;
+    signal(SIGPIPE, SIG_IGN);
+    pid_t child = feed(fifo, 100000);
+    ck_fails(dlz_file_read(fifo, 99999, &bytes, &size), DLVIZ_ERROR_FORMAT, "at most");
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+END_TEST
+
+/* A child that begins to write `path`, says so and then waits to be killed. */
+static pid_t begin_to_write(const char *path) {
+    int said[2];
+    char byte;
+    ck_assert_int_eq(pipe(said), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dlz_file *file;
+        if (dlz_file_create(&file, path) != DLVIZ_OK ||
+            dlz_file_write(file, "half", 4) != DLVIZ_OK || write(said[1], "!", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(said[1]);
+    ck_assert_int_eq(read(said[0], &byte, 1), 1);
+    close(said[0]);
+    return child;
+}
+
+static void kill_child(pid_t child) {
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+START_TEST(what_a_killed_program_left_is_removed) {
+    char folder[512], path[600], other[600];
+    snprintf(folder, sizeof folder, "%s/left", scratch_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(other, sizeof other, "%s/other", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    for (int i = 0; i < 3; i++)
+        kill_child(begin_to_write(path));
+    ck_assert_int_eq(temporaries(folder), 1); /* each removed its predecessor's */
+    pid_t alive = begin_to_write(path);
+    kill_child(begin_to_write(other));
+    ck_assert_int_eq(temporaries(folder), 2);
+    dlz_file *mine, *file;
+    ck_ok(dlz_file_create(&mine, path)); /* this process's own are in use as well */
+    ck_ok(dlz_file_printf(mine, "mine"));
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_printf(file, "whole"));
+    ck_assert_int_eq(temporaries(folder), 4);
+    ck_ok(dlz_file_commit(file));
+    expect_contents(path, "whole");
+    ck_ok(dlz_file_commit(mine));
+    expect_contents(path, "mine");
+    ck_assert_int_eq(temporaries(folder), 2); /* the living one's and the other file's */
+    kill_child(alive);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(dlz_file_create(&file, i ? other : path));
+        ck_ok(dlz_file_printf(file, "whole"));
+        ck_ok(dlz_file_commit(file));
+    }
+    ck_assert_int_eq(temporaries(folder), 0);
+    ck_assert_int_eq(remove(path) | remove(other) | rmdir(folder), 0);
 }
 END_TEST
 
@@ -240,7 +342,9 @@ int main(void) {
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,
                                   a_target_that_vanishes_is_an_error,
-                                  only_regular_files_are_read,
+                                  folders_devices_and_empty_files_are_not_read,
+                                  pipes_are_read_to_their_end,
+                                  what_a_killed_program_left_is_removed,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};
     return run_tests("file", tests);

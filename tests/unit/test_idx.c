@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zlib.h>
 
 static const unsigned char images[] = {0, 0, 8, 3,  0,   0,   0,   2,   0, 0, 0, 2, 0, 0,
@@ -191,9 +194,58 @@ START_TEST(labels_are_checked) {
              "'images_path' is NULL");
     ck_fails(dlviz_dataset_read_idx(&dataset, path, "/nowhere"), DLVIZ_ERROR_IO, "/nowhere");
     ck_fails(dlviz_dataset_read_idx(&dataset, scratch_folder(), path), DLVIZ_ERROR_IO, "folder");
-    const char *fifo = scratch_path("fifo");
+    ck_fails(dlviz_dataset_read_idx(&dataset, "/dev/zero", path), DLVIZ_ERROR_IO, "device");
+}
+END_TEST
+
+/* Another process that writes the bytes into a FIFO. */
+static pid_t feed(const char *fifo, const unsigned char *bytes, size_t size) {
+    pid_t child = fork();
+    if (child == 0) {
+        int to = open(fifo, O_WRONLY);
+        _exit(write(to, bytes, size) != (ssize_t)size);
+    }
+    return child;
+}
+
+START_TEST(pipes_are_read) {
+    const char *fifo = scratch_path("fifo"), *path = store("labels", labels, sizeof labels);
     ck_assert_int_eq(mkfifo(fifo, 0600), 0);
-    ck_fails(dlviz_dataset_read_idx(&dataset, fifo, path), DLVIZ_ERROR_IO, "FIFO");
+    unsigned char packed[512];
+    size_t size = compress_gzip(images, sizeof images, packed, sizeof packed);
+    for (int gzip = 0; gzip < 2; gzip++) {
+        dlviz_dataset *dataset;
+        pid_t child = gzip ? feed(fifo, packed, size) : feed(fifo, images, sizeof images);
+        ck_ok(dlviz_dataset_read_idx(&dataset, fifo, path));
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+        ck_assert_int_eq(dlviz_dataset_size(dataset), 2);
+        dlviz_dataset_destroy(dataset);
+    }
+    /* What a pipe announces is not believed either. */
+    dlviz_dataset *dataset;
+    unsigned char huge[] = {0,   0,   8,   3,   255, 255, 255, 255, 255,
+                            255, 255, 255, 255, 255, 255, 255, 1};
+    pid_t child = feed(fifo, huge, sizeof huge);
+    ck_fails(dlviz_dataset_read_idx(&dataset, fifo, NULL), DLVIZ_ERROR_FORMAT, "more than it can");
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+END_TEST
+
+START_TEST(gzip_padded_with_zeros_is_read) {
+    const char *path = store("labels", labels, sizeof labels);
+    static unsigned char packed[200000];
+    for (size_t zeros = 1; zeros <= 150000; zeros = zeros * 7 + 1) {
+        memset(packed, 0, sizeof packed);
+        size_t size = compress_gzip(images, sizeof images, packed, 512);
+        dlviz_dataset *dataset;
+        ck_ok(dlviz_dataset_read_idx(&dataset, store("padded.gz", packed, size + zeros), path));
+        dlviz_dataset_destroy(dataset);
+        if (zeros == 1)
+            continue;
+        packed[size + zeros - 1] = 7;
+        ck_fails(dlviz_dataset_read_idx(&dataset, store("padded.gz", packed, size + zeros), path),
+                 DLVIZ_ERROR_FORMAT, "damaged");
+    }
 }
 END_TEST
 
@@ -333,6 +385,8 @@ int main(void) {
                                   headers_are_checked,
                                   labels_are_checked,
                                   colour_images_have_four_dimensions,
+                                  pipes_are_read,
+                                  gzip_padded_with_zeros_is_read,
                                   a_compressed_file_larger_than_any_buffer_is_read,
                                   the_names_of_mnist_are_found,
                                   nothing_leaks_when_memory_runs_out,

@@ -1,0 +1,142 @@
+/* Files and pipes read whole. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FIRST_BLOCK = 1 << 16 };
+
+size_t dlz_folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+/* A device might wait for ever merely on being opened, so that is done without waiting; a FIFO must
+ * wait, as its writer would find nobody if it were opened and closed again. */
+dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
+    struct stat info;
+    bool fifo = stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
+    int opened, waiting = fifo ? 0 : O_NONBLOCK;
+    do
+        opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | waiting);
+    while (opened < 0 && errno == EINTR);
+    if (opened < 0)
+        return dlz_fail_io("cannot open", path, errno);
+    dlviz_status status = DLVIZ_OK;
+    if (fstat(opened, &info) != 0)
+        status = dlz_fail_io("cannot read", path, errno);
+    else if (!S_ISREG(info.st_mode) && !(fifo && S_ISFIFO(info.st_mode)))
+        status =
+            dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is %s, not a regular file or a pipe",
+                     path, S_ISDIR(info.st_mode) ? "a folder" : "a device or socket");
+    if (status != DLVIZ_OK) {
+        close(opened);
+        return status;
+    }
+    *descriptor = opened;
+    *size = S_ISFIFO(info.st_mode) ? -1 : info.st_size;
+    return DLVIZ_OK;
+}
+
+/* Reads up to `size` bytes; fewer only at the end. */
+static dlviz_status read_up_to(const char *path, int descriptor, char *bytes, size_t size,
+                               size_t *used) {
+    *used = 0;
+    while (*used < size) {
+        ssize_t got = read(descriptor, bytes + *used, size - *used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return dlz_fail_io("cannot read", path, errno);
+        if (got == 0)
+            break;
+        *used += (size_t)got;
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status no_memory(const char *path, uint64_t size) {
+    return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %llu bytes for '%s'",
+                    (unsigned long long)size, path);
+}
+
+/* One byte more than announced is asked for: it finds the end, or a file that grew. */
+static dlviz_status read_file(const char *path, int descriptor, int64_t length, int64_t limit,
+                              void **bytes, size_t *size) {
+    if (length == 0)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
+    if (length > limit || (uint64_t)length >= SIZE_MAX)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld bytes; at most %lld are accepted", path,
+                        (long long)length, (long long)limit);
+    char *block = dlz_alloc((size_t)length + 1);
+    if (!block)
+        return no_memory(path, (uint64_t)length);
+    size_t used;
+    dlviz_status status = read_up_to(path, descriptor, block, (size_t)length + 1, &used);
+    if (status == DLVIZ_OK && used != (size_t)length)
+        status =
+            dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': its size changed while it was read", path);
+    if (status != DLVIZ_OK) {
+        dlz_free(block);
+        return status;
+    }
+    block[used] = '\0';
+    *bytes = block;
+    *size = used;
+    return DLVIZ_OK;
+}
+
+static dlviz_status read_to_end(const char *path, int descriptor, int64_t limit, char **block,
+                                size_t *size) {
+    *size = 0;
+    for (size_t room = FIRST_BLOCK;; room *= 2) {
+        char *larger = room > SIZE_MAX / 2 ? NULL : dlz_alloc(room);
+        if (!larger)
+            return no_memory(path, room);
+        if (*block)
+            memcpy(larger, *block, *size);
+        dlz_free(*block);
+        *block = larger;
+        size_t got;
+        DLZ_TRY(read_up_to(path, descriptor, larger + *size, room - *size, &got));
+        *size += got;
+        if ((uint64_t)*size > (uint64_t)limit)
+            return dlz_fail(DLVIZ_ERROR_FORMAT,
+                            "'%s' goes on after %lld bytes; at most so many "
+                            "are accepted",
+                            path, (long long)limit);
+        if (*size < room)
+            return DLVIZ_OK;
+    }
+}
+
+dlviz_status dlz_pipe_read(const char *path, int descriptor, int64_t limit, void **bytes,
+                           size_t *size) {
+    char *block = NULL;
+    dlviz_status status = read_to_end(path, descriptor, limit, &block, size);
+    if (status == DLVIZ_OK && *size == 0)
+        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
+    if (status != DLVIZ_OK) {
+        dlz_free(block);
+        block = NULL;
+    } else {
+        block[*size] = '\0';
+    }
+    *bytes = block;
+    return status;
+}
+
+dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t *size) {
+    *bytes = NULL;
+    *size = 0;
+    int descriptor;
+    int64_t length;
+    DLZ_TRY(dlz_file_open(path, &descriptor, &length));
+    dlviz_status status = length < 0 ? dlz_pipe_read(path, descriptor, limit, bytes, size)
+                                     : read_file(path, descriptor, length, limit, bytes, size);
+    close(descriptor);
+    return status;
+}
