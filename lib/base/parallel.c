@@ -47,7 +47,8 @@ static struct {
     atomic_int started, online;
     atomic_bool stop;
 
-    /* What all threads watch, what the workers count down, and what they count up lie apart. */
+    /* What all threads watch, where they take tiles and where they count themselves done lie
+     * apart. */
     _Alignas(DLZ_ALIGNMENT) atomic_uint_fast64_t job;
     dlz_tile_fn function;
     void *context;
