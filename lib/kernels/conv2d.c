@@ -1,0 +1,189 @@
+#include "kernels/conv2d.h"
+
+#include <string.h>
+
+/* Floats of a strip and of a block's patches that are worth keeping in a second-level cache. */
+#define STRIP_FLOATS 32768
+#define PATCH_FLOATS 32768
+/* Products of a forward block, at most: what keeps a few threads busy with one image. */
+#define FORWARD_PRODUCTS (1 << 21)
+/* Narrow images are taken together, so that enough pixels share a load of the weights. */
+#define NARROW 4
+#define MOST_IMAGES 16
+
+static int64_t round_up(int64_t count, int64_t step) {
+    return dlz_ceil_div(count, step) * step;
+}
+
+/* The form with `merged` pixels in one. */
+static dlz_conv2d_form form_of(const dlz_conv2d_shape *shape, int64_t merged) {
+    dlz_conv2d_form form = {.merged = merged,
+                            .width = dlz_ceil_div(shape->out_width, merged),
+                            .columns = merged * shape->outputs,
+                            .window = shape->kernel[1] + (merged - 1) * shape->stride[1]};
+    bool whole_rows = shape->dilation[1] == 1;
+    form.taps = shape->kernel[0] * (whole_rows ? 1 : form.window);
+    form.run = shape->channels * (whole_rows ? form.window : 1);
+    form.depth = form.taps * form.run;
+    return form;
+}
+
+/* Vectors that are multiplied for one row of outputs, of one kernel row and channel. */
+static int64_t cost(const dlz_conv2d_form *form, int64_t lanes) {
+    return form->width * form->window * dlz_ceil_div(form->columns, lanes);
+}
+
+static dlz_conv2d_form fast_form(const dlz_conv2d_shape *shape, int64_t lanes) {
+    dlz_conv2d_form best = form_of(shape, 1);
+    if (shape->dilation[1] != 1)
+        return best;
+    for (int64_t merged = 2; merged <= shape->out_width && merged * shape->outputs <= 2 * lanes;
+         merged++) {
+        dlz_conv2d_form form = form_of(shape, merged);
+        /* Merging has costs of its own: it must save a tenth. */
+        if (10 * cost(&form, lanes) <= 9 * cost(&best, lanes))
+            best = form;
+    }
+    return best;
+}
+
+static int64_t strip_rows(const dlz_conv2d_plan *plan, int64_t rows) {
+    return (plan->shape.kernel[0] - 1) * plan->tap_rows + (rows - 1) * plan->line_rows + 1;
+}
+
+/* Output rows of a block with at most `most` of what each takes `each`. */
+static int64_t rows_within(const dlz_conv2d_plan *plan, int64_t each, int64_t most) {
+    return dlz_min_i64(dlz_max_i64(1, most / dlz_max_i64(1, each)), plan->shape.out_height);
+}
+
+/* Rows of blocks: as many as the caches take. The strip holds the input rows in their order when
+ * output rows share them, else those of one output row after the other. */
+static void choose_rows(dlz_conv2d_plan *plan) {
+    const dlz_conv2d_shape *shape = &plan->shape;
+    int64_t patch = plan->plain.depth, width = shape->out_width;
+    int64_t row_patches = patch * width;
+    plan->forward_rows =
+        dlz_min_i64(rows_within(plan, row_patches * shape->outputs, FORWARD_PRODUCTS),
+                    rows_within(plan, plan->row_floats * shape->stride[0], STRIP_FLOATS));
+    plan->backward_rows = rows_within(plan, row_patches, PATCH_FLOATS);
+    plan->tap_rows = shape->dilation[0];
+    plan->line_rows = shape->stride[0];
+    if (strip_rows(plan, plan->forward_rows) > plan->forward_rows * shape->kernel[0]) {
+        plan->tap_rows = 1;
+        plan->line_rows = shape->kernel[0];
+    }
+    plan->images = 1;
+    if (width < NARROW && plan->forward_rows == shape->out_height &&
+        plan->backward_rows == shape->out_height) {
+        int64_t within = PATCH_FLOATS / dlz_max_i64(1, row_patches * shape->out_height);
+        plan->images = dlz_max_i64(
+            1, dlz_min_i64(dlz_min_i64(shape->images, MOST_IMAGES), dlz_max_i64(within, 1)));
+    }
+}
+
+static bool product_fails(int count, const int64_t *factors, int64_t *product) {
+    return dlz_product_overflows(count, factors, product) || *product > INT64_MAX / 64;
+}
+
+static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
+    int64_t most_rows = dlz_max_i64(plan->forward_rows, plan->backward_rows);
+    const int64_t strip[] = {plan->images, strip_rows(plan, most_rows), plan->row_floats};
+    const int64_t gradient[] = {plan->images, plan->backward_rows, plan->fast.width,
+                                plan->fast.columns};
+    const int64_t plain[] = {plan->plain.depth, round_up(plan->plain.columns, plan->lanes)};
+    const int64_t fast[] = {plan->fast.depth, round_up(plan->fast.columns, plan->lanes)};
+    int64_t plain_floats, fast_floats;
+    if (product_fails(3, strip, &plan->strip_floats) ||
+        product_fails(4, gradient, &plan->gradient_floats) ||
+        product_fails(2, plain, &plain_floats) || product_fails(2, fast, &fast_floats))
+        return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
+    plan->strip_floats += DLZ_CONV2D_SLACK;
+    plan->gradient_floats += DLZ_CONV2D_SLACK;
+    plan->sum_floats = fast_floats;
+    plan->weight_floats = fast_floats + (plan->fast.merged > 1 ? plain_floats : 0);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
+                                    dlz_isa isa) {
+    *plan = (dlz_conv2d_plan){.shape = *shape, .isa = isa};
+    plan->lanes = dlz_conv2d_kernels_of(isa)->lanes;
+    plan->plain = form_of(shape, 1);
+    plan->fast = fast_form(shape, plan->lanes);
+    /* From the first column of the first window to the last one of the last. */
+    int64_t last = (plan->fast.width * plan->fast.merged - 1) * shape->stride[1];
+    int64_t columns = last + (shape->kernel[1] - 1) * shape->dilation[1] + 1;
+    plan->row_floats = columns * shape->channels;
+    plan->in_place = plan->fast.merged == 1 && shape->padding[0] == 0 && shape->padding[1] == 0;
+    choose_rows(plan);
+    return choose_sizes(plan);
+}
+
+/* -- Weights -------------------------------------------------------------------------------------
+ */
+
+/* Where a number of (k, column) lies among packed weights: panels of two vectors of columns, the
+ * last one of one vector if that is enough. */
+typedef struct panels {
+    int64_t depth, columns, lanes;
+} panels;
+
+static float *place(const panels *all, float *packed, int64_t k, int64_t column) {
+    int64_t wide = 2 * all->lanes, first = column / wide * wide;
+    int64_t step = all->columns - first > all->lanes ? wide : all->lanes;
+    return packed + first * all->depth + k * step + (column - first);
+}
+
+static void pack_form(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
+                      const float *weights, const float *scale, float *packed) {
+    const dlz_conv2d_shape *shape = &plan->shape;
+    int64_t channels = shape->channels, down = shape->kernel[0], across = shape->kernel[1];
+    panels all = {form->depth, form->columns, plan->lanes};
+    memset(packed, 0,
+           (size_t)(form->depth * round_up(form->columns, plan->lanes)) * sizeof *packed);
+    for (int64_t o = 0; o < shape->outputs; o++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t v = 0; v < down; v++)
+                for (int64_t h = 0; h < across; h++) {
+                    float weight = weights[((o * channels + c) * down + v) * across + h];
+                    if (scale)
+                        weight *= scale[o];
+                    for (int64_t part = 0; part < form->merged; part++) {
+                        int64_t column = v * form->window + h + part * shape->stride[1];
+                        *place(&all, packed, column * channels + c, part * shape->outputs + o) =
+                            weight;
+                    }
+                }
+}
+
+void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
+                     float *packed) {
+    pack_form(plan, &plan->fast, weights, scale, packed);
+    if (plan->fast.merged > 1)
+        pack_form(plan, &plan->plain, weights, scale, packed + plan->sum_floats);
+}
+
+void dlz_conv2d_unpack(const dlz_conv2d_plan *plan, int64_t groups, const float *sums, float *dw) {
+    const dlz_conv2d_shape *shape = &plan->shape;
+    const dlz_conv2d_form *form = &plan->fast;
+    int64_t channels = shape->channels, down = shape->kernel[0], across = shape->kernel[1];
+    int64_t row = round_up(form->columns, plan->lanes), outputs = shape->outputs;
+    for (int64_t o = 0; o < outputs; o++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t v = 0; v < down; v++)
+                for (int64_t h = 0; h < across; h++) {
+                    double sum = 0;
+                    for (int64_t group = 0; group < groups; group++)
+                        for (int64_t part = 0; part < form->merged; part++) {
+                            int64_t column = v * form->window + h + part * shape->stride[1];
+                            sum += (double)sums[group * plan->sum_floats +
+                                                (column * channels + c) * row + part * outputs + o];
+                        }
+                    dw[((o * channels + c) * down + v) * across + h] = (float)sum;
+                }
+}
+
+void dlz_conv2d_repeat(const float *from, int64_t channels, int64_t count, float *to) {
+    for (int64_t i = 0; i < count + DLZ_CONV2D_SLACK; i++)
+        to[i] = i < channels ? from[i] : to[i - channels];
+}
