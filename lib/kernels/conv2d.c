@@ -6,10 +6,11 @@
 #define STRIP_FLOATS 32768
 #define PATCH_FLOATS 32768
 /* Products of a forward block, at most: what keeps a few threads busy with one image. */
-#define FORWARD_PRODUCTS (1 << 21)
-/* Narrow images are taken together, so that enough pixels share a load of the weights. */
-#define NARROW 4
-#define MOST_IMAGES 16
+#define FORWARD_PRODUCTS (1 << 22)
+/* Narrower images are taken together, so that enough pixels share a load of the weights; while
+ * there are enough images for as many blocks as there are groups. */
+#define NARROW 8
+#define MOST_IMAGES 14
 
 static int64_t round_up(int64_t count, int64_t step) {
     return dlz_ceil_div(count, step) * step;
@@ -56,6 +57,10 @@ static int64_t rows_within(const dlz_conv2d_plan *plan, int64_t each, int64_t mo
     return dlz_min_i64(dlz_max_i64(1, most / dlz_max_i64(1, each)), plan->shape.out_height);
 }
 
+static int64_t images_within(int64_t wanted, int64_t each, int64_t most) {
+    return dlz_max_i64(1, dlz_min_i64(wanted, most / dlz_max_i64(1, each)));
+}
+
 /* Rows of blocks: as many as the caches take. The strip holds the input rows in their order when
  * output rows share them, else those of one output row after the other. */
 static void choose_rows(dlz_conv2d_plan *plan) {
@@ -72,13 +77,16 @@ static void choose_rows(dlz_conv2d_plan *plan) {
         plan->tap_rows = 1;
         plan->line_rows = shape->kernel[0];
     }
-    plan->images = 1;
-    if (width < NARROW && plan->forward_rows == shape->out_height &&
-        plan->backward_rows == shape->out_height) {
-        int64_t within = PATCH_FLOATS / dlz_max_i64(1, row_patches * shape->out_height);
-        plan->images = dlz_max_i64(
-            1, dlz_min_i64(dlz_min_i64(shape->images, MOST_IMAGES), dlz_max_i64(within, 1)));
-    }
+    plan->forward_images = plan->backward_images = 1;
+    if (width >= NARROW)
+        return;
+    int64_t wanted = dlz_min_i64(MOST_IMAGES, dlz_max_i64(1, shape->images / DLZ_CONV2D_GROUPS));
+    if (plan->forward_rows == shape->out_height)
+        plan->forward_images = images_within(
+            wanted, strip_rows(plan, plan->forward_rows) * plan->row_floats, 2 * STRIP_FLOATS);
+    if (plan->backward_rows == shape->out_height)
+        plan->backward_images =
+            images_within(wanted, row_patches * shape->out_height, 2 * PATCH_FLOATS);
 }
 
 static bool product_fails(int count, const int64_t *factors, int64_t *product) {
@@ -86,18 +94,20 @@ static bool product_fails(int count, const int64_t *factors, int64_t *product) {
 }
 
 static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
-    int64_t most_rows = dlz_max_i64(plan->forward_rows, plan->backward_rows);
-    const int64_t strip[] = {plan->images, strip_rows(plan, most_rows), plan->row_floats};
-    const int64_t gradient[] = {plan->images, plan->backward_rows, plan->fast.width,
+    const int64_t strip[] = {plan->forward_images, strip_rows(plan, plan->forward_rows),
+                             plan->row_floats};
+    const int64_t back[] = {plan->backward_images, strip_rows(plan, plan->backward_rows),
+                            plan->row_floats};
+    const int64_t gradient[] = {plan->backward_images, plan->backward_rows, plan->fast.width,
                                 plan->fast.columns};
     const int64_t plain[] = {plan->plain.depth, round_up(plan->plain.columns, plan->lanes)};
     const int64_t fast[] = {plan->fast.depth, round_up(plan->fast.columns, plan->lanes)};
-    int64_t plain_floats, fast_floats;
-    if (product_fails(3, strip, &plan->strip_floats) ||
+    int64_t plain_floats, fast_floats, back_floats;
+    if (product_fails(3, strip, &plan->strip_floats) || product_fails(3, back, &back_floats) ||
         product_fails(4, gradient, &plan->gradient_floats) ||
         product_fails(2, plain, &plain_floats) || product_fails(2, fast, &fast_floats))
         return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
-    plan->strip_floats += DLZ_CONV2D_SLACK;
+    plan->strip_floats = dlz_max_i64(plan->strip_floats, back_floats) + DLZ_CONV2D_SLACK;
     plan->gradient_floats += DLZ_CONV2D_SLACK;
     plan->sum_floats = fast_floats;
     plan->weight_floats = fast_floats + (plan->fast.merged > 1 ? plain_floats : 0);
@@ -122,38 +132,30 @@ dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shap
 /* -- Weights -------------------------------------------------------------------------------------
  */
 
-/* Where a number of (k, column) lies among packed weights: panels of two vectors of columns, the
- * last one of one vector if that is enough. */
-typedef struct panels {
-    int64_t depth, columns, lanes;
-} panels;
-
-static float *place(const panels *all, float *packed, int64_t k, int64_t column) {
-    int64_t wide = 2 * all->lanes, first = column / wide * wide;
-    int64_t step = all->columns - first > all->lanes ? wide : all->lanes;
-    return packed + first * all->depth + k * step + (column - first);
-}
-
+/* Panels of two vectors of columns, the last one of one vector if that is enough. A channel's
+ * weights at a time, for all of a panel's columns, so that what is written stays in the cache. */
 static void pack_form(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
                       const float *weights, const float *scale, float *packed) {
     const dlz_conv2d_shape *shape = &plan->shape;
     int64_t channels = shape->channels, down = shape->kernel[0], across = shape->kernel[1];
-    panels all = {form->depth, form->columns, plan->lanes};
+    int64_t wide = 2 * plan->lanes;
     memset(packed, 0,
            (size_t)(form->depth * round_up(form->columns, plan->lanes)) * sizeof *packed);
-    for (int64_t o = 0; o < shape->outputs; o++)
+    for (int64_t first = 0; first < form->columns; first += wide) {
+        int64_t step = form->columns - first > plan->lanes ? wide : plan->lanes;
+        int64_t end = dlz_min_i64(first + wide, form->columns);
         for (int64_t c = 0; c < channels; c++)
-            for (int64_t v = 0; v < down; v++)
-                for (int64_t h = 0; h < across; h++) {
-                    float weight = weights[((o * channels + c) * down + v) * across + h];
-                    if (scale)
-                        weight *= scale[o];
-                    for (int64_t part = 0; part < form->merged; part++) {
-                        int64_t column = v * form->window + h + part * shape->stride[1];
-                        *place(&all, packed, column * channels + c, part * shape->outputs + o) =
-                            weight;
+            for (int64_t column = first; column < end; column++) {
+                int64_t part = column / shape->outputs, o = column % shape->outputs;
+                const float *from = weights + (o * channels + c) * down * across;
+                float *to = packed + first * form->depth + (column - first);
+                for (int64_t v = 0; v < down; v++)
+                    for (int64_t h = 0; h < across; h++) {
+                        int64_t place = v * form->window + h + part * shape->stride[1];
+                        to[(place * channels + c) * step] = *from++ * (scale ? scale[o] : 1);
                     }
-                }
+            }
+    }
 }
 
 void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
@@ -161,26 +163,6 @@ void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const fl
     pack_form(plan, &plan->fast, weights, scale, packed);
     if (plan->fast.merged > 1)
         pack_form(plan, &plan->plain, weights, scale, packed + plan->sum_floats);
-}
-
-void dlz_conv2d_unpack(const dlz_conv2d_plan *plan, int64_t groups, const float *sums, float *dw) {
-    const dlz_conv2d_shape *shape = &plan->shape;
-    const dlz_conv2d_form *form = &plan->fast;
-    int64_t channels = shape->channels, down = shape->kernel[0], across = shape->kernel[1];
-    int64_t row = round_up(form->columns, plan->lanes), outputs = shape->outputs;
-    for (int64_t o = 0; o < outputs; o++)
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t v = 0; v < down; v++)
-                for (int64_t h = 0; h < across; h++) {
-                    double sum = 0;
-                    for (int64_t group = 0; group < groups; group++)
-                        for (int64_t part = 0; part < form->merged; part++) {
-                            int64_t column = v * form->window + h + part * shape->stride[1];
-                            sum += (double)sums[group * plan->sum_floats +
-                                                (column * channels + c) * row + part * outputs + o];
-                        }
-                    dw[((o * channels + c) * down + v) * across + h] = (float)sum;
-                }
 }
 
 void dlz_conv2d_repeat(const float *from, int64_t channels, int64_t count, float *to) {

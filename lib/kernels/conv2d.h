@@ -30,6 +30,10 @@
 #define DLZ_CONV2D_DEPTH 288
 /* Floats beyond their end that the buffers of this header must have. */
 #define DLZ_CONV2D_SLACK 32
+/* Independent sums of the weights' gradient: enough for as many threads, few enough to add up. */
+#define DLZ_CONV2D_GROUPS 8
+/* Outputs of a tile of `unpack`. */
+#define DLZ_CONV2D_UNPACKED 32
 
 typedef struct dlz_conv2d_shape {
     int64_t images, height, width, channels;
@@ -56,12 +60,13 @@ typedef struct dlz_conv2d_plan {
     /* Rows of the strip (padded input rows): floats of one, and rows between two taps and between
      * two output rows. */
     int64_t row_floats, tap_rows, line_rows;
-    /* Blocks: images of a block, and output rows of one in the forward and the backward pass. More
-     * than one image only with all its rows. */
-    int64_t images, forward_rows, backward_rows;
+    /* Blocks: images of a block and output rows of one, in the forward and the backward pass. More
+     * than one image only with all rows. */
+    int64_t forward_images, forward_rows, backward_images, backward_rows;
     /* Floats of buffers, slack included. A block's: */
     int64_t strip_floats, gradient_floats;
-    /* The whole layer's: weights in forward's order for both forms, and sums of one group. */
+    /* The whole layer's: weights in forward's order for both forms, and sums of one group (the
+     * slack comes after the last group). */
     int64_t weight_floats, sum_floats;
 } dlz_conv2d_plan;
 
@@ -117,6 +122,9 @@ typedef struct dlz_conv2d_rows_table {
      * dx, of all images. */
     void (*scatter)(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *patches,
                     float *dx);
+    /* The outputs of a tile: dw = the sums of `groups` groups, in double. */
+    void (*unpack)(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
+                   float *dw);
 } dlz_conv2d_rows_table;
 
 typedef struct dlz_conv2d_table {
@@ -139,8 +147,6 @@ dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shap
 /* Weights in forward's order, times scale[o] unless NULL. */
 void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
                      float *packed);
-/* dw = the sums of `groups` groups, in double. */
-void dlz_conv2d_unpack(const dlz_conv2d_plan *plan, int64_t groups, const float *sums, float *dw);
 /* to[i] = from[i % channels], for i < count and the slack beyond. */
 void dlz_conv2d_repeat(const float *from, int64_t channels, int64_t count, float *to);
 

@@ -166,59 +166,115 @@ static void add_bias(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const 
 /* -- Patches back to the input -------------------------------------------------------------------
  */
 
-DLZ_INLINE void add_run(const float *from, int64_t count, float *to) {
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        dlz_store(to + i, dlz_load(to + i) + dlz_load(from + i));
-    if (i < count) {
-        int rest = (int)(count - i);
-        dlz_store_first(to + i, dlz_load_first(to + i, rest) + dlz_load_first(from + i, rest),
-                        rest);
+/* Places in `patches` whose runs belong to one row of the input: of each kernel row that falls on
+ * it from an output row of the block. */
+enum { MOST_PLACES = 16 };
+typedef struct places {
+    int count;
+    const float *at[MOST_PLACES];
+} places;
+
+/* to += the sum of the places' numbers from `first` on. */
+DLZ_INLINE void add_runs(const places *from, int64_t first, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += LANES) {
+        int64_t left = count - i, at = first + i;
+        dlz_v sum = load_part(from->at[0] + at, left);
+        for (int k = 1; k < from->count; k++)
+            sum += load_part(from->at[k] + at, left);
+        if (left >= LANES)
+            dlz_store(to + i, dlz_load(to + i) + sum);
+        else
+            dlz_store_first(to + i, dlz_load_first(to + i, (int)left) + sum, (int)left);
     }
 }
 
-/* Every `every`-th pixel from `phase` on of an output row, for one kernel row. */
-static void scatter_row(const dlz_conv2d_plan *plan, int64_t phase, int64_t every,
-                        const float *patches, float *dx_row) {
+/* One row of the input. Neighbouring pixels overlap, and to read what was just written at another
+ * place stalls: so pixels follow each other whose vectors do not. */
+static void scatter_row(const dlz_conv2d_plan *plan, const places *from, float *dx_row) {
     const dlz_conv2d_shape *s = &plan->shape;
     int64_t channels = s->channels, across = s->kernel[1], dilation = s->dilation[1];
-    for (int64_t x = phase; x < s->out_width; x += every) {
-        const float *from = patches + x * plan->plain.depth;
-        int64_t column = x * s->stride[1] - s->padding[1];
-        if (dilation == 1) {
-            int64_t first = column < 0 ? -column : 0;
-            int64_t end = s->width - column < across ? s->width - column : across;
-            if (first < end)
-                add_run(from + first * channels, (end - first) * channels,
-                        dx_row + (column + first) * channels);
-            continue;
+    int64_t pixel = plan->plain.depth, reach = dilation == 1 ? across * channels : channels;
+    int64_t shift = s->stride[1] * channels;
+    int64_t every = ((reach + LANES - 1) / LANES * LANES + shift - 1) / shift;
+    for (int64_t phase = 0; phase < every; phase++)
+        for (int64_t x = phase; x < s->out_width; x += every) {
+            int64_t column = x * s->stride[1] - s->padding[1];
+            if (dilation == 1) {
+                int64_t first = column < 0 ? -column : 0;
+                int64_t end = s->width - column < across ? s->width - column : across;
+                if (first < end)
+                    add_runs(from, x * pixel + first * channels, (end - first) * channels,
+                             dx_row + (column + first) * channels);
+                continue;
+            }
+            for (int64_t h = 0; h < across; h++, column += dilation)
+                if (column >= 0 && column < s->width)
+                    add_runs(from, x * pixel + h * channels, channels, dx_row + column * channels);
         }
-        for (int64_t h = 0; h < across; h++, column += dilation, from += channels)
-            if (column >= 0 && column < s->width)
-                add_run(from, channels, dx_row + column * channels);
-    }
 }
 
-/* Neighbouring pixels overlap, and to read what was just written in another alignment stalls. So
- * pixels that do not overlap follow each other. */
 static void scatter(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *patches,
                     float *dx) {
     const dlz_conv2d_shape *s = &plan->shape;
-    int64_t depth = plan->plain.depth, row = s->width * s->channels;
-    int64_t line = plan->fast.width * plan->fast.merged * depth;
-    int64_t run = depth / s->kernel[0];
-    int64_t every = s->dilation[1] == 1 ? (s->kernel[1] + s->stride[1] - 1) / s->stride[1] : 1;
-    for (int64_t phase = 0; phase < every; phase++)
-        for (int64_t i = 0; i < block.images; i++)
-            for (int64_t y = 0; y < block.rows; y++)
-                for (int64_t v = 0; v < s->kernel[0]; v++) {
-                    int64_t to = (block.row + y) * s->stride[0] - s->padding[0];
-                    to += v * s->dilation[0];
-                    if (to >= 0 && to < s->height)
-                        scatter_row(plan, phase, every,
-                                    patches + (i * block.rows + y) * line + v * run,
-                                    dx + ((block.image + i) * s->height + to) * row);
+    int64_t depth = plan->plain.depth, row = s->width * s->channels, run = depth / s->kernel[0];
+    int64_t line = plan->fast.width * plan->fast.merged * depth, stride = s->stride[0];
+    int64_t top = block.row * stride - s->padding[0];
+    int64_t end = top + (block.rows - 1) * stride + (s->kernel[0] - 1) * s->dilation[0] + 1;
+    for (int64_t i = 0; i < block.images; i++)
+        for (int64_t y = top < 0 ? 0 : top; y < end && y < s->height; y++) {
+            float *to = dx + ((block.image + i) * s->height + y) * row;
+            places from = {.count = 0};
+            int64_t above = y - top; /* of the input row, to the first kernel row's */
+            for (int64_t v = 0; v < s->kernel[0]; v++, above -= s->dilation[0]) {
+                if (above < 0)
+                    break;
+                int64_t from_row = stride == 1 ? above : above / stride;
+                if (from_row >= block.rows || from_row * stride != above)
+                    continue;
+                from.at[from.count++] = patches + (i * block.rows + from_row) * line + v * run;
+                if (from.count == MOST_PLACES) {
+                    scatter_row(plan, &from, to);
+                    from.count = 0;
                 }
+            }
+            if (from.count)
+                scatter_row(plan, &from, to);
+        }
 }
 
-const dlz_conv2d_rows_table DLZ_VARIANT(dlz_conv2d_rows) = {load, load_gradient, add_bias, scatter};
+/* -- The weights' gradient -----------------------------------------------------------------------
+ */
+
+typedef double vd __attribute__((vector_size(DLZ_LANES * 4)));
+typedef float vh __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
+enum { HALF = DLZ_LANES / 2 };
+
+static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
+                   float *dw) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    const dlz_conv2d_form *form = &plan->fast;
+    int64_t channels = s->channels, area = s->kernel[0] * s->kernel[1];
+    int64_t row = (form->columns + LANES - 1) / LANES * LANES;
+    int64_t first = tile * DLZ_CONV2D_UNPACKED, end = first + DLZ_CONV2D_UNPACKED;
+    end = end < s->outputs ? end : s->outputs;
+    int64_t part_step = s->stride[1] * channels * row + s->outputs;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t v = 0; v < s->kernel[0]; v++)
+            for (int64_t h = 0; h < s->kernel[1]; h++) {
+                const float *at = sums + ((v * form->window + h) * channels + c) * row;
+                float *to = dw + c * area + v * s->kernel[1] + h;
+                for (int64_t o = first; o < end; o += HALF) {
+                    vd sum = {0};
+                    for (int64_t group = 0; group < groups; group++)
+                        for (int64_t part = 0; part < form->merged; part++)
+                            sum += __builtin_convertvector(
+                                *(const vh *)(at + group * plan->sum_floats + part * part_step + o),
+                                vd);
+                    for (int64_t i = 0; i < HALF && o + i < end; i++)
+                        to[(o + i) * channels * area] = (float)sum[i];
+                }
+            }
+}
+
+const dlz_conv2d_rows_table DLZ_VARIANT(dlz_conv2d_rows) = {load, load_gradient, add_bias, scatter,
+                                                            unpack};

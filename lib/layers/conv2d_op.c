@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-/* Independent sums of the weight gradient: enough for as many threads, few enough to add up. */
-#define MAX_GROUPS 8
-
 typedef struct conv_pass {
     const dlz_op *op;
     const dlz_run *run;
@@ -46,7 +43,8 @@ static int64_t gradient_pixels(const dlz_conv2d_plan *plan, int64_t rows) {
 }
 
 static int64_t forward_tiles(const dlz_conv2d_plan *plan, int64_t n) {
-    return dlz_ceil_div(n, plan->images) * dlz_ceil_div(plan->shape.out_height, plan->forward_rows);
+    return dlz_ceil_div(n, plan->forward_images) *
+           dlz_ceil_div(plan->shape.out_height, plan->forward_rows);
 }
 
 static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
@@ -55,8 +53,9 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     if (setup->training)
         floats += (size_t)plan->gradient_floats;
     if (setup->training && op->in->needs_gradient &&
-        dlz_mul_overflows((size_t)(plan->images * gradient_pixels(plan, plan->backward_rows)),
-                          (size_t)plan->plain.depth, &patches))
+        dlz_mul_overflows(
+            (size_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
+            (size_t)plan->plain.depth, &patches))
         return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
     if (dlz_add_overflows(floats, patches, &floats) ||
         dlz_mul_overflows(floats, sizeof(float), &bytes) ||
@@ -76,8 +75,9 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     float **factors[] = {&conv->scale, &conv->shift, &conv->a, &conv->b, &conv->d};
     for (size_t i = 0; i < 5; i++)
         DLZ_TRY(dlz_memory_ask_array(memory, factors[i], row, sizeof(float), back, back));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums, conv->groups * plan->sum_floats,
-                                 sizeof(float), back, back));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums,
+                                 conv->groups * plan->sum_floats + DLZ_CONV2D_SLACK, sizeof(float),
+                                 back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, conv->groups * plan->fast.columns,
                                  sizeof(double), back, back));
     if (!op->in->needs_gradient)
@@ -96,7 +96,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int first = setup->forward_time, last = setup->training ? setup->backward_time : first;
     dlz_conv2d_shape shape = shape_of(op, setup->n);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
-    conv->groups = dlz_min_i64(setup->n, MAX_GROUPS);
+    conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
     DLZ_TRY(ask_scratch(op, setup));
     float **factors[] = {&conv->in_scale, &conv->in_shift};
     for (size_t i = 0; i < 2; i++)
@@ -147,9 +147,9 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     const conv_pass *pass = context;
     const dlz_conv2d_plan *plan = pass->plan;
     const dlz_value *out = pass->op->out;
-    dlz_conv2d_block block = {.image = tile / pass->blocks_down * plan->images,
+    dlz_conv2d_block block = {.image = tile / pass->blocks_down * plan->forward_images,
                               .row = tile % pass->blocks_down * plan->forward_rows};
-    block.images = dlz_min_i64(plan->images, pass->run->n - block.image);
+    block.images = dlz_min_i64(plan->forward_images, pass->run->n - block.image);
     block.rows = dlz_min_i64(plan->forward_rows, out->height - block.row);
     dlz_conv2d_view view =
         dlz_conv2d_rows()->load(plan, &pass->input, block, dlz_run_scratch(pass->run, worker));
@@ -211,8 +211,8 @@ static void backward_group(void *context, int64_t group, int worker) {
     memset(conv->bias_sums + group * plan->fast.columns, 0,
            (size_t)plan->fast.columns * sizeof(double));
     dlz_conv2d_block block = {.image = first};
-    for (; block.image < end; block.image += plan->images) {
-        block.images = dlz_min_i64(plan->images, end - block.image);
+    for (; block.image < end; block.image += plan->backward_images) {
+        block.images = dlz_min_i64(plan->backward_images, end - block.image);
         if (op->in->needs_gradient)
             memset(op->in->dy + block.image * in_size, 0,
                    (size_t)(block.images * in_size) * sizeof(float));
@@ -223,11 +223,20 @@ static void backward_group(void *context, int64_t group, int worker) {
     }
 }
 
+static void finish_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const conv_pass *pass = context;
+    const dlz_conv2d_op *conv = &pass->op->as.conv2d;
+    dlz_conv2d_rows()->unpack(pass->plan, tile, conv->groups, conv->weight_sums,
+                              conv->weight.gradient);
+}
+
 /* Adds the groups up in order. */
-static void finish(const dlz_op *op) {
-    const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t outputs = op->out->channels, columns = conv->plan.fast.columns;
-    dlz_conv2d_unpack(&conv->plan, conv->groups, conv->weight_sums, conv->weight.gradient);
+static void finish(const conv_pass *pass) {
+    const dlz_conv2d_op *conv = &pass->op->as.conv2d;
+    int64_t outputs = pass->op->out->channels, columns = conv->plan.fast.columns;
+    dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers, finish_tile,
+                     (void *)pass);
     for (int64_t o = 0; conv->bias.gradient && o < outputs; o++) {
         double sum = 0;
         for (int64_t group = 0; group < conv->groups; group++)
@@ -237,24 +246,18 @@ static void finish(const dlz_op *op) {
     }
 }
 
-/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (patch, o), and packed for
- * products with them turned. */
+/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (o, patch), and packed. */
 static void prepare_input_gradient(const dlz_op *op) {
     const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t area = conv->set->kernel[0] * conv->set->kernel[1];
+    int64_t area = conv->set->kernel[0] * conv->set->kernel[1], patch = conv->plan.plain.depth;
     int64_t channels = op->in->channels, outputs = op->out->channels;
     const float *weight = conv->weight.value;
     for (int64_t o = 0; o < outputs; o++)
         for (int64_t c = 0; c < channels; c++)
             for (int64_t place = 0; place < area; place++)
-                conv->matrix[(place * channels + c) * outputs + o] =
-                    weight[(o * channels + c) * area + place];
-    dlz_gemm turned = {.n = conv->plan.plain.depth,
-                       .k = outputs,
-                       .b = conv->matrix,
-                       .ldb = outputs,
-                       .transpose_b = true};
-    dlz_gemm_kernels()->pack(&turned, conv->packed);
+                conv->matrix[o * patch + place * channels + c] = *weight++;
+    dlz_gemm product = {.n = patch, .k = outputs, .b = conv->matrix, .ldb = patch};
+    dlz_gemm_kernels()->pack(&product, conv->packed);
 }
 
 /* Whether a batch norm's factors change nothing: there is none, only a relu. */
@@ -296,7 +299,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
     if (op->in->needs_gradient)
         prepare_input_gradient(op);
     dlz_parallel_for(op->as.conv2d.groups, run->workers, backward_group, &pass);
-    finish(op);
+    finish(&pass);
     if (op->in->needs_gradient)
         op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
 }

@@ -146,7 +146,7 @@ typedef struct dlz_conv2d_op {
     dlz_conv2d_plan plan;
     int64_t groups;
     float *weights, *folded_bias, *repeated_bias;
-    float *matrix, *packed; /* weights as (patch, outputs), as they lie and for the product */
+    float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
     /* Factors of a row of the input, and of the output's gradient. */
     float *in_scale, *in_shift;
     float *scale, *shift, *a, *b, *d;
