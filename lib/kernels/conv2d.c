@@ -16,6 +16,23 @@ static int64_t round_up(int64_t count, int64_t step) {
     return dlz_ceil_div(count, step) * step;
 }
 
+static bool product_fails(int count, const int64_t *factors, int64_t *product) {
+    return dlz_product_overflows(count, factors, product) || *product > INT64_MAX / 64;
+}
+
+static dlviz_status fail_memory(void) {
+    return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
+}
+
+/* Whether the plan can be computed at all: its products are then far from overflowing. */
+static bool is_sound(const dlz_conv2d_shape *shape, int64_t lanes) {
+    const int64_t largest[] = {shape->kernel[0], shape->kernel[1] + 2 * lanes * shape->stride[1],
+                               shape->channels, shape->outputs + 2 * lanes,
+                               shape->out_width + 2 * lanes};
+    int64_t product;
+    return !product_fails(5, largest, &product);
+}
+
 /* The form with `merged` pixels in one. */
 static dlz_conv2d_form form_of(const dlz_conv2d_shape *shape, int64_t merged) {
     dlz_conv2d_form form = {.merged = merged,
@@ -89,10 +106,6 @@ static void choose_rows(dlz_conv2d_plan *plan) {
             images_within(wanted, row_patches * shape->out_height, 2 * PATCH_FLOATS);
 }
 
-static bool product_fails(int count, const int64_t *factors, int64_t *product) {
-    return dlz_product_overflows(count, factors, product) || *product > INT64_MAX / 64;
-}
-
 static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
     const int64_t strip[] = {plan->forward_images, strip_rows(plan, plan->forward_rows),
                              plan->row_floats};
@@ -106,7 +119,7 @@ static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
     if (product_fails(3, strip, &plan->strip_floats) || product_fails(3, back, &back_floats) ||
         product_fails(4, gradient, &plan->gradient_floats) ||
         product_fails(2, plain, &plain_floats) || product_fails(2, fast, &fast_floats))
-        return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
+        return fail_memory();
     plan->strip_floats = dlz_max_i64(plan->strip_floats, back_floats) + DLZ_CONV2D_SLACK;
     plan->gradient_floats += DLZ_CONV2D_SLACK;
     plan->sum_floats = fast_floats;
@@ -118,12 +131,15 @@ dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shap
                                     dlz_isa isa) {
     *plan = (dlz_conv2d_plan){.shape = *shape, .isa = isa};
     plan->lanes = dlz_conv2d_kernels_of(isa)->lanes;
+    if (!is_sound(shape, plan->lanes))
+        return fail_memory();
     plan->plain = form_of(shape, 1);
     plan->fast = fast_form(shape, plan->lanes);
     /* From the first column of the first window to the last one of the last. */
     int64_t last = (plan->fast.width * plan->fast.merged - 1) * shape->stride[1];
     int64_t columns = last + (shape->kernel[1] - 1) * shape->dilation[1] + 1;
-    plan->row_floats = columns * shape->channels;
+    if (product_fails(2, (const int64_t[]){columns, shape->channels}, &plan->row_floats))
+        return fail_memory();
     plan->in_place = plan->fast.merged == 1 && shape->padding[0] == 0 && shape->padding[1] == 0;
     choose_rows(plan);
     return choose_sizes(plan);
@@ -132,29 +148,49 @@ dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shap
 /* -- Weights -------------------------------------------------------------------------------------
  */
 
-/* Panels of two vectors of columns, the last one of one vector if that is enough. A channel's
- * weights at a time, for all of a panel's columns, so that what is written stays in the cache. */
+/* Columns first ... end - 1 of a panel, all of one pixel among the merged ones. PyTorch's order has
+ * a channel's places side by side, a panel the columns: a block of both is turned in the cache, so
+ * that each line of the panel is written once. */
+static void pack_columns(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
+                         const float *weights, const float *scale, int64_t first, int64_t end,
+                         int64_t step, float *panel) {
+    enum { PLACES = 32, MOST_COLUMNS = DLZ_CONV2D_SLACK };
+    const dlz_conv2d_shape *shape = &plan->shape;
+    int64_t channels = shape->channels, area = shape->kernel[0] * shape->kernel[1];
+    int64_t moved = first / shape->outputs * shape->stride[1], count = end - first;
+    float block[PLACES][MOST_COLUMNS];
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t place = 0; place < area; place += PLACES) {
+            int64_t places = dlz_min_i64(PLACES, area - place);
+            for (int64_t column = 0; column < count; column++) {
+                int64_t o = (first + column) % shape->outputs;
+                const float *from = weights + (o * channels + c) * area + place;
+                float factor = scale ? scale[o] : 1;
+                for (int64_t i = 0; i < places; i++)
+                    block[i][column] = from[i] * factor;
+            }
+            for (int64_t i = 0; i < places; i++) {
+                int64_t v = (place + i) / shape->kernel[1], h = (place + i) % shape->kernel[1];
+                int64_t k = (v * form->window + h + moved) * channels + c;
+                memcpy(panel + k * step, block[i], (size_t)count * sizeof *panel);
+            }
+        }
+}
+
+/* Panels of two vectors of columns, the last one of one vector if that is enough. */
 static void pack_form(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
                       const float *weights, const float *scale, float *packed) {
-    const dlz_conv2d_shape *shape = &plan->shape;
-    int64_t channels = shape->channels, down = shape->kernel[0], across = shape->kernel[1];
-    int64_t wide = 2 * plan->lanes;
-    memset(packed, 0,
-           (size_t)(form->depth * round_up(form->columns, plan->lanes)) * sizeof *packed);
-    for (int64_t first = 0; first < form->columns; first += wide) {
-        int64_t step = form->columns - first > plan->lanes ? wide : plan->lanes;
-        int64_t end = dlz_min_i64(first + wide, form->columns);
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t column = first; column < end; column++) {
-                int64_t part = column / shape->outputs, o = column % shape->outputs;
-                const float *from = weights + (o * channels + c) * down * across;
-                float *to = packed + first * form->depth + (column - first);
-                for (int64_t v = 0; v < down; v++)
-                    for (int64_t h = 0; h < across; h++) {
-                        int64_t place = v * form->window + h + part * shape->stride[1];
-                        to[(place * channels + c) * step] = *from++ * (scale ? scale[o] : 1);
-                    }
-            }
+    int64_t wide = 2 * plan->lanes, outputs = plan->shape.outputs;
+    int64_t floats = form->depth * round_up(form->columns, plan->lanes);
+    memset(packed, 0, (size_t)floats * sizeof *packed);
+    for (int64_t panel = 0; panel < form->columns; panel += wide) {
+        int64_t step = form->columns - panel > plan->lanes ? wide : plan->lanes;
+        int64_t panel_end = dlz_min_i64(panel + wide, form->columns);
+        for (int64_t first = panel, end; first < panel_end; first = end) {
+            end = dlz_min_i64(panel_end, (first / outputs + 1) * outputs);
+            pack_columns(plan, form, weights, scale, first, end, step,
+                         packed + panel * form->depth + (first - panel));
+        }
     }
 }
 

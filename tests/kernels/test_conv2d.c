@@ -286,6 +286,8 @@ static results run(const layer *l, const dlz_conv2d_plan *plan) {
     const dlz_conv2d_shape *s = &l->shape;
     results r = {exactly(s->images * l->out_size), exactly(s->outputs * l->patch),
                  exactly(s->outputs), exactly(s->images * l->in_size)};
+    memset(r.y, 0xff, (size_t)(s->images * l->out_size) * sizeof *r.y); /* NaN */
+    memset(r.dw, 0xff, (size_t)(s->outputs * l->patch) * sizeof *r.dw);
     int64_t row = s->width * s->channels;
     float *scale = repeated(l->in_scale, s->channels, row);
     float *shift = repeated(l->in_shift, s->channels, row);
