@@ -1,10 +1,6 @@
-/* 2-D convolution of any kernel, stride, padding and dilation as an implicit matrix product: a
- * block of output rows at a time, its input patches gathered into a matrix that stays in cache.
- *
- * With pixels p, patch places k = (vertical, horizontal, channel) and output channels o:
- *   forward          y[p, o] = sum_k x[p, k] w[k, o] + bias[o]
- *   weight gradient  dw[k, o] = sum_p x[p, k] dy[p, o]
- *   input gradient   dx[p, k] = sum_o dy[p, o] w[k, o], added up where patches overlap */
+/* 2-D convolution of any kernel, stride, padding and dilation, a block of output rows at a time, by
+ * kernels/conv2d.h. The gradient of the input is a matrix product, which gives that of each pixel's
+ * patch, added up where patches overlap. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "kernels/gemm.h"
@@ -14,132 +10,117 @@
 
 #include <string.h>
 
-/* Floats of gathered patches that a tile holds: half of a small second-level cache. */
-#define PATCH_FLOATS 32768
-/* Independent sums of the weight gradient: enough for as many threads, few enough to add up. */
-#define MAX_GROUPS 8
-
 typedef struct conv_pass {
     const dlz_op *op;
     const dlz_run *run;
-    const dlz_conv2d_settings *set;
-    int64_t patch, out_channels; /* k, o */
-    int64_t tiles_per_image;
+    const dlz_conv2d_plan *plan;
+    int64_t blocks_down; /* blocks of an image's rows */
+    dlz_conv2d_input input;
+    dlz_conv2d_output output;
+    dlz_conv2d_gradient gradient;
 } conv_pass;
 
-static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
+static dlz_conv2d_shape shape_of(const dlz_op *op, int64_t images) {
     const dlz_conv2d_settings *set = op->as.conv2d.set;
-    return (conv_pass){op,
-                       run,
-                       set,
-                       set->kernel[0] * set->kernel[1] * op->in->channels,
-                       op->out->channels,
-                       dlz_ceil_div(op->out->height, op->as.conv2d.rows_per_tile)};
+    dlz_conv2d_shape shape = {.images = images,
+                              .height = op->in->height,
+                              .width = op->in->width,
+                              .channels = op->in->channels,
+                              .out_height = op->out->height,
+                              .out_width = op->out->width,
+                              .outputs = op->out->channels};
+    for (int axis = 0; axis < 2; axis++) {
+        shape.kernel[axis] = set->kernel[axis];
+        shape.stride[axis] = set->stride[axis];
+        shape.padding[axis] = dlz_conv2d_padding(set, axis);
+        shape.dilation[axis] = set->dilation[axis];
+    }
+    return shape;
+}
+
+/* Numbers of a gradient's row as the plan lays it out. */
+static int64_t gradient_pixels(const dlz_conv2d_plan *plan, int64_t rows) {
+    return rows * plan->fast.width * plan->fast.merged;
+}
+
+static int64_t forward_tiles(const dlz_conv2d_plan *plan, int64_t n) {
+    return dlz_ceil_div(n, plan->forward_images) *
+           dlz_ceil_div(plan->shape.out_height, plan->forward_rows);
+}
+
+static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
+    const dlz_conv2d_plan *plan = &op->as.conv2d.plan;
+    size_t floats = (size_t)plan->strip_floats, patches = 0, bytes;
+    if (setup->training)
+        floats += (size_t)plan->gradient_floats;
+    if (setup->training && op->in->needs_gradient &&
+        dlz_mul_overflows(
+            (size_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
+            (size_t)plan->plain.depth, &patches))
+        return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
+    if (dlz_add_overflows(floats, patches, &floats) ||
+        dlz_mul_overflows(floats, sizeof(float), &bytes) ||
+        dlz_add_overflows(bytes, DLZ_GEMM_SCRATCH_BYTES + 4 * DLZ_ALIGNMENT, &bytes))
+        return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
+    dlz_memory_ask_scratch(setup->memory, bytes);
+    return DLVIZ_OK;
+}
+
+static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
+    dlz_conv2d_op *conv = &op->as.conv2d;
+    const dlz_conv2d_plan *plan = &conv->plan;
+    dlz_memory *memory = setup->memory;
+    int64_t patch = plan->plain.depth, outputs = op->out->channels;
+    int64_t row = op->out->width * outputs + DLZ_CONV2D_SLACK;
+    int back = setup->backward_time;
+    float **factors[] = {&conv->scale, &conv->shift, &conv->a, &conv->b, &conv->center, &conv->d};
+    for (size_t i = 0; i < 6; i++)
+        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], row, sizeof(float), back, back));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums,
+                                 conv->groups * plan->sum_floats + DLZ_CONV2D_SLACK, sizeof(float),
+                                 back, back));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, conv->groups * plan->fast.columns,
+                                 sizeof(double), back, back));
+    if (!op->in->needs_gradient)
+        return DLVIZ_OK;
+    DLZ_TRY(
+        dlz_memory_ask_array(memory, &conv->matrix, patch * outputs, sizeof(float), back, back));
+    return dlz_memory_ask_array(memory, &conv->packed,
+                                (int64_t)dlz_gemm_kernels()->packed_size(outputs, patch),
+                                sizeof(float), back, back);
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv2d_op *conv = &op->as.conv2d;
     dlz_memory *memory = setup->memory;
-    int64_t patch = conv->set->kernel[0] * conv->set->kernel[1] * op->in->channels;
-    int64_t outputs = op->out->channels, width = op->out->width;
-    int64_t rows = dlz_max_i64(1, PATCH_FLOATS / dlz_max_i64(1, patch * width));
-    conv->rows_per_tile = dlz_min_i64(rows, op->out->height);
-    conv->groups = dlz_min_i64(setup->n, MAX_GROUPS);
-    int64_t tiles = setup->n * dlz_ceil_div(op->out->height, conv->rows_per_tile);
-    int first = setup->forward_time, back = setup->backward_time;
-
-    size_t pixels = (size_t)(conv->rows_per_tile * width), matrix, bytes;
-    /* Patches, the gradient of the output and of the patches. */
-    if (dlz_mul_overflows(pixels, (size_t)(2 * patch + outputs) * sizeof(float), &matrix) ||
-        dlz_add_overflows(matrix, DLZ_GEMM_SCRATCH_BYTES + 4 * DLZ_ALIGNMENT, &bytes))
-        return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
-    dlz_memory_ask_scratch(memory, bytes);
-    int64_t packed = (int64_t)dlz_gemm_kernels()->packed_size(patch, outputs);
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->matrix, patch * outputs, sizeof(float), first,
-                                 setup->training ? back : first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->packed, packed, sizeof(float), first, first));
+    int64_t outputs = op->out->channels, in_row = op->in->width * op->in->channels;
+    int first = setup->forward_time, last = setup->training ? setup->backward_time : first;
+    dlz_conv2d_shape shape = shape_of(op, setup->n);
+    DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
+    conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
+    DLZ_TRY(ask_scratch(op, setup));
+    float **factors[] = {&conv->in_scale, &conv->in_shift};
+    for (size_t i = 0; i < 2; i++)
+        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], in_row + DLZ_CONV2D_SLACK, sizeof(float),
+                                     first, last));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weights, conv->plan.weight_floats, sizeof(float),
+                                 first, first));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->repeated_bias,
+                                 conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first,
+                                 first));
     if (conv->fold.has_batchnorm) {
         DLZ_TRY(
             dlz_memory_ask_array(memory, &conv->fold.scale, outputs, sizeof(float), first, first));
         DLZ_TRY(
             dlz_memory_ask_array(memory, &conv->fold.shift, outputs, sizeof(float), first, first));
     }
-    DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, outputs, tiles, first, memory));
-    if (setup->training) {
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums, conv->groups * patch * outputs,
-                                     sizeof(float), back, back));
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, conv->groups * outputs,
-                                     sizeof(double), back, back));
-    }
+    DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, outputs, forward_tiles(&conv->plan, setup->n),
+                               first, memory));
+    if (setup->training)
+        DLZ_TRY(ask_backward(op, setup));
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradient(op, setup);
-}
-
-/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (k, o), times scale[o] if
- * given. */
-static void order_weights(const dlz_op *op, const float *scale, float *matrix) {
-    const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t area = conv->set->kernel[0] * conv->set->kernel[1];
-    int64_t channels = op->in->channels, outputs = op->out->channels;
-    const float *weight = conv->weight.value;
-    for (int64_t o = 0; o < outputs; o++)
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t place = 0; place < area; place++)
-                matrix[(place * channels + c) * outputs + o] =
-                    weight[(o * channels + c) * area + place] * (scale ? scale[o] : 1);
-}
-
-/* One pixel's channels, with what is pending applied. */
-static void load_pixel(const dlz_value *in, const float *from, float *to) {
-    int64_t channels = in->channels;
-    if (!in->scale) {
-        memcpy(to, from, (size_t)channels * sizeof *to);
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        float value = from[c] * in->scale[c] + in->shift[c];
-        to[c] = in->relu && value < 0 ? 0 : value;
-    }
-}
-
-/* Walks over the patches of output rows first … first + rows − 1 of one image, a row of `patch`
- * floats a pixel: gathers them from the image, or as the adjoint adds them to it. */
-static inline __attribute__((always_inline)) void
-walk_patches(const conv_pass *pass, const bool gathers, const float *from, float *to, int64_t first,
-             int64_t rows, float *patches) {
-    const dlz_conv2d_settings *set = pass->set;
-    const dlz_value *in = pass->op->in;
-    int64_t channels = in->channels;
-    int64_t top = dlz_conv2d_padding(set, 0), left = dlz_conv2d_padding(set, 1);
-    for (int64_t y = first; y < first + rows; y++)
-        for (int64_t x = 0; x < pass->op->out->width; x++)
-            for (int64_t v = 0; v < set->kernel[0]; v++) {
-                int64_t row = y * set->stride[0] - top + v * set->dilation[0];
-                for (int64_t h = 0; h < set->kernel[1]; h++, patches += channels) {
-                    int64_t column = x * set->stride[1] - left + h * set->dilation[1];
-                    int64_t pixel = (row * in->width + column) * channels;
-                    bool outside =
-                        row < 0 || row >= in->height || column < 0 || column >= in->width;
-                    if (gathers && outside)
-                        memset(patches, 0, (size_t)channels * sizeof *patches);
-                    else if (gathers)
-                        load_pixel(in, from + pixel, patches);
-                    else if (!outside)
-                        for (int64_t c = 0; c < channels; c++)
-                            to[pixel + c] += patches[c];
-                }
-            }
-}
-
-static void gather(const conv_pass *pass, const float *image, int64_t first, int64_t rows,
-                   float *patches) {
-    walk_patches(pass, true, image, NULL, first, rows, patches);
-}
-
-static void scatter(const conv_pass *pass, float *patches, int64_t first, int64_t rows,
-                    float *image) {
-    walk_patches(pass, false, NULL, image, first, rows, patches);
 }
 
 /* Carves the next array off a worker's scratch. */
@@ -150,152 +131,178 @@ static float *carve(char **scratch, int64_t count) {
     return array;
 }
 
+/* Repeats what is pending on the input along a row. */
+static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
+    const dlz_conv2d_op *conv = &op->as.conv2d;
+    const dlz_value *in = op->in;
+    conv_pass pass = {.op = op, .run = run, .plan = &conv->plan, .input = {.data = in->data}};
+    if (in->scale) {
+        dlz_conv2d_repeat(in->scale, in->channels, in->width * in->channels, conv->in_scale);
+        dlz_conv2d_repeat(in->shift, in->channels, in->width * in->channels, conv->in_shift);
+        pass.input = (dlz_conv2d_input){in->data, conv->in_scale, conv->in_shift, in->relu};
+    }
+    return pass;
+}
+
 static void forward_tile(void *context, int64_t tile, int worker) {
     const conv_pass *pass = context;
-    const dlz_op *op = pass->op;
-    const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t image = tile / pass->tiles_per_image;
-    int64_t first = tile % pass->tiles_per_image * conv->rows_per_tile;
-    int64_t rows = dlz_min_i64(conv->rows_per_tile, op->out->height - first);
-    int64_t pixels = rows * op->out->width, outputs = pass->out_channels;
-    char *scratch = dlz_run_scratch(pass->run, worker);
-    float *patches = carve(&scratch, pixels * pass->patch);
-    gather(pass, op->in->data + image * dlz_value_size(op->in), first, rows, patches);
-    float *y = op->out->data + image * dlz_value_size(op->out) + first * op->out->width * outputs;
-    dlz_gemm product = {.m = pixels,
-                        .n = outputs,
-                        .k = pass->patch,
-                        .a = patches,
-                        .lda = pass->patch,
-                        .c = y,
-                        .ldc = outputs,
-                        .bias = conv->folded_bias};
-    dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
-    if (conv->fold.relu)
-        for (int64_t i = 0; i < pixels * outputs; i++)
-            y[i] = y[i] < 0 ? 0 : y[i];
-    const dlz_statistics *statistics = &op->out->statistics;
+    const dlz_conv2d_plan *plan = pass->plan;
+    const dlz_value *out = pass->op->out;
+    dlz_conv2d_block block = {.image = tile / pass->blocks_down * plan->forward_images,
+                              .row = tile % pass->blocks_down * plan->forward_rows};
+    block.images = dlz_min_i64(plan->forward_images, pass->run->n - block.image);
+    block.rows = dlz_min_i64(plan->forward_rows, out->height - block.row);
+    dlz_conv2d_view view =
+        dlz_conv2d_rows()->load(plan, &pass->input, block, dlz_run_scratch(pass->run, worker));
+    dlz_conv2d_kernels()->forward(plan, &view, block, pass->op->as.conv2d.weights, &pass->output);
+    const dlz_statistics *statistics = &out->statistics;
     if (statistics->wanted)
-        dlz_post_kernels()->moments(pixels, outputs, y,
-                                    statistics->partial + tile * dlz_moments_size(outputs));
+        dlz_post_kernels()->moments(block.images * block.rows * out->width, out->channels,
+                                    out->data + (block.image * out->height + block.row) *
+                                                    out->width * out->channels,
+                                    statistics->partial + tile * dlz_moments_size(out->channels));
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_conv2d_op *conv = &op->as.conv2d;
     conv_pass pass = make_pass(op, run);
-    dlz_fold_bias(&conv->fold, conv->bias.value, pass.out_channels, conv->folded_bias);
-    const float *scale = conv->fold.has_batchnorm ? conv->fold.scale : NULL;
-    order_weights(op, scale, conv->matrix);
-    dlz_gemm weights = {
-        .n = pass.out_channels, .k = pass.patch, .b = conv->matrix, .ldb = pass.out_channels};
-    dlz_gemm_kernels()->pack(&weights, conv->packed);
-    dlz_parallel_for(run->n * pass.tiles_per_image, run->workers, forward_tile, &pass);
+    int64_t outputs = op->out->channels;
+    dlz_fold_bias(&conv->fold, conv->bias.value, outputs, conv->folded_bias);
+    dlz_conv2d_repeat(conv->folded_bias, outputs, conv->plan.fast.columns, conv->repeated_bias);
+    dlz_conv2d_pack(&conv->plan, conv->weight.value,
+                    conv->fold.has_batchnorm ? conv->fold.scale : NULL, conv->weights);
+    pass.output = (dlz_conv2d_output){op->out->data, conv->repeated_bias, conv->fold.relu};
+    pass.blocks_down = dlz_ceil_div(op->out->height, conv->plan.forward_rows);
+    dlz_parallel_for(forward_tiles(&conv->plan, run->n), run->workers, forward_tile, &pass);
 }
 
-/* The gradient of the convolution's output: as it lies in memory, or computed into `buffer`. */
-static const float *load_gradient(const dlz_gradient_view *gradient, int64_t at, int64_t count,
-                                  int64_t channels, float *buffer) {
-    if (!gradient->z)
-        return gradient->dy + at;
-    const float *z = gradient->z + at, *dy = gradient->dy + at;
-    for (int64_t i = 0; i < count; i += channels)
-        for (int64_t c = 0; c < channels; c++) {
-            bool passes = !gradient->relu || z[i + c] * gradient->scale[c] + gradient->shift[c] > 0;
-            float g = passes ? dy[i + c] : 0;
-            buffer[i + c] = gradient->a[c] * g +
-                            (gradient->b[c] * (z[i + c] - gradient->center[c]) + gradient->d[c]);
-        }
-    return buffer;
-}
-
-static void backward_rows(const conv_pass *pass, int64_t group, int64_t image, int64_t first,
-                          bool start, char *scratch) {
+static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_block block,
+                           char *scratch) {
     const dlz_op *op = pass->op;
     const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t rows = dlz_min_i64(conv->rows_per_tile, op->out->height - first);
-    int64_t pixels = rows * op->out->width, outputs = pass->out_channels, patch = pass->patch;
-    int64_t in_at = image * dlz_value_size(op->in);
-    int64_t out_at = image * dlz_value_size(op->out) + first * op->out->width * outputs;
-    float *patches = carve(&scratch, pixels * patch), *buffer = carve(&scratch, pixels * outputs);
-    float *dpatches = carve(&scratch, pixels * patch);
-    const float *dy = load_gradient(&op->out->gradient, out_at, pixels * outputs, outputs, buffer);
-    gather(pass, op->in->data + in_at, first, rows, patches);
-    dlz_gemm weights = {.m = patch,
-                        .n = outputs,
-                        .k = pixels,
-                        .a = patches,
-                        .lda = patch,
-                        .transpose_a = true,
-                        .b = dy,
-                        .ldb = outputs,
-                        .c = conv->weight_sums + group * patch * outputs,
-                        .ldc = outputs,
-                        .accumulate = !start};
-    dlz_gemm_kernels()->gemm(&weights, scratch);
-    double *bias = conv->bias_sums + group * outputs;
-    for (int64_t i = 0; i < pixels * outputs; i += outputs)
-        for (int64_t o = 0; o < outputs; o++)
-            bias[o] += (double)dy[i + o];
+    const dlz_conv2d_plan *plan = pass->plan;
+    int64_t pixels = block.images * gradient_pixels(plan, block.rows);
+    float *strip = carve(&scratch, plan->strip_floats), *g = carve(&scratch, plan->gradient_floats);
+    dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block, g);
+    dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
+    dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
+                                      conv->weight_sums + group * plan->sum_floats);
+    if (conv->bias.gradient)
+        dlz_conv2d_rows()->add_bias(plan, block, g, conv->bias_sums + group * plan->fast.columns);
     if (!op->in->needs_gradient)
         return;
-    dlz_gemm inputs = {.m = pixels,
-                       .n = patch,
-                       .k = outputs,
-                       .a = dy,
-                       .lda = outputs,
-                       .b = conv->matrix,
-                       .ldb = outputs,
-                       .transpose_b = true,
-                       .c = dpatches,
-                       .ldc = patch};
-    dlz_gemm_kernels()->gemm(&inputs, scratch);
-    scatter(pass, dpatches, first, rows, op->in->dy + in_at);
+    int64_t outputs = op->out->channels, patch = plan->plain.depth;
+    float *patches = carve(&scratch, pixels * patch);
+    dlz_gemm product = {
+        .m = pixels, .n = patch, .k = outputs, .a = g, .lda = outputs, .c = patches, .ldc = patch};
+    dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
+    dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
 }
 
 static void backward_group(void *context, int64_t group, int worker) {
     const conv_pass *pass = context;
     const dlz_op *op = pass->op;
     const dlz_conv2d_op *conv = &op->as.conv2d;
+    const dlz_conv2d_plan *plan = pass->plan;
     int64_t n = pass->run->n, first = group * n / conv->groups,
             end = (group + 1) * n / conv->groups;
     int64_t in_size = dlz_value_size(op->in);
-    memset(conv->bias_sums + group * pass->out_channels, 0,
-           (size_t)pass->out_channels * sizeof(double));
-    for (int64_t image = first; image < end; image++) {
+    memset(conv->weight_sums + group * plan->sum_floats, 0,
+           (size_t)plan->sum_floats * sizeof(float));
+    memset(conv->bias_sums + group * plan->fast.columns, 0,
+           (size_t)plan->fast.columns * sizeof(double));
+    dlz_conv2d_block block = {.image = first};
+    for (; block.image < end; block.image += plan->backward_images) {
+        block.images = dlz_min_i64(plan->backward_images, end - block.image);
         if (op->in->needs_gradient)
-            memset(op->in->dy + image * in_size, 0, (size_t)in_size * sizeof(float));
-        for (int64_t row = 0; row < op->out->height; row += conv->rows_per_tile)
-            backward_rows(pass, group, image, row, image == first && row == 0,
-                          dlz_run_scratch(pass->run, worker));
+            memset(op->in->dy + block.image * in_size, 0,
+                   (size_t)(block.images * in_size) * sizeof(float));
+        for (block.row = 0; block.row < op->out->height; block.row += plan->backward_rows) {
+            block.rows = dlz_min_i64(plan->backward_rows, op->out->height - block.row);
+            backward_block(pass, group, block, dlz_run_scratch(pass->run, worker));
+        }
     }
 }
 
-/* Adds the groups up in order, back in PyTorch's order of the weights. */
-static void finish_weights(const dlz_op *op, const conv_pass *pass) {
-    const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t area = pass->set->kernel[0] * pass->set->kernel[1], channels = op->in->channels;
-    int64_t outputs = pass->out_channels, size = pass->patch * outputs;
-    for (int64_t o = 0; o < outputs; o++) {
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t place = 0; place < area; place++) {
-                const float *part = conv->weight_sums + (place * channels + c) * outputs + o;
-                double sum = 0;
-                for (int64_t group = 0; group < conv->groups; group++)
-                    sum += (double)part[group * size];
-                conv->weight.gradient[(o * channels + c) * area + place] = (float)sum;
-            }
-        double bias = 0;
+static void finish_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const conv_pass *pass = context;
+    const dlz_conv2d_op *conv = &pass->op->as.conv2d;
+    dlz_conv2d_rows()->unpack(pass->plan, tile, conv->groups, conv->weight_sums,
+                              conv->weight.gradient);
+}
+
+/* Adds the groups up in order. */
+static void finish(const conv_pass *pass) {
+    const dlz_conv2d_op *conv = &pass->op->as.conv2d;
+    int64_t outputs = pass->op->out->channels, columns = conv->plan.fast.columns;
+    dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers, finish_tile,
+                     (void *)pass);
+    for (int64_t o = 0; conv->bias.gradient && o < outputs; o++) {
+        double sum = 0;
         for (int64_t group = 0; group < conv->groups; group++)
-            bias += conv->bias_sums[group * outputs + o];
-        if (conv->bias.gradient)
-            conv->bias.gradient[o] = (float)bias;
+            for (int64_t c = o; c < columns; c += outputs)
+                sum += conv->bias_sums[group * columns + c];
+        conv->bias.gradient[o] = (float)sum;
     }
+}
+
+/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (o, patch), and packed. */
+static void prepare_input_gradient(const dlz_op *op) {
+    const dlz_conv2d_op *conv = &op->as.conv2d;
+    int64_t area = conv->set->kernel[0] * conv->set->kernel[1], patch = conv->plan.plain.depth;
+    int64_t channels = op->in->channels, outputs = op->out->channels;
+    const float *weight = conv->weight.value;
+    for (int64_t o = 0; o < outputs; o++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t place = 0; place < area; place++)
+                conv->matrix[o * patch + place * channels + c] = *weight++;
+    dlz_gemm product = {.n = patch, .k = outputs, .b = conv->matrix, .ldb = patch};
+    dlz_gemm_kernels()->pack(&product, conv->packed);
+}
+
+/* Whether a batch norm's factors change nothing: there is none, only a relu. */
+static bool is_identity(const dlz_gradient_view *view, int64_t channels) {
+    for (int64_t c = 0; c < channels; c++)
+        if (view->a[c] != 1 || view->b[c] != 0 || view->d[c] != 0)
+            return false;
+    return true;
+}
+
+/* Repeats the factors of the output's gradient along a row. */
+static dlz_conv2d_gradient repeat_gradient(const dlz_op *op) {
+    const dlz_conv2d_op *conv = &op->as.conv2d;
+    const dlz_gradient_view *view = &op->out->gradient;
+    dlz_conv2d_gradient gradient = {.dy = view->dy, .z = view->z, .relu = view->relu};
+    if (!view->z)
+        return gradient;
+    int64_t channels = op->out->channels, row = op->out->width * channels;
+    if (view->relu) {
+        dlz_conv2d_repeat(view->scale, channels, row, conv->scale);
+        dlz_conv2d_repeat(view->shift, channels, row, conv->shift);
+        gradient.scale = conv->scale;
+        gradient.shift = conv->shift;
+    }
+    if (is_identity(view, channels))
+        return gradient;
+    dlz_conv2d_repeat(view->a, channels, row, conv->a);
+    dlz_conv2d_repeat(view->b, channels, row, conv->b);
+    dlz_conv2d_repeat(view->center, channels, row, conv->center);
+    dlz_conv2d_repeat(view->d, channels, row, conv->d);
+    gradient.a = conv->a;
+    gradient.b = conv->b;
+    gradient.center = conv->center;
+    gradient.d = conv->d;
+    return gradient;
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
     conv_pass pass = make_pass(op, run);
+    pass.gradient = repeat_gradient(op);
+    if (op->in->needs_gradient)
+        prepare_input_gradient(op);
     dlz_parallel_for(op->as.conv2d.groups, run->workers, backward_group, &pass);
-    finish_weights(op, &pass);
+    finish(&pass);
     if (op->in->needs_gradient)
         op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
 }

@@ -11,6 +11,7 @@
 #ifndef DLZ_OP_H
 #define DLZ_OP_H
 
+#include "kernels/conv2d.h"
 #include "kernels/conv3x3.h"
 #include "layers/layer.h"
 
@@ -142,8 +143,13 @@ typedef struct dlz_conv2d_op {
     dlz_parameter weight, bias; /* bias.value NULL: none */
     dlz_fold fold;
     /* planned */
-    int64_t rows_per_tile, groups;
-    float *matrix, *packed, *folded_bias; /* weights (kernel pixels x channels) x out_channels */
+    dlz_conv2d_plan plan;
+    int64_t groups;
+    float *weights, *folded_bias, *repeated_bias;
+    float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
+    /* Factors of a row of the input, and of the output's gradient. */
+    float *in_scale, *in_shift;
+    float *scale, *shift, *a, *b, *center, *d;
     float *weight_sums;
     double *bias_sums;
 } dlz_conv2d_op;
