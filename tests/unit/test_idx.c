@@ -232,7 +232,8 @@ START_TEST(pipes_are_read) {
 END_TEST
 
 START_TEST(gzip_padded_with_zeros_is_read) {
-    const char *path = store("labels", labels, sizeof labels);
+    char path[512];
+    snprintf(path, sizeof path, "%s", store("labels", labels, sizeof labels));
     static unsigned char packed[200000];
     for (size_t zeros = 1; zeros <= 150000; zeros = zeros * 7 + 1) {
         memset(packed, 0, sizeof packed);
