@@ -186,7 +186,9 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_t
 DLVIZ_API dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
                                             dlviz_tensor **map);
 /** Settings of dlviz_tsne_transform: perplexity 1 to 1e6 (lowered as a fit's is), iterations 0 or
- *  more, learning rate above 0 and up to 1e12, exaggeration above 0 and up to 1e6. */
+ *  more, learning rate above 0 and up to 1e12 (in use up to 3.6 / max(exaggeration, 1), beyond
+ * which a point could not come to rest: then 1 / max(exaggeration, 1)), exaggeration above 0 and up
+ * to 1e6. */
 DLVIZ_API dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplexity, int iterations,
                                                 double learning_rate, double exaggeration);
 

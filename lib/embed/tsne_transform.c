@@ -116,11 +116,20 @@ static void attract(const placement *s, int64_t point, const double place[3], do
     }
 }
 
+/* A new point's affinities sum to 1, as the weights of its repulsion do: see brakes.h for what rate
+ * that bears. */
+static double bearable_rate(const dlz_tsne_settings *settings) {
+    double stiffness = fmax(settings->transform_exaggeration, 1);
+    double rate = settings->transform_learning_rate;
+    return rate * stiffness > 2 * (1 + MOMENTUM) ? 1 / stiffness : rate;
+}
+
 static void place_tile(void *context, int64_t tile, int worker) {
     const placement *s = context;
     (void)worker;
     int dimensions = s->fit->dimensions;
     int64_t first = tile * TARGETS, count = dlz_min_i64(TARGETS, s->m - first);
+    double rate = bearable_rate(s->settings);
     float places[3][TARGETS] = {{0}};
     double velocity[TARGETS][3] = {{0}}, gains[TARGETS][3], force[3][TARGETS], similarity[TARGETS];
     for (int64_t t = 0; t < TARGETS; t++) {
@@ -144,8 +153,7 @@ static void place_tile(void *context, int64_t tile, int worker) {
             for (int c = 0; c < dimensions; c++) {
                 double g = gradient[c] * clip, v = velocity[t][c];
                 gains[t][c] = fmax(v * g < 0 ? gains[t][c] + 0.2 : gains[t][c] * 0.8, 0.01);
-                velocity[t][c] =
-                    MOMENTUM * v - s->settings->transform_learning_rate * gains[t][c] * g;
+                velocity[t][c] = MOMENTUM * v - rate * gains[t][c] * g;
                 places[c][t] = (float)(place[c] + velocity[t][c]);
             }
         }
