@@ -28,7 +28,8 @@ typedef enum dlviz_tsne_method {
     DLVIZ_TSNE_EXACT = 1,      /**< every pair: time n^2 */
     DLVIZ_TSNE_BARNES_HUT = 2, /**< far groups of points as one (set_angle): time n log n */
     DLVIZ_TSNE_GRID = 3        /**< convolution on a grid (set_cell_size): time n + area of the map;
-                                    maps of one or two dimensions */
+                                    maps of one or two dimensions. While a map is wider than 2,000
+                                    or almost empty, Barnes-Hut takes its place */
 } dlviz_tsne_method;
 
 /** What "near" means among the points. */
@@ -78,7 +79,11 @@ DLVIZ_API dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double
                                                         int iterations);
 /** Step length for the gradient without its factor 4 (so scikit-learn's value times 4), above 0
  *  and up to 1e12; or 0, the default: n / exaggeration with the exaggeration of the moment
- *  (A. Belkina et al., Nature Communications 10, 2019). */
+ *  (A. Belkina et al., Nature Communications 10, 2019). A point that such steps would throw about,
+ * as one that very many others have as neighbour, takes smaller ones: where the rate times
+ * exaggeration times the sum of the point's affinities exceeds 2 (1 + momentum), its own rate is
+ * what makes that product 1. So a rate that is too large for all points is as good as the automatic
+ * one. */
 DLVIZ_API dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate);
 /** Momentum during early exaggeration, and after it; each at least 0 and below 1. */
 DLVIZ_API dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late);
@@ -86,8 +91,12 @@ DLVIZ_API dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, d
  * tails) clusters split finer. D. Kobak et al., ECML PKDD 2019. */
 DLVIZ_API dlviz_status dlviz_tsne_set_degrees_of_freedom(dlviz_tsne *tsne, double a);
 DLVIZ_API dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init init);
-/** Starts from this map (n x 1, 2 or 3, values of -1e6 to 1e6; copied, and used as it is) instead
- * of set_init; NULL goes back to that. A fit fails unless its shape is that fit's n x dimensions.
+/** Starts from this map (n x 1, 2 or 3, values of -1e6 to 1e6; copied) instead of set_init; NULL
+ * goes back to that. It is used as it is but for what a descent cannot leave: points at one place,
+ * and a dimension in which they hardly differ, get random numbers of 1 % of the map's deviation, at
+ * most 0.1, from the seed; a map with a deviation below 1e-10 is enlarged to 1e-4, and one of a
+ * single place becomes a random start. A start much wider than a map becomes, 4 sqrt(n) in
+ * deviation, is warned of in the log. A fit fails unless its shape is that fit's n x dimensions.
  * Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
 DLVIZ_API dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
@@ -99,14 +108,15 @@ DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method
  * error reaches 1.7e-3 on maps of one dimension. */
 DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
- * chosen anew as the map grows. Small maps get at least 40 cells across whatever is set. The width
- * does not matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are
- * summed. */
+ * chosen anew as the map grows. Small maps get at least 40 cells across whatever is set, and maps
+ * so wide that the grid would have more than 4 million + 32 n values get wider ones. The width does
+ * not matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are summed.
+ */
 DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 /** Ends the fit early after the early exaggeration: when the gradient's norm falls below
- *  `gradient_norm` (at least 0; 0: never, the default), or when the divergence has reached no new
- *  minimum for `iterations` iterations (at least 0; 0: never, the default). Both are looked at
- *  every 50 iterations, whatever set_progress asks for, once the map's deviation is 0.01. */
+ *  `gradient_norm` (at least 0, finite; 0: never, the default), or when the divergence has reached
+ * no new minimum for `iterations` iterations (at least 0; 0: never, the default). Both are looked
+ * at every 50 iterations, whatever set_progress asks for, once the map's deviation is 0.01. */
 DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
                                                int iterations);
 
@@ -133,16 +143,16 @@ DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every,
 
 /** Maps points.
  *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
- *                 not kept (a copy is, for transform)
+ *                 not kept (a copy is, for transform). Their unit does not matter
  *  @param map     receives n x dimensions float32, the caller's to destroy
  *  The 3 x perplexity nearest neighbours are exact up to 150,000 points; beyond, the search goes as
  *  far as it has to in order to find 99 in 100 of those of a sample of 256 points. Points that
- *  coincide are neighbours at distance 0. The map's mean is 0 after any iteration; a single point is
- *  mapped to 0.
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
- *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_OUT_OF_MEMORY; or
- *  DLVIZ_CANCELLED: the callback asked to stop, and then `map`, unlike after failures, receives the
- *  map as it was. */
+ *  coincide are neighbours at distance 0; which of equally far points are neighbours is drawn from
+ * the seed for each point anew, and coincident starts are parted as by set_initial_map. The map's
+ * mean is 0 after any iteration; a single point is mapped to 0. Returns
+ * DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or infinite,
+ * or too large to square; or the descent diverged), DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED:
+ * the callback asked to stop, and then `map`, unlike after failures, receives the map as it was. */
 DLVIZ_API dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
                                       dlviz_tensor **map);
 
@@ -176,7 +186,9 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_t
 DLVIZ_API dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
                                             dlviz_tensor **map);
 /** Settings of dlviz_tsne_transform: perplexity 1 to 1e6 (lowered as a fit's is), iterations 0 or
- *  more, learning rate above 0 and up to 1e12, exaggeration above 0 and up to 1e6. */
+ *  more, learning rate above 0 and up to 1e12 (in use up to 3.6 / max(exaggeration, 1), beyond
+ * which a point could not come to rest: then 1 / max(exaggeration, 1)), exaggeration above 0 and up
+ * to 1e6. */
 DLVIZ_API dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplexity, int iterations,
                                                 double learning_rate, double exaggeration);
 

@@ -24,6 +24,12 @@ dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries,
 dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
                             float *squared_distances);
 
+/* dlz_knn_search, but which of equally far points come in is drawn from (seed, the point), for each
+ * point anew: where all would choose the lowest indices, these would become neighbours of everybody.
+ * Only the last distance of a point can be shared by points left out. */
+dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
+                                  int32_t *indices, float *squared_distances);
+
 /* Looks for each point's neighbours only among the points of the clusters (k-means) nearest to its
  * own. As many of these as hold this share of the true neighbours of a sample of 256 points; all
  * for a recall of 1. Distances are those of the points found; the same input gives the same result

@@ -237,3 +237,9 @@ dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, in
         return dlz_knn_exact(points, n, d, k, indices, squared_distances);
     return dlz_knn_approximate(points, n, d, k, RECALL, indices, squared_distances);
 }
+
+dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
+                                  int32_t *indices, float *squared_distances) {
+    (void)seed;
+    return dlz_knn_search(points, n, d, k, indices, squared_distances);
+}

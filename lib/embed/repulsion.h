@@ -21,13 +21,22 @@ typedef struct dlz_repulsion_settings {
 dlviz_status dlz_repulsion_create(dlz_repulsion **out, const dlz_repulsion_settings *settings);
 void dlz_repulsion_destroy(dlz_repulsion *repulsion);
 
-/* map and forces: n x dimensions. Fails only with DLVIZ_ERROR_OUT_OF_MEMORY, and with
- * DLVIZ_ERROR_NUMERIC when the map holds a value that is not finite. */
+/* map and forces: n x dimensions. Where the map is not one for a grid (see dlz_grid_compute) the
+ * tree takes its place. Fails only with DLVIZ_ERROR_OUT_OF_MEMORY, and with DLVIZ_ERROR_NUMERIC
+ * where dlz_require_extent does. */
 dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, float *forces,
                                    double *z);
 
 /* The method of the last computation. */
 dlviz_tsne_method dlz_repulsion_method(const dlz_repulsion *repulsion);
+
+/* Half the width of the widest map: what no t-SNE gives, and with any number of points far from
+ * where the fourth powers of distances overflow. */
+#define DLZ_WIDEST_MAP 1e7f
+/* The least and the greatest coordinate, each dimension. Fails with DLVIZ_ERROR_NUMERIC when a
+ * coordinate is not a number of -DLZ_WIDEST_MAP to DLZ_WIDEST_MAP. */
+dlviz_status dlz_require_extent(const float *map, int64_t n, int dimensions, float least[3],
+                                float greatest[3]);
 
 /* The methods themselves. Each keeps its memory between calls; a zeroed struct is ready. */
 typedef struct dlz_exact_repulsion {

@@ -24,34 +24,48 @@ void dlz_exact_free(dlz_exact_repulsion *exact) {
     *exact = (dlz_exact_repulsion){0};
 }
 
+/* Adds what the points first ... last - 1 contribute to the tile that begins at `own`. */
+static void add_points(const exact_job *job, int64_t own, int64_t first, int64_t last,
+                       float *const force[3], float *similarity) {
+    const float *targets[3] = {0}, *sources[3] = {0};
+    for (int c = 0; c < job->settings->dimensions; c++) {
+        targets[c] = job->coordinates[c] + own;
+        sources[c] = job->coordinates[c] + first;
+    }
+    if (first == own)
+        job->kernel->sum_among(job->settings->dimensions, (float)job->settings->a, targets,
+                               last - first, force, similarity);
+    else
+        job->kernel->sum(job->settings->dimensions, (float)job->settings->a, targets, sources,
+                         last - first, force, similarity);
+}
+
 static void exact_tile(void *context, int64_t tile, int worker) {
     const exact_job *job = context;
     (void)worker;
     int dimensions = job->settings->dimensions;
-    int64_t n = job->settings->n, first = tile * TARGETS, count = dlz_min_i64(TARGETS, n - first);
+    int64_t n = job->settings->n, first = tile * TARGETS, last = dlz_min_i64(first + TARGETS, n);
     double totals[3][TARGETS] = {{0}}, similarities = 0;
-    const float *targets[3] = {0};
-    for (int c = 0; c < dimensions; c++)
-        targets[c] = job->coordinates[c] + first;
     for (int64_t piece = 0; piece < n; piece += PIECE) {
-        float force[3][TARGETS], similarity[TARGETS] = {0};
-        memset(force, 0, sizeof force);
-        const float *sources[3] = {0};
-        for (int c = 0; c < dimensions; c++)
-            sources[c] = job->coordinates[c] + piece;
-        job->kernel->sum(dimensions, (float)job->settings->a, targets, sources,
-                         dlz_min_i64(PIECE, n - piece),
-                         (float *const[3]){force[0], force[1], force[2]}, similarity);
-        for (int64_t t = 0; t < count; t++) {
+        int64_t end = dlz_min_i64(piece + PIECE, n);
+        float sums[3][TARGETS], similarity[TARGETS] = {0}, *force[3] = {sums[0], sums[1], sums[2]};
+        memset(sums, 0, sizeof sums);
+        if (first >= piece && first < end) {
+            add_points(job, first, piece, first, force, similarity);
+            add_points(job, first, first, last, force, similarity);
+            add_points(job, first, last, end, force, similarity);
+        } else
+            add_points(job, first, piece, end, force, similarity);
+        for (int64_t t = 0; t < last - first; t++) {
             similarities += similarity[t];
             for (int c = 0; c < dimensions; c++)
                 totals[c][t] += force[c][t];
         }
     }
-    for (int64_t t = 0; t < count; t++)
+    for (int64_t t = 0; t < last - first; t++)
         for (int c = 0; c < dimensions; c++)
             job->forces[(first + t) * dimensions + c] = (float)totals[c][t];
-    job->sums[tile] = similarities - (double)count; /* each point found itself */
+    job->sums[tile] = similarities;
 }
 
 /* A handful of points can lie so far apart that their similarities vanish beside the 1 of a point
@@ -83,6 +97,8 @@ dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_s
                                const float *map, float *forces, double *z) {
     int dimensions = settings->dimensions;
     int64_t n = settings->n, tiles = dlz_ceil_div(n, TARGETS), padded = tiles * TARGETS;
+    float least[3], greatest[3];
+    DLZ_TRY(dlz_require_extent(map, n, dimensions, least, greatest));
     if (n <= TARGETS) {
         *z = compute_few(settings, map, forces);
         return DLVIZ_OK;

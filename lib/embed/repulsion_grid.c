@@ -21,8 +21,9 @@
 #define LEAST_CELLS 40     /* across a small map */
 #define SMALL_MAP 1.0
 #define SMALLEST_MAP 1e-12 /* a point, for all that matters */
-#define WIDEST_MAP 1e8
-#define RECONSIDER 20 /* computations between looks at the cost */
+#define WIDEST 2e3         /* beyond, places in a grid are no longer exact enough as floats */
+#define SPARSEST 0.05      /* of Z to the number of points: with less, the grid's errors count */
+#define RECONSIDER 20      /* computations between looks at the cost */
 
 /* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks, a point
  * sorted, spread and read. */
@@ -66,6 +67,11 @@ typedef struct choice {
     int64_t rows, columns;
 } choice;
 
+/* Values of a grid that do not take much more memory than the points. */
+static double most_values(int64_t n) {
+    return 4e6 + 32 * (double)n;
+}
+
 static choice consider(double pair_density, double cell, bool near, const double size[2]) {
     choice c = {.cell = cell, .near = near};
     c.columns = (int64_t)(size[0] / cell) + DLZ_SPLINE_ORDER + 1;
@@ -76,6 +82,10 @@ static choice consider(double pair_density, double cell, bool near, const double
     return c;
 }
 
+static double values_of(const choice *c) {
+    return (double)c->rows * (double)c->columns;
+}
+
 /* Cells that are powers of the fourth root of two times PLAIN_CELL, so that small changes of the
  * map change nothing. */
 static double ladder(double cell, int up) {
@@ -84,19 +94,24 @@ static double ladder(double cell, int up) {
 
 static choice choose(double pair_density, const dlz_repulsion_settings *settings,
                      const double size[2]) {
-    double span = fmax(size[0], size[1]);
+    double span = fmax(size[0], size[1]), most = most_values(settings->n);
     if (settings->cell > 0) {
         double cell = fmin(settings->cell, fmax(span / LEAST_CELLS, 1e-30));
         if (cell < settings->cell)
             cell = ladder(cell, 0);
-        return consider(pair_density, cell, cell > PLAIN_CELL, size);
+        choice c = consider(pair_density, cell, cell > PLAIN_CELL, size);
+        for (int up = 1; values_of(&c) > most; up++) {
+            double wider = ladder(cell, up);
+            c = consider(pair_density, wider, wider > PLAIN_CELL, size);
+        }
+        return c;
     }
     if (span < LEAST_CELLS * PLAIN_CELL)
         return consider(pair_density, ladder(span / LEAST_CELLS, 0), false, size);
     choice best = consider(pair_density, PLAIN_CELL, false, size);
     for (double cell = PLAIN_CELL * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
         choice c = consider(pair_density, cell, true, size);
-        if (c.cost < best.cost)
+        if (c.cost < best.cost || values_of(&best) > most)
             best = c;
         if (c.cost > 8 * best.cost || c.columns + c.rows < 4 * BLOCK)
             break;
@@ -116,7 +131,7 @@ static double guess_pair_density(int64_t n, const double size[2]) {
 double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
                      const double size[2]) {
     double span = fmax(size[0], size[1]);
-    if (span > WIDEST_MAP)
+    if (span > WIDEST)
         return INFINITY;
     if (span < SMALLEST_MAP)
         return COST_POINT * (double)settings->n;
@@ -319,20 +334,22 @@ static void read_tile(void *context, int64_t row, int worker) {
     job->g->sums[row] = sum;
 }
 
-/* What q's first two terms, 1 - d^2, contribute. */
+/* What q's first two terms, 1 - d^2, contribute. Squares are taken about a point of the map, which
+ * need not lie about 0. */
 static double add_quadratic(const dlz_repulsion_settings *settings, const float *map,
                             float *forces) {
     int64_t n = settings->n;
     double squares = 0, of_sum = 0;
     for (int c = 0; c < settings->dimensions; c++) {
-        double sum = 0;
+        double sum = 0, origin = map[c];
         for (int64_t i = c; i < n * settings->dimensions; i += settings->dimensions) {
-            sum += map[i];
-            squares += (double)map[i] * map[i];
+            double from_origin = map[i] - origin;
+            sum += from_origin;
+            squares += from_origin * from_origin;
         }
         of_sum += sum * sum;
         for (int64_t i = c; i < n * settings->dimensions; i += settings->dimensions)
-            forces[i] += (float)((double)n * map[i] - sum);
+            forces[i] += (float)((double)n * (map[i] - origin) - sum);
     }
     return (double)n * (double)n - 2 * ((double)n * squares - of_sum);
 }
@@ -381,9 +398,7 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     grid_job job = {
         .g = g, .kernel = dlz_particles(), .settings = settings, .map = map, .forces = forces};
     float greatest[3];
-    if (!job.kernel->extent(map, n, dimensions, job.least, greatest))
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the map has left the range of numbers; a lower learning rate may help");
+    DLZ_TRY(dlz_require_extent(map, n, dimensions, job.least, greatest));
     job.least[0] -= g->margin;
     greatest[0] += g->margin;
     if (dimensions > 1) {
@@ -393,11 +408,10 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     double size[2] = {(double)greatest[0] - job.least[0],
                       dimensions > 1 ? (double)greatest[1] - job.least[1] : 0};
     double span = fmax(size[0], size[1]);
-    if (span > WIDEST_MAP)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the map is %g units wide, which no t-SNE gives; a lower learning rate may "
-                        "help",
-                        span);
+    if (span > WIDEST) {
+        *z = NAN;
+        return DLVIZ_OK;
+    }
     if (span < SMALLEST_MAP) {
         memset(forces, 0, (size_t)(n * dimensions) * sizeof *forces);
         *z = add_quadratic(settings, map, forces) - (double)n;
@@ -450,6 +464,8 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
         *z += g->sums[row];
     if (small)
         *z += add_quadratic(settings, map, forces);
+    else if (!(*z > SPARSEST * (double)n))
+        *z = NAN;
     return DLVIZ_OK;
 }
 
@@ -473,8 +489,8 @@ bool dlz_grid_read(const dlz_grid_repulsion *g, const float place[2], double *po
         kernel->near(&g->near, (float)g->cell, &x, &y, 0, 1, g->points,
                      g->points + g->capacity + 16, ranges, count, &value, &fx, &fy);
     }
-    *potential = value;
-    force[0] = fx;
-    force[1] = fy;
-    return true;
+    *potential = (double)value;
+    force[0] = (double)fx;
+    force[1] = (double)fy;
+    return value > (float)SPARSEST;
 }

@@ -26,14 +26,18 @@ typedef struct dlz_grid_repulsion {
     double *sums;
 } dlz_grid_repulsion;
 
+/* As dlz_repulsion_compute; but *z is NAN, and the forces mean nothing, when the map is not one for
+ * a grid: it is too wide for places in it to be exact, or its points are so far between that the
+ * grid's rounding errors would show beside what they add to each other. */
 dlviz_status dlz_grid_compute(dlz_grid_repulsion *grid, const dlz_repulsion_settings *settings,
                               const float *map, float *forces, double *z);
 /* Estimated nanoseconds that one core would take, for a map of this size. */
 double dlz_grid_cost(const dlz_grid_repulsion *grid, const dlz_repulsion_settings *settings,
                      const double size[2]);
 /* After a computation: the sum of s over its points and the force of them on another place of the
- * map, (x, y), y = 0 for one dimension. false when the place is outside the grid, or the map is
- * small. Any number of threads may read at once. */
+ * map, (x, y), y = 0 for one dimension. false when the place is outside the grid, or so far from
+ * all points that the grid's errors count, or the map is small. Any number of threads may read at
+ * once. */
 bool dlz_grid_read(const dlz_grid_repulsion *grid, const float place[2], double *potential,
                    double force[2]);
 void dlz_grid_free(dlz_grid_repulsion *grid);

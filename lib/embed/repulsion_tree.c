@@ -9,7 +9,6 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "embed/morton.h"
-#include "kernels/particles.h"
 #include "kernels/repel.h"
 
 #include <math.h>
@@ -197,6 +196,7 @@ static dlviz_status build(tree_job *job) {
 /* Sums in the making for one group. */
 typedef struct group_sums {
     const tree_job *job;
+    int64_t first, last; /* the group's own points, which meet each other apart from the lists */
     const float *targets[3];
     float *points[3], *cells[CELL];
     int64_t point_count, cell_count;
@@ -204,12 +204,28 @@ typedef struct group_sums {
     double totals[3][GROUP], similarities[GROUP];
 } group_sums;
 
+static void add_up(group_sums *s) {
+    for (int p = 0; p < GROUP; p++) {
+        s->similarities[p] += s->similarity[p];
+        for (int c = 0; c < s->job->settings->dimensions; c++)
+            s->totals[c][p] += s->force[c][p];
+    }
+    memset(s->force, 0, sizeof s->force);
+    memset(s->similarity, 0, sizeof s->similarity);
+}
+
+static void meet_own(group_sums *s) {
+    const dlz_repulsion_settings *settings = s->job->settings;
+    float *const force[3] = {s->force[0], s->force[1], s->force[2]};
+    s->job->kernel->sum_among(settings->dimensions, (float)settings->a, s->targets,
+                              s->last - s->first, force, s->similarity);
+    add_up(s);
+}
+
 static void flush(group_sums *s) {
     const dlz_repulsion_settings *settings = s->job->settings;
     const dlz_repel_kernel *kernel = s->job->kernel;
     float a = (float)settings->a, *const force[3] = {s->force[0], s->force[1], s->force[2]};
-    memset(s->force, 0, sizeof s->force);
-    memset(s->similarity, 0, sizeof s->similarity);
     kernel->sum(settings->dimensions, a, s->targets,
                 (const float *const[3]){s->points[0], s->points[1], s->points[2]}, s->point_count,
                 force, s->similarity);
@@ -221,30 +237,41 @@ static void flush(group_sums *s) {
     kernel->expand(settings->dimensions, a, s->targets, &cells, s->cell_count, force,
                    s->similarity);
     s->point_count = s->cell_count = 0;
-    for (int p = 0; p < GROUP; p++) {
-        s->similarities[p] += s->similarity[p];
-        for (int c = 0; c < settings->dimensions; c++)
-            s->totals[c][p] += s->force[c][p];
-    }
+    add_up(s);
 }
 
-static void append_cell(group_sums *s, const dlz_tree_node *node) {
+static void append_cell(group_sums *s, const dlz_tree_node *node, int64_t mass) {
     for (int c = 0; c < 3; c++)
         s->cells[c][s->cell_count] = node->centre[c];
-    s->cells[3][s->cell_count] = (float)(node->last - node->first);
+    s->cells[3][s->cell_count] = (float)mass;
     for (int m = 0; m < 6; m++)
         s->cells[4 + m][s->cell_count] = node->second[m];
     if (++s->cell_count == LIST)
         flush(s);
 }
 
-static void append_points(group_sums *s, const dlz_tree_node *node) {
-    for (int32_t p = node->first; p < node->last; p++) {
+static void append_points(group_sums *s, int64_t first, int64_t last) {
+    for (int64_t p = first; p < last; p++) {
         for (int c = 0; c < s->job->settings->dimensions; c++)
             s->points[c][s->point_count] = s->job->x[c][p];
         if (++s->point_count == LIST)
             flush(s);
     }
+}
+
+/* A node that counts as one body, or point by point, without the group's own points. Only where all
+ * its points coincide can these be among them: from any other node's centre of mass its points are
+ * nearer than its size. */
+static void append(group_sums *s, const dlz_tree_node *node, bool as_cell) {
+    int64_t before = dlz_max_i64(dlz_min_i64(node->last, s->first), node->first);
+    int64_t after = dlz_min_i64(dlz_max_i64(node->first, s->last), node->last);
+    int64_t others = before - node->first + node->last - after;
+    if (as_cell && others > FEW) {
+        append_cell(s, node, others);
+        return;
+    }
+    append_points(s, node->first, before);
+    append_points(s, after, node->last);
 }
 
 static void walk(group_sums *s, const float low[3], const float high[3]) {
@@ -263,10 +290,8 @@ static void walk(group_sums *s, const float low[3], const float high[3]) {
         }
         /* A cell whose points coincide is exact as a body, at any distance. */
         bool is_far = node->size < angle * square || node->size == 0;
-        if (is_far && node->last - node->first > FEW)
-            append_cell(s, node);
-        else if (is_far || node->child_count == 0)
-            append_points(s, node);
+        if (is_far || node->child_count == 0)
+            append(s, node, is_far);
         else
             for (int32_t k = node->child_count - 1; k >= 0; k--)
                 stack[depth++] = node->children + k;
@@ -277,7 +302,7 @@ static void group_tile(void *context, int64_t tile, int worker) {
     const tree_job *job = context;
     int dimensions = job->settings->dimensions;
     int64_t first = tile * GROUP, count = dlz_min_i64(GROUP, job->settings->n - first);
-    group_sums s = {.job = job};
+    group_sums s = {.job = job, .first = first, .last = first + count};
     float low[3] = {0}, high[3] = {0}, *lists = job->t->lists + (int64_t)worker * LIST * (3 + CELL);
     for (int c = 0; c < 3; c++)
         s.points[c] = lists + c * LIST;
@@ -291,9 +316,10 @@ static void group_tile(void *context, int64_t tile, int worker) {
             high[c] = fmaxf(high[c], s.targets[c][p]);
         }
     }
+    meet_own(&s);
     walk(&s, low, high);
     flush(&s);
-    double sum = -(double)count; /* each point met itself */
+    double sum = 0;
     for (int64_t p = 0; p < count; p++) {
         int64_t point = job->t->order[first + p];
         sum += s.similarities[p];
@@ -308,9 +334,7 @@ dlviz_status dlz_tree_compute(dlz_tree_repulsion *t, const dlz_repulsion_setting
     int64_t n = settings->n, groups = dlz_ceil_div(n, GROUP);
     int dimensions = settings->dimensions;
     float least[3], greatest[3];
-    if (!dlz_particles()->extent(map, n, dimensions, least, greatest))
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the map has left the range of numbers; a lower learning rate may help");
+    DLZ_TRY(dlz_require_extent(map, n, dimensions, least, greatest));
     DLZ_TRY(reserve(t, settings));
     tree_job job = {.t = t, .settings = settings, .kernel = dlz_repel(), .forces = forces};
     for (int c = 0; c < dimensions; c++)

@@ -202,9 +202,9 @@ dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width) {
 }
 
 dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm, int iterations) {
-    REQUIRE_THAT(gradient_norm >= 0 && iterations >= 0,
-                 "%s: gradient norm %g and %d iterations; each is 0 (never) or more", __func__,
-                 gradient_norm, iterations);
+    REQUIRE_THAT(gradient_norm >= 0 && gradient_norm < INFINITY && iterations >= 0,
+                 "%s: gradient norm %g and %d iterations; each is 0 (never) or more, and finite",
+                 __func__, gradient_norm, iterations);
     tsne->settings.least_gradient = gradient_norm;
     tsne->settings.patience = iterations;
     return DLVIZ_OK;

@@ -63,15 +63,18 @@ static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
 
 static dlviz_status start_map(dlviz_tsne *tsne) {
     dlz_tsne_result *result = &tsne->result;
+    const dlz_tsne_settings *settings = &tsne->settings;
     if (tsne->initial_map)
         memcpy(result->map, tsne->initial_map->data,
                (size_t)tsne->initial_map->size * sizeof(float));
-    else if (tsne->settings.init == DLVIZ_TSNE_INIT_PCA && result->points)
-        return dlz_tsne_start_pca(result->points, result->n, result->d, result->dimensions,
-                                  tsne->settings.seed, result->map);
+    else if (settings->init == DLVIZ_TSNE_INIT_PCA && result->points)
+        DLZ_TRY(dlz_tsne_start_pca(result->points, result->n, result->d, result->dimensions,
+                                   settings->seed, result->map));
     else
-        dlz_tsne_start_random(result->n, result->dimensions, tsne->settings.seed, result->map);
-    return DLVIZ_OK;
+        dlz_tsne_start_random(result->n, result->dimensions, settings->seed, result->map);
+    if (settings->iterations == 0 || result->n < 2)
+        return DLVIZ_OK;
+    return dlz_tsne_part(result->n, result->dimensions, settings->seed, result->map);
 }
 
 /* Runs the descent and hands out the map; on failure the handle forgets the fit. */
@@ -136,7 +139,8 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     double start = dlz_tsne_clock();
     dlviz_status status =
         indices && distances
-            ? dlz_knn_search(result->points, n, result->d, k, indices, distances)
+            ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
+                                   distances)
             : dlz_fail_memory("the neighbours", (size_t)n * (size_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();
@@ -157,12 +161,13 @@ dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
     dlz_affinities affinities = {0};
-    float *copy;
+    float *copy, scale = 0;
     DLZ_TRY(dlz_require_matrix(__func__, "points", points));
     DLZ_TRY(require_settings(tsne, points->dims[0]));
-    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.metric, &copy));
+    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.metric, &scale, &copy));
     dlz_tsne_forget(tsne);
     tsne->result.points = copy;
+    tsne->result.scale = scale;
     tsne->result.d = points->dims[1];
     dlviz_status status = start_result(tsne, points->dims[0]);
     if (status == DLVIZ_OK)
@@ -212,6 +217,14 @@ static dlviz_status require_values(const char *who, const char *name, const dlvi
     return DLVIZ_OK;
 }
 
+/* The squares of one point's distances, but for a factor that its affinities do not depend on: of
+ * very small distances the squares themselves would be 0. */
+static void square(const float *distances, int64_t count, float *squares) {
+    double scale = (double)dlz_tsne_find_scale(distances, count);
+    for (int64_t i = 0; i < count; i++)
+        squares[i] = (float)(scale * distances[i] * (scale * distances[i]));
+}
+
 static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, const int32_t *indices,
                                           const dlviz_tensor *distances,
                                           dlz_affinities *affinities) {
@@ -226,8 +239,8 @@ static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, con
     if (!squares)
         return dlz_fail_memory("the distances", (size_t)(n * k) * sizeof *squares);
     const float *given = distances->data;
-    for (int64_t i = 0; i < n * k; i++)
-        squares[i] = given[i] * given[i];
+    for (int64_t row = 0; row < n; row++)
+        square(given + row * k, k, squares + row * k);
     dlviz_status status = join_neighbours(settings, n, indices, squares, (int)k, affinities);
     dlz_free(squares);
     return status;

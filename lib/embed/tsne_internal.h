@@ -37,7 +37,8 @@ typedef struct dlz_tsne_result {
     int64_t n;
     int dimensions;
     int64_t d;     /* of the points; 0 when there were none */
-    float *points; /* n x d, of unit length for the cosine metric */
+    float *points; /* n x d: scaled by `scale`, or to unit length for the cosine metric */
+    float scale;   /* a power of two */
     float *map;    /* n x dimensions */
     dlviz_tsne_metric metric;
     double a, cell;
@@ -69,11 +70,21 @@ dlviz_status dlz_tsne_start_pca(float *points, int64_t n, int64_t d, int dimensi
                                 float *map);
 void dlz_tsne_start_random(int64_t n, int dimensions, uint64_t seed, float *map);
 
-/* A copy of an n x d matrix, each row scaled to unit length for the cosine metric. Fails with
+/* Parts what gradients would never part, by random numbers of 1 % of the map's deviation, at most
+ * 0.1: points at exactly the same place, and all points along a dimension in which they hardly
+ * differ. A map whose deviation is below 1e-10 is enlarged to the usual start's, and one of a
+ * single place becomes a random start. */
+dlviz_status dlz_tsne_part(int64_t n, int dimensions, uint64_t seed, float *map);
+
+/* A copy of an n x d matrix: for the cosine metric each row scaled to unit length, otherwise all of
+ * it by *scale, a power of two: the given one, or when that is 0 one that brings the largest value
+ * near 2^40, so that squares neither vanish nor overflow whatever the points' unit. Fails with
  * DLVIZ_ERROR_NUMERIC, naming the place, when a value is not finite or too large to square, or a
  * row has no direction. */
 dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
-                                  dlviz_tsne_metric metric, float **copy);
+                                  dlviz_tsne_metric metric, float *scale, float **copy);
+/* A power of two that brings the largest of these values near 2^40. */
+float dlz_tsne_find_scale(const float *values, int64_t count);
 
 /* What the affinities use as squared distances, from what the search for neighbours gives. */
 void dlz_tsne_metric_distances(dlviz_tsne_metric metric, float *squared_distances, int64_t count);

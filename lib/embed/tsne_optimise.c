@@ -1,6 +1,7 @@
 /* The descent. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "embed/brakes.h"
 #include "embed/edges.h"
 #include "embed/morton.h"
 #include "embed/repulsion.h"
@@ -34,6 +35,7 @@ typedef struct descent {
     double best;
     int best_iteration;
     int32_t *order; /* which of the caller's points each of ours is */
+    dlz_brakes brakes;
 } descent;
 
 static void attract_tile(void *context, int64_t tile, int worker) {
@@ -55,6 +57,7 @@ static void step_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     int64_t first = tile * ROWS, last = dlz_min_i64(d->n, first + ROWS);
     double *sums = d->sums + tile * 4;
+    dlz_brakes_apply(&d->brakes, first, last, d->dimensions, d->attraction, d->forces);
     sums[0] = d->kernel->step(&d->step, first * d->dimensions, last * d->dimensions);
     for (int c = 0; c < d->dimensions; c++) {
         double sum = 0;
@@ -214,6 +217,7 @@ static dlviz_status reorder(descent *d) {
         memcpy(d->order, order + n, (size_t)n * sizeof *order);
         status = dlz_edges_pack(&d->packed, d->affinities, d->order);
         d->edges = dlz_edges_of(&d->packed);
+        dlz_brakes_release(&d->brakes);
     }
     dlz_free(scratch);
     dlz_free(order);
@@ -258,13 +262,23 @@ static double exaggeration_at(const descent *d, int iteration) {
 
 static dlviz_status forces(descent *d, double *z) {
     dlz_parallel_for(d->tiles, dlz_threads(), attract_tile, d);
-    DLZ_TRY(dlz_repulsion_compute(d->repulsion, d->map, d->forces, z));
-    if (!(*z > 0 && *z < INFINITY) && d->n > 1)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                        "the descent diverged (the similarities' sum is %g); a lower learning rate "
-                        "may help",
-                        *z);
-    return DLVIZ_OK;
+    dlviz_status status = dlz_repulsion_compute(d->repulsion, d->map, d->forces, z);
+    if (status == DLVIZ_ERROR_NUMERIC)
+        return dlz_fail(
+            DLVIZ_ERROR_NUMERIC,
+            "the descent diverged: after %d iterations coordinates of the map are beyond "
+            "%g, or no numbers; the learning rate is %g (0: automatic), the momentum %g, "
+            "then %g; lower ones are accepted",
+            d->result->iterations, (double)DLZ_WIDEST_MAP, d->settings->learning_rate,
+            d->settings->early_momentum, d->settings->late_momentum);
+    if (status == DLVIZ_OK && d->n > 1 && !(*z > 0))
+        return dlz_fail(
+            DLVIZ_ERROR_NUMERIC,
+            "after %d iterations no point of the map is near another: their similarities "
+            "vanish with %g degrees of freedom; fewer are accepted, and a start of less "
+            "extent",
+            d->result->iterations, d->settings->a);
+    return status;
 }
 
 /* Whether the descent is over by its stopping rules. */
@@ -307,11 +321,13 @@ static dlviz_status descend(descent *d) {
         double rate = settings->learning_rate;
         if (rate == 0)
             rate = (double)d->n / exaggeration;
+        double momentum =
+            iteration < d->early_end ? settings->early_momentum : settings->late_momentum;
         d->step.exaggeration = (float)exaggeration;
         d->step.repulsion_scale = d->n > 1 ? (float)(1 / z) : 0;
-        d->step.learning_rate = (float)rate;
-        d->step.momentum =
-            (float)(iteration < d->early_end ? settings->early_momentum : settings->late_momentum);
+        d->step.learning_rate =
+            (float)dlz_brakes_set(&d->brakes, d->order, rate, exaggeration, momentum);
+        d->step.momentum = (float)momentum;
         dlz_parallel_for(d->tiles, dlz_threads(), step_tile, d);
         centre(d);
         d->result->iterations = iteration + 1;
@@ -371,6 +387,8 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affi
     d.sums = dlz_alloc_array_zero((size_t)d.tiles, 4 * sizeof(double));
     if (status == DLVIZ_OK && (!memory || !d.sums || !d.order))
         status = dlz_fail_memory("the descent", (size_t)size * 5 * sizeof(float));
+    if (status == DLVIZ_OK)
+        status = dlz_brakes_create(&d.brakes, affinities);
     if (status == DLVIZ_OK) {
         d.attraction = memory;
         d.forces = memory + size;
@@ -403,5 +421,6 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affi
     dlz_free(memory);
     dlz_free(d.order);
     dlz_free(d.sums);
+    dlz_brakes_free(&d.brakes);
     return status;
 }

@@ -116,11 +116,20 @@ static void attract(const placement *s, int64_t point, const double place[3], do
     }
 }
 
+/* A new point's affinities sum to 1, as the weights of its repulsion do: see brakes.h for what rate
+ * that bears. */
+static double bearable_rate(const dlz_tsne_settings *settings) {
+    double stiffness = fmax(settings->transform_exaggeration, 1);
+    double rate = settings->transform_learning_rate;
+    return rate * stiffness > 2 * (1 + MOMENTUM) ? 1 / stiffness : rate;
+}
+
 static void place_tile(void *context, int64_t tile, int worker) {
     const placement *s = context;
     (void)worker;
     int dimensions = s->fit->dimensions;
     int64_t first = tile * TARGETS, count = dlz_min_i64(TARGETS, s->m - first);
+    double rate = bearable_rate(s->settings);
     float places[3][TARGETS] = {{0}};
     double velocity[TARGETS][3] = {{0}}, gains[TARGETS][3], force[3][TARGETS], similarity[TARGETS];
     for (int64_t t = 0; t < TARGETS; t++) {
@@ -144,8 +153,7 @@ static void place_tile(void *context, int64_t tile, int worker) {
             for (int c = 0; c < dimensions; c++) {
                 double g = gradient[c] * clip, v = velocity[t][c];
                 gains[t][c] = fmax(v * g < 0 ? gains[t][c] + 0.2 : gains[t][c] * 0.8, 0.01);
-                velocity[t][c] =
-                    MOMENTUM * v - s->settings->transform_learning_rate * gains[t][c] * g;
+                velocity[t][c] = MOMENTUM * v - rate * gains[t][c] * g;
                 places[c][t] = (float)(place[c] + velocity[t][c]);
             }
         }
@@ -155,9 +163,31 @@ static void place_tile(void *context, int64_t tile, int worker) {
             s->map[(first + t) * dimensions + c] = places[c][t];
 }
 
-static dlviz_status prepare(placement *s, const float *points, float *memory) {
+/* New points may be so much larger than the fit's that these take another scale. */
+static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
     const dlz_tsne_result *fit = s->fit;
-    DLZ_TRY(dlz_knn_query(fit->points, fit->n, points, s->m, fit->d, s->k, s->indices, s->p));
+    float *old = fit->points, *copy, scale = fit->scale;
+    double most = ldexp((double)dlz_tsne_find_scale(points->data, points->size), 8);
+    if (fit->metric == DLVIZ_TSNE_EUCLIDEAN && (double)scale > most)
+        scale = (float)most;
+    DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->metric, &scale, &copy));
+    if (scale != fit->scale) {
+        old = dlz_alloc_array((size_t)(fit->n * fit->d), sizeof *old);
+        for (int64_t i = 0; old && i < fit->n * fit->d; i++)
+            old[i] = fit->points[i] * (scale / fit->scale);
+    }
+    dlviz_status status =
+        old ? dlz_knn_query(old, fit->n, copy, s->m, fit->d, s->k, s->indices, s->p)
+            : dlz_fail_memory("a copy of the points", (size_t)(fit->n * fit->d) * sizeof *old);
+    if (old != fit->points)
+        dlz_free(old);
+    dlz_free(copy);
+    return status;
+}
+
+static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *memory) {
+    const dlz_tsne_result *fit = s->fit;
+    DLZ_TRY(find_neighbours(s, points));
     dlz_tsne_metric_distances(fit->metric, s->p, s->m * s->k);
     double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
     for (int64_t i = 0; i < s->m; i++)
@@ -178,7 +208,7 @@ static dlviz_status prepare(placement *s, const float *points, float *memory) {
         dlviz_status status = dlz_grid_compute(&s->grid, &settings, fit->map, forces, &z);
         dlz_free(forces);
         DLZ_TRY(status);
-        s->has_grid = true;
+        s->has_grid = !isnan(z);
     }
     /* In place: a row's distances are read before its probabilities are written. */
     return dlz_conditional_affinities(s->p, s->m, s->k, &perplexity, 1, s->p);
@@ -194,8 +224,7 @@ dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
                         "%s: needs a fit of points before; one of neighbours or affinities "
                         "does not tell where new points belong",
                         __func__);
-    float *copy;
-    DLZ_TRY(dlz_tsne_copy_points(__func__, points, fit->metric, &copy));
+    DLZ_TRY(dlz_require_matrix(__func__, "points", points));
     dlviz_status status = DLVIZ_OK;
     int64_t m = points->dims[0];
     dlviz_tensor *result = NULL;
@@ -217,12 +246,11 @@ dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){m, fit->dimensions});
     if (status == DLVIZ_OK) {
         s.map = result->data;
-        status = prepare(&s, copy, memory);
+        status = prepare(&s, points, memory);
     }
     if (status == DLVIZ_OK)
         dlz_parallel_for(dlz_ceil_div(m, TARGETS), dlz_threads(), place_tile, &s);
     dlz_grid_free(&s.grid);
-    dlz_free(copy);
     dlz_free(memory);
     dlz_free(s.indices);
     dlz_free(s.p);

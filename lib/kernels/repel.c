@@ -9,11 +9,15 @@
 #define VECTORS 2
 #endif
 
-/* What the sources of a list add to VECTORS vectors of targets. */
-DLZ_INLINE void sum_body(const int dimensions, const bool cauchy, float a,
+/* What the sources of a list add to VECTORS vectors of targets. Where the sources are the targets
+ * themselves, target i leaves out source i. */
+DLZ_INLINE void sum_body(const int dimensions, const bool cauchy, const bool themselves, float a,
                          const float *const targets[3], const float *const sources[3],
                          int64_t count, float *const force[3], float *similarity) {
     const float inverse_a = 1 / a;
+    dlz_v lane;
+    for (int l = 0; l < DLZ_LANES; l++)
+        lane[l] = (float)l;
     for (int t = 0; t < DLZ_REPEL_TARGETS; t += VECTORS * DLZ_LANES) {
         dlz_v y[3][VECTORS], f[3][VECTORS], s[VECTORS];
         for (int v = 0; v < VECTORS; v++) {
@@ -38,6 +42,8 @@ DLZ_INLINE void sum_body(const int dimensions, const bool cauchy, float a,
                 dlz_v base = cauchy ? square + 1.0f : square * inverse_a + 1.0f;
                 dlz_v w = dlz_v_reciprocal(base);
                 dlz_v q = cauchy ? w : dlz_v_exp(-a * dlz_v_log(base));
+                if (themselves)
+                    q = dlz_v_select(lane == (float)(i - t - v * DLZ_LANES), dlz_splat(0), q);
                 s[v] += q;
                 q *= w;
 #pragma GCC unroll 3
@@ -124,33 +130,38 @@ DLZ_INLINE void expand_body(const int dimensions, const bool cauchy, float a,
     }
 }
 
-#define FOR_DIMENSIONS(BODY, sources)                                                              \
+#define FOR_DIMENSIONS(BODY, ...)                                                                  \
     do {                                                                                           \
         const bool cauchy = a == 1;                                                                \
         if (dimensions == 1 && cauchy)                                                             \
-            BODY(1, true, a, targets, sources, count, force, similarity);                          \
+            BODY(1, true, __VA_ARGS__);                                                            \
         else if (dimensions == 1)                                                                  \
-            BODY(1, false, a, targets, sources, count, force, similarity);                         \
+            BODY(1, false, __VA_ARGS__);                                                           \
         else if (dimensions == 2 && cauchy)                                                        \
-            BODY(2, true, a, targets, sources, count, force, similarity);                          \
+            BODY(2, true, __VA_ARGS__);                                                            \
         else if (dimensions == 2)                                                                  \
-            BODY(2, false, a, targets, sources, count, force, similarity);                         \
+            BODY(2, false, __VA_ARGS__);                                                           \
         else if (cauchy)                                                                           \
-            BODY(3, true, a, targets, sources, count, force, similarity);                          \
+            BODY(3, true, __VA_ARGS__);                                                            \
         else                                                                                       \
-            BODY(3, false, a, targets, sources, count, force, similarity);                         \
+            BODY(3, false, __VA_ARGS__);                                                           \
     } while (0)
 
 static void sum(int dimensions, float a, const float *const targets[3],
                 const float *const sources[3], int64_t count, float *const force[3],
                 float *similarity) {
-    FOR_DIMENSIONS(sum_body, sources);
+    FOR_DIMENSIONS(sum_body, false, a, targets, sources, count, force, similarity);
+}
+
+static void sum_among(int dimensions, float a, const float *const targets[3], int64_t count,
+                      float *const force[3], float *similarity) {
+    FOR_DIMENSIONS(sum_body, true, a, targets, targets, count, force, similarity);
 }
 
 static void expand(int dimensions, float a, const float *const targets[3],
                    const dlz_repel_cells *cells, int64_t count, float *const force[3],
                    float *similarity) {
-    FOR_DIMENSIONS(expand_body, cells);
+    FOR_DIMENSIONS(expand_body, a, targets, cells, count, force, similarity);
 }
 
-const dlz_repel_kernel DLZ_VARIANT(dlz_repel) = {sum, expand};
+const dlz_repel_kernel DLZ_VARIANT(dlz_repel) = {sum, sum_among, expand};

@@ -26,6 +26,10 @@ typedef struct dlz_repel_kernel {
     void (*sum)(int dimensions, float a, const float *const targets[3],
                 const float *const sources[3], int64_t count, float *const force[3],
                 float *similarity);
+    /* The same where the sources are the first `count` targets themselves, of which each leaves
+     * itself out: beside the 1 of a point to itself, a float forgets what far points add. */
+    void (*sum_among)(int dimensions, float a, const float *const targets[3], int64_t count,
+                      float *const force[3], float *similarity);
     /* The same of cells, whose points count with the first three terms of the Taylor series of s
      * about the centre of mass. */
     void (*expand)(int dimensions, float a, const float *const targets[3],

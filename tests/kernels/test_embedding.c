@@ -114,6 +114,44 @@ START_TEST(every_variant_repels_like_plain_c) {
 }
 END_TEST
 
+/* Places far apart, beside whose similarities the 1 of a point to itself must not have been. */
+START_TEST(every_variant_repels_among_the_targets) {
+    float places[3][DLZ_REPEL_TARGETS];
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int test = 0; test < 54 && dlz_isa_available((dlz_isa)isa); test++) {
+            int dimensions = 1 + test % 3, count = test < 27 ? DLZ_REPEL_TARGETS : 37;
+            double a = test_degrees[test / 3 % 3], spread = pow(10, 2 * (test / 9 % 3));
+            for (int c = 0; c < 3; c++) {
+                fill_uniform(places[c], DLZ_REPEL_TARGETS, c);
+                for (int t = 0; t < DLZ_REPEL_TARGETS; t++)
+                    places[c][t] *= (float)spread;
+            }
+            float force[3][DLZ_REPEL_TARGETS] = {{0}}, similarity[DLZ_REPEL_TARGETS] = {0};
+            dlz_repel_of((dlz_isa)isa)
+                ->sum_among(dimensions, (float)a,
+                            (const float *const[3]){places[0], places[1], places[2]}, count,
+                            (float *const[3]){force[0], force[1], force[2]}, similarity);
+            for (int t = 0; t < count; t++) {
+                double sums[4] = {0}, sizes[4] = {0};
+                for (int i = 0; i < count; i++) {
+                    double one[4] = {0};
+                    if (i != t)
+                        add_source(one, (double[]){places[0][t], places[1][t], places[2][t]},
+                                   (double[]){places[0][i], places[1][i], places[2][i]}, dimensions,
+                                   a);
+                    for (int c = 0; c < 4; c++) {
+                        sums[c] += one[c];
+                        sizes[c] += fabs(one[c]);
+                    }
+                }
+                ck_assert_double_eq_tol(similarity[t], sums[3], 1e-5 * sizes[3]);
+                for (int c = 0; c < dimensions; c++)
+                    ck_assert_double_eq_tol(force[c][t], sums[c], 1e-5 * sizes[c]);
+            }
+        }
+}
+END_TEST
+
 /* Halving the size of the cells divides an error that begins with the third power by eight. */
 START_TEST(every_variant_expands_cells_to_second_order) {
     enum { CELLS = 3, POINTS = 5 };
@@ -234,6 +272,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {attraction_and_divergence_are_those_of_plain_c,
                                   every_variant_repels_like_plain_c,
+                                  every_variant_repels_among_the_targets,
                                   every_variant_expands_cells_to_second_order,
                                   every_variant_weighs_like_plain_c,
                                   every_variant_scatters_like_plain_c,

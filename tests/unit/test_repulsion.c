@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/random.h"
 #include "embed/repulsion_grid.h"
+#include "support/memory.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -97,19 +98,65 @@ START_TEST(a_few_points_far_apart_have_a_sum) {
 }
 END_TEST
 
+/* What far points add must not drown in the 1 that each point is to itself. */
+START_TEST(far_points_count_beside_the_points_themselves) {
+    const double far[] = {1e3, 1e4, 1e5, 1e6};
+    for (int dimensions = 1; dimensions <= 3; dimensions++)
+        for (size_t w = 0; w < sizeof far / sizeof *far; w++) {
+            float *map = clustered_map(300, dimensions, far[w], w);
+            check_repulsion(DLVIZ_TSNE_EXACT, map, 300, dimensions, 1, 0, 1e-5, 1e-6);
+            check_repulsion(DLVIZ_TSNE_BARNES_HUT, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
+            if (dimensions < 3)
+                check_repulsion(DLVIZ_TSNE_GRID, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
+            /* Equal places, more than a leaf of the tree and more than a group of it. */
+            for (int i = 0; i < 100 * dimensions; i++)
+                map[50 * dimensions + i] = map[i % dimensions];
+            check_repulsion(DLVIZ_TSNE_EXACT, map, 300, dimensions, 1, 0, 1e-5, 3e-6);
+            check_repulsion(DLVIZ_TSNE_BARNES_HUT, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
+            free(map);
+        }
+}
+END_TEST
+
 START_TEST(a_map_that_has_flown_apart_is_an_error) {
-    for (int method = DLVIZ_TSNE_BARNES_HUT; method <= DLVIZ_TSNE_GRID; method++)
-        for (int kind = 0; kind < 2; kind++) {
+    const float bad[] = {NAN, INFINITY, -1e25f, 2e7f};
+    for (int method = DLVIZ_TSNE_AUTO; method <= DLVIZ_TSNE_GRID; method++)
+        for (int kind = 0; kind < 4; kind++) {
             float *map = clustered_map(200, 2, 10, 1), forces[400];
-            map[77] = kind ? NAN : method == DLVIZ_TSNE_GRID ? 1e25f : INFINITY;
+            map[77] = bad[kind];
             dlz_repulsion *repulsion;
             dlz_repulsion_settings settings = {
                 .method = (dlviz_tsne_method)method, .n = 200, .dimensions = 2, .a = 1};
             double z;
             ck_ok(dlz_repulsion_create(&repulsion, &settings));
             ck_fails(dlz_repulsion_compute(repulsion, map, forces, &z), DLVIZ_ERROR_NUMERIC,
-                     "lower learning rate");
+                     "beyond 1e+07");
             dlz_repulsion_destroy(repulsion);
+            free(map);
+        }
+}
+END_TEST
+
+/* No map takes memory that its points would not. */
+START_TEST(wide_maps_take_no_more_memory) {
+    const double spans[] = {300, 1900, 9e6}, cells[] = {0, 0.05};
+    for (size_t s = 0; s < sizeof spans / sizeof *spans; s++)
+        for (size_t k = 0; k < sizeof cells / sizeof *cells; k++) {
+            float *map = clustered_map(2000, 2, 20, 1), forces[4000];
+            map[0] = map[1] = (float)spans[s];
+            dlz_repulsion *repulsion;
+            dlz_repulsion_settings settings = {.method = DLVIZ_TSNE_GRID,
+                                               .n = 2000,
+                                               .dimensions = 2,
+                                               .a = 1,
+                                               .angle = 0.5,
+                                               .cell = cells[k]};
+            double z;
+            watch_memory();
+            ck_ok(dlz_repulsion_create(&repulsion, &settings));
+            ck_ok(dlz_repulsion_compute(repulsion, map, forces, &z));
+            dlz_repulsion_destroy(repulsion);
+            ck_assert_int_lt(memory_watched(), 300 << 20);
             free(map);
         }
 }
@@ -232,7 +279,7 @@ START_TEST(the_method_follows_the_map) {
     /* One point far away makes cells wide, so that most points share a few of them. */
     map[0] = map[1] = 1e5f;
     ck_assert_int_eq(chosen(map, n, 2, 41), DLVIZ_TSNE_BARNES_HUT);
-    map[0] = map[1] = 1e12f; /* wider than a grid can be */
+    map[0] = map[1] = 5e6f; /* wider than a grid can be */
     ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_BARNES_HUT);
     free(map);
 }
@@ -240,7 +287,9 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {a_few_points_far_apart_have_a_sum,
+                                  far_points_count_beside_the_points_themselves,
                                   a_map_that_has_flown_apart_is_an_error,
+                                  wide_maps_take_no_more_memory,
                                   exact_repulsion_is_exact,
                                   grid_repulsion_is_accurate,
                                   the_grid_can_be_read_anywhere,

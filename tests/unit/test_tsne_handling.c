@@ -39,6 +39,8 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_tsne_set_cell_size(t, 0.01), bad, "width 0.01");
     ck_fails(dlviz_tsne_set_stopping(t, -1, 0), bad, "gradient norm -1");
     ck_fails(dlviz_tsne_set_stopping(t, 0, -1), bad, "-1 iterations");
+    ck_fails(dlviz_tsne_set_stopping(t, INFINITY, 0), bad, "gradient norm inf");
+    ck_fails(dlviz_tsne_set_stopping(t, NAN, 0), bad, "gradient norm");
     ck_fails(dlviz_tsne_set_transform(t, 0, 1, 1, 1), bad, "perplexity 0");
     ck_fails(dlviz_tsne_set_transform(t, 5, -1, 1, 1), bad, "-1 iterations");
     ck_fails(dlviz_tsne_set_transform(t, 5, 1, 0, 1), bad, "learning rate 0");
