@@ -19,6 +19,8 @@ enum { RUNS = 5, NOISE_STREAM = 78 };
 #define CONDITIONED 0.02
 /* A gradient of this share of its terms is 0 but for the reference's own rounding. */
 #define NOTHING 1e-11
+/* The rounding of what is itself but a rounding, as a share of a network's largest gradient. */
+#define SECOND_ORDER 0x1p-42
 
 static double *new_array(int64_t count) {
     double *array = calloc((size_t)count + 1, sizeof *array);
@@ -175,8 +177,17 @@ typedef struct step_runs {
     reference_pass sizes, terms, all[1 + RUNS], *truth, *runs; /* truth and runs are in all */
 } step_runs;
 
+static double largest_gradient(const reference *ref, const reference_pass *pass) {
+    double most = 0;
+    for (int i = 0; i < ref->count; i++)
+        for (int64_t j = 0; pass->state_gradient[i] && j < ref->states[i].count; j++)
+            most = fmax(most, fabs(pass->state_gradient[i][j]));
+    return most;
+}
+
 static void expect_gradients(expected_step *step, step_runs *r) {
     const reference *ref = step->states;
+    double least = SECOND_ORDER * largest_gradient(ref, r->truth);
     for (int i = 0; i < ref->count; i++) {
         expected_numbers *to = &step->gradient[i];
         if (!r->truth->state_gradient[i])
@@ -193,6 +204,8 @@ static void expect_gradients(expected_step *step, step_runs *r) {
             f.runs[run] = r->runs[run].state_gradient[i];
         to->value = copied(r->truth->state_gradient[i], to->count);
         to->bound = spread(f, false);
+        for (int64_t j = 0; j < to->count; j++)
+            to->bound[j] += least;
     }
 }
 

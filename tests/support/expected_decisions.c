@@ -37,25 +37,25 @@ static void compare_window(finder *f, int at, const int64_t *in, int64_t index, 
             /* Different numbers may be rounded to the same one; equal ones stay equal. */
             if (gap > 0)
                 unsure += rounding * fmax(fabs(x[winner]), fabs(x[here]));
-            if (unsure > 0 && gap <= unsure) {
-                if (e[winner] < 0 || e[here] < 0) /* a relu and the pool would turn together */
-                    f->count += f->most + 1;
-                else
-                    add(f, (open_decision){at, index, here});
-                return;
-            }
+            if (unsure == 0 || gap > unsure)
+                continue;
+            if (e[winner] < 0 || e[here] < 0) /* a relu and the pool would turn together */
+                f->count += f->most + 1;
+            else
+                add(f, (open_decision){at, index, here});
         }
 }
 
 /* How far each number of value[at + 1] may be off where it is compared with others of its channel.
  * A batch norm adds nothing to that: it maps equal numbers to equal ones. Negative for a number
  * that a relu blocks, but might let pass. */
-static double *errors_among(const finder *f, int at, const double *before, const double *own) {
+static double *errors_among(const finder *f, int at, const double *before, const double *in,
+                            const double *own) {
     const layer_spec *layer = &f->ref->spec.layers[at];
     const reference_pass *truth = f->truth;
     int64_t count = f->n * product(layer->ndim, layer->dims);
     int64_t channels = layer->dims[0], area = count / f->n / channels;
-    const int64_t *in = at > 0 ? f->ref->spec.layers[at - 1].dims : f->ref->spec.dims;
+    const int64_t *dims = at > 0 ? f->ref->spec.layers[at - 1].dims : f->ref->spec.dims;
     double *result = calloc((size_t)count + 1, sizeof *result);
     ck_assert_ptr_nonnull(result);
     for (int64_t i = 0; i < count; i++)
@@ -74,13 +74,13 @@ static double *errors_among(const finder *f, int at, const double *before, const
             if (truth->passes[at][i])
                 result[i] = before[i];
             else
-                result[i] = fmin(0, fabs(truth->value[at][i]) - fabs(before[i]));
+                result[i] = fmin(0, fabs(truth->value[at][i]) - fmax(in[i], fabs(before[i])));
             break;
         case DROPOUT:
             result[i] = truth->passes[at][i] ? before[i] / (1 - layer->p) : 0;
             break;
         case POOL:
-            result[i] = before[i / area * in[1] * in[2] + truth->winner[at][i]];
+            result[i] = before[i / area * dims[1] * dims[2] + truth->winner[at][i]];
             break;
         case FLATTEN:
             result[i] = before[i];
@@ -112,13 +112,15 @@ int find_open_decisions(const reference *ref, int64_t n, const reference_pass *r
         for (int64_t i = 0; i < count; i++) {
             if (!matters(runs, num_runs, at + 1, i))
                 continue;
-            if (layer->kind == RELU && errors[at][i] > 0 &&
-                fabs(truth->value[at][i]) <= errors[at][i])
+            if (layer->kind == RELU && among[i] < 0) /* two in a row would turn together */
+                f.count += most + 1;
+            else if (layer->kind == RELU && errors[at][i] > 0 &&
+                     fabs(truth->value[at][i]) <= errors[at][i])
                 add(&f, (open_decision){at, i, 0});
             else if (layer->kind == POOL)
                 compare_window(&f, at, in, i, among, largest);
         }
-        double *next = errors_among(&f, at, among, errors[at + 1]);
+        double *next = errors_among(&f, at, among, errors[at], errors[at + 1]);
         free(among);
         among = next;
     }

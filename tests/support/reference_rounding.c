@@ -297,6 +297,21 @@ static void size_batchnorm_back(const sizer *s, int at) {
     free(g);
 }
 
+/* Layers that compute nothing hand the size of a rounding on. */
+static void size_passing_back(const sizer *s, int at) {
+    const layer_spec *layer = &s->ref->spec.layers[at];
+    const int64_t *in = in_dims(&s->ref->spec, at);
+    int64_t count = s->setup->n * product(layer->ndim, layer->dims);
+    const double *dy = s->sizes->gradient[at + 1];
+    double *dx = s->sizes->gradient[at];
+    for (int64_t i = 0; i < count; i++)
+        if (layer->kind == POOL)
+            dx[i / (layer->dims[1] * layer->dims[2]) * in[1] * in[2] + s->pass->winner[at][i]] +=
+                dy[i];
+        else if (layer->kind == FLATTEN || s->pass->passes[at][i])
+            dx[i] = layer->kind == DROPOUT ? dy[i] / (1 - layer->p) : dy[i];
+}
+
 /* Each probability to its own precision; the label's is 1 minus the others'. */
 static void size_loss(const sizer *s) {
     const net_spec *spec = &s->ref->spec;
@@ -341,4 +356,6 @@ void reference_rounding(const reference *ref, const reference_setup *setup,
             size_batchnorm_back(&s, at);
         else if (spec->layers[at].kind == CONV || spec->layers[at].kind == LINEAR)
             size_sums_back(&s, at);
+        else
+            size_passing_back(&s, at);
 }
