@@ -18,7 +18,9 @@ double dlz_cross_entropy(int64_t rows, int64_t classes, const float *logits, con
                                              labels + start, scale,
                                              gradient ? gradient + start * classes : NULL, result);
         for (int64_t i = 0; i < count; i++) {
-            double loss = log(result[i].sum) + result[i].below;
+            /* Where the label is the largest, the loss may be far below 1's precision. */
+            double loss = result[i].below == 0 ? log1p(result[i].others)
+                                               : log(result[i].sum) + result[i].below;
             if (losses)
                 losses[start + i] = loss;
             total += loss;

@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* Vectors that are added up in float before they go to double. */
+#define RUN 64
+
 /* The next of the row's vectors; lanes beyond its end hold −infinity. */
 DLZ_INLINE dlz_v next(const float *x, int64_t left) {
     if (left >= DLZ_LANES)
@@ -55,18 +58,24 @@ static float largest(int64_t n, const float *x) {
     return result;
 }
 
-/* The sum of exp(x − most), each written to e unless that is NULL. */
-static double exponentials(int64_t n, const float *x, float most, float *e) {
-    dlz_v lanes = {0};
-    for (int64_t j = 0; j < n; j += DLZ_LANES) {
-        dlz_v value = exp_of(next(x + j, n - j) - dlz_splat(most));
-        lanes += value;
-        if (e)
-            put(e + j, value, n - j);
-    }
+/* The sum of exp(x − most), each written to e unless that is NULL; that of number `left_out` is not
+ * added (−1: all are). */
+static double exponentials(int64_t n, const float *x, float most, int64_t left_out, float *e) {
     double sum = 0;
-    for (int i = 0; i < DLZ_LANES; i++)
-        sum += (double)lanes[i];
+    for (int64_t start = 0; start < n; start += RUN * DLZ_LANES) {
+        int64_t end = n - start < RUN * DLZ_LANES ? n : start + RUN * DLZ_LANES;
+        dlz_v lanes = {0};
+        for (int64_t j = start; j < end; j += DLZ_LANES) {
+            dlz_v value = exp_of(next(x + j, n - j) - dlz_splat(most));
+            if (e)
+                put(e + j, value, n - j);
+            if (left_out >= j && left_out < j + DLZ_LANES)
+                value[left_out - j] = 0;
+            lanes += value;
+        }
+        for (int i = 0; i < DLZ_LANES; i++)
+            sum += (double)lanes[i];
+    }
     return sum;
 }
 
@@ -85,15 +94,18 @@ static void cross_entropy(int64_t rows, int64_t classes, const float *logits, co
         for (int64_t j = 0; j < label; j++)
             earlier |= x[j] == most;
         float *e = gradient ? gradient + i * classes : NULL;
-        double sum = exponentials(classes, x, most, e);
+        /* The others are summed by themselves: a label whose probability is almost 1 would swallow
+         * them, and its gradient is what they leave of that 1. */
+        double others = exponentials(classes, x, most, label, e);
+        double sum = others + (double)exp_of(dlz_splat(own - most))[0];
         result[i] = (dlz_softmax_row){.sum = sum,
+                                      .others = others,
                                       .below = (double)most - (double)own,
                                       .correct = own == most && !earlier && sum == sum};
         if (!e)
             continue;
-        double rest = sum - (double)e[label];
         multiply(classes, e, (float)(scale / sum));
-        e[label] = (float)(-rest / sum * scale);
+        e[label] = (float)(-others / sum * scale);
     }
 }
 
@@ -101,7 +113,7 @@ static void softmax(int64_t rows, int64_t classes, const float *logits, float *p
     for (int64_t i = 0; i < rows; i++) {
         const float *x = logits + i * classes;
         float *p = probabilities + i * classes;
-        double sum = exponentials(classes, x, largest(classes, x), p);
+        double sum = exponentials(classes, x, largest(classes, x), -1, p);
         multiply(classes, p, (float)(1 / sum));
     }
 }

@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 typedef struct dlz_softmax_row {
-    double sum;   /* of exp(logit − largest): 1 … classes */
-    double below; /* largest − logit of the label */
-    bool correct; /* the label is the first of the largest logits; false with a NaN */
+    double sum;    /* of exp(logit − largest): 1 … classes */
+    double others; /* the same without the label's: to its own precision */
+    double below;  /* largest − logit of the label */
+    bool correct;  /* the label is the first of the largest logits; false with a NaN */
 } dlz_softmax_row;
 
 typedef struct dlz_softmax_table {

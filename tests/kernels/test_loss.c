@@ -106,6 +106,49 @@ START_TEST(rows_agree_with_double) {
 }
 END_TEST
 
+/* The label leads by so much that the others' sum is lost beside its 1. */
+START_TEST(a_confident_row_keeps_its_digits) {
+    static float logits[MOST], gradient[MOST];
+    for (size_t c = 0; c < sizeof class_counts / sizeof *class_counts; c++)
+        for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+            for (int lead = 4; lead < 84 && dlz_isa_available((dlz_isa)isa); lead += 8) {
+                int64_t classes = class_counts[c], label = classes / 2;
+                dlz_softmax_row row;
+                double rest = 0;
+                fill_uniform(logits, classes, (uint64_t)classes);
+                logits[label] = (float)lead;
+                for (int64_t j = 0; j < classes; j++)
+                    rest += j == label ? 0 : exp((double)logits[j] - lead);
+                dlz_softmax_kernels_of((dlz_isa)isa)
+                    ->cross_entropy(1, classes, logits, &label, 1, gradient, &row);
+                ck_assert_double_eq_tol(row.others, rest, TOLERANCE * rest + 1e-300);
+                ck_assert_double_eq_tol(gradient[label], -rest / (1 + rest),
+                                        TOLERANCE * rest + 1e-300);
+                double loss = dlz_cross_entropy(1, classes, logits, &label, 1, NULL, NULL, NULL);
+                ck_assert_double_eq_tol(loss, log1p(rest), TOLERANCE * rest + 1e-300);
+            }
+}
+END_TEST
+
+START_TEST(many_classes_are_summed_in_double) {
+    enum { CLASSES = 20000 };
+    static float logits[CLASSES];
+    fill_uniform(logits, CLASSES, 4);
+    logits[0] = 1;
+    double sum = 0;
+    for (int j = 0; j < CLASSES; j++)
+        sum += exp((double)logits[j] - 1);
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        dlz_softmax_row row;
+        if (!dlz_isa_available((dlz_isa)isa))
+            continue;
+        dlz_softmax_kernels_of((dlz_isa)isa)
+            ->cross_entropy(1, CLASSES, logits, &(int64_t){7}, 1, NULL, &row);
+        ck_assert_double_eq_tol(row.sum, sum, 4e-7 * sum);
+    }
+}
+END_TEST
+
 START_TEST(losses_are_summed_in_double) {
     enum { MANY = 200, CLASSES = 10 };
     static float logits[MANY * CLASSES];
@@ -166,6 +209,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {
         exponentials_are_accurate_to_a_unit, rows_agree_with_double,
+        a_confident_row_keeps_its_digits,    many_classes_are_summed_in_double,
         losses_are_summed_in_double,         the_first_of_equal_logits_is_the_prediction,
         nan_and_infinity_are_not_hidden,     NULL};
     return run_tests("loss", tests);
