@@ -194,15 +194,19 @@ DLZ_INLINE void forward_row(const int vecs, int64_t width, strip_view view,
     }
 }
 
-/* The outputs of the first pixel, about which the tile's squares are taken. */
+/* About which the tile's squares are taken: from outputs of its first row. */
 static void find_pivots(const dlz_conv3x3_plan *plan, strip_view view,
                         const dlz_conv3x3_output *output, float *pivots) {
     int64_t channels = plan->shape.out_channels;
     for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
-        dlz_v sum[DLZ_GEMM_ROWS][2];
-        tap_block(1, 1, view.pixels, view.stride, view.line, view.depth, view.weights + k,
-                  view.columns, sum);
-        store_pivots(output, k, k + DLZ_C <= channels, channels - k, sum[0][0], pivots);
+        dlz_v sum[DLZ_GEMM_ROWS][2], sums[3];
+        for (int i = 0; i < 3; i++) {
+            int64_t q = i * (plan->shape.width - 1) / 2;
+            tap_block(1, 1, view.pixels + q * view.stride, view.stride, view.line, view.depth,
+                      view.weights + k, view.columns, sum);
+            sums[i] = sum[0][0];
+        }
+        store_pivots(output, k, k + DLZ_C <= channels, channels - k, sums, pivots);
     }
 }
 

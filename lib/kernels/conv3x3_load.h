@@ -187,9 +187,13 @@ DLZ_INLINE output_lanes output_channels(const dlz_conv3x3_output *output, const 
     return lanes;
 }
 
-/* `sum` is some pixel's, before the bias. */
+/* The sums are those of three pixels, before the bias: the middle one is no outlier. */
 DLZ_INLINE void store_pivots(const dlz_conv3x3_output *output, int64_t k, bool whole, int64_t count,
-                             dlz_v sum, float *pivots) {
+                             const dlz_v sums[3], float *pivots) {
+    dlz_vi swapped = (dlz_vi)(sums[0] > sums[1]);
+    dlz_v low = dlz_select(swapped, sums[1], sums[0]), high = dlz_select(swapped, sums[0], sums[1]);
+    dlz_v sum = dlz_select((dlz_vi)(sums[2] < high), sums[2], high);
+    sum = dlz_select((dlz_vi)(sum < low), low, sum);
     if (output->bias)
         sum += load_lanes(output->bias + k, whole, count);
     dlz_store(pivots + k, sum);

@@ -353,17 +353,22 @@ static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output
         }
 }
 
-/* The outputs of the chunk's first pixel. */
-static void find_pivots(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output *output,
-                        const chunk_memory *memory, bool plain) {
+/* From outputs of the chunk's first, middle and last tile row. */
+static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
+                        const dlz_conv3x3_output *output, const chunk_memory *memory, bool plain) {
     int64_t channels = plan->shape.out_channels;
     for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
-        dlz_v m[SPAN], out[DLZ_TILE];
-        for (int i = 0; i < SPAN; i++)
-            m[i] = dlz_load(memory->out + i * memory->out_stride + k * memory->out_columns);
-        transform_outputs(m, out);
-        store_pivots(output, k, k + DLZ_C <= channels, channels - k, plain ? m[0] : out[0],
-                     memory->pivots);
+        dlz_v m[SPAN], out[DLZ_TILE], sums[3];
+        for (int p = 0; p < 3; p++) {
+            int64_t r = p * (rows - 1) / 2, q = p * (plan->shape.width - 1) / 2;
+            const float *from =
+                memory->out + (r * plan->out_padded + k) * memory->out_columns + q * DLZ_C;
+            for (int i = 0; i < SPAN; i++)
+                m[i] = dlz_load(from + i * memory->out_stride);
+            transform_outputs(m, out);
+            sums[p] = plain ? m[0] : out[0];
+        }
+        store_pivots(output, k, k + DLZ_C <= channels, channels - k, sums, memory->pivots);
     }
 }
 
@@ -487,7 +492,7 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
             outputs_along(plan, rows, &memory, i);
         }
         if (stats && row == start)
-            find_pivots(plan, output, &memory, plain);
+            find_pivots(plan, rows, output, &memory, plain);
         write_outputs(plan, output, row, rows, &memory, sums, plain);
         row += rows;
     }

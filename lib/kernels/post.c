@@ -315,23 +315,37 @@ static void backward(const dlz_post *post, const float *z, const float *grad, co
             }
 }
 
-/* About the first row, which lies among the others. */
+/* Of up to RUN rows of one vector of channels: their mean first, then the squares about it. */
+DLZ_INLINE void moments_of_run(int64_t rows, int64_t channels, const float *z, int64_t count,
+                               double before, double *means, double *deviations) {
+    dlz_v sum = {0}, first = {0}, second = {0};
+    for (int64_t row = 0; row < rows; row++)
+        sum += load(z + row * channels, count);
+    dlz_v centre = sum / dlz_splat((float)rows);
+    for (int64_t row = 0; row < rows; row++) {
+        dlz_v value = load(z + row * channels, count) - centre;
+        first += value;
+        second = dlz_fma(value, value, second);
+    }
+    double all = before + (double)rows;
+    for (int64_t i = 0; i < DLZ_LANES && i < count; i++) {
+        double rest = (double)first[i] / (double)rows;
+        double distance = (double)centre[i] + rest - means[i];
+        double squares = (double)second[i] - rest * (double)first[i];
+        means[i] += distance * ((double)rows / all);
+        deviations[i] += (squares < 0 ? 0 : squares) + /* NaN stays */
+                         distance * distance * (before * (double)rows / all);
+    }
+}
+
 static void moments(int64_t rows, int64_t channels, const float *z, double *block) {
     for (int64_t i = 0; i < dlz_moments_size(channels); i++)
         block[i] = 0;
-    for (int64_t c = 0; c < channels; c += DLZ_LANES) {
-        int64_t left = channels - c;
-        dlz_v first = {0}, second = {0}, centre = load(z + c, left);
-        for (int64_t row = 0; row < rows; row++) {
-            dlz_v value = load(z + row * channels + c, left) - centre;
-            first += value;
-            second = dlz_fma(value, value, second);
-            if (row % RUN == RUN - 1)
-                flush(block + 1, channels, c, left, &first, &second);
-        }
-        flush(block + 1, channels, c, left, &first, &second);
-    }
-    dlz_moments_finish(block, rows, channels, z);
+    block[0] = (double)rows;
+    for (int64_t row = 0; row < rows; row += RUN)
+        for (int64_t c = 0; c < channels; c += DLZ_LANES)
+            moments_of_run(rows - row < RUN ? rows - row : RUN, channels, z + row * channels + c,
+                           channels - c, (double)row, block + 1 + c, block + 1 + channels + c);
 }
 
 const dlz_post_table DLZ_VARIANT(dlz_post_kernels) = {forward, backward_sums, backward, moments};
