@@ -155,7 +155,7 @@ static void show(const dlz_canvas *canvas, double x, double y, const char *text,
     if (style.halo > 0) {
         cairo_move_to(cr, left, baseline);
         cairo_text_path(cr, text);
-        dlz_set_colour(canvas, dlz_paper, 0.92);
+        dlz_set_colour(canvas, dlz_paper, 0.75);
         cairo_set_line_width(cr, 2 * style.halo);
         cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
         cairo_stroke(cr);
