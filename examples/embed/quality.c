@@ -8,9 +8,9 @@
 enum { NEIGHBOURS = 10 };
 
 /* Prints a measure that was taken; false when it failed. */
-static bool print(const char *name, dlviz_status status, double value) {
+static bool print(const char *name, dlviz_status status, const double *value) {
     if (status == DLVIZ_OK)
-        printf("%s %.4f\n", name, value);
+        printf("%s %.4f\n", name, *value);
     else
         fprintf(stderr, "embed: %s: %s\n", name, dlviz_last_error());
     return status == DLVIZ_OK;
@@ -40,11 +40,11 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
     for (int i = 0; i < 3 && !*stop; i++)
         if (enough(measures[i].name, n, measures[i].least, "points"))
             done &=
-                print(measures[i].name, measures[i].take(points, map, NEIGHBOURS, &value), value);
+                print(measures[i].name, measures[i].take(points, map, NEIGHBOURS, &value), &value);
     const char *correlation = "distance correlation";
     if (!*stop && enough(correlation, n, 3, "points"))
         done &= print(correlation, dlviz_metrics_distance_correlation(points, map, 0, seed, &value),
-                      value);
+                      &value);
     return done;
 }
 
@@ -56,11 +56,11 @@ static bool print_of_classes(const dlviz_tensor *map, const dlviz_tensor *label,
     double value;
     if (!*stop && enough(accuracy, n, NEIGHBOURS + 1, "points with a class"))
         done &= print(accuracy, dlviz_metrics_neighbour_accuracy(map, label, NEIGHBOURS, &value),
-                      value);
+                      &value);
     if (*stop)
         return done;
     if (classes >= 2 && classes < n)
-        done &= print(silhouette, dlviz_metrics_silhouette(map, label, &value), value);
+        done &= print(silhouette, dlviz_metrics_silhouette(map, label, &value), &value);
     else
         fprintf(stderr, "embed: no silhouette: it needs 2 classes or more, fewer than points\n");
     return done;

@@ -206,7 +206,7 @@ static void place_on_class(const dlz_scatter_view *view, ink_grid *ink, mark *ma
 static double cost(const dlz_scatter_view *view, const ink_grid *ink, const mark *m) {
     double dx = m->x - m->anchor_x, dy = m->y - m->anchor_y, length = hypot(dx, dy);
     double gap = hypot(fmax(fabs(dx) - m->width / 2, 0), fmax(fabs(dy) - m->height / 2, 0));
-    double turn = length > 0 ? 2 * (1 - dx / length) + (dy > 0 ? 0.5 * dy / length : 0) : 0;
+    double turn = length > 0 ? 6 * (1 - dx / length) + fmax(dy, 0) / length : 0;
     return gap + 0.1 * length + turn + way_to_free_place * ink_share(ink, cells_of(view, ink, m));
 }
 
