@@ -14,6 +14,8 @@ enum { MOST_MARKS = 40, STEP = 3 };
 static const double small_share = 0.1, large_share = 0.25;
 /* Units that a name goes further for a place that is free rather than full of points. */
 static const double way_to_free_place = 60;
+/* Further away, a name says little of its class. */
+static const double longest_way = 150;
 static const double cell = 2, halo = 3, longest_name = 130, longest_gap = 8;
 
 /* The drawn points as cells of two units: which class is seen in each. */
@@ -215,8 +217,7 @@ static void place_near_class(const dlz_scatter_view *view, ink_grid *ink, mark *
                              mark *m, double share) {
     double best = INFINITY, reach = fmax(m->width, m->height) / 2;
     mark found = *m;
-    int rings = (int)(fmax(view->frame.width, view->frame.height) / STEP) + 1;
-    for (int ring = 0; ring <= rings && STEP * ring - reach < best; ring++)
+    for (int ring = 0; STEP * ring - reach < fmin(best, longest_way); ring++)
         for (int j = -ring; j <= ring; j++)
             for (int i = -ring; i <= ring; i += abs(j) == ring || ring == 0 ? 1 : 2 * ring) {
                 m->x = m->anchor_x + STEP * i;
