@@ -1,10 +1,8 @@
 /* embed.c - PCA and t-SNE of a .npy file from the command line. */
-#include <dlviz.h>
+#include "embed/embed.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <libgen.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,14 +11,13 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
-
 static const char help[] =
     "Usage: embed pca  IN.npy OUT.npy [--components K | --variance F] [options]\n"
     "       embed tsne IN.npy OUT.npy [options]\n\n"
     "Reads n x d numbers, writes their n x K principal components or their t-SNE map.\n\n"
     "Both:\n"
-    "  --labels L.npy         n classes: colours of the figure, and quality of the map\n"
+    "  --labels L.npy         n classes: colours of the figure, and quality of the map;\n"
+    "                         whole numbers, -1 for points in no class\n"
     "  --figure F             the first two columns as .png, .svg or .pdf\n"
     "  --title TEXT           of the figure\n"
     "  --threads N            (default: one a processor)\n"
@@ -273,7 +270,8 @@ static void parse(int argc, char **argv, struct settings *set) {
 struct work {
     struct settings set;
     bool live; /* stderr is a terminal that can rewrite a line */
-    dlviz_tensor *data, *labels, *reduced, *start, *result;
+    dlviz_tensor *data, *reduced, *start, *result;
+    struct labels labels;
     dlviz_pca *pca;
     dlviz_tsne *tsne;
 };
@@ -341,6 +339,8 @@ static dlviz_status configure_tsne(struct work *work) {
 
 static dlviz_status configure(struct work *work) {
     const struct settings *set = &work->set;
+    if (set->method == (int)DLVIZ_TSNE_GRID && set->dimensions > 2)
+        wrong("method", "grid", "maps of 1 or 2 dimensions are accepted, not of 3");
     if (set->threads)
         TRY(dlviz_set_num_threads(set->threads));
     return set->tsne ? configure_tsne(work) : configure_pca(work, set->components);
@@ -379,6 +379,13 @@ static dlviz_status set_start(struct work *work) {
     if (strcmp(init, "random") == 0)
         return dlviz_tsne_set_init(work->tsne, DLVIZ_TSNE_INIT_RANDOM);
     TRY(read_matrix(init, false, &work->start));
+    int64_t rows = dlviz_tensor_dim(work->start, 0), columns = dlviz_tensor_dim(work->start, 1);
+    int64_t n = dlviz_tensor_dim(work->data, 0), dimensions = work->set.dimensions;
+    if (dlviz_tensor_ndim(work->start) == 2 && (rows != n || columns != dimensions)) {
+        fprintf(stderr, "embed: '%s' is %lld x %lld; %lld x %lld is accepted as the start\n", init,
+                (long long)rows, (long long)columns, (long long)n, (long long)dimensions);
+        exit(FAILED);
+    }
     return dlviz_tsne_set_initial_map(work->tsne, work->start);
 }
 
@@ -387,7 +394,6 @@ static dlviz_status run_tsne(struct work *work) {
     const char *terminal = getenv("TERM");
     work->live = !set->quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
     TRY(dlviz_tsne_set_progress(work->tsne, 20, during_tsne, work));
-    TRY(set_start(work));
     if (set->reduce)
         TRY(dlviz_pca_fit_transform(work->pca, work->data, &work->reduced));
     const dlviz_tensor *points = work->reduced ? work->reduced : work->data;
@@ -402,41 +408,39 @@ static dlviz_status run_tsne(struct work *work) {
     return DLVIZ_OK;
 }
 
-static dlviz_status print_quality(const struct work *work) {
-    double value;
-    TRY(dlviz_metrics_trustworthiness(work->data, work->result, 10, &value));
-    printf("trustworthiness@10 %.4f\n", value);
-    TRY(dlviz_metrics_continuity(work->data, work->result, 10, &value));
-    printf("continuity@10 %.4f\n", value);
-    TRY(dlviz_metrics_neighbour_preservation(work->data, work->result, 10, &value));
-    printf("neighbour preservation@10 %.4f\n", value);
-    TRY(dlviz_metrics_distance_correlation(work->data, work->result, 0, work->set.seed, &value));
-    printf("distance correlation %.4f\n", value);
-    if (!work->labels)
-        return DLVIZ_OK;
-    TRY(dlviz_metrics_neighbour_accuracy(work->result, work->labels, 10, &value));
-    printf("10-nearest-neighbour accuracy %.4f\n", value);
-    TRY(dlviz_metrics_silhouette(work->result, work->labels, &value));
-    printf("silhouette %.4f\n", value);
+/* -- Results: what fails is said, and the others are written all the same
+ * --------------------------
+ */
+
+/* The first two columns of a matrix; one column lies on the horizontal axis. */
+static dlviz_status two_columns(const dlviz_tensor *result, dlviz_tensor **map) {
+    int64_t n = dlviz_tensor_dim(result, 0), width = dlviz_tensor_dim(result, 1);
+    TRY(dlviz_tensor_create(map, DLVIZ_FLOAT32, 2, (int64_t[]){n, 2}));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < 2 && j < width; j++)
+            dlviz_tensor_float(*map)[2 * i + j] = dlviz_tensor_const_float(result)[i * width + j];
     return DLVIZ_OK;
 }
 
-/* The first two columns of the result; one column lies on the horizontal axis. */
+static dlviz_status set_up(dlviz_figure *figure, const struct work *work) {
+    bool tsne = work->set.tsne;
+    const struct labels *labels = &work->labels;
+    TRY(dlviz_figure_set_title(figure, work->set.title));
+    TRY(dlviz_figure_set_axis_labels(figure, tsne ? "t-SNE 1" : "component 1",
+                                     tsne ? "t-SNE 2" : "component 2"));
+    return labels->names ? dlviz_figure_set_class_names(figure, (const char *const *)labels->names,
+                                                        (int)labels->classes)
+                         : DLVIZ_OK;
+}
+
 static dlviz_status draw(const struct work *work) {
-    const dlviz_tensor *result = work->result;
-    int64_t n = dlviz_tensor_dim(result, 0), width = dlviz_tensor_dim(result, 1);
     dlviz_tensor *map;
-    TRY(dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){n, 2}));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < 2 && j < width; j++)
-            dlviz_tensor_float(map)[2 * i + j] = dlviz_tensor_const_float(result)[i * width + j];
     dlviz_figure *figure = NULL;
-    dlviz_status status = dlviz_figure_create_scatter(&figure, map, work->labels);
+    dlviz_status status = two_columns(work->result, &map);
     if (status == DLVIZ_OK)
-        status = dlviz_figure_set_title(figure, work->set.title);
+        status = dlviz_figure_create_scatter(&figure, map, work->labels.of_figure);
     if (status == DLVIZ_OK)
-        status = dlviz_figure_set_axis_labels(figure, work->set.tsne ? "t-SNE 1" : "component 1",
-                                              work->set.tsne ? "t-SNE 2" : "component 2");
+        status = set_up(figure, work);
     if (status == DLVIZ_OK)
         status = dlviz_figure_write(figure, work->set.figure);
     dlviz_figure_destroy(figure);
@@ -444,44 +448,76 @@ static dlviz_status draw(const struct work *work) {
     return status;
 }
 
-static dlviz_status read_labels(struct work *work) {
-    TRY(dlviz_tensor_read_npy(&work->labels, work->set.labels));
-    int64_t labels = dlviz_tensor_size(work->labels), points = dlviz_tensor_dim(work->data, 0);
-    if (labels == points)
-        return DLVIZ_OK;
-    fprintf(stderr, "embed: '%s' has %lld labels, '%s' has %lld points\n", work->set.labels,
-            (long long)labels, work->set.in, (long long)points);
-    exit(FAILED);
+/* A figure of one point: it fails on what any figure would fail on, as a title that is no text. */
+static dlviz_status try_figure(const struct work *work) {
+    dlviz_tensor *map;
+    dlviz_figure *figure = NULL;
+    dlviz_status status = dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){1, 2});
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_create_scatter(&figure, map, NULL);
+    if (status == DLVIZ_OK)
+        status = set_up(figure, work);
+    dlviz_figure_destroy(figure);
+    dlviz_tensor_destroy(map);
+    return status;
 }
 
-/* Before the work, so that it is not lost for a folder that is not there. */
-static void check_output(const char *path) {
-    char folder[PATH_MAX];
-    if (!path || snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)
-        return; /* writing it will say what is wrong */
-    const char *parent = dirname(folder);
-    if (access(parent, W_OK) != 0) {
-        fprintf(stderr, "embed: cannot write '%s': %s\n", path, strerror(errno));
-        exit(FAILED);
-    }
+static bool succeeded(dlviz_status status) {
+    if (status != DLVIZ_OK)
+        fprintf(stderr, "embed: %s\n", dlviz_last_error());
+    return status == DLVIZ_OK;
 }
 
-static dlviz_status run(struct work *work) {
+static int give_results(const struct work *work) {
     const struct settings *set = &work->set;
-    check_output(set->out);
-    check_output(set->figure);
+    bool done = succeeded(dlviz_tensor_write_npy(work->result, set->out));
+    if (set->figure)
+        done &= succeeded(draw(work));
+    if (set->quality)
+        done &= print_quality(work->data, work->result, set->labels ? &work->labels : NULL,
+                              set->seed, &interrupted);
+    if (interrupted)
+        fputs("embed: interrupted\n", stderr);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "embed: cannot write to standard output: %s\n", strerror(errno));
+        done = false;
+    }
+    return interrupted ? INTERRUPTED : done ? DONE : FAILED;
+}
+
+/* -- All of it -----------------------------------------------------------------------------------
+ */
+
+static dlviz_status read_everything(struct work *work) {
+    const struct settings *set = &work->set;
+    bool init_is_file = set->init && strcmp(set->init, "pca") && strcmp(set->init, "random");
+    check_paths(&(struct paths){.in = set->in,
+                                .labels = set->labels,
+                                .init = init_is_file ? set->init : NULL,
+                                .out = set->out,
+                                .figure = set->figure});
+    if (set->figure)
+        TRY(try_figure(work));
     /* Angles, unlike distances, hang on where 0 is. */
     bool angles = set->tsne && set->metric == (int)DLVIZ_TSNE_COSINE && !set->reduce;
     TRY(read_matrix(set->in, !angles, &work->data));
-    if (set->labels)
-        TRY(read_labels(work));
-    TRY(set->tsne ? run_tsne(work) : run_pca(work));
-    if (interrupted)
-        return DLVIZ_CANCELLED;
-    TRY(dlviz_tensor_write_npy(work->result, set->out));
-    if (set->quality)
-        TRY(print_quality(work));
-    return set->figure ? draw(work) : DLVIZ_OK;
+    if (set->labels && !read_labels(&work->labels, set->labels, set->in,
+                                    dlviz_tensor_dim(work->data, 0), set->figure != NULL))
+        exit(FAILED);
+    return set->tsne ? set_start(work) : DLVIZ_OK;
+}
+
+static dlviz_status compute(struct work *work) {
+    TRY(read_everything(work));
+    TRY(work->set.tsne ? run_tsne(work) : run_pca(work));
+    return interrupted ? DLVIZ_CANCELLED : DLVIZ_OK;
+}
+
+/* What the library did otherwise than it was asked. */
+static void note(dlviz_log_level level, const char *message, void *user) {
+    const struct work *work = user;
+    if (level >= DLVIZ_LOG_WARNING && !work->set.quiet)
+        fprintf(stderr, "%sembed: %s\n", work->live ? "\r\033[K" : "", message);
 }
 
 int main(int argc, char **argv) {
@@ -490,21 +526,25 @@ int main(int argc, char **argv) {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    dlviz_set_log(note, &work);
     dlviz_status status = configure(&work);
-    int failure = status == DLVIZ_ERROR_INVALID_ARGUMENT ? USAGE : FAILED;
+    int ending = status == DLVIZ_ERROR_INVALID_ARGUMENT ? USAGE : FAILED;
     if (status == DLVIZ_OK) {
-        status = run(&work);
-        failure = status == DLVIZ_CANCELLED ? INTERRUPTED : FAILED;
+        status = compute(&work);
+        ending = status == DLVIZ_CANCELLED ? INTERRUPTED : FAILED;
     }
-    if (status != DLVIZ_OK)
+    if (status == DLVIZ_OK)
+        ending = give_results(&work);
+    else
         fprintf(stderr, "%sembed: %s\n", work.live ? "\r\033[K" : "",
-                failure == INTERRUPTED ? "interrupted" : dlviz_last_error());
+                ending == INTERRUPTED ? "interrupted" : dlviz_last_error());
+    dlviz_set_log(NULL, NULL);
     dlviz_tensor_destroy(work.data);
-    dlviz_tensor_destroy(work.labels);
     dlviz_tensor_destroy(work.reduced);
     dlviz_tensor_destroy(work.start);
     dlviz_tensor_destroy(work.result);
+    free_labels(&work.labels);
     dlviz_pca_destroy(work.pca);
     dlviz_tsne_destroy(work.tsne);
-    return status == DLVIZ_OK ? DONE : failure;
+    return ending;
 }

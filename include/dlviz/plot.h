@@ -58,11 +58,12 @@ DLVIZ_API dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char 
 /** A map of points, the same scale on both axes.
  *
  *  A class has the same colour in every figure. There are ten colours, which further classes use
- *  again with other markers and lightness. Up to 40 class names are also written at the medians of
- *  their classes.
+ *  again with other markers and lightness. Up to 40 class names are also written on their classes,
+ *  or beside those that they would hide.
  *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
  *  @param map     n x 2 float32, n >= 1, all finite
- *  @param labels  n classes, uint8 or int64, each 0 to 255; NULL for points without classes
+ *  @param labels  n classes, uint8 or int64, each 0 to 255, or -1 for a point without a class,
+ *                 which is drawn in gray beneath the others; NULL where none has a class
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (shape or dtype, or the numbers of rows
  *  and labels differ), DLVIZ_ERROR_NUMERIC (naming the first row that is not finite),
@@ -176,7 +177,10 @@ DLVIZ_API dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opa
 DLVIZ_API dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks);
 /** Whether the legend tells how many points a class has; not at first. */
 DLVIZ_API dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
-/** Whether class names are written at the medians of their classes; at first up to 40 classes. */
+/** Whether class names are written on the map; at first up to 40 classes. A name lies at the median
+ *  of its class, or where that would cover more than a tenth of any class, in the nearest free
+ *  place, with a line to its class if that is away; one that finds no place is left to the legend.
+ */
 DLVIZ_API dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks);
 
 /* ---- Settings of image grids ----------------------------------------------------------------- */

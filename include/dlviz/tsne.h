@@ -59,7 +59,7 @@ DLVIZ_API void dlviz_tsne_destroy(dlviz_tsne *tsne);
 DLVIZ_API dlviz_status dlviz_tsne_set_dimensions(dlviz_tsne *tsne, int dimensions);
 /** Perplexity, 1 to 1e6: how many neighbours count, roughly. A fit looks at 3 x perplexity
  * neighbours a point; with too few points for that, it is lowered to a third of the others (at
- * least 1), which the log tells. */
+ * least 1), which the log and dlviz_tsne_perplexity_used tell. */
 DLVIZ_API dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity);
 /** Several perplexities, 1 to 16 of them: affinities are averaged over them, so that the map shows
  *  structure at several scales. */
@@ -203,6 +203,9 @@ DLVIZ_API double dlviz_tsne_kl_divergence(const dlviz_tsne *tsne);
 DLVIZ_API int dlviz_tsne_iterations(const dlviz_tsne *tsne);
 /** Number of neighbours used a point; 0 for a fit of affinities. */
 DLVIZ_API int dlviz_tsne_neighbours(const dlviz_tsne *tsne);
+/** The perplexity of the fit, after it was lowered if it had to be: the largest of several. NaN also
+ *  for a fit without neighbours: of affinities, or of a single point. */
+DLVIZ_API double dlviz_tsne_perplexity_used(const dlviz_tsne *tsne);
 /** The method of the last iteration; never DLVIZ_TSNE_AUTO after a fit. */
 DLVIZ_API dlviz_tsne_method dlviz_tsne_method_used(const dlviz_tsne *tsne);
 /** One row every 50 iterations (every `every` instead while set_progress has a function) and one of

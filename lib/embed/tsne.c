@@ -250,6 +250,10 @@ int dlviz_tsne_neighbours(const dlviz_tsne *tsne) {
     return tsne && tsne->fitted ? tsne->result.neighbours : 0;
 }
 
+double dlviz_tsne_perplexity_used(const dlviz_tsne *tsne) {
+    return tsne && tsne->fitted ? tsne->result.perplexity : NAN;
+}
+
 dlviz_tsne_method dlviz_tsne_method_used(const dlviz_tsne *tsne) {
     return tsne && tsne->fitted ? tsne->result.method : DLVIZ_TSNE_AUTO;
 }

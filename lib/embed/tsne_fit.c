@@ -15,8 +15,8 @@ static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
         usable[i] = fmin(settings->perplexities[i], most);
         if (usable[i] < settings->perplexities[i])
             dlz_log(DLVIZ_LOG_WARNING,
-                    "t-SNE: perplexity %g is too large for %lld neighbours a point; using %g",
-                    settings->perplexities[i], (long long)k, usable[i]);
+                    "perplexity %g lowered to %g (a third of %lld neighbours, at least 1)",
+                    settings->perplexities[i], usable[i], (long long)k);
     }
     return settings->perplexity_count;
 }
@@ -26,6 +26,11 @@ static double largest_perplexity(const dlz_tsne_settings *settings) {
     for (int i = 0; i < settings->perplexity_count; i++)
         largest = fmax(largest, settings->perplexities[i]);
     return largest;
+}
+
+/* The largest that a fit with k neighbours a point uses; NaN without neighbours. */
+static double perplexity_used(const dlz_tsne_settings *settings, int k) {
+    return k > 0 ? fmin(largest_perplexity(settings), fmax(k / 3.0, 1)) : NAN;
 }
 
 /* Whether the settings fit n points: to be asked before the earlier fit is forgotten. */
@@ -81,6 +86,7 @@ static dlviz_status start_map(dlviz_tsne *tsne) {
 static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinities *affinities,
                             dlviz_tensor **map) {
     dlz_tsne_result *result = &tsne->result;
+    result->perplexity = perplexity_used(&tsne->settings, result->neighbours);
     if (status == DLVIZ_OK) {
         double start = dlz_tsne_clock();
         status = dlz_tsne_optimise(&tsne->settings, affinities, result);

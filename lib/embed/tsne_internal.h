@@ -43,6 +43,7 @@ typedef struct dlz_tsne_result {
     dlviz_tsne_metric metric;
     double a, cell;
     double divergence;
+    double perplexity; /* the largest one used */
     int iterations, neighbours;
     dlviz_tsne_method method;
     float *history; /* rows x 3 */

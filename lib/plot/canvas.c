@@ -155,7 +155,7 @@ static void show(const dlz_canvas *canvas, double x, double y, const char *text,
     if (style.halo > 0) {
         cairo_move_to(cr, left, baseline);
         cairo_text_path(cr, text);
-        dlz_set_colour(canvas, dlz_paper, 0.92);
+        dlz_set_colour(canvas, dlz_paper, 0.75);
         cairo_set_line_width(cr, 2 * style.halo);
         cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
         cairo_stroke(cr);
@@ -173,7 +173,8 @@ double dlz_text(const dlz_canvas *canvas, double x, double y, const char *text, 
         make_ascii(line);
     double width = dlz_text_width(canvas, line, style.size, style.bold);
     if (style.most > 0 && width > style.most) {
-        style.size *= fmax(0.75, style.most / width);
+        /* A little less than the part that fits, lest rounding cut a letter off. */
+        style.size *= fmax(0.75, 0.995 * style.most / width);
         width = cut_line(canvas, line, style.size, style.bold, style.most);
     }
     show(canvas, x, y, line, width, style);

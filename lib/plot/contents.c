@@ -54,21 +54,21 @@ static dlviz_status check_labels(const dlviz_tensor *labels, int64_t n) {
     if (labels->dtype == DLVIZ_INT64)
         for (int64_t i = 0; i < n; i++) {
             int64_t label = ((const int64_t *)labels->data)[i];
-            if (label < 0 || label >= DLZ_MAX_CLASSES)
+            if (label < -1 || label >= DLZ_MAX_CLASSES)
                 return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                                 "dlviz_figure_create_scatter: label %lld is %lld; 0 to %d are "
-                                "accepted",
+                                "accepted, and -1 for a point without a class",
                                 (long long)i, (long long)label, DLZ_MAX_CLASSES - 1);
         }
     return DLVIZ_OK;
 }
 
-static uint8_t *copy_labels(const dlviz_tensor *labels) {
+static int16_t *copy_labels(const dlviz_tensor *labels) {
     size_t n = (size_t)labels->size;
-    uint8_t *copy = dlz_alloc(n);
+    int16_t *copy = dlz_alloc_array(n, sizeof *copy);
     for (size_t i = 0; copy && i < n; i++)
         copy[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                               : (uint8_t)((const int64_t *)labels->data)[i];
+                                               : (int16_t)((const int64_t *)labels->data)[i];
     return copy;
 }
 
@@ -89,7 +89,7 @@ dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor 
     scatter->class = labels ? copy_labels(labels) : NULL;
     if (!scatter->points || (labels && !scatter->class)) {
         dlviz_figure_destroy(figure);
-        return dlz_fail_memory("the points of a figure", (size_t)n * 9);
+        return dlz_fail_memory("the points of a figure", (size_t)n * 10);
     }
     *out = figure;
     return DLVIZ_OK;

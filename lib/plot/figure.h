@@ -20,7 +20,7 @@ typedef struct dlz_names {
 
 typedef struct dlz_scatter {
     float *points;  /* n x 2 */
-    uint8_t *class; /* n, or NULL */
+    int16_t *class; /* n, or NULL; -1 for a point without a class */
     int64_t n;
     double point_size, opacity; /* 0: chosen by n */
     bool ticks, counts;

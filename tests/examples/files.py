@@ -58,16 +58,19 @@ def make_dataset(folder, train=600, test=200, compress=False):
     return folder
 
 
+def npy_header(kind, shape):
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
 def write_npy(path, rows, kind="<f4"):
     """A list of rows, or of numbers."""
     letter = {"<f4": "f", "|u1": "B", "<f8": "d", ">f8": "d", "<i8": "q"}[kind]
     order = ">" if kind[0] == ">" else "<"
     shape = (len(rows), len(rows[0])) if isinstance(rows[0], (list, tuple)) else (len(rows),)
     flat = [value for row in rows for value in row] if len(shape) == 2 else rows
-    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header += b" " * (-(len(header) + 11) % 64) + b"\n"
-    write(path, b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header +
-          struct.pack(f"{order}{len(flat)}{letter}", *flat))
+    write(path, npy_header(kind, shape) + struct.pack(f"{order}{len(flat)}{letter}", *flat))
 
 
 def read_npy(path):

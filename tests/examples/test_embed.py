@@ -1,15 +1,18 @@
 """The programs embed and quickstart."""
 import contextlib
+import errno
 import math
 import os
 import re
+import subprocess
 
 import files
 import programs
 from programs import Case, path, run
 
 
-class Embed(Case):
+class Clusters(Case):
+    """Three clusters of points, in files."""
     N, D = 60, 5
 
     @classmethod
@@ -30,6 +33,9 @@ class Embed(Case):
         self.assertEqual(os.path.exists(path("out.npy")), status == 0)
         return process
 
+    def measures(self, process):
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in process.stdout.splitlines())}
+
     def map(self, columns):
         return self.expect_npy(path("out.npy"), "<f4", (self.N, columns))
 
@@ -37,6 +43,8 @@ class Embed(Case):
         mean = math.fsum(column) / len(column)
         return math.fsum((x - mean) ** 2 for x in column) / (len(column) - 1)
 
+
+class Embed(Clusters):
     def test_pca(self):
         process = self.embed(0, "pca", "--components", self.D)
         self.assertRegex(process.stdout, r"^5 components explain 100\.00 % of the variance\n$")
@@ -109,6 +117,12 @@ class Embed(Case):
         names = ["trustworthiness@10", "continuity@10", "neighbour preservation@10", "distance correlation",
                  "10-nearest-neighbour accuracy", "silhouette"]
         self.assertEqual([line.rsplit(" ", 1)[0] for line in process.stdout.splitlines()], names)
+        self.assertEqual(process.stderr, "")
+        # Three clusters that two components tell apart: each number is that of its name.
+        values = self.measures(process)
+        for name, low, high in zip(names, (0.8, 0.8, 0.3, 0.5, 0.8, 0.2), (1, 1, 0.9, 1, 1, 0.9)):
+            self.assertTrue(low <= values[name] <= high, process.stdout)
+        self.assertGreater(values[names[0]], values[names[2]])
         process = self.embed(0, "pca", "--quiet")
         self.assertEqual((process.stdout, process.stderr), ("", ""))
 
@@ -164,6 +178,202 @@ class Embed(Case):
         if programs.with_figures:
             process = run("embed", "pca", self.input, path("out.npy"), "--figure", path("no", "map.png"))
             self.expect_line(1, process, "map.png")
+
+
+class Labels(Clusters):
+    """Labels as people have them: each is drawn and measured, or refused before the work."""
+
+    def label(self, labels, *arguments, kind="<i8", status=0):
+        """What embed does with these labels. A refusal is one line, and leaves nothing behind."""
+        figure = path("labels.svg")
+        for name in (figure, path("out.npy")):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(name)
+        files.write_npy(path("labels.npy"), labels, kind)
+        if programs.with_figures:
+            arguments = ["--figure", figure, *arguments]
+        process = run("embed", "pca", self.input, path("out.npy"), "--labels", path("labels.npy"), *arguments)
+        self.expect(status, process)
+        self.assertEqual(os.path.exists(path("out.npy")), status == 0)
+        if programs.with_figures:
+            self.assertEqual(os.path.exists(figure), status == 0)
+        return process
+
+    def figure(self):
+        return files.read(path("labels.svg")) if programs.with_figures else b""
+
+    def test_whole_numbers_of_any_type_and_shape(self):
+        expected = self.measures(self.label(self.labels, "--quality", "--quiet", kind="|u1"))
+        figure = self.figure()
+        column = [[label] for label in self.labels]
+        for labels, kind in ((self.labels, "<i8"), (self.labels, "<f4"), (self.labels, "<f8"), (self.labels, ">f8"),
+                             (column, "<i8"), (column, "<f8"), ([self.labels], "<i8")):
+            with self.subTest(kind=kind, rows=len(labels)):
+                process = self.label(labels, "--quality", "--quiet", kind=kind)
+                self.assertEqual((self.measures(process), process.stderr), (expected, ""))
+                self.assertEqual(self.figure(), figure)
+
+    def test_any_values(self):
+        """Not only 0 to 255: the classes are what differs, and the measures are the same."""
+        expected = self.measures(self.label(self.labels, "--quality", "--quiet"))
+        for values in ((1000, -7, 2 ** 62), (-1, 1, 2), (-3, -2, -1), (0, 255, 256)):
+            with self.subTest(values=values):
+                process = self.label([values[label] for label in self.labels], "--quality", "--quiet")
+                self.assertEqual((self.measures(process), process.stderr), (expected, ""))
+        self.label([7 * i for i in range(self.N)])
+
+    def test_noise_is_no_class(self):
+        """-1 beside classes from 0: drawn, and left out of what is measured of classes."""
+        some = [label if i >= 12 else -1 for i, label in enumerate(self.labels)]
+        process = self.label(some, "--quality", "--quiet")
+        self.expect_line(0, process, "12 points labelled -1")
+        noisy = self.measures(process)
+        self.assertGreater(noisy["silhouette"], 0.2)
+        # As when those points are not in the map at all.
+        self.embed(0, "pca", "--quiet")
+        values = self.map(2)
+        files.write_npy(path("rest.npy"), [list(values[2 * i:2 * i + 2]) for i in range(12, self.N)])
+        files.write_npy(path("rest-labels.npy"), self.labels[12:], "|u1")
+        process = run("embed", "pca", path("rest.npy"), path("rest-out.npy"), "--labels", path("rest-labels.npy"),
+                      "--quality", "--quiet")
+        rest = self.measures(self.expect(0, process))
+        for name in ("10-nearest-neighbour accuracy", "silhouette"):
+            self.assertAlmostEqual(noisy[name], rest[name], delta=2e-4)
+        process = self.label([-1] * self.N, "--quality")
+        self.assertIn("no 10-nearest-neighbour accuracy", process.stderr)
+        self.assertIn("no silhouette", process.stderr)
+
+    def test_what_cannot_be_classes_is_refused(self):
+        whole = [float(label) for label in self.labels]
+        for labels, kind, words in (([*whole[:-1], 0.5], "<f4", ("label 59", "0.5", "whole numbers")),
+                                    ([*whole[:-1], math.nan], "<f8", ("label 59", "nan", "whole numbers")),
+                                    ([*whole[:-1], math.inf], "<f4", ("label 59", "inf", "whole numbers")),
+                                    ([*whole[:-1], 2.0 ** 24 + 1], "<f8", ("label 59", "1.67772e+07", "integer")),
+                                    (self.labels[:-1], "<i8", ("59 labels", "60 points")),
+                                    ([[label, label] for label in self.labels], "<i8", ("2 dimensions", "n x 1"))):
+            with self.subTest(words=words):
+                process = self.label(labels, "--quality", kind=kind, status=1)
+                self.expect_line(1, process, *words)
+                self.assertEqual(process.stdout, "")
+        files.write(path("words.npy"), files.npy_header("<U2", (self.N,)) + b"a\0\0\0b\0\0\0" * self.N)
+        process = run("embed", "pca", self.input, path("out.npy"), "--labels", path("words.npy"))
+        self.expect_line(1, process, "words.npy", "<U2", "integers")
+        self.assertEqual(process.stdout, "")
+
+    def test_more_classes_than_colours(self):
+        rows = [[float(i % 17), float(i % 23), float(i)] for i in range(300)]
+        files.write_npy(path("many.npy"), rows)
+        files.write_npy(path("many-labels.npy"), list(range(300)), "<i8")
+        arguments = [path("many.npy"), path("many-out.npy"), "--labels", path("many-labels.npy"), "--quality"]
+        if programs.with_figures:
+            process = run("embed", "pca", *arguments, "--figure", path("many.png"))
+            self.expect_line(1, process, "300 classes", "256")
+            self.assertFalse(os.path.exists(path("many-out.npy")))
+        self.expect_line(0, run("embed", "pca", *arguments), "silhouette")
+
+    def test_a_measure_without_meaning_loses_nothing(self):
+        for labels in ([4] * self.N, list(range(self.N))):
+            process = self.label(labels, "--quality", "--quiet")
+            self.expect_line(0, process, "no silhouette", "2 classes")
+            self.assertEqual(len(self.measures(process)), 5)
+        files.write_npy(path("few.npy"), self.rows[:9])
+        files.write_npy(path("few-labels.npy"), self.labels[:9], "|u1")
+        figure = ["--figure", path("few.png")] if programs.with_figures else []
+        for count, left in ((9, ["distance correlation", "silhouette"]), (2, []), (1, [])):
+            files.write_npy(path("few.npy"), self.rows[:count])
+            files.write_npy(path("few-labels.npy"), self.labels[:count], "|u1")
+            process = run("embed", "tsne", path("few.npy"), path("few-out.npy"), "--labels", path("few-labels.npy"),
+                          "--quality", "--quiet", "--iterations", 20, *figure)
+            self.expect(0, process)
+            self.assertEqual(list(self.measures(process)), left)
+            self.assertIn(f"no trustworthiness@10: it needs 21 points, there are {count}\n", process.stderr)
+            self.expect_npy(path("few-out.npy"), "<f4", (count, 2))
+            if figure:
+                files.check_png(path("few.png"))
+                os.remove(path("few.png"))
+
+
+class Early(Clusters):
+    """What can be found wrong before the work is."""
+
+    def refuse(self, status, words, *arguments, tsne=False):
+        """A refusal of what would otherwise take for ever."""
+        work = ["tsne"] if tsne else ["pca"]
+        process = run("embed", *work, *arguments, *(["--iterations", 10 ** 9] if tsne else []))
+        self.expect_line(status, process, *words)
+        self.assertEqual(process.stdout, "")
+
+    def test_outputs_that_cannot_be_written(self):
+        os.makedirs(path("folder.npy"), exist_ok=True)
+        os.makedirs(path("folder.png"), exist_ok=True)
+        for link, target in (("gone.npy", path("nowhere", "x.npy")), ("away.npy", path("folder.npy"))):
+            with contextlib.suppress(FileExistsError):
+                os.symlink(target, path(link))
+        for out, word in ((path("no", "out.npy"), "No such file"), (path("folder.npy"), "folder"), ("", "no file"),
+                          (path("folder.npy", ""), "no file"), ("/dev/null", "device"), (path("gone.npy"), "No such"),
+                          (path("away.npy"), "folder"), (os.path.join(self.input, "x.npy"), "Not a directory"),
+                          (path("x" * 300), "too long")):
+            with self.subTest(out=out):
+                self.refuse(1, (f"'{out}'", word), self.input, out, tsne=True)
+        if programs.with_figures:
+            for figure, word in ((path("no", "map.png"), "No such file"), (path("folder.png"), "folder")):
+                self.refuse(1, (figure, word), self.input, path("out.npy"), "--figure", figure, tsne=True)
+            self.refuse(1, ("title", "UTF-8"), self.input, path("out.npy"), "--figure", path("map.png"), "--title",
+                        os.fsdecode(b"caf\xe9"), tsne=True)
+
+    def test_a_file_has_one_purpose(self):
+        own = path("own.npy")
+        files.write_npy(own, self.rows)
+        before = files.read(own)
+        for name, make in (("soft.npy", os.symlink), ("hard.npy", os.link)):
+            with contextlib.suppress(FileExistsError):
+                make(own, path(name))
+        os.makedirs(path("sub"), exist_ok=True)
+        for other in (own, "own.npy", "./own.npy", path("sub", "..", "own.npy"), path("soft.npy"), path("hard.npy")):
+            with self.subTest(other=other):
+                self.refuse(2, ("IN.npy and OUT.npy", f"'{other}'"), own, other, tsne=True)
+        self.refuse(2, ("--labels and OUT.npy",), self.input, own, "--labels", own, tsne=True)
+        self.refuse(2, ("--init and OUT.npy",), self.input, own, "--init", own, tsne=True)
+        if programs.with_figures:
+            os.makedirs(path("sub"), exist_ok=True)
+            self.refuse(2, ("OUT.npy and --figure",), self.input, path("new.png"), "--figure",
+                        path("sub", "..", "new.png"), tsne=True)
+            with contextlib.suppress(FileExistsError):
+                os.link(own, path("own.png"))
+            self.refuse(2, ("IN.npy and --figure",), own, path("out.npy"), "--figure", path("own.png"), tsne=True)
+            self.refuse(2, ("--labels and --figure",), self.input, path("out.npy"), "--labels", own, "--figure",
+                        path("own.png"), tsne=True)
+        self.assertEqual(files.read(own), before)
+        # What is only read may be one file: a column of whole numbers is points and labels.
+        files.write_npy(path("column.npy"), self.labels, "<i8")
+        self.expect(0, run("embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
+                           path("column.npy")))
+
+    def test_settings_that_do_not_go_together(self):
+        self.refuse(2, ("--method grid", "1 or 2 dimensions"), self.input, path("out.npy"), "--method", "grid",
+                    "--dimensions", 3, tsne=True)
+        files.write_npy(path("start.npy"), [[0.5 * i, 1.0] for i in range(self.N)])
+        self.refuse(1, ("start.npy", "60 x 2", "60 x 3"), self.input, path("out.npy"), "--init", path("start.npy"),
+                    "--dimensions", 3, tsne=True)
+
+    def test_a_lowered_perplexity_is_said(self):
+        for asked, used in ((500, "19.6667"), (30, "19.6667")):
+            process = self.embed(0, "tsne", "--perplexity", asked, "--iterations", 20)
+            self.expect_line(0, process, f"perplexity {asked} lowered to {used}", "59 neighbours")
+            lowered = self.map(2)
+            self.assertEqual(self.embed(0, "tsne", "--perplexity", asked, "--iterations", 20, "--quiet").stderr, "")
+        process = self.embed(0, "tsne", "--perplexity", 59 / 3, "--iterations", 20)
+        self.assertEqual(process.stderr, "")
+        self.assertEqual(self.map(2), lowered)
+
+    def test_standard_output_that_is_full(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            process = subprocess.run([os.path.join(programs.examples, "embed"), "pca", self.input, path("out.npy")],
+                                     stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                                     timeout=programs.TIMEOUT, check=False)
+        process.stdout = ""
+        self.expect_line(1, process, "standard output", os.strerror(errno.ENOSPC))
+        self.map(2)
 
 
 class Quickstart(Case):

@@ -161,6 +161,120 @@ START_TEST(no_class_hides_another) {
 }
 END_TEST
 
+/* Pixels of each class in a map of points with and without class names. */
+static void count_with_and_without_names(dlviz_tensor *map, dlviz_tensor *labels, int classes,
+                                         int (*counts)[2], int *names) {
+    int others[2];
+    for (int with = 0; with < 2; with++) {
+        dlviz_figure *figure;
+        ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+        ck_ok(dlviz_figure_set_opacity(figure, 1));
+        ck_ok(dlviz_figure_set_class_marks(figure, with));
+        ck_ok(dlviz_figure_write(figure, scratch_path("names.png")));
+        dlviz_figure_destroy(figure);
+        cairo_surface_t *surface = read_png(scratch_path("names.png"), 1600, 1200);
+        others[with] = count_not_white(surface, 46, 46, 1300, 1150);
+        for (int class = 0; class < classes; class ++) {
+            counts[class][with] =
+                count_colour(surface, dlz_class_colour(class), 1, 46, 46, 1300, 1150);
+            others[with] -= counts[class][with];
+        }
+        cairo_surface_destroy(surface);
+    }
+    *names = others[1] - others[0];
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(labels);
+}
+
+START_TEST(names_hide_no_class) {
+    /* A single point; a hundred points in one place; forty tight clusters, twenty points each; a
+     * class of five points in the middle of one of 4,000. */
+    const int64_t sizes[] = {1, 100, 800, 4005};
+    const int classes[] = {1, 1, 40, 2};
+    for (int kind = 0; kind < 4; kind++) {
+        int64_t n = sizes[kind];
+        dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){n, 2});
+        dlviz_tensor *labels = tensor_of(DLVIZ_UINT8, 1, &n);
+        float *points = dlviz_tensor_float(map);
+        uint8_t *label = dlviz_tensor_data(labels);
+        if (kind >= 2)
+            fill_uniform(points, 2 * n, 4);
+        for (int64_t i = 0; kind == 2 && i < n; i++) {
+            label[i] = (uint8_t)(i / 20);
+            points[2 * i] = 0.2F * points[2 * i] + (float)(10 * (label[i] % 8));
+            points[2 * i + 1] = 0.2F * points[2 * i + 1] + (float)(10 * (label[i] / 8));
+        }
+        for (int64_t i = 4000; kind == 3 && i < n; i++) {
+            label[i] = 1;
+            points[2 * i] *= 0.02F;
+            points[2 * i + 1] *= 0.02F;
+        }
+        int counts[40][2], names;
+        count_with_and_without_names(map, labels, classes[kind], counts, &names);
+        ck_assert_msg(names > 100 * classes[kind], "%d pixels of names", names);
+        for (int class = 0; class < classes[kind]; class ++)
+            ck_assert_msg(counts[class][0] > 30 && counts[class][1] > 0.7 * counts[class][0],
+                          "kind %d, class %d: %d of %d pixels", kind, class, counts[class][1],
+                          counts[class][0]);
+    }
+}
+END_TEST
+
+START_TEST(a_name_lies_on_a_large_class) {
+    /* ... in its middle, where it covers what a class can spare. */
+    const int64_t n = 4000;
+    dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){n, 2});
+    dlviz_tensor *labels = tensor_of(DLVIZ_UINT8, 1, &n);
+    fill_uniform(dlviz_tensor_float(map), 2 * n, 4);
+    int counts[1][2], names;
+    count_with_and_without_names(map, labels, 1, counts, &names);
+    ck_assert_int_gt(counts[0][0] - counts[0][1], 150);
+    ck_assert_int_lt(counts[0][0] - counts[0][1], counts[0][0] / 10);
+}
+END_TEST
+
+START_TEST(points_without_a_class_are_gray_and_beneath) {
+    /* Two points a place: one with a class, and after it one without. */
+    const int64_t n = 400;
+    dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){n, 2});
+    dlviz_tensor *labels = tensor_of(DLVIZ_INT64, 1, &n);
+    float *points = dlviz_tensor_float(map);
+    fill_uniform(points, 2 * n, 8);
+    memcpy(points + n / 2, points, (size_t)n / 2 * sizeof *points);
+    for (int64_t i = 0; i < n; i++)
+        ((int64_t *)dlviz_tensor_data(labels))[i] = i < n / 4 ? 2 : -1;
+    dlviz_figure *figure;
+    ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_set_opacity(figure, 1));
+    ck_ok(dlviz_figure_set_class_marks(figure, false));
+    for (int all = 0; all < 2; all++) {
+        const char *path = scratch_path(all ? "all.svg" : "all.png");
+        ck_ok(dlviz_figure_write(figure, path));
+    }
+    cairo_surface_t *surface = read_png(scratch_path("all.png"), 1600, 1200);
+    /* A hundred discs of a diameter of 18 pixels, few of which meet. */
+    int seen = count_colour(surface, dlz_class_colour(2), 2, 46, 46, 1450, 1150);
+    ck_assert_int_gt(seen, 17000);
+    int gray = count_not_white(surface, 46, 46, 1450, 1150) - seen;
+    ck_assert_int_gt(gray, 20000);
+    /* The legend has the class, then those without. */
+    ck_assert_int_gt(count_colour(surface, dlz_class_colour(2), 0, 1450, 44, 1600, 87), 100);
+    ck_assert_int_gt(count_not_white(surface, 1450, 90, 1600, 130), 100);
+    cairo_surface_destroy(surface);
+    dlviz_figure_destroy(figure);
+    /* None has a class: no names, and nothing of any class's colour. */
+    for (int64_t i = 0; i < n; i++)
+        ((int64_t *)dlviz_tensor_data(labels))[i] = -1;
+    ck_ok(dlviz_plot_scatter(map, labels, NULL, scratch_path("none.png")));
+    surface = read_png(scratch_path("none.png"), 1600, 1200);
+    for (int class = 0; class < 10; class ++)
+        ck_assert_int_eq(count_colour(surface, dlz_class_colour(class), 2, 46, 46, 1600, 1150), 0);
+    cairo_surface_destroy(surface);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(labels);
+}
+END_TEST
+
 START_TEST(an_svg_of_ten_thousand_points_is_small) {
     static const char *names[] = {"comma"};
     dlviz_figure *figure = scatter_figure(10000, 10);
@@ -392,6 +506,9 @@ int main(void) {
     const TTest *const tests[] = {a_map_shows_every_class_in_its_colour,
                                   points_lie_where_they_should_at_one_scale,
                                   no_class_hides_another,
+                                  names_hide_no_class,
+                                  a_name_lies_on_a_large_class,
+                                  points_without_a_class_are_gray_and_beneath,
                                   an_svg_of_ten_thousand_points_is_small,
                                   equal_figures_are_equal_files,
                                   curves_work_from_one_epoch_on,

@@ -30,9 +30,9 @@ START_TEST(bad_maps_are_refused) {
     ((int64_t *)dlviz_tensor_data(labels))[7] = 256;
     ck_fails(dlviz_figure_create_scatter(&figure, map, labels), DLVIZ_ERROR_INVALID_ARGUMENT,
              "label 7 is 256");
-    ((int64_t *)dlviz_tensor_data(labels))[7] = -1;
+    ((int64_t *)dlviz_tensor_data(labels))[7] = -2;
     ck_fails(dlviz_figure_create_scatter(&figure, map, labels), DLVIZ_ERROR_INVALID_ARGUMENT,
-             "label 7 is -1");
+             "label 7 is -2");
     const float odd[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < 3; i++) {
         dlviz_tensor_float(map)[2 * 33 + 1] = odd[i];

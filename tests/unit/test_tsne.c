@@ -44,6 +44,7 @@ START_TEST(clusters_stay_together_and_the_divergence_falls) {
             ck_assert_double_ge(purity(map, 4), 0.99);
             ck_assert_int_eq(dlviz_tsne_iterations(tsne), 500);
             ck_assert_int_eq(dlviz_tsne_neighbours(tsne), 90);
+            ck_assert_double_eq(dlviz_tsne_perplexity_used(tsne), 30);
             ck_ok(dlviz_tsne_history(tsne, &history));
             const float *rows = dlviz_tensor_const_float(history);
             int64_t count = dlviz_tensor_dim(history, 0);
@@ -251,6 +252,7 @@ START_TEST(given_neighbours_and_affinities_give_maps) {
     check_map(map, n, 2);
     ck_assert_double_ge(purity(map, 3), 0.99);
     ck_assert_int_eq(dlviz_tsne_neighbours(tsne), k);
+    ck_assert_double_eq_tol(dlviz_tsne_perplexity_used(tsne), fmin(30, k / 3.0), 1e-12);
     dlviz_tensor *points = blobs(3, 3, 3), *none;
     ck_fails(dlviz_tsne_transform(tsne, points, &none), DLVIZ_ERROR_STATE, "fit of points");
     dlviz_tensor_destroy(points);

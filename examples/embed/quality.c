@@ -1,0 +1,106 @@
+/* How faithful a map is. A measure that has no meaning for the points at hand is no failure: it is
+ * named, and the others are printed. */
+#include "embed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NEIGHBOURS = 10 };
+
+/* Prints a measure that was taken; false when it failed. */
+static bool print(const char *name, dlviz_status status, const double *value) {
+    if (status == DLVIZ_OK)
+        printf("%s %.4f\n", name, *value);
+    else
+        fprintf(stderr, "embed: %s: %s\n", name, dlviz_last_error());
+    return status == DLVIZ_OK;
+}
+
+/* Whether there are enough points; else says so. */
+static bool enough(const char *name, int64_t n, int64_t least, const char *points) {
+    if (n < least)
+        fprintf(stderr, "embed: no %s: it needs %lld %s, there are %lld\n", name, (long long)least,
+                points, (long long)n);
+    return n >= least;
+}
+
+static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map, uint64_t seed,
+                            const volatile sig_atomic_t *stop) {
+    static const struct {
+        const char *name;
+        dlviz_status (*take)(const dlviz_tensor *, const dlviz_tensor *, int64_t, double *);
+        int64_t least;
+    } measures[] = {
+        {"trustworthiness@10", dlviz_metrics_trustworthiness, 2 * NEIGHBOURS + 1},
+        {"continuity@10", dlviz_metrics_continuity, 2 * NEIGHBOURS + 1},
+        {"neighbour preservation@10", dlviz_metrics_neighbour_preservation, NEIGHBOURS + 1}};
+    int64_t n = dlviz_tensor_dim(points, 0);
+    bool done = true;
+    double value;
+    for (int i = 0; i < 3 && !*stop; i++)
+        if (enough(measures[i].name, n, measures[i].least, "points"))
+            done &=
+                print(measures[i].name, measures[i].take(points, map, NEIGHBOURS, &value), &value);
+    const char *correlation = "distance correlation";
+    if (!*stop && enough(correlation, n, 3, "points"))
+        done &= print(correlation, dlviz_metrics_distance_correlation(points, map, 0, seed, &value),
+                      &value);
+    return done;
+}
+
+static bool print_of_classes(const dlviz_tensor *map, const dlviz_tensor *label, int64_t classes,
+                             const volatile sig_atomic_t *stop) {
+    int64_t n = dlviz_tensor_dim(map, 0);
+    const char *accuracy = "10-nearest-neighbour accuracy", *silhouette = "silhouette";
+    bool done = true;
+    double value;
+    if (!*stop && enough(accuracy, n, NEIGHBOURS + 1, "points with a class"))
+        done &= print(accuracy, dlviz_metrics_neighbour_accuracy(map, label, NEIGHBOURS, &value),
+                      &value);
+    if (*stop)
+        return done;
+    if (classes >= 2 && classes < n)
+        done &= print(silhouette, dlviz_metrics_silhouette(map, label, &value), &value);
+    else
+        fprintf(stderr, "embed: no silhouette: it needs 2 classes or more, fewer than points\n");
+    return done;
+}
+
+/* The rows of the map, and the labels, of points that have a class. */
+static bool leave_out_noise(const dlviz_tensor *map, const dlviz_tensor *all, int64_t kept,
+                            dlviz_tensor **rows, dlviz_tensor **label) {
+    int64_t n = dlviz_tensor_dim(map, 0), columns = dlviz_tensor_dim(map, 1), at = 0;
+    *label = NULL;
+    if (dlviz_tensor_create(rows, DLVIZ_FLOAT32, 2, (int64_t[]){kept, columns}) != DLVIZ_OK ||
+        dlviz_tensor_create(label, DLVIZ_INT64, 1, &kept) != DLVIZ_OK) {
+        fprintf(stderr, "embed: %s\n", dlviz_last_error());
+        return false;
+    }
+    const int64_t *given = dlviz_tensor_const_data(all);
+    int64_t *to = dlviz_tensor_data(*label);
+    for (int64_t i = 0; i < n; i++)
+        if (given[i] != -1) {
+            memcpy(dlviz_tensor_float(*rows) + at * columns,
+                   dlviz_tensor_const_float(map) + i * columns, (size_t)columns * sizeof(float));
+            to[at++] = given[i];
+        }
+    return true;
+}
+
+bool print_quality(const dlviz_tensor *points, const dlviz_tensor *map, const struct labels *labels,
+                   uint64_t seed, const volatile sig_atomic_t *stop) {
+    bool done = print_of_points(points, map, seed, stop);
+    if (!labels || *stop)
+        return done && !*stop;
+    if (labels->noise == 0)
+        return print_of_classes(map, labels->all, labels->classes, stop) && done && !*stop;
+    fprintf(stderr, "embed: classes are measured without the %lld points labelled -1\n",
+            (long long)labels->noise);
+    dlviz_tensor *rows, *label;
+    done &= leave_out_noise(map, labels->all, dlviz_tensor_size(labels->all) - labels->noise, &rows,
+                            &label) &&
+            print_of_classes(rows, label, labels->classes, stop);
+    dlviz_tensor_destroy(rows);
+    dlviz_tensor_destroy(label);
+    return done && !*stop;
+}
