@@ -9,17 +9,28 @@ extern "C" {
 #endif
 
 /* Points are n x d float32, finite and small enough (up to 4.6e18 / sqrt(d)) for squared distances to
- * be so; a map is n x e float32 with a row for each point; labels are n of uint8 or int64. Distances
- * are Euclidean and computed in float64; which points are the nearest is decided in float32. Every
- * function may be called from any thread, uses the library's threads, and gives the same bits for
- * any number of them. All return DLVIZ_OK, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a number out of
- * range), DLVIZ_ERROR_SHAPE (element types or shapes do not fit), DLVIZ_ERROR_NUMERIC (a value that is
- * NaN, infinite or too large) or DLVIZ_ERROR_OUT_OF_MEMORY. After a failure a double result is 0. */
+ * be so; a map is n x e float32 with a row for each point; labels are n of uint8 or int64.
+ *
+ * Distances are Euclidean and computed in float64 from the differences of the coordinates, column
+ * after column: d(i, j) = sqrt(Σ_c (x_ic - x_jc)²). Nothing cancels, so neither an offset of all
+ * points nor one that lies far from the others costs digits. Distances are equal when these numbers
+ * are: as the coordinates say exactly for whole numbers (of up to 9e15 when squared and summed), for
+ * zeros and ones times any number, for equal points and for whatever has the same differences in the
+ * same order. Of points equally far from i, those of lower indices are the nearer ones where k are
+ * chosen. Results are those of this definition on every processor, whatever the BLAS; where
+ * differences remain (sums of roots), they are below 1e-12.
+ *
+ * Every function may be called from any thread, uses the library's threads, and gives the same bits
+ * for any number of them. All return DLVIZ_OK, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a number out
+ * of range), DLVIZ_ERROR_SHAPE (element types or shapes do not fit), DLVIZ_ERROR_NUMERIC (a value
+ * that is NaN, infinite or too large) or DLVIZ_ERROR_OUT_OF_MEMORY. After a failure a double result
+ * is 0. */
 
 /** Trustworthiness: whether the map's neighbours are neighbours in the data. 1 is best.
  *  1 - 2 / (n k (2n - 3k - 1)) · Σ_i Σ_{j among i's k nearest in the map} max(0, r(i, j) - k),
  * where r(i, j) is j's rank by distance from i in the data (1 is the nearest; equal distances share
- * the smaller rank). Venna & Kaski, ICANN 2001. Takes time n² (d + k), memory n a thread.
+ * the smaller rank). Venna & Kaski, ICANN 2001. Takes time n² (d + k), memory for a
+ * copy of the points and 36 n numbers a thread.
  *  @param neighbours  k, 1 or more and below n / 2 */
 DLVIZ_API dlviz_status dlviz_metrics_trustworthiness(const dlviz_tensor *points,
                                                      const dlviz_tensor *map, int64_t neighbours,
@@ -47,8 +58,8 @@ DLVIZ_API dlviz_status dlviz_metrics_neighbour_accuracy(const dlviz_tensor *poin
 
 /** The mean silhouette: (b - a) / max(a, b) for each point, a its mean distance to the others of
  * its label, b the least of its mean distances to the points of another label; 0 for a point whose
- * label is unique. -1 to 1. Rousseeuw, J. Computational and Applied Mathematics 1987. Takes time n²
- * d. Needs 2 to n - 1 different labels. */
+ * label is unique, or when both are 0. -1 to 1. Rousseeuw, J. Computational and Applied Mathematics
+ * 1987. Takes time n² d and memory as above. Needs 2 to n - 1 different labels. */
 DLVIZ_API dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
                                                 const dlviz_tensor *labels, double *result);
 

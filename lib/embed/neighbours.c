@@ -1,100 +1,271 @@
 #include "embed/neighbours_clusters.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "embed/neighbours_ties.h"
 #include "embed/sort.h"
-#include "kernels/knn.h"
+#include "kernels/distance.h"
 
 #include <math.h>
 #include <string.h>
 
 #define GROUPS (DLZ_KNN_TILE / DLZ_KNN_GROUP) /* share a panel while it is in the cache */
 #define TILE DLZ_KNN_TILE
+#define SAMPLE 31 /* points that an origin is the median of */
 
-typedef struct search {
+#define NEARER(a, b)                                                                               \
+    ((a).distance < (b).distance || ((a).distance == (b).distance && (a).key < (b).key))
+DLZ_DEFINE_SORT(sort_found, dlz_knn_found, NEARER)
+
+typedef struct search search;
+
+/* What a worker works in. */
+typedef struct workspace {
+    const search *search;
+    float *given, *groups; /* GROUPS x d x DLZ_KNN_GROUP: queries as given, and about an origin */
+    uint64_t *entries;     /* TILE x capacity */
+    dlz_knn_found *best;   /* TILE x keep */
+    dlz_knn_found *merged; /* capacity + keep, as are the next two */
+    dlz_knn_found *equal;  /* those whose distances are the same float */
+    uint64_t *order;
+    uint64_t *scratch;
+    int64_t measured; /* distances */
+    bool failed;      /* a squared distance is beyond float32 */
+} workspace;
+
+struct search {
     const dlz_knn_kernel *kernel;
-    const float *points, *queries; /* as given: final distances are taken from them */
-    dlz_knn_source source;
+    const float *points, *queries; /* distinct points */
     int64_t n, m, d, panels;
-    bool exclude_self;
-    int k, capacity;
-    float *mean, *packed, *half_norms; /* mean: d; packed: panels x d x DLZ_KNN_PANEL */
-    float largest_norm;
-    float *groups;     /* a worker: GROUPS x d x DLZ_KNN_GROUP */
-    uint64_t *entries; /* a worker: TILE x capacity */
+    int keep, capacity;
+    dlz_knn_ties ties;
+    const dlz_knn_clusters *clusters; /* NULL: all points are looked at */
+    /* Points and queries enter the products as scale (x - origin), with an origin for each cluster,
+     * amid its points, so that products of near points cancel little. */
+    float *origins, *packed, *half_norms; /* packed: panels x d x DLZ_KNN_PANEL */
+    float scale;
+    workspace *workspaces;
+    int64_t measured; /* exact distances */
     int32_t *indices;
     float *distances;
-    const dlz_knn_clusters *clusters; /* NULL: all points are looked at */
-    bool *overflows;                  /* a worker: a query found fewer than k */
-} search;
+};
 
 /* The point in a place of the packed panels, n or more for none. */
 static int64_t point_at(const search *s, int64_t slot) {
     return s->clusters ? s->clusters->points[slot] : slot;
 }
 
-static void pack_panel(void *context, int64_t tile, int worker) {
-    search *s = context;
-    (void)worker;
-    float *panel = s->packed + tile * s->d * DLZ_KNN_PANEL;
+static int64_t cluster_count(const search *s) {
+    return s->clusters ? s->clusters->count : 1;
+}
+
+static int64_t first_panel(const search *s, int64_t cluster) {
+    return s->clusters ? s->clusters->first_panel[cluster] : cluster * s->panels;
+}
+
+static void pack_panel(const search *s, int64_t panel, const float *origin) {
+    float *to = s->packed + panel * s->d * DLZ_KNN_PANEL;
     for (int64_t c = 0; c < DLZ_KNN_PANEL; c++) {
-        int64_t slot = tile * DLZ_KNN_PANEL + c, point = point_at(s, slot);
+        int64_t slot = panel * DLZ_KNN_PANEL + c, point = point_at(s, slot);
         if (point >= s->n) {
             for (int64_t i = 0; i < s->d; i++)
-                panel[i * DLZ_KNN_PANEL + c] = 0;
+                to[i * DLZ_KNN_PANEL + c] = 0;
             s->half_norms[slot] = INFINITY;
             continue;
         }
         double norm = 0;
         for (int64_t i = 0; i < s->d; i++) {
-            float value = s->points[point * s->d + i] - s->mean[i];
-            panel[i * DLZ_KNN_PANEL + c] = value;
+            float value = (s->points[point * s->d + i] - origin[i]) * s->scale;
+            to[i * DLZ_KNN_PANEL + c] = value;
             norm += (double)value * value;
         }
         s->half_norms[slot] = (float)(norm / 2);
     }
 }
 
-/* Non-negative floats order as their bits do. */
-static uint64_t pair(float distance, uint32_t index) {
-    uint32_t bits;
-    memcpy(&bits, &distance, sizeof bits);
-    return (uint64_t)bits << 32 | index;
+/* The median of some of a cluster's points, coordinate by coordinate: a point far from the others,
+ * which would draw a mean away, does not move it. */
+static void find_origin(const search *s, int64_t first, int64_t count, float *origin) {
+    int64_t used = dlz_min_i64(count, SAMPLE);
+    float values[SAMPLE];
+    for (int64_t i = 0; i < s->d; i++) {
+        for (int64_t p = 0; p < used; p++) {
+            float value = s->points[point_at(s, first + p * count / used) * s->d + i];
+            int64_t at = p;
+            for (; at > 0 && values[at - 1] > value; at--)
+                values[at] = values[at - 1];
+            values[at] = value;
+        }
+        origin[i] = used > 0 ? values[used / 2] : 0;
+    }
 }
 
-/* false when fewer were found than there are, because the distances overflow. */
-static bool finish_query(const search *s, int64_t query, dlz_knn_buffer *buffer) {
-    s->kernel->compact(buffer);
-    if (buffer->count < s->k)
-        return false;
-    for (int32_t i = 0; i < buffer->count; i++) {
-        uint32_t point = (uint32_t)point_at(s, (uint32_t)buffer->entries[i]);
-        buffer->entries[i] = pair(
-            s->kernel->squared_distance(s->queries + query * s->d, s->points + point * s->d, s->d),
-            point);
-    }
-    dlz_sort_u64(buffer->entries, buffer->count);
-    for (int i = 0; i < s->k; i++) {
-        uint32_t bits = (uint32_t)(buffer->entries[i] >> 32);
-        s->indices[query * s->k + i] = (int32_t)(uint32_t)buffer->entries[i];
-        memcpy(&s->distances[query * s->k + i], &bits, sizeof bits);
-    }
-    return true;
+static void pack_cluster(void *context, int64_t cluster, int worker) {
+    (void)worker;
+    const search *s = context;
+    int64_t panel = first_panel(s, cluster), last = first_panel(s, cluster + 1);
+    int64_t first = panel * DLZ_KNN_PANEL, count = 0;
+    while (first + count < last * DLZ_KNN_PANEL && point_at(s, first + count) < s->n)
+        count++;
+    find_origin(s, first, count, s->origins + cluster * s->d);
+    for (; s->clusters && panel < last; panel++)
+        pack_panel(s, panel, s->origins + cluster * s->d);
 }
 
-static void scan_panels(const search *s, const float *groups, int64_t used, int64_t first,
-                        int64_t last, dlz_knn_buffer *buffers) {
-    for (int64_t panel = first; panel < last; panel++)
+static void pack_only_cluster(void *context, int64_t panel, int worker) {
+    (void)worker;
+    pack_panel(context, panel, ((const search *)context)->origins);
+}
+
+static float largest_of(const float *values, int64_t count) {
+    float largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (fabsf(values[i]) > largest)
+            largest = fabsf(values[i]);
+    return largest;
+}
+
+/* A power of two that keeps squares of all differences in the middle of float's range: neither do
+ * the largest overflow, nor those of data of any usual scale vanish. */
+static float find_scale(const search *s) {
+    float largest = largest_of(s->points, s->n * s->d);
+    if (s->queries != s->points) {
+        float other = largest_of(s->queries, s->m * s->d);
+        largest = other > largest ? other : largest;
+    }
+    if (!(largest > 0 && largest < INFINITY))
+        return 1;
+    int exponent = 58 - ilogbf(largest) - (int)ceil(log2((double)s->d) / 2);
+    return ldexpf(1, exponent < 120 ? exponent : 120);
+}
+
+/* Takes exact distances, a list of points at a time, of the entries that may be among the nearest;
+ * returns how many those are, in `to`. */
+static int64_t measure(const search *s, const dlz_knn_buffer *buffer, dlz_knn_found *to) {
+    const float *rows[DLZ_DISTANCE_LIST], *query = s->queries + buffer->query * s->d;
+    double squares[DLZ_DISTANCE_LIST];
+    double most = buffer->limit * (1 + buffer->relative) + (double)buffer->largest_slack;
+    int64_t count = 0;
+    int waiting = 0;
+    for (int32_t i = 0; i <= buffer->count; i++) {
+        if (i < buffer->count) {
+            uint64_t entry = buffer->entries[i];
+            if (buffer->relative < 0.25 && (double)dlz_knn_value(entry) > most)
+                continue;
+            int64_t point = point_at(s, (uint32_t)entry);
+            rows[waiting++] = s->points + point * s->d;
+            to[count].key = dlz_knn_tie_key(&s->ties, buffer->query, point);
+            to[count++].point = (int32_t)point;
+        }
+        if (waiting == DLZ_DISTANCE_LIST || (i == buffer->count && waiting > 0)) {
+            for (int r = waiting; r < DLZ_DISTANCE_LIST; r++)
+                rows[r] = rows[0];
+            dlz_distance()->list(query, rows, s->d, squares);
+            for (int r = 0; r < waiting; r++)
+                to[count - waiting + r].distance = sqrt(squares[r]);
+            waiting = 0;
+        }
+    }
+    return count;
+}
+
+/* The `keep` nearest of those found, in order. Almost always their distances differ as floats, and
+ * then sorting short numbers is enough. */
+static int64_t choose_nearest(const workspace *w, int64_t count, int64_t keep, dlz_knn_found *to) {
+    for (int64_t i = 0; i < count; i++) {
+        float distance = (float)w->merged[i].distance;
+        uint32_t bits;
+        memcpy(&bits, &distance, sizeof bits);
+        w->order[i] = (uint64_t)bits << 32 | (uint64_t)i;
+    }
+    dlz_sort_u64(w->order, count);
+    for (int64_t i = 0; i < count && i < keep;) {
+        int64_t end = i + 1;
+        while (end < count && w->order[end] >> 32 == w->order[i] >> 32)
+            end++;
+        if (end > i + 1) {
+            for (int64_t j = i; j < end; j++)
+                w->equal[j - i] = w->merged[(uint32_t)w->order[j]];
+            sort_found(w->equal, end - i);
+        }
+        for (int64_t j = i; j < end && j < keep; j++)
+            to[j] = end > i + 1 ? w->equal[j - i] : w->merged[(uint32_t)w->order[j]];
+        i = end;
+    }
+    return dlz_min_i64(count, keep);
+}
+
+static void settle(dlz_knn_buffer *buffer, void *context) {
+    workspace *w = context;
+    const search *s = w->search;
+    memcpy(w->merged, buffer->best, (size_t)buffer->best_count * sizeof *w->merged);
+    int64_t known = buffer->best_count, last = known + measure(s, buffer, w->merged + known);
+    int64_t count = known;
+    w->measured += last - known;
+    for (int64_t i = known; i < last; i++)
+        if (known < buffer->keep || NEARER(w->merged[i], buffer->best[known - 1]))
+            w->merged[count++] = w->merged[i];
+    buffer->best_count = (int32_t)choose_nearest(w, count, buffer->keep, buffer->best);
+    buffer->count = 0;
+    buffer->largest_slack = 0;
+    if (buffer->best_count == buffer->keep) {
+        double scaled = buffer->best[buffer->keep - 1].distance * (double)s->scale;
+        buffer->limit = fmin(buffer->limit, scaled * scaled / 2);
+    }
+    dlz_knn_aim(buffer);
+}
+
+/* The queries of a tile, about the origin of the cluster that is looked at next. */
+static void move_queries(const search *s, workspace *w, int64_t cluster, int64_t used,
+                         dlz_knn_buffer *buffers) {
+    float half_norms[DLZ_KNN_GROUP];
+    double precision = (double)(s->d + 16) * 0x1p-24;
+    for (int64_t g = 0; g < used; g++) {
+        int64_t at = g * DLZ_KNN_GROUP * s->d;
+        s->kernel->move(w->given + at, s->origins + cluster * s->d, s->scale, s->d, w->groups + at,
+                        half_norms);
+        for (int64_t q = 0; q < DLZ_KNN_GROUP; q++) {
+            dlz_knn_buffer *buffer = &buffers[g * DLZ_KNN_GROUP + q];
+            buffer->offset = half_norms[q];
+            /* What is added stands for products too small for float's precision. */
+            buffer->slack = (float)(8 * precision * (double)half_norms[q] + 0x1p-120);
+            dlz_knn_aim(buffer);
+        }
+    }
+}
+
+static void scan_cluster(const search *s, workspace *w, int64_t cluster, int64_t used,
+                         dlz_knn_buffer *buffers) {
+    move_queries(s, w, cluster, used, buffers);
+    for (int64_t panel = first_panel(s, cluster); panel < first_panel(s, cluster + 1); panel++)
         for (int64_t g = 0; g < used; g++)
-            s->kernel->scan(groups + g * DLZ_KNN_GROUP * s->d,
+            s->kernel->scan(w->groups + g * DLZ_KNN_GROUP * s->d,
                             s->packed + panel * s->d * DLZ_KNN_PANEL,
                             s->half_norms + panel * DLZ_KNN_PANEL, s->d,
                             (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
 }
 
+/* The results of a query: of all points that it stands for when it is one of the distinct ones. */
+static bool finish_query(const search *s, workspace *w, int64_t query, dlz_knn_buffer *buffer) {
+    if (buffer->best_count == 0)
+        s->kernel->compact(buffer);
+    settle(buffer, w);
+    if (buffer->best_count < buffer->keep)
+        return false;
+    int64_t members = s->ties.exclude_self ? dlz_equal_rows_size(s->ties.rows, query) : 1;
+    for (int64_t i = 0; i < members; i++) {
+        int64_t point =
+            s->ties.exclude_self ? dlz_equal_rows_member(s->ties.rows, query, i) : query;
+        if (!dlz_knn_expand(&s->ties, query, point, buffer->best, buffer->best_count, w->scratch,
+                            s->indices + point * s->ties.k, s->distances + point * s->ties.k))
+            return false;
+    }
+    return true;
+}
+
 static void search_tile(void *context, int64_t tile, int worker) {
-    search *s = context;
+    const search *s = context;
+    workspace *w = &s->workspaces[worker];
     dlz_knn_buffer buffers[TILE];
-    float *groups = s->groups + (int64_t)worker * GROUPS * DLZ_KNN_GROUP * s->d;
     int64_t first = tile * TILE, count = dlz_min_i64(TILE, s->m - first), cluster = 0;
     if (s->clusters) {
         const dlz_knn_tile *place = &s->clusters->tiles[tile];
@@ -103,70 +274,86 @@ static void search_tile(void *context, int64_t tile, int worker) {
         cluster = place->cluster;
     }
     for (int64_t q = 0; q < TILE; q++) {
-        float *group = groups + q / DLZ_KNN_GROUP * DLZ_KNN_GROUP * s->d + q % DLZ_KNN_GROUP;
-        int64_t query = q < count ? point_at(s, first + q) : 0;
-        double norm = 0;
-        for (int64_t i = 0; i < s->d; i++) {
-            float value = q < count ? s->queries[query * s->d + i] - s->mean[i] : 0;
-            group[i * DLZ_KNN_GROUP] = value;
-            norm += (double)value * value;
-        }
-        double reach = sqrt(norm) + s->largest_norm;
-        double error = (double)(s->d + 8) * 0x1p-24 * reach * reach;
-        buffers[q] =
-            (dlz_knn_buffer){.entries = s->entries + ((int64_t)worker * TILE + q) * s->capacity,
-                             .capacity = s->capacity,
-                             .keep = s->k,
-                             .self = s->exclude_self ? (int32_t)(first + q) : -1,
-                             .threshold = q < count ? INFINITY : -INFINITY,
-                             .offset = (float)(norm / 2),
-                             .error = (float)error,
-                             .query = s->queries + query * s->d,
-                             .source = &s->source};
+        float *group = w->given + q / DLZ_KNN_GROUP * DLZ_KNN_GROUP * s->d + q % DLZ_KNN_GROUP;
+        int64_t query = point_at(s, first + (q < count ? q : 0));
+        for (int64_t i = 0; i < s->d; i++)
+            group[i * DLZ_KNN_GROUP] = s->queries[query * s->d + i];
+        buffers[q] = (dlz_knn_buffer){.entries = w->entries + q * s->capacity,
+                                      .capacity = s->capacity,
+                                      .keep = s->keep,
+                                      .self = s->ties.exclude_self ? (int32_t)(first + q) : -1,
+                                      .relative = (double)(2 * (s->d + 16)) * 0x1p-24,
+                                      .limit = q < count ? INFINITY : -INFINITY,
+                                      .best = w->best + q * s->keep,
+                                      .query = query,
+                                      .settle = settle,
+                                      .context = w};
     }
     int64_t used = dlz_ceil_div(count, DLZ_KNN_GROUP);
     if (!s->clusters)
-        scan_panels(s, groups, used, 0, s->panels, buffers);
+        scan_cluster(s, w, 0, used, buffers);
     else
-        for (int64_t c = 0; c < s->clusters->visits[cluster]; c++) {
-            int32_t near = s->clusters->nearest[cluster * s->clusters->count + c];
-            scan_panels(s, groups, used, s->clusters->first_panel[near],
-                        s->clusters->first_panel[near + 1], buffers);
-        }
+        for (int64_t c = 0; c < s->clusters->visits[cluster]; c++)
+            scan_cluster(s, w, s->clusters->nearest[cluster * s->clusters->count + c], used,
+                         buffers);
     for (int64_t q = 0; q < count; q++)
-        if (!finish_query(s, point_at(s, first + q), &buffers[q]))
-            s->overflows[worker] = true;
+        if (!finish_query(s, w, buffers[q].query, &buffers[q]))
+            w->failed = true;
 }
 
-static void find_mean(search *s) {
-    for (int64_t i = 0; i < s->d; i++) {
-        double sum = 0;
-        for (int64_t p = 0; p < s->n; p++)
-            sum += s->points[p * s->d + i];
-        s->mean[i] = (float)(sum / (double)s->n);
+static bool prepare_workspaces(search *s, int workers) {
+    size_t group = (size_t)TILE * (size_t)s->d, capacity = (size_t)s->capacity;
+    size_t keep = (size_t)s->keep;
+    s->workspaces = dlz_alloc_array_zero((size_t)workers, sizeof *s->workspaces);
+    bool all = s->workspaces;
+    for (int i = 0; all && i < workers; i++) {
+        workspace *w = &s->workspaces[i];
+        w->search = s;
+        w->given = dlz_alloc_array(group, 2 * sizeof(float));
+        w->groups = w->given ? w->given + group : NULL;
+        w->entries = dlz_alloc_array(TILE * capacity, sizeof *w->entries);
+        w->best = dlz_alloc_array(TILE * keep, sizeof *w->best);
+        w->merged = dlz_alloc_array(capacity + keep, sizeof *w->merged);
+        w->equal = dlz_alloc_array(capacity + keep, sizeof *w->equal);
+        w->order = dlz_alloc_array(capacity + keep, sizeof *w->order);
+        w->scratch =
+            dlz_alloc_array((size_t)dlz_knn_expand_scratch(&s->ties, s->keep), sizeof *w->scratch);
+        all = w->given && w->entries && w->best && w->merged && w->equal && w->order && w->scratch;
     }
+    return all;
 }
 
-static dlviz_status run(search *s, int workers) {
-    s->mean = dlz_alloc_array((size_t)s->d, sizeof(float));
+static void release(search *s, int workers) {
+    for (int i = 0; s->workspaces && i < workers; i++) {
+        dlz_free(s->workspaces[i].given);
+        dlz_free(s->workspaces[i].entries);
+        dlz_free(s->workspaces[i].best);
+        dlz_free(s->workspaces[i].merged);
+        dlz_free(s->workspaces[i].equal);
+        dlz_free(s->workspaces[i].order);
+        dlz_free(s->workspaces[i].scratch);
+    }
+    dlz_free(s->workspaces);
+    dlz_free(s->origins);
+    dlz_free(s->packed);
+    dlz_free(s->half_norms);
+}
+
+static dlviz_status run(search *s, int64_t tiles, int workers) {
+    s->origins = dlz_alloc_array((size_t)(cluster_count(s) * s->d), sizeof(float));
     s->packed = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), (size_t)s->d * sizeof(float));
     s->half_norms = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
-    s->groups = dlz_alloc_array((size_t)workers * TILE, (size_t)s->d * sizeof(float));
-    s->entries = dlz_alloc_array((size_t)workers * TILE, (size_t)s->capacity * sizeof(uint64_t));
-    s->overflows = dlz_alloc_array_zero((size_t)workers, sizeof(bool));
-    if (!s->mean || !s->packed || !s->half_norms || !s->groups || !s->entries || !s->overflows)
+    if (!prepare_workspaces(s, workers) || !s->origins || !s->packed || !s->half_norms)
         return dlz_fail_memory("the search for neighbours", (size_t)(s->n * s->d) * sizeof(float));
-    find_mean(s);
-    dlz_parallel_for(s->panels, workers, pack_panel, s);
-    float largest = 0;
-    for (int64_t i = 0; i < s->panels * DLZ_KNN_PANEL; i++)
-        if (point_at(s, i) < s->n && s->half_norms[i] > largest)
-            largest = s->half_norms[i];
-    s->largest_norm = sqrtf(2 * largest);
-    dlz_parallel_for(s->clusters ? s->clusters->tile_count : dlz_ceil_div(s->m, TILE), workers,
-                     search_tile, s);
+    s->scale = find_scale(s);
+    dlz_parallel_for(cluster_count(s), dlz_threads(), pack_cluster, s);
+    if (!s->clusters)
+        dlz_parallel_for(s->panels, dlz_threads(), pack_only_cluster, s);
+    dlz_parallel_for(tiles, workers, search_tile, s);
     for (int worker = 0; worker < workers; worker++)
-        if (s->overflows[worker])
+        s->measured += s->workspaces[worker].measured;
+    for (int worker = 0; worker < workers; worker++)
+        if (s->workspaces[worker].failed)
             return dlz_fail(DLVIZ_ERROR_NUMERIC,
                             "squared distances between the points are beyond the range of float32");
     return DLVIZ_OK;
@@ -176,33 +363,46 @@ static dlviz_status nearest(search *s) {
     s->kernel = dlz_knn();
     s->panels = s->clusters ? s->clusters->first_panel[s->clusters->count]
                             : dlz_ceil_div(s->n, DLZ_KNN_PANEL);
-    s->capacity = (int)dlz_min_i64(9 * (int64_t)s->k / 4 + 128 + DLZ_KNN_PANEL, INT32_MAX);
-    s->source = (dlz_knn_source){s->points, s->clusters ? s->clusters->points : NULL, s->d};
-    int workers = (int)dlz_min_i64(dlz_threads(), dlz_ceil_div(s->m, TILE));
-    dlviz_status status = run(s, workers);
-    dlz_free(s->mean);
-    dlz_free(s->packed);
-    dlz_free(s->half_norms);
-    dlz_free(s->groups);
-    dlz_free(s->entries);
-    dlz_free(s->overflows);
+    s->capacity = (int)dlz_min_i64(9 * (int64_t)s->keep / 4 + 128 + DLZ_KNN_PANEL, INT32_MAX);
+    int64_t tiles = s->clusters ? s->clusters->tile_count : dlz_ceil_div(s->m, TILE);
+    int workers = (int)dlz_min_i64(dlz_threads(), tiles);
+    dlviz_status status = run(s, tiles, workers);
+    release(s, workers);
     return status;
 }
 
-dlviz_status dlz_knn_in_clusters(const float *points, int64_t n, int64_t d, int k,
-                                 const dlz_knn_clusters *clusters, int32_t *indices,
+/* No point differs from the others: there is nothing to look for. */
+static dlviz_status all_equal(const search *s) {
+    int64_t n = dlz_equal_rows_size(s->ties.rows, 0);
+    int64_t size = dlz_knn_expand_scratch(&s->ties, 1);
+    uint64_t *scratch = dlz_alloc_array((size_t)size, sizeof *scratch);
+    if (!scratch)
+        return dlz_fail_memory("the search for neighbours", (size_t)size * sizeof *scratch);
+    for (int64_t i = 0; i < n; i++)
+        dlz_knn_expand(&s->ties, 0, i, NULL, 0, scratch, s->indices + i * s->ties.k,
+                       s->distances + i * s->ties.k);
+    dlz_free(scratch);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_knn_in_clusters(const dlz_knn_job *job, int32_t *indices,
                                  float *squared_distances) {
-    search s = {.points = points,
-                .queries = points,
-                .n = n,
-                .m = n,
-                .d = d,
-                .k = k,
-                .exclude_self = true,
+    const dlz_equal_rows *rows = job->rows;
+    const float *distinct = rows->starts ? rows->distinct : job->points;
+    search s = {.points = distinct,
+                .queries = distinct,
+                .n = rows->count,
+                .m = rows->count,
+                .d = job->d,
+                .keep = (int)dlz_min_i64(job->k, rows->count - 1),
+                .ties = {.rows = rows, .k = job->k, .exclude_self = true, .seed = job->tie_seed},
                 .indices = indices,
                 .distances = squared_distances,
-                .clusters = clusters};
-    return nearest(&s);
+                .clusters = job->clusters};
+    dlviz_status status = s.keep > 0 ? nearest(&s) : all_equal(&s);
+    if (job->measured)
+        *job->measured = s.measured;
+    return status;
 }
 
 dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries, int64_t m,
@@ -211,13 +411,18 @@ dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries,
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbours among %lld points in %lld dimensions; 1 to n are accepted",
                         k, (long long)n, (long long)d);
-    search s = {.points = points,
+    dlz_equal_rows rows;
+    DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
+    search s = {.points = rows.starts ? rows.distinct : points,
                 .queries = queries,
-                .n = n,
+                .n = rows.count,
                 .m = m,
                 .d = d,
-                .k = k,
+                .keep = (int)dlz_min_i64(k, rows.count),
+                .ties = {.rows = &rows, .k = k},
                 .indices = indices,
                 .distances = squared_distances};
-    return nearest(&s);
+    dlviz_status status = nearest(&s);
+    dlz_equal_rows_free(&rows);
+    return status;
 }

@@ -6,11 +6,11 @@
 
 /* The k nearest other points of each of n points in d dimensions (n x d, finite): indices and
  * squared Euclidean distances, n x k, ascending by (distance, index). A point is never its own
- * neighbour; points that coincide with it are. 1 <= k < n. The distances are computed from the
- * differences, without cancellation. Which of points
- * that are equally far come last is left open. Fails with DLVIZ_ERROR_INVALID_ARGUMENT,
- * DLVIZ_ERROR_UNSUPPORTED (more points than half of INT32_MAX), DLVIZ_ERROR_NUMERIC (squared
- * distances overflow) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ * neighbour; points that coincide with it are. 1 <= k < n. Distances are compared in float64 as
+ * kernels/distance.h defines them; of points that are equally far those of the lowest indices come
+ * in. The result depends on the points alone: not on threads, nor on the instruction set. Fails
+ * with DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_UNSUPPORTED (more points than half of INT32_MAX),
+ * DLVIZ_ERROR_NUMERIC (squared distances beyond float32) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
                            float *squared_distances);
 
@@ -25,8 +25,8 @@ dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, in
                             float *squared_distances);
 
 /* dlz_knn_search, but which of equally far points come in is drawn from (seed, the point), for each
- * point anew: where all would choose the lowest indices, these would become neighbours of everybody.
- * Only the last distance of a point can be shared by points left out. */
+ * point anew: where all would choose the lowest indices, these would become neighbours of
+ * everybody. Only the last distance of a point can be shared by points left out. */
 dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
                                   int32_t *indices, float *squared_distances);
 

@@ -194,17 +194,22 @@ static dlviz_status build(builder *b, int k, double recall) {
     return choose_visits(b, k, recall);
 }
 
-static dlviz_status search_clusters(const float *points, int64_t n, int64_t d, int k, double recall,
-                                    int32_t *indices, float *squared_distances) {
-    builder b = {.points = points, .n = n, .d = d};
-    dlviz_status status = build(&b, k, recall);
+static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *indices,
+                                    float *squared_distances) {
+    const dlz_equal_rows *rows = job->rows;
+    builder b = {
+        .points = rows->starts ? rows->distinct : job->points, .n = rows->count, .d = job->d};
+    dlviz_status status = build(&b, (int)dlz_min_i64(job->k, b.n - 1), recall);
+    job->clusters = &b.clusters;
     if (status == DLVIZ_OK)
-        status = dlz_knn_in_clusters(points, n, d, k, &b.clusters, indices, squared_distances);
+        status = dlz_knn_in_clusters(job, indices, squared_distances);
     release(&b);
     return status;
 }
 
-static dlviz_status check_search(int64_t n, int64_t d, int k) {
+static dlviz_status find(const float *points, int64_t n, int64_t d, int k, double recall,
+                         bool clusters, const uint64_t *tie_seed, int32_t *indices,
+                         float *squared_distances) {
     if (n > MOST_POINTS)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
                         "neighbours of %lld points; up to %d are searched for", (long long)n,
@@ -213,29 +218,46 @@ static dlviz_status check_search(int64_t n, int64_t d, int k) {
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
                         k, (long long)n, (long long)d);
-    return DLVIZ_OK;
+    dlz_equal_rows rows;
+    DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
+    dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .tie_seed = tie_seed};
+    dlviz_status status = clusters && rows.count > 1
+                              ? search_clusters(&job, recall, indices, squared_distances)
+                              : dlz_knn_in_clusters(&job, indices, squared_distances);
+    dlz_equal_rows_free(&rows);
+    return status;
+}
+
+/* To begin with the clusters nearby soon leaves little to keep: 20 to 25 % faster. */
+static bool is_large(int64_t n) {
+    return n >= 4 * POINTS_A_CLUSTER;
+}
+
+static dlviz_status find_most(const float *points, int64_t n, int64_t d, int k,
+                              const uint64_t *tie_seed, int32_t *indices,
+                              float *squared_distances) {
+    double recall = n <= DLZ_KNN_EXACT_POINTS ? 1 : RECALL;
+    return find(points, n, d, k, recall, is_large(n), tie_seed, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
                            float *squared_distances) {
-    DLZ_TRY(check_search(n, d, k));
-    /* To begin with the clusters nearby soon leaves little to keep: 20 to 25 % faster. */
-    if (n >= 4 * POINTS_A_CLUSTER)
-        return search_clusters(points, n, d, k, 1, indices, squared_distances);
-    return dlz_knn_in_clusters(points, n, d, k, NULL, indices, squared_distances);
+    return find(points, n, d, k, 1, is_large(n), NULL, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double recall,
                                  int32_t *indices, float *squared_distances) {
-    DLZ_TRY(check_search(n, d, k));
-    return search_clusters(points, n, d, k, recall, indices, squared_distances);
+    return find(points, n, d, k, recall, true, NULL, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
                             float *squared_distances) {
-    if (n <= DLZ_KNN_EXACT_POINTS)
-        return dlz_knn_exact(points, n, d, k, indices, squared_distances);
-    return dlz_knn_approximate(points, n, d, k, RECALL, indices, squared_distances);
+    return find_most(points, n, d, k, NULL, indices, squared_distances);
+}
+
+dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
+                                  int32_t *indices, float *squared_distances) {
+    return find_most(points, n, d, k, &seed, indices, squared_distances);
 }
 
 dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,

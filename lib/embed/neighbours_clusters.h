@@ -3,6 +3,7 @@
 #ifndef DLZ_NEIGHBOURS_CLUSTERS_H
 #define DLZ_NEIGHBOURS_CLUSTERS_H
 
+#include "embed/equal_rows.h"
 #include "embed/neighbours.h"
 
 #define DLZ_KNN_TILE 96 /* queries searched for together */
@@ -23,10 +24,19 @@ typedef struct dlz_knn_clusters {
     dlz_knn_tile *tiles;
 } dlz_knn_clusters;
 
-/* As dlz_knn_exact, among the points of the clusters that each visits; among all, in their order,
- * when clusters is NULL. 1 <= k < n. */
-dlviz_status dlz_knn_in_clusters(const float *points, int64_t n, int64_t d, int k,
-                                 const dlz_knn_clusters *clusters, int32_t *indices,
+/* What to look for once it is known which of the points, n x d, are equal. */
+typedef struct dlz_knn_job {
+    const float *points;
+    int64_t d;
+    int k;
+    const dlz_equal_rows *rows;
+    const dlz_knn_clusters *clusters; /* of the distinct points; NULL: all points are looked at */
+    const uint64_t *tie_seed;         /* ties are drawn from it; NULL: the lowest indices come in */
+    int64_t *measured;                /* NULL, or receives how many exact distances it took */
+} dlz_knn_job;
+
+/* As dlz_knn_exact, among the points of the clusters that each visits. 1 <= k < n. */
+dlviz_status dlz_knn_in_clusters(const dlz_knn_job *job, int32_t *indices,
                                  float *squared_distances);
 
 #endif

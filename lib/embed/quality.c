@@ -3,10 +3,9 @@
 #include "base/parallel.h"
 #include "embed/neighbours.h"
 #include "kernels/rank.h"
-#include "linalg/linalg.h"
 
 #include <dlviz/metrics.h>
-#include <string.h>
+#include <math.h>
 
 static dlviz_status check_neighbours(const char *who, int64_t k, int64_t most) {
     if (k < 1 || k > most)
@@ -44,18 +43,32 @@ typedef struct rank_pass {
     int64_t *excess; /* a sum a tile */
 } rank_pass;
 
+/* The least square whose root is this square's: what is below it is nearer. Two squares that differ
+ * in their last bit may have one root, which is what distances are compared by. */
+static double least_at_distance(double square) {
+    double root = sqrt(square);
+    for (;;) {
+        double smaller = nextafter(square, 0);
+        if (!(sqrt(smaller) == root) || smaller == square)
+            return square;
+        square = smaller;
+    }
+}
+
 static void rank_tile(void *context, int64_t tile, int worker) {
     const rank_pass *pass = context;
     const dlz_distances *distances = pass->distances;
     int64_t n = distances->n, k = pass->k, first = tile * DLZ_DISTANCE_ROWS, excess = 0;
     double *scratch = pass->scratch + (size_t)worker * pass->stride;
-    double *rows = scratch + distances->scratch, *limits = rows + DLZ_DISTANCE_ROWS * n;
+    double *rows = scratch + distances->scratch;
+    double *limits = rows + DLZ_DISTANCE_ROWS * distances->stride;
     int64_t *counts = (int64_t *)(limits + k);
     int64_t count = dlz_distance_rows(distances, first, scratch, rows);
     for (int64_t i = 0; i < count; i++) {
+        const double *row = rows + i * distances->stride;
         for (int64_t j = 0; j < k; j++)
-            limits[j] = rows[i * n + pass->neighbours[(first + i) * k + j]];
-        dlz_rank()->count_below(rows + i * n, n, limits, k, counts);
+            limits[j] = least_at_distance(row[pass->neighbours[(first + i) * k + j]]);
+        dlz_rank()->count_below(row, n, limits, k, counts);
         for (int64_t j = 0; j < k; j++)
             excess += dlz_max_i64(0, counts[j] + 1 - k);
     }
@@ -70,14 +83,12 @@ static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighb
     int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
     int workers = dlz_threads();
     rank_pass pass = {.distances = &distances, .neighbours = neighbours, .k = k};
-    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * n + 2 * k);
+    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride + 2 * k);
     pass.scratch = dlz_alloc_array((size_t)workers, pass.stride * sizeof(double));
     pass.excess = dlz_alloc_array((size_t)tiles, sizeof *pass.excess);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.excess) {
-        dlz_blas_serial_begin();
         dlz_parallel_for(tiles, workers, rank_tile, &pass);
-        dlz_blas_serial_end();
         *sum = 0;
         for (int64_t tile = 0; tile < tiles; tile++)
             *sum += (double)pass.excess[tile];

@@ -2,6 +2,7 @@
 #ifndef DLZ_QUALITY_H
 #define DLZ_QUALITY_H
 
+#include "kernels/distance.h"
 #include "tensor/tensor.h"
 
 /* Fails with DLVIZ_ERROR_NUMERIC, naming the place, unless all values of a matrix are so small that
@@ -21,20 +22,21 @@ static inline int64_t dlz_label(const dlviz_tensor *labels, int64_t i) {
                                         : ((const int64_t *)labels->data)[i];
 }
 
-/* Squared distances from DLZ_DISTANCE_ROWS points at a time to all points, in float64. */
-#define DLZ_DISTANCE_ROWS 32
+/* Distances from DLZ_DISTANCE_ROWS points at a time to all points, as kernels/distance.h has them:
+ * equal distances are equal numbers. */
+#define DLZ_DISTANCE_ROWS (3 * DLZ_DISTANCE_GROUP)
 
 typedef struct dlz_distances {
     const float *points;
-    int64_t n, d;
-    double *mean, *norms; /* d; n, of the centred points */
+    int64_t n, d, stride; /* stride: from one row to the next, >= n */
+    float *panels;        /* the points once more, [panel][d][DLZ_DISTANCE_PANEL] */
     size_t scratch;       /* doubles that dlz_distance_rows needs */
 } dlz_distances;
 
 dlviz_status dlz_distances_start(dlz_distances *distances, const dlviz_tensor *points);
 void dlz_distances_end(dlz_distances *distances);
-/* rows[DLZ_DISTANCE_ROWS x n]: squared distances (>= 0) from the points first ... ; infinity from a
- * point to itself. Returns how many rows there are. BLAS must be serial. */
+/* rows[DLZ_DISTANCE_ROWS x stride]: squared distances from the points first ...; infinity from a
+ * point to itself. Returns how many rows there are. */
 int64_t dlz_distance_rows(const dlz_distances *distances, int64_t first, double *scratch,
                           double *rows);
 

@@ -57,12 +57,7 @@ static void pair_tile(void *context, int64_t tile, int worker) {
             list_pair(i, n, &a, &b);
         else
             draw_pair(pass->seed, i, n, &a, &b);
-        double sum = 0;
-        for (int64_t j = 0; j < d; j++) {
-            double x = (double)points[a * d + j] - (double)points[b * d + j];
-            sum += x * x;
-        }
-        pass->distances[i] = sum;
+        pass->distances[i] = sqrt(dlz_distance()->one(points + a * d, points + b * d, d));
     }
 }
 

@@ -1,13 +1,9 @@
 #include "embed/quality.h"
 #include "base/base.h"
-#include "kernels/center.h"
-#include "linalg/linalg.h"
+#include "base/parallel.h"
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
-
-#define COLUMNS 256
 
 dlviz_status dlz_require_distances(const char *who, const char *name, const dlviz_tensor *points) {
     int64_t d = points->dims[1];
@@ -57,61 +53,53 @@ dlviz_status dlz_require_labels(const char *who, const char *name, const dlviz_t
     return DLVIZ_OK;
 }
 
-static void center(const dlz_distances *distances, int64_t first, int64_t rows, double *to) {
-    int64_t d = distances->d;
-    const float *from = distances->points + first * d;
-    for (int64_t i = 0; i < rows; i++)
-        dlz_center()->to_double(from + i * d, distances->mean, to + i * d, d);
+static void pack_panel(void *context, int64_t panel, int worker) {
+    (void)worker;
+    const dlz_distances *distances = context;
+    int64_t n = distances->n, d = distances->d, first = panel * DLZ_DISTANCE_PANEL;
+    float *to = distances->panels + first * d;
+    for (int64_t p = 0; p < DLZ_DISTANCE_PANEL; p++)
+        for (int64_t j = 0; j < d; j++)
+            to[j * DLZ_DISTANCE_PANEL + p] =
+                first + p < n ? distances->points[(first + p) * d + j] : 0;
 }
 
-/* Centred, the points' norms are of the size of their distances: less is lost when they cancel. */
 dlviz_status dlz_distances_start(dlz_distances *distances, const dlviz_tensor *points) {
     int64_t n = points->dims[0], d = points->dims[1];
-    const float *values = points->data;
-    double *block = dlz_alloc_array((size_t)(n + d), sizeof *block);
-    if (!block)
-        return dlz_fail_memory("norms", (size_t)(n + d) * sizeof *block);
-    *distances = (dlz_distances){values, n, d, block, block + d, 0};
-    distances->scratch = (size_t)((DLZ_DISTANCE_ROWS + COLUMNS) * d);
-    memset(distances->mean, 0, (size_t)d * sizeof *block);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < d; j++)
-            distances->mean[j] += (double)values[i * d + j];
-    for (int64_t j = 0; j < d; j++)
-        distances->mean[j] /= (double)n;
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (int64_t j = 0; j < d; j++) {
-            double x = (double)values[i * d + j] - distances->mean[j];
-            sum += x * x;
-        }
-        distances->norms[i] = sum;
-    }
+    int64_t panels = dlz_ceil_div(n, DLZ_DISTANCE_PANEL), stride = panels * DLZ_DISTANCE_PANEL;
+    *distances = (dlz_distances){.points = points->data, .n = n, .d = d, .stride = stride};
+    distances->scratch = (size_t)(DLZ_DISTANCE_ROWS * d);
+    distances->panels = dlz_alloc_array((size_t)stride, (size_t)d * sizeof(float));
+    if (!distances->panels)
+        return dlz_fail_memory("a copy of the points", (size_t)(stride * d) * sizeof(float));
+    dlz_parallel_for(panels, dlz_threads(), pack_panel, distances);
     return DLVIZ_OK;
 }
 
 void dlz_distances_end(dlz_distances *distances) {
-    dlz_free(distances->mean);
+    dlz_free(distances->panels);
+}
+
+/* A group's queries side by side; those that do not exist are zeros. */
+static void pack_group(const dlz_distances *distances, int64_t first, double *to) {
+    for (int64_t q = 0; q < DLZ_DISTANCE_GROUP; q++)
+        for (int64_t j = 0; j < distances->d; j++)
+            to[j * DLZ_DISTANCE_GROUP + q] =
+                first + q < distances->n ? (double)distances->points[(first + q) * distances->d + j]
+                                         : 0;
 }
 
 int64_t dlz_distance_rows(const dlz_distances *distances, int64_t first, double *scratch,
                           double *rows) {
-    int64_t n = distances->n, d = distances->d;
-    int64_t count = dlz_min_i64(DLZ_DISTANCE_ROWS, n - first);
-    double *columns = scratch + DLZ_DISTANCE_ROWS * d;
-    center(distances, first, count, scratch);
-    for (int64_t c = 0; c < n; c += COLUMNS) {
-        int64_t width = dlz_min_i64(COLUMNS, n - c);
-        center(distances, c, width, columns);
-        dlz_dgemm(false, true, count, width, d, -2, scratch, d, columns, d, 0, rows + c, n);
-        for (int64_t i = 0; i < count; i++)
-            for (int64_t j = 0; j < width; j++) {
-                double square =
-                    rows[i * n + c + j] + (distances->norms[first + i] + distances->norms[c + j]);
-                rows[i * n + c + j] = square > 0 ? square : 0;
-            }
-    }
+    int64_t d = distances->d, stride = distances->stride;
+    int64_t count = dlz_min_i64(DLZ_DISTANCE_ROWS, distances->n - first);
+    for (int64_t g = 0; g < count; g += DLZ_DISTANCE_GROUP)
+        pack_group(distances, first + g, scratch + g * d);
+    for (int64_t p = 0; p < stride; p += DLZ_DISTANCE_PANEL)
+        for (int64_t g = 0; g < count; g += DLZ_DISTANCE_GROUP)
+            dlz_distance()->panel(scratch + g * d, distances->panels + p * d, d,
+                                  rows + g * stride + p, stride);
     for (int64_t i = 0; i < count; i++)
-        rows[i * n + first + i] = INFINITY;
+        rows[i * stride + first + i] = INFINITY;
     return count;
 }

@@ -1,7 +1,6 @@
 #include "embed/quality.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "linalg/linalg.h"
 
 #include <dlviz/metrics.h>
 #include <math.h>
@@ -109,12 +108,12 @@ static double silhouette_of(const classes *c, int64_t point, double *row) {
 
 static void silhouette_tile(void *context, int64_t tile, int worker) {
     const silhouette_pass *pass = context;
-    int64_t n = pass->distances->n, first = tile * DLZ_DISTANCE_ROWS;
+    int64_t first = tile * DLZ_DISTANCE_ROWS;
     double *scratch = pass->scratch + (size_t)worker * pass->stride, sum = 0;
     double *rows = scratch + pass->distances->scratch;
     int64_t count = dlz_distance_rows(pass->distances, first, scratch, rows);
     for (int64_t i = 0; i < count; i++)
-        sum += silhouette_of(pass->classes, first + i, rows + i * n);
+        sum += silhouette_of(pass->classes, first + i, rows + i * pass->distances->stride);
     pass->sums[tile] = sum;
 }
 
@@ -124,14 +123,12 @@ static dlviz_status mean_silhouette(const classes *c, double *result) {
     int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
     int workers = dlz_threads();
     silhouette_pass pass = {.distances = &distances, .classes = c};
-    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * n);
+    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride);
     pass.scratch = dlz_alloc_array((size_t)workers, pass.stride * sizeof(double));
     pass.sums = dlz_alloc_array((size_t)tiles, sizeof *pass.sums);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.sums) {
-        dlz_blas_serial_begin();
         dlz_parallel_for(tiles, workers, silhouette_tile, &pass);
-        dlz_blas_serial_end();
         double sum = 0;
         for (int64_t tile = 0; tile < tiles; tile++)
             sum += pass.sums[tile];

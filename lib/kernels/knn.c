@@ -36,41 +36,6 @@ DLZ_INLINE uint32_t ordered(float value) {
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-DLZ_INLINE float unordered(uint32_t bits) {
-    float value;
-    bits = bits & 0x80000000u ? bits & 0x7FFFFFFFu : ~bits;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* Hoare's selection: afterwards entries[k] is where it would be in sorted order, smaller ones
- * before. */
-static void select_entry(uint64_t *entries, int64_t count, int64_t k) {
-    int64_t left = 0, right = count - 1;
-    while (left < right) {
-        uint64_t a = entries[left], b = entries[left + (right - left) / 2], c = entries[right];
-        uint64_t pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
-        int64_t i = left, j = right;
-        while (i <= j) {
-            while (entries[i] < pivot)
-                i++;
-            while (pivot < entries[j])
-                j--;
-            if (i <= j) {
-                uint64_t t = entries[i];
-                entries[i++] = entries[j];
-                entries[j--] = t;
-            }
-        }
-        if (k <= j)
-            right = j;
-        else if (k >= i)
-            left = i;
-        else
-            return;
-    }
-}
-
 DLZ_INLINE uint64_t last_entry(float value) {
     return (uint64_t)ordered(value) << 32 | 0xFFFFFFFFu;
 }
@@ -91,7 +56,7 @@ static float bound(const dlz_knn_buffer *buffer) {
         least = e < least ? e : least;
         greatest = e > greatest ? e : greatest;
     }
-    float low = unordered((uint32_t)(least >> 32)), high = unordered((uint32_t)(greatest >> 32));
+    float low = dlz_knn_value(least), high = dlz_knn_value(greatest);
     for (;;) {
         float middle = 0.5f * low + 0.5f * high;
         if (!(middle > low && middle < high))
@@ -104,21 +69,6 @@ static float bound(const dlz_knn_buffer *buffer) {
         if (found >= buffer->keep && found <= buffer->keep + buffer->keep / 8)
             return high;
     }
-}
-
-static float squared_distance(const float *a, const float *b, int64_t d) {
-    dlz_v sums = {0};
-    int64_t i = 0;
-    for (; i + DLZ_LANES <= d; i += DLZ_LANES) {
-        dlz_v difference = dlz_load(a + i) - dlz_load(b + i);
-        sums += difference * difference;
-    }
-    float sum = 0;
-    for (; i < d; i++)
-        sum += (a[i] - b[i]) * (a[i] - b[i]);
-    for (int lane = 0; lane < DLZ_LANES; lane++)
-        sum += sums[lane];
-    return sum;
 }
 
 DLZ_INLINE uint64_t make_entry(float value, uint32_t place) {
@@ -135,33 +85,23 @@ static int32_t filter(uint64_t *entries, int32_t count, uint64_t last) {
     return kept;
 }
 
-/* Values that are right, where products cannot tell the entries apart; returns the last to keep. */
-static float refine(dlz_knn_buffer *buffer) {
-    const dlz_knn_source *source = buffer->source;
-    for (int32_t i = 0; i < buffer->count; i++) {
-        uint32_t place = (uint32_t)buffer->entries[i];
-        int64_t point = source->ids ? source->ids[place] : (int64_t)place;
-        float square =
-            squared_distance(buffer->query, source->points + point * source->d, source->d);
-        buffer->entries[i] = make_entry(0.5f * square, place);
-    }
-    float last = bound(buffer);
-    buffer->count = filter(buffer->entries, buffer->count, last_entry(last));
-    if (buffer->count > buffer->capacity / 2) { /* many points at one distance */
-        select_entry(buffer->entries, buffer->count, buffer->keep - 1);
-        buffer->count = buffer->keep;
-    }
-    return last;
-}
-
 static void compact(dlz_knn_buffer *buffer) {
+    if (buffer->best_count > 0 || !(buffer->relative < 0.25)) {
+        buffer->settle(buffer, buffer->context);
+        return;
+    }
     if (buffer->count <= buffer->keep)
         return;
-    float last = bound(buffer);
-    int32_t kept = filter(buffer->entries, buffer->count, last_entry(last + 2 * buffer->error));
-    buffer->count = kept;
-    float limit = kept > buffer->capacity / 2 ? refine(buffer) : last + buffer->error;
-    buffer->threshold = limit + buffer->error - buffer->offset;
+    double last = bound(buffer), slack = buffer->largest_slack;
+    double limit = (last + slack) / (1 - buffer->relative);
+    if (limit < buffer->limit)
+        buffer->limit = limit;
+    float most = (float)(buffer->limit * (1 + buffer->relative) + slack);
+    buffer->count = filter(buffer->entries, buffer->count, last_entry(most));
+    if (buffer->count > buffer->capacity / 2)
+        buffer->settle(buffer, buffer->context);
+    else
+        dlz_knn_aim(buffer);
 }
 
 /* Rare: about keep * log(points / keep) times a query. */
@@ -173,6 +113,8 @@ static __attribute__((noinline)) void push(dlz_knn_buffer *buffer, uint32_t bits
             buffer->entries[buffer->count++] =
                 make_entry(values[lane] + buffer->offset, (uint32_t)(first + lane));
     }
+    if (buffer->slack > buffer->largest_slack)
+        buffer->largest_slack = buffer->slack;
     if (buffer->count > buffer->capacity - DLZ_KNN_PANEL)
         compact(buffer);
 }
@@ -220,4 +162,17 @@ static void scan(const float *queries, const float *panel, const float *half_nor
         }
 }
 
-const dlz_knn_kernel DLZ_VARIANT(dlz_knn) = {scan, squared_distance, compact};
+static void move(const float *group, const float *origin, float scale, int64_t d, float *to,
+                 float *half_norms) {
+    float sums[DLZ_KNN_GROUP] = {0};
+    for (int64_t i = 0; i < d; i++, group += DLZ_KNN_GROUP, to += DLZ_KNN_GROUP)
+        for (int q = 0; q < DLZ_KNN_GROUP; q++) {
+            float value = (group[q] - origin[i]) * scale;
+            to[q] = value;
+            sums[q] += value * value;
+        }
+    for (int q = 0; q < DLZ_KNN_GROUP; q++)
+        half_norms[q] = 0.5f * sums[q];
+}
+
+const dlz_knn_kernel DLZ_VARIANT(dlz_knn) = {scan, compact, move};

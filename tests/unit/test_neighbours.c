@@ -1,54 +1,30 @@
 #include "base/base.h"
 #include "base/random.h"
 #include "embed/neighbours_clusters.h"
+#include "embed/neighbours_ties.h"
+#include "kernels/distance.h"
 #include "kernels/knn.h"
-#include "support/support.h"
+#include "support/points.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct found {
-    double distance;
-    int32_t index;
-} found;
-
-static int by_distance(const void *a, const void *b) {
-    const found *x = a, *y = b;
-    if (x->distance != y->distance)
-        return x->distance < y->distance ? -1 : 1;
-    return (x->index > y->index) - (x->index < y->index);
-}
-
-/* Compares with a search in double. A neighbour may differ from the true one of its rank only when
- * their distances agree to the precision of float. */
+/* Compares with a search in double: the same neighbours, by distance and then by index. */
 static void check_query(const float *points, int64_t n, const float *query, int64_t d, int k,
                         int64_t self, const int32_t *indices, const float *distances) {
-    found *all = malloc((size_t)n * sizeof *all);
-    int64_t count = 0;
-    for (int64_t j = 0; j < n; j++) {
-        double sum = 0;
-        for (int64_t i = 0; i < d; i++) {
-            double difference = (double)query[i] - points[j * d + i];
-            sum += difference * difference;
-        }
-        if (j != self)
-            all[count++] = (found){sum, (int32_t)j};
-    }
     double *truth = malloc((size_t)n * sizeof *truth);
-    for (int64_t j = 0; j < count; j++)
-        truth[all[j].index] = all[j].distance;
-    qsort(all, (size_t)count, sizeof *all, by_distance);
+    int32_t *nearest = malloc((size_t)k * sizeof *nearest);
+    plain_distances(query, points, n, d, truth);
+    plain_nearest(truth, n, self, k, nearest);
     for (int i = 0; i < k; i++) {
-        ck_assert_int_ne(indices[i], self);
-        ck_assert_double_eq_tol(distances[i], all[i].distance, 1e-5 * all[i].distance + 1e-30);
-        ck_assert_double_eq_tol(distances[i], truth[indices[i]], 1e-5 * all[i].distance + 1e-30);
-        if (i > 0)
-            ck_assert(distances[i] > distances[i - 1] ||
-                      (distances[i] == distances[i - 1] && indices[i] > indices[i - 1]));
+        double expected = truth[nearest[i]];
+        ck_assert_int_eq(indices[i], nearest[i]);
+        ck_assert_double_eq_tol(distances[i], expected * expected,
+                                1e-7 * expected * expected + 1e-300);
     }
     free(truth);
-    free(all);
+    free(nearest);
 }
 
 /* For every point, or of many points for a few hundred. */
@@ -137,10 +113,15 @@ START_TEST(near_clusters_hold_most_neighbours) {
     fill_uniform(points, n * d, 8);
     for (int i = 0; i < 100 * d; i++)
         points[i] = 0.5f; /* some coincide */
-    ck_ok(dlz_knn_in_clusters(points, n, d, k, NULL, true_indices, truth));
+    dlz_equal_rows rows;
+    ck_ok(dlz_equal_rows_find(points, n, d, &rows));
+    dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows};
+    ck_ok(dlz_knn_in_clusters(&job, true_indices, truth));
+    dlz_equal_rows_free(&rows);
     /* All clusters: the exact result. */
     ck_ok(dlz_knn_approximate(points, n, d, k, 1, indices, found_distances));
     ck_assert_mem_eq(truth, found_distances, sizeof truth);
+    ck_assert_mem_eq(true_indices, indices, sizeof indices);
     int64_t right = 0;
     for (int threads = 1; threads <= 3; threads++) {
         ck_ok(dlviz_set_num_threads(threads));
@@ -194,6 +175,11 @@ START_TEST(bits_do_not_depend_on_threads) {
 }
 END_TEST
 
+static void never_settle(dlz_knn_buffer *buffer, void *context) {
+    (void)context;
+    ck_abort_msg("%d entries are told apart by their values", buffer->count);
+}
+
 START_TEST(every_variant_scans_like_plain_c) {
     enum { d = 37, keep = 7, capacity = 3 * keep + DLZ_KNN_PANEL };
     static float queries[d * DLZ_KNN_GROUP], panel[d * DLZ_KNN_PANEL], norms[DLZ_KNN_PANEL];
@@ -212,6 +198,8 @@ START_TEST(every_variant_scans_like_plain_c) {
                                           .capacity = capacity,
                                           .keep = keep,
                                           .self = 100 + q,
+                                          .limit = INFINITY,
+                                          .settle = never_settle,
                                           .threshold = q == 3 ? -INFINITY : INFINITY};
         kernel->scan(queries, panel, norms, d, 100, buffers);
         for (int q = 0; q < DLZ_KNN_GROUP; q++) {
@@ -222,32 +210,219 @@ START_TEST(every_variant_scans_like_plain_c) {
             kernel->compact(&buffers[q]);
             ck_assert_int_ge(buffers[q].count, keep);
             ck_assert_int_le(buffers[q].count, keep + keep / 8);
-            found expected[DLZ_KNN_PANEL];
+            double values[DLZ_KNN_PANEL];
+            int32_t expected[keep + keep / 8 + 1];
             for (int c = 0; c < DLZ_KNN_PANEL; c++) {
-                double value = c == q ? INFINITY : norms[c];
+                values[c] = norms[c];
                 for (int i = 0; i < d; i++)
-                    value -= (double)queries[i * DLZ_KNN_GROUP + q] * panel[i * DLZ_KNN_PANEL + c];
-                expected[c] = (found){value, 100 + c};
+                    values[c] -=
+                        (double)queries[i * DLZ_KNN_GROUP + q] * panel[i * DLZ_KNN_PANEL + c];
             }
-            qsort(expected, DLZ_KNN_PANEL, sizeof *expected, by_distance);
+            plain_nearest(values, DLZ_KNN_PANEL, q, keep + keep / 8 + 1, expected);
             for (int i = 0; i < keep; i++) {
                 bool present = false;
                 for (int e = 0; e < buffers[q].count; e++)
-                    present |= (int32_t)(uint32_t)buffers[q].entries[e] == expected[i].index;
+                    present |= (int32_t)(uint32_t)buffers[q].entries[e] == 100 + expected[i];
                 ck_assert_msg(present, "%s misses rank %d of query %d", dlz_isa_name((dlz_isa)isa),
                               i, q);
             }
-            ck_assert_double_ge(buffers[q].threshold, expected[keep - 1].distance - 1e-5);
-            ck_assert_double_lt(buffers[q].threshold, expected[keep + keep / 8].distance + 1e-5);
-        }
-        for (int64_t length = 0; length <= d; length++) {
-            double sum = 0;
-            for (int i = 0; i < length; i++)
-                sum += pow((double)queries[i] - panel[i], 2);
-            ck_assert_double_eq_tol(kernel->squared_distance(queries, panel, length), sum,
-                                    1e-5 * sum + 1e-30);
+            ck_assert_double_ge(buffers[q].threshold, values[expected[keep - 1]] - 1e-5);
+            ck_assert_double_lt(buffers[q].threshold, values[expected[keep + keep / 8]] + 1e-5);
         }
     }
+}
+END_TEST
+
+START_TEST(every_variant_moves_queries) {
+    enum { d = 13, count = d * DLZ_KNN_GROUP };
+    float group[count], origin[d], moved[count], half_norms[DLZ_KNN_GROUP];
+    fill_uniform(group, count, 21);
+    fill_uniform(origin, d, 22);
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        if (!dlz_isa_available((dlz_isa)isa))
+            continue;
+        dlz_knn_of((dlz_isa)isa)->move(group, origin, 0.25f, d, moved, half_norms);
+        for (int q = 0; q < DLZ_KNN_GROUP; q++) {
+            double norm = 0;
+            for (int i = 0; i < d; i++) {
+                float expected = (group[i * DLZ_KNN_GROUP + q] - origin[i]) * 0.25f;
+                ck_assert_float_eq(moved[i * DLZ_KNN_GROUP + q], expected);
+                norm += (double)expected * expected;
+            }
+            ck_assert_double_eq_tol(half_norms[q], norm / 2, 1e-6 * norm);
+        }
+    }
+}
+END_TEST
+
+/* Bit for bit: one column after the other, and nothing fused. */
+START_TEST(every_variant_has_the_same_distances) {
+    enum { d = 37, list = DLZ_DISTANCE_LIST, panel = DLZ_DISTANCE_PANEL };
+    static float rows[list * d], query[d], packed[panel * d];
+    static double group[DLZ_DISTANCE_GROUP * d], squares[DLZ_DISTANCE_GROUP][panel + 3];
+    const float *each[list];
+    fill_uniform(rows, list * d, 31);
+    fill_uniform(query, d, 32);
+    for (int i = 0; i < list * d; i++) /* differences so long that their squares are rounded */
+        rows[i] *= i % 3 == 0 ? 1 : 1e-4f;
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int64_t length = 0; length <= d && dlz_isa_available((dlz_isa)isa); length++) {
+            const dlz_distance_kernel *kernel = dlz_distance_of((dlz_isa)isa);
+            double expected[list], found[list];
+            for (int r = 0; r < list; r++) {
+                each[r] = rows + r * d;
+                expected[r] = 0;
+                for (int i = 0; i < length; i++) {
+                    double difference = (double)query[i] - (double)rows[r * d + i];
+                    double square = difference * difference;
+                    expected[r] += square;
+                    packed[i * panel + r] = rows[r * d + i];
+                }
+                ck_assert_double_eq(kernel->one(query, each[r], length), expected[r]);
+            }
+            kernel->list(query, each, length, found);
+            ck_assert_mem_eq(found, expected, sizeof found);
+            for (int q = 0; q < DLZ_DISTANCE_GROUP; q++)
+                for (int i = 0; i < length; i++)
+                    group[i * DLZ_DISTANCE_GROUP + q] = (double)query[i];
+            kernel->panel(group, packed, length, squares[0], panel + 3);
+            for (int q = 0; q < DLZ_DISTANCE_GROUP; q++)
+                ck_assert_mem_eq(squares[q], expected, sizeof expected);
+        }
+}
+END_TEST
+
+/* Squared distances of 5 x 10^-17 between points that lie 0.5 from the others' middle. */
+START_TEST(products_that_say_nothing_do_not_decide) {
+    enum { n = 900, d = 4, k = 12 };
+    static float points[n * d];
+    for (int i = 0; i < n * d; i++)
+        points[i] = i / d % 2 ? 1.5f + (float)(i * 7 % 11) * 0x1p-23f : (float)(i * 5 % 13) * 1e-8f;
+    check_all(points, n, d, k);
+}
+END_TEST
+
+static int64_t count_exact_distances(const float *points, int64_t n, int64_t d, int k) {
+    int32_t *indices = malloc((size_t)(n * k) * sizeof *indices);
+    float *distances = malloc((size_t)(n * k) * sizeof *distances);
+    int64_t measured;
+    dlz_equal_rows rows;
+    ck_ok(dlz_equal_rows_find(points, n, d, &rows));
+    dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .measured = &measured};
+    ck_ok(dlz_knn_in_clusters(&job, indices, distances));
+    dlz_equal_rows_free(&rows);
+    free(indices);
+    free(distances);
+    return measured;
+}
+
+/* What a search costs shows in how many exact distances it needs: hardly more than it returns. */
+START_TEST(few_points_do_not_make_the_search_of_all_inexact) {
+    enum { n = 2000, d = 50, k = 30 };
+    static float plain[n * d], points[n * d];
+    fill_uniform(plain, n * d, 61);
+    int64_t usual = count_exact_distances(plain, n, d, k);
+    ck_assert_int_lt(usual, 6 * n * k / 5);
+    const float far[] = {-99999, 1e9f, 1e17f};
+    for (int f = 0; f < 3; f++)
+        for (int count = 1; count <= 20; count += 19) {
+            memcpy(points, plain, sizeof points);
+            for (int i = 0; i < count; i++)
+                points[i * 97 * d + i] = far[f];
+            ck_assert_int_lt(count_exact_distances(points, n, d, k), usual + count * n + n);
+        }
+    for (int i = 0; i < n * d; i++)
+        points[i] = plain[i] + 1000;
+    ck_assert_int_lt(count_exact_distances(points, n, d, k), 6 * n * k / 5);
+    memcpy(points, plain, sizeof points);
+    for (int i = 0; i < n / 2; i++)
+        memcpy(points + i * d, plain, d * sizeof(float));
+    ck_assert_int_lt(count_exact_distances(points, n, d, k), 6 * n * k / 5);
+}
+END_TEST
+
+START_TEST(equal_rows_are_found) {
+    float rows[] = {1, 2, -0.0f, 3, 1, 2, 0, 3, 5, 5, 1, 2, 2, 1};
+    dlz_equal_rows found;
+    ck_ok(dlz_equal_rows_find(rows, 7, 2, &found));
+    ck_assert_int_eq(found.count, 4);
+    const int64_t starts[] = {0, 3, 5, 6, 7};
+    const int32_t members[] = {0, 2, 5, 1, 3, 4, 6};
+    const float distinct[] = {1, 2, 0, 3, 5, 5, 2, 1};
+    ck_assert_mem_eq(found.starts, starts, sizeof starts);
+    ck_assert_mem_eq(found.members, members, sizeof members);
+    for (int i = 0; i < 8; i++)
+        ck_assert_float_eq(found.distinct[i], distinct[i]);
+    dlz_equal_rows_free(&found);
+    ck_ok(dlz_equal_rows_find(rows + 8, 3, 2, &found));
+    ck_assert_int_eq(found.count, 3);
+    ck_assert_ptr_null(found.starts);
+    dlz_equal_rows_free(&found);
+}
+END_TEST
+
+/* A thousand equal points and twenty others: with ties to the lowest index a few are everybody's
+ * neighbours; drawn, nobody is the neighbour of many. */
+START_TEST(drawn_ties_make_no_hubs) {
+    enum { equal = 1000, n = 1020, d = 3, k = 10 };
+    static float points[n * d], distances[n * k];
+    static int32_t indices[n * k], again[n * k];
+    fill_uniform(points, n * d, 40);
+    for (int i = 0; i < equal * d; i++)
+        points[i] = 0.25f;
+    int64_t most[2] = {0};
+    for (int drawn = 0; drawn < 2; drawn++) {
+        int64_t degree[n] = {0};
+        if (drawn)
+            ck_ok(dlz_knn_search_drawn(points, n, d, k, 5, indices, distances));
+        else
+            ck_ok(dlz_knn_search(points, n, d, k, indices, distances));
+        for (int i = 0; i < n * k; i++) {
+            ck_assert_int_ne(indices[i], i / k);
+            ck_assert(i / k >= equal || (indices[i] < equal && distances[i] == 0));
+            degree[indices[i]]++;
+        }
+        for (int i = 0; i < n; i++)
+            most[drawn] = degree[i] > most[drawn] ? degree[i] : most[drawn];
+    }
+    ck_assert_int_ge(most[0], equal - 1);
+    ck_assert_int_lt(most[1], 4 * k);
+    ck_ok(dlz_knn_search_drawn(points, n, d, k, 5, again, distances));
+    ck_assert_mem_eq(indices, again, sizeof again);
+    ck_ok(dlz_knn_search_drawn(points, n, d, k, 6, again, distances));
+    ck_assert_mem_ne(indices, again, sizeof again);
+}
+END_TEST
+
+static int64_t allocations_left;
+
+static void *failing_alloc(size_t size, void *user) {
+    (void)user;
+    return __atomic_fetch_sub(&allocations_left, 1, __ATOMIC_RELAXED) > 0 ? malloc(size) : NULL;
+}
+
+static void plain_free(void *block, void *user) {
+    (void)user;
+    free(block);
+}
+
+START_TEST(every_allocation_may_fail) {
+    enum { n = 2500, d = 2, k = 3 };
+    static float points[n * d], distances[n * k];
+    static int32_t indices[n * k];
+    fill_uniform(points, n * d, 41);
+    memcpy(points + d, points, d * sizeof(float));
+    ck_ok(dlviz_set_num_threads(2));
+    ck_ok(dlviz_set_allocator(failing_alloc, plain_free, NULL));
+    for (int64_t allowed = 0;; allowed = allowed < 40 ? allowed + 1 : allowed + 29) {
+        allocations_left = allowed;
+        dlviz_status status = dlz_knn_search(points, n, d, k, indices, distances);
+        if (status == DLVIZ_OK)
+            break;
+        ck_assert_int_eq(status, DLVIZ_ERROR_OUT_OF_MEMORY);
+        ck_assert_int_lt(allowed, 10000);
+    }
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
 }
 END_TEST
 
@@ -273,6 +448,13 @@ int main(void) {
                                   queries_find_points,
                                   bits_do_not_depend_on_threads,
                                   every_variant_scans_like_plain_c,
+                                  every_variant_moves_queries,
+                                  every_variant_has_the_same_distances,
+                                  products_that_say_nothing_do_not_decide,
+                                  few_points_do_not_make_the_search_of_all_inexact,
+                                  equal_rows_are_found,
+                                  drawn_ties_make_no_hubs,
+                                  every_allocation_may_fail,
                                   numbers_of_neighbours_are_checked,
                                   NULL};
     return run_tests("neighbours", tests);

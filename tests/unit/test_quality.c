@@ -4,8 +4,11 @@
 #include "support/support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static dlviz_tensor *fixture(const char *name) {
     dlviz_tensor *tensor;
@@ -155,6 +158,130 @@ START_TEST(coincident_points_and_offsets_are_no_trouble) {
     ck_assert_double_eq(value, 1);
     dlviz_tensor_destroy(labels);
     dlviz_tensor_destroy(points);
+}
+END_TEST
+
+static void scale_by(dlviz_tensor *tensor, float factor) {
+    for (int64_t i = 0; i < tensor->size; i++)
+        ((float *)tensor->data)[i] *= factor;
+}
+
+/* Ones and zeros have few different distances, so most are equal; what they are multiplied by
+ * changes none of that, whether or not it is exact in binary. */
+START_TEST(equal_distances_stay_equal_when_scaled) {
+    enum { n = 150, d = 90, k = 10 };
+    dlviz_tensor *points = uniform(n, d, 20), *map = uniform(n, 2, 21);
+    int64_t values[n];
+    for (int i = 0; i < n; i++)
+        values[i] = i % 3;
+    dlviz_tensor *labels = labels_of(n, values);
+    for (int i = 0; i < n * d; i++)
+        ((float *)points->data)[i] = ((float *)points->data)[i] > 0.3f;
+    double first[5], x[5], expected[] = {plain_trustworthiness(points, map, k)};
+    const float factors[] = {1, 4, 0.1f, 0.3f, 1e-18f, 1e15f};
+    for (int f = 0; f < 6; f++) {
+        dlviz_tensor *scaled;
+        ck_ok(dlviz_tensor_copy(points, &scaled));
+        scale_by(scaled, factors[f]);
+        ck_ok(dlviz_metrics_trustworthiness(scaled, map, k, &x[0]));
+        ck_ok(dlviz_metrics_continuity(scaled, map, k, &x[1]));
+        ck_ok(dlviz_metrics_neighbour_preservation(scaled, map, k, &x[2]));
+        ck_ok(dlviz_metrics_neighbour_accuracy(scaled, labels, k, &x[3]));
+        ck_ok(dlviz_metrics_distance_correlation(scaled, map, 0, 0, &x[4]));
+        ck_assert_double_eq_tol(x[0], expected[0], 1e-14);
+        if (f == 0)
+            memcpy(first, x, sizeof x);
+        ck_assert_mem_eq(first, x, sizeof x);
+        dlviz_tensor_destroy(scaled);
+    }
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(labels);
+}
+END_TEST
+
+/* By hand: three groups on a line, and one point farther away than float32 can hold beside them. */
+START_TEST(a_far_point_costs_the_others_nothing) {
+    const float far[] = {1e5f, 1e9f, 1e17f, -1e18f};
+    int64_t values[] = {0, 0, 1, 1, 2, 2, 2};
+    for (int f = 0; f < 4; f++) {
+        float x[] = {0, 0.001f, 1, 1.001f, 2, 2.001f, far[f]}, turned[7];
+        for (int i = 0; i < 7; i++)
+            turned[i] = i < 6 ? 2.5f - x[i] : 1000;
+        dlviz_tensor *points, *map, *labels = labels_of(7, values);
+        ck_ok(dlviz_tensor_from_data(&points, DLVIZ_FLOAT32, 2, (int64_t[]){7, 1}, x));
+        ck_ok(dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){7, 1}, turned));
+        double value, sum = 0;
+        for (int i = 0; i < 7; i++) {
+            double means[3] = {0};
+            for (int j = 0; j < 7; j++)
+                means[values[j]] += fabs((double)x[i] - (double)x[j]) / (values[j] == 2 ? 3 : 2);
+            int64_t own = values[i];
+            double within = means[own] * (own == 2 ? 1.5 : 2);
+            double nearest = fmin(means[(own + 1) % 3], means[(own + 2) % 3]);
+            sum += (nearest - within) / fmax(nearest, within);
+        }
+        ck_ok(dlviz_metrics_silhouette(points, labels, &value));
+        ck_assert_double_eq_tol(value, sum / 7, 1e-12);
+        ck_ok(dlviz_metrics_neighbour_preservation(points, map, 1, &value));
+        ck_assert_double_ge(value, 6 / 7.0 - 1e-12); /* the far one's nearest may differ */
+        ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 1, &value));
+        ck_assert_double_ge(value, 6 / 7.0 - 1e-12);
+        dlviz_tensor_destroy(points);
+        dlviz_tensor_destroy(map);
+        dlviz_tensor_destroy(labels);
+    }
+}
+END_TEST
+
+static void measure_all(double results[6]) {
+    dlviz_tensor *points = uniform(333, 21, 30), *map = uniform(333, 2, 31);
+    int64_t values[333];
+    for (int i = 0; i < 333; i++)
+        values[i] = i % 5;
+    dlviz_tensor *labels = labels_of(333, values);
+    ck_ok(dlviz_metrics_trustworthiness(points, map, 12, &results[0]));
+    ck_ok(dlviz_metrics_continuity(points, map, 12, &results[1]));
+    ck_ok(dlviz_metrics_neighbour_preservation(points, map, 10, &results[2]));
+    ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 10, &results[3]));
+    ck_ok(dlviz_metrics_silhouette(points, labels, &results[4]));
+    ck_ok(dlviz_metrics_distance_correlation(points, map, 20000, 3, &results[5]));
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(labels);
+}
+
+/* An instruction set is chosen once a process, so each has a process of its own. */
+START_TEST(measures_have_the_same_bits_on_every_instruction_set) {
+    double first[6], got[6];
+    bool any = false;
+    const char *fork_mode = getenv("CK_FORK");
+    if (fork_mode && strcmp(fork_mode, "no") == 0) {
+        printf("SKIP: needs processes of its own\n");
+        return;
+    }
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        int ends[2], status;
+        if (!dlz_isa_available((dlz_isa)isa))
+            continue;
+        ck_assert_int_eq(pipe(ends), 0);
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            setenv("DLVIZ_ISA", dlz_isa_name((dlz_isa)isa), 1);
+            measure_all(got);
+            _exit(write(ends[1], got, sizeof got) == (ssize_t)sizeof got ? 0 : 1);
+        }
+        close(ends[1]);
+        ck_assert_int_eq(read(ends[0], got, sizeof got), (ssize_t)sizeof got);
+        close(ends[0]);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+        if (!any)
+            memcpy(first, got, sizeof got);
+        any = true;
+        ck_assert_mem_eq(first, got, sizeof got);
+    }
 }
 END_TEST
 
@@ -460,6 +587,9 @@ int main(void) {
                                   a_perfect_map_scores_one,
                                   trustworthiness_is_its_definition,
                                   coincident_points_and_offsets_are_no_trouble,
+                                  equal_distances_stay_equal_when_scaled,
+                                  a_far_point_costs_the_others_nothing,
+                                  measures_have_the_same_bits_on_every_instruction_set,
                                   silhouette_by_hand,
                                   votes_that_tie_go_to_the_smallest_label,
                                   drawn_pairs_estimate_the_correlation,
