@@ -108,10 +108,8 @@ static tile_view find_tile(const dlviz_figure *figure, int64_t index) {
                        .high = -INFINITY};
     for (int c = 0; c < count; c++)
         found.planes[c] = images->values + (index * count + c) * plane;
-    for (int64_t i = 0; i < plane * count; i++) {
-        found.low = fmin(found.low, (double)found.planes[0][i]);
-        found.high = fmax(found.high, (double)found.planes[0][i]);
-    }
+    for (int64_t i = 0; i < plane * count; i++)
+        dlz_range_include(&found.low, &found.high, (double)found.planes[0][i]);
     if (found.map == DLVIZ_COLORMAP_AUTO)
         found.map = found.low < 0 ? DLVIZ_COLORMAP_DIVERGING : DLVIZ_COLORMAP_GRAY;
     if (found.map == DLVIZ_COLORMAP_DIVERGING) {
