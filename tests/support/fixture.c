@@ -46,6 +46,10 @@ static void read_header(fixture *file, const char *text, size_t size) {
         e->end = (size_t)json_integer_value(json_array_get(span, 1));
         ck_assert_msg(e->begin <= e->end && e->end <= file->size, "%s: '%s' lies outside the file",
                       file->path, key);
+        if (e->count > 0) {
+            size_t bytes = (e->end - e->begin) / (size_t)e->count;
+            swap_to_file_order(file->data + e->begin, (size_t)e->count, bytes);
+        }
     }
     json_decref(root);
 }
