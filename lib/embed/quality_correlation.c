@@ -20,8 +20,12 @@ typedef struct pair_pass {
     double *distances;
 } pair_pass;
 
+/* (high 2^32 + low) bound / 2^64, in 64-bit arithmetic: 32-bit machines have no wider one. */
 static uint64_t below(uint32_t low, uint32_t high, uint64_t bound) {
-    return (uint64_t)(((unsigned __int128)((uint64_t)high << 32 | low) * bound) >> 64);
+    uint64_t bound_low = (uint32_t)bound, bound_high = bound >> 32;
+    uint64_t cross = high * bound_low, other = low * bound_high;
+    uint64_t carried = (low * bound_low >> 32) + (uint32_t)cross + (uint32_t)other;
+    return high * bound_high + (cross >> 32) + (other >> 32) + (carried >> 32);
 }
 
 static void draw_pair(uint64_t seed, int64_t i, int64_t n, int64_t *a, int64_t *b) {

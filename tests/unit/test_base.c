@@ -133,6 +133,16 @@ START_TEST(sizes_are_checked) {
     ck_assert_int_eq(product, 0);
     ck_assert_ptr_null(dlz_alloc_array(SIZE_MAX / 2, 3));
     ck_assert_ptr_null(dlz_alloc(SIZE_MAX));
+    /* Counts are not cut to a size_t, which has 32 bits on some machines. */
+    size_t bytes;
+    bool narrow = sizeof bytes < sizeof(uint64_t);
+    ck_assert(dlz_mul_overflows(UINT64_C(1) << 32, 3, &bytes) == narrow);
+    ck_assert(dlz_mul_overflows(3, UINT64_C(1) << 32, &bytes) == narrow);
+    ck_assert(dlz_mul_overflows(UINT64_C(1) << 32, UINT64_C(1) << 32, &bytes));
+    ck_assert(dlz_mul_overflows((uint64_t)-1, 2, &bytes));
+    ck_assert_ptr_null(dlz_alloc_array(UINT64_C(1) << 32, UINT64_C(1) << 32));
+    ck_assert_ptr_null(dlz_alloc_array_zero(UINT64_C(1) << 60, 16));
+    ck_assert_ptr_null(dlz_realloc_array(NULL, (uint64_t)-1, 1));
 }
 END_TEST
 
