@@ -18,7 +18,7 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_P
 /* The status of this thread's most recent failure, for calls that are told of it by a NULL only. */
 dlviz_status dlz_last_status(void);
 /* Fails with DLVIZ_ERROR_OUT_OF_MEMORY, naming what the memory was for. */
-dlviz_status dlz_fail_memory(const char *what, size_t bytes);
+dlviz_status dlz_fail_memory(const char *what, uint64_t bytes);
 /* Fails with DLVIZ_ERROR_IO: "<action> '<path>': <strerror(error)>". */
 dlviz_status dlz_fail_io(const char *action, const char *path, int error);
 

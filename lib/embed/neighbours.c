@@ -148,14 +148,17 @@ static void find_mean(search *s) {
 }
 
 static dlviz_status run(search *s, int workers) {
-    s->mean = dlz_alloc_array((size_t)s->d, sizeof(float));
-    s->packed = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), (size_t)s->d * sizeof(float));
-    s->half_norms = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
-    s->groups = dlz_alloc_array((size_t)workers * TILE, (size_t)s->d * sizeof(float));
-    s->entries = dlz_alloc_array((size_t)workers * TILE, (size_t)s->capacity * sizeof(uint64_t));
-    s->overflows = dlz_alloc_array_zero((size_t)workers, sizeof(bool));
+    s->mean = dlz_alloc_array((uint64_t)s->d, sizeof(float));
+    s->packed =
+        dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), (uint64_t)s->d * sizeof(float));
+    s->half_norms = dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
+    s->groups = dlz_alloc_array((uint64_t)workers * TILE, (uint64_t)s->d * sizeof(float));
+    s->entries =
+        dlz_alloc_array((uint64_t)workers * TILE, (uint64_t)s->capacity * sizeof(uint64_t));
+    s->overflows = dlz_alloc_array_zero((uint64_t)workers, sizeof(bool));
     if (!s->mean || !s->packed || !s->half_norms || !s->groups || !s->entries || !s->overflows)
-        return dlz_fail_memory("the search for neighbours", (size_t)(s->n * s->d) * sizeof(float));
+        return dlz_fail_memory("the search for neighbours",
+                               (uint64_t)(s->n * s->d) * sizeof(float));
     find_mean(s);
     dlz_parallel_for(s->panels, workers, pack_panel, s);
     float largest = 0;

@@ -18,7 +18,7 @@ static dlviz_status check_neighbours(const char *who, int64_t k, int64_t most) {
 
 /* The k nearest others of each point: n x k, the caller's to free. */
 static dlviz_status find_neighbours(const dlviz_tensor *points, int64_t k, int32_t **indices) {
-    size_t count = (size_t)points->dims[0] * (size_t)k;
+    uint64_t count = (uint64_t)points->dims[0] * (uint64_t)k;
     *indices = dlz_alloc_array(count, sizeof **indices);
     float *distances = dlz_alloc_array(count, sizeof *distances);
     dlviz_status status;
@@ -40,7 +40,7 @@ typedef struct rank_pass {
     const int32_t *neighbours;
     int64_t k;
     double *scratch; /* one `stride` a worker: dlz_distance_rows' own, rows, limits, counts */
-    size_t stride;
+    uint64_t stride;
     int64_t *excess; /* a sum a tile */
 } rank_pass;
 
@@ -48,7 +48,7 @@ static void rank_tile(void *context, int64_t tile, int worker) {
     const rank_pass *pass = context;
     const dlz_distances *distances = pass->distances;
     int64_t n = distances->n, k = pass->k, first = tile * DLZ_DISTANCE_ROWS, excess = 0;
-    double *scratch = pass->scratch + (size_t)worker * pass->stride;
+    double *scratch = pass->scratch + (uint64_t)worker * pass->stride;
     double *rows = scratch + distances->scratch, *limits = rows + DLZ_DISTANCE_ROWS * n;
     int64_t *counts = (int64_t *)(limits + k);
     int64_t count = dlz_distance_rows(distances, first, scratch, rows);
@@ -70,9 +70,9 @@ static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighb
     int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
     int workers = dlz_threads();
     rank_pass pass = {.distances = &distances, .neighbours = neighbours, .k = k};
-    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * n + 2 * k);
-    pass.scratch = dlz_alloc_array((size_t)workers, pass.stride * sizeof(double));
-    pass.excess = dlz_alloc_array((size_t)tiles, sizeof *pass.excess);
+    pass.stride = distances.scratch + (uint64_t)(DLZ_DISTANCE_ROWS * n + 2 * k);
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
+    pass.excess = dlz_alloc_array((uint64_t)tiles, sizeof *pass.excess);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.excess) {
         dlz_blas_serial_begin();
@@ -82,7 +82,7 @@ static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighb
         for (int64_t tile = 0; tile < tiles; tile++)
             *sum += (double)pass.excess[tile];
     } else {
-        status = dlz_fail_memory("ranks", (size_t)workers * pass.stride * sizeof(double));
+        status = dlz_fail_memory("ranks", (uint64_t)workers * pass.stride * sizeof(double));
     }
     dlz_free(pass.scratch);
     dlz_free(pass.excess);

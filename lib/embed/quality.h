@@ -28,7 +28,7 @@ typedef struct dlz_distances {
     const float *points;
     int64_t n, d;
     double *mean, *norms; /* d; n, of the centred points */
-    size_t scratch;       /* doubles that dlz_distance_rows needs */
+    uint64_t scratch;     /* doubles that dlz_distance_rows needs */
 } dlz_distances;
 
 dlviz_status dlz_distances_start(dlz_distances *distances, const dlviz_tensor *points);

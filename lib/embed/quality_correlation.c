@@ -136,8 +136,8 @@ dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, cons
     int64_t n = points->dims[0], every = n * (n - 1) / 2;
     int64_t count = dlz_min_i64(every, pairs ? pairs : DEFAULT_PAIRS);
     pair_pass pass = {.points = points, .pairs = count, .all = count == every, .seed = seed};
-    double *distances = dlz_alloc_array((size_t)count * 2, sizeof *distances);
-    uint32_t *order = dlz_alloc_array((size_t)count * 2, sizeof *order);
+    double *distances = dlz_alloc_array((uint64_t)count * 2, sizeof *distances);
+    uint32_t *order = dlz_alloc_array((uint64_t)count * 2, sizeof *order);
     dlviz_status status = DLVIZ_OK;
     if (distances && order) {
         pass.distances = distances;
@@ -149,7 +149,7 @@ dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, cons
         rank_values(distances + count, count, order, order + count);
         *result = correlate(distances, distances + count, count);
     } else {
-        status = dlz_fail_memory("pairs of points", (size_t)count * 24);
+        status = dlz_fail_memory("pairs of points", (uint64_t)count * 24);
     }
     dlz_free(distances);
     dlz_free(order);

@@ -68,11 +68,11 @@ static void center(const dlz_distances *distances, int64_t first, int64_t rows, 
 dlviz_status dlz_distances_start(dlz_distances *distances, const dlviz_tensor *points) {
     int64_t n = points->dims[0], d = points->dims[1];
     const float *values = points->data;
-    double *block = dlz_alloc_array((size_t)(n + d), sizeof *block);
+    double *block = dlz_alloc_array((uint64_t)(n + d), sizeof *block);
     if (!block)
-        return dlz_fail_memory("norms", (size_t)(n + d) * sizeof *block);
+        return dlz_fail_memory("norms", (uint64_t)(n + d) * sizeof *block);
     *distances = (dlz_distances){values, n, d, block, block + d, 0};
-    distances->scratch = (size_t)((DLZ_DISTANCE_ROWS + COLUMNS) * d);
+    distances->scratch = (uint64_t)((DLZ_DISTANCE_ROWS + COLUMNS) * d);
     memset(distances->mean, 0, (size_t)d * sizeof *block);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < d; j++)

@@ -52,14 +52,14 @@ static dlviz_status sort_by_class(const dlviz_tensor *points, const dlviz_tensor
                                   classes *c) {
     int64_t n = points->dims[0];
     *c = (classes){0};
-    c->label = dlz_alloc_array((size_t)n, sizeof *c->label);
-    c->starts = dlz_alloc_array((size_t)n + 1, sizeof *c->starts);
-    entry *entries = dlz_alloc_array((size_t)n, sizeof *entries);
+    c->label = dlz_alloc_array((uint64_t)n, sizeof *c->label);
+    c->starts = dlz_alloc_array((uint64_t)n + 1, sizeof *c->starts);
+    entry *entries = dlz_alloc_array((uint64_t)n, sizeof *entries);
     dlviz_status status;
     if (c->label && c->starts && entries)
         status = dlz_tensor_create_raw(&c->points, DLVIZ_FLOAT32, 2, points->dims);
     else
-        status = dlz_fail_memory("labels", (size_t)n * sizeof *entries);
+        status = dlz_fail_memory("labels", (uint64_t)n * sizeof *entries);
     if (status == DLVIZ_OK) {
         for (int64_t i = 0; i < n; i++)
             entries[i] = (entry){dlz_label(labels, i), i};
@@ -73,7 +73,7 @@ typedef struct silhouette_pass {
     const dlz_distances *distances;
     const classes *classes;
     double *scratch;
-    size_t stride;
+    uint64_t stride;
     double *sums; /* one a tile */
 } silhouette_pass;
 
@@ -110,7 +110,7 @@ static double silhouette_of(const classes *c, int64_t point, double *row) {
 static void silhouette_tile(void *context, int64_t tile, int worker) {
     const silhouette_pass *pass = context;
     int64_t n = pass->distances->n, first = tile * DLZ_DISTANCE_ROWS;
-    double *scratch = pass->scratch + (size_t)worker * pass->stride, sum = 0;
+    double *scratch = pass->scratch + (uint64_t)worker * pass->stride, sum = 0;
     double *rows = scratch + pass->distances->scratch;
     int64_t count = dlz_distance_rows(pass->distances, first, scratch, rows);
     for (int64_t i = 0; i < count; i++)
@@ -124,9 +124,9 @@ static dlviz_status mean_silhouette(const classes *c, double *result) {
     int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
     int workers = dlz_threads();
     silhouette_pass pass = {.distances = &distances, .classes = c};
-    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * n);
-    pass.scratch = dlz_alloc_array((size_t)workers, pass.stride * sizeof(double));
-    pass.sums = dlz_alloc_array((size_t)tiles, sizeof *pass.sums);
+    pass.stride = distances.scratch + (uint64_t)(DLZ_DISTANCE_ROWS * n);
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
+    pass.sums = dlz_alloc_array((uint64_t)tiles, sizeof *pass.sums);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.sums) {
         dlz_blas_serial_begin();
@@ -137,7 +137,7 @@ static dlviz_status mean_silhouette(const classes *c, double *result) {
             sum += pass.sums[tile];
         *result = sum / (double)n;
     } else {
-        status = dlz_fail_memory("distances", (size_t)workers * pass.stride * sizeof(double));
+        status = dlz_fail_memory("distances", (uint64_t)workers * pass.stride * sizeof(double));
     }
     dlz_free(pass.scratch);
     dlz_free(pass.sums);

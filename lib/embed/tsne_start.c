@@ -25,9 +25,9 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     DLZ_TRY(dlz_require_matrix(who, "points", points));
     int64_t n = points->dims[0], d = points->dims[1];
     DLZ_TRY(dlz_require_distances(who, "points", points));
-    float *to = dlz_alloc_array((size_t)(n * d), sizeof *to);
+    float *to = dlz_alloc_array((uint64_t)(n * d), sizeof *to);
     if (!to)
-        return dlz_fail_memory("a copy of the points", (size_t)(n * d) * sizeof *to);
+        return dlz_fail_memory("a copy of the points", (uint64_t)(n * d) * sizeof *to);
     memcpy(to, points->data, (size_t)(n * d) * sizeof *to);
     for (int64_t row = 0; metric == DLVIZ_TSNE_COSINE && row < n; row++) {
         double norm = 0;

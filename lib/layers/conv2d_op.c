@@ -47,9 +47,10 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int64_t tiles = setup->n * dlz_ceil_div(op->out->height, conv->rows_per_tile);
     int first = setup->forward_time, back = setup->backward_time;
 
-    size_t pixels = (size_t)(conv->rows_per_tile * width), matrix, bytes;
+    size_t matrix, bytes;
+    uint64_t pixels = (uint64_t)(conv->rows_per_tile * width);
     /* Patches, the gradient of the output and of the patches. */
-    if (dlz_mul_overflows(pixels, (size_t)(2 * patch + outputs) * sizeof(float), &matrix) ||
+    if (dlz_mul_overflows(pixels, (uint64_t)(2 * patch + outputs) * sizeof(float), &matrix) ||
         dlz_add_overflows(matrix, DLZ_GEMM_SCRATCH_BYTES + 4 * DLZ_ALIGNMENT, &bytes))
         return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
     dlz_memory_ask_scratch(memory, bytes);

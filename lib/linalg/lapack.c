@@ -10,9 +10,9 @@
  *
  * A workspace query answers in a double. */
 static dlviz_status make_work(double **work, double size) {
-    *work = dlz_alloc_array((size_t)size, sizeof **work);
+    *work = dlz_alloc_array((uint64_t)size, sizeof **work);
     if (!*work)
-        return dlz_fail_memory("LAPACK workspace", (size_t)size * sizeof **work);
+        return dlz_fail_memory("LAPACK workspace", (uint64_t)size * sizeof **work);
     return DLVIZ_OK;
 }
 
@@ -59,11 +59,11 @@ dlviz_status dlz_eigen_create(dlz_eigen **out, int64_t n, double *a) {
     *out = NULL;
     DLZ_TRY(check_size(n, n));
     dlz_eigen *eigen = dlz_alloc(sizeof *eigen);
-    double *vectors = dlz_alloc_array((size_t)n * 3, sizeof *vectors);
+    double *vectors = dlz_alloc_array((uint64_t)n * 3, sizeof *vectors);
     if (!eigen || !vectors) {
         dlz_free(eigen);
         dlz_free(vectors);
-        return dlz_fail_memory("a tridiagonal matrix", (size_t)n * 3 * sizeof *vectors);
+        return dlz_fail_memory("a tridiagonal matrix", (uint64_t)n * 3 * sizeof *vectors);
     }
     *eigen = (dlz_eigen){(lapack_int)n, a, vectors, vectors + n, vectors + 2 * n};
     dlviz_status status = reduce(eigen);
@@ -154,9 +154,9 @@ static dlviz_status back_transform(const dlz_eigen *eigen, lapack_int count, dou
 dlviz_status dlz_eigen_vectors(const dlz_eigen *eigen, int64_t count, double *values,
                                double *vectors) {
     int64_t n = eigen->n;
-    double *all = dlz_alloc_array((size_t)n, sizeof *all);
+    double *all = dlz_alloc_array((uint64_t)n, sizeof *all);
     if (!all)
-        return dlz_fail_memory("eigenvalues", (size_t)n * sizeof *all);
+        return dlz_fail_memory("eigenvalues", (uint64_t)n * sizeof *all);
     dlviz_status status = tridiagonal_vectors(eigen, (lapack_int)count, all, vectors);
     memcpy(values, all, (size_t)count * sizeof *all);
     dlz_free(all);
@@ -177,10 +177,10 @@ dlviz_status dlz_svd_right(int64_t m, int64_t n, double *a, double *values, doub
     DLZ_TRY(check_size(m, n));
     int64_t least = dlz_min_i64(m, n);
     size_t square;
-    if (dlz_mul_overflows((size_t)least, (size_t)m, &square))
+    if (dlz_mul_overflows((uint64_t)least, (uint64_t)m, &square))
         return dlz_fail_memory("singular vectors", SIZE_MAX);
     double *left = dlz_alloc_array(square, sizeof *left), size, *work = NULL;
-    lapack_int *whole = dlz_alloc_array((size_t)least * 8, sizeof *whole);
+    lapack_int *whole = dlz_alloc_array((uint64_t)least * 8, sizeof *whole);
     dlviz_status status = DLVIZ_OK;
     if (!left || !whole)
         status = dlz_fail_memory("singular vectors", square * sizeof *left);
@@ -210,9 +210,9 @@ dlviz_status dlz_svd_right(int64_t m, int64_t n, double *a, double *values, doub
 /* A row-major m x n matrix is column-major n x m: its QR is that matrix's LQ. */
 dlviz_status dlz_qr_r(int64_t m, int64_t n, double *a, double *r) {
     DLZ_TRY(check_size(m, n));
-    double size, *work, *tau = dlz_alloc_array((size_t)n, sizeof *tau);
+    double size, *work, *tau = dlz_alloc_array((uint64_t)n, sizeof *tau);
     if (!tau)
-        return dlz_fail_memory("a QR factorization", (size_t)n * sizeof *tau);
+        return dlz_fail_memory("a QR factorization", (uint64_t)n * sizeof *tau);
     dlz_blas_enter();
     LAPACKE_dgelqf_work(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)m, a, (lapack_int)n, tau,
                         &size, -1);
@@ -236,9 +236,9 @@ dlviz_status dlz_qr_r(int64_t m, int64_t n, double *a, double *r) {
 dlviz_status dlz_orthonormalize_rows(int64_t m, int64_t n, double *a, double *r) {
     DLZ_TRY(check_size(m, n));
     lapack_int rows = (lapack_int)n, columns = (lapack_int)m;
-    double size, size_q, *work, *tau = dlz_alloc_array((size_t)m, sizeof *tau);
+    double size, size_q, *work, *tau = dlz_alloc_array((uint64_t)m, sizeof *tau);
     if (!tau)
-        return dlz_fail_memory("a QR factorization", (size_t)m * sizeof *tau);
+        return dlz_fail_memory("a QR factorization", (uint64_t)m * sizeof *tau);
     dlz_blas_enter();
     LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, rows, columns, a, rows, tau, &size, -1);
     dlz_blas_leave();

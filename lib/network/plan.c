@@ -57,7 +57,7 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n, int workers) {
     dlz_memory_restart(&plan->memory);
     dlz_value *in = &plan->values[0], *out = &plan->values[ops];
     /* One sample in the order it is loaded, channel by channel. */
-    dlz_memory_ask_scratch(&plan->memory, (size_t)dlz_value_size(in) * sizeof(float));
+    dlz_memory_ask_scratch(&plan->memory, (uint64_t)dlz_value_size(in) * sizeof(float));
     DLZ_TRY(dlz_memory_ask_array(&plan->memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
                                  plan->training ? 2 * ops : ops));
     if (plan->training)
@@ -118,7 +118,7 @@ void dlz_plan_backward(dlz_plan *plan) {
 
 dlviz_status dlz_plan_profile(dlz_plan *plan) {
     dlz_free(plan->seconds);
-    plan->seconds = dlz_alloc_array_zero((size_t)plan->num_ops, sizeof *plan->seconds);
+    plan->seconds = dlz_alloc_array_zero((uint64_t)plan->num_ops, sizeof *plan->seconds);
     return plan->seconds ? DLVIZ_OK : dlz_fail_memory("a profile", 0);
 }
 

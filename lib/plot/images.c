@@ -165,7 +165,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)total_x, (int)total_y);
     if (cairo_surface_status(bitmap) != CAIRO_STATUS_SUCCESS) {
         cairo_surface_destroy(bitmap);
-        return dlz_fail_memory("a grid of images", (size_t)(total_x * total_y * 4));
+        return dlz_fail_memory("a grid of images", (uint64_t)(total_x * total_y * 4));
     }
     cairo_t *cr = cairo_create(bitmap);
     cairo_set_source_rgb(cr, 1, 1, 1);

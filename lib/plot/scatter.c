@@ -147,7 +147,7 @@ static void draw_ticks(const scatter_view *scene) {
 
 /* A fixed shuffle: neighbouring classes cover each other by chance and not by their order. */
 static int64_t *drawing_order(int64_t n) {
-    int64_t *order = dlz_alloc_array((size_t)n, sizeof *order);
+    int64_t *order = dlz_alloc_array((uint64_t)n, sizeof *order);
     if (!order)
         return NULL;
     for (int64_t i = 0; i < n; i++)
@@ -238,7 +238,7 @@ static dlviz_status draw_points(const scatter_view *scene) {
         opacity = fmin(fmax(1.1 - 0.1 * log10((double)n), 0.35), 0.9);
     int64_t *order = drawing_order(n);
     if (!order)
-        return dlz_fail_memory("the order of points", (size_t)n * sizeof *order);
+        return dlz_fail_memory("the order of points", (uint64_t)n * sizeof *order);
     if (scene->canvas->vector) {
         draw_chunks(scene, order, diameter, opacity);
     } else {
@@ -301,9 +301,9 @@ static dlviz_status draw_marks(const scatter_view *scene) {
         scene->scatter->marks == -1 ? scene->classes <= MOST_MARKS : scene->scatter->marks;
     if (scene->classes == 0 || !wanted)
         return DLVIZ_OK;
-    float *values = dlz_alloc_array((size_t)n, sizeof *values);
+    float *values = dlz_alloc_array((uint64_t)n, sizeof *values);
     if (!values)
-        return dlz_fail_memory("class medians", (size_t)n * sizeof *values);
+        return dlz_fail_memory("class medians", (uint64_t)n * sizeof *values);
     mark marks[DLZ_MAX_CLASSES];
     int count = 0;
     for (int class = 0; class < DLZ_MAX_CLASSES; class ++) {

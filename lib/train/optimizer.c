@@ -183,7 +183,7 @@ static bool serves(const dlviz_optimizer *optimizer, const dlviz_network *networ
 
 /* Zeroed moments for the network's parameters, those that do not exist. */
 static dlviz_status attach(dlviz_optimizer *optimizer, const dlviz_network *network) {
-    size_t size = (size_t)network->parameter_floats;
+    uint64_t size = (uint64_t)network->parameter_floats;
     if (needs_first(optimizer) && !optimizer->first)
         optimizer->first = dlz_alloc_array_zero(size, sizeof(float));
     if (needs_second(optimizer) && !optimizer->second)
