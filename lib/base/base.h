@@ -18,7 +18,7 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_P
 /* The status of this thread's most recent failure, for calls that are told of it by a NULL only. */
 dlviz_status dlz_last_status(void);
 /* Fails with DLVIZ_ERROR_OUT_OF_MEMORY, naming what the memory was for. */
-dlviz_status dlz_fail_memory(const char *what, size_t bytes);
+dlviz_status dlz_fail_memory(const char *what, uint64_t bytes);
 /* Fails with DLVIZ_ERROR_IO: "<action> '<path>': <strerror(error)>". */
 dlviz_status dlz_fail_io(const char *action, const char *path, int error);
 
@@ -26,18 +26,20 @@ dlviz_status dlz_fail_io(const char *action, const char *path, int error);
  * the caller's to set). A size of 0 gives a valid block. */
 void *dlz_alloc(size_t size);
 void *dlz_alloc_zero(size_t size);
-/* count x size bytes; NULL on overflow too. */
-void *dlz_alloc_array(size_t count, size_t size);
-void *dlz_alloc_array_zero(size_t count, size_t size);
+/* count x size bytes; NULL on overflow too, also where a size_t has 32 bits. Counts come as they
+ * are, without a cast to size_t, which would cut them there; a negative one overflows. */
+void *dlz_alloc_array(uint64_t count, uint64_t size);
+void *dlz_alloc_array_zero(uint64_t count, uint64_t size);
 /* The old block stays valid when NULL is returned. */
-void *dlz_realloc_array(void *block, size_t count, size_t size);
+void *dlz_realloc_array(void *block, uint64_t count, uint64_t size);
 void dlz_free(void *block);
 char *dlz_strdup(const char *text);
 /* printf into a new string, NULL when out of memory. */
 char *dlz_format(const char *format, ...) DLZ_PRINTF(1, 2);
 
-/* true when the product or sum does not fit; *result is then unspecified */
-static inline bool dlz_mul_overflows(size_t a, size_t b, size_t *result) {
+/* true when the product or sum does not fit; *result is then unspecified. Factors come as they are,
+ * without a cast to size_t. */
+static inline bool dlz_mul_overflows(uint64_t a, uint64_t b, size_t *result) {
     return __builtin_mul_overflow(a, b, result);
 }
 static inline bool dlz_add_overflows(size_t a, size_t b, size_t *result) {

@@ -133,7 +133,7 @@ dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) {
         text = dlz_alloc((size_t)length + 1);
         if (!text) {
             keep_failure(file, "cannot format text for", ENOMEM);
-            return dlz_fail_memory("a line of text", (size_t)length + 1);
+            return dlz_fail_memory("a line of text", (uint64_t)length + 1);
         }
         va_start(arguments, format);
         dlz_vsnprintf(text, (size_t)length + 1, format, arguments);

@@ -70,21 +70,21 @@ void *dlz_alloc_zero(size_t size) {
     return block ? memset(block, 0, size) : NULL;
 }
 
-void *dlz_alloc_array(size_t count, size_t size) {
+void *dlz_alloc_array(uint64_t count, uint64_t size) {
     size_t bytes;
     return dlz_mul_overflows(count, size, &bytes) ? NULL : dlz_alloc(bytes);
 }
 
-void *dlz_alloc_array_zero(size_t count, size_t size) {
+void *dlz_alloc_array_zero(uint64_t count, uint64_t size) {
     size_t bytes;
     return dlz_mul_overflows(count, size, &bytes) ? NULL : dlz_alloc_zero(bytes);
 }
 
-void *dlz_realloc_array(void *block, size_t count, size_t size) {
+void *dlz_realloc_array(void *block, uint64_t count, uint64_t size) {
     void *bigger = dlz_alloc_array(count, size);
     if (!bigger || !block)
         return bigger;
-    size_t old = ((header *)block)[-1].size, now = count * size;
+    size_t old = ((header *)block)[-1].size, now = (size_t)(count * size);
     memcpy(bigger, block, old < now ? old : now);
     dlz_free(block);
     return bigger;

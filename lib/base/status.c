@@ -84,8 +84,9 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
     return store(status, text, needed);
 }
 
-dlviz_status dlz_fail_memory(const char *what, size_t bytes) {
-    return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
+dlviz_status dlz_fail_memory(const char *what, uint64_t bytes) {
+    return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %llu bytes for %s",
+                    (unsigned long long)bytes, what);
 }
 
 dlviz_status dlz_fail_io(const char *action, const char *path, int error) {

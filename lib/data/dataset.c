@@ -24,11 +24,11 @@ static dlviz_status allocate(const dlviz_tensor *samples, int64_t count, bool la
         return dlz_fail_memory("a dataset", sizeof *dataset);
     dataset->references = 1;
     dataset->size = count;
-    dataset->rows = dlz_alloc_array((size_t)count, sizeof *dataset->rows);
+    dataset->rows = dlz_alloc_array((uint64_t)count, sizeof *dataset->rows);
     dlviz_status status =
         dataset->rows
             ? dlviz_tensor_reshape(samples, samples->ndim, samples->dims, &dataset->samples)
-            : dlz_fail_memory("a dataset's rows", (size_t)count * sizeof *dataset->rows);
+            : dlz_fail_memory("a dataset's rows", (uint64_t)count * sizeof *dataset->rows);
     if (status == DLVIZ_OK && labelled)
         status = dlz_tensor_create_raw(&dataset->labels, DLVIZ_UINT8, 1, &count);
     if (status != DLVIZ_OK)

@@ -47,9 +47,9 @@ dlviz_status dlviz_loader_create(dlviz_loader **out, const dlviz_dataset *datase
     if (status == DLVIZ_OK)
         status = make_room(loader);
     if (status == DLVIZ_OK) {
-        loader->order = dlz_alloc_array((size_t)dataset->size, sizeof *loader->order);
+        loader->order = dlz_alloc_array((uint64_t)dataset->size, sizeof *loader->order);
         if (!loader->order)
-            status = dlz_fail_memory("an epoch's order", (size_t)dataset->size * sizeof(int64_t));
+            status = dlz_fail_memory("an epoch's order", (uint64_t)dataset->size * sizeof(int64_t));
     }
     if (status != DLVIZ_OK) {
         dlviz_loader_destroy(loader);

@@ -23,7 +23,7 @@ static dlviz_status no_memory(const char *who, int64_t count) {
 static dlviz_status take(const dlviz_dataset *dataset, const char *who, int64_t first,
                          int64_t count, dlviz_dataset **subset) {
     DLZ_TRY(check_range(who, dataset, first, count));
-    int64_t *positions = dlz_alloc_array((size_t)count, sizeof *positions);
+    int64_t *positions = dlz_alloc_array((uint64_t)count, sizeof *positions);
     if (!positions)
         return no_memory(who, count);
     for (int64_t i = 0; i < count; i++)
@@ -146,8 +146,8 @@ dlviz_status dlviz_dataset_split(const dlviz_dataset *dataset, int64_t holdout_c
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: holding out %lld of %lld samples; each part needs 1 or more", __func__,
                         (long long)holdout_count, (long long)size);
-    int64_t *positions = dlz_alloc_array((size_t)size, sizeof *positions);
-    bool *held = dlz_alloc_array((size_t)size, sizeof *held);
+    int64_t *positions = dlz_alloc_array((uint64_t)size, sizeof *positions);
+    bool *held = dlz_alloc_array((uint64_t)size, sizeof *held);
     dlviz_status status = positions && held ? DLVIZ_OK : no_memory(__func__, size);
     if (status == DLVIZ_OK) {
         draw(dataset, holdout_count, seed, positions, held);

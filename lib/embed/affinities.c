@@ -106,10 +106,10 @@ dlviz_status dlz_conditional_affinities(const float *squared_distances, int64_t 
                      .count = count,
                      .perplexities = perplexities,
                      .scratch =
-                         dlz_alloc_array((size_t)workers * 2, (size_t)padded * sizeof(float)),
+                         dlz_alloc_array((uint64_t)workers * 2, (uint64_t)padded * sizeof(float)),
                      .p = p};
     if (!c.scratch)
-        return dlz_fail_memory("the affinities", (size_t)padded * sizeof(float));
+        return dlz_fail_memory("the affinities", (uint64_t)padded * sizeof(float));
     dlz_parallel_for(tiles, workers, conditional_tile, &c);
     dlz_free(c.scratch);
     return DLVIZ_OK;
@@ -246,22 +246,22 @@ static void turn(symmetric *s) {
 
 static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
     int64_t entries = row_start(s, s->n), longest = 0;
-    s->turned_offsets = dlz_alloc_array((size_t)s->n + 2, sizeof(int64_t));
-    s->turned = dlz_alloc_array((size_t)entries, sizeof(entry));
-    s->lengths = dlz_alloc_array((size_t)s->n, sizeof(int64_t));
-    s->sums = dlz_alloc_array((size_t)tiles * 2, sizeof(double));
-    s->bad_row = dlz_alloc_array((size_t)tiles, sizeof(int32_t));
+    s->turned_offsets = dlz_alloc_array((uint64_t)s->n + 2, sizeof(int64_t));
+    s->turned = dlz_alloc_array((uint64_t)entries, sizeof(entry));
+    s->lengths = dlz_alloc_array((uint64_t)s->n, sizeof(int64_t));
+    s->sums = dlz_alloc_array((uint64_t)tiles * 2, sizeof(double));
+    s->bad_row = dlz_alloc_array((uint64_t)tiles, sizeof(int32_t));
     if (!s->turned_offsets || !s->turned || !s->lengths || !s->sums || !s->bad_row)
-        return dlz_fail_memory("the affinities", (size_t)entries * sizeof(entry));
+        return dlz_fail_memory("the affinities", (uint64_t)entries * sizeof(entry));
     s->negentropies = s->sums + tiles;
     turn(s);
     for (int64_t row = 0; row < s->n; row++)
         longest = dlz_max_i64(longest, row_start(s, row + 1) - row_start(s, row) +
                                            s->turned_offsets[row + 1] - s->turned_offsets[row]);
     s->longest = longest;
-    s->scratch = dlz_alloc_array((size_t)workers * 2, (size_t)longest * sizeof(entry));
+    s->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)longest * sizeof(entry));
     if (!s->scratch)
-        return dlz_fail_memory("the affinities", (size_t)longest * sizeof(entry));
+        return dlz_fail_memory("the affinities", (uint64_t)longest * sizeof(entry));
     dlz_parallel_for(tiles, workers, measure_tile, s);
     double sum = 0;
     for (int64_t tile = 0; tile < tiles; tile++) {
@@ -279,16 +279,16 @@ static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
     s->scale = 1 / sum;
     dlz_affinities *out = s->out;
     out->n = s->n;
-    out->offsets = dlz_alloc_array((size_t)s->n + 1, sizeof(int64_t));
+    out->offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
     if (!out->offsets)
-        return dlz_fail_memory("the affinities", (size_t)s->n * sizeof(int64_t));
+        return dlz_fail_memory("the affinities", (uint64_t)s->n * sizeof(int64_t));
     out->offsets[0] = 0;
     for (int64_t row = 0; row < s->n; row++)
         out->offsets[row + 1] = out->offsets[row] + s->lengths[row];
-    out->columns = dlz_alloc_array((size_t)out->offsets[s->n], sizeof(int32_t));
-    out->values = dlz_alloc_array((size_t)out->offsets[s->n], sizeof(float));
+    out->columns = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(int32_t));
+    out->values = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(float));
     if (!out->columns || !out->values)
-        return dlz_fail_memory("the affinities", (size_t)out->offsets[s->n] * sizeof(float));
+        return dlz_fail_memory("the affinities", (uint64_t)out->offsets[s->n] * sizeof(float));
     dlz_parallel_for(tiles, workers, fill_tile, s);
     for (int64_t tile = 0; tile < tiles; tile++)
         out->negentropy += s->negentropies[tile];

@@ -45,12 +45,12 @@ static dlviz_status make_plan(dlz_fft_plan *plan, int64_t n) {
         }
     for (int64_t m = n, stage = 0; stage < plan->stages; m /= plan->radices[stage++])
         numbers += 2 * (m / plan->radices[stage]) * (plan->radices[stage] - 1);
-    plan->twiddles = dlz_alloc_array((size_t)numbers, sizeof(float));
-    plan->halving = dlz_alloc_array((size_t)n, 2 * sizeof(float));
-    plan->position = dlz_alloc_array((size_t)n, sizeof(int32_t));
+    plan->twiddles = dlz_alloc_array((uint64_t)numbers, sizeof(float));
+    plan->halving = dlz_alloc_array((uint64_t)n, 2 * sizeof(float));
+    plan->position = dlz_alloc_array((uint64_t)n, sizeof(int32_t));
     if (!plan->twiddles || !plan->halving || !plan->position) {
         free_plan(plan);
-        return dlz_fail_memory("a Fourier transform", (size_t)numbers * sizeof(float));
+        return dlz_fail_memory("a Fourier transform", (uint64_t)numbers * sizeof(float));
     }
     plan->n = n;
     float *to = plan->twiddles;
@@ -149,14 +149,15 @@ static dlviz_status make_spectrum(dlz_convolution *c, int order, dlz_convolution
     spectrum_job job = {.convolution = c, .grid = c->grid};
     job.grid.stride = job.grid.line_length = dlz_ceil_div(width, lanes) * lanes;
     int64_t groups = c->grid.line_groups;
-    job.image = dlz_alloc_array((size_t)(height * job.grid.stride), sizeof(float));
-    job.lines = dlz_alloc_array((size_t)(groups * job.grid.line_length * 2 * lanes), sizeof(float));
-    job.x_factors = dlz_alloc_array((size_t)width, sizeof(float));
-    job.y_factors = dlz_alloc_array((size_t)(groups * lanes), sizeof(float));
+    job.image = dlz_alloc_array((uint64_t)(height * job.grid.stride), sizeof(float));
+    job.lines =
+        dlz_alloc_array((uint64_t)(groups * job.grid.line_length * 2 * lanes), sizeof(float));
+    job.x_factors = dlz_alloc_array((uint64_t)width, sizeof(float));
+    job.y_factors = dlz_alloc_array((uint64_t)(groups * lanes), sizeof(float));
     dlviz_status status = DLVIZ_OK;
     if (!job.image || !job.lines || !job.x_factors || !job.y_factors)
         status = dlz_fail_memory("the repulsion's grid",
-                                 (size_t)(height * job.grid.stride) * sizeof(float));
+                                 (uint64_t)(height * job.grid.stride) * sizeof(float));
     else {
         image_job image = {job.image, job.grid.stride, width, height, value, context};
         dlz_parallel_for(height / 2 + 1, c->workers, image_row, &image);
@@ -188,9 +189,9 @@ dlviz_status dlz_convolution_prepare(dlz_convolution *c, int64_t rows, int64_t c
     int64_t lanes = c->kernel->lanes;
     if (x != c->x.n || y != c->y.n) {
         dlz_free(c->turns);
-        c->turns = dlz_alloc_array((size_t)y + 1, 2 * sizeof(float));
+        c->turns = dlz_alloc_array((uint64_t)y + 1, 2 * sizeof(float));
         if (!c->turns)
-            return dlz_fail_memory("a Fourier transform", (size_t)y * 2 * sizeof(float));
+            return dlz_fail_memory("a Fourier transform", (uint64_t)y * 2 * sizeof(float));
         DLZ_TRY(make_plan(&c->x, x));
         DLZ_TRY(make_plan(&c->y, y));
         for (int64_t k = 0; k <= y; k++)
@@ -209,11 +210,11 @@ dlviz_status dlz_convolution_prepare(dlz_convolution *c, int64_t rows, int64_t c
     dlz_free(c->scratch);
     c->scratch_size = 4 * lanes * dlz_max_i64(4 * y + 2 * lanes, x);
     size_t line = (size_t)(c->grid.line_groups * 2 * lanes) * sizeof(float);
-    c->spectrum = dlz_alloc_array((size_t)x, line);
-    c->lines = dlz_alloc_array((size_t)c->grid.line_length, line);
-    c->scratch = dlz_alloc_array((size_t)c->workers, (size_t)c->scratch_size * sizeof(float));
+    c->spectrum = dlz_alloc_array((uint64_t)x, line);
+    c->lines = dlz_alloc_array((uint64_t)c->grid.line_length, line);
+    c->scratch = dlz_alloc_array((uint64_t)c->workers, (uint64_t)c->scratch_size * sizeof(float));
     if (!c->spectrum || !c->lines || !c->scratch)
-        return dlz_fail_memory("the repulsion's grid", line * (size_t)c->grid.line_length);
+        return dlz_fail_memory("the repulsion's grid", line * (uint64_t)c->grid.line_length);
     return make_spectrum(c, order, value, context);
 }
 

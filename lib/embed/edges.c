@@ -100,11 +100,11 @@ static dlviz_status reserve_rows(dlz_packed_edges *to, int64_t n) {
     if (to->n == n)
         return DLVIZ_OK;
     dlz_edges_free(to);
-    to->groups = dlz_alloc_array((size_t)n + 1, sizeof *to->groups);
-    to->scales = dlz_alloc_array((size_t)n, sizeof *to->scales);
-    to->place = dlz_alloc_array((size_t)n, sizeof *to->place);
+    to->groups = dlz_alloc_array((uint64_t)n + 1, sizeof *to->groups);
+    to->scales = dlz_alloc_array((uint64_t)n, sizeof *to->scales);
+    to->place = dlz_alloc_array((uint64_t)n, sizeof *to->place);
     if (!to->groups || !to->scales || !to->place)
-        return dlz_fail_memory("the edges", (size_t)n * 16);
+        return dlz_fail_memory("the edges", (uint64_t)n * 16);
     to->n = n;
     return DLVIZ_OK;
 }
@@ -148,9 +148,9 @@ dlviz_status dlz_edges_pack(dlz_packed_edges *packed, const dlz_affinities *affi
         packed->place[order[i]] = (int32_t)i;
         p.longest = dlz_max_i64(p.longest, affinities->offsets[i + 1] - affinities->offsets[i]);
     }
-    p.scratch = dlz_alloc_array((size_t)workers, (size_t)p.longest * sizeof *p.scratch);
+    p.scratch = dlz_alloc_array((uint64_t)workers, (uint64_t)p.longest * sizeof *p.scratch);
     if (!p.scratch)
-        return dlz_fail_memory("the edges", (size_t)p.longest * sizeof *p.scratch);
+        return dlz_fail_memory("the edges", (uint64_t)p.longest * sizeof *p.scratch);
     /* Wide edges have 6 bytes, others 4.25 and what half-empty groups waste. */
     packed->is_wide = n > (int64_t)MOST_BUCKETS * REACH;
     count_all(&p, tiles, workers);

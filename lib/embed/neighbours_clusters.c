@@ -77,10 +77,10 @@ static dlviz_status place_points(builder *b) {
         c->tile_count += dlz_ceil_div(b->sizes[k], DLZ_KNN_TILE);
     }
     int64_t places = c->first_panel[c->count] * DLZ_KNN_PANEL;
-    c->points = dlz_alloc_array((size_t)places, sizeof *c->points);
-    c->tiles = dlz_alloc_array((size_t)c->tile_count, sizeof *c->tiles);
+    c->points = dlz_alloc_array((uint64_t)places, sizeof *c->points);
+    c->tiles = dlz_alloc_array((uint64_t)c->tile_count, sizeof *c->tiles);
     if (!c->points || !c->tiles)
-        return dlz_fail_memory("the clusters", (size_t)places * sizeof *c->points);
+        return dlz_fail_memory("the clusters", (uint64_t)places * sizeof *c->points);
     for (int64_t i = 0; i < places; i++)
         c->points[i] = (int32_t)b->n;
     dlz_knn_tile *tile = c->tiles;
@@ -99,9 +99,9 @@ static dlviz_status place_points(builder *b) {
 
 static dlviz_status order_clusters(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
-    float *distances = dlz_alloc_array((size_t)(c->count * c->count), sizeof *distances);
+    float *distances = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof *distances);
     if (!distances)
-        return dlz_fail_memory("the clusters", (size_t)(c->count * c->count) * sizeof *distances);
+        return dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
     dlviz_status status = dlz_knn_query(b->centres, c->count, b->centres, c->count, b->d,
                                         (int)c->count, c->nearest, distances);
     dlz_free(distances);
@@ -124,14 +124,14 @@ static int64_t points_before(const builder *b, int64_t from, int64_t to) {
  * share of neighbours. */
 static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wanted) {
     int64_t d = b->d, m = dlz_min_i64(QUERIES, b->n), count = 0;
-    float *queries = dlz_alloc_array((size_t)m, (size_t)d * sizeof(float));
-    float *distances = dlz_alloc_array((size_t)m, ((size_t)k + 1) * sizeof(float));
-    int32_t *indices = dlz_alloc_array((size_t)m, ((size_t)k + 1) * sizeof(int32_t));
-    uint64_t *needed = dlz_alloc_array((size_t)m, ((size_t)k + 1) * sizeof(uint64_t));
+    float *queries = dlz_alloc_array((uint64_t)m, (uint64_t)d * sizeof(float));
+    float *distances = dlz_alloc_array((uint64_t)m, ((uint64_t)k + 1) * sizeof(float));
+    int32_t *indices = dlz_alloc_array((uint64_t)m, ((uint64_t)k + 1) * sizeof(int32_t));
+    uint64_t *needed = dlz_alloc_array((uint64_t)m, ((uint64_t)k + 1) * sizeof(uint64_t));
     int64_t chosen[QUERIES];
     dlviz_status status = DLVIZ_OK;
     if (!queries || !distances || !indices || !needed)
-        status = dlz_fail_memory("a sample of the points", (size_t)m * (size_t)(k + d) * 8);
+        status = dlz_fail_memory("a sample of the points", (uint64_t)m * (uint64_t)(k + d) * 8);
     if (status == DLVIZ_OK) {
         dlz_random random = dlz_random_start(1, DLZ_STREAM_EMBED);
         for (int64_t q = 0; q < m; q++) {
@@ -177,18 +177,18 @@ static dlviz_status build(builder *b, int k, double recall) {
     int64_t n = b->n, d = b->d;
     c->count = dlz_max_i64(dlz_min_i64(n / POINTS_A_CLUSTER, MOST_CLUSTERS), 1);
     b->sampled = dlz_min_i64(c->count * SAMPLE_A_CLUSTER, n);
-    b->sample = dlz_alloc_array((size_t)(b->sampled * d), sizeof(float));
-    b->centres = dlz_alloc_array((size_t)(c->count * d), sizeof(float));
-    b->sums = dlz_alloc_array((size_t)(c->count * d), sizeof(double));
-    b->distances = dlz_alloc_array((size_t)n, sizeof(float));
-    b->owner = dlz_alloc_array((size_t)n, sizeof(int32_t));
-    b->sizes = dlz_alloc_array((size_t)c->count, sizeof(int64_t));
-    c->first_panel = dlz_alloc_array((size_t)c->count + 1, sizeof(int64_t));
-    c->nearest = dlz_alloc_array((size_t)(c->count * c->count), sizeof(int32_t));
-    c->visits = dlz_alloc_array((size_t)c->count, sizeof(int64_t));
+    b->sample = dlz_alloc_array((uint64_t)(b->sampled * d), sizeof(float));
+    b->centres = dlz_alloc_array((uint64_t)(c->count * d), sizeof(float));
+    b->sums = dlz_alloc_array((uint64_t)(c->count * d), sizeof(double));
+    b->distances = dlz_alloc_array((uint64_t)n, sizeof(float));
+    b->owner = dlz_alloc_array((uint64_t)n, sizeof(int32_t));
+    b->sizes = dlz_alloc_array((uint64_t)c->count, sizeof(int64_t));
+    c->first_panel = dlz_alloc_array((uint64_t)c->count + 1, sizeof(int64_t));
+    c->nearest = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof(int32_t));
+    c->visits = dlz_alloc_array((uint64_t)c->count, sizeof(int64_t));
     if (!b->sample || !b->centres || !b->sums || !b->distances || !b->owner || !b->sizes ||
         !c->first_panel || !c->nearest || !c->visits)
-        return dlz_fail_memory("the clusters", (size_t)(b->sampled * d) * sizeof(float));
+        return dlz_fail_memory("the clusters", (uint64_t)(b->sampled * d) * sizeof(float));
     DLZ_TRY(find_centres(b));
     DLZ_TRY(place_points(b));
     return choose_visits(b, k, recall);

@@ -139,9 +139,9 @@ dlviz_status dlz_pca_adopt(dlviz_pca *pca, dlz_pca_model *model) {
     dlviz_pca fresh = *pca;
     fresh.mean = fresh.vectors = fresh.variance = fresh.ratio = fresh.singular = NULL;
     int64_t k = model->count;
-    double *scaled = dlz_alloc_array((size_t)k * 2, sizeof *scaled);
+    double *scaled = dlz_alloc_array((uint64_t)k * 2, sizeof *scaled);
     if (!scaled)
-        return dlz_fail_memory("PCA results", (size_t)k * 2 * sizeof *scaled);
+        return dlz_fail_memory("PCA results", (uint64_t)k * 2 * sizeof *scaled);
     for (int64_t i = 0; i < k; i++) {
         double v = model->variance[i];
         scaled[i] = model->total_variance > 0 ? v / model->total_variance : 0;

@@ -19,7 +19,7 @@
 
 static dlviz_status make_chunk(double **chunk, int64_t depth, int64_t size) {
     size_t doubles;
-    if (dlz_mul_overflows((size_t)depth, (size_t)size, &doubles))
+    if (dlz_mul_overflows((uint64_t)depth, (uint64_t)size, &doubles))
         return dlz_fail_memory("a chunk of data", SIZE_MAX);
     *chunk = dlz_alloc_array(doubles, sizeof **chunk);
     if (!*chunk)
@@ -201,8 +201,8 @@ static dlviz_status scatter_by_groups(const dlz_pca_input *input, double *matrix
     pass.groups = dlz_min_i64(GROUPS, pass.tiles);
     int64_t d = input->features;
     int workers = dlz_threads();
-    pass.chunks = dlz_alloc_array((size_t)(workers * DLZ_PCA_TILE * d), sizeof(double));
-    pass.sums = dlz_alloc_array((size_t)(pass.groups * d * d), sizeof(double));
+    pass.chunks = dlz_alloc_array((uint64_t)(workers * DLZ_PCA_TILE * d), sizeof(double));
+    pass.sums = dlz_alloc_array((uint64_t)(pass.groups * d * d), sizeof(double));
     dlviz_status status = DLVIZ_OK;
     if (pass.chunks && pass.sums) {
         dlz_parallel_for(pass.groups, workers, add_group, &pass);
@@ -211,8 +211,8 @@ static dlviz_status scatter_by_groups(const dlz_pca_input *input, double *matrix
             for (int64_t i = 0; i < d * d; i++)
                 matrix[i] += pass.sums[group * d * d + i];
     } else {
-        status =
-            dlz_fail_memory("partial covariances", (size_t)(pass.groups * d * d) * sizeof(double));
+        status = dlz_fail_memory("partial covariances",
+                                 (uint64_t)(pass.groups * d * d) * sizeof(double));
     }
     dlz_free(pass.chunks);
     dlz_free(pass.sums);
@@ -255,7 +255,7 @@ static void back_tile(void *context, int64_t tile, int worker) {
 static dlviz_status back_to_features(const dlz_pca_input *input, const double *vectors,
                                      int64_t count, double *components) {
     int workers = dlz_threads();
-    size_t doubles = (size_t)workers * (size_t)input->samples * BACK_WIDTH;
+    uint64_t doubles = (uint64_t)workers * (uint64_t)input->samples * BACK_WIDTH;
     back_pass pass = {input, vectors, components, dlz_alloc_array(doubles, sizeof(double)), count};
     if (!pass.chunks)
         return dlz_fail_memory("a chunk of data", doubles * sizeof(double));
@@ -267,22 +267,22 @@ static dlviz_status back_to_features(const dlz_pca_input *input, const double *v
 static dlviz_status solve_eigen(const dlz_pca_input *input, bool gram, const dlz_eigen *eigen,
                                 dlz_pca_model *model) {
     int64_t n = input->samples, d = input->features, size = gram ? n : d;
-    double *values = dlz_alloc_array((size_t)size, sizeof *values), *vectors = NULL;
+    double *values = dlz_alloc_array((uint64_t)size, sizeof *values), *vectors = NULL;
     model->variance = values;
     if (!values)
-        return dlz_fail_memory("variances", (size_t)size * sizeof *values);
+        return dlz_fail_memory("variances", (uint64_t)size * sizeof *values);
     model->count = dlz_pca_wanted(input->pca, size);
     if (input->pca->fraction > 0) {
         DLZ_TRY(dlz_eigen_values(eigen, values));
         model->count =
             dlz_pca_count_for_fraction(values, size, input->scatter, input->pca->fraction);
     }
-    size_t cells = (size_t)model->count * (size_t)d;
+    uint64_t cells = (uint64_t)model->count * (uint64_t)d;
     model->components = dlz_alloc_array(cells, sizeof *model->components);
     if (!model->components)
         return dlz_fail_memory("components", cells * sizeof *model->components);
     if (gram) {
-        cells = (size_t)model->count * (size_t)n;
+        cells = (uint64_t)model->count * (uint64_t)n;
         vectors = dlz_alloc_array(cells, sizeof *vectors);
         if (!vectors)
             return dlz_fail_memory("eigenvectors", cells * sizeof *vectors);

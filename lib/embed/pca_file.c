@@ -115,7 +115,7 @@ static dlviz_status fill_model(const char *path, const double *from, dlz_pca_mod
     model->variance = dlz_alloc_array((size_t)k, sizeof *model->variance);
     model->components = dlz_alloc_array((size_t)(k * d), sizeof *model->components);
     if (!model->mean || !model->variance || !model->components)
-        return dlz_fail_memory("a PCA", (size_t)size * sizeof *from);
+        return dlz_fail_memory("a PCA", (uint64_t)size * sizeof *from);
     model->total_variance = from[0];
     memcpy(model->mean, from + 1, (size_t)d * sizeof *from);
     memcpy(model->variance, from + 1 + d, (size_t)k * sizeof *from);

@@ -58,9 +58,10 @@ dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples
                              double *mean, double *scatter) {
     int64_t tiles = dlz_ceil_div(samples, DLZ_PCA_TILE);
     moments_pass pass = {data, NULL, samples, features,
-                         dlz_alloc_array((size_t)tiles * (size_t)features, sizeof(double))};
+                         dlz_alloc_array((uint64_t)tiles * (uint64_t)features, sizeof(double))};
     if (!pass.partial)
-        return dlz_fail_memory("column sums", (size_t)tiles * (size_t)features * sizeof(double));
+        return dlz_fail_memory("column sums",
+                               (uint64_t)tiles * (uint64_t)features * sizeof(double));
     dlz_parallel_for(tiles, dlz_threads(), sum_tile, &pass);
     memset(mean, 0, (size_t)features * sizeof *mean);
     for (int64_t tile = 0; tile < tiles; tile++)
@@ -157,9 +158,9 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
     int64_t n = data->dims[0], d = data->dims[1];
     model->samples = n;
     model->features = d;
-    model->mean = dlz_alloc_array((size_t)d, sizeof *model->mean);
+    model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
-        return dlz_fail_memory("a mean", (size_t)d * sizeof *model->mean);
+        return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
     dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver};
     DLZ_TRY(dlz_pca_report(pca, 0));
     DLZ_TRY(dlz_pca_moments("dlviz_pca_fit", input.data, n, d, model->mean, &input.scatter));

@@ -78,23 +78,23 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
     const dlz_pca_model *old = &pca->model;
     int64_t m = batch->dims[0], d = batch->dims[1];
     model->features = d;
-    model->mean = dlz_alloc_array((size_t)d, sizeof *model->mean);
+    model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
-        return dlz_fail_memory("a mean", (size_t)d * sizeof *model->mean);
+        return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
     dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SVD};
     DLZ_TRY(dlz_pca_report(pca, 0));
     DLZ_TRY(
         dlz_pca_moments("dlviz_pca_partial_fit", batch->data, m, d, model->mean, &input.scatter));
     int64_t height = dlz_min_i64(m, d) + (old->count > 0 ? old->count + 1 : 0);
     int64_t most = dlz_min_i64(height, d);
-    double *rows = dlz_alloc_array((size_t)height * (size_t)d, sizeof *rows);
-    model->variance = dlz_alloc_array((size_t)most, sizeof *model->variance);
-    model->components = dlz_alloc_array((size_t)most * (size_t)d, sizeof *model->components);
+    double *rows = dlz_alloc_array((uint64_t)height * (uint64_t)d, sizeof *rows);
+    model->variance = dlz_alloc_array((uint64_t)most, sizeof *model->variance);
+    model->components = dlz_alloc_array((uint64_t)most * (uint64_t)d, sizeof *model->components);
     dlviz_status status;
     if (rows && model->variance && model->components)
         status = stack_rows(&input, old, rows);
     else
-        status = dlz_fail_memory("a stack of rows", (size_t)height * (size_t)d * sizeof *rows);
+        status = dlz_fail_memory("a stack of rows", (uint64_t)height * (uint64_t)d * sizeof *rows);
     if (status == DLVIZ_OK)
         status = dlz_svd_right(height, d, rows, model->variance, model->components);
     dlz_free(rows);

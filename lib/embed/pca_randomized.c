@@ -19,7 +19,7 @@
 typedef struct product_pass {
     const dlz_pca_input *input;
     int64_t count, tiles, groups;
-    size_t scratch_bytes; /* of one worker */
+    uint64_t scratch_bytes; /* of one worker */
     const void *rows;     /* count x features, in the precision of the product */
     char *scratch;
     double *sums; /* groups x count x features */
@@ -29,7 +29,7 @@ static void add_group_float(void *context, int64_t group, int worker) {
     const product_pass *pass = context;
     const dlz_pca_input *input = pass->input;
     int64_t d = input->features, l = pass->count;
-    char *gemm_scratch = pass->scratch + (size_t)worker * pass->scratch_bytes;
+    char *gemm_scratch = pass->scratch + (uint64_t)worker * pass->scratch_bytes;
     float *points = (float *)(gemm_scratch + DLZ_GEMM_SCRATCH_BYTES);
     float *inner = points + TILE * d, *outer = inner + TILE * l;
     double *sum = pass->sums + group * l * d;
@@ -68,7 +68,7 @@ static void add_group_double(void *context, int64_t group, int worker) {
     const product_pass *pass = context;
     const dlz_pca_input *input = pass->input;
     int64_t d = input->features, l = pass->count;
-    double *points = (double *)(pass->scratch + (size_t)worker * pass->scratch_bytes);
+    double *points = (double *)(pass->scratch + (uint64_t)worker * pass->scratch_bytes);
     double *inner = points + TILE * d, *sum = pass->sums + group * l * d;
     memset(sum, 0, (size_t)(l * d) * sizeof *sum);
     for (int64_t tile = group * pass->tiles / pass->groups;
@@ -120,19 +120,19 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     product_pass pass = {
         .input = input, .count = count, .tiles = dlz_ceil_div(input->samples, TILE)};
     pass.groups = dlz_min_i64(GROUPS, pass.tiles);
-    size_t cells = (size_t)count * (size_t)d;
+    uint64_t cells = (uint64_t)count * (uint64_t)d;
     pass.scratch_bytes =
-        precise ? (size_t)(TILE * (d + count)) * sizeof(double)
-                : ((size_t)(TILE * (d + count)) + cells) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
+        precise ? (uint64_t)(TILE * (d + count)) * sizeof(double)
+                : ((uint64_t)(TILE * (d + count)) + cells) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
     pass.scratch_bytes = (pass.scratch_bytes + 127) / 128 * 128;
-    pass.scratch = dlz_alloc_array((size_t)workers, pass.scratch_bytes);
-    pass.sums = dlz_alloc_array((size_t)pass.groups, cells * sizeof(double));
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.scratch_bytes);
+    pass.sums = dlz_alloc_array((uint64_t)pass.groups, cells * sizeof(double));
     float *narrow = precise ? NULL : dlz_alloc_array(cells, sizeof *narrow);
     dlviz_status status = DLVIZ_OK;
     if (!pass.scratch || !pass.sums || (!precise && !narrow)) {
-        status = dlz_fail_memory("products", (size_t)pass.groups * cells * sizeof(double));
+        status = dlz_fail_memory("products", (uint64_t)pass.groups * cells * sizeof(double));
     } else {
-        for (size_t i = 0; !precise && i < cells; i++)
+        for (uint64_t i = 0; !precise && i < cells; i++)
             narrow[i] = (float)rows[i];
         pass.rows = precise ? (const void *)rows : (const void *)narrow;
         dlz_parallel_for(pass.groups, workers, precise ? add_group_double : add_group_float, &pass);

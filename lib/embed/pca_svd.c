@@ -70,15 +70,15 @@ dlviz_status dlz_pca_triangle(const dlz_pca_input *input, double *triangle) {
     int workers = dlz_threads();
     qr_pass pass = {.input = input, .rows = dlz_max_i64(4 * d, DLZ_PCA_TILE)};
     pass.count = dlz_ceil_div(input->samples, pass.rows);
-    pass.triangles = dlz_alloc_array((size_t)(pass.count * d), (size_t)d * sizeof(double));
-    pass.scratch = dlz_alloc_array((size_t)(workers * pass.rows), (size_t)d * sizeof(double));
-    pass.status = dlz_alloc_array((size_t)pass.count, sizeof *pass.status);
+    pass.triangles = dlz_alloc_array((uint64_t)(pass.count * d), (uint64_t)d * sizeof(double));
+    pass.scratch = dlz_alloc_array((uint64_t)(workers * pass.rows), (uint64_t)d * sizeof(double));
+    pass.status = dlz_alloc_array((uint64_t)pass.count, sizeof *pass.status);
     dlviz_status status;
     if (pass.triangles && pass.scratch && pass.status)
         status = factor(&pass, workers);
     else
-        status =
-            dlz_fail_memory("QR factors", (size_t)(pass.count * d) * (size_t)d * sizeof(double));
+        status = dlz_fail_memory("QR factors",
+                                 (uint64_t)(pass.count * d) * (uint64_t)d * sizeof(double));
     if (status == DLVIZ_OK)
         memcpy(triangle, pass.triangles, (size_t)(d * d) * sizeof *triangle);
     dlz_free(pass.scratch);
@@ -90,9 +90,9 @@ dlviz_status dlz_pca_triangle(const dlz_pca_input *input, double *triangle) {
 /* The singular values, falling, and the right singular vectors as rows, of n >= d points. */
 static dlviz_status tall(const dlz_pca_input *input, double *values, double *vectors) {
     int64_t d = input->features;
-    double *triangle = dlz_alloc_array((size_t)d * (size_t)d, sizeof *triangle);
+    double *triangle = dlz_alloc_array((uint64_t)d * (uint64_t)d, sizeof *triangle);
     if (!triangle)
-        return dlz_fail_memory("a QR factor", (size_t)d * (size_t)d * sizeof *triangle);
+        return dlz_fail_memory("a QR factor", (uint64_t)d * (uint64_t)d * sizeof *triangle);
     dlviz_status status = dlz_pca_triangle(input, triangle);
     if (status == DLVIZ_OK)
         status = dlz_svd_right(d, d, triangle, values, vectors);
@@ -117,12 +117,12 @@ static void rotate_tile(void *context, int64_t tile, int worker) {
 /* The same of n < d points: x = r q with q's rows orthonormal, r = u s vᵀ, so x = u s (vᵀ q). */
 static dlviz_status wide(const dlz_pca_input *input, double *values, double *vectors) {
     int64_t n = input->samples, d = input->features;
-    double *basis = dlz_alloc_array((size_t)(n * d), sizeof *basis);
-    double *triangle = dlz_alloc_array((size_t)(n * n) * 2, sizeof *triangle);
+    double *basis = dlz_alloc_array((uint64_t)(n * d), sizeof *basis);
+    double *triangle = dlz_alloc_array((uint64_t)(n * n) * 2, sizeof *triangle);
     double *rotation = triangle ? triangle + n * n : NULL;
     dlviz_status status = DLVIZ_OK;
     if (!basis || !triangle)
-        status = dlz_fail_memory("QR factors", (size_t)(n * d) * sizeof *basis);
+        status = dlz_fail_memory("QR factors", (uint64_t)(n * d) * sizeof *basis);
     if (status == DLVIZ_OK) {
         for (int64_t i = 0; i < n; i++)
             dlz_center()->to_double(input->data + i * d, input->mean, basis + i * d, d);
@@ -143,9 +143,9 @@ dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model) {
     input->used = DLVIZ_PCA_SVD;
     int64_t n = input->samples, d = input->features, most = dlz_min_i64(n, d);
     size_t cells;
-    if (dlz_mul_overflows((size_t)most, (size_t)d, &cells))
+    if (dlz_mul_overflows((uint64_t)most, (uint64_t)d, &cells))
         return dlz_fail_memory("singular vectors", SIZE_MAX);
-    model->variance = dlz_alloc_array((size_t)most, sizeof *model->variance);
+    model->variance = dlz_alloc_array((uint64_t)most, sizeof *model->variance);
     model->components = dlz_alloc_array(cells, sizeof *model->components);
     if (!model->variance || !model->components)
         return dlz_fail_memory("singular vectors", cells * sizeof *model->components);

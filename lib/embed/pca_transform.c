@@ -20,7 +20,7 @@ typedef struct transform_pass {
     const float *from, *weights; /* weights: components, k x d, scaled for whitening */
     float *to;
     char *scratch; /* one `stride` a worker: for a product, and ROWS x d */
-    size_t stride;
+    uint64_t stride;
     int64_t rows;
 } transform_pass;
 
@@ -28,7 +28,7 @@ static void project_tile(void *context, int64_t tile, int worker) {
     const transform_pass *pass = context;
     int64_t d = pass->model->features, k = pass->model->count, first = tile * ROWS;
     int64_t rows = dlz_min_i64(ROWS, pass->rows - first);
-    char *scratch = pass->scratch + (size_t)worker * pass->stride;
+    char *scratch = pass->scratch + (uint64_t)worker * pass->stride;
     float *centred = (float *)(scratch + DLZ_GEMM_SCRATCH_BYTES);
     for (int64_t i = 0; i < rows; i++)
         dlz_center()->to_float(pass->from + (first + i) * d, pass->model->mean, centred + i * d, d);
@@ -59,7 +59,7 @@ static void reconstruct_tile(void *context, int64_t tile, int worker) {
                         .ldb = d,
                         .c = to,
                         .ldc = d};
-    dlz_gemm_kernels()->gemm(&product, pass->scratch + (size_t)worker * pass->stride);
+    dlz_gemm_kernels()->gemm(&product, pass->scratch + (uint64_t)worker * pass->stride);
     for (int64_t i = 0; i < rows; i++)
         dlz_center()->restore(to + i * d, pass->model->mean, d);
 }
@@ -70,13 +70,13 @@ static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, int64_t
     int64_t rows = input->dims[0], k = model->count, d = model->features;
     int workers = dlz_threads();
     transform_pass pass = {.model = model, .from = input->data, .rows = rows};
-    float *weights = dlz_alloc_array((size_t)k * (size_t)d, sizeof *weights);
-    pass.stride = (size_t)(ROWS * scratch_columns) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
-    pass.scratch = dlz_alloc_array((size_t)workers, pass.stride);
+    float *weights = dlz_alloc_array((uint64_t)k * (uint64_t)d, sizeof *weights);
+    pass.stride = (uint64_t)(ROWS * scratch_columns) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride);
     dlviz_tensor *result = NULL;
     dlviz_status status = DLVIZ_OK;
     if (!weights || !pass.scratch)
-        status = dlz_fail_memory("a projection", (size_t)k * (size_t)d * sizeof *weights);
+        status = dlz_fail_memory("a projection", (uint64_t)k * (uint64_t)d * sizeof *weights);
     else
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){rows, columns});
     if (status == DLVIZ_OK) {

@@ -17,7 +17,7 @@ static dlviz_status check_neighbours(const char *who, int64_t k, int64_t most) {
 
 /* The k nearest others of each point: n x k, the caller's to free. */
 static dlviz_status find_neighbours(const dlviz_tensor *points, int64_t k, int32_t **indices) {
-    size_t count = (size_t)points->dims[0] * (size_t)k;
+    uint64_t count = (uint64_t)points->dims[0] * (uint64_t)k;
     *indices = dlz_alloc_array(count, sizeof **indices);
     float *distances = dlz_alloc_array(count, sizeof *distances);
     dlviz_status status;
@@ -39,7 +39,7 @@ typedef struct rank_pass {
     const int32_t *neighbours;
     int64_t k;
     double *scratch; /* one `stride` a worker: dlz_distance_rows' own, rows, limits, counts */
-    size_t stride;
+    uint64_t stride;
     int64_t *excess; /* a sum a tile */
 } rank_pass;
 
@@ -93,7 +93,7 @@ static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighb
         for (int64_t tile = 0; tile < tiles; tile++)
             *sum += (double)pass.excess[tile];
     } else {
-        status = dlz_fail_memory("ranks", (size_t)workers * pass.stride * sizeof(double));
+        status = dlz_fail_memory("ranks", (uint64_t)workers * pass.stride * sizeof(double));
     }
     dlz_free(pass.scratch);
     dlz_free(pass.excess);

@@ -20,8 +20,12 @@ typedef struct pair_pass {
     double *distances;
 } pair_pass;
 
+/* (high 2^32 + low) bound / 2^64, in 64-bit arithmetic: 32-bit machines have no wider one. */
 static uint64_t below(uint32_t low, uint32_t high, uint64_t bound) {
-    return (uint64_t)(((unsigned __int128)((uint64_t)high << 32 | low) * bound) >> 64);
+    uint64_t bound_low = (uint32_t)bound, bound_high = bound >> 32;
+    uint64_t cross = high * bound_low, other = low * bound_high;
+    uint64_t carried = (low * bound_low >> 32) + (uint32_t)cross + (uint32_t)other;
+    return high * bound_high + (cross >> 32) + (other >> 32) + (carried >> 32);
 }
 
 static void draw_pair(uint64_t seed, int64_t i, int64_t n, int64_t *a, int64_t *b) {
@@ -127,8 +131,8 @@ dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, cons
     int64_t n = points->dims[0], every = n * (n - 1) / 2;
     int64_t count = dlz_min_i64(every, pairs ? pairs : DEFAULT_PAIRS);
     pair_pass pass = {.points = points, .pairs = count, .all = count == every, .seed = seed};
-    double *distances = dlz_alloc_array((size_t)count * 2, sizeof *distances);
-    uint32_t *order = dlz_alloc_array((size_t)count * 2, sizeof *order);
+    double *distances = dlz_alloc_array((uint64_t)count * 2, sizeof *distances);
+    uint32_t *order = dlz_alloc_array((uint64_t)count * 2, sizeof *order);
     dlviz_status status = DLVIZ_OK;
     if (distances && order) {
         pass.distances = distances;
@@ -140,7 +144,7 @@ dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, cons
         rank_values(distances + count, count, order, order + count);
         *result = correlate(distances, distances + count, count);
     } else {
-        status = dlz_fail_memory("pairs of points", (size_t)count * 24);
+        status = dlz_fail_memory("pairs of points", (uint64_t)count * 24);
     }
     dlz_free(distances);
     dlz_free(order);

@@ -51,14 +51,14 @@ static dlviz_status sort_by_class(const dlviz_tensor *points, const dlviz_tensor
                                   classes *c) {
     int64_t n = points->dims[0];
     *c = (classes){0};
-    c->label = dlz_alloc_array((size_t)n, sizeof *c->label);
-    c->starts = dlz_alloc_array((size_t)n + 1, sizeof *c->starts);
-    entry *entries = dlz_alloc_array((size_t)n, sizeof *entries);
+    c->label = dlz_alloc_array((uint64_t)n, sizeof *c->label);
+    c->starts = dlz_alloc_array((uint64_t)n + 1, sizeof *c->starts);
+    entry *entries = dlz_alloc_array((uint64_t)n, sizeof *entries);
     dlviz_status status;
     if (c->label && c->starts && entries)
         status = dlz_tensor_create_raw(&c->points, DLVIZ_FLOAT32, 2, points->dims);
     else
-        status = dlz_fail_memory("labels", (size_t)n * sizeof *entries);
+        status = dlz_fail_memory("labels", (uint64_t)n * sizeof *entries);
     if (status == DLVIZ_OK) {
         for (int64_t i = 0; i < n; i++)
             entries[i] = (entry){dlz_label(labels, i), i};
@@ -72,7 +72,7 @@ typedef struct silhouette_pass {
     const dlz_distances *distances;
     const classes *classes;
     double *scratch;
-    size_t stride;
+    uint64_t stride;
     double *sums; /* one a tile */
 } silhouette_pass;
 
@@ -134,7 +134,7 @@ static dlviz_status mean_silhouette(const classes *c, double *result) {
             sum += pass.sums[tile];
         *result = sum / (double)n;
     } else {
-        status = dlz_fail_memory("distances", (size_t)workers * pass.stride * sizeof(double));
+        status = dlz_fail_memory("distances", (uint64_t)workers * pass.stride * sizeof(double));
     }
     dlz_free(pass.scratch);
     dlz_free(pass.sums);

@@ -105,10 +105,11 @@ dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_s
     }
     if (exact->capacity < padded * dimensions) {
         dlz_exact_free(exact);
-        exact->sources = dlz_alloc_array((size_t)(padded * dimensions), sizeof(float));
-        exact->sums = dlz_alloc_array((size_t)tiles, sizeof(double));
+        exact->sources = dlz_alloc_array((uint64_t)(padded * dimensions), sizeof(float));
+        exact->sums = dlz_alloc_array((uint64_t)tiles, sizeof(double));
         if (!exact->sources || !exact->sums)
-            return dlz_fail_memory("the repulsion", (size_t)(padded * dimensions) * sizeof(float));
+            return dlz_fail_memory("the repulsion",
+                                   (uint64_t)(padded * dimensions) * sizeof(float));
         exact->capacity = padded * dimensions;
     }
     exact_job job = {

@@ -151,10 +151,10 @@ static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
     dlz_free(g->points);
     dlz_free(g->keys);
     g->capacity = 0;
-    g->points = dlz_alloc_array_zero((size_t)n + 16, 7 * sizeof(float));
-    g->keys = dlz_alloc_array((size_t)n, 2 * sizeof(int32_t));
+    g->points = dlz_alloc_array_zero((uint64_t)n + 16, 7 * sizeof(float));
+    g->keys = dlz_alloc_array((uint64_t)n, 2 * sizeof(int32_t));
     if (!g->points || !g->keys)
-        return dlz_fail_memory("the repulsion", (size_t)n * 9 * sizeof(float));
+        return dlz_fail_memory("the repulsion", (uint64_t)n * 9 * sizeof(float));
     g->tiles = tiles;
     g->capacity = n;
     return DLVIZ_OK;
@@ -186,12 +186,12 @@ static dlviz_status prepare(dlz_grid_repulsion *g, const dlz_repulsion_settings 
     dlz_free(g->values);
     dlz_free(g->counts);
     dlz_free(g->sums);
-    g->values = dlz_alloc_array((size_t)(g->all_rows * dlz_convolution_stride(&g->convolution)),
+    g->values = dlz_alloc_array((uint64_t)(g->all_rows * dlz_convolution_stride(&g->convolution)),
                                 sizeof(float));
-    g->counts = dlz_alloc_array((size_t)(g->tiles + 1) * (size_t)blocks + 1, sizeof(int32_t));
-    g->sums = dlz_alloc_array((size_t)dlz_ceil_div(rows, BLOCK), sizeof(double));
+    g->counts = dlz_alloc_array((uint64_t)(g->tiles + 1) * (uint64_t)blocks + 1, sizeof(int32_t));
+    g->sums = dlz_alloc_array((uint64_t)dlz_ceil_div(rows, BLOCK), sizeof(double));
     if (!g->values || !g->counts || !g->sums)
-        return dlz_fail_memory("the repulsion's grid", (size_t)(rows * columns) * sizeof(float));
+        return dlz_fail_memory("the repulsion's grid", (uint64_t)(rows * columns) * sizeof(float));
     g->prepared = true;
     return DLVIZ_OK;
 }

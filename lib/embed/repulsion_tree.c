@@ -50,14 +50,14 @@ static dlviz_status reserve(dlz_tree_repulsion *t, const dlz_repulsion_settings 
     if (t->capacity == n && t->workers == workers)
         return DLVIZ_OK;
     dlz_tree_free(t);
-    t->codes = dlz_alloc_array((size_t)n, sizeof *t->codes);
-    t->scratch = dlz_alloc_array((size_t)n, 4 * sizeof *t->scratch);
-    t->order = dlz_alloc_array((size_t)n, sizeof *t->order);
-    t->points = dlz_alloc_array((size_t)(groups * GROUP), 3 * sizeof *t->points);
-    t->lists = dlz_alloc_array((size_t)workers * LIST, (3 + CELL) * sizeof *t->lists);
-    t->sums = dlz_alloc_array((size_t)groups, sizeof *t->sums);
+    t->codes = dlz_alloc_array((uint64_t)n, sizeof *t->codes);
+    t->scratch = dlz_alloc_array((uint64_t)n, 4 * sizeof *t->scratch);
+    t->order = dlz_alloc_array((uint64_t)n, sizeof *t->order);
+    t->points = dlz_alloc_array((uint64_t)(groups * GROUP), 3 * sizeof *t->points);
+    t->lists = dlz_alloc_array((uint64_t)workers * LIST, (3 + CELL) * sizeof *t->lists);
+    t->sums = dlz_alloc_array((uint64_t)groups, sizeof *t->sums);
     if (!t->codes || !t->scratch || !t->order || !t->points || !t->lists || !t->sums)
-        return dlz_fail_memory("the repulsion's tree", (size_t)n * 60);
+        return dlz_fail_memory("the repulsion's tree", (uint64_t)n * 60);
     t->capacity = n;
     t->workers = workers;
     return DLVIZ_OK;
@@ -88,9 +88,9 @@ static dlviz_status reserve_nodes(dlz_tree_repulsion *t, int64_t count) {
     if (count <= t->node_capacity)
         return DLVIZ_OK;
     int64_t capacity = dlz_max_i64(count, 2 * t->node_capacity + 1024);
-    dlz_tree_node *tree = dlz_realloc_array(t->tree, (size_t)capacity, sizeof *tree);
+    dlz_tree_node *tree = dlz_realloc_array(t->tree, (uint64_t)capacity, sizeof *tree);
     if (!tree)
-        return dlz_fail_memory("the repulsion's tree", (size_t)capacity * sizeof *tree);
+        return dlz_fail_memory("the repulsion's tree", (uint64_t)capacity * sizeof *tree);
     t->tree = tree;
     t->node_capacity = capacity;
     return DLVIZ_OK;

@@ -60,9 +60,10 @@ static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
     result->metric = settings->metric;
     result->a = settings->a;
     result->cell = settings->cell;
-    result->map = dlz_alloc_array_zero((size_t)n * (size_t)settings->dimensions, sizeof(float));
+    result->map = dlz_alloc_array_zero((uint64_t)n * (uint64_t)settings->dimensions, sizeof(float));
     if (!result->map)
-        return dlz_fail_memory("the map", (size_t)n * (size_t)settings->dimensions * sizeof(float));
+        return dlz_fail_memory("the map",
+                               (uint64_t)n * (uint64_t)settings->dimensions * sizeof(float));
     return DLVIZ_OK;
 }
 
@@ -110,9 +111,9 @@ static dlviz_status join_neighbours(const dlz_tsne_settings *settings, int64_t n
                                     dlz_affinities *affinities) {
     double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
     int count = usable_perplexities(settings, k, perplexities);
-    float *p = dlz_alloc_array((size_t)n * (size_t)k, sizeof *p);
+    float *p = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *p);
     if (!p)
-        return dlz_fail_memory("the affinities", (size_t)n * (size_t)k * sizeof *p);
+        return dlz_fail_memory("the affinities", (uint64_t)n * (uint64_t)k * sizeof *p);
     dlviz_status status =
         dlz_conditional_affinities(squared_distances, n, k, perplexities, count, p);
     if (status == DLVIZ_OK)
@@ -140,8 +141,8 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     if (n == 1)
         return join_nothing(affinities);
     int k = (int)fmin(ceil(3 * largest_perplexity(&tsne->settings)), (double)(n - 1));
-    int32_t *indices = dlz_alloc_array((size_t)n * (size_t)k, sizeof *indices);
-    float *distances = dlz_alloc_array((size_t)n * (size_t)k, sizeof *distances);
+    int32_t *indices = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *indices);
+    float *distances = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *distances);
     double start = dlz_tsne_clock();
     dlviz_status status =
         indices && distances
@@ -196,9 +197,9 @@ static dlviz_status require_tensor(const char *who, const char *name, const dlvi
 /* Indices as int32, each checked to be 0 ... n - 1. */
 static dlviz_status narrow_indices(const char *who, const char *name, const dlviz_tensor *tensor,
                                    int64_t n, int32_t **narrow) {
-    *narrow = dlz_alloc_array((size_t)tensor->size, sizeof **narrow);
+    *narrow = dlz_alloc_array((uint64_t)tensor->size, sizeof **narrow);
     if (!*narrow)
-        return dlz_fail_memory(name, (size_t)tensor->size * sizeof **narrow);
+        return dlz_fail_memory(name, (uint64_t)tensor->size * sizeof **narrow);
     const int64_t *wide = tensor->data;
     for (int64_t i = 0; i < tensor->size; i++) {
         if (wide[i] < 0 || wide[i] >= n) {
@@ -241,9 +242,9 @@ static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, con
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: row %lld of 'indices' names the point itself", who,
                             (long long)(i / k));
-    float *squares = dlz_alloc_array((size_t)(n * k), sizeof *squares);
+    float *squares = dlz_alloc_array((uint64_t)(n * k), sizeof *squares);
     if (!squares)
-        return dlz_fail_memory("the distances", (size_t)(n * k) * sizeof *squares);
+        return dlz_fail_memory("the distances", (uint64_t)(n * k) * sizeof *squares);
     const float *given = distances->data;
     for (int64_t row = 0; row < n; row++)
         square(given + row * k, k, squares + row * k);

@@ -135,9 +135,9 @@ static dlviz_status record(descent *d, int iteration, double kl, double norm) {
     dlz_tsne_result *result = d->result;
     if (result->rows == result->capacity) {
         int64_t capacity = result->capacity ? 2 * result->capacity : 32;
-        float *history = dlz_realloc_array(result->history, (size_t)capacity, 3 * sizeof(float));
+        float *history = dlz_realloc_array(result->history, (uint64_t)capacity, 3 * sizeof(float));
         if (!history)
-            return dlz_fail_memory("the history", (size_t)capacity * 3 * sizeof(float));
+            return dlz_fail_memory("the history", (uint64_t)capacity * 3 * sizeof(float));
         result->history = history;
         result->capacity = capacity;
     }
@@ -202,11 +202,11 @@ static dlviz_status reorder(descent *d) {
     }
     if (!(width < INFINITY))
         return DLVIZ_OK; /* the repulsion will say so */
-    uint64_t *scratch = dlz_alloc_array((size_t)n, 4 * sizeof *scratch);
-    int32_t *order = dlz_alloc_array((size_t)n, 2 * sizeof *order);
+    uint64_t *scratch = dlz_alloc_array((uint64_t)n, 4 * sizeof *scratch);
+    int32_t *order = dlz_alloc_array((uint64_t)n, 2 * sizeof *order);
     dlviz_status status = DLVIZ_OK;
     if (!scratch || !order)
-        status = dlz_fail_memory("the points' order", (size_t)n * 5 * sizeof *scratch);
+        status = dlz_fail_memory("the points' order", (uint64_t)n * 5 * sizeof *scratch);
     else {
         dlz_morton_order(d->map, n, d->dimensions, corner, width, order, NULL, scratch);
         permute(d->map, d->dimensions, n, order, d->attraction);
@@ -382,9 +382,9 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affi
                                      .angle = settings->angle,
                                      .cell = settings->cell};
     dlviz_status status = dlz_repulsion_create(&d.repulsion, &wanted);
-    float *memory = dlz_alloc_array_zero((size_t)size, 5 * sizeof(float));
-    d.order = dlz_alloc_array((size_t)n, sizeof *d.order);
-    d.sums = dlz_alloc_array_zero((size_t)d.tiles, 4 * sizeof(double));
+    float *memory = dlz_alloc_array_zero((uint64_t)size, 5 * sizeof(float));
+    d.order = dlz_alloc_array((uint64_t)n, sizeof *d.order);
+    d.sums = dlz_alloc_array_zero((uint64_t)d.tiles, 4 * sizeof(double));
     if (status == DLVIZ_OK && (!memory || !d.sums || !d.order))
         status = dlz_fail_memory("the descent", (size_t)size * 5 * sizeof(float));
     if (status == DLVIZ_OK)

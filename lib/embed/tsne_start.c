@@ -64,7 +64,7 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     DLZ_TRY(dlz_require_matrix(who, "points", points));
     int64_t n = points->dims[0], d = points->dims[1];
     DLZ_TRY(dlz_require_distances(who, "points", points));
-    float *to = dlz_alloc_array((size_t)(n * d), sizeof *to);
+    float *to = dlz_alloc_array((uint64_t)(n * d), sizeof *to);
     if (!to)
         return dlz_fail_memory("a copy of the points", (size_t)(n * d) * sizeof *to);
     const float *from = points->data;

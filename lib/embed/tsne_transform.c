@@ -201,9 +201,9 @@ static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *mem
         dlz_repulsion_settings settings = {
             .n = fit->n, .dimensions = fit->dimensions, .a = fit->a, .cell = fit->cell};
         double z;
-        float *forces = dlz_alloc_array((size_t)(fit->n * fit->dimensions), sizeof *forces);
+        float *forces = dlz_alloc_array((uint64_t)(fit->n * fit->dimensions), sizeof *forces);
         if (!forces)
-            return dlz_fail_memory("the map's potential", (size_t)fit->n * sizeof *forces);
+            return dlz_fail_memory("the map's potential", (uint64_t)fit->n * sizeof *forces);
         s->grid.margin = MARGIN;
         dlviz_status status = dlz_grid_compute(&s->grid, &settings, fit->map, forces, &z);
         dlz_free(forces);
@@ -234,14 +234,14 @@ dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
                    .kernel = dlz_repel(),
                    .m = m,
                    .k = (int)fmin(wanted, (double)fit->n)};
-    float *memory = dlz_alloc_array((size_t)fit->n, (size_t)fit->dimensions * sizeof(float));
-    s.indices = dlz_alloc_array((size_t)m, (size_t)s.k * sizeof(int32_t));
-    s.p = dlz_alloc_array((size_t)m, (size_t)s.k * sizeof(float));
+    float *memory = dlz_alloc_array((uint64_t)fit->n, (uint64_t)fit->dimensions * sizeof(float));
+    s.indices = dlz_alloc_array((uint64_t)m, (uint64_t)s.k * sizeof(int32_t));
+    s.p = dlz_alloc_array((uint64_t)m, (uint64_t)s.k * sizeof(float));
     if (points->dims[1] != fit->d)
         status = dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'points' has %lld columns; the fit had %lld",
                           __func__, (long long)points->dims[1], (long long)fit->d);
     else if (!memory || !s.indices || !s.p)
-        status = dlz_fail_memory("the new points' neighbours", (size_t)m * (size_t)s.k * 4);
+        status = dlz_fail_memory("the new points' neighbours", (uint64_t)m * (uint64_t)s.k * 4);
     else
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){m, fit->dimensions});
     if (status == DLVIZ_OK) {

@@ -64,7 +64,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
                                op->out->channels};
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
-    dlz_memory_ask_scratch(setup->memory, (size_t)conv->plan.scratch_floats * sizeof(float));
+    dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, op->out->channels, conv->plan.forward_tiles,
                                setup->forward_time, setup->memory));

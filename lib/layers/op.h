@@ -70,7 +70,7 @@ dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int fi
 dlviz_status dlz_memory_ask_array(dlz_memory *memory, void *slot, int64_t count, size_t size,
                                   int first, int last);
 /* Raises what each worker's scratch block holds to at least `bytes`. */
-void dlz_memory_ask_scratch(dlz_memory *memory, size_t bytes);
+void dlz_memory_ask_scratch(dlz_memory *memory, uint64_t bytes);
 
 /* What an operation knows when it plans: the batch and when it runs. */
 typedef struct dlz_setup {

@@ -8,7 +8,7 @@
 dlviz_status dlz_lapack_work(double **work, double size) {
     *work = dlz_alloc_array((size_t)size, sizeof **work);
     if (!*work)
-        return dlz_fail_memory("LAPACK workspace", (size_t)size * sizeof **work);
+        return dlz_fail_memory("LAPACK workspace", (uint64_t)size * sizeof **work);
     return DLVIZ_OK;
 }
 

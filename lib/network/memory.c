@@ -17,9 +17,9 @@ dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int fi
     if (memory->count == memory->capacity) {
         int capacity = memory->capacity ? 2 * memory->capacity : 64;
         dlz_request *requests =
-            dlz_realloc_array(memory->requests, (size_t)capacity, sizeof *requests);
+            dlz_realloc_array(memory->requests, (uint64_t)capacity, sizeof *requests);
         if (!requests)
-            return dlz_fail_memory("the memory plan", (size_t)capacity * sizeof *requests);
+            return dlz_fail_memory("the memory plan", (uint64_t)capacity * sizeof *requests);
         memory->requests = requests;
         memory->capacity = capacity;
     }
@@ -37,14 +37,16 @@ dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int fi
 dlviz_status dlz_memory_ask_array(dlz_memory *memory, void *slot, int64_t count, size_t size,
                                   int first, int last) {
     size_t bytes;
-    if (count < 0 || dlz_mul_overflows((size_t)count, size, &bytes))
+    if (count < 0 || dlz_mul_overflows((uint64_t)count, size, &bytes))
         return dlz_fail_memory("the activations of a batch", SIZE_MAX);
     return dlz_memory_ask(memory, slot, bytes, first, last);
 }
 
-void dlz_memory_ask_scratch(dlz_memory *memory, size_t bytes) {
-    if (rounded(bytes) > memory->scratch_size)
-        memory->scratch_size = rounded(bytes);
+void dlz_memory_ask_scratch(dlz_memory *memory, uint64_t bytes) {
+    /* More than there can be is found out when the memory is taken. */
+    size_t size = rounded(bytes > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)bytes);
+    if (size > memory->scratch_size)
+        memory->scratch_size = size;
 }
 
 dlviz_status dlz_memory_place(dlz_memory *memory) {

@@ -96,9 +96,9 @@ static dlviz_status add(dlviz_network *network, const char *name, dlviz_layer *l
         return dlz_fail(layer->error, "layer '%s': %s", name, layer->message);
     if (network->num_nodes == network->node_capacity) {
         int capacity = network->node_capacity ? 2 * network->node_capacity : 16;
-        dlz_node *nodes = dlz_realloc_array(network->nodes, (size_t)capacity, sizeof *nodes);
+        dlz_node *nodes = dlz_realloc_array(network->nodes, (uint64_t)capacity, sizeof *nodes);
         if (!nodes)
-            return dlz_fail_memory("the list of layers", (size_t)capacity * sizeof *nodes);
+            return dlz_fail_memory("the list of layers", (uint64_t)capacity * sizeof *nodes);
         network->nodes = nodes;
         network->node_capacity = capacity;
     }
@@ -167,9 +167,9 @@ static dlviz_status count_states(dlviz_network *network) {
         node->num_states = type->states ? type->states(node->layer, &node->in, specs) : 0;
         total += node->num_states;
     }
-    network->states = dlz_alloc_array_zero((size_t)total, sizeof *network->states);
+    network->states = dlz_alloc_array_zero((uint64_t)total, sizeof *network->states);
     if (!network->states)
-        return dlz_fail_memory("the list of parameters", (size_t)total * sizeof *network->states);
+        return dlz_fail_memory("the list of parameters", (uint64_t)total * sizeof *network->states);
     for (int i = 0; i < network->num_nodes; i++) {
         const dlz_node *node = &network->nodes[i];
         if (node->num_states == 0)
@@ -206,9 +206,9 @@ static dlviz_status allocate_states(dlviz_network *network) {
             return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "the parameters are too many");
     }
     network->parameter_floats = trainable;
-    network->parameters = dlz_alloc_array_zero((size_t)trainable, sizeof(float));
-    network->gradients = dlz_alloc_array_zero((size_t)trainable, sizeof(float));
-    network->buffers = dlz_alloc_array_zero((size_t)other, sizeof(float));
+    network->parameters = dlz_alloc_array_zero((uint64_t)trainable, sizeof(float));
+    network->gradients = dlz_alloc_array_zero((uint64_t)trainable, sizeof(float));
+    network->buffers = dlz_alloc_array_zero((uint64_t)other, sizeof(float));
     if (!network->parameters || !network->gradients || !network->buffers)
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
                         "out of memory: %lld parameters and their gradients", (long long)trainable);

@@ -172,7 +172,7 @@ void dlz_plan_backward(dlz_plan *plan) {
 
 dlviz_status dlz_plan_profile(dlz_plan *plan) {
     dlz_free(plan->seconds);
-    plan->seconds = dlz_alloc_array_zero((size_t)plan->num_ops, sizeof *plan->seconds);
+    plan->seconds = dlz_alloc_array_zero((uint64_t)plan->num_ops, sizeof *plan->seconds);
     return plan->seconds ? DLVIZ_OK : dlz_fail_memory("a profile", 0);
 }
 

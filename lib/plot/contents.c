@@ -128,13 +128,13 @@ static dlviz_status copy_curve(dlz_curve *curve, const char *name, const double 
                                int64_t n) {
     curve->n = n;
     curve->name = dlz_strdup(name);
-    curve->x = dlz_alloc_array((size_t)n, sizeof(double));
-    curve->y = dlz_alloc_array((size_t)n, sizeof(double));
+    curve->x = dlz_alloc_array((uint64_t)n, sizeof(double));
+    curve->y = dlz_alloc_array((uint64_t)n, sizeof(double));
     if (!curve->name || !curve->x || !curve->y) {
         dlz_free(curve->name);
         dlz_free(curve->x);
         dlz_free(curve->y);
-        return dlz_fail_memory("a curve", (size_t)n * 16);
+        return dlz_fail_memory("a curve", (uint64_t)n * 16);
     }
     for (int64_t i = 0; i < n; i++) {
         curve->x[i] = x ? x[i] : (double)(i + 1);
@@ -210,7 +210,7 @@ dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *
     figure->y_label = dlz_strdup("true");
     if (!figure->of.matrix.counts || !figure->x_label || !figure->y_label) {
         dlviz_figure_destroy(figure);
-        return dlz_fail_memory("a matrix", (size_t)counts->size * sizeof *values);
+        return dlz_fail_memory("a matrix", (uint64_t)counts->size * sizeof *values);
     }
     *out = figure;
     return DLVIZ_OK;
@@ -247,7 +247,7 @@ dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *
     grid->values = copy_of(values, (size_t)images->size * sizeof *values);
     if (!grid->values) {
         dlviz_figure_destroy(figure);
-        return dlz_fail_memory("the images of a figure", (size_t)images->size * sizeof *values);
+        return dlz_fail_memory("the images of a figure", (uint64_t)images->size * sizeof *values);
     }
     *out = figure;
     return DLVIZ_OK;

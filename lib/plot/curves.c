@@ -47,8 +47,7 @@ static void find_x_axis(curves_view *scene) {
         for (int j = 0; j < scene->curves->panels[i].count; j++) {
             const dlz_curve *curve = &scene->curves->panels[i].curves[j];
             for (int64_t k = 0; k < curve->n; k++) {
-                low = fmin(low, curve->x[k]);
-                high = fmax(high, curve->x[k]);
+                dlz_range_include(&low, &high, curve->x[k]);
                 whole = whole && curve->x[k] == floor(curve->x[k]);
             }
         }
@@ -63,8 +62,7 @@ static bool find_y_axis(const dlz_panel *panel, double height, dlz_axis *axis) {
             double y = panel->curves[j].y[k];
             if (!drawable(panel, y))
                 continue;
-            low = fmin(low, y);
-            high = fmax(high, y);
+            dlz_range_include(&low, &high, y);
         }
     bool any = low <= high;
     int most = (int)fmin(fmax(height / 21, 3), 8);

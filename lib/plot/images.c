@@ -108,10 +108,8 @@ static tile_view find_tile(const dlviz_figure *figure, int64_t index) {
                        .high = -INFINITY};
     for (int c = 0; c < count; c++)
         found.planes[c] = images->values + (index * count + c) * plane;
-    for (int64_t i = 0; i < plane * count; i++) {
-        found.low = fmin(found.low, (double)found.planes[0][i]);
-        found.high = fmax(found.high, (double)found.planes[0][i]);
-    }
+    for (int64_t i = 0; i < plane * count; i++)
+        dlz_range_include(&found.low, &found.high, (double)found.planes[0][i]);
     if (found.map == DLVIZ_COLORMAP_AUTO)
         found.map = found.low < 0 ? DLVIZ_COLORMAP_DIVERGING : DLVIZ_COLORMAP_GRAY;
     if (found.map == DLVIZ_COLORMAP_DIVERGING) {
@@ -167,7 +165,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)total_x, (int)total_y);
     if (cairo_surface_status(bitmap) != CAIRO_STATUS_SUCCESS) {
         cairo_surface_destroy(bitmap);
-        return dlz_fail_memory("a grid of images", (size_t)(total_x * total_y * 4));
+        return dlz_fail_memory("a grid of images", (uint64_t)(total_x * total_y * 4));
     }
     cairo_t *cr = cairo_create(bitmap);
     cairo_set_source_rgb(cr, 1, 1, 1);

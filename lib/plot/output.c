@@ -87,6 +87,8 @@ dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int wid
     case DLZ_FORMAT_SVG:
         output->surface = cairo_svg_surface_create_for_stream(append, &output->bytes,
                                                               points * width, points * height);
+        /* Since 1.18 cairo's own choice is another. */
+        cairo_svg_surface_set_document_unit(output->surface, CAIRO_SVG_UNIT_PT);
         break;
     case DLZ_FORMAT_PDF:
         output->surface = cairo_pdf_surface_create_for_stream(append, &output->bytes,

@@ -7,6 +7,16 @@
 
 enum { DLZ_MAX_TICKS = 64 };
 
+/* Widens a range, which begins as (INFINITY, -INFINITY) or as a value of it, to hold one more; NaN
+ * changes nothing. Comparisons, not fmin and fmax: where those gather floats into a double in a
+ * loop, GCC 12.2 for arm64 ends with an internal compiler error. */
+static inline void dlz_range_include(double *low, double *high, double value) {
+    if (value < *low)
+        *low = value;
+    if (value > *high)
+        *high = value;
+}
+
 /* "1.5" with exponent "" is 1.5; "5·10" with exponent "-4" is drawn with a raised exponent. Both
  * empty: a tick without a label. */
 typedef struct dlz_tick {

@@ -96,10 +96,8 @@ static void fit_axes(scatter_view *scene) {
     const float *points = scene->scatter->points;
     double low[2] = {points[0], points[1]}, high[2] = {points[0], points[1]};
     for (int64_t i = 1; i < scene->scatter->n; i++)
-        for (int k = 0; k < 2; k++) {
-            low[k] = fmin(low[k], points[2 * i + k]);
-            high[k] = fmax(high[k], points[2 * i + k]);
-        }
+        for (int k = 0; k < 2; k++)
+            dlz_range_include(&low[k], &high[k], (double)points[2 * i + k]);
     double room[2] = {scene->frame.width, scene->frame.height}, scale = 0, largest = 0;
     for (int k = 0; k < 2; k++) {
         scale = fmax(scale, (high[k] - low[k]) / room[k]);

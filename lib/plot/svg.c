@@ -11,15 +11,26 @@ typedef struct id_list {
     int count;
 } id_list;
 
-/* Cairo numbers surfaces and images through the life of the process; here they count from 1 in the
- * order of the file. New numbers have no more digits than old ones: a figure has fewer than ten.
- * Returns how many bytes of the old text were replaced, 0 where there is no such number. */
+/* The length of a name that cairo numbers through the life of the process: surface5 and image6
+ * until version 1.16, source-7 in 1.18. What else has a number (glyph-0-3, clip-1, …) begins anew
+ * in every file. */
+static size_t numbered_name(const unsigned char *from, size_t left) {
+    static const char *const names[] = {"surface", "image", "source-"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t length = strlen(names[i]);
+        if (left > length && memcmp(from, names[i], length) == 0 && isdigit(from[length]))
+            return length;
+    }
+    return 0;
+}
+
+/* Such names count from 1 here, in the order of the file. New numbers have no more digits than old
+ * ones: a figure has fewer than ten. Returns how many bytes of the old text were replaced, 0 where
+ * there is no such number. */
 static size_t renumber(id_list *ids, const unsigned char *from, size_t left, unsigned char *to,
                        size_t *written) {
-    size_t word = left > 8 && memcmp(from, "surface", 7) == 0 ? 7
-                  : left > 6 && memcmp(from, "image", 5) == 0 ? 5
-                                                              : 0;
-    if (word == 0 || !isdigit(from[word]))
+    size_t word = numbered_name(from, left);
+    if (word == 0)
         return 0;
     size_t end = word;
     unsigned long number = 0;

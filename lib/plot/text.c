@@ -70,8 +70,8 @@ dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot,
     if (count > 0) {
         if (!items)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", who, name);
-        if (!(copies = dlz_alloc_array_zero((size_t)count, sizeof *copies)))
-            return dlz_fail_memory(name, (size_t)count * sizeof *copies);
+        if (!(copies = dlz_alloc_array_zero((uint64_t)count, sizeof *copies)))
+            return dlz_fail_memory(name, (uint64_t)count * sizeof *copies);
     }
     for (int i = 0; i < count; i++) {
         const char *text = items[i] ? items[i] : "";

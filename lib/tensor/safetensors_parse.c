@@ -170,15 +170,16 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
     if (size < DLZ_SAFETENSORS_LENGTH)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "it has %zu bytes; the header's length alone takes %d",
                         size, DLZ_SAFETENSORS_LENGTH);
-    uint64_t length = 0;
+    uint64_t announced = 0;
     for (int i = DLZ_SAFETENSORS_LENGTH; i-- > 0;)
-        length = length << 8 | bytes[i];
+        announced = announced << 8 | bytes[i];
     size_t rest = size - DLZ_SAFETENSORS_LENGTH;
-    if (length < 2 || length > (uint64_t)DLZ_SAFETENSORS_MAX_HEADER || length > rest)
+    if (announced < 2 || announced > (uint64_t)DLZ_SAFETENSORS_MAX_HEADER || announced > rest)
         return dlz_fail(
             DLVIZ_ERROR_FORMAT,
             "it says that its header has %llu bytes; 2 to %lld are accepted, and %zu follow",
-            (unsigned long long)length, (long long)DLZ_SAFETENSORS_MAX_HEADER, rest);
+            (unsigned long long)announced, (long long)DLZ_SAFETENSORS_MAX_HEADER, rest);
+    size_t length = (size_t)announced;
     const char *text = (const char *)bytes + DLZ_SAFETENSORS_LENGTH;
     if (*text != '{')
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its header does not begin with '{'");

@@ -81,7 +81,8 @@ static dlviz_status make_handle(const char *who, dlviz_tensor **out, dlviz_dtype
                             (long long)dims[i]);
     int64_t size;
     char text[DLZ_SHAPE_TEXT_SIZE];
-    if (dlz_product_overflows(ndim, dims, &size) || size > INT64_MAX / (int64_t)element)
+    if (dlz_product_overflows(ndim, dims, &size) ||
+        (uint64_t)size > (uint64_t)PTRDIFF_MAX / element) /* the largest array there is */
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "%s: a tensor of %s elements is too large", who,
                         dlz_shape_text(text, ndim, dims));
     *bytes = (size_t)size * element;

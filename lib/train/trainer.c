@@ -142,9 +142,9 @@ dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs) {
         return DLVIZ_OK;
     int capacity = epochs + 32;
     double(*history)[DLZ_NUM_METRICS] =
-        dlz_realloc_array(trainer->history, (size_t)capacity, sizeof *history);
+        dlz_realloc_array(trainer->history, (uint64_t)capacity, sizeof *history);
     if (!history)
-        return dlz_fail_memory("the training history", (size_t)capacity * sizeof *history);
+        return dlz_fail_memory("the training history", (uint64_t)capacity * sizeof *history);
     trainer->history = history;
     trainer->capacity = capacity;
     return DLVIZ_OK;
@@ -281,11 +281,11 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
     if (epochs > 0 && dlz_network_check_batch(trainer->network, rest ? rest : trainer->batch_size))
         return dlz_fail_within(dlz_last_status(), "%s: %lld samples in batches of %lld", __func__,
                                (long long)samples, (long long)trainer->batch_size);
-    int64_t *order = dlz_alloc_array((size_t)samples, sizeof *order);
+    int64_t *order = dlz_alloc_array((uint64_t)samples, sizeof *order);
     /* As long as the order: a callback may change the batch size between epochs. */
     int64_t *labels = dlz_alloc_array((size_t)samples, sizeof *labels);
     if (!order || !labels)
-        status = dlz_fail_memory("the order of an epoch", (size_t)samples * sizeof *order);
+        status = dlz_fail_memory("the order of an epoch", (uint64_t)samples * sizeof *order);
     trainer->fitting = true;
     dlviz_dataset *held = dlz_dataset_hold(train);
     for (int epoch = 0; status == DLVIZ_OK && epoch < epochs; epoch++)

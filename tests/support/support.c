@@ -64,6 +64,19 @@ void write_file(const char *path, const void *bytes, size_t size) {
     ck_assert_int_eq(fclose(file), 0);
 }
 
+void swap_to_file_order(void *numbers, size_t count, size_t size) {
+    const uint16_t one = 1;
+    if (*(const unsigned char *)&one == 1)
+        return;
+    unsigned char *number = numbers;
+    for (size_t i = 0; i < count; i++, number += size)
+        for (size_t low = 0, high = size - 1; low < high; low++, high--) {
+            unsigned char kept = number[low];
+            number[low] = number[high];
+            number[high] = kept;
+        }
+}
+
 const char *mnist_folder(void) {
     static char path[512];
     const char *given = getenv("DLVIZ_DATA_DIR"), *cache = getenv("XDG_CACHE_HOME");

@@ -42,6 +42,9 @@ const char *scratch_folder(void);
 /* scratch_folder()/name in a static buffer (four may be in use at once). */
 const char *scratch_path(const char *name);
 void write_file(const char *path, const void *bytes, size_t size);
+/* Turns numbers of `size` bytes each from this machine's byte order into the files', which begin
+ * with the lowest byte, or back: on most machines that changes nothing. */
+void swap_to_file_order(void *numbers, size_t count, size_t size);
 
 /* Committed fixtures: tests/parity/fixtures/name in a static buffer. */
 const char *fixture_path(const char *name);

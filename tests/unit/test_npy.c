@@ -115,18 +115,19 @@ START_TEST(other_kinds_are_refused_by_name) {
 }
 END_TEST
 
-/* Writes a version 1 file with this header text and `size` zero bytes of elements, or these bytes.
- */
-static const char *make_npy(const char *header, const void *elements, size_t size) {
-    static const char zeros[4096];
+/* Writes a version 1 file with this header text and `count` elements of `size` bytes, or zeros. */
+static const char *make_npy(const char *header, const void *elements, size_t count, size_t size) {
     unsigned char file[8192] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     size_t length = strlen(header);
     file[8] = (unsigned char)(length & 255);
     file[9] = (unsigned char)(length >> 8);
     memcpy(file + 10, header, length);
-    memcpy(file + 10 + length, elements ? elements : zeros, size);
+    if (elements) {
+        memcpy(file + 10 + length, elements, count * size);
+        swap_to_file_order(file + 10 + length, count, size);
+    }
     const char *path = scratch_path("made.npy");
-    write_file(path, file, 10 + length + size);
+    write_file(path, file, 10 + length + count * size);
     return path;
 }
 
@@ -176,7 +177,7 @@ START_TEST(bad_headers_are_refused) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dlviz_tensor *tensor = (void *)1;
-        const char *path = make_npy(cases[i].header, NULL, cases[i].bytes);
+        const char *path = make_npy(cases[i].header, NULL, cases[i].bytes, 1);
         ck_fails(dlviz_tensor_read_npy(&tensor, path), cases[i].status, cases[i].words);
         ck_assert_ptr_null(tensor);
         ck_assert_ptr_nonnull(strstr(dlviz_last_error(), path));
@@ -194,7 +195,7 @@ START_TEST(unusual_but_valid_headers_are_read) {
     const float two[] = {3, 4};
     for (size_t i = 0; i < 4; i++) {
         dlviz_tensor *tensor;
-        ck_ok(dlviz_tensor_read_npy(&tensor, make_npy(headers[i], two, sizeof two)));
+        ck_ok(dlviz_tensor_read_npy(&tensor, make_npy(headers[i], two, 2, sizeof *two)));
         ck_assert_int_eq(dlviz_tensor_size(tensor), 2);
         ck_assert_double_eq(element(tensor, 1), 4);
         dlviz_tensor_destroy(tensor);
@@ -206,13 +207,16 @@ START_TEST(values_that_do_not_fit_are_refused) {
     dlviz_tensor *tensor;
     const double large[] = {0, 1e300}, infinite[] = {-INFINITY, NAN};
     const uint64_t huge[] = {0, UINT64_C(1) << 63};
-    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<f8'", "False", "(2,)"), large, 16)),
-             DLVIZ_ERROR_NUMERIC, "element 1 is 1e+300");
-    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<u8'", "False", "(2,)"), huge, 16)),
+    ck_fails(
+        dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<f8'", "False", "(2,)"), large, 2, 8)),
+        DLVIZ_ERROR_NUMERIC, "element 1 is 1e+300");
+    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<u8'", "False", "(2,)"), huge, 2, 8)),
              DLVIZ_ERROR_NUMERIC, "element 1 is 9223372036854775808");
-    ck_fails(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'|b1'", "False", "(2,)"), "\1\2", 2)),
-             DLVIZ_ERROR_FORMAT, "element 1 is 2");
-    ck_ok(dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<f8'", "False", "(2,)"), infinite, 16)));
+    ck_fails(
+        dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'|b1'", "False", "(2,)"), "\1\2", 2, 1)),
+        DLVIZ_ERROR_FORMAT, "element 1 is 2");
+    ck_ok(
+        dlviz_tensor_read_npy(&tensor, make_npy(HEADER("'<f8'", "False", "(2,)"), infinite, 2, 8)));
     ck_assert(isinf(element(tensor, 0)) && isnan(element(tensor, 1)));
     dlviz_tensor_destroy(tensor);
 }

@@ -256,6 +256,7 @@ START_TEST(values_that_do_not_fit_are_refused) {
     fseek(file, (long)(8 + strlen(header)), SEEK_SET);
     double large = -1e200;
     uint64_t huge = UINT64_MAX;
+    swap_to_file_order(&large, 1, sizeof large);
     fwrite(&large, 8, 1, file);
     fwrite(&huge, 8, 1, file);
     fputc(2, file);
