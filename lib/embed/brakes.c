@@ -6,11 +6,11 @@
 dlviz_status dlz_brakes_create(dlz_brakes *brakes, const dlz_affinities *affinities) {
     int64_t n = affinities->n;
     *brakes = (dlz_brakes){.n = n};
-    brakes->degrees = dlz_alloc_array((size_t)n, sizeof *brakes->degrees);
-    brakes->factors = dlz_alloc_array((size_t)n, sizeof *brakes->factors);
+    brakes->degrees = dlz_alloc_array((uint64_t)n, sizeof *brakes->degrees);
+    brakes->factors = dlz_alloc_array((uint64_t)n, sizeof *brakes->factors);
     if (!brakes->degrees || !brakes->factors) {
         dlz_brakes_free(brakes);
-        return dlz_fail_memory("the points' learning rates", (size_t)n * sizeof(double));
+        return dlz_fail_memory("the points' learning rates", (uint64_t)n * sizeof(double));
     }
     for (int64_t i = 0; i < n; i++) {
         double sum = 0;

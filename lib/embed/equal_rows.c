@@ -70,14 +70,15 @@ static void find_firsts(finder *f) {
 
 static dlviz_status gather(const finder *f, dlz_equal_rows *found) {
     int64_t n = f->n, d = f->d, u = 0;
-    found->starts = dlz_alloc_array_zero((size_t)found->count + 1, sizeof *found->starts);
-    found->members = dlz_alloc_array((size_t)n, sizeof *found->members);
-    found->distinct = dlz_alloc_array((size_t)found->count, (size_t)d * sizeof *found->distinct);
-    int32_t *number = dlz_alloc_array((size_t)n, sizeof *number);
+    found->starts = dlz_alloc_array_zero((uint64_t)found->count + 1, sizeof *found->starts);
+    found->members = dlz_alloc_array((uint64_t)n, sizeof *found->members);
+    found->distinct =
+        dlz_alloc_array((uint64_t)found->count, (uint64_t)d * sizeof *found->distinct);
+    int32_t *number = dlz_alloc_array((uint64_t)n, sizeof *number);
     if (!found->starts || !found->members || !found->distinct || !number) {
         dlz_free(number);
         return dlz_fail_memory("the distinct points",
-                               (size_t)(found->count * d) * sizeof *found->distinct);
+                               (uint64_t)(found->count * d) * sizeof *found->distinct);
     }
     for (int64_t i = 0; i < n; i++) {
         if (f->first[i] == i) {
@@ -103,8 +104,8 @@ static dlviz_status gather(const finder *f, dlz_equal_rows *found) {
 dlviz_status dlz_equal_rows_find(const float *rows, int64_t n, int64_t d, dlz_equal_rows *found) {
     *found = (dlz_equal_rows){0};
     finder f = {.rows = rows, .n = n, .d = d};
-    f.hashes = dlz_alloc_array((size_t)n, sizeof *f.hashes);
-    f.first = dlz_alloc_array((size_t)n, sizeof *f.first);
+    f.hashes = dlz_alloc_array((uint64_t)n, sizeof *f.hashes);
+    f.first = dlz_alloc_array((uint64_t)n, sizeof *f.first);
     dlviz_status status = DLVIZ_OK;
     if (f.hashes && f.first) {
         dlz_parallel_for(dlz_ceil_div(n, TILE), dlz_threads(), hash_tile, &f);
@@ -115,7 +116,7 @@ dlviz_status dlz_equal_rows_find(const float *rows, int64_t n, int64_t d, dlz_eq
         if (found->count < n)
             status = gather(&f, found);
     } else {
-        status = dlz_fail_memory("the rows' hashes", (size_t)n * sizeof *f.hashes);
+        status = dlz_fail_memory("the rows' hashes", (uint64_t)n * sizeof *f.hashes);
     }
     dlz_free(f.hashes);
     dlz_free(f.first);

@@ -304,7 +304,7 @@ static void search_tile(void *context, int64_t tile, int worker) {
 static bool prepare_workspaces(search *s, int workers) {
     size_t group = (size_t)TILE * (size_t)s->d, capacity = (size_t)s->capacity;
     size_t keep = (size_t)s->keep;
-    s->workspaces = dlz_alloc_array_zero((size_t)workers, sizeof *s->workspaces);
+    s->workspaces = dlz_alloc_array_zero((uint64_t)workers, sizeof *s->workspaces);
     bool all = s->workspaces;
     for (int i = 0; all && i < workers; i++) {
         workspace *w = &s->workspaces[i];
@@ -316,8 +316,8 @@ static bool prepare_workspaces(search *s, int workers) {
         w->merged = dlz_alloc_array(capacity + keep, sizeof *w->merged);
         w->equal = dlz_alloc_array(capacity + keep, sizeof *w->equal);
         w->order = dlz_alloc_array(capacity + keep, sizeof *w->order);
-        w->scratch =
-            dlz_alloc_array((size_t)dlz_knn_expand_scratch(&s->ties, s->keep), sizeof *w->scratch);
+        w->scratch = dlz_alloc_array((uint64_t)dlz_knn_expand_scratch(&s->ties, s->keep),
+                                     sizeof *w->scratch);
         all = w->given && w->entries && w->best && w->merged && w->equal && w->order && w->scratch;
     }
     return all;
@@ -340,11 +340,13 @@ static void release(search *s, int workers) {
 }
 
 static dlviz_status run(search *s, int64_t tiles, int workers) {
-    s->origins = dlz_alloc_array((size_t)(cluster_count(s) * s->d), sizeof(float));
-    s->packed = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), (size_t)s->d * sizeof(float));
-    s->half_norms = dlz_alloc_array((size_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
+    s->origins = dlz_alloc_array((uint64_t)(cluster_count(s) * s->d), sizeof(float));
+    s->packed =
+        dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), (uint64_t)s->d * sizeof(float));
+    s->half_norms = dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
     if (!prepare_workspaces(s, workers) || !s->origins || !s->packed || !s->half_norms)
-        return dlz_fail_memory("the search for neighbours", (size_t)(s->n * s->d) * sizeof(float));
+        return dlz_fail_memory("the search for neighbours",
+                               (uint64_t)(s->n * s->d) * sizeof(float));
     s->scale = find_scale(s);
     dlz_parallel_for(cluster_count(s), dlz_threads(), pack_cluster, s);
     if (!s->clusters)
@@ -375,9 +377,9 @@ static dlviz_status nearest(search *s) {
 static dlviz_status all_equal(const search *s) {
     int64_t n = dlz_equal_rows_size(s->ties.rows, 0);
     int64_t size = dlz_knn_expand_scratch(&s->ties, 1);
-    uint64_t *scratch = dlz_alloc_array((size_t)size, sizeof *scratch);
+    uint64_t *scratch = dlz_alloc_array((uint64_t)size, sizeof *scratch);
     if (!scratch)
-        return dlz_fail_memory("the search for neighbours", (size_t)size * sizeof *scratch);
+        return dlz_fail_memory("the search for neighbours", (uint64_t)size * sizeof *scratch);
     for (int64_t i = 0; i < n; i++)
         dlz_knn_expand(&s->ties, 0, i, NULL, 0, scratch, s->indices + i * s->ties.k,
                        s->distances + i * s->ties.k);

@@ -259,9 +259,3 @@ dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int
                                   int32_t *indices, float *squared_distances) {
     return find_most(points, n, d, k, &seed, indices, squared_distances);
 }
-
-dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
-                                  int32_t *indices, float *squared_distances) {
-    (void)seed;
-    return dlz_knn_search(points, n, d, k, indices, squared_distances);
-}

@@ -111,9 +111,9 @@ static dlviz_status check_exact(const char *path, const double *from, int64_t d,
 static dlviz_status fill_model(const char *path, const double *from, dlz_pca_model *model) {
     int64_t d = model->features, k = model->count, size = exact_size(d, k);
     DLZ_TRY(check_exact(path, from, d, k));
-    model->mean = dlz_alloc_array((size_t)d, sizeof *model->mean);
-    model->variance = dlz_alloc_array((size_t)k, sizeof *model->variance);
-    model->components = dlz_alloc_array((size_t)(k * d), sizeof *model->components);
+    model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
+    model->variance = dlz_alloc_array((uint64_t)k, sizeof *model->variance);
+    model->components = dlz_alloc_array((uint64_t)(k * d), sizeof *model->components);
     if (!model->mean || !model->variance || !model->components)
         return dlz_fail_memory("a PCA", (uint64_t)size * sizeof *from);
     model->total_variance = from[0];

@@ -20,7 +20,7 @@ typedef struct product_pass {
     const dlz_pca_input *input;
     int64_t count, tiles, groups;
     uint64_t scratch_bytes; /* of one worker */
-    const void *rows;     /* count x features, in the precision of the product */
+    const void *rows;       /* count x features, in the precision of the product */
     char *scratch;
     double *sums; /* groups x count x features */
 } product_pass;
@@ -176,7 +176,7 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
         return dlz_pca_solve_covariance(input, model);
     size_t cells = (size_t)krylov.wanted * (size_t)d;
     input->used = DLVIZ_PCA_RANDOMIZED;
-    model->variance = dlz_alloc_array((size_t)krylov.wanted, sizeof *model->variance);
+    model->variance = dlz_alloc_array((uint64_t)krylov.wanted, sizeof *model->variance);
     model->components = dlz_alloc_array(cells, sizeof *model->components);
     if (!model->variance || !model->components)
         return dlz_fail_memory("components", cells * sizeof *model->components);

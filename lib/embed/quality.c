@@ -84,8 +84,8 @@ static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighb
     int workers = dlz_threads();
     rank_pass pass = {.distances = &distances, .neighbours = neighbours, .k = k};
     pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride + 2 * k);
-    pass.scratch = dlz_alloc_array((size_t)workers, pass.stride * sizeof(double));
-    pass.excess = dlz_alloc_array((size_t)tiles, sizeof *pass.excess);
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
+    pass.excess = dlz_alloc_array((uint64_t)tiles, sizeof *pass.excess);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.excess) {
         dlz_parallel_for(tiles, workers, rank_tile, &pass);

@@ -69,9 +69,9 @@ dlviz_status dlz_distances_start(dlz_distances *distances, const dlviz_tensor *p
     int64_t panels = dlz_ceil_div(n, DLZ_DISTANCE_PANEL), stride = panels * DLZ_DISTANCE_PANEL;
     *distances = (dlz_distances){.points = points->data, .n = n, .d = d, .stride = stride};
     distances->scratch = (size_t)(DLZ_DISTANCE_ROWS * d);
-    distances->panels = dlz_alloc_array((size_t)stride, (size_t)d * sizeof(float));
+    distances->panels = dlz_alloc_array((uint64_t)stride, (uint64_t)d * sizeof(float));
     if (!distances->panels)
-        return dlz_fail_memory("a copy of the points", (size_t)(stride * d) * sizeof(float));
+        return dlz_fail_memory("a copy of the points", (uint64_t)(stride * d) * sizeof(float));
     dlz_parallel_for(panels, dlz_threads(), pack_panel, distances);
     return DLVIZ_OK;
 }

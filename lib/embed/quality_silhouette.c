@@ -124,8 +124,8 @@ static dlviz_status mean_silhouette(const classes *c, double *result) {
     int workers = dlz_threads();
     silhouette_pass pass = {.distances = &distances, .classes = c};
     pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride);
-    pass.scratch = dlz_alloc_array((size_t)workers, pass.stride * sizeof(double));
-    pass.sums = dlz_alloc_array((size_t)tiles, sizeof *pass.sums);
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
+    pass.sums = dlz_alloc_array((uint64_t)tiles, sizeof *pass.sums);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.sums) {
         dlz_parallel_for(tiles, workers, silhouette_tile, &pass);

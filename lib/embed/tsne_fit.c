@@ -148,7 +148,7 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
         indices && distances
             ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
                                    distances)
-            : dlz_fail_memory("the neighbours", (size_t)n * (size_t)k * sizeof *distances);
+            : dlz_fail_memory("the neighbours", (uint64_t)n * (uint64_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();
     if (status == DLVIZ_OK) {

@@ -386,7 +386,7 @@ dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affi
     d.order = dlz_alloc_array((uint64_t)n, sizeof *d.order);
     d.sums = dlz_alloc_array_zero((uint64_t)d.tiles, 4 * sizeof(double));
     if (status == DLVIZ_OK && (!memory || !d.sums || !d.order))
-        status = dlz_fail_memory("the descent", (size_t)size * 5 * sizeof(float));
+        status = dlz_fail_memory("the descent", (uint64_t)size * 5 * sizeof(float));
     if (status == DLVIZ_OK)
         status = dlz_brakes_create(&d.brakes, affinities);
     if (status == DLVIZ_OK) {

@@ -66,7 +66,7 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     DLZ_TRY(dlz_require_distances(who, "points", points));
     float *to = dlz_alloc_array((uint64_t)(n * d), sizeof *to);
     if (!to)
-        return dlz_fail_memory("a copy of the points", (size_t)(n * d) * sizeof *to);
+        return dlz_fail_memory("a copy of the points", (uint64_t)(n * d) * sizeof *to);
     const float *from = points->data;
     if (metric == DLVIZ_TSNE_COSINE) {
         *scale = 1;
@@ -253,9 +253,9 @@ dlviz_status dlz_tsne_part(int64_t n, int dimensions, uint64_t seed, float *map)
     }
     if (is_flat)
         return DLVIZ_OK;
-    uint64_t *hashes = dlz_alloc_array((size_t)n, sizeof *hashes);
+    uint64_t *hashes = dlz_alloc_array((uint64_t)n, sizeof *hashes);
     if (!hashes)
-        return dlz_fail_memory("the start", (size_t)n * sizeof *hashes);
+        return dlz_fail_memory("the start", (uint64_t)n * sizeof *hashes);
     part_equal(n, dimensions, seed, by, hashes, map);
     dlz_free(hashes);
     return DLVIZ_OK;

@@ -172,13 +172,13 @@ static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
         scale = (float)most;
     DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->metric, &scale, &copy));
     if (scale != fit->scale) {
-        old = dlz_alloc_array((size_t)(fit->n * fit->d), sizeof *old);
+        old = dlz_alloc_array((uint64_t)(fit->n * fit->d), sizeof *old);
         for (int64_t i = 0; old && i < fit->n * fit->d; i++)
             old[i] = fit->points[i] * (scale / fit->scale);
     }
     dlviz_status status =
         old ? dlz_knn_query(old, fit->n, copy, s->m, fit->d, s->k, s->indices, s->p)
-            : dlz_fail_memory("a copy of the points", (size_t)(fit->n * fit->d) * sizeof *old);
+            : dlz_fail_memory("a copy of the points", (uint64_t)(fit->n * fit->d) * sizeof *old);
     if (old != fit->points)
         dlz_free(old);
     dlz_free(copy);

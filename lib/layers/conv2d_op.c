@@ -55,8 +55,8 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
         floats += (size_t)plan->gradient_floats;
     if (setup->training && op->in->needs_gradient &&
         dlz_mul_overflows(
-            (size_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
-            (size_t)plan->plain.depth, &patches))
+            (uint64_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
+            (uint64_t)plan->plain.depth, &patches))
         return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
     if (dlz_add_overflows(floats, patches, &floats) ||
         dlz_mul_overflows(floats, sizeof(float), &bytes) ||

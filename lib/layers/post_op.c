@@ -74,7 +74,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
         DLZ_TRY(dlz_memory_ask_array(memory, factors[i], channels, sizeof(float), first, last));
     DLZ_TRY(dlz_memory_ask_array(memory, &post->sums, post->tiles * dlz_moments_size(channels),
                                  sizeof(double), first, last));
-    dlz_memory_ask_scratch(memory, (size_t)channels * 2 * sizeof(double));
+    dlz_memory_ask_scratch(memory, (uint64_t)channels * 2 * sizeof(double));
     post->codes = NULL;
     if (setup->training && (post->pool || post->dropout) && !is_pooled(op))
         DLZ_TRY(dlz_memory_ask_array(memory, &post->codes, setup->n * dlz_value_size(op->out), 1,

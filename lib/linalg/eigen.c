@@ -48,11 +48,11 @@ dlviz_status dlz_eigen_create(dlz_eigen **out, int64_t n, double *a) {
     DLZ_TRY(dlz_lapack_check_size(n, n));
     DLZ_TRY(dlz_make_safe(n, n, true, a, &exponent));
     dlz_eigen *eigen = dlz_alloc(sizeof *eigen);
-    double *vectors = dlz_alloc_array((size_t)n * 3, sizeof *vectors);
+    double *vectors = dlz_alloc_array((uint64_t)n * 3, sizeof *vectors);
     if (!eigen || !vectors) {
         dlz_free(eigen);
         dlz_free(vectors);
-        return dlz_fail_memory("a tridiagonal matrix", (size_t)n * 3 * sizeof *vectors);
+        return dlz_fail_memory("a tridiagonal matrix", (uint64_t)n * 3 * sizeof *vectors);
     }
     *eigen =
         (dlz_eigen){(lapack_int)n, exponent, a, vectors, vectors + n, vectors + 2 * n, .norm = 0};
@@ -194,7 +194,7 @@ static void keep_largest(lapack_int n, lapack_int count, const double *all, cons
 
 /* Room for all vectors, unless they are all wanted. */
 static double *room_for_all(lapack_int n, lapack_int count, double *vectors) {
-    return count == n ? vectors : dlz_alloc_array((size_t)n * (size_t)n, sizeof(double));
+    return count == n ? vectors : dlz_alloc_array((uint64_t)n * (uint64_t)n, sizeof(double));
 }
 
 /* Divide and conquer: the fastest for all vectors, and never short of orthogonal. */
@@ -222,7 +222,7 @@ static dlviz_status divide_and_conquer(const dlz_eigen *eigen, lapack_int count,
     dlz_free(copy);
     dlz_free(whole);
     if (!rows)
-        return dlz_fail_memory("eigenvectors", (size_t)n * (size_t)n * sizeof *rows);
+        return dlz_fail_memory("eigenvectors", (uint64_t)n * (uint64_t)n * sizeof *rows);
     if (rows != vectors)
         dlz_free(rows);
     return info == 0 ? DLVIZ_OK : gave_up("dstedc", info);
@@ -245,7 +245,7 @@ static dlviz_status qr_iteration(const dlz_eigen *eigen, lapack_int count, doubl
     dlz_free(copy);
     dlz_free(whole);
     if (!rows)
-        return dlz_fail_memory("eigenvectors", (size_t)n * (size_t)n * sizeof *rows);
+        return dlz_fail_memory("eigenvectors", (uint64_t)n * (uint64_t)n * sizeof *rows);
     if (rows != vectors)
         dlz_free(rows);
     return info == 0 ? DLVIZ_OK : gave_up("dsteqr", info);

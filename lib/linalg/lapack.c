@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 dlviz_status dlz_lapack_work(double **work, double size) {
-    *work = dlz_alloc_array((size_t)size, sizeof **work);
+    *work = dlz_alloc_array((uint64_t)size, sizeof **work);
     if (!*work)
         return dlz_fail_memory("LAPACK workspace", (uint64_t)size * sizeof **work);
     return DLVIZ_OK;

@@ -5,9 +5,9 @@
 /* A row-major m x n matrix is column-major n x m: its QR is that matrix's LQ. */
 dlviz_status dlz_qr_r(int64_t m, int64_t n, double *a, double *r) {
     DLZ_TRY(dlz_lapack_check_size(m, n));
-    double size, *work, *tau = dlz_alloc_array((size_t)n, sizeof *tau);
+    double size, *work, *tau = dlz_alloc_array((uint64_t)n, sizeof *tau);
     if (!tau)
-        return dlz_fail_memory("a QR factorization", (size_t)n * sizeof *tau);
+        return dlz_fail_memory("a QR factorization", (uint64_t)n * sizeof *tau);
     dlz_blas_enter();
     LAPACKE_dgelqf_work(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)m, a, (lapack_int)n, tau,
                         &size, -1);
@@ -31,9 +31,9 @@ dlviz_status dlz_qr_r(int64_t m, int64_t n, double *a, double *r) {
 dlviz_status dlz_orthonormalize_rows(int64_t m, int64_t n, double *a, double *r) {
     DLZ_TRY(dlz_lapack_check_size(m, n));
     lapack_int rows = (lapack_int)n, columns = (lapack_int)m;
-    double size, size_q, *work, *tau = dlz_alloc_array((size_t)m, sizeof *tau);
+    double size, size_q, *work, *tau = dlz_alloc_array((uint64_t)m, sizeof *tau);
     if (!tau)
-        return dlz_fail_memory("a QR factorization", (size_t)m * sizeof *tau);
+        return dlz_fail_memory("a QR factorization", (uint64_t)m * sizeof *tau);
     dlz_blas_enter();
     LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, rows, columns, a, rows, tau, &size, -1);
     dlz_blas_leave();

@@ -17,9 +17,9 @@ typedef struct svd {
 /* Divide and conquer: the fastest. */
 static dlviz_status divide_and_conquer(const svd *s, lapack_int *info) {
     double size = 0, *work = NULL;
-    lapack_int *whole = dlz_alloc_array((size_t)s->least * 8, sizeof *whole);
+    lapack_int *whole = dlz_alloc_array((uint64_t)s->least * 8, sizeof *whole);
     if (!whole)
-        return dlz_fail_memory("singular vectors", (size_t)s->least * 8 * sizeof *whole);
+        return dlz_fail_memory("singular vectors", (uint64_t)s->least * 8 * sizeof *whole);
     dlz_blas_enter();
     LAPACKE_dgesdd_work(LAPACK_COL_MAJOR, 'S', s->n, s->m, s->a, s->n, s->values, s->vectors, s->n,
                         s->left, s->least, &size, -1, whole);
@@ -102,8 +102,8 @@ dlviz_status dlz_svd_right(int64_t m, int64_t n, double *a, double *values, doub
     DLZ_TRY(dlz_make_safe(m, n, false, a, &exponent));
     int64_t least = dlz_min_i64(m, n);
     size_t cells, left;
-    if (dlz_mul_overflows((size_t)m, (size_t)n, &cells) ||
-        dlz_mul_overflows((size_t)least, (size_t)m, &left))
+    if (dlz_mul_overflows((uint64_t)m, (uint64_t)n, &cells) ||
+        dlz_mul_overflows((uint64_t)least, (uint64_t)m, &left))
         return dlz_fail_memory("singular vectors", SIZE_MAX);
     svd s = {.m = (lapack_int)m,
              .n = (lapack_int)n,

@@ -66,7 +66,7 @@ static dlviz_status grow(char **block, size_t *size, size_t wanted, const char *
 
 dlviz_status dlz_memory_settle(dlz_memory *memory, dlz_workspace *workspace, int workers) {
     size_t scratch;
-    if (dlz_mul_overflows(memory->scratch_size, (size_t)workers, &scratch))
+    if (dlz_mul_overflows(memory->scratch_size, (uint64_t)workers, &scratch))
         return dlz_fail_memory("the threads' scratch memory", SIZE_MAX);
     if (!workspace->block || workspace->block_size < memory->block_size) {
         workspace->moves++;

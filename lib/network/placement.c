@@ -48,7 +48,7 @@ static int new_range(placer *p) {
     if (p->used == p->capacity) {
         int capacity = p->capacity > INT32_MAX / 2 ? INT32_MAX : 2 * p->capacity;
         range *ranges = p->used < capacity
-                            ? dlz_realloc_array(p->ranges, (size_t)capacity, sizeof *ranges)
+                            ? dlz_realloc_array(p->ranges, (uint64_t)capacity, sizeof *ranges)
                             : NULL;
         if (!ranges)
             return NONE;
@@ -147,7 +147,7 @@ static dlviz_status place_all(placer *p, dlz_request *requests, int count, size_
         if (dlz_add_overflows(request->offset, request->bytes, &end) || end > SIZE_MAX / 2)
             return dlz_fail_memory("the activations of a batch", SIZE_MAX);
         if (!enter(p, request, 1, 0, p->spans - 1))
-            return dlz_fail_memory("the memory plan", (size_t)p->capacity * sizeof *p->ranges);
+            return dlz_fail_memory("the memory plan", (uint64_t)p->capacity * sizeof *p->ranges);
         *total = end > *total ? end : *total;
     }
     return DLVIZ_OK;
@@ -165,7 +165,7 @@ dlviz_status dlz_place(dlz_request *requests, int count, size_t *total) {
         p.spans *= 2;
     size_t nodes = 2 * (size_t)p.spans;
     p.nodes = dlz_alloc_array(nodes, sizeof *p.nodes);
-    p.ranges = dlz_alloc_array((size_t)p.capacity, sizeof *p.ranges);
+    p.ranges = dlz_alloc_array((uint64_t)p.capacity, sizeof *p.ranges);
     for (size_t i = 0; p.nodes && i < nodes; i++)
         p.nodes[i] = (node){NONE, NONE};
     dlviz_status status = p.nodes && p.ranges

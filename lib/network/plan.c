@@ -60,7 +60,7 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     dlz_memory_restart(memory);
     dlz_value *in = &plan->values[0], *out = &plan->values[ops];
     /* One sample in the order it is loaded, channel by channel. */
-    dlz_memory_ask_scratch(memory, (size_t)dlz_value_size(in) * sizeof(float));
+    dlz_memory_ask_scratch(memory, (uint64_t)dlz_value_size(in) * sizeof(float));
     DLZ_TRY(dlz_memory_ask_array(memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
                                  plan->training ? 2 * ops : ops));
     if (plan->training) {

@@ -89,7 +89,7 @@ dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor 
     scatter->class = labels ? copy_labels(labels) : NULL;
     if (!scatter->points || (labels && !scatter->class)) {
         dlviz_figure_destroy(figure);
-        return dlz_fail_memory("the points of a figure", (size_t)n * 10);
+        return dlz_fail_memory("the points of a figure", (uint64_t)n * 10);
     }
     *out = figure;
     return DLVIZ_OK;

@@ -306,9 +306,9 @@ static void draw_name(const dlz_scatter_view *view, const mark *m) {
 }
 
 static dlviz_status place_and_draw(const dlz_scatter_view *view, mark *marks, ink_grid *ink) {
-    float *values = dlz_alloc_array((size_t)view->scatter->n, sizeof *values);
+    float *values = dlz_alloc_array((uint64_t)view->scatter->n, sizeof *values);
     if (!values)
-        return dlz_fail_memory("class medians", (size_t)view->scatter->n * sizeof *values);
+        return dlz_fail_memory("class medians", (uint64_t)view->scatter->n * sizeof *values);
     for (int i = 0; i < view->classes; i++)
         name_class(view, view->entries[i], values, &marks[i]);
     dlz_free(values);
@@ -328,9 +328,9 @@ dlviz_status dlz_draw_marks(const dlz_scatter_view *view) {
     if (view->classes == 0 || !(wanted == -1 ? view->classes <= MOST_MARKS : wanted) ||
         !view->canvas->has_text)
         return DLVIZ_OK;
-    mark *marks = dlz_alloc_array((size_t)view->classes, sizeof *marks);
+    mark *marks = dlz_alloc_array((uint64_t)view->classes, sizeof *marks);
     if (!marks)
-        return dlz_fail_memory("class names", (size_t)view->classes * sizeof *marks);
+        return dlz_fail_memory("class names", (uint64_t)view->classes * sizeof *marks);
     ink_grid ink = {0};
     dlviz_status status = place_and_draw(view, marks, &ink);
     free_ink(&ink);

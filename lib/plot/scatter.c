@@ -143,7 +143,7 @@ static void draw_ticks(const scatter_view *scene) {
  * without a class come first, and so lie beneath all others. */
 static int64_t *drawing_order(const scatter_view *scene) {
     int64_t n = scene->scatter->n, beneath = 0;
-    int64_t *order = dlz_alloc_array((size_t)n, sizeof *order);
+    int64_t *order = dlz_alloc_array((uint64_t)n, sizeof *order);
     if (!order)
         return NULL;
     for (int64_t i = 0; i < n; i++)
@@ -273,7 +273,7 @@ static dlviz_status draw_points_and_names(scatter_view *scene) {
     scene->order = drawing_order(scene);
     if (!scene->order)
         return dlz_fail_memory("the order of points",
-                               (size_t)scene->scatter->n * sizeof *scene->order);
+                               (uint64_t)scene->scatter->n * sizeof *scene->order);
     draw_points(scene);
     dlz_stroke_box(scene->canvas, scene->frame, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
     dlviz_status status = dlz_draw_marks(scene);

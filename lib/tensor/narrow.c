@@ -150,9 +150,9 @@ static dlviz_status judge(const dlz_wide *from, const column *columns, const flo
 }
 
 static dlviz_status make_columns(const dlz_wide *from, column **columns) {
-    *columns = dlz_alloc_array((size_t)from->columns, sizeof **columns);
+    *columns = dlz_alloc_array((uint64_t)from->columns, sizeof **columns);
     if (!*columns)
-        return dlz_fail_memory("the ranges of columns", (size_t)from->columns * sizeof **columns);
+        return dlz_fail_memory("the ranges of columns", (uint64_t)from->columns * sizeof **columns);
     return DLVIZ_OK;
 }
 

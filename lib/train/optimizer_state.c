@@ -125,10 +125,10 @@ static dlviz_status read_tensor(const dlviz_safetensors *set, const char *name,
 
 static dlviz_status read_moment(const dlviz_network *network, const dlviz_safetensors *set,
                                 int moment, bool stepped, float **block) {
-    *block = dlz_alloc_array_zero((size_t)network->parameter_floats, sizeof **block);
+    *block = dlz_alloc_array_zero((uint64_t)network->parameter_floats, sizeof **block);
     if (!*block)
         return dlz_fail_memory("the optimizer's moments",
-                               (size_t)network->parameter_floats * sizeof **block);
+                               (uint64_t)network->parameter_floats * sizeof **block);
     for (int i = 0; stepped && i < network->num_states; i++) {
         const dlz_state *state = &network->states[i];
         if (!state->spec.trainable)

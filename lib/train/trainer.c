@@ -283,7 +283,7 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
                                (long long)samples, (long long)trainer->batch_size);
     int64_t *order = dlz_alloc_array((uint64_t)samples, sizeof *order);
     /* As long as the order: a callback may change the batch size between epochs. */
-    int64_t *labels = dlz_alloc_array((size_t)samples, sizeof *labels);
+    int64_t *labels = dlz_alloc_array((uint64_t)samples, sizeof *labels);
     if (!order || !labels)
         status = dlz_fail_memory("the order of an epoch", (uint64_t)samples * sizeof *order);
     trainer->fitting = true;
