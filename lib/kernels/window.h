@@ -21,13 +21,16 @@ DLZ_INLINE dlz_winner dlz_winner_after(dlz_v weight) {
     return (dlz_winner){(dlz_vi)(weight < zero) & INT32_MIN, (dlz_vi)(weight == zero)};
 }
 
-/* The winner and its place, 0 … 3: the first among equals. NaN wins. */
+/* The winner and its place, 0 … 3: the first among equals. NaN wins, as does an infinity that a
+ * weight of 0 will make NaN. */
 DLZ_INLINE dlz_v dlz_window_winner(const dlz_v window[4], dlz_winner winner, dlz_vi *place) {
     dlz_v best = (dlz_v)((dlz_vi)window[0] ^ winner.flip);
     *place = (dlz_vi){0};
     for (int i = 1; i < 4; i++) {
         dlz_v value = (dlz_v)((dlz_vi)window[i] ^ winner.flip);
-        dlz_vi wins = ((dlz_vi)(value > best) & ~winner.equal) | (dlz_vi)(value != value);
+        dlz_v none = value - value; /* NaN for an infinity too */
+        dlz_vi wins = ((dlz_vi)(value > best) & ~winner.equal) | (dlz_vi)(value != value) |
+                      ((dlz_vi)(none != none) & winner.equal);
         best = dlz_select(wins, value, best);
         *place = (wins & (i - (dlz_vi){0})) | (~wins & *place);
     }

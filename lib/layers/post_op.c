@@ -161,7 +161,9 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
         double deviation = sqrt(variance + state->eps);
         double factor = (double)state->weight.value[c] / deviation;
         post->mean[c] = (float)mean;
-        post->scale[c] = (float)factor;
+        /* What is constant becomes the bias exactly: whether relu lets it pass is no matter of
+         * rounding. */
+        post->scale[c] = all.deviations == 0 ? 0 : (float)factor;
         post->shift[c] = rounded_shift(state->bias.value[c], mean, post->scale[c]);
         /* For the backward pass: 1 / sigma, and what rounding took from the mean. */
         post->d[c] = (float)(1 / deviation);
@@ -275,7 +277,8 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
     for (int64_t c = 0; c < channels; c++) {
         double first = total(partial, tiles, 2 * channels, c);
         double second = total(partial, tiles, 2 * channels, channels + c);
-        double inverse = (double)post->d[c], factor = (double)post->scale[c];
+        double inverse = (double)post->d[c];
+        double factor = (double)state->weight.value[c] * inverse;
         double lost = (double)post->b[c];
         second -= first * lost; /* the sums were taken about the rounded mean */
         if (state->bias.gradient)
