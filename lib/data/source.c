@@ -40,7 +40,7 @@ static dlviz_status refill(dlz_source *source) {
         return DLVIZ_OK;
     ssize_t got;
     if (source->piped) {
-        got = dlz_min_i64(BUFFER_SIZE, source->size - (int64_t)source->piped_used);
+        got = (ssize_t)dlz_min_i64(BUFFER_SIZE, source->size - (int64_t)source->piped_used);
         memcpy(source->buffer, (char *)source->piped + source->piped_used, (size_t)got);
         source->piped_used += (size_t)got;
     } else {
