@@ -26,6 +26,7 @@ everything (memory, threads, files, text), tensors and file formats, data sets, 
   --jobs N     compiles N files at a time (all processors)
   --clean      removes the chroots and build folders, and ends
 
+DLVIZ_DEBIAN_MIRROR names another mirror of Debian than debootstrap's own.
 DLVIZ_PLATFORMS names the folder of the chroots (about 3 GB; default: ${XDG_CACHE_HOME:-~/.cache}/dlviz/platforms),
 DLVIZ_DATA_DIR the one with MNIST. Logs: logs/PLATFORM.build and logs/PLATFORM.test in the former.
 EOF
@@ -38,7 +39,6 @@ cd -- "$(dirname -- "$0")/.."
 all='trixie no-plots arm64 armhf i386 s390x'
 common_tests='base file tensor npy safetensors idx dataset loader linalg pca pca_handling affinities
 neighbours repulsion convolution tsne tsne_handling quality parity_layers parity_optimizers parity_report'
-mirror=http://deb.debian.org/debian
 chosen='' tests='' full=no build_only=no jobs=$(getconf _NPROCESSORS_ONLN) clean=no
 while [ $# -gt 0 ]; do
     case $1 in
@@ -111,7 +111,8 @@ prepare() {
     [ ! -e "$done_mark" ] || return 0
     if [ ! -e "$place/$1/dlviz" ]; then
         rm -rf -- "${place:?}/$1"
-        debootstrap --variant=minbase "$1" "$place/$1" "$mirror" || return 1
+        # shellcheck disable=SC2086 # nothing, or one word
+        debootstrap --variant=minbase "$1" "$place/$1" ${DLVIZ_DEBIAN_MIRROR:-} || return 1
         mkdir -p "$place/$1/dlviz"
     fi
     packages="build-essential meson ninja-build pkg-config python3 gfortran locales $libraries"
