@@ -95,6 +95,8 @@ int dlz_fuse(dlviz_network *network, int last, bool training, dlz_op *ops, dlz_v
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state);
 struct dlviz_safetensors;
+/* Whether all are finite and, if `lowest_is_zero`, 0 or more. */
+bool dlz_are_valid(const float *values, int64_t size, bool lowest_is_zero);
 /* Fails with DLVIZ_ERROR_NUMERIC, naming the tensor and the element, at a value that is not finite
  * or, if `lowest_is_zero`, below 0. What is saved and what is loaded passes here. */
 dlviz_status dlz_check_values(const char *name, const float *values, int64_t size,

@@ -65,7 +65,7 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
 
 /* Without a branch, so that the compiler makes vectors of it: networks are looked at after every
  * epoch. */
-static bool all_valid(const float *values, int64_t size, bool lowest_is_zero) {
+bool dlz_are_valid(const float *values, int64_t size, bool lowest_is_zero) {
     const uint32_t exponent = 0x7F800000, sign = 0x80000000;
     uint32_t infinite = 0, negative = 0;
     for (int64_t i = 0; i < size; i++) {
@@ -79,7 +79,7 @@ static bool all_valid(const float *values, int64_t size, bool lowest_is_zero) {
 
 dlviz_status dlz_check_values(const char *name, const float *values, int64_t size,
                               bool lowest_is_zero) {
-    if (all_valid(values, size, lowest_is_zero))
+    if (dlz_are_valid(values, size, lowest_is_zero))
         return DLVIZ_OK;
     int64_t i = 0;
     while (isfinite(values[i]) && !(lowest_is_zero && values[i] < 0))

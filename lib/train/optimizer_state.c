@@ -60,6 +60,8 @@ static int64_t place_of(const dlviz_network *network, const dlz_state *state) {
 
 /* A second moment is a mean of squares. */
 static dlviz_status check_moment(int moment, const dlz_state *state, const float *values) {
+    if (dlz_are_valid(values, state->size, moment == SECOND))
+        return DLVIZ_OK; /* the usual case, and no name need be made */
     char *name = moment_name(moment, state);
     if (!name)
         return dlz_fail_memory("a moment's name", 0);

@@ -89,7 +89,7 @@ static void check_pooled(dlz_conv3x3_shape s, const outcome *o, const float *sig
                     int winner = 0;
                     for (int place = 1; place < 4; place++) {
                         float value = from[place / 2 * line + place % 2 * s.out_channels];
-                        if (value * factor > best * factor || isnan(value)) {
+                        if (value * factor > best * factor || isnan(value * factor)) {
                             best = value;
                             winner = place;
                         }

@@ -18,7 +18,7 @@ static void ck_first_is_positive(const dlviz_pca *pca, int64_t tied) {
     for (int64_t i = 0; i < k; i++, w += d) {
         double largest = 0;
         for (int64_t j = 0; j < d; j++)
-            largest = fmax(largest, fabs((double)w[j]));
+            largest = fabs((double)w[j]) > largest ? fabs((double)w[j]) : largest;
         int64_t count = 0, first = -1;
         for (int64_t j = 0; j < d; j++)
             if (fabs((double)w[j]) >= (1 - TIE) * largest) {
