@@ -17,7 +17,8 @@
  * Winograd's algorithm (Lavin and Gray, CVPR 2016) computes m × m outputs from (m + 2)² products.
  * winograd2 (m = 2) is as accurate as direct; winograd4 (m = 4) interpolates at 0, ±5/8, ±3/2 and
  * infinity, which halves the rounding error of the customary 0, ±1, ±2. Rounding errors are
- * relative to the largest number in a tile, so tiles with outliers are computed the plain way. */
+ * relative to the largest number in a tile, so y and dx of chunks of tiles with few outliers are
+ * computed the plain way; the weights' gradient, a sum over all tiles, is not. */
 #ifndef DLZ_KERNELS_CONV3X3_H
 #define DLZ_KERNELS_CONV3X3_H
 

@@ -296,10 +296,12 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
             m[i] = dlz_load(strip + i * stride + q * DLZ_C);
-        transform_outputs(m, out);
-        DLZ_UNROLL
-        for (int i = 0; plain && i < DLZ_TILE; i++)
-            out[i] = m[i];
+        if (plain) {
+            for (int i = 0; i < DLZ_TILE; i++)
+                out[i] = m[i];
+        } else {
+            transform_outputs(m, out);
+        }
         DLZ_UNROLL
         for (int i = 0; i < DLZ_TILE; i++)
             if (inner || row.first + i < height)
@@ -390,10 +392,12 @@ DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_co
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
             in[i] = dlz_load(strip + i * stride + (q + 1) * DLZ_C);
-        transform_data_back(in, out);
-        DLZ_UNROLL
-        for (int i = 0; plain && i < SPAN; i++)
-            out[i] = in[i];
+        if (plain) {
+            for (int i = 0; i < SPAN; i++)
+                out[i] = in[i];
+        } else {
+            transform_data_back(in, out);
+        }
         if (inner || !top) {
             out[0] += dlz_load(carry);
             out[1] += dlz_load(carry + DLZ_C);

@@ -11,6 +11,9 @@
 /* Numbers of z that a tile handles, at least; several small images make one tile. */
 #define TILE_SIZE 16384
 
+/* Below it squares of float32 deviations begin to lose digits. */
+#define TINY_VARIANCE 1e-31
+
 typedef struct post_pass {
     const dlz_op *op;
     const dlz_run *run;
@@ -133,7 +136,16 @@ static void statistics_tile(void *context, int64_t tile, int worker) {
                                 post->sums + tile * dlz_moments_size(in->channels));
 }
 
-/* Squares of numbers beyond 1e19 are too large for the float32 in which kernels add them up. */
+static bool is_constant(const dlz_op *op, const dlz_run *run, int64_t c) {
+    const float *z = op->in->data;
+    int64_t size = run->n * dlz_value_size(op->in), i = c;
+    while (i < size && z[i] == z[c])
+        i += op->in->channels;
+    return i >= size;
+}
+
+/* Squares of deviations beyond 1e19 are too large for the float32 in which kernels add them up, and
+ * those of deviations below 1e-16 too small. */
 static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c) {
     const dlz_value *in = op->in;
     int64_t size = run->n * dlz_value_size(in);
@@ -155,7 +167,9 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     for (int64_t c = 0; c < channels; c++) {
         dlz_moments all = given->given ? dlz_moments_of(given->partial, given->tiles, channels, c)
                                        : dlz_moments_of(post->sums, post->tiles, channels, c);
-        if (!isfinite(all.deviations))
+        bool tiny = all.deviations < TINY_VARIANCE * all.count;
+        bool constant = tiny && is_constant(op, run, c);
+        if (!isfinite(all.deviations) || (tiny && !constant && state->eps < TINY_VARIANCE))
             all = plain_moments(op, run, c);
         double mean = all.mean, variance = all.deviations / all.count;
         double deviation = sqrt(variance + state->eps);
@@ -163,7 +177,7 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
         post->mean[c] = (float)mean;
         /* What is constant becomes the bias exactly: whether relu lets it pass is no matter of
          * rounding. */
-        post->scale[c] = all.deviations == 0 ? 0 : (float)factor;
+        post->scale[c] = constant ? 0 : (float)factor;
         post->shift[c] = rounded_shift(state->bias.value[c], mean, post->scale[c]);
         /* For the backward pass: 1 / sigma, and what rounding took from the mean. */
         post->d[c] = (float)(1 / deviation);

@@ -44,10 +44,12 @@ static dlviz_status move_to(const char *path, const char *previous) {
         return DLVIZ_OK;
     if (unlink(previous) != 0 && errno != ENOENT)
         return dlz_fail_io("cannot replace", previous, errno);
-    /* What a symbolic link points to is what will be replaced. A file system without hard links:
-     * the file moves instead. */
+    /* What a symbolic link points to is what will be replaced, so the link itself must stay. A file
+     * system without hard links: the file moves instead. */
+    struct stat info;
+    bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
     if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) != 0 &&
-        rename(path, previous) != 0)
+        (link || rename(path, previous) != 0))
         return dlz_fail_io("cannot keep the earlier checkpoint as", previous, errno);
     return DLVIZ_OK;
 }

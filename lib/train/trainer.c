@@ -165,17 +165,20 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     DLZ_TRY(dlz_network_check_samples(trainer->network, "dlviz_trainer_fit", train));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
+    double loss = 0;
+    int64_t correct = 0;
     DLZ_TRY(dlz_network_train_batch(trainer->network, train, order + first, labels, n,
-                                    trainer->seed, (uint64_t)trainer->step, &trainer->loss_sum,
-                                    &trainer->correct));
-    if (!isfinite(trainer->loss_sum)) {
+                                    trainer->seed, (uint64_t)trainer->step, &loss, &correct));
+    if (!isfinite(loss)) {
         trainer->network->fresh_gradients = false; /* nobody's to step by */
-        return dlz_fail(
-            DLVIZ_ERROR_NUMERIC, "the loss is %s in batch %lld of epoch %d (learning rate %g)",
-            isnan(trainer->loss_sum) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
-            trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
+        return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                        "the loss is %s in batch %lld of epoch %d (learning rate %g)",
+                        isnan(loss) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
+                        trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
     }
     DLZ_TRY(dlviz_optimizer_step(trainer->optimizer, trainer->network));
+    trainer->loss_sum += loss;
+    trainer->correct += correct;
     trainer->step++;
     trainer->batches_done++;
     trainer->samples_done += n;

@@ -414,13 +414,15 @@ END_TEST
 /* Statistics of channels whose values are so large or so small that float32 cannot hold their
  * squares. */
 START_TEST(batch_norm_at_any_scale) {
-    for (int exponent = -50; exponent <= 70; exponent += 20)
+    for (int exponent = -90; exponent <= 70; exponent += 20)
         for (int way = 0; way < 3; way++) {
             static const char *const texts[] = {
                 "b:bn,eps=1e-60 f:flatten o:linear,out=3",
                 "c:conv,out=9,k=3,pad=same b:bn,eps=1e-60 f:flatten "
                 "o:linear,out=3",
                 "c:conv,out=9,k=1 b:bn,eps=1e-60 f:flatten o:linear,out=3"};
+            if (way > 0 && exponent < -60)
+                continue; /* products of such inputs with weights have no digits to spare */
             net_spec spec;
             parse_net(&spec, "8x6x6", texts[way]);
             dlviz_network *network = build_net(&spec, 1);
