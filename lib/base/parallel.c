@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -32,11 +31,11 @@
 #define JOB_WANTED(job) ((int)((job) >> 16 & 0xFFFF))
 #define JOB_JOINED(job) ((int)((job)&0xFFFF))
 
-/* Where one thread sleeps. Whoever turns `asleep` from true to false owes it one post; so it sees
- * to the news that it slept for, or to the post, and no wake-up is lost. */
+/* Where one thread sleeps. */
 typedef struct bed {
-    atomic_bool asleep;
-    sem_t post;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    atomic_bool asleep; /* changed with the lock held */
 } bed;
 
 static struct {
@@ -54,8 +53,9 @@ static struct {
     void *context;
     int64_t tiles;
     int helpers;
-    _Alignas(DLZ_ALIGNMENT) atomic_int_fast64_t next;
     atomic_int next_to_wake;
+    atomic_int processor; /* of the thread whose job it is */
+    _Alignas(DLZ_ALIGNMENT) atomic_int_fast64_t next;
     _Alignas(DLZ_ALIGNMENT) atomic_int finished;
 } pool = {.submit = PTHREAD_MUTEX_INITIALIZER};
 
@@ -103,24 +103,39 @@ int dlviz_num_threads(void) {
 /* -- Sleeping ------------------------------------------------------------------------------------
  */
 
-static void sleep_until_woken(bed *b) {
-    while (sem_wait(&b->post) != 0) /* a signal */
-        ;
+static void make_bed(bed *b) {
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->news, NULL);
+    atomic_store(&b->asleep, false);
 }
 
-/* Lies down; the news that would wake it has to be looked for once more before it sleeps. */
+/* Lies down. The news that it would sleep for has to be looked at once more now: either it is seen
+ * here, or whoever brings it sees `asleep`. */
 static void lie_down(bed *b) {
+    pthread_mutex_lock(&b->lock);
     atomic_store(&b->asleep, true);
 }
 
-static void get_up(bed *b) {
-    if (!atomic_exchange(&b->asleep, false))
-        sleep_until_woken(b); /* takes the post that is on its way */
+static void sleep_until_woken(bed *b) {
+    while (atomic_load(&b->asleep))
+        pthread_cond_wait(&b->news, &b->lock);
+    pthread_mutex_unlock(&b->lock);
 }
 
+static void get_up(bed *b) {
+    atomic_store(&b->asleep, false);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* The signal is given with the lock held: where the sleeper wakes on this very processor, it waits
+ * for the lock, and the one that woke it can go on. */
 static void wake(bed *b) {
-    if (atomic_load(&b->asleep) && atomic_exchange(&b->asleep, false))
-        sem_post(&b->post);
+    if (!atomic_load(&b->asleep))
+        return;
+    pthread_mutex_lock(&b->lock);
+    atomic_store(&b->asleep, false);
+    pthread_cond_signal(&b->news);
+    pthread_mutex_unlock(&b->lock);
 }
 
 /* -- Tiles ---------------------------------------------------------------------------------------
@@ -130,11 +145,15 @@ static void wake(bed *b) {
  * others: then all are awake after a few rounds, and where they get no processor, and so do not
  * join, no time is lost with waking still more of them. */
 static void wake_others(void) {
-    int enough = 2 * (1 + JOB_JOINED(atomic_load_explicit(&pool.job, memory_order_relaxed)));
-    int most = enough < pool.helpers ? enough : pool.helpers;
-    while (atomic_load_explicit(&pool.next_to_wake, memory_order_relaxed) <= most) {
-        int w = atomic_fetch_add_explicit(&pool.next_to_wake, 1, memory_order_relaxed);
-        if (w <= pool.helpers)
+    for (;;) {
+        int w = atomic_load_explicit(&pool.next_to_wake, memory_order_relaxed);
+        if (w > pool.helpers)
+            return;
+        if (w > 2 &&
+            w > 2 * (1 + JOB_JOINED(atomic_load_explicit(&pool.job, memory_order_relaxed))))
+            return;
+        if (atomic_compare_exchange_strong_explicit(&pool.next_to_wake, &w, w + 1,
+                                                    memory_order_relaxed, memory_order_relaxed))
             wake(&pool.beds[w]);
     }
 }
@@ -161,13 +180,18 @@ static bool is_wanted(uint_fast64_t job, int w, uint32_t seen) {
     return JOB_WANTED(job) >= w && JOB_NUMBER(job) != seen;
 }
 
-/* Waits for a job that wants worker w; false when the pool ends. Its number is then *seen, and
- * *slept tells whether the worker had to be woken. A worker without a processor of its own does not
- * watch for jobs: it would keep others from working. */
-static bool join_job(int w, uint32_t *seen, bool *slept) {
-    int most = w < atomic_load_explicit(&pool.online, memory_order_relaxed) ? SPINS : 0;
-    int spins = most;
-    *slept = false;
+/* How long worker w watches for jobs before it sleeps. Not at all where it has no processor of its
+ * own, or where it woke on that of the thread that gives the jobs, as happens on a busy machine: it
+ * would keep others from working. */
+static int patience(int w) {
+    bool alone = w < atomic_load_explicit(&pool.online, memory_order_relaxed) &&
+                 sched_getcpu() != atomic_load_explicit(&pool.processor, memory_order_relaxed);
+    return alone ? SPINS : 0;
+}
+
+/* Waits for a job that wants worker w, whose number is then *seen; false when the pool ends. */
+static bool join_job(int w, uint32_t *seen) {
+    int spins = patience(w);
     while (!atomic_load_explicit(&pool.stop, memory_order_relaxed)) {
         uint_fast64_t job = atomic_load_explicit(&pool.job, memory_order_acquire);
         if (is_wanted(job, w, *seen)) {
@@ -184,13 +208,10 @@ static bool join_job(int w, uint32_t *seen, bool *slept) {
         lie_down(&pool.beds[w]);
         if (atomic_load(&pool.stop) || is_wanted(atomic_load(&pool.job), w, *seen)) {
             get_up(&pool.beds[w]);
-            continue;
+        } else {
+            sleep_until_woken(&pool.beds[w]);
+            spins = patience(w);
         }
-        sleep_until_woken(&pool.beds[w]);
-        *slept = true;
-        spins = most;
-        if (most > 0 && !is_wanted(atomic_load(&pool.job), w, *seen))
-            sched_yield();
     }
     return false;
 }
@@ -207,15 +228,10 @@ static void finish_job(uint32_t number) {
 static void *worker_main(void *bed_of_mine) {
     int w = (int)((bed *)bed_of_mine - pool.beds);
     uint32_t seen = 0;
-    bool slept;
     inside_tile = true;
-    while (join_job(w, &seen, &slept)) {
+    while (join_job(w, &seen)) {
         run_tiles(w);
         finish_job(seen);
-        /* On a busy machine it may have woken on the processor of the thread that woke it, which
-         * could not go on while this one watches for the next job. */
-        if (slept)
-            sched_yield();
     }
     return NULL;
 }
@@ -227,12 +243,11 @@ static void after_fork(void) {
     atomic_store(&pool.started, 0);
     atomic_store(&pool.job, 0);
     atomic_store(&pool.finished, 0);
-    atomic_store(&pool.beds[0].asleep, false);
-    sem_init(&pool.beds[0].post, 0, 0);
+    make_bed(&pool.beds[0]);
 }
 
 static void prepare(void) {
-    sem_init(&pool.beds[0].post, 0, 0);
+    make_bed(&pool.beds[0]);
     pthread_atfork(NULL, NULL, after_fork);
 }
 
@@ -244,8 +259,7 @@ static int start_worker(int w) {
     sigfillset(&ours);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         sigdelset(&ours, own[i]);
-    atomic_store(&pool.beds[w].asleep, false);
-    sem_init(&pool.beds[w].post, 0, 0);
+    make_bed(&pool.beds[w]);
     pthread_sigmask(SIG_SETMASK, &ours, &before);
     int error = pthread_create(&pool.threads[w], NULL, worker_main, &pool.beds[w]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -312,6 +326,7 @@ void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void
     pool.context = context;
     pool.tiles = tiles;
     pool.helpers = helpers;
+    atomic_store_explicit(&pool.processor, sched_getcpu(), memory_order_relaxed);
     atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.next_to_wake, 1, memory_order_relaxed);
     atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
