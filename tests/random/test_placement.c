@@ -154,6 +154,6 @@ static void check_placement(uint64_t seed) {
 }
 
 int main(void) {
-    const random_test tests[] = {{"placement", check_placement, 300}, {0}};
+    const random_test tests[] = {{"placement", check_placement, 200}, {0}};
     return run_random_tests("placement", tests);
 }
