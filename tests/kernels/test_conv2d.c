@@ -271,7 +271,7 @@ static void run_backward(const layer *l, const dlz_conv2d_plan *plan, const dlz_
             sum += bias[c];
         r->db[o] = (float)sum;
     }
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         free(along_row[i]);
     free(strip);
     free(g);
