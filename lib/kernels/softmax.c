@@ -42,7 +42,9 @@ DLZ_INLINE dlz_v exp_of(dlz_v x) {
     q = q * r + 0.499999934321f;
     dlz_v y = (q * (r * r) + r) + 1.0f;
     /* Multiplied by 2^n rather than added to the exponent, so that a NaN stays one. */
-    dlz_v power = (dlz_v)(((dlz_vi)shifted - 0x4b400000 + 127) << 23);
+    typedef uint32_t words_v
+        __attribute__((vector_size(DLZ_LANES * 4))); /* may wrap, below zero's */
+    dlz_v power = (dlz_v)(((words_v)shifted - 0x4b400000u + 127u) << 23);
     return (dlz_v)((dlz_vi)(y * power) & ~zero);
 }
 
