@@ -28,8 +28,8 @@ typedef struct dlviz_layer dlviz_layer;
  *  U(−1/√fan_in, 1/√fan_in) with fan_in = C·kernel². Stride and dilation are 1 unless set.
  *  3 × 3 kernels of stride, dilation and padding 1 between 8 or more channels are computed by
  *  Winograd's algorithm F(4 × 4, 3 × 3), whose rounding errors are about 1e-6 of the outputs'
- *  deviation; parts of an image in which a few numbers are far larger than the others, and kernels of
- *  whole numbers, are computed directly.
+ *  deviation; parts of an image in which a few numbers are far larger than the others, and kernels
+ * of whole numbers, are computed directly.
  *  @param out_channels 1 or more
  *  @param kernel       height and width of the kernel, 1 or more
  *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME */

@@ -8,16 +8,16 @@
 extern "C" {
 #endif
 
-/* Points are n x d float32, finite and small enough (up to 4.6e18 / sqrt(d)) for squared distances to
- * be so; a map is n x e float32 with a row for each point; labels are n of uint8 or int64.
+/* Points are n x d float32, finite and small enough (up to 4.6e18 / sqrt(d)) for squared distances
+ * to be so; a map is n x e float32 with a row for each point; labels are n of uint8 or int64.
  *
  * Distances are Euclidean and computed in float64 from the differences of the coordinates, column
  * after column: d(i, j) = sqrt(Σ_c (x_ic - x_jc)²). Nothing cancels, so neither an offset of all
  * points nor one that lies far from the others costs digits. Distances are equal when these numbers
- * are: as the coordinates say exactly for whole numbers (of up to 9e15 when squared and summed), for
- * zeros and ones times any number, for equal points and for whatever has the same differences in the
- * same order. Of points equally far from i, those of lower indices are the nearer ones where k are
- * chosen. Results are those of this definition on every processor, whatever the BLAS; where
+ * are: as the coordinates say exactly for whole numbers (of up to 9e15 when squared and summed),
+ * for zeros and ones times any number, for equal points and for whatever has the same differences
+ * in the same order. Of points equally far from i, those of lower indices are the nearer ones where
+ * k are chosen. Results are those of this definition on every processor, whatever the BLAS; where
  * differences remain (sums of roots), they are below 1e-12.
  *
  * Every function may be called from any thread, uses the library's threads, and gives the same bits

@@ -43,9 +43,10 @@ DLVIZ_API const char *dlviz_safetensors_name(const dlviz_safetensors *contents, 
 DLVIZ_API bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name);
 
 /** Gets a copy of a tensor; the caller destroys it. Real numbers become float32 (F64
- * rounded to the nearest; beyond its range, DLVIZ_ERROR_NUMERIC), BOOL becomes uint8, integers other than U8 become int64
- * (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns DLVIZ_ERROR_NOT_FOUND,
- * DLVIZ_ERROR_FORMAT for a BOOL that is neither 0 nor 1, DLVIZ_ERROR_OUT_OF_MEMORY. */
+ * rounded to the nearest; beyond its range, DLVIZ_ERROR_NUMERIC), BOOL becomes uint8, integers
+ * other than U8 become int64 (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns
+ * DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_FORMAT for a BOOL that is neither 0 nor 1,
+ * DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
                                              dlviz_tensor **tensor);
 

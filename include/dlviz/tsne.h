@@ -203,8 +203,8 @@ DLVIZ_API double dlviz_tsne_kl_divergence(const dlviz_tsne *tsne);
 DLVIZ_API int dlviz_tsne_iterations(const dlviz_tsne *tsne);
 /** Number of neighbours used a point; 0 for a fit of affinities. */
 DLVIZ_API int dlviz_tsne_neighbours(const dlviz_tsne *tsne);
-/** The perplexity of the fit, after it was lowered if it had to be: the largest of several. NaN also
- *  for a fit without neighbours: of affinities, or of a single point. */
+/** The perplexity of the fit, after it was lowered if it had to be: the largest of several. NaN
+ * also for a fit without neighbours: of affinities, or of a single point. */
 DLVIZ_API double dlviz_tsne_perplexity_used(const dlviz_tsne *tsne);
 /** The method of the last iteration; never DLVIZ_TSNE_AUTO after a fit. */
 DLVIZ_API dlviz_tsne_method dlviz_tsne_method_used(const dlviz_tsne *tsne);

@@ -46,7 +46,8 @@ typedef void dot_fn(int64_t k, const float *a, int64_t lda, const float *b, int6
 OUTERS(1)
 OUTERS(2)
 OUTERS(3)
-OUTERS(4) OUTERS(5) OUTERS(6)
+OUTERS(4)
+OUTERS(5) OUTERS(6)
 #if DLZ_LANES == 16 || defined(__aarch64__)
     OUTERS(7) OUTERS(8) OUTERS(9) OUTERS(10) OUTERS(11) OUTERS(12)
 #endif
@@ -70,7 +71,8 @@ OUTERS(4) OUTERS(5) OUTERS(6)
 DOT(1, 1)
 DOT(1, 2)
 DOT(1, 3)
-DOT(2, 1) DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
+DOT(2, 1)
+DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
 #if DLZ_LANES == 8
     DOT(1, 4) DOT(2, 4) DOT(3, 4) static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
         {dot_1_1, dot_1_2, dot_1_3, dot_1_4},

@@ -1,9 +1,9 @@
 /* kernels/isa.h - included by every kernel source, which is compiled once per instruction set.
  *
  * The build defines DLZ_ISA (generic, avx2, avx512, neon) and DLZ_LANES, the floats in a vector.
- * Everything a kernel source defines is static, but for its table, named by DLZ_VARIANT. Kernels call
- * nothing that another file could also define inline (no libm, no memcpy of variable size in a hot
- * loop), so that no wide instruction leaks into code that every machine runs. */
+ * Everything a kernel source defines is static, but for its table, named by DLZ_VARIANT. Kernels
+ * call nothing that another file could also define inline (no libm, no memcpy of variable size in a
+ * hot loop), so that no wide instruction leaks into code that every machine runs. */
 #ifndef DLZ_KERNELS_ISA_H
 #define DLZ_KERNELS_ISA_H
 
@@ -22,9 +22,15 @@ typedef float dlz_vu __attribute__((vector_size(DLZ_LANES * 4), aligned(4), may_
 typedef int32_t dlz_vi __attribute__((vector_size(DLZ_LANES * 4)));
 typedef int32_t dlz_viu __attribute__((vector_size(DLZ_LANES * 4), aligned(4), may_alias));
 
-DLZ_INLINE dlz_v dlz_load(const float *from) { return *(const dlz_vu *)from; }
-DLZ_INLINE void dlz_store(float *to, dlz_v value) { *(dlz_vu *)to = value; }
-DLZ_INLINE dlz_v dlz_splat(float value) { return value - (dlz_v){0}; }
+DLZ_INLINE dlz_v dlz_load(const float *from) {
+    return *(const dlz_vu *)from;
+}
+DLZ_INLINE void dlz_store(float *to, dlz_v value) {
+    *(dlz_vu *)to = value;
+}
+DLZ_INLINE dlz_v dlz_splat(float value) {
+    return value - (dlz_v){0};
+}
 
 /* `yes` where mask is all ones, `no` where it is all zeros. */
 DLZ_INLINE dlz_v dlz_select(dlz_vi mask, dlz_v yes, dlz_v no) {
