@@ -43,17 +43,16 @@ typedef void dot_fn(int64_t k, const float *a, int64_t lda, const float *b, int6
         }                                                                                          \
     }
 
-OUTERS(1)
-OUTERS(2)
-OUTERS(3)
-OUTERS(4)
-OUTERS(5) OUTERS(6)
+/* Formatting would move these lists at every call. */
+/* clang-format off */
+OUTERS(1) OUTERS(2) OUTERS(3) OUTERS(4) OUTERS(5) OUTERS(6)
 #if DLZ_LANES == 16 || defined(__aarch64__)
-    OUTERS(7) OUTERS(8) OUTERS(9) OUTERS(10) OUTERS(11) OUTERS(12)
+OUTERS(7) OUTERS(8) OUTERS(9) OUTERS(10) OUTERS(11) OUTERS(12)
 #endif
 #if DLZ_LANES == 16
-        OUTERS(13) OUTERS(14)
+OUTERS(13) OUTERS(14)
 #endif
+    /* clang-format on */
 
     /* [rows − 1][vectors − 1][rows of A next to each other] */
     static outer_fn *const outer_tiles[OUTER_ROWS][2][2] = {
@@ -68,33 +67,36 @@ OUTERS(5) OUTERS(6)
 #endif
 };
 
-DOT(1, 1)
-DOT(1, 2)
-DOT(1, 3)
-DOT(2, 1)
-DOT(2, 2) DOT(2, 3) DOT(3, 1) DOT(3, 2) DOT(3, 3)
+/* clang-format off */
+DOT(1, 1) DOT(1, 2) DOT(1, 3)
+DOT(2, 1) DOT(2, 2) DOT(2, 3)
+DOT(3, 1) DOT(3, 2) DOT(3, 3)
 #if DLZ_LANES == 8
-    DOT(1, 4) DOT(2, 4) DOT(3, 4) static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
+DOT(1, 4) DOT(2, 4) DOT(3, 4)
+#elif DLZ_LANES == 16 || defined(__aarch64__)
+DOT(1, 4) DOT(1, 5) DOT(1, 6)
+DOT(2, 4) DOT(2, 5) DOT(2, 6)
+DOT(3, 4) DOT(3, 5) DOT(3, 6)
+DOT(4, 1) DOT(4, 2) DOT(4, 3) DOT(4, 4) DOT(4, 5) DOT(4, 6)
+#endif
+    /* clang-format on */
+
+    static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
+#if DLZ_LANES == 8
         {dot_1_1, dot_1_2, dot_1_3, dot_1_4},
         {dot_2_1, dot_2_2, dot_2_3, dot_2_4},
         {dot_3_1, dot_3_2, dot_3_3, dot_3_4},
-};
 #elif DLZ_LANES == 16 || defined(__aarch64__)
-    DOT(1, 4) DOT(1, 5) DOT(1, 6) DOT(2, 4) DOT(2, 5) DOT(2, 6) DOT(3, 4) DOT(3, 5) DOT(3, 6)
-        DOT(4, 1) DOT(4, 2) DOT(4, 3) DOT(4, 4) DOT(4, 5)
-            DOT(4, 6) static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
-                {dot_1_1, dot_1_2, dot_1_3, dot_1_4, dot_1_5, dot_1_6},
-                {dot_2_1, dot_2_2, dot_2_3, dot_2_4, dot_2_5, dot_2_6},
-                {dot_3_1, dot_3_2, dot_3_3, dot_3_4, dot_3_5, dot_3_6},
-                {dot_4_1, dot_4_2, dot_4_3, dot_4_4, dot_4_5, dot_4_6},
-};
+        {dot_1_1, dot_1_2, dot_1_3, dot_1_4, dot_1_5, dot_1_6},
+        {dot_2_1, dot_2_2, dot_2_3, dot_2_4, dot_2_5, dot_2_6},
+        {dot_3_1, dot_3_2, dot_3_3, dot_3_4, dot_3_5, dot_3_6},
+        {dot_4_1, dot_4_2, dot_4_3, dot_4_4, dot_4_5, dot_4_6},
 #else
-    static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
         {dot_1_1, dot_1_2, dot_1_3},
         {dot_2_1, dot_2_2, dot_2_3},
         {dot_3_1, dot_3_2, dot_3_3},
-};
 #endif
+};
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -254,29 +253,29 @@ static int run_network(const network_case *made, const expected *truth, const ch
     return c.far;
 }
 
-/* How many cases there were, and how many could not be compared in full: in memory that all cases
- * share. */
-typedef struct counts {
-    int cases, too_large, ill_conditioned, open;
-} counts;
-static counts *tally;
-
-static void agrees(uint64_t seed) {
+/* Whether the first step's gradients could be compared: they cannot where they are too large for
+ * float32, where a batch norm sees rounding alone, or where more relus and pools than can be
+ * followed are so near a tie that rounding may decide them. */
+static bool agrees_on(uint64_t seed) {
     network_case made;
     expected truth;
     network_case_make(&made, seed);
     expected_make(&truth, &made);
-    tally->cases++;
     const expected_step *step = &truth.steps[0];
-    if (!truth.finite || !step->finite)
-        tally->too_large++;
-    else if (!step->conditioned)
-        tally->ill_conditioned++;
-    else if (!step->gradients)
-        tally->open++;
+    bool compared = truth.finite && step->finite && step->conditioned && step->gradients;
     run_all(seed, &made, &truth, run_network);
     expected_free(&truth);
     network_case_free(&made);
+    return compared;
+}
+
+/* Where gradients could not be compared, another network is tried besides. */
+static void agrees(uint64_t seed) {
+    enum { TRIES = 6, FAR_SEEDS = 20000000 };
+    int tries = 0;
+    while (!agrees_on(seed + (uint64_t)tries * FAR_SEEDS))
+        ck_assert_msg(++tries < TRIES, "seed %llu: no gradients could be compared",
+                      (unsigned long long)seed);
 }
 
 /* -- NaN and infinity ------------------------------------------------------------------------ */
@@ -351,18 +350,5 @@ static void shows_not_finite(uint64_t seed) {
 int main(void) {
     const random_test tests[] = {
         {"agrees", agrees, 300}, {"shows_not_finite", shows_not_finite, 60}, {NULL, NULL, 0}};
-    tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (tally == MAP_FAILED)
-        return EXIT_FAILURE;
-    int status = run_random_tests("random networks", tests);
-    int left_out = tally->too_large + tally->ill_conditioned + tally->open;
-    printf(
-        "%d networks; gradients of %d not compared: %d too large for float32, %d whose batch norms "
-        "see only rounding, %d with more than %d open decisions\n",
-        tally->cases, left_out, tally->too_large, tally->ill_conditioned, tally->open, MOST_OPEN);
-    if (tally->cases >= 100 && left_out * 8 > tally->cases) {
-        printf("These are too many.\n");
-        status = EXIT_FAILURE;
-    }
-    return status;
+    return run_random_tests("random networks", tests);
 }
