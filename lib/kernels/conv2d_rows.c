@@ -4,11 +4,6 @@
 enum { LANES = DLZ_LANES };
 _Static_assert(2 * LANES <= DLZ_CONV2D_SLACK, "two vectors may be read or written beyond an end");
 
-/* Lanes of `value` where `gate` is 0 or less become 0. NaN passes, so that it is not hidden. */
-DLZ_INLINE dlz_v gated(dlz_v value, dlz_v gate) {
-    return (dlz_v)((dlz_vi)value & ~(dlz_vi)(gate <= (dlz_v){0}));
-}
-
 DLZ_INLINE dlz_v load_part(const float *from, int64_t count) {
     return count >= LANES ? dlz_load(from) : dlz_load_first(from, (int)count);
 }
@@ -32,7 +27,7 @@ DLZ_INLINE void load_row(const dlz_conv2d_input *input, const bool scales, const
         if (scales)
             value = dlz_fma(value, dlz_load(input->scale + i), dlz_load(input->shift + i));
         if (relu)
-            value = gated(value, value);
+            value = dlz_gated(value, value);
         if (checks)
             *strange |= (dlz_vi)(value - value != (dlz_v){0});
         dlz_store(to + i, value);
@@ -109,8 +104,8 @@ DLZ_INLINE void load_gradient_row(const dlz_conv2d_gradient *gradient, const boo
         if (gates || scales) {
             dlz_v z = load_part(gradient->z + at + i, count - i);
             if (gates)
-                g = gated(g,
-                          dlz_fma(z, dlz_load(gradient->scale + i), dlz_load(gradient->shift + i)));
+                g = dlz_gated(
+                    g, dlz_fma(z, dlz_load(gradient->scale + i), dlz_load(gradient->shift + i)));
             if (scales)
                 g = dlz_fma(dlz_load(gradient->a + i), g,
                             dlz_fma(dlz_load(gradient->b + i), z - dlz_load(gradient->center + i),

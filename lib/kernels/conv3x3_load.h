@@ -54,11 +54,6 @@ DLZ_INLINE dlz_v rectified(dlz_v value) {
 #endif
 }
 
-/* The value, or 0 where `gate` is 0 or less. NaN passes, so that it is not hidden. */
-DLZ_INLINE dlz_v gated(dlz_v value, dlz_v gate) {
-    return (dlz_v)((dlz_vi)value & ~(gate <= (dlz_v){0}));
-}
-
 enum { READ_PLAIN, READ_AFFINE, READ_AFFINE_RELU, READ_RELU };
 
 static inline int input_mode(const dlz_conv3x3_input *input) {
@@ -164,7 +159,7 @@ DLZ_INLINE dlz_v read_gradient(const dlz_conv3x3_gradient *gradient, int64_t ind
         return g;
     dlz_v z = load_lanes(gradient->z + index, whole, count);
     if (mode == GRADIENT_NORM_RELU)
-        g = gated(g, dlz_fma(z, lanes.scale, lanes.shift));
+        g = dlz_gated(g, dlz_fma(z, lanes.scale, lanes.shift));
     return dlz_fma(lanes.a, g, dlz_fma(lanes.b, z - lanes.center, lanes.d));
 }
 
@@ -282,7 +277,7 @@ DLZ_INLINE void write_dx(const dlz_conv3x3_input *input, const dlz_conv3x3_input
         dlz_v z = load_lanes(input->data + index, whole, count);
         if (input->relu) {
             dlz_v h = input->scale ? dlz_fma(z, lanes->input.scale, lanes->input.shift) : z;
-            value = gated(value, h);
+            value = dlz_gated(value, h);
         }
         lanes->sum += value;
         lanes->products += value * (z - lanes->pivot);

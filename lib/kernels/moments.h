@@ -28,24 +28,27 @@ static inline void dlz_moments_finish(double *block, int64_t count, int64_t chan
     }
 }
 
-/* One channel of several blocks, `stride` doubles apart, together (Chan, Golub and LeVeque, 1983).
- */
+/* Of one channel. */
 typedef struct dlz_moments {
     double count, mean, deviations;
 } dlz_moments;
 
+/* Both together (Chan, Golub and LeVeque, 1983). */
+static inline dlz_moments dlz_moments_join(dlz_moments a, dlz_moments b) {
+    double count = a.count + b.count, distance = b.mean - a.mean;
+    return (dlz_moments){count, a.mean + distance * (b.count / count),
+                         a.deviations +
+                             (b.deviations + distance * distance * (a.count * b.count / count))};
+}
+
+/* Several blocks' together, in their order. */
 static inline dlz_moments dlz_moments_of(const double *blocks, int64_t num_blocks, int64_t channels,
                                          int64_t c) {
     int64_t stride = dlz_moments_size(channels);
     dlz_moments total = {0, 0, 0};
-    for (int64_t i = 0; i < num_blocks; i++, blocks += stride) {
-        double count = blocks[0], both = total.count + count;
-        double distance = blocks[1 + c] - total.mean;
-        total.mean += distance * (count / both);
-        total.deviations +=
-            blocks[1 + channels + c] + distance * distance * (total.count * count / both);
-        total.count = both;
-    }
+    for (int64_t i = 0; i < num_blocks; i++, blocks += stride)
+        total = dlz_moments_join(total,
+                                 (dlz_moments){blocks[0], blocks[1 + c], blocks[1 + channels + c]});
     return total;
 }
 

@@ -1,6 +1,7 @@
 /* kernels/part.h - vectors of which only the first lanes have memory, in one masked access where
  * there is one, for rows so short that their edges count; and what the compilers' vector extensions
- * lack: square roots, and fused products where it matters which of two products is fused. */
+ * lack: square roots, fused products where it matters which of two products is fused, and relu's
+ * gate. */
 #ifndef DLZ_KERNELS_PART_H
 #define DLZ_KERNELS_PART_H
 
@@ -73,6 +74,12 @@ DLZ_INLINE dlz_v dlz_fma(dlz_v a, dlz_v b, dlz_v c) {
 #else
     return a * b + c;
 #endif
+}
+
+/* What relu lets pass, of the value itself or of its gradient: 0 where `gate` is 0 or less. NaN in
+ * the gate passes, so that it is not hidden. */
+DLZ_INLINE dlz_v dlz_gated(dlz_v value, dlz_v gate) {
+    return (dlz_v)((dlz_vi)value & ~(dlz_vi)(gate <= (dlz_v){0}));
 }
 
 #endif

@@ -212,7 +212,7 @@ DLZ_INLINE dlz_v passed(const dlz_post *post, dlz_v z, dlz_v grad, const uint8_t
         return (dlz_v)((dlz_vi)(grad * dlz_splat(post->keep_scale)) &
                        (load_codes(codes, count) >= 0));
     if (post->relu)
-        return (dlz_v)((dlz_vi)grad & ~(dlz_vi)(affine(post, z, c, count) <= (dlz_v){0}));
+        return dlz_gated(grad, affine(post, z, c, count));
     return grad;
 }
 
@@ -327,14 +327,14 @@ DLZ_INLINE void moments_of_run(int64_t rows, int64_t channels, const float *z, i
         first += value;
         second = dlz_fma(value, value, second);
     }
-    double all = before + (double)rows;
     for (int64_t i = 0; i < DLZ_LANES && i < count; i++) {
         double rest = (double)first[i] / (double)rows;
-        double distance = (double)centre[i] + rest - means[i];
         double squares = (double)second[i] - rest * (double)first[i];
-        means[i] += distance * ((double)rows / all);
-        deviations[i] += (squares < 0 ? 0 : squares) + /* NaN stays */
-                         distance * distance * (before * (double)rows / all);
+        dlz_moments run = {(double)rows, (double)centre[i] + rest,
+                           squares < 0 ? 0 : squares}; /* NaN stays */
+        dlz_moments all = dlz_moments_join((dlz_moments){before, means[i], deviations[i]}, run);
+        means[i] = all.mean;
+        deviations[i] = all.deviations;
     }
 }
 

@@ -57,4 +57,10 @@ static json_t *settings(const dlviz_layer *layer) {
                      layer->set.batchnorm.momentum);
 }
 
-const dlz_layer_type dlz_batchnorm_type = {"batchnorm", infer, states, settings, "momentum"};
+static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
+    (void)layer;
+    return constant == DLZ_CONSTANT_EVERYWHERE ? DLZ_CONSTANT_TAKEN_OUT : DLZ_CONSTANT_LOST;
+}
+
+const dlz_layer_type dlz_batchnorm_type = {"batchnorm", infer,      states,
+                                           settings,    "momentum", hand_on};

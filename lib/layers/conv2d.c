@@ -144,4 +144,11 @@ static json_t *settings(const dlviz_layer *layer) {
                      pair(set->dilation[0], set->dilation[1]), "bias", set->bias);
 }
 
-const dlz_layer_type dlz_conv2d_type = {"conv2d", infer, states, settings, NULL};
+/* The padding has no part in it. */
+static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
+    const dlz_conv2d_settings *set = &layer->set.conv2d;
+    bool padded = dlz_conv2d_padding(set, 0) > 0 || dlz_conv2d_padding(set, 1) > 0;
+    return padded ? DLZ_CONSTANT_BY_PLACE : constant;
+}
+
+const dlz_layer_type dlz_conv2d_type = {"conv2d", infer, states, settings, NULL, hand_on};

@@ -9,7 +9,6 @@
 typedef struct conv_pass {
     const dlz_op *op;
     const dlz_run *run;
-    const float *weight;
     dlz_conv3x3_input input;
     dlz_conv3x3_output output;
     dlz_conv3x3_gradient gradient;
@@ -94,7 +93,7 @@ static bool are_coarse(const float *weights, int64_t count) {
         if (highest - lowest > DIGITS)
             return false;
     }
-    return true;
+    return highest > INT_MIN; /* zeros alone are exact either way */
 }
 
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *weight) {
@@ -102,7 +101,6 @@ static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *we
     return (conv_pass){
         .op = op,
         .run = run,
-        .weight = weight,
         .input = {.data = in->data,
                   .scale = in->scale,
                   .shift = in->shift,
@@ -115,7 +113,7 @@ static void prepare_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const conv_pass *pass = context;
     const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
-    dlz_conv3x3_prepare(&conv->plan, tile, pass->weight, conv->forward_weights,
+    dlz_conv3x3_prepare(&conv->plan, tile, pass->input.weights, conv->forward_weights,
                         conv->backward_weights);
 }
 

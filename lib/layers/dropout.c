@@ -22,4 +22,8 @@ static json_t *settings(const dlviz_layer *layer) {
     return json_pack("{s:f}", "p", layer->set.dropout.p);
 }
 
-const dlz_layer_type dlz_dropout_type = {"dropout", infer, NULL, settings, "p"};
+static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
+    return layer->set.dropout.p > 0 ? DLZ_CONSTANT_LOST : constant;
+}
+
+const dlz_layer_type dlz_dropout_type = {"dropout", infer, NULL, settings, "p", hand_on};

@@ -40,6 +40,15 @@ typedef enum dlz_layer_kind {
     DLZ_FLATTEN
 } dlz_layer_kind;
 
+/* A constant added to all samples alike, the same for every number of a channel (everywhere) or not
+ * (by place), and what a layer makes of it. */
+typedef enum dlz_constant {
+    DLZ_CONSTANT_LOST, /* the outputs are no longer those without it plus a constant */
+    DLZ_CONSTANT_BY_PLACE,
+    DLZ_CONSTANT_EVERYWHERE,
+    DLZ_CONSTANT_TAKEN_OUT /* the outputs are those without it */
+} dlz_constant;
+
 /* What all layers of a kind have in common. */
 typedef struct dlz_layer_type {
     const char *name;
@@ -53,6 +62,9 @@ typedef struct dlz_layer_type {
     json_t *(*settings)(const dlviz_layer *layer);
     /* The one of them that acts in training alone, or NULL. */
     const char *training_setting;
+    /* What becomes in training of a constant, everywhere or by place, in the input. NULL: it is
+     * lost. */
+    dlz_constant (*hand_on)(const dlviz_layer *layer, dlz_constant constant);
 } dlz_layer_type;
 
 typedef struct dlz_conv2d_settings {

@@ -10,4 +10,4 @@ static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_sha
     return DLVIZ_OK;
 }
 
-const dlz_layer_type dlz_relu_type = {"relu", infer, NULL, NULL, NULL};
+const dlz_layer_type dlz_relu_type = {"relu", infer, NULL, NULL, NULL, NULL};

@@ -35,40 +35,22 @@ static dlz_op *next_op(fuser *f, const dlz_op_type *type, int first, int last) {
     return op;
 }
 
-/* Whether a constant that layer `at` adds to each channel is taken out by a batch norm further on:
- * all that lies between hands constants on, as what is the same for all samples and, until a padded
- * convolution, for all places. The gradient of that constant is 0, and computing it would only give
- * the rounding errors of a sum that cancels. */
+/* Whether a constant that layer `at` adds to each channel is taken out by a batch norm further on.
+ * The gradient of that constant is 0, and computing it would only give the rounding errors of a sum
+ * that cancels. */
 static bool is_taken_out(const fuser *f, int at) {
-    bool everywhere = true; /* the same in all places, not only in all samples */
+    dlz_constant constant = DLZ_CONSTANT_EVERYWHERE;
     for (int next = at + 1; next <= f->last; next++) {
         const dlz_node *node = &f->network->nodes[next];
-        const dlviz_layer *layer = node->layer;
-        if (node->in.ndim == 1 || node->in.dims[1] * node->in.dims[2] == 1)
-            everywhere = true;
-        switch (layer->kind) {
-        case DLZ_BATCHNORM:
-            return everywhere;
-        case DLZ_CONV2D:
-            everywhere &= dlz_conv2d_padding(&layer->set.conv2d, 0) == 0 &&
-                          dlz_conv2d_padding(&layer->set.conv2d, 1) == 0;
-            break;
-        case DLZ_MAXPOOL2D:
-            if (!everywhere)
-                return false;
-            break;
-        case DLZ_DROPOUT:
-            if (layer->set.dropout.p > 0)
-                return false;
-            break;
-        case DLZ_RELU:
+        const dlz_layer_type *type = dlz_layer_type_of(node->layer->kind);
+        bool one_place = node->in.ndim == 1 || node->in.dims[1] * node->in.dims[2] == 1;
+        if (!type->hand_on)
             return false;
-        case DLZ_LINEAR:
-        case DLZ_FLATTEN:
+        constant = type->hand_on(node->layer, one_place ? DLZ_CONSTANT_EVERYWHERE : constant);
+        if (constant == DLZ_CONSTANT_LOST || constant == DLZ_CONSTANT_TAKEN_OUT)
             break;
-        }
     }
-    return false;
+    return constant == DLZ_CONSTANT_TAKEN_OUT;
 }
 
 static dlz_parameter bias_of(const fuser *f, int at) {
