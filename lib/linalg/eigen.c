@@ -197,58 +197,70 @@ static double *room_for_all(lapack_int n, lapack_int count, double *vectors) {
     return count == n ? vectors : dlz_alloc_array((uint64_t)n * (uint64_t)n, sizeof(double));
 }
 
-/* Divide and conquer: the fastest for all vectors, and never short of orthogonal. */
-static dlviz_status divide_and_conquer(const dlz_eigen *eigen, lapack_int count, double *values,
-                                       double *vectors) {
-    lapack_int n = eigen->n, query_ints = 0, *whole;
-    double query = 0, *copy;
-    dlz_blas_enter();
-    lapack_int info =
-        LAPACKE_dstedc_work(LAPACK_COL_MAJOR, 'I', n, eigen->diagonal, eigen->off_diagonal, vectors,
-                            n, &query, -1, &query_ints, -1);
-    dlz_blas_leave();
-    if (info != 0 || query > INT32_MAX)
-        return gave_up("dstedc", info);
-    DLZ_TRY(copy_matrix(eigen, (size_t)query, (size_t)query_ints, &copy, &whole));
+/* A driver that gives all eigenvectors and destroys the matrix: `work` of so many numbers, `ints`
+ * too. */
+typedef lapack_int whole_driver(lapack_int n, double *diagonal, double *off_diagonal, double *rows,
+                                double *work, lapack_int work_size, lapack_int *ints,
+                                lapack_int ints_size);
+
+static dlviz_status solve_whole(const dlz_eigen *eigen, lapack_int count, double *values,
+                                double *vectors, const char *name, whole_driver *driver,
+                                lapack_int work_size, lapack_int ints_size) {
+    lapack_int n = eigen->n, info = 0, *ints;
+    double *copy;
+    DLZ_TRY(copy_matrix(eigen, (size_t)work_size, (size_t)ints_size, &copy, &ints));
     double *rows = room_for_all(n, count, vectors);
     if (rows) {
         dlz_blas_enter();
-        info = LAPACKE_dstedc_work(LAPACK_COL_MAJOR, 'I', n, copy, copy + n, rows, n, copy + 2 * n,
-                                   (lapack_int)query, whole, query_ints);
+        info = driver(n, copy, copy + n, rows, copy + 2 * n, work_size, ints, ints_size);
         dlz_blas_leave();
         if (info == 0)
             keep_largest(n, count, copy, rows, values, vectors);
     }
     dlz_free(copy);
-    dlz_free(whole);
+    dlz_free(ints);
     if (!rows)
         return dlz_fail_memory("eigenvectors", (uint64_t)n * (uint64_t)n * sizeof *rows);
     if (rows != vectors)
         dlz_free(rows);
-    return info == 0 ? DLVIZ_OK : gave_up("dstedc", info);
+    return info == 0 ? DLVIZ_OK : gave_up(name, info);
+}
+
+static lapack_int call_dstedc(lapack_int n, double *diagonal, double *off_diagonal, double *rows,
+                              double *work, lapack_int work_size, lapack_int *ints,
+                              lapack_int ints_size) {
+    return LAPACKE_dstedc_work(LAPACK_COL_MAJOR, 'I', n, diagonal, off_diagonal, rows, n, work,
+                               work_size, ints, ints_size);
+}
+
+/* Divide and conquer: the fastest for all vectors, and never short of orthogonal. */
+static dlviz_status divide_and_conquer(const dlz_eigen *eigen, lapack_int count, double *values,
+                                       double *vectors) {
+    lapack_int ints_size = 0;
+    double work_size = 0;
+    dlz_blas_enter();
+    lapack_int info = call_dstedc(eigen->n, eigen->diagonal, eigen->off_diagonal, vectors,
+                                  &work_size, -1, &ints_size, -1);
+    dlz_blas_leave();
+    if (info != 0 || work_size > INT32_MAX)
+        return gave_up("dstedc", info);
+    return solve_whole(eigen, count, values, vectors, "dstedc", call_dstedc, (lapack_int)work_size,
+                       ints_size);
+}
+
+static lapack_int call_dsteqr(lapack_int n, double *diagonal, double *off_diagonal, double *rows,
+                              double *work, lapack_int work_size, lapack_int *ints,
+                              lapack_int ints_size) {
+    (void)work_size;
+    (void)ints;
+    (void)ints_size;
+    return LAPACKE_dsteqr_work(LAPACK_COL_MAJOR, 'I', n, diagonal, off_diagonal, rows, n, work);
 }
 
 /* QR iteration: slow, and as good as certain. */
 static dlviz_status qr_iteration(const dlz_eigen *eigen, lapack_int count, double *values,
                                  double *vectors) {
-    lapack_int n = eigen->n, info = 0, *whole;
-    double *copy;
-    DLZ_TRY(copy_matrix(eigen, (size_t)n * 2, 1, &copy, &whole));
-    double *rows = room_for_all(n, count, vectors);
-    if (rows) {
-        dlz_blas_enter();
-        info = LAPACKE_dsteqr_work(LAPACK_COL_MAJOR, 'I', n, copy, copy + n, rows, n, copy + 2 * n);
-        dlz_blas_leave();
-        if (info == 0)
-            keep_largest(n, count, copy, rows, values, vectors);
-    }
-    dlz_free(copy);
-    dlz_free(whole);
-    if (!rows)
-        return dlz_fail_memory("eigenvectors", (uint64_t)n * (uint64_t)n * sizeof *rows);
-    if (rows != vectors)
-        dlz_free(rows);
-    return info == 0 ? DLVIZ_OK : gave_up("dsteqr", info);
+    return solve_whole(eigen, count, values, vectors, "dsteqr", call_dsteqr, 2 * eigen->n, 1);
 }
 
 /* ---- Whether an answer can be used --------------------------------------------------------------
