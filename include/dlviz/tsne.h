@@ -103,9 +103,10 @@ DLVIZ_API dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
 DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method method);
 /** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one body,
  * with its centre of mass and its second moments, when its size is less than `angle` times its
- * distance. At 0.5 and with up to about 5 degrees of freedom, the repulsive force on a map is right
- * to 1e-3 (root of the mean square) and its normaliser Z to 1e-4; with more of them the force's
- * error reaches 1.7e-3 on maps of one dimension. */
+ * distance. At 0.5 and with up to about 5 degrees of freedom, the repulsive force on maps as fits
+ * make them is right to 1e-3 (root of the mean square) and its normaliser Z to 1e-4; on others,
+ * with outliers or points of one place, errors of 2.5e-3 and 2.6e-4 have been seen, and with more
+ * degrees of freedom 1.7e-3 on maps of one dimension. */
 DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
  * chosen anew as the map grows. Small maps get at least 40 cells across whatever is set, and maps
