@@ -92,8 +92,10 @@ static dlviz_status read_file(const char *path, int descriptor, int64_t length, 
 static dlviz_status read_to_end(const char *path, int descriptor, int64_t limit, char **block,
                                 size_t *size) {
     *size = 0;
-    for (size_t room = FIRST_BLOCK;; room *= 2) {
-        char *larger = room > SIZE_MAX / 2 ? NULL : dlz_alloc(room);
+    size_t most = (uint64_t)limit < SIZE_MAX - 1 ? (size_t)limit + 2 : SIZE_MAX;
+    size_t room = most < FIRST_BLOCK ? most : FIRST_BLOCK;
+    for (;; room = room < most / 2 ? room * 2 : most) {
+        char *larger = dlz_alloc(room);
         if (!larger)
             return no_memory(path, room);
         if (*block)
@@ -113,9 +115,17 @@ static dlviz_status read_to_end(const char *path, int descriptor, int64_t limit,
     }
 }
 
+/* A pipe may never end, and a system that promises more memory than it has would end the program:
+ * so a quarter of the machine's is the most, as growing takes some twice. */
+static int64_t most_of_a_pipe(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (int64_t)pages / 4 * size : INT64_MAX;
+}
+
 dlviz_status dlz_pipe_read(const char *path, int descriptor, int64_t limit, void **bytes,
                            size_t *size) {
     char *block = NULL;
+    limit = dlz_min_i64(limit, most_of_a_pipe());
     dlviz_status status = read_to_end(path, descriptor, limit, &block, size);
     if (status == DLVIZ_OK && *size == 0)
         status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
