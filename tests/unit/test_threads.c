@@ -192,7 +192,11 @@ END_TEST
 static bool cannot_fork(void) {
     if (!FORKS_START_THREADS)
         printf("SKIP: ThreadSanitizer cannot follow threads that start after a fork\n");
-    return !FORKS_START_THREADS;
+    else if (getenv("DLVIZ_TEST_EMULATED"))
+        printf("SKIP: QEMU 7.2 aborts in a process that forked while it had threads\n");
+    else
+        return false;
+    return true;
 }
 
 static atomic_bool enough;
