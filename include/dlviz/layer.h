@@ -56,6 +56,9 @@ DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);
 /** running ← (1 − momentum)·running + momentum·batch; 0 to 1. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double momentum);
 
+/** Without weight and bias: y = (x − mean) / √(var + eps). */
+DLVIZ_API dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affine);
+
 /** max(0, x), any shape. NaN stays NaN. */
 DLVIZ_API dlviz_layer *dlviz_relu(void);
 
@@ -63,9 +66,15 @@ DLVIZ_API dlviz_layer *dlviz_relu(void);
  * wins; of equal values the first (row by row) receives the gradient.
  *  @param kernel height and width of the window, 1 or more */
 DLVIZ_API dlviz_layer *dlviz_maxpool2d(int64_t kernel);
-DLVIZ_API dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t stride);
+DLVIZ_API dlviz_status dlviz_maxpool2d_set_kernel(dlviz_layer *layer, int64_t height,
+                                                  int64_t width);
+DLVIZ_API dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t vertical,
+                                                  int64_t horizontal);
 /** Border that never wins; at most half the kernel. */
-DLVIZ_API dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t padding);
+DLVIZ_API dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t vertical,
+                                                   int64_t horizontal);
+/** Rounds the number of windows up: the last ones may reach over the end. Off unless set. */
+DLVIZ_API dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode);
 
 /** In training each number is zeroed with probability p and the others are scaled by 1/(1 − p)
  *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
@@ -79,6 +88,18 @@ DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
 
 /** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
 DLVIZ_API dlviz_layer *dlviz_flatten(void);
+
+/** The sum of two or more inputs of one shape (dlviz_network_add_from). */
+DLVIZ_API dlviz_layer *dlviz_add(void);
+
+/** The product of two inputs of one shape, number by number; or of an image (C, H, W) and, as the
+ * second input, a factor for each channel, (C) or (C, 1, 1), as in squeeze-and-excite. */
+DLVIZ_API dlviz_layer *dlviz_multiply(void);
+
+/** Two or more inputs one behind the other along the channels, in their order: images of one height
+ * and width, (C1, H, W), (C2, H, W), … to (C1 + C2 + …, H, W); or (D1), (D2), … to (D1 + D2 + …).
+ */
+DLVIZ_API dlviz_layer *dlviz_concat(void);
 
 /** For a layer that was never handed to a network; one that a network owns is left alone. NULL is
  *  allowed. */

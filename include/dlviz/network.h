@@ -32,6 +32,19 @@ DLVIZ_API void dlviz_network_destroy(dlviz_network *network);
 DLVIZ_API dlviz_status dlviz_network_add(dlviz_network *network, const char *name,
                                          dlviz_layer *layer);
 
+/** Appends a layer that reads the outputs of others: of layers added before, or, by the name
+ * "input", the network's input. What several layers read, they all read; gradients are added up.
+ * The last layer added is the network's output, and every other one must be read by some layer.
+ * dlviz_network_add is the same with the layer added before as the one input, for the first layer
+ * "input".
+ *  @param num_inputs  1 or more, as the layer takes
+ *  @param input_names their names, in the order in which the layer takes them
+ *  Statuses as those of dlviz_network_add, and DLVIZ_ERROR_NOT_FOUND for a name that there is not.
+ */
+DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char *name,
+                                              dlviz_layer *layer, int num_inputs,
+                                              const char *const *input_names);
+
 /** Checks the shapes layer by layer, allocates the parameters and draws their initial values, which
  *  depend on the seed and the layers alone. Returns the first error of the whole construction:
  *  those of dlviz_network_add, DLVIZ_ERROR_SHAPE (a layer does not fit its input; the message names

@@ -62,6 +62,9 @@ const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
 /* Whether a text is well-formed UTF-8. */
 bool dlz_is_utf8(const char *text);
 
+static inline int dlz_max_int(int a, int b) {
+    return a > b ? a : b;
+}
 static inline int64_t dlz_min_i64(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

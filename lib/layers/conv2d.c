@@ -1,154 +1,172 @@
 /* 2-D convolution: settings, shape, state. */
+#include "layers/conv2d.h"
 #include "base/base.h"
-#include "layers/layer.h"
 
 #include <math.h>
 
 /* Larger values mean a mistake, and their sums and products would not be safe. */
 #define LARGEST (1 << 20)
 
-static dlviz_status check(dlviz_layer *layer, const char *who, const char *what, int64_t vertical,
-                          int64_t horizontal, int64_t least) {
-    if (vertical >= least && horizontal >= least && vertical <= LARGEST && horizontal <= LARGEST)
+static dlviz_status check(const dlviz_layer *layer) {
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
+    DLZ_TRY(dlz_check_integer("out_channels", set->out_channels, 1, LARGEST));
+    DLZ_TRY(dlz_check_pair("the kernel", set->kernel, 1, LARGEST));
+    DLZ_TRY(dlz_check_pair("the stride", set->stride, 1, LARGEST));
+    DLZ_TRY(dlz_check_pair("the dilation", set->dilation, 1, LARGEST));
+    if (set->padding[0] == DLVIZ_PAD_SAME && set->padding[1] == DLVIZ_PAD_SAME)
         return DLVIZ_OK;
-    return dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                              "%s: %s is %lld x %lld; %lld to %d are accepted", who,
-                                              what, (long long)vertical, (long long)horizontal,
-                                              (long long)least, LARGEST));
+    if (dlz_check_pair("the padding", set->padding, 0, LARGEST) == DLVIZ_OK)
+        return DLVIZ_OK;
+    return dlz_fail(
+        DLVIZ_ERROR_INVALID_ARGUMENT,
+        "the padding is %lld x %lld (height x width); 0 to %d or DLVIZ_PAD_SAME are accepted",
+        (long long)set->padding[0], (long long)set->padding[1], LARGEST);
 }
 
-static void set_pair(int64_t pair[2], int64_t vertical, int64_t horizontal) {
-    pair[0] = vertical;
-    pair[1] = horizontal;
-}
+const dlz_layer_type dlz_conv2d_type;
 
 dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding) {
-    dlviz_layer *layer = dlz_layer_create(DLZ_CONV2D);
+    dlviz_layer *layer = dlz_layer_create(&dlz_conv2d_type);
+    dlz_conv2d_layer *set = (dlz_conv2d_layer *)layer;
     if (!layer)
         return NULL;
-    dlz_conv2d_settings *set = &layer->set.conv2d;
     set->out_channels = out_channels;
     set->bias = true;
-    set_pair(set->kernel, kernel, kernel);
-    set_pair(set->stride, 1, 1);
-    set_pair(set->padding, padding, padding);
-    set_pair(set->dilation, 1, 1);
-    if (out_channels < 1 || out_channels > LARGEST)
-        dlz_layer_remember(layer,
-                           dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                    "dlviz_conv2d: %lld output channels; 1 to %d are accepted",
-                                    (long long)out_channels, LARGEST));
-    check(layer, __func__, "the kernel", kernel, kernel, 1);
-    if (padding < DLVIZ_PAD_SAME || padding > LARGEST)
-        dlz_layer_remember(layer,
-                           dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                    "dlviz_conv2d: padding is %lld; 0 to %d or DLVIZ_PAD_SAME are "
-                                    "accepted",
-                                    (long long)padding, LARGEST));
-    return layer;
+    for (int axis = 0; axis < 2; axis++) {
+        set->kernel[axis] = kernel;
+        set->padding[axis] = padding;
+        set->stride[axis] = set->dilation[axis] = 1;
+    }
+    return dlz_layer_checked(layer);
 }
 
-static dlviz_status set_checked(dlviz_layer *layer, const char *who, const char *what,
-                                int64_t pair[2], int64_t vertical, int64_t horizontal,
-                                int64_t least) {
-    DLZ_TRY(check(layer, who, what, vertical, horizontal, least));
-    set_pair(pair, vertical, horizontal);
-    return DLVIZ_OK;
-}
+#define SET(layer, field, value)                                                                   \
+    dlz_layer_set(__func__, layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, field), &(value),  \
+                  sizeof(value))
 
 dlviz_status dlviz_conv2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width) {
-    DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_CONV2D));
-    return set_checked(layer, __func__, "the kernel", layer->set.conv2d.kernel, height, width, 1);
+    const int64_t pair[2] = {height, width};
+    return SET(layer, kernel, pair);
 }
 
 dlviz_status dlviz_conv2d_set_stride(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_CONV2D));
-    return set_checked(layer, __func__, "the stride", layer->set.conv2d.stride, vertical,
-                       horizontal, 1);
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, stride, pair);
 }
 
 dlviz_status dlviz_conv2d_set_padding(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_CONV2D));
-    return set_checked(layer, __func__, "the padding", layer->set.conv2d.padding, vertical,
-                       horizontal, 0);
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, padding, pair);
 }
 
 dlviz_status dlviz_conv2d_set_dilation(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_CONV2D));
-    return set_checked(layer, __func__, "the dilation", layer->set.conv2d.dilation, vertical,
-                       horizontal, 1);
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, dilation, pair);
 }
 
 dlviz_status dlviz_conv2d_set_bias(dlviz_layer *layer, bool bias) {
-    DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_CONV2D));
-    layer->set.conv2d.bias = bias;
+    return SET(layer, bias, bias);
+}
+
+/* As many zeros as keep the size at stride 1. */
+static dlviz_status resolve_padding(dlz_conv2d_layer *set, int axis) {
+    int64_t extent = set->dilation[axis] * (set->kernel[axis] - 1);
+    if (set->padding[axis] != DLVIZ_PAD_SAME)
+        return DLVIZ_OK;
+    if (extent % 2 != 0)
+        return dlz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "DLVIZ_PAD_SAME needs an odd extent of the kernel; %lld with dilation %lld is even",
+            (long long)set->kernel[axis], (long long)set->dilation[axis]);
+    set->padding[axis] = extent / 2;
     return DLVIZ_OK;
 }
 
-int64_t dlz_conv2d_padding(const dlz_conv2d_settings *set, int axis) {
-    if (set->padding[axis] != DLVIZ_PAD_SAME)
-        return set->padding[axis];
-    return set->dilation[axis] * (set->kernel[axis] - 1) / 2;
-}
-
-static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_shape *out) {
-    const dlz_conv2d_settings *set = &layer->set.conv2d;
+static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
+    dlz_conv2d_layer *set = (dlz_conv2d_layer *)layer;
+    (void)num_inputs;
     DLZ_TRY(dlz_require_image(in));
     *out = (dlz_shape){.ndim = 3, .dims = {set->out_channels}};
     for (int axis = 0; axis < 2; axis++) {
-        if (set->padding[axis] == DLVIZ_PAD_SAME &&
-            (set->dilation[axis] * (set->kernel[axis] - 1)) % 2 != 0)
-            return dlz_fail(DLVIZ_ERROR_SHAPE,
-                            "DLVIZ_PAD_SAME needs an odd extent of the kernel; %lld with dilation "
-                            "%lld is even",
-                            (long long)set->kernel[axis], (long long)set->dilation[axis]);
-        int64_t size = dlz_window_count(in->dims[1 + axis], set->kernel[axis], set->stride[axis],
-                                        dlz_conv2d_padding(set, axis), set->dilation[axis]);
-        if (size < 1)
-            return dlz_fail(DLVIZ_ERROR_SHAPE,
-                            "a kernel of %lld with dilation %lld and padding %lld is larger than "
-                            "the input's %s of %lld",
-                            (long long)set->kernel[axis], (long long)set->dilation[axis],
-                            (long long)dlz_conv2d_padding(set, axis), axis ? "width" : "height",
-                            (long long)in->dims[1 + axis]);
-        out->dims[1 + axis] = size;
+        DLZ_TRY(resolve_padding(set, axis));
+        out->dims[1 + axis] =
+            dlz_window_count(in->dims[1 + axis], set->kernel[axis], set->stride[axis],
+                             set->padding[axis], set->dilation[axis]);
+        if (out->dims[1 + axis] < 1)
+            return dlz_fail(
+                DLVIZ_ERROR_SHAPE,
+                "a kernel of %lld with dilation %lld and padding %lld is larger than the input's "
+                "%s of %lld",
+                (long long)set->kernel[axis], (long long)set->dilation[axis],
+                (long long)set->padding[axis], axis ? "width" : "height",
+                (long long)in->dims[1 + axis]);
     }
     return DLVIZ_OK;
 }
 
 static int states(const dlviz_layer *layer, const dlz_shape *in,
                   dlz_state_spec specs[DLZ_MAX_STATES]) {
-    const dlz_conv2d_settings *set = &layer->set.conv2d;
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
     double fan_in = (double)in->dims[0] * (double)set->kernel[0] * (double)set->kernel[1];
     double bound = 1 / sqrt(fan_in);
     specs[0] =
-        (dlz_state_spec){"weight", DLVIZ_FLOAT32,
-                         4,        {set->out_channels, in->dims[0], set->kernel[0], set->kernel[1]},
-                         true,     DLZ_INITIAL_UNIFORM,
-                         bound};
-    specs[1] = (dlz_state_spec){"bias", DLVIZ_FLOAT32,       1,    {set->out_channels},
-                                true,   DLZ_INITIAL_UNIFORM, bound};
+        (dlz_state_spec){.suffix = "weight",
+                         .ndim = 4,
+                         .dims = {set->out_channels, in->dims[0], set->kernel[0], set->kernel[1]},
+                         .trainable = true,
+                         .initial = DLZ_INITIAL_UNIFORM,
+                         .bound = bound};
+    specs[1] = (dlz_state_spec){.suffix = "bias",
+                                .ndim = 1,
+                                .dims = {set->out_channels},
+                                .trainable = true,
+                                .is_constant = true,
+                                .initial = DLZ_INITIAL_UNIFORM,
+                                .bound = bound};
     return set->bias ? 2 : 1;
 }
 
-static json_t *pair(int64_t vertical, int64_t horizontal) {
-    return json_pack("[I,I]", (json_int_t)vertical, (json_int_t)horizontal);
-}
-
-static json_t *settings(const dlviz_layer *layer) {
-    const dlz_conv2d_settings *set = &layer->set.conv2d;
-    return json_pack("{s:I,s:o,s:o,s:o,s:o,s:b}", "out_channels", (json_int_t)set->out_channels,
-                     "kernel", pair(set->kernel[0], set->kernel[1]), "stride",
-                     pair(set->stride[0], set->stride[1]), "padding",
-                     pair(dlz_conv2d_padding(set, 0), dlz_conv2d_padding(set, 1)), "dilation",
-                     pair(set->dilation[0], set->dilation[1]), "bias", set->bias);
+static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const dlz_shape *out) {
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
+    return (double)dlz_shape_size(out) * (double)(in->dims[0] * set->kernel[0] * set->kernel[1]);
 }
 
 /* The padding has no part in it. */
 static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
-    const dlz_conv2d_settings *set = &layer->set.conv2d;
-    bool padded = dlz_conv2d_padding(set, 0) > 0 || dlz_conv2d_padding(set, 1) > 0;
-    return padded ? DLZ_CONSTANT_BY_PLACE : constant;
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
+    return set->padding[0] > 0 || set->padding[1] > 0 ? DLZ_CONSTANT_BY_PLACE : constant;
 }
 
-const dlz_layer_type dlz_conv2d_type = {"conv2d", infer, states, settings, NULL, hand_on};
+static const dlz_op_type *choose_op(const dlviz_layer *layer, const dlz_shape *in) {
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
+    (void)in;
+    for (int axis = 0; axis < 2; axis++)
+        if (set->kernel[axis] != 3 || set->stride[axis] != 1 || set->dilation[axis] != 1 ||
+            set->padding[axis] != 1)
+            return &dlz_conv2d_op_type;
+    return &dlz_conv3x3_op_type;
+}
+
+#define SETTING(name, kind)                                                                        \
+    { #name, DLZ_SETTING_##kind, offsetof(dlz_conv2d_layer, name), false }
+static const dlz_setting settings[] = {
+    SETTING(out_channels, INTEGER),
+    SETTING(kernel, PAIR),
+    SETTING(stride, PAIR),
+    SETTING(padding, PAIR),
+    SETTING(dilation, PAIR),
+    SETTING(bias, BOOL),
+    {0},
+};
+
+const dlz_layer_type dlz_conv2d_type = {
+    .name = "conv2d",
+    .size = sizeof(dlz_conv2d_layer),
+    .settings = settings,
+    .check = check,
+    .infer = infer,
+    .states = states,
+    .multiply_adds = multiply_adds,
+    .hand_on = hand_on,
+    .choose_op = choose_op,
+};

@@ -3,12 +3,28 @@
  * patch, added up where patches overlap. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "kernels/activations/activation.h"
+#include "kernels/conv2d.h"
 #include "kernels/gemm.h"
 #include "kernels/moments.h"
 #include "kernels/post.h"
-#include "layers/op.h"
+#include "layers/conv2d.h"
 
 #include <string.h>
+
+typedef struct conv2d_op {
+    dlz_conv2d_plan plan;
+    int64_t groups;
+    float *weights, *folded_bias, *repeated_bias;
+    float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
+    /* Factors of a row of the input, and of the output's gradient. */
+    float *in_scale, *in_shift;
+    float *scale, *shift, *a, *b, *center, *d;
+    float *weight_sums;
+    double *bias_sums;
+} conv2d_op;
+
+enum { WEIGHT, BIAS };
 
 typedef struct conv_pass {
     const dlz_op *op;
@@ -21,7 +37,7 @@ typedef struct conv_pass {
 } conv_pass;
 
 static dlz_conv2d_shape shape_of(const dlz_op *op, int64_t images) {
-    const dlz_conv2d_settings *set = op->as.conv2d.set;
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)op->layer;
     dlz_conv2d_shape shape = {.images = images,
                               .height = op->in->height,
                               .width = op->in->width,
@@ -32,7 +48,7 @@ static dlz_conv2d_shape shape_of(const dlz_op *op, int64_t images) {
     for (int axis = 0; axis < 2; axis++) {
         shape.kernel[axis] = set->kernel[axis];
         shape.stride[axis] = set->stride[axis];
-        shape.padding[axis] = dlz_conv2d_padding(set, axis);
+        shape.padding[axis] = set->padding[axis];
         shape.dilation[axis] = set->dilation[axis];
     }
     return shape;
@@ -49,11 +65,11 @@ static int64_t forward_tiles(const dlz_conv2d_plan *plan, int64_t n) {
 }
 
 static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
-    const dlz_conv2d_plan *plan = &op->as.conv2d.plan;
+    const dlz_conv2d_plan *plan = &((const conv2d_op *)op->own)->plan;
     size_t floats = (size_t)plan->strip_floats, patches = 0, bytes;
-    if (setup->training)
+    if (setup->mode.gradients)
         floats += (size_t)plan->gradient_floats;
-    if (setup->training && op->in->needs_gradient &&
+    if (setup->mode.gradients && op->in->needs_gradient &&
         dlz_mul_overflows(
             (uint64_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
             (uint64_t)plan->plain.depth, &patches))
@@ -67,7 +83,7 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
 }
 
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
-    dlz_conv2d_op *conv = &op->as.conv2d;
+    conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
     dlz_memory *memory = setup->memory;
     int64_t patch = plan->plain.depth, outputs = op->out->channels;
@@ -91,10 +107,10 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
-    dlz_conv2d_op *conv = &op->as.conv2d;
+    conv2d_op *conv = op->own;
     dlz_memory *memory = setup->memory;
     int64_t outputs = op->out->channels, in_row = op->in->width * op->in->channels;
-    int first = setup->forward_time, last = setup->training ? setup->backward_time : first;
+    int first = setup->forward_time, last = setup->mode.gradients ? setup->backward_time : first;
     dlz_conv2d_shape shape = shape_of(op, setup->n);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
@@ -109,18 +125,12 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->repeated_bias,
                                  conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first,
                                  first));
-    if (conv->fold.has_batchnorm) {
-        DLZ_TRY(
-            dlz_memory_ask_array(memory, &conv->fold.scale, outputs, sizeof(float), first, first));
-        DLZ_TRY(
-            dlz_memory_ask_array(memory, &conv->fold.shift, outputs, sizeof(float), first, first));
-    }
-    DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, outputs, forward_tiles(&conv->plan, setup->n),
-                               first, memory));
-    if (setup->training)
+    DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
+    DLZ_TRY(dlz_op_ask_moments(op, forward_tiles(&conv->plan, setup->n), setup));
+    if (setup->mode.gradients)
         DLZ_TRY(ask_backward(op, setup));
     DLZ_TRY(dlz_op_ask_output(op, setup));
-    return dlz_op_ask_input_gradient(op, setup);
+    return dlz_op_ask_input_gradients(op, setup);
 }
 
 /* Carves the next array off a worker's scratch. */
@@ -133,7 +143,7 @@ static float *carve(char **scratch, int64_t count) {
 
 /* Repeats what is pending on the input along a row. */
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
-    const dlz_conv2d_op *conv = &op->as.conv2d;
+    const conv2d_op *conv = op->own;
     const dlz_value *in = op->in;
     conv_pass pass = {.op = op, .run = run, .plan = &conv->plan, .input = {.data = in->data}};
     if (in->scale) {
@@ -154,24 +164,30 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     block.rows = dlz_min_i64(plan->forward_rows, out->height - block.row);
     dlz_conv2d_view view =
         dlz_conv2d_rows()->load(plan, &pass->input, block, dlz_run_scratch(pass->run, worker));
-    dlz_conv2d_kernels()->forward(plan, &view, block, pass->op->as.conv2d.weights, &pass->output);
+    const conv2d_op *conv = pass->op->own;
+    dlz_conv2d_kernels()->forward(plan, &view, block, conv->weights, &pass->output);
+    int64_t pixels = block.images * block.rows * out->width;
+    float *written =
+        out->data + (block.image * out->height + block.row) * out->width * out->channels;
     const dlz_statistics *statistics = &out->statistics;
     if (statistics->wanted)
-        dlz_post_kernels()->moments(block.images * block.rows * out->width, out->channels,
-                                    out->data + (block.image * out->height + block.row) *
-                                                    out->width * out->channels,
+        dlz_post_kernels()->moments(pixels, out->channels, written,
                                     statistics->partial + tile * dlz_moments_size(out->channels));
+    const dlz_activation *activation = pass->op->fold.activation;
+    if (activation)
+        activation->kernels->forward(activation->settings, pixels * out->channels, written,
+                                     written);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
-    dlz_conv2d_op *conv = &op->as.conv2d;
+    conv2d_op *conv = op->own;
     conv_pass pass = make_pass(op, run);
     int64_t outputs = op->out->channels;
-    dlz_fold_bias(&conv->fold, conv->bias.value, outputs, conv->folded_bias);
+    dlz_fold_bias(&op->fold, op->states[BIAS].value, outputs, conv->folded_bias);
     dlz_conv2d_repeat(conv->folded_bias, outputs, conv->plan.fast.columns, conv->repeated_bias);
-    dlz_conv2d_pack(&conv->plan, conv->weight.value,
-                    conv->fold.has_batchnorm ? conv->fold.scale : NULL, conv->weights);
-    pass.output = (dlz_conv2d_output){op->out->data, conv->repeated_bias, conv->fold.relu};
+    dlz_conv2d_pack(&conv->plan, op->states[WEIGHT].value,
+                    op->fold.has_batchnorm ? op->fold.scale : NULL, conv->weights);
+    pass.output = (dlz_conv2d_output){op->out->data, conv->repeated_bias, op->fold.relu};
     pass.blocks_down = dlz_ceil_div(op->out->height, conv->plan.forward_rows);
     dlz_parallel_for(forward_tiles(&conv->plan, run->n), run->workers, forward_tile, &pass);
 }
@@ -179,7 +195,7 @@ static void forward(dlz_op *op, const dlz_run *run) {
 static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_block block,
                            char *scratch) {
     const dlz_op *op = pass->op;
-    const dlz_conv2d_op *conv = &op->as.conv2d;
+    const conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = pass->plan;
     int64_t pixels = block.images * gradient_pixels(plan, block.rows);
     float *strip = carve(&scratch, plan->strip_floats), *g = carve(&scratch, plan->gradient_floats);
@@ -187,7 +203,7 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
     dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
                                       conv->weight_sums + group * plan->sum_floats);
-    if (conv->bias.gradient)
+    if (op->states[BIAS].gradient)
         dlz_conv2d_rows()->add_bias(plan, block, g, conv->bias_sums + group * plan->fast.columns);
     if (!op->in->needs_gradient)
         return;
@@ -202,7 +218,7 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
 static void backward_group(void *context, int64_t group, int worker) {
     const conv_pass *pass = context;
     const dlz_op *op = pass->op;
-    const dlz_conv2d_op *conv = &op->as.conv2d;
+    const conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = pass->plan;
     int64_t n = pass->run->n, first = group * n / conv->groups,
             end = (group + 1) * n / conv->groups;
@@ -227,32 +243,34 @@ static void backward_group(void *context, int64_t group, int worker) {
 static void finish_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const conv_pass *pass = context;
-    const dlz_conv2d_op *conv = &pass->op->as.conv2d;
+    const conv2d_op *conv = pass->op->own;
     dlz_conv2d_rows()->unpack(pass->plan, tile, conv->groups, conv->weight_sums,
-                              conv->weight.gradient);
+                              pass->op->states[WEIGHT].gradient);
 }
 
 /* Adds the groups up in order. */
 static void finish(const conv_pass *pass) {
-    const dlz_conv2d_op *conv = &pass->op->as.conv2d;
+    const conv2d_op *conv = pass->op->own;
     int64_t outputs = pass->op->out->channels, columns = conv->plan.fast.columns;
     dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers, finish_tile,
                      (void *)pass);
-    for (int64_t o = 0; conv->bias.gradient && o < outputs; o++) {
+    float *bias = pass->op->states[BIAS].gradient;
+    for (int64_t o = 0; bias && o < outputs; o++) {
         double sum = 0;
         for (int64_t group = 0; group < conv->groups; group++)
             for (int64_t c = o; c < columns; c += outputs)
                 sum += conv->bias_sums[group * columns + c];
-        conv->bias.gradient[o] = (float)sum;
+        bias[o] = (float)sum;
     }
 }
 
 /* Weights from PyTorch's order (o, channel, vertical, horizontal) to (o, patch), and packed. */
 static void prepare_input_gradient(const dlz_op *op) {
-    const dlz_conv2d_op *conv = &op->as.conv2d;
-    int64_t area = conv->set->kernel[0] * conv->set->kernel[1], patch = conv->plan.plain.depth;
+    const conv2d_op *conv = op->own;
+    int64_t area = conv->plan.shape.kernel[0] * conv->plan.shape.kernel[1],
+            patch = conv->plan.plain.depth;
     int64_t channels = op->in->channels, outputs = op->out->channels;
-    const float *weight = conv->weight.value;
+    const float *weight = op->states[WEIGHT].value;
     for (int64_t o = 0; o < outputs; o++)
         for (int64_t c = 0; c < channels; c++)
             for (int64_t place = 0; place < area; place++)
@@ -271,7 +289,7 @@ static bool is_identity(const dlz_gradient_view *view, int64_t channels) {
 
 /* Repeats the factors of the output's gradient along a row. */
 static dlz_conv2d_gradient repeat_gradient(const dlz_op *op) {
-    const dlz_conv2d_op *conv = &op->as.conv2d;
+    const conv2d_op *conv = op->own;
     const dlz_gradient_view *view = &op->out->gradient;
     dlz_conv2d_gradient gradient = {.dy = view->dy, .z = view->z, .relu = view->relu};
     if (!view->z)
@@ -301,10 +319,16 @@ static void backward(dlz_op *op, const dlz_run *run) {
     pass.gradient = repeat_gradient(op);
     if (op->in->needs_gradient)
         prepare_input_gradient(op);
-    dlz_parallel_for(op->as.conv2d.groups, run->workers, backward_group, &pass);
+    dlz_parallel_for(((const conv2d_op *)op->own)->groups, run->workers, backward_group, &pass);
     finish(&pass);
-    if (op->in->needs_gradient)
-        op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
+    dlz_op_give_gradients(op);
 }
 
-const dlz_op_type dlz_conv2d_op_type = {"conv2d", plan, forward, backward};
+const dlz_op_type dlz_conv2d_op_type = {
+    .name = "conv2d",
+    .own = sizeof(conv2d_op),
+    .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+};

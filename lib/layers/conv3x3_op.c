@@ -1,10 +1,20 @@
 /* 2-D convolution with a 3 x 3 kernel, stride 1 and padding 1, by kernels of its own. */
 #include "base/base.h"
 #include "base/parallel.h"
-#include "layers/op.h"
+#include "kernels/activations/activation.h"
+#include "kernels/conv3x3.h"
+#include "layers/conv2d.h"
 
 #include <limits.h>
 #include <math.h>
+
+typedef struct conv3x3_op {
+    dlz_conv3x3_plan plan;
+    float *folded_weight, *folded_bias;
+    float *forward_weights, *backward_weights, *accumulators;
+} conv3x3_op;
+
+enum { WEIGHT, BIAS };
 
 typedef struct conv_pass {
     const dlz_op *op;
@@ -16,7 +26,7 @@ typedef struct conv_pass {
 } conv_pass;
 
 static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
-    dlz_conv3x3_op *conv = &op->as.conv3x3;
+    conv3x3_op *conv = op->own;
     const dlz_conv3x3_plan *plan = &conv->plan;
     dlz_memory *memory = setup->memory;
     int64_t outputs = op->out->channels, size = outputs * op->in->channels * 9;
@@ -25,17 +35,15 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
                                  sizeof(float), first, first));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
     conv->backward_weights = NULL;
-    if (setup->training && op->in->needs_gradient)
+    if (setup->mode.gradients && op->in->needs_gradient)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->backward_weights, plan->backward_weight_floats,
                                      sizeof(float), first, back));
-    if (setup->training)
+    if (setup->mode.gradients)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->accumulators, plan->accumulator_floats,
                                      sizeof(float), back, back));
-    if (!conv->fold.has_batchnorm)
+    if (!op->fold.has_batchnorm)
         return DLVIZ_OK;
-    float **factors[] = {&conv->fold.scale, &conv->fold.shift};
-    for (size_t i = 0; i < 2; i++)
-        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], outputs, sizeof(float), first, first));
+    DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     return dlz_memory_ask_array(memory, &conv->folded_weight, size, sizeof(float), first, first);
 }
 
@@ -44,13 +52,13 @@ static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
     dlz_pooled *pooled = &op->out->pooled;
     int64_t size = (op->out->height / 2) * (op->out->width / 2) * op->out->channels;
     int first = setup->forward_time;
-    pooled->given = pooled->wanted && op->as.conv3x3.plan.pools;
+    pooled->given = pooled->wanted && ((const conv3x3_op *)op->own)->plan.pools;
     pooled->codes = NULL;
     if (!pooled->given)
         return dlz_op_ask_output(op, setup);
-    if (!setup->training) /* z itself is not needed */
+    if (!setup->mode.gradients) /* z itself is not needed */
         return dlz_memory_ask_array(setup->memory, &pooled->data, setup->n * size, sizeof(float),
-                                    first, first + 2);
+                                    first, dlz_max_int(first + 1, op->out->data_last));
     DLZ_TRY(dlz_memory_ask_array(setup->memory, &pooled->data, setup->n * size, sizeof(float),
                                  first, setup->backward_time - 1));
     DLZ_TRY(dlz_memory_ask_array(setup->memory, &pooled->codes, setup->n * size, 1, first,
@@ -59,19 +67,17 @@ static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
-    dlz_conv3x3_op *conv = &op->as.conv3x3;
+    conv3x3_op *conv = op->own;
     dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
                                op->out->channels};
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
-    DLZ_TRY(dlz_op_ask_moments(&op->out->statistics, op->out->channels, conv->plan.forward_tiles,
-                               setup->forward_time, setup->memory));
+    DLZ_TRY(dlz_op_ask_moments(op, conv->plan.forward_tiles, setup));
     DLZ_TRY(ask_pooled(op, setup));
-    if (setup->training)
-        DLZ_TRY(dlz_op_ask_sums(&op->in->gradient_statistics, op->in->channels,
-                                conv->plan.backward_tiles, setup->backward_time, setup->memory));
-    return dlz_op_ask_input_gradient(op, setup);
+    if (setup->mode.gradients)
+        DLZ_TRY(dlz_op_ask_sums(op, conv->plan.backward_tiles, setup));
+    return dlz_op_ask_input_gradients(op, setup);
 }
 
 /* Whether the weights are small multiples of one power of 2, as filters made by hand are. With
@@ -112,37 +118,37 @@ static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *we
 static void prepare_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const conv_pass *pass = context;
-    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    const conv3x3_op *conv = pass->op->own;
     dlz_conv3x3_prepare(&conv->plan, tile, pass->input.weights, conv->forward_weights,
                         conv->backward_weights);
 }
 
 static void forward_tile(void *context, int64_t tile, int worker) {
     const conv_pass *pass = context;
-    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    const conv3x3_op *conv = pass->op->own;
     dlz_conv3x3_forward(&conv->plan, tile, &pass->input, conv->forward_weights, &pass->output,
                         dlz_run_scratch(pass->run, worker));
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
-    dlz_conv3x3_op *conv = &op->as.conv3x3;
-    const float *weight = conv->weight.value;
-    dlz_fold_bias(&conv->fold, conv->bias.value, op->out->channels, conv->folded_bias);
-    if (conv->fold.has_batchnorm) {
+    conv3x3_op *conv = op->own;
+    const float *weight = op->states[WEIGHT].value;
+    dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
+    if (op->fold.has_batchnorm) {
         int64_t size = op->in->channels * 9;
         for (int64_t i = 0; i < op->out->channels * size; i++)
-            conv->folded_weight[i] = conv->weight.value[i] * conv->fold.scale[i / size];
+            conv->folded_weight[i] = weight[i] * op->fold.scale[i / size];
         weight = conv->folded_weight;
     }
     conv_pass pass = make_pass(op, run, weight);
     const dlz_statistics *statistics = &op->out->statistics;
     pass.output = (dlz_conv3x3_output){.y = op->out->data,
                                        .bias = conv->folded_bias,
-                                       .relu = conv->fold.relu,
+                                       .relu = op->fold.relu,
                                        .stats = statistics->wanted ? statistics->partial : NULL};
     const dlz_pooled *pooled = &op->out->pooled;
     if (pooled->given) {
-        pass.output.y = run->training ? op->out->data : NULL;
+        pass.output.y = run->mode.gradients ? op->out->data : NULL;
         pass.output.pooled = pooled->data;
         pass.output.codes = pooled->codes;
         pass.output.pool_sign = pooled->sign;
@@ -153,7 +159,7 @@ static void forward(dlz_op *op, const dlz_run *run) {
 
 static void backward_tile(void *context, int64_t tile, int worker) {
     const conv_pass *pass = context;
-    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
+    const conv3x3_op *conv = pass->op->own;
     dlz_conv3x3_backward(&conv->plan, tile, &pass->input, &pass->gradient, conv->backward_weights,
                          pass->op->in->needs_gradient ? &pass->input_gradient : NULL,
                          conv->accumulators, dlz_run_scratch(pass->run, worker));
@@ -162,14 +168,14 @@ static void backward_tile(void *context, int64_t tile, int worker) {
 static void finish_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const conv_pass *pass = context;
-    const dlz_conv3x3_op *conv = &pass->op->as.conv3x3;
-    dlz_conv3x3_finish(&conv->plan, tile, conv->accumulators, conv->weight.gradient,
-                       conv->bias.gradient);
+    const conv3x3_op *conv = pass->op->own;
+    dlz_conv3x3_finish(&conv->plan, tile, conv->accumulators, pass->op->states[WEIGHT].gradient,
+                       pass->op->states[BIAS].gradient);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
-    const dlz_conv3x3_plan *conv_plan = &op->as.conv3x3.plan;
-    conv_pass pass = make_pass(op, run, op->as.conv3x3.weight.value);
+    const dlz_conv3x3_plan *conv_plan = &((const conv3x3_op *)op->own)->plan;
+    conv_pass pass = make_pass(op, run, op->states[WEIGHT].value);
     const dlz_gradient_view *view = &op->out->gradient;
     const dlz_statistics *sums = &op->in->gradient_statistics;
     pass.gradient = (dlz_conv3x3_gradient){.dy = view->dy,
@@ -186,8 +192,14 @@ static void backward(dlz_op *op, const dlz_run *run) {
         (dlz_conv3x3_input_gradient){op->in->dy, sums->given ? sums->partial : NULL, sums->pivot};
     dlz_parallel_for(conv_plan->backward_tiles, run->workers, backward_tile, &pass);
     dlz_parallel_for(conv_plan->weight_tiles, run->workers, finish_tile, &pass);
-    if (op->in->needs_gradient)
-        op->in->gradient = (dlz_gradient_view){.dy = op->in->dy};
+    dlz_op_give_gradients(op);
 }
 
-const dlz_op_type dlz_conv3x3_op_type = {"conv3x3", plan, forward, backward};
+const dlz_op_type dlz_conv3x3_op_type = {
+    .name = "conv3x3",
+    .own = sizeof(conv3x3_op),
+    .abilities = DLZ_OP_FOLDS | DLZ_OP_POOLS | DLZ_OP_READS_PENDING,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+};

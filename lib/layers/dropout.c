@@ -1,29 +1,54 @@
 #include "base/base.h"
-#include "layers/layer.h"
+#include "graph/post.h"
 
-dlviz_layer *dlviz_dropout(double p) {
-    dlviz_layer *layer = dlz_layer_create(DLZ_DROPOUT);
-    if (!layer)
-        return NULL;
-    layer->set.dropout.p = p;
+typedef struct dropout {
+    dlviz_layer base;
+    double p;
+} dropout;
+
+static dlviz_status check(const dlviz_layer *layer) {
+    double p = ((const dropout *)layer)->p;
     if (!(p >= 0 && p < 1))
-        dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                           "dlviz_dropout: p is %g; 0 to below 1 is accepted", p));
-    return layer;
-}
-
-static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_shape *out) {
-    (void)layer;
-    *out = *in;
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "p is %g; 0 to below 1 is accepted", p);
     return DLVIZ_OK;
 }
 
-static json_t *settings(const dlviz_layer *layer) {
-    return json_pack("{s:f}", "p", layer->set.dropout.p);
+const dlz_layer_type dlz_dropout_type;
+
+dlviz_layer *dlviz_dropout(double p) {
+    dlviz_layer *layer = dlz_layer_create(&dlz_dropout_type);
+    if (layer)
+        ((dropout *)layer)->p = p;
+    return dlz_layer_checked(layer);
 }
 
 static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
-    return layer->set.dropout.p > 0 ? DLZ_CONSTANT_LOST : constant;
+    return ((const dropout *)layer)->p > 0 ? DLZ_CONSTANT_LOST : constant;
 }
 
-const dlz_layer_type dlz_dropout_type = {"dropout", infer, NULL, settings, "p", hand_on};
+static dlz_stage stage(const dlviz_layer *layer) {
+    (void)layer;
+    return DLZ_STAGE_DROP;
+}
+
+static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post_op *post) {
+    (void)states;
+    post->dropout = true;
+    post->p = ((const dropout *)layer)->p;
+}
+
+static const dlz_setting settings[] = {
+    {"p", DLZ_SETTING_REAL, offsetof(dropout, p), true},
+    {0},
+};
+
+const dlz_layer_type dlz_dropout_type = {
+    .name = "dropout",
+    .size = sizeof(dropout),
+    .settings = settings,
+    .check = check,
+    .infer = dlz_infer_same,
+    .hand_on = hand_on,
+    .stage = stage,
+    .join = join,
+};

@@ -1,57 +1,151 @@
-/* Fully connected layer: settings, shape, state. */
+/* Fully connected layer: y = x weightᵀ + bias. */
 #include "base/base.h"
-#include "layers/layer.h"
+#include "base/parallel.h"
+#include "graph/op.h"
+#include "kernels/gemm.h"
+#include "kernels/gemm_linear.h"
 
 #include <math.h>
 
 #define LARGEST (1 << 28)
 
+typedef struct linear {
+    dlviz_layer base;
+    int64_t out_features;
+    bool bias;
+} linear;
+
+enum { WEIGHT, BIAS };
+
+static dlviz_status check(const dlviz_layer *layer) {
+    return dlz_check_integer("out_features", ((const linear *)layer)->out_features, 1, LARGEST);
+}
+
+const dlz_layer_type dlz_linear_type;
+
 dlviz_layer *dlviz_linear(int64_t out_features) {
-    dlviz_layer *layer = dlz_layer_create(DLZ_LINEAR);
+    dlviz_layer *layer = dlz_layer_create(&dlz_linear_type);
     if (!layer)
         return NULL;
-    layer->set.linear.out_features = out_features;
-    layer->set.linear.bias = true;
-    if (out_features < 1 || out_features > LARGEST)
-        dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                           "dlviz_linear: %lld outputs; 1 to %d are accepted",
-                                           (long long)out_features, LARGEST));
-    return layer;
+    ((linear *)layer)->out_features = out_features;
+    ((linear *)layer)->bias = true;
+    return dlz_layer_checked(layer);
 }
 
 dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias) {
-    DLZ_TRY(dlz_layer_require(__func__, layer, DLZ_LINEAR));
-    layer->set.linear.bias = bias;
-    return DLVIZ_OK;
+    return dlz_layer_set(__func__, layer, &dlz_linear_type, offsetof(linear, bias), &bias,
+                         sizeof bias);
 }
 
-static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_shape *out) {
+static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
+    (void)num_inputs;
     if (in->ndim != 1)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "input has %d dimensions, needs 1: put a flatten layer in front", in->ndim);
-    *out = (dlz_shape){.ndim = 1, .dims = {layer->set.linear.out_features}};
+    *out = (dlz_shape){.ndim = 1, .dims = {((const linear *)layer)->out_features}};
     return DLVIZ_OK;
 }
 
 static int states(const dlviz_layer *layer, const dlz_shape *in,
                   dlz_state_spec specs[DLZ_MAX_STATES]) {
-    int64_t outputs = layer->set.linear.out_features, inputs = in->dims[0];
+    int64_t outputs = ((const linear *)layer)->out_features, inputs = in->dims[0];
     double bound = 1 / sqrt((double)inputs);
-    specs[0] = (dlz_state_spec){"weight", DLVIZ_FLOAT32,       2,    {outputs, inputs},
-                                true,     DLZ_INITIAL_UNIFORM, bound};
-    specs[1] =
-        (dlz_state_spec){"bias", DLVIZ_FLOAT32, 1, {outputs}, true, DLZ_INITIAL_UNIFORM, bound};
-    return layer->set.linear.bias ? 2 : 1;
+    specs[WEIGHT] = (dlz_state_spec){.suffix = "weight",
+                                     .ndim = 2,
+                                     .dims = {outputs, inputs},
+                                     .trainable = true,
+                                     .initial = DLZ_INITIAL_UNIFORM,
+                                     .bound = bound};
+    specs[BIAS] = (dlz_state_spec){.suffix = "bias",
+                                   .ndim = 1,
+                                   .dims = {outputs},
+                                   .trainable = true,
+                                   .is_constant = true,
+                                   .initial = DLZ_INITIAL_UNIFORM,
+                                   .bound = bound};
+    return ((const linear *)layer)->bias ? 2 : 1;
 }
 
-static json_t *settings(const dlviz_layer *layer) {
-    return json_pack("{s:I,s:b}", "out_features", (json_int_t)layer->set.linear.out_features,
-                     "bias", layer->set.linear.bias);
-}
-
-static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
+static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const dlz_shape *out) {
     (void)layer;
-    return constant;
+    return (double)in->dims[0] * (double)out->dims[0];
 }
 
-const dlz_layer_type dlz_linear_type = {"linear", infer, states, settings, NULL, hand_on};
+typedef struct linear_pass {
+    const dlz_op *op;
+    const dlz_run *run;
+    dlz_linear size;
+} linear_pass;
+
+static linear_pass make_pass(const dlz_op *op, const dlz_run *run) {
+    return (linear_pass){op, run, {run->n, dlz_value_size(op->in), op->out->channels}};
+}
+
+static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
+    dlz_memory_ask_scratch(setup->memory, DLZ_GEMM_SCRATCH_BYTES);
+    DLZ_TRY(dlz_op_ask_output(op, setup));
+    return dlz_op_ask_input_gradients(op, setup);
+}
+
+static void forward_tile(void *context, int64_t tile, int worker) {
+    const linear_pass *pass = context;
+    const dlz_op *op = pass->op;
+    dlz_linear_forward_tile(&pass->size, tile, op->in->data, op->states[WEIGHT].value,
+                            op->states[BIAS].value, op->out->data,
+                            dlz_run_scratch(pass->run, worker));
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    linear_pass pass = make_pass(op, run);
+    dlz_parallel_for(dlz_linear_forward_tiles(&pass.size), run->workers, forward_tile, &pass);
+}
+
+static void weight_tile(void *context, int64_t tile, int worker) {
+    const linear_pass *pass = context;
+    const dlz_op *op = pass->op;
+    dlz_linear_backward_weight_tile(&pass->size, tile, op->out->gradient.dy, op->in->data, false,
+                                    op->states[WEIGHT].gradient, op->states[BIAS].gradient,
+                                    dlz_run_scratch(pass->run, worker));
+}
+
+static void input_tile(void *context, int64_t tile, int worker) {
+    const linear_pass *pass = context;
+    const dlz_op *op = pass->op;
+    dlz_linear_backward_data_tile(&pass->size, tile, op->out->gradient.dy, op->states[WEIGHT].value,
+                                  false, op->in->dy, dlz_run_scratch(pass->run, worker));
+}
+
+static void backward(dlz_op *op, const dlz_run *run) {
+    linear_pass pass = make_pass(op, run);
+    dlz_parallel_for(dlz_linear_backward_weight_tiles(&pass.size), run->workers, weight_tile,
+                     &pass);
+    if (!op->in->needs_gradient)
+        return;
+    dlz_parallel_for(dlz_linear_backward_data_tiles(&pass.size), run->workers, input_tile, &pass);
+    dlz_op_give_gradients(op);
+}
+
+static const dlz_op_type linear_op = {
+    .name = "linear",
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+};
+
+static const dlz_setting settings[] = {
+    {"out_features", DLZ_SETTING_INTEGER, offsetof(linear, out_features), false},
+    {"bias", DLZ_SETTING_BOOL, offsetof(linear, bias), false},
+    {0},
+};
+
+const dlz_layer_type dlz_linear_type = {
+    .name = "linear",
+    .size = sizeof(linear),
+    .settings = settings,
+    .check = check,
+    .infer = infer,
+    .states = states,
+    .multiply_adds = multiply_adds,
+    .hand_on = dlz_hand_on_as_is,
+    .op = &linear_op,
+};

@@ -1,13 +1,26 @@
-#include "layers/layer.h"
+#include "graph/post.h"
+
+const dlz_layer_type dlz_relu_type;
 
 dlviz_layer *dlviz_relu(void) {
-    return dlz_layer_create(DLZ_RELU);
+    return dlz_layer_create(&dlz_relu_type);
 }
 
-static dlviz_status infer(const dlviz_layer *layer, const dlz_shape *in, dlz_shape *out) {
+static dlz_stage stage(const dlviz_layer *layer) {
     (void)layer;
-    *out = *in;
-    return DLVIZ_OK;
+    return DLZ_STAGE_ACTIVATE;
 }
 
-const dlz_layer_type dlz_relu_type = {"relu", infer, NULL, NULL, NULL, NULL};
+static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post_op *post) {
+    (void)layer;
+    (void)states;
+    post->relu = true;
+}
+
+const dlz_layer_type dlz_relu_type = {
+    .name = "relu",
+    .size = sizeof(dlviz_layer),
+    .infer = dlz_infer_same,
+    .stage = stage,
+    .join = join,
+};

@@ -5,27 +5,45 @@
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEY "dlviz.network"
 
 /* Each of these gives NULL when out of memory; jansson then makes nothing of what holds it. */
 
-static json_t *settings_of(const dlviz_layer *layer) {
-    const dlz_layer_type *type = dlz_layer_type_of(layer->kind);
-    return type->settings ? type->settings(layer) : json_object();
+/* What a node reads is left out where that is the layer before, as in a chain. */
+static json_t *describe_inputs(const dlz_graph *graph, const dlz_node *node) {
+    json_t *names = json_array();
+    for (int k = 0; names && k < node->num_inputs; k++) {
+        int input = node->inputs[k];
+        const char *name =
+            input == DLZ_GRAPH_INPUT ? DLZ_GRAPH_INPUT_NAME : graph->nodes[input].name;
+        if (json_array_append_new(names, json_string(name)) != 0) {
+            json_decref(names);
+            names = NULL;
+        }
+    }
+    return names;
 }
 
-static json_t *describe_layer(const dlz_node *node) {
-    return json_pack("{s:s,s:s,s:o}", "name", node->name, "type",
-                     dlz_layer_type_of(node->layer->kind)->name, "settings",
-                     settings_of(node->layer));
+static json_t *describe_layer(const dlz_graph *graph, int at) {
+    const dlz_node *node = &graph->nodes[at];
+    json_t *layer = json_pack("{s:s,s:s,s:o}", "name", node->name, "type", node->layer->type->name,
+                              "settings", dlz_layer_settings(node->layer));
+    if (node->num_inputs == 1 && node->inputs[0] == at - 1)
+        return layer;
+    if (layer && json_object_set_new(layer, "inputs", describe_inputs(graph, node)) != 0) {
+        json_decref(layer);
+        layer = NULL;
+    }
+    return layer;
 }
 
 static json_t *describe_input(const dlviz_network *network) {
     json_t *dims = json_array();
-    for (int i = 0; i < network->in.ndim; i++)
-        if (json_array_append_new(dims, json_integer(network->in.dims[i])) != 0) {
+    for (int i = 0; i < network->graph.in.ndim; i++)
+        if (json_array_append_new(dims, json_integer(network->graph.in.dims[i])) != 0) {
             json_decref(dims);
             return NULL;
         }
@@ -34,8 +52,8 @@ static json_t *describe_input(const dlviz_network *network) {
 
 static json_t *describe_layers(const dlviz_network *network) {
     json_t *layers = json_array();
-    for (int i = 0; i < network->num_nodes; i++)
-        if (json_array_append_new(layers, describe_layer(&network->nodes[i])) != 0) {
+    for (int i = 0; i < network->graph.num_nodes; i++)
+        if (json_array_append_new(layers, describe_layer(&network->graph, i)) != 0) {
             json_decref(layers);
             return NULL;
         }
@@ -53,15 +71,37 @@ static const char *text_of(const json_t *layer, const char *key) {
     return text ? text : "";
 }
 
+/* NULL: the layer before. */
+static dlviz_status compare_inputs(const char *what, const json_t *file, const json_t *here) {
+    if (!file == !here && (!file || json_equal(file, here)))
+        return DLVIZ_OK;
+    char *there = json_dumps(file, JSON_ENCODE_ANY), *own = json_dumps(here, JSON_ENCODE_ANY);
+    dlviz_status status =
+        dlz_fail(DLVIZ_ERROR_FORMAT, "%s reads %s in the file and %s here", what,
+                 there ? there : "the layer before", own ? own : "the layer before");
+    free(there);
+    free(own);
+    return status;
+}
+
+/* The one setting that may differ in a model that is only used. */
+static const char *training_setting(const dlz_layer_type *type) {
+    for (const dlz_setting *setting = type->settings; setting && setting->name; setting++)
+        if (setting->training_only)
+            return setting->name;
+    return NULL;
+}
+
 /* Layer `index` of one network or both. */
 static dlviz_status compare_layer(const dlviz_network *network, size_t index, const json_t *file,
                                   bool to_train) {
-    const dlz_node *node = index < (size_t)network->num_nodes ? &network->nodes[index] : NULL;
+    const dlz_node *node =
+        index < (size_t)network->graph.num_nodes ? &network->graph.nodes[index] : NULL;
     const char *name = text_of(file, "name"), *type = text_of(file, "type");
     if (!node)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "layer %zu is '%s' (%s) in the file and absent here",
                         index + 1, name, type);
-    const dlz_layer_type *own = dlz_layer_type_of(node->layer->kind);
+    const dlz_layer_type *own = node->layer->type;
     if (!file)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "layer %zu is absent in the file and '%s' (%s) here",
                         index + 1, node->name, own->name);
@@ -70,10 +110,14 @@ static dlviz_status compare_layer(const dlviz_network *network, size_t index, co
                         index + 1, name, type, node->name, own->name);
     char what[200];
     snprintf(what, sizeof what, "%s '%s'", own->name, node->name);
-    json_t *here = settings_of(node->layer);
-    dlviz_status status = here ? dlz_settings_compare(what, json_object_get(file, "settings"), here,
-                                                      to_train ? NULL : own->training_setting)
+    json_t *here = describe_layer(&network->graph, (int)index);
+    dlviz_status status = here ? compare_inputs(what, json_object_get(file, "inputs"),
+                                                json_object_get(here, "inputs"))
                                : dlz_fail_memory("a layer's settings", 0);
+    if (status == DLVIZ_OK)
+        status = dlz_settings_compare(what, json_object_get(file, "settings"),
+                                      json_object_get(here, "settings"),
+                                      to_train ? NULL : training_setting(own));
     json_decref(here);
     return status;
 }
@@ -84,7 +128,7 @@ static dlviz_status compare(const dlviz_network *network, json_t *file, bool to_
                                : dlz_fail_memory("a network's input", 0);
     json_decref(here);
     json_t *layers = json_object_get(file, "layers");
-    size_t given = json_array_size(layers), own = (size_t)network->num_nodes;
+    size_t given = json_array_size(layers), own = (size_t)network->graph.num_nodes;
     for (size_t i = 0; status == DLVIZ_OK && (i < given || i < own); i++)
         status = compare_layer(network, i, json_array_get(layers, i), to_train);
     return status;

@@ -28,8 +28,8 @@ dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *
     if (!network)
         return dlz_fail_memory("a network", sizeof *network);
     network->references = 1;
-    network->in.ndim = ndim;
-    memcpy(network->in.dims, dims, (size_t)ndim * sizeof *dims);
+    network->graph.in.ndim = ndim;
+    memcpy(network->graph.in.dims, dims, (size_t)ndim * sizeof *dims);
     *out = network;
     return DLVIZ_OK;
 }
@@ -43,14 +43,9 @@ void dlviz_network_destroy(dlviz_network *network) {
     if (!network || atomic_fetch_sub(&network->references, 1) != 1)
         return;
     dlz_plans_release(&network->plans);
-    for (int i = 0; i < network->num_nodes; i++) {
-        dlz_free(network->nodes[i].name);
-        network->nodes[i].layer->owned = false;
-        dlviz_layer_destroy(network->nodes[i].layer);
-    }
+    dlz_graph_release(&network->graph);
     for (int i = 0; i < network->num_states; i++)
         dlz_free(network->states[i].name);
-    dlz_free(network->nodes);
     dlz_free(network->states);
     dlz_free(network->message);
     dlz_free(network->summary);
@@ -69,112 +64,64 @@ static dlviz_status keep_error(dlviz_network *network, dlviz_status status) {
     return status;
 }
 
-static dlviz_status check_name(const dlviz_network *network, const char *name) {
-    if (!name || !*name || strchr(name, '.') || !dlz_is_utf8(name)) /* files hold it */
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "dlviz_network_add: the name is %s%s%s; UTF-8 without '.' is accepted",
-                        name ? "'" : "", name ? name : "NULL", name ? "'" : "");
-    if (dlz_network_find_layer(network, name) >= 0)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "dlviz_network_add: there is a layer '%s' already; names are unique", name);
-    return DLVIZ_OK;
-}
-
-static dlviz_status add(dlviz_network *network, const char *name, dlviz_layer *layer) {
-    if (network->built)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "dlviz_network_add: the network is built; no layer can be added");
-    DLZ_TRY(check_name(network, name));
-    if (!layer && dlz_last_status() == DLVIZ_ERROR_OUT_OF_MEMORY) /* in its constructor */
-        return dlz_fail_within(DLVIZ_ERROR_OUT_OF_MEMORY, "layer '%s'", name);
-    if (!layer)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "layer '%s' is NULL", name);
-    if (layer->owned)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "layer '%s': it belongs to a network already; make another one", name);
-    if (layer->error != DLVIZ_OK)
-        return dlz_fail(layer->error, "layer '%s': %s", name, layer->message);
-    if (network->num_nodes == network->node_capacity) {
-        int capacity = network->node_capacity ? 2 * network->node_capacity : 16;
-        dlz_node *nodes = dlz_realloc_array(network->nodes, (uint64_t)capacity, sizeof *nodes);
-        if (!nodes)
-            return dlz_fail_memory("the list of layers", (uint64_t)capacity * sizeof *nodes);
-        network->nodes = nodes;
-        network->node_capacity = capacity;
-    }
-    char *copy = dlz_strdup(name);
-    if (!copy)
-        return dlz_fail_memory("a layer's name", strlen(name) + 1);
-    network->nodes[network->num_nodes] =
-        (dlz_node){.name = copy, .layer = layer, .input = network->num_nodes - 1};
-    network->num_nodes++;
-    layer->owned = true;
-    return DLVIZ_OK;
-}
-
 /* A layer that was refused has no other owner, unless it had one before. */
 static void drop_layer(dlviz_layer *layer) {
     if (layer && !layer->owned)
         dlviz_layer_destroy(layer);
 }
 
-dlviz_status dlviz_network_add(dlviz_network *network, const char *name, dlviz_layer *layer) {
-    if (!network) {
+static dlviz_status add(dlviz_network *network, const char *who, const char *name,
+                        dlviz_layer *layer, int num_inputs, const char *const *input_names) {
+    if (!network)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
+    if (network->built)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is built; no layer can be added", who);
+    if (num_inputs < 1 || !input_names)
+        return keep_error(network, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                            "%s: %d inputs in %s; 1 or more names are accepted",
+                                            who, num_inputs, input_names ? "an array" : "NULL"));
+    dlviz_status status = dlz_graph_add(&network->graph, name, layer, num_inputs, input_names);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    return keep_error(network, dlz_fail_within(status, "%s", who));
+}
+
+dlviz_status dlviz_network_add_from(dlviz_network *network, const char *name, dlviz_layer *layer,
+                                    int num_inputs, const char *const *input_names) {
+    dlviz_status status = add(network, __func__, name, layer, num_inputs, input_names);
+    if (status != DLVIZ_OK)
         drop_layer(layer);
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", __func__);
-    }
-    dlviz_status status = add(network, name, layer);
-    if (status != DLVIZ_OK) {
-        drop_layer(layer);
-        if (!network->built)
-            keep_error(network, status);
-    }
     return status;
 }
 
-int dlz_network_find_layer(const dlviz_network *network, const char *name) {
-    for (int i = 0; i < network->num_nodes; i++)
-        if (strcmp(network->nodes[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-static dlviz_status infer_shapes(dlviz_network *network) {
-    dlz_shape shape = network->in;
-    for (int i = 0; i < network->num_nodes; i++) {
-        dlz_node *node = &network->nodes[i];
-        const dlz_layer_type *type = dlz_layer_type_of(node->layer->kind);
-        node->in = shape;
-        dlviz_status status = type->infer(node->layer, &shape, &node->out);
-        int64_t size = 0;
-        if (status == DLVIZ_OK &&
-            (dlz_product_overflows(node->out.ndim, node->out.dims, &size) || size > INT32_MAX))
-            status = dlz_fail(DLVIZ_ERROR_SHAPE, "the output has more than 2^31 numbers");
-        if (status != DLVIZ_OK)
-            return dlz_fail_within(status, "%s '%s'", type->name, node->name);
-        shape = node->out;
-    }
-    return DLVIZ_OK;
+dlviz_status dlviz_network_add(dlviz_network *network, const char *name, dlviz_layer *layer) {
+    const char *before = DLZ_GRAPH_INPUT_NAME;
+    if (network && network->graph.num_nodes > 0)
+        before = network->graph.nodes[network->graph.num_nodes - 1].name;
+    dlviz_status status = add(network, __func__, name, layer, 1, &before);
+    if (status != DLVIZ_OK)
+        drop_layer(layer);
+    return status;
 }
 
 static dlviz_status count_states(dlviz_network *network) {
     dlz_state_spec specs[DLZ_MAX_STATES];
     int total = 0;
-    for (int i = 0; i < network->num_nodes; i++) {
-        dlz_node *node = &network->nodes[i];
-        const dlz_layer_type *type = dlz_layer_type_of(node->layer->kind);
+    for (int i = 0; i < network->graph.num_nodes; i++) {
+        dlz_node *node = &network->graph.nodes[i];
+        const dlz_layer_type *type = node->layer->type;
         node->first_state = total;
-        node->num_states = type->states ? type->states(node->layer, &node->in, specs) : 0;
+        node->num_states = type->states ? type->states(node->layer, node->in, specs) : 0;
         total += node->num_states;
     }
     network->states = dlz_alloc_array_zero((uint64_t)total, sizeof *network->states);
     if (!network->states)
         return dlz_fail_memory("the list of parameters", (uint64_t)total * sizeof *network->states);
-    for (int i = 0; i < network->num_nodes; i++) {
-        const dlz_node *node = &network->nodes[i];
+    for (int i = 0; i < network->graph.num_nodes; i++) {
+        const dlz_node *node = &network->graph.nodes[i];
         if (node->num_states == 0)
             continue;
-        dlz_layer_type_of(node->layer->kind)->states(node->layer, &node->in, specs);
+        node->layer->type->states(node->layer, node->in, specs);
         for (int j = 0; j < node->num_states; j++) {
             dlz_state *state = &network->states[network->num_states];
             state->spec = specs[j];
@@ -193,6 +140,20 @@ static dlviz_status count_states(dlviz_network *network) {
 
 static int64_t padded(int64_t size) {
     return dlz_ceil_div(size, PARAMETER_ALIGNMENT) * PARAMETER_ALIGNMENT;
+}
+
+static void hand_states_to_nodes(dlviz_network *network) {
+    for (int i = 0; i < network->graph.num_nodes; i++) {
+        dlz_node *node = &network->graph.nodes[i];
+        for (int j = 0; j < node->num_states; j++) {
+            dlz_state *state = &network->states[node->first_state + j];
+            bool counts = state->spec.dtype == DLVIZ_INT64;
+            node->states[j] = (dlz_parameter){.value = counts ? NULL : state->value,
+                                              .gradient = state->gradient,
+                                              .count = counts ? state->value : NULL,
+                                              .is_constant = state->spec.is_constant};
+        }
+    }
 }
 
 /* Trainable parameters go to one block, the rest to another; every state starts on a cache line. */
@@ -225,6 +186,7 @@ static dlviz_status allocate_states(dlviz_network *network) {
             other_at += lines;
         }
     }
+    hand_states_to_nodes(network);
     return DLVIZ_OK;
 }
 
@@ -251,88 +213,16 @@ static void initialise(dlviz_network *network, uint64_t seed) {
     }
 }
 
-static void describe_shape(char *text, size_t size, const dlz_shape *shape) {
-    if (shape->ndim == 1)
-        snprintf(text, size, "%lld", (long long)shape->dims[0]);
-    else
-        snprintf(text, size, "%lld x %lld x %lld", (long long)shape->dims[0],
-                 (long long)shape->dims[1], (long long)shape->dims[2]);
-}
-
-static int64_t node_parameters(const dlviz_network *network, const dlz_node *node) {
-    int64_t count = 0;
-    for (int j = 0; j < node->num_states; j++) {
-        const dlz_state *state = &network->states[node->first_state + j];
-        count += state->spec.trainable ? state->size : 0;
-    }
-    return count;
-}
-
-typedef struct table {
-    char *text;
-    size_t length, capacity;
-} table;
-
-static bool append_row(table *t, const char *name, const char *type, const char *output,
-                       const char *parameters) {
-    char *row = dlz_format("%-14s %-10s %-20s %12s\n", name, type, output, parameters);
-    size_t size = row ? strlen(row) + 1 : 0;
-    bool fits = row && t->length + size <= t->capacity;
-    if (row && !fits) {
-        size_t capacity = 2 * (t->length + size);
-        char *text = dlz_realloc_array(t->text, capacity, 1);
-        fits = text != NULL;
-        if (fits) {
-            t->text = text;
-            t->capacity = capacity;
-        }
-    }
-    if (fits) {
-        memcpy(t->text + t->length, row, size);
-        t->length += size - 1;
-    }
-    dlz_free(row);
-    return fits;
-}
-
-static bool append_layer(table *t, const char *name, const char *type, const dlz_shape *shape,
-                         int64_t parameters) {
-    char output[80], count[32] = "";
-    describe_shape(output, sizeof output, shape);
-    if (parameters > 0)
-        snprintf(count, sizeof count, "%lld", (long long)parameters);
-    return append_row(t, name, type, output, count);
-}
-
-static dlviz_status summarise(dlviz_network *network) {
-    table t = {0};
-    bool fits = append_row(&t, "layer", "type", "output", "parameters") &&
-                append_layer(&t, "input", "", &network->in, 0);
-    for (int i = 0; fits && i < network->num_nodes; i++) {
-        const dlz_node *node = &network->nodes[i];
-        fits = append_layer(&t, node->name, dlz_layer_type_of(node->layer->kind)->name, &node->out,
-                            node_parameters(network, node));
-    }
-    char total[32];
-    snprintf(total, sizeof total, "%lld", (long long)dlviz_network_num_parameters(network));
-    if (!fits || !append_row(&t, "total", "", "", total)) {
-        dlz_free(t.text);
-        return dlz_fail_memory("the network's summary", 0);
-    }
-    network->summary = t.text;
-    return DLVIZ_OK;
-}
-
 static dlviz_status build(dlviz_network *network, uint64_t seed) {
-    if (network->num_nodes == 0)
+    if (network->graph.num_nodes == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "dlviz_network_build: the network has no layers");
-    DLZ_TRY(infer_shapes(network));
+    DLZ_TRY(dlz_graph_infer(&network->graph));
     DLZ_TRY(count_states(network));
     DLZ_TRY(allocate_states(network));
-    DLZ_TRY(summarise(network));
+    DLZ_TRY(dlz_network_summarize(network));
     initialise(network, seed);
-    for (int i = 0; i < network->num_nodes; i++)
-        network->nodes[i].layer->built = true;
+    for (int i = 0; i < network->graph.num_nodes; i++)
+        network->graph.nodes[i].layer->built = true;
     network->built = true;
     return DLVIZ_OK;
 }
@@ -363,25 +253,28 @@ const char *dlviz_network_summary(const dlviz_network *network) {
 }
 
 int dlviz_network_num_layers(const dlviz_network *network) {
-    return network->num_nodes;
+    return network ? network->graph.num_nodes : 0;
 }
 
 const char *dlviz_network_layer_name(const dlviz_network *network, int index) {
-    return index >= 0 && index < network->num_nodes ? network->nodes[index].name : NULL;
+    return network && index >= 0 && index < network->graph.num_nodes
+               ? network->graph.nodes[index].name
+               : NULL;
 }
 
 int dlviz_network_layer_shape(const dlviz_network *network, const char *layer, int64_t dims[3]) {
-    int index = layer ? dlz_network_find_layer(network, layer) : -1;
-    if (index < 0 || !network->built)
+    bool found = false;
+    int node = network && layer ? dlz_graph_find(&network->graph, layer, &found) : 0;
+    if (!found || !network->built)
         return 0;
-    const dlz_shape *shape = &network->nodes[index].out;
+    const dlz_shape *shape = dlz_graph_shape(&network->graph, node);
     memcpy(dims, shape->dims, (size_t)shape->ndim * sizeof *dims);
     return shape->ndim;
 }
 
 int64_t dlviz_network_num_parameters(const dlviz_network *network) {
     int64_t count = 0;
-    for (int i = 0; network->states && i < network->num_nodes; i++)
-        count += node_parameters(network, &network->nodes[i]);
+    for (int i = 0; network && i < network->num_states; i++)
+        count += network->states[i].spec.trainable ? network->states[i].size : 0;
     return count;
 }

@@ -2,21 +2,10 @@
 #ifndef DLZ_NETWORK_H
 #define DLZ_NETWORK_H
 
-#include "layers/layer.h"
-#include "network/memory.h"
+#include "graph/graph.h"
 #include <dlviz/network.h>
 
 #include <stdatomic.h>
-
-/* A layer in the graph. Every network is a chain so far: layer i reads layer i − 1, whose number
- * `input` spells out (−1: the network's input). */
-typedef struct dlz_node {
-    char *name;
-    dlviz_layer *layer;
-    int input;
-    dlz_shape in, out;
-    int first_state, num_states;
-} dlz_node;
 
 typedef struct dlz_state {
     char *name; /* "<layer>.<suffix>" */
@@ -26,24 +15,9 @@ typedef struct dlz_state {
     float *gradient; /* NULL when not trainable */
 } dlz_state;
 
-typedef struct dlz_plan dlz_plan;
-
-/* How many plans a network keeps: training and evaluation, each for whole batches and for what is
- * left at the end of a dataset, and the same for the features of two layers. */
-#define DLZ_KEPT_PLANS 8
-
-/* The plans used last, the latest first, and the memory that they run in by turns. */
-typedef struct dlz_plans {
-    dlz_plan *kept[DLZ_KEPT_PLANS];
-    int count;
-    dlz_workspace workspace;
-} dlz_plans;
-
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
-    dlz_shape in;
-    dlz_node *nodes;
-    int num_nodes, node_capacity;
+    dlz_graph graph;
     dlz_state *states;
     int num_states;
     bool built;
@@ -59,35 +33,6 @@ struct dlviz_network {
     void *buffers; /* running statistics and counters */
     dlz_plans plans;
 };
-
-/* -- plan.c: a network from its input to one of its nodes, made ready to run ------------------- */
-
-/* The plan for n samples through nodes 0 … last, with its memory and threads: run, input and output
- * are set. Belongs to the network and is good until the next call. Takes one of the kept plans
- * where it can; then nothing is planned and nothing allocated. */
-dlviz_status dlz_plan_get(dlviz_network *network, int last, bool training, int64_t n,
-                          dlz_plan **out);
-void dlz_plans_release(dlz_plans *plans);
-dlz_run *dlz_plan_run(dlz_plan *plan);
-dlz_value *dlz_plan_input(dlz_plan *plan);
-dlz_value *dlz_plan_output(dlz_plan *plan);
-/* In training: room for the labels of a batch, until the loss is computed. */
-int64_t *dlz_plan_labels(dlz_plan *plan);
-void dlz_plan_forward(dlz_plan *plan);
-/* Expects the gradient of the loss in the output's dy. */
-void dlz_plan_backward(dlz_plan *plan);
-/* For benchmarks: from now on adds up the seconds of each operation, forward and backward. */
-dlviz_status dlz_plan_profile(dlz_plan *plan);
-int dlz_plan_num_ops(const dlz_plan *plan);
-const dlz_op *dlz_plan_op(const dlz_plan *plan, int index);
-const double *dlz_plan_seconds(const dlz_plan *plan, int index);
-
-/* -- fuse.c -------------------------------------------------------------------------------------
- */
-
-/* The operations that compute nodes 0 … last, and the values between them: values[i] is read and
- * values[i + 1] written by operation i. Both arrays have room for last + 1 operations. */
-int dlz_fuse(dlviz_network *network, int last, bool training, dlz_op *ops, dlz_value *values);
 
 /* -- states.c -----------------------------------------------------------------------------------
  */
@@ -113,6 +58,11 @@ void dlz_network_take_states(dlviz_network *network, dlviz_tensor *const *tensor
 /* NULL is allowed. */
 void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensors);
 
+/* -- summary.c ----------------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_network_summarize(dlviz_network *network);
+
 /* -- architecture.c ----------------------------------------------------------------------------
  */
 
@@ -132,8 +82,6 @@ dlviz_status dlz_network_check_samples(const dlviz_network *network, const char 
 /* Fails unless the dataset has labels, all below the network's number of outputs. */
 dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *who,
                                       const dlviz_dataset *dataset);
-/* Fails, naming the layer, when a batch norm cannot train on a batch of n. */
-dlviz_status dlz_network_check_batch(const dlviz_network *network, int64_t n);
 /* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to
  * the sums of loss and correct answers. `labels` has room for n. */
 dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,
@@ -147,7 +95,6 @@ dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset
 
 /* Keeps the network alive, whoever destroys their handle; dlviz_network_destroy ends that too. */
 dlviz_network *dlz_network_hold(dlviz_network *network);
-int dlz_network_find_layer(const dlviz_network *network, const char *name);
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
 
 #endif

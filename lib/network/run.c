@@ -13,6 +13,15 @@
 /* Samples at a time in evaluation: enough to keep all threads busy, few enough for the cache. */
 #define EVALUATION_BATCH 64
 
+#define EVALUATION                                                                                 \
+    (dlz_mode) {                                                                                   \
+        .training = false                                                                          \
+    }
+#define TRAINING                                                                                   \
+    (dlz_mode) {                                                                                   \
+        .training = true, .gradients = true                                                        \
+    }
+
 /* -- Input: from PyTorch's order to channels-last ------------------------------------------------
  */
 
@@ -65,7 +74,7 @@ static dlviz_status shape_error(const dlviz_network *network, const char *who, i
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
     return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: samples are %s, the network's input is %s", who,
                     dlz_shape_text(given, ndim, dims),
-                    dlz_shape_text(wanted, network->in.ndim, network->in.dims));
+                    dlz_shape_text(wanted, network->graph.in.ndim, network->graph.in.dims));
 }
 
 static bool same_shape(const dlz_shape *shape, int ndim, const int64_t *dims) {
@@ -78,11 +87,12 @@ dlviz_status dlz_network_check_samples(const dlviz_network *network, const char 
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'dataset' is NULL", who);
     int ndim = dlviz_dataset_ndim(dataset);
     const int64_t *dims = dlviz_dataset_dims(dataset);
-    return same_shape(&network->in, ndim, dims) ? DLVIZ_OK : shape_error(network, who, ndim, dims);
+    return same_shape(&network->graph.in, ndim, dims) ? DLVIZ_OK
+                                                      : shape_error(network, who, ndim, dims);
 }
 
 static dlviz_status require_classifier(const dlviz_network *network, const char *who) {
-    const dlz_node *last = &network->nodes[network->num_nodes - 1];
+    const dlz_node *last = &network->graph.nodes[network->graph.num_nodes - 1];
     if (last->out.ndim == 1)
         return DLVIZ_OK;
     return dlz_fail(
@@ -97,7 +107,7 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
     const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
     if (!labels)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the dataset has no labels", who);
-    int64_t outputs = network->nodes[network->num_nodes - 1].out.dims[0];
+    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0];
     const uint8_t *values = dlviz_tensor_const_data(labels);
     for (int64_t i = 0; i < dlviz_tensor_size(labels); i++)
         if (values[i] >= outputs)
@@ -124,14 +134,15 @@ static void read_output(dlz_plan *plan, float *to) {
  * correct, if not NULL, receive sums over the samples. */
 static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_dataset *dataset,
                                 float *rows, double *loss, int64_t *correct) {
-    int64_t n = dlviz_dataset_size(dataset), width = dlz_shape_size(&network->nodes[last].out);
+    int64_t n = dlviz_dataset_size(dataset),
+            width = dlz_shape_size(&network->graph.nodes[last].out);
     for (int64_t first = 0; first < n; first += EVALUATION_BATCH) {
         int64_t indices[EVALUATION_BATCH], labels[EVALUATION_BATCH];
         int64_t some = dlz_min_i64(EVALUATION_BATCH, n - first);
         for (int64_t i = 0; i < some; i++)
             indices[i] = first + i;
         dlz_plan *plan;
-        DLZ_TRY(dlz_plan_get(network, last, false, some, &plan));
+        DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, EVALUATION, some, &plan));
         load_input(
             plan,
             (input_pass){.dataset = dataset, .indices = indices, .labels = loss ? labels : NULL});
@@ -151,7 +162,8 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
 static dlviz_status node_outputs(dlviz_network *network, const char *who, int last,
                                  const dlviz_dataset *dataset, dlviz_tensor **out) {
     DLZ_TRY(dlz_network_check_samples(network, who, dataset));
-    int64_t dims[2] = {dlviz_dataset_size(dataset), dlz_shape_size(&network->nodes[last].out)};
+    int64_t dims[2] = {dlviz_dataset_size(dataset),
+                       dlz_shape_size(&network->graph.nodes[last].out)};
     dlviz_tensor *rows;
     DLZ_TRY(dlz_tensor_create_raw(&rows, DLVIZ_FLOAT32, 2, dims));
     dlviz_status status = run_dataset(network, last, dataset, rows->data, NULL, NULL);
@@ -167,15 +179,15 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
-    return node_outputs(network, __func__, network->num_nodes - 1, dataset, outputs);
+    return node_outputs(network, __func__, network->graph.num_nodes - 1, dataset, outputs);
 }
 
 static dlviz_status layer_not_found(const dlviz_network *network, const char *name) {
     char names[800] = "";
     size_t used = 0;
-    for (int i = 0; i < network->num_nodes && used < sizeof names; i++)
+    for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                 network->nodes[i].name);
+                                 network->graph.nodes[i].name);
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no layer '%s'; the network has %s", name,
                     names);
 }
@@ -185,8 +197,9 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
     DLZ_REQUIRE_OUT(features);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
-    int last = dlz_network_find_layer(network, layer);
-    if (last < 0)
+    bool found;
+    int last = dlz_graph_find(&network->graph, layer, &found);
+    if (!found || last == DLZ_GRAPH_INPUT)
         return layer_not_found(network, layer);
     return node_outputs(network, __func__, last, dataset, features);
 }
@@ -201,7 +214,7 @@ static dlviz_status check_inputs(const dlviz_network *network, const char *who,
                         dlviz_dtype_name(inputs->dtype));
     if (inputs->ndim < 1 || inputs->dims[0] < 1)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'inputs' holds no sample", who);
-    if (!same_shape(&network->in, inputs->ndim - 1, inputs->dims + 1))
+    if (!same_shape(&network->graph.in, inputs->ndim - 1, inputs->dims + 1))
         return shape_error(network, who, inputs->ndim - 1, inputs->dims + 1);
     return DLVIZ_OK;
 }
@@ -211,19 +224,20 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(check_inputs(network, __func__, inputs));
-    int last = network->num_nodes - 1;
-    const dlz_shape *shape = &network->nodes[last].out;
+    int last = network->graph.num_nodes - 1;
+    const dlz_shape *shape = &network->graph.nodes[last].out;
     int64_t n = inputs->dims[0], dims[4] = {n};
     memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
     dlviz_tensor *result;
     DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, shape->ndim + 1, dims));
     const float *from = inputs->data;
     float *to = result->data;
-    int64_t in_size = dlz_shape_size(&network->in), out_size = dlz_shape_size(shape);
+    int64_t in_size = dlz_shape_size(&network->graph.in), out_size = dlz_shape_size(shape);
     for (int64_t first = 0; first < n; first += EVALUATION_BATCH) {
         int64_t some = dlz_min_i64(EVALUATION_BATCH, n - first);
         dlz_plan *plan;
-        dlviz_status status = dlz_plan_get(network, last, false, some, &plan);
+        dlviz_status status =
+            dlz_plan_get(&network->plans, &network->graph, last, EVALUATION, some, &plan);
         if (status != DLVIZ_OK) {
             dlviz_tensor_destroy(result);
             return status;
@@ -239,7 +253,8 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n) {
     dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(network, network->num_nodes - 1, false, n, &plan));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, EVALUATION,
+                         n, &plan));
     load_input(plan, (input_pass){.dataset = dataset, .indices = indices});
     dlz_plan_forward(plan);
     return DLVIZ_OK;
@@ -252,7 +267,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     DLZ_TRY(dlz_network_check_labels(network, __func__, dataset));
     double sum = 0;
     int64_t correct = 0;
-    DLZ_TRY(run_dataset(network, network->num_nodes - 1, dataset, NULL, &sum, &correct));
+    DLZ_TRY(run_dataset(network, network->graph.num_nodes - 1, dataset, NULL, &sum, &correct));
     double n = (double)dlviz_dataset_size(dataset);
     if (loss)
         *loss = sum / n;
@@ -264,24 +279,11 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
 /* -- Training ------------------------------------------------------------------------------------
  */
 
-/* Batch norm divides by one less than the number of values a channel has. */
-dlviz_status dlz_network_check_batch(const dlviz_network *network, int64_t n) {
-    for (int i = 0; i < network->num_nodes; i++) {
-        const dlz_node *node = &network->nodes[i];
-        if (node->layer->kind == DLZ_BATCHNORM && n * dlz_shape_size(&node->in) == node->in.dims[0])
-            return dlz_fail(
-                DLVIZ_ERROR_SHAPE,
-                "batchnorm '%s': a batch of 1 leaves one value a channel; training needs "
-                "more",
-                node->name);
-    }
-    return DLVIZ_OK;
-}
-
 static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t seed, uint64_t step,
                                   dlz_plan **plan) {
-    DLZ_TRY(dlz_network_check_batch(network, n));
-    DLZ_TRY(dlz_plan_get(network, network->num_nodes - 1, true, n, plan));
+    DLZ_TRY(dlz_graph_check_batch(&network->graph, n));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, TRAINING,
+                         n, plan));
     dlz_run *run = dlz_plan_run(*plan);
     run->seed = seed;
     run->step = step;
@@ -328,7 +330,7 @@ static dlviz_status check_labels(const dlviz_network *network, const char *who,
             "input",
             who, labels->ndim, dlviz_dtype_name(labels->dtype), (long long)labels->size,
             (long long)n);
-    int64_t outputs = network->nodes[network->num_nodes - 1].out.dims[0];
+    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0];
     for (int64_t i = 0; i < n; i++)
         if (label_at(labels, i) < 0 || label_at(labels, i) >= outputs)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -349,9 +351,9 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
     load_input(plan, (input_pass){.samples = inputs->data});
     for (int64_t i = 0; i < n; i++)
-        dlz_plan_labels(plan)[i] = label_at(labels, i);
+        dlz_plan_extras(plan)->labels[i] = label_at(labels, i);
     double sum = 0;
-    train_step(network, plan, dlz_plan_labels(plan), &sum, &correct);
+    train_step(network, plan, dlz_plan_extras(plan)->labels, &sum, &correct);
     if (loss)
         *loss = sum / (double)n;
     return DLVIZ_OK;

@@ -93,8 +93,7 @@ dlviz_status dlz_check_values(const char *name, const float *values, int64_t siz
 
 static dlviz_status check_values(const dlz_state *state, const void *elements) {
     if (state->spec.dtype == DLVIZ_FLOAT32)
-        return dlz_check_values(state->name, elements, state->size,
-                                strcmp(state->spec.suffix, "running_var") == 0);
+        return dlz_check_values(state->name, elements, state->size, state->spec.not_negative);
     const int64_t *counts = elements;
     for (int64_t i = 0; i < state->size; i++)
         if (counts[i] < 0 || counts[i] > MOST_BATCHES)

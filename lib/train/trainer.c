@@ -281,7 +281,7 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
                         __func__);
     /* The smallest batch of an epoch is its last: better to know before the first than then. */
     int64_t rest = samples % trainer->batch_size;
-    if (epochs > 0 && dlz_network_check_batch(trainer->network, rest ? rest : trainer->batch_size))
+    if (epochs > 0 && dlz_graph_check_batch(&trainer->network->graph, rest ? rest : trainer->batch_size))
         return dlz_fail_within(dlz_last_status(), "%s: %lld samples in batches of %lld", __func__,
                                (long long)samples, (long long)trainer->batch_size);
     int64_t *order = dlz_alloc_array((uint64_t)samples, sizeof *order);

@@ -106,26 +106,19 @@ static dlviz_dataset *random_images(int64_t n, int64_t size) {
     return dataset;
 }
 
-/* Multiply-adds of one sample, forward: convolutions and fully connected layers. */
-static double op_macs(const dlz_op *op) {
-    double pixels = (double)(op->out->height * op->out->width);
-    if (op->type == &dlz_conv2d_op_type) {
-        const dlz_conv2d_settings *set = op->as.conv2d.set;
-        return pixels *
-               (double)(set->kernel[0] * set->kernel[1] * op->in->channels * op->out->channels);
-    }
-    if (op->type == &dlz_conv3x3_op_type)
-        return pixels * 9 * (double)(op->in->channels * op->out->channels);
-    if (op->type == &dlz_linear_op_type)
-        return (double)(dlz_value_size(op->in) * op->out->channels);
-    return 0;
+/* Multiply-adds of one sample, forward. */
+static double op_macs(const dlviz_network *network, const dlz_op *op) {
+    const dlz_node *node = &network->graph.nodes[op->first_layer];
+    if (!op->layer || !op->layer->type->multiply_adds)
+        return 0;
+    return op->layer->type->multiply_adds(op->layer, node->in, &node->out);
 }
 
-static double total_flops(const dlz_plan *plan, bool training) {
+static double total_flops(const dlviz_network *network, const dlz_plan *plan, bool training) {
     double sum = 0;
     for (int i = 0; i < dlz_plan_num_ops(plan); i++) {
         const dlz_op *op = dlz_plan_op(plan, i);
-        sum += 2 * op_macs(op) * (!training ? 1 : op->in->needs_gradient ? 3 : 2);
+        sum += 2 * op_macs(network, op) * (!training ? 1 : op->in->needs_gradient ? 3 : 2);
     }
     return sum;
 }
@@ -139,13 +132,13 @@ static void print_profile(const dlviz_network *network, const dlz_plan *plan, bo
     for (int i = 0; i < dlz_plan_num_ops(plan); i++) {
         const dlz_op *op = dlz_plan_op(plan, i);
         const double *spent = dlz_plan_seconds(plan, i);
-        double flops = 2 * op_macs(op) * images;
+        double flops = 2 * op_macs(network, op) * images;
         char name[64];
         if (op->first_layer == op->last_layer)
-            snprintf(name, sizeof name, "%s", network->nodes[op->first_layer].name);
+            snprintf(name, sizeof name, "%s", network->graph.nodes[op->first_layer].name);
         else
-            snprintf(name, sizeof name, "%s-%s", network->nodes[op->first_layer].name,
-                     network->nodes[op->last_layer].name);
+            snprintf(name, sizeof name, "%s-%s", network->graph.nodes[op->first_layer].name,
+                     network->graph.nodes[op->last_layer].name);
         printf("%-24s %10.3f %10.3f", name, 1e3 * spent[0] / steps, 1e3 * spent[1] / steps);
         if (flops > 0)
             printf(" %10.1f %10.1f", flops / spent[0] * 1e-9,
@@ -227,7 +220,8 @@ int main(int argc, char **argv) {
     double peak = (double)usage.ru_maxrss / 1024;
     printf("threads: %d  isa: %s  blas: %s\n", dlviz_num_threads(), dlviz_isa(), dlviz_blas());
     printf("images_per_second: %.1f\n", done / seconds);
-    printf("effective_gflops: %.1f\n", total_flops(plan, !set.inference) * done / seconds * 1e-9);
+    printf("effective_gflops: %.1f\n",
+           total_flops(network, plan, !set.inference) * done / seconds * 1e-9);
     printf("sgemm_gflops: %.1f\n", sgemm_gflops());
     printf("peak_rss_mb: %.1f\n", peak);
     free(indices);

@@ -1,6 +1,6 @@
 /* The memory plan on random lifetimes: buffers that are needed at one time do not overlap, and the
  * block is as small as with the plain search for the lowest free place. */
-#include "network/placement.h"
+#include "graph/placement.h"
 #include "support/random_cases.h"
 
 #include <stdlib.h>

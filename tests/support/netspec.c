@@ -150,9 +150,9 @@ static dlviz_layer *make_layer(const layer_spec *spec) {
     case POOL:
         layer = dlviz_maxpool2d(spec->kernel[0]);
         if (spec->stride[0] != spec->kernel[0])
-            ck_ok(dlviz_maxpool2d_set_stride(layer, spec->stride[0]));
+            ck_ok(dlviz_maxpool2d_set_stride(layer, spec->stride[0], spec->stride[0]));
         if (spec->padding[0] != 0)
-            ck_ok(dlviz_maxpool2d_set_padding(layer, spec->padding[0]));
+            ck_ok(dlviz_maxpool2d_set_padding(layer, spec->padding[0], spec->padding[0]));
         return layer;
     case DROPOUT:
         return dlviz_dropout(spec->p);

@@ -203,8 +203,8 @@ START_TEST(layers_of_a_built_network_are_fixed) {
     ck_fails(dlviz_conv2d_set_bias(conv, false), DLVIZ_ERROR_STATE, "built");
     ck_fails(dlviz_batchnorm_set_eps(bn, 1), DLVIZ_ERROR_STATE, "built");
     ck_fails(dlviz_batchnorm_set_momentum(bn, 0.25), DLVIZ_ERROR_STATE, "built");
-    ck_fails(dlviz_maxpool2d_set_stride(pool, 1), DLVIZ_ERROR_STATE, "built");
-    ck_fails(dlviz_maxpool2d_set_padding(pool, 1), DLVIZ_ERROR_STATE, "built");
+    ck_fails(dlviz_maxpool2d_set_stride(pool, 1, 1), DLVIZ_ERROR_STATE, "built");
+    ck_fails(dlviz_maxpool2d_set_padding(pool, 1, 1), DLVIZ_ERROR_STATE, "built");
     ck_fails(dlviz_linear_set_bias(fc, false), DLVIZ_ERROR_STATE, "built");
     dlviz_tensor *inputs, *out;
     ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 4, (int64_t[]){2, 1, 8, 8}));

@@ -70,8 +70,8 @@ START_TEST(a_shape_that_does_not_fit_is_named) {
 END_TEST
 
 START_TEST(names_are_checked) {
-    const char *const bad[] = {"", "a.b", NULL, "\xff", "a\xc3"};
-    for (int i = 0; i < 5; i++) {
+    const char *const bad[] = {"", ".a", "a.", "a..b", "input", NULL, "\xff", "a\xc3"};
+    for (int i = 0; i < 8; i++) {
         dlviz_network *network = images(1, 8, 8);
         ck_fails(dlviz_network_add(network, bad[i], dlviz_relu()), INVALID, "name");
         fails_to_build(network, INVALID, "name");
@@ -115,7 +115,7 @@ static void layer_is_rejected(dlviz_layer *layer, const char *value, const char 
 }
 
 START_TEST(arguments_of_layers_are_checked) {
-    layer_is_rejected(dlviz_conv2d(0, 3, 1), "0 output channels", "1 to");
+    layer_is_rejected(dlviz_conv2d(0, 3, 1), "out_channels is 0", "1 to");
     layer_is_rejected(dlviz_conv2d(INT64_MAX, 3, 1), "9223372036854775807", "1 to");
     layer_is_rejected(dlviz_conv2d(4, 0, 1), "0", "1 to");
     layer_is_rejected(dlviz_conv2d(4, -5, 1), "-5", "1 to");
@@ -152,16 +152,16 @@ START_TEST(setters_of_layers_are_checked_and_remembered) {
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, INFINITY), "inf", "above 0");
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_momentum(layer, 1.5), "1.5", "0 to 1");
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_momentum(layer, NAN), "nan", "0 to 1");
-    REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_stride(layer, 0), "0", "1 to");
-    REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_padding(layer, 2), "2", "0 to 1");
-    REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_padding(layer, -1), "-1", "0 to 1");
+    REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_stride(layer, 0, 0), "0", "1 to");
+    REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_padding(layer, 2, 2), "2", "0 to 1");
+    REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_padding(layer, -1, -1), "-1", "0 to 1");
     /* A setter of another kind of layer. */
     REJECTED(dlviz_relu(), dlviz_conv2d_set_stride(layer, 1, 1), "relu", "conv2d");
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_linear_set_bias(layer, false), "conv2d", "linear");
-    REJECTED(dlviz_linear(4), dlviz_maxpool2d_set_stride(layer, 2), "linear", "maxpool2d");
+    REJECTED(dlviz_linear(4), dlviz_maxpool2d_set_stride(layer, 2, 2), "linear", "maxpool2d");
     ck_fails(dlviz_conv2d_set_bias(NULL, true), INVALID, "layer");
     ck_fails(dlviz_batchnorm_set_eps(NULL, 1), INVALID, "layer");
-    ck_fails(dlviz_maxpool2d_set_padding(NULL, 1), INVALID, "layer");
+    ck_fails(dlviz_maxpool2d_set_padding(NULL, 1, 1), INVALID, "layer");
     dlviz_layer_destroy(dlviz_conv2d(-1, 3, 1));
     dlviz_layer_destroy(NULL);
 }

@@ -192,7 +192,7 @@ START_TEST(another_networks_file_is_refused) {
         {"1x6x6",
          "c:conv,out=3,k=3,pad=1 b:bn r:relu p:pool,k=3,stride=2,pad=1 d:dropout,p=0.25 f:flatten "
          "fc:linear,out=2",
-         "maxpool2d 'p': kernel is 2 in the file and 3 here"},
+         "maxpool2d 'p': kernel is [2,2] in the file and [3,3] here"},
         {"1x6x6",
          "c:conv,out=3,k=3,pad=1 b:bn,eps=0.1 r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten "
          "fc:linear,out=2",

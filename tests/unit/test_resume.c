@@ -143,7 +143,7 @@ START_TEST(networks_that_differ_are_named) {
          "batchnorm 'b': eps is 1e-05 in the file and 0.001 here"},
         {"c:conv,out=4,k=3,pad=same b:bn r:relu p:pool,k=3,stride=2,pad=1 d:dropout,p=0.25 "
          "c2:conv,out=4,k=3,pad=1 f:flatten fc:linear,out=4",
-         "maxpool2d 'p': kernel is 2 in the file and 3 here"},
+         "maxpool2d 'p': kernel is [2,2] in the file and [3,3] here"},
         {"c:conv,out=4,k=3,pad=same b:bn r:relu p:pool,k=2 d:dropout,p=0.25 "
          "c2:conv,out=4,k=3,pad=2,dil=2 f:flatten fc:linear,out=4",
          "conv2d 'c2': padding is [1,1] in the file and [2,2] here"},

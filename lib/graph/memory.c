@@ -1,4 +1,4 @@
-#include "network/memory.h"
+#include "graph/memory.h"
 #include "base/base.h"
 
 #include <string.h>

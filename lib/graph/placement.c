@@ -5,7 +5,7 @@
  * buffers that live at any time within it. A buffer is entered in the nodes on the way to the few
  * largest spans that make up its life, and the same nodes hold all that another buffer of that life
  * can meet. Ranges that touch are joined, so the lists stay short: buffers lie close together. */
-#include "network/placement.h"
+#include "graph/placement.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
-/* network/memory.h - the memory that a network's plans run in. */
-#ifndef DLZ_NETWORK_MEMORY_H
-#define DLZ_NETWORK_MEMORY_H
+/* graph/memory.h - the memory that a network's plans run in. */
+#ifndef DLZ_GRAPH_MEMORY_H
+#define DLZ_GRAPH_MEMORY_H
 
-#include "layers/op.h"
-#include "network/placement.h"
+#include "graph/op.h"
+#include "graph/placement.h"
 
 /* One block for the buffers of whichever plan runs, and the scratch memory of the workers. What it
  * holds is lost when another plan runs. */

@@ -1,6 +1,6 @@
-/* network/placement.h - where in one block of memory the buffers of a plan lie. */
-#ifndef DLZ_NETWORK_PLACEMENT_H
-#define DLZ_NETWORK_PLACEMENT_H
+/* graph/placement.h - where in one block of memory the buffers of a plan lie. */
+#ifndef DLZ_GRAPH_PLACEMENT_H
+#define DLZ_GRAPH_PLACEMENT_H
 
 #include "base/base.h"
 

@@ -1,0 +1,193 @@
+/* Nodes: adding, finding, shapes. */
+#include "graph/graph.h"
+#include "base/base.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void dlz_graph_release(dlz_graph *graph) {
+    for (int i = 0; i < graph->num_nodes; i++) {
+        dlz_node *node = &graph->nodes[i];
+        dlz_free(node->name);
+        dlz_free(node->inputs);
+        dlz_free(node->in);
+        node->layer->owned = false;
+        dlviz_layer_destroy(node->layer);
+    }
+    dlz_free(graph->nodes);
+}
+
+int dlz_graph_find(const dlz_graph *graph, const char *name, bool *found) {
+    *found = true;
+    for (int i = 0; i < graph->num_nodes; i++)
+        if (strcmp(graph->nodes[i].name, name) == 0)
+            return i;
+    *found = strcmp(name, DLZ_GRAPH_INPUT_NAME) == 0;
+    return DLZ_GRAPH_INPUT;
+}
+
+const dlz_shape *dlz_graph_shape(const dlz_graph *graph, int node) {
+    return node == DLZ_GRAPH_INPUT ? &graph->in : &graph->nodes[node].out;
+}
+
+/* -- Adding ---------------------------------------------------------------------------------------
+ */
+
+/* Files hold names, and states are named after them. */
+static dlviz_status check_name(const dlz_graph *graph, const char *name) {
+    if (!name)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "the name is NULL");
+    size_t length = strlen(name);
+    if (length == 0 || name[0] == '.' || name[length - 1] == '.' || strstr(name, "..") ||
+        !dlz_is_utf8(name))
+        return dlz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "the name is '%s'; UTF-8 is accepted, with '.' only between other characters", name);
+    bool taken;
+    dlz_graph_find(graph, name, &taken);
+    if (!taken)
+        return DLVIZ_OK;
+    if (strcmp(name, DLZ_GRAPH_INPUT_NAME) == 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "the name '%s' is that of the network's input", name);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "there is a layer '%s' already; names are unique",
+                    name);
+}
+
+static dlviz_status check_layer(const char *name, const dlviz_layer *layer, int num_inputs) {
+    if (!layer && dlz_last_status() == DLVIZ_ERROR_OUT_OF_MEMORY) /* in its constructor */
+        return dlz_fail_within(DLVIZ_ERROR_OUT_OF_MEMORY, "layer '%s'", name);
+    if (!layer)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "layer '%s' is NULL", name);
+    if (layer->owned)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "layer '%s': it belongs to a network already; make another one", name);
+    if (layer->error != DLVIZ_OK)
+        return dlz_fail(layer->error, "layer '%s': %s", name, layer->message);
+    int least = layer->type->min_inputs ? layer->type->min_inputs : 1;
+    int most = layer->type->max_inputs ? layer->type->max_inputs : least;
+    if (num_inputs >= least && num_inputs <= most)
+        return DLVIZ_OK;
+    char accepted[64];
+    if (most == INT32_MAX)
+        snprintf(accepted, sizeof accepted, "%d or more", least);
+    else if (most > least)
+        snprintf(accepted, sizeof accepted, "%d to %d", least, most);
+    else
+        snprintf(accepted, sizeof accepted, "%d", least);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s '%s' reads %d layer%s; it takes %s",
+                    layer->type->name, name, num_inputs, num_inputs == 1 ? "" : "s", accepted);
+}
+
+static dlviz_status find_inputs(const dlz_graph *graph, const char *name, int num_inputs,
+                                const char *const *input_names, int *inputs) {
+    for (int i = 0; i < num_inputs; i++) {
+        if (!input_names[i])
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "layer '%s': the name of input %d is NULL", name, i);
+        bool found;
+        inputs[i] = dlz_graph_find(graph, input_names[i], &found);
+        if (!found)
+            return dlz_fail(DLVIZ_ERROR_NOT_FOUND,
+                            "layer '%s' reads '%s', which is neither a layer before it nor 'input'",
+                            name, input_names[i]);
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status grow(dlz_graph *graph) {
+    if (graph->num_nodes < graph->capacity)
+        return DLVIZ_OK;
+    int capacity = graph->capacity ? 2 * graph->capacity : 16;
+    dlz_node *nodes = dlz_realloc_array(graph->nodes, (uint64_t)capacity, sizeof *nodes);
+    if (!nodes)
+        return dlz_fail_memory("the list of layers", (uint64_t)capacity * sizeof *nodes);
+    graph->nodes = nodes;
+    graph->capacity = capacity;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_graph_add(dlz_graph *graph, const char *name, dlviz_layer *layer, int num_inputs,
+                           const char *const *input_names) {
+    DLZ_TRY(check_name(graph, name));
+    DLZ_TRY(check_layer(name, layer, num_inputs));
+    DLZ_TRY(grow(graph));
+    dlz_node node = {.layer = layer, .num_inputs = num_inputs};
+    node.name = dlz_strdup(name);
+    node.inputs = dlz_alloc_array((uint64_t)num_inputs, sizeof *node.inputs);
+    node.in = dlz_alloc_array_zero((uint64_t)num_inputs, sizeof *node.in);
+    dlviz_status status = node.name && node.inputs && node.in
+                              ? find_inputs(graph, name, num_inputs, input_names, node.inputs)
+                              : dlz_fail_memory("a layer's name and inputs", strlen(name) + 1);
+    if (status != DLVIZ_OK) {
+        dlz_free(node.name);
+        dlz_free(node.inputs);
+        dlz_free(node.in);
+        return status;
+    }
+    graph->nodes[graph->num_nodes++] = node;
+    layer->owned = true;
+    return DLVIZ_OK;
+}
+
+/* -- Shapes ---------------------------------------------------------------------------------------
+ */
+
+static dlviz_status infer_node(dlz_graph *graph, dlz_node *node) {
+    for (int i = 0; i < node->num_inputs; i++)
+        node->in[i] = *dlz_graph_shape(graph, node->inputs[i]);
+    DLZ_TRY(node->layer->type->infer(node->layer, node->num_inputs, node->in, &node->out));
+    int64_t size;
+    if (dlz_product_overflows(node->out.ndim, node->out.dims, &size) || size > INT32_MAX)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "the output has more than 2^31 numbers");
+    return DLVIZ_OK;
+}
+
+/* A layer whose output goes nowhere is a mistake in the names. */
+static dlviz_status check_readers(const dlz_graph *graph) {
+    for (int i = 0; i + 1 < graph->num_nodes; i++) {
+        bool read = false;
+        for (int j = i + 1; !read && j < graph->num_nodes; j++)
+            for (int k = 0; k < graph->nodes[j].num_inputs; k++)
+                read |= graph->nodes[j].inputs[k] == i;
+        if (!read)
+            return dlz_fail(
+                DLVIZ_ERROR_INVALID_ARGUMENT,
+                "no layer reads '%s', and it is not the last one ('%s'), which is the network's "
+                "output",
+                graph->nodes[i].name, graph->nodes[graph->num_nodes - 1].name);
+    }
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_graph_infer(dlz_graph *graph) {
+    for (int i = 0; i < graph->num_nodes; i++) {
+        dlz_node *node = &graph->nodes[i];
+        dlviz_status status = infer_node(graph, node);
+        if (status != DLVIZ_OK)
+            return dlz_fail_within(status, "%s '%s'", node->layer->type->name, node->name);
+    }
+    return check_readers(graph);
+}
+
+dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int64_t n) {
+    for (int i = 0; i < graph->num_nodes; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        const dlz_layer_type *type = node->layer->type;
+        dlviz_status status =
+            type->check_batch ? type->check_batch(node->layer, node->in, n) : DLVIZ_OK;
+        if (status != DLVIZ_OK)
+            return dlz_fail_within(status, "%s '%s'", type->name, node->name);
+    }
+    return DLVIZ_OK;
+}
+
+double dlz_graph_multiply_adds(const dlz_graph *graph) {
+    double sum = 0;
+    for (int i = 0; i < graph->num_nodes; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        if (node->layer->type->multiply_adds)
+            sum += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
+    }
+    return sum;
+}

@@ -1,0 +1,111 @@
+/* graph/graph.h - layers that read each other's outputs, and what runs them.
+ *
+ * A graph has one input, and nodes in an order in which each reads only what came before. What runs
+ * is a plan: the operations that compute one node from the input. */
+#ifndef DLZ_GRAPH_GRAPH_H
+#define DLZ_GRAPH_GRAPH_H
+
+#include "graph/layer.h"
+#include "graph/memory.h"
+#include "graph/op.h"
+
+#define DLZ_GRAPH_INPUT (-1) /* the graph's input, among the numbers of nodes */
+#define DLZ_GRAPH_INPUT_NAME "input"
+
+/* A layer, and what it reads. */
+typedef struct dlz_node {
+    char *name;
+    dlviz_layer *layer;
+    int num_inputs;
+    int *inputs;   /* nodes before this one, or DLZ_GRAPH_INPUT */
+    dlz_shape *in; /* of each input */
+    dlz_shape out;
+    int first_state, num_states; /* among the network's */
+    dlz_parameter states[DLZ_MAX_STATES];
+} dlz_node;
+
+typedef struct dlz_graph {
+    dlz_shape in;
+    dlz_node *nodes;
+    int num_nodes, capacity;
+} dlz_graph;
+
+/* Frees the nodes and destroys their layers. */
+void dlz_graph_release(dlz_graph *graph);
+/* Adds a node, which owns the layer from then on. Fails, and leaves the layer alone, when the name
+ * is taken or no name, an input is unknown, or the layer takes another number of inputs. */
+dlviz_status dlz_graph_add(dlz_graph *graph, const char *name, dlviz_layer *layer, int num_inputs,
+                           const char *const *input_names);
+/* The node of this name, or DLZ_GRAPH_INPUT, also for a name that there is not: then *found is
+ * false. */
+int dlz_graph_find(const dlz_graph *graph, const char *name, bool *found);
+const dlz_shape *dlz_graph_shape(const dlz_graph *graph, int node);
+/* Works out all shapes; fails, naming the node, where a layer does not fit its inputs, or nothing
+ * reads a node other than the last. */
+dlviz_status dlz_graph_infer(dlz_graph *graph);
+/* Fails, naming the node, when one of them cannot train on a batch of n. */
+dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int64_t n);
+/* Multiplications with an addition each, forward, of one sample. */
+double dlz_graph_multiply_adds(const dlz_graph *graph);
+
+/* -- fuse.c: which operations compute a node -----------------------------------------------------
+ */
+
+typedef struct dlz_program {
+    dlz_op **ops;
+    int num_ops;
+    dlz_value *values; /* values[0]: the graph's input */
+    int num_values;
+    dlz_value *output;
+} dlz_program;
+
+/* The operations that compute a node. On failure the program is to be released all the same. */
+dlviz_status dlz_fuse(const dlz_graph *graph, int node, dlz_mode mode, dlz_program *program);
+void dlz_program_release(dlz_program *program);
+
+/* -- plan.c: a graph made ready to run ------------------------------------------------------------
+ */
+
+typedef struct dlz_plan dlz_plan;
+
+/* How many plans are kept: training and evaluation, each for whole batches and for what is left at
+ * the end of a dataset, and the same for the features of two layers. */
+#define DLZ_KEPT_PLANS 8
+
+/* The plans used last, the latest first, and the memory that they run in by turns. */
+typedef struct dlz_plans {
+    dlz_plan *kept[DLZ_KEPT_PLANS];
+    int count;
+    dlz_workspace workspace;
+} dlz_plans;
+
+/* Room in a plan for what belongs to the batch beside the samples: labels, targets, weights. */
+typedef struct dlz_extras {
+    int64_t *labels;
+    float *targets, *weights, *losses;
+} dlz_extras;
+
+/* The plan for n samples up to a node, with its memory and threads: run, input and output are set.
+ * Belongs to `plans` and is good until the next call. Takes one of the kept plans where it can;
+ * then nothing is planned and nothing allocated. */
+dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
+                          int64_t n, dlz_plan **out);
+void dlz_plans_release(dlz_plans *plans);
+/* How much memory a plan would take. */
+dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, int64_t n,
+                              uint64_t *bytes);
+dlz_run *dlz_plan_run(dlz_plan *plan);
+dlz_value *dlz_plan_input(dlz_plan *plan);
+dlz_value *dlz_plan_output(dlz_plan *plan);
+/* With gradients: n labels, n weights, n losses, and as many targets as the output has numbers. */
+const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
+void dlz_plan_forward(dlz_plan *plan);
+/* Expects the gradient of the loss in the output's dy. */
+void dlz_plan_backward(dlz_plan *plan);
+/* For benchmarks: from now on adds up the seconds of each operation, forward and backward. */
+dlviz_status dlz_plan_profile(dlz_plan *plan);
+int dlz_plan_num_ops(const dlz_plan *plan);
+const dlz_op *dlz_plan_op(const dlz_plan *plan, int index);
+const double *dlz_plan_seconds(const dlz_plan *plan, int index);
+
+#endif

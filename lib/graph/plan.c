@@ -1,0 +1,252 @@
+/* A graph made ready to run: operations, values, memory. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "graph/graph.h"
+
+#include <string.h>
+#include <time.h>
+
+struct dlz_plan {
+    int node; /* that it computes */
+    dlz_mode mode;
+    dlz_program program;
+    dlz_memory memory;
+    dlz_extras extras;
+    dlz_run run;
+    double (*seconds)[2]; /* of each operation, forward and backward; NULL unless profiled */
+};
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void destroy(dlz_plan *plan) {
+    if (!plan)
+        return;
+    dlz_memory_release(&plan->memory);
+    dlz_program_release(&plan->program);
+    dlz_free(plan->seconds);
+    dlz_free(plan);
+}
+
+static dlviz_status create(dlz_plan **out, const dlz_graph *graph, int node, dlz_mode mode) {
+    dlz_plan *plan = dlz_alloc_zero(sizeof *plan);
+    if (!plan)
+        return dlz_fail_memory("a plan", sizeof *plan);
+    plan->node = node;
+    plan->mode = mode;
+    dlviz_status status = dlz_fuse(graph, node, mode, &plan->program);
+    if (status == DLVIZ_OK)
+        *out = plan;
+    else
+        destroy(plan);
+    return status;
+}
+
+/* -- Lifetimes ------------------------------------------------------------------------------------
+ */
+
+static int backward_time(const dlz_program *program, int op) {
+    return 2 * program->num_ops - 1 - op;
+}
+
+/* Data are needed until the last operation has read them, also those that read them as handed on.
+ */
+static void find_last_readers(const dlz_program *program) {
+    program->output->data_last = program->num_ops;
+    for (int i = program->num_ops - 1; i >= 0; i--) {
+        const dlz_op *op = program->ops[i];
+        int last = i;
+        if (op->abilities & DLZ_OP_HANDS_DATA_ON) {
+            last = dlz_max_int(last, op->out->data_last);
+            for (int part = 0; part < op->num_parts; part++)
+                last = dlz_max_int(last, op->parts[part]->data_last);
+        }
+        for (int k = 0; k < op->num_inputs; k++)
+            op->inputs[k]->data_last = dlz_max_int(op->inputs[k]->data_last, last);
+    }
+}
+
+/* A gradient is needed until the producer has read it, and where that hands it on, until its own
+ * producers have. Data are kept until the same time: the reader may put the gradient in their
+ * place. */
+static void find_gradient_lives(const dlz_program *program) {
+    dlz_value *input = &program->values[0];
+    input->backward_time = input->gradient_last = input->data_last = 2 * program->num_ops;
+    for (int i = 0; i < program->num_ops; i++) {
+        const dlz_op *op = program->ops[i];
+        int last = backward_time(program, i);
+        for (int k = 0; (op->abilities & DLZ_OP_HANDS_GRADIENT_ON) && k < op->num_inputs; k++)
+            if (op->inputs[k]->needs_gradient)
+                last = dlz_max_int(last, op->inputs[k]->gradient_last);
+        for (int part = 0; part < dlz_max_int(1, op->num_parts); part++) {
+            dlz_value *out = op->num_parts ? op->parts[part] : op->out;
+            out->backward_time = backward_time(program, i);
+            out->gradient_last = out->data_last = last;
+        }
+    }
+}
+
+static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
+    const dlz_program *program = &plan->program;
+    dlz_memory *memory = &plan->memory;
+    dlz_value *in = &program->values[0], *out = program->output;
+    int ops = program->num_ops, end = dlz_max_int(ops + 1, out->gradient_last);
+    /* One sample in the order in which it is loaded, channel by channel. */
+    dlz_memory_ask_scratch(memory, (uint64_t)dlz_value_size(in) * sizeof(float));
+    DLZ_TRY(dlz_memory_ask_array(memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
+                                 in->data_last));
+    if (!plan->mode.gradients)
+        return DLVIZ_OK;
+    dlz_extras *extras = &plan->extras;
+    int64_t size = n * dlz_value_size(out);
+    DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, size, sizeof(float), ops - 1, end));
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->labels, n, sizeof *extras->labels, 0, ops));
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->targets, size, sizeof(float), 0, ops));
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->weights, n, sizeof(float), 0, ops));
+    return dlz_memory_ask_array(memory, &extras->losses, n, sizeof *extras->losses, ops - 1, ops);
+}
+
+/* Plans for n samples. */
+static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
+    const dlz_program *program = &plan->program;
+    dlz_setup setup = {.n = n, .mode = plan->mode, .memory = &plan->memory};
+    dlz_memory_restart(&plan->memory);
+    for (int i = 0; i < program->num_values; i++)
+        program->values[i].data_last = 0;
+    find_last_readers(program);
+    if (plan->mode.gradients)
+        find_gradient_lives(program);
+    DLZ_TRY(ask_for_batch(plan, n));
+    for (int i = 0; i < program->num_ops; i++) {
+        setup.forward_time = i;
+        setup.backward_time = backward_time(program, i);
+        DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
+    }
+    plan->run = (dlz_run){.n = n, .mode = plan->mode};
+    return dlz_memory_place(&plan->memory);
+}
+
+dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, int64_t n,
+                              uint64_t *bytes) {
+    dlz_plan *plan = NULL;
+    DLZ_TRY(create(&plan, graph, node, mode));
+    dlviz_status status = plan_memory(plan, n);
+    *bytes = (uint64_t)plan->memory.block_size + plan->memory.scratch_size;
+    destroy(plan);
+    return status;
+}
+
+/* -- Kept plans -----------------------------------------------------------------------------------
+ */
+
+static bool is_alike(const dlz_plan *plan, int node, dlz_mode mode) {
+    return plan->node == node && plan->mode.training == mode.training &&
+           plan->mode.gradients == mode.gradients &&
+           plan->mode.input_gradient == mode.input_gradient;
+}
+
+/* Takes a plan out of those kept. */
+static dlz_plan *take(dlz_plans *plans, int index) {
+    dlz_plan *plan = plans->kept[index];
+    plans->count--;
+    memmove(plans->kept + index, plans->kept + index + 1,
+            (size_t)(plans->count - index) * sizeof plan);
+    return plan;
+}
+
+/* The plan wanted, or a new one for which the one that was used the longest time ago makes room. */
+static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
+                              int64_t n, dlz_plan **out) {
+    for (int i = 0; i < plans->count; i++)
+        if (is_alike(plans->kept[i], node, mode) && plans->kept[i]->run.n == n) {
+            *out = take(plans, i);
+            return DLVIZ_OK;
+        }
+    dlz_plan *plan = plans->count == DLZ_KEPT_PLANS ? take(plans, plans->count - 1) : NULL;
+    if (plan && !is_alike(plan, node, mode)) {
+        destroy(plan);
+        plan = NULL;
+    }
+    if (!plan)
+        DLZ_TRY(create(&plan, graph, node, mode));
+    dlviz_status status = plan_memory(plan, n);
+    if (status == DLVIZ_OK)
+        *out = plan;
+    else
+        destroy(plan);
+    return status;
+}
+
+dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
+                          int64_t n, dlz_plan **out) {
+    dlz_plan *plan;
+    DLZ_TRY(find_plan(plans, graph, node, mode, n, &plan));
+    memmove(plans->kept + 1, plans->kept, (size_t)plans->count * sizeof plan);
+    plans->kept[0] = plan;
+    plans->count++;
+    dlz_run *run = &plan->run;
+    run->workers = dlz_threads();
+    DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
+    run->scratch = plans->workspace.scratch;
+    run->scratch_size = plan->memory.scratch_size;
+    *out = plan;
+    return DLVIZ_OK;
+}
+
+void dlz_plans_release(dlz_plans *plans) {
+    while (plans->count > 0)
+        destroy(take(plans, plans->count - 1));
+    dlz_workspace_release(&plans->workspace);
+}
+
+dlz_run *dlz_plan_run(dlz_plan *plan) {
+    return &plan->run;
+}
+dlz_value *dlz_plan_input(dlz_plan *plan) {
+    return &plan->program.values[0];
+}
+dlz_value *dlz_plan_output(dlz_plan *plan) {
+    return plan->program.output;
+}
+const dlz_extras *dlz_plan_extras(const dlz_plan *plan) {
+    return &plan->extras;
+}
+
+static void run_op(dlz_plan *plan, int index, bool backward) {
+    dlz_op *op = plan->program.ops[index];
+    double started = plan->seconds ? now() : 0;
+    (backward ? op->type->backward : op->type->forward)(op, &plan->run);
+    if (plan->seconds)
+        plan->seconds[index][backward] += now() - started;
+}
+
+void dlz_plan_forward(dlz_plan *plan) {
+    for (int i = 0; i < plan->program.num_ops; i++)
+        run_op(plan, i, false);
+}
+
+void dlz_plan_backward(dlz_plan *plan) {
+    dlz_value *out = dlz_plan_output(plan);
+    out->gradient = (dlz_gradient_view){.dy = out->dy};
+    for (int i = plan->program.num_ops - 1; i >= 0; i--)
+        run_op(plan, i, true);
+}
+
+dlviz_status dlz_plan_profile(dlz_plan *plan) {
+    dlz_free(plan->seconds);
+    plan->seconds = dlz_alloc_array_zero((uint64_t)plan->program.num_ops, sizeof *plan->seconds);
+    return plan->seconds ? DLVIZ_OK : dlz_fail_memory("a profile", 0);
+}
+
+int dlz_plan_num_ops(const dlz_plan *plan) {
+    return plan->program.num_ops;
+}
+const dlz_op *dlz_plan_op(const dlz_plan *plan, int index) {
+    return plan->program.ops[index];
+}
+const double *dlz_plan_seconds(const dlz_plan *plan, int index) {
+    return plan->seconds[index];
+}

@@ -1,0 +1,480 @@
+/* Batch norm, activation, 2 x 2 max pool and dropout, any of them, in one pass.
+ *
+ * Kernels have the relu built in. Another activation is applied to an image that they have just
+ * written, while that is in cache; on the way back its derivative, computed anew from z, comes
+ * first. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "graph/post.h"
+#include "kernels/activations/activation.h"
+#include "kernels/moments.h"
+#include "kernels/post.h"
+
+#include <math.h>
+
+/* Numbers of z that a tile handles, at least; several small images make one tile. */
+#define TILE_SIZE 16384
+
+/* Below it squares of float32 deviations begin to lose digits. */
+#define TINY_VARIANCE 1e-31
+
+typedef struct post_pass {
+    const dlz_op *op;
+    const dlz_run *run;
+    dlz_post post;
+    int64_t images;  /* a tile */
+    const float *dy; /* backward: what has come back through the activation */
+    const uint8_t *codes;
+} post_pass;
+
+static double weight_of(const dlz_batchnorm_state *state, int64_t c) {
+    return state->weight.value ? (double)state->weight.value[c] : 1;
+}
+
+static double bias_of(const dlz_batchnorm_state *state, int64_t c) {
+    return state->bias.value ? (double)state->bias.value[c] : 0;
+}
+
+/* With the scale as it was rounded, so that the rounding acts on z - mean and not on z. */
+static float rounded_shift(double bias, double mean, float scale) {
+    return (float)(bias - mean * (double)scale);
+}
+
+void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
+                                   float *shift) {
+    for (int64_t c = 0; c < channels; c++) {
+        double factor = weight_of(state, c) / sqrt((double)state->running_var[c] + state->eps);
+        scale[c] = (float)factor;
+        shift[c] = rounded_shift(bias_of(state, c), (double)state->running_mean[c], scale[c]);
+    }
+}
+
+/* Whether the convolution in front has pooled already: then its winners are what this operation
+ * reads, and what it adds to their codes is whether a gradient passes. */
+static bool is_pooled(const dlz_op *op) {
+    return ((const dlz_post_op *)op->own)->pool && op->in->pooled.given;
+}
+
+/* What is read: z or the pool's result, and how much of it is one sample's. */
+static const float *source(const dlz_op *op) {
+    return is_pooled(op) ? op->in->pooled.data : op->in->data;
+}
+
+static int64_t source_size(const dlz_op *op) {
+    return dlz_value_size(is_pooled(op) ? op->out : op->in);
+}
+
+static uint8_t *codes_of(const dlz_op *op) {
+    return is_pooled(op) ? op->in->pooled.codes : ((const dlz_post_op *)op->own)->codes;
+}
+
+static int64_t images_per_tile(const dlz_op *op) {
+    return dlz_max_i64(1, TILE_SIZE / dlz_max_i64(1, source_size(op)));
+}
+
+/* Evaluation with a pool that is done: nothing is left to do. */
+static bool is_idle(const dlz_op *op, dlz_mode mode) {
+    const dlz_post_op *post = op->own;
+    return is_pooled(op) && !mode.gradients && !post->has_batchnorm && !post->relu;
+}
+
+static dlviz_status ask_factors(dlz_op *op, const dlz_setup *setup) {
+    dlz_post_op *post = op->own;
+    int64_t channels = op->in->channels;
+    int first = setup->forward_time, last = first;
+    if (setup->mode.gradients) /* what is handed on needs them as long as the gradient */
+        last =
+            dlz_max_int(setup->backward_time, op->in->needs_gradient ? op->in->gradient_last : 0);
+    float **factors[] = {&post->mean, &post->scale, &post->shift, &post->a, &post->b, &post->d};
+    for (size_t i = 0; i < 6; i++)
+        DLZ_TRY(
+            dlz_memory_ask_array(setup->memory, factors[i], channels, sizeof(float), first, last));
+    if (post->activation && post->dropout)
+        DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->ones, 2 * channels, sizeof(float), first,
+                                     last));
+    return dlz_memory_ask_array(setup->memory, &post->sums,
+                                post->tiles * dlz_moments_size(channels), sizeof(double), first,
+                                last);
+}
+
+static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
+    dlz_post_op *post = op->own;
+    dlz_memory *memory = setup->memory;
+    bool gradients = setup->mode.gradients;
+    post->tiles = dlz_ceil_div(setup->n, images_per_tile(op));
+    DLZ_TRY(ask_factors(op, setup));
+    uint64_t sums = (uint64_t)op->in->channels * 2 * sizeof(double);
+    uint64_t image = post->activation ? (uint64_t)source_size(op) * sizeof(float) : 0;
+    dlz_memory_ask_scratch(memory, sums > image ? sums : image);
+    post->codes = NULL;
+    if (gradients && (post->pool || post->dropout) && !is_pooled(op))
+        DLZ_TRY(dlz_memory_ask_array(memory, &post->codes, setup->n * dlz_value_size(op->out), 1,
+                                     setup->forward_time, setup->backward_time));
+    if (gradients && op->in->keep)
+        DLZ_TRY(dlz_op_ask_input_gradients(op, setup));
+    if (is_idle(op, setup->mode))
+        return DLVIZ_OK;
+    if (!post->pending)
+        return dlz_op_ask_output(op, setup);
+    op->out->gradient_statistics = (dlz_statistics){.wanted = post->has_batchnorm};
+    return DLVIZ_OK;
+}
+
+static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
+    const dlz_post_op *post = op->own;
+    const dlz_value *read = is_pooled(op) ? op->out : op->in;
+    dlz_post settings = {.height = read->height,
+                         .width = read->width,
+                         .channels = read->channels,
+                         .relu = post->relu,
+                         .pool = post->pool && !is_pooled(op),
+                         .coded = is_pooled(op) && run->mode.gradients,
+                         .keep_scale = 1};
+    if (post->has_batchnorm) {
+        settings.scale = post->scale;
+        settings.shift = post->shift;
+        settings.weight = post->batchnorm.weight.value;
+    }
+    if (post->dropout && post->p > 0) {
+        settings.drop_below = (uint32_t)fmin(post->p * 0x1p32, 0x1.fffffffep31);
+        settings.keep_scale = (float)(1 / (1 - post->p));
+        settings.seed = run->seed;
+        settings.stream = post->stream + (run->step << 24);
+    }
+    return settings;
+}
+
+static void tile_bounds(const post_pass *pass, int64_t tile, int64_t *first, int64_t *end) {
+    *first = tile * pass->images;
+    *end = dlz_min_i64(*first + pass->images, pass->run->n);
+}
+
+static void statistics_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const post_pass *pass = context;
+    const dlz_post_op *post = pass->op->own;
+    const dlz_value *in = pass->op->in;
+    int64_t first, end, pixels = in->height * in->width;
+    tile_bounds(pass, tile, &first, &end);
+    dlz_post_kernels()->moments((end - first) * pixels, in->channels,
+                                in->data + first * pixels * in->channels,
+                                post->sums + tile * dlz_moments_size(in->channels));
+}
+
+static bool is_constant(const dlz_op *op, const dlz_run *run, int64_t c) {
+    const float *z = op->in->data;
+    int64_t size = run->n * dlz_value_size(op->in), i = c;
+    while (i < size && z[i] == z[c])
+        i += op->in->channels;
+    return i >= size;
+}
+
+/* Squares of deviations beyond 1e19 are too large for the float32 in which kernels add them up, and
+ * those of deviations below 1e-16 too small. */
+static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c) {
+    const dlz_value *in = op->in;
+    int64_t size = run->n * dlz_value_size(in);
+    double count = (double)(size / in->channels), sum = 0, deviations = 0;
+    for (int64_t i = c; i < size; i += in->channels)
+        sum += (double)in->data[i];
+    for (int64_t i = c; i < size; i += in->channels) {
+        double deviation = (double)in->data[i] - sum / count;
+        deviations += deviation * deviation;
+    }
+    return (dlz_moments){count, sum / count, deviations};
+}
+
+static void batch_factors(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = op->own;
+    dlz_batchnorm_state *state = &post->batchnorm;
+    const dlz_statistics *given = &op->in->statistics;
+    int64_t channels = op->in->channels;
+    for (int64_t c = 0; c < channels; c++) {
+        dlz_moments all = given->given ? dlz_moments_of(given->partial, given->tiles, channels, c)
+                                       : dlz_moments_of(post->sums, post->tiles, channels, c);
+        bool tiny = all.deviations < TINY_VARIANCE * all.count;
+        bool constant = tiny && is_constant(op, run, c);
+        if (!isfinite(all.deviations) || (tiny && !constant && state->eps < TINY_VARIANCE))
+            all = plain_moments(op, run, c);
+        double mean = all.mean, variance = all.deviations / all.count;
+        double deviation = sqrt(variance + state->eps);
+        double factor = weight_of(state, c) / deviation;
+        post->mean[c] = (float)mean;
+        /* What is constant becomes the bias exactly: whether relu lets it pass is no matter of
+         * rounding. */
+        post->scale[c] = constant ? 0 : (float)factor;
+        post->shift[c] = rounded_shift(bias_of(state, c), mean, post->scale[c]);
+        /* For the backward pass: 1 / sigma, and what rounding took from the mean. */
+        post->d[c] = (float)(1 / deviation);
+        post->b[c] = (float)(mean - (double)post->mean[c]);
+        double unbiased = all.deviations / (all.count - 1);
+        double old = 1 - state->momentum;
+        state->running_mean[c] =
+            (float)(old * (double)state->running_mean[c] + state->momentum * mean);
+        state->running_var[c] =
+            (float)(old * (double)state->running_var[c] + state->momentum * unbiased);
+    }
+    ++*state->batches_tracked;
+}
+
+/* Evaluation, where the backward pass will take the factors as constants. */
+static void running_factors(dlz_op *op) {
+    dlz_post_op *post = op->own;
+    const dlz_batchnorm_state *state = &post->batchnorm;
+    dlz_batchnorm_running_factors(state, op->in->channels, post->scale, post->shift);
+    for (int64_t c = 0; c < op->in->channels; c++) {
+        post->mean[c] = state->running_mean[c];
+        post->d[c] = (float)(1 / sqrt((double)state->running_var[c] + state->eps));
+        post->b[c] = 0;
+    }
+}
+
+static dlz_post without_dropout(const dlz_post *settings) {
+    dlz_post rest = *settings;
+    rest.drop_below = 0;
+    rest.keep_scale = 1;
+    return rest;
+}
+
+static dlz_post only_dropout(const dlz_post *settings) {
+    dlz_post rest = *settings;
+    rest.scale = rest.shift = rest.weight = NULL;
+    return rest;
+}
+
+static void forward_image(const post_pass *pass, int64_t image, const float *z, float *out,
+                          uint8_t *codes) {
+    const dlz_post_op *post = pass->op->own;
+    const dlz_activation *activation = post->activation;
+    if (!activation) {
+        dlz_post_kernels()->forward(&pass->post, image, z, out, codes);
+        return;
+    }
+    int64_t size = dlz_value_size(pass->op->out);
+    dlz_post plain = without_dropout(&pass->post), drop = only_dropout(&pass->post);
+    if (plain.scale)
+        dlz_post_kernels()->forward(&plain, image, z, out, NULL);
+    activation->kernels->forward(activation->settings, size, plain.scale ? out : z, out);
+    if (drop.drop_below)
+        dlz_post_kernels()->forward(&drop, image, out, out, codes);
+}
+
+static void forward_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    int64_t first, end, in_size = source_size(op), out_size = dlz_value_size(op->out);
+    tile_bounds(pass, tile, &first, &end);
+    uint8_t *codes = codes_of(op);
+    for (int64_t image = first; image < end; image++)
+        forward_image(pass, image, source(op) + image * in_size, op->out->data + image * out_size,
+                      codes ? codes + image * out_size : NULL);
+}
+
+static void leave_pending(dlz_op *op) {
+    dlz_post_op *post = op->own;
+    for (int64_t c = 0; !post->has_batchnorm && c < op->in->channels; c++) {
+        post->scale[c] = 1;
+        post->shift[c] = 0;
+    }
+    op->out->data = op->in->data;
+    op->out->scale = post->scale;
+    op->out->shift = post->shift;
+    op->out->relu = post->relu;
+    op->out->gradient_statistics.pivot = post->mean;
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = op->own;
+    post_pass pass = {.op = op, .run = run, .images = images_per_tile(op)};
+    if (post->has_batchnorm && run->mode.training) {
+        if (!op->in->statistics.given)
+            dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
+        batch_factors(op, run);
+    } else if (post->has_batchnorm) {
+        running_factors(op);
+    }
+    if (post->pending) {
+        leave_pending(op);
+        return;
+    }
+    if (is_idle(op, run->mode)) {
+        op->out->data = op->in->pooled.data;
+        return;
+    }
+    pass.post = kernel_settings(op, run);
+    dlz_parallel_for(post->tiles, run->workers, forward_tile, &pass);
+}
+
+/* -- Backward -------------------------------------------------------------------------------------
+ */
+
+/* Puts the gradient that reaches the batch norm in the place of the output: back through the
+ * dropout, then through the activation. */
+static void activation_tile(void *context, int64_t tile, int worker) {
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    const dlz_post_op *post = op->own;
+    const dlz_activation *activation = post->activation;
+    int64_t first, end, size = dlz_value_size(op->out);
+    const dlz_post_factors unchanged = {post->ones, post->ones + op->in->channels,
+                                        post->ones + op->in->channels,
+                                        post->ones + op->in->channels};
+    dlz_post plain = without_dropout(&pass->post), drop = only_dropout(&pass->post);
+    tile_bounds(pass, tile, &first, &end);
+    for (int64_t image = first; image < end; image++) {
+        const float *z = op->in->data + image * size, *dy = op->out->gradient.dy + image * size;
+        float *g = op->out->data + image * size, *before = dlz_run_scratch(pass->run, worker);
+        if (drop.drop_below) {
+            dlz_post_kernels()->backward(&drop, z, dy, post->codes + image * size, &unchanged, g);
+            dy = g;
+        }
+        if (plain.scale)
+            dlz_post_kernels()->forward(&plain, image, z, before, NULL);
+        activation->kernels->backward(activation->settings, size, plain.scale ? before : z, dy, g);
+    }
+}
+
+/* Afterwards the rest of the pass sees neither. */
+static void backward_activation(dlz_op *op, post_pass *pass) {
+    dlz_post_op *post = op->own;
+    for (int64_t c = 0; post->dropout && c < op->in->channels; c++) {
+        post->ones[c] = 1;
+        post->ones[op->in->channels + c] = 0;
+    }
+    dlz_parallel_for(post->tiles, pass->run->workers, activation_tile, pass);
+    pass->post = without_dropout(&pass->post);
+    pass->dy = op->out->data;
+    pass->codes = NULL;
+}
+
+static void sums_tile(void *context, int64_t tile, int worker) {
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    const dlz_post_op *post = op->own;
+    int64_t first, end, in_size = source_size(op), out_size = dlz_value_size(op->out);
+    int64_t channels = op->in->channels;
+    tile_bounds(pass, tile, &first, &end);
+    double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
+    for (int64_t image = first; image < end; image++) {
+        dlz_post_kernels()->backward_sums(&pass->post, source(op) + image * in_size,
+                                          pass->dy + image * out_size,
+                                          pass->codes ? pass->codes + image * out_size : NULL,
+                                          post->mean, image == first ? sums : part);
+        for (int64_t c = 0; image > first && c < 2 * channels; c++)
+            sums[c] += part[c];
+    }
+}
+
+static void backward_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const post_pass *pass = context;
+    const dlz_op *op = pass->op;
+    const dlz_post_op *post = op->own;
+    int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
+    dlz_post_factors factors = {post->a, post->b, post->mean, post->d};
+    tile_bounds(pass, tile, &first, &end);
+    for (int64_t image = first; image < end; image++) {
+        dlz_post_kernels()->backward(&pass->post, op->in->data + image * in_size,
+                                     pass->dy + image * out_size,
+                                     pass->codes ? pass->codes + image * out_size : NULL, &factors,
+                                     op->in->dy + image * in_size);
+    }
+}
+
+/* Adds up partial sums in tile order. */
+static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
+    double sum = 0;
+    for (int64_t tile = 0; tile < tiles; tile++)
+        sum += partial[tile * stride + at];
+    return sum;
+}
+
+/* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
+ * dz = weight/sigma * (g - S1/count - (z - mean) S2 / (count sigma^2)); in evaluation mean and
+ * sigma are constants and dz = weight/sigma * g. */
+static void gradient_factors(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = op->own;
+    dlz_batchnorm_state *state = &post->batchnorm;
+    int64_t channels = op->in->channels;
+    const dlz_statistics *given = &op->out->gradient_statistics;
+    const double *partial = given->given ? given->partial : post->sums;
+    int64_t tiles = given->given ? given->tiles : post->tiles;
+    double count = (double)(run->n * op->in->height * op->in->width);
+    for (int64_t c = 0; c < channels; c++) {
+        double first = total(partial, tiles, 2 * channels, c);
+        double second = total(partial, tiles, 2 * channels, channels + c);
+        double inverse = (double)post->d[c];
+        double factor = weight_of(state, c) * inverse;
+        double lost = (double)post->b[c];
+        second -= first * lost; /* the sums were taken about the rounded mean */
+        if (state->bias.gradient)
+            state->bias.gradient[c] = (float)first;
+        if (state->weight.gradient)
+            state->weight.gradient[c] = (float)(second * inverse);
+        post->a[c] = (float)factor;
+        post->b[c] = post->d[c] = 0;
+        if (!run->mode.training)
+            continue;
+        post->b[c] = (float)(-factor * inverse * inverse * second / count);
+        post->d[c] = (float)(-factor * first / count - (double)post->b[c] * lost);
+    }
+}
+
+static dlz_gradient_view view_of(const dlz_op *op, bool relu, const uint8_t *codes) {
+    const dlz_post_op *post = op->own;
+    return (dlz_gradient_view){.dy = op->out->gradient.dy,
+                               .z = op->in->data,
+                               .scale = relu ? post->scale : NULL,
+                               .shift = relu ? post->shift : NULL,
+                               .relu = relu,
+                               .a = post->a,
+                               .b = post->b,
+                               .center = post->mean,
+                               .d = post->d,
+                               .codes = codes};
+}
+
+static void backward(dlz_op *op, const dlz_run *run) {
+    dlz_post_op *post = op->own;
+    dlz_value *in = op->in;
+    post_pass pass = {
+        op, run, kernel_settings(op, run), images_per_tile(op), op->out->gradient.dy, codes_of(op)};
+    if (post->activation)
+        backward_activation(op, &pass);
+    if (post->has_batchnorm) {
+        if (!op->out->gradient_statistics.given)
+            dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
+        gradient_factors(op, run);
+    } else {
+        for (int64_t c = 0; c < in->channels; c++) {
+            post->a[c] = 1;
+            post->b[c] = post->mean[c] = post->d[c] = 0;
+        }
+    }
+    if (!in->needs_gradient)
+        return;
+    if (post->pending) {
+        in->gradient = view_of(op, post->relu, NULL);
+        return;
+    }
+    if (is_pooled(op)) {
+        for (int64_t c = 0; c < in->channels; c++)
+            post->a[c] *= pass.post.keep_scale;
+        in->gradient = view_of(op, false, in->pooled.codes);
+        return;
+    }
+    if (!in->keep)
+        in->dy = in->data;
+    dlz_parallel_for(post->tiles, run->workers, backward_tile, &pass);
+    dlz_op_give_gradients(op);
+}
+
+const dlz_op_type dlz_post_op_type = {
+    .name = "post",
+    .own = sizeof(dlz_post_op),
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+};

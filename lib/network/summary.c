@@ -1,0 +1,124 @@
+/* The table of a network's layers. */
+#include "base/base.h"
+#include "network/network.h"
+#include "tensor/tensor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The batch whose memory is told. */
+#define BATCH 64
+
+typedef struct table {
+    char *text;
+    size_t length, capacity;
+} table;
+
+/* Takes the row. */
+static bool append(table *t, char *row) {
+    size_t size = row ? strlen(row) + 1 : 0;
+    bool fits = row && t->length + size <= t->capacity;
+    if (row && !fits) {
+        size_t capacity = 2 * (t->length + size);
+        char *text = dlz_realloc_array(t->text, capacity, 1);
+        fits = text != NULL;
+        if (fits) {
+            t->text = text;
+            t->capacity = capacity;
+        }
+    }
+    if (fits) {
+        memcpy(t->text + t->length, row, size);
+        t->length += size - 1;
+    }
+    dlz_free(row);
+    return fits;
+}
+
+static bool append_row(table *t, const char *name, const char *type, const dlz_shape *shape,
+                       int64_t parameters, const char *reads) {
+    char output[DLZ_SHAPE_TEXT_SIZE], count[32] = "";
+    if (parameters > 0)
+        snprintf(count, sizeof count, "%lld", (long long)parameters);
+    dlz_shape_text(output, shape->ndim, shape->dims);
+    return append(t, dlz_format("%-14s %-10s %-20s %12s%s%s\n", name, type, output, count,
+                                *reads ? "  reads " : "", reads));
+}
+
+static int64_t parameters_of(const dlviz_network *network, const dlz_node *node) {
+    int64_t count = 0;
+    for (int j = 0; j < node->num_states; j++) {
+        const dlz_state *state = &network->states[node->first_state + j];
+        count += state->spec.trainable ? state->size : 0;
+    }
+    return count;
+}
+
+/* The inputs' names, where it is not simply the layer before; NULL when out of memory. */
+static char *list_inputs(const dlz_graph *graph, int at) {
+    const dlz_node *node = &graph->nodes[at];
+    char *list = dlz_strdup("");
+    if (node->num_inputs == 1 && node->inputs[0] == at - 1)
+        return list;
+    for (int k = 0; list && k < node->num_inputs; k++) {
+        int input = node->inputs[k];
+        const char *name =
+            input == DLZ_GRAPH_INPUT ? DLZ_GRAPH_INPUT_NAME : graph->nodes[input].name;
+        char *longer = dlz_format("%s%s%s", list, k ? ", " : "", name);
+        dlz_free(list);
+        list = longer;
+    }
+    return list;
+}
+
+static bool append_layers(table *t, const dlviz_network *network) {
+    const dlz_graph *graph = &network->graph;
+    bool fits = append_row(t, DLZ_GRAPH_INPUT_NAME, "", &graph->in, 0, "");
+    for (int i = 0; fits && i < graph->num_nodes; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        char *inputs = list_inputs(graph, i);
+        fits = inputs && append_row(t, node->name, node->layer->type->name, &node->out,
+                                    parameters_of(network, node), inputs);
+        dlz_free(inputs);
+    }
+    return fits;
+}
+
+/* 12.3 M, with a prefix for each thousand. */
+static void with_prefix(char *text, size_t size, double number) {
+    const char *prefixes[] = {"", " k", " M", " G", " T", " P"};
+    size_t prefix = 0;
+    for (; number >= 999.5 && prefix < 5; prefix++)
+        number /= 1000;
+    snprintf(text, size, "%.*f%s", prefix > 0 && number < 99.95 ? 1 : 0, number, prefixes[prefix]);
+}
+
+static bool append_totals(table *t, const dlviz_network *network) {
+    char operations[32], bytes[32];
+    uint64_t memory;
+    with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
+    if (!append(t, dlz_format("%-46s %12lld\n", "total",
+                              (long long)dlviz_network_num_parameters(network))) ||
+        !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
+        return false;
+    if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
+                         (dlz_mode){true, true, false}, BATCH, &memory) != DLVIZ_OK)
+        /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
+        return sizeof(size_t) < 8;
+    double parameters = 2 * (double)network->parameter_floats * sizeof(float);
+    with_prefix(bytes, sizeof bytes, (double)memory + parameters);
+    return append(t, dlz_format("memory to train on batches of %d, without the optimizer's: %sB\n",
+                                BATCH, bytes));
+}
+
+dlviz_status dlz_network_summarize(dlviz_network *network) {
+    table t = {0};
+    if (append(&t,
+               dlz_format("%-14s %-10s %-20s %12s\n", "layer", "type", "output", "parameters")) &&
+        append_layers(&t, network) && append_totals(&t, network)) {
+        network->summary = t.text;
+        return DLVIZ_OK;
+    }
+    dlz_free(t.text);
+    return dlz_fail_memory("the network's summary", 0);
+}
