@@ -20,9 +20,11 @@ DLZ_INLINE dlz_v dlz_logistic_slope(dlz_v z) {
 
 /* x σ(z), where z has the sign of x; x not below where this is 0 for floats. */
 DLZ_INLINE dlz_v dlz_times_logistic(dlz_v x, dlz_v z) {
-    dlz_exp_parts e = dlz_exp_in_parts(-dlz_magnitude(z));
-    dlz_v below = x * e.first / dlz_fma(e.first, e.power, dlz_splat(1)) * e.power;
-    return dlz_select(z < 0.0f, below, x / dlz_fma(e.first, e.power, dlz_splat(1)));
+    dlz_vi negative = z < 0.0f;
+    dlz_v exponent = -dlz_magnitude(z), one = dlz_splat(1);
+    dlz_exp_parts e = dlz_exp_in_parts(exponent), below = dlz_exp_times(x, exponent, (dlz_v){0});
+    return dlz_select(negative, below.first, x) / dlz_fma(e.first, e.power, one) *
+           dlz_select(negative, e.power, one);
 }
 
 /* Its derivative σ(z) (1 + (1 − σ(z)) x z'), given x z', which is finite. */
