@@ -31,6 +31,7 @@ void bench_report(bench *b, const char *kernel, dlz_isa isa, const char *what, d
 /* Uniform in [-1, 1), a function of (seed, i) alone; NULL when out of memory. */
 float *bench_uniform(int64_t count, uint64_t seed);
 
+void bench_activations(bench *b);
 void bench_conv3x3(bench *b);
 void bench_gemm(bench *b);
 void bench_optimizer(bench *b);

@@ -69,8 +69,10 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(bench *b);
-    } kernels[] = {
-        {"conv3x3", bench_conv3x3}, {"gemm", bench_gemm}, {"optimizer", bench_optimizer}};
+    } kernels[] = {{"activations", bench_activations},
+                   {"conv3x3", bench_conv3x3},
+                   {"gemm", bench_gemm},
+                   {"optimizer", bench_optimizer}};
     bench b = {.seconds = 0.3};
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";

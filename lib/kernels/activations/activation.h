@@ -31,6 +31,11 @@ typedef struct dlz_activation {
     float settings[DLZ_ACTIVATION_SETTINGS]; /* what they mean is said in the function's file */
 } dlz_activation;
 
-#define DLZ_ACTIVATION_TABLE(name) DLZ_KERNEL_TABLE(dlz_activation_table, dlz_##name##_kernels)
+/* Unused, because this stands in source files, each of which needs one of the two. */
+#define DLZ_ACTIVATION_TABLE(name)                                                                 \
+    static inline const dlz_activation_table *dlz_##name##_kernels_of(dlz_isa isa)                 \
+        __attribute__((unused));                                                                   \
+    static inline const dlz_activation_table *dlz_##name##_kernels(void) __attribute__((unused));  \
+    DLZ_KERNEL_TABLE(dlz_activation_table, dlz_##name##_kernels)
 
 #endif

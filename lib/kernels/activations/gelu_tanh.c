@@ -1,0 +1,31 @@
+/* x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, the approximation of GELU, which is x σ(z) with z =
+ * √(8/π) (x + 0.044715 x³). */
+#include "kernels/activations/logistic.h"
+#include "kernels/activations/loops.h"
+
+/* Below −12 it is 0 for floats, and so is its derivative; above 12 that is 1. */
+#define FAR 12.0f
+#define A 1.59576912f   /* √(8/π) */
+#define B 0.0713548139f /* A × 0.044715 as a float, */
+#define B_REST                                                                                     \
+    2.399e-09f /* and what the float lacks: z is up to 100, and its error is that of e^z */
+
+DLZ_INLINE dlz_v z_over_x(dlz_v square) {
+    return dlz_fma(square, dlz_splat(B), dlz_fma(square, dlz_splat(B_REST), dlz_splat(A)));
+}
+
+DLZ_INLINE dlz_v value(dlz_v x, const float *settings) {
+    (void)settings;
+    x = dlz_greatest(x, dlz_splat(-FAR));
+    dlz_v near = dlz_least(x, dlz_splat(FAR));
+    return dlz_times_logistic(x, near * z_over_x(near * near));
+}
+
+DLZ_INLINE dlz_v slope(dlz_v x, const float *settings) {
+    (void)settings;
+    x = dlz_least(dlz_greatest(x, dlz_splat(-FAR)), dlz_splat(FAR));
+    dlz_v x_times_slope_of_z = x * dlz_fma(x * x, dlz_splat(3 * B), dlz_splat(A));
+    return dlz_times_logistic_slope(x * z_over_x(x * x), x_times_slope_of_z);
+}
+
+DLZ_ACTIVATION(gelu_tanh)
