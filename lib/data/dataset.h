@@ -64,6 +64,8 @@ dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
 dlviz_status dlz_dataset_subset_targets(const dlviz_dataset *dataset, int64_t count,
                                         const int64_t *positions, dlviz_dataset *subset);
 void dlz_dataset_release_targets(dlviz_dataset *dataset);
+/* Copies names of classes: pointers and texts in one block, which the caller frees. */
+dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***copy);
 
 /* -- What a batch is made of. None of these allocates or starts threads, so tiles may call them.
  * `indices` are positions in the dataset, all valid; NULL stands for 0 … count − 1. ------------ */
@@ -107,8 +109,8 @@ void dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64
  * its position in the dataset, and the number. */
 dlviz_status dlz_dataset_check_finite(const dlviz_dataset *dataset, const char *who,
                                       const int64_t *indices, int64_t count);
-/* The same for numbers of any origin: `what` ("sample", "the targets of sample") and `sample` begin
- * the description. */
+/* The same for numbers of any origin, which the sentence calls `what` ("sample", "the targets of
+ * sample") and `sample`. */
 dlviz_status dlz_check_finite(const char *who, const char *what, int64_t sample, int ndim,
                               const int64_t *dims, const float *values);
 

@@ -15,13 +15,11 @@ dlviz_status dlz_check_finite(const char *who, const char *what, int64_t sample,
         return DLVIZ_OK;
     const char *value = isnan(values[i]) ? "NaN" : "an infinity";
     if (ndim != 3)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: %s %lld holds %s (number %lld of 0 to %lld)", who,
-                        what, (long long)sample, value, (long long)i, (long long)size - 1);
+        return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: %s in %s %lld (number %lld of 0 to %lld)", who,
+                        value, what, (long long)sample, (long long)i, (long long)size - 1);
     int64_t pixels = dims[1] * dims[2];
-    return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                    "%s: %s %lld holds %s (channel %lld, row %lld, column "
-                    "%lld)",
-                    who, what, (long long)sample, value, (long long)(i / pixels),
+    return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: %s in %s %lld (channel %lld, row %lld, column %lld)",
+                    who, value, what, (long long)sample, (long long)(i / pixels),
                     (long long)(i % pixels / dims[2]), (long long)(i % dims[2]));
 }
 
