@@ -77,6 +77,8 @@ END_TEST
 
 START_TEST(labels_below_0_belong_to_no_class) {
     dlviz_dataset *dataset = numbers(3);
+    set_labels(dataset, (const int64_t[]){-100, -100, -7});
+    ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 0);
     set_labels(dataset, (const int64_t[]){-1, -100, -1});
     ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 0);
     ck_assert_int_eq(labels_of(dataset)[1], -100);
@@ -238,6 +240,7 @@ START_TEST(one_kind_of_targets_replaces_another) {
         ck_assert_ptr_null(dlviz_dataset_class_name(dataset, 0));
         ck_ok(dlviz_dataset_set_targets(dataset, floats));
         ck_assert_ptr_null(dlviz_dataset_labels(dataset));
+        ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 0);
         ck_assert(!dlviz_dataset_targets_are_samples(dataset));
         ck_fails(dlviz_dataset_set_num_classes(dataset, 3), DLVIZ_ERROR_STATE, "no labels");
         ck_ok(dlviz_dataset_set_targets_to_samples(dataset));
@@ -726,7 +729,7 @@ END_TEST
 START_TEST(marks_tell_targets_and_weights_apart) {
     float floats[300 * 2];
     fill_uniform(floats, 600, 3);
-    uint32_t marks[8];
+    uint32_t marks[9];
     int found = 0;
     dlviz_dataset *dataset = numbers(300);
     marks[found++] = dlz_dataset_mark(dataset);
@@ -737,6 +740,10 @@ START_TEST(marks_tell_targets_and_weights_apart) {
     marks[found++] = dlz_dataset_mark(dataset);
     ck_ok(dlviz_tensor_reshape(rows, 3, (int64_t[]){300, 1, 2}, &images));
     ck_ok(dlviz_dataset_set_targets(dataset, images));
+    marks[found++] = dlz_dataset_mark(dataset);
+    dlviz_tensor *channels;
+    ck_ok(dlviz_tensor_reshape(rows, 4, (int64_t[]){300, 2, 1, 1}, &channels));
+    ck_ok(dlviz_dataset_set_targets(dataset, channels));
     marks[found++] = dlz_dataset_mark(dataset);
     dlviz_tensor_float(rows)[1] += 1;
     marks[found++] = dlz_dataset_mark(dataset);
@@ -754,16 +761,17 @@ START_TEST(marks_tell_targets_and_weights_apart) {
             ck_assert_uint_ne(marks[i], marks[j]);
     /* A history leaves no trace, and a subset of all is the same. */
     ck_ok(dlviz_dataset_set_weights(dataset, NULL));
-    ck_assert_uint_eq(dlz_dataset_mark(dataset), marks[4]);
+    ck_assert_uint_eq(dlz_dataset_mark(dataset), marks[5]);
     dlviz_dataset *same;
     ck_ok(dlviz_dataset_take(dataset, 0, 300, &same));
-    ck_assert_uint_eq(dlz_dataset_mark(same), marks[4]);
+    ck_assert_uint_eq(dlz_dataset_mark(same), marks[5]);
     ck_ok(dlviz_dataset_set_targets(dataset, NULL));
     ck_assert_uint_eq(dlz_dataset_mark(dataset), marks[0]);
     dlviz_dataset_destroy(same);
     dlviz_dataset_destroy(dataset);
     dlviz_tensor_destroy(rows);
     dlviz_tensor_destroy(images);
+    dlviz_tensor_destroy(channels);
 }
 END_TEST
 
