@@ -80,13 +80,13 @@ static int make_folder(const char *path) {
 
 /* The set is known by its first test labels: a copy of Fashion-MNIST is not to be called MNIST. */
 static const char *name_dataset(dlviz_dataset *test) {
-    static const uint8_t mnist[] = {7, 2, 1, 0, 4, 1, 4, 9}, fashion[] = {9, 2, 1, 1, 6, 1, 4, 6};
+    static const int64_t mnist[] = {7, 2, 1, 0, 4, 1, 4, 9}, fashion[] = {9, 2, 1, 1, 6, 1, 4, 6};
     static const char *const clothes[] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                           "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
-    const uint8_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(test));
-    if (dlviz_dataset_size(test) >= 8 && memcmp(labels, mnist, sizeof mnist) == 0)
+    const int64_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(test));
+    if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, mnist, sizeof mnist) == 0)
         return "MNIST";
-    if (dlviz_dataset_size(test) >= 8 && memcmp(labels, fashion, sizeof fashion) == 0) {
+    if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, fashion, sizeof fashion) == 0) {
         /* Without names the classes go by their numbers. */
         (void)dlviz_dataset_set_class_names(test, 10, clothes);
         return "Fashion-MNIST";
@@ -96,7 +96,7 @@ static const char *name_dataset(dlviz_dataset *test) {
 
 /* Replaces a dataset by its first `limit` samples. */
 static dlviz_status limit(dlviz_dataset **dataset, int64_t limit) {
-    if (limit == 0 || limit >= dlviz_dataset_size(*dataset))
+    if (limit == 0 || limit >= dlviz_dataset_num_samples(*dataset))
         return DLVIZ_OK;
     dlviz_dataset *first;
     TRY(dlviz_dataset_take(*dataset, 0, limit, &first));
@@ -107,7 +107,7 @@ static dlviz_status limit(dlviz_dataset **dataset, int64_t limit) {
 
 static dlviz_status prepare(dlviz_dataset **dataset, const struct options *options, int64_t count) {
     TRY(limit(dataset, count));
-    TRY(dlviz_dataset_set_size(*dataset, options->image_size, options->image_size));
+    TRY(dlviz_dataset_set_image_size(*dataset, options->image_size, options->image_size));
     return dlviz_dataset_set_normalization(*dataset, MNIST_MEAN, MNIST_DEVIATION);
 }
 
@@ -122,7 +122,7 @@ static void make_title(struct report *report) {
                  experiment->epochs == 1 ? "" : "s");
     if (report->options.train_limit)
         snprintf(images, sizeof images, ", %lld images",
-                 (long long)dlviz_dataset_size(report->train));
+                 (long long)dlviz_dataset_num_samples(report->train));
     snprintf(report->title, sizeof report->title, "%s, %s%s", experiment->rate, run, images);
 }
 
@@ -135,14 +135,14 @@ static dlviz_status load(struct report *report) {
     report->dataset_name = name_dataset(report->test);
     TRY(prepare(&report->all, options, options->train_limit));
     TRY(prepare(&report->test, options, options->test_limit));
-    int64_t held_out = dlviz_dataset_size(report->all) / VALIDATION_SHARE;
+    int64_t held_out = dlviz_dataset_num_samples(report->all) / VALIDATION_SHARE;
     TRY(dlviz_dataset_split(report->all, held_out, options->seed, &report->train,
                             &report->validation));
     make_title(report);
     say(&report->terminal, "%s: %lld images to train on, %lld to validate, %lld to test",
-        report->dataset_name, (long long)dlviz_dataset_size(report->train),
-        (long long)dlviz_dataset_size(report->validation),
-        (long long)dlviz_dataset_size(report->test));
+        report->dataset_name, (long long)dlviz_dataset_num_samples(report->train),
+        (long long)dlviz_dataset_num_samples(report->validation),
+        (long long)dlviz_dataset_num_samples(report->test));
     return DLVIZ_OK;
 }
 
@@ -212,6 +212,15 @@ static dlviz_status train(struct report *report) {
 /* -- What it learned -----------------------------------------------------------------------------
  */
 
+/* The labels of the test images, one byte each. */
+static dlviz_status write_labels(const struct report *report) {
+    dlviz_tensor *bytes;
+    TRY(dlviz_tensor_convert(dlviz_dataset_labels(report->test), DLVIZ_UINT8, &bytes));
+    dlviz_status status = dlviz_tensor_write_npy(bytes, result_path(report, "labels.npy"));
+    dlviz_tensor_destroy(bytes);
+    return status;
+}
+
 static dlviz_status evaluate(struct report *report) {
     TRY(dlviz_network_evaluate(report->network, report->test, &report->test_loss,
                                &report->test_accuracy));
@@ -219,8 +228,7 @@ static dlviz_status evaluate(struct report *report) {
     TRY(dlviz_metrics_confusion(report->logits, dlviz_dataset_labels(report->test), 10,
                                 &report->confusion));
     TRY(dlviz_tensor_write_npy(report->logits, result_path(report, "logits.npy")));
-    TRY(dlviz_tensor_write_npy(dlviz_dataset_labels(report->test),
-                               result_path(report, "labels.npy")));
+    TRY(write_labels(report));
     say(&report->terminal, "\ntest accuracy %.2f %%, loss %.4f", 100 * report->test_accuracy,
         report->test_loss);
     return DLVIZ_OK;

@@ -94,9 +94,9 @@ static json_t *seconds(const struct report *report) {
 static json_t *dataset(const struct report *report) {
     return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "name", report->dataset_name, "folder",
                      text(report->options.data), "train",
-                     (json_int_t)dlviz_dataset_size(report->train), "validation",
-                     (json_int_t)dlviz_dataset_size(report->validation), "test",
-                     (json_int_t)dlviz_dataset_size(report->test), "image_size",
+                     (json_int_t)dlviz_dataset_num_samples(report->train), "validation",
+                     (json_int_t)dlviz_dataset_num_samples(report->validation), "test",
+                     (json_int_t)dlviz_dataset_num_samples(report->test), "image_size",
                      (json_int_t)report->options.image_size);
 }
 
