@@ -3,9 +3,9 @@
  * patch, added up where patches overlap. */
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/gemm.h"
-#include "kernels/moments.h"
-#include "kernels/post.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/nn/moments.h"
+#include "kernels/nn/post.h"
 #include "layers/op.h"
 
 #include <string.h>

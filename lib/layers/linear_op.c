@@ -1,8 +1,8 @@
 /* Fully connected layer: y = x weightᵀ + bias. */
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/gemm.h"
-#include "kernels/gemm_linear.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_linear.h"
 #include "layers/op.h"
 
 typedef struct linear_pass {

@@ -1,4 +1,4 @@
-#include "kernels/moments.h"
+#include "kernels/nn/moments.h"
 #include "layers/op.h"
 
 int64_t dlz_value_size(const dlz_value *value) {

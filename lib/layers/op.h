@@ -11,8 +11,8 @@
 #ifndef DLZ_OP_H
 #define DLZ_OP_H
 
-#include "kernels/conv2d.h"
-#include "kernels/conv3x3.h"
+#include "kernels/conv/conv2d.h"
+#include "kernels/conv/conv3x3.h"
 #include "layers/layer.h"
 
 /* How the producer of a value reads the gradient with respect to it: dy itself when z is NULL, else

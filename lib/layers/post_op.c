@@ -2,8 +2,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/moments.h"
-#include "kernels/post.h"
+#include "kernels/nn/moments.h"
+#include "kernels/nn/post.h"
 #include "layers/op.h"
 
 #include <math.h>
