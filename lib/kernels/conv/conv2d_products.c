@@ -27,7 +27,7 @@ typedef void weights_fn(const pixel_walk *walk, const float *a, const float *g, 
 TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1)
 TILE(7, 1) TILE(8, 1) TILE(9, 1) TILE(10, 1) TILE(11, 1) TILE(12, 1)
 TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
-#if DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
 TILE(7, 2) TILE(8, 2) TILE(9, 2) TILE(10, 2) TILE(11, 2) TILE(12, 2)
 #endif
 #if DLZ_LANES == 16
@@ -48,7 +48,7 @@ TILE(13, 1) TILE(14, 1) TILE(13, 2) TILE(14, 2)
     {NAMES(kind, 1), MORE_NAMES(kind, 1), kind##_13_1, kind##_14_1}, {                             \
         NAMES(kind, 2), MORE_NAMES(kind, 2), kind##_13_2, kind##_14_2                              \
     }
-#elif defined(__aarch64__)
+#elif DLZ_REGISTERS == 32
 #define ALL_NAMES(kind)                                                                            \
     {NAMES(kind, 1), MORE_NAMES(kind, 1)}, {                                                       \
         NAMES(kind, 2), MORE_NAMES(kind, 2)                                                        \

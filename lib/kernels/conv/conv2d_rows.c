@@ -1,12 +1,8 @@
 #include "kernels/conv/conv2d.h"
-#include "kernels/part.h"
+#include "isa/isa.h"
 
 enum { LANES = DLZ_LANES };
 _Static_assert(2 * LANES <= DLZ_CONV2D_SLACK, "two vectors may be read or written beyond an end");
-
-DLZ_INLINE dlz_v load_part(const float *from, int64_t count) {
-    return count >= LANES ? dlz_load(from) : dlz_load_first(from, (int)count);
-}
 
 /* Whole vectors: `to` has room beyond its end. */
 static void fill_zero(float *to, int64_t count) {
@@ -23,7 +19,7 @@ DLZ_INLINE void load_row(const dlz_conv2d_input *input, const bool scales, const
                          const bool checks, const float *from, int64_t count, float *to,
                          dlz_vi *strange) {
     for (int64_t i = 0; i < count; i += LANES) {
-        dlz_v value = load_part(from + i, count - i);
+        dlz_v value = dlz_load_up_to(from + i, count - i);
         if (scales)
             value = dlz_fma(value, dlz_load(input->scale + i), dlz_load(input->shift + i));
         if (relu)
@@ -100,9 +96,9 @@ static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input 
 DLZ_INLINE void load_gradient_row(const dlz_conv2d_gradient *gradient, const bool gates,
                                   const bool scales, int64_t at, int64_t count, float *to) {
     for (int64_t i = 0; i < count; i += LANES) {
-        dlz_v g = load_part(gradient->dy + at + i, count - i);
+        dlz_v g = dlz_load_up_to(gradient->dy + at + i, count - i);
         if (gates || scales) {
-            dlz_v z = load_part(gradient->z + at + i, count - i);
+            dlz_v z = dlz_load_up_to(gradient->z + at + i, count - i);
             if (gates)
                 g = dlz_gated(
                     g, dlz_fma(z, dlz_load(gradient->scale + i), dlz_load(gradient->shift + i)));
@@ -174,9 +170,9 @@ typedef struct places {
 DLZ_INLINE void add_runs(const places *from, int64_t first, int64_t count, float *to) {
     for (int64_t i = 0; i < count; i += LANES) {
         int64_t left = count - i, at = first + i;
-        dlz_v sum = load_part(from->at[0] + at, left);
+        dlz_v sum = dlz_load_up_to(from->at[0] + at, left);
         for (int k = 1; k < from->count; k++)
-            sum += load_part(from->at[k] + at, left);
+            sum += dlz_load_up_to(from->at[k] + at, left);
         if (left >= LANES)
             dlz_store(to + i, dlz_load(to + i) + sum);
         else
@@ -241,10 +237,6 @@ static void scatter(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const f
 /* -- The weights' gradient -----------------------------------------------------------------------
  */
 
-typedef double vd __attribute__((vector_size(DLZ_LANES * 4)));
-typedef float vh __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
-enum { HALF = DLZ_LANES / 2 };
-
 static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
                    float *dw) {
     const dlz_conv2d_shape *s = &plan->shape;
@@ -259,14 +251,13 @@ static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, co
             for (int64_t h = 0; h < s->kernel[1]; h++) {
                 const float *at = sums + ((v * form->window + h) * channels + c) * row;
                 float *to = dw + c * area + v * s->kernel[1] + h;
-                for (int64_t o = first; o < end; o += HALF) {
-                    vd sum = {0};
+                for (int64_t o = first; o < end; o += DLZ_HALF_LANES) {
+                    dlz_vd sum = {0};
                     for (int64_t group = 0; group < groups; group++)
                         for (int64_t part = 0; part < form->merged; part++)
-                            sum += __builtin_convertvector(
-                                *(const vh *)(at + group * plan->sum_floats + part * part_step + o),
-                                vd);
-                    for (int64_t i = 0; i < HALF && o + i < end; i++)
+                            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats +
+                                                                part * part_step + o));
+                    for (int64_t i = 0; i < DLZ_HALF_LANES && o + i < end; i++)
                         to[(o + i) * channels * area] = (float)sum[i];
                 }
             }

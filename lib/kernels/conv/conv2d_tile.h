@@ -3,21 +3,15 @@
 #ifndef DLZ_KERNELS_CONV_CONV2D_TILE_H
 #define DLZ_KERNELS_CONV_CONV2D_TILE_H
 
-#include "kernels/part.h"
+#include "isa/isa.h"
 
 #include <stdbool.h>
-
-#if defined(__clang__)
-#define CONV2D_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CONV2D_UNROLL _Pragma("GCC unroll 32")
-#endif
 
 /* Rows of a tile with one vector of columns and with two: as many sums as the registers hold beside
  * the operands. */
 #if DLZ_LANES == 16
 enum { ROWS_1 = 14, ROWS_2 = 14 };
-#elif defined(__aarch64__)
+#elif DLZ_REGISTERS == 32
 enum { ROWS_1 = 12, ROWS_2 = 12 };
 #else
 enum { ROWS_1 = 12, ROWS_2 = 6 };
@@ -47,18 +41,18 @@ DLZ_INLINE void forward_tile(const int rows, const int vectors, const patch_walk
                              const float *a, int64_t a_step, const float *weights,
                              const tile_place *place) {
     dlz_v sum[ROWS_1][2];
-    CONV2D_UNROLL for (int i = 0; i < rows; i++) {
-        CONV2D_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (dlz_v){0};
+    DLZ_UNROLL for (int i = 0; i < rows; i++) {
+        DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (dlz_v){0};
     }
     int64_t left = walk->first;
     for (int64_t tap = 0; tap < walk->taps; tap++) {
         const float *at = a;
         for (int64_t p = 0; p < walk->run; p++, at++) {
             dlz_v row[2];
-            CONV2D_UNROLL for (int j = 0; j < vectors; j++) row[j] = dlz_load(weights + j * LANES);
-            CONV2D_UNROLL for (int i = 0; i < rows; i++) {
+            DLZ_UNROLL for (int j = 0; j < vectors; j++) row[j] = dlz_load(weights + j * LANES);
+            DLZ_UNROLL for (int i = 0; i < rows; i++) {
                 dlz_v value = dlz_splat(at[i * a_step]);
-                CONV2D_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += value * row[j];
+                DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += value * row[j];
             }
             weights += walk->weights_step;
         }
@@ -70,8 +64,8 @@ DLZ_INLINE void forward_tile(const int rows, const int vectors, const patch_walk
     }
     const float *start = place->start;
     float *c = place->c;
-    CONV2D_UNROLL for (int i = 0; i < rows; i++) {
-        CONV2D_UNROLL for (int j = 0; j < vectors; j++) {
+    DLZ_UNROLL for (int i = 0; i < rows; i++) {
+        DLZ_UNROLL for (int j = 0; j < vectors; j++) {
             bool whole = j + 1 < vectors || place->last == LANES;
             if (start)
                 sum[i][j] += whole ? dlz_load(start + j * LANES)
@@ -100,9 +94,9 @@ DLZ_INLINE void weights_tile(const int rows, const int vectors, const int stream
                              const pixel_walk *walk, const float *a, const float *g, float *sums,
                              int64_t step, int last) {
     dlz_v sum[MOST_STREAMS][ROWS_1][2];
-    CONV2D_UNROLL for (int s = 0; s < streams; s++) {
-        CONV2D_UNROLL for (int i = 0; i < rows; i++) {
-            CONV2D_UNROLL for (int j = 0; j < vectors; j++) sum[s][i][j] = (dlz_v){0};
+    DLZ_UNROLL for (int s = 0; s < streams; s++) {
+        DLZ_UNROLL for (int i = 0; i < rows; i++) {
+            DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[s][i][j] = (dlz_v){0};
         }
     }
     int64_t a_step = walk->a_step, g_step = walk->g_step;
@@ -110,30 +104,29 @@ DLZ_INLINE void weights_tile(const int rows, const int vectors, const int stream
         const float *pixel = a + line * walk->a_line, *gradient = g + line * walk->g_line;
         int64_t p = 0;
         for (; p + streams <= walk->count; p += streams) {
-            CONV2D_UNROLL for (int s = 0; s < streams; s++) {
+            DLZ_UNROLL for (int s = 0; s < streams; s++) {
                 dlz_v row[2];
-                CONV2D_UNROLL for (int j = 0; j < vectors; j++) row[j] =
+                DLZ_UNROLL for (int j = 0; j < vectors; j++) row[j] =
                     dlz_load(gradient + j * LANES);
-                CONV2D_UNROLL for (int i = 0; i < rows; i++) {
+                DLZ_UNROLL for (int i = 0; i < rows; i++) {
                     dlz_v value = dlz_splat(pixel[i]);
-                    CONV2D_UNROLL for (int j = 0; j < vectors; j++) sum[s][i][j] += value * row[j];
+                    DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[s][i][j] += value * row[j];
                 }
                 pixel += a_step;
                 gradient += g_step;
             }
         }
         for (; streams > 1 && p < walk->count; p++, pixel += a_step, gradient += g_step) {
-            CONV2D_UNROLL for (int j = 0; j < vectors; j++) {
+            DLZ_UNROLL for (int j = 0; j < vectors; j++) {
                 dlz_v row = dlz_load(gradient + j * LANES);
-                CONV2D_UNROLL for (int i = 0; i < rows; i++) sum[0][i][j] +=
-                    dlz_splat(pixel[i]) * row;
+                DLZ_UNROLL for (int i = 0; i < rows; i++) sum[0][i][j] += dlz_splat(pixel[i]) * row;
             }
         }
     }
-    CONV2D_UNROLL for (int i = 0; i < rows; i++) {
-        CONV2D_UNROLL for (int j = 0; j < vectors; j++) {
+    DLZ_UNROLL for (int i = 0; i < rows; i++) {
+        DLZ_UNROLL for (int j = 0; j < vectors; j++) {
             dlz_v total = sum[0][i][j];
-            CONV2D_UNROLL for (int s = 1; s < streams; s++) total += sum[s][i][j];
+            DLZ_UNROLL for (int s = 1; s < streams; s++) total += sum[s][i][j];
             float *to = sums + i * step + j * LANES;
             if (j + 1 < vectors || last == LANES)
                 dlz_store(to, dlz_load(to) + total);

@@ -6,7 +6,7 @@
 #include "kernels/conv/conv3x3_gemm.h"
 
 /* 9·in rows of the weights' gradient come in whole blocks of these. */
-#if DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
 enum { TAP_ROWS = 9, TAP_VECTORS = 2 };
 #else
 enum { TAP_ROWS = 3, TAP_VECTORS = 2 };
@@ -36,7 +36,7 @@ static void read_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *in
         if (mode == READ_PLAIN || mode == READ_RELU) {
             for (; e + DLZ_C <= size; e += DLZ_C) {
                 dlz_v value = dlz_load(from + e);
-                dlz_store(to + e, mode == READ_RELU ? rectified(value) : value);
+                dlz_store(to + e, mode == READ_RELU ? dlz_rectify(value) : value);
             }
             for (; e < size; e++)
                 to[e] = mode == READ_RELU && from[e] <= 0 ? 0 : from[e];

@@ -8,7 +8,7 @@
 
 #include "kernels/conv/conv3x3_load.h"
 
-#if DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
 #define DLZ_GEMM_ROWS 8
 #else
 #define DLZ_GEMM_ROWS 4

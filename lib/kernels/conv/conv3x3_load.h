@@ -4,23 +4,12 @@
 #ifndef DLZ_KERNELS_CONV_CONV3X3_LOAD_H
 #define DLZ_KERNELS_CONV_CONV3X3_LOAD_H
 
+#include "isa/isa.h"
 #include "kernels/conv/conv3x3.h"
 #include "kernels/nn/moments.h"
-#include "kernels/part.h"
 #include "kernels/nn/window.h"
 
 #define DLZ_C ((int64_t)DLZ_LANES)
-
-/* As many doubles as fit a vector, and as many floats. */
-enum { DLZ_HALF = DLZ_LANES / 2 };
-typedef double dlz_vd __attribute__((vector_size(DLZ_LANES * 4)));
-typedef float dlz_vh __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
-
-#if defined(__clang__)
-#define DLZ_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define DLZ_UNROLL _Pragma("GCC unroll 64")
-#endif
 
 /* The first `count` lanes, the others 0. `whole` is a constant: with it count is DLZ_LANES. */
 DLZ_INLINE dlz_v load_lanes(const float *from, bool whole, int64_t count) {
@@ -39,20 +28,6 @@ DLZ_INLINE void store_lanes(float *to, dlz_v value, bool whole, int64_t count) {
     }
     for (int64_t i = 0; i < count; i++)
         to[i] = value[i];
-}
-
-/* max(0, value), where NaN stays NaN so that it is not hidden. The x86 instructions give their
- * second operand when one of them is NaN. */
-DLZ_INLINE dlz_v rectified(dlz_v value) {
-#if DLZ_LANES == 16
-    return (dlz_v)_mm512_max_ps(_mm512_setzero_ps(), (__m512)value);
-#elif DLZ_LANES == 8
-    return (dlz_v)_mm256_max_ps(_mm256_setzero_ps(), (__m256)value);
-#elif defined(__SSE2__)
-    return (dlz_v)_mm_max_ps(_mm_setzero_ps(), (__m128)value);
-#else
-    return (dlz_v)((dlz_vi)value & ~(value <= (dlz_v){0}));
-#endif
 }
 
 enum { READ_PLAIN, READ_AFFINE, READ_AFFINE_RELU, READ_RELU };
@@ -98,7 +73,7 @@ DLZ_INLINE dlz_v apply_input(dlz_v value, input_lanes lanes, int mode) {
     if (mode == READ_AFFINE || mode == READ_AFFINE_RELU)
         value = dlz_fma(value, lanes.scale, lanes.shift);
     if (mode == READ_RELU || mode == READ_AFFINE_RELU)
-        value = rectified(value);
+        value = dlz_rectify(value);
     return value;
 }
 
@@ -206,7 +181,7 @@ DLZ_INLINE dlz_v write_output(const dlz_conv3x3_output *output, int64_t index, d
         lanes->squares = dlz_fma(centred, centred, lanes->squares);
     }
     if (relu)
-        value = rectified(value);
+        value = dlz_rectify(value);
     if (stores)
         store_lanes(output->y + index, value, whole, count);
     return value;

@@ -573,10 +573,10 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
 
 /* ---- weights, in float64 so that they are rounded once ---- */
 
-/* DLZ_HALF columns of one row of U, `step` floats from one frequency to the next. */
+/* DLZ_HALF_LANES columns of one row of U, `step` floats from one frequency to the next. */
 DLZ_INLINE void prepare_half(const float *from, int64_t stride, int64_t count, float *u,
                              int64_t step) {
-    float lanes[9][DLZ_HALF] = {0};
+    float lanes[9][DLZ_HALF_LANES] = {0};
     dlz_vd along[3][SPAN];
     for (int64_t l = 0; l < count; l++, from += stride)
         for (int t = 0; t < 9; t++)
@@ -584,14 +584,14 @@ DLZ_INLINE void prepare_half(const float *from, int64_t stride, int64_t count, f
     for (int i = 0; i < 3; i++) {
         dlz_vd g[3];
         for (int j = 0; j < 3; j++)
-            g[j] = __builtin_convertvector(*(const dlz_vh *)lanes[i * 3 + j], dlz_vd);
+            g[j] = dlz_widen(*(const dlz_vhu *)lanes[i * 3 + j]);
         transform_weights(g, along[i]);
     }
     for (int j = 0; j < SPAN; j++) {
         dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
         transform_weights(in, out);
         for (int i = 0; i < SPAN; i++)
-            *(dlz_vh *)(u + (i * SPAN + j) * step) = __builtin_convertvector(out[i], dlz_vh);
+            *(dlz_vhu *)(u + (i * SPAN + j) * step) = dlz_narrow(out[i]);
     }
 }
 
@@ -604,8 +604,8 @@ static void prepare_block(const float *w, int64_t row_stride, int64_t column_str
         /* Whole vectors are stored: frequencies lie far apart, and half a line would be fetched
          * twice. */
         float vectors[FREQUENCIES][DLZ_LANES];
-        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF) {
-            int64_t first = column + half, count = dlz_min_i64(DLZ_HALF, columns - first);
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES) {
+            int64_t first = column + half, count = dlz_min_i64(DLZ_HALF_LANES, columns - first);
             prepare_half(w + r * row_stride + first * column_stride, column_stride, count,
                          &vectors[0][half], DLZ_C);
         }
@@ -626,7 +626,7 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
                       backward_weights);
 }
 
-/* DLZ_HALF out channels of one in channel. */
+/* DLZ_HALF_LANES out channels of one in channel. */
 static void finish_block(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t c,
                          int64_t k, float *dw) {
     int64_t in = plan->shape.in_channels;
@@ -635,14 +635,14 @@ static void finish_block(const dlz_conv3x3_plan *plan, const float *accumulators
         dlz_vd row[SPAN];
         for (int j = 0; j < SPAN; j++) {
             const float *from = accumulators + ((i * SPAN + j) * in + c) * plan->out_padded + k;
-            dlz_vh sum = *(const dlz_vh *)from;
+            dlz_vh sum = *(const dlz_vhu *)from;
             for (int64_t a = 1; a < plan->backward_tiles; a++)
-                sum += *(const dlz_vh *)(from + a * plan->accumulator_stride);
-            row[j] = __builtin_convertvector(sum, dlz_vd);
+                sum += *(const dlz_vhu *)(from + a * plan->accumulator_stride);
+            row[j] = dlz_widen(sum);
         }
         transform_weights_back(row, along[i]);
     }
-    int64_t count = dlz_min_i64(DLZ_HALF, plan->shape.out_channels - k);
+    int64_t count = dlz_min_i64(DLZ_HALF_LANES, plan->shape.out_channels - k);
     for (int j = 0; j < 3; j++) {
         dlz_vd column[SPAN], result[3];
         for (int i = 0; i < SPAN; i++)
@@ -660,7 +660,7 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
     int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
     int64_t last = dlz_min_i64(first + DLZ_C, plan->shape.in_channels);
     for (int64_t c = first; c < last; c++)
-        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF)
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES)
             finish_block(plan, accumulators, c, k + half, dw);
     if (tile == 0 && db)
         finish_bias(plan, accumulators, db);

@@ -1,5 +1,5 @@
 #include "kernels/embed/attract.h"
-#include "kernels/vmath.h"
+#include "isa/math.h"
 
 #include <stdbool.h>
 
@@ -22,43 +22,23 @@ DLZ_INLINE int64_t target(const bool wide, const targets *t, int i) {
     return wide ? (int64_t)t->wide[i] : (int64_t)t->narrow[i];
 }
 
-#if defined(__AVX__)
-/* Four points of the plane. Single loads put together beat the gather instruction, which processors
- * break into more steps than these. */
-DLZ_INLINE __m256d four_points(const bool wide, const targets *t, int first) {
-    const double *at = (const double *)(const void *)t->map;
-    __m128d a =
-        _mm_loadh_pd(_mm_load_sd(at + target(wide, t, first)), at + target(wide, t, first + 1));
-    __m128d b =
-        _mm_loadh_pd(_mm_load_sd(at + target(wide, t, first + 2)), at + target(wide, t, first + 3));
-    return _mm256_insertf128_pd(_mm256_castpd128_pd256(a), b, 1);
+DLZ_INLINE const float *narrow_place(const void *context, int i) {
+    const targets *t = context;
+    return t->map + 2 * (int64_t)t->narrow[i];
 }
-#endif
 
-/* Coordinates of DLZ_LANES points, one vector a dimension. */
+DLZ_INLINE const float *wide_place(const void *context, int i) {
+    const targets *t = context;
+    return t->map + 2 * (int64_t)t->wide[i];
+}
+
+/* Coordinates of DLZ_LANES points, one vector a dimension; in the plane in dlz_load_pairs's order.
+ */
 DLZ_INLINE void gather(const int dimensions, const bool wide, const targets *t, dlz_v *out) {
-#if defined(__AVX512F__)
     if (dimensions == 2) {
-        __m512 a = _mm512_castpd_ps(_mm512_insertf64x4(
-            _mm512_castpd256_pd512(four_points(wide, t, 0)), four_points(wide, t, 4), 1));
-        __m512 b = _mm512_castpd_ps(_mm512_insertf64x4(
-            _mm512_castpd256_pd512(four_points(wide, t, 8)), four_points(wide, t, 12), 1));
-        const __m512i even =
-            _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-        out[0] = (dlz_v)_mm512_permutex2var_ps(a, even, b);
-        out[1] = (dlz_v)_mm512_permutex2var_ps(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b);
+        dlz_load_pairs(wide ? wide_place : narrow_place, t, &out[0], &out[1]);
         return;
     }
-#elif defined(__AVX__)
-    if (dimensions == 2) {
-        __m256 a = _mm256_castpd_ps(four_points(wide, t, 0));
-        __m256 b = _mm256_castpd_ps(four_points(wide, t, 4));
-        /* Lanes come as 0 1 4 5 2 3 6 7, and so do the edges' values: see values_of. */
-        out[0] = (dlz_v)_mm256_shuffle_ps(a, b, 0x88);
-        out[1] = (dlz_v)_mm256_shuffle_ps(a, b, 0xDD);
-        return;
-    }
-#endif
     float lanes[3][DLZ_LANES];
 #pragma GCC unroll 16
     for (int lane = 0; lane < DLZ_LANES; lane++)
@@ -74,14 +54,7 @@ typedef uint16_t narrow __attribute__((vector_size(DLZ_LANES * 2), aligned(2), m
 /* The edges' values in the order in which gather() gives their points. */
 DLZ_INLINE dlz_v values_of(const int dimensions, const uint16_t *values) {
     dlz_v in_order = __builtin_convertvector(*(const narrow *)values, dlz_v);
-#if defined(__AVX__) && !defined(__AVX512F__)
-    if (dimensions == 2)
-        return (dlz_v)_mm256_castpd_ps(
-            _mm256_permute4x64_pd(_mm256_castps_pd((__m256)in_order), 0xD8));
-#else
-    (void)dimensions;
-#endif
-    return in_order;
+    return dimensions == 2 ? dlz_in_order_of_pairs(in_order) : in_order;
 }
 
 DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, const bool wide, float a,
@@ -104,12 +77,12 @@ DLZ_INLINE void forces_body(const int dimensions, const bool cauchy, const bool 
                 square += other[c] * other[c];
             }
             dlz_v base = cauchy ? square + 1.0f : square * inverse_a + 1.0f;
-            dlz_v pull = values_of(dimensions, edges->values + e) * dlz_v_reciprocal(base);
+            dlz_v pull = values_of(dimensions, edges->values + e) * dlz_reciprocal(base);
             for (int c = 0; c < dimensions; c++)
                 sums[c] += pull * other[c];
         }
         for (int c = 0; c < dimensions; c++)
-            forces[row * dimensions + c] = edges->scales[row] * dlz_v_sum(sums[c]);
+            forces[row * dimensions + c] = edges->scales[row] * dlz_sum(sums[c]);
     }
 }
 
@@ -130,9 +103,9 @@ DLZ_INLINE double divergence_body(const int dimensions, const bool wide, float a
                 other[c] = own[c] - other[c];
                 square += other[c] * other[c];
             }
-            sum += values_of(dimensions, edges->values + e) * dlz_v_log(square * inverse_a + 1.0f);
+            sum += values_of(dimensions, edges->values + e) * dlz_log(square * inverse_a + 1.0f);
         }
-        total += (double)edges->scales[row] * dlz_v_sum(sum);
+        total += (double)edges->scales[row] * dlz_sum(sum);
     }
     return a * total;
 }
@@ -182,8 +155,8 @@ static double step(const dlz_descent *descent, int64_t first, int64_t last) {
                              descent->repulsion_scale * dlz_load(repulsion + i);
             dlz_v speed = dlz_load(velocity + i), gain = dlz_load(gains + i);
             dlz_vi against = speed * gradient < 0.0f;
-            gain = dlz_v_select(against, gain + 0.2f, gain * 0.8f);
-            gain = dlz_v_select(gain < 0.01f, dlz_splat(0.01f), gain);
+            gain = dlz_select(against, gain + 0.2f, gain * 0.8f);
+            gain = dlz_select(gain < 0.01f, dlz_splat(0.01f), gain);
             speed = descent->momentum * speed - descent->learning_rate * gain * gradient;
             squares += gradient * gradient;
             dlz_store(gains + i, gain);
@@ -201,7 +174,7 @@ static double step(const dlz_descent *descent, int64_t first, int64_t last) {
             map[i] += velocity[i];
             rest += gradient * gradient;
         }
-        total += (double)dlz_v_sum(squares) + rest;
+        total += (double)dlz_sum(squares) + rest;
     }
     return total;
 }

@@ -1,5 +1,5 @@
 #include "kernels/embed/center.h"
-#include "kernels/isa.h"
+#include "isa/isa.h"
 
 static void to_float(const float *from, const double *mean, float *to, int64_t count) {
     for (int64_t j = 0; j < count; j++)

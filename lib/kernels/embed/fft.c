@@ -1,5 +1,5 @@
 #include "kernels/embed/fft.h"
-#include "kernels/isa.h"
+#include "isa/shuffle.h"
 
 #define L DLZ_LANES
 
@@ -151,39 +151,16 @@ static void inverse(const dlz_fft_plan *plan, float *data) {
     }
 }
 
-#if DLZ_LANES == 16
-#define LOW(a, b)                                                                                  \
-    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define HIGH(a, b)                                                                                 \
-    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#elif DLZ_LANES == 8
-#define LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#else
-#define LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#endif
-
-/* Turns a square of vectors by repeatedly shuffling its halves together. */
+/* Turns a square of numbers. */
 DLZ_INLINE void transpose(const float *from, int64_t from_step, float *to, int64_t to_step) {
-    dlz_v a[L], b[L];
-#pragma GCC unroll 16
+    dlz_v square[L];
+    DLZ_UNROLL
     for (int i = 0; i < L; i++)
-        a[i] = dlz_load(from + i * from_step);
-#pragma GCC unroll 4
-    for (int size = 1; size < L; size *= 2) {
-#pragma GCC unroll 8
-        for (int i = 0; i < L / 2; i++) {
-            b[2 * i] = LOW(a[i], a[i + L / 2]);
-            b[2 * i + 1] = HIGH(a[i], a[i + L / 2]);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < L; i++)
-            a[i] = b[i];
-    }
-#pragma GCC unroll 16
+        square[i] = dlz_load(from + i * from_step);
+    dlz_transpose(square);
+    DLZ_UNROLL
     for (int i = 0; i < L; i++)
-        dlz_store(to + i * to_step, a[i]);
+        dlz_store(to + i * to_step, square[i]);
 }
 
 /* Where frequency k of a sequence of length 2 n lies after its two halves were transformed. */

@@ -1,33 +1,14 @@
 #include "kernels/embed/knn.h"
-#include "kernels/isa.h"
+#include "isa/isa.h"
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
+#if DLZ_LANES == 16
 #define ROWS 12
-#define VECTORS 2
-#elif defined(__AVX2__)
-#include <immintrin.h>
+#elif DLZ_LANES == 8
 #define ROWS 6
-#define VECTORS 2
 #else
 #define ROWS 4
+#endif
 #define VECTORS 2
-#endif
-
-/* One bit a lane: value < limit. */
-DLZ_INLINE uint32_t below(dlz_v value, float limit) {
-#if defined(__AVX512F__)
-    return _mm512_cmp_ps_mask((__m512)value, _mm512_set1_ps(limit), _CMP_LT_OQ);
-#elif defined(__AVX2__)
-    return (uint32_t)_mm256_movemask_ps(
-        _mm256_cmp_ps((__m256)value, _mm256_set1_ps(limit), _CMP_LT_OQ));
-#else
-    uint32_t bits = 0;
-    for (int i = 0; i < DLZ_LANES; i++)
-        bits |= (uint32_t)(value[i] < limit) << i;
-    return bits;
-#endif
-}
 
 /* Floats as integers of the same order. */
 DLZ_INLINE uint32_t ordered(float value) {
@@ -150,7 +131,7 @@ static void scan(const float *queries, const float *panel, const float *half_nor
                 uint32_t bits = 0;
 #pragma GCC unroll 2
                 for (int v = 0; v < VECTORS; v++)
-                    bits |= below(sums[r][v], buffers[row + r].threshold) << (v * DLZ_LANES);
+                    bits |= dlz_below(sums[r][v], buffers[row + r].threshold) << (v * DLZ_LANES);
                 if (__builtin_expect(bits != 0, 0)) {
                     float values[VECTORS * DLZ_LANES];
 #pragma GCC unroll 2

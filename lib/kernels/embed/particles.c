@@ -1,15 +1,12 @@
 #include "kernels/embed/particles.h"
-#include "kernels/vmath.h"
+#include "isa/math.h"
 
-/* Eight floats whatever the instruction set: one row of a spline's nodes. */
-typedef float row8 __attribute__((vector_size(32)));
-typedef float row8_u __attribute__((vector_size(32), aligned(4), may_alias));
-
-DLZ_INLINE row8 load8(const float *from) {
-    return *(const row8_u *)from;
+/* One row of a spline's nodes. */
+DLZ_INLINE dlz_v8 load8(const float *from) {
+    return *(const dlz_v8u *)from;
 }
-DLZ_INLINE void store8(float *to, row8 value) {
-    *(row8_u *)to = value;
+DLZ_INLINE void store8(float *to, dlz_v8 value) {
+    *(dlz_v8u *)to = value;
 }
 
 /* Weight of node k at fraction t is the polynomial with the coefficients power[...][k] / 120. */
@@ -20,8 +17,8 @@ static const float power3[8] = {-10, 20, 0, -20, 10, 0, 0, 0};
 static const float power4[8] = {5, -20, 30, -20, 5, 0, 0, 0};
 static const float power5[8] = {-1, 5, -10, 10, -5, 1, 0, 0};
 
-DLZ_INLINE row8 weights(float t) {
-    row8 w = load8(power5);
+DLZ_INLINE dlz_v8 weights(float t) {
+    dlz_v8 w = load8(power5);
     w = w * t + load8(power4);
     w = w * t + load8(power3);
     w = w * t + load8(power2);
@@ -30,8 +27,8 @@ DLZ_INLINE row8 weights(float t) {
     return w * (1.0f / 120);
 }
 
-DLZ_INLINE row8 slopes(float t) {
-    row8 w = 5.0f * load8(power5);
+DLZ_INLINE dlz_v8 slopes(float t) {
+    dlz_v8 w = 5.0f * load8(power5);
     w = w * t + 4.0f * load8(power4);
     w = w * t + 3.0f * load8(power3);
     w = w * t + 2.0f * load8(power2);
@@ -43,7 +40,7 @@ static void spread(const float *x, const float *y, int64_t first, int64_t last, 
                    int64_t stride) {
     for (int64_t i = first; i < last; i++) {
         int32_t column = (int32_t)x[i], line = (int32_t)y[i];
-        row8 across = weights(x[i] - (float)column), down = weights(y[i] - (float)line);
+        dlz_v8 across = weights(x[i] - (float)column), down = weights(y[i] - (float)line);
         float *at = grid + line * stride + column;
 #pragma GCC unroll 6
         for (int r = 0; r < DLZ_SPLINE_ORDER; r++, at += stride)
@@ -51,34 +48,23 @@ static void spread(const float *x, const float *y, int64_t first, int64_t last, 
     }
 }
 
-DLZ_INLINE float sum8(row8 v) {
-#if defined(__AVX__)
-    __m128 four =
-        _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
-    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-#else
-    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-#endif
-}
-
 static void gather(const float *x, const float *y, int64_t first, int64_t last, const float *grid,
                    int64_t stride, float *potential, float *dx, float *dy) {
     for (int64_t i = first; i < last; i++) {
         int32_t column = (int32_t)x[i], line = (int32_t)y[i];
         float tx = x[i] - (float)column, ty = y[i] - (float)line;
-        row8 across = weights(tx), down = weights(ty), across_slope = slopes(tx);
-        row8 down_slope = slopes(ty), value = {0}, slope = {0};
+        dlz_v8 across = weights(tx), down = weights(ty), across_slope = slopes(tx);
+        dlz_v8 down_slope = slopes(ty), value = {0}, slope = {0};
         const float *at = grid + line * stride + column;
 #pragma GCC unroll 6
         for (int r = 0; r < DLZ_SPLINE_ORDER; r++, at += stride) {
-            row8 nodes = load8(at);
+            dlz_v8 nodes = load8(at);
             value += nodes * down[r];
             slope += nodes * down_slope[r];
         }
-        potential[i] = sum8(value * across);
-        dx[i] = sum8(value * across_slope);
-        dy[i] = sum8(slope * across);
+        potential[i] = dlz_sum8(value * across);
+        dx[i] = dlz_sum8(value * across_slope);
+        dy[i] = dlz_sum8(slope * across);
     }
 }
 
@@ -102,13 +88,13 @@ DLZ_INLINE void near_body(const bool cauchy, const dlz_near *near, float cell, c
                 dlz_vi counts = (u < reach) & (lane < (float)(ranges[r].last - j));
                 dlz_v c, slope; /* slope = -c'(u) */
                 if (cauchy) {
-                    dlz_v q = dlz_v_reciprocal(u + 1.0f);
+                    dlz_v q = dlz_reciprocal(u + 1.0f);
                     dlz_v t = (reach - u) * inverse, t2 = t * t, t5 = t2 * t2 * t;
                     c = t5 * t * q;
                     slope = q * (c + t5 * (6 * inverse));
                 } else {
                     dlz_v base = u * inverse_a + 1.0f;
-                    dlz_v q = dlz_v_exp(-near->a * dlz_v_log(base)), v = reach - u;
+                    dlz_v q = dlz_exp(-near->a * dlz_log(base)), v = reach - u;
                     dlz_v taylor = dlz_splat(near->taylor[DLZ_NEAR_DEGREE]);
                     dlz_v derivative = DLZ_NEAR_DEGREE * taylor;
                     for (int k = DLZ_NEAR_DEGREE - 1; k >= 0; k--) {
@@ -117,17 +103,17 @@ DLZ_INLINE void near_body(const bool cauchy, const dlz_near *near, float cell, c
                             derivative = derivative * v + (float)k * near->taylor[k];
                     }
                     c = q - taylor;
-                    slope = q * dlz_v_reciprocal(base) - derivative;
+                    slope = q * dlz_reciprocal(base) - derivative;
                 }
-                c = dlz_v_select(counts, c, dlz_splat(0));
-                slope = dlz_v_select(counts, slope, dlz_splat(0));
+                c = dlz_select(counts, c, dlz_splat(0));
+                slope = dlz_select(counts, slope, dlz_splat(0));
                 sum += c;
                 sum_x += slope * across;
                 sum_y += slope * down;
             }
-        potential[i] += dlz_v_sum(sum);
-        fx[i] += dlz_v_sum(sum_x) * cell;
-        fy[i] += dlz_v_sum(sum_y) * cell;
+        potential[i] += dlz_sum(sum);
+        fx[i] += dlz_sum(sum_x) * cell;
+        fy[i] += dlz_sum(sum_y) * cell;
     }
 }
 
@@ -154,8 +140,8 @@ static bool extent(const float *map, int64_t n, int dimensions, float *least, fl
         for (int v = 0; v < dimensions; v++) {
             dlz_v value = dlz_load(map + i + v * DLZ_LANES);
             bad |= ~((value >= -1e30f) & (value <= 1e30f));
-            low[v] = dlz_v_select(value < low[v], value, low[v]);
-            high[v] = dlz_v_select(value > high[v], value, high[v]);
+            low[v] = dlz_select(value < low[v], value, low[v]);
+            high[v] = dlz_select(value > high[v], value, high[v]);
         }
     bool finite = true;
     for (int c = 0; c < dimensions; c++) {

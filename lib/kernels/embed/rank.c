@@ -1,27 +1,25 @@
 #include "kernels/embed/rank.h"
-#include "kernels/isa.h"
+#include "isa/isa.h"
 
-typedef double vec __attribute__((vector_size(DLZ_LANES * 4)));
-typedef double vec_unaligned __attribute__((vector_size(DLZ_LANES * 4), aligned(8), may_alias));
 typedef int64_t whole __attribute__((vector_size(DLZ_LANES * 4)));
 
-#define WIDTH (DLZ_LANES / 2)
+#define WIDTH DLZ_HALF_LANES
 /* Limits at a time: a value is loaded once for all of them. */
 #define TOGETHER 4
 
 static void count_below(const double *values, int64_t n, const double *limits, int64_t k,
                         int64_t *counts) {
     for (int64_t first = 0; first < k; first += TOGETHER) {
-        vec limit[TOGETHER];
+        dlz_vd limit[TOGETHER];
         whole sum[TOGETHER];
         for (int j = 0; j < TOGETHER; j++) {
             /* A limit that does not exist lets nothing pass. */
-            limit[j] = (first + j < k ? limits[first + j] : -__builtin_inf()) - (vec){0};
+            limit[j] = (first + j < k ? limits[first + j] : -__builtin_inf()) - (dlz_vd){0};
             sum[j] = (whole){0};
         }
         int64_t i = 0;
         for (; i + WIDTH <= n; i += WIDTH) {
-            vec value = *(const vec_unaligned *)(values + i);
+            dlz_vd value = *(const dlz_vdu *)(values + i);
             for (int j = 0; j < TOGETHER; j++)
                 sum[j] -= value < limit[j];
         }

@@ -1,9 +1,9 @@
 #include "kernels/embed/repel.h"
-#include "kernels/vmath.h"
+#include "isa/math.h"
 
 #include <stdbool.h>
 
-#if defined(__AVX512F__)
+#if DLZ_LANES == 16
 #define VECTORS 4
 #else
 #define VECTORS 2
@@ -40,10 +40,10 @@ DLZ_INLINE void sum_body(const int dimensions, const bool cauchy, const bool the
                     square = c == 0 ? d[0] * d[0] : square + d[c] * d[c];
                 }
                 dlz_v base = cauchy ? square + 1.0f : square * inverse_a + 1.0f;
-                dlz_v w = dlz_v_reciprocal(base);
-                dlz_v q = cauchy ? w : dlz_v_exp(-a * dlz_v_log(base));
+                dlz_v w = dlz_reciprocal(base);
+                dlz_v q = cauchy ? w : dlz_exp(-a * dlz_log(base));
                 if (themselves)
-                    q = dlz_v_select(lane == (float)(i - t - v * DLZ_LANES), dlz_splat(0), q);
+                    q = dlz_select(lane == (float)(i - t - v * DLZ_LANES), dlz_splat(0), q);
                 s[v] += q;
                 q *= w;
 #pragma GCC unroll 3
@@ -112,8 +112,8 @@ DLZ_INLINE void expand_body(const int dimensions, const bool cauchy, float a,
                 for (int c = 0; c < dimensions; c++)
                     b = c == 0 ? d[0] * turned[0] : b + d[c] * turned[c];
                 dlz_v base = cauchy ? square + 1.0f : square * inverse_a + 1.0f;
-                dlz_v w = dlz_v_reciprocal(base);
-                dlz_v s = cauchy ? w : dlz_v_exp(-a * dlz_v_log(base));
+                dlz_v w = dlz_reciprocal(base);
+                dlz_v s = cauchy ? w : dlz_exp(-a * dlz_log(base));
                 dlz_v e = s * w, bw = b * w;
                 sums[v] += mass * s + e * (bw - trace);
                 dlz_v radial = e * (mass + w * (second * bw - first * trace)), across = e * w;

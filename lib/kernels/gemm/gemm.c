@@ -46,7 +46,7 @@ typedef void dot_fn(int64_t k, const float *a, int64_t lda, const float *b, int6
 /* Formatting would move these lists at every call. */
 /* clang-format off */
 OUTERS(1) OUTERS(2) OUTERS(3) OUTERS(4) OUTERS(5) OUTERS(6)
-#if DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
 OUTERS(7) OUTERS(8) OUTERS(9) OUTERS(10) OUTERS(11) OUTERS(12)
 #endif
 #if DLZ_LANES == 16
@@ -58,7 +58,7 @@ OUTERS(13) OUTERS(14)
     static outer_fn *const outer_tiles[OUTER_ROWS][2][2] = {
         OUTER_NAMES(1),  OUTER_NAMES(2),  OUTER_NAMES(3),
         OUTER_NAMES(4),  OUTER_NAMES(5),  OUTER_NAMES(6),
-#if DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
         OUTER_NAMES(7),  OUTER_NAMES(8),  OUTER_NAMES(9),
         OUTER_NAMES(10), OUTER_NAMES(11), OUTER_NAMES(12),
 #endif
@@ -71,26 +71,26 @@ OUTERS(13) OUTERS(14)
 DOT(1, 1) DOT(1, 2) DOT(1, 3)
 DOT(2, 1) DOT(2, 2) DOT(2, 3)
 DOT(3, 1) DOT(3, 2) DOT(3, 3)
-#if DLZ_LANES == 8
-DOT(1, 4) DOT(2, 4) DOT(3, 4)
-#elif DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
 DOT(1, 4) DOT(1, 5) DOT(1, 6)
 DOT(2, 4) DOT(2, 5) DOT(2, 6)
 DOT(3, 4) DOT(3, 5) DOT(3, 6)
 DOT(4, 1) DOT(4, 2) DOT(4, 3) DOT(4, 4) DOT(4, 5) DOT(4, 6)
+#elif DLZ_LANES == 8
+DOT(1, 4) DOT(2, 4) DOT(3, 4)
 #endif
     /* clang-format on */
 
     static dot_fn *const dot_tiles[DOT_ROWS][DOT_COLUMNS] = {
-#if DLZ_LANES == 8
-        {dot_1_1, dot_1_2, dot_1_3, dot_1_4},
-        {dot_2_1, dot_2_2, dot_2_3, dot_2_4},
-        {dot_3_1, dot_3_2, dot_3_3, dot_3_4},
-#elif DLZ_LANES == 16 || defined(__aarch64__)
+#if DLZ_REGISTERS == 32
         {dot_1_1, dot_1_2, dot_1_3, dot_1_4, dot_1_5, dot_1_6},
         {dot_2_1, dot_2_2, dot_2_3, dot_2_4, dot_2_5, dot_2_6},
         {dot_3_1, dot_3_2, dot_3_3, dot_3_4, dot_3_5, dot_3_6},
         {dot_4_1, dot_4_2, dot_4_3, dot_4_4, dot_4_5, dot_4_6},
+#elif DLZ_LANES == 8
+        {dot_1_1, dot_1_2, dot_1_3, dot_1_4},
+        {dot_2_1, dot_2_2, dot_2_3, dot_2_4},
+        {dot_3_1, dot_3_2, dot_3_3, dot_3_4},
 #else
         {dot_1_1, dot_1_2, dot_1_3},
         {dot_2_1, dot_2_2, dot_2_3},
@@ -144,7 +144,7 @@ static void pack_rows(int64_t rows, int64_t k, const float *a, int64_t lda, floa
                 block[group][i] = count == LANES ? dlz_load(a + row * lda + p)
                                                  : dlz_load_first(a + row * lda + p, (int)count);
             }
-            transpose(block[group]);
+            dlz_transpose(block[group]);
         }
         /* A vector that is too long by some lanes is overwritten there by the next one. */
         for (int64_t q = 0; q < count; q++, to += rows)
@@ -176,7 +176,7 @@ static void pack_turned(int64_t count, int64_t k, const float *b, int64_t ldb, i
                 block[i] = deep == LANES ? dlz_load(b + i * ldb + p)
                                          : dlz_load_first(b + i * ldb + p, (int)deep);
         }
-        transpose(block);
+        dlz_transpose(block);
         for (int64_t q = 0; q < deep; q++)
             dlz_store(to + (p + q) * step, block[q]);
     }

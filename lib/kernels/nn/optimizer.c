@@ -1,6 +1,6 @@
 #include "kernels/nn/optimizer.h"
 
-#include "kernels/part.h"
+#include "isa/isa.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "kernels/nn/post.h"
 #include "kernels/nn/moments.h"
-#include "kernels/part.h"
+#include "isa/isa.h"
 #include "kernels/nn/window.h"
 
 typedef int8_t bytes_v __attribute__((vector_size(DLZ_LANES)));
@@ -16,42 +16,25 @@ typedef int8_t bytes_vu __attribute__((vector_size(DLZ_LANES), aligned(1), may_a
 
 /* 32-bit words in the low halves of 64-bit lanes, where their products have room; whatever the high
  * halves hold is ignored. */
-typedef uint64_t wide_v __attribute__((vector_size(DLZ_LANES * 4)));
 typedef uint32_t half_v __attribute__((vector_size(DLZ_LANES * 2)));
 typedef uint32_t half_vu __attribute__((vector_size(DLZ_LANES * 2), aligned(4), may_alias));
-#define WIDE_LANES (DLZ_LANES / 2)
 
-DLZ_INLINE wide_v wide_splat(uint64_t value) {
-    return value - (wide_v){0};
-}
-
-/* The compilers' own vector products do not know that the high halves do not count. */
-DLZ_INLINE wide_v multiply(wide_v a, uint32_t factor) {
-#if defined(__AVX512F__)
-    return (wide_v)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(factor));
-#elif defined(__AVX2__)
-    return (wide_v)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(factor));
-#elif defined(__SSE2__)
-    return (wide_v)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(factor));
-#elif defined(__aarch64__)
-    return (wide_v)vmull_u32(vmovn_u64((uint64x2_t)a), vdup_n_u32(factor));
-#else
-    return (a & 0xFFFFFFFFu) * (uint64_t)factor;
-#endif
+DLZ_INLINE dlz_vq wide_splat(uint64_t value) {
+    return value - (dlz_vq){0};
 }
 
 static void philox_group(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t *words) {
-    wide_v lane;
-    for (int i = 0; i < WIDE_LANES; i++)
+    dlz_vq lane;
+    for (int i = 0; i < DLZ_HALF_LANES; i++)
         lane[i] = (uint64_t)i;
-    for (int block = 0; block < 16; block += WIDE_LANES) {
+    for (int block = 0; block < 16; block += DLZ_HALF_LANES) {
         /* Counters are multiples of 16: adding the lane never carries into the high word. */
-        wide_v c0 = wide_splat((uint32_t)counter + (uint64_t)block) + lane;
-        wide_v c1 = wide_splat(counter >> 32);
-        wide_v c2 = wide_splat((uint32_t)stream), c3 = wide_splat(stream >> 32);
+        dlz_vq c0 = wide_splat((uint32_t)counter + (uint64_t)block) + lane;
+        dlz_vq c1 = wide_splat(counter >> 32);
+        dlz_vq c2 = wide_splat((uint32_t)stream), c3 = wide_splat(stream >> 32);
         uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
         for (int round = 0; round < 10; round++) {
-            wide_v p0 = multiply(c0, 0xD2511F53u), p1 = multiply(c2, 0xCD9E8D57u);
+            dlz_vq p0 = dlz_multiply_low(c0, 0xD2511F53u), p1 = dlz_multiply_low(c2, 0xCD9E8D57u);
             c0 = (p1 >> 32) ^ c1 ^ wide_splat(k0);
             c1 = p1;
             c2 = (p0 >> 32) ^ c3 ^ wide_splat(k1);
@@ -77,18 +60,6 @@ static const uint32_t *random_words(const dlz_post *post, int64_t image, int64_t
     return buffer + first % GROUP;
 }
 
-/* A vector at the end of a row of channels may be a part of one. */
-DLZ_INLINE dlz_v load(const float *from, int64_t count) {
-    return count >= DLZ_LANES ? dlz_load(from) : dlz_load_first(from, (int)count);
-}
-
-DLZ_INLINE void store(float *to, dlz_v value, int64_t count) {
-    if (count >= DLZ_LANES)
-        dlz_store(to, value);
-    else
-        dlz_store_first(to, value, (int)count);
-}
-
 DLZ_INLINE void store_codes(uint8_t *to, dlz_vi codes, int64_t count) {
     if (count >= DLZ_LANES)
         *(bytes_vu *)to = __builtin_convertvector(codes, bytes_v);
@@ -109,7 +80,8 @@ DLZ_INLINE dlz_vi load_codes(const uint8_t *from, int64_t count) {
 DLZ_INLINE dlz_v affine(const dlz_post *post, dlz_v z, int64_t c, int64_t count) {
     if (!post->scale)
         return z;
-    return dlz_fma(z, load(post->scale + c, count), load(post->shift + c, count));
+    return dlz_fma(z, dlz_load_up_to(post->scale + c, count),
+                   dlz_load_up_to(post->shift + c, count));
 }
 
 /* All ones where the word keeps its number. */
@@ -145,11 +117,11 @@ DLZ_INLINE dlz_v finish(const dlz_post *post, dlz_v y, dlz_vi *code, const uint3
 DLZ_INLINE dlz_v pooled(const dlz_post *post, const float *z, int64_t row, int64_t c, int64_t count,
                         dlz_vi *place) {
     int64_t channels = post->channels;
-    dlz_v window[4] = {load(z, count), load(z + channels, count), load(z + row, count),
-                       load(z + row + channels, count)};
+    dlz_v window[4] = {dlz_load_up_to(z, count), dlz_load_up_to(z + channels, count),
+                       dlz_load_up_to(z + row, count), dlz_load_up_to(z + row + channels, count)};
     dlz_winner winner = {0};
     if (post->weight)
-        winner = dlz_winner_after(load(post->weight + c, count));
+        winner = dlz_winner_after(dlz_load_up_to(post->weight + c, count));
     return affine(post, dlz_window_winner(window, winner, place), c, count);
 }
 
@@ -165,10 +137,10 @@ DLZ_INLINE void forward_segment(const dlz_post *post, const bool pool, const flo
             int64_t left = from + count - c;
             dlz_vi code = post->coded ? load_codes(codes + x * channels + c, left) : (dlz_vi){0};
             dlz_v y = pool ? pooled(post, z + c, row, c, left, &code)
-                           : affine(post, load(z + c, left), c, left);
+                           : affine(post, dlz_load_up_to(z + c, left), c, left);
             y = finish(post, y, &code, words ? words + (x - first) * count + (c - from) : NULL,
                        left);
-            store(out + x * channels + c, y, left);
+            dlz_store_up_to(out + x * channels + c, y, left);
             if (codes)
                 store_codes(codes + x * channels + c, code, left);
         }
@@ -234,21 +206,22 @@ static void backward_sums(const dlz_post *post, const float *z, const float *gra
     int64_t height = post->pool ? post->height / 2 : post->height;
     for (int64_t c = 0; c < channels; c += DLZ_LANES) {
         int64_t left = channels - c, run = 0;
-        dlz_v first = {0}, second = {0}, centre = load(mean + c, left);
+        dlz_v first = {0}, second = {0}, centre = dlz_load_up_to(mean + c, left);
         for (int64_t y = 0; y < height; y++)
             for (int64_t x = 0; x < width; x++) {
                 int64_t at = (y * width + x) * channels + c;
-                dlz_v g = load(grad + at, left), value;
+                dlz_v g = dlz_load_up_to(grad + at, left), value;
                 if (post->pool) {
                     const float *window = z + 2 * y * row + 2 * x * channels + c;
                     dlz_vi code = load_codes(codes + at, left);
-                    value = load(window, left);
-                    value = dlz_select(code == 1, load(window + channels, left), value);
-                    value = dlz_select(code == 2, load(window + row, left), value);
-                    value = dlz_select(code == 3, load(window + row + channels, left), value);
+                    value = dlz_load_up_to(window, left);
+                    value = dlz_select(code == 1, dlz_load_up_to(window + channels, left), value);
+                    value = dlz_select(code == 2, dlz_load_up_to(window + row, left), value);
+                    value =
+                        dlz_select(code == 3, dlz_load_up_to(window + row + channels, left), value);
                     g = (dlz_v)((dlz_vi)(g * dlz_splat(post->keep_scale)) & (code >= 0));
                 } else {
-                    value = load(z + at, left);
+                    value = dlz_load_up_to(z + at, left);
                     g = passed(post, value, g, codes ? codes + at : NULL, c, left);
                 }
                 first += g;
@@ -270,17 +243,20 @@ DLZ_INLINE void backward_pooled_row(const dlz_post *post, const float *z, const 
         for (int64_t c = 0; c < channels; c += DLZ_LANES) {
             int64_t left = channels - c, at = x * channels + c;
             dlz_vi code = load_codes(codes + at, left);
-            dlz_v slope = load(factors->b + c, left), offset = load(factors->d + c, left);
-            dlz_v center = load(factors->center + c, left);
-            dlz_v g =
-                load(grad + at, left) * dlz_splat(post->keep_scale) * load(factors->a + c, left);
+            dlz_v slope = dlz_load_up_to(factors->b + c, left),
+                  offset = dlz_load_up_to(factors->d + c, left);
+            dlz_v center = dlz_load_up_to(factors->center + c, left);
+            dlz_v g = dlz_load_up_to(grad + at, left) * dlz_splat(post->keep_scale) *
+                      dlz_load_up_to(factors->a + c, left);
             const float *from = z + 2 * x * channels + c;
             float *to = dz + 2 * x * channels + c;
             for (int place = 0; place < 4; place++) {
                 int64_t step = (place & 1) * channels + (place >> 1) * row;
                 dlz_v here = (dlz_v)((dlz_vi)g & (code == place));
-                store(to + step, here + dlz_fma(load(from + step, left) - center, slope, offset),
-                      left);
+                dlz_store_up_to(
+                    to + step,
+                    here + dlz_fma(dlz_load_up_to(from + step, left) - center, slope, offset),
+                    left);
             }
         }
 }
@@ -293,12 +269,12 @@ static void backward(const dlz_post *post, const float *z, const float *grad, co
         for (int64_t pixel = 0; pixel < post->height * post->width; pixel++)
             for (int64_t c = 0; c < channels; c += DLZ_LANES) {
                 int64_t left = channels - c, at = pixel * channels + c;
-                dlz_v value = load(z + at, left);
-                dlz_v g =
-                    passed(post, value, load(grad + at, left), codes ? codes + at : NULL, c, left);
-                dlz_v rest =
-                    dlz_fma(value - load(center + c, left), load(b + c, left), load(d + c, left));
-                store(dz + at, dlz_fma(g, load(a + c, left), rest), left);
+                dlz_v value = dlz_load_up_to(z + at, left);
+                dlz_v g = passed(post, value, dlz_load_up_to(grad + at, left),
+                                 codes ? codes + at : NULL, c, left);
+                dlz_v rest = dlz_fma(value - dlz_load_up_to(center + c, left),
+                                     dlz_load_up_to(b + c, left), dlz_load_up_to(d + c, left));
+                dlz_store_up_to(dz + at, dlz_fma(g, dlz_load_up_to(a + c, left), rest), left);
             }
         return;
     }
@@ -320,10 +296,10 @@ DLZ_INLINE void moments_of_run(int64_t rows, int64_t channels, const float *z, i
                                double before, double *means, double *deviations) {
     dlz_v sum = {0}, first = {0}, second = {0};
     for (int64_t row = 0; row < rows; row++)
-        sum += load(z + row * channels, count);
+        sum += dlz_load_up_to(z + row * channels, count);
     dlz_v centre = sum / dlz_splat((float)rows);
     for (int64_t row = 0; row < rows; row++) {
-        dlz_v value = load(z + row * channels, count) - centre;
+        dlz_v value = dlz_load_up_to(z + row * channels, count) - centre;
         first += value;
         second = dlz_fma(value, value, second);
     }

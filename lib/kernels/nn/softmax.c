@@ -1,6 +1,6 @@
 #include "kernels/nn/softmax.h"
 
-#include "kernels/part.h"
+#include "isa/isa.h"
 
 #include <stddef.h>
 
@@ -16,13 +16,6 @@ DLZ_INLINE dlz_v next(const float *x, int64_t left) {
         lane[i] = i;
     return dlz_select(lane < (int32_t)left, dlz_load_first(x, (int)left),
                       dlz_splat(-__builtin_inff()));
-}
-
-DLZ_INLINE void put(float *to, dlz_v value, int64_t left) {
-    if (left >= DLZ_LANES)
-        dlz_store(to, value);
-    else
-        dlz_store_first(to, value, (int)left);
 }
 
 /* e^x for x <= 0, NaN for NaN. x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r² q(r), where q
@@ -70,7 +63,7 @@ static double exponentials(int64_t n, const float *x, float most, int64_t left_o
         for (int64_t j = start; j < end; j += DLZ_LANES) {
             dlz_v value = exp_of(next(x + j, n - j) - dlz_splat(most));
             if (e)
-                put(e + j, value, n - j);
+                dlz_store_up_to(e + j, value, n - j);
             if (left_out >= j && left_out < j + DLZ_LANES)
                 value[left_out - j] = 0;
             lanes += value;
@@ -83,7 +76,7 @@ static double exponentials(int64_t n, const float *x, float most, int64_t left_o
 
 static void multiply(int64_t n, float *x, float factor) {
     for (int64_t j = 0; j < n; j += DLZ_LANES)
-        put(x + j, next(x + j, n - j) * dlz_splat(factor), n - j);
+        dlz_store_up_to(x + j, next(x + j, n - j) * dlz_splat(factor), n - j);
 }
 
 static void cross_entropy(int64_t rows, int64_t classes, const float *logits, const int64_t *labels,
@@ -122,7 +115,7 @@ static void softmax(int64_t rows, int64_t classes, const float *logits, float *p
 
 static void exp_negative(int64_t n, const float *x, float *e) {
     for (int64_t j = 0; j < n; j += DLZ_LANES)
-        put(e + j, exp_of(next(x + j, n - j)), n - j);
+        dlz_store_up_to(e + j, exp_of(next(x + j, n - j)), n - j);
 }
 
 const dlz_softmax_table DLZ_VARIANT(dlz_softmax_kernels) = {

@@ -8,7 +8,7 @@
 #ifndef DLZ_KERNELS_NN_WINDOW_H
 #define DLZ_KERNELS_NN_WINDOW_H
 
-#include "kernels/isa.h"
+#include "isa/isa.h"
 
 typedef struct dlz_winner {
     dlz_vi flip;  /* the sign bit where the smallest wins */
