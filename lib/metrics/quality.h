@@ -5,10 +5,8 @@
 #include "kernels/embed/distance.h"
 #include "tensor/tensor.h"
 
-/* Fails with DLVIZ_ERROR_NUMERIC, naming the place, unless all values of a matrix are so small that
- * squared distances between its rows are finite. */
-dlviz_status dlz_require_distances(const char *who, const char *name, const dlviz_tensor *points);
-/* Fails unless `points` is such a matrix with at least `least` rows. */
+/* Fails unless `points` is a matrix that dlz_require_distances accepts, with at least `least` rows.
+ */
 dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_tensor *points,
                                 int64_t least);
 /* dlz_require_points for both, and as many rows. */

@@ -83,21 +83,6 @@ dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples
     return finite ? DLVIZ_OK : name_bad_value(who, data, samples, features);
 }
 
-int64_t dlz_pca_count_for_fraction(const double *variances, int64_t count, double total,
-                                   double fraction) {
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++) {
-        sum += variances[i];
-        if (sum >= fraction * total)
-            return i + 1;
-    }
-    return count;
-}
-
-int64_t dlz_pca_wanted(const dlviz_pca *pca, int64_t most) {
-    return pca->components ? pca->components : most;
-}
-
 /* Loadings this near the largest count as large. Where two are equal by the data's symmetry, the
  * exact solvers' differ by less than 1e-11 of them, the randomized one's by less than 1e-5 as a
  * rule and 3e-4 where variances are near each other (measured): none of that decides a sign. */

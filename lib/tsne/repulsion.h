@@ -30,14 +30,6 @@ dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, f
 /* The method of the last computation. */
 dlviz_tsne_method dlz_repulsion_method(const dlz_repulsion *repulsion);
 
-/* Half the width of the widest map: what no t-SNE gives, and with any number of points far from
- * where the fourth powers of distances overflow. */
-#define DLZ_WIDEST_MAP 1e7f
-/* The least and the greatest coordinate, each dimension. Fails with DLVIZ_ERROR_NUMERIC when a
- * coordinate is not a number of -DLZ_WIDEST_MAP to DLZ_WIDEST_MAP. */
-dlviz_status dlz_require_extent(const float *map, int64_t n, int dimensions, float least[3],
-                                float greatest[3]);
-
 /* The methods themselves. Each keeps its memory between calls; a zeroed struct is ready. */
 typedef struct dlz_exact_repulsion {
     int64_t capacity;

@@ -1,6 +1,7 @@
 /* Every pair: 64 points at a time against all others. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "tsne/extent.h"
 #include "tsne/repulsion.h"
 #include "kernels/embed/repel.h"
 

@@ -9,6 +9,7 @@
  * done in closed form. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "tsne/extent.h"
 #include "tsne/repulsion_grid.h"
 
 #include <math.h>

@@ -5,6 +5,7 @@
  * the tree is an array and its depth is bounded whatever coincides. Cells count with their second
  * moments: with the centre of mass alone, an angle of 0.5 leaves errors of 1e-3 to 1e-2 in the
  * force and of up to 4e-3 in Z, ten to thirty times as much. */
+#include "tsne/extent.h"
 #include "tsne/repulsion_tree.h"
 #include "base/base.h"
 #include "base/parallel.h"

@@ -1,6 +1,7 @@
 /* The descent. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "tsne/extent.h"
 #include "tsne/brakes.h"
 #include "tsne/edges.h"
 #include "tsne/morton.h"

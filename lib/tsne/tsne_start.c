@@ -1,7 +1,7 @@
 /* What comes before the descent: the points as the search wants them, and where they start. */
 #include "base/base.h"
 #include "base/random.h"
-#include "metrics/quality.h"
+#include "neighbors/distances.h"
 #include "base/sort.h"
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
