@@ -7,10 +7,6 @@
 enum { WINOGRAD4_CHUNK = 16, WINOGRAD2_CHUNK = 32, DIRECT_CHUNK_ROWS = 4 };
 enum { FORWARD_TILES = 32, BACKWARD_TILES = 8 };
 
-static int64_t vector_floats(dlz_isa isa) {
-    return isa == DLZ_ISA_AVX512 ? 16 : isa == DLZ_ISA_AVX2 ? 8 : 4;
-}
-
 /* Below these sizes most of a Winograd tile is padding, and few channels do not pay for the
  * transforms. */
 static dlz_conv3x3_algorithm choose(dlz_conv3x3_shape shape) {
@@ -35,9 +31,10 @@ static void plan_direct(dlz_conv3x3_plan *plan) {
 
 static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
     dlz_conv3x3_shape s = plan->shape;
-    int64_t frequencies = (m + 2) * (m + 2), lanes = vector_floats(plan->isa);
+    int64_t frequencies = (m + 2) * (m + 2);
     plan->kernels =
         m == 4 ? dlz_conv3x3_winograd4_of(plan->isa) : dlz_conv3x3_winograd2_of(plan->isa);
+    int64_t lanes = plan->kernels->lanes;
     plan->tile_rows = dlz_ceil_div(s.height, m);
     plan->tile_columns = dlz_ceil_div(s.width, m);
     plan->chunk_rows = dlz_max_i64(1, chunk / plan->tile_columns);
@@ -66,7 +63,7 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     if (dlz_product_overflows(6, dims, &product) || product > INT64_MAX / 4096)
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "conv3x3: the sizes are too large");
 
-    int64_t lanes = vector_floats(isa);
+    int64_t lanes = dlz_conv3x3_direct_of(isa)->lanes;
     plan->in_padded = dlz_ceil_div(shape.in_channels, lanes) * lanes;
     plan->out_padded = dlz_ceil_div(shape.out_channels, lanes) * lanes;
     plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(shape) : algorithm;

@@ -96,6 +96,7 @@ typedef struct dlz_conv3x3_input_gradient {
 typedef struct dlz_conv3x3_plan dlz_conv3x3_plan;
 
 typedef struct dlz_conv3x3_kernels {
+    int lanes; /* floats in a vector */
     void (*prepare)(const dlz_conv3x3_plan *plan, int64_t tile, const float *weights,
                     float *forward_weights, float *backward_weights);
     void (*forward)(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,

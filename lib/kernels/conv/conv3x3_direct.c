@@ -419,4 +419,5 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
         finish_bias(plan, accumulators, db);
 }
 
-const dlz_conv3x3_kernels DLZ_VARIANT(dlz_conv3x3_direct) = {prepare, forward, backward, finish};
+const dlz_conv3x3_kernels DLZ_VARIANT(dlz_conv3x3_direct) = {DLZ_LANES, prepare, forward, backward,
+                                                             finish};
