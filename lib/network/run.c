@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
-#include "kernels/loss.h"
+#include "kernels/nn/loss.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 

@@ -2,7 +2,7 @@
 #include "train/optimizer.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/optimizer.h"
+#include "kernels/nn/optimizer.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 

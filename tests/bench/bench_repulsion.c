@@ -6,7 +6,7 @@
  * relative to the force's) and of Z against sums over all pairs in double, and the milliseconds of
  * one computation: the least of many, maps of the same size before it. */
 #include "base/parallel.h"
-#include "embed/repulsion.h"
+#include "tsne/repulsion.h"
 
 #include <dlviz.h>
 

@@ -1,7 +1,7 @@
 /* Principal components of random data against an eigensolver of our own: cyclic Jacobi rotations of
  * the covariance in double precision. */
 #include "base/base.h"
-#include "embed/pca.h"
+#include "pca/pca.h"
 #include "support/pca.h"
 #include "support/random_cases.h"
 #include "tensor/tensor.h"

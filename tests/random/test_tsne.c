@@ -1,7 +1,7 @@
 /* t-SNE on random maps, affinities and points, against plain arithmetic in double. */
 #include "base/base.h"
-#include "embed/edges.h"
-#include "embed/repulsion.h"
+#include "tsne/edges.h"
+#include "tsne/repulsion.h"
 #include "support/random_cases.h"
 #include "support/random_maps.h"
 #include "support/tsne.h"

@@ -1,9 +1,9 @@
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/neighbours_clusters.h"
-#include "embed/neighbours_ties.h"
-#include "kernels/distance.h"
-#include "kernels/knn.h"
+#include "neighbors/neighbors_clusters.h"
+#include "neighbors/neighbors_ties.h"
+#include "kernels/embed/distance.h"
+#include "kernels/embed/knn.h"
 #include "support/points.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "embed/pca.h"
+#include "pca/pca.h"
 #include "support/pca.h"
 #include "support/support.h"
 #include "tensor/tensor.h"

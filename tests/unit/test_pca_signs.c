@@ -1,7 +1,7 @@
 /* Signs of components whose loadings tie: not for rounding to decide. Run under several instruction
  * sets and kernels of OpenBLAS, for which the same is expected. */
 #include "base/base.h"
-#include "embed/pca.h"
+#include "pca/pca.h"
 #include "support/pca.h"
 #include "support/support.h"
 

@@ -1,6 +1,6 @@
 #include "base/base.h"
-#include "embed/quality.h"
-#include "kernels/rank.h"
+#include "metrics/quality.h"
+#include "kernels/embed/rank.h"
 #include "support/support.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The repulsion by each method, against all pairs in double. */
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/repulsion_grid.h"
+#include "tsne/repulsion_grid.h"
 #include "support/memory.h"
 #include "support/support.h"
 

@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "embed/affinities.h"
+#include "tsne/affinities.h"
 #include "support/tsne.h"
 
 #include <math.h>
