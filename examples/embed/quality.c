@@ -33,7 +33,7 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
     } measures[] = {
         {"trustworthiness@10", dlviz_metrics_trustworthiness, 2 * NEIGHBOURS + 1},
         {"continuity@10", dlviz_metrics_continuity, 2 * NEIGHBOURS + 1},
-        {"neighbour preservation@10", dlviz_metrics_neighbour_preservation, NEIGHBOURS + 1}};
+        {"neighbour preservation@10", dlviz_metrics_neighbor_preservation, NEIGHBOURS + 1}};
     int64_t n = dlviz_tensor_dim(points, 0);
     bool done = true;
     double value;
@@ -55,7 +55,7 @@ static bool print_of_classes(const dlviz_tensor *map, const dlviz_tensor *label,
     bool done = true;
     double value;
     if (!*stop && enough(accuracy, n, NEIGHBOURS + 1, "points with a class"))
-        done &= print(accuracy, dlviz_metrics_neighbour_accuracy(map, label, NEIGHBOURS, &value),
+        done &= print(accuracy, dlviz_metrics_neighbor_accuracy(map, label, NEIGHBOURS, &value),
                       &value);
     if (*stop)
         return done;
@@ -97,9 +97,10 @@ bool print_quality(const dlviz_tensor *points, const dlviz_tensor *map, const st
     fprintf(stderr, "embed: classes are measured without the %lld points labelled -1\n",
             (long long)labels->noise);
     dlviz_tensor *rows, *label;
-    done &= leave_out_noise(map, labels->all, dlviz_tensor_size(labels->all) - labels->noise, &rows,
-                            &label) &&
-            print_of_classes(rows, label, labels->classes, stop);
+    done &=
+        leave_out_noise(map, labels->all, dlviz_tensor_num_elements(labels->all) - labels->noise,
+                        &rows, &label) &&
+        print_of_classes(rows, label, labels->classes, stop);
     dlviz_tensor_destroy(rows);
     dlviz_tensor_destroy(label);
     return done && !*stop;

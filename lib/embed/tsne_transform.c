@@ -168,9 +168,9 @@ static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
     const dlz_tsne_result *fit = s->fit;
     float *old = fit->points, *copy, scale = fit->scale;
     double most = ldexp((double)dlz_tsne_find_scale(points->data, points->size), 8);
-    if (fit->metric == DLVIZ_TSNE_EUCLIDEAN && (double)scale > most)
+    if (fit->distance == DLVIZ_TSNE_DISTANCE_EUCLIDEAN && (double)scale > most)
         scale = (float)most;
-    DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->metric, &scale, &copy));
+    DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->distance, &scale, &copy));
     if (scale != fit->scale) {
         old = dlz_alloc_array((uint64_t)(fit->n * fit->d), sizeof *old);
         for (int64_t i = 0; old && i < fit->n * fit->d; i++)
@@ -188,7 +188,7 @@ static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
 static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *memory) {
     const dlz_tsne_result *fit = s->fit;
     DLZ_TRY(find_neighbours(s, points));
-    dlz_tsne_metric_distances(fit->metric, s->p, s->m * s->k);
+    dlz_tsne_affinity_distances(fit->distance, s->p, s->m * s->k);
     double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
     for (int64_t i = 0; i < s->m; i++)
         start_at_median(s, i, s->map + i * fit->dimensions);
@@ -214,10 +214,11 @@ static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *mem
     return dlz_conditional_affinities(s->p, s->m, s->k, &perplexity, 1, s->p);
 }
 
-dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
+dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
                                   dlviz_tensor **map) {
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
+    DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
     const dlz_tsne_result *fit = &tsne->result;
     if (!tsne->fitted || !fit->points)
         return dlz_fail(DLVIZ_ERROR_STATE,

@@ -99,7 +99,7 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the dataset has no labels", who);
     int64_t outputs = network->nodes[network->num_nodes - 1].out.dims[0];
     const uint8_t *values = dlviz_tensor_const_data(labels);
-    for (int64_t i = 0; i < dlviz_tensor_size(labels); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(labels); i++)
         if (values[i] >= outputs)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: sample %lld has label %d; the network's %lld outputs allow 0 to "

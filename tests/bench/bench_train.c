@@ -225,7 +225,8 @@ int main(int argc, char **argv) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss / 1024;
-    printf("threads: %d  isa: %s  blas: %s\n", dlviz_num_threads(), dlviz_isa(), dlviz_blas());
+    printf("threads: %lld  isa: %s  blas: %s\n", (long long)dlviz_num_threads(), dlviz_isa(),
+           dlviz_blas());
     printf("images_per_second: %.1f\n", done / seconds);
     printf("effective_gflops: %.1f\n", total_flops(plan, !set.inference) * done / seconds * 1e-9);
     printf("sgemm_gflops: %.1f\n", sgemm_gflops());
