@@ -16,7 +16,7 @@ static const char help[] =
     "       embed tsne IN.npy OUT.npy [options]\n\n"
     "Reads n x d numbers, writes their n x K principal components or their t-SNE map.\n\n"
     "Both:\n"
-    "  --labels L.npy         n classes: colours of the figure, and quality of the map;\n"
+    "  --labels L.npy         n classes: colors of the figure, and quality of the map;\n"
     "                         whole numbers, -1 for points in no class\n"
     "  --figure F             the first two columns as .png, .svg or .pdf\n"
     "  --title TEXT           of the figure\n"
@@ -401,12 +401,11 @@ static dlviz_status run_tsne(struct work *work) {
     double affinities = dlviz_tsne_seconds(work->tsne, DLVIZ_TSNE_STAGE_AFFINITIES);
     double iterations = dlviz_tsne_seconds(work->tsne, DLVIZ_TSNE_STAGE_ITERATIONS);
     if (!set->quiet)
-        printf(
-            "KL divergence %.4f after %lld iterations; %.2f s (neighbours %.2f, affinities %.2f, "
-            "iterations %.2f)\n",
-            dlviz_tsne_kl_divergence(work->tsne),
-            (long long)dlviz_tsne_num_iterations_done(work->tsne),
-            neighbors + affinities + iterations, neighbors, affinities, iterations);
+        printf("KL divergence %.4f after %lld iterations; %.2f s (neighbors %.2f, affinities %.2f, "
+               "iterations %.2f)\n",
+               dlviz_tsne_kl_divergence(work->tsne),
+               (long long)dlviz_tsne_num_iterations_done(work->tsne),
+               neighbors + affinities + iterations, neighbors, affinities, iterations);
     return DLVIZ_OK;
 }
 

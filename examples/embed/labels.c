@@ -118,7 +118,7 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
                 (long long)labels->classes, MOST_CLASSES);
         done = false;
     } else if (for_figure) {
-        /* Labels that can be a figure's classes keep their colours from figure to figure. */
+        /* Labels that can be a figure's classes keep their colors from figure to figure. */
         bool as_they_are =
             labels->classes == 0 || (values[noise] >= 0 && values[count - 1] < MOST_CLASSES);
         done = number_classes(labels, values + noise, as_they_are);

@@ -70,11 +70,11 @@ static dlviz_status draw_tsne(const struct report *report) {
     snprintf(what, sizeof what, "t-SNE of the features at %s", report->options.layer);
     snprintf(
         footnote, sizeof footnote,
-        "perplexity %g · %lld iterations · KL divergence %.3f · of the %d nearest neighbours %.1f "
+        "perplexity %g · %lld iterations · KL divergence %.3f · of the %d nearest neighbors %.1f "
         "%% are kept, and vote for the right class for %.2f %% · trustworthiness %.3f",
         report->options.perplexity, (long long)dlviz_tsne_num_iterations_done(report->tsne),
-        dlviz_tsne_kl_divergence(report->tsne), QUALITY_NEIGHBOURS, 100 * quality->preservation,
-        100 * quality->neighbour_accuracy, quality->trustworthiness);
+        dlviz_tsne_kl_divergence(report->tsne), QUALITY_NEIGHBORS, 100 * quality->preservation,
+        100 * quality->neighbor_accuracy, quality->trustworthiness);
     return draw_map(report, report->tsne_map, "t-SNE 1", "t-SNE 2", what, footnote, "tsne");
 }
 

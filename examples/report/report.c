@@ -295,12 +295,12 @@ static dlviz_status judge(struct report *report) {
     const dlviz_tensor *points = report->components, *map = report->tsne_map;
     const dlviz_tensor *labels = dlviz_dataset_labels(report->test);
     struct quality *quality = &report->quality;
-    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBOURS, &quality->trustworthiness));
-    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBOURS, &quality->continuity));
-    TRY(dlviz_metrics_neighbor_preservation(points, map, QUALITY_NEIGHBOURS,
+    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBORS, &quality->trustworthiness));
+    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBORS, &quality->continuity));
+    TRY(dlviz_metrics_neighbor_preservation(points, map, QUALITY_NEIGHBORS,
                                             &quality->preservation));
-    TRY(dlviz_metrics_neighbor_accuracy(map, labels, QUALITY_NEIGHBOURS,
-                                        &quality->neighbour_accuracy));
+    TRY(dlviz_metrics_neighbor_accuracy(map, labels, QUALITY_NEIGHBORS,
+                                        &quality->neighbor_accuracy));
     TRY(dlviz_metrics_silhouette(map, labels, &quality->silhouette));
     return dlviz_metrics_distance_correlation(points, map, 0, report->options.seed,
                                               &quality->correlation);

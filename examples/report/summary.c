@@ -105,15 +105,15 @@ static json_t *embedding(const struct report *report) {
     return json_pack("{s:f, s:I, s:o, s:{s:i, s:o, s:o, s:o, s:o, s:o, s:o}}", "perplexity",
                      report->options.perplexity, "iterations",
                      (json_int_t)dlviz_tsne_num_iterations_done(report->tsne), "kl_divergence",
-                     number(dlviz_tsne_kl_divergence(report->tsne)), "quality", "neighbours",
-                     QUALITY_NEIGHBOURS, "trustworthiness", number(quality->trustworthiness),
-                     "continuity", number(quality->continuity), "neighbour_preservation",
-                     number(quality->preservation), "neighbour_accuracy",
-                     number(quality->neighbour_accuracy), "silhouette", number(quality->silhouette),
+                     number(dlviz_tsne_kl_divergence(report->tsne)), "quality", "neighbors",
+                     QUALITY_NEIGHBORS, "trustworthiness", number(quality->trustworthiness),
+                     "continuity", number(quality->continuity), "neighbor_preservation",
+                     number(quality->preservation), "neighbor_accuracy",
+                     number(quality->neighbor_accuracy), "silhouette", number(quality->silhouette),
                      "distance_correlation", number(quality->correlation));
 }
 
-static json_t *summarise(const struct report *report) {
+static json_t *summarize(const struct report *report) {
     return json_pack(
         "{s:s, s:s, s:o, s:{s:I, s:s, s:I}, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:f}, s:o, s:o, s:o, "
         "s:I, s:s, s:s, s:s}",
@@ -148,7 +148,7 @@ static int write_whole(json_t *object, const char *path) {
 }
 
 int write_summary(const struct report *report) {
-    json_t *object = summarise(report);
+    json_t *object = summarize(report);
     const char *path = result_path(report, "summary.json");
     errno = ENOMEM;
     int status = object ? write_whole(object, path) : -1;

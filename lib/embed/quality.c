@@ -25,7 +25,7 @@ static dlviz_status find_neighbours(const dlviz_tensor *points, int64_t k, int32
         status = dlz_knn_exact(points->data, points->dims[0], points->dims[1], (int)k, *indices,
                                distances);
     else
-        status = dlz_fail_memory("neighbours", count * (sizeof **indices + sizeof *distances));
+        status = dlz_fail_memory("neighbors", count * (sizeof **indices + sizeof *distances));
     dlz_free(distances);
     if (status != DLVIZ_OK) {
         dlz_free(*indices);

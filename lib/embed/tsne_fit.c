@@ -15,7 +15,7 @@ static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
         usable[i] = fmin(settings->perplexities[i], most);
         if (usable[i] < settings->perplexities[i])
             dlz_log(DLVIZ_LOG_LEVEL_WARNING,
-                    "perplexity %g lowered to %g (a third of %lld neighbours, at least 1)",
+                    "perplexity %g lowered to %g (a third of %lld neighbors, at least 1)",
                     settings->perplexities[i], usable[i], (long long)k);
     }
     return settings->perplexity_count;
@@ -148,7 +148,7 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
         indices && distances
             ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
                                    distances)
-            : dlz_fail_memory("the neighbours", (uint64_t)n * (uint64_t)k * sizeof *distances);
+            : dlz_fail_memory("the neighbors", (uint64_t)n * (uint64_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();
     if (status == DLVIZ_OK) {

@@ -222,7 +222,7 @@ dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *po
     const dlz_tsne_result *fit = &tsne->result;
     if (!tsne->fitted || !fit->points)
         return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: needs a fit of points before; one of neighbours or affinities "
+                        "%s: needs a fit of points before; one of neighbors or affinities "
                         "does not tell where new points belong",
                         __func__);
     DLZ_TRY(dlz_require_matrix(__func__, "points", points));
@@ -242,7 +242,7 @@ dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *po
         status = dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'points' has %lld columns; the fit had %lld",
                           __func__, (long long)points->dims[1], (long long)fit->d);
     else if (!memory || !s.indices || !s.p)
-        status = dlz_fail_memory("the new points' neighbours", (uint64_t)m * (uint64_t)s.k * 4);
+        status = dlz_fail_memory("the new points' neighbors", (uint64_t)m * (uint64_t)s.k * 4);
     else
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){m, fit->dimensions});
     if (status == DLVIZ_OK) {
