@@ -58,7 +58,8 @@ DLVIZ_API dlviz_status dlviz_tsne_create(dlviz_tsne **out);
 DLVIZ_API void dlviz_tsne_destroy(dlviz_tsne *tsne);
 
 /* Settings. Each setter returns DLVIZ_ERROR_INVALID_ARGUMENT for a value it does not accept, which
- * leaves the former one in force; they count from the next fit. */
+ * leaves the former one in force; they count from the next fit. Numbers of iterations go up to
+ * 2^31 - 1. */
 
 /** Dimensions of the map, 1 to 3. */
 DLVIZ_API dlviz_status dlviz_tsne_set_num_dimensions(dlviz_tsne *tsne, int64_t num_dimensions);
