@@ -262,10 +262,10 @@ static dlviz_status project(struct report *report) {
     TRY(dlviz_tensor_write_npy(report->pca_map, result_path(report, "pca.npy")));
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(report->pca);
     double explained = 0;
-    for (int64_t i = 0; i < dlviz_tensor_size(ratios); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(ratios); i++)
         explained += (double)dlviz_tensor_const_float(ratios)[i];
     say(&report->terminal, "PCA of %lld features at %s: %lld components explain %.1f %%",
-        (long long)width, report->options.layer, (long long)dlviz_tensor_size(ratios),
+        (long long)width, report->options.layer, (long long)dlviz_tensor_num_elements(ratios),
         100 * explained);
     return DLVIZ_OK;
 }
@@ -275,12 +275,11 @@ typedef struct tsne_watch {
     double started;
 } tsne_watch;
 
-static bool during_tsne(int iteration, int iterations, double kl_divergence, double gradient_norm,
-                        const dlviz_tensor *map, void *user) {
-    (void)gradient_norm;
-    (void)map;
+static bool during_tsne(const dlviz_tsne_event *event, void *user) {
     tsne_watch *watch = user;
-    show_iterations(watch->terminal, iteration, iterations, kl_divergence, watch->started);
+    show_iterations(watch->terminal, dlviz_tsne_event_iteration(event),
+                    dlviz_tsne_event_num_iterations(event), dlviz_tsne_event_kl_divergence(event),
+                    watch->started);
     return !interrupted;
 }
 
@@ -289,14 +288,14 @@ static dlviz_status embed(struct report *report) {
     tsne_watch watch = {&report->terminal, seconds_now()};
     TRY(dlviz_tsne_create(&report->tsne));
     TRY(dlviz_tsne_set_perplexity(report->tsne, options->perplexity));
-    TRY(dlviz_tsne_set_iterations(report->tsne, options->tsne_iterations));
+    TRY(dlviz_tsne_set_num_iterations(report->tsne, options->tsne_iterations));
     TRY(dlviz_tsne_set_seed(report->tsne, options->seed));
     TRY(dlviz_tsne_set_progress(report->tsne, 50, during_tsne, &watch));
     TRY(dlviz_tsne_fit(report->tsne, report->components, &report->tsne_map));
     TRY(dlviz_tensor_write_npy(report->tsne_map, result_path(report, "tsne.npy")));
-    say(&report->terminal, "t-SNE: KL divergence %.4f after %d iterations, %.1f s",
-        dlviz_tsne_kl_divergence(report->tsne), dlviz_tsne_iterations(report->tsne),
-        seconds_now() - watch.started);
+    say(&report->terminal, "t-SNE: KL divergence %.4f after %lld iterations, %.1f s",
+        dlviz_tsne_kl_divergence(report->tsne),
+        (long long)dlviz_tsne_num_iterations_done(report->tsne), seconds_now() - watch.started);
     return DLVIZ_OK;
 }
 
@@ -304,12 +303,12 @@ static dlviz_status judge(struct report *report) {
     const dlviz_tensor *points = report->components, *map = report->tsne_map;
     const dlviz_tensor *labels = dlviz_dataset_labels(report->test);
     struct quality *quality = &report->quality;
-    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBOURS, &quality->trustworthiness));
-    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBOURS, &quality->continuity));
-    TRY(dlviz_metrics_neighbour_preservation(points, map, QUALITY_NEIGHBOURS,
-                                             &quality->preservation));
-    TRY(dlviz_metrics_neighbour_accuracy(map, labels, QUALITY_NEIGHBOURS,
-                                         &quality->neighbour_accuracy));
+    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBORS, &quality->trustworthiness));
+    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBORS, &quality->continuity));
+    TRY(dlviz_metrics_neighbor_preservation(points, map, QUALITY_NEIGHBORS,
+                                            &quality->preservation));
+    TRY(dlviz_metrics_neighbor_accuracy(map, labels, QUALITY_NEIGHBORS,
+                                        &quality->neighbor_accuracy));
     TRY(dlviz_metrics_silhouette(map, labels, &quality->silhouette));
     return dlviz_metrics_distance_correlation(points, map, 0, report->options.seed,
                                               &quality->correlation);

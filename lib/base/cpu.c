@@ -40,11 +40,12 @@ static void choose(void) {
             if (dlz_isa_available((dlz_isa)isa))
                 chosen = (dlz_isa)isa;
             else
-                dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_ISA=%s: this machine or build lacks it; using %s",
-                        wanted, names[chosen]);
+                dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                        "DLVIZ_ISA=%s: this machine or build lacks it; using %s", wanted,
+                        names[chosen]);
             return;
         }
-    dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_ISA=%s is unknown (%s are known); using %s", wanted,
+    dlz_log(DLVIZ_LOG_LEVEL_WARNING, "DLVIZ_ISA=%s is unknown (%s are known); using %s", wanted,
             all_names + strlen(", "), names[chosen]);
 }
 

@@ -10,7 +10,7 @@
 static dlviz_status check_neighbours(const char *who, int64_t k, int64_t most) {
     if (k < 1 || k > most)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'neighbours' is %lld; 1 to %lld are accepted for this many points",
+                        "%s: 'num_neighbors' is %lld; 1 to %lld are accepted for this many points",
                         who, (long long)k, (long long)most);
     return DLVIZ_OK;
 }
@@ -25,7 +25,7 @@ static dlviz_status find_neighbours(const dlviz_tensor *points, int64_t k, int32
         status = dlz_knn_exact(points->data, points->dims[0], points->dims[1], (int)k, *indices,
                                distances);
     else
-        status = dlz_fail_memory("neighbours", count * (sizeof **indices + sizeof *distances));
+        status = dlz_fail_memory("neighbors", count * (sizeof **indices + sizeof *distances));
     dlz_free(distances);
     if (status != DLVIZ_OK) {
         dlz_free(*indices);
@@ -121,13 +121,13 @@ static dlviz_status trust(const char *who, const dlviz_tensor *points, const dlv
 }
 
 dlviz_status dlviz_metrics_trustworthiness(const dlviz_tensor *points, const dlviz_tensor *map,
-                                           int64_t neighbours, double *result) {
-    return trust(__func__, points, map, map, points, neighbours, result);
+                                           int64_t num_neighbors, double *result) {
+    return trust(__func__, points, map, map, points, num_neighbors, result);
 }
 
 dlviz_status dlviz_metrics_continuity(const dlviz_tensor *points, const dlviz_tensor *map,
-                                      int64_t neighbours, double *result) {
-    return trust(__func__, points, map, points, map, neighbours, result);
+                                      int64_t num_neighbors, double *result) {
+    return trust(__func__, points, map, points, map, num_neighbors, result);
 }
 
 static int64_t count_common(const int32_t *a, const int32_t *b, int64_t k) {
@@ -138,23 +138,24 @@ static int64_t count_common(const int32_t *a, const int32_t *b, int64_t k) {
     return common;
 }
 
-dlviz_status dlviz_metrics_neighbour_preservation(const dlviz_tensor *points,
-                                                  const dlviz_tensor *map, int64_t neighbours,
-                                                  double *result) {
+dlviz_status dlviz_metrics_neighbor_preservation(const dlviz_tensor *points,
+                                                 const dlviz_tensor *map, int64_t num_neighbors,
+                                                 double *result) {
     DLZ_REQUIRE(result);
     *result = 0;
     DLZ_TRY(dlz_require_map(__func__, points, map, 2));
     int64_t n = points->dims[0], common = 0;
-    DLZ_TRY(check_neighbours(__func__, neighbours, n - 1));
+    DLZ_TRY(check_neighbours(__func__, num_neighbors, n - 1));
     int32_t *in_points, *in_map;
-    DLZ_TRY(find_neighbours(points, neighbours, &in_points));
-    dlviz_status status = find_neighbours(map, neighbours, &in_map);
+    DLZ_TRY(find_neighbours(points, num_neighbors, &in_points));
+    dlviz_status status = find_neighbours(map, num_neighbors, &in_map);
     for (int64_t i = 0; status == DLVIZ_OK && i < n; i++)
-        common += count_common(in_points + i * neighbours, in_map + i * neighbours, neighbours);
+        common +=
+            count_common(in_points + i * num_neighbors, in_map + i * num_neighbors, num_neighbors);
     dlz_free(in_points);
     dlz_free(in_map);
     if (status == DLVIZ_OK)
-        *result = (double)common / ((double)n * (double)neighbours);
+        *result = (double)common / ((double)n * (double)num_neighbors);
     return status;
 }
 
@@ -173,19 +174,18 @@ static int64_t vote(const dlviz_tensor *labels, const int32_t *points, int64_t k
     return best;
 }
 
-dlviz_status dlviz_metrics_neighbour_accuracy(const dlviz_tensor *points,
-                                              const dlviz_tensor *labels, int64_t neighbours,
-                                              double *result) {
+dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *points, const dlviz_tensor *labels,
+                                             int64_t num_neighbors, double *result) {
     DLZ_REQUIRE(result);
     *result = 0;
     DLZ_TRY(dlz_require_points(__func__, "points", points, 2));
     int64_t n = points->dims[0], right = 0;
     DLZ_TRY(dlz_require_labels(__func__, "labels", labels, n));
-    DLZ_TRY(check_neighbours(__func__, neighbours, n - 1));
+    DLZ_TRY(check_neighbours(__func__, num_neighbors, n - 1));
     int32_t *indices;
-    DLZ_TRY(find_neighbours(points, neighbours, &indices));
+    DLZ_TRY(find_neighbours(points, num_neighbors, &indices));
     for (int64_t i = 0; i < n; i++)
-        right += vote(labels, indices + i * neighbours, neighbours) == dlz_label(labels, i);
+        right += vote(labels, indices + i * num_neighbors, num_neighbors) == dlz_label(labels, i);
     dlz_free(indices);
     *result = (double)right / (double)n;
     return DLVIZ_OK;

@@ -12,8 +12,6 @@ static bool is_scores(const dlviz_tensor *predictions) {
 
 static dlviz_status check(const char *who, const dlviz_tensor *predictions,
                           const dlviz_tensor *labels) {
-    DLZ_REQUIRE(predictions);
-    DLZ_REQUIRE(labels);
     if (is_scores(predictions))
         DLZ_TRY(dlz_require_points(who, "predictions", predictions, 1));
     else
@@ -38,6 +36,8 @@ dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *predictions, const dlviz
                                     double *result) {
     DLZ_REQUIRE(result);
     *result = 0;
+    DLZ_REQUIRE(predictions);
+    DLZ_REQUIRE(labels);
     DLZ_TRY(check(__func__, predictions, labels));
     int64_t n = labels->dims[0], right = 0;
     for (int64_t i = 0; i < n; i++)
@@ -47,15 +47,17 @@ dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *predictions, const dlviz
 }
 
 dlviz_status dlviz_metrics_confusion(const dlviz_tensor *predictions, const dlviz_tensor *labels,
-                                     int64_t classes, dlviz_tensor **matrix) {
+                                     int64_t num_classes, dlviz_tensor **matrix) {
     DLZ_REQUIRE_OUT(matrix);
-    if (classes < 0 || classes > MOST_CLASSES)
+    DLZ_REQUIRE(predictions);
+    DLZ_REQUIRE(labels);
+    if (num_classes < 0 || num_classes > MOST_CLASSES)
         return dlz_fail(
             DLVIZ_ERROR_INVALID_ARGUMENT,
-            "%s: 'classes' is %lld; 1 to %d are accepted, or 0 for as many as there are", __func__,
-            (long long)classes, MOST_CLASSES);
+            "%s: 'num_classes' is %lld; 1 to %d are accepted, or 0 for as many as there are",
+            __func__, (long long)num_classes, MOST_CLASSES);
     DLZ_TRY(check(__func__, predictions, labels));
-    int64_t n = labels->dims[0], limit = classes ? classes : MOST_CLASSES, largest = 0;
+    int64_t n = labels->dims[0], limit = num_classes ? num_classes : MOST_CLASSES, largest = 0;
     if (is_scores(predictions) && predictions->dims[1] > limit)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'predictions' scores %lld classes, more than %lld",
                         __func__, (long long)predictions->dims[1], (long long)limit);
@@ -68,11 +70,11 @@ dlviz_status dlviz_metrics_confusion(const dlviz_tensor *predictions, const dlvi
                 __func__, (long long)i, (long long)truth, (long long)guess, (long long)limit - 1);
         largest = dlz_max_i64(largest, dlz_max_i64(truth, guess));
     }
-    if (classes == 0)
-        classes = dlz_max_i64(largest + 1, is_scores(predictions) ? predictions->dims[1] : 1);
-    DLZ_TRY(dlviz_tensor_create(matrix, DLVIZ_INT64, 2, (int64_t[]){classes, classes}));
+    if (num_classes == 0)
+        num_classes = dlz_max_i64(largest + 1, is_scores(predictions) ? predictions->dims[1] : 1);
+    DLZ_TRY(dlviz_tensor_create(matrix, DLVIZ_INT64, 2, (int64_t[]){num_classes, num_classes}));
     int64_t *counts = (*matrix)->data;
     for (int64_t i = 0; i < n; i++)
-        counts[dlz_label(labels, i) * classes + predicted(predictions, i)]++;
+        counts[dlz_label(labels, i) * num_classes + predicted(predictions, i)]++;
     return DLVIZ_OK;
 }

@@ -120,16 +120,16 @@ static double correlate(const double *a, const double *b, int64_t count) {
 }
 
 dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, const dlviz_tensor *map,
-                                                int64_t pairs, uint64_t seed, double *result) {
+                                                int64_t num_pairs, uint64_t seed, double *result) {
     DLZ_REQUIRE(result);
     *result = 0;
-    if (pairs != 0 && (pairs < 2 || pairs > MOST_PAIRS))
+    if (num_pairs != 0 && (num_pairs < 2 || num_pairs > MOST_PAIRS))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'pairs' is %lld; 2 to %d are accepted, or 0 for %d", __func__,
-                        (long long)pairs, MOST_PAIRS, DEFAULT_PAIRS);
+                        "%s: 'num_pairs' is %lld; 2 to %d are accepted, or 0 for %d", __func__,
+                        (long long)num_pairs, MOST_PAIRS, DEFAULT_PAIRS);
     DLZ_TRY(dlz_require_map(__func__, points, map, 3));
     int64_t n = points->dims[0], every = n * (n - 1) / 2;
-    int64_t count = dlz_min_i64(every, pairs ? pairs : DEFAULT_PAIRS);
+    int64_t count = dlz_min_i64(every, num_pairs ? num_pairs : DEFAULT_PAIRS);
     pair_pass pass = {.points = points, .pairs = count, .all = count == every, .seed = seed};
     double *distances = dlz_alloc_array((uint64_t)count * 2, sizeof *distances);
     uint32_t *order = dlz_alloc_array((uint64_t)count * 2, sizeof *order);

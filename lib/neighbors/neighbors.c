@@ -345,8 +345,7 @@ static dlviz_status run(search *s, int64_t tiles, int workers) {
         dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), (uint64_t)s->d * sizeof(float));
     s->half_norms = dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
     if (!prepare_workspaces(s, workers) || !s->origins || !s->packed || !s->half_norms)
-        return dlz_fail_memory("the search for neighbours",
-                               (uint64_t)(s->n * s->d) * sizeof(float));
+        return dlz_fail_memory("the search for neighbors", (uint64_t)(s->n * s->d) * sizeof(float));
     s->scale = find_scale(s);
     dlz_parallel_for(cluster_count(s), dlz_threads(), pack_cluster, s);
     if (!s->clusters)
@@ -379,7 +378,7 @@ static dlviz_status all_equal(const search *s) {
     int64_t size = dlz_knn_expand_scratch(&s->ties, 1);
     uint64_t *scratch = dlz_alloc_array((uint64_t)size, sizeof *scratch);
     if (!scratch)
-        return dlz_fail_memory("the search for neighbours", (uint64_t)size * sizeof *scratch);
+        return dlz_fail_memory("the search for neighbors", (uint64_t)size * sizeof *scratch);
     for (int64_t i = 0; i < n; i++)
         dlz_knn_expand(&s->ties, 0, i, NULL, 0, scratch, s->indices + i * s->ties.k,
                        s->distances + i * s->ties.k);
@@ -411,8 +410,8 @@ dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries,
                            int64_t d, int k, int32_t *indices, float *squared_distances) {
     if (k < 1 || k > n || d < 1 || m < 1 || n > INT32_MAX - DLZ_KNN_PANEL)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%d neighbours among %lld points in %lld dimensions; 1 to n are accepted",
-                        k, (long long)n, (long long)d);
+                        "%d neighbors among %lld points in %lld dimensions; 1 to n are accepted", k,
+                        (long long)n, (long long)d);
     dlz_equal_rows rows;
     DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
     search s = {.points = rows.starts ? rows.distinct : points,

@@ -212,11 +212,11 @@ static dlviz_status find(const float *points, int64_t n, int64_t d, int k, doubl
                          float *squared_distances) {
     if (n > MOST_POINTS)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                        "neighbours of %lld points; up to %d are searched for", (long long)n,
+                        "neighbors of %lld points; up to %d are searched for", (long long)n,
                         MOST_POINTS);
     if (k < 1 || k >= n || d < 1)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%d neighbours of %lld points in %lld dimensions; 1 to n - 1 are accepted",
+                        "%d neighbors of %lld points in %lld dimensions; 1 to n - 1 are accepted",
                         k, (long long)n, (long long)d);
     dlz_equal_rows rows;
     DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));

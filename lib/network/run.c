@@ -111,7 +111,7 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
     if (dlz_dataset_label_range(dataset, &smallest, &largest) && smallest >= 0 && largest < outputs)
         return DLVIZ_OK;
     const int64_t *values = dlviz_tensor_const_data(labels);
-    for (int64_t i = 0; i < dlviz_tensor_size(labels); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(labels); i++)
         if (values[i] < 0 || values[i] >= outputs)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to "

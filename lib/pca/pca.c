@@ -5,21 +5,26 @@
 #include <math.h>
 #include <string.h>
 
-static dlviz_status check_components(const char *who, int64_t components) {
-    if (components < 0)
+static dlviz_status check_wanted(const char *who, int64_t num_wanted) {
+    if (num_wanted < 0)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'components' is %lld; 1 or more are accepted, or 0 for all", who,
-                        (long long)components);
+                        "%s: 'num_wanted' is %lld; 1 or more are accepted, or 0 for all", who,
+                        (long long)num_wanted);
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t components) {
+/* What every setter begins with. */
+#define BEGIN_SETTING(pca)                                                                         \
+    DLZ_REQUIRE(pca);                                                                              \
+    DLZ_HOLD_ALONE(&pca->busy, "PCA")
+
+dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted) {
     DLZ_REQUIRE_OUT(out);
-    DLZ_TRY(check_components(__func__, components));
+    DLZ_TRY(check_wanted(__func__, num_wanted));
     dlviz_pca *pca = dlz_alloc_zero(sizeof *pca);
     if (!pca)
         return dlz_fail_memory("a PCA", sizeof *pca);
-    pca->components = components;
+    pca->components = num_wanted;
     pca->oversampling = 10;
     *out = pca;
     return DLVIZ_OK;
@@ -41,16 +46,16 @@ void dlviz_pca_destroy(dlviz_pca *pca) {
     dlz_free(pca);
 }
 
-dlviz_status dlviz_pca_set_components(dlviz_pca *pca, int64_t components) {
-    DLZ_REQUIRE(pca);
-    DLZ_TRY(check_components(__func__, components));
-    pca->components = components;
+dlviz_status dlviz_pca_set_num_wanted(dlviz_pca *pca, int64_t num_wanted) {
+    BEGIN_SETTING(pca);
+    DLZ_TRY(check_wanted(__func__, num_wanted));
+    pca->components = num_wanted;
     pca->fraction = 0;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_pca_set_variance_fraction(dlviz_pca *pca, double fraction) {
-    DLZ_REQUIRE(pca);
+    BEGIN_SETTING(pca);
     char text[DLZ_NUMBER_SIZE];
     if (!(fraction > 0 && fraction < 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -60,53 +65,61 @@ dlviz_status dlviz_pca_set_variance_fraction(dlviz_pca *pca, double fraction) {
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver solver) {
-    DLZ_REQUIRE(pca);
-    if ((int)solver < DLVIZ_PCA_AUTO || (int)solver > DLVIZ_PCA_RANDOMIZED)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'solver' is %d; DLVIZ_PCA_AUTO, _COVARIANCE, _SVD and _RANDOMIZED are "
-                        "accepted",
-                        __func__, (int)solver);
+dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver_kind solver) {
+    BEGIN_SETTING(pca);
+    if ((int)solver < DLVIZ_PCA_SOLVER_AUTO || (int)solver > DLVIZ_PCA_SOLVER_RANDOMIZED)
+        return dlz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "%s: 'solver' is %d; DLVIZ_PCA_SOLVER_AUTO, _COVARIANCE, _SVD and _RANDOMIZED are "
+            "accepted",
+            __func__, (int)solver);
     pca->solver = solver;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_pca_set_whiten(dlviz_pca *pca, bool whiten) {
-    DLZ_REQUIRE(pca);
+    BEGIN_SETTING(pca);
     pca->whiten = whiten;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed) {
-    DLZ_REQUIRE(pca);
+    BEGIN_SETTING(pca);
     pca->seed = seed;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int oversampling, int iterations) {
-    DLZ_REQUIRE(pca);
+dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int64_t oversampling,
+                                      int64_t num_iterations) {
+    BEGIN_SETTING(pca);
     if (oversampling < 0 || oversampling > 1000)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'oversampling' is %d; 0 to 1000 are accepted", __func__, oversampling);
-    if (iterations < 0 || iterations > 1000)
+                        "%s: 'oversampling' is %lld; 0 to 1000 are accepted", __func__,
+                        (long long)oversampling);
+    if (num_iterations < 0 || num_iterations > 1000)
         return dlz_fail(
             DLVIZ_ERROR_INVALID_ARGUMENT,
-            "%s: 'iterations' is %d; 1 to 1000 are accepted, or 0 for as many as it takes",
-            __func__, iterations);
-    pca->oversampling = oversampling;
-    pca->iterations = iterations;
+            "%s: 'num_iterations' is %lld; 1 to 1000 are accepted, or 0 for as many as it takes",
+            __func__, (long long)num_iterations);
+    pca->oversampling = (int)oversampling;
+    pca->iterations = (int)num_iterations;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress, void *user) {
-    DLZ_REQUIRE(pca);
+    BEGIN_SETTING(pca);
     pca->progress = progress;
     pca->progress_user = user;
     return DLVIZ_OK;
 }
 
+double dlviz_pca_event_done(const dlviz_pca_event *event) {
+    return event ? event->done : NAN;
+}
+
 dlviz_status dlz_pca_report(const dlviz_pca *pca, double done) {
-    if (pca->progress && !pca->progress(done, pca->progress_user))
+    dlviz_pca_event event = {done};
+    if (pca->progress && !pca->progress(&event, pca->progress_user))
         return dlz_fail(DLVIZ_CANCELLED, "the PCA was cancelled by its progress callback");
     return DLVIZ_OK;
 }
@@ -169,6 +182,33 @@ dlviz_status dlz_pca_adopt(dlviz_pca *pca, dlz_pca_model *model) {
     return DLVIZ_OK;
 }
 
+int64_t dlviz_pca_num_wanted(const dlviz_pca *pca) {
+    return pca ? pca->components : 0;
+}
+
+double dlviz_pca_variance_fraction(const dlviz_pca *pca) {
+    return pca ? pca->fraction : 0;
+}
+
+dlviz_pca_solver_kind dlviz_pca_solver(const dlviz_pca *pca) {
+    return pca ? pca->solver : DLVIZ_PCA_SOLVER_AUTO;
+}
+
+bool dlviz_pca_whiten(const dlviz_pca *pca) {
+    return pca && pca->whiten;
+}
+
+uint64_t dlviz_pca_seed(const dlviz_pca *pca) {
+    return pca ? pca->seed : 0;
+}
+
+void dlviz_pca_randomized(const dlviz_pca *pca, int64_t *oversampling, int64_t *num_iterations) {
+    if (oversampling)
+        *oversampling = pca ? pca->oversampling : 0;
+    if (num_iterations)
+        *num_iterations = pca ? pca->iterations : 0;
+}
+
 int64_t dlviz_pca_num_components(const dlviz_pca *pca) {
     return pca ? pca->model.count : 0;
 }
@@ -178,8 +218,8 @@ int64_t dlviz_pca_num_features(const dlviz_pca *pca) {
 int64_t dlviz_pca_num_samples(const dlviz_pca *pca) {
     return pca ? pca->model.samples : 0;
 }
-dlviz_pca_solver dlviz_pca_solver_used(const dlviz_pca *pca) {
-    return pca ? pca->used : DLVIZ_PCA_AUTO;
+dlviz_pca_solver_kind dlviz_pca_solver_used(const dlviz_pca *pca) {
+    return pca ? pca->used : DLVIZ_PCA_SOLVER_AUTO;
 }
 const dlviz_tensor *dlviz_pca_mean(const dlviz_pca *pca) {
     return pca ? pca->mean : NULL;

@@ -2,6 +2,8 @@
 #ifndef DLZ_PCA_H
 #define DLZ_PCA_H
 
+#include "base/busy.h"
+
 #include <dlviz/pca.h>
 
 /* What a fit finds, in float64; components are rows. */
@@ -13,10 +15,15 @@ typedef struct dlz_pca_model {
     double total_variance;
 } dlz_pca_model;
 
+struct dlviz_pca_event {
+    double done;
+};
+
 struct dlviz_pca {
+    dlz_busy busy;
     int64_t components; /* wanted; 0 for all */
     double fraction;    /* 0, or the fraction of the variance that decides instead */
-    dlviz_pca_solver solver, used;
+    dlviz_pca_solver_kind solver, used;
     bool whiten;
     uint64_t seed;
     int oversampling, iterations;
@@ -33,8 +40,8 @@ typedef struct dlz_pca_input {
     const float *data;
     int64_t samples, features;
     const double *mean;
-    double scatter;        /* the sum of squares of the centred data */
-    dlviz_pca_solver used; /* set by the solvers */
+    double scatter;             /* the sum of squares of the centred data */
+    dlviz_pca_solver_kind used; /* set by the solvers */
 } dlz_pca_input;
 
 /* The rows of a tile in passes over the data. */

@@ -318,7 +318,7 @@ static dlviz_status solve_covariance(const dlz_pca_input *input, dlz_pca_model *
 
 /* Singular vectors are found by other drivers: what no eigensolver can do is left to them. */
 dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
-    input->used = DLVIZ_PCA_COVARIANCE;
+    input->used = DLVIZ_PCA_SOLVER_COVARIANCE;
     dlviz_status status = solve_covariance(input, model);
     if (status != DLVIZ_ERROR_NUMERIC)
         return status;

@@ -48,12 +48,13 @@ static dlviz_status write(const dlviz_pca *pca, dlviz_safetensors *file, const c
     DLZ_TRY(dlviz_safetensors_add(file, "components", pca->vectors));
     DLZ_TRY(dlviz_safetensors_add(file, "explained_variance", pca->variance));
     DLZ_TRY(add_exact(file, pca));
-    return dlviz_safetensors_write(file, path);
+    return dlviz_safetensors_save(file, path);
 }
 
 dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path) {
     DLZ_REQUIRE(pca);
     DLZ_REQUIRE(path);
+    DLZ_HOLD_SHARED(&pca->busy, "PCA");
     if (pca->model.count == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the PCA is not fitted; call dlviz_pca_fit first",
                         __func__);
@@ -65,7 +66,7 @@ dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path) {
 }
 
 static dlviz_status damaged(const char *path, const char *what) {
-    return dlz_fail(DLVIZ_ERROR_FORMAT, "dlviz_pca_load: '%s' is not a saved PCA: %s", path, what);
+    return dlz_fail(DLVIZ_ERROR_FORMAT, "dlviz_pca_open: '%s' is not a saved PCA: %s", path, what);
 }
 
 /* A tensor of this name and type, if its size is right too. */
@@ -74,14 +75,14 @@ static dlviz_status get(const dlviz_safetensors *file, const char *path, const c
     dlviz_status status = dlviz_safetensors_get(file, name, tensor);
     if (status == DLVIZ_ERROR_NOT_FOUND)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "dlviz_pca_load: '%s' is not a saved PCA: it has no '%s'", path, name);
+                        "dlviz_pca_open: '%s' is not a saved PCA: it has no '%s'", path, name);
     DLZ_TRY(status);
     if ((*tensor)->dtype == dtype && (*tensor)->ndim == ndim && (*tensor)->size > 0)
         return DLVIZ_OK;
     dlviz_tensor_destroy(*tensor);
     *tensor = NULL;
     return dlz_fail(DLVIZ_ERROR_FORMAT,
-                    "dlviz_pca_load: '%s' is not a saved PCA: '%s' has another type or shape", path,
+                    "dlviz_pca_open: '%s' is not a saved PCA: '%s' has another type or shape", path,
                     name);
 }
 
@@ -155,11 +156,11 @@ static dlviz_status read_model(const dlviz_safetensors *file, const char *path, 
     return status;
 }
 
-dlviz_status dlviz_pca_load(dlviz_pca **out, const char *path) {
+dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_safetensors *file;
-    DLZ_TRY(dlviz_safetensors_read(&file, path));
+    DLZ_TRY(dlviz_safetensors_open(&file, path));
     dlviz_pca *pca;
     dlviz_status status = dlviz_pca_create(&pca, 0);
     if (status == DLVIZ_OK)

@@ -113,12 +113,12 @@ dlviz_status dlz_pca_require_range(const char *who, double variance) {
         who, dlz_number(text, variance, 3));
 }
 
-static dlviz_pca_solver choose_solver(const dlviz_pca *pca, int64_t most) {
-    if (pca->solver != DLVIZ_PCA_AUTO)
+static dlviz_pca_solver_kind choose_solver(const dlviz_pca *pca, int64_t most) {
+    if (pca->solver != DLVIZ_PCA_SOLVER_AUTO)
         return pca->solver;
     bool few = pca->fraction == 0 && pca->components > 0 &&
                pca->components + pca->oversampling <= most / VECTORS_TO_CONVERGE;
-    return few ? DLVIZ_PCA_RANDOMIZED : DLVIZ_PCA_COVARIANCE;
+    return few ? DLVIZ_PCA_SOLVER_RANDOMIZED : DLVIZ_PCA_SOLVER_COVARIANCE;
 }
 
 static dlviz_status check_fit(const char *who, const dlviz_pca *pca, const dlviz_tensor *data) {
@@ -138,8 +138,8 @@ static dlviz_status check_fit(const char *who, const dlviz_pca *pca, const dlviz
 }
 
 /* *solver: the one to use; then the one that was used. */
-static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_pca_solver *solver,
-                          dlz_pca_model *model) {
+static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data,
+                          dlviz_pca_solver_kind *solver, dlz_pca_model *model) {
     int64_t n = data->dims[0], d = data->dims[1];
     model->samples = n;
     model->features = d;
@@ -152,10 +152,10 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
     model->total_variance = input.scatter / (double)(n - 1);
     DLZ_TRY(dlz_pca_require_range("dlviz_pca_fit", model->total_variance));
     switch (*solver) {
-    case DLVIZ_PCA_SVD:
+    case DLVIZ_PCA_SOLVER_SVD:
         DLZ_TRY(dlz_pca_solve_svd(&input, model));
         break;
-    case DLVIZ_PCA_RANDOMIZED:
+    case DLVIZ_PCA_SOLVER_RANDOMIZED:
         DLZ_TRY(dlz_pca_solve_randomized(&input, model));
         break;
     default:
@@ -167,10 +167,8 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data, dlviz_
 }
 
 static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *data) {
-    if (!pca)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'pca' is NULL", who);
     DLZ_TRY(check_fit(who, pca, data));
-    dlviz_pca_solver solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
+    dlviz_pca_solver_kind solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
     DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
     dlz_blas_serial_begin();
@@ -185,12 +183,16 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
 }
 
 dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data) {
+    DLZ_REQUIRE(pca);
+    DLZ_HOLD_ALONE(&pca->busy, "PCA");
     return fit(__func__, pca, data);
 }
 
 dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
                                      dlviz_tensor **projected) {
     DLZ_REQUIRE_OUT(projected);
+    DLZ_REQUIRE(pca);
+    DLZ_HOLD_ALONE(&pca->busy, "PCA");
     DLZ_TRY(fit(__func__, pca, data));
     return dlviz_pca_transform(pca, data, projected);
 }

@@ -13,7 +13,7 @@ static dlviz_status check_batch(const char *who, const dlviz_pca *pca, const dlv
     if (pca->fraction > 0)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: a fraction of the variance was asked for; batches need a number of "
-                        "components (dlviz_pca_set_components)",
+                        "components (dlviz_pca_set_num_wanted)",
                         who);
     int64_t rows = batch->dims[0], columns = batch->dims[1];
     if (pca->model.count > 0) {
@@ -81,7 +81,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
     model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SVD};
+    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD};
     DLZ_TRY(dlz_pca_report(pca, 0));
     DLZ_TRY(
         dlz_pca_moments("dlviz_pca_partial_fit", batch->data, m, d, model->mean, &input.scatter));
@@ -110,6 +110,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
 
 dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_REQUIRE(pca);
+    DLZ_HOLD_ALONE(&pca->busy, "PCA");
     DLZ_TRY(check_batch(__func__, pca, batch));
     DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
@@ -119,7 +120,7 @@ dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(pca, &model);
     if (status == DLVIZ_OK)
-        pca->used = DLVIZ_PCA_SVD;
+        pca->used = DLVIZ_PCA_SOLVER_SVD;
     dlz_pca_model_clear(&model);
     return status;
 }

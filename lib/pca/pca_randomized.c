@@ -165,8 +165,8 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
                          .size = d,
                          .wanted = dlz_pca_wanted(pca, most),
                          .extra = pca->oversampling,
-                         .iterations = pca->solver == DLVIZ_PCA_AUTO ? 0 : pca->iterations,
-                         .limit = pca->solver == DLVIZ_PCA_AUTO ? 24 : 200,
+                         .iterations = pca->solver == DLVIZ_PCA_SOLVER_AUTO ? 0 : pca->iterations,
+                         .limit = pca->solver == DLVIZ_PCA_SOLVER_AUTO ? 24 : 200,
                          .tolerance = 1e-10,
                          .seed = pca->seed};
     if (krylov.iterations == 0)
@@ -175,7 +175,7 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
     if (pca->fraction > 0 || too_small(&krylov, most))
         return dlz_pca_solve_covariance(input, model);
     size_t cells = (size_t)krylov.wanted * (size_t)d;
-    input->used = DLVIZ_PCA_RANDOMIZED;
+    input->used = DLVIZ_PCA_SOLVER_RANDOMIZED;
     model->variance = dlz_alloc_array((uint64_t)krylov.wanted, sizeof *model->variance);
     model->components = dlz_alloc_array(cells, sizeof *model->components);
     if (!model->variance || !model->components)

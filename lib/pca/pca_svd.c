@@ -140,7 +140,7 @@ static dlviz_status wide(const dlz_pca_input *input, double *values, double *vec
 }
 
 dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model) {
-    input->used = DLVIZ_PCA_SVD;
+    input->used = DLVIZ_PCA_SOLVER_SVD;
     int64_t n = input->samples, d = input->features, most = dlz_min_i64(n, d);
     size_t cells;
     if (dlz_mul_overflows((uint64_t)most, (uint64_t)d, &cells))

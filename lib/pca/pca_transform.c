@@ -101,7 +101,6 @@ static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, int64_t
 
 static dlviz_status check(const char *who, const dlviz_pca *pca, const char *name,
                           const dlviz_tensor *input, bool projected) {
-    DLZ_REQUIRE(pca);
     if (pca->model.count == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the PCA is not fitted; call dlviz_pca_fit first",
                         who);
@@ -118,6 +117,8 @@ static dlviz_status check(const char *who, const dlviz_pca *pca, const char *nam
 dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
                                  dlviz_tensor **projected) {
     DLZ_REQUIRE_OUT(projected);
+    DLZ_REQUIRE(pca);
+    DLZ_HOLD_SHARED(&pca->busy, "PCA");
     DLZ_TRY(check(__func__, pca, "data", data, false));
     return run(pca, data, pca->model.count, project_tile, pca->model.features, projected);
 }
@@ -125,6 +126,8 @@ dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
 dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca, const dlviz_tensor *projected,
                                          dlviz_tensor **data) {
     DLZ_REQUIRE_OUT(data);
+    DLZ_REQUIRE(pca);
+    DLZ_HOLD_SHARED(&pca->busy, "PCA");
     DLZ_TRY(check(__func__, pca, "projected", projected, true));
     return run(pca, projected, pca->model.features, reconstruct_tile, 0, data);
 }

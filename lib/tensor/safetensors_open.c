@@ -1,7 +1,7 @@
 #include "base/file.h"
 #include "tensor/safetensors.h"
 
-dlviz_status dlviz_safetensors_read(dlviz_safetensors **out, const char *path) {
+dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_safetensors *contents;

@@ -267,7 +267,7 @@ static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
     for (int64_t tile = 0; tile < tiles; tile++) {
         if (s->bad_row[tile] >= 0)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "row %d of the neighbours or affinities names a point twice",
+                            "row %d of the neighbors or affinities names a point twice",
                             s->bad_row[tile]);
         sum += s->sums[tile];
     }

@@ -16,7 +16,7 @@ static const double growth_in_tree[] = {0, 0.28, 0.4};
 
 struct dlz_repulsion {
     dlz_repulsion_settings settings;
-    dlviz_tsne_method used;
+    dlviz_tsne_method_kind used;
     int64_t computations;
     dlz_exact_repulsion exact;
     dlz_grid_repulsion grid;
@@ -41,33 +41,34 @@ void dlz_repulsion_destroy(dlz_repulsion *repulsion) {
     dlz_free(repulsion);
 }
 
-dlviz_tsne_method dlz_repulsion_method(const dlz_repulsion *repulsion) {
+dlviz_tsne_method_kind dlz_repulsion_method(const dlz_repulsion *repulsion) {
     return repulsion->used;
 }
 
 /* By estimates, not by the clock: the method decides the last bits of a map, and they are to be
  * the same in each run. */
-static dlviz_tsne_method choose(const dlz_repulsion *repulsion, const float *map) {
+static dlviz_tsne_method_kind choose(const dlz_repulsion *repulsion, const float *map) {
     const dlz_repulsion_settings *settings = &repulsion->settings;
-    double n = (double)settings->n, costs[DLVIZ_TSNE_GRID + 1] = {0};
+    double n = (double)settings->n, costs[DLVIZ_TSNE_METHOD_GRID + 1] = {0};
     int dimensions = settings->dimensions;
-    costs[DLVIZ_TSNE_EXACT] = cost_of_pair[dimensions - 1] * n * n;
-    costs[DLVIZ_TSNE_BARNES_HUT] =
+    costs[DLVIZ_TSNE_METHOD_EXACT] = cost_of_pair[dimensions - 1] * n * n;
+    costs[DLVIZ_TSNE_METHOD_BARNES_HUT] =
         cost_in_tree[dimensions - 1] * n * pow(n / 1000, growth_in_tree[dimensions - 1]);
-    costs[DLVIZ_TSNE_GRID] = INFINITY;
+    costs[DLVIZ_TSNE_METHOD_GRID] = INFINITY;
     float least[3], greatest[3];
     if (dimensions < 3 && dlz_particles()->extent(map, settings->n, dimensions, least, greatest)) {
         double size[2] = {(double)greatest[0] - least[0],
                           dimensions > 1 ? (double)greatest[1] - least[1] : 0};
-        costs[DLVIZ_TSNE_GRID] = dlz_grid_cost(&repulsion->grid, settings, size);
+        costs[DLVIZ_TSNE_METHOD_GRID] = dlz_grid_cost(&repulsion->grid, settings, size);
     }
-    int best = DLVIZ_TSNE_EXACT;
-    for (int method = best + 1; method <= DLVIZ_TSNE_GRID; method++)
+    int best = DLVIZ_TSNE_METHOD_EXACT;
+    for (int method = best + 1; method <= DLVIZ_TSNE_METHOD_GRID; method++)
         best = costs[method] < costs[best] ? method : best;
     int now = (int)repulsion->used;
-    return (dlviz_tsne_method)(now != DLVIZ_TSNE_AUTO && costs[now] < RELUCTANCE * costs[best]
-                                   ? now
-                                   : best);
+    return (dlviz_tsne_method_kind)(now != DLVIZ_TSNE_METHOD_AUTO &&
+                                            costs[now] < RELUCTANCE * costs[best]
+                                        ? now
+                                        : best);
 }
 
 dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, float *forces,
@@ -75,14 +76,14 @@ dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, f
     const dlz_repulsion_settings *settings = &repulsion->settings;
     if (repulsion->computations++ % RECONSIDER == 0)
         repulsion->used =
-            settings->method == DLVIZ_TSNE_AUTO ? choose(repulsion, map) : settings->method;
-    if (repulsion->used == DLVIZ_TSNE_GRID) {
+            settings->method == DLVIZ_TSNE_METHOD_AUTO ? choose(repulsion, map) : settings->method;
+    if (repulsion->used == DLVIZ_TSNE_METHOD_GRID) {
         DLZ_TRY(dlz_grid_compute(&repulsion->grid, settings, map, forces, z));
         if (!isnan(*z))
             return DLVIZ_OK;
-        repulsion->used = DLVIZ_TSNE_BARNES_HUT;
+        repulsion->used = DLVIZ_TSNE_METHOD_BARNES_HUT;
     }
-    if (repulsion->used == DLVIZ_TSNE_BARNES_HUT)
+    if (repulsion->used == DLVIZ_TSNE_METHOD_BARNES_HUT)
         return dlz_tree_compute(&repulsion->tree, settings, map, forces, z);
     return dlz_exact_compute(&repulsion->exact, settings, map, forces, z);
 }

@@ -10,7 +10,7 @@
 typedef struct dlz_repulsion dlz_repulsion;
 
 typedef struct dlz_repulsion_settings {
-    dlviz_tsne_method method;
+    dlviz_tsne_method_kind method;
     int64_t n;
     int dimensions;
     double a;     /* degrees of freedom */
@@ -28,7 +28,7 @@ dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, f
                                    double *z);
 
 /* The method of the last computation. */
-dlviz_tsne_method dlz_repulsion_method(const dlz_repulsion *repulsion);
+dlviz_tsne_method_kind dlz_repulsion_method(const dlz_repulsion *repulsion);
 
 /* The methods themselves. Each keeps its memory between calls; a zeroed struct is ready. */
 typedef struct dlz_exact_repulsion {

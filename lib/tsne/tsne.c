@@ -5,12 +5,22 @@
 #include <math.h>
 #include <string.h>
 
+/* What every setter begins with. */
+#define BEGIN_SETTING(tsne)                                                                        \
+    DLZ_REQUIRE(tsne);                                                                             \
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle")
+
 #define REQUIRE_THAT(condition, ...)                                                               \
     do {                                                                                           \
-        DLZ_REQUIRE(tsne);                                                                         \
         if (!(condition))                                                                          \
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, __VA_ARGS__);                            \
     } while (0)
+
+/* Iterations are counted in ints inside. */
+#define REQUIRE_ITERATIONS(count)                                                                  \
+    REQUIRE_THAT((count) >= 0 && (count) <= INT32_MAX,                                             \
+                 "%s: %lld iterations; 0 to %d are accepted", __func__, (long long)(count),        \
+                 INT32_MAX)
 
 dlviz_status dlviz_tsne_create(dlviz_tsne **out) {
     DLZ_REQUIRE_OUT(out);
@@ -54,14 +64,16 @@ void dlviz_tsne_destroy(dlviz_tsne *tsne) {
     dlz_free(tsne);
 }
 
-dlviz_status dlviz_tsne_set_dimensions(dlviz_tsne *tsne, int dimensions) {
-    REQUIRE_THAT(dimensions >= 1 && dimensions <= 3, "%s: %d dimensions; 1 to 3 are accepted",
-                 __func__, dimensions);
-    tsne->settings.dimensions = dimensions;
+dlviz_status dlviz_tsne_set_num_dimensions(dlviz_tsne *tsne, int64_t num_dimensions) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(num_dimensions >= 1 && num_dimensions <= 3,
+                 "%s: %lld dimensions; 1 to 3 are accepted", __func__, (long long)num_dimensions);
+    tsne->settings.dimensions = (int)num_dimensions;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(perplexity >= 1 && perplexity <= 1e6, "%s: perplexity %g; 1 to 1e6 are accepted",
                  __func__, perplexity);
     tsne->settings.perplexity_count = 1;
@@ -69,61 +81,63 @@ dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity) {
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_perplexities(dlviz_tsne *tsne, int count, const double *perplexities) {
-    REQUIRE_THAT(count >= 1 && count <= DLZ_TSNE_MAX_PERPLEXITIES,
-                 "%s: %d perplexities; 1 to %d are accepted", __func__, count,
-                 DLZ_TSNE_MAX_PERPLEXITIES);
+dlviz_status dlviz_tsne_set_perplexities(dlviz_tsne *tsne, int64_t num_perplexities,
+                                         const double *perplexities) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(num_perplexities >= 1 && num_perplexities <= DLZ_TSNE_MAX_PERPLEXITIES,
+                 "%s: %lld perplexities; 1 to %d are accepted", __func__,
+                 (long long)num_perplexities, DLZ_TSNE_MAX_PERPLEXITIES);
     DLZ_REQUIRE(perplexities);
+    int count = (int)num_perplexities;
     for (int i = 0; i < count; i++)
         REQUIRE_THAT(perplexities[i] >= 1 && perplexities[i] <= 1e6,
                      "%s: perplexity %d is %g; 1 to 1e6 are accepted", __func__, i,
                      perplexities[i]);
+    memmove(tsne->settings.perplexities, perplexities, (size_t)count * sizeof *perplexities);
     tsne->settings.perplexity_count = count;
-    memcpy(tsne->settings.perplexities, perplexities, (size_t)count * sizeof *perplexities);
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_metric(dlviz_tsne *tsne, dlviz_tsne_metric metric) {
-    REQUIRE_THAT(metric == DLVIZ_TSNE_EUCLIDEAN || metric == DLVIZ_TSNE_COSINE,
-                 "%s: metric %d is not a dlviz_tsne_metric", __func__, (int)metric);
-    tsne->settings.metric = metric;
+dlviz_status dlviz_tsne_set_distance(dlviz_tsne *tsne, dlviz_tsne_distance_kind distance) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(distance == DLVIZ_TSNE_DISTANCE_EUCLIDEAN ||
+                     distance == DLVIZ_TSNE_DISTANCE_COSINE,
+                 "%s: distance %d is not a dlviz_tsne_distance_kind", __func__, (int)distance);
+    tsne->settings.distance = distance;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_iterations(dlviz_tsne *tsne, int iterations) {
-    REQUIRE_THAT(iterations >= 0, "%s: %d iterations; 0 or more are accepted", __func__,
-                 iterations);
-    tsne->settings.iterations = iterations;
+dlviz_status dlviz_tsne_set_num_iterations(dlviz_tsne *tsne, int64_t num_iterations) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_ITERATIONS(num_iterations);
+    tsne->settings.iterations = (int)num_iterations;
     return DLVIZ_OK;
 }
 
-static dlviz_status check_exaggeration(const char *who, double factor, int iterations) {
-    if (!(factor > 0 && factor <= 1e6))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: factor %g; above 0 and up to 1e6 is accepted", who, factor);
-    if (iterations < 0)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d iterations; 0 or more are accepted",
-                        who, iterations);
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor, int iterations) {
-    DLZ_REQUIRE(tsne);
-    DLZ_TRY(check_exaggeration(__func__, factor, iterations));
+dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
+                                               int64_t num_iterations) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(factor > 0 && factor <= 1e6, "%s: factor %g; above 0 and up to 1e6 is accepted",
+                 __func__, factor);
+    REQUIRE_ITERATIONS(num_iterations);
     tsne->settings.early_factor = factor;
-    tsne->settings.early_iterations = iterations;
+    tsne->settings.early_iterations = (int)num_iterations;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor, int iterations) {
-    DLZ_REQUIRE(tsne);
-    DLZ_TRY(check_exaggeration(__func__, factor, iterations));
+dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor,
+                                              int64_t num_iterations) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(factor > 0 && factor <= 1e6, "%s: factor %g; above 0 and up to 1e6 is accepted",
+                 __func__, factor);
+    REQUIRE_ITERATIONS(num_iterations);
     tsne->settings.late_factor = factor;
-    tsne->settings.late_iterations = iterations;
+    tsne->settings.late_iterations = (int)num_iterations;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(learning_rate >= 0 && learning_rate <= 1e12,
                  "%s: learning rate %g; above 0 and up to 1e12, or 0 for automatic, is accepted",
                  __func__, learning_rate);
@@ -132,6 +146,7 @@ dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate
 }
 
 dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(early >= 0 && early < 1 && late >= 0 && late < 1,
                  "%s: momentum %g, then %g; at least 0 and below 1 is accepted", __func__, early,
                  late);
@@ -141,21 +156,23 @@ dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late
 }
 
 dlviz_status dlviz_tsne_set_degrees_of_freedom(dlviz_tsne *tsne, double a) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(a >= 0.05 && a <= 1e4, "%s: %g degrees of freedom; 0.05 to 1e4 are accepted",
                  __func__, a);
     tsne->settings.a = a;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init init) {
+dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init_kind init) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(init == DLVIZ_TSNE_INIT_PCA || init == DLVIZ_TSNE_INIT_RANDOM,
-                 "%s: init %d is not a dlviz_tsne_init", __func__, (int)init);
+                 "%s: init %d is not a dlviz_tsne_init_kind", __func__, (int)init);
     tsne->settings.init = init;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map) {
-    DLZ_REQUIRE(tsne);
+    BEGIN_SETTING(tsne);
     dlviz_tensor *copy = NULL;
     if (map) {
         DLZ_TRY(dlz_require_matrix(__func__, "map", map));
@@ -176,101 +193,86 @@ dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *ma
 }
 
 dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed) {
-    DLZ_REQUIRE(tsne);
+    BEGIN_SETTING(tsne);
     tsne->settings.seed = seed;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method method) {
-    REQUIRE_THAT((int)method >= DLVIZ_TSNE_AUTO && method <= DLVIZ_TSNE_GRID,
-                 "%s: method %d is not a dlviz_tsne_method", __func__, (int)method);
+dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method_kind method) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT((int)method >= DLVIZ_TSNE_METHOD_AUTO && method <= DLVIZ_TSNE_METHOD_GRID,
+                 "%s: method %d is not a dlviz_tsne_method_kind", __func__, (int)method);
     tsne->settings.method = method;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(angle >= 0 && angle <= 1, "%s: angle %g; 0 to 1 is accepted", __func__, angle);
     tsne->settings.angle = angle;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(width == 0 || (width >= 0.05 && width <= 10),
                  "%s: width %g; 0.05 to 10, or 0 for automatic, is accepted", __func__, width);
     tsne->settings.cell = width;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm, int iterations) {
-    REQUIRE_THAT(gradient_norm >= 0 && gradient_norm < INFINITY && iterations >= 0,
-                 "%s: gradient norm %g and %d iterations; each is 0 (never) or more, and finite",
-                 __func__, gradient_norm, iterations);
+dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
+                                     int64_t num_iterations) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(gradient_norm >= 0 && gradient_norm < INFINITY,
+                 "%s: gradient norm %g; 0 (never) or more, and finite, is accepted", __func__,
+                 gradient_norm);
+    REQUIRE_ITERATIONS(num_iterations);
     tsne->settings.least_gradient = gradient_norm;
-    tsne->settings.patience = iterations;
+    tsne->settings.patience = (int)num_iterations;
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int every, dlviz_tsne_progress_fn progress,
-                                     void *user) {
-    REQUIRE_THAT(!progress || every >= 1, "%s: every %d iterations; 1 or more are accepted",
-                 __func__, every);
-    tsne->settings.every = progress ? every : 0;
-    tsne->settings.progress = progress;
-    tsne->settings.user = user;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_tsne_set_transform(dlviz_tsne *tsne, double perplexity, int iterations,
-                                      double learning_rate, double exaggeration) {
+dlviz_status dlviz_tsne_set_transform_perplexity(dlviz_tsne *tsne, double perplexity) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(perplexity >= 1 && perplexity <= 1e6, "%s: perplexity %g; 1 to 1e6 are accepted",
                  __func__, perplexity);
-    REQUIRE_THAT(iterations >= 0, "%s: %d iterations; 0 or more are accepted", __func__,
-                 iterations);
+    tsne->settings.transform_perplexity = perplexity;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_tsne_set_num_transform_iterations(dlviz_tsne *tsne, int64_t num_iterations) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_ITERATIONS(num_iterations);
+    tsne->settings.transform_iterations = (int)num_iterations;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_tsne_set_transform_learning_rate(dlviz_tsne *tsne, double learning_rate) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(learning_rate > 0 && learning_rate <= 1e12,
                  "%s: learning rate %g; above 0 and up to 1e12 is accepted", __func__,
                  learning_rate);
+    tsne->settings.transform_learning_rate = learning_rate;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_tsne_set_transform_exaggeration(dlviz_tsne *tsne, double exaggeration) {
+    BEGIN_SETTING(tsne);
     REQUIRE_THAT(exaggeration > 0 && exaggeration <= 1e6,
                  "%s: exaggeration %g; above 0 and up to 1e6 is accepted", __func__, exaggeration);
-    tsne->settings.transform_perplexity = perplexity;
-    tsne->settings.transform_iterations = iterations;
-    tsne->settings.transform_learning_rate = learning_rate;
     tsne->settings.transform_exaggeration = exaggeration;
     return DLVIZ_OK;
 }
 
-double dlviz_tsne_kl_divergence(const dlviz_tsne *tsne) {
-    return tsne && tsne->fitted ? tsne->result.divergence : NAN;
-}
-
-int dlviz_tsne_iterations(const dlviz_tsne *tsne) {
-    return tsne && tsne->fitted ? tsne->result.iterations : 0;
-}
-
-int dlviz_tsne_neighbours(const dlviz_tsne *tsne) {
-    return tsne && tsne->fitted ? tsne->result.neighbours : 0;
-}
-
-double dlviz_tsne_perplexity_used(const dlviz_tsne *tsne) {
-    return tsne && tsne->fitted ? tsne->result.perplexity : NAN;
-}
-
-dlviz_tsne_method dlviz_tsne_method_used(const dlviz_tsne *tsne) {
-    return tsne && tsne->fitted ? tsne->result.method : DLVIZ_TSNE_AUTO;
-}
-
-dlviz_status dlviz_tsne_history(const dlviz_tsne *tsne, dlviz_tensor **history) {
-    DLZ_REQUIRE_OUT(history);
-    DLZ_REQUIRE(tsne);
-    if (!tsne->fitted)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: there was no fit yet", __func__);
-    return dlviz_tensor_from_data(history, DLVIZ_FLOAT32, 2, (int64_t[]){tsne->result.rows, 3},
-                                  tsne->result.history);
-}
-
-void dlviz_tsne_seconds(const dlviz_tsne *tsne, double *neighbours, double *affinities,
-                        double *iterations) {
-    double *outs[3] = {neighbours, affinities, iterations};
-    for (int i = 0; i < 3; i++)
-        if (outs[i])
-            *outs[i] = tsne && tsne->fitted ? tsne->result.seconds[i] : 0;
+dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
+                                     dlviz_tsne_progress_fn progress, void *user) {
+    BEGIN_SETTING(tsne);
+    REQUIRE_THAT(!progress || (every >= 1 && every <= INT32_MAX),
+                 "%s: every %lld iterations; 1 to %d are accepted", __func__, (long long)every,
+                 INT32_MAX);
+    tsne->settings.every = progress ? (int)every : 0;
+    tsne->settings.progress = progress;
+    tsne->settings.user = user;
+    return DLVIZ_OK;
 }

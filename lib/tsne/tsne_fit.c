@@ -14,8 +14,8 @@ static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
     for (int i = 0; i < settings->perplexity_count; i++) {
         usable[i] = fmin(settings->perplexities[i], most);
         if (usable[i] < settings->perplexities[i])
-            dlz_log(DLVIZ_LOG_WARNING,
-                    "perplexity %g lowered to %g (a third of %lld neighbours, at least 1)",
+            dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                    "perplexity %g lowered to %g (a third of %lld neighbors, at least 1)",
                     settings->perplexities[i], usable[i], (long long)k);
     }
     return settings->perplexity_count;
@@ -45,7 +45,7 @@ static dlviz_status require_settings(const dlviz_tsne *tsne, int64_t n) {
                         "the initial map is %lld x %lld; this fit needs %lld x %d",
                         (long long)tsne->initial_map->dims[0],
                         (long long)tsne->initial_map->dims[1], (long long)n, settings->dimensions);
-    if (settings->method == DLVIZ_TSNE_GRID && settings->dimensions > 2)
+    if (settings->method == DLVIZ_TSNE_METHOD_GRID && settings->dimensions > 2)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "the grid method makes maps of 1 or 2 dimensions, not %d; use Barnes-Hut",
                         settings->dimensions);
@@ -57,7 +57,7 @@ static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
     dlz_tsne_result *result = &tsne->result;
     result->n = n;
     result->dimensions = settings->dimensions;
-    result->metric = settings->metric;
+    result->distance = settings->distance;
     result->a = settings->a;
     result->cell = settings->cell;
     result->map = dlz_alloc_array_zero((uint64_t)n * (uint64_t)settings->dimensions, sizeof(float));
@@ -148,11 +148,11 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
         indices && distances
             ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
                                    distances)
-            : dlz_fail_memory("the neighbours", (uint64_t)n * (uint64_t)k * sizeof *distances);
+            : dlz_fail_memory("the neighbors", (uint64_t)n * (uint64_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();
     if (status == DLVIZ_OK) {
-        dlz_tsne_metric_distances(result->metric, distances, n * k);
+        dlz_tsne_affinity_distances(result->distance, distances, n * k);
         status = join_neighbours(&tsne->settings, n, indices, distances, k, affinities);
         result->neighbours = k;
     }
@@ -167,11 +167,12 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
 dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
     dlz_affinities affinities = {0};
     float *copy, scale = 0;
     DLZ_TRY(dlz_require_matrix(__func__, "points", points));
     DLZ_TRY(require_settings(tsne, points->dims[0]));
-    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.metric, &scale, &copy));
+    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.distance, &scale, &copy));
     dlz_tsne_forget(tsne);
     tsne->result.points = copy;
     tsne->result.scale = scale;
@@ -235,7 +236,7 @@ static void square(const float *distances, int64_t count, float *squares) {
 static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, const int32_t *indices,
                                           const dlviz_tensor *distances,
                                           dlz_affinities *affinities) {
-    const char *who = "dlviz_tsne_fit_neighbours";
+    const char *who = "dlviz_tsne_fit_neighbors";
     int64_t n = distances->dims[0], k = distances->dims[1];
     for (int64_t i = 0; i < n * k; i++)
         if (indices[i] == i / k)
@@ -266,10 +267,11 @@ static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int
     return end_fit(tsne, status, affinities, map);
 }
 
-dlviz_status dlviz_tsne_fit_neighbours(dlviz_tsne *tsne, const dlviz_tensor *indices,
-                                       const dlviz_tensor *distances, dlviz_tensor **map) {
+dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                      const dlviz_tensor *distances, dlviz_tensor **map) {
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
     DLZ_TRY(require_tensor(__func__, "indices", indices, DLVIZ_INT64, 2));
     DLZ_TRY(require_tensor(__func__, "distances", distances, DLVIZ_FLOAT32, 2));
     int64_t n = indices->dims[0], k = indices->dims[1];
@@ -319,6 +321,7 @@ dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *off
                                        dlviz_tensor **map) {
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
     DLZ_TRY(require_tensor(__func__, "offsets", offsets, DLVIZ_INT64, 1));
     DLZ_TRY(require_tensor(__func__, "columns", columns, DLVIZ_INT64, 1));
     DLZ_TRY(require_tensor(__func__, "values", values, DLVIZ_FLOAT32, 1));

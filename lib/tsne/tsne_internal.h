@@ -2,6 +2,7 @@
 #ifndef DLZ_TSNE_INTERNAL_H
 #define DLZ_TSNE_INTERNAL_H
 
+#include "base/busy.h"
 #include "tsne/affinities.h"
 
 #include <dlviz/tsne.h>
@@ -13,16 +14,16 @@ typedef struct dlz_tsne_settings {
     int dimensions;
     int perplexity_count;
     double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
-    dlviz_tsne_metric metric;
+    dlviz_tsne_distance_kind distance;
     int iterations;
     double early_factor, late_factor;
     int early_iterations, late_iterations;
     double learning_rate; /* 0: automatic */
     double early_momentum, late_momentum;
     double a; /* degrees of freedom */
-    dlviz_tsne_init init;
+    dlviz_tsne_init_kind init;
     uint64_t seed;
-    dlviz_tsne_method method;
+    dlviz_tsne_method_kind method;
     double angle, cell;
     double least_gradient;
     int patience;
@@ -37,21 +38,28 @@ typedef struct dlz_tsne_result {
     int64_t n;
     int dimensions;
     int64_t d;     /* of the points; 0 when there were none */
-    float *points; /* n x d: scaled by `scale`, or to unit length for the cosine metric */
+    float *points; /* n x d: scaled by `scale`, or to unit length for the cosine distance */
     float scale;   /* a power of two */
     float *map;    /* n x dimensions */
-    dlviz_tsne_metric metric;
+    dlviz_tsne_distance_kind distance;
     double a, cell;
     double divergence;
     double perplexity; /* the largest one used */
     int iterations, neighbours;
-    dlviz_tsne_method method;
+    dlviz_tsne_method_kind method;
     float *history; /* rows x 3 */
     int64_t rows, capacity;
     double seconds[3];
 } dlz_tsne_result;
 
+struct dlviz_tsne_event {
+    int64_t iteration, num_iterations;
+    double kl_divergence, gradient_norm;
+    const dlviz_tensor *map;
+};
+
 struct dlviz_tsne {
+    dlz_busy busy;
     dlz_tsne_settings settings;
     dlviz_tensor *initial_map;
     bool fitted;
@@ -77,18 +85,19 @@ void dlz_tsne_start_random(int64_t n, int dimensions, uint64_t seed, float *map)
  * single place becomes a random start. */
 dlviz_status dlz_tsne_part(int64_t n, int dimensions, uint64_t seed, float *map);
 
-/* A copy of an n x d matrix: for the cosine metric each row scaled to unit length, otherwise all of
+/* A copy of an n x d matrix: for the cosine distance each row scaled to unit length, otherwise all of
  * it by *scale, a power of two: the given one, or when that is 0 one that brings the largest value
  * near 2^40, so that squares neither vanish nor overflow whatever the points' unit. Fails with
  * DLVIZ_ERROR_NUMERIC, naming the place, when a value is not finite or too large to square, or a
  * row has no direction. */
 dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
-                                  dlviz_tsne_metric metric, float *scale, float **copy);
+                                  dlviz_tsne_distance_kind distance, float *scale, float **copy);
 /* A power of two that brings the largest of these values near 2^40. */
 float dlz_tsne_find_scale(const float *values, int64_t count);
 
 /* What the affinities use as squared distances, from what the search for neighbours gives. */
-void dlz_tsne_metric_distances(dlviz_tsne_metric metric, float *squared_distances, int64_t count);
+void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, float *squared_distances,
+                                 int64_t count);
 
 double dlz_tsne_clock(void); /* seconds */
 

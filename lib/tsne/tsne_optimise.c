@@ -165,7 +165,8 @@ static dlviz_status report(descent *d, int iteration, double kl, double norm) {
     dlviz_tensor *map;
     DLZ_TRY(dlz_tensor_create_raw(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}));
     copy_map(d, map->data);
-    bool go_on = settings->progress(iteration, settings->iterations, kl, norm, map, settings->user);
+    dlviz_tsne_event event = {iteration, settings->iterations, kl, norm, map};
+    bool go_on = settings->progress(&event, settings->user);
     dlviz_tensor_destroy(map);
     if (!go_on)
         return dlz_fail(DLVIZ_CANCELLED,
@@ -247,7 +248,7 @@ static void leave_collapse(descent *d, int iteration) {
     for (int64_t i = 0; i < d->n * d->dimensions; i++)
         d->gains[i] = 1;
     d->early_end = iteration;
-    dlz_log(DLVIZ_LOG_INFO,
+    dlz_log(DLVIZ_LOG_LEVEL_INFO,
             "early exaggeration collapses this map; it ends after %d of %d iterations", iteration,
             d->settings->early_iterations);
 }

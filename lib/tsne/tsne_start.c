@@ -49,7 +49,7 @@ static dlviz_status scale_to_unit_length(const char *who, int64_t n, int64_t d, 
             return dlz_fail(
                 DLVIZ_ERROR_NUMERIC,
                 "%s: row %lld of 'points' is all zeros and has no direction; the cosine "
-                "metric needs one",
+                "distance needs one",
                 who, (long long)row);
         norm = sqrt(norm);
         for (int64_t i = row * d; i < (row + 1) * d; i++)
@@ -59,7 +59,7 @@ static dlviz_status scale_to_unit_length(const char *who, int64_t n, int64_t d, 
 }
 
 dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
-                                  dlviz_tsne_metric metric, float *scale, float **copy) {
+                                  dlviz_tsne_distance_kind distance, float *scale, float **copy) {
     *copy = NULL;
     DLZ_TRY(dlz_require_matrix(who, "points", points));
     int64_t n = points->dims[0], d = points->dims[1];
@@ -68,7 +68,7 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     if (!to)
         return dlz_fail_memory("a copy of the points", (uint64_t)(n * d) * sizeof *to);
     const float *from = points->data;
-    if (metric == DLVIZ_TSNE_COSINE) {
+    if (distance == DLVIZ_TSNE_DISTANCE_COSINE) {
         *scale = 1;
         memcpy(to, from, (size_t)(n * d) * sizeof *to);
         dlviz_status status = scale_to_unit_length(who, n, d, to);
@@ -86,11 +86,12 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     return DLVIZ_OK;
 }
 
-void dlz_tsne_metric_distances(dlviz_tsne_metric metric, float *squared_distances, int64_t count) {
+void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, float *squared_distances,
+                                 int64_t count) {
     /* Unit vectors: |a - b|^2 = 2 (1 - cos). */
-    for (int64_t i = 0; metric == DLVIZ_TSNE_COSINE && i < count; i++) {
-        float distance = squared_distances[i] / 2;
-        squared_distances[i] = distance * distance;
+    for (int64_t i = 0; distance == DLVIZ_TSNE_DISTANCE_COSINE && i < count; i++) {
+        float cosine_distance = squared_distances[i] / 2;
+        squared_distances[i] = cosine_distance * cosine_distance;
     }
 }
 
@@ -235,7 +236,7 @@ dlviz_status dlz_tsne_part(int64_t n, int dimensions, uint64_t seed, float *map)
     }
     if (largest > WIDE * sqrt((double)n))
         dlz_log(
-            DLVIZ_LOG_WARNING,
+            DLVIZ_LOG_LEVEL_WARNING,
             "t-SNE: the start's deviation is %g; points so far apart hardly attract each other. "
             "Maps are best begun from %g",
             largest, START_DEVIATION);

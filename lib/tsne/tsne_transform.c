@@ -168,9 +168,9 @@ static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
     const dlz_tsne_result *fit = s->fit;
     float *old = fit->points, *copy, scale = fit->scale;
     double most = ldexp((double)dlz_tsne_find_scale(points->data, points->size), 8);
-    if (fit->metric == DLVIZ_TSNE_EUCLIDEAN && (double)scale > most)
+    if (fit->distance == DLVIZ_TSNE_DISTANCE_EUCLIDEAN && (double)scale > most)
         scale = (float)most;
-    DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->metric, &scale, &copy));
+    DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->distance, &scale, &copy));
     if (scale != fit->scale) {
         old = dlz_alloc_array((uint64_t)(fit->n * fit->d), sizeof *old);
         for (int64_t i = 0; old && i < fit->n * fit->d; i++)
@@ -188,7 +188,7 @@ static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
 static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *memory) {
     const dlz_tsne_result *fit = s->fit;
     DLZ_TRY(find_neighbours(s, points));
-    dlz_tsne_metric_distances(fit->metric, s->p, s->m * s->k);
+    dlz_tsne_affinity_distances(fit->distance, s->p, s->m * s->k);
     double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
     for (int64_t i = 0; i < s->m; i++)
         start_at_median(s, i, s->map + i * fit->dimensions);
@@ -214,14 +214,15 @@ static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *mem
     return dlz_conditional_affinities(s->p, s->m, s->k, &perplexity, 1, s->p);
 }
 
-dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
+dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
                                   dlviz_tensor **map) {
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
+    DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
     const dlz_tsne_result *fit = &tsne->result;
     if (!tsne->fitted || !fit->points)
         return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: needs a fit of points before; one of neighbours or affinities "
+                        "%s: needs a fit of points before; one of neighbors or affinities "
                         "does not tell where new points belong",
                         __func__);
     DLZ_TRY(dlz_require_matrix(__func__, "points", points));
@@ -241,7 +242,7 @@ dlviz_status dlviz_tsne_transform(dlviz_tsne *tsne, const dlviz_tensor *points,
         status = dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'points' has %lld columns; the fit had %lld",
                           __func__, (long long)points->dims[1], (long long)fit->d);
     else if (!memory || !s.indices || !s.p)
-        status = dlz_fail_memory("the new points' neighbours", (uint64_t)m * (uint64_t)s.k * 4);
+        status = dlz_fail_memory("the new points' neighbors", (uint64_t)m * (uint64_t)s.k * 4);
     else
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){m, fit->dimensions});
     if (status == DLVIZ_OK) {

@@ -219,7 +219,8 @@ int main(int argc, char **argv) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss / 1024;
-    printf("threads: %d  isa: %s  blas: %s\n", dlviz_num_threads(), dlviz_isa(), dlviz_blas());
+    printf("threads: %lld  isa: %s  blas: %s\n", (long long)dlviz_num_threads(), dlviz_isa(),
+           dlviz_blas());
     printf("images_per_second: %.1f\n", done / seconds);
     printf("effective_gflops: %.1f\n",
            total_flops(network, plan, !set.inference) * done / seconds * 1e-9);

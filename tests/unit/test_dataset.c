@@ -291,7 +291,7 @@ static void expect_fixture(const dlviz_dataset *dataset, const char *name, doubl
     ck_assert_int_eq(dlviz_tensor_ndim(samples), 4);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(dlviz_tensor_dim(samples, i), dlviz_tensor_dim(expected, i));
-    for (int64_t i = 0; i < dlviz_tensor_size(expected); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(expected); i++)
         ck_assert_double_eq_tol((double)dlviz_tensor_float(samples)[i],
                                 (double)dlviz_tensor_float(expected)[i], tolerance);
     dlviz_tensor_destroy(expected);

@@ -363,8 +363,8 @@ START_TEST(mnist_is_what_it_is_known_to_be) {
             ck_assert_int_eq(counts[c], known[part][c]);
         dlviz_tensor *samples;
         ck_ok(dlviz_dataset_samples(dataset, 0, dlviz_dataset_num_samples(dataset), &samples));
-        double sum = 0, squares = 0, n = (double)dlviz_tensor_size(samples);
-        for (int64_t i = 0; i < dlviz_tensor_size(samples); i++) {
+        double sum = 0, squares = 0, n = (double)dlviz_tensor_num_elements(samples);
+        for (int64_t i = 0; i < dlviz_tensor_num_elements(samples); i++) {
             double x = (double)dlviz_tensor_float(samples)[i];
             sum += x;
             squares += x * x;

@@ -37,9 +37,9 @@ static int64_t walk(dlviz_loader *loader, int64_t batch_size, int64_t *ids) {
         }
         int64_t size = dlviz_tensor_dim(samples, 0);
         ck_assert_int_eq(dlviz_tensor_ndim(samples), 4);
-        ck_assert_int_eq(dlviz_tensor_size(samples), size * 4);
+        ck_assert_int_eq(dlviz_tensor_num_elements(samples), size * 4);
         ck_assert_int_le(size, batch_size);
-        ck_assert_int_eq(dlviz_tensor_size(labels), size);
+        ck_assert_int_eq(dlviz_tensor_num_elements(labels), size);
         for (int64_t i = 0; i < size; i++) {
             const float *pixel = dlviz_tensor_const_float(samples) + 4 * i;
             int64_t id = (int64_t)(pixel[0] * 255 + 0.5f);
@@ -178,10 +178,10 @@ START_TEST(targets_and_weights_come_with_their_samples) {
             ck_ok(dlviz_loader_next(loader, &samples, &targets));
             const dlviz_tensor *weights = dlviz_loader_weights(loader);
             ck_assert_int_eq(dlviz_tensor_dim(samples, 0), size);
-            ck_assert_int_eq(dlviz_tensor_size(weights), size);
+            ck_assert_int_eq(dlviz_tensor_num_elements(weights), size);
             ck_assert_int_eq(dlviz_tensor_ndim(weights), 1);
             ck_assert_int_eq(dlviz_tensor_ndim(targets), 4);
-            ck_assert_int_eq(dlviz_tensor_size(targets), floats ? 2 * size : 4 * size);
+            ck_assert_int_eq(dlviz_tensor_num_elements(targets), floats ? 2 * size : 4 * size);
             if (!floats)
                 ck_assert_ptr_eq(targets, samples);
             for (int64_t i = 0; i < size; i++) {

@@ -30,7 +30,7 @@ static const int64_t *labels_of(const dlviz_dataset *dataset) {
     ck_assert_ptr_nonnull(labels);
     ck_assert_int_eq(dlviz_tensor_dtype(labels), DLVIZ_INT64);
     ck_assert_int_eq(dlviz_tensor_ndim(labels), 1);
-    ck_assert_int_eq(dlviz_tensor_size(labels), dlviz_dataset_num_samples(dataset));
+    ck_assert_int_eq(dlviz_tensor_num_elements(labels), dlviz_dataset_num_samples(dataset));
     return dlviz_tensor_const_data(labels);
 }
 
