@@ -100,8 +100,7 @@ static bool append_totals(table *t, const dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++)
         parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
     with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
-    if (!append(t, dlz_format("%-46s %12lld\n", "total",
-                              parameters)) ||
+    if (!append(t, dlz_format("%-46s %12lld\n", "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return false;
     if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
