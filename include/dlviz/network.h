@@ -53,7 +53,8 @@ DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed
 
 /** A table of the layers as text with newlines: output shapes, numbers of parameters, what a layer
  *  reads where that is not simply the layer before; then the totals, multiply-adds of one sample
- *  and the memory that training takes. Owned by the network; "" before it is built. */
+ *  and the memory that training takes. Owned by the network; "" before it is built, and
+ *  NULL for NULL. */
 DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 
 /** The number of layers added so far. */
@@ -72,8 +73,7 @@ DLVIZ_API int64_t dlviz_network_num_parameters(const dlviz_network *network);
 /** How many state tensors there are ("conv1.weight", "bn1.running_mean", …). */
 DLVIZ_API int64_t dlviz_network_num_states(const dlviz_network *network);
 /** The name of state tensor 0 … num_states − 1; NULL beyond. Owned by the network. */
-DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network,
-                                               int64_t index);
+DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int64_t index);
 /** A copy of one state tensor (float32; int64 for num_batches_tracked). Returns
  *  DLVIZ_ERROR_NOT_FOUND with the names there are, DLVIZ_ERROR_STATE before the build. */
 DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,

@@ -77,9 +77,10 @@ static dlviz_status add(dlviz_network *network, const char *who, const char *nam
     if (network->built)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is built; no layer can be added", who);
     if (num_inputs < 1 || num_inputs > INT32_MAX || !input_names)
-        return keep_error(network, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                            "%s: %lld inputs in %s; 1 or more names are accepted",
-                                            who, (long long)num_inputs, input_names ? "an array" : "NULL"));
+        return keep_error(network,
+                          dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                   "%s: %lld inputs in %s; 1 or more names are accepted", who,
+                                   (long long)num_inputs, input_names ? "an array" : "NULL"));
     dlviz_status status = dlz_graph_add(&network->graph, name, layer, (int)num_inputs, input_names);
     if (status == DLVIZ_OK)
         return DLVIZ_OK;
@@ -249,7 +250,9 @@ dlviz_status dlz_require_built(const dlviz_network *network, const char *who) {
 }
 
 const char *dlviz_network_summary(const dlviz_network *network) {
-    return network && network->summary ? network->summary : "";
+    if (!network)
+        return NULL;
+    return network->summary ? network->summary : "";
 }
 
 int64_t dlviz_network_num_layers(const dlviz_network *network) {

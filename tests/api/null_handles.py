@@ -133,7 +133,8 @@ def call(function, number, alone):
         first = False
         before += made[0] or ""
         arguments.append(made[1] or "NULL")
-        after += made[2] or ""
+        if not any(name == "capacity" for _, name in function.parameters):  # which is 0: nothing is written
+            after += made[2] or ""
     expression = "{}({})".format(function.name, ", ".join(arguments))
     if function.returns == "dlviz_status":
         expression = "check_status({})".format(expression)
