@@ -69,6 +69,10 @@ typedef struct dlz_setting {
     bool training_only; /* acts in training alone: a model that is only used may have another */
 } dlz_setting;
 
+/* The settings of such a struct, of a table that may be NULL, as a new JSON object; NULL when out of
+ * memory. */
+json_t *dlz_settings_write(const dlz_setting *settings, const void *owner);
+
 /* -- Constants ----------------------------------------------------------------------------------
  */
 
