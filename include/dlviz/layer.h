@@ -62,6 +62,49 @@ DLVIZ_API dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affin
 /** max(0, x), any shape. NaN stays NaN. */
 DLVIZ_API dlviz_layer *dlviz_relu(void);
 
+/* The activations below take any shape, too, number by number, and NaN stays NaN. Each is computed
+ * along with a convolution or batch norm before it. A getter of NULL or of another kind gives NaN.
+ */
+
+/** x for x > 0, else negative_slope · x; PyTorch's default is 0.01.
+ *  @param negative_slope any finite number that a float can hold */
+DLVIZ_API dlviz_layer *dlviz_leaky_relu(double negative_slope);
+DLVIZ_API double dlviz_leaky_relu_negative_slope(const dlviz_layer *layer);
+
+/** x for x > 0, else alpha · (e^x − 1); PyTorch's default is 1.
+ *  @param alpha any finite number that a float can hold */
+DLVIZ_API dlviz_layer *dlviz_elu(double alpha);
+DLVIZ_API double dlviz_elu_alpha(const dlviz_layer *layer);
+
+/** x · Φ(x), with the distribution function of the normal distribution (Hendrycks & Gimpel 2016);
+ *  the exact one, as PyTorch's GELU is. */
+DLVIZ_API dlviz_layer *dlviz_gelu(void);
+/** Its approximation x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))), PyTorch's
+ *  GELU(approximate="tanh"). */
+DLVIZ_API dlviz_layer *dlviz_gelu_tanh(void);
+
+/** x / (1 + e^−x), also called swish. */
+DLVIZ_API dlviz_layer *dlviz_silu(void);
+
+/** 1 / (1 + e^−x). */
+DLVIZ_API dlviz_layer *dlviz_sigmoid(void);
+
+/** The hyperbolic tangent. */
+DLVIZ_API dlviz_layer *dlviz_tanh(void);
+
+/** ln(1 + e^(beta · x)) / beta, and x where beta · x is above the threshold. beta is 1 and the
+ *  threshold 20 unless set. */
+DLVIZ_API dlviz_layer *dlviz_softplus(void);
+/** 1e-30 to 1e30. */
+DLVIZ_API dlviz_status dlviz_softplus_set_beta(dlviz_layer *layer, double beta);
+/** Any finite number that a float can hold. */
+DLVIZ_API dlviz_status dlviz_softplus_set_threshold(dlviz_layer *layer, double threshold);
+DLVIZ_API double dlviz_softplus_beta(const dlviz_layer *layer);
+DLVIZ_API double dlviz_softplus_threshold(const dlviz_layer *layer);
+
+/** x · min(max(x + 3, 0), 6) / 6. */
+DLVIZ_API dlviz_layer *dlviz_hardswish(void);
+
 /** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN
  * wins; of equal values the first (row by row) receives the gradient.
  *  @param kernel height and width of the window, 1 or more */

@@ -56,6 +56,51 @@ def relu(s, shapes):
 
 
 @layer
+def leaky_relu(s, shapes):
+    return nn.LeakyReLU(s["negative_slope"])
+
+
+@layer
+def elu(s, shapes):
+    return nn.ELU(s["alpha"])
+
+
+@layer
+def gelu(s, shapes):
+    return F.gelu
+
+
+@layer
+def gelu_tanh(s, shapes):
+    return nn.GELU(approximate="tanh")
+
+
+@layer
+def silu(s, shapes):
+    return F.silu
+
+
+@layer
+def sigmoid(s, shapes):
+    return torch.sigmoid
+
+
+@layer
+def tanh(s, shapes):
+    return torch.tanh
+
+
+@layer
+def softplus(s, shapes):
+    return nn.Softplus(s["beta"], s["threshold"])
+
+
+@layer
+def hardswish(s, shapes):
+    return F.hardswish
+
+
+@layer
 def maxpool2d(s, shapes):
     return nn.MaxPool2d(s["kernel"], s["stride"], s["padding"], ceil_mode=s["ceil_mode"])
 
@@ -102,6 +147,9 @@ class Net:
         "conv2d": dict(out_channels=1, kernel=[3, 3], stride=[1, 1], padding=[1, 1], dilation=[1, 1], bias=True),
         "batchnorm": dict(eps=1e-5, momentum=0.1, affine=True),
         "maxpool2d": dict(kernel=[2, 2], stride=[2, 2], padding=[0, 0], ceil_mode=False),
+        "leaky_relu": dict(negative_slope=0.01),
+        "elu": dict(alpha=1.0),
+        "softplus": dict(beta=1.0, threshold=20.0),
         "dropout": dict(p=0.0),
         "linear": dict(out_features=1, bias=True),
     }
