@@ -59,6 +59,42 @@ DLVIZ_API dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double m
 /** Without weight and bias: y = (x − mean) / √(var + eps). */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affine);
 
+/** Layer normalization (Ba, Kiros & Hinton 2016) over a whole sample, (C, H, W) or (D):
+ * y = (x − mean) / √(var + eps) · weight + bias with the sample's own mean and biased variance, in
+ * training and in evaluation. Parameters `weight` and `bias` have the sample's shape and start at 1
+ * and 0. eps is 1e-5. */
+DLVIZ_API dlviz_layer *dlviz_layernorm(void);
+/** Added to the variance inside the root; above 0. Else DLVIZ_ERROR_INVALID_ARGUMENT, as for a
+ * layer of another kind. */
+DLVIZ_API dlviz_status dlviz_layernorm_set_eps(dlviz_layer *layer, double eps);
+/** Without weight and bias: y = (x − mean) / √(var + eps). */
+DLVIZ_API dlviz_status dlviz_layernorm_set_affine(dlviz_layer *layer, bool affine);
+/** NaN, or false, for NULL or a layer of another kind; so for the layers below. */
+DLVIZ_API double dlviz_layernorm_eps(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_layernorm_affine(const dlviz_layer *layer);
+
+/** Group normalization (Wu & He 2018) of (C, H, W) or (D): the channels in num_groups groups of
+ * C / num_groups neighbors, each brought to mean 0 and deviation 1 as by dlviz_layernorm.
+ * Parameters `weight` and `bias` (C) start at 1 and 0. eps is 1e-5.
+ *  @param num_groups 1 or more; must divide the channels, else dlviz_network_build fails with
+ *                    DLVIZ_ERROR_SHAPE */
+DLVIZ_API dlviz_layer *dlviz_groupnorm(int64_t num_groups);
+DLVIZ_API dlviz_status dlviz_groupnorm_set_eps(dlviz_layer *layer, double eps);
+DLVIZ_API dlviz_status dlviz_groupnorm_set_affine(dlviz_layer *layer, bool affine);
+DLVIZ_API int64_t dlviz_groupnorm_num_groups(const dlviz_layer *layer);
+DLVIZ_API double dlviz_groupnorm_eps(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_groupnorm_affine(const dlviz_layer *layer);
+
+/** Instance normalization (Ulyanov, Vedaldi & Lempitsky 2016) of (C, H, W): each channel of each
+ * image to mean 0 and deviation 1, in training and in evaluation; there are no running statistics.
+ * Needs two pixels or more. eps is 1e-5. No parameters, unless affine is set: `weight` and `bias`
+ * (C), which start at 1 and 0. */
+DLVIZ_API dlviz_layer *dlviz_instancenorm2d(void);
+DLVIZ_API dlviz_status dlviz_instancenorm2d_set_eps(dlviz_layer *layer, double eps);
+DLVIZ_API dlviz_status dlviz_instancenorm2d_set_affine(dlviz_layer *layer, bool affine);
+DLVIZ_API double dlviz_instancenorm2d_eps(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_instancenorm2d_affine(const dlviz_layer *layer);
+
 /** max(0, x), any shape. NaN stays NaN. */
 DLVIZ_API dlviz_layer *dlviz_relu(void);
 
@@ -105,6 +141,12 @@ DLVIZ_API double dlviz_softplus_threshold(const dlviz_layer *layer);
 /** x · min(max(x + 3, 0), 6) / 6. */
 DLVIZ_API dlviz_layer *dlviz_hardswish(void);
 
+/** exp(x_c) / Σ exp(x_k) over the channels of each pixel of (C, H, W), or over (D); PyTorch's with
+ * dim = 1. Cross-entropy wants the numbers before it. */
+DLVIZ_API dlviz_layer *dlviz_softmax(void);
+/** Its logarithm, which keeps its digits where probabilities are almost 0 or 1. */
+DLVIZ_API dlviz_layer *dlviz_log_softmax(void);
+
 /** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN
  * wins; of equal values the first (row by row) receives the gradient.
  *  @param kernel height and width of the window, 1 or more */
@@ -123,6 +165,14 @@ DLVIZ_API dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ce
  *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
  * the step and the position in the batch alone. 0 <= p < 1. */
 DLVIZ_API dlviz_layer *dlviz_dropout(double p);
+
+/** Dropout of whole channels (Tompson et al. 2015): in training each channel of each image (C, H,
+ * W) is zeroed with probability p and the others are scaled by 1/(1 − p); evaluation passes
+ * everything. The mask depends on the seed, the step, the image's position in the batch and the
+ * channel alone. 0 <= p < 1. */
+DLVIZ_API dlviz_layer *dlviz_dropout2d(double p);
+/** NaN for NULL or a layer of another kind. */
+DLVIZ_API double dlviz_dropout2d_p(const dlviz_layer *layer);
 
 /** y = x·weightᵀ + bias, (D) to (out_features). Parameters `weight` (out_features, D) and `bias`
  *  (out_features), both from U(−1/√D, 1/√D). */

@@ -51,6 +51,31 @@ def batchnorm(s, shapes):
 
 
 @layer
+def layernorm(s, shapes):
+    return nn.LayerNorm(shapes[0], s["eps"], s["affine"])
+
+
+@layer
+def groupnorm(s, shapes):
+    return nn.GroupNorm(s["num_groups"], shapes[0][0], s["eps"], s["affine"])
+
+
+@layer
+def instancenorm2d(s, shapes):
+    return nn.InstanceNorm2d(shapes[0][0], s["eps"], affine=s["affine"])
+
+
+@layer
+def softmax(s, shapes):
+    return nn.Softmax(dim=1)
+
+
+@layer
+def log_softmax(s, shapes):
+    return nn.LogSoftmax(dim=1)
+
+
+@layer
 def relu(s, shapes):
     return F.relu
 
@@ -112,6 +137,12 @@ def dropout(s, shapes):
 
 
 @layer
+def dropout2d(s, shapes):
+    assert s["p"] == 0  # masks are not PyTorch's
+    return lambda x: x
+
+
+@layer
 def linear(s, shapes):
     return nn.Linear(shapes[0][0], s["out_features"], s["bias"])
 
@@ -146,6 +177,10 @@ class Net:
     DEFAULTS = {
         "conv2d": dict(out_channels=1, kernel=[3, 3], stride=[1, 1], padding=[1, 1], dilation=[1, 1], bias=True),
         "batchnorm": dict(eps=1e-5, momentum=0.1, affine=True),
+        "layernorm": dict(eps=1e-5, affine=True),
+        "groupnorm": dict(num_groups=1, eps=1e-5, affine=True),
+        "instancenorm2d": dict(eps=1e-5, affine=False),
+        "dropout2d": dict(p=0.0),
         "maxpool2d": dict(kernel=[2, 2], stride=[2, 2], padding=[0, 0], ceil_mode=False),
         "leaky_relu": dict(negative_slope=0.01),
         "elu": dict(alpha=1.0),
