@@ -1,7 +1,7 @@
 #include "graph/op.h"
 #include "base/base.h"
 #include "graph/post.h"
-#include "kernels/moments.h"
+#include "kernels/nn/moments.h"
 
 int64_t dlz_value_size(const dlz_value *value) {
     return value->height * value->width * value->channels;

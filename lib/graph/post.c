@@ -8,8 +8,8 @@
 #include "base/random.h"
 #include "graph/post.h"
 #include "kernels/activations/activation.h"
-#include "kernels/moments.h"
-#include "kernels/post.h"
+#include "kernels/nn/moments.h"
+#include "kernels/nn/post.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "kernels/activations/activation.h"
-#include "kernels/conv3x3.h"
+#include "kernels/conv/conv3x3.h"
 #include "layers/conv2d.h"
 
 #include <limits.h>

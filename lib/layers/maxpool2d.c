@@ -3,7 +3,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/post.h"
-#include "kernels/maxpool.h"
+#include "kernels/nn/maxpool.h"
 #include "layers/pool_window.h"
 
 #include <string.h>

@@ -1,11 +1,11 @@
 /* layers/resample_op.h - the operation of layers whose outputs are weighted sums of the input's
- * pixels, in rows and columns apart (kernels/resample.h). Such a layer says what each row and column
+ * pixels, in rows and columns apart (kernels/nn/resample.h). Such a layer says what each row and column
  * of its output is made of, and has its gradient from that. */
 #ifndef DLZ_LAYERS_RESAMPLE_OP_H
 #define DLZ_LAYERS_RESAMPLE_OP_H
 
 #include "graph/op.h"
-#include "kernels/resample.h"
+#include "kernels/nn/resample.h"
 
 /* One axis, as a layer describes it. */
 typedef struct dlz_axis_writer {

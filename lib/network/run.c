@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
-#include "kernels/loss.h"
+#include "kernels/nn/loss.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 
@@ -107,14 +107,16 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
     const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
     if (!labels)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the dataset has no labels", who);
-    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0];
-    const uint8_t *values = dlviz_tensor_const_data(labels);
-    for (int64_t i = 0; i < dlviz_tensor_size(labels); i++)
-        if (values[i] >= outputs)
+    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0], smallest, largest;
+    if (dlz_dataset_label_range(dataset, &smallest, &largest) && smallest >= 0 && largest < outputs)
+        return DLVIZ_OK;
+    const int64_t *values = dlviz_tensor_const_data(labels);
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(labels); i++)
+        if (values[i] < 0 || values[i] >= outputs)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: sample %lld has label %d; the network's %lld outputs allow 0 to "
+                            "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to "
                             "%lld",
-                            who, (long long)i, values[i], (long long)outputs,
+                            who, (long long)i, (long long)values[i], (long long)outputs,
                             (long long)outputs - 1);
     return DLVIZ_OK;
 }
@@ -134,7 +136,7 @@ static void read_output(dlz_plan *plan, float *to) {
  * correct, if not NULL, receive sums over the samples. */
 static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_dataset *dataset,
                                 float *rows, double *loss, int64_t *correct) {
-    int64_t n = dlviz_dataset_size(dataset),
+    int64_t n = dlviz_dataset_num_samples(dataset),
             width = dlz_shape_size(&network->graph.nodes[last].out);
     for (int64_t first = 0; first < n; first += EVALUATION_BATCH) {
         int64_t indices[EVALUATION_BATCH], labels[EVALUATION_BATCH];
@@ -162,7 +164,7 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
 static dlviz_status node_outputs(dlviz_network *network, const char *who, int last,
                                  const dlviz_dataset *dataset, dlviz_tensor **out) {
     DLZ_TRY(dlz_network_check_samples(network, who, dataset));
-    int64_t dims[2] = {dlviz_dataset_size(dataset),
+    int64_t dims[2] = {dlviz_dataset_num_samples(dataset),
                        dlz_shape_size(&network->graph.nodes[last].out)};
     dlviz_tensor *rows;
     DLZ_TRY(dlz_tensor_create_raw(&rows, DLVIZ_FLOAT32, 2, dims));
@@ -268,7 +270,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     double sum = 0;
     int64_t correct = 0;
     DLZ_TRY(run_dataset(network, network->graph.num_nodes - 1, dataset, NULL, &sum, &correct));
-    double n = (double)dlviz_dataset_size(dataset);
+    double n = (double)dlviz_dataset_num_samples(dataset);
     if (loss)
         *loss = sum / n;
     if (accuracy)
