@@ -91,7 +91,8 @@ static dlz_stage stage(const dlviz_layer *layer) {
     const dlz_pool_window *window = &((const maxpool2d *)layer)->window;
     bool fits = !window->ceil_mode;
     for (int axis = 0; axis < 2; axis++)
-        fits &= window->kernel[axis] == 2 && window->stride[axis] == 2 && window->padding[axis] == 0;
+        fits &=
+            window->kernel[axis] == 2 && window->stride[axis] == 2 && window->padding[axis] == 0;
     return fits ? DLZ_STAGE_POOL : DLZ_STAGE_NONE;
 }
 
@@ -105,7 +106,8 @@ static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post
  */
 
 typedef struct maxpool2d_op {
-    int32_t *winners; /* pixel of the input image, of each output; NULL when no gradient is wanted */
+    int32_t
+        *winners; /* pixel of the input image, of each output; NULL when no gradient is wanted */
 } maxpool2d_op;
 
 typedef struct pool_pass {

@@ -16,7 +16,8 @@ typedef struct pad {
 
 static dlviz_status check(const dlviz_layer *layer) {
     const pad *set = (const pad *)layer;
-    DLZ_TRY(dlz_check_integer("the mode", set->mode, DLVIZ_BORDER_CONSTANT, DLVIZ_BORDER_REPLICATE));
+    DLZ_TRY(
+        dlz_check_integer("the mode", set->mode, DLVIZ_BORDER_CONSTANT, DLVIZ_BORDER_REPLICATE));
     const char *const names[] = {"top", "bottom", "left", "right"};
     const int64_t amounts[] = {set->vertical[0], set->vertical[1], set->horizontal[0],
                                set->horizontal[1]};

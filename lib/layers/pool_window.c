@@ -19,10 +19,10 @@ dlviz_status dlz_pool_window_set_stride(const char *who, dlviz_layer *layer,
     bool stands_for_kernel = vertical == 0 || horizontal == 0;
     if (!stands_for_kernel || dlz_layer_require(who, layer, type) != DLVIZ_OK)
         return dlz_layer_set(who, layer, type, offset, pair, sizeof pair);
-    return dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                              "%s: the stride is %lld x %lld; 1 to %d are accepted",
-                                              who, (long long)vertical, (long long)horizontal,
-                                              LARGEST));
+    return dlz_layer_remember(layer,
+                              dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                       "%s: the stride is %lld x %lld; 1 to %d are accepted", who,
+                                       (long long)vertical, (long long)horizontal, LARGEST));
 }
 
 void dlz_pool_window_get_kernel(const dlz_pool_window *window, int64_t *height, int64_t *width) {

@@ -14,8 +14,9 @@ typedef struct dlz_pool_window {
 #define DLZ_POOL_WINDOW_SETTINGS(layer)                                                            \
     {"kernel", DLZ_SETTING_PAIR, offsetof(layer, window.kernel), false},                           \
         {"stride", DLZ_SETTING_PAIR, offsetof(layer, window.stride), false},                       \
-        {"padding", DLZ_SETTING_PAIR, offsetof(layer, window.padding), false},                     \
-        {"ceil_mode", DLZ_SETTING_BOOL, offsetof(layer, window.ceil_mode), false}
+        {"padding", DLZ_SETTING_PAIR, offsetof(layer, window.padding), false}, {                   \
+        "ceil_mode", DLZ_SETTING_BOOL, offsetof(layer, window.ceil_mode), false                    \
+    }
 
 dlviz_status dlz_pool_window_check(const dlz_pool_window *window);
 /* For the public setter of the stride: refuses the 0 that stands for the kernel. */

@@ -54,8 +54,7 @@ dlviz_status dlz_resample_plan(dlz_op *op, const dlz_setup *setup) {
                             "the windows of all places hold %lld numbers in one row or column; "
                             "%lld are accepted",
                             (long long)count.taps, (long long)INT32_MAX);
-        DLZ_TRY(
-            ask_axis(&own->forward[axis], outputs, count.taps, first, last, setup->memory));
+        DLZ_TRY(ask_axis(&own->forward[axis], outputs, count.taps, first, last, setup->memory));
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &own->forward[axis].divisors, outputs,
                                      sizeof(float), first, last));
         if (backward)

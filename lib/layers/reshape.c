@@ -39,8 +39,8 @@ dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims) {
     if (!layer)
         return NULL;
     if (!dims) {
-        dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                           "dlviz_reshape: 'dims' is NULL"));
+        dlz_layer_remember(layer,
+                           dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_reshape: 'dims' is NULL"));
         return layer;
     }
     reshape *set = (reshape *)layer;
