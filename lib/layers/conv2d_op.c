@@ -3,6 +3,7 @@
  * patch, added up where patches overlap. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "graph/fold.h"
 #include "kernels/activations/activation.h"
 #include "kernels/conv/conv2d.h"
 #include "kernels/gemm/gemm.h"

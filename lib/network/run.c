@@ -107,7 +107,8 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
     const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
     if (!labels)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the dataset has no labels", who);
-    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0], smallest, largest;
+    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0], smallest,
+            largest;
     if (dlz_dataset_label_range(dataset, &smallest, &largest) && smallest >= 0 && largest < outputs)
         return DLVIZ_OK;
     const int64_t *values = dlviz_tensor_const_data(labels);
@@ -184,31 +185,35 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     return node_outputs(network, __func__, network->graph.num_nodes - 1, dataset, outputs);
 }
 
-static dlviz_status layer_not_found(const dlviz_network *network, const char *name) {
+dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
+                                    int *node) {
+    if (!name)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'layer' is NULL", who);
+    bool found;
+    *node = dlz_graph_find(&network->graph, name, &found);
+    if (found && *node != DLZ_GRAPH_INPUT)
+        return DLVIZ_OK;
     char names[800] = "";
     size_t used = 0;
     for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
                                  network->graph.nodes[i].name);
-    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no layer '%s'; the network has %s", name,
-                    names);
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no layer '%s'; the network has %s", who,
+                    name, names);
 }
 
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                     const dlviz_dataset *dataset, dlviz_tensor **features) {
     DLZ_REQUIRE_OUT(features);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_REQUIRE(layer);
-    bool found;
-    int last = dlz_graph_find(&network->graph, layer, &found);
-    if (!found || last == DLZ_GRAPH_INPUT)
-        return layer_not_found(network, layer);
+    int last = 0;
+    DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &last));
     return node_outputs(network, __func__, last, dataset, features);
 }
 
 /* Checks inputs that a caller hands over as one tensor: float32, n in front. */
-static dlviz_status check_inputs(const dlviz_network *network, const char *who,
-                                 const dlviz_tensor *inputs) {
+dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
+                                      const dlviz_tensor *inputs) {
     if (!inputs)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'inputs' is NULL", who);
     if (inputs->dtype != DLVIZ_FLOAT32)
@@ -225,7 +230,7 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_TRY(check_inputs(network, __func__, inputs));
+    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
     int last = network->graph.num_nodes - 1;
     const dlz_shape *shape = &network->graph.nodes[last].out;
     int64_t n = inputs->dims[0], dims[4] = {n};
@@ -346,7 +351,7 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
                                     double *loss) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(require_classifier(network, __func__));
-    DLZ_TRY(check_inputs(network, __func__, inputs));
+    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
     int64_t n = inputs->dims[0], correct = 0;
     DLZ_TRY(check_labels(network, __func__, labels, n));
     dlz_plan *plan;

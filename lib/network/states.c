@@ -223,7 +223,7 @@ static bool is_state(const dlviz_network *network, const char *name) {
 }
 
 /* The library's other files are named as what they are, not by the first tensor that surprises. */
-static dlviz_status check_kind(const dlviz_safetensors *set) {
+dlviz_status dlz_network_check_file_kind(const dlviz_safetensors *set) {
     const char *format = dlviz_safetensors_metadata(set, "format");
     if (format && strncmp(format, "dlviz checkpoint", 16) == 0)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
@@ -233,8 +233,8 @@ static dlviz_status check_kind(const dlviz_safetensors *set) {
     return DLVIZ_OK;
 }
 
-static dlviz_status load(dlviz_network *network, const dlviz_safetensors *set) {
-    DLZ_TRY(check_kind(set));
+dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensors *set) {
+    DLZ_TRY(dlz_network_check_file_kind(set));
     DLZ_TRY(dlz_network_compare_architecture(network, set, false));
     for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++)
         if (!is_state(network, dlviz_safetensors_tensor_name(set, i)))
@@ -252,7 +252,7 @@ dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
     DLZ_REQUIRE(path);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_open(&set, path));
-    dlviz_status status = load(network, set);
+    dlviz_status status = dlz_network_load_set(network, set);
     dlviz_safetensors_destroy(set);
     if (status == DLVIZ_OK)
         return DLVIZ_OK;

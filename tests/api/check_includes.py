@@ -21,12 +21,8 @@ DOORS = {
 }
 
 # To be resolved: circles inside a room, by the modules in them; rooms that call another against the table.
-KNOWN_CIRCLES = [
-    {"layers/op", "layers/post_op"},
-]
-KNOWN_USES = [
-    ("layers", "network"),
-]
+KNOWN_CIRCLES = []
+KNOWN_USES = []
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 NAME = r"(?:dlz|dlviz)_\w+"
