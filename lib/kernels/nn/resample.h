@@ -30,8 +30,8 @@ typedef struct dlz_resample {
 } dlz_resample;
 
 typedef struct dlz_resample_kernel {
-    /* Rows first … end − 1 of the result `out`, which begins with row 0. The taps of a row are
-     * added up row by row: each row's sum is made on its own. */
+    /* Rows first … end − 1 of the result `out`, which begins with row 0. Sums are made in parts:
+     * each row's of the window on its own, or each column's. */
     void (*rows)(const dlz_resample *resample, const float *in, int64_t first, int64_t end,
                  float *out);
 } dlz_resample_table;
