@@ -119,6 +119,51 @@ START_TEST(every_variant_copies_bits) {
 }
 END_TEST
 
+/* Runs of copied columns between others, and rows like those before. */
+START_TEST(every_variant_copies_runs_and_rows) {
+    enum { IN = 13, LONG = 17 };
+    static float source[3 * IN * 20], result[5 * LONG * 20];
+    int32_t row_first[6], column_first[LONG + 1];
+    const int32_t from[] = {2, 2, 0, 1, 1};
+    dlz_tap rows[5], columns[2 * LONG];
+    for (int y = 0; y <= 5; y++)
+        row_first[y] = y;
+    for (int y = 0; y < 5; y++)
+        rows[y] = (dlz_tap){from[y], y == 4 ? 2.0f : 1.0f};
+    int32_t count = 0;
+    for (int x = 0; x < LONG; x++) {
+        column_first[x] = count;
+        if (x >= 2 && x < 14)
+            columns[count++] = (dlz_tap){x - 1, 1};
+        else if (x != 14)
+            for (int t = 0; t < 2; t++)
+                columns[count++] = (dlz_tap){(x + t) % IN, 0.5f};
+    }
+    column_first[LONG] = count;
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int64_t channels = 1; dlz_isa_available((dlz_isa)isa) && channels <= 20; channels++) {
+            for (int64_t i = 0; i < 3 * IN * channels; i++)
+                source[i] = (float)(i * 7 % 31);
+            dlz_resample resample = {
+                IN, LONG, channels, {row_first, rows, NULL}, {column_first, columns, NULL}, 0.25f};
+            dlz_resample_kernel_of((dlz_isa)isa)->rows(&resample, source, 0, 5, result);
+            for (int64_t i = 0; i < 5 * LONG * channels; i++) {
+                int64_t y = i / (LONG * channels), x = i / channels % LONG, c = i % channels;
+                const float *line = source + from[y] * IN * channels;
+                float truth = 0;
+                for (int32_t t = column_first[x]; t < column_first[x + 1]; t++)
+                    truth += columns[t].weight * line[columns[t].at * channels + c];
+                truth = x == 14 ? 0.25f : truth * rows[y].weight;
+                ck_assert_msg(result[i] == truth,
+                              "%s, %lld channels, row %lld, column %lld: %g, "
+                              "truth %g",
+                              dlz_isa_name((dlz_isa)isa), (long long)channels, (long long)y,
+                              (long long)x, (double)result[i], (double)truth);
+            }
+        }
+}
+END_TEST
+
 /* -- Maxima ---------------------------------------------------------------------------------------
  */
 
@@ -207,6 +252,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {every_variant_sums_its_taps, every_variant_copies_bits,
+                                  every_variant_copies_runs_and_rows,
                                   every_variant_finds_the_first_maximum, NULL};
     return run_tests("pool kernels", tests);
 }

@@ -8,6 +8,8 @@
 /* With as few channels as this, vectors are laid over a whole row, of so many floats at most. */
 #define FEW 3
 #define LINE 4096
+/* Pixels from which on it is worth looking for a run of them that is copied. */
+#define RUN 8
 
 /* The taps of one pixel. */
 typedef struct pixel_taps {
@@ -60,6 +62,11 @@ static float divisor_of(const dlz_axis *axis, int64_t place) {
     return axis->divisors ? axis->divisors[place] : 1;
 }
 
+/* Places first … end − 1 of a row. */
+typedef struct range {
+    int64_t first, end;
+} range;
+
 /* The source's rows that a row is made of, summed: from the source itself if it is one as it is. */
 static const float *sum_lines(const pixel_taps *taps, const float *in, float *line) {
     const dlz_tap *first = taps->row;
@@ -81,9 +88,10 @@ static const float *sum_lines(const pixel_taps *taps, const float *in, float *li
 
 /* Compiled for each number of channels. */
 DLZ_INLINE void sum_columns(const dlz_resample *resample, const float *line, int channels,
-                            float row_divisor, float *out) {
+                            float row_divisor, range places, float *out) {
     const dlz_axis *columns = &resample->columns;
-    for (int64_t x = 0; x < resample->out_width; x++, out += channels) {
+    out += places.first * channels;
+    for (int64_t x = places.first; x < places.end; x++, out += channels) {
         const dlz_tap *tap = columns->taps + columns->first[x];
         const dlz_tap *end = columns->taps + columns->first[x + 1];
         float sum[FEW], divisor = row_divisor * divisor_of(columns, x);
@@ -102,22 +110,23 @@ DLZ_INLINE void sum_columns(const dlz_resample *resample, const float *line, int
 }
 
 static void few_channels_row(const dlz_resample *resample, const pixel_taps *taps, const float *in,
-                             float row_divisor, float *out) {
+                             float row_divisor, range places, float *out) {
     float room[LINE + DLZ_LANES];
     const float *line = sum_lines(taps, in, room);
     if (taps->channels == 1)
-        sum_columns(resample, line, 1, row_divisor, out);
+        sum_columns(resample, line, 1, row_divisor, places, out);
     else if (taps->channels == 2)
-        sum_columns(resample, line, 2, row_divisor, out);
+        sum_columns(resample, line, 2, row_divisor, places, out);
     else
-        sum_columns(resample, line, 3, row_divisor, out);
+        sum_columns(resample, line, 3, row_divisor, places, out);
 }
 
 static void row_of_pixels(const dlz_resample *resample, pixel_taps *taps, const float *in,
-                          float row_divisor, float *out) {
+                          float row_divisor, range places, float *out) {
     const dlz_axis *columns = &resample->columns;
     int64_t channels = resample->channels;
-    for (int64_t x = 0; x < resample->out_width; x++, out += channels) {
+    out += places.first * channels;
+    for (int64_t x = places.first; x < places.end; x++, out += channels) {
         taps->column = columns->taps + columns->first[x];
         taps->column_end = columns->taps + columns->first[x + 1];
         taps->divisor = row_divisor * divisor_of(columns, x);
@@ -129,23 +138,80 @@ static void row_of_pixels(const dlz_resample *resample, pixel_taps *taps, const 
     }
 }
 
+static void row_range(const dlz_resample *resample, pixel_taps *taps, const float *in,
+                      float row_divisor, range places, float *out) {
+    if (places.first == places.end)
+        return;
+    if (taps->channels <= FEW && taps->row_size <= LINE)
+        few_channels_row(resample, taps, in, row_divisor, places, out);
+    else
+        row_of_pixels(resample, taps, in, row_divisor, places, out);
+}
+
+static void copy(const float *from, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += DLZ_LANES)
+        dlz_store_up_to(to + i, dlz_load_up_to(from + i, count - i), count - i);
+}
+
+/* The one tap of a place that is another's copy, or NULL. */
+static const dlz_tap *copied(const dlz_axis *axis, int64_t place) {
+    const dlz_tap *tap = axis->taps + axis->first[place];
+    bool one = axis->first[place + 1] - axis->first[place] == 1;
+    return one && tap->weight == 1 && divisor_of(axis, place) == 1 ? tap : NULL;
+}
+
+/* The longest range of columns that are a copy of as many in the source, one beside the other; none
+ * if it is short. */
+static range copied_columns(const dlz_axis *columns, int64_t width) {
+    range longest = {0, 0};
+    for (int64_t first = 0, end; first < width; first = end) {
+        const dlz_tap *tap = copied(columns, first);
+        for (end = first + 1; tap && end < width; end++) {
+            const dlz_tap *next = copied(columns, end);
+            if (!next || next->at != tap->at + (end - first))
+                break;
+        }
+        if (tap && end - first > longest.end - longest.first)
+            longest = (range){first, end};
+    }
+    return longest.end - longest.first >= RUN ? longest : (range){0, 0};
+}
+
+static bool is_like_before(const dlz_axis *rows, int64_t y) {
+    int32_t first = rows->first[y], count = rows->first[y + 1] - first;
+    if (first - rows->first[y - 1] != count || divisor_of(rows, y) != divisor_of(rows, y - 1))
+        return false;
+    for (int32_t i = first; i < first + count; i++)
+        if (rows->taps[i].at != rows->taps[i - count].at ||
+            rows->taps[i].weight != rows->taps[i - count].weight)
+            return false;
+    return true;
+}
+
 static void rows(const dlz_resample *resample, const float *in, int64_t first, int64_t end,
                  float *out) {
     const dlz_axis *rows = &resample->rows;
-    int64_t channels = resample->channels, out_row = resample->out_width * channels;
+    int64_t channels = resample->channels, width = resample->out_width;
     pixel_taps taps = {.row_size = resample->in_width * channels, .channels = channels};
-    bool few = channels <= FEW && taps.row_size <= LINE;
+    range run = copied_columns(&resample->columns, width);
     for (int64_t y = first; y < end; y++) {
-        float *to = out + y * out_row;
+        float *to = out + y * width * channels;
         taps.row = rows->taps + rows->first[y];
         taps.row_end = rows->taps + rows->first[y + 1];
-        if (taps.row == taps.row_end)
-            for (int64_t i = 0; i < out_row; i++)
+        if (y > first && is_like_before(rows, y)) {
+            copy(to - width * channels, width * channels, to);
+        } else if (taps.row == taps.row_end) {
+            for (int64_t i = 0; i < width * channels; i++)
                 to[i] = resample->empty;
-        else if (few)
-            few_channels_row(resample, &taps, in, divisor_of(rows, y), to);
-        else
-            row_of_pixels(resample, &taps, in, divisor_of(rows, y), to);
+        } else if (run.end > 0 && copied(rows, y)) {
+            const dlz_tap *column = resample->columns.taps + resample->columns.first[run.first];
+            row_range(resample, &taps, in, 1, (range){0, run.first}, to);
+            copy(in + taps.row->at * taps.row_size + column->at * channels,
+                 (run.end - run.first) * channels, to + run.first * channels);
+            row_range(resample, &taps, in, 1, (range){run.end, width}, to);
+        } else {
+            row_range(resample, &taps, in, divisor_of(rows, y), (range){0, width}, to);
+        }
     }
 }
 
