@@ -3,17 +3,22 @@
 
 #include <string.h>
 
-/* Blocks that keep both sides in cache lines already fetched. */
-#define BLOCK 16
+/* Blocks write whole cache lines, few at a time: lines that lie a power of two apart would push each
+ * other out of the cache. */
+#define ROWS 16
+#define COLUMNS 4
 
 void dlz_transpose(const float *from, int64_t rows, int64_t columns, float *to) {
     if (rows == 1 || columns == 1) {
         memcpy(to, from, (size_t)(rows * columns) * sizeof *to);
         return;
     }
-    for (int64_t r = 0; r < rows; r += BLOCK)
-        for (int64_t c = 0; c < columns; c += BLOCK)
-            for (int64_t i = r; i < dlz_min_i64(r + BLOCK, rows); i++)
-                for (int64_t j = c; j < dlz_min_i64(c + BLOCK, columns); j++)
+    for (int64_t r = 0; r < rows; r += ROWS)
+        for (int64_t c = 0; c < columns; c += COLUMNS) {
+            int64_t row_end = dlz_min_i64(r + ROWS, rows);
+            int64_t column_end = dlz_min_i64(c + COLUMNS, columns);
+            for (int64_t j = c; j < column_end; j++)
+                for (int64_t i = r; i < row_end; i++)
                     to[j * rows + i] = from[i * columns + j];
+        }
 }
