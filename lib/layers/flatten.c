@@ -35,8 +35,8 @@ static void transpose_tile(void *context, int64_t sample, int worker) {
     (void)worker;
     const flatten_pass *pass = context;
     int64_t rows = pass->rows, columns = pass->columns;
-    dlz_transpose(pass->from + sample * rows * columns, rows, columns,
-                  pass->to + sample * rows * columns);
+    dlz_transpose_image(pass->from + sample * rows * columns, rows, columns,
+                        pass->to + sample * rows * columns);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {

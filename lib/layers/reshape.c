@@ -104,13 +104,13 @@ static void reshape_tile(void *context, int64_t sample, int worker) {
     if (pass->from_channels == pass->to_channels) {
         memcpy(to, from, (size_t)size * sizeof *to);
     } else if (pass->from_pixels == 1 || pass->from_channels == 1) {
-        dlz_transpose(from, pass->to_channels, pass->to_pixels, to);
+        dlz_transpose_image(from, pass->to_channels, pass->to_pixels, to);
     } else if (pass->to_pixels == 1 || pass->to_channels == 1) {
-        dlz_transpose(from, pass->from_pixels, pass->from_channels, to);
+        dlz_transpose_image(from, pass->from_pixels, pass->from_channels, to);
     } else {
         float *between = dlz_run_scratch(pass->run, worker);
-        dlz_transpose(from, pass->from_pixels, pass->from_channels, between);
-        dlz_transpose(between, pass->to_channels, pass->to_pixels, to);
+        dlz_transpose_image(from, pass->from_pixels, pass->from_channels, between);
+        dlz_transpose_image(between, pass->to_channels, pass->to_pixels, to);
     }
 }
 

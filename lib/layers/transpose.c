@@ -8,7 +8,7 @@
 #define ROWS 16
 #define COLUMNS 4
 
-void dlz_transpose(const float *from, int64_t rows, int64_t columns, float *to) {
+void dlz_transpose_image(const float *from, int64_t rows, int64_t columns, float *to) {
     if (rows == 1 || columns == 1) {
         memcpy(to, from, (size_t)(rows * columns) * sizeof *to);
         return;

@@ -5,6 +5,6 @@
 #include <stdint.h>
 
 /* From rows x columns to columns x rows. */
-void dlz_transpose(const float *from, int64_t rows, int64_t columns, float *to);
+void dlz_transpose_image(const float *from, int64_t rows, int64_t columns, float *to);
 
 #endif
