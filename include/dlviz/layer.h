@@ -121,6 +121,9 @@ DLVIZ_API dlviz_layer *dlviz_global_avgpool2d(void);
  * floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
  *  @param height, width of the output, 1 to 32768 each */
 DLVIZ_API dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width);
+/** 0 and 0 for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height,
+                                             int64_t *width);
 
 /** How the pixels between pixels are made. */
 typedef enum dlviz_interpolation {

@@ -25,6 +25,11 @@ dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width) {
     return dlz_layer_checked(layer);
 }
 
+void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height, int64_t *width) {
+    const adaptive_avgpool2d *set = dlz_layer_as(layer, &dlz_adaptive_avgpool2d_type);
+    dlz_layer_give_pair(set ? set->size : NULL, height, width);
+}
+
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     const adaptive_avgpool2d *set = (const adaptive_avgpool2d *)layer;
     (void)num_inputs;

@@ -59,7 +59,8 @@ static const dlz_pool_window *window_of(const dlviz_layer *layer) {
 }
 
 void dlviz_maxpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width) {
-    dlz_pool_window_get_kernel(window_of(layer), height, width);
+    const dlz_pool_window *window = window_of(layer);
+    dlz_layer_give_pair(window ? window->kernel : NULL, height, width);
 }
 
 void dlviz_maxpool2d_stride(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
@@ -67,7 +68,8 @@ void dlviz_maxpool2d_stride(const dlviz_layer *layer, int64_t *vertical, int64_t
 }
 
 void dlviz_maxpool2d_padding(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
-    dlz_pool_window_get_padding(window_of(layer), vertical, horizontal);
+    const dlz_pool_window *window = window_of(layer);
+    dlz_layer_give_pair(window ? window->padding : NULL, vertical, horizontal);
 }
 
 bool dlviz_maxpool2d_ceil_mode(const dlviz_layer *layer) {

@@ -25,25 +25,14 @@ dlviz_status dlz_pool_window_set_stride(const char *who, dlviz_layer *layer,
                                        (long long)vertical, (long long)horizontal, LARGEST));
 }
 
-void dlz_pool_window_get_kernel(const dlz_pool_window *window, int64_t *height, int64_t *width) {
-    *height = window ? window->kernel[0] : 0;
-    *width = window ? window->kernel[1] : 0;
-}
-
 static int64_t stride_of(const dlz_pool_window *window, int axis) {
     return window->stride[axis] ? window->stride[axis] : window->kernel[axis];
 }
 
 void dlz_pool_window_get_stride(const dlz_pool_window *window, int64_t *vertical,
                                 int64_t *horizontal) {
-    *vertical = window ? stride_of(window, 0) : 0;
-    *horizontal = window ? stride_of(window, 1) : 0;
-}
-
-void dlz_pool_window_get_padding(const dlz_pool_window *window, int64_t *vertical,
-                                 int64_t *horizontal) {
-    *vertical = window ? window->padding[0] : 0;
-    *horizontal = window ? window->padding[1] : 0;
+    const int64_t pair[2] = {window ? stride_of(window, 0) : 0, window ? stride_of(window, 1) : 0};
+    dlz_layer_give_pair(pair, vertical, horizontal);
 }
 
 /* With ceil mode a last window may reach over the end, if it begins before that. */

@@ -23,12 +23,9 @@ dlviz_status dlz_pool_window_check(const dlz_pool_window *window);
 dlviz_status dlz_pool_window_set_stride(const char *who, dlviz_layer *layer,
                                         const dlz_layer_type *type, size_t offset, int64_t vertical,
                                         int64_t horizontal);
-/* For the public getters: of no window, zeros; the stride is the kernel while it stands for it. */
-void dlz_pool_window_get_kernel(const dlz_pool_window *window, int64_t *height, int64_t *width);
+/* For the public getter of the stride: the kernel while that stands for it; of no window, zeros. */
 void dlz_pool_window_get_stride(const dlz_pool_window *window, int64_t *vertical,
                                 int64_t *horizontal);
-void dlz_pool_window_get_padding(const dlz_pool_window *window, int64_t *vertical,
-                                 int64_t *horizontal);
 /* Works out strides and the output's shape. */
 dlviz_status dlz_pool_window_infer(dlz_pool_window *window, const dlz_shape *in, dlz_shape *out);
 

@@ -66,8 +66,7 @@ dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_cor
 
 void dlviz_upsample_size(const dlviz_layer *layer, int64_t *height, int64_t *width) {
     const upsample *set = dlz_layer_as(layer, &dlz_upsample_type);
-    *height = set ? set->size[0] : 0;
-    *width = set ? set->size[1] : 0;
+    dlz_layer_give_pair(set ? set->size : NULL, height, width);
 }
 
 dlviz_interpolation dlviz_upsample_mode(const dlviz_layer *layer) {

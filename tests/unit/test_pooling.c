@@ -248,6 +248,7 @@ START_TEST(settings_are_got_back) {
         GIVES(dlviz_maxpool2d_stride(other, &a, &b), 0, 0);
         GIVES(dlviz_avgpool2d_padding(other, &a, &b), 0, 0);
         GIVES(dlviz_upsample_size(other, &a, &b), 0, 0);
+        GIVES(dlviz_adaptive_avgpool2d_size(other, &a, &b), 0, 0);
         ck_assert(!dlviz_avgpool2d_ceil_mode(other) && !dlviz_maxpool2d_ceil_mode(other));
         ck_assert(!dlviz_avgpool2d_count_include_pad(other));
         ck_assert(!dlviz_upsample_align_corners(other));
@@ -255,8 +256,11 @@ START_TEST(settings_are_got_back) {
         ck_assert_int_eq(dlviz_pad_mode(i ? up : NULL), DLVIZ_BORDER_CONSTANT);
         ck_assert(isnan(dlviz_pad_value(i ? up : NULL)));
     }
-    dlviz_layer *const all[] = {average, largest, up, pad};
-    for (int i = 0; i < 4; i++)
+    dlviz_layer *adaptive = dlviz_adaptive_avgpool2d(3, 8);
+    GIVES(dlviz_adaptive_avgpool2d_size(adaptive, &a, &b), 3, 8);
+    GIVES(dlviz_adaptive_avgpool2d_size(adaptive, NULL, &b), -7, 8);
+    dlviz_layer *const all[] = {average, largest, up, pad, adaptive};
+    for (int i = 0; i < 5; i++)
         dlviz_layer_destroy(all[i]);
 }
 END_TEST
