@@ -80,15 +80,17 @@ static void check_sums(dlz_isa isa, int64_t channels, bool whole, uint64_t seed)
     for (int64_t i = 0; i < OUT * row_size + EDGE; i++) {
         int64_t y = i / row_size, x = i % row_size / channels;
         if (y < first || y >= end) {
-            ck_assert_msg(found[i] == GUARD, "writes to %lld", (long long)i);
+            if (!(found[i] == GUARD))
+                ck_abort_msg("writes to %lld", (long long)i);
             continue;
         }
         double size, truth = plain_sum(&resample, y, x, i % channels, &size);
         bool right = whole ? found[i] == (float)truth
                            : fabs((double)found[i] - truth) <= 1e-6 * size + 1e-30;
-        ck_assert_msg(right, "%s, %lld channels, row %lld, column %lld: %g, truth %g",
-                      dlz_isa_name(isa), (long long)channels, (long long)y, (long long)x,
-                      (double)found[i], truth);
+        if (!(right))
+            ck_abort_msg("%s, %lld channels, row %lld, column %lld: %g, truth %g",
+                         dlz_isa_name(isa), (long long)channels, (long long)y, (long long)x,
+                         (double)found[i], truth);
     }
 }
 
@@ -154,11 +156,11 @@ START_TEST(every_variant_copies_runs_and_rows) {
                 for (int32_t t = column_first[x]; t < column_first[x + 1]; t++)
                     truth += columns[t].weight * line[columns[t].at * channels + c];
                 truth = x == 14 ? 0.25f : truth * rows[y].weight;
-                ck_assert_msg(result[i] == truth,
-                              "%s, %lld channels, row %lld, column %lld: %g, "
-                              "truth %g",
-                              dlz_isa_name((dlz_isa)isa), (long long)channels, (long long)y,
-                              (long long)x, (double)result[i], (double)truth);
+                if (!(result[i] == truth))
+                    ck_abort_msg("%s, %lld channels, row %lld, column %lld: %g, "
+                                 "truth %g",
+                                 dlz_isa_name((dlz_isa)isa), (long long)channels, (long long)y,
+                                 (long long)x, (double)result[i], (double)truth);
             }
         }
 }
@@ -197,15 +199,16 @@ static void check_maxima(dlz_isa isa, const dlz_maxpool *pool, bool with_winners
         int64_t c = i % pool->channels, x = i % row_size / pool->channels;
         int64_t at = plain_winner(pool, i / row_size, x, c);
         float truth = image[at * pool->channels + c];
-        ck_assert_msg(isnan(truth) ? isnan(found[i]) : found[i] == truth,
-                      "%s, %lld channels, number %lld: %g, truth %g", dlz_isa_name(isa),
-                      (long long)pool->channels, (long long)i, (double)found[i], (double)truth);
-        ck_assert_msg(winners[i] == (with_winners ? at : -77),
-                      "%s, %lld channels, number %lld: pixel %d, truth %lld", dlz_isa_name(isa),
-                      (long long)pool->channels, (long long)i, winners[i], (long long)at);
+        if (!(isnan(truth) ? isnan(found[i]) : found[i] == truth))
+            ck_abort_msg("%s, %lld channels, number %lld: %g, truth %g", dlz_isa_name(isa),
+                         (long long)pool->channels, (long long)i, (double)found[i], (double)truth);
+        if (!(winners[i] == (with_winners ? at : -77)))
+            ck_abort_msg("%s, %lld channels, number %lld: pixel %d, truth %lld", dlz_isa_name(isa),
+                         (long long)pool->channels, (long long)i, winners[i], (long long)at);
     }
     for (int64_t i = size; i < size + EDGE; i++)
-        ck_assert(found[i] == GUARD && winners[i] == -77);
+        if (found[i] != GUARD || winners[i] != -77)
+            ck_abort_msg("writes to %lld", (long long)i);
 }
 
 static void check_gradient(dlz_isa isa, const dlz_maxpool *pool) {

@@ -481,6 +481,17 @@ START_TEST(settings_are_kept_in_files) {
         const char *path = scratch_path("kind.safetensors");
         ck_ok(dlviz_network_save(network, path));
         ck_ok(dlviz_network_load(same, path));
+        dlviz_network_destroy(same);
+        ck_ok(dlviz_network_open(&same, path));
+        dlviz_tensor *x, *y, *z;
+        ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (const int64_t[]){3, 2, 9, 7}));
+        fill_uniform(dlviz_tensor_float(x), 3 * 126, 4);
+        ck_ok(dlviz_network_forward(network, x, &y));
+        ck_ok(dlviz_network_forward(same, x, &z));
+        ck_assert_mem_eq(dlviz_tensor_float(y), dlviz_tensor_float(z), 9 * sizeof(float));
+        dlviz_tensor *const tensors[] = {x, y, z};
+        for (int i = 0; i < 3; i++)
+            dlviz_tensor_destroy(tensors[i]);
         dlviz_network_destroy(network);
         dlviz_network_destroy(same);
     }
