@@ -160,6 +160,96 @@ DLVIZ_API dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t v
                                                    int64_t horizontal);
 /** Rounds the number of windows up: the last ones may reach over the end. Off unless set. */
 DLVIZ_API dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode);
+/** The settings; 0 and false for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_maxpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width);
+DLVIZ_API void dlviz_maxpool2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                      int64_t *horizontal);
+DLVIZ_API void dlviz_maxpool2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                       int64_t *horizontal);
+DLVIZ_API bool dlviz_maxpool2d_ceil_mode(const dlviz_layer *layer);
+
+/** The average of each window of (C, H, W); windows do not overlap unless a stride is set. Without
+ * padding and ceil mode H' = floor((H − kernel) / stride) + 1, likewise W'; an input smaller than
+ * the window is DLVIZ_ERROR_SHAPE when the network is built.
+ *  @param kernel height and width of the window, 1 or more */
+DLVIZ_API dlviz_layer *dlviz_avgpool2d(int64_t kernel);
+/** As the setters of dlviz_maxpool2d: DLVIZ_ERROR_INVALID_ARGUMENT for a value out of range or a
+ * layer of another kind, which the layer remembers as well. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_kernel(dlviz_layer *layer, int64_t height,
+                                                  int64_t width);
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_stride(dlviz_layer *layer, int64_t vertical,
+                                                  int64_t horizontal);
+/** Border of zeros; at most half the kernel. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_padding(dlviz_layer *layer, int64_t vertical,
+                                                   int64_t horizontal);
+/** Rounds the number of windows up: the last ones may reach over the end, and what lies there does
+ * not count. Off unless set. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode);
+/** Whether the padding's zeros count: then all sums are divided by the window's size. On unless
+ * set. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_count_include_pad(dlviz_layer *layer,
+                                                             bool count_include_pad);
+/** The settings; 0 and false for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_avgpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width);
+DLVIZ_API void dlviz_avgpool2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                      int64_t *horizontal);
+DLVIZ_API void dlviz_avgpool2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                       int64_t *horizontal);
+DLVIZ_API bool dlviz_avgpool2d_ceil_mode(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_avgpool2d_count_include_pad(const dlviz_layer *layer);
+
+/** The average of each channel, (C, H, W) to (C): PyTorch's adaptive_avg_pool2d(1) followed by
+ * flatten. */
+DLVIZ_API dlviz_layer *dlviz_global_avgpool2d(void);
+
+/** Averages of (C, H, W) as (C, height, width), whatever H and W: row y is that of the rows from
+ * floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
+ *  @param height, width of the output, 1 to 32768 each */
+DLVIZ_API dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width);
+/** 0 and 0 for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height,
+                                             int64_t *width);
+
+/** How the pixels between pixels are made. */
+typedef enum dlviz_interpolation {
+    DLVIZ_INTERPOLATION_NEAREST, /* the pixel there, rounded down */
+    DLVIZ_INTERPOLATION_BILINEAR /* the four pixels around, by their distance */
+} dlviz_interpolation;
+
+/** (C, H, W) to (C, H·height_factor, W·width_factor), of the nearest pixels unless a mode is set.
+ *  @param height_factor, width_factor 1 to 32768 each */
+DLVIZ_API dlviz_layer *dlviz_upsample(int64_t height_factor, int64_t width_factor);
+/** Gives the output's size instead, larger or smaller than the input; 1 or more each. */
+DLVIZ_API dlviz_status dlviz_upsample_set_size(dlviz_layer *layer, int64_t height, int64_t width);
+DLVIZ_API dlviz_status dlviz_upsample_set_mode(dlviz_layer *layer, dlviz_interpolation mode);
+/** For DLVIZ_INTERPOLATION_BILINEAR, with another DLVIZ_ERROR_INVALID_ARGUMENT when the network is
+ * built: whether the centers of the corner pixels stay where they are. Otherwise, and unless set,
+ * the image's outer edges do. */
+DLVIZ_API dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_corners);
+/** The output's size: 0 and 0 for NULL, a layer of another kind, or one whose factors wait for the
+ * network to be built. */
+DLVIZ_API void dlviz_upsample_size(const dlviz_layer *layer, int64_t *height, int64_t *width);
+/** DLVIZ_INTERPOLATION_NEAREST and false for NULL or a layer of another kind. */
+DLVIZ_API dlviz_interpolation dlviz_upsample_mode(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_upsample_align_corners(const dlviz_layer *layer);
+
+/** What stands outside an image. */
+typedef enum dlviz_border {
+    DLVIZ_BORDER_CONSTANT, /* a number, 0 unless set */
+    DLVIZ_BORDER_REFLECT,  /* the image mirrored at its outermost pixels, which are not repeated */
+    DLVIZ_BORDER_REPLICATE /* the outermost pixels */
+} dlviz_border;
+
+/** (C, H, W) to (C, top + H + bottom, left + W + right). Negative amounts take rows or columns away
+ * and need DLVIZ_BORDER_CONSTANT; DLVIZ_BORDER_REFLECT needs amounts below the input's height and
+ * width. DLVIZ_ERROR_SHAPE when the network is built if they do not fit the input. */
+DLVIZ_API dlviz_layer *dlviz_pad(int64_t top, int64_t bottom, int64_t left, int64_t right);
+DLVIZ_API dlviz_status dlviz_pad_set_mode(dlviz_layer *layer, dlviz_border mode);
+/** The number of DLVIZ_BORDER_CONSTANT; not NaN. */
+DLVIZ_API dlviz_status dlviz_pad_set_value(dlviz_layer *layer, double value);
+/** DLVIZ_BORDER_CONSTANT and NaN for NULL or a layer of another kind. */
+DLVIZ_API dlviz_border dlviz_pad_mode(const dlviz_layer *layer);
+DLVIZ_API double dlviz_pad_value(const dlviz_layer *layer);
 
 /** In training each number is zeroed with probability p and the others are scaled by 1/(1 − p)
  *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
@@ -181,6 +271,13 @@ DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
 
 /** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
 DLVIZ_API dlviz_layer *dlviz_flatten(void);
+
+/** The same numbers as another shape, (C, H, W) or (D), in PyTorch's order: the last dimension
+ * changes fastest. One dimension may be −1: what is left for it. DLVIZ_ERROR_SHAPE when the network
+ * is built if the numbers are not as many.
+ *  @param ndim 1 or 3
+ *  @param dims 1 or more each; copied */
+DLVIZ_API dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims);
 
 /** The sum of two or more inputs of one shape (dlviz_network_add_from). */
 DLVIZ_API dlviz_layer *dlviz_add(void);

@@ -92,6 +92,13 @@ const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type) {
     return layer && layer->type == type ? layer : NULL;
 }
 
+void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second) {
+    if (first)
+        *first = pair ? pair[0] : 0;
+    if (second)
+        *second = pair ? pair[1] : 0;
+}
+
 /* -- Settings in files --------------------------------------------------------------------------
  */
 

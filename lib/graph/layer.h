@@ -163,6 +163,9 @@ dlviz_status dlz_layer_set(const char *who, dlviz_layer *layer, const dlz_layer_
 /* The layer as one of the type, or NULL: for getters. */
 const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type);
 
+/* For getters of two numbers: a NULL pair is 0 and 0, and either pointer may be NULL. */
+void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second);
+
 /* The settings as a new JSON object; NULL when out of memory. */
 json_t *dlz_layer_settings(const dlviz_layer *layer);
 /* A layer made of such an object. Fails with DLVIZ_ERROR_FORMAT when one is missing or of another

@@ -131,6 +131,38 @@ def maxpool2d(s, shapes):
 
 
 @layer
+def avgpool2d(s, shapes):
+    return nn.AvgPool2d(s["kernel"], s["stride"], s["padding"], s["ceil_mode"], s["count_include_pad"])
+
+
+@layer
+def global_avgpool2d(s, shapes):
+    return lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+@layer
+def adaptive_avgpool2d(s, shapes):
+    return nn.AdaptiveAvgPool2d(s["size"])
+
+
+@layer
+def upsample(s, shapes):
+    mode = ["nearest", "bilinear"][s["mode"]]
+    return nn.Upsample(s["size"], mode=mode, align_corners=s["align_corners"] if s["mode"] else None)
+
+
+@layer
+def reshape(s, shapes):
+    return lambda x: x.reshape([len(x)] + s["shape"])
+
+
+@layer
+def pad(s, shapes):
+    mode = ["constant", "reflect", "replicate"][s["mode"]]
+    return lambda x: F.pad(x, s["horizontal"] + s["vertical"], mode, *[s["value"]] * (s["mode"] == 0))
+
+
+@layer
 def dropout(s, shapes):
     assert s["p"] == 0  # masks are not PyTorch's
     return lambda x: x
@@ -185,6 +217,9 @@ class Net:
         "leaky_relu": dict(negative_slope=0.01),
         "elu": dict(alpha=1.0),
         "softplus": dict(beta=1.0, threshold=20.0),
+        "avgpool2d": dict(kernel=[2, 2], stride=[2, 2], padding=[0, 0], ceil_mode=False, count_include_pad=True),
+        "upsample": dict(mode=0, align_corners=False),
+        "pad": dict(mode=0, value=0.0),
         "dropout": dict(p=0.0),
         "linear": dict(out_features=1, bias=True),
     }
