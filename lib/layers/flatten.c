@@ -1,9 +1,7 @@
 /* From channels-last images to one dimension in PyTorch's order, channel by channel, and back. */
 #include "base/base.h"
-#include "base/parallel.h"
 #include "graph/op.h"
-
-#include <string.h>
+#include "layers/transpose.h"
 
 const dlz_layer_type dlz_flatten_type;
 
@@ -21,49 +19,21 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return DLVIZ_OK;
 }
 
-typedef struct flatten_pass {
-    const float *from;
-    float *to;
-    int64_t rows, columns; /* of one sample, as it is read */
-} flatten_pass;
-
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-/* Blocks that keep both sides in cache lines already fetched. */
-#define BLOCK 16
-
-static void transpose_tile(void *context, int64_t sample, int worker) {
-    (void)worker;
-    const flatten_pass *pass = context;
-    int64_t rows = pass->rows, columns = pass->columns;
-    const float *from = pass->from + sample * rows * columns;
-    float *to = pass->to + sample * rows * columns;
-    if (rows == 1 || columns == 1) {
-        memcpy(to, from, (size_t)(rows * columns) * sizeof *to);
-        return;
-    }
-    for (int64_t r = 0; r < rows; r += BLOCK)
-        for (int64_t c = 0; c < columns; c += BLOCK)
-            for (int64_t i = r; i < dlz_min_i64(r + BLOCK, rows); i++)
-                for (int64_t j = c; j < dlz_min_i64(c + BLOCK, columns); j++)
-                    to[j * rows + i] = from[i * columns + j];
-}
-
 static void forward(dlz_op *op, const dlz_run *run) {
-    flatten_pass pass = {op->in->data, op->out->data, op->in->height * op->in->width,
-                         op->in->channels};
-    dlz_parallel_for(run->n, run->workers, transpose_tile, &pass);
+    dlz_transpose_samples(run, op->in->data, op->in->height * op->in->width, op->in->channels,
+                          op->out->data);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
     if (!op->in->needs_gradient)
         return;
-    flatten_pass pass = {op->out->gradient.dy, op->in->dy, op->in->channels,
-                         op->in->height * op->in->width};
-    dlz_parallel_for(run->n, run->workers, transpose_tile, &pass);
+    dlz_transpose_samples(run, op->out->gradient.dy, op->in->channels,
+                          op->in->height * op->in->width, op->in->dy);
     dlz_op_give_gradients(op);
 }
 

@@ -31,6 +31,9 @@ struct dlviz_network {
     int64_t parameter_floats;
     float *parameters, *gradients;
     void *buffers; /* running statistics and counters */
+    /* Their copy while a step runs that may fail; NULL when no layer can. */
+    void *kept_buffers;
+    size_t buffer_bytes;
     dlz_plans plans;
 };
 

@@ -146,7 +146,7 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
         load_input(
             plan,
             (input_pass){.dataset = dataset, .indices = indices, .labels = loss ? labels : NULL});
-        dlz_plan_forward(plan);
+        DLZ_TRY(dlz_plan_forward(plan));
         if (rows)
             read_output(plan, rows + first * width);
         if (!loss)
@@ -238,12 +238,14 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
         dlz_plan *plan;
         dlviz_status status =
             dlz_plan_get(&network->plans, &network->graph, last, EVALUATION, some, &plan);
+        if (status == DLVIZ_OK) {
+            load_input(plan, (input_pass){.samples = from + first * in_size});
+            status = dlz_plan_forward(plan);
+        }
         if (status != DLVIZ_OK) {
             dlviz_tensor_destroy(result);
             return status;
         }
-        load_input(plan, (input_pass){.samples = from + first * in_size});
-        dlz_plan_forward(plan);
         read_output(plan, to + first * out_size);
     }
     *outputs = result;
@@ -256,8 +258,7 @@ dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, EVALUATION,
                          n, &plan));
     load_input(plan, (input_pass){.dataset = dataset, .indices = indices});
-    dlz_plan_forward(plan);
-    return DLVIZ_OK;
+    return dlz_plan_forward(plan);
 }
 
 dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
@@ -291,16 +292,31 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
 }
 
 /* Forward, loss and backward on the batch that lies in the plan's input. */
-static void train_step(dlviz_network *network, dlz_plan *plan, const int64_t *labels,
-                       double *loss_sum, int64_t *correct) {
-    dlz_plan_forward(plan);
+static dlviz_status run_step(dlviz_network *network, dlz_plan *plan, const int64_t *labels,
+                             double *loss_sum, int64_t *correct) {
+    DLZ_TRY(dlz_plan_forward(plan));
     dlz_value *out = dlz_plan_output(plan);
     int64_t n = dlz_plan_run(plan)->n, right;
-    *loss_sum += dlz_cross_entropy(n, out->channels, out->data, labels, 1 / (double)n, NULL,
-                                   out->dy, &right);
-    *correct += right;
-    dlz_plan_backward(plan);
+    double loss = dlz_cross_entropy(n, out->channels, out->data, labels, 1 / (double)n, NULL,
+                                    out->dy, &right);
+    /* Gone until the last of them is there. */
+    network->has_gradients = network->fresh_gradients = false;
+    DLZ_TRY(dlz_plan_backward(plan));
     network->has_gradients = network->fresh_gradients = true;
+    *loss_sum += loss;
+    *correct += right;
+    return DLVIZ_OK;
+}
+
+/* A step that fails leaves the running statistics as they were. */
+static dlviz_status train_step(dlviz_network *network, dlz_plan *plan, const int64_t *labels,
+                               double *loss_sum, int64_t *correct) {
+    if (network->kept_buffers)
+        memcpy(network->kept_buffers, network->buffers, network->buffer_bytes);
+    dlviz_status status = run_step(network, plan, labels, loss_sum, correct);
+    if (status != DLVIZ_OK && network->kept_buffers)
+        memcpy(network->buffers, network->kept_buffers, network->buffer_bytes);
+    return status;
 }
 
 dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,
@@ -310,8 +326,7 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset
     dlz_plan *plan;
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
     load_input(plan, (input_pass){.dataset = dataset, .indices = indices, .labels = labels});
-    train_step(network, plan, labels, loss_sum, correct);
-    return DLVIZ_OK;
+    return train_step(network, plan, labels, loss_sum, correct);
 }
 
 static int64_t label_at(const dlviz_tensor *labels, int64_t i) {
@@ -353,7 +368,7 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
     for (int64_t i = 0; i < n; i++)
         dlz_plan_extras(plan)->labels[i] = label_at(labels, i);
     double sum = 0;
-    train_step(network, plan, dlz_plan_extras(plan)->labels, &sum, &correct);
+    DLZ_TRY(train_step(network, plan, dlz_plan_extras(plan)->labels, &sum, &correct));
     if (loss)
         *loss = sum / (double)n;
     return DLVIZ_OK;
