@@ -76,13 +76,18 @@ static dlviz_status ask(float **copy, const dlz_value *value, const dlz_setup *s
                                 sizeof(float), time, time);
 }
 
+/* Whether the layer's backward will run. */
+static bool goes_backward(const dlz_op *op, dlz_mode mode) {
+    return mode.gradients && op->out->needs_gradient;
+}
+
 static dlviz_status plan_input(dlz_op *op, const dlz_setup *setup, int i) {
     dlviz_layer_pass *pass = pass_of(op);
     const dlz_value *in = op->inputs[i];
     const dlz_shape *shape = &pass->custom->in[i];
     DLZ_TRY(make_batch(&pass->inputs[i], setup, shape));
     DLZ_TRY(ask(&pass->inputs[i].forward, in, setup, setup->forward_time));
-    if (!op->out->needs_gradient)
+    if (!goes_backward(op, setup->mode))
         return DLVIZ_OK;
     DLZ_TRY(ask(&pass->inputs[i].backward, in, setup, setup->backward_time));
     if (!in->needs_gradient)
@@ -96,7 +101,7 @@ static dlviz_status plan_output(dlz_op *op, const dlz_setup *setup) {
     const dlz_value *out = op->out;
     DLZ_TRY(make_batch(&pass->output, setup, &pass->custom->out));
     DLZ_TRY(ask(&pass->output.forward, out, setup, setup->forward_time));
-    if (!out->needs_gradient)
+    if (!goes_backward(op, setup->mode))
         return DLVIZ_OK;
     DLZ_TRY(ask(&pass->output.backward, out, setup, setup->backward_time));
     DLZ_TRY(make_batch(&pass->output_gradient, setup, &pass->custom->out));
@@ -131,7 +136,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(plan_output(op, setup));
     DLZ_TRY(plan_states(op));
     DLZ_TRY(dlz_op_ask_output(op, setup));
-    return dlz_op_ask_input_gradients(op, setup);
+    return goes_backward(op, setup->mode) ? dlz_op_ask_input_gradients(op, setup) : DLVIZ_OK;
 }
 
 /* -- One pass -------------------------------------------------------------------------------------
@@ -218,7 +223,7 @@ static dlviz_status call_backward(const dlviz_layer_pass *pass) {
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
-    if (!op->out->needs_gradient)
+    if (!goes_backward(op, run->mode))
         return;
     dlviz_layer_pass *pass = pass_of(op);
     start(pass, run, true);

@@ -15,6 +15,7 @@ typedef struct probe {
     int64_t largest;            /* batch that was seen */
     bool trained, saw_input_gradient;
     uint64_t seed, step;
+    const void *thread; /* probe_thread() where it was called */
 } probe;
 
 /* As the library's own: relu, add (two or more), flatten, linear with 3 outputs. */
@@ -22,6 +23,8 @@ extern const dlviz_layer_functions probe_relu, probe_add, probe_flatten, probe_l
 /* x · sigmoid(beta · x) with beta for each channel, and the buffer "steps", which counts them. */
 extern const dlviz_layer_functions probe_swish;
 
+/* Differs from thread to thread. */
+const void *probe_thread(void);
 /* A layer that counts in `p`, which may be NULL. */
 dlviz_layer *probe_layer(const dlviz_layer_functions *functions, probe *p);
 

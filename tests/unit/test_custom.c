@@ -203,6 +203,7 @@ START_TEST(functions_see_the_batch_the_mode_and_the_step) {
     ck_ok(dlviz_network_backward(net, x, labels, 12, 34, NULL));
     ck_assert_int_eq(p.largest, 150);
     ck_assert_int_eq(p.calls[CALL_BACKWARD], 1);
+    ck_assert_ptr_eq(p.thread, probe_thread());
     ck_assert(p.trained && p.seed == 12 && p.step == 34 && !p.saw_input_gradient);
     ck_ok(dlviz_network_get_state(net, "s0.steps", &steps));
     ck_assert_float_eq(*dlviz_tensor_float(steps), 1); /* not in evaluation */
@@ -297,7 +298,6 @@ END_TEST
 
 typedef struct whole_use {
     dlviz_tensor *x, *labels;
-
     probe p;
 } whole_use;
 
