@@ -101,9 +101,9 @@ dlz_value *dlz_plan_output(dlz_plan *plan);
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
 /* Both fail with what the first operation that fails says, naming its layer; those that come after
  * it do not run. */
-dlviz_status dlz_plan_forward(dlz_plan *plan);
+dlviz_status dlz_plan_forward(dlz_plan *plan) __attribute__((warn_unused_result));
 /* Expects the gradient of the loss in the output's dy. */
-dlviz_status dlz_plan_backward(dlz_plan *plan);
+dlviz_status dlz_plan_backward(dlz_plan *plan) __attribute__((warn_unused_result));
 /* For benchmarks: from now on adds up the seconds of each operation, forward and backward. */
 dlviz_status dlz_plan_profile(dlz_plan *plan);
 int dlz_plan_num_ops(const dlz_plan *plan);
