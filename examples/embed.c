@@ -16,7 +16,7 @@ static const char help[] =
     "       embed tsne IN.npy OUT.npy [options]\n\n"
     "Reads n x d numbers, writes their n x K principal components or their t-SNE map.\n\n"
     "Both:\n"
-    "  --labels L.npy         n classes: colours of the figure, and quality of the map;\n"
+    "  --labels L.npy         n classes: colors of the figure, and quality of the map;\n"
     "                         whole numbers, -1 for points in no class\n"
     "  --figure F             the first two columns as .png, .svg or .pdf\n"
     "  --title TEXT           of the figure\n"
@@ -313,7 +313,7 @@ static dlviz_status read_matrix(const char *path, bool differences, dlviz_tensor
 static dlviz_status configure_pca(struct work *work, int64_t components) {
     const struct settings *set = &work->set;
     TRY(dlviz_pca_create(&work->pca, components));
-    TRY(dlviz_pca_set_solver(work->pca, (dlviz_pca_solver)set->solver));
+    TRY(dlviz_pca_set_solver(work->pca, (dlviz_pca_solver_kind)set->solver));
     TRY(dlviz_pca_set_seed(work->pca, set->seed));
     TRY(dlviz_pca_set_whiten(work->pca, set->whiten));
     return !isnan(set->variance) ? dlviz_pca_set_variance_fraction(work->pca, set->variance)
@@ -323,11 +323,11 @@ static dlviz_status configure_pca(struct work *work, int64_t components) {
 static dlviz_status configure_tsne(struct work *work) {
     const struct settings *set = &work->set;
     TRY(dlviz_tsne_create(&work->tsne));
-    TRY(dlviz_tsne_set_dimensions(work->tsne, set->dimensions));
+    TRY(dlviz_tsne_set_num_dimensions(work->tsne, set->dimensions));
     TRY(dlviz_tsne_set_perplexity(work->tsne, set->perplexity));
-    TRY(dlviz_tsne_set_iterations(work->tsne, set->iterations));
-    TRY(dlviz_tsne_set_metric(work->tsne, (dlviz_tsne_metric)set->metric));
-    TRY(dlviz_tsne_set_method(work->tsne, (dlviz_tsne_method)set->method));
+    TRY(dlviz_tsne_set_num_iterations(work->tsne, set->iterations));
+    TRY(dlviz_tsne_set_distance(work->tsne, (dlviz_tsne_distance_kind)set->metric));
+    TRY(dlviz_tsne_set_method(work->tsne, (dlviz_tsne_method_kind)set->method));
     TRY(dlviz_tsne_set_seed(work->tsne, set->seed));
     TRY(dlviz_tsne_set_learning_rate(work->tsne, set->learning_rate));
     TRY(dlviz_tsne_set_early_exaggeration(work->tsne, set->early, EARLY_ITERATIONS));
@@ -339,7 +339,7 @@ static dlviz_status configure_tsne(struct work *work) {
 
 static dlviz_status configure(struct work *work) {
     const struct settings *set = &work->set;
-    if (set->method == (int)DLVIZ_TSNE_GRID && set->dimensions > 2)
+    if (set->method == (int)DLVIZ_TSNE_METHOD_GRID && set->dimensions > 2)
         wrong("method", "grid", "maps of 1 or 2 dimensions are accepted, not of 3");
     if (set->threads)
         TRY(dlviz_set_num_threads(set->threads));
@@ -353,22 +353,21 @@ static dlviz_status run_pca(struct work *work) {
     TRY(dlviz_pca_fit_transform(work->pca, work->data, &work->result));
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(work->pca);
     double total = 0;
-    for (int64_t i = 0; i < dlviz_tensor_size(ratios); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(ratios); i++)
         total += (double)dlviz_tensor_const_float(ratios)[i];
     if (!work->set.quiet)
         printf("%lld components explain %.2f %% of the variance\n",
-               (long long)dlviz_tensor_size(ratios), 100 * total);
+               (long long)dlviz_tensor_num_elements(ratios), 100 * total);
     return DLVIZ_OK;
 }
 
-static bool during_tsne(int iteration, int iterations, double kl_divergence, double gradient_norm,
-                        const dlviz_tensor *map, void *user) {
-    (void)gradient_norm;
-    (void)map;
+static bool during_tsne(const dlviz_tsne_event *event, void *user) {
     const struct work *work = user;
+    long long done = dlviz_tsne_event_iteration(event),
+              all = dlviz_tsne_event_num_iterations(event);
     if (work->live)
-        fprintf(stderr, "\riteration %d/%d  KL divergence %.4f\033[K%s", iteration, iterations,
-                kl_divergence, iteration == iterations ? "\r\033[K" : "");
+        fprintf(stderr, "\riteration %lld/%lld  KL divergence %.4f\033[K%s", done, all,
+                dlviz_tsne_event_kl_divergence(event), done == all ? "\r\033[K" : "");
     return !interrupted;
 }
 
@@ -398,13 +397,15 @@ static dlviz_status run_tsne(struct work *work) {
         TRY(dlviz_pca_fit_transform(work->pca, work->data, &work->reduced));
     const dlviz_tensor *points = work->reduced ? work->reduced : work->data;
     TRY(dlviz_tsne_fit(work->tsne, points, &work->result));
-    double neighbours, affinities, iterations;
-    dlviz_tsne_seconds(work->tsne, &neighbours, &affinities, &iterations);
+    double neighbors = dlviz_tsne_seconds(work->tsne, DLVIZ_TSNE_STAGE_NEIGHBORS);
+    double affinities = dlviz_tsne_seconds(work->tsne, DLVIZ_TSNE_STAGE_AFFINITIES);
+    double iterations = dlviz_tsne_seconds(work->tsne, DLVIZ_TSNE_STAGE_ITERATIONS);
     if (!set->quiet)
-        printf("KL divergence %.4f after %d iterations; %.2f s (neighbours %.2f, affinities %.2f, "
+        printf("KL divergence %.4f after %lld iterations; %.2f s (neighbors %.2f, affinities %.2f, "
                "iterations %.2f)\n",
-               dlviz_tsne_kl_divergence(work->tsne), dlviz_tsne_iterations(work->tsne),
-               neighbours + affinities + iterations, neighbours, affinities, iterations);
+               dlviz_tsne_kl_divergence(work->tsne),
+               (long long)dlviz_tsne_num_iterations_done(work->tsne),
+               neighbors + affinities + iterations, neighbors, affinities, iterations);
     return DLVIZ_OK;
 }
 
@@ -428,8 +429,8 @@ static dlviz_status set_up(dlviz_figure *figure, const struct work *work) {
     TRY(dlviz_figure_set_title(figure, work->set.title));
     TRY(dlviz_figure_set_axis_labels(figure, tsne ? "t-SNE 1" : "component 1",
                                      tsne ? "t-SNE 2" : "component 2"));
-    return labels->names ? dlviz_figure_set_class_names(figure, (const char *const *)labels->names,
-                                                        (int)labels->classes)
+    return labels->names ? dlviz_figure_set_class_names(figure, labels->classes,
+                                                        (const char *const *)labels->names)
                          : DLVIZ_OK;
 }
 
@@ -499,7 +500,7 @@ static dlviz_status read_everything(struct work *work) {
     if (set->figure)
         TRY(try_figure(work));
     /* Angles, unlike distances, hang on where 0 is. */
-    bool angles = set->tsne && set->metric == (int)DLVIZ_TSNE_COSINE && !set->reduce;
+    bool angles = set->tsne && set->metric == (int)DLVIZ_TSNE_DISTANCE_COSINE && !set->reduce;
     TRY(read_matrix(set->in, !angles, &work->data));
     if (set->labels && !read_labels(&work->labels, set->labels, set->in,
                                     dlviz_tensor_dim(work->data, 0), set->figure != NULL))
@@ -516,7 +517,7 @@ static dlviz_status compute(struct work *work) {
 /* What the library did otherwise than it was asked. */
 static void note(dlviz_log_level level, const char *message, void *user) {
     const struct work *work = user;
-    if (level >= DLVIZ_LOG_WARNING && !work->set.quiet)
+    if (level >= DLVIZ_LOG_LEVEL_WARNING && !work->set.quiet)
         fprintf(stderr, "%sembed: %s\n", work->live ? "\r\033[K" : "", message);
 }
 

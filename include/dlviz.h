@@ -1,11 +1,33 @@
 /* dlviz.h - train small ConvNets and look at what they learned: the one header to include.
  *
- * Every type is opaque. Every call that can fail returns a dlviz_status (0 is success) and gives
- * its result through an out parameter, which is NULL after a failure; dlviz_last_error() then says
- * in a sentence what was wrong. A function that creates or reads a handle has its out parameter
- * first; one that makes something of a handle has it last. Functions that return a value instead of
- * a status need a handle that is not NULL. Different handles may be used from different threads at
- * the same time; one handle by one thread at a time, unless its function says otherwise. */
+ * Every type is opaque. These rules hold for every function:
+ *
+ * - Names: dlviz_<noun>_<verb>. The first argument is the handle that the function is named after,
+ *   also where the handle is being made; results come last. A family whose kinds have settings of
+ *   their own (layers, optimizers, schedules) names a function after the kind: dlviz_adam_create,
+ *   dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a file; `load` fills one
+ *   that exists; `save` writes what `open` or `load` takes back. `read` and `write` are for data
+ *   and pictures, which other programs read and write too.
+ * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
+ *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
+ *   sentence what was wrong.
+ * - NULL: a missing handle is never a crash. A call that returns a status fails with
+ *   DLVIZ_ERROR_INVALID_ARGUMENT, `destroy` does nothing, and a getter gives 0, NaN or NULL.
+ * - Settings are checked when they are set. Every set_<x> has a getter <x>: of one value it returns
+ *   it, of several it has an out parameter for each, any of which may be NULL; of an array there
+ *   are num_<things> and a getter of all or of the one at an index. Functions and their user
+ *   pointers cannot be got. Where a run may come to something else than was asked for, <x>_used
+ *   tells what it came to.
+ * - Numbers: counts are num_<things> and int64_t, and come before the array that they count (ndim,
+ *   of 8 at most, is an int, as in NumPy). Sizes are (height, width), in pixels and everywhere.
+ * - Enumerations: the values begin with the type's name, less a final _kind. The two that every
+ *   program spells out are shorter: dlviz_status and dlviz_dtype.
+ * - Callbacks are set by set_progress and the like, receive an event to ask for what they want to
+ *   know, and run on the thread whose call they belong to. An event is valid during the call only.
+ *   A callback must return: one that throws or leaves by longjmp is outside this contract.
+ * - Threads: different handles may be used by different threads at the same time, one handle by one
+ *   thread at a time unless its type says otherwise. A handle that computes notices a second
+ *   thread that uses it meanwhile, whose call fails with DLVIZ_ERROR_STATE and changes nothing. */
 #ifndef DLVIZ_H
 #define DLVIZ_H
 

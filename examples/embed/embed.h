@@ -26,7 +26,7 @@ void check_paths(const struct paths *paths);
 
 /* The classes of the points, from whole numbers of any size. */
 struct labels {
-    int64_t noise;     /* points labelled -1 beside classes from 0, which belong to none */
+    int64_t noise;     /* points labeled -1 beside classes from 0, which belong to none */
     int64_t classes;   /* different labels without noise */
     dlviz_tensor *all; /* n int64, as they were given */
     dlviz_tensor

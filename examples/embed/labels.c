@@ -23,7 +23,7 @@ static bool say_no_memory(void) {
 }
 
 static bool check_shape(const dlviz_tensor *read, const char *path, const char *points, int64_t n) {
-    int64_t size = dlviz_tensor_size(read);
+    int64_t size = dlviz_tensor_num_elements(read);
     int longer = 0;
     for (int i = 0; i < dlviz_tensor_ndim(read); i++)
         longer += dlviz_tensor_dim(read, i) != 1;
@@ -40,7 +40,7 @@ static bool check_shape(const dlviz_tensor *read, const char *path, const char *
 
 static bool check_whole(const dlviz_tensor *read, const char *path) {
     const float *values = dlviz_tensor_const_float(read);
-    for (int64_t i = 0; values && i < dlviz_tensor_size(read); i++) {
+    for (int64_t i = 0; values && i < dlviz_tensor_num_elements(read); i++) {
         bool whole = floorf(values[i]) == values[i];
         if (whole && fabsf(values[i]) < least_rounded)
             continue;
@@ -60,7 +60,7 @@ static int compare(const void *a, const void *b) {
 
 /* The different labels in order, to be freed. */
 static int64_t *sorted_values(const dlviz_tensor *labels, int64_t *count) {
-    int64_t n = dlviz_tensor_size(labels);
+    int64_t n = dlviz_tensor_num_elements(labels);
     int64_t *values = malloc(((size_t)n + 1) * sizeof *values);
     *count = 0;
     if (!values)
@@ -80,7 +80,7 @@ static bool has_noise(const int64_t *values, int64_t count) {
 }
 
 static bool number_classes(struct labels *labels, const int64_t *values, bool as_they_are) {
-    int64_t n = dlviz_tensor_size(labels->all);
+    int64_t n = dlviz_tensor_num_elements(labels->all);
     if (dlviz_tensor_copy(labels->all, &labels->of_figure) != DLVIZ_OK)
         return say_last_error();
     if (as_they_are)
@@ -109,7 +109,7 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
         return say_no_memory();
     const int64_t *label = dlviz_tensor_const_data(labels->all);
     bool noise = has_noise(values, count);
-    for (int64_t i = 0; noise && i < dlviz_tensor_size(labels->all); i++)
+    for (int64_t i = 0; noise && i < dlviz_tensor_num_elements(labels->all); i++)
         labels->noise += label[i] == -1;
     labels->classes = count - noise;
     bool done = true;
@@ -118,7 +118,7 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
                 (long long)labels->classes, MOST_CLASSES);
         done = false;
     } else if (for_figure) {
-        /* Labels that can be a figure's classes keep their colours from figure to figure. */
+        /* Labels that can be a figure's classes keep their colors from figure to figure. */
         bool as_they_are =
             labels->classes == 0 || (values[noise] >= 0 && values[count - 1] < MOST_CLASSES);
         done = number_classes(labels, values + noise, as_they_are);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NEIGHBOURS = 10 };
+enum { NEIGHBORS = 10 };
 
 /* Prints a measure that was taken; false when it failed. */
 static bool print(const char *name, dlviz_status status, const double *value) {
@@ -31,16 +31,16 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
         dlviz_status (*take)(const dlviz_tensor *, const dlviz_tensor *, int64_t, double *);
         int64_t least;
     } measures[] = {
-        {"trustworthiness@10", dlviz_metrics_trustworthiness, 2 * NEIGHBOURS + 1},
-        {"continuity@10", dlviz_metrics_continuity, 2 * NEIGHBOURS + 1},
-        {"neighbour preservation@10", dlviz_metrics_neighbour_preservation, NEIGHBOURS + 1}};
+        {"trustworthiness@10", dlviz_metrics_trustworthiness, 2 * NEIGHBORS + 1},
+        {"continuity@10", dlviz_metrics_continuity, 2 * NEIGHBORS + 1},
+        {"neighbor preservation@10", dlviz_metrics_neighbor_preservation, NEIGHBORS + 1}};
     int64_t n = dlviz_tensor_dim(points, 0);
     bool done = true;
     double value;
     for (int i = 0; i < 3 && !*stop; i++)
         if (enough(measures[i].name, n, measures[i].least, "points"))
             done &=
-                print(measures[i].name, measures[i].take(points, map, NEIGHBOURS, &value), &value);
+                print(measures[i].name, measures[i].take(points, map, NEIGHBORS, &value), &value);
     const char *correlation = "distance correlation";
     if (!*stop && enough(correlation, n, 3, "points"))
         done &= print(correlation, dlviz_metrics_distance_correlation(points, map, 0, seed, &value),
@@ -51,12 +51,12 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
 static bool print_of_classes(const dlviz_tensor *map, const dlviz_tensor *label, int64_t classes,
                              const volatile sig_atomic_t *stop) {
     int64_t n = dlviz_tensor_dim(map, 0);
-    const char *accuracy = "10-nearest-neighbour accuracy", *silhouette = "silhouette";
+    const char *accuracy = "10-nearest-neighbor accuracy", *silhouette = "silhouette";
     bool done = true;
     double value;
-    if (!*stop && enough(accuracy, n, NEIGHBOURS + 1, "points with a class"))
-        done &= print(accuracy, dlviz_metrics_neighbour_accuracy(map, label, NEIGHBOURS, &value),
-                      &value);
+    if (!*stop && enough(accuracy, n, NEIGHBORS + 1, "points with a class"))
+        done &=
+            print(accuracy, dlviz_metrics_neighbor_accuracy(map, label, NEIGHBORS, &value), &value);
     if (*stop)
         return done;
     if (classes >= 2 && classes < n)
@@ -94,12 +94,13 @@ bool print_quality(const dlviz_tensor *points, const dlviz_tensor *map, const st
         return done && !*stop;
     if (labels->noise == 0)
         return print_of_classes(map, labels->all, labels->classes, stop) && done && !*stop;
-    fprintf(stderr, "embed: classes are measured without the %lld points labelled -1\n",
+    fprintf(stderr, "embed: classes are measured without the %lld points labeled -1\n",
             (long long)labels->noise);
     dlviz_tensor *rows, *label;
-    done &= leave_out_noise(map, labels->all, dlviz_tensor_size(labels->all) - labels->noise, &rows,
-                            &label) &&
-            print_of_classes(rows, label, labels->classes, stop);
+    done &=
+        leave_out_noise(map, labels->all, dlviz_tensor_num_elements(labels->all) - labels->noise,
+                        &rows, &label) &&
+        print_of_classes(rows, label, labels->classes, stop);
     dlviz_tensor_destroy(rows);
     dlviz_tensor_destroy(label);
     return done && !*stop;

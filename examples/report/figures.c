@@ -35,7 +35,7 @@ static dlviz_status set_names(const struct report *report, dlviz_figure *figure)
     const char *names[10];
     for (int i = 0; i < 10; i++)
         names[i] = dlviz_dataset_class_name(report->test, i);
-    return names[0] ? dlviz_figure_set_class_names(figure, names, 10) : DLVIZ_OK;
+    return names[0] ? dlviz_figure_set_class_names(figure, 10, names) : DLVIZ_OK;
 }
 
 static dlviz_status draw_map(const struct report *report, const dlviz_tensor *map, const char *x,
@@ -59,7 +59,7 @@ static dlviz_status draw_pca(const struct report *report) {
     char x[64], y[64], what[96];
     snprintf(x, sizeof x, "component 1 (%.1f %% of the variance)", 100 * (double)ratio[0]);
     snprintf(y, sizeof y, "component 2 (%.1f %%)",
-             dlviz_tensor_size(ratios) > 1 ? 100 * (double)ratio[1] : 0.0);
+             dlviz_tensor_num_elements(ratios) > 1 ? 100 * (double)ratio[1] : 0.0);
     snprintf(what, sizeof what, "PCA of the features at %s", report->options.layer);
     return draw_map(report, report->pca_map, x, y, what, NULL, "pca");
 }
@@ -70,11 +70,11 @@ static dlviz_status draw_tsne(const struct report *report) {
     snprintf(what, sizeof what, "t-SNE of the features at %s", report->options.layer);
     snprintf(
         footnote, sizeof footnote,
-        "perplexity %g · %d iterations · KL divergence %.3f · of the %d nearest neighbours %.1f "
+        "perplexity %g · %lld iterations · KL divergence %.3f · of the %d nearest neighbors %.1f "
         "%% are kept, and vote for the right class for %.2f %% · trustworthiness %.3f",
-        report->options.perplexity, dlviz_tsne_iterations(report->tsne),
-        dlviz_tsne_kl_divergence(report->tsne), QUALITY_NEIGHBOURS, 100 * quality->preservation,
-        100 * quality->neighbour_accuracy, quality->trustworthiness);
+        report->options.perplexity, (long long)dlviz_tsne_num_iterations_done(report->tsne),
+        dlviz_tsne_kl_divergence(report->tsne), QUALITY_NEIGHBORS, 100 * quality->preservation,
+        100 * quality->neighbor_accuracy, quality->trustworthiness);
     return draw_map(report, report->tsne_map, "t-SNE 1", "t-SNE 2", what, footnote, "tsne");
 }
 
@@ -86,7 +86,7 @@ static dlviz_status add_curve(const struct report *report, dlviz_figure *figure,
         epochs = 4096;
     for (int i = 0; i < epochs; i++)
         values[i] = factor * dlviz_trainer_history(report->trainer, i, metric);
-    return dlviz_figure_add_curve(figure, panel, name, NULL, values, epochs);
+    return dlviz_figure_add_curve(figure, panel, name, epochs, NULL, values);
 }
 
 static dlviz_status add_curves(const struct report *report, dlviz_figure *figure) {

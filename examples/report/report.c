@@ -80,13 +80,13 @@ static int make_folder(const char *path) {
 
 /* The set is known by its first test labels: a copy of Fashion-MNIST is not to be called MNIST. */
 static const char *name_dataset(dlviz_dataset *test) {
-    static const uint8_t mnist[] = {7, 2, 1, 0, 4, 1, 4, 9}, fashion[] = {9, 2, 1, 1, 6, 1, 4, 6};
+    static const int64_t mnist[] = {7, 2, 1, 0, 4, 1, 4, 9}, fashion[] = {9, 2, 1, 1, 6, 1, 4, 6};
     static const char *const clothes[] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                           "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
-    const uint8_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(test));
-    if (dlviz_dataset_size(test) >= 8 && memcmp(labels, mnist, sizeof mnist) == 0)
+    const int64_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(test));
+    if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, mnist, sizeof mnist) == 0)
         return "MNIST";
-    if (dlviz_dataset_size(test) >= 8 && memcmp(labels, fashion, sizeof fashion) == 0) {
+    if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, fashion, sizeof fashion) == 0) {
         /* Without names the classes go by their numbers. */
         (void)dlviz_dataset_set_class_names(test, 10, clothes);
         return "Fashion-MNIST";
@@ -96,7 +96,7 @@ static const char *name_dataset(dlviz_dataset *test) {
 
 /* Replaces a dataset by its first `limit` samples. */
 static dlviz_status limit(dlviz_dataset **dataset, int64_t limit) {
-    if (limit == 0 || limit >= dlviz_dataset_size(*dataset))
+    if (limit == 0 || limit >= dlviz_dataset_num_samples(*dataset))
         return DLVIZ_OK;
     dlviz_dataset *first;
     TRY(dlviz_dataset_take(*dataset, 0, limit, &first));
@@ -107,7 +107,7 @@ static dlviz_status limit(dlviz_dataset **dataset, int64_t limit) {
 
 static dlviz_status prepare(dlviz_dataset **dataset, const struct options *options, int64_t count) {
     TRY(limit(dataset, count));
-    TRY(dlviz_dataset_set_size(*dataset, options->image_size, options->image_size));
+    TRY(dlviz_dataset_set_image_size(*dataset, options->image_size, options->image_size));
     return dlviz_dataset_set_normalization(*dataset, MNIST_MEAN, MNIST_DEVIATION);
 }
 
@@ -122,7 +122,7 @@ static void make_title(struct report *report) {
                  experiment->epochs == 1 ? "" : "s");
     if (report->options.train_limit)
         snprintf(images, sizeof images, ", %lld images",
-                 (long long)dlviz_dataset_size(report->train));
+                 (long long)dlviz_dataset_num_samples(report->train));
     snprintf(report->title, sizeof report->title, "%s, %s%s", experiment->rate, run, images);
 }
 
@@ -135,14 +135,14 @@ static dlviz_status load(struct report *report) {
     report->dataset_name = name_dataset(report->test);
     TRY(prepare(&report->all, options, options->train_limit));
     TRY(prepare(&report->test, options, options->test_limit));
-    int64_t held_out = dlviz_dataset_size(report->all) / VALIDATION_SHARE;
+    int64_t held_out = dlviz_dataset_num_samples(report->all) / VALIDATION_SHARE;
     TRY(dlviz_dataset_split(report->all, held_out, options->seed, &report->train,
                             &report->validation));
     make_title(report);
     say(&report->terminal, "%s: %lld images to train on, %lld to validate, %lld to test",
-        report->dataset_name, (long long)dlviz_dataset_size(report->train),
-        (long long)dlviz_dataset_size(report->validation),
-        (long long)dlviz_dataset_size(report->test));
+        report->dataset_name, (long long)dlviz_dataset_num_samples(report->train),
+        (long long)dlviz_dataset_num_samples(report->validation),
+        (long long)dlviz_dataset_num_samples(report->test));
     return DLVIZ_OK;
 }
 
@@ -212,6 +212,15 @@ static dlviz_status train(struct report *report) {
 /* -- What it learned -----------------------------------------------------------------------------
  */
 
+/* The labels of the test images, one byte each. */
+static dlviz_status write_labels(const struct report *report) {
+    dlviz_tensor *bytes;
+    TRY(dlviz_tensor_convert(dlviz_dataset_labels(report->test), DLVIZ_UINT8, &bytes));
+    dlviz_status status = dlviz_tensor_write_npy(bytes, result_path(report, "labels.npy"));
+    dlviz_tensor_destroy(bytes);
+    return status;
+}
+
 static dlviz_status evaluate(struct report *report) {
     TRY(dlviz_network_evaluate(report->network, report->test, &report->test_loss,
                                &report->test_accuracy));
@@ -219,8 +228,7 @@ static dlviz_status evaluate(struct report *report) {
     TRY(dlviz_metrics_confusion(report->logits, dlviz_dataset_labels(report->test), 10,
                                 &report->confusion));
     TRY(dlviz_tensor_write_npy(report->logits, result_path(report, "logits.npy")));
-    TRY(dlviz_tensor_write_npy(dlviz_dataset_labels(report->test),
-                               result_path(report, "labels.npy")));
+    TRY(write_labels(report));
     say(&report->terminal, "\ntest accuracy %.2f %%, loss %.4f", 100 * report->test_accuracy,
         report->test_loss);
     return DLVIZ_OK;
@@ -254,10 +262,10 @@ static dlviz_status project(struct report *report) {
     TRY(dlviz_tensor_write_npy(report->pca_map, result_path(report, "pca.npy")));
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(report->pca);
     double explained = 0;
-    for (int64_t i = 0; i < dlviz_tensor_size(ratios); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(ratios); i++)
         explained += (double)dlviz_tensor_const_float(ratios)[i];
     say(&report->terminal, "PCA of %lld features at %s: %lld components explain %.1f %%",
-        (long long)width, report->options.layer, (long long)dlviz_tensor_size(ratios),
+        (long long)width, report->options.layer, (long long)dlviz_tensor_num_elements(ratios),
         100 * explained);
     return DLVIZ_OK;
 }
@@ -267,12 +275,11 @@ typedef struct tsne_watch {
     double started;
 } tsne_watch;
 
-static bool during_tsne(int iteration, int iterations, double kl_divergence, double gradient_norm,
-                        const dlviz_tensor *map, void *user) {
-    (void)gradient_norm;
-    (void)map;
+static bool during_tsne(const dlviz_tsne_event *event, void *user) {
     tsne_watch *watch = user;
-    show_iterations(watch->terminal, iteration, iterations, kl_divergence, watch->started);
+    show_iterations(watch->terminal, dlviz_tsne_event_iteration(event),
+                    dlviz_tsne_event_num_iterations(event), dlviz_tsne_event_kl_divergence(event),
+                    watch->started);
     return !interrupted;
 }
 
@@ -281,14 +288,14 @@ static dlviz_status embed(struct report *report) {
     tsne_watch watch = {&report->terminal, seconds_now()};
     TRY(dlviz_tsne_create(&report->tsne));
     TRY(dlviz_tsne_set_perplexity(report->tsne, options->perplexity));
-    TRY(dlviz_tsne_set_iterations(report->tsne, options->tsne_iterations));
+    TRY(dlviz_tsne_set_num_iterations(report->tsne, options->tsne_iterations));
     TRY(dlviz_tsne_set_seed(report->tsne, options->seed));
     TRY(dlviz_tsne_set_progress(report->tsne, 50, during_tsne, &watch));
     TRY(dlviz_tsne_fit(report->tsne, report->components, &report->tsne_map));
     TRY(dlviz_tensor_write_npy(report->tsne_map, result_path(report, "tsne.npy")));
-    say(&report->terminal, "t-SNE: KL divergence %.4f after %d iterations, %.1f s",
-        dlviz_tsne_kl_divergence(report->tsne), dlviz_tsne_iterations(report->tsne),
-        seconds_now() - watch.started);
+    say(&report->terminal, "t-SNE: KL divergence %.4f after %lld iterations, %.1f s",
+        dlviz_tsne_kl_divergence(report->tsne),
+        (long long)dlviz_tsne_num_iterations_done(report->tsne), seconds_now() - watch.started);
     return DLVIZ_OK;
 }
 
@@ -296,12 +303,12 @@ static dlviz_status judge(struct report *report) {
     const dlviz_tensor *points = report->components, *map = report->tsne_map;
     const dlviz_tensor *labels = dlviz_dataset_labels(report->test);
     struct quality *quality = &report->quality;
-    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBOURS, &quality->trustworthiness));
-    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBOURS, &quality->continuity));
-    TRY(dlviz_metrics_neighbour_preservation(points, map, QUALITY_NEIGHBOURS,
-                                             &quality->preservation));
-    TRY(dlviz_metrics_neighbour_accuracy(map, labels, QUALITY_NEIGHBOURS,
-                                         &quality->neighbour_accuracy));
+    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBORS, &quality->trustworthiness));
+    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBORS, &quality->continuity));
+    TRY(dlviz_metrics_neighbor_preservation(points, map, QUALITY_NEIGHBORS,
+                                            &quality->preservation));
+    TRY(dlviz_metrics_neighbor_accuracy(map, labels, QUALITY_NEIGHBORS,
+                                        &quality->neighbor_accuracy));
     TRY(dlviz_metrics_silhouette(map, labels, &quality->silhouette));
     return dlviz_metrics_distance_correlation(points, map, 0, report->options.seed,
                                               &quality->correlation);

@@ -10,9 +10,9 @@ enum stage { LOAD, TRAIN, EVALUATE, FEATURES, PCA, TSNE, QUALITY, FIGURES, NUM_S
 
 /* How faithful the t-SNE map is, and how well its classes separate. */
 struct quality {
-    double trustworthiness, continuity, preservation, neighbour_accuracy, silhouette, correlation;
+    double trustworthiness, continuity, preservation, neighbor_accuracy, silhouette, correlation;
 };
-#define QUALITY_NEIGHBOURS 10
+#define QUALITY_NEIGHBORS 10
 
 /* Everything that a run holds; released by report_release. */
 struct report {

@@ -30,7 +30,7 @@ static json_t *text(const char *bytes) {
 static json_t *floats(const dlviz_tensor *tensor) {
     json_t *array = json_array();
     const float *values = dlviz_tensor_const_float(tensor);
-    for (int64_t i = 0; i < dlviz_tensor_size(tensor); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(tensor); i++)
         json_array_append_new(array, number((double)values[i]));
     return array;
 }
@@ -94,28 +94,29 @@ static json_t *seconds(const struct report *report) {
 static json_t *dataset(const struct report *report) {
     return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "name", report->dataset_name, "folder",
                      text(report->options.data), "train",
-                     (json_int_t)dlviz_dataset_size(report->train), "validation",
-                     (json_int_t)dlviz_dataset_size(report->validation), "test",
-                     (json_int_t)dlviz_dataset_size(report->test), "image_size",
+                     (json_int_t)dlviz_dataset_num_samples(report->train), "validation",
+                     (json_int_t)dlviz_dataset_num_samples(report->validation), "test",
+                     (json_int_t)dlviz_dataset_num_samples(report->test), "image_size",
                      (json_int_t)report->options.image_size);
 }
 
 static json_t *embedding(const struct report *report) {
     const struct quality *quality = &report->quality;
-    return json_pack("{s:f, s:i, s:o, s:{s:i, s:o, s:o, s:o, s:o, s:o, s:o}}", "perplexity",
-                     report->options.perplexity, "iterations", dlviz_tsne_iterations(report->tsne),
-                     "kl_divergence", number(dlviz_tsne_kl_divergence(report->tsne)), "quality",
-                     "neighbours", QUALITY_NEIGHBOURS, "trustworthiness",
-                     number(quality->trustworthiness), "continuity", number(quality->continuity),
-                     "neighbour_preservation", number(quality->preservation), "neighbour_accuracy",
-                     number(quality->neighbour_accuracy), "silhouette", number(quality->silhouette),
+    return json_pack("{s:f, s:I, s:o, s:{s:i, s:o, s:o, s:o, s:o, s:o, s:o}}", "perplexity",
+                     report->options.perplexity, "iterations",
+                     (json_int_t)dlviz_tsne_num_iterations_done(report->tsne), "kl_divergence",
+                     number(dlviz_tsne_kl_divergence(report->tsne)), "quality", "neighbors",
+                     QUALITY_NEIGHBORS, "trustworthiness", number(quality->trustworthiness),
+                     "continuity", number(quality->continuity), "neighbor_preservation",
+                     number(quality->preservation), "neighbor_accuracy",
+                     number(quality->neighbor_accuracy), "silhouette", number(quality->silhouette),
                      "distance_correlation", number(quality->correlation));
 }
 
-static json_t *summarise(const struct report *report) {
+static json_t *summarize(const struct report *report) {
     return json_pack(
         "{s:s, s:s, s:o, s:{s:I, s:s, s:I}, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:f}, s:o, s:o, s:o, "
-        "s:i, s:s, s:s, s:s}",
+        "s:I, s:s, s:s, s:s}",
         "experiment", report->experiment->name, "title", report->title, "dataset", dataset(report),
         "network", "parameters", (json_int_t)dlviz_network_num_parameters(report->network), "layer",
         report->options.layer, "features", (json_int_t)dlviz_tensor_dim(report->features, 1),
@@ -124,7 +125,8 @@ static json_t *summarise(const struct report *report) {
         "explained_variance_ratio", floats(dlviz_pca_explained_variance_ratio(report->pca)),
         "total_variance", dlviz_pca_total_variance(report->pca), "tsne", embedding(report),
         "seconds", seconds(report), "peak_memory_mb", number(peak_memory_mb()), "threads",
-        dlviz_num_threads(), "isa", dlviz_isa(), "blas", dlviz_blas(), "version", dlviz_version());
+        (json_int_t)dlviz_num_threads(), "isa", dlviz_isa(), "blas", dlviz_blas(), "version",
+        dlviz_version());
 }
 
 /* To a temporary name, then renamed: an earlier summary survives a failure. */
@@ -146,7 +148,7 @@ static int write_whole(json_t *object, const char *path) {
 }
 
 int write_summary(const struct report *report) {
-    json_t *object = summarise(report);
+    json_t *object = summarize(report);
     const char *path = result_path(report, "summary.json");
     errno = ENOMEM;
     int status = object ? write_whole(object, path) : -1;

@@ -103,15 +103,15 @@ void show_batches(struct terminal *terminal, const dlviz_trainer *trainer, int e
     draw(terminal, what, share, figures);
 }
 
-void show_iterations(struct terminal *terminal, int done, int all, double kl_divergence,
+void show_iterations(struct terminal *terminal, int64_t done, int64_t all, double kl_divergence,
                      double started) {
     if (!due(terminal))
         return;
-    double share = (double)done / all;
+    double share = (double)done / (double)all;
     char left[32], figures[96];
     time_left(left, sizeof left, (seconds_now() - started) * (1 - share) / share);
-    snprintf(figures, sizeof figures, "iteration %d/%d  KL %.4f  %s left", done, all, kl_divergence,
-             left);
+    snprintf(figures, sizeof figures, "iteration %lld/%lld  KL %.4f  %s left", (long long)done,
+             (long long)all, kl_divergence, left);
     draw(terminal, "t-SNE", share, figures);
 }
 

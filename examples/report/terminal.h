@@ -21,7 +21,7 @@ void say(struct terminal *terminal, const char *format, ...) __attribute__((form
 
 /* The batches of an epoch; iterations of t-SNE; wiped by the next plain line. */
 void show_batches(struct terminal *terminal, const dlviz_trainer *trainer, int epochs);
-void show_iterations(struct terminal *terminal, int done, int all, double kl_divergence,
+void show_iterations(struct terminal *terminal, int64_t done, int64_t all, double kl_divergence,
                      double started);
 /* The line of the epoch that has just ended. */
 void say_epoch(struct terminal *terminal, const dlviz_trainer *trainer, int epochs);

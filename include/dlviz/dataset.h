@@ -1,5 +1,4 @@
-/* dlviz/dataset.h - samples with labels: read or made, cut up, and turned into what a network sees.
- */
+/* dlviz/dataset.h - samples with targets: read or made, cut up, turned into what a network sees. */
 #ifndef DLVIZ_DATASET_H
 #define DLVIZ_DATASET_H
 
@@ -9,37 +8,51 @@
 extern "C" {
 #endif
 
-/** Samples, which are images or plain vectors, and a label for each, or none at all.
+/** Samples, which are images or plain vectors, and what a network is to give for each of them: its
+ *  class, other numbers, the sample itself, or nothing.
  *
  *  A dataset never changes its samples: uint8 values stay uint8 in memory, and a subset refers to
- * the storage of the whole. What a network sees is made batch by batch: uint8 values divided by 255
- *  (float32 values stay as they are), then resized, then normalised. Those settings belong to the
- *  handle; a subset starts with those of the dataset that it was made from.
+ *  the storage of the whole. What a network sees is made batch by batch: uint8 values are divided
+ *  by 255, float32 values stay as they are; then images are resized, then values are normalized.
+ *  These settings belong to the handle, as targets and weights do. A subset starts with those of
+ *  the dataset that it was made from, and goes its own way.
  *
- *  Reading one dataset from several threads is safe; settings are the caller's to guard. */
+ *  Several threads may read one dataset at the same time. While one of them calls a function that
+ *  changes it (those with "set" in their names) no other may use it. Different datasets, also those
+ *  that share storage, are independent. Getters answer 0, NULL or false when the dataset is NULL.
+ */
 typedef struct dlviz_dataset dlviz_dataset;
 
-/** The most classes: labels are 0 … DLVIZ_MAX_CLASSES − 1. */
-#define DLVIZ_MAX_CLASSES 256
+/* -- Making ------------------------------------------------------------------------------------ */
 
 /** Makes a dataset of the caller's own arrays.
- *  @param out     receives the dataset, NULL on failure; free it with dlviz_dataset_destroy
- *  @param samples uint8 or float32: n x height x width (one channel), n x channels x height x
- * width, or n x d; n from 1 to 2^31 − 1. Its storage is shared, not copied: the tensor may be
- *                 destroyed, but its elements must not change while the dataset is in use.
- *  @param labels  n of uint8 or int64, each 0 … 255, or NULL. Copied.
- *  The number of classes is the largest label + 1 (0 without labels) until
- *  dlviz_dataset_set_num_classes says otherwise.
+ *  @param out      receives the dataset, NULL on failure; free it with dlviz_dataset_destroy
+ *  @param samples  uint8 or float32: n x height x width (one channel), n x channels x height x
+ *                  width, or n x d; n from 1 to 2^31 - 1. Images whose channels come last are for
+ *                  dlviz_dataset_create_from_hwc. The storage is shared, not copied: the tensor may
+ *                  be destroyed, but its elements must not change while the dataset is in use.
+ *  @param targets  as for dlviz_dataset_set_targets: class labels or float32 numbers; NULL for none
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *samples,
-                                            const dlviz_tensor *labels);
+                                            const dlviz_tensor *targets);
+
+/** As dlviz_dataset_create, for images that are stored pixel by pixel, as most programs and image
+ *  files have them: each pixel's channels lie side by side. They are copied into the order in which
+ *  PyTorch and this library keep images, channel by channel.
+ *  @param samples  uint8 or float32, n x height x width x channels; may be changed or destroyed
+ *                  afterwards
+ *  @param targets  as for dlviz_dataset_create; images among them are channels x height x width */
+DLVIZ_API dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
+                                                     const dlviz_tensor *samples,
+                                                     const dlviz_tensor *targets);
 
 /** Reads images and labels in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), plain or
  *  gzip-compressed, which is told from the contents and not from the name.
- *  @param images_path unsigned bytes, n x height x width or n x channels x height x width
- *  @param labels_path unsigned bytes, n; or NULL
- *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a file is damaged, cut short or too long, when
- * it is of another kind, or when the counts differ; DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  @param images_path  unsigned bytes, n x height x width or n x channels x height x width
+ *  @param labels_path  unsigned bytes, n; or NULL
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a file is damaged,
+ *  cut short or too long, when it is of another kind, or when the counts differ;
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
                                               const char *labels_path);
 
@@ -49,91 +62,158 @@ typedef enum dlviz_mnist_part {
 } dlviz_mnist_part;
 
 /** Reads a part of MNIST, or of another set in its format with labels 0 … 9 such as Fashion-MNIST,
- * from the folder that holds its files under their usual names (train-images-idx3-ubyte or
+ *  from the folder that holds its files under their usual names (train-images-idx3-ubyte or
  *  train-images.idx3-ubyte, each also with .gz). It has 10 classes.
  *  Returns DLVIZ_ERROR_NOT_FOUND with the names that were tried, or what dlviz_dataset_read_idx
  *  returns. */
 DLVIZ_API dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
                                                 dlviz_mnist_part part);
 
-/** Destroys the handle; subsets of it live on, and a trainer that evaluates it or a fit that trains
- *  on it, which hold it, go on. NULL is allowed. */
+/** Destroys the handle. Subsets live on, and whoever holds the dataset goes on with it: a trainer
+ *  that evaluates it, a fit that trains on it, a loader. NULL is allowed. */
 DLVIZ_API void dlviz_dataset_destroy(dlviz_dataset *dataset);
 
+/* -- Samples ----------------------------------------------------------------------------------- */
+
 /** The number of samples, at least 1. */
-DLVIZ_API int64_t dlviz_dataset_size(const dlviz_dataset *dataset);
-/** The dimensions of one sample as a network sees it, i.e. resized: 3 (channels, height, width), or
- * 1 (d). `dims` is valid until the next change of the dataset's size. */
+DLVIZ_API int64_t dlviz_dataset_num_samples(const dlviz_dataset *dataset);
+/** The dimensions of one sample as a network sees it, that is, resized: 3 (channels, height,
+ *  width), or 1 (d). `dims` is valid until the image size is set or the dataset is destroyed. */
 DLVIZ_API int dlviz_dataset_ndim(const dlviz_dataset *dataset);
 DLVIZ_API const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset);
-/** The number of classes; 0 for a dataset without labels. */
-DLVIZ_API int dlviz_dataset_num_classes(const dlviz_dataset *dataset);
-/** The labels, n of uint8, owned by the dataset; NULL when it has none. */
-DLVIZ_API const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset);
-/** How many samples each class has: writes num_classes numbers to `counts`; none without labels. */
-DLVIZ_API void dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t *counts);
-/** The name of a class, e.g. for a legend; NULL when names were not set or there is no such class.
- *  Owned by the dataset. */
-DLVIZ_API const char *dlviz_dataset_class_name(const dlviz_dataset *dataset, int label);
 
-/** Sets the number of classes, for data in which the last ones do not occur: more than the largest
- *  label, at most DLVIZ_MAX_CLASSES. Class names are dropped.
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE without labels. */
-DLVIZ_API dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int num_classes);
-
-/** Names the classes.
- *  @param count the number of classes that the dataset has
- *  @param names `count` texts, copied
+/** Gets samples first … first + count - 1 as a network sees them: float32, count x channels x
+ *  height x width, or count x d. The caller destroys the tensor. Computed with all threads.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int count,
-                                                     const char *const *names);
+DLVIZ_API dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
+                                             int64_t count, dlviz_tensor **samples);
 
-/** Sets the size that a network sees, 1 to 16384 each way. Resizing is bilinear with half-pixel
- * centres and the border repeated (as interpolate(mode='bilinear', align_corners=False) in
- * PyTorch), without antialiasing, computed in float32 with nothing rounded back to 8 bits. The
- * original size means no resizing. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE when the
- * samples are no images, DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_set_size(dlviz_dataset *dataset, int64_t height,
-                                              int64_t width);
+/** Sets the size of the images that a network sees, 1 to 16384 each way; dlviz_dataset_dims tells
+ *  it. Resizing is bilinear with half-pixel centers and the border repeated, as PyTorch's
+ *  interpolate(mode='bilinear', align_corners=False) does it, without antialiasing, computed in
+ *  float32 with nothing rounded back to 8 bits. The original size means no resizing. Float targets
+ *  are left alone.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE when the samples are no images, or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height,
+                                                    int64_t width);
 
-/** Makes a network see (x − mean) / deviation, with x in 0 … 1 for uint8 samples. 0 and 1, as at
- * first, change nothing. MNIST's training set has mean 0.1307 and deviation 0.3081.
- *  @param mean finite   @param deviation finite and above 0
+/** Makes a network see (x - mean) / deviation, with x in 0 … 1 for uint8 samples. A mean of 0 and a
+ *  deviation of 1, as at first, change nothing. MNIST's training set has mean 0.1307 and deviation
+ *  0.3081.
+ *  @param mean  finite   @param deviation  finite and above 0
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *dataset, float mean,
                                                        float deviation);
 
-/** As dlviz_dataset_set_normalization with one mean and one deviation a channel (for vectors: one a
- *  component). `count` is the number of channels. */
+/** As dlviz_dataset_set_normalization, with a mean and a deviation for each channel, or for each
+ *  component of a vector.
+ *  @param count  the number of channels or components */
 DLVIZ_API dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset,
                                                                int64_t count, const float *means,
                                                                const float *deviations);
 
-/** The samples first … first + count − 1 as a dataset of their own; count is 1 or more.
+/** How samples are normalized: writes the first `capacity` means and deviations to arrays that have
+ *  room for them; either may be NULL. Returns how many there are: 0 before any were set, 1 for one
+ *  pair that serves all, else one for each channel or component. */
+DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int64_t capacity,
+                                              float *means, float *deviations);
+
+/* -- Targets: what a network is to give -------------------------------------------------------- */
+
+/** Sets the targets, in place of those that the dataset has; the element type says of which kind.
+ *  @param targets  NULL for none, or one of
+ *    - uint8 or int64, n: class labels, which are copied. Classes are 0 … 2^24 - 1; labels below 0,
+ *      down to -2^31, belong to no class, as a loss's "ignored label" does. There are as many
+ *      classes as the largest label says, plus 1, until dlviz_dataset_set_num_classes says
+ *      otherwise; names of classes are dropped.
+ *    - float32, n (one number for each sample), n x t, n x height x width (one channel) or n x
+ *      channels x height x width. The storage is shared, as that of the samples is.
+ *  Tensors of labels that were got before are no longer valid.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the label), DLVIZ_ERROR_SHAPE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
+DLVIZ_API dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset,
+                                                 const dlviz_tensor *targets);
+
+/** Makes each sample, as a network sees it, its own target, as an autoencoder needs it: resized and
+ *  normalized as the input is, whenever those settings change. Nothing is copied. */
+DLVIZ_API dlviz_status dlviz_dataset_set_targets_to_samples(dlviz_dataset *dataset);
+/** Whether that has been called, and no other targets were set since. */
+DLVIZ_API bool dlviz_dataset_targets_are_samples(const dlviz_dataset *dataset);
+
+/** The dimensions of one sample's targets: 3 (channels, height, width) or 1 (t) for float targets
+ *  and where the targets are the samples; 0 for labels and without targets. `dims` is NULL when
+ *  there are none, and valid until the dataset is changed. */
+DLVIZ_API int dlviz_dataset_target_ndim(const dlviz_dataset *dataset);
+DLVIZ_API const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset);
+
+/** Gets the targets of samples first … first + count - 1: labels as int64, count; others as
+ *  float32, count x the dimensions of one. The caller destroys the tensor.
+ *  Returns DLVIZ_ERROR_STATE when the dataset has no targets, DLVIZ_ERROR_INVALID_ARGUMENT or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first,
+                                             int64_t count, dlviz_tensor **targets);
+
+/** All labels: n of int64. Owned by the dataset and valid until its targets are set or it is
+ *  destroyed; NULL when its targets are not labels. */
+DLVIZ_API const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset);
+
+/** The number of classes; 0 for a dataset without labels. */
+DLVIZ_API int64_t dlviz_dataset_num_classes(const dlviz_dataset *dataset);
+/** Sets the number of classes, for data in which the last ones do not occur: more than the largest
+ *  label, at most 2^24. Class names are dropped.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE without labels. */
+DLVIZ_API dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_classes);
+
+/** How many samples each class has: writes the counts of the first `capacity` classes to `counts`,
+ *  which has room for them, and returns the number of classes. Labels below 0 are not counted. */
+DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
+                                             int64_t *counts);
+
+/** Names the classes.
+ *  @param count  the number of classes that the dataset has
+ *  @param names  `count` texts, copied
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t count,
+                                                     const char *const *names);
+/** The name of a class, for example for a legend; NULL when names were not set or there is no such
+ *  class. Owned by the dataset. */
+DLVIZ_API const char *dlviz_dataset_class_name(const dlviz_dataset *dataset, int64_t label);
+
+/* -- Weights: how much a sample counts --------------------------------------------------------- */
+
+/** Sets how much each sample counts in a loss.
+ *  @param weights  float32, n, each finite and 0 or more, and one at least above 0; copied. NULL
+ *                  for none: all count alike.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the sample), DLVIZ_ERROR_SHAPE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
+DLVIZ_API dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset,
+                                                 const dlviz_tensor *weights);
+/** The weights: float32, n. Owned by the dataset and valid until weights are set or it is
+ *  destroyed; NULL without weights. */
+DLVIZ_API const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset);
+
+/* -- Cutting up. Targets, names of classes, weights and settings come along. ------------------- */
+
+/** The samples first … first + count - 1 as a dataset of their own; count is 1 or more.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_take(const dlviz_dataset *dataset, int64_t first,
                                           int64_t count, dlviz_dataset **subset);
 
 /** The samples at `count` indices, in that order, as a dataset of their own; an index may come up
- * more than once. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, const int64_t *indices,
-                                            int64_t count, dlviz_dataset **subset);
+ *  more than once. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_t count,
+                                            const int64_t *indices, dlviz_dataset **subset);
 
 /** Splits a dataset in two at random, so that both have the classes in the same proportions as far
- * as whole numbers allow (each class's share of `holdout_count` by largest remainders; without
- * labels all samples count as one class). Both parts keep the order of the original, and the same
- * seed always gives the same parts.
- *  @param holdout_count 1 … size − 1: the samples of `holdout`, exactly
+ *  as whole numbers allow (each class's share of `num_holdout` by largest remainders). Samples with
+ *  labels below 0 count as one class more; without labels all samples are one class. Both parts
+ *  keep the order of the original, and the same seed always gives the same parts.
+ *  @param num_holdout  the samples of `holdout`, exactly: 1 to one less than there are
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; both are NULL then. */
-DLVIZ_API dlviz_status dlviz_dataset_split(const dlviz_dataset *dataset, int64_t holdout_count,
+DLVIZ_API dlviz_status dlviz_dataset_split(const dlviz_dataset *dataset, int64_t num_holdout,
                                            uint64_t seed, dlviz_dataset **rest,
                                            dlviz_dataset **holdout);
-
-/** Gets samples first … first + count − 1 as a network sees them: float32, count x channels x
- * height x width, or count x d. The caller destroys the tensor. Returns
- * DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
-                                             int64_t count, dlviz_tensor **samples);
 
 #ifdef __cplusplus
 }

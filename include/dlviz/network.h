@@ -101,6 +101,12 @@ DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const ch
  *  num_batches_tracked is taken as 0. Gradients are gone afterwards. */
 DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
 
+/** Makes the network that a file of dlviz_network_save describes, built and with its states.
+ *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
+ *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that holds a
+ *  layer that this library does not know; otherwise what dlviz_network_load returns. */
+DLVIZ_API dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
+
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
 /** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed
@@ -134,6 +140,31 @@ DLVIZ_API dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlvi
 DLVIZ_API dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
                                               const dlviz_tensor *labels, uint64_t seed,
                                               uint64_t step, double *loss);
+
+/** The same from a gradient of one's own: of anything, with respect to the output of any layer. Runs a batch in
+ *  training mode up to that layer and back, and leaves the gradients in the network, for one
+ *  dlviz_optimizer_step; those of parameters that the layer does not depend on are 0.
+ *  @param layer           name of the layer
+ *  @param inputs          float32, n × the network's input shape
+ *  @param gradient        float32, n × the layer's shape
+ *  @param seed,step       choose the dropout masks
+ *  @param input_gradient  receives the gradient with respect to the inputs, in their shape, the caller's to
+ *                         destroy; may be NULL
+ *  Returns DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_network_backward_from(dlviz_network *network, const char *layer,
+                                                   const dlviz_tensor *inputs,
+                                                   const dlviz_tensor *gradient, uint64_t seed,
+                                                   uint64_t step, dlviz_tensor **input_gradient);
+
+/** What a change of the inputs does to a layer's output in evaluation (running statistics, no dropout), as in
+ *  saliency maps: the gradient of the sum of gradient · output with respect to the inputs. States do not
+ *  change; the gradients of the parameters are gone afterwards. Arguments and statuses as those of
+ *  dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional networks", 2013. */
+DLVIZ_API dlviz_status dlviz_network_input_gradient(dlviz_network *network, const char *layer,
+                                                    const dlviz_tensor *inputs,
+                                                    const dlviz_tensor *gradient,
+                                                    dlviz_tensor **input_gradient);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,10 @@ extern "C" {
 
 /** An optimizer and its moments. It serves the first network it steps, and that one only, and holds
  *  it: a network that is destroyed earlier lives until its optimizer is. To be used by one thread
- * at a time. */
+ *  at a time.
+ *
+ *  A setting of one kind of optimizer is DLVIZ_ERROR_INVALID_ARGUMENT for another kind, and its
+ *  getter then gives NaN or false. */
 typedef struct dlviz_optimizer dlviz_optimizer;
 
 /** Adam (Kingma & Ba 2015): m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
@@ -18,42 +21,50 @@ typedef struct dlviz_optimizer dlviz_optimizer;
  *  unless set, is added to the gradient.
  *  @param learning_rate  finite, 0 or more; else DLVIZ_ERROR_INVALID_ARGUMENT */
 DLVIZ_API dlviz_status dlviz_adam_create(dlviz_optimizer **out, double learning_rate);
-/** AdamW (Loshchilov & Hutter 2019): as Adam, with p ← p − lr·decay·p first instead; decay 0.01. */
+/** AdamW (Loshchilov & Hutter 2019): as Adam, but with p ← p − lr·decay·p first; decay 0.01. */
 DLVIZ_API dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double learning_rate);
-/** Each in [0, 1). Adam and AdamW only, as dlviz_adam_set_eps (above 0). */
+/** β₁ and β₂ of Adam and AdamW, each in [0, 1). */
 DLVIZ_API dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2);
+DLVIZ_API void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
+/** eps of Adam and AdamW, above 0. */
 DLVIZ_API dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
+DLVIZ_API double dlviz_adam_eps(const dlviz_optimizer *optimizer);
 
 /** Stochastic gradient descent with momentum 0: p ← p − lr·g. */
 DLVIZ_API dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);
 /** b ← momentum·b + (1 − dampening)·g, starting as b = g; p ← p − lr·b, or with Nesterov's
- * look-ahead p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. */
+ *  look-ahead p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. To be
+ *  set before the first step, else DLVIZ_ERROR_STATE. */
 DLVIZ_API dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
                                               double dampening, bool nesterov);
+DLVIZ_API void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *momentum,
+                                  double *dampening, bool *nesterov);
 
 /** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², p ← p − lr·g/(√v + eps); α 0.99, eps 1e-8. */
 DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
 /** α in [0, 1), eps above 0. */
 DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                    double eps);
+DLVIZ_API void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double *alpha,
+                                       double *eps);
 
 /** Destroys the optimizer and its moments, once no trainer holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
 /** Weight decay: finite, 0 or more. */
 DLVIZ_API dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay);
+DLVIZ_API double dlviz_optimizer_weight_decay(const dlviz_optimizer *optimizer);
 /** Learning rate of the steps from now on: finite, 0 or more. */
 DLVIZ_API dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
                                                          double learning_rate);
-/** The learning rate of the next step. */
 DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer);
 /** How many steps it has taken. */
-DLVIZ_API int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer);
+DLVIZ_API int64_t dlviz_optimizer_num_steps(const dlviz_optimizer *optimizer);
 
 /** Changes the network's parameters by the gradients that dlviz_network_backward left, which serve
- *  one step. Returns DLVIZ_ERROR_STATE when there are none, a step has used them already,
- * parameters were loaded since, or the optimizer serves another network; DLVIZ_ERROR_OUT_OF_MEMORY
- * (at the first step). */
+ *  one step. Returns DLVIZ_ERROR_STATE when there are none, when a step has used them already, when
+ *  parameters were loaded since, or when the optimizer serves another network;
+ *  DLVIZ_ERROR_OUT_OF_MEMORY (at the first step). */
 DLVIZ_API dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network);
 
 #ifdef __cplusplus

@@ -12,71 +12,96 @@ extern "C" {
  *  components (rows of W, k x d) in order of falling variance, and their variances.
  *
  *  Each component's sign makes its largest-magnitude loading positive; of several within 0.1 % of
- *  the largest, such as symmetric data have, the first one is. So the signs are the same for all
+ *  the largest, such as symmetric data have, it is the first. So the signs are the same for all
  *  solvers and on all processors. For any number of threads the results are the same to the bit.
- * Variances are unbiased (divided by n - 1). Arithmetic on the data is float64 wherever accuracy
- * depends on it.
+ *  Variances are unbiased (divided by n - 1). Arithmetic on the data is float64 wherever accuracy
+ *  depends on it.
  *
- *  One handle may be used by one thread at a time; once fitted, dlviz_pca_transform,
- *  dlviz_pca_inverse_transform and the getters may be called from several threads at once. */
+ *  Once fitted, dlviz_pca_transform, dlviz_pca_inverse_transform, dlviz_pca_save and the getters
+ *  may be called from several threads at once. All other calls that return a status need the handle
+ *  to themselves, and are DLVIZ_ERROR_STATE while another uses it, also from within the fit's
+ *  callback. */
 typedef struct dlviz_pca dlviz_pca;
 
 /** How the components are found. With m = min(n, d):
- *  - DLVIZ_PCA_COVARIANCE: eigenvectors of the float64 covariance matrix (d x d), or of the Gram
- *    matrix of the points (n x n) when n < d; exact, and the fastest unless few of many components
- * are wanted. Variances below about 1e-14 of the largest are rounding noise.
- *  - DLVIZ_PCA_SVD: singular value decomposition of the centred data in float64, by way of QR;
- * keeps variances down to 1e-30 of the largest, takes longest.
- *  - DLVIZ_PCA_RANDOMIZED: randomized block Krylov iteration on the data itself, without any
+ *  - DLVIZ_PCA_SOLVER_COVARIANCE: eigenvectors of the float64 covariance matrix (d x d), or of the
+ *    Gram matrix of the points (n x n) when n < d; exact, and the fastest unless few of many
+ *    components are wanted. Variances below about 1e-14 of the largest are rounding noise.
+ *  - DLVIZ_PCA_SOLVER_SVD: singular value decomposition of the centered data in float64, by way of
+ *    QR; keeps variances down to 1e-30 of the largest, takes longest.
+ *  - DLVIZ_PCA_SOLVER_RANDOMIZED: randomized block Krylov iteration on the data itself, without any
  *    m x m matrix (Halko, Martinsson, Shkolnisky, Tygert, SIAM J. Sci. Comput. 2011; Musco & Musco,
  *    NeurIPS 2015); for large m and few components. Where 200 products do not suffice, COVARIANCE
  *    takes over.
- *  - DLVIZ_PCA_AUTO (the default): whichever of the two gets there sooner: RANDOMIZED, iterated
- * until its variances are exact, when 30 (components + oversampling) <= m; COVARIANCE otherwise,
- * when a fraction of the variance is wanted, and when 24 products do not suffice. scikit-learn 1.2
- * goes randomized above 500 rows or columns unless 80% of the components are wanted; 1.5 uses the
- *    covariance for d <= 1000 and n >= 10 d. Unlike theirs, this choice never trades accuracy for
- *    time.
+ *  - DLVIZ_PCA_SOLVER_AUTO (the default): whichever of the two gets there sooner. That is
+ *    RANDOMIZED, iterated until its variances are exact, when 30 (components + oversampling) <= m,
+ *    and COVARIANCE otherwise, when a fraction of the variance is wanted, and when 24 products do
+ *    not suffice. scikit-learn 1.2 goes randomized above 500 rows or columns unless 80 % of the
+ *    components are wanted; 1.5 uses the covariance for d <= 1000 and n >= 10 d. Unlike theirs,
+ *    this choice never trades accuracy for time.
  *  Where one of LAPACK's drivers gives up, as some do on repeated variances, another takes its
  *  place, and SVD that of COVARIANCE where all of them do. */
-typedef enum dlviz_pca_solver {
-    DLVIZ_PCA_AUTO = 0,
-    DLVIZ_PCA_COVARIANCE = 1,
-    DLVIZ_PCA_SVD = 2,
-    DLVIZ_PCA_RANDOMIZED = 3
-} dlviz_pca_solver;
+typedef enum dlviz_pca_solver_kind {
+    DLVIZ_PCA_SOLVER_AUTO = 0,
+    DLVIZ_PCA_SOLVER_COVARIANCE = 1,
+    DLVIZ_PCA_SOLVER_SVD = 2,
+    DLVIZ_PCA_SOLVER_RANDOMIZED = 3
+} dlviz_pca_solver_kind;
 
-/** Creates an analysis that keeps `components` components.
+/** Creates an analysis.
  *  @param out         receives the handle, NULL on failure; free it with dlviz_pca_destroy
- *  @param components  1 or more, at most min(n, d) of the data it will see; 0 for all min(n, d)
+ *  @param num_wanted  how many components to find: 1 or more, at most min(n, d) of the data it will
+ *                     see; or 0 for all min(n, d)
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t components);
-/** Destroys the analysis; NULL is allowed. */
+DLVIZ_API dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted);
+
+/** Makes a handle of what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other
+ *  settings are those of dlviz_pca_create with as many components.
+ *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path);
+
+/** Destroys the analysis, which no call may be using; NULL is allowed. */
 DLVIZ_API void dlviz_pca_destroy(dlviz_pca *pca);
 
-/** Changes the number of components of the next dlviz_pca_fit: as in dlviz_pca_create. */
-DLVIZ_API dlviz_status dlviz_pca_set_components(dlviz_pca *pca, int64_t components);
-/** Instead of a number: keep the fewest components that together explain at least this fraction of
- *  the variance, between 0 and 1 (both excluded). dlviz_pca_set_components undoes it. */
+/** How many components the next dlviz_pca_fit finds, as in dlviz_pca_create; how many it found is
+ *  dlviz_pca_num_components. */
+DLVIZ_API dlviz_status dlviz_pca_set_num_wanted(dlviz_pca *pca, int64_t num_wanted);
+DLVIZ_API int64_t dlviz_pca_num_wanted(const dlviz_pca *pca);
+/** Instead of a number: the fewest components that together explain at least this fraction of the
+ *  variance, between 0 and 1 (both excluded). dlviz_pca_set_num_wanted undoes it; the getter then
+ *  gives 0. */
 DLVIZ_API dlviz_status dlviz_pca_set_variance_fraction(dlviz_pca *pca, double fraction);
-/** Chooses the solver of the next dlviz_pca_fit. */
-DLVIZ_API dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver solver);
+DLVIZ_API double dlviz_pca_variance_fraction(const dlviz_pca *pca);
+/** The solver of the next dlviz_pca_fit. */
+DLVIZ_API dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver_kind solver);
+DLVIZ_API dlviz_pca_solver_kind dlviz_pca_solver(const dlviz_pca *pca);
 /** Whether projections are divided by their component's standard deviation, so that each has
  *  variance 1 (default: no). A component whose variance is rounding noise projects to 0. Takes
  *  effect at once, also for a fitted analysis. */
 DLVIZ_API dlviz_status dlviz_pca_set_whiten(dlviz_pca *pca, bool whiten);
-/** The seed of DLVIZ_PCA_RANDOMIZED's starting block (default 0). */
+DLVIZ_API bool dlviz_pca_whiten(const dlviz_pca *pca);
+/** The seed of DLVIZ_PCA_SOLVER_RANDOMIZED's starting block (default 0). */
 DLVIZ_API dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed);
-/** How DLVIZ_PCA_RANDOMIZED works.
- *  @param oversampling  vectors carried beyond the wanted components, 0 to 1000 (default 10;
- *                       at least 5 are when `iterations` is 0)
- *  @param iterations    products with the covariance, 1 to 1000, or 0 (default) to go on until the
- *                       relative error of the variances is below 1e-9 */
-DLVIZ_API dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int oversampling, int iterations);
+DLVIZ_API uint64_t dlviz_pca_seed(const dlviz_pca *pca);
+/** How DLVIZ_PCA_SOLVER_RANDOMIZED works.
+ *  @param oversampling    vectors carried beyond the wanted components, 0 to 1000 (default 10; at
+ *                         least 5 are when `num_iterations` is 0)
+ *  @param num_iterations  products with the covariance, 1 to 1000, or 0 (default) to go on until
+ *                         the relative error of the variances is below 1e-9 */
+DLVIZ_API dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int64_t oversampling,
+                                                int64_t num_iterations);
+DLVIZ_API void dlviz_pca_randomized(const dlviz_pca *pca, int64_t *oversampling,
+                                    int64_t *num_iterations);
 
-/** Receives how much of the present fit is done, 0 to 1; returns false to cancel it. Called on the
- *  thread that called fit, and from no other. */
-typedef bool (*dlviz_pca_progress_fn)(double done, void *user);
+/** What a progress callback is told of. */
+typedef struct dlviz_pca_event dlviz_pca_event;
+/** How much of the present fit is done, 0 to 1. */
+DLVIZ_API double dlviz_pca_event_done(const dlviz_pca_event *event);
+/** Told about a fit under way; returns true to go on, false to cancel it. Runs on the thread that
+ *  called the fit. */
+typedef bool (*dlviz_pca_progress_fn)(const dlviz_pca_event *event, void *user);
 /** Sets the progress callback; NULL (the default) for none. */
 DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress,
                                               void *user);
@@ -85,9 +110,9 @@ DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress
  *  stays.
  *  @param data  n x d float32, n >= 2, all finite
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or more components than min(n, d)),
- *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column, a
- *  whole variance that is not 0 and lies outside float32's 1.2e-38 to 3.4e+38, or a solver that
- * does not converge), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
+ *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column; a
+ *  total variance that is not 0 and lies outside float32's 1.2e-38 to 3.4e+38; or a solver that
+ *  does not converge), DLVIZ_ERROR_STATE (in use), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
 DLVIZ_API dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
 
 /** dlviz_pca_fit, then dlviz_pca_transform of the same data. */
@@ -95,24 +120,25 @@ DLVIZ_API dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tenso
                                                dlviz_tensor **projected);
 
 /** Updates the analysis with one more batch of points: incremental PCA (Ross, Lim, Lin & Yang, Int.
- * J. Computer Vision 2008). Exact when all components are kept; otherwise what a batch has outside
- * the components kept so far is lost. The first batch (nothing fitted yet) settles d and k and
- * needs at least max(2, k) rows; later ones may have any number. After a dlviz_pca_fit it goes on
- * from there. Not with dlviz_pca_set_variance_fraction (DLVIZ_ERROR_STATE). Returns as
- * dlviz_pca_fit; DLVIZ_ERROR_SHAPE also when d differs from the first batch's. */
+ *  J. Computer Vision 2008). Exact when all components are kept; otherwise what a batch has outside
+ *  the components kept so far is lost. The first batch (nothing fitted yet) settles d and k and
+ *  needs at least max(2, k) rows; later ones may have any number. After a dlviz_pca_fit it goes on
+ *  from there. Not with dlviz_pca_set_variance_fraction (DLVIZ_ERROR_STATE). Returns as
+ *  dlviz_pca_fit; DLVIZ_ERROR_SHAPE also when d differs from the first batch's. */
 DLVIZ_API dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch);
 
 /** Projects points on the components: (x - μ) Wᵀ, divided by the standard deviations when
- * whitening.
+ *  whitening.
  *  @param data       n x d float32, d as fitted
  *  @param projected  receives n x k float32, the caller's to destroy
- *  Returns DLVIZ_ERROR_STATE before a fit, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE,
- *  DLVIZ_ERROR_OUT_OF_MEMORY. NaN and infinities in a row stay in that row. */
+ *  Returns DLVIZ_ERROR_STATE before a fit or during one by another thread,
+ *  DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_OUT_OF_MEMORY. NaN and infinities
+ *  in a row stay in that row. */
 DLVIZ_API dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
                                            dlviz_tensor **projected);
 
 /** Goes back from projections to points: y W + μ (y first multiplied by the standard deviations
- * when whitening).
+ *  when whitening).
  *  @param projected  n x k float32, k as fitted
  *  @param data       receives n x d float32, the caller's to destroy
  *  Returns as dlviz_pca_transform. */
@@ -126,13 +152,12 @@ DLVIZ_API int64_t dlviz_pca_num_components(const dlviz_pca *pca);
 DLVIZ_API int64_t dlviz_pca_num_features(const dlviz_pca *pca);
 /** The number of points seen, n, over all batches; 0 before a fit. */
 DLVIZ_API int64_t dlviz_pca_num_samples(const dlviz_pca *pca);
-/** The solver that the last dlviz_pca_fit used: what DLVIZ_PCA_AUTO came to, and
- *  DLVIZ_PCA_COVARIANCE after DLVIZ_PCA_RANDOMIZED on data too small or too even for it;
- * DLVIZ_PCA_SVD after either where no eigensolver of LAPACK succeeds. */
-DLVIZ_API dlviz_pca_solver dlviz_pca_solver_used(const dlviz_pca *pca);
+/** The solver that the last dlviz_pca_fit used: what AUTO came to; COVARIANCE after RANDOMIZED on
+ *  data too small or too even for it; SVD after either where no eigensolver of LAPACK succeeds. */
+DLVIZ_API dlviz_pca_solver_kind dlviz_pca_solver_used(const dlviz_pca *pca);
 
-/** The results below belong to the handle and live until its next fit or its destruction. They are
- *  NULL before a fit. All are float32. */
+/* The results below belong to the handle and live until its next fit or its destruction. They are
+ * NULL before a fit. All are float32. */
 
 /** The mean of each feature: d. */
 DLVIZ_API const dlviz_tensor *dlviz_pca_mean(const dlviz_pca *pca);
@@ -140,29 +165,23 @@ DLVIZ_API const dlviz_tensor *dlviz_pca_mean(const dlviz_pca *pca);
 DLVIZ_API const dlviz_tensor *dlviz_pca_components(const dlviz_pca *pca);
 /** The variance of the data along each component: k, falling. */
 DLVIZ_API const dlviz_tensor *dlviz_pca_explained_variance(const dlviz_pca *pca);
-/** The same as a fraction of the data's whole variance: k; all 0 when the data has none. */
+/** The same as a fraction of the data's total variance: k; all 0 when the data has none. */
 DLVIZ_API const dlviz_tensor *dlviz_pca_explained_variance_ratio(const dlviz_pca *pca);
-/** The singular values of the centred data: k, √((n - 1) · variance). */
+/** The singular values of the centered data: k, √((n - 1) · variance). */
 DLVIZ_API const dlviz_tensor *dlviz_pca_singular_values(const dlviz_pca *pca);
-/** The data's whole variance: the sum over features; 0 before a fit. */
+/** The data's total variance: the sum over features; 0 before a fit. */
 DLVIZ_API double dlviz_pca_total_variance(const dlviz_pca *pca);
 /** The variance of the noise in probabilistic PCA: the mean of the min(n, d) - k variances left
- * out, 0 when none is (Tipping & Bishop, J. Royal Statistical Society B 1999, equation 8, over the
+ *  out, 0 when none is (Tipping & Bishop, J. Royal Statistical Society B 1999, equation 8, over the
  *  variances that n points can show); 0 before a fit. */
 DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
 
 /** Writes a fitted analysis to a .safetensors file, whole or not at all: `mean`, `components` and
- *  `explained_variance` as float32 for other readers, and all of it exactly, so that a loaded
- * analysis projects to the same bits. Returns DLVIZ_ERROR_STATE before a fit,
- * DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
-
-/** Reads what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other settings are
- * those of dlviz_pca_create with as many components.
- *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
+ *  `explained_variance` as float32 for other readers, and all of it exactly, so that an analysis
+ *  opened from the file projects to the same bits. Returns DLVIZ_ERROR_STATE before a fit or during
+ *  one by another thread, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_pca_load(dlviz_pca **out, const char *path);
+DLVIZ_API dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
 
 #ifdef __cplusplus
 }

@@ -38,8 +38,8 @@ DLVIZ_API bool dlviz_plot_supported(void);
 
 /* ---- In one line ----------------------------------------------------------------------------- */
 
-/** Draws a two-dimensional map with a colour a class; see dlviz_figure_create_scatter for map and
- *  labels and dlviz_figure_write for the path.
+/** Draws a two-dimensional map with a color for each class; see dlviz_figure_create_scatter for map
+ *  and labels and dlviz_figure_write for the path.
  *  @param title  may be NULL
  *  Returns every status that those two return. */
 DLVIZ_API dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
@@ -57,7 +57,7 @@ DLVIZ_API dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char 
 
 /** A map of points, the same scale on both axes.
  *
- *  A class has the same colour in every figure. There are ten colours, which further classes use
+ *  A class has the same color in every figure. There are ten colors, which further classes use
  *  again with other markers and lightness. Up to 40 class names are also written on their classes,
  *  or beside those that they would hide.
  *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
@@ -76,36 +76,37 @@ DLVIZ_API dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlv
 DLVIZ_API dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
 
 /** Adds a curve.
- *  @param panel  the panel's name, written at its vertical axis ("loss"); a name that is new adds a
- *                panel below the others; 16 panels at most
- *  @param name   the curve's name in the legend ("training"); at most 10 curves a panel. Curves of
- *                one name have one colour throughout the figure.
- *  @param x      n finite numbers, or NULL for 1, 2, …, n
- *  @param y      n numbers; those that are not finite leave a gap, as do those <= 0 on a
- *                logarithmic axis
- *  @param n      1 or more
+ *  @param panel       the panel's name, written at its vertical axis ("loss"); a name that is new
+ *                     adds a panel below the others; 16 panels at most
+ *  @param name        the curve's name in the legend ("training"); at most 10 curves in a panel.
+ *                     Curves of one name have one color throughout the figure.
+ *  @param num_points  1 or more
+ *  @param x           finite numbers, or NULL for 1, 2, …, num_points
+ *  @param y           those that are not finite leave a gap, as do those <= 0 on a logarithmic axis
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that does not show curves),
- *  DLVIZ_ERROR_NUMERIC (x not finite) or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as before.
- */
+ *  DLVIZ_ERROR_NUMERIC (x not finite) or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as
+ *  before. */
 DLVIZ_API dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *panel,
-                                              const char *name, const double *x, const double *y,
-                                              int64_t n);
+                                              const char *name, int64_t num_points, const double *x,
+                                              const double *y);
 
 /** Gives a panel that has a curve a logarithmic vertical axis (or a linear one again).
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_NOT_FOUND for a panel without curves. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_NOT_FOUND for a panel without curves, of
+ *  which the getter gives false. */
 DLVIZ_API dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel,
                                                   bool logarithmic);
+DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel);
 
-/** A confusion matrix: counts in the cells, coloured by their share of the row on a cube-root
- *  scale, so that rare confusions show; the recall of each class beside its row.
+/** A confusion matrix: counts in the cells, colored by their share of the row on a cube-root scale,
+ *  so that rare confusions show; the recall of each class beside its row.
  *  @param counts  C x C int64, C from 1 to 256, all >= 0; row = true class, column = predicted one
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a negative count),
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
 DLVIZ_API dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *counts);
 
-/** A grid of images, each with its own range of colours: symmetric around 0 (blue, white, red)
- *  where an image has negative values, else gray from its smallest value to its largest; see
+/** A grid of images, each with its own range of colors: symmetric around 0 (blue, white, red) where
+ *  an image has negative values, else gray from its smallest value to its largest; see
  *  dlviz_figure_set_colormap.
  *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
  *                 an image of its own; with more than one, each n has a row.
@@ -119,41 +120,51 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
 
 /** Draws the figure into a file: PNG, SVG or PDF by the path's extension (.png, .svg, .pdf, in
  *  either case). A PNG has the figure's size in pixels, SVG and PDF half as many points. The file
- * is written under a temporary name and renamed when complete, so that an earlier file survives a
+ *  is written under a temporary name and renamed when complete, so that an earlier file survives a
  *  failure. May be called any number of times.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or another extension), DLVIZ_ERROR_STATE (a figure
- * of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
+ *  of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
  *  (cairo refuses; the sentence says why). */
 DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
 /* ---- Settings of every figure ------------------------------------------------------------------
  * Text may be NULL or "" for none; it is otherwise valid UTF-8 of at most 4095 bytes without
- * control characters but newlines. Each returns DLVIZ_ERROR_INVALID_ARGUMENT or
+ * control characters but newlines. Each setter returns DLVIZ_ERROR_INVALID_ARGUMENT or
  * DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was; each names the figure it cannot
- * be used for. */
+ * be used for, of which its getter gives 0, false or NULL. Text that a getter gives belongs to the
+ * figure until it is set again, and is NULL where there is none. */
 
 /** A line above the figure. */
 DLVIZ_API dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);
+DLVIZ_API const char *dlviz_figure_title(const dlviz_figure *figure);
 /** A smaller line below the title. */
 DLVIZ_API dlviz_status dlviz_figure_set_subtitle(dlviz_figure *figure, const char *subtitle);
+DLVIZ_API const char *dlviz_figure_subtitle(const dlviz_figure *figure);
 /** A small line below the figure, e.g. "KL 1.72 · kNN preservation 0.46". */
 DLVIZ_API dlviz_status dlviz_figure_set_footnote(dlviz_figure *figure, const char *footnote);
+DLVIZ_API const char *dlviz_figure_footnote(const dlviz_figure *figure);
 
-/** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area. At
- *  first 1600 x 1200; image grids take the height that they need for the width of 1600. */
-DLVIZ_API dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int width, int height);
+/** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area.
+ *  Until it is set, the getter gives zeros, and the figure is 1200 high and 1600 wide; image grids
+ *  take the height that they need for that width. */
+DLVIZ_API dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height, int64_t width);
+DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, int64_t *width);
 
 /** What the axes show. Curves have their panels' names on the vertical axis and take only `x`
  *  ("epoch" at first); a matrix has "predicted" and "true" at first; images have no axes. */
 DLVIZ_API dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
                                                     const char *y);
+DLVIZ_API void dlviz_figure_axis_labels(const dlviz_figure *figure, const char **x, const char **y);
 
-/** The names of the classes 0 … count − 1 of a scatter figure or matrix; a class whose name is
- *  missing, NULL or "" goes by its number. Count 0 (names may be NULL) takes the names away. A
- *  matrix needs one a class, else DLVIZ_ERROR_SHAPE. */
-DLVIZ_API dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, const char *const *names,
-                                                    int count);
+/** The names of the classes 0 … num_classes − 1 of a scatter figure or matrix; a class whose name
+ *  is missing, NULL or "" goes by its number. No classes (names may be NULL) takes the names away.
+ *  A matrix needs one for each class, else DLVIZ_ERROR_SHAPE. The getter gives NULL for a class
+ *  without a name. */
+DLVIZ_API dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, int64_t num_classes,
+                                                    const char *const *names);
+DLVIZ_API int64_t dlviz_figure_num_class_names(const dlviz_figure *figure);
+DLVIZ_API const char *dlviz_figure_class_name(const dlviz_figure *figure, int64_t index);
 
 typedef enum dlviz_colormap {
     DLVIZ_COLORMAP_AUTO = 0,
@@ -161,36 +172,47 @@ typedef enum dlviz_colormap {
     DLVIZ_COLORMAP_VIRIDIS = 2,   /**< dark violet over green to yellow */
     DLVIZ_COLORMAP_GRAY = 3,      /**< black to white */
     DLVIZ_COLORMAP_DIVERGING = 4, /**< blue, white, red; images only, symmetric around 0 */
-    DLVIZ_COLORMAP_RGB = 5        /**< the three channels of n x 3 x h x w images as one colour */
+    DLVIZ_COLORMAP_RGB = 5        /**< the three channels of n x 3 x h x w images as one color */
 } dlviz_colormap;
 
-/** The colours of a matrix or of images. */
+/** The colors of a matrix or of images; DLVIZ_COLORMAP_AUTO unless set. */
 DLVIZ_API dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap);
+DLVIZ_API dlviz_colormap dlviz_figure_colormap(const dlviz_figure *figure);
 
 /* ---- Settings of scatter figures ------------------------------------------------------------- */
 
-/** The diameter of a point in pixels, 0.5 to 100; 0 chooses by the number of points. */
+/** The diameter of a point in pixels, 0.5 to 100; 0, as at first, chooses by the number of
+ *  points. */
 DLVIZ_API dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels);
-/** How opaque a point is, above 0 up to 1; 0 chooses by the number of points. */
+DLVIZ_API double dlviz_figure_point_size(const dlviz_figure *figure);
+/** How opaque a point is, above 0 up to 1; 0, as at first, chooses by the number of points. */
 DLVIZ_API dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity);
+DLVIZ_API double dlviz_figure_opacity(const dlviz_figure *figure);
 /** Whether the axes have numbers and grid lines; not at first. */
 DLVIZ_API dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks);
+DLVIZ_API bool dlviz_figure_ticks(const dlviz_figure *figure);
 /** Whether the legend tells how many points a class has; not at first. */
 DLVIZ_API dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
-/** Whether class names are written on the map; at first up to 40 classes. A name lies at the median
- *  of its class, or where that would cover more than a tenth of any class, in the nearest free
- *  place, with a line to its class if that is away; one that finds no place is left to the legend.
- */
+DLVIZ_API bool dlviz_figure_class_counts(const dlviz_figure *figure);
+/** Whether class names are written on the map; until it is set, those of up to 40 classes are. A
+ *  name lies at the median of its class, or where that would cover more than a tenth of any class,
+ *  in the nearest free place, with a line to its class if that is away; one that finds no place is
+ *  left to the legend. */
 DLVIZ_API dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks);
+DLVIZ_API bool dlviz_figure_class_marks(const dlviz_figure *figure);
 
 /* ---- Settings of image grids ----------------------------------------------------------------- */
 
-/** One caption an image, in the order of the images (of n, where channels have tiles of their own);
- *  count 0 (captions may be NULL) takes them away. Also DLVIZ_ERROR_SHAPE for another number. */
-DLVIZ_API dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, const char *const *captions,
-                                                 int count);
-/** Images in a row, 1 to 4096; 0 chooses. */
-DLVIZ_API dlviz_status dlviz_figure_set_columns(dlviz_figure *figure, int columns);
+/** One caption for each image, in the order of the images (of n, where channels have tiles of their
+ *  own); 0 captions (the array may be NULL) take them away. Also DLVIZ_ERROR_SHAPE for another
+ *  number. */
+DLVIZ_API dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64_t num_captions,
+                                                 const char *const *captions);
+DLVIZ_API int64_t dlviz_figure_num_captions(const dlviz_figure *figure);
+DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t index);
+/** Images in a row, 1 to 4096; 0, as at first, chooses. */
+DLVIZ_API dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
+DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
 
 #ifdef __cplusplus
 }

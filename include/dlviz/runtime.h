@@ -9,35 +9,36 @@ extern "C" {
 #endif
 
 /** Sets how many threads the library computes with, the calling one included: 1 to 256, or 0 for
- *  the default. That is the value of the environment variable DLVIZ_NUM_THREADS, or else one a
- *  processor that this process may use: those that its affinity allows, but no more than the CPU
- *  quota of its control group and of the groups above it comes to, rounded up (cpu.max, or
- *  cpu.cfs_quota_us of version 1), as a container's limit is set. It is found out at the first
- *  computation or with this call, and a later change of affinity or quota needs the call again.
- *  Results do not depend on the number. Any thread may call; work under way goes on with the number
- *  it started with. Where the system refuses a thread, the work is done with those there are, and
- *  the log receives a warning. The child of a fork starts threads of its own when it needs them.
+ *  the default. The default is the value of the environment variable DLVIZ_NUM_THREADS, or else one
+ *  thread for each processor that this process may use: those that its affinity allows, but no more
+ *  than the CPU quota of its control group and of the groups above it comes to, rounded up
+ *  (cpu.max, or cpu.cfs_quota_us of version 1), which is how a container's limit is set. It is
+ *  found out at the first computation or by this call; a later change of affinity or quota needs
+ *  the call again. Results do not depend on the number. Any thread may call; work under way goes on
+ *  with the number it started with. Where the system refuses a thread, the work is done with those
+ *  there are, and the log receives a warning. The child of a fork starts threads of its own when it
+ *  needs them.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
-DLVIZ_API dlviz_status dlviz_set_num_threads(int threads);
+DLVIZ_API dlviz_status dlviz_set_num_threads(int64_t num_threads);
 
 /** How many threads the next computation uses. */
-DLVIZ_API int dlviz_num_threads(void);
+DLVIZ_API int64_t dlviz_num_threads(void);
 
 /** Replaces malloc and free for everything the library allocates from now on.
- *  @param allocate returns at least `size` bytes aligned as malloc aligns, or NULL
- *  @param release  frees what `allocate` returned; never called with NULL
- *  @param user     handed to both
+ *  @param allocate  returns at least `size` bytes aligned as malloc aligns, or NULL
+ *  @param release   frees what `allocate` returned; never called with NULL
+ *  @param user      handed to both
  *  Both NULL puts malloc and free back; one NULL is DLVIZ_ERROR_INVALID_ARGUMENT. Call it before
  *  the library holds any memory: a block is released by the function in force when it is freed.
  *  Both functions may be called from several threads at once. Memory that zlib, cairo, jansson and
- *  BLAS use inside is not covered. */
+ *  BLAS use internally is not covered. */
 DLVIZ_API dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, void *user),
                                            void (*release)(void *block, void *user), void *user);
 
 typedef enum dlviz_log_level {
-    DLVIZ_LOG_DEBUG = 0,
-    DLVIZ_LOG_INFO = 1,
-    DLVIZ_LOG_WARNING = 2
+    DLVIZ_LOG_LEVEL_DEBUG = 0,
+    DLVIZ_LOG_LEVEL_INFO = 1,
+    DLVIZ_LOG_LEVEL_WARNING = 2
 } dlviz_log_level;
 
 /** Receives one line of the library's log, without a newline; may be called from any thread. */

@@ -11,42 +11,43 @@ extern "C" {
 #endif
 
 /** The contents of a .safetensors file: tensors, each with a name, and metadata, which are pairs of
- * a key and a value, both text. It holds copies: tensors put in or taken out share nothing with it.
- *  Reading one handle from several threads is safe. */
+ *  a key and a value, both text. It holds copies: tensors put in or taken out share nothing with
+ *  it. Reading one handle from several threads is safe. */
 typedef struct dlviz_safetensors dlviz_safetensors;
 
-/** Creates empty contents, to be filled and written. Free them with dlviz_safetensors_destroy.
- *  Returns DLVIZ_ERROR_OUT_OF_MEMORY. */
+/** Creates empty contents, to be filled and saved. Free them with dlviz_safetensors_destroy.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
 
 /** Reads a file whole and checks all of it: the header's size (at most 100 MB), its JSON (UTF-8, no
  *  key twice), that each tensor has as many bytes as its dtype and shape need, and that the tensors
  *  fill the file without gaps or overlaps. Where the metadata hold the checksums that the library
- *  notes in the files of networks and checkpoints ("dlviz.crc32"), each tensor must have its own:
- * the sentence names the one that is damaged. A file may hold F64, F32, F16, BF16, BOOL, U8, I8,
- * U16, I16, U32, I32, U64 and I64. Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a rule is
- * broken; DLVIZ_ERROR_UNSUPPORTED for another dtype or more than DLVIZ_MAX_DIMS dimensions;
- * DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_safetensors_read(dlviz_safetensors **out, const char *path);
+ *  notes in the files of networks and checkpoints ("dlviz.crc32"), each tensor must have its own;
+ *  the sentence names the one that is damaged. A file may hold F64, F32, F16, BF16, BOOL, U8, I8,
+ *  U16, I16, U32, I32, U64 and I64. Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO;
+ *  DLVIZ_ERROR_FORMAT when a rule is broken; DLVIZ_ERROR_UNSUPPORTED for another dtype or more than
+ *  DLVIZ_MAX_DIMS dimensions; DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path);
 
 /** Frees the contents; NULL is allowed. Tensors taken out live on. */
 DLVIZ_API void dlviz_safetensors_destroy(dlviz_safetensors *contents);
 
 /** The number of tensors. */
-DLVIZ_API int64_t dlviz_safetensors_count(const dlviz_safetensors *contents);
+DLVIZ_API int64_t dlviz_safetensors_num_tensors(const dlviz_safetensors *contents);
 
-/** The name of tensor `index`, 0 … count − 1, in the order of the file or of adding; NULL for any
- *  other index. Valid as long as the contents. */
-DLVIZ_API const char *dlviz_safetensors_name(const dlviz_safetensors *contents, int64_t index);
+/** The name of tensor `index`, 0 … num_tensors − 1, in the order of the file or of adding; NULL for
+ *  any other index. Valid as long as the contents. */
+DLVIZ_API const char *dlviz_safetensors_tensor_name(const dlviz_safetensors *contents,
+                                                    int64_t index);
 
 /** Whether there is a tensor of this name. */
 DLVIZ_API bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name);
 
-/** Gets a copy of a tensor; the caller destroys it. Real numbers become float32 (F64
- * rounded to the nearest; beyond its range, DLVIZ_ERROR_NUMERIC), BOOL becomes uint8, integers
- * other than U8 become int64 (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns
- * DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_FORMAT for a BOOL that is neither 0 nor 1,
- * DLVIZ_ERROR_OUT_OF_MEMORY. */
+/** Gets a copy of a tensor, the caller's to destroy. Real numbers become float32 (F64 rounded to
+ *  the nearest; one beyond float32's range is DLVIZ_ERROR_NUMERIC), BOOL becomes uint8, integers
+ *  other than U8 become int64 (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns
+ *  DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_FORMAT for a BOOL that is
+ *  neither 0 nor 1, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
                                              dlviz_tensor **tensor);
 
@@ -58,13 +59,13 @@ DLVIZ_API dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, 
 DLVIZ_API dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
                                              const dlviz_tensor *tensor);
 
-/** The number of metadata pairs, and key `index` of them (NULL for an index that does not exist).
- */
-DLVIZ_API int64_t dlviz_safetensors_metadata_count(const dlviz_safetensors *contents);
+/** The number of metadata pairs, and key `index` of them (NULL for an index that does not
+ *  exist). */
+DLVIZ_API int64_t dlviz_safetensors_num_metadata(const dlviz_safetensors *contents);
 DLVIZ_API const char *dlviz_safetensors_metadata_key(const dlviz_safetensors *contents,
                                                      int64_t index);
 /** The value of a key, or NULL when there is none. Valid until that key is set again or the
- * contents are destroyed. */
+ *  contents are destroyed. */
 DLVIZ_API const char *dlviz_safetensors_metadata(const dlviz_safetensors *contents,
                                                  const char *key);
 
@@ -73,11 +74,11 @@ DLVIZ_API const char *dlviz_safetensors_metadata(const dlviz_safetensors *conten
 DLVIZ_API dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const char *key,
                                                       const char *value);
 
-/** Writes the contents: to a temporary name beside `path`, then renamed, so that an earlier file
- *  survives a failure. Tensors with wider elements come first, so each one is aligned in the file.
- *  Returns DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY, or DLVIZ_ERROR_UNSUPPORTED when the header
- * would exceed 100 MB. */
-DLVIZ_API dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const char *path);
+/** Writes the contents under a temporary name beside `path` and then renames the file, so that an
+ *  earlier one survives a failure. Tensors with wider elements come first, so each one is aligned
+ *  in the file. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY, or
+ *  DLVIZ_ERROR_UNSUPPORTED when the header would exceed 100 MB. */
+DLVIZ_API dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents, const char *path);
 
 #ifdef __cplusplus
 }

@@ -6,10 +6,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) || defined(__clang__)
+/* Marks what the library exports. On Windows, who links the static library defines DLVIZ_STATIC;
+ * DLVIZ_BUILDING is for the library's own build. */
+#ifndef DLVIZ_API
+#if defined(_WIN32) || defined(__CYGWIN__)
+#if defined(DLVIZ_STATIC)
+#define DLVIZ_API
+#elif defined(DLVIZ_BUILDING)
+#define DLVIZ_API __declspec(dllexport)
+#else
+#define DLVIZ_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__) || defined(__clang__)
 #define DLVIZ_API __attribute__((visibility("default")))
 #else
 #define DLVIZ_API
+#endif
+#endif
+
+/* Marks what a later version will drop: compilers warn with the text, which names what to use
+ * instead. */
+#ifndef DLVIZ_DEPRECATED
+#if defined(_MSC_VER)
+#define DLVIZ_DEPRECATED(text) __declspec(deprecated(text))
+#elif defined(__GNUC__) || defined(__clang__)
+#define DLVIZ_DEPRECATED(text) __attribute__((deprecated(text)))
+#else
+#define DLVIZ_DEPRECATED(text)
+#endif
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -31,7 +55,7 @@ typedef enum dlviz_status {
     DLVIZ_ERROR_IO = 4,               /**< the operating system refused to read or write */
     DLVIZ_ERROR_FORMAT = 5,           /**< a file's contents are not what they should be */
     DLVIZ_ERROR_NOT_FOUND = 6,        /**< no layer, parameter or entry has that name */
-    DLVIZ_ERROR_STATE = 7,            /**< the handle is not ready for this call */
+    DLVIZ_ERROR_STATE = 7,            /**< the handle is not ready for this call, or in use */
     DLVIZ_ERROR_NUMERIC = 8,          /**< NaN, infinity, or a solver that did not converge */
     DLVIZ_ERROR_UNSUPPORTED = 9,      /**< this build or this machine cannot do it */
     DLVIZ_CANCELLED = 10              /**< a callback asked to stop */

@@ -39,8 +39,8 @@ DLVIZ_API dlviz_status dlviz_tensor_from_data(dlviz_tensor **out, dlviz_dtype dt
 /** Makes a tensor of the caller's own memory without copying it.
  *  @param data     row-major elements, aligned for the dtype; must stay valid while the tensor or a
  *                  view of it lives
- *  @param release  called once with (data, user) when the last of them is destroyed, or NULL;
- *                  not called when this function fails */
+ *  @param release  called once with (data, user) when the last of them is destroyed, or NULL; not
+ *                  called when this function fails */
 DLVIZ_API dlviz_status dlviz_tensor_wrap(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
                                          const int64_t *dims, void *data,
                                          void (*release)(void *data, void *user), void *user);
@@ -48,7 +48,7 @@ DLVIZ_API dlviz_status dlviz_tensor_wrap(dlviz_tensor **out, dlviz_dtype dtype, 
 /** Destroys the handle, and the storage with the last handle on it. NULL is allowed. */
 DLVIZ_API void dlviz_tensor_destroy(dlviz_tensor *tensor);
 
-/** The type of the elements. */
+/** The type of the elements; of NULL, 0, which is DLVIZ_FLOAT32. */
 DLVIZ_API dlviz_dtype dlviz_tensor_dtype(const dlviz_tensor *tensor);
 /** The number of dimensions, 0 to DLVIZ_MAX_DIMS. */
 DLVIZ_API int dlviz_tensor_ndim(const dlviz_tensor *tensor);
@@ -58,10 +58,10 @@ DLVIZ_API const int64_t *dlviz_tensor_dims(const dlviz_tensor *tensor);
  *  not exist. */
 DLVIZ_API int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis);
 /** The number of elements. */
-DLVIZ_API int64_t dlviz_tensor_size(const dlviz_tensor *tensor);
+DLVIZ_API int64_t dlviz_tensor_num_elements(const dlviz_tensor *tensor);
 
-/** The elements, row-major, 64-byte aligned when the library allocated them. Owned by the tensor.
- */
+/** The elements, row-major, 64-byte aligned when the library allocated them. Owned by the
+ *  tensor. */
 DLVIZ_API void *dlviz_tensor_data(dlviz_tensor *tensor);
 DLVIZ_API const void *dlviz_tensor_const_data(const dlviz_tensor *tensor);
 /** The elements as float, or NULL when the dtype is not DLVIZ_FLOAT32. */
@@ -80,10 +80,10 @@ DLVIZ_API dlviz_status dlviz_tensor_slice(const dlviz_tensor *tensor, int64_t fi
 /** A copy with storage of its own. */
 DLVIZ_API dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy);
 
-/** A copy with another element type. What the other type does not have is DLVIZ_ERROR_NUMERIC: a
- *  number out of its range, a fraction or NaN for an integer type. Integers beyond 2^24 are rounded
- *  to the nearest float32, unless that loses what tells rows apart, as described at
- *  dlviz_tensor_read_npy: DLVIZ_ERROR_NUMERIC too. */
+/** A copy with another element type. A number that the other type does not have is
+ *  DLVIZ_ERROR_NUMERIC: one out of its range, or a fraction or NaN for an integer type. Integers
+ *  beyond 2^24 are rounded to the nearest float32, unless that loses what tells rows apart, as
+ *  described at dlviz_tensor_read_npy: that is DLVIZ_ERROR_NUMERIC too. */
 DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
                                             dlviz_tensor **converted);
 
@@ -91,31 +91,31 @@ DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dt
  *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 becomes
  *  float32, bool becomes uint8, other integers become int64. float64 is rounded to float32.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter
- * or longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY;
- * and DLVIZ_ERROR_NUMERIC
+ *  or longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY;
+ *  and DLVIZ_ERROR_NUMERIC
  *  - for a finite float64 beyond the range of float32, or a uint64 beyond that of int64;
  *  - when rounding would lose what tells rows (entries of the first dimension) apart: when it moves
- *    numbers of a column by more than a thousandth of the column's range, as in times in seconds,
- *    1.7e9 and more. A range that is rounding noise itself, below 1e-12 of float64 numbers or 1e-6
- * of the widest column's, does not count; fewer than 8 rows are judged by all columns together.
- *    dlviz_tensor_read_npy_shifted reads such files. */
+ *    numbers of a column by more than a thousandth of the column's range, as it does with times in
+ *    seconds, 1.7e9 and more. A range that is rounding noise itself, below 1e-12 of float64 numbers
+ *    or 1e-6 of the widest column's range, does not count; fewer than 8 rows are judged by all
+ *    columns together. dlviz_tensor_read_npy_shifted reads such files. */
 DLVIZ_API dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path);
 
-/** Reads numbers of any dtype as float32, for uses to which only differences between rows matter,
- * such as PCA, Euclidean distances and t-SNE: from each column of float64 or integers that lies far
- * from 0 beside its spread (its mean more than 8 standard deviations) and that float32 does not
- * hold exactly, an offset, about its mean, is subtracted before rounding.
+/** Reads numbers of any dtype as float32, for uses in which only the differences between rows
+ *  matter, such as PCA, Euclidean distances and t-SNE. A column of float64 or integers that lies
+ *  far from 0 compared to its spread (its mean more than 8 standard deviations) and that float32
+ *  does not hold exactly has an offset, about its mean, subtracted before it is rounded.
  *  @param out      n x … float32, the caller's to destroy
- *  @param offsets  NULL, or receives what was subtracted, float32 of the shape without its first
- *                  dimension, 0 for columns left as they are: the caller's to destroy, and to
+ *  @param offsets  NULL, or receives what was subtracted: float32 of the shape without its first
+ *                  dimension, 0 for columns left as they are. The caller's to destroy, and to
  *                  subtract from other data before dlviz_pca_transform
- *  Returns as dlviz_tensor_read_npy; DLVIZ_ERROR_NUMERIC for what it refuses only where an offset
- * is not enough. */
+ *  Returns as dlviz_tensor_read_npy, with DLVIZ_ERROR_NUMERIC only where an offset does not
+ *  help. */
 DLVIZ_API dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
                                                      dlviz_tensor **offsets);
 
-/** Writes a .npy file (version 1.0, C order, little-endian): to a temporary name beside `path`,
- * then renamed, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
+/** Writes a .npy file (version 1.0, C order, little-endian) under a temporary name beside `path`
+ *  and then renames it, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
 DLVIZ_API dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
 
 #ifdef __cplusplus

@@ -16,9 +16,11 @@ extern "C" {
 #define DLVIZ_VERSION_NUMBER                                                                       \
     (DLVIZ_VERSION_MAJOR * 10000 + DLVIZ_VERSION_MINOR * 100 + DLVIZ_VERSION_PATCH)
 
-/** The version of the library that is running, as "major.minor.patch". A static string; any
- *  thread may call. */
+/** The version of the library that is running, as "major.minor.patch" (a static string), and as
+ *  one number like DLVIZ_VERSION_NUMBER, which is that of the headers a program was compiled with.
+ *  Any thread may call. */
 DLVIZ_API const char *dlviz_version(void);
+DLVIZ_API int dlviz_version_number(void);
 
 #ifdef __cplusplus
 }

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[DLZ_ISA_COUNT] = {"generic", "neon", "avx2", "avx512"};
+#define NAME(ID, name, available, a, b) #name,
+static const char *const names[] = {DLZ_ISA_LIST(NAME, NAME, , )};
+#define NEXT_NAME(ID, name, available, a, b) ", " #name
+static const char all_names[] = DLZ_ISA_LIST(NEXT_NAME, NEXT_NAME, , );
 
 const char *dlz_isa_name(dlz_isa isa) {
     return names[isa];
@@ -13,20 +16,11 @@ const char *dlz_isa_name(dlz_isa isa) {
 
 int dlz_isa_available(dlz_isa isa) {
     switch (isa) {
-    case DLZ_ISA_GENERIC:
-        return 1;
-#if defined(__aarch64__)
-    case DLZ_ISA_NEON:
-        return 1;
-#elif defined(__x86_64__)
-    /* These builtins also ask whether the operating system saves the wide registers. */
-    case DLZ_ISA_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case DLZ_ISA_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
-#endif
+#define IN_BUILD(ID, name, available, a, b)                                                        \
+    case DLZ_ISA_##ID:                                                                             \
+        return available;
+#define NOT_IN_BUILD(ID, name, available, a, b)
+        DLZ_ISA_LIST(IN_BUILD, NOT_IN_BUILD, , )
     default:
         return 0;
     }
@@ -46,13 +40,13 @@ static void choose(void) {
             if (dlz_isa_available((dlz_isa)isa))
                 chosen = (dlz_isa)isa;
             else
-                dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_ISA=%s: this machine or build lacks it; using %s",
-                        wanted, names[chosen]);
+                dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                        "DLVIZ_ISA=%s: this machine or build lacks it; using %s", wanted,
+                        names[chosen]);
             return;
         }
-    dlz_log(DLVIZ_LOG_WARNING,
-            "DLVIZ_ISA=%s is unknown (generic, neon, avx2, avx512 are known); using %s", wanted,
-            names[chosen]);
+    dlz_log(DLVIZ_LOG_LEVEL_WARNING, "DLVIZ_ISA=%s is unknown (%s are known); using %s", wanted,
+            all_names + strlen(", "), names[chosen]);
 }
 
 dlz_isa dlz_isa_chosen(void) {

@@ -2,11 +2,11 @@
 #ifndef DLZ_CPU_H
 #define DLZ_CPU_H
 
+#include "isa/list.h"
+
+#define DLZ_ISA_CONSTANT(ID, name, available, a, b) DLZ_ISA_##ID,
 typedef enum dlz_isa {
-    DLZ_ISA_GENERIC, /* x86-64 baseline, or whatever the compiler assumes elsewhere */
-    DLZ_ISA_NEON,
-    DLZ_ISA_AVX2,   /* with FMA */
-    DLZ_ISA_AVX512, /* F, DQ, BW, VL */
+    DLZ_ISA_LIST(DLZ_ISA_CONSTANT, DLZ_ISA_CONSTANT, , ) /* DLZ_ISA_GENERIC first */
     DLZ_ISA_COUNT
 } dlz_isa;
 

@@ -163,7 +163,7 @@ static void sync_folder(const dlz_file *file) {
     if (descriptor < 0)
         return;
     if (sync_failed(descriptor))
-        dlz_log(DLVIZ_LOG_WARNING, "'%s' is written, but its folder could not be flushed",
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING, "'%s' is written, but its folder could not be flushed",
                 file->path);
     close(descriptor);
 }

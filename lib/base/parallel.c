@@ -69,19 +69,20 @@ static int default_threads(void) {
         long number = strtol(text, &end, 10);
         if (*end == '\0' && number >= 1 && number <= DLZ_MAX_THREADS)
             return (int)number;
-        dlz_log(DLVIZ_LOG_WARNING, "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored",
-                text, DLZ_MAX_THREADS);
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored", text,
+                DLZ_MAX_THREADS);
     }
     return (int)dlz_min_i64(dlz_processors(), DLZ_MAX_THREADS);
 }
 
-dlviz_status dlviz_set_num_threads(int threads) {
-    if (threads < 0 || threads > DLZ_MAX_THREADS)
+dlviz_status dlviz_set_num_threads(int64_t num_threads) {
+    if (num_threads < 0 || num_threads > DLZ_MAX_THREADS)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "dlviz_set_num_threads: %d threads; 1 to %d are accepted, or 0 for one a "
+                        "dlviz_set_num_threads: %lld threads; 1 to %d are accepted, or 0 for one a "
                         "processor",
-                        threads, DLZ_MAX_THREADS);
-    atomic_store(&wanted_threads, threads ? threads : default_threads());
+                        (long long)num_threads, DLZ_MAX_THREADS);
+    atomic_store(&wanted_threads, num_threads ? (int)num_threads : default_threads());
     return DLVIZ_OK;
 }
 
@@ -96,7 +97,7 @@ int dlz_threads(void) {
     return threads;
 }
 
-int dlviz_num_threads(void) {
+int64_t dlviz_num_threads(void) {
     return dlz_threads();
 }
 
@@ -285,8 +286,9 @@ static int start_workers(int wanted) {
     if (error != 0) {
         pool.waits = JOBS_BEFORE_ANOTHER_TRY;
         errno = error; /* for %m, which needs no buffer that threads share */
-        dlz_log(DLVIZ_LOG_WARNING, "a thread could not be started (%m): going on with %d of %d",
-                started + 1, wanted + 1);
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                "a thread could not be started (%m): going on with %d of %d", started + 1,
+                wanted + 1);
     }
     return started;
 }

@@ -1,12 +1,8 @@
+/* What a dataset is: its samples, their shape and the settings of what a network sees. */
 #include "data/dataset.h"
-#include "base/parallel.h"
-#include "base/random.h"
+#include "base/base.h"
 #include "data/idx.h"
 #include "tensor/tensor.h"
-
-#include <string.h>
-
-enum { SAMPLES_PER_TILE = 16 };
 
 static void update_dims(dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
@@ -16,21 +12,18 @@ static void update_dims(dlviz_dataset *dataset) {
     dataset->dims[2] = t->is_image ? t->columns.to : 0;
 }
 
-/* A dataset of `count` samples whose rows and labels are still to be filled. */
-static dlviz_status allocate(const dlviz_tensor *samples, int64_t count, bool labelled,
-                             dlviz_dataset **out) {
+/* A dataset of `count` samples whose rows are still to be filled. */
+static dlviz_status allocate(const dlviz_tensor *samples, int64_t count, dlviz_dataset **out) {
     dlviz_dataset *dataset = dlz_alloc_zero(sizeof *dataset);
     if (!dataset)
         return dlz_fail_memory("a dataset", sizeof *dataset);
     dataset->references = 1;
-    dataset->size = count;
+    dataset->num_samples = count;
     dataset->rows = dlz_alloc_array((uint64_t)count, sizeof *dataset->rows);
     dlviz_status status =
         dataset->rows
             ? dlviz_tensor_reshape(samples, samples->ndim, samples->dims, &dataset->samples)
             : dlz_fail_memory("a dataset's rows", (uint64_t)count * sizeof *dataset->rows);
-    if (status == DLVIZ_OK && labelled)
-        status = dlz_tensor_create_raw(&dataset->labels, DLVIZ_UINT8, 1, &count);
     if (status != DLVIZ_OK)
         dlviz_dataset_destroy(dataset);
     else
@@ -55,55 +48,29 @@ static dlviz_status check_samples(const char *who, const dlviz_tensor *samples) 
     return DLVIZ_OK;
 }
 
-static dlviz_status check_labels(const char *who, const dlviz_tensor *samples,
-                                 const dlviz_tensor *labels) {
-    char text[DLZ_SHAPE_TEXT_SIZE];
-    if (labels->dtype == DLVIZ_FLOAT32)
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: 'labels' holds float32; uint8 and int64 are accepted", who);
-    if (labels->ndim != 1 || labels->dims[0] != samples->dims[0])
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'labels' is %s; %lld samples need as many labels",
-                        who, dlz_shape_text(text, labels->ndim, labels->dims),
-                        (long long)samples->dims[0]);
-    const int64_t *whole = labels->data;
-    for (int64_t i = 0; labels->dtype == DLVIZ_INT64 && i < labels->size; i++)
-        if (whole[i] < 0 || whole[i] >= DLVIZ_MAX_CLASSES)
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: label %lld is %lld; 0 to %d are accepted", who, (long long)i,
-                            (long long)whole[i], DLVIZ_MAX_CLASSES - 1);
-    return DLVIZ_OK;
-}
-
-static int largest_label(const dlviz_dataset *dataset) {
-    const uint8_t *labels = dataset->labels->data;
-    int largest = 0;
-    for (int64_t i = 0; i < dataset->size; i++)
-        largest = labels[i] > largest ? labels[i] : largest;
-    return largest;
-}
-
-dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *samples,
-                                  const dlviz_tensor *labels) {
-    DLZ_REQUIRE_OUT(out);
-    DLZ_REQUIRE(samples);
-    DLZ_TRY(check_samples(__func__, samples));
-    if (labels)
-        DLZ_TRY(check_labels(__func__, samples, labels));
+dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlviz_tensor *samples,
+                                const dlviz_tensor *targets) {
+    DLZ_TRY(check_samples(who, samples));
     dlviz_dataset *dataset;
-    DLZ_TRY(allocate(samples, samples->dims[0], labels != NULL, &dataset));
-    for (int64_t i = 0; i < dataset->size; i++)
-        dataset->rows[i] = i;
-    if (labels) {
-        uint8_t *to = dataset->labels->data;
-        for (int64_t i = 0; i < dataset->size; i++)
-            to[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                                 : (uint8_t)((const int64_t *)labels->data)[i];
-        dataset->num_classes = largest_label(dataset) + 1;
+    DLZ_TRY(allocate(samples, samples->dims[0], &dataset));
+    for (int64_t i = 0; i < dataset->num_samples; i++)
+        dataset->rows[i] = (int32_t)i;
+    dlviz_status status = targets ? dlz_dataset_set_targets(dataset, who, targets) : DLVIZ_OK;
+    if (status != DLVIZ_OK) {
+        dlviz_dataset_destroy(dataset);
+        return status;
     }
     dlz_transform_init(&dataset->transform, samples->dtype, samples->ndim - 1, samples->dims + 1);
     update_dims(dataset);
     *out = dataset;
     return DLVIZ_OK;
+}
+
+dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *samples,
+                                  const dlviz_tensor *targets) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(samples);
+    return dlz_dataset_create(out, __func__, samples, targets);
 }
 
 dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
@@ -119,7 +86,7 @@ dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path
             dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld images, '%s' has %lld labels", images_path,
                      (long long)images->dims[0], labels_path, (long long)labels->size);
     if (status == DLVIZ_OK)
-        status = dlviz_dataset_create(out, images, labels);
+        status = dlz_dataset_create(out, __func__, images, labels);
     dlviz_tensor_destroy(images);
     dlviz_tensor_destroy(labels);
     return status;
@@ -135,94 +102,24 @@ void dlviz_dataset_destroy(dlviz_dataset *dataset) {
     if (!dataset || atomic_fetch_sub(&dataset->references, 1) != 1)
         return;
     dlviz_tensor_destroy(dataset->samples);
-    dlviz_tensor_destroy(dataset->labels);
+    dlviz_tensor_destroy(dataset->weights);
+    dlz_dataset_release_targets(dataset);
     dlz_transform_release(&dataset->transform);
-    dlz_free(dataset->class_names);
     dlz_free(dataset->rows);
     dlz_free(dataset);
 }
 
-int64_t dlviz_dataset_size(const dlviz_dataset *dataset) {
-    return dataset->size;
+int64_t dlviz_dataset_num_samples(const dlviz_dataset *dataset) {
+    return dataset ? dataset->num_samples : 0;
 }
 int dlviz_dataset_ndim(const dlviz_dataset *dataset) {
-    return dataset->ndim;
+    return dataset ? dataset->ndim : 0;
 }
 const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset) {
-    return dataset->dims;
-}
-int dlviz_dataset_num_classes(const dlviz_dataset *dataset) {
-    return dataset->num_classes;
-}
-const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset) {
-    return dataset->labels;
+    return dataset ? dataset->dims : NULL;
 }
 
-void dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t *counts) {
-    if (!dataset->labels)
-        return;
-    memset(counts, 0, (size_t)dataset->num_classes * sizeof *counts);
-    const uint8_t *labels = dataset->labels->data;
-    for (int64_t i = 0; i < dataset->size; i++)
-        counts[labels[i]]++;
-}
-
-const char *dlviz_dataset_class_name(const dlviz_dataset *dataset, int label) {
-    bool named = dataset->class_names && label >= 0 && label < dataset->num_classes;
-    return named ? dataset->class_names[label] : NULL;
-}
-
-dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int num_classes) {
-    DLZ_REQUIRE(dataset);
-    if (!dataset->labels)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the dataset has no labels", __func__);
-    int largest = largest_label(dataset);
-    if (num_classes <= largest || num_classes > DLVIZ_MAX_CLASSES)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: %d classes; %d to %d are accepted, for the largest label is %d",
-                        __func__, num_classes, largest + 1, DLVIZ_MAX_CLASSES, largest);
-    dlz_free(dataset->class_names);
-    dataset->class_names = NULL;
-    dataset->num_classes = num_classes;
-    return DLVIZ_OK;
-}
-
-/* Pointers and texts in one block. */
-static dlviz_status copy_names(int count, const char *const *names, char ***copy) {
-    size_t bytes = (size_t)count * sizeof(char *);
-    for (int i = 0; i < count; i++)
-        bytes += strlen(names[i]) + 1;
-    char **block = dlz_alloc(bytes);
-    if (!block)
-        return dlz_fail_memory("class names", bytes);
-    char *text = (char *)(block + count);
-    for (int i = 0; i < count; i++) {
-        size_t size = strlen(names[i]) + 1;
-        block[i] = memcpy(text, names[i], size);
-        text += size;
-    }
-    *copy = block;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int count,
-                                           const char *const *names) {
-    DLZ_REQUIRE(dataset);
-    DLZ_REQUIRE(names);
-    if (count != dataset->num_classes || count == 0)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d names; the dataset has %d classes",
-                        __func__, count, dataset->num_classes);
-    for (int i = 0; i < count; i++)
-        if (!names[i])
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: name %d is NULL", __func__, i);
-    char **copy;
-    DLZ_TRY(copy_names(count, names, &copy));
-    dlz_free(dataset->class_names);
-    dataset->class_names = copy;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_dataset_set_size(dlviz_dataset *dataset, int64_t height, int64_t width) {
+dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height, int64_t width) {
     DLZ_REQUIRE(dataset);
     DLZ_TRY(dlz_transform_set_size(&dataset->transform, __func__, height, width));
     update_dims(dataset);
@@ -247,20 +144,29 @@ dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset, int
     return dlz_transform_set_normalization(&dataset->transform, __func__, count, means, deviations);
 }
 
-dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, const int64_t *positions,
-                                int64_t count, dlviz_dataset **out) {
+int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int64_t capacity, float *means,
+                                    float *deviations) {
+    if (!dataset)
+        return 0;
+    const dlz_transform *t = &dataset->transform;
+    for (int64_t i = 0; i < t->normal_count && i < capacity; i++) {
+        if (means)
+            means[i] = t->means[i];
+        if (deviations)
+            deviations[i] = t->deviations[i];
+    }
+    return t->normal_count;
+}
+
+dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
+                                const int64_t *positions, dlviz_dataset **out) {
     dlviz_dataset *subset;
-    DLZ_TRY(allocate(dataset->samples, count, dataset->labels != NULL, &subset));
+    DLZ_TRY(allocate(dataset->samples, count, &subset));
     for (int64_t i = 0; i < count; i++)
         subset->rows[i] = dataset->rows[positions[i]];
-    for (int64_t i = 0; dataset->labels && i < count; i++)
-        ((uint8_t *)subset->labels->data)[i] =
-            ((const uint8_t *)dataset->labels->data)[positions[i]];
-    subset->num_classes = dataset->num_classes;
     dlviz_status status = dlz_transform_copy(&dataset->transform, &subset->transform);
-    if (status == DLVIZ_OK && dataset->class_names)
-        status = copy_names(dataset->num_classes, (const char *const *)dataset->class_names,
-                            &subset->class_names);
+    if (status == DLVIZ_OK)
+        status = dlz_dataset_subset_targets(dataset, count, positions, subset);
     if (status != DLVIZ_OK) {
         dlviz_dataset_destroy(subset);
         return status;
@@ -268,58 +174,4 @@ dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, const int64_t *pos
     update_dims(subset);
     *out = subset;
     return DLVIZ_OK;
-}
-
-int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset) {
-    const dlz_transform *t = &dataset->transform;
-    return t->channels * t->rows.to * t->columns.to;
-}
-
-void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      float *samples, int64_t *labels) {
-    const dlviz_tensor *stored = dataset->samples;
-    size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
-    int64_t sample_size = dlz_dataset_sample_size(dataset);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t position = indices ? indices[i] : i;
-        const char *sample = (const char *)stored->data + (size_t)dataset->rows[position] * stride;
-        if (samples)
-            dlz_transform_apply(&dataset->transform, sample, samples + i * sample_size);
-        if (labels && dataset->labels)
-            labels[i] = ((const uint8_t *)dataset->labels->data)[position];
-    }
-}
-
-typedef struct load_work {
-    const dlviz_dataset *dataset;
-    const int64_t *indices;
-    int64_t count, sample_size;
-    float *samples;
-    int64_t *labels;
-} load_work;
-
-static void load_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
-    const load_work *work = context;
-    int64_t first = tile * SAMPLES_PER_TILE;
-    int64_t positions[SAMPLES_PER_TILE];
-    int64_t count = dlz_min_i64(SAMPLES_PER_TILE, work->count - first);
-    for (int64_t i = 0; i < count; i++)
-        positions[i] = work->indices ? work->indices[first + i] : first + i;
-    dlz_dataset_load(work->dataset, positions, count,
-                     work->samples ? work->samples + first * work->sample_size : NULL,
-                     work->labels ? work->labels + first : NULL);
-}
-
-void dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                               float *samples, int64_t *labels) {
-    load_work work = {dataset, indices, count, dlz_dataset_sample_size(dataset), samples, labels};
-    dlz_parallel_for(dlz_ceil_div(count, SAMPLES_PER_TILE), dlz_threads(), load_tile, &work);
-}
-
-void dlz_epoch_order(uint64_t seed, int64_t epoch, int64_t n, int64_t *order) {
-    for (int64_t i = 0; i < n; i++)
-        order[i] = i;
-    dlz_random random = dlz_random_start(seed, DLZ_STREAM_SHUFFLE + ((uint64_t)epoch << 8));
-    dlz_random_shuffle(&random, order, n);
 }

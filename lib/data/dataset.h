@@ -1,4 +1,4 @@
-/* data/dataset.h - the inside of a dataset, and how the trainer gets at its samples. */
+/* data/dataset.h - the inside of a dataset, and how the network gets at its samples and targets. */
 #ifndef DLZ_DATASET_H
 #define DLZ_DATASET_H
 
@@ -7,42 +7,112 @@
 
 #include <stdatomic.h>
 
+/* Labels go from here to DLZ_DATASET_MAX_CLASSES − 1. Those below 0 belong to no class. */
+#define DLZ_DATASET_MIN_LABEL INT32_MIN
+#define DLZ_DATASET_MAX_CLASSES (INT64_C(1) << 24)
+
+/* What a network is to give for a sample. */
+typedef enum dlz_targets {
+    DLZ_TARGETS_NONE,
+    DLZ_TARGETS_LABELS, /* a class: int64 */
+    DLZ_TARGETS_FLOATS, /* numbers of the user's */
+    DLZ_TARGETS_SAMPLES /* the sample as the network sees it */
+} dlz_targets;
+
 struct dlviz_dataset {
     atomic_int references; /* the user's handle, and whoever holds it */
+    int64_t num_samples;
+
     dlviz_tensor *samples; /* a view of the storage, shared with every subset */
-    int64_t *rows;         /* position in the dataset -> row of `samples` */
-    int64_t size;
-    dlviz_tensor *labels; /* size of uint8, or NULL */
-    int num_classes;
-    char **class_names; /* num_classes texts in one block, or NULL */
+    int32_t *rows;         /* position in the dataset -> row of `samples` */
     dlz_transform transform;
-    int ndim;
+    int ndim; /* of a sample as a network sees it */
     int64_t dims[3];
+
+    dlz_targets target_kind;
+    dlviz_tensor *labels; /* num_samples of int64, or NULL */
+    int64_t smallest_label, largest_label;
+    int64_t num_classes;
+    char **class_names;    /* num_classes texts in one block, or NULL */
+    dlviz_tensor *targets; /* float targets: a view of the storage, shared with every subset */
+    int32_t *target_rows;  /* position -> row of `targets`; NULL: the position is the row */
+    int target_ndim;       /* of float targets */
+    int64_t target_dims[3];
+
+    dlviz_tensor *weights; /* num_samples of float32, or NULL */
 };
+
+/* dlviz_dataset_create for the public function `who`. */
+dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlviz_tensor *samples,
+                                const dlviz_tensor *targets);
+/* dlviz_dataset_set_targets for the public function `who`. */
+dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
+                                     const dlviz_tensor *targets);
 
 /* Keeps the dataset alive, whoever destroys their handle; dlviz_dataset_destroy ends that too. */
 dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset);
 
 /* A number that two different datasets hardly share: of their size, shape and settings, all labels
- * and up to 64 samples spread over the set. The same on every machine. */
+ * and weights, and up to 64 samples and their targets, spread over the set. The same on every
+ * machine. */
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset);
 
 /* The samples at `positions` as a dataset of their own, all of them valid. */
-dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, const int64_t *positions,
-                                int64_t count, dlviz_dataset **out);
+dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
+                                const int64_t *positions, dlviz_dataset **out);
+/* Targets, classes and weights of the samples at `positions`; part of the above. */
+dlviz_status dlz_dataset_subset_targets(const dlviz_dataset *dataset, int64_t count,
+                                        const int64_t *positions, dlviz_dataset *subset);
+void dlz_dataset_release_targets(dlviz_dataset *dataset);
+/* Copies names of classes: pointers and texts in one block, which the caller frees. */
+dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***copy);
+
+/* -- What a batch is made of. None of these allocates or starts threads, so tiles may call them.
+ * `indices` are positions in the dataset, all valid; NULL stands for 0 … count − 1. ------------ */
 
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
 
-/* Writes samples at `indices` (positions in the dataset, all valid; NULL for 0 … count − 1) to
- * `samples`, count x channels x height x width, and their labels to `labels`, each unless NULL.
- * Without labels `labels` is left alone. Allocates nothing and starts no threads: tiles may call
- * it. */
+/* Writes samples to `samples`, count x channels x height x width, and their labels to `labels`,
+ * each unless NULL. Without labels `labels` is left alone. */
 void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                       float *samples, int64_t *labels);
-/* The same with all threads. */
+
+dlz_targets dlz_dataset_target_kind(const dlviz_dataset *dataset);
+/* The shape of one sample's targets where they are floats or samples: 1 or 3 dimensions; otherwise
+ * 0 and NULL. The dimensions are valid until the dataset is changed. */
+int dlz_dataset_target_ndim(const dlviz_dataset *dataset);
+const int64_t *dlz_dataset_target_dims(const dlviz_dataset *dataset);
+/* The number of floats in one sample's targets; 0 where there are none. */
+int64_t dlz_dataset_target_size(const dlviz_dataset *dataset);
+/* Writes float targets, those of one sample after those of another in PyTorch's order; where the
+ * targets are the samples, those as a network sees them. Other kinds leave `targets` alone. */
+void dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                              float *targets);
+/* Writes the samples' weights, each 1 for a dataset without. */
+void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                              float *weights);
+/* The smallest and the largest label; false without labels. */
+bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest);
+
+/* -- With all threads -------------------------------------------------------------------------- */
+
 void dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                                float *samples, int64_t *labels);
+void dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
+                                       int64_t count, float *targets);
+
+/* -- Why a loss is not finite ------------------------------------------------------------------ */
+
+/* Fails with DLVIZ_ERROR_NUMERIC when a sample at `indices` (NULL: any of the first `count`), as a
+ * network sees it, or its float targets hold NaN or an infinity: the sentence names the sample by
+ * its position in the dataset, and the number. */
+dlviz_status dlz_dataset_check_finite(const dlviz_dataset *dataset, const char *who,
+                                      const int64_t *indices, int64_t count);
+/* The same for numbers of any origin, which the sentence calls `what` ("sample", "the targets of
+ * sample") and `sample`. */
+dlviz_status dlz_check_finite(const char *who, const char *what, int64_t sample, int ndim,
+                              const int64_t *dims, const float *values);
 
 /* The order in which an epoch takes n samples: a permutation that (seed, epoch) determine. */
 void dlz_epoch_order(uint64_t seed, int64_t epoch, int64_t n, int64_t *order);

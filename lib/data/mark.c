@@ -6,7 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Of a large dataset, only so many samples are looked at; of all, the labels. */
+/* Of a large dataset, only so many samples and float targets are looked at; of all, the labels and
+ * the weights. */
 enum { MARKED_SAMPLES = 64, SOME = 1024 };
 
 /* Bytes in the same order on every machine. */
@@ -30,23 +31,43 @@ static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, i
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
     const dlviz_tensor *stored = dataset->samples;
-    const int64_t numbers[] = {
-        dataset->size, t->dtype,      t->channels, t->height,       t->width,
-        t->rows.to,    t->columns.to, t->is_image, t->normal_count, dataset->labels != NULL};
+    int64_t target_size = dataset->targets ? dlz_dataset_target_size(dataset) : 0;
+    const int64_t numbers[] = {dataset->num_samples,
+                               t->dtype,
+                               t->channels,
+                               t->height,
+                               t->width,
+                               t->rows.to,
+                               t->columns.to,
+                               t->is_image,
+                               t->normal_count,
+                               dataset->target_kind,
+                               dataset->target_ndim,
+                               dataset->target_dims[0],
+                               dataset->target_dims[1],
+                               target_size,
+                               dataset->weights != NULL};
     uLong mark = add_numbers(0, numbers, sizeof numbers / sizeof *numbers);
     if (t->normal_count > 0) {
         mark = add_elements(mark, DLVIZ_FLOAT32, t->means, t->normal_count);
         mark = add_elements(mark, DLVIZ_FLOAT32, t->deviations, t->normal_count);
     }
     if (dataset->labels)
-        mark = add_elements(mark, DLVIZ_UINT8, dataset->labels->data, dataset->size);
+        mark = add_elements(mark, DLVIZ_INT64, dataset->labels->data, dataset->num_samples);
+    if (dataset->weights)
+        mark = add_elements(mark, DLVIZ_FLOAT32, dataset->weights->data, dataset->num_samples);
     int64_t length = stored->size / stored->dims[0],
-            looks = dlz_min_i64(MARKED_SAMPLES, dataset->size);
+            looks = dlz_min_i64(MARKED_SAMPLES, dataset->num_samples);
     for (int64_t i = 0; i < looks; i++) {
-        int64_t row = dataset->rows[i * dataset->size / looks];
+        int64_t position = i * dataset->num_samples / looks, row = dataset->rows[position];
         const char *sample =
             (const char *)stored->data + (size_t)(row * length) * dlviz_dtype_size(stored->dtype);
         mark = add_elements(mark, stored->dtype, sample, length);
+        if (target_size == 0)
+            continue;
+        row = dataset->target_rows ? dataset->target_rows[position] : position;
+        const float *targets = (const float *)dataset->targets->data + row * target_size;
+        mark = add_elements(mark, DLVIZ_FLOAT32, targets, target_size);
     }
     return (uint32_t)mark;
 }

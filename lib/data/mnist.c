@@ -24,12 +24,11 @@ static dlviz_status find_file(const char *folder, const char *name, int rank, ch
 }
 
 static dlviz_status check_labels(const dlviz_dataset *dataset, const char *path) {
-    const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
-    const uint8_t *label = dlviz_tensor_const_data(labels);
-    for (int64_t i = 0; i < dlviz_tensor_size(labels); i++)
-        if (label[i] >= CLASSES)
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "label %lld of '%s' is %d; 0 to %d are accepted",
-                            (long long)i, path, label[i], CLASSES - 1);
+    const int64_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(dataset));
+    for (int64_t i = 0; i < dataset->num_samples; i++)
+        if (labels[i] >= CLASSES)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "label %lld of '%s' is %lld; 0 to %d are accepted",
+                            (long long)i, path, (long long)labels[i], CLASSES - 1);
     return DLVIZ_OK;
 }
 

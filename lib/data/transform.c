@@ -24,7 +24,7 @@ void dlz_transform_release(dlz_transform *transform) {
     dlz_free(transform->means);
 }
 
-/* Output i lies at the source coordinate (i + 1/2)·from/to − 1/2, not below 0 (half-pixel centres);
+/* Output i lies at the source coordinate (i + 1/2)·from/to − 1/2, not below 0 (half-pixel centers);
  * beyond the last pixel that one is repeated. */
 static dlviz_status make_axis(dlz_axis *axis, int64_t from, int64_t to) {
     *axis = (dlz_axis){.from = from, .to = to};

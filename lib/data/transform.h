@@ -1,4 +1,4 @@
-/* data/transform.h - turns one stored sample into what a network sees: scaled, resized, normalised.
+/* data/transform.h - turns one stored sample into what a network sees: scaled, resized, normalized.
  */
 #ifndef DLZ_TRANSFORM_H
 #define DLZ_TRANSFORM_H

@@ -191,10 +191,6 @@ struct dlz_op {
 
 extern const dlz_op_type dlz_split_op_type;
 
-/* The fold's factors, and a bias that includes them: bias * scale + shift. */
-void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, float *folded);
-/* Asks for the fold's factors, if it has any. */
-dlviz_status dlz_fold_ask(dlz_fold *fold, int64_t channels, const dlz_setup *setup);
 /* Asks for the moments, or on the way back the sums, that a batch norm wants of an operation that
  * runs `tiles` tiles. */
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup);

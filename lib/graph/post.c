@@ -6,10 +6,11 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "graph/fold.h"
 #include "graph/post.h"
 #include "kernels/activations/activation.h"
-#include "kernels/moments.h"
-#include "kernels/post.h"
+#include "kernels/nn/moments.h"
+#include "kernels/nn/post.h"
 
 #include <math.h>
 
@@ -27,28 +28,6 @@ typedef struct post_pass {
     const float *dy; /* backward: what has come back through the activation */
     const uint8_t *codes;
 } post_pass;
-
-static double weight_of(const dlz_batchnorm_state *state, int64_t c) {
-    return state->weight.value ? (double)state->weight.value[c] : 1;
-}
-
-static double bias_of(const dlz_batchnorm_state *state, int64_t c) {
-    return state->bias.value ? (double)state->bias.value[c] : 0;
-}
-
-/* With the scale as it was rounded, so that the rounding acts on z - mean and not on z. */
-static float rounded_shift(double bias, double mean, float scale) {
-    return (float)(bias - mean * (double)scale);
-}
-
-void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
-                                   float *shift) {
-    for (int64_t c = 0; c < channels; c++) {
-        double factor = weight_of(state, c) / sqrt((double)state->running_var[c] + state->eps);
-        scale[c] = (float)factor;
-        shift[c] = rounded_shift(bias_of(state, c), (double)state->running_mean[c], scale[c]);
-    }
-}
 
 /* Whether the convolution in front has pooled already: then its winners are what this operation
  * reads, and what it adds to their codes is whether a gradient passes. */
@@ -199,12 +178,12 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
             all = plain_moments(op, run, c);
         double mean = all.mean, variance = all.deviations / all.count;
         double deviation = sqrt(variance + state->eps);
-        double factor = weight_of(state, c) / deviation;
+        double factor = dlz_batchnorm_weight(state, c) / deviation;
         post->mean[c] = (float)mean;
         /* What is constant becomes the bias exactly: whether relu lets it pass is no matter of
          * rounding. */
         post->scale[c] = constant ? 0 : (float)factor;
-        post->shift[c] = rounded_shift(bias_of(state, c), mean, post->scale[c]);
+        post->shift[c] = dlz_batchnorm_shift(dlz_batchnorm_bias(state, c), mean, post->scale[c]);
         /* For the backward pass: 1 / sigma, and what rounding took from the mean. */
         post->d[c] = (float)(1 / deviation);
         post->b[c] = (float)(mean - (double)post->mean[c]);
@@ -406,7 +385,7 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
         double first = total(partial, tiles, 2 * channels, c);
         double second = total(partial, tiles, 2 * channels, channels + c);
         double inverse = (double)post->d[c];
-        double factor = weight_of(state, c) * inverse;
+        double factor = dlz_batchnorm_weight(state, c) * inverse;
         double lost = (double)post->b[c];
         second -= first * lost; /* the sums were taken about the rounded mean */
         if (state->bias.gradient)

@@ -24,8 +24,4 @@ struct dlz_post_op {
 
 extern const dlz_op_type dlz_post_op_type;
 
-/* scale and shift of a batch norm in evaluation mode. */
-void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
-                                   float *shift);
-
 #endif

@@ -8,36 +8,23 @@
 
 #include "base/cpu.h"
 
-#if defined(__x86_64__)
+#define DLZ_DECLARE_VARIANT(ID, isa, available, type, name) extern const type name##_##isa;
+#define DLZ_CHOOSE_VARIANT(ID, isa, available, type, name)                                         \
+    case DLZ_ISA_##ID:                                                                             \
+        return &name##_##isa;
+#define DLZ_NO_VARIANT(ID, isa, available, type, name)
+
 #define DLZ_KERNEL_TABLE(type, name)                                                               \
-    extern const type name##_generic, name##_avx2, name##_avx512;                                  \
-    static inline const type *name##_of(dlz_isa isa) {                                             \
-        return isa == DLZ_ISA_AVX512 ? &name##_avx512                                              \
-               : isa == DLZ_ISA_AVX2 ? &name##_avx2                                                \
-                                     : &name##_generic;                                            \
+    DLZ_ISA_LIST(DLZ_DECLARE_VARIANT, DLZ_NO_VARIANT, type, name)                                  \
+    static inline const type *name##_of(dlz_isa wanted) {                                          \
+        switch (wanted) {                                                                          \
+            DLZ_ISA_LIST(DLZ_CHOOSE_VARIANT, DLZ_NO_VARIANT, type, name)                           \
+        default:                                                                                   \
+            return &name##_generic;                                                                \
+        }                                                                                          \
     }                                                                                              \
     static inline const type *name(void) {                                                         \
         return name##_of(dlz_isa_chosen());                                                        \
     }
-#elif defined(__aarch64__)
-#define DLZ_KERNEL_TABLE(type, name)                                                               \
-    extern const type name##_generic, name##_neon;                                                 \
-    static inline const type *name##_of(dlz_isa isa) {                                             \
-        return isa == DLZ_ISA_NEON ? &name##_neon : &name##_generic;                               \
-    }                                                                                              \
-    static inline const type *name(void) {                                                         \
-        return name##_of(dlz_isa_chosen());                                                        \
-    }
-#else
-#define DLZ_KERNEL_TABLE(type, name)                                                               \
-    extern const type name##_generic;                                                              \
-    static inline const type *name##_of(dlz_isa isa) {                                             \
-        (void)isa;                                                                                 \
-        return &name##_generic;                                                                    \
-    }                                                                                              \
-    static inline const type *name(void) {                                                         \
-        return &name##_generic;                                                                    \
-    }
-#endif
 
 #endif

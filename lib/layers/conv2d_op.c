@@ -3,11 +3,12 @@
  * patch, added up where patches overlap. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "graph/fold.h"
 #include "kernels/activations/activation.h"
-#include "kernels/conv2d.h"
-#include "kernels/gemm.h"
-#include "kernels/moments.h"
-#include "kernels/post.h"
+#include "kernels/conv/conv2d.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/nn/moments.h"
+#include "kernels/nn/post.h"
 #include "layers/conv2d.h"
 
 #include <string.h>

@@ -1,8 +1,9 @@
 /* 2-D convolution with a 3 x 3 kernel, stride 1 and padding 1, by kernels of its own. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "graph/fold.h"
 #include "kernels/activations/activation.h"
-#include "kernels/conv3x3.h"
+#include "kernels/conv/conv3x3.h"
 #include "layers/conv2d.h"
 
 #include <limits.h>

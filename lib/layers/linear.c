@@ -2,8 +2,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/op.h"
-#include "kernels/gemm.h"
-#include "kernels/gemm_linear.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_linear.h"
 
 #include <math.h>
 

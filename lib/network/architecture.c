@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY "dlviz.network"
-
 /* Each of these gives NULL when out of memory; jansson then makes nothing of what holds it. */
 
 /* What a node reads is left out where that is the layer before, as in a chain. */
@@ -63,7 +61,7 @@ static json_t *describe_layers(const dlviz_network *network) {
 dlviz_status dlz_network_add_architecture(const dlviz_network *network, dlviz_safetensors *set) {
     json_t *whole = json_pack("{s:o,s:o}", "input", describe_input(network), "layers",
                               describe_layers(network));
-    return dlz_safetensors_set_json(set, KEY, whole);
+    return dlz_safetensors_set_json(set, DLZ_NETWORK_KEY, whole);
 }
 
 static const char *text_of(const json_t *layer, const char *key) {
@@ -137,10 +135,10 @@ static dlviz_status compare(const dlviz_network *network, json_t *file, bool to_
 dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
                                               const dlviz_safetensors *set, bool to_train) {
     /* Files of other programs say nothing about it. */
-    if (!to_train && !dlviz_safetensors_metadata(set, KEY))
+    if (!to_train && !dlviz_safetensors_metadata(set, DLZ_NETWORK_KEY))
         return DLVIZ_OK;
     json_t *file;
-    DLZ_TRY(dlz_safetensors_get_json(set, KEY, &file));
+    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, &file));
     dlviz_status status = compare(network, file, to_train);
     json_decref(file);
     return status;

@@ -66,8 +66,20 @@ void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensor
 
 dlviz_status dlz_network_summarize(dlviz_network *network);
 
+/* Fails, saying what it is, for a file of the library that is no network's. */
+dlviz_status dlz_network_check_file_kind(const struct dlviz_safetensors *set);
+/* As dlviz_network_load, from what was read. */
+dlviz_status dlz_network_load_set(dlviz_network *network, const struct dlviz_safetensors *set);
+
+/* -- open.c --------------------------------------------------------------------------------------- */
+
+/* A built network of a description as files hold it. */
+dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *whole);
+
 /* -- architecture.c ----------------------------------------------------------------------------
  */
+
+#define DLZ_NETWORK_KEY "dlviz.network" /* in the metadata */
 
 dlviz_status dlz_network_add_architecture(const dlviz_network *network,
                                           struct dlviz_safetensors *set);
@@ -91,6 +103,13 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset
                                      const int64_t *indices, int64_t *labels, int64_t n,
                                      uint64_t seed, uint64_t step, double *loss_sum,
                                      int64_t *correct);
+
+/* Fails unless they are float32, n x the network's input. */
+dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
+                                      const dlviz_tensor *inputs);
+/* The number of a layer; fails with the names there are. */
+dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
+                                    int *node);
 
 /* For benchmarks: one batch through the whole network in evaluation mode. */
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,

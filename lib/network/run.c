@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
-#include "kernels/loss.h"
+#include "kernels/nn/loss.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 
@@ -107,14 +107,17 @@ dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *
     const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
     if (!labels)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the dataset has no labels", who);
-    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0];
-    const uint8_t *values = dlviz_tensor_const_data(labels);
-    for (int64_t i = 0; i < dlviz_tensor_size(labels); i++)
-        if (values[i] >= outputs)
+    int64_t outputs = network->graph.nodes[network->graph.num_nodes - 1].out.dims[0], smallest,
+            largest;
+    if (dlz_dataset_label_range(dataset, &smallest, &largest) && smallest >= 0 && largest < outputs)
+        return DLVIZ_OK;
+    const int64_t *values = dlviz_tensor_const_data(labels);
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(labels); i++)
+        if (values[i] < 0 || values[i] >= outputs)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: sample %lld has label %d; the network's %lld outputs allow 0 to "
+                            "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to "
                             "%lld",
-                            who, (long long)i, values[i], (long long)outputs,
+                            who, (long long)i, (long long)values[i], (long long)outputs,
                             (long long)outputs - 1);
     return DLVIZ_OK;
 }
@@ -134,7 +137,7 @@ static void read_output(dlz_plan *plan, float *to) {
  * correct, if not NULL, receive sums over the samples. */
 static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_dataset *dataset,
                                 float *rows, double *loss, int64_t *correct) {
-    int64_t n = dlviz_dataset_size(dataset),
+    int64_t n = dlviz_dataset_num_samples(dataset),
             width = dlz_shape_size(&network->graph.nodes[last].out);
     for (int64_t first = 0; first < n; first += EVALUATION_BATCH) {
         int64_t indices[EVALUATION_BATCH], labels[EVALUATION_BATCH];
@@ -162,7 +165,7 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
 static dlviz_status node_outputs(dlviz_network *network, const char *who, int last,
                                  const dlviz_dataset *dataset, dlviz_tensor **out) {
     DLZ_TRY(dlz_network_check_samples(network, who, dataset));
-    int64_t dims[2] = {dlviz_dataset_size(dataset),
+    int64_t dims[2] = {dlviz_dataset_num_samples(dataset),
                        dlz_shape_size(&network->graph.nodes[last].out)};
     dlviz_tensor *rows;
     DLZ_TRY(dlz_tensor_create_raw(&rows, DLVIZ_FLOAT32, 2, dims));
@@ -182,31 +185,35 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     return node_outputs(network, __func__, network->graph.num_nodes - 1, dataset, outputs);
 }
 
-static dlviz_status layer_not_found(const dlviz_network *network, const char *name) {
+dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
+                                    int *node) {
+    if (!name)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'layer' is NULL", who);
+    bool found;
+    *node = dlz_graph_find(&network->graph, name, &found);
+    if (found && *node != DLZ_GRAPH_INPUT)
+        return DLVIZ_OK;
     char names[800] = "";
     size_t used = 0;
     for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
                                  network->graph.nodes[i].name);
-    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no layer '%s'; the network has %s", name,
-                    names);
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no layer '%s'; the network has %s", who,
+                    name, names);
 }
 
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                     const dlviz_dataset *dataset, dlviz_tensor **features) {
     DLZ_REQUIRE_OUT(features);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_REQUIRE(layer);
-    bool found;
-    int last = dlz_graph_find(&network->graph, layer, &found);
-    if (!found || last == DLZ_GRAPH_INPUT)
-        return layer_not_found(network, layer);
+    int last = 0;
+    DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &last));
     return node_outputs(network, __func__, last, dataset, features);
 }
 
 /* Checks inputs that a caller hands over as one tensor: float32, n in front. */
-static dlviz_status check_inputs(const dlviz_network *network, const char *who,
-                                 const dlviz_tensor *inputs) {
+dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
+                                      const dlviz_tensor *inputs) {
     if (!inputs)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'inputs' is NULL", who);
     if (inputs->dtype != DLVIZ_FLOAT32)
@@ -223,7 +230,7 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_TRY(check_inputs(network, __func__, inputs));
+    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
     int last = network->graph.num_nodes - 1;
     const dlz_shape *shape = &network->graph.nodes[last].out;
     int64_t n = inputs->dims[0], dims[4] = {n};
@@ -269,7 +276,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     double sum = 0;
     int64_t correct = 0;
     DLZ_TRY(run_dataset(network, network->graph.num_nodes - 1, dataset, NULL, &sum, &correct));
-    double n = (double)dlviz_dataset_size(dataset);
+    double n = (double)dlviz_dataset_num_samples(dataset);
     if (loss)
         *loss = sum / n;
     if (accuracy)
@@ -359,7 +366,7 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
                                     double *loss) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(require_classifier(network, __func__));
-    DLZ_TRY(check_inputs(network, __func__, inputs));
+    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
     int64_t n = inputs->dims[0], correct = 0;
     DLZ_TRY(check_labels(network, __func__, labels, n));
     dlz_plan *plan;

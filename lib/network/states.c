@@ -210,7 +210,7 @@ dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) 
     if (status == DLVIZ_OK)
         status = dlz_safetensors_add_checksums(set);
     if (status == DLVIZ_OK)
-        status = dlviz_safetensors_write(set, path);
+        status = dlviz_safetensors_save(set, path);
     dlviz_safetensors_destroy(set);
     return status;
 }
@@ -223,23 +223,23 @@ static bool is_state(const dlviz_network *network, const char *name) {
 }
 
 /* The library's other files are named as what they are, not by the first tensor that surprises. */
-static dlviz_status check_kind(const dlviz_safetensors *set) {
+dlviz_status dlz_network_check_file_kind(const dlviz_safetensors *set) {
     const char *format = dlviz_safetensors_metadata(set, "format");
     if (format && strncmp(format, "dlviz checkpoint", 16) == 0)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
                         "it is a checkpoint of training; dlviz_trainer_load_checkpoint reads it");
     if (format && strncmp(format, "dlviz-pca", 9) == 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "it is a saved PCA; dlviz_pca_load reads it");
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "it is a saved PCA; dlviz_pca_open reads it");
     return DLVIZ_OK;
 }
 
-static dlviz_status load(dlviz_network *network, const dlviz_safetensors *set) {
-    DLZ_TRY(check_kind(set));
+dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensors *set) {
+    DLZ_TRY(dlz_network_check_file_kind(set));
     DLZ_TRY(dlz_network_compare_architecture(network, set, false));
-    for (int64_t i = 0; i < dlviz_safetensors_count(set); i++)
-        if (!is_state(network, dlviz_safetensors_name(set, i)))
+    for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++)
+        if (!is_state(network, dlviz_safetensors_tensor_name(set, i)))
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network",
-                            dlviz_safetensors_name(set, i));
+                            dlviz_safetensors_tensor_name(set, i));
     dlviz_tensor **tensors;
     DLZ_TRY(dlz_network_read_states(network, set, &tensors));
     dlz_network_take_states(network, tensors);
@@ -251,8 +251,8 @@ dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
     dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_read(&set, path));
-    dlviz_status status = load(network, set);
+    DLZ_TRY(dlviz_safetensors_open(&set, path));
+    dlviz_status status = dlz_network_load_set(network, set);
     dlviz_safetensors_destroy(set);
     if (status == DLVIZ_OK)
         return DLVIZ_OK;

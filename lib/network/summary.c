@@ -96,17 +96,19 @@ static void with_prefix(char *text, size_t size, double number) {
 static bool append_totals(table *t, const dlviz_network *network) {
     char operations[32], bytes[32];
     uint64_t memory;
+    long long parameters = 0;
+    for (int i = 0; i < network->graph.num_nodes; i++)
+        parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
     with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
-    if (!append(t, dlz_format("%-46s %12lld\n", "total",
-                              (long long)dlviz_network_num_parameters(network))) ||
+    if (!append(t, dlz_format("%-46s %12lld\n", "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return false;
     if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
                          (dlz_mode){true, true, false}, BATCH, &memory) != DLVIZ_OK)
         /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
         return sizeof(size_t) < 8;
-    double parameters = 2 * (double)network->parameter_floats * sizeof(float);
-    with_prefix(bytes, sizeof bytes, (double)memory + parameters);
+    double weights = 2 * (double)network->parameter_floats * sizeof(float);
+    with_prefix(bytes, sizeof bytes, (double)memory + weights);
     return append(t, dlz_format("memory to train on batches of %d, without the optimizer's: %sB\n",
                                 BATCH, bytes));
 }

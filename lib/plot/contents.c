@@ -107,25 +107,33 @@ dlviz_status dlviz_figure_create_curves(dlviz_figure **out) {
     return DLVIZ_OK;
 }
 
-static dlz_panel *find_panel(dlz_curves *curves, const char *name) {
-    for (int i = 0; i < curves->count; i++)
-        if (strcmp(curves->panels[i].name, name) == 0)
-            return &curves->panels[i];
-    return NULL;
+/* The panel's place; the count of panels when there is none of this name. */
+static int find_panel(const dlz_curves *curves, const char *name) {
+    int at = 0;
+    while (at < curves->count && strcmp(curves->panels[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel) {
+    if (!figure || figure->kind != DLZ_FIGURE_CURVES || !panel)
+        return false;
+    int at = find_panel(&figure->of.curves, panel);
+    return at < figure->of.curves.count && figure->of.curves.panels[at].logarithmic;
 }
 
 dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel, bool logarithmic) {
     DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_CURVES));
     DLZ_REQUIRE(panel);
-    dlz_panel *found = find_panel(&figure->of.curves, panel);
-    if (!found)
+    int at = find_panel(&figure->of.curves, panel);
+    if (at == figure->of.curves.count)
         return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: no panel is named '%s'", __func__, panel);
-    found->logarithmic = logarithmic;
+    figure->of.curves.panels[at].logarithmic = logarithmic;
     return DLVIZ_OK;
 }
 
-static dlviz_status copy_curve(dlz_curve *curve, const char *name, const double *x, const double *y,
-                               int64_t n) {
+static dlviz_status copy_curve(dlz_curve *curve, const char *name, int64_t n, const double *x,
+                               const double *y) {
     curve->n = n;
     curve->name = dlz_strdup(name);
     curve->x = dlz_alloc_array((uint64_t)n, sizeof(double));
@@ -144,30 +152,31 @@ static dlviz_status copy_curve(dlz_curve *curve, const char *name, const double 
 }
 
 dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *panel, const char *name,
-                                    const double *x, const double *y, int64_t n) {
+                                    int64_t num_points, const double *x, const double *y) {
     DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_CURVES));
     DLZ_REQUIRE(panel);
     DLZ_REQUIRE(name);
     DLZ_REQUIRE(y);
     DLZ_TRY(dlz_check_text(__func__, "panel", panel));
     DLZ_TRY(dlz_check_text(__func__, "name", name));
-    if (n < 1)
+    if (num_points < 1)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %lld points; 1 or more are needed",
-                        __func__, (long long)n);
-    for (int64_t i = 0; x && i < n; i++)
+                        __func__, (long long)num_points);
+    for (int64_t i = 0; x && i < num_points; i++)
         if (!isfinite(x[i]))
             return dlz_fail(DLVIZ_ERROR_NUMERIC,
                             "%s: curve '%s': x[%lld] is %g, which is not finite", __func__, name,
                             (long long)i, x[i]);
     dlz_curves *curves = &figure->of.curves;
-    dlz_panel *into = find_panel(curves, panel);
+    int at = find_panel(curves, panel);
+    dlz_panel *into = at < curves->count ? &curves->panels[at] : NULL;
     if (into ? into->count == DLZ_MAX_CURVES : curves->count == DLZ_MAX_PANELS)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: no room for curve '%s' of panel '%s'; %d panels with %d curves each "
                         "are accepted",
                         __func__, name, panel, DLZ_MAX_PANELS, DLZ_MAX_CURVES);
     dlz_curve curve;
-    DLZ_TRY(copy_curve(&curve, name, x, y, n));
+    DLZ_TRY(copy_curve(&curve, name, num_points, x, y));
     if (!into) {
         char *copy = dlz_strdup(panel);
         if (!copy) {

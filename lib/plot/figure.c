@@ -87,13 +87,14 @@ dlviz_status dlviz_figure_set_footnote(dlviz_figure *figure, const char *footnot
     return dlz_set_text(__func__, "footnote", &figure->footnote, footnote);
 }
 
-dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int width, int height) {
+dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height, int64_t width) {
     DLZ_REQUIRE(figure);
     if (width < 200 || width > 16384 || height < 200 || height > 16384)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: %d x %d pixels; each may be 200 to 16384", __func__, width, height);
-    figure->width = width;
-    figure->height = height;
+                        "%s: %lld high and %lld wide; 200 to 16384 pixels each are accepted",
+                        __func__, (long long)height, (long long)width);
+    figure->width = (int)width;
+    figure->height = (int)height;
     return DLVIZ_OK;
 }
 
@@ -120,19 +121,20 @@ dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x, c
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, const char *const *names,
-                                          int count) {
+dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, int64_t num_classes,
+                                          const char *const *names) {
     DLZ_REQUIRE(figure);
     if (figure->kind != DLZ_FIGURE_SCATTER && figure->kind != DLZ_FIGURE_MATRIX)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s has no classes", __func__,
                         dlz_figure_kind_name(figure->kind));
-    if (count < 0 || count > DLZ_MAX_CLASSES)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d names; 0 to %d are accepted",
-                        __func__, count, DLZ_MAX_CLASSES);
-    if (figure->kind == DLZ_FIGURE_MATRIX && count > 0 && count != figure->of.matrix.classes)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %d names for a matrix of %d classes", __func__,
-                        count, figure->of.matrix.classes);
-    return dlz_set_names(__func__, "names", &figure->class_names, names, count);
+    if (num_classes < 0 || num_classes > DLZ_MAX_CLASSES)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %lld names; 0 to %d are accepted",
+                        __func__, (long long)num_classes, DLZ_MAX_CLASSES);
+    if (figure->kind == DLZ_FIGURE_MATRIX && num_classes > 0 &&
+        num_classes != figure->of.matrix.classes)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld names for a matrix of %d classes", __func__,
+                        (long long)num_classes, figure->of.matrix.classes);
+    return dlz_set_names(__func__, "names", &figure->class_names, (int)num_classes, names);
 }
 
 dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap) {
@@ -191,50 +193,22 @@ dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks) {
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, const char *const *captions,
-                                       int count) {
+dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64_t num_captions,
+                                       const char *const *captions) {
     DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_IMAGES));
-    if (count != 0 && count != figure->of.images.n)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %d captions for %lld images", __func__, count,
-                        (long long)figure->of.images.n);
-    return dlz_set_names(__func__, "captions", &figure->of.images.captions, captions, count);
+    if (num_captions != 0 && num_captions != figure->of.images.n)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld captions for %lld images", __func__,
+                        (long long)num_captions, (long long)figure->of.images.n);
+    return dlz_set_names(__func__, "captions", &figure->of.images.captions, (int)num_captions,
+                         captions);
 }
 
-dlviz_status dlviz_figure_set_columns(dlviz_figure *figure, int columns) {
+dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns) {
     DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_IMAGES));
-    if (columns < 0 || columns > DLZ_MAX_TILES)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d; 1 to %d, or 0 to choose", __func__,
-                        columns, DLZ_MAX_TILES);
-    figure->of.images.columns = columns;
+    if (num_columns < 0 || num_columns > DLZ_MAX_TILES)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: %lld columns; 1 to %d are accepted, or 0 to choose", __func__,
+                        (long long)num_columns, DLZ_MAX_TILES);
+    figure->of.images.columns = (int)num_columns;
     return DLVIZ_OK;
-}
-
-static dlviz_status finish(dlviz_status created, dlviz_figure *figure, const char *title,
-                           const char *path) {
-    dlviz_status status = created;
-    if (status == DLVIZ_OK)
-        status = dlviz_figure_set_title(figure, title);
-    if (status == DLVIZ_OK)
-        status = dlviz_figure_write(figure, path);
-    dlviz_figure_destroy(figure);
-    return status;
-}
-
-dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
-                                const char *title, const char *path) {
-    dlviz_figure *figure;
-    dlviz_status status = dlviz_figure_create_scatter(&figure, map, labels);
-    return finish(status, figure, title, path);
-}
-
-dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title, const char *path) {
-    dlviz_figure *figure;
-    dlviz_status status = dlviz_figure_create_matrix(&figure, counts);
-    return finish(status, figure, title, path);
-}
-
-dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char *title, const char *path) {
-    dlviz_figure *figure;
-    dlviz_status status = dlviz_figure_create_images(&figure, images);
-    return finish(status, figure, title, path);
 }

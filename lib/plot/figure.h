@@ -82,8 +82,8 @@ dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz
 dlviz_status dlz_check_text(const char *who, const char *name, const char *text);
 /* Replaces *slot by a copy of the text, NULL for NULL or "". */
 dlviz_status dlz_set_text(const char *who, const char *name, char **slot, const char *text);
-dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot,
-                           const char *const *items, int count);
+dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot, int count,
+                           const char *const *items);
 /* The bytes of the UTF-8 character at `text`, which is not at its end; 0 when it is not valid. */
 int dlz_utf8_length(const char *text);
 

@@ -64,8 +64,8 @@ static void free_names(char **items, int count) {
     dlz_free(items);
 }
 
-dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot,
-                           const char *const *items, int count) {
+dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot, int count,
+                           const char *const *items) {
     char **copies = NULL;
     if (count > 0) {
         if (!items)

@@ -136,7 +136,7 @@ dlviz_status dlz_element_decode(dlz_element element, bool big_endian, const void
 }
 
 void dlz_element_encode(dlviz_dtype dtype, const void *from, int64_t count, void *to) {
-    size_t size = dlviz_dtype_size(dtype), bytes = (size_t)count * size;
+    size_t size = kinds[dlz_element_of_dtype(dtype)].size, bytes = (size_t)count * size;
     const unsigned char *source = from;
     unsigned char *target = to;
     if (!DLZ_HOST_IS_BIG_ENDIAN)

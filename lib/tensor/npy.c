@@ -347,9 +347,9 @@ static dlviz_status decode_exact(const array_header *header, const unsigned char
 
 dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
                                            dlviz_tensor **offsets) {
-    DLZ_REQUIRE_OUT(out);
     if (offsets)
         *offsets = NULL;
+    DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     void *block = NULL;
     array_header header = {0};

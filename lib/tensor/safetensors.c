@@ -52,27 +52,6 @@ dlviz_status dlviz_safetensors_create(dlviz_safetensors **out) {
     return *out ? DLVIZ_OK : dlz_fail_memory("the contents of a file", sizeof **out);
 }
 
-dlviz_status dlviz_safetensors_read(dlviz_safetensors **out, const char *path) {
-    DLZ_REQUIRE_OUT(out);
-    DLZ_REQUIRE(path);
-    dlviz_safetensors *contents;
-    DLZ_TRY(dlviz_safetensors_create(&contents));
-    size_t size;
-    dlviz_status status = dlz_file_read(path, INT64_MAX, &contents->block, &size);
-    if (status == DLVIZ_OK) {
-        status = dlz_safetensors_parse(contents, contents->block, size);
-        if (status == DLVIZ_OK)
-            status = dlz_safetensors_verify(contents);
-        if (status != DLVIZ_OK)
-            dlz_fail_within(status, "cannot read '%s'", path);
-    }
-    if (status != DLVIZ_OK)
-        dlviz_safetensors_destroy(contents);
-    else
-        *out = contents;
-    return status;
-}
-
 void dlviz_safetensors_destroy(dlviz_safetensors *contents) {
     if (!contents)
         return;
@@ -90,16 +69,18 @@ void dlviz_safetensors_destroy(dlviz_safetensors *contents) {
     dlz_free(contents);
 }
 
-int64_t dlviz_safetensors_count(const dlviz_safetensors *contents) {
-    return (int64_t)contents->count;
+int64_t dlviz_safetensors_num_tensors(const dlviz_safetensors *contents) {
+    return contents ? (int64_t)contents->count : 0;
 }
 
-const char *dlviz_safetensors_name(const dlviz_safetensors *contents, int64_t index) {
-    return index >= 0 && (uint64_t)index < contents->count ? contents->entries[index].name : NULL;
+const char *dlviz_safetensors_tensor_name(const dlviz_safetensors *contents, int64_t index) {
+    return contents && index >= 0 && (uint64_t)index < contents->count
+               ? contents->entries[index].name
+               : NULL;
 }
 
 static const dlz_safetensors_entry *find(const dlviz_safetensors *contents, const char *name) {
-    for (size_t i = 0; name && i < contents->count; i++)
+    for (size_t i = 0; contents && name && i < contents->count; i++)
         if (strcmp(contents->entries[i].name, name) == 0)
             return &contents->entries[i];
     return NULL;
@@ -165,16 +146,17 @@ dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name
     return DLVIZ_OK;
 }
 
-int64_t dlviz_safetensors_metadata_count(const dlviz_safetensors *contents) {
-    return (int64_t)contents->pair_count;
+int64_t dlviz_safetensors_num_metadata(const dlviz_safetensors *contents) {
+    return contents ? (int64_t)contents->pair_count : 0;
 }
 
 const char *dlviz_safetensors_metadata_key(const dlviz_safetensors *contents, int64_t index) {
-    return index >= 0 && (uint64_t)index < contents->pair_count ? contents->pairs[index].key : NULL;
+    bool there = contents && index >= 0 && (uint64_t)index < contents->pair_count;
+    return there ? contents->pairs[index].key : NULL;
 }
 
 static dlz_safetensors_pair *find_pair(const dlviz_safetensors *contents, const char *key) {
-    for (size_t i = 0; key && i < contents->pair_count; i++)
+    for (size_t i = 0; contents && key && i < contents->pair_count; i++)
         if (strcmp(contents->pairs[i].key, key) == 0)
             return &contents->pairs[i];
     return NULL;
@@ -307,7 +289,7 @@ dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const
         status = dlz_fail_memory("the header", header.used);
     else if (header.used > (size_t)DLZ_SAFETENSORS_MAX_HEADER)
         status = dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                          "dlviz_safetensors_write: the header would have %zu bytes; at most "
+                          "dlviz_safetensors_save: the header would have %zu bytes; at most "
                           "%lld are accepted",
                           header.used, (long long)DLZ_SAFETENSORS_MAX_HEADER);
     dlz_file *file = NULL;
@@ -336,7 +318,7 @@ dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const
     return status;
 }
 
-dlviz_status dlviz_safetensors_write(const dlviz_safetensors *contents, const char *path) {
+dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents, const char *path) {
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(path);
     return dlz_safetensors_write_then(contents, path, NULL);

@@ -44,7 +44,7 @@ dlz_safetensors_pair *dlz_safetensors_grow_pairs(dlviz_safetensors *contents);
 dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned char *bytes,
                                    size_t size);
 
-/* As dlviz_safetensors_write; `ready`, if not NULL, is called once the new file is whole and on the
+/* As dlviz_safetensors_save; `ready`, if not NULL, is called once the new file is whole and on the
  * disk, before it takes the place of the old one, which its failure prevents. */
 dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
                                         dlviz_status (*ready)(const char *path));

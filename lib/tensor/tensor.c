@@ -176,37 +176,38 @@ void dlviz_tensor_destroy(dlviz_tensor *tensor) {
 }
 
 dlviz_dtype dlviz_tensor_dtype(const dlviz_tensor *tensor) {
-    return tensor->dtype;
+    return tensor ? tensor->dtype : DLVIZ_FLOAT32;
 }
 int dlviz_tensor_ndim(const dlviz_tensor *tensor) {
-    return tensor->ndim;
+    return tensor ? tensor->ndim : 0;
 }
 const int64_t *dlviz_tensor_dims(const dlviz_tensor *tensor) {
-    return tensor->dims;
+    return tensor ? tensor->dims : NULL;
 }
-int64_t dlviz_tensor_size(const dlviz_tensor *tensor) {
-    return tensor->size;
+int64_t dlviz_tensor_num_elements(const dlviz_tensor *tensor) {
+    return tensor ? tensor->size : 0;
 }
 
 int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis) {
+    int ndim = dlviz_tensor_ndim(tensor);
     if (axis < 0)
-        axis += tensor->ndim;
-    return axis >= 0 && axis < tensor->ndim ? tensor->dims[axis] : 0;
+        axis += ndim;
+    return axis >= 0 && axis < ndim ? tensor->dims[axis] : 0;
 }
 
 void *dlviz_tensor_data(dlviz_tensor *tensor) {
-    return tensor->data;
+    return tensor ? tensor->data : NULL;
 }
 const void *dlviz_tensor_const_data(const dlviz_tensor *tensor) {
-    return tensor->data;
+    return tensor ? tensor->data : NULL;
 }
 
 float *dlviz_tensor_float(dlviz_tensor *tensor) {
-    return tensor->dtype == DLVIZ_FLOAT32 ? tensor->data : NULL;
+    return tensor && tensor->dtype == DLVIZ_FLOAT32 ? tensor->data : NULL;
 }
 
 const float *dlviz_tensor_const_float(const dlviz_tensor *tensor) {
-    return tensor->dtype == DLVIZ_FLOAT32 ? tensor->data : NULL;
+    return tensor && tensor->dtype == DLVIZ_FLOAT32 ? tensor->data : NULL;
 }
 
 /* A handle on the same storage, its elements starting `offset` bytes further on. */

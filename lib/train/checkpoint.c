@@ -147,8 +147,8 @@ static dlviz_status check_names(const dlviz_network *network, const dlviz_safete
     for (int i = 0; i < network->num_states; i++)
         if (!dlviz_safetensors_has(set, network->states[i].name))
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", network->states[i].name);
-    for (int64_t i = 0; i < dlviz_safetensors_count(set); i++) {
-        const char *name = dlviz_safetensors_name(set, i);
+    for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++) {
+        const char *name = dlviz_safetensors_tensor_name(set, i);
         bool known = strcmp(name, STATE) == 0 || strcmp(name, HISTORY) == 0 ||
                      dlz_optimizer_owns(network, name);
         for (int j = 0; !known && j < network->num_states; j++)
@@ -296,7 +296,7 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     DLZ_REQUIRE(path);
     DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
     dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_read(&set, path));
+    DLZ_TRY(dlviz_safetensors_open(&set, path));
     dlviz_status status = load(trainer, set);
     dlviz_safetensors_destroy(set);
     if (status == DLVIZ_OK)

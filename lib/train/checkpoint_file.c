@@ -24,7 +24,7 @@ static dlviz_status find_checkpoint(const char *path, bool *found) {
     if (!is_file(path))
         return DLVIZ_OK;
     dlviz_safetensors *set;
-    dlviz_status status = dlviz_safetensors_read(&set, path);
+    dlviz_status status = dlviz_safetensors_open(&set, path);
     if (status != DLVIZ_OK)
         return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_OK;
     const char *format = dlviz_safetensors_metadata(set, "format");

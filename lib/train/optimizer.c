@@ -2,7 +2,7 @@
 #include "train/optimizer.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/optimizer.h"
+#include "kernels/nn/optimizer.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 
@@ -166,11 +166,45 @@ dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer, doubl
 }
 
 double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer) {
-    return optimizer->learning_rate;
+    return optimizer ? optimizer->learning_rate : NAN;
 }
 
-int64_t dlviz_optimizer_steps(const dlviz_optimizer *optimizer) {
-    return optimizer->steps;
+double dlviz_optimizer_weight_decay(const dlviz_optimizer *optimizer) {
+    return optimizer ? optimizer->weight_decay : NAN;
+}
+
+int64_t dlviz_optimizer_num_steps(const dlviz_optimizer *optimizer) {
+    return optimizer ? optimizer->steps : 0;
+}
+
+static void give(double *to, double value) {
+    if (to)
+        *to = value;
+}
+
+void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2) {
+    bool known = is_adam(optimizer);
+    give(beta1, known ? optimizer->beta1 : NAN);
+    give(beta2, known ? optimizer->beta2 : NAN);
+}
+
+double dlviz_adam_eps(const dlviz_optimizer *optimizer) {
+    return is_adam(optimizer) ? optimizer->eps : NAN;
+}
+
+void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *momentum, double *dampening,
+                        bool *nesterov) {
+    bool known = optimizer && optimizer->rule == DLZ_SGD;
+    give(momentum, known ? optimizer->momentum : NAN);
+    give(dampening, known ? optimizer->dampening : NAN);
+    if (nesterov)
+        *nesterov = known && optimizer->nesterov;
+}
+
+void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double *alpha, double *eps) {
+    bool known = optimizer && optimizer->rule == DLZ_RMSPROP;
+    give(alpha, known ? optimizer->alpha : NAN);
+    give(eps, known ? optimizer->eps : NAN);
 }
 
 bool dlz_optimizer_needs_first(const dlviz_optimizer *optimizer) {

@@ -10,7 +10,7 @@
 struct dlviz_schedule {
     atomic_int references; /* the user's handle, and trainers */
     double factor, threshold, minimum;
-    int patience, cooldown;
+    int64_t patience, cooldown;
     /* memory of earlier epochs */
     double best;
     int64_t bad_epochs, cooldown_left;

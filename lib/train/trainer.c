@@ -163,6 +163,7 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     double started = now();
     /* Again, for a callback may have changed the dataset. */
     DLZ_TRY(dlz_network_check_samples(trainer->network, "dlviz_trainer_fit", train));
+    DLZ_TRY(dlz_network_check_labels(trainer->network, "dlviz_trainer_fit", train));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     double loss = 0;
@@ -239,7 +240,7 @@ static dlviz_status finish_epoch(dlviz_trainer *trainer) {
 static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t *order,
                               int64_t *labels) {
     if (trainer->batches_done == 0) {
-        start_epoch(trainer, dlviz_dataset_size(train));
+        start_epoch(trainer, dlviz_dataset_num_samples(train));
         trainer->train_mark = dlz_dataset_mark(train);
     }
     dlz_epoch_order(trainer->seed, trainer->num_epochs, trainer->samples, order);
@@ -269,7 +270,7 @@ dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *trai
     dlviz_status status = dlz_optimizer_check_network(trainer->optimizer, trainer->network);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, "%s", __func__);
-    int64_t samples = dlviz_dataset_size(train);
+    int64_t samples = dlviz_dataset_num_samples(train);
     if (trainer->batches_done > 0 && samples != trainer->samples)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: an epoch over %lld samples is under way; this set has %lld", __func__,

@@ -10,6 +10,8 @@ import sys
 import tempfile
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
+# How DLVIZ_API may be defined: by the user, and as on Windows for who links the static library.
+OTHER_EXPORTS = [["-DDLVIZ_API=extern"], ["-D_WIN32", "-DDLVIZ_STATIC"]]
 
 
 def headers(include):
@@ -19,15 +21,26 @@ def headers(include):
     return found
 
 
-def compiles(command, standard, language, include, header, folder):
+def compiles(command, standard, language, include, header, folder, extra=()):
     """Alone, then twice, then after everything else: what is needed is included, guards work."""
     source = os.path.join(folder, "one." + language)
     with open(source, "w", encoding="utf-8") as file:
         file.write("#include <{0}>\n#include <{0}>\n#include <dlviz.h>\nint main(void) {{ return 0; }}\n"
                    .format(header))
-    run = subprocess.run([*command, "-std=" + standard, *WARNINGS, "-I", include, source],
+    run = subprocess.run([*command, "-std=" + standard, *WARNINGS, *extra, "-I", include, source],
                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    return "" if run.returncode == 0 else "{} as {}:\n{}".format(header, standard, run.stdout)
+    return "" if run.returncode == 0 else "{} as {}:\n{}".format(header, " ".join([standard, *extra]), run.stdout)
+
+
+def deprecation(command, include, folder):
+    """Who uses what is marked DLVIZ_DEPRECATED is warned, with the text."""
+    source = os.path.join(folder, "old.c")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write('#include <dlviz.h>\nDLVIZ_API DLVIZ_DEPRECATED("use new_one") void old_one(void);\n'
+                   'int main(void) { old_one(); return 0; }\n')
+    run = subprocess.run([*command, "-std=c11", "-fsyntax-only", "-I", include, source],
+                         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return "" if run.returncode == 0 and "use new_one" in run.stdout else "DLVIZ_DEPRECATED: " + run.stdout
 
 
 def guard(text):
@@ -98,6 +111,9 @@ def main():
             problems.append(compiles(c, "c11", "c", include, name, folder))
             if cpp:
                 problems.append(compiles(cpp, "c++17", "cpp", include, name, folder))
+        for extra in OTHER_EXPORTS:
+            problems.append(compiles(c, "c11", "c", include, "dlviz.h", folder, extra))
+        problems.append(deprecation(c, include, folder))
     problems = [problem for problem in problems if problem]
     for problem in problems:
         print(problem)

@@ -34,7 +34,7 @@ int main(void) {
         fprintf(stderr, "%s\n", dlviz_last_error());
         return 3;
     }
-    printf("%s %d\n", dlviz_version(), (int)dlviz_tensor_size(tensor));
+    printf("%s %d\n", dlviz_version(), (int)dlviz_tensor_num_elements(tensor));
     dlviz_tensor_destroy(tensor);
     return 0;
 }

@@ -19,7 +19,7 @@ static void try(dlviz_status status) {
 static dlviz_dataset *part(const dlviz_dataset *all, int64_t first, int64_t count) {
     dlviz_dataset *dataset;
     try(dlviz_dataset_take(all, first, count, &dataset));
-    try(dlviz_dataset_set_size(dataset, 32, 32));
+    try(dlviz_dataset_set_image_size(dataset, 32, 32));
     try(dlviz_dataset_set_normalization(dataset, 0.1307f, 0.3081f));
     return dataset;
 }
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     dlviz_dataset *all;
     try(dlviz_dataset_read_mnist(&all, argv[1], DLVIZ_MNIST_TRAIN));
     dlviz_dataset *train = part(all, 0, images);
-    dlviz_dataset *validation = part(all, dlviz_dataset_size(all) - VALIDATION, VALIDATION);
+    dlviz_dataset *validation = part(all, dlviz_dataset_num_samples(all) - VALIDATION, VALIDATION);
     dlviz_network *network;
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;

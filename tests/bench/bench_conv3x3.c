@@ -1,7 +1,7 @@
 #include "bench.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/conv3x3.h"
+#include "kernels/conv/conv3x3.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "bench.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/gemm_linear.h"
+#include "kernels/gemm/gemm_linear.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Optimizer steps, which are a matter of memory: bytes read and written a second, one thread. */
 #include "bench.h"
 #include "base/base.h"
-#include "kernels/optimizer.h"
+#include "kernels/nn/optimizer.h"
 
 #include <stdio.h>
 #include <string.h>

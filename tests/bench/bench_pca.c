@@ -27,11 +27,11 @@ static void check(dlviz_status status) {
     exit(1);
 }
 
-static dlviz_pca_solver solver_named(const char *name) {
+static dlviz_pca_solver_kind solver_named(const char *name) {
     static const char *const names[] = {"auto", "covariance", "svd", "randomized"};
     for (int i = 0; i < 4; i++)
         if (strcmp(name, names[i]) == 0)
-            return (dlviz_pca_solver)i;
+            return (dlviz_pca_solver_kind)i;
     fprintf(stderr, "bench_pca: '%s' is no solver\n%s", name, usage);
     exit(2);
 }
@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
     const char *input = NULL, *output = NULL, *variances = NULL;
     int64_t components = 50, limit = 0;
     int threads = 0, repeat = 5, iterations = 0, oversampling = 10;
-    dlviz_pca_solver solver = DLVIZ_PCA_AUTO;
+    dlviz_pca_solver_kind solver = DLVIZ_PCA_SOLVER_AUTO;
     bool whiten = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
@@ -129,10 +129,10 @@ int main(int argc, char **argv) {
     double explained = 0;
     for (int64_t i = 0; i < dlviz_pca_num_components(pca); i++)
         explained += (double)ratio[i];
-    printf("rows: %lld\ncolumns: %lld\ncomponents: %lld\nsolver: %s\nthreads: %d\nblas: %s\n",
+    printf("rows: %lld\ncolumns: %lld\ncomponents: %lld\nsolver: %s\nthreads: %lld\nblas: %s\n",
            (long long)limit, (long long)dlviz_tensor_dim(data, 1),
            (long long)dlviz_pca_num_components(pca), names[dlviz_pca_solver_used(pca)],
-           dlviz_num_threads(), dlviz_blas());
+           (long long)dlviz_num_threads(), dlviz_blas());
     printf("explained: %.9f\nseconds_read: %.4f\nseconds_fit: %.4f\nseconds_transform: %.4f\n"
            "seconds_total: %.4f\nseconds_processor: %.4f\npeak_rss_mb: %.1f\n",
            explained, seconds_read, fit, transform, total, processor,

@@ -6,7 +6,7 @@
  * relative to the force's) and of Z against sums over all pairs in double, and the milliseconds of
  * one computation: the least of many, maps of the same size before it. */
 #include "base/parallel.h"
-#include "embed/repulsion.h"
+#include "tsne/repulsion.h"
 
 #include <dlviz.h>
 
@@ -74,7 +74,7 @@ static int measure(const exact *e, const dlz_repulsion_settings *settings, doubl
         if (dlz_repulsion_compute(repulsion, e->map, forces, &z) != DLVIZ_OK)
             status = fail(dlviz_last_error());
         best = fmin(best, now() - start);
-        if (settings->method == DLVIZ_TSNE_EXACT && run > 1)
+        if (settings->method == DLVIZ_TSNE_METHOD_EXACT && run > 1)
             break;
     }
     double difference = 0, norm = 0;
@@ -112,9 +112,9 @@ static int measure_file(const char *path, dlz_repulsion_settings settings) {
         printf("%s: %lld points, %d dimensions\n", path, (long long)e.n, e.dimensions);
         settings.n = e.n;
         settings.dimensions = e.dimensions;
-        for (int method = DLVIZ_TSNE_EXACT; method <= DLVIZ_TSNE_GRID; method++) {
-            settings.method = (dlviz_tsne_method)method;
-            if (method != DLVIZ_TSNE_GRID || e.dimensions < 3)
+        for (int method = DLVIZ_TSNE_METHOD_EXACT; method <= DLVIZ_TSNE_METHOD_GRID; method++) {
+            settings.method = (dlviz_tsne_method_kind)method;
+            if (method != DLVIZ_TSNE_METHOD_GRID || e.dimensions < 3)
                 status |= measure(&e, &settings, z);
         }
     }

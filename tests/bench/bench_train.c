@@ -96,7 +96,8 @@ static dlviz_dataset *random_images(int64_t n, int64_t size) {
     if (dlviz_tensor_from_data(&image_tensor, DLVIZ_UINT8, 3, (int64_t[]){n, 28, 28}, pixels) ||
         dlviz_tensor_from_data(&label_tensor, DLVIZ_UINT8, 1, &n, labels) ||
         dlviz_dataset_create(&dataset, image_tensor, label_tensor) ||
-        dlviz_dataset_set_num_classes(dataset, 10) || dlviz_dataset_set_size(dataset, size, size) ||
+        dlviz_dataset_set_num_classes(dataset, 10) ||
+        dlviz_dataset_set_image_size(dataset, size, size) ||
         dlviz_dataset_set_normalization(dataset, 0.1307f, 0.3081f))
         die();
     dlviz_tensor_destroy(image_tensor);
@@ -218,7 +219,8 @@ int main(int argc, char **argv) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss / 1024;
-    printf("threads: %d  isa: %s  blas: %s\n", dlviz_num_threads(), dlviz_isa(), dlviz_blas());
+    printf("threads: %lld  isa: %s  blas: %s\n", (long long)dlviz_num_threads(), dlviz_isa(),
+           dlviz_blas());
     printf("images_per_second: %.1f\n", done / seconds);
     printf("effective_gflops: %.1f\n",
            total_flops(network, plan, !set.inference) * done / seconds * 1e-9);

@@ -28,18 +28,20 @@ static void check(dlviz_status status) {
 
 static double started;
 
-static bool show(int iteration, int iterations, double divergence, double gradient_norm,
-                 const dlviz_tensor *map, void *user) {
+static bool show(const dlviz_tsne_event *event, void *user) {
     (void)user;
+    const dlviz_tensor *map = dlviz_tsne_event_map(event);
     const float *values = dlviz_tensor_const_float(map);
     float low = 0, high = 0;
-    for (int64_t i = 0; i < dlviz_tensor_size(map); i++) {
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(map); i++) {
         low = values[i] < low ? values[i] : low;
         high = values[i] > high ? values[i] : high;
     }
-    fprintf(stderr, "%5d / %d  %7.2f s  divergence %.5f  gradient %.3e  map %.4g to %.4g\n",
-            iteration, iterations, now() - started, divergence, gradient_norm, (double)low,
-            (double)high);
+    fprintf(stderr, "%5lld / %lld  %7.2f s  divergence %.5f  gradient %.3e  map %.4g to %.4g\n",
+            (long long)dlviz_tsne_event_iteration(event),
+            (long long)dlviz_tsne_event_num_iterations(event), now() - started,
+            dlviz_tsne_event_kl_divergence(event), dlviz_tsne_event_gradient_norm(event),
+            (double)low, (double)high);
     return true;
 }
 
@@ -73,23 +75,24 @@ int main(int argc, char **argv) {
             output = optarg;
             break;
         case 'n':
-            check(dlviz_tsne_set_iterations(tsne, atoi(optarg)));
+            check(dlviz_tsne_set_num_iterations(tsne, atoi(optarg)));
             break;
         case 'm':
             check(dlviz_tsne_set_method(
                 tsne,
-                (dlviz_tsne_method)choice(
+                (dlviz_tsne_method_kind)choice(
                     optarg, (const char *const[]){"auto", "exact", "barnes_hut", "grid"}, 4)));
             break;
         case 'r':
             check(dlviz_tsne_set_init(
-                tsne, (dlviz_tsne_init)choice(optarg, (const char *const[]){"pca", "random"}, 2)));
+                tsne,
+                (dlviz_tsne_init_kind)choice(optarg, (const char *const[]){"pca", "random"}, 2)));
             break;
         case 'p':
             check(dlviz_tsne_set_perplexity(tsne, atof(optarg)));
             break;
         case 'd':
-            check(dlviz_tsne_set_dimensions(tsne, atoi(optarg)));
+            check(dlviz_tsne_set_num_dimensions(tsne, atoi(optarg)));
             break;
         case 'a':
             check(dlviz_tsne_set_angle(tsne, atof(optarg)));
@@ -126,18 +129,17 @@ int main(int argc, char **argv) {
         dlviz_tensor_destroy(all);
     }
     check(dlviz_tsne_fit(tsne, points, &map));
-    double total = now() - started, neighbours, affinities, iterations;
-    dlviz_tsne_seconds(tsne, &neighbours, &affinities, &iterations);
+    double total = now() - started;
     struct rusage resources;
     getrusage(RUSAGE_SELF, &resources);
     printf("seconds_total: %.3f\n", total);
-    printf("seconds_neighbours: %.3f\n", neighbours);
-    printf("seconds_affinities: %.3f\n", affinities);
-    printf("seconds_optimise: %.3f\n", iterations);
+    printf("seconds_neighbours: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_NEIGHBORS));
+    printf("seconds_affinities: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_AFFINITIES));
+    printf("seconds_optimise: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_ITERATIONS));
     printf("kl: %.5f\n", dlviz_tsne_kl_divergence(tsne));
     printf("peak_rss_mb: %.0f\n", (double)resources.ru_maxrss / 1024);
     printf("isa: %s\n", dlviz_isa());
-    printf("threads: %d\n", dlviz_num_threads());
+    printf("threads: %lld\n", (long long)dlviz_num_threads());
     if (output)
         check(dlviz_tensor_write_npy(map, output));
     dlviz_tensor_destroy(map);

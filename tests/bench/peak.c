@@ -1,5 +1,5 @@
 /* As many independent multiply-adds as the registers hold: the peak of one core. */
-#include "kernels/isa.h"
+#include "isa/isa.h"
 #include "bench.h"
 
 #define CHAINS 12

@@ -114,8 +114,8 @@ class Embed(Clusters):
             files.check_svg(figures[1])
             self.assertTrue(files.read(figures[2]).startswith(b"%PDF"))
         process = self.embed(0, "pca", "--quality", "--labels", self.label_file, "--quiet")
-        names = ["trustworthiness@10", "continuity@10", "neighbour preservation@10", "distance correlation",
-                 "10-nearest-neighbour accuracy", "silhouette"]
+        names = ["trustworthiness@10", "continuity@10", "neighbor preservation@10", "distance correlation",
+                 "10-nearest-neighbor accuracy", "silhouette"]
         self.assertEqual([line.rsplit(" ", 1)[0] for line in process.stdout.splitlines()], names)
         self.assertEqual(process.stderr, "")
         # Three clusters that two components tell apart: each number is that of its name.
@@ -226,7 +226,7 @@ class Labels(Clusters):
         """-1 beside classes from 0: drawn, and left out of what is measured of classes."""
         some = [label if i >= 12 else -1 for i, label in enumerate(self.labels)]
         process = self.label(some, "--quality", "--quiet")
-        self.expect_line(0, process, "12 points labelled -1")
+        self.expect_line(0, process, "12 points labeled -1")
         noisy = self.measures(process)
         self.assertGreater(noisy["silhouette"], 0.2)
         # As when those points are not in the map at all.
@@ -237,10 +237,10 @@ class Labels(Clusters):
         process = run("embed", "pca", path("rest.npy"), path("rest-out.npy"), "--labels", path("rest-labels.npy"),
                       "--quality", "--quiet")
         rest = self.measures(self.expect(0, process))
-        for name in ("10-nearest-neighbour accuracy", "silhouette"):
+        for name in ("10-nearest-neighbor accuracy", "silhouette"):
             self.assertAlmostEqual(noisy[name], rest[name], delta=2e-4)
         process = self.label([-1] * self.N, "--quality")
-        self.assertIn("no 10-nearest-neighbour accuracy", process.stderr)
+        self.assertIn("no 10-nearest-neighbor accuracy", process.stderr)
         self.assertIn("no silhouette", process.stderr)
 
     def test_what_cannot_be_classes_is_refused(self):
@@ -260,7 +260,7 @@ class Labels(Clusters):
         self.expect_line(1, process, "words.npy", "<U2", "integers")
         self.assertEqual(process.stdout, "")
 
-    def test_more_classes_than_colours(self):
+    def test_more_classes_than_colors(self):
         rows = [[float(i % 17), float(i % 23), float(i)] for i in range(300)]
         files.write_npy(path("many.npy"), rows)
         files.write_npy(path("many-labels.npy"), list(range(300)), "<i8")
@@ -359,7 +359,7 @@ class Early(Clusters):
     def test_a_lowered_perplexity_is_said(self):
         for asked, used in ((500, "19.6667"), (30, "19.6667")):
             process = self.embed(0, "tsne", "--perplexity", asked, "--iterations", 20)
-            self.expect_line(0, process, f"perplexity {asked} lowered to {used}", "59 neighbours")
+            self.expect_line(0, process, f"perplexity {asked} lowered to {used}", "59 neighbors")
             lowered = self.map(2)
             self.assertEqual(self.embed(0, "tsne", "--perplexity", asked, "--iterations", 20, "--quiet").stderr, "")
         process = self.embed(0, "tsne", "--perplexity", 59 / 3, "--iterations", 20)

@@ -130,8 +130,8 @@ class Results(Case):
         self.assertEqual((tsne["perplexity"], tsne["iterations"]), (30, 60))
         self.assertTrue(0 < tsne["kl_divergence"] < 10, tsne)
         quality = tsne["quality"]
-        self.assertEqual(quality["neighbours"], 10)
-        for key in ("trustworthiness", "continuity", "neighbour_preservation", "neighbour_accuracy"):
+        self.assertEqual(quality["neighbors"], 10)
+        for key in ("trustworthiness", "continuity", "neighbor_preservation", "neighbor_accuracy"):
             self.assertTrue(0 <= quality[key] <= 1, quality)
         for key in ("silhouette", "distance_correlation"):
             self.assertTrue(-1 <= quality[key] <= 1, quality)

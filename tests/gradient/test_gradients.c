@@ -50,7 +50,7 @@ static int check_parameter(const dlviz_network *network, reference *ref, const c
     ck_ok(dlviz_network_get_gradient(network, name, &tensor));
     const float *gradient = dlviz_tensor_const_float(tensor);
     double *parameter = reference_state(ref, name, &count);
-    ck_assert_int_eq(dlviz_tensor_size(tensor), count);
+    ck_assert_int_eq(dlviz_tensor_num_elements(tensor), count);
     float *direction = malloc((size_t)count * sizeof *direction);
     double allowed = TOLERANCE * fmax(norm(gradient, count), 1e-2 * whole_norm) + cancelled;
     int far = 0;
@@ -85,7 +85,7 @@ static int check_outputs(dlviz_network *network, reference *ref, const net_spec 
         for (int d = 0; d < layer->ndim; d++)
             ck_assert_int_eq(dims[d], layer->dims[d]);
         ck_ok(dlviz_network_features(network, layer->name, dataset, &features));
-        ck_assert_int_eq(dlviz_tensor_size(features), n * width);
+        ck_assert_int_eq(dlviz_tensor_num_elements(features), n * width);
         double *expected =
             reference_outputs(ref, dlviz_tensor_const_float(inputs), n, false, layer->name);
         double difference = 0, squares = 0;
@@ -315,7 +315,7 @@ static void check_dropout(const char *dims, const char *text, int64_t n) {
         ck_ok(dlviz_network_backward(network, inputs, labels, 21, 9, NULL));
         ck_ok(dlviz_network_get_gradient(network, name, &gradient));
         ck_ok(dlviz_network_get_state(network, name, &kept));
-        int64_t count = dlviz_tensor_size(kept);
+        int64_t count = dlviz_tensor_num_elements(kept);
         const float *g = dlviz_tensor_const_float(gradient);
         float *direction = malloc((size_t)count * sizeof *direction);
         fill_uniform(direction, count, 6);
@@ -384,12 +384,12 @@ START_TEST(a_constant_that_a_batch_norm_takes_out_has_no_gradient) {
         dlviz_tensor *bias, *weight;
         ck_ok(dlviz_network_get_gradient(network, "a.bias", &bias));
         ck_ok(dlviz_network_get_gradient(network, "a.weight", &weight));
-        for (int64_t k = 0; k < dlviz_tensor_size(bias); k++)
+        for (int64_t k = 0; k < dlviz_tensor_num_elements(bias); k++)
             ck_assert_msg(dlviz_tensor_const_float(bias)[k] == 0, "%s: %g", cases[i][1],
                           (double)dlviz_tensor_const_float(bias)[k]);
         if (spec.layers[0].kind != BATCHNORM) /* whose weight is taken out as well, but for eps */
-            ck_assert_double_gt(norm(dlviz_tensor_const_float(weight), dlviz_tensor_size(weight)),
-                                1e-3);
+            ck_assert_double_gt(
+                norm(dlviz_tensor_const_float(weight), dlviz_tensor_num_elements(weight)), 1e-3);
         dlviz_tensor_destroy(bias);
         dlviz_tensor_destroy(weight);
         dlviz_tensor_destroy(inputs);
@@ -433,13 +433,13 @@ START_TEST(batch_norm_at_any_scale) {
             if (way > 0) { /* a bias does not scale */
                 dlviz_tensor *bias;
                 ck_ok(dlviz_network_get_state(network, "c.bias", &bias));
-                for (int64_t k = 0; k < dlviz_tensor_size(bias); k++)
+                for (int64_t k = 0; k < dlviz_tensor_num_elements(bias); k++)
                     dlviz_tensor_float(bias)[k] = 0;
                 ck_ok(dlviz_network_set_state(network, "c.bias", bias));
                 dlviz_tensor_destroy(bias);
                 ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, &wanted));
             }
-            for (int64_t i = 0; i < dlviz_tensor_size(inputs); i++)
+            for (int64_t i = 0; i < dlviz_tensor_num_elements(inputs); i++)
                 dlviz_tensor_float(inputs)[i] = ldexpf(dlviz_tensor_float(inputs)[i], exponent);
             ck_ok(dlviz_network_backward(network, inputs, labels, 1, 1, &loss));
             ck_assert_msg(fabs(loss - wanted) <= 2e-6 * wanted, "%s at 2^%d: loss %.9g, not %.9g",

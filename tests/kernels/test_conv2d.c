@@ -1,8 +1,8 @@
 /* Convolutions of any kernel, stride, padding and dilation, of every instruction set this machine
  * has, against plain loops in double. */
 #include "base/random.h"
-#include "kernels/conv2d.h"
-#include "kernels/gemm.h"
+#include "kernels/conv/conv2d.h"
+#include "kernels/gemm/gemm.h"
 #include "support/random_cases.h"
 
 #include <math.h>

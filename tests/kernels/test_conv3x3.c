@@ -1,6 +1,6 @@
 /* Every instruction set x algorithm x shape against the double-precision reference. */
-#include "kernels/conv3x3.h"
-#include "kernels/moments.h"
+#include "kernels/conv/conv3x3.h"
+#include "kernels/nn/moments.h"
 #include "support/support.h"
 
 #include <math.h>

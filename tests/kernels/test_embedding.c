@@ -1,10 +1,10 @@
 /* Every variant of the kernels of t-SNE, against plain C in double. */
 #include "base/base.h"
 #include "base/random.h"
-#include "kernels/attract.h"
-#include "kernels/perplexity.h"
-#include "kernels/repel.h"
-#include "kernels/scatter.h"
+#include "kernels/embed/attract.h"
+#include "kernels/embed/perplexity.h"
+#include "kernels/embed/repel.h"
+#include "kernels/embed/scatter.h"
 #include "support/support.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Matrix products of every instruction set this machine has, against sums in double. */
 #include "base/parallel.h"
-#include "kernels/gemm_linear.h"
+#include "kernels/gemm/gemm_linear.h"
 #include "support/support.h"
 
 #include <math.h>

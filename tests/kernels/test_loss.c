@@ -1,6 +1,6 @@
 /* Softmax and cross-entropy of every instruction set this machine has, against double. */
-#include "kernels/loss.h"
-#include "kernels/softmax.h"
+#include "kernels/nn/loss.h"
+#include "kernels/nn/softmax.h"
 #include "support/support.h"
 
 #include <math.h>

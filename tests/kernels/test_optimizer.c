@@ -1,5 +1,5 @@
 /* Optimizer steps of every instruction set this machine has, against the formulas in double. */
-#include "kernels/optimizer.h"
+#include "kernels/nn/optimizer.h"
 #include "support/support.h"
 
 #include <math.h>

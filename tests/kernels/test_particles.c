@@ -1,7 +1,7 @@
-/* Every variant of kernels/particles.h against the definitions. */
+/* Every variant of kernels/embed/particles.h against the definitions. */
 #include "base/random.h"
-#include "embed/convolution.h"
-#include "kernels/particles.h"
+#include "tsne/convolution.h"
+#include "kernels/embed/particles.h"
 #include "support/support.h"
 
 #include <math.h>

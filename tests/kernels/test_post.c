@@ -1,7 +1,7 @@
 /* Batch norm, relu, pool and dropout in one pass, of every instruction set this machine has,
  * against plain loops in double. */
 #include "base/random.h"
-#include "kernels/post.h"
+#include "kernels/nn/post.h"
 #include "support/support.h"
 
 #include <math.h>

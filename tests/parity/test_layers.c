@@ -38,7 +38,7 @@ static int run_case(const fixture *file, const layer_case *c) {
     int64_t classes = spec.layers[spec.count - 1].dims[0];
     for (int t = 0; t < c->steps; t++) {
         inputs[t] = input_tensor(&spec, c->batch, 100 + (uint64_t)t, ties);
-        for (int64_t i = 0; far_mean && i < dlviz_tensor_size(inputs[t]); i++)
+        for (int64_t i = 0; far_mean && i < dlviz_tensor_num_elements(inputs[t]); i++)
             dlviz_tensor_float(inputs[t])[i] += 100.0f;
         labels[t] = label_tensor(c->batch, classes, 200 + (uint64_t)t);
     }

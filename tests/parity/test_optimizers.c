@@ -53,7 +53,7 @@ static double parameter_distance(const dlviz_network *network, const double *ref
     for (int i = 0; i < 4; i++) {
         dlviz_tensor *tensor;
         ck_ok(dlviz_network_get_state(network, names[i], &tensor));
-        for (int64_t j = 0; j < dlviz_tensor_size(tensor); j++) {
+        for (int64_t j = 0; j < dlviz_tensor_num_elements(tensor); j++) {
             double d = dlviz_tensor_const_float(tensor)[j] - reference[at++];
             squares += d * d;
         }
@@ -83,7 +83,7 @@ static int follow(const fixture *file, const char *name) {
             ck_ok(dlviz_optimizer_set_learning_rate(optimizer, 0.004));
         ck_ok(dlviz_network_backward(network, inputs, labels, 0, (uint64_t)t, NULL));
         ck_ok(dlviz_optimizer_step(optimizer, network));
-        ck_assert_int_eq(dlviz_optimizer_steps(optimizer), t + 1);
+        ck_assert_int_eq(dlviz_optimizer_num_steps(optimizer), t + 1);
         double norm = 0, error = parameter_distance(network, track + t * PARAMETERS);
         for (int i = 0; i < PARAMETERS; i++)
             norm += track[t * PARAMETERS + i] * track[t * PARAMETERS + i];

@@ -125,7 +125,7 @@ static void compare_training(const char *key, double learning_rate) {
         dlviz_tensor_destroy(labels);
     }
     fflush(stdout);
-    ck_assert_int_eq(dlviz_optimizer_steps(adam), 100);
+    ck_assert_int_eq(dlviz_optimizer_num_steps(adam), 100);
     ck_assert_msg(far == 0, "%d losses are too far from PyTorch's", far);
     dlviz_optimizer_destroy(adam);
     dlviz_network_destroy(network);
@@ -186,7 +186,7 @@ static void train_three(int threads, void *result[3], size_t size[3]) {
         if (t == 2) {
             dlviz_tensor *logits;
             ck_ok(dlviz_network_forward(network, inputs, &logits));
-            size[2] = (size_t)dlviz_tensor_size(logits) * sizeof(float);
+            size[2] = (size_t)dlviz_tensor_num_elements(logits) * sizeof(float);
             result[2] = malloc(size[2]);
             memcpy(result[2], dlviz_tensor_const_data(logits), size[2]);
             dlviz_tensor_destroy(logits);

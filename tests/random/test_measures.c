@@ -169,9 +169,9 @@ static void measures_are_their_definitions(uint64_t seed) {
     check(&m, "trustworthiness", x, trust(&m, 1, 0));
     ck_ok(dlviz_metrics_continuity(m.points, m.map, m.k, &x));
     check(&m, "continuity", x, trust(&m, 0, 1));
-    ck_ok(dlviz_metrics_neighbour_preservation(m.points, m.map, m.k, &x));
+    ck_ok(dlviz_metrics_neighbor_preservation(m.points, m.map, m.k, &x));
     check(&m, "neighbour preservation", x, preservation(&m));
-    ck_ok(dlviz_metrics_neighbour_accuracy(m.points, m.labels, m.k, &x));
+    ck_ok(dlviz_metrics_neighbor_accuracy(m.points, m.labels, m.k, &x));
     check(&m, "neighbour accuracy", x, accuracy(&m));
     ck_ok(dlviz_metrics_silhouette(m.points, m.labels, &x));
     check(&m, "silhouette", x, silhouette(&m));

@@ -1,7 +1,7 @@
 /* The search for neighbours against a plain one in double: the same neighbours, whatever the
  * points.
  */
-#include "embed/neighbours.h"
+#include "neighbors/neighbors.h"
 #include "support/points.h"
 
 #include <math.h>

@@ -64,7 +64,7 @@ static void set_states(dlviz_network *network, const reference *states) {
         const reference_state_entry *s = &states->states[i];
         dlviz_tensor *tensor;
         ck_ok(dlviz_network_get_state(network, s->name, &tensor));
-        ck_assert_int_eq(dlviz_tensor_size(tensor), s->count);
+        ck_assert_int_eq(dlviz_tensor_num_elements(tensor), s->count);
         for (int64_t j = 0; j < s->count; j++)
             dlviz_tensor_float(tensor)[j] = (float)s->values[j];
         ck_ok(dlviz_network_set_state(network, s->name, tensor));
@@ -88,7 +88,7 @@ static void check_evaluation(check *c, const network_case *made, const expected 
     ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
     for (int i = 0; i < spec->count; i++) {
         ck_ok(dlviz_network_features(network, spec->layers[i].name, dataset, &found));
-        ck_assert_int_eq(dlviz_tensor_size(found), truth->output[i].count);
+        ck_assert_int_eq(dlviz_tensor_num_elements(found), truth->output[i].count);
         compare(c, "output of ", spec->layers[i].name, dlviz_tensor_const_float(found),
                 &truth->output[i]);
         dlviz_tensor_destroy(found);
@@ -308,7 +308,7 @@ static int run_not_finite(const network_case *made, const expected *unused, cons
     for (int i = 0; i < spec->count; i++) {
         ck_ok(dlviz_network_features(network, spec->layers[i].name, dataset, &found));
         compare_kinds(&c, spec->layers[i].name, dlviz_tensor_const_float(found), pass.value[i + 1],
-                      dlviz_tensor_size(found));
+                      dlviz_tensor_num_elements(found));
         dlviz_tensor_destroy(found);
     }
     reference_pass_free(&pass);

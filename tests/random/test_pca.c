@@ -1,7 +1,7 @@
 /* Principal components of random data against an eigensolver of our own: cyclic Jacobi rotations of
  * the covariance in double precision. */
 #include "base/base.h"
-#include "embed/pca.h"
+#include "pca/pca.h"
 #include "support/pca.h"
 #include "support/random_cases.h"
 #include "tensor/tensor.h"
@@ -346,7 +346,7 @@ static void fits_are_right(uint64_t seed) {
         ck_assert_msg(status == DLVIZ_OK, "%s, %d x %d, scale %g, solver %d: %s", kinds[made.kind],
                       (int)made.n, (int)made.d, made.scale, (int)solvers[s], dlviz_last_error());
         ck_assert_int_eq(dlviz_pca_num_components(pca), k ? k : t.most);
-        bool iteration = dlviz_pca_solver_used(pca) == DLVIZ_PCA_RANDOMIZED;
+        bool iteration = dlviz_pca_solver_used(pca) == DLVIZ_PCA_SOLVER_RANDOMIZED;
         ck_matches(pca, made.x, &t, iteration ? &iterated : &exact);
     }
     dlviz_pca_destroy(pca);

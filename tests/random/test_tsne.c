@@ -1,7 +1,7 @@
 /* t-SNE on random maps, affinities and points, against plain arithmetic in double. */
 #include "base/base.h"
-#include "embed/edges.h"
-#include "embed/repulsion.h"
+#include "tsne/edges.h"
+#include "tsne/repulsion.h"
 #include "support/random_cases.h"
 #include "support/random_maps.h"
 #include "support/tsne.h"
@@ -60,10 +60,10 @@ static void repulsion_is_that_of_all_pairs(uint64_t seed) {
     double *truth = malloc((size_t)size * sizeof *truth);
     double *sizes = malloc((size_t)n * 2 * sizeof *sizes), *similarities = sizes + n;
     repel_plainly(&map, a, truth, sizes, similarities, &true_z);
-    for (int method = DLVIZ_TSNE_EXACT; method <= DLVIZ_TSNE_GRID; method++) {
-        if (method == DLVIZ_TSNE_GRID && map.dimensions > 2)
+    for (int method = DLVIZ_TSNE_METHOD_EXACT; method <= DLVIZ_TSNE_METHOD_GRID; method++) {
+        if (method == DLVIZ_TSNE_METHOD_GRID && map.dimensions > 2)
             continue;
-        dlz_repulsion_settings settings = {.method = (dlviz_tsne_method)method,
+        dlz_repulsion_settings settings = {.method = (dlviz_tsne_method_kind)method,
                                            .n = n,
                                            .dimensions = map.dimensions,
                                            .a = a,
@@ -80,15 +80,15 @@ static void repulsion_is_that_of_all_pairs(uint64_t seed) {
             terms += sizes[i] * sizes[i], potential += similarities[i] * similarities[i];
         /* Where forces cancel, rounding is left; and a grid's force is the slope of a potential
          * that is right to so many digits, fewer where most points share one cell of a wide map. */
-        double allowed =
-            (method == DLVIZ_TSNE_EXACT ? 1e-5 : 2e-3) * sqrt(norm) + 1e-6 * sqrt(terms) + 1e-30;
-        if (method == DLVIZ_TSNE_GRID)
+        double allowed = (method == DLVIZ_TSNE_METHOD_EXACT ? 1e-5 : 2e-3) * sqrt(norm) +
+                         1e-6 * sqrt(terms) + 1e-30;
+        if (method == DLVIZ_TSNE_METHOD_GRID)
             allowed += (map.outliers ? 2e-3 : 2e-4) * sqrt(potential);
         ck_assert_msg(sqrt(difference) <= allowed,
                       "%s, method %d (%d), a = %g: forces off by %g of %g (terms of %g)",
                       describe_random_map(&map), method, (int)dlz_repulsion_method(repulsion), a,
                       sqrt(difference), sqrt(norm), sqrt(terms));
-        double z_allowed = method == DLVIZ_TSNE_EXACT ? 5e-6 : 2e-4;
+        double z_allowed = method == DLVIZ_TSNE_METHOD_EXACT ? 5e-6 : 2e-4;
         ck_assert_msg(fabs(z - true_z) <= z_allowed * true_z,
                       "%s, method %d (%d), a = %g: Z is %.9g, should be %.9g",
                       describe_random_map(&map), method, (int)dlz_repulsion_method(repulsion), a, z,
@@ -206,14 +206,14 @@ static void the_divergence_is_that_of_the_map(uint64_t seed) {
     initial = matrix(n, start.dimensions, start.values);
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_dimensions(tsne, start.dimensions));
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, start.dimensions));
     ck_ok(dlviz_tsne_set_degrees_of_freedom(tsne, a));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 0));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
     ck_ok(dlviz_tsne_set_initial_map(tsne, initial));
-    for (int method = DLVIZ_TSNE_AUTO; method <= DLVIZ_TSNE_GRID; method++) {
-        if (method == DLVIZ_TSNE_GRID && start.dimensions > 2)
+    for (int method = DLVIZ_TSNE_METHOD_AUTO; method <= DLVIZ_TSNE_METHOD_GRID; method++) {
+        if (method == DLVIZ_TSNE_METHOD_GRID && start.dimensions > 2)
             continue;
-        ck_ok(dlviz_tsne_set_method(tsne, (dlviz_tsne_method)method));
+        ck_ok(dlviz_tsne_set_method(tsne, (dlviz_tsne_method_kind)method));
         ck_ok(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map));
         ck_assert_mem_eq(dlviz_tensor_data(map), start.values,
                          (size_t)(n * start.dimensions) * sizeof(float));
@@ -253,15 +253,15 @@ static double farthest(const dlviz_tensor *map) {
 static void any_points_have_a_sound_map(uint64_t seed) {
     dlz_random random = random_numbers(seed);
     dlviz_tensor *points = make_random_points(&random, 400);
-    int64_t n = dlviz_tensor_dim(points, 0), size = dlviz_tensor_size(points);
+    int64_t n = dlviz_tensor_dim(points, 0), size = dlviz_tensor_num_elements(points);
     int dimensions = (int)random_between(&random, 1, 3);
     dlviz_tensor *first, *map;
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
     ck_ok(dlviz_tsne_set_seed(tsne, seed));
     ck_ok(dlviz_tsne_set_perplexity(tsne, (double)random_between(&random, 3, 30)));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 500));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 500));
     ck_ok(dlviz_tsne_fit(tsne, points, &first));
     double divergence = dlviz_tsne_kl_divergence(tsne), ratio = farthest(first);
     check_map(first, n, dimensions);

@@ -52,9 +52,9 @@ static inline dlviz_figure *curves_figure(int64_t epochs) {
     }
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_curves(&figure));
-    ck_ok(dlviz_figure_add_curve(figure, "loss", "training", NULL, falling, epochs));
-    ck_ok(dlviz_figure_add_curve(figure, "loss", "validation", NULL, falling + 1, epochs));
-    ck_ok(dlviz_figure_add_curve(figure, "learning rate", "learning rate", NULL, rate, epochs));
+    ck_ok(dlviz_figure_add_curve(figure, "loss", "training", epochs, NULL, falling));
+    ck_ok(dlviz_figure_add_curve(figure, "loss", "validation", epochs, NULL, falling + 1));
+    ck_ok(dlviz_figure_add_curve(figure, "learning rate", "learning rate", epochs, NULL, rate));
     ck_ok(dlviz_figure_set_log_scale(figure, "learning rate", true));
     return figure;
 }
@@ -74,7 +74,7 @@ static inline dlviz_figure *matrix_figure(int64_t classes) {
 
 static inline dlviz_figure *images_figure(int ndim, const int64_t *dims) {
     dlviz_tensor *images = tensor_of(DLVIZ_FLOAT32, ndim, dims);
-    fill_uniform(dlviz_tensor_float(images), dlviz_tensor_size(images), 5);
+    fill_uniform(dlviz_tensor_float(images), dlviz_tensor_num_elements(images), 5);
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_images(&figure, images));
     dlviz_tensor_destroy(images);

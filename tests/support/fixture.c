@@ -210,7 +210,8 @@ bool tensor_is_near(const fixture *file, const char *name, dlviz_tensor *tensor,
                     double zero, bool verbose) {
     const float *values = dlviz_tensor_const_float(tensor);
     ck_assert_ptr_nonnull(values);
-    bool near = is_near(file, name, values, dlviz_tensor_size(tensor), tolerance, zero, verbose);
+    bool near =
+        is_near(file, name, values, dlviz_tensor_num_elements(tensor), tolerance, zero, verbose);
     dlviz_tensor_destroy(tensor);
     return near;
 }

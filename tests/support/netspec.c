@@ -235,7 +235,7 @@ bool is_trainable(const char *name) {
 /* Every product with a number that is no power of two is rounded once, by itself, so that NumPy
  * gets the same bits. */
 static void scale_state(const char *name, const dlviz_tensor *tensor, float *values, bool ties) {
-    int64_t size = dlviz_tensor_size(tensor);
+    int64_t size = dlviz_tensor_num_elements(tensor);
     bool vector = dlviz_tensor_ndim(tensor) == 1;
     float factor = 1, offset = 0;
     if (ends_with(name, "running_var") || (ends_with(name, "weight") && vector)) {
@@ -267,7 +267,7 @@ void fill_states(dlviz_network *network, uint64_t seed, bool ties) {
         ck_ok(dlviz_network_get_state(network, name, &tensor));
         float *values = dlviz_tensor_float(tensor);
         ck_assert_ptr_nonnull(values);
-        fill_values(values, dlviz_tensor_size(tensor), name_hash(name) ^ seed, ties);
+        fill_values(values, dlviz_tensor_num_elements(tensor), name_hash(name) ^ seed, ties);
         scale_state(name, tensor, values, ties);
         ck_ok(dlviz_network_set_state(network, name, tensor));
         dlviz_tensor_destroy(tensor);
@@ -290,7 +290,7 @@ dlviz_tensor *input_tensor(const net_spec *spec, int64_t n, uint64_t seed, bool 
     dlviz_tensor *tensor;
     int64_t dims[4] = {n, spec->dims[0], spec->dims[1], spec->dims[2]};
     ck_ok(dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, spec->ndim + 1, dims));
-    fill_values(dlviz_tensor_float(tensor), dlviz_tensor_size(tensor), seed, ties);
+    fill_values(dlviz_tensor_float(tensor), dlviz_tensor_num_elements(tensor), seed, ties);
     return tensor;
 }
 
@@ -333,8 +333,8 @@ static void *gather(const dlviz_network *network, bool gradients, size_t *size) 
             ck_ok(dlviz_network_get_gradient(network, name, &tensor));
         else
             ck_ok(dlviz_network_get_state(network, name, &tensor));
-        size_t more =
-            (size_t)dlviz_tensor_size(tensor) * dlviz_dtype_size(dlviz_tensor_dtype(tensor));
+        size_t more = (size_t)dlviz_tensor_num_elements(tensor) *
+                      dlviz_dtype_size(dlviz_tensor_dtype(tensor));
         bytes = realloc(bytes, *size + more + 1);
         ck_assert_ptr_nonnull(bytes);
         memcpy(bytes + *size, dlviz_tensor_const_data(tensor), more);
@@ -359,8 +359,9 @@ void assert_same_states(const dlviz_network *a, const dlviz_network *b) {
         dlviz_tensor *left, *right;
         ck_ok(dlviz_network_get_state(a, name, &left));
         ck_ok(dlviz_network_get_state(b, name, &right));
-        size_t bytes = (size_t)dlviz_tensor_size(left) * dlviz_dtype_size(dlviz_tensor_dtype(left));
-        ck_assert_int_eq(dlviz_tensor_size(left), dlviz_tensor_size(right));
+        size_t bytes =
+            (size_t)dlviz_tensor_num_elements(left) * dlviz_dtype_size(dlviz_tensor_dtype(left));
+        ck_assert_int_eq(dlviz_tensor_num_elements(left), dlviz_tensor_num_elements(right));
         ck_assert_msg(
             memcmp(dlviz_tensor_const_data(left), dlviz_tensor_const_data(right), bytes) == 0,
             "'%s' differs", name);

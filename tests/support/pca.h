@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-static const dlviz_pca_solver solvers[] = {DLVIZ_PCA_AUTO, DLVIZ_PCA_COVARIANCE, DLVIZ_PCA_SVD,
-                                           DLVIZ_PCA_RANDOMIZED};
+static const dlviz_pca_solver_kind solvers[] = {DLVIZ_PCA_SOLVER_AUTO, DLVIZ_PCA_SOLVER_COVARIANCE,
+                                                DLVIZ_PCA_SOLVER_SVD, DLVIZ_PCA_SOLVER_RANDOMIZED};
 
 /* Points whose features mix `rank` directions of falling variance, plus an offset. */
 static inline dlviz_tensor *make_points(int64_t n, int64_t d, int64_t rank, double decay,
@@ -36,7 +36,7 @@ static inline dlviz_tensor *make_points(int64_t n, int64_t d, int64_t rank, doub
 }
 
 static inline dlviz_pca *fitted(const dlviz_tensor *x, int64_t components,
-                                dlviz_pca_solver solver) {
+                                dlviz_pca_solver_kind solver) {
     dlviz_pca *pca;
     ck_ok(dlviz_pca_create(&pca, components));
     ck_ok(dlviz_pca_set_solver(pca, solver));

@@ -67,7 +67,8 @@ void end_process(process *p) {
 void assert_same_run(const process *a, const process *b) {
     assert_same_states(a->network, b->network);
     ck_assert_int_eq(dlviz_trainer_num_epochs(a->trainer), dlviz_trainer_num_epochs(b->trainer));
-    ck_assert_int_eq(dlviz_optimizer_steps(a->optimizer), dlviz_optimizer_steps(b->optimizer));
+    ck_assert_int_eq(dlviz_optimizer_num_steps(a->optimizer),
+                     dlviz_optimizer_num_steps(b->optimizer));
     ck_assert_double_eq(dlviz_optimizer_learning_rate(a->optimizer),
                         dlviz_optimizer_learning_rate(b->optimizer));
     for (int e = 0; e < dlviz_trainer_num_epochs(a->trainer); e++)
@@ -82,14 +83,14 @@ void refuses_checkpoint(process *reader, const char *path, const char *words) {
     size_t size;
     void *before = all_states(reader->network, &size), *after;
     double rate = dlviz_optimizer_learning_rate(reader->optimizer);
-    int64_t steps = dlviz_optimizer_steps(reader->optimizer);
+    int64_t steps = dlviz_optimizer_num_steps(reader->optimizer);
     int epochs = dlviz_trainer_num_epochs(reader->trainer);
     int64_t batches = dlviz_trainer_batches_done(reader->trainer);
     ck_fails(dlviz_trainer_load_checkpoint(reader->trainer, path), DLVIZ_ERROR_FORMAT, words);
     after = all_states(reader->network, &size);
     ck_assert_int_eq(memcmp(before, after, size), 0);
     ck_assert_double_eq(dlviz_optimizer_learning_rate(reader->optimizer), rate);
-    ck_assert_int_eq(dlviz_optimizer_steps(reader->optimizer), steps);
+    ck_assert_int_eq(dlviz_optimizer_num_steps(reader->optimizer), steps);
     ck_assert_int_eq(dlviz_trainer_num_epochs(reader->trainer), epochs);
     ck_assert_int_eq(dlviz_trainer_batches_done(reader->trainer), batches);
     free(before);

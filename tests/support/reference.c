@@ -48,7 +48,7 @@ reference *reference_create(const net_spec *spec, const dlviz_network *network) 
         reference_state_entry *s = &ref->states[i];
         dlviz_tensor *tensor;
         ck_ok(dlviz_network_get_state(network, s->name, &tensor));
-        ck_assert_int_eq(dlviz_tensor_size(tensor), s->count);
+        ck_assert_int_eq(dlviz_tensor_num_elements(tensor), s->count);
         for (int64_t j = 0; j < s->count; j++)
             s->values[j] = dlviz_tensor_const_float(tensor)[j];
         dlviz_tensor_destroy(tensor);

@@ -33,10 +33,9 @@ static inline void check_map(const dlviz_tensor *map, int64_t n, int64_t dimensi
         ck_assert(isfinite(dlviz_tensor_const_float(map)[i]));
 }
 
-static inline bool count_finite(int iteration, int iterations, double divergence, double norm,
-                                const dlviz_tensor *map, void *user) {
-    (void)iteration, (void)iterations, (void)map;
-    ck_assert(isfinite(divergence) && isfinite(norm));
+static inline bool count_finite(const dlviz_tsne_event *event, void *user) {
+    ck_assert(isfinite(dlviz_tsne_event_kl_divergence(event)));
+    ck_assert(isfinite(dlviz_tsne_event_gradient_norm(event)));
     ++*(int *)user;
     return true;
 }

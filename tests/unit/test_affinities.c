@@ -1,7 +1,7 @@
 /* Affinities: perplexity, symmetry, order. */
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/edges.h"
+#include "tsne/edges.h"
 #include "support/support.h"
 
 #include <math.h>

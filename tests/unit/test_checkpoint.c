@@ -191,7 +191,7 @@ START_TEST(impossible_numbers_are_refused) {
     ck_ok(dlviz_trainer_save_checkpoint(writer.trainer, path));
     dlviz_safetensors *set;
     dlviz_tensor *state;
-    ck_ok(dlviz_safetensors_read(&set, path));
+    ck_ok(dlviz_safetensors_open(&set, path));
     ck_ok(dlviz_safetensors_get(set, "trainer.state", &state));
     int64_t *words = dlviz_tensor_data(state);
     for (int i = 0; i < 11; i++) { /* whole numbers, and the learning rate's bits */
@@ -201,8 +201,8 @@ START_TEST(impossible_numbers_are_refused) {
             dlviz_safetensors *changed;
             words[i] = wrong[j];
             ck_ok(dlviz_safetensors_create(&changed));
-            for (int64_t k = 0; k < dlviz_safetensors_count(set); k++) {
-                const char *name = dlviz_safetensors_name(set, k);
+            for (int64_t k = 0; k < dlviz_safetensors_num_tensors(set); k++) {
+                const char *name = dlviz_safetensors_tensor_name(set, k);
                 dlviz_tensor *tensor;
                 ck_ok(dlviz_safetensors_get(set, name, &tensor));
                 ck_ok(dlviz_safetensors_add(changed, name,
@@ -210,13 +210,13 @@ START_TEST(impossible_numbers_are_refused) {
                 dlviz_tensor_destroy(tensor);
             }
             /* All that it says of itself but the checksums. */
-            for (int64_t k = 0; k < dlviz_safetensors_metadata_count(set); k++) {
+            for (int64_t k = 0; k < dlviz_safetensors_num_metadata(set); k++) {
                 const char *key = dlviz_safetensors_metadata_key(set, k);
                 if (strcmp(key, "dlviz.crc32") != 0)
                     ck_ok(dlviz_safetensors_set_metadata(changed, key,
                                                          dlviz_safetensors_metadata(set, key)));
             }
-            ck_ok(dlviz_safetensors_write(changed, path));
+            ck_ok(dlviz_safetensors_save(changed, path));
             dlviz_safetensors_destroy(changed);
             begin_process(&reader, PROCESS_NET, ADAM, true);
             refuses(&reader, path, "'trainer.state' contradicts itself");

@@ -124,7 +124,7 @@ START_TEST(damage_is_located) {
     process p;
     pair files = write_two(&p, "damaged", PROCESS_NET, ADAM);
     dlviz_safetensors *set;
-    ck_ok(dlviz_safetensors_read(&set, files.path));
+    ck_ok(dlviz_safetensors_open(&set, files.path));
     size_t data = (const unsigned char *)set->entries[0].data - (const unsigned char *)set->block;
     unsigned char *bytes = files.bytes[0];
     for (size_t i = 0; i < set->count; i++) {
@@ -258,24 +258,24 @@ END_TEST
 /* A copy of the checkpoint without one tensor, or under another format's name. */
 static const char *variant(const char *path, const char *without, const char *format) {
     dlviz_safetensors *set, *copy;
-    ck_ok(dlviz_safetensors_read(&set, path));
+    ck_ok(dlviz_safetensors_open(&set, path));
     ck_ok(dlviz_safetensors_create(&copy));
-    for (int64_t i = 0; i < dlviz_safetensors_count(set); i++) {
-        const char *name = dlviz_safetensors_name(set, i);
+    for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++) {
+        const char *name = dlviz_safetensors_tensor_name(set, i);
         dlviz_tensor *tensor;
         ck_ok(dlviz_safetensors_get(set, name, &tensor));
         if (!without || strcmp(name, without) != 0)
             ck_ok(dlviz_safetensors_add(copy, name, tensor));
         dlviz_tensor_destroy(tensor);
     }
-    for (int64_t i = 0; i < dlviz_safetensors_metadata_count(set); i++) {
+    for (int64_t i = 0; i < dlviz_safetensors_num_metadata(set); i++) {
         const char *key = dlviz_safetensors_metadata_key(set, i);
         ck_ok(dlviz_safetensors_set_metadata(copy, key, dlviz_safetensors_metadata(set, key)));
     }
     if (format)
         ck_ok(dlviz_safetensors_set_metadata(copy, "format", format));
     ck_ok(dlz_safetensors_add_checksums(copy));
-    ck_ok(dlviz_safetensors_write(copy, scratch_path("variant")));
+    ck_ok(dlviz_safetensors_save(copy, scratch_path("variant")));
     dlviz_safetensors_destroy(set);
     dlviz_safetensors_destroy(copy);
     return scratch_path("variant");
@@ -285,10 +285,10 @@ START_TEST(a_checkpoint_that_lacks_something_is_refused) {
     process p;
     pair files = write_two(&p, "whole", PROCESS_NET, ADAM);
     dlviz_safetensors *set;
-    ck_ok(dlviz_safetensors_read(&set, files.path));
-    for (int64_t i = 0; i < dlviz_safetensors_count(set); i++) {
+    ck_ok(dlviz_safetensors_open(&set, files.path));
+    for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++) {
         char words[200];
-        const char *name = dlviz_safetensors_name(set, i);
+        const char *name = dlviz_safetensors_tensor_name(set, i);
         snprintf(words, sizeof words, "'%s' is missing", name);
         refuses_checkpoint(&p, variant(files.path, name, NULL), words);
     }

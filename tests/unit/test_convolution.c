@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "embed/convolution.h"
+#include "tsne/convolution.h"
 #include "support/support.h"
 
 #include <math.h>

@@ -230,9 +230,9 @@ START_TEST(marks_tell_datasets_apart) {
     ck_ok(dlviz_dataset_create(&b, copy, labels));
     uint32_t mark = dlz_dataset_mark(a);
     ck_assert_uint_eq(mark, dlz_dataset_mark(b));
-    ck_ok(dlviz_dataset_set_size(b, 5, 4));
+    ck_ok(dlviz_dataset_set_image_size(b, 5, 4));
     ck_assert_uint_ne(mark, dlz_dataset_mark(b));
-    ck_ok(dlviz_dataset_set_size(b, 4, 5));
+    ck_ok(dlviz_dataset_set_image_size(b, 4, 5));
     ck_assert_uint_eq(mark, dlz_dataset_mark(b));
     ck_ok(dlviz_dataset_set_normalization(b, 0.1307f, 0.3081f));
     uint32_t normal = dlz_dataset_mark(b);

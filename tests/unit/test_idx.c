@@ -37,7 +37,7 @@ static const char *store(const char *name, const void *bytes, size_t size) {
 static void expect_the_images(const char *images_path, const char *labels_path) {
     dlviz_dataset *dataset;
     ck_ok(dlviz_dataset_read_idx(&dataset, images_path, labels_path));
-    ck_assert_int_eq(dlviz_dataset_size(dataset), 2);
+    ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 2);
     ck_assert_int_eq(dlviz_dataset_ndim(dataset), 3);
     const int64_t *dims = dlviz_dataset_dims(dataset);
     ck_assert(dims[0] == 1 && dims[1] == 2 && dims[2] == 3);
@@ -48,7 +48,7 @@ static void expect_the_images(const char *images_path, const char *labels_path) 
     dlviz_tensor_destroy(samples);
     if (labels_path) {
         ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 8);
-        const uint8_t *label = dlviz_tensor_const_data(dlviz_dataset_labels(dataset));
+        const int64_t *label = dlviz_tensor_const_data(dlviz_dataset_labels(dataset));
         ck_assert(label[0] == 7 && label[1] == 3);
     } else {
         ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 0);
@@ -218,7 +218,7 @@ START_TEST(pipes_are_read) {
         pid_t child = gzip ? feed(fifo, packed, size) : feed(fifo, images, sizeof images);
         ck_ok(dlviz_dataset_read_idx(&dataset, fifo, path));
         ck_assert_int_eq(waitpid(child, NULL, 0), child);
-        ck_assert_int_eq(dlviz_dataset_size(dataset), 2);
+        ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 2);
         dlviz_dataset_destroy(dataset);
     }
     /* What a pipe announces is not believed either. */
@@ -308,7 +308,7 @@ START_TEST(the_names_of_mnist_are_found) {
     store("t10k-labels-idx1-ubyte.gz", packed, compress_gzip(labels, sizeof labels, packed, 512));
     ck_ok(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_MNIST_TEST));
     ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 10);
-    ck_assert_int_eq(dlviz_dataset_size(dataset), 2);
+    ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 2);
     dlviz_dataset_destroy(dataset);
     unsigned char wrong[sizeof labels];
     memcpy(wrong, labels, sizeof labels);
@@ -356,15 +356,15 @@ START_TEST(mnist_is_what_it_is_known_to_be) {
     for (int part = 0; part < 2; part++) {
         dlviz_dataset *dataset;
         ck_ok(dlviz_dataset_read_mnist(&dataset, mnist_folder(), (dlviz_mnist_part)part));
-        ck_assert_int_eq(dlviz_dataset_size(dataset), part ? 10000 : 60000);
+        ck_assert_int_eq(dlviz_dataset_num_samples(dataset), part ? 10000 : 60000);
         int64_t counts[10];
-        dlviz_dataset_class_counts(dataset, counts);
+        ck_assert_int_eq(dlviz_dataset_class_counts(dataset, 10, counts), 10);
         for (int c = 0; c < 10; c++)
             ck_assert_int_eq(counts[c], known[part][c]);
         dlviz_tensor *samples;
-        ck_ok(dlviz_dataset_samples(dataset, 0, dlviz_dataset_size(dataset), &samples));
-        double sum = 0, squares = 0, n = (double)dlviz_tensor_size(samples);
-        for (int64_t i = 0; i < dlviz_tensor_size(samples); i++) {
+        ck_ok(dlviz_dataset_samples(dataset, 0, dlviz_dataset_num_samples(dataset), &samples));
+        double sum = 0, squares = 0, n = (double)dlviz_tensor_num_elements(samples);
+        for (int64_t i = 0; i < dlviz_tensor_num_elements(samples); i++) {
             double x = (double)dlviz_tensor_float(samples)[i];
             sum += x;
             squares += x * x;

@@ -371,7 +371,7 @@ START_TEST(a_fit_survives_any_driver) {
             all_are_honest();
             dlviz_tensor *x = make_points(shapes[c].n, shapes[c].d, 40, 0.8, 1, c);
             dlviz_pca *like = fitted(x, shapes[c].k, solvers[s]);
-            dlviz_pca_solver used = dlviz_pca_solver_used(like);
+            dlviz_pca_solver_kind used = dlviz_pca_solver_used(like);
             for (int failing = 1; failing <= 5; failing++) {
                 all_are_honest();
                 for (int i = 0; i < failing && i < 4; i++)
@@ -379,11 +379,12 @@ START_TEST(a_fit_survives_any_driver) {
                 routines[DSTERF].behaviour = GIVES_UP;
                 if (failing >= 4)
                     routines[DSTEBZ].behaviour = GIVES_UP;
-                if (failing == 5 || solvers[s] == DLVIZ_PCA_SVD)
+                if (failing == 5 || solvers[s] == DLVIZ_PCA_SOLVER_SVD)
                     routines[DGESDD].behaviour = failing % 2 ? GIVES_UP : REPEATS_A_VECTOR;
                 dlviz_pca *pca = fitted(x, shapes[c].k, solvers[s]);
                 ck_alike(pca, like);
-                ck_assert_int_eq(dlviz_pca_solver_used(pca), failing >= 4 ? DLVIZ_PCA_SVD : used);
+                ck_assert_int_eq(dlviz_pca_solver_used(pca),
+                                 failing >= 4 ? DLVIZ_PCA_SOLVER_SVD : used);
                 dlviz_pca_destroy(pca);
             }
             dlviz_pca_destroy(like);
@@ -404,7 +405,7 @@ START_TEST(a_fraction_and_batches_survive_too) {
         ck_ok(dlviz_pca_create(&pca, 0));
         ck_ok(dlviz_pca_set_variance_fraction(pca, 0.95));
         ck_ok(dlviz_pca_fit(pca, x));
-        ck_ok(dlviz_pca_set_components(pca, dlviz_pca_num_components(pca)));
+        ck_ok(dlviz_pca_set_num_wanted(pca, dlviz_pca_num_components(pca)));
         ck_ok(dlviz_pca_partial_fit(pca, x));
         if (failing) {
             ck_alike(pca, like);
@@ -442,7 +443,7 @@ START_TEST(tsne_starts_from_components_all_the_same) {
     all_are(GIVES_UP, DSTEMR, DSTEIN);
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 5));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 5));
     ck_ok(dlviz_tsne_fit(tsne, x, &map));
     ck_assert_int_gt(routines[DSTEDC].calls, 0);
     dlviz_tsne_destroy(tsne);

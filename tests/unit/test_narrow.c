@@ -137,7 +137,7 @@ START_TEST(an_offset_saves_the_differences) {
                 ck_ok(dlviz_tensor_read_npy_shifted(
                     &tensor, write_reals(50, 2, numbers, layouts[l]), &less));
                 ck_assert_int_eq(dlviz_tensor_ndim(less), 1);
-                ck_assert_int_eq(dlviz_tensor_size(less), 2);
+                ck_assert_int_eq(dlviz_tensor_num_elements(less), 2);
                 ck_assert_float_eq(dlviz_tensor_float(less)[1], 0);
                 ck_differences(tensor, less, numbers, 50, 2, spreads[s]);
                 if (fabs(offsets[o]) < spreads[s])

@@ -1,9 +1,9 @@
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/neighbours_clusters.h"
-#include "embed/neighbours_ties.h"
-#include "kernels/distance.h"
-#include "kernels/knn.h"
+#include "neighbors/neighbors_clusters.h"
+#include "neighbors/neighbors_ties.h"
+#include "kernels/embed/distance.h"
+#include "kernels/embed/knn.h"
 #include "support/points.h"
 
 #include <math.h>
@@ -430,11 +430,11 @@ START_TEST(numbers_of_neighbours_are_checked) {
     float points[6] = {0}, distances[6];
     int32_t indices[6];
     ck_fails(dlz_knn_exact(points, 3, 2, 3, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
-             "3 neighbours of 3 points");
+             "3 neighbors of 3 points");
     ck_fails(dlz_knn_exact(points, 3, 2, 0, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
-             "0 neighbours");
+             "0 neighbors");
     ck_fails(dlz_knn_query(points, 3, points, 1, 2, 4, indices, distances),
-             DLVIZ_ERROR_INVALID_ARGUMENT, "4 neighbours among 3");
+             DLVIZ_ERROR_INVALID_ARGUMENT, "4 neighbors among 3");
 }
 END_TEST
 

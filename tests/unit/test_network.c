@@ -233,9 +233,9 @@ START_TEST(initial_values_are_pytorchs_distributions) {
         ck_ok(dlviz_network_get_state(a, uniforms[i].name, &tensor));
         ck_ok(dlviz_network_get_state(c, uniforms[i].name, &other));
         const float *v = dlviz_tensor_const_float(tensor);
-        double n = (double)dlviz_tensor_size(tensor);
+        double n = (double)dlviz_tensor_num_elements(tensor);
         ck_assert_int_ne(memcmp(v, dlviz_tensor_const_data(other), (size_t)n * 4), 0);
-        for (int64_t j = 0; j < dlviz_tensor_size(tensor); j++) {
+        for (int64_t j = 0; j < dlviz_tensor_num_elements(tensor); j++) {
             sum += v[j];
             squares += (double)v[j] * v[j];
             most = fmax(most, fabs(v[j]));

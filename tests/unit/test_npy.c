@@ -67,10 +67,10 @@ START_TEST(other_shapes_are_read) {
     dlviz_tensor_destroy(tensor);
     ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_vector.npy")));
     ck_assert_int_eq(dlviz_tensor_ndim(tensor), 1);
-    ck_assert_int_eq(dlviz_tensor_size(tensor), 5);
+    ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 5);
     dlviz_tensor_destroy(tensor);
     ck_ok(dlviz_tensor_read_npy(&tensor, fixture_path("npy_empty.npy")));
-    ck_assert_int_eq(dlviz_tensor_size(tensor), 0);
+    ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 0);
     ck_assert_int_eq(dlviz_tensor_dim(tensor, 1), 3);
     dlviz_tensor_destroy(tensor);
 }
@@ -196,7 +196,7 @@ START_TEST(unusual_but_valid_headers_are_read) {
     for (size_t i = 0; i < 4; i++) {
         dlviz_tensor *tensor;
         ck_ok(dlviz_tensor_read_npy(&tensor, make_npy(headers[i], two, 2, sizeof *two)));
-        ck_assert_int_eq(dlviz_tensor_size(tensor), 2);
+        ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 2);
         ck_assert_double_eq(element(tensor, 1), 4);
         dlviz_tensor_destroy(tensor);
     }
@@ -266,7 +266,7 @@ START_TEST(written_files_come_back) {
             dlviz_tensor *tensor, *back;
             ck_ok(dlviz_tensor_create(&tensor, dtypes[d], ndim, dims));
             uint8_t *data = dlviz_tensor_data(tensor);
-            size_t size = (size_t)dlviz_tensor_size(tensor) * dlviz_dtype_size(dtypes[d]);
+            size_t size = (size_t)dlviz_tensor_num_elements(tensor) * dlviz_dtype_size(dtypes[d]);
             for (size_t i = 0; i < size; i++)
                 data[i] = (uint8_t)(i * 37 + i / 251);
             ck_ok(dlviz_tensor_write_npy(tensor, path));

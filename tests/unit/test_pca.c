@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "embed/pca.h"
+#include "pca/pca.h"
 #include "support/pca.h"
 #include "support/support.h"
 #include "tensor/tensor.h"
@@ -273,9 +273,9 @@ START_TEST(the_randomized_solver_agrees_with_the_exact_one) {
     for (size_t c = 0; c < 5; c++) {
         dlviz_tensor *x =
             make_points(cases[c].n, cases[c].d, cases[c].rank, cases[c].decay, 3, 10 + c);
-        dlviz_pca *exact = fitted(x, cases[c].k, DLVIZ_PCA_COVARIANCE);
-        dlviz_pca *random = fitted(x, cases[c].k, DLVIZ_PCA_RANDOMIZED);
-        ck_assert_int_eq(dlviz_pca_solver_used(random), DLVIZ_PCA_RANDOMIZED);
+        dlviz_pca *exact = fitted(x, cases[c].k, DLVIZ_PCA_SOLVER_COVARIANCE);
+        dlviz_pca *random = fitted(x, cases[c].k, DLVIZ_PCA_SOLVER_RANDOMIZED);
+        ck_assert_int_eq(dlviz_pca_solver_used(random), DLVIZ_PCA_SOLVER_RANDOMIZED);
         ck_orthonormal(random);
         ck_assert_double_le(worst_variance_error(random, exact), 2e-7);
         ck_assert_double_eq_tol(dlviz_pca_noise_variance(random) / dlviz_pca_noise_variance(exact),
@@ -301,14 +301,14 @@ START_TEST(iteration_does_not_leave_the_range_of_float) {
     const double variances[] = {2e-38, 1e-20, 1e20, 3e38}; /* of results, which are float32 too */
     for (int c = 0; c < 4; c++) {
         dlviz_tensor *x = make_points(900, 400, 100, 0.9, 0, 20);
-        dlviz_pca *plain = fitted(x, 3, DLVIZ_PCA_COVARIANCE);
+        dlviz_pca *plain = fitted(x, 3, DLVIZ_PCA_SOLVER_COVARIANCE);
         double scale = sqrt(variances[c] / dlviz_pca_total_variance(plain));
         dlviz_pca_destroy(plain);
         for (int64_t i = 0; i < x->size; i++)
             ((float *)x->data)[i] *= (float)scale;
-        dlviz_pca *exact = fitted(x, 3, DLVIZ_PCA_COVARIANCE);
-        dlviz_pca *random = fitted(x, 3, DLVIZ_PCA_RANDOMIZED);
-        ck_assert_int_eq(dlviz_pca_solver_used(random), DLVIZ_PCA_RANDOMIZED);
+        dlviz_pca *exact = fitted(x, 3, DLVIZ_PCA_SOLVER_COVARIANCE);
+        dlviz_pca *random = fitted(x, 3, DLVIZ_PCA_SOLVER_RANDOMIZED);
+        ck_assert_int_eq(dlviz_pca_solver_used(random), DLVIZ_PCA_SOLVER_RANDOMIZED);
         ck_orthonormal(random);
         ck_assert_double_le(worst_variance_error(random, exact), 2e-7);
         dlviz_pca_destroy(exact);
@@ -341,13 +341,16 @@ END_TEST
 START_TEST(auto_follows_its_rule) {
     static const struct {
         int64_t n, d, k;
-        dlviz_pca_solver expected;
-    } cases[] = {{60, 30, 2, DLVIZ_PCA_COVARIANCE},     {1200, 30, 3, DLVIZ_PCA_COVARIANCE},
-                 {1200, 1100, 5, DLVIZ_PCA_RANDOMIZED}, {1200, 1100, 200, DLVIZ_PCA_COVARIANCE},
-                 {400, 360, 2, DLVIZ_PCA_RANDOMIZED},   {400, 359, 2, DLVIZ_PCA_COVARIANCE}};
+        dlviz_pca_solver_kind expected;
+    } cases[] = {{60, 30, 2, DLVIZ_PCA_SOLVER_COVARIANCE},
+                 {1200, 30, 3, DLVIZ_PCA_SOLVER_COVARIANCE},
+                 {1200, 1100, 5, DLVIZ_PCA_SOLVER_RANDOMIZED},
+                 {1200, 1100, 200, DLVIZ_PCA_SOLVER_COVARIANCE},
+                 {400, 360, 2, DLVIZ_PCA_SOLVER_RANDOMIZED},
+                 {400, 359, 2, DLVIZ_PCA_SOLVER_COVARIANCE}};
     for (size_t c = 0; c < 6; c++) {
         dlviz_tensor *x = make_points(cases[c].n, cases[c].d, 12, 0.7, 0, c);
-        dlviz_pca *pca = fitted(x, cases[c].k, DLVIZ_PCA_AUTO);
+        dlviz_pca *pca = fitted(x, cases[c].k, DLVIZ_PCA_SOLVER_AUTO);
         ck_assert_int_eq(dlviz_pca_solver_used(pca), cases[c].expected);
         dlviz_pca_destroy(pca);
         dlviz_tensor_destroy(x);
@@ -356,7 +359,8 @@ START_TEST(auto_follows_its_rule) {
     dlviz_tensor *noise;
     ck_ok(dlviz_tensor_create(&noise, DLVIZ_FLOAT32, 2, (int64_t[]){1200, 1000}));
     fill_uniform(noise->data, noise->size, 12);
-    dlviz_pca *pca = fitted(noise, 20, DLVIZ_PCA_AUTO), *exact = fitted(noise, 20, DLVIZ_PCA_SVD);
+    dlviz_pca *pca = fitted(noise, 20, DLVIZ_PCA_SOLVER_AUTO),
+              *exact = fitted(noise, 20, DLVIZ_PCA_SOLVER_SVD);
     ck_assert_double_le(worst_variance_error(pca, exact), 2e-7);
     dlviz_pca_destroy(pca);
     dlviz_pca_destroy(exact);
@@ -406,7 +410,7 @@ END_TEST
 
 START_TEST(a_fraction_keeps_the_fewest_components) {
     dlviz_tensor *x = make_points(200, 40, 40, 0.9, 0, 4);
-    dlviz_pca *all = fitted(x, 0, DLVIZ_PCA_COVARIANCE);
+    dlviz_pca *all = fitted(x, 0, DLVIZ_PCA_SOLVER_COVARIANCE);
     const float *ratio = values_of(dlviz_pca_explained_variance_ratio(all));
     for (size_t s = 0; s < 4; s++) {
         dlviz_pca *pca;
@@ -421,7 +425,7 @@ START_TEST(a_fraction_keeps_the_fewest_components) {
                 sum += (double)ratio[k++];
             ck_assert_int_eq(dlviz_pca_num_components(pca), k);
         }
-        ck_ok(dlviz_pca_set_components(pca, 2));
+        ck_ok(dlviz_pca_set_num_wanted(pca, 2));
         ck_ok(dlviz_pca_fit(pca, x));
         ck_assert_int_eq(dlviz_pca_num_components(pca), 2);
         dlviz_pca_destroy(pca);
@@ -452,7 +456,7 @@ END_TEST
 
 START_TEST(what_is_left_out_is_the_noise) {
     dlviz_tensor *x = make_points(300, 40, 40, 0.9, 2, 6), *y, *back;
-    dlviz_pca *pca = fitted(x, 10, DLVIZ_PCA_AUTO);
+    dlviz_pca *pca = fitted(x, 10, DLVIZ_PCA_SOLVER_AUTO);
     ck_ok(dlviz_pca_transform(pca, x, &y));
     ck_ok(dlviz_pca_inverse_transform(pca, y, &back));
     double squares = 0;
@@ -523,7 +527,7 @@ START_TEST(tiny_variances_survive_the_svd) {
         for (int j = 0; j < 3; j++)
             ((float *)x->data)[i * 3 + j] =
                 (__builtin_parity((unsigned)(i & (j + 1))) ? -1.0f : 1.0f) * (float)pow(1e-5, j);
-    dlviz_pca *pca = fitted(x, 3, DLVIZ_PCA_SVD);
+    dlviz_pca *pca = fitted(x, 3, DLVIZ_PCA_SOLVER_SVD);
     for (int j = 0; j < 3; j++)
         ck_assert_double_eq_tol((double)values_of(dlviz_pca_explained_variance(pca))[j] /
                                     (pow(1e-10, j) * n / (n - 1)),
@@ -536,7 +540,7 @@ END_TEST
 START_TEST(batches_with_all_components_equal_one_fit) {
     dlviz_tensor *x = make_points(500, 30, 30, 0.9, 4, 8), *batch;
     int64_t cuts[] = {0, 35, 36, 400, 500};
-    dlviz_pca *pca, *whole = fitted(x, 0, DLVIZ_PCA_SVD);
+    dlviz_pca *pca, *whole = fitted(x, 0, DLVIZ_PCA_SOLVER_SVD);
     ck_ok(dlviz_pca_create(&pca, 0));
     for (int start = 0; start <= 1; start++) {
         for (int i = start; i < 4; i++) {
@@ -585,7 +589,7 @@ START_TEST(mnist_has_the_known_variance) {
     dlz_free(bytes);
     /* From numpy.linalg.svd of the centred images in float64. */
     double known[] = {5.31054521, 3.98752784, 3.24547985, 2.86773099, 2.65919287};
-    dlviz_pca_solver each[] = {DLVIZ_PCA_COVARIANCE, DLVIZ_PCA_RANDOMIZED};
+    dlviz_pca_solver_kind each[] = {DLVIZ_PCA_SOLVER_COVARIANCE, DLVIZ_PCA_SOLVER_RANDOMIZED};
     for (int i = 0; i < 3; i++) {
         ck_ok(dlviz_set_num_threads(i == 2 ? 1 : 2));
         dlviz_pca *pca;

@@ -9,23 +9,27 @@
 START_TEST(wrong_settings_are_refused) {
     dlviz_pca *pca = (dlviz_pca *)&pca;
     ck_fails(dlviz_pca_create(NULL, 2), DLVIZ_ERROR_INVALID_ARGUMENT, "'out' is NULL");
-    ck_fails(dlviz_pca_create(&pca, -1), DLVIZ_ERROR_INVALID_ARGUMENT, "'components' is -1");
+    ck_fails(dlviz_pca_create(&pca, -1), DLVIZ_ERROR_INVALID_ARGUMENT, "'num_wanted' is -1");
     ck_assert_ptr_null(pca);
     dlviz_pca_destroy(NULL);
     ck_ok(dlviz_pca_create(&pca, 2));
-    ck_fails(dlviz_pca_set_components(pca, -5), DLVIZ_ERROR_INVALID_ARGUMENT, "-5");
-    ck_fails(dlviz_pca_set_components(NULL, 5), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_num_wanted(pca, -5), DLVIZ_ERROR_INVALID_ARGUMENT, "-5");
+    ck_fails(dlviz_pca_set_num_wanted(NULL, 5), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
     double fractions[] = {0, 1, -0.5, 1.5, NAN};
     for (int i = 0; i < 5; i++)
         ck_fails(dlviz_pca_set_variance_fraction(pca, fractions[i]), DLVIZ_ERROR_INVALID_ARGUMENT,
                  "between 0 and 1");
     ck_fails(dlviz_pca_set_variance_fraction(NULL, 0.5), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
-    ck_fails(dlviz_pca_set_solver(pca, (dlviz_pca_solver)4), DLVIZ_ERROR_INVALID_ARGUMENT, "4");
-    ck_fails(dlviz_pca_set_solver(pca, (dlviz_pca_solver)-1), DLVIZ_ERROR_INVALID_ARGUMENT, "-1");
-    ck_fails(dlviz_pca_set_solver(NULL, DLVIZ_PCA_AUTO), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    ck_fails(dlviz_pca_set_solver(pca, (dlviz_pca_solver_kind)4), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "4");
+    ck_fails(dlviz_pca_set_solver(pca, (dlviz_pca_solver_kind)-1), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "-1");
+    ck_fails(dlviz_pca_set_solver(NULL, DLVIZ_PCA_SOLVER_AUTO), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "NULL");
     ck_fails(dlviz_pca_set_randomized(pca, -1, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "'oversampling'");
     ck_fails(dlviz_pca_set_randomized(pca, 1001, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "1001");
-    ck_fails(dlviz_pca_set_randomized(pca, 5, -1), DLVIZ_ERROR_INVALID_ARGUMENT, "'iterations'");
+    ck_fails(dlviz_pca_set_randomized(pca, 5, -1), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "'num_iterations'");
     ck_fails(dlviz_pca_set_randomized(pca, 5, 1001), DLVIZ_ERROR_INVALID_ARGUMENT, "1001");
     ck_fails(dlviz_pca_set_randomized(NULL, 5, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
     ck_fails(dlviz_pca_set_whiten(NULL, true), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
@@ -63,7 +67,7 @@ START_TEST(wrong_data_are_refused_and_the_earlier_fit_stays) {
     ck_ok(dlviz_tensor_slice(x, 0, 1, &row));
     ck_ok(dlviz_tensor_reshape(x, 3, (int64_t[]){5, 2, 4}, &cube));
     ck_ok(dlviz_tensor_reshape(x, 2, (int64_t[]){20, 2}, &narrow));
-    dlviz_pca *pca = fitted(x, 3, DLVIZ_PCA_AUTO);
+    dlviz_pca *pca = fitted(x, 3, DLVIZ_PCA_SOLVER_AUTO);
     const dlviz_tensor *before = dlviz_pca_components(pca);
     ck_fails(dlviz_pca_fit(NULL, x), DLVIZ_ERROR_INVALID_ARGUMENT, "'pca' is NULL");
     ck_fails(dlviz_pca_fit(pca, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'data' is NULL");
@@ -109,8 +113,9 @@ typedef struct watch {
     double last;
 } watch;
 
-static bool on_progress(double done, void *user) {
+static bool on_progress(const dlviz_pca_event *event, void *user) {
     watch *w = user;
+    double done = dlviz_pca_event_done(event);
     ck_assert(done >= w->last && done <= 1);
     w->last = done;
     return ++w->calls != w->stop_at;
@@ -144,10 +149,10 @@ END_TEST
 START_TEST(a_saved_analysis_projects_to_the_same_bits) {
     dlviz_tensor *x = make_points(60, 12, 12, 0.8, 30, 5), *y, *z;
     const char *path = scratch_path("pca.safetensors");
-    dlviz_pca *pca = fitted(x, 5, DLVIZ_PCA_AUTO), *loaded;
+    dlviz_pca *pca = fitted(x, 5, DLVIZ_PCA_SOLVER_AUTO), *loaded;
     ck_ok(dlviz_pca_set_whiten(pca, true));
     ck_ok(dlviz_pca_save(pca, path));
-    ck_ok(dlviz_pca_load(&loaded, path));
+    ck_ok(dlviz_pca_open(&loaded, path));
     ck_ok(dlviz_pca_transform(pca, x, &y));
     ck_ok(dlviz_pca_transform(loaded, x, &z));
     ck_same_bits(y, z);
@@ -207,7 +212,7 @@ static void write_analysis(const char *path, int64_t samples, int place, double 
         ck_ok(dlviz_safetensors_add(file, parts[i].name, part));
         dlviz_tensor_destroy(part);
     }
-    ck_ok(dlviz_safetensors_write(file, path));
+    ck_ok(dlviz_safetensors_save(file, path));
     dlviz_safetensors_destroy(file);
 }
 
@@ -215,7 +220,7 @@ START_TEST(numbers_that_no_fit_gives_are_refused) {
     const char *path = scratch_path("made.safetensors");
     dlviz_pca *loaded;
     write_analysis(path, 8, 0, 3);
-    ck_ok(dlviz_pca_load(&loaded, path));
+    ck_ok(dlviz_pca_open(&loaded, path));
     dlviz_tensor *x = make_points(20, 3, 3, 0.8, 0, 5);
     ck_ok(dlviz_pca_partial_fit(loaded, x));
     dlviz_tensor_destroy(x);
@@ -229,22 +234,22 @@ START_TEST(numbers_that_no_fit_gives_are_refused) {
                {5, -1, "negative variance"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_analysis(path, 8, bad[i].place, bad[i].value);
-        ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, bad[i].words);
+        ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, bad[i].words);
     }
     write_analysis(path, INT64_MAX, 0, 3);
-    ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, "do not fit");
+    ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, "do not fit");
 }
 END_TEST
 
 START_TEST(damaged_files_are_refused) {
     dlviz_tensor *x = make_points(20, 4, 4, 0.8, 0, 5);
     const char *path = scratch_path("damaged.safetensors");
-    dlviz_pca *pca = fitted(x, 2, DLVIZ_PCA_AUTO), *loaded;
+    dlviz_pca *pca = fitted(x, 2, DLVIZ_PCA_SOLVER_AUTO), *loaded;
     ck_fails(dlviz_pca_save(NULL, path), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
     ck_fails(dlviz_pca_save(pca, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
-    ck_fails(dlviz_pca_load(&loaded, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
-    ck_fails(dlviz_pca_load(NULL, path), DLVIZ_ERROR_INVALID_ARGUMENT, "'out' is NULL");
-    ck_fails(dlviz_pca_load(&loaded, scratch_path("missing")), DLVIZ_ERROR_IO, "missing");
+    ck_fails(dlviz_pca_open(&loaded, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
+    ck_fails(dlviz_pca_open(NULL, path), DLVIZ_ERROR_INVALID_ARGUMENT, "'out' is NULL");
+    ck_fails(dlviz_pca_open(&loaded, scratch_path("missing")), DLVIZ_ERROR_IO, "missing");
     ck_ok(dlviz_pca_save(pca, path));
     FILE *file = fopen(path, "rb");
     char bytes[4096];
@@ -253,19 +258,19 @@ START_TEST(damaged_files_are_refused) {
     ck_assert_uint_lt(size, sizeof bytes);
     for (size_t cut = 0; cut < size; cut += 7) {
         write_file(path, bytes, cut);
-        ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, "");
+        ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, "");
         ck_assert_ptr_null(loaded);
     }
     /* Flipping any bit must not crash; most flips are noticed, those inside numbers need not be. */
     for (size_t i = 0; i < size; i++) {
         bytes[i] = (char)(bytes[i] ^ 0x40);
         write_file(path, bytes, size);
-        if (dlviz_pca_load(&loaded, path) == DLVIZ_OK)
+        if (dlviz_pca_open(&loaded, path) == DLVIZ_OK)
             dlviz_pca_destroy(loaded);
         bytes[i] = (char)(bytes[i] ^ 0x40);
     }
     ck_ok(dlviz_tensor_write_npy(x, path));
-    ck_fails(dlviz_pca_load(&loaded, path), DLVIZ_ERROR_FORMAT, "");
+    ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, "");
     dlviz_pca_destroy(pca);
     dlviz_tensor_destroy(x);
 }
@@ -280,11 +285,11 @@ START_TEST(batches_that_do_not_fit_are_refused) {
     ck_fails(dlviz_pca_partial_fit(NULL, x), DLVIZ_ERROR_INVALID_ARGUMENT, "'pca' is NULL");
     ck_fails(dlviz_pca_partial_fit(pca, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'batch' is NULL");
     ck_fails(dlviz_pca_partial_fit(pca, one), DLVIZ_ERROR_SHAPE, "1 row");
-    ck_ok(dlviz_pca_set_components(pca, 9));
+    ck_ok(dlviz_pca_set_num_wanted(pca, 9));
     ck_fails(dlviz_pca_partial_fit(pca, x), DLVIZ_ERROR_INVALID_ARGUMENT, "9 components");
     ck_ok(dlviz_pca_set_variance_fraction(pca, 0.5));
     ck_fails(dlviz_pca_partial_fit(pca, x), DLVIZ_ERROR_STATE, "fraction");
-    ck_ok(dlviz_pca_set_components(pca, 3));
+    ck_ok(dlviz_pca_set_num_wanted(pca, 3));
     ck_assert_int_eq(dlviz_pca_num_components(pca), 0);
     ck_ok(dlviz_pca_partial_fit(pca, x));
     ck_fails(dlviz_pca_partial_fit(pca, other), DLVIZ_ERROR_SHAPE, "9 columns; earlier ones had 8");
@@ -302,7 +307,7 @@ END_TEST
 
 typedef struct everything {
     const dlviz_tensor *x;
-    dlviz_pca_solver solver;
+    dlviz_pca_solver_kind solver;
     const char *path;
 } everything;
 
@@ -323,7 +328,7 @@ static dlviz_status do_everything(void *context) {
     if (status == DLVIZ_OK)
         status = dlviz_pca_save(pca, all->path);
     if (status == DLVIZ_OK)
-        status = dlviz_pca_load(&loaded, all->path);
+        status = dlviz_pca_open(&loaded, all->path);
     dlviz_tensor_destroy(y);
     dlviz_tensor_destroy(back);
     dlviz_pca_destroy(pca);

@@ -1,7 +1,7 @@
 /* Signs of components whose loadings tie: not for rounding to decide. Run under several instruction
  * sets and kernels of OpenBLAS, for which the same is expected. */
 #include "base/base.h"
-#include "embed/pca.h"
+#include "pca/pca.h"
 #include "support/pca.h"
 #include "support/support.h"
 
@@ -33,7 +33,7 @@ static void ck_first_is_positive(const dlviz_pca *pca, int64_t tied) {
 
 /* All solvers, threads and batches agree. */
 static void ck_all_agree(const dlviz_tensor *x, int64_t k, int64_t tied) {
-    dlviz_pca *like = fitted(x, k, DLVIZ_PCA_SVD);
+    dlviz_pca *like = fitted(x, k, DLVIZ_PCA_SOLVER_SVD);
     ck_first_is_positive(like, tied);
     const int threads[] = {1, 2, 5};
     for (int t = 0; t < 3; t++) {

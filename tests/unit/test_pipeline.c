@@ -51,8 +51,8 @@ typedef struct pipeline {
 static dlviz_status load(pipeline *p) {
     TRY(dlviz_dataset_read_mnist(&p->all, scratch_folder(), DLVIZ_MNIST_TRAIN));
     TRY(dlviz_dataset_read_mnist(&p->test, scratch_folder(), DLVIZ_MNIST_TEST));
-    TRY(dlviz_dataset_set_size(p->all, 10, 10));
-    TRY(dlviz_dataset_set_size(p->test, 10, 10));
+    TRY(dlviz_dataset_set_image_size(p->all, 10, 10));
+    TRY(dlviz_dataset_set_image_size(p->test, 10, 10));
     return dlviz_dataset_split(p->all, 8, 1, &p->train, &p->validation);
 }
 
@@ -88,7 +88,7 @@ static dlviz_status look(pipeline *p) {
     TRY(dlviz_pca_fit_transform(p->pca, p->features, &p->components));
     TRY(dlviz_tsne_create(&p->tsne));
     TRY(dlviz_tsne_set_perplexity(p->tsne, 5));
-    TRY(dlviz_tsne_set_iterations(p->tsne, 10));
+    TRY(dlviz_tsne_set_num_iterations(p->tsne, 10));
     TRY(dlviz_tsne_fit(p->tsne, p->components, &p->map));
     return dlviz_tensor_write_npy(p->map, scratch_path("map.npy"));
 }
@@ -100,7 +100,7 @@ static dlviz_status draw_map(pipeline *p) {
     TRY(dlviz_figure_create_scatter(&p->figure, p->map, dlviz_dataset_labels(p->test)));
     TRY(dlviz_figure_set_size(p->figure, 200, 200));
     TRY(dlviz_figure_set_title(p->figure, "a map"));
-    TRY(dlviz_figure_set_class_names(p->figure, names, 3));
+    TRY(dlviz_figure_set_class_names(p->figure, 3, names));
     return dlviz_figure_write(p->figure, scratch_path("map.svg"));
 }
 
@@ -112,7 +112,7 @@ static dlviz_status draw_loss(pipeline *p) {
     p->figure = NULL;
     TRY(dlviz_figure_create_curves(&p->figure));
     TRY(dlviz_figure_set_size(p->figure, 200, 200));
-    TRY(dlviz_figure_add_curve(p->figure, "loss", "training", NULL, &loss, 1));
+    TRY(dlviz_figure_add_curve(p->figure, "loss", "training", 1, NULL, &loss));
     TRY(dlviz_figure_write(p->figure, scratch_path("loss.png")));
     return dlviz_plot_matrix(p->confusion, "confusion", scratch_path("confusion.svg"));
 }

@@ -271,9 +271,9 @@ static void assert_same_tensors(const dlviz_tensor *a, const dlviz_tensor *b) {
     ck_assert_int_eq(!a, !b);
     if (!a)
         return;
-    ck_assert_int_eq(dlviz_tensor_size(a), dlviz_tensor_size(b));
+    ck_assert_int_eq(dlviz_tensor_num_elements(a), dlviz_tensor_num_elements(b));
     ck_assert_int_eq(memcmp(dlviz_tensor_const_data(a), dlviz_tensor_const_data(b),
-                            (size_t)dlviz_tensor_size(a) * sizeof(float)),
+                            (size_t)dlviz_tensor_num_elements(a) * sizeof(float)),
                      0);
 }
 

@@ -280,8 +280,8 @@ START_TEST(an_svg_of_ten_thousand_points_is_small) {
     dlviz_figure *figure = scatter_figure(10000, 10);
     ck_ok(dlviz_figure_set_title(figure, "Ten thousand points"));
     ck_ok(dlviz_figure_set_ticks(figure, true));
-    ck_ok(dlviz_figure_set_class_names(figure, names, 1));
-    ck_ok(dlviz_figure_set_size(figure, 1111, 777));
+    ck_ok(dlviz_figure_set_class_names(figure, 1, names));
+    ck_ok(dlviz_figure_set_size(figure, 777, 1111));
     const char *path = scratch_path("map.svg");
     ck_ok(dlviz_figure_write(figure, path));
     dlviz_figure_destroy(figure);
@@ -312,7 +312,7 @@ START_TEST(equal_figures_are_equal_files) {
                                        : kind == 1 ? curves_figure(20)
                                        : kind == 2 ? matrix_figure(7)
                                                    : images_figure(4, (int64_t[]){5, 1, 3, 3});
-                ck_ok(dlviz_figure_set_size(figure, 400, 300));
+                ck_ok(dlviz_figure_set_size(figure, 300, 400));
                 ck_ok(dlviz_figure_set_title(figure, "Same · again"));
                 char name[20];
                 snprintf(name, sizeof name, "same.%s", endings[e]);
@@ -354,8 +354,8 @@ START_TEST(curves_that_diverge_are_drawn_as_far_as_they_go) {
     double y[3] = {1, NAN, INFINITY}, none[2] = {NAN, -1};
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_curves(&figure));
-    ck_ok(dlviz_figure_add_curve(figure, "loss", "training", NULL, y, 3));
-    ck_ok(dlviz_figure_add_curve(figure, "rate", "rate", NULL, none, 2));
+    ck_ok(dlviz_figure_add_curve(figure, "loss", "training", 3, NULL, y));
+    ck_ok(dlviz_figure_add_curve(figure, "rate", "rate", 2, NULL, none));
     ck_ok(dlviz_figure_set_log_scale(figure, "rate", true));
     const char *path = scratch_path("diverged.png");
     ck_ok(dlviz_figure_write(figure, path));
@@ -388,7 +388,7 @@ START_TEST(images_keep_their_pixels_sharp) {
     memcpy(dlviz_tensor_float(images), (float[]){-2, 0, 2}, 3 * sizeof(float));
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_images(&figure, images));
-    ck_ok(dlviz_figure_set_size(figure, 400, 300));
+    ck_ok(dlviz_figure_set_size(figure, 300, 400));
     const char *path = scratch_path("filter.png");
     ck_ok(dlviz_figure_write(figure, path));
     cairo_surface_t *surface = read_png(path, 400, 300);
@@ -412,7 +412,7 @@ START_TEST(rgb_images_and_sizes_that_hardly_fit) {
         dlviz_figure *figure = images_figure(4, shapes[i]);
         ck_ok(dlviz_figure_write(figure, scratch_path("grid.png")));
         ck_ok(dlviz_figure_set_colormap(figure, DLVIZ_COLORMAP_RGB));
-        ck_ok(dlviz_figure_set_columns(figure, 1));
+        ck_ok(dlviz_figure_set_num_columns(figure, 1));
         ck_ok(dlviz_figure_set_size(figure, 200, 200));
         ck_ok(dlviz_figure_write(figure, scratch_path("grid.png")));
         cairo_surface_destroy(read_png(scratch_path("grid.png"), 200, 200));
@@ -441,9 +441,9 @@ START_TEST(text_stays_inside_the_page) {
             ck_ok(dlviz_figure_set_footnote(figure, texts[t]));
             if (kind == 1)
                 ck_ok(
-                    dlviz_figure_add_curve(figure, texts[t], texts[t], NULL, (double[]){1, 2}, 2));
+                    dlviz_figure_add_curve(figure, texts[t], texts[t], 2, NULL, (double[]){1, 2}));
             else
-                ck_ok(dlviz_figure_set_class_names(figure, names, 10));
+                ck_ok(dlviz_figure_set_class_names(figure, 10, names));
             ck_ok(dlviz_figure_set_axis_labels(figure, texts[t], kind == 1 ? NULL : texts[t]));
             const char *path = scratch_path("text.png");
             ck_ok(dlviz_figure_write(figure, path));
@@ -465,7 +465,7 @@ START_TEST(many_classes_and_few_points_are_fine) {
             dlviz_figure *figure = scatter_figure(n, classes[i]);
             ck_ok(dlviz_figure_set_class_counts(figure, true));
             ck_ok(dlviz_figure_set_ticks(figure, true));
-            ck_ok(dlviz_figure_set_size(figure, 200 + 100 * i, 200));
+            ck_ok(dlviz_figure_set_size(figure, 200, 200 + 100 * i));
             ck_ok(dlviz_figure_write(figure, scratch_path("classes.png")));
             ck_ok(dlviz_figure_write(figure, scratch_path("classes.svg")));
             dlviz_figure_destroy(figure);

@@ -67,15 +67,15 @@ START_TEST(bad_contents_of_other_figures_are_refused) {
     ck_ok(dlviz_figure_create_curves(&figure));
     ck_fails(dlviz_figure_write(figure, scratch_path("none.png")), DLVIZ_ERROR_STATE, "no curves");
     double x[2] = {1, INFINITY}, y[2] = {0};
-    ck_fails(dlviz_figure_add_curve(figure, "p", "c", x, y, 2), DLVIZ_ERROR_NUMERIC, "x[1]");
-    ck_fails(dlviz_figure_add_curve(figure, "p", "c", NULL, y, 0), DLVIZ_ERROR_INVALID_ARGUMENT,
+    ck_fails(dlviz_figure_add_curve(figure, "p", "c", 2, x, y), DLVIZ_ERROR_NUMERIC, "x[1]");
+    ck_fails(dlviz_figure_add_curve(figure, "p", "c", 0, NULL, y), DLVIZ_ERROR_INVALID_ARGUMENT,
              "0");
-    ck_fails(dlviz_figure_add_curve(figure, "p", NULL, NULL, y, 2), DLVIZ_ERROR_INVALID_ARGUMENT,
+    ck_fails(dlviz_figure_add_curve(figure, "p", NULL, 2, NULL, y), DLVIZ_ERROR_INVALID_ARGUMENT,
              "name");
     ck_fails(dlviz_figure_set_log_scale(figure, "p", true), DLVIZ_ERROR_NOT_FOUND, "'p'");
     for (int i = 0; i < 10; i++)
-        ck_ok(dlviz_figure_add_curve(figure, "p", "c", NULL, y, 2));
-    ck_fails(dlviz_figure_add_curve(figure, "p", "c", NULL, y, 2), DLVIZ_ERROR_INVALID_ARGUMENT,
+        ck_ok(dlviz_figure_add_curve(figure, "p", "c", 2, NULL, y));
+    ck_fails(dlviz_figure_add_curve(figure, "p", "c", 2, NULL, y), DLVIZ_ERROR_INVALID_ARGUMENT,
              "no room");
     dlviz_figure_destroy(figure);
     dlviz_figure_destroy(NULL);
@@ -95,13 +95,13 @@ START_TEST(bad_settings_are_refused) {
     ck_fails(dlviz_figure_set_title(map, "caf\xE9"), bad, "byte 3");
     ck_fails(dlviz_figure_set_title(map, "tab\there"), bad, "control character 0x09");
     ck_fails(dlviz_figure_set_title(NULL, "x"), bad, "figure");
-    ck_fails(dlviz_figure_set_class_names(map, names, 3), bad, "entry 1");
-    ck_fails(dlviz_figure_set_class_names(map, names, 257), bad, "257");
-    ck_fails(dlviz_figure_set_class_names(map, NULL, 1), bad, "NULL");
-    ck_fails(dlviz_figure_set_class_names(matrix, names, 2), DLVIZ_ERROR_SHAPE, "3 classes");
-    ck_fails(dlviz_figure_set_class_names(images, names, 1), bad, "no classes");
-    ck_fails(dlviz_figure_set_size(map, 199, 300), bad, "199 x 300");
-    ck_fails(dlviz_figure_set_size(map, 300, 16385), bad, "16385");
+    ck_fails(dlviz_figure_set_class_names(map, 3, names), bad, "entry 1");
+    ck_fails(dlviz_figure_set_class_names(map, 257, names), bad, "257");
+    ck_fails(dlviz_figure_set_class_names(map, 1, NULL), bad, "NULL");
+    ck_fails(dlviz_figure_set_class_names(matrix, 2, names), DLVIZ_ERROR_SHAPE, "3 classes");
+    ck_fails(dlviz_figure_set_class_names(images, 1, names), bad, "no classes");
+    ck_fails(dlviz_figure_set_size(map, 300, 199), bad, "300 high and 199 wide");
+    ck_fails(dlviz_figure_set_size(map, 16385, 300), bad, "16385");
     ck_fails(dlviz_figure_set_axis_labels(images, "x", "y"), bad, "no axes");
     ck_fails(dlviz_figure_set_axis_labels(curves, "x", "y"), bad, "panels");
     ck_fails(dlviz_figure_set_point_size(map, 0.1), bad, "0.5 to 100");
@@ -115,9 +115,9 @@ START_TEST(bad_settings_are_refused) {
     ck_fails(dlviz_figure_set_colormap(matrix, DLVIZ_COLORMAP_DIVERGING), bad, "matrix");
     ck_fails(dlviz_figure_set_colormap(images, DLVIZ_COLORMAP_RGB), bad, "1 channels");
     ck_fails(dlviz_figure_set_colormap(images, (dlviz_colormap)77), bad, "77");
-    ck_fails(dlviz_figure_set_captions(images, names, 3), DLVIZ_ERROR_SHAPE, "2 images");
-    ck_fails(dlviz_figure_set_columns(images, -1), bad, "-1");
-    ck_fails(dlviz_figure_add_curve(map, "p", "c", NULL, (double[]){1}, 1), bad,
+    ck_fails(dlviz_figure_set_captions(images, 3, names), DLVIZ_ERROR_SHAPE, "2 images");
+    ck_fails(dlviz_figure_set_num_columns(images, -1), bad, "-1");
+    ck_fails(dlviz_figure_add_curve(map, "p", "c", 1, NULL, (double[]){1}), bad,
              "a scatter figure");
     dlviz_figure_destroy(map);
     dlviz_figure_destroy(curves);
@@ -177,15 +177,15 @@ static dlviz_status draw_everything(void *context) {
     DLZ_TRY(dlviz_plot_images(all->map, NULL, all->path) == DLVIZ_ERROR_SHAPE ? DLVIZ_OK
                                                                               : DLVIZ_ERROR_STATE);
     DLZ_TRY(dlviz_figure_create_matrix(&figure, all->counts));
-    dlviz_status status = dlviz_figure_set_class_names(figure, names, 2);
+    dlviz_status status = dlviz_figure_set_class_names(figure, 2, names);
     if (status == DLVIZ_OK)
         status = dlviz_figure_set_axis_labels(figure, "a", "b");
     dlviz_figure_destroy(figure);
     DLZ_TRY(status);
     DLZ_TRY(dlviz_figure_create_curves(&figure));
-    status = dlviz_figure_add_curve(figure, "p", "a", NULL, (double[]){1, 2}, 2);
+    status = dlviz_figure_add_curve(figure, "p", "a", 2, NULL, (double[]){1, 2});
     if (status == DLVIZ_OK)
-        status = dlviz_figure_add_curve(figure, "p", "b", NULL, (double[]){1, 2}, 2);
+        status = dlviz_figure_add_curve(figure, "p", "b", 2, NULL, (double[]){1, 2});
     if (status == DLVIZ_OK)
         status = dlviz_figure_write(figure, all->path);
     dlviz_figure_destroy(figure);

@@ -1,6 +1,6 @@
 #include "base/base.h"
-#include "embed/quality.h"
-#include "kernels/rank.h"
+#include "metrics/quality.h"
+#include "kernels/embed/rank.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -37,8 +37,8 @@ START_TEST(measures_are_scikit_learns) {
     ck_ok(dlviz_metrics_trustworthiness(points, map, 5, &got[0]));
     ck_ok(dlviz_metrics_trustworthiness(points, map, 12, &got[1]));
     ck_ok(dlviz_metrics_continuity(points, map, 12, &got[2]));
-    ck_ok(dlviz_metrics_neighbour_preservation(points, map, 10, &got[3]));
-    ck_ok(dlviz_metrics_neighbour_accuracy(map, labels, 10, &got[4]));
+    ck_ok(dlviz_metrics_neighbor_preservation(points, map, 10, &got[3]));
+    ck_ok(dlviz_metrics_neighbor_accuracy(map, labels, 10, &got[4]));
     ck_ok(dlviz_metrics_silhouette(points, labels, &got[5]));
     ck_ok(dlviz_metrics_silhouette(map, labels, &got[6]));
     ck_ok(dlviz_metrics_distance_correlation(points, map, 0, 0, &got[7]));
@@ -51,7 +51,7 @@ START_TEST(measures_are_scikit_learns) {
     double same;
     ck_ok(dlviz_metrics_silhouette(points, bytes, &same));
     ck_assert_double_eq(same, got[5]);
-    ck_ok(dlviz_metrics_neighbour_accuracy(map, bytes, 10, &same));
+    ck_ok(dlviz_metrics_neighbor_accuracy(map, bytes, 10, &same));
     ck_assert_double_eq(same, got[4]);
     dlviz_tensor_destroy(bytes);
     dlviz_tensor_destroy(points);
@@ -68,9 +68,9 @@ START_TEST(a_perfect_map_scores_one) {
     ck_assert_double_eq(value, 1);
     ck_ok(dlviz_metrics_continuity(points, points, 49, &value));
     ck_assert_double_eq(value, 1);
-    ck_ok(dlviz_metrics_neighbour_preservation(points, points, 99, &value));
+    ck_ok(dlviz_metrics_neighbor_preservation(points, points, 99, &value));
     ck_assert_double_eq(value, 1);
-    ck_ok(dlviz_metrics_neighbour_preservation(points, points, 7, &value));
+    ck_ok(dlviz_metrics_neighbor_preservation(points, points, 7, &value));
     ck_assert_double_eq(value, 1);
     ck_ok(dlviz_metrics_distance_correlation(points, points, 0, 0, &value));
     ck_assert_double_eq_tol(value, 1, 1e-14);
@@ -147,7 +147,7 @@ START_TEST(coincident_points_and_offsets_are_no_trouble) {
     dlviz_tensor *labels = labels_of(n, pairs);
     ck_ok(dlviz_metrics_silhouette(points, labels, &value));
     ck_assert_double_eq_tol(value, 1, 1e-6);
-    ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 1, &value));
+    ck_ok(dlviz_metrics_neighbor_accuracy(points, labels, 1, &value));
     ck_assert_double_eq(value, 1);
     memset(x, 0, sizeof *x * n * 4);
     ck_ok(dlviz_metrics_silhouette(points, labels, &value));
@@ -185,8 +185,8 @@ START_TEST(equal_distances_stay_equal_when_scaled) {
         scale_by(scaled, factors[f]);
         ck_ok(dlviz_metrics_trustworthiness(scaled, map, k, &x[0]));
         ck_ok(dlviz_metrics_continuity(scaled, map, k, &x[1]));
-        ck_ok(dlviz_metrics_neighbour_preservation(scaled, map, k, &x[2]));
-        ck_ok(dlviz_metrics_neighbour_accuracy(scaled, labels, k, &x[3]));
+        ck_ok(dlviz_metrics_neighbor_preservation(scaled, map, k, &x[2]));
+        ck_ok(dlviz_metrics_neighbor_accuracy(scaled, labels, k, &x[3]));
         ck_ok(dlviz_metrics_distance_correlation(scaled, map, 0, 0, &x[4]));
         ck_assert_double_eq_tol(x[0], expected[0], 1e-14);
         if (f == 0)
@@ -223,9 +223,9 @@ START_TEST(a_far_point_costs_the_others_nothing) {
         }
         ck_ok(dlviz_metrics_silhouette(points, labels, &value));
         ck_assert_double_eq_tol(value, sum / 7, 1e-12);
-        ck_ok(dlviz_metrics_neighbour_preservation(points, map, 1, &value));
+        ck_ok(dlviz_metrics_neighbor_preservation(points, map, 1, &value));
         ck_assert_double_ge(value, 6 / 7.0 - 1e-12); /* the far one's nearest may differ */
-        ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 1, &value));
+        ck_ok(dlviz_metrics_neighbor_accuracy(points, labels, 1, &value));
         ck_assert_double_ge(value, 6 / 7.0 - 1e-12);
         dlviz_tensor_destroy(points);
         dlviz_tensor_destroy(map);
@@ -242,8 +242,8 @@ static void measure_all(double results[6]) {
     dlviz_tensor *labels = labels_of(333, values);
     ck_ok(dlviz_metrics_trustworthiness(points, map, 12, &results[0]));
     ck_ok(dlviz_metrics_continuity(points, map, 12, &results[1]));
-    ck_ok(dlviz_metrics_neighbour_preservation(points, map, 10, &results[2]));
-    ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 10, &results[3]));
+    ck_ok(dlviz_metrics_neighbor_preservation(points, map, 10, &results[2]));
+    ck_ok(dlviz_metrics_neighbor_accuracy(points, labels, 10, &results[3]));
     ck_ok(dlviz_metrics_silhouette(points, labels, &results[4]));
     ck_ok(dlviz_metrics_distance_correlation(points, map, 20000, 3, &results[5]));
     dlviz_tensor_destroy(points);
@@ -307,7 +307,7 @@ START_TEST(votes_that_tie_go_to_the_smallest_label) {
     dlviz_tensor *points, *labels = labels_of(5, values);
     ck_ok(dlviz_tensor_from_data(&points, DLVIZ_FLOAT32, 2, (int64_t[]){5, 1}, x));
     double value;
-    ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 4, &value));
+    ck_ok(dlviz_metrics_neighbor_accuracy(points, labels, 4, &value));
     /* Points 0, 2, 4 (label 1) see 1, 1, 3, 3: right. Points 1 and 3 see 1 three times: wrong. */
     ck_assert_double_eq(value, 0.6);
     dlviz_tensor_destroy(points);
@@ -348,8 +348,8 @@ START_TEST(measures_have_the_same_bits_for_any_number_of_threads) {
         ck_ok(dlviz_set_num_threads(threads[t]));
         ck_ok(dlviz_metrics_trustworthiness(points, map, 12, &got[0]));
         ck_ok(dlviz_metrics_continuity(points, map, 12, &got[1]));
-        ck_ok(dlviz_metrics_neighbour_preservation(points, map, 10, &got[2]));
-        ck_ok(dlviz_metrics_neighbour_accuracy(points, labels, 10, &got[3]));
+        ck_ok(dlviz_metrics_neighbor_preservation(points, map, 10, &got[2]));
+        ck_ok(dlviz_metrics_neighbor_accuracy(points, labels, 10, &got[3]));
         ck_ok(dlviz_metrics_silhouette(points, labels, &got[4]));
         ck_ok(dlviz_metrics_distance_correlation(points, map, 50000, 3, &got[5]));
         if (t == 0)
@@ -394,7 +394,7 @@ START_TEST(predictions_are_counted) {
     ck_assert_ptr_null(matrix);
     ck_fails(dlviz_metrics_confusion(logits, labels, 2, &matrix), DLVIZ_ERROR_SHAPE, "3 classes");
     ck_fails(dlviz_metrics_confusion(logits, labels, -1, &matrix), DLVIZ_ERROR_INVALID_ARGUMENT,
-             "'classes' is -1");
+             "'num_classes' is -1");
     ck_fails(dlviz_metrics_confusion(logits, labels, 65537, &matrix), DLVIZ_ERROR_INVALID_ARGUMENT,
              "65537");
     ck_fails(dlviz_metrics_confusion(logits, labels, 3, NULL), DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -433,7 +433,7 @@ START_TEST(wrong_arguments_are_refused) {
     dlviz_tensor *labels = labels_of(20, values), *few_labels = labels_of(19, values);
     double x = 3;
     ck_fails(dlviz_metrics_trustworthiness(points, map, 0, &x), DLVIZ_ERROR_INVALID_ARGUMENT,
-             "'neighbours' is 0; 1 to 9");
+             "'num_neighbors' is 0; 1 to 9");
     ck_assert_double_eq(x, 0);
     ck_fails(dlviz_metrics_trustworthiness(points, map, 10, &x), DLVIZ_ERROR_INVALID_ARGUMENT,
              "10");
@@ -447,14 +447,14 @@ START_TEST(wrong_arguments_are_refused) {
     ck_fails(dlviz_metrics_trustworthiness(points, map, 3, NULL), DLVIZ_ERROR_INVALID_ARGUMENT,
              "'result'");
     ck_fails(dlviz_metrics_continuity(points, map, 10, &x), DLVIZ_ERROR_INVALID_ARGUMENT, "10");
-    ck_fails(dlviz_metrics_neighbour_preservation(points, map, 20, &x),
-             DLVIZ_ERROR_INVALID_ARGUMENT, "1 to 19");
-    ck_fails(dlviz_metrics_neighbour_preservation(points, fewer, 2, &x), DLVIZ_ERROR_SHAPE, "19");
-    ck_fails(dlviz_metrics_neighbour_accuracy(points, labels, 20, &x), DLVIZ_ERROR_INVALID_ARGUMENT,
+    ck_fails(dlviz_metrics_neighbor_preservation(points, map, 20, &x), DLVIZ_ERROR_INVALID_ARGUMENT,
              "1 to 19");
-    ck_fails(dlviz_metrics_neighbour_accuracy(points, few_labels, 2, &x), DLVIZ_ERROR_SHAPE,
+    ck_fails(dlviz_metrics_neighbor_preservation(points, fewer, 2, &x), DLVIZ_ERROR_SHAPE, "19");
+    ck_fails(dlviz_metrics_neighbor_accuracy(points, labels, 20, &x), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "1 to 19");
+    ck_fails(dlviz_metrics_neighbor_accuracy(points, few_labels, 2, &x), DLVIZ_ERROR_SHAPE,
              "is 19, needs 20");
-    ck_fails(dlviz_metrics_neighbour_accuracy(points, map, 2, &x), DLVIZ_ERROR_SHAPE, "float32");
+    ck_fails(dlviz_metrics_neighbor_accuracy(points, map, 2, &x), DLVIZ_ERROR_SHAPE, "float32");
     ck_fails(dlviz_metrics_silhouette(points, few_labels, &x), DLVIZ_ERROR_SHAPE, "needs 20");
     for (int i = 0; i < 20; i++)
         ((int64_t *)labels->data)[i] = 4;
@@ -465,7 +465,7 @@ START_TEST(wrong_arguments_are_refused) {
     ck_fails(dlviz_metrics_silhouette(points, labels, &x), DLVIZ_ERROR_INVALID_ARGUMENT,
              "20 different values");
     ck_fails(dlviz_metrics_distance_correlation(points, map, 1, 0, &x),
-             DLVIZ_ERROR_INVALID_ARGUMENT, "'pairs' is 1");
+             DLVIZ_ERROR_INVALID_ARGUMENT, "'num_pairs' is 1");
     ck_fails(dlviz_metrics_distance_correlation(points, map, 100000001, 0, &x),
              DLVIZ_ERROR_INVALID_ARGUMENT, "100000001");
     ck_fails(dlviz_metrics_distance_correlation(points, fewer, 0, 0, &x), DLVIZ_ERROR_SHAPE, "19");
@@ -475,7 +475,7 @@ START_TEST(wrong_arguments_are_refused) {
     ck_fails(dlviz_metrics_silhouette(map, labels, &x), DLVIZ_ERROR_NUMERIC, "has inf");
     for (int i = 0; i < 60; i++)
         ((float *)points->data)[i] *= 5e29f;
-    ck_fails(dlviz_metrics_neighbour_accuracy(points, labels, 3, &x), DLVIZ_ERROR_NUMERIC,
+    ck_fails(dlviz_metrics_neighbor_accuracy(points, labels, 3, &x), DLVIZ_ERROR_NUMERIC,
              "'points' has");
     dlviz_tensor_destroy(points);
     dlviz_tensor_destroy(map);
@@ -538,9 +538,9 @@ static dlviz_status measure(int which, const dlviz_tensor *points, const dlviz_t
     case 0:
         return dlviz_metrics_trustworthiness(points, map, 5, x);
     case 1:
-        return dlviz_metrics_neighbour_preservation(points, map, 5, x);
+        return dlviz_metrics_neighbor_preservation(points, map, 5, x);
     case 2:
-        return dlviz_metrics_neighbour_accuracy(points, labels, 5, x);
+        return dlviz_metrics_neighbor_accuracy(points, labels, 5, x);
     case 3:
         return dlviz_metrics_silhouette(points, labels, x);
     case 4:

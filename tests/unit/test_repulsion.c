@@ -1,7 +1,7 @@
 /* The repulsion by each method, against all pairs in double. */
 #include "base/base.h"
 #include "base/random.h"
-#include "embed/repulsion_grid.h"
+#include "tsne/repulsion_grid.h"
 #include "support/memory.h"
 #include "support/support.h"
 
@@ -44,8 +44,9 @@ static float *clustered_map(int64_t n, int dimensions, double width, uint64_t se
     return map;
 }
 
-static void check_repulsion(dlviz_tsne_method method, const float *map, int64_t n, int dimensions,
-                            double a, double angle, double force_error, double z_error) {
+static void check_repulsion(dlviz_tsne_method_kind method, const float *map, int64_t n,
+                            int dimensions, double a, double angle, double force_error,
+                            double z_error) {
     dlz_repulsion *repulsion;
     dlz_repulsion_settings settings = {
         .method = method, .n = n, .dimensions = dimensions, .a = a, .angle = angle};
@@ -76,7 +77,7 @@ static void check_repulsion(dlviz_tsne_method method, const float *map, int64_t 
 /* Start, growth, middle and end of a descent. */
 static const double widths[] = {1e-3, 0.1, 1.5, 7, 40, 150};
 
-static void check_method(dlviz_tsne_method method, int least, int most, double angle,
+static void check_method(dlviz_tsne_method_kind method, int least, int most, double angle,
                          double force_error, double z_error) {
     for (int dimensions = least; dimensions <= most; dimensions++)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
@@ -94,7 +95,7 @@ static void check_method(dlviz_tsne_method method, int least, int most, double a
 
 START_TEST(a_few_points_far_apart_have_a_sum) {
     float map[] = {0, 0, 3e5f, 0, 0, -4e5f};
-    check_repulsion(DLVIZ_TSNE_EXACT, map, 3, 2, 1, 0, 1e-6, 1e-12);
+    check_repulsion(DLVIZ_TSNE_METHOD_EXACT, map, 3, 2, 1, 0, 1e-6, 1e-12);
 }
 END_TEST
 
@@ -104,15 +105,15 @@ START_TEST(far_points_count_beside_the_points_themselves) {
     for (int dimensions = 1; dimensions <= 3; dimensions++)
         for (size_t w = 0; w < sizeof far / sizeof *far; w++) {
             float *map = clustered_map(300, dimensions, far[w], w);
-            check_repulsion(DLVIZ_TSNE_EXACT, map, 300, dimensions, 1, 0, 1e-5, 1e-6);
-            check_repulsion(DLVIZ_TSNE_BARNES_HUT, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
+            check_repulsion(DLVIZ_TSNE_METHOD_EXACT, map, 300, dimensions, 1, 0, 1e-5, 1e-6);
+            check_repulsion(DLVIZ_TSNE_METHOD_BARNES_HUT, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
             if (dimensions < 3)
-                check_repulsion(DLVIZ_TSNE_GRID, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
+                check_repulsion(DLVIZ_TSNE_METHOD_GRID, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
             /* Equal places, more than a leaf of the tree and more than a group of it. */
             for (int i = 0; i < 100 * dimensions; i++)
                 map[50 * dimensions + i] = map[i % dimensions];
-            check_repulsion(DLVIZ_TSNE_EXACT, map, 300, dimensions, 1, 0, 1e-5, 3e-6);
-            check_repulsion(DLVIZ_TSNE_BARNES_HUT, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
+            check_repulsion(DLVIZ_TSNE_METHOD_EXACT, map, 300, dimensions, 1, 0, 1e-5, 3e-6);
+            check_repulsion(DLVIZ_TSNE_METHOD_BARNES_HUT, map, 300, dimensions, 1, 0.5, 1e-3, 1e-4);
             free(map);
         }
 }
@@ -120,13 +121,13 @@ END_TEST
 
 START_TEST(a_map_that_has_flown_apart_is_an_error) {
     const float bad[] = {NAN, INFINITY, -1e25f, 2e7f};
-    for (int method = DLVIZ_TSNE_AUTO; method <= DLVIZ_TSNE_GRID; method++)
+    for (int method = DLVIZ_TSNE_METHOD_AUTO; method <= DLVIZ_TSNE_METHOD_GRID; method++)
         for (int kind = 0; kind < 4; kind++) {
             float *map = clustered_map(200, 2, 10, 1), forces[400];
             map[77] = bad[kind];
             dlz_repulsion *repulsion;
             dlz_repulsion_settings settings = {
-                .method = (dlviz_tsne_method)method, .n = 200, .dimensions = 2, .a = 1};
+                .method = (dlviz_tsne_method_kind)method, .n = 200, .dimensions = 2, .a = 1};
             double z;
             ck_ok(dlz_repulsion_create(&repulsion, &settings));
             ck_fails(dlz_repulsion_compute(repulsion, map, forces, &z), DLVIZ_ERROR_NUMERIC,
@@ -145,7 +146,7 @@ START_TEST(wide_maps_take_no_more_memory) {
             float *map = clustered_map(2000, 2, 20, 1), forces[4000];
             map[0] = map[1] = (float)spans[s];
             dlz_repulsion *repulsion;
-            dlz_repulsion_settings settings = {.method = DLVIZ_TSNE_GRID,
+            dlz_repulsion_settings settings = {.method = DLVIZ_TSNE_METHOD_GRID,
                                                .n = 2000,
                                                .dimensions = 2,
                                                .a = 1,
@@ -163,12 +164,12 @@ START_TEST(wide_maps_take_no_more_memory) {
 END_TEST
 
 START_TEST(exact_repulsion_is_exact) {
-    check_method(DLVIZ_TSNE_EXACT, 1, 3, 0, 1e-5, 1e-6);
+    check_method(DLVIZ_TSNE_METHOD_EXACT, 1, 3, 0, 1e-5, 1e-6);
 }
 END_TEST
 
 START_TEST(grid_repulsion_is_accurate) {
-    check_method(DLVIZ_TSNE_GRID, 1, 2, 0, 1e-3, 1e-4);
+    check_method(DLVIZ_TSNE_METHOD_GRID, 1, 2, 0, 1e-3, 1e-4);
 }
 END_TEST
 
@@ -215,8 +216,8 @@ START_TEST(the_grid_can_be_read_anywhere) {
 END_TEST
 
 START_TEST(tree_repulsion_is_accurate) {
-    check_method(DLVIZ_TSNE_BARNES_HUT, 1, 3, 0.5, 1e-3, 1e-4);
-    check_method(DLVIZ_TSNE_BARNES_HUT, 1, 3, 0, 1e-5, 1e-6);
+    check_method(DLVIZ_TSNE_METHOD_BARNES_HUT, 1, 3, 0.5, 1e-3, 1e-4);
+    check_method(DLVIZ_TSNE_METHOD_BARNES_HUT, 1, 3, 0, 1e-5, 1e-6);
 }
 END_TEST
 
@@ -238,14 +239,14 @@ START_TEST(repulsion_is_accurate_on_maps_of_digits) {
     const int iterations[] = {20, 250, 300, 500, 1000};
     for (int dimensions = 1; dimensions <= 3; dimensions++)
         for (size_t k = 0; k < sizeof iterations / sizeof *iterations; k++) {
-            ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
-            ck_ok(dlviz_tsne_set_iterations(tsne, iterations[k]));
+            ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
+            ck_ok(dlviz_tsne_set_num_iterations(tsne, iterations[k]));
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             const float *y = dlviz_tensor_const_float(map);
-            check_repulsion(DLVIZ_TSNE_EXACT, y, n, dimensions, 1, 0, 1e-5, 1e-5);
-            check_repulsion(DLVIZ_TSNE_BARNES_HUT, y, n, dimensions, 1, 0.5, 1e-3, 1e-4);
+            check_repulsion(DLVIZ_TSNE_METHOD_EXACT, y, n, dimensions, 1, 0, 1e-5, 1e-5);
+            check_repulsion(DLVIZ_TSNE_METHOD_BARNES_HUT, y, n, dimensions, 1, 0.5, 1e-3, 1e-4);
             if (dimensions < 3)
-                check_repulsion(DLVIZ_TSNE_GRID, y, n, dimensions, 1, 0, 1e-3, 1e-4);
+                check_repulsion(DLVIZ_TSNE_METHOD_GRID, y, n, dimensions, 1, 0, 1e-3, 1e-4);
             dlviz_tensor_destroy(map);
         }
     dlviz_tsne_destroy(tsne);
@@ -253,7 +254,8 @@ START_TEST(repulsion_is_accurate_on_maps_of_digits) {
 }
 END_TEST
 
-static dlviz_tsne_method chosen(const float *map, int64_t n, int dimensions, int computations) {
+static dlviz_tsne_method_kind chosen(const float *map, int64_t n, int dimensions,
+                                     int computations) {
     dlz_repulsion *repulsion;
     dlz_repulsion_settings settings = {.n = n, .dimensions = dimensions, .a = 1, .angle = 0.5};
     float *forces = malloc((size_t)(n * dimensions) * sizeof *forces);
@@ -261,7 +263,7 @@ static dlviz_tsne_method chosen(const float *map, int64_t n, int dimensions, int
     ck_ok(dlz_repulsion_create(&repulsion, &settings));
     for (int i = 0; i < computations; i++)
         ck_ok(dlz_repulsion_compute(repulsion, map, forces, &z));
-    dlviz_tsne_method method = dlz_repulsion_method(repulsion);
+    dlviz_tsne_method_kind method = dlz_repulsion_method(repulsion);
     dlz_repulsion_destroy(repulsion);
     free(forces);
     return method;
@@ -270,17 +272,17 @@ static dlviz_tsne_method chosen(const float *map, int64_t n, int dimensions, int
 START_TEST(the_method_follows_the_map) {
     enum { n = 9000 };
     float *map = clustered_map(n, 3, 50, 3);
-    ck_assert_int_eq(chosen(map, 200, 3, 1), DLVIZ_TSNE_EXACT);
-    ck_assert_int_eq(chosen(map, n, 3, 1), DLVIZ_TSNE_BARNES_HUT);
+    ck_assert_int_eq(chosen(map, 200, 3, 1), DLVIZ_TSNE_METHOD_EXACT);
+    ck_assert_int_eq(chosen(map, n, 3, 1), DLVIZ_TSNE_METHOD_BARNES_HUT);
     free(map);
     map = clustered_map(n, 2, 50, 3);
-    ck_assert_int_eq(chosen(map, 200, 2, 1), DLVIZ_TSNE_EXACT);
-    ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_GRID);
+    ck_assert_int_eq(chosen(map, 200, 2, 1), DLVIZ_TSNE_METHOD_EXACT);
+    ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_METHOD_GRID);
     /* One point far away makes cells wide, so that most points share a few of them. */
     map[0] = map[1] = 1e5f;
-    ck_assert_int_eq(chosen(map, n, 2, 41), DLVIZ_TSNE_BARNES_HUT);
+    ck_assert_int_eq(chosen(map, n, 2, 41), DLVIZ_TSNE_METHOD_BARNES_HUT);
     map[0] = map[1] = 5e6f; /* wider than a grid can be */
-    ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_BARNES_HUT);
+    ck_assert_int_eq(chosen(map, n, 2, 1), DLVIZ_TSNE_METHOD_BARNES_HUT);
     free(map);
 }
 END_TEST

@@ -236,7 +236,7 @@ START_TEST(an_epoch_is_finished_with_the_set_it_began_with) {
     int64_t reversed[45];
     for (int i = 0; i < 45; i++)
         reversed[i] = 44 - i;
-    ck_ok(dlviz_dataset_select(same, reversed, 45, &others[3]));
+    ck_ok(dlviz_dataset_select(same, 45, reversed, &others[3]));
     begin_process(&reader, PROCESS_NET, ADAM, false);
     ck_ok(dlviz_trainer_load_checkpoint(reader.trainer, path));
     for (int i = 0; i < 4; i++) {

@@ -15,7 +15,7 @@ static dlviz_tensor *get(const dlviz_safetensors *contents, const char *name, dl
     ck_ok(dlviz_safetensors_get(contents, name, &tensor));
     ck_assert_int_eq(dlviz_tensor_dtype(tensor), dtype);
     ck_assert_int_eq(dlviz_tensor_ndim(tensor), ndim);
-    ck_assert_int_eq(dlviz_tensor_size(tensor), size);
+    ck_assert_int_eq(dlviz_tensor_num_elements(tensor), size);
     return tensor;
 }
 
@@ -39,8 +39,8 @@ static void expect_wholes(const dlviz_safetensors *contents, const char *name, i
 
 START_TEST(every_dtype_is_read) {
     dlviz_safetensors *contents;
-    ck_ok(dlviz_safetensors_read(&contents, fixture_path("kinds.safetensors")));
-    ck_assert_int_eq(dlviz_safetensors_count(contents), 12);
+    ck_ok(dlviz_safetensors_open(&contents, fixture_path("kinds.safetensors")));
+    ck_assert_int_eq(dlviz_safetensors_num_tensors(contents), 12);
     expect_reals(contents, "doubles", 1, 3, (float[]){0, 0.25f, 0.5f});
     expect_reals(contents, "fc.weight", 2, 6, (float[]){-2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f});
     expect_reals(contents, "halves", 1, 2, (float[]){0.333251953125f, -65504});
@@ -58,7 +58,7 @@ START_TEST(every_dtype_is_read) {
     ck_assert_int_eq(memcmp(dlviz_tensor_data(flags), "\1\0\1", 3), 0);
     dlviz_tensor_destroy(bytes);
     dlviz_tensor_destroy(flags);
-    ck_assert_int_eq(dlviz_safetensors_metadata_count(contents), 2);
+    ck_assert_int_eq(dlviz_safetensors_num_metadata(contents), 2);
     ck_assert_str_eq(dlviz_safetensors_metadata(contents, "format"), "pt");
     ck_assert_str_eq(dlviz_safetensors_metadata(contents, "note"), "a \"quoted\" \xe2\x82\xac\n");
     ck_assert_ptr_null(dlviz_safetensors_metadata(contents, "other"));
@@ -68,12 +68,12 @@ END_TEST
 
 START_TEST(names_come_in_the_order_of_the_file) {
     dlviz_safetensors *contents;
-    ck_ok(dlviz_safetensors_read(&contents, fixture_path("kinds.safetensors")));
-    ck_assert_str_eq(dlviz_safetensors_name(contents, 0), "doubles");
-    ck_assert_str_eq(dlviz_safetensors_name(contents, 1), "fc.weight");
-    ck_assert_str_eq(dlviz_safetensors_name(contents, 11), "none");
-    ck_assert_ptr_null(dlviz_safetensors_name(contents, 12));
-    ck_assert_ptr_null(dlviz_safetensors_name(contents, -1));
+    ck_ok(dlviz_safetensors_open(&contents, fixture_path("kinds.safetensors")));
+    ck_assert_str_eq(dlviz_safetensors_tensor_name(contents, 0), "doubles");
+    ck_assert_str_eq(dlviz_safetensors_tensor_name(contents, 1), "fc.weight");
+    ck_assert_str_eq(dlviz_safetensors_tensor_name(contents, 11), "none");
+    ck_assert_ptr_null(dlviz_safetensors_tensor_name(contents, 12));
+    ck_assert_ptr_null(dlviz_safetensors_tensor_name(contents, -1));
     ck_assert_ptr_null(dlviz_safetensors_metadata_key(contents, 2));
     ck_assert(dlviz_safetensors_has(contents, "longs"));
     ck_assert(!dlviz_safetensors_has(contents, "long"));
@@ -172,7 +172,7 @@ START_TEST(bad_headers_are_refused) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dlviz_safetensors *contents = (void *)1;
         const char *path = make_file(cases[i].header, cases[i].bytes);
-        ck_fails(dlviz_safetensors_read(&contents, path), cases[i].status, cases[i].words);
+        ck_fails(dlviz_safetensors_open(&contents, path), cases[i].status, cases[i].words);
         ck_assert_ptr_null(contents);
         ck_assert_ptr_nonnull(strstr(dlviz_last_error(), path));
     }
@@ -197,11 +197,12 @@ START_TEST(valid_oddities_are_read) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dlviz_safetensors *contents;
-        ck_ok(dlviz_safetensors_read(&contents, make_file(cases[i].header, cases[i].bytes)));
-        ck_assert_int_eq(dlviz_safetensors_count(contents), cases[i].count);
+        ck_ok(dlviz_safetensors_open(&contents, make_file(cases[i].header, cases[i].bytes)));
+        ck_assert_int_eq(dlviz_safetensors_num_tensors(contents), cases[i].count);
         for (int64_t t = 0; t < cases[i].count; t++) {
             dlviz_tensor *tensor;
-            ck_ok(dlviz_safetensors_get(contents, dlviz_safetensors_name(contents, t), &tensor));
+            ck_ok(dlviz_safetensors_get(contents, dlviz_safetensors_tensor_name(contents, t),
+                                        &tensor));
             dlviz_tensor_destroy(tensor);
         }
         dlviz_safetensors_destroy(contents);
@@ -216,20 +217,20 @@ START_TEST(bad_sizes_and_depths_are_refused) {
                              "\0\0\0\0\0\0\0\x80{}", "\x01\xe1\xf5\x05\0\0\0\0{}"};
     for (int i = 0; i < 4; i++) {
         write_file(path, lengths[i], 10);
-        ck_fails(dlviz_safetensors_read(&contents, path), DLVIZ_ERROR_FORMAT, "and 2 follow");
+        ck_fails(dlviz_safetensors_open(&contents, path), DLVIZ_ERROR_FORMAT, "and 2 follow");
     }
     write_file(path, "", 0);
-    ck_fails(dlviz_safetensors_read(&contents, path), DLVIZ_ERROR_FORMAT, "empty");
-    ck_fails(dlviz_safetensors_read(&contents, scratch_folder()), DLVIZ_ERROR_IO, "folder");
+    ck_fails(dlviz_safetensors_open(&contents, path), DLVIZ_ERROR_FORMAT, "empty");
+    ck_fails(dlviz_safetensors_open(&contents, scratch_folder()), DLVIZ_ERROR_IO, "folder");
     size_t deep = 1000000;
     char *text = malloc(deep + 6);
     memcpy(text, "{\"a\":", 5);
     memset(text + 5, '[', deep);
     text[deep + 5] = '\0';
-    ck_fails(dlviz_safetensors_read(&contents, make_file(text, 0)), DLVIZ_ERROR_FORMAT, "16 deep");
+    ck_fails(dlviz_safetensors_open(&contents, make_file(text, 0)), DLVIZ_ERROR_FORMAT, "16 deep");
     /* Brackets inside a string are no nesting, not even after an escaped quote. */
     text[5] = '"', text[6] = '\\', text[7] = '"', text[60] = '"', text[61] = '}', text[62] = '\0';
-    ck_fails(dlviz_safetensors_read(&contents, make_file(text, 0)), DLVIZ_ERROR_FORMAT,
+    ck_fails(dlviz_safetensors_open(&contents, make_file(text, 0)), DLVIZ_ERROR_FORMAT,
              "'a' is not an object");
     /* A header above 100 MB is refused even where the file is as long as it says. */
     size_t huge = 100000001;
@@ -237,7 +238,7 @@ START_TEST(bad_sizes_and_depths_are_refused) {
     memset(large, ' ', huge);
     memcpy(large, "{}", 2);
     large[huge] = '\0';
-    ck_fails(dlviz_safetensors_read(&contents, make_file(large, 0)), DLVIZ_ERROR_FORMAT,
+    ck_fails(dlviz_safetensors_open(&contents, make_file(large, 0)), DLVIZ_ERROR_FORMAT,
              "100000001 bytes");
     remove(scratch_path("made.safetensors"));
     free(large);
@@ -261,7 +262,7 @@ START_TEST(values_that_do_not_fit_are_refused) {
     fwrite(&huge, 8, 1, file);
     fputc(2, file);
     ck_assert_int_eq(fclose(file), 0);
-    ck_ok(dlviz_safetensors_read(&contents, path));
+    ck_ok(dlviz_safetensors_open(&contents, path));
     ck_fails(dlviz_safetensors_get(contents, "f", &tensor), DLVIZ_ERROR_NUMERIC, "-1e+200");
     ck_assert_ptr_null(tensor);
     ck_fails(dlviz_safetensors_get(contents, "u", &tensor), DLVIZ_ERROR_NUMERIC, "'u'");
@@ -278,7 +279,7 @@ START_TEST(a_file_cut_anywhere_is_refused) {
     for (size_t length = 0; length < size; length++) {
         dlviz_safetensors *contents;
         write_file(path, bytes, length);
-        ck_fails(dlviz_safetensors_read(&contents, path), DLVIZ_ERROR_FORMAT, path);
+        ck_fails(dlviz_safetensors_open(&contents, path), DLVIZ_ERROR_FORMAT, path);
     }
     dlz_free(bytes);
 }
@@ -302,11 +303,11 @@ START_TEST(damaged_files_are_survived) {
         }
         write_file(path, damaged, size);
         dlviz_safetensors *contents;
-        if (dlviz_safetensors_read(&contents, path) != DLVIZ_OK)
+        if (dlviz_safetensors_open(&contents, path) != DLVIZ_OK)
             continue;
-        for (int64_t t = 0; t < dlviz_safetensors_count(contents); t++) {
+        for (int64_t t = 0; t < dlviz_safetensors_num_tensors(contents); t++) {
             dlviz_tensor *tensor;
-            dlviz_safetensors_get(contents, dlviz_safetensors_name(contents, t), &tensor);
+            dlviz_safetensors_get(contents, dlviz_safetensors_tensor_name(contents, t), &tensor);
             dlviz_tensor_destroy(tensor);
         }
         dlviz_safetensors_destroy(contents);
@@ -342,7 +343,7 @@ START_TEST(a_written_file_is_this_byte_for_byte) {
     ck_ok(dlviz_safetensors_set_metadata(contents, "k", "v\t"));
     ck_ok(dlviz_safetensors_set_metadata(contents, "l", "\xc3\xa9"));
     const char *path = scratch_path("exact.safetensors");
-    ck_ok(dlviz_safetensors_write(contents, path));
+    ck_ok(dlviz_safetensors_save(contents, path));
     dlviz_safetensors_destroy(contents);
     dlviz_tensor_destroy(small);
     dlviz_tensor_destroy(real);
@@ -368,7 +369,7 @@ START_TEST(a_written_file_is_this_byte_for_byte) {
     ck_assert_uint_eq(size, 8 + padded + 15);
     ck_assert_int_eq(memcmp(bytes, expected, size), 0);
     dlz_free(bytes);
-    ck_ok(dlviz_safetensors_read(&contents, path));
+    ck_ok(dlviz_safetensors_open(&contents, path));
     ck_assert(dlviz_safetensors_has(contents, "a\"\\\n"));
     ck_assert_str_eq(dlviz_safetensors_metadata(contents, "k"), "v\t");
     dlviz_safetensors_destroy(contents);
@@ -378,17 +379,18 @@ END_TEST
 START_TEST(contents_survive_reading_and_writing) {
     dlviz_safetensors *first, *second;
     const char *path = scratch_path("again.safetensors");
-    ck_ok(dlviz_safetensors_read(&first, fixture_path("kinds.safetensors")));
-    ck_ok(dlviz_safetensors_write(first, path));
-    ck_ok(dlviz_safetensors_read(&second, path));
-    ck_assert_int_eq(dlviz_safetensors_count(second), 12);
+    ck_ok(dlviz_safetensors_open(&first, fixture_path("kinds.safetensors")));
+    ck_ok(dlviz_safetensors_save(first, path));
+    ck_ok(dlviz_safetensors_open(&second, path));
+    ck_assert_int_eq(dlviz_safetensors_num_tensors(second), 12);
     for (int64_t i = 0; i < 12; i++) {
-        const char *name = dlviz_safetensors_name(first, i);
+        const char *name = dlviz_safetensors_tensor_name(first, i);
         dlviz_tensor *a, *b;
         ck_ok(dlviz_safetensors_get(first, name, &a));
         ck_ok(dlviz_safetensors_get(second, name, &b));
-        size_t size = (size_t)dlviz_tensor_size(a) * dlviz_dtype_size(dlviz_tensor_dtype(a));
-        ck_assert_int_eq(dlviz_tensor_size(a), dlviz_tensor_size(b));
+        size_t size =
+            (size_t)dlviz_tensor_num_elements(a) * dlviz_dtype_size(dlviz_tensor_dtype(a));
+        ck_assert_int_eq(dlviz_tensor_num_elements(a), dlviz_tensor_num_elements(b));
         ck_assert_int_eq(memcmp(dlviz_tensor_data(a), dlviz_tensor_data(b), size), 0);
         dlviz_tensor_destroy(a);
         dlviz_tensor_destroy(b);
@@ -408,15 +410,15 @@ START_TEST(many_tensors_of_every_size_survive) {
         snprintf(name, sizeof name, "layer%d.weight", i);
         ck_ok(dlviz_safetensors_add(contents, name, tensor));
         /* What was added is a copy. */
-        if (dlviz_tensor_size(tensor) > 0)
+        if (dlviz_tensor_num_elements(tensor) > 0)
             memset(dlviz_tensor_data(tensor), 0x55, 1);
         dlviz_tensor_destroy(tensor);
     }
     const char *path = scratch_path("many.safetensors");
-    ck_ok(dlviz_safetensors_write(contents, path));
+    ck_ok(dlviz_safetensors_save(contents, path));
     dlviz_safetensors_destroy(contents);
-    ck_ok(dlviz_safetensors_read(&back, path));
-    ck_assert_int_eq(dlviz_safetensors_count(back), 100);
+    ck_ok(dlviz_safetensors_open(&back, path));
+    ck_assert_int_eq(dlviz_safetensors_num_tensors(back), 100);
     for (int i = 0; i < 100; i++) {
         dlviz_tensor *expected = make_tensor((dlviz_dtype)(i % 3), i * 7 % 50, i), *tensor;
         snprintf(name, sizeof name, "layer%d.weight", i);
@@ -451,12 +453,12 @@ START_TEST(bad_names_are_refused) {
                           "\xc2\x80"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_ok(dlviz_safetensors_add(contents, good[i], tensor));
-    ck_fails(dlviz_safetensors_write(contents, "/nowhere/file"), DLVIZ_ERROR_IO, "'/nowhere/file'");
+    ck_fails(dlviz_safetensors_save(contents, "/nowhere/file"), DLVIZ_ERROR_IO, "'/nowhere/file'");
     const char *path = scratch_path("good_names.safetensors");
-    ck_ok(dlviz_safetensors_write(contents, path));
+    ck_ok(dlviz_safetensors_save(contents, path));
     dlviz_safetensors_destroy(contents);
-    ck_ok(dlviz_safetensors_read(&contents, path));
-    ck_assert_int_eq(dlviz_safetensors_count(contents), 6);
+    ck_ok(dlviz_safetensors_open(&contents, path));
+    ck_assert_int_eq(dlviz_safetensors_num_tensors(contents), 6);
     dlviz_safetensors_destroy(contents);
     dlviz_safetensors_destroy(NULL);
     dlviz_tensor_destroy(tensor);
@@ -466,7 +468,7 @@ END_TEST
 static dlviz_status read_change_write(void *path) {
     dlviz_safetensors *contents = NULL;
     dlviz_tensor *tensor = NULL;
-    dlviz_status status = dlviz_safetensors_read(&contents, path);
+    dlviz_status status = dlviz_safetensors_open(&contents, path);
     if (status == DLVIZ_OK)
         status = dlviz_safetensors_get(contents, "halves", &tensor);
     for (int i = 0; status == DLVIZ_OK && i < 10; i++) {
@@ -479,7 +481,7 @@ static dlviz_status read_change_write(void *path) {
             status = dlviz_safetensors_set_metadata(contents, "note", name);
     }
     if (status == DLVIZ_OK)
-        status = dlviz_safetensors_write(contents, scratch_path("memory.safetensors"));
+        status = dlviz_safetensors_save(contents, scratch_path("memory.safetensors"));
     dlviz_tensor_destroy(tensor);
     dlviz_safetensors_destroy(contents);
     return status;
@@ -508,15 +510,15 @@ START_TEST(checksums_locate_damage) {
     /* zlib.crc32(struct.pack('<3f', 1, 2, 3)), and that of nothing. */
     ck_assert_str_eq(dlviz_safetensors_metadata(contents, "dlviz.crc32"),
                      "{\"a \\\"quoted\\\" \xe2\x82\xac\":\"b20e96b1\",\"empty\":\"00000000\"}");
-    ck_ok(dlviz_safetensors_write(contents, path));
-    ck_ok(dlviz_safetensors_read(&read, path));
+    ck_ok(dlviz_safetensors_save(contents, path));
+    ck_ok(dlviz_safetensors_open(&read, path));
     dlviz_safetensors_destroy(read);
     /* What another program did to a tensor, or left of it. */
     ck_ok(dlviz_tensor_create(&tensor, DLVIZ_UINT8, 1, (int64_t[]){1}));
     ck_ok(dlviz_safetensors_add(contents, "more", tensor));
     dlviz_tensor_destroy(tensor);
-    ck_ok(dlviz_safetensors_write(contents, path));
-    ck_fails(dlviz_safetensors_read(&read, path), DLVIZ_ERROR_FORMAT,
+    ck_ok(dlviz_safetensors_save(contents, path));
+    ck_fails(dlviz_safetensors_open(&read, path), DLVIZ_ERROR_FORMAT,
              "tensor 'more' is none of those whose checksums the file holds");
     ck_assert_ptr_null(read);
     static const struct {
@@ -536,8 +538,8 @@ START_TEST(checksums_locate_damage) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_ok(dlviz_safetensors_set_metadata(contents, "dlviz.crc32", cases[i].sums));
-        ck_ok(dlviz_safetensors_write(contents, path));
-        ck_fails(dlviz_safetensors_read(&read, path), DLVIZ_ERROR_FORMAT, cases[i].words);
+        ck_ok(dlviz_safetensors_save(contents, path));
+        ck_fails(dlviz_safetensors_open(&read, path), DLVIZ_ERROR_FORMAT, cases[i].words);
     }
     dlviz_safetensors_destroy(contents);
 }

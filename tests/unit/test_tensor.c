@@ -16,7 +16,7 @@ START_TEST(a_new_tensor_is_zero) {
         ck_ok(dlviz_tensor_create(&tensor, dtypes[d], 2, two_by_three));
         ck_assert_int_eq(dlviz_tensor_dtype(tensor), dtypes[d]);
         ck_assert_int_eq(dlviz_tensor_ndim(tensor), 2);
-        ck_assert_int_eq(dlviz_tensor_size(tensor), 6);
+        ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 6);
         ck_assert_int_eq(dlviz_tensor_dims(tensor)[1], 3);
         ck_assert_int_eq(dlviz_tensor_dim(tensor, 0), 2);
         ck_assert_int_eq(dlviz_tensor_dim(tensor, -1), 3);
@@ -38,10 +38,10 @@ END_TEST
 START_TEST(scalars_and_empty_tensors_exist) {
     dlviz_tensor *tensor;
     ck_ok(dlviz_tensor_create(&tensor, DLVIZ_INT64, 0, NULL));
-    ck_assert_int_eq(dlviz_tensor_size(tensor), 1);
+    ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 1);
     dlviz_tensor_destroy(tensor);
     ck_ok(dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){0, INT64_MAX}));
-    ck_assert_int_eq(dlviz_tensor_size(tensor), 0);
+    ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 0);
     ck_assert_ptr_nonnull(dlviz_tensor_data(tensor));
     dlviz_tensor_destroy(tensor);
 }
@@ -156,7 +156,7 @@ START_TEST(slices_are_checked) {
     ck_assert_float_eq(dlviz_tensor_float(slice)[0], 3);
     dlviz_tensor_destroy(slice);
     ck_ok(dlviz_tensor_slice(tensor, 2, 0, &slice));
-    ck_assert_int_eq(dlviz_tensor_size(slice), 0);
+    ck_assert_int_eq(dlviz_tensor_num_elements(slice), 0);
     dlviz_tensor_destroy(slice);
     const int64_t bad[][2] = {{-1, 1}, {0, -1}, {0, 3}, {3, 0}, {1, 2}, {1, INT64_MAX}};
     for (int i = 0; i < 6; i++)

@@ -131,7 +131,7 @@ static char last_warning[512];
 
 static void keep_warning(dlviz_log_level level, const char *message, void *user) {
     (void)user;
-    if (level != DLVIZ_LOG_WARNING)
+    if (level != DLVIZ_LOG_LEVEL_WARNING)
         return;
     warnings++;
     snprintf(last_warning, sizeof last_warning, "%s", message);

@@ -187,7 +187,7 @@ START_TEST(a_small_last_batch_counts_by_its_images) {
         ck_assert(isnan(dlviz_trainer_history(r.trainer, last, DLVIZ_VALIDATION_LOSS)));
         ck_assert(isnan(dlviz_trainer_history(r.trainer, last, DLVIZ_VALIDATION_ACCURACY)));
     }
-    ck_assert_int_eq(dlviz_optimizer_steps(r.optimizer), 15);
+    ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 15);
     stop(&r);
 }
 END_TEST
@@ -475,7 +475,7 @@ START_TEST(callbacks_change_the_batch_size_and_nothing_worse) {
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 2));
     ck_ok(dlviz_trainer_on_epoch(r.trainer, meddle, &m));
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 3));
-    ck_assert_int_eq(dlviz_optimizer_steps(r.optimizer), 45 + 1 + 18);
+    ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 45 + 1 + 18);
     ck_ok(dlviz_trainer_load_checkpoint(r.trainer, path)); /* of batch size 5 */
     stop(&r);
 }

@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "embed/affinities.h"
+#include "tsne/affinities.h"
 #include "support/tsne.h"
 
 #include <math.h>
@@ -29,21 +29,22 @@ static double purity(const dlviz_tensor *map, int clusters) {
 }
 
 START_TEST(clusters_stay_together_and_the_divergence_falls) {
-    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_GRID, DLVIZ_TSNE_BARNES_HUT, DLVIZ_TSNE_EXACT};
+    const dlviz_tsne_method_kind methods[] = {DLVIZ_TSNE_METHOD_GRID, DLVIZ_TSNE_METHOD_BARNES_HUT,
+                                              DLVIZ_TSNE_METHOD_EXACT};
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++)
         for (int dimensions = 1; dimensions <= 3; dimensions++) {
             dlviz_tensor *points = blobs(600, 10, 1), *map, *history;
             dlviz_tsne *tsne;
             ck_ok(dlviz_tsne_create(&tsne));
-            ck_ok(dlviz_tsne_set_method(tsne,
-                                        dimensions == 3 && m == 0 ? DLVIZ_TSNE_AUTO : methods[m]));
-            ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
-            ck_ok(dlviz_tsne_set_iterations(tsne, 500));
+            ck_ok(dlviz_tsne_set_method(tsne, dimensions == 3 && m == 0 ? DLVIZ_TSNE_METHOD_AUTO
+                                                                        : methods[m]));
+            ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
+            ck_ok(dlviz_tsne_set_num_iterations(tsne, 500));
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             check_map(map, 600, dimensions);
             ck_assert_double_ge(purity(map, 4), 0.99);
-            ck_assert_int_eq(dlviz_tsne_iterations(tsne), 500);
-            ck_assert_int_eq(dlviz_tsne_neighbours(tsne), 90);
+            ck_assert_int_eq(dlviz_tsne_num_iterations_done(tsne), 500);
+            ck_assert_int_eq(dlviz_tsne_num_neighbors(tsne), 90);
             ck_assert_double_eq(dlviz_tsne_perplexity_used(tsne), 30);
             ck_ok(dlviz_tsne_history(tsne, &history));
             const float *rows = dlviz_tensor_const_float(history);
@@ -86,12 +87,12 @@ START_TEST(the_reported_divergence_is_that_of_the_map) {
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
     ck_ok(dlviz_tsne_set_perplexity(tsne, 10));
-    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_EXACT, DLVIZ_TSNE_GRID};
+    const dlviz_tsne_method_kind methods[] = {DLVIZ_TSNE_METHOD_EXACT, DLVIZ_TSNE_METHOD_GRID};
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         ck_ok(dlviz_tsne_set_method(tsne, methods[m]));
         ck_ok(dlviz_tsne_set_late_exaggeration(tsne, 2, m ? 50 : 0));
         ck_ok(dlviz_tsne_set_degrees_of_freedom(tsne, m ? 0.7 : 1));
-        ck_ok(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map));
+        ck_ok(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map));
         const float *y = dlviz_tensor_const_float(map);
         double z = 0, divergence = 0, a = m ? 0.7 : 1;
         for (int i = 0; i < n; i++)
@@ -113,13 +114,14 @@ START_TEST(the_reported_divergence_is_that_of_the_map) {
 END_TEST
 
 START_TEST(bits_do_not_depend_on_threads) {
-    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_GRID, DLVIZ_TSNE_BARNES_HUT, DLVIZ_TSNE_EXACT};
+    const dlviz_tsne_method_kind methods[] = {DLVIZ_TSNE_METHOD_GRID, DLVIZ_TSNE_METHOD_BARNES_HUT,
+                                              DLVIZ_TSNE_METHOD_EXACT};
     dlviz_tensor *points = blobs(2500, 12, 2), *first, *again;
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         dlviz_tsne *tsne;
         ck_ok(dlviz_tsne_create(&tsne));
         ck_ok(dlviz_tsne_set_method(tsne, methods[m]));
-        ck_ok(dlviz_tsne_set_iterations(tsne, 50));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 50));
         ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 12, 25));
         ck_ok(dlviz_set_num_threads(1));
         ck_ok(dlviz_tsne_fit(tsne, points, &first));
@@ -128,7 +130,7 @@ START_TEST(bits_do_not_depend_on_threads) {
             ck_ok(dlviz_set_num_threads(threads[t]));
             ck_ok(dlviz_tsne_fit(tsne, points, &again));
             ck_assert_mem_eq(dlviz_tensor_data(first), dlviz_tensor_data(again),
-                             (size_t)dlviz_tensor_size(first) * sizeof(float));
+                             (size_t)dlviz_tensor_num_elements(first) * sizeof(float));
             dlviz_tensor_destroy(again);
         }
         dlviz_tensor_destroy(first);
@@ -148,7 +150,7 @@ START_TEST(small_and_degenerate_inputs_have_maps) {
                 values[i] = kind == 1 ? 4.5f : i % 3 == 1 ? values[i] : -1e5f;
             dlviz_tsne *tsne;
             ck_ok(dlviz_tsne_create(&tsne));
-            ck_ok(dlviz_tsne_set_iterations(tsne, 300));
+            ck_ok(dlviz_tsne_set_num_iterations(tsne, 300));
             ck_ok(dlviz_tsne_set_progress(tsne, 70, count_finite, &calls));
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             check_map(map, n, 2);
@@ -171,7 +173,7 @@ END_TEST
 
 static double largest_coordinate(const dlviz_tensor *map) {
     double largest = 0;
-    for (int64_t i = 0; i < dlviz_tensor_size(map); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(map); i++)
         largest = fmax(largest, fabs((double)dlviz_tensor_const_float(map)[i]));
     return largest;
 }
@@ -187,11 +189,11 @@ START_TEST(small_sets_do_not_collapse) {
             ck_ok(dlviz_tsne_create(&tsne));
             ck_ok(dlviz_tsne_set_stopping(tsne, stops == 1 ? 1e-7 : 0, stops == 2 ? 50 : 0));
             if (stops == 0)
-                ck_ok(dlviz_tsne_set_iterations(tsne, 250));
+                ck_ok(dlviz_tsne_set_num_iterations(tsne, 250));
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             ck_assert_double_gt(largest_coordinate(map), 2);
             double divergence = dlviz_tsne_kl_divergence(tsne);
-            ck_ok(dlviz_tsne_set_iterations(tsne, 0));
+            ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
             dlviz_tensor_destroy(map);
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             ck_assert_double_lt(divergence, 0.7 * dlviz_tsne_kl_divergence(tsne));
@@ -247,11 +249,11 @@ START_TEST(given_neighbours_and_affinities_give_maps) {
     int64_t *index = dlviz_tensor_data(indices), *offset = dlviz_tensor_data(offsets);
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 400));
-    ck_ok(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 400));
+    ck_ok(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map));
     check_map(map, n, 2);
     ck_assert_double_ge(purity(map, 3), 0.99);
-    ck_assert_int_eq(dlviz_tsne_neighbours(tsne), k);
+    ck_assert_int_eq(dlviz_tsne_num_neighbors(tsne), k);
     ck_assert_double_eq_tol(dlviz_tsne_perplexity_used(tsne), fmin(30, k / 3.0), 1e-12);
     dlviz_tensor *points = blobs(3, 3, 3), *none;
     ck_fails(dlviz_tsne_transform(tsne, points, &none), DLVIZ_ERROR_STATE, "fit of points");
@@ -262,24 +264,24 @@ START_TEST(given_neighbours_and_affinities_give_maps) {
     ck_assert_double_ge(purity(map, 3), 0.99);
     dlviz_tensor_destroy(map);
 
-    ck_fails(dlviz_tsne_fit_neighbours(tsne, distances, distances, &map), DLVIZ_ERROR_SHAPE,
+    ck_fails(dlviz_tsne_fit_neighbors(tsne, distances, distances, &map), DLVIZ_ERROR_SHAPE,
              "'indices'");
-    ck_fails(dlviz_tsne_fit_neighbours(tsne, NULL, distances, &map), DLVIZ_ERROR_INVALID_ARGUMENT,
+    ck_fails(dlviz_tsne_fit_neighbors(tsne, NULL, distances, &map), DLVIZ_ERROR_INVALID_ARGUMENT,
              "'indices' is NULL");
     dlviz_tensor_float(distances)[5] = -1;
-    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map), DLVIZ_ERROR_NUMERIC,
+    ck_fails(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map), DLVIZ_ERROR_NUMERIC,
              "entry 5");
     dlviz_tensor_float(distances)[5] = 1;
     int64_t kept = index[4];
     index[4] = n;
-    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map),
-             DLVIZ_ERROR_INVALID_ARGUMENT, "is 90");
+    ck_fails(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "is 90");
     index[4] = 0;
-    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map),
-             DLVIZ_ERROR_INVALID_ARGUMENT, "the point itself");
+    ck_fails(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "the point itself");
     index[4] = index[3];
-    ck_fails(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map),
-             DLVIZ_ERROR_INVALID_ARGUMENT, "twice");
+    ck_fails(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "twice");
     index[4] = kept;
     offset[2] = -5;
     ck_fails(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map),
@@ -302,15 +304,16 @@ START_TEST(given_neighbours_and_affinities_give_maps) {
 END_TEST
 
 START_TEST(new_points_land_in_their_clusters) {
-    const dlviz_tsne_metric metrics[] = {DLVIZ_TSNE_EUCLIDEAN, DLVIZ_TSNE_COSINE};
+    const dlviz_tsne_distance_kind metrics[] = {DLVIZ_TSNE_DISTANCE_EUCLIDEAN,
+                                                DLVIZ_TSNE_DISTANCE_COSINE};
     for (int dimensions = 1; dimensions <= 3; dimensions++)
         for (int m = 0; m < 2; m++) {
             dlviz_tensor *points = blobs(800, 6, 5), *fresh = blobs(101, 6, 6), *map, *placed, *one;
             dlviz_tsne *tsne;
             ck_ok(dlviz_tsne_create(&tsne));
-            ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
-            ck_ok(dlviz_tsne_set_iterations(tsne, 400));
-            ck_ok(dlviz_tsne_set_metric(tsne, metrics[m]));
+            ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
+            ck_ok(dlviz_tsne_set_num_iterations(tsne, 400));
+            ck_ok(dlviz_tsne_set_distance(tsne, metrics[m]));
             ck_ok(dlviz_tsne_fit(tsne, points, &map));
             ck_ok(dlviz_tsne_transform(tsne, fresh, &placed));
             check_map(placed, 101, dimensions);
@@ -368,7 +371,7 @@ START_TEST(digits_form_clusters_and_new_ones_join_them) {
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
     ck_ok(dlviz_tsne_fit(tsne, points, &map));
-    ck_assert_int_eq(dlviz_tsne_method_used(tsne), DLVIZ_TSNE_GRID);
+    ck_assert_int_eq(dlviz_tsne_method_used(tsne), DLVIZ_TSNE_METHOD_GRID);
     ck_ok(dlviz_tsne_transform(tsne, later, &placed));
     const float *y = dlviz_tensor_const_float(map), *x = dlviz_tensor_const_float(placed);
     int right = 0, own = 0;

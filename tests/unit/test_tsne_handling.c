@@ -12,9 +12,9 @@ START_TEST(settings_are_checked) {
     dlviz_tsne *t;
     ck_fails(dlviz_tsne_create(NULL), bad, "'out' is NULL");
     ck_ok(dlviz_tsne_create(&t));
-    ck_fails(dlviz_tsne_set_dimensions(NULL, 2), bad, "'tsne' is NULL");
-    ck_fails(dlviz_tsne_set_dimensions(t, 0), bad, "0 dimensions");
-    ck_fails(dlviz_tsne_set_dimensions(t, 4), bad, "4 dimensions");
+    ck_fails(dlviz_tsne_set_num_dimensions(NULL, 2), bad, "'tsne' is NULL");
+    ck_fails(dlviz_tsne_set_num_dimensions(t, 0), bad, "0 dimensions");
+    ck_fails(dlviz_tsne_set_num_dimensions(t, 4), bad, "4 dimensions");
     ck_fails(dlviz_tsne_set_perplexity(t, 0.5), bad, "perplexity 0.5");
     ck_fails(dlviz_tsne_set_perplexity(t, NAN), bad, "perplexity");
     ck_fails(dlviz_tsne_set_perplexity(t, INFINITY), bad, "perplexity inf");
@@ -22,8 +22,8 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_tsne_set_perplexities(t, 17, (double[17]){3}), bad, "17 perplexities");
     ck_fails(dlviz_tsne_set_perplexities(t, 1, NULL), bad, "'perplexities' is NULL");
     ck_fails(dlviz_tsne_set_perplexities(t, 2, (double[]){3, -1}), bad, "perplexity 1 is -1");
-    ck_fails(dlviz_tsne_set_metric(t, (dlviz_tsne_metric)7), bad, "metric 7");
-    ck_fails(dlviz_tsne_set_iterations(t, -1), bad, "-1 iterations");
+    ck_fails(dlviz_tsne_set_distance(t, (dlviz_tsne_distance_kind)7), bad, "distance 7");
+    ck_fails(dlviz_tsne_set_num_iterations(t, -1), bad, "-1 iterations");
     ck_fails(dlviz_tsne_set_early_exaggeration(t, 0, 10), bad, "factor 0");
     ck_fails(dlviz_tsne_set_early_exaggeration(t, 4, -10), bad, "-10 iterations");
     ck_fails(dlviz_tsne_set_late_exaggeration(t, NAN, 10), bad, "factor");
@@ -33,18 +33,18 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_tsne_set_momentum(t, 1, 0.5), bad, "momentum 1");
     ck_fails(dlviz_tsne_set_momentum(t, 0.5, -0.1), bad, "then -0.1");
     ck_fails(dlviz_tsne_set_degrees_of_freedom(t, 0), bad, "0 degrees");
-    ck_fails(dlviz_tsne_set_init(t, (dlviz_tsne_init)2), bad, "init 2");
-    ck_fails(dlviz_tsne_set_method(t, (dlviz_tsne_method)4), bad, "method 4");
+    ck_fails(dlviz_tsne_set_init(t, (dlviz_tsne_init_kind)2), bad, "init 2");
+    ck_fails(dlviz_tsne_set_method(t, (dlviz_tsne_method_kind)4), bad, "method 4");
     ck_fails(dlviz_tsne_set_angle(t, 1.5), bad, "angle 1.5");
     ck_fails(dlviz_tsne_set_cell_size(t, 0.01), bad, "width 0.01");
     ck_fails(dlviz_tsne_set_stopping(t, -1, 0), bad, "gradient norm -1");
     ck_fails(dlviz_tsne_set_stopping(t, 0, -1), bad, "-1 iterations");
     ck_fails(dlviz_tsne_set_stopping(t, INFINITY, 0), bad, "gradient norm inf");
     ck_fails(dlviz_tsne_set_stopping(t, NAN, 0), bad, "gradient norm");
-    ck_fails(dlviz_tsne_set_transform(t, 0, 1, 1, 1), bad, "perplexity 0");
-    ck_fails(dlviz_tsne_set_transform(t, 5, -1, 1, 1), bad, "-1 iterations");
-    ck_fails(dlviz_tsne_set_transform(t, 5, 1, 0, 1), bad, "learning rate 0");
-    ck_fails(dlviz_tsne_set_transform(t, 5, 1, 1, 0), bad, "exaggeration 0");
+    ck_fails(dlviz_tsne_set_transform_perplexity(t, 0), bad, "perplexity 0");
+    ck_fails(dlviz_tsne_set_num_transform_iterations(t, -1), bad, "-1 iterations");
+    ck_fails(dlviz_tsne_set_transform_learning_rate(t, 0), bad, "learning rate 0");
+    ck_fails(dlviz_tsne_set_transform_exaggeration(t, 0), bad, "exaggeration 0");
     ck_assert(isnan(dlviz_tsne_kl_divergence(t)));
     ck_assert(isnan(dlviz_tsne_kl_divergence(NULL)));
     dlviz_tensor *out, *points = blobs(20, 3, 1), *start = matrix(5, 2, NULL);
@@ -63,7 +63,7 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 2, column 1");
     dlviz_tensor_float(start)[3] = INFINITY;
     ck_fails(dlviz_tsne_set_initial_map(t, start), DLVIZ_ERROR_NUMERIC, "row 1");
-    ck_ok(dlviz_tsne_set_metric(t, DLVIZ_TSNE_COSINE));
+    ck_ok(dlviz_tsne_set_distance(t, DLVIZ_TSNE_DISTANCE_COSINE));
     memset(dlviz_tensor_data(points), 0, 60 * sizeof(float));
     ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 0");
     dlviz_tensor_destroy(points);
@@ -78,14 +78,15 @@ typedef struct watch {
     float last[2];
 } watch;
 
-static bool watch_progress(int iteration, int iterations, double divergence, double norm,
-                           const dlviz_tensor *map, void *user) {
+static bool watch_progress(const dlviz_tsne_event *event, void *user) {
     watch *w = user;
     w->calls++;
-    ck_assert_int_eq(iterations, 200);
+    int64_t iteration = dlviz_tsne_event_iteration(event);
+    ck_assert_int_eq(dlviz_tsne_event_num_iterations(event), 200);
     ck_assert_int_eq(iteration, 40 * w->calls);
-    ck_assert(isfinite(divergence) && norm > 0);
-    memcpy(w->last, dlviz_tensor_const_data(map), sizeof w->last);
+    ck_assert(isfinite(dlviz_tsne_event_kl_divergence(event)));
+    ck_assert(dlviz_tsne_event_gradient_norm(event) > 0);
+    memcpy(w->last, dlviz_tensor_const_data(dlviz_tsne_event_map(event)), sizeof w->last);
     return iteration != w->cancel_at;
 }
 
@@ -95,10 +96,10 @@ START_TEST(progress_can_cancel_and_leaves_the_map) {
         dlviz_tensor *points = blobs(300, 5, 4), *map, *history;
         dlviz_tsne *tsne;
         ck_ok(dlviz_tsne_create(&tsne));
-        ck_ok(dlviz_tsne_set_iterations(tsne, 200));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 200));
         /* In a map that has unfolded, Barnes-Hut's sum Z is not quite that of all pairs, which the
          * last divergence takes. */
-        ck_ok(dlviz_tsne_set_method(tsne, DLVIZ_TSNE_BARNES_HUT));
+        ck_ok(dlviz_tsne_set_method(tsne, DLVIZ_TSNE_METHOD_BARNES_HUT));
         ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 4, 20));
         ck_fails(dlviz_tsne_set_progress(tsne, 0, watch_progress, &w), DLVIZ_ERROR_INVALID_ARGUMENT,
                  "every 0");
@@ -108,7 +109,7 @@ START_TEST(progress_can_cancel_and_leaves_the_map) {
         check_map(map, 300, 2);
         ck_assert_int_eq(w.calls, cancel ? 3 : 5);
         ck_assert_mem_eq(w.last, dlviz_tensor_data(map), sizeof w.last);
-        ck_assert_int_eq(dlviz_tsne_iterations(tsne), cancel ? 120 : 200);
+        ck_assert_int_eq(dlviz_tsne_num_iterations_done(tsne), cancel ? 120 : 200);
         ck_assert(isfinite(dlviz_tsne_kl_divergence(tsne)));
         ck_ok(dlviz_tsne_history(tsne, &history));
         ck_assert_int_eq(dlviz_tensor_dim(history, 0), cancel ? 3 : 5);
@@ -128,25 +129,25 @@ START_TEST(stopping_rules_end_the_descent) {
     const int every[] = {0, 7, 100000};
     for (int rule = 0; rule < 2; rule++) {
         dlviz_tensor *points = blobs(300, 5, 4), *maps[3], *history;
-        int iterations[3];
+        int64_t iterations[3];
         for (int e = 0; e < 3; e++) {
             int calls = 0;
             dlviz_tsne *tsne;
             ck_ok(dlviz_tsne_create(&tsne));
-            ck_ok(dlviz_tsne_set_iterations(tsne, 20000));
+            ck_ok(dlviz_tsne_set_num_iterations(tsne, 20000));
             ck_ok(dlviz_tsne_set_stopping(tsne, rule ? 1e-4 : 0, rule ? 0 : 300));
             ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 1, 250));
             ck_ok(dlviz_tsne_set_late_exaggeration(tsne, rule ? 1 : 8, 20000));
             if (every[e])
                 ck_ok(dlviz_tsne_set_progress(tsne, every[e], count_finite, &calls));
             ck_ok(dlviz_tsne_fit(tsne, points, &maps[e]));
-            iterations[e] = dlviz_tsne_iterations(tsne);
+            iterations[e] = dlviz_tsne_num_iterations_done(tsne);
             ck_assert_int_eq(iterations[e] % 50, 0);
             ck_assert_int_ge(iterations[e], 250);
             ck_assert_int_lt(iterations[e], 20000);
             ck_assert_int_eq(iterations[e], iterations[0]);
             ck_assert_mem_eq(dlviz_tensor_data(maps[e]), dlviz_tensor_data(maps[0]),
-                             (size_t)dlviz_tensor_size(maps[0]) * sizeof(float));
+                             (size_t)dlviz_tensor_num_elements(maps[0]) * sizeof(float));
             ck_ok(dlviz_tsne_history(tsne, &history));
             int64_t rows = dlviz_tensor_dim(history, 0);
             int step = every[e] ? every[e] : 50;
@@ -176,40 +177,40 @@ START_TEST(arguments_at_fault_leave_the_earlier_fit) {
     dlviz_tsne *t;
     ck_ok(dlviz_tsne_create(&t));
     ck_ok(dlviz_tsne_set_perplexity(t, 5));
-    ck_ok(dlviz_tsne_set_iterations(t, 100));
+    ck_ok(dlviz_tsne_set_num_iterations(t, 100));
     ck_ok(dlviz_tsne_fit(t, points, &map));
     ck_ok(dlviz_tsne_transform(t, fresh, &placed));
     const double divergence = dlviz_tsne_kl_divergence(t);
 
     ck_ok(dlviz_tsne_set_initial_map(t, start));
     ck_fails(dlviz_tsne_fit(t, points, &none), DLVIZ_ERROR_SHAPE, "initial map is 7 x 2");
-    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), DLVIZ_ERROR_SHAPE,
+    ck_fails(dlviz_tsne_fit_neighbors(t, indices, distances, &none), DLVIZ_ERROR_SHAPE,
              "initial map is 7 x 2");
     ck_fails(dlviz_tsne_fit_affinities(t, offsets, columns, values, &none), DLVIZ_ERROR_SHAPE,
              "initial map is 7 x 2");
     ck_ok(dlviz_tsne_set_initial_map(t, NULL));
-    ck_ok(dlviz_tsne_set_method(t, DLVIZ_TSNE_GRID));
-    ck_ok(dlviz_tsne_set_dimensions(t, 3));
+    ck_ok(dlviz_tsne_set_method(t, DLVIZ_TSNE_METHOD_GRID));
+    ck_ok(dlviz_tsne_set_num_dimensions(t, 3));
     const dlviz_status bad = DLVIZ_ERROR_INVALID_ARGUMENT;
     ck_fails(dlviz_tsne_fit(t, points, &none), bad, "1 or 2 dimensions");
-    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), bad, "1 or 2 dimensions");
+    ck_fails(dlviz_tsne_fit_neighbors(t, indices, distances, &none), bad, "1 or 2 dimensions");
     ck_fails(dlviz_tsne_fit_affinities(t, offsets, columns, values, &none), bad,
              "1 or 2 dimensions");
-    ck_ok(dlviz_tsne_set_method(t, DLVIZ_TSNE_AUTO));
-    ck_ok(dlviz_tsne_set_dimensions(t, 2));
+    ck_ok(dlviz_tsne_set_method(t, DLVIZ_TSNE_METHOD_AUTO));
+    ck_ok(dlviz_tsne_set_num_dimensions(t, 2));
     dlviz_tensor_float(points)[4] = NAN;
     ck_fails(dlviz_tsne_fit(t, points, &none), DLVIZ_ERROR_NUMERIC, "row 1");
     index[1] = 0;
-    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), bad, "the point itself");
+    ck_fails(dlviz_tsne_fit_neighbors(t, indices, distances, &none), bad, "the point itself");
     index[1] = index[0];
-    ck_fails(dlviz_tsne_fit_neighbours(t, indices, distances, &none), bad, "twice");
+    ck_fails(dlviz_tsne_fit_neighbors(t, indices, distances, &none), bad, "twice");
     memset(dlviz_tensor_data(values), 0, n * k * sizeof(float));
     ck_fails(dlviz_tsne_fit_affinities(t, offsets, columns, values, &none), DLVIZ_ERROR_NUMERIC,
              "sum");
     ck_assert_ptr_null(none);
 
     ck_assert_double_eq(dlviz_tsne_kl_divergence(t), divergence);
-    ck_assert_int_eq(dlviz_tsne_iterations(t), 100);
+    ck_assert_int_eq(dlviz_tsne_num_iterations_done(t), 100);
     ck_ok(dlviz_tsne_transform(t, fresh, &again));
     ck_assert_mem_eq(dlviz_tensor_data(again), dlviz_tensor_data(placed), 10 * sizeof(float));
     dlviz_tensor *all[] = {points,  fresh,  start, distances, indices, offsets,
@@ -241,7 +242,8 @@ static void give_back(void *block, void *user) {
 
 START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
     ck_ok(dlviz_set_allocator(scarce, give_back, NULL));
-    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_GRID, DLVIZ_TSNE_BARNES_HUT, DLVIZ_TSNE_EXACT};
+    const dlviz_tsne_method_kind methods[] = {DLVIZ_TSNE_METHOD_GRID, DLVIZ_TSNE_METHOD_BARNES_HUT,
+                                              DLVIZ_TSNE_METHOD_EXACT};
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         dlviz_status status = DLVIZ_ERROR_OUT_OF_MEMORY;
         long allowed = 0;
@@ -255,7 +257,7 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
             if (status == DLVIZ_OK)
                 status = dlviz_tsne_set_method(tsne, methods[m]);
             if (status == DLVIZ_OK)
-                status = dlviz_tsne_set_iterations(tsne, 60);
+                status = dlviz_tsne_set_num_iterations(tsne, 60);
             if (status == DLVIZ_OK)
                 status = dlviz_tsne_fit(tsne, points, &map);
             if (status == DLVIZ_OK)

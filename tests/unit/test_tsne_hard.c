@@ -76,7 +76,7 @@ START_TEST(the_neighbour_of_many_stays_among_them) {
             dlviz_tensor *points = spheres(seed), *map;
             dlviz_tsne *tsne;
             ck_ok(dlviz_tsne_create(&tsne));
-            ck_ok(dlviz_tsne_set_dimensions(tsne, dimensions));
+            ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
             double divergence = fit(tsne, points, &map);
             ck_assert_double_lt(farthest_centre(map), 1.5);
             dlviz_tensor_destroy(map);
@@ -120,14 +120,15 @@ END_TEST
 
 START_TEST(no_learning_rate_is_too_large) {
     const double rates[] = {1e5, 1e7, 1e12}, momenta[] = {0, 0.5, 0.8};
-    const dlviz_tsne_method methods[] = {DLVIZ_TSNE_GRID, DLVIZ_TSNE_BARNES_HUT, DLVIZ_TSNE_AUTO};
+    const dlviz_tsne_method_kind methods[] = {DLVIZ_TSNE_METHOD_GRID, DLVIZ_TSNE_METHOD_BARNES_HUT,
+                                              DLVIZ_TSNE_METHOD_AUTO};
     dlviz_tensor *points = blobs(1000, 10, 3);
     for (int m = 0; m < 3; m++) {
         dlviz_tsne *tsne;
         watch_memory();
         ck_ok(dlviz_tsne_create(&tsne));
         ck_ok(dlviz_tsne_set_method(tsne, methods[m]));
-        ck_ok(dlviz_tsne_set_iterations(tsne, 500));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 500));
         ck_ok(dlviz_tsne_set_momentum(tsne, momenta[m], momenta[m]));
         double divergence = divergence_of(tsne, points);
         for (int r = 0; r < 3; r++) {
@@ -176,10 +177,10 @@ static dlviz_tensor *start_of(const dlviz_tensor *points, bool moved) {
     dlviz_tensor *start;
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 0));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
     ck_ok(dlviz_tsne_fit(tsne, points, &start));
     dlz_random random = dlz_random_start(1, 1);
-    for (int64_t i = 0; i < dlviz_tensor_size(start) && moved; i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(start) && moved; i++)
         dlviz_tensor_float(start)[i] += (float)(1e-6 * dlz_random_normal(&random));
     dlviz_tsne_destroy(tsne);
     return start;
@@ -236,7 +237,7 @@ START_TEST(any_start_unfolds) {
     dlviz_tensor *points = blobs(n, 10, 5), *usual = start_of(points, false), *map;
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 750));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 750));
     double divergence = divergence_of(tsne, points);
     for (int kind = 0; kind < 9; kind++) {
         dlviz_tensor *start = matrix(n, 2, NULL);
@@ -254,11 +255,11 @@ START_TEST(any_start_unfolds) {
             dlviz_tensor_float(start)[i] = places[kind];
         }
         ck_ok(dlviz_tsne_set_initial_map(tsne, start));
-        ck_ok(dlviz_tsne_set_iterations(tsne, 0));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
         ck_ok(dlviz_tsne_fit(tsne, points, &map));
         ck_assert_mem_eq(dlviz_tensor_data(map), dlviz_tensor_data(start), 2 * n * sizeof(float));
         dlviz_tensor_destroy(map);
-        ck_ok(dlviz_tsne_set_iterations(tsne, 750));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 750));
         double found = fit(tsne, points, &map);
         ck_assert_msg(found < 1.1 * divergence, "start %d: KL %g instead of %g", kind, found,
                       divergence);
@@ -273,7 +274,7 @@ START_TEST(any_start_unfolds) {
 END_TEST
 
 static void multiply(dlviz_tensor *tensor, double by) {
-    for (int64_t i = 0; i < dlviz_tensor_size(tensor); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(tensor); i++)
         dlviz_tensor_float(tensor)[i] = (float)(by * (double)dlviz_tensor_float(tensor)[i]);
 }
 
@@ -317,10 +318,10 @@ START_TEST(the_unit_of_the_points_does_not_matter) {
     make_rings(n, k, 3, &indices, &distances, &offsets, &columns, &values);
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_fit_neighbours(tsne, indices, distances, &map));
+    ck_ok(dlviz_tsne_fit_neighbors(tsne, indices, distances, &map));
     for (int u = 0; u < 3; u++) {
         multiply(distances, units[u]);
-        ck_ok(dlviz_tsne_fit_neighbours(tsne, indices, distances, &again));
+        ck_ok(dlviz_tsne_fit_neighbors(tsne, indices, distances, &again));
         ck_assert_mem_eq(dlviz_tensor_data(map), dlviz_tensor_data(again), 2 * n * sizeof(float));
         multiply(distances, 1 / units[u]);
         dlviz_tensor_destroy(again);
@@ -337,13 +338,14 @@ START_TEST(new_points_bear_any_learning_rate) {
     dlviz_tensor *points = blobs(n, 6, 5), *fresh = blobs(m, 6, 6), *map, *placed;
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
-    ck_ok(dlviz_tsne_set_iterations(tsne, 400));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 400));
     ck_ok(dlviz_tsne_fit(tsne, points, &map));
     const float *y = dlviz_tensor_const_float(map);
     const double rates[] = {2, 100, 1e12}, exaggerations[] = {1.5, 1e-9, 1e6};
     for (int r = 0; r < 3; r++)
         for (int e = 0; e < 3; e++) {
-            ck_ok(dlviz_tsne_set_transform(tsne, 5, 250, rates[r], exaggerations[e]));
+            ck_ok(dlviz_tsne_set_transform_learning_rate(tsne, rates[r]));
+            ck_ok(dlviz_tsne_set_transform_exaggeration(tsne, exaggerations[e]));
             ck_ok(dlviz_tsne_transform(tsne, fresh, &placed));
             check_map(placed, m, 2);
             const float *x = dlviz_tensor_const_float(placed);

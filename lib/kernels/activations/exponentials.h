@@ -8,7 +8,7 @@
 #ifndef DLZ_KERNELS_ACTIVATIONS_EXPONENTIALS_H
 #define DLZ_KERNELS_ACTIVATIONS_EXPONENTIALS_H
 
-#include "kernels/part.h"
+#include "isa/isa.h"
 
 DLZ_INLINE dlz_v dlz_least(dlz_v a, dlz_v b) {
     return dlz_select(a < b, a, b);

@@ -7,18 +7,7 @@
 #define DLZ_KERNELS_ACTIVATIONS_LOOPS_H
 
 #include "kernels/activations/activation.h"
-#include "kernels/part.h"
-
-DLZ_INLINE dlz_v dlz_load_up_to(const float *from, int64_t left) {
-    return left >= DLZ_LANES ? dlz_load(from) : dlz_load_first(from, (int)left);
-}
-
-DLZ_INLINE void dlz_store_up_to(float *to, dlz_v value, int64_t left) {
-    if (left >= DLZ_LANES)
-        dlz_store(to, value);
-    else
-        dlz_store_first(to, value, (int)left);
-}
+#include "isa/isa.h"
 
 typedef dlz_v dlz_activation_fn(dlz_v x, const float *settings);
 

@@ -1,0 +1,271 @@
+/* What a network is to give for each sample, and how much the sample counts. */
+#include "base/base.h"
+#include "data/dataset.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+/* -- Labels --------------------------------------------------------------------------------------
+ */
+
+static int64_t label_at(const dlviz_tensor *labels, int64_t i) {
+    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
+                                        : ((const int64_t *)labels->data)[i];
+}
+
+static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
+                                 const dlviz_tensor *labels) {
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (labels->ndim != 1)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'targets' is %s of %s; class labels are n numbers, and targets that "
+                        "are no labels are float32",
+                        who, dlz_shape_text(text, labels->ndim, labels->dims),
+                        dlviz_dtype_name(labels->dtype));
+    if (labels->dims[0] != dataset->num_samples)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld labels for %lld samples", who,
+                        (long long)labels->dims[0], (long long)dataset->num_samples);
+    for (int64_t i = 0; i < labels->size; i++) {
+        int64_t label = label_at(labels, i);
+        if (label < DLZ_DATASET_MIN_LABEL || label >= DLZ_DATASET_MAX_CLASSES)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: label %lld is %lld; classes 0 to %lld are accepted, and for a "
+                            "sample without one any from %lld to -1",
+                            who, (long long)i, (long long)label,
+                            (long long)DLZ_DATASET_MAX_CLASSES - 1,
+                            (long long)DLZ_DATASET_MIN_LABEL);
+    }
+    return DLVIZ_OK;
+}
+
+static void find_range(dlviz_dataset *dataset) {
+    const int64_t *labels = dataset->labels->data;
+    dataset->smallest_label = dataset->largest_label = labels[0];
+    for (int64_t i = 1; i < dataset->num_samples; i++) {
+        dataset->smallest_label = dlz_min_i64(dataset->smallest_label, labels[i]);
+        dataset->largest_label = dlz_max_i64(dataset->largest_label, labels[i]);
+    }
+}
+
+static dlviz_status set_labels(dlviz_dataset *dataset, const char *who,
+                               const dlviz_tensor *labels) {
+    DLZ_TRY(check_labels(who, dataset, labels));
+    dlviz_tensor *copy;
+    DLZ_TRY(dlz_tensor_create_raw(&copy, DLVIZ_INT64, 1, labels->dims));
+    for (int64_t i = 0; i < labels->size; i++)
+        ((int64_t *)copy->data)[i] = label_at(labels, i);
+    dlz_dataset_release_targets(dataset);
+    dataset->target_kind = DLZ_TARGETS_LABELS;
+    dataset->labels = copy;
+    find_range(dataset);
+    dataset->num_classes = dlz_max_i64(dataset->largest_label, -1) + 1;
+    return DLVIZ_OK;
+}
+
+/* -- Float targets -------------------------------------------------------------------------------
+ */
+
+/* The shape of one sample's targets: one number is a vector of one, and an image gets one channel
+ * where there is none. Returns its number of dimensions. */
+static int entry_shape(const dlviz_tensor *targets, int64_t dims[3]) {
+    dims[0] = dims[1] = dims[2] = 0;
+    if (targets->ndim < 3) {
+        dims[0] = targets->ndim == 2 ? targets->dims[1] : 1;
+        return 1;
+    }
+    dims[0] = targets->ndim == 4 ? targets->dims[1] : 1;
+    dims[1] = targets->dims[targets->ndim - 2];
+    dims[2] = targets->dims[targets->ndim - 1];
+    return 3;
+}
+
+static dlviz_status set_floats(dlviz_dataset *dataset, const char *who,
+                               const dlviz_tensor *targets) {
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (targets->ndim < 1 || targets->ndim > 4 || targets->size == 0)
+        return dlz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "%s: 'targets' is %s; n, n x t, n x height x width and n x channels x height x "
+            "width are accepted, each 1 or more",
+            who, dlz_shape_text(text, targets->ndim, targets->dims));
+    if (targets->dims[0] != dataset->num_samples)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'targets' is %s, for %lld samples", who,
+                        dlz_shape_text(text, targets->ndim, targets->dims),
+                        (long long)dataset->num_samples);
+    dlviz_tensor *view;
+    DLZ_TRY(dlviz_tensor_reshape(targets, targets->ndim, targets->dims, &view));
+    dlz_dataset_release_targets(dataset);
+    dataset->target_kind = DLZ_TARGETS_FLOATS;
+    dataset->targets = view;
+    dataset->target_ndim = entry_shape(view, dataset->target_dims);
+    return DLVIZ_OK;
+}
+
+/* -- Any kind ------------------------------------------------------------------------------------
+ */
+
+void dlz_dataset_release_targets(dlviz_dataset *dataset) {
+    dlviz_tensor_destroy(dataset->labels);
+    dlviz_tensor_destroy(dataset->targets);
+    dlz_free(dataset->target_rows);
+    dlz_free(dataset->class_names);
+    dataset->target_kind = DLZ_TARGETS_NONE;
+    dataset->labels = dataset->targets = NULL;
+    dataset->target_rows = NULL;
+    dataset->class_names = NULL;
+    dataset->num_classes = 0;
+    dataset->target_ndim = 0;
+    memset(dataset->target_dims, 0, sizeof dataset->target_dims);
+}
+
+dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
+                                     const dlviz_tensor *targets) {
+    return targets->dtype == DLVIZ_FLOAT32 ? set_floats(dataset, who, targets)
+                                           : set_labels(dataset, who, targets);
+}
+
+dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset, const dlviz_tensor *targets) {
+    DLZ_REQUIRE(dataset);
+    if (targets)
+        return dlz_dataset_set_targets(dataset, __func__, targets);
+    dlz_dataset_release_targets(dataset);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_dataset_set_targets_to_samples(dlviz_dataset *dataset) {
+    DLZ_REQUIRE(dataset);
+    dlz_dataset_release_targets(dataset);
+    dataset->target_kind = DLZ_TARGETS_SAMPLES;
+    return DLVIZ_OK;
+}
+
+bool dlviz_dataset_targets_are_samples(const dlviz_dataset *dataset) {
+    return dataset && dataset->target_kind == DLZ_TARGETS_SAMPLES;
+}
+
+dlz_targets dlz_dataset_target_kind(const dlviz_dataset *dataset) {
+    return dataset->target_kind;
+}
+
+int dlz_dataset_target_ndim(const dlviz_dataset *dataset) {
+    return dataset->target_kind == DLZ_TARGETS_SAMPLES ? dataset->ndim : dataset->target_ndim;
+}
+
+const int64_t *dlz_dataset_target_dims(const dlviz_dataset *dataset) {
+    if (dataset->target_kind == DLZ_TARGETS_SAMPLES)
+        return dataset->dims;
+    return dataset->target_kind == DLZ_TARGETS_FLOATS ? dataset->target_dims : NULL;
+}
+
+int dlviz_dataset_target_ndim(const dlviz_dataset *dataset) {
+    return dataset ? dlz_dataset_target_ndim(dataset) : 0;
+}
+const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset) {
+    return dataset ? dlz_dataset_target_dims(dataset) : NULL;
+}
+
+const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset) {
+    return dataset ? dataset->labels : NULL;
+}
+
+bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest) {
+    if (!dataset->labels)
+        return false;
+    *smallest = dataset->smallest_label;
+    *largest = dataset->largest_label;
+    return true;
+}
+
+/* -- Weights -------------------------------------------------------------------------------------
+ */
+
+static dlviz_status check_weights(const char *who, const dlviz_dataset *dataset,
+                                  const dlviz_tensor *weights) {
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (weights->dtype != DLVIZ_FLOAT32)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'weights' holds %s, needs float32", who,
+                        dlviz_dtype_name(weights->dtype));
+    if (weights->ndim != 1 || weights->dims[0] != dataset->num_samples)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'weights' is %s; %lld samples need as many weights",
+                        who, dlz_shape_text(text, weights->ndim, weights->dims),
+                        (long long)dataset->num_samples);
+    const float *values = weights->data;
+    bool any = false;
+    for (int64_t i = 0; i < weights->size; i++) {
+        char number[DLZ_NUMBER_SIZE];
+        if (!isfinite(values[i]) || values[i] < 0)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: the weight of sample %lld is %s; finite ones, 0 or more, are "
+                            "accepted",
+                            who, (long long)i, dlz_number(number, (double)values[i], 6));
+        any = any || values[i] > 0;
+    }
+    return any ? DLVIZ_OK
+               : dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "%s: all %lld weights are 0; one at least must be above", who,
+                          (long long)weights->size);
+}
+
+dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset, const dlviz_tensor *weights) {
+    DLZ_REQUIRE(dataset);
+    dlviz_tensor *copy = NULL;
+    if (weights) {
+        DLZ_TRY(check_weights(__func__, dataset, weights));
+        DLZ_TRY(dlviz_tensor_copy(weights, &copy));
+    }
+    dlviz_tensor_destroy(dataset->weights);
+    dataset->weights = copy;
+    return DLVIZ_OK;
+}
+
+const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset) {
+    return dataset ? dataset->weights : NULL;
+}
+
+/* -- Subsets -------------------------------------------------------------------------------------
+ */
+
+static dlviz_status subset_labels(const dlviz_dataset *dataset, int64_t count,
+                                  const int64_t *positions, dlviz_dataset *subset) {
+    DLZ_TRY(dlz_tensor_create_raw(&subset->labels, DLVIZ_INT64, 1, &count));
+    const int64_t *from = dataset->labels->data;
+    int64_t *to = subset->labels->data;
+    for (int64_t i = 0; i < count; i++)
+        to[i] = from[positions[i]];
+    find_range(subset);
+    subset->num_classes = dataset->num_classes;
+    return dataset->class_names
+               ? dlz_copy_names(dataset->num_classes, (const char *const *)dataset->class_names,
+                                &subset->class_names)
+               : DLVIZ_OK;
+}
+
+static dlviz_status subset_floats(const dlviz_dataset *dataset, int64_t count,
+                                  const int64_t *positions, dlviz_dataset *subset) {
+    const dlviz_tensor *whole = dataset->targets;
+    DLZ_TRY(dlviz_tensor_reshape(whole, whole->ndim, whole->dims, &subset->targets));
+    subset->target_rows = dlz_alloc_array((uint64_t)count, sizeof *subset->target_rows);
+    if (!subset->target_rows)
+        return dlz_fail_memory("a dataset's rows", (uint64_t)count * sizeof(int32_t));
+    for (int64_t i = 0; i < count; i++)
+        subset->target_rows[i] =
+            dataset->target_rows ? dataset->target_rows[positions[i]] : (int32_t)positions[i];
+    subset->target_ndim = dataset->target_ndim;
+    memcpy(subset->target_dims, dataset->target_dims, sizeof subset->target_dims);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_dataset_subset_targets(const dlviz_dataset *dataset, int64_t count,
+                                        const int64_t *positions, dlviz_dataset *subset) {
+    subset->target_kind = dataset->target_kind;
+    if (dataset->labels)
+        DLZ_TRY(subset_labels(dataset, count, positions, subset));
+    if (dataset->targets)
+        DLZ_TRY(subset_floats(dataset, count, positions, subset));
+    if (!dataset->weights)
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_tensor_create_raw(&subset->weights, DLVIZ_FLOAT32, 1, &count));
+    dlz_dataset_load_weights(dataset, positions, count, subset->weights->data);
+    return DLVIZ_OK;
+}

@@ -1,0 +1,267 @@
+#include "kernels/conv/conv2d.h"
+#include "isa/isa.h"
+
+enum { LANES = DLZ_LANES };
+_Static_assert(2 * LANES <= DLZ_CONV2D_SLACK, "two vectors may be read or written beyond an end");
+
+/* Whole vectors: `to` has room beyond its end. */
+static void fill_zero(float *to, int64_t count) {
+    for (int64_t i = 0; i < count; i += LANES)
+        dlz_store(to + i, (dlz_v){0});
+}
+
+/* -- The input -----------------------------------------------------------------------------------
+ */
+
+/* A row's numbers with what is pending applied. Sets lanes of *strange where one is not finite. The
+ * gradient's relu decides by the same fused product. */
+DLZ_INLINE void load_row(const dlz_conv2d_input *input, const bool scales, const bool relu,
+                         const bool checks, const float *from, int64_t count, float *to,
+                         dlz_vi *strange) {
+    for (int64_t i = 0; i < count; i += LANES) {
+        dlz_v value = dlz_load_up_to(from + i, count - i);
+        if (scales)
+            value = dlz_fma(value, dlz_load(input->scale + i), dlz_load(input->shift + i));
+        if (relu)
+            value = dlz_gated(value, value);
+        if (checks)
+            *strange |= (dlz_vi)(value - value != (dlz_v){0});
+        dlz_store(to + i, value);
+    }
+}
+
+static void load_any_row(const dlz_conv2d_input *input, bool checks, const float *from,
+                         int64_t count, float *to, dlz_vi *strange) {
+    int kind = (input->scale ? 4 : 0) + (input->scale && input->relu ? 2 : 0) + checks;
+    switch (kind) {
+    case 0:
+        load_row(input, false, false, false, from, count, to, strange);
+        break;
+    case 1:
+        load_row(input, false, false, true, from, count, to, strange);
+        break;
+    case 4:
+        load_row(input, true, false, false, from, count, to, strange);
+        break;
+    case 5:
+        load_row(input, true, false, true, from, count, to, strange);
+        break;
+    case 6:
+        load_row(input, true, true, false, from, count, to, strange);
+        break;
+    default:
+        load_row(input, true, true, true, from, count, to, strange);
+    }
+}
+
+static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input *input,
+                            dlz_conv2d_block block, float *strip) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t row = s->width * s->channels, image = s->height * row;
+    if (plan->in_place && !input->scale)
+        return (dlz_conv2d_view){input->data + block.image * image + block.row * s->stride[0] * row,
+                                 s->dilation[0] * row, s->stride[0] * row, image, true};
+    int64_t left = s->padding[1] * s->channels, whole = plan->row_floats;
+    left = left < whole ? left : whole;
+    int64_t count = row < whole - left ? row : whole - left;
+    int64_t rows = (s->kernel[0] - 1) * plan->tap_rows + (block.rows - 1) * plan->line_rows + 1;
+    bool shared = plan->line_rows == s->stride[0] && plan->tap_rows == s->dilation[0];
+    dlz_vi strange = {0};
+    float *to = strip;
+    for (int64_t i = 0; i < block.images; i++) {
+        const float *from = input->data + (block.image + i) * image;
+        for (int64_t r = 0; r < rows; r++, to += whole) {
+            int64_t line = shared ? 0 : r / s->kernel[0], tap = shared ? r : r % s->kernel[0];
+            int64_t y = (block.row + line) * s->stride[0] - s->padding[0];
+            y += shared ? tap : tap * s->dilation[0];
+            if (y < 0 || y >= s->height) {
+                fill_zero(to, whole);
+                continue;
+            }
+            fill_zero(to, left);
+            load_any_row(input, plan->fast.merged > 1, from + y * row, count, to + left, &strange);
+            fill_zero(to + left + count, whole - left - count);
+        }
+    }
+    int32_t any = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        any |= strange[lane];
+    return (dlz_conv2d_view){strip, plan->tap_rows * whole, plan->line_rows * whole, rows * whole,
+                             any == 0};
+}
+
+/* -- The gradient --------------------------------------------------------------------------------
+ */
+
+DLZ_INLINE void load_gradient_row(const dlz_conv2d_gradient *gradient, const bool gates,
+                                  const bool scales, int64_t at, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += LANES) {
+        dlz_v g = dlz_load_up_to(gradient->dy + at + i, count - i);
+        if (gates || scales) {
+            dlz_v z = dlz_load_up_to(gradient->z + at + i, count - i);
+            if (gates)
+                g = dlz_gated(
+                    g, dlz_fma(z, dlz_load(gradient->scale + i), dlz_load(gradient->shift + i)));
+            if (scales)
+                g = dlz_fma(dlz_load(gradient->a + i), g,
+                            dlz_fma(dlz_load(gradient->b + i), z - dlz_load(gradient->center + i),
+                                    dlz_load(gradient->d + i)));
+        }
+        dlz_store(to + i, g);
+    }
+}
+
+static void load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
+                          dlz_conv2d_block block, float *g) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t row = s->out_width * s->outputs, whole = plan->fast.width * plan->fast.columns;
+    bool gates = gradient->z && gradient->relu, scales = gradient->z && gradient->a;
+    for (int64_t i = 0; i < block.images; i++)
+        for (int64_t y = block.row; y < block.row + block.rows; y++, g += whole) {
+            int64_t at = ((block.image + i) * s->out_height + y) * row;
+            if (gates && scales)
+                load_gradient_row(gradient, true, true, at, row, g);
+            else if (gates)
+                load_gradient_row(gradient, true, false, at, row, g);
+            else if (scales)
+                load_gradient_row(gradient, false, true, at, row, g);
+            else
+                load_gradient_row(gradient, false, false, at, row, g);
+            fill_zero(g + row, whole - row);
+        }
+    fill_zero(g, LANES); /* what a last vector reads beyond the end */
+}
+
+/* Sums of up to RUN numbers in float, of those in double. */
+enum { RUN = 64, SUMS = 4 };
+
+static void add_bias(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *g,
+                     double *sums) {
+    int64_t columns = plan->fast.columns;
+    int64_t pixels = block.images * block.rows * plan->fast.width;
+    for (int64_t c = 0; c < columns; c += LANES)
+        for (int64_t first = 0; first < pixels; first += SUMS * RUN) {
+            dlz_v part[SUMS] = {{0}};
+            int64_t end = first + SUMS * RUN < pixels ? first + SUMS * RUN : pixels, p = first;
+            const float *at = g + p * columns + c;
+            for (; p + SUMS <= end; p += SUMS)
+                for (int i = 0; i < SUMS; i++, at += columns)
+                    part[i] += dlz_load(at);
+            for (; p < end; p++, at += columns)
+                part[0] += dlz_load(at);
+            for (int64_t lane = 0; lane < LANES && c + lane < columns; lane++)
+                for (int i = 0; i < SUMS; i++)
+                    sums[c + lane] += (double)part[i][lane];
+        }
+}
+
+/* -- Patches back to the input -------------------------------------------------------------------
+ */
+
+/* Places in `patches` whose runs belong to one row of the input: of each kernel row that falls on
+ * it from an output row of the block. */
+enum { MOST_PLACES = 16 };
+typedef struct places {
+    int count;
+    const float *at[MOST_PLACES];
+} places;
+
+/* to += the sum of the places' numbers from `first` on. */
+DLZ_INLINE void add_runs(const places *from, int64_t first, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += LANES) {
+        int64_t left = count - i, at = first + i;
+        dlz_v sum = dlz_load_up_to(from->at[0] + at, left);
+        for (int k = 1; k < from->count; k++)
+            sum += dlz_load_up_to(from->at[k] + at, left);
+        if (left >= LANES)
+            dlz_store(to + i, dlz_load(to + i) + sum);
+        else
+            dlz_store_first(to + i, dlz_load_first(to + i, (int)left) + sum, (int)left);
+    }
+}
+
+/* One row of the input. Neighbouring pixels overlap, and to read what was just written at another
+ * place stalls: so pixels follow each other whose vectors do not. */
+static void scatter_row(const dlz_conv2d_plan *plan, const places *from, float *dx_row) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t channels = s->channels, across = s->kernel[1], dilation = s->dilation[1];
+    int64_t pixel = plan->plain.depth, reach = dilation == 1 ? across * channels : channels;
+    int64_t shift = s->stride[1] * channels;
+    int64_t every = ((reach + LANES - 1) / LANES * LANES + shift - 1) / shift;
+    for (int64_t phase = 0; phase < every; phase++)
+        for (int64_t x = phase; x < s->out_width; x += every) {
+            int64_t column = x * s->stride[1] - s->padding[1];
+            if (dilation == 1) {
+                int64_t first = column < 0 ? -column : 0;
+                int64_t end = s->width - column < across ? s->width - column : across;
+                if (first < end)
+                    add_runs(from, x * pixel + first * channels, (end - first) * channels,
+                             dx_row + (column + first) * channels);
+                continue;
+            }
+            for (int64_t h = 0; h < across; h++, column += dilation)
+                if (column >= 0 && column < s->width)
+                    add_runs(from, x * pixel + h * channels, channels, dx_row + column * channels);
+        }
+}
+
+static void scatter(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *patches,
+                    float *dx) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t depth = plan->plain.depth, row = s->width * s->channels, run = depth / s->kernel[0];
+    int64_t line = plan->fast.width * plan->fast.merged * depth, stride = s->stride[0];
+    int64_t top = block.row * stride - s->padding[0];
+    int64_t end = top + (block.rows - 1) * stride + (s->kernel[0] - 1) * s->dilation[0] + 1;
+    for (int64_t i = 0; i < block.images; i++)
+        for (int64_t y = top < 0 ? 0 : top; y < end && y < s->height; y++) {
+            float *to = dx + ((block.image + i) * s->height + y) * row;
+            places from = {.count = 0};
+            int64_t above = y - top; /* of the input row, to the first kernel row's */
+            for (int64_t v = 0; v < s->kernel[0]; v++, above -= s->dilation[0]) {
+                if (above < 0)
+                    break;
+                int64_t from_row = stride == 1 ? above : above / stride;
+                if (from_row >= block.rows || from_row * stride != above)
+                    continue;
+                from.at[from.count++] = patches + (i * block.rows + from_row) * line + v * run;
+                if (from.count == MOST_PLACES) {
+                    scatter_row(plan, &from, to);
+                    from.count = 0;
+                }
+            }
+            if (from.count)
+                scatter_row(plan, &from, to);
+        }
+}
+
+/* -- The weights' gradient -----------------------------------------------------------------------
+ */
+
+static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
+                   float *dw) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    const dlz_conv2d_form *form = &plan->fast;
+    int64_t channels = s->channels, area = s->kernel[0] * s->kernel[1];
+    int64_t row = (form->columns + LANES - 1) / LANES * LANES;
+    int64_t first = tile * DLZ_CONV2D_UNPACKED, end = first + DLZ_CONV2D_UNPACKED;
+    end = end < s->outputs ? end : s->outputs;
+    int64_t part_step = s->stride[1] * channels * row + s->outputs;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t v = 0; v < s->kernel[0]; v++)
+            for (int64_t h = 0; h < s->kernel[1]; h++) {
+                const float *at = sums + ((v * form->window + h) * channels + c) * row;
+                float *to = dw + c * area + v * s->kernel[1] + h;
+                for (int64_t o = first; o < end; o += DLZ_HALF_LANES) {
+                    dlz_vd sum = {0};
+                    for (int64_t group = 0; group < groups; group++)
+                        for (int64_t part = 0; part < form->merged; part++)
+                            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats +
+                                                                part * part_step + o));
+                    for (int64_t i = 0; i < DLZ_HALF_LANES && o + i < end; i++)
+                        to[(o + i) * channels * area] = (float)sum[i];
+                }
+            }
+}
+
+const dlz_conv2d_rows_table DLZ_VARIANT(dlz_conv2d_rows) = {load, load_gradient, add_bias, scatter,
+                                                            unpack};

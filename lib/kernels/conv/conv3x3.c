@@ -1,0 +1,90 @@
+/* The plan: which algorithm, how the work is cut, how much memory. Everything follows from the
+ * shape and the instruction set, nothing from the number of threads. */
+#include "kernels/conv/conv3x3.h"
+
+/* Output tiles that go through the scratch together: enough to reuse the weights from L1, few
+ * enough for the transformed data to stay in L2. */
+enum { WINOGRAD4_CHUNK = 16, WINOGRAD2_CHUNK = 32, DIRECT_CHUNK_ROWS = 4 };
+enum { FORWARD_TILES = 32, BACKWARD_TILES = 8 };
+
+/* Below these sizes most of a Winograd tile is padding, and few channels do not pay for the
+ * transforms. */
+static dlz_conv3x3_algorithm choose(dlz_conv3x3_shape shape) {
+    if (dlz_min_i64(shape.in_channels, shape.out_channels) < 8 ||
+        dlz_min_i64(shape.height, shape.width) < 3)
+        return DLZ_CONV3X3_DIRECT;
+    return DLZ_CONV3X3_WINOGRAD4;
+}
+
+static void plan_direct(dlz_conv3x3_plan *plan) {
+    dlz_conv3x3_shape s = plan->shape;
+    plan->kernels = dlz_conv3x3_direct_of(plan->isa);
+    plan->tile_rows = s.height;
+    plan->tile_columns = s.width;
+    plan->chunk_rows = dlz_min_i64(DIRECT_CHUNK_ROWS, s.height);
+    plan->forward_weight_floats = 9 * s.in_channels * plan->out_padded;
+    plan->backward_weight_floats = 9 * s.out_channels * plan->in_padded;
+    plan->scratch_floats =
+        (plan->chunk_rows + 2) * (s.width + 2) * (s.in_channels + plan->out_padded) +
+        plan->out_padded + 32;
+}
+
+static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
+    dlz_conv3x3_shape s = plan->shape;
+    int64_t frequencies = (m + 2) * (m + 2);
+    plan->kernels =
+        m == 4 ? dlz_conv3x3_winograd4_of(plan->isa) : dlz_conv3x3_winograd2_of(plan->isa);
+    int64_t lanes = plan->kernels->lanes;
+    plan->tile_rows = dlz_ceil_div(s.height, m);
+    plan->tile_columns = dlz_ceil_div(s.width, m);
+    plan->chunk_rows = dlz_max_i64(1, chunk / plan->tile_columns);
+    plan->chunk_rows = dlz_min_i64(plan->chunk_rows, plan->tile_rows * s.images);
+    plan->forward_weight_floats = frequencies * s.in_channels * plan->out_padded;
+    plan->backward_weight_floats = frequencies * s.out_channels * plan->in_padded;
+    int64_t tiles = plan->chunk_rows * plan->tile_columns, columns = m * plan->tile_columns + 2;
+    int64_t matrices = tiles * (plan->in_padded + plan->out_padded) + 32;
+    int64_t strips = plan->chunk_rows * columns * (plan->in_padded + plan->out_padded) + 32;
+    plan->scratch_floats = (m + 2) * (matrices + strips) + 2 * columns * plan->in_padded +
+                           9 * dlz_max_i64(s.in_channels, s.out_channels) * 2 * lanes +
+                           plan->out_padded;
+}
+
+dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
+                                     dlz_conv3x3_algorithm algorithm) {
+    *plan = (dlz_conv3x3_plan){.shape = shape, .isa = isa};
+    int64_t dims[] = {shape.images,      shape.height,       shape.width,
+                      shape.in_channels, shape.out_channels, 8 * 36};
+    int64_t product;
+    for (int i = 0; i < 5; i++)
+        if (dims[i] < 1)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "conv3x3: a size is %lld, must be 1 or more", (long long)dims[i]);
+    /* All buffers together stay below this product. */
+    if (dlz_product_overflows(6, dims, &product) || product > INT64_MAX / 4096)
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "conv3x3: the sizes are too large");
+
+    int64_t lanes = dlz_conv3x3_direct_of(isa)->lanes;
+    plan->in_padded = dlz_ceil_div(shape.in_channels, lanes) * lanes;
+    plan->out_padded = dlz_ceil_div(shape.out_channels, lanes) * lanes;
+    plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(shape) : algorithm;
+    plan->pools = plan->algorithm != DLZ_CONV3X3_DIRECT;
+    if (plan->algorithm == DLZ_CONV3X3_DIRECT)
+        plan_direct(plan);
+    else if (plan->algorithm == DLZ_CONV3X3_WINOGRAD2)
+        plan_winograd(plan, 2, WINOGRAD2_CHUNK);
+    else
+        plan_winograd(plan, 4, WINOGRAD4_CHUNK);
+
+    /* Forward tiles are whole chunks, unless there would be too few of them for many threads. */
+    int64_t rows = shape.images * plan->tile_rows, chunks = dlz_ceil_div(rows, plan->chunk_rows);
+    plan->forward_rows = chunks >= 8 ? plan->chunk_rows * dlz_ceil_div(chunks, FORWARD_TILES)
+                                     : dlz_max_i64(1, dlz_ceil_div(rows, 8));
+    plan->forward_tiles = dlz_ceil_div(rows, plan->forward_rows);
+    plan->backward_images = dlz_ceil_div(shape.images, BACKWARD_TILES);
+    plan->backward_tiles = dlz_ceil_div(shape.images, plan->backward_images);
+    /* A weight tile is one vector of out channels by as many in channels. */
+    plan->weight_tiles = (plan->in_padded / lanes) * (plan->out_padded / lanes);
+    plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded;
+    plan->accumulator_floats = plan->backward_tiles * plan->accumulator_stride;
+    return DLVIZ_OK;
+}

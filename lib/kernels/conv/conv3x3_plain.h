@@ -1,0 +1,274 @@
+/* kernels/conv/conv3x3_plain.h - outputs and dx of a chunk as plain sums over taps, for data that
+ * Winograd's transforms would spoil.
+ *
+ * The transforms mix the numbers of a tile, so the error of each output is relative to the tile's
+ * largest number: one pixel of 65535 among others of 1 leaves few digits in outputs whose window it
+ * is not in, and a NaN none. While the transforms read, they keep an eye on what they see (see); a
+ * chunk that looks suspicious is looked at closely (is_uneven), and computed here if it must be.
+ * Strips then hold pixels instead of frequencies, in the same places, so that what comes before and
+ * after is shared. */
+#ifndef DLZ_KERNELS_CONV_CONV3X3_PLAIN_H
+#define DLZ_KERNELS_CONV_CONV3X3_PLAIN_H
+
+#include "kernels/conv/conv3x3_chunk.h"
+#include "kernels/conv/conv3x3_gemm.h"
+
+/* A chunk is uneven if few of its numbers, one in RARE or two pixels, are above 1 / FAR of the
+ * largest. With FAR = 32 the outliers' traces stay below 1e-4 of the deviation of the other
+ * outputs. */
+enum { FAR = 32, RARE = 64, PIXELS = 2 };
+
+/* Of a mixture of all rows of a tile: of the data, frequencies 0 and infinity together, and of the
+ * gradient frequency 1. */
+typedef struct levels {
+    dlz_v largest, sum;
+} levels;
+
+DLZ_INLINE dlz_v magnitude(dlz_v value) {
+    return (dlz_v)((dlz_vi)value & INT32_MAX);
+}
+
+DLZ_INLINE void see(levels *level, dlz_v value) {
+    dlz_v size = magnitude(value);
+    level->largest = dlz_select((dlz_vi)(size > level->largest), size, level->largest);
+    level->sum += size; /* keeps NaN */
+}
+
+/* How many of the strip's numbers, or of its sums with `other`, are larger than 1 / FAR of
+ * `largest`. */
+static int64_t count_large(const float *strip, const float *other, int64_t floats, float largest) {
+    dlz_v limit = dlz_splat(largest / FAR);
+    dlz_vi counts = {0};
+    for (int64_t e = 0; e < floats; e += DLZ_C) {
+        dlz_v value = dlz_load(strip + e);
+        if (other)
+            value += dlz_load(other + e);
+        counts -= (dlz_vi)(magnitude(value) > limit);
+    }
+    int64_t count = 0;
+    for (int i = 0; i < DLZ_LANES; i++)
+        count += counts[i];
+    return count;
+}
+
+/* A look at what is at hand: a chunk may be uneven only if the largest is many times the mean and
+ * few are near it. A mixture holds a number of each row of its tile, and two tiles share one; NaN
+ * is suspicious. There are `columns` of mixtures of every channel. */
+static bool is_suspicious(const levels *level, const float *strip, const float *other,
+                          int64_t floats, int64_t columns, int64_t channels) {
+    float largest = 0, sum = 0;
+    for (int i = 0; i < DLZ_LANES; i++) {
+        largest = level->largest[i] > largest ? level->largest[i] : largest;
+        sum += level->sum[i];
+    }
+    int64_t few = dlz_max_i64(columns * 4 / RARE, 2 * PIXELS) * channels;
+    if (!(sum - sum == 0))
+        return true;
+    return largest * (float)few > sum && count_large(strip, other, floats, largest) <= few;
+}
+
+/* The look that decides: at the plain strips of the data or of the gradient. */
+static bool is_uneven(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows,
+                      const chunk_memory *memory, bool gradient) {
+    int64_t columns = gradient ? memory->out_columns : memory->in_columns;
+    int64_t stride = gradient ? memory->out_stride : memory->in_stride;
+    int64_t channels = gradient ? plan->shape.out_channels : plan->shape.in_channels;
+    int64_t padded = gradient ? plan->out_padded : plan->in_padded;
+    const float *strip = gradient ? memory->out : memory->in;
+    int64_t floats = rows * padded * columns, large = 0, lines = 0;
+    int halo = gradient ? 0 : 1;
+    dlz_v largest = {0}, sum = {0};
+    for (int i = 0; i < DLZ_TILE + 2 * halo; i++)
+        for (int64_t e = 0; e < floats; e += DLZ_C) {
+            dlz_v size = magnitude(dlz_load(strip + i * stride + e));
+            largest = dlz_select((dlz_vi)(size > largest), size, largest);
+            sum += size - size; /* NaN for what is not finite */
+        }
+    float top = 0;
+    for (int i = 0; i < DLZ_LANES; i++) {
+        if (sum[i] != 0)
+            return true;
+        top = largest[i] > top ? largest[i] : top;
+    }
+    for (int i = 0; i < DLZ_TILE + 2 * halo; i++)
+        large += count_large(strip + i * stride, NULL, floats, top);
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t first = find_row(plan, row + r).first;
+        lines +=
+            dlz_min_i64(first + DLZ_TILE + halo, plan->shape.height) - dlz_max_i64(first - halo, 0);
+    }
+    /* A pixel may lie in two tile rows. */
+    return large <= dlz_max_i64(lines * plan->shape.width / RARE, 2 * PIXELS) * channels;
+}
+
+static void read_data_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
+                            int64_t row, int64_t rows, const chunk_memory *memory) {
+    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t channels = plan->shape.in_channels, columns = memory->in_columns;
+    int mode = input_mode(input);
+    float *strip = memory->in;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < plan->in_padded; c += DLZ_C, strip += columns * DLZ_C) {
+            tile_row place = find_row(plan, row + r);
+            bool whole = c + DLZ_C <= channels;
+            input_lanes lanes = input_channels(input, c, whole, channels - c);
+            for (int i = 0; i < SPAN; i++) {
+                int64_t line = place.first - 1 + i;
+                const float *from =
+                    input->data + (place.image * height + line) * width * channels + c;
+                for (int64_t j = 0; j < columns; j++) {
+                    dlz_v value = {0};
+                    if (line >= 0 && line < height && j >= 1 && j <= width)
+                        value =
+                            apply_input(load_lanes(from + (j - 1) * channels, whole, channels - c),
+                                        lanes, mode);
+                    dlz_store(strip + i * memory->in_stride + j * DLZ_C, value);
+                }
+            }
+        }
+}
+
+static void read_gradients_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
+                                 int64_t row, int64_t rows, const chunk_memory *memory) {
+    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t channels = plan->shape.out_channels, columns = memory->out_columns;
+    int mode = gradient_mode(gradient);
+    float *strip = memory->out;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < plan->out_padded; k += DLZ_C, strip += columns * DLZ_C) {
+            tile_row place = find_row(plan, row + r);
+            bool whole = k + DLZ_C <= channels;
+            gradient_lanes lanes = gradient_channels(gradient, k, whole, channels - k);
+            for (int i = 0; i < DLZ_TILE; i++) {
+                int64_t line = place.first + i;
+                int64_t at = (place.image * height + line) * width * channels + k;
+                int64_t windows = (place.image * (height / 2) + line / 2) * (width / 2);
+                for (int64_t q = 0; q < columns; q++) {
+                    bool pooled = line / 2 < height / 2 && q / 2 < width / 2;
+                    int64_t window = pooled ? (windows + q / 2) * channels + k : -1;
+                    dlz_v value = {0};
+                    if (line < height && q < width)
+                        value = read_gradient(gradient, at + q * channels, window,
+                                              (int)(line % 2 * 2 + q % 2), lanes, mode, whole,
+                                              channels - k);
+                    dlz_store(strip + i * memory->out_stride + q * DLZ_C, value);
+                }
+            }
+        }
+}
+
+/* Two vectors of results from `channels` others: pixel (i, j) takes (i + step·v, j + step·h) times
+ * the weights of tap (v, h), v and h = 0 … 2, where that lies among the source's rows and columns.
+ */
+typedef struct plain_sum {
+    const float *strip; /* [row][vector of channels][column] */
+    int64_t stride, columns, channels;
+    int step, rows;
+    int64_t valid;        /* columns that count */
+    const float *weights; /* [tap][channel][2 vectors] */
+} plain_sum;
+
+DLZ_INLINE void plain_block(const plain_sum *sum, const int pixels, int i, int64_t j,
+                            dlz_v result[DLZ_GEMM_ROWS][2]) {
+    DLZ_UNROLL
+    for (int p = 0; p < pixels; p++)
+        result[p][0] = result[p][1] = (dlz_v){0};
+    for (int tap = 0; tap < 9; tap++) {
+        int row = i + sum->step * (tap / 3);
+        int64_t column = j + sum->step * (tap % 3);
+        if (row < 0 || row >= sum->rows || column < 0 || column + pixels > sum->valid)
+            continue;
+        const float *w = sum->weights + tap * sum->channels * 2 * DLZ_C;
+        const float *a = sum->strip + row * sum->stride + column * DLZ_C;
+        for (int64_t c = 0; c < sum->channels; c++, w += 2 * DLZ_C) {
+            const float *from = a + c / DLZ_C * sum->columns * DLZ_C + c % DLZ_C;
+            dlz_v w0 = dlz_load(w), w1 = dlz_load(w + DLZ_C);
+            DLZ_UNROLL
+            for (int p = 0; p < pixels; p++) {
+                dlz_v s = dlz_splat(from[p * DLZ_C]);
+                result[p][0] = dlz_fma(s, w0, result[p][0]);
+                result[p][1] = dlz_fma(s, w1, result[p][1]);
+            }
+        }
+    }
+}
+
+/* A row of results; `second` is where the second vector goes, or NULL. */
+static void plain_row(const plain_sum *sum, int i, int64_t width, float *first, float *second) {
+    for (int64_t j = 0; j < width;) {
+        dlz_v result[DLZ_GEMM_ROWS][2];
+        int64_t low = sum->step < 0 ? j - 2 : j, high = sum->step < 0 ? j : j + 2;
+        int pixels = low >= 0 && high + DLZ_GEMM_ROWS <= sum->valid && j + DLZ_GEMM_ROWS <= width
+                         ? DLZ_GEMM_ROWS
+                         : 1;
+        if (pixels == 1)
+            plain_block(sum, 1, i, j, result);
+        else
+            plain_block(sum, DLZ_GEMM_ROWS, i, j, result);
+        for (int p = 0; p < pixels; p++, j++) {
+            dlz_store(first + j * DLZ_C, result[p][0]);
+            if (second)
+                dlz_store(second + j * DLZ_C, result[p][1]);
+        }
+    }
+}
+
+/* Weights of results first … first + two vectors; where theirs lie `step` apart in w and the
+ * summed channels' `other`. */
+static void pack_plain(const float *w, int64_t first, int64_t results, int64_t step,
+                       int64_t channels, int64_t other, float *packed) {
+    for (int tap = 0; tap < 9; tap++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t l = 0; l < 2 * DLZ_C; l++)
+                *packed++ = first + l < results ? w[(first + l) * step + c * other + tap] : 0;
+}
+
+static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows, const float *w,
+                          const chunk_memory *memory) {
+    int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
+    int64_t columns = memory->out_columns * DLZ_C, vectors = plan->out_padded / DLZ_C;
+    plain_sum sum = {.stride = memory->in_stride,
+                     .columns = memory->in_columns,
+                     .channels = in,
+                     .step = 1,
+                     .rows = SPAN,
+                     .valid = memory->in_columns,
+                     .weights = memory->weights};
+    for (int64_t k = 0; k < vectors; k += 2) {
+        pack_plain(w, k * DLZ_C, out, in * 9, in, 9, memory->weights);
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t lines = plan->shape.height - find_row(plan, row + r).first;
+            sum.strip = memory->in + r * plan->in_padded * memory->in_columns;
+            for (int i = 0; i < DLZ_TILE && i < lines; i++) {
+                float *to = memory->out + i * memory->out_stride + (r * vectors + k) * columns;
+                plain_row(&sum, i, plan->shape.width, to, k + 1 < vectors ? to + columns : NULL);
+            }
+        }
+    }
+}
+
+static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w,
+                     const chunk_memory *memory) {
+    int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
+    int64_t columns = memory->in_columns * DLZ_C, vectors = plan->in_padded / DLZ_C;
+    plain_sum sum = {.stride = memory->out_stride,
+                     .columns = memory->out_columns,
+                     .channels = out,
+                     .step = -1,
+                     .rows = DLZ_TILE,
+                     .valid = plan->shape.width,
+                     .weights = memory->weights};
+    for (int64_t c = 0; c < vectors; c += 2) {
+        pack_plain(w, c * DLZ_C, in, 9, out, in * 9, memory->weights);
+        for (int64_t r = 0; r < rows; r++) {
+            sum.strip = memory->out + r * plan->out_padded * memory->out_columns;
+            for (int i = 0; i < SPAN; i++) {
+                float *to = memory->in + i * memory->in_stride + (r * vectors + c) * columns;
+                plain_row(&sum, i, plan->shape.width + 2, to,
+                          c + 1 < vectors ? to + columns : NULL);
+            }
+        }
+    }
+}
+
+#endif

@@ -1,5 +1,0 @@
-/* F(2 × 2, 3 × 3). */
-#define DLZ_TILE 2
-#include "kernels/conv3x3_winograd.h"
-
-const dlz_conv3x3_kernels DLZ_VARIANT(dlz_conv3x3_winograd2) = {prepare, forward, backward, finish};

@@ -1,5 +1,0 @@
-/* F(4 × 4, 3 × 3). */
-#define DLZ_TILE 4
-#include "kernels/conv3x3_winograd.h"
-
-const dlz_conv3x3_kernels DLZ_VARIANT(dlz_conv3x3_winograd4) = {prepare, forward, backward, finish};

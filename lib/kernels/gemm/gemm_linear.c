@@ -1,0 +1,105 @@
+#include "kernels/gemm/gemm_linear.h"
+
+#include "base/base.h"
+
+/* Forward, a tile needs the whole of its rows of X and of W: few outputs, for many tiles. Backward,
+ * a tile's columns are packed once for all its rows: runs of 1 KiB, and rows enough to pay for it.
+ */
+enum { FORWARD_ROWS = 256, FORWARD_COLUMNS = 32, BACKWARD_ROWS = 256, BACKWARD_COLUMNS = 256 };
+
+typedef struct block {
+    int64_t row, rows, column, columns;
+} block;
+
+static int64_t block_count(int64_t rows, int64_t columns, int64_t most_rows, int64_t most_columns) {
+    return dlz_ceil_div(rows, most_rows) * dlz_ceil_div(columns, most_columns);
+}
+
+static block block_of(int64_t tile, int64_t rows, int64_t columns, int64_t most_rows,
+                      int64_t most_columns) {
+    int64_t across = dlz_ceil_div(columns, most_columns);
+    block part = {.row = tile / across * most_rows, .column = tile % across * most_columns};
+    part.rows = dlz_min_i64(most_rows, rows - part.row);
+    part.columns = dlz_min_i64(most_columns, columns - part.column);
+    return part;
+}
+
+int64_t dlz_linear_forward_tiles(const dlz_linear *layer) {
+    return block_count(layer->batch, layer->outputs, FORWARD_ROWS, FORWARD_COLUMNS);
+}
+
+void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float *x,
+                             const float *weight, const float *bias, float *y, void *scratch) {
+    block part = block_of(tile, layer->batch, layer->outputs, FORWARD_ROWS, FORWARD_COLUMNS);
+    dlz_gemm_kernels()->gemm(&(dlz_gemm){.m = part.rows,
+                                         .n = part.columns,
+                                         .k = layer->inputs,
+                                         .a = x + part.row * layer->inputs,
+                                         .lda = layer->inputs,
+                                         .b = weight + part.column * layer->inputs,
+                                         .ldb = layer->inputs,
+                                         .transpose_b = true,
+                                         .c = y + part.row * layer->outputs + part.column,
+                                         .ldc = layer->outputs,
+                                         .bias = bias ? bias + part.column : NULL},
+                             scratch);
+}
+
+int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer) {
+    return block_count(layer->batch, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+}
+
+void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
+                                   const float *weight, bool accumulate, float *dx, void *scratch) {
+    block part = block_of(tile, layer->batch, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+    dlz_gemm_kernels()->gemm(&(dlz_gemm){.m = part.rows,
+                                         .n = part.columns,
+                                         .k = layer->outputs,
+                                         .a = dy + part.row * layer->outputs,
+                                         .lda = layer->outputs,
+                                         .b = weight + part.column,
+                                         .ldb = layer->inputs,
+                                         .c = dx + part.row * layer->inputs + part.column,
+                                         .ldc = layer->inputs,
+                                         .accumulate = accumulate},
+                             scratch);
+}
+
+int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer) {
+    return block_count(layer->outputs, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+}
+
+/* Sums of columns of dY, row by row so that memory is read in order. */
+static void bias_gradient(const dlz_linear *layer, const block *part, const float *dy,
+                          bool accumulate, float *dbias) {
+    double sums[BACKWARD_ROWS];
+    for (int64_t j = 0; j < part->rows; j++)
+        sums[j] = accumulate ? (double)dbias[part->row + j] : 0.0;
+    for (int64_t i = 0; i < layer->batch; i++) {
+        const float *row = dy + i * layer->outputs + part->row;
+        for (int64_t j = 0; j < part->rows; j++)
+            sums[j] += (double)row[j];
+    }
+    for (int64_t j = 0; j < part->rows; j++)
+        dbias[part->row + j] = (float)sums[j];
+}
+
+void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, const float *dy,
+                                     const float *x, bool accumulate, float *dweight, float *dbias,
+                                     void *scratch) {
+    block part = block_of(tile, layer->outputs, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+    if (dbias && part.column == 0)
+        bias_gradient(layer, &part, dy, accumulate, dbias);
+    dlz_gemm_kernels()->gemm(&(dlz_gemm){.m = part.rows,
+                                         .n = part.columns,
+                                         .k = layer->batch,
+                                         .a = dy + part.row,
+                                         .lda = layer->outputs,
+                                         .transpose_a = true,
+                                         .b = x + part.column,
+                                         .ldb = layer->inputs,
+                                         .c = dweight + part.row * layer->inputs + part.column,
+                                         .ldc = layer->inputs,
+                                         .accumulate = accumulate},
+                             scratch);
+}

@@ -1,0 +1,36 @@
+/* kernels/gemm/gemm_linear.h - the three products of a fully connected layer, cut into tiles for
+ * dlz_parallel_for.
+ *
+ *   forward           Y  = X W^T + bias       batch x outputs
+ *   backward_data     dX [+]= dY W            batch x inputs
+ *   backward_weight   dW [+]= dY^T X, dbias [+]= the column sums of dY
+ *
+ * X is batch x inputs, W is outputs x inputs (PyTorch's order), all without gaps. Tiles depend on
+ * the three sizes alone and write different numbers, so that they may run at one time and the
+ * result has the same bits for any number of threads. W, the large one, is read once a pass while
+ * the batch has at most 256 rows (64 forward, after which the caches have to help). */
+#ifndef DLZ_KERNELS_GEMM_LINEAR_H
+#define DLZ_KERNELS_GEMM_LINEAR_H
+
+#include "kernels/gemm/gemm.h"
+
+typedef struct dlz_linear {
+    int64_t batch, inputs, outputs;
+} dlz_linear;
+
+/* `scratch` is DLZ_GEMM_SCRATCH_BYTES for each worker. `bias` may be NULL. */
+int64_t dlz_linear_forward_tiles(const dlz_linear *layer);
+void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float *x,
+                             const float *weight, const float *bias, float *y, void *scratch);
+
+int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
+void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
+                                   const float *weight, bool accumulate, float *dx, void *scratch);
+
+/* `dbias` may be NULL. */
+int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer);
+void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, const float *dy,
+                                     const float *x, bool accumulate, float *dweight, float *dbias,
+                                     void *scratch);
+
+#endif

@@ -1,0 +1,152 @@
+#include "metrics/quality.h"
+#include "base/base.h"
+#include "base/parallel.h"
+#include "base/random.h"
+
+#include <dlviz/metrics.h>
+#include <math.h>
+#include <string.h>
+
+#define DEFAULT_PAIRS 2000000
+#define MOST_PAIRS 100000000
+#define TILE 4096
+
+/* Distances of pairs: all of them in order, or pair i drawn from (seed, i). */
+typedef struct pair_pass {
+    const dlviz_tensor *points;
+    int64_t pairs;
+    bool all;
+    uint64_t seed;
+    double *distances;
+} pair_pass;
+
+/* (high 2^32 + low) bound / 2^64, in 64-bit arithmetic: 32-bit machines have no wider one. */
+static uint64_t below(uint32_t low, uint32_t high, uint64_t bound) {
+    uint64_t bound_low = (uint32_t)bound, bound_high = bound >> 32;
+    uint64_t cross = high * bound_low, other = low * bound_high;
+    uint64_t carried = (low * bound_low >> 32) + (uint32_t)cross + (uint32_t)other;
+    return high * bound_high + (cross >> 32) + (other >> 32) + (carried >> 32);
+}
+
+static void draw_pair(uint64_t seed, int64_t i, int64_t n, int64_t *a, int64_t *b) {
+    uint32_t random[4];
+    dlz_philox(seed, DLZ_STREAM_EMBED + (2 << 8), (uint64_t)i, random);
+    *a = (int64_t)below(random[0], random[1], (uint64_t)n);
+    *b = (int64_t)below(random[2], random[3], (uint64_t)n - 1);
+    *b += *b >= *a;
+}
+
+/* Pair i of (0,1), (0,2) … (0,n-1), (1,2) …: row a starts at a(2n - a - 1) / 2. */
+static void list_pair(int64_t i, int64_t n, int64_t *a, int64_t *b) {
+    double half = (double)n - 0.5;
+    int64_t row = (int64_t)(half - sqrt(fmax(half * half - 2 * (double)i, 0)));
+    row = dlz_max_i64(0, dlz_min_i64(row, n - 2));
+    while (row > 0 && row * (2 * n - row - 1) / 2 > i)
+        row--;
+    while ((row + 1) * (2 * n - row - 2) / 2 <= i)
+        row++;
+    *a = row;
+    *b = row + 1 + (i - row * (2 * n - row - 1) / 2);
+}
+
+static void pair_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const pair_pass *pass = context;
+    int64_t n = pass->points->dims[0], d = pass->points->dims[1];
+    const float *points = pass->points->data;
+    int64_t last = dlz_min_i64((tile + 1) * TILE, pass->pairs);
+    for (int64_t i = tile * TILE; i < last; i++) {
+        int64_t a, b;
+        if (pass->all)
+            list_pair(i, n, &a, &b);
+        else
+            draw_pair(pass->seed, i, n, &a, &b);
+        pass->distances[i] = sqrt(dlz_distance()->one(points + a * d, points + b * d, d));
+    }
+}
+
+#define DIGITS 2048 /* 11 bits a pass */
+
+/* Sorts by the values, which are >= 0 and so order as their bits do; `order` ends up as the
+ * permutation. Six passes of counting, back and forth between the two arrays. */
+static void sort_order(const double *values, int64_t count, uint32_t *order, uint32_t *spare) {
+    for (int64_t i = 0; i < count; i++)
+        order[i] = (uint32_t)i;
+    for (int shift = 0; shift < 66; shift += 11) {
+        int64_t starts[DIGITS] = {0}, total = 0;
+        for (int64_t i = 0; i < count; i++) {
+            uint64_t bits;
+            memcpy(&bits, values + i, sizeof bits);
+            starts[bits >> shift & (DIGITS - 1)]++;
+        }
+        for (int digit = 0; digit < DIGITS; digit++) {
+            int64_t here = starts[digit];
+            starts[digit] = total;
+            total += here;
+        }
+        for (int64_t i = 0; i < count; i++) {
+            uint64_t bits;
+            memcpy(&bits, values + order[i], sizeof bits);
+            spare[starts[bits >> shift & (DIGITS - 1)]++] = order[i];
+        }
+        uint32_t *swap = order;
+        order = spare;
+        spare = swap;
+    }
+}
+
+/* Replaces values by their ranks, those of equal values by their mean. */
+static void rank_values(double *values, int64_t count, uint32_t *order, uint32_t *spare) {
+    sort_order(values, count, order, spare);
+    for (int64_t i = 0; i < count;) {
+        int64_t end = i + 1;
+        while (end < count && values[order[end]] == values[order[i]])
+            end++;
+        double rank = (double)(i + end - 1) / 2;
+        for (; i < end; i++)
+            values[order[i]] = rank;
+    }
+}
+
+static double correlate(const double *a, const double *b, int64_t count) {
+    double mean = (double)(count - 1) / 2, ab = 0, aa = 0, bb = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double x = a[i] - mean, y = b[i] - mean;
+        ab += x * y;
+        aa += x * x;
+        bb += y * y;
+    }
+    return aa > 0 && bb > 0 ? ab / (sqrt(aa) * sqrt(bb)) : 0;
+}
+
+dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, const dlviz_tensor *map,
+                                                int64_t num_pairs, uint64_t seed, double *result) {
+    DLZ_REQUIRE(result);
+    *result = 0;
+    if (num_pairs != 0 && (num_pairs < 2 || num_pairs > MOST_PAIRS))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: 'num_pairs' is %lld; 2 to %d are accepted, or 0 for %d", __func__,
+                        (long long)num_pairs, MOST_PAIRS, DEFAULT_PAIRS);
+    DLZ_TRY(dlz_require_map(__func__, points, map, 3));
+    int64_t n = points->dims[0], every = n * (n - 1) / 2;
+    int64_t count = dlz_min_i64(every, num_pairs ? num_pairs : DEFAULT_PAIRS);
+    pair_pass pass = {.points = points, .pairs = count, .all = count == every, .seed = seed};
+    double *distances = dlz_alloc_array((uint64_t)count * 2, sizeof *distances);
+    uint32_t *order = dlz_alloc_array((uint64_t)count * 2, sizeof *order);
+    dlviz_status status = DLVIZ_OK;
+    if (distances && order) {
+        pass.distances = distances;
+        dlz_parallel_for(dlz_ceil_div(count, TILE), dlz_threads(), pair_tile, &pass);
+        pass.points = map;
+        pass.distances = distances + count;
+        dlz_parallel_for(dlz_ceil_div(count, TILE), dlz_threads(), pair_tile, &pass);
+        rank_values(distances, count, order, order + count);
+        rank_values(distances + count, count, order, order + count);
+        *result = correlate(distances, distances + count, count);
+    } else {
+        status = dlz_fail_memory("pairs of points", (uint64_t)count * 24);
+    }
+    dlz_free(distances);
+    dlz_free(order);
+    return status;
+}

@@ -1,0 +1,162 @@
+#include "metrics/quality.h"
+#include "base/base.h"
+#include "base/parallel.h"
+
+#include <dlviz/metrics.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The points with their labels numbered 0 … classes − 1 and put in that order, so that distances to
+ * one class lie side by side. */
+typedef struct classes {
+    dlviz_tensor *points;
+    int32_t *label;  /* n, in the new order */
+    int64_t *starts; /* count + 1 */
+    int64_t count;
+} classes;
+
+typedef struct entry {
+    int64_t label, point;
+} entry;
+
+static int compare(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    if (x->label != y->label)
+        return x->label < y->label ? -1 : 1;
+    return x->point < y->point ? -1 : x->point > y->point;
+}
+
+static void classes_clear(classes *c) {
+    dlviz_tensor_destroy(c->points);
+    dlz_free(c->label);
+    dlz_free(c->starts);
+}
+
+static void fill(classes *c, const dlviz_tensor *points, entry *entries) {
+    int64_t n = points->dims[0], d = points->dims[1];
+    const float *from = points->data;
+    float *to = c->points->data;
+    qsort(entries, (size_t)n, sizeof *entries, compare);
+    for (int64_t i = 0; i < n; i++) {
+        if (i == 0 || entries[i].label != entries[i - 1].label)
+            c->starts[c->count++] = i;
+        c->label[i] = (int32_t)(c->count - 1);
+        memcpy(to + i * d, from + entries[i].point * d, (size_t)d * sizeof *to);
+    }
+    c->starts[c->count] = n;
+}
+
+static dlviz_status sort_by_class(const dlviz_tensor *points, const dlviz_tensor *labels,
+                                  classes *c) {
+    int64_t n = points->dims[0];
+    *c = (classes){0};
+    c->label = dlz_alloc_array((uint64_t)n, sizeof *c->label);
+    c->starts = dlz_alloc_array((uint64_t)n + 1, sizeof *c->starts);
+    entry *entries = dlz_alloc_array((uint64_t)n, sizeof *entries);
+    dlviz_status status;
+    if (c->label && c->starts && entries)
+        status = dlz_tensor_create_raw(&c->points, DLVIZ_FLOAT32, 2, points->dims);
+    else
+        status = dlz_fail_memory("labels", (uint64_t)n * sizeof *entries);
+    if (status == DLVIZ_OK) {
+        for (int64_t i = 0; i < n; i++)
+            entries[i] = (entry){dlz_label(labels, i), i};
+        fill(c, points, entries);
+    }
+    dlz_free(entries);
+    return status;
+}
+
+typedef struct silhouette_pass {
+    const dlz_distances *distances;
+    const classes *classes;
+    double *scratch;
+    uint64_t stride;
+    double *sums; /* one a tile */
+} silhouette_pass;
+
+static double sum_of_roots(const double *squares, int64_t count) {
+    double lanes[4] = {0};
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (int l = 0; l < 4; l++)
+            lanes[l] += sqrt(squares[i + l]);
+    for (; i < count; i++)
+        lanes[0] += sqrt(squares[i]);
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
+/* The silhouette of one point, from its row of squared distances. */
+static double silhouette_of(const classes *c, int64_t point, double *row) {
+    int32_t own = c->label[point];
+    double within = 0, nearest = INFINITY;
+    if (c->starts[own + 1] - c->starts[own] == 1)
+        return 0;
+    row[point] = 0;
+    for (int64_t k = 0; k < c->count; k++) {
+        int64_t first = c->starts[k], size = c->starts[k + 1] - first;
+        double sum = sum_of_roots(row + first, size);
+        if (k == own)
+            within = sum / (double)(size - 1);
+        else
+            nearest = fmin(nearest, sum / (double)size);
+    }
+    double larger = fmax(within, nearest);
+    return larger > 0 ? (nearest - within) / larger : 0;
+}
+
+static void silhouette_tile(void *context, int64_t tile, int worker) {
+    const silhouette_pass *pass = context;
+    int64_t first = tile * DLZ_DISTANCE_ROWS;
+    double *scratch = pass->scratch + (size_t)worker * pass->stride, sum = 0;
+    double *rows = scratch + pass->distances->scratch;
+    int64_t count = dlz_distance_rows(pass->distances, first, scratch, rows);
+    for (int64_t i = 0; i < count; i++)
+        sum += silhouette_of(pass->classes, first + i, rows + i * pass->distances->stride);
+    pass->sums[tile] = sum;
+}
+
+static dlviz_status mean_silhouette(const classes *c, double *result) {
+    dlz_distances distances;
+    DLZ_TRY(dlz_distances_start(&distances, c->points));
+    int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
+    int workers = dlz_threads();
+    silhouette_pass pass = {.distances = &distances, .classes = c};
+    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride);
+    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
+    pass.sums = dlz_alloc_array((uint64_t)tiles, sizeof *pass.sums);
+    dlviz_status status = DLVIZ_OK;
+    if (pass.scratch && pass.sums) {
+        dlz_parallel_for(tiles, workers, silhouette_tile, &pass);
+        double sum = 0;
+        for (int64_t tile = 0; tile < tiles; tile++)
+            sum += pass.sums[tile];
+        *result = sum / (double)n;
+    } else {
+        status = dlz_fail_memory("distances", (uint64_t)workers * pass.stride * sizeof(double));
+    }
+    dlz_free(pass.scratch);
+    dlz_free(pass.sums);
+    dlz_distances_end(&distances);
+    return status;
+}
+
+dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points, const dlviz_tensor *labels,
+                                      double *result) {
+    DLZ_REQUIRE(result);
+    *result = 0;
+    DLZ_TRY(dlz_require_points(__func__, "points", points, 3));
+    int64_t n = points->dims[0];
+    DLZ_TRY(dlz_require_labels(__func__, "labels", labels, n));
+    classes c;
+    dlviz_status status = sort_by_class(points, labels, &c);
+    if (status == DLVIZ_OK && (c.count < 2 || c.count > n - 1))
+        status = dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "%s: 'labels' has %lld different values; 2 to %lld are accepted",
+                          __func__, (long long)c.count, (long long)(n - 1));
+    if (status == DLVIZ_OK)
+        status = mean_silhouette(&c, result);
+    classes_clear(&c);
+    return status;
+}

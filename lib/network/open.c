@@ -1,0 +1,108 @@
+/* A network made of the description in its file (architecture.c writes it). */
+#include "base/base.h"
+#include "layers/layers.h"
+#include "network/network.h"
+#include "tensor/safetensors.h"
+
+/* More inputs than any layer of a file has; their names are read into an array of this size. */
+#define MOST_INPUTS 1024
+
+static dlviz_status malformed(const char *what) {
+    return dlz_fail(DLVIZ_ERROR_FORMAT,
+                    "the description of the network lacks %s, or it is malformed", what);
+}
+
+static dlviz_status create(dlviz_network **out, const json_t *input) {
+    int64_t dims[3];
+    size_t ndim = json_array_size(input);
+    if (ndim != 1 && ndim != 3)
+        return malformed("'input' with 1 or 3 dimensions");
+    for (size_t i = 0; i < ndim; i++) {
+        const json_t *value = json_array_get(input, i);
+        if (!json_is_integer(value))
+            return malformed("'input' of whole numbers");
+        dims[i] = json_integer_value(value);
+    }
+    return dlviz_network_create(out, (int)ndim, dims);
+}
+
+static dlviz_status add_from(dlviz_network *network, const char *name, dlviz_layer *layer,
+                             const json_t *inputs) {
+    const char *names[MOST_INPUTS];
+    size_t count = json_array_size(inputs);
+    if (count == 0 || count > MOST_INPUTS) {
+        dlviz_layer_destroy(layer);
+        return malformed("a layer's 'inputs'");
+    }
+    for (size_t i = 0; i < count; i++)
+        names[i] = json_string_value(json_array_get(inputs, i));
+    return dlviz_network_add_from(network, name, layer, (int)count, names);
+}
+
+static dlviz_status add_layer(dlviz_network *network, const json_t *description) {
+    const char *name = json_string_value(json_object_get(description, "name"));
+    const char *type_name = json_string_value(json_object_get(description, "type"));
+    const json_t *inputs = json_object_get(description, "inputs");
+    if (!name || !type_name)
+        return malformed("a layer's 'name' or 'type'");
+    const dlz_layer_type *type = dlz_layer_type_named(type_name);
+    if (!type)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "layer '%s' is a '%s', which this library does not know", name, type_name);
+    dlviz_layer *layer;
+    dlviz_status status = dlz_layer_open(&layer, type, json_object_get(description, "settings"));
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "layer '%s'", name);
+    return inputs ? add_from(network, name, layer, inputs)
+                  : dlviz_network_add(network, name, layer);
+}
+
+dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *whole) {
+    dlviz_network *network;
+    *out = NULL;
+    DLZ_TRY(create(&network, json_object_get(whole, "input")));
+    const json_t *layers = json_object_get(whole, "layers");
+    dlviz_status status = DLVIZ_OK;
+    for (size_t i = 0; status == DLVIZ_OK && i < json_array_size(layers); i++)
+        status = add_layer(network, json_array_get(layers, i));
+    if (status == DLVIZ_OK)
+        status = dlviz_network_build(network, 0);
+    if (status == DLVIZ_OK)
+        *out = network;
+    else
+        dlviz_network_destroy(network);
+    return status;
+}
+
+static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
+    json_t *whole;
+    DLZ_TRY(dlz_network_check_file_kind(set));
+    if (!dlviz_safetensors_metadata(set, DLZ_NETWORK_KEY))
+        return dlz_fail(
+            DLVIZ_ERROR_FORMAT,
+            "it does not say what network it is of; build that and use dlviz_network_load");
+    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, &whole));
+    dlviz_network *network = NULL;
+    dlviz_status status = dlz_network_open_description(&network, whole);
+    json_decref(whole);
+    if (status == DLVIZ_OK)
+        status = dlz_network_load_set(network, set);
+    if (status == DLVIZ_OK)
+        *out = network;
+    else
+        dlviz_network_destroy(network);
+    return status;
+}
+
+dlviz_status dlviz_network_open(dlviz_network **out, const char *path) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(path);
+    dlviz_safetensors *set;
+    DLZ_TRY(dlviz_safetensors_open(&set, path));
+    dlviz_status status = open(out, set);
+    dlviz_safetensors_destroy(set);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    return dlz_fail_within(status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT,
+                           "cannot open '%s'", path);
+}

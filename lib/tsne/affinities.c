@@ -1,0 +1,314 @@
+#include "tsne/affinities.h"
+#include "base/base.h"
+#include "base/parallel.h"
+#include "base/sort.h"
+#include "kernels/embed/perplexity.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ROWS 256        /* a tile */
+#define NEWTON_STEPS 40 /* of the 100 that the search for a Gaussian's width may take */
+#define LARGEST_B 1e37  /* its inverse square; a step's factor 20 more is still a float */
+
+void dlz_affinities_free(dlz_affinities *affinities) {
+    dlz_free(affinities->offsets);
+    dlz_free(affinities->columns);
+    dlz_free(affinities->values);
+    *affinities = (dlz_affinities){0};
+}
+
+/* Fills weights with e^(-b d) / sum, with the b that gives the wanted entropy. d: distances of
+ * which the smallest is 0 and the largest 1, padded. One far neighbour makes the others' distances
+ * tiny, so b may have to become huge; when nothing but the zeros has a weight left, no larger b
+ * changes anything. */
+static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int count, int padded,
+                       double entropy, float *weights) {
+    double low = 0, high = INFINITY, b = 4, sums[3];
+    for (int step = 0; step < 100; step++) {
+        kernel->weigh(d, padded, (float)b, weights, sums);
+        double mean = sums[1] / sums[0], variance = sums[2] / sums[0] - mean * mean;
+        double excess = log(sums[0]) + b * mean - entropy;
+        if (fabs(excess) < 5e-6 || (excess > 0 && (sums[1] == 0 || b > LARGEST_B)))
+            break;
+        if (excess > 0)
+            low = b;
+        else
+            high = b;
+        /* Newton's step in ln b, kept inside the bracket; where rounding spoils its slope, halving
+         * the bracket takes over. */
+        double slope = b * b * variance, next = b;
+        if (slope > 0 && step < NEWTON_STEPS)
+            next = (float)(b * exp(fmin(fmax(excess / slope, -3), 3)));
+        if (!(next > low && next < high))
+            next = high == INFINITY ? b * 8 : low > 0 ? sqrt(low * high) : high / 8;
+        b = (float)next;
+        if (b == low || b == high)
+            break;
+    }
+    float share = (float)(1 / sums[0]);
+    for (int i = 0; i < count; i++)
+        weights[i] *= share;
+}
+
+typedef struct conditional {
+    const dlz_perplexity_kernel *kernel;
+    const float *distances;
+    int64_t n;
+    int k, padded, count;
+    const double *perplexities;
+    float *scratch; /* a worker: 2 x padded */
+    float *p;
+} conditional;
+
+static void conditional_row(const conditional *c, int64_t row, float *d, float *weights) {
+    const float *distances = c->distances + row * c->k;
+    float *p = c->p + row * c->k;
+    float smallest = distances[0], largest = distances[0];
+    for (int i = 1; i < c->k; i++) {
+        smallest = fminf(smallest, distances[i]);
+        largest = fmaxf(largest, distances[i]);
+    }
+    double range = (double)largest - smallest;
+    if (!(range > 0)) {
+        for (int i = 0; i < c->k; i++)
+            p[i] = 1.0f / (float)c->k;
+        return;
+    }
+    for (int i = 0; i < c->padded; i++)
+        d[i] = i < c->k ? (float)(((double)distances[i] - smallest) / range) : 1e30f;
+    for (int i = 0; i < c->k; i++)
+        p[i] = 0;
+    for (int s = 0; s < c->count; s++) {
+        find_width(c->kernel, d, c->k, c->padded, log(c->perplexities[s]), weights);
+        for (int i = 0; i < c->k; i++)
+            p[i] += weights[i] / (float)c->count;
+    }
+}
+
+static void conditional_tile(void *context, int64_t tile, int worker) {
+    conditional *c = context;
+    float *d = c->scratch + (int64_t)worker * 2 * c->padded;
+    int64_t last = dlz_min_i64(c->n, (tile + 1) * ROWS);
+    for (int64_t row = tile * ROWS; row < last; row++)
+        conditional_row(c, row, d, d + c->padded);
+}
+
+dlviz_status dlz_conditional_affinities(const float *squared_distances, int64_t n, int k,
+                                        const double *perplexities, int count, float *p) {
+    int64_t tiles = dlz_ceil_div(n, ROWS);
+    int workers = (int)dlz_min_i64(dlz_threads(), tiles), padded = (k + 15) / 16 * 16;
+    conditional c = {.kernel = dlz_perplexity(),
+                     .distances = squared_distances,
+                     .n = n,
+                     .k = k,
+                     .padded = padded,
+                     .count = count,
+                     .perplexities = perplexities,
+                     .scratch =
+                         dlz_alloc_array((uint64_t)workers * 2, (uint64_t)padded * sizeof(float)),
+                     .p = p};
+    if (!c.scratch)
+        return dlz_fail_memory("the affinities", (uint64_t)padded * sizeof(float));
+    dlz_parallel_for(tiles, workers, conditional_tile, &c);
+    dlz_free(c.scratch);
+    return DLVIZ_OK;
+}
+
+/* An entry that awaits its place: the column in the high half, so that entries sort by column, and
+ * the bits of the value in the low half. */
+typedef uint64_t entry;
+
+static entry make_entry(int32_t column, float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint64_t)column << 32 | bits;
+}
+
+static int32_t column_of(entry e) {
+    return (int32_t)(e >> 32);
+}
+
+static float value_of(entry e) {
+    uint32_t bits = (uint32_t)e;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+typedef struct symmetric {
+    int64_t n;
+    int k;
+    const int64_t *offsets;
+    const int32_t *columns;
+    const float *values;
+    int64_t *turned_offsets; /* the transposed matrix, rows sorted by column */
+    entry *turned;
+    dlz_affinities *out;
+    int64_t *lengths;
+    double *sums, *negentropies; /* a tile */
+    int32_t *bad_row;            /* a tile: a row with a repeated column, or -1 */
+    double scale;                /* as a float it would be 0 for large sums, infinite for small */
+    entry *scratch;              /* a worker: longest row, and as much again to sort in */
+    int64_t longest;
+} symmetric;
+
+static int64_t row_start(const symmetric *s, int64_t row) {
+    return s->offsets ? s->offsets[row] : row * s->k;
+}
+
+/* The row of A + A^T in `merged`; returns its length, -1 when a column comes twice in A's row. */
+static int64_t merge_row(const symmetric *s, int64_t row, entry *own, entry *merged) {
+    int64_t count = 0, start = row_start(s, row), end = row_start(s, row + 1);
+    for (int64_t e = start; e < end; e++)
+        if (s->columns[e] != row && s->values[e] > 0)
+            own[count++] = make_entry(s->columns[e], s->values[e]);
+    dlz_sort_u64(own, count);
+    for (int64_t i = 1; i < count; i++)
+        if (column_of(own[i]) == column_of(own[i - 1]))
+            return -1;
+    const entry *other = s->turned + s->turned_offsets[row];
+    const entry *other_end = s->turned + s->turned_offsets[row + 1];
+    int64_t i = 0, length = 0;
+    while (i < count || other < other_end) {
+        if (other == other_end || (i < count && column_of(own[i]) < column_of(*other)))
+            merged[length++] = own[i++];
+        else if (i == count || column_of(*other) < column_of(own[i]))
+            merged[length++] = *other++;
+        else {
+            merged[length++] = make_entry(column_of(own[i]), value_of(own[i]) + value_of(*other));
+            i++;
+            other++;
+        }
+    }
+    return length;
+}
+
+static void measure_tile(void *context, int64_t tile, int worker) {
+    symmetric *s = context;
+    entry *own = s->scratch + (int64_t)worker * 2 * s->longest, *merged = own + s->longest;
+    int64_t last = dlz_min_i64(s->n, (tile + 1) * ROWS);
+    double sum = 0;
+    s->bad_row[tile] = -1;
+    for (int64_t row = tile * ROWS; row < last; row++) {
+        int64_t length = merge_row(s, row, own, merged);
+        if (length < 0) {
+            s->bad_row[tile] = (int32_t)row;
+            return;
+        }
+        s->lengths[row] = length;
+        for (int64_t i = 0; i < length; i++)
+            sum += value_of(merged[i]);
+    }
+    s->sums[tile] = sum;
+}
+
+static void fill_tile(void *context, int64_t tile, int worker) {
+    symmetric *s = context;
+    entry *own = s->scratch + (int64_t)worker * 2 * s->longest, *merged = own + s->longest;
+    int64_t last = dlz_min_i64(s->n, (tile + 1) * ROWS);
+    double negentropy = 0;
+    for (int64_t row = tile * ROWS; row < last; row++) {
+        int64_t length = merge_row(s, row, own, merged), to = s->out->offsets[row];
+        for (int64_t i = 0; i < length; i++, to++) {
+            float p = (float)(value_of(merged[i]) * s->scale);
+            s->out->columns[to] = column_of(merged[i]);
+            s->out->values[to] = p;
+            if (p > 0)
+                negentropy += p * log(p);
+        }
+    }
+    s->negentropies[tile] = negentropy;
+}
+
+/* Going through the rows in order leaves each column's entries in the order of the rows. */
+static void turn(symmetric *s) {
+    int64_t *next = s->turned_offsets + 1;
+    memset(s->turned_offsets, 0, (size_t)(s->n + 2) * sizeof *next);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t row = 0; row < s->n; row++)
+            for (int64_t e = row_start(s, row); e < row_start(s, row + 1); e++) {
+                int32_t column = s->columns[e];
+                if (column == row || !(s->values[e] > 0))
+                    continue;
+                if (pass == 0)
+                    next[column + 1]++;
+                else
+                    s->turned[next[column]++] = make_entry((int32_t)row, s->values[e]);
+            }
+        if (pass == 0)
+            for (int64_t row = 0; row < s->n; row++)
+                next[row + 1] += next[row];
+    }
+    /* The second pass moved each start to the next row's; that is where the array begins one early.
+     */
+}
+
+static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
+    int64_t entries = row_start(s, s->n), longest = 0;
+    s->turned_offsets = dlz_alloc_array((uint64_t)s->n + 2, sizeof(int64_t));
+    s->turned = dlz_alloc_array((uint64_t)entries, sizeof(entry));
+    s->lengths = dlz_alloc_array((uint64_t)s->n, sizeof(int64_t));
+    s->sums = dlz_alloc_array((uint64_t)tiles * 2, sizeof(double));
+    s->bad_row = dlz_alloc_array((uint64_t)tiles, sizeof(int32_t));
+    if (!s->turned_offsets || !s->turned || !s->lengths || !s->sums || !s->bad_row)
+        return dlz_fail_memory("the affinities", (uint64_t)entries * sizeof(entry));
+    s->negentropies = s->sums + tiles;
+    turn(s);
+    for (int64_t row = 0; row < s->n; row++)
+        longest = dlz_max_i64(longest, row_start(s, row + 1) - row_start(s, row) +
+                                           s->turned_offsets[row + 1] - s->turned_offsets[row]);
+    s->longest = longest;
+    s->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)longest * sizeof(entry));
+    if (!s->scratch)
+        return dlz_fail_memory("the affinities", (uint64_t)longest * sizeof(entry));
+    dlz_parallel_for(tiles, workers, measure_tile, s);
+    double sum = 0;
+    for (int64_t tile = 0; tile < tiles; tile++) {
+        if (s->bad_row[tile] >= 0)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "row %d of the neighbors or affinities names a point twice",
+                            s->bad_row[tile]);
+        sum += s->sums[tile];
+    }
+    if (!(sum > 0 && sum < INFINITY))
+        return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                        "the affinities have the sum %g off the diagonal; it must be above 0 and "
+                        "finite",
+                        sum);
+    s->scale = 1 / sum;
+    dlz_affinities *out = s->out;
+    out->n = s->n;
+    out->offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
+    if (!out->offsets)
+        return dlz_fail_memory("the affinities", (uint64_t)s->n * sizeof(int64_t));
+    out->offsets[0] = 0;
+    for (int64_t row = 0; row < s->n; row++)
+        out->offsets[row + 1] = out->offsets[row] + s->lengths[row];
+    out->columns = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(int32_t));
+    out->values = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(float));
+    if (!out->columns || !out->values)
+        return dlz_fail_memory("the affinities", (uint64_t)out->offsets[s->n] * sizeof(float));
+    dlz_parallel_for(tiles, workers, fill_tile, s);
+    for (int64_t tile = 0; tile < tiles; tile++)
+        out->negentropy += s->negentropies[tile];
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_affinities_symmetric(dlz_affinities *out, int64_t n, const int64_t *offsets, int k,
+                                      const int32_t *columns, const float *values) {
+    *out = (dlz_affinities){0};
+    int64_t tiles = dlz_ceil_div(n, ROWS);
+    symmetric s = {
+        .n = n, .offsets = offsets, .k = k, .columns = columns, .values = values, .out = out};
+    dlviz_status status = symmetrise(&s, tiles, (int)dlz_min_i64(dlz_threads(), tiles));
+    dlz_free(s.turned_offsets);
+    dlz_free(s.turned);
+    dlz_free(s.lengths);
+    dlz_free(s.sums);
+    dlz_free(s.bad_row);
+    dlz_free(s.scratch);
+    if (status != DLVIZ_OK)
+        dlz_affinities_free(out);
+    return status;
+}

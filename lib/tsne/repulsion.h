@@ -1,0 +1,43 @@
+/* tsne/repulsion.h - the repulsion between all points of a map, by one of several methods.
+ *
+ * With s = (1 + d^2 / a)^-a and w = 1 / (1 + d^2 / a), the force on point i is the sum over j of
+ * s w (y_i - y_j), and Z the sum of s over all ordered pairs i != j. */
+#ifndef DLZ_REPULSION_H
+#define DLZ_REPULSION_H
+
+#include <dlviz/tsne.h>
+
+typedef struct dlz_repulsion dlz_repulsion;
+
+typedef struct dlz_repulsion_settings {
+    dlviz_tsne_method_kind method;
+    int64_t n;
+    int dimensions;
+    double a;     /* degrees of freedom */
+    double angle; /* Barnes-Hut */
+    double cell;  /* grid: width of a cell */
+} dlz_repulsion_settings;
+
+dlviz_status dlz_repulsion_create(dlz_repulsion **out, const dlz_repulsion_settings *settings);
+void dlz_repulsion_destroy(dlz_repulsion *repulsion);
+
+/* map and forces: n x dimensions. Where the map is not one for a grid (see dlz_grid_compute) the
+ * tree takes its place. Fails only with DLVIZ_ERROR_OUT_OF_MEMORY, and with DLVIZ_ERROR_NUMERIC
+ * where dlz_require_extent does. */
+dlviz_status dlz_repulsion_compute(dlz_repulsion *repulsion, const float *map, float *forces,
+                                   double *z);
+
+/* The method of the last computation. */
+dlviz_tsne_method_kind dlz_repulsion_method(const dlz_repulsion *repulsion);
+
+/* The methods themselves. Each keeps its memory between calls; a zeroed struct is ready. */
+typedef struct dlz_exact_repulsion {
+    int64_t capacity;
+    float *sources;
+    double *sums;
+} dlz_exact_repulsion;
+dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_settings *settings,
+                               const float *map, float *forces, double *z);
+void dlz_exact_free(dlz_exact_repulsion *exact);
+
+#endif

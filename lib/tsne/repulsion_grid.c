@@ -1,0 +1,497 @@
+/* One potential on a grid, P = sum of q: its gradient gives the force, since the sum of q w (y_i -
+ * y_j) is -1/2 grad P, and its sum over the points gives Z.
+ *
+ * Where points are many to the square of the cell, the grid's error does not count. Where they are
+ * few, q is split as multilevel summation does (R. Skeel et al., J. Comput. Chem. 23, 2002): a
+ * Taylor polynomial replaces it nearer than four cells, smooth enough for the grid, and what is
+ * missing is summed over the points in the neighbouring blocks of four by four cells. In maps
+ * smaller than a unit, q differs so little from 1 that the grid takes q - 1 + d^2, and the rest is
+ * done in closed form. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "tsne/extent.h"
+#include "tsne/repulsion_grid.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BLOCK 4            /* cells, each way; also the near part's radius */
+#define STRIPE (2 * BLOCK) /* rows that a tile spreads */
+#define TILE 4096          /* points sorted together */
+#define PLAIN_CELL 0.25    /* the widest cell that needs no near part */
+#define LEAST_CELLS 40     /* across a small map */
+#define SMALL_MAP 1.0
+#define SMALLEST_MAP 1e-12 /* a point, for all that matters */
+#define WIDEST 2e3         /* beyond, places in a grid are no longer exact enough as floats */
+#define SPARSEST 0.05      /* of Z to the number of points: with less, the grid's errors count */
+#define RECONSIDER 20      /* computations between looks at the cost */
+
+/* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks, a point
+ * sorted, spread and read. */
+#define COST_VALUE 0.9
+#define COST_PAIR 0.15
+#define COST_POINT 20
+
+void dlz_grid_free(dlz_grid_repulsion *g) {
+    dlz_convolution_free(&g->convolution);
+    dlz_free(g->values);
+    dlz_free(g->points);
+    dlz_free(g->keys);
+    dlz_free(g->counts);
+    dlz_free(g->sums);
+    *g = (dlz_grid_repulsion){0};
+}
+
+typedef struct kernel_shape {
+    double a, cell, reach;
+    const double *taylor;
+    bool small;
+} kernel_shape;
+
+static double kernel_value(void *context, int64_t i, int64_t j) {
+    const kernel_shape *shape = context;
+    double u = (double)(i * i + j * j) * shape->cell * shape->cell;
+    if (shape->small)
+        return shape->a == 1 ? u * u / (1 + u) : expm1(-shape->a * log1p(u / shape->a)) + u;
+    if (u < shape->reach) {
+        double v = shape->reach - u, sum = 0;
+        for (int k = DLZ_NEAR_DEGREE; k >= 0; k--)
+            sum = sum * v + shape->taylor[k];
+        return sum;
+    }
+    return shape->a == 1 ? 1 / (1 + u) : pow(1 + u / shape->a, -shape->a);
+}
+
+typedef struct choice {
+    double cell, cost;
+    bool near;
+    int64_t rows, columns;
+} choice;
+
+/* Values of a grid that do not take much more memory than the points. */
+static double most_values(int64_t n) {
+    return 4e6 + 32 * (double)n;
+}
+
+static choice consider(double pair_density, double cell, bool near, const double size[2]) {
+    choice c = {.cell = cell, .near = near};
+    c.columns = (int64_t)(size[0] / cell) + DLZ_SPLINE_ORDER + 1;
+    c.rows = (int64_t)(size[1] / cell) + DLZ_SPLINE_ORDER + 1;
+    double x = (double)dlz_convolution_size(c.columns);
+    double y = (double)dlz_convolution_size((c.rows + 1) / 2);
+    c.cost = COST_VALUE * 8 * x * y + (near ? COST_PAIR * pair_density * cell * cell : 0);
+    return c;
+}
+
+static double values_of(const choice *c) {
+    return (double)c->rows * (double)c->columns;
+}
+
+/* Cells that are powers of the fourth root of two times PLAIN_CELL, so that small changes of the
+ * map change nothing. */
+static double ladder(double cell, int up) {
+    return PLAIN_CELL * exp2((floor(4 * log2(cell / PLAIN_CELL)) + up) / 4);
+}
+
+static choice choose(double pair_density, const dlz_repulsion_settings *settings,
+                     const double size[2]) {
+    double span = fmax(size[0], size[1]), most = most_values(settings->n);
+    if (settings->cell > 0) {
+        double cell = fmin(settings->cell, fmax(span / LEAST_CELLS, 1e-30));
+        if (cell < settings->cell)
+            cell = ladder(cell, 0);
+        choice c = consider(pair_density, cell, cell > PLAIN_CELL, size);
+        for (int up = 1; values_of(&c) > most; up++) {
+            double wider = ladder(cell, up);
+            c = consider(pair_density, wider, wider > PLAIN_CELL, size);
+        }
+        return c;
+    }
+    if (span < LEAST_CELLS * PLAIN_CELL)
+        return consider(pair_density, ladder(span / LEAST_CELLS, 0), false, size);
+    choice best = consider(pair_density, PLAIN_CELL, false, size);
+    for (double cell = PLAIN_CELL * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
+        choice c = consider(pair_density, cell, true, size);
+        if (c.cost < best.cost || values_of(&best) > most)
+            best = c;
+        if (c.cost > 8 * best.cost || c.columns + c.rows < 4 * BLOCK)
+            break;
+    }
+    return best;
+}
+
+static double area_of(const double size[2]) {
+    return fmax(size[0] * fmax(size[1], 1), 1);
+}
+
+/* For points that lie evenly over two thirds of the map. */
+static double guess_pair_density(int64_t n, const double size[2]) {
+    return (double)n * (double)n * 9 * BLOCK * BLOCK * 1.5 / area_of(size);
+}
+
+double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
+                     const double size[2]) {
+    double span = fmax(size[0], size[1]);
+    if (span > WIDEST)
+        return INFINITY;
+    if (span < SMALLEST_MAP)
+        return COST_POINT * (double)settings->n;
+    double density = g->pair_density > 0 ? g->pair_density * g->area / area_of(size)
+                                         : guess_pair_density(settings->n, size);
+    return choose(density, settings, size).cost + COST_POINT * (double)settings->n;
+}
+
+static bool fits(const dlz_grid_repulsion *g, const choice *c) {
+    return c->columns <= g->convolution.x.n && c->rows <= 2 * g->convolution.y.n;
+}
+
+static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
+    if (g->capacity == n)
+        return DLVIZ_OK;
+    int64_t tiles = dlz_ceil_div(n, TILE);
+    dlz_free(g->points);
+    dlz_free(g->keys);
+    g->capacity = 0;
+    g->points = dlz_alloc_array_zero((uint64_t)n + 16, 7 * sizeof(float));
+    g->keys = dlz_alloc_array((uint64_t)n, 2 * sizeof(int32_t));
+    if (!g->points || !g->keys)
+        return dlz_fail_memory("the repulsion", (uint64_t)n * 9 * sizeof(float));
+    g->tiles = tiles;
+    g->capacity = n;
+    return DLVIZ_OK;
+}
+
+static dlviz_status prepare(dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
+                            const choice *c, bool small) {
+    double reach = c->near ? BLOCK * c->cell * BLOCK * c->cell : 0, taylor[DLZ_NEAR_DEGREE + 1];
+    double term = pow(1 + reach / settings->a, -settings->a);
+    for (int k = 0; k <= DLZ_NEAR_DEGREE; k++) {
+        taylor[k] = term;
+        g->near.taylor[k] = (float)term;
+        term *= (settings->a + k) / settings->a / (1 + reach / settings->a) / (k + 1);
+    }
+    g->near.a = (float)settings->a;
+    g->near.reach = (float)reach;
+    g->cell = c->cell;
+    g->small = small;
+    g->has_near = c->near;
+    kernel_shape shape = {settings->a, c->cell, reach, taylor, small};
+    g->prepared = false;
+    /* Room to grow by a tenth before the next step. */
+    DLZ_TRY(dlz_convolution_prepare(&g->convolution, c->rows + c->rows / 12,
+                                    c->columns + c->columns / 12, DLZ_SPLINE_ORDER, kernel_value,
+                                    &shape));
+    int64_t rows = 2 * g->convolution.y.n, columns = g->convolution.x.n;
+    g->all_rows = dlz_ceil_div(rows, 2 * STRIPE) * 2 * STRIPE + STRIPE;
+    int64_t blocks = dlz_ceil_div(rows, BLOCK) * dlz_ceil_div(columns, BLOCK);
+    dlz_free(g->values);
+    dlz_free(g->counts);
+    dlz_free(g->sums);
+    g->values = dlz_alloc_array((uint64_t)(g->all_rows * dlz_convolution_stride(&g->convolution)),
+                                sizeof(float));
+    g->counts = dlz_alloc_array((uint64_t)(g->tiles + 1) * (uint64_t)blocks + 1, sizeof(int32_t));
+    g->sums = dlz_alloc_array((uint64_t)dlz_ceil_div(rows, BLOCK), sizeof(double));
+    if (!g->values || !g->counts || !g->sums)
+        return dlz_fail_memory("the repulsion's grid", (uint64_t)(rows * columns) * sizeof(float));
+    g->prepared = true;
+    return DLVIZ_OK;
+}
+
+typedef struct grid_job {
+    dlz_grid_repulsion *g;
+    const dlz_particles_kernel *kernel;
+    const dlz_repulsion_settings *settings;
+    const float *map;
+    float *forces;
+    float least[3];
+    double totals[2];     /* sums of the coordinates */
+    int64_t across, down; /* blocks */
+    int64_t blocks, stride;
+    float *x, *y, *raw_x, *raw_y, *potential, *fx, *fy;
+    int32_t *keys, *order, *starts;
+    int first_stripe;
+} grid_job;
+
+static void key_tile(void *context, int64_t tile, int worker) {
+    grid_job *job = context;
+    (void)worker;
+    int dimensions = job->settings->dimensions;
+    int32_t *counts = job->g->counts + (tile + 1) * job->blocks;
+    memset(counts, 0, (size_t)job->blocks * sizeof *counts);
+    int64_t last = dlz_min_i64(job->settings->n, (tile + 1) * TILE);
+    float scale = (float)(1 / job->g->cell);
+    for (int64_t i = tile * TILE; i < last; i++) {
+        float x = (job->map[i * dimensions] - job->least[0]) * scale, y = 0;
+        if (dimensions > 1)
+            y = (job->map[i * dimensions + 1] - job->least[1]) * scale;
+        int32_t key = (int32_t)((int64_t)y / BLOCK * job->across + (int64_t)x / BLOCK);
+        job->raw_x[i] = x;
+        job->raw_y[i] = y;
+        job->keys[i] = key;
+        counts[key]++;
+    }
+}
+
+/* Turns each tile's counts into the places of its first points of a block. */
+static void find_places(grid_job *job) {
+    dlz_grid_repulsion *g = job->g;
+    int32_t *starts = g->counts, next = 0;
+    for (int64_t block = 0; block < job->blocks; block++) {
+        starts[block] = next;
+        for (int64_t tile = 0; tile < g->tiles; tile++) {
+            int32_t *count = g->counts + (tile + 1) * job->blocks + block, here = *count;
+            *count = next;
+            next += here;
+        }
+    }
+    job->starts = starts;
+}
+
+static void place_tile(void *context, int64_t tile, int worker) {
+    grid_job *job = context;
+    (void)worker;
+    int32_t *places = job->g->counts + (tile + 1) * job->blocks;
+    int64_t last = dlz_min_i64(job->settings->n, (tile + 1) * TILE);
+    for (int64_t i = tile * TILE; i < last; i++) {
+        int32_t place = places[job->keys[i]]++;
+        job->x[place] = job->raw_x[i];
+        job->y[place] = job->raw_y[i];
+        job->order[place] = (int32_t)i;
+    }
+}
+
+/* Where the points of a block begin; that of the block after the last is n. */
+static int64_t block_start(const grid_job *job, int64_t block) {
+    return block < job->blocks ? job->starts[block] : job->settings->n;
+}
+
+static void spread_tile(void *context, int64_t tile, int worker) {
+    grid_job *job = context;
+    (void)worker;
+    int64_t stripe = 2 * tile + job->first_stripe;
+    if (job->first_stripe == 0)
+        memset(
+            job->g->values + tile * 2 * STRIPE * job->stride, 0,
+            (size_t)(dlz_min_i64(2 * STRIPE, job->g->all_rows - tile * 2 * STRIPE) * job->stride) *
+                sizeof(float));
+    int64_t first = stripe * 2 * job->across;
+    if (first < job->blocks)
+        job->kernel->spread(job->x, job->y, job->starts[first],
+                            block_start(job, first + 2 * job->across), job->g->values, job->stride);
+}
+
+/* The points of the blocks around one, as ranges of the sorted points. */
+static int window(const int32_t *starts, int64_t n, int64_t across, int64_t down, int64_t row,
+                  int64_t column, dlz_range ranges[3]) {
+    int64_t left = dlz_max_i64(column - 1, 0), right = dlz_min_i64(column + 1, across - 1);
+    int count = 0;
+    for (int64_t r = dlz_max_i64(row - 1, 0); r <= dlz_min_i64(row + 1, down - 1); r++) {
+        int64_t end = r * across + right + 1;
+        dlz_range range = {starts[r * across + left], end < across * down ? starts[end] : n};
+        if (range.first < range.last)
+            ranges[count++] = range;
+    }
+    return count;
+}
+
+static void add_near(const grid_job *job, int64_t row) {
+    for (int64_t column = 0; column < job->across; column++) {
+        int64_t block = row * job->across + column;
+        int64_t first = job->starts[block], last = block_start(job, block + 1);
+        if (first == last)
+            continue;
+        dlz_range ranges[3];
+        int count =
+            window(job->starts, job->settings->n, job->across, job->down, row, column, ranges);
+        job->kernel->near(&job->g->near, (float)job->g->cell, job->x, job->y, first, last, job->x,
+                          job->y, ranges, count, job->potential, job->fx, job->fy);
+    }
+}
+
+static void read_tile(void *context, int64_t row, int worker) {
+    grid_job *job = context;
+    (void)worker;
+    const dlz_grid_repulsion *g = job->g;
+    int dimensions = job->settings->dimensions;
+    int64_t first = job->starts[row * job->across];
+    int64_t last = block_start(job, (row + 1) * job->across);
+    job->kernel->gather(job->x, job->y, first, last, g->values, job->stride, job->potential,
+                        job->fx, job->fy);
+    float scale = (float)(-0.5 / g->cell);
+    for (int64_t i = first; i < last; i++) {
+        job->fx[i] *= scale;
+        job->fy[i] *= scale;
+    }
+    if (g->has_near)
+        add_near(job, row);
+    double sum = 0;
+    for (int64_t i = first; i < last; i++) {
+        int64_t point = job->order[i];
+        sum += job->potential[i];
+        job->forces[point * dimensions] = job->fx[i];
+        if (dimensions > 1)
+            job->forces[point * dimensions + 1] = job->fy[i];
+    }
+    job->g->sums[row] = sum;
+}
+
+/* What q's first two terms, 1 - d^2, contribute. Squares are taken about a point of the map, which
+ * need not lie about 0. */
+static double add_quadratic(const dlz_repulsion_settings *settings, const float *map,
+                            float *forces) {
+    int64_t n = settings->n;
+    double squares = 0, of_sum = 0;
+    for (int c = 0; c < settings->dimensions; c++) {
+        double sum = 0, origin = map[c];
+        for (int64_t i = c; i < n * settings->dimensions; i += settings->dimensions) {
+            double from_origin = map[i] - origin;
+            sum += from_origin;
+            squares += from_origin * from_origin;
+        }
+        of_sum += sum * sum;
+        for (int64_t i = c; i < n * settings->dimensions; i += settings->dimensions)
+            forces[i] += (float)((double)n * (map[i] - origin) - sum);
+    }
+    return (double)n * (double)n - 2 * ((double)n * squares - of_sum);
+}
+
+/* Pairs that the near part would look at, divided by the cell's area. */
+static void count_pairs(grid_job *job) {
+    double pairs = 0;
+    for (int64_t row = 0; row < job->down; row++)
+        for (int64_t column = 0; column < job->across; column++) {
+            int64_t block = row * job->across + column;
+            double own = (double)(block_start(job, block + 1) - job->starts[block]), window = 0;
+            if (own == 0)
+                continue;
+            int64_t left = dlz_max_i64(column - 1, 0);
+            int64_t right = dlz_min_i64(column + 1, job->across - 1);
+            for (int64_t r = dlz_max_i64(row - 1, 0); r <= dlz_min_i64(row + 1, job->down - 1); r++)
+                window += (double)(block_start(job, r * job->across + right + 1) -
+                                   job->starts[r * job->across + left]) +
+                          24; /* half-filled vectors */
+            pairs += own * window;
+        }
+    job->g->pair_density = pairs / (job->g->cell * job->g->cell);
+}
+
+static void sort_points(grid_job *job) {
+    int workers = job->g->convolution.workers;
+    dlz_parallel_for(job->g->tiles, workers, key_tile, job);
+    find_places(job);
+    dlz_parallel_for(job->g->tiles, workers, place_tile, job);
+}
+
+static void run_grid(grid_job *job) {
+    dlz_grid_repulsion *g = job->g;
+    int workers = g->convolution.workers;
+    int64_t pairs = dlz_ceil_div(g->all_rows, 2 * STRIPE);
+    for (job->first_stripe = 0; job->first_stripe < 2; job->first_stripe++)
+        dlz_parallel_for(pairs, workers, spread_tile, job);
+    dlz_convolution_run(&g->convolution, g->rows, g->columns, g->values);
+    dlz_parallel_for(job->down, workers, read_tile, job);
+}
+
+dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
+                              const float *map, float *forces, double *z) {
+    int64_t n = settings->n;
+    int dimensions = settings->dimensions;
+    grid_job job = {
+        .g = g, .kernel = dlz_particles(), .settings = settings, .map = map, .forces = forces};
+    float greatest[3];
+    DLZ_TRY(dlz_require_extent(map, n, dimensions, job.least, greatest));
+    job.least[0] -= g->margin;
+    greatest[0] += g->margin;
+    if (dimensions > 1) {
+        job.least[1] -= g->margin;
+        greatest[1] += g->margin;
+    }
+    double size[2] = {(double)greatest[0] - job.least[0],
+                      dimensions > 1 ? (double)greatest[1] - job.least[1] : 0};
+    double span = fmax(size[0], size[1]);
+    if (span > WIDEST) {
+        *z = NAN;
+        return DLVIZ_OK;
+    }
+    if (span < SMALLEST_MAP) {
+        memset(forces, 0, (size_t)(n * dimensions) * sizeof *forces);
+        *z = add_quadratic(settings, map, forces) - (double)n;
+        return DLVIZ_OK;
+    }
+    DLZ_TRY(reserve_points(g, n));
+    bool small = span < SMALL_MAP;
+    choice now = {0};
+    bool again = !g->prepared || small != g->small || g->convolution.workers != dlz_threads();
+    if (!again) {
+        now = consider(g->pair_density, g->cell, g->has_near, size);
+        again = !fits(g, &now) || ++g->since >= RECONSIDER;
+    }
+    if (again) {
+        if (g->pair_density == 0)
+            g->pair_density = guess_pair_density(n, size);
+        choice best = choose(g->pair_density, settings, size);
+        g->since = 0;
+        bool stays = g->prepared && small == g->small && fits(g, &now) &&
+                     g->convolution.workers == dlz_threads() &&
+                     (best.cell == g->cell
+                          ? 2 * now.columns > g->convolution.x.n
+                          : now.cost < 1.1 * best.cost && span > LEAST_CELLS * g->cell * 0.9);
+        if (!stays)
+            DLZ_TRY(prepare(g, settings, &best, small));
+        now = consider(g->pair_density, g->cell, g->has_near, size);
+    }
+    g->rows = now.rows;
+    g->columns = now.columns;
+    job.across = dlz_ceil_div(now.columns, BLOCK);
+    job.down = dlz_ceil_div(now.rows, BLOCK);
+    job.blocks = job.across * job.down;
+    job.stride = dlz_convolution_stride(&g->convolution);
+    float **arrays[] = {&job.x, &job.y, &job.potential, &job.fx, &job.fy, &job.raw_x, &job.raw_y};
+    for (int i = 0; i < 7; i++)
+        *arrays[i] = g->points + i * (n + 16);
+    job.keys = g->keys;
+    job.order = g->keys + n;
+    sort_points(&job);
+    if (g->since == RECONSIDER - 1 || again) {
+        count_pairs(&job);
+        g->area = area_of(size);
+    }
+    run_grid(&job);
+    memcpy(g->least, job.least, sizeof g->least);
+    g->across = job.across;
+    g->down = job.down;
+    *z = -(double)n;
+    for (int64_t row = 0; row < job.down; row++)
+        *z += g->sums[row];
+    if (small)
+        *z += add_quadratic(settings, map, forces);
+    else if (!(*z > SPARSEST * (double)n))
+        *z = NAN;
+    return DLVIZ_OK;
+}
+
+bool dlz_grid_read(const dlz_grid_repulsion *g, const float place[2], double *potential,
+                   double force[2]) {
+    float scale = (float)(1 / g->cell);
+    float x = (place[0] - g->least[0]) * scale, y = (place[1] - g->least[1]) * scale;
+    if (g->small || !(x >= 0 && y >= 0 && x < (float)(g->columns - DLZ_SPLINE_ORDER) &&
+                      y < (float)(g->rows - DLZ_SPLINE_ORDER + 1)))
+        return false;
+    const dlz_particles_kernel *kernel = dlz_particles();
+    float value, fx, fy;
+    kernel->gather(&x, &y, 0, 1, g->values, dlz_convolution_stride(&g->convolution), &value, &fx,
+                   &fy);
+    fx *= (float)(-0.5 / g->cell);
+    fy *= (float)(-0.5 / g->cell);
+    if (g->has_near) {
+        dlz_range ranges[3];
+        int count = window(g->counts, g->capacity, g->across, g->down, (int64_t)y / BLOCK,
+                           (int64_t)x / BLOCK, ranges);
+        kernel->near(&g->near, (float)g->cell, &x, &y, 0, 1, g->points,
+                     g->points + g->capacity + 16, ranges, count, &value, &fx, &fy);
+    }
+    *potential = (double)value;
+    force[0] = (double)fx;
+    force[1] = (double)fy;
+    return value > (float)SPARSEST;
+}

@@ -1,0 +1,345 @@
+/* From points, neighbours or affinities to a map. */
+#include "base/base.h"
+#include "neighbors/neighbors.h"
+#include "tsne/tsne_internal.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Perplexities lowered to what k neighbours carry. */
+static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
+                               double usable[DLZ_TSNE_MAX_PERPLEXITIES]) {
+    double most = fmax((double)k / 3, 1);
+    for (int i = 0; i < settings->perplexity_count; i++) {
+        usable[i] = fmin(settings->perplexities[i], most);
+        if (usable[i] < settings->perplexities[i])
+            dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                    "perplexity %g lowered to %g (a third of %lld neighbors, at least 1)",
+                    settings->perplexities[i], usable[i], (long long)k);
+    }
+    return settings->perplexity_count;
+}
+
+static double largest_perplexity(const dlz_tsne_settings *settings) {
+    double largest = 0;
+    for (int i = 0; i < settings->perplexity_count; i++)
+        largest = fmax(largest, settings->perplexities[i]);
+    return largest;
+}
+
+/* The largest that a fit with k neighbours a point uses; NaN without neighbours. */
+static double perplexity_used(const dlz_tsne_settings *settings, int k) {
+    return k > 0 ? fmin(largest_perplexity(settings), fmax(k / 3.0, 1)) : NAN;
+}
+
+/* Whether the settings fit n points: to be asked before the earlier fit is forgotten. */
+static dlviz_status require_settings(const dlviz_tsne *tsne, int64_t n) {
+    const dlz_tsne_settings *settings = &tsne->settings;
+    if (n > INT32_MAX - 64)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "t-SNE of %lld points; up to %d are accepted",
+                        (long long)n, INT32_MAX - 64);
+    if (tsne->initial_map &&
+        (tsne->initial_map->dims[0] != n || tsne->initial_map->dims[1] != settings->dimensions))
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "the initial map is %lld x %lld; this fit needs %lld x %d",
+                        (long long)tsne->initial_map->dims[0],
+                        (long long)tsne->initial_map->dims[1], (long long)n, settings->dimensions);
+    if (settings->method == DLVIZ_TSNE_METHOD_GRID && settings->dimensions > 2)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "the grid method makes maps of 1 or 2 dimensions, not %d; use Barnes-Hut",
+                        settings->dimensions);
+    return DLVIZ_OK;
+}
+
+static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
+    const dlz_tsne_settings *settings = &tsne->settings;
+    dlz_tsne_result *result = &tsne->result;
+    result->n = n;
+    result->dimensions = settings->dimensions;
+    result->distance = settings->distance;
+    result->a = settings->a;
+    result->cell = settings->cell;
+    result->map = dlz_alloc_array_zero((uint64_t)n * (uint64_t)settings->dimensions, sizeof(float));
+    if (!result->map)
+        return dlz_fail_memory("the map",
+                               (uint64_t)n * (uint64_t)settings->dimensions * sizeof(float));
+    return DLVIZ_OK;
+}
+
+static dlviz_status start_map(dlviz_tsne *tsne) {
+    dlz_tsne_result *result = &tsne->result;
+    const dlz_tsne_settings *settings = &tsne->settings;
+    if (tsne->initial_map)
+        memcpy(result->map, tsne->initial_map->data,
+               (size_t)tsne->initial_map->size * sizeof(float));
+    else if (settings->init == DLVIZ_TSNE_INIT_PCA && result->points)
+        DLZ_TRY(dlz_tsne_start_pca(result->points, result->n, result->d, result->dimensions,
+                                   settings->seed, result->map));
+    else
+        dlz_tsne_start_random(result->n, result->dimensions, settings->seed, result->map);
+    if (settings->iterations == 0 || result->n < 2)
+        return DLVIZ_OK;
+    return dlz_tsne_part(result->n, result->dimensions, settings->seed, result->map);
+}
+
+/* Runs the descent and hands out the map; on failure the handle forgets the fit. */
+static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinities *affinities,
+                            dlviz_tensor **map) {
+    dlz_tsne_result *result = &tsne->result;
+    result->perplexity = perplexity_used(&tsne->settings, result->neighbours);
+    if (status == DLVIZ_OK) {
+        double start = dlz_tsne_clock();
+        status = dlz_tsne_optimise(&tsne->settings, affinities, result);
+        result->seconds[2] = dlz_tsne_clock() - start;
+    }
+    if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
+        dlviz_status copied = dlviz_tensor_from_data(
+            map, DLVIZ_FLOAT32, 2, (int64_t[]){result->n, result->dimensions}, result->map);
+        status = copied == DLVIZ_OK ? status : copied;
+    }
+    tsne->fitted = *map != NULL;
+    if (!tsne->fitted)
+        dlz_tsne_forget(tsne);
+    dlz_affinities_free(affinities);
+    return status;
+}
+
+/* Affinities from squared distances, which are used up. */
+static dlviz_status join_neighbours(const dlz_tsne_settings *settings, int64_t n,
+                                    const int32_t *indices, const float *squared_distances, int k,
+                                    dlz_affinities *affinities) {
+    double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
+    int count = usable_perplexities(settings, k, perplexities);
+    float *p = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *p);
+    if (!p)
+        return dlz_fail_memory("the affinities", (uint64_t)n * (uint64_t)k * sizeof *p);
+    dlviz_status status =
+        dlz_conditional_affinities(squared_distances, n, k, perplexities, count, p);
+    if (status == DLVIZ_OK)
+        status = dlz_affinities_symmetric(affinities, n, NULL, k, indices, p);
+    dlz_free(p);
+    return status;
+}
+
+/* A single point has no neighbours and no affinities. */
+static dlviz_status join_nothing(dlz_affinities *affinities) {
+    affinities->n = 1;
+    affinities->offsets = dlz_alloc_array_zero(2, sizeof(int64_t));
+    affinities->columns = dlz_alloc(0);
+    affinities->values = dlz_alloc(0);
+    if (!affinities->offsets || !affinities->columns || !affinities->values) {
+        dlz_affinities_free(affinities);
+        return dlz_fail_memory("the affinities", 2 * sizeof(int64_t));
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
+    dlz_tsne_result *result = &tsne->result;
+    int64_t n = result->n;
+    if (n == 1)
+        return join_nothing(affinities);
+    int k = (int)fmin(ceil(3 * largest_perplexity(&tsne->settings)), (double)(n - 1));
+    int32_t *indices = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *indices);
+    float *distances = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *distances);
+    double start = dlz_tsne_clock();
+    dlviz_status status =
+        indices && distances
+            ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
+                                   distances)
+            : dlz_fail_memory("the neighbors", (uint64_t)n * (uint64_t)k * sizeof *distances);
+    result->seconds[0] = dlz_tsne_clock() - start;
+    start = dlz_tsne_clock();
+    if (status == DLVIZ_OK) {
+        dlz_tsne_affinity_distances(result->distance, distances, n * k);
+        status = join_neighbours(&tsne->settings, n, indices, distances, k, affinities);
+        result->neighbours = k;
+    }
+    dlz_free(indices);
+    dlz_free(distances);
+    if (status == DLVIZ_OK)
+        status = start_map(tsne);
+    result->seconds[1] = dlz_tsne_clock() - start;
+    return status;
+}
+
+dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    dlz_affinities affinities = {0};
+    float *copy, scale = 0;
+    DLZ_TRY(dlz_require_matrix(__func__, "points", points));
+    DLZ_TRY(require_settings(tsne, points->dims[0]));
+    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.distance, &scale, &copy));
+    dlz_tsne_forget(tsne);
+    tsne->result.points = copy;
+    tsne->result.scale = scale;
+    tsne->result.d = points->dims[1];
+    dlviz_status status = start_result(tsne, points->dims[0]);
+    if (status == DLVIZ_OK)
+        status = join_points(tsne, &affinities);
+    return end_fit(tsne, status, &affinities, map);
+}
+
+static dlviz_status require_tensor(const char *who, const char *name, const dlviz_tensor *tensor,
+                                   dlviz_dtype dtype, int ndim) {
+    if (!tensor)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", who, name);
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (tensor->dtype != dtype || tensor->ndim != ndim)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: '%s' is %s of %s, needs %d dimensions of %s", who,
+                        name, dlz_shape_text(text, tensor->ndim, tensor->dims),
+                        dlviz_dtype_name(tensor->dtype), ndim, dlviz_dtype_name(dtype));
+    return DLVIZ_OK;
+}
+
+/* Indices as int32, each checked to be 0 ... n - 1. */
+static dlviz_status narrow_indices(const char *who, const char *name, const dlviz_tensor *tensor,
+                                   int64_t n, int32_t **narrow) {
+    *narrow = dlz_alloc_array((uint64_t)tensor->size, sizeof **narrow);
+    if (!*narrow)
+        return dlz_fail_memory(name, (uint64_t)tensor->size * sizeof **narrow);
+    const int64_t *wide = tensor->data;
+    for (int64_t i = 0; i < tensor->size; i++) {
+        if (wide[i] < 0 || wide[i] >= n) {
+            dlz_free(*narrow);
+            *narrow = NULL;
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: entry %lld of '%s' is %lld; 0 to %lld are accepted", who,
+                            (long long)i, name, (long long)wide[i], (long long)(n - 1));
+        }
+        (*narrow)[i] = (int32_t)wide[i];
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status require_values(const char *who, const char *name, const dlviz_tensor *tensor) {
+    const float *values = tensor->data;
+    for (int64_t i = 0; i < tensor->size; i++)
+        if (!(values[i] >= 0 && values[i] <= 1e18f))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "%s: entry %lld of '%s' is %g; 0 to 1e18 is accepted", who,
+                            (long long)i, name, (double)values[i]);
+    return DLVIZ_OK;
+}
+
+/* The squares of one point's distances, but for a factor that its affinities do not depend on: of
+ * very small distances the squares themselves would be 0. */
+static void square(const float *distances, int64_t count, float *squares) {
+    double scale = (double)dlz_tsne_find_scale(distances, count);
+    for (int64_t i = 0; i < count; i++)
+        squares[i] = (float)(scale * distances[i] * (scale * distances[i]));
+}
+
+static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, const int32_t *indices,
+                                          const dlviz_tensor *distances,
+                                          dlz_affinities *affinities) {
+    const char *who = "dlviz_tsne_fit_neighbors";
+    int64_t n = distances->dims[0], k = distances->dims[1];
+    for (int64_t i = 0; i < n * k; i++)
+        if (indices[i] == i / k)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: row %lld of 'indices' names the point itself", who,
+                            (long long)(i / k));
+    float *squares = dlz_alloc_array((uint64_t)(n * k), sizeof *squares);
+    if (!squares)
+        return dlz_fail_memory("the distances", (uint64_t)(n * k) * sizeof *squares);
+    const float *given = distances->data;
+    for (int64_t row = 0; row < n; row++)
+        square(given + row * k, k, squares + row * k);
+    dlviz_status status = join_neighbours(settings, n, indices, squares, (int)k, affinities);
+    dlz_free(squares);
+    return status;
+}
+
+/* The descent from affinities that were given, or made of what was given, since `start`; none of
+ * the arguments can be at fault from here on, and the earlier fit goes. */
+static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int neighbours,
+                               double start, dlviz_tensor **map) {
+    dlz_tsne_forget(tsne);
+    dlviz_status status = start_result(tsne, affinities->n);
+    if (status == DLVIZ_OK)
+        status = start_map(tsne);
+    tsne->result.neighbours = neighbours;
+    tsne->result.seconds[1] = dlz_tsne_clock() - start;
+    return end_fit(tsne, status, affinities, map);
+}
+
+dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                      const dlviz_tensor *distances, dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    DLZ_TRY(require_tensor(__func__, "indices", indices, DLVIZ_INT64, 2));
+    DLZ_TRY(require_tensor(__func__, "distances", distances, DLVIZ_FLOAT32, 2));
+    int64_t n = indices->dims[0], k = indices->dims[1];
+    if (n != distances->dims[0] || k != distances->dims[1] || k < 1 || k >= n)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'indices' is %lld x %lld and 'distances' %lld x %lld; both must be "
+                        "n x k with 1 <= k < n",
+                        __func__, (long long)n, (long long)k, (long long)distances->dims[0],
+                        (long long)distances->dims[1]);
+    DLZ_TRY(require_settings(tsne, n));
+    DLZ_TRY(require_values(__func__, "distances", distances));
+    int32_t *narrow;
+    DLZ_TRY(narrow_indices(__func__, "indices", indices, n, &narrow));
+    dlz_affinities affinities = {0};
+    double start = dlz_tsne_clock();
+    dlviz_status status = join_given_neighbours(&tsne->settings, narrow, distances, &affinities);
+    dlz_free(narrow);
+    DLZ_TRY(status);
+    return fit_joined(tsne, &affinities, (int)k, start, map);
+}
+
+static dlviz_status require_offsets(const char *who, const dlviz_tensor *offsets, int64_t entries) {
+    const int64_t *values = offsets->data;
+    int64_t n = offsets->size - 1;
+    if (n < 2)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'offsets' has %lld entries; n + 1 with n >= 2 are "
+                        "needed",
+                        who, (long long)offsets->size);
+    for (int64_t i = 0; i < n; i++)
+        if (values[i] > values[i + 1] || values[0] != 0)
+            return dlz_fail(
+                DLVIZ_ERROR_INVALID_ARGUMENT,
+                "%s: 'offsets' must start with 0 and not fall; entries %lld and %lld are "
+                "%lld and %lld",
+                who, (long long)i, (long long)i + 1, (long long)values[i],
+                (long long)values[i + 1]);
+    if (values[n] != entries)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'offsets' ends with %lld, but there are %lld entries", who,
+                        (long long)values[n], (long long)entries);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
+                                       const dlviz_tensor *columns, const dlviz_tensor *values,
+                                       dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    DLZ_TRY(require_tensor(__func__, "offsets", offsets, DLVIZ_INT64, 1));
+    DLZ_TRY(require_tensor(__func__, "columns", columns, DLVIZ_INT64, 1));
+    DLZ_TRY(require_tensor(__func__, "values", values, DLVIZ_FLOAT32, 1));
+    if (columns->size != values->size)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: %lld 'columns' and %lld 'values'; one an entry each", __func__,
+                        (long long)columns->size, (long long)values->size);
+    DLZ_TRY(require_offsets(__func__, offsets, columns->size));
+    int64_t n = offsets->size - 1;
+    DLZ_TRY(require_settings(tsne, n));
+    DLZ_TRY(require_values(__func__, "values", values));
+    int32_t *narrow;
+    DLZ_TRY(narrow_indices(__func__, "columns", columns, n, &narrow));
+    dlz_affinities affinities = {0};
+    double start = dlz_tsne_clock();
+    dlviz_status status =
+        dlz_affinities_symmetric(&affinities, n, offsets->data, 0, narrow, values->data);
+    dlz_free(narrow);
+    DLZ_TRY(status);
+    return fit_joined(tsne, &affinities, 0, start, map);
+}

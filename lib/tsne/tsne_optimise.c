@@ -1,0 +1,428 @@
+/* The descent. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "tsne/extent.h"
+#include "tsne/brakes.h"
+#include "tsne/edges.h"
+#include "tsne/morton.h"
+#include "tsne/repulsion.h"
+#include "tsne/tsne_internal.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ROWS 512             /* points a tile */
+#define COLLAPSED 1e-3       /* of the start's deviation */
+#define UNFOLDED 1e-2        /* a deviation below which a map has not unfolded yet */
+#define EXACT_Z_POINTS 20000 /* up to here the last divergence takes Z from all pairs */
+
+typedef struct descent {
+    const dlz_tsne_settings *settings;
+    const dlz_attract_kernel *kernel;
+    const dlz_affinities *affinities;
+    dlz_tsne_result *result;
+    dlz_packed_edges packed;
+    dlz_edges edges;
+    dlz_repulsion *repulsion;
+    int64_t n, tiles;
+    int dimensions;
+    float *attraction, *forces, *map, *velocity, *gains;
+    double *sums; /* a tile: 4 */
+    dlz_descent step;
+    double mean[3];
+    int early_end; /* iterations with early exaggeration */
+    double start_deviation;
+    double best;
+    int best_iteration;
+    int32_t *order; /* which of the caller's points each of ours is */
+    dlz_brakes brakes;
+} descent;
+
+static void attract_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    d->kernel->forces(d->dimensions, (float)d->settings->a, d->map, &d->edges, tile * ROWS,
+                      dlz_min_i64(d->n, (tile + 1) * ROWS), d->attraction);
+}
+
+static void divergence_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    d->sums[tile] = d->kernel->divergence(d->dimensions, (float)d->settings->a, d->map, &d->edges,
+                                          tile * ROWS, dlz_min_i64(d->n, (tile + 1) * ROWS));
+}
+
+static void step_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    int64_t first = tile * ROWS, last = dlz_min_i64(d->n, first + ROWS);
+    double *sums = d->sums + tile * 4;
+    dlz_brakes_apply(&d->brakes, first, last, d->dimensions, d->attraction, d->forces);
+    sums[0] = d->kernel->step(&d->step, first * d->dimensions, last * d->dimensions);
+    for (int c = 0; c < d->dimensions; c++) {
+        double sum = 0;
+        for (int64_t i = first; i < last; i++)
+            sum += d->map[i * d->dimensions + c];
+        sums[1 + c] = sum;
+    }
+}
+
+static void centre_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
+    for (int c = 0; c < d->dimensions; c++) {
+        float mean = (float)d->mean[c];
+        for (int64_t i = tile * ROWS; i < last; i++)
+            d->map[i * d->dimensions + c] -= mean;
+    }
+}
+
+static void centre(descent *d) {
+    for (int c = 0; c < d->dimensions; c++) {
+        double sum = 0;
+        for (int64_t tile = 0; tile < d->tiles; tile++)
+            sum += d->sums[tile * 4 + 1 + c];
+        d->mean[c] = sum / (double)d->n;
+    }
+    dlz_parallel_for(d->tiles, dlz_threads(), centre_tile, d);
+}
+
+/* As divergence_tile, from the affinities themselves in double. */
+static void exact_divergence_tile(void *context, int64_t tile, int worker) {
+    descent *d = context;
+    (void)worker;
+    const dlz_affinities *p = d->affinities;
+    int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
+    double sum = 0, a = d->settings->a;
+    for (int64_t row = tile * ROWS; row < last; row++) {
+        const float *own = d->map + row * d->dimensions;
+        int32_t old = d->order[row];
+        for (int64_t e = p->offsets[old]; e < p->offsets[old + 1]; e++) {
+            const float *other = d->map + (int64_t)d->packed.place[p->columns[e]] * d->dimensions;
+            double square = 0;
+            for (int c = 0; c < d->dimensions; c++)
+                square += ((double)own[c] - other[c]) * ((double)own[c] - other[c]);
+            sum += p->values[e] * a * log1p(square / a);
+        }
+    }
+    d->sums[tile] = sum;
+}
+
+/* sum of p ln(p / q), q = s / Z, with the affinities' sum of 1. */
+static double divergence(descent *d, dlz_tile_fn tile_function, double z) {
+    if (d->n < 2)
+        return 0;
+    dlz_parallel_for(d->tiles, dlz_threads(), tile_function, d);
+    double sum = 0;
+    for (int64_t tile = 0; tile < d->tiles; tile++)
+        sum += d->sums[tile];
+    return d->affinities->negentropy + sum + log(z);
+}
+
+static double gradient_norm(descent *d, double exaggeration, double z) {
+    double sum = 0;
+    if (d->n < 2)
+        return 0; /* z is 0 as well */
+    for (int64_t i = 0; i < d->n * d->dimensions; i++) {
+        double gradient = exaggeration * d->attraction[i] - d->forces[i] / z;
+        sum += gradient * gradient;
+    }
+    return sqrt(sum);
+}
+
+static dlviz_status record(descent *d, int iteration, double kl, double norm) {
+    dlz_tsne_result *result = d->result;
+    if (result->rows == result->capacity) {
+        int64_t capacity = result->capacity ? 2 * result->capacity : 32;
+        float *history = dlz_realloc_array(result->history, (uint64_t)capacity, 3 * sizeof(float));
+        if (!history)
+            return dlz_fail_memory("the history", (uint64_t)capacity * 3 * sizeof(float));
+        result->history = history;
+        result->capacity = capacity;
+    }
+    float *row = result->history + 3 * result->rows++;
+    row[0] = (float)iteration;
+    row[1] = (float)kl;
+    row[2] = (float)norm;
+    return DLVIZ_OK;
+}
+
+/* The map in the caller's order. */
+static void copy_map(const descent *d, float *to) {
+    for (int64_t i = 0; i < d->n; i++)
+        for (int c = 0; c < d->dimensions; c++)
+            to[(int64_t)d->order[i] * d->dimensions + c] = d->map[i * d->dimensions + c];
+}
+
+/* DLVIZ_CANCELLED when the caller's function wants to stop. */
+static dlviz_status report(descent *d, int iteration, double kl, double norm) {
+    DLZ_TRY(record(d, iteration, kl, norm));
+    const dlz_tsne_settings *settings = d->settings;
+    if (!settings->progress)
+        return DLVIZ_OK;
+    dlviz_tensor *map;
+    DLZ_TRY(dlz_tensor_create_raw(&map, DLVIZ_FLOAT32, 2, (int64_t[]){d->n, d->dimensions}));
+    copy_map(d, map->data);
+    dlviz_tsne_event event = {iteration, settings->iterations, kl, norm, map};
+    bool go_on = settings->progress(&event, settings->user);
+    dlviz_tensor_destroy(map);
+    if (!go_on)
+        return dlz_fail(DLVIZ_CANCELLED,
+                        "the progress function cancelled t-SNE after %d iterations", iteration);
+    return DLVIZ_OK;
+}
+
+/* Before these iterations the points are numbered anew along a curve through the map, so that
+ * what is near in it is near in memory. */
+static bool is_time_to_reorder(int iteration) {
+    return iteration == 40 || iteration == 120 || iteration == 270 || iteration == 400 ||
+           (iteration > 400 && iteration % 1000 == 0);
+}
+
+static void permute(float *values, int dimensions, int64_t n, const int32_t *order,
+                    float *scratch) {
+    for (int64_t i = 0; i < n; i++)
+        for (int c = 0; c < dimensions; c++)
+            scratch[i * dimensions + c] = values[(int64_t)order[i] * dimensions + c];
+    memcpy(values, scratch, (size_t)(n * dimensions) * sizeof *values);
+}
+
+static dlviz_status reorder(descent *d) {
+    int64_t n = d->n;
+    float corner[3] = {0};
+    double width = 0;
+    for (int c = 0; c < d->dimensions; c++) {
+        float least = INFINITY, greatest = -INFINITY;
+        for (int64_t i = c; i < n * d->dimensions; i += d->dimensions) {
+            least = fminf(least, d->map[i]);
+            greatest = fmaxf(greatest, d->map[i]);
+        }
+        corner[c] = least;
+        width = fmax(width, (double)greatest - least);
+    }
+    if (!(width < INFINITY))
+        return DLVIZ_OK; /* the repulsion will say so */
+    uint64_t *scratch = dlz_alloc_array((uint64_t)n, 4 * sizeof *scratch);
+    int32_t *order = dlz_alloc_array((uint64_t)n, 2 * sizeof *order);
+    dlviz_status status = DLVIZ_OK;
+    if (!scratch || !order)
+        status = dlz_fail_memory("the points' order", (uint64_t)n * 5 * sizeof *scratch);
+    else {
+        dlz_morton_order(d->map, n, d->dimensions, corner, width, order, NULL, scratch);
+        permute(d->map, d->dimensions, n, order, d->attraction);
+        permute(d->velocity, d->dimensions, n, order, d->attraction);
+        permute(d->gains, d->dimensions, n, order, d->attraction);
+        for (int64_t i = 0; i < n; i++)
+            order[n + i] = d->order[order[i]];
+        memcpy(d->order, order + n, (size_t)n * sizeof *order);
+        status = dlz_edges_pack(&d->packed, d->affinities, d->order);
+        d->edges = dlz_edges_of(&d->packed);
+        dlz_brakes_release(&d->brakes);
+    }
+    dlz_free(scratch);
+    dlz_free(order);
+    return status;
+}
+
+/* Of the coordinates from their mean, which is 0. */
+static double deviation(const descent *d) {
+    double sum = 0;
+    for (int64_t i = 0; i < d->n * d->dimensions; i++)
+        sum += (double)d->map[i] * d->map[i];
+    return sqrt(sum / (double)(d->n * d->dimensions));
+}
+
+/* Where all points are neighbours of most others, a single point is the map that exaggerated
+ * attraction asks for. What is left of the start then are rounding errors, so the descent goes back
+ * to it and on without exaggeration. */
+static void leave_collapse(descent *d, int iteration) {
+    if (iteration > d->early_end || !(deviation(d) < COLLAPSED * d->start_deviation))
+        return;
+    for (int64_t i = 0; i < d->n; i++)
+        for (int c = 0; c < d->dimensions; c++)
+            d->map[i * d->dimensions + c] =
+                d->result->map[(int64_t)d->order[i] * d->dimensions + c];
+    memset(d->velocity, 0, (size_t)(d->n * d->dimensions) * sizeof *d->velocity);
+    for (int64_t i = 0; i < d->n * d->dimensions; i++)
+        d->gains[i] = 1;
+    d->early_end = iteration;
+    dlz_log(DLVIZ_LOG_LEVEL_INFO,
+            "early exaggeration collapses this map; it ends after %d of %d iterations", iteration,
+            d->settings->early_iterations);
+}
+
+static double exaggeration_at(const descent *d, int iteration) {
+    const dlz_tsne_settings *settings = d->settings;
+    if (iteration < d->early_end)
+        return settings->early_factor;
+    if (iteration >= settings->iterations - settings->late_iterations)
+        return settings->late_factor;
+    return 1;
+}
+
+static dlviz_status forces(descent *d, double *z) {
+    dlz_parallel_for(d->tiles, dlz_threads(), attract_tile, d);
+    dlviz_status status = dlz_repulsion_compute(d->repulsion, d->map, d->forces, z);
+    if (status == DLVIZ_ERROR_NUMERIC)
+        return dlz_fail(
+            DLVIZ_ERROR_NUMERIC,
+            "the descent diverged: after %d iterations coordinates of the map are beyond "
+            "%g, or no numbers; the learning rate is %g (0: automatic), the momentum %g, "
+            "then %g; lower ones are accepted",
+            d->result->iterations, (double)DLZ_WIDEST_MAP, d->settings->learning_rate,
+            d->settings->early_momentum, d->settings->late_momentum);
+    if (status == DLVIZ_OK && d->n > 1 && !(*z > 0))
+        return dlz_fail(
+            DLVIZ_ERROR_NUMERIC,
+            "after %d iterations no point of the map is near another: their similarities "
+            "vanish with %g degrees of freedom; fewer are accepted, and a start of less "
+            "extent",
+            d->result->iterations, d->settings->a);
+    return status;
+}
+
+/* Whether the descent is over by its stopping rules. */
+static bool stalled(descent *d, int iteration, double kl, double norm) {
+    const dlz_tsne_settings *settings = d->settings;
+    if (iteration < d->early_end || deviation(d) < UNFOLDED)
+        return false;
+    if (kl < d->best) {
+        d->best = kl;
+        d->best_iteration = iteration;
+    }
+    return norm < settings->least_gradient ||
+           (settings->patience > 0 && iteration - d->best_iteration >= settings->patience);
+}
+
+static dlviz_status descend(descent *d) {
+    const dlz_tsne_settings *settings = d->settings;
+    int every = settings->every ? settings->every : DLZ_TSNE_REPORT_EVERY;
+    bool may_stop = settings->least_gradient > 0 || settings->patience > 0;
+    double z;
+    for (int iteration = 0; iteration < settings->iterations; iteration++) {
+        if (iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0)
+            leave_collapse(d, iteration);
+        double exaggeration = exaggeration_at(d, iteration);
+        if (is_time_to_reorder(iteration))
+            DLZ_TRY(reorder(d));
+        DLZ_TRY(forces(d, &z));
+        d->result->iterations = iteration;
+        /* Two rhythms, so that watching a fit does not change where it stops. */
+        bool tell = iteration > 0 && iteration % every == 0;
+        bool look = may_stop && iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0;
+        if (tell || look) {
+            double kl = divergence(d, divergence_tile, z);
+            double norm = gradient_norm(d, exaggeration, z);
+            if (tell)
+                DLZ_TRY(report(d, iteration, kl, norm));
+            if (look && stalled(d, iteration, kl, norm))
+                break;
+        }
+        double rate = settings->learning_rate;
+        if (rate == 0)
+            rate = (double)d->n / exaggeration;
+        double momentum =
+            iteration < d->early_end ? settings->early_momentum : settings->late_momentum;
+        d->step.exaggeration = (float)exaggeration;
+        d->step.repulsion_scale = d->n > 1 ? (float)(1 / z) : 0;
+        d->step.learning_rate =
+            (float)dlz_brakes_set(&d->brakes, d->order, rate, exaggeration, momentum);
+        d->step.momentum = (float)momentum;
+        dlz_parallel_for(d->tiles, dlz_threads(), step_tile, d);
+        centre(d);
+        d->result->iterations = iteration + 1;
+    }
+    return DLVIZ_OK;
+}
+
+/* Z over all pairs; uses up the velocity. */
+static dlviz_status exact_z(descent *d, double *z) {
+    dlz_repulsion_settings settings = {.n = d->n, .dimensions = d->dimensions, .a = d->settings->a};
+    dlz_exact_repulsion exact = {0};
+    dlviz_status status = dlz_exact_compute(&exact, &settings, d->map, d->velocity, z);
+    dlz_exact_free(&exact);
+    return status;
+}
+
+static dlviz_status finish(descent *d, bool report_it) {
+    double z;
+    DLZ_TRY(forces(d, &z));
+    if (d->n <= EXACT_Z_POINTS)
+        DLZ_TRY(exact_z(d, &z));
+    d->result->divergence = divergence(d, exact_divergence_tile, z);
+    d->result->method = dlz_repulsion_method(d->repulsion);
+    int last = d->result->iterations;
+    float *row = d->result->rows ? d->result->history + 3 * (d->result->rows - 1) : NULL;
+    if (row && row[0] == (float)last) {
+        /* That row's divergence is of the packed affinities. */
+        row[1] = (float)d->result->divergence;
+        return DLVIZ_OK;
+    }
+    double norm = gradient_norm(d, exaggeration_at(d, last > 0 ? last - 1 : 0), z);
+    return report_it ? report(d, last, d->result->divergence, norm)
+                     : record(d, last, d->result->divergence, norm);
+}
+
+dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
+                               dlz_tsne_result *result) {
+    int64_t n = result->n, size = n * result->dimensions;
+    descent d = {.settings = settings,
+                 .kernel = dlz_attract(),
+                 .affinities = affinities,
+                 .result = result,
+                 .n = n,
+                 .tiles = dlz_ceil_div(n, ROWS),
+                 .dimensions = result->dimensions,
+                 .early_end = settings->early_iterations,
+                 .best = INFINITY};
+    dlz_repulsion_settings wanted = {.method = settings->method,
+                                     .n = n,
+                                     .dimensions = result->dimensions,
+                                     .a = settings->a,
+                                     .angle = settings->angle,
+                                     .cell = settings->cell};
+    dlviz_status status = dlz_repulsion_create(&d.repulsion, &wanted);
+    float *memory = dlz_alloc_array_zero((uint64_t)size, 5 * sizeof(float));
+    d.order = dlz_alloc_array((uint64_t)n, sizeof *d.order);
+    d.sums = dlz_alloc_array_zero((uint64_t)d.tiles, 4 * sizeof(double));
+    if (status == DLVIZ_OK && (!memory || !d.sums || !d.order))
+        status = dlz_fail_memory("the descent", (uint64_t)size * 5 * sizeof(float));
+    if (status == DLVIZ_OK)
+        status = dlz_brakes_create(&d.brakes, affinities);
+    if (status == DLVIZ_OK) {
+        d.attraction = memory;
+        d.forces = memory + size;
+        d.velocity = memory + 2 * size;
+        d.gains = memory + 3 * size;
+        d.map = memory + 4 * size;
+        memcpy(d.map, result->map, (size_t)size * sizeof *d.map);
+        for (int64_t i = 0; i < n; i++)
+            d.order[i] = (int32_t)i;
+        d.start_deviation = deviation(&d);
+        status = dlz_edges_pack(&d.packed, affinities, d.order);
+        d.edges = dlz_edges_of(&d.packed);
+        for (int64_t i = 0; i < size; i++)
+            d.gains[i] = 1;
+        d.step = (dlz_descent){.attraction = d.attraction,
+                               .repulsion = d.forces,
+                               .map = d.map,
+                               .velocity = d.velocity,
+                               .gains = d.gains};
+        if (status == DLVIZ_OK)
+            status = descend(&d);
+        if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
+            dlviz_status last = finish(&d, status == DLVIZ_OK);
+            status = last != DLVIZ_OK ? last : status;
+            copy_map(&d, result->map);
+        }
+    }
+    dlz_repulsion_destroy(d.repulsion);
+    dlz_edges_free(&d.packed);
+    dlz_free(memory);
+    dlz_free(d.order);
+    dlz_free(d.sums);
+    dlz_brakes_free(&d.brakes);
+    return status;
+}

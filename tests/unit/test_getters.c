@@ -1,0 +1,308 @@
+/* What is set can be got, after the defaults that the headers promise; of several values each alone
+ * as well. */
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+START_TEST(of_a_pca) {
+    dlviz_pca *pca;
+    int64_t oversampling, iterations;
+    ck_ok(dlviz_pca_create(&pca, 7));
+    ck_assert_int_eq(dlviz_pca_num_wanted(pca), 7);
+    ck_assert_double_eq(dlviz_pca_variance_fraction(pca), 0);
+    ck_assert_int_eq(dlviz_pca_solver(pca), DLVIZ_PCA_SOLVER_AUTO);
+    ck_assert(!dlviz_pca_whiten(pca));
+    ck_assert_uint_eq(dlviz_pca_seed(pca), 0);
+    dlviz_pca_randomized(pca, &oversampling, &iterations);
+    ck_assert_int_eq(oversampling, 10);
+    ck_assert_int_eq(iterations, 0);
+    ck_ok(dlviz_pca_set_variance_fraction(pca, 0.75));
+    ck_ok(dlviz_pca_set_solver(pca, DLVIZ_PCA_SOLVER_SVD));
+    ck_ok(dlviz_pca_set_whiten(pca, true));
+    ck_ok(dlviz_pca_set_seed(pca, UINT64_MAX));
+    ck_ok(dlviz_pca_set_randomized(pca, 20, 30));
+    ck_assert_double_eq(dlviz_pca_variance_fraction(pca), 0.75);
+    ck_assert_int_eq(dlviz_pca_solver(pca), DLVIZ_PCA_SOLVER_SVD);
+    ck_assert(dlviz_pca_whiten(pca));
+    ck_assert(dlviz_pca_seed(pca) == UINT64_MAX);
+    dlviz_pca_randomized(pca, &oversampling, NULL);
+    dlviz_pca_randomized(pca, NULL, &iterations);
+    ck_assert_int_eq(oversampling, 20);
+    ck_assert_int_eq(iterations, 30);
+    ck_ok(dlviz_pca_set_num_wanted(pca, 0));
+    ck_assert_int_eq(dlviz_pca_num_wanted(pca), 0);
+    ck_assert_double_eq(dlviz_pca_variance_fraction(pca), 0); /* undone */
+    dlviz_pca_destroy(pca);
+}
+END_TEST
+
+typedef void (*pair_getter)(const dlviz_tsne *tsne, double *value, int64_t *count);
+
+static void expect_pair(const dlviz_tsne *tsne, pair_getter get, double value, int64_t count) {
+    double got;
+    int64_t got_count;
+    get(tsne, &got, NULL);
+    get(tsne, NULL, &got_count);
+    ck_assert_double_eq(got, value);
+    ck_assert_int_eq(got_count, count);
+}
+
+START_TEST(of_a_tsne) {
+    dlviz_tsne *tsne;
+    double early, late;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_assert_int_eq(dlviz_tsne_num_dimensions(tsne), 2);
+    ck_assert_double_eq(dlviz_tsne_perplexity(tsne), 30);
+    ck_assert_int_eq(dlviz_tsne_num_perplexities(tsne), 1);
+    ck_assert_int_eq(dlviz_tsne_distance(tsne), DLVIZ_TSNE_DISTANCE_EUCLIDEAN);
+    ck_assert_int_eq(dlviz_tsne_init(tsne), DLVIZ_TSNE_INIT_PCA);
+    ck_assert_int_eq(dlviz_tsne_num_iterations(tsne), 1000);
+    expect_pair(tsne, dlviz_tsne_early_exaggeration, 12, 250);
+    expect_pair(tsne, dlviz_tsne_late_exaggeration, 1, 0);
+    expect_pair(tsne, dlviz_tsne_stopping, 0, 0);
+    dlviz_tsne_momentum(tsne, &early, &late);
+    ck_assert(early == 0.5 && late == 0.8);
+    ck_assert_double_eq(dlviz_tsne_learning_rate(tsne), 0);
+    ck_assert_int_eq(dlviz_tsne_method(tsne), DLVIZ_TSNE_METHOD_AUTO);
+    ck_assert_double_eq(dlviz_tsne_degrees_of_freedom(tsne), 1);
+    ck_assert_double_eq(dlviz_tsne_angle(tsne), 0.5);
+    ck_assert_double_eq(dlviz_tsne_cell_size(tsne), 0);
+    ck_assert_uint_eq(dlviz_tsne_seed(tsne), 0);
+    ck_assert_ptr_null(dlviz_tsne_initial_map(tsne));
+    ck_assert_double_eq(dlviz_tsne_transform_perplexity(tsne), 5);
+    ck_assert_int_eq(dlviz_tsne_num_transform_iterations(tsne), 250);
+    ck_assert_double_eq(dlviz_tsne_transform_learning_rate(tsne), 0.1);
+    ck_assert_double_eq(dlviz_tsne_transform_exaggeration(tsne), 1.5);
+
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, 3));
+    ck_ok(dlviz_tsne_set_perplexities(tsne, 2, (double[]){40, 50}));
+    ck_ok(dlviz_tsne_set_perplexities(tsne, 2, dlviz_tsne_perplexities(tsne))); /* its own */
+    ck_ok(dlviz_tsne_set_distance(tsne, DLVIZ_TSNE_DISTANCE_COSINE));
+    ck_ok(dlviz_tsne_set_init(tsne, DLVIZ_TSNE_INIT_RANDOM));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, INT32_MAX));
+    ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 2, 3));
+    ck_ok(dlviz_tsne_set_late_exaggeration(tsne, 4, 5));
+    ck_ok(dlviz_tsne_set_stopping(tsne, 6, 7));
+    ck_ok(dlviz_tsne_set_momentum(tsne, 0.125, 0.25));
+    ck_ok(dlviz_tsne_set_learning_rate(tsne, 8));
+    ck_ok(dlviz_tsne_set_method(tsne, DLVIZ_TSNE_METHOD_BARNES_HUT));
+    ck_ok(dlviz_tsne_set_degrees_of_freedom(tsne, 9));
+    ck_ok(dlviz_tsne_set_angle(tsne, 0.75));
+    ck_ok(dlviz_tsne_set_cell_size(tsne, 0.375));
+    ck_ok(dlviz_tsne_set_seed(tsne, UINT64_MAX));
+    ck_ok(dlviz_tsne_set_transform_perplexity(tsne, 10));
+    ck_ok(dlviz_tsne_set_num_transform_iterations(tsne, 11));
+    ck_ok(dlviz_tsne_set_transform_learning_rate(tsne, 12));
+    ck_ok(dlviz_tsne_set_transform_exaggeration(tsne, 13));
+    dlviz_tensor *map;
+    ck_ok(dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){2, 1}, (float[]){1, 2}));
+    ck_ok(dlviz_tsne_set_initial_map(tsne, map));
+    dlviz_tensor_destroy(map);
+    ck_ok(dlviz_tsne_set_initial_map(tsne, dlviz_tsne_initial_map(tsne))); /* its own */
+
+    ck_assert_int_eq(dlviz_tsne_num_dimensions(tsne), 3);
+    ck_assert_int_eq(dlviz_tsne_num_perplexities(tsne), 2);
+    ck_assert_double_eq(dlviz_tsne_perplexity(tsne), 40);
+    ck_assert_double_eq(dlviz_tsne_perplexities(tsne)[1], 50);
+    ck_assert_int_eq(dlviz_tsne_distance(tsne), DLVIZ_TSNE_DISTANCE_COSINE);
+    ck_assert_int_eq(dlviz_tsne_init(tsne), DLVIZ_TSNE_INIT_RANDOM);
+    ck_assert_int_eq(dlviz_tsne_num_iterations(tsne), INT32_MAX);
+    expect_pair(tsne, dlviz_tsne_early_exaggeration, 2, 3);
+    expect_pair(tsne, dlviz_tsne_late_exaggeration, 4, 5);
+    expect_pair(tsne, dlviz_tsne_stopping, 6, 7);
+    dlviz_tsne_momentum(tsne, &early, NULL);
+    dlviz_tsne_momentum(tsne, NULL, &late);
+    ck_assert(early == 0.125 && late == 0.25);
+    ck_assert_double_eq(dlviz_tsne_learning_rate(tsne), 8);
+    ck_assert_int_eq(dlviz_tsne_method(tsne), DLVIZ_TSNE_METHOD_BARNES_HUT);
+    ck_assert_double_eq(dlviz_tsne_degrees_of_freedom(tsne), 9);
+    ck_assert_double_eq(dlviz_tsne_angle(tsne), 0.75);
+    ck_assert_double_eq(dlviz_tsne_cell_size(tsne), 0.375);
+    ck_assert(dlviz_tsne_seed(tsne) == UINT64_MAX);
+    ck_assert_float_eq(dlviz_tensor_const_float(dlviz_tsne_initial_map(tsne))[1], 2);
+    ck_assert_double_eq(dlviz_tsne_transform_perplexity(tsne), 10);
+    ck_assert_int_eq(dlviz_tsne_num_transform_iterations(tsne), 11);
+    ck_assert_double_eq(dlviz_tsne_transform_learning_rate(tsne), 12);
+    ck_assert_double_eq(dlviz_tsne_transform_exaggeration(tsne), 13);
+    ck_fails(dlviz_tsne_set_num_iterations(tsne, INT32_MAX + INT64_C(1)),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "2147483648 iterations; 0 to 2147483647");
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+START_TEST(of_optimizers) {
+    dlviz_optimizer *adam, *adamw, *sgd, *rmsprop;
+    double a, b;
+    bool nesterov = true;
+    ck_ok(dlviz_adam_create(&adam, 0.5));
+    ck_ok(dlviz_adamw_create(&adamw, 0.5));
+    ck_ok(dlviz_sgd_create(&sgd, 0.5));
+    ck_ok(dlviz_rmsprop_create(&rmsprop, 0.5));
+    dlviz_adam_betas(adam, &a, &b);
+    ck_assert(a == 0.9 && b == 0.999 && dlviz_adam_eps(adam) == 1e-8);
+    ck_assert(dlviz_optimizer_weight_decay(adam) == 0);
+    ck_assert(dlviz_optimizer_weight_decay(adamw) == 0.01);
+    dlviz_sgd_momentum(sgd, &a, &b, &nesterov);
+    ck_assert(a == 0 && b == 0 && !nesterov);
+    dlviz_rmsprop_smoothing(rmsprop, &a, &b);
+    ck_assert(a == 0.99 && b == 1e-8);
+
+    ck_ok(dlviz_adam_set_betas(adamw, 0.25, 0.75));
+    ck_ok(dlviz_adam_set_eps(adamw, 0.125));
+    ck_ok(dlviz_sgd_set_momentum(sgd, 0.5, 0, true));
+    ck_ok(dlviz_rmsprop_set_smoothing(rmsprop, 0.375, 0.625));
+    ck_ok(dlviz_optimizer_set_weight_decay(sgd, 2));
+    ck_ok(dlviz_optimizer_set_learning_rate(sgd, 3));
+    dlviz_adam_betas(adamw, &a, NULL);
+    dlviz_adam_betas(adamw, NULL, &b);
+    ck_assert(a == 0.25 && b == 0.75 && dlviz_adam_eps(adamw) == 0.125);
+    dlviz_sgd_momentum(sgd, &a, NULL, NULL);
+    dlviz_sgd_momentum(sgd, NULL, &b, &nesterov);
+    ck_assert(a == 0.5 && b == 0 && nesterov);
+    dlviz_rmsprop_smoothing(rmsprop, &a, NULL);
+    dlviz_rmsprop_smoothing(rmsprop, NULL, &b);
+    ck_assert(a == 0.375 && b == 0.625);
+    ck_assert(dlviz_optimizer_weight_decay(sgd) == 2 && dlviz_optimizer_learning_rate(sgd) == 3);
+
+    /* Of another kind there is nothing to get. */
+    dlviz_adam_betas(sgd, &a, &b);
+    ck_assert(isnan(a) && isnan(b) && isnan(dlviz_adam_eps(rmsprop)));
+    dlviz_sgd_momentum(adam, &a, &b, &nesterov);
+    ck_assert(isnan(a) && isnan(b) && !nesterov);
+    dlviz_rmsprop_smoothing(adamw, &a, &b);
+    ck_assert(isnan(a) && isnan(b));
+    dlviz_optimizer_destroy(adam);
+    dlviz_optimizer_destroy(adamw);
+    dlviz_optimizer_destroy(sgd);
+    dlviz_optimizer_destroy(rmsprop);
+}
+END_TEST
+
+START_TEST(of_a_schedule) {
+    dlviz_schedule *s;
+    ck_ok(dlviz_plateau_create(&s, 0.25, INT64_C(1) << 40));
+    ck_assert(dlviz_plateau_factor(s) == 0.25 && dlviz_plateau_patience(s) == INT64_C(1) << 40);
+    ck_assert(dlviz_plateau_threshold(s) == 1e-4 && dlviz_plateau_minimum(s) == 0);
+    ck_assert_int_eq(dlviz_plateau_cooldown(s), 0);
+    ck_ok(dlviz_plateau_set_threshold(s, 0.5));
+    ck_ok(dlviz_plateau_set_cooldown(s, 6));
+    ck_ok(dlviz_plateau_set_minimum(s, 7));
+    ck_assert(dlviz_plateau_threshold(s) == 0.5 && dlviz_plateau_minimum(s) == 7);
+    ck_assert_int_eq(dlviz_plateau_cooldown(s), 6);
+    dlviz_schedule_destroy(s);
+}
+END_TEST
+
+static void get_texts(dlviz_figure *figure) {
+    int64_t height = 1, width = 1;
+    dlviz_figure_size(figure, &height, &width);
+    ck_assert(height == 0 && width == 0);
+    ck_ok(dlviz_figure_set_size(figure, 300, 400));
+    dlviz_figure_size(figure, &height, NULL);
+    dlviz_figure_size(figure, NULL, &width);
+    ck_assert(height == 300 && width == 400);
+    ck_assert_ptr_null(dlviz_figure_title(figure));
+    ck_ok(dlviz_figure_set_title(figure, "title"));
+    ck_ok(dlviz_figure_set_subtitle(figure, "subtitle"));
+    ck_ok(dlviz_figure_set_footnote(figure, "footnote"));
+    ck_assert_str_eq(dlviz_figure_title(figure), "title");
+    ck_assert_str_eq(dlviz_figure_subtitle(figure), "subtitle");
+    ck_assert_str_eq(dlviz_figure_footnote(figure), "footnote");
+    ck_ok(dlviz_figure_set_title(figure, ""));
+    ck_assert_ptr_null(dlviz_figure_title(figure));
+}
+
+static void get_axes(dlviz_figure *figure, const char *first, const char *second) {
+    const char *x, *y;
+    dlviz_figure_axis_labels(figure, &x, NULL);
+    dlviz_figure_axis_labels(figure, NULL, &y);
+    ck_assert_pstr_eq(x, first);
+    ck_assert_pstr_eq(y, second);
+}
+
+START_TEST(of_figures) {
+    if (!dlviz_plot_supported()) {
+        printf("SKIP: no figures in this build\n");
+        return;
+    }
+    const char *names[] = {"none", "", "two"};
+    dlviz_tensor *points, *counts, *pictures;
+    dlviz_figure *map, *matrix, *images, *curves;
+    ck_ok(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (int64_t[]){3, 2}));
+    ck_ok(dlviz_tensor_create(&counts, DLVIZ_INT64, 2, (int64_t[]){3, 3}));
+    ck_ok(dlviz_tensor_create(&pictures, DLVIZ_FLOAT32, 4, (int64_t[]){3, 3, 2, 2}));
+    ck_ok(dlviz_figure_create_scatter(&map, points, NULL));
+    ck_ok(dlviz_figure_create_matrix(&matrix, counts));
+    ck_ok(dlviz_figure_create_images(&images, pictures));
+    ck_ok(dlviz_figure_create_curves(&curves));
+    get_texts(map);
+    get_texts(images);
+    get_axes(map, NULL, NULL);
+    get_axes(matrix, "predicted", "true");
+    get_axes(curves, "epoch", NULL);
+    ck_ok(dlviz_figure_set_axis_labels(map, "a", "b"));
+    get_axes(map, "a", "b");
+
+    ck_assert_int_eq(dlviz_figure_num_class_names(map), 0);
+    ck_ok(dlviz_figure_set_class_names(map, 3, names));
+    ck_assert_int_eq(dlviz_figure_num_class_names(map), 3);
+    ck_assert_str_eq(dlviz_figure_class_name(map, 2), "two");
+    ck_assert_ptr_null(dlviz_figure_class_name(map, 1));
+    ck_assert_ptr_null(dlviz_figure_class_name(map, 3));
+    ck_assert_ptr_null(dlviz_figure_class_name(map, -1));
+    ck_ok(dlviz_figure_set_captions(images, 3, names));
+    ck_assert_int_eq(dlviz_figure_num_captions(images), 3);
+    ck_assert_str_eq(dlviz_figure_caption(images, 0), "none");
+    ck_assert_ptr_null(dlviz_figure_caption(images, 3));
+    ck_ok(dlviz_figure_set_num_columns(images, 2));
+    ck_assert_int_eq(dlviz_figure_num_columns(images), 2);
+    ck_ok(dlviz_figure_set_colormap(images, DLVIZ_COLORMAP_RGB));
+    ck_assert_int_eq(dlviz_figure_colormap(images), DLVIZ_COLORMAP_RGB);
+
+    ck_assert(dlviz_figure_point_size(map) == 0 && dlviz_figure_opacity(map) == 0);
+    ck_assert(!dlviz_figure_ticks(map) && !dlviz_figure_class_counts(map));
+    ck_assert(dlviz_figure_class_marks(map));
+    ck_ok(dlviz_figure_set_point_size(map, 5));
+    ck_ok(dlviz_figure_set_opacity(map, 0.5));
+    ck_ok(dlviz_figure_set_ticks(map, true));
+    ck_ok(dlviz_figure_set_class_counts(map, true));
+    ck_ok(dlviz_figure_set_class_marks(map, false));
+    ck_assert(dlviz_figure_point_size(map) == 5 && dlviz_figure_opacity(map) == 0.5);
+    ck_assert(dlviz_figure_ticks(map) && dlviz_figure_class_counts(map));
+    ck_assert(!dlviz_figure_class_marks(map));
+
+    ck_ok(dlviz_figure_add_curve(curves, "loss", "training", 1, NULL, (double[]){1}));
+    ck_assert(!dlviz_figure_log_scale(curves, "loss"));
+    ck_ok(dlviz_figure_set_log_scale(curves, "loss", true));
+    ck_assert(dlviz_figure_log_scale(curves, "loss") && !dlviz_figure_log_scale(curves, "rate"));
+    /* Of another kind there is nothing to get. */
+    ck_assert(!dlviz_figure_log_scale(map, "loss") && !dlviz_figure_ticks(curves));
+    ck_assert(dlviz_figure_num_captions(map) == 0 && dlviz_figure_num_columns(matrix) == 0);
+    dlviz_figure_destroy(map);
+    dlviz_figure_destroy(matrix);
+    dlviz_figure_destroy(images);
+    dlviz_figure_destroy(curves);
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(counts);
+    dlviz_tensor_destroy(pictures);
+}
+END_TEST
+
+START_TEST(of_the_library) {
+    char text[64];
+    int number = dlviz_version_number();
+    ck_assert_int_eq(number, DLVIZ_VERSION_NUMBER);
+    snprintf(text, sizeof text, "%d.%d.%d", number / 10000, number / 100 % 100, number % 100);
+    ck_assert_str_eq(dlviz_version(), text);
+    ck_ok(dlviz_set_num_threads(3));
+    ck_assert_int_eq(dlviz_num_threads(), 3);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {of_a_pca,   of_a_tsne,      of_optimizers, of_a_schedule,
+                                  of_figures, of_the_library, NULL};
+    return run_tests("getters", tests);
+}
