@@ -15,7 +15,7 @@ static dlviz_status forward(const dlviz_layer_pass *pass, void *user) {
     const float *x = dlviz_tensor_const_float(input);
     const float *p = dlviz_tensor_const_float(dlviz_layer_pass_state(pass, "power"));
     float *y = dlviz_tensor_float(dlviz_layer_pass_output(pass));
-    for (int64_t i = 0; i < dlviz_tensor_size(input); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(input); i++)
         y[i] = powf(fabsf(x[i]), *p);
     return DLVIZ_OK;
 }
@@ -28,7 +28,7 @@ static dlviz_status backward(const dlviz_layer_pass *pass, void *user) {
     const float *p = dlviz_tensor_const_float(dlviz_layer_pass_state(pass, "power"));
     const float *dy = dlviz_tensor_const_float(dlviz_layer_pass_output_gradient(pass));
     float *dp = dlviz_tensor_float(dlviz_layer_pass_state_gradient(pass, "power")); /* 0 so far */
-    for (int64_t i = 0; i < dlviz_tensor_size(input); i++) {
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(input); i++) {
         *dp += dy[i] * powf(fabsf(x[i]), *p) * logf(fabsf(x[i]) + 1e-12F);
         if (dx)
             dlviz_tensor_float(dx)[i] = dy[i] * *p * copysignf(powf(fabsf(x[i]), *p - 1), x[i]);

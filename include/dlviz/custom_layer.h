@@ -63,7 +63,8 @@ typedef struct dlviz_layer_functions {
  *  What is wrong with the table the layer remembers, as other layers do
  *  (DLVIZ_ERROR_INVALID_ARGUMENT at dlviz_network_add). Returns NULL when out of memory.
  *
- *  A network file holds the name and the state of the layer: dlviz_network_load compares them. */
+ *  A network file holds the name and the state of the layer: dlviz_network_load compares them.
+ *  dlviz_network_open cannot make it: it is DLVIZ_ERROR_FORMAT there. */
 DLVIZ_API dlviz_layer *dlviz_layer_custom(const dlviz_layer_functions *functions, void *user);
 
 /* -- In `setup` --------------------------------------------------------------------------------

@@ -48,18 +48,6 @@ static const dlz_layer_type common_type = {
     .destroy = destroy,
 };
 
-dlviz_status dlz_custom_result(const char *function, dlviz_status status, uint64_t failures) {
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    if ((int)status < 0 || status > DLVIZ_CANCELLED)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s returned %d, which is no dlviz_status",
-                        function, (int)status);
-    if (dlz_num_failures() != failures && dlz_last_status() == status)
-        return dlz_fail_within(status, "%s", function);
-    return dlz_fail(status, "%s returned '%s' without a sentence (dlviz_fail leaves one)", function,
-                    dlviz_status_name(status));
-}
-
 /* -- The table ------------------------------------------------------------------------------------
  */
 

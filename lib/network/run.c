@@ -318,11 +318,10 @@ static dlviz_status run_step(dlviz_network *network, dlz_plan *plan, const int64
 /* A step that fails leaves the running statistics as they were. */
 static dlviz_status train_step(dlviz_network *network, dlz_plan *plan, const int64_t *labels,
                                double *loss_sum, int64_t *correct) {
-    if (network->kept_buffers)
-        memcpy(network->kept_buffers, network->buffers, network->buffer_bytes);
+    dlz_network_keep_buffers(network);
     dlviz_status status = run_step(network, plan, labels, loss_sum, correct);
-    if (status != DLVIZ_OK && network->kept_buffers)
-        memcpy(network->buffers, network->kept_buffers, network->buffer_bytes);
+    if (status != DLVIZ_OK)
+        dlz_network_put_buffers_back(network);
     return status;
 }
 

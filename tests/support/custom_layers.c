@@ -60,7 +60,7 @@ static dlviz_status relu_forward(const dlviz_layer_pass *pass, void *user) {
     const dlviz_tensor *input = dlviz_layer_pass_input(pass, 0);
     const float *x = dlviz_tensor_const_float(input);
     float *y = dlviz_tensor_float(dlviz_layer_pass_output(pass));
-    for (int64_t i = 0; i < dlviz_tensor_size(input); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(input); i++)
         y[i] = x[i] > 0 ? x[i] : 0;
     return DLVIZ_OK;
 }
@@ -71,7 +71,7 @@ static dlviz_status relu_backward(const dlviz_layer_pass *pass, void *user) {
     const float *y = dlviz_tensor_const_float(dlviz_layer_pass_output(pass));
     const float *dy = dlviz_tensor_const_float(dlviz_layer_pass_output_gradient(pass));
     dlviz_tensor *wanted = dlviz_layer_pass_input_gradient(pass, 0);
-    for (int64_t i = 0; wanted && i < dlviz_tensor_size(wanted); i++)
+    for (int64_t i = 0; wanted && i < dlviz_tensor_num_elements(wanted); i++)
         dlviz_tensor_float(wanted)[i] = y[i] > 0 ? dy[i] : 0;
     return DLVIZ_OK;
 }
@@ -92,7 +92,7 @@ static dlviz_status add_forward(const dlviz_layer_pass *pass, void *user) {
     float *y = dlviz_tensor_float(dlviz_layer_pass_output(pass));
     for (int k = 0; k < dlviz_layer_pass_num_inputs(pass); k++) {
         const dlviz_tensor *input = dlviz_layer_pass_input(pass, k);
-        for (int64_t i = 0; i < dlviz_tensor_size(input); i++)
+        for (int64_t i = 0; i < dlviz_tensor_num_elements(input); i++)
             y[i] += dlviz_tensor_const_float(input)[i];
     }
     return DLVIZ_OK;
@@ -105,7 +105,7 @@ static dlviz_status add_backward(const dlviz_layer_pass *pass, void *user) {
         dlviz_tensor *dx = dlviz_layer_pass_input_gradient(pass, k);
         if (dx)
             memcpy(dlviz_tensor_data(dx), dlviz_tensor_const_data(dy),
-                   (size_t)dlviz_tensor_size(dy) * sizeof(float));
+                   (size_t)dlviz_tensor_num_elements(dy) * sizeof(float));
     }
     return DLVIZ_OK;
 }
@@ -134,7 +134,7 @@ static dlviz_status flatten_forward(const dlviz_layer_pass *pass, void *user) {
     ENTER(enter_pass(pass, user, CALL_FORWARD));
     dlviz_tensor *output = dlviz_layer_pass_output(pass);
     memcpy(dlviz_tensor_data(output), dlviz_tensor_const_data(dlviz_layer_pass_input(pass, 0)),
-           (size_t)dlviz_tensor_size(output) * sizeof(float));
+           (size_t)dlviz_tensor_num_elements(output) * sizeof(float));
     return DLVIZ_OK;
 }
 
@@ -221,7 +221,7 @@ typedef struct images {
 } images;
 
 static images images_of(const dlviz_tensor *tensor) {
-    int64_t size = dlviz_tensor_size(tensor), channels = dlviz_tensor_dim(tensor, 1);
+    int64_t size = dlviz_tensor_num_elements(tensor), channels = dlviz_tensor_dim(tensor, 1);
     return (images){size, channels, size / channels / dlviz_tensor_dim(tensor, 0)};
 }
 

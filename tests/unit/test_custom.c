@@ -36,7 +36,7 @@ static dlviz_tensor *inputs_of(int64_t n, int ndim, const int64_t *dims) {
     memcpy(whole + 1, dims, (size_t)ndim * sizeof *dims);
     dlviz_tensor *inputs;
     ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, ndim + 1, whole));
-    fill_uniform(dlviz_tensor_float(inputs), dlviz_tensor_size(inputs), 11);
+    fill_uniform(dlviz_tensor_float(inputs), dlviz_tensor_num_elements(inputs), 11);
     return inputs;
 }
 
@@ -50,9 +50,9 @@ static dlviz_tensor *labels_of(int64_t n) {
 
 static void compare(const dlviz_tensor *a, const dlviz_tensor *b, const char *what,
                     double tolerance) {
-    ck_assert_int_eq(dlviz_tensor_size(a), dlviz_tensor_size(b));
+    ck_assert_int_eq(dlviz_tensor_num_elements(a), dlviz_tensor_num_elements(b));
     double error = relative_error(dlviz_tensor_const_float(a), dlviz_tensor_const_float(b),
-                                  dlviz_tensor_size(a));
+                                  dlviz_tensor_num_elements(a));
     ck_assert_msg(error <= tolerance, "%s differs by %g", what, error);
 }
 
@@ -69,6 +69,15 @@ static void compare_networks(dlviz_network *a, dlviz_network *b, double toleranc
     ck_ok(dlviz_network_forward(b, x, &two));
     compare(one, two, "the output", tolerance);
     dlviz_tensor_destroy(one), dlviz_tensor_destroy(two);
+    ck_ok(dlviz_tensor_create(&one, DLVIZ_FLOAT32, 2, (int64_t[]){N, 3}));
+    fill_uniform(dlviz_tensor_float(one), N * 3, 5);
+    dlviz_tensor *dx_a, *dx_b;
+    ck_ok(dlviz_network_input_gradient(a, "fc", x, one, &dx_a));
+    ck_ok(dlviz_network_input_gradient(b, "fc", x, one, &dx_b));
+    compare(dx_a, dx_b, "the input's gradient", tolerance);
+    dlviz_tensor_destroy(one), dlviz_tensor_destroy(dx_a), dlviz_tensor_destroy(dx_b);
+    ck_ok(dlviz_network_backward(a, x, labels, 3, 4, NULL));
+    ck_ok(dlviz_network_backward(b, x, labels, 3, 4, NULL));
     ck_assert_int_eq(dlviz_network_num_states(a), dlviz_network_num_states(b));
     for (int i = 0; i < dlviz_network_num_states(a); i++) {
         const char *name = dlviz_network_state_name(a, i);
@@ -109,9 +118,9 @@ START_TEST(reordering_changes_no_bit) {
         dlviz_network_destroy(net);
     }
     ck_assert_mem_eq(dlviz_tensor_const_data(a), dlviz_tensor_const_data(b),
-                     (size_t)dlviz_tensor_size(a) * sizeof(float));
+                     (size_t)dlviz_tensor_num_elements(a) * sizeof(float));
     ck_assert_mem_eq(dlviz_tensor_const_data(a), dlviz_tensor_const_data(x),
-                     (size_t)dlviz_tensor_size(a) * sizeof(float));
+                     (size_t)dlviz_tensor_num_elements(a) * sizeof(float));
     dlviz_tensor_destroy(x), dlviz_tensor_destroy(a), dlviz_tensor_destroy(b);
 }
 END_TEST
@@ -146,7 +155,7 @@ static double loss_along(dlviz_network *net, dlviz_tensor *x, dlviz_tensor *labe
         const char *name = dlviz_network_state_name(net, i);
         ck_ok(dlviz_network_get_state(net, name, &before[i]));
         ck_ok(dlviz_tensor_copy(before[i], &state));
-        int64_t size = dlviz_tensor_size(state);
+        int64_t size = dlviz_tensor_num_elements(state);
         float direction[MOST];
         ck_assert_int_le(size, MOST);
         fill_uniform(direction, size, 100 + (uint64_t)i);
@@ -161,8 +170,8 @@ static double loss_along(dlviz_network *net, dlviz_tensor *x, dlviz_tensor *labe
         if (along && !strstr(name, "steps")) {
             ck_ok(dlviz_network_get_gradient(net, name, &gradient));
             float direction[MOST];
-            fill_uniform(direction, dlviz_tensor_size(gradient), 100 + (uint64_t)i);
-            for (int64_t j = 0; j < dlviz_tensor_size(gradient); j++)
+            fill_uniform(direction, dlviz_tensor_num_elements(gradient), 100 + (uint64_t)i);
+            for (int64_t j = 0; j < dlviz_tensor_num_elements(gradient); j++)
                 *along += (double)direction[j] * (double)dlviz_tensor_float(gradient)[j];
             dlviz_tensor_destroy(gradient);
         }
@@ -255,7 +264,7 @@ static dlviz_status look_forward(const dlviz_layer_pass *pass, void *user) {
     ck_assert_ptr_null(dlviz_layer_pass_state(pass, "nothing"));
     ck_assert_ptr_null(dlviz_layer_pass_output_gradient(pass));
     const float *y = dlviz_tensor_const_float(dlviz_layer_pass_output(pass));
-    for (int64_t i = 0; i < dlviz_tensor_size(dlviz_layer_pass_output(pass)); i++)
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(dlviz_layer_pass_output(pass)); i++)
         ck_assert_float_eq(y[i], 0);
     return dlviz_tensor_slice(dlviz_layer_pass_input(pass, 0), 0, 1, &kept);
 }
@@ -291,7 +300,7 @@ START_TEST(bits_do_not_depend_on_threads) {
         ck_ok(dlviz_network_get_gradient(net, "c1.weight", &next));
         if (first)
             ck_assert_mem_eq(dlviz_tensor_data(first), dlviz_tensor_data(next),
-                             (size_t)dlviz_tensor_size(first) * sizeof(float));
+                             (size_t)dlviz_tensor_num_elements(first) * sizeof(float));
         dlviz_tensor_destroy(first);
         first = next;
         dlviz_network_destroy(net);

@@ -35,7 +35,7 @@ static dlviz_dataset *dataset;
 static void make_data(void) {
     ck_ok(dlviz_tensor_create(&samples, DLVIZ_FLOAT32, 4, (int64_t[]){N, 2, 3, 4}));
     ck_ok(dlviz_tensor_create(&labels, DLVIZ_UINT8, 1, (int64_t[]){N}));
-    fill_uniform(dlviz_tensor_float(samples), dlviz_tensor_size(samples), 3);
+    fill_uniform(dlviz_tensor_float(samples), dlviz_tensor_num_elements(samples), 3);
     for (int i = 0; i < N; i++)
         ((uint8_t *)dlviz_tensor_data(labels))[i] = (uint8_t)(i * i % 3);
     ck_ok(dlviz_dataset_create(&dataset, samples, labels));
@@ -58,10 +58,10 @@ static void compare_states(const dlviz_network *a, const dlviz_network *b) {
         dlviz_tensor *one, *two;
         ck_ok(dlviz_network_get_state(a, name, &one));
         ck_ok(dlviz_network_get_state(b, name, &two));
-        ck_assert_msg(
-            memcmp(dlviz_tensor_data(one), dlviz_tensor_data(two),
-                   (size_t)dlviz_tensor_size(one) * dlviz_dtype_size(dlviz_tensor_dtype(one))) == 0,
-            "'%s' differs", name);
+        ck_assert_msg(memcmp(dlviz_tensor_data(one), dlviz_tensor_data(two),
+                             (size_t)dlviz_tensor_num_elements(one) *
+                                 dlviz_dtype_size(dlviz_tensor_dtype(one))) == 0,
+                      "'%s' differs", name);
         dlviz_tensor_destroy(one), dlviz_tensor_destroy(two);
     }
 }
@@ -109,7 +109,7 @@ START_TEST(a_forward_that_fails_ends_what_it_runs_in) {
     p.fail_at = 0;
     ck_ok(dlviz_network_predict(net, dataset, &out));
     ck_assert_mem_eq(dlviz_tensor_data(out), dlviz_tensor_data(good),
-                     (size_t)dlviz_tensor_size(good) * sizeof(float));
+                     (size_t)dlviz_tensor_num_elements(good) * sizeof(float));
     compare_states(net, fresh);
     dlviz_tensor_destroy(out), dlviz_tensor_destroy(good);
     dlviz_network_destroy(net), dlviz_network_destroy(fresh);
@@ -141,6 +141,21 @@ START_TEST(a_step_that_fails_leaves_everything_as_it_was) {
     ck_ok(dlviz_network_backward(net, samples, labels, 0, 0, &loss));
     ck_ok(dlviz_network_backward(fresh, samples, labels, 0, 0, NULL));
     compare_states(net, fresh);
+    /* From a gradient of one's own, too. */
+    dlviz_tensor *along, *input_gradient;
+    ck_ok(dlviz_tensor_create(&along, DLVIZ_FLOAT32, 2, (int64_t[]){N, 3}));
+    for (int function = CALL_FORWARD; function <= CALL_BACKWARD; function++) {
+        fail_next(&p, function, 1, DLVIZ_ERROR_IO);
+        input_gradient = along;
+        ck_fails(dlviz_network_backward_from(net, "l", samples, along, 0, 0, &input_gradient),
+                 DLVIZ_ERROR_IO, "swish 'act': ");
+        ck_assert_ptr_null(input_gradient);
+        compare_states(net, fresh);
+        ck_fails(dlviz_network_get_gradient(net, "c.weight", &gradient), DLVIZ_ERROR_STATE, "");
+    }
+    dlviz_tensor_destroy(along);
+    ck_ok(dlviz_network_backward(net, samples, labels, 0, 0, NULL));
+    ck_ok(dlviz_network_backward(fresh, samples, labels, 0, 0, NULL));
     /* Forward: the gradients of the batch before; backward: some of them are overwritten. */
     fail_next(&p, CALL_FORWARD, 1, DLVIZ_ERROR_NUMERIC);
     ck_fails(dlviz_network_backward(net, samples, labels, 0, 0, NULL), DLVIZ_ERROR_NUMERIC, "");
@@ -206,6 +221,49 @@ START_TEST(a_failure_without_a_sentence_gets_one) {
     ck_fails(dlviz_network_backward(net, samples, labels, 0, 0, NULL), DLVIZ_ERROR_INVALID_ARGUMENT,
              "backward returned -1");
     dlviz_network_destroy(net);
+    destroy_data();
+}
+END_TEST
+
+static dlviz_network *other;
+
+/* As the other network does. */
+static dlviz_status call_forward(const dlviz_layer_pass *pass, void *user) {
+    (void)user;
+    dlviz_tensor *out, *to = dlviz_layer_pass_output(pass);
+    dlviz_status status = dlviz_network_forward(other, dlviz_layer_pass_input(pass, 0), &out);
+    if (status == DLVIZ_OK)
+        memcpy(dlviz_tensor_data(to), dlviz_tensor_data(out),
+               (size_t)dlviz_tensor_num_elements(to) * sizeof(float));
+    dlviz_tensor_destroy(out);
+    return status;
+}
+
+static dlviz_status three_outputs(dlviz_layer_setup *setup, void *user) {
+    (void)user;
+    return dlviz_layer_setup_set_output(setup, 1, &(int64_t){3});
+}
+
+START_TEST(a_function_may_call_another_network) {
+    make_data();
+    probe p = {0};
+    const dlviz_layer_functions t = {
+        .struct_size = sizeof t, .name = "caller", .setup = three_outputs, .forward = call_forward};
+    dlviz_network *net;
+    dlviz_tensor *out, *direct;
+    other = built(&p);
+    ck_ok(dlviz_network_create(&net, 3, (int64_t[]){2, 3, 4}));
+    dlviz_network_add(net, "own", dlviz_layer_custom(&t, NULL));
+    ck_ok(dlviz_network_build(net, 1));
+    ck_ok(dlviz_network_predict(net, dataset, &out));
+    ck_ok(dlviz_network_predict(other, dataset, &direct));
+    ck_assert_mem_eq(dlviz_tensor_data(out), dlviz_tensor_data(direct),
+                     (size_t)dlviz_tensor_num_elements(direct) * sizeof(float));
+    dlviz_tensor_destroy(out), dlviz_tensor_destroy(direct);
+    fail_next(&p, CALL_FORWARD, 1, DLVIZ_ERROR_IO);
+    ck_fails(dlviz_network_predict(net, dataset, &out), DLVIZ_ERROR_IO,
+             "caller 'own': forward: swish 'act': forward: call");
+    dlviz_network_destroy(net), dlviz_network_destroy(other);
     destroy_data();
 }
 END_TEST
@@ -421,6 +479,9 @@ START_TEST(files_tell_one_layer_from_another) {
     ck_ok(dlviz_network_set_state(net, "act.steps", value));
     ck_ok(dlviz_network_save(net, path));
     dlviz_network_destroy(net);
+    ck_fails(dlviz_network_open(&net, path), DLVIZ_ERROR_FORMAT,
+             "layer 'act' is a 'swish', a layer of a program's own");
+    ck_assert_ptr_null(net);
     net = with_activation(dlviz_layer_custom(&probe_swish, NULL));
     ck_ok(dlviz_network_load(net, path));
     ck_ok(dlviz_network_get_state(net, "act.steps", &loaded));
@@ -453,6 +514,7 @@ int main(void) {
                             a_step_that_fails_leaves_everything_as_it_was,
                             training_goes_on_where_it_failed,
                             a_failure_without_a_sentence_gets_one,
+                            a_function_may_call_another_network,
                             tables_are_checked,
                             tables_of_later_versions_are_taken_when_they_ask_for_nothing_new,
                             what_a_setup_says_is_checked,
