@@ -36,6 +36,12 @@
 #endif
 #endif
 
+#if defined(__GNUC__) || defined(__clang__)
+#define DLVIZ_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define DLVIZ_PRINTF(text, first)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -62,6 +68,12 @@ DLVIZ_API const char *dlviz_status_name(dlviz_status status);
  *  it had, what would be accepted. Empty when nothing failed yet; successful calls leave it alone.
  *  Valid until the same thread's next failing call. Never NULL. */
 DLVIZ_API const char *dlviz_last_error(void);
+
+/** For callbacks that return a status: records a sentence for dlviz_last_error(), as printf would
+ *  write it but with a decimal point whatever the locale, and returns `status`, so that a callback
+ *  can end with `return dlviz_fail(DLVIZ_ERROR_NUMERIC, "...")`. About 1000 bytes are kept.
+ *  DLVIZ_OK is no failure: it is taken for DLVIZ_ERROR_INVALID_ARGUMENT. */
+DLVIZ_API dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) DLVIZ_PRINTF(2, 3);
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,8 @@ dlviz_status dlz_fail(dlviz_status status, const char *format, ...) DLZ_PRINTF(2
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_PRINTF(2, 3);
 /* The status of this thread's most recent failure, for calls that are told of it by a NULL only. */
 dlviz_status dlz_last_status(void);
+/* How many failures this thread has recorded: tells whether a callback left a sentence. */
+uint64_t dlz_num_failures(void);
 /* Fails with DLVIZ_ERROR_OUT_OF_MEMORY, naming what the memory was for. */
 dlviz_status dlz_fail_memory(const char *what, uint64_t bytes);
 /* Fails with DLVIZ_ERROR_IO: "<action> '<path>': <strerror(error)>". */

@@ -9,6 +9,7 @@
 
 static _Thread_local char message[MESSAGE_SIZE];
 static _Thread_local dlviz_status last_status;
+static _Thread_local uint64_t num_failures;
 
 const char *dlviz_last_error(void) {
     return message;
@@ -16,6 +17,10 @@ const char *dlviz_last_error(void) {
 
 dlviz_status dlz_last_status(void) {
     return last_status;
+}
+
+uint64_t dlz_num_failures(void) {
+    return num_failures;
 }
 
 const char *dlviz_status_name(dlviz_status status) {
@@ -56,6 +61,7 @@ static void mark_truncation(char *text, size_t size) {
 
 static dlviz_status store(dlviz_status status, const char *text, int needed) {
     last_status = status;
+    num_failures++;
     memcpy(message, text, MESSAGE_SIZE);
     if (needed >= MESSAGE_SIZE)
         mark_truncation(message, MESSAGE_SIZE);
@@ -69,6 +75,15 @@ dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
     int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     return store(status, text, needed);
+}
+
+dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) {
+    char text[MESSAGE_SIZE] = "";
+    va_list arguments;
+    va_start(arguments, format);
+    int needed = format ? dlz_vsnprintf(text, sizeof text, format, arguments) : 0;
+    va_end(arguments);
+    return store(status == DLVIZ_OK ? DLVIZ_ERROR_INVALID_ARGUMENT : status, text, needed);
 }
 
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {

@@ -349,6 +349,8 @@ dlviz_status dlz_fuse(const dlz_graph *graph, int node, dlz_mode mode, dlz_progr
 void dlz_program_release(dlz_program *program) {
     for (int i = 0; i < program->num_ops; i++) {
         dlz_op *op = program->ops[i];
+        if (op->type->release && op->own)
+            op->type->release(op);
         dlz_free(op->inputs);
         dlz_free(op->parts);
         dlz_free(op->own);

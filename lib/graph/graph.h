@@ -100,9 +100,11 @@ dlz_value *dlz_plan_input(dlz_plan *plan);
 dlz_value *dlz_plan_output(dlz_plan *plan);
 /* With gradients: n labels, n weights, n losses, and as many targets as the output has numbers. */
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
-void dlz_plan_forward(dlz_plan *plan);
+/* Both fail with what the first operation that fails says, naming its layer; those that come after
+ * it do not run. */
+dlviz_status dlz_plan_forward(dlz_plan *plan) __attribute__((warn_unused_result));
 /* Expects the gradient of the loss in the output's dy. */
-void dlz_plan_backward(dlz_plan *plan);
+dlviz_status dlz_plan_backward(dlz_plan *plan) __attribute__((warn_unused_result));
 /* For benchmarks: from now on adds up the seconds of each operation, forward and backward. */
 dlviz_status dlz_plan_profile(dlz_plan *plan);
 int dlz_plan_num_ops(const dlz_plan *plan);

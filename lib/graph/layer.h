@@ -25,7 +25,12 @@ bool dlz_shapes_equal(const dlz_shape *a, const dlz_shape *b);
 /* -- State --------------------------------------------------------------------------------------
  */
 
-typedef enum dlz_initial { DLZ_INITIAL_ZERO, DLZ_INITIAL_ONE, DLZ_INITIAL_UNIFORM } dlz_initial;
+typedef enum dlz_initial {
+    DLZ_INITIAL_ZERO,
+    DLZ_INITIAL_ONE,
+    DLZ_INITIAL_UNIFORM, /* U(-bound, bound) */
+    DLZ_INITIAL_AROUND   /* middle + U(-bound, bound) */
+} dlz_initial;
 
 /* One state tensor of a layer. */
 typedef struct dlz_state_spec {
@@ -37,7 +42,7 @@ typedef struct dlz_state_spec {
     bool not_negative; /* as variances are */
     bool is_constant;  /* added to all samples alike, the same for every number of a channel */
     dlz_initial initial;
-    double bound; /* of DLZ_INITIAL_UNIFORM: U(-bound, bound) */
+    double middle, bound; /* of random numbers */
 } dlz_state_spec;
 
 #define DLZ_MAX_STATES 8
@@ -133,6 +138,9 @@ typedef struct dlz_layer_type {
     const dlz_op_type *(*choose_op)(const dlviz_layer *layer, const dlz_shape *in);
     dlz_stage (*stage)(const dlviz_layer *layer);
     void (*join)(const dlviz_layer *layer, const dlz_parameter *states, dlz_post_op *post);
+
+    /* Its operation can fail while it runs: a training step keeps what it may have to put back. */
+    bool can_fail;
 
     /* Optional: frees what the struct points to. */
     void (*destroy)(dlviz_layer *layer);

@@ -108,10 +108,18 @@ typedef struct dlz_run {
     int workers;
     char *scratch; /* workers blocks of scratch_size bytes, each aligned to a cache line */
     size_t scratch_size;
+    dlviz_status *failed; /* set by the first operation that fails; later ones do not run */
 } dlz_run;
 
 static inline void *dlz_run_scratch(const dlz_run *run, int worker) {
     return run->scratch + (size_t)worker * run->scratch_size;
+}
+
+/* Ends the run with a status, whose sentence is recorded. To be called by an operation's forward or
+ * backward pass itself, not by its tiles. */
+static inline void dlz_run_fail(const dlz_run *run, dlviz_status status) {
+    if (*run->failed == DLVIZ_OK)
+        *run->failed = status;
 }
 
 typedef struct dlz_op dlz_op;
@@ -144,6 +152,8 @@ struct dlz_op_type {
     /* Reads out->gradient, sets the gradients of its parameters and, for each input that needs one,
      * `dy` and `gradient`. */
     void (*backward)(dlz_op *op, const dlz_run *run);
+    /* Optional: frees what op->own points to. */
+    void (*release)(dlz_op *op);
 };
 
 /* A batch norm's settings and state, as an operation needs them; weight.value NULL: not affine. */

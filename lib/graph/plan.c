@@ -7,12 +7,14 @@
 #include <time.h>
 
 struct dlz_plan {
+    const dlz_graph *graph;
     int node; /* that it computes */
     dlz_mode mode;
     dlz_program program;
     dlz_memory memory;
     dlz_extras extras;
     dlz_run run;
+    dlviz_status failed;  /* of the present pass */
     double (*seconds)[2]; /* of each operation, forward and backward; NULL unless profiled */
 };
 
@@ -35,6 +37,7 @@ static dlviz_status create(dlz_plan **out, const dlz_graph *graph, int node, dlz
     dlz_plan *plan = dlz_alloc_zero(sizeof *plan);
     if (!plan)
         return dlz_fail_memory("a plan", sizeof *plan);
+    plan->graph = graph;
     plan->node = node;
     plan->mode = mode;
     dlviz_status status = dlz_fuse(graph, node, mode, &plan->program);
@@ -126,7 +129,7 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
         setup.backward_time = backward_time(program, i);
         DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
     }
-    plan->run = (dlz_run){.n = n, .mode = plan->mode};
+    plan->run = (dlz_run){.n = n, .mode = plan->mode, .failed = &plan->failed};
     return dlz_memory_place(&plan->memory);
 }
 
@@ -216,24 +219,32 @@ const dlz_extras *dlz_plan_extras(const dlz_plan *plan) {
     return &plan->extras;
 }
 
-static void run_op(dlz_plan *plan, int index, bool backward) {
+static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
     dlz_op *op = plan->program.ops[index];
     double started = plan->seconds ? now() : 0;
     (backward ? op->type->backward : op->type->forward)(op, &plan->run);
     if (plan->seconds)
         plan->seconds[index][backward] += now() - started;
+    if (plan->failed == DLVIZ_OK)
+        return DLVIZ_OK;
+    const dlz_node *node = &plan->graph->nodes[op->first_layer];
+    return dlz_fail_within(plan->failed, "%s '%s'", node->layer->type->name, node->name);
 }
 
-void dlz_plan_forward(dlz_plan *plan) {
+dlviz_status dlz_plan_forward(dlz_plan *plan) {
+    plan->failed = DLVIZ_OK;
     for (int i = 0; i < plan->program.num_ops; i++)
-        run_op(plan, i, false);
+        DLZ_TRY(run_op(plan, i, false));
+    return DLVIZ_OK;
 }
 
-void dlz_plan_backward(dlz_plan *plan) {
+dlviz_status dlz_plan_backward(dlz_plan *plan) {
+    plan->failed = DLVIZ_OK;
     dlz_value *out = dlz_plan_output(plan);
     out->gradient = (dlz_gradient_view){.dy = out->dy};
     for (int i = plan->program.num_ops - 1; i >= 0; i--)
-        run_op(plan, i, true);
+        DLZ_TRY(run_op(plan, i, true));
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_plan_profile(dlz_plan *plan) {

@@ -1,6 +1,5 @@
 /* From channels-last images to one dimension in PyTorch's order, channel by channel, and back. */
 #include "base/base.h"
-#include "base/parallel.h"
 #include "graph/op.h"
 #include "layers/transpose.h"
 
@@ -20,37 +19,21 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return DLVIZ_OK;
 }
 
-typedef struct flatten_pass {
-    const float *from;
-    float *to;
-    int64_t rows, columns; /* of one sample, as it is read */
-} flatten_pass;
-
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-static void transpose_tile(void *context, int64_t sample, int worker) {
-    (void)worker;
-    const flatten_pass *pass = context;
-    int64_t rows = pass->rows, columns = pass->columns;
-    dlz_transpose_image(pass->from + sample * rows * columns, rows, columns,
-                        pass->to + sample * rows * columns);
-}
-
 static void forward(dlz_op *op, const dlz_run *run) {
-    flatten_pass pass = {op->in->data, op->out->data, op->in->height * op->in->width,
-                         op->in->channels};
-    dlz_parallel_for(run->n, run->workers, transpose_tile, &pass);
+    dlz_transpose_samples(run, op->in->data, op->in->height * op->in->width, op->in->channels,
+                          op->out->data);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
     if (!op->in->needs_gradient)
         return;
-    flatten_pass pass = {op->out->gradient.dy, op->in->dy, op->in->channels,
-                         op->in->height * op->in->width};
-    dlz_parallel_for(run->n, run->workers, transpose_tile, &pass);
+    dlz_transpose_samples(run, op->out->gradient.dy, op->in->channels,
+                          op->in->height * op->in->width, op->in->dy);
     dlz_op_give_gradients(op);
 }
 

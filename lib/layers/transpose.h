@@ -2,9 +2,12 @@
 #ifndef DLZ_LAYERS_TRANSPOSE_H
 #define DLZ_LAYERS_TRANSPOSE_H
 
-#include <stdint.h>
+#include "graph/op.h"
 
 /* From rows x columns to columns x rows. */
 void dlz_transpose_image(const float *from, int64_t rows, int64_t columns, float *to);
+/* Each of the batch's samples, rows x columns as it is read, becomes columns x rows. */
+void dlz_transpose_samples(const dlz_run *run, const float *from, int64_t rows, int64_t columns,
+                           float *to);
 
 #endif

@@ -69,9 +69,9 @@ static dlviz_status run_back(dlviz_network *network, int node, dlz_mode mode,
     /* Parameters that this layer does not depend on. */
     memset(network->gradients, 0, (size_t)network->parameter_floats * sizeof *network->gradients);
     to_channels_last(run, in, inputs->data, in->data);
-    dlz_plan_forward(plan);
+    DLZ_TRY(dlz_plan_forward(plan));
     to_channels_last(run, out, gradient->data, out->dy);
-    dlz_plan_backward(plan);
+    DLZ_TRY(dlz_plan_backward(plan));
     if (result)
         from_channels_last(run, in, in->gradient.dy, result->data);
     return DLVIZ_OK;
@@ -91,7 +91,10 @@ static dlviz_status back(dlviz_network *network, const char *who, const char *la
     dlviz_tensor *result = NULL;
     if (input_gradient)
         DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, inputs->ndim, inputs->dims));
+    dlz_network_keep_buffers(network);
     dlviz_status status = run_back(network, node, mode, inputs, gradient, seed, step, result);
+    if (status != DLVIZ_OK)
+        dlz_network_put_buffers_back(network);
     network->has_gradients = network->fresh_gradients = status == DLVIZ_OK && mode.training;
     if (status != DLVIZ_OK)
         dlviz_tensor_destroy(result);

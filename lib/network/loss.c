@@ -164,7 +164,7 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     dlz_plan *plan;
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, n, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = e->indices});
-    dlz_plan_forward(plan);
+    DLZ_TRY(dlz_plan_forward(plan));
     load_targets(plan, dataset, e->indices, &room);
     dlz_loss_batch batch = batch_of(network, plan, &room);
     batch.names = e->indices;
@@ -320,18 +320,28 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
 }
 
 /* Forward, loss and backward on the batch that lies in the plan. */
-static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                               const int64_t *names, dlz_tally *tally, double *mean) {
+static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *plan,
+                             const int64_t *names, dlz_tally *tally, double *mean) {
     network->has_gradients = network->fresh_gradients = false;
-    dlz_plan_forward(plan);
+    DLZ_TRY(dlz_plan_forward(plan));
     dlz_loss_batch batch = batch_of(network, plan, dlz_plan_extras(plan));
     batch.names = names;
     DLZ_TRY(dlz_loss_add(network->loss, who, &batch, dlz_plan_output(plan)->dy, mean, tally));
     if (!isfinite(*mean))
         return DLVIZ_OK;
-    dlz_plan_backward(plan);
+    DLZ_TRY(dlz_plan_backward(plan));
     network->has_gradients = network->fresh_gradients = true;
     return DLVIZ_OK;
+}
+
+/* A step that fails leaves the running statistics as they were. */
+static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan *plan,
+                               const int64_t *names, dlz_tally *tally, double *mean) {
+    dlz_network_keep_buffers(network);
+    dlviz_status status = run_step(network, who, plan, names, tally, mean);
+    if (status != DLVIZ_OK)
+        dlz_network_put_buffers_back(network);
+    return status;
 }
 
 dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,

@@ -60,6 +60,7 @@ void dlviz_network_destroy(dlviz_network *network) {
     dlz_free(network->parameters);
     dlz_free(network->gradients);
     dlz_free(network->buffers);
+    dlz_free(network->kept_buffers);
     dlz_free(network);
 }
 
@@ -151,6 +152,13 @@ static int64_t padded(int64_t size) {
     return dlz_ceil_div(size, PARAMETER_ALIGNMENT) * PARAMETER_ALIGNMENT;
 }
 
+static bool can_fail(const dlz_graph *graph) {
+    for (int i = 0; i < graph->num_nodes; i++)
+        if (graph->nodes[i].layer->type->can_fail)
+            return true;
+    return false;
+}
+
 static void hand_states_to_nodes(dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++) {
         dlz_node *node = &network->graph.nodes[i];
@@ -179,9 +187,14 @@ static dlviz_status allocate_states(dlviz_network *network) {
     network->parameters = dlz_alloc_array_zero((uint64_t)trainable, sizeof(float));
     network->gradients = dlz_alloc_array_zero((uint64_t)trainable, sizeof(float));
     network->buffers = dlz_alloc_array_zero((uint64_t)other, sizeof(float));
-    if (!network->parameters || !network->gradients || !network->buffers)
+    bool keep = can_fail(&network->graph);
+    if (keep)
+        network->kept_buffers = dlz_alloc_array((uint64_t)other, sizeof(float));
+    if (!network->parameters || !network->gradients || !network->buffers ||
+        (keep && !network->kept_buffers))
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
                         "out of memory: %lld parameters and their gradients", (long long)trainable);
+    network->buffer_bytes = (size_t)other * sizeof(float);
     int64_t at = 0, other_at = 0;
     for (int i = 0; i < network->num_states; i++) {
         dlz_state *state = &network->states[i];
@@ -217,6 +230,10 @@ static void initialise(dlviz_network *network, uint64_t seed) {
                 break;
             case DLZ_INITIAL_UNIFORM:
                 value[j] = (float)(bound * (2 * (double)dlz_random_float(&random) - 1));
+                break;
+            case DLZ_INITIAL_AROUND:
+                value[j] = (float)(state->spec.middle +
+                                   bound * (2 * (double)dlz_random_float(&random) - 1));
                 break;
             }
     }

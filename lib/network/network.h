@@ -36,12 +36,19 @@ struct dlviz_network {
     int64_t parameter_floats;
     float *parameters, *gradients;
     void *buffers; /* running statistics and counters */
+    /* Their copy while a step runs that may fail; NULL when no layer can. */
+    void *kept_buffers;
+    size_t buffer_bytes;
     dlz_plans plans;
 };
 
 /* -- states.c -----------------------------------------------------------------------------------
  */
 
+/* Around a step that may fail: keeps what a forward pass writes, the running statistics, and puts it
+ * back. Both do nothing where no layer can fail. */
+void dlz_network_keep_buffers(dlviz_network *network);
+void dlz_network_put_buffers_back(dlviz_network *network);
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state);
 struct dlviz_safetensors;

@@ -45,12 +45,19 @@ static dlviz_status add_layer(dlviz_network *network, const json_t *description)
     const json_t *inputs = json_object_get(description, "inputs");
     if (!name || !type_name)
         return malformed("a layer's 'name' or 'type'");
+    const json_t *settings = json_object_get(description, "settings");
+    if (json_is_true(json_object_get(settings, "custom")))
+        return dlz_fail(
+            DLVIZ_ERROR_FORMAT,
+            "layer '%s' is a '%s', a layer of a program's own; build the network with it and "
+            "use dlviz_network_load",
+            name, type_name);
     const dlz_layer_type *type = dlz_layer_type_named(type_name);
     if (!type)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
                         "layer '%s' is a '%s', which this library does not know", name, type_name);
     dlviz_layer *layer;
-    dlviz_status status = dlz_layer_open(&layer, type, json_object_get(description, "settings"));
+    dlviz_status status = dlz_layer_open(&layer, type, settings);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, "layer '%s'", name);
     return inputs ? add_from(network, name, layer, inputs)

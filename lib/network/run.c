@@ -97,7 +97,7 @@ static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_da
         dlz_plan *plan;
         DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, some, &plan));
         dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
-        dlz_plan_forward(plan);
+        DLZ_TRY(dlz_plan_forward(plan));
         dlz_read_output(plan, rows + first * width);
     }
     return DLVIZ_OK;
@@ -189,12 +189,14 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
         dlz_plan *plan;
         dlviz_status status =
             dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, some, &plan);
+        if (status == DLVIZ_OK) {
+            dlz_load_input(plan, &(dlz_input){.samples = from + first * in_size});
+            status = dlz_plan_forward(plan);
+        }
         if (status != DLVIZ_OK) {
             dlviz_tensor_destroy(result);
             return status;
         }
-        dlz_load_input(plan, &(dlz_input){.samples = from + first * in_size});
-        dlz_plan_forward(plan);
         dlz_read_output(plan, to + first * out_size);
     }
     *outputs = result;
@@ -207,6 +209,5 @@ dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, DLZ_EVALUATION,
                          n, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
-    dlz_plan_forward(plan);
-    return DLVIZ_OK;
+    return dlz_plan_forward(plan);
 }

@@ -17,6 +17,16 @@ const char *dlviz_network_state_name(const dlviz_network *network, int64_t index
                                                                 : NULL;
 }
 
+void dlz_network_keep_buffers(dlviz_network *network) {
+    if (network->kept_buffers)
+        memcpy(network->kept_buffers, network->buffers, network->buffer_bytes);
+}
+
+void dlz_network_put_buffers_back(dlviz_network *network) {
+    if (network->kept_buffers)
+        memcpy(network->buffers, network->kept_buffers, network->buffer_bytes);
+}
+
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state) {
     DLZ_TRY(dlz_require_built(network, who));

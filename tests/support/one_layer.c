@@ -39,12 +39,12 @@ void run_one_layer(dlviz_network *network, int64_t n, one_layer_mode mode, const
     dlz_plan_run(plan)->seed = mode.seed;
     dlz_plan_run(plan)->step = mode.step;
     transpose(n, in->channels, pixels, x, in->data);
-    dlz_plan_forward(plan);
+    ck_ok(dlz_plan_forward(plan));
     transpose(n, pixels, in->channels, out->data, y);
     if (!mode.gradients)
         return;
     transpose(n, in->channels, pixels, dy, out->dy);
-    dlz_plan_backward(plan);
+    ck_ok(dlz_plan_backward(plan));
     transpose(n, pixels, in->channels, in->gradient.dy, dx);
 }
 

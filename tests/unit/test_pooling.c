@@ -47,12 +47,12 @@ static float *ready(lone *l, int64_t n) {
 }
 
 static const float *forward(lone *l) {
-    dlz_plan_forward(l->plan);
+    ck_ok(dlz_plan_forward(l->plan));
     return dlz_plan_output(l->plan)->data;
 }
 
 static const float *backward(lone *l) {
-    dlz_plan_backward(l->plan);
+    ck_ok(dlz_plan_backward(l->plan));
     return dlz_plan_input(l->plan)->gradient.dy;
 }
 
