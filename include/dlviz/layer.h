@@ -24,8 +24,12 @@ typedef struct dlviz_layer dlviz_layer;
 
 /** 2-D convolution: (C, H, W) to (out_channels, H', W') with
  *  H' = floor((H + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1, likewise W'.
- *  Parameters `weight` (out_channels, C, kernel, kernel) and `bias` (out_channels), both drawn from
- *  U(−1/√fan_in, 1/√fan_in) with fan_in = C·kernel². Stride and dilation are 1 unless set.
+ *  Parameters `weight` (out_channels, C / groups, kernel, kernel) and `bias` (out_channels), both
+ *  drawn from U(−1/√fan_in, 1/√fan_in) with fan_in = C / groups·kernel². Stride, dilation and
+ *  groups are 1 unless set.
+ *  A 1-D convolution is one of height 1: signals (C, 1, W), dlviz_conv2d_set_kernel(layer, 1, k)
+ *  and dlviz_conv2d_set_padding(layer, 0, padding); its weight (out_channels, C / groups, 1, k)
+ *  holds PyTorch's (out_channels, C / groups, k).
  *  3 × 3 kernels of stride, dilation and padding 1 between 8 or more channels are computed by
  *  Winograd's algorithm F(4 × 4, 3 × 3), whose rounding errors are about 1e-6 of the outputs'
  *  deviation; parts of an image in which a few numbers are far larger than the others, and kernels
@@ -43,8 +47,71 @@ DLVIZ_API dlviz_status dlviz_conv2d_set_padding(dlviz_layer *layer, int64_t vert
                                                 int64_t horizontal);
 DLVIZ_API dlviz_status dlviz_conv2d_set_dilation(dlviz_layer *layer, int64_t vertical,
                                                  int64_t horizontal);
+/** Parts channels and outputs into so many groups, each a convolution of its own: outputs
+ *  g·out_channels/groups and on see channels g·C/groups and on. As many groups as channels give a
+ *  depthwise convolution. Divides out_channels (else DLVIZ_ERROR_INVALID_ARGUMENT) and C (else
+ *  dlviz_network_build returns DLVIZ_ERROR_SHAPE). */
+DLVIZ_API dlviz_status dlviz_conv2d_set_groups(dlviz_layer *layer, int64_t groups);
 /** Without a bias the layer has a weight only. */
 DLVIZ_API dlviz_status dlviz_conv2d_set_bias(dlviz_layer *layer, bool bias);
+/** The settings. 0 or false for NULL and for a layer of another kind; each of a pair's pointers may
+ *  be NULL. DLVIZ_PAD_SAME is the number of zeros once the network is built. */
+DLVIZ_API int64_t dlviz_conv2d_out_channels(const dlviz_layer *layer);
+DLVIZ_API void dlviz_conv2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width);
+DLVIZ_API void dlviz_conv2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                   int64_t *horizontal);
+DLVIZ_API void dlviz_conv2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                    int64_t *horizontal);
+DLVIZ_API void dlviz_conv2d_dilation(const dlviz_layer *layer, int64_t *vertical,
+                                     int64_t *horizontal);
+DLVIZ_API int64_t dlviz_conv2d_groups(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_conv2d_bias(const dlviz_layer *layer);
+
+/** Transposed 2-D convolution (PyTorch's ConvTranspose2d): (C, H, W) to (out_channels, H', W') with
+ *  H' = (H − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1, likewise W': what
+ *  the gradient of the input is to a convolution of these settings. Parameters `weight` (C,
+ *  out_channels / groups, kernel, kernel) and `bias` (out_channels), both drawn from
+ *  U(−1/√fan_in, 1/√fan_in) with, as in PyTorch, fan_in = out_channels / groups·kernel². Padding
+ * and output padding are 0, dilation and groups 1 unless set.
+ *  @param out_channels 1 or more
+ *  @param kernel       height and width of the kernel, 1 or more
+ *  @param stride       1 or more, both ways */
+DLVIZ_API dlviz_layer *dlviz_conv_transpose2d(int64_t out_channels, int64_t kernel, int64_t stride);
+/** A kernel that is not square. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
+ *  out of range or a layer of another kind, which the layer remembers as well. */
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_kernel(dlviz_layer *layer, int64_t height,
+                                                         int64_t width);
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_stride(dlviz_layer *layer, int64_t vertical,
+                                                         int64_t horizontal);
+/** Rows and columns left out on each side of the output, 0 or more. */
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_padding(dlviz_layer *layer, int64_t vertical,
+                                                          int64_t horizontal);
+/** Rows and columns more at the end, 0 or more: among the sizes that a convolution of this stride
+ *  makes equal, which one is meant. Below the stride or the dilation, else dlviz_network_build
+ *  returns DLVIZ_ERROR_SHAPE. */
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_output_padding(dlviz_layer *layer,
+                                                                 int64_t vertical,
+                                                                 int64_t horizontal);
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_dilation(dlviz_layer *layer, int64_t vertical,
+                                                           int64_t horizontal);
+/** As of dlviz_conv2d_set_groups. */
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_groups(dlviz_layer *layer, int64_t groups);
+/** Without a bias the layer has a weight only. */
+DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_bias(dlviz_layer *layer, bool bias);
+/** The settings, as those of dlviz_conv2d. */
+DLVIZ_API int64_t dlviz_conv_transpose2d_out_channels(const dlviz_layer *layer);
+DLVIZ_API void dlviz_conv_transpose2d_kernel(const dlviz_layer *layer, int64_t *height,
+                                             int64_t *width);
+DLVIZ_API void dlviz_conv_transpose2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                             int64_t *horizontal);
+DLVIZ_API void dlviz_conv_transpose2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                              int64_t *horizontal);
+DLVIZ_API void dlviz_conv_transpose2d_output_padding(const dlviz_layer *layer, int64_t *vertical,
+                                                     int64_t *horizontal);
+DLVIZ_API void dlviz_conv_transpose2d_dilation(const dlviz_layer *layer, int64_t *vertical,
+                                               int64_t *horizontal);
+DLVIZ_API int64_t dlviz_conv_transpose2d_groups(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_conv_transpose2d_bias(const dlviz_layer *layer);
 
 /** Batch normalisation of each channel of (C, H, W), or of each number of (D): Ioffe & Szegedy
  * 2015, y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased

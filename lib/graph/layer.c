@@ -116,6 +116,7 @@ static json_t *write_setting(const dlz_setting *setting, const void *field) {
     const dlz_shape *shape = field;
     switch (setting->kind) {
     case DLZ_SETTING_INTEGER:
+    case DLZ_SETTING_NUMBER_OF:
         return json_integer(*(const int64_t *)field);
     case DLZ_SETTING_PAIR:
         return integers(field, 2);
@@ -129,15 +130,20 @@ static json_t *write_setting(const dlz_setting *setting, const void *field) {
     return NULL;
 }
 
+static bool is_usual(const dlz_setting *setting, const void *field) {
+    return setting->kind == DLZ_SETTING_NUMBER_OF && *(const int64_t *)field == 1;
+}
+
 json_t *dlz_settings_write(const dlz_setting *setting, const void *owner) {
     json_t *object = json_object();
-    for (; object && setting && setting->name; setting++)
-        if (json_object_set_new(object, setting->name,
-                                write_setting(setting, (const char *)owner + setting->offset)) !=
-            0) {
+    for (; object && setting && setting->name; setting++) {
+        const char *field = (const char *)owner + setting->offset;
+        if (!is_usual(setting, field) &&
+            json_object_set_new(object, setting->name, write_setting(setting, field)) != 0) {
             json_decref(object);
             object = NULL;
         }
+    }
     return object;
 }
 
@@ -159,8 +165,13 @@ static bool read_integers(const json_t *array, int64_t *values, size_t count) {
 
 static bool read_setting(const dlz_setting *setting, const json_t *value, void *field) {
     dlz_shape *shape = field;
+    if (!value && setting->kind == DLZ_SETTING_NUMBER_OF) {
+        *(int64_t *)field = 1;
+        return true;
+    }
     switch (setting->kind) {
     case DLZ_SETTING_INTEGER:
+    case DLZ_SETTING_NUMBER_OF:
         *(int64_t *)field = json_integer_value(value);
         return json_is_integer(value);
     case DLZ_SETTING_PAIR:

@@ -59,11 +59,13 @@ typedef struct dlz_parameter {
  */
 
 typedef enum dlz_setting_kind {
-    DLZ_SETTING_INTEGER, /* int64_t */
-    DLZ_SETTING_PAIR,    /* int64_t[2]: vertical, horizontal */
-    DLZ_SETTING_SHAPE,   /* dlz_shape */
-    DLZ_SETTING_REAL,    /* double */
-    DLZ_SETTING_BOOL     /* bool */
+    DLZ_SETTING_INTEGER,   /* int64_t */
+    DLZ_SETTING_NUMBER_OF, /* int64_t that files leave out where it is 1, as those do that are older
+                              than the setting */
+    DLZ_SETTING_PAIR,      /* int64_t[2]: vertical, horizontal */
+    DLZ_SETTING_SHAPE,     /* dlz_shape */
+    DLZ_SETTING_REAL,      /* double */
+    DLZ_SETTING_BOOL       /* bool */
 } dlz_setting_kind;
 
 /* One setting: its name in files, and where in the layer's struct it lies. */

@@ -13,6 +13,12 @@ static dlviz_status check(const dlviz_layer *layer) {
     DLZ_TRY(dlz_check_pair("the kernel", set->kernel, 1, LARGEST));
     DLZ_TRY(dlz_check_pair("the stride", set->stride, 1, LARGEST));
     DLZ_TRY(dlz_check_pair("the dilation", set->dilation, 1, LARGEST));
+    DLZ_TRY(dlz_check_integer("groups", set->groups, 1, set->out_channels));
+    if (set->out_channels % set->groups != 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "out_channels is %lld and groups is %lld; a divisor of out_channels is "
+                        "accepted",
+                        (long long)set->out_channels, (long long)set->groups);
     if (set->padding[0] == DLVIZ_PAD_SAME && set->padding[1] == DLVIZ_PAD_SAME)
         return DLVIZ_OK;
     if (dlz_check_pair("the padding", set->padding, 0, LARGEST) == DLVIZ_OK)
@@ -32,6 +38,7 @@ dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding)
         return NULL;
     set->out_channels = out_channels;
     set->bias = true;
+    set->groups = 1;
     for (int axis = 0; axis < 2; axis++) {
         set->kernel[axis] = kernel;
         set->padding[axis] = padding;
@@ -64,8 +71,48 @@ dlviz_status dlviz_conv2d_set_dilation(dlviz_layer *layer, int64_t vertical, int
     return SET(layer, dilation, pair);
 }
 
+dlviz_status dlviz_conv2d_set_groups(dlviz_layer *layer, int64_t groups) {
+    return SET(layer, groups, groups);
+}
+
 dlviz_status dlviz_conv2d_set_bias(dlviz_layer *layer, bool bias) {
     return SET(layer, bias, bias);
+}
+
+#define GET(layer, field, none)                                                                    \
+    (dlz_layer_as(layer, &dlz_conv2d_type)                                                         \
+         ? ((const dlz_conv2d_layer *)dlz_layer_as(layer, &dlz_conv2d_type))->field                \
+         : (none))
+
+int64_t dlviz_conv2d_out_channels(const dlviz_layer *layer) {
+    return GET(layer, out_channels, 0);
+}
+
+int64_t dlviz_conv2d_groups(const dlviz_layer *layer) {
+    return GET(layer, groups, 0);
+}
+
+bool dlviz_conv2d_bias(const dlviz_layer *layer) {
+    return GET(layer, bias, false);
+}
+
+void dlviz_conv2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width) {
+    dlz_layer_pair(layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, kernel), height, width);
+}
+
+void dlviz_conv2d_stride(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
+    dlz_layer_pair(layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, stride), vertical,
+                   horizontal);
+}
+
+void dlviz_conv2d_padding(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
+    dlz_layer_pair(layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, padding), vertical,
+                   horizontal);
+}
+
+void dlviz_conv2d_dilation(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
+    dlz_layer_pair(layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, dilation), vertical,
+                   horizontal);
 }
 
 /* As many zeros as keep the size at stride 1. */
@@ -86,6 +133,9 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     dlz_conv2d_layer *set = (dlz_conv2d_layer *)layer;
     (void)num_inputs;
     DLZ_TRY(dlz_require_image(in));
+    if (in->dims[0] % set->groups != 0)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%lld channels do not part into %lld groups",
+                        (long long)in->dims[0], (long long)set->groups);
     *out = (dlz_shape){.ndim = 3, .dims = {set->out_channels}};
     for (int axis = 0; axis < 2; axis++) {
         DLZ_TRY(resolve_padding(set, axis));
@@ -107,12 +157,13 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
 static int states(const dlviz_layer *layer, const dlz_shape *in,
                   dlz_state_spec specs[DLZ_MAX_STATES]) {
     const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
-    double fan_in = (double)in->dims[0] * (double)set->kernel[0] * (double)set->kernel[1];
+    int64_t channels = in->dims[0] / set->groups;
+    double fan_in = (double)channels * (double)set->kernel[0] * (double)set->kernel[1];
     double bound = 1 / sqrt(fan_in);
     specs[0] =
         (dlz_state_spec){.suffix = "weight",
                          .ndim = 4,
-                         .dims = {set->out_channels, in->dims[0], set->kernel[0], set->kernel[1]},
+                         .dims = {set->out_channels, channels, set->kernel[0], set->kernel[1]},
                          .trainable = true,
                          .initial = DLZ_INITIAL_UNIFORM,
                          .bound = bound};
@@ -128,7 +179,8 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
 
 static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const dlz_shape *out) {
     const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
-    return (double)dlz_shape_size(out) * (double)(in->dims[0] * set->kernel[0] * set->kernel[1]);
+    int64_t channels = in->dims[0] / set->groups;
+    return (double)dlz_shape_size(out) * (double)(channels * set->kernel[0] * set->kernel[1]);
 }
 
 /* The padding has no part in it. */
@@ -139,7 +191,8 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
 
 static const dlz_op_type *choose_op(const dlviz_layer *layer, const dlz_shape *in) {
     const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
-    (void)in;
+    if (set->groups > 1)
+        return set->groups == in->dims[0] ? &dlz_depthwise_op_type : &dlz_conv2d_grouped_op_type;
     for (int axis = 0; axis < 2; axis++)
         if (set->kernel[axis] != 3 || set->stride[axis] != 1 || set->dilation[axis] != 1 ||
             set->padding[axis] != 1)
@@ -155,6 +208,7 @@ static const dlz_setting settings[] = {
     SETTING(stride, PAIR),
     SETTING(padding, PAIR),
     SETTING(dilation, PAIR),
+    SETTING(groups, NUMBER_OF),
     SETTING(bias, BOOL),
     {0},
 };

@@ -1,18 +1,55 @@
-/* layers/conv2d.h - what the convolution's operations know of the layer. */
+/* layers/conv2d.h - what the convolution's operations know of the layer and have in common. */
 #ifndef DLZ_LAYERS_CONV2D_H
 #define DLZ_LAYERS_CONV2D_H
 
 #include "graph/op.h"
+#include "kernels/conv/conv2d.h"
 
 /* Pairs are vertical, horizontal. */
 typedef struct dlz_conv2d_layer {
     dlviz_layer base;
     int64_t out_channels;
     int64_t kernel[2], stride[2], padding[2], dilation[2];
+    int64_t groups;
     bool bias;
 } dlz_conv2d_layer;
 
-/* Any kernel, and 3 x 3 with stride, padding and dilation 1. States: weight, bias. */
-extern const dlz_op_type dlz_conv2d_op_type, dlz_conv3x3_op_type;
+/* Any kernel; 3 x 3 with stride, padding and dilation 1; in groups, and in groups of one channel
+ * each. States: weight, bias. */
+extern const dlz_op_type dlz_conv2d_op_type, dlz_conv3x3_op_type, dlz_conv2d_grouped_op_type,
+    dlz_depthwise_op_type;
+
+/* For `images` images of the operation, as if there were one group. */
+dlz_conv2d_shape dlz_conv2d_shape_of(const dlz_op *op, int64_t images);
+
+/* Factors of a row of the input, and of the output's gradient. */
+typedef struct dlz_conv2d_factors {
+    float *in_scale, *in_shift;
+    float *scale, *shift, *a, *b, *center, *d;
+} dlz_conv2d_factors;
+
+dlviz_status dlz_conv2d_factors_ask(dlz_conv2d_factors *factors, const dlz_op *op,
+                                    const dlz_setup *setup);
+/* The input with what is pending, and the output's gradient, repeated along a row. */
+dlz_conv2d_input dlz_conv2d_input_of(const dlz_conv2d_factors *factors, const dlz_op *op);
+dlz_conv2d_gradient dlz_conv2d_gradient_of(const dlz_conv2d_factors *factors, const dlz_op *op);
+
+/* Carves the next array off a worker's scratch. */
+float *dlz_carve(char **scratch, int64_t count);
+
+/* Channels first ... first + count - 1 of so many pixels: out of an image, and back into one. */
+void dlz_take_channels(const float *image, int64_t pixels, int64_t channels, int64_t first,
+                       int64_t count, float *part);
+void dlz_put_channels(const float *part, int64_t pixels, int64_t channels, int64_t first,
+                      int64_t count, float *image);
+/* Weights from PyTorch's order (output, channel, vertical, horizontal) to that of the patches of a
+ * plan, (output, vertical, horizontal, channel), times scale[channel] unless NULL; then packed for
+ * a product with the gradient of the outputs. `matrix` has room for them. */
+void dlz_conv2d_pack_patches(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
+                             float *matrix, float *packed);
+
+/* For getters: the pair at `offset` of the layer's struct, or zeros if it is of another type. */
+void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
+                    int64_t *vertical, int64_t *horizontal);
 
 #endif

@@ -18,9 +18,7 @@ typedef struct conv2d_op {
     int64_t groups;
     float *weights, *folded_bias, *repeated_bias;
     float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
-    /* Factors of a row of the input, and of the output's gradient. */
-    float *in_scale, *in_shift;
-    float *scale, *shift, *a, *b, *center, *d;
+    dlz_conv2d_factors factors;
     float *weight_sums;
     double *bias_sums;
 } conv2d_op;
@@ -36,24 +34,6 @@ typedef struct conv_pass {
     dlz_conv2d_output output;
     dlz_conv2d_gradient gradient;
 } conv_pass;
-
-static dlz_conv2d_shape shape_of(const dlz_op *op, int64_t images) {
-    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)op->layer;
-    dlz_conv2d_shape shape = {.images = images,
-                              .height = op->in->height,
-                              .width = op->in->width,
-                              .channels = op->in->channels,
-                              .out_height = op->out->height,
-                              .out_width = op->out->width,
-                              .outputs = op->out->channels};
-    for (int axis = 0; axis < 2; axis++) {
-        shape.kernel[axis] = set->kernel[axis];
-        shape.stride[axis] = set->stride[axis];
-        shape.padding[axis] = set->padding[axis];
-        shape.dilation[axis] = set->dilation[axis];
-    }
-    return shape;
-}
 
 /* Numbers of a gradient's row as the plan lays it out. */
 static int64_t gradient_pixels(const dlz_conv2d_plan *plan, int64_t rows) {
@@ -88,11 +68,7 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     const dlz_conv2d_plan *plan = &conv->plan;
     dlz_memory *memory = setup->memory;
     int64_t patch = plan->plain.depth, outputs = op->out->channels;
-    int64_t row = op->out->width * outputs + DLZ_CONV2D_SLACK;
     int back = setup->backward_time;
-    float **factors[] = {&conv->scale, &conv->shift, &conv->a, &conv->b, &conv->center, &conv->d};
-    for (size_t i = 0; i < 6; i++)
-        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], row, sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums,
                                  conv->groups * plan->sum_floats + DLZ_CONV2D_SLACK, sizeof(float),
                                  back, back));
@@ -110,16 +86,13 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
     dlz_memory *memory = setup->memory;
-    int64_t outputs = op->out->channels, in_row = op->in->width * op->in->channels;
-    int first = setup->forward_time, last = setup->mode.gradients ? setup->backward_time : first;
-    dlz_conv2d_shape shape = shape_of(op, setup->n);
+    int64_t outputs = op->out->channels;
+    int first = setup->forward_time;
+    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
     DLZ_TRY(ask_scratch(op, setup));
-    float **factors[] = {&conv->in_scale, &conv->in_shift};
-    for (size_t i = 0; i < 2; i++)
-        DLZ_TRY(dlz_memory_ask_array(memory, factors[i], in_row + DLZ_CONV2D_SLACK, sizeof(float),
-                                     first, last));
+    DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->weights, conv->plan.weight_floats, sizeof(float),
                                  first, first));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
@@ -134,25 +107,12 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-/* Carves the next array off a worker's scratch. */
-static float *carve(char **scratch, int64_t count) {
-    float *array = (float *)(void *)*scratch;
-    size_t bytes = (size_t)count * sizeof(float);
-    *scratch += (bytes + DLZ_ALIGNMENT - 1) / DLZ_ALIGNMENT * DLZ_ALIGNMENT;
-    return array;
-}
-
-/* Repeats what is pending on the input along a row. */
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
     const conv2d_op *conv = op->own;
-    const dlz_value *in = op->in;
-    conv_pass pass = {.op = op, .run = run, .plan = &conv->plan, .input = {.data = in->data}};
-    if (in->scale) {
-        dlz_conv2d_repeat(in->scale, in->channels, in->width * in->channels, conv->in_scale);
-        dlz_conv2d_repeat(in->shift, in->channels, in->width * in->channels, conv->in_shift);
-        pass.input = (dlz_conv2d_input){in->data, conv->in_scale, conv->in_shift, in->relu};
-    }
-    return pass;
+    return (conv_pass){.op = op,
+                       .run = run,
+                       .plan = &conv->plan,
+                       .input = dlz_conv2d_input_of(&conv->factors, op)};
 }
 
 static void forward_tile(void *context, int64_t tile, int worker) {
@@ -199,7 +159,8 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     const conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = pass->plan;
     int64_t pixels = block.images * gradient_pixels(plan, block.rows);
-    float *strip = carve(&scratch, plan->strip_floats), *g = carve(&scratch, plan->gradient_floats);
+    float *strip = dlz_carve(&scratch, plan->strip_floats),
+          *g = dlz_carve(&scratch, plan->gradient_floats);
     dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block, g);
     dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
     dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
@@ -209,7 +170,7 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     if (!op->in->needs_gradient)
         return;
     int64_t outputs = op->out->channels, patch = plan->plain.depth;
-    float *patches = carve(&scratch, pixels * patch);
+    float *patches = dlz_carve(&scratch, pixels * patch);
     dlz_gemm product = {
         .m = pixels, .n = patch, .k = outputs, .a = g, .lda = outputs, .c = patches, .ldc = patch};
     dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
@@ -265,62 +226,14 @@ static void finish(const conv_pass *pass) {
     }
 }
 
-/* Weights from PyTorch's order (o, channel, vertical, horizontal) to (o, patch), and packed. */
-static void prepare_input_gradient(const dlz_op *op) {
-    const conv2d_op *conv = op->own;
-    int64_t area = conv->plan.shape.kernel[0] * conv->plan.shape.kernel[1],
-            patch = conv->plan.plain.depth;
-    int64_t channels = op->in->channels, outputs = op->out->channels;
-    const float *weight = op->states[WEIGHT].value;
-    for (int64_t o = 0; o < outputs; o++)
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t place = 0; place < area; place++)
-                conv->matrix[o * patch + place * channels + c] = *weight++;
-    dlz_gemm product = {.n = patch, .k = outputs, .b = conv->matrix, .ldb = patch};
-    dlz_gemm_kernels()->pack(&product, conv->packed);
-}
-
-/* Whether a batch norm's factors change nothing: there is none, only a relu. */
-static bool is_identity(const dlz_gradient_view *view, int64_t channels) {
-    for (int64_t c = 0; c < channels; c++)
-        if (view->a[c] != 1 || view->b[c] != 0 || view->d[c] != 0)
-            return false;
-    return true;
-}
-
-/* Repeats the factors of the output's gradient along a row. */
-static dlz_conv2d_gradient repeat_gradient(const dlz_op *op) {
-    const conv2d_op *conv = op->own;
-    const dlz_gradient_view *view = &op->out->gradient;
-    dlz_conv2d_gradient gradient = {.dy = view->dy, .z = view->z, .relu = view->relu};
-    if (!view->z)
-        return gradient;
-    int64_t channels = op->out->channels, row = op->out->width * channels;
-    if (view->relu) {
-        dlz_conv2d_repeat(view->scale, channels, row, conv->scale);
-        dlz_conv2d_repeat(view->shift, channels, row, conv->shift);
-        gradient.scale = conv->scale;
-        gradient.shift = conv->shift;
-    }
-    if (is_identity(view, channels))
-        return gradient;
-    dlz_conv2d_repeat(view->a, channels, row, conv->a);
-    dlz_conv2d_repeat(view->b, channels, row, conv->b);
-    dlz_conv2d_repeat(view->center, channels, row, conv->center);
-    dlz_conv2d_repeat(view->d, channels, row, conv->d);
-    gradient.a = conv->a;
-    gradient.b = conv->b;
-    gradient.center = conv->center;
-    gradient.d = conv->d;
-    return gradient;
-}
-
 static void backward(dlz_op *op, const dlz_run *run) {
+    conv2d_op *conv = op->own;
     conv_pass pass = make_pass(op, run);
-    pass.gradient = repeat_gradient(op);
+    pass.gradient = dlz_conv2d_gradient_of(&conv->factors, op);
     if (op->in->needs_gradient)
-        prepare_input_gradient(op);
-    dlz_parallel_for(((const conv2d_op *)op->own)->groups, run->workers, backward_group, &pass);
+        dlz_conv2d_pack_patches(&conv->plan, op->states[WEIGHT].value, NULL, conv->matrix,
+                                conv->packed);
+    dlz_parallel_for(conv->groups, run->workers, backward_group, &pass);
     finish(&pass);
     dlz_op_give_gradients(op);
 }

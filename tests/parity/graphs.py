@@ -38,10 +38,30 @@ def layer(function):
 
 # -- One function a layer ------------------------------------------------------------------------------
 
+class Conv1d(nn.Conv1d):
+    """PyTorch's, on images of height 1, with the library's dimension of height 1 in the weight."""
+
+    def __init__(self, channels, s):
+        super().__init__(channels, s["out_channels"], s["kernel"][1], s["stride"][1], s["padding"][1],
+                         s["dilation"][1], s.get("groups", 1), s["bias"])
+        self.weight = nn.Parameter(self.weight.detach().unsqueeze(2))
+
+    def forward(self, x):
+        return self._conv_forward(x.squeeze(2), self.weight.squeeze(2), self.bias).unsqueeze(2)
+
+
 @layer
 def conv2d(s, shapes):
+    if shapes[0][1] == 1 and s["kernel"][0] == s["stride"][0] == 1 and s["padding"][0] == 0:
+        return Conv1d(shapes[0][0], s)
     return nn.Conv2d(shapes[0][0], s["out_channels"], s["kernel"], s["stride"], s["padding"], s["dilation"],
                      s.get("groups", 1), s["bias"])
+
+
+@layer
+def conv_transpose2d(s, shapes):
+    return nn.ConvTranspose2d(shapes[0][0], s["out_channels"], s["kernel"], s["stride"], s["padding"],
+                              s["output_padding"], s["groups"], s["bias"], s["dilation"])
 
 
 @layer
@@ -208,6 +228,8 @@ class Net:
 
     DEFAULTS = {
         "conv2d": dict(out_channels=1, kernel=[3, 3], stride=[1, 1], padding=[1, 1], dilation=[1, 1], bias=True),
+        "conv_transpose2d": dict(out_channels=1, kernel=[3, 3], stride=[1, 1], padding=[0, 0],
+                                 output_padding=[0, 0], dilation=[1, 1], groups=1, bias=True),
         "batchnorm": dict(eps=1e-5, momentum=0.1, affine=True),
         "layernorm": dict(eps=1e-5, affine=True),
         "groupnorm": dict(num_groups=1, eps=1e-5, affine=True),

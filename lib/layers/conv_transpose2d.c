@@ -1,0 +1,215 @@
+/* Transposed 2-D convolution: settings, shape, state. How it is computed: conv_transpose2d_op.c. */
+#include "layers/conv_transpose2d.h"
+#include "base/base.h"
+
+#include <math.h>
+
+/* Larger values mean a mistake, and their sums and products would not be safe. */
+#define LARGEST (1 << 20)
+
+static dlviz_status check(const dlviz_layer *layer) {
+    const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    DLZ_TRY(dlz_check_integer("out_channels", set->out_channels, 1, LARGEST));
+    DLZ_TRY(dlz_check_pair("the kernel", set->kernel, 1, LARGEST));
+    DLZ_TRY(dlz_check_pair("the stride", set->stride, 1, LARGEST));
+    DLZ_TRY(dlz_check_pair("the padding", set->padding, 0, LARGEST));
+    DLZ_TRY(dlz_check_pair("the output padding", set->output_padding, 0, LARGEST));
+    DLZ_TRY(dlz_check_pair("the dilation", set->dilation, 1, LARGEST));
+    DLZ_TRY(dlz_check_integer("groups", set->groups, 1, set->out_channels));
+    if (set->out_channels % set->groups != 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "out_channels is %lld and groups is %lld; a divisor of out_channels is "
+                        "accepted",
+                        (long long)set->out_channels, (long long)set->groups);
+    return DLVIZ_OK;
+}
+
+const dlz_layer_type dlz_conv_transpose2d_type;
+
+dlviz_layer *dlviz_conv_transpose2d(int64_t out_channels, int64_t kernel, int64_t stride) {
+    dlviz_layer *layer = dlz_layer_create(&dlz_conv_transpose2d_type);
+    dlz_conv_transpose2d_layer *set = (dlz_conv_transpose2d_layer *)layer;
+    if (!layer)
+        return NULL;
+    set->out_channels = out_channels;
+    set->groups = 1;
+    set->bias = true;
+    for (int axis = 0; axis < 2; axis++) {
+        set->kernel[axis] = kernel;
+        set->stride[axis] = stride;
+        set->dilation[axis] = 1;
+    }
+    return dlz_layer_checked(layer);
+}
+
+#define SET(layer, field, value)                                                                   \
+    dlz_layer_set(__func__, layer, &dlz_conv_transpose2d_type,                                     \
+                  offsetof(dlz_conv_transpose2d_layer, field), &(value), sizeof(value))
+#define GET(layer, field, none)                                                                    \
+    (dlz_layer_as(layer, &dlz_conv_transpose2d_type)                                               \
+         ? ((const dlz_conv_transpose2d_layer *)dlz_layer_as(layer, &dlz_conv_transpose2d_type))   \
+               ->field                                                                             \
+         : (none))
+#define GET_PAIR(layer, field, vertical, horizontal)                                               \
+    dlz_layer_pair(layer, &dlz_conv_transpose2d_type, offsetof(dlz_conv_transpose2d_layer, field), \
+                   vertical, horizontal)
+
+dlviz_status dlviz_conv_transpose2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width) {
+    const int64_t pair[2] = {height, width};
+    return SET(layer, kernel, pair);
+}
+
+dlviz_status dlviz_conv_transpose2d_set_stride(dlviz_layer *layer, int64_t vertical,
+                                               int64_t horizontal) {
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, stride, pair);
+}
+
+dlviz_status dlviz_conv_transpose2d_set_padding(dlviz_layer *layer, int64_t vertical,
+                                                int64_t horizontal) {
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, padding, pair);
+}
+
+dlviz_status dlviz_conv_transpose2d_set_output_padding(dlviz_layer *layer, int64_t vertical,
+                                                       int64_t horizontal) {
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, output_padding, pair);
+}
+
+dlviz_status dlviz_conv_transpose2d_set_dilation(dlviz_layer *layer, int64_t vertical,
+                                                 int64_t horizontal) {
+    const int64_t pair[2] = {vertical, horizontal};
+    return SET(layer, dilation, pair);
+}
+
+dlviz_status dlviz_conv_transpose2d_set_groups(dlviz_layer *layer, int64_t groups) {
+    return SET(layer, groups, groups);
+}
+
+dlviz_status dlviz_conv_transpose2d_set_bias(dlviz_layer *layer, bool bias) {
+    return SET(layer, bias, bias);
+}
+
+int64_t dlviz_conv_transpose2d_out_channels(const dlviz_layer *layer) {
+    return GET(layer, out_channels, 0);
+}
+
+int64_t dlviz_conv_transpose2d_groups(const dlviz_layer *layer) {
+    return GET(layer, groups, 0);
+}
+
+bool dlviz_conv_transpose2d_bias(const dlviz_layer *layer) {
+    return GET(layer, bias, false);
+}
+
+void dlviz_conv_transpose2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width) {
+    GET_PAIR(layer, kernel, height, width);
+}
+
+void dlviz_conv_transpose2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                   int64_t *horizontal) {
+    GET_PAIR(layer, stride, vertical, horizontal);
+}
+
+void dlviz_conv_transpose2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                    int64_t *horizontal) {
+    GET_PAIR(layer, padding, vertical, horizontal);
+}
+
+void dlviz_conv_transpose2d_output_padding(const dlviz_layer *layer, int64_t *vertical,
+                                           int64_t *horizontal) {
+    GET_PAIR(layer, output_padding, vertical, horizontal);
+}
+
+void dlviz_conv_transpose2d_dilation(const dlviz_layer *layer, int64_t *vertical,
+                                     int64_t *horizontal) {
+    GET_PAIR(layer, dilation, vertical, horizontal);
+}
+
+static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
+    const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    (void)num_inputs;
+    DLZ_TRY(dlz_require_image(in));
+    if (in->dims[0] % set->groups != 0)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%lld channels do not part into %lld groups",
+                        (long long)in->dims[0], (long long)set->groups);
+    *out = (dlz_shape){.ndim = 3, .dims = {set->out_channels}};
+    for (int axis = 0; axis < 2; axis++) {
+        const char *name = axis ? "width" : "height";
+        int64_t stride = set->stride[axis], dilation = set->dilation[axis], size;
+        int64_t most = dlz_max_i64(stride, dilation) - 1;
+        if (set->output_padding[axis] > most)
+            return dlz_fail(DLVIZ_ERROR_SHAPE,
+                            "the output padding of the %s is %lld; with stride %lld and dilation "
+                            "%lld 0 to %lld are accepted",
+                            name, (long long)set->output_padding[axis], (long long)stride,
+                            (long long)dilation, (long long)most);
+        int64_t extent = dilation * (set->kernel[axis] - 1) + 1 + set->output_padding[axis];
+        if (__builtin_mul_overflow(in->dims[1 + axis] - 1, stride, &size) ||
+            __builtin_add_overflow(size, extent - 2 * set->padding[axis], &size))
+            return dlz_fail(DLVIZ_ERROR_SHAPE, "the output's %s is too large", name);
+        if (size < 1)
+            return dlz_fail(DLVIZ_ERROR_SHAPE, "padding of %lld leaves nothing of the output's %s",
+                            (long long)set->padding[axis], name);
+        out->dims[1 + axis] = size;
+    }
+    return DLVIZ_OK;
+}
+
+/* PyTorch takes the second dimension of the weight for the number of inputs. */
+static int states(const dlviz_layer *layer, const dlz_shape *in,
+                  dlz_state_spec specs[DLZ_MAX_STATES]) {
+    const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    int64_t outputs = set->out_channels / set->groups;
+    double fan_in = (double)outputs * (double)set->kernel[0] * (double)set->kernel[1];
+    double bound = 1 / sqrt(fan_in);
+    specs[0] = (dlz_state_spec){.suffix = "weight",
+                                .ndim = 4,
+                                .dims = {in->dims[0], outputs, set->kernel[0], set->kernel[1]},
+                                .trainable = true,
+                                .initial = DLZ_INITIAL_UNIFORM,
+                                .bound = bound};
+    specs[1] = (dlz_state_spec){.suffix = "bias",
+                                .ndim = 1,
+                                .dims = {set->out_channels},
+                                .trainable = true,
+                                .is_constant = true,
+                                .initial = DLZ_INITIAL_UNIFORM,
+                                .bound = bound};
+    return set->bias ? 2 : 1;
+}
+
+static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const dlz_shape *out) {
+    const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    (void)out;
+    int64_t outputs = set->out_channels / set->groups;
+    return (double)dlz_shape_size(in) * (double)(outputs * set->kernel[0] * set->kernel[1]);
+}
+
+/* How many products a place has depends on where it lies. */
+static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
+    (void)layer;
+    (void)constant;
+    return DLZ_CONSTANT_BY_PLACE;
+}
+
+#define SETTING(name, kind)                                                                        \
+    { #name, DLZ_SETTING_##kind, offsetof(dlz_conv_transpose2d_layer, name), false }
+static const dlz_setting settings[] = {
+    SETTING(out_channels, INTEGER), SETTING(kernel, PAIR),         SETTING(stride, PAIR),
+    SETTING(padding, PAIR),         SETTING(output_padding, PAIR), SETTING(dilation, PAIR),
+    SETTING(groups, INTEGER),       SETTING(bias, BOOL),           {0},
+};
+
+const dlz_layer_type dlz_conv_transpose2d_type = {
+    .name = "conv_transpose2d",
+    .size = sizeof(dlz_conv_transpose2d_layer),
+    .settings = settings,
+    .check = check,
+    .infer = infer,
+    .states = states,
+    .multiply_adds = multiply_adds,
+    .hand_on = hand_on,
+    .op = &dlz_conv_transpose2d_op_type,
+};
