@@ -1,41 +1,21 @@
 /* Gradients from a gradient: back from any layer's output, to the parameters and to the inputs. */
 #include "base/base.h"
 #include "base/busy.h"
-#include "base/parallel.h"
+#include "layers/transpose.h"
 #include "network/network.h"
 #include "network/run.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
 
-/* n images of rows x columns to columns x rows each. */
-typedef struct order_pass {
-    const float *from;
-    float *to;
-    int64_t rows, columns;
-} order_pass;
-
-static void order_tile(void *context, int64_t sample, int worker) {
-    (void)worker;
-    const order_pass *pass = context;
-    int64_t rows = pass->rows, columns = pass->columns;
-    const float *from = pass->from + sample * rows * columns;
-    float *to = pass->to + sample * rows * columns;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            to[c * rows + r] = from[r * columns + c];
-}
-
 static void to_channels_last(const dlz_run *run, const dlz_value *value, const float *from,
                              float *to) {
-    order_pass pass = {from, to, value->channels, value->height * value->width};
-    dlz_parallel_for(run->n, run->workers, order_tile, &pass);
+    dlz_transpose_samples(run, from, value->channels, value->height * value->width, to);
 }
 
 static void from_channels_last(const dlz_run *run, const dlz_value *value, const float *from,
                                float *to) {
-    order_pass pass = {from, to, value->height * value->width, value->channels};
-    dlz_parallel_for(run->n, run->workers, order_tile, &pass);
+    dlz_transpose_samples(run, from, value->height * value->width, value->channels, to);
 }
 
 static dlviz_status check_gradient(const dlviz_network *network, const char *who, int node,

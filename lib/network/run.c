@@ -4,6 +4,7 @@
 #include "base/busy.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
+#include "layers/transpose.h"
 #include "network/network.h"
 #include "tensor/tensor.h"
 
@@ -19,12 +20,6 @@ typedef struct input_pass {
     const dlz_input *input;
 } input_pass;
 
-void dlz_transpose(const float *from, int64_t rows, int64_t columns, float *to) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            to[c * rows + r] = from[r * columns + c];
-}
-
 static void input_tile(void *context, int64_t sample, int worker) {
     const input_pass *pass = context;
     const dlz_value *in = pass->in;
@@ -39,7 +34,7 @@ static void input_tile(void *context, int64_t sample, int worker) {
         from = loaded;
     }
     if (reorder)
-        dlz_transpose(from, in->channels, pixels, to);
+        dlz_transpose_image(from, in->channels, pixels, to);
     else if (from != to)
         memcpy(to, from, (size_t)size * sizeof *to);
 }
@@ -51,20 +46,29 @@ void dlz_load_input(dlz_plan *plan, const dlz_input *input) {
 
 void dlz_read_output(dlz_plan *plan, float *to) {
     const dlz_value *out = dlz_plan_output(plan);
-    int64_t size = dlz_value_size(out), pixels = out->height * out->width;
-    for (int64_t i = 0; i < dlz_plan_run(plan)->n; i++)
-        dlz_transpose(out->data + i * size, pixels, out->channels, to + i * size);
+    dlz_transpose_samples(dlz_plan_run(plan), out->data, out->height * out->width, out->channels,
+                          to);
 }
 
 /* -- Checks --------------------------------------------------------------------------------------
  */
 
+/* Height x width x channels, taken for channels x height x width. */
+static bool is_interleaved(const dlz_shape *in, int ndim, const int64_t *dims) {
+    return ndim == 3 && in->ndim == 3 && dims[0] == in->dims[1] && dims[1] == in->dims[2] &&
+           dims[2] == in->dims[0];
+}
+
 static dlviz_status shape_error(const dlviz_network *network, const char *who, int ndim,
                                 const int64_t *dims) {
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
-    return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: samples are %s, the network's input is %s", who,
-                    dlz_shape_text(given, ndim, dims),
-                    dlz_shape_text(wanted, network->graph.in.ndim, network->graph.in.dims));
+    const dlz_shape *in = &network->graph.in;
+    return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: samples are %s, the network's input is %s%s", who,
+                    dlz_shape_text(given, ndim, dims), dlz_shape_text(wanted, in->ndim, in->dims),
+                    is_interleaved(in, ndim, dims)
+                        ? "; samples are channels x height x width: for images stored as height x "
+                          "width x channels, make the dataset with dlviz_dataset_create_from_hwc"
+                        : "");
 }
 
 static bool same_shape(const dlz_shape *shape, int ndim, const int64_t *dims) {
@@ -206,8 +210,8 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n) {
     dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, DLZ_EVALUATION,
-                         n, &plan));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1,
+                         DLZ_EVALUATION, n, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
     return dlz_plan_forward(plan);
 }

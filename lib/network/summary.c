@@ -12,6 +12,7 @@
 typedef struct table {
     char *text;
     size_t length, capacity;
+    int name_width, type_width; /* of the first two columns */
 } table;
 
 /* Takes the row. */
@@ -41,8 +42,8 @@ static bool append_row(table *t, const char *name, const char *type, const dlz_s
     if (parameters > 0)
         snprintf(count, sizeof count, "%lld", (long long)parameters);
     dlz_shape_text(output, shape->ndim, shape->dims);
-    return append(t, dlz_format("%-14s %-10s %-20s %12s%s%s\n", name, type, output, count,
-                                *reads ? "  reads " : "", reads));
+    return append(t, dlz_format("%-*s %-*s %-18s %12s%s%s\n", t->name_width, name, t->type_width,
+                                type, output, count, *reads ? "  reads " : "", reads));
 }
 
 static int64_t parameters_of(const dlviz_network *network, const dlz_node *node) {
@@ -100,7 +101,8 @@ static bool append_totals(table *t, const dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++)
         parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
     with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
-    if (!append(t, dlz_format("%-46s %12lld\n", "total", parameters)) ||
+    if (!append(t, dlz_format("%-*s %12lld\n", t->name_width + t->type_width + 20, "total",
+                              parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return false;
     if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
@@ -114,9 +116,14 @@ static bool append_totals(table *t, const dlviz_network *network) {
 }
 
 dlviz_status dlz_network_summarize(dlviz_network *network) {
-    table t = {0};
-    if (append(&t,
-               dlz_format("%-14s %-10s %-20s %12s\n", "layer", "type", "output", "parameters")) &&
+    table t = {.name_width = 12, .type_width = 9};
+    for (int i = 0; i < network->graph.num_nodes; i++) {
+        const dlz_node *node = &network->graph.nodes[i];
+        t.name_width = dlz_max_int(t.name_width, (int)strlen(node->name));
+        t.type_width = dlz_max_int(t.type_width, (int)strlen(node->layer->type->name));
+    }
+    if (append(&t, dlz_format("%-*s %-*s %-18s %12s\n", t.name_width, "layer", t.type_width, "type",
+                              "output", "parameters")) &&
         append_layers(&t, network) && append_totals(&t, network)) {
         network->summary = t.text;
         return DLVIZ_OK;
