@@ -102,7 +102,7 @@ static void target_tile(void *context, int64_t sample, int worker) {
         from = loaded;
     }
     if (reorder)
-        dlz_transpose(from, out->channels, pixels, to);
+        dlz_reorder_image(from, out->channels, pixels, to);
     else if (from != to)
         memcpy(to, from, (size_t)size * sizeof *to);
 }
@@ -119,8 +119,8 @@ static void load_targets(dlz_plan *plan, const dlviz_dataset *dataset, const int
     if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
         dlz_dataset_load(dataset, indices, n, NULL, room->labels);
     else
-        load_numbers(plan,
-                     (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
+        load_numbers(
+            plan, (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
 }
 
@@ -155,10 +155,8 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
                                 const dlviz_dataset *dataset, evaluation *e, int64_t first,
                                 int64_t n, dlz_tally *tally, dlviz_tensor *outputs) {
     int last = network->graph.num_nodes - 1;
-    dlz_extras room = {.labels = e->labels,
-                       .targets = e->targets,
-                       .weights = e->weights,
-                       .losses = e->losses};
+    dlz_extras room = {
+        .labels = e->labels, .targets = e->targets, .weights = e->weights, .losses = e->losses};
     for (int64_t i = 0; i < n; i++)
         e->indices[i] = first + i;
     dlz_plan *plan;
@@ -236,8 +234,7 @@ dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset
 static dlviz_status evaluate(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
                              dlz_tally *tally, bool whole, double *metrics) {
     dlviz_tensor *outputs = NULL;
-    dlviz_status status =
-        dlz_network_tally(network, who, dataset, tally, whole ? &outputs : NULL);
+    dlviz_status status = dlz_network_tally(network, who, dataset, tally, whole ? &outputs : NULL);
     if (status == DLVIZ_OK && whole)
         status = dlz_network_judge(network, dataset, tally, outputs, metrics);
     else if (status == DLVIZ_OK)
@@ -285,8 +282,8 @@ static dlviz_status find_metric(const dlviz_loss *loss, const char *who, const c
         if (strcmp(own, name) == 0)
             return DLVIZ_OK;
         if (used < sizeof names)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
-                                     own);
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", own);
     }
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no metric '%s'; the loss %s has %s", who,
                     name, loss->name, names);

@@ -84,6 +84,13 @@ dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
 
 dlviz_status dlz_network_check_samples(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
+/* Fails unless they are float32, n x the network's input. */
+dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
+                                      const dlviz_tensor *inputs);
+/* The number of a layer; fails with the names there are. */
+dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
+                                    int *node);
+
 /* For benchmarks: one batch through the whole network in evaluation mode. */
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n);

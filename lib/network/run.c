@@ -19,7 +19,7 @@ typedef struct input_pass {
     const dlz_input *input;
 } input_pass;
 
-void dlz_transpose(const float *from, int64_t rows, int64_t columns, float *to) {
+void dlz_reorder_image(const float *from, int64_t rows, int64_t columns, float *to) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
             to[c * rows + r] = from[r * columns + c];
@@ -39,7 +39,7 @@ static void input_tile(void *context, int64_t sample, int worker) {
         from = loaded;
     }
     if (reorder)
-        dlz_transpose(from, in->channels, pixels, to);
+        dlz_reorder_image(from, in->channels, pixels, to);
     else if (from != to)
         memcpy(to, from, (size_t)size * sizeof *to);
 }
@@ -53,7 +53,7 @@ void dlz_read_output(dlz_plan *plan, float *to) {
     const dlz_value *out = dlz_plan_output(plan);
     int64_t size = dlz_value_size(out), pixels = out->height * out->width;
     for (int64_t i = 0; i < dlz_plan_run(plan)->n; i++)
-        dlz_transpose(out->data + i * size, pixels, out->channels, to + i * size);
+        dlz_reorder_image(out->data + i * size, pixels, out->channels, to + i * size);
 }
 
 /* -- Checks --------------------------------------------------------------------------------------
@@ -127,29 +127,34 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     return node_outputs(network, __func__, network->graph.num_nodes - 1, dataset, outputs);
 }
 
-static dlviz_status layer_not_found(const dlviz_network *network, const char *name) {
+dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
+                                    int *node) {
+    if (!name)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'layer' is NULL", who);
+    bool found;
+    *node = dlz_graph_find(&network->graph, name, &found);
+    if (found && *node != DLZ_GRAPH_INPUT)
+        return DLVIZ_OK;
     char names[800] = "";
     size_t used = 0;
     for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
                                  network->graph.nodes[i].name);
-    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no layer '%s'; the network has %s", name,
-                    names);
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no layer '%s'; the network has %s", who,
+                    name, names);
 }
 
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                     const dlviz_dataset *dataset, dlviz_tensor **features) {
     DLZ_REQUIRE_OUT(features);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_REQUIRE(layer);
+    int last = 0;
+    DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &last));
     DLZ_HOLD_NESTED(&network->busy, "network");
-    bool found;
-    int last = dlz_graph_find(&network->graph, layer, &found);
-    if (!found || last == DLZ_GRAPH_INPUT)
-        return layer_not_found(network, layer);
     return node_outputs(network, __func__, last, dataset, features);
 }
 
+/* Checks inputs that a caller hands over as one tensor: float32, n in front. */
 dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
                                       const dlviz_tensor *inputs) {
     if (!inputs)
@@ -199,8 +204,8 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n) {
     dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, DLZ_EVALUATION,
-                         n, &plan));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1,
+                         DLZ_EVALUATION, n, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
     dlz_plan_forward(plan);
     return DLVIZ_OK;

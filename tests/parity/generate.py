@@ -420,4 +420,5 @@ def main():
         parts[part](options.mnist)
 
 
-main()
+if __name__ == "__main__":
+    main()
