@@ -84,9 +84,6 @@ dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
 
 dlviz_status dlz_network_check_samples(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
-/* Fails unless they are float32, n x the network's input. */
-dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
-                                      const dlviz_tensor *inputs);
 /* The number of a layer; fails with the names there are. */
 dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
                                     int *node);

@@ -148,9 +148,9 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                     const dlviz_dataset *dataset, dlviz_tensor **features) {
     DLZ_REQUIRE_OUT(features);
     DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_HOLD_NESTED(&network->busy, "network");
     int last = 0;
     DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &last));
-    DLZ_HOLD_NESTED(&network->busy, "network");
     return node_outputs(network, __func__, last, dataset, features);
 }
 
@@ -204,8 +204,8 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n) {
     dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1,
-                         DLZ_EVALUATION, n, &plan));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, DLZ_EVALUATION,
+                         n, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
     dlz_plan_forward(plan);
     return DLVIZ_OK;

@@ -30,4 +30,8 @@ void dlz_read_output(dlz_plan *plan, float *to);
 /* From rows x columns to columns x rows. */
 void dlz_reorder_image(const float *from, int64_t rows, int64_t columns, float *to);
 
+/* Checks inputs that a caller hands over as one tensor: float32, n in front. */
+dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
+                                      const dlviz_tensor *inputs);
+
 #endif

@@ -9,12 +9,11 @@
 #include <string.h>
 
 int dlviz_network_num_states(const dlviz_network *network) {
-    return network ? network->num_states : 0;
+    return network->num_states;
 }
 
 const char *dlviz_network_state_name(const dlviz_network *network, int index) {
-    return network && index >= 0 && index < network->num_states ? network->states[index].name
-                                                                : NULL;
+    return index >= 0 && index < network->num_states ? network->states[index].name : NULL;
 }
 
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,

@@ -193,6 +193,32 @@ START_TEST(nothing_to_learn_is_zero) {
 }
 END_TEST
 
+/* Whatever its targets are. */
+START_TEST(a_sample_of_weight_zero_counts_for_nothing) {
+    dlviz_network *network = network_with("4", "fc:linear,out=3", dlviz_mse());
+    dlviz_dataset *set = numbers(5, 4, 3, false), *four;
+    dlviz_tensor *targets, *weights;
+    int64_t five = 5;
+    ck_ok(dlviz_dataset_take(set, 0, 4, &four));
+    ck_ok(dlviz_dataset_targets(set, 0, 5, &targets));
+    ((float *)dlviz_tensor_data(targets))[13] = NAN;
+    ck_ok(dlviz_tensor_create(&weights, DLVIZ_FLOAT32, 1, &five));
+    for (int i = 0; i < 4; i++)
+        ((float *)dlviz_tensor_data(weights))[i] = 0.25f;
+    ck_ok(dlviz_dataset_set_targets(set, targets));
+    ck_ok(dlviz_dataset_set_weights(set, weights));
+    double loss, without;
+    ck_ok(dlviz_network_evaluate(network, set, &loss, NULL));
+    ck_ok(dlviz_network_evaluate(network, four, &without, NULL));
+    ck_assert_double_eq_tol(loss, without, 1e-14);
+    dlviz_tensor_destroy(weights);
+    dlviz_tensor_destroy(targets);
+    dlviz_dataset_destroy(four);
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 /* -- What is not finite --------------------------------------------------------------------------
  */
 
@@ -608,6 +634,7 @@ int main(void) {
     return run_tests("losses", (const TTest *[]){
                                    settings_are_got_and_checked, targets_must_fit_the_loss,
                                    a_dataset_is_one_mean, nothing_to_learn_is_zero,
+                                       a_sample_of_weight_zero_counts_for_nothing,
                                    the_sample_with_a_nan_is_named, the_users_own_loss,
                                    a_table_of_functions_is_checked, figures_follow_the_loss,
                                    checkpoints_know_the_loss, a_second_thread_is_refused,
