@@ -49,8 +49,7 @@ DLVIZ_API double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss);
  *  sum by which the batch's loss is divided.
  *  @param num_weights  as many as the network has outputs; 0 for none (all count alike), as at first
  *  @param weights      numbers, finite and 0 or more, copied */
-DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss,
-                                                             int64_t num_weights,
+DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, int64_t num_weights,
                                                              const double *weights);
 DLVIZ_API int64_t dlviz_cross_entropy_num_class_weights(const dlviz_loss *loss);
 /** The weight of a class; NaN where none was set. */

@@ -21,7 +21,8 @@ static void terms(const dlviz_loss *loss, const dlz_loss_block *block) {
         double weight = loss->weights ? loss->weights[(block->first + i) % block->channels] : 1;
         double e = exp(-fabs(x)), rest = log1p(e);
         double positive = weight * t, negative = 1 - t;
-        block->terms[i] = positive * ((x < 0 ? -x : 0) + rest) + negative * ((x > 0 ? x : 0) + rest);
+        block->terms[i] =
+            positive * ((x < 0 ? -x : 0) + rest) + negative * ((x > 0 ? x : 0) + rest);
         if (!block->gradient)
             continue;
         /* σ(x) and σ(−x), neither as 1 minus the other. */

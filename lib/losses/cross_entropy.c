@@ -23,8 +23,9 @@ static dlviz_status check(const dlviz_loss *loss) {
 
 static dlviz_status check_output(const dlviz_loss *loss, const dlz_shape *output) {
     if (output->ndim != 1)
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "one number a class is needed, in one dimension; a flatten layer gives that");
+        return dlz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "one number a class is needed, in one dimension; a flatten layer gives that");
     return dlz_loss_check_weights(loss, "classes", output->dims[0]);
 }
 
@@ -151,8 +152,7 @@ static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sum
     for (int64_t i = 0; i < batch->n; i++) {
         if (ignores(loss, batch->labels[i]))
             continue;
-        int64_t place =
-            place_of(batch->size, batch->outputs + i * batch->size, batch->labels[i]);
+        int64_t place = place_of(batch->size, batch->outputs + i * batch->size, batch->labels[i]);
         sums[SAMPLES] += 1;
         sums[FIRST] += place == 0;
         sums[AMONG_TOP] += place < TOP;
@@ -231,8 +231,8 @@ double dlviz_cross_entropy_class_weights(const dlviz_loss *loss, int64_t index) 
 }
 
 dlviz_status dlviz_cross_entropy_set_ignored_label(dlviz_loss *loss, int64_t label) {
-    return dlz_loss_set(__func__, loss, &cross_entropy_type,
-                        offsetof(cross_entropy, ignored_label), &label, sizeof label);
+    return dlz_loss_set(__func__, loss, &cross_entropy_type, offsetof(cross_entropy, ignored_label),
+                        &label, sizeof label);
 }
 
 int64_t dlviz_cross_entropy_ignored_label(const dlviz_loss *loss) {

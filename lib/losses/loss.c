@@ -183,9 +183,9 @@ dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_s
                         who, loss->name, out, targets);
     dlviz_status status =
         loss->type->check_output ? loss->type->check_output(loss, output) : DLVIZ_OK;
-    return status == DLVIZ_OK
-               ? DLVIZ_OK
-               : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who, loss->name, out);
+    return status == DLVIZ_OK ? DLVIZ_OK
+                              : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who,
+                                                loss->name, out);
 }
 
 bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs) {

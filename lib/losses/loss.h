@@ -13,9 +13,9 @@
 /* A batch of outputs and what they should be. Outputs and targets are channels-last. */
 typedef struct dlz_loss_batch {
     int64_t n;
-    dlz_shape shape;     /* of one sample's outputs */
-    int64_t size;        /* and how many numbers that is */
-    int64_t channels;    /* the innermost dimension */
+    dlz_shape shape;  /* of one sample's outputs */
+    int64_t size;     /* and how many numbers that is */
+    int64_t channels; /* the innermost dimension */
     const float *outputs;
     const int64_t *labels; /* n, where the loss takes labels */
     const float *targets;  /* as the outputs, where it takes numbers */
@@ -87,9 +87,9 @@ typedef struct dlz_loss_type {
 
 struct dlviz_loss {
     const dlz_loss_type *type;
-    const char *name;   /* the type's, or the user's */
+    const char *name; /* the type's, or the user's */
     bool takes_labels;
-    bool owned;         /* by a network: the settings are fixed */
+    bool owned; /* by a network: the settings are fixed */
     int64_t num_weights;
     double *weights;    /* of classes or channels; NULL: all 1 */
     dlviz_status error; /* the first one, with its sentence */

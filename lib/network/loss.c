@@ -244,6 +244,11 @@ static dlviz_status evaluate(dlviz_network *network, const char *who, const dlvi
     return status;
 }
 
+static void give(double *to, double value) {
+    if (to)
+        *to = value;
+}
+
 /* The loss, unless NULL, and metric number `index`. */
 static dlviz_status measure(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
                             int index, double *loss, double *metric) {
@@ -258,15 +263,16 @@ static dlviz_status measure(dlviz_network *network, const char *who, const dlviz
     dlviz_status status = evaluate(network, who, dataset, &tally, whole, metrics);
     if (sums != few)
         dlz_free(sums);
-    if (status == DLVIZ_OK && loss)
-        *loss = dlz_tally_mean(&tally);
-    if (status == DLVIZ_OK && metric)
-        *metric = metrics[index];
-    return status;
+    DLZ_TRY(status);
+    give(loss, dlz_tally_mean(&tally));
+    give(metric, metrics[index]);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
                                     double *loss, double *metric) {
+    give(loss, NAN);
+    give(metric, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
@@ -293,6 +299,7 @@ static dlviz_status find_metric(const dlviz_loss *loss, const char *who, const c
 dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *dataset,
                                    const char *metric, double *value) {
     int index;
+    give(value, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_REQUIRE(metric);
@@ -420,14 +427,14 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
     }
     double mean;
     DLZ_TRY(train_step(network, who, plan, NULL, &tally, &mean));
-    if (loss)
-        *loss = mean;
+    give(loss, mean);
     return isfinite(mean) ? DLVIZ_OK : fail_loss(network, who, mean, inputs, targets);
 }
 
 dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
                                     const dlviz_tensor *targets, uint64_t seed, uint64_t step,
                                     double *loss) {
+    give(loss, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
     DLZ_TRY(check_tensor(network, __func__, targets, inputs->dims[0]));

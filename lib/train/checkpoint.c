@@ -158,8 +158,7 @@ static dlviz_status check_names(const dlviz_network *network, const dlviz_safete
     for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++) {
         const char *name = dlviz_safetensors_tensor_name(set, i);
         bool known = strcmp(name, STATE) == 0 || strcmp(name, HISTORY) == 0 ||
-                     strcmp(name, SUMS) == 0 ||
-                     dlz_optimizer_owns(network, name);
+                     strcmp(name, SUMS) == 0 || dlz_optimizer_owns(network, name);
         for (int j = 0; !known && j < network->num_states; j++)
             known = strcmp(name, network->states[j].name) == 0;
         if (!known)
@@ -194,8 +193,8 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
            is_count(state->optimizer_steps) && is_count(state->step) &&
            is_count(state->schedule_bad) && is_count(state->schedule_cooldown) &&
            state->learning_rate >= 0 && isfinite(state->learning_rate) &&
-           isfinite(state->loss_sum) && state->loss_norm >= 0 && isfinite(state->loss_norm) && isfinite(state->seconds) && state->seconds >= 0 &&
-           !isnan(state->schedule_best);
+           isfinite(state->loss_sum) && state->loss_norm >= 0 && isfinite(state->loss_norm) &&
+           isfinite(state->seconds) && state->seconds >= 0 && !isnan(state->schedule_best);
 }
 
 static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safetensors *set,

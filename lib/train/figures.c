@@ -107,8 +107,7 @@ dlviz_status dlviz_trainer_add_metric(dlviz_trainer *trainer, const char *name,
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: training has begun; metrics come before", __func__);
     DLZ_TRY(check_name(trainer, __func__, name));
     int count = trainer->num_user_metrics + 1;
-    dlz_user_metric *all =
-        dlz_realloc_array(trainer->user_metrics, (uint64_t)count, sizeof *all);
+    dlz_user_metric *all = dlz_realloc_array(trainer->user_metrics, (uint64_t)count, sizeof *all);
     if (!all)
         return dlz_fail_memory("a metric", sizeof *all);
     trainer->user_metrics = all;

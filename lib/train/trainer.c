@@ -214,8 +214,7 @@ static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_t
                               void *user) {
     bool go_on = !function || function(trainer, user);
     if (trainer->destroyed)
-        return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer",
-                        where);
+        return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where);
     if (!go_on)
         return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback asked to stop", where);
     return DLVIZ_OK;

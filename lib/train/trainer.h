@@ -40,9 +40,9 @@ struct dlviz_trainer {
     dlz_tally tally;
     double *validation_sums; /* room for the tally of a validation set */
     int64_t num_sums;        /* of each */
-    double seconds;     /* of its training so far, up to the last batch */
-    int64_t train_mark; /* of the dataset it began with */
-    int64_t step;       /* batches ever trained on: chooses the dropout masks */
+    double seconds;          /* of its training so far, up to the last batch */
+    int64_t train_mark;      /* of the dataset it began with */
+    int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
 
 /* -- figures.c: what is measured of an epoch -----------------------------------------------------

@@ -29,7 +29,7 @@ def declared(source_root):
             if match:
                 marked.add(match.group(1))
             elif "typedef" not in statement:
-                bare.update(re.findall(r"\b(dlviz_\w+)\s*\(", statement))
+                bare.update(re.findall(r"\b(dlviz_\w+)\s*\((?!\s*\*)", statement))
     return marked, bare
 
 

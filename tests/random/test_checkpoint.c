@@ -91,12 +91,14 @@ static void assert_all_the_same(const process *a, const process *b) {
     assert_same_block(a->optimizer->second, b->optimizer->second, a->network->parameter_floats);
     ck_assert_int_eq(s->num_epochs, t->num_epochs);
     if (s->num_epochs > 0)
-        ck_assert_mem_eq(s->history, t->history, (size_t)(s->num_epochs * s->num_figures) * sizeof *s->history);
+        ck_assert_mem_eq(s->history, t->history,
+                         (size_t)(s->num_epochs * s->num_figures) * sizeof *s->history);
     ck_assert_mem_eq(s->tally.sums, t->tally.sums, (size_t)s->num_sums * sizeof *s->tally.sums);
     ck_assert(s->samples == t->samples && s->num_batches == t->num_batches &&
               s->batches_done == t->batches_done && s->samples_done == t->samples_done &&
               s->step == t->step && s->train_mark == t->train_mark);
-    ck_assert(s->tally.loss == t->tally.loss && s->tally.norm == t->tally.norm && s->seconds == t->seconds);
+    ck_assert(s->tally.loss == t->tally.loss && s->tally.norm == t->tally.norm &&
+              s->seconds == t->seconds);
     ck_assert(a->optimizer->steps == b->optimizer->steps &&
               a->optimizer->learning_rate == b->optimizer->learning_rate);
     if (a->schedule)

@@ -141,10 +141,9 @@ START_TEST(one_batch_is_a_step_by_hand) {
         ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
         dlviz_trainer *t = r.trainer;
         ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "train_loss"), loss, 1e-5);
-        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "train_accuracy"), accuracy,
-                                1e-9);
-        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "validation_loss"),
-                                validation_loss, 1e-5);
+        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "train_accuracy"), accuracy, 1e-9);
+        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "validation_loss"), validation_loss,
+                                1e-5);
         ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "validation_accuracy"),
                                 validation_accuracy, 1e-9);
         ck_assert_double_eq(dlviz_trainer_history(t, epoch, "learning_rate"), 0.5);
@@ -182,8 +181,8 @@ START_TEST(a_small_last_batch_counts_by_its_images) {
         int last = dlviz_trainer_num_epochs(r.trainer) - 1;
         ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_loss"), loss,
                                 1e-6 * loss);
-        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_accuracy"),
-                                accuracy, 1e-9);
+        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_accuracy"), accuracy,
+                                1e-9);
         ck_assert(isnan(dlviz_trainer_history(r.trainer, last, "validation_loss")));
         ck_assert(isnan(dlviz_trainer_history(r.trainer, last, "validation_accuracy")));
     }
@@ -332,8 +331,7 @@ START_TEST(the_schedule_sees_the_loss) {
         for (int e = 0; e < 4; e++)
             ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, "learning_rate"), rates[e]);
         ck_assert_double_eq(dlviz_optimizer_learning_rate(r.optimizer), 0.125);
-        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, 3, "train_loss"), log(4),
-                                1e-6);
+        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, 3, "train_loss"), log(4), 1e-6);
         dlviz_schedule_destroy(schedule);
         dlviz_dataset_destroy(dataset);
         dlviz_tensor_destroy(zeros);
@@ -510,8 +508,8 @@ START_TEST(the_history_is_written_as_csv) {
         ck_assert_str_eq(line, header);
         for (int e = 0; e < 2; e++) {
             static const char *const metrics[] = {"learning_rate",       "train_loss",
-                                                   "train_accuracy",      "validation_loss",
-                                                   "validation_accuracy", "seconds"};
+                                                  "train_accuracy",      "validation_loss",
+                                                  "validation_accuracy", "seconds"};
             ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
             char *rest = line, *field = strsep(&rest, ",\n");
             ck_assert_int_eq(atoi(field), e + 1);
