@@ -69,10 +69,10 @@ dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode) {
 static int64_t count_windows(const maxpool2d *set, int axis, int64_t size) {
     int64_t stride = set->stride[axis], padding = set->padding[axis];
     int64_t room = size + 2 * padding - set->kernel[axis];
-    if (room < 0)
+    if (room < 0 && (!set->ceil_mode || room + stride <= 0))
         return 0;
-    int64_t count = room / stride + 1;
-    if (set->ceil_mode && room % stride != 0 && count * stride < size + padding)
+    int64_t count = room < 0 ? 0 : room / stride + 1;
+    if (set->ceil_mode && room - (count - 1) * stride > 0 && count * stride < size + padding)
         count++;
     return count;
 }

@@ -153,9 +153,9 @@ def fill_states(model, kind):
             tensor.copy_(torch.from_numpy(values.copy()).to(tensor.dtype))
 
 
-def run(description, batch, kind, dtype):
-    torch.manual_seed(0)
-    model = Graph(description).to(dtype)
+def run(description, batch, kind, dtype, graph=Graph, seed=0):
+    torch.manual_seed(seed)
+    model = graph(description).to(dtype)
     fill_states(model, kind)
     shape = (batch,) + tuple(description["input"])
     numbers = generate.values_for(int(np.prod(shape)), 100, kind).reshape(shape)
