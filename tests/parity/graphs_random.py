@@ -144,7 +144,7 @@ def known():
 
 
 def has_groups():
-    return "groups" in Net.DEFAULTS["conv2d"]
+    return "conv_transpose2d" in known()
 
 
 # -- Drawing a network ---------------------------------------------------------------------------------
