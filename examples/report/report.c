@@ -339,12 +339,11 @@ static dlviz_status load_and_build(struct report *report) {
 /* Before hours of training, not after: the layer exists, the folder can be written. */
 static int check_early(struct report *report) {
     const struct options *options = &report->options;
-    int64_t dims[3];
-    if (dlviz_network_layer_shape(report->network, options->layer, dims) == 0) {
+    if (dlviz_network_layer_ndim(report->network, options->layer) == 0) {
         fprintf(stderr, "%s: --layer %s: there is no such layer; the network has", options->program,
                 options->layer);
-        for (int i = 0; i < dlviz_network_num_layers(report->network); i++)
-            fprintf(stderr, "%s %s", i ? "," : "", dlviz_network_layer_name(report->network, i));
+        for (int64_t i = 0; i < dlviz_network_num_layers(report->network); i++)
+            fprintf(stderr, "%s %s", i > 0 ? "," : "", dlviz_network_layer_name(report->network, i));
         fputc('\n', stderr);
         return EXIT_USAGE;
     }

@@ -1,5 +1,4 @@
-/* dlviz/network.h - a chain of named layers: build, look at, predict, extract features, save, load.
- */
+/* dlviz/network.h - a graph of named layers: build, look at, predict, extract features, save, load. */
 #ifndef DLVIZ_NETWORK_H
 #define DLVIZ_NETWORK_H
 
@@ -12,7 +11,7 @@ extern "C" {
 #endif
 
 /** A network and its parameters. To be used by one thread at a time; it computes with as many
- * threads as dlviz_set_num_threads says. */
+ *  threads as dlviz_set_num_threads says. */
 typedef struct dlviz_network dlviz_network;
 
 /** Starts a network.
@@ -21,57 +20,60 @@ typedef struct dlviz_network dlviz_network;
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *dims);
 /** Destroys the network, its layers and parameters, once no trainer and no optimizer that has
- * stepped it holds it any more. NULL is allowed. */
+ *  stepped it holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_network_destroy(dlviz_network *network);
 
-/** Appends a layer, which belongs to the network from now on, also when this fails.
- *  @param name  unique, UTF-8, not empty, without '.'; its parameters are "<name>.weight" and so on
- *  The network keeps the first error of a chain of these calls, and dlviz_network_build returns it,
- * so the result may be ignored. Returns DLVIZ_ERROR_INVALID_ARGUMENT (also a NULL layer or one with
- * an error), DLVIZ_ERROR_STATE (already built) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+/** Appends a layer that reads the output of the layer added before it, or, if it is the first, the
+ *  network's input. The layer belongs to the network from now on, also when this fails.
+ *  @param name  unique, UTF-8, not empty and not "input"; it may have '.' between other characters,
+ *               as in "layer1.conv1". Parameters are "<name>.weight" and so on
+ *  The network keeps the first error of a series of these calls, and dlviz_network_build returns
+ *  it, so the result may be ignored.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a NULL layer or one with an error, or one that
+ *  takes several inputs), DLVIZ_ERROR_STATE (already built) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_add(dlviz_network *network, const char *name,
                                          dlviz_layer *layer);
 
-/** Appends a layer that reads the outputs of others: of layers added before, or, by the name
- * "input", the network's input. What several layers read, they all read; gradients are added up.
- * The last layer added is the network's output, and every other one must be read by some layer.
- * dlviz_network_add is the same with the layer added before as the one input, for the first layer
- * "input".
- *  @param num_inputs  1 or more, as the layer takes
- *  @param input_names their names, in the order in which the layer takes them
- *  Statuses as those of dlviz_network_add, and DLVIZ_ERROR_NOT_FOUND for a name that there is not.
- */
+/** Appends a layer that reads the outputs of any layers added before; "input" stands for the
+ *  network's input. One output may be read by several layers: their gradients are added up. The
+ *  last layer added is the network's output, and every other layer must be read by some layer.
+ *  @param num_inputs   as many as the layer takes
+ *  @param input_names  the names, in the order in which the layer takes them
+ *  Otherwise like dlviz_network_add; returns DLVIZ_ERROR_NOT_FOUND as well, for an unknown name. */
 DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char *name,
-                                              dlviz_layer *layer, int num_inputs,
+                                              dlviz_layer *layer, int64_t num_inputs,
                                               const char *const *input_names);
 
 /** Checks the shapes layer by layer, allocates the parameters and draws their initial values, which
  *  depend on the seed and the layers alone. Returns the first error of the whole construction:
- *  those of dlviz_network_add, DLVIZ_ERROR_SHAPE (a layer does not fit its input; the message names
- *  both), DLVIZ_ERROR_STATE (built before), DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  those of dlviz_network_add and dlviz_network_add_from, DLVIZ_ERROR_SHAPE (a layer does not fit
+ *  its inputs; the message names them), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's
+ *  output), DLVIZ_ERROR_STATE (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
 
-/** A table of the layers, their output shapes and numbers of parameters, as text with newlines.
- *  Owned by the network; "" before it is built. */
+/** A table of the layers as text with newlines: output shapes, numbers of parameters, what a layer
+ *  reads where that is not simply the layer before; then the totals, multiply-adds of one sample
+ *  and the memory that training takes. Owned by the network; "" before it is built, and
+ *  NULL for NULL. */
 DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 
 /** The number of layers added so far. */
-DLVIZ_API int dlviz_network_num_layers(const dlviz_network *network);
+DLVIZ_API int64_t dlviz_network_num_layers(const dlviz_network *network);
 /** The name of layer 0 … num_layers − 1; NULL beyond. Owned by the network. */
-DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int index);
-/** The shape a layer gives for one input. `dims` has room for 3; the result is its number of
- *  dimensions, 0 when there is no such layer or the network is not built. */
-DLVIZ_API int dlviz_network_layer_shape(const dlviz_network *network, const char *layer,
-                                        int64_t dims[3]);
-/** The number of trainable parameters. */
+DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int64_t index);
+/** The shape that a layer gives for one input: 3 dimensions (channels, height, width) or 1. 0 and
+ *  NULL when there is no such layer or the network is not built. Owned by the network. */
+DLVIZ_API int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer);
+DLVIZ_API const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer);
+/** The number of trainable parameters; 0 before the build. */
 DLVIZ_API int64_t dlviz_network_num_parameters(const dlviz_network *network);
 
 /* -- State: parameters and running statistics, by PyTorch's names and shapes ------------------- */
 
 /** How many state tensors there are ("conv1.weight", "bn1.running_mean", …). */
-DLVIZ_API int dlviz_network_num_states(const dlviz_network *network);
+DLVIZ_API int64_t dlviz_network_num_states(const dlviz_network *network);
 /** The name of state tensor 0 … num_states − 1; NULL beyond. Owned by the network. */
-DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int index);
+DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int64_t index);
 /** A copy of one state tensor (float32; int64 for num_batches_tracked). Returns
  *  DLVIZ_ERROR_NOT_FOUND with the names there are, DLVIZ_ERROR_STATE before the build. */
 DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,

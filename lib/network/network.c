@@ -71,23 +71,24 @@ static void drop_layer(dlviz_layer *layer) {
 }
 
 static dlviz_status add(dlviz_network *network, const char *who, const char *name,
-                        dlviz_layer *layer, int num_inputs, const char *const *input_names) {
+                        dlviz_layer *layer, int64_t num_inputs, const char *const *input_names) {
     if (!network)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
     if (network->built)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is built; no layer can be added", who);
-    if (num_inputs < 1 || !input_names)
-        return keep_error(network, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                            "%s: %d inputs in %s; 1 or more names are accepted",
-                                            who, num_inputs, input_names ? "an array" : "NULL"));
-    dlviz_status status = dlz_graph_add(&network->graph, name, layer, num_inputs, input_names);
+    if (num_inputs < 1 || num_inputs > INT32_MAX || !input_names)
+        return keep_error(network,
+                          dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                   "%s: %lld inputs in %s; 1 or more names are accepted", who,
+                                   (long long)num_inputs, input_names ? "an array" : "NULL"));
+    dlviz_status status = dlz_graph_add(&network->graph, name, layer, (int)num_inputs, input_names);
     if (status == DLVIZ_OK)
         return DLVIZ_OK;
     return keep_error(network, dlz_fail_within(status, "%s", who));
 }
 
 dlviz_status dlviz_network_add_from(dlviz_network *network, const char *name, dlviz_layer *layer,
-                                    int num_inputs, const char *const *input_names) {
+                                    int64_t num_inputs, const char *const *input_names) {
     dlviz_status status = add(network, __func__, name, layer, num_inputs, input_names);
     if (status != DLVIZ_OK)
         drop_layer(layer);
@@ -249,27 +250,34 @@ dlviz_status dlz_require_built(const dlviz_network *network, const char *who) {
 }
 
 const char *dlviz_network_summary(const dlviz_network *network) {
-    return network && network->summary ? network->summary : "";
+    if (!network)
+        return NULL;
+    return network->summary ? network->summary : "";
 }
 
-int dlviz_network_num_layers(const dlviz_network *network) {
+int64_t dlviz_network_num_layers(const dlviz_network *network) {
     return network ? network->graph.num_nodes : 0;
 }
 
-const char *dlviz_network_layer_name(const dlviz_network *network, int index) {
-    return network && index >= 0 && index < network->graph.num_nodes
-               ? network->graph.nodes[index].name
-               : NULL;
+const char *dlviz_network_layer_name(const dlviz_network *network, int64_t index) {
+    bool there = network && index >= 0 && index < network->graph.num_nodes;
+    return there ? network->graph.nodes[index].name : NULL;
 }
 
-int dlviz_network_layer_shape(const dlviz_network *network, const char *layer, int64_t dims[3]) {
+static const dlz_shape *shape_of(const dlviz_network *network, const char *layer) {
     bool found = false;
     int node = network && layer ? dlz_graph_find(&network->graph, layer, &found) : 0;
-    if (!found || !network->built)
-        return 0;
-    const dlz_shape *shape = dlz_graph_shape(&network->graph, node);
-    memcpy(dims, shape->dims, (size_t)shape->ndim * sizeof *dims);
-    return shape->ndim;
+    return found && network->built ? dlz_graph_shape(&network->graph, node) : NULL;
+}
+
+int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer) {
+    const dlz_shape *shape = shape_of(network, layer);
+    return shape ? shape->ndim : 0;
+}
+
+const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer) {
+    const dlz_shape *shape = shape_of(network, layer);
+    return shape ? shape->dims : NULL;
 }
 
 int64_t dlviz_network_num_parameters(const dlviz_network *network) {

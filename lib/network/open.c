@@ -36,7 +36,7 @@ static dlviz_status add_from(dlviz_network *network, const char *name, dlviz_lay
     }
     for (size_t i = 0; i < count; i++)
         names[i] = json_string_value(json_array_get(inputs, i));
-    return dlviz_network_add_from(network, name, layer, (int)count, names);
+    return dlviz_network_add_from(network, name, layer, (int64_t)count, names);
 }
 
 static dlviz_status add_layer(dlviz_network *network, const json_t *description) {

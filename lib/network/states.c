@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-int dlviz_network_num_states(const dlviz_network *network) {
-    return network->num_states;
+int64_t dlviz_network_num_states(const dlviz_network *network) {
+    return network ? network->num_states : 0;
 }
 
-const char *dlviz_network_state_name(const dlviz_network *network, int index) {
-    return index >= 0 && index < network->num_states ? network->states[index].name : NULL;
+const char *dlviz_network_state_name(const dlviz_network *network, int64_t index) {
+    return network && index >= 0 && index < network->num_states ? network->states[index].name
+                                                                : NULL;
 }
 
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,

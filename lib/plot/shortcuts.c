@@ -1,4 +1,5 @@
 /* Figures in one call. */
+#include "base/base.h"
 #include "plot/figure.h"
 
 static dlviz_status finish(dlviz_status created, dlviz_figure *figure, const char *title,
@@ -14,18 +15,24 @@ static dlviz_status finish(dlviz_status created, dlviz_figure *figure, const cha
 
 dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
                                 const char *title, const char *path) {
+    DLZ_REQUIRE(map);
+    DLZ_REQUIRE(path);
     dlviz_figure *figure;
     dlviz_status status = dlviz_figure_create_scatter(&figure, map, labels);
     return finish(status, figure, title, path);
 }
 
 dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title, const char *path) {
+    DLZ_REQUIRE(counts);
+    DLZ_REQUIRE(path);
     dlviz_figure *figure;
     dlviz_status status = dlviz_figure_create_matrix(&figure, counts);
     return finish(status, figure, title, path);
 }
 
 dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char *title, const char *path) {
+    DLZ_REQUIRE(images);
+    DLZ_REQUIRE(path);
     dlviz_figure *figure;
     dlviz_status status = dlviz_figure_create_images(&figure, images);
     return finish(status, figure, title, path);

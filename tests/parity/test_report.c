@@ -67,8 +67,8 @@ START_TEST(each_layers_output_is_pytorchs) {
     for (int i = 0; i < dlviz_network_num_layers(network); i++) {
         const char *layer = dlviz_network_layer_name(network, i);
         char key[64];
-        int64_t dims[3];
-        int ndim = dlviz_network_layer_shape(network, layer, dims);
+        int ndim = dlviz_network_layer_ndim(network, layer);
+        const int64_t *dims = dlviz_network_layer_dims(network, layer);
         ck_ok(dlviz_network_features(network, layer, dataset, &features));
         ck_assert_int_eq(dlviz_tensor_ndim(features), 2);
         ck_assert_int_eq(dlviz_tensor_dim(features, 0), 8);

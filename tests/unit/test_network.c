@@ -62,8 +62,8 @@ START_TEST(a_shape_that_does_not_fit_is_named) {
     ck_ok(dlviz_conv2d_set_dilation(dilated, 2, 2));
     ck_ok(dlviz_network_add(network, "odd", dilated));
     ck_ok(dlviz_network_build(network, 1));
-    int64_t dims[3];
-    ck_assert_int_eq(dlviz_network_layer_shape(network, "odd", dims), 3);
+    ck_assert_int_eq(dlviz_network_layer_ndim(network, "odd"), 3);
+    const int64_t *dims = dlviz_network_layer_dims(network, "odd");
     ck_assert(dims[0] == 4 && dims[1] == 9 && dims[2] == 9);
     dlviz_network_destroy(network);
 }
@@ -170,11 +170,10 @@ END_TEST
 START_TEST(a_network_is_built_once) {
     dlviz_network *network = images(1, 8, 8);
     dlviz_tensor *tensor = (dlviz_tensor *)1;
-    int64_t dims[3];
     ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
     ck_ok(dlviz_network_add(network, "fc", dlviz_linear(3)));
     ck_assert_str_eq(dlviz_network_summary(network), "");
-    ck_assert_int_eq(dlviz_network_layer_shape(network, "fc", dims), 0);
+    ck_assert_int_eq(dlviz_network_layer_ndim(network, "fc"), 0);
     ck_fails(dlviz_network_get_state(network, "fc.weight", &tensor), DLVIZ_ERROR_STATE, "built");
     ck_assert_ptr_null(tensor);
     ck_fails(dlviz_network_save(network, scratch_path("no.safetensors")), DLVIZ_ERROR_STATE,
@@ -191,9 +190,9 @@ START_TEST(a_network_is_built_once) {
     ck_assert_str_eq(dlviz_network_layer_name(network, 1), "fc");
     ck_assert_ptr_null(dlviz_network_layer_name(network, 2));
     ck_assert_ptr_null(dlviz_network_layer_name(network, -1));
-    ck_assert_int_eq(dlviz_network_layer_shape(network, "fc", dims), 1);
-    ck_assert_int_eq(dims[0], 3);
-    ck_assert_int_eq(dlviz_network_layer_shape(network, "no", dims), 0);
+    ck_assert_int_eq(dlviz_network_layer_ndim(network, "fc"), 1);
+    ck_assert_int_eq(dlviz_network_layer_dims(network, "fc")[0], 3);
+    ck_assert_int_eq(dlviz_network_layer_ndim(network, "no"), 0);
     ck_assert_int_eq(dlviz_network_num_parameters(network), 64 * 3 + 3);
     ck_assert_int_eq(dlviz_network_num_states(network), 2);
     ck_assert_str_eq(dlviz_network_state_name(network, 0), "fc.weight");
