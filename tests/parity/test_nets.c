@@ -57,9 +57,9 @@ static double back(dlviz_network *network, const char *loss, int64_t batch, uint
     } else {
         dlviz_tensor *gradient = uniform_tensor(batch, &last->out, 500 + t % 4), *y;
         ck_ok(dlviz_network_forward(network, x, &y));
-        value = (strcmp(loss, "mse") == 0 ? mse : bce_with_logits)(
-            dlviz_tensor_float(gradient), dlviz_tensor_const_float(y),
-            dlviz_tensor_num_elements(y));
+        value = (strcmp(loss, "mse") == 0 ? mse : bce_with_logits)(dlviz_tensor_float(gradient),
+                                                                   dlviz_tensor_const_float(y),
+                                                                   dlviz_tensor_num_elements(y));
         ck_ok(dlviz_network_backward_from(network, last->name, x, gradient, 1, t, NULL));
         dlviz_tensor_destroy(gradient);
         dlviz_tensor_destroy(y);
