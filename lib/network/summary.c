@@ -8,10 +8,13 @@
 
 /* The batch whose memory is told. */
 #define BATCH 64
+/* The widest column of names. */
+#define WIDEST 40
 
 typedef struct table {
     char *text;
     size_t length, capacity;
+    int name_width, type_width;
 } table;
 
 /* Takes the row. */
@@ -41,8 +44,8 @@ static bool append_row(table *t, const char *name, const char *type, const dlz_s
     if (parameters > 0)
         snprintf(count, sizeof count, "%lld", (long long)parameters);
     dlz_shape_text(output, shape->ndim, shape->dims);
-    return append(t, dlz_format("%-14s %-10s %-20s %12s%s%s\n", name, type, output, count,
-                                *reads ? "  reads " : "", reads));
+    return append(t, dlz_format("%-*s %-*s %-20s %12s%s%s\n", t->name_width, name, t->type_width,
+                                type, output, count, *reads ? "  reads " : "", reads));
 }
 
 static int64_t parameters_of(const dlviz_network *network, const dlz_node *node) {
@@ -71,9 +74,24 @@ static char *list_inputs(const dlz_graph *graph, int at) {
     return list;
 }
 
+/* Wide enough for all names, within reason. */
+static void set_widths(table *t, const dlz_graph *graph) {
+    t->name_width = 14;
+    t->type_width = 10;
+    for (int i = 0; i < graph->num_nodes; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        size_t name = strlen(node->name), type = strlen(node->layer->type->name);
+        t->name_width = dlz_max_int(t->name_width, (int)(name < WIDEST ? name : WIDEST));
+        t->type_width = dlz_max_int(t->type_width, (int)(type < WIDEST ? type : WIDEST));
+    }
+}
+
 static bool append_layers(table *t, const dlviz_network *network) {
     const dlz_graph *graph = &network->graph;
-    bool fits = append_row(t, DLZ_GRAPH_INPUT_NAME, "", &graph->in, 0, "");
+    set_widths(t, graph);
+    bool fits = append(t, dlz_format("%-*s %-*s %-20s %12s\n", t->name_width, "layer",
+                                     t->type_width, "type", "output", "parameters")) &&
+                append_row(t, DLZ_GRAPH_INPUT_NAME, "", &graph->in, 0, "");
     for (int i = 0; fits && i < graph->num_nodes; i++) {
         const dlz_node *node = &graph->nodes[i];
         char *inputs = list_inputs(graph, i);
@@ -100,7 +118,8 @@ static bool append_totals(table *t, const dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++)
         parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
     with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
-    if (!append(t, dlz_format("%-46s %12lld\n", "total", parameters)) ||
+    int width = t->name_width + t->type_width + 22;
+    if (!append(t, dlz_format("%-*s %12lld\n", width, "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return false;
     if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
@@ -115,9 +134,7 @@ static bool append_totals(table *t, const dlviz_network *network) {
 
 dlviz_status dlz_network_summarize(dlviz_network *network) {
     table t = {0};
-    if (append(&t,
-               dlz_format("%-14s %-10s %-20s %12s\n", "layer", "type", "output", "parameters")) &&
-        append_layers(&t, network) && append_totals(&t, network)) {
+    if (append_layers(&t, network) && append_totals(&t, network)) {
         network->summary = t.text;
         return DLVIZ_OK;
     }

@@ -19,8 +19,8 @@ import graphs_nets
 
 # Name of the training: network, loss, rate, steps, batch.
 TRAININGS = {
-    "resnet8": ("resnet8", "cross_entropy", 1e-3, 100, 16),
-    "resnet8 slow": ("resnet8", "cross_entropy", 1e-5, 100, 16),
+    "resnet8": ("resnet8", "cross_entropy", 1e-3, 100, 8),
+    "resnet8 slow": ("resnet8", "cross_entropy", 1e-5, 100, 8),
     "unet": ("unet", "mse", 1e-3, 20, 8),
     "separable": ("separable", "cross_entropy", 1e-3, 20, 16),
     "separable slow": ("separable", "cross_entropy", 1e-5, 20, 16),
