@@ -106,28 +106,28 @@ def nothing(r, s):
 # A layer is a line here: its type, the numbers of dimensions that it takes, how often it is drawn, its settings.
 LAYERS = [
     ("conv2d", (3,), 8, conv),
-    ("conv2d", (3,), 3, grouped),
-    ("conv_transpose2d", (3,), 3, transposed),
+    ("conv2d", (3,), 5, grouped),
+    ("conv_transpose2d", (3,), 5, transposed),
     ("batchnorm", (1, 3), 6, norm),
     ("relu", (1, 3), 6, nothing),
     ("maxpool2d", (3,), 3, window),
-    ("avgpool2d", (3,), 2, average),
+    ("avgpool2d", (3,), 3, average),
     ("adaptive_avgpool2d", (3,), 1, lambda r, s: dict(size=pair(r, 1, 5))),
     ("global_avgpool2d", (3,), 1, nothing),
-    ("upsample", (3,), 2, upsample),
+    ("upsample", (3,), 3, upsample),
     ("pad", (3,), 2, pad),
     ("reshape", (3,), 1, to_vector),
-    ("reshape", (1,), 1, to_image),
+    ("reshape", (1,), 3, to_image),
     ("flatten", (3,), 1, nothing),
-    ("linear", (1,), 6, lambda r, s: dict(out_features=r.choice([3, 4, 7, 12, 16, 33]), bias=r.random() < 0.7)),
+    ("linear", (1,), 4, lambda r, s: dict(out_features=r.choice([3, 4, 7, 12, 16, 33]), bias=r.random() < 0.7)),
     ("dropout", (1, 3), 1, lambda r, s: dict(p=0.0)),
-    ("layernorm", (1, 3), 1, lambda r, s: dict(eps=1e-3, affine=r.random() < 0.8)),
-    ("groupnorm", (3,), 1, group_norm),
-    ("instancenorm2d", (3,), 1, lambda r, s: dict(eps=1e-3, affine=r.random() < 0.8)),
+    ("layernorm", (1, 3), 2, lambda r, s: dict(eps=1e-3, affine=r.random() < 0.8)),
+    ("groupnorm", (3,), 3, group_norm),
+    ("instancenorm2d", (3,), 2, lambda r, s: dict(eps=1e-3, affine=r.random() < 0.8)),
     ("leaky_relu", (1, 3), 1, lambda r, s: dict(negative_slope=r.choice([0.01, 0.3]))),
     ("elu", (1, 3), 1, lambda r, s: dict(alpha=r.choice([1.0, 0.5]))),
     ("softplus", (1, 3), 1, lambda r, s: dict(beta=r.choice([1.0, 2.0]), threshold=20.0)),
-] + [(kind, (1, 3), 1, nothing) for kind in ("gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "hardswish")]
+] + [(kind, (1, 3), 1, nothing) for kind in ("gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "hardswish", "softmax", "log_softmax")]
 
 # Where the derivative of an activation jumps.
 KINKS = {"relu": [0], "leaky_relu": [0], "hardswish": [-3, 3]}
@@ -155,7 +155,7 @@ class Drawn:
     def __init__(self, seed):
         r = self.r = random.Random(seed)
         self.batch = r.choice([1, 2, 3, 4, 5, 5])
-        self.input = ((r.randint(1, 5), r.randint(3, 10), r.randint(3, 10)) if r.random() < 0.75
+        self.input = ((r.randint(1, 5), r.randint(3, 10), r.randint(3, 10)) if r.random() < 0.85
                       else (r.randint(2, 14),))
         self.net = Net(*self.input)
         self.shapes, self.open, self.count = {"input": self.input}, ["input"], 0
