@@ -39,6 +39,7 @@
 #include <dlviz/dataset.h>
 #include <dlviz/loader.h>
 #include <dlviz/layer.h>
+#include <dlviz/loss.h>
 #include <dlviz/network.h>
 #include <dlviz/optimizer.h>
 #include <dlviz/schedule.h>

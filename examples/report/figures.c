@@ -79,7 +79,7 @@ static dlviz_status draw_tsne(const struct report *report) {
 }
 
 static dlviz_status add_curve(const struct report *report, dlviz_figure *figure, const char *panel,
-                              const char *name, dlviz_metric metric, double factor) {
+                              const char *name, const char *metric, double factor) {
     double values[4096];
     int epochs = dlviz_trainer_num_epochs(report->trainer);
     if (epochs > 4096)
@@ -90,11 +90,11 @@ static dlviz_status add_curve(const struct report *report, dlviz_figure *figure,
 }
 
 static dlviz_status add_curves(const struct report *report, dlviz_figure *figure) {
-    TRY(add_curve(report, figure, "loss", "training", DLVIZ_TRAIN_LOSS, 1));
-    TRY(add_curve(report, figure, "loss", "validation", DLVIZ_VALIDATION_LOSS, 1));
-    TRY(add_curve(report, figure, "accuracy (%)", "training", DLVIZ_TRAIN_ACCURACY, 100));
-    TRY(add_curve(report, figure, "accuracy (%)", "validation", DLVIZ_VALIDATION_ACCURACY, 100));
-    TRY(add_curve(report, figure, "learning rate", "learning rate", DLVIZ_LEARNING_RATE, 1));
+    TRY(add_curve(report, figure, "loss", "training", "train_loss", 1));
+    TRY(add_curve(report, figure, "loss", "validation", "validation_loss", 1));
+    TRY(add_curve(report, figure, "accuracy (%)", "training", "train_accuracy", 100));
+    TRY(add_curve(report, figure, "accuracy (%)", "validation", "validation_accuracy", 100));
+    TRY(add_curve(report, figure, "learning rate", "learning rate", "learning_rate", 1));
     return dlviz_figure_set_log_scale(figure, "learning rate", true);
 }
 

@@ -48,7 +48,7 @@ static json_t *matrix(const dlviz_tensor *tensor) {
     return rows;
 }
 
-static double mean_of(const dlviz_trainer *trainer, dlviz_metric metric) {
+static double mean_of(const dlviz_trainer *trainer, const char *metric) {
     int epochs = dlviz_trainer_num_epochs(trainer);
     double sum = 0;
     for (int i = 0; i < epochs; i++)
@@ -71,11 +71,11 @@ static json_t *training(const struct report *report) {
         report->experiment->adaptive ? "ReduceLROnPlateau(factor=0.1, patience=3)" : "constant",
         "epochs", last + 1, "batch_size", (json_int_t)options->batch_size, "seed",
         (json_int_t)options->seed, "train_loss",
-        number(dlviz_trainer_history(trainer, last, DLVIZ_TRAIN_LOSS)), "validation_loss",
-        number(dlviz_trainer_history(trainer, last, DLVIZ_VALIDATION_LOSS)), "validation_accuracy",
-        number(dlviz_trainer_history(trainer, last, DLVIZ_VALIDATION_ACCURACY)), "seconds",
-        number(mean_of(trainer, DLVIZ_SECONDS) * (last + 1)), "images_per_second",
-        number(mean_of(trainer, DLVIZ_IMAGES_PER_SECOND)));
+        number(dlviz_trainer_history(trainer, last, "train_loss")), "validation_loss",
+        number(dlviz_trainer_history(trainer, last, "validation_loss")), "validation_accuracy",
+        number(dlviz_trainer_history(trainer, last, "validation_accuracy")), "seconds",
+        number(mean_of(trainer, "seconds") * (last + 1)), "images_per_second",
+        number(mean_of(trainer, "samples_per_second")));
 }
 
 static json_t *seconds(const struct report *report) {

@@ -92,14 +92,14 @@ void show_batches(struct terminal *terminal, const dlviz_trainer *trainer, int e
     double share =
         (double)dlviz_trainer_batches_done(trainer) / (double)dlviz_trainer_num_batches(trainer);
     int done = dlviz_trainer_num_epochs(trainer);
-    double epoch_seconds = dlviz_trainer_current(trainer, DLVIZ_SECONDS) / share;
+    double epoch_seconds = dlviz_trainer_current(trainer, "seconds") / share;
     char what[32], left[32], figures[128];
     time_left(left, sizeof left, epoch_seconds * (epochs - done - share));
     snprintf(what, sizeof what, "epoch %2d/%d", done + 1, epochs);
     snprintf(figures, sizeof figures, "loss %.4f  accuracy %.2f %%  %.0f images/s  %s left",
-             dlviz_trainer_current(trainer, DLVIZ_TRAIN_LOSS),
-             100 * dlviz_trainer_current(trainer, DLVIZ_TRAIN_ACCURACY),
-             dlviz_trainer_current(trainer, DLVIZ_IMAGES_PER_SECOND), left);
+             dlviz_trainer_current(trainer, "train_loss"),
+             100 * dlviz_trainer_current(trainer, "train_accuracy"),
+             dlviz_trainer_current(trainer, "samples_per_second"), left);
     draw(terminal, what, share, figures);
 }
 
@@ -120,11 +120,11 @@ void say_epoch(struct terminal *terminal, const dlviz_trainer *trainer, int epoc
     say(terminal,
         "epoch %2d/%d  lr %-7.3g loss %.4f  accuracy %6.2f %%  validation %.4f  %6.2f %%  %6.1f s  "
         "%5.0f images/s",
-        last + 1, epochs, dlviz_trainer_history(trainer, last, DLVIZ_LEARNING_RATE),
-        dlviz_trainer_history(trainer, last, DLVIZ_TRAIN_LOSS),
-        100 * dlviz_trainer_history(trainer, last, DLVIZ_TRAIN_ACCURACY),
-        dlviz_trainer_history(trainer, last, DLVIZ_VALIDATION_LOSS),
-        100 * dlviz_trainer_history(trainer, last, DLVIZ_VALIDATION_ACCURACY),
-        dlviz_trainer_history(trainer, last, DLVIZ_SECONDS),
-        dlviz_trainer_history(trainer, last, DLVIZ_IMAGES_PER_SECOND));
+        last + 1, epochs, dlviz_trainer_history(trainer, last, "learning_rate"),
+        dlviz_trainer_history(trainer, last, "train_loss"),
+        100 * dlviz_trainer_history(trainer, last, "train_accuracy"),
+        dlviz_trainer_history(trainer, last, "validation_loss"),
+        100 * dlviz_trainer_history(trainer, last, "validation_accuracy"),
+        dlviz_trainer_history(trainer, last, "seconds"),
+        dlviz_trainer_history(trainer, last, "samples_per_second"));
 }

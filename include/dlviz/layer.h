@@ -59,8 +59,93 @@ DLVIZ_API dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double m
 /** Without weight and bias: y = (x − mean) / √(var + eps). */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affine);
 
+/** Layer normalization (Ba, Kiros & Hinton 2016) over a whole sample, (C, H, W) or (D):
+ * y = (x − mean) / √(var + eps) · weight + bias with the sample's own mean and biased variance, in
+ * training and in evaluation. Parameters `weight` and `bias` have the sample's shape and start at 1
+ * and 0. eps is 1e-5. */
+DLVIZ_API dlviz_layer *dlviz_layernorm(void);
+/** Added to the variance inside the root; above 0. Else DLVIZ_ERROR_INVALID_ARGUMENT, as for a
+ * layer of another kind. */
+DLVIZ_API dlviz_status dlviz_layernorm_set_eps(dlviz_layer *layer, double eps);
+/** Without weight and bias: y = (x − mean) / √(var + eps). */
+DLVIZ_API dlviz_status dlviz_layernorm_set_affine(dlviz_layer *layer, bool affine);
+/** NaN, or false, for NULL or a layer of another kind; so for the layers below. */
+DLVIZ_API double dlviz_layernorm_eps(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_layernorm_affine(const dlviz_layer *layer);
+
+/** Group normalization (Wu & He 2018) of (C, H, W) or (D): the channels in num_groups groups of
+ * C / num_groups neighbors, each brought to mean 0 and deviation 1 as by dlviz_layernorm.
+ * Parameters `weight` and `bias` (C) start at 1 and 0. eps is 1e-5.
+ *  @param num_groups 1 or more; must divide the channels, else dlviz_network_build fails with
+ *                    DLVIZ_ERROR_SHAPE */
+DLVIZ_API dlviz_layer *dlviz_groupnorm(int64_t num_groups);
+DLVIZ_API dlviz_status dlviz_groupnorm_set_eps(dlviz_layer *layer, double eps);
+DLVIZ_API dlviz_status dlviz_groupnorm_set_affine(dlviz_layer *layer, bool affine);
+DLVIZ_API int64_t dlviz_groupnorm_num_groups(const dlviz_layer *layer);
+DLVIZ_API double dlviz_groupnorm_eps(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_groupnorm_affine(const dlviz_layer *layer);
+
+/** Instance normalization (Ulyanov, Vedaldi & Lempitsky 2016) of (C, H, W): each channel of each
+ * image to mean 0 and deviation 1, in training and in evaluation; there are no running statistics.
+ * Needs two pixels or more. eps is 1e-5. No parameters, unless affine is set: `weight` and `bias`
+ * (C), which start at 1 and 0. */
+DLVIZ_API dlviz_layer *dlviz_instancenorm2d(void);
+DLVIZ_API dlviz_status dlviz_instancenorm2d_set_eps(dlviz_layer *layer, double eps);
+DLVIZ_API dlviz_status dlviz_instancenorm2d_set_affine(dlviz_layer *layer, bool affine);
+DLVIZ_API double dlviz_instancenorm2d_eps(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_instancenorm2d_affine(const dlviz_layer *layer);
+
 /** max(0, x), any shape. NaN stays NaN. */
 DLVIZ_API dlviz_layer *dlviz_relu(void);
+
+/* The activations below take any shape, too, number by number, and NaN stays NaN. Each is computed
+ * along with a convolution or batch norm before it. A getter of NULL or of another kind gives NaN.
+ */
+
+/** x for x > 0, else negative_slope · x; PyTorch's default is 0.01.
+ *  @param negative_slope any finite number that a float can hold */
+DLVIZ_API dlviz_layer *dlviz_leaky_relu(double negative_slope);
+DLVIZ_API double dlviz_leaky_relu_negative_slope(const dlviz_layer *layer);
+
+/** x for x > 0, else alpha · (e^x − 1); PyTorch's default is 1.
+ *  @param alpha any finite number that a float can hold */
+DLVIZ_API dlviz_layer *dlviz_elu(double alpha);
+DLVIZ_API double dlviz_elu_alpha(const dlviz_layer *layer);
+
+/** x · Φ(x), with the distribution function of the normal distribution (Hendrycks & Gimpel 2016);
+ *  the exact one, as PyTorch's GELU is. */
+DLVIZ_API dlviz_layer *dlviz_gelu(void);
+/** Its approximation x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))), PyTorch's
+ *  GELU(approximate="tanh"). */
+DLVIZ_API dlviz_layer *dlviz_gelu_tanh(void);
+
+/** x / (1 + e^−x), also called swish. */
+DLVIZ_API dlviz_layer *dlviz_silu(void);
+
+/** 1 / (1 + e^−x). */
+DLVIZ_API dlviz_layer *dlviz_sigmoid(void);
+
+/** The hyperbolic tangent. */
+DLVIZ_API dlviz_layer *dlviz_tanh(void);
+
+/** ln(1 + e^(beta · x)) / beta, and x where beta · x is above the threshold. beta is 1 and the
+ *  threshold 20 unless set. */
+DLVIZ_API dlviz_layer *dlviz_softplus(void);
+/** 1e-30 to 1e30. */
+DLVIZ_API dlviz_status dlviz_softplus_set_beta(dlviz_layer *layer, double beta);
+/** Any finite number that a float can hold. */
+DLVIZ_API dlviz_status dlviz_softplus_set_threshold(dlviz_layer *layer, double threshold);
+DLVIZ_API double dlviz_softplus_beta(const dlviz_layer *layer);
+DLVIZ_API double dlviz_softplus_threshold(const dlviz_layer *layer);
+
+/** x · min(max(x + 3, 0), 6) / 6. */
+DLVIZ_API dlviz_layer *dlviz_hardswish(void);
+
+/** exp(x_c) / Σ exp(x_k) over the channels of each pixel of (C, H, W), or over (D); PyTorch's with
+ * dim = 1. Cross-entropy wants the numbers before it. */
+DLVIZ_API dlviz_layer *dlviz_softmax(void);
+/** Its logarithm, which keeps its digits where probabilities are almost 0 or 1. */
+DLVIZ_API dlviz_layer *dlviz_log_softmax(void);
 
 /** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN
  * wins; of equal values the first (row by row) receives the gradient.
@@ -75,11 +160,109 @@ DLVIZ_API dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t v
                                                    int64_t horizontal);
 /** Rounds the number of windows up: the last ones may reach over the end. Off unless set. */
 DLVIZ_API dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode);
+/** The settings; 0 and false for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_maxpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width);
+DLVIZ_API void dlviz_maxpool2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                      int64_t *horizontal);
+DLVIZ_API void dlviz_maxpool2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                       int64_t *horizontal);
+DLVIZ_API bool dlviz_maxpool2d_ceil_mode(const dlviz_layer *layer);
+
+/** The average of each window of (C, H, W); windows do not overlap unless a stride is set. Without
+ * padding and ceil mode H' = floor((H − kernel) / stride) + 1, likewise W'; an input smaller than
+ * the window is DLVIZ_ERROR_SHAPE when the network is built.
+ *  @param kernel height and width of the window, 1 or more */
+DLVIZ_API dlviz_layer *dlviz_avgpool2d(int64_t kernel);
+/** As the setters of dlviz_maxpool2d: DLVIZ_ERROR_INVALID_ARGUMENT for a value out of range or a
+ * layer of another kind, which the layer remembers as well. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_kernel(dlviz_layer *layer, int64_t height,
+                                                  int64_t width);
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_stride(dlviz_layer *layer, int64_t vertical,
+                                                  int64_t horizontal);
+/** Border of zeros; at most half the kernel. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_padding(dlviz_layer *layer, int64_t vertical,
+                                                   int64_t horizontal);
+/** Rounds the number of windows up: the last ones may reach over the end, and what lies there does
+ * not count. Off unless set. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode);
+/** Whether the padding's zeros count: then all sums are divided by the window's size. On unless
+ * set. */
+DLVIZ_API dlviz_status dlviz_avgpool2d_set_count_include_pad(dlviz_layer *layer,
+                                                             bool count_include_pad);
+/** The settings; 0 and false for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_avgpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width);
+DLVIZ_API void dlviz_avgpool2d_stride(const dlviz_layer *layer, int64_t *vertical,
+                                      int64_t *horizontal);
+DLVIZ_API void dlviz_avgpool2d_padding(const dlviz_layer *layer, int64_t *vertical,
+                                       int64_t *horizontal);
+DLVIZ_API bool dlviz_avgpool2d_ceil_mode(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_avgpool2d_count_include_pad(const dlviz_layer *layer);
+
+/** The average of each channel, (C, H, W) to (C): PyTorch's adaptive_avg_pool2d(1) followed by
+ * flatten. */
+DLVIZ_API dlviz_layer *dlviz_global_avgpool2d(void);
+
+/** Averages of (C, H, W) as (C, height, width), whatever H and W: row y is that of the rows from
+ * floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
+ *  @param height, width of the output, 1 to 32768 each */
+DLVIZ_API dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width);
+/** 0 and 0 for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height,
+                                             int64_t *width);
+
+/** How the pixels between pixels are made. */
+typedef enum dlviz_interpolation {
+    DLVIZ_INTERPOLATION_NEAREST, /* the pixel there, rounded down */
+    DLVIZ_INTERPOLATION_BILINEAR /* the four pixels around, by their distance */
+} dlviz_interpolation;
+
+/** (C, H, W) to (C, H·height_factor, W·width_factor), of the nearest pixels unless a mode is set.
+ *  @param height_factor, width_factor 1 to 32768 each */
+DLVIZ_API dlviz_layer *dlviz_upsample(int64_t height_factor, int64_t width_factor);
+/** Gives the output's size instead, larger or smaller than the input; 1 or more each. */
+DLVIZ_API dlviz_status dlviz_upsample_set_size(dlviz_layer *layer, int64_t height, int64_t width);
+DLVIZ_API dlviz_status dlviz_upsample_set_mode(dlviz_layer *layer, dlviz_interpolation mode);
+/** For DLVIZ_INTERPOLATION_BILINEAR, with another DLVIZ_ERROR_INVALID_ARGUMENT when the network is
+ * built: whether the centers of the corner pixels stay where they are. Otherwise, and unless set,
+ * the image's outer edges do. */
+DLVIZ_API dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_corners);
+/** The output's size: 0 and 0 for NULL, a layer of another kind, or one whose factors wait for the
+ * network to be built. */
+DLVIZ_API void dlviz_upsample_size(const dlviz_layer *layer, int64_t *height, int64_t *width);
+/** DLVIZ_INTERPOLATION_NEAREST and false for NULL or a layer of another kind. */
+DLVIZ_API dlviz_interpolation dlviz_upsample_mode(const dlviz_layer *layer);
+DLVIZ_API bool dlviz_upsample_align_corners(const dlviz_layer *layer);
+
+/** What stands outside an image. */
+typedef enum dlviz_border {
+    DLVIZ_BORDER_CONSTANT, /* a number, 0 unless set */
+    DLVIZ_BORDER_REFLECT,  /* the image mirrored at its outermost pixels, which are not repeated */
+    DLVIZ_BORDER_REPLICATE /* the outermost pixels */
+} dlviz_border;
+
+/** (C, H, W) to (C, top + H + bottom, left + W + right). Negative amounts take rows or columns away
+ * and need DLVIZ_BORDER_CONSTANT; DLVIZ_BORDER_REFLECT needs amounts below the input's height and
+ * width. DLVIZ_ERROR_SHAPE when the network is built if they do not fit the input. */
+DLVIZ_API dlviz_layer *dlviz_pad(int64_t top, int64_t bottom, int64_t left, int64_t right);
+DLVIZ_API dlviz_status dlviz_pad_set_mode(dlviz_layer *layer, dlviz_border mode);
+/** The number of DLVIZ_BORDER_CONSTANT; not NaN. */
+DLVIZ_API dlviz_status dlviz_pad_set_value(dlviz_layer *layer, double value);
+/** DLVIZ_BORDER_CONSTANT and NaN for NULL or a layer of another kind. */
+DLVIZ_API dlviz_border dlviz_pad_mode(const dlviz_layer *layer);
+DLVIZ_API double dlviz_pad_value(const dlviz_layer *layer);
 
 /** In training each number is zeroed with probability p and the others are scaled by 1/(1 − p)
  *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
  * the step and the position in the batch alone. 0 <= p < 1. */
 DLVIZ_API dlviz_layer *dlviz_dropout(double p);
+
+/** Dropout of whole channels (Tompson et al. 2015): in training each channel of each image (C, H,
+ * W) is zeroed with probability p and the others are scaled by 1/(1 − p); evaluation passes
+ * everything. The mask depends on the seed, the step, the image's position in the batch and the
+ * channel alone. 0 <= p < 1. */
+DLVIZ_API dlviz_layer *dlviz_dropout2d(double p);
+/** NaN for NULL or a layer of another kind. */
+DLVIZ_API double dlviz_dropout2d_p(const dlviz_layer *layer);
 
 /** y = x·weightᵀ + bias, (D) to (out_features). Parameters `weight` (out_features, D) and `bias`
  *  (out_features), both from U(−1/√D, 1/√D). */
@@ -88,6 +271,13 @@ DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
 
 /** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
 DLVIZ_API dlviz_layer *dlviz_flatten(void);
+
+/** The same numbers as another shape, (C, H, W) or (D), in PyTorch's order: the last dimension
+ * changes fastest. One dimension may be −1: what is left for it. DLVIZ_ERROR_SHAPE when the network
+ * is built if the numbers are not as many.
+ *  @param ndim 1 or 3
+ *  @param dims 1 or more each; copied */
+DLVIZ_API dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims);
 
 /** The sum of two or more inputs of one shape (dlviz_network_add_from). */
 DLVIZ_API dlviz_layer *dlviz_add(void);

@@ -4,14 +4,15 @@
 
 #include <dlviz/dataset.h>
 #include <dlviz/layer.h>
+#include <dlviz/loss.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** A network and its parameters. To be used by one thread at a time; it computes with as many
- *  threads as dlviz_set_num_threads says. */
+/** A network and its parameters. To be used by one thread at a time, else DLVIZ_ERROR_STATE; it
+ *  computes with as many threads as dlviz_set_num_threads says. */
 typedef struct dlviz_network dlviz_network;
 
 /** Starts a network.
@@ -50,6 +51,13 @@ DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char
  *  its inputs; the message names them), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's
  *  output), DLVIZ_ERROR_STATE (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
+
+/** Sets what the network is trained on, before or after it is built; the loss belongs to the network
+ *  from now on, also when this fails. It is dlviz_cross_entropy() unless set.
+ *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs to
+ *  a network) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss comes before). */
+DLVIZ_API dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
+DLVIZ_API const dlviz_loss *dlviz_network_loss(const dlviz_network *network);
 
 /** A table of the layers as text with newlines: output shapes, numbers of parameters, what a layer
  *  reads where that is not simply the layer before; then the totals, multiply-adds of one sample
@@ -124,23 +132,36 @@ DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char
  *  result has the shape of the last layer with n in front. */
 DLVIZ_API dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                              dlviz_tensor **outputs);
-/** Mean cross-entropy and accuracy (0 to 1) over a labelled dataset; either pointer may be NULL. */
+/** The network's loss over a dataset, and the first of the loss's metrics: for cross_entropy the
+ *  accuracy, 0 to 1 (NaN for a loss that has none). Either pointer may be NULL. The loss is the mean
+ *  over all samples by their weights, as PyTorch would compute it of the whole set in one batch.
+ *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or targets the loss),
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
+ *  its targets hold NaN or an infinity; the sentence names it), DLVIZ_ERROR_STATE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
-                                              double *loss, double *accuracy);
+                                              double *loss, double *metric);
+/** A metric of the network's loss over a dataset, by name (dlviz_loss_metric_name), such as "r2".
+ *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names there are.
+ */
+DLVIZ_API dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *dataset,
+                                             const char *metric, double *value);
 
 /* -- One training step by hand (dlviz_trainer does this for you) ------------------------------- */
 
-/** Runs a batch in training mode and leaves the gradients of the mean cross-entropy in the network,
- *  for one dlviz_optimizer_step. Running statistics are updated.
- *  @param inputs  float32, n × the network's input shape, n >= 1 (batch norm needs more than one
- *                 value a channel)
- *  @param labels  uint8 or int64, n, each below the number of outputs
+/** Runs a batch in training mode and leaves the gradients of the network's loss in the network, for
+ *  one dlviz_optimizer_step. Running statistics are updated.
+ *  @param inputs   float32, n × the network's input shape, n >= 1 (batch norm needs more than one
+ *                  value a channel)
+ *  @param targets  what the loss takes: uint8 or int64 labels, n; or float32, n × the network's
+ *                  output shape, or n where that is one number
  *  @param seed,step  choose the dropout masks; count the steps
- *  @param loss    receives the mean loss; may be NULL
- *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT (a label), DLVIZ_ERROR_STATE,
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  @param loss     receives the batch's loss; may be NULL
+ *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT (a target out of range),
+ *  DLVIZ_ERROR_NUMERIC (the loss is not finite; the sentence names the sample that brought it, if
+ *  one did, and there are no gradients), DLVIZ_ERROR_STATE, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
-                                              const dlviz_tensor *labels, uint64_t seed,
+                                              const dlviz_tensor *targets, uint64_t seed,
                                               uint64_t step, double *loss);
 
 /** The same from a gradient of one's own: of anything, with respect to the output of any layer. Runs a batch in

@@ -10,21 +10,10 @@
 extern "C" {
 #endif
 
-/** Trains one network with one optimizer on the mean cross-entropy. To be used by one thread at a
- *  time. */
+/** Trains one network with one optimizer on the network's loss. To be used by one thread at a time:
+ *  a second one is refused with DLVIZ_ERROR_STATE. While it trains, so is one that uses the network.
+ */
 typedef struct dlviz_trainer dlviz_trainer;
-
-/** What is measured of an epoch. Training figures are means over the epoch's batches as they were
- *  trained on (with dropout, before each update); validation figures are taken after it. */
-typedef enum dlviz_metric {
-    DLVIZ_LEARNING_RATE = 0,
-    DLVIZ_TRAIN_LOSS = 1,
-    DLVIZ_TRAIN_ACCURACY = 2,
-    DLVIZ_VALIDATION_LOSS = 3, /**< NaN without a validation set, as the accuracy */
-    DLVIZ_VALIDATION_ACCURACY = 4,
-    DLVIZ_SECONDS = 5,          /**< training and validation, wall-clock */
-    DLVIZ_IMAGES_PER_SECOND = 6 /**< training alone */
-} dlviz_metric;
 
 /** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
  *  DLVIZ_CANCELLED, as early stopping does. It may look at the trainer, save checkpoints and the
@@ -33,10 +22,11 @@ typedef enum dlviz_metric {
  *  destroyed: it holds them to its end. */
 typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
 
-/** The trainer holds the network and the optimizer, which may be destroyed before it.
+/** The trainer holds the network and the optimizer, which may be destroyed before it. As long as it
+ *  exists the network keeps its loss.
  *  @param network    built
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built) or
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built, or the optimizer serves
+ *  another network) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
                                             dlviz_optimizer *optimizer);
 /** Network, optimizer, schedule and datasets live on if they have not been destroyed. From within a
@@ -45,16 +35,34 @@ DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
 /** Images a step, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
 DLVIZ_API dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
+DLVIZ_API int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer);
 /** Decides the order of the images and the dropout masks; 0 unless set. */
 DLVIZ_API dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
+DLVIZ_API uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer);
 /** The set that is evaluated after each epoch; NULL for none. The trainer holds it: its handle may
  * be destroyed. */
 DLVIZ_API dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
                                                     const dlviz_dataset *validation);
+DLVIZ_API const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *trainer);
 /** Adapts the learning rate after each epoch, to the validation loss, or to the training loss
  * without a validation set; NULL for a constant one. The trainer holds it: its handle may be
  * destroyed. */
 DLVIZ_API dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule);
+DLVIZ_API const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trainer);
+
+/** A metric of the user's own: a number that says how good a network's outputs for the validation
+ *  set are.
+ *  @param outputs  float32, n × the network's output shape
+ *  @param targets  int64 labels, n, or float32 of the outputs' shape
+ *  The tensors are valid during the call. */
+typedef double (*dlviz_trainer_metric_fn)(const dlviz_tensor *outputs, const dlviz_tensor *targets,
+                                          void *user);
+/** Adds a metric to the figures, as "validation_<name>".
+ *  @param name  UTF-8, without comma, quote and line break; of no other metric. Copied.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (an epoch has been begun) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_trainer_add_metric(dlviz_trainer *trainer, const char *name,
+                                                dlviz_trainer_metric_fn function, void *user);
 /** Called after each epoch, with its history entry in place; NULL for none. */
 DLVIZ_API dlviz_status dlviz_trainer_on_epoch(dlviz_trainer *trainer, dlviz_trainer_fn function,
                                               void *user);
@@ -68,28 +76,46 @@ DLVIZ_API dlviz_status dlviz_trainer_on_batch(dlviz_trainer *trainer, dlviz_trai
  *  the next the data may be others.
  *  Running statistics are looked at after each batch, parameters and moments after each epoch: when
  *  one is no longer finite, training ends with a sentence that names the tensor.
- *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or the last batch of an epoch is
- *  a single one and a batch norm would have one value a channel), DLVIZ_ERROR_INVALID_ARGUMENT (no
- *  labels, or one beyond the outputs; an empty set), DLVIZ_ERROR_NUMERIC (the loss or a state
- *  became NaN or infinite: the parameters are then useless, and an earlier checkpoint is what
- *  remains), DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or
+ *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
+ *  last batch of an epoch is a single one and a batch norm would have one value a channel),
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
+ *  its targets hold NaN or an infinity, and the sentence names it; or the loss or a state became
+ *  NaN or infinite: the parameters are then useless, and an earlier checkpoint is what remains), DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or
  * the epoch under way began with another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
                                          int epochs);
 
 /** Epochs finished so far. */
 DLVIZ_API int dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
-/** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch. */
-DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch,
-                                       dlviz_metric metric);
+
+/** The figures of an epoch, by name, in this order:
+ *    - "learning_rate";
+ *    - "train_loss" and, for each metric of the loss (dlviz_loss_metric_name) that can be had in
+ *      training, "train_<metric>": over the epoch's batches as they were trained on, that is, with
+ *      dropout and before each update;
+ *    - "validation_loss", "validation_<metric>" for each metric of the loss, and the metrics that
+ *      were added: over the validation set, after the epoch; NaN without one;
+ *    - "seconds": training and validation, wall-clock;
+ *    - "samples_per_second": training alone.
+ *  With the loss cross_entropy, for example, there are "train_accuracy" and
+ *  "validation_top5_accuracy". Losses are means over all samples, by their weights. */
+DLVIZ_API int64_t dlviz_trainer_num_figures(const dlviz_trainer *trainer);
+/** The name of figure 0 … num_figures − 1; NULL beyond. Owned by the trainer, valid until a metric is
+ *  added. */
+DLVIZ_API const char *dlviz_trainer_figure_name(const dlviz_trainer *trainer, int64_t index);
+/** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch and for a name that there
+ *  is not. */
+DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch, const char *figure);
 /** A figure of the epoch under way, over its batches so far; validation figures are NaN. */
-DLVIZ_API double dlviz_trainer_current(const dlviz_trainer *trainer, dlviz_metric metric);
+DLVIZ_API double dlviz_trainer_current(const dlviz_trainer *trainer, const char *figure);
 /** Batches done in the epoch under way, and how many it has. */
 DLVIZ_API int64_t dlviz_trainer_batches_done(const dlviz_trainer *trainer);
 DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
 
-/** Writes the history as CSV: a header line "epoch,lr,train_loss,train_accuracy,validation_loss,
- *  validation_accuracy,seconds" and a line an epoch, counted from 1; an absent figure is empty. An
+/** Writes the history as CSV: a header line and a line an epoch, counted from 1; an absent figure is
+ *  empty. The columns are epoch, lr (the learning rate) and the other figures by their names, but
+ *  for top5_accuracy and samples_per_second. For the loss cross_entropy they are "epoch,lr,
+ *  train_loss,train_accuracy,validation_loss,validation_accuracy,seconds", without the spaces. An
  *  earlier file survives a failure. */
 DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path);
 
@@ -106,7 +132,7 @@ DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *traine
                                                      const char *path);
 /** Continues from a checkpoint: the same training set then gives the same bits as if training had
  *  never stopped. Settings come first, then this call: the network (layers and all their settings),
- *  the optimizer's and the schedule's settings, batch size and seed must be those the checkpoint
+ *  the settings of loss, optimizer and schedule, metrics that were added, batch size and seed must be those the checkpoint
  * was written with, else DLVIZ_ERROR_FORMAT names the first that differs, its value in the file and
  * the value here. The learning rate is restored; to go on at another, set it after this call, as
  * any setting that is to change. What may differ: the number of epochs, callbacks, threads, and,

@@ -82,7 +82,8 @@ typedef struct dlz_plans {
 /* Room in a plan for what belongs to the batch beside the samples: labels, targets, weights. */
 typedef struct dlz_extras {
     int64_t *labels;
-    float *targets, *weights, *losses;
+    float *targets, *weights;
+    double *losses;
 } dlz_extras;
 
 /* The plan for n samples up to a node, with its memory and threads: run, input and output are set.

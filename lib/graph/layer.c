@@ -92,6 +92,13 @@ const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type) {
     return layer && layer->type == type ? layer : NULL;
 }
 
+void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second) {
+    if (first)
+        *first = pair ? pair[0] : 0;
+    if (second)
+        *second = pair ? pair[1] : 0;
+}
+
 /* -- Settings in files --------------------------------------------------------------------------
  */
 
@@ -122,17 +129,20 @@ static json_t *write_setting(const dlz_setting *setting, const void *field) {
     return NULL;
 }
 
-json_t *dlz_layer_settings(const dlviz_layer *layer) {
+json_t *dlz_settings_write(const dlz_setting *setting, const void *owner) {
     json_t *object = json_object();
-    const dlz_setting *setting = layer->type->settings;
     for (; object && setting && setting->name; setting++)
         if (json_object_set_new(object, setting->name,
-                                write_setting(setting, (const char *)layer + setting->offset)) !=
+                                write_setting(setting, (const char *)owner + setting->offset)) !=
             0) {
             json_decref(object);
             object = NULL;
         }
     return object;
+}
+
+json_t *dlz_layer_settings(const dlviz_layer *layer) {
+    return dlz_settings_write(layer->type->settings, layer);
 }
 
 static bool read_integers(const json_t *array, int64_t *values, size_t count) {

@@ -69,6 +69,10 @@ typedef struct dlz_setting {
     bool training_only; /* acts in training alone: a model that is only used may have another */
 } dlz_setting;
 
+/* The settings of such a struct, of a table that may be NULL, as a new JSON object; NULL when out of
+ * memory. */
+json_t *dlz_settings_write(const dlz_setting *settings, const void *owner);
+
 /* -- Constants ----------------------------------------------------------------------------------
  */
 
@@ -158,6 +162,9 @@ dlviz_status dlz_layer_set(const char *who, dlviz_layer *layer, const dlz_layer_
                            size_t offset, const void *value, size_t size);
 /* The layer as one of the type, or NULL: for getters. */
 const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type);
+
+/* For getters of two numbers: a NULL pair is 0 and 0, and either pointer may be NULL. */
+void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second);
 
 /* The settings as a new JSON object; NULL when out of memory. */
 json_t *dlz_layer_settings(const dlviz_layer *layer);

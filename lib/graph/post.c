@@ -25,8 +25,9 @@ typedef struct post_pass {
     const dlz_run *run;
     dlz_post post;
     int64_t images;  /* a tile */
-    const float *dy; /* backward: what has come back through the activation */
+    const float *dy; /* backward: what has come back through dropout and activation */
     const uint8_t *codes;
+    dlz_post drop; /* backward with an activation: the dropout, which is then not in post */
 } post_pass;
 
 /* Whether the convolution in front has pooled already: then its winners are what this operation
@@ -289,43 +290,36 @@ static void forward(dlz_op *op, const dlz_run *run) {
 /* -- Backward -------------------------------------------------------------------------------------
  */
 
-/* Puts the gradient that reaches the batch norm in the place of the output: back through the
- * dropout, then through the activation. */
-static void activation_tile(void *context, int64_t tile, int worker) {
-    const post_pass *pass = context;
+/* Takes an image's gradient back through the dropout, in the place of the output, and then through
+ * the activation. */
+static void backward_activation(const post_pass *pass, int64_t image, float *to, int worker) {
     const dlz_op *op = pass->op;
     const dlz_post_op *post = op->own;
     const dlz_activation *activation = post->activation;
-    int64_t first, end, size = dlz_value_size(op->out);
-    const dlz_post_factors unchanged = {post->ones, post->ones + op->in->channels,
-                                        post->ones + op->in->channels,
-                                        post->ones + op->in->channels};
-    dlz_post plain = without_dropout(&pass->post), drop = only_dropout(&pass->post);
-    tile_bounds(pass, tile, &first, &end);
-    for (int64_t image = first; image < end; image++) {
-        const float *z = op->in->data + image * size, *dy = op->out->gradient.dy + image * size;
-        float *g = op->out->data + image * size, *before = dlz_run_scratch(pass->run, worker);
-        if (drop.drop_below) {
-            dlz_post_kernels()->backward(&drop, z, dy, post->codes + image * size, &unchanged, g);
-            dy = g;
-        }
-        if (plain.scale)
-            dlz_post_kernels()->forward(&plain, image, z, before, NULL);
-        activation->kernels->backward(activation->settings, size, plain.scale ? before : z, dy, g);
+    int64_t channels = op->in->channels, size = dlz_value_size(op->out);
+    const float *z = op->in->data + image * size, *dy = op->out->gradient.dy + image * size;
+    float *kept = op->out->data + image * size, *before = dlz_run_scratch(pass->run, worker);
+    if (pass->drop.drop_below) {
+        const float *ones = post->ones, *zeros = post->ones + channels;
+        const dlz_post_factors unchanged = {ones, zeros, zeros, zeros};
+        dlz_post_kernels()->backward(&pass->drop, dy, dy, post->codes + image * size, &unchanged,
+                                     kept);
+        dy = kept;
     }
+    if (post->has_batchnorm) {
+        dlz_post_kernels()->forward(&pass->post, image, z, before, NULL);
+        z = before;
+    }
+    activation->kernels->backward(activation->settings, size, z, dy, to);
 }
 
-/* Afterwards the rest of the pass sees neither. */
-static void backward_activation(dlz_op *op, post_pass *pass) {
-    dlz_post_op *post = op->own;
-    for (int64_t c = 0; post->dropout && c < op->in->channels; c++) {
-        post->ones[c] = 1;
-        post->ones[op->in->channels + c] = 0;
-    }
-    dlz_parallel_for(post->tiles, pass->run->workers, activation_tile, pass);
-    pass->post = without_dropout(&pass->post);
-    pass->dy = op->out->data;
-    pass->codes = NULL;
+/* All there is to do without a batch norm. */
+static void activation_tile(void *context, int64_t tile, int worker) {
+    const post_pass *pass = context;
+    int64_t first, end, size = dlz_value_size(pass->op->in);
+    tile_bounds(pass, tile, &first, &end);
+    for (int64_t image = first; image < end; image++)
+        backward_activation(pass, image, pass->op->in->dy + image * size, worker);
 }
 
 static void sums_tile(void *context, int64_t tile, int worker) {
@@ -337,6 +331,8 @@ static void sums_tile(void *context, int64_t tile, int worker) {
     tile_bounds(pass, tile, &first, &end);
     double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
     for (int64_t image = first; image < end; image++) {
+        if (post->activation)
+            backward_activation(pass, image, op->out->data + image * out_size, worker);
         dlz_post_kernels()->backward_sums(&pass->post, source(op) + image * in_size,
                                           pass->dy + image * out_size,
                                           pass->codes ? pass->codes + image * out_size : NULL,
@@ -415,13 +411,33 @@ static dlz_gradient_view view_of(const dlz_op *op, bool relu, const uint8_t *cod
                                .codes = codes};
 }
 
+/* Batch norm and the rest see what has come back through the activation, in the output's place. */
+static void part_with_dropout(post_pass *pass) {
+    dlz_post_op *post = pass->op->own;
+    int64_t channels = pass->op->in->channels;
+    for (int64_t c = 0; post->dropout && c < channels; c++) {
+        post->ones[c] = 1;
+        post->ones[channels + c] = 0;
+    }
+    pass->drop = only_dropout(&pass->post);
+    pass->post = without_dropout(&pass->post);
+    pass->dy = pass->op->out->data;
+    pass->codes = NULL;
+}
+
 static void backward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
     dlz_value *in = op->in;
-    post_pass pass = {
-        op, run, kernel_settings(op, run), images_per_tile(op), op->out->gradient.dy, codes_of(op)};
+    post_pass pass = {.op = op,
+                      .run = run,
+                      .post = kernel_settings(op, run),
+                      .images = images_per_tile(op),
+                      .dy = op->out->gradient.dy,
+                      .codes = codes_of(op)};
+    if (!op->out->needs_gradient) /* then nobody has computed one */
+        return;
     if (post->activation)
-        backward_activation(op, &pass);
+        part_with_dropout(&pass);
     if (post->has_batchnorm) {
         if (!op->out->gradient_statistics.given)
             dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
@@ -446,7 +462,9 @@ static void backward(dlz_op *op, const dlz_run *run) {
     }
     if (!in->keep)
         in->dy = in->data;
-    dlz_parallel_for(post->tiles, run->workers, backward_tile, &pass);
+    dlz_parallel_for(post->tiles, run->workers,
+                     post->activation && !post->has_batchnorm ? activation_tile : backward_tile,
+                     &pass);
     dlz_op_give_gradients(op);
 }
 

@@ -129,6 +129,13 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     const conv3x3_op *conv = pass->op->own;
     dlz_conv3x3_forward(&conv->plan, tile, &pass->input, conv->forward_weights, &pass->output,
                         dlz_run_scratch(pass->run, worker));
+    const dlz_activation *activation = pass->op->fold.activation;
+    if (!activation)
+        return;
+    int64_t first, end, channels = pass->op->out->channels;
+    dlz_conv3x3_forward_pixels(&conv->plan, tile, &first, &end);
+    float *written = pass->op->out->data + first * channels;
+    activation->kernels->forward(activation->settings, (end - first) * channels, written, written);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {

@@ -2,8 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/op.h"
-
-#include <string.h>
+#include "layers/transpose.h"
 
 const dlz_layer_type dlz_flatten_type;
 
@@ -32,24 +31,12 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-/* Blocks that keep both sides in cache lines already fetched. */
-#define BLOCK 16
-
 static void transpose_tile(void *context, int64_t sample, int worker) {
     (void)worker;
     const flatten_pass *pass = context;
     int64_t rows = pass->rows, columns = pass->columns;
-    const float *from = pass->from + sample * rows * columns;
-    float *to = pass->to + sample * rows * columns;
-    if (rows == 1 || columns == 1) {
-        memcpy(to, from, (size_t)(rows * columns) * sizeof *to);
-        return;
-    }
-    for (int64_t r = 0; r < rows; r += BLOCK)
-        for (int64_t c = 0; c < columns; c += BLOCK)
-            for (int64_t i = r; i < dlz_min_i64(r + BLOCK, rows); i++)
-                for (int64_t j = c; j < dlz_min_i64(c + BLOCK, columns); j++)
-                    to[j * rows + i] = from[i * columns + j];
+    dlz_transpose_image(pass->from + sample * rows * columns, rows, columns,
+                        pass->to + sample * rows * columns);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {

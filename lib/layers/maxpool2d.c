@@ -3,27 +3,21 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/post.h"
+#include "kernels/nn/maxpool.h"
+#include "layers/pool_window.h"
 
-#include <math.h>
 #include <string.h>
 
-#define LARGEST (1 << 15)
+/* Numbers a tile reads, about. */
+#define TILE 16384
 
-/* Pairs are vertical, horizontal. */
 typedef struct maxpool2d {
     dlviz_layer base;
-    int64_t kernel[2], stride[2],
-        padding[2]; /* stride 0 until the shapes are known: the kernel's */
-    bool ceil_mode;
+    dlz_pool_window window;
 } maxpool2d;
 
 static dlviz_status check(const dlviz_layer *layer) {
-    const maxpool2d *set = (const maxpool2d *)layer;
-    DLZ_TRY(dlz_check_pair("the kernel", set->kernel, 1, LARGEST));
-    DLZ_TRY(dlz_check_pair("the stride", set->stride, 0, LARGEST));
-    for (int axis = 0; axis < 2; axis++)
-        DLZ_TRY(dlz_check_integer("the padding", set->padding[axis], 0, set->kernel[axis] / 2));
-    return DLVIZ_OK;
+    return dlz_pool_window_check(&((const maxpool2d *)layer)->window);
 }
 
 const dlz_layer_type dlz_maxpool2d_type;
@@ -32,7 +26,7 @@ dlviz_layer *dlviz_maxpool2d(int64_t kernel) {
     dlviz_layer *layer = dlz_layer_create(&dlz_maxpool2d_type);
     maxpool2d *set = (maxpool2d *)layer;
     if (layer)
-        set->kernel[0] = set->kernel[1] = kernel;
+        set->window.kernel[0] = set->window.kernel[1] = kernel;
     return dlz_layer_checked(layer);
 }
 
@@ -42,59 +36,50 @@ dlviz_layer *dlviz_maxpool2d(int64_t kernel) {
 
 dlviz_status dlviz_maxpool2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width) {
     const int64_t pair[2] = {height, width};
-    return SET(layer, kernel, pair);
+    return SET(layer, window.kernel, pair);
 }
 
 dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    const int64_t pair[2] = {vertical, horizontal};
-    bool stands_for_kernel = vertical == 0 || horizontal == 0;
-    if (!stands_for_kernel || dlz_layer_require(__func__, layer, &dlz_maxpool2d_type) != DLVIZ_OK)
-        return SET(layer, stride, pair);
-    return dlz_layer_remember(layer, dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                              "%s: the stride is %lld x %lld; 1 to %d are accepted",
-                                              __func__, (long long)vertical, (long long)horizontal,
-                                              LARGEST));
+    return dlz_pool_window_set_stride(__func__, layer, &dlz_maxpool2d_type,
+                                      offsetof(maxpool2d, window.stride), vertical, horizontal);
 }
 
 dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
     const int64_t pair[2] = {vertical, horizontal};
-    return SET(layer, padding, pair);
+    return SET(layer, window.padding, pair);
 }
 
 dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode) {
-    return SET(layer, ceil_mode, ceil_mode);
+    return SET(layer, window.ceil_mode, ceil_mode);
 }
 
-/* With ceil mode a last window may reach over the end, if it begins before that. */
-static int64_t count_windows(const maxpool2d *set, int axis, int64_t size) {
-    int64_t stride = set->stride[axis], padding = set->padding[axis];
-    int64_t room = size + 2 * padding - set->kernel[axis];
-    if (room < 0 && (!set->ceil_mode || room + stride <= 0))
-        return 0;
-    int64_t count = room < 0 ? 0 : room / stride + 1;
-    if (set->ceil_mode && room - (count - 1) * stride > 0 && count * stride < size + padding)
-        count++;
-    return count;
+static const dlz_pool_window *window_of(const dlviz_layer *layer) {
+    const maxpool2d *set = dlz_layer_as(layer, &dlz_maxpool2d_type);
+    return set ? &set->window : NULL;
+}
+
+void dlviz_maxpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width) {
+    const dlz_pool_window *window = window_of(layer);
+    dlz_layer_give_pair(window ? window->kernel : NULL, height, width);
+}
+
+void dlviz_maxpool2d_stride(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
+    dlz_pool_window_get_stride(window_of(layer), vertical, horizontal);
+}
+
+void dlviz_maxpool2d_padding(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
+    const dlz_pool_window *window = window_of(layer);
+    dlz_layer_give_pair(window ? window->padding : NULL, vertical, horizontal);
+}
+
+bool dlviz_maxpool2d_ceil_mode(const dlviz_layer *layer) {
+    const dlz_pool_window *window = window_of(layer);
+    return window && window->ceil_mode;
 }
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
-    maxpool2d *set = (maxpool2d *)layer;
     (void)num_inputs;
-    DLZ_TRY(dlz_require_image(in));
-    *out = *in;
-    for (int axis = 0; axis < 2; axis++) {
-        if (set->stride[axis] == 0)
-            set->stride[axis] = set->kernel[axis];
-        int64_t size = in->dims[1 + axis];
-        out->dims[1 + axis] = count_windows(set, axis, size);
-        if (out->dims[1 + axis] < 1)
-            return dlz_fail(
-                DLVIZ_ERROR_SHAPE,
-                "a window of %lld with padding %lld is larger than the input's %s of %lld",
-                (long long)set->kernel[axis], (long long)set->padding[axis],
-                axis == 0 ? "height" : "width", (long long)size);
-    }
-    return DLVIZ_OK;
+    return dlz_pool_window_infer(&((maxpool2d *)layer)->window, in, out);
 }
 
 /* The largest is another one where places differ. */
@@ -105,10 +90,11 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
 
 /* The pass pools windows of 2 x 2 and leaves a last odd row or column out. */
 static dlz_stage stage(const dlviz_layer *layer) {
-    const maxpool2d *set = (const maxpool2d *)layer;
-    bool fits = !set->ceil_mode;
+    const dlz_pool_window *window = &((const maxpool2d *)layer)->window;
+    bool fits = !window->ceil_mode;
     for (int axis = 0; axis < 2; axis++)
-        fits &= set->kernel[axis] == 2 && set->stride[axis] == 2 && set->padding[axis] == 0;
+        fits &=
+            window->kernel[axis] == 2 && window->stride[axis] == 2 && window->padding[axis] == 0;
     return fits ? DLZ_STAGE_POOL : DLZ_STAGE_NONE;
 }
 
@@ -122,18 +108,21 @@ static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post
  */
 
 typedef struct maxpool2d_op {
-    int32_t *winners; /* place in the input image, of each output */
+    int32_t
+        *winners; /* pixel of the input image, of each output; NULL when no gradient is wanted */
 } maxpool2d_op;
 
 typedef struct pool_pass {
+    dlz_maxpool pool;
+    const dlz_maxpool_table *kernels;
     const dlz_op *op;
-    const dlz_run *run;
+    int64_t rows_together, tiles_together;
 } pool_pass;
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     maxpool2d_op *pool = op->own;
     pool->winners = NULL;
-    if (setup->mode.gradients)
+    if (setup->mode.gradients && op->in->needs_gradient)
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &pool->winners,
                                      setup->n * dlz_value_size(op->out), sizeof *pool->winners,
                                      setup->forward_time, setup->backward_time));
@@ -141,68 +130,57 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-/* The pixel of the window at (y, x) that wins for one channel. */
-static int64_t winner_of(const dlz_op *op, const float *image, int64_t y, int64_t x, int64_t c) {
-    const maxpool2d *set = (const maxpool2d *)op->layer;
-    int64_t channels = op->in->channels, width = op->in->width, best = -1;
-    int64_t top = y * set->stride[0] - set->padding[0], left = x * set->stride[1] - set->padding[1];
-    int64_t bottom = dlz_min_i64(top + set->kernel[0], op->in->height);
-    int64_t right = dlz_min_i64(left + set->kernel[1], width);
-    float most = 0;
-    for (int64_t i = dlz_max_i64(top, 0); i < bottom; i++)
-        for (int64_t j = dlz_max_i64(left, 0); j < right; j++) {
-            float value = image[(i * width + j) * channels + c];
-            if (best < 0 || value > most || isnan(value)) {
-                best = i * width + j;
-                most = value;
-            }
-        }
-    return best;
+static pool_pass make_pass(const dlz_op *op) {
+    const dlz_pool_window *window = &((const maxpool2d *)op->layer)->window;
+    const dlz_value *in = op->in, *out = op->out;
+    pool_pass pass = {.pool = {.height = in->height,
+                               .width = in->width,
+                               .channels = in->channels,
+                               .out_height = out->height,
+                               .out_width = out->width},
+                      .kernels = dlz_maxpool_kernels(),
+                      .op = op};
+    memcpy(pass.pool.kernel, window->kernel, sizeof window->kernel);
+    memcpy(pass.pool.stride, window->stride, sizeof window->stride);
+    memcpy(pass.pool.padding, window->padding, sizeof window->padding);
+    pass.rows_together =
+        dlz_min_i64(dlz_ceil_div(TILE, dlz_value_size(in) / out->height + 1), out->height);
+    pass.tiles_together = dlz_ceil_div(out->height, pass.rows_together);
+    return pass;
 }
 
-static void forward_tile(void *context, int64_t sample, int worker) {
+static void forward_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const pool_pass *pass = context;
     const dlz_op *op = pass->op;
-    const dlz_value *out = op->out;
-    int64_t channels = out->channels, size = dlz_value_size(out);
-    const float *image = op->in->data + sample * dlz_value_size(op->in);
-    float *result = out->data + sample * size;
+    int64_t sample = tile / pass->tiles_together, size = dlz_value_size(op->out);
+    int64_t first = tile % pass->tiles_together * pass->rows_together;
     int32_t *winners = ((const maxpool2d_op *)op->own)->winners;
-    for (int64_t y = 0; y < out->height; y++)
-        for (int64_t x = 0; x < out->width; x++)
-            for (int64_t c = 0; c < channels; c++) {
-                int64_t at = (y * out->width + x) * channels + c;
-                int64_t winner = winner_of(op, image, y, x, c);
-                result[at] = image[winner * channels + c];
-                if (winners)
-                    winners[sample * size + at] = (int32_t)winner;
-            }
+    pass->kernels->forward(&pass->pool, op->in->data + sample * dlz_value_size(op->in), first,
+                           dlz_min_i64(first + pass->rows_together, op->out->height),
+                           op->out->data + sample * size, winners ? winners + sample * size : NULL);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
-    pool_pass pass = {op, run};
-    dlz_parallel_for(run->n, run->workers, forward_tile, &pass);
+    pool_pass pass = make_pass(op);
+    dlz_parallel_for(run->n * pass.tiles_together, run->workers, forward_tile, &pass);
 }
 
 static void backward_tile(void *context, int64_t sample, int worker) {
     (void)worker;
     const pool_pass *pass = context;
     const dlz_op *op = pass->op;
-    int64_t channels = op->out->channels, size = dlz_value_size(op->out);
-    int64_t in_size = dlz_value_size(op->in);
+    int64_t size = dlz_value_size(op->out), in_size = dlz_value_size(op->in);
     float *dx = op->in->dy + sample * in_size;
-    const float *dy = op->out->gradient.dy + sample * size;
-    const int32_t *winners = ((const maxpool2d_op *)op->own)->winners + sample * size;
     memset(dx, 0, (size_t)in_size * sizeof *dx);
-    for (int64_t i = 0; i < size; i++)
-        dx[winners[i] * channels + i % channels] += dy[i];
+    pass->kernels->backward(&pass->pool, op->out->gradient.dy + sample * size,
+                            ((const maxpool2d_op *)op->own)->winners + sample * size, dx);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
     if (!op->in->needs_gradient)
         return;
-    pool_pass pass = {op, run};
+    pool_pass pass = make_pass(op);
     dlz_parallel_for(run->n, run->workers, backward_tile, &pass);
     dlz_op_give_gradients(op);
 }
@@ -216,10 +194,7 @@ static const dlz_op_type maxpool2d_op_type = {
 };
 
 static const dlz_setting settings[] = {
-    {"kernel", DLZ_SETTING_PAIR, offsetof(maxpool2d, kernel), false},
-    {"stride", DLZ_SETTING_PAIR, offsetof(maxpool2d, stride), false},
-    {"padding", DLZ_SETTING_PAIR, offsetof(maxpool2d, padding), false},
-    {"ceil_mode", DLZ_SETTING_BOOL, offsetof(maxpool2d, ceil_mode), false},
+    DLZ_POOL_WINDOW_SETTINGS(maxpool2d),
     {0},
 };
 

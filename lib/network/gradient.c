@@ -1,7 +1,9 @@
 /* Gradients from a gradient: back from any layer's output, to the parameters and to the inputs. */
 #include "base/base.h"
+#include "base/busy.h"
 #include "base/parallel.h"
 #include "network/network.h"
+#include "network/run.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -80,6 +82,7 @@ static dlviz_status back(dlviz_network *network, const char *who, const char *la
                          uint64_t step, dlviz_tensor **input_gradient) {
     int node;
     DLZ_TRY(dlz_require_built(network, who));
+    DLZ_HOLD_NESTED(&network->busy, "network");
     DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
     DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
     DLZ_TRY(check_gradient(network, who, node, inputs->dims[0], gradient));

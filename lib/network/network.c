@@ -28,6 +28,12 @@ dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *
     if (!network)
         return dlz_fail_memory("a network", sizeof *network);
     network->references = 1;
+    network->loss = dlviz_cross_entropy();
+    if (!network->loss) {
+        dlz_free(network);
+        return dlz_fail_memory("a network", sizeof *network);
+    }
+    network->loss->owned = true;
     network->graph.in.ndim = ndim;
     memcpy(network->graph.in.dims, dims, (size_t)ndim * sizeof *dims);
     *out = network;
@@ -44,6 +50,8 @@ void dlviz_network_destroy(dlviz_network *network) {
         return;
     dlz_plans_release(&network->plans);
     dlz_graph_release(&network->graph);
+    network->loss->owned = false;
+    dlviz_loss_destroy(network->loss);
     for (int i = 0; i < network->num_states; i++)
         dlz_free(network->states[i].name);
     dlz_free(network->states);

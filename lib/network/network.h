@@ -2,7 +2,9 @@
 #ifndef DLZ_NETWORK_H
 #define DLZ_NETWORK_H
 
+#include "base/busy.h"
 #include "graph/graph.h"
+#include "losses/loss.h"
 #include <dlviz/network.h>
 
 #include <stdatomic.h>
@@ -17,6 +19,9 @@ typedef struct dlz_state {
 
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
+    atomic_int trainers;   /* that rely on the loss */
+    dlz_busy busy;
+    dlviz_loss *loss;
     dlz_graph graph;
     dlz_state *states;
     int num_states;
@@ -91,19 +96,6 @@ dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
 
 dlviz_status dlz_network_check_samples(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
-/* Fails unless the dataset has labels, all below the network's number of outputs. */
-dlviz_status dlz_network_check_labels(const dlviz_network *network, const char *who,
-                                      const dlviz_dataset *dataset);
-/* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to
- * the sums of loss and correct answers. `labels` has room for n. */
-dlviz_status dlz_network_train_batch(dlviz_network *network, const dlviz_dataset *dataset,
-                                     const int64_t *indices, int64_t *labels, int64_t n,
-                                     uint64_t seed, uint64_t step, double *loss_sum,
-                                     int64_t *correct);
-
-/* Fails unless they are float32, n x the network's input. */
-dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
-                                      const dlviz_tensor *inputs);
 /* The number of a layer; fails with the names there are. */
 dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
                                     int *node);
@@ -111,6 +103,33 @@ dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *wh
 /* For benchmarks: one batch through the whole network in evaluation mode. */
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,
                                      const int64_t *indices, int64_t n);
+
+/* -- loss.c --------------------------------------------------------------------------------------
+ */
+
+/* The shape of what the network gives for one sample. */
+const dlz_shape *dlz_network_output(const dlviz_network *network);
+/* Fails unless the dataset's targets are what the network's loss takes. */
+dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
+                                       const dlviz_dataset *dataset);
+/* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to
+ * the tally. *mean receives the batch's loss; where that is not finite, there are no gradients. */
+dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
+                                     const dlviz_dataset *dataset, const int64_t *indices,
+                                     int64_t n, uint64_t seed, uint64_t step, dlz_tally *tally,
+                                     double *mean);
+/* Adds a dataset that has been checked to a tally, in evaluation. *outputs, unless NULL, receives
+ * all outputs in PyTorch's order. */
+dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
+                               const dlviz_dataset *dataset, dlz_tally *tally,
+                               dlviz_tensor **outputs);
+/* The metrics of the loss, num_metrics of them, after a dataset was tallied. *outputs as it gave
+ * them, NULL where no metric needs them. */
+dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset *dataset,
+                               const dlz_tally *tally, const dlviz_tensor *outputs,
+                               double *metrics);
+/* Whether one of the metrics needs the outputs. */
+bool dlz_network_needs_outputs(const dlviz_network *network);
 
 /* Keeps the network alive, whoever destroys their handle; dlviz_network_destroy ends that too. */
 dlviz_network *dlz_network_hold(dlviz_network *network);

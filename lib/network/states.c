@@ -42,6 +42,7 @@ dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *n
     DLZ_REQUIRE_OUT(copy);
     dlz_state *state;
     DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
+    DLZ_HOLD_SHARED(&network->busy, "network");
     return dlviz_tensor_from_data(copy, state->spec.dtype, state->spec.ndim, state->spec.dims,
                                   state->value);
 }
@@ -51,6 +52,7 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
     DLZ_REQUIRE_OUT(copy);
     dlz_state *state;
     DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
+    DLZ_HOLD_SHARED(&network->busy, "network");
     if (!state->gradient)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is not trained and has no gradient",
                         __func__, name);
@@ -130,6 +132,7 @@ dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                      const dlviz_tensor *tensor) {
     dlz_state *state;
     DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
+    DLZ_HOLD_NESTED(&network->busy, "network");
     DLZ_REQUIRE(tensor);
     DLZ_TRY(check_tensor(state, tensor));
     take_tensor(state, tensor);
@@ -198,6 +201,7 @@ void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensor
 dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
+    DLZ_HOLD_SHARED(&network->busy, "network");
     dlviz_status status = dlz_network_check_states(network, true);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, "cannot save '%s'", path);
@@ -251,6 +255,7 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensor
 dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
+    DLZ_HOLD_NESTED(&network->busy, "network");
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_open(&set, path));
     dlviz_status status = dlz_network_load_set(network, set);

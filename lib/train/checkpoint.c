@@ -17,12 +17,13 @@
 
 #define STATE "trainer.state"
 #define HISTORY "trainer.history"
+#define SUMS "trainer.sums"
 
 /* The numbers of STATE, in this order. */
 typedef struct trainer_state {
-    int64_t num_epochs, samples, num_batches, batches_done, samples_done, correct, step;
+    int64_t num_epochs, samples, num_batches, batches_done, samples_done, step;
     int64_t optimizer_steps, schedule_bad, schedule_cooldown;
-    double learning_rate, loss_sum, seconds, schedule_best;
+    double learning_rate, loss_sum, loss_norm, seconds, schedule_best;
     int64_t train_mark;
 } trainer_state;
 
@@ -31,7 +32,7 @@ typedef struct trainer_state {
 /* What was read from a checkpoint and checked, ready to be put in place. */
 typedef struct contents {
     trainer_state state;
-    dlviz_tensor *history;
+    dlviz_tensor *history, *sums;
     dlz_optimizer_moments moments;
     dlviz_tensor **states;
 } contents;
@@ -46,13 +47,13 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .num_batches = trainer->num_batches,
                            .batches_done = trainer->batches_done,
                            .samples_done = trainer->samples_done,
-                           .correct = trainer->correct,
                            .step = trainer->step,
                            .optimizer_steps = trainer->optimizer->steps,
                            .schedule_bad = schedule ? schedule->bad_epochs : 0,
                            .schedule_cooldown = schedule ? schedule->cooldown_left : 0,
                            .learning_rate = trainer->optimizer->learning_rate,
-                           .loss_sum = trainer->loss_sum,
+                           .loss_sum = trainer->tally.loss,
+                           .loss_norm = trainer->tally.norm,
                            .seconds = trainer->seconds,
                            .schedule_best = schedule ? schedule->best : 0,
                            .train_mark = trainer->train_mark};
@@ -73,7 +74,12 @@ static dlviz_status add_words(dlviz_safetensors *set, const char *name, int64_t 
 static json_t *trainer_settings(const dlviz_trainer *trainer) {
     char seed[32];
     snprintf(seed, sizeof seed, "%" PRIu64, trainer->seed);
-    return json_pack("{s:I,s:s}", "batch_size", (json_int_t)trainer->batch_size, "seed", seed);
+    return json_pack("{s:I,s:s,s:o}", "batch_size", (json_int_t)trainer->batch_size, "seed", seed,
+                     "metrics", dlz_trainer_metric_names(trainer));
+}
+
+static json_t *loss_settings(const dlviz_trainer *trainer) {
+    return dlz_loss_settings(trainer->network->loss);
 }
 
 static json_t *optimizer_settings(const dlviz_trainer *trainer) {
@@ -90,7 +96,8 @@ static json_t *schedule_settings(const dlviz_trainer *trainer) {
 static const struct {
     const char *key;
     json_t *(*settings)(const dlviz_trainer *trainer);
-} parts[] = {{"optimizer", optimizer_settings},
+} parts[] = {{"loss", loss_settings},
+             {"optimizer", optimizer_settings},
              {"schedule", schedule_settings},
              {"trainer", trainer_settings}};
 
@@ -105,7 +112,8 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     DLZ_TRY(dlz_network_add_states(trainer->network, set));
     DLZ_TRY(dlz_optimizer_add_states(trainer->optimizer, set));
     DLZ_TRY(add_words(set, STATE, 1, STATE_WORDS, &state));
-    DLZ_TRY(add_words(set, HISTORY, trainer->num_epochs, DLZ_NUM_METRICS, trainer->history));
+    DLZ_TRY(add_words(set, SUMS, 1, trainer->num_sums, trainer->tally.sums));
+    DLZ_TRY(add_words(set, HISTORY, trainer->num_epochs, trainer->num_figures, trainer->history));
     return dlz_safetensors_add_checksums(set);
 }
 
@@ -150,6 +158,7 @@ static dlviz_status check_names(const dlviz_network *network, const dlviz_safete
     for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++) {
         const char *name = dlviz_safetensors_tensor_name(set, i);
         bool known = strcmp(name, STATE) == 0 || strcmp(name, HISTORY) == 0 ||
+                     strcmp(name, SUMS) == 0 ||
                      dlz_optimizer_owns(network, name);
         for (int j = 0; !known && j < network->num_states; j++)
             known = strcmp(name, network->states[j].name) == 0;
@@ -182,11 +191,10 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
            state->batches_done >= 0 && state->batches_done <= state->num_batches &&
            state->samples_done ==
                dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
-           is_count(state->correct) && state->correct <= state->samples_done &&
            is_count(state->optimizer_steps) && is_count(state->step) &&
            is_count(state->schedule_bad) && is_count(state->schedule_cooldown) &&
            state->learning_rate >= 0 && isfinite(state->learning_rate) &&
-           isfinite(state->loss_sum) && isfinite(state->seconds) && state->seconds >= 0 &&
+           isfinite(state->loss_sum) && state->loss_norm >= 0 && isfinite(state->loss_norm) && isfinite(state->seconds) && state->seconds >= 0 &&
            !isnan(state->schedule_best);
 }
 
@@ -206,6 +214,7 @@ static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safeten
 
 static void drop(const dlviz_trainer *trainer, contents *c) {
     dlviz_tensor_destroy(c->history);
+    dlviz_tensor_destroy(c->sums);
     dlz_optimizer_drop_moments(&c->moments);
     dlz_network_drop_states(trainer->network, c->states);
 }
@@ -218,7 +227,11 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
     DLZ_TRY(check_format(set));
     DLZ_TRY(check_settings(trainer, set));
     DLZ_TRY(check_names(trainer->network, set));
-    dlviz_status status = get_words(set, HISTORY, DLZ_NUM_METRICS, &c->history);
+    dlviz_status status = get_words(set, HISTORY, trainer->num_figures, &c->history);
+    if (status == DLVIZ_OK)
+        status = get_words(set, SUMS, trainer->num_sums, &c->sums);
+    if (status == DLVIZ_OK && c->sums->dims[0] != 1)
+        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'" SUMS "' has not the shape it should have");
     if (status == DLVIZ_OK)
         status = read_state(trainer, set, c->history->dims[0], &c->state);
     if (status == DLVIZ_OK)
@@ -243,9 +256,11 @@ static void apply(dlviz_trainer *trainer, contents *c) {
     trainer->num_batches = state->num_batches;
     trainer->batches_done = state->batches_done;
     trainer->samples_done = state->samples_done;
-    trainer->correct = state->correct;
     trainer->step = state->step;
-    trainer->loss_sum = state->loss_sum;
+    trainer->tally.loss = state->loss_sum;
+    trainer->tally.norm = state->loss_norm;
+    if (trainer->num_sums > 0)
+        memcpy(trainer->tally.sums, c->sums->data, (size_t)trainer->num_sums * sizeof(double));
     trainer->seconds = state->seconds;
     trainer->train_mark = state->train_mark;
     trainer->optimizer->steps = state->optimizer_steps;
@@ -263,6 +278,7 @@ static void apply(dlviz_trainer *trainer, contents *c) {
 dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path) {
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
+    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_create(&set));
     dlviz_status status = fill(trainer, set);
@@ -292,8 +308,10 @@ static dlviz_status load(dlviz_trainer *trainer, const dlviz_safetensors *set) {
 
 dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
     DLZ_REQUIRE(trainer);
-    DLZ_TRY(dlz_trainer_require_idle(trainer, __func__));
     DLZ_REQUIRE(path);
+    DLZ_HOLD_ALONE(&trainer->busy, "trainer");
+    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
     DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_open(&set, path));

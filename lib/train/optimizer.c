@@ -281,6 +281,9 @@ static void step_tile(void *context, int64_t tile, int worker) {
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
     DLZ_REQUIRE(optimizer);
     DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_HOLD_NESTED(&optimizer->busy, "optimizer");
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(__func__, &network->busy, "network", DLZ_NESTED, &hold));
     if (!network->has_gradients)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: the network has no gradients; call dlviz_network_backward first",

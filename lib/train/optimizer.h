@@ -2,6 +2,8 @@
 #ifndef DLZ_TRAIN_OPTIMIZER_H
 #define DLZ_TRAIN_OPTIMIZER_H
 
+#include "base/busy.h"
+
 #include <dlviz/optimizer.h>
 #include <dlviz/safetensors.h>
 
@@ -12,6 +14,7 @@ typedef enum dlz_rule { DLZ_ADAM, DLZ_ADAMW, DLZ_SGD, DLZ_RMSPROP } dlz_rule;
 
 struct dlviz_optimizer {
     atomic_int references; /* the user's handle, and trainers */
+    dlz_busy busy;
     dlz_rule rule;
     double learning_rate, weight_decay;
     double beta1, beta2, eps;

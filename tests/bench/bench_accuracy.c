@@ -47,9 +47,9 @@ int main(int argc, char **argv) {
     try(dlviz_trainer_fit(trainer, train, epochs));
     for (int epoch = 0; epoch < epochs; epoch++)
         printf("%d %.6f %.6f %.6f\n", epoch + 1,
-               dlviz_trainer_history(trainer, epoch, DLVIZ_TRAIN_LOSS),
-               dlviz_trainer_history(trainer, epoch, DLVIZ_VALIDATION_LOSS),
-               dlviz_trainer_history(trainer, epoch, DLVIZ_VALIDATION_ACCURACY));
+               dlviz_trainer_history(trainer, epoch, "train_loss"),
+               dlviz_trainer_history(trainer, epoch, "validation_loss"),
+               dlviz_trainer_history(trainer, epoch, "validation_accuracy"));
     dlviz_trainer_destroy(trainer);
     dlviz_optimizer_destroy(adam);
     dlviz_network_destroy(network);

@@ -544,6 +544,42 @@ START_TEST(evaluation_may_keep_the_pool_alone) {
 }
 END_TEST
 
+/* Where a tile lies is said truly: that part of y is written, and no other. */
+START_TEST(a_forward_tile_writes_its_pixels) {
+    static const dlz_conv3x3_shape shapes[] = {
+        {1, 5, 3, 8, 8}, {7, 6, 5, 9, 17}, {40, 9, 9, 8, 8}, {3, 1, 2, 2, 3}, {64, 3, 4, 8, 1}};
+    for (int turn = 0; turn < 5 * DLZ_ISA_COUNT * 4; turn++) {
+        dlz_isa isa = (dlz_isa)(turn / 5 % DLZ_ISA_COUNT);
+        dlz_conv3x3_plan plan;
+        if (!dlz_isa_available(isa))
+            continue;
+        problem p = make_problem(shapes[turn % 5]);
+        ck_ok(dlz_conv3x3_plan_create(&plan, p.shape, isa,
+                                      (dlz_conv3x3_algorithm)(turn / 5 / DLZ_ISA_COUNT)));
+        float *weights = guarded(plan.forward_weight_floats, 4), *y = guarded(p.outputs, 4);
+        float *scratch = guarded(plan.scratch_floats, 4);
+        dlz_conv3x3_input input = {.data = p.x, .weights = p.w};
+        dlz_conv3x3_output output = {.y = y, .bias = p.bias};
+        for (int64_t i = 0; i < plan.weight_tiles; i++)
+            dlz_conv3x3_prepare(&plan, i, p.w, weights, NULL);
+        int64_t channels = p.shape.out_channels, before = 0, first, end;
+        for (int64_t tile = 0; tile < plan.forward_tiles; tile++, before = end) {
+            memset(y, 0xFF, (size_t)p.outputs * 4);
+            dlz_conv3x3_forward(&plan, tile, &input, weights, &output, scratch);
+            dlz_conv3x3_forward_pixels(&plan, tile, &first, &end);
+            ck_assert_int_eq(first, before);
+            for (int64_t i = 0; i < p.outputs; i++)
+                ck_assert(isnan(y[i]) == (i < first * channels || i >= end * channels));
+        }
+        ck_assert_int_eq(before * channels, p.outputs);
+        free_guarded(weights);
+        free_guarded(y);
+        free_guarded(scratch);
+        free_problem(&p);
+    }
+}
+END_TEST
+
 START_TEST(impossible_plans_are_refused) {
     dlz_conv3x3_plan plan;
     ck_fails(dlz_conv3x3_plan_create(&plan, (dlz_conv3x3_shape){1, 0, 4, 4, 4}, DLZ_ISA_GENERIC,
@@ -564,6 +600,7 @@ int main(void) {
                                   moments_keep_their_digits,
                                   a_nan_is_not_hidden_by_relu_or_pool,
                                   evaluation_may_keep_the_pool_alone,
+                                  a_forward_tile_writes_its_pixels,
                                   impossible_plans_are_refused,
                                   NULL};
     return run_tests("conv3x3", tests);

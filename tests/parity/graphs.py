@@ -52,8 +52,78 @@ def batchnorm(s, shapes):
 
 
 @layer
+def layernorm(s, shapes):
+    return nn.LayerNorm(shapes[0], s["eps"], s["affine"])
+
+
+@layer
+def groupnorm(s, shapes):
+    return nn.GroupNorm(s["num_groups"], shapes[0][0], s["eps"], s["affine"])
+
+
+@layer
+def instancenorm2d(s, shapes):
+    return nn.InstanceNorm2d(shapes[0][0], s["eps"], affine=s["affine"])
+
+
+@layer
+def softmax(s, shapes):
+    return nn.Softmax(dim=1)
+
+
+@layer
+def log_softmax(s, shapes):
+    return nn.LogSoftmax(dim=1)
+
+
+@layer
 def relu(s, shapes):
     return F.relu
+
+
+@layer
+def leaky_relu(s, shapes):
+    return nn.LeakyReLU(s["negative_slope"])
+
+
+@layer
+def elu(s, shapes):
+    return nn.ELU(s["alpha"])
+
+
+@layer
+def gelu(s, shapes):
+    return F.gelu
+
+
+@layer
+def gelu_tanh(s, shapes):
+    return nn.GELU(approximate="tanh")
+
+
+@layer
+def silu(s, shapes):
+    return F.silu
+
+
+@layer
+def sigmoid(s, shapes):
+    return torch.sigmoid
+
+
+@layer
+def tanh(s, shapes):
+    return torch.tanh
+
+
+@layer
+def softplus(s, shapes):
+    return nn.Softplus(s["beta"], s["threshold"])
+
+
+@layer
+def hardswish(s, shapes):
+    return F.hardswish
 
 
 @layer
@@ -62,7 +132,45 @@ def maxpool2d(s, shapes):
 
 
 @layer
+def avgpool2d(s, shapes):
+    return nn.AvgPool2d(s["kernel"], s["stride"], s["padding"], s["ceil_mode"], s["count_include_pad"])
+
+
+@layer
+def global_avgpool2d(s, shapes):
+    return lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+@layer
+def adaptive_avgpool2d(s, shapes):
+    return nn.AdaptiveAvgPool2d(s["size"])
+
+
+@layer
+def upsample(s, shapes):
+    mode = ["nearest", "bilinear"][s["mode"]]
+    return nn.Upsample(s["size"], mode=mode, align_corners=s["align_corners"] if s["mode"] else None)
+
+
+@layer
+def reshape(s, shapes):
+    return lambda x: x.reshape([len(x)] + s["shape"])
+
+
+@layer
+def pad(s, shapes):
+    mode = ["constant", "reflect", "replicate"][s["mode"]]
+    return lambda x: F.pad(x, s["horizontal"] + s["vertical"], mode, *[s["value"]] * (s["mode"] == 0))
+
+
+@layer
 def dropout(s, shapes):
+    assert s["p"] == 0  # masks are not PyTorch's
+    return lambda x: x
+
+
+@layer
+def dropout2d(s, shapes):
     assert s["p"] == 0  # masks are not PyTorch's
     return lambda x: x
 
@@ -102,7 +210,17 @@ class Net:
     DEFAULTS = {
         "conv2d": dict(out_channels=1, kernel=[3, 3], stride=[1, 1], padding=[1, 1], dilation=[1, 1], bias=True),
         "batchnorm": dict(eps=1e-5, momentum=0.1, affine=True),
+        "layernorm": dict(eps=1e-5, affine=True),
+        "groupnorm": dict(num_groups=1, eps=1e-5, affine=True),
+        "instancenorm2d": dict(eps=1e-5, affine=False),
+        "dropout2d": dict(p=0.0),
         "maxpool2d": dict(kernel=[2, 2], stride=[2, 2], padding=[0, 0], ceil_mode=False),
+        "leaky_relu": dict(negative_slope=0.01),
+        "elu": dict(alpha=1.0),
+        "softplus": dict(beta=1.0, threshold=20.0),
+        "avgpool2d": dict(kernel=[2, 2], stride=[2, 2], padding=[0, 0], ceil_mode=False, count_include_pad=True),
+        "upsample": dict(mode=0, align_corners=False),
+        "pad": dict(mode=0, value=0.0),
         "dropout": dict(p=0.0),
         "linear": dict(out_features=1, bias=True),
     }

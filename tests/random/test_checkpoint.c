@@ -50,25 +50,25 @@ static void disturb_run(dlz_random *random, process *p, bool valid) {
         }
     }
     /* History is what was measured, be it NaN. */
-    for (int e = 0; e < p->trainer->num_epochs; e++)
-        for (int m = 0; m < DLZ_NUM_METRICS; m++)
-            if (random_chance(random, 0.2))
-                p->trainer->history[e][m] =
-                    (double)strange_float(random, random_chance(random, 0.5));
+    for (int i = 0; i < p->trainer->num_epochs * p->trainer->num_figures; i++)
+        if (random_chance(random, 0.2))
+            p->trainer->history[i] = (double)strange_float(random, random_chance(random, 0.5));
+    for (int64_t i = 0; i < p->trainer->num_sums; i++)
+        if (random_chance(random, 0.2))
+            p->trainer->tally.sums[i] = (double)strange_float(random, random_chance(random, 0.5));
     static const double numbers[] = {0, 5e-324, DBL_MAX, 1e30, 1.0 / 3};
     static const double others[] = {NAN, INFINITY, -1, -INFINITY};
-    double *const reals[] = {&p->trainer->loss_sum, &p->trainer->seconds,
+    double *const reals[] = {&p->trainer->tally.loss, &p->trainer->tally.norm, &p->trainer->seconds,
                              &p->optimizer->learning_rate};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (random_chance(random, 0.3))
             *reals[i] = valid || random_chance(random, 0.8) ? numbers[random_between(random, 0, 4)]
                                                             : others[random_between(random, 0, 3)];
     if (p->schedule && random_chance(random, 0.3))
         p->schedule->best = valid || random_chance(random, 0.8) ? INFINITY : NAN;
-    int64_t *const wholes[] = {&p->trainer->step,        &p->trainer->correct,
-                               &p->optimizer->steps,     &p->trainer->samples_done,
+    int64_t *const wholes[] = {&p->trainer->step, &p->optimizer->steps, &p->trainer->samples_done,
                                &p->trainer->num_batches, &p->trainer->batches_done};
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 5; i++)
         if (!valid && random_chance(random, 0.1))
             *wholes[i] = random_chance(random, 0.5) ? INT64_MAX : -random_between(random, 0, 3);
 }
@@ -91,11 +91,12 @@ static void assert_all_the_same(const process *a, const process *b) {
     assert_same_block(a->optimizer->second, b->optimizer->second, a->network->parameter_floats);
     ck_assert_int_eq(s->num_epochs, t->num_epochs);
     if (s->num_epochs > 0)
-        ck_assert_mem_eq(s->history, t->history, (size_t)s->num_epochs * sizeof *s->history);
+        ck_assert_mem_eq(s->history, t->history, (size_t)(s->num_epochs * s->num_figures) * sizeof *s->history);
+    ck_assert_mem_eq(s->tally.sums, t->tally.sums, (size_t)s->num_sums * sizeof *s->tally.sums);
     ck_assert(s->samples == t->samples && s->num_batches == t->num_batches &&
               s->batches_done == t->batches_done && s->samples_done == t->samples_done &&
-              s->correct == t->correct && s->step == t->step && s->train_mark == t->train_mark);
-    ck_assert(s->loss_sum == t->loss_sum && s->seconds == t->seconds);
+              s->step == t->step && s->train_mark == t->train_mark);
+    ck_assert(s->tally.loss == t->tally.loss && s->tally.norm == t->tally.norm && s->seconds == t->seconds);
     ck_assert(a->optimizer->steps == b->optimizer->steps &&
               a->optimizer->learning_rate == b->optimizer->learning_rate);
     if (a->schedule)

@@ -177,9 +177,9 @@ static void find_truth(const dlviz_tensor *x, truth *t) {
         long double sum = 0;
         for (int64_t i = 0; i < n; i++)
             sum += values_of(x)[i * d + j];
-        t->mean[j] = (double)(sum / n);
+        t->mean[j] = (double)(sum / (double)n);
         for (int64_t i = 0; i < n; i++) {
-            centred[i * d + j] = (double)(values_of(x)[i * d + j] - sum / n);
+            centred[i * d + j] = (double)(values_of(x)[i * d + j] - sum / (double)n);
             t->magnitude = fmax(t->magnitude, fabs(centred[i * d + j]));
         }
     }
@@ -188,7 +188,7 @@ static void find_truth(const dlviz_tensor *x, truth *t) {
             long double sum = 0;
             for (int64_t r = 0; r < n; r++)
                 sum += (long double)centred[r * d + i] * centred[r * d + j];
-            t->matrix[i * d + j] = a[i * d + j] = (double)(sum / (n - 1));
+            t->matrix[i * d + j] = a[i * d + j] = (double)(sum / (double)(n - 1));
         }
     rotate(d, a, v);
     bool taken[MOST] = {false};

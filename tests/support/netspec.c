@@ -241,7 +241,7 @@ static void scale_state(const char *name, const dlviz_tensor *tensor, float *val
     if (ends_with(name, "running_var") || (ends_with(name, "weight") && vector)) {
         factor = 0.5f;
         offset = 1;
-    } else if (vector)
+    } else if (vector || ends_with(name, "bias")) /* a layer norm's has more dimensions */
         factor = 0.125f;
     else if (!ties)
         factor = (float)(1 / sqrt((double)(size / dlviz_tensor_dim(tensor, 0))));

@@ -29,6 +29,8 @@ typedef struct process {
 void begin_process(process *p, const char *net, rule kind, bool scheduled);
 void end_process(process *p);
 
+/* The same figures of an epoch, to the bit, but for its duration. */
+void assert_same_figures(const dlviz_trainer *a, const dlviz_trainer *b, int epoch);
 /* The same parameters, history, rate and steps, to the bit. */
 void assert_same_run(const process *a, const process *b);
 

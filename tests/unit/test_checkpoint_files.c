@@ -103,9 +103,10 @@ START_TEST(what_could_not_be_loaded_is_not_saved) {
     ck_assert_int_ne(dlviz_trainer_save_checkpoint(p.trainer, files.path), DLVIZ_OK);
     *count = kept;
     /* And the numbers that are no tensor of the network. */
-    double *const numbers[] = {&p.trainer->loss_sum, &p.trainer->seconds, &p.schedule->best,
+    double *const numbers[] = {&p.trainer->tally.loss, &p.trainer->tally.norm,
+                               &p.trainer->seconds, &p.schedule->best,
                                &p.optimizer->learning_rate};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         double before = *numbers[i];
         *numbers[i] = NAN;
         ck_assert_int_ne(dlviz_trainer_save_checkpoint(p.trainer, files.path), DLVIZ_OK);

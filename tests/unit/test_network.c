@@ -341,7 +341,7 @@ START_TEST(batches_are_checked) {
     ck_fails(dlviz_network_backward(network, inputs, inputs, 0, 0, &loss), DLVIZ_ERROR_SHAPE,
              "labels");
     ck_fails(dlviz_network_backward(network, NULL, labels, 0, 0, &loss), INVALID, "inputs");
-    ck_fails(dlviz_network_backward(network, inputs, NULL, 0, 0, &loss), INVALID, "labels");
+    ck_fails(dlviz_network_backward(network, inputs, NULL, 0, 0, &loss), INVALID, "targets");
     ck_ok(dlviz_tensor_create(&bad, DLVIZ_FLOAT32, 4, (int64_t[]){3, 2, 4, 5}));
     ck_fails(dlviz_network_backward(network, bad, labels, 0, 0, &loss), DLVIZ_ERROR_SHAPE,
              "2 x 5 x 4");

@@ -107,7 +107,7 @@ static dlviz_status draw_map(pipeline *p) {
 static dlviz_status draw_loss(pipeline *p) {
     if (!dlviz_plot_supported())
         return DLVIZ_OK;
-    double loss = dlviz_trainer_history(p->trainer, 0, DLVIZ_TRAIN_LOSS);
+    double loss = dlviz_trainer_history(p->trainer, 0, "train_loss");
     dlviz_figure_destroy(p->figure);
     p->figure = NULL;
     TRY(dlviz_figure_create_curves(&p->figure));

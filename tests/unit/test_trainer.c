@@ -75,7 +75,7 @@ START_TEST(arguments_are_checked) {
     ck_fails(dlviz_trainer_fit(NULL, r.train, 1), INVALID, "trainer");
     ck_fails(dlviz_trainer_fit(r.trainer, r.train, -1), INVALID, "-1");
     ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 0);
-    ck_assert(isnan(dlviz_trainer_history(r.trainer, 0, DLVIZ_TRAIN_LOSS)));
+    ck_assert(isnan(dlviz_trainer_history(r.trainer, 0, "train_loss")));
     dlviz_trainer_destroy(NULL);
     stop(&r);
 }
@@ -140,21 +140,21 @@ START_TEST(one_batch_is_a_step_by_hand) {
         ck_ok(dlviz_network_evaluate(hand, r.validation, &validation_loss, &validation_accuracy));
         ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
         dlviz_trainer *t = r.trainer;
-        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, DLVIZ_TRAIN_LOSS), loss, 1e-5);
-        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, DLVIZ_TRAIN_ACCURACY), accuracy,
+        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "train_loss"), loss, 1e-5);
+        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "train_accuracy"), accuracy,
                                 1e-9);
-        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, DLVIZ_VALIDATION_LOSS),
+        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "validation_loss"),
                                 validation_loss, 1e-5);
-        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, DLVIZ_VALIDATION_ACCURACY),
+        ck_assert_double_eq_tol(dlviz_trainer_history(t, epoch, "validation_accuracy"),
                                 validation_accuracy, 1e-9);
-        ck_assert_double_eq(dlviz_trainer_history(t, epoch, DLVIZ_LEARNING_RATE), 0.5);
-        ck_assert_double_gt(dlviz_trainer_history(t, epoch, DLVIZ_SECONDS), 0);
-        ck_assert_double_gt(dlviz_trainer_history(t, epoch, DLVIZ_IMAGES_PER_SECOND), 0);
+        ck_assert_double_eq(dlviz_trainer_history(t, epoch, "learning_rate"), 0.5);
+        ck_assert_double_gt(dlviz_trainer_history(t, epoch, "seconds"), 0);
+        ck_assert_double_gt(dlviz_trainer_history(t, epoch, "samples_per_second"), 0);
     }
     ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 5);
-    ck_assert(isnan(dlviz_trainer_history(r.trainer, 5, DLVIZ_TRAIN_LOSS)));
-    ck_assert(isnan(dlviz_trainer_history(r.trainer, -1, DLVIZ_TRAIN_LOSS)));
-    ck_assert(isnan(dlviz_trainer_history(r.trainer, 0, (dlviz_metric)99)));
+    ck_assert(isnan(dlviz_trainer_history(r.trainer, 5, "train_loss")));
+    ck_assert(isnan(dlviz_trainer_history(r.trainer, -1, "train_loss")));
+    ck_assert(isnan(dlviz_trainer_history(r.trainer, 0, "test_loss")));
     ck_ok(dlviz_network_get_state(hand, "fc1.weight", &states[0]));
     ck_ok(dlviz_network_get_state(r.network, "fc1.weight", &states[1]));
     ck_assert_double_le(relative_error(dlviz_tensor_const_float(states[1]),
@@ -180,12 +180,12 @@ START_TEST(a_small_last_batch_counts_by_its_images) {
         ck_ok(dlviz_trainer_set_seed(r.trainer, seed));
         ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
         int last = dlviz_trainer_num_epochs(r.trainer) - 1;
-        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, DLVIZ_TRAIN_LOSS), loss,
+        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_loss"), loss,
                                 1e-6 * loss);
-        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, DLVIZ_TRAIN_ACCURACY),
+        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_accuracy"),
                                 accuracy, 1e-9);
-        ck_assert(isnan(dlviz_trainer_history(r.trainer, last, DLVIZ_VALIDATION_LOSS)));
-        ck_assert(isnan(dlviz_trainer_history(r.trainer, last, DLVIZ_VALIDATION_ACCURACY)));
+        ck_assert(isnan(dlviz_trainer_history(r.trainer, last, "validation_loss")));
+        ck_assert(isnan(dlviz_trainer_history(r.trainer, last, "validation_accuracy")));
     }
     ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 15);
     stop(&r);
@@ -203,10 +203,10 @@ static bool on_batch(dlviz_trainer *trainer, void *user) {
     c->last_done = (int)dlviz_trainer_batches_done(trainer);
     c->total = dlviz_trainer_num_batches(trainer);
     ck_assert_int_eq(c->last_done, (c->batches - 1) % 3 + 1);
-    ck_assert(isfinite(dlviz_trainer_current(trainer, DLVIZ_TRAIN_LOSS)));
-    ck_assert(isfinite(dlviz_trainer_current(trainer, DLVIZ_TRAIN_ACCURACY)));
-    ck_assert(isnan(dlviz_trainer_current(trainer, DLVIZ_VALIDATION_LOSS)));
-    ck_assert_double_eq(dlviz_trainer_current(trainer, DLVIZ_LEARNING_RATE), 0.1);
+    ck_assert(isfinite(dlviz_trainer_current(trainer, "train_loss")));
+    ck_assert(isfinite(dlviz_trainer_current(trainer, "train_accuracy")));
+    ck_assert(isnan(dlviz_trainer_current(trainer, "validation_loss")));
+    ck_assert_double_eq(dlviz_trainer_current(trainer, "learning_rate"), 0.1);
     return c->batches != c->stop_batch;
 }
 
@@ -214,7 +214,7 @@ static bool on_epoch(dlviz_trainer *trainer, void *user) {
     calls *c = user;
     c->epochs++;
     ck_assert_int_eq(dlviz_trainer_num_epochs(trainer), c->epochs);
-    ck_assert(isfinite(dlviz_trainer_history(trainer, c->epochs - 1, DLVIZ_TRAIN_LOSS)));
+    ck_assert(isfinite(dlviz_trainer_history(trainer, c->epochs - 1, "train_loss")));
     return c->epochs != c->stop_epoch;
 }
 
@@ -247,8 +247,8 @@ START_TEST(callbacks_see_everything_and_stop) {
     ck_ok(dlviz_trainer_fit(straight.trainer, straight.train, 6));
     assert_same_states(r.network, straight.network);
     for (int e = 0; e < 6; e++)
-        ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, DLVIZ_TRAIN_LOSS),
-                            dlviz_trainer_history(straight.trainer, e, DLVIZ_TRAIN_LOSS));
+        ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, "train_loss"),
+                            dlviz_trainer_history(straight.trainer, e, "train_loss"));
     stop(&r);
     stop(&straight);
 }
@@ -330,9 +330,9 @@ START_TEST(the_schedule_sees_the_loss) {
         ck_ok(dlviz_trainer_fit(r.trainer, dataset, 4));
         const double rates[] = {1, 1, 0.5, 0.25};
         for (int e = 0; e < 4; e++)
-            ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, DLVIZ_LEARNING_RATE), rates[e]);
+            ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, "learning_rate"), rates[e]);
         ck_assert_double_eq(dlviz_optimizer_learning_rate(r.optimizer), 0.125);
-        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, 3, DLVIZ_TRAIN_LOSS), log(4),
+        ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, 3, "train_loss"), log(4),
                                 1e-6);
         dlviz_schedule_destroy(schedule);
         dlviz_dataset_destroy(dataset);
@@ -442,10 +442,22 @@ START_TEST(an_optimizer_of_another_network_is_refused) {
     dlviz_network *other = build_net(&r.spec, 1), *same = build_net(&r.spec, 1);
     dlviz_trainer *trainer;
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
-    ck_ok(dlviz_trainer_create(&trainer, other, r.optimizer));
+    ck_fails(dlviz_trainer_create(&trainer, other, r.optimizer), DLVIZ_ERROR_STATE,
+             "another network");
+    ck_assert_ptr_null(trainer);
+    /* Or it began to serve it after the trainer was made. */
+    dlviz_optimizer *late;
+    ck_ok(dlviz_sgd_create(&late, 0.1));
+    ck_ok(dlviz_trainer_create(&trainer, other, late));
+    dlviz_tensor *inputs = input_tensor(&r.spec, 3, 1, false), *labels = label_tensor(3, 4, 2);
+    ck_ok(dlviz_network_backward(r.network, inputs, labels, 0, 0, NULL));
+    ck_ok(dlviz_optimizer_step(late, r.network));
     ck_fails(dlviz_trainer_fit(trainer, r.train, 1), DLVIZ_ERROR_STATE, "another network");
     assert_same_states(other, same);
     dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(late);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
     dlviz_network_destroy(other);
     dlviz_network_destroy(same);
     stop(&r);
@@ -497,9 +509,9 @@ START_TEST(the_history_is_written_as_csv) {
         ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
         ck_assert_str_eq(line, header);
         for (int e = 0; e < 2; e++) {
-            static const dlviz_metric metrics[] = {DLVIZ_LEARNING_RATE,       DLVIZ_TRAIN_LOSS,
-                                                   DLVIZ_TRAIN_ACCURACY,      DLVIZ_VALIDATION_LOSS,
-                                                   DLVIZ_VALIDATION_ACCURACY, DLVIZ_SECONDS};
+            static const char *const metrics[] = {"learning_rate",       "train_loss",
+                                                   "train_accuracy",      "validation_loss",
+                                                   "validation_accuracy", "seconds"};
             ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
             char *rest = line, *field = strsep(&rest, ",\n");
             ck_assert_int_eq(atoi(field), e + 1);
@@ -540,8 +552,8 @@ START_TEST(digits_are_learned) {
     ck_ok(dlviz_trainer_create(&trainer, network, adam));
     ck_ok(dlviz_trainer_set_batch_size(trainer, 16));
     ck_ok(dlviz_trainer_fit(trainer, dataset, 20));
-    ck_assert_double_lt(dlviz_trainer_history(trainer, 19, DLVIZ_TRAIN_LOSS),
-                        0.1 * dlviz_trainer_history(trainer, 0, DLVIZ_TRAIN_LOSS));
+    ck_assert_double_lt(dlviz_trainer_history(trainer, 19, "train_loss"),
+                        0.1 * dlviz_trainer_history(trainer, 0, "train_loss"));
     ck_ok(dlviz_network_evaluate(network, dataset, NULL, &accuracy));
     ck_assert_double_eq(accuracy, 1);
     dlviz_trainer_destroy(trainer);

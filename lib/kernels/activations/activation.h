@@ -1,9 +1,8 @@
 /* kernels/activations/activation.h - functions of one number, applied to each of many, and their
  * derivatives.
  *
- * An activation is a file beside this one and its name in the list of meson.build. The file defines
- * value(x, settings) and slope(x, settings) for a vector and ends with DLZ_ACTIVATION(name)
- * (loops.h); whoever uses it writes DLZ_ACTIVATION_TABLE(name) and then has dlz_<name>_kernels().
+ * They are defined where their layers are, in lib/layers/activations/. Whoever uses one writes
+ * DLZ_ACTIVATION_TABLE(name) and then has dlz_<name>_kernels().
  *
  * Whatever the function: a result depends on its own x (and dy) alone, not on where it lies or how
  * many there are; a NaN in x stays this NaN; where the slope is 0 the gradient is 0, even of an

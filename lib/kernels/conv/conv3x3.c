@@ -88,3 +88,19 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     plan->accumulator_floats = plan->backward_tiles * plan->accumulator_stride;
     return DLVIZ_OK;
 }
+
+/* The first line of a tile row. */
+static int64_t line_of(const dlz_conv3x3_plan *plan, int64_t row) {
+    int64_t lines = plan->algorithm == DLZ_CONV3X3_WINOGRAD4   ? 4
+                    : plan->algorithm == DLZ_CONV3X3_WINOGRAD2 ? 2
+                                                               : 1;
+    int64_t image = row / plan->tile_rows;
+    return image * plan->shape.height + (row - image * plan->tile_rows) * lines;
+}
+
+void dlz_conv3x3_forward_pixels(const dlz_conv3x3_plan *plan, int64_t tile, int64_t *first,
+                                int64_t *end) {
+    int64_t row = tile * plan->forward_rows, rows = plan->shape.images * plan->tile_rows;
+    *first = line_of(plan, row) * plan->shape.width;
+    *end = line_of(plan, dlz_min_i64(row + plan->forward_rows, rows)) * plan->shape.width;
+}

@@ -153,6 +153,10 @@ static inline void dlz_conv3x3_forward(const dlz_conv3x3_plan *plan, int64_t til
     plan->kernels->forward(plan, tile, input, forward_weights, output, scratch);
 }
 
+/* Which pixels of y, counted over all images, a forward tile writes: first ... end - 1. */
+void dlz_conv3x3_forward_pixels(const dlz_conv3x3_plan *plan, int64_t tile, int64_t *first,
+                                int64_t *end);
+
 /* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). The tile
  * overwrites its own accumulator: nothing needs zeroing. */
 static inline void dlz_conv3x3_backward(const dlz_conv3x3_plan *plan, int64_t tile,

@@ -104,7 +104,40 @@ static void cross_entropy(int64_t rows, int64_t classes, const float *logits, co
     }
 }
 
+/* Rows so short that most of a vector would stay empty are computed side by side, a row a lane. */
+#define FEW 32
+
+static void softmax_of_few(int64_t rows, int64_t classes, const float *x, float *p) {
+    dlz_v columns[FEW];
+    for (int64_t start = 0; start < rows; start += DLZ_LANES) {
+        int64_t some = rows - start < DLZ_LANES ? rows - start : DLZ_LANES;
+        const float *row[DLZ_LANES];
+        for (int64_t i = 0; i < DLZ_LANES; i++) /* the last row fills what is left */
+            row[i] = x + (start + (i < some ? i : some - 1)) * classes;
+        dlz_v most = dlz_splat(-__builtin_inff()), sum = {0};
+        for (int64_t c = 0; c < classes; c++) {
+            dlz_v value;
+            for (int i = 0; i < DLZ_LANES; i++)
+                value[i] = row[i][c];
+            columns[c] = value;
+            most = dlz_select(value > most, value, most);
+        }
+        for (int64_t c = 0; c < classes; c++)
+            sum += columns[c] = exp_of(columns[c] - most);
+        dlz_v factor = 1.0f / sum;
+        for (int64_t c = 0; c < classes; c++) {
+            dlz_v value = columns[c] * factor;
+            for (int64_t i = 0; i < some; i++)
+                p[(start + i) * classes + c] = value[i];
+        }
+    }
+}
+
 static void softmax(int64_t rows, int64_t classes, const float *logits, float *probabilities) {
+    if (classes <= FEW) {
+        softmax_of_few(rows, classes, logits, probabilities);
+        return;
+    }
     for (int64_t i = 0; i < rows; i++) {
         const float *x = logits + i * classes;
         float *p = probabilities + i * classes;

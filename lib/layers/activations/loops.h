@@ -1,10 +1,10 @@
-/* kernels/activations/loops.h - the loops around an activation's value(x, settings) and slope(x,
+/* layers/activations/loops.h - the loops around an activation's value(x, settings) and slope(x,
  * settings), which neither need to care for NaN. Included by the activations' sources alone.
  *
  * These sources are compiled without contraction, and fuse products and sums where they say so
  * (dlz_fma): each copy that the compiler makes of a loop gives the same bits. */
-#ifndef DLZ_KERNELS_ACTIVATIONS_LOOPS_H
-#define DLZ_KERNELS_ACTIVATIONS_LOOPS_H
+#ifndef DLZ_LAYERS_ACTIVATIONS_LOOPS_H
+#define DLZ_LAYERS_ACTIVATIONS_LOOPS_H
 
 #include "kernels/activations/activation.h"
 #include "isa/isa.h"

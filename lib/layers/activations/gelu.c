@@ -4,7 +4,7 @@
  * K), minimax for the relative error (1.7e-8, coefficients rounded) on 0 <= t <= 15, K = 5/2, and
  * exact at 0. Beyond 15 everything is 0 or 1 for floats. */
 #include "kernels/activations/exponentials.h"
-#include "kernels/activations/loops.h"
+#include "layers/activations/loops.h"
 
 #define FAR 15.0f
 #define K 2.5f
@@ -50,3 +50,28 @@ DLZ_INLINE dlz_v slope(dlz_v x, const float *settings) {
 }
 
 DLZ_ACTIVATION(gelu)
+
+#ifdef DLZ_BASELINE
+#include "layers/activations/layer.h"
+
+DLZ_ACTIVATION_TABLE(gelu)
+
+const dlz_layer_type dlz_gelu_type;
+
+dlviz_layer *dlviz_gelu(void) {
+    return dlz_layer_create(&dlz_gelu_type);
+}
+
+static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
+    (void)num_inputs;
+    return dlz_activation_infer(layer, (dlz_activation){.kernels = dlz_gelu_kernels()}, in, out);
+}
+
+const dlz_layer_type dlz_gelu_type = {
+    .name = "gelu",
+    .size = sizeof(dlz_activation_layer),
+    .infer = infer,
+    .stage = dlz_activation_stage,
+    .join = dlz_activation_join,
+};
+#endif

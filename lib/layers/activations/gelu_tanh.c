@@ -1,7 +1,7 @@
 /* x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, the approximation of GELU, which is x σ(z) with z =
  * √(8/π) (x + 0.044715 x³). */
 #include "kernels/activations/logistic.h"
-#include "kernels/activations/loops.h"
+#include "layers/activations/loops.h"
 
 /* Below −12 it is 0 for floats, and so is its derivative; above 12 that is 1. */
 #define FAR 12.0f
@@ -29,3 +29,29 @@ DLZ_INLINE dlz_v slope(dlz_v x, const float *settings) {
 }
 
 DLZ_ACTIVATION(gelu_tanh)
+
+#ifdef DLZ_BASELINE
+#include "layers/activations/layer.h"
+
+DLZ_ACTIVATION_TABLE(gelu_tanh)
+
+const dlz_layer_type dlz_gelu_tanh_type;
+
+dlviz_layer *dlviz_gelu_tanh(void) {
+    return dlz_layer_create(&dlz_gelu_tanh_type);
+}
+
+static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
+    (void)num_inputs;
+    return dlz_activation_infer(layer, (dlz_activation){.kernels = dlz_gelu_tanh_kernels()}, in,
+                                out);
+}
+
+const dlz_layer_type dlz_gelu_tanh_type = {
+    .name = "gelu_tanh",
+    .size = sizeof(dlz_activation_layer),
+    .infer = infer,
+    .stage = dlz_activation_stage,
+    .join = dlz_activation_join,
+};
+#endif

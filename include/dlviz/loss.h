@@ -1,0 +1,139 @@
+/* dlviz/loss.h - what a network is trained to make small.
+ *
+ * A constructor returns a loss that waits to be handed to dlviz_network_set_loss, which owns it from
+ * then on: a loss is part of one network, once. Mistakes need no check here: a loss remembers its
+ * first error (a bad argument, a failed allocation) and dlviz_network_set_loss reports it. Settings
+ * come before that call, and are DLVIZ_ERROR_STATE after it; getters may be called at any time.
+ *
+ * Values and gradients are PyTorch's with reduction='mean', or what is said below. Of a batch, the
+ * samples' losses are weighted by the samples' weights (dlviz_dataset_set_weights) and divided by
+ * the sum of these weights; a batch whose weights are all 0 has loss 0 and gradient 0. Sums are
+ * accumulated in float64.
+ *
+ * Each loss has metrics, which say in other words how good the outputs are: dlviz_trainer records
+ * them beside the loss. In metrics every sample counts alike, whatever its weight. */
+#ifndef DLVIZ_LOSS_H
+#define DLVIZ_LOSS_H
+
+#include <dlviz/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One loss. To be used by one thread at a time. */
+typedef struct dlviz_loss dlviz_loss;
+
+/** The name of its kind: "cross_entropy", "mse", …; that of a loss of the user's own is the one it
+ *  was given. NULL for NULL. Owned by the loss. */
+DLVIZ_API const char *dlviz_loss_name(const dlviz_loss *loss);
+/** How many metrics it has, and the name of metric 0 … num_metrics − 1; NULL beyond. Names are
+ *  constants. */
+DLVIZ_API int64_t dlviz_loss_num_metrics(const dlviz_loss *loss);
+DLVIZ_API const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t index);
+
+/* -- Classes ----------------------------------------------------------------------------------- */
+
+/** −log softmax(outputs)[label], for outputs of one number a class (raw: not yet a softmax) and
+ *  targets that are class labels. What a network has unless another loss is set.
+ *  Metrics: "accuracy" (the label is the first of the largest outputs; 0 to 1) and "top5_accuracy"
+ *  (the label is among the five largest). Ignored samples are not counted. */
+DLVIZ_API dlviz_loss *dlviz_cross_entropy(void);
+/** Trains towards (1 − smoothing) of the label and smoothing/classes of every class (Szegedy et al.
+ *  2016); 0, as at first, to 1. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
+ *  out of range or a loss of another kind, which the loss remembers as well, DLVIZ_ERROR_STATE
+ *  once a network owns the loss, or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_cross_entropy_set_label_smoothing(dlviz_loss *loss, double smoothing);
+DLVIZ_API double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss);
+/** How much each class counts: a sample's weight is multiplied by that of its label, also in the
+ *  sum by which the batch's loss is divided.
+ *  @param num_weights  as many as the network has outputs; 0 for none (all count alike), as at first
+ *  @param weights      numbers, finite and 0 or more, copied */
+DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss,
+                                                             int64_t num_weights,
+                                                             const double *weights);
+DLVIZ_API int64_t dlviz_cross_entropy_num_class_weights(const dlviz_loss *loss);
+/** The weight of a class; NaN where none was set. */
+DLVIZ_API double dlviz_cross_entropy_class_weights(const dlviz_loss *loss, int64_t index);
+/** Samples of this label count for nothing; −100 unless set, as in PyTorch. */
+DLVIZ_API dlviz_status dlviz_cross_entropy_set_ignored_label(dlviz_loss *loss, int64_t label);
+DLVIZ_API int64_t dlviz_cross_entropy_ignored_label(const dlviz_loss *loss);
+
+/* -- Numbers: targets are float32 and have the shape of the outputs -----------------------------
+ * The loss of a sample is the mean over its numbers, except for dlviz_kl_divergence. Metrics of the
+ * first three: "mae", the mean absolute error, and "r2", 1 − Σ(output − target)² / Σ(target −
+ * mean)² with both sums over all numbers and the mean of each number over the samples
+ * (scikit-learn's r2_score with multioutput='variance_weighted'); 1 or 0 where the targets are
+ * constant and met or not. */
+
+/** Mean squared error: (output − target)². */
+DLVIZ_API dlviz_loss *dlviz_mse(void);
+/** Mean absolute error: |output − target|; the derivative at 0 is 0. */
+DLVIZ_API dlviz_loss *dlviz_l1(void);
+/** With e = output − target: e²/2 for |e| <= delta, delta·(|e| − delta/2) beyond (Huber 1964).
+ *  @param delta  above 0, finite */
+DLVIZ_API dlviz_loss *dlviz_huber(double delta);
+DLVIZ_API dlviz_status dlviz_huber_set_delta(dlviz_loss *loss, double delta);
+DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);
+
+/** Binary cross-entropy of each number by itself, for labels that may occur together: −w·t·log σ(x)
+ *  − (1 − t)·log(1 − σ(x)) with raw outputs x and targets t from 0 to 1, else
+ *  DLVIZ_ERROR_INVALID_ARGUMENT.
+ *  Metrics, with a number taken as positive where x > 0, and as a true one where t >= 0.5: "f1"
+ *  (micro: 2·TP / (2·TP + FP + FN) over all numbers; 0 without any positive), "exact_match" (the
+ *  share of samples all of whose numbers are right), and "auc" (the area under the ROC curve of each
+ *  channel that has positives and negatives, averaged over these; not in training). */
+DLVIZ_API dlviz_loss *dlviz_bce_with_logits(void);
+/** The weight w of each channel's positives, or of each number's of a vector; 1 unless set.
+ *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, as at first
+ *  @param weights      numbers, finite and 0 or more, copied */
+DLVIZ_API dlviz_status dlviz_bce_with_logits_set_positive_weights(dlviz_loss *loss,
+                                                                  int64_t num_weights,
+                                                                  const double *weights);
+DLVIZ_API int64_t dlviz_bce_with_logits_num_positive_weights(const dlviz_loss *loss);
+/** The weight of a channel; NaN where none was set. */
+DLVIZ_API double dlviz_bce_with_logits_positive_weights(const dlviz_loss *loss, int64_t index);
+
+/** Kullback-Leibler divergence of the outputs, which are logarithms of probabilities, from the
+ *  targets, which are probabilities: t·(log t − x), 0 for t = 0. The loss of a sample is the sum
+ *  over its numbers, as the divergence is (PyTorch's reduction='batchmean'; its 'mean' divides by
+ *  the number of numbers besides). Targets below 0 are DLVIZ_ERROR_INVALID_ARGUMENT. No metrics. */
+DLVIZ_API dlviz_loss *dlviz_kl_divergence(void);
+/** Whether the targets are logarithms of probabilities as well: exp(t)·(t − x). Off unless set. */
+DLVIZ_API dlviz_status dlviz_kl_divergence_set_log_targets(dlviz_loss *loss, bool log_targets);
+DLVIZ_API bool dlviz_kl_divergence_log_targets(const dlviz_loss *loss);
+
+/* -- The user's own ---------------------------------------------------------------------------- */
+
+/** A loss of the user's own. Begin with `{.struct_size = sizeof(dlviz_loss_functions)}`; functions
+ *  that come later are at the end. */
+typedef struct dlviz_loss_functions {
+    size_t struct_size;
+    /** For sentences and checkpoints; copied. Needed. */
+    const char *name;
+    /** Whether the targets are class labels; else they are numbers of the outputs' shape. */
+    bool takes_labels;
+    /** Computes the losses of a batch. Needed. Called on the thread that trains; must return.
+     *  @param outputs   float32, n × the network's output shape
+     *  @param targets   int64, n; or float32 of the outputs' shape
+     *  @param losses    room for n: receives the loss of each sample
+     *  @param gradient  of the outputs' shape: receives the gradient of the sum of the losses; NULL
+     *                   when none is wanted
+     *  The tensors are valid during the call. Where samples have weights, the loss of each must
+     *  depend on its own outputs alone. Returns DLVIZ_OK, or what training shall end with. */
+    dlviz_status (*value)(void *user, const dlviz_tensor *outputs, const dlviz_tensor *targets,
+                          double *losses, dlviz_tensor *gradient);
+    /** Called with `user` when the loss is destroyed; NULL for nothing. */
+    void (*destroy)(void *user);
+} dlviz_loss_functions;
+
+/** @param functions  copied  @param user  handed to each of them */
+DLVIZ_API dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user);
+
+/** Destroys a loss that no network owns; does nothing to one that is owned. NULL is allowed. */
+DLVIZ_API void dlviz_loss_destroy(dlviz_loss *loss);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

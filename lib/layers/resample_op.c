@@ -1,0 +1,152 @@
+#include "layers/resample_op.h"
+#include "base/base.h"
+#include "base/parallel.h"
+
+/* Numbers a tile reads or writes, about. */
+#define TILE 16384
+
+/* -- What the axes are made of --------------------------------------------------------------------
+ */
+
+void dlz_axis_tap(dlz_axis_writer *to, int64_t at, double weight) {
+    if (to->axis.taps)
+        to->axis.taps[to->taps] = (dlz_tap){(int32_t)at, (float)weight};
+    to->taps++;
+}
+
+void dlz_axis_end(dlz_axis_writer *to, int64_t divisor) {
+    if (to->axis.taps) {
+        to->axis.divisors[to->outputs] = (float)divisor;
+        to->axis.first[to->outputs + 1] = (int32_t)to->taps;
+    }
+    to->outputs++;
+}
+
+static int64_t extent(const dlz_value *value, int axis) {
+    return axis == 0 ? value->height : value->width;
+}
+
+static const dlz_resample_type *type_of(const dlz_op *op) {
+    return (const dlz_resample_type *)op->type;
+}
+
+static void describe(const dlz_op *op, int axis, dlz_axis_writer *to) {
+    type_of(op)->describe(op->layer, axis, extent(op->in, axis), extent(op->out, axis), to);
+}
+
+static dlviz_status ask_axis(dlz_axis *axis, int64_t outputs, int64_t taps, int first, int last,
+                             dlz_memory *memory) {
+    DLZ_TRY(
+        dlz_memory_ask_array(memory, &axis->first, outputs + 1, sizeof *axis->first, first, last));
+    return dlz_memory_ask_array(memory, &axis->taps, taps + 1, sizeof *axis->taps, first, last);
+}
+
+dlviz_status dlz_resample_plan(dlz_op *op, const dlz_setup *setup) {
+    dlz_resample_op *own = op->own;
+    bool backward = setup->mode.gradients && op->in->needs_gradient;
+    int first = setup->forward_time, last = backward ? setup->backward_time : first;
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t outputs = extent(op->out, axis);
+        dlz_axis_writer count = {.outputs = 0};
+        describe(op, axis, &count);
+        if (count.taps > INT32_MAX)
+            return dlz_fail(DLVIZ_ERROR_SHAPE,
+                            "the windows of all places hold %lld numbers in one row or column; "
+                            "%lld are accepted",
+                            (long long)count.taps, (long long)INT32_MAX);
+        DLZ_TRY(ask_axis(&own->forward[axis], outputs, count.taps, first, last, setup->memory));
+        DLZ_TRY(dlz_memory_ask_array(setup->memory, &own->forward[axis].divisors, outputs,
+                                     sizeof(float), first, last));
+        if (backward)
+            DLZ_TRY(ask_axis(&own->backward[axis], extent(op->in, axis), count.taps, last, last,
+                             setup->memory));
+    }
+    DLZ_TRY(dlz_op_ask_output(op, setup));
+    return dlz_op_ask_input_gradients(op, setup);
+}
+
+/* The other way round: each input's taps are the outputs that it is in, in their order. */
+static void turn_round(const dlz_axis *axis, int64_t outputs, int64_t inputs, dlz_axis *back) {
+    int32_t *first = back->first;
+    for (int64_t i = 0; i <= inputs; i++)
+        first[i] = 0;
+    for (int32_t i = 0; i < axis->first[outputs]; i++)
+        first[axis->taps[i].at + 1]++;
+    for (int64_t i = 0; i < inputs; i++)
+        first[i + 1] += first[i];
+    /* Fill each list from its start, which moves to the next one's; then move all back. */
+    for (int64_t o = 0; o < outputs; o++)
+        for (int32_t i = axis->first[o]; i < axis->first[o + 1]; i++)
+            back->taps[first[axis->taps[i].at]++] =
+                (dlz_tap){(int32_t)o, axis->taps[i].weight / axis->divisors[o]};
+    for (int64_t i = inputs; i > 0; i--)
+        first[i] = first[i - 1];
+    first[0] = 0;
+}
+
+/* -- Running --------------------------------------------------------------------------------------
+ */
+
+typedef struct resample_pass {
+    dlz_resample resample;
+    const dlz_resample_table *kernel;
+    const float *from;
+    float *to;
+    int64_t from_size, to_size; /* of one sample */
+    int64_t rows, rows_together, tiles_together;
+} resample_pass;
+
+static void run_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const resample_pass *pass = context;
+    int64_t sample = tile / pass->tiles_together;
+    int64_t first = tile % pass->tiles_together * pass->rows_together;
+    pass->kernel->rows(&pass->resample, pass->from + sample * pass->from_size, first,
+                       dlz_min_i64(first + pass->rows_together, pass->rows),
+                       pass->to + sample * pass->to_size);
+}
+
+/* `from` and `to` say the shapes alone. */
+static void resample(const dlz_run *run, const dlz_axis axes[2], float empty, const dlz_value *from,
+                     const float *source, const dlz_value *to, float *result) {
+    resample_pass pass = {
+        .resample = {.in_width = from->width,
+                     .out_width = to->width,
+                     .channels = to->channels,
+                     .rows = axes[0],
+                     .columns = axes[1],
+                     .empty = empty},
+        .kernel = dlz_resample_kernel(),
+        .from = source,
+        .to = result,
+        .from_size = dlz_value_size(from),
+        .to_size = dlz_value_size(to),
+        .rows = to->height,
+    };
+    int64_t work = dlz_max_i64(pass.from_size, pass.to_size) / pass.rows + 1;
+    pass.rows_together = dlz_min_i64(dlz_ceil_div(TILE, work), pass.rows);
+    pass.tiles_together = dlz_ceil_div(pass.rows, pass.rows_together);
+    dlz_parallel_for(run->n * pass.tiles_together, run->workers, run_tile, &pass);
+}
+
+void dlz_resample_forward(dlz_op *op, const dlz_run *run) {
+    dlz_resample_op *own = op->own;
+    for (int axis = 0; axis < 2; axis++) {
+        dlz_axis_writer writer = {.axis = own->forward[axis]};
+        writer.axis.first[0] = 0;
+        describe(op, axis, &writer);
+    }
+    float empty = type_of(op)->empty ? type_of(op)->empty(op->layer) : 0;
+    resample(run, own->forward, empty, op->in, op->in->data, op->out, op->out->data);
+}
+
+void dlz_resample_backward(dlz_op *op, const dlz_run *run) {
+    if (!op->in->needs_gradient)
+        return;
+    dlz_resample_op *own = op->own;
+    for (int axis = 0; axis < 2; axis++)
+        turn_round(&own->forward[axis], extent(op->out, axis), extent(op->in, axis),
+                   &own->backward[axis]);
+    resample(run, own->backward, 0, op->out, op->out->gradient.dy, op->in, op->in->dy);
+    dlz_op_give_gradients(op);
+}

@@ -1,0 +1,241 @@
+#include "base/base.h"
+#include "kernels/nn/loss.h"
+#include "losses/loss.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TOP = 5 };
+
+typedef struct cross_entropy {
+    dlviz_loss base;
+    double label_smoothing;
+    int64_t ignored_label;
+} cross_entropy;
+
+static dlviz_status check(const dlviz_loss *loss) {
+    double smoothing = ((const cross_entropy *)loss)->label_smoothing;
+    if (!(smoothing >= 0 && smoothing <= 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "the label smoothing is %g; 0 to 1 is accepted", smoothing);
+    return DLVIZ_OK;
+}
+
+static dlviz_status check_output(const dlviz_loss *loss, const dlz_shape *output) {
+    if (output->ndim != 1)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "one number a class is needed, in one dimension; a flatten layer gives that");
+    return dlz_loss_check_weights(loss, "classes", output->dims[0]);
+}
+
+static bool ignores(const dlviz_loss *loss, int64_t label) {
+    return label == ((const cross_entropy *)loss)->ignored_label;
+}
+
+/* What sample i's loss is multiplied by. */
+static double weight_of(const dlviz_loss *loss, const dlz_loss_batch *batch, int64_t i) {
+    int64_t label = batch->labels[i];
+    if (ignores(loss, label))
+        return 0;
+    return dlz_loss_weight(batch, i) * (loss->weights ? loss->weights[label] : 1);
+}
+
+static double norm(const dlviz_loss *loss, const dlz_loss_batch *batch) {
+    double sum = 0;
+    for (int64_t i = 0; i < batch->n; i++)
+        sum += weight_of(loss, batch, i);
+    return sum;
+}
+
+/* -- With one class a sample to train towards ----------------------------------------------------
+ */
+
+/* Samples of one weight that follow each other are computed together: mostly all of them. */
+static double of_labels(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
+                        float *gradient) {
+    double sum = 0;
+    int64_t classes = batch->size, end;
+    for (int64_t i = 0; i < batch->n; i = end) {
+        double weight = weight_of(loss, batch, i);
+        for (end = i + 1; end < batch->n && weight_of(loss, batch, end) == weight;)
+            end++;
+        float *to = gradient ? gradient + i * classes : NULL;
+        if (weight > 0)
+            sum += weight * dlz_cross_entropy(end - i, classes, batch->outputs + i * classes,
+                                              batch->labels + i, scale * weight, NULL, to, NULL);
+        else if (to)
+            memset(to, 0, (size_t)((end - i) * classes) * sizeof *to);
+    }
+    return sum;
+}
+
+/* -- Towards all classes -------------------------------------------------------------------------
+ */
+
+/* What the output of class c is trained towards. */
+static double target_of(const cross_entropy *loss, int64_t classes, int64_t c, int64_t label) {
+    double target = loss->label_smoothing / (double)classes;
+    if (c == label)
+        target += 1 - loss->label_smoothing;
+    return target * (loss->base.weights ? loss->base.weights[c] : 1);
+}
+
+/* All in double, for there are many small parts. */
+static double of_smoothed_row(const cross_entropy *loss, int64_t classes, const float *outputs,
+                              int64_t label, double scale, float *gradient) {
+    double largest = -INFINITY, sum = 0, total = 0, value = 0;
+    for (int64_t c = 0; c < classes; c++)
+        largest = (double)outputs[c] > largest ? (double)outputs[c] : largest;
+    for (int64_t c = 0; c < classes; c++)
+        sum += exp((double)outputs[c] - largest);
+    double log_sum = log(sum);
+    for (int64_t c = 0; c < classes; c++) {
+        double target = target_of(loss, classes, c, label);
+        total += target;
+        value += target * (log_sum + (largest - (double)outputs[c]));
+    }
+    for (int64_t c = 0; gradient && c < classes; c++) {
+        double p = exp((double)outputs[c] - largest) / sum;
+        gradient[c] = (float)((p * total - target_of(loss, classes, c, label)) * scale);
+    }
+    return value;
+}
+
+static double of_smoothed(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
+                          float *gradient) {
+    double sum = 0;
+    int64_t classes = batch->size;
+    for (int64_t i = 0; i < batch->n; i++) {
+        float *to = gradient ? gradient + i * classes : NULL;
+        double weight = ignores(loss, batch->labels[i]) ? 0 : dlz_loss_weight(batch, i);
+        if (weight > 0)
+            sum += weight * of_smoothed_row((const cross_entropy *)loss, classes,
+                                            batch->outputs + i * classes, batch->labels[i],
+                                            scale * weight, to);
+        else if (to)
+            memset(to, 0, (size_t)classes * sizeof *to);
+    }
+    return sum;
+}
+
+static dlviz_status value(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
+                          float *gradient, double *sum) {
+    bool smoothed = ((const cross_entropy *)loss)->label_smoothing > 0;
+    *sum = (smoothed ? of_smoothed : of_labels)(loss, batch, scale, gradient);
+    return DLVIZ_OK;
+}
+
+/* -- Metrics -------------------------------------------------------------------------------------
+ */
+
+enum { SAMPLES, FIRST, AMONG_TOP, NUM_SUMS };
+
+static int64_t num_sums(const dlz_shape *shape) {
+    (void)shape;
+    return NUM_SUMS;
+}
+
+/* How many outputs come before the label's: the larger ones, and of equal ones the earlier. A NaN
+ * comes before all, and what is infinite has no place. */
+static int64_t place_of(int64_t classes, const float *outputs, int64_t label) {
+    float own = outputs[label];
+    int64_t before = isfinite(own) ? 0 : classes;
+    for (int64_t c = 0; c < label; c++)
+        before += !(outputs[c] < own);
+    for (int64_t c = label + 1; c < classes; c++)
+        before += !(outputs[c] <= own);
+    return before;
+}
+
+static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
+    for (int64_t i = 0; i < batch->n; i++) {
+        if (ignores(loss, batch->labels[i]))
+            continue;
+        int64_t place =
+            place_of(batch->size, batch->outputs + i * batch->size, batch->labels[i]);
+        sums[SAMPLES] += 1;
+        sums[FIRST] += place == 0;
+        sums[AMONG_TOP] += place < TOP;
+    }
+}
+
+static void finish(const dlz_shape *shape, const double *sums, double *values) {
+    (void)shape;
+    values[0] = sums[FIRST] / sums[SAMPLES];
+    values[1] = sums[AMONG_TOP] / sums[SAMPLES];
+}
+
+static const char *const names[] = {"accuracy", "top5_accuracy"};
+
+static const dlz_metrics metrics = {
+    .count = 2,
+    .names = names,
+    .num_unwritten = 1,
+    .num_sums = num_sums,
+    .add = add,
+    .finish = finish,
+};
+
+/* ------------------------------------------------------------------------------------------------
+ */
+
+static const dlz_setting settings[] = {
+    {"label_smoothing", DLZ_SETTING_REAL, offsetof(cross_entropy, label_smoothing), false},
+    {"ignored_label", DLZ_SETTING_INTEGER, offsetof(cross_entropy, ignored_label), false},
+    {0},
+};
+
+static const dlz_loss_type cross_entropy_type = {
+    .name = "cross_entropy",
+    .size = sizeof(cross_entropy),
+    .settings = settings,
+    .weights = "class_weights",
+    .check = check,
+    .check_output = check_output,
+    .lets_pass = ignores,
+    .norm = norm,
+    .value = value,
+    .metrics = &metrics,
+};
+
+dlviz_loss *dlviz_cross_entropy(void) {
+    dlviz_loss *loss = dlz_loss_create(&cross_entropy_type);
+    if (!loss)
+        return NULL;
+    loss->takes_labels = true;
+    ((cross_entropy *)loss)->ignored_label = -100;
+    return loss;
+}
+
+dlviz_status dlviz_cross_entropy_set_label_smoothing(dlviz_loss *loss, double smoothing) {
+    return dlz_loss_set(__func__, loss, &cross_entropy_type,
+                        offsetof(cross_entropy, label_smoothing), &smoothing, sizeof smoothing);
+}
+
+double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss) {
+    const cross_entropy *as = dlz_loss_as(loss, &cross_entropy_type);
+    return as ? as->label_smoothing : NAN;
+}
+
+dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, int64_t num_weights,
+                                                   const double *weights) {
+    return dlz_loss_set_weights(__func__, loss, &cross_entropy_type, num_weights, weights);
+}
+
+int64_t dlviz_cross_entropy_num_class_weights(const dlviz_loss *loss) {
+    return dlz_loss_num_weights(loss, &cross_entropy_type);
+}
+
+double dlviz_cross_entropy_class_weights(const dlviz_loss *loss, int64_t index) {
+    return dlz_loss_weights(loss, &cross_entropy_type, index);
+}
+
+dlviz_status dlviz_cross_entropy_set_ignored_label(dlviz_loss *loss, int64_t label) {
+    return dlz_loss_set(__func__, loss, &cross_entropy_type,
+                        offsetof(cross_entropy, ignored_label), &label, sizeof label);
+}
+
+int64_t dlviz_cross_entropy_ignored_label(const dlviz_loss *loss) {
+    const cross_entropy *as = dlz_loss_as(loss, &cross_entropy_type);
+    return as ? as->ignored_label : 0;
+}

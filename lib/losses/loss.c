@@ -1,0 +1,339 @@
+/* What all losses share: making, checking and describing them, and the loss of a batch. */
+#include "losses/loss.h"
+#include "base/base.h"
+#include "base/parallel.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+dlviz_loss *dlz_loss_create(const dlz_loss_type *type) {
+    dlviz_loss *loss = dlz_alloc_zero(type->size);
+    if (!loss) {
+        dlz_fail_memory(type->name, type->size);
+        return NULL;
+    }
+    loss->type = type;
+    loss->name = type->name;
+    return loss;
+}
+
+void dlviz_loss_destroy(dlviz_loss *loss) {
+    if (!loss || loss->owned)
+        return;
+    if (loss->type->destroy)
+        loss->type->destroy(loss);
+    dlz_free(loss->weights);
+    dlz_free(loss);
+}
+
+/* -- Settings ------------------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_loss_remember(dlviz_loss *loss, dlviz_status status) {
+    if (status != DLVIZ_OK && loss && !loss->owned && loss->error == DLVIZ_OK) {
+        loss->error = status;
+        snprintf(loss->message, sizeof loss->message, "%s", dlviz_last_error());
+    }
+    return status;
+}
+
+static dlviz_status check(const dlviz_loss *loss) {
+    return loss->type->check ? loss->type->check(loss) : DLVIZ_OK;
+}
+
+dlviz_loss *dlz_loss_checked(dlviz_loss *loss) {
+    dlviz_status status = loss ? check(loss) : DLVIZ_OK;
+    if (status != DLVIZ_OK)
+        dlz_loss_remember(loss, dlz_fail_within(status, "dlviz_%s", loss->type->name));
+    return loss;
+}
+
+static dlviz_status require(const char *who, const dlviz_loss *loss, const dlz_loss_type *type) {
+    if (!loss)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'loss' is NULL", who);
+    if (loss->owned)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the loss belongs to a network; settings come before "
+                        "dlviz_network_set_loss",
+                        who);
+    if (loss->type != type)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the loss is %s, needs %s", who,
+                        loss->type->name, type->name);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_loss_set(const char *who, dlviz_loss *loss, const dlz_loss_type *type,
+                          size_t offset, const void *value, size_t size) {
+    DLZ_TRY(dlz_loss_remember(loss, require(who, loss, type)));
+    char before[sizeof(double)];
+    memcpy(before, (char *)loss + offset, size);
+    memcpy((char *)loss + offset, value, size);
+    dlviz_status status = check(loss);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    memcpy((char *)loss + offset, before, size);
+    /* What was wrong before is not this call's fault. */
+    if (loss->error != DLVIZ_OK)
+        return dlz_fail(loss->error, "%s", loss->message);
+    return dlz_loss_remember(loss, dlz_fail_within(status, "%s", who));
+}
+
+static dlviz_status copy_weights(const char *who, int64_t count, const double *weights,
+                                 double **copy) {
+    *copy = NULL;
+    if (count < 0 || (count > 0 && !weights))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: %lld weights in %s; 0 or more, and an array, are accepted", who,
+                        (long long)count, weights ? "an array" : "NULL");
+    for (int64_t i = 0; i < count; i++)
+        if (!(weights[i] >= 0 && isfinite(weights[i])))
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: weight %lld is %g; finite ones, 0 or more, are accepted", who,
+                            (long long)i, weights[i]);
+    if (count == 0)
+        return DLVIZ_OK;
+    *copy = dlz_alloc_array((uint64_t)count, sizeof **copy);
+    if (!*copy)
+        return dlz_fail_memory("a loss's weights", (uint64_t)count * sizeof **copy);
+    memcpy(*copy, weights, (size_t)count * sizeof **copy);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_loss_set_weights(const char *who, dlviz_loss *loss, const dlz_loss_type *type,
+                                  int64_t count, const double *weights) {
+    double *copy;
+    DLZ_TRY(dlz_loss_remember(loss, require(who, loss, type)));
+    DLZ_TRY(dlz_loss_remember(loss, copy_weights(who, count, weights, &copy)));
+    dlz_free(loss->weights);
+    loss->weights = copy;
+    loss->num_weights = count;
+    return DLVIZ_OK;
+}
+
+const void *dlz_loss_as(const dlviz_loss *loss, const dlz_loss_type *type) {
+    return loss && loss->type == type ? loss : NULL;
+}
+
+int64_t dlz_loss_num_weights(const dlviz_loss *loss, const dlz_loss_type *type) {
+    return dlz_loss_as(loss, type) ? loss->num_weights : 0;
+}
+
+double dlz_loss_weights(const dlviz_loss *loss, const dlz_loss_type *type, int64_t index) {
+    return index >= 0 && index < dlz_loss_num_weights(loss, type) ? loss->weights[index] : NAN;
+}
+
+const char *dlviz_loss_name(const dlviz_loss *loss) {
+    return loss ? loss->name : NULL;
+}
+
+static bool add_weights(json_t *object, const dlviz_loss *loss) {
+    json_t *array = json_array();
+    for (int64_t i = 0; array && i < loss->num_weights; i++)
+        if (json_array_append_new(array, json_real(loss->weights[i])) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    return json_object_set_new(object, loss->type->weights, array) == 0;
+}
+
+json_t *dlz_loss_settings(const dlviz_loss *loss) {
+    json_t *object = dlz_settings_write(loss->type->settings, loss);
+    bool whole = object && json_object_set_new(object, "type", json_string(loss->type->name)) == 0;
+    if (loss->name != loss->type->name)
+        whole = whole && json_object_set_new(object, "name", json_string(loss->name)) == 0;
+    if (whole && (!loss->type->weights || add_weights(object, loss)))
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* -- Shapes --------------------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_loss_check_weights(const dlviz_loss *loss, const char *what, int64_t count) {
+    if (loss->num_weights == 0 || loss->num_weights == count)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_SHAPE, "%lld weights are set, for %lld %s",
+                    (long long)loss->num_weights, (long long)count, what);
+}
+
+dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
+                            int target_ndim, const int64_t *target_dims) {
+    char out[DLZ_SHAPE_TEXT_SIZE], targets[DLZ_SHAPE_TEXT_SIZE];
+    dlz_shape_text(out, output->ndim, output->dims);
+    dlz_shape_text(targets, target_ndim, target_dims);
+    if (loss->takes_labels && target_ndim > 0)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the loss %s takes class labels; the targets are numbers (%s for each "
+                        "sample)",
+                        who, loss->name, targets);
+    if (!loss->takes_labels && target_ndim == 0)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
+                        "class labels",
+                        who, loss->name, out);
+    if (!loss->takes_labels &&
+        (target_ndim != output->ndim ||
+         memcmp(target_dims, output->dims, (size_t)target_ndim * sizeof *target_dims) != 0))
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the loss %s takes targets of the outputs' shape: a sample's outputs "
+                        "are %s, its targets %s",
+                        who, loss->name, out, targets);
+    dlviz_status status =
+        loss->type->check_output ? loss->type->check_output(loss, output) : DLVIZ_OK;
+    return status == DLVIZ_OK
+               ? DLVIZ_OK
+               : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who, loss->name, out);
+}
+
+bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs) {
+    return (label >= 0 && label < outputs) ||
+           (loss->type->lets_pass && loss->type->lets_pass(loss, label));
+}
+
+/* -- The loss of a batch -------------------------------------------------------------------------
+ */
+
+static dlviz_status check_targets(const dlviz_loss *loss, const char *who,
+                                  const dlz_loss_batch *batch) {
+    double least, most;
+    if (!batch->targets || !loss->type->target_range)
+        return DLVIZ_OK;
+    loss->type->target_range(loss, &least, &most);
+    for (int64_t i = 0; i < batch->n; i++)
+        for (int64_t j = 0; j < batch->size; j++) {
+            double target = (double)batch->targets[i * batch->size + j];
+            /* A NaN is told of where the loss turns out to be one. */
+            if (target < least || target > most)
+                return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                "%s: a target of sample %lld is %g; the loss %s takes %g to %g",
+                                who, (long long)(batch->names ? batch->names[i] : i), target,
+                                loss->name, least, most);
+        }
+    return DLVIZ_OK;
+}
+
+typedef struct numbers_pass {
+    const dlviz_loss *loss;
+    const dlz_loss_batch *batch;
+    double scale;
+    float *gradient;
+} numbers_pass;
+
+/* In eight sums, for speed. */
+static double sum_of(int64_t count, const double *terms) {
+    double sums[8] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (int lane = 0; lane < 8; lane++)
+            sums[lane] += terms[i + lane];
+    for (; i < count; i++)
+        sum += terms[i];
+    for (int lane = 0; lane < 8; lane++)
+        sum += sums[lane];
+    return sum;
+}
+
+static void numbers_of_sample(void *context, int64_t sample, int worker) {
+    (void)worker;
+    const numbers_pass *pass = context;
+    const dlz_loss_batch *batch = pass->batch;
+    const dlz_loss_type *type = pass->loss->type;
+    double share = dlz_loss_weight(batch, sample) / (type->adds_numbers ? 1 : (double)batch->size);
+    int64_t start = sample * batch->size;
+    float *gradient = pass->gradient ? pass->gradient + start : NULL;
+    batch->losses[sample] = 0;
+    if (share == 0) { /* whatever the numbers are */
+        if (gradient)
+            memset(gradient, 0, (size_t)batch->size * sizeof *gradient);
+        return;
+    }
+    double terms[DLZ_LOSS_BLOCK], sum = 0;
+    for (int64_t first = 0; first < batch->size; first += DLZ_LOSS_BLOCK) {
+        dlz_loss_block block = {.first = first,
+                                .count = dlz_min_i64(DLZ_LOSS_BLOCK, batch->size - first),
+                                .channels = batch->channels,
+                                .outputs = batch->outputs + start + first,
+                                .targets = batch->targets + start + first,
+                                .terms = terms,
+                                .scale = pass->scale * share,
+                                .gradient = gradient ? gradient + first : NULL};
+        type->terms(pass->loss, &block);
+        sum += sum_of(block.count, terms);
+    }
+    batch->losses[sample] = share * sum;
+}
+
+static dlviz_status value_of(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
+                             float *gradient, double *sum) {
+    if (loss->type->value)
+        return loss->type->value(loss, batch, scale, gradient, sum);
+    numbers_pass pass = {loss, batch, scale, gradient};
+    dlz_parallel_for(batch->n, dlz_threads(), numbers_of_sample, &pass);
+    *sum = 0;
+    for (int64_t i = 0; i < batch->n; i++)
+        *sum += batch->losses[i];
+    return DLVIZ_OK;
+}
+
+static double norm_of(const dlviz_loss *loss, const dlz_loss_batch *batch) {
+    if (loss->type->norm)
+        return loss->type->norm(loss, batch);
+    double norm = 0;
+    for (int64_t i = 0; i < batch->n; i++)
+        norm += dlz_loss_weight(batch, i);
+    return norm;
+}
+
+dlviz_status dlz_loss_add(const dlviz_loss *loss, const char *who, const dlz_loss_batch *batch,
+                          float *gradient, double *mean, dlz_tally *tally) {
+    DLZ_TRY(check_targets(loss, who, batch));
+    double norm = norm_of(loss, batch), sum = 0;
+    if (norm > 0) {
+        DLZ_TRY(value_of(loss, batch, 1 / norm, gradient, &sum));
+    } else if (gradient) {
+        memset(gradient, 0, (size_t)(batch->n * batch->size) * sizeof *gradient);
+    }
+    *mean = norm > 0 ? sum / norm : 0;
+    tally->loss += sum;
+    tally->norm += norm;
+    if (loss->type->metrics && tally->sums)
+        loss->type->metrics->add(loss, batch, tally->sums);
+    return DLVIZ_OK;
+}
+
+double dlz_tally_mean(const dlz_tally *tally) {
+    return tally->norm > 0 ? tally->loss / tally->norm : 0;
+}
+
+/* -- Metrics -------------------------------------------------------------------------------------
+ */
+
+int dlz_loss_num_metrics(const dlviz_loss *loss) {
+    return loss->type->metrics ? loss->type->metrics->count : 0;
+}
+
+int64_t dlviz_loss_num_metrics(const dlviz_loss *loss) {
+    return loss ? dlz_loss_num_metrics(loss) : 0;
+}
+
+const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t index) {
+    return index >= 0 && index < dlviz_loss_num_metrics(loss) ? loss->type->metrics->names[index]
+                                                              : NULL;
+}
+
+int64_t dlz_loss_num_sums(const dlviz_loss *loss, const dlz_shape *output) {
+    return loss->type->metrics ? loss->type->metrics->num_sums(output) : 0;
+}
+
+void dlz_loss_metrics(const dlviz_loss *loss, const dlz_shape *output, const dlz_tally *tally,
+                      double *values) {
+    const dlz_metrics *metrics = loss->type->metrics;
+    if (!metrics)
+        return;
+    for (int i = 0; i < metrics->count; i++)
+        values[i] = NAN;
+    metrics->finish(output, tally->sums, values);
+}

@@ -1,0 +1,428 @@
+/* What a network is trained on: its loss, the targets of a batch, and what both come to. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "data/dataset.h"
+#include "network/network.h"
+#include "network/run.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const dlz_shape *dlz_network_output(const dlviz_network *network) {
+    return &network->graph.nodes[network->graph.num_nodes - 1].out;
+}
+
+/* -- The loss ------------------------------------------------------------------------------------
+ */
+
+static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss *loss) {
+    if (!network)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
+    if (!loss)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'loss' is NULL", who);
+    if (loss->error != DLVIZ_OK)
+        return dlz_fail(loss->error, "%s", loss->message);
+    if (loss->owned)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the loss belongs to a network; each needs one of its own", who);
+    if (atomic_load(&network->trainers) > 0)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: a trainer was made for the network; the loss comes before it", who);
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_ALONE, &hold));
+    network->loss->owned = false;
+    dlviz_loss_destroy(network->loss);
+    network->loss = loss;
+    loss->owned = true;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss) {
+    dlviz_status status = set_loss(network, __func__, loss);
+    if (status != DLVIZ_OK)
+        dlviz_loss_destroy(loss);
+    return status;
+}
+
+const dlviz_loss *dlviz_network_loss(const dlviz_network *network) {
+    return network ? network->loss : NULL;
+}
+
+/* -- Targets -------------------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
+                                       const dlviz_dataset *dataset) {
+    const dlviz_loss *loss = network->loss;
+    const dlz_shape *output = dlz_network_output(network);
+    if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_NONE)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the dataset has no targets; the loss %s takes %s", who, loss->name,
+                        loss->takes_labels ? "class labels" : "numbers of the outputs' shape");
+    DLZ_TRY(dlz_loss_check(loss, who, output, dlz_dataset_target_ndim(dataset),
+                           dlz_dataset_target_dims(dataset)));
+    const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
+    int64_t outputs = output->dims[0], smallest, largest;
+    if (!labels || (dlz_dataset_label_range(dataset, &smallest, &largest) && smallest >= 0 &&
+                    largest < outputs))
+        return DLVIZ_OK;
+    const int64_t *values = labels->data;
+    for (int64_t i = 0; i < labels->size; i++)
+        if (!dlz_loss_takes_label(loss, values[i], outputs))
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to "
+                            "%lld",
+                            who, (long long)i, (long long)values[i], (long long)outputs,
+                            (long long)outputs - 1);
+    return DLVIZ_OK;
+}
+
+/* Numbers come in PyTorch's order; the outputs that they are compared with are channels-last. */
+typedef struct target_pass {
+    const dlz_value *out;
+    const dlz_run *run;
+    const dlviz_dataset *dataset; /* or NULL: `numbers` */
+    const int64_t *indices;
+    const float *numbers;
+    float *targets;
+} target_pass;
+
+static void target_tile(void *context, int64_t sample, int worker) {
+    const target_pass *pass = context;
+    const dlz_value *out = pass->out;
+    int64_t size = dlz_value_size(out), pixels = out->height * out->width;
+    float *to = pass->targets + sample * size;
+    bool reorder = out->channels > 1 && pixels > 1;
+    const float *from = pass->numbers ? pass->numbers + sample * size : NULL;
+    if (pass->dataset) {
+        float *loaded = reorder ? dlz_run_scratch(pass->run, worker) : to;
+        dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded);
+        from = loaded;
+    }
+    if (reorder)
+        dlz_transpose(from, out->channels, pixels, to);
+    else if (from != to)
+        memcpy(to, from, (size_t)size * sizeof *to);
+}
+
+static void load_numbers(dlz_plan *plan, target_pass pass) {
+    pass.out = dlz_plan_output(plan);
+    pass.run = dlz_plan_run(plan);
+    dlz_parallel_for(pass.run->n, pass.run->workers, target_tile, &pass);
+}
+
+static void load_targets(dlz_plan *plan, const dlviz_dataset *dataset, const int64_t *indices,
+                         const dlz_extras *room) {
+    int64_t n = dlz_plan_run(plan)->n;
+    if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
+        dlz_dataset_load(dataset, indices, n, NULL, room->labels);
+    else
+        load_numbers(plan,
+                     (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
+    dlz_dataset_load_weights(dataset, indices, n, room->weights);
+}
+
+/* The plan's outputs, and targets and weights that have been loaded. */
+static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan,
+                               const dlz_extras *room) {
+    const dlz_value *out = dlz_plan_output(plan);
+    bool labels = network->loss->takes_labels;
+    return (dlz_loss_batch){.n = dlz_plan_run(plan)->n,
+                            .shape = *dlz_network_output(network),
+                            .size = dlz_value_size(out),
+                            .channels = out->channels,
+                            .outputs = out->data,
+                            .labels = labels ? room->labels : NULL,
+                            .targets = labels ? NULL : room->targets,
+                            .weights = room->weights,
+                            .losses = room->losses};
+}
+
+/* -- Evaluation ----------------------------------------------------------------------------------
+ */
+
+/* Room for a batch that is evaluated. */
+typedef struct evaluation {
+    int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
+    float weights[DLZ_EVALUATION_BATCH];
+    double losses[DLZ_EVALUATION_BATCH];
+    float *targets; /* NULL where the loss takes labels */
+} evaluation;
+
+static dlviz_status tally_batch(dlviz_network *network, const char *who,
+                                const dlviz_dataset *dataset, evaluation *e, int64_t first,
+                                int64_t n, dlz_tally *tally, dlviz_tensor *outputs) {
+    int last = network->graph.num_nodes - 1;
+    dlz_extras room = {.labels = e->labels,
+                       .targets = e->targets,
+                       .weights = e->weights,
+                       .losses = e->losses};
+    for (int64_t i = 0; i < n; i++)
+        e->indices[i] = first + i;
+    dlz_plan *plan;
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, n, &plan));
+    dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = e->indices});
+    dlz_plan_forward(plan);
+    load_targets(plan, dataset, e->indices, &room);
+    dlz_loss_batch batch = batch_of(network, plan, &room);
+    batch.names = e->indices;
+    double mean;
+    DLZ_TRY(dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally));
+    if (outputs)
+        dlz_read_output(plan, (float *)outputs->data + first * batch.size);
+    /* Outputs may be anything; what went in may not. */
+    return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(dataset, who, e->indices, n);
+}
+
+static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
+                              dlz_tally *tally, dlviz_tensor *outputs) {
+    evaluation e = {.targets = NULL};
+    int64_t n = dlviz_dataset_num_samples(dataset);
+    if (!network->loss->takes_labels) {
+        uint64_t size = (uint64_t)dlz_min_i64(n, DLZ_EVALUATION_BATCH) *
+                        (uint64_t)dlz_shape_size(dlz_network_output(network));
+        e.targets = dlz_alloc_array(size, sizeof *e.targets);
+        if (!e.targets)
+            return dlz_fail_memory("a batch's targets", size * sizeof *e.targets);
+    }
+    dlviz_status status = DLVIZ_OK;
+    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH)
+        status = tally_batch(network, who, dataset, &e, first,
+                             dlz_min_i64(DLZ_EVALUATION_BATCH, n - first), tally, outputs);
+    dlz_free(e.targets);
+    return status;
+}
+
+dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
+                               const dlviz_dataset *dataset, dlz_tally *tally,
+                               dlviz_tensor **outputs) {
+    if (!outputs)
+        return tally_all(network, who, dataset, tally, NULL);
+    const dlz_shape *shape = dlz_network_output(network);
+    int64_t dims[4] = {dlviz_dataset_num_samples(dataset)};
+    memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
+    dlviz_tensor *all;
+    DLZ_TRY(dlz_tensor_create_raw(&all, DLVIZ_FLOAT32, shape->ndim + 1, dims));
+    dlviz_status status = tally_all(network, who, dataset, tally, all);
+    if (status == DLVIZ_OK)
+        *outputs = all;
+    else
+        dlviz_tensor_destroy(all);
+    return status;
+}
+
+bool dlz_network_needs_outputs(const dlviz_network *network) {
+    const dlz_metrics *metrics = network->loss->type->metrics;
+    return metrics && metrics->num_whole > 0;
+}
+
+dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset *dataset,
+                               const dlz_tally *tally, const dlviz_tensor *outputs,
+                               double *values) {
+    const dlz_metrics *metrics = network->loss->type->metrics;
+    dlz_loss_metrics(network->loss, dlz_network_output(network), tally, values);
+    if (!dlz_network_needs_outputs(network))
+        return DLVIZ_OK;
+    dlviz_tensor *targets;
+    DLZ_TRY(dlviz_dataset_targets(dataset, 0, dlviz_dataset_num_samples(dataset), &targets));
+    dlviz_status status =
+        metrics->judge(outputs, targets, values + metrics->count - metrics->num_whole);
+    dlviz_tensor_destroy(targets);
+    return status;
+}
+
+static dlviz_status evaluate(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
+                             dlz_tally *tally, bool whole, double *metrics) {
+    dlviz_tensor *outputs = NULL;
+    dlviz_status status =
+        dlz_network_tally(network, who, dataset, tally, whole ? &outputs : NULL);
+    if (status == DLVIZ_OK && whole)
+        status = dlz_network_judge(network, dataset, tally, outputs, metrics);
+    else if (status == DLVIZ_OK)
+        dlz_loss_metrics(network->loss, dlz_network_output(network), tally, metrics);
+    dlviz_tensor_destroy(outputs);
+    return status;
+}
+
+/* The loss, unless NULL, and metric number `index`. */
+static dlviz_status measure(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
+                            int index, double *loss, double *metric) {
+    enum { FEW = 64 };
+    double few[FEW] = {0}, *sums = few, metrics[DLZ_MAX_METRICS] = {NAN};
+    uint64_t num_sums = (uint64_t)dlz_loss_num_sums(network->loss, dlz_network_output(network));
+    if (num_sums > FEW && !(sums = dlz_alloc_array_zero(num_sums, sizeof *sums)))
+        return dlz_fail_memory("the sums of metrics", num_sums * sizeof *sums);
+    dlz_tally tally = {.sums = sums};
+    const dlz_metrics *all = network->loss->type->metrics;
+    bool whole = all && index >= all->count - all->num_whole;
+    dlviz_status status = evaluate(network, who, dataset, &tally, whole, metrics);
+    if (sums != few)
+        dlz_free(sums);
+    if (status == DLVIZ_OK && loss)
+        *loss = dlz_tally_mean(&tally);
+    if (status == DLVIZ_OK && metric)
+        *metric = metrics[index];
+    return status;
+}
+
+dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
+                                    double *loss, double *metric) {
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
+    DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
+    DLZ_HOLD_NESTED(&network->busy, "network");
+    return measure(network, __func__, dataset, 0, loss, metric);
+}
+
+static dlviz_status find_metric(const dlviz_loss *loss, const char *who, const char *name,
+                                int *index) {
+    char names[200] = "none";
+    size_t used = 0;
+    for (*index = 0; *index < dlz_loss_num_metrics(loss); ++*index) {
+        const char *own = dlviz_loss_metric_name(loss, *index);
+        if (strcmp(own, name) == 0)
+            return DLVIZ_OK;
+        if (used < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     own);
+    }
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no metric '%s'; the loss %s has %s", who,
+                    name, loss->name, names);
+}
+
+dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *dataset,
+                                   const char *metric, double *value) {
+    int index;
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
+    DLZ_REQUIRE(metric);
+    DLZ_REQUIRE(value);
+    DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
+    DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
+    DLZ_HOLD_NESTED(&network->busy, "network");
+    return measure(network, __func__, dataset, index, NULL, value);
+}
+
+/* -- Training ------------------------------------------------------------------------------------
+ */
+
+static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t seed, uint64_t step,
+                                  dlz_plan **plan) {
+    DLZ_TRY(dlz_graph_check_batch(&network->graph, n));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1,
+                         DLZ_TRAINING, n, plan));
+    dlz_run *run = dlz_plan_run(*plan);
+    run->seed = seed;
+    run->step = step;
+    return DLVIZ_OK;
+}
+
+/* Forward, loss and backward on the batch that lies in the plan. */
+static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan *plan,
+                               const int64_t *names, dlz_tally *tally, double *mean) {
+    network->has_gradients = network->fresh_gradients = false;
+    dlz_plan_forward(plan);
+    dlz_loss_batch batch = batch_of(network, plan, dlz_plan_extras(plan));
+    batch.names = names;
+    DLZ_TRY(dlz_loss_add(network->loss, who, &batch, dlz_plan_output(plan)->dy, mean, tally));
+    if (!isfinite(*mean))
+        return DLVIZ_OK;
+    dlz_plan_backward(plan);
+    network->has_gradients = network->fresh_gradients = true;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
+                                     const dlviz_dataset *dataset, const int64_t *indices,
+                                     int64_t n, uint64_t seed, uint64_t step, dlz_tally *tally,
+                                     double *mean) {
+    dlz_plan *plan;
+    DLZ_TRY(training_plan(network, n, seed, step, &plan));
+    dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
+    load_targets(plan, dataset, indices, dlz_plan_extras(plan));
+    return train_step(network, who, plan, indices, tally, mean);
+}
+
+/* -- One step by hand ----------------------------------------------------------------------------
+ */
+
+static int64_t label_at(const dlviz_tensor *labels, int64_t i) {
+    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
+                                        : ((const int64_t *)labels->data)[i];
+}
+
+static dlviz_status check_tensor(const dlviz_network *network, const char *who,
+                                 const dlviz_tensor *targets, int64_t n) {
+    if (!targets)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'targets' is NULL", who);
+    bool labels = targets->dtype != DLVIZ_FLOAT32;
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (targets->ndim < 1 || targets->dims[0] != n || (labels && targets->ndim != 1))
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'targets' is %s of %s; needs %lld uint8 or int64 labels, or float32 "
+                        "numbers with %lld in front, one for each input",
+                        who, dlz_shape_text(text, targets->ndim, targets->dims),
+                        dlviz_dtype_name(targets->dtype), (long long)n, (long long)n);
+    const dlz_shape *output = dlz_network_output(network);
+    const int64_t one = 1, *dims = targets->ndim == 1 ? &one : targets->dims + 1;
+    int ndim = labels ? 0 : targets->ndim == 1 ? 1 : targets->ndim - 1;
+    DLZ_TRY(dlz_loss_check(network->loss, who, output, ndim, dims));
+    for (int64_t i = 0; labels && i < n; i++)
+        if (!dlz_loss_takes_label(network->loss, label_at(targets, i), output->dims[0]))
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: label %lld is %lld; the network's outputs allow 0 to %lld", who,
+                            (long long)i, (long long)label_at(targets, i),
+                            (long long)output->dims[0] - 1);
+    return DLVIZ_OK;
+}
+
+/* Why the loss is not finite: fails in any case. */
+static dlviz_status fail_loss(const dlviz_network *network, const char *who, double loss,
+                              const dlviz_tensor *inputs, const dlviz_tensor *targets) {
+    const dlz_shape *in = &network->graph.in, *out = dlz_network_output(network);
+    int64_t in_size = dlz_shape_size(in), out_size = dlz_shape_size(out);
+    for (int64_t i = 0; i < inputs->dims[0]; i++) {
+        DLZ_TRY(dlz_check_finite(who, "sample", i, in->ndim, in->dims,
+                                 (const float *)inputs->data + i * in_size));
+        if (!network->loss->takes_labels)
+            DLZ_TRY(dlz_check_finite(who, "the targets of sample", i, out->ndim, out->dims,
+                                     (const float *)targets->data + i * out_size));
+    }
+    return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: the loss is %s, of finite inputs and targets", who,
+                    isnan(loss) ? "NaN" : "infinite");
+}
+
+static dlviz_status backward(dlviz_network *network, const char *who, const dlviz_tensor *inputs,
+                             const dlviz_tensor *targets, uint64_t seed, uint64_t step,
+                             double *loss) {
+    int64_t n = inputs->dims[0];
+    dlz_plan *plan;
+    dlz_tally tally = {.sums = NULL};
+    DLZ_TRY(training_plan(network, n, seed, step, &plan));
+    const dlz_extras *room = dlz_plan_extras(plan);
+    dlz_load_input(plan, &(dlz_input){.samples = inputs->data});
+    if (targets->dtype == DLVIZ_FLOAT32)
+        load_numbers(plan, (target_pass){.numbers = targets->data, .targets = room->targets});
+    for (int64_t i = 0; i < n; i++) {
+        if (targets->dtype != DLVIZ_FLOAT32)
+            room->labels[i] = label_at(targets, i);
+        room->weights[i] = 1;
+    }
+    double mean;
+    DLZ_TRY(train_step(network, who, plan, NULL, &tally, &mean));
+    if (loss)
+        *loss = mean;
+    return isfinite(mean) ? DLVIZ_OK : fail_loss(network, who, mean, inputs, targets);
+}
+
+dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
+                                    const dlviz_tensor *targets, uint64_t seed, uint64_t step,
+                                    double *loss) {
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
+    DLZ_TRY(check_tensor(network, __func__, targets, inputs->dims[0]));
+    DLZ_HOLD_NESTED(&network->busy, "network");
+    return backward(network, __func__, inputs, targets, seed, step, loss);
+}

@@ -1,0 +1,37 @@
+/* network/run.h - how batches get into a network and its outputs out of it. */
+#ifndef DLZ_NETWORK_RUN_H
+#define DLZ_NETWORK_RUN_H
+
+#include "network/network.h"
+
+/* Samples at a time in evaluation: enough to keep all threads busy, few enough for the cache. */
+enum { DLZ_EVALUATION_BATCH = 64 };
+
+#define DLZ_EVALUATION                                                                             \
+    (dlz_mode) {                                                                                   \
+        .training = false                                                                          \
+    }
+#define DLZ_TRAINING                                                                               \
+    (dlz_mode) {                                                                                   \
+        .training = true, .gradients = true                                                        \
+    }
+
+/* A batch of samples: of a dataset, or as they lie in memory in PyTorch's order. */
+typedef struct dlz_input {
+    const dlviz_dataset *dataset; /* or NULL: `samples` */
+    const int64_t *indices;
+    const float *samples;
+} dlz_input;
+
+/* Puts a batch where the plan reads it. */
+void dlz_load_input(dlz_plan *plan, const dlz_input *input);
+/* The plan's output in PyTorch's order. */
+void dlz_read_output(dlz_plan *plan, float *to);
+/* From rows x columns to columns x rows. */
+void dlz_transpose(const float *from, int64_t rows, int64_t columns, float *to);
+
+/* Checks inputs that a caller hands over as one tensor: float32, n in front. */
+dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
+                                      const dlviz_tensor *inputs);
+
+#endif
