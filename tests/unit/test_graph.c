@@ -408,6 +408,19 @@ END_TEST
 
 /* -- The summary ----------------------------------------------------------------------------- */
 
+START_TEST(columns_are_as_wide_as_names) {
+    dlviz_network *network = images(1, 4, 4);
+    ck_ok(dlviz_network_add(network, "a.rather.long.name.of.a.layer", dlviz_conv2d(2, 3, 1)));
+    ck_ok(dlviz_network_build(network, 1));
+    const char *text = dlviz_network_summary(network), *line = text;
+    /* The numbers of parameters end in one column. */
+    size_t width = strcspn(text, "\n");
+    for (int i = 0; i < 4; i++, line += width + 1)
+        ck_assert_msg(strcspn(line, "\n") == width, "line %d:\n%s", i, text);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(the_summary_tells_what_layers_read) {
     dlviz_network *network = whole();
     const char *text = dlviz_network_summary(network);
@@ -443,6 +456,7 @@ int main(void) {
                                   branches_survive_in_files,
                                   a_file_of_another_graph_is_refused,
                                   the_summary_tells_what_layers_read,
+                                  columns_are_as_wide_as_names,
                                   NULL};
     return run_tests("graph", tests);
 }
