@@ -4,9 +4,6 @@
 #include "network/network.h"
 #include "tensor/safetensors.h"
 
-/* More inputs than any layer of a file has; their names are read into an array of this size. */
-#define MOST_INPUTS 1024
-
 static dlviz_status malformed(const char *what) {
     return dlz_fail(DLVIZ_ERROR_FORMAT,
                     "the description of the network lacks %s, or it is malformed", what);
@@ -28,15 +25,18 @@ static dlviz_status create(dlviz_network **out, const json_t *input) {
 
 static dlviz_status add_from(dlviz_network *network, const char *name, dlviz_layer *layer,
                              const json_t *inputs) {
-    const char *names[MOST_INPUTS];
     size_t count = json_array_size(inputs);
-    if (count == 0 || count > MOST_INPUTS) {
+    const char **names = count > 0 ? dlz_alloc_array(count, sizeof *names) : NULL;
+    if (!names) {
         dlviz_layer_destroy(layer);
-        return malformed("a layer's 'inputs'");
+        return count > 0 ? dlz_fail_memory("a layer's inputs", count * sizeof *names)
+                         : malformed("a layer's 'inputs'");
     }
     for (size_t i = 0; i < count; i++)
         names[i] = json_string_value(json_array_get(inputs, i));
-    return dlviz_network_add_from(network, name, layer, (int64_t)count, names);
+    dlviz_status status = dlviz_network_add_from(network, name, layer, (int64_t)count, names);
+    dlz_free(names);
+    return status;
 }
 
 static dlviz_status add_layer(dlviz_network *network, const json_t *description) {

@@ -8,11 +8,13 @@
 
 /* The batch whose memory is told. */
 #define BATCH 64
+/* The widest column of names. */
+#define WIDEST 40
 
 typedef struct table {
     char *text;
     size_t length, capacity;
-    int name_width, type_width; /* of the first two columns */
+    int name_width, type_width;
 } table;
 
 /* Takes the row. */
@@ -72,9 +74,24 @@ static char *list_inputs(const dlz_graph *graph, int at) {
     return list;
 }
 
+/* Wide enough for all names, within reason. */
+static void set_widths(table *t, const dlz_graph *graph) {
+    t->name_width = 14;
+    t->type_width = 10;
+    for (int i = 0; i < graph->num_nodes; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        size_t name = strlen(node->name), type = strlen(node->layer->type->name);
+        t->name_width = dlz_max_int(t->name_width, (int)(name < WIDEST ? name : WIDEST));
+        t->type_width = dlz_max_int(t->type_width, (int)(type < WIDEST ? type : WIDEST));
+    }
+}
+
 static bool append_layers(table *t, const dlviz_network *network) {
     const dlz_graph *graph = &network->graph;
-    bool fits = append_row(t, DLZ_GRAPH_INPUT_NAME, "", &graph->in, 0, "");
+    set_widths(t, graph);
+    bool fits = append(t, dlz_format("%-*s %-*s %-18s %12s\n", t->name_width, "layer",
+                                     t->type_width, "type", "output", "parameters")) &&
+                append_row(t, DLZ_GRAPH_INPUT_NAME, "", &graph->in, 0, "");
     for (int i = 0; fits && i < graph->num_nodes; i++) {
         const dlz_node *node = &graph->nodes[i];
         char *inputs = list_inputs(graph, i);
@@ -101,8 +118,8 @@ static bool append_totals(table *t, const dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++)
         parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
     with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
-    if (!append(t, dlz_format("%-*s %12lld\n", t->name_width + t->type_width + 20, "total",
-                              parameters)) ||
+    int width = t->name_width + t->type_width + 20;
+    if (!append(t, dlz_format("%-*s %12lld\n", width, "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return false;
     if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
@@ -116,15 +133,8 @@ static bool append_totals(table *t, const dlviz_network *network) {
 }
 
 dlviz_status dlz_network_summarize(dlviz_network *network) {
-    table t = {.name_width = 12, .type_width = 9};
-    for (int i = 0; i < network->graph.num_nodes; i++) {
-        const dlz_node *node = &network->graph.nodes[i];
-        t.name_width = dlz_max_int(t.name_width, (int)strlen(node->name));
-        t.type_width = dlz_max_int(t.type_width, (int)strlen(node->layer->type->name));
-    }
-    if (append(&t, dlz_format("%-*s %-*s %-18s %12s\n", t.name_width, "layer", t.type_width, "type",
-                              "output", "parameters")) &&
-        append_layers(&t, network) && append_totals(&t, network)) {
+    table t = {0};
+    if (append_layers(&t, network) && append_totals(&t, network)) {
         network->summary = t.text;
         return DLVIZ_OK;
     }

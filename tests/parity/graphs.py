@@ -6,7 +6,8 @@
 A network is described as in the library's files (metadata "dlviz.network"): {"input": [C, H, W], "layers":
 [{"name", "type", "settings", "inputs"}, ...]}, where inputs may be left out for the layer before. Each group is
 graphs_<group>.py beside this file with a function cases(), which yields (name, batch, kind, description); kind
-says how numbers are made: "uniform", or "ties" (few whole halves). For each case the network is run in float64
+says how numbers are made: "uniform", or "ties" (few whole halves). LIMIT there: how many numbers of a tensor
+are stored, 512 without it. For each case the network is run in float64
 and in float32: output and gradient of the input in evaluation; gradients of the input and of every parameter in
 training, for a given gradient of the output; running statistics and output afterwards. The group's descriptions
 go to fixtures/graphs_<group>.json, the results to fixtures/graphs_<group>.safetensors.
@@ -292,9 +293,9 @@ def fill_states(model, kind):
             tensor.copy_(torch.from_numpy(values.copy()).to(tensor.dtype))
 
 
-def run(description, batch, kind, dtype):
-    torch.manual_seed(0)
-    model = Graph(description).to(dtype)
+def run(description, batch, kind, dtype, graph=Graph, seed=0):
+    torch.manual_seed(seed)
+    model = graph(description).to(dtype)
     fill_states(model, kind)
     shape = (batch,) + tuple(description["input"])
     numbers = generate.values_for(int(np.prod(shape)), 100, kind).reshape(shape)
@@ -322,7 +323,7 @@ def run(description, batch, kind, dtype):
 
 def make(group):
     module = importlib.import_module("graphs_" + group)
-    writer, entries = generate.Writer(512), []
+    writer, entries = generate.Writer(getattr(module, "LIMIT", 512)), []
     for name, batch, kind, description in module.cases():
         entries.append({"name": name, "batch": batch, "kind": kind, "network": description})
         wide = run(description, batch, kind, torch.float64)

@@ -27,7 +27,7 @@ static void release(void *block, void *user) {
 typedef struct handles {
     dlviz_tensor *inputs, *labels, *features, *outputs, *copy;
     dlviz_dataset *dataset;
-    dlviz_network *network;
+    dlviz_network *network, *opened;
     dlviz_optimizer *optimizer;
     dlviz_schedule *schedule;
     dlviz_trainer *trainer;
@@ -79,7 +79,43 @@ static dlviz_status use_everything(handles *h, dlviz_optimizer *(*make_optimizer
     return dlviz_network_predict(h->network, h->dataset, &h->outputs);
 }
 
+/* A network with values that several layers read, all that layers with several inputs do, and its file. */
+static dlviz_status make_branches(dlviz_network **network) {
+    TRY(dlviz_network_create(network, 3, (int64_t[]){2, 8, 8}));
+    const char *both[] = {"conv", "other"}, *three[] = {"sum", "conv", "input"};
+    const char *product[] = {"narrow", "bn"};
+    dlviz_network_add(*network, "conv", dlviz_conv2d(4, 3, 1));
+    dlviz_network_add(*network, "bn", dlviz_batchnorm());
+    dlviz_network_add(*network, "relu", dlviz_relu());
+    dlviz_network_add(*network, "other", dlviz_conv2d(4, 3, 1));
+    dlviz_network_add_from(*network, "sum", dlviz_add(), 2, both);
+    dlviz_network_add_from(*network, "wide", dlviz_concat(), 3, three);
+    dlviz_network_add(*network, "narrow", dlviz_conv2d(4, 1, 0));
+    dlviz_network_add_from(*network, "product", dlviz_multiply(), 2, product);
+    dlviz_network_add(*network, "pool", dlviz_maxpool2d(3));
+    dlviz_network_add(*network, "flat", dlviz_flatten());
+    dlviz_network_add(*network, "fc", dlviz_linear(5));
+    return dlviz_network_build(*network, 1);
+}
+
+static dlviz_status use_branches(handles *h, dlviz_optimizer *(*make_optimizer)(void)) {
+    TRY(dlviz_tensor_create(&h->inputs, DLVIZ_FLOAT32, 4, (int64_t[]){3, 2, 8, 8}));
+    TRY(dlviz_tensor_create(&h->labels, DLVIZ_FLOAT32, 2, (int64_t[]){3, 5}));
+    TRY(make_branches(&h->network));
+    h->optimizer = make_optimizer();
+    if (!h->optimizer)
+        return DLVIZ_ERROR_OUT_OF_MEMORY;
+    TRY(dlviz_network_backward_from(h->network, "fc", h->inputs, h->labels, 1, 1, &h->features));
+    TRY(dlviz_optimizer_step(h->optimizer, h->network));
+    TRY(dlviz_network_save(h->network, scratch_path("branches.safetensors")));
+    TRY(dlviz_network_open(&h->opened, scratch_path("branches.safetensors")));
+    TRY(dlviz_network_load(h->opened, scratch_path("branches.safetensors")));
+    TRY(dlviz_network_input_gradient(h->opened, "fc", h->inputs, h->labels, &h->copy));
+    return dlviz_network_forward(h->opened, h->inputs, &h->outputs);
+}
+
 static void drop_everything(handles *h) {
+    dlviz_network_destroy(h->opened);
     dlviz_trainer_destroy(h->trainer);
     dlviz_schedule_destroy(h->schedule);
     dlviz_optimizer_destroy(h->optimizer);
@@ -102,7 +138,9 @@ static dlviz_optimizer *make_sgd(void) {
     return o;
 }
 
-static void fail_each_in_turn(dlviz_optimizer *(*make_optimizer)(void)) {
+typedef dlviz_status (*user)(handles *h, dlviz_optimizer *(*make_optimizer)(void));
+
+static void fail_each_in_turn(user use, dlviz_optimizer *(*make_optimizer)(void)) {
     ck_ok(dlviz_set_allocator(allocate, release, NULL));
     dlviz_status status;
     long number = 0;
@@ -110,7 +148,7 @@ static void fail_each_in_turn(dlviz_optimizer *(*make_optimizer)(void)) {
         handles h = {0};
         failing = ++number;
         allocations = 0;
-        status = use_everything(&h, make_optimizer);
+        status = use(&h, make_optimizer);
         ck_assert_msg(status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY,
                       "allocation %ld failed: '%s' (%s)", number, dlviz_status_name(status),
                       dlviz_last_error());
@@ -129,12 +167,17 @@ static void fail_each_in_turn(dlviz_optimizer *(*make_optimizer)(void)) {
 }
 
 START_TEST(each_allocation_fails_in_turn) {
-    fail_each_in_turn(make_adam);
+    fail_each_in_turn(use_everything, make_adam);
+}
+END_TEST
+
+START_TEST(each_allocation_fails_in_turn_with_branches) {
+    fail_each_in_turn(use_branches, make_adam);
 }
 END_TEST
 
 START_TEST(each_allocation_fails_in_turn_with_momentum) {
-    fail_each_in_turn(make_sgd);
+    fail_each_in_turn(use_everything, make_sgd);
 }
 END_TEST
 
@@ -198,9 +241,35 @@ START_TEST(a_training_step_allocates_nothing) {
 }
 END_TEST
 
+START_TEST(a_step_back_from_a_gradient_allocates_nothing) {
+    handles h = {0};
+    dlviz_optimizer *adam;
+    live = 0;
+    ck_ok(dlviz_set_allocator(allocate, release, NULL));
+    ck_ok(make_branches(&h.network));
+    ck_ok(dlviz_adam_create(&adam, 1e-3));
+    ck_ok(dlviz_tensor_create(&h.inputs, DLVIZ_FLOAT32, 4, (int64_t[]){3, 2, 8, 8}));
+    ck_ok(dlviz_tensor_create(&h.labels, DLVIZ_FLOAT32, 2, (int64_t[]){3, 5}));
+    for (uint64_t step = 0; step < 5; step++) {
+        if (step == 1)
+            allocations = 0;
+        ck_ok(dlviz_network_backward_from(h.network, "fc", h.inputs, h.labels, 1, step, NULL));
+        ck_ok(dlviz_optimizer_step(adam, h.network));
+    }
+    ck_assert_int_eq(allocations, 0);
+    dlviz_optimizer_destroy(adam);
+    drop_everything(&h);
+    ck_assert_int_eq(live, 0);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {
-        each_allocation_fails_in_turn, each_allocation_fails_in_turn_with_momentum,
-        a_failed_call_can_be_repeated, a_training_step_allocates_nothing, NULL};
+    const TTest *const tests[] = {each_allocation_fails_in_turn,
+                                  each_allocation_fails_in_turn_with_momentum,
+                                  each_allocation_fails_in_turn_with_branches,
+                                  a_failed_call_can_be_repeated,
+                                  a_training_step_allocates_nothing,
+                                  a_step_back_from_a_gradient_allocates_nothing,
+                                  NULL};
     return run_tests("out of memory", tests);
 }
