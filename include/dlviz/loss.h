@@ -1,9 +1,10 @@
 /* dlviz/loss.h - what a network is trained to make small.
  *
  * A constructor returns a loss that waits to be handed to dlviz_network_set_loss, which owns it
- * from then on: a loss is part of one network, once. Mistakes need no check here: a loss remembers its
- * first error (a bad argument, a failed allocation) and dlviz_network_set_loss reports it. Settings
- * come before that call, and are DLVIZ_ERROR_STATE after it; getters may be called at any time.
+ * from then on: a loss is part of one network, once. Mistakes need no check here: a loss remembers
+ * its first error (a bad argument, a failed allocation) and dlviz_network_set_loss reports it.
+ * Settings come before that call, and are DLVIZ_ERROR_STATE after it; getters may be called at any
+ * time.
  *
  * Values and gradients are PyTorch's with reduction='mean', or what is said below. Of a batch, the
  * samples' losses are weighted by the samples' weights (dlviz_dataset_set_weights) and divided by
