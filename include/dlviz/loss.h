@@ -1,9 +1,10 @@
 /* dlviz/loss.h - what a network is trained to make small.
  *
- * A constructor returns a loss that waits to be handed to dlviz_network_set_loss, which owns it from
- * then on: a loss is part of one network, once. Mistakes need no check here: a loss remembers its
- * first error (a bad argument, a failed allocation) and dlviz_network_set_loss reports it. Settings
- * come before that call, and are DLVIZ_ERROR_STATE after it; getters may be called at any time.
+ * A constructor returns a loss that waits to be handed to dlviz_network_set_loss, which owns it
+ * from then on: a loss is part of one network, once. Mistakes need no check here: a loss remembers
+ * its first error (a bad argument, a failed allocation) and dlviz_network_set_loss reports it.
+ * Settings come before that call, and are DLVIZ_ERROR_STATE after it; getters may be called at any
+ * time.
  *
  * Values and gradients are PyTorch's with reduction='mean', or what is said below. Of a batch, the
  * samples' losses are weighted by the samples' weights (dlviz_dataset_set_weights) and divided by
@@ -47,7 +48,7 @@ DLVIZ_API dlviz_status dlviz_cross_entropy_set_label_smoothing(dlviz_loss *loss,
 DLVIZ_API double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss);
 /** How much each class counts: a sample's weight is multiplied by that of its label, also in the
  *  sum by which the batch's loss is divided.
- *  @param num_weights  as many as the network has outputs; 0 for none (all count alike), as at first
+ *  @param num_weights  as many as the network has outputs; 0 for none, as at first
  *  @param weights      numbers, finite and 0 or more, copied */
 DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, int64_t num_weights,
                                                              const double *weights);
@@ -80,8 +81,8 @@ DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);
  *  DLVIZ_ERROR_INVALID_ARGUMENT.
  *  Metrics, with a number taken as positive where x > 0, and as a true one where t >= 0.5: "f1"
  *  (micro: 2·TP / (2·TP + FP + FN) over all numbers; 0 without any positive), "exact_match" (the
- *  share of samples all of whose numbers are right), and "auc" (the area under the ROC curve of each
- *  channel that has positives and negatives, averaged over these; not in training). */
+ *  share of samples all of whose numbers are right), and "auc" (the area under the ROC curve of
+ *  each channel that has positives and negatives, averaged over these; not in training). */
 DLVIZ_API dlviz_loss *dlviz_bce_with_logits(void);
 /** The weight w of each channel's positives, or of each number's of a vector; 1 unless set.
  *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, as at first
