@@ -59,11 +59,13 @@ int main(int argc, char **argv) {
     check(dlviz_trainer_create(&trainer, net, adam));
     check(dlviz_trainer_fit(trainer, train, epochs));
     int64_t last = dlviz_trainer_num_epochs(trainer) - 1;
-    printf("mean squared error of a pixel: %.4f\n", dlviz_trainer_history(trainer, last, "train_loss"));
+    printf("mean squared error of a pixel: %.4f\n",
+           dlviz_trainer_history(trainer, last, "train_loss"));
 
     dlviz_tensor *codes;
     check(dlviz_network_features(net, "code", test, &codes)); /* 10,000 x 2: a map already */
-    check(dlviz_plot_scatter(codes, dlviz_dataset_labels(test), "MNIST in two numbers", "autoencoder.png"));
+    check(dlviz_plot_scatter(codes, dlviz_dataset_labels(test), "MNIST in two numbers",
+                             "autoencoder.png"));
 
     dlviz_tensor_destroy(codes);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);

@@ -19,7 +19,8 @@ static double uniform(void) { /* 0 to 1 */
 
 /* J. Friedman, "Multivariate adaptive regression splines", 1991. */
 static double truth(const float *x) {
-    return 10 * sin(3.14159265 * x[0] * x[1]) + 20 * (x[2] - 0.5) * (x[2] - 0.5) + 10 * x[3] + 5 * x[4];
+    return 10 * sin(3.14159265 * x[0] * x[1]) + 20 * (x[2] - 0.5) * (x[2] - 0.5) + 10 * x[3] +
+           5 * x[4];
 }
 
 static dlviz_dataset *examples(int64_t n, double noise) {

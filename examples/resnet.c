@@ -17,21 +17,18 @@ static dlviz_layer *convolution(int64_t channels, int64_t kernel, int64_t stride
     return layer;
 }
 
-/* Adds "<block>.<part>", as PyTorch would name it, which reads `input`, or else the layer before; gives its name. */
+/* Adds "<block>.<part>", which reads `input`, or else the layer before; returns its name. */
 typedef char name[64];
 static const char *add(dlviz_network *net, const char *block, const char *part, dlviz_layer *layer,
                        const char *input, name own) {
     snprintf(own, sizeof(name), "%s.%s", block, part);
-    if (input)
-        dlviz_network_add_from(net, own, layer, 1, &input);
-    else
-        dlviz_network_add(net, own, layer);
+    input ? dlviz_network_add_from(net, own, layer, 1, &input) : dlviz_network_add(net, own, layer);
     return own;
 }
 
-/* Two convolutions that change what goes around them: the input as it is or, where the size changes, a
- * convolution of single pixels of it. */
-static void add_block(dlviz_network *net, const char *block, const char *input, int64_t channels, int64_t stride) {
+/* Two convolutions, and around them the input, or a 1 x 1 convolution of it where the size changes. */
+static void add_block(dlviz_network *net, const char *block, const char *input, int64_t channels,
+                      int64_t stride) {
     name any, norm, around, out;
     add(net, block, "conv1", convolution(channels, 3, stride), input, any);
     add(net, block, "bn1", dlviz_batchnorm(), NULL, any);
@@ -54,7 +51,6 @@ int main(int argc, char **argv) {
     check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_TRAIN));
     check(dlviz_dataset_take(all, 0, images, &train));
     check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_TEST));
-
     dlviz_network *net;
     check(dlviz_network_create(&net, 3, dlviz_dataset_dims(train)));
     dlviz_network_add(net, "conv1", convolution(16, 3, 1));
@@ -66,8 +62,7 @@ int main(int argc, char **argv) {
     dlviz_network_add(net, "pool", dlviz_global_avgpool2d());
     dlviz_network_add(net, "fc", dlviz_linear(10));
     check(dlviz_network_build(net, 1)); /* the first error of all of the above */
-    printf("%s", dlviz_network_summary(net));
-
+    fputs(dlviz_network_summary(net), stdout);
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;
     double accuracy;
@@ -75,9 +70,8 @@ int main(int argc, char **argv) {
     check(dlviz_trainer_create(&trainer, net, adam));
     check(dlviz_trainer_fit(trainer, train, 1)); /* epoch */
     check(dlviz_network_evaluate(net, test, NULL, &accuracy));
-    printf("test accuracy after one epoch of %lld images: %.2f %%\n", (long long)images, 100 * accuracy);
-
+    printf("test accuracy after one epoch of %lld images: %.2f %%\n", (long long)images,
+           100 * accuracy);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);
     dlviz_dataset_destroy(all), dlviz_dataset_destroy(train), dlviz_dataset_destroy(test);
-    return 0;
 }

@@ -81,7 +81,7 @@ static dlviz_status draw_tsne(const struct report *report) {
 static dlviz_status add_curve(const struct report *report, dlviz_figure *figure, const char *panel,
                               const char *name, const char *metric, double factor) {
     double values[4096];
-    int epochs = dlviz_trainer_num_epochs(report->trainer);
+    int epochs = (int)dlviz_trainer_num_epochs(report->trainer);
     if (epochs > 4096)
         epochs = 4096;
     for (int i = 0; i < epochs; i++)

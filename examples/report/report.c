@@ -194,11 +194,11 @@ static dlviz_status train(struct report *report) {
             report->advice = "without --resume the training starts anew";
         TRY(loaded);
         report->has_checkpoint = true;
-        say(&report->terminal, "going on after epoch %d, batch %lld",
-            dlviz_trainer_num_epochs(report->trainer),
+        say(&report->terminal, "going on after epoch %lld, batch %lld",
+            (long long)dlviz_trainer_num_epochs(report->trainer),
             (long long)dlviz_trainer_batches_done(report->trainer));
     }
-    int left = report->options.epochs - dlviz_trainer_num_epochs(report->trainer);
+    int64_t left = report->options.epochs - dlviz_trainer_num_epochs(report->trainer);
     dlviz_status status =
         left > 0 ? dlviz_trainer_fit(report->trainer, report->train, left) : DLVIZ_OK;
     wipe(&report->terminal);
@@ -343,7 +343,8 @@ static int check_early(struct report *report) {
         fprintf(stderr, "%s: --layer %s: there is no such layer; the network has", options->program,
                 options->layer);
         for (int64_t i = 0; i < dlviz_network_num_layers(report->network); i++)
-            fprintf(stderr, "%s %s", i > 0 ? "," : "", dlviz_network_layer_name(report->network, i));
+            fprintf(stderr, "%s %s", i > 0 ? "," : "",
+                    dlviz_network_layer_name(report->network, i));
         fputc('\n', stderr);
         return EXIT_USAGE;
     }

@@ -49,11 +49,11 @@ static json_t *matrix(const dlviz_tensor *tensor) {
 }
 
 static double mean_of(const dlviz_trainer *trainer, const char *metric) {
-    int epochs = dlviz_trainer_num_epochs(trainer);
+    int64_t epochs = dlviz_trainer_num_epochs(trainer);
     double sum = 0;
-    for (int i = 0; i < epochs; i++)
+    for (int64_t i = 0; i < epochs; i++)
         sum += dlviz_trainer_history(trainer, i, metric);
-    return epochs ? sum / epochs : NAN;
+    return epochs > 0 ? sum / (double)epochs : NAN;
 }
 
 static double peak_memory_mb(void) {
@@ -64,7 +64,7 @@ static double peak_memory_mb(void) {
 static json_t *training(const struct report *report) {
     const struct options *options = &report->options;
     const dlviz_trainer *trainer = report->trainer;
-    int last = dlviz_trainer_num_epochs(trainer) - 1;
+    int last = (int)dlviz_trainer_num_epochs(trainer) - 1;
     return json_pack(
         "{s:s, s:f, s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "optimizer", "Adam",
         "learning_rate", report->experiment->learning_rate, "schedule",

@@ -91,7 +91,7 @@ void show_batches(struct terminal *terminal, const dlviz_trainer *trainer, int e
         return;
     double share =
         (double)dlviz_trainer_batches_done(trainer) / (double)dlviz_trainer_num_batches(trainer);
-    int done = dlviz_trainer_num_epochs(trainer);
+    int done = (int)dlviz_trainer_num_epochs(trainer);
     double epoch_seconds = dlviz_trainer_current(trainer, "seconds") / share;
     char what[32], left[32], figures[128];
     time_left(left, sizeof left, epoch_seconds * (epochs - done - share));
@@ -116,7 +116,7 @@ void show_iterations(struct terminal *terminal, int64_t done, int64_t all, doubl
 }
 
 void say_epoch(struct terminal *terminal, const dlviz_trainer *trainer, int epochs) {
-    int last = dlviz_trainer_num_epochs(trainer) - 1;
+    int last = (int)dlviz_trainer_num_epochs(trainer) - 1;
     say(terminal,
         "epoch %2d/%d  lr %-7.3g loss %.4f  accuracy %6.2f %%  validation %.4f  %6.2f %%  %6.1f s  "
         "%5.0f images/s",

@@ -83,10 +83,10 @@ DLVIZ_API dlviz_status dlviz_trainer_on_batch(dlviz_trainer *trainer, dlviz_trai
  *  NaN or infinite: the parameters are then useless, and an earlier checkpoint is what remains), DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or
  * the epoch under way began with another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
-                                         int epochs);
+                                         int64_t epochs);
 
 /** Epochs finished so far. */
-DLVIZ_API int dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
+DLVIZ_API int64_t dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
 
 /** The figures of an epoch, by name, in this order:
  *    - "learning_rate";
@@ -105,7 +105,8 @@ DLVIZ_API int64_t dlviz_trainer_num_figures(const dlviz_trainer *trainer);
 DLVIZ_API const char *dlviz_trainer_figure_name(const dlviz_trainer *trainer, int64_t index);
 /** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch and for a name that there
  *  is not. */
-DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch, const char *figure);
+DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int64_t epoch,
+                                       const char *figure);
 /** A figure of the epoch under way, over its batches so far; validation figures are NaN. */
 DLVIZ_API double dlviz_trainer_current(const dlviz_trainer *trainer, const char *figure);
 /** Batches done in the epoch under way, and how many it has. */

@@ -282,7 +282,7 @@ static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
     op->last_layer = last;
     op->inputs[0] = op->in = in;
     op->out = new_value(f, &node_at(f, last)->out);
-    op->out->needs_gradient = in->needs_gradient || trained;
+    op->out->needs_gradient = f->mode.gradients && (in->needs_gradient || trained);
     post.pending = f->mode.gradients && producer && (producer->abilities & DLZ_OP_READS_PENDING) &&
                    !post.pool && !post.dropout && !post.activation && is_read_pending(f, last);
     in->statistics.wanted = f->mode.training && producer && post.has_batchnorm;
@@ -312,7 +312,7 @@ static dlviz_status fuse_main(fuser *f, int at) {
     }
     op->in = op->inputs[0];
     op->out = new_value(f, &node->out);
-    op->out->needs_gradient = needs_gradient;
+    op->out->needs_gradient = f->mode.gradients && needs_gradient;
     op->out->keep = (op->abilities & DLZ_OP_NEEDS_OUTPUT) != 0;
     for (int k = 0; (op->abilities & DLZ_OP_HANDS_DATA_ON) && k < node->num_inputs; k++)
         op->out->keep |= op->inputs[k]->keep;

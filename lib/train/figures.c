@@ -180,11 +180,11 @@ double dlviz_trainer_current(const dlviz_trainer *trainer, const char *figure) {
     return current(trainer, &p, index);
 }
 
-double dlviz_trainer_history(const dlviz_trainer *trainer, int epoch, const char *figure) {
+double dlviz_trainer_history(const dlviz_trainer *trainer, int64_t epoch, const char *figure) {
     int index = find_figure(trainer, figure);
     if (index < 0 || epoch < 0 || epoch >= trainer->num_epochs)
         return NAN;
-    return trainer->history[(int64_t)epoch * trainer->num_figures + index];
+    return trainer->history[epoch * trainer->num_figures + index];
 }
 
 /* -- The history ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define DEFAULT_BATCH_SIZE 64
+#define MOST_EPOCHS (1 << 30)
 #define FIT "dlviz_trainer_fit"
 
 static dlviz_status prepare_figures(dlviz_trainer *trainer) {
@@ -136,7 +137,7 @@ const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *trainer) {
 const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trainer) {
     return trainer ? trainer->schedule : NULL;
 }
-int dlviz_trainer_num_epochs(const dlviz_trainer *trainer) {
+int64_t dlviz_trainer_num_epochs(const dlviz_trainer *trainer) {
     return trainer ? trainer->num_epochs : 0;
 }
 int64_t dlviz_trainer_batches_done(const dlviz_trainer *trainer) {
@@ -248,12 +249,13 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
 }
 
 static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset *train,
-                              int epochs) {
+                              int64_t epochs) {
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_network_check_targets(trainer->network, FIT, train));
-    if (epochs < 0)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, FIT ": %d epochs; 0 or more are accepted",
-                        epochs);
+    if (epochs < 0 || epochs > MOST_EPOCHS - trainer->num_epochs)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        FIT ": %lld epochs; 0 to %d are accepted, with the %d that are done",
+                        (long long)epochs, MOST_EPOCHS, trainer->num_epochs);
     dlviz_status status = dlz_optimizer_check_network(trainer->optimizer, trainer->network);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, FIT);
@@ -275,7 +277,7 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
     return DLVIZ_OK;
 }
 
-static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int epochs) {
+static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs) {
     int64_t samples = dlviz_dataset_num_samples(train);
     int64_t *order = dlz_alloc_array((uint64_t)samples, sizeof *order);
     if (!order)
@@ -283,7 +285,7 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int 
     dlviz_status status = DLVIZ_OK;
     trainer->fitting = true;
     dlviz_dataset *held = dlz_dataset_hold(train);
-    for (int epoch = 0; status == DLVIZ_OK && epoch < epochs; epoch++)
+    for (int64_t epoch = 0; status == DLVIZ_OK && epoch < epochs; epoch++)
         status = fit_epoch(trainer, held, order);
     dlviz_dataset_destroy(held);
     trainer->fitting = false;
@@ -292,7 +294,7 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int 
 }
 
 /* The marks are given back before a callback's wish to destroy the trainer is done. */
-static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train, int epochs) {
+static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs) {
     dlz_hold own __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &own));
@@ -301,7 +303,7 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     return fit(trainer, train, epochs);
 }
 
-dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train, int epochs) {
+dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs) {
     DLZ_REQUIRE(trainer);
     dlviz_status status = fit_alone(trainer, train, epochs);
     if (!trainer->fitting && trainer->destroyed)

@@ -91,7 +91,7 @@ void refuses_checkpoint(process *reader, const char *path, const char *words) {
     void *before = all_states(reader->network, &size), *after;
     double rate = dlviz_optimizer_learning_rate(reader->optimizer);
     int64_t steps = dlviz_optimizer_num_steps(reader->optimizer);
-    int epochs = dlviz_trainer_num_epochs(reader->trainer);
+    int epochs = (int)dlviz_trainer_num_epochs(reader->trainer);
     int64_t batches = dlviz_trainer_batches_done(reader->trainer);
     ck_fails(dlviz_trainer_load_checkpoint(reader->trainer, path), DLVIZ_ERROR_FORMAT, words);
     after = all_states(reader->network, &size);

@@ -178,7 +178,7 @@ START_TEST(a_small_last_batch_counts_by_its_images) {
     for (uint64_t seed = 0; seed < 5; seed++) {
         ck_ok(dlviz_trainer_set_seed(r.trainer, seed));
         ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
-        int last = dlviz_trainer_num_epochs(r.trainer) - 1;
+        int last = (int)dlviz_trainer_num_epochs(r.trainer) - 1;
         ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_loss"), loss,
                                 1e-6 * loss);
         ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, last, "train_accuracy"), accuracy,
