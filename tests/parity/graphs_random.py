@@ -242,6 +242,19 @@ class Drawn:
             pooled = self.alike(pooled)
         return self.put(self.r.choice(["add", "multiply", "concat"]), [pooled, other])
 
+    def down_and_up(self, value):
+        """To half the size and back, beside what was there."""
+        shape, r = self.shapes[value], self.r
+        if len(shape) != 3 or "conv_transpose2d" not in {row[0] for row in self.rows}:
+            return self.residual(value)
+        small = self.put("conv2d", [value], out_channels=channels(r), stride=[2, 2])
+        small = self.chain(small, 2) if small and r.random() < 0.5 else small
+        if not small or self.shapes[small][1:] != ((shape[1] + 1) // 2, (shape[2] + 1) // 2):
+            return small or value
+        large = self.put("conv_transpose2d", [small], out_channels=r.choice([shape[0], 5]), stride=[2, 2],
+                         padding=[1, 1], output_padding=[1 - shape[1] % 2, 1 - shape[2] % 2])
+        return self.put("concat", [large, value]) if large else small
+
     def side_by_side(self, value):
         branches = [self.alike(value) if self.r.random() < 0.7 else value for _ in range(self.r.randint(2, 4))]
         kind = self.r.choice(["add", "concat", "concat"] + ["multiply"] * (len(branches) == 2))
@@ -260,7 +273,8 @@ class Drawn:
 
     def grow(self):
         value = self.r.choice(self.open if self.r.random() < 0.7 else list(self.shapes))
-        grow = self.r.choice([self.chain, self.chain, self.residual, self.over_a_pool, self.side_by_side, self.gate])
+        grow = self.r.choice([self.chain, self.chain, self.residual, self.over_a_pool, self.down_and_up,
+                              self.side_by_side, self.gate])
         return grow(value)
 
     def close(self):
