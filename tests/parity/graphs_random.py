@@ -105,29 +105,32 @@ def nothing(r, s):
 
 # A layer is a line here: its type, the numbers of dimensions that it takes, how often it is drawn, its settings.
 LAYERS = [
-    ("conv2d", (3,), 8, conv),
+    ("conv2d", (3,), 5, conv),
     ("conv2d", (3,), 5, grouped),
     ("conv_transpose2d", (3,), 5, transposed),
-    ("batchnorm", (1, 3), 6, norm),
-    ("relu", (1, 3), 6, nothing),
+    ("batchnorm", (1, 3), 4, norm),
+    ("relu", (1, 3), 3, nothing),
     ("maxpool2d", (3,), 3, window),
     ("avgpool2d", (3,), 3, average),
     ("adaptive_avgpool2d", (3,), 1, lambda r, s: dict(size=pair(r, 1, 5))),
     ("global_avgpool2d", (3,), 1, nothing),
     ("upsample", (3,), 3, upsample),
-    ("pad", (3,), 2, pad),
+    ("pad", (3,), 4, pad),
     ("reshape", (3,), 1, to_vector),
     ("reshape", (1,), 3, to_image),
     ("flatten", (3,), 1, nothing),
     ("linear", (1,), 4, lambda r, s: dict(out_features=r.choice([3, 4, 7, 12, 16, 33]), bias=r.random() < 0.7)),
-    ("dropout", (1, 3), 1, lambda r, s: dict(p=0.0)),
+    ("dropout", (1, 3), 0.5, lambda r, s: dict(p=0.0)),
     ("layernorm", (1, 3), 2, lambda r, s: dict(eps=1e-3, affine=r.random() < 0.8)),
     ("groupnorm", (3,), 3, group_norm),
     ("instancenorm2d", (3,), 2, lambda r, s: dict(eps=1e-3, affine=r.random() < 0.8)),
     ("leaky_relu", (1, 3), 1, lambda r, s: dict(negative_slope=r.choice([0.01, 0.3]))),
     ("elu", (1, 3), 1, lambda r, s: dict(alpha=r.choice([1.0, 0.5]))),
     ("softplus", (1, 3), 1, lambda r, s: dict(beta=r.choice([1.0, 2.0]), threshold=20.0)),
-] + [(kind, (1, 3), 1, nothing) for kind in ("gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "hardswish", "softmax", "log_softmax")]
+] + [(kind, (1, 3), 1, nothing) for kind in ("gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "hardswish", "softmax",
+                                             "log_softmax")]
+
+ACTIVATIONS = ["relu", "leaky_relu", "elu", "softplus", "gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "hardswish"]
 
 # Where the derivative of an activation jumps.
 KINKS = {"relu": [0], "leaky_relu": [0], "hardswish": [-3, 3]}
@@ -212,9 +215,11 @@ class Drawn:
                               bias=r.random() < 0.5)
         else:
             result = self.put("linear", [value], out_features=shape[0])
-        for kind in ("batchnorm", "relu"):
+        activations = [row[0] for row in self.rows if row[0] in ACTIVATIONS]
+        for kind in ("batchnorm", r.choice(["relu", r.choice(activations)])):
             if r.random() < 0.6:
-                result = self.put(kind, [result], **(norm(r, shape) if kind == "batchnorm" else {})) or result
+                chosen = next(row[3] for row in self.rows if row[0] == kind)(r, shape)
+                result = self.put(kind, [result], **chosen) or result
         return result
 
     # What can grow from a value.
@@ -237,6 +242,19 @@ class Drawn:
             pooled = self.alike(pooled)
         return self.put(self.r.choice(["add", "multiply", "concat"]), [pooled, other])
 
+    def down_and_up(self, value):
+        """To half the size and back, beside what was there."""
+        shape, r = self.shapes[value], self.r
+        if len(shape) != 3 or "conv_transpose2d" not in {row[0] for row in self.rows}:
+            return self.residual(value)
+        small = self.put("conv2d", [value], out_channels=channels(r), stride=[2, 2])
+        small = self.chain(small, 2) if small and r.random() < 0.5 else small
+        if not small or self.shapes[small][1:] != ((shape[1] + 1) // 2, (shape[2] + 1) // 2):
+            return small or value
+        large = self.put("conv_transpose2d", [small], out_channels=r.choice([shape[0], 5]), stride=[2, 2],
+                         padding=[1, 1], output_padding=[1 - shape[1] % 2, 1 - shape[2] % 2])
+        return self.put("concat", [large, value]) if large else small
+
     def side_by_side(self, value):
         branches = [self.alike(value) if self.r.random() < 0.7 else value for _ in range(self.r.randint(2, 4))]
         kind = self.r.choice(["add", "concat", "concat"] + ["multiply"] * (len(branches) == 2))
@@ -255,7 +273,8 @@ class Drawn:
 
     def grow(self):
         value = self.r.choice(self.open if self.r.random() < 0.7 else list(self.shapes))
-        grow = self.r.choice([self.chain, self.chain, self.residual, self.over_a_pool, self.side_by_side, self.gate])
+        grow = self.r.choice([self.chain, self.chain, self.residual, self.over_a_pool, self.down_and_up,
+                              self.side_by_side, self.gate])
         return grow(value)
 
     def close(self):

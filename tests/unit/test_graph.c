@@ -435,9 +435,8 @@ START_TEST(the_summary_tells_what_layers_read) {
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         ck_assert_msg(strstr(text, expected[i]) != NULL, "'%s' is missing in\n%s", expected[i],
                       text);
-    char row[80];
-    snprintf(row, sizeof row, "\n%-14s %-10s %-20s %12s\n", "relu2", "relu", "4 x 8 x 6", "");
-    ck_assert_msg(strstr(text, row) != NULL, "'relu2' reads the layer before:\n%s", text);
+    const char *line = strstr(text, "\nrelu2 ") + 1, *reads = strstr(line, "reads");
+    ck_assert_msg(reads > line + strcspn(line, "\n"), "'relu2' reads the layer before:\n%s", text);
     dlviz_network_destroy(network);
 }
 END_TEST
