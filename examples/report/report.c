@@ -129,8 +129,8 @@ static void make_title(struct report *report) {
 static dlviz_status load(struct report *report) {
     const struct options *options = &report->options;
     report->advice = "examples/reproduce.sh fetches MNIST, --data names another folder";
-    TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_TRAIN));
-    TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_MNIST_TEST));
+    TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_PART_TRAIN));
+    TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_MNIST_PART_TEST));
     report->advice = NULL;
     report->dataset_name = name_dataset(report->test);
     TRY(prepare(&report->all, options, options->train_limit));
@@ -182,8 +182,8 @@ static dlviz_status build(struct report *report) {
     TRY(dlviz_trainer_set_batch_size(report->trainer, options->batch_size));
     TRY(dlviz_trainer_set_seed(report->trainer, options->seed));
     TRY(dlviz_trainer_set_validation(report->trainer, report->validation));
-    TRY(dlviz_trainer_on_batch(report->trainer, after_batch, report));
-    return dlviz_trainer_on_epoch(report->trainer, after_epoch, report);
+    TRY(dlviz_trainer_set_batch_callback(report->trainer, after_batch, report));
+    return dlviz_trainer_set_epoch_callback(report->trainer, after_epoch, report);
 }
 
 static dlviz_status train(struct report *report) {

@@ -38,8 +38,8 @@ typedef struct dlviz_layer_functions {
     /** How many layers it reads. Both 0: one. max_inputs 0: as min_inputs; INT_MAX: any number. */
     int min_inputs, max_inputs;
     /** Optional: called once, when the network is built, to say what the output's shape is and what
-     *  state the layer has. Without it, the output has the first input's shape, and there is none.
-     */
+     *  state the layer has. Without it, the output has the first input's shape, and there is
+     *  none. */
     dlviz_status (*setup)(dlviz_layer_setup *setup, void *user);
     /** Computes the output of a batch from the inputs and the state: a function of these, the seed,
      *  the step and the mode alone, or results will not repeat. Evaluation comes in batches of 64
@@ -60,8 +60,9 @@ typedef struct dlviz_layer_functions {
  *                   know is 0.
  *  @param user      handed to all functions. It belongs to the layer from now on, also when this
  *                   fails, unless `functions` cannot be read (NULL, or an impossible struct_size).
- *  What is wrong with the table the layer remembers, as other layers do
- *  (DLVIZ_ERROR_INVALID_ARGUMENT at dlviz_network_add). Returns NULL when out of memory.
+ *                   What is wrong with the table the layer remembers, as other layers do
+ *                   (DLVIZ_ERROR_INVALID_ARGUMENT at dlviz_network_add). Returns NULL when out of
+ *                   memory.
  *
  *  A network file holds the name and the state of the layer: dlviz_network_load compares them.
  *  dlviz_network_open cannot make it: it is DLVIZ_ERROR_FORMAT there. */
@@ -72,11 +73,12 @@ DLVIZ_API dlviz_layer *dlviz_layer_custom(const dlviz_layer_functions *functions
  * The first failure of these calls ends the build with its sentence, whatever `setup` returns. */
 
 /** The number of inputs, 1 or more; 0 for NULL. */
-DLVIZ_API int dlviz_layer_setup_num_inputs(const dlviz_layer_setup *setup);
+DLVIZ_API int64_t dlviz_layer_setup_num_inputs(const dlviz_layer_setup *setup);
 /** The shape of one sample of input 0 … num_inputs − 1: 3 dimensions (channels, height, width) or
  *  1. 0 and NULL for an input that there is not. */
-DLVIZ_API int dlviz_layer_setup_input_ndim(const dlviz_layer_setup *setup, int input);
-DLVIZ_API const int64_t *dlviz_layer_setup_input_dims(const dlviz_layer_setup *setup, int input);
+DLVIZ_API int dlviz_layer_setup_input_ndim(const dlviz_layer_setup *setup, int64_t input);
+DLVIZ_API const int64_t *dlviz_layer_setup_input_dims(const dlviz_layer_setup *setup,
+                                                      int64_t input);
 
 /** Sets the shape of one sample of the output, which is the first input's otherwise.
  *  @param ndim 3 (channels, height, width) or 1
@@ -111,22 +113,23 @@ DLVIZ_API dlviz_status dlviz_layer_setup_add_buffer(dlviz_layer_setup *setup, co
 /** The samples of the batch: the first dimension of inputs and output. */
 DLVIZ_API int64_t dlviz_layer_pass_num_samples(const dlviz_layer_pass *pass);
 /** The number of inputs. */
-DLVIZ_API int dlviz_layer_pass_num_inputs(const dlviz_layer_pass *pass);
+DLVIZ_API int64_t dlviz_layer_pass_num_inputs(const dlviz_layer_pass *pass);
 /** Input 0 … num_inputs − 1. */
-DLVIZ_API const dlviz_tensor *dlviz_layer_pass_input(const dlviz_layer_pass *pass, int input);
+DLVIZ_API const dlviz_tensor *dlviz_layer_pass_input(const dlviz_layer_pass *pass, int64_t input);
 /** The output: forward, to be written; backward, what forward wrote, to be left as it is. */
 DLVIZ_API dlviz_tensor *dlviz_layer_pass_output(const dlviz_layer_pass *pass);
 /** Backward: the gradient with respect to the output. */
 DLVIZ_API const dlviz_tensor *dlviz_layer_pass_output_gradient(const dlviz_layer_pass *pass);
 /** Backward: the gradient with respect to an input, to be written; NULL when none is wanted, as
  *  that of the network's input. */
-DLVIZ_API dlviz_tensor *dlviz_layer_pass_input_gradient(const dlviz_layer_pass *pass, int input);
+DLVIZ_API dlviz_tensor *dlviz_layer_pass_input_gradient(const dlviz_layer_pass *pass,
+                                                        int64_t input);
 
 /** A parameter or buffer, by the name that `setup` gave it. */
 DLVIZ_API const dlviz_tensor *dlviz_layer_pass_state(const dlviz_layer_pass *pass,
                                                      const char *name);
-/** Forward in training: a buffer, to be written, with the numbers it has. When the step fails
- *  later on, the library puts the earlier ones back. */
+/** Forward in training: a buffer, to be written, with the numbers it has. When the step fails later
+ *  on, the library puts the earlier ones back. */
 DLVIZ_API dlviz_tensor *dlviz_layer_pass_buffer(const dlviz_layer_pass *pass, const char *name);
 /** Backward: the gradient with respect to a parameter, summed over the batch, to be written; NULL
  *  when none is wanted. */

@@ -19,8 +19,8 @@ extern "C" {
  *
  *  Several threads may read one dataset at the same time. While one of them calls a function that
  *  changes it (those with "set" in their names) no other may use it. Different datasets, also those
- *  that share storage, are independent. Getters answer 0, NULL or false when the dataset is NULL.
- */
+ *  that share storage, are independent. Getters answer 0, NULL or false when the dataset is
+ *  NULL. */
 typedef struct dlviz_dataset dlviz_dataset;
 
 /* -- Making ------------------------------------------------------------------------------------ */
@@ -57,8 +57,8 @@ DLVIZ_API dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *i
                                               const char *labels_path);
 
 typedef enum dlviz_mnist_part {
-    DLVIZ_MNIST_TRAIN = 0, /**< train-images, train-labels: 60,000 */
-    DLVIZ_MNIST_TEST = 1   /**< t10k-images, t10k-labels: 10,000 */
+    DLVIZ_MNIST_PART_TRAIN = 0, /**< train-images, train-labels: 60,000 */
+    DLVIZ_MNIST_PART_TEST = 1   /**< t10k-images, t10k-labels: 10,000 */
 } dlviz_mnist_part;
 
 /** Reads a part of MNIST, or of another set in its format with labels 0 … 9 such as Fashion-MNIST,
@@ -101,16 +101,17 @@ DLVIZ_API dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int6
 /** Makes a network see (x - mean) / deviation, with x in 0 … 1 for uint8 samples. A mean of 0 and a
  *  deviation of 1, as at first, change nothing. MNIST's training set has mean 0.1307 and deviation
  *  0.3081.
- *  @param mean  finite   @param deviation  finite and above 0
+ *  @param mean  finite @param deviation finite and above 0
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *dataset, float mean,
                                                        float deviation);
 
 /** As dlviz_dataset_set_normalization, with a mean and a deviation for each channel, or for each
  *  component of a vector.
- *  @param count  the number of channels or components */
+ *  @param num_channels  the number of channels or components */
 DLVIZ_API dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset,
-                                                               int64_t count, const float *means,
+                                                               int64_t num_channels,
+                                                               const float *means,
                                                                const float *deviations);
 
 /** How samples are normalized: writes the first `capacity` means and deviations to arrays that have
@@ -122,14 +123,14 @@ DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int6
 /* -- Targets: what a network is to give -------------------------------------------------------- */
 
 /** Sets the targets, in place of those that the dataset has; the element type says of which kind.
- *  @param targets  NULL for none, or one of
- *    - uint8 or int64, n: class labels, which are copied. Classes are 0 … 2^24 - 1; labels below 0,
- *      down to -2^31, belong to no class, as a loss's "ignored label" does. There are as many
- *      classes as the largest label says, plus 1, until dlviz_dataset_set_num_classes says
- *      otherwise; names of classes are dropped.
- *    - float32, n (one number for each sample), n x t, n x height x width (one channel) or n x
- *      channels x height x width. The storage is shared, as that of the samples is.
- *  Tensors of labels that were got before are no longer valid.
+ *  @param targets  NULL for none, or one of - uint8 or int64, n: class labels, which are copied.
+ *                  Classes are 0 … 2^24 - 1; labels below 0, down to -2^31, belong to no class, as
+ *                  a loss's "ignored label" does. There are as many classes as the largest label
+ *                  says, plus 1, until dlviz_dataset_set_num_classes says otherwise; names of
+ *                  classes are dropped. - float32, n (one number for each sample), n x t, n x
+ *                  height x width (one channel) or n x channels x height x width. The storage is
+ *                  shared, as that of the samples is. Tensors of labels that were got before are no
+ *                  longer valid.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the label), DLVIZ_ERROR_SHAPE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
 DLVIZ_API dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset,
@@ -171,10 +172,10 @@ DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64
                                              int64_t *counts);
 
 /** Names the classes.
- *  @param count  the number of classes that the dataset has
- *  @param names  `count` texts, copied
+ *  @param num_names  the number of classes that the dataset has
+ *  @param names  `num_names` texts, copied
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t count,
+DLVIZ_API dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t num_names,
                                                      const char *const *names);
 /** The name of a class, for example for a legend; NULL when names were not set or there is no such
  *  class. Owned by the dataset. */
@@ -200,9 +201,9 @@ DLVIZ_API const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset
 DLVIZ_API dlviz_status dlviz_dataset_take(const dlviz_dataset *dataset, int64_t first,
                                           int64_t count, dlviz_dataset **subset);
 
-/** The samples at `count` indices, in that order, as a dataset of their own; an index may come up
- *  more than once. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_t count,
+/** The samples at `num_indices` indices, in that order, as a dataset of their own; an index may
+ *  come up more than once. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_t num_indices,
                                             const int64_t *indices, dlviz_dataset **subset);
 
 /** Splits a dataset in two at random, so that both have the classes in the same proportions as far

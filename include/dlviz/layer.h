@@ -22,24 +22,22 @@ typedef struct dlviz_layer dlviz_layer;
  *  odd extent of the dilated kernel. */
 #define DLVIZ_PAD_SAME (-1)
 
-/** 2-D convolution: (C, H, W) to (out_channels, H', W') with
- *  H' = floor((H + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1, likewise W'.
- *  Parameters `weight` (out_channels, C / groups, kernel, kernel) and `bias` (out_channels), both
- *  drawn from U(−1/√fan_in, 1/√fan_in) with fan_in = C / groups·kernel². Stride, dilation and
- *  groups are 1 unless set.
- *  A 1-D convolution is one of height 1: signals (C, 1, W), dlviz_conv2d_set_kernel(layer, 1, k)
- *  and dlviz_conv2d_set_padding(layer, 0, padding); its weight (out_channels, C / groups, 1, k)
- *  holds PyTorch's (out_channels, C / groups, k).
- *  3 × 3 kernels of stride, dilation and padding 1 between 8 or more channels are computed by
- *  Winograd's algorithm F(4 × 4, 3 × 3), whose rounding errors are about 1e-6 of the outputs'
- *  deviation; parts of an image in which a few numbers are far larger than the others, and kernels
- * of whole numbers, are computed directly.
+/** 2-D convolution: (C, H, W) to (out_channels, H', W') with H' = floor((H + 2·padding −
+ *  dilation·(kernel − 1) − 1) / stride) + 1, likewise W'. Parameters `weight` (out_channels, C /
+ *  groups, kernel, kernel) and `bias` (out_channels), both drawn from U(−1/√fan_in, 1/√fan_in) with
+ *  fan_in = C / groups·kernel². Stride, dilation and groups are 1 unless set. A 1-D convolution is
+ *  one of height 1: signals (C, 1, W), dlviz_conv2d_set_kernel(layer, 1, k) and
+ *  dlviz_conv2d_set_padding(layer, 0, padding); its weight (out_channels, C / groups, 1, k) holds
+ *  PyTorch's (out_channels, C / groups, k). 3 × 3 kernels of stride, dilation and padding 1 between
+ *  8 or more channels are computed by Winograd's algorithm F(4 × 4, 3 × 3), whose rounding errors
+ *  are about 1e-6 of the outputs' deviation; parts of an image in which a few numbers are far
+ *  larger than the others, and kernels of whole numbers, are computed directly.
  *  @param out_channels 1 or more
  *  @param kernel       height and width of the kernel, 1 or more
  *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME */
 DLVIZ_API dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding);
 /** A kernel that is not square. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
- * out of range or a layer of another kind, which the layer remembers as well. */
+ *  out of range or a layer of another kind, which the layer remembers as well. */
 DLVIZ_API dlviz_status dlviz_conv2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width);
 DLVIZ_API dlviz_status dlviz_conv2d_set_stride(dlviz_layer *layer, int64_t vertical,
                                                int64_t horizontal);
@@ -70,9 +68,9 @@ DLVIZ_API bool dlviz_conv2d_bias(const dlviz_layer *layer);
 /** Transposed 2-D convolution (PyTorch's ConvTranspose2d): (C, H, W) to (out_channels, H', W') with
  *  H' = (H − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1, likewise W': what
  *  the gradient of the input is to a convolution of these settings. Parameters `weight` (C,
- *  out_channels / groups, kernel, kernel) and `bias` (out_channels), both drawn from
- *  U(−1/√fan_in, 1/√fan_in) with, as in PyTorch, fan_in = out_channels / groups·kernel². Padding
- * and output padding are 0, dilation and groups 1 unless set.
+ *  out_channels / groups, kernel, kernel) and `bias` (out_channels), both drawn from U(−1/√fan_in,
+ *  1/√fan_in) with, as in PyTorch, fan_in = out_channels / groups·kernel². Padding and output
+ *  padding are 0, dilation and groups 1 unless set.
  *  @param out_channels 1 or more
  *  @param kernel       height and width of the kernel, 1 or more
  *  @param stride       1 or more, both ways */
@@ -113,26 +111,30 @@ DLVIZ_API void dlviz_conv_transpose2d_dilation(const dlviz_layer *layer, int64_t
 DLVIZ_API int64_t dlviz_conv_transpose2d_groups(const dlviz_layer *layer);
 DLVIZ_API bool dlviz_conv_transpose2d_bias(const dlviz_layer *layer);
 
-/** Batch normalisation of each channel of (C, H, W), or of each number of (D): Ioffe & Szegedy
- * 2015, y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased
- * variance and updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`;
- * evaluation uses the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at 0. */
+/** Batch normalization of each channel of (C, H, W), or of each number of (D): Ioffe & Szegedy
+ *  2015, y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased
+ *  variance and updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`;
+ *  evaluation uses the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at
+ *  0. */
 DLVIZ_API dlviz_layer *dlviz_batchnorm(void);
 /** Added to the variance inside the root; above 0. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);
+DLVIZ_API double dlviz_batchnorm_eps(const dlviz_layer *layer);
 /** running ← (1 − momentum)·running + momentum·batch; 0 to 1. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double momentum);
+DLVIZ_API double dlviz_batchnorm_momentum(const dlviz_layer *layer);
 
 /** Without weight and bias: y = (x − mean) / √(var + eps). */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affine);
+DLVIZ_API bool dlviz_batchnorm_affine(const dlviz_layer *layer);
 
-/** Layer normalization (Ba, Kiros & Hinton 2016) over a whole sample, (C, H, W) or (D):
- * y = (x − mean) / √(var + eps) · weight + bias with the sample's own mean and biased variance, in
- * training and in evaluation. Parameters `weight` and `bias` have the sample's shape and start at 1
- * and 0. eps is 1e-5. */
+/** Layer normalization (Ba, Kiros & Hinton 2016) over a whole sample, (C, H, W) or (D): y = (x −
+ *  mean) / √(var + eps) · weight + bias with the sample's own mean and biased variance, in training
+ *  and in evaluation. Parameters `weight` and `bias` have the sample's shape and start at 1 and 0.
+ *  eps is 1e-5. */
 DLVIZ_API dlviz_layer *dlviz_layernorm(void);
 /** Added to the variance inside the root; above 0. Else DLVIZ_ERROR_INVALID_ARGUMENT, as for a
- * layer of another kind. */
+ *  layer of another kind. */
 DLVIZ_API dlviz_status dlviz_layernorm_set_eps(dlviz_layer *layer, double eps);
 /** Without weight and bias: y = (x − mean) / √(var + eps). */
 DLVIZ_API dlviz_status dlviz_layernorm_set_affine(dlviz_layer *layer, bool affine);
@@ -140,9 +142,9 @@ DLVIZ_API dlviz_status dlviz_layernorm_set_affine(dlviz_layer *layer, bool affin
 DLVIZ_API double dlviz_layernorm_eps(const dlviz_layer *layer);
 DLVIZ_API bool dlviz_layernorm_affine(const dlviz_layer *layer);
 
-/** Group normalization (Wu & He 2018) of (C, H, W) or (D): the channels in num_groups groups of
- * C / num_groups neighbors, each brought to mean 0 and deviation 1 as by dlviz_layernorm.
- * Parameters `weight` and `bias` (C) start at 1 and 0. eps is 1e-5.
+/** Group normalization (Wu & He 2018) of (C, H, W) or (D): the channels in num_groups groups of C /
+ *  num_groups neighbors, each brought to mean 0 and deviation 1 as by dlviz_layernorm. Parameters
+ *  `weight` and `bias` (C) start at 1 and 0. eps is 1e-5.
  *  @param num_groups 1 or more; must divide the channels, else dlviz_network_build fails with
  *                    DLVIZ_ERROR_SHAPE */
 DLVIZ_API dlviz_layer *dlviz_groupnorm(int64_t num_groups);
@@ -153,9 +155,9 @@ DLVIZ_API double dlviz_groupnorm_eps(const dlviz_layer *layer);
 DLVIZ_API bool dlviz_groupnorm_affine(const dlviz_layer *layer);
 
 /** Instance normalization (Ulyanov, Vedaldi & Lempitsky 2016) of (C, H, W): each channel of each
- * image to mean 0 and deviation 1, in training and in evaluation; there are no running statistics.
- * Needs two pixels or more. eps is 1e-5. No parameters, unless affine is set: `weight` and `bias`
- * (C), which start at 1 and 0. */
+ *  image to mean 0 and deviation 1, in training and in evaluation; there are no running statistics.
+ *  Needs two pixels or more. eps is 1e-5. No parameters, unless affine is set: `weight` and `bias`
+ *  (C), which start at 1 and 0. */
 DLVIZ_API dlviz_layer *dlviz_instancenorm2d(void);
 DLVIZ_API dlviz_status dlviz_instancenorm2d_set_eps(dlviz_layer *layer, double eps);
 DLVIZ_API dlviz_status dlviz_instancenorm2d_set_affine(dlviz_layer *layer, bool affine);
@@ -209,13 +211,13 @@ DLVIZ_API double dlviz_softplus_threshold(const dlviz_layer *layer);
 DLVIZ_API dlviz_layer *dlviz_hardswish(void);
 
 /** exp(x_c) / Σ exp(x_k) over the channels of each pixel of (C, H, W), or over (D); PyTorch's with
- * dim = 1. Cross-entropy wants the numbers before it. */
+ *  dim = 1. Cross-entropy wants the numbers before it. */
 DLVIZ_API dlviz_layer *dlviz_softmax(void);
 /** Its logarithm, which keeps its digits where probabilities are almost 0 or 1. */
 DLVIZ_API dlviz_layer *dlviz_log_softmax(void);
 
 /** The maximum of each window of (C, H, W); windows do not overlap unless a stride is set. NaN
- * wins; of equal values the first (row by row) receives the gradient.
+ *  wins; of equal values the first (row by row) receives the gradient.
  *  @param kernel height and width of the window, 1 or more */
 DLVIZ_API dlviz_layer *dlviz_maxpool2d(int64_t kernel);
 DLVIZ_API dlviz_status dlviz_maxpool2d_set_kernel(dlviz_layer *layer, int64_t height,
@@ -236,12 +238,12 @@ DLVIZ_API void dlviz_maxpool2d_padding(const dlviz_layer *layer, int64_t *vertic
 DLVIZ_API bool dlviz_maxpool2d_ceil_mode(const dlviz_layer *layer);
 
 /** The average of each window of (C, H, W); windows do not overlap unless a stride is set. Without
- * padding and ceil mode H' = floor((H − kernel) / stride) + 1, likewise W'; an input smaller than
- * the window is DLVIZ_ERROR_SHAPE when the network is built.
+ *  padding and ceil mode H' = floor((H − kernel) / stride) + 1, likewise W'; an input smaller than
+ *  the window is DLVIZ_ERROR_SHAPE when the network is built.
  *  @param kernel height and width of the window, 1 or more */
 DLVIZ_API dlviz_layer *dlviz_avgpool2d(int64_t kernel);
 /** As the setters of dlviz_maxpool2d: DLVIZ_ERROR_INVALID_ARGUMENT for a value out of range or a
- * layer of another kind, which the layer remembers as well. */
+ *  layer of another kind, which the layer remembers as well. */
 DLVIZ_API dlviz_status dlviz_avgpool2d_set_kernel(dlviz_layer *layer, int64_t height,
                                                   int64_t width);
 DLVIZ_API dlviz_status dlviz_avgpool2d_set_stride(dlviz_layer *layer, int64_t vertical,
@@ -250,10 +252,10 @@ DLVIZ_API dlviz_status dlviz_avgpool2d_set_stride(dlviz_layer *layer, int64_t ve
 DLVIZ_API dlviz_status dlviz_avgpool2d_set_padding(dlviz_layer *layer, int64_t vertical,
                                                    int64_t horizontal);
 /** Rounds the number of windows up: the last ones may reach over the end, and what lies there does
- * not count. Off unless set. */
+ *  not count. Off unless set. */
 DLVIZ_API dlviz_status dlviz_avgpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode);
 /** Whether the padding's zeros count: then all sums are divided by the window's size. On unless
- * set. */
+ *  set. */
 DLVIZ_API dlviz_status dlviz_avgpool2d_set_count_include_pad(dlviz_layer *layer,
                                                              bool count_include_pad);
 /** The settings; 0 and false for NULL or a layer of another kind. */
@@ -266,11 +268,11 @@ DLVIZ_API bool dlviz_avgpool2d_ceil_mode(const dlviz_layer *layer);
 DLVIZ_API bool dlviz_avgpool2d_count_include_pad(const dlviz_layer *layer);
 
 /** The average of each channel, (C, H, W) to (C): PyTorch's adaptive_avg_pool2d(1) followed by
- * flatten. */
+ *  flatten. */
 DLVIZ_API dlviz_layer *dlviz_global_avgpool2d(void);
 
 /** Averages of (C, H, W) as (C, height, width), whatever H and W: row y is that of the rows from
- * floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
+ *  floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
  *  @param height, width of the output, 1 to 32768 each */
 DLVIZ_API dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width);
 /** 0 and 0 for NULL or a layer of another kind. */
@@ -290,11 +292,11 @@ DLVIZ_API dlviz_layer *dlviz_upsample(int64_t height_factor, int64_t width_facto
 DLVIZ_API dlviz_status dlviz_upsample_set_size(dlviz_layer *layer, int64_t height, int64_t width);
 DLVIZ_API dlviz_status dlviz_upsample_set_mode(dlviz_layer *layer, dlviz_interpolation mode);
 /** For DLVIZ_INTERPOLATION_BILINEAR, with another DLVIZ_ERROR_INVALID_ARGUMENT when the network is
- * built: whether the centers of the corner pixels stay where they are. Otherwise, and unless set,
- * the image's outer edges do. */
+ *  built: whether the centers of the corner pixels stay where they are. Otherwise, and unless set,
+ *  the image's outer edges do. */
 DLVIZ_API dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_corners);
 /** The output's size: 0 and 0 for NULL, a layer of another kind, or one whose factors wait for the
- * network to be built. */
+ *  network to be built. */
 DLVIZ_API void dlviz_upsample_size(const dlviz_layer *layer, int64_t *height, int64_t *width);
 /** DLVIZ_INTERPOLATION_NEAREST and false for NULL or a layer of another kind. */
 DLVIZ_API dlviz_interpolation dlviz_upsample_mode(const dlviz_layer *layer);
@@ -308,8 +310,8 @@ typedef enum dlviz_border {
 } dlviz_border;
 
 /** (C, H, W) to (C, top + H + bottom, left + W + right). Negative amounts take rows or columns away
- * and need DLVIZ_BORDER_CONSTANT; DLVIZ_BORDER_REFLECT needs amounts below the input's height and
- * width. DLVIZ_ERROR_SHAPE when the network is built if they do not fit the input. */
+ *  and need DLVIZ_BORDER_CONSTANT; DLVIZ_BORDER_REFLECT needs amounts below the input's height and
+ *  width. DLVIZ_ERROR_SHAPE when the network is built if they do not fit the input. */
 DLVIZ_API dlviz_layer *dlviz_pad(int64_t top, int64_t bottom, int64_t left, int64_t right);
 DLVIZ_API dlviz_status dlviz_pad_set_mode(dlviz_layer *layer, dlviz_border mode);
 /** The number of DLVIZ_BORDER_CONSTANT; not NaN. */
@@ -320,13 +322,13 @@ DLVIZ_API double dlviz_pad_value(const dlviz_layer *layer);
 
 /** In training each number is zeroed with probability p and the others are scaled by 1/(1 − p)
  *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
- * the step and the position in the batch alone. 0 <= p < 1. */
+ *  the step and the position in the batch alone. 0 <= p < 1. */
 DLVIZ_API dlviz_layer *dlviz_dropout(double p);
 
 /** Dropout of whole channels (Tompson et al. 2015): in training each channel of each image (C, H,
- * W) is zeroed with probability p and the others are scaled by 1/(1 − p); evaluation passes
- * everything. The mask depends on the seed, the step, the image's position in the batch and the
- * channel alone. 0 <= p < 1. */
+ *  W) is zeroed with probability p and the others are scaled by 1/(1 − p); evaluation passes
+ *  everything. The mask depends on the seed, the step, the image's position in the batch and the
+ *  channel alone. 0 <= p < 1. */
 DLVIZ_API dlviz_layer *dlviz_dropout2d(double p);
 /** NaN for NULL or a layer of another kind. */
 DLVIZ_API double dlviz_dropout2d_p(const dlviz_layer *layer);
@@ -335,13 +337,14 @@ DLVIZ_API double dlviz_dropout2d_p(const dlviz_layer *layer);
  *  (out_features), both from U(−1/√D, 1/√D). */
 DLVIZ_API dlviz_layer *dlviz_linear(int64_t out_features);
 DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
+DLVIZ_API bool dlviz_linear_bias(const dlviz_layer *layer);
 
 /** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
 DLVIZ_API dlviz_layer *dlviz_flatten(void);
 
 /** The same numbers as another shape, (C, H, W) or (D), in PyTorch's order: the last dimension
- * changes fastest. One dimension may be −1: what is left for it. DLVIZ_ERROR_SHAPE when the network
- * is built if the numbers are not as many.
+ *  changes fastest. One dimension may be −1: what is left for it. DLVIZ_ERROR_SHAPE when the
+ *  network is built if the numbers are not as many.
  *  @param ndim 1 or 3
  *  @param dims 1 or more each; copied */
 DLVIZ_API dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims);
@@ -350,12 +353,12 @@ DLVIZ_API dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims);
 DLVIZ_API dlviz_layer *dlviz_add(void);
 
 /** The product of two inputs of one shape, number by number; or of an image (C, H, W) and, as the
- * second input, a factor for each channel, (C) or (C, 1, 1), as in squeeze-and-excite. */
+ *  second input, a factor for each channel, (C) or (C, 1, 1), as in squeeze-and-excite. */
 DLVIZ_API dlviz_layer *dlviz_multiply(void);
 
 /** Two or more inputs one behind the other along the channels, in their order: images of one height
- * and width, (C1, H, W), (C2, H, W), … to (C1 + C2 + …, H, W); or (D1), (D2), … to (D1 + D2 + …).
- */
+ *  and width, (C1, H, W), (C2, H, W), … to (C1 + C2 + …, H, W); or (D1), (D2), … to (D1 + D2 +
+ *  …). */
 DLVIZ_API dlviz_layer *dlviz_concat(void);
 
 /** For a layer that was never handed to a network; one that a network owns is left alone. NULL is

@@ -36,14 +36,14 @@ DLVIZ_API const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t ind
 /* -- Classes ----------------------------------------------------------------------------------- */
 
 /** −log softmax(outputs)[label], for outputs of one number a class (raw: not yet a softmax) and
- *  targets that are class labels. What a network has unless another loss is set.
- *  Metrics: "accuracy" (the label is the first of the largest outputs; 0 to 1) and "top5_accuracy"
- *  (the label is among the five largest). Ignored samples are not counted. */
+ *  targets that are class labels. What a network has unless another loss is set. Metrics:
+ *  "accuracy" (the label is the first of the largest outputs; 0 to 1) and "top5_accuracy" (the
+ *  label is among the five largest). Ignored samples are not counted. */
 DLVIZ_API dlviz_loss *dlviz_cross_entropy(void);
 /** Trains towards (1 − smoothing) of the label and smoothing/classes of every class (Szegedy et al.
  *  2016); 0, as at first, to 1. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
- *  out of range or a loss of another kind, which the loss remembers as well, DLVIZ_ERROR_STATE
- *  once a network owns the loss, or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  out of range or a loss of another kind, which the loss remembers as well, DLVIZ_ERROR_STATE once
+ *  a network owns the loss, or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_cross_entropy_set_label_smoothing(dlviz_loss *loss, double smoothing);
 DLVIZ_API double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss);
 /** How much each class counts: a sample's weight is multiplied by that of its label, also in the
@@ -78,11 +78,11 @@ DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);
 
 /** Binary cross-entropy of each number by itself, for labels that may occur together: −w·t·log σ(x)
  *  − (1 − t)·log(1 − σ(x)) with raw outputs x and targets t from 0 to 1, else
- *  DLVIZ_ERROR_INVALID_ARGUMENT.
- *  Metrics, with a number taken as positive where x > 0, and as a true one where t >= 0.5: "f1"
- *  (micro: 2·TP / (2·TP + FP + FN) over all numbers; 0 without any positive), "exact_match" (the
- *  share of samples all of whose numbers are right), and "auc" (the area under the ROC curve of
- *  each channel that has positives and negatives, averaged over these; not in training). */
+ *  DLVIZ_ERROR_INVALID_ARGUMENT. Metrics, with a number taken as positive where x > 0, and as a
+ *  true one where t >= 0.5: "f1" (micro: 2·TP / (2·TP + FP + FN) over all numbers; 0 without any
+ *  positive), "exact_match" (the share of samples all of whose numbers are right), and "auc" (the
+ *  area under the ROC curve of each channel that has positives and negatives, averaged over these;
+ *  not in training). */
 DLVIZ_API dlviz_loss *dlviz_bce_with_logits(void);
 /** The weight w of each channel's positives, or of each number's of a vector; 1 unless set.
  *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, as at first
@@ -127,7 +127,7 @@ typedef struct dlviz_loss_functions {
     void (*destroy)(void *user);
 } dlviz_loss_functions;
 
-/** @param functions  copied  @param user  handed to each of them */
+/** @param functions  copied @param user handed to each of them */
 DLVIZ_API dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user);
 
 /** Destroys a loss that no network owns; does nothing to one that is owned. NULL is allowed. */

@@ -1,4 +1,4 @@
-/* dlviz/network.h - a graph of named layers: build, look at, predict, extract features, save, load. */
+/* dlviz/network.h - a graph of named layers: build, look at, predict, take features, save, load. */
 #ifndef DLVIZ_NETWORK_H
 #define DLVIZ_NETWORK_H
 
@@ -52,17 +52,18 @@ DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char
  *  output), DLVIZ_ERROR_STATE (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
 
-/** Sets what the network is trained on, before or after it is built; the loss belongs to the network
- *  from now on, also when this fails. It is dlviz_cross_entropy() unless set.
- *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs to
- *  a network) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss comes before). */
+/** Sets what the network is trained on, before or after it is built; the loss belongs to the
+ *  network from now on, also when this fails. It is dlviz_cross_entropy() unless set.
+ *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs
+ *  to a network) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss comes
+ *  before). */
 DLVIZ_API dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
 DLVIZ_API const dlviz_loss *dlviz_network_loss(const dlviz_network *network);
 
 /** A table of the layers as text with newlines: output shapes, numbers of parameters, what a layer
  *  reads where that is not simply the layer before; then the totals, multiply-adds of one sample
- *  and the memory that training takes. Owned by the network; "" before it is built, and
- *  NULL for NULL. */
+ *  and the memory that training takes. Owned by the network; "" before it is built, and NULL for
+ *  NULL. */
 DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 
 /** The number of layers added so far. */
@@ -91,17 +92,17 @@ DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, con
 DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                const dlviz_tensor *tensor);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
- * it stays until the next one, or until parameters are loaded, and is not added up. Returns
- * DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic,
- * DLVIZ_ERROR_NOT_FOUND. */
+ *  it stays until the next one, or until parameters are loaded, and is not added up. Returns
+ *  DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic,
+ *  DLVIZ_ERROR_NOT_FOUND. */
 DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char *name,
                                                   dlviz_tensor **copy);
 
 /** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts; its
  *  metadata hold the input shape and the layers with their settings ("dlviz.network", JSON) and a
  *  checksum of each tensor ("dlviz.crc32", JSON). An earlier file survives a failure. Returns
- * DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded),
- * DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded),
+ *  DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
 /** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen,
  *  damaged or non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. So is a file
@@ -113,18 +114,18 @@ DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *pa
 
 /** Makes the network that a file of dlviz_network_save describes, built and with its states.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
- *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that holds a
- *  layer that this library does not know; otherwise what dlviz_network_load returns. */
+ *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
+ *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */
 DLVIZ_API dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
 
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
 /** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed
- * in batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
+ *  in batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
 DLVIZ_API dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
                                              dlviz_tensor **outputs);
-/** The output of any named layer for every sample, each flattened to a row (channel by channel):
- *  n × d float32. An unknown layer is DLVIZ_ERROR_NOT_FOUND with the names there are. */
+/** The output of any named layer for every sample, each flattened to a row (channel by channel): n
+ *  × d float32. An unknown layer is DLVIZ_ERROR_NOT_FOUND with the names there are. */
 DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                               const dlviz_dataset *dataset,
                                               dlviz_tensor **features);
@@ -133,8 +134,9 @@ DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char
 DLVIZ_API dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                              dlviz_tensor **outputs);
 /** The network's loss over a dataset, and the first of the loss's metrics: for cross_entropy the
- *  accuracy, 0 to 1 (NaN for a loss that has none). Either pointer may be NULL. The loss is the mean
- *  over all samples by their weights, as PyTorch would compute it of the whole set in one batch.
+ *  accuracy, 0 to 1 (NaN for a loss that has none). Either pointer may be NULL. The loss is the
+ *  mean over all samples by their weights, as PyTorch would compute it of the whole set in one
+ *  batch.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or targets the loss),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
  *  its targets hold NaN or an infinity; the sentence names it), DLVIZ_ERROR_STATE or
@@ -142,8 +144,8 @@ DLVIZ_API dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz
 DLVIZ_API dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
                                               double *loss, double *metric);
 /** A metric of the network's loss over a dataset, by name (dlviz_loss_metric_name), such as "r2".
- *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names there are.
- */
+ *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names there
+ *  are. */
 DLVIZ_API dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *dataset,
                                              const char *metric, double *value);
 
@@ -164,26 +166,28 @@ DLVIZ_API dlviz_status dlviz_network_backward(dlviz_network *network, const dlvi
                                               const dlviz_tensor *targets, uint64_t seed,
                                               uint64_t step, double *loss);
 
-/** The same from a gradient of one's own: of anything, with respect to the output of any layer. Runs a batch in
- *  training mode up to that layer and back, and leaves the gradients in the network, for one
- *  dlviz_optimizer_step; those of parameters that the layer does not depend on are 0.
+/** The same from a gradient of one's own: of anything, with respect to the output of any layer.
+ *  Runs a batch in training mode up to that layer and back, and leaves the gradients in the
+ *  network, for one dlviz_optimizer_step; those of parameters that the layer does not depend on are
+ *  0.
  *  @param layer           name of the layer
  *  @param inputs          float32, n × the network's input shape
  *  @param gradient        float32, n × the layer's shape
  *  @param seed,step       choose the dropout masks
- *  @param input_gradient  receives the gradient with respect to the inputs, in their shape, the caller's to
- *                         destroy; may be NULL
- *  Returns DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  @param input_gradient  receives the gradient with respect to the inputs, in their shape, the
+ *                         caller's to destroy; may be NULL
+ *  Returns DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT,
+ *  DLVIZ_ERROR_STATE or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_backward_from(dlviz_network *network, const char *layer,
                                                    const dlviz_tensor *inputs,
                                                    const dlviz_tensor *gradient, uint64_t seed,
                                                    uint64_t step, dlviz_tensor **input_gradient);
 
-/** What a change of the inputs does to a layer's output in evaluation (running statistics, no dropout), as in
- *  saliency maps: the gradient of the sum of gradient · output with respect to the inputs. States do not
- *  change; the gradients of the parameters are gone afterwards. Arguments and statuses as those of
- *  dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional networks", 2013. */
+/** What a change of the inputs does to a layer's output in evaluation (running statistics, no
+ *  dropout), as in saliency maps: the gradient of the sum of gradient · output with respect to the
+ *  inputs. States do not change; the gradients of the parameters are gone afterwards. Arguments and
+ *  statuses as those of dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional
+ *  networks", 2013. */
 DLVIZ_API dlviz_status dlviz_network_input_gradient(dlviz_network *network, const char *layer,
                                                     const dlviz_tensor *inputs,
                                                     const dlviz_tensor *gradient,

@@ -36,11 +36,11 @@ dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
                                       dlviz_mnist_part part) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(folder);
-    if (part != DLVIZ_MNIST_TRAIN && part != DLVIZ_MNIST_TEST)
+    if (part != DLVIZ_MNIST_PART_TRAIN && part != DLVIZ_MNIST_PART_TEST)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: part %d is not DLVIZ_MNIST_TRAIN or DLVIZ_MNIST_TEST", __func__,
+                        "%s: part %d is not DLVIZ_MNIST_PART_TRAIN or DLVIZ_MNIST_PART_TEST", __func__,
                         (int)part);
-    bool train = part == DLVIZ_MNIST_TRAIN;
+    bool train = part == DLVIZ_MNIST_PART_TRAIN;
     char *images = NULL, *labels = NULL;
     dlviz_dataset *dataset = NULL;
     dlviz_status status = find_file(folder, train ? "train-images" : "t10k-images", 3, &images);

@@ -2,6 +2,8 @@
 #include "base/base.h"
 #include "graph/post.h"
 
+#include <math.h>
+
 typedef struct batchnorm {
     dlviz_layer base;
     double eps, momentum;
@@ -47,6 +49,21 @@ dlviz_status dlviz_batchnorm_set_momentum(dlviz_layer *layer, double momentum) {
 
 dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affine) {
     return SET(layer, affine, affine);
+}
+
+double dlviz_batchnorm_eps(const dlviz_layer *layer) {
+    const batchnorm *set = dlz_layer_as(layer, &dlz_batchnorm_type);
+    return set ? set->eps : NAN;
+}
+
+double dlviz_batchnorm_momentum(const dlviz_layer *layer) {
+    const batchnorm *set = dlz_layer_as(layer, &dlz_batchnorm_type);
+    return set ? set->momentum : NAN;
+}
+
+bool dlviz_batchnorm_affine(const dlviz_layer *layer) {
+    const batchnorm *set = dlz_layer_as(layer, &dlz_batchnorm_type);
+    return set && set->affine;
 }
 
 static int states(const dlviz_layer *layer, const dlz_shape *in,

@@ -256,15 +256,15 @@ int64_t dlviz_layer_pass_num_samples(const dlviz_layer_pass *pass) {
     return pass ? pass->run->n : 0;
 }
 
-int dlviz_layer_pass_num_inputs(const dlviz_layer_pass *pass) {
+int64_t dlviz_layer_pass_num_inputs(const dlviz_layer_pass *pass) {
     return pass ? pass->op->num_inputs : 0;
 }
 
-static bool has_input(const dlviz_layer_pass *pass, int input) {
+static bool has_input(const dlviz_layer_pass *pass, int64_t input) {
     return input >= 0 && input < dlviz_layer_pass_num_inputs(pass);
 }
 
-const dlviz_tensor *dlviz_layer_pass_input(const dlviz_layer_pass *pass, int input) {
+const dlviz_tensor *dlviz_layer_pass_input(const dlviz_layer_pass *pass, int64_t input) {
     return has_input(pass, input) ? pass->inputs[input].view : NULL;
 }
 
@@ -276,7 +276,7 @@ const dlviz_tensor *dlviz_layer_pass_output_gradient(const dlviz_layer_pass *pas
     return pass && pass->output_gradient.open ? pass->output_gradient.view : NULL;
 }
 
-dlviz_tensor *dlviz_layer_pass_input_gradient(const dlviz_layer_pass *pass, int input) {
+dlviz_tensor *dlviz_layer_pass_input_gradient(const dlviz_layer_pass *pass, int64_t input) {
     return has_input(pass, input) && pass->input_gradients[input].open
                ? pass->input_gradients[input].view
                : NULL;

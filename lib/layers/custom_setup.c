@@ -49,21 +49,21 @@ dlviz_status dlz_custom_set_up(dlz_custom *custom, int num_inputs, const dlz_sha
     return dlz_custom_result("setup", status, failures);
 }
 
-int dlviz_layer_setup_num_inputs(const dlviz_layer_setup *setup) {
+int64_t dlviz_layer_setup_num_inputs(const dlviz_layer_setup *setup) {
     return setup ? setup->custom->num_inputs : 0;
 }
 
-static const dlz_shape *input_shape(const dlviz_layer_setup *setup, int input) {
+static const dlz_shape *input_shape(const dlviz_layer_setup *setup, int64_t input) {
     return input >= 0 && input < dlviz_layer_setup_num_inputs(setup) ? &setup->custom->in[input]
                                                                      : NULL;
 }
 
-int dlviz_layer_setup_input_ndim(const dlviz_layer_setup *setup, int input) {
+int dlviz_layer_setup_input_ndim(const dlviz_layer_setup *setup, int64_t input) {
     const dlz_shape *shape = input_shape(setup, input);
     return shape ? shape->ndim : 0;
 }
 
-const int64_t *dlviz_layer_setup_input_dims(const dlviz_layer_setup *setup, int input) {
+const int64_t *dlviz_layer_setup_input_dims(const dlviz_layer_setup *setup, int64_t input) {
     const dlz_shape *shape = input_shape(setup, input);
     return shape ? shape->dims : NULL;
 }

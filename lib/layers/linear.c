@@ -37,6 +37,11 @@ dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias) {
                          sizeof bias);
 }
 
+bool dlviz_linear_bias(const dlviz_layer *layer) {
+    const linear *set = dlz_layer_as(layer, &dlz_linear_type);
+    return set && set->bias;
+}
+
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     (void)num_inputs;
     if (in->ndim != 1)

@@ -46,7 +46,7 @@ void begin_process(process *p, const char *net, rule kind, bool scheduled) {
     ck_ok(dlviz_trainer_set_batch_size(p->trainer, 8));
     ck_ok(dlviz_trainer_set_seed(p->trainer, 3));
     ck_ok(dlviz_trainer_set_validation(p->trainer, p->validation));
-    ck_ok(dlviz_trainer_on_batch(p->trainer, count_batches, p));
+    ck_ok(dlviz_trainer_set_batch_callback(p->trainer, count_batches, p));
     if (scheduled) {
         ck_ok(dlviz_plateau_create(&p->schedule, 0.5, 0));
         ck_ok(dlviz_plateau_set_threshold(p->schedule, 0.3));

@@ -85,7 +85,7 @@ START_TEST(the_earlier_checkpoint_is_kept) {
     snprintf(path, sizeof path, "%s", scratch_path("twice.safetensors"));
     snprintf(previous, sizeof previous, "%s.previous", path);
     begin_process(&p, PROCESS_NET, ADAM, true);
-    ck_ok(dlviz_trainer_on_epoch(p.trainer, save_in_callback, path));
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, save_in_callback, path));
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
     ck_assert_int_ne(access(previous, F_OK), 0);
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
@@ -108,7 +108,7 @@ START_TEST(the_earlier_checkpoint_is_kept) {
     snprintf(previous, sizeof previous, "%s.previous", link);
     ck_assert_int_eq(symlink(path, link), 0);
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
-    ck_ok(dlviz_trainer_on_epoch(p.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, NULL, NULL));
     ck_ok(dlviz_trainer_save_checkpoint(p.trainer, link));
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
     ck_ok(dlviz_trainer_save_checkpoint(p.trainer, link));

@@ -100,7 +100,7 @@ START_TEST(a_forward_that_fails_ends_what_it_runs_in) {
         fail_next(&p, CALL_FORWARD, piece, DLVIZ_ERROR_STATE);
         ck_fails(dlviz_network_evaluate(net, dataset, &loss, &accuracy), DLVIZ_ERROR_STATE,
                  "to fail");
-        ck_assert(loss == 7 && accuracy == 8);
+        ck_assert(isnan(loss) && isnan(accuracy));
     }
     /* What does not need the layer, and what comes later, is as ever. */
     fail_next(&p, CALL_FORWARD, 1, DLVIZ_ERROR_IO);
@@ -132,7 +132,7 @@ START_TEST(a_step_that_fails_leaves_everything_as_it_was) {
         ck_fails(dlviz_network_backward(net, samples, labels, 0, 0, &loss), DLVIZ_ERROR_NUMERIC,
                  function == CALL_FORWARD ? "swish 'act': forward: call"
                                           : "swish 'act': backward: call");
-        ck_assert(loss == 7);
+        ck_assert(isnan(loss));
         compare_states(net, fresh);
         ck_fails(dlviz_network_get_gradient(net, "c.weight", &gradient), DLVIZ_ERROR_STATE,
                  "no gradients yet");

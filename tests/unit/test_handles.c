@@ -69,8 +69,8 @@ static void handles_may_go(breaker b) {
     ck_ok(dlviz_trainer_fit(straight.trainer, straight.train, 3));
     begin_process(&p, PROCESS_NET, ADAM, true);
     b.p = &p;
-    ck_ok(dlviz_trainer_on_batch(p.trainer, on_batch, &b));
-    ck_ok(dlviz_trainer_on_epoch(p.trainer, on_epoch, &b));
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, on_batch, &b));
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, on_epoch, &b));
     if (b.at == 0)
         strike(&b);
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 3));
@@ -116,8 +116,8 @@ START_TEST(the_trainer_destroyed_during_its_fit) {
     process p;
     begin_process(&p, PROCESS_NET, ADAM, true);
     breaker b = {.p = &p, .at = 8, .trainer = true, .network = true, .train = true};
-    ck_ok(dlviz_trainer_on_batch(p.trainer, on_batch, &b));
-    ck_ok(dlviz_trainer_on_epoch(p.trainer, on_epoch, &b));
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, on_batch, &b));
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, on_epoch, &b));
     ck_fails(dlviz_trainer_fit(p.trainer, p.train, 3), DLVIZ_CANCELLED, "destroyed the trainer");
     ck_assert_int_eq(b.batches, 8);
     ck_assert_int_eq(b.epochs, 1);
@@ -139,7 +139,7 @@ START_TEST(handles_exchanged_during_a_fit) {
     process straight, p;
     begin_process(&straight, PROCESS_NET, ADAM, true);
     begin_process(&p, PROCESS_NET, ADAM, true);
-    ck_ok(dlviz_trainer_on_batch(p.trainer, swap_validation, &p));
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, swap_validation, &p));
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 2));
     ck_ok(dlviz_trainer_fit(straight.trainer, straight.train, 2));
     assert_same_run(&straight, &p);

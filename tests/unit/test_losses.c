@@ -473,7 +473,7 @@ START_TEST(checkpoints_know_the_loss) {
     int calls = 0, batches = 0;
     training whole = start(dlviz_huber(0.5), &calls), broken = start(dlviz_huber(0.5), &calls);
     ck_ok(dlviz_trainer_fit(whole.trainer, whole.set, 3));
-    ck_ok(dlviz_trainer_on_batch(broken.trainer, stop_after_seven, &batches));
+    ck_ok(dlviz_trainer_set_batch_callback(broken.trainer, stop_after_seven, &batches));
     ck_fails(dlviz_trainer_fit(broken.trainer, broken.set, 3), DLVIZ_CANCELLED, "batch");
     ck_ok(dlviz_trainer_save_checkpoint(broken.trainer, path));
     training next = start(dlviz_huber(0.5), &calls);
@@ -540,7 +540,7 @@ static bool look_around(dlviz_trainer *trainer, void *user) {
 
 START_TEST(a_second_thread_is_refused) {
     training t = start(dlviz_mse(), NULL);
-    ck_ok(dlviz_trainer_on_epoch(t.trainer, look_around, &t));
+    ck_ok(dlviz_trainer_set_epoch_callback(t.trainer, look_around, &t));
     ck_ok(dlviz_trainer_fit(t.trainer, t.set, 2));
     double loss;
     ck_ok(dlviz_network_evaluate(t.network, t.set, &loss, NULL)); /* free again */

@@ -192,7 +192,7 @@ START_TEST(what_may_differ_does) {
     begin_process(&reader, PROCESS_NET, ADAM, false);
     ck_ok(dlviz_optimizer_set_learning_rate(reader.optimizer, 77));
     ck_ok(dlviz_trainer_set_validation(reader.trainer, NULL));
-    ck_ok(dlviz_trainer_on_batch(reader.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_set_batch_callback(reader.trainer, NULL, NULL));
     ck_ok(dlviz_set_num_threads(3));
     ck_ok(dlviz_trainer_load_checkpoint(reader.trainer, path));
     ck_assert_double_eq(dlviz_optimizer_learning_rate(reader.optimizer), 1e-2);

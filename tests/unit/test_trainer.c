@@ -222,8 +222,8 @@ START_TEST(callbacks_see_everything_and_stop) {
     run straight = start("6", "fc1:linear,out=8 r:relu fc2:linear,out=4", 10, 0.1);
     calls c = {.stop_batch = 8, .stop_epoch = 3};
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4));
-    ck_ok(dlviz_trainer_on_batch(r.trainer, on_batch, &c));
-    ck_ok(dlviz_trainer_on_epoch(r.trainer, on_epoch, &c));
+    ck_ok(dlviz_trainer_set_batch_callback(r.trainer, on_batch, &c));
+    ck_ok(dlviz_trainer_set_epoch_callback(r.trainer, on_epoch, &c));
     ck_assert_int_eq(dlviz_trainer_fit(r.trainer, r.train, 5), DLVIZ_CANCELLED);
     ck_assert_int_eq(c.batches, 8); /* in the third epoch */
     ck_assert_int_eq(c.epochs, 2);
@@ -237,8 +237,8 @@ START_TEST(callbacks_see_everything_and_stop) {
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 2));
     ck_assert_int_eq(c.batches, 15);
     ck_assert_int_eq(c.epochs, 5);
-    ck_ok(dlviz_trainer_on_batch(r.trainer, NULL, NULL));
-    ck_ok(dlviz_trainer_on_epoch(r.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_set_batch_callback(r.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_set_epoch_callback(r.trainer, NULL, NULL));
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
     ck_assert_int_eq(c.epochs, 5);
     /* Interruptions change nothing. */
@@ -483,7 +483,7 @@ START_TEST(callbacks_change_the_batch_size_and_nothing_worse) {
     snprintf(path, sizeof path, "%s", scratch_path("meddled.safetensors"));
     meddler m = {&r, path, 0};
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 2));
-    ck_ok(dlviz_trainer_on_epoch(r.trainer, meddle, &m));
+    ck_ok(dlviz_trainer_set_epoch_callback(r.trainer, meddle, &m));
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 3));
     ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 45 + 1 + 18);
     ck_ok(dlviz_trainer_load_checkpoint(r.trainer, path)); /* of batch size 5 */
