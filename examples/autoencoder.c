@@ -11,8 +11,8 @@ static void check(dlviz_status status) {
 }
 
 static dlviz_layer *transposed(int64_t channels) { /* twice the height and width */
-    dlviz_layer *layer = dlviz_conv_transpose2d(channels, 4, 1);
-    dlviz_conv_transpose2d_set_stride(layer, 2, 2);
+    dlviz_layer *layer = dlviz_conv_transpose2d(channels, 4, 2);
+    dlviz_conv_transpose2d_set_padding(layer, 1, 1);
     return layer;
 }
 

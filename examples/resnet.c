@@ -46,7 +46,7 @@ static void add_block(dlviz_network *net, const char *block, const char *input, 
 
 int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "."; /* with MNIST's four files */
-    int64_t images = argc > 2 ? atoll(argv[2]) : 20000;
+    int64_t images = argc > 2 ? atoll(argv[2]) : 20000, epochs = argc > 3 ? atoll(argv[3]) : 1;
     dlviz_dataset *all, *train, *test;
     check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_PART_TRAIN));
     check(dlviz_dataset_take(all, 0, images, &train));
@@ -68,10 +68,10 @@ int main(int argc, char **argv) {
     double accuracy;
     check(dlviz_adam_create(&adam, 1e-3));
     check(dlviz_trainer_create(&trainer, net, adam));
-    check(dlviz_trainer_fit(trainer, train, 1)); /* epoch */
+    check(dlviz_trainer_fit(trainer, train, epochs));
     check(dlviz_network_evaluate(net, test, NULL, &accuracy));
-    printf("test accuracy after one epoch of %lld images: %.2f %%\n", (long long)images,
-           100 * accuracy);
+    printf("test accuracy after %lld epochs of %lld images: %.2f %%\n", (long long)epochs,
+           (long long)images, 100 * accuracy);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);
     dlviz_dataset_destroy(all), dlviz_dataset_destroy(train), dlviz_dataset_destroy(test);
 }

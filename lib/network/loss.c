@@ -327,8 +327,8 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
 /* Forward, loss and backward on the batch that lies in the plan. */
 static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *plan,
                              const int64_t *names, dlz_tally *tally, double *mean) {
-    network->has_gradients = network->fresh_gradients = false;
     DLZ_TRY(dlz_plan_forward(plan));
+    network->has_gradients = network->fresh_gradients = false;
     dlz_loss_batch batch = batch_of(network, plan, dlz_plan_extras(plan));
     batch.names = names;
     DLZ_TRY(dlz_loss_add(network->loss, who, &batch, dlz_plan_output(plan)->dy, mean, tally));
