@@ -123,14 +123,14 @@ DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int6
 /* -- Targets: what a network is to give -------------------------------------------------------- */
 
 /** Sets the targets, in place of those that the dataset has; the element type says of which kind.
- *  @param targets  NULL for none, or one of - uint8 or int64, n: class labels, which are copied.
- *                  Classes are 0 … 2^24 - 1; labels below 0, down to -2^31, belong to no class, as
- *                  a loss's "ignored label" does. There are as many classes as the largest label
- *                  says, plus 1, until dlviz_dataset_set_num_classes says otherwise; names of
- *                  classes are dropped. - float32, n (one number for each sample), n x t, n x
- *                  height x width (one channel) or n x channels x height x width. The storage is
- *                  shared, as that of the samples is. Tensors of labels that were got before are no
- *                  longer valid.
+ *  @param targets  NULL for none, or one of
+ *  - uint8 or int64, n: class labels, which are copied. Classes are 0 … 2^24 - 1; labels below 0,
+ *    down to -2^31, belong to no class, as a loss's "ignored label" does. There are as many classes
+ *    as the largest label says, plus 1, until dlviz_dataset_set_num_classes says otherwise; names
+ *    of classes are dropped.
+ *  - float32, n (one number for each sample), n x t, n x height x width (one channel) or n x
+ *    channels x height x width. The storage is shared, as that of the samples is. Tensors of labels
+ *    that were got before are no longer valid.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the label), DLVIZ_ERROR_SHAPE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
 DLVIZ_API dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset,

@@ -22,16 +22,18 @@ typedef struct dlviz_layer dlviz_layer;
  *  odd extent of the dilated kernel. */
 #define DLVIZ_PAD_SAME (-1)
 
-/** 2-D convolution: (C, H, W) to (out_channels, H', W') with H' = floor((H + 2·padding −
- *  dilation·(kernel − 1) − 1) / stride) + 1, likewise W'. Parameters `weight` (out_channels, C /
- *  groups, kernel, kernel) and `bias` (out_channels), both drawn from U(−1/√fan_in, 1/√fan_in) with
- *  fan_in = C / groups·kernel². Stride, dilation and groups are 1 unless set. A 1-D convolution is
- *  one of height 1: signals (C, 1, W), dlviz_conv2d_set_kernel(layer, 1, k) and
- *  dlviz_conv2d_set_padding(layer, 0, padding); its weight (out_channels, C / groups, 1, k) holds
- *  PyTorch's (out_channels, C / groups, k). 3 × 3 kernels of stride, dilation and padding 1 between
- *  8 or more channels are computed by Winograd's algorithm F(4 × 4, 3 × 3), whose rounding errors
- *  are about 1e-6 of the outputs' deviation; parts of an image in which a few numbers are far
- *  larger than the others, and kernels of whole numbers, are computed directly.
+/** 2-D convolution: (C, H, W) to (out_channels, H', W') with
+ *  H' = floor((H + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1, likewise W'. Parameters
+ *  `weight` (out_channels, C / groups, kernel, kernel) and `bias` (out_channels), both drawn from
+ *  U(−1/√fan_in, 1/√fan_in) with fan_in = C / groups·kernel². Stride, dilation and groups are 1
+ *  unless set.
+ *  A 1-D convolution is one of height 1: signals (C, 1, W), dlviz_conv2d_set_kernel(layer, 1, k)
+ *  and dlviz_conv2d_set_padding(layer, 0, padding); its weight (out_channels, C / groups, 1, k)
+ *  holds PyTorch's (out_channels, C / groups, k).
+ *  3 × 3 kernels of stride, dilation and padding 1 between 8 or more channels are computed by
+ *  Winograd's algorithm F(4 × 4, 3 × 3), whose rounding errors are about 1e-6 of the outputs'
+ *  deviation; parts of an image in which a few numbers are far larger than the others, and kernels
+ *  of whole numbers, are computed directly.
  *  @param out_channels 1 or more
  *  @param kernel       height and width of the kernel, 1 or more
  *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME */

@@ -78,11 +78,11 @@ DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);
 
 /** Binary cross-entropy of each number by itself, for labels that may occur together: −w·t·log σ(x)
  *  − (1 − t)·log(1 − σ(x)) with raw outputs x and targets t from 0 to 1, else
- *  DLVIZ_ERROR_INVALID_ARGUMENT. Metrics, with a number taken as positive where x > 0, and as a
- *  true one where t >= 0.5: "f1" (micro: 2·TP / (2·TP + FP + FN) over all numbers; 0 without any
- *  positive), "exact_match" (the share of samples all of whose numbers are right), and "auc" (the
- *  area under the ROC curve of each channel that has positives and negatives, averaged over these;
- *  not in training). */
+ *  DLVIZ_ERROR_INVALID_ARGUMENT.
+ *  Metrics, with a number taken as positive where x > 0, and as a true one where t >= 0.5: "f1"
+ *  (micro: 2·TP / (2·TP + FP + FN) over all numbers; 0 without any positive), "exact_match" (the
+ *  share of samples all of whose numbers are right), and "auc" (the area under the ROC curve of
+ *  each channel that has positives and negatives, averaged over these; not in training). */
 DLVIZ_API dlviz_loss *dlviz_bce_with_logits(void);
 /** The weight w of each channel's positives, or of each number's of a vector; 1 unless set.
  *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, as at first

@@ -73,9 +73,9 @@ DLVIZ_API dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer,
 /** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
  *  that was loaded) is finished first and counts as one of them, with the dataset it began with:
  *  size, settings, labels and up to 64 samples spread over the set are compared. From one epoch to
- *  the next the data may be others. Running statistics are looked at after each batch, parameters
- *  and moments after each epoch: when one is no longer finite, training ends with a sentence that
- *  names the tensor.
+ *  the next the data may be others.
+ *  Running statistics are looked at after each batch, parameters and moments after each epoch: when
+ *  one is no longer finite, training ends with a sentence that names the tensor.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
@@ -89,15 +89,17 @@ DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dat
 /** Epochs finished so far. */
 DLVIZ_API int64_t dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
 
-/** The figures of an epoch, by name, in this order: - "learning_rate"; - "train_loss" and, for each
- *  metric of the loss (dlviz_loss_metric_name) that can be had in
- *      training, "train_<metric>": over the epoch's batches as they were trained on, that is, with
- *      dropout and before each update;
+/** The figures of an epoch, by name, in this order:
+ *  - "learning_rate";
+ *  - "train_loss" and, for each metric of the loss (dlviz_loss_metric_name) that can be had in
+ *    training, "train_<metric>": over the epoch's batches as they were trained on, that is, with
+ *    dropout and before each update;
  *  - "validation_loss", "validation_<metric>" for each metric of the loss, and the metrics that
- *      were added: over the validation set, after the epoch; NaN without one;
- *  - "seconds": training and validation, wall-clock; - "samples_per_second": training alone. With
- *  the loss cross_entropy, for example, there are "train_accuracy" and "validation_top5_accuracy".
- *  Losses are means over all samples, by their weights. */
+ *    were added: over the validation set, after the epoch; NaN without one;
+ *  - "seconds": training and validation, wall-clock;
+ *  - "samples_per_second": training alone.
+ *  With the loss cross_entropy, for example, there are "train_accuracy" and
+ *  "validation_top5_accuracy". Losses are means over all samples, by their weights. */
 DLVIZ_API int64_t dlviz_trainer_num_figures(const dlviz_trainer *trainer);
 /** The name of figure 0 … num_figures − 1; NULL beyond. Owned by the trainer, valid until a metric
  *  is added. */

@@ -7,9 +7,11 @@
 void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t channels, float *scale,
                                    float *shift) {
     for (int64_t c = 0; c < channels; c++) {
-        double factor = dlz_batchnorm_weight(state, c) / sqrt((double)state->running_var[c] + state->eps);
+        double factor =
+            dlz_batchnorm_weight(state, c) / sqrt((double)state->running_var[c] + state->eps);
         scale[c] = (float)factor;
-        shift[c] = dlz_batchnorm_shift(dlz_batchnorm_bias(state, c), (double)state->running_mean[c], scale[c]);
+        shift[c] = dlz_batchnorm_shift(dlz_batchnorm_bias(state, c), (double)state->running_mean[c],
+                                       scale[c]);
     }
 }
 
@@ -36,4 +38,3 @@ void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, fl
         }
     }
 }
-

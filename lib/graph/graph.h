@@ -76,6 +76,7 @@ typedef struct dlz_plan dlz_plan;
 typedef struct dlz_plans {
     dlz_plan *kept[DLZ_KEPT_PLANS];
     int count;
+    bool running; /* one of them, or what was made of it: what the user's functions call must not */
     dlz_workspace workspace;
 } dlz_plans;
 

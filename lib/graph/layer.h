@@ -141,18 +141,16 @@ typedef struct dlz_layer_type {
     dlz_stage (*stage)(const dlviz_layer *layer);
     void (*join)(const dlviz_layer *layer, const dlz_parameter *states, dlz_post_op *post);
 
-    /* Its operation can fail while it runs: a training step keeps what it may have to put back. */
-    bool can_fail;
-
     /* Optional: frees what the struct points to. */
     void (*destroy)(dlviz_layer *layer);
 } dlz_layer_type;
 
 struct dlviz_layer {
     const dlz_layer_type *type;
-    bool owned;         /* by a network */
-    bool built;         /* the network is built: the settings are fixed */
-    dlviz_status error; /* the first one, with its sentence */
+    dlviz_layer *next_refused; /* of its network */
+    bool owned;                /* by a network */
+    bool built;                /* the network is built: the settings are fixed */
+    dlviz_status error;        /* the first one, with its sentence */
     char message[256];
 };
 

@@ -11,6 +11,7 @@ struct dlz_plan {
     int node; /* that it computes */
     dlz_mode mode;
     dlz_program program;
+    dlz_plans *plans; /* that it is one of */
     dlz_memory memory;
     dlz_extras extras;
     dlz_run run;
@@ -187,7 +188,12 @@ static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                           int64_t n, dlz_plan **out) {
     dlz_plan *plan;
+    if (plans->running)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "the network is at work: a function that it calls may not "
+                        "use it");
     DLZ_TRY(find_plan(plans, graph, node, mode, n, &plan));
+    plan->plans = plans;
     memmove(plans->kept + 1, plans->kept, (size_t)plans->count * sizeof plan);
     plans->kept[0] = plan;
     plans->count++;
@@ -219,8 +225,18 @@ const dlz_extras *dlz_plan_extras(const dlz_plan *plan) {
     return &plan->extras;
 }
 
+/* Behind an operation nothing of which is trained, nobody has asked for a gradient. */
+static bool has_gradient(const dlz_op *op) {
+    bool has = op->num_parts == 0 && op->out->needs_gradient;
+    for (int part = 0; part < op->num_parts; part++)
+        has |= op->parts[part]->needs_gradient;
+    return has;
+}
+
 static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
     dlz_op *op = plan->program.ops[index];
+    if (backward && !has_gradient(op))
+        return DLVIZ_OK;
     double started = plan->seconds ? now() : 0;
     (backward ? op->type->backward : op->type->forward)(op, &plan->run);
     if (plan->seconds)
@@ -232,19 +248,24 @@ static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
 }
 
 dlviz_status dlz_plan_forward(dlz_plan *plan) {
-    plan->failed = DLVIZ_OK;
-    for (int i = 0; i < plan->program.num_ops; i++)
-        DLZ_TRY(run_op(plan, i, false));
-    return DLVIZ_OK;
+    dlviz_status status = plan->failed = DLVIZ_OK;
+    plan->plans->running = true;
+    for (int i = 0; status == DLVIZ_OK && i < plan->program.num_ops; i++)
+        status = run_op(plan, i, false);
+    plan->plans->running = false;
+    return status;
 }
 
 dlviz_status dlz_plan_backward(dlz_plan *plan) {
     plan->failed = DLVIZ_OK;
     dlz_value *out = dlz_plan_output(plan);
     out->gradient = (dlz_gradient_view){.dy = out->dy};
-    for (int i = plan->program.num_ops - 1; i >= 0; i--)
-        DLZ_TRY(run_op(plan, i, true));
-    return DLVIZ_OK;
+    dlviz_status status = DLVIZ_OK;
+    plan->plans->running = true;
+    for (int i = plan->program.num_ops - 1; status == DLVIZ_OK && i >= 0; i--)
+        status = run_op(plan, i, true);
+    plan->plans->running = false;
+    return status;
 }
 
 dlviz_status dlz_plan_profile(dlz_plan *plan) {

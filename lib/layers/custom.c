@@ -44,7 +44,6 @@ static const dlz_layer_type common_type = {
     .infer = infer,
     .states = states,
     .op = &dlz_custom_op_type,
-    .can_fail = true,
     .destroy = destroy,
 };
 

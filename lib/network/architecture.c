@@ -90,6 +90,13 @@ static const char *training_setting(const dlz_layer_type *type) {
     return NULL;
 }
 
+/* Whether the one input is the layer before, which is left out otherwise. */
+static bool names_before(const dlz_graph *graph, int at, const json_t *inputs) {
+    const char *name = json_string_value(json_array_get(inputs, 0));
+    const char *before = at == 0 ? DLZ_GRAPH_INPUT_NAME : graph->nodes[at - 1].name;
+    return name && strcmp(name, before) == 0;
+}
+
 /* Layer `index` of one network or both. */
 static dlviz_status compare_layer(const dlviz_network *network, size_t index, const json_t *file,
                                   bool to_train) {
@@ -108,9 +115,11 @@ static dlviz_status compare_layer(const dlviz_network *network, size_t index, co
                         index + 1, name, type, node->name, own->name);
     char what[200];
     snprintf(what, sizeof what, "%s '%s'", own->name, node->name);
+    const json_t *inputs = json_object_get(file, "inputs");
+    if (json_array_size(inputs) == 1 && names_before(&network->graph, (int)index, inputs))
+        inputs = NULL;
     json_t *here = describe_layer(&network->graph, (int)index);
-    dlviz_status status = here ? compare_inputs(what, json_object_get(file, "inputs"),
-                                                json_object_get(here, "inputs"))
+    dlviz_status status = here ? compare_inputs(what, inputs, json_object_get(here, "inputs"))
                                : dlz_fail_memory("a layer's settings", 0);
     if (status == DLVIZ_OK)
         status = dlz_settings_compare(what, json_object_get(file, "settings"),

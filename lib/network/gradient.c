@@ -71,6 +71,7 @@ static dlviz_status back(dlviz_network *network, const char *who, const char *la
     dlviz_tensor *result = NULL;
     if (input_gradient)
         DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, inputs->ndim, inputs->dims));
+    network->stale_gradients = true;
     dlz_network_keep_buffers(network);
     dlviz_status status = run_back(network, node, mode, inputs, gradient, seed, step, result);
     if (status != DLVIZ_OK)

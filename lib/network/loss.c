@@ -168,7 +168,10 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     dlz_loss_batch batch = batch_of(network, plan, &room);
     batch.names = e->indices;
     double mean;
-    DLZ_TRY(dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally));
+    network->plans.running = true;
+    dlviz_status status = dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally);
+    network->plans.running = false;
+    DLZ_TRY(status);
     if (outputs)
         dlz_read_output(plan, (float *)outputs->data + first * batch.size);
     /* Outputs may be anything; what went in may not. */
@@ -274,9 +277,9 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     give(loss, NAN);
     give(metric, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_HOLD_NESTED(&network->busy, "network");
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
-    DLZ_HOLD_NESTED(&network->busy, "network");
     return measure(network, __func__, dataset, 0, loss, metric);
 }
 
@@ -304,9 +307,9 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_REQUIRE(metric);
     DLZ_REQUIRE(value);
+    DLZ_HOLD_NESTED(&network->busy, "network");
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
-    DLZ_HOLD_NESTED(&network->busy, "network");
     return measure(network, __func__, dataset, index, NULL, value);
 }
 
@@ -329,9 +332,17 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
                              const int64_t *names, dlz_tally *tally, double *mean) {
     DLZ_TRY(dlz_plan_forward(plan));
     network->has_gradients = network->fresh_gradients = false;
+    if (network->stale_gradients)
+        memset(network->gradients, 0,
+               (size_t)network->parameter_floats * sizeof *network->gradients);
+    network->stale_gradients = false;
     dlz_loss_batch batch = batch_of(network, plan, dlz_plan_extras(plan));
     batch.names = names;
-    DLZ_TRY(dlz_loss_add(network->loss, who, &batch, dlz_plan_output(plan)->dy, mean, tally));
+    network->plans.running = true;
+    dlviz_status status =
+        dlz_loss_add(network->loss, who, &batch, dlz_plan_output(plan)->dy, mean, tally);
+    network->plans.running = false;
+    DLZ_TRY(status);
     if (!isfinite(*mean))
         return DLVIZ_OK;
     DLZ_TRY(dlz_plan_backward(plan));
@@ -344,7 +355,7 @@ static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan
                                const int64_t *names, dlz_tally *tally, double *mean) {
     dlz_network_keep_buffers(network);
     dlviz_status status = run_step(network, who, plan, names, tally, mean);
-    if (status != DLVIZ_OK)
+    if (status != DLVIZ_OK || !isfinite(*mean))
         dlz_network_put_buffers_back(network);
     return status;
 }
@@ -437,7 +448,7 @@ dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *
     give(loss, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
-    DLZ_TRY(check_tensor(network, __func__, targets, inputs->dims[0]));
     DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_TRY(check_tensor(network, __func__, targets, inputs->dims[0]));
     return backward(network, __func__, inputs, targets, seed, step, loss);
 }

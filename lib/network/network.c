@@ -50,6 +50,12 @@ void dlviz_network_destroy(dlviz_network *network) {
         return;
     dlz_plans_release(&network->plans);
     dlz_graph_release(&network->graph);
+    while (network->refused) {
+        dlviz_layer *layer = network->refused;
+        network->refused = layer->next_refused;
+        layer->owned = false;
+        dlviz_layer_destroy(layer);
+    }
     network->loss->owned = false;
     dlviz_loss_destroy(network->loss);
     for (int i = 0; i < network->num_states; i++)
@@ -73,17 +79,25 @@ static dlviz_status keep_error(dlviz_network *network, dlviz_status status) {
     return status;
 }
 
-/* A layer that was refused has no other owner, unless it had one before. */
-static void drop_layer(dlviz_layer *layer) {
-    if (layer && !layer->owned)
+/* A layer that was refused, unless another network has it, is kept to the end: its setters may yet be
+ * called. */
+static void drop_layer(dlviz_network *network, dlviz_layer *layer) {
+    if (!layer || layer->owned)
+        return;
+    if (!network) {
         dlviz_layer_destroy(layer);
+        return;
+    }
+    layer->owned = true;
+    layer->next_refused = network->refused;
+    network->refused = layer;
 }
 
 static dlviz_status add(dlviz_network *network, const char *who, const char *name,
                         dlviz_layer *layer, int64_t num_inputs, const char *const *input_names) {
     if (!network)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
-    if (network->built)
+    if (network->built || network->building)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is built; no layer can be added", who);
     if (num_inputs < 1 || num_inputs > INT32_MAX || !input_names)
         return keep_error(network,
@@ -100,7 +114,7 @@ dlviz_status dlviz_network_add_from(dlviz_network *network, const char *name, dl
                                     int64_t num_inputs, const char *const *input_names) {
     dlviz_status status = add(network, __func__, name, layer, num_inputs, input_names);
     if (status != DLVIZ_OK)
-        drop_layer(layer);
+        drop_layer(network, layer);
     return status;
 }
 
@@ -110,7 +124,7 @@ dlviz_status dlviz_network_add(dlviz_network *network, const char *name, dlviz_l
         before = network->graph.nodes[network->graph.num_nodes - 1].name;
     dlviz_status status = add(network, __func__, name, layer, 1, &before);
     if (status != DLVIZ_OK)
-        drop_layer(layer);
+        drop_layer(network, layer);
     return status;
 }
 
@@ -152,13 +166,6 @@ static int64_t padded(int64_t size) {
     return dlz_ceil_div(size, PARAMETER_ALIGNMENT) * PARAMETER_ALIGNMENT;
 }
 
-static bool can_fail(const dlz_graph *graph) {
-    for (int i = 0; i < graph->num_nodes; i++)
-        if (graph->nodes[i].layer->type->can_fail)
-            return true;
-    return false;
-}
-
 static void hand_states_to_nodes(dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++) {
         dlz_node *node = &network->graph.nodes[i];
@@ -187,11 +194,8 @@ static dlviz_status allocate_states(dlviz_network *network) {
     network->parameters = dlz_alloc_array_zero((uint64_t)trainable, sizeof(float));
     network->gradients = dlz_alloc_array_zero((uint64_t)trainable, sizeof(float));
     network->buffers = dlz_alloc_array_zero((uint64_t)other, sizeof(float));
-    bool keep = can_fail(&network->graph);
-    if (keep)
-        network->kept_buffers = dlz_alloc_array((uint64_t)other, sizeof(float));
-    if (!network->parameters || !network->gradients || !network->buffers ||
-        (keep && !network->kept_buffers))
+    network->kept_buffers = dlz_alloc_array((uint64_t)other, sizeof(float));
+    if (!network->parameters || !network->gradients || !network->buffers || !network->kept_buffers)
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
                         "out of memory: %lld parameters and their gradients", (long long)trainable);
     network->buffer_bytes = (size_t)other * sizeof(float);
@@ -242,6 +246,11 @@ static void initialise(dlviz_network *network, uint64_t seed) {
 static dlviz_status build(dlviz_network *network, uint64_t seed) {
     if (network->graph.num_nodes == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "dlviz_network_build: the network has no layers");
+    for (int i = 0; i < network->graph.num_nodes; i++) {
+        const dlz_node *node = &network->graph.nodes[i];
+        if (node->layer->error != DLVIZ_OK) /* of a setter, since it was added */
+            return dlz_fail(node->layer->error, "layer '%s': %s", node->name, node->layer->message);
+    }
     DLZ_TRY(dlz_graph_infer(&network->graph));
     DLZ_TRY(count_states(network));
     DLZ_TRY(allocate_states(network));
@@ -257,8 +266,12 @@ dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed) {
     DLZ_REQUIRE(network);
     if (network->built)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is built already", __func__);
+    if (network->building)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is being built", __func__);
+    network->building = true;
     if (network->error == DLVIZ_OK)
         keep_error(network, build(network, seed));
+    network->building = false;
     if (network->error == DLVIZ_OK)
         return DLVIZ_OK;
     return dlz_fail(network->error, "%s",

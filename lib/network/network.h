@@ -25,6 +25,8 @@ struct dlviz_network {
     dlz_graph graph;
     dlz_state *states;
     int num_states;
+    dlviz_layer *refused; /* by dlviz_network_add; a list */
+    bool building;        /* the user's functions may not add to it */
     bool built;
     bool has_gradients;   /* of the last batch, to be looked at */
     bool fresh_gradients; /* no step has used them, and the parameters are those they belong to */
@@ -37,6 +39,7 @@ struct dlviz_network {
     float *parameters, *gradients;
     void *buffers; /* running statistics and counters */
     /* Their copy while a step runs that may fail; NULL when no layer can. */
+    bool stale_gradients; /* other than a training step's, which leaves out some that are 0 */
     void *kept_buffers;
     size_t buffer_bytes;
     dlz_plans plans;
