@@ -101,7 +101,8 @@ DLVIZ_API dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int6
 /** Makes a network see (x - mean) / deviation, with x in 0 … 1 for uint8 samples. A mean of 0 and a
  *  deviation of 1, as at first, change nothing. MNIST's training set has mean 0.1307 and deviation
  *  0.3081.
- *  @param mean  finite @param deviation finite and above 0
+ *  @param mean  finite
+ *  @param deviation finite and above 0
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *dataset, float mean,
                                                        float deviation);

@@ -127,7 +127,8 @@ typedef struct dlviz_loss_functions {
     void (*destroy)(void *user);
 } dlviz_loss_functions;
 
-/** @param functions  copied @param user handed to each of them */
+/** @param functions  copied
+ *  @param user handed to each of them */
 DLVIZ_API dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user);
 
 /** Destroys a loss that no network owns; does nothing to one that is owned. NULL is allowed. */

@@ -441,8 +441,135 @@ START_TEST(the_summary_tells_what_layers_read) {
 }
 END_TEST
 
+/* -- What other calls leave behind ------------------------------------------------------------ */
+
+static dlviz_tensor *filled(int ndim, const int64_t *dims, uint64_t seed) {
+    dlviz_tensor *tensor;
+    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, ndim, dims));
+    fill_values(dlviz_tensor_float(tensor), dlviz_tensor_num_elements(tensor), seed, false);
+    return tensor;
+}
+
+static void bias_has_no_gradient(const dlviz_network *network) {
+    dlviz_tensor *gradient;
+    ck_ok(dlviz_network_get_gradient(network, "conv.bias", &gradient));
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(gradient); i++)
+        ck_assert(dlviz_tensor_float(gradient)[i] == 0);
+    dlviz_tensor_destroy(gradient);
+}
+
+/* A bias that a batch norm takes out has one in evaluation, and of the convolution's own output. */
+START_TEST(a_training_step_has_nothing_of_other_gradients) {
+    dlviz_network *network = images(1, 6, 6);
+    ck_ok(dlviz_network_add(network, "conv", dlviz_conv2d(4, 3, 1)));
+    ck_ok(dlviz_network_add(network, "bn", dlviz_batchnorm()));
+    ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
+    ck_ok(dlviz_network_add(network, "fc", dlviz_linear(3)));
+    ck_ok(dlviz_network_build(network, 1));
+    dlviz_tensor *x = filled(4, (int64_t[]){5, 1, 6, 6}, 3), *labels, *gradient;
+    dlviz_tensor *of_conv = filled(4, (int64_t[]){5, 4, 6, 6}, 4);
+    ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){5},
+                                 (int64_t[]){0, 1, 2, 0, 1}));
+    ck_ok(dlviz_network_backward(network, x, labels, 1, 0, NULL));
+    bias_has_no_gradient(network);
+    ck_ok(dlviz_network_backward_from(network, "conv", x, of_conv, 1, 0, NULL));
+    ck_ok(dlviz_network_backward(network, x, labels, 1, 0, NULL));
+    bias_has_no_gradient(network);
+    ck_ok(dlviz_network_input_gradient(network, "conv", x, of_conv, &gradient));
+    dlviz_tensor_destroy(gradient);
+    ck_ok(dlviz_network_backward(network, x, labels, 1, 0, NULL));
+    bias_has_no_gradient(network);
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(labels);
+    dlviz_tensor_destroy(of_conv);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Nothing asks for the gradient of what lies between the input and the first parameter. */
+START_TEST(layers_without_parameters_may_come_first) {
+    dlviz_layer *first[] = {dlviz_instancenorm2d(), dlviz_softmax(),     dlviz_avgpool2d(2),
+                            dlviz_gelu(),           dlviz_maxpool2d(3),  dlviz_upsample(2, 2),
+                            dlviz_dropout(0.5),     dlviz_dropout2d(0.5)};
+    dlviz_tensor *x = filled(4, (int64_t[]){4, 2, 6, 6}, 3), *labels;
+    ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){4}, (int64_t[]){0, 1, 2, 0}));
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++) {
+        dlviz_network *network = images(2, 6, 6);
+        ck_ok(dlviz_network_add(network, "first", first[i]));
+        ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
+        ck_ok(dlviz_network_add(network, "fc", dlviz_linear(3)));
+        ck_ok(dlviz_network_build(network, 1));
+        ck_ok(dlviz_network_backward(network, x, labels, 1, 0, NULL));
+        dlviz_network_destroy(network);
+    }
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(labels);
+}
+END_TEST
+
+/* -- What the user's functions may not do ------------------------------------------------------ */
+
+typedef struct meddler {
+    dlviz_network *network;
+    const dlviz_tensor *x;
+    dlviz_status status;
+} meddler;
+
+static dlviz_status meddle(void *user, const dlviz_tensor *outputs, const dlviz_tensor *targets,
+                           double *losses, dlviz_tensor *gradient) {
+    meddler *m = user;
+    dlviz_tensor *y;
+    (void)targets;
+    m->status = dlviz_network_forward(m->network, m->x, &y);
+    for (int64_t i = 0; i < dlviz_tensor_dim(outputs, 0); i++)
+        losses[i] = 1;
+    if (gradient)
+        memset(dlviz_tensor_float(gradient), 0,
+               (size_t)dlviz_tensor_num_elements(gradient) * sizeof(float));
+    return DLVIZ_OK;
+}
+
+START_TEST(a_loss_may_not_use_its_network) {
+    dlviz_network *network = images(1, 4, 4);
+    meddler m = {.network = network, .x = filled(4, (int64_t[]){2, 1, 4, 4}, 3)};
+    dlviz_loss_functions functions = {
+        .struct_size = sizeof functions, .name = "meddler", .takes_labels = true, .value = meddle};
+    dlviz_tensor *labels, *y;
+    ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){2}, (int64_t[]){0, 1}));
+    ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
+    ck_ok(dlviz_network_add(network, "fc", dlviz_linear(3)));
+    ck_ok(dlviz_network_set_loss(network, dlviz_loss_custom(&functions, &m)));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_ok(dlviz_network_backward(network, m.x, labels, 1, 0, NULL));
+    ck_assert_int_eq(m.status, DLVIZ_ERROR_STATE);
+    ck_ok(dlviz_network_forward(network, m.x, &y));
+    dlviz_tensor_destroy(y);
+    dlviz_tensor_destroy(labels);
+    dlviz_tensor_destroy((dlviz_tensor *)m.x);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+START_TEST(setters_after_add_are_heard) {
+    dlviz_network *network = images(1, 8, 8);
+    dlviz_layer *layer = dlviz_conv2d(4, 3, 1), *refused = dlviz_conv2d(4, 3, 1);
+    ck_ok(dlviz_network_add(network, "a", layer));
+    ck_fails(dlviz_conv2d_set_stride(layer, -1, 1), INVALID, "-1");
+    fails_to_build(network, INVALID, "layer 'a'");
+    network = images(1, 8, 8);
+    ck_ok(dlviz_network_add(network, "a", dlviz_relu()));
+    ck_fails(dlviz_network_add(network, "a", refused), INVALID, "'a'");
+    ck_ok(dlviz_conv2d_set_stride(refused, 2, 2)); /* it lives as long as the network */
+    fails_to_build(network, INVALID, "'a'");
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {unknown_inputs_are_named,
+    const TTest *const tests[] = {a_training_step_has_nothing_of_other_gradients,
+                                  layers_without_parameters_may_come_first,
+                                  a_loss_may_not_use_its_network,
+                                  setters_after_add_are_heard,
+                                  unknown_inputs_are_named,
                                   numbers_of_inputs_are_checked,
                                   no_layer_takes_the_inputs_name,
                                   a_layer_that_nothing_reads_is_named,
