@@ -117,18 +117,24 @@ typedef struct dlviz_loss_functions {
      *  @param outputs   float32, n × the network's output shape
      *  @param targets   int64, n; or float32 of the outputs' shape
      *  @param losses    room for n: receives the loss of each sample
-     *  @param gradient  of the outputs' shape: receives the gradient of the sum of the losses; NULL
-     *                   when none is wanted
+     *  @param gradient  of the outputs' shape, zeros: receives the gradient of the sum of the
+     *                   losses; NULL when none is wanted
      *  The tensors are valid during the call. Where samples have weights, the loss of each must
-     *  depend on its own outputs alone. Returns DLVIZ_OK, or what training shall end with. */
+     *  depend on its own outputs alone. Returns DLVIZ_OK, or what the call shall end with:
+     *  dlviz_fail leaves the sentence. It may use other networks, but not the one it serves, which
+     *  refuses with DLVIZ_ERROR_STATE. */
     dlviz_status (*value)(void *user, const dlviz_tensor *outputs, const dlviz_tensor *targets,
                           double *losses, dlviz_tensor *gradient);
     /** Called with `user` when the loss is destroyed; NULL for nothing. */
     void (*destroy)(void *user);
 } dlviz_loss_functions;
 
-/** @param functions  copied
- *  @param user handed to each of them */
+/** A loss that calls these functions.
+ *  @param functions  copied; what lies beyond the struct as this library knows it must be zero
+ *  @param user       handed to each of them; belongs to the loss, which ends with `destroy`, also
+ *                    when a name or function is refused
+ *  Returns NULL when out of memory. A mistake is remembered, and dlviz_network_set_loss returns
+ *  it. */
 DLVIZ_API dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user);
 
 /** Destroys a loss that no network owns; does nothing to one that is owned. NULL is allowed. */

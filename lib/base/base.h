@@ -19,6 +19,9 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_P
 dlviz_status dlz_last_status(void);
 /* How many failures this thread has recorded: tells whether a callback left a sentence. */
 uint64_t dlz_num_failures(void);
+/* What a user's function has come to: `failures` is dlz_num_failures() before the call. The
+ * sentence is the function's own where it left one, and says in which function it failed. */
+dlviz_status dlz_user_result(const char *function, dlviz_status status, uint64_t failures);
 /* Fails with DLVIZ_ERROR_OUT_OF_MEMORY, naming what the memory was for. */
 dlviz_status dlz_fail_memory(const char *what, uint64_t bytes);
 /* Fails with DLVIZ_ERROR_IO: "<action> '<path>': <strerror(error)>". */

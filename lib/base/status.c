@@ -113,3 +113,15 @@ dlviz_status dlz_fail_io(const char *action, const char *path, int error) {
     errno = saved;
     return dlz_fail(DLVIZ_ERROR_IO, "%s '%s': %s", action, path, reason);
 }
+
+dlviz_status dlz_user_result(const char *function, dlviz_status status, uint64_t failures) {
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    if ((int)status < 0 || status > DLVIZ_CANCELLED)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s returned %d, which is no dlviz_status",
+                        function, (int)status);
+    if (dlz_num_failures() != failures && dlz_last_status() == status)
+        return dlz_fail_within(status, "%s", function);
+    return dlz_fail(status, "%s returned '%s' without a sentence (dlviz_fail leaves one)", function,
+                    dlviz_status_name(status));
+}

@@ -38,8 +38,8 @@ dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
     DLZ_REQUIRE(folder);
     if (part != DLVIZ_MNIST_PART_TRAIN && part != DLVIZ_MNIST_PART_TEST)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: part %d is not DLVIZ_MNIST_PART_TRAIN or DLVIZ_MNIST_PART_TEST", __func__,
-                        (int)part);
+                        "%s: part %d is not DLVIZ_MNIST_PART_TRAIN or DLVIZ_MNIST_PART_TEST",
+                        __func__, (int)part);
     bool train = part == DLVIZ_MNIST_PART_TRAIN;
     char *images = NULL, *labels = NULL;
     dlviz_dataset *dataset = NULL;

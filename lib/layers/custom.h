@@ -24,8 +24,4 @@ extern const dlz_op_type dlz_custom_op_type;
 dlviz_status dlz_custom_set_up(dlz_custom *custom, int num_inputs, const dlz_shape *in);
 void dlz_custom_forget_setup(dlz_custom *custom);
 
-/* What a user's function has come to: `failures` is dlz_num_failures() before the call. The
- * sentence is the function's own where it left one, and says in which function it failed. */
-dlviz_status dlz_custom_result(const char *function, dlviz_status status, uint64_t failures);
-
 #endif

@@ -191,7 +191,7 @@ static void forward(dlz_op *op, const dlz_run *run) {
     open_to_write(pass, &pass->output, op->out, op->out->data);
     uint64_t failures = dlz_num_failures();
     dlviz_status status =
-        dlz_custom_result("forward", custom->functions.forward(pass, custom->user), failures);
+        dlz_user_result("forward", custom->functions.forward(pass, custom->user), failures);
     if (status != DLVIZ_OK)
         dlz_run_fail(run, status);
     else
@@ -219,7 +219,7 @@ static dlviz_status call_backward(const dlviz_layer_pass *pass) {
             DLVIZ_ERROR_UNSUPPORTED,
             "the layer has no backward and cannot be trained, nor what comes before it");
     uint64_t failures = dlz_num_failures();
-    return dlz_custom_result("backward", functions->backward(pass, pass->custom->user), failures);
+    return dlz_user_result("backward", functions->backward(pass, pass->custom->user), failures);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {

@@ -12,18 +12,6 @@ struct dlviz_layer_setup {
     char message[256];
 };
 
-dlviz_status dlz_custom_result(const char *function, dlviz_status status, uint64_t failures) {
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    if ((int)status < 0 || status > DLVIZ_CANCELLED)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s returned %d, which is no dlviz_status",
-                        function, (int)status);
-    if (dlz_num_failures() != failures && dlz_last_status() == status)
-        return dlz_fail_within(status, "%s", function);
-    return dlz_fail(status, "%s returned '%s' without a sentence (dlviz_fail leaves one)", function,
-                    dlviz_status_name(status));
-}
-
 void dlz_custom_forget_setup(dlz_custom *custom) {
     dlz_free(custom->in);
     custom->in = NULL;
@@ -46,7 +34,7 @@ dlviz_status dlz_custom_set_up(dlz_custom *custom, int num_inputs, const dlz_sha
     dlviz_status status = custom->functions.setup(&setup, custom->user);
     if (setup.error != DLVIZ_OK)
         return dlz_fail(setup.error, "setup: %s", setup.message);
-    return dlz_custom_result("setup", status, failures);
+    return dlz_user_result("setup", status, failures);
 }
 
 int64_t dlviz_layer_setup_num_inputs(const dlviz_layer_setup *setup) {

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of tables that later versions may hand over. */
+#define LARGEST_SIZE 4096
+
 typedef struct custom {
     dlviz_loss base;
     dlviz_loss_functions functions;
@@ -52,11 +55,10 @@ static dlviz_status look(const dlviz_loss *loss, const dlz_loss_batch *batch, bo
 
 static dlviz_status call(const dlviz_loss *loss, const dlz_loss_batch *batch, view *v) {
     const custom *c = (const custom *)loss;
+    uint64_t failures = dlz_num_failures();
     dlviz_status status =
         c->functions.value(c->user, v->outputs, v->targets, batch->losses, v->gradient);
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    return dlz_fail(status, "the loss %s failed: %s", loss->name, dlviz_status_name(status));
+    return dlz_user_result(loss->name, status, failures);
 }
 
 static dlviz_status value(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
@@ -109,12 +111,20 @@ static const dlz_loss_type custom_type = {
 static dlviz_status take(custom *c, const dlviz_loss_functions *functions) {
     if (!functions)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_loss_custom: 'functions' is NULL");
-    size_t least = offsetof(dlviz_loss_functions, destroy) + sizeof functions->destroy;
-    if (functions->struct_size < least)
+    if (functions->struct_size < sizeof *functions || functions->struct_size > LARGEST_SIZE)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "dlviz_loss_custom: struct_size is %zu; %zu or more is accepted, as "
-                        "sizeof(dlviz_loss_functions) gives it",
-                        functions->struct_size, least);
+                        "dlviz_loss_custom: struct_size is %zu; sizeof(dlviz_loss_functions), %zu, "
+                        "is accepted",
+                        functions->struct_size, sizeof *functions);
+    for (size_t i = sizeof *functions; i < functions->struct_size; i++)
+        if (((const char *)functions)[i])
+            return dlz_fail(
+                DLVIZ_ERROR_INVALID_ARGUMENT,
+                "dlviz_loss_custom: struct_size is %zu and has functions beyond the %zu "
+                "bytes that this library knows",
+                functions->struct_size, sizeof *functions);
+    /* What follows may fail: the user's data belong to the loss all the same. */
+    c->functions.destroy = functions->destroy;
     if (!functions->name || !functions->name[0] || !dlz_is_utf8(functions->name) ||
         !functions->value)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_loss_custom: %s is needed",

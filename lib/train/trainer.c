@@ -109,7 +109,8 @@ dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer, dlviz_trainer_fn function, void *user) {
+dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer, dlviz_trainer_fn function,
+                                              void *user) {
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_NESTED(&trainer->busy, "trainer");
     trainer->on_epoch = function;
@@ -117,7 +118,8 @@ dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer, dlviz_trai
     return DLVIZ_OK;
 }
 
-dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer, dlviz_trainer_fn function, void *user) {
+dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer, dlviz_trainer_fn function,
+                                              void *user) {
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_NESTED(&trainer->busy, "trainer");
     trainer->on_batch = function;

@@ -262,6 +262,7 @@ END_TEST
 typedef struct own {
     int calls, destroyed;
     dlviz_status status;
+    const char *sentence; /* for the failure; NULL: it leaves none */
 } own;
 
 /* The mean of the fourth powers of errors. */
@@ -281,7 +282,7 @@ static dlviz_status fourth(void *user, const dlviz_tensor *outputs, const dlviz_
                     (float)(4 * pow(error, 3) / (double)size);
         }
     }
-    return o->status;
+    return o->sentence ? dlviz_fail(o->status, "%s", o->sentence) : o->status;
 }
 
 static void count_end(void *user) {
@@ -340,9 +341,13 @@ START_TEST(the_users_own_loss) {
     /* Whose failure ends the call. */
     o.status = DLVIZ_ERROR_UNSUPPORTED;
     ck_fails(dlviz_network_evaluate(network, set, &loss, NULL), DLVIZ_ERROR_UNSUPPORTED,
-             "the loss fourth failed");
+             "fourth returned 'unsupported' without a sentence");
+    o.sentence = "powers above 3 cost extra";
     ck_fails(dlviz_network_backward(network, inputs, targets, 0, 0, NULL), DLVIZ_ERROR_UNSUPPORTED,
-             "the loss fourth failed");
+             "fourth: powers above 3 cost extra");
+    o.sentence = NULL;
+    o.status = (dlviz_status)999;
+    ck_fails(dlviz_network_evaluate(network, set, &loss, NULL), INVALID, "999");
     ck_assert_int_eq(o.destroyed, 0);
     ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
     ck_assert_int_eq(o.destroyed, 1);
@@ -364,6 +369,19 @@ START_TEST(a_table_of_functions_is_checked) {
     ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(NULL, NULL)), INVALID, "functions");
     f.struct_size = 8;
     ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&f, &o)), INVALID, "struct_size");
+    struct {
+        dlviz_loss_functions known;
+        void *later;
+    } longer = {{.struct_size = sizeof longer, .name = "x", .value = fourth, .destroy = count_end},
+                &o};
+    ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&longer.known, &o)), INVALID,
+             "functions beyond");
+    longer.later = NULL;
+    dlviz_loss_destroy(dlviz_loss_custom(&longer.known, &o));
+    ck_assert_int_eq(o.destroyed, 1);
+    longer.known.name = ""; /* the user's data are given up all the same */
+    dlviz_loss_destroy(dlviz_loss_custom(&longer.known, &o));
+    ck_assert_int_eq(o.destroyed, 2);
     f.struct_size = sizeof f;
     f.name = "";
     ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&f, &o)), INVALID, "name");
@@ -634,7 +652,7 @@ int main(void) {
     return run_tests("losses", (const TTest *[]){
                                    settings_are_got_and_checked, targets_must_fit_the_loss,
                                    a_dataset_is_one_mean, nothing_to_learn_is_zero,
-                                       a_sample_of_weight_zero_counts_for_nothing,
+                                   a_sample_of_weight_zero_counts_for_nothing,
                                    the_sample_with_a_nan_is_named, the_users_own_loss,
                                    a_table_of_functions_is_checked, figures_follow_the_loss,
                                    checkpoints_know_the_loss, a_second_thread_is_refused,
