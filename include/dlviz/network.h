@@ -70,8 +70,9 @@ DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 DLVIZ_API int64_t dlviz_network_num_layers(const dlviz_network *network);
 /** The name of layer 0 … num_layers − 1; NULL beyond. Owned by the network. */
 DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int64_t index);
-/** The shape that a layer gives for one input: 3 dimensions (channels, height, width) or 1. 0 and
- *  NULL when there is no such layer or the network is not built. Owned by the network. */
+/** The shape that a layer gives for one input, or that of the network's input for "input": 3
+ *  dimensions (channels, height, width) or 1. 0 and NULL when there is no such layer or the network
+ *  is not built. Owned by the network. */
 DLVIZ_API int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer);
 DLVIZ_API const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer);
 /** The number of trainable parameters; 0 before the build. */
@@ -88,7 +89,8 @@ DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int
 DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,
                                                dlviz_tensor **copy);
 /** Overwrites one state tensor with a tensor of the same shape and dtype, all of it finite, and no
- *  variance and no count below 0 (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). */
+ *  variance and no count below 0 (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). Gradients stay what
+ *  they were, those of the earlier parameters. */
 DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                const dlviz_tensor *tensor);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
@@ -99,20 +101,24 @@ DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, 
                                                   dlviz_tensor **copy);
 
 /** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts; its
- *  metadata hold the input shape and the layers with their settings ("dlviz.network", JSON) and a
- *  checksum of each tensor ("dlviz.crc32", JSON). An earlier file survives a failure. Returns
+ *  metadata hold the input shape, the layers and the loss with their settings ("dlviz.network",
+ *  JSON) and a checksum of each tensor ("dlviz.crc32", JSON). How a dataset's numbers are scaled is
+ *  the dataset's, and not part of it. An earlier file survives a failure. Returns
  *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded),
  *  DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
 /** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen,
  *  damaged or non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. So is a file
  *  of a network with another input shape or with other layers; the first difference is named. What
- *  acts in training alone may differ: the dropout's p, the batch norm's momentum. A file without
- *  that description, as PyTorch writes it, is judged by its tensors alone. A missing
+ *  acts in training alone may differ: the loss, the dropout's p, the batch norm's momentum. A file
+ *  without that description, as PyTorch writes it, is judged by its tensors alone. A missing
  *  num_batches_tracked is taken as 0. Gradients are gone afterwards. */
 DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
 
-/** Makes the network that a file of dlviz_network_save describes, built and with its states.
+/** Makes the network that a file of dlviz_network_save describes, built, with its states and its
+ *  loss. Of a loss of a program's own the file has the name alone: until dlviz_network_set_loss,
+ *  evaluation and training are DLVIZ_ERROR_STATE; outputs and features need no loss. No more memory
+ *  is taken than the file's tensors ask for.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
  *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */
@@ -125,7 +131,8 @@ DLVIZ_API dlviz_status dlviz_network_open(dlviz_network **out, const char *path)
 DLVIZ_API dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
                                              dlviz_tensor **outputs);
 /** The output of any named layer for every sample, each flattened to a row (channel by channel): n
- *  × d float32. An unknown layer is DLVIZ_ERROR_NOT_FOUND with the names there are. */
+ *  × d float32; "input" gives the samples as the network sees them. An unknown layer is
+ *  DLVIZ_ERROR_NOT_FOUND with the names there are. */
 DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                               const dlviz_dataset *dataset,
                                               dlviz_tensor **features);
@@ -133,6 +140,9 @@ DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char
  *  result has the shape of the last layer with n in front. */
 DLVIZ_API dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                              dlviz_tensor **outputs);
+/** The same for any named layer, in its shape: what dlviz_network_features is for a dataset. */
+DLVIZ_API dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
+                                                const dlviz_tensor *inputs, dlviz_tensor **outputs);
 /** The network's loss over a dataset, and the first of the loss's metrics: for cross_entropy the
  *  accuracy, 0 to 1 (NaN for a loss that has none). Either pointer may be NULL. The loss is the
  *  mean over all samples by their weights, as PyTorch would compute it of the whole set in one
@@ -185,8 +195,10 @@ DLVIZ_API dlviz_status dlviz_network_backward_from(dlviz_network *network, const
 
 /** What a change of the inputs does to a layer's output in evaluation (running statistics, no
  *  dropout), as in saliency maps: the gradient of the sum of gradient · output with respect to the
- *  inputs. States do not change; the gradients of the parameters are gone afterwards. Arguments and
- *  statuses as those of dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional
+ *  inputs. States do not change; the gradients of the parameters are gone afterwards. All inputs
+ *  are one batch, which takes its memory at once. Where a derivative jumps, it is the one that
+ *  PyTorch takes: 0 for relu at 0, the first of equal values for a maximum. Arguments and statuses
+ *  as those of dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional
  *  networks", 2013. */
 DLVIZ_API dlviz_status dlviz_network_input_gradient(dlviz_network *network, const char *layer,
                                                     const dlviz_tensor *inputs,

@@ -42,13 +42,6 @@ static int only_reader(const fuser *f, int at) {
 /* -- Preparation ----------------------------------------------------------------------------------
  */
 
-static void find_wanted(fuser *f) {
-    f->wanted[f->target + 1] = true;
-    for (int i = f->target; i >= 0; i--)
-        for (int k = 0; f->wanted[i + 1] && k < node_at(f, i)->num_inputs; k++)
-            f->wanted[node_at(f, i)->inputs[k] + 1] = true;
-}
-
 static int count_edges(fuser *f) {
     int count = 0;
     for (int i = 0; i <= f->target; i++) {
@@ -84,7 +77,7 @@ static dlviz_status prepare(fuser *f) {
     f->first_input = dlz_alloc_array_zero(nodes, sizeof *f->first_input);
     if (!f->wanted || !f->done || !f->first_edge || !f->first_input)
         return dlz_fail_memory("a plan", nodes * sizeof *f->first_edge);
-    find_wanted(f);
+    dlz_graph_mark_wanted(f->graph, f->target, f->wanted);
     size_t edges = (size_t)count_edges(f);
     f->edges = dlz_alloc_array_zero(edges, sizeof *f->edges);
     f->input_edges = dlz_alloc_array_zero(edges, sizeof *f->input_edges);

@@ -15,15 +15,13 @@ void dlz_graph_release(dlz_graph *graph) {
         dlviz_layer_destroy(node->layer);
     }
     dlz_free(graph->nodes);
+    json_decref(graph->names);
 }
 
 int dlz_graph_find(const dlz_graph *graph, const char *name, bool *found) {
-    *found = true;
-    for (int i = 0; i < graph->num_nodes; i++)
-        if (strcmp(graph->nodes[i].name, name) == 0)
-            return i;
-    *found = strcmp(name, DLZ_GRAPH_INPUT_NAME) == 0;
-    return DLZ_GRAPH_INPUT;
+    int64_t node = dlz_names_find(graph->names, name);
+    *found = node >= 0 || strcmp(name, DLZ_GRAPH_INPUT_NAME) == 0;
+    return node >= 0 ? (int)node : DLZ_GRAPH_INPUT;
 }
 
 const dlz_shape *dlz_graph_shape(const dlz_graph *graph, int node) {
@@ -119,6 +117,8 @@ dlviz_status dlz_graph_add(dlz_graph *graph, const char *name, dlviz_layer *laye
     dlviz_status status = node.name && node.inputs && node.in
                               ? find_inputs(graph, name, num_inputs, input_names, node.inputs)
                               : dlz_fail_memory("a layer's name and inputs", strlen(name) + 1);
+    if (status == DLVIZ_OK && !dlz_names_add(&graph->names, name, graph->num_nodes))
+        status = dlz_fail_memory("a layer's name", strlen(name) + 1);
     if (status != DLVIZ_OK) {
         dlz_free(node.name);
         dlz_free(node.inputs);
@@ -145,19 +145,23 @@ static dlviz_status infer_node(dlz_graph *graph, dlz_node *node) {
 
 /* A layer whose output goes nowhere is a mistake in the names. */
 static dlviz_status check_readers(const dlz_graph *graph) {
-    for (int i = 0; i + 1 < graph->num_nodes; i++) {
-        bool read = false;
-        for (int j = i + 1; !read && j < graph->num_nodes; j++)
-            for (int k = 0; k < graph->nodes[j].num_inputs; k++)
-                read |= graph->nodes[j].inputs[k] == i;
-        if (!read)
-            return dlz_fail(
-                DLVIZ_ERROR_INVALID_ARGUMENT,
-                "no layer reads '%s', and it is not the last one ('%s'), which is the network's "
-                "output",
-                graph->nodes[i].name, graph->nodes[graph->num_nodes - 1].name);
-    }
-    return DLVIZ_OK;
+    int last = graph->num_nodes - 1, unread = 0;
+    bool *read = dlz_alloc_array_zero((uint64_t)last + 2, sizeof *read);
+    if (!read)
+        return dlz_fail_memory("the readers of layers", (uint64_t)last + 2);
+    for (int i = 0; i <= last; i++)
+        for (int k = 0; k < graph->nodes[i].num_inputs; k++)
+            read[graph->nodes[i].inputs[k] + 1] = true;
+    while (unread < last && read[unread + 1])
+        unread++;
+    dlz_free(read);
+    if (unread == last)
+        return DLVIZ_OK;
+    return dlz_fail(
+        DLVIZ_ERROR_INVALID_ARGUMENT,
+        "no layer reads '%s', and it is not the last one ('%s'), which is the network's "
+        "output",
+        graph->nodes[unread].name, graph->nodes[last].name);
 }
 
 dlviz_status dlz_graph_infer(dlz_graph *graph) {
@@ -170,16 +174,32 @@ dlviz_status dlz_graph_infer(dlz_graph *graph) {
     return check_readers(graph);
 }
 
-dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int64_t n) {
-    for (int i = 0; i < graph->num_nodes; i++) {
+void dlz_graph_mark_wanted(const dlz_graph *graph, int last, bool *wanted) {
+    wanted[last + 1] = true;
+    for (int i = last; i >= 0; i--)
+        for (int k = 0; wanted[i + 1] && k < graph->nodes[i].num_inputs; k++)
+            wanted[graph->nodes[i].inputs[k] + 1] = true;
+}
+
+dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int last, int64_t n) {
+    /* All compute the last, in a step, which allocates nothing. */
+    bool all = last == graph->num_nodes - 1;
+    bool *wanted = all ? NULL : dlz_alloc_array_zero((uint64_t)last + 2, sizeof *wanted);
+    if (!all && !wanted)
+        return dlz_fail_memory("the layers that compute a layer", (uint64_t)last + 2);
+    if (!all)
+        dlz_graph_mark_wanted(graph, last, wanted);
+    dlviz_status status = DLVIZ_OK;
+    for (int i = 0; status == DLVIZ_OK && i <= last; i++) {
         const dlz_node *node = &graph->nodes[i];
         const dlz_layer_type *type = node->layer->type;
-        dlviz_status status =
-            type->check_batch ? type->check_batch(node->layer, node->in, n) : DLVIZ_OK;
+        if ((all || wanted[i + 1]) && type->check_batch)
+            status = type->check_batch(node->layer, node->in, n);
         if (status != DLVIZ_OK)
-            return dlz_fail_within(status, "%s '%s'", type->name, node->name);
+            status = dlz_fail_within(status, "%s '%s'", type->name, node->name);
     }
-    return DLVIZ_OK;
+    dlz_free(wanted);
+    return status;
 }
 
 double dlz_graph_multiply_adds(const dlz_graph *graph) {

@@ -5,6 +5,7 @@
 #ifndef DLZ_GRAPH_GRAPH_H
 #define DLZ_GRAPH_GRAPH_H
 
+#include "base/names.h"
 #include "graph/layer.h"
 #include "graph/memory.h"
 #include "graph/op.h"
@@ -28,6 +29,7 @@ typedef struct dlz_graph {
     dlz_shape in;
     dlz_node *nodes;
     int num_nodes, capacity;
+    dlz_names *names; /* of the nodes */
 } dlz_graph;
 
 /* Frees the nodes and destroys their layers. */
@@ -43,8 +45,12 @@ const dlz_shape *dlz_graph_shape(const dlz_graph *graph, int node);
 /* Works out all shapes; fails, naming the node, where a layer does not fit its inputs, or nothing
  * reads a node other than the last. */
 dlviz_status dlz_graph_infer(dlz_graph *graph);
-/* Fails, naming the node, when one of them cannot train on a batch of n. */
-dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int64_t n);
+/* Fails, naming it, when a node that computes `last`, or that itself, cannot train on a batch of n.
+ */
+dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int last, int64_t n);
+/* Marks the nodes that compute node `last`, and that itself. `wanted` has room for last + 2, all
+ * false; the input comes first, so node i is number i + 1. */
+void dlz_graph_mark_wanted(const dlz_graph *graph, int last, bool *wanted);
 /* Multiplications with an addition each, forward, of one sample. */
 double dlz_graph_multiply_adds(const dlz_graph *graph);
 

@@ -190,18 +190,22 @@ static bool read_setting(const dlz_setting *setting, const json_t *value, void *
     return false;
 }
 
+dlviz_status dlz_settings_read(const char *what, const dlz_setting *setting, const json_t *object,
+                               void *owner) {
+    for (; setting && setting->name; setting++)
+        if (!read_setting(setting, json_object_get(object, setting->name),
+                          (char *)owner + setting->offset))
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "%s: the setting '%s' is missing or malformed",
+                            what, setting->name);
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_layer_open(dlviz_layer **out, const dlz_layer_type *type, const json_t *settings) {
     *out = NULL;
     dlviz_layer *layer = dlz_layer_create(type);
     if (!layer)
         return DLVIZ_ERROR_OUT_OF_MEMORY;
-    dlviz_status status = DLVIZ_OK;
-    const dlz_setting *setting = type->settings;
-    for (; status == DLVIZ_OK && setting && setting->name; setting++)
-        if (!read_setting(setting, json_object_get(settings, setting->name),
-                          (char *)layer + setting->offset))
-            status = dlz_fail(DLVIZ_ERROR_FORMAT, "%s: the setting '%s' is missing or malformed",
-                              type->name, setting->name);
+    dlviz_status status = dlz_settings_read(type->name, type->settings, settings, layer);
     if (status == DLVIZ_OK && check(layer) != DLVIZ_OK)
         status = dlz_fail_within(DLVIZ_ERROR_FORMAT, "%s", type->name);
     if (status == DLVIZ_OK)

@@ -1,4 +1,4 @@
-#include "losses/loss.h"
+#include "losses/losses_list.h"
 
 #include <math.h>
 
@@ -32,7 +32,7 @@ static void terms(const dlviz_loss *loss, const dlz_loss_block *block) {
     }
 }
 
-static const dlz_loss_type bce_type = {
+const dlz_loss_type dlz_bce_with_logits_type = {
     .name = "bce_with_logits",
     .size = sizeof(dlviz_loss),
     .weights = "positive_weights",
@@ -43,18 +43,18 @@ static const dlz_loss_type bce_type = {
 };
 
 dlviz_loss *dlviz_bce_with_logits(void) {
-    return dlz_loss_create(&bce_type);
+    return dlz_loss_create(&dlz_bce_with_logits_type);
 }
 
 dlviz_status dlviz_bce_with_logits_set_positive_weights(dlviz_loss *loss, int64_t num_weights,
                                                         const double *weights) {
-    return dlz_loss_set_weights(__func__, loss, &bce_type, num_weights, weights);
+    return dlz_loss_set_weights(__func__, loss, &dlz_bce_with_logits_type, num_weights, weights);
 }
 
 int64_t dlviz_bce_with_logits_num_positive_weights(const dlviz_loss *loss) {
-    return dlz_loss_num_weights(loss, &bce_type);
+    return dlz_loss_num_weights(loss, &dlz_bce_with_logits_type);
 }
 
 double dlviz_bce_with_logits_positive_weights(const dlviz_loss *loss, int64_t index) {
-    return dlz_loss_weights(loss, &bce_type, index);
+    return dlz_loss_weights(loss, &dlz_bce_with_logits_type, index);
 }

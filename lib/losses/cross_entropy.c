@@ -1,6 +1,6 @@
 #include "base/base.h"
 #include "kernels/nn/loss.h"
-#include "losses/loss.h"
+#include "losses/losses_list.h"
 
 #include <math.h>
 #include <string.h>
@@ -185,11 +185,12 @@ static const dlz_setting settings[] = {
     {0},
 };
 
-static const dlz_loss_type cross_entropy_type = {
+const dlz_loss_type dlz_cross_entropy_type = {
     .name = "cross_entropy",
     .size = sizeof(cross_entropy),
     .settings = settings,
     .weights = "class_weights",
+    .takes_labels = true,
     .check = check,
     .check_output = check_output,
     .lets_pass = ignores,
@@ -199,43 +200,41 @@ static const dlz_loss_type cross_entropy_type = {
 };
 
 dlviz_loss *dlviz_cross_entropy(void) {
-    dlviz_loss *loss = dlz_loss_create(&cross_entropy_type);
-    if (!loss)
-        return NULL;
-    loss->takes_labels = true;
-    ((cross_entropy *)loss)->ignored_label = -100;
+    dlviz_loss *loss = dlz_loss_create(&dlz_cross_entropy_type);
+    if (loss)
+        ((cross_entropy *)loss)->ignored_label = -100;
     return loss;
 }
 
 dlviz_status dlviz_cross_entropy_set_label_smoothing(dlviz_loss *loss, double smoothing) {
-    return dlz_loss_set(__func__, loss, &cross_entropy_type,
+    return dlz_loss_set(__func__, loss, &dlz_cross_entropy_type,
                         offsetof(cross_entropy, label_smoothing), &smoothing, sizeof smoothing);
 }
 
 double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss) {
-    const cross_entropy *as = dlz_loss_as(loss, &cross_entropy_type);
+    const cross_entropy *as = dlz_loss_as(loss, &dlz_cross_entropy_type);
     return as ? as->label_smoothing : NAN;
 }
 
 dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, int64_t num_weights,
                                                    const double *weights) {
-    return dlz_loss_set_weights(__func__, loss, &cross_entropy_type, num_weights, weights);
+    return dlz_loss_set_weights(__func__, loss, &dlz_cross_entropy_type, num_weights, weights);
 }
 
 int64_t dlviz_cross_entropy_num_class_weights(const dlviz_loss *loss) {
-    return dlz_loss_num_weights(loss, &cross_entropy_type);
+    return dlz_loss_num_weights(loss, &dlz_cross_entropy_type);
 }
 
 double dlviz_cross_entropy_class_weights(const dlviz_loss *loss, int64_t index) {
-    return dlz_loss_weights(loss, &cross_entropy_type, index);
+    return dlz_loss_weights(loss, &dlz_cross_entropy_type, index);
 }
 
 dlviz_status dlviz_cross_entropy_set_ignored_label(dlviz_loss *loss, int64_t label) {
-    return dlz_loss_set(__func__, loss, &cross_entropy_type, offsetof(cross_entropy, ignored_label),
-                        &label, sizeof label);
+    return dlz_loss_set(__func__, loss, &dlz_cross_entropy_type,
+                        offsetof(cross_entropy, ignored_label), &label, sizeof label);
 }
 
 int64_t dlviz_cross_entropy_ignored_label(const dlviz_loss *loss) {
-    const cross_entropy *as = dlz_loss_as(loss, &cross_entropy_type);
+    const cross_entropy *as = dlz_loss_as(loss, &dlz_cross_entropy_type);
     return as ? as->ignored_label : 0;
 }

@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "losses/loss.h"
+#include "losses/losses_list.h"
 
 #include <math.h>
 
@@ -35,7 +35,7 @@ static const dlz_setting settings[] = {
     {0},
 };
 
-static const dlz_loss_type huber_type = {
+const dlz_loss_type dlz_huber_type = {
     .name = "huber",
     .size = sizeof(huber),
     .settings = settings,
@@ -45,17 +45,18 @@ static const dlz_loss_type huber_type = {
 };
 
 dlviz_loss *dlviz_huber(double delta) {
-    dlviz_loss *loss = dlz_loss_create(&huber_type);
+    dlviz_loss *loss = dlz_loss_create(&dlz_huber_type);
     if (loss)
         ((huber *)loss)->delta = delta;
     return dlz_loss_checked(loss);
 }
 
 dlviz_status dlviz_huber_set_delta(dlviz_loss *loss, double delta) {
-    return dlz_loss_set(__func__, loss, &huber_type, offsetof(huber, delta), &delta, sizeof delta);
+    return dlz_loss_set(__func__, loss, &dlz_huber_type, offsetof(huber, delta), &delta,
+                        sizeof delta);
 }
 
 double dlviz_huber_delta(const dlviz_loss *loss) {
-    const huber *as = dlz_loss_as(loss, &huber_type);
+    const huber *as = dlz_loss_as(loss, &dlz_huber_type);
     return as ? as->delta : NAN;
 }

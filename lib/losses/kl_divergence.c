@@ -1,4 +1,4 @@
-#include "losses/loss.h"
+#include "losses/losses_list.h"
 
 #include <math.h>
 
@@ -29,7 +29,7 @@ static const dlz_setting settings[] = {
     {0},
 };
 
-static const dlz_loss_type kl_type = {
+const dlz_loss_type dlz_kl_divergence_type = {
     .name = "kl_divergence",
     .size = sizeof(kl_divergence),
     .settings = settings,
@@ -39,15 +39,15 @@ static const dlz_loss_type kl_type = {
 };
 
 dlviz_loss *dlviz_kl_divergence(void) {
-    return dlz_loss_create(&kl_type);
+    return dlz_loss_create(&dlz_kl_divergence_type);
 }
 
 dlviz_status dlviz_kl_divergence_set_log_targets(dlviz_loss *loss, bool log_targets) {
-    return dlz_loss_set(__func__, loss, &kl_type, offsetof(kl_divergence, log_targets),
-                        &log_targets, sizeof log_targets);
+    return dlz_loss_set(__func__, loss, &dlz_kl_divergence_type,
+                        offsetof(kl_divergence, log_targets), &log_targets, sizeof log_targets);
 }
 
 bool dlviz_kl_divergence_log_targets(const dlviz_loss *loss) {
-    const kl_divergence *as = dlz_loss_as(loss, &kl_type);
+    const kl_divergence *as = dlz_loss_as(loss, &dlz_kl_divergence_type);
     return as && as->log_targets;
 }

@@ -1,4 +1,4 @@
-#include "losses/loss.h"
+#include "losses/losses_list.h"
 
 #include <math.h>
 
@@ -14,7 +14,7 @@ static void terms(const dlviz_loss *loss, const dlz_loss_block *block) {
     }
 }
 
-static const dlz_loss_type l1_type = {
+const dlz_loss_type dlz_l1_type = {
     .name = "l1",
     .size = sizeof(dlviz_loss),
     .terms = terms,
@@ -22,5 +22,5 @@ static const dlz_loss_type l1_type = {
 };
 
 dlviz_loss *dlviz_l1(void) {
-    return dlz_loss_create(&l1_type);
+    return dlz_loss_create(&dlz_l1_type);
 }

@@ -16,6 +16,7 @@ dlviz_loss *dlz_loss_create(const dlz_loss_type *type) {
     }
     loss->type = type;
     loss->name = type->name;
+    loss->takes_labels = type->takes_labels;
     return loss;
 }
 
@@ -128,27 +129,6 @@ const char *dlviz_loss_name(const dlviz_loss *loss) {
     return loss ? loss->name : NULL;
 }
 
-static bool add_weights(json_t *object, const dlviz_loss *loss) {
-    json_t *array = json_array();
-    for (int64_t i = 0; array && i < loss->num_weights; i++)
-        if (json_array_append_new(array, json_real(loss->weights[i])) != 0) {
-            json_decref(array);
-            array = NULL;
-        }
-    return json_object_set_new(object, loss->type->weights, array) == 0;
-}
-
-json_t *dlz_loss_settings(const dlviz_loss *loss) {
-    json_t *object = dlz_settings_write(loss->type->settings, loss);
-    bool whole = object && json_object_set_new(object, "type", json_string(loss->type->name)) == 0;
-    if (loss->name != loss->type->name)
-        whole = whole && json_object_set_new(object, "name", json_string(loss->name)) == 0;
-    if (whole && (!loss->type->weights || add_weights(object, loss)))
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
 /* -- Shapes --------------------------------------------------------------------------------------
  */
 
@@ -159,9 +139,21 @@ dlviz_status dlz_loss_check_weights(const dlviz_loss *loss, const char *what, in
                     (long long)loss->num_weights, (long long)count, what);
 }
 
+dlviz_status dlz_loss_check_output(const dlviz_loss *loss, const char *who,
+                                   const dlz_shape *output) {
+    char out[DLZ_SHAPE_TEXT_SIZE];
+    dlviz_status status =
+        loss->type->check_output ? loss->type->check_output(loss, output) : DLVIZ_OK;
+    return status == DLVIZ_OK
+               ? DLVIZ_OK
+               : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who, loss->name,
+                                 dlz_shape_text(out, output->ndim, output->dims));
+}
+
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
                             int target_ndim, const int64_t *target_dims) {
     char out[DLZ_SHAPE_TEXT_SIZE], targets[DLZ_SHAPE_TEXT_SIZE];
+    DLZ_TRY(dlz_loss_check_output(loss, who, output));
     dlz_shape_text(out, output->ndim, output->dims);
     dlz_shape_text(targets, target_ndim, target_dims);
     if (loss->takes_labels && target_ndim > 0)
@@ -181,11 +173,7 @@ dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_s
                         "%s: the loss %s takes targets of the outputs' shape: a sample's outputs "
                         "are %s, its targets %s",
                         who, loss->name, out, targets);
-    dlviz_status status =
-        loss->type->check_output ? loss->type->check_output(loss, output) : DLVIZ_OK;
-    return status == DLVIZ_OK ? DLVIZ_OK
-                              : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who,
-                                                loss->name, out);
+    return DLVIZ_OK;
 }
 
 bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs) {

@@ -60,6 +60,7 @@ typedef struct dlz_loss_type {
     /* Optional: the settings as files keep them; the last has no name. */
     const dlz_setting *settings;
     const char *weights; /* optional: as what a file keeps loss->weights */
+    bool takes_labels;   /* as targets; else numbers */
     /* Optional: fails when settings are out of range; a message starts after "dlviz_<type>: ". */
     dlviz_status (*check)(const dlviz_loss *loss);
 
@@ -87,9 +88,9 @@ typedef struct dlz_loss_type {
 
 struct dlviz_loss {
     const dlz_loss_type *type;
-    const char *name; /* the type's, or the user's */
-    bool takes_labels;
-    bool owned; /* by a network: the settings are fixed */
+    const char *name;  /* the type's, or the user's */
+    bool takes_labels; /* as the type does, or the user says */
+    bool owned;        /* by a network: the settings are fixed */
     int64_t num_weights;
     double *weights;    /* of classes or channels; NULL: all 1 */
     dlviz_status error; /* the first one, with its sentence */
@@ -133,6 +134,9 @@ typedef struct dlz_tally {
     double *sums; /* dlz_loss_num_sums of them; NULL: no metrics are wanted */
 } dlz_tally;
 
+/* Fails with a sentence that names loss and outputs unless they fit. */
+dlviz_status dlz_loss_check_output(const dlviz_loss *loss, const char *who,
+                                   const dlz_shape *output);
 /* Fails with a sentence that names loss, outputs and targets unless they fit: labels (target_ndim
  * 0), or numbers of a shape. */
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
@@ -152,7 +156,15 @@ int dlz_loss_num_metrics(const dlviz_loss *loss);
 void dlz_loss_metrics(const dlviz_loss *loss, const dlz_shape *output, const dlz_tally *tally,
                       double *values);
 
+/* -- In files ------------------------------------------------------------------------------------
+ */
+
 /* Name and settings as a new JSON object; NULL when out of memory. */
 json_t *dlz_loss_settings(const dlviz_loss *loss);
+/* The loss of such an object. In the place of one of the user's own comes one that nothing fits,
+ * which says what to do. Fails with DLVIZ_ERROR_FORMAT for what is malformed. */
+dlviz_status dlz_loss_open(dlviz_loss **out, const json_t *settings);
+/* That one, which has the name of the user's; NULL when out of memory. */
+dlviz_loss *dlz_loss_absent(const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-#include "losses/loss.h"
+#include "losses/losses_list.h"
 
 static void terms(const dlviz_loss *loss, const dlz_loss_block *block) {
     (void)loss;
@@ -12,7 +12,7 @@ static void terms(const dlviz_loss *loss, const dlz_loss_block *block) {
     }
 }
 
-static const dlz_loss_type mse_type = {
+const dlz_loss_type dlz_mse_type = {
     .name = "mse",
     .size = sizeof(dlviz_loss),
     .terms = terms,
@@ -20,5 +20,5 @@ static const dlz_loss_type mse_type = {
 };
 
 dlviz_loss *dlviz_mse(void) {
-    return dlz_loss_create(&mse_type);
+    return dlz_loss_create(&dlz_mse_type);
 }

@@ -59,8 +59,8 @@ static json_t *describe_layers(const dlviz_network *network) {
 }
 
 dlviz_status dlz_network_add_architecture(const dlviz_network *network, dlviz_safetensors *set) {
-    json_t *whole = json_pack("{s:o,s:o}", "input", describe_input(network), "layers",
-                              describe_layers(network));
+    json_t *whole = json_pack("{s:o,s:o,s:o}", "input", describe_input(network), "layers",
+                              describe_layers(network), "loss", dlz_loss_settings(network->loss));
     return dlz_safetensors_set_json(set, DLZ_NETWORK_KEY, whole);
 }
 
@@ -130,10 +130,13 @@ static dlviz_status compare_layer(const dlviz_network *network, size_t index, co
 }
 
 static dlviz_status compare(const dlviz_network *network, json_t *file, bool to_train) {
+    /* The loss acts in training alone, and checkpoints compare it themselves. */
     json_t *here = json_pack("{s:o}", "input", describe_input(network));
-    dlviz_status status = here ? dlz_settings_compare("network", file, here, "layers")
-                               : dlz_fail_memory("a network's input", 0);
+    json_t *there = json_pack("{s:O*}", "input", json_object_get(file, "input"));
+    dlviz_status status = here && there ? dlz_settings_compare("network", there, here, NULL)
+                                        : dlz_fail_memory("a network's input", 0);
     json_decref(here);
+    json_decref(there);
     json_t *layers = json_object_get(file, "layers");
     size_t given = json_array_size(layers), own = (size_t)network->graph.num_nodes;
     for (size_t i = 0; status == DLVIZ_OK && (i < given || i < own); i++)

@@ -64,10 +64,15 @@ static dlviz_status back(dlviz_network *network, const char *who, const char *la
     DLZ_TRY(dlz_require_built(network, who));
     DLZ_HOLD_NESTED(&network->busy, "network");
     DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
+    if (node == DLZ_GRAPH_INPUT)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the layer is '" DLZ_GRAPH_INPUT_NAME
+                        "', from which nothing leads back; the name of a layer is accepted",
+                        who);
     DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
     DLZ_TRY(check_gradient(network, who, node, inputs->dims[0], gradient));
     if (mode.training)
-        DLZ_TRY(dlz_graph_check_batch(&network->graph, inputs->dims[0]));
+        DLZ_TRY(dlz_graph_check_batch(&network->graph, node, inputs->dims[0]));
     dlviz_tensor *result = NULL;
     if (input_gradient)
         DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, inputs->ndim, inputs->dims));

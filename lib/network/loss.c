@@ -318,7 +318,7 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
 
 static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t seed, uint64_t step,
                                   dlz_plan **plan) {
-    DLZ_TRY(dlz_graph_check_batch(&network->graph, n));
+    DLZ_TRY(dlz_graph_check_batch(&network->graph, network->graph.num_nodes - 1, n));
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1,
                          DLZ_TRAINING, n, plan));
     dlz_run *run = dlz_plan_run(*plan);

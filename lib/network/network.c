@@ -61,6 +61,7 @@ void dlviz_network_destroy(dlviz_network *network) {
     for (int i = 0; i < network->num_states; i++)
         dlz_free(network->states[i].name);
     dlz_free(network->states);
+    json_decref(network->state_names);
     dlz_free(network->message);
     dlz_free(network->summary);
     dlz_free(network->parameters);
@@ -157,6 +158,8 @@ static dlviz_status count_states(dlviz_network *network) {
             if (!state->name)
                 return dlz_fail_memory("a parameter's name", 0);
             network->num_states++;
+            if (!dlz_names_add(&network->state_names, state->name, network->num_states - 1))
+                return dlz_fail_memory("a parameter's name", 0);
         }
     }
     return DLVIZ_OK;
@@ -216,7 +219,7 @@ static dlviz_status allocate_states(dlviz_network *network) {
     return DLVIZ_OK;
 }
 
-static void initialise(dlviz_network *network, uint64_t seed) {
+static void draw_states(dlviz_network *network, uint64_t seed) {
     for (int i = 0; i < network->num_states; i++) {
         dlz_state *state = &network->states[i];
         if (state->spec.dtype != DLVIZ_FLOAT32)
@@ -243,7 +246,7 @@ static void initialise(dlviz_network *network, uint64_t seed) {
     }
 }
 
-static dlviz_status build(dlviz_network *network, uint64_t seed) {
+dlviz_status dlz_network_lay_out(dlviz_network *network) {
     if (network->graph.num_nodes == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "dlviz_network_build: the network has no layers");
     for (int i = 0; i < network->graph.num_nodes; i++) {
@@ -252,13 +255,22 @@ static dlviz_status build(dlviz_network *network, uint64_t seed) {
             return dlz_fail(node->layer->error, "layer '%s': %s", node->name, node->layer->message);
     }
     DLZ_TRY(dlz_graph_infer(&network->graph));
-    DLZ_TRY(count_states(network));
+    return count_states(network);
+}
+
+dlviz_status dlz_network_complete(dlviz_network *network) {
     DLZ_TRY(allocate_states(network));
     DLZ_TRY(dlz_network_summarize(network));
-    initialise(network, seed);
     for (int i = 0; i < network->graph.num_nodes; i++)
         network->graph.nodes[i].layer->built = true;
     network->built = true;
+    return DLVIZ_OK;
+}
+
+static dlviz_status build(dlviz_network *network, uint64_t seed) {
+    DLZ_TRY(dlz_network_lay_out(network));
+    DLZ_TRY(dlz_network_complete(network));
+    draw_states(network, seed);
     return DLVIZ_OK;
 }
 
@@ -281,10 +293,13 @@ dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed) {
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who) {
     if (!network)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
-    if (!network->built)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is not built; call dlviz_network_build",
-                        who);
-    return DLVIZ_OK;
+    if (network->built)
+        return DLVIZ_OK;
+    return network->error == DLVIZ_OK
+               ? dlz_fail(DLVIZ_ERROR_STATE,
+                          "%s: the network is not built; call dlviz_network_build", who)
+               : dlz_fail(DLVIZ_ERROR_STATE, "%s: the network could not be built: %s", who,
+                          network->message ? network->message : "out of memory");
 }
 
 const char *dlviz_network_summary(const dlviz_network *network) {

@@ -25,6 +25,7 @@ struct dlviz_network {
     dlz_graph graph;
     dlz_state *states;
     int num_states;
+    dlz_names *state_names;
     dlviz_layer *refused; /* by dlviz_network_add; a list */
     bool building;        /* the user's functions may not add to it */
     bool built;
@@ -45,6 +46,14 @@ struct dlviz_network {
     dlz_plans plans;
 };
 
+/* -- network.c: the parts of a build --------------------------------------------------------------
+ */
+
+/* Works out all shapes and which states there are, and allocates none of them. */
+dlviz_status dlz_network_lay_out(dlviz_network *network);
+/* Allocates the states; all are 0. */
+dlviz_status dlz_network_complete(dlviz_network *network);
+
 /* -- states.c -----------------------------------------------------------------------------------
  */
 
@@ -52,6 +61,9 @@ struct dlviz_network {
  * back. Both do nothing where no layer can fail. */
 void dlz_network_keep_buffers(dlviz_network *network);
 void dlz_network_put_buffers_back(dlviz_network *network);
+/* The state of this name; NULL when there is none, or no name. */
+dlz_state *dlz_network_state(const dlviz_network *network, const char *name);
+/* The same, failing with the names there are. */
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state);
 struct dlviz_safetensors;
@@ -64,6 +76,10 @@ dlviz_status dlz_check_values(const char *name, const float *values, int64_t siz
 /* The same for all states of a network, or only those that are not trained. */
 dlviz_status dlz_network_check_states(const dlviz_network *network, bool trained_too);
 dlviz_status dlz_network_add_states(const dlviz_network *network, struct dlviz_safetensors *set);
+/* Fails, naming it, at the first state whose tensor a file lacks or has in another shape. Missing
+ * counters pass, and tensors that are no state. Allocates nothing. */
+dlviz_status dlz_network_check_shapes(const dlviz_network *network,
+                                      const struct dlviz_safetensors *set);
 /* Gets every state's tensor from a file and checks it, in the order of the states; missing counters
  * are NULL. Entries that are no state are let pass. */
 dlviz_status dlz_network_read_states(const dlviz_network *network,
@@ -85,7 +101,7 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const struct dlviz_saf
 
 /* -- open.c --------------------------------------------------------------------------------------- */
 
-/* A built network of a description as files hold it. */
+/* A network of a description as files hold it, which may not be built yet. */
 dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *whole);
 
 /* -- architecture.c ----------------------------------------------------------------------------
@@ -106,7 +122,7 @@ dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
 
 dlviz_status dlz_network_check_samples(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
-/* The number of a layer; fails with the names there are. */
+/* The number of a layer, or DLZ_GRAPH_INPUT for "input"; fails with the names there are. */
 dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
                                     int *node);
 

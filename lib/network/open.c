@@ -64,6 +64,15 @@ static dlviz_status add_layer(dlviz_network *network, const json_t *description)
                   : dlviz_network_add(network, name, layer);
 }
 
+/* Files that are older than losses in files have none, and were trained on that of every network. */
+static dlviz_status take_loss(dlviz_network *network, const json_t *description) {
+    dlviz_loss *loss;
+    if (!description)
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_loss_open(&loss, description));
+    return dlviz_network_set_loss(network, loss);
+}
+
 dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *whole) {
     dlviz_network *network;
     *out = NULL;
@@ -73,12 +82,20 @@ dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *who
     for (size_t i = 0; status == DLVIZ_OK && i < json_array_size(layers); i++)
         status = add_layer(network, json_array_get(layers, i));
     if (status == DLVIZ_OK)
-        status = dlviz_network_build(network, 0);
+        status = take_loss(network, json_object_get(whole, "loss"));
     if (status == DLVIZ_OK)
         *out = network;
     else
         dlviz_network_destroy(network);
     return status;
+}
+
+/* Nothing large is allocated before the tensors are known to be there. */
+static dlviz_status build(dlviz_network *network, const dlviz_safetensors *set) {
+    DLZ_TRY(dlz_network_lay_out(network));
+    DLZ_TRY(dlz_network_check_shapes(network, set));
+    DLZ_TRY(dlz_network_complete(network));
+    return dlz_network_load_set(network, set);
 }
 
 static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
@@ -93,7 +110,7 @@ static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
     dlviz_status status = dlz_network_open_description(&network, whole);
     json_decref(whole);
     if (status == DLVIZ_OK)
-        status = dlz_network_load_set(network, set);
+        status = build(network, set);
     if (status == DLVIZ_OK)
         *out = network;
     else

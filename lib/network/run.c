@@ -85,77 +85,21 @@ dlviz_status dlz_network_check_samples(const dlviz_network *network, const char 
                                                       : shape_error(network, who, ndim, dims);
 }
 
-/* -- Evaluation ----------------------------------------------------------------------------------
- */
-
-/* Runs a dataset through nodes 0 … last; rows receives each sample's output. */
-static dlviz_status run_dataset(dlviz_network *network, int last, const dlviz_dataset *dataset,
-                                float *rows) {
-    int64_t n = dlviz_dataset_num_samples(dataset),
-            width = dlz_shape_size(&network->graph.nodes[last].out);
-    for (int64_t first = 0; first < n; first += DLZ_EVALUATION_BATCH) {
-        int64_t indices[DLZ_EVALUATION_BATCH];
-        int64_t some = dlz_min_i64(DLZ_EVALUATION_BATCH, n - first);
-        for (int64_t i = 0; i < some; i++)
-            indices[i] = first + i;
-        dlz_plan *plan;
-        DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, some, &plan));
-        dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
-        DLZ_TRY(dlz_plan_forward(plan));
-        dlz_read_output(plan, rows + first * width);
-    }
-    return DLVIZ_OK;
-}
-
-static dlviz_status node_outputs(dlviz_network *network, const char *who, int last,
-                                 const dlviz_dataset *dataset, dlviz_tensor **out) {
-    DLZ_TRY(dlz_network_check_samples(network, who, dataset));
-    int64_t dims[2] = {dlviz_dataset_num_samples(dataset),
-                       dlz_shape_size(&network->graph.nodes[last].out)};
-    dlviz_tensor *rows;
-    DLZ_TRY(dlz_tensor_create_raw(&rows, DLVIZ_FLOAT32, 2, dims));
-    dlviz_status status = run_dataset(network, last, dataset, rows->data);
-    if (status != DLVIZ_OK) {
-        dlviz_tensor_destroy(rows);
-        return status;
-    }
-    *out = rows;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
-                                   dlviz_tensor **outputs) {
-    DLZ_REQUIRE_OUT(outputs);
-    DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_HOLD_NESTED(&network->busy, "network");
-    return node_outputs(network, __func__, network->graph.num_nodes - 1, dataset, outputs);
-}
-
 dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *who, const char *name,
                                     int *node) {
     if (!name)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'layer' is NULL", who);
     bool found;
     *node = dlz_graph_find(&network->graph, name, &found);
-    if (found && *node != DLZ_GRAPH_INPUT)
+    if (found)
         return DLVIZ_OK;
-    char names[800] = "";
-    size_t used = 0;
+    char names[800] = DLZ_GRAPH_INPUT_NAME;
+    size_t used = strlen(names);
     for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+        used += (size_t)snprintf(names + used, sizeof names - used, ", %s",
                                  network->graph.nodes[i].name);
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no layer '%s'; the network has %s", who,
                     name, names);
-}
-
-dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
-                                    const dlviz_dataset *dataset, dlviz_tensor **features) {
-    DLZ_REQUIRE_OUT(features);
-    DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_HOLD_NESTED(&network->busy, "network");
-    int last = 0;
-    DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &last));
-    return node_outputs(network, __func__, last, dataset, features);
 }
 
 /* Checks inputs that a caller hands over as one tensor: float32, n in front. */
@@ -173,38 +117,133 @@ dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *
     return DLVIZ_OK;
 }
 
+/* -- Evaluation ----------------------------------------------------------------------------------
+ */
+
+/* What is evaluated: a dataset, or samples that lie one after the other. */
+typedef struct source {
+    int64_t n;
+    const dlviz_dataset *dataset;
+    const float *samples;
+} source;
+
+/* Some samples of a source, up to DLZ_EVALUATION_BATCH. */
+typedef struct piece {
+    int64_t first, n;
+    int64_t indices[DLZ_EVALUATION_BATCH];
+} piece;
+
+static void load_piece(const dlviz_network *network, const source *from, const piece *p,
+                       float *to) {
+    int64_t size = dlz_shape_size(&network->graph.in);
+    if (from->dataset)
+        dlz_dataset_load(from->dataset, p->indices, p->n, to, NULL);
+    else
+        memcpy(to, from->samples + p->first * size, (size_t)(p->n * size) * sizeof *to);
+}
+
+static dlviz_status run_piece(dlviz_network *network, int last, const source *from, const piece *p,
+                              float *to) {
+    dlz_plan *plan;
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, p->n, &plan));
+    dlz_input input = {.dataset = from->dataset, .indices = p->indices};
+    if (!from->dataset)
+        input.samples = from->samples + p->first * dlz_shape_size(&network->graph.in);
+    dlz_load_input(plan, &input);
+    DLZ_TRY(dlz_plan_forward(plan));
+    dlz_read_output(plan, to);
+    return DLVIZ_OK;
+}
+
+/* Computes a node, or the input, for all samples. */
+static dlviz_status run_all(dlviz_network *network, int last, const source *from, float *to) {
+    int64_t size = dlz_shape_size(dlz_graph_shape(&network->graph, last));
+    piece p;
+    for (p.first = 0; p.first < from->n; p.first += p.n) {
+        p.n = dlz_min_i64(DLZ_EVALUATION_BATCH, from->n - p.first);
+        for (int64_t i = 0; i < p.n; i++)
+            p.indices[i] = p.first + i;
+        float *rows = to + p.first * size;
+        if (last == DLZ_GRAPH_INPUT)
+            load_piece(network, from, &p, rows);
+        else
+            DLZ_TRY(run_piece(network, last, from, &p, rows));
+    }
+    return DLVIZ_OK;
+}
+
+/* A new tensor, a row for each sample of a dataset, in the node's shape for samples that lie there.
+ */
+static dlviz_status outputs_of(dlviz_network *network, int last, const source *from,
+                               dlviz_tensor **out) {
+    const dlz_shape *shape = dlz_graph_shape(&network->graph, last);
+    int ndim = from->dataset ? 1 : shape->ndim;
+    int64_t dims[4] = {from->n, dlz_shape_size(shape)};
+    if (!from->dataset)
+        memcpy(dims + 1, shape->dims, (size_t)ndim * sizeof *dims);
+    dlviz_tensor *result;
+    DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, ndim + 1, dims));
+    dlviz_status status = run_all(network, last, from, result->data);
+    if (status == DLVIZ_OK)
+        *out = result;
+    else
+        dlviz_tensor_destroy(result);
+    return status;
+}
+
+/* `layer` NULL: the last. */
+static dlviz_status of_dataset(dlviz_network *network, const char *who, const char *layer,
+                               const dlviz_dataset *dataset, dlviz_tensor **out) {
+    int node = network->graph.num_nodes - 1;
+    if (layer)
+        DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
+    DLZ_TRY(dlz_network_check_samples(network, who, dataset));
+    source from = {.n = dlviz_dataset_num_samples(dataset), .dataset = dataset};
+    return outputs_of(network, node, &from, out);
+}
+
+static dlviz_status of_inputs(dlviz_network *network, const char *who, const char *layer,
+                              const dlviz_tensor *inputs, dlviz_tensor **out) {
+    int node = network->graph.num_nodes - 1;
+    if (layer)
+        DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
+    DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
+    source from = {.n = inputs->dims[0], .samples = inputs->data};
+    return outputs_of(network, node, &from, out);
+}
+
+dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
+                                   dlviz_tensor **outputs) {
+    DLZ_REQUIRE_OUT(outputs);
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_HOLD_NESTED(&network->busy, "network");
+    return of_dataset(network, __func__, NULL, dataset, outputs);
+}
+
+dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
+                                    const dlviz_dataset *dataset, dlviz_tensor **features) {
+    DLZ_REQUIRE_OUT(features);
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_REQUIRE(layer);
+    DLZ_HOLD_NESTED(&network->busy, "network");
+    return of_dataset(network, __func__, layer, dataset, features);
+}
+
 dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
     DLZ_HOLD_NESTED(&network->busy, "network");
-    int last = network->graph.num_nodes - 1;
-    const dlz_shape *shape = &network->graph.nodes[last].out;
-    int64_t n = inputs->dims[0], dims[4] = {n};
-    memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
-    dlviz_tensor *result;
-    DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, shape->ndim + 1, dims));
-    const float *from = inputs->data;
-    float *to = result->data;
-    int64_t in_size = dlz_shape_size(&network->graph.in), out_size = dlz_shape_size(shape);
-    for (int64_t first = 0; first < n; first += DLZ_EVALUATION_BATCH) {
-        int64_t some = dlz_min_i64(DLZ_EVALUATION_BATCH, n - first);
-        dlz_plan *plan;
-        dlviz_status status =
-            dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, some, &plan);
-        if (status == DLVIZ_OK) {
-            dlz_load_input(plan, &(dlz_input){.samples = from + first * in_size});
-            status = dlz_plan_forward(plan);
-        }
-        if (status != DLVIZ_OK) {
-            dlviz_tensor_destroy(result);
-            return status;
-        }
-        dlz_read_output(plan, to + first * out_size);
-    }
-    *outputs = result;
-    return DLVIZ_OK;
+    return of_inputs(network, __func__, NULL, inputs, outputs);
+}
+
+dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
+                                      const dlviz_tensor *inputs, dlviz_tensor **outputs) {
+    DLZ_REQUIRE_OUT(outputs);
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_REQUIRE(layer);
+    DLZ_HOLD_NESTED(&network->busy, "network");
+    return of_inputs(network, __func__, layer, inputs, outputs);
 }
 
 dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset *dataset,

@@ -27,22 +27,24 @@ void dlz_network_put_buffers_back(dlviz_network *network) {
         memcpy(network->buffers, network->kept_buffers, network->buffer_bytes);
 }
 
+dlz_state *dlz_network_state(const dlviz_network *network, const char *name) {
+    int64_t found = dlz_names_find(network->state_names, name);
+    return found >= 0 ? &network->states[found] : NULL;
+}
+
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state) {
     DLZ_TRY(dlz_require_built(network, who));
     if (!name)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'name' is NULL", who);
+    *state = dlz_network_state(network, name);
+    if (*state)
+        return DLVIZ_OK;
     char names[800] = "";
     size_t used = 0;
-    for (int i = 0; i < network->num_states; i++) {
-        if (strcmp(network->states[i].name, name) == 0) {
-            *state = &network->states[i];
-            return DLVIZ_OK;
-        }
-        if (used < sizeof names)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                     network->states[i].name);
-    }
+    for (int i = 0; i < network->num_states && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                                 network->states[i].name);
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no '%s'; the network has %s", who, name,
                     names);
 }
@@ -122,15 +124,20 @@ dlviz_status dlz_network_check_states(const dlviz_network *network, bool trained
     return DLVIZ_OK;
 }
 
-static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
+static dlviz_status check_shape(const dlz_state *state, dlviz_dtype dtype, int ndim,
+                                const int64_t *dims) {
     const dlz_state_spec *spec = &state->spec;
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
-    if (tensor->dtype != spec->dtype || tensor->ndim != spec->ndim ||
-        memcmp(tensor->dims, spec->dims, (size_t)spec->ndim * sizeof *spec->dims) != 0)
-        return dlz_fail(
-            DLVIZ_ERROR_SHAPE, "'%s' is %s %s, needs %s %s", state->name,
-            dlviz_dtype_name(tensor->dtype), dlz_shape_text(given, tensor->ndim, tensor->dims),
-            dlviz_dtype_name(spec->dtype), dlz_shape_text(wanted, spec->ndim, spec->dims));
+    if (dtype == spec->dtype && ndim == spec->ndim &&
+        memcmp(dims, spec->dims, (size_t)ndim * sizeof *dims) == 0)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_SHAPE, "'%s' is %s %s, needs %s %s", state->name,
+                    dlviz_dtype_name(dtype), dlz_shape_text(given, ndim, dims),
+                    dlviz_dtype_name(spec->dtype), dlz_shape_text(wanted, spec->ndim, spec->dims));
+}
+
+static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
+    DLZ_TRY(check_shape(state, tensor->dtype, tensor->ndim, tensor->dims));
     return check_values(state, tensor->data);
 }
 
@@ -162,18 +169,29 @@ dlviz_status dlz_network_add_states(const dlviz_network *network, dlviz_safetens
     return DLVIZ_OK;
 }
 
+dlviz_status dlz_network_check_shapes(const dlviz_network *network, const dlviz_safetensors *set) {
+    for (int i = 0; i < network->num_states; i++) {
+        const dlz_state *state = &network->states[i];
+        const dlz_safetensors_entry *entry = dlz_safetensors_find(set, state->name);
+        if (!entry && state->spec.dtype != DLVIZ_INT64)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
+        if (entry)
+            DLZ_TRY(
+                check_shape(state, dlz_element_dtype(entry->element), entry->ndim, entry->dims));
+    }
+    return DLVIZ_OK;
+}
+
 /* tensors[i] stays NULL for a counter that is missing, as PyTorch's older files have none. */
 static dlviz_status get_tensors(const dlviz_network *network, const dlviz_safetensors *set,
                                 dlviz_tensor **tensors) {
+    DLZ_TRY(dlz_network_check_shapes(network, set));
     for (int i = 0; i < network->num_states; i++) {
         const dlz_state *state = &network->states[i];
-        if (!dlviz_safetensors_has(set, state->name)) {
-            if (state->spec.dtype == DLVIZ_INT64)
-                continue;
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
-        }
+        if (!dlviz_safetensors_has(set, state->name))
+            continue;
         DLZ_TRY(dlviz_safetensors_get(set, state->name, &tensors[i]));
-        DLZ_TRY(check_tensor(state, tensors[i]));
+        DLZ_TRY(check_values(state, tensors[i]->data));
     }
     return DLVIZ_OK;
 }
@@ -230,13 +248,6 @@ dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) 
     return status;
 }
 
-static bool is_state(const dlviz_network *network, const char *name) {
-    for (int i = 0; i < network->num_states; i++)
-        if (strcmp(network->states[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* The library's other files are named as what they are, not by the first tensor that surprises. */
 dlviz_status dlz_network_check_file_kind(const dlviz_safetensors *set) {
     const char *format = dlviz_safetensors_metadata(set, "format");
@@ -252,7 +263,7 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensor
     DLZ_TRY(dlz_network_check_file_kind(set));
     DLZ_TRY(dlz_network_compare_architecture(network, set, false));
     for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++)
-        if (!is_state(network, dlviz_safetensors_tensor_name(set, i)))
+        if (!dlz_network_state(network, dlviz_safetensors_tensor_name(set, i)))
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network",
                             dlviz_safetensors_tensor_name(set, i));
     dlviz_tensor **tensors;

@@ -17,6 +17,10 @@ typedef struct table {
     int name_width, type_width;
 } table;
 
+static dlviz_status out_of_memory(void) {
+    return dlz_fail_memory("the network's summary", 0);
+}
+
 /* Takes the row. */
 static bool append(table *t, char *row) {
     size_t size = row ? strlen(row) + 1 : 0;
@@ -111,7 +115,7 @@ static void with_prefix(char *text, size_t size, double number) {
     snprintf(text, size, "%.*f%s", prefix > 0 && number < 99.95 ? 1 : 0, number, prefixes[prefix]);
 }
 
-static bool append_totals(table *t, const dlviz_network *network) {
+static dlviz_status append_totals(table *t, const dlviz_network *network) {
     char operations[32], bytes[32];
     uint64_t memory;
     long long parameters = 0;
@@ -121,23 +125,26 @@ static bool append_totals(table *t, const dlviz_network *network) {
     int width = t->name_width + t->type_width + 20;
     if (!append(t, dlz_format("%-*s %12lld\n", width, "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
-        return false;
-    if (dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
-                         (dlz_mode){true, true, false}, BATCH, &memory) != DLVIZ_OK)
-        /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
-        return sizeof(size_t) < 8;
+        return out_of_memory();
+    dlviz_status status = dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
+                                           (dlz_mode){true, true, false}, BATCH, &memory);
+    /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
+    if (status != DLVIZ_OK)
+        return sizeof(size_t) < 8 ? DLVIZ_OK : status;
     double weights = 2 * (double)network->parameter_floats * sizeof(float);
     with_prefix(bytes, sizeof bytes, (double)memory + weights);
     return append(t, dlz_format("memory to train on batches of %d, without the optimizer's: %sB\n",
-                                BATCH, bytes));
+                                BATCH, bytes))
+               ? DLVIZ_OK
+               : out_of_memory();
 }
 
 dlviz_status dlz_network_summarize(dlviz_network *network) {
     table t = {0};
-    if (append_layers(&t, network) && append_totals(&t, network)) {
+    dlviz_status status = append_layers(&t, network) ? append_totals(&t, network) : out_of_memory();
+    if (status == DLVIZ_OK)
         network->summary = t.text;
-        return DLVIZ_OK;
-    }
-    dlz_free(t.text);
-    return dlz_fail_memory("the network's summary", 0);
+    else
+        dlz_free(t.text);
+    return status;
 }

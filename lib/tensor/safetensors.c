@@ -63,6 +63,7 @@ void dlviz_safetensors_destroy(dlviz_safetensors *contents) {
         dlz_free(contents->pairs[i].key);
         dlz_free(contents->pairs[i].value);
     }
+    json_decref(contents->names);
     dlz_free(contents->entries);
     dlz_free(contents->pairs);
     dlz_free(contents->block);
@@ -79,15 +80,14 @@ const char *dlviz_safetensors_tensor_name(const dlviz_safetensors *contents, int
                : NULL;
 }
 
-static const dlz_safetensors_entry *find(const dlviz_safetensors *contents, const char *name) {
-    for (size_t i = 0; contents && name && i < contents->count; i++)
-        if (strcmp(contents->entries[i].name, name) == 0)
-            return &contents->entries[i];
-    return NULL;
+const dlz_safetensors_entry *dlz_safetensors_find(const dlviz_safetensors *contents,
+                                                  const char *name) {
+    int64_t found = contents && name ? dlz_names_find(contents->names, name) : -1;
+    return found >= 0 ? &contents->entries[found] : NULL;
 }
 
 bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name) {
-    return find(contents, name) != NULL;
+    return dlz_safetensors_find(contents, name) != NULL;
 }
 
 dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
@@ -95,7 +95,7 @@ dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);
-    const dlz_safetensors_entry *entry = find(contents, name);
+    const dlz_safetensors_entry *entry = dlz_safetensors_find(contents, name);
     if (!entry)
         return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: no tensor '%s' among %zu", __func__, name,
                         contents->count);
@@ -121,13 +121,17 @@ dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: name '%s'; UTF-8 is accepted that is not empty and not '%s'", __func__,
                         name, metadata_key);
-    if (find(contents, name))
+    if (dlz_safetensors_find(contents, name))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: there is a tensor '%s' already",
                         __func__, name);
     size_t bytes = (size_t)tensor->size * dlviz_dtype_size(tensor->dtype);
     char *copied_name = dlz_strdup(name);
     void *copy = dlz_alloc(bytes);
     dlz_safetensors_entry *entry = copied_name && copy ? dlz_safetensors_grow(contents) : NULL;
+    if (entry && !dlz_names_add(&contents->names, name, (int64_t)contents->count - 1)) {
+        contents->count--;
+        entry = NULL;
+    }
     if (!entry) {
         dlz_free(copied_name);
         dlz_free(copy);

@@ -3,6 +3,7 @@
 #ifndef DLZ_SAFETENSORS_H
 #define DLZ_SAFETENSORS_H
 
+#include "base/names.h"
 #include "tensor/element.h"
 #include <dlviz/safetensors.h>
 
@@ -27,6 +28,7 @@ typedef struct dlz_safetensors_pair {
 
 struct dlviz_safetensors {
     dlz_safetensors_entry *entries;
+    dlz_names *names; /* of the entries */
     dlz_safetensors_pair *pairs;
     size_t count, room, pair_count, pair_room;
     void *block; /* the file, when there was one */
@@ -38,6 +40,10 @@ const char *dlz_safetensors_dtype(dlz_element element);
 /* New last entries, all zero; NULL when out of memory. */
 dlz_safetensors_entry *dlz_safetensors_grow(dlviz_safetensors *contents);
 dlz_safetensors_pair *dlz_safetensors_grow_pairs(dlviz_safetensors *contents);
+
+/* The tensor of this name, or NULL. */
+const dlz_safetensors_entry *dlz_safetensors_find(const dlviz_safetensors *contents,
+                                                  const char *name);
 
 /* Fills empty contents from the bytes of a file, in the order of the file. Entries point into the
  * bytes. */

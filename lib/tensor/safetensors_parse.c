@@ -146,6 +146,8 @@ static dlviz_status check_cover(dlviz_safetensors *contents, const unsigned char
                 entry->name, entry->begin, end, entry->begin > end ? "a gap" : "an overlap");
         entry->data = data + entry->begin;
         end += entry->bytes;
+        if (!dlz_names_add(&contents->names, entry->name, (int64_t)i))
+            return dlz_fail_memory("the list of tensors", contents->count * sizeof *entry);
     }
     if (end != data_size)
         return dlz_fail(DLVIZ_ERROR_FORMAT,

@@ -272,8 +272,9 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
                             "settings of the dataset; it can only be finished with the same");
     /* The smallest batch of an epoch is its last: better to know before the first than then. */
     int64_t rest = samples % trainer->batch_size;
-    if (epochs > 0 &&
-        dlz_graph_check_batch(&trainer->network->graph, rest ? rest : trainer->batch_size))
+    const dlz_graph *graph = &trainer->network->graph;
+    if (epochs > 0 && dlz_graph_check_batch(graph, graph->num_nodes - 1,
+                                            rest ? rest : trainer->batch_size) != DLVIZ_OK)
         return dlz_fail_within(dlz_last_status(), FIT ": %lld samples in batches of %lld",
                                (long long)samples, (long long)trainer->batch_size);
     return DLVIZ_OK;

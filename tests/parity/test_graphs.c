@@ -58,6 +58,7 @@ static int compare_states(const graph_case *c, dlviz_network *network) {
 static int run_case(const graph_case *c, const json_t *description, void **bytes, size_t *size) {
     dlviz_network *network;
     ck_ok(dlz_network_open_description(&network, description));
+    ck_ok(dlviz_network_build(network, 0));
     fill_states(network, 1, c->ties);
     const dlz_node *last = &network->graph.nodes[network->graph.num_nodes - 1];
     dlviz_tensor *x = numbers(c->batch, &network->graph.in, 100, c->ties);

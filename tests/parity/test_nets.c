@@ -86,6 +86,7 @@ static int train(const fixture *file, const json_t *entry, bool by_hand) {
     dlviz_network *network;
     dlviz_optimizer *adam;
     ck_ok(dlz_network_open_description(&network, json_object_get(entry, "network")));
+    ck_ok(dlviz_network_build(network, 0));
     fill_states(network, 1, false);
     if (!by_hand && strcmp(loss_name, "mse") == 0)
         ck_ok(dlviz_network_set_loss(network, dlviz_mse()));

@@ -128,16 +128,22 @@ END_TEST
 
 /* -- Large ones ------------------------------------------------------------------------------ */
 
-START_TEST(a_chain_of_ten_thousand_layers_is_built) {
-    dlviz_network *network;
+/* Many enough for time that grows with their square to be felt, in every step of it. */
+START_TEST(a_chain_of_many_layers_is_built) {
+    enum { NUM_LAYERS = 50000 };
+    dlviz_network *network, *opened;
     char name[16];
     ck_ok(dlviz_network_create(&network, 1, (int64_t[]){3}));
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < NUM_LAYERS; i++) {
         snprintf(name, sizeof name, "layer%d", i);
         ck_ok(dlviz_network_add(network, name, i % 2 ? dlviz_relu() : dlviz_linear(3)));
     }
     ck_ok(dlviz_network_build(network, 1));
-    ck_assert_int_eq(dlviz_network_num_parameters(network), 5000 * 12);
+    ck_assert_int_eq(dlviz_network_num_parameters(network), NUM_LAYERS / 2 * 12);
+    ck_ok(dlviz_network_save(network, scratch_path("chain")));
+    ck_ok(dlviz_network_open(&opened, scratch_path("chain")));
+    assert_same_states(network, opened);
+    dlviz_network_destroy(opened);
     dlviz_tensor *x, *y, *labels = label_tensor(2, 3, 1);
     ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){2, 3}));
     ck_ok(dlviz_network_forward(network, x, &y));
@@ -275,16 +281,55 @@ START_TEST(features_are_those_of_a_network_that_ends_there) {
     ck_ok(dlviz_dataset_create(&dataset, x, NULL));
     for (int i = 0; i < PARTS; i++) {
         dlviz_network *cut = up_to(i);
-        dlviz_tensor *features, *outputs;
+        dlviz_tensor *features, *outputs, *shaped;
         ck_ok(dlviz_network_features(network, parts[i].name, dataset, &features));
+        ck_ok(dlviz_network_forward_to(network, parts[i].name, x, &shaped));
         ck_ok(dlviz_network_forward(cut, x, &outputs));
         ck_assert_msg(same_numbers(features, outputs), "features of '%s' differ", parts[i].name);
+        ck_assert_int_eq(dlviz_tensor_ndim(features), 2);
+        ck_assert_msg(same_numbers(shaped, outputs), "outputs of '%s' differ", parts[i].name);
+        ck_assert_int_eq(dlviz_tensor_ndim(shaped), dlviz_tensor_ndim(outputs));
+        for (int d = 0; d < dlviz_tensor_ndim(outputs); d++)
+            ck_assert_int_eq(dlviz_tensor_dim(shaped, d), dlviz_tensor_dim(outputs, d));
+        dlviz_tensor_destroy(shaped);
         dlviz_tensor_destroy(features);
         dlviz_tensor_destroy(outputs);
         dlviz_network_destroy(cut);
     }
     dlviz_dataset_destroy(dataset);
     dlviz_tensor_destroy(x);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+START_TEST(the_input_is_a_feature) {
+    dlviz_network *network = whole();
+    const int64_t n = 130; /* more than two batches */
+    dlviz_tensor *x = some_images(n), *features, *shaped, *none;
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_dataset_create(&dataset, x, NULL));
+    ck_ok(dlviz_network_features(network, "input", dataset, &features));
+    ck_ok(dlviz_network_forward_to(network, "input", x, &shaped));
+    ck_assert(same_numbers(features, x) && same_numbers(shaped, x));
+    ck_assert_int_eq(dlviz_tensor_dim(features, 1), dlviz_tensor_num_elements(x) / n);
+    ck_assert_int_eq(dlviz_tensor_ndim(shaped), 4);
+    dlviz_tensor_destroy(features);
+    /* As the network sees it. */
+    ck_ok(dlviz_dataset_set_normalization(dataset, 0.5f, 0.25f));
+    ck_ok(dlviz_network_features(network, "input", dataset, &features));
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(x); i++)
+        ck_assert_float_eq_tol(dlviz_tensor_const_float(features)[i],
+                               (dlviz_tensor_const_float(x)[i] - 0.5f) * 4, 1e-5f);
+    ck_fails(dlviz_network_features(network, "inputs", dataset, &none), DLVIZ_ERROR_NOT_FOUND,
+             "there is no layer 'inputs'; the network has input, ");
+    ck_fails(dlviz_network_forward_to(network, "inputs", x, &none), DLVIZ_ERROR_NOT_FOUND,
+             "the network has input, ");
+    ck_fails(dlviz_network_input_gradient(network, "input", x, x, &none),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "'input'");
+    dlviz_tensor_destroy(features);
+    dlviz_tensor_destroy(shaped);
+    dlviz_tensor_destroy(x);
+    dlviz_dataset_destroy(dataset);
     dlviz_network_destroy(network);
 }
 END_TEST
@@ -340,6 +385,31 @@ START_TEST(what_a_layer_does_not_depend_on_has_no_gradient) {
     dlviz_tensor_destroy(x);
     dlviz_tensor_destroy(gradient);
     dlviz_tensor_destroy(wrong);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* A batch norm after the global pool sees one number a sample: no batch of one for it. */
+START_TEST(a_batch_is_checked_for_what_it_runs_through) {
+    dlviz_network *network = images(2, 4, 4);
+    ck_ok(dlviz_network_add(network, "trunk", dlviz_conv2d(3, 3, 1)));
+    ck_ok(dlviz_network_add(network, "pool", dlviz_global_avgpool2d()));
+    ck_ok(dlviz_network_add(network, "norm", dlviz_batchnorm()));
+    ck_ok(dlviz_network_add_from(network, "head", dlviz_relu(), INPUTS("trunk")));
+    ck_ok(dlviz_network_add_from(network, "all", dlviz_multiply(), INPUTS("head", "norm")));
+    ck_ok(dlviz_network_build(network, 1));
+    dlviz_tensor *x, *head, *norm;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){1, 2, 4, 4}));
+    ck_ok(dlviz_tensor_create(&head, DLVIZ_FLOAT32, 4, (int64_t[]){1, 3, 4, 4}));
+    ck_ok(dlviz_tensor_create(&norm, DLVIZ_FLOAT32, 2, (int64_t[]){1, 3}));
+    ck_ok(dlviz_network_backward_from(network, "head", x, head, 1, 1, NULL));
+    ck_fails(dlviz_network_backward_from(network, "norm", x, norm, 1, 1, NULL), DLVIZ_ERROR_SHAPE,
+             "batchnorm 'norm'");
+    ck_fails(dlviz_network_backward_from(network, "all", x, head, 1, 1, NULL), DLVIZ_ERROR_SHAPE,
+             "batchnorm 'norm'");
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(head);
+    dlviz_tensor_destroy(norm);
     dlviz_network_destroy(network);
 }
 END_TEST
@@ -574,10 +644,12 @@ int main(void) {
                                   no_layer_takes_the_inputs_name,
                                   a_layer_that_nothing_reads_is_named,
                                   shapes_that_do_not_go_together_are_named,
-                                  a_chain_of_ten_thousand_layers_is_built,
+                                  a_chain_of_many_layers_is_built,
                                   a_value_may_be_read_many_times,
                                   features_are_those_of_a_network_that_ends_there,
+                                  the_input_is_a_feature,
                                   gradients_are_those_of_a_network_that_ends_there,
+                                  a_batch_is_checked_for_what_it_runs_through,
                                   what_a_layer_does_not_depend_on_has_no_gradient,
                                   branches_survive_in_files,
                                   a_file_of_another_graph_is_refused,

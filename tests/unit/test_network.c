@@ -99,6 +99,11 @@ START_TEST(the_first_error_is_kept) {
     ck_fails(dlviz_network_build(network, 1), INVALID, "-3");
     ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "'first'"));
     ck_assert_ptr_null(strstr(dlviz_last_error(), "third"));
+    /* What is called all the same says why it cannot be. */
+    dlviz_tensor *none;
+    ck_fails(dlviz_network_get_state(network, "ok.weight", &none), DLVIZ_ERROR_STATE,
+             "the network could not be built: ");
+    ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "'first'"));
     dlviz_network_destroy(network);
 }
 END_TEST

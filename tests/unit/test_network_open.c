@@ -1,0 +1,253 @@
+/* Networks made of their files: the loss that comes with them, and files that lie. */
+#include "support/netspec.h"
+
+#include <dlviz/safetensors.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY "dlviz.network"
+#define NET "conv:conv,out=2,k=3 bn:bn relu:relu flat:flatten fc:linear,out=3"
+
+static dlviz_network *trained_on(dlviz_loss *loss) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    fill_states(network, 3, false);
+    ck_ok(dlviz_network_set_loss(network, loss));
+    return network;
+}
+
+static dlviz_network *saved_and_opened(const dlviz_network *network) {
+    const char *path = scratch_path("opened");
+    dlviz_network *opened;
+    ck_ok(dlviz_network_save(network, path));
+    ck_ok(dlviz_network_open(&opened, path));
+    return opened;
+}
+
+static dlviz_dataset *some_samples(bool labels) {
+    dlviz_tensor *x, *targets = labels ? label_tensor(20, 3, 5) : NULL;
+    dlviz_dataset *set;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){20, 1, 5, 5}));
+    fill_uniform(dlviz_tensor_float(x), 500, 4);
+    if (!labels) {
+        ck_ok(dlviz_tensor_create(&targets, DLVIZ_FLOAT32, 2, (int64_t[]){20, 3}));
+        for (int i = 0; i < 60; i++)
+            dlviz_tensor_float(targets)[i] = (float)(i % 3) / 3;
+    }
+    ck_ok(dlviz_dataset_create(&set, x, targets));
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(targets);
+    return set;
+}
+
+static void loss_survives(dlviz_loss *loss, bool labels) {
+    dlviz_network *network = trained_on(loss), *opened = saved_and_opened(network);
+    dlviz_dataset *set = some_samples(labels);
+    double here, there;
+    ck_assert_str_eq(dlviz_loss_name(dlviz_network_loss(opened)), dlviz_loss_name(loss));
+    ck_ok(dlviz_network_evaluate(network, set, &here, NULL));
+    ck_ok(dlviz_network_evaluate(opened, set, &there, NULL));
+    ck_assert_msg(here == there, "%s gives %g, and %g from the file", dlviz_loss_name(loss), here,
+                  there);
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(opened);
+}
+
+START_TEST(losses_survive_with_their_settings) {
+    dlviz_loss *loss = dlviz_cross_entropy();
+    ck_ok(dlviz_cross_entropy_set_label_smoothing(loss, 0.125));
+    ck_ok(dlviz_cross_entropy_set_class_weights(loss, 3, (double[]){0.5, 1, 3}));
+    ck_ok(dlviz_cross_entropy_set_ignored_label(loss, 2));
+    loss_survives(loss, true);
+    loss_survives(dlviz_cross_entropy(), true);
+    loss_survives(dlviz_huber(0.0625), false);
+    loss_survives(dlviz_l1(), false);
+    loss_survives(dlviz_mse(), false);
+    loss = dlviz_bce_with_logits();
+    ck_ok(dlviz_bce_with_logits_set_positive_weights(loss, 3, (double[]){0.5, 1, 3}));
+    loss_survives(loss, false);
+    loss_survives(dlviz_kl_divergence(), false);
+    loss = dlviz_kl_divergence();
+    ck_ok(dlviz_kl_divergence_set_log_targets(loss, true));
+    loss_survives(loss, false);
+}
+END_TEST
+
+static dlviz_status all_are_one(void *user, const dlviz_tensor *outputs,
+                                const dlviz_tensor *targets, double *losses,
+                                dlviz_tensor *gradient) {
+    (void)user;
+    (void)targets;
+    (void)gradient;
+    for (int64_t i = 0; i < dlviz_tensor_dim(outputs, 0); i++)
+        losses[i] = 1;
+    return DLVIZ_OK;
+}
+
+static dlviz_loss *own_loss(void) {
+    dlviz_loss_functions functions = {
+        .struct_size = sizeof functions, .name = "own", .value = all_are_one};
+    return dlviz_loss_custom(&functions, NULL);
+}
+
+/* What was saved has it; what is opened has none that could be used by mistake. */
+START_TEST(a_loss_of_ones_own_is_missed) {
+    dlviz_network *network = trained_on(own_loss()), *opened = saved_and_opened(network),
+                  *again = saved_and_opened(opened);
+    dlviz_dataset *set = some_samples(false), *labeled = some_samples(true);
+    dlviz_tensor *x, *targets, *outputs;
+    double loss;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){4, 1, 5, 5}));
+    ck_ok(dlviz_tensor_create(&targets, DLVIZ_FLOAT32, 2, (int64_t[]){4, 3}));
+    ck_ok(dlviz_network_predict(again, set, &outputs));
+    dlviz_tensor_destroy(outputs);
+    const char *words = "the loss own, for outputs of 3: it is one of the program's own";
+    ck_fails(dlviz_network_evaluate(again, set, &loss, NULL), DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_network_evaluate(again, labeled, &loss, NULL), DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_network_backward(again, x, targets, 1, 1, &loss), DLVIZ_ERROR_STATE, words);
+    ck_ok(dlviz_network_load(network, scratch_path("opened")));
+    ck_ok(dlviz_network_set_loss(again, own_loss()));
+    ck_ok(dlviz_network_evaluate(again, set, &loss, NULL));
+    ck_assert_double_eq(loss, 1);
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(targets);
+    dlviz_dataset_destroy(set);
+    dlviz_dataset_destroy(labeled);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(opened);
+    dlviz_network_destroy(again);
+}
+END_TEST
+
+/* -- Descriptions that lie ---------------------------------------------------------------------
+ */
+
+/* The path of a file with this description, and the tensors of a network of NET. */
+static const char *described(const char *description) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    const char *path = scratch_path("described");
+    dlviz_safetensors *set;
+    ck_ok(dlviz_network_save(network, path));
+    ck_ok(dlviz_safetensors_open(&set, path));
+    ck_ok(dlviz_safetensors_set_metadata(set, KEY, description));
+    ck_ok(dlviz_safetensors_save(set, path));
+    dlviz_safetensors_destroy(set);
+    dlviz_network_destroy(network);
+    return path;
+}
+
+static char *good_description(void) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    const char *path = scratch_path("good");
+    dlviz_safetensors *set;
+    ck_ok(dlviz_network_save(network, path));
+    ck_ok(dlviz_safetensors_open(&set, path));
+    char *text = strdup(dlviz_safetensors_metadata(set, KEY));
+    dlviz_safetensors_destroy(set);
+    dlviz_network_destroy(network);
+    return text;
+}
+
+/* The good description with `old` replaced. */
+static char *changed(const char *old, const char *new) {
+    char *text = good_description(), *at = strstr(text, old);
+    ck_assert_msg(at != NULL, "'%s' is not in '%s'", old, text);
+    char *result = malloc(strlen(text) + strlen(new) + 1);
+    sprintf(result, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
+    free(text);
+    return result;
+}
+
+START_TEST(descriptions_are_checked) {
+    static const struct {
+        const char *old, *new, *words;
+    } cases[] = {
+        {"\"out_features\":3", "\"out_features\":200000000",
+         "'fc.weight' is float32 3 x 18, needs float32 200000000 x 18"},
+        {"\"input\":[1,5,5]", "\"input\":[1,30000,30000]", "fc.weight"},
+        {"\"input\":[1,5,5]", "\"input\":[1,5]", "'input'"},
+        {"\"input\":[1,5,5]", "\"input\":[1,5,-5]", "-5"},
+        {"\"input\":[1,5,5]", "\"input\":[1,5,\"5\"]", "'input'"},
+        {"\"type\":\"linear\"", "\"type\":\"lineal\"",
+         "layer 'fc' is a 'lineal', which this library does not know"},
+        {"\"type\":\"linear\"", "\"type\":7", "a layer's 'name' or 'type'"},
+        {"\"name\":\"fc\"", "\"name\":\"flat\"", "there is a layer 'flat' already"},
+        {"\"name\":\"fc\"", "\"name\":\"fd\"", "'fd.weight' is missing"},
+        {"\"out_features\":3", "\"out_features\":\"3\"", "'out_features' is missing or malformed"},
+        {"\"out_features\":3", "\"out_features\":0", "0"},
+        {"\"loss\":{", "\"loss\":[", "not a JSON object"},
+        {"\"type\":\"cross_entropy\"", "\"type\":\"cross_country\"",
+         "the loss is 'cross_country', which this library does not know"},
+        {"\"label_smoothing\":0.0", "\"label_smoothing\":-1.0", "cross_entropy"},
+        {"\"label_smoothing\":0.0", "\"label_smoothing\":{}", "'label_smoothing' is missing"},
+        {"\"class_weights\":[]", "\"class_weights\":[1,\"2\",3]", "'class_weights'"},
+        {"\"class_weights\":[]", "\"class_weights\":[1,-2,3]", "-2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dlviz_network *network = (dlviz_network *)1;
+        char *text = changed(cases[i].old, cases[i].new);
+        ck_fails(dlviz_network_open(&network, described(text)), DLVIZ_ERROR_FORMAT, cases[i].words);
+        ck_assert_ptr_null(network);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(files_of_before_losses_are_of_cross_entropy) {
+    char *text = good_description(), *loss = strstr(text, ",\"loss\":");
+    ck_assert_ptr_nonnull(loss);
+    strcpy(loss, "}");
+    dlviz_network *network;
+    ck_ok(dlviz_network_open(&network, described(text)));
+    ck_assert_str_eq(dlviz_loss_name(dlviz_network_loss(network)), "cross_entropy");
+    dlviz_network_destroy(network);
+    free(text);
+}
+END_TEST
+
+/* Whatever a few bytes are changed to, the answer is a network that works or a sentence. */
+START_TEST(broken_descriptions_do_no_harm) {
+    static const char bytes[] = "0123456789-.e\"[]{},:xAt ";
+    dlviz_dataset *set = some_samples(true);
+    unsigned state = 1;
+    int opened = 0;
+    char *good = good_description();
+    for (int round = 0; round < 1000; round++) {
+        char *text = strdup(good);
+        size_t length = strlen(text);
+        for (int change = 0; change <= round % 3; change++) {
+            state = state * 1664525 + 1013904223;
+            size_t at = (state >> 8) % length;
+            state = state * 1664525 + 1013904223;
+            text[at] = bytes[(state >> 8) % (sizeof bytes - 1)];
+        }
+        dlviz_network *network;
+        dlviz_status status = dlviz_network_open(&network, described(text));
+        if (status == DLVIZ_OK) {
+            dlviz_tensor *outputs;
+            opened++;
+            ck_ok(dlviz_network_predict(network, set, &outputs));
+            dlviz_tensor_destroy(outputs);
+        } else {
+            ck_assert_msg(status == DLVIZ_ERROR_FORMAT, "%s: %s", text, dlviz_last_error());
+            ck_assert_ptr_null(network);
+        }
+        dlviz_network_destroy(network);
+        free(text);
+    }
+    free(good);
+    ck_assert_int_gt(opened, 10);
+    ck_assert_int_lt(opened, 500);
+    dlviz_dataset_destroy(set);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {
+        losses_survive_with_their_settings, a_loss_of_ones_own_is_missed,
+        descriptions_are_checked,           files_of_before_losses_are_of_cross_entropy,
+        broken_descriptions_do_no_harm,     NULL};
+    return run_tests("network open", tests);
+}
