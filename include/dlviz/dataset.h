@@ -91,8 +91,8 @@ DLVIZ_API dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64
 /** Sets the size of the images that a network sees, 1 to 16384 each way; dlviz_dataset_dims tells
  *  it. Resizing is bilinear with half-pixel centers and the border repeated, as PyTorch's
  *  interpolate(mode='bilinear', align_corners=False) does it, without antialiasing, computed in
- *  float32 with nothing rounded back to 8 bits. The original size means no resizing. Float targets
- *  are left alone.
+ *  float32 with nothing rounded back to 8 bits. The original size means no resizing. Targets of
+ *  the caller's are left alone.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE when the samples are no images, or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height,
@@ -129,6 +129,8 @@ DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int6
  *    down to -2^31, belong to no class, as a loss's "ignored label" does. There are as many classes
  *    as the largest label says, plus 1, until dlviz_dataset_set_num_classes says otherwise; names
  *    of classes are dropped.
+ *  - uint8 or int64, n x height x width: a class label for each pixel of what a network gives, as
+ *    in segmentation; likewise, but the storage is shared, as that of the samples is.
  *  - float32, n (one number for each sample), n x t, n x height x width (one channel) or n x
  *    channels x height x width. The storage is shared, as that of the samples is. Tensors of labels
  *    that were got before are no longer valid.
@@ -144,20 +146,21 @@ DLVIZ_API dlviz_status dlviz_dataset_set_targets_to_samples(dlviz_dataset *datas
 DLVIZ_API bool dlviz_dataset_targets_are_samples(const dlviz_dataset *dataset);
 
 /** The dimensions of one sample's targets: 3 (channels, height, width) or 1 (t) for float targets
- *  and where the targets are the samples; 0 for labels and without targets. `dims` is NULL when
+ *  and where the targets are the samples; 2 (height, width) for labels of pixels; 0 for labels and
+ *  without targets. `dims` is NULL when
  *  there are none, and valid until the dataset is changed. */
 DLVIZ_API int dlviz_dataset_target_ndim(const dlviz_dataset *dataset);
 DLVIZ_API const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset);
 
-/** Gets the targets of samples first … first + count - 1: labels as int64, count; others as
- *  float32, count x the dimensions of one. The caller destroys the tensor.
+/** Gets the targets of samples first … first + count - 1: labels as int64, others as float32, count
+ *  x the dimensions of one. The caller destroys the tensor.
  *  Returns DLVIZ_ERROR_STATE when the dataset has no targets, DLVIZ_ERROR_INVALID_ARGUMENT or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first,
                                              int64_t count, dlviz_tensor **targets);
 
 /** All labels: n of int64. Owned by the dataset and valid until its targets are set or it is
- *  destroyed; NULL when its targets are not labels. */
+ *  destroyed; NULL when its targets are not one label a sample. */
 DLVIZ_API const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset);
 
 /** The number of classes; 0 for a dataset without labels. */
@@ -168,7 +171,8 @@ DLVIZ_API int64_t dlviz_dataset_num_classes(const dlviz_dataset *dataset);
 DLVIZ_API dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_classes);
 
 /** How many samples each class has: writes the counts of the first `capacity` classes to `counts`,
- *  which has room for them, and returns the number of classes. Labels below 0 are not counted. */
+ *  which has room for them, and returns the number of classes. Where pixels have labels, these are
+ *  counted. Labels below 0 are not. */
 DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
                                              int64_t *counts);
 
@@ -209,8 +213,8 @@ DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_
 
 /** Splits a dataset in two at random, so that both have the classes in the same proportions as far
  *  as whole numbers allow (each class's share of `num_holdout` by largest remainders). Samples with
- *  labels below 0 count as one class more; without labels all samples are one class. Both parts
- *  keep the order of the original, and the same seed always gives the same parts.
+ *  labels below 0 count as one class more; samples without a label of their own are all one class.
+ *  Both parts keep the order of the original, and the same seed always gives the same parts.
  *  @param num_holdout  the samples of `holdout`, exactly: 1 to one less than there are
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; both are NULL then. */
 DLVIZ_API dlviz_status dlviz_dataset_split(const dlviz_dataset *dataset, int64_t num_holdout,

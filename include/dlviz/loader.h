@@ -57,7 +57,7 @@ DLVIZ_API int64_t dlviz_loader_epoch(const dlviz_loader *loader);
 /** Gets the next batch of b samples, computed with all threads.
  *  @param samples  receives float32, b x channels x height x width or b x d, owned by the loader
  *                  and valid until this function is called again; NULL at the end of the epoch
- *  @param targets  receives what the network is to give, likewise: labels as int64, b; others as
+ *  @param targets  receives what the network is to give, likewise: labels as int64, others as
  *                  float32, b x the dimensions of one sample's targets; the tensor of the samples
  *                  where these are the targets; NULL for a dataset without. May be NULL.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */

@@ -36,9 +36,11 @@ DLVIZ_API const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t ind
 /* -- Classes ----------------------------------------------------------------------------------- */
 
 /** −log softmax(outputs)[label], for outputs of one number a class (raw: not yet a softmax) and
- *  targets that are class labels. What a network has unless another loss is set. Metrics:
- *  "accuracy" (the label is the first of the largest outputs; 0 to 1) and "top5_accuracy" (the
- *  label is among the five largest). Ignored samples are not counted. */
+ *  targets that are class labels: of samples, where the outputs have one dimension; or of pixels,
+ *  where they are classes × height × width, as in segmentation: then each pixel counts as a sample
+ *  does otherwise. What a network has unless another loss is set. Metrics: "accuracy" (the label is
+ *  the first of the largest outputs; 0 to 1) and "top5_accuracy" (the label is among the five
+ *  largest). What is ignored is not counted. */
 DLVIZ_API dlviz_loss *dlviz_cross_entropy(void);
 /** Trains towards (1 − smoothing) of the label and smoothing/classes of every class (Szegedy et al.
  *  2016); 0, as at first, to 1. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
@@ -55,7 +57,7 @@ DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, i
 DLVIZ_API int64_t dlviz_cross_entropy_num_class_weights(const dlviz_loss *loss);
 /** The weight of a class; NaN where none was set. */
 DLVIZ_API double dlviz_cross_entropy_class_weights(const dlviz_loss *loss, int64_t index);
-/** Samples of this label count for nothing; −100 unless set, as in PyTorch. */
+/** Samples, or pixels, of this label count for nothing; −100 unless set, as in PyTorch. */
 DLVIZ_API dlviz_status dlviz_cross_entropy_set_ignored_label(dlviz_loss *loss, int64_t label);
 DLVIZ_API int64_t dlviz_cross_entropy_ignored_label(const dlviz_loss *loss);
 
@@ -115,7 +117,8 @@ typedef struct dlviz_loss_functions {
     bool takes_labels;
     /** Computes the losses of a batch. Needed. Called on the thread that trains; must return.
      *  @param outputs   float32, n × the network's output shape
-     *  @param targets   int64, n; or float32 of the outputs' shape
+     *  @param targets   int64, n, or n × height × width where pixels have labels; or float32 of the
+     *                   outputs' shape
      *  @param losses    room for n: receives the loss of each sample
      *  @param gradient  of the outputs' shape, zeros: receives the gradient of the sum of the
      *                   losses; NULL when none is wanted

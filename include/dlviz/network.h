@@ -165,8 +165,9 @@ DLVIZ_API dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz
  *  one dlviz_optimizer_step. Running statistics are updated.
  *  @param inputs   float32, n × the network's input shape, n >= 1 (batch norm needs more than one
  *                  value a channel)
- *  @param targets  what the loss takes: uint8 or int64 labels, n; or float32, n × the network's
- *                  output shape, or n where that is one number
+ *  @param targets  what the loss takes: uint8 or int64 labels, n, or n × height × width where
+ *                  pixels have labels; or float32, n × the network's output shape, or n where that
+ *                  is one number
  *  @param seed,step  choose the dropout masks; count the steps
  *  @param loss     receives the batch's loss; may be NULL
  *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT (a target out of range),

@@ -11,7 +11,7 @@ int64_t dlviz_dataset_num_classes(const dlviz_dataset *dataset) {
 
 dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_classes) {
     DLZ_REQUIRE(dataset);
-    if (!dataset->labels)
+    if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the dataset has no labels", __func__);
     int64_t least = dlz_max_i64(dataset->largest_label + 1, 1);
     if (num_classes < least || num_classes > DLZ_DATASET_MAX_CLASSES)
@@ -28,15 +28,20 @@ dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_c
 
 int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
                                    int64_t *counts) {
-    if (!dataset || !dataset->labels)
+    if (!dataset || dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
         return 0;
     int64_t filled = counts ? dlz_min_i64(dlz_max_i64(capacity, 0), dataset->num_classes) : 0;
     for (int64_t c = 0; c < filled; c++)
         counts[c] = 0;
-    const int64_t *labels = dataset->labels->data;
-    for (int64_t i = 0; filled > 0 && i < dataset->num_samples; i++)
-        if (labels[i] >= 0 && labels[i] < filled)
-            counts[labels[i]]++;
+    int64_t size = dlz_dataset_target_size(dataset), first;
+    for (int64_t i = 0; filled > 0 && i < dataset->num_samples; i++) {
+        const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
+        for (int64_t j = 0; j < size; j++) {
+            int64_t label = dlz_label_at(labels, first + j);
+            if (label >= 0 && label < filled)
+                counts[label]++;
+        }
+    }
     return dataset->num_classes;
 }
 

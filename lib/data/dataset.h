@@ -14,9 +14,10 @@
 /* What a network is to give for a sample. */
 typedef enum dlz_targets {
     DLZ_TARGETS_NONE,
-    DLZ_TARGETS_LABELS, /* a class: int64 */
-    DLZ_TARGETS_FLOATS, /* numbers of the user's */
-    DLZ_TARGETS_SAMPLES /* the sample as the network sees it */
+    DLZ_TARGETS_LABELS,    /* a class: int64 */
+    DLZ_TARGETS_FLOATS,    /* numbers of the user's */
+    DLZ_TARGETS_SAMPLES,   /* the sample as the network sees it */
+    DLZ_TARGETS_LABEL_MAPS /* a class for each pixel: int64 */
 } dlz_targets;
 
 struct dlviz_dataset {
@@ -30,13 +31,13 @@ struct dlviz_dataset {
     int64_t dims[3];
 
     dlz_targets target_kind;
-    dlviz_tensor *labels; /* num_samples of int64, or NULL */
-    int64_t smallest_label, largest_label;
+    dlviz_tensor *labels;                  /* num_samples of int64, or NULL */
+    int64_t smallest_label, largest_label; /* also of maps */
     int64_t num_classes;
     char **class_names;    /* num_classes texts in one block, or NULL */
-    dlviz_tensor *targets; /* float targets: a view of the storage, shared with every subset */
+    dlviz_tensor *targets; /* floats or maps: a view of the storage, shared with every subset */
     int32_t *target_rows;  /* position -> row of `targets`; NULL: the position is the row */
-    int target_ndim;       /* of float targets */
+    int target_ndim;       /* of floats or maps */
     int64_t target_dims[3];
 
     dlviz_tensor *weights; /* num_samples of float32, or NULL */
@@ -73,34 +74,40 @@ dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***cop
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
 
-/* Writes samples to `samples`, count x channels x height x width, and their labels to `labels`,
- * each unless NULL. Without labels `labels` is left alone. */
+/* Writes samples, count x channels x height x width. */
 void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      float *samples, int64_t *labels);
+                      float *samples);
 
 dlz_targets dlz_dataset_target_kind(const dlviz_dataset *dataset);
-/* The shape of one sample's targets where they are floats or samples: 1 or 3 dimensions; otherwise
- * 0 and NULL. The dimensions are valid until the dataset is changed. */
+/* The shape of one sample's targets: 1 or 3 dimensions where they are floats or samples, 2 of a map
+ * of labels; otherwise 0 and NULL. The dimensions are valid until the dataset is changed. */
 int dlz_dataset_target_ndim(const dlviz_dataset *dataset);
 const int64_t *dlz_dataset_target_dims(const dlviz_dataset *dataset);
-/* The number of floats in one sample's targets; 0 where there are none. */
+/* How many numbers the targets of one sample are; 0 without targets. */
 int64_t dlz_dataset_target_size(const dlviz_dataset *dataset);
-/* Writes float targets, those of one sample after those of another in PyTorch's order; where the
- * targets are the samples, those as a network sees them. Other kinds leave `targets` alone. */
+/* What they are loaded as: int64 where they are labels, else float32. */
+dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset);
+/* Writes targets as that, those of one sample after those of another in PyTorch's order; where the
+ * targets are the samples, those as a network sees them. */
 void dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                              float *targets);
+                              void *targets);
+/* Element i of labels of uint8 or int64. */
+int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i);
+/* The labels among which those of the sample at a position are, from element *first on. */
+const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
+                                          int64_t *first);
 /* Writes the samples' weights, each 1 for a dataset without. */
 void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               float *weights);
-/* The smallest and the largest label; false without labels. */
+/* The smallest and the largest label, also of maps; false without labels. */
 bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest);
 
 /* -- With all threads -------------------------------------------------------------------------- */
 
 void dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                               float *samples, int64_t *labels);
+                               float *samples);
 void dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
-                                       int64_t count, float *targets);
+                                       int64_t count, void *targets);
 
 /* -- Why a loss is not finite ------------------------------------------------------------------ */
 

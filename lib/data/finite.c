@@ -25,7 +25,7 @@ dlviz_status dlz_check_finite(const char *who, const char *what, int64_t sample,
 
 static dlviz_status check_sample(const dlviz_dataset *dataset, const char *who, int64_t position,
                                  float *room) {
-    dlz_dataset_load(dataset, &position, 1, room, NULL);
+    dlz_dataset_load(dataset, &position, 1, room);
     DLZ_TRY(dlz_check_finite(who, "sample", position, dataset->ndim, dataset->dims, room));
     if (dataset->target_kind != DLZ_TARGETS_FLOATS)
         return DLVIZ_OK;
@@ -36,8 +36,9 @@ static dlviz_status check_sample(const dlviz_dataset *dataset, const char *who, 
 
 dlviz_status dlz_dataset_check_finite(const dlviz_dataset *dataset, const char *who,
                                       const int64_t *indices, int64_t count) {
-    uint64_t size =
-        (uint64_t)dlz_max_i64(dlz_dataset_sample_size(dataset), dlz_dataset_target_size(dataset));
+    int64_t targets =
+        dataset->target_kind == DLZ_TARGETS_FLOATS ? dlz_dataset_target_size(dataset) : 0;
+    uint64_t size = (uint64_t)dlz_max_i64(dlz_dataset_sample_size(dataset), targets);
     float *room = dlz_alloc_array(size, sizeof *room);
     if (!room)
         return dlz_fail_memory("a sample", size * sizeof *room);

@@ -25,13 +25,11 @@ static dlviz_status make_room(dlviz_loader *loader) {
     DLZ_TRY(dlz_tensor_create_raw(&loader->room[SAMPLES], DLVIZ_FLOAT32, 1 + dataset->ndim, dims));
     if (dataset->weights)
         DLZ_TRY(dlz_tensor_create_raw(&loader->room[WEIGHTS], DLVIZ_FLOAT32, 1, dims));
-    if (dataset->labels)
-        return dlz_tensor_create_raw(&loader->room[TARGETS], DLVIZ_INT64, 1, dims);
-    if (!dataset->targets)
+    if (!dataset->labels && !dataset->targets)
         return DLVIZ_OK;
     memcpy(dims + 1, dataset->target_dims, sizeof dataset->target_dims);
-    return dlz_tensor_create_raw(&loader->room[TARGETS], DLVIZ_FLOAT32, 1 + dataset->target_ndim,
-                                 dims);
+    return dlz_tensor_create_raw(&loader->room[TARGETS], dlz_dataset_target_dtype(dataset),
+                                 1 + dataset->target_ndim, dims);
 }
 
 static void start_epoch(dlviz_loader *loader) {
@@ -145,9 +143,8 @@ int64_t dlviz_loader_epoch(const dlviz_loader *loader) {
 static void load_batch(dlviz_loader *loader, const int64_t *indices, int64_t count) {
     const dlviz_dataset *dataset = loader->dataset;
     dlviz_tensor **room = loader->room;
-    dlz_dataset_load_parallel(dataset, indices, count, room[SAMPLES]->data,
-                              dataset->labels ? room[TARGETS]->data : NULL);
-    if (dataset->targets)
+    dlz_dataset_load_parallel(dataset, indices, count, room[SAMPLES]->data);
+    if (room[TARGETS])
         dlz_dataset_load_targets_parallel(dataset, indices, count, room[TARGETS]->data);
     if (dataset->weights)
         dlz_dataset_load_weights(dataset, indices, count, room[WEIGHTS]->data);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Of a large dataset, only so many samples and float targets are looked at; of all, the labels and
+/* Of a large dataset, only so many samples and targets other than one label are looked at; of all, the labels and
  * the weights. */
 enum { MARKED_SAMPLES = 64, SOME = 1024 };
 
@@ -31,7 +31,8 @@ static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, i
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
     const dlviz_tensor *stored = dataset->samples;
-    int64_t target_size = dataset->targets ? dlz_dataset_target_size(dataset) : 0;
+    const dlviz_tensor *targets = dataset->targets;
+    int64_t target_size = targets ? dlz_dataset_target_size(dataset) : 0;
     const int64_t numbers[] = {dataset->num_samples,
                                t->dtype,
                                t->channels,
@@ -66,8 +67,10 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
         if (target_size == 0)
             continue;
         row = dataset->target_rows ? dataset->target_rows[position] : position;
-        const float *targets = (const float *)dataset->targets->data + row * target_size;
-        mark = add_elements(mark, DLVIZ_FLOAT32, targets, target_size);
+        mark = add_elements(mark, targets->dtype,
+                            (const char *)targets->data +
+                                (size_t)(row * target_size) * dlviz_dtype_size(targets->dtype),
+                            target_size);
     }
     return (uint32_t)mark;
 }

@@ -63,7 +63,7 @@ dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first, 
     dlviz_tensor *result;
     dlviz_status status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 1 + dataset->ndim, dims);
     if (status == DLVIZ_OK) {
-        dlz_dataset_load_parallel(dataset, positions, count, result->data, NULL);
+        dlz_dataset_load_parallel(dataset, positions, count, result->data);
         *samples = result;
     }
     dlz_free(positions);
@@ -84,12 +84,9 @@ dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first, 
         memcpy(dims + 1, dlz_dataset_target_dims(dataset), 3 * sizeof *dims);
     dlviz_tensor *result;
     dlviz_status status =
-        dlz_tensor_create_raw(&result, ndim > 0 ? DLVIZ_FLOAT32 : DLVIZ_INT64, 1 + ndim, dims);
+        dlz_tensor_create_raw(&result, dlz_dataset_target_dtype(dataset), 1 + ndim, dims);
     if (status == DLVIZ_OK) {
-        if (ndim > 0)
-            dlz_dataset_load_targets_parallel(dataset, positions, count, result->data);
-        else
-            dlz_dataset_load(dataset, positions, count, NULL, result->data);
+        dlz_dataset_load_targets_parallel(dataset, positions, count, result->data);
         *targets = result;
     }
     dlz_free(positions);

@@ -9,30 +9,27 @@
 /* -- Labels --------------------------------------------------------------------------------------
  */
 
-static int64_t label_at(const dlviz_tensor *labels, int64_t i) {
-    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                        : ((const int64_t *)labels->data)[i];
-}
-
 static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
                                  const dlviz_tensor *labels) {
     char text[DLZ_SHAPE_TEXT_SIZE];
-    if (labels->ndim != 1)
+    if ((labels->ndim != 1 && labels->ndim != 3) || labels->size == 0)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: 'targets' is %s of %s; class labels are n numbers, and targets that "
-                        "are no labels are float32",
+                        "%s: 'targets' is %s of %s; class labels are n numbers, or n x height x "
+                        "width where each pixel has one, and targets that are no labels are "
+                        "float32",
                         who, dlz_shape_text(text, labels->ndim, labels->dims),
                         dlviz_dtype_name(labels->dtype));
     if (labels->dims[0] != dataset->num_samples)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld labels for %lld samples", who,
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: labels of %lld samples, for %lld samples", who,
                         (long long)labels->dims[0], (long long)dataset->num_samples);
+    int64_t size = labels->size / labels->dims[0];
     for (int64_t i = 0; i < labels->size; i++) {
-        int64_t label = label_at(labels, i);
+        int64_t label = dlz_label_at(labels, i);
         if (label < DLZ_DATASET_MIN_LABEL || label >= DLZ_DATASET_MAX_CLASSES)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: label %lld is %lld; classes 0 to %lld are accepted, and for a "
-                            "sample without one any from %lld to -1",
-                            who, (long long)i, (long long)label,
+                            "%s: a label of sample %lld is %lld; classes 0 to %lld are accepted, "
+                            "and for what has none any from %lld to -1",
+                            who, (long long)(i / size), (long long)label,
                             (long long)DLZ_DATASET_MAX_CLASSES - 1,
                             (long long)DLZ_DATASET_MIN_LABEL);
     }
@@ -40,30 +37,37 @@ static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
 }
 
 static void find_range(dlviz_dataset *dataset) {
-    const int64_t *labels = dataset->labels->data;
-    dataset->smallest_label = dataset->largest_label = labels[0];
-    for (int64_t i = 1; i < dataset->num_samples; i++) {
-        dataset->smallest_label = dlz_min_i64(dataset->smallest_label, labels[i]);
-        dataset->largest_label = dlz_max_i64(dataset->largest_label, labels[i]);
+    int64_t size = dlz_dataset_target_size(dataset), first;
+    dataset->smallest_label = INT64_MAX;
+    dataset->largest_label = INT64_MIN;
+    for (int64_t i = 0; i < dataset->num_samples; i++) {
+        const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
+        for (int64_t j = 0; j < size; j++) {
+            int64_t label = dlz_label_at(labels, first + j);
+            dataset->smallest_label = dlz_min_i64(dataset->smallest_label, label);
+            dataset->largest_label = dlz_max_i64(dataset->largest_label, label);
+        }
     }
 }
 
-static dlviz_status set_labels(dlviz_dataset *dataset, const char *who,
-                               const dlviz_tensor *labels) {
-    DLZ_TRY(check_labels(who, dataset, labels));
+static void count_classes(dlviz_dataset *dataset) {
+    find_range(dataset);
+    dataset->num_classes = dlz_max_i64(dataset->largest_label, -1) + 1;
+}
+
+static dlviz_status set_labels(dlviz_dataset *dataset, const dlviz_tensor *labels) {
     dlviz_tensor *copy;
     DLZ_TRY(dlz_tensor_create_raw(&copy, DLVIZ_INT64, 1, labels->dims));
     for (int64_t i = 0; i < labels->size; i++)
-        ((int64_t *)copy->data)[i] = label_at(labels, i);
+        ((int64_t *)copy->data)[i] = dlz_label_at(labels, i);
     dlz_dataset_release_targets(dataset);
     dataset->target_kind = DLZ_TARGETS_LABELS;
     dataset->labels = copy;
-    find_range(dataset);
-    dataset->num_classes = dlz_max_i64(dataset->largest_label, -1) + 1;
+    count_classes(dataset);
     return DLVIZ_OK;
 }
 
-/* -- Float targets -------------------------------------------------------------------------------
+/* -- Targets whose storage is shared -------------------------------------------------------------------------------
  */
 
 /* The shape of one sample's targets: one number is a vector of one, and an image gets one channel
@@ -80,6 +84,15 @@ static int entry_shape(const dlviz_tensor *targets, int64_t dims[3]) {
     return 3;
 }
 
+static dlviz_status share(dlviz_dataset *dataset, const dlviz_tensor *targets, dlz_targets kind) {
+    dlviz_tensor *view;
+    DLZ_TRY(dlviz_tensor_reshape(targets, targets->ndim, targets->dims, &view));
+    dlz_dataset_release_targets(dataset);
+    dataset->target_kind = kind;
+    dataset->targets = view;
+    return DLVIZ_OK;
+}
+
 static dlviz_status set_floats(dlviz_dataset *dataset, const char *who,
                                const dlviz_tensor *targets) {
     char text[DLZ_SHAPE_TEXT_SIZE];
@@ -93,12 +106,17 @@ static dlviz_status set_floats(dlviz_dataset *dataset, const char *who,
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'targets' is %s, for %lld samples", who,
                         dlz_shape_text(text, targets->ndim, targets->dims),
                         (long long)dataset->num_samples);
-    dlviz_tensor *view;
-    DLZ_TRY(dlviz_tensor_reshape(targets, targets->ndim, targets->dims, &view));
-    dlz_dataset_release_targets(dataset);
-    dataset->target_kind = DLZ_TARGETS_FLOATS;
-    dataset->targets = view;
-    dataset->target_ndim = entry_shape(view, dataset->target_dims);
+    DLZ_TRY(share(dataset, targets, DLZ_TARGETS_FLOATS));
+    dataset->target_ndim = entry_shape(dataset->targets, dataset->target_dims);
+    return DLVIZ_OK;
+}
+
+static dlviz_status set_label_maps(dlviz_dataset *dataset, const dlviz_tensor *maps) {
+    DLZ_TRY(share(dataset, maps, DLZ_TARGETS_LABEL_MAPS));
+    dataset->target_ndim = 2;
+    dataset->target_dims[0] = maps->dims[1];
+    dataset->target_dims[1] = maps->dims[2];
+    count_classes(dataset);
     return DLVIZ_OK;
 }
 
@@ -121,8 +139,10 @@ void dlz_dataset_release_targets(dlviz_dataset *dataset) {
 
 dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
                                      const dlviz_tensor *targets) {
-    return targets->dtype == DLVIZ_FLOAT32 ? set_floats(dataset, who, targets)
-                                           : set_labels(dataset, who, targets);
+    if (targets->dtype == DLVIZ_FLOAT32)
+        return set_floats(dataset, who, targets);
+    DLZ_TRY(check_labels(who, dataset, targets));
+    return targets->ndim == 1 ? set_labels(dataset, targets) : set_label_maps(dataset, targets);
 }
 
 dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset, const dlviz_tensor *targets) {
@@ -155,7 +175,7 @@ int dlz_dataset_target_ndim(const dlviz_dataset *dataset) {
 const int64_t *dlz_dataset_target_dims(const dlviz_dataset *dataset) {
     if (dataset->target_kind == DLZ_TARGETS_SAMPLES)
         return dataset->dims;
-    return dataset->target_kind == DLZ_TARGETS_FLOATS ? dataset->target_dims : NULL;
+    return dataset->targets ? dataset->target_dims : NULL;
 }
 
 int dlviz_dataset_target_ndim(const dlviz_dataset *dataset) {
@@ -170,7 +190,7 @@ const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset) {
 }
 
 bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest) {
-    if (!dataset->labels)
+    if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
         return false;
     *smallest = dataset->smallest_label;
     *largest = dataset->largest_label;
@@ -226,13 +246,7 @@ const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset) {
 /* -- Subsets -------------------------------------------------------------------------------------
  */
 
-static dlviz_status subset_labels(const dlviz_dataset *dataset, int64_t count,
-                                  const int64_t *positions, dlviz_dataset *subset) {
-    DLZ_TRY(dlz_tensor_create_raw(&subset->labels, DLVIZ_INT64, 1, &count));
-    const int64_t *from = dataset->labels->data;
-    int64_t *to = subset->labels->data;
-    for (int64_t i = 0; i < count; i++)
-        to[i] = from[positions[i]];
+static dlviz_status subset_classes(const dlviz_dataset *dataset, dlviz_dataset *subset) {
     find_range(subset);
     subset->num_classes = dataset->num_classes;
     return dataset->class_names
@@ -241,8 +255,18 @@ static dlviz_status subset_labels(const dlviz_dataset *dataset, int64_t count,
                : DLVIZ_OK;
 }
 
-static dlviz_status subset_floats(const dlviz_dataset *dataset, int64_t count,
+static dlviz_status subset_labels(const dlviz_dataset *dataset, int64_t count,
                                   const int64_t *positions, dlviz_dataset *subset) {
+    DLZ_TRY(dlz_tensor_create_raw(&subset->labels, DLVIZ_INT64, 1, &count));
+    const int64_t *from = dataset->labels->data;
+    int64_t *to = subset->labels->data;
+    for (int64_t i = 0; i < count; i++)
+        to[i] = from[positions[i]];
+    return DLVIZ_OK;
+}
+
+static dlviz_status subset_rows(const dlviz_dataset *dataset, int64_t count,
+                                const int64_t *positions, dlviz_dataset *subset) {
     const dlviz_tensor *whole = dataset->targets;
     DLZ_TRY(dlviz_tensor_reshape(whole, whole->ndim, whole->dims, &subset->targets));
     subset->target_rows = dlz_alloc_array((uint64_t)count, sizeof *subset->target_rows);
@@ -262,7 +286,9 @@ dlviz_status dlz_dataset_subset_targets(const dlviz_dataset *dataset, int64_t co
     if (dataset->labels)
         DLZ_TRY(subset_labels(dataset, count, positions, subset));
     if (dataset->targets)
-        DLZ_TRY(subset_floats(dataset, count, positions, subset));
+        DLZ_TRY(subset_rows(dataset, count, positions, subset));
+    if (dlz_dataset_target_dtype(subset) == DLVIZ_INT64)
+        DLZ_TRY(subset_classes(dataset, subset));
     if (!dataset->weights)
         return DLVIZ_OK;
     DLZ_TRY(dlz_tensor_create_raw(&subset->weights, DLVIZ_FLOAT32, 1, &count));

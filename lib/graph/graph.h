@@ -86,10 +86,10 @@ typedef struct dlz_plans {
     dlz_workspace workspace;
 } dlz_plans;
 
-/* Room in a plan for what belongs to the batch beside the samples: labels, targets, weights. */
+/* Room in a plan for what belongs to the batch beside the samples. */
 typedef struct dlz_extras {
-    int64_t *labels;
-    float *targets, *weights;
+    void *targets; /* labels of int64, or numbers */
+    float *weights;
     double *losses;
 } dlz_extras;
 
@@ -105,7 +105,8 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
 dlz_run *dlz_plan_run(dlz_plan *plan);
 dlz_value *dlz_plan_input(dlz_plan *plan);
 dlz_value *dlz_plan_output(dlz_plan *plan);
-/* With gradients: n labels, n weights, n losses, and as many targets as the output has numbers. */
+/* With gradients: room for n weights, n losses, and targets: as many floats as the output has
+ * numbers, or a label for each of its pixels. */
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
 /* Both fail with what the first operation that fails says, naming its layer; those that come after
  * it do not run. */

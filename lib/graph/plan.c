@@ -106,10 +106,10 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
     if (!plan->mode.gradients)
         return DLVIZ_OK;
     dlz_extras *extras = &plan->extras;
-    int64_t size = n * dlz_value_size(out);
+    int64_t size = n * dlz_value_size(out), pixels = n * out->height * out->width;
+    int64_t targets = dlz_max_i64(size, 2 * pixels); /* a label takes the room of two floats */
     DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, size, sizeof(float), ops - 1, end));
-    DLZ_TRY(dlz_memory_ask_array(memory, &extras->labels, n, sizeof *extras->labels, 0, ops));
-    DLZ_TRY(dlz_memory_ask_array(memory, &extras->targets, size, sizeof(float), 0, ops));
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->targets, targets, sizeof(float), 0, ops));
     DLZ_TRY(dlz_memory_ask_array(memory, &extras->weights, n, sizeof(float), 0, ops));
     return dlz_memory_ask_array(memory, &extras->losses, n, sizeof *extras->losses, ops - 1, ops);
 }

@@ -1,4 +1,5 @@
 #include "base/base.h"
+#include "base/parallel.h"
 #include "kernels/nn/loss.h"
 #include "losses/losses_list.h"
 
@@ -22,10 +23,6 @@ static dlviz_status check(const dlviz_loss *loss) {
 }
 
 static dlviz_status check_output(const dlviz_loss *loss, const dlz_shape *output) {
-    if (output->ndim != 1)
-        return dlz_fail(
-            DLVIZ_ERROR_SHAPE,
-            "one number a class is needed, in one dimension; a flatten layer gives that");
     return dlz_loss_check_weights(loss, "classes", output->dims[0]);
 }
 
@@ -33,32 +30,66 @@ static bool ignores(const dlviz_loss *loss, int64_t label) {
     return label == ((const cross_entropy *)loss)->ignored_label;
 }
 
-/* What sample i's loss is multiplied by. */
-static double weight_of(const dlviz_loss *loss, const dlz_loss_batch *batch, int64_t i) {
-    int64_t label = batch->labels[i];
+/* Rows first … last − 1 of a batch: a row of outputs is what belongs to one label, that of a sample or
+ * of one of its pixels. */
+typedef struct rows {
+    const cross_entropy *loss;
+    const dlz_loss_batch *batch;
+    int64_t first, last;
+    double weight; /* of the sample that the pixels are of */
+} rows;
+
+/* A sample's own, where it has one row. */
+static double sample_weight(const rows *r, int64_t i) {
+    return r->batch->num_labels == 1 ? dlz_loss_weight(r->batch, i) : r->weight;
+}
+
+/* What row i's loss is multiplied by. */
+static double weight_of(const rows *r, int64_t i) {
+    const dlviz_loss *loss = &r->loss->base;
+    int64_t label = r->batch->labels[i];
     if (ignores(loss, label))
         return 0;
-    return dlz_loss_weight(batch, i) * (loss->weights ? loss->weights[label] : 1);
+    return sample_weight(r, i) * (loss->weights ? loss->weights[label] : 1);
+}
+
+static rows all_of(const dlviz_loss *loss, const dlz_loss_batch *batch) {
+    return (rows){(const cross_entropy *)loss, batch, 0, batch->n, 1};
+}
+
+static rows pixels_of(const dlviz_loss *loss, const dlz_loss_batch *batch, int64_t sample) {
+    int64_t size = batch->num_labels;
+    return (rows){(const cross_entropy *)loss, batch, sample * size, (sample + 1) * size,
+                  dlz_loss_weight(batch, sample)};
+}
+
+static double sum_weights(rows r) {
+    double sum = 0;
+    for (int64_t i = r.first; i < r.last; i++)
+        sum += weight_of(&r, i);
+    return sum;
 }
 
 static double norm(const dlviz_loss *loss, const dlz_loss_batch *batch) {
+    if (batch->num_labels == 1)
+        return sum_weights(all_of(loss, batch));
     double sum = 0;
     for (int64_t i = 0; i < batch->n; i++)
-        sum += weight_of(loss, batch, i);
+        sum += sum_weights(pixels_of(loss, batch, i));
     return sum;
 }
 
 /* -- With one class a sample to train towards ----------------------------------------------------
  */
 
-/* Samples of one weight that follow each other are computed together: mostly all of them. */
-static double of_labels(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
-                        float *gradient) {
+/* Rows of one weight that follow each other are computed together: mostly all of them. */
+static double of_labels(const rows *r, double scale, float *gradient) {
+    const dlz_loss_batch *batch = r->batch;
     double sum = 0;
-    int64_t classes = batch->size, end;
-    for (int64_t i = 0; i < batch->n; i = end) {
-        double weight = weight_of(loss, batch, i);
-        for (end = i + 1; end < batch->n && weight_of(loss, batch, end) == weight;)
+    int64_t classes = batch->channels, end;
+    for (int64_t i = r->first; i < r->last; i = end) {
+        double weight = weight_of(r, i);
+        for (end = i + 1; end < r->last && weight_of(r, end) == weight;)
             end++;
         float *to = gradient ? gradient + i * classes : NULL;
         if (weight > 0)
@@ -102,27 +133,52 @@ static double of_smoothed_row(const cross_entropy *loss, int64_t classes, const 
     return value;
 }
 
-static double of_smoothed(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
-                          float *gradient) {
+static double of_smoothed(const rows *r, double scale, float *gradient) {
+    const dlz_loss_batch *batch = r->batch;
     double sum = 0;
-    int64_t classes = batch->size;
-    for (int64_t i = 0; i < batch->n; i++) {
+    int64_t classes = batch->channels;
+    for (int64_t i = r->first; i < r->last; i++) {
         float *to = gradient ? gradient + i * classes : NULL;
-        double weight = ignores(loss, batch->labels[i]) ? 0 : dlz_loss_weight(batch, i);
+        double weight = ignores(&r->loss->base, batch->labels[i]) ? 0 : sample_weight(r, i);
         if (weight > 0)
-            sum += weight * of_smoothed_row((const cross_entropy *)loss, classes,
-                                            batch->outputs + i * classes, batch->labels[i],
-                                            scale * weight, to);
+            sum += weight * of_smoothed_row(r->loss, classes, batch->outputs + i * classes,
+                                            batch->labels[i], scale * weight, to);
         else if (to)
             memset(to, 0, (size_t)classes * sizeof *to);
     }
     return sum;
 }
 
+static double of_rows(rows r, double scale, float *gradient) {
+    return (r.loss->label_smoothing > 0 ? of_smoothed : of_labels)(&r, scale, gradient);
+}
+
+typedef struct sample_pass {
+    const dlviz_loss *loss;
+    const dlz_loss_batch *batch;
+    double scale;
+    float *gradient;
+} sample_pass;
+
+static void sample_tile(void *context, int64_t sample, int worker) {
+    (void)worker;
+    const sample_pass *pass = context;
+    pass->batch->losses[sample] =
+        of_rows(pixels_of(pass->loss, pass->batch, sample), pass->scale, pass->gradient);
+}
+
+/* A batch of rows is not worth threads; one of images is. */
 static dlviz_status value(const dlviz_loss *loss, const dlz_loss_batch *batch, double scale,
                           float *gradient, double *sum) {
-    bool smoothed = ((const cross_entropy *)loss)->label_smoothing > 0;
-    *sum = (smoothed ? of_smoothed : of_labels)(loss, batch, scale, gradient);
+    if (batch->num_labels == 1) {
+        *sum = of_rows(all_of(loss, batch), scale, gradient);
+        return DLVIZ_OK;
+    }
+    sample_pass pass = {loss, batch, scale, gradient};
+    dlz_parallel_for(batch->n, dlz_threads(), sample_tile, &pass);
+    *sum = 0;
+    for (int64_t i = 0; i < batch->n; i++)
+        *sum += batch->losses[i];
     return DLVIZ_OK;
 }
 
@@ -149,10 +205,11 @@ static int64_t place_of(int64_t classes, const float *outputs, int64_t label) {
 }
 
 static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
-    for (int64_t i = 0; i < batch->n; i++) {
+    int64_t classes = batch->channels;
+    for (int64_t i = 0; i < batch->n * batch->num_labels; i++) {
         if (ignores(loss, batch->labels[i]))
             continue;
-        int64_t place = place_of(batch->size, batch->outputs + i * batch->size, batch->labels[i]);
+        int64_t place = place_of(classes, batch->outputs + i * classes, batch->labels[i]);
         sums[SAMPLES] += 1;
         sums[FIRST] += place == 0;
         sums[AMONG_TOP] += place < TOP;
@@ -191,6 +248,7 @@ const dlz_loss_type dlz_cross_entropy_type = {
     .settings = settings,
     .weights = "class_weights",
     .takes_labels = true,
+    .labels_pixels = true,
     .check = check,
     .check_output = check_output,
     .lets_pass = ignores,

@@ -47,7 +47,9 @@ static dlviz_status look(const dlviz_loss *loss, const dlz_loss_batch *batch, bo
                          view *v) {
     DLZ_TRY(make(batch, batch->outputs, &v->outputs));
     if (loss->takes_labels)
-        DLZ_TRY(dlviz_tensor_from_data(&v->targets, DLVIZ_INT64, 1, &batch->n, batch->labels));
+        DLZ_TRY(dlviz_tensor_from_data(
+            &v->targets, DLVIZ_INT64, batch->num_labels > 1 ? 3 : 1,
+            (int64_t[]){batch->n, batch->shape.dims[1], batch->shape.dims[2]}, batch->labels));
     else
         DLZ_TRY(make(batch, batch->targets, &v->targets));
     return with_gradient ? make(batch, NULL, &v->gradient) : DLVIZ_OK;

@@ -156,12 +156,27 @@ dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_s
     DLZ_TRY(dlz_loss_check_output(loss, who, output));
     dlz_shape_text(out, output->ndim, output->dims);
     dlz_shape_text(targets, target_ndim, target_dims);
-    if (loss->takes_labels && target_ndim > 0)
+    bool numbers = target_ndim == 1 || target_ndim == 3;
+    if (loss->takes_labels && numbers)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes class labels; the targets are numbers (%s for each "
                         "sample)",
                         who, loss->name, targets);
-    if (!loss->takes_labels && target_ndim == 0)
+    if (target_ndim == 2 && loss->takes_labels &&
+        !(output->ndim == 3 && output->dims[1] == target_dims[0] &&
+          output->dims[2] == target_dims[1]))
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the targets are labels for %s pixels of a sample, whose outputs are "
+                        "%s",
+                        who, targets, out);
+    if (target_ndim == 0 && loss->type->labels_pixels && output->ndim == 3)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the loss %s, for outputs of %s, takes a label for each of %lld x %lld "
+                        "pixels; the targets are one a sample: for these a flatten layer makes "
+                        "outputs of one dimension",
+                        who, loss->name, out, (long long)output->dims[1],
+                        (long long)output->dims[2]);
+    if (!loss->takes_labels && !numbers)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
                         "class labels",

@@ -17,7 +17,8 @@ typedef struct dlz_loss_batch {
     int64_t size;     /* and how many numbers that is */
     int64_t channels; /* the innermost dimension */
     const float *outputs;
-    const int64_t *labels; /* n, where the loss takes labels */
+    const int64_t *labels; /* where the loss takes labels: one a sample, or one a pixel */
+    int64_t num_labels;    /* of one sample */
     const float *targets;  /* as the outputs, where it takes numbers */
     const float *weights;  /* n; NULL: each is 1 */
     double *losses;        /* room for n */
@@ -61,6 +62,7 @@ typedef struct dlz_loss_type {
     const dlz_setting *settings;
     const char *weights; /* optional: as what a file keeps loss->weights */
     bool takes_labels;   /* as targets; else numbers */
+    bool labels_pixels;  /* outputs of three dimensions need a label a pixel */
     /* Optional: fails when settings are out of range; a message starts after "dlviz_<type>: ". */
     dlviz_status (*check)(const dlviz_loss *loss);
 
@@ -138,7 +140,7 @@ typedef struct dlz_tally {
 dlviz_status dlz_loss_check_output(const dlviz_loss *loss, const char *who,
                                    const dlz_shape *output);
 /* Fails with a sentence that names loss, outputs and targets unless they fit: labels (target_ndim
- * 0), or numbers of a shape. */
+ * 0), maps of labels (2), or numbers of a shape. */
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
                             int target_ndim, const int64_t *target_dims);
 /* Whether a label is one that the loss can take with so many outputs. */

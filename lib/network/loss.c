@@ -64,19 +64,20 @@ dlviz_status dlz_network_check_targets(const dlviz_network *network, const char 
                         loss->takes_labels ? "class labels" : "numbers of the outputs' shape");
     DLZ_TRY(dlz_loss_check(loss, who, output, dlz_dataset_target_ndim(dataset),
                            dlz_dataset_target_dims(dataset)));
-    const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
-    int64_t outputs = output->dims[0], smallest, largest;
-    if (!labels || (dlz_dataset_label_range(dataset, &smallest, &largest) && smallest >= 0 &&
-                    largest < outputs))
+    int64_t outputs = output->dims[0], smallest, largest, start;
+    if (!dlz_dataset_label_range(dataset, &smallest, &largest) ||
+        (smallest >= 0 && largest < outputs))
         return DLVIZ_OK;
-    const int64_t *values = labels->data;
-    for (int64_t i = 0; i < labels->size; i++)
-        if (!dlz_loss_takes_label(loss, values[i], outputs))
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to "
-                            "%lld",
-                            who, (long long)i, (long long)values[i], (long long)outputs,
-                            (long long)outputs - 1);
+    for (int64_t i = 0; i < dlviz_dataset_num_samples(dataset); i++) {
+        const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &start);
+        for (int64_t j = 0; j < dlz_dataset_target_size(dataset); j++)
+            if (!dlz_loss_takes_label(loss, dlz_label_at(labels, start + j), outputs))
+                return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                "%s: sample %lld has label %lld; the network's %lld outputs allow "
+                                "0 to %lld",
+                                who, (long long)i, (long long)dlz_label_at(labels, start + j),
+                                (long long)outputs, (long long)outputs - 1);
+    }
     return DLVIZ_OK;
 }
 
@@ -118,24 +119,28 @@ static void load_targets(dlz_plan *plan, const dlviz_dataset *dataset, const int
                          const dlz_extras *room) {
     int64_t n = dlz_plan_run(plan)->n;
     if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
-        dlz_dataset_load(dataset, indices, n, NULL, room->labels);
+        dlz_dataset_load_targets(dataset, indices, n, room->targets);
+    else if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABEL_MAPS)
+        dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
     else
         load_numbers(
             plan, (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
 }
 
-/* The plan's outputs, and targets and weights that have been loaded. */
-static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan,
+/* The plan's outputs, and targets and weights that have been loaded, num_labels of them a sample if
+ * they are labels. */
+static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, int64_t num_labels,
                                const dlz_extras *room) {
     const dlz_value *out = dlz_plan_output(plan);
     bool labels = network->loss->takes_labels;
     return (dlz_loss_batch){.n = dlz_plan_run(plan)->n,
+                            .num_labels = num_labels,
                             .shape = *dlz_network_output(network),
                             .size = dlz_value_size(out),
                             .channels = out->channels,
                             .outputs = out->data,
-                            .labels = labels ? room->labels : NULL,
+                            .labels = labels ? room->targets : NULL,
                             .targets = labels ? NULL : room->targets,
                             .weights = room->weights,
                             .losses = room->losses};
@@ -149,15 +154,14 @@ typedef struct evaluation {
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
     float weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
-    float *targets; /* NULL where the loss takes labels */
+    void *targets; /* `labels`, unless more room is needed */
 } evaluation;
 
 static dlviz_status tally_batch(dlviz_network *network, const char *who,
                                 const dlviz_dataset *dataset, evaluation *e, int64_t first,
                                 int64_t n, dlz_tally *tally, dlviz_tensor *outputs) {
     int last = network->graph.num_nodes - 1;
-    dlz_extras room = {
-        .labels = e->labels, .targets = e->targets, .weights = e->weights, .losses = e->losses};
+    dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
     for (int64_t i = 0; i < n; i++)
         e->indices[i] = first + i;
     dlz_plan *plan;
@@ -165,7 +169,7 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = e->indices});
     DLZ_TRY(dlz_plan_forward(plan));
     load_targets(plan, dataset, e->indices, &room);
-    dlz_loss_batch batch = batch_of(network, plan, &room);
+    dlz_loss_batch batch = batch_of(network, plan, dlz_dataset_target_size(dataset), &room);
     batch.names = e->indices;
     double mean;
     network->plans.running = true;
@@ -180,20 +184,21 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
 
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
                               dlz_tally *tally, dlviz_tensor *outputs) {
-    evaluation e = {.targets = NULL};
+    evaluation e;
     int64_t n = dlviz_dataset_num_samples(dataset);
-    if (!network->loss->takes_labels) {
-        uint64_t size = (uint64_t)dlz_min_i64(n, DLZ_EVALUATION_BATCH) *
-                        (uint64_t)dlz_shape_size(dlz_network_output(network));
-        e.targets = dlz_alloc_array(size, sizeof *e.targets);
-        if (!e.targets)
-            return dlz_fail_memory("a batch's targets", size * sizeof *e.targets);
-    }
+    bool one_label = dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS;
+    uint64_t size =
+        (uint64_t)dlz_min_i64(n, DLZ_EVALUATION_BATCH) * (uint64_t)dlz_dataset_target_size(dataset);
+    size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+    e.targets = one_label ? e.labels : dlz_alloc_array(size, width);
+    if (!e.targets)
+        return dlz_fail_memory("a batch's targets", size * width);
     dlviz_status status = DLVIZ_OK;
     for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH)
         status = tally_batch(network, who, dataset, &e, first,
                              dlz_min_i64(DLZ_EVALUATION_BATCH, n - first), tally, outputs);
-    dlz_free(e.targets);
+    if (!one_label)
+        dlz_free(e.targets);
     return status;
 }
 
@@ -329,14 +334,15 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
 
 /* Forward, loss and backward on the batch that lies in the plan. */
 static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                             const int64_t *names, dlz_tally *tally, double *mean) {
+                             int64_t num_labels, const int64_t *names, dlz_tally *tally,
+                             double *mean) {
     DLZ_TRY(dlz_plan_forward(plan));
     network->has_gradients = network->fresh_gradients = false;
     if (network->stale_gradients)
         memset(network->gradients, 0,
                (size_t)network->parameter_floats * sizeof *network->gradients);
     network->stale_gradients = false;
-    dlz_loss_batch batch = batch_of(network, plan, dlz_plan_extras(plan));
+    dlz_loss_batch batch = batch_of(network, plan, num_labels, dlz_plan_extras(plan));
     batch.names = names;
     network->plans.running = true;
     dlviz_status status =
@@ -352,9 +358,10 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
 
 /* A step that fails leaves the running statistics as they were. */
 static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                               const int64_t *names, dlz_tally *tally, double *mean) {
+                               int64_t num_labels, const int64_t *names, dlz_tally *tally,
+                               double *mean) {
     dlz_network_keep_buffers(network);
-    dlviz_status status = run_step(network, who, plan, names, tally, mean);
+    dlviz_status status = run_step(network, who, plan, num_labels, names, tally, mean);
     if (status != DLVIZ_OK || !isfinite(*mean))
         dlz_network_put_buffers_back(network);
     return status;
@@ -368,16 +375,11 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
     load_targets(plan, dataset, indices, dlz_plan_extras(plan));
-    return train_step(network, who, plan, indices, tally, mean);
+    return train_step(network, who, plan, dlz_dataset_target_size(dataset), indices, tally, mean);
 }
 
 /* -- One step by hand ----------------------------------------------------------------------------
  */
-
-static int64_t label_at(const dlviz_tensor *labels, int64_t i) {
-    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                        : ((const int64_t *)labels->data)[i];
-}
 
 static dlviz_status check_tensor(const dlviz_network *network, const char *who,
                                  const dlviz_tensor *targets, int64_t n) {
@@ -385,21 +387,22 @@ static dlviz_status check_tensor(const dlviz_network *network, const char *who,
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'targets' is NULL", who);
     bool labels = targets->dtype != DLVIZ_FLOAT32;
     char text[DLZ_SHAPE_TEXT_SIZE];
-    if (targets->ndim < 1 || targets->dims[0] != n || (labels && targets->ndim != 1))
+    if (targets->ndim < 1 || targets->dims[0] != n ||
+        (labels && targets->ndim != 1 && targets->ndim != 3))
         return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: 'targets' is %s of %s; needs %lld uint8 or int64 labels, or float32 "
-                        "numbers with %lld in front, one for each input",
+                        "%s: 'targets' is %s of %s; needs uint8 or int64 labels, one for each "
+                        "input (%lld) or each of its pixels, or float32 numbers with %lld in front",
                         who, dlz_shape_text(text, targets->ndim, targets->dims),
                         dlviz_dtype_name(targets->dtype), (long long)n, (long long)n);
     const dlz_shape *output = dlz_network_output(network);
     const int64_t one = 1, *dims = targets->ndim == 1 ? &one : targets->dims + 1;
-    int ndim = labels ? 0 : targets->ndim == 1 ? 1 : targets->ndim - 1;
+    int ndim = labels || targets->ndim > 1 ? targets->ndim - 1 : 1;
     DLZ_TRY(dlz_loss_check(network->loss, who, output, ndim, dims));
-    for (int64_t i = 0; labels && i < n; i++)
-        if (!dlz_loss_takes_label(network->loss, label_at(targets, i), output->dims[0]))
+    for (int64_t i = 0; labels && i < targets->size; i++)
+        if (!dlz_loss_takes_label(network->loss, dlz_label_at(targets, i), output->dims[0]))
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: label %lld is %lld; the network's outputs allow 0 to %lld", who,
-                            (long long)i, (long long)label_at(targets, i),
+                            (long long)i, (long long)dlz_label_at(targets, i),
                             (long long)output->dims[0] - 1);
     return DLVIZ_OK;
 }
@@ -431,13 +434,13 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
     dlz_load_input(plan, &(dlz_input){.samples = inputs->data});
     if (targets->dtype == DLVIZ_FLOAT32)
         load_numbers(plan, (target_pass){.numbers = targets->data, .targets = room->targets});
-    for (int64_t i = 0; i < n; i++) {
-        if (targets->dtype != DLVIZ_FLOAT32)
-            room->labels[i] = label_at(targets, i);
+    else
+        for (int64_t i = 0; i < targets->size; i++)
+            ((int64_t *)room->targets)[i] = dlz_label_at(targets, i);
+    for (int64_t i = 0; i < n; i++)
         room->weights[i] = 1;
-    }
     double mean;
-    DLZ_TRY(train_step(network, who, plan, NULL, &tally, &mean));
+    DLZ_TRY(train_step(network, who, plan, targets->size / n, NULL, &tally, &mean));
     give(loss, mean);
     return isfinite(mean) ? DLVIZ_OK : fail_loss(network, who, mean, inputs, targets);
 }

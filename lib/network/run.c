@@ -30,7 +30,7 @@ static void input_tile(void *context, int64_t sample, int worker) {
     const float *from = input->samples ? input->samples + sample * size : NULL;
     if (input->dataset) {
         float *loaded = reorder ? dlz_run_scratch(pass->run, worker) : to;
-        dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded, NULL);
+        dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded);
         from = loaded;
     }
     if (reorder)
@@ -137,7 +137,7 @@ static void load_piece(const dlviz_network *network, const source *from, const p
                        float *to) {
     int64_t size = dlz_shape_size(&network->graph.in);
     if (from->dataset)
-        dlz_dataset_load(from->dataset, p->indices, p->n, to, NULL);
+        dlz_dataset_load(from->dataset, p->indices, p->n, to);
     else
         memcpy(to, from->samples + p->first * size, (size_t)(p->n * size) * sizeof *to);
 }

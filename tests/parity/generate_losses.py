@@ -84,6 +84,41 @@ def cross_entropy(writer):
                     writer.put(name + "/smoothing", np.array([smoothing]))
 
 
+def cross_entropy_maps(writer):
+    """A label for each pixel. A sample's weight is that of all its pixels."""
+    for n, classes, height, width, scale, ties in ((2, 3, 4, 5, 1, False), (3, 7, 3, 1, 3, True), (1, 1, 2, 2, 1, False),
+                                                   (2, 21, 9, 8, 5, False), (1, 2, 1, 1, 1, False)):
+        for smoothing in (0.0, 0.1):
+            for with_classes in (False, True):
+                for with_samples in (False, True):
+                    if with_classes and classes not in CLASS_WEIGHTS:
+                        continue
+                    name = f"cross_entropy/{n}x{classes}x{height}x{width}_{smoothing:g}_{int(with_classes)}{int(with_samples)}"
+                    outputs = numbers((n, classes, height, width), 50 + n, scale, ties)
+                    labels = generate.labels_for(n * height * width, classes, 60 + n).reshape(n, height, width)
+                    if height * width > 4:
+                        labels[0, 1] = -100
+                    weights = np.abs(numbers((n,), 61)) + np.float32(0.01) if with_samples else None
+                    if with_samples and n > 2:
+                        weights[1] = 0
+                    class_weights = torch.tensor(CLASS_WEIGHTS[classes], dtype=torch.float64) if with_classes else None
+
+                    def loss(x, t, w):
+                        each = F.cross_entropy(x, t, class_weights, reduction="none", label_smoothing=smoothing)
+                        kept = torch.where(t == -100, 0, t)
+                        w = w[:, None, None]
+                        norm = w * (1 if class_weights is None else class_weights[kept]) * (t != -100)
+                        value = (w * each).sum() / norm.sum()
+                        if not with_samples:
+                            same(value, F.cross_entropy(x, t, class_weights, label_smoothing=smoothing))
+                        return value
+
+                    put(writer, name, outputs, labels, weights, loss)
+                    if with_classes:
+                        writer.put(name + "/class_weights", class_weights.numpy())
+                    writer.put(name + "/smoothing", np.array([smoothing]))
+
+
 SHAPES = (((1, 1), 1, False), ((3, 5), 2, False), ((7, 3), 1, True), ((2, 3, 4, 5), 1, False), ((3, 300), 1, False),
           ((4, 3), 1e4, False))
 
@@ -176,6 +211,8 @@ NETWORKS = {
                        x, t, pos_weight=torch.tensor([1, 2, 0.5, 3, 1], dtype=x.dtype))),
     "images": ((3, 5, 4), "conv1:conv,out=6,k=3,pad=same relu:relu conv2:conv,out=2,k=3,pad=same",
                lambda x, t: F.huber_loss(x, t, delta=0.5)),
+    "segmentation": ((3, 5, 4), "conv1:conv,out=6,k=3,pad=same relu:relu conv2:conv,out=3,k=3,pad=same",
+                     lambda x, t: F.cross_entropy(x, t[:, 0].round().long(), torch.tensor([1, 0.5, 2], dtype=x.dtype))),
 }
 
 
@@ -193,6 +230,8 @@ def networks(writer):
             targets = (flat * np.float32(0.5) + np.float32(0.25)).reshape((9,) + shape)
             if name == "multilabel":
                 targets = (targets > 0.3).astype(np.float32)
+            if name == "segmentation":
+                targets = ((targets > 0).astype(np.float32) + (targets > 0.5))[:, :1].astype(np.float32)
             writer.put(f"networks/{name}/targets{step}", targets)
             optimizer.zero_grad()
             loss = loss_of(model(torch.from_numpy(inputs).double()), torch.from_numpy(targets).double())
@@ -207,6 +246,7 @@ def main():
     torch.set_num_threads(1)
     writer = Writer(1 << 30)
     cross_entropy(writer)
+    cross_entropy_maps(writer)
     all_of_numbers(writer)
     all_metrics(writer)
     networks(writer)

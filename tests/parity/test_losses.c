@@ -61,10 +61,11 @@ static loss_case open_case(const fixture *file, const char *name, int ndim, cons
     int64_t pixels = b->size / b->channels, count = b->n * b->size, other[8];
     b->outputs = c.outputs =
         reorder(fixture_floats(file, key_of(&c, "outputs"), count), b->n, b->channels, pixels);
-    if (strstr(name, "cross_entropy/") || strcmp(name, "metrics/cross_entropy") == 0)
+    if (strstr(name, "cross_entropy/") || strcmp(name, "metrics/cross_entropy") == 0) {
+        b->num_labels = pixels;
         b->labels = c.labels =
-            read_labels(fixture_doubles(file, key_of(&c, "targets"), b->n), b->n);
-    else
+            read_labels(fixture_doubles(file, key_of(&c, "targets"), b->n * pixels), b->n * pixels);
+    } else
         b->targets = c.targets =
             reorder(fixture_floats(file, key_of(&c, "targets"), count), b->n, b->channels, pixels);
     if (find(file, name, "weights", other))
@@ -128,7 +129,12 @@ static int compare_case(const fixture *file, loss_case *c) {
     float *gradient = malloc((size_t)count * sizeof *gradient);
     double mean, value = *fixture_doubles(file, key_of(c, "value"), 1), error = 0, norm = 0;
     dlz_tally tally = {.sums = NULL};
-    ck_ok(dlz_loss_check(loss, "test", &b->shape, b->labels ? 0 : b->shape.ndim, b->shape.dims));
+    bool maps = b->labels && b->shape.ndim == 3;
+    ck_ok(dlz_loss_check(loss, "test", &b->shape,
+                         maps        ? 2
+                         : b->labels ? 0
+                                     : b->shape.ndim,
+                         b->shape.dims + maps));
     ck_ok(dlz_loss_add(loss, "test", b, gradient, &mean, &tally));
     float *ordered = reorder(gradient, b->n, b->size / b->channels, b->channels);
     const float *wanted = fixture_floats(file, key_of(c, "gradient"), count);
@@ -232,6 +238,14 @@ END_TEST
 /* -- Networks ------------------------------------------------------------------------------------
  */
 
+static dlviz_tensor *label_maps(int64_t height, int64_t width, const float *numbers) {
+    dlviz_tensor *maps;
+    ck_ok(dlviz_tensor_create(&maps, DLVIZ_UINT8, 3, (int64_t[]){9, height, width}));
+    for (int64_t i = 0; i < 9 * height * width; i++)
+        ((uint8_t *)dlviz_tensor_data(maps))[i] = (uint8_t)numbers[i];
+    return maps;
+}
+
 static void follow(const char *name, const char *dims, const char *net, dlviz_loss *loss) {
     fixture *file = fixture_open("losses.safetensors");
     net_spec spec;
@@ -247,11 +261,15 @@ static void follow(const char *name, const char *dims, const char *net, dlviz_lo
     const layer_spec *last = &spec.layers[spec.count - 1];
     int64_t shape[4] = {9};
     memcpy(shape + 1, last->dims, sizeof last->dims);
+    bool maps = last->ndim == 3 && strcmp(dlviz_loss_name(loss), "cross_entropy") == 0;
+    if (maps)
+        shape[1] = 1;
     for (int step = 0; step < 20; step++) {
         snprintf(key, sizeof key, "networks/%s/targets%d", name, step);
         dlviz_tensor *inputs = input_tensor(&spec, 9, 700 + (uint64_t)step, false);
-        dlviz_tensor *targets = float_tensor(
-            last->ndim + 1, shape, fixture_floats(file, key, 9 * product(last->ndim, last->dims)));
+        const float *numbers = fixture_floats(file, key, product(last->ndim + 1, shape));
+        dlviz_tensor *targets = maps ? label_maps(shape[2], shape[3], numbers)
+                                     : float_tensor(last->ndim + 1, shape, numbers);
         double value;
         ck_ok(dlviz_network_backward(network, inputs, targets, 0, (uint64_t)step, &value));
         ck_ok(dlviz_optimizer_step(adam, network));
@@ -286,10 +304,19 @@ START_TEST(images_as_targets_follow_pytorch) {
 }
 END_TEST
 
+START_TEST(a_class_for_each_pixel_follows_pytorch) {
+    dlviz_loss *loss = dlviz_cross_entropy();
+    ck_ok(dlviz_cross_entropy_set_class_weights(loss, 3, (const double[]){1, 0.5, 2}));
+    follow("segmentation", "3x5x4",
+           "conv1:conv,out=6,k=3,pad=same relu:relu conv2:conv,out=3,k=3,pad=same", loss);
+}
+END_TEST
+
 int main(void) {
     return run_tests("parity of losses",
                      (const TTest *[]){values_and_gradients_are_pytorchs, metrics_are_scikit_learns,
                                        a_regression_follows_pytorch,
                                        a_multilabel_network_follows_pytorch,
-                                       images_as_targets_follow_pytorch, NULL});
+                                       images_as_targets_follow_pytorch,
+                                       a_class_for_each_pixel_follows_pytorch, NULL});
 }

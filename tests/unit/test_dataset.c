@@ -410,11 +410,11 @@ START_TEST(loading_is_the_same_for_any_number_of_threads) {
         indices[i] = i * i % 3;
     size_t bytes = COUNT * 1024 * sizeof(float);
     float *alone = malloc(bytes), *together = malloc(bytes);
-    dlz_dataset_load(digits, indices, COUNT, alone, NULL);
+    dlz_dataset_load(digits, indices, COUNT, alone);
     for (int threads = 1; threads < 6; threads++) {
         ck_ok(dlviz_set_num_threads(threads));
         memset(together, 0xFF, bytes);
-        dlz_dataset_load_parallel(digits, indices, COUNT, together, NULL);
+        dlz_dataset_load_parallel(digits, indices, COUNT, together);
         ck_assert_int_eq(memcmp(alone, together, bytes), 0);
     }
     free(alone);
@@ -476,7 +476,7 @@ START_TEST(resizing_is_fast) {
     for (int repeat = 0; repeat < 50; repeat++) {
         struct timespec start, end;
         clock_gettime(CLOCK_MONOTONIC, &start);
-        dlz_dataset_load(digits, indices, BATCH, out, NULL);
+        dlz_dataset_load(digits, indices, BATCH, out);
         clock_gettime(CLOCK_MONOTONIC, &end);
         best = fmin(best, (double)(end.tv_sec - start.tv_sec) +
                               1e-9 * (double)(end.tv_nsec - start.tv_nsec));

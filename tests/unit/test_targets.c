@@ -58,7 +58,7 @@ START_TEST(labels_are_int64_whatever_they_were) {
     ck_assert_mem_eq(labels_of(dataset), wide, sizeof wide);
     ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 16777216);
     int64_t loaded[2], counts[1001];
-    dlz_dataset_load(dataset, (const int64_t[]){3, 1}, 2, NULL, loaded);
+    dlz_dataset_load_targets(dataset, (const int64_t[]){3, 1}, 2, loaded);
     ck_assert(loaded[0] == 1000 && loaded[1] == -2147483648);
     ck_assert_int_eq(dlviz_dataset_class_counts(dataset, 1001, counts), 16777216);
     for (int c = 0; c < 1001; c++)
@@ -104,7 +104,7 @@ START_TEST(bad_targets_are_refused_and_change_nothing) {
     for (int i = 0; i < 5; i++) {
         dlviz_tensor *labels = int64_tensor(2, beyond[i]);
         ck_fails(dlviz_dataset_set_targets(dataset, labels), DLVIZ_ERROR_INVALID_ARGUMENT,
-                 "label 1 is");
+                 "a label of sample 1 is");
         dlviz_tensor_destroy(labels);
     }
     static const float zeros[24] = {0};
@@ -114,7 +114,7 @@ START_TEST(bad_targets_are_refused_and_change_nothing) {
         int ndim;
         int64_t dims[5];
         const char *words;
-    } bad[] = {{false, 1, {3}, "3 labels for 2 samples"},
+    } bad[] = {{false, 1, {3}, "labels of 3 samples, for 2 samples"},
                {false, 2, {2, 1}, "'targets' is 2 x 1 of uint8; class labels are n numbers"},
                {false, 2, {2, 3}, "are float32"},
                {false, 0, {0}, "scalar of uint8"},
