@@ -70,8 +70,9 @@ DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 DLVIZ_API int64_t dlviz_network_num_layers(const dlviz_network *network);
 /** The name of layer 0 … num_layers − 1; NULL beyond. Owned by the network. */
 DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int64_t index);
-/** The shape that a layer gives for one input: 3 dimensions (channels, height, width) or 1. 0 and
- *  NULL when there is no such layer or the network is not built. Owned by the network. */
+/** The shape that a layer gives for one input: 3 dimensions (channels, height, width) or 1; "input"
+ *  is the network's input. 0 and NULL when there is no such layer or the network is not built.
+ *  Owned by the network. */
 DLVIZ_API int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer);
 DLVIZ_API const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer);
 /** The number of trainable parameters; 0 before the build. */
