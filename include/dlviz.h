@@ -17,9 +17,8 @@
  * - Settings are checked when they are set. Every set_<x> has a getter <x>, as has what a handle is
  *   made with: of one value it returns it, of several it has an out parameter for each, any of
  *   which may be NULL; of an array there are num_<things> and a getter of all or of the one at an
- *   index. Functions and their user
- *   pointers cannot be got. Where a run may come to something else than was asked for, <x>_used
- *   tells what it came to.
+ *   index. Functions and their user pointers cannot be got. Where a run may come to something else
+ *   than was asked for, <x>_used tells what it came to.
  * - Numbers: counts are num_<things> and int64_t, and come before the array that they count (ndim,
  *   of 8 at most, is an int, as in NumPy). Sizes are (height, width), in pixels and everywhere.
  * - Enumerations: the values begin with the type's name, less a final _kind. The two that every

@@ -131,7 +131,8 @@ static dlviz_status value(const dlviz_loss *loss, const dlz_loss_batch *batch, d
 
 enum { SAMPLES, FIRST, AMONG_TOP, NUM_SUMS };
 
-static int64_t num_sums(const dlz_shape *shape) {
+static int64_t num_sums(const dlviz_loss *loss, const dlz_shape *shape) {
+    (void)loss;
     (void)shape;
     return NUM_SUMS;
 }
@@ -148,7 +149,7 @@ static int64_t place_of(int64_t classes, const float *outputs, int64_t label) {
     return before;
 }
 
-static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
+static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
     for (int64_t i = 0; i < batch->n; i++) {
         if (ignores(loss, batch->labels[i]))
             continue;
@@ -157,9 +158,12 @@ static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sum
         sums[FIRST] += place == 0;
         sums[AMONG_TOP] += place < TOP;
     }
+    return DLVIZ_OK;
 }
 
-static void finish(const dlz_shape *shape, const double *sums, double *values) {
+static void finish(const dlviz_loss *loss, const dlz_shape *shape, const double *sums,
+                   double *values) {
+    (void)loss;
     (void)shape;
     values[0] = sums[FIRST] / sums[SAMPLES];
     values[1] = sums[AMONG_TOP] / sums[SAMPLES];

@@ -138,11 +138,23 @@ static bool add_weights(json_t *object, const dlviz_loss *loss) {
     return json_object_set_new(object, loss->type->weights, array) == 0;
 }
 
+/* What is known of a loss of the user's own. */
+static bool add_names(json_t *object, const dlviz_loss *loss) {
+    json_t *metrics = json_array();
+    for (int i = 0; metrics && i < dlz_loss_num_metrics(loss); i++)
+        if (json_array_append_new(metrics, json_string(dlviz_loss_metric_name(loss, i))) != 0) {
+            json_decref(metrics);
+            metrics = NULL;
+        }
+    bool whole = json_object_set_new(object, "metrics", metrics) == 0;
+    return whole && json_object_set_new(object, "name", json_string(loss->name)) == 0;
+}
+
 json_t *dlz_loss_settings(const dlviz_loss *loss) {
     json_t *object = dlz_settings_write(loss->type->settings, loss);
     bool whole = object && json_object_set_new(object, "type", json_string(loss->type->name)) == 0;
     if (loss->name != loss->type->name)
-        whole = whole && json_object_set_new(object, "name", json_string(loss->name)) == 0;
+        whole = whole && add_names(object, loss);
     if (whole && (!loss->type->weights || add_weights(object, loss)))
         return object;
     json_decref(object);
@@ -296,11 +308,11 @@ dlviz_status dlz_loss_add(const dlviz_loss *loss, const char *who, const dlz_los
     } else if (gradient) {
         memset(gradient, 0, (size_t)(batch->n * batch->size) * sizeof *gradient);
     }
+    if (loss->type->metrics && tally->sums)
+        DLZ_TRY(loss->type->metrics->add(loss, batch, tally->sums));
     *mean = norm > 0 ? sum / norm : 0;
     tally->loss += sum;
     tally->norm += norm;
-    if (loss->type->metrics && tally->sums)
-        loss->type->metrics->add(loss, batch, tally->sums);
     return DLVIZ_OK;
 }
 
@@ -325,7 +337,7 @@ const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t index) {
 }
 
 int64_t dlz_loss_num_sums(const dlviz_loss *loss, const dlz_shape *output) {
-    return loss->type->metrics ? loss->type->metrics->num_sums(output) : 0;
+    return loss->type->metrics ? loss->type->metrics->num_sums(loss, output) : 0;
 }
 
 void dlz_loss_metrics(const dlviz_loss *loss, const dlz_shape *output, const dlz_tally *tally,
@@ -335,5 +347,5 @@ void dlz_loss_metrics(const dlviz_loss *loss, const dlz_shape *output, const dlz
         return;
     for (int i = 0; i < metrics->count; i++)
         values[i] = NAN;
-    metrics->finish(output, tally->sums, values);
+    metrics->finish(loss, output, tally->sums, values);
 }

@@ -46,9 +46,11 @@ typedef struct dlz_metrics {
     int count, num_whole;
     const char *const *names;
     int num_unwritten; /* the last so many of those made of sums are no columns of a history file */
-    int64_t (*num_sums)(const dlz_shape *shape);
-    void (*add)(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums);
-    void (*finish)(const dlz_shape *shape, const double *sums, double *values);
+    int64_t (*num_sums)(const dlviz_loss *loss, const dlz_shape *shape);
+    /* Leaves the sums as they were when it fails. */
+    dlviz_status (*add)(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums);
+    void (*finish)(const dlviz_loss *loss, const dlz_shape *shape, const double *sums,
+                   double *values);
     /* Optional: the last ones, of outputs and targets in PyTorch's order. */
     dlviz_status (*judge)(const dlviz_tensor *outputs, const dlviz_tensor *targets, double *values);
 } dlz_metrics;
