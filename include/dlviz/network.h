@@ -48,15 +48,17 @@ DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char
 /** Checks the shapes layer by layer, allocates the parameters and draws their initial values, which
  *  depend on the seed and the layers alone. Returns the first error of the whole construction:
  *  those of dlviz_network_add and dlviz_network_add_from, DLVIZ_ERROR_SHAPE (a layer does not fit
- *  its inputs; the message names them), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's
- *  output), DLVIZ_ERROR_STATE (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  its inputs; the message names them; or the loss has weights that are not as many as the classes
+ *  or channels), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's output), DLVIZ_ERROR_STATE
+ *  (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
 
 /** Sets what the network is trained on, before or after it is built; the loss belongs to the
  *  network from now on, also when this fails. It is dlviz_cross_entropy() unless set.
  *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs
- *  to a network) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss comes
- *  before). */
+ *  to a network), DLVIZ_ERROR_SHAPE (of a network that is built: weights of the loss are not as many
+ *  as its classes or channels) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss
+ *  comes before). */
 DLVIZ_CHECKED dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
 DLVIZ_API const dlviz_loss *dlviz_network_loss(const dlviz_network *network);
 

@@ -197,6 +197,7 @@ static const dlz_loss_type cross_entropy_type = {
     .check = check,
     .check_output = check_output,
     .lets_pass = ignores,
+    .how_to_let_pass = "the label that dlviz_cross_entropy_set_ignored_label names",
     .norm = norm,
     .value = value,
     .metrics = &metrics,

@@ -171,38 +171,71 @@ dlviz_status dlz_loss_check_weights(const dlviz_loss *loss, const char *what, in
                     (long long)loss->num_weights, (long long)count, what);
 }
 
+static dlviz_status check_output(const dlviz_loss *loss, const char *who, const dlz_shape *output) {
+    dlviz_status status =
+        loss->type->check_output ? loss->type->check_output(loss, output) : DLVIZ_OK;
+    char out[DLZ_SHAPE_TEXT_SIZE];
+    return status == DLVIZ_OK
+               ? DLVIZ_OK
+               : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who, loss->name,
+                                 dlz_shape_text(out, output->ndim, output->dims));
+}
+
+static bool is_one_number(int ndim, const int64_t *dims) {
+    for (int i = 0; i < ndim; i++)
+        if (dims[i] != 1)
+            return false;
+    return true;
+}
+
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
                             int target_ndim, const int64_t *target_dims) {
     char out[DLZ_SHAPE_TEXT_SIZE], targets[DLZ_SHAPE_TEXT_SIZE];
     dlz_shape_text(out, output->ndim, output->dims);
     dlz_shape_text(targets, target_ndim, target_dims);
+    bool same = target_ndim == output->ndim &&
+                memcmp(target_dims, output->dims, (size_t)target_ndim * sizeof *target_dims) == 0;
     if (loss->takes_labels && target_ndim > 0)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes class labels; the targets are numbers (%s for each "
-                        "sample)",
-                        who, loss->name, targets);
+                        "sample)%s",
+                        who, loss->name, targets,
+                        same ? ": of one-hot rows, give the places of the ones as labels, uint8 or "
+                               "int64"
+                             : "");
     if (!loss->takes_labels && target_ndim == 0)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
                         "class labels",
                         who, loss->name, out);
-    if (!loss->takes_labels &&
-        (target_ndim != output->ndim ||
-         memcmp(target_dims, output->dims, (size_t)target_ndim * sizeof *target_dims) != 0))
+    /* A single number is one in any number of dimensions. */
+    if (!loss->takes_labels && !same &&
+        !(dlz_shape_size(output) == 1 && is_one_number(target_ndim, target_dims)))
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes targets of the outputs' shape: a sample's outputs "
                         "are %s, its targets %s",
                         who, loss->name, out, targets);
-    dlviz_status status =
-        loss->type->check_output ? loss->type->check_output(loss, output) : DLVIZ_OK;
-    return status == DLVIZ_OK ? DLVIZ_OK
-                              : dlz_fail_within(status, "%s: the loss %s, for outputs of %s", who,
-                                                loss->name, out);
+    return check_output(loss, who, output);
+}
+
+dlviz_status dlz_loss_check_set_weights(const dlviz_loss *loss, const char *who,
+                                        const dlz_shape *output) {
+    return loss->num_weights > 0 ? check_output(loss, who, output) : DLVIZ_OK;
 }
 
 bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs) {
     return (label >= 0 && label < outputs) ||
            (loss->type->lets_pass && loss->type->lets_pass(loss, label));
+}
+
+dlviz_status dlz_loss_fail_label(const dlviz_loss *loss, const char *who, int64_t sample,
+                                 int64_t label, int64_t outputs) {
+    const char *how = label < 0 ? loss->type->how_to_let_pass : NULL;
+    return dlz_fail(
+        DLVIZ_ERROR_INVALID_ARGUMENT,
+        "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to %lld%s%s", who,
+        (long long)sample, (long long)label, (long long)outputs, (long long)outputs - 1,
+        how ? ", and " : "", how ? how : "");
 }
 
 /* -- The loss of a batch -------------------------------------------------------------------------

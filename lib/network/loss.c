@@ -33,6 +33,8 @@ static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss
                         "%s: a trainer was made for the network; the loss comes before it", who);
     dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_ALONE, &hold));
+    if (network->built)
+        DLZ_TRY(dlz_loss_check_set_weights(loss, who, dlz_network_output(network)));
     network->loss->owned = false;
     dlviz_loss_destroy(network->loss);
     network->loss = loss;
@@ -72,11 +74,7 @@ dlviz_status dlz_network_check_targets(const dlviz_network *network, const char 
     const int64_t *values = labels->data;
     for (int64_t i = 0; i < labels->size; i++)
         if (!dlz_loss_takes_label(loss, values[i], outputs))
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to "
-                            "%lld",
-                            who, (long long)i, (long long)values[i], (long long)outputs,
-                            (long long)outputs - 1);
+            return dlz_loss_fail_label(loss, who, i, values[i], outputs);
     return DLVIZ_OK;
 }
 
@@ -397,10 +395,8 @@ static dlviz_status check_tensor(const dlviz_network *network, const char *who,
     DLZ_TRY(dlz_loss_check(network->loss, who, output, ndim, dims));
     for (int64_t i = 0; labels && i < n; i++)
         if (!dlz_loss_takes_label(network->loss, label_at(targets, i), output->dims[0]))
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: label %lld is %lld; the network's outputs allow 0 to %lld", who,
-                            (long long)i, (long long)label_at(targets, i),
-                            (long long)output->dims[0] - 1);
+            return dlz_loss_fail_label(network->loss, who, i, label_at(targets, i),
+                                       output->dims[0]);
     return DLVIZ_OK;
 }
 

@@ -139,11 +139,8 @@ dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *wh
     *node = dlz_graph_find(&network->graph, name, &found);
     if (found && *node != DLZ_GRAPH_INPUT)
         return DLVIZ_OK;
-    char names[800] = "";
-    size_t used = 0;
-    for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                 network->graph.nodes[i].name);
+    char names[800];
+    dlz_graph_list_names(&network->graph, names, sizeof names);
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no layer '%s'; the network has %s", who,
                     name, names);
 }
