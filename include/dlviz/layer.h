@@ -275,7 +275,8 @@ DLVIZ_API dlviz_layer *dlviz_global_avgpool2d(void);
 
 /** Averages of (C, H, W) as (C, height, width), whatever H and W: row y is that of the rows from
  *  floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
- *  @param height, width of the output, 1 to 32768 each */
+ *  @param height  of the output, 1 to 32768
+ *  @param width   of the output, 1 to 32768 */
 DLVIZ_API dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width);
 /** 0 and 0 for NULL or a layer of another kind. */
 DLVIZ_API void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height,
@@ -288,7 +289,8 @@ typedef enum dlviz_interpolation {
 } dlviz_interpolation;
 
 /** (C, H, W) to (C, H·height_factor, W·width_factor), of the nearest pixels unless a mode is set.
- *  @param height_factor, width_factor 1 to 32768 each */
+ *  @param height_factor  1 to 32768
+ *  @param width_factor   1 to 32768 */
 DLVIZ_API dlviz_layer *dlviz_upsample(int64_t height_factor, int64_t width_factor);
 /** Gives the output's size instead, larger or smaller than the input; 1 or more each. */
 DLVIZ_API dlviz_status dlviz_upsample_set_size(dlviz_layer *layer, int64_t height, int64_t width);

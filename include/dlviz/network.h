@@ -16,8 +16,8 @@ extern "C" {
 typedef struct dlviz_network dlviz_network;
 
 /** Starts a network.
- *  @param ndim,dims  the shape of one input without the batch dimension: 3 for images (channels,
- *                    height, width) or 1 for vectors; sizes are 1 or more
+ *  @param ndim  3 for images (channels, height, width), 1 for vectors
+ *  @param dims  the shape of one input, without the batch dimension; sizes are 1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *dims);
 /** Destroys the network, its layers and parameters, once no trainer and no optimizer that has
@@ -56,7 +56,7 @@ DLVIZ_CHECKED dlviz_status dlviz_network_build(dlviz_network *network, uint64_t 
 /** Sets what the network is trained on, before or after it is built; the loss belongs to the
  *  network from now on, also when this fails. It is dlviz_cross_entropy() unless set.
  *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs
- *  to a network), DLVIZ_ERROR_SHAPE (of a network that is built: weights of the loss are not as many
+ *  to a network), DLVIZ_ERROR_SHAPE (of a network that is built: the loss's weights are not as many
  *  as its classes or channels) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss
  *  comes before). */
 DLVIZ_CHECKED dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
@@ -163,7 +163,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_measure(dlviz_network *network,
  *                  value a channel)
  *  @param targets  what the loss takes: uint8 or int64 labels, n; or float32, n × the network's
  *                  output shape, or n where that is one number
- *  @param seed,step  choose the dropout masks; count the steps
+ *  @param seed     chooses the dropout masks, with the step
+ *  @param step     counts the steps
  *  @param loss     receives the batch's loss; may be NULL
  *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT (a target out of range),
  *  DLVIZ_ERROR_NUMERIC (the loss is not finite; the sentence names the sample that brought it, if
@@ -180,7 +181,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward(dlviz_network *network,
  *  @param layer           name of the layer
  *  @param inputs          float32, n × the network's input shape
  *  @param gradient        float32, n × the layer's shape
- *  @param seed,step       choose the dropout masks
+ *  @param seed            chooses the dropout masks, with the step
+ *  @param step            counts the steps
  *  @param input_gradient  receives the gradient with respect to the inputs, in their shape, the
  *                         caller's to destroy; may be NULL
  *  Returns DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT,

@@ -5,6 +5,7 @@ check_headers.py SOURCE_ROOT --c COMMAND... --c++ [COMMAND...]
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,17 @@ def marks(command, include, folder):
             yield "the marks with {} are {}\n{}".format(" ".join(defines), found, run.stdout if run.returncode else "")
 
 
+def documentation(include, header):
+    """What clang finds wrong in doc comments, such as parameters that there are not."""
+    clang = shutil.which("clang++") or shutil.which("clang")
+    if not clang:
+        return ""
+    run = subprocess.run([clang, "-std=c++17", "-x", "c++", *WARNINGS, "-Wdocumentation", "-Wdocumentation-pedantic",
+                          "-I", include, os.path.join(include, header)],
+                         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return "" if run.returncode == 0 else "{}: {}".format(header, run.stdout)
+
+
 def guard(text):
     match = re.search(r"^#ifndef (\w+)\n#define (\w+)$", text, re.M)
     return match.group(1) if match and match.group(1) == match.group(2) else None
@@ -158,6 +170,7 @@ def main():
                 problems.append(name + ': no extern "C"')
             problems += ["{}: {} has no doc comment".format(name, function)
                          for function in undocumented(text)]
+            problems.append(documentation(include, name))
             problems.append(compiles(c, "c11", "c", include, name, folder))
             if cpp:
                 problems.append(compiles(cpp, "c++17", "cpp", include, name, folder))

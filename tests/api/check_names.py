@@ -137,6 +137,8 @@ def check_text(header):
             yield where + "'{}'".format(word.group(0))
         if len(line) > 100:
             yield where + "longer than 100 characters"
+        if re.search(r"@param\s+\w+,", line):
+            yield where + "a @param of several parameters: documentation tools take one for each"
         if in_doc and re.match(r" \* ?\S", line) and not line.startswith(" */"):
             yield where + "a torn comment: lines of /** begin with two spaces"
         if "/**" in line or "/*" in line:
