@@ -216,7 +216,7 @@ static dlviz_status allocate_states(dlviz_network *network) {
     return DLVIZ_OK;
 }
 
-static void initialise(dlviz_network *network, uint64_t seed) {
+static void initialize(dlviz_network *network, uint64_t seed) {
     for (int i = 0; i < network->num_states; i++) {
         dlz_state *state = &network->states[i];
         if (state->spec.dtype != DLVIZ_FLOAT32)
@@ -257,7 +257,7 @@ static dlviz_status build(dlviz_network *network, uint64_t seed) {
     DLZ_TRY(count_states(network));
     DLZ_TRY(allocate_states(network));
     DLZ_TRY(dlz_network_summarize(network));
-    initialise(network, seed);
+    initialize(network, seed);
     for (int i = 0; i < network->graph.num_nodes; i++)
         network->graph.nodes[i].layer->built = true;
     network->built = true;

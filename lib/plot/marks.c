@@ -282,8 +282,8 @@ static void place(const dlz_scatter_view *view, ink_grid *ink, mark *marks, int 
                 place_near_class(view, ink, marks, count, &marks[i], shares[s]);
 }
 
-static dlz_colour name_colour(const mark *m) {
-    return dlz_colour_mix(dlz_class_colour(m->class), dlz_ink, 0.7);
+static dlz_color name_color(const mark *m) {
+    return dlz_color_mix(dlz_class_color(m->class), dlz_ink, 0.7);
 }
 
 static void draw_line(const dlz_scatter_view *view, const ink_grid *ink, const mark *m) {
@@ -292,14 +292,14 @@ static void draw_line(const dlz_scatter_view *view, const ink_grid *ink, const m
     double from_x = fmin(fmax(x, m->x - m->width / 2), m->x + m->width / 2);
     double from_y = fmin(fmax(y, m->y - m->height / 2), m->y + m->height / 2);
     if (hypot(x - from_x, y - from_y) > longest_gap)
-        dlz_stroke_line(view->canvas, from_x, from_y, x, y, name_colour(m), 0.8);
+        dlz_stroke_line(view->canvas, from_x, from_y, x, y, name_color(m), 0.8);
 }
 
 static void draw_name(const dlz_scatter_view *view, const mark *m) {
     dlz_text(view->canvas, m->x, m->y, m->name,
              (dlz_style){.size = m->size,
                          .bold = true,
-                         .colour = name_colour(m),
+                         .color = name_color(m),
                          .align = 0.5,
                          .halo = halo,
                          .most = longest_name});

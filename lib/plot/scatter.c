@@ -14,9 +14,9 @@ typedef dlz_scatter_view scatter_view;
 /* ---- What a point looks like ------------------------------------------------------------------
  */
 
-static dlz_colour point_colour(int class) {
-    return class == DLZ_NO_CLASS ? dlz_colour_mix(dlz_line, dlz_soft_ink, 0.2)
-                                 : dlz_class_colour(class);
+static dlz_color point_color(int class) {
+    return class == DLZ_NO_CLASS ? dlz_color_mix(dlz_line, dlz_soft_ink, 0.2)
+                                 : dlz_class_color(class);
 }
 
 static dlz_marker point_marker(int class) {
@@ -80,12 +80,12 @@ static void draw_legend(const scatter_view *scene, const legend *plan, double le
         double y = scene->frame.y + (at % plan->rows + 0.5) * plan->pitch;
         dlz_marker_path(scene->canvas, point_marker(class), x + 0.5 * plan->size, y,
                         0.75 * plan->size);
-        dlz_set_colour(scene->canvas, point_colour(class), 1);
+        dlz_set_color(scene->canvas, point_color(class), 1);
         cairo_fill(scene->canvas->cr);
         char text[160];
         entry_name(scene, class, text);
         dlz_text(scene->canvas, x + 1.35 * plan->size, y, text,
-                 (dlz_style){.size = plan->size, .colour = dlz_ink, .most = plan->name_width});
+                 (dlz_style){.size = plan->size, .color = dlz_ink, .most = plan->name_width});
     }
 }
 
@@ -127,19 +127,19 @@ static void draw_ticks(const scatter_view *scene) {
         double x = dlz_scatter_x(scene, scene->x.ticks[i].value);
         dlz_stroke_line(scene->canvas, x, frame.y, x, frame.y + frame.height, dlz_line, 0.8);
         dlz_tick_text(scene->canvas, x, frame.y + frame.height + 11, &scene->x.ticks[i],
-                      (dlz_style){.size = 12, .colour = dlz_soft_ink, .align = 0.5});
+                      (dlz_style){.size = 12, .color = dlz_soft_ink, .align = 0.5});
     }
     for (int i = 0; i < scene->y.count; i++) {
         double y = dlz_scatter_y(scene, scene->y.ticks[i].value);
         dlz_stroke_line(scene->canvas, frame.x, y, frame.x + frame.width, y, dlz_line, 0.8);
         dlz_tick_text(scene->canvas, frame.x - 6, y, &scene->y.ticks[i],
-                      (dlz_style){.size = 12, .colour = dlz_soft_ink, .align = 1});
+                      (dlz_style){.size = 12, .color = dlz_soft_ink, .align = 1});
     }
 }
 
 /* ---- Points ---------------------------------------------------------------------------------- */
 
-/* A fixed shuffle: neighbouring classes cover each other by chance and not by their order. Points
+/* A fixed shuffle: neighboring classes cover each other by chance and not by their order. Points
  * without a class come first, and so lie beneath all others. */
 static int64_t *drawing_order(const scatter_view *scene) {
     int64_t n = scene->scatter->n, beneath = 0;
@@ -215,7 +215,7 @@ static void draw_chunks(const scatter_view *scene) {
                     add_to_path(scene, scene->order[k], class);
                     added++;
                 }
-            dlz_set_colour(scene->canvas, point_colour(class), scene->opacity);
+            dlz_set_color(scene->canvas, point_color(class), scene->opacity);
             if (added > 0)
                 paint_path(scene, class);
         }
@@ -243,7 +243,7 @@ static void draw_points(const scatter_view *scene) {
     } else {
         for (int64_t k = 0; k < scene->scatter->n; k++) {
             int class = dlz_scatter_class(scene, scene->order[k]);
-            dlz_set_colour(scene->canvas, point_colour(class), scene->opacity);
+            dlz_set_color(scene->canvas, point_color(class), scene->opacity);
             draw_point(scene, scene->order[k], class);
             cairo_fill(scene->canvas->cr);
         }
@@ -275,7 +275,7 @@ static dlviz_status draw_points_and_names(scatter_view *scene) {
         return dlz_fail_memory("the order of points",
                                (uint64_t)scene->scatter->n * sizeof *scene->order);
     draw_points(scene);
-    dlz_stroke_box(scene->canvas, scene->frame, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
+    dlz_stroke_box(scene->canvas, scene->frame, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
     dlviz_status status = dlz_draw_marks(scene);
     dlz_free(scene->order);
     return status;
@@ -312,7 +312,7 @@ dlviz_status dlz_draw_scatter(const dlz_canvas *canvas, const dlviz_figure *figu
         snprintf(note, sizeof note, "%d classes; no room for their legend", scene.classes);
         dlz_text(canvas, scene.frame.x + scene.frame.width - 6, scene.frame.y + 11, note,
                  (dlz_style){.size = 11,
-                             .colour = dlz_soft_ink,
+                             .color = dlz_soft_ink,
                              .align = 1,
                              .halo = 2,
                              .most = scene.frame.width - 12});

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules at the top of dlviz.h that a script can check: names, orders, getters, spelling.
+"""The rules at the top of dlviz.h that a script can check: names, orders, getters, marks.
 
 check_names.py SOURCE_ROOT
 """
@@ -33,8 +33,6 @@ WITHOUT_EVENT = {"dlviz_trainer_fn": "the trainer itself, which has getters",
                  "dlviz_trainer_metric_fn": "a function of outputs and targets"}
 # What is an int: the number of dimensions, 8 at most, an axis among them, and a version.
 INTS = {"ndim", "axis", "dlviz_version_number"}
-BRITISH = (r"neighbour|normalis|colour|cent(?:re|red)\b|behaviour|labelled|modelled|\bgrey|optimis|initialis|"
-           r"summaris|recognis|organis|favour|honour")
 
 # Headers that do not keep the rules yet. One that does, and is listed all the same, is a problem too.
 NOT_YET = set()
@@ -132,9 +130,6 @@ def check_text(header):
     in_doc = False
     for number, line in enumerate(header.text.splitlines(), 1):
         where = "line {}: ".format(number)
-        word = re.search(BRITISH, line, re.I)
-        if word:
-            yield where + "'{}'".format(word.group(0))
         if len(line) > 100:
             yield where + "longer than 100 characters"
         if re.search(r"@param\s+\w+,", line):
