@@ -58,12 +58,14 @@ DLVIZ_CHECKED dlviz_status dlviz_plot_images(const dlviz_tensor *images, const c
 /** A map of points, the same scale on both axes.
  *
  *  A class has the same color in every figure. There are ten colors, which further classes use
- *  again with other markers and lightness. Up to 40 class names are also written on their classes,
- *  or beside those that they would hide.
+ *  again with other markers and lightness: 120 in all, which then repeat. Up to 40 class names are
+ *  also written on their classes, or beside those that they would hide. Of classes for which the
+ *  legend has no room it tells how many there are.
  *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
  *  @param map     n x 2 float32, n >= 1, all finite
- *  @param labels  n classes, uint8 or int64, each 0 to 255, or -1 for a point without a class,
- *                 which is drawn in gray beneath the others; NULL where none has a class
+ *  @param labels  n classes, uint8 or int64, each 0 to 2^24 - 1, or below 0, down to -2^31, for a
+ *                 point without a class, which is drawn in gray beneath the others; NULL where none
+ *                 has a class
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (shape or dtype, or the numbers of rows
  *  and labels differ), DLVIZ_ERROR_NUMERIC (naming the first row that is not finite),
@@ -200,7 +202,7 @@ DLVIZ_API bool dlviz_figure_class_counts(const dlviz_figure *figure);
 /** Whether class names are written on the map; until it is set, those of up to 40 classes are. A
  *  name lies at the median of its class, or where that would cover more than a tenth of any class,
  *  in the nearest free place, with a line to its class if that is away; one that finds no place is
- *  left to the legend. */
+ *  left to the legend, as are all but those of the 256 largest classes. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks);
 DLVIZ_API bool dlviz_figure_class_marks(const dlviz_figure *figure);
 

@@ -484,6 +484,50 @@ START_TEST(many_classes_and_few_points_are_fine) {
 }
 END_TEST
 
+/* Labels as large as a dataset's; the legend shows those it has room for, and its last line counts
+ * the others. */
+START_TEST(thousands_of_classes_are_drawn) {
+    const int64_t n = 20000, far = (1 << 24) - 1;
+    const dlz_color first = dlz_class_color(0), color = dlz_class_color((int)far);
+    for (int64_t classes = 300; classes <= n; classes = classes == 300 ? 5000 : 4 * classes) {
+        dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){n, 2});
+        dlviz_tensor *labels = tensor_of(DLVIZ_INT64, 1, &n);
+        int64_t *label = dlviz_tensor_data(labels);
+        fill_uniform(dlviz_tensor_float(map), 2 * n, 3);
+        for (int64_t i = 0; i < n; i++)
+            label[i] = i % 10 == 9 ? -100 : far - 120 * (i % classes);
+        dlviz_figure *figure;
+        ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+        ck_ok(dlviz_figure_set_opacity(figure, 1));
+        for (int marks = 0; marks < (classes == 5000 ? 2 : 1); marks++) {
+            ck_ok(dlviz_figure_set_class_marks(figure, marks));
+            ck_ok(dlviz_figure_set_class_counts(figure, marks));
+            ck_ok(dlviz_figure_write(figure, scratch_path("many.png")));
+            ck_ok(dlviz_figure_write(figure, scratch_path("many.svg")));
+            cairo_surface_t *surface = read_png(scratch_path("many.png"), 1600, 1200);
+            /* All labels are 120 apart: one color, in the map and in the legend to its right. */
+            ck_assert_int_gt(count_color(surface, color, 0, 0, 0, 900, 1200), 20000);
+            ck_assert_int_eq(count_color(surface, first, 0, 0, 0, 1600, 1200), 0);
+            ck_assert_int_gt(count_color(surface, color, 0, 1200, 0, 1600, 1200), 500);
+            /* The last column's last line has words and no marker. */
+            int left = 1599, bottom = 1199;
+            while (count_color(surface, color, 0, left, 44, left + 1, 1190) == 0)
+                left--;
+            ck_assert_int_gt(left, 1200);
+            while (count_not_white(surface, left - 8, bottom, 1590, bottom + 1) == 0)
+                bottom--;
+            ck_assert_int_eq(
+                count_color(surface, color, 0, left - 8, bottom - 12, 1600, bottom + 1), 0);
+            ck_assert_int_gt(count_not_white(surface, left, bottom - 12, 1590, bottom + 1), 100);
+            cairo_surface_destroy(surface);
+        }
+        dlviz_figure_destroy(figure);
+        dlviz_tensor_destroy(map);
+        dlviz_tensor_destroy(labels);
+    }
+}
+END_TEST
+
 START_TEST(a_machine_without_fonts_draws_without_words) {
     /* Each test has a process of its own, so fontconfig has not looked for fonts yet. */
     static const char config[] = "<?xml version=\"1.0\"?><fontconfig></fontconfig>";
@@ -518,6 +562,7 @@ int main(void) {
                                   rgb_images_and_sizes_that_hardly_fit,
                                   text_stays_inside_the_page,
                                   many_classes_and_few_points_are_fine,
+                                  thousands_of_classes_are_drawn,
                                   a_machine_without_fonts_draws_without_words,
                                   NULL};
     return run_tests("plot", tests);
