@@ -59,9 +59,10 @@ static dlviz_status look(const dlviz_loss *loss, const dlz_loss_batch *batch,
     return make(batch, batch->targets, &pass->targets);
 }
 
+typedef dlviz_status user_function(const dlviz_loss_pass *pass, void *user);
+
 /* Of a name that is too long for the sentence, its beginning. */
-static dlviz_status call(const custom *c, const char *function,
-                         dlviz_status (*body)(const dlviz_loss_pass *, void *),
+static dlviz_status call(const custom *c, const char *function, user_function *body,
                          const dlviz_loss_pass *pass) {
     char called[128];
     snprintf(called, sizeof called, "%s of the loss %s", function, c->base.name);

@@ -252,8 +252,8 @@ static dlviz_status build(dlviz_network *network, uint64_t seed) {
             return dlz_fail(node->layer->error, "layer '%s': %s", node->name, node->layer->message);
     }
     DLZ_TRY(dlz_graph_infer(&network->graph));
-    DLZ_TRY(dlz_loss_check_set_weights(network->loss, "dlviz_network_build",
-                                       dlz_network_output(network)));
+    const dlz_shape *output = dlz_graph_shape(&network->graph, network->graph.num_nodes - 1);
+    DLZ_TRY(dlz_loss_check_set_weights(network->loss, "dlviz_network_build", output));
     DLZ_TRY(count_states(network));
     DLZ_TRY(allocate_states(network));
     DLZ_TRY(dlz_network_summarize(network));

@@ -1,4 +1,4 @@
-/* The legend of a map: its classes, or as many as there is room for. */
+/* The legend of a map: what points look like, and the classes, or as many as there is room for. */
 #include "plot/scatter.h"
 
 #include <math.h>
@@ -6,6 +6,14 @@
 #include <string.h>
 
 enum { LARGEST_LEGEND_COLUMNS = 4 };
+
+dlz_color dlz_point_color(int label) {
+    return label < 0 ? dlz_color_mix(dlz_line, dlz_soft_ink, 0.2) : dlz_class_color(label);
+}
+
+dlz_marker dlz_point_marker(int label) {
+    return label < 0 ? DLZ_MARKER_CIRCLE : dlz_class_marker(label);
+}
 
 enum { ENTRY_TEXT = 160 };
 

@@ -12,17 +12,6 @@ enum { CHUNKS = 8 };
 
 typedef dlz_scatter_view scatter_view;
 
-/* ---- What a point looks like ------------------------------------------------------------------
- */
-
-dlz_color dlz_point_color(int label) {
-    return label < 0 ? dlz_color_mix(dlz_line, dlz_soft_ink, 0.2) : dlz_class_color(label);
-}
-
-dlz_marker dlz_point_marker(int label) {
-    return label < 0 ? DLZ_MARKER_CIRCLE : dlz_class_marker(label);
-}
-
 /* ---- Axes ------------------------------------------------------------------------------------ */
 
 /* One scale for both axes: the shorter range grows to fill the frame. */
