@@ -112,8 +112,7 @@ START_TEST(targets_must_fit_the_loss) {
     ck_fails(dlviz_network_evaluate(network, three, &loss, NULL), INVALID, "no targets");
     dlviz_loss *weighted = dlviz_cross_entropy();
     ck_ok(dlviz_cross_entropy_set_class_weights(weighted, 2, (const double[]){1, 2}));
-    ck_ok(dlviz_network_set_loss(network, weighted));
-    ck_fails(dlviz_network_evaluate(network, two, &loss, NULL), DLVIZ_ERROR_SHAPE,
+    ck_fails(dlviz_network_set_loss(network, weighted), DLVIZ_ERROR_SHAPE,
              "2 weights are set, for 3 classes");
     ck_ok(dlviz_network_set_loss(network, dlviz_bce_with_logits()));
     dlviz_dataset *beyond = numbers(70, 4, 3, false); /* targets below 0, in the second batch too */
