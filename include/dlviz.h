@@ -10,14 +10,15 @@
  *   and pictures, which other programs read and write too.
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
  *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
- *   sentence what was wrong.
+ *   sentence what was wrong. Compilers warn where a status is ignored (DLVIZ_CHECKED), but for
+ *   layers and losses, which remember their first error.
  * - NULL: a missing handle is never a crash. A call that returns a status fails with
  *   DLVIZ_ERROR_INVALID_ARGUMENT, `destroy` does nothing, and a getter gives 0, NaN or NULL.
- * - Settings are checked when they are set. Every set_<x> has a getter <x>: of one value it returns
- *   it, of several it has an out parameter for each, any of which may be NULL; of an array there
- *   are num_<things> and a getter of all or of the one at an index. Functions and their user
- *   pointers cannot be got. Where a run may come to something else than was asked for, <x>_used
- *   tells what it came to.
+ * - Settings are checked when they are set. Every set_<x> has a getter <x>, as has what a handle is
+ *   made with: of one value it returns it, of several it has an out parameter for each, any of
+ *   which may be NULL; of an array there are num_<things> and a getter of all or of the one at an
+ *   index. Functions and their user pointers cannot be got. Where a run may come to something else
+ *   than was asked for, <x>_used tells what it came to.
  * - Numbers: counts are num_<things> and int64_t, and come before the array that they count (ndim,
  *   of 8 at most, is an int, as in NumPy). Sizes are (height, width), in pixels and everywhere.
  * - Enumerations: the values begin with the type's name, less a final _kind. The two that every

@@ -38,7 +38,7 @@ cd -- "$(dirname -- "$0")/.."
 
 all='trixie no-plots arm64 armhf i386 s390x'
 common_tests='base file tensor npy safetensors idx dataset loader linalg pca pca_handling affinities
-neighbours repulsion convolution tsne tsne_handling quality parity_layers parity_optimizers parity_report'
+neighbors repulsion convolution tsne tsne_handling quality parity_layers parity_optimizers parity_report'
 chosen='' tests='' full=no build_only=no jobs=$(getconf _NPROCESSORS_ONLN) clean=no
 while [ $# -gt 0 ]; do
     case $1 in

@@ -79,19 +79,19 @@ static int make_folder(const char *path) {
  */
 
 /* The set is known by its first test labels: a copy of Fashion-MNIST is not to be called MNIST. */
-static const char *name_dataset(dlviz_dataset *test) {
+static dlviz_status name_dataset(dlviz_dataset *test, const char **name) {
     static const int64_t mnist[] = {7, 2, 1, 0, 4, 1, 4, 9}, fashion[] = {9, 2, 1, 1, 6, 1, 4, 6};
     static const char *const clothes[] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                           "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
     const int64_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(test));
+    *name = "images";
     if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, mnist, sizeof mnist) == 0)
-        return "MNIST";
+        *name = "MNIST";
     if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, fashion, sizeof fashion) == 0) {
-        /* Without names the classes go by their numbers. */
-        (void)dlviz_dataset_set_class_names(test, 10, clothes);
-        return "Fashion-MNIST";
+        *name = "Fashion-MNIST";
+        TRY(dlviz_dataset_set_class_names(test, 10, clothes));
     }
-    return "images";
+    return DLVIZ_OK;
 }
 
 /* Replaces a dataset by its first `limit` samples. */
@@ -128,11 +128,12 @@ static void make_title(struct report *report) {
 
 static dlviz_status load(struct report *report) {
     const struct options *options = &report->options;
+    TRY(dlviz_set_num_threads(options->threads));
     report->advice = "examples/reproduce.sh fetches MNIST, --data names another folder";
     TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_PART_TRAIN));
     TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_MNIST_PART_TEST));
     report->advice = NULL;
-    report->dataset_name = name_dataset(report->test);
+    TRY(name_dataset(report->test, &report->dataset_name));
     TRY(prepare(&report->all, options, options->train_limit));
     TRY(prepare(&report->test, options, options->test_limit));
     int64_t held_out = dlviz_dataset_num_samples(report->all) / VALIDATION_SHARE;
@@ -397,8 +398,6 @@ int report_main(int argc, char **argv, const struct experiment *experiment) {
     struct report report = {.experiment = experiment};
     parse_options(argc, argv, experiment, &report.options);
     terminal_start(&report.terminal, report.options.quiet);
-    if (report.options.threads)
-        (void)dlviz_set_num_threads(report.options.threads);
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

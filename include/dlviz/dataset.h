@@ -33,8 +33,8 @@ typedef struct dlviz_dataset dlviz_dataset;
  *                  be destroyed, but its elements must not change while the dataset is in use.
  *  @param targets  as for dlviz_dataset_set_targets: class labels or float32 numbers; NULL for none
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *samples,
-                                            const dlviz_tensor *targets);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *samples,
+                                                const dlviz_tensor *targets);
 
 /** As dlviz_dataset_create, for images that are stored pixel by pixel, as most programs and image
  *  files have them: each pixel's channels lie side by side. They are copied into the order in which
@@ -42,9 +42,9 @@ DLVIZ_API dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_ten
  *  @param samples  uint8 or float32, n x height x width x channels; may be changed or destroyed
  *                  afterwards
  *  @param targets  as for dlviz_dataset_create; images among them are channels x height x width */
-DLVIZ_API dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
-                                                     const dlviz_tensor *samples,
-                                                     const dlviz_tensor *targets);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
+                                                         const dlviz_tensor *samples,
+                                                         const dlviz_tensor *targets);
 
 /** Reads images and labels in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), plain or
  *  gzip-compressed, which is told from the contents and not from the name.
@@ -53,8 +53,8 @@ DLVIZ_API dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a file is damaged,
  *  cut short or too long, when it is of another kind, or when the counts differ;
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
-                                              const char *labels_path);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
+                                                  const char *labels_path);
 
 typedef enum dlviz_mnist_part {
     DLVIZ_MNIST_PART_TRAIN = 0, /**< train-images, train-labels: 60,000 */
@@ -66,8 +66,8 @@ typedef enum dlviz_mnist_part {
  *  train-images.idx3-ubyte, each also with .gz). It has 10 classes.
  *  Returns DLVIZ_ERROR_NOT_FOUND with the names that were tried, or what dlviz_dataset_read_idx
  *  returns. */
-DLVIZ_API dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
-                                                dlviz_mnist_part part);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
+                                                    dlviz_mnist_part part);
 
 /** Destroys the handle. Subsets live on, and whoever holds the dataset goes on with it: a trainer
  *  that evaluates it, a fit that trains on it, a loader. NULL is allowed. */
@@ -85,8 +85,8 @@ DLVIZ_API const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset);
 /** Gets samples first … first + count - 1 as a network sees them: float32, count x channels x
  *  height x width, or count x d. The caller destroys the tensor. Computed with all threads.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
-                                             int64_t count, dlviz_tensor **samples);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
+                                                 int64_t count, dlviz_tensor **samples);
 
 /** Sets the size of the images that a network sees, 1 to 16384 each way; dlviz_dataset_dims tells
  *  it. Resizing is bilinear with half-pixel centers and the border repeated, as PyTorch's
@@ -95,8 +95,8 @@ DLVIZ_API dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64
  *  the caller's are left alone.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE when the samples are no images, or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height,
-                                                    int64_t width);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height,
+                                                        int64_t width);
 
 /** Makes a network see (x - mean) / deviation, with x in 0 … 1 for uint8 samples. A mean of 0 and a
  *  deviation of 1, as at first, change nothing. MNIST's training set has mean 0.1307 and deviation
@@ -104,16 +104,16 @@ DLVIZ_API dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int6
  *  @param mean  finite
  *  @param deviation finite and above 0
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *dataset, float mean,
-                                                       float deviation);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *dataset, float mean,
+                                                           float deviation);
 
 /** As dlviz_dataset_set_normalization, with a mean and a deviation for each channel, or for each
  *  component of a vector.
  *  @param num_channels  the number of channels or components */
-DLVIZ_API dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset,
-                                                               int64_t num_channels,
-                                                               const float *means,
-                                                               const float *deviations);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset,
+                                                                   int64_t num_channels,
+                                                                   const float *means,
+                                                                   const float *deviations);
 
 /** How samples are normalized: writes the first `capacity` means and deviations to arrays that have
  *  room for them; either may be NULL. Returns how many there are: 0 before any were set, 1 for one
@@ -136,12 +136,12 @@ DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int6
  *    that were got before are no longer valid.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the label), DLVIZ_ERROR_SHAPE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
-DLVIZ_API dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset,
-                                                 const dlviz_tensor *targets);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset,
+                                                     const dlviz_tensor *targets);
 
 /** Makes each sample, as a network sees it, its own target, as an autoencoder needs it: resized and
  *  normalized as the input is, whenever those settings change. Nothing is copied. */
-DLVIZ_API dlviz_status dlviz_dataset_set_targets_to_samples(dlviz_dataset *dataset);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_targets_to_samples(dlviz_dataset *dataset);
 /** Whether that has been called, and no other targets were set since. */
 DLVIZ_API bool dlviz_dataset_targets_are_samples(const dlviz_dataset *dataset);
 
@@ -156,8 +156,8 @@ DLVIZ_API const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset)
  *  x the dimensions of one. The caller destroys the tensor.
  *  Returns DLVIZ_ERROR_STATE when the dataset has no targets, DLVIZ_ERROR_INVALID_ARGUMENT or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first,
-                                             int64_t count, dlviz_tensor **targets);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first,
+                                                 int64_t count, dlviz_tensor **targets);
 
 /** All labels: n of int64. Owned by the dataset and valid until its targets are set or it is
  *  destroyed; NULL when its targets are not one label a sample. */
@@ -168,7 +168,8 @@ DLVIZ_API int64_t dlviz_dataset_num_classes(const dlviz_dataset *dataset);
 /** Sets the number of classes, for data in which the last ones do not occur: more than the largest
  *  label, at most 2^24. Class names are dropped.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE without labels. */
-DLVIZ_API dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_classes);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset,
+                                                         int64_t num_classes);
 
 /** How many samples each class has: writes the counts of the first `capacity` classes to `counts`,
  *  which has room for them, and returns the number of classes. Where pixels have labels, these are
@@ -180,8 +181,8 @@ DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64
  *  @param num_names  the number of classes that the dataset has
  *  @param names  `num_names` texts, copied
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t num_names,
-                                                     const char *const *names);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t num_names,
+                                                         const char *const *names);
 /** The name of a class, for example for a legend; NULL when names were not set or there is no such
  *  class. Owned by the dataset. */
 DLVIZ_API const char *dlviz_dataset_class_name(const dlviz_dataset *dataset, int64_t label);
@@ -193,8 +194,8 @@ DLVIZ_API const char *dlviz_dataset_class_name(const dlviz_dataset *dataset, int
  *                  for none: all count alike.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the sample), DLVIZ_ERROR_SHAPE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
-DLVIZ_API dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset,
-                                                 const dlviz_tensor *weights);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset,
+                                                     const dlviz_tensor *weights);
 /** The weights: float32, n. Owned by the dataset and valid until weights are set or it is
  *  destroyed; NULL without weights. */
 DLVIZ_API const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset);
@@ -203,13 +204,13 @@ DLVIZ_API const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset
 
 /** The samples first … first + count - 1 as a dataset of their own; count is 1 or more.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_take(const dlviz_dataset *dataset, int64_t first,
-                                          int64_t count, dlviz_dataset **subset);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_take(const dlviz_dataset *dataset, int64_t first,
+                                              int64_t count, dlviz_dataset **subset);
 
 /** The samples at `num_indices` indices, in that order, as a dataset of their own; an index may
  *  come up more than once. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_t num_indices,
-                                            const int64_t *indices, dlviz_dataset **subset);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_t num_indices,
+                                                const int64_t *indices, dlviz_dataset **subset);
 
 /** Splits a dataset in two at random, so that both have the classes in the same proportions as far
  *  as whole numbers allow (each class's share of `num_holdout` by largest remainders). Samples with
@@ -217,9 +218,9 @@ DLVIZ_API dlviz_status dlviz_dataset_select(const dlviz_dataset *dataset, int64_
  *  Both parts keep the order of the original, and the same seed always gives the same parts.
  *  @param num_holdout  the samples of `holdout`, exactly: 1 to one less than there are
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; both are NULL then. */
-DLVIZ_API dlviz_status dlviz_dataset_split(const dlviz_dataset *dataset, int64_t num_holdout,
-                                           uint64_t seed, dlviz_dataset **rest,
-                                           dlviz_dataset **holdout);
+DLVIZ_CHECKED dlviz_status dlviz_dataset_split(const dlviz_dataset *dataset, int64_t num_holdout,
+                                               uint64_t seed, dlviz_dataset **rest,
+                                               dlviz_dataset **holdout);
 
 #ifdef __cplusplus
 }

@@ -275,7 +275,8 @@ DLVIZ_API dlviz_layer *dlviz_global_avgpool2d(void);
 
 /** Averages of (C, H, W) as (C, height, width), whatever H and W: row y is that of the rows from
  *  floor(y·H / height) to below ceil((y + 1)·H / height), likewise the columns.
- *  @param height, width of the output, 1 to 32768 each */
+ *  @param height  of the output, 1 to 32768
+ *  @param width   of the output, 1 to 32768 */
 DLVIZ_API dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width);
 /** 0 and 0 for NULL or a layer of another kind. */
 DLVIZ_API void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height,
@@ -288,7 +289,8 @@ typedef enum dlviz_interpolation {
 } dlviz_interpolation;
 
 /** (C, H, W) to (C, H·height_factor, W·width_factor), of the nearest pixels unless a mode is set.
- *  @param height_factor, width_factor 1 to 32768 each */
+ *  @param height_factor  1 to 32768
+ *  @param width_factor   1 to 32768 */
 DLVIZ_API dlviz_layer *dlviz_upsample(int64_t height_factor, int64_t width_factor);
 /** Gives the output's size instead, larger or smaller than the input; 1 or more each. */
 DLVIZ_API dlviz_status dlviz_upsample_set_size(dlviz_layer *layer, int64_t height, int64_t width);
@@ -297,6 +299,9 @@ DLVIZ_API dlviz_status dlviz_upsample_set_mode(dlviz_layer *layer, dlviz_interpo
  *  built: whether the centers of the corner pixels stay where they are. Otherwise, and unless set,
  *  the image's outer edges do. */
 DLVIZ_API dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_corners);
+/** The factors that it was made with; 0 and 0 for NULL or a layer of another kind. */
+DLVIZ_API void dlviz_upsample_factors(const dlviz_layer *layer, int64_t *height_factor,
+                                      int64_t *width_factor);
 /** The output's size: 0 and 0 for NULL, a layer of another kind, or one whose factors wait for the
  *  network to be built. */
 DLVIZ_API void dlviz_upsample_size(const dlviz_layer *layer, int64_t *height, int64_t *width);
@@ -318,7 +323,10 @@ DLVIZ_API dlviz_layer *dlviz_pad(int64_t top, int64_t bottom, int64_t left, int6
 DLVIZ_API dlviz_status dlviz_pad_set_mode(dlviz_layer *layer, dlviz_border mode);
 /** The number of DLVIZ_BORDER_CONSTANT; not NaN. */
 DLVIZ_API dlviz_status dlviz_pad_set_value(dlviz_layer *layer, double value);
-/** DLVIZ_BORDER_CONSTANT and NaN for NULL or a layer of another kind. */
+/** The amounts, each pointer may be NULL; 0, DLVIZ_BORDER_CONSTANT and NaN for NULL or a layer of
+ *  another kind. */
+DLVIZ_API void dlviz_pad_amounts(const dlviz_layer *layer, int64_t *top, int64_t *bottom,
+                                 int64_t *left, int64_t *right);
 DLVIZ_API dlviz_border dlviz_pad_mode(const dlviz_layer *layer);
 DLVIZ_API double dlviz_pad_value(const dlviz_layer *layer);
 
@@ -326,6 +334,8 @@ DLVIZ_API double dlviz_pad_value(const dlviz_layer *layer);
  *  (Srivastava et al. 2014, inverted); evaluation passes everything. The mask depends on the seed,
  *  the step and the position in the batch alone. 0 <= p < 1. */
 DLVIZ_API dlviz_layer *dlviz_dropout(double p);
+/** NaN for NULL or a layer of another kind. */
+DLVIZ_API double dlviz_dropout_p(const dlviz_layer *layer);
 
 /** Dropout of whole channels (Tompson et al. 2015): in training each channel of each image (C, H,
  *  W) is zeroed with probability p and the others are scaled by 1/(1 − p); evaluation passes
@@ -338,7 +348,10 @@ DLVIZ_API double dlviz_dropout2d_p(const dlviz_layer *layer);
 /** y = x·weightᵀ + bias, (D) to (out_features). Parameters `weight` (out_features, D) and `bias`
  *  (out_features), both from U(−1/√D, 1/√D). */
 DLVIZ_API dlviz_layer *dlviz_linear(int64_t out_features);
+/** Without a bias the layer has a weight only. */
 DLVIZ_API dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias);
+/** The settings; 0 and false for NULL or a layer of another kind. */
+DLVIZ_API int64_t dlviz_linear_out_features(const dlviz_layer *layer);
 DLVIZ_API bool dlviz_linear_bias(const dlviz_layer *layer);
 
 /** (C, H, W) to (C·H·W), channel by channel; any other shape likewise to one dimension. */
@@ -350,6 +363,10 @@ DLVIZ_API dlviz_layer *dlviz_flatten(void);
  *  @param ndim 1 or 3
  *  @param dims 1 or more each; copied */
 DLVIZ_API dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims);
+/** The shape, in which −1 is a number once the network is built; 0 and NULL for NULL or a layer of
+ *  another kind. `dims` belongs to the layer. */
+DLVIZ_API int dlviz_reshape_ndim(const dlviz_layer *layer);
+DLVIZ_API const int64_t *dlviz_reshape_dims(const dlviz_layer *layer);
 
 /** The sum of two or more inputs of one shape (dlviz_network_add_from). */
 DLVIZ_API dlviz_layer *dlviz_add(void);

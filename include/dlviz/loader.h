@@ -11,7 +11,7 @@ extern "C" {
 /** Gives a dataset's samples in batches:
  *
  *      for (int64_t epoch = 0; epoch < epochs; epoch++) {
- *          dlviz_loader_rewind(loader, epoch);
+ *          check(dlviz_loader_rewind(loader, epoch));
  *          while (dlviz_loader_next(loader, &samples, &targets) == DLVIZ_OK && samples)
  *              ...
  *      }
@@ -26,8 +26,8 @@ typedef struct dlviz_loader dlviz_loader;
  *                     or destroyed afterwards
  *  @param batch_size  1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_loader_create(dlviz_loader **out, const dlviz_dataset *dataset,
-                                           int64_t batch_size);
+DLVIZ_CHECKED dlviz_status dlviz_loader_create(dlviz_loader **out, const dlviz_dataset *dataset,
+                                               int64_t batch_size);
 
 /** Also destroys the tensors that the loader gave. NULL is allowed. */
 DLVIZ_API void dlviz_loader_destroy(dlviz_loader *loader);
@@ -35,16 +35,16 @@ DLVIZ_API void dlviz_loader_destroy(dlviz_loader *loader);
 /** Whether every epoch gives the samples in an order of its own, a function of (seed, epoch), the
  *  same that a trainer with this seed uses; false at first. Goes back to the start of the present
  *  epoch. */
-DLVIZ_API dlviz_status dlviz_loader_set_shuffle(dlviz_loader *loader, bool shuffle);
+DLVIZ_CHECKED dlviz_status dlviz_loader_set_shuffle(dlviz_loader *loader, bool shuffle);
 DLVIZ_API bool dlviz_loader_is_shuffled(const dlviz_loader *loader);
 
 /** The seed of those orders; 0 unless set. Goes back to the start of the present epoch. */
-DLVIZ_API dlviz_status dlviz_loader_set_seed(dlviz_loader *loader, uint64_t seed);
+DLVIZ_CHECKED dlviz_status dlviz_loader_set_seed(dlviz_loader *loader, uint64_t seed);
 DLVIZ_API uint64_t dlviz_loader_seed(const dlviz_loader *loader);
 
 /** Whether a last batch with fewer than batch_size samples is left out; false at first.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT when that would leave no batch. */
-DLVIZ_API dlviz_status dlviz_loader_set_drop_last(dlviz_loader *loader, bool drop_last);
+DLVIZ_CHECKED dlviz_status dlviz_loader_set_drop_last(dlviz_loader *loader, bool drop_last);
 DLVIZ_API bool dlviz_loader_drops_last(const dlviz_loader *loader);
 
 /** The batch size that the loader was created with. */
@@ -61,8 +61,8 @@ DLVIZ_API int64_t dlviz_loader_epoch(const dlviz_loader *loader);
  *                  float32, b x the dimensions of one sample's targets; the tensor of the samples
  *                  where these are the targets; NULL for a dataset without. May be NULL.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **samples,
-                                         const dlviz_tensor **targets);
+DLVIZ_CHECKED dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **samples,
+                                             const dlviz_tensor **targets);
 
 /** How much each sample of the batch that dlviz_loader_next gave last counts: float32, b, owned by
  *  the loader and valid as long as that batch. NULL for a dataset without weights, before the first
@@ -70,7 +70,7 @@ DLVIZ_API dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tenso
 DLVIZ_API const dlviz_tensor *dlviz_loader_weights(const dlviz_loader *loader);
 
 /** Goes to the start of an epoch, 0 or more. Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
-DLVIZ_API dlviz_status dlviz_loader_rewind(dlviz_loader *loader, int64_t epoch);
+DLVIZ_CHECKED dlviz_status dlviz_loader_rewind(dlviz_loader *loader, int64_t epoch);
 
 #ifdef __cplusplus
 }

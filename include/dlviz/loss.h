@@ -28,8 +28,8 @@ typedef struct dlviz_loss dlviz_loss;
 /** The name of its kind: "cross_entropy", "mse", …; that of a loss of the user's own is the one it
  *  was given. NULL for NULL. Owned by the loss. */
 DLVIZ_API const char *dlviz_loss_name(const dlviz_loss *loss);
-/** How many metrics it has, and the name of metric 0 … num_metrics − 1; NULL beyond. Names are
- *  constants. */
+/** How many metrics it has, and the name of metric 0 … num_metrics − 1; NULL beyond. Owned by the
+ *  loss. */
 DLVIZ_API int64_t dlviz_loss_num_metrics(const dlviz_loss *loss);
 DLVIZ_API const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t index);
 
@@ -107,38 +107,63 @@ DLVIZ_API bool dlviz_kl_divergence_log_targets(const dlviz_loss *loss);
 
 /* -- The user's own ---------------------------------------------------------------------------- */
 
-/** A loss of the user's own. Begin with `{.struct_size = sizeof(dlviz_loss_functions)}`; functions
- *  that come later are at the end. */
+/** What the functions below work on: one batch. Valid, with all that its getters give, during that
+ *  call alone. */
+typedef struct dlviz_loss_pass dlviz_loss_pass;
+
+/** A loss of the user's own. Write it with designated initializers, so that what a later version
+ *  adds is 0, which stands for what the library does today.
+ *
+ *  The functions are called on the thread that called the library, one at a time. They may use
+ *  other networks, but not the one they serve, which refuses with DLVIZ_ERROR_STATE. They must
+ *  return: no exception and no longjmp may leave them. A status other than DLVIZ_OK ends the call
+ *  that they run in, which returns it; they say why with dlviz_fail. */
 typedef struct dlviz_loss_functions {
+    /** sizeof(dlviz_loss_functions): tells the library which version of the table it is. */
     size_t struct_size;
-    /** For sentences and checkpoints; copied. Needed. */
+    /** For sentences and checkpoints: UTF-8, not empty; copied. */
     const char *name;
     /** Whether the targets are class labels; else they are numbers of the outputs' shape. */
     bool takes_labels;
-    /** Computes the losses of a batch. Needed. Called on the thread that trains; must return.
-     *  @param outputs   float32, n × the network's output shape
-     *  @param targets   int64, n, or n × height × width where pixels have labels; or float32 of the
-     *                   outputs' shape
-     *  @param losses    room for n: receives the loss of each sample
-     *  @param gradient  of the outputs' shape, zeros: receives the gradient of the sum of the
-     *                   losses; NULL when none is wanted
-     *  The tensors are valid during the call. Where samples have weights, the loss of each must
-     *  depend on its own outputs alone. Returns DLVIZ_OK, or what the call shall end with:
-     *  dlviz_fail leaves the sentence. It may use other networks, but not the one it serves, which
-     *  refuses with DLVIZ_ERROR_STATE. */
-    dlviz_status (*value)(void *user, const dlviz_tensor *outputs, const dlviz_tensor *targets,
-                          double *losses, dlviz_tensor *gradient);
-    /** Called with `user` when the loss is destroyed; NULL for nothing. */
+    /** Computes the losses of a batch (dlviz_loss_pass_losses) and, where one is wanted, the
+     *  gradient of their sum (dlviz_loss_pass_gradient). Where samples have weights, the loss of
+     *  each must depend on its own outputs alone. */
+    dlviz_status (*value)(const dlviz_loss_pass *pass, void *user);
+    /** Optional: metrics, 8 at most, each of which is the mean over the samples of a number that
+     *  `measure` gives for each of them (dlviz_loss_pass_metric): 1 for a right answer and 0 for a
+     *  wrong one, for example, make an accuracy. dlviz_trainer records them, and
+     *  dlviz_network_measure gives them. */
+    int64_t num_metrics;
+    /** Their names: UTF-8 without comma, quote and line break, not empty, no two alike; copied. */
+    const char *const *metric_names;
+    dlviz_status (*measure)(const dlviz_loss_pass *pass, void *user);
+    /** Optional: called once when the loss is destroyed. */
     void (*destroy)(void *user);
 } dlviz_loss_functions;
 
 /** A loss that calls these functions.
- *  @param functions  copied; what lies beyond the struct as this library knows it must be zero
- *  @param user       handed to each of them; belongs to the loss, which ends with `destroy`, also
- *                    when a name or function is refused
+ *  @param functions  copied. A table that is larger than this version's is refused unless all that
+ *                    this version does not know is 0.
+ *  @param user       handed to each of them. It belongs to the loss from now on, also when this
+ *                    fails, unless `functions` cannot be read (NULL, or an impossible struct_size).
  *  Returns NULL when out of memory. A mistake is remembered, and dlviz_network_set_loss returns
  *  it. */
 DLVIZ_API dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user);
+
+/** The samples of the batch; 0 for NULL, as the getters below give NULL. */
+DLVIZ_API int64_t dlviz_loss_pass_num_samples(const dlviz_loss_pass *pass);
+/** float32, n × the network's output shape, in PyTorch's order. */
+DLVIZ_API const dlviz_tensor *dlviz_loss_pass_outputs(const dlviz_loss_pass *pass);
+/** int64, n, or n × height × width where pixels have labels; or float32 of the outputs' shape. */
+DLVIZ_API const dlviz_tensor *dlviz_loss_pass_targets(const dlviz_loss_pass *pass);
+/** `value`: n zeros, to be written: the loss of each sample. */
+DLVIZ_API double *dlviz_loss_pass_losses(const dlviz_loss_pass *pass);
+/** `value`: zeros of the outputs' shape, to be written: the gradient of the sum of the losses. NULL
+ *  when none is wanted. */
+DLVIZ_API dlviz_tensor *dlviz_loss_pass_gradient(const dlviz_loss_pass *pass);
+/** `measure`: n zeros, to be written: what metric 0 … num_metrics − 1 is for each sample; NaN for
+ *  one that does not count. */
+DLVIZ_API double *dlviz_loss_pass_metric(const dlviz_loss_pass *pass, int64_t index);
 
 /** Destroys a loss that no network owns; does nothing to one that is owned. NULL is allowed. */
 DLVIZ_API void dlviz_loss_destroy(dlviz_loss *loss);

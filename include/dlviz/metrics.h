@@ -33,54 +33,56 @@ extern "C" {
  *  share the smaller rank). Venna & Kaski, ICANN 2001. Takes time n² (d + k), and memory for a copy
  *  of the points and 36 n numbers for each thread.
  *  @param num_neighbors  k, 1 or more and below n / 2 */
-DLVIZ_API dlviz_status dlviz_metrics_trustworthiness(const dlviz_tensor *points,
-                                                     const dlviz_tensor *map, int64_t num_neighbors,
-                                                     double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_trustworthiness(const dlviz_tensor *points,
+                                                         const dlviz_tensor *map,
+                                                         int64_t num_neighbors, double *result);
 
 /** Continuity: whether the data's neighbors are neighbors in the map. Trustworthiness with the
  *  roles of the points and the map exchanged. Venna & Kaski, ICANN 2001. */
-DLVIZ_API dlviz_status dlviz_metrics_continuity(const dlviz_tensor *points, const dlviz_tensor *map,
-                                                int64_t num_neighbors, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_continuity(const dlviz_tensor *points,
+                                                    const dlviz_tensor *map, int64_t num_neighbors,
+                                                    double *result);
 
 /** Neighbor preservation: the mean share of a point's k nearest in the data that are also among its
  *  k nearest in the map. 0 to 1.
  *  @param num_neighbors  k, 1 to n - 1 */
-DLVIZ_API dlviz_status dlviz_metrics_neighbor_preservation(const dlviz_tensor *points,
-                                                           const dlviz_tensor *map,
-                                                           int64_t num_neighbors, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_preservation(const dlviz_tensor *points,
+                                                               const dlviz_tensor *map,
+                                                               int64_t num_neighbors,
+                                                               double *result);
 
 /** The share of points whose label is the most frequent one among their k nearest other points (of
  *  equally frequent labels the smallest counts): k-nearest-neighbor classification, leaving one
  *  out.
  *  @param num_neighbors  k, 1 to n - 1 */
-DLVIZ_API dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *points,
-                                                       const dlviz_tensor *labels,
-                                                       int64_t num_neighbors, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *points,
+                                                           const dlviz_tensor *labels,
+                                                           int64_t num_neighbors, double *result);
 
 /** The mean silhouette: (b - a) / max(a, b) for each point, where a is its mean distance to the
  *  others of its label and b the least of its mean distances to the points of another label; 0 for
  *  a point whose label is unique, or when both are 0. -1 to 1. Rousseeuw, J. Computational and
  *  Applied Mathematics 1987. Takes time n² d and memory as above. Needs 2 to n - 1 different
  *  labels. */
-DLVIZ_API dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
-                                                const dlviz_tensor *labels, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
+                                                    const dlviz_tensor *labels, double *result);
 
 /** Spearman's rank correlation between the distances of pairs in the data and in the map (equal
  *  distances get their mean rank; 0 when all distances are equal). -1 to 1.
  *  @param num_pairs  how many pairs to draw, 2 to 100,000,000; or 0 for 2,000,000. All
  *                    n (n - 1) / 2 pairs are used instead when they are no more than that.
  *  @param seed       decides which pairs are drawn */
-DLVIZ_API dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points,
-                                                          const dlviz_tensor *map,
-                                                          int64_t num_pairs, uint64_t seed,
-                                                          double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points,
+                                                              const dlviz_tensor *map,
+                                                              int64_t num_pairs, uint64_t seed,
+                                                              double *result);
 
 /** The share of right predictions.
  *  @param predictions  n x C float32 scores (logits or probabilities: the largest counts, the first
  *                      of equal ones), or n labels of uint8 or int64
  *  @param labels       n of uint8 or int64 */
-DLVIZ_API dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *predictions,
-                                              const dlviz_tensor *labels, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *predictions,
+                                                  const dlviz_tensor *labels, double *result);
 
 /** The confusion matrix: entry (i, j) counts the items of class i that were predicted as class j.
  *  @param predictions  as in dlviz_metrics_accuracy
@@ -88,9 +90,9 @@ DLVIZ_API dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *predictions,
  *  @param num_classes  C, 1 to 65,536: labels and predictions must be 0 … C - 1; or 0 for the
  *                      fewest that hold all of them (at least the columns of scores)
  *  @param matrix       receives C x C int64, the caller's to destroy */
-DLVIZ_API dlviz_status dlviz_metrics_confusion(const dlviz_tensor *predictions,
-                                               const dlviz_tensor *labels, int64_t num_classes,
-                                               dlviz_tensor **matrix);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_confusion(const dlviz_tensor *predictions,
+                                                   const dlviz_tensor *labels, int64_t num_classes,
+                                                   dlviz_tensor **matrix);
 
 #ifdef __cplusplus
 }

@@ -16,10 +16,10 @@ extern "C" {
 typedef struct dlviz_network dlviz_network;
 
 /** Starts a network.
- *  @param ndim,dims  the shape of one input without the batch dimension: 3 for images (channels,
- *                    height, width) or 1 for vectors; sizes are 1 or more
+ *  @param ndim  3 for images (channels, height, width), 1 for vectors
+ *  @param dims  the shape of one input, without the batch dimension; sizes are 1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *dims);
+DLVIZ_CHECKED dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *dims);
 /** Destroys the network, its layers and parameters, once no trainer and no optimizer that has
  *  stepped it holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_network_destroy(dlviz_network *network);
@@ -48,16 +48,18 @@ DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char
 /** Checks the shapes layer by layer, allocates the parameters and draws their initial values, which
  *  depend on the seed and the layers alone. Returns the first error of the whole construction:
  *  those of dlviz_network_add and dlviz_network_add_from, DLVIZ_ERROR_SHAPE (a layer does not fit
- *  its inputs; the message names them), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's
- *  output), DLVIZ_ERROR_STATE (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
+ *  its inputs; the message names them; or the loss has weights that are not as many as the classes
+ *  or channels), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's output), DLVIZ_ERROR_STATE
+ *  (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
 
 /** Sets what the network is trained on, before or after it is built; the loss belongs to the
  *  network from now on, also when this fails. It is dlviz_cross_entropy() unless set.
  *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs
- *  to a network) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss comes
- *  before). */
-DLVIZ_API dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
+ *  to a network), DLVIZ_ERROR_SHAPE (of a network that is built: the loss's weights are not as many
+ *  as its classes or channels) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss
+ *  comes before). */
+DLVIZ_CHECKED dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
 DLVIZ_API const dlviz_loss *dlviz_network_loss(const dlviz_network *network);
 
 /** A table of the layers as text with newlines: output shapes, numbers of parameters, what a layer
@@ -70,9 +72,9 @@ DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 DLVIZ_API int64_t dlviz_network_num_layers(const dlviz_network *network);
 /** The name of layer 0 … num_layers − 1; NULL beyond. Owned by the network. */
 DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int64_t index);
-/** The shape that a layer gives for one input, or that of the network's input for "input": 3
- *  dimensions (channels, height, width) or 1. 0 and NULL when there is no such layer or the network
- *  is not built. Owned by the network. */
+/** The shape that a layer gives for one input: 3 dimensions (channels, height, width) or 1; "input"
+ *  is the network's input. 0 and NULL when there is no such layer or the network is not built.
+ *  Owned by the network. */
 DLVIZ_API int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer);
 DLVIZ_API const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer);
 /** The number of trainable parameters; 0 before the build. */
@@ -86,19 +88,19 @@ DLVIZ_API int64_t dlviz_network_num_states(const dlviz_network *network);
 DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int64_t index);
 /** A copy of one state tensor (float32; int64 for num_batches_tracked). Returns
  *  DLVIZ_ERROR_NOT_FOUND with the names there are, DLVIZ_ERROR_STATE before the build. */
-DLVIZ_API dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,
-                                               dlviz_tensor **copy);
+DLVIZ_CHECKED dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *name,
+                                                   dlviz_tensor **copy);
 /** Overwrites one state tensor with a tensor of the same shape and dtype, all of it finite, and no
  *  variance and no count below 0 (else DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC). Gradients stay what
  *  they were, those of the earlier parameters. */
-DLVIZ_API dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
-                                               const dlviz_tensor *tensor);
+DLVIZ_CHECKED dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
+                                                   const dlviz_tensor *tensor);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
  *  it stays until the next one, or until parameters are loaded, and is not added up. Returns
  *  DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic,
  *  DLVIZ_ERROR_NOT_FOUND. */
-DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char *name,
-                                                  dlviz_tensor **copy);
+DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *network,
+                                                      const char *name, dlviz_tensor **copy);
 
 /** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts; its
  *  metadata hold the input shape, the layers and the loss with their settings ("dlviz.network",
@@ -106,14 +108,14 @@ DLVIZ_API dlviz_status dlviz_network_get_gradient(const dlviz_network *network, 
  *  the dataset's, and not part of it. An earlier file survives a failure. Returns
  *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded),
  *  DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
 /** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen,
  *  damaged or non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. So is a file
  *  of a network with another input shape or with other layers; the first difference is named. What
  *  acts in training alone may differ: the loss, the dropout's p, the batch norm's momentum. A file
  *  without that description, as PyTorch writes it, is judged by its tensors alone. A missing
  *  num_batches_tracked is taken as 0. Gradients are gone afterwards. */
-DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
 
 /** Makes the network that a file of dlviz_network_save describes, built, with its states and its
  *  loss. Of a loss of a program's own the file has the name alone: until dlviz_network_set_loss,
@@ -122,27 +124,29 @@ DLVIZ_API dlviz_status dlviz_network_load(dlviz_network *network, const char *pa
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
  *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */
-DLVIZ_API dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
 
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
 /** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed
  *  in batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
-DLVIZ_API dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
-                                             dlviz_tensor **outputs);
+DLVIZ_CHECKED dlviz_status dlviz_network_predict(dlviz_network *network,
+                                                 const dlviz_dataset *dataset,
+                                                 dlviz_tensor **outputs);
 /** The output of any named layer for every sample, each flattened to a row (channel by channel): n
  *  × d float32; "input" gives the samples as the network sees them. An unknown layer is
  *  DLVIZ_ERROR_NOT_FOUND with the names there are. */
-DLVIZ_API dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
-                                              const dlviz_dataset *dataset,
-                                              dlviz_tensor **features);
+DLVIZ_CHECKED dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
+                                                  const dlviz_dataset *dataset,
+                                                  dlviz_tensor **features);
 /** The output for a batch of ready inputs: float32, n × channels × height × width, or n × d; the
  *  result has the shape of the last layer with n in front. */
-DLVIZ_API dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
-                                             dlviz_tensor **outputs);
+DLVIZ_CHECKED dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
+                                                 dlviz_tensor **outputs);
 /** The same for any named layer, in its shape: what dlviz_network_features is for a dataset. */
-DLVIZ_API dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
-                                                const dlviz_tensor *inputs, dlviz_tensor **outputs);
+DLVIZ_CHECKED dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
+                                                    const dlviz_tensor *inputs,
+                                                    dlviz_tensor **outputs);
 /** The network's loss over a dataset, and the first of the loss's metrics: for cross_entropy the
  *  accuracy, 0 to 1 (NaN for a loss that has none). Either pointer may be NULL. The loss is the
  *  mean over all samples by their weights, as PyTorch would compute it of the whole set in one
@@ -151,13 +155,15 @@ DLVIZ_API dlviz_status dlviz_network_forward_to(dlviz_network *network, const ch
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
  *  its targets hold NaN or an infinity; the sentence names it), DLVIZ_ERROR_STATE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset *dataset,
-                                              double *loss, double *metric);
+DLVIZ_CHECKED dlviz_status dlviz_network_evaluate(dlviz_network *network,
+                                                  const dlviz_dataset *dataset, double *loss,
+                                                  double *metric);
 /** A metric of the network's loss over a dataset, by name (dlviz_loss_metric_name), such as "r2".
  *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names there
  *  are. */
-DLVIZ_API dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *dataset,
-                                             const char *metric, double *value);
+DLVIZ_CHECKED dlviz_status dlviz_network_measure(dlviz_network *network,
+                                                 const dlviz_dataset *dataset, const char *metric,
+                                                 double *value);
 
 /* -- One training step by hand (dlviz_trainer does this for you) ------------------------------- */
 
@@ -168,14 +174,16 @@ DLVIZ_API dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz
  *  @param targets  what the loss takes: uint8 or int64 labels, n, or n × height × width where
  *                  pixels have labels; or float32, n × the network's output shape, or n where that
  *                  is one number
- *  @param seed,step  choose the dropout masks; count the steps
+ *  @param seed     chooses the dropout masks, with the step
+ *  @param step     counts the steps
  *  @param loss     receives the batch's loss; may be NULL
  *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT (a target out of range),
  *  DLVIZ_ERROR_NUMERIC (the loss is not finite; the sentence names the sample that brought it, if
  *  one did, and there are no gradients), DLVIZ_ERROR_STATE, DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
-                                              const dlviz_tensor *targets, uint64_t seed,
-                                              uint64_t step, double *loss);
+DLVIZ_CHECKED dlviz_status dlviz_network_backward(dlviz_network *network,
+                                                  const dlviz_tensor *inputs,
+                                                  const dlviz_tensor *targets, uint64_t seed,
+                                                  uint64_t step, double *loss);
 
 /** The same from a gradient of one's own: of anything, with respect to the output of any layer.
  *  Runs a batch in training mode up to that layer and back, and leaves the gradients in the
@@ -184,15 +192,17 @@ DLVIZ_API dlviz_status dlviz_network_backward(dlviz_network *network, const dlvi
  *  @param layer           name of the layer
  *  @param inputs          float32, n × the network's input shape
  *  @param gradient        float32, n × the layer's shape
- *  @param seed,step       choose the dropout masks
+ *  @param seed            chooses the dropout masks, with the step
+ *  @param step            counts the steps
  *  @param input_gradient  receives the gradient with respect to the inputs, in their shape, the
  *                         caller's to destroy; may be NULL
  *  Returns DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT,
  *  DLVIZ_ERROR_STATE or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_network_backward_from(dlviz_network *network, const char *layer,
-                                                   const dlviz_tensor *inputs,
-                                                   const dlviz_tensor *gradient, uint64_t seed,
-                                                   uint64_t step, dlviz_tensor **input_gradient);
+DLVIZ_CHECKED dlviz_status dlviz_network_backward_from(dlviz_network *network, const char *layer,
+                                                       const dlviz_tensor *inputs,
+                                                       const dlviz_tensor *gradient, uint64_t seed,
+                                                       uint64_t step,
+                                                       dlviz_tensor **input_gradient);
 
 /** What a change of the inputs does to a layer's output in evaluation (running statistics, no
  *  dropout), as in saliency maps: the gradient of the sum of gradient · output with respect to the
@@ -201,10 +211,10 @@ DLVIZ_API dlviz_status dlviz_network_backward_from(dlviz_network *network, const
  *  PyTorch takes: 0 for relu at 0, the first of equal values for a maximum. Arguments and statuses
  *  as those of dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional
  *  networks", 2013. */
-DLVIZ_API dlviz_status dlviz_network_input_gradient(dlviz_network *network, const char *layer,
-                                                    const dlviz_tensor *inputs,
-                                                    const dlviz_tensor *gradient,
-                                                    dlviz_tensor **input_gradient);
+DLVIZ_CHECKED dlviz_status dlviz_network_input_gradient(dlviz_network *network, const char *layer,
+                                                        const dlviz_tensor *inputs,
+                                                        const dlviz_tensor *gradient,
+                                                        dlviz_tensor **input_gradient);
 
 #ifdef __cplusplus
 }

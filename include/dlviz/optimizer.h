@@ -20,31 +20,32 @@ typedef struct dlviz_optimizer dlviz_optimizer;
  *  p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps); β₁ 0.9, β₂ 0.999, eps 1e-8. Weight decay, 0
  *  unless set, is added to the gradient.
  *  @param learning_rate  finite, 0 or more; else DLVIZ_ERROR_INVALID_ARGUMENT */
-DLVIZ_API dlviz_status dlviz_adam_create(dlviz_optimizer **out, double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_adam_create(dlviz_optimizer **out, double learning_rate);
 /** AdamW (Loshchilov & Hutter 2019): as Adam, but with p ← p − lr·decay·p first; decay 0.01. */
-DLVIZ_API dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double learning_rate);
 /** β₁ and β₂ of Adam and AdamW, each in [0, 1). */
-DLVIZ_API dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2);
+DLVIZ_CHECKED dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1,
+                                                double beta2);
 DLVIZ_API void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
 /** eps of Adam and AdamW, above 0. */
-DLVIZ_API dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
+DLVIZ_CHECKED dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_adam_eps(const dlviz_optimizer *optimizer);
 
 /** Stochastic gradient descent with momentum 0: p ← p − lr·g. */
-DLVIZ_API dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);
 /** b ← momentum·b + (1 − dampening)·g, starting as b = g; p ← p − lr·b, or with Nesterov's
  *  look-ahead p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. To be
  *  set before the first step, else DLVIZ_ERROR_STATE. */
-DLVIZ_API dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
-                                              double dampening, bool nesterov);
+DLVIZ_CHECKED dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
+                                                  double dampening, bool nesterov);
 DLVIZ_API void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *momentum,
                                   double *dampening, bool *nesterov);
 
 /** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², p ← p − lr·g/(√v + eps); α 0.99, eps 1e-8. */
-DLVIZ_API dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
 /** α in [0, 1), eps above 0. */
-DLVIZ_API dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
-                                                   double eps);
+DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
+                                                       double eps);
 DLVIZ_API void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double *alpha,
                                        double *eps);
 
@@ -52,11 +53,12 @@ DLVIZ_API void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double 
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
 /** Weight decay: finite, 0 or more. */
-DLVIZ_API dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay);
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer,
+                                                            double decay);
 DLVIZ_API double dlviz_optimizer_weight_decay(const dlviz_optimizer *optimizer);
 /** Learning rate of the steps from now on: finite, 0 or more. */
-DLVIZ_API dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
-                                                         double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
+                                                             double learning_rate);
 DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer);
 /** How many steps it has taken. */
 DLVIZ_API int64_t dlviz_optimizer_num_steps(const dlviz_optimizer *optimizer);
@@ -65,7 +67,7 @@ DLVIZ_API int64_t dlviz_optimizer_num_steps(const dlviz_optimizer *optimizer);
  *  one step. Returns DLVIZ_ERROR_STATE when there are none, when a step has used them already, when
  *  parameters were loaded since, or when the optimizer serves another network;
  *  DLVIZ_ERROR_OUT_OF_MEMORY (at the first step). */
-DLVIZ_API dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network);
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network);
 
 #ifdef __cplusplus
 }

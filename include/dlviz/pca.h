@@ -53,45 +53,45 @@ typedef enum dlviz_pca_solver_kind {
  *  @param num_wanted  how many components to find: 1 or more, at most min(n, d) of the data it will
  *                     see; or 0 for all min(n, d)
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted);
+DLVIZ_CHECKED dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted);
 
 /** Makes a handle of what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other
  *  settings are those of dlviz_pca_create with as many components.
  *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path);
 
 /** Destroys the analysis, which no call may be using; NULL is allowed. */
 DLVIZ_API void dlviz_pca_destroy(dlviz_pca *pca);
 
 /** How many components the next dlviz_pca_fit finds, as in dlviz_pca_create; how many it found is
  *  dlviz_pca_num_components. */
-DLVIZ_API dlviz_status dlviz_pca_set_num_wanted(dlviz_pca *pca, int64_t num_wanted);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_num_wanted(dlviz_pca *pca, int64_t num_wanted);
 DLVIZ_API int64_t dlviz_pca_num_wanted(const dlviz_pca *pca);
 /** Instead of a number: the fewest components that together explain at least this fraction of the
  *  variance, between 0 and 1 (both excluded). dlviz_pca_set_num_wanted undoes it; the getter then
  *  gives 0. */
-DLVIZ_API dlviz_status dlviz_pca_set_variance_fraction(dlviz_pca *pca, double fraction);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_variance_fraction(dlviz_pca *pca, double fraction);
 DLVIZ_API double dlviz_pca_variance_fraction(const dlviz_pca *pca);
 /** The solver of the next dlviz_pca_fit. */
-DLVIZ_API dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver_kind solver);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_solver(dlviz_pca *pca, dlviz_pca_solver_kind solver);
 DLVIZ_API dlviz_pca_solver_kind dlviz_pca_solver(const dlviz_pca *pca);
 /** Whether projections are divided by their component's standard deviation, so that each has
  *  variance 1 (default: no). A component whose variance is rounding noise projects to 0. Takes
  *  effect at once, also for a fitted analysis. */
-DLVIZ_API dlviz_status dlviz_pca_set_whiten(dlviz_pca *pca, bool whiten);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_whiten(dlviz_pca *pca, bool whiten);
 DLVIZ_API bool dlviz_pca_whiten(const dlviz_pca *pca);
 /** The seed of DLVIZ_PCA_SOLVER_RANDOMIZED's starting block (default 0). */
-DLVIZ_API dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_seed(dlviz_pca *pca, uint64_t seed);
 DLVIZ_API uint64_t dlviz_pca_seed(const dlviz_pca *pca);
 /** How DLVIZ_PCA_SOLVER_RANDOMIZED works.
  *  @param oversampling    vectors carried beyond the wanted components, 0 to 1000 (default 10; at
  *                         least 5 are when `num_iterations` is 0)
  *  @param num_iterations  products with the covariance, 1 to 1000, or 0 (default) to go on until
  *                         the relative error of the variances is below 1e-9 */
-DLVIZ_API dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int64_t oversampling,
-                                                int64_t num_iterations);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_randomized(dlviz_pca *pca, int64_t oversampling,
+                                                    int64_t num_iterations);
 DLVIZ_API void dlviz_pca_randomized(const dlviz_pca *pca, int64_t *oversampling,
                                     int64_t *num_iterations);
 
@@ -103,8 +103,8 @@ DLVIZ_API double dlviz_pca_event_done(const dlviz_pca_event *event);
  *  called the fit. */
 typedef bool (*dlviz_pca_progress_fn)(const dlviz_pca_event *event, void *user);
 /** Sets the progress callback; NULL (the default) for none. */
-DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress,
-                                              void *user);
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress,
+                                                  void *user);
 
 /** Finds the components of `data` and forgets what was fitted before; on failure the earlier fit
  *  stays.
@@ -113,11 +113,11 @@ DLVIZ_API dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress
  *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (NaN or infinity in the data, named by row and column; a
  *  total variance that is not 0 and lies outside float32's 1.2e-38 to 3.4e+38; or a solver that
  *  does not converge), DLVIZ_ERROR_STATE (in use), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
-DLVIZ_API dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
+DLVIZ_CHECKED dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
 
 /** dlviz_pca_fit, then dlviz_pca_transform of the same data. */
-DLVIZ_API dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
-                                               dlviz_tensor **projected);
+DLVIZ_CHECKED dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
+                                                   dlviz_tensor **projected);
 
 /** Updates the analysis with one more batch of points: incremental PCA (Ross, Lim, Lin & Yang, Int.
  *  J. Computer Vision 2008). Exact when all components are kept; otherwise what a batch has outside
@@ -125,7 +125,7 @@ DLVIZ_API dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tenso
  *  needs at least max(2, k) rows; later ones may have any number. After a dlviz_pca_fit it goes on
  *  from there. Not with dlviz_pca_set_variance_fraction (DLVIZ_ERROR_STATE). Returns as
  *  dlviz_pca_fit; DLVIZ_ERROR_SHAPE also when d differs from the first batch's. */
-DLVIZ_API dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch);
+DLVIZ_CHECKED dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch);
 
 /** Projects points on the components: (x - μ) Wᵀ, divided by the standard deviations when
  *  whitening.
@@ -134,17 +134,17 @@ DLVIZ_API dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor 
  *  Returns DLVIZ_ERROR_STATE before a fit or during one by another thread,
  *  DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_OUT_OF_MEMORY. NaN and infinities
  *  in a row stay in that row. */
-DLVIZ_API dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
-                                           dlviz_tensor **projected);
+DLVIZ_CHECKED dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
+                                               dlviz_tensor **projected);
 
 /** Goes back from projections to points: y W + μ (y first multiplied by the standard deviations
  *  when whitening).
  *  @param projected  n x k float32, k as fitted
  *  @param data       receives n x d float32, the caller's to destroy
  *  Returns as dlviz_pca_transform. */
-DLVIZ_API dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca,
-                                                   const dlviz_tensor *projected,
-                                                   dlviz_tensor **data);
+DLVIZ_CHECKED dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca,
+                                                       const dlviz_tensor *projected,
+                                                       dlviz_tensor **data);
 
 /** The number of components found, k; 0 before a fit. */
 DLVIZ_API int64_t dlviz_pca_num_components(const dlviz_pca *pca);
@@ -181,7 +181,7 @@ DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
  *  opened from the file projects to the same bits. Returns DLVIZ_ERROR_STATE before a fit or during
  *  one by another thread, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
 
 #ifdef __cplusplus
 }

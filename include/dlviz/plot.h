@@ -42,38 +42,40 @@ DLVIZ_API bool dlviz_plot_supported(void);
  *  and labels and dlviz_figure_write for the path.
  *  @param title  may be NULL
  *  Returns every status that those two return. */
-DLVIZ_API dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
-                                          const char *title, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
+                                              const char *title, const char *path);
 
 /** Draws a confusion matrix; see dlviz_figure_create_matrix. */
-DLVIZ_API dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title,
-                                         const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title,
+                                             const char *path);
 
 /** Draws a grid of images; see dlviz_figure_create_images. */
-DLVIZ_API dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char *title,
-                                         const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_plot_images(const dlviz_tensor *images, const char *title,
+                                             const char *path);
 
 /* ---- Figures --------------------------------------------------------------------------------- */
 
 /** A map of points, the same scale on both axes.
  *
  *  A class has the same color in every figure. There are ten colors, which further classes use
- *  again with other markers and lightness. Up to 40 class names are also written on their classes,
- *  or beside those that they would hide.
+ *  again with other markers and lightness: 120 in all, which then repeat. Up to 40 class names are
+ *  also written on their classes, or beside those that they would hide. Of classes for which the
+ *  legend has no room it tells how many there are.
  *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
  *  @param map     n x 2 float32, n >= 1, all finite
- *  @param labels  n classes, uint8 or int64, each 0 to 255, or -1 for a point without a class,
- *                 which is drawn in gray beneath the others; NULL where none has a class
+ *  @param labels  n classes, uint8 or int64, each 0 to 2^24 - 1, or below 0, down to -2^31, for a
+ *                 point without a class, which is drawn in gray beneath the others; NULL where none
+ *                 has a class
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (shape or dtype, or the numbers of rows
  *  and labels differ), DLVIZ_ERROR_NUMERIC (naming the first row that is not finite),
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
-DLVIZ_API dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
-                                                   const dlviz_tensor *labels);
+DLVIZ_CHECKED dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
+                                                       const dlviz_tensor *labels);
 
 /** Curves over a common horizontal axis (epochs), in panels one above the other; empty at first.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
-DLVIZ_API dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
+DLVIZ_CHECKED dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
 
 /** Adds a curve.
  *  @param panel       the panel's name, written at its vertical axis ("loss"); a name that is new
@@ -86,15 +88,15 @@ DLVIZ_API dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that does not show curves),
  *  DLVIZ_ERROR_NUMERIC (x not finite) or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as
  *  before. */
-DLVIZ_API dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *panel,
-                                              const char *name, int64_t num_points, const double *x,
-                                              const double *y);
+DLVIZ_CHECKED dlviz_status dlviz_figure_add_curve(dlviz_figure *figure, const char *panel,
+                                                  const char *name, int64_t num_points,
+                                                  const double *x, const double *y);
 
 /** Gives a panel that has a curve a logarithmic vertical axis (or a linear one again).
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_NOT_FOUND for a panel without curves, of
  *  which the getter gives false. */
-DLVIZ_API dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel,
-                                                  bool logarithmic);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel,
+                                                      bool logarithmic);
 DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel);
 
 /** A confusion matrix: counts in the cells, colored by their share of the row on a cube-root scale,
@@ -103,7 +105,8 @@ DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *pa
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a negative count),
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
-DLVIZ_API dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *counts);
+DLVIZ_CHECKED dlviz_status dlviz_figure_create_matrix(dlviz_figure **out,
+                                                      const dlviz_tensor *counts);
 
 /** A grid of images, each with its own range of colors: symmetric around 0 (blue, white, red) where
  *  an image has negative values, else gray from its smallest value to its largest; see
@@ -113,7 +116,8 @@ DLVIZ_API dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlvi
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
-DLVIZ_API dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *images);
+DLVIZ_CHECKED dlviz_status dlviz_figure_create_images(dlviz_figure **out,
+                                                      const dlviz_tensor *images);
 
 /** Destroys the figure. NULL is allowed. */
 DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
@@ -126,7 +130,7 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or another extension), DLVIZ_ERROR_STATE (a figure
  *  of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
  *  (cairo refuses; the sentence says why). */
-DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
 /* ---- Settings of every figure ------------------------------------------------------------------
  * Text may be NULL or "" for none; it is otherwise valid UTF-8 of at most 4095 bytes without
@@ -136,33 +140,34 @@ DLVIZ_API dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char
  * figure until it is set again, and is NULL where there is none. */
 
 /** A line above the figure. */
-DLVIZ_API dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);
 DLVIZ_API const char *dlviz_figure_title(const dlviz_figure *figure);
 /** A smaller line below the title. */
-DLVIZ_API dlviz_status dlviz_figure_set_subtitle(dlviz_figure *figure, const char *subtitle);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_subtitle(dlviz_figure *figure, const char *subtitle);
 DLVIZ_API const char *dlviz_figure_subtitle(const dlviz_figure *figure);
 /** A small line below the figure, e.g. "KL 1.72 · kNN preservation 0.46". */
-DLVIZ_API dlviz_status dlviz_figure_set_footnote(dlviz_figure *figure, const char *footnote);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_footnote(dlviz_figure *figure, const char *footnote);
 DLVIZ_API const char *dlviz_figure_footnote(const dlviz_figure *figure);
 
 /** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area.
  *  Until it is set, the getter gives zeros, and the figure is 1200 high and 1600 wide; image grids
  *  take the height that they need for that width. */
-DLVIZ_API dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height, int64_t width);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height,
+                                                 int64_t width);
 DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, int64_t *width);
 
 /** What the axes show. Curves have their panels' names on the vertical axis and take only `x`
  *  ("epoch" at first); a matrix has "predicted" and "true" at first; images have no axes. */
-DLVIZ_API dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
-                                                    const char *y);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
+                                                        const char *y);
 DLVIZ_API void dlviz_figure_axis_labels(const dlviz_figure *figure, const char **x, const char **y);
 
 /** The names of the classes 0 … num_classes − 1 of a scatter figure or matrix; a class whose name
  *  is missing, NULL or "" goes by its number. No classes (names may be NULL) takes the names away.
  *  A matrix needs one for each class, else DLVIZ_ERROR_SHAPE. The getter gives NULL for a class
  *  without a name. */
-DLVIZ_API dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, int64_t num_classes,
-                                                    const char *const *names);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, int64_t num_classes,
+                                                        const char *const *names);
 DLVIZ_API int64_t dlviz_figure_num_class_names(const dlviz_figure *figure);
 DLVIZ_API const char *dlviz_figure_class_name(const dlviz_figure *figure, int64_t index);
 
@@ -176,29 +181,29 @@ typedef enum dlviz_colormap {
 } dlviz_colormap;
 
 /** The colors of a matrix or of images; DLVIZ_COLORMAP_AUTO unless set. */
-DLVIZ_API dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap);
 DLVIZ_API dlviz_colormap dlviz_figure_colormap(const dlviz_figure *figure);
 
 /* ---- Settings of scatter figures ------------------------------------------------------------- */
 
 /** The diameter of a point in pixels, 0.5 to 100; 0, as at first, chooses by the number of
  *  points. */
-DLVIZ_API dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels);
 DLVIZ_API double dlviz_figure_point_size(const dlviz_figure *figure);
 /** How opaque a point is, above 0 up to 1; 0, as at first, chooses by the number of points. */
-DLVIZ_API dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity);
 DLVIZ_API double dlviz_figure_opacity(const dlviz_figure *figure);
 /** Whether the axes have numbers and grid lines; not at first. */
-DLVIZ_API dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks);
 DLVIZ_API bool dlviz_figure_ticks(const dlviz_figure *figure);
 /** Whether the legend tells how many points a class has; not at first. */
-DLVIZ_API dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
 DLVIZ_API bool dlviz_figure_class_counts(const dlviz_figure *figure);
 /** Whether class names are written on the map; until it is set, those of up to 40 classes are. A
  *  name lies at the median of its class, or where that would cover more than a tenth of any class,
  *  in the nearest free place, with a line to its class if that is away; one that finds no place is
- *  left to the legend. */
-DLVIZ_API dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks);
+ *  left to the legend, as are all but those of the 256 largest classes. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks);
 DLVIZ_API bool dlviz_figure_class_marks(const dlviz_figure *figure);
 
 /* ---- Settings of image grids ----------------------------------------------------------------- */
@@ -206,12 +211,12 @@ DLVIZ_API bool dlviz_figure_class_marks(const dlviz_figure *figure);
 /** One caption for each image, in the order of the images (of n, where channels have tiles of their
  *  own); 0 captions (the array may be NULL) take them away. Also DLVIZ_ERROR_SHAPE for another
  *  number. */
-DLVIZ_API dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64_t num_captions,
-                                                 const char *const *captions);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64_t num_captions,
+                                                     const char *const *captions);
 DLVIZ_API int64_t dlviz_figure_num_captions(const dlviz_figure *figure);
 DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t index);
 /** Images in a row, 1 to 4096; 0, as at first, chooses. */
-DLVIZ_API dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@ extern "C" {
  *  there are, and the log receives a warning. The child of a fork starts threads of its own when it
  *  needs them.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
-DLVIZ_API dlviz_status dlviz_set_num_threads(int64_t num_threads);
+DLVIZ_CHECKED dlviz_status dlviz_set_num_threads(int64_t num_threads);
 
 /** How many threads the next computation uses. */
 DLVIZ_API int64_t dlviz_num_threads(void);
@@ -32,8 +32,9 @@ DLVIZ_API int64_t dlviz_num_threads(void);
  *  the library holds any memory: a block is released by the function in force when it is freed.
  *  Both functions may be called from several threads at once. Memory that zlib, cairo, jansson and
  *  BLAS use internally is not covered. */
-DLVIZ_API dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, void *user),
-                                           void (*release)(void *block, void *user), void *user);
+DLVIZ_CHECKED dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, void *user),
+                                               void (*release)(void *block, void *user),
+                                               void *user);
 
 typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_DEBUG = 0,

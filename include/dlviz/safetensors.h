@@ -17,7 +17,7 @@ typedef struct dlviz_safetensors dlviz_safetensors;
 
 /** Creates empty contents, to be filled and saved. Free them with dlviz_safetensors_destroy.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
 
 /** Reads a file whole and checks all of it: the header's size (at most 100 MB), its JSON (UTF-8, no
  *  key twice), that each tensor has as many bytes as its dtype and shape need, and that the tensors
@@ -27,7 +27,7 @@ DLVIZ_API dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
  *  U16, I16, U32, I32, U64 and I64. Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO;
  *  DLVIZ_ERROR_FORMAT when a rule is broken; DLVIZ_ERROR_UNSUPPORTED for another dtype or more than
  *  DLVIZ_MAX_DIMS dimensions; DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path);
 
 /** Frees the contents; NULL is allowed. Tensors taken out live on. */
 DLVIZ_API void dlviz_safetensors_destroy(dlviz_safetensors *contents);
@@ -48,16 +48,16 @@ DLVIZ_API bool dlviz_safetensors_has(const dlviz_safetensors *contents, const ch
  *  other than U8 become int64 (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns
  *  DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_FORMAT for a BOOL that is
  *  neither 0 nor 1, DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
-                                             dlviz_tensor **tensor);
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents,
+                                                 const char *name, dlviz_tensor **tensor);
 
 /** Adds a copy of a tensor (F32, U8 or I64 in the file).
  *  @param name  UTF-8, not empty, not "__metadata__", not the name of a tensor that is there
  *               already
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay as
  *  they were. */
-DLVIZ_API dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
-                                             const dlviz_tensor *tensor);
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
+                                                 const dlviz_tensor *tensor);
 
 /** The number of metadata pairs, and key `index` of them (NULL for an index that does not
  *  exist). */
@@ -71,14 +71,15 @@ DLVIZ_API const char *dlviz_safetensors_metadata(const dlviz_safetensors *conten
 
 /** Sets a metadata pair, in place of an earlier value. Both are copied, both UTF-8.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const char *key,
-                                                      const char *value);
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents,
+                                                          const char *key, const char *value);
 
 /** Writes the contents under a temporary name beside `path` and then renames the file, so that an
  *  earlier one survives a failure. Tensors with wider elements come first, so each one is aligned
  *  in the file. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY, or
  *  DLVIZ_ERROR_UNSUPPORTED when the header would exceed 100 MB. */
-DLVIZ_API dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents,
+                                                  const char *path);
 
 #ifdef __cplusplus
 }

@@ -19,13 +19,14 @@ typedef struct dlviz_schedule dlviz_schedule;
  *  @param factor    above 0, below 1
  *  @param patience  0 or more epochs
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor, int64_t patience);
+DLVIZ_CHECKED dlviz_status dlviz_plateau_create(dlviz_schedule **out, double factor,
+                                                int64_t patience);
 /** The relative improvement that counts; 0 or more, below 1. */
-DLVIZ_API dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double threshold);
+DLVIZ_CHECKED dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double threshold);
 /** Epochs after a reduction during which bad epochs are not counted; 0 or more. */
-DLVIZ_API dlviz_status dlviz_plateau_set_cooldown(dlviz_schedule *schedule, int64_t cooldown);
+DLVIZ_CHECKED dlviz_status dlviz_plateau_set_cooldown(dlviz_schedule *schedule, int64_t cooldown);
 /** The rate never falls below it; finite, 0 or more. */
-DLVIZ_API dlviz_status dlviz_plateau_set_minimum(dlviz_schedule *schedule, double minimum);
+DLVIZ_CHECKED dlviz_status dlviz_plateau_set_minimum(dlviz_schedule *schedule, double minimum);
 /** The settings: NaN, or 0 epochs, of a schedule that is NULL. */
 DLVIZ_API double dlviz_plateau_factor(const dlviz_schedule *schedule);
 DLVIZ_API int64_t dlviz_plateau_patience(const dlviz_schedule *schedule);

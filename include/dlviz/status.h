@@ -24,6 +24,23 @@
 #endif
 #endif
 
+/* Marks, in place of DLVIZ_API, a function whose status is not to be ignored: compilers warn of a
+ * call that does. Those that return a status and lack the mark leave their first error with an
+ * owner, which reports it: a layer of a network, say, to dlviz_network_build. */
+#ifndef DLVIZ_CHECKED
+#if (defined(__cplusplus) && __cplusplus >= 201703L) ||                                            \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#define DLVIZ_CHECKED [[nodiscard]] DLVIZ_API
+#elif defined(__GNUC__) || defined(__clang__)
+#define DLVIZ_CHECKED DLVIZ_API __attribute__((warn_unused_result))
+#elif defined(_MSC_VER)
+#include <sal.h>
+#define DLVIZ_CHECKED DLVIZ_API _Check_return_
+#else
+#define DLVIZ_CHECKED DLVIZ_API
+#endif
+#endif
+
 /* Marks what a later version will drop: compilers warn with the text, which names what to use
  * instead. */
 #ifndef DLVIZ_DEPRECATED
@@ -73,7 +90,8 @@ DLVIZ_API const char *dlviz_last_error(void);
  *  write it but with a decimal point whatever the locale, and returns `status`, so that a callback
  *  can end with `return dlviz_fail(DLVIZ_ERROR_NUMERIC, "...")`. About 1000 bytes are kept.
  *  DLVIZ_OK is no failure: it is taken for DLVIZ_ERROR_INVALID_ARGUMENT. */
-DLVIZ_API dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) DLVIZ_PRINTF(2, 3);
+DLVIZ_CHECKED dlviz_status dlviz_fail(dlviz_status status, const char *format, ...)
+    DLVIZ_PRINTF(2, 3);
 
 #ifdef __cplusplus
 }

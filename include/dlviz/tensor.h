@@ -29,21 +29,21 @@ DLVIZ_API const char *dlviz_dtype_name(dlviz_dtype dtype);
  *  @param dims  ndim sizes, each 0 or more; may be NULL when ndim is 0
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY (also when the size
  *  overflows). Any thread may call. */
-DLVIZ_API dlviz_status dlviz_tensor_create(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
-                                           const int64_t *dims);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_create(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
+                                               const int64_t *dims);
 
 /** As dlviz_tensor_create, filled with a copy of the elements at `data` (row-major). */
-DLVIZ_API dlviz_status dlviz_tensor_from_data(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
-                                              const int64_t *dims, const void *data);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_from_data(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
+                                                  const int64_t *dims, const void *data);
 
 /** Makes a tensor of the caller's own memory without copying it.
  *  @param data     row-major elements, aligned for the dtype; must stay valid while the tensor or a
  *                  view of it lives
  *  @param release  called once with (data, user) when the last of them is destroyed, or NULL; not
  *                  called when this function fails */
-DLVIZ_API dlviz_status dlviz_tensor_wrap(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
-                                         const int64_t *dims, void *data,
-                                         void (*release)(void *data, void *user), void *user);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_wrap(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
+                                             const int64_t *dims, void *data,
+                                             void (*release)(void *data, void *user), void *user);
 
 /** Destroys the handle, and the storage with the last handle on it. NULL is allowed. */
 DLVIZ_API void dlviz_tensor_destroy(dlviz_tensor *tensor);
@@ -70,22 +70,22 @@ DLVIZ_API const float *dlviz_tensor_const_float(const dlviz_tensor *tensor);
 
 /** A view with another shape of the same number of elements. One size may be -1: it is inferred.
  *  Returns DLVIZ_ERROR_SHAPE when the numbers of elements differ. */
-DLVIZ_API dlviz_status dlviz_tensor_reshape(const dlviz_tensor *tensor, int ndim,
-                                            const int64_t *dims, dlviz_tensor **view);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_reshape(const dlviz_tensor *tensor, int ndim,
+                                                const int64_t *dims, dlviz_tensor **view);
 
 /** A view of the entries first … first + count − 1 of the first dimension. */
-DLVIZ_API dlviz_status dlviz_tensor_slice(const dlviz_tensor *tensor, int64_t first, int64_t count,
-                                          dlviz_tensor **view);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_slice(const dlviz_tensor *tensor, int64_t first,
+                                              int64_t count, dlviz_tensor **view);
 
 /** A copy with storage of its own. */
-DLVIZ_API dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy);
 
 /** A copy with another element type. A number that the other type does not have is
  *  DLVIZ_ERROR_NUMERIC: one out of its range, or a fraction or NaN for an integer type. Integers
  *  beyond 2^24 are rounded to the nearest float32, unless that loses what tells rows apart, as
  *  described at dlviz_tensor_read_npy: that is DLVIZ_ERROR_NUMERIC too. */
-DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
-                                            dlviz_tensor **converted);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
+                                                dlviz_tensor **converted);
 
 /** Reads a NumPy .npy file: format versions 1 to 3, C or Fortran order, either byte order, up to
  *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 becomes
@@ -99,7 +99,7 @@ DLVIZ_API dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dt
  *    seconds, 1.7e9 and more. A range that is rounding noise itself, below 1e-12 of float64 numbers
  *    or 1e-6 of the widest column's range, does not count; fewer than 8 rows are judged by all
  *    columns together. dlviz_tensor_read_npy_shifted reads such files. */
-DLVIZ_API dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path);
 
 /** Reads numbers of any dtype as float32, for uses in which only the differences between rows
  *  matter, such as PCA, Euclidean distances and t-SNE. A column of float64 or integers that lies
@@ -111,12 +111,12 @@ DLVIZ_API dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *pat
  *                  subtract from other data before dlviz_pca_transform
  *  Returns as dlviz_tensor_read_npy, with DLVIZ_ERROR_NUMERIC only where an offset does not
  *  help. */
-DLVIZ_API dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
-                                                     dlviz_tensor **offsets);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
+                                                         dlviz_tensor **offsets);
 
 /** Writes a .npy file (version 1.0, C order, little-endian) under a temporary name beside `path`
  *  and then renames it, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
-DLVIZ_API dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
 
 #ifdef __cplusplus
 }

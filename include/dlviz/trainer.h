@@ -27,27 +27,28 @@ typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
  *  @param network    built
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built, or the optimizer serves
  *  another network) or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
-                                            dlviz_optimizer *optimizer);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
+                                                dlviz_optimizer *optimizer);
 /** Network, optimizer, schedule and datasets live on if they have not been destroyed. From within a
  *  callback, ends dlviz_trainer_fit with DLVIZ_CANCELLED as well. NULL is allowed. */
 DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
 /** Images a step, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
-DLVIZ_API dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
 DLVIZ_API int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer);
 /** Decides the order of the images and the dropout masks; 0 unless set. */
-DLVIZ_API dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
 DLVIZ_API uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer);
 /** The set that is evaluated after each epoch; NULL for none. The trainer holds it: its handle may
  *  be destroyed. */
-DLVIZ_API dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
-                                                    const dlviz_dataset *validation);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
+                                                        const dlviz_dataset *validation);
 DLVIZ_API const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *trainer);
 /** Adapts the learning rate after each epoch, to the validation loss, or to the training loss
  *  without a validation set; NULL for a constant one. The trainer holds it: its handle may be
  *  destroyed. */
-DLVIZ_API dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer,
+                                                      dlviz_schedule *schedule);
 DLVIZ_API const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trainer);
 
 /** A metric of the user's own: a number that says how good a network's outputs for the validation
@@ -61,14 +62,14 @@ typedef double (*dlviz_trainer_metric_fn)(const dlviz_tensor *outputs, const dlv
  *  @param name  UTF-8, without comma, quote and line break; of no other metric. Copied.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (an epoch has been begun) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_trainer_add_metric(dlviz_trainer *trainer, const char *name,
-                                                dlviz_trainer_metric_fn function, void *user);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_add_metric(dlviz_trainer *trainer, const char *name,
+                                                    dlviz_trainer_metric_fn function, void *user);
 /** Called after each epoch, with its history entry in place; NULL for none. */
-DLVIZ_API dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer,
-                                                        dlviz_trainer_fn function, void *user);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer,
+                                                            dlviz_trainer_fn function, void *user);
 /** Called after each batch; NULL for none. */
-DLVIZ_API dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer,
-                                                        dlviz_trainer_fn function, void *user);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer,
+                                                            dlviz_trainer_fn function, void *user);
 
 /** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
  *  that was loaded) is finished first and counts as one of them, with the dataset it began with:
@@ -83,8 +84,8 @@ DLVIZ_API dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer,
  *  NaN or infinite: the parameters are then useless, and an earlier checkpoint is what remains),
  *  DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or the epoch
  *  under way began with another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
-                                         int64_t epochs);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
+                                             int64_t epochs);
 
 /** Epochs finished so far. */
 DLVIZ_API int64_t dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
@@ -119,7 +120,8 @@ DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
  *  but for top5_accuracy and samples_per_second. For the loss cross_entropy they are "epoch,lr,
  *  train_loss,train_accuracy,validation_loss,validation_accuracy,seconds", without the spaces. An
  *  earlier file survives a failure. */
-DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer,
+                                                       const char *path);
 
 /** Writes everything that training goes on from (parameters, moments, schedule, history, position
  *  in the epoch, and all settings that decide over the numbers, as JSON in the metadata) to a
@@ -129,8 +131,8 @@ DLVIZ_API dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer,
  *  refuse is not written. After a failure both files are as they were; the folder needs room for a
  *  third meanwhile. Returns DLVIZ_ERROR_NUMERIC (a tensor is not finite; the sentence names it),
  *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
-                                                     const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
+                                                         const char *path);
 /** Continues from a checkpoint: the same training set then gives the same bits as if training had
  *  never stopped. Settings come first, then this call: the network (layers and all their settings),
  *  the settings of loss, optimizer and schedule, metrics that were added, batch size and seed must
@@ -142,7 +144,7 @@ DLVIZ_API dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *traine
  *  that is missing or not finite. After any failure nothing is changed. Other statuses:
  *  DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a callback, or the optimizer serves another
  *  network), DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
+DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
 
 #ifdef __cplusplus
 }

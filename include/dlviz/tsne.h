@@ -53,7 +53,7 @@ typedef enum dlviz_tsne_init_kind {
  *  automatic learning rate and method, 1 degree of freedom, seed 0. Free it with
  *  dlviz_tsne_destroy.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_tsne_create(dlviz_tsne **out);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_create(dlviz_tsne **out);
 /** Destroys the handle, which no call may be using. NULL is allowed. */
 DLVIZ_API void dlviz_tsne_destroy(dlviz_tsne *tsne);
 
@@ -62,38 +62,39 @@ DLVIZ_API void dlviz_tsne_destroy(dlviz_tsne *tsne);
  * 2^31 - 1. */
 
 /** Dimensions of the map, 1 to 3. */
-DLVIZ_API dlviz_status dlviz_tsne_set_num_dimensions(dlviz_tsne *tsne, int64_t num_dimensions);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_num_dimensions(dlviz_tsne *tsne, int64_t num_dimensions);
 DLVIZ_API int64_t dlviz_tsne_num_dimensions(const dlviz_tsne *tsne);
 /** Perplexity, 1 to 1e6: roughly, how many neighbors count. A fit looks at 3 x perplexity neighbors
  *  of each point; with too few points for that, it is lowered to a third of the others (at least
  *  1), which the log and dlviz_tsne_perplexity_used tell. Of several, the getter gives the
  *  first. */
-DLVIZ_API dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_perplexity(dlviz_tsne *tsne, double perplexity);
 DLVIZ_API double dlviz_tsne_perplexity(const dlviz_tsne *tsne);
 /** Several perplexities, 1 to 16 of them: affinities are averaged over them, so that the map shows
  *  structure at several scales. The array that the getter gives belongs to the handle and lives
  *  until the next change. */
-DLVIZ_API dlviz_status dlviz_tsne_set_perplexities(dlviz_tsne *tsne, int64_t num_perplexities,
-                                                   const double *perplexities);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_perplexities(dlviz_tsne *tsne, int64_t num_perplexities,
+                                                       const double *perplexities);
 DLVIZ_API int64_t dlviz_tsne_num_perplexities(const dlviz_tsne *tsne);
 DLVIZ_API const double *dlviz_tsne_perplexities(const dlviz_tsne *tsne);
 /** The distance between points. */
-DLVIZ_API dlviz_status dlviz_tsne_set_distance(dlviz_tsne *tsne, dlviz_tsne_distance_kind distance);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_distance(dlviz_tsne *tsne,
+                                                   dlviz_tsne_distance_kind distance);
 DLVIZ_API dlviz_tsne_distance_kind dlviz_tsne_distance(const dlviz_tsne *tsne);
 /** Total number of iterations, 0 or more; the early ones are among them. */
-DLVIZ_API dlviz_status dlviz_tsne_set_num_iterations(dlviz_tsne *tsne, int64_t num_iterations);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_num_iterations(dlviz_tsne *tsne, int64_t num_iterations);
 DLVIZ_API int64_t dlviz_tsne_num_iterations(const dlviz_tsne *tsne);
 /** Attraction is multiplied by `factor` (above 0, up to 1e6) for the first `num_iterations`, 0 or
  *  more. Where that draws all points together into one, as with few points, whose neighbors are
  *  most of the others, it ends sooner, and the descent begins anew from the start without it. */
-DLVIZ_API dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
-                                                         int64_t num_iterations);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
+                                                             int64_t num_iterations);
 DLVIZ_API void dlviz_tsne_early_exaggeration(const dlviz_tsne *tsne, double *factor,
                                              int64_t *num_iterations);
 /** Attraction is multiplied by `factor` (above 0, up to 1e6) for the last `num_iterations`, 0 or
  *  more; where both apply, early exaggeration does. */
-DLVIZ_API dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor,
-                                                        int64_t num_iterations);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_late_exaggeration(dlviz_tsne *tsne, double factor,
+                                                            int64_t num_iterations);
 DLVIZ_API void dlviz_tsne_late_exaggeration(const dlviz_tsne *tsne, double *factor,
                                             int64_t *num_iterations);
 /** Step length for the gradient without its factor 4 (so scikit-learn's value times 4), above 0 and
@@ -102,17 +103,17 @@ DLVIZ_API void dlviz_tsne_late_exaggeration(const dlviz_tsne *tsne, double *fact
  *  that very many others have as a neighbor, takes smaller ones: where the rate times exaggeration
  *  times the sum of the point's affinities exceeds 2 (1 + momentum), its own rate is what makes
  *  that product 1. So a rate that is too large for all points is as good as the automatic one. */
-DLVIZ_API dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_learning_rate(dlviz_tsne *tsne, double learning_rate);
 DLVIZ_API double dlviz_tsne_learning_rate(const dlviz_tsne *tsne);
 /** Momentum during early exaggeration, and after it; each at least 0 and below 1. */
-DLVIZ_API dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_momentum(dlviz_tsne *tsne, double early, double late);
 DLVIZ_API void dlviz_tsne_momentum(const dlviz_tsne *tsne, double *early, double *late);
 /** Similarity in the map is (1 + d^2 / a)^-a with a from 0.05 to 1e4; below 1 (heavier tails)
  *  clusters split finer. D. Kobak et al., ECML PKDD 2019. */
-DLVIZ_API dlviz_status dlviz_tsne_set_degrees_of_freedom(dlviz_tsne *tsne, double a);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_degrees_of_freedom(dlviz_tsne *tsne, double a);
 DLVIZ_API double dlviz_tsne_degrees_of_freedom(const dlviz_tsne *tsne);
 /** Where the points start. */
-DLVIZ_API dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init_kind init);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init_kind init);
 DLVIZ_API dlviz_tsne_init_kind dlviz_tsne_init(const dlviz_tsne *tsne);
 /** Starts from this map (n x 1, 2 or 3, values of -1e6 to 1e6; copied) instead of set_init; NULL
  *  goes back to that. It is used as it is but for what a descent cannot leave: points at one place,
@@ -122,14 +123,14 @@ DLVIZ_API dlviz_tsne_init_kind dlviz_tsne_init(const dlviz_tsne *tsne);
  *  deviation, is warned of in the log. A fit fails unless its shape is that fit's n x dimensions.
  *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. The getter's tensor
  *  belongs to the handle; NULL when none is set. */
-DLVIZ_API dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
 DLVIZ_API const dlviz_tensor *dlviz_tsne_initial_map(const dlviz_tsne *tsne);
 /** Decides a random start, which of equally far points are neighbors, and how coincident points
  *  part. */
-DLVIZ_API dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_seed(dlviz_tsne *tsne, uint64_t seed);
 DLVIZ_API uint64_t dlviz_tsne_seed(const dlviz_tsne *tsne);
 /** How repulsion is computed. */
-DLVIZ_API dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method_kind method);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_method(dlviz_tsne *tsne, dlviz_tsne_method_kind method);
 DLVIZ_API dlviz_tsne_method_kind dlviz_tsne_method(const dlviz_tsne *tsne);
 /** Barnes-Hut's accuracy, 0 (exact) to 1, 0.5 by default: a cell of the tree counts as one body,
  *  with its center of mass and its second moments, when its size is less than `angle` times its
@@ -137,41 +138,42 @@ DLVIZ_API dlviz_tsne_method_kind dlviz_tsne_method(const dlviz_tsne *tsne);
  *  fits make is right to 1e-3 (root of the mean square) and its normalizer Z to 1e-4; on others,
  *  with outliers or coincident points, errors of 2.5e-3 and 2.6e-4 have been seen, and with more
  *  degrees of freedom 1.7e-3 on maps of one dimension. */
-DLVIZ_API dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
 DLVIZ_API double dlviz_tsne_angle(const dlviz_tsne *tsne);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
  *  chosen anew as the map grows. Small maps get at least 40 cells across whatever is set, and maps
  *  so wide that the grid would have more than 4 million + 32 n values get wider cells. The width
  *  does not matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are
  *  summed. */
-DLVIZ_API dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 DLVIZ_API double dlviz_tsne_cell_size(const dlviz_tsne *tsne);
 /** Ends the fit early, after the early exaggeration: when the gradient's norm falls below
  *  `gradient_norm` (at least 0, finite; 0: never, the default), or when the divergence has reached
  *  no new minimum for `num_iterations` iterations (at least 0; 0: never, the default). Both are
  *  looked at every 50 iterations, whatever set_progress asks for, once the map's deviation is
  *  0.01. */
-DLVIZ_API dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
-                                               int64_t num_iterations);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_stopping(dlviz_tsne *tsne, double gradient_norm,
+                                                   int64_t num_iterations);
 DLVIZ_API void dlviz_tsne_stopping(const dlviz_tsne *tsne, double *gradient_norm,
                                    int64_t *num_iterations);
 
 /* Settings of dlviz_tsne_transform. */
 
 /** 1 to 1e6, 5 unless set; lowered as a fit's is. */
-DLVIZ_API dlviz_status dlviz_tsne_set_transform_perplexity(dlviz_tsne *tsne, double perplexity);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_transform_perplexity(dlviz_tsne *tsne, double perplexity);
 DLVIZ_API double dlviz_tsne_transform_perplexity(const dlviz_tsne *tsne);
 /** 0 or more, 250 unless set. */
-DLVIZ_API dlviz_status dlviz_tsne_set_num_transform_iterations(dlviz_tsne *tsne,
-                                                               int64_t num_iterations);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_num_transform_iterations(dlviz_tsne *tsne,
+                                                                   int64_t num_iterations);
 DLVIZ_API int64_t dlviz_tsne_num_transform_iterations(const dlviz_tsne *tsne);
 /** Above 0 and up to 1e12, 0.1 unless set. In use up to 3.6 / max(exaggeration, 1), beyond which a
  *  point could not come to rest: then 1 / max(exaggeration, 1) takes its place. */
-DLVIZ_API dlviz_status dlviz_tsne_set_transform_learning_rate(dlviz_tsne *tsne,
-                                                              double learning_rate);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_transform_learning_rate(dlviz_tsne *tsne,
+                                                                  double learning_rate);
 DLVIZ_API double dlviz_tsne_transform_learning_rate(const dlviz_tsne *tsne);
 /** Above 0 and up to 1e6, 1.5 unless set. */
-DLVIZ_API dlviz_status dlviz_tsne_set_transform_exaggeration(dlviz_tsne *tsne, double exaggeration);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_transform_exaggeration(dlviz_tsne *tsne,
+                                                                 double exaggeration);
 DLVIZ_API double dlviz_tsne_transform_exaggeration(const dlviz_tsne *tsne);
 
 /** What a progress callback is told of. */
@@ -192,8 +194,8 @@ typedef bool (*dlviz_tsne_progress_fn)(const dlviz_tsne_event *event, void *user
 /** Calls `progress` every `every` (at least 1) iterations and after the last one; NULL for none,
  *  whatever `every`. The history then has a row for each of these calls; the map does not depend on
  *  it. */
-DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
-                                               dlviz_tsne_progress_fn progress, void *user);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
+                                                   dlviz_tsne_progress_fn progress, void *user);
 
 /* A fit that fails on its arguments or on settings that do not suit them leaves the results of the
  * earlier fit, with which transform goes on. One that runs out of memory or whose descent diverges
@@ -212,16 +214,17 @@ DLVIZ_API dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
  *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_STATE (in use),
  *  DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback asked to stop, and then `map`,
  *  unlike after failures, receives the map as it was. */
-DLVIZ_API dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
-                                      dlviz_tensor **map);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
+                                          dlviz_tensor **map);
 
 /** As dlviz_tsne_fit, from neighbors found elsewhere.
  *  @param indices    n x k int64, rows without the point itself and without repetition, 1 <= k < n
  *  @param distances  n x k float32, 0 to 1e18 (not squared)
  *  Perplexities above k / 3 are lowered to it. PCA start needs points: the start is random unless a
  *  map is set. Such a handle cannot transform. */
-DLVIZ_API dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
-                                                const dlviz_tensor *distances, dlviz_tensor **map);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                                    const dlviz_tensor *distances,
+                                                    dlviz_tensor **map);
 
 /** As dlviz_tsne_fit, from affinities made elsewhere: a sparse n x n matrix by rows. It is made
  *  symmetric, (A + A^T) / 2, its diagonal ignored, and scaled to a sum of 1.
@@ -230,9 +233,10 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_te
  *  @param values   float32, one for each entry, 0 to 1e18; not all of them off the diagonal 0
  *  The descent stores a value in 16 bits as a fraction of its row's largest: values below 1/131070
  *  of that are dropped, from all but the final divergence. */
-DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
-                                                 const dlviz_tensor *columns,
-                                                 const dlviz_tensor *values, dlviz_tensor **map);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
+                                                     const dlviz_tensor *columns,
+                                                     const dlviz_tensor *values,
+                                                     dlviz_tensor **map);
 
 /** Places new points in the map of the last dlviz_tsne_fit, which does not move.
  *  @param points  m x d float32 with the fit's d
@@ -241,8 +245,8 @@ DLVIZ_API dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_t
  *  in steps from gradients of at most 0.25, so its place depends on no other new point. The
  *  set_transform_ functions change how. P. Poličar et al., "Embedding to reference t-SNE space",
  *  2021. Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points. */
-DLVIZ_API dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
-                                            dlviz_tensor **map);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
+                                                dlviz_tensor **map);
 
 /* Results of the last fit, also of a cancelled one; NaN or 0 without one. */
 
@@ -265,7 +269,7 @@ DLVIZ_API dlviz_tsne_method_kind dlviz_tsne_method_used(const dlviz_tsne *tsne);
  *  of dlviz_tsne_kl_divergence. rows x 3 float32, the caller's to destroy.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE without a fit or during one by another
  *  thread, DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_API dlviz_status dlviz_tsne_history(const dlviz_tsne *tsne, dlviz_tensor **history);
+DLVIZ_CHECKED dlviz_status dlviz_tsne_history(const dlviz_tsne *tsne, dlviz_tensor **history);
 
 /** The parts of a fit. */
 typedef enum dlviz_tsne_stage {

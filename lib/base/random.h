@@ -9,7 +9,7 @@
 
 /* Streams: one a purpose, so that two uses of one seed never share numbers. */
 enum {
-    DLZ_STREAM_INIT = 1,    /* parameter initialisation: + parameter index << 8 */
+    DLZ_STREAM_INIT = 1,    /* parameter initialization: + parameter index << 8 */
     DLZ_STREAM_SHUFFLE = 2, /* + epoch << 8 */
     DLZ_STREAM_DROPOUT = 3, /* + node index << 8 */
     DLZ_STREAM_SPLIT = 4,

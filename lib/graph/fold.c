@@ -32,9 +32,9 @@ void dlz_fold_bias(const dlz_fold *fold, const float *bias, int64_t channels, fl
         folded[c] = bias ? bias[c] : 0;
         if (fold->has_batchnorm) {
             /* The mean is often nearly the bias. */
-            double centred = (double)folded[c] - (double)norm->running_mean[c];
+            double centered = (double)folded[c] - (double)norm->running_mean[c];
             double shift = norm->bias.value ? (double)norm->bias.value[c] : 0;
-            folded[c] = (float)(centred * (double)fold->scale[c] + shift);
+            folded[c] = (float)(centered * (double)fold->scale[c] + shift);
         }
     }
 }

@@ -77,6 +77,32 @@ static dlviz_status check_layer(const char *name, const dlviz_layer *layer, int 
                     layer->type->name, name, num_inputs, num_inputs == 1 ? "" : "s", accepted);
 }
 
+void dlz_graph_list_names(const dlz_graph *graph, char *to, size_t size) {
+    size_t used = 0;
+    for (int i = 0; i < graph->num_nodes; i++) {
+        size_t length = strlen(graph->nodes[i].name);
+        if (used + length + sizeof ", and 2147483647 more" > size) {
+            snprintf(to + used, size - used, "%sand %d more", used ? ", " : "",
+                     graph->num_nodes - i);
+            return;
+        }
+        used += (size_t)snprintf(to + used, size - used, "%s%s", used ? ", " : "",
+                                 graph->nodes[i].name);
+    }
+    if (used == 0)
+        snprintf(to, size, "none");
+}
+
+/* An input that there is not. */
+static dlviz_status fail_unknown(const dlz_graph *graph, const char *name, const char *input) {
+    char names[600];
+    dlz_graph_list_names(graph, names, sizeof names);
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND,
+                    "layer '%s' reads '%s', which is neither 'input' nor a layer before it: there "
+                    "are %s",
+                    name, input, names);
+}
+
 static dlviz_status find_inputs(const dlz_graph *graph, const char *name, int num_inputs,
                                 const char *const *input_names, int *inputs) {
     for (int i = 0; i < num_inputs; i++) {
@@ -86,9 +112,7 @@ static dlviz_status find_inputs(const dlz_graph *graph, const char *name, int nu
         bool found;
         inputs[i] = dlz_graph_find(graph, input_names[i], &found);
         if (!found)
-            return dlz_fail(DLVIZ_ERROR_NOT_FOUND,
-                            "layer '%s' reads '%s', which is neither a layer before it nor 'input'",
-                            name, input_names[i]);
+            return fail_unknown(graph, name, input_names[i]);
     }
     return DLVIZ_OK;
 }

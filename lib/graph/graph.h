@@ -41,6 +41,9 @@ dlviz_status dlz_graph_add(dlz_graph *graph, const char *name, dlviz_layer *laye
 /* The node of this name, or DLZ_GRAPH_INPUT, also for a name that there is not: then *found is
  * false. */
 int dlz_graph_find(const dlz_graph *graph, const char *name, bool *found);
+/* Writes the names of the layers, separated by commas, as many as there is room for; the others are
+ * counted. */
+void dlz_graph_list_names(const dlz_graph *graph, char *to, size_t size);
 const dlz_shape *dlz_graph_shape(const dlz_graph *graph, int node);
 /* Works out all shapes; fails, naming the node, where a layer does not fit its inputs, or nothing
  * reads a node other than the last. */

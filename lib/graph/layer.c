@@ -234,8 +234,9 @@ dlz_constant dlz_hand_on_as_is(const dlviz_layer *layer, dlz_constant constant) 
 dlviz_status dlz_require_image(const dlz_shape *in) {
     if (in->ndim != 3)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "input has %d dimension%s, needs 3 (channels, height, width)", in->ndim,
-                        in->ndim == 1 ? "" : "s");
+                        "input has %d dimension%s, needs 3 (channels, height, width): put a "
+                        "reshape layer in front",
+                        in->ndim, in->ndim == 1 ? "" : "s");
     return DLVIZ_OK;
 }
 

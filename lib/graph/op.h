@@ -35,7 +35,7 @@ typedef struct dlz_gradient_view {
     const uint8_t *codes;
 } dlz_gradient_view;
 
-/* Sums over pixels for a batch norm, taken by its neighbour while that has the numbers in cache: a
+/* Sums over pixels for a batch norm, taken by its neighbor while that has the numbers in cache: a
  * block for each of its tiles. Forward, the producer gives the moments of z (moments.h); backward,
  * the consumer gives 2 x channels sums, of g and of g (z − pivot[c]), with g the gradient that has
  * passed back through the relu. */
@@ -124,7 +124,7 @@ static inline void dlz_run_fail(const dlz_run *run, dlviz_status status) {
 
 typedef struct dlz_op dlz_op;
 
-/* What an operation can do for its neighbours. */
+/* What an operation can do for its neighbors. */
 enum {
     /* Takes the stages that follow along: gives moments to a batch norm, and its tiles, in
      * evaluation, the batch norm and the activation (op->fold). */

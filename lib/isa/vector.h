@@ -78,7 +78,7 @@ DLZ_INLINE void dlz_store_up_to(float *to, dlz_v value, int64_t left) {
         dlz_store_first(to, value, (int)left);
 }
 
-/* Pairs of neighbouring floats, pair i from place(context, i): all firsts and all seconds. They
+/* Pairs of neighboring floats, pair i from place(context, i): all firsts and all seconds. They
  * come in an order of the instruction set's own, into which dlz_in_order_of_pairs puts other
  * vectors. `place` is DLZ_INLINE too; of an array of places compilers make vectors first. */
 typedef const float *dlz_place(const void *context, int i);

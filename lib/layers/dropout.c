@@ -1,6 +1,8 @@
 #include "base/base.h"
 #include "graph/post.h"
 
+#include <math.h>
+
 typedef struct dropout {
     dlviz_layer base;
     double p;
@@ -20,6 +22,11 @@ dlviz_layer *dlviz_dropout(double p) {
     if (layer)
         ((dropout *)layer)->p = p;
     return dlz_layer_checked(layer);
+}
+
+double dlviz_dropout_p(const dlviz_layer *layer) {
+    const dropout *set = dlz_layer_as(layer, &dlz_dropout_type);
+    return set ? set->p : (double)NAN;
 }
 
 static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {

@@ -37,6 +37,11 @@ dlviz_status dlviz_linear_set_bias(dlviz_layer *layer, bool bias) {
                          sizeof bias);
 }
 
+int64_t dlviz_linear_out_features(const dlviz_layer *layer) {
+    const linear *set = dlz_layer_as(layer, &dlz_linear_type);
+    return set ? set->out_features : 0;
+}
+
 bool dlviz_linear_bias(const dlviz_layer *layer) {
     const linear *set = dlz_layer_as(layer, &dlz_linear_type);
     return set && set->bias;

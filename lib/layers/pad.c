@@ -57,6 +57,13 @@ dlviz_status dlviz_pad_set_value(dlviz_layer *layer, double value) {
     return SET(layer, value, value);
 }
 
+void dlviz_pad_amounts(const dlviz_layer *layer, int64_t *top, int64_t *bottom, int64_t *left,
+                       int64_t *right) {
+    const pad *set = dlz_layer_as(layer, &dlz_pad_type);
+    dlz_layer_give_pair(set ? set->vertical : NULL, top, bottom);
+    dlz_layer_give_pair(set ? set->horizontal : NULL, left, right);
+}
+
 dlviz_border dlviz_pad_mode(const dlviz_layer *layer) {
     const pad *set = dlz_layer_as(layer, &dlz_pad_type);
     return set ? (dlviz_border)set->mode : DLVIZ_BORDER_CONSTANT;

@@ -50,6 +50,22 @@ dlviz_layer *dlviz_reshape(int ndim, const int64_t *dims) {
     return dlz_layer_checked(layer);
 }
 
+/* A number of dimensions that was refused has no dimensions. */
+static const dlz_shape *shape_of(const dlviz_layer *layer) {
+    const reshape *set = dlz_layer_as(layer, &dlz_reshape_type);
+    return set && (set->shape.ndim == 1 || set->shape.ndim == 3) ? &set->shape : NULL;
+}
+
+int dlviz_reshape_ndim(const dlviz_layer *layer) {
+    const dlz_shape *shape = shape_of(layer);
+    return shape ? shape->ndim : 0;
+}
+
+const int64_t *dlviz_reshape_dims(const dlviz_layer *layer) {
+    const dlz_shape *shape = shape_of(layer);
+    return shape ? shape->dims : NULL;
+}
+
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     reshape *set = (reshape *)layer;
     (void)num_inputs;

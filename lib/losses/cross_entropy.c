@@ -187,7 +187,8 @@ static dlviz_status value(const dlviz_loss *loss, const dlz_loss_batch *batch, d
 
 enum { SAMPLES, FIRST, AMONG_TOP, NUM_SUMS };
 
-static int64_t num_sums(const dlz_shape *shape) {
+static int64_t num_sums(const dlviz_loss *loss, const dlz_shape *shape) {
+    (void)loss;
     (void)shape;
     return NUM_SUMS;
 }
@@ -204,7 +205,7 @@ static int64_t place_of(int64_t classes, const float *outputs, int64_t label) {
     return before;
 }
 
-static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
+static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
     int64_t classes = batch->channels;
     for (int64_t i = 0; i < batch->n * batch->num_labels; i++) {
         if (ignores(loss, batch->labels[i]))
@@ -214,9 +215,12 @@ static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sum
         sums[FIRST] += place == 0;
         sums[AMONG_TOP] += place < TOP;
     }
+    return DLVIZ_OK;
 }
 
-static void finish(const dlz_shape *shape, const double *sums, double *values) {
+static void finish(const dlviz_loss *loss, const dlz_shape *shape, const double *sums,
+                   double *values) {
+    (void)loss;
     (void)shape;
     values[0] = sums[FIRST] / sums[SAMPLES];
     values[1] = sums[AMONG_TOP] / sums[SAMPLES];
@@ -252,6 +256,7 @@ const dlz_loss_type dlz_cross_entropy_type = {
     .check = check,
     .check_output = check_output,
     .lets_pass = ignores,
+    .how_to_let_pass = "the label that dlviz_cross_entropy_set_ignored_label names",
     .norm = norm,
     .value = value,
     .metrics = &metrics,

@@ -14,11 +14,23 @@ static bool add_weights(json_t *object, const dlviz_loss *loss) {
     return json_object_set_new(object, loss->type->weights, array) == 0;
 }
 
+/* What is known of a loss of the user's own. */
+static bool add_names(json_t *object, const dlviz_loss *loss) {
+    json_t *metrics = json_array();
+    for (int i = 0; metrics && i < dlz_loss_num_metrics(loss); i++)
+        if (json_array_append_new(metrics, json_string(dlviz_loss_metric_name(loss, i))) != 0) {
+            json_decref(metrics);
+            metrics = NULL;
+        }
+    bool whole = json_object_set_new(object, "metrics", metrics) == 0;
+    return whole && json_object_set_new(object, "name", json_string(loss->name)) == 0;
+}
+
 json_t *dlz_loss_settings(const dlviz_loss *loss) {
     json_t *object = dlz_settings_write(loss->type->settings, loss);
     bool whole = object && json_object_set_new(object, "type", json_string(loss->type->name)) == 0;
     if (loss->name != loss->type->name)
-        whole = whole && json_object_set_new(object, "name", json_string(loss->name)) == 0;
+        whole = whole && add_names(object, loss);
     if (whole && (!loss->type->weights || add_weights(object, loss)))
         return object;
     json_decref(object);

@@ -150,6 +150,13 @@ dlviz_status dlz_loss_check_output(const dlviz_loss *loss, const char *who,
                                  dlz_shape_text(out, output->ndim, output->dims));
 }
 
+static bool is_one_number(int ndim, const int64_t *dims) {
+    for (int i = 0; i < ndim; i++)
+        if (dims[i] != 1)
+            return false;
+    return true;
+}
+
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
                             int target_ndim, const int64_t *target_dims) {
     char out[DLZ_SHAPE_TEXT_SIZE], targets[DLZ_SHAPE_TEXT_SIZE];
@@ -157,11 +164,16 @@ dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_s
     dlz_shape_text(out, output->ndim, output->dims);
     dlz_shape_text(targets, target_ndim, target_dims);
     bool numbers = target_ndim == 1 || target_ndim == 3;
+    bool same = target_ndim == output->ndim &&
+                memcmp(target_dims, output->dims, (size_t)target_ndim * sizeof *target_dims) == 0;
     if (loss->takes_labels && numbers)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes class labels; the targets are numbers (%s for each "
-                        "sample)",
-                        who, loss->name, targets);
+                        "sample)%s",
+                        who, loss->name, targets,
+                        same ? ": of one-hot rows, give the places of the ones as labels, uint8 or "
+                               "int64"
+                             : "");
     if (target_ndim == 2 && loss->takes_labels &&
         !(output->ndim == 3 && output->dims[1] == target_dims[0] &&
           output->dims[2] == target_dims[1]))
@@ -181,9 +193,9 @@ dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_s
                         "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
                         "class labels",
                         who, loss->name, out);
-    if (!loss->takes_labels &&
-        (target_ndim != output->ndim ||
-         memcmp(target_dims, output->dims, (size_t)target_ndim * sizeof *target_dims) != 0))
+    /* A single number is one in any number of dimensions. */
+    if (!loss->takes_labels && !same &&
+        !(dlz_shape_size(output) == 1 && is_one_number(target_ndim, target_dims)))
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s takes targets of the outputs' shape: a sample's outputs "
                         "are %s, its targets %s",
@@ -191,9 +203,24 @@ dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_s
     return DLVIZ_OK;
 }
 
+dlviz_status dlz_loss_check_set_weights(const dlviz_loss *loss, const char *who,
+                                        const dlz_shape *output) {
+    return loss->num_weights > 0 ? dlz_loss_check_output(loss, who, output) : DLVIZ_OK;
+}
+
 bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs) {
     return (label >= 0 && label < outputs) ||
            (loss->type->lets_pass && loss->type->lets_pass(loss, label));
+}
+
+dlviz_status dlz_loss_fail_label(const dlviz_loss *loss, const char *who, int64_t sample,
+                                 int64_t label, int64_t outputs) {
+    const char *how = label < 0 ? loss->type->how_to_let_pass : NULL;
+    return dlz_fail(
+        DLVIZ_ERROR_INVALID_ARGUMENT,
+        "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to %lld%s%s", who,
+        (long long)sample, (long long)label, (long long)outputs, (long long)outputs - 1,
+        how ? ", and " : "", how ? how : "");
 }
 
 /* -- The loss of a batch -------------------------------------------------------------------------
@@ -299,11 +326,11 @@ dlviz_status dlz_loss_add(const dlviz_loss *loss, const char *who, const dlz_los
     } else if (gradient) {
         memset(gradient, 0, (size_t)(batch->n * batch->size) * sizeof *gradient);
     }
+    if (loss->type->metrics && tally->sums)
+        DLZ_TRY(loss->type->metrics->add(loss, batch, tally->sums));
     *mean = norm > 0 ? sum / norm : 0;
     tally->loss += sum;
     tally->norm += norm;
-    if (loss->type->metrics && tally->sums)
-        loss->type->metrics->add(loss, batch, tally->sums);
     return DLVIZ_OK;
 }
 
@@ -328,7 +355,7 @@ const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t index) {
 }
 
 int64_t dlz_loss_num_sums(const dlviz_loss *loss, const dlz_shape *output) {
-    return loss->type->metrics ? loss->type->metrics->num_sums(output) : 0;
+    return loss->type->metrics ? loss->type->metrics->num_sums(loss, output) : 0;
 }
 
 void dlz_loss_metrics(const dlviz_loss *loss, const dlz_shape *output, const dlz_tally *tally,
@@ -338,5 +365,5 @@ void dlz_loss_metrics(const dlviz_loss *loss, const dlz_shape *output, const dlz
         return;
     for (int i = 0; i < metrics->count; i++)
         values[i] = NAN;
-    metrics->finish(output, tally->sums, values);
+    metrics->finish(loss, output, tally->sums, values);
 }

@@ -47,9 +47,11 @@ typedef struct dlz_metrics {
     int count, num_whole;
     const char *const *names;
     int num_unwritten; /* the last so many of those made of sums are no columns of a history file */
-    int64_t (*num_sums)(const dlz_shape *shape);
-    void (*add)(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums);
-    void (*finish)(const dlz_shape *shape, const double *sums, double *values);
+    int64_t (*num_sums)(const dlviz_loss *loss, const dlz_shape *shape);
+    /* Leaves the sums as they were when it fails. */
+    dlviz_status (*add)(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums);
+    void (*finish)(const dlviz_loss *loss, const dlz_shape *shape, const double *sums,
+                   double *values);
     /* Optional: the last ones, of outputs and targets in PyTorch's order. */
     dlviz_status (*judge)(const dlviz_tensor *outputs, const dlviz_tensor *targets, double *values);
 } dlz_metrics;
@@ -71,8 +73,10 @@ typedef struct dlz_loss_type {
     /* Optional: fails when outputs of this shape are nothing for the loss. A message starts after
      * "<type>: ". */
     dlviz_status (*check_output)(const dlviz_loss *loss, const dlz_shape *output);
-    /* Optional, for labels: whether one is let pass that is no number of an output. */
+    /* Optional, for labels: whether one is let pass that is no number of an output; and how a user
+     * has one let pass, for sentences. */
     bool (*lets_pass)(const dlviz_loss *loss, int64_t label);
+    const char *how_to_let_pass;
 
     /* Optional: by what the batch's sum is to be divided; without it, the sum of the weights. */
     double (*norm)(const dlviz_loss *loss, const dlz_loss_batch *batch);
@@ -143,8 +147,14 @@ dlviz_status dlz_loss_check_output(const dlviz_loss *loss, const char *who,
  * 0), maps of labels (2), or numbers of a shape. */
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
                             int target_ndim, const int64_t *target_dims);
+/* Fails when weights of classes or channels are set that do not fit the outputs. */
+dlviz_status dlz_loss_check_set_weights(const dlviz_loss *loss, const char *who,
+                                        const dlz_shape *output);
 /* Whether a label is one that the loss can take with so many outputs. */
 bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs);
+/* Fails with a sentence about one that it cannot take. */
+dlviz_status dlz_loss_fail_label(const dlviz_loss *loss, const char *who, int64_t sample,
+                                 int64_t label, int64_t outputs);
 /* Adds a batch to a tally. *mean receives the batch's loss, and gradient, unless NULL, the gradient
  * of that. Fails with DLVIZ_ERROR_INVALID_ARGUMENT at a target out of range, or with what the user's
  * loss says; the tally is then as it was. */

@@ -8,12 +8,13 @@
 
 enum { SAMPLES, EXACT, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES, NUM_SUMS };
 
-static int64_t num_sums(const dlz_shape *shape) {
+static int64_t num_sums(const dlviz_loss *loss, const dlz_shape *shape) {
+    (void)loss;
     (void)shape;
     return NUM_SUMS;
 }
 
-static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
+static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
     (void)loss;
     for (int64_t i = 0; i < batch->n; i++) {
         const float *outputs = batch->outputs + i * batch->size;
@@ -31,9 +32,12 @@ static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sum
         sums[FALSE_POSITIVES] += (double)wrongly;
         sums[FALSE_NEGATIVES] += (double)missed;
     }
+    return DLVIZ_OK;
 }
 
-static void finish(const dlz_shape *shape, const double *sums, double *values) {
+static void finish(const dlviz_loss *loss, const dlz_shape *shape, const double *sums,
+                   double *values) {
+    (void)loss;
     (void)shape;
     double right = 2 * sums[TRUE_POSITIVES];
     values[0] = right > 0 ? right / (right + sums[FALSE_POSITIVES] + sums[FALSE_NEGATIVES]) : 0;

@@ -7,11 +7,12 @@
  * it, kept as B. P. Welford (1962) does: a sum of squares would cancel. */
 enum { SAMPLES, ABSOLUTE, SQUARED, NUM_FIXED };
 
-static int64_t num_sums(const dlz_shape *shape) {
+static int64_t num_sums(const dlviz_loss *loss, const dlz_shape *shape) {
+    (void)loss;
     return NUM_FIXED + 2 * dlz_shape_size(shape);
 }
 
-static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
+static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
     (void)loss;
     int64_t size = batch->size;
     double *mean = sums + NUM_FIXED, *deviations = mean + size;
@@ -29,9 +30,12 @@ static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sum
         sums[ABSOLUTE] += absolute;
         sums[SQUARED] += squared;
     }
+    return DLVIZ_OK;
 }
 
-static void finish(const dlz_shape *shape, const double *sums, double *values) {
+static void finish(const dlviz_loss *loss, const dlz_shape *shape, const double *sums,
+                   double *values) {
+    (void)loss;
     int64_t size = dlz_shape_size(shape);
     const double *deviations = sums + NUM_FIXED + size;
     double spread = 0;

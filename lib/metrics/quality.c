@@ -7,7 +7,7 @@
 #include <dlviz/metrics.h>
 #include <math.h>
 
-static dlviz_status check_neighbours(const char *who, int64_t k, int64_t most) {
+static dlviz_status check_neighbors(const char *who, int64_t k, int64_t most) {
     if (k < 1 || k > most)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: 'num_neighbors' is %lld; 1 to %lld are accepted for this many points",
@@ -16,7 +16,7 @@ static dlviz_status check_neighbours(const char *who, int64_t k, int64_t most) {
 }
 
 /* The k nearest others of each point: n x k, the caller's to free. */
-static dlviz_status find_neighbours(const dlviz_tensor *points, int64_t k, int32_t **indices) {
+static dlviz_status find_neighbors(const dlviz_tensor *points, int64_t k, int32_t **indices) {
     uint64_t count = (uint64_t)points->dims[0] * (uint64_t)k;
     *indices = dlz_alloc_array(count, sizeof **indices);
     float *distances = dlz_alloc_array(count, sizeof *distances);
@@ -36,7 +36,7 @@ static dlviz_status find_neighbours(const dlviz_tensor *points, int64_t k, int32
 
 typedef struct rank_pass {
     const dlz_distances *distances;
-    const int32_t *neighbours;
+    const int32_t *neighbors;
     int64_t k;
     double *scratch; /* one `stride` a worker: dlz_distance_rows' own, rows, limits, counts */
     uint64_t stride;
@@ -67,7 +67,7 @@ static void rank_tile(void *context, int64_t tile, int worker) {
     for (int64_t i = 0; i < count; i++) {
         const double *row = rows + i * distances->stride;
         for (int64_t j = 0; j < k; j++)
-            limits[j] = least_at_distance(row[pass->neighbours[(first + i) * k + j]]);
+            limits[j] = least_at_distance(row[pass->neighbors[(first + i) * k + j]]);
         dlz_rank()->count_below(row, n, limits, k, counts);
         for (int64_t j = 0; j < k; j++)
             excess += dlz_max_i64(0, counts[j] + 1 - k);
@@ -75,14 +75,14 @@ static void rank_tile(void *context, int64_t tile, int worker) {
     pass->excess[tile] = excess;
 }
 
-/* Σ max(0, rank - k), over the pairs of a point and one of its neighbours. */
-static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighbours, int64_t k,
+/* Σ max(0, rank - k), over the pairs of a point and one of its neighbors. */
+static dlviz_status sum_excess(const dlviz_tensor *points, const int32_t *neighbors, int64_t k,
                                double *sum) {
     dlz_distances distances;
     DLZ_TRY(dlz_distances_start(&distances, points));
     int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
     int workers = dlz_threads();
-    rank_pass pass = {.distances = &distances, .neighbours = neighbours, .k = k};
+    rank_pass pass = {.distances = &distances, .neighbors = neighbors, .k = k};
     pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride + 2 * k);
     pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
     pass.excess = dlz_alloc_array((uint64_t)tiles, sizeof *pass.excess);
@@ -109,12 +109,12 @@ static dlviz_status trust(const char *who, const dlviz_tensor *points, const dlv
     *result = 0;
     DLZ_TRY(dlz_require_map(who, points, map, 3));
     int64_t n = points->dims[0];
-    DLZ_TRY(check_neighbours(who, k, (n - 1) / 2));
-    int32_t *neighbours;
-    DLZ_TRY(find_neighbours(near, k, &neighbours));
+    DLZ_TRY(check_neighbors(who, k, (n - 1) / 2));
+    int32_t *neighbors;
+    DLZ_TRY(find_neighbors(near, k, &neighbors));
     double sum = 0;
-    dlviz_status status = sum_excess(ranked, neighbours, k, &sum);
-    dlz_free(neighbours);
+    dlviz_status status = sum_excess(ranked, neighbors, k, &sum);
+    dlz_free(neighbors);
     DLZ_TRY(status);
     *result = 1 - sum * 2 / ((double)n * (double)k * (double)(2 * n - 3 * k - 1));
     return DLVIZ_OK;
@@ -145,10 +145,10 @@ dlviz_status dlviz_metrics_neighbor_preservation(const dlviz_tensor *points,
     *result = 0;
     DLZ_TRY(dlz_require_map(__func__, points, map, 2));
     int64_t n = points->dims[0], common = 0;
-    DLZ_TRY(check_neighbours(__func__, num_neighbors, n - 1));
+    DLZ_TRY(check_neighbors(__func__, num_neighbors, n - 1));
     int32_t *in_points, *in_map;
-    DLZ_TRY(find_neighbours(points, num_neighbors, &in_points));
-    dlviz_status status = find_neighbours(map, num_neighbors, &in_map);
+    DLZ_TRY(find_neighbors(points, num_neighbors, &in_points));
+    dlviz_status status = find_neighbors(map, num_neighbors, &in_map);
     for (int64_t i = 0; status == DLVIZ_OK && i < n; i++)
         common +=
             count_common(in_points + i * num_neighbors, in_map + i * num_neighbors, num_neighbors);
@@ -181,9 +181,9 @@ dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *points, const d
     DLZ_TRY(dlz_require_points(__func__, "points", points, 2));
     int64_t n = points->dims[0], right = 0;
     DLZ_TRY(dlz_require_labels(__func__, "labels", labels, n));
-    DLZ_TRY(check_neighbours(__func__, num_neighbors, n - 1));
+    DLZ_TRY(check_neighbors(__func__, num_neighbors, n - 1));
     int32_t *indices;
-    DLZ_TRY(find_neighbours(points, num_neighbors, &indices));
+    DLZ_TRY(find_neighbors(points, num_neighbors, &indices));
     for (int64_t i = 0; i < n; i++)
         right += vote(labels, indices + i * num_neighbors, num_neighbors) == dlz_label(labels, i);
     dlz_free(indices);

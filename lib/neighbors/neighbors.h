@@ -1,12 +1,12 @@
-/* neighbors/neighbors.h - the k nearest neighbours of points. */
-#ifndef DLZ_NEIGHBOURS_H
-#define DLZ_NEIGHBOURS_H
+/* neighbors/neighbors.h - the k nearest neighbors of points. */
+#ifndef DLZ_NEIGHBORS_H
+#define DLZ_NEIGHBORS_H
 
 #include <dlviz/status.h>
 
 /* The k nearest other points of each of n points in d dimensions (n x d, finite): indices and
  * squared Euclidean distances, n x k, ascending by (distance, index). A point is never its own
- * neighbour; points that coincide with it are. 1 <= k < n. Distances are compared in float64 as
+ * neighbor; points that coincide with it are. 1 <= k < n. Distances are compared in float64 as
  * kernels/embed/distance.h defines them; of points that are equally far those of the lowest indices
  * come in. The result depends on the points alone: not on threads, nor on the instruction set.
  * Fails with DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_UNSUPPORTED (more points than half of
@@ -26,13 +26,13 @@ dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, in
                             float *squared_distances);
 
 /* dlz_knn_search, but which of equally far points come in is drawn from (seed, the point), for each
- * point anew: where all would choose the lowest indices, these would become neighbours of
+ * point anew: where all would choose the lowest indices, these would become neighbors of
  * everybody. Only the last distance of a point can be shared by points left out. */
 dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
                                   int32_t *indices, float *squared_distances);
 
-/* Looks for each point's neighbours only among the points of the clusters (k-means) nearest to its
- * own. As many of these as hold this share of the true neighbours of a sample of 256 points; all
+/* Looks for each point's neighbors only among the points of the clusters (k-means) nearest to its
+ * own. As many of these as hold this share of the true neighbors of a sample of 256 points; all
  * for a recall of 1. Distances are those of the points found; the same input gives the same result
  * for any number of threads. The inverted file of H. Jegou et al., "Product quantization for
  * nearest neighbor search", 2011, without the quantization. */

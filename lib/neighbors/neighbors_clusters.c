@@ -19,7 +19,7 @@ typedef struct builder {
     const float *points;
     int64_t n, d, sampled;
     dlz_knn_clusters clusters;
-    float *sample, *centres, *distances;
+    float *sample, *centers, *distances;
     int32_t *owner; /* n: the cluster of each point */
     double *sums;
     int64_t *sizes;
@@ -27,7 +27,7 @@ typedef struct builder {
 
 static void release(builder *b) {
     dlz_free(b->sample);
-    dlz_free(b->centres);
+    dlz_free(b->centers);
     dlz_free(b->distances);
     dlz_free(b->owner);
     dlz_free(b->sums);
@@ -40,17 +40,17 @@ static void release(builder *b) {
 }
 
 /* S. Lloyd's iterations on a sample. */
-static dlviz_status find_centres(builder *b) {
+static dlviz_status find_centers(builder *b) {
     int64_t count = b->clusters.count, d = b->d;
     dlz_random random = dlz_random_start(0, DLZ_STREAM_EMBED);
     for (int64_t i = 0; i < b->sampled; i++) {
         int64_t point = (int64_t)dlz_random_below(&random, (uint64_t)b->n);
         memcpy(b->sample + i * d, b->points + point * d, (size_t)d * sizeof(float));
     }
-    memcpy(b->centres, b->sample, (size_t)(count * d) * sizeof(float));
+    memcpy(b->centers, b->sample, (size_t)(count * d) * sizeof(float));
     for (int round = 0; round < ROUNDS; round++) {
         DLZ_TRY(
-            dlz_knn_query(b->centres, count, b->sample, b->sampled, d, 1, b->owner, b->distances));
+            dlz_knn_query(b->centers, count, b->sample, b->sampled, d, 1, b->owner, b->distances));
         memset(b->sums, 0, (size_t)(count * d) * sizeof(double));
         memset(b->sizes, 0, (size_t)count * sizeof(int64_t));
         for (int64_t i = 0; i < b->sampled; i++) {
@@ -60,14 +60,14 @@ static dlviz_status find_centres(builder *b) {
         }
         for (int64_t i = 0; i < count * d; i++)
             if (b->sizes[i / d] > 0)
-                b->centres[i] = (float)(b->sums[i] / (double)b->sizes[i / d]);
+                b->centers[i] = (float)(b->sums[i] / (double)b->sizes[i / d]);
     }
     return DLVIZ_OK;
 }
 
 static dlviz_status place_points(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
-    DLZ_TRY(dlz_knn_query(b->centres, c->count, b->points, b->n, b->d, 1, b->owner, b->distances));
+    DLZ_TRY(dlz_knn_query(b->centers, c->count, b->points, b->n, b->d, 1, b->owner, b->distances));
     memset(b->sizes, 0, (size_t)c->count * sizeof(int64_t));
     for (int64_t i = 0; i < b->n; i++)
         b->sizes[b->owner[i]]++;
@@ -102,7 +102,7 @@ static dlviz_status order_clusters(builder *b) {
     float *distances = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof *distances);
     if (!distances)
         return dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
-    dlviz_status status = dlz_knn_query(b->centres, c->count, b->centres, c->count, b->d,
+    dlviz_status status = dlz_knn_query(b->centers, c->count, b->centers, c->count, b->d,
                                         (int)c->count, c->nearest, distances);
     dlz_free(distances);
     return status;
@@ -120,8 +120,8 @@ static int64_t points_before(const builder *b, int64_t from, int64_t to) {
     return seen;
 }
 
-/* Finds all neighbours of a few points, and from them how many points have to be looked at for this
- * share of neighbours. */
+/* Finds all neighbors of a few points, and from them how many points have to be looked at for this
+ * share of neighbors. */
 static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wanted) {
     int64_t d = b->d, m = dlz_min_i64(QUERIES, b->n), count = 0;
     float *queries = dlz_alloc_array((uint64_t)m, (uint64_t)d * sizeof(float));
@@ -178,7 +178,7 @@ static dlviz_status build(builder *b, int k, double recall) {
     c->count = dlz_max_i64(dlz_min_i64(n / POINTS_A_CLUSTER, MOST_CLUSTERS), 1);
     b->sampled = dlz_min_i64(c->count * SAMPLE_A_CLUSTER, n);
     b->sample = dlz_alloc_array((uint64_t)(b->sampled * d), sizeof(float));
-    b->centres = dlz_alloc_array((uint64_t)(c->count * d), sizeof(float));
+    b->centers = dlz_alloc_array((uint64_t)(c->count * d), sizeof(float));
     b->sums = dlz_alloc_array((uint64_t)(c->count * d), sizeof(double));
     b->distances = dlz_alloc_array((uint64_t)n, sizeof(float));
     b->owner = dlz_alloc_array((uint64_t)n, sizeof(int32_t));
@@ -186,10 +186,10 @@ static dlviz_status build(builder *b, int k, double recall) {
     c->first_panel = dlz_alloc_array((uint64_t)c->count + 1, sizeof(int64_t));
     c->nearest = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof(int32_t));
     c->visits = dlz_alloc_array((uint64_t)c->count, sizeof(int64_t));
-    if (!b->sample || !b->centres || !b->sums || !b->distances || !b->owner || !b->sizes ||
+    if (!b->sample || !b->centers || !b->sums || !b->distances || !b->owner || !b->sizes ||
         !c->first_panel || !c->nearest || !c->visits)
         return dlz_fail_memory("the clusters", (uint64_t)(b->sampled * d) * sizeof(float));
-    DLZ_TRY(find_centres(b));
+    DLZ_TRY(find_centers(b));
     DLZ_TRY(place_points(b));
     return choose_visits(b, k, recall);
 }

@@ -1,7 +1,7 @@
-/* neighbors/neighbors_clusters.h - what neighbours.c needs to know of clusters to look only at the
+/* neighbors/neighbors_clusters.h - what neighbors.c needs to know of clusters to look only at the
  * near ones. */
-#ifndef DLZ_NEIGHBOURS_CLUSTERS_H
-#define DLZ_NEIGHBOURS_CLUSTERS_H
+#ifndef DLZ_NEIGHBORS_CLUSTERS_H
+#define DLZ_NEIGHBORS_CLUSTERS_H
 
 #include "neighbors/equal_rows.h"
 #include "neighbors/neighbors.h"

@@ -33,6 +33,8 @@ static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss
                         "%s: a trainer was made for the network; the loss comes before it", who);
     dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_ALONE, &hold));
+    if (network->built)
+        DLZ_TRY(dlz_loss_check_set_weights(loss, who, dlz_network_output(network)));
     network->loss->owned = false;
     dlviz_loss_destroy(network->loss);
     network->loss = loss;
@@ -70,13 +72,11 @@ dlviz_status dlz_network_check_targets(const dlviz_network *network, const char 
         return DLVIZ_OK;
     for (int64_t i = 0; i < dlviz_dataset_num_samples(dataset); i++) {
         const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &start);
-        for (int64_t j = 0; j < dlz_dataset_target_size(dataset); j++)
-            if (!dlz_loss_takes_label(loss, dlz_label_at(labels, start + j), outputs))
-                return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                "%s: sample %lld has label %lld; the network's %lld outputs allow "
-                                "0 to %lld",
-                                who, (long long)i, (long long)dlz_label_at(labels, start + j),
-                                (long long)outputs, (long long)outputs - 1);
+        for (int64_t j = 0; j < dlz_dataset_target_size(dataset); j++) {
+            int64_t label = dlz_label_at(labels, start + j);
+            if (!dlz_loss_takes_label(loss, label, outputs))
+                return dlz_loss_fail_label(loss, who, i, label, outputs);
+        }
     }
     return DLVIZ_OK;
 }
@@ -400,10 +400,8 @@ static dlviz_status check_tensor(const dlviz_network *network, const char *who,
     DLZ_TRY(dlz_loss_check(network->loss, who, output, ndim, dims));
     for (int64_t i = 0; labels && i < targets->size; i++)
         if (!dlz_loss_takes_label(network->loss, dlz_label_at(targets, i), output->dims[0]))
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: label %lld is %lld; the network's outputs allow 0 to %lld", who,
-                            (long long)i, (long long)dlz_label_at(targets, i),
-                            (long long)output->dims[0] - 1);
+            return dlz_loss_fail_label(network->loss, who, i / (targets->size / n),
+                                       dlz_label_at(targets, i), output->dims[0]);
     return DLVIZ_OK;
 }
 

@@ -255,6 +255,8 @@ dlviz_status dlz_network_lay_out(dlviz_network *network) {
             return dlz_fail(node->layer->error, "layer '%s': %s", node->name, node->layer->message);
     }
     DLZ_TRY(dlz_graph_infer(&network->graph));
+    DLZ_TRY(dlz_loss_check_set_weights(network->loss, "dlviz_network_build",
+                                       dlz_network_output(network)));
     return count_states(network);
 }
 

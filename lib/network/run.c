@@ -93,13 +93,11 @@ dlviz_status dlz_network_find_layer(const dlviz_network *network, const char *wh
     *node = dlz_graph_find(&network->graph, name, &found);
     if (found)
         return DLVIZ_OK;
-    char names[800] = DLZ_GRAPH_INPUT_NAME;
-    size_t used = strlen(names);
-    for (int i = 0; i < network->graph.num_nodes && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, ", %s",
-                                 network->graph.nodes[i].name);
-    return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: there is no layer '%s'; the network has %s", who,
-                    name, names);
+    char names[800];
+    dlz_graph_list_names(&network->graph, names, sizeof names);
+    return dlz_fail(DLVIZ_ERROR_NOT_FOUND,
+                    "%s: there is no layer '%s'; the network has %s, and 'input'", who, name,
+                    names);
 }
 
 /* Checks inputs that a caller hands over as one tensor: float32, n in front. */

@@ -40,7 +40,7 @@ typedef struct dlz_pca_input {
     const float *data;
     int64_t samples, features;
     const double *mean;
-    double scatter;             /* the sum of squares of the centred data */
+    double scatter;             /* the sum of squares of the centered data */
     dlviz_pca_solver_kind used; /* set by the solvers */
 } dlz_pca_input;
 
@@ -70,10 +70,10 @@ dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model);
 dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model);
 
 /* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (features x features), or, with `gram`,
- * of the products of the centred points with each other (samples x samples). */
+ * of the products of the centered points with each other (samples x samples). */
 dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, double *matrix);
 
-/* The upper triangle r (features x features) of the centred data's QR factorization; samples >=
+/* The upper triangle r (features x features) of the centered data's QR factorization; samples >=
  * features. */
 dlviz_status dlz_pca_triangle(const dlz_pca_input *input, double *triangle);
 

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A scatter matrix is summed chunk by chunk. A chunk is converted to centred float64 by all
+/* A scatter matrix is summed chunk by chunk. A chunk is converted to centered float64 by all
  * threads; then each thread adds its products to blocks of the result that are its own. So every
  * element is a sum in chunk order whatever the number of threads, and there is one matrix, not one
  * a thread. Matrices too narrow for blocks are summed by groups of rows instead, group by group. */

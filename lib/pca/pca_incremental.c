@@ -37,7 +37,7 @@ static dlviz_status check_batch(const char *who, const dlviz_pca *pca, const dlv
 }
 
 /* Rows whose scatter is that of all points so far, as far as it is known: the old components times
- * their singular values, the shift between the means, and the centred batch (or its triangle). */
+ * their singular values, the shift between the means, and the centered batch (or its triangle). */
 static dlviz_status stack_rows(const dlz_pca_input *input, const dlz_pca_model *old, double *rows) {
     int64_t d = input->features;
     if (old->count > 0) {

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* rows (X - μ)ᵀ(X - μ), in one pass over the data: a tile of points is centred, multiplied by the
+/* rows (X - μ)ᵀ(X - μ), in one pass over the data: a tile of points is centered, multiplied by the
  * rows, and by the result while it is still in the cache. Sums are float64 from tile to tile, and
  * from group to group of tiles; within a tile they are float32 unless the product is to be precise.
  */

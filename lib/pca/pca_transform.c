@@ -29,13 +29,14 @@ static void project_tile(void *context, int64_t tile, int worker) {
     int64_t d = pass->model->features, k = pass->model->count, first = tile * ROWS;
     int64_t rows = dlz_min_i64(ROWS, pass->rows - first);
     char *scratch = pass->scratch + (uint64_t)worker * pass->stride;
-    float *centred = (float *)(scratch + DLZ_GEMM_SCRATCH_BYTES);
+    float *centered = (float *)(scratch + DLZ_GEMM_SCRATCH_BYTES);
     for (int64_t i = 0; i < rows; i++)
-        dlz_center()->to_float(pass->from + (first + i) * d, pass->model->mean, centred + i * d, d);
+        dlz_center()->to_float(pass->from + (first + i) * d, pass->model->mean, centered + i * d,
+                               d);
     dlz_gemm product = {.m = rows,
                         .n = k,
                         .k = d,
-                        .a = centred,
+                        .a = centered,
                         .lda = d,
                         .b = pass->weights,
                         .ldb = d,

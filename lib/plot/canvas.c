@@ -4,31 +4,31 @@
 #include <math.h>
 #include <string.h>
 
-const dlz_colour dlz_ink = {0.13, 0.14, 0.16}, dlz_soft_ink = {0.38, 0.40, 0.43},
-                 dlz_line = {0.87, 0.88, 0.89}, dlz_paper = {1, 1, 1};
+const dlz_color dlz_ink = {0.13, 0.14, 0.16}, dlz_soft_ink = {0.38, 0.40, 0.43},
+                dlz_line = {0.87, 0.88, 0.89}, dlz_paper = {1, 1, 1};
 
 enum { LONGEST_LINE = 512 };
 
-void dlz_set_colour(const dlz_canvas *canvas, dlz_colour colour, double opacity) {
-    cairo_set_source_rgba(canvas->cr, colour.r, colour.g, colour.b, opacity);
+void dlz_set_color(const dlz_canvas *canvas, dlz_color color, double opacity) {
+    cairo_set_source_rgba(canvas->cr, color.r, color.g, color.b, opacity);
 }
 
-void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_colour colour) {
-    dlz_set_colour(canvas, colour, 1);
+void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_color color) {
+    dlz_set_color(canvas, color, 1);
     cairo_rectangle(canvas->cr, box.x, box.y, box.width, box.height);
     cairo_fill(canvas->cr);
 }
 
-void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_colour colour, double thickness) {
-    dlz_set_colour(canvas, colour, 1);
+void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_color color, double thickness) {
+    dlz_set_color(canvas, color, 1);
     cairo_set_line_width(canvas->cr, thickness);
     cairo_rectangle(canvas->cr, box.x, box.y, box.width, box.height);
     cairo_stroke(canvas->cr);
 }
 
 void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, double y1,
-                     dlz_colour colour, double thickness) {
-    dlz_set_colour(canvas, colour, 1);
+                     dlz_color color, double thickness) {
+    dlz_set_color(canvas, color, 1);
     cairo_set_line_width(canvas->cr, thickness);
     cairo_move_to(canvas->cr, x0, y0);
     cairo_line_to(canvas->cr, x1, y1);
@@ -155,13 +155,13 @@ static void show(const dlz_canvas *canvas, double x, double y, const char *text,
     if (style.halo > 0) {
         cairo_move_to(cr, left, baseline);
         cairo_text_path(cr, text);
-        dlz_set_colour(canvas, dlz_paper, 0.75);
+        dlz_set_color(canvas, dlz_paper, 0.75);
         cairo_set_line_width(cr, 2 * style.halo);
         cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
         cairo_stroke(cr);
     }
     cairo_move_to(cr, left, baseline);
-    dlz_set_colour(canvas, style.colour, 1);
+    dlz_set_color(canvas, style.color, 1);
     cairo_show_text(cr, text);
     cairo_restore(cr);
 }

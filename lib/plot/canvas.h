@@ -23,13 +23,13 @@ typedef struct dlz_box {
     double x, y, width, height;
 } dlz_box;
 
-extern const dlz_colour dlz_ink, dlz_soft_ink, dlz_line, dlz_paper;
+extern const dlz_color dlz_ink, dlz_soft_ink, dlz_line, dlz_paper;
 
-void dlz_set_colour(const dlz_canvas *canvas, dlz_colour colour, double opacity);
-void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_colour colour);
-void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_colour colour, double thickness);
+void dlz_set_color(const dlz_canvas *canvas, dlz_color color, double opacity);
+void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_color color);
+void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_color color, double thickness);
 void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, double y1,
-                     dlz_colour colour, double thickness);
+                     dlz_color color, double thickness);
 /* The side of a square marker, in diameters: the area of the circle, nearly. */
 #define DLZ_SQUARE_SIDE 0.89
 /* A filled marker of the given diameter; the path alone, for the caller to fill. */
@@ -39,7 +39,7 @@ void dlz_marker_path(const dlz_canvas *canvas, dlz_marker marker, double x, doub
 typedef struct dlz_style {
     double size;
     bool bold;
-    dlz_colour colour;
+    dlz_color color;
     double align; /* where x lies in the text: 0 its left end, 0.5 its middle, 1 its right end */
     double turn;  /* radians, clockwise */
     double halo;  /* thickness of a white outline; 0 for none */

@@ -54,21 +54,21 @@ static dlviz_status check_labels(const dlviz_tensor *labels, int64_t n) {
     if (labels->dtype == DLVIZ_INT64)
         for (int64_t i = 0; i < n; i++) {
             int64_t label = ((const int64_t *)labels->data)[i];
-            if (label < -1 || label >= DLZ_MAX_CLASSES)
+            if (label < INT32_MIN || label >= DLZ_MAX_LABELS)
                 return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                                 "dlviz_figure_create_scatter: label %lld is %lld; 0 to %d are "
-                                "accepted, and -1 for a point without a class",
-                                (long long)i, (long long)label, DLZ_MAX_CLASSES - 1);
+                                "accepted, and -2^31 to -1 for a point without a class",
+                                (long long)i, (long long)label, DLZ_MAX_LABELS - 1);
         }
     return DLVIZ_OK;
 }
 
-static int16_t *copy_labels(const dlviz_tensor *labels) {
+static int32_t *copy_labels(const dlviz_tensor *labels) {
     size_t n = (size_t)labels->size;
-    int16_t *copy = dlz_alloc_array(n, sizeof *copy);
+    int32_t *copy = dlz_alloc_array(n, sizeof *copy);
     for (size_t i = 0; copy && i < n; i++)
         copy[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                               : (int16_t)((const int64_t *)labels->data)[i];
+                                               : (int32_t)((const int64_t *)labels->data)[i];
     return copy;
 }
 
@@ -89,7 +89,7 @@ dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor 
     scatter->class = labels ? copy_labels(labels) : NULL;
     if (!scatter->points || (labels && !scatter->class)) {
         dlviz_figure_destroy(figure);
-        return dlz_fail_memory("the points of a figure", (uint64_t)n * 10);
+        return dlz_fail_memory("the points of a figure", (uint64_t)n * 12);
     }
     *out = figure;
     return DLVIZ_OK;
@@ -196,12 +196,12 @@ dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(counts);
     if (counts->dtype != DLVIZ_INT64 || counts->ndim != 2 || counts->dims[0] != counts->dims[1] ||
-        counts->dims[0] < 1 || counts->dims[0] > DLZ_MAX_CLASSES) {
+        counts->dims[0] < 1 || counts->dims[0] > DLZ_MAX_MATRIX) {
         char text[DLZ_SHAPE_TEXT_SIZE];
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: 'counts' is %s %s, needs to be int64 C x C with C from 1 to %d",
                         __func__, dlviz_dtype_name(counts->dtype),
-                        dlz_shape_text(text, counts->ndim, counts->dims), DLZ_MAX_CLASSES);
+                        dlz_shape_text(text, counts->ndim, counts->dims), DLZ_MAX_MATRIX);
     }
     const int64_t *values = counts->data;
     int64_t classes = counts->dims[0];

@@ -23,8 +23,8 @@ static bool drawable(const dlz_panel *panel, double y) {
     return isfinite(y) && (!panel->logarithmic || y > 0);
 }
 
-/* Curves of one name share a colour, in the order in which names first appear. */
-static int colour_of(const dlz_curves *curves, const char *name) {
+/* Curves of one name share a color, in the order in which names first appear. */
+static int color_of(const dlz_curves *curves, const char *name) {
     int found = 0;
     for (int i = 0; i < curves->count; i++)
         for (int j = 0; j < curves->panels[i].count; j++) {
@@ -88,16 +88,16 @@ static void draw_grid(const curves_view *scene, const dlz_axis *axis, bool last)
         dlz_stroke_line(scene->canvas, x, frame.y, x, frame.y + frame.height, dlz_line, 0.8);
         if (last)
             dlz_tick_text(scene->canvas, x, frame.y + frame.height + 12, &scene->x.ticks[i],
-                          (dlz_style){.size = tick_size, .colour = dlz_soft_ink, .align = 0.5});
+                          (dlz_style){.size = tick_size, .color = dlz_soft_ink, .align = 0.5});
     }
     for (int i = 0; i < axis->count; i++) {
         double y = place_y(scene, axis, axis->ticks[i].value);
         bool major = axis->ticks[i].text[0] != '\0';
         dlz_stroke_line(scene->canvas, frame.x, y, frame.x + frame.width, y,
-                        major ? dlz_line : dlz_colour_mix(dlz_line, dlz_paper, 0.55), 0.8);
+                        major ? dlz_line : dlz_color_mix(dlz_line, dlz_paper, 0.55), 0.8);
         if (major)
             dlz_tick_text(scene->canvas, frame.x - 7, y, &axis->ticks[i],
-                          (dlz_style){.size = tick_size, .colour = dlz_soft_ink, .align = 1});
+                          (dlz_style){.size = tick_size, .color = dlz_soft_ink, .align = 1});
     }
 }
 
@@ -105,7 +105,7 @@ static void draw_curve(const curves_view *scene, const dlz_panel *panel, const d
                        const dlz_curve *curve) {
     cairo_t *cr = scene->canvas->cr;
     bool before = false, markers = curve->n <= MOST_MARKED_POINTS;
-    dlz_set_colour(scene->canvas, dlz_class_colour(colour_of(scene->curves, curve->name)), 1);
+    dlz_set_color(scene->canvas, dlz_class_color(color_of(scene->curves, curve->name)), 1);
     cairo_set_line_width(cr, curve->n > 500 ? 1.2 : 1.9);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
@@ -195,18 +195,18 @@ static void draw_legend(const curves_view *scene, const dlz_panel *panel) {
     double y = scene->frame.y + pitch / 2;
     for (int j = 0; j < panel->count; j++) {
         const dlz_curve *curve = &panel->curves[j];
-        dlz_colour colour = dlz_class_colour(colour_of(scene->curves, curve->name));
-        dlz_stroke_line(scene->canvas, left, y, left + 20, y, colour, 2.4);
+        dlz_color color = dlz_class_color(color_of(scene->curves, curve->name));
+        dlz_stroke_line(scene->canvas, left, y, left + 20, y, color, 2.4);
         dlz_style style = {.size = fmin(size, pitch * 0.85),
                            .bold = true,
-                           .colour = dlz_ink,
+                           .color = dlz_ink,
                            .most = legend_width - 44};
         if (named)
             dlz_text(scene->canvas, left + 28, y, curve->name, style);
         extremes found = find_extremes(panel, curve);
         int shown = found.any && found.low == found.high ? (lines > 0) : lines;
         double text_y = named ? y + 15.5 : y;
-        style = (dlz_style){.size = small, .colour = dlz_soft_ink, .most = legend_width - 44};
+        style = (dlz_style){.size = small, .color = dlz_soft_ink, .most = legend_width - 44};
         for (int line = 0; line < shown && found.any; line++) {
             char text[160];
             describe(&found, line, text);
@@ -239,17 +239,17 @@ static void draw_panel(const curves_view *scene, const dlz_panel *panel, double 
     draw_grid(scene, &axis, last);
     for (int j = 0; j < panel->count; j++)
         draw_curve(scene, panel, &axis, &panel->curves[j]);
-    dlz_stroke_box(scene->canvas, frame, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
+    dlz_stroke_box(scene->canvas, frame, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
     dlz_text(scene->canvas, name_left, frame.y + frame.height / 2, panel->name,
              (dlz_style){.size = 13.5,
-                         .colour = dlz_ink,
+                         .color = dlz_ink,
                          .align = 0.5,
                          .turn = -M_PI / 2,
                          .most = frame.height + panel_gap});
     if (!any)
         dlz_text(scene->canvas, frame.x + frame.width / 2, frame.y + frame.height / 2,
                  panel->logarithmic ? "no positive finite values" : "no finite values",
-                 (dlz_style){.size = 13, .colour = dlz_soft_ink, .align = 0.5, .halo = 3});
+                 (dlz_style){.size = 13, .color = dlz_soft_ink, .align = 0.5, .halo = 3});
     draw_legend(scene, panel);
 }
 
@@ -268,6 +268,6 @@ dlviz_status dlz_draw_curves(const dlz_canvas *canvas, const dlviz_figure *figur
     }
     if (figure->x_label)
         dlz_text(canvas, scene.frame.x + width / 2, scene.frame.y + height + 33, figure->x_label,
-                 (dlz_style){.size = 13.5, .colour = dlz_ink, .align = 0.5, .most = width});
+                 (dlz_style){.size = 13.5, .color = dlz_ink, .align = 0.5, .most = width});
     return DLVIZ_OK;
 }

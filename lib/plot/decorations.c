@@ -20,14 +20,13 @@ static double draw_head(const dlz_canvas *canvas, const dlviz_figure *figure, bo
     if (figure->title) {
         double size = fitted_title_size(canvas, figure->title, most);
         y += dlz_paragraph(canvas, margin, y, figure->title, 3,
-                           (dlz_style){.size = size, .bold = true, .colour = dlz_ink, .most = most},
+                           (dlz_style){.size = size, .bold = true, .color = dlz_ink, .most = most},
                            draw);
     }
     if (figure->subtitle)
-        y += 1 +
-             dlz_paragraph(canvas, margin, y + 1, figure->subtitle, 3,
-                           (dlz_style){.size = subtitle_size, .colour = dlz_soft_ink, .most = most},
-                           draw);
+        y += 1 + dlz_paragraph(
+                     canvas, margin, y + 1, figure->subtitle, 3,
+                     (dlz_style){.size = subtitle_size, .color = dlz_soft_ink, .most = most}, draw);
     return figure->title || figure->subtitle ? y + 9 : margin;
 }
 
@@ -35,7 +34,7 @@ static double draw_foot(const dlz_canvas *canvas, const dlviz_figure *figure, bo
     if (!figure->footnote)
         return margin * 0.8;
     dlz_style style = {
-        .size = footnote_size, .colour = dlz_soft_ink, .most = canvas->width - 2 * margin};
+        .size = footnote_size, .color = dlz_soft_ink, .most = canvas->width - 2 * margin};
     double height = dlz_paragraph(canvas, margin, 0, figure->footnote, 3, style, false);
     if (draw)
         dlz_paragraph(canvas, margin, canvas->height - 0.6 * margin - height, figure->footnote, 3,
@@ -61,7 +60,7 @@ const char *dlz_class_name(const dlviz_figure *figure, int class, char buffer[16
 
 void dlz_draw_axis_names(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box frame,
                          double x_height, double y_left) {
-    dlz_style style = {.size = axis_size, .colour = dlz_ink, .align = 0.5, .most = frame.width};
+    dlz_style style = {.size = axis_size, .color = dlz_ink, .align = 0.5, .most = frame.width};
     if (figure->x_label)
         dlz_text(canvas, frame.x + frame.width / 2, frame.y + frame.height + x_height,
                  figure->x_label, style);

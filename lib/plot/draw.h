@@ -11,7 +11,7 @@ double dlz_decorations_height(const dlz_canvas *canvas, const dlviz_figure *figu
 
 /* An entry's text goes into `buffer` when it is made of a number. */
 const char *dlz_class_name(const dlviz_figure *figure, int class, char buffer[16]);
-/* Axis names centred along the bottom and left side of `box`, which shrinks by their places. */
+/* Axis names centered along the bottom and left side of `box`, which shrinks by their places. */
 void dlz_draw_axis_names(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box frame,
                          double x_height, double y_left);
 

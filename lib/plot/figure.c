@@ -127,9 +127,9 @@ dlviz_status dlviz_figure_set_class_names(dlviz_figure *figure, int64_t num_clas
     if (figure->kind != DLZ_FIGURE_SCATTER && figure->kind != DLZ_FIGURE_MATRIX)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s has no classes", __func__,
                         dlz_figure_kind_name(figure->kind));
-    if (num_classes < 0 || num_classes > DLZ_MAX_CLASSES)
+    if (num_classes < 0 || num_classes > DLZ_MAX_LABELS)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %lld names; 0 to %d are accepted",
-                        __func__, (long long)num_classes, DLZ_MAX_CLASSES);
+                        __func__, (long long)num_classes, DLZ_MAX_LABELS);
     if (figure->kind == DLZ_FIGURE_MATRIX && num_classes > 0 &&
         num_classes != figure->of.matrix.classes)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: %lld names for a matrix of %d classes", __func__,

@@ -4,7 +4,13 @@
 
 #include <dlviz/plot.h>
 
-enum { DLZ_MAX_CLASSES = 256, DLZ_MAX_PANELS = 16, DLZ_MAX_CURVES = 10, DLZ_MAX_TILES = 4096 };
+enum {
+    DLZ_MAX_LABELS = 1 << 24,
+    DLZ_MAX_MATRIX = 256, /* classes of a matrix, whose cells are to be seen */
+    DLZ_MAX_PANELS = 16,
+    DLZ_MAX_CURVES = 10,
+    DLZ_MAX_TILES = 4096
+};
 
 typedef enum dlz_figure_kind {
     DLZ_FIGURE_SCATTER,
@@ -20,7 +26,7 @@ typedef struct dlz_names {
 
 typedef struct dlz_scatter {
     float *points;  /* n x 2 */
-    int16_t *class; /* n, or NULL; -1 for a point without a class */
+    int32_t *class; /* n, or NULL; below 0 for a point without a class */
     int64_t n;
     double point_size, opacity; /* 0: chosen by n */
     bool ticks, counts;

@@ -64,9 +64,9 @@ double dlz_images_height(const dlviz_figure *figure, double width) {
     return (double)plan.rows * (plan.tile_height + plan.gap + plan.caption);
 }
 
-static uint32_t pack(dlz_colour colour) {
-    return (uint32_t)lround(colour.r * 255) << 16 | (uint32_t)lround(colour.g * 255) << 8 |
-           (uint32_t)lround(colour.b * 255);
+static uint32_t pack(dlz_color color) {
+    return (uint32_t)lround(color.r * 255) << 16 | (uint32_t)lround(color.g * 255) << 8 |
+           (uint32_t)lround(color.b * 255);
 }
 
 /* The values of a tile that fall into a pixel of the bitmap: one value when the tile is enlarged,
@@ -119,13 +119,13 @@ static tile_view find_tile(const dlviz_figure *figure, int64_t index) {
     return found;
 }
 
-static dlz_colour tile_colour(const tile_view *tile, const double values[3]) {
+static dlz_color tile_color(const tile_view *tile, const double values[3]) {
     double range = tile->high - tile->low, shares[3] = {0};
     for (int c = 0; c < tile->count; c++)
         shares[c] = range > 0                               ? (values[c] - tile->low) / range
                     : tile->map == DLVIZ_COLORMAP_DIVERGING ? 0.5
                                                             : (double)(tile->low > 0);
-    return tile->count == 3 ? (dlz_colour){shares[0], shares[1], shares[2]}
+    return tile->count == 3 ? (dlz_color){shares[0], shares[1], shares[2]}
                             : dlz_colormap_at(tile->map, shares[0]);
 }
 
@@ -141,7 +141,7 @@ static void paint_tile(const tile_view *tile, unsigned char *pixels, int stride,
                 values[c] = sample(tile->planes[c], tile->width, (double)x * step_x,
                                    (double)(x + 1) * step_x, (double)y * step_y,
                                    (double)(y + 1) * step_y, tile->height);
-            row[x] = pack(tile_colour(tile, values));
+            row[x] = pack(tile_color(tile, values));
         }
     }
 }
@@ -201,7 +201,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
                  top + (double)(row * (height + gap_y) + height) / unit + caption_height / 2,
                  images->captions.items[i],
                  (dlz_style){.size = caption_size,
-                             .colour = dlz_soft_ink,
+                             .color = dlz_soft_ink,
                              .align = 0.5,
                              .most = (double)(width + gap_x) / unit});
     }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_MARKS = 40, STEP = 3 };
+/* Unless it is set, only few classes are named; and never more than there could be room for. */
+enum { MOST_MARKS = 40, MOST_NAMES = 256, STEP = 3 };
 
 /* What may be covered of a class: at first, and where no place is found otherwise. */
 static const double small_share = 0.1, large_share = 0.25;
@@ -18,18 +19,22 @@ static const double way_to_free_place = 60;
 static const double longest_way = 150;
 static const double cell = 2, halo = 3, longest_name = 130, longest_gap = 8;
 
-/* The drawn points as cells of two units: which class is seen in each. */
+/* The drawn points as cells of two units: which class is seen in each. Classes are the view's
+ * entries. */
 typedef struct ink_grid {
     int columns, rows;
-    int16_t *owner; /* a class, DLZ_NO_CLASS, or PAPER */
+    int32_t *owner; /* a class, DLZ_NO_CLASS, or PAPER */
     int32_t *sums;  /* (rows + 1) x (columns + 1): cells with ink above and left of a corner */
-    int64_t seen[DLZ_MAX_CLASSES], covered[DLZ_MAX_CLASSES];
+    int64_t *seen, *covered; /* cells of each class */
+    /* Of the cells that were counted last: how many each class has, and the classes that have any. */
+    int32_t *counts, *found;
+    int num_found;
 } ink_grid;
 
 enum { PAPER = -2 };
 
 typedef struct mark {
-    int class;
+    int class, label;
     bool placed;
     const char *name;
     char number[16];
@@ -55,7 +60,7 @@ static cells cells_of(const dlz_scatter_view *view, const ink_grid *ink, const m
                    clamp(top, ink->rows), clamp(top + m->height / cell + 1, ink->rows)};
 }
 
-static void add_disc(ink_grid *ink, double x, double y, double radius, int16_t class) {
+static void add_disc(ink_grid *ink, double x, double y, double radius, int32_t class) {
     int left = clamp(x - radius, ink->columns - 1), right = clamp(x + radius, ink->columns - 1);
     int top = clamp(y - radius, ink->rows - 1), bottom = clamp(y + radius, ink->rows - 1);
     for (int j = top; j <= bottom; j++)
@@ -86,8 +91,13 @@ static dlviz_status make_ink(const dlz_scatter_view *view, ink_grid *ink) {
     size_t corners = ((size_t)ink->columns + 1) * ((size_t)ink->rows + 1);
     ink->owner = dlz_alloc_array(count, sizeof *ink->owner);
     ink->sums = dlz_alloc_array_zero(corners, sizeof *ink->sums);
-    if (!ink->owner || !ink->sums)
-        return dlz_fail_memory("the places of class names", corners * 6);
+    size_t classes = (size_t)view->classes;
+    ink->seen = dlz_alloc_array_zero(classes, sizeof *ink->seen);
+    ink->covered = dlz_alloc_array_zero(classes, sizeof *ink->covered);
+    ink->counts = dlz_alloc_array_zero(classes, sizeof *ink->counts);
+    ink->found = dlz_alloc_array(classes, sizeof *ink->found);
+    if (!ink->owner || !ink->sums || !ink->seen || !ink->covered || !ink->counts || !ink->found)
+        return dlz_fail_memory("the places of class names", 8 * corners + 24 * classes);
     for (size_t i = 0; i < count; i++)
         ink->owner[i] = PAPER;
     for (int64_t k = 0; k < view->scatter->n; k++) {
@@ -95,15 +105,16 @@ static dlviz_status make_ink(const dlz_scatter_view *view, ink_grid *ink) {
         const float *point = view->scatter->points + 2 * i;
         add_disc(ink, (dlz_scatter_x(view, point[0]) - view->frame.x) / cell,
                  (dlz_scatter_y(view, point[1]) - view->frame.y) / cell, view->diameter / 2 / cell,
-                 view->scatter->class[i]);
+                 dlz_scatter_entry(view, i));
     }
     add_up(ink);
     return DLVIZ_OK;
 }
 
 static void free_ink(ink_grid *ink) {
-    dlz_free(ink->owner);
-    dlz_free(ink->sums);
+    void *const parts[] = {ink->owner, ink->sums, ink->seen, ink->covered, ink->counts, ink->found};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        dlz_free(parts[i]);
 }
 
 /* The part of the cells that has ink. */
@@ -116,23 +127,26 @@ static double ink_share(const ink_grid *ink, cells c) {
     return all > 0 ? (double)found / all : 0;
 }
 
-static void count_cells(const ink_grid *ink, cells c, int32_t counts[DLZ_MAX_CLASSES]) {
-    memset(counts, 0, DLZ_MAX_CLASSES * sizeof *counts);
+static void count_cells(ink_grid *ink, cells c) {
+    for (int f = 0; f < ink->num_found; f++)
+        ink->counts[ink->found[f]] = 0;
+    ink->num_found = 0;
     for (int j = c.first_y; j < c.last_y; j++)
         for (int i = c.first_x; i < c.last_x; i++) {
             int class = ink->owner[(size_t)j * (size_t)ink->columns + (size_t)i];
-            if (class >= 0)
-                counts[class]++;
+            if (class >= 0 && ink->counts[class]++ == 0)
+                ink->found[ink->num_found++] = class;
         }
 }
 
-/* Whether each class would keep all but this share of what is seen of it. */
-static bool leaves_enough(const ink_grid *ink, const int32_t counts[DLZ_MAX_CLASSES],
-                          double share) {
-    for (int class = 0; class < DLZ_MAX_CLASSES; class ++)
-        if (counts[class] > 0 &&
-            (double)(ink->covered[class] + counts[class]) > share * (double)ink->seen[class])
+/* Whether each class would keep all but this share of what is seen of it, were the cells that were
+ * counted covered. */
+static bool leaves_enough(const ink_grid *ink, double share) {
+    for (int f = 0; f < ink->num_found; f++) {
+        int class = ink->found[f];
+        if ((double)(ink->covered[class] + ink->counts[class]) > share * (double)ink->seen[class])
             return false;
+    }
     return true;
 }
 
@@ -152,10 +166,9 @@ static bool meets_another(const mark *marks, int count, const mark *m) {
 }
 
 static void settle(const dlz_scatter_view *view, ink_grid *ink, mark *m) {
-    int32_t counts[DLZ_MAX_CLASSES];
-    count_cells(ink, cells_of(view, ink, m), counts);
-    for (int class = 0; class < DLZ_MAX_CLASSES; class ++)
-        ink->covered[class] += counts[class];
+    count_cells(ink, cells_of(view, ink, m));
+    for (int f = 0; f < ink->num_found; f++)
+        ink->covered[ink->found[f]] += ink->counts[ink->found[f]];
     m->placed = true;
 }
 
@@ -189,12 +202,12 @@ static void place_on_class(const dlz_scatter_view *view, ink_grid *ink, mark *ma
             fmin(fmax(m->anchor_x, frame.x + m->width / 2), frame.x + frame.width - m->width / 2);
         m->y = fmin(fmax(m->anchor_y, frame.y + m->height / 2),
                     frame.y + frame.height - m->height / 2);
-        int32_t counts[DLZ_MAX_CLASSES], others = 0;
-        count_cells(ink, cells_of(view, ink, m), counts);
-        for (int class = 0; class < DLZ_MAX_CLASSES; class ++)
-            others += class != m->class ? counts[class] : 0;
-        if (counts[m->class] > others) {
-            if (is_inside(m, frame) && leaves_enough(ink, counts, small_share) &&
+        int32_t others = 0;
+        count_cells(ink, cells_of(view, ink, m));
+        for (int f = 0; f < ink->num_found; f++)
+            others += ink->found[f] != m->class ? ink->counts[ink->found[f]] : 0;
+        if (ink->counts[m->class] > others) {
+            if (is_inside(m, frame) && leaves_enough(ink, small_share) &&
                 !meets_another(marks, count, m))
                 settle(view, ink, m);
             return;
@@ -227,9 +240,8 @@ static void place_near_class(const dlz_scatter_view *view, ink_grid *ink, mark *
                 double price = cost(view, ink, m);
                 if (price >= best || meets_another(marks, count, m))
                     continue;
-                int32_t counts[DLZ_MAX_CLASSES];
-                count_cells(ink, cells_of(view, ink, m), counts);
-                if (!leaves_enough(ink, counts, share))
+                count_cells(ink, cells_of(view, ink, m));
+                if (!leaves_enough(ink, share))
                     continue;
                 best = price;
                 found = *m;
@@ -254,14 +266,14 @@ static double median(float *values, int64_t n) {
 static double class_median(const dlz_scatter_view *view, int class, int axis, float *values) {
     int64_t found = 0;
     for (int64_t i = 0; i < view->scatter->n; i++)
-        if (view->scatter->class[i] == class)
+        if (dlz_scatter_entry(view, i) == class)
             values[found++] = view->scatter->points[2 * i + axis];
     return median(values, found);
 }
 
 static void name_class(const dlz_scatter_view *view, int class, float *values, mark *m) {
-    *m = (mark){.class = class};
-    m->name = dlz_class_name(view->figure, class, m->number);
+    *m = (mark){.class = class, .label = view->entries[class].label};
+    m->name = dlz_class_name(view->figure, m->label, m->number);
     m->size = strlen(m->name) <= 2 ? 19 : 14;
     double width = dlz_text_width(view->canvas, m->name, m->size, true);
     m->width = fmin(width, longest_name) + 5;
@@ -282,8 +294,8 @@ static void place(const dlz_scatter_view *view, ink_grid *ink, mark *marks, int 
                 place_near_class(view, ink, marks, count, &marks[i], shares[s]);
 }
 
-static dlz_colour name_colour(const mark *m) {
-    return dlz_colour_mix(dlz_class_colour(m->class), dlz_ink, 0.7);
+static dlz_color name_color(const mark *m) {
+    return dlz_color_mix(dlz_class_color(m->label), dlz_ink, 0.7);
 }
 
 static void draw_line(const dlz_scatter_view *view, const ink_grid *ink, const mark *m) {
@@ -292,32 +304,62 @@ static void draw_line(const dlz_scatter_view *view, const ink_grid *ink, const m
     double from_x = fmin(fmax(x, m->x - m->width / 2), m->x + m->width / 2);
     double from_y = fmin(fmax(y, m->y - m->height / 2), m->y + m->height / 2);
     if (hypot(x - from_x, y - from_y) > longest_gap)
-        dlz_stroke_line(view->canvas, from_x, from_y, x, y, name_colour(m), 0.8);
+        dlz_stroke_line(view->canvas, from_x, from_y, x, y, name_color(m), 0.8);
 }
 
 static void draw_name(const dlz_scatter_view *view, const mark *m) {
     dlz_text(view->canvas, m->x, m->y, m->name,
              (dlz_style){.size = m->size,
                          .bold = true,
-                         .colour = name_colour(m),
+                         .color = name_color(m),
                          .align = 0.5,
                          .halo = halo,
                          .most = longest_name});
 }
 
-static dlviz_status place_and_draw(const dlz_scatter_view *view, mark *marks, ink_grid *ink) {
+static int by_size(const void *a, const void *b) {
+    const dlz_entry *x = *(const dlz_entry *const *)a, *y = *(const dlz_entry *const *)b;
+    return x->size != y->size ? (x->size < y->size) - (x->size > y->size)
+                              : (x->label > y->label) - (x->label < y->label);
+}
+
+/* The `count` largest classes, the first of equal ones, in their order. */
+static dlviz_status choose_classes(const dlz_scatter_view *view, int count, float *values,
+                                   mark *marks) {
+    const dlz_entry **all = dlz_alloc_array((uint64_t)view->classes, sizeof *all);
+    bool *chosen = dlz_alloc_array_zero((uint64_t)view->classes, sizeof *chosen);
+    if (all && chosen) {
+        for (int class = 0; class < view->classes; class ++)
+            all[class] = &view->entries[class];
+        qsort(all, (size_t)view->classes, sizeof *all, by_size);
+        for (int i = 0; i < count; i++)
+            chosen[all[i] - view->entries] = true;
+        for (int class = 0, at = 0; class < view->classes; class ++)
+            if (chosen[class])
+                name_class(view, class, values, &marks[at++]);
+    }
+    dlviz_status status = all && chosen ? DLVIZ_OK
+                                        : dlz_fail_memory("the largest classes",
+                                                          (uint64_t)view->classes * sizeof *all);
+    dlz_free(all);
+    dlz_free(chosen);
+    return status;
+}
+
+static dlviz_status place_and_draw(const dlz_scatter_view *view, int count, mark *marks,
+                                   ink_grid *ink) {
     float *values = dlz_alloc_array((uint64_t)view->scatter->n, sizeof *values);
     if (!values)
         return dlz_fail_memory("class medians", (uint64_t)view->scatter->n * sizeof *values);
-    for (int i = 0; i < view->classes; i++)
-        name_class(view, view->entries[i], values, &marks[i]);
+    dlviz_status status = choose_classes(view, count, values, marks);
     dlz_free(values);
+    DLZ_TRY(status);
     DLZ_TRY(make_ink(view, ink));
-    place(view, ink, marks, view->classes);
-    for (int i = 0; i < view->classes; i++)
+    place(view, ink, marks, count);
+    for (int i = 0; i < count; i++)
         if (marks[i].placed)
             draw_line(view, ink, &marks[i]);
-    for (int i = 0; i < view->classes; i++)
+    for (int i = 0; i < count; i++)
         if (marks[i].placed)
             draw_name(view, &marks[i]);
     return DLVIZ_OK;
@@ -328,11 +370,12 @@ dlviz_status dlz_draw_marks(const dlz_scatter_view *view) {
     if (view->classes == 0 || !(wanted == -1 ? view->classes <= MOST_MARKS : wanted) ||
         !view->canvas->has_text)
         return DLVIZ_OK;
-    mark *marks = dlz_alloc_array((uint64_t)view->classes, sizeof *marks);
+    int count = view->classes < MOST_NAMES ? view->classes : MOST_NAMES;
+    mark *marks = dlz_alloc_array((uint64_t)count, sizeof *marks);
     if (!marks)
-        return dlz_fail_memory("class names", (uint64_t)view->classes * sizeof *marks);
+        return dlz_fail_memory("class names", (uint64_t)count * sizeof *marks);
     ink_grid ink = {0};
-    dlviz_status status = place_and_draw(view, marks, &ink);
+    dlviz_status status = place_and_draw(view, count, marks, &ink);
     free_ink(&ink);
     dlz_free(marks);
     return status;

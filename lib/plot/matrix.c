@@ -23,7 +23,7 @@ static double row_sum(const matrix_view *scene, int row) {
 }
 
 /* The cube root makes one error in a thousand visible beside the diagonal. */
-static dlz_colour share_colour(const matrix_view *scene, double share) {
+static dlz_color share_color(const matrix_view *scene, double share) {
     return dlz_colormap_at(scene->map, cbrt(share));
 }
 
@@ -53,7 +53,7 @@ static void draw_cells(const matrix_view *scene) {
     /* Cells meet without a gap and without the seams that antialiased edges leave: no antialiasing.
      */
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_NONE);
-    dlz_fill_box(scene->canvas, scene->frame, share_colour(scene, 0));
+    dlz_fill_box(scene->canvas, scene->frame, share_color(scene, 0));
     for (int row = 0; row < scene->classes; row++) {
         double sum = row_sum(scene, row);
         for (int column = 0; column < scene->classes; column++) {
@@ -63,7 +63,7 @@ static void draw_cells(const matrix_view *scene) {
                              (dlz_box){scene->frame.x + column * scene->cell,
                                        scene->frame.y + row * scene->cell, scene->cell,
                                        scene->cell},
-                             share_colour(scene, sum > 0 ? count / sum : 0));
+                             share_color(scene, sum > 0 ? count / sum : 0));
         }
     }
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_DEFAULT);
@@ -76,20 +76,20 @@ static void draw_cells(const matrix_view *scene) {
                             scene->frame.x + scene->frame.width, scene->frame.y + at, dlz_line,
                             0.6);
         }
-    dlz_stroke_box(scene->canvas, scene->frame, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
+    dlz_stroke_box(scene->canvas, scene->frame, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
     for (int i = 0; size > 0 && i < scene->classes * scene->classes; i++) {
         int row = i / scene->classes, column = i % scene->classes;
         double sum = row_sum(scene, row);
-        dlz_colour cell = share_colour(scene, sum > 0 ? (double)scene->counts[i] / sum : 0);
+        dlz_color cell = share_color(scene, sum > 0 ? (double)scene->counts[i] / sum : 0);
         bool dark = dlz_luminance(cell) < 0.3;
         /* Zeros keep out of the way of the errors. */
-        dlz_colour ink = dark ? dlz_paper : dlz_ink;
+        dlz_color ink = dark ? dlz_paper : dlz_ink;
         if (scene->counts[i] == 0)
-            ink = dlz_colour_mix(cell, ink, 0.3);
+            ink = dlz_color_mix(cell, ink, 0.3);
         char text[DLZ_NUMBER_SIZE];
         dlz_text(scene->canvas, scene->frame.x + (column + 0.5) * scene->cell,
                  scene->frame.y + (row + 0.5) * scene->cell, count_text(text, scene->counts[i]),
-                 (dlz_style){.size = size, .colour = ink, .align = 0.5});
+                 (dlz_style){.size = size, .color = ink, .align = 0.5});
     }
 }
 
@@ -125,7 +125,7 @@ static void draw_names(const matrix_view *scene, bool upright, double most) {
         char number[16];
         const char *name = dlz_class_name(scene->figure, i, number);
         double at = (i + 0.5) * scene->cell;
-        dlz_style style = {.size = size, .colour = dlz_ink, .align = 1, .most = most};
+        dlz_style style = {.size = size, .color = dlz_ink, .align = 1, .most = most};
         dlz_text(scene->canvas, scene->frame.x - 7, scene->frame.y + at, name, style);
         style.align = upright ? 1 : 0.5;
         style.turn = upright ? -M_PI / 2 : 0;
@@ -139,7 +139,7 @@ static void draw_recalls(const matrix_view *scene, double left) {
     double size = fmin(12, name_size(scene->cell));
     int stride = name_stride(scene->cell);
     dlz_text(scene->canvas, left, scene->frame.y - 9, "recall",
-             (dlz_style){.size = 12, .colour = dlz_soft_ink});
+             (dlz_style){.size = 12, .color = dlz_soft_ink});
     for (int i = 0; i < scene->classes; i += stride) {
         double sum = row_sum(scene, i);
         /* Hundredths of a percent; what is not all never rounds up to it. */
@@ -150,12 +150,11 @@ static void draw_recalls(const matrix_view *scene, double left) {
         char text[32];
         snprintf(text, sizeof text, "%d.%02d %%", hundredths / 100, hundredths % 100);
         dlz_text(scene->canvas, left, scene->frame.y + (i + 0.5) * scene->cell,
-                 sum > 0 ? text : "\xE2\x80\x93",
-                 (dlz_style){.size = size, .colour = dlz_soft_ink});
+                 sum > 0 ? text : "\xE2\x80\x93", (dlz_style){.size = size, .color = dlz_soft_ink});
     }
 }
 
-static void draw_colour_bar(const matrix_view *scene, double left) {
+static void draw_color_bar(const matrix_view *scene, double left) {
     static const double shares[] = {0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1};
     dlz_box bar = {left, scene->frame.y, 15, scene->frame.height};
     const int steps = 160;
@@ -167,7 +166,7 @@ static void draw_colour_bar(const matrix_view *scene, double left) {
                      dlz_colormap_at(scene->map, (i + 0.5) / steps));
     }
     cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_DEFAULT);
-    dlz_stroke_box(scene->canvas, bar, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
+    dlz_stroke_box(scene->canvas, bar, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         double y = bar.y + bar.height * (1 - cbrt(shares[i]));
         char text[DLZ_NUMBER_SIZE + 8], number[DLZ_NUMBER_SIZE];
@@ -175,10 +174,10 @@ static void draw_colour_bar(const matrix_view *scene, double left) {
         dlz_stroke_line(scene->canvas, bar.x + bar.width, y, bar.x + bar.width + 4, y, dlz_soft_ink,
                         0.8);
         dlz_text(scene->canvas, bar.x + bar.width + 8, y, text,
-                 (dlz_style){.size = 12, .colour = dlz_soft_ink});
+                 (dlz_style){.size = 12, .color = dlz_soft_ink});
     }
     dlz_text(scene->canvas, bar.x + bar.width + 54, bar.y + bar.height / 2, "share of the row",
-             (dlz_style){.size = 12, .colour = dlz_soft_ink, .align = 0.5, .turn = M_PI / 2});
+             (dlz_style){.size = 12, .color = dlz_soft_ink, .align = 0.5, .turn = M_PI / 2});
 }
 
 dlviz_status dlz_draw_matrix(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
@@ -207,6 +206,6 @@ dlviz_status dlz_draw_matrix(const dlz_canvas *canvas, const dlviz_figure *figur
     dlz_draw_axis_names(canvas, figure, scene.frame, (upright ? wide + 12 : 22) + 11,
                         wide + 9 + 12);
     draw_recalls(&scene, scene.frame.x + room + 10);
-    draw_colour_bar(&scene, scene.frame.x + room + 76);
+    draw_color_bar(&scene, scene.frame.x + room + 76);
     return DLVIZ_OK;
 }

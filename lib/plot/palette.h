@@ -1,12 +1,12 @@
-/* plot/palette.h - colours of classes, and colour maps. */
+/* plot/palette.h - colors of classes, and color maps. */
 #ifndef DLZ_PALETTE_H
 #define DLZ_PALETTE_H
 
 #include <dlviz/plot.h>
 
-typedef struct dlz_colour {
+typedef struct dlz_color {
     double r, g, b; /* sRGB, 0 to 1 */
-} dlz_colour;
+} dlz_color;
 
 typedef enum dlz_marker {
     DLZ_MARKER_CIRCLE,
@@ -16,14 +16,14 @@ typedef enum dlz_marker {
     DLZ_MARKER_COUNT
 } dlz_marker;
 
-/* The colour and marker of a class (0 or more): unique up to 120 classes, then repeating. */
-dlz_colour dlz_class_colour(int class);
+/* The color and marker of a class (0 or more): unique up to 120 classes, then repeating. */
+dlz_color dlz_class_color(int class);
 dlz_marker dlz_class_marker(int class);
-/* The map's colour at t, clamped to 0 … 1. BLUES, VIRIDIS, GRAY and DIVERGING only. */
-dlz_colour dlz_colormap_at(dlviz_colormap map, double t);
-/* `share` of the way from one colour to the other. */
-dlz_colour dlz_colour_mix(dlz_colour from, dlz_colour to, double share);
+/* The map's color at t, clamped to 0 … 1. BLUES, VIRIDIS, GRAY and DIVERGING only. */
+dlz_color dlz_colormap_at(dlviz_colormap map, double t);
+/* `share` of the way from one color to the other. */
+dlz_color dlz_color_mix(dlz_color from, dlz_color to, double share);
 /* Relative luminance (WCAG 2.1): 0 black, 1 white. */
-double dlz_luminance(dlz_colour colour);
+double dlz_luminance(dlz_color color);
 
 #endif

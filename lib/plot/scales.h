@@ -32,11 +32,11 @@ typedef struct dlz_axis {
 } dlz_axis;
 
 /* An axis over the data's range, widened by `padding` of its length at both ends (a range of zero
- * length becomes one around the value), with at most `most` (2 to 20) labelled ticks at multiples
+ * length becomes one around the value), with at most `most` (2 to 20) labeled ticks at multiples
  * of 1, 2 or 5 times a power of ten; `whole` keeps them at whole numbers. low <= high, both finite.
  */
 void dlz_axis_linear(dlz_axis *axis, double low, double high, double padding, int most, bool whole);
-/* A logarithmic one, 0 < low <= high: powers of ten with the lines between them unlabelled; 1, 2
+/* A logarithmic one, 0 < low <= high: powers of ten with the lines between them unlabeled; 1, 2
  * and 5 times them on short ranges. */
 void dlz_axis_log(dlz_axis *axis, double low, double high, double padding, int most);
 /* Linear ticks anew over axis->low … axis->high as they are. */

@@ -5,89 +5,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { CHUNKS = 8, LARGEST_LEGEND_COLUMNS = 4 };
+enum { CHUNKS = 8 };
 
 typedef dlz_scatter_view scatter_view;
-
-/* ---- What a point looks like ------------------------------------------------------------------
- */
-
-static dlz_colour point_colour(int class) {
-    return class == DLZ_NO_CLASS ? dlz_colour_mix(dlz_line, dlz_soft_ink, 0.2)
-                                 : dlz_class_colour(class);
-}
-
-static dlz_marker point_marker(int class) {
-    return class == DLZ_NO_CLASS ? DLZ_MARKER_CIRCLE : dlz_class_marker(class);
-}
-
-/* ---- Legend ---------------------------------------------------------------------------------- */
-
-typedef struct legend {
-    double size, pitch, name_width, column_width;
-    int rows, columns; /* 0: left out */
-} legend;
-
-static int64_t entry_size(const scatter_view *scene, int class) {
-    return class == DLZ_NO_CLASS ? scene->without : scene->sizes[class];
-}
-
-static void entry_name(const scatter_view *scene, int class, char text[160]) {
-    char number[16];
-    const char *name = class == DLZ_NO_CLASS ? "-1" : dlz_class_name(scene->figure, class, number);
-    size_t length = strnlen(name, 110);
-    while (length > 0 && ((unsigned char)name[length] & 0xC0) == 0x80)
-        length--;
-    if (scene->scatter->counts)
-        snprintf(text, 160, "%.*s  (%lld)", (int)length, name, (long long)entry_size(scene, class));
-    else
-        snprintf(text, 160, "%.*s", (int)length, name);
-}
-
-/* Tries smaller letters before it gives up: at most 30 % of the width may go to the legend. */
-static legend plan_legend(const scatter_view *scene, double height) {
-    static const double sizes[] = {13.5, 12, 10.5, 9};
-    double most = 0.30 * scene->canvas->width;
-    if (scene->entry_count == 0)
-        return (legend){0};
-    for (int i = 0; i < 4; i++) {
-        legend plan = {.size = sizes[i], .pitch = (i == 0 ? 1.6 : 1.4) * sizes[i]};
-        plan.rows = (int)floor(height / plan.pitch);
-        if (plan.rows < 1)
-            continue;
-        plan.columns = (scene->entry_count + plan.rows - 1) / plan.rows;
-        plan.rows = (scene->entry_count + plan.columns - 1) / plan.columns;
-        for (int at = 0; at < scene->entry_count; at++) {
-            char text[160];
-            entry_name(scene, scene->entries[at], text);
-            plan.name_width =
-                fmax(plan.name_width, dlz_text_width(scene->canvas, text, plan.size, false));
-        }
-        plan.name_width = fmin(plan.name_width, 14 * plan.size);
-        plan.column_width = plan.name_width + 2.2 * plan.size;
-        if (plan.columns <= LARGEST_LEGEND_COLUMNS && plan.columns * plan.column_width <= most)
-            return plan;
-    }
-    return (legend){0};
-}
-
-static void draw_legend(const scatter_view *scene, const legend *plan, double left) {
-    for (int at = 0; at < scene->entry_count; at++) {
-        int class = scene->entries[at];
-        double x = left + at / plan->rows * plan->column_width;
-        double y = scene->frame.y + (at % plan->rows + 0.5) * plan->pitch;
-        dlz_marker_path(scene->canvas, point_marker(class), x + 0.5 * plan->size, y,
-                        0.75 * plan->size);
-        dlz_set_colour(scene->canvas, point_colour(class), 1);
-        cairo_fill(scene->canvas->cr);
-        char text[160];
-        entry_name(scene, class, text);
-        dlz_text(scene->canvas, x + 1.35 * plan->size, y, text,
-                 (dlz_style){.size = plan->size, .colour = dlz_ink, .most = plan->name_width});
-    }
-}
 
 /* ---- Axes ------------------------------------------------------------------------------------ */
 
@@ -127,19 +50,19 @@ static void draw_ticks(const scatter_view *scene) {
         double x = dlz_scatter_x(scene, scene->x.ticks[i].value);
         dlz_stroke_line(scene->canvas, x, frame.y, x, frame.y + frame.height, dlz_line, 0.8);
         dlz_tick_text(scene->canvas, x, frame.y + frame.height + 11, &scene->x.ticks[i],
-                      (dlz_style){.size = 12, .colour = dlz_soft_ink, .align = 0.5});
+                      (dlz_style){.size = 12, .color = dlz_soft_ink, .align = 0.5});
     }
     for (int i = 0; i < scene->y.count; i++) {
         double y = dlz_scatter_y(scene, scene->y.ticks[i].value);
         dlz_stroke_line(scene->canvas, frame.x, y, frame.x + frame.width, y, dlz_line, 0.8);
         dlz_tick_text(scene->canvas, frame.x - 6, y, &scene->y.ticks[i],
-                      (dlz_style){.size = 12, .colour = dlz_soft_ink, .align = 1});
+                      (dlz_style){.size = 12, .color = dlz_soft_ink, .align = 1});
     }
 }
 
 /* ---- Points ---------------------------------------------------------------------------------- */
 
-/* A fixed shuffle: neighbouring classes cover each other by chance and not by their order. Points
+/* A fixed shuffle: neighboring classes cover each other by chance and not by their order. Points
  * without a class come first, and so lie beneath all others. */
 static int64_t *drawing_order(const scatter_view *scene) {
     int64_t n = scene->scatter->n, beneath = 0;
@@ -151,7 +74,7 @@ static int64_t *drawing_order(const scatter_view *scene) {
     dlz_random random = dlz_random_start(0, DLZ_STREAM_SHUFFLE);
     dlz_random_shuffle(&random, order, n);
     for (int64_t k = 0; k < n; k++)
-        if (dlz_scatter_class(scene, order[k]) == DLZ_NO_CLASS) {
+        if (dlz_scatter_label(scene, order[k]) < 0) {
             int64_t other = order[beneath];
             order[beneath++] = order[k];
             order[k] = other;
@@ -165,21 +88,23 @@ static double snap(const scatter_view *scene, double v) {
     return round(v * grid) / grid;
 }
 
-static void draw_point(const scatter_view *scene, int64_t i, int class) {
+static void draw_point(const scatter_view *scene, int64_t i) {
     const float *point = scene->scatter->points + 2 * i;
     double x = dlz_scatter_x(scene, point[0]), y = dlz_scatter_y(scene, point[1]);
-    dlz_marker_path(scene->canvas, point_marker(class), x, y, scene->diameter);
+    dlz_marker_path(scene->canvas, dlz_point_marker(dlz_scatter_label(scene, i)), x, y,
+                    scene->diameter);
 }
 
 /* In a vector file, circles and squares are the ends of lines without length: a fifth of the bytes.
  * All points of a class in a chunk are one path. */
-static bool is_line_end(int class) {
-    return point_marker(class) == DLZ_MARKER_CIRCLE || point_marker(class) == DLZ_MARKER_SQUARE;
+static bool is_line_end(int label) {
+    return dlz_point_marker(label) == DLZ_MARKER_CIRCLE ||
+           dlz_point_marker(label) == DLZ_MARKER_SQUARE;
 }
 
-static void add_to_path(const scatter_view *scene, int64_t i, int class) {
-    if (!is_line_end(class)) {
-        draw_point(scene, i, class);
+static void add_to_path(const scatter_view *scene, int64_t i) {
+    if (!is_line_end(dlz_scatter_label(scene, i))) {
+        draw_point(scene, i);
         return;
     }
     const float *point = scene->scatter->points + 2 * i;
@@ -189,37 +114,52 @@ static void add_to_path(const scatter_view *scene, int64_t i, int class) {
     cairo_line_to(scene->canvas->cr, x, y);
 }
 
-static void paint_path(const scatter_view *scene, int class) {
+static void paint_path(const scatter_view *scene, int label) {
     cairo_t *cr = scene->canvas->cr;
-    if (!is_line_end(class)) {
+    dlz_set_color(scene->canvas, dlz_point_color(label), scene->opacity);
+    if (!is_line_end(label)) {
         cairo_fill(cr);
         return;
     }
-    bool square = point_marker(class) == DLZ_MARKER_SQUARE;
+    bool square = dlz_point_marker(label) == DLZ_MARKER_SQUARE;
     cairo_set_line_cap(cr, square ? CAIRO_LINE_CAP_SQUARE : CAIRO_LINE_CAP_ROUND);
     cairo_set_line_width(cr, square ? DLZ_SQUARE_SIDE * scene->diameter : scene->diameter);
     cairo_stroke(cr);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_BUTT);
 }
 
-static void draw_chunks(const scatter_view *scene) {
+/* Sorts points by their classes, those without one first, and leaves their order otherwise: counts,
+ * then deals. `starts` has room for the classes and two more. */
+static void sort_by_class(const scatter_view *scene, int64_t n, const int64_t *points,
+                          int64_t *starts, int64_t *sorted) {
+    int64_t slots = (scene->entry_of ? scene->classes : 1) + 1; /* that of class c is c + 1 */
+    memset(starts, 0, (size_t)(slots + 1) * sizeof *starts);
+    for (int64_t k = 0; k < n; k++)
+        starts[dlz_scatter_entry(scene, points[k]) + 2]++;
+    for (int64_t slot = 1; slot <= slots; slot++)
+        starts[slot] += starts[slot - 1];
+    for (int64_t k = 0; k < n; k++)
+        sorted[starts[dlz_scatter_entry(scene, points[k]) + 1]++] = points[k];
+}
+
+static dlviz_status draw_chunks(const scatter_view *scene) {
     int64_t n = scene->scatter->n, chunks = n > 1000 ? CHUNKS : 1;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        int64_t first = n * chunk / chunks, last = n * (chunk + 1) / chunks;
-        for (int class = DLZ_NO_CLASS; class < DLZ_MAX_CLASSES; class ++) {
-            if (class > 0 && scene->sizes[class] == 0)
-                continue;
-            int64_t added = 0;
-            for (int64_t k = first; k < last; k++)
-                if (dlz_scatter_class(scene, scene->order[k]) == class) {
-                    add_to_path(scene, scene->order[k], class);
-                    added++;
-                }
-            dlz_set_colour(scene->canvas, point_colour(class), scene->opacity);
-            if (added > 0)
-                paint_path(scene, class);
+    int64_t *sorted = dlz_alloc_array((uint64_t)n, sizeof *sorted);
+    int64_t *starts = dlz_alloc_array((uint64_t)scene->classes + 3, sizeof *starts);
+    for (int64_t chunk = 0; sorted && starts && chunk < chunks; chunk++) {
+        int64_t first = n * chunk / chunks, count = n * (chunk + 1) / chunks - first;
+        sort_by_class(scene, count, scene->order + first, starts, sorted);
+        for (int64_t k = 0; k < count; k++) {
+            add_to_path(scene, sorted[k]);
+            int entry = dlz_scatter_entry(scene, sorted[k]);
+            if (k + 1 == count || dlz_scatter_entry(scene, sorted[k + 1]) != entry)
+                paint_path(scene, dlz_scatter_label(scene, sorted[k]));
         }
     }
+    bool done = sorted && starts;
+    dlz_free(sorted);
+    dlz_free(starts);
+    return done ? DLVIZ_OK : dlz_fail_memory("the classes of points", (uint64_t)n * sizeof *sorted);
 }
 
 static void choose_look(scatter_view *scene) {
@@ -233,39 +173,88 @@ static void choose_look(scatter_view *scene) {
         scene->opacity = fmin(fmax(1.1 - 0.1 * log10((double)n), 0.35), 0.9);
 }
 
-static void draw_points(const scatter_view *scene) {
+static dlviz_status draw_points(const scatter_view *scene) {
+    dlviz_status status = DLVIZ_OK;
     const dlz_box frame = scene->frame;
     cairo_save(scene->canvas->cr);
     cairo_rectangle(scene->canvas->cr, frame.x, frame.y, frame.width, frame.height);
     cairo_clip(scene->canvas->cr);
     if (scene->canvas->vector) {
-        draw_chunks(scene);
+        status = draw_chunks(scene);
     } else {
         for (int64_t k = 0; k < scene->scatter->n; k++) {
-            int class = dlz_scatter_class(scene, scene->order[k]);
-            dlz_set_colour(scene->canvas, point_colour(class), scene->opacity);
-            draw_point(scene, scene->order[k], class);
+            int label = dlz_scatter_label(scene, scene->order[k]);
+            dlz_set_color(scene->canvas, dlz_point_color(label), scene->opacity);
+            draw_point(scene, scene->order[k]);
             cairo_fill(scene->canvas->cr);
         }
     }
     cairo_restore(scene->canvas->cr);
+    return status;
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-static void count_classes(scatter_view *scene) {
-    for (int64_t i = 0; scene->scatter->class && i < scene->scatter->n; i++) {
-        int class = scene->scatter->class[i];
-        scene->without += class == DLZ_NO_CLASS;
-        if (class != DLZ_NO_CLASS)
-            scene->sizes[class]++;
+static int compare_labels(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int find_entry(const scatter_view *scene, int32_t label) {
+    int low = 0, high = scene->classes - 1;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (scene->entries[middle].label < label)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    for (int class = 0; class < DLZ_MAX_CLASSES; class ++)
-        if (scene->sizes[class] > 0)
-            scene->entries[scene->classes++] = class;
-    scene->entry_count = scene->classes;
-    if (scene->without > 0)
-        scene->entries[scene->entry_count++] = DLZ_NO_CLASS;
+    return low;
+}
+
+/* Makes entries of sorted labels, which begin with those below 0. */
+static void list_entries(scatter_view *scene, const int32_t *labels) {
+    int64_t n = scene->scatter->n, without = 0;
+    while (without < n && labels[without] < 0)
+        without++;
+    for (int64_t i = without; i < n; i++) {
+        if (i == without || labels[i] != labels[i - 1])
+            scene->entries[scene->classes++] = (dlz_entry){.label = labels[i]};
+        scene->entries[scene->classes - 1].size++;
+    }
+    scene->num_entries = scene->classes;
+    if (without > 0) /* by the largest of their labels, as a rule -1 */
+        scene->entries[scene->num_entries++] = (dlz_entry){labels[without - 1], without};
+}
+
+static int64_t count_different(int64_t n, const int32_t *sorted) {
+    int64_t count = 1;
+    for (int64_t i = 1; i < n; i++)
+        count += sorted[i] != sorted[i - 1];
+    return count;
+}
+
+static dlviz_status count_classes(scatter_view *scene) {
+    int64_t n = scene->scatter->n;
+    if (!scene->scatter->class)
+        return DLVIZ_OK;
+    int32_t *sorted = dlz_alloc_array((uint64_t)n, sizeof *sorted);
+    scene->entry_of = dlz_alloc_array((uint64_t)n, sizeof *scene->entry_of);
+    if (sorted && scene->entry_of) {
+        memcpy(sorted, scene->scatter->class, (size_t)n * sizeof *sorted);
+        qsort(sorted, (size_t)n, sizeof *sorted, compare_labels);
+        uint64_t most = (uint64_t)count_different(n, sorted) + 1;
+        scene->entries = dlz_alloc_array(most, sizeof *scene->entries);
+    }
+    if (scene->entries) {
+        list_entries(scene, sorted);
+        for (int64_t i = 0; i < n; i++) {
+            int32_t label = scene->scatter->class[i];
+            scene->entry_of[i] = label < 0 ? DLZ_NO_CLASS : find_entry(scene, label);
+        }
+    }
+    dlz_free(sorted);
+    return scene->entries ? DLVIZ_OK : dlz_fail_memory("the classes of points", (uint64_t)n * 8);
 }
 
 static dlviz_status draw_points_and_names(scatter_view *scene) {
@@ -274,48 +263,57 @@ static dlviz_status draw_points_and_names(scatter_view *scene) {
     if (!scene->order)
         return dlz_fail_memory("the order of points",
                                (uint64_t)scene->scatter->n * sizeof *scene->order);
-    draw_points(scene);
-    dlz_stroke_box(scene->canvas, scene->frame, dlz_colour_mix(dlz_line, dlz_ink, 0.25), 1);
-    dlviz_status status = dlz_draw_marks(scene);
+    dlviz_status status = draw_points(scene);
+    dlz_stroke_box(scene->canvas, scene->frame, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
+    if (status == DLVIZ_OK)
+        status = dlz_draw_marks(scene);
     dlz_free(scene->order);
     return status;
 }
 
-dlviz_status dlz_draw_scatter(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
-    scatter_view scene = {.canvas = canvas, .figure = figure, .scatter = &figure->of.scatter};
-    count_classes(&scene);
-    double below = (figure->x_label ? 22 : 0) + (scene.scatter->ticks ? 20 : 0);
-    double left = figure->y_label ? 22 : 0;
-    legend plan = plan_legend(&scene, box.height - below);
-    bool left_out = scene.entry_count > 0 && plan.columns == 0;
+static dlviz_status draw(scatter_view *scene, dlz_box box) {
+    double below = (scene->figure->x_label ? 22 : 0) + (scene->scatter->ticks ? 20 : 0);
+    double left = scene->figure->y_label ? 22 : 0;
+    dlz_legend plan = dlz_plan_legend(scene, box.height - below);
+    bool left_out = scene->num_entries > 0 && plan.columns == 0;
     double right = plan.columns > 0 ? plan.columns * plan.column_width + 14 : 0;
-    scene.frame = (dlz_box){box.x + left, box.y, fmax(box.width - left - right, 40),
-                            fmax(box.height - below, 40)};
-    fit_axes(&scene);
-    if (scene.scatter->ticks) {
+    scene->frame = (dlz_box){box.x + left, box.y, fmax(box.width - left - right, 40),
+                             fmax(box.height - below, 40)};
+    fit_axes(scene);
+    if (scene->scatter->ticks) {
         /* Room for the widest number; the few ticks that the narrower frame changes are no wider.
          */
-        double widest = widest_tick(&scene) + 10;
+        double widest = widest_tick(scene) + 10;
         left += widest;
-        scene.frame.x += widest;
-        scene.frame.width = fmax(scene.frame.width - widest, 40);
-        fit_axes(&scene);
+        scene->frame.x += widest;
+        scene->frame.width = fmax(scene->frame.width - widest, 40);
+        fit_axes(scene);
     }
-    if (scene.scatter->ticks)
-        draw_ticks(&scene);
-    dlz_draw_axis_names(canvas, figure, scene.frame, below - 8, left - 8);
-    DLZ_TRY(draw_points_and_names(&scene));
+    if (scene->scatter->ticks)
+        draw_ticks(scene);
+    dlz_draw_axis_names(scene->canvas, scene->figure, scene->frame, below - 8, left - 8);
+    DLZ_TRY(draw_points_and_names(scene));
     if (plan.columns > 0)
-        draw_legend(&scene, &plan, scene.frame.x + scene.frame.width + 14);
+        dlz_draw_legend(scene, &plan, scene->frame.x + scene->frame.width + 14);
     if (left_out) {
         char note[80];
-        snprintf(note, sizeof note, "%d classes; no room for their legend", scene.classes);
-        dlz_text(canvas, scene.frame.x + scene.frame.width - 6, scene.frame.y + 11, note,
+        snprintf(note, sizeof note, "%d classes; no room for their legend", scene->classes);
+        dlz_text(scene->canvas, scene->frame.x + scene->frame.width - 6, scene->frame.y + 11, note,
                  (dlz_style){.size = 11,
-                             .colour = dlz_soft_ink,
+                             .color = dlz_soft_ink,
                              .align = 1,
                              .halo = 2,
-                             .most = scene.frame.width - 12});
+                             .most = scene->frame.width - 12});
     }
     return DLVIZ_OK;
+}
+
+dlviz_status dlz_draw_scatter(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
+    scatter_view scene = {.canvas = canvas, .figure = figure, .scatter = &figure->of.scatter};
+    dlviz_status status = count_classes(&scene);
+    if (status == DLVIZ_OK)
+        status = draw(&scene, box);
+    dlz_free(scene.entries);
+    dlz_free(scene.entry_of);
+    return status;
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The header of a valid file is nested three deep: object, tensor, list. */
 enum { MAX_DEPTH = 16 };
@@ -167,6 +168,53 @@ static dlviz_status read_header(dlviz_safetensors *contents, json_t *root, size_
     return DLVIZ_OK;
 }
 
+/* -- What else a file may be ---------------------------------------------------------------------
+ */
+
+static bool is_page(const unsigned char *bytes, size_t size) {
+    size_t at = 0;
+    while (at < size && bytes[at] && strchr(" \t\r\n", bytes[at]))
+        at++;
+    static const char *const starts[] = {"<!doctype", "<html", "<?xml"};
+    for (size_t s = 0; s < sizeof starts / sizeof *starts; s++)
+        if (size - at >= strlen(starts[s]) &&
+            strncasecmp((const char *)bytes + at, starts[s], strlen(starts[s])) == 0)
+            return true;
+    return false;
+}
+
+/* What a file that cannot be read is by its first bytes; NULL where they do not tell. */
+static const char *looks_like(const unsigned char *bytes, size_t size) {
+    static const struct {
+        const char *start;
+        const char *kind;
+    } kinds[] = {
+        {"PK\3\4", "a zip archive, as torch.save and numpy.savez write them"},
+        {"\x80\2\x8a", "a Python pickle, as torch.save wrote it before PyTorch 1.6"},
+        {"\x80\4\x95", "a Python pickle"},
+        {"\x93NUMPY", "a NumPy file, which dlviz_tensor_read_npy reads"},
+        {"\x89HDF", "an HDF5 file, as Keras writes it"},
+        {"\x1f\x8b\x08", "a gzip-compressed file"},
+        {"version https://git-lfs",
+         "a Git LFS pointer, in place of which 'git lfs pull' puts the file"},
+        {"{\"", "JSON text"},
+        {"{\n", "JSON text"},
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        size_t length = strlen(kinds[k].start);
+        if (size >= length && memcmp(bytes, kinds[k].start, length) == 0)
+            return kinds[k].kind;
+    }
+    return is_page(bytes, size) ? "a web page, as a failed download leaves it" : NULL;
+}
+
+static dlviz_status fail_other(const char *kind) {
+    return dlz_fail(DLVIZ_ERROR_FORMAT,
+                    "it looks like %s; a .safetensors file is needed, as dlviz_network_save and "
+                    "Python's safetensors.torch.save_file write it",
+                    kind);
+}
+
 dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned char *bytes,
                                    size_t size) {
     if (size < DLZ_SAFETENSORS_LENGTH)
@@ -176,11 +224,15 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
     for (int i = DLZ_SAFETENSORS_LENGTH; i-- > 0;)
         announced = announced << 8 | bytes[i];
     size_t rest = size - DLZ_SAFETENSORS_LENGTH;
+    bool possible = announced >= 2 && announced <= rest && bytes[DLZ_SAFETENSORS_LENGTH] == '{';
+    const char *kind = possible ? NULL : looks_like(bytes, size);
+    if (kind)
+        return fail_other(kind);
     if (announced < 2 || announced > (uint64_t)DLZ_SAFETENSORS_MAX_HEADER || announced > rest)
-        return dlz_fail(
-            DLVIZ_ERROR_FORMAT,
-            "it says that its header has %llu bytes; 2 to %lld are accepted, and %zu follow",
-            (unsigned long long)announced, (long long)DLZ_SAFETENSORS_MAX_HEADER, rest);
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "it says that its header has %llu bytes; 2 to %lld are accepted, and %zu "
+                        "follow: it is damaged, or no .safetensors file",
+                        (unsigned long long)announced, (long long)DLZ_SAFETENSORS_MAX_HEADER, rest);
     size_t length = (size_t)announced;
     const char *text = (const char *)bytes + DLZ_SAFETENSORS_LENGTH;
     if (*text != '{')

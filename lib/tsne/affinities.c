@@ -19,7 +19,7 @@ void dlz_affinities_free(dlz_affinities *affinities) {
 }
 
 /* Fills weights with e^(-b d) / sum, with the b that gives the wanted entropy. d: distances of
- * which the smallest is 0 and the largest 1, padded. One far neighbour makes the others' distances
+ * which the smallest is 0 and the largest 1, padded. One far neighbor makes the others' distances
  * tiny, so b may have to become huge; when nothing but the zeros has a weight left, no larger b
  * changes anything. */
 static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int count, int padded,
@@ -244,7 +244,7 @@ static void turn(symmetric *s) {
      */
 }
 
-static dlviz_status symmetrise(symmetric *s, int64_t tiles, int workers) {
+static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
     int64_t entries = row_start(s, s->n), longest = 0;
     s->turned_offsets = dlz_alloc_array((uint64_t)s->n + 2, sizeof(int64_t));
     s->turned = dlz_alloc_array((uint64_t)entries, sizeof(entry));
@@ -301,7 +301,7 @@ dlviz_status dlz_affinities_symmetric(dlz_affinities *out, int64_t n, const int6
     int64_t tiles = dlz_ceil_div(n, ROWS);
     symmetric s = {
         .n = n, .offsets = offsets, .k = k, .columns = columns, .values = values, .out = out};
-    dlviz_status status = symmetrise(&s, tiles, (int)dlz_min_i64(dlz_threads(), tiles));
+    dlviz_status status = symmetrize(&s, tiles, (int)dlz_min_i64(dlz_threads(), tiles));
     dlz_free(s.turned_offsets);
     dlz_free(s.turned);
     dlz_free(s.lengths);

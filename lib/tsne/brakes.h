@@ -1,9 +1,9 @@
 /* tsne/brakes.h - a learning rate that every point of a descent bears.
  *
- * While its neighbours stand still, attraction holds point i as a spring of the stiffness h =
+ * While its neighbors stand still, attraction holds point i as a spring of the stiffness h =
  * exaggeration x sum over j of p_ij, and gradient descent with a momentum m swings about where that
  * pulls it, wider and wider, when rate x h is above 2 (1 + m). With the rate n / exaggeration most
- * points have 1 and hardly one 3, but those that very many others have as neighbour, as the centre
+ * points have 1 and hardly one 3, but those that very many others have as neighbor, as the center
  * of a cluster among the points, have as many as there are: they are shot out of the map. Such a
  * point gets the rate with which it, too, has 1; where it comes to rest does not depend on that.
  * Repulsion has a stiffness as well, up to 1 / n in a map of one spot, for which no rate at all

@@ -1,4 +1,4 @@
-/* tsne/morton.h - orders points along G. Morton's space-filling curve, neighbours near each other.
+/* tsne/morton.h - orders points along G. Morton's space-filling curve, neighbors near each other.
  */
 #ifndef DLZ_MORTON_H
 #define DLZ_MORTON_H

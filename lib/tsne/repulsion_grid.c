@@ -4,7 +4,7 @@
  * Where points are many to the square of the cell, the grid's error does not count. Where they are
  * few, q is split as multilevel summation does (R. Skeel et al., J. Comput. Chem. 23, 2002): a
  * Taylor polynomial replaces it nearer than four cells, smooth enough for the grid, and what is
- * missing is summed over the points in the neighbouring blocks of four by four cells. In maps
+ * missing is summed over the points in the neighboring blocks of four by four cells. In maps
  * smaller than a unit, q differs so little from 1 that the grid takes q - 1 + d^2, and the rest is
  * done in closed form. */
 #include "base/base.h"
@@ -26,7 +26,7 @@
 #define SPARSEST 0.05      /* of Z to the number of points: with less, the grid's errors count */
 #define RECONSIDER 20      /* computations between looks at the cost */
 
-/* Nanoseconds on one core of 2024: a grid value, a pair of points in neighbouring blocks, a point
+/* Nanoseconds on one core of 2024: a grid value, a pair of points in neighboring blocks, a point
  * sorted, spread and read. */
 #define COST_VALUE 0.9
 #define COST_PAIR 0.15

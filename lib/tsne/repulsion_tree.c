@@ -1,9 +1,9 @@
 /* J. Barnes, P. Hut, "A hierarchical O(N log N) force-calculation algorithm", Nature 324, 1986, in
  * the form of J. Barnes, "A modified tree code", J. Comput. Phys. 87, 1990: 64 points that are
- * neighbours along a Morton curve share one list of far cells and near points, made against the box
+ * neighbors along a Morton curve share one list of far cells and near points, made against the box
  * around them. The cells are the ranges of the curve's sorted codes that share a prefix, so that
  * the tree is an array and its depth is bounded whatever coincides. Cells count with their second
- * moments: with the centre of mass alone, an angle of 0.5 leaves errors of 1e-3 to 1e-2 in the
+ * moments: with the center of mass alone, an angle of 0.5 leaves errors of 1e-3 to 1e-2 in the
  * force and of up to 4e-3 in Z, ten to thirty times as much. */
 #include "tsne/extent.h"
 #include "tsne/repulsion_tree.h"
@@ -19,15 +19,15 @@
 #define LEAF 16   /* points below which a cell is not divided */
 #define FEW 4     /* points that are summed sooner than their cell */
 #define LIST 1024 /* sources summed at once */
-#define CELL 10   /* numbers in the list for a cell: centre, mass, second moments */
+#define CELL 10   /* numbers in the list for a cell: center, mass, second moments */
 
 /* What is compared with the angle: the width of a square (cube) whose corner is as far from its
- * middle as the cell's farthest corner from the centre of mass, divided by this. Chosen so that at
+ * middle as the cell's farthest corner from the center of mass, divided by this. Chosen so that at
  * 0.5 Z stays within 1e-4. */
 #define STRICTNESS 0.85
 
 struct dlz_tree_node {
-    float centre[3], size;         /* centre of mass; square of the size */
+    float center[3], size;         /* center of mass; square of the size */
     int32_t first, last;           /* points, along the curve */
     int32_t children, child_count; /* consecutive nodes; 0 of them for a leaf */
     float second[6];               /* as in dlz_repel_cells */
@@ -118,7 +118,7 @@ static dlviz_status divide(tree_job *job, int64_t from, int64_t to, int bits) {
     return DLVIZ_OK;
 }
 
-/* The box and centre of a node's points, or of its children. */
+/* The box and center of a node's points, or of its children. */
 static void enclose(const tree_job *job, dlz_tree_node *node) {
     double mass = node->last - node->first;
     for (int c = 0; c < job->settings->dimensions; c++) {
@@ -126,7 +126,7 @@ static void enclose(const tree_job *job, dlz_tree_node *node) {
         float low = INFINITY, high = -INFINITY;
         for (int32_t k = 0; k < node->child_count; k++) {
             const dlz_tree_node *child = &job->t->tree[node->children + k];
-            sum += (double)child->centre[c] * (child->last - child->first);
+            sum += (double)child->center[c] * (child->last - child->first);
             low = fminf(low, child->low[c]);
             high = fmaxf(high, child->high[c]);
         }
@@ -135,7 +135,7 @@ static void enclose(const tree_job *job, dlz_tree_node *node) {
             low = fminf(low, job->x[c][p]);
             high = fmaxf(high, job->x[c][p]);
         }
-        node->centre[c] = (float)(sum / mass);
+        node->center[c] = (float)(sum / mass);
         node->low[c] = low;
         node->high[c] = high;
     }
@@ -159,20 +159,20 @@ static void weigh(tree_job *job) {
         for (int32_t k = 0; k < node->child_count; k++) {
             const dlz_tree_node *child = &job->t->tree[node->children + k];
             for (int c = 0; c < dimensions; c++)
-                d[c] = (double)child->centre[c] - node->centre[c];
+                d[c] = (double)child->center[c] - node->center[c];
             add_products(second, d, child->last - child->first);
             for (int m = 0; m < 6; m++)
                 second[m] += child->second[m];
         }
         for (int32_t p = node->first; p < node->last && node->child_count == 0; p++) {
             for (int c = 0; c < dimensions; c++)
-                d[c] = (double)job->x[c][p] - node->centre[c];
+                d[c] = (double)job->x[c][p] - node->center[c];
             add_products(second, d, 1);
         }
         for (int m = 0; m < 6; m++)
             node->second[m] = (float)second[m];
         for (int c = 0; c < dimensions; c++) {
-            float far = fmaxf(node->high[c] - node->centre[c], node->centre[c] - node->low[c]);
+            float far = fmaxf(node->high[c] - node->center[c], node->center[c] - node->low[c]);
             square += (double)far * far;
         }
         node->size = (float)(4 * square / dimensions / (STRICTNESS * STRICTNESS));
@@ -232,7 +232,7 @@ static void flush(group_sums *s) {
                 force, s->similarity);
     dlz_repel_cells cells = {.mass = s->cells[3]};
     for (int c = 0; c < 3; c++)
-        cells.centre[c] = s->cells[c];
+        cells.center[c] = s->cells[c];
     for (int m = 0; m < 6; m++)
         cells.second[m] = s->cells[4 + m];
     kernel->expand(settings->dimensions, a, s->targets, &cells, s->cell_count, force,
@@ -243,7 +243,7 @@ static void flush(group_sums *s) {
 
 static void append_cell(group_sums *s, const dlz_tree_node *node, int64_t mass) {
     for (int c = 0; c < 3; c++)
-        s->cells[c][s->cell_count] = node->centre[c];
+        s->cells[c][s->cell_count] = node->center[c];
     s->cells[3][s->cell_count] = (float)mass;
     for (int m = 0; m < 6; m++)
         s->cells[4 + m][s->cell_count] = node->second[m];
@@ -261,7 +261,7 @@ static void append_points(group_sums *s, int64_t first, int64_t last) {
 }
 
 /* A node that counts as one body, or point by point, without the group's own points. Only where all
- * its points coincide can these be among them: from any other node's centre of mass its points are
+ * its points coincide can these be among them: from any other node's center of mass its points are
  * nearer than its size. */
 static void append(group_sums *s, const dlz_tree_node *node, bool as_cell) {
     int64_t before = dlz_max_i64(dlz_min_i64(node->last, s->first), node->first);
@@ -285,7 +285,7 @@ static void walk(group_sums *s, const float low[3], const float high[3]) {
         const dlz_tree_node *node = &job->t->tree[stack[--depth]];
         float square = 0;
         for (int c = 0; c < 3; c++) {
-            float below = low[c] - node->centre[c], above = node->centre[c] - high[c];
+            float below = low[c] - node->center[c], above = node->center[c] - high[c];
             float outside = below > above ? below : above;
             square += outside > 0 ? outside * outside : 0;
         }

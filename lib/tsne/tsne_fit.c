@@ -1,4 +1,4 @@
-/* From points, neighbours or affinities to a map. */
+/* From points, neighbors or affinities to a map. */
 #include "base/base.h"
 #include "neighbors/neighbors.h"
 #include "tsne/tsne_internal.h"
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Perplexities lowered to what k neighbours carry. */
+/* Perplexities lowered to what k neighbors carry. */
 static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
                                double usable[DLZ_TSNE_MAX_PERPLEXITIES]) {
     double most = fmax((double)k / 3, 1);
@@ -28,7 +28,7 @@ static double largest_perplexity(const dlz_tsne_settings *settings) {
     return largest;
 }
 
-/* The largest that a fit with k neighbours a point uses; NaN without neighbours. */
+/* The largest that a fit with k neighbors a point uses; NaN without neighbors. */
 static double perplexity_used(const dlz_tsne_settings *settings, int k) {
     return k > 0 ? fmin(largest_perplexity(settings), fmax(k / 3.0, 1)) : NAN;
 }
@@ -87,10 +87,10 @@ static dlviz_status start_map(dlviz_tsne *tsne) {
 static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinities *affinities,
                             dlviz_tensor **map) {
     dlz_tsne_result *result = &tsne->result;
-    result->perplexity = perplexity_used(&tsne->settings, result->neighbours);
+    result->perplexity = perplexity_used(&tsne->settings, result->neighbors);
     if (status == DLVIZ_OK) {
         double start = dlz_tsne_clock();
-        status = dlz_tsne_optimise(&tsne->settings, affinities, result);
+        status = dlz_tsne_optimize(&tsne->settings, affinities, result);
         result->seconds[2] = dlz_tsne_clock() - start;
     }
     if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
@@ -106,9 +106,9 @@ static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinitie
 }
 
 /* Affinities from squared distances, which are used up. */
-static dlviz_status join_neighbours(const dlz_tsne_settings *settings, int64_t n,
-                                    const int32_t *indices, const float *squared_distances, int k,
-                                    dlz_affinities *affinities) {
+static dlviz_status join_neighbors(const dlz_tsne_settings *settings, int64_t n,
+                                   const int32_t *indices, const float *squared_distances, int k,
+                                   dlz_affinities *affinities) {
     double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
     int count = usable_perplexities(settings, k, perplexities);
     float *p = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *p);
@@ -122,7 +122,7 @@ static dlviz_status join_neighbours(const dlz_tsne_settings *settings, int64_t n
     return status;
 }
 
-/* A single point has no neighbours and no affinities. */
+/* A single point has no neighbors and no affinities. */
 static dlviz_status join_nothing(dlz_affinities *affinities) {
     affinities->n = 1;
     affinities->offsets = dlz_alloc_array_zero(2, sizeof(int64_t));
@@ -153,8 +153,8 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     start = dlz_tsne_clock();
     if (status == DLVIZ_OK) {
         dlz_tsne_affinity_distances(result->distance, distances, n * k);
-        status = join_neighbours(&tsne->settings, n, indices, distances, k, affinities);
-        result->neighbours = k;
+        status = join_neighbors(&tsne->settings, n, indices, distances, k, affinities);
+        result->neighbors = k;
     }
     dlz_free(indices);
     dlz_free(distances);
@@ -233,9 +233,9 @@ static void square(const float *distances, int64_t count, float *squares) {
         squares[i] = (float)(scale * distances[i] * (scale * distances[i]));
 }
 
-static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, const int32_t *indices,
-                                          const dlviz_tensor *distances,
-                                          dlz_affinities *affinities) {
+static dlviz_status join_given_neighbors(const dlz_tsne_settings *settings, const int32_t *indices,
+                                         const dlviz_tensor *distances,
+                                         dlz_affinities *affinities) {
     const char *who = "dlviz_tsne_fit_neighbors";
     int64_t n = distances->dims[0], k = distances->dims[1];
     for (int64_t i = 0; i < n * k; i++)
@@ -249,20 +249,20 @@ static dlviz_status join_given_neighbours(const dlz_tsne_settings *settings, con
     const float *given = distances->data;
     for (int64_t row = 0; row < n; row++)
         square(given + row * k, k, squares + row * k);
-    dlviz_status status = join_neighbours(settings, n, indices, squares, (int)k, affinities);
+    dlviz_status status = join_neighbors(settings, n, indices, squares, (int)k, affinities);
     dlz_free(squares);
     return status;
 }
 
 /* The descent from affinities that were given, or made of what was given, since `start`; none of
  * the arguments can be at fault from here on, and the earlier fit goes. */
-static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int neighbours,
+static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int neighbors,
                                double start, dlviz_tensor **map) {
     dlz_tsne_forget(tsne);
     dlviz_status status = start_result(tsne, affinities->n);
     if (status == DLVIZ_OK)
         status = start_map(tsne);
-    tsne->result.neighbours = neighbours;
+    tsne->result.neighbors = neighbors;
     tsne->result.seconds[1] = dlz_tsne_clock() - start;
     return end_fit(tsne, status, affinities, map);
 }
@@ -287,7 +287,7 @@ dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indi
     DLZ_TRY(narrow_indices(__func__, "indices", indices, n, &narrow));
     dlz_affinities affinities = {0};
     double start = dlz_tsne_clock();
-    dlviz_status status = join_given_neighbours(&tsne->settings, narrow, distances, &affinities);
+    dlviz_status status = join_given_neighbors(&tsne->settings, narrow, distances, &affinities);
     dlz_free(narrow);
     DLZ_TRY(status);
     return fit_joined(tsne, &affinities, (int)k, start, map);

@@ -137,7 +137,7 @@ int64_t dlviz_tsne_num_iterations_done(const dlviz_tsne *tsne) {
 }
 
 int64_t dlviz_tsne_num_neighbors(const dlviz_tsne *tsne) {
-    return tsne && tsne->fitted ? tsne->result.neighbours : 0;
+    return tsne && tsne->fitted ? tsne->result.neighbors : 0;
 }
 
 double dlviz_tsne_perplexity_used(const dlviz_tsne *tsne) {

@@ -45,7 +45,7 @@ typedef struct dlz_tsne_result {
     double a, cell;
     double divergence;
     double perplexity; /* the largest one used */
-    int iterations, neighbours;
+    int iterations, neighbors;
     dlviz_tsne_method_kind method;
     float *history; /* rows x 3 */
     int64_t rows, capacity;
@@ -70,7 +70,7 @@ void dlz_tsne_forget(dlviz_tsne *tsne);
 
 /* Descends from result->map for the settings' iterations, and leaves the outcome in the result.
  * DLVIZ_CANCELLED leaves the result as complete as DLVIZ_OK does. */
-dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
+dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
                                dlz_tsne_result *result);
 
 /* Coordinates to start from: the first `dimensions` principal components, scaled alike so that the
@@ -95,7 +95,7 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
 /* A power of two that brings the largest of these values near 2^40. */
 float dlz_tsne_find_scale(const float *values, int64_t count);
 
-/* What the affinities use as squared distances, from what the search for neighbours gives. */
+/* What the affinities use as squared distances, from what the search for neighbors gives. */
 void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, float *squared_distances,
                                  int64_t count);
 

@@ -164,7 +164,7 @@ static void place_tile(void *context, int64_t tile, int worker) {
 }
 
 /* New points may be so much larger than the fit's that these take another scale. */
-static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
+static dlviz_status find_neighbors(placement *s, const dlviz_tensor *points) {
     const dlz_tsne_result *fit = s->fit;
     float *old = fit->points, *copy, scale = fit->scale;
     double most = ldexp((double)dlz_tsne_find_scale(points->data, points->size), 8);
@@ -187,7 +187,7 @@ static dlviz_status find_neighbours(placement *s, const dlviz_tensor *points) {
 
 static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *memory) {
     const dlz_tsne_result *fit = s->fit;
-    DLZ_TRY(find_neighbours(s, points));
+    DLZ_TRY(find_neighbors(s, points));
     dlz_tsne_affinity_distances(fit->distance, s->p, s->m * s->k);
     double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
     for (int64_t i = 0; i < s->m; i++)

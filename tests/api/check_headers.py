@@ -5,13 +5,27 @@ check_headers.py SOURCE_ROOT --c COMMAND... --c++ [COMMAND...]
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
+import declarations
+
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
 # How DLVIZ_API may be defined: by the user, and as on Windows for who links the static library.
 OTHER_EXPORTS = [["-DDLVIZ_API=extern"], ["-D_WIN32", "-DDLVIZ_STATIC"]]
+# What a declaration marked DLVIZ_API and one marked DLVIZ_CHECKED begin with, for other compilers.
+MARKS = [
+    (["-D_WIN32"], "__declspec(dllimport)", "__declspec(dllimport)"),
+    (["-D_WIN32", "-DDLVIZ_BUILDING"], "__declspec(dllexport)", "__declspec(dllexport)"),
+    (["-D_WIN32", "-DDLVIZ_STATIC"], "", ""),
+    (["-D_WIN32", "-D_MSC_VER=1930"], "__declspec(dllimport)", "__declspec(dllimport) _Check_return_"),
+    (["-D__STDC_VERSION__=202311L"], "", "[[nodiscard]]"),
+    (["-D__cplusplus=201703L"], "", "[[nodiscard]]"),
+    (["-D__GNUC__=12"], '__attribute__((visibility("default")))',
+     '__attribute__((visibility("default"))) __attribute__((warn_unused_result))'),
+]
 
 
 def headers(include):
@@ -43,6 +57,54 @@ def deprecation(command, include, folder):
     return "" if run.returncode == 0 and "use new_one" in run.stdout else "DLVIZ_DEPRECATED: " + run.stdout
 
 
+def ignored(command, standard, language, include, folder):
+    """Who ignores a status is warned; who asks for nothing but what a layer remembers is not."""
+    source = os.path.join(folder, "ignored." + language)
+    found = []
+    for call, warned in (("dlviz_network_build(net, 1)", True), ("dlviz_fail(DLVIZ_ERROR_IO, \"\")", True),
+                         ('dlviz_network_add(net, "x", layer)', False),
+                         ("dlviz_conv2d_set_bias(layer, false)", False)):
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("#include <dlviz.h>\nvoid f(dlviz_network *net, dlviz_layer *layer);\n"
+                       "void f(dlviz_network *net, dlviz_layer *layer) {{ (void)net, (void)layer; {}; }}\n"
+                       .format(call))
+        run = subprocess.run([*command, "-std=" + standard, "-c", "-Wall", "-I", include, source, "-o", os.devnull],
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if run.returncode != 0 or ("-Wunused-result" in run.stdout) != warned:
+            found.append("{} as {}: {}a warning\n{}".format(call, standard, "without " if warned else "", run.stdout))
+    return "".join(found)
+
+
+def marks(command, include, folder):
+    """The macros of status.h as other compilers see them, whose own headers are not needed for that."""
+    source, none = os.path.join(folder, "marks.c"), os.path.join(folder, "none")
+    os.mkdir(none)
+    for name in ("stdbool.h", "stddef.h", "stdint.h", "sal.h"):
+        open(os.path.join(none, name), "w", encoding="utf-8").close()
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("#include <dlviz/status.h>\nfirst: DLVIZ_API;\nsecond: DLVIZ_CHECKED;\n")
+    unset = ["-U__STDC_VERSION__", "-U__GNUC__", "-U__clang__", "-U_WIN32", "-U__CYGWIN__", "-w"]
+    for defines, *expected in MARKS:
+        run = subprocess.run([*command, "-E", "-P", "-nostdinc", *unset, *defines, "-I", none, "-I", include, source],
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        text = " ".join(run.stdout.split())
+        found = [match.strip() for match in re.findall(r"(?:first|second): ?(.*?);", text)]
+        if run.returncode != 0 or [mark.replace(" ", "") for mark in found] != [
+                mark.replace(" ", "") for mark in expected]:
+            yield "the marks with {} are {}\n{}".format(" ".join(defines), found, run.stdout if run.returncode else "")
+
+
+def documentation(include, header):
+    """What clang finds wrong in doc comments, such as parameters that there are not."""
+    clang = shutil.which("clang++") or shutil.which("clang")
+    if not clang:
+        return ""
+    run = subprocess.run([clang, "-std=c++17", "-x", "c++", *WARNINGS, "-Wdocumentation", "-Wdocumentation-pedantic",
+                          "-I", include, os.path.join(include, header)],
+                         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return "" if run.returncode == 0 else "{}: {}".format(header, run.stdout)
+
+
 def guard(text):
     match = re.search(r"^#ifndef (\w+)\n#define (\w+)$", text, re.M)
     return match.group(1) if match and match.group(1) == match.group(2) else None
@@ -70,7 +132,7 @@ def undocumented(text):
         if not stripped and not statement:
             documented = False
             continue
-        if stripped.startswith("DLVIZ_API") or statement:
+        if re.match(declarations.EXPORT, stripped) or statement:
             statement += " " + stripped
             if ";" in stripped:
                 if not documented:
@@ -104,16 +166,21 @@ def main():
             elif mark in guards:
                 problems.append("{} and {} share the guard {}".format(name, guards[mark], mark))
             guards[mark] = name
-            if name != "dlviz.h" and "DLVIZ_API " in text and 'extern "C"' not in text:
+            if name != "dlviz.h" and re.search(declarations.EXPORT, text) and 'extern "C"' not in text:
                 problems.append(name + ': no extern "C"')
             problems += ["{}: {} has no doc comment".format(name, function)
                          for function in undocumented(text)]
+            problems.append(documentation(include, name))
             problems.append(compiles(c, "c11", "c", include, name, folder))
             if cpp:
                 problems.append(compiles(cpp, "c++17", "cpp", include, name, folder))
         for extra in OTHER_EXPORTS:
             problems.append(compiles(c, "c11", "c", include, "dlviz.h", folder, extra))
         problems.append(deprecation(c, include, folder))
+        problems.append(ignored(c, "c11", "c", include, folder))
+        if cpp:
+            problems.append(ignored(cpp, "c++17", "cpp", include, folder))
+        problems += marks(c, include, folder)
     problems = [problem for problem in problems if problem]
     for problem in problems:
         print(problem)

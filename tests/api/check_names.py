@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules at the top of dlviz.h that a script can check: names, orders, getters, spelling.
+"""The rules at the top of dlviz.h that a script can check: names, orders, getters, marks.
 
 check_names.py SOURCE_ROOT
 """
@@ -23,6 +23,9 @@ WITHOUT_GETTER = {
     "dlviz_pca_set_progress": "a function and its user pointer",
     "dlviz_tsne_set_progress": "a function and its user pointer",
 }
+# Whose first error an owner reports: their setters need no check. Likewise these functions.
+REMEMBERS = {"dlviz_layer *", "dlviz_loss *", "dlviz_layer_setup *"}
+REMEMBERED = {"dlviz_network_add", "dlviz_network_add_from"}
 # Enumerations that every program spells out, and callbacks that are not told of an event.
 SHORT_VALUES = {"dlviz_status", "dlviz_dtype"}
 WITHOUT_EVENT = {"dlviz_trainer_fn": "the trainer itself, which has getters",
@@ -30,8 +33,6 @@ WITHOUT_EVENT = {"dlviz_trainer_fn": "the trainer itself, which has getters",
                  "dlviz_trainer_metric_fn": "a function of outputs and targets"}
 # What is an int: the number of dimensions, 8 at most, an axis among them, and a version.
 INTS = {"ndim", "axis", "dlviz_version_number"}
-BRITISH = (r"neighbour|normalis|colour|cent(?:re|red)\b|behaviour|labelled|modelled|\bgrey|optimis|initialis|"
-           r"summaris|recognis|organis|favour|honour")
 
 # Headers that do not keep the rules yet. One that does, and is listed all the same, is a problem too.
 NOT_YET = set()
@@ -115,15 +116,24 @@ def check_order(function):
             yield "has an argument after a result"
 
 
+def check_mark(function):
+    """A status is marked DLVIZ_CHECKED, unless an owner remembers it."""
+    remembered = function.name in REMEMBERED or (
+        function.parameters and function.parameters[0][0] in REMEMBERS and
+        ("_set_" in function.name or function.name.startswith("dlviz_layer_setup_")))
+    expected = "DLVIZ_CHECKED" if function.returns == "dlviz_status" and not remembered else "DLVIZ_API"
+    if function.mark != expected:
+        yield "is marked {}, not {}".format(function.mark, expected)
+
+
 def check_text(header):
     in_doc = False
     for number, line in enumerate(header.text.splitlines(), 1):
         where = "line {}: ".format(number)
-        word = re.search(BRITISH, line, re.I)
-        if word:
-            yield where + "'{}'".format(word.group(0))
         if len(line) > 100:
             yield where + "longer than 100 characters"
+        if re.search(r"@param\s+\w+,", line):
+            yield where + "a @param of several parameters: documentation tools take one for each"
         if in_doc and re.match(r" \* ?\S", line) and not line.startswith(" */"):
             yield where + "a torn comment: lines of /** begin with two spaces"
         if "/**" in line or "/*" in line:
@@ -141,7 +151,7 @@ def main():
         found += [(header.name, header.name, what) for what in check_text(header)]
     for function in functions:
         found += [(function.header, function.name, what)
-                  for check in (check_counts, check_order) for what in check(function)]
+                  for check in (check_counts, check_order, check_mark) for what in check(function)]
     problems = ["{}: {}".format(name, what) for header, name, what in found if header not in NOT_YET]
     problems += ["{} keeps the rules now: take it out of the table".format(header)
                  for header in sorted(NOT_YET - {header for header, _, _ in found})]

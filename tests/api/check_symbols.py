@@ -3,9 +3,9 @@
 
 check_symbols.py SOURCE_ROOT INSIDE_ARCHIVE LIBRARY...
 
-The public functions are those declared DLVIZ_API in the headers; the shared library exports these and no other
-(lib/dlviz.map gives whatever starts with dlviz_ its version). A static library hides nothing, so every external symbol
-of it must start with dlviz_ (the public functions) or dlz_ (the rest).
+The public functions are those that the headers mark DLVIZ_API or DLVIZ_CHECKED; the shared library exports these
+and no other (lib/dlviz.map gives whatever starts with dlviz_ its version). A static library hides nothing, so every
+external symbol of it must start with dlviz_ (the public functions) or dlz_ (the rest).
 """
 import os
 import re
@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import sys
 
+import declarations
+
 
 def declared(source_root):
-    """(functions marked DLVIZ_API, functions declared without that mark) in the installed headers."""
+    """(functions marked as exported, functions declared without that mark) in the installed headers."""
     marked, bare = set(), set()
     include = os.path.join(source_root, "include")
     with open(os.path.join(include, "meson.build"), encoding="utf-8") as file:
@@ -25,9 +27,9 @@ def declared(source_root):
             text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", header.read(), flags=re.S)
         text = re.sub(r"^[ \t]*#(?:\\\n|.)*$", "", text, flags=re.M)
         for statement in text.split(";"):
-            match = re.search(r"\bDLVIZ_API\b[^(]*?\b(\w+)\s*\(", statement, re.S)
+            match = re.search(declarations.EXPORT + r"[^(]*?\b(\w+)\s*\(", statement, re.S)
             if match:
-                marked.add(match.group(1))
+                marked.add(match.group(2))
             elif "typedef" not in statement:
                 bare.update(re.findall(r"\b(dlviz_\w+)\s*\((?!\s*\*)", statement))
     return marked, bare
@@ -62,7 +64,7 @@ def differences(left_name, left, right_name, right):
 def main():
     source_root, inside, *libraries = sys.argv[1:]
     public, bare = declared(source_root)
-    problems = ["{} is declared without DLVIZ_API".format(name) for name in sorted(bare)]
+    problems = ["{} is declared without DLVIZ_API or DLVIZ_CHECKED".format(name) for name in sorted(bare)]
     archives = {inside}
     for library in libraries:
         folder = os.path.dirname(library)

@@ -2,10 +2,13 @@
 import os
 import re
 
+# What a public declaration begins with.
+EXPORT = r"\b(DLVIZ_API|DLVIZ_CHECKED)\b"
+
 
 class Function:
-    def __init__(self, header, returns, name, parameters):
-        self.header, self.returns, self.name, self.parameters = header, returns, name, parameters
+    def __init__(self, header, mark, returns, name, parameters):
+        self.header, self.mark, self.returns, self.name, self.parameters = header, mark, returns, name, parameters
 
 
 class Header:
@@ -24,10 +27,11 @@ class Header:
                           re.findall(r"typedef [\w ]+ \(\*(dlviz_\w+)\)\((.*?)\);", code, re.S)}
         self.functions = []
         for statement in code.split(";"):
-            match = re.search(r"\bDLVIZ_API\b(.*?)\b(dlviz_\w+)\s*\((.*)\)\s*$", statement, re.S)
+            match = re.search(EXPORT + r"(.*?)\b(dlviz_\w+)\s*\((.*)\)\s*$",
+                              re.sub(r"\bDLVIZ_PRINTF\(.*?\)", "", statement), re.S)
             if match:
-                returns, name, parameters = match.groups()
-                self.functions.append(Function(path, " ".join(returns.split()), name,
+                mark, returns, name, parameters = match.groups()
+                self.functions.append(Function(path, mark, " ".join(returns.split()), name,
                                                split(parameters)))
 
 
@@ -46,7 +50,7 @@ def split(text):
         plain = re.match(r"(.*?)\s*\b(\w+)\s*(\[\w*\])?$", part)
         if function:
             result.append((part, function.group(1)))
-        elif part not in ("void", ""):
+        elif part not in ("void", "", "..."):
             result.append((plain.group(1) + (plain.group(3) or ""), plain.group(2)))
     return result
 

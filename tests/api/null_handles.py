@@ -66,7 +66,8 @@ static void check_pointer(const void *pointer) {
 """
 MAIN = """
 int main(void) {
-    dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){2, 2});
+    if (dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){2, 2}) != DLVIZ_OK)
+        return 2;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         fflush(stdout);
         pid_t child = fork();

@@ -133,9 +133,9 @@ int main(int argc, char **argv) {
     struct rusage resources;
     getrusage(RUSAGE_SELF, &resources);
     printf("seconds_total: %.3f\n", total);
-    printf("seconds_neighbours: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_NEIGHBORS));
+    printf("seconds_neighbors: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_NEIGHBORS));
     printf("seconds_affinities: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_AFFINITIES));
-    printf("seconds_optimise: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_ITERATIONS));
+    printf("seconds_optimize: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_ITERATIONS));
     printf("kl: %.5f\n", dlviz_tsne_kl_divergence(tsne));
     printf("peak_rss_mb: %.0f\n", (double)resources.ru_maxrss / 1024);
     printf("isa: %s\n", dlviz_isa());

@@ -14,8 +14,8 @@ where IN and OUT are float32 without a header, OUT the map or the variances; the
 
 Everybody does the same number of iterations from a PCA start with perplexity 30; learning rates, momentum
 and stopping early are as each peer has them, except that nobody stops early. One judge, in float64 and
-exact, scores all maps: the divergence from one P (perplexity 30 over 90 exact neighbours, symmetric),
-neighbour preservation at 10, and leave-one-out 10-nearest-neighbour accuracy.
+exact, scores all maps: the divergence from one P (perplexity 30 over 90 exact neighbors, symmetric),
+neighbor preservation at 10, and leave-one-out 10-nearest-neighbor accuracy.
 """
 import argparse
 import importlib.util
@@ -306,11 +306,11 @@ def compare_pca(args, folder):
     # Before this process grows: what a child of it may count as its own peak is this one's memory.
     runs = measure(args, "pca", folder, args.components)
     x = np.load(args.input)
-    centred = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
+    centered = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
     if len(x) >= x.shape[1]:
-        values = np.linalg.eigvalsh(centred.T @ centred)
+        values = np.linalg.eigvalsh(centered.T @ centered)
     else:
-        values = np.linalg.eigvalsh(centred @ centred.T)
+        values = np.linalg.eigvalsh(centered @ centered.T)
     truth = values[::-1][: args.components] / (len(x) - 1)
     print("## PCA, %d x %d to %d, %d threads\n" % (*x.shape, args.components, args.threads))
     print("| | seconds | times ours | peak MB | largest relative error of a variance |\n|---|---|---|---|---|")

@@ -4,7 +4,7 @@
 Usage: compare_pytorch.py BENCH_TRAIN [--rounds N] [--seconds X] [--quick]
 
 Each round times PyTorch and then bench_train on the same shape; the table gives the medians, and the
-median, smallest and largest of the rounds' ratios. bench_train also loads, resizes and normalises its
+median, smallest and largest of the rounds' ratios. bench_train also loads, resizes and normalizes its
 images; PyTorch is given ready ones."""
 
 import argparse

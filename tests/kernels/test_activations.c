@@ -257,7 +257,7 @@ static bool same_bits(const float *a, const float *b, int64_t count) {
 
 /* Each number alone, and any part of them, in place or not, gives the bits that it has among
  * others; nothing else is written. */
-START_TEST(place_and_neighbours_change_nothing) {
+START_TEST(place_and_neighbors_change_nothing) {
     enum { N = 71, FRAME = 3 };
     float x[N], dy[N], y[N], dx[N], frame[N + 2 * FRAME];
     fill_uniform(x, N, 5);
@@ -414,7 +414,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {values_are_those_of_the_formula,
                                   slopes_are_those_of_the_formula,
-                                  place_and_neighbours_change_nothing,
+                                  place_and_neighbors_change_nothing,
                                   gradients_are_slopes_times_gradients,
                                   a_blocked_gradient_is_0_and_a_nan_stays_one,
                                   kinks_and_limits,

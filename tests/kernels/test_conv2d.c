@@ -488,7 +488,7 @@ START_TEST(relu_is_decided_alike_forward_and_backward) {
     }
     for (int64_t c = 0; c < s->channels; c++)
         l.in_shift[c] = -(l.x[c] * l.in_scale[c]);
-    for (int64_t i = 0; i < size; i++) /* the neighbours, too */
+    for (int64_t i = 0; i < size; i++) /* the neighbors, too */
         l.x[i] = i / row % 3 == 0 ? l.x[i] : nextafterf(l.x[i], i / row % 3 == 1 ? 2.0f : -2.0f);
     float *scale = repeated(l.in_scale, s->channels, row);
     float *shift = repeated(l.in_shift, s->channels, row);

@@ -155,10 +155,10 @@ END_TEST
 /* Halving the size of the cells divides an error that begins with the third power by eight. */
 START_TEST(every_variant_expands_cells_to_second_order) {
     enum { CELLS = 3, POINTS = 5 };
-    float places[3][DLZ_REPEL_TARGETS], centres[3][CELLS], shape[3][CELLS * POINTS];
+    float places[3][DLZ_REPEL_TARGETS], centers[3][CELLS], shape[3][CELLS * POINTS];
     for (int c = 0; c < 3; c++) {
         fill_uniform(places[c], DLZ_REPEL_TARGETS, 30 + c);
-        fill_uniform(centres[c], CELLS, 40 + c);
+        fill_uniform(centers[c], CELLS, 40 + c);
         fill_uniform(shape[c], CELLS * POINTS, 50 + c);
         for (int k = 0; k < CELLS; k++) {
             float mean = 0;
@@ -180,7 +180,7 @@ START_TEST(every_variant_expands_cells_to_second_order) {
                         mass[k] = POINTS;
                         second[m][k] += size * size * shape[one[m]][i] * shape[other[m]][i];
                     }
-                dlz_repel_cells cells = {.centre = {centres[0], centres[1], centres[2]},
+                dlz_repel_cells cells = {.center = {centers[0], centers[1], centers[2]},
                                          .mass = mass};
                 for (int m = 0; m < 6; m++)
                     cells.second[m] = second[m];
@@ -194,7 +194,7 @@ START_TEST(every_variant_expands_cells_to_second_order) {
                     for (int i = 0; i < CELLS * POINTS; i++) {
                         double x[3];
                         for (int c = 0; c < 3; c++)
-                            x[c] = centres[c][i / POINTS] + (double)size * shape[c][i];
+                            x[c] = centers[c][i / POINTS] + (double)size * shape[c][i];
                         add_source(sums, (double[]){places[0][t], places[1][t], places[2][t]}, x,
                                    dimensions, a);
                     }

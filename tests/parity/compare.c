@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The true gradient of a bias in front of a batch normalisation is 0, and PyTorch's float64 one is
+/* The true gradient of a bias in front of a batch normalization is 0, and PyTorch's float64 one is
  * some 1e-17: such tensors are compared absolutely. */
 #define ZERO 1e-6
 

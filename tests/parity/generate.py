@@ -219,7 +219,7 @@ def compare(writer, prefix, dims, text, inputs, labels, kind="uniform", seed=1):
 # -- Parts -------------------------------------------------------------------------------------------
 
 def make_digits(mnist):
-    """64 test digits, resized to 32 x 32 (bilinear, half-pixel centres) and rounded to bytes."""
+    """64 test digits, resized to 32 x 32 (bilinear, half-pixel centers) and rounded to bytes."""
     with open(os.path.join(mnist, "t10k-images-idx3-ubyte"), "rb") as file:
         file.seek(16)
         images = np.frombuffer(file.read(64 * 784), np.uint8).reshape(64, 1, 28, 28)

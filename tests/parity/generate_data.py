@@ -89,13 +89,13 @@ def resized_digits(mnist):
         resized = torch.nn.functional.interpolate(pixels, size=(height, width), mode="bilinear",
                                                   align_corners=False)
         save_npy(f"digits_{height}x{width}.npy", resized.float().numpy())
-    colours = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(1))
-    save_npy("colours.npy", colours.numpy())
-    resized = torch.nn.functional.interpolate(colours.double(), size=(4, 11), mode="bilinear",
+    colors = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(1))
+    save_npy("colors.npy", colors.numpy())
+    resized = torch.nn.functional.interpolate(colors.double(), size=(4, 11), mode="bilinear",
                                               align_corners=False)
     mean = torch.tensor([0.4, 0.5, 0.6]).double()[None, :, None, None]
     deviation = torch.tensor([0.2, 0.25, 0.3]).double()[None, :, None, None]
-    save_npy("colours_4x11.npy", ((resized - mean) / deviation).float().numpy())
+    save_npy("colors_4x11.npy", ((resized - mean) / deviation).float().numpy())
 
 
 if __name__ == "__main__":

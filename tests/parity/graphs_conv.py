@@ -9,7 +9,7 @@ def alone(dims, kind="conv2d", **settings):
 
 
 def between(dims, channels, kind="conv2d", **settings):
-    """Behind and in front of a batch norm and a relu, which are left to the neighbours where they can be."""
+    """Behind and in front of a batch norm and a relu, which are left to the neighbors where they can be."""
     net = Net(*dims)
     net.add("first", "conv2d", out_channels=channels, kernel=[1, 1], padding=[0, 0])
     net.add("bn1", "batchnorm")

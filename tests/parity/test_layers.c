@@ -84,7 +84,7 @@ START_TEST(convolutions_are_pytorchs) {
 }
 END_TEST
 
-START_TEST(batch_normalisation_is_pytorchs) {
+START_TEST(batch_normalization_is_pytorchs) {
     static const char *const names[] = {"bn", NULL};
     run_family(names, 21);
 }
@@ -141,7 +141,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {
-        convolutions_are_pytorchs,     batch_normalisation_is_pytorchs,  blocks_are_pytorchs,
+        convolutions_are_pytorchs,     batch_normalization_is_pytorchs,  blocks_are_pytorchs,
         the_other_layers_are_pytorchs, results_do_not_depend_on_threads, NULL};
     return run_tests("layers against PyTorch", tests);
 }

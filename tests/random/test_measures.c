@@ -170,9 +170,9 @@ static void measures_are_their_definitions(uint64_t seed) {
     ck_ok(dlviz_metrics_continuity(m.points, m.map, m.k, &x));
     check(&m, "continuity", x, trust(&m, 0, 1));
     ck_ok(dlviz_metrics_neighbor_preservation(m.points, m.map, m.k, &x));
-    check(&m, "neighbour preservation", x, preservation(&m));
+    check(&m, "neighbor preservation", x, preservation(&m));
     ck_ok(dlviz_metrics_neighbor_accuracy(m.points, m.labels, m.k, &x));
-    check(&m, "neighbour accuracy", x, accuracy(&m));
+    check(&m, "neighbor accuracy", x, accuracy(&m));
     ck_ok(dlviz_metrics_silhouette(m.points, m.labels, &x));
     check(&m, "silhouette", x, silhouette(&m));
     if (m.n <= 60) {

@@ -170,7 +170,7 @@ static void rotate(int64_t d, double *a, double *v) {
 }
 
 static void find_truth(const dlviz_tensor *x, truth *t) {
-    static double centred[MOST * MOST], a[MOST * MOST], v[MOST * MOST];
+    static double centered[MOST * MOST], a[MOST * MOST], v[MOST * MOST];
     *t = (truth){.n = x->dims[0], .d = x->dims[1], .most = dlz_min_i64(x->dims[0], x->dims[1])};
     int64_t n = t->n, d = t->d;
     for (int64_t j = 0; j < d; j++) {
@@ -179,15 +179,15 @@ static void find_truth(const dlviz_tensor *x, truth *t) {
             sum += values_of(x)[i * d + j];
         t->mean[j] = (double)(sum / (double)n);
         for (int64_t i = 0; i < n; i++) {
-            centred[i * d + j] = (double)(values_of(x)[i * d + j] - sum / (double)n);
-            t->magnitude = fmax(t->magnitude, fabs(centred[i * d + j]));
+            centered[i * d + j] = (double)(values_of(x)[i * d + j] - sum / (double)n);
+            t->magnitude = fmax(t->magnitude, fabs(centered[i * d + j]));
         }
     }
     for (int64_t i = 0; i < d; i++)
         for (int64_t j = 0; j < d; j++) {
             long double sum = 0;
             for (int64_t r = 0; r < n; r++)
-                sum += (long double)centred[r * d + i] * centred[r * d + j];
+                sum += (long double)centered[r * d + i] * centered[r * d + j];
             t->matrix[i * d + j] = a[i * d + j] = (double)(sum / (double)(n - 1));
         }
     rotate(d, a, v);

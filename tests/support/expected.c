@@ -330,7 +330,7 @@ static void find_open(expected_step *step, step_runs *r) {
         widen(step, r, open);
 }
 
-/* Whether each batch norm has a variance that rounding hardly changes. Elsewhere it normalises
+/* Whether each batch norm has a variance that rounding hardly changes. Elsewhere it normalizes
  * little else than rounding errors, and nothing that follows can be foretold. */
 static bool is_conditioned(const expected_step *step, const step_runs *r) {
     const net_spec *spec = &step->states->spec;

@@ -55,7 +55,7 @@ dlviz_tensor *label_tensor(int64_t n, int64_t classes, uint64_t seed);
 dlviz_tensor *float_tensor(int ndim, const int64_t *dims, const float *values);
 dlviz_tensor *int64_tensor(int64_t n, const int64_t *values);
 
-/* Rows first … first + n − 1 (modulo 64) of the committed 64 digits, normalised: n × 1 × 32 × 32,
+/* Rows first … first + n − 1 (modulo 64) of the committed 64 digits, normalized: n × 1 × 32 × 32,
  * and their labels as int64. Either may be NULL. */
 void digits(int64_t first, int64_t n, dlviz_tensor **inputs, dlviz_tensor **labels);
 

@@ -19,7 +19,7 @@ enum {
     OFFSET,
     ONE_HOT,
     COUNTER,
-    NEIGHBOURING_FLOATS,
+    NEIGHBORING_FLOATS,
     COLUMN_SCALES,
     SHELL,
     ALL_EQUAL,
@@ -38,7 +38,7 @@ static const char *const names[KINDS] = {"normal numbers",
                                          "a large offset",
                                          "one-hot rows",
                                          "a counter as a column",
-                                         "neighbouring floats",
+                                         "neighboring floats",
                                          "columns of different scales",
                                          "a shell around a point",
                                          "equal rows"};
@@ -60,7 +60,7 @@ static void fill_rows(dlz_random *random, int kind, int64_t n, int64_t d, float 
         case ALL_EQUAL:
             x[i] = 0;
             break;
-        case NEIGHBOURING_FLOATS:
+        case NEIGHBORING_FLOATS:
             x[i] = 1 + (float)random_between(random, 0, 2) * FLT_EPSILON;
             break;
         default:

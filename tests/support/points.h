@@ -1,5 +1,5 @@
 /* support/points.h - random points of every kind that distances have to cope with, and their
- * neighbours by plain float64 arithmetic. */
+ * neighbors by plain float64 arithmetic. */
 #ifndef DLZ_TESTS_POINTS_H
 #define DLZ_TESTS_POINTS_H
 

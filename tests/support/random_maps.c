@@ -17,11 +17,11 @@ random_map make_random_map(dlz_random *random, int64_t most, double farthest) {
     int64_t n = map.n, clusters = random_chance(random, 0.5) ? 1 : random_between(random, 2, 9);
     int dimensions = map.dimensions;
     bool line = random_chance(random, 0.1);
-    double width = clusters == 1 ? 1 : 0.1, centres[9][3];
+    double width = clusters == 1 ? 1 : 0.1, centers[9][3];
     map.values = malloc((size_t)(n * dimensions) * sizeof *map.values);
     for (int k = 0; k < 9; k++)
         for (int c = 0; c < 3; c++)
-            centres[k][c] = clusters == 1 ? 0 : dlz_random_double(random) - 0.5;
+            centers[k][c] = clusters == 1 ? 0 : dlz_random_double(random) - 0.5;
     for (int64_t i = 0; i < n; i++) {
         int64_t cluster = random_between(random, 0, clusters - 1);
         double along = dlz_random_double(random) - 0.5;
@@ -29,7 +29,7 @@ random_map make_random_map(dlz_random *random, int64_t most, double farthest) {
             map.values[i * dimensions + c] =
                 (float)(map.spread *
                         (line ? along * (c + 1)
-                              : centres[cluster][c] + width * (dlz_random_double(random) +
+                              : centers[cluster][c] + width * (dlz_random_double(random) +
                                                                dlz_random_double(random) - 1)));
     }
     if (random_chance(random, 0.4))
@@ -133,16 +133,16 @@ const char *describe_random_graph(const random_graph *graph) {
 dlviz_tensor *make_random_points(dlz_random *random, int64_t most) {
     int64_t n = random_between(random, 20, most), d = random_between(random, 1, 30);
     int64_t clusters = random_between(random, 1, 5);
-    bool whole = random_chance(random, 0.25), centred = random_chance(random, 0.3);
+    bool whole = random_chance(random, 0.25), centered = random_chance(random, 0.3);
     double apart = random_power(random, -0.5, 1.5),
            unit = whole ? 1 : random_power(random, -18, 15);
-    double centres[5][30], units[30];
+    double centers[5][30], units[30];
     for (int64_t c = 0; c < d; c++) {
         units[c] = random_chance(random, 0.1) ? 0 : 1;
         if (!whole && random_chance(random, 0.2))
             units[c] = random_power(random, -2, 2);
         for (int k = 0; k < 5; k++)
-            centres[k][c] = apart * dlz_random_normal(random);
+            centers[k][c] = apart * dlz_random_normal(random);
     }
     dlviz_tensor *points;
     ck_ok(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}));
@@ -154,10 +154,10 @@ dlviz_tensor *make_random_points(dlz_random *random, int64_t most) {
             direction[c] = dlz_random_normal(random);
             length += direction[c] * direction[c];
         }
-        /* Points on a sphere are all nearer to its centre than to each other. */
-        double factor = centred ? (i < clusters ? 0 : 2 / sqrt(length)) : 1;
+        /* Points on a sphere are all nearer to its center than to each other. */
+        double factor = centered ? (i < clusters ? 0 : 2 / sqrt(length)) : 1;
         for (int64_t c = 0; c < d; c++) {
-            double value = centres[k][c] + factor * direction[c];
+            double value = centers[k][c] + factor * direction[c];
             values[i * d + c] = (float)(units[c] * unit * (whole ? round(value) : value));
         }
     }

@@ -32,7 +32,7 @@ random_graph make_random_graph(dlz_random *random, int64_t n);
 void free_random_graph(random_graph *graph);
 const char *describe_random_graph(const random_graph *graph);
 
-/* Clusters with or without their centres, equal rows, whole numbers, constant columns, columns of
+/* Clusters with or without their centers, equal rows, whole numbers, constant columns, columns of
  * different magnitude. */
 dlviz_tensor *make_random_points(dlz_random *random, int64_t most);
 

@@ -38,7 +38,7 @@ double *reference_state(reference *ref, const char *name, int64_t *count);
 /* The number of a layer's state ("weight", "bias", "running_mean", "running_var") or −1. */
 int reference_find(const reference *ref, int layer, const char *what);
 
-/* The outputs, n rows, in a block that the caller frees. Training normalises by the batch's
+/* The outputs, n rows, in a block that the caller frees. Training normalizes by the batch's
  * statistics and leaves the running ones alone; dropout counts as absent. With a layer name, the
  * output of that layer. */
 double *reference_outputs(reference *ref, const float *inputs, int64_t n, bool training,
@@ -53,7 +53,7 @@ double reference_loss(reference *ref, const float *inputs, const int64_t *labels
 typedef struct reference_pass {
     double *value[MAX_LAYERS + 1];    /* [0] the inputs, [i + 1] what layer i gives */
     double *gradient[MAX_LAYERS + 1]; /* of the loss with respect to those */
-    double *mean[MAX_LAYERS], *variance[MAX_LAYERS]; /* by which a batch norm normalised */
+    double *mean[MAX_LAYERS], *variance[MAX_LAYERS]; /* by which a batch norm normalized */
     uint8_t *passes[MAX_LAYERS];                     /* relu and dropout: 1 where a number passes */
     int32_t *winner[MAX_LAYERS];                     /* pool: place in the channel's plane */
     double *state_gradient[REFERENCE_STATES];        /* trainable ones */

@@ -7,7 +7,7 @@
  *
  * Winograd's algorithm for 3 x 3 convolutions mixes the numbers of a tile before it sums. It is
  * allowed 4 u times the largest sum of absolute values nearby, but no more than 32 times what is
- * usual in the channel: a number far larger than the rest must not spoil its neighbours. */
+ * usual in the channel: a number far larger than the rest must not spoil its neighbors. */
 #include "support/reference.h"
 #include "support/reference_layers.h"
 

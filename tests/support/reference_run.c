@@ -45,7 +45,7 @@ static double at_least_0(double variance) {
 
 /* -- Forward --------------------------------------------------------------------------------- */
 
-static void normalise(const runner *r, int at, const double *x, double *y) {
+static void normalize(const runner *r, int at, const double *x, double *y) {
     const layer_spec *layer = &r->ref->spec.layers[at];
     reference_pass *pass = r->pass;
     int64_t n = r->setup->n, channels = layer->dims[0];
@@ -121,7 +121,7 @@ static void forward_layer(const runner *r, int at) {
         reference_multiply(product(in_ndim(spec, at), in), layer->out, n, weight, bias, x, y);
         break;
     case BATCHNORM:
-        normalise(r, at, x, y);
+        normalize(r, at, x, y);
         break;
     case POOL:
         pool(r, at, in, x, y);
@@ -173,7 +173,7 @@ static void classify(const runner *r) {
 }
 
 /* With xhat = (x − mean)/sigma: dx = weight/sigma (g − mean of g − xhat · mean of g xhat). */
-static void normalise_back(const runner *r, int at, double *dweight, double *dbias, double *dx) {
+static void normalize_back(const runner *r, int at, double *dweight, double *dbias, double *dx) {
     const layer_spec *layer = &r->ref->spec.layers[at];
     const reference_pass *pass = r->pass;
     int64_t n = r->setup->n, channels = layer->dims[0];
@@ -240,7 +240,7 @@ static void backward_layer(const runner *r, int at) {
         reference_multiply_weight(in_size, layer->out, n, x, dy, dweight);
         break;
     case BATCHNORM:
-        normalise_back(r, at, dweight, dbias, dx);
+        normalize_back(r, at, dweight, dbias, dx);
         break;
     case POOL:
         for (int64_t i = 0; i < count; i++)

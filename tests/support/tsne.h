@@ -40,7 +40,7 @@ static inline bool count_finite(const dlviz_tsne_event *event, void *user) {
     return true;
 }
 
-/* Neighbours, and as affinities of 1: those of i are the k points at step, 2 step ... behind it. */
+/* Neighbors, and as affinities of 1: those of i are the k points at step, 2 step ... behind it. */
 static inline void make_rings(int n, int k, int step, dlviz_tensor **indices,
                               dlviz_tensor **distances, dlviz_tensor **offsets,
                               dlviz_tensor **columns, dlviz_tensor **values) {

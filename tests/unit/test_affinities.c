@@ -40,8 +40,8 @@ START_TEST(every_row_has_the_perplexity_asked_for) {
 }
 END_TEST
 
-/* The widths that matter are those among the near neighbours, however far the farthest is. */
-START_TEST(far_neighbours_do_not_blur_the_near_ones) {
+/* The widths that matter are those among the near neighbors, however far the farthest is. */
+START_TEST(far_neighbors_do_not_blur_the_near_ones) {
     enum { k = 90, near = 80 };
     float distances[k], p[k];
     for (int power = 4; power <= 32; power += 2)
@@ -182,7 +182,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {every_row_has_the_perplexity_asked_for,
-                                  far_neighbours_do_not_blur_the_near_ones,
+                                  far_neighbors_do_not_blur_the_near_ones,
                                   ties_share_a_row_and_several_perplexities_are_averaged,
                                   affinities_become_symmetric,
                                   packed_edges_are_the_affinities_renumbered,

@@ -312,14 +312,14 @@ START_TEST(resizing_is_pytorchs) {
         dlviz_dataset_destroy(part);
     }
     dlviz_dataset_destroy(digits);
-    dlviz_dataset *colours = read_samples("colours.npy");
+    dlviz_dataset *colors = read_samples("colors.npy");
     const float means[] = {0.4f, 0.5f, 0.6f}, deviations[] = {0.2f, 0.25f, 0.3f};
-    ck_ok(dlviz_dataset_set_image_size(colours, 4, 11));
-    ck_ok(dlviz_dataset_set_channel_normalization(colours, 3, means, deviations));
-    ck_ok(dlviz_dataset_take(colours, 0, 2, &part));
-    expect_fixture(part, "colours_4x11.npy", 3e-6);
+    ck_ok(dlviz_dataset_set_image_size(colors, 4, 11));
+    ck_ok(dlviz_dataset_set_channel_normalization(colors, 3, means, deviations));
+    ck_ok(dlviz_dataset_take(colors, 0, 2, &part));
+    expect_fixture(part, "colors_4x11.npy", 3e-6);
     dlviz_dataset_destroy(part);
-    dlviz_dataset_destroy(colours);
+    dlviz_dataset_destroy(colors);
 }
 END_TEST
 

@@ -115,8 +115,8 @@ START_TEST(masks_differ_by_image_step_and_seed) {
 }
 END_TEST
 
-START_TEST(neighbours_are_independent) {
-    /* The share of neighbours that are both kept, at distances within and across blocks of numbers.
+START_TEST(neighbors_are_independent) {
+    /* The share of neighbors that are both kept, at distances within and across blocks of numbers.
      */
     static uint8_t masks[IMAGES * 1440];
     read_masks("1031", net_with(VECTOR_NET, 0.5), 0.5, 1, 2, masks, 1031);
@@ -238,7 +238,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {the_rate_is_right,
                                   masks_differ_by_image_step_and_seed,
-                                  neighbours_are_independent,
+                                  neighbors_are_independent,
                                   two_layers_have_different_masks,
                                   threads_do_not_change_a_mask,
                                   what_passes_after_a_block_is_scaled,

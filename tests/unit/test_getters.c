@@ -290,6 +290,48 @@ START_TEST(of_figures) {
 }
 END_TEST
 
+START_TEST(of_layers) {
+    int64_t top, bottom, left, right;
+    dlviz_layer *pad = dlviz_pad(1, 2, 3, -4), *up = dlviz_upsample(2, 3);
+    dlviz_layer *dropout = dlviz_dropout(0.25), *linear = dlviz_linear(12);
+    dlviz_layer *reshape = dlviz_reshape(3, (const int64_t[]){2, -1, 4});
+    dlviz_pad_amounts(pad, &top, &bottom, &left, &right);
+    ck_assert(top == 1 && bottom == 2 && left == 3 && right == -4);
+    dlviz_upsample_factors(up, &top, &left);
+    ck_assert(top == 2 && left == 3);
+    dlviz_pad_amounts(pad, NULL, NULL, NULL, &bottom);
+    dlviz_upsample_factors(up, NULL, &left);
+    ck_assert(bottom == -4 && left == 3);
+    ck_assert(dlviz_dropout_p(dropout) == 0.25 && dlviz_linear_out_features(linear) == 12);
+    ck_assert_int_eq(dlviz_reshape_ndim(reshape), 3);
+    ck_assert_int_eq(dlviz_reshape_dims(reshape)[1], -1);
+    for (int i = 0; i < 2; i++) {
+        const dlviz_layer *none = i ? dropout : NULL;
+        dlviz_pad_amounts(none, &top, &bottom, &left, &right);
+        ck_assert(top == 0 && bottom == 0 && left == 0 && right == 0);
+        left = 1;
+        dlviz_upsample_factors(none, &top, &left);
+        ck_assert(top == 0 && left == 0 && dlviz_linear_out_features(none) == 0);
+        ck_assert(dlviz_reshape_ndim(none) == 0 && !dlviz_reshape_dims(none));
+        ck_assert(isnan(dlviz_dropout_p(i ? linear : NULL)));
+    }
+    /* One that was refused has no dimensions to read beyond those it has room for. */
+    dlviz_layer *large = dlviz_reshape(8, (const int64_t[]){1, 1, 1, 1, 1, 1, 1, 1});
+    ck_assert(dlviz_reshape_ndim(large) == 0 && !dlviz_reshape_dims(large));
+    dlviz_network *network;
+    ck_ok(dlviz_network_create(&network, 3, (const int64_t[]){2, 3, 4}));
+    ck_ok(dlviz_network_add(network, "reshape", reshape));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_assert_int_eq(dlviz_reshape_dims(reshape)[1], 3);
+    ck_assert_int_eq(dlviz_network_layer_ndim(network, "input"), 3);
+    ck_assert_int_eq(dlviz_network_layer_dims(network, "input")[2], 4);
+    dlviz_network_destroy(network);
+    dlviz_layer *const all[] = {pad, up, dropout, linear, large};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        dlviz_layer_destroy(all[i]);
+}
+END_TEST
+
 START_TEST(of_the_library) {
     char text[64];
     int number = dlviz_version_number();
@@ -302,7 +344,7 @@ START_TEST(of_the_library) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {of_a_pca,   of_a_tsne,      of_optimizers, of_a_schedule,
-                                  of_figures, of_the_library, NULL};
+    const TTest *const tests[] = {of_a_pca,   of_a_tsne, of_optimizers,  of_a_schedule,
+                                  of_figures, of_layers, of_the_library, NULL};
     return run_tests("getters", tests);
 }

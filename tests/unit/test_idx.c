@@ -250,12 +250,12 @@ START_TEST(gzip_padded_with_zeros_is_read) {
 }
 END_TEST
 
-START_TEST(colour_images_have_four_dimensions) {
-    unsigned char colour[20 + 24] = {0, 0, 8, 4, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2};
+START_TEST(color_images_have_four_dimensions) {
+    unsigned char color[20 + 24] = {0, 0, 8, 4, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2};
     for (unsigned char i = 0; i < 24; i++)
-        colour[20 + i] = i;
+        color[20 + i] = i;
     dlviz_dataset *dataset;
-    ck_ok(dlviz_dataset_read_idx(&dataset, store("colour", colour, sizeof colour), NULL));
+    ck_ok(dlviz_dataset_read_idx(&dataset, store("color", color, sizeof color), NULL));
     ck_assert_int_eq(dlviz_dataset_dims(dataset)[0], 3);
     dlviz_tensor *samples;
     ck_ok(dlviz_dataset_samples(dataset, 1, 1, &samples));
@@ -385,7 +385,7 @@ int main(void) {
                                   damage_is_noticed,
                                   headers_are_checked,
                                   labels_are_checked,
-                                  colour_images_have_four_dimensions,
+                                  color_images_have_four_dimensions,
                                   pipes_are_read,
                                   gzip_padded_with_zeros_is_read,
                                   a_compressed_file_larger_than_any_buffer_is_read,

@@ -9,24 +9,24 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum behaviour {
+typedef enum behavior {
     HONEST,
     GIVES_UP,
     REPEATS_A_VECTOR, /* success, but two vectors are the same */
     GIVES_NAN,
     BENDS_A_VECTOR, /* success, but one is a thousandth away from where it should be */
     SKIPS_THE_LARGEST
-} behaviour;
+} behavior;
 
 enum { DSTEMR, DSTEBZ, DSTEIN, DSTEDC, DSTEQR, DSTERF, DGESDD, DGESVD, ROUTINES };
 static struct {
-    behaviour behaviour;
+    behavior behavior;
     int calls;
 } routines[ROUTINES];
 
-static void all_are(behaviour manner, int first, int last) {
+static void all_are(behavior manner, int first, int last) {
     for (int i = first; i <= last; i++)
-        routines[i].behaviour = manner;
+        routines[i].behavior = manner;
 }
 
 static void all_are_honest(void) {
@@ -36,18 +36,18 @@ static void all_are_honest(void) {
 /* True when the routine is to fail; counts the call. */
 static bool called(int routine) {
     routines[routine].calls++;
-    return routines[routine].behaviour == GIVES_UP;
+    return routines[routine].behavior == GIVES_UP;
 }
 
 /* `count` vectors of n numbers, one after another. */
 static void spoil(int routine, int n, int count, double *vectors) {
     if (count < 2)
         return;
-    if (routines[routine].behaviour == REPEATS_A_VECTOR)
+    if (routines[routine].behavior == REPEATS_A_VECTOR)
         memcpy(vectors, vectors + n, (size_t)n * sizeof *vectors);
-    if (routines[routine].behaviour == GIVES_NAN)
+    if (routines[routine].behavior == GIVES_NAN)
         vectors[n / 2] = NAN;
-    if (routines[routine].behaviour == BENDS_A_VECTOR)
+    if (routines[routine].behavior == BENDS_A_VECTOR)
         for (int i = 0; i < n; i++)
             vectors[i] += 1e-3 * vectors[n + i];
 }
@@ -72,7 +72,7 @@ lapack_int __wrap_LAPACKE_dstemr_work(int layout, char job, char range, lapack_i
                                       lapack_int doubles, lapack_int *whole, lapack_int ints) {
     if (called(DSTEMR))
         return 22;
-    if (routines[DSTEMR].behaviour == SKIPS_THE_LARGEST && range == 'I') {
+    if (routines[DSTEMR].behavior == SKIPS_THE_LARGEST && range == 'I') {
         first--;
         last--;
     }
@@ -259,7 +259,7 @@ START_TEST(each_driver_takes_the_place_of_those_before_it) {
                 all_are_honest();
                 const int *order = wanted ? many : few;
                 for (int i = 0; i < failing; i++)
-                    routines[order[i]].behaviour = GIVES_UP;
+                    routines[order[i]].behavior = GIVES_UP;
                 ck_second_difference(90, wanted ? 90 : 7, scales[s]);
                 if (wanted) {
                     ck_second_difference(1, 1, scales[s]);
@@ -274,12 +274,12 @@ END_TEST
 
 START_TEST(wrong_answers_are_not_believed) {
     for (int wanted = 0; wanted < 2; wanted++)
-        for (behaviour lie = REPEATS_A_VECTOR; lie <= SKIPS_THE_LARGEST; lie++)
+        for (behavior lie = REPEATS_A_VECTOR; lie <= SKIPS_THE_LARGEST; lie++)
             for (int liars = 1; liars < 4; liars++) {
                 all_are_honest();
                 const int *order = wanted ? many : few;
                 for (int i = 0; i < liars; i++)
-                    routines[order[i]].behaviour = lie;
+                    routines[order[i]].behavior = lie;
                 ck_second_difference(90, wanted ? 70 : 7, 1);
                 if (lie != SKIPS_THE_LARGEST)
                     ck_assert_int_gt(routines[order[liars]].calls, 0);
@@ -292,7 +292,7 @@ END_TEST
 
 START_TEST(parts_of_a_matrix_are_put_in_order) {
     enum { n = 48, k = 20 };
-    routines[DSTEMR].behaviour = GIVES_UP;
+    routines[DSTEMR].behavior = GIVES_UP;
     double *a = dlz_alloc_array_zero(n * n, sizeof *a), values[k], vectors[k * n];
     for (int i = 0; i < n; i++)
         a[i * n + i] = i * 29 % n;
@@ -313,7 +313,7 @@ START_TEST(parts_of_a_matrix_are_put_in_order) {
 END_TEST
 
 START_TEST(values_are_found_another_way) {
-    routines[DSTERF].behaviour = GIVES_UP;
+    routines[DSTERF].behavior = GIVES_UP;
     ck_second_difference(60, 3, 1);
     ck_assert_int_gt(routines[DSTERF].calls, 0);
     all_are_honest();
@@ -332,7 +332,7 @@ START_TEST(all_failures_are_told) {
              "dstemr (info 22), dstebz (info 4), dstedc (info 5), dsteqr (info 7)");
     ck_fails(dlz_eigen_values(eigen, values), DLVIZ_ERROR_NUMERIC, "dsterf (info 3), dstebz");
     all_are_honest();
-    routines[DSTEMR].behaviour = GIVES_NAN;
+    routines[DSTEMR].behavior = GIVES_NAN;
     all_are(GIVES_UP, DSTEBZ, DSTEQR);
     ck_fails(dlz_eigen_vectors(eigen, 3, values, vectors), DLVIZ_ERROR_NUMERIC, "dstemr inexact");
     dlz_eigen_destroy(eigen);
@@ -375,12 +375,12 @@ START_TEST(a_fit_survives_any_driver) {
             for (int failing = 1; failing <= 5; failing++) {
                 all_are_honest();
                 for (int i = 0; i < failing && i < 4; i++)
-                    routines[(shapes[c].k > 20 ? many : few)[i]].behaviour = GIVES_UP;
-                routines[DSTERF].behaviour = GIVES_UP;
+                    routines[(shapes[c].k > 20 ? many : few)[i]].behavior = GIVES_UP;
+                routines[DSTERF].behavior = GIVES_UP;
                 if (failing >= 4)
-                    routines[DSTEBZ].behaviour = GIVES_UP;
+                    routines[DSTEBZ].behavior = GIVES_UP;
                 if (failing == 5 || solvers[s] == DLVIZ_PCA_SOLVER_SVD)
-                    routines[DGESDD].behaviour = failing % 2 ? GIVES_UP : REPEATS_A_VECTOR;
+                    routines[DGESDD].behavior = failing % 2 ? GIVES_UP : REPEATS_A_VECTOR;
                 dlviz_pca *pca = fitted(x, shapes[c].k, solvers[s]);
                 ck_alike(pca, like);
                 ck_assert_int_eq(dlviz_pca_solver_used(pca),

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* n images of 2 x 2 whose pixels are i, label i % 4. */
-static dlviz_dataset *make_images(int64_t n, bool labelled) {
+static dlviz_dataset *make_images(int64_t n, bool labeled) {
     uint8_t *pixels = malloc((size_t)n * 4), *marks = malloc((size_t)n);
     for (int64_t i = 0; i < n; i++) {
         memset(pixels + 4 * i, (int)i, 4);
@@ -17,7 +17,7 @@ static dlviz_dataset *make_images(int64_t n, bool labelled) {
     dlviz_dataset *dataset;
     ck_ok(dlviz_tensor_from_data(&samples, DLVIZ_UINT8, 3, (int64_t[]){n, 2, 2}, pixels));
     ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_UINT8, 1, &n, marks));
-    ck_ok(dlviz_dataset_create(&dataset, samples, labelled ? labels : NULL));
+    ck_ok(dlviz_dataset_create(&dataset, samples, labeled ? labels : NULL));
     dlviz_tensor_destroy(samples);
     dlviz_tensor_destroy(labels);
     free(pixels);

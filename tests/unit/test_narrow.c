@@ -96,7 +96,7 @@ START_TEST(columns_that_would_merge_are_refused) {
                 ck_assert_ptr_null(tensor);
                 ck_assert_ptr_nonnull(strstr(dlviz_last_error(), path));
             }
-    /* Few rows: neighbours by chance are none of our business, an offset of all columns is. */
+    /* Few rows: neighbors by chance are none of our business, an offset of all columns is. */
     dlviz_tensor *tensor;
     const double chance[] = {7.00001, 7, 2, 7.00003, -5, 1};
     ck_ok(dlviz_tensor_read_npy(&tensor, write_reals(2, 3, chance, layouts[0])));

@@ -519,26 +519,26 @@ START_TEST(datasets_are_checked) {
     dlviz_tensor *inputs = input_tensor(&other, 4, 1, false),
                  *good = input_tensor(&spec, 4, 1, false);
     dlviz_tensor *labels = int64_tensor(4, (int64_t[]){0, 1, 2, 10}), *out = (dlviz_tensor *)1;
-    dlviz_dataset *misshapen, *unlabelled, *beyond;
+    dlviz_dataset *misshapen, *unlabeled, *beyond;
     double loss;
     ck_ok(dlviz_dataset_create(&misshapen, inputs, labels));
-    ck_ok(dlviz_dataset_create(&unlabelled, good, NULL));
+    ck_ok(dlviz_dataset_create(&unlabeled, good, NULL));
     ck_ok(dlviz_dataset_create(&beyond, good, labels));
     ck_fails(dlviz_network_predict(network, misshapen, &out), DLVIZ_ERROR_SHAPE, "1 x 12 x 12");
     ck_assert_ptr_null(out);
     ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "1 x 10 x 12"));
     ck_fails(dlviz_network_features(network, "c1", misshapen, &out), DLVIZ_ERROR_SHAPE,
              "1 x 10 x 12");
-    ck_fails(dlviz_network_evaluate(network, unlabelled, &loss, NULL), INVALID, "label");
+    ck_fails(dlviz_network_evaluate(network, unlabeled, &loss, NULL), INVALID, "label");
     ck_fails(dlviz_network_evaluate(network, beyond, &loss, NULL), INVALID, "10");
-    ck_fails(dlviz_network_features(network, "conv1", unlabelled, &out), DLVIZ_ERROR_NOT_FOUND,
+    ck_fails(dlviz_network_features(network, "conv1", unlabeled, &out), DLVIZ_ERROR_NOT_FOUND,
              "'conv1'");
     ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "d2"));
-    ck_fails(dlviz_network_features(network, NULL, unlabelled, &out), INVALID, "layer");
+    ck_fails(dlviz_network_features(network, NULL, unlabeled, &out), INVALID, "layer");
     ck_fails(dlviz_network_predict(network, NULL, &out), INVALID, "dataset");
-    ck_fails(dlviz_network_predict(NULL, unlabelled, &out), INVALID, "network");
+    ck_fails(dlviz_network_predict(NULL, unlabeled, &out), INVALID, "network");
     dlviz_dataset_destroy(misshapen);
-    dlviz_dataset_destroy(unlabelled);
+    dlviz_dataset_destroy(unlabeled);
     dlviz_dataset_destroy(beyond);
     dlviz_tensor_destroy(inputs);
     dlviz_tensor_destroy(good);

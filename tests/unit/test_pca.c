@@ -89,7 +89,7 @@ START_TEST(batches_give_scikit_learns_incremental_pca) {
 }
 END_TEST
 
-/* Singular values by one-sided Jacobi rotations of the centred data's rows or columns, whichever
+/* Singular values by one-sided Jacobi rotations of the centered data's rows or columns, whichever
  * are fewer, in float64: independent of LAPACK. values[min(n, d)] falling, as variances; with n >=
  * d, vectors[d x d] rows are the components. */
 static void jacobi(const dlviz_tensor *x, double *values, double *vectors) {
@@ -587,7 +587,7 @@ START_TEST(mnist_has_the_known_variance) {
     for (int64_t i = 0; i < n * d; i++)
         ((float *)x->data)[i] = (float)bytes[i] / 255;
     dlz_free(bytes);
-    /* From numpy.linalg.svd of the centred images in float64. */
+    /* From numpy.linalg.svd of the centered images in float64. */
     double known[] = {5.31054521, 3.98752784, 3.24547985, 2.86773099, 2.65919287};
     dlviz_pca_solver_kind each[] = {DLVIZ_PCA_SOLVER_COVARIANCE, DLVIZ_PCA_SOLVER_RANDOMIZED};
     for (int i = 0; i < 3; i++) {

@@ -47,7 +47,7 @@ static void stop_counting(void) {
 /* -- What runs -----------------------------------------------------------------------------------
  */
 
-/* Every kind of operation, each with what it leaves to its neighbours. */
+/* Every kind of operation, each with what it leaves to its neighbors. */
 #define LAYERS                                                                                     \
     "c1:conv,out=8,k=3,pad=same b1:bn r1:relu c2:conv,out=8,k=3,pad=same b2:bn r2:relu "           \
     "p2:pool,k=2 "                                                                                 \

@@ -18,25 +18,25 @@ static cairo_surface_t *read_png(const char *path, int width, int height) {
     return surface;
 }
 
-/* How many pixels of a box are within `off` of a colour in every channel. */
-static int count_colour(cairo_surface_t *surface, dlz_colour colour, int off, int left, int top,
-                        int right, int bottom) {
+/* How many pixels of a box are within `off` of a color in every channel. */
+static int count_color(cairo_surface_t *surface, dlz_color color, int off, int left, int top,
+                       int right, int bottom) {
     const unsigned char *data = cairo_image_surface_get_data(surface);
     int stride = cairo_image_surface_get_stride(surface), found = 0;
     for (int y = top; y < bottom; y++)
         for (int x = left; x < right; x++) {
             uint32_t pixel;
             memcpy(&pixel, data + y * stride + 4 * x, sizeof pixel);
-            found += abs((int)(pixel >> 16 & 255) - (int)lround(255 * colour.r)) <= off &&
-                     abs((int)(pixel >> 8 & 255) - (int)lround(255 * colour.g)) <= off &&
-                     abs((int)(pixel & 255) - (int)lround(255 * colour.b)) <= off;
+            found += abs((int)(pixel >> 16 & 255) - (int)lround(255 * color.r)) <= off &&
+                     abs((int)(pixel >> 8 & 255) - (int)lround(255 * color.g)) <= off &&
+                     abs((int)(pixel & 255) - (int)lround(255 * color.b)) <= off;
         }
     return found;
 }
 
 static int count_not_white(cairo_surface_t *surface, int left, int top, int right, int bottom) {
     return (right - left) * (bottom - top) -
-           count_colour(surface, (dlz_colour){1, 1, 1}, 0, left, top, right, bottom);
+           count_color(surface, (dlz_color){1, 1, 1}, 0, left, top, right, bottom);
 }
 
 /* Elements nest, attributes are quoted: enough to tell XML from something else. */
@@ -68,7 +68,7 @@ static void check_svg(const char *text) {
 
 /* ---- What is drawn --------------------------------------------------------------------------- */
 
-START_TEST(a_map_shows_every_class_in_its_colour) {
+START_TEST(a_map_shows_every_class_in_its_color) {
     dlviz_figure *figure = scatter_figure(2000, 10);
     ck_ok(dlviz_figure_set_opacity(figure, 1));
     const char *path = scratch_path("map.png");
@@ -76,12 +76,12 @@ START_TEST(a_map_shows_every_class_in_its_colour) {
     dlviz_figure_destroy(figure);
     cairo_surface_t *surface = read_png(path, 1600, 1200);
     for (int class = 0; class < 10; class ++) {
-        dlz_colour colour = dlz_class_colour(class);
-        int in_map = count_colour(surface, colour, 0, 50, 50, 1400, 1150);
+        dlz_color color = dlz_class_color(class);
+        int in_map = count_color(surface, color, 0, 50, 50, 1400, 1150);
         ck_assert_msg(in_map > 1000, "class %d: %d pixels", class, in_map);
         /* ... and in the legend, from the top down. */
         int top = 44 + (int)(43.2 * class);
-        int in_legend = count_colour(surface, colour, 0, 1450, top, 1600, top + 43);
+        int in_legend = count_color(surface, color, 0, 1450, top, 1600, top + 43);
         ck_assert_msg(in_legend > 100, "class %d: %d pixels in the legend", class, in_legend);
     }
     cairo_surface_destroy(surface);
@@ -106,7 +106,7 @@ START_TEST(points_lie_where_they_should_at_one_scale) {
     int stride = cairo_image_surface_get_stride(surface);
     double x[4], y[4];
     for (int class = 0; class < 4; class ++) {
-        dlz_colour c = dlz_class_colour(class);
+        dlz_color c = dlz_class_color(class);
         uint32_t wanted = (uint32_t)lround(255 * c.r) << 16 | (uint32_t)lround(255 * c.g) << 8 |
                           (uint32_t)lround(255 * c.b);
         double sum_x = 0, sum_y = 0, n = 0;
@@ -150,8 +150,8 @@ START_TEST(no_class_hides_another) {
     const char *path = scratch_path("mixed.png");
     ck_ok(dlviz_figure_write(figure, path));
     cairo_surface_t *surface = read_png(path, 1600, 1200);
-    double a = count_colour(surface, dlz_class_colour(0), 2, 0, 0, 1450, 1200);
-    double b = count_colour(surface, dlz_class_colour(2), 2, 0, 0, 1450, 1200);
+    double a = count_color(surface, dlz_class_color(0), 2, 0, 0, 1450, 1200);
+    double b = count_color(surface, dlz_class_color(2), 2, 0, 0, 1450, 1200);
     ck_assert_double_gt(a + b, 200000);
     ck_assert_double_eq_tol(a / (a + b), 0.5, 0.03);
     cairo_surface_destroy(surface);
@@ -176,7 +176,7 @@ static void count_with_and_without_names(dlviz_tensor *map, dlviz_tensor *labels
         others[with] = count_not_white(surface, 46, 46, 1300, 1150);
         for (int class = 0; class < classes; class ++) {
             counts[class][with] =
-                count_colour(surface, dlz_class_colour(class), 1, 46, 46, 1300, 1150);
+                count_color(surface, dlz_class_color(class), 1, 46, 46, 1300, 1150);
             others[with] -= counts[class][with];
         }
         cairo_surface_destroy(surface);
@@ -253,22 +253,22 @@ START_TEST(points_without_a_class_are_gray_and_beneath) {
     }
     cairo_surface_t *surface = read_png(scratch_path("all.png"), 1600, 1200);
     /* A hundred discs of a diameter of 18 pixels, few of which meet. */
-    int seen = count_colour(surface, dlz_class_colour(2), 2, 46, 46, 1450, 1150);
+    int seen = count_color(surface, dlz_class_color(2), 2, 46, 46, 1450, 1150);
     ck_assert_int_gt(seen, 17000);
     int gray = count_not_white(surface, 46, 46, 1450, 1150) - seen;
     ck_assert_int_gt(gray, 20000);
     /* The legend has the class, then those without. */
-    ck_assert_int_gt(count_colour(surface, dlz_class_colour(2), 0, 1450, 44, 1600, 87), 100);
+    ck_assert_int_gt(count_color(surface, dlz_class_color(2), 0, 1450, 44, 1600, 87), 100);
     ck_assert_int_gt(count_not_white(surface, 1450, 90, 1600, 130), 100);
     cairo_surface_destroy(surface);
     dlviz_figure_destroy(figure);
-    /* None has a class: no names, and nothing of any class's colour. */
+    /* None has a class: no names, and nothing of any class's color. */
     for (int64_t i = 0; i < n; i++)
         ((int64_t *)dlviz_tensor_data(labels))[i] = -1;
     ck_ok(dlviz_plot_scatter(map, labels, NULL, scratch_path("none.png")));
     surface = read_png(scratch_path("none.png"), 1600, 1200);
     for (int class = 0; class < 10; class ++)
-        ck_assert_int_eq(count_colour(surface, dlz_class_colour(class), 2, 46, 46, 1600, 1150), 0);
+        ck_assert_int_eq(count_color(surface, dlz_class_color(class), 2, 46, 46, 1600, 1150), 0);
     cairo_surface_destroy(surface);
     dlviz_tensor_destroy(map);
     dlviz_tensor_destroy(labels);
@@ -342,7 +342,7 @@ START_TEST(curves_work_from_one_epoch_on) {
         ck_ok(dlviz_figure_write(figure, path));
         cairo_surface_t *surface = read_png(path, 1600, 1200);
         for (int curve = 0; curve < 3; curve++)
-            ck_assert_int_gt(count_colour(surface, dlz_class_colour(curve), 2, 120, 30, 1240, 1150),
+            ck_assert_int_gt(count_color(surface, dlz_class_color(curve), 2, 120, 30, 1240, 1150),
                              80);
         cairo_surface_destroy(surface);
         dlviz_figure_destroy(figure);
@@ -360,13 +360,13 @@ START_TEST(curves_that_diverge_are_drawn_as_far_as_they_go) {
     const char *path = scratch_path("diverged.png");
     ck_ok(dlviz_figure_write(figure, path));
     cairo_surface_t *surface = read_png(path, 1600, 1200);
-    ck_assert_int_gt(count_colour(surface, dlz_class_colour(0), 2, 120, 30, 1240, 1150), 40);
+    ck_assert_int_gt(count_color(surface, dlz_class_color(0), 2, 120, 30, 1240, 1150), 40);
     cairo_surface_destroy(surface);
     dlviz_figure_destroy(figure);
 }
 END_TEST
 
-START_TEST(a_matrix_colours_shares_of_rows) {
+START_TEST(a_matrix_colors_shares_of_rows) {
     dlviz_tensor *counts = tensor_of(DLVIZ_INT64, 2, (int64_t[]){2, 2});
     memcpy(dlviz_tensor_data(counts), (int64_t[]){30, 10, 0, 4000000000}, 4 * sizeof(int64_t));
     const char *path = scratch_path("matrix.png");
@@ -374,8 +374,8 @@ START_TEST(a_matrix_colours_shares_of_rows) {
     cairo_surface_t *surface = read_png(path, 1600, 1200);
     const double shares[3] = {0.75, 0.25, 1};
     for (int i = 0; i < 3; i++) {
-        dlz_colour colour = dlz_colormap_at(DLVIZ_COLORMAP_BLUES, cbrt(shares[i]));
-        ck_assert_int_gt(count_colour(surface, colour, 1, 0, 0, 1200, 1200), 100000);
+        dlz_color color = dlz_colormap_at(DLVIZ_COLORMAP_BLUES, cbrt(shares[i]));
+        ck_assert_int_gt(count_color(surface, color, 1, 0, 0, 1200, 1200), 100000);
     }
     cairo_surface_destroy(surface);
     dlviz_tensor_destroy(counts);
@@ -383,7 +383,7 @@ START_TEST(a_matrix_colours_shares_of_rows) {
 END_TEST
 
 START_TEST(images_keep_their_pixels_sharp) {
-    /* A filter of three values: exactly three colours besides the page, in equal parts. */
+    /* A filter of three values: exactly three colors besides the page, in equal parts. */
     dlviz_tensor *images = tensor_of(DLVIZ_FLOAT32, 4, (int64_t[]){1, 1, 1, 3});
     memcpy(dlviz_tensor_float(images), (float[]){-2, 0, 2}, 3 * sizeof(float));
     dlviz_figure *figure;
@@ -394,8 +394,8 @@ START_TEST(images_keep_their_pixels_sharp) {
     cairo_surface_t *surface = read_png(path, 400, 300);
     int parts[3], all = count_not_white(surface, 0, 0, 400, 300);
     for (int i = 0; i < 3; i++)
-        parts[i] = count_colour(surface, dlz_colormap_at(DLVIZ_COLORMAP_DIVERGING, i / 2.0), 0, 0,
-                                0, 400, 300);
+        parts[i] = count_color(surface, dlz_colormap_at(DLVIZ_COLORMAP_DIVERGING, i / 2.0), 0, 0, 0,
+                               400, 300);
     ck_assert_int_gt(parts[0], 100);
     ck_assert_int_eq(parts[0], parts[1]);
     ck_assert_int_eq(parts[0], parts[2]);
@@ -484,6 +484,51 @@ START_TEST(many_classes_and_few_points_are_fine) {
 }
 END_TEST
 
+/* Labels as large as a dataset's; the legend shows those it has room for, and its last line counts
+ * the others. */
+START_TEST(thousands_of_classes_are_drawn) {
+    const int64_t n = 20000, far = (1 << 24) - 1;
+    const dlz_color first = dlz_class_color(0), color = dlz_class_color((int)far);
+    for (int64_t classes = 300; classes <= n; classes = classes == 300 ? 5000 : 4 * classes) {
+        dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){n, 2});
+        dlviz_tensor *labels = tensor_of(DLVIZ_INT64, 1, &n);
+        int64_t *label = dlviz_tensor_data(labels);
+        fill_uniform(dlviz_tensor_float(map), 2 * n, 3);
+        for (int64_t i = 0; i < n; i++)
+            label[i] = i % 10 == 9 ? -100 : far - 120 * (i % classes);
+        dlviz_figure *figure;
+        ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+        ck_ok(dlviz_figure_set_opacity(figure, 1));
+        for (int marks = 0; marks < (classes == 5000 ? 2 : 1); marks++) {
+            ck_ok(dlviz_figure_set_class_marks(figure, marks));
+            ck_ok(dlviz_figure_set_class_counts(figure, marks));
+            ck_ok(dlviz_figure_write(figure, scratch_path("many.png")));
+            if (!marks)
+                ck_ok(dlviz_figure_write(figure, scratch_path("many.svg")));
+            cairo_surface_t *surface = read_png(scratch_path("many.png"), 1600, 1200);
+            /* All labels are 120 apart: one color, in the map and in the legend to its right. */
+            ck_assert_int_gt(count_color(surface, color, 0, 0, 0, 900, 1200), 20000);
+            ck_assert_int_eq(count_color(surface, first, 0, 0, 0, 1600, 1200), 0);
+            ck_assert_int_gt(count_color(surface, color, 0, 1200, 0, 1600, 1200), 500);
+            /* The last column's last line has words and no marker. */
+            int left = 1599, bottom = 1199;
+            while (count_color(surface, color, 0, left, 44, left + 1, 1190) == 0)
+                left--;
+            ck_assert_int_gt(left, 1200);
+            while (count_not_white(surface, left - 8, bottom, 1590, bottom + 1) == 0)
+                bottom--;
+            ck_assert_int_eq(
+                count_color(surface, color, 0, left - 8, bottom - 12, 1600, bottom + 1), 0);
+            ck_assert_int_gt(count_not_white(surface, left, bottom - 12, 1590, bottom + 1), 100);
+            cairo_surface_destroy(surface);
+        }
+        dlviz_figure_destroy(figure);
+        dlviz_tensor_destroy(map);
+        dlviz_tensor_destroy(labels);
+    }
+}
+END_TEST
+
 START_TEST(a_machine_without_fonts_draws_without_words) {
     /* Each test has a process of its own, so fontconfig has not looked for fonts yet. */
     static const char config[] = "<?xml version=\"1.0\"?><fontconfig></fontconfig>";
@@ -503,7 +548,7 @@ START_TEST(a_machine_without_fonts_draws_without_words) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {a_map_shows_every_class_in_its_colour,
+    const TTest *const tests[] = {a_map_shows_every_class_in_its_color,
                                   points_lie_where_they_should_at_one_scale,
                                   no_class_hides_another,
                                   names_hide_no_class,
@@ -513,11 +558,12 @@ int main(void) {
                                   equal_figures_are_equal_files,
                                   curves_work_from_one_epoch_on,
                                   curves_that_diverge_are_drawn_as_far_as_they_go,
-                                  a_matrix_colours_shares_of_rows,
+                                  a_matrix_colors_shares_of_rows,
                                   images_keep_their_pixels_sharp,
                                   rgb_images_and_sizes_that_hardly_fit,
                                   text_stays_inside_the_page,
                                   many_classes_and_few_points_are_fine,
+                                  thousands_of_classes_are_drawn,
                                   a_machine_without_fonts_draws_without_words,
                                   NULL};
     return run_tests("plot", tests);

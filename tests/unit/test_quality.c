@@ -301,7 +301,7 @@ START_TEST(silhouette_by_hand) {
 END_TEST
 
 START_TEST(votes_that_tie_go_to_the_smallest_label) {
-    /* The neighbours of the first point: labels 3, 1, 3, 1. */
+    /* The neighbors of the first point: labels 3, 1, 3, 1. */
     float x[] = {0, 1, 2, 3, 4};
     int64_t values[] = {1, 3, 1, 3, 1};
     dlviz_tensor *points, *labels = labels_of(5, values);

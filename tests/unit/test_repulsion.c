@@ -32,14 +32,14 @@ static void true_repulsion(const float *map, int64_t n, int dimensions, double a
 static float *clustered_map(int64_t n, int dimensions, double width, uint64_t seed) {
     float *map = malloc((size_t)(n * dimensions) * sizeof *map);
     dlz_random random = dlz_random_start(seed, 1);
-    double centres[8][3];
+    double centers[8][3];
     for (int k = 0; k < 8; k++)
         for (int c = 0; c < 3; c++)
-            centres[k][c] = (dlz_random_double(&random) - 0.5) * 0.8 * width;
+            centers[k][c] = (dlz_random_double(&random) - 0.5) * 0.8 * width;
     for (int64_t i = 0; i < n; i++)
         for (int c = 0; c < dimensions; c++)
             map[i * dimensions + c] =
-                (float)(centres[i % 8][c] +
+                (float)(centers[i % 8][c] +
                         0.03 * width * (double)(1 + i % 3) * dlz_random_normal(&random));
     return map;
 }

@@ -307,7 +307,9 @@ START_TEST(damaged_files_are_survived) {
             continue;
         for (int64_t t = 0; t < dlviz_safetensors_num_tensors(contents); t++) {
             dlviz_tensor *tensor;
-            dlviz_safetensors_get(contents, dlviz_safetensors_tensor_name(contents, t), &tensor);
+            dlviz_status got = dlviz_safetensors_get(
+                contents, dlviz_safetensors_tensor_name(contents, t), &tensor);
+            ck_assert((got == DLVIZ_OK) == (tensor != NULL));
             dlviz_tensor_destroy(tensor);
         }
         dlviz_safetensors_destroy(contents);

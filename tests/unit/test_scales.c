@@ -1,4 +1,4 @@
-/* Ticks and colours: what figures are made of, without drawing. */
+/* Ticks and colors: what figures are made of, without drawing. */
 #include "plot/figure.h"
 #include "plot/palette.h"
 #include "plot/scales.h"
@@ -83,17 +83,17 @@ END_TEST
 static void check_axis(const dlz_axis *axis, double low, double high, int most) {
     ck_assert(isfinite(axis->low) && isfinite(axis->high) && axis->low < axis->high);
     ck_assert_int_ge(axis->count, 1);
-    int labelled = 0;
+    int labeled = 0;
     for (int i = 0; i < axis->count; i++) {
         double value = axis->ticks[i].value, at = dlz_axis_at(axis, value);
         ck_assert_msg(at >= -1e-4 && at <= 1 + 1e-4, "tick %g of [%g, %g] at %g", value, low, high,
                       at);
         if (i > 0)
             ck_assert_double_gt(value, axis->ticks[i - 1].value);
-        labelled += axis->ticks[i].text[0] != '\0';
+        labeled += axis->ticks[i].text[0] != '\0';
     }
-    ck_assert_msg(labelled >= 1 && labelled <= 3 * most, "%d labels for [%g, %g]: %s", labelled,
-                  low, high, labels(axis));
+    ck_assert_msg(labeled >= 1 && labeled <= 3 * most, "%d labels for [%g, %g]: %s", labeled, low,
+                  high, labels(axis));
 }
 
 START_TEST(any_range_gives_an_axis) {
@@ -158,12 +158,12 @@ END_TEST
 START_TEST(a_hundred_and_twenty_classes_look_different) {
     for (int a = 0; a < 120; a++)
         for (int b = 0; b < a; b++) {
-            dlz_colour x = dlz_class_colour(a), y = dlz_class_colour(b);
+            dlz_color x = dlz_class_color(a), y = dlz_class_color(b);
             double apart = fabs(x.r - y.r) + fabs(x.g - y.g) + fabs(x.b - y.b);
             ck_assert_msg(apart > 0.08 || dlz_class_marker(a) != dlz_class_marker(b),
                           "classes %d and %d look the same", a, b);
         }
-    dlz_colour first = dlz_class_colour(0);
+    dlz_color first = dlz_class_color(0);
     ck_assert_int_eq(lround(255 * first.r), 0x3f);
     ck_assert_int_eq(lround(255 * first.g), 0x90);
     ck_assert_int_eq(lround(255 * first.b), 0xda);

@@ -9,7 +9,7 @@
 
 #define INVALID DLVIZ_ERROR_INVALID_ARGUMENT
 
-/* A dataset of n inputs of the network's shape, labelled by the sign of their first numbers, so
+/* A dataset of n inputs of the network's shape, labeled by the sign of their first numbers, so
  * that there is something to learn. */
 static dlviz_dataset *make_dataset(const net_spec *spec, int64_t n, int64_t classes,
                                    uint64_t seed) {
@@ -87,18 +87,18 @@ START_TEST(datasets_are_checked) {
     parse_net(&other, "7", "fc:linear,out=3");
     dlviz_dataset *misshapen = make_dataset(&other, 5, 3, 1),
                   *beyond = make_dataset(&r.spec, 40, 4, 1);
-    dlviz_dataset *unlabelled;
+    dlviz_dataset *unlabeled;
     dlviz_tensor *inputs = input_tensor(&r.spec, 5, 1, false);
     size_t size;
     void *before = all_states(r.network, &size), *after;
-    ck_ok(dlviz_dataset_create(&unlabelled, inputs, NULL));
+    ck_ok(dlviz_dataset_create(&unlabeled, inputs, NULL));
     ck_fails(dlviz_trainer_fit(r.trainer, misshapen, 1), DLVIZ_ERROR_SHAPE, "7");
-    ck_fails(dlviz_trainer_fit(r.trainer, unlabelled, 1), INVALID, "label");
+    ck_fails(dlviz_trainer_fit(r.trainer, unlabeled, 1), INVALID, "label");
     ck_fails(dlviz_trainer_fit(r.trainer, beyond, 1), INVALID, "3");
     const struct {
         dlviz_dataset *set;
         dlviz_status status;
-    } bad[] = {{misshapen, DLVIZ_ERROR_SHAPE}, {unlabelled, INVALID}, {beyond, INVALID}};
+    } bad[] = {{misshapen, DLVIZ_ERROR_SHAPE}, {unlabeled, INVALID}, {beyond, INVALID}};
     for (int i = 0; i < 3; i++) {
         /* A bad validation set is found before training begins, when it is set or when it is used.
          */
@@ -116,7 +116,7 @@ START_TEST(datasets_are_checked) {
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
     dlviz_tensor_destroy(inputs);
     dlviz_dataset_destroy(misshapen);
-    dlviz_dataset_destroy(unlabelled);
+    dlviz_dataset_destroy(unlabeled);
     dlviz_dataset_destroy(beyond);
     stop(&r);
 }

@@ -178,7 +178,7 @@ static double largest_coordinate(const dlviz_tensor *map) {
     return largest;
 }
 
-/* Early exaggeration draws few points together into one, because most are neighbours. */
+/* Early exaggeration draws few points together into one, because most are neighbors. */
 START_TEST(small_sets_do_not_collapse) {
     const int64_t sizes[] = {50, 100, 300};
     for (int size = 0; size < 3; size++)
@@ -241,10 +241,10 @@ START_TEST(affinities_of_any_magnitude_sum_to_one) {
 }
 END_TEST
 
-START_TEST(given_neighbours_and_affinities_give_maps) {
+START_TEST(given_neighbors_and_affinities_give_maps) {
     enum { n = 90, k = 20 };
     dlviz_tensor *indices, *distances, *offsets, *columns, *values, *map;
-    /* Three rings: i and its neighbours are equal modulo 3. */
+    /* Three rings: i and its neighbors are equal modulo 3. */
     make_rings(n, k, 3, &indices, &distances, &offsets, &columns, &values);
     int64_t *index = dlviz_tensor_data(indices), *offset = dlviz_tensor_data(offsets);
     dlviz_tsne *tsne;
@@ -408,7 +408,7 @@ int main(void) {
                                   small_sets_do_not_collapse,
                                   duplicates_survive,
                                   affinities_of_any_magnitude_sum_to_one,
-                                  given_neighbours_and_affinities_give_maps,
+                                  given_neighbors_and_affinities_give_maps,
                                   new_points_land_in_their_clusters,
                                   digits_form_clusters_and_new_ones_join_them,
                                   NULL};

@@ -9,16 +9,16 @@
 
 enum { CLUSTERS = 8, MEMBERS = 200, WIDTH = 30, POINTS = CLUSTERS * MEMBERS };
 
-/* Points on spheres, and the centre of each, which all of the sphere's points are nearer to than to
+/* Points on spheres, and the center of each, which all of the sphere's points are nearer to than to
  * each other. */
 static dlviz_tensor *spheres(uint64_t seed) {
     dlviz_tensor *points = matrix(POINTS, WIDTH, NULL);
     float *values = dlviz_tensor_float(points);
     dlz_random random = dlz_random_start(seed, 9);
     for (int64_t k = 0; k < CLUSTERS; k++) {
-        double centre[WIDTH], direction[WIDTH];
+        double center[WIDTH], direction[WIDTH];
         for (int c = 0; c < WIDTH; c++)
-            centre[c] = 0.6 * dlz_random_normal(&random);
+            center[c] = 0.6 * dlz_random_normal(&random);
         for (int64_t i = 0; i < MEMBERS; i++) {
             double length = 0;
             for (int c = 0; c < WIDTH; c++) {
@@ -27,7 +27,7 @@ static dlviz_tensor *spheres(uint64_t seed) {
             }
             for (int c = 0; c < WIDTH; c++)
                 values[(k * MEMBERS + i) * WIDTH + c] =
-                    (float)(centre[c] + (i == 0 ? 0 : direction[c] / sqrt(length)));
+                    (float)(center[c] + (i == 0 ? 0 : direction[c] / sqrt(length)));
         }
     }
     return points;
@@ -35,7 +35,7 @@ static dlviz_tensor *spheres(uint64_t seed) {
 
 /* How far a cluster's first point lies from the mean of the others, in their deviations; the
  * largest. */
-static double farthest_centre(const dlviz_tensor *map) {
+static double farthest_center(const dlviz_tensor *map) {
     int64_t dimensions = dlviz_tensor_dim(map, 1);
     const float *y = dlviz_tensor_const_float(map);
     double worst = 0;
@@ -70,7 +70,7 @@ static double divergence_of(dlviz_tsne *tsne, const dlviz_tensor *points) {
     return divergence;
 }
 
-START_TEST(the_neighbour_of_many_stays_among_them) {
+START_TEST(the_neighbor_of_many_stays_among_them) {
     for (uint64_t seed = 1; seed <= 4; seed++)
         for (int dimensions = 1; dimensions <= (seed == 1 ? 3 : 2); dimensions++) {
             dlviz_tensor *points = spheres(seed), *map;
@@ -78,7 +78,7 @@ START_TEST(the_neighbour_of_many_stays_among_them) {
             ck_ok(dlviz_tsne_create(&tsne));
             ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
             double divergence = fit(tsne, points, &map);
-            ck_assert_double_lt(farthest_centre(map), 1.5);
+            ck_assert_double_lt(farthest_center(map), 1.5);
             dlviz_tensor_destroy(map);
             /* A rate so low that nothing can be thrown about ends no better. */
             ck_ok(dlviz_tsne_set_learning_rate(tsne, POINTS / 12.0));
@@ -89,7 +89,7 @@ START_TEST(the_neighbour_of_many_stays_among_them) {
 }
 END_TEST
 
-/* All points have one neighbour in common, and it them: a star of affinities. */
+/* All points have one neighbor in common, and it them: a star of affinities. */
 START_TEST(a_star_has_its_hub_in_the_middle) {
     enum { n = 3000 };
     dlviz_tensor *offsets, *columns, *values, *map;
@@ -386,7 +386,7 @@ START_TEST(a_start_without_any_similarity_is_refused) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {the_neighbour_of_many_stays_among_them,
+    const TTest *const tests[] = {the_neighbor_of_many_stays_among_them,
                                   a_star_has_its_hub_in_the_middle,
                                   no_learning_rate_is_too_large,
                                   no_exaggeration_is_too_small,

@@ -13,7 +13,7 @@
  * next to each other (one "run" of a patch), unless the kernel is dilated sideways: then it is the
  * channels alone.
  *
- * Few outputs would leave most lanes of a vector empty. So `merged` neighbouring pixels of a row
+ * Few outputs would leave most lanes of a vector empty. So `merged` neighboring pixels of a row
  * can count as one pixel with merged x outputs numbers, which sees a window that is wider by
  * (merged - 1) strides and whose weights are 0 where a pixel's own window ends. A product with such
  * a 0 changes nothing while the input is finite; where it is not, the plain form is computed, with

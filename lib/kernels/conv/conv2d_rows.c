@@ -103,7 +103,7 @@ DLZ_INLINE void add_runs(const places *from, int64_t first, int64_t count, float
     }
 }
 
-/* One row of the input. Neighbouring pixels overlap, and to read what was just written at another
+/* One row of the input. Neighboring pixels overlap, and to read what was just written at another
  * place stalls: so pixels follow each other whose vectors do not. */
 static void scatter_row(const dlz_conv2d_plan *plan, const places *from, float *dx_row) {
     const dlz_conv2d_shape *s = &plan->shape;

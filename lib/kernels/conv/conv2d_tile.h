@@ -87,9 +87,9 @@ typedef struct pixel_walk {
     int64_t lines, count, a_line, g_line, a_step, g_step;
 } pixel_walk;
 
-/* Sums over pixels of `rows` neighbouring numbers of a patch times `vectors` vectors of the
+/* Sums over pixels of `rows` neighboring numbers of a patch times `vectors` vectors of the
  * gradient, added to sums[row * step]. Few sums would wait for each other: then `streams`
- * neighbouring pixels have sums of their own. Of the last vector, `last` columns are added. */
+ * neighboring pixels have sums of their own. Of the last vector, `last` columns are added. */
 DLZ_INLINE void weights_tile(const int rows, const int vectors, const int streams,
                              const pixel_walk *walk, const float *a, const float *g, float *sums,
                              int64_t step, int last) {

@@ -176,9 +176,9 @@ DLZ_INLINE dlz_v write_output(const dlz_conv3x3_output *output, int64_t index, d
                               int64_t count) {
     value += lanes->bias;
     if (stats) {
-        dlz_v centred = value - lanes->pivot;
-        lanes->sum += centred;
-        lanes->squares = dlz_fma(centred, centred, lanes->squares);
+        dlz_v centered = value - lanes->pivot;
+        lanes->sum += centered;
+        lanes->squares = dlz_fma(centered, centered, lanes->squares);
     }
     if (relu)
         value = dlz_rectify(value);

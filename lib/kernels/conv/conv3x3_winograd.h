@@ -3,7 +3,7 @@
  *
  * A chunk is a few rows of output tiles. The two-dimensional transforms are taken apart: down the
  * columns once for the whole chunk, into strips [row of frequencies][tile row][channels][column]
- * that neighbouring tiles share; then, for one row of frequencies after the other, along the rows
+ * that neighboring tiles share; then, for one row of frequencies after the other, along the rows
  * into SPAN small matrices [tile][channel], their products, and back along the rows. So only the
  * strips need L2, and the matrices stay in L1 between transform and product.
  *
@@ -246,7 +246,7 @@ static void outputs_along(const dlz_conv3x3_plan *plan, int64_t rows, const chun
         }
 }
 
-/* Each tile gives SPAN columns, of which the last two are its neighbour's first two. */
+/* Each tile gives SPAN columns, of which the last two are its neighbor's first two. */
 static void dx_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
                      int i) {
     int64_t tiles = plan->tile_columns, padded = plan->in_padded, stride = memory->v_stride;

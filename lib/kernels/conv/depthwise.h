@@ -11,7 +11,7 @@
  *   weights' gradient  dw[k, o] += sum_p x[p + k, o] g[p, o]
  *   input's gradient   dx[p + k, o] += g[p, o] w[k, o], gathered for each place of the input
  *
- * Where channels do not fill vectors, at stride 1, so many neighbouring pixels of a row count as
+ * Where channels do not fill vectors, at stride 1, so many neighboring pixels of a row count as
  * one that they do. Sums over pixels are taken in float for at most DLZ_DEPTHWISE_RUN of them, then
  * in double. */
 #ifndef DLZ_KERNELS_CONV_DEPTHWISE_H

@@ -33,7 +33,7 @@ typedef struct dlz_knn_buffer dlz_knn_buffer;
 struct dlz_knn_buffer {
     uint64_t *entries; /* capacity of them; capacity >= 9 * keep / 4 + DLZ_KNN_PANEL */
     int32_t count, capacity, keep;
-    int32_t self;    /* the place that is never a neighbour, or -1 */
+    int32_t self;    /* the place that is never a neighbor, or -1 */
     float threshold; /* products below it are of interest */
     float offset;    /* from product to value */
     /* `slack` about the present origin, and the largest about which an entry came in. */

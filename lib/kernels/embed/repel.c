@@ -60,7 +60,7 @@ DLZ_INLINE void sum_body(const int dimensions, const bool cauchy, const bool the
 }
 
 /* With u = d^2, s's derivatives by u are -e, e w (a + 1) / a and -e w^2 (a + 1) (a + 2) / a^2,
- * where e = s w. Points that lie x_i from their centre, sum of x_i zero, moments M = count, Q = sum
+ * where e = s w. Points that lie x_i from their center, sum of x_i zero, moments M = count, Q = sum
  * of x_i x_i', T = its trace, have
  *     sum of s  =  M s - e T + 2 (a + 1) / a e w d'Q d,
  * and the force is -1/2 of its gradient. */
@@ -95,7 +95,7 @@ DLZ_INLINE void expand_body(const int dimensions, const bool cauchy, float a,
                 dlz_v d[3], turned[3], square = {0}, b = {0};
 #pragma GCC unroll 3
                 for (int c = 0; c < dimensions; c++) {
-                    d[c] = y[c][v] - cells->centre[c][i];
+                    d[c] = y[c][v] - cells->center[c][i];
                     square = c == 0 ? d[0] * d[0] : square + d[c] * d[c];
                 }
                 turned[0] = q[0] * d[0];

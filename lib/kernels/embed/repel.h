@@ -14,9 +14,9 @@
 
 /* Cells of points, an array for each property. */
 typedef struct dlz_repel_cells {
-    const float *centre[3]; /* of mass */
+    const float *center[3]; /* of mass */
     const float *mass;      /* number of points */
-    const float *second[6]; /* sums of products of the distances from the centre: xx yy zz xy xz yz;
+    const float *second[6]; /* sums of products of the distances from the center: xx yy zz xy xz yz;
                                one dimension needs the first, two the first two and xy */
 } dlz_repel_cells;
 
@@ -32,7 +32,7 @@ typedef struct dlz_repel_kernel {
     void (*sum_among)(int dimensions, float a, const float *const targets[3], int64_t count,
                       float *const force[3], float *similarity);
     /* The same of cells, whose points count with the first three terms of the Taylor series of s
-     * about the centre of mass. */
+     * about the center of mass. */
     void (*expand)(int dimensions, float a, const float *const targets[3],
                    const dlz_repel_cells *cells, int64_t count, float *const force[3],
                    float *similarity);

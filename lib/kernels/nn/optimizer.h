@@ -38,7 +38,7 @@ typedef struct dlz_adam {
     float step_size, inv_sqrt_correction2, eps;
 } dlz_adam;
 
-/* v = alpha * v + (1 − alpha) * g²; d = g / (√v + eps). Centred, when there is an average of
+/* v = alpha * v + (1 − alpha) * g²; d = g / (√v + eps). Centered, when there is an average of
  * gradients a = alpha * a + (1 − alpha) * g, with √max(v − a², 0) instead. p −= lr * d, or with a
  * momentum buffer b = momentum * b + d and p −= lr * b. */
 typedef struct dlz_rmsprop {
@@ -50,7 +50,7 @@ typedef struct dlz_optimizer_table {
     void (*sgd)(const dlz_sgd *rule, int64_t n, float *p, const dlz_gradient *g, float *buffer);
     void (*adam)(const dlz_adam *rule, int64_t n, float *p, const dlz_gradient *g, float *m,
                  float *v);
-    /* `average` NULL: not centred; `buffer` NULL: no momentum. */
+    /* `average` NULL: not centered; `buffer` NULL: no momentum. */
     void (*rmsprop)(const dlz_rmsprop *rule, int64_t n, float *p, const dlz_gradient *g, float *v,
                     float *average, float *buffer);
 } dlz_optimizer_table;

@@ -206,7 +206,7 @@ static void backward_sums(const dlz_post *post, const float *z, const float *gra
     int64_t height = post->pool ? post->height / 2 : post->height;
     for (int64_t c = 0; c < channels; c += DLZ_LANES) {
         int64_t left = channels - c, run = 0;
-        dlz_v first = {0}, second = {0}, centre = dlz_load_up_to(mean + c, left);
+        dlz_v first = {0}, second = {0}, center = dlz_load_up_to(mean + c, left);
         for (int64_t y = 0; y < height; y++)
             for (int64_t x = 0; x < width; x++) {
                 int64_t at = (y * width + x) * channels + c;
@@ -225,7 +225,7 @@ static void backward_sums(const dlz_post *post, const float *z, const float *gra
                     g = passed(post, value, g, codes ? codes + at : NULL, c, left);
                 }
                 first += g;
-                second += g * (value - centre);
+                second += g * (value - center);
                 if (++run == RUN) {
                     run = 0;
                     flush(sums, channels, c, left, &first, &second);
@@ -297,16 +297,16 @@ DLZ_INLINE void moments_of_run(int64_t rows, int64_t channels, const float *z, i
     dlz_v sum = {0}, first = {0}, second = {0};
     for (int64_t row = 0; row < rows; row++)
         sum += dlz_load_up_to(z + row * channels, count);
-    dlz_v centre = sum / dlz_splat((float)rows);
+    dlz_v center = sum / dlz_splat((float)rows);
     for (int64_t row = 0; row < rows; row++) {
-        dlz_v value = dlz_load_up_to(z + row * channels, count) - centre;
+        dlz_v value = dlz_load_up_to(z + row * channels, count) - center;
         first += value;
         second = dlz_fma(value, value, second);
     }
     for (int64_t i = 0; i < DLZ_LANES && i < count; i++) {
         double rest = (double)first[i] / (double)rows;
         double squares = (double)second[i] - rest * (double)first[i];
-        dlz_moments run = {(double)rows, (double)centre[i] + rest,
+        dlz_moments run = {(double)rows, (double)center[i] + rest,
                            squares < 0 ? 0 : squares}; /* NaN stays */
         dlz_moments all = dlz_moments_join((dlz_moments){before, means[i], deviations[i]}, run);
         means[i] = all.mean;

@@ -68,7 +68,7 @@ static void step_tile(void *context, int64_t tile, int worker) {
     }
 }
 
-static void centre_tile(void *context, int64_t tile, int worker) {
+static void center_tile(void *context, int64_t tile, int worker) {
     descent *d = context;
     (void)worker;
     int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
@@ -79,14 +79,14 @@ static void centre_tile(void *context, int64_t tile, int worker) {
     }
 }
 
-static void centre(descent *d) {
+static void center(descent *d) {
     for (int c = 0; c < d->dimensions; c++) {
         double sum = 0;
         for (int64_t tile = 0; tile < d->tiles; tile++)
             sum += d->sums[tile * 4 + 1 + c];
         d->mean[c] = sum / (double)d->n;
     }
-    dlz_parallel_for(d->tiles, dlz_threads(), centre_tile, d);
+    dlz_parallel_for(d->tiles, dlz_threads(), center_tile, d);
 }
 
 /* As divergence_tile, from the affinities themselves in double. */
@@ -234,7 +234,7 @@ static double deviation(const descent *d) {
     return sqrt(sum / (double)(d->n * d->dimensions));
 }
 
-/* Where all points are neighbours of most others, a single point is the map that exaggerated
+/* Where all points are neighbors of most others, a single point is the map that exaggerated
  * attraction asks for. What is left of the start then are rounding errors, so the descent goes back
  * to it and on without exaggeration. */
 static void leave_collapse(descent *d, int iteration) {
@@ -331,7 +331,7 @@ static dlviz_status descend(descent *d) {
             (float)dlz_brakes_set(&d->brakes, d->order, rate, exaggeration, momentum);
         d->step.momentum = (float)momentum;
         dlz_parallel_for(d->tiles, dlz_threads(), step_tile, d);
-        centre(d);
+        center(d);
         d->result->iterations = iteration + 1;
     }
     return DLVIZ_OK;
@@ -365,7 +365,7 @@ static dlviz_status finish(descent *d, bool report_it) {
                      : record(d, last, d->result->divergence, norm);
 }
 
-dlviz_status dlz_tsne_optimise(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
+dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
                                dlz_tsne_result *result) {
     int64_t n = result->n, size = n * result->dimensions;
     descent d = {.settings = settings,

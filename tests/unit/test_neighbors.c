@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Compares with a search in double: the same neighbours, by distance and then by index. */
+/* Compares with a search in double: the same neighbors, by distance and then by index. */
 static void check_query(const float *points, int64_t n, const float *query, int64_t d, int k,
                         int64_t self, const int32_t *indices, const float *distances) {
     double *truth = malloc((size_t)n * sizeof *truth);
@@ -39,7 +39,7 @@ static void check_all(const float *points, int64_t n, int64_t d, int k) {
     free(distances);
 }
 
-START_TEST(neighbours_are_those_of_a_search_in_double) {
+START_TEST(neighbors_are_those_of_a_search_in_double) {
     const int64_t sizes[][3] = {{2, 1, 1},     {5, 3, 4},     {33, 2, 7},    {100, 50, 99},
                                 {257, 17, 5},  {1000, 5, 90}, {611, 64, 30}, {97, 1, 10},
                                 {3000, 6, 30}, {5003, 21, 45}};
@@ -63,7 +63,7 @@ START_TEST(a_large_offset_costs_no_precision) {
 }
 END_TEST
 
-START_TEST(coincident_points_are_neighbours_and_self_is_not) {
+START_TEST(coincident_points_are_neighbors_and_self_is_not) {
     enum { n = 1500, d = 3, k = 40 };
     static float points[n * d];
     for (int i = 0; i < n; i++)
@@ -73,7 +73,7 @@ START_TEST(coincident_points_are_neighbours_and_self_is_not) {
 }
 END_TEST
 
-/* Products of points that are far from the mean cannot tell neighbours apart. */
+/* Products of points that are far from the mean cannot tell neighbors apart. */
 START_TEST(far_groups_are_searched_exactly) {
     enum { most = 5000, d = 10, k = 15 };
     static float points[most * d];
@@ -106,7 +106,7 @@ START_TEST(distances_beyond_float_are_an_error) {
 }
 END_TEST
 
-START_TEST(near_clusters_hold_most_neighbours) {
+START_TEST(near_clusters_hold_most_neighbors) {
     enum { n = 12000, d = 6, k = 15 };
     static float points[n * d], truth[n * k], first[n * k], found_distances[n * k];
     static int32_t true_indices[n * k], first_indices[n * k], indices[n * k];
@@ -362,7 +362,7 @@ START_TEST(equal_rows_are_found) {
 END_TEST
 
 /* A thousand equal points and twenty others: with ties to the lowest index a few are everybody's
- * neighbours; drawn, nobody is the neighbour of many. */
+ * neighbors; drawn, nobody is the neighbor of many. */
 START_TEST(drawn_ties_make_no_hubs) {
     enum { equal = 1000, n = 1020, d = 3, k = 10 };
     static float points[n * d], distances[n * k];
@@ -426,7 +426,7 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
-START_TEST(numbers_of_neighbours_are_checked) {
+START_TEST(numbers_of_neighbors_are_checked) {
     float points[6] = {0}, distances[6];
     int32_t indices[6];
     ck_fails(dlz_knn_exact(points, 3, 2, 3, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -439,12 +439,12 @@ START_TEST(numbers_of_neighbours_are_checked) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {neighbours_are_those_of_a_search_in_double,
+    const TTest *const tests[] = {neighbors_are_those_of_a_search_in_double,
                                   a_large_offset_costs_no_precision,
-                                  coincident_points_are_neighbours_and_self_is_not,
+                                  coincident_points_are_neighbors_and_self_is_not,
                                   far_groups_are_searched_exactly,
                                   distances_beyond_float_are_an_error,
-                                  near_clusters_hold_most_neighbours,
+                                  near_clusters_hold_most_neighbors,
                                   queries_find_points,
                                   bits_do_not_depend_on_threads,
                                   every_variant_scans_like_plain_c,
@@ -455,7 +455,7 @@ int main(void) {
                                   equal_rows_are_found,
                                   drawn_ties_make_no_hubs,
                                   every_allocation_may_fail,
-                                  numbers_of_neighbours_are_checked,
+                                  numbers_of_neighbors_are_checked,
                                   NULL};
-    return run_tests("neighbours", tests);
+    return run_tests("neighbors", tests);
 }

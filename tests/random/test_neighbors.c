@@ -1,4 +1,4 @@
-/* The search for neighbours against a plain one in double: the same neighbours, whatever the
+/* The search for neighbors against a plain one in double: the same neighbors, whatever the
  * points.
  */
 #include "neighbors/neighbors.h"
@@ -72,7 +72,7 @@ static void check_exact(const job *j, bool exclude_self) {
         for (int i = 0; i < j->k; i++) {
             int32_t found = j->indices[q * j->k + i];
             ck_assert_msg(found == j->nearest[i],
-                          "%s, %lld x %lld, k = %d: neighbour %d of %lld is %d (%.17g), not %d "
+                          "%s, %lld x %lld, k = %d: neighbor %d of %lld is %d (%.17g), not %d "
                           "(%.17g)",
                           j->what, (long long)j->n, (long long)j->d, j->k, i, (long long)q, found,
                           j->truth[found], j->nearest[i], j->truth[j->nearest[i]]);
@@ -81,7 +81,7 @@ static void check_exact(const job *j, bool exclude_self) {
     }
 }
 
-static void neighbours_are_those_of_a_plain_search(uint64_t seed) {
+static void neighbors_are_those_of_a_plain_search(uint64_t seed) {
     static const int threads[] = {1, 2, 3, 8};
     dlz_random random = random_numbers(seed);
     choose_isa(seed);
@@ -113,7 +113,7 @@ static void check_drawn(const job *j) {
         for (int i = 0; i < j->k; i++) {
             double expected = j->truth[j->nearest[i]];
             ck_assert_msg(found[i] != q && !seen[found[i]] && j->truth[found[i]] == expected,
-                          "%s, %lld x %lld, k = %d: neighbour %d of %lld is %d (%.17g), not at "
+                          "%s, %lld x %lld, k = %d: neighbor %d of %lld is %d (%.17g), not at "
                           "%.17g",
                           j->what, (long long)j->n, (long long)j->d, j->k, i, (long long)q,
                           found[i], j->truth[found[i]], expected);
@@ -146,9 +146,9 @@ static void drawn_ties_are_nearest_too(uint64_t seed) {
 
 int main(void) {
     static const random_test tests[] = {
-        {"neighbours_are_those_of_a_plain_search", neighbours_are_those_of_a_plain_search, 120},
+        {"neighbors_are_those_of_a_plain_search", neighbors_are_those_of_a_plain_search, 120},
         {"queries_find_what_a_plain_search_finds", queries_find_what_a_plain_search_finds, 60},
         {"drawn_ties_are_nearest_too", drawn_ties_are_nearest_too, 60},
         {0}};
-    return run_random_tests("random neighbours", tests);
+    return run_random_tests("random neighbors", tests);
 }

@@ -1,0 +1,233 @@
+/* What the library says to mistakes that are often made: what was wrong, and what would do. */
+#include "support/netspec.h"
+#include "support/support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define INVALID DLVIZ_ERROR_INVALID_ARGUMENT
+#define SHAPE DLVIZ_ERROR_SHAPE
+#define FORMAT DLVIZ_ERROR_FORMAT
+
+/* -- Layers --------------------------------------------------------------------------------------
+ */
+
+START_TEST(inputs_are_named) {
+    dlviz_network *network;
+    ck_ok(dlviz_network_create(&network, 3, (int64_t[]){1, 4, 4}));
+    ck_fails(dlviz_network_add_from(network, "c", dlviz_add(), 2, (const char *[]){"a", "b"}),
+             DLVIZ_ERROR_NOT_FOUND, "layer 'c' reads 'a'");
+    ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "before it: there are none"));
+    dlviz_network_destroy(network);
+    ck_ok(dlviz_network_create(&network, 3, (int64_t[]){1, 4, 4}));
+    ck_ok(dlviz_network_add(network, "conv1", dlviz_relu()));
+    ck_ok(dlviz_network_add(network, "conv2", dlviz_relu()));
+    ck_fails(
+        dlviz_network_add_from(network, "sum", dlviz_add(), 2, (const char *[]){"conv2", "conv3"}),
+        DLVIZ_ERROR_NOT_FOUND, "'conv3', which is neither 'input' nor a layer before it");
+    ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "there are conv1, conv2"));
+    ck_fails(
+        dlviz_network_add_from(network, "sum", dlviz_add(), 2, (const char *[]){"conv2", NULL}),
+        INVALID, "layer 'sum': the name of input 1 is NULL");
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Of many layers as many are named as there is room for. */
+START_TEST(many_names_are_counted) {
+    dlviz_network *network;
+    char name[40];
+    ck_ok(dlviz_network_create(&network, 1, (int64_t[]){4}));
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "layer_with_a_long_name_%d", i);
+        ck_ok(dlviz_network_add(network, name, dlviz_relu()));
+    }
+    ck_ok(dlviz_network_build(network, 1));
+    dlviz_tensor *x, *y;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){1, 4}));
+    ck_fails(dlviz_network_backward_from(network, "none", x, x, 0, 0, &y), DLVIZ_ERROR_NOT_FOUND,
+             "layer_with_a_long_name_9, ");
+    int left = 0, last = -1;
+    const char *rest = strstr(dlviz_last_error(), ", and ");
+    ck_assert_ptr_nonnull(rest);
+    ck_assert_int_eq(sscanf(rest, ", and %d more", &left), 1);
+    while (*rest != '_')
+        rest--;
+    ck_assert_int_eq(sscanf(rest, "_%d", &last), 1);
+    ck_assert_int_eq(last + 1 + left, 300);
+    dlviz_tensor_destroy(x);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+START_TEST(a_vector_is_no_image) {
+    dlviz_layer *const layers[] = {dlviz_conv2d(4, 3, 1), dlviz_conv_transpose2d(4, 3, 2),
+                                   dlviz_maxpool2d(2), dlviz_upsample(2, 2)};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        dlviz_network *network;
+        ck_ok(dlviz_network_create(&network, 1, (int64_t[]){64}));
+        ck_ok(dlviz_network_add(network, "x", layers[i]));
+        ck_fails(dlviz_network_build(network, 1), SHAPE, "put a reshape layer in front");
+        dlviz_network_destroy(network);
+    }
+}
+END_TEST
+
+/* -- Files that are no .safetensors ------------------------------------------------------------ */
+
+START_TEST(files_of_other_kinds_are_recognized) {
+    static const struct {
+        const char *bytes, *words;
+    } files[] = {
+        {"PK\3\4................................", "zip archive, as torch.save"},
+        {"\x80\2\x8a\nl\xfc\x9c................", "Python pickle, as torch.save"},
+        {"\x80\4\x95....................", "Python pickle"},
+        {"\x93NUMPY\1.v.{'descr': '<f4', 'fortran_order': False", "dlviz_tensor_read_npy"},
+        {"\x89HDF\r\n\x1a\n...............", "HDF5"},
+        {"\x1f\x8b\x08..................", "gzip"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "git lfs pull"},
+        {"{\"weight_map\": {}, \"metadata\": {}}", "JSON"},
+        {"\n<!DOCTYPE html>\n<html><head><title>404", "web page"},
+        {"<HTML><head><title>404</title></head></HTML>", "web page"},
+        {"a text of no special kind at all", "damaged, or no .safetensors file"},
+    };
+    const char *path = scratch_path("other");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        dlviz_safetensors *contents;
+        dlviz_network *network;
+        write_file(path, files[i].bytes, strlen(files[i].bytes));
+        ck_fails(dlviz_safetensors_open(&contents, path), FORMAT, files[i].words);
+        ck_assert_ptr_nonnull(strstr(dlviz_last_error(), path));
+        ck_fails(dlviz_network_open(&network, path), FORMAT, files[i].words);
+        ck_assert_ptr_nonnull(strstr(dlviz_last_error(), ".safetensors file"));
+    }
+}
+END_TEST
+
+/* -- Losses and targets ------------------------------------------------------------------------ */
+
+static dlviz_loss *weighted(bool classes, int64_t count) {
+    static const double weights[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    dlviz_loss *loss = classes ? dlviz_cross_entropy() : dlviz_bce_with_logits();
+    if (classes)
+        dlviz_cross_entropy_set_class_weights(loss, count, weights);
+    else
+        dlviz_bce_with_logits_set_positive_weights(loss, count, weights);
+    return loss;
+}
+
+START_TEST(weights_that_do_not_fit_are_told_early) {
+    static const char *const words[] = {"3 weights are set, for 5 numbers",
+                                        "3 weights are set, for 5 classes"};
+    for (int classes = 0; classes < 2; classes++) {
+        dlviz_network *network = net_from_text("4", "fc:linear,out=5");
+        ck_ok(dlviz_network_set_loss(network, weighted(classes, 5)));
+        const dlviz_loss *fits = dlviz_network_loss(network);
+        ck_fails(dlviz_network_set_loss(network, weighted(classes, 3)), SHAPE, words[classes]);
+        ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "dlviz_network_set_loss"));
+        ck_assert_ptr_eq(dlviz_network_loss(network), fits);
+        dlviz_network_destroy(network);
+        ck_ok(dlviz_network_create(&network, 1, (int64_t[]){4}));
+        ck_ok(dlviz_network_set_loss(network, weighted(classes, 3)));
+        ck_ok(dlviz_network_add(network, "fc", dlviz_linear(5)));
+        ck_fails(dlviz_network_build(network, 1), SHAPE, words[classes]);
+        ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "dlviz_network_build"));
+        dlviz_network_destroy(network);
+    }
+}
+END_TEST
+
+static dlviz_tensor *zeros(dlviz_dtype dtype, int ndim, const int64_t *dims) {
+    dlviz_tensor *tensor;
+    ck_ok(dlviz_tensor_create(&tensor, dtype, ndim, dims));
+    return tensor;
+}
+
+/* By a batch and by a dataset. */
+static void target_fails(dlviz_network *network, const dlviz_tensor *x, const dlviz_tensor *y,
+                         dlviz_status status, const char *words, bool said) {
+    dlviz_dataset *set;
+    double loss;
+    ck_ok(dlviz_dataset_create(&set, x, y));
+    for (int i = 0; i < 2; i++) {
+        ck_fails(i ? dlviz_network_evaluate(network, set, &loss, NULL)
+                   : dlviz_network_backward(network, x, y, 0, 0, &loss),
+                 status, said ? words : "");
+        ck_assert((strstr(dlviz_last_error(), words) != NULL) == said);
+    }
+    dlviz_dataset_destroy(set);
+}
+
+START_TEST(targets_of_another_kind) {
+    dlviz_network *network = net_from_text("4", "fc:linear,out=3");
+    dlviz_tensor *x = zeros(DLVIZ_FLOAT32, 2, (int64_t[]){5, 4});
+    dlviz_tensor *labels = zeros(DLVIZ_INT64, 1, (int64_t[]){5});
+    dlviz_tensor *rows = zeros(DLVIZ_FLOAT32, 2, (int64_t[]){5, 3});
+    dlviz_tensor *numbers = zeros(DLVIZ_FLOAT32, 2, (int64_t[]){5, 2});
+    int64_t *label = dlviz_tensor_data(labels);
+    label[2] = -1;
+    target_fails(network, x, labels, INVALID, "sample 2 has label -1", true);
+    target_fails(network, x, labels, INVALID, "dlviz_cross_entropy_set_ignored_label", true);
+    label[2] = 3;
+    target_fails(network, x, labels, INVALID, "3 outputs allow 0 to 2", true);
+    target_fails(network, x, labels, INVALID, "ignored_label", false);
+    target_fails(network, x, rows, SHAPE, "one-hot rows", true);
+    target_fails(network, x, numbers, SHAPE, "one-hot rows", false);
+    dlviz_loss *loss = dlviz_cross_entropy();
+    dlviz_cross_entropy_set_ignored_label(loss, -1);
+    ck_ok(dlviz_network_set_loss(network, loss));
+    label[2] = -1;
+    ck_ok(dlviz_network_backward(network, x, labels, 0, 0, NULL));
+    dlviz_tensor *const all[] = {x, labels, rows, numbers};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        dlviz_tensor_destroy(all[i]);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* A number for each sample is one whether the output is called (1) or (1, 1, 1), or it is. */
+START_TEST(one_number_is_one_in_any_shape) {
+    static const char *const layers[] = {"c:conv,out=1,k=4", "c:conv,out=1,k=4 f:flatten"};
+    double first = -1;
+    for (int n = 0; n < 2; n++)
+        for (int shape = 0; shape < 3; shape++) {
+            dlviz_network *network = net_from_text("1x4x4", layers[n]);
+            fill_states(network, 1, false);
+            ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
+            const int64_t dims[4] = {6, 1, 1, 1};
+            dlviz_tensor *x = zeros(DLVIZ_FLOAT32, 4, (int64_t[]){6, 1, 4, 4});
+            dlviz_tensor *y = zeros(DLVIZ_FLOAT32, shape == 2 ? 4 : shape + 1, dims);
+            fill_uniform(dlviz_tensor_float(x), 96, 2);
+            fill_uniform(dlviz_tensor_float(y), 6, 3);
+            dlviz_dataset *set;
+            double loss, again;
+            ck_ok(dlviz_dataset_create(&set, x, y));
+            ck_ok(dlviz_network_backward(network, x, y, 0, 0, &loss));
+            ck_ok(dlviz_network_evaluate(network, set, &again, NULL));
+            first = first < 0 ? loss : first;
+            ck_assert_double_eq(loss, first);
+            ck_assert_double_eq_tol(again, first, 1e-6 * first);
+            dlviz_dataset_destroy(set);
+            dlviz_tensor_destroy(x);
+            dlviz_tensor_destroy(y);
+            dlviz_network_destroy(network);
+        }
+    dlviz_network *network = net_from_text("1x4x4", layers[0]);
+    ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
+    dlviz_tensor *x = zeros(DLVIZ_FLOAT32, 4, (int64_t[]){6, 1, 4, 4});
+    dlviz_tensor *y = zeros(DLVIZ_FLOAT32, 2, (int64_t[]){6, 2});
+    target_fails(network, x, y, SHAPE, "its targets 2", true);
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(y);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+int main(void) {
+    return run_tests("sentences",
+                     (const TTest *[]){inputs_are_named, many_names_are_counted,
+                                       a_vector_is_no_image, files_of_other_kinds_are_recognized,
+                                       weights_that_do_not_fit_are_told_early,
+                                       targets_of_another_kind, one_number_is_one_in_any_shape,
+                                       NULL});
+}
