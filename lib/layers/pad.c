@@ -63,8 +63,7 @@ dlviz_border dlviz_pad_mode(const dlviz_layer *layer) {
 }
 
 double dlviz_pad_value(const dlviz_layer *layer) {
-    const pad *set = dlz_layer_as(layer, &dlz_pad_type);
-    return set ? set->value : (double)NAN;
+    return dlz_layer_real(layer, &dlz_pad_type, offsetof(pad, value));
 }
 
 static const int64_t *amounts_of(const pad *set, int axis) {
