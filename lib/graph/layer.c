@@ -77,6 +77,12 @@ dlviz_status dlz_layer_set(const char *who, dlviz_layer *layer, const dlz_layer_
     return dlz_layer_remember(layer, dlz_fail_within(status, "%s", who));
 }
 
+dlviz_status dlz_layer_set_pair(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
+                                size_t offset, int64_t first, int64_t second) {
+    const int64_t pair[2] = {first, second};
+    return dlz_layer_set(who, layer, type, offset, pair, sizeof pair);
+}
+
 const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type) {
     return layer && layer->type == type ? layer : NULL;
 }
@@ -85,11 +91,18 @@ double dlz_layer_real(const dlviz_layer *layer, const dlz_layer_type *type, size
     return dlz_layer_as(layer, type) ? *(const double *)((const char *)layer + offset) : NAN;
 }
 
+void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
+                    int64_t *first, int64_t *second) {
+    const int64_t none[2] = {0, 0};
+    const char *set = dlz_layer_as(layer, type);
+    dlz_layer_give_pair(set ? (const int64_t *)(const void *)(set + offset) : none, first, second);
+}
+
 void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second) {
     if (first)
-        *first = pair ? pair[0] : 0;
+        *first = pair[0];
     if (second)
-        *second = pair ? pair[1] : 0;
+        *second = pair[1];
 }
 
 /* -- In files -----------------------------------------------------------------------------------
@@ -116,6 +129,20 @@ dlviz_status dlz_layer_open(dlviz_layer **out, const dlz_layer_type *type, const
 
 /* -- For layers' files --------------------------------------------------------------------------
  */
+
+void dlz_weight_and_bias(dlz_state_spec specs[2], int ndim, const int64_t *dims, int64_t outputs,
+                         double fan_in) {
+    dlz_state_spec spec = {
+        .trainable = true, .initial = DLZ_INITIAL_UNIFORM, .bound = 1 / sqrt(fan_in)};
+    specs[0] = specs[1] = spec;
+    specs[0].suffix = "weight";
+    specs[0].ndim = ndim;
+    memcpy(specs[0].dims, dims, (size_t)ndim * sizeof *dims);
+    specs[1].suffix = "bias";
+    specs[1].ndim = 1;
+    specs[1].dims[0] = outputs;
+    specs[1].is_constant = true;
+}
 
 dlviz_status dlz_infer_same(dlviz_layer *layer, int num_inputs, const dlz_shape *in,
                             dlz_shape *out) {

@@ -133,12 +133,17 @@ dlviz_status dlz_layer_require(const char *who, const dlviz_layer *layer,
  * checks all settings, and takes the change back if they are out of range. */
 dlviz_status dlz_layer_set(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
                            size_t offset, const void *value, size_t size);
+dlviz_status dlz_layer_set_pair(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
+                                size_t offset, int64_t first, int64_t second);
 /* The layer as one of the type, or NULL: for getters. */
 const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type);
 
 /* For getters: the double at `offset`, or NaN when the layer is none of the type. */
 double dlz_layer_real(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset);
-/* For getters of two numbers: a NULL pair is 0 and 0, and either pointer may be NULL. */
+/* The same for pairs, which are zeros when the layer is none of the type. Either pointer may be NULL.
+ */
+void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
+                    int64_t *first, int64_t *second);
 void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second);
 
 /* The settings as a new JSON object; NULL when out of memory. */
@@ -150,6 +155,9 @@ dlviz_status dlz_layer_open(dlviz_layer **out, const dlz_layer_type *type, const
 /* -- For layers' files ---------------------------------------------------------------------------
  */
 
+/* For `states`: a weight of these dimensions and a bias, with PyTorch's initial values. */
+void dlz_weight_and_bias(dlz_state_spec specs[2], int ndim, const int64_t *dims, int64_t outputs,
+                         double fan_in);
 /* For `infer`: the output has the first input's shape. */
 dlviz_status dlz_infer_same(dlviz_layer *layer, int num_inputs, const dlz_shape *in,
                             dlz_shape *out);

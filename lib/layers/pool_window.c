@@ -24,23 +24,18 @@ dlviz_status dlz_pool_check(const dlviz_layer *layer) {
 /* -- Setters and getters -------------------------------------------------------------------------
  */
 
-static dlviz_status set_pair(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
-                             size_t offset, int64_t first, int64_t second) {
-    const int64_t pair[2] = {first, second};
-    return dlz_layer_set(who, layer, type, offset, pair, sizeof pair);
-}
-
 dlviz_status dlz_pool_set_kernel(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
                                  int64_t height, int64_t width) {
-    return set_pair(who, layer, type, offsetof(dlz_pool_layer, window.kernel), height, width);
+    return dlz_layer_set_pair(who, layer, type, offsetof(dlz_pool_layer, window.kernel), height,
+                              width);
 }
 
 dlviz_status dlz_pool_set_stride(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
                                  int64_t vertical, int64_t horizontal) {
     bool stands_for_kernel = vertical == 0 || horizontal == 0;
     if (!stands_for_kernel || dlz_layer_require(who, layer, type) != DLVIZ_OK)
-        return set_pair(who, layer, type, offsetof(dlz_pool_layer, window.stride), vertical,
-                        horizontal);
+        return dlz_layer_set_pair(who, layer, type, offsetof(dlz_pool_layer, window.stride),
+                                  vertical, horizontal);
     return dlz_layer_remember(layer,
                               dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                                        "%s: the stride is %lld x %lld; 1 to %d are accepted", who,
@@ -49,8 +44,8 @@ dlviz_status dlz_pool_set_stride(const char *who, dlviz_layer *layer, const dlz_
 
 dlviz_status dlz_pool_set_padding(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
                                   int64_t vertical, int64_t horizontal) {
-    return set_pair(who, layer, type, offsetof(dlz_pool_layer, window.padding), vertical,
-                    horizontal);
+    return dlz_layer_set_pair(who, layer, type, offsetof(dlz_pool_layer, window.padding), vertical,
+                              horizontal);
 }
 
 dlviz_status dlz_pool_set_ceil_mode(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
@@ -59,36 +54,30 @@ dlviz_status dlz_pool_set_ceil_mode(const char *who, dlviz_layer *layer, const d
                          sizeof ceil_mode);
 }
 
-static const dlz_pool_window *window_as(const dlviz_layer *layer, const dlz_layer_type *type) {
-    return dlz_layer_as(layer, type) ? dlz_pool_window_of(layer) : NULL;
-}
-
 static int64_t stride_of(const dlz_pool_window *window, int axis) {
     return window->stride[axis] ? window->stride[axis] : window->kernel[axis];
 }
 
 void dlz_pool_kernel(const dlviz_layer *layer, const dlz_layer_type *type, int64_t *height,
                      int64_t *width) {
-    const dlz_pool_window *window = window_as(layer, type);
-    dlz_layer_give_pair(window ? window->kernel : NULL, height, width);
+    dlz_layer_pair(layer, type, offsetof(dlz_pool_layer, window.kernel), height, width);
 }
 
 void dlz_pool_stride(const dlviz_layer *layer, const dlz_layer_type *type, int64_t *vertical,
                      int64_t *horizontal) {
-    const dlz_pool_window *window = window_as(layer, type);
-    const int64_t pair[2] = {window ? stride_of(window, 0) : 0, window ? stride_of(window, 1) : 0};
+    int64_t pair[2] = {0, 0};
+    for (int axis = 0; dlz_layer_as(layer, type) && axis < 2; axis++)
+        pair[axis] = stride_of(dlz_pool_window_of(layer), axis);
     dlz_layer_give_pair(pair, vertical, horizontal);
 }
 
 void dlz_pool_padding(const dlviz_layer *layer, const dlz_layer_type *type, int64_t *vertical,
                       int64_t *horizontal) {
-    const dlz_pool_window *window = window_as(layer, type);
-    dlz_layer_give_pair(window ? window->padding : NULL, vertical, horizontal);
+    dlz_layer_pair(layer, type, offsetof(dlz_pool_layer, window.padding), vertical, horizontal);
 }
 
 bool dlz_pool_ceil_mode(const dlviz_layer *layer, const dlz_layer_type *type) {
-    const dlz_pool_window *window = window_as(layer, type);
-    return window && window->ceil_mode;
+    return dlz_layer_as(layer, type) && dlz_pool_window_of(layer)->ceil_mode;
 }
 
 /* -- Shapes --------------------------------------------------------------------------------------
