@@ -1,6 +1,7 @@
 #include "base/base.h"
 #include "kernels/nn/loss.h"
 #include "losses/loss.h"
+#include "scores/hits.h"
 
 #include <math.h>
 #include <string.h>
@@ -136,23 +137,12 @@ static int64_t num_sums(const dlz_shape *shape) {
     return NUM_SUMS;
 }
 
-/* How many outputs come before the label's: the larger ones, and of equal ones the earlier. A NaN
- * comes before all, and what is infinite has no place. */
-static int64_t place_of(int64_t classes, const float *outputs, int64_t label) {
-    float own = outputs[label];
-    int64_t before = isfinite(own) ? 0 : classes;
-    for (int64_t c = 0; c < label; c++)
-        before += !(outputs[c] < own);
-    for (int64_t c = label + 1; c < classes; c++)
-        before += !(outputs[c] <= own);
-    return before;
-}
-
 static void add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
     for (int64_t i = 0; i < batch->n; i++) {
         if (ignores(loss, batch->labels[i]))
             continue;
-        int64_t place = place_of(batch->size, batch->outputs + i * batch->size, batch->labels[i]);
+        int64_t place =
+            dlz_label_place(batch->size, batch->outputs + i * batch->size, batch->labels[i]);
         sums[SAMPLES] += 1;
         sums[FIRST] += place == 0;
         sums[AMONG_TOP] += place < TOP;
