@@ -5,7 +5,6 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_linear.h"
 
-
 #define LARGEST (1 << 28)
 
 typedef struct linear {

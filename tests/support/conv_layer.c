@@ -93,7 +93,7 @@ conv_rows make_conv_rows(const conv_layer *l) {
     const dlz_conv2d_shape *s = &l->shape;
     int64_t in_row = s->width * s->channels, row = s->out_width * s->outputs;
     const float *per_output[] = {l->scale, l->shift, l->a, l->b, l->center, l->d};
-    conv_rows rows = {{NULL}, {NULL}, {NULL}};
+    conv_rows rows = {0};
     for (int i = 0; i < 6; i++)
         rows.factors[i] = repeated(per_output[i], s->outputs, row);
     rows.factors[6] = repeated(l->in_scale, s->channels, in_row);
