@@ -145,8 +145,8 @@ DLVIZ_API dlviz_status dlviz_metrics_per_class(const dlviz_tensor *predictions,
                                                const dlviz_tensor *labels, int64_t num_classes,
                                                dlviz_tensor **scores, dlviz_tensor **support);
 
-/** The mean of -ln p, where p is the probability that an item's label was given; its smallest value
- *  is 0. Probabilities are taken to be 1.2e-7 (float32's epsilon) to 1 minus that, and then divided
+/** The mean of -ln p, where p is the probability that an item's label was given. 0 is best.
+ *  Probabilities are taken to be 1.2e-7 (float32's epsilon) to 1 minus that, and then divided
  *  by their sum.
  *  @param probabilities  n x C float32, C 2 or more, such as dlviz_softmax gives: of 0 to 1, in
  *                        each row adding up to 1 (within 0.001)

@@ -42,9 +42,8 @@ static dlviz_status require_pair(const char *who, const dlviz_tensor *scores,
                 targets->dims[0] == scores->dims[0];
     if (!fits)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: 'targets' is %s and 'scores' is %s; one shape is "
-                        "accepted",
-                        who, dlz_shape_text(given, targets->ndim, targets->dims), wanted);
+                        "%s: 'targets' is %s and 'scores' is %s; one shape is accepted", who,
+                        dlz_shape_text(given, targets->ndim, targets->dims), wanted);
     DLZ_TRY(dlz_require_finite(who, "scores", scores));
     int64_t columns = scores->size / scores->dims[0];
     for (int64_t i = 0; i < targets->size; i++) {

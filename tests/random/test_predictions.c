@@ -342,6 +342,7 @@ static void numbers(uint64_t seed) {
     is_near_to("mse", got, wanted.squared / size, wanted.squared / size);
     ck_ok(dlviz_metrics_rmse(o, t, &got));
     is_near_to("rmse", got, wanted.roots / (double)columns, wanted.roots / (double)columns);
+    /* What rounds off the mean of targets far from 0 is seen beside what they vary. */
     for (int average = 0; average < 3; average++)
         if (n > 1)
             is_near_to("r2", measure(dlviz_metrics_r2, o, t, average), wanted.r2[average],
