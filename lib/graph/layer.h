@@ -6,21 +6,11 @@
 #ifndef DLZ_GRAPH_LAYER_H
 #define DLZ_GRAPH_LAYER_H
 
+#include "graph/settings.h"
+#include "graph/shape.h"
+
 #include <dlviz/layer.h>
 #include <dlviz/tensor.h>
-
-#include <jansson.h>
-
-#include <stddef.h>
-
-/* The shape of one sample: 3 dimensions (channels, height, width), or 1. */
-typedef struct dlz_shape {
-    int ndim;
-    int64_t dims[3];
-} dlz_shape;
-
-int64_t dlz_shape_size(const dlz_shape *shape);
-bool dlz_shapes_equal(const dlz_shape *a, const dlz_shape *b);
 
 /* -- State --------------------------------------------------------------------------------------
  */
@@ -54,35 +44,6 @@ typedef struct dlz_parameter {
     int64_t *count;
     bool is_constant; /* added to all samples alike, the same for every number of a channel */
 } dlz_parameter;
-
-/* -- Settings -----------------------------------------------------------------------------------
- */
-
-typedef enum dlz_setting_kind {
-    DLZ_SETTING_INTEGER,   /* int64_t */
-    DLZ_SETTING_NUMBER_OF, /* int64_t that files leave out where it is 1, as those do that are older
-                              than the setting */
-    DLZ_SETTING_PAIR,      /* int64_t[2]: vertical, horizontal */
-    DLZ_SETTING_SHAPE,     /* dlz_shape */
-    DLZ_SETTING_REAL,      /* double */
-    DLZ_SETTING_BOOL       /* bool */
-} dlz_setting_kind;
-
-/* One setting: its name in files, and where in the layer's struct it lies. */
-typedef struct dlz_setting {
-    const char *name;
-    dlz_setting_kind kind;
-    size_t offset;
-    bool training_only; /* acts in training alone: a model that is only used may have another */
-} dlz_setting;
-
-/* The settings of such a struct, of a table that may be NULL, as a new JSON object; NULL when out of
- * memory. */
-json_t *dlz_settings_write(const dlz_setting *settings, const void *owner);
-/* Reads them back into such a struct. Fails with DLVIZ_ERROR_FORMAT, naming `what`, when one is
- * missing or of another kind. */
-dlviz_status dlz_settings_read(const char *what, const dlz_setting *settings, const json_t *object,
-                               void *owner);
 
 /* -- Constants ----------------------------------------------------------------------------------
  */
@@ -172,10 +133,17 @@ dlviz_status dlz_layer_require(const char *who, const dlviz_layer *layer,
  * checks all settings, and takes the change back if they are out of range. */
 dlviz_status dlz_layer_set(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
                            size_t offset, const void *value, size_t size);
+dlviz_status dlz_layer_set_pair(const char *who, dlviz_layer *layer, const dlz_layer_type *type,
+                                size_t offset, int64_t first, int64_t second);
 /* The layer as one of the type, or NULL: for getters. */
 const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type);
 
-/* For getters of two numbers: a NULL pair is 0 and 0, and either pointer may be NULL. */
+/* For getters: the double at `offset`, or NaN when the layer is none of the type. */
+double dlz_layer_real(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset);
+/* The same for pairs, which are zeros when the layer is none of the type. Either pointer may be NULL.
+ */
+void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
+                    int64_t *first, int64_t *second);
 void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second);
 
 /* The settings as a new JSON object; NULL when out of memory. */
@@ -187,22 +155,13 @@ dlviz_status dlz_layer_open(dlviz_layer **out, const dlz_layer_type *type, const
 /* -- For layers' files ---------------------------------------------------------------------------
  */
 
+/* For `states`: a weight of these dimensions and a bias, with PyTorch's initial values. */
+void dlz_weight_and_bias(dlz_state_spec specs[2], int ndim, const int64_t *dims, int64_t outputs,
+                         double fan_in);
 /* For `infer`: the output has the first input's shape. */
 dlviz_status dlz_infer_same(dlviz_layer *layer, int num_inputs, const dlz_shape *in,
                             dlz_shape *out);
 /* For `hand_on`: a constant stays what it is. */
 dlz_constant dlz_hand_on_as_is(const dlviz_layer *layer, dlz_constant constant);
-/* Fails unless the input has three dimensions. */
-dlviz_status dlz_require_image(const dlz_shape *in);
-/* Fails with a sentence that says what is needed and names both shapes: input 0's and input i's. */
-dlviz_status dlz_fail_shapes(const char *needed, const dlz_shape *first, int i,
-                             const dlz_shape *other);
-dlviz_status dlz_require_equal_shapes(const dlz_shape *first, int i, const dlz_shape *other);
-/* Fails unless both numbers of a pair are within the limits. */
-dlviz_status dlz_check_pair(const char *what, const int64_t pair[2], int64_t least, int64_t most);
-dlviz_status dlz_check_integer(const char *what, int64_t value, int64_t least, int64_t most);
-/* The number of places of a window sliding over one dimension; 0 when the window does not fit. */
-int64_t dlz_window_count(int64_t size, int64_t kernel, int64_t stride, int64_t padding,
-                         int64_t dilation);
 
 #endif

@@ -26,8 +26,8 @@ dlviz_layer *dlviz_adaptive_avgpool2d(int64_t height, int64_t width) {
 }
 
 void dlviz_adaptive_avgpool2d_size(const dlviz_layer *layer, int64_t *height, int64_t *width) {
-    const adaptive_avgpool2d *set = dlz_layer_as(layer, &dlz_adaptive_avgpool2d_type);
-    dlz_layer_give_pair(set ? set->size : NULL, height, width);
+    dlz_layer_pair(layer, &dlz_adaptive_avgpool2d_type, offsetof(adaptive_avgpool2d, size), height,
+                   width);
 }
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {

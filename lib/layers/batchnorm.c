@@ -2,8 +2,6 @@
 #include "base/base.h"
 #include "graph/post.h"
 
-#include <math.h>
-
 typedef struct batchnorm {
     dlviz_layer base;
     double eps, momentum;
@@ -52,13 +50,11 @@ dlviz_status dlviz_batchnorm_set_affine(dlviz_layer *layer, bool affine) {
 }
 
 double dlviz_batchnorm_eps(const dlviz_layer *layer) {
-    const batchnorm *set = dlz_layer_as(layer, &dlz_batchnorm_type);
-    return set ? set->eps : NAN;
+    return dlz_layer_real(layer, &dlz_batchnorm_type, offsetof(batchnorm, eps));
 }
 
 double dlviz_batchnorm_momentum(const dlviz_layer *layer) {
-    const batchnorm *set = dlz_layer_as(layer, &dlz_batchnorm_type);
-    return set ? set->momentum : NAN;
+    return dlz_layer_real(layer, &dlz_batchnorm_type, offsetof(batchnorm, momentum));
 }
 
 bool dlviz_batchnorm_affine(const dlviz_layer *layer) {

@@ -2,8 +2,6 @@
 #include "layers/conv2d.h"
 #include "base/base.h"
 
-#include <math.h>
-
 /* Larger values mean a mistake, and their sums and products would not be safe. */
 #define LARGEST (1 << 20)
 
@@ -50,25 +48,24 @@ dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding)
 #define SET(layer, field, value)                                                                   \
     dlz_layer_set(__func__, layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, field), &(value),  \
                   sizeof(value))
+#define SET_PAIR(layer, field, first, second)                                                      \
+    dlz_layer_set_pair(__func__, layer, &dlz_conv2d_type, offsetof(dlz_conv2d_layer, field),       \
+                       first, second)
 
 dlviz_status dlviz_conv2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width) {
-    const int64_t pair[2] = {height, width};
-    return SET(layer, kernel, pair);
+    return SET_PAIR(layer, kernel, height, width);
 }
 
 dlviz_status dlviz_conv2d_set_stride(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    const int64_t pair[2] = {vertical, horizontal};
-    return SET(layer, stride, pair);
+    return SET_PAIR(layer, stride, vertical, horizontal);
 }
 
 dlviz_status dlviz_conv2d_set_padding(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    const int64_t pair[2] = {vertical, horizontal};
-    return SET(layer, padding, pair);
+    return SET_PAIR(layer, padding, vertical, horizontal);
 }
 
 dlviz_status dlviz_conv2d_set_dilation(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    const int64_t pair[2] = {vertical, horizontal};
-    return SET(layer, dilation, pair);
+    return SET_PAIR(layer, dilation, vertical, horizontal);
 }
 
 dlviz_status dlviz_conv2d_set_groups(dlviz_layer *layer, int64_t groups) {
@@ -159,21 +156,8 @@ static int states(const dlviz_layer *layer, const dlz_shape *in,
     const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
     int64_t channels = in->dims[0] / set->groups;
     double fan_in = (double)channels * (double)set->kernel[0] * (double)set->kernel[1];
-    double bound = 1 / sqrt(fan_in);
-    specs[0] =
-        (dlz_state_spec){.suffix = "weight",
-                         .ndim = 4,
-                         .dims = {set->out_channels, channels, set->kernel[0], set->kernel[1]},
-                         .trainable = true,
-                         .initial = DLZ_INITIAL_UNIFORM,
-                         .bound = bound};
-    specs[1] = (dlz_state_spec){.suffix = "bias",
-                                .ndim = 1,
-                                .dims = {set->out_channels},
-                                .trainable = true,
-                                .is_constant = true,
-                                .initial = DLZ_INITIAL_UNIFORM,
-                                .bound = bound};
+    const int64_t dims[] = {set->out_channels, channels, set->kernel[0], set->kernel[1]};
+    dlz_weight_and_bias(specs, 4, dims, set->out_channels, fan_in);
     return set->bias ? 2 : 1;
 }
 

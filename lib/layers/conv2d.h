@@ -48,8 +48,4 @@ void dlz_put_channels(const float *part, int64_t pixels, int64_t channels, int64
 void dlz_conv2d_pack_patches(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
                              float *matrix, float *packed);
 
-/* For getters: the pair at `offset` of the layer's struct, or zeros if it is of another type. */
-void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
-                    int64_t *vertical, int64_t *horizontal);
-
 #endif

@@ -113,15 +113,3 @@ void dlz_conv2d_pack_patches(const dlz_conv2d_plan *plan, const float *weights, 
     dlz_gemm product = {.n = patch, .k = outputs, .b = matrix, .ldb = patch};
     dlz_gemm_kernels()->pack(&product, packed);
 }
-
-void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
-                    int64_t *vertical, int64_t *horizontal) {
-    const char *set = dlz_layer_as(layer, type);
-    int64_t pair[2] = {0, 0};
-    if (set)
-        memcpy(pair, set + offset, sizeof pair);
-    if (vertical)
-        *vertical = pair[0];
-    if (horizontal)
-        *horizontal = pair[1];
-}

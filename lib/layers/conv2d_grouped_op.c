@@ -215,9 +215,11 @@ static void backward_block(const grouped_pass *pass, int64_t part, int64_t group
     dlz_conv2d_input input = {.data = b->x};
     dlz_conv2d_gradient gradient = {.dy = b->y};
     dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
-    dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
-    dlz_conv2d_kernels()->add_weights(plan, &view, block, b->g,
-                                      conv->weight_sums + sums * plan->sum_floats);
+    if (op->states[WEIGHT].gradient) {
+        dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
+        dlz_conv2d_kernels()->add_weights(plan, &view, block, b->g,
+                                          conv->weight_sums + sums * plan->sum_floats);
+    }
     if (op->states[BIAS].gradient)
         dlz_conv2d_rows()->add_bias(plan, block, b->g, conv->bias_sums + sums * plan->fast.columns);
     if (!op->in->needs_gradient)

@@ -162,9 +162,11 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     float *strip = dlz_carve(&scratch, plan->strip_floats),
           *g = dlz_carve(&scratch, plan->gradient_floats);
     dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block, g);
-    dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
-    dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
-                                      conv->weight_sums + group * plan->sum_floats);
+    if (op->states[WEIGHT].gradient) {
+        dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
+        dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
+                                          conv->weight_sums + group * plan->sum_floats);
+    }
     if (op->states[BIAS].gradient)
         dlz_conv2d_rows()->add_bias(plan, block, g, conv->bias_sums + group * plan->fast.columns);
     if (!op->in->needs_gradient)
@@ -214,8 +216,9 @@ static void finish_tile(void *context, int64_t tile, int worker) {
 static void finish(const conv_pass *pass) {
     const conv2d_op *conv = pass->op->own;
     int64_t outputs = pass->op->out->channels, columns = conv->plan.fast.columns;
-    dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers, finish_tile,
-                     (void *)pass);
+    if (pass->op->states[WEIGHT].gradient)
+        dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers,
+                         finish_tile, (void *)pass);
     float *bias = pass->op->states[BIAS].gradient;
     for (int64_t o = 0; bias && o < outputs; o++) {
         double sum = 0;

@@ -30,8 +30,7 @@ dlviz_layer *dlviz_dropout2d(double p) {
 }
 
 double dlviz_dropout2d_p(const dlviz_layer *layer) {
-    const dropout2d *set = dlz_layer_as(layer, &dlz_dropout2d_type);
-    return set ? set->p : (double)NAN;
+    return dlz_layer_real(layer, &dlz_dropout2d_type, offsetof(dropout2d, p));
 }
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {

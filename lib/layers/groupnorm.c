@@ -3,8 +3,6 @@
 #include "base/base.h"
 #include "layers/standard.h"
 
-#include <math.h>
-
 #define LARGEST (1 << 28)
 
 static dlviz_status check(const dlviz_layer *layer) {
@@ -44,8 +42,7 @@ int64_t dlviz_groupnorm_num_groups(const dlviz_layer *layer) {
 }
 
 double dlviz_groupnorm_eps(const dlviz_layer *layer) {
-    const dlz_groupnorm *set = dlz_layer_as(layer, &dlz_groupnorm_type);
-    return set ? set->eps : (double)NAN;
+    return dlz_layer_real(layer, &dlz_groupnorm_type, offsetof(dlz_groupnorm, eps));
 }
 
 bool dlviz_groupnorm_affine(const dlviz_layer *layer) {

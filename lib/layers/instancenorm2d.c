@@ -3,8 +3,6 @@
 #include "layers/groupnorm.h"
 #include "layers/standard.h"
 
-#include <math.h>
-
 static dlviz_status check(const dlviz_layer *layer) {
     return dlz_check_eps(((const dlz_groupnorm *)layer)->eps);
 }
@@ -31,8 +29,7 @@ dlviz_status dlviz_instancenorm2d_set_affine(dlviz_layer *layer, bool affine) {
 }
 
 double dlviz_instancenorm2d_eps(const dlviz_layer *layer) {
-    const dlz_groupnorm *set = dlz_layer_as(layer, &dlz_instancenorm2d_type);
-    return set ? set->eps : (double)NAN;
+    return dlz_layer_real(layer, &dlz_instancenorm2d_type, offsetof(dlz_groupnorm, eps));
 }
 
 bool dlviz_instancenorm2d_affine(const dlviz_layer *layer) {

@@ -6,8 +6,6 @@
 #include "kernels/nn/normalize.h"
 #include "layers/standard.h"
 
-#include <math.h>
-
 /* Numbers that a tile handles, at least; several small samples make one tile. */
 #define TILE_SIZE 16384
 /* Columns of a tile that sums over samples. */
@@ -51,8 +49,7 @@ dlviz_status dlviz_layernorm_set_affine(dlviz_layer *layer, bool affine) {
 }
 
 double dlviz_layernorm_eps(const dlviz_layer *layer) {
-    const layernorm *set = dlz_layer_as(layer, &dlz_layernorm_type);
-    return set ? set->eps : (double)NAN;
+    return dlz_layer_real(layer, &dlz_layernorm_type, offsetof(layernorm, eps));
 }
 
 bool dlviz_layernorm_affine(const dlviz_layer *layer) {

@@ -5,8 +5,6 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_linear.h"
 
-#include <math.h>
-
 #define LARGEST (1 << 28)
 
 typedef struct linear {
@@ -59,20 +57,8 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
 static int states(const dlviz_layer *layer, const dlz_shape *in,
                   dlz_state_spec specs[DLZ_MAX_STATES]) {
     int64_t outputs = ((const linear *)layer)->out_features, inputs = in->dims[0];
-    double bound = 1 / sqrt((double)inputs);
-    specs[WEIGHT] = (dlz_state_spec){.suffix = "weight",
-                                     .ndim = 2,
-                                     .dims = {outputs, inputs},
-                                     .trainable = true,
-                                     .initial = DLZ_INITIAL_UNIFORM,
-                                     .bound = bound};
-    specs[BIAS] = (dlz_state_spec){.suffix = "bias",
-                                   .ndim = 1,
-                                   .dims = {outputs},
-                                   .trainable = true,
-                                   .is_constant = true,
-                                   .initial = DLZ_INITIAL_UNIFORM,
-                                   .bound = bound};
+    const int64_t dims[] = {outputs, inputs};
+    dlz_weight_and_bias(specs, 2, dims, outputs, (double)inputs);
     return ((const linear *)layer)->bias ? 2 : 1;
 }
 

@@ -1,33 +1,13 @@
 /* The logarithm of a softmax over the channels of each pixel, or over a vector. */
-#include "base/base.h"
-#include "base/parallel.h"
-#include "graph/op.h"
 #include "kernels/nn/softmax.h"
+#include "layers/rows_op.h"
 
 #include <math.h>
-
-/* Numbers that a tile handles, at least. */
-#define TILE_SIZE 16384
 
 const dlz_layer_type dlz_log_softmax_type;
 
 dlviz_layer *dlviz_log_softmax(void) {
     return dlz_layer_create(&dlz_log_softmax_type);
-}
-
-static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
-    DLZ_TRY(dlz_op_ask_output(op, setup));
-    return setup->mode.gradients ? dlz_op_ask_input_gradients(op, setup) : DLVIZ_OK;
-}
-
-typedef struct softmax_pass {
-    const dlz_op *op;
-    int64_t rows, classes, together; /* together: rows of a tile */
-} softmax_pass;
-
-static softmax_pass make_pass(const dlz_op *op, const dlz_run *run) {
-    return (softmax_pass){op, run->n * op->in->height * op->in->width, op->in->channels,
-                          dlz_max_i64(1, TILE_SIZE / op->in->channels)};
 }
 
 static int64_t place_of_largest(int64_t n, const float *x) {
@@ -49,18 +29,9 @@ static void forward_row(int64_t classes, const float *x, float *y) {
         y[c] = (x[c] - most) - rest;
 }
 
-static void forward_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
-    const softmax_pass *pass = context;
-    int64_t first = tile * pass->together, end = dlz_min_i64(first + pass->together, pass->rows);
-    for (int64_t row = first; row < end; row++)
-        forward_row(pass->classes, pass->op->in->data + row * pass->classes,
-                    pass->op->out->data + row * pass->classes);
-}
-
-static void forward(dlz_op *op, const dlz_run *run) {
-    softmax_pass pass = make_pass(op, run);
-    dlz_parallel_for(dlz_ceil_div(pass.rows, pass.together), run->workers, forward_tile, &pass);
+static void forward(int64_t rows, int64_t classes, const float *x, float *y) {
+    for (int64_t at = 0; at < rows * classes; at += classes)
+        forward_row(classes, x + at, y + at);
 }
 
 /* dx = dy − exp(y) * sum of dy. Where exp(y) is nearly 1, what is left is made of exp(y) − 1. */
@@ -77,27 +48,13 @@ static void backward_row(int64_t classes, const float *y, const float *dy, float
             dx[c] = (float)(((double)dy[c] - sum) - expm1((double)y[c]) * sum);
 }
 
-static void backward_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
-    const softmax_pass *pass = context;
-    const dlz_op *op = pass->op;
-    int64_t first = tile * pass->together, end = dlz_min_i64(first + pass->together, pass->rows);
-    for (int64_t at = first * pass->classes; at < end * pass->classes; at += pass->classes)
-        backward_row(pass->classes, op->out->data + at, op->out->gradient.dy + at, op->in->dy + at);
+static void backward(int64_t rows, int64_t classes, const float *y, const float *dy, float *dx) {
+    for (int64_t at = 0; at < rows * classes; at += classes)
+        backward_row(classes, y + at, dy + at, dx + at);
 }
 
-static void backward(dlz_op *op, const dlz_run *run) {
-    if (!op->in->needs_gradient)
-        return;
-    softmax_pass pass = make_pass(op, run);
-    dlz_parallel_for(dlz_ceil_div(pass.rows, pass.together), run->workers, backward_tile, &pass);
-    dlz_op_give_gradients(op);
-}
-
-static const dlz_op_type log_softmax_op = {
-    .name = "log_softmax",
-    .abilities = DLZ_OP_NEEDS_OUTPUT,
-    .plan = plan,
+static const dlz_rows_type log_softmax_op = {
+    .base = DLZ_ROWS_BASE("log_softmax"),
     .forward = forward,
     .backward = backward,
 };
@@ -106,5 +63,5 @@ const dlz_layer_type dlz_log_softmax_type = {
     .name = "log_softmax",
     .size = sizeof(dlviz_layer),
     .infer = dlz_infer_same,
-    .op = &log_softmax_op,
+    .op = &log_softmax_op.base,
 };

@@ -11,75 +11,42 @@
 /* Numbers a tile reads, about. */
 #define TILE 16384
 
-typedef struct maxpool2d {
-    dlviz_layer base;
-    dlz_pool_window window;
-} maxpool2d;
-
-static dlviz_status check(const dlviz_layer *layer) {
-    return dlz_pool_window_check(&((const maxpool2d *)layer)->window);
-}
-
 const dlz_layer_type dlz_maxpool2d_type;
 
 dlviz_layer *dlviz_maxpool2d(int64_t kernel) {
-    dlviz_layer *layer = dlz_layer_create(&dlz_maxpool2d_type);
-    maxpool2d *set = (maxpool2d *)layer;
-    if (layer)
-        set->window.kernel[0] = set->window.kernel[1] = kernel;
-    return dlz_layer_checked(layer);
+    return dlz_layer_checked(dlz_pool_create(&dlz_maxpool2d_type, kernel));
 }
 
-#define SET(layer, field, value)                                                                   \
-    dlz_layer_set(__func__, layer, &dlz_maxpool2d_type, offsetof(maxpool2d, field), &(value),      \
-                  sizeof(value))
-
 dlviz_status dlviz_maxpool2d_set_kernel(dlviz_layer *layer, int64_t height, int64_t width) {
-    const int64_t pair[2] = {height, width};
-    return SET(layer, window.kernel, pair);
+    return dlz_pool_set_kernel(__func__, layer, &dlz_maxpool2d_type, height, width);
 }
 
 dlviz_status dlviz_maxpool2d_set_stride(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    return dlz_pool_window_set_stride(__func__, layer, &dlz_maxpool2d_type,
-                                      offsetof(maxpool2d, window.stride), vertical, horizontal);
+    return dlz_pool_set_stride(__func__, layer, &dlz_maxpool2d_type, vertical, horizontal);
 }
 
 dlviz_status dlviz_maxpool2d_set_padding(dlviz_layer *layer, int64_t vertical, int64_t horizontal) {
-    const int64_t pair[2] = {vertical, horizontal};
-    return SET(layer, window.padding, pair);
+    return dlz_pool_set_padding(__func__, layer, &dlz_maxpool2d_type, vertical, horizontal);
 }
 
 dlviz_status dlviz_maxpool2d_set_ceil_mode(dlviz_layer *layer, bool ceil_mode) {
-    return SET(layer, window.ceil_mode, ceil_mode);
-}
-
-static const dlz_pool_window *window_of(const dlviz_layer *layer) {
-    const maxpool2d *set = dlz_layer_as(layer, &dlz_maxpool2d_type);
-    return set ? &set->window : NULL;
+    return dlz_pool_set_ceil_mode(__func__, layer, &dlz_maxpool2d_type, ceil_mode);
 }
 
 void dlviz_maxpool2d_kernel(const dlviz_layer *layer, int64_t *height, int64_t *width) {
-    const dlz_pool_window *window = window_of(layer);
-    dlz_layer_give_pair(window ? window->kernel : NULL, height, width);
+    dlz_pool_kernel(layer, &dlz_maxpool2d_type, height, width);
 }
 
 void dlviz_maxpool2d_stride(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
-    dlz_pool_window_get_stride(window_of(layer), vertical, horizontal);
+    dlz_pool_stride(layer, &dlz_maxpool2d_type, vertical, horizontal);
 }
 
 void dlviz_maxpool2d_padding(const dlviz_layer *layer, int64_t *vertical, int64_t *horizontal) {
-    const dlz_pool_window *window = window_of(layer);
-    dlz_layer_give_pair(window ? window->padding : NULL, vertical, horizontal);
+    dlz_pool_padding(layer, &dlz_maxpool2d_type, vertical, horizontal);
 }
 
 bool dlviz_maxpool2d_ceil_mode(const dlviz_layer *layer) {
-    const dlz_pool_window *window = window_of(layer);
-    return window && window->ceil_mode;
-}
-
-static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
-    (void)num_inputs;
-    return dlz_pool_window_infer(&((maxpool2d *)layer)->window, in, out);
+    return dlz_pool_ceil_mode(layer, &dlz_maxpool2d_type);
 }
 
 /* The largest is another one where places differ. */
@@ -90,7 +57,7 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
 
 /* The pass pools windows of 2 x 2 and leaves a last odd row or column out. */
 static dlz_stage stage(const dlviz_layer *layer) {
-    const dlz_pool_window *window = &((const maxpool2d *)layer)->window;
+    const dlz_pool_window *window = dlz_pool_window_of(layer);
     bool fits = !window->ceil_mode;
     for (int axis = 0; axis < 2; axis++)
         fits &=
@@ -131,7 +98,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
 }
 
 static pool_pass make_pass(const dlz_op *op) {
-    const dlz_pool_window *window = &((const maxpool2d *)op->layer)->window;
+    const dlz_pool_window *window = dlz_pool_window_of(op->layer);
     const dlz_value *in = op->in, *out = op->out;
     pool_pass pass = {.pool = {.height = in->height,
                                .width = in->width,
@@ -194,16 +161,16 @@ static const dlz_op_type maxpool2d_op_type = {
 };
 
 static const dlz_setting settings[] = {
-    DLZ_POOL_WINDOW_SETTINGS(maxpool2d),
+    DLZ_POOL_SETTINGS,
     {0},
 };
 
 const dlz_layer_type dlz_maxpool2d_type = {
     .name = "maxpool2d",
-    .size = sizeof(maxpool2d),
+    .size = sizeof(dlz_pool_layer),
     .settings = settings,
-    .check = check,
-    .infer = infer,
+    .check = dlz_pool_check,
+    .infer = dlz_pool_infer,
     .hand_on = hand_on,
     .stage = stage,
     .join = join,

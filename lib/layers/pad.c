@@ -59,9 +59,8 @@ dlviz_status dlviz_pad_set_value(dlviz_layer *layer, double value) {
 
 void dlviz_pad_amounts(const dlviz_layer *layer, int64_t *top, int64_t *bottom, int64_t *left,
                        int64_t *right) {
-    const pad *set = dlz_layer_as(layer, &dlz_pad_type);
-    dlz_layer_give_pair(set ? set->vertical : NULL, top, bottom);
-    dlz_layer_give_pair(set ? set->horizontal : NULL, left, right);
+    dlz_layer_pair(layer, &dlz_pad_type, offsetof(pad, vertical), top, bottom);
+    dlz_layer_pair(layer, &dlz_pad_type, offsetof(pad, horizontal), left, right);
 }
 
 dlviz_border dlviz_pad_mode(const dlviz_layer *layer) {
@@ -70,8 +69,7 @@ dlviz_border dlviz_pad_mode(const dlviz_layer *layer) {
 }
 
 double dlviz_pad_value(const dlviz_layer *layer) {
-    const pad *set = dlz_layer_as(layer, &dlz_pad_type);
-    return set ? set->value : (double)NAN;
+    return dlz_layer_real(layer, &dlz_pad_type, offsetof(pad, value));
 }
 
 static const int64_t *amounts_of(const pad *set, int axis) {

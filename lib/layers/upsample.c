@@ -66,13 +66,12 @@ dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_cor
 
 void dlviz_upsample_factors(const dlviz_layer *layer, int64_t *height_factor,
                             int64_t *width_factor) {
-    const upsample *set = dlz_layer_as(layer, &dlz_upsample_type);
-    dlz_layer_give_pair(set ? set->factor : NULL, height_factor, width_factor);
+    dlz_layer_pair(layer, &dlz_upsample_type, offsetof(upsample, factor), height_factor,
+                   width_factor);
 }
 
 void dlviz_upsample_size(const dlviz_layer *layer, int64_t *height, int64_t *width) {
-    const upsample *set = dlz_layer_as(layer, &dlz_upsample_type);
-    dlz_layer_give_pair(set ? set->size : NULL, height, width);
+    dlz_layer_pair(layer, &dlz_upsample_type, offsetof(upsample, size), height, width);
 }
 
 dlviz_interpolation dlviz_upsample_mode(const dlviz_layer *layer) {

@@ -2,6 +2,7 @@
 #include "base/parallel.h"
 #include "kernels/nn/loss.h"
 #include "losses/losses_list.h"
+#include "scores/hits.h"
 
 #include <math.h>
 #include <string.h>
@@ -193,24 +194,12 @@ static int64_t num_sums(const dlviz_loss *loss, const dlz_shape *shape) {
     return NUM_SUMS;
 }
 
-/* How many outputs come before the label's: the larger ones, and of equal ones the earlier. A NaN
- * comes before all, and what is infinite has no place. */
-static int64_t place_of(int64_t classes, const float *outputs, int64_t label) {
-    float own = outputs[label];
-    int64_t before = isfinite(own) ? 0 : classes;
-    for (int64_t c = 0; c < label; c++)
-        before += !(outputs[c] < own);
-    for (int64_t c = label + 1; c < classes; c++)
-        before += !(outputs[c] <= own);
-    return before;
-}
-
 static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
     int64_t classes = batch->channels;
     for (int64_t i = 0; i < batch->n * batch->num_labels; i++) {
         if (ignores(loss, batch->labels[i]))
             continue;
-        int64_t place = place_of(classes, batch->outputs + i * classes, batch->labels[i]);
+        int64_t place = dlz_label_place(classes, batch->outputs + i * classes, batch->labels[i]);
         sums[SAMPLES] += 1;
         sums[FIRST] += place == 0;
         sums[AMONG_TOP] += place < TOP;

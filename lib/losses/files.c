@@ -67,7 +67,7 @@ static dlviz_status read_weights(dlviz_loss *loss, const json_t *array) {
 
 static dlviz_status read(dlviz_loss *loss, const json_t *settings) {
     const dlz_loss_type *type = loss->type;
-    DLZ_TRY(dlz_settings_read(type->name, type->settings, settings, loss));
+    DLZ_TRY(dlz_settings_read(type->settings, type->name, settings, loss));
     if (type->check && type->check(loss) != DLVIZ_OK)
         return dlz_fail_within(DLVIZ_ERROR_FORMAT, "loss %s", type->name);
     return type->weights ? read_weights(loss, json_object_get(settings, type->weights)) : DLVIZ_OK;

@@ -1,10 +1,11 @@
 /* F1, exact match and the area under the ROC curve of numbers that are yes or no. */
 #include "base/base.h"
 #include "losses/loss.h"
+#include "scores/curve.h"
+#include "scores/hits.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { SAMPLES, EXACT, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES, NUM_SUMS };
 
@@ -39,65 +40,40 @@ static void finish(const dlviz_loss *loss, const dlz_shape *shape, const double 
                    double *values) {
     (void)loss;
     (void)shape;
-    double right = 2 * sums[TRUE_POSITIVES];
-    values[0] = right > 0 ? right / (right + sums[FALSE_POSITIVES] + sums[FALSE_NEGATIVES]) : 0;
+    values[0] = dlz_f1((dlz_hits){(int64_t)sums[TRUE_POSITIVES], (int64_t)sums[FALSE_POSITIVES],
+                                  (int64_t)sums[FALSE_NEGATIVES]});
     values[1] = sums[EXACT] / sums[SAMPLES];
 }
 
 /* -- The area under the ROC curve ----------------------------------------------------------------
  */
 
-typedef struct scored {
-    float score;
-    bool positive;
-} scored;
-
-static int by_score(const void *a, const void *b) {
-    float x = ((const scored *)a)->score, y = ((const scored *)b)->score;
-    return (x > y) - (x < y);
-}
-
-/* The share of pairs of a positive and a negative in which the positive has the higher score; a tie
- * counts half. NaN without a pair, or with a score that is NaN. */
-static double area(int64_t count, scored *all) {
-    for (int64_t i = 0; i < count; i++)
-        if (isnan(all[i].score))
-            return NAN;
-    qsort(all, (size_t)count, sizeof *all, by_score);
-    double won = 0, positives = 0, negatives = 0;
-    for (int64_t start = 0, end; start < count; start = end) {
-        double here = 0, there = 0; /* of one score */
-        for (end = start; end < count && all[end].score == all[start].score; end++)
-            *(all[end].positive ? &here : &there) += 1;
-        won += here * (negatives + 0.5 * there);
-        positives += here;
-        negatives += there;
-    }
-    return won / (positives * negatives);
-}
-
 static dlviz_status judge(const dlviz_tensor *outputs, const dlviz_tensor *targets,
                           double *values) {
+    const float *scores = outputs->data, *wanted = targets->data;
     int64_t n = outputs->dims[0], channels = outputs->dims[1],
-            pixels = outputs->size / (n * channels), judged = 0;
-    scored *all = dlz_alloc_array((uint64_t)(n * pixels), sizeof *all);
-    if (!all)
-        return dlz_fail_memory("scores", (uint64_t)(n * pixels) * sizeof *all);
+            pixels = outputs->size / (n * channels), count = n * pixels, judged = 0;
+    uint64_t *scored = dlz_alloc_array((uint64_t)count, 2 * sizeof *scored);
+    if (!scored)
+        return dlz_fail_memory("scores", (uint64_t)count * 2 * sizeof *scored);
     double sum = 0;
     for (int64_t c = 0; c < channels; c++) {
         int64_t positives = 0;
-        for (int64_t i = 0; i < n * pixels; i++) {
+        bool unknown = false;
+        for (int64_t i = 0; i < count; i++) {
             int64_t at = (i / pixels * channels + c) * pixels + i % pixels;
-            all[i] = (scored){((const float *)outputs->data)[at],
-                              ((const float *)targets->data)[at] >= 0.5f};
-            positives += all[i].positive;
+            bool positive = wanted[at] >= 0.5f;
+            scored[i] = dlz_scored(scores[at], positive);
+            positives += positive;
+            unknown |= isnan(scores[at]);
         }
-        if (positives == 0 || positives == n * pixels)
+        if (positives == 0 || positives == count)
             continue;
-        sum += area(n * pixels, all);
+        dlz_scored_sort(count, scored, scored + count);
+        sum += unknown ? NAN : dlz_roc_area(count, scored);
         judged++;
     }
-    dlz_free(all);
+    dlz_free(scored);
     values[0] = judged > 0 ? sum / (double)judged : NAN;
     return DLVIZ_OK;
 }

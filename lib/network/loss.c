@@ -11,10 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const dlz_shape *dlz_network_output(const dlviz_network *network) {
-    return &network->graph.nodes[network->graph.num_nodes - 1].out;
-}
-
 /* -- The loss ------------------------------------------------------------------------------------
  */
 

@@ -246,6 +246,10 @@ static void draw_states(dlviz_network *network, uint64_t seed) {
     }
 }
 
+const dlz_shape *dlz_network_output(const dlviz_network *network) {
+    return &network->graph.nodes[network->graph.num_nodes - 1].out;
+}
+
 dlviz_status dlz_network_lay_out(dlviz_network *network) {
     if (network->graph.num_nodes == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "dlviz_network_build: the network has no layers");

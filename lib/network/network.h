@@ -46,9 +46,11 @@ struct dlviz_network {
     dlz_plans plans;
 };
 
-/* -- network.c: the parts of a build --------------------------------------------------------------
+/* -- network.c -------------------------------------------------------------------------------------
  */
 
+/* The shape of what the network gives for one sample. */
+const dlz_shape *dlz_network_output(const dlviz_network *network);
 /* Works out all shapes and which states there are, and allocates none of them. */
 dlviz_status dlz_network_lay_out(dlviz_network *network);
 /* Allocates the states; all are 0. */
@@ -133,8 +135,6 @@ dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset
 /* -- loss.c --------------------------------------------------------------------------------------
  */
 
-/* The shape of what the network gives for one sample. */
-const dlz_shape *dlz_network_output(const dlviz_network *network);
 /* Fails unless the dataset's targets are what the network's loss takes. */
 dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);

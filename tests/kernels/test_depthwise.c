@@ -2,148 +2,37 @@
  * loops in double. */
 #include "base/random.h"
 #include "kernels/conv/depthwise.h"
+#include "support/conv_layer.h"
 #include "support/random_cases.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Numbers of a layer: exactly as many as there are, so that a sanitizer sees what reads beyond. */
-typedef struct layer {
-    dlz_conv2d_shape shape;
-    int64_t in_size, out_size, taps; /* of one image; of one output */
-    float *x, *weights, *bias, *dy, *z;
-    float *in_scale, *in_shift; /* per channel */
-    float *scale, *shift, *a, *b, *center, *d;
-    bool pending, in_relu, norm, relu, out_relu;
-} layer;
-
-typedef struct results {
-    float *y, *dw, *db, *dx;
-} results;
-
-static void *memory(int64_t count, size_t size) {
-    void *block = aligned_alloc(64, ((size_t)count * size + 63) / 64 * 64 + 64);
-    ck_assert_ptr_nonnull(block);
-    return block;
-}
-
-static float *exactly(int64_t count) {
-    float *block = malloc((size_t)(count > 0 ? count : 1) * sizeof *block);
-    ck_assert_ptr_nonnull(block);
-    return block;
-}
-
-/* Whole numbers -4 ... 4 (sums of their products are exact), or anything in -1 ... 1. */
-static float *numbers(int64_t count, bool whole, dlz_random *random) {
-    float *values = exactly(count);
-    for (int64_t i = 0; i < count; i++)
-        values[i] =
-            whole ? (float)dlz_random_below(random, 9) - 4 : 2 * dlz_random_float(random) - 1;
-    return values;
-}
-
-static layer make(dlz_conv2d_shape shape, bool whole, uint64_t seed) {
-    dlz_random random = random_numbers(seed);
-    for (int axis = 0; axis < 2; axis++) {
-        int64_t size = axis ? shape.width : shape.height;
-        int64_t extent = (shape.kernel[axis] - 1) * shape.dilation[axis] + 1;
-        int64_t count = (size + 2 * shape.padding[axis] - extent) / shape.stride[axis] + 1;
-        ck_assert_int_ge(size + 2 * shape.padding[axis], extent);
-        *(axis ? &shape.out_width : &shape.out_height) = count;
-    }
-    layer l = {.shape = shape};
-    l.in_size = shape.height * shape.width * shape.channels;
-    l.out_size = shape.out_height * shape.out_width * shape.outputs;
-    l.taps = shape.kernel[0] * shape.kernel[1];
-    l.x = numbers(shape.images * l.in_size, whole, &random);
-    l.dy = numbers(shape.images * l.out_size, whole, &random);
-    l.z = numbers(shape.images * l.out_size, whole, &random);
-    l.weights = numbers(shape.outputs * l.taps, whole, &random);
-    l.bias = numbers(shape.outputs, whole, &random);
-    l.in_scale = numbers(shape.channels, whole, &random);
-    l.in_shift = numbers(shape.channels, whole, &random);
-    float **factors[] = {&l.scale, &l.shift, &l.a, &l.b, &l.center, &l.d};
-    for (int i = 0; i < 6; i++)
-        *factors[i] = numbers(shape.outputs, whole, &random);
-    l.pending = random_chance(&random, 0.5);
-    l.in_relu = random_chance(&random, 0.5);
-    l.norm = random_chance(&random, 0.5);
-    l.relu = random_chance(&random, 0.5);
-    l.out_relu = random_chance(&random, 0.3);
-    return l;
-}
-
-static void discard(layer *l) {
-    float *arrays[] = {l->x,     l->weights, l->bias, l->dy, l->z,      l->in_scale, l->in_shift,
-                       l->scale, l->shift,   l->a,    l->b,  l->center, l->d};
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        free(arrays[i]);
-}
-
-static void discard_results(results *r) {
-    free(r->y);
-    free(r->dw);
-    free(r->db);
-    free(r->dx);
-}
-
 /* -- In double -----------------------------------------------------------------------------------
  */
 
-static double input_of(const layer *l, int64_t at) {
-    int64_t c = at % l->shape.channels;
-    double value = (double)l->x[at];
-    if (l->pending) {
-        value = value * (double)l->in_scale[c] + (double)l->in_shift[c];
-        if (l->in_relu && value <= 0)
-            value = 0;
-    }
-    return value;
-}
-
-static double gradient_of(const layer *l, int64_t at) {
-    int64_t o = at % l->shape.outputs;
-    double g = (double)l->dy[at], z = (double)l->z[at];
-    if (l->relu && z * (double)l->scale[o] + (double)l->shift[o] <= 0)
-        g = 0;
-    return l->norm ? (double)l->a[o] * g + (double)l->b[o] * (z - (double)l->center[o]) +
-                         (double)l->d[o]
-                   : g;
-}
-
-/* Sums and, for the bounds on rounding errors, sums of magnitudes. */
-typedef struct reference {
-    double *y, *dw, *db, *dx, *y_size, *dw_size, *db_size, *dx_size;
-} reference;
-
-static reference compute(const layer *l) {
+static conv_reference compute(const conv_layer *l) {
     const dlz_conv2d_shape *s = &l->shape;
     int64_t n = s->images, multiplier = s->outputs / s->channels;
-    const int64_t counts[] = {n * l->out_size, s->outputs * l->taps, s->outputs, n * l->in_size};
-    reference r;
-    double **arrays[] = {&r.y, &r.dw, &r.db, &r.dx, &r.y_size, &r.dw_size, &r.db_size, &r.dx_size};
-    for (int i = 0; i < 8; i++) {
-        *arrays[i] = memory(counts[i % 4], sizeof(double));
-        memset(*arrays[i], 0, (size_t)counts[i % 4] * sizeof(double));
-    }
+    conv_reference r = make_conv_reference(l);
     for (int64_t at = 0; at < n * l->out_size; at++) {
         int64_t o = at % s->outputs, pixel = at / s->outputs, x = pixel % s->out_width;
         int64_t y = pixel / s->out_width % s->out_height;
         int64_t image = pixel / s->out_width / s->out_height;
-        double g = gradient_of(l, at), sum = (double)l->bias[o], size = fabs(sum);
-        for (int64_t k = 0; k < l->taps; k++) {
+        double g = conv_gradient_of(l, at), sum = (double)l->bias[o], size = fabs(sum);
+        for (int64_t k = 0; k < l->patch; k++) {
             int64_t row = y * s->stride[0] - s->padding[0] + k / s->kernel[1] * s->dilation[0];
             int64_t column = x * s->stride[1] - s->padding[1] + k % s->kernel[1] * s->dilation[1];
             if (row < 0 || row >= s->height || column < 0 || column >= s->width)
                 continue;
             int64_t from =
                 image * l->in_size + (row * s->width + column) * s->channels + o / multiplier;
-            double value = input_of(l, from), w = (double)l->weights[o * l->taps + k];
+            double value = conv_input_of(l, from), w = (double)l->weights[o * l->patch + k];
             sum += value * w;
             size += fabs(value * w);
-            r.dw[o * l->taps + k] += value * g;
-            r.dw_size[o * l->taps + k] += fabs(value * g);
+            r.dw[o * l->patch + k] += value * g;
+            r.dw_size[o * l->patch + k] += fabs(value * g);
             r.dx[from] += g * w;
             r.dx_size[from] += fabs(g * w);
         }
@@ -155,31 +44,19 @@ static reference compute(const layer *l) {
     return r;
 }
 
-static void discard_reference(reference *r) {
-    double *arrays[] = {r->y, r->dw, r->db, r->dx, r->y_size, r->dw_size, r->db_size, r->dx_size};
-    for (int i = 0; i < 8; i++)
-        free(arrays[i]);
-}
-
 /* -- By the kernels ------------------------------------------------------------------------------
  */
 
-static float *repeated(const float *from, int64_t channels, int64_t count) {
-    float *to = memory(count + DLZ_CONV2D_SLACK, sizeof *to);
-    dlz_conv2d_repeat(from, channels, count, to);
-    return to;
-}
-
 /* Buffers are full of NaN before, as is what is to be written. */
 static float *unknown(int64_t count) {
-    float *block = memory(count, sizeof *block);
+    float *block = aligned_memory(count, sizeof *block);
     memset(block, 0xff, (size_t)count * sizeof *block);
     return block;
 }
 
-static void run_blocks(const layer *l, const dlz_depthwise_plan *plan, dlz_isa isa,
+static void run_blocks(const conv_layer *l, const dlz_depthwise_plan *plan, dlz_isa isa,
                        const dlz_conv2d_input *input, const dlz_conv2d_gradient *gradient,
-                       results *r) {
+                       conv_results *r) {
     enum { GROUPS = 2 };
     const dlz_depthwise_table *kernels = dlz_depthwise_kernels_of(isa);
     const dlz_conv2d_shape *s = &l->shape;
@@ -187,7 +64,7 @@ static void run_blocks(const layer *l, const dlz_depthwise_plan *plan, dlz_isa i
     float *strip = unknown(plan->strip_floats), *spare = unknown(plan->spare_floats);
     float *g = unknown(plan->gradient_floats), *weights = unknown(plan->taps * plan->step);
     float *bias = unknown(plan->step);
-    double *sums = memory(GROUPS * size, sizeof *sums);
+    double *sums = aligned_memory(GROUPS * size, sizeof *sums);
     memset(sums, 0, (size_t)(GROUPS * size) * sizeof *sums);
     dlz_depthwise_pack(plan, l->weights, NULL, weights);
     dlz_depthwise_pack_bias(plan, l->bias, bias);
@@ -212,102 +89,36 @@ static void run_blocks(const layer *l, const dlz_depthwise_plan *plan, dlz_isa i
         free(blocks[i]);
 }
 
-static results run(const layer *l, dlz_isa isa, dlz_depthwise_plan *plan) {
-    const dlz_conv2d_shape *s = &l->shape;
-    const int64_t counts[] = {s->images * l->out_size, s->outputs * l->taps, s->outputs,
-                              s->images * l->in_size};
-    results r;
-    float **arrays[] = {&r.y, &r.dw, &r.db, &r.dx};
-    for (int i = 0; i < 4; i++) {
-        *arrays[i] = exactly(counts[i]);
-        memset(*arrays[i], 0xff, (size_t)counts[i] * sizeof(float)); /* NaN */
-    }
-    int64_t in_row = s->width * s->channels, row = s->out_width * s->outputs;
-    float *in_scale = repeated(l->in_scale, s->channels, in_row);
-    float *in_shift = repeated(l->in_shift, s->channels, in_row);
-    const float *per_channel[] = {l->scale, l->shift, l->a, l->b, l->center, l->d};
-    float *along_row[6];
-    for (int i = 0; i < 6; i++)
-        along_row[i] = repeated(per_channel[i], s->outputs, row);
-    dlz_conv2d_input input = {l->x, l->pending ? in_scale : NULL, l->pending ? in_shift : NULL,
-                              l->in_relu};
-    dlz_conv2d_gradient gradient = {.dy = l->dy,
-                                    .z = l->norm || l->relu ? l->z : NULL,
-                                    .scale = along_row[0],
-                                    .shift = along_row[1],
-                                    .relu = l->relu,
-                                    .a = l->norm ? along_row[2] : NULL,
-                                    .b = l->norm ? along_row[3] : NULL,
-                                    .center = l->norm ? along_row[4] : NULL,
-                                    .d = l->norm ? along_row[5] : NULL};
-    ck_ok(dlz_depthwise_plan_create(plan, s, isa));
-    run_blocks(l, plan, isa, &input, &gradient, &r);
-    free(in_scale);
-    free(in_shift);
-    for (int i = 0; i < 6; i++)
-        free(along_row[i]);
+static conv_results run(const conv_layer *l, dlz_isa isa, dlz_depthwise_plan *plan) {
+    conv_results r = make_conv_results(l);
+    conv_rows rows = make_conv_rows(l);
+    ck_ok(dlz_depthwise_plan_create(plan, &l->shape, isa));
+    run_blocks(l, plan, isa, &rows.input, &rows.gradient, &r);
+    discard_conv_rows(&rows);
     return r;
 }
 
 /* -- Comparing -----------------------------------------------------------------------------------
  */
 
-/* Sums of at most 256 terms in float, then in double: 40 units of the sum of magnitudes catch a
- * wrong term and any order of summation that is worse. Whole numbers must be right. */
-static void agree(const char *what, const layer *l, const dlz_depthwise_plan *plan, dlz_isa isa,
-                  bool whole, const float *got, const double *wanted, const double *size,
-                  int64_t count) {
-    const dlz_conv2d_shape *s = &l->shape;
-    for (int64_t i = 0; i < count; i++) {
-        double bound = whole ? 0 : 40 * 0x1p-24 * (size[i] + 1);
-        ck_assert_msg(
-            fabs((double)got[i] - wanted[i]) <= bound,
-            "%s, %s: %lld images %lld x %lld x %lld, kernel %lld x %lld, stride %lld %lld, padding "
-            "%lld %lld, dilation %lld %lld, %lld outputs, %lld merged: number %lld is %.9g, not "
-            "%.9g",
-            dlz_isa_name(isa), what, (long long)s->images, (long long)s->height,
-            (long long)s->width, (long long)s->channels, (long long)s->kernel[0],
-            (long long)s->kernel[1], (long long)s->stride[0], (long long)s->stride[1],
-            (long long)s->padding[0], (long long)s->padding[1], (long long)s->dilation[0],
-            (long long)s->dilation[1], (long long)s->outputs, (long long)plan->merged, (long long)i,
-            (double)got[i], wanted[i]);
-    }
-}
-
 static void check_shape(dlz_conv2d_shape shape, bool whole, uint64_t seed) {
-    layer l = make(shape, whole, seed);
-    const dlz_conv2d_shape *s = &l.shape;
-    reference wanted = compute(&l);
+    conv_layer l = make_conv_layer(shape, 1, whole, seed);
+    conv_reference wanted = compute(&l);
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
         if (!dlz_isa_available((dlz_isa)isa))
             continue;
         dlz_depthwise_plan plan;
-        results r = run(&l, (dlz_isa)isa, &plan);
-        agree("output", &l, &plan, (dlz_isa)isa, whole, r.y, wanted.y, wanted.y_size,
-              s->images * l.out_size);
-        agree("weight gradient", &l, &plan, (dlz_isa)isa, whole, r.dw, wanted.dw, wanted.dw_size,
-              s->outputs * l.taps);
-        agree("bias gradient", &l, &plan, (dlz_isa)isa, whole, r.db, wanted.db, wanted.db_size,
-              s->outputs);
-        agree("input gradient", &l, &plan, (dlz_isa)isa, whole, r.dx, wanted.dx, wanted.dx_size,
-              s->images * l.in_size);
-        discard_results(&r);
+        conv_results r = run(&l, (dlz_isa)isa, &plan);
+        check_conv_results(&l, (dlz_isa)isa, plan.merged, whole, &r, &wanted);
+        discard_conv_results(&r);
     }
-    discard_reference(&wanted);
-    discard(&l);
+    discard_conv_reference(&wanted);
+    discard_conv_layer(&l);
 }
 
 static dlz_conv2d_shape square(int64_t images, int64_t size, int64_t channels, int64_t multiplier,
                                int64_t kernel, int64_t stride, int64_t padding) {
-    return (dlz_conv2d_shape){.images = images,
-                              .height = size,
-                              .width = size,
-                              .channels = channels,
-                              .outputs = channels * multiplier,
-                              .kernel = {kernel, kernel},
-                              .stride = {stride, stride},
-                              .padding = {padding, padding},
-                              .dilation = {1, 1}};
+    return square_conv(images, size, channels, channels * multiplier, kernel, stride, padding);
 }
 
 START_TEST(layers_that_people_use) {
@@ -370,7 +181,7 @@ START_TEST(what_is_not_finite_stays_in_its_windows) {
     const dlz_conv2d_shape shapes[] = {square(2, 13, 1, 1, 5, 1, 0), square(2, 14, 18, 1, 3, 1, 1),
                                        square(1, 15, 5, 2, 3, 2, 1)};
     for (int i = 0; i < 3; i++) {
-        layer l = make(shapes[i], false, 50 + (uint64_t)i);
+        conv_layer l = make_conv_layer(shapes[i], 1, false, 50 + (uint64_t)i);
         const dlz_conv2d_shape *s = &l.shape;
         l.pending = l.out_relu = l.relu = l.norm = false;
         int64_t multiplier = s->outputs / s->channels;
@@ -379,10 +190,10 @@ START_TEST(what_is_not_finite_stays_in_its_windows) {
             if (!dlz_isa_available((dlz_isa)isa))
                 continue;
             dlz_depthwise_plan plan;
-            results before = run(&l, (dlz_isa)isa, &plan);
+            conv_results before = run(&l, (dlz_isa)isa, &plan);
             float *spoiled = &l.x[(row * s->width + column) * s->channels], kept = *spoiled;
             *spoiled = bad[i];
-            results after = run(&l, (dlz_isa)isa, &plan);
+            conv_results after = run(&l, (dlz_isa)isa, &plan);
             *spoiled = kept;
             for (int64_t at = 0; at < s->images * l.out_size; at++) {
                 int64_t pixel = at / s->outputs, x = pixel % s->out_width, y = pixel / s->out_width;
@@ -397,16 +208,16 @@ START_TEST(what_is_not_finite_stays_in_its_windows) {
                     ck_assert_mem_eq(&after.y[at], &before.y[at], sizeof(float));
             }
             /* Other channels' weights, and the kernel's place that never meets the last column. */
-            for (int64_t k = 0; k < s->outputs * l.taps; k++) {
+            for (int64_t k = 0; k < s->outputs * l.patch; k++) {
                 int64_t h = k % s->kernel[1], x = column + s->padding[1] - h;
                 bool meets = x >= 0 && x % s->stride[1] == 0 && x / s->stride[1] < s->out_width;
-                if (k / l.taps >= multiplier || !meets)
+                if (k / l.patch >= multiplier || !meets)
                     ck_assert_mem_eq(&after.dw[k], &before.dw[k], sizeof(float));
             }
-            discard_results(&before);
-            discard_results(&after);
+            discard_conv_results(&before);
+            discard_conv_results(&after);
         }
-        discard(&l);
+        discard_conv_layer(&l);
     }
 }
 END_TEST

@@ -30,6 +30,14 @@ int run_suite(Suite *suite);
                       dlviz_last_error(), (words));                                                \
     } while (0)
 
+/* For functions that stop at the first call that fails, and return its status. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        dlviz_status try_status = (call);                                                          \
+        if (try_status != DLVIZ_OK)                                                                \
+            return try_status;                                                                     \
+    } while (0)
+
 /* The folder with real MNIST ($DLVIZ_DATA_DIR, then the cache folder), or NULL when there is none:
  * the test then says so and skips. */
 const char *mnist_folder(void);

@@ -588,13 +588,6 @@ END_TEST
 /* -- Memory --------------------------------------------------------------------------------------
  */
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        dlviz_status try_status = (call);                                                          \
-        if (try_status != DLVIZ_OK)                                                                \
-            return try_status;                                                                     \
-    } while (0)
-
 static dlviz_status hand_over(training *t, dlviz_loss *loss) {
     return loss ? dlviz_network_set_loss(t->network, loss) : DLVIZ_ERROR_OUT_OF_MEMORY;
 }

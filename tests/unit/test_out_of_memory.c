@@ -33,13 +33,6 @@ typedef struct handles {
     dlviz_trainer *trainer;
 } handles;
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        dlviz_status status_ = (call);                                                             \
-        if (status_ != DLVIZ_OK)                                                                   \
-            return status_;                                                                        \
-    } while (0)
-
 static dlviz_status make_network(handles *h) {
     TRY(dlviz_network_create(&h->network, 3, (int64_t[]){1, 10, 10}));
     dlviz_network_add(h->network, "conv", dlviz_conv2d(32, 3, DLVIZ_PAD_SAME));

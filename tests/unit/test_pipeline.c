@@ -41,13 +41,6 @@ typedef struct pipeline {
     dlviz_figure *figure;
 } pipeline;
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        dlviz_status try_status = (call);                                                          \
-        if (try_status != DLVIZ_OK)                                                                \
-            return try_status;                                                                     \
-    } while (0)
-
 static dlviz_status load(pipeline *p) {
     TRY(dlviz_dataset_read_mnist(&p->all, scratch_folder(), DLVIZ_MNIST_PART_TRAIN));
     TRY(dlviz_dataset_read_mnist(&p->test, scratch_folder(), DLVIZ_MNIST_PART_TEST));

@@ -1,38 +1,11 @@
 /* What comes along when datasets are cut from datasets, and which samples a split holds out. */
 #include "base/random.h"
 #include "data/dataset.h"
+#include "support/datasets.h"
 #include "support/netspec.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* n samples of one number, i. */
-static dlviz_dataset *numbers(int64_t n) {
-    float *values = malloc((size_t)n * sizeof *values);
-    for (int64_t i = 0; i < n; i++)
-        values[i] = (float)i;
-    dlviz_tensor *samples = float_tensor(2, (int64_t[]){n, 1}, values);
-    dlviz_dataset *dataset;
-    ck_ok(dlviz_dataset_create(&dataset, samples, NULL));
-    dlviz_tensor_destroy(samples);
-    free(values);
-    return dataset;
-}
-
-static const int64_t *labels_of(const dlviz_dataset *dataset) {
-    const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
-    ck_assert_ptr_nonnull(labels);
-    ck_assert_int_eq(dlviz_tensor_dtype(labels), DLVIZ_INT64);
-    ck_assert_int_eq(dlviz_tensor_ndim(labels), 1);
-    ck_assert_int_eq(dlviz_tensor_num_elements(labels), dlviz_dataset_num_samples(dataset));
-    return dlviz_tensor_const_data(labels);
-}
-
-static void set_labels(dlviz_dataset *dataset, const int64_t *labels) {
-    dlviz_tensor *tensor = int64_tensor(dlviz_dataset_num_samples(dataset), labels);
-    ck_ok(dlviz_dataset_set_targets(dataset, tensor));
-    dlviz_tensor_destroy(tensor);
-}
 
 /* The targets and weights that belong to sample `id` of the chains below. */
 static int64_t label_for(int64_t id) {
@@ -46,7 +19,7 @@ static float weight_for(int64_t id) {
 }
 
 static dlviz_dataset *chain_start(int64_t n, dlz_targets kind) {
-    dlviz_dataset *dataset = numbers(n);
+    dlviz_dataset *dataset = numbered_samples(n);
     int64_t *labels = malloc((size_t)n * sizeof *labels);
     float *floats = malloc((size_t)n * 2 * sizeof *floats);
     float *weights = malloc((size_t)n * sizeof *weights);
@@ -213,7 +186,7 @@ START_TEST(a_split_is_what_the_plain_way_gives) {
                         (seed % 2 ? 1 : 0);
         int64_t total = 1 + (int64_t)dlz_random_below(&random, (uint64_t)n - 1), next[2] = {0};
         plain_split(n, labels, total, seed, held);
-        dlviz_dataset *whole = numbers(n), *parts[2];
+        dlviz_dataset *whole = numbered_samples(n), *parts[2];
         set_labels(whole, labels);
         ck_ok(dlviz_dataset_split(whole, total, seed, &parts[0], &parts[1]));
         ck_assert_int_eq(dlviz_dataset_num_samples(parts[1]), total);
@@ -237,7 +210,7 @@ START_TEST(a_split_takes_the_highest_labels_there_are) {
     int64_t labels[40];
     for (int i = 0; i < 40; i++)
         labels[i] = i % 4 == 0 ? 16777215 : i % 4 == 1 ? 8388607 : i % 4 == 2 ? -5 : -2147483648;
-    dlviz_dataset *whole = numbers(40), *rest, *holdout;
+    dlviz_dataset *whole = numbered_samples(40), *rest, *holdout;
     set_labels(whole, labels);
     ck_ok(dlviz_dataset_split(whole, 20, 1, &rest, &holdout));
     int counts[3] = {0};

@@ -1,4 +1,5 @@
 #include "data/dataset.h"
+#include "support/datasets.h"
 #include "support/failing.h"
 #include "support/netspec.h"
 
@@ -12,39 +13,11 @@ static dlviz_tensor *bytes_tensor(int ndim, const int64_t *dims, const uint8_t *
     return tensor;
 }
 
-/* n samples of one number, i. */
-static dlviz_dataset *numbers(int64_t n) {
-    float *values = malloc((size_t)n * sizeof *values);
-    for (int64_t i = 0; i < n; i++)
-        values[i] = (float)i;
-    dlviz_tensor *samples = float_tensor(2, (int64_t[]){n, 1}, values);
-    dlviz_dataset *dataset;
-    ck_ok(dlviz_dataset_create(&dataset, samples, NULL));
-    dlviz_tensor_destroy(samples);
-    free(values);
-    return dataset;
-}
-
-static const int64_t *labels_of(const dlviz_dataset *dataset) {
-    const dlviz_tensor *labels = dlviz_dataset_labels(dataset);
-    ck_assert_ptr_nonnull(labels);
-    ck_assert_int_eq(dlviz_tensor_dtype(labels), DLVIZ_INT64);
-    ck_assert_int_eq(dlviz_tensor_ndim(labels), 1);
-    ck_assert_int_eq(dlviz_tensor_num_elements(labels), dlviz_dataset_num_samples(dataset));
-    return dlviz_tensor_const_data(labels);
-}
-
-static void set_labels(dlviz_dataset *dataset, const int64_t *labels) {
-    dlviz_tensor *tensor = int64_tensor(dlviz_dataset_num_samples(dataset), labels);
-    ck_ok(dlviz_dataset_set_targets(dataset, tensor));
-    dlviz_tensor_destroy(tensor);
-}
-
 /* -- Labels --------------------------------------------------------------------------------------
  */
 
 START_TEST(labels_are_int64_whatever_they_were) {
-    dlviz_dataset *dataset = numbers(4);
+    dlviz_dataset *dataset = numbered_samples(4);
     dlviz_tensor *bytes = bytes_tensor(1, (int64_t[]){4}, (const uint8_t[]){255, 0, 7, 254});
     ck_ok(dlviz_dataset_set_targets(dataset, bytes));
     ((uint8_t *)dlviz_tensor_data(bytes))[1] = 9; /* they were copied */
@@ -74,7 +47,7 @@ START_TEST(labels_are_int64_whatever_they_were) {
 END_TEST
 
 START_TEST(labels_below_0_belong_to_no_class) {
-    dlviz_dataset *dataset = numbers(3);
+    dlviz_dataset *dataset = numbered_samples(3);
     set_labels(dataset, (const int64_t[]){-100, -100, -7});
     ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 0);
     set_labels(dataset, (const int64_t[]){-1, -100, -1});
@@ -96,7 +69,7 @@ START_TEST(labels_below_0_belong_to_no_class) {
 END_TEST
 
 START_TEST(bad_targets_are_refused_and_change_nothing) {
-    dlviz_dataset *dataset = numbers(2), *created = (void *)1;
+    dlviz_dataset *dataset = numbered_samples(2), *created = (void *)1;
     set_labels(dataset, (const int64_t[]){1, 0});
     ck_ok(dlviz_dataset_set_class_names(dataset, 2, (const char *const[]){"a", "b"}));
     const int64_t beyond[][2] = {
@@ -149,7 +122,7 @@ START_TEST(float_targets_have_the_shape_they_came_in) {
     float values[24];
     fill_uniform(values, 24, 5);
     for (int s = 0; s < 4; s++) {
-        dlviz_dataset *dataset = numbers(4);
+        dlviz_dataset *dataset = numbered_samples(4);
         int ndim = s < 2 ? 1 : 3;
         int64_t size = s ? 6 : 1;
         dlviz_tensor *targets = float_tensor(s + 1, shapes[s], values), *back;
@@ -181,7 +154,7 @@ static void count_release(void *data, void *user) {
 START_TEST(float_targets_are_shared_with_the_caller_and_with_subsets) {
     float values[] = {1, 2, 3, 4, 5, 6};
     int released = 0;
-    dlviz_dataset *dataset = numbers(3), *part, *again;
+    dlviz_dataset *dataset = numbered_samples(3), *part, *again;
     dlviz_tensor *targets, *got;
     ck_ok(dlviz_tensor_wrap(&targets, DLVIZ_FLOAT32, 2, (int64_t[]){3, 2}, values, count_release,
                             &released));
@@ -203,7 +176,7 @@ START_TEST(float_targets_are_shared_with_the_caller_and_with_subsets) {
 END_TEST
 
 START_TEST(a_subset_may_get_targets_of_its_own) {
-    dlviz_dataset *whole = numbers(10), *part, *rest;
+    dlviz_dataset *whole = numbered_samples(10), *part, *rest;
     ck_ok(dlviz_dataset_take(whole, 4, 5, &part));
     const float values[] = {40, 50, 60, 70, 80};
     dlviz_tensor *targets = float_tensor(1, (int64_t[]){5}, values), *got;
@@ -227,7 +200,7 @@ START_TEST(a_subset_may_get_targets_of_its_own) {
 END_TEST
 
 START_TEST(one_kind_of_targets_replaces_another) {
-    dlviz_dataset *dataset = numbers(2);
+    dlviz_dataset *dataset = numbered_samples(2);
     const float two[] = {0.5f, 1.5f};
     dlviz_tensor *floats = float_tensor(1, (int64_t[]){2}, two);
     for (int round = 0; round < 2; round++) {
@@ -287,7 +260,7 @@ START_TEST(targets_are_the_same_for_any_number_of_threads) {
     enum { N = 100, SIZE = 33 };
     static float values[N * SIZE], got[N * SIZE];
     fill_uniform(values, N * SIZE, 1);
-    dlviz_dataset *dataset = numbers(N);
+    dlviz_dataset *dataset = numbered_samples(N);
     dlviz_tensor *targets = float_tensor(2, (int64_t[]){N, SIZE}, values);
     ck_ok(dlviz_dataset_set_targets(dataset, targets));
     dlviz_tensor_destroy(targets);
@@ -311,7 +284,7 @@ END_TEST
  */
 
 START_TEST(weights_are_checked_and_copied) {
-    dlviz_dataset *dataset = numbers(3);
+    dlviz_dataset *dataset = numbered_samples(3);
     ck_assert_ptr_null(dlviz_dataset_weights(dataset));
     float loaded[2];
     dlz_dataset_load_weights(dataset, (const int64_t[]){2, 0}, 2, loaded);
@@ -477,7 +450,7 @@ START_TEST(getters_take_null) {
     ck_fails(dlviz_dataset_samples(NULL, 0, 1, &tensor), failed, "'dataset' is NULL");
     ck_fails(dlviz_dataset_select(NULL, 1, counts, &made), failed, "'dataset' is NULL");
     ck_fails(dlviz_dataset_create_from_hwc(NULL, NULL, NULL), failed, "'out' is NULL");
-    dlviz_dataset *one = numbers(1);
+    dlviz_dataset *one = numbered_samples(1);
     ck_fails(dlviz_dataset_targets(one, 0, 1, NULL), failed, "'targets' is NULL");
     dlviz_dataset_destroy(one);
 }
@@ -510,7 +483,7 @@ START_TEST(marks_tell_targets_and_weights_apart) {
     fill_uniform(floats, 600, 3);
     uint32_t marks[9];
     int found = 0;
-    dlviz_dataset *dataset = numbers(300);
+    dlviz_dataset *dataset = numbered_samples(300);
     marks[found++] = dlz_dataset_mark(dataset);
     ck_ok(dlviz_dataset_set_targets_to_samples(dataset));
     marks[found++] = dlz_dataset_mark(dataset);
@@ -561,7 +534,7 @@ static bool spoil_labels(dlviz_trainer *trainer, void *user) {
 }
 
 START_TEST(labels_changed_during_a_fit_are_checked) {
-    dlviz_dataset *dataset = numbers(6);
+    dlviz_dataset *dataset = numbered_samples(6);
     set_labels(dataset, (const int64_t[]){0, 1, 2, 0, 1, 2});
     dlviz_network *network = net_from_text("1", "fc:linear,out=3");
     dlviz_optimizer *sgd;
@@ -591,12 +564,6 @@ typedef struct arrays {
 
 static dlviz_status use_targets(const arrays *a, dlviz_dataset *made[6], dlviz_tensor *got[2]) {
     const char *names[] = {"a", "b", "c"};
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        dlviz_status try_status = (call);                                                          \
-        if (try_status != DLVIZ_OK)                                                                \
-            return try_status;                                                                     \
-    } while (0)
     TRY(dlviz_dataset_create_from_hwc(&made[0], a->images, a->labels));
     TRY(dlviz_dataset_set_class_names(made[0], 3, names));
     TRY(dlviz_dataset_set_weights(made[0], a->weights));
@@ -610,7 +577,6 @@ static dlviz_status use_targets(const arrays *a, dlviz_dataset *made[6], dlviz_t
     TRY(dlviz_dataset_targets(made[5], 0, 2, &got[1]));
     TRY(dlviz_dataset_set_targets(made[5], NULL));
     TRY(dlviz_dataset_set_weights(made[5], NULL));
-#undef TRY
     return dlviz_dataset_set_targets_to_samples(made[5]);
 }
 

@@ -169,8 +169,8 @@ static inline void dlz_conv3x3_backward(const dlz_conv3x3_plan *plan, int64_t ti
                             accumulators, scratch);
 }
 
-/* One tile (of weight_tiles) of dw (out, in, 3, 3); tile 0 also writes db (out channels) unless it
- * is NULL. */
+/* One tile (of weight_tiles) of dw (out, in, 3, 3); tile 0 also writes db (out channels). Either may
+ * be NULL. */
 static inline void dlz_conv3x3_finish(const dlz_conv3x3_plan *plan, int64_t tile,
                                       const float *accumulators, float *dw, float *db) {
     plan->kernels->finish(plan, tile, accumulators, dw, db);

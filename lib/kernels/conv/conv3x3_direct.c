@@ -406,7 +406,7 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t blocks = plan->out_padded / DLZ_C;
     int64_t c0 = tile / blocks * DLZ_C, k0 = tile % blocks * DLZ_C;
-    for (int64_t c = c0; c < dlz_min_i64(c0 + DLZ_C, in); c++)
+    for (int64_t c = c0; dw && c < dlz_min_i64(c0 + DLZ_C, in); c++)
         for (int64_t t = 0; t < 9; t++) {
             dlz_v sum = {0};
             const float *from = accumulators + (t * in + c) * plan->out_padded + k0;

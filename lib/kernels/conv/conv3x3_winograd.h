@@ -659,7 +659,7 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
     int64_t blocks = plan->out_padded / DLZ_C;
     int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
     int64_t last = dlz_min_i64(first + DLZ_C, plan->shape.in_channels);
-    for (int64_t c = first; c < last; c++)
+    for (int64_t c = first; dw && c < last; c++)
         for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES)
             finish_block(plan, accumulators, c, k + half, dw);
     if (tile == 0 && db)

@@ -90,6 +90,8 @@ void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, cons
     block part = block_of(tile, layer->outputs, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
     if (dbias && part.column == 0)
         bias_gradient(layer, &part, dy, accumulate, dbias);
+    if (!dweight)
+        return;
     dlz_gemm_kernels()->gemm(&(dlz_gemm){.m = part.rows,
                                          .n = part.columns,
                                          .k = layer->batch,

@@ -27,7 +27,7 @@ int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                    const float *weight, bool accumulate, float *dx, void *scratch);
 
-/* `dbias` may be NULL. */
+/* `dweight` and `dbias` may be NULL. */
 int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer);
 void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                      const float *x, bool accumulate, float *dweight, float *dbias,

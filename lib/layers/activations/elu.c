@@ -17,18 +17,12 @@ DLZ_ACTIVATION(elu)
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
 
-#include <math.h>
-
 DLZ_ACTIVATION_TABLE(elu)
 
 typedef struct elu {
     dlz_activation_layer base;
     double alpha;
 } elu;
-
-static dlviz_status check(const dlviz_layer *layer) {
-    return dlz_activation_check("alpha", ((const elu *)layer)->alpha);
-}
 
 const dlz_layer_type dlz_elu_type;
 
@@ -40,14 +34,12 @@ dlviz_layer *dlviz_elu(double alpha) {
 }
 
 double dlviz_elu_alpha(const dlviz_layer *layer) {
-    const elu *set = dlz_layer_as(layer, &dlz_elu_type);
-    return set ? set->alpha : (double)NAN;
+    return dlz_layer_real(layer, &dlz_elu_type, offsetof(elu, alpha));
 }
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     (void)num_inputs;
-    dlz_activation use = {dlz_elu_kernels(), {(float)((elu *)layer)->alpha}};
-    return dlz_activation_infer(layer, use, in, out);
+    return dlz_activation_infer(layer, dlz_elu_kernels(), in, out);
 }
 
 static const dlz_setting settings[] = {
@@ -59,7 +51,7 @@ const dlz_layer_type dlz_elu_type = {
     .name = "elu",
     .size = sizeof(elu),
     .settings = settings,
-    .check = check,
+    .check = dlz_activation_check,
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,

@@ -3,9 +3,17 @@
 #include <float.h>
 #include <math.h>
 
-dlviz_status dlz_activation_infer(dlviz_layer *layer, dlz_activation activation,
+static double value_of(const dlviz_layer *layer, const dlz_setting *setting) {
+    return dlz_layer_real(layer, layer->type, setting->offset);
+}
+
+dlviz_status dlz_activation_infer(dlviz_layer *layer, const dlz_activation_table *kernels,
                                   const dlz_shape *in, dlz_shape *out) {
-    ((dlz_activation_layer *)layer)->activation = activation;
+    dlz_activation *activation = &((dlz_activation_layer *)layer)->activation;
+    activation->kernels = kernels;
+    const dlz_setting *settings = layer->type->settings;
+    for (int i = 0; settings && settings[i].name; i++)
+        activation->settings[i] = (float)value_of(layer, &settings[i]);
     *out = *in;
     return DLVIZ_OK;
 }
@@ -20,10 +28,11 @@ void dlz_activation_join(const dlviz_layer *layer, const dlz_parameter *states, 
     post->activation = &((const dlz_activation_layer *)layer)->activation;
 }
 
-dlviz_status dlz_activation_check(const char *what, double value) {
-    if (!(fabs(value) <= (double)FLT_MAX))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s is %g; a finite number of at most %g in magnitude is accepted", what,
-                        value, (double)FLT_MAX);
+dlviz_status dlz_activation_check(const dlviz_layer *layer) {
+    for (const dlz_setting *setting = layer->type->settings; setting->name; setting++)
+        if (!(fabs(value_of(layer, setting)) <= (double)FLT_MAX))
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s is %g; a finite number of at most %g in magnitude is accepted",
+                            setting->name, value_of(layer, setting), (double)FLT_MAX);
     return DLVIZ_OK;
 }

@@ -12,13 +12,13 @@ typedef struct dlz_activation_layer {
     dlz_activation activation; /* set by `infer` */
 } dlz_activation_layer;
 
-/* For `infer`, which sees the settings when nothing will change them any more: what the layer
- * computes, and the shape. */
-dlviz_status dlz_activation_infer(dlviz_layer *layer, dlz_activation activation,
+/* For `infer`, which sees the settings when nothing will change them any more: the kernels get those
+ * of the type's table, all of them doubles, in its order. */
+dlviz_status dlz_activation_infer(dlviz_layer *layer, const dlz_activation_table *kernels,
                                   const dlz_shape *in, dlz_shape *out);
 dlz_stage dlz_activation_stage(const dlviz_layer *layer);
 void dlz_activation_join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post_op *post);
-/* For `check`: fails unless the setting is a number that a float can hold. */
-dlviz_status dlz_activation_check(const char *what, double value);
+/* For `check`: fails unless each setting is a number that a float can hold. */
+dlviz_status dlz_activation_check(const dlviz_layer *layer);
 
 #endif

@@ -17,18 +17,12 @@ DLZ_ACTIVATION(leaky_relu)
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
 
-#include <math.h>
-
 DLZ_ACTIVATION_TABLE(leaky_relu)
 
 typedef struct leaky_relu {
     dlz_activation_layer base;
     double negative_slope;
 } leaky_relu;
-
-static dlviz_status check(const dlviz_layer *layer) {
-    return dlz_activation_check("negative_slope", ((const leaky_relu *)layer)->negative_slope);
-}
 
 const dlz_layer_type dlz_leaky_relu_type;
 
@@ -40,14 +34,12 @@ dlviz_layer *dlviz_leaky_relu(double negative_slope) {
 }
 
 double dlviz_leaky_relu_negative_slope(const dlviz_layer *layer) {
-    const leaky_relu *set = dlz_layer_as(layer, &dlz_leaky_relu_type);
-    return set ? set->negative_slope : (double)NAN;
+    return dlz_layer_real(layer, &dlz_leaky_relu_type, offsetof(leaky_relu, negative_slope));
 }
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     (void)num_inputs;
-    dlz_activation use = {dlz_leaky_relu_kernels(), {(float)((leaky_relu *)layer)->negative_slope}};
-    return dlz_activation_infer(layer, use, in, out);
+    return dlz_activation_infer(layer, dlz_leaky_relu_kernels(), in, out);
 }
 
 static const dlz_setting settings[] = {
@@ -59,7 +51,7 @@ const dlz_layer_type dlz_leaky_relu_type = {
     .name = "leaky_relu",
     .size = sizeof(leaky_relu),
     .settings = settings,
-    .check = check,
+    .check = dlz_activation_check,
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,

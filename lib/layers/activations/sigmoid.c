@@ -27,7 +27,7 @@ dlviz_layer *dlviz_sigmoid(void) {
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     (void)num_inputs;
-    return dlz_activation_infer(layer, (dlz_activation){.kernels = dlz_sigmoid_kernels()}, in, out);
+    return dlz_activation_infer(layer, dlz_sigmoid_kernels(), in, out);
 }
 
 const dlz_layer_type dlz_sigmoid_type = {

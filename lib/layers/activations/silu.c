@@ -32,7 +32,7 @@ dlviz_layer *dlviz_silu(void) {
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     (void)num_inputs;
-    return dlz_activation_infer(layer, (dlz_activation){.kernels = dlz_silu_kernels()}, in, out);
+    return dlz_activation_infer(layer, dlz_silu_kernels(), in, out);
 }
 
 const dlz_layer_type dlz_silu_type = {

@@ -19,8 +19,6 @@ DLZ_ACTIVATION(softplus)
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
 
-#include <math.h>
-
 DLZ_ACTIVATION_TABLE(softplus)
 
 typedef struct softplus {
@@ -33,7 +31,7 @@ static dlviz_status check(const dlviz_layer *layer) {
     if (!(set->beta >= 1e-30 && set->beta <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "beta is %g; 1e-30 to 1e30 are accepted",
                         set->beta);
-    return dlz_activation_check("threshold", set->threshold);
+    return dlz_activation_check(layer);
 }
 
 const dlz_layer_type dlz_softplus_type;
@@ -58,20 +56,16 @@ dlviz_status dlviz_softplus_set_threshold(dlviz_layer *layer, double threshold) 
 }
 
 double dlviz_softplus_beta(const dlviz_layer *layer) {
-    const softplus *set = dlz_layer_as(layer, &dlz_softplus_type);
-    return set ? set->beta : (double)NAN;
+    return dlz_layer_real(layer, &dlz_softplus_type, offsetof(softplus, beta));
 }
 
 double dlviz_softplus_threshold(const dlviz_layer *layer) {
-    const softplus *set = dlz_layer_as(layer, &dlz_softplus_type);
-    return set ? set->threshold : (double)NAN;
+    return dlz_layer_real(layer, &dlz_softplus_type, offsetof(softplus, threshold));
 }
 
 static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in, dlz_shape *out) {
     (void)num_inputs;
-    const softplus *set = (const softplus *)layer;
-    dlz_activation use = {dlz_softplus_kernels(), {(float)set->beta, (float)set->threshold}};
-    return dlz_activation_infer(layer, use, in, out);
+    return dlz_activation_infer(layer, dlz_softplus_kernels(), in, out);
 }
 
 static const dlz_setting settings[] = {
