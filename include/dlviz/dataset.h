@@ -130,7 +130,8 @@ DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int6
  *    as the largest label says, plus 1, until dlviz_dataset_set_num_classes says otherwise; names
  *    of classes are dropped.
  *  - uint8 or int64, n x height x width: a class label for each pixel of what a network gives, as
- *    in segmentation; likewise, but the storage is shared, as that of the samples is.
+ *    in segmentation; likewise, but the storage is shared and must not change, as that of the
+ *    samples.
  *  - float32, n (one number for each sample), n x t, n x height x width (one channel) or n x
  *    channels x height x width. The storage is shared, as that of the samples is. Tensors of labels
  *    that were got before are no longer valid.
@@ -166,7 +167,9 @@ DLVIZ_API const dlviz_tensor *dlviz_dataset_labels(const dlviz_dataset *dataset)
 /** The number of classes; 0 for a dataset without labels. */
 DLVIZ_API int64_t dlviz_dataset_num_classes(const dlviz_dataset *dataset);
 /** Sets the number of classes, for data in which the last ones do not occur: more than the largest
- *  label, at most 2^24. Class names are dropped.
+ *  label, at most 2^24. Where pixels have labels it may be less: larger labels, such as the 255 of
+ *  many masks, then belong to no class (dlviz_cross_entropy_set_ignored_label). Class names are
+ *  dropped.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE without labels. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset,
                                                          int64_t num_classes);

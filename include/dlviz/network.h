@@ -119,8 +119,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_load(dlviz_network *network, const char
 
 /** Makes the network that a file of dlviz_network_save describes, built, with its states and its
  *  loss. Of a loss of a program's own the file has the name alone: until dlviz_network_set_loss,
- *  evaluation and training are DLVIZ_ERROR_STATE; outputs and features need no loss. No more memory
- *  is taken than the file's tensors ask for.
+ *  evaluation and training are DLVIZ_ERROR_STATE; outputs and features need no loss. Nothing is
+ *  allocated for parameters that the file does not hold.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
  *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */

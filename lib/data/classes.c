@@ -13,7 +13,9 @@ dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_c
     DLZ_REQUIRE(dataset);
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the dataset has no labels", __func__);
-    int64_t least = dlz_max_i64(dataset->largest_label + 1, 1);
+    /* Masks of uint8 say 255 where a pixel has no class. */
+    bool maps = dataset->target_kind == DLZ_TARGETS_LABEL_MAPS;
+    int64_t least = maps ? 1 : dlz_max_i64(dataset->largest_label + 1, 1);
     if (num_classes < least || num_classes > DLZ_DATASET_MAX_CLASSES)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: %lld classes; %lld to %lld are accepted, for the largest label is "

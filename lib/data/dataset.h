@@ -91,6 +91,9 @@ dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset);
  * targets are the samples, those as a network sees them. */
 void dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               void *targets);
+/* The shape of one sample's float targets: one number is a vector of one, and an image gets one channel
+ * where there is none. Returns its number of dimensions. */
+int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]);
 /* Element i of labels of uint8 or int64. */
 int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i);
 /* The labels among which those of the sample at a position are, from element *first on. */

@@ -28,6 +28,18 @@ static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, i
     return mark;
 }
 
+/* As int64, whatever they are kept as. */
+static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, int64_t count) {
+    int64_t some[SOME];
+    for (int64_t i = 0; i < count; i += SOME) {
+        int64_t size = dlz_min_i64(SOME, count - i);
+        for (int64_t j = 0; j < size; j++)
+            some[j] = dlz_label_at(labels, first + i + j);
+        mark = add_elements(mark, DLVIZ_INT64, some, size);
+    }
+    return mark;
+}
+
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
     const dlviz_tensor *stored = dataset->samples;
@@ -67,10 +79,10 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
         if (target_size == 0)
             continue;
         row = dataset->target_rows ? dataset->target_rows[position] : position;
-        mark = add_elements(mark, targets->dtype,
-                            (const char *)targets->data +
-                                (size_t)(row * target_size) * dlviz_dtype_size(targets->dtype),
-                            target_size);
+        mark = targets->dtype == DLVIZ_FLOAT32
+                   ? add_elements(mark, DLVIZ_FLOAT32,
+                                  (const float *)targets->data + row * target_size, target_size)
+                   : add_labels(mark, targets, row * target_size, target_size);
     }
     return (uint32_t)mark;
 }

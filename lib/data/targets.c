@@ -70,9 +70,7 @@ static dlviz_status set_labels(dlviz_dataset *dataset, const dlviz_tensor *label
 /* -- Targets whose storage is shared -------------------------------------------------------------------------------
  */
 
-/* The shape of one sample's targets: one number is a vector of one, and an image gets one channel
- * where there is none. Returns its number of dimensions. */
-static int entry_shape(const dlviz_tensor *targets, int64_t dims[3]) {
+int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]) {
     dims[0] = dims[1] = dims[2] = 0;
     if (targets->ndim < 3) {
         dims[0] = targets->ndim == 2 ? targets->dims[1] : 1;
@@ -107,7 +105,7 @@ static dlviz_status set_floats(dlviz_dataset *dataset, const char *who,
                         dlz_shape_text(text, targets->ndim, targets->dims),
                         (long long)dataset->num_samples);
     DLZ_TRY(share(dataset, targets, DLZ_TARGETS_FLOATS));
-    dataset->target_ndim = entry_shape(dataset->targets, dataset->target_dims);
+    dataset->target_ndim = dlz_entry_shape(dataset->targets, dataset->target_dims);
     return DLVIZ_OK;
 }
 

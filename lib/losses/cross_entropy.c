@@ -5,6 +5,7 @@
 #include "scores/hits.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { TOP = 5 };
@@ -194,16 +195,40 @@ static int64_t num_sums(const dlviz_loss *loss, const dlz_shape *shape) {
     return NUM_SUMS;
 }
 
-static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
-    int64_t classes = batch->channels;
-    for (int64_t i = 0; i < batch->n * batch->num_labels; i++) {
-        if (ignores(loss, batch->labels[i]))
+/* Rows that a tile counts. */
+enum { COUNT_TILE = 4096 };
+
+typedef struct count_pass {
+    const dlviz_loss *loss;
+    const dlz_loss_batch *batch;
+    atomic_llong counts[NUM_SUMS]; /* whole numbers: added in whatever order */
+} count_pass;
+
+static void count_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    count_pass *pass = context;
+    const dlz_loss_batch *batch = pass->batch;
+    int64_t classes = batch->channels, first = tile * COUNT_TILE, counts[NUM_SUMS] = {0};
+    int64_t last = dlz_min_i64(first + COUNT_TILE, batch->n * batch->num_labels);
+    for (int64_t i = first; i < last; i++) {
+        if (ignores(pass->loss, batch->labels[i]))
             continue;
         int64_t place = dlz_label_place(classes, batch->outputs + i * classes, batch->labels[i]);
-        sums[SAMPLES] += 1;
-        sums[FIRST] += place == 0;
-        sums[AMONG_TOP] += place < TOP;
+        counts[SAMPLES]++;
+        counts[FIRST] += place == 0;
+        counts[AMONG_TOP] += place < TOP;
     }
+    for (int i = 0; i < NUM_SUMS; i++)
+        atomic_fetch_add(&pass->counts[i], counts[i]);
+}
+
+static dlviz_status add(const dlviz_loss *loss, const dlz_loss_batch *batch, double *sums) {
+    count_pass pass = {.loss = loss, .batch = batch};
+    int threads = batch->num_labels == 1 ? 1 : dlz_threads();
+    dlz_parallel_for(dlz_ceil_div(batch->n * batch->num_labels, COUNT_TILE), threads, count_tile,
+                     &pass);
+    for (int i = 0; i < NUM_SUMS; i++)
+        sums[i] += (double)pass.counts[i];
     return DLVIZ_OK;
 }
 

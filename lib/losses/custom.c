@@ -56,7 +56,7 @@ static dlviz_status look(const dlviz_loss *loss, const dlz_loss_batch *batch,
     DLZ_TRY(make(batch, batch->outputs, &pass->outputs));
     if (loss->takes_labels)
         return dlviz_tensor_from_data(
-            &pass->targets, DLVIZ_INT64, batch->num_labels > 1 ? 3 : 1,
+            &pass->targets, DLVIZ_INT64, batch->label_maps ? 3 : 1,
             (int64_t[]){batch->n, batch->shape.dims[1], batch->shape.dims[2]}, batch->labels);
     return make(batch, batch->targets, &pass->targets);
 }

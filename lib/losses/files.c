@@ -47,6 +47,9 @@ static const dlz_loss_type *type_named(const char *name) {
 
 static dlviz_status read_weights(dlviz_loss *loss, const json_t *array) {
     size_t count = json_array_size(array);
+    if (!json_is_array(array))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "loss %s: '%s' is missing or malformed",
+                        loss->type->name, loss->type->weights);
     if (count == 0)
         return DLVIZ_OK;
     double *weights = dlz_alloc_array(count, sizeof *weights);
@@ -80,7 +83,8 @@ dlviz_status dlz_loss_open(dlviz_loss **out, const json_t *settings) {
     if (!type_name)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "the loss's 'type' is missing or malformed");
     const dlz_loss_type *type = type_named(type_name);
-    if (!type && !name)
+    bool own = strcmp(type_name, "custom") == 0 && name && *name;
+    if (!type && !own)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "the loss is '%s', which this library does not know",
                         type_name);
     dlviz_loss *loss = type ? dlz_loss_create(type) : dlz_loss_absent(name);

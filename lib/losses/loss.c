@@ -157,50 +157,62 @@ static bool is_one_number(int ndim, const int64_t *dims) {
     return true;
 }
 
-dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
-                            int target_ndim, const int64_t *target_dims) {
-    char out[DLZ_SHAPE_TEXT_SIZE], targets[DLZ_SHAPE_TEXT_SIZE];
-    DLZ_TRY(dlz_loss_check_output(loss, who, output));
+static dlviz_status check_labels(const dlviz_loss *loss, const char *who, const dlz_shape *output,
+                                 dlz_target_shape targets) {
+    char out[DLZ_SHAPE_TEXT_SIZE], given[DLZ_SHAPE_TEXT_SIZE];
     dlz_shape_text(out, output->ndim, output->dims);
-    dlz_shape_text(targets, target_ndim, target_dims);
-    bool numbers = target_ndim == 1 || target_ndim == 3;
-    bool same = target_ndim == output->ndim &&
-                memcmp(target_dims, output->dims, (size_t)target_ndim * sizeof *target_dims) == 0;
-    if (loss->takes_labels && numbers)
+    dlz_shape_text(given, targets.ndim, targets.dims);
+    if (!loss->takes_labels)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: the loss %s takes class labels; the targets are numbers (%s for each "
-                        "sample)%s",
-                        who, loss->name, targets,
-                        same ? ": of one-hot rows, give the places of the ones as labels, uint8 or "
-                               "int64"
-                             : "");
-    if (target_ndim == 2 && loss->takes_labels &&
-        !(output->ndim == 3 && output->dims[1] == target_dims[0] &&
-          output->dims[2] == target_dims[1]))
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: the targets are labels for %s pixels of a sample, whose outputs are "
-                        "%s",
-                        who, targets, out);
-    if (target_ndim == 0 && loss->type->labels_pixels && output->ndim == 3)
+                        "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
+                        "class labels",
+                        who, loss->name, out);
+    if (targets.ndim == 2 && !(output->ndim == 3 && output->dims[1] == targets.dims[0] &&
+                               output->dims[2] == targets.dims[1]))
+        return dlz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "%s: the targets are labels for %s pixels of a sample, whose outputs are %s", who,
+            given, out);
+    if (targets.ndim == 0 && loss->type->labels_pixels && output->ndim == 3)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: the loss %s, for outputs of %s, takes a label for each of %lld x %lld "
                         "pixels; the targets are one a sample: for these a flatten layer makes "
                         "outputs of one dimension",
                         who, loss->name, out, (long long)output->dims[1],
                         (long long)output->dims[2]);
-    if (!loss->takes_labels && !numbers)
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
-                        "class labels",
-                        who, loss->name, out);
-    /* A single number is one in any number of dimensions. */
-    if (!loss->takes_labels && !same &&
-        !(dlz_shape_size(output) == 1 && is_one_number(target_ndim, target_dims)))
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: the loss %s takes targets of the outputs' shape: a sample's outputs "
-                        "are %s, its targets %s",
-                        who, loss->name, out, targets);
     return DLVIZ_OK;
+}
+
+static dlviz_status check_numbers(const dlviz_loss *loss, const char *who, const dlz_shape *output,
+                                  dlz_target_shape targets) {
+    char out[DLZ_SHAPE_TEXT_SIZE], given[DLZ_SHAPE_TEXT_SIZE];
+    dlz_shape_text(out, output->ndim, output->dims);
+    dlz_shape_text(given, targets.ndim, targets.dims);
+    bool same =
+        targets.ndim == output->ndim &&
+        memcmp(targets.dims, output->dims, (size_t)targets.ndim * sizeof *targets.dims) == 0;
+    if (loss->takes_labels)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the loss %s takes class labels; the targets are numbers (%s for each "
+                        "sample)%s",
+                        who, loss->name, given,
+                        same ? ": of one-hot rows, give the places of the ones as labels, uint8 or "
+                               "int64"
+                             : "");
+    if (same ||
+        (is_one_number(targets.ndim, targets.dims) && is_one_number(output->ndim, output->dims)))
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_SHAPE,
+                    "%s: the loss %s takes targets of the outputs' shape: a sample's outputs are "
+                    "%s, its targets %s",
+                    who, loss->name, out, given);
+}
+
+dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
+                            dlz_target_shape targets) {
+    DLZ_TRY(dlz_loss_check_output(loss, who, output));
+    return targets.labels ? check_labels(loss, who, output, targets)
+                          : check_numbers(loss, who, output, targets);
 }
 
 dlviz_status dlz_loss_check_set_weights(const dlviz_loss *loss, const char *who,

@@ -19,6 +19,7 @@ typedef struct dlz_loss_batch {
     const float *outputs;
     const int64_t *labels; /* where the loss takes labels: one a sample, or one a pixel */
     int64_t num_labels;    /* of one sample */
+    bool label_maps;       /* one a pixel, be it one pixel */
     const float *targets;  /* as the outputs, where it takes numbers */
     const float *weights;  /* n; NULL: each is 1 */
     double *losses;        /* room for n */
@@ -143,10 +144,17 @@ typedef struct dlz_tally {
 /* Fails with a sentence that names loss and outputs unless they fit. */
 dlviz_status dlz_loss_check_output(const dlviz_loss *loss, const char *who,
                                    const dlz_shape *output);
-/* Fails with a sentence that names loss, outputs and targets unless they fit: labels (target_ndim
- * 0), maps of labels (2), or numbers of a shape. */
+/* What the targets of one sample are: labels, of which there is one (ndim 0) or a map (2); or numbers
+ * of a shape. */
+typedef struct dlz_target_shape {
+    bool labels;
+    int ndim;
+    const int64_t *dims;
+} dlz_target_shape;
+
+/* Fails with a sentence that names loss, outputs and targets unless they fit. */
 dlviz_status dlz_loss_check(const dlviz_loss *loss, const char *who, const dlz_shape *output,
-                            int target_ndim, const int64_t *target_dims);
+                            dlz_target_shape targets);
 /* Fails when weights of classes or channels are set that do not fit the outputs. */
 dlviz_status dlz_loss_check_set_weights(const dlviz_loss *loss, const char *who,
                                         const dlz_shape *output);

@@ -52,17 +52,26 @@ const dlviz_loss *dlviz_network_loss(const dlviz_network *network) {
 /* -- Targets -------------------------------------------------------------------------------------
  */
 
-dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
-                                       const dlviz_dataset *dataset) {
+dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const char *who,
+                                            const dlviz_dataset *dataset) {
     const dlviz_loss *loss = network->loss;
     const dlz_shape *output = dlz_network_output(network);
+    DLZ_TRY(dlz_loss_check_output(loss, who, output));
     if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_NONE)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the dataset has no targets; the loss %s takes %s", who, loss->name,
                         loss->takes_labels ? "class labels" : "numbers of the outputs' shape");
-    DLZ_TRY(dlz_loss_check(loss, who, output, dlz_dataset_target_ndim(dataset),
-                           dlz_dataset_target_dims(dataset)));
-    int64_t outputs = output->dims[0], smallest, largest, start;
+    dlz_target_shape targets = {.labels = dlz_dataset_target_dtype(dataset) == DLVIZ_INT64,
+                                .ndim = dlz_dataset_target_ndim(dataset),
+                                .dims = dlz_dataset_target_dims(dataset)};
+    return dlz_loss_check(loss, who, output, targets);
+}
+
+dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
+                                       const dlviz_dataset *dataset) {
+    const dlviz_loss *loss = network->loss;
+    int64_t outputs = dlz_network_output(network)->dims[0], smallest, largest, start;
+    DLZ_TRY(dlz_network_check_target_shape(network, who, dataset));
     if (!dlz_dataset_label_range(dataset, &smallest, &largest) ||
         (smallest >= 0 && largest < outputs))
         return DLVIZ_OK;
@@ -111,27 +120,57 @@ static void load_numbers(dlz_plan *plan, target_pass pass) {
     dlz_parallel_for(pass.run->n, pass.run->workers, target_tile, &pass);
 }
 
-static void load_targets(dlz_plan *plan, const dlviz_dataset *dataset, const int64_t *indices,
-                         const dlz_extras *room) {
-    int64_t n = dlz_plan_run(plan)->n;
-    if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
-        dlz_dataset_load_targets(dataset, indices, n, room->targets);
-    else if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABEL_MAPS)
-        dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
-    else
-        load_numbers(
-            plan, (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
-    dlz_dataset_load_weights(dataset, indices, n, room->weights);
+/* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them since
+ * they were checked. `names`: how sentences call the samples; NULL: 0 … n − 1. */
+static dlviz_status check_labels(const dlviz_network *network, const char *who, int64_t n,
+                                 int64_t num_labels, const int64_t *labels, const int64_t *names) {
+    int64_t outputs = dlz_network_output(network)->dims[0];
+    for (int64_t i = 0; i < n * num_labels; i++)
+        if ((uint64_t)labels[i] >= (uint64_t)outputs &&
+            !dlz_loss_takes_label(network->loss, labels[i], outputs)) {
+            int64_t sample = i / num_labels;
+            return dlz_loss_fail_label(network->loss, who, names ? names[sample] : sample,
+                                       labels[i], outputs);
+        }
+    return DLVIZ_OK;
 }
 
-/* The plan's outputs, and targets and weights that have been loaded, num_labels of them a sample if
- * they are labels. */
-static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, int64_t num_labels,
+static dlviz_status load_targets(const dlviz_network *network, const char *who, dlz_plan *plan,
+                                 const dlviz_dataset *dataset, const int64_t *indices,
+                                 const dlz_extras *room) {
+    int64_t n = dlz_plan_run(plan)->n;
+    dlz_dataset_load_weights(dataset, indices, n, room->weights);
+    if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
+        load_numbers(
+            plan, (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
+        return DLVIZ_OK;
+    }
+    if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
+        dlz_dataset_load_targets(dataset, indices, n, room->targets);
+    else
+        dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
+    return check_labels(network, who, n, dlz_dataset_target_size(dataset), room->targets, indices);
+}
+
+/* How many labels a sample has, where targets are labels. */
+typedef struct label_layout {
+    int64_t num_labels;
+    bool maps;
+} label_layout;
+
+static label_layout layout_of(const dlviz_dataset *dataset) {
+    return (label_layout){dlz_dataset_target_size(dataset),
+                          dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABEL_MAPS};
+}
+
+/* The plan's outputs, and targets and weights that have been loaded. */
+static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, label_layout layout,
                                const dlz_extras *room) {
     const dlz_value *out = dlz_plan_output(plan);
     bool labels = network->loss->takes_labels;
     return (dlz_loss_batch){.n = dlz_plan_run(plan)->n,
-                            .num_labels = num_labels,
+                            .num_labels = layout.num_labels,
+                            .label_maps = layout.maps,
                             .shape = *dlz_network_output(network),
                             .size = dlz_value_size(out),
                             .channels = out->channels,
@@ -164,8 +203,8 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, n, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = e->indices});
     DLZ_TRY(dlz_plan_forward(plan));
-    load_targets(plan, dataset, e->indices, &room);
-    dlz_loss_batch batch = batch_of(network, plan, dlz_dataset_target_size(dataset), &room);
+    DLZ_TRY(load_targets(network, who, plan, dataset, e->indices, &room));
+    dlz_loss_batch batch = batch_of(network, plan, layout_of(dataset), &room);
     batch.names = e->indices;
     double mean;
     network->plans.running = true;
@@ -330,7 +369,7 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
 
 /* Forward, loss and backward on the batch that lies in the plan. */
 static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                             int64_t num_labels, const int64_t *names, dlz_tally *tally,
+                             label_layout layout, const int64_t *names, dlz_tally *tally,
                              double *mean) {
     DLZ_TRY(dlz_plan_forward(plan));
     network->has_gradients = network->fresh_gradients = false;
@@ -338,7 +377,7 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
         memset(network->gradients, 0,
                (size_t)network->parameter_floats * sizeof *network->gradients);
     network->stale_gradients = false;
-    dlz_loss_batch batch = batch_of(network, plan, num_labels, dlz_plan_extras(plan));
+    dlz_loss_batch batch = batch_of(network, plan, layout, dlz_plan_extras(plan));
     batch.names = names;
     network->plans.running = true;
     dlviz_status status =
@@ -354,10 +393,10 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
 
 /* A step that fails leaves the running statistics as they were. */
 static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                               int64_t num_labels, const int64_t *names, dlz_tally *tally,
+                               label_layout layout, const int64_t *names, dlz_tally *tally,
                                double *mean) {
     dlz_network_keep_buffers(network);
-    dlviz_status status = run_step(network, who, plan, num_labels, names, tally, mean);
+    dlviz_status status = run_step(network, who, plan, layout, names, tally, mean);
     if (status != DLVIZ_OK || !isfinite(*mean))
         dlz_network_put_buffers_back(network);
     return status;
@@ -370,8 +409,8 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
     dlz_plan *plan;
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
     dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
-    load_targets(plan, dataset, indices, dlz_plan_extras(plan));
-    return train_step(network, who, plan, dlz_dataset_target_size(dataset), indices, tally, mean);
+    DLZ_TRY(load_targets(network, who, plan, dataset, indices, dlz_plan_extras(plan)));
+    return train_step(network, who, plan, layout_of(dataset), indices, tally, mean);
 }
 
 /* -- One step by hand ----------------------------------------------------------------------------
@@ -383,7 +422,7 @@ static dlviz_status check_tensor(const dlviz_network *network, const char *who,
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'targets' is NULL", who);
     bool labels = targets->dtype != DLVIZ_FLOAT32;
     char text[DLZ_SHAPE_TEXT_SIZE];
-    if (targets->ndim < 1 || targets->dims[0] != n ||
+    if (targets->ndim < 1 || targets->ndim > 4 || targets->dims[0] != n ||
         (labels && targets->ndim != 1 && targets->ndim != 3))
         return dlz_fail(DLVIZ_ERROR_SHAPE,
                         "%s: 'targets' is %s of %s; needs uint8 or int64 labels, one for each "
@@ -391,9 +430,14 @@ static dlviz_status check_tensor(const dlviz_network *network, const char *who,
                         who, dlz_shape_text(text, targets->ndim, targets->dims),
                         dlviz_dtype_name(targets->dtype), (long long)n, (long long)n);
     const dlz_shape *output = dlz_network_output(network);
-    const int64_t one = 1, *dims = targets->ndim == 1 ? &one : targets->dims + 1;
-    int ndim = labels || targets->ndim > 1 ? targets->ndim - 1 : 1;
-    DLZ_TRY(dlz_loss_check(network->loss, who, output, ndim, dims));
+    dlz_target_shape shape = {
+        .labels = labels, .ndim = targets->ndim - 1, .dims = targets->dims + 1};
+    int64_t numbers[3];
+    if (!labels) {
+        shape.ndim = dlz_entry_shape(targets, numbers);
+        shape.dims = numbers;
+    }
+    DLZ_TRY(dlz_loss_check(network->loss, who, output, shape));
     for (int64_t i = 0; labels && i < targets->size; i++)
         if (!dlz_loss_takes_label(network->loss, dlz_label_at(targets, i), output->dims[0]))
             return dlz_loss_fail_label(network->loss, who, i / (targets->size / n),
@@ -433,8 +477,9 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
             ((int64_t *)room->targets)[i] = dlz_label_at(targets, i);
     for (int64_t i = 0; i < n; i++)
         room->weights[i] = 1;
+    label_layout layout = {targets->size / n, targets->ndim == 3};
     double mean;
-    DLZ_TRY(train_step(network, who, plan, targets->size / n, NULL, &tally, &mean));
+    DLZ_TRY(train_step(network, who, plan, layout, NULL, &tally, &mean));
     give(loss, mean);
     return isfinite(mean) ? DLVIZ_OK : fail_loss(network, who, mean, inputs, targets);
 }

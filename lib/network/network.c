@@ -152,7 +152,8 @@ static dlviz_status count_states(dlviz_network *network) {
             state->spec = specs[j];
             if (dlz_product_overflows(specs[j].ndim, specs[j].dims, &state->size) ||
                 state->size > INT64_MAX / 64)
-                return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "'%s.%s' is too large", node->name,
+                return dlz_fail(DLVIZ_ERROR_SHAPE,
+                                "'%s.%s' would have more numbers than memory can hold", node->name,
                                 specs[j].suffix);
             state->name = dlz_format("%s.%s", node->name, specs[j].suffix);
             if (!state->name)

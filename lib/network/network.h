@@ -135,11 +135,14 @@ dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset
 /* -- loss.c --------------------------------------------------------------------------------------
  */
 
-/* Fails unless the dataset's targets are what the network's loss takes. */
+/* Fails unless the shape of a dataset's targets is what the network's loss takes; the second looks at
+ * all labels as well. */
+dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const char *who,
+                                            const dlviz_dataset *dataset);
 dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
-/* One training step, up to the gradients, on n samples of a dataset that has been checked; adds to
- * the tally. *mean receives the batch's loss; where that is not finite, there are no gradients. */
+/* One training step, up to the gradients, on n samples of a dataset whose shapes have been checked;
+ * adds to the tally. *mean receives the batch's loss; where that is not finite, there are no gradients. */
 dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                                      const dlviz_dataset *dataset, const int64_t *indices,
                                      int64_t n, uint64_t seed, uint64_t step, dlz_tally *tally,

@@ -135,7 +135,7 @@ static void load_piece(const dlviz_network *network, const source *from, const p
                        float *to) {
     int64_t size = dlz_shape_size(&network->graph.in);
     if (from->dataset)
-        dlz_dataset_load(from->dataset, p->indices, p->n, to);
+        dlz_dataset_load_parallel(from->dataset, p->indices, p->n, to);
     else
         memcpy(to, from->samples + p->first * size, (size_t)(p->n * size) * sizeof *to);
 }

@@ -8,6 +8,8 @@
 
 /* The batch whose memory is told. */
 #define BATCH 64
+/* Inputs of a layer that are named. */
+#define MOST_INPUTS 16
 /* The widest column of names. */
 #define WIDEST 40
 
@@ -68,6 +70,11 @@ static char *list_inputs(const dlz_graph *graph, int at) {
     if (node->num_inputs == 1 && node->inputs[0] == at - 1)
         return list;
     for (int k = 0; list && k < node->num_inputs; k++) {
+        if (k == MOST_INPUTS) {
+            char *end = dlz_format("%s and %d more", list, node->num_inputs - k);
+            dlz_free(list);
+            return end;
+        }
         int input = node->inputs[k];
         const char *name =
             input == DLZ_GRAPH_INPUT ? DLZ_GRAPH_INPUT_NAME : graph->nodes[input].name;

@@ -55,6 +55,11 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
 dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
                                         dlviz_status (*ready)(const char *path));
 
+/* Whether it was memory that a parser lacked, for which jansson may say nothing. */
+static inline bool dlz_json_lacked_memory(const json_error_t *error) {
+    return json_error_code(error) == json_error_out_of_memory || !error->text[0];
+}
+
 /* -- safetensors_json.c ------------------------------------------------------------------------ */
 
 /* Sets metadata to a JSON object, whose reference it takes; NULL means that there was no memory

@@ -26,7 +26,7 @@ dlviz_status dlz_safetensors_get_json(const dlviz_safetensors *contents, const c
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its metadata have no '%s'", key);
     json_error_t error;
     *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!*value && json_error_code(&error) == json_error_out_of_memory)
+    if (!*value && dlz_json_lacked_memory(&error))
         return dlz_fail_memory(key, strlen(text));
     if (!json_is_object(*value)) {
         json_decref(*value);

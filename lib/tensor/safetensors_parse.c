@@ -240,7 +240,7 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
     DLZ_TRY(check_depth(text, length));
     json_error_t error;
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory)
+    if (!root && dlz_json_lacked_memory(&error))
         return dlz_fail_memory("the header", length);
     if (!root)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its header is not valid JSON: %s at byte %d",

@@ -179,7 +179,7 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     double started = now(), loss;
     /* Again, for a callback may have changed the dataset. */
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
-    DLZ_TRY(dlz_network_check_targets(trainer->network, FIT, train));
+    DLZ_TRY(dlz_network_check_target_shape(trainer->network, FIT, train));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     dlz_tally before = trainer->tally;

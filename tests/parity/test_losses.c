@@ -130,11 +130,12 @@ static int compare_case(const fixture *file, loss_case *c) {
     double mean, value = *fixture_doubles(file, key_of(c, "value"), 1), error = 0, norm = 0;
     dlz_tally tally = {.sums = NULL};
     bool maps = b->labels && b->shape.ndim == 3;
-    ck_ok(dlz_loss_check(loss, "test", &b->shape,
-                         maps        ? 2
-                         : b->labels ? 0
-                                     : b->shape.ndim,
-                         b->shape.dims + maps));
+    dlz_target_shape targets = {.labels = b->labels != NULL,
+                                .ndim = maps        ? 2
+                                        : b->labels ? 0
+                                                    : b->shape.ndim,
+                                .dims = b->shape.dims + maps};
+    ck_ok(dlz_loss_check(loss, "test", &b->shape, targets));
     ck_ok(dlz_loss_add(loss, "test", b, gradient, &mean, &tally));
     float *ordered = reorder(gradient, b->n, b->size / b->channels, b->channels);
     const float *wanted = fixture_floats(file, key_of(c, "gradient"), count);

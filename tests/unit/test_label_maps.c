@@ -1,4 +1,5 @@
 /* A class for each pixel: datasets, losses and training of networks that give maps. */
+#include "data/dataset.h"
 #include "support/netspec.h"
 
 #include <math.h>
@@ -113,6 +114,61 @@ START_TEST(bad_maps_are_refused) {
 }
 END_TEST
 
+/* Masks have 255 where nothing was looked at. */
+START_TEST(pixels_may_belong_to_no_class) {
+    dlviz_tensor *samples = images(), *maps = maps_of(samples, DLVIZ_UINT8);
+    uint8_t *labels = dlviz_tensor_data(maps);
+    int64_t counts[256], expected[CLASSES] = {0};
+    double loss, without;
+    dlviz_dataset *set;
+    for (int64_t i = 0; i < N * PIXELS; i++)
+        if (i % 5 == 0)
+            labels[i] = 255;
+        else
+            expected[labels[i]]++;
+    ck_ok(dlviz_dataset_create(&set, samples, maps));
+    ck_assert_int_eq(dlviz_dataset_num_classes(set), 256);
+    ck_ok(dlviz_dataset_set_num_classes(set, CLASSES));
+    ck_ok(dlviz_dataset_set_class_names(set, 3, (const char *const[]){"low", "mid", "high"}));
+    ck_assert_int_eq(dlviz_dataset_class_counts(set, 256, counts), CLASSES);
+    ck_assert_mem_eq(counts, expected, sizeof expected);
+    dlviz_network *network = mapper();
+    ck_fails(dlviz_network_evaluate(network, set, &loss, NULL), INVALID, "label 255");
+    dlviz_loss *ignoring = dlviz_cross_entropy();
+    ck_ok(dlviz_cross_entropy_set_ignored_label(ignoring, 255));
+    ck_ok(dlviz_network_set_loss(network, ignoring));
+    ck_ok(dlviz_network_evaluate(network, set, &loss, NULL));
+    /* The same from labels that are ignored as usual. */
+    dlviz_tensor *usual = maps_of(samples, DLVIZ_INT64);
+    for (int64_t i = 0; i < N * PIXELS; i += 5)
+        ((int64_t *)dlviz_tensor_data(usual))[i] = -100;
+    ck_ok(dlviz_dataset_set_targets(set, usual));
+    ck_ok(dlviz_network_set_loss(network, dlviz_cross_entropy()));
+    ck_ok(dlviz_network_evaluate(network, set, &without, NULL));
+    ck_assert_double_eq(loss, without);
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(maps);
+    dlviz_tensor_destroy(usual);
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* A checkpoint must not care what kind of integers they are kept as. */
+START_TEST(a_mark_is_of_values) {
+    dlviz_dataset *narrow = pictures(DLVIZ_UINT8), *wide = pictures(DLVIZ_INT64);
+    ck_assert_uint_eq(dlz_dataset_mark(narrow), dlz_dataset_mark(wide));
+    dlviz_tensor *samples = images(), *maps = maps_of(samples, DLVIZ_UINT8);
+    ((uint8_t *)dlviz_tensor_data(maps))[3] ^= 1;
+    ck_ok(dlviz_dataset_set_targets(narrow, maps));
+    ck_assert_uint_ne(dlz_dataset_mark(narrow), dlz_dataset_mark(wide));
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(maps);
+    dlviz_dataset_destroy(narrow);
+    dlviz_dataset_destroy(wide);
+}
+END_TEST
+
 /* -- Losses --------------------------------------------------------------------------------------
  */
 
@@ -149,6 +205,49 @@ START_TEST(maps_must_fit_the_outputs) {
     dlviz_network_destroy(network);
     dlviz_network_destroy(flat);
     dlviz_network_destroy(pooled);
+}
+END_TEST
+
+/* Numbers of n x height x width are images of one channel, and no labels. */
+START_TEST(numbers_are_no_maps) {
+    dlviz_tensor *samples = images(), *numbers;
+    dlviz_network *network = mapper(), *one = net_from_text("1x4x5", "c:conv,out=1,k=1");
+    double loss;
+    ck_ok(dlviz_tensor_reshape(samples, 3, (int64_t[]){N, HEIGHT, WIDTH}, &numbers));
+    ck_fails(dlviz_network_backward(network, samples, numbers, 1, 1, &loss), DLVIZ_ERROR_SHAPE,
+             "takes class labels; the targets are numbers (1 x 4 x 5");
+    ck_ok(dlviz_network_set_loss(one, dlviz_mse()));
+    ck_ok(dlviz_network_backward(one, samples, numbers, 1, 1, &loss));
+    ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
+    ck_fails(dlviz_network_backward(network, samples, numbers, 1, 1, &loss), DLVIZ_ERROR_SHAPE,
+             "a sample's outputs are 3 x 4 x 5, its targets 1 x 4 x 5");
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(numbers);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(one);
+}
+END_TEST
+
+/* Maps are shared with their owner, who may change them, against the rules. */
+START_TEST(labels_that_change_are_noticed) {
+    dlviz_tensor *samples = images(), *maps = maps_of(samples, DLVIZ_UINT8);
+    dlviz_dataset *set;
+    dlviz_network *network = mapper();
+    dlviz_optimizer *adam;
+    dlviz_trainer *trainer;
+    double loss;
+    ck_ok(dlviz_dataset_create(&set, samples, maps));
+    ck_ok(dlviz_adam_create(&adam, 0.01));
+    ck_ok(dlviz_trainer_create(&trainer, network, adam));
+    ((uint8_t *)dlviz_tensor_data(maps))[66 * PIXELS] = 200;
+    ck_fails(dlviz_network_evaluate(network, set, &loss, NULL), INVALID, "sample 66 has label 200");
+    ck_fails(dlviz_trainer_fit(trainer, set, 1), INVALID, "sample 66 has label 200");
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(adam);
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(maps);
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
 }
 END_TEST
 
@@ -206,6 +305,13 @@ static dlviz_status add_labels(const dlviz_loss_pass *pass, void *user) {
     return DLVIZ_OK;
 }
 
+static dlviz_status of_one_pixel(const dlviz_loss_pass *pass, void *user) {
+    (void)user;
+    ck_assert_int_eq(dlviz_tensor_ndim(dlviz_loss_pass_targets(pass)), 3);
+    ck_assert_int_eq(dlviz_tensor_dim(dlviz_loss_pass_targets(pass), 2), 1);
+    return DLVIZ_OK;
+}
+
 START_TEST(a_loss_of_ones_own_gets_maps) {
     int calls = 0;
     dlviz_loss_functions functions = {.struct_size = sizeof functions,
@@ -222,6 +328,17 @@ START_TEST(a_loss_of_ones_own_gets_maps) {
     ck_assert_int_eq(calls, 2);
     ck_assert_double_eq_tol(loss, (double)(counts[1] + 2 * counts[2]) / N, 1e-12);
     dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+    /* Maps of one pixel are maps. */
+    dlviz_tensor *x, *map;
+    functions.value = of_one_pixel;
+    network = net_from_text("1x1x1", "c:conv,out=3,k=1");
+    ck_ok(dlviz_network_set_loss(network, dlviz_loss_custom(&functions, &calls)));
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){2, 1, 1, 1}));
+    ck_ok(dlviz_tensor_create(&map, DLVIZ_UINT8, 3, (int64_t[]){2, 1, 1}));
+    ck_ok(dlviz_network_backward(network, x, map, 1, 1, &loss));
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(map);
     dlviz_network_destroy(network);
 }
 END_TEST
@@ -270,6 +387,8 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {maps_are_got_as_they_were_set, bad_maps_are_refused,
+                                  pixels_may_belong_to_no_class, a_mark_is_of_values,
+                                  numbers_are_no_maps,           labels_that_change_are_noticed,
                                   maps_must_fit_the_outputs,     a_dataset_of_maps_is_one_mean,
                                   a_loss_of_ones_own_gets_maps,  thresholds_are_learned,
                                   bits_do_not_depend_on_threads, NULL};

@@ -103,6 +103,8 @@ START_TEST(a_loss_of_ones_own_is_missed) {
     ck_fails(dlviz_network_evaluate(again, set, &loss, NULL), DLVIZ_ERROR_STATE, words);
     ck_fails(dlviz_network_evaluate(again, labeled, &loss, NULL), DLVIZ_ERROR_STATE, words);
     ck_fails(dlviz_network_backward(again, x, targets, 1, 1, &loss), DLVIZ_ERROR_STATE, words);
+    ck_ok(dlviz_dataset_set_targets(labeled, NULL));
+    ck_fails(dlviz_network_evaluate(again, labeled, &loss, NULL), DLVIZ_ERROR_STATE, words);
     ck_ok(dlviz_network_load(network, scratch_path("opened")));
     ck_ok(dlviz_network_set_loss(again, own_loss()));
     ck_ok(dlviz_network_evaluate(again, set, &loss, NULL));
@@ -180,6 +182,13 @@ START_TEST(descriptions_are_checked) {
         {"\"label_smoothing\":0.0", "\"label_smoothing\":{}", "'label_smoothing' is missing"},
         {"\"class_weights\":[]", "\"class_weights\":[1,\"2\",3]", "'class_weights'"},
         {"\"class_weights\":[]", "\"class_weights\":[1,-2,3]", "-2"},
+        {"\"class_weights\":[]", "\"class_weights\":{}", "'class_weights' is missing"},
+        {"\"class_weights\":[]", "\"class_weights\":null", "'class_weights' is missing"},
+        {"\"class_weights\":[]", "\"class\":[]", "'class_weights' is missing"},
+        {"\"class_weights\":[]", "\"class_weights\":[1,2]", "2 weights are set, for 3 classes"},
+        {"\"type\":\"cross_entropy\"", "\"type\":\"foo\",\"name\":\"a\"", "'foo', which"},
+        {"\"type\":\"cross_entropy\"", "\"type\":\"custom\",\"name\":\"\"", "'custom', which"},
+        {"\"out_features\":3", "\"out_features\":268435456", "fc.weight"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dlviz_network *network = (dlviz_network *)1;
