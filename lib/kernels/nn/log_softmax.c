@@ -39,7 +39,8 @@ DLZ_INLINE dlz_v rest_of_long_row(int64_t classes, const float *x, dlz_v most, d
     rest_of_row rest = {0};
     for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES) {
         rest.sum = (dlz_v){0};
-        for (int64_t j = start; j < dlz_end_of_run(start, classes); j += DLZ_LANES)
+        int64_t end = dlz_end_of_run(start, classes);
+        for (int64_t j = start; j < end; j += DLZ_LANES)
             add_to_rest(&rest, dlz_next_of_row(x + j, classes - j), most);
         dlz_add_run(&sum, start, rest.sum);
     }
@@ -113,7 +114,8 @@ DLZ_INLINE gradient_sums sums_of_row(int64_t classes, const float *y, const floa
     gradient_sums sums = {0};
     for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES) {
         sums.others = (dlz_v){0};
-        for (int64_t j = start; j < dlz_end_of_run(start, classes); j += DLZ_LANES)
+        int64_t end = dlz_end_of_run(start, classes);
+        for (int64_t j = start; j < end; j += DLZ_LANES)
             add_gradient(&sums, dlz_load_up_to(y + j, classes - j),
                          dlz_load_up_to(dy + j, classes - j));
         dlz_add_run(&others, start, sums.others);

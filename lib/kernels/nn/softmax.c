@@ -89,7 +89,8 @@ DLZ_INLINE dlz_v exponentials_of_row(int64_t classes, const float *x, dlz_v most
     dlz_twofold sum = {0};
     for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES) {
         dlz_v some = {0};
-        for (int64_t j = start; j < dlz_end_of_run(start, classes); j += DLZ_LANES) {
+        int64_t end = dlz_end_of_run(start, classes);
+        for (int64_t j = start; j < end; j += DLZ_LANES) {
             dlz_v value = dlz_exp_of(dlz_next_of_row(x + j, classes - j) - most);
             dlz_store_part(e + j, value, classes - j, !whole);
             some += value;
@@ -159,19 +160,28 @@ DLZ_INLINE dlz_v add_to_mean(dlz_v sum, const float *y, const float *dy, dlz_v c
     return dlz_fma(dlz_load_up_to(y, left), dlz_load_up_to(dy, left) - center, sum);
 }
 
-DLZ_INLINE dlz_v mean_of_row(int64_t classes, const float *y, const float *dy, dlz_v center) {
-    int64_t whole = classes / DLZ_LANES * DLZ_LANES;
+DLZ_INLINE dlz_v mean_of_run(int64_t count, const float *y, const float *dy, dlz_v center) {
+    int64_t whole = count / DLZ_LANES * DLZ_LANES;
+    dlz_v sum = {0};
+    for (int64_t j = 0; j < whole; j += DLZ_LANES)
+        sum = add_to_mean(sum, y + j, dy + j, center, DLZ_LANES);
+    if (whole < count)
+        sum = add_to_mean(sum, y + whole, dy + whole, center, count - whole);
+    return sum;
+}
+
+static dlz_v mean_of_long_row(int64_t classes, const float *y, const float *dy, dlz_v center) {
     dlz_twofold sum = {0};
-    for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES) {
-        int64_t j = start, end = dlz_end_of_run(start, whole);
-        dlz_v some = {0};
-        for (; j < end; j += DLZ_LANES)
-            some = add_to_mean(some, y + j, dy + j, center, DLZ_LANES);
-        if (whole < classes && whole - start < DLZ_RUN * DLZ_LANES)
-            some = add_to_mean(some, y + j, dy + j, center, classes - j);
-        dlz_add_run(&sum, start, some);
-    }
+    for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES)
+        dlz_add_run(
+            &sum, start,
+            mean_of_run(dlz_end_of_run(start, classes) - start, y + start, dy + start, center));
     return dlz_twofold_end(sum);
+}
+
+DLZ_INLINE dlz_v mean_of_row(int64_t classes, const float *y, const float *dy, dlz_v center) {
+    return classes <= DLZ_RUN * DLZ_LANES ? mean_of_run(classes, y, dy, center)
+                                          : mean_of_long_row(classes, y, dy, center);
 }
 
 DLZ_INLINE dlz_v means_of_rows(int64_t rows, int64_t classes, const float *y, const float *dy,
