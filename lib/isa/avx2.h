@@ -36,6 +36,10 @@ DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {
     return (dlz_v)_mm256_max_ps(_mm256_setzero_ps(), (__m256)value);
 }
 
+DLZ_INLINE dlz_v dlz_larger(dlz_v a, dlz_v b) {
+    return (dlz_v)_mm256_max_ps((__m256)a, (__m256)b);
+}
+
 DLZ_INLINE uint32_t dlz_below(dlz_v value, float limit) {
     return (uint32_t)_mm256_movemask_ps(
         _mm256_cmp_ps((__m256)value, _mm256_set1_ps(limit), _CMP_LT_OQ));

@@ -37,6 +37,10 @@ DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {
     return (dlz_v)_mm512_max_ps(_mm512_setzero_ps(), (__m512)value);
 }
 
+DLZ_INLINE dlz_v dlz_larger(dlz_v a, dlz_v b) {
+    return (dlz_v)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
 DLZ_INLINE uint32_t dlz_below(dlz_v value, float limit) {
     return _mm512_cmp_ps_mask((__m512)value, _mm512_set1_ps(limit), _CMP_LT_OQ);
 }

@@ -36,6 +36,14 @@ DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {
 #endif
 }
 
+DLZ_INLINE dlz_v dlz_larger(dlz_v a, dlz_v b) {
+#if defined(__SSE2__)
+    return (dlz_v)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return dlz_plain_larger(a, b);
+#endif
+}
+
 DLZ_INLINE uint32_t dlz_below(dlz_v value, float limit) {
     return dlz_plain_below(value, limit);
 }

@@ -29,6 +29,10 @@ DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {
     return dlz_plain_rectify(value);
 }
 
+DLZ_INLINE dlz_v dlz_larger(dlz_v a, dlz_v b) {
+    return dlz_plain_larger(a, b);
+}
+
 DLZ_INLINE uint32_t dlz_below(dlz_v value, float limit) {
     return dlz_plain_below(value, limit);
 }

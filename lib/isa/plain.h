@@ -34,6 +34,10 @@ DLZ_INLINE dlz_v dlz_plain_rectify(dlz_v value) {
     return dlz_gated(value, value);
 }
 
+DLZ_INLINE dlz_v dlz_plain_larger(dlz_v a, dlz_v b) {
+    return dlz_select(a > b, a, b);
+}
+
 DLZ_INLINE uint32_t dlz_plain_below(dlz_v value, float limit) {
     uint32_t bits = 0;
     for (int i = 0; i < DLZ_LANES; i++)

@@ -102,6 +102,9 @@ DLZ_INLINE dlz_v dlz_gated(dlz_v value, dlz_v gate) {
 /* max(0, value), where NaN stays NaN so that it is not hidden. */
 DLZ_INLINE dlz_v dlz_rectify(dlz_v value);
 
+/* a where it is above b, else b: what is not a number counts only as b. */
+DLZ_INLINE dlz_v dlz_larger(dlz_v a, dlz_v b);
+
 /* One bit a lane: value < limit. */
 DLZ_INLINE uint32_t dlz_below(dlz_v value, float limit);
 

@@ -3,9 +3,6 @@
 
 #include <math.h>
 
-/* Below it squares of float32 deviations begin to lose digits. */
-#define TINY_VARIANCE 1e-31
-
 static dlz_moments plain_moments(const float *x, int64_t count, int64_t stride) {
     double sum = 0, deviations = 0;
     for (int64_t i = 0; i < count; i++)
@@ -18,19 +15,15 @@ static dlz_moments plain_moments(const float *x, int64_t count, int64_t stride) 
     return (dlz_moments){(double)count, mean, deviations};
 }
 
-dlz_moments dlz_moments_checked(dlz_moments moments, double eps, const float *x, int64_t count,
-                                int64_t stride) {
-    bool tiny = eps < TINY_VARIANCE && moments.deviations < TINY_VARIANCE * moments.count;
+dlz_moments dlz_moments_again(dlz_moments moments, double eps, const float *x, int64_t count,
+                              int64_t stride) {
+    bool tiny = eps < DLZ_TINY_VARIANCE && moments.deviations < DLZ_TINY_VARIANCE * moments.count;
     bool constant = tiny;
     for (int64_t i = 1; constant && i < count; i++)
         constant = x[i * stride] == x[0];
     if (constant)
         return (dlz_moments){moments.count, (double)x[0], 0};
     return tiny || !isfinite(moments.deviations) ? plain_moments(x, count, stride) : moments;
-}
-
-dlz_scale dlz_scale_of(dlz_moments moments, double eps) {
-    return (dlz_scale){moments.mean, 1 / sqrt(moments.deviations / moments.count + eps)};
 }
 
 dlviz_status dlz_check_eps(double eps) {

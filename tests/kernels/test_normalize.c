@@ -1,4 +1,4 @@
-/* The kernels of layer, group and instance norm, of softmax's way back and of dropped channels, of
+/* The kernels of layer, group and instance norm and of dropped channels, of
  * every instruction set this machine has, against plain loops in double, on odd sizes. */
 #include "kernels/nn/normalize.h"
 #include "support/support.h"
@@ -159,33 +159,6 @@ static void try_pixels(const dlz_normalize_table *table) {
     check_edge(n);
 }
 
-static void try_softmax(const dlz_normalize_table *table) {
-    int64_t n = rows * columns;
-    static float y[MOST];
-    for (int64_t r = 0; r < rows; r++) {
-        double sum = 0, spread = r % 2 ? 3 : 20;
-        for (int64_t c = 0; c < columns; c++)
-            sum += exp(spread * (double)weight[r * columns + c]);
-        for (int64_t c = 0; c < columns; c++)
-            y[r * columns + c] = (float)(exp(spread * (double)weight[r * columns + c]) / sum);
-    }
-    start("softmax_gradient", n);
-    table->softmax_gradient(rows, columns, y, dy, got);
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++) {
-            double sum = 0, terms = 0;
-            for (int64_t k = 0; k < columns; k++) {
-                double term = (double)y[r * columns + k] *
-                              ((double)dy[r * columns + c] - (double)dy[r * columns + k]);
-                sum += term;
-                terms += fabs(term);
-            }
-            double own = (double)y[r * columns + c];
-            check(r * columns + c, (double)got[r * columns + c], own * sum, own * terms);
-        }
-    check_edge(n);
-}
-
 START_TEST(kernels_are_the_plain_loops) {
     static const int64_t sizes[][2] = {{1, 1},  {1, 7},   {3, 16},  {2, 17},  {5, 33},
                                        {64, 3}, {65, 31}, {70, 64}, {70, 300}};
@@ -199,7 +172,6 @@ START_TEST(kernels_are_the_plain_loops) {
             try_rows(table);
             try_columns(table);
             try_pixels(table);
-            try_softmax(table);
         }
     }
 }

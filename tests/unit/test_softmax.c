@@ -166,10 +166,11 @@ START_TEST(threads_do_not_change_the_bits) {
     static float first_y[64 * 21 * 90], first_dx[64 * 21 * 90], some[64 * 21 * 90];
     static float many_y[64 * 21 * 90], many_dx[64 * 21 * 90];
     fill_uniform(some, 64 * 21 * 90, 5);
-    for (int logarithm = 0; logarithm < 2; logarithm++)
+    static const char *const dims[] = {"21x9x10", "3x21x30", "2x45x21", "10x9x21", "1890"};
+    for (int k = 0; k < 2 * 5; k++)
         for (int t = 0; t < 4; t++) {
             ck_ok(dlviz_set_num_threads(threads[t]));
-            dlviz_network *network = one_layer("21x9x10", make(logarithm));
+            dlviz_network *network = one_layer(dims[k / 2], make(k % 2));
             run_one_layer(network, 64, training, some, t ? many_y : first_y, some,
                           t ? many_dx : first_dx);
             if (t > 0) {

@@ -14,11 +14,30 @@ DLZ_INLINE dlz_v first_lanes(dlz_v value, int64_t left) {
     return (dlz_v)((dlz_vi)value & (lane < (int32_t)left));
 }
 
+/* The lanes as doubles, one half and then the other. */
+DLZ_INLINE dlz_vd half_of(dlz_v lanes, int half) {
+    float numbers[DLZ_LANES];
+    dlz_store(numbers, lanes);
+    return dlz_widen(*(const dlz_vhu *)(numbers + half * DLZ_HALF_LANES));
+}
+
 DLZ_INLINE double sum_of(dlz_v lanes) {
-    double sum = 0;
-    for (int i = 0; i < DLZ_LANES; i++)
-        sum += (double)lanes[i];
-    return sum;
+    double sums[DLZ_HALF_LANES];
+    *(dlz_vdu *)sums = half_of(lanes, 0) + half_of(lanes, 1);
+    for (int step = DLZ_HALF_LANES / 2; step > 0; step /= 2)
+        for (int i = 0; i < step; i++)
+            sums[i] += sums[i + step];
+    return sums[0];
+}
+
+/* Adds a vector's lanes, of which only `left` may be wanted, to as many doubles. */
+DLZ_INLINE void add_lanes(double *to, dlz_v lanes, int64_t left) {
+    if (left >= DLZ_LANES)
+        for (int half = 0; half < 2; half++)
+            *(dlz_vdu *)(to + half * DLZ_HALF_LANES) += half_of(lanes, half);
+    else
+        for (int64_t i = 0; i < left; i++)
+            to[i] += (double)lanes[i];
 }
 
 /* -- Whole rows -----------------------------------------------------------------------------------
@@ -122,54 +141,69 @@ static void row_gradient(int64_t count, const float *x, const float *dy, const f
 /* -- Over rows ------------------------------------------------------------------------------------
  */
 
-/* One vector of columns; sums of RUN rows go to double. */
-DLZ_INLINE void column(int64_t rows, int64_t stride, int64_t left, const float *x, const float *dy,
-                       const dlz_standard *standards, float *weight_gradient,
-                       float *bias_gradient) {
-    double sums[2][DLZ_LANES] = {{0}};
-    for (int64_t start = 0; start < rows; start += RUN) {
-        int64_t end = rows - start < RUN ? rows : start + RUN;
-        dlz_v first = {0}, second = {0};
-        for (int64_t i = start; i < end; i++) {
-            const dlz_standard *standard = standards + i;
-            dlz_v value = dlz_load_up_to(x + i * stride, left) - dlz_splat(standard->center);
-            dlz_v g = dlz_load_up_to(dy + i * stride, left);
-            value = dlz_fma(value, dlz_splat(standard->scale), dlz_splat(standard->shift));
-            first += g;
-            second = dlz_fma(g, value, second);
-        }
-        for (int i = 0; i < DLZ_LANES; i++) {
-            sums[0][i] += (double)first[i];
-            sums[1][i] += (double)second[i];
-        }
+/* One vector of columns, of up to RUN rows. */
+DLZ_INLINE void sums_of_column(int64_t rows, int64_t stride, int64_t left, const float *x,
+                               const float *dy, const dlz_standard *standards, dlz_v sums[2]) {
+    dlz_v first = {0}, second = {0};
+    for (int64_t i = 0; i < rows; i++) {
+        const dlz_standard *standard = standards + i;
+        dlz_v value = dlz_load_up_to(x + i * stride, left) - dlz_splat(standard->center);
+        dlz_v g = dlz_load_up_to(dy + i * stride, left);
+        value = dlz_fma(value, dlz_splat(standard->scale), dlz_splat(standard->shift));
+        first += g;
+        second = dlz_fma(g, value, second);
     }
-    for (int64_t i = 0; i < DLZ_LANES && i < left; i++) {
-        if (bias_gradient)
-            bias_gradient[i] = (float)sums[0][i];
-        if (weight_gradient)
-            weight_gradient[i] = (float)sums[1][i];
+    sums[0] = first;
+    sums[1] = second;
+}
+
+/* Of more rows, the sums go to double in between. */
+static void sums_of_long_column(int64_t rows, int64_t stride, int64_t left, const float *x,
+                                const float *dy, const dlz_standard *standards, dlz_v sums[2]) {
+    double all[2][DLZ_LANES] = {{0}};
+    for (int64_t start = 0; start < rows; start += RUN) {
+        sums_of_column(rows - start < RUN ? rows - start : RUN, stride, left, x + start * stride,
+                       dy + start * stride, standards + start, sums);
+        add_lanes(all[0], sums[0], DLZ_LANES);
+        add_lanes(all[1], sums[1], DLZ_LANES);
+    }
+    for (int i = 0; i < DLZ_LANES; i++) {
+        sums[0][i] = (float)all[0][i];
+        sums[1][i] = (float)all[1][i];
     }
 }
 
 static void columns(int64_t rows, int64_t stride, int64_t count, const float *x, const float *dy,
                     const dlz_standard *standards, float *weight_gradient, float *bias_gradient) {
-    for (int64_t c = 0; c < count; c += DLZ_LANES)
-        column(rows, stride, count - c, x + c, dy + c, standards,
-               weight_gradient ? weight_gradient + c : NULL,
-               bias_gradient ? bias_gradient + c : NULL);
+    for (int64_t c = 0; c < count; c += DLZ_LANES) {
+        dlz_v sums[2];
+        if (rows <= RUN)
+            sums_of_column(rows, stride, count - c, x + c, dy + c, standards, sums);
+        else
+            sums_of_long_column(rows, stride, count - c, x + c, dy + c, standards, sums);
+        if (bias_gradient)
+            dlz_store_up_to(bias_gradient + c, sums[0], count - c);
+        if (weight_gradient)
+            dlz_store_up_to(weight_gradient + c, sums[1], count - c);
+    }
 }
+
+/* -- Pixels ---------------------------------------------------------------------------------------
+ */
 
 static void pixels(int64_t num_pixels, int64_t channels, const float *x, const float *center,
                    const float *scale, const float *shift, float *y) {
-    for (int64_t pixel = 0; pixel < num_pixels; pixel++, x += channels, y += channels)
+    for (int64_t start = 0, some; start < num_pixels; start += some) {
+        some = num_pixels - start < RUN ? num_pixels - start : RUN;
         for (int64_t c = 0; c < channels; c += DLZ_LANES) {
-            int64_t left = channels - c;
-            dlz_v value = dlz_load_up_to(x + c, left) - dlz_load_up_to(center + c, left);
-            dlz_store_up_to(
-                y + c,
-                dlz_fma(value, dlz_load_up_to(scale + c, left), dlz_load_up_to(shift + c, left)),
-                left);
+            int64_t left = channels - c, at = start * channels + c;
+            dlz_v less = dlz_load_up_to(center + c, left), times = dlz_load_up_to(scale + c, left);
+            dlz_v plus = dlz_load_up_to(shift + c, left);
+            for (int64_t pixel = 0; pixel < some; pixel++, at += channels)
+                dlz_store_up_to(y + at, dlz_fma(dlz_load_up_to(x + at, left) - less, times, plus),
+                                left);
         }
+    }
 }
 
 static void keep_channels(int64_t num_pixels, int64_t channels, const float *x,
@@ -205,10 +239,8 @@ DLZ_INLINE void sums_of_run(int64_t num_pixels, int64_t channels, int64_t left, 
         sum += g;
         product = dlz_fma(g, value, product);
     }
-    for (int64_t i = 0; i < DLZ_LANES && i < left; i++) {
-        first[i] += (double)sum[i];
-        second[i] += (double)product[i];
-    }
+    add_lanes(first, sum, left);
+    add_lanes(second, product, left);
 }
 
 static void pixels_sums(int64_t num_pixels, int64_t channels, const float *x, const float *dy,
@@ -226,100 +258,20 @@ static void pixels_sums(int64_t num_pixels, int64_t channels, const float *x, co
 
 static void pixels_gradient(int64_t num_pixels, int64_t channels, const float *x, const float *dy,
                             const dlz_channel_factors *factors, float *dx) {
-    for (int64_t pixel = 0; pixel < num_pixels;
-         pixel++, x += channels, dy += channels, dx += channels)
+    for (int64_t start = 0, some; start < num_pixels; start += some) {
+        some = num_pixels - start < RUN ? num_pixels - start : RUN;
         for (int64_t c = 0; c < channels; c += DLZ_LANES) {
-            int64_t left = channels - c;
+            int64_t left = channels - c, at = start * channels + c;
             vector_factors f = load_factors(factors, c, left);
-            dlz_v value = standing_for(dlz_load_up_to(x + c, left), f.center, f.scale, f.shift);
-            dlz_v rest =
-                dlz_fma(dlz_load_up_to(dy + c, left), dlz_load_up_to(factors->weight + c, left),
-                        -dlz_load_up_to(factors->mean + c, left));
-            dlz_store_up_to(dx + c, dlz_fma(value, -dlz_load_up_to(factors->slope + c, left), rest),
-                            left);
-        }
-}
-
-/* -- Softmax --------------------------------------------------------------------------------------
- */
-
-static int64_t place_of_largest(int64_t n, const float *y) {
-    dlz_v lanes = {0};
-    for (int64_t i = 0; i < n; i += DLZ_LANES) {
-        dlz_v value = dlz_load_up_to(y + i, n - i);
-        lanes = dlz_select(value > lanes, value, lanes);
-    }
-    float most = lanes[0];
-    for (int i = 1; i < DLZ_LANES; i++)
-        most = lanes[i] > most ? lanes[i] : most;
-    for (int64_t i = 0; i < n; i += DLZ_LANES) {
-        uint32_t below = dlz_below(dlz_load_up_to(y + i, n - i), most);
-        for (int k = 0; k < DLZ_LANES && i + k < n; k++)
-            if (!(below >> k & 1))
-                return i + k;
-    }
-    return 0;
-}
-
-/* Rows so short that most of a vector would stay empty are computed side by side, a row a lane. */
-#define FEW 32
-
-/* The last row fills what is left. */
-DLZ_INLINE dlz_v column_of_rows(int64_t some, int64_t classes, const float *x) {
-    dlz_v value;
-    for (int64_t i = 0; i < DLZ_LANES; i++)
-        value[i] = x[(i < some ? i : some - 1) * classes];
-    return value;
-}
-
-static void gradient_of_few(int64_t rows, int64_t classes, const float *y, const float *dy,
-                            float *dx) {
-    dlz_v probabilities[FEW], gradients[FEW];
-    for (int64_t start = 0; start < rows; start += DLZ_LANES) {
-        int64_t some = rows - start < DLZ_LANES ? rows - start : DLZ_LANES, at = start * classes;
-        dlz_v most = {0}, pivot = {0}, sum = {0};
-        for (int64_t c = 0; c < classes; c++) {
-            dlz_v p = probabilities[c] = column_of_rows(some, classes, y + at + c);
-            dlz_v g = gradients[c] = column_of_rows(some, classes, dy + at + c);
-            pivot = dlz_select(p > most, g, pivot);
-            most = dlz_select(p > most, p, most);
-        }
-        for (int64_t c = 0; c < classes; c++)
-            sum = dlz_fma(probabilities[c], gradients[c] - pivot, sum);
-        for (int64_t c = 0; c < classes; c++) {
-            dlz_v value = probabilities[c] * ((gradients[c] - pivot) - sum);
-            for (int64_t i = 0; i < some; i++)
-                dx[at + i * classes + c] = value[i];
-        }
-    }
-}
-
-/* A constant added to a row's dy changes nothing. With the one that makes it 0 where the
- * probability is largest, the sum keeps its digits when that probability is almost 1. */
-static void softmax_gradient(int64_t rows, int64_t classes, const float *y, const float *dy,
-                             float *dx) {
-    if (classes <= FEW) {
-        gradient_of_few(rows, classes, y, dy, dx);
-        return;
-    }
-    for (int64_t i = 0; i < rows; i++, y += classes, dy += classes, dx += classes) {
-        dlz_v pivot = dlz_splat(dy[place_of_largest(classes, y)]);
-        double sum = 0;
-        for (int64_t start = 0; start < classes; start += RUN * DLZ_LANES) {
-            int64_t end = classes - start < RUN * DLZ_LANES ? classes : start + RUN * DLZ_LANES;
-            dlz_v lanes = {0};
-            for (int64_t j = start; j < end; j += DLZ_LANES)
-                lanes = dlz_fma(dlz_load_up_to(y + j, end - j),
-                                dlz_load_up_to(dy + j, end - j) - pivot, lanes);
-            sum += sum_of(lanes);
-        }
-        dlz_v total = dlz_splat((float)sum);
-        for (int64_t j = 0; j < classes; j += DLZ_LANES) {
-            int64_t left = classes - j;
-            dlz_store_up_to(dx + j,
-                            dlz_load_up_to(y + j, left) *
-                                ((dlz_load_up_to(dy + j, left) - pivot) - total),
-                            left);
+            dlz_v weight = dlz_load_up_to(factors->weight + c, left);
+            dlz_v mean = dlz_load_up_to(factors->mean + c, left);
+            dlz_v slope = dlz_load_up_to(factors->slope + c, left);
+            for (int64_t pixel = 0; pixel < some; pixel++, at += channels) {
+                dlz_v value =
+                    standing_for(dlz_load_up_to(x + at, left), f.center, f.scale, f.shift);
+                dlz_v rest = dlz_fma(dlz_load_up_to(dy + at, left), weight, -mean);
+                dlz_store_up_to(dx + at, dlz_fma(value, -slope, rest), left);
+            }
         }
     }
 }
@@ -334,5 +286,4 @@ const dlz_normalize_table DLZ_VARIANT(dlz_normalize_kernels) = {
     .keep_channels = keep_channels,
     .pixels_sums = pixels_sums,
     .pixels_gradient = pixels_gradient,
-    .softmax_gradient = softmax_gradient,
 };

@@ -1,5 +1,5 @@
 /* kernels/nn/normalize.h - numbers brought to mean 0 and deviation 1, for layer, group and instance
- * norm, whose statistics are a sample's own; softmax's way back; channels that are dropped.
+ * norm, whose statistics are a sample's own; channels that are dropped.
  *
  * A mean is two numbers: the float next to it, `center`, which is subtracted first and so takes the
  * offset away without an error, and what is left of it, which is part of `shift`. A row of equal
@@ -52,9 +52,6 @@ typedef struct dlz_normalize_table {
                         const dlz_channel_factors *factors, double *sums);
     void (*pixels_gradient)(int64_t pixels, int64_t channels, const float *x, const float *dy,
                             const dlz_channel_factors *factors, float *dx);
-    /* Of rows of probabilities y: dx = y (dy − sum of y dy). dx may be dy. */
-    void (*softmax_gradient)(int64_t rows, int64_t classes, const float *y, const float *dy,
-                             float *dx);
 } dlz_normalize_table;
 
 DLZ_KERNEL_TABLE(dlz_normalize_table, dlz_normalize_kernels)

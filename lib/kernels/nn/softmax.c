@@ -1,50 +1,14 @@
 #include "kernels/nn/softmax.h"
 
-#include "isa/isa.h"
+#include "kernels/nn/rows_together.h"
+#include "kernels/nn/softmax_math.h"
 
 #include <stddef.h>
-
-/* Vectors that are added up in float before they go to double. */
-#define RUN 64
-
-/* The next of the row's vectors; lanes beyond its end hold −infinity. */
-DLZ_INLINE dlz_v next(const float *x, int64_t left) {
-    if (left >= DLZ_LANES)
-        return dlz_load(x);
-    dlz_vi lane;
-    for (int i = 0; i < DLZ_LANES; i++)
-        lane[i] = i;
-    return dlz_select(lane < (int32_t)left, dlz_load_first(x, (int)left),
-                      dlz_splat(-__builtin_inff()));
-}
-
-/* e^x for x <= 0, NaN for NaN. x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r² q(r), where q
- * is the minimax polynomial of degree 4 for the relative error (3.1e-9, found with Remez'
- * algorithm). The upper part of ln 2 has 9 bits, so that n times it is exact with and without fused
- * operations. */
-DLZ_INLINE dlz_v exp_of(dlz_v x) {
-    const float round = 0x1.8p23f;
-    dlz_vi zero = x < -87.33654f;
-    dlz_v shifted = x * 0x1.715476p+0f + round; /* n in the low bits */
-    dlz_v n = shifted - round;
-    dlz_v r = x - n * 0.693359375f;
-    r = r + n * 2.12194440e-4f;
-    dlz_v q = r * 0.00138145401768f + 0.00836874510894f;
-    q = q * r + 0.0416683907835f;
-    q = q * r + 0.16666520399f;
-    q = q * r + 0.499999934321f;
-    dlz_v y = (q * (r * r) + r) + 1.0f;
-    /* Multiplied by 2^n rather than added to the exponent, so that a NaN stays one. */
-    typedef uint32_t words_v
-        __attribute__((vector_size(DLZ_LANES * 4))); /* may wrap, below zero's */
-    dlz_v power = (dlz_v)(((words_v)shifted - 0x4b400000u + 127u) << 23);
-    return (dlz_v)((dlz_vi)(y * power) & ~zero);
-}
 
 static float largest(int64_t n, const float *x) {
     dlz_v most = dlz_splat(-__builtin_inff());
     for (int64_t j = 0; j < n; j += DLZ_LANES) {
-        dlz_v value = next(x + j, n - j);
+        dlz_v value = dlz_next_of_row(x + j, n - j);
         most = dlz_select(value > most, value, most);
     }
     float result = most[0];
@@ -54,14 +18,14 @@ static float largest(int64_t n, const float *x) {
 }
 
 /* The sum of exp(x − most), each written to e unless that is NULL; that of number `left_out` is not
- * added (−1: all are). */
+ * added. */
 static double exponentials(int64_t n, const float *x, float most, int64_t left_out, float *e) {
     double sum = 0;
-    for (int64_t start = 0; start < n; start += RUN * DLZ_LANES) {
-        int64_t end = n - start < RUN * DLZ_LANES ? n : start + RUN * DLZ_LANES;
+    for (int64_t start = 0; start < n; start += DLZ_RUN * DLZ_LANES) {
+        int64_t end = n - start < DLZ_RUN * DLZ_LANES ? n : start + DLZ_RUN * DLZ_LANES;
         dlz_v lanes = {0};
         for (int64_t j = start; j < end; j += DLZ_LANES) {
-            dlz_v value = exp_of(next(x + j, n - j) - dlz_splat(most));
+            dlz_v value = dlz_exp_of(dlz_next_of_row(x + j, n - j) - dlz_splat(most));
             if (e)
                 dlz_store_up_to(e + j, value, n - j);
             if (left_out >= j && left_out < j + DLZ_LANES)
@@ -76,7 +40,7 @@ static double exponentials(int64_t n, const float *x, float most, int64_t left_o
 
 static void multiply(int64_t n, float *x, float factor) {
     for (int64_t j = 0; j < n; j += DLZ_LANES)
-        dlz_store_up_to(x + j, next(x + j, n - j) * dlz_splat(factor), n - j);
+        dlz_store_up_to(x + j, dlz_next_of_row(x + j, n - j) * dlz_splat(factor), n - j);
 }
 
 static void cross_entropy(int64_t rows, int64_t classes, const float *logits, const int64_t *labels,
@@ -92,7 +56,7 @@ static void cross_entropy(int64_t rows, int64_t classes, const float *logits, co
         /* The others are summed by themselves: a label whose probability is almost 1 would swallow
          * them, and its gradient is what they leave of that 1. */
         double others = exponentials(classes, x, most, label, e);
-        double sum = others + (double)exp_of(dlz_splat(own - most))[0];
+        double sum = others + (double)dlz_exp_of(dlz_splat(own - most))[0];
         result[i] = (dlz_softmax_row){.sum = sum,
                                       .others = others,
                                       .below = (double)most - (double)own,
@@ -104,55 +68,162 @@ static void cross_entropy(int64_t rows, int64_t classes, const float *logits, co
     }
 }
 
-/* Rows so short that most of a vector would stay empty are computed side by side, a row a lane. */
-#define FEW 32
+/* -- Softmax --------------------------------------------------------------------------------------
+ */
 
-static void softmax_of_few(int64_t rows, int64_t classes, const float *x, float *p) {
-    dlz_v columns[FEW];
-    for (int64_t start = 0; start < rows; start += DLZ_LANES) {
-        int64_t some = rows - start < DLZ_LANES ? rows - start : DLZ_LANES;
-        const float *row[DLZ_LANES];
-        for (int64_t i = 0; i < DLZ_LANES; i++) /* the last row fills what is left */
-            row[i] = x + (start + (i < some ? i : some - 1)) * classes;
-        dlz_v most = dlz_splat(-__builtin_inff()), sum = {0};
-        for (int64_t c = 0; c < classes; c++) {
-            dlz_v value;
-            for (int i = 0; i < DLZ_LANES; i++)
-                value[i] = row[i][c];
-            columns[c] = value;
-            most = dlz_select(value > most, value, most);
-        }
-        for (int64_t c = 0; c < classes; c++)
-            sum += columns[c] = exp_of(columns[c] - most);
-        dlz_v factor = 1.0f / sum;
-        for (int64_t c = 0; c < classes; c++) {
-            dlz_v value = columns[c] * factor;
-            for (int64_t i = 0; i < some; i++)
-                p[(start + i) * classes + c] = value[i];
-        }
+DLZ_INLINE void softmax_of_columns(const int room, int64_t classes, dlz_v *x, const dlz_v *unused) {
+    (void)unused;
+    dlz_v most = dlz_largest_of_columns(room, classes, x), sum = {0};
+    DLZ_FOR_COLUMNS(c, room, classes) {
+        x[c] = dlz_exp_of(x[c] - most);
+        sum += x[c];
+    }
+    dlz_v factor = 1.0f / sum;
+    DLZ_FOR_COLUMNS(c, room, classes) {
+        x[c] *= factor;
     }
 }
 
-static void softmax(int64_t rows, int64_t classes, const float *logits, float *probabilities) {
-    if (classes <= FEW) {
-        softmax_of_few(rows, classes, logits, probabilities);
-        return;
+DLZ_INLINE dlz_v exponentials_of_row(int64_t classes, const float *x, dlz_v most, bool whole,
+                                     float *e) {
+    dlz_twofold sum = {0};
+    for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES) {
+        dlz_v some = {0};
+        int64_t end = dlz_end_of_run(start, classes);
+        for (int64_t j = start; j < end; j += DLZ_LANES) {
+            dlz_v value = dlz_exp_of(dlz_next_of_row(x + j, classes - j) - most);
+            dlz_store_part(e + j, value, classes - j, !whole);
+            some += value;
+        }
+        dlz_add_run(&sum, start, some);
     }
-    for (int64_t i = 0; i < rows; i++) {
-        const float *x = logits + i * classes;
-        float *p = probabilities + i * classes;
-        double sum = exponentials(classes, x, largest(classes, x), -1, p);
-        multiply(classes, p, (float)(1 / sum));
+    return dlz_twofold_end(sum);
+}
+
+/* Exponentials of rows that are not long wait aside, in whole vectors: read again across the ends of
+ * rows where vectors were written, they would have to reach the cache first. */
+static void softmax_together(int64_t rows, int64_t classes, const float *x, float *y) {
+    float room[DLZ_TOGETHER + DLZ_LANES * DLZ_LANES];
+    bool aside = classes <= DLZ_TOGETHER / DLZ_LANES;
+    int64_t step = aside ? (classes + DLZ_LANES - 1) / DLZ_LANES * DLZ_LANES : classes;
+    float *e = aside ? room : y;
+    dlz_row_numbers most = dlz_numbers_of_rows(dlz_largest_of_rows(rows, classes, x));
+    dlz_v lanes[DLZ_LANES];
+    dlz_fill_up(rows, lanes);
+    for (int64_t i = 0; i < rows; i++)
+        lanes[i] = exponentials_of_row(classes, x + i * classes, dlz_splat(most.of[i]), aside,
+                                       e + i * step);
+    dlz_row_numbers factors = dlz_numbers_of_rows(1.0f / dlz_sums(lanes));
+    for (int64_t i = 0; i < rows; i++, e += step, y += classes)
+        for (int64_t j = 0; j < classes; j += DLZ_LANES)
+            dlz_store_part(y + j, dlz_load_up_to(e + j, classes - j) * dlz_splat(factors.of[i]),
+                           classes - j, !aside || i + 1 == rows);
+}
+
+static void softmax(int64_t rows, int64_t classes, const float *x, float *y) {
+    if (dlz_lies_side_by_side(classes))
+        dlz_side_by_side(rows, classes, 1, x, NULL, y, softmax_of_columns);
+    else
+        for (int64_t some; rows > 0; rows -= some, x += some * classes, y += some * classes) {
+            some = dlz_rows_together(rows, classes);
+            softmax_together(some, classes, x, y);
+        }
+}
+
+/* dx = y (dy − mean), mean = sum of y dy. Where one probability is almost 1, what is left of its dy
+ * must keep its digits: so what rounding the mean lost is taken off, too, and that is the mean of dy
+ * − mean. An infinite gradient is left to spoil its row as it does. */
+DLZ_INLINE dlz_v finite_mean(dlz_v mean) {
+    return (dlz_v)((dlz_vi)mean & (mean - mean == (dlz_v){0}));
+}
+
+DLZ_INLINE dlz_v mean_of_columns(const int room, int64_t classes, const dlz_v *y, const dlz_v *dy,
+                                 dlz_v center) {
+    dlz_v sums[2] = {{0}};
+    DLZ_FOR_COLUMNS(c, room, classes) {
+        sums[c % 2] = dlz_fma(y[c], dy[c] - center, sums[c % 2]);
+    }
+    return sums[0] + sums[1];
+}
+
+DLZ_INLINE void softmax_gradient_of_columns(const int room, int64_t classes, dlz_v *y,
+                                            const dlz_v *dy) {
+    dlz_v mean = finite_mean(mean_of_columns(room, classes, y, dy, (dlz_v){0}));
+    dlz_v rest = mean_of_columns(room, classes, y, dy, mean);
+    DLZ_FOR_COLUMNS(c, room, classes) {
+        y[c] *= (dy[c] - mean) - rest;
     }
 }
 
-static void exp_negative(int64_t n, const float *x, float *e) {
-    for (int64_t j = 0; j < n; j += DLZ_LANES)
-        dlz_store_up_to(e + j, exp_of(next(x + j, n - j)), n - j);
+DLZ_INLINE dlz_v add_to_mean(dlz_v sum, const float *y, const float *dy, dlz_v center,
+                             int64_t left) {
+    return dlz_fma(dlz_load_up_to(y, left), dlz_load_up_to(dy, left) - center, sum);
+}
+
+DLZ_INLINE dlz_v mean_of_run(int64_t count, const float *y, const float *dy, dlz_v center) {
+    int64_t whole = count / DLZ_LANES * DLZ_LANES;
+    dlz_v sum = {0};
+    for (int64_t j = 0; j < whole; j += DLZ_LANES)
+        sum = add_to_mean(sum, y + j, dy + j, center, DLZ_LANES);
+    if (whole < count)
+        sum = add_to_mean(sum, y + whole, dy + whole, center, count - whole);
+    return sum;
+}
+
+static dlz_v mean_of_long_row(int64_t classes, const float *y, const float *dy, dlz_v center) {
+    dlz_twofold sum = {0};
+    for (int64_t start = 0; start < classes; start += DLZ_RUN * DLZ_LANES)
+        dlz_add_run(
+            &sum, start,
+            mean_of_run(dlz_end_of_run(start, classes) - start, y + start, dy + start, center));
+    return dlz_twofold_end(sum);
+}
+
+DLZ_INLINE dlz_v mean_of_row(int64_t classes, const float *y, const float *dy, dlz_v center) {
+    return classes <= DLZ_RUN * DLZ_LANES ? mean_of_run(classes, y, dy, center)
+                                          : mean_of_long_row(classes, y, dy, center);
+}
+
+DLZ_INLINE dlz_v means_of_rows(int64_t rows, int64_t classes, const float *y, const float *dy,
+                               const dlz_row_numbers *centers) {
+    dlz_v lanes[DLZ_LANES];
+    dlz_fill_up(rows, lanes);
+    for (int64_t i = 0; i < rows; i++, y += classes, dy += classes)
+        lanes[i] = mean_of_row(classes, y, dy, centers ? dlz_splat(centers->of[i]) : (dlz_v){0});
+    return dlz_sums(lanes);
+}
+
+DLZ_INLINE dlz_v softmax_slope(const float *y, const float *dy, dlz_v mean, dlz_v rest,
+                               int64_t left) {
+    return dlz_load_up_to(y, left) * ((dlz_load_up_to(dy, left) - mean) - rest);
+}
+
+static void softmax_gradient_together(int64_t rows, int64_t classes, const float *y,
+                                      const float *dy, float *dx) {
+    dlz_row_numbers mean =
+        dlz_numbers_of_rows(finite_mean(means_of_rows(rows, classes, y, dy, NULL)));
+    dlz_row_numbers rest = dlz_numbers_of_rows(means_of_rows(rows, classes, y, dy, &mean));
+    int64_t whole = classes / DLZ_LANES * DLZ_LANES;
+    for (int64_t i = 0; i < rows; i++, y += classes, dy += classes, dx += classes) {
+        dlz_v less = dlz_splat(mean.of[i]), more = dlz_splat(rest.of[i]);
+        for (int64_t j = 0; j < whole; j += DLZ_LANES)
+            dlz_store(dx + j, softmax_slope(y + j, dy + j, less, more, DLZ_LANES));
+        if (whole < classes)
+            dlz_store_part(dx + whole,
+                           softmax_slope(y + whole, dy + whole, less, more, classes - whole),
+                           classes - whole, i + 1 == rows);
+    }
+}
+
+static void softmax_gradient(int64_t rows, int64_t classes, const float *y, const float *dy,
+                             float *dx) {
+    if (dlz_lies_side_by_side(classes))
+        dlz_side_by_side(rows, classes, 2, y, dy, dx, softmax_gradient_of_columns);
+    else
+        DLZ_FOR_ROWS_TOGETHER(softmax_gradient_together)
 }
 
 const dlz_softmax_table DLZ_VARIANT(dlz_softmax_kernels) = {
     .cross_entropy = cross_entropy,
-    .softmax = softmax,
-    .exp_negative = exp_negative,
+    .softmax = {softmax, softmax_gradient},
 };

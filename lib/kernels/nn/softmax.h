@@ -18,18 +18,25 @@ typedef struct dlz_softmax_row {
     bool correct;  /* the label is the first of the largest logits; false with a NaN */
 } dlz_softmax_row;
 
+/* A function of each row, rows without gaps of `classes` >= 1 numbers: y of x, and, with y and the
+ * gradient with respect to it, that with respect to x. Nothing is written in place. */
+typedef struct dlz_row_function {
+    void (*forward)(int64_t rows, int64_t classes, const float *x, float *y);
+    void (*backward)(int64_t rows, int64_t classes, const float *y, const float *dy, float *dx);
+} dlz_row_function;
+
 typedef struct dlz_softmax_table {
     /* For each of `rows` rows of `classes` >= 1 logits without gaps and its label (0 … classes −
      * 1): result, and unless NULL gradient = (softmax − onehot(label)) * scale. gradient may be
      * logits. */
     void (*cross_entropy)(int64_t rows, int64_t classes, const float *logits, const int64_t *labels,
                           double scale, float *gradient, dlz_softmax_row *result);
-    /* probabilities may be logits. */
-    void (*softmax)(int64_t rows, int64_t classes, const float *logits, float *probabilities);
-    /* e[i] = exp(x[i]) for x[i] <= 0. */
-    void (*exp_negative)(int64_t n, const float *x, float *e);
+    dlz_row_function softmax;
 } dlz_softmax_table;
 
 DLZ_KERNEL_TABLE(dlz_softmax_table, dlz_softmax_kernels)
+
+/* The logarithms of probabilities. */
+DLZ_KERNEL_TABLE(dlz_row_function, dlz_log_softmax_kernels)
 
 #endif
