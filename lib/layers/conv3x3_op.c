@@ -206,7 +206,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
 const dlz_op_type dlz_conv3x3_op_type = {
     .name = "conv3x3",
     .own = sizeof(conv3x3_op),
-    .abilities = DLZ_OP_FOLDS | DLZ_OP_POOLS | DLZ_OP_READS_PENDING,
+    .abilities = DLZ_OP_FOLDS | DLZ_OP_POOLS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
     .forward = forward,
     .backward = backward,
