@@ -195,6 +195,10 @@ static void run_blocks(const layer *l, const dlz_depthwise_plan *plan, dlz_isa i
     for (; b.image < s->images; b.image++) {
         for (b.row = 0; b.row < s->out_height; b.row += plan->forward_rows) {
             b.rows = dlz_min_i64(plan->forward_rows, s->out_height - b.row);
+            if (plan->in_place && !input->scale && (b.image + s->height) % 2 == 0) {
+                kernels->forward_in_place(plan, input->data, b, weights, bias, l->out_relu, r->y);
+                continue;
+            }
             kernels->load(plan, input, b, spare, strip);
             kernels->forward(plan, strip, b, weights, bias, l->out_relu, r->y);
         }
@@ -229,8 +233,10 @@ static results run(const layer *l, dlz_isa isa, dlz_depthwise_plan *plan) {
     float *along_row[6];
     for (int i = 0; i < 6; i++)
         along_row[i] = repeated(per_channel[i], s->outputs, row);
-    dlz_conv2d_input input = {l->x, l->pending ? in_scale : NULL, l->pending ? in_shift : NULL,
-                              l->in_relu};
+    dlz_conv2d_input input = {.data = l->x,
+                              .scale = l->pending ? in_scale : NULL,
+                              .shift = l->pending ? in_shift : NULL,
+                              .relu = l->in_relu};
     dlz_conv2d_gradient gradient = {.dy = l->dy,
                                     .z = l->norm || l->relu ? l->z : NULL,
                                     .scale = along_row[0],
