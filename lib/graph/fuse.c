@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "graph/graph.h"
 #include "graph/post.h"
+#include "graph/split.h"
 
 #include <string.h>
 
@@ -120,9 +121,8 @@ static dlz_value *new_value(fuser *f, const dlz_shape *shape) {
     return value;
 }
 
-/* With room for its inputs and parts and for what is its own. */
-static dlviz_status new_op(fuser *f, const dlz_op_type *type, int num_inputs, int num_parts,
-                           dlz_op **out) {
+/* With room for its inputs and for what is its own. */
+static dlviz_status new_op(fuser *f, const dlz_op_type *type, int num_inputs, dlz_op **out) {
     dlz_op *op = dlz_alloc_zero(sizeof *op);
     if (!op)
         return dlz_fail_memory("a plan", sizeof *op);
@@ -130,11 +130,9 @@ static dlviz_status new_op(fuser *f, const dlz_op_type *type, int num_inputs, in
     op->type = type;
     op->abilities = type->abilities;
     op->num_inputs = num_inputs;
-    op->num_parts = num_parts;
     op->inputs = dlz_alloc_array_zero((uint64_t)num_inputs, sizeof(dlz_value *));
-    op->parts = dlz_alloc_array_zero((uint64_t)num_parts, sizeof(dlz_value *));
     op->own = dlz_alloc_zero(type->own);
-    if (!op->inputs || !op->parts || !op->own)
+    if (!op->inputs || !op->own)
         return dlz_fail_memory("a plan", type->own);
     *out = op;
     return DLVIZ_OK;
@@ -171,9 +169,30 @@ static bool get_states(const fuser *f, int at, dlz_parameter states[DLZ_MAX_STAT
     return trained;
 }
 
+/* An operation that may hand its gradient on as it comes has something to make of it. */
+static void make_gradient(dlz_op *op) {
+    op->abilities &= ~(unsigned)DLZ_OP_HANDS_GRADIENT_ON;
+    op->abilities |= DLZ_OP_REPLACES_OUTPUT;
+}
+
+/* Gives each of those who read a node a part of its own of what the operation hands them. */
+static dlviz_status give_parts(fuser *f, int at, dlz_op *op) {
+    int count = num_readers(f, at), first = f->first_edge[at + 1];
+    op->parts = dlz_alloc_array_zero((uint64_t)count, sizeof(dlz_value *));
+    if (!op->parts)
+        return dlz_fail_memory("a plan", (uint64_t)count * sizeof(dlz_value *));
+    op->num_parts = count;
+    for (int i = 0; i < count; i++) {
+        dlz_value *part = new_value(f, dlz_graph_shape(f->graph, at));
+        part->needs_gradient = part->keep = true;
+        op->parts[i] = f->edges[first + i].value = part;
+    }
+    return DLVIZ_OK;
+}
+
 /* Gives a value that is complete to those who read the node: each a part of its own where their
- * gradients are to be added up. */
-static dlviz_status publish(fuser *f, int at, dlz_value *value) {
+ * gradients are to be added up. `producer`: the operation whose output the value is, or NULL. */
+static dlviz_status publish(fuser *f, int at, dlz_op *producer, dlz_value *value) {
     int count = num_readers(f, at), first = f->first_edge[at + 1];
     if (at == f->target)
         f->program->output = value;
@@ -182,15 +201,15 @@ static dlviz_status publish(fuser *f, int at, dlz_value *value) {
             f->edges[first + i].value = value;
         return DLVIZ_OK;
     }
+    if (producer && (producer->abilities & DLZ_OP_SPLITS)) {
+        make_gradient(producer);
+        return give_parts(f, at, producer);
+    }
     dlz_op *split;
-    DLZ_TRY(new_op(f, &dlz_split_op_type, 1, count, &split));
+    DLZ_TRY(new_op(f, &dlz_split_op_type, 1, &split));
     split->inputs[0] = split->in = value;
     split->first_layer = split->last_layer = at;
-    for (int i = 0; i < count; i++) {
-        dlz_value *part = new_value(f, dlz_graph_shape(f->graph, at));
-        part->needs_gradient = part->keep = true;
-        split->parts[i] = f->edges[first + i].value = part;
-    }
+    DLZ_TRY(give_parts(f, at, split));
     split->out = split->parts[0];
     return DLVIZ_OK;
 }
@@ -231,13 +250,16 @@ static int collect_post(fuser *f, int first, dlz_post_op *post, bool *trained) {
     return last;
 }
 
-/* Whether what follows `last` can apply batch norm and relu while it loads. */
-static bool is_read_pending(const fuser *f, int last) {
-    int next = only_reader(f, last);
-    if (next < 0 || node_at(f, next)->num_inputs != 1 ||
-        stage_of(node_at(f, next)) != DLZ_STAGE_NONE)
-        return false;
-    return (op_of(node_at(f, next))->abilities & DLZ_OP_READS_PENDING) != 0;
+/* Whether all who read node `at` can apply batch norm and relu while they load. */
+static bool is_read_pending(const fuser *f, int at) {
+    int count = num_readers(f, at), first = f->first_edge[at + 1];
+    for (int i = 0; i < count; i++) {
+        const dlz_node *reader = node_at(f, f->edges[first + i].reader);
+        if (stage_of(reader) != DLZ_STAGE_NONE ||
+            !(op_of(reader)->abilities & DLZ_OP_READS_PENDING))
+            return false;
+    }
+    return count > 0;
 }
 
 /* In evaluation the producer does the batch norm and the activation. */
@@ -255,7 +277,13 @@ static bool is_empty(const dlz_post_op *post) {
            !post->dropout;
 }
 
-/* What follows a producer that folds, or, without one, stands alone. */
+static bool is_relu_alone(const dlz_post_op *post) {
+    dlz_post_op rest = *post;
+    rest.relu = false;
+    return post->relu && is_empty(&rest);
+}
+
+/* What follows a producer that folds or gates, or, without one, stands alone. */
 static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
     dlz_post_op post = {0};
     bool trained = false;
@@ -263,20 +291,25 @@ static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
     dlz_value *in =
         producer ? producer->out : f->edges[f->input_edges[f->first_input[first]]].value;
     if (last < 0)
-        return publish(f, producer->last_layer, in);
+        return publish(f, producer->last_layer, producer, in);
     post.dropout &= f->mode.training;
-    if (producer && !f->mode.gradients)
+    if (producer && (producer->abilities & DLZ_OP_GATES) && is_relu_alone(&post)) {
+        producer->fold.relu = in->keep = true; /* the output tells what passed */
+        make_gradient(producer);
+        post.relu = false;
+    }
+    if (producer && (producer->abilities & DLZ_OP_FOLDS) && !f->mode.gradients)
         fold(producer, &post);
     if (is_empty(&post))
-        return publish(f, last, in);
+        return publish(f, last, producer, in);
     dlz_op *op;
-    DLZ_TRY(new_op(f, &dlz_post_op_type, 1, 0, &op));
+    DLZ_TRY(new_op(f, &dlz_post_op_type, 1, &op));
     op->first_layer = first;
     op->last_layer = last;
     op->inputs[0] = op->in = in;
     op->out = new_value(f, &node_at(f, last)->out);
     op->out->needs_gradient = f->mode.gradients && (in->needs_gradient || trained);
-    post.pending = f->mode.gradients && producer && (producer->abilities & DLZ_OP_READS_PENDING) &&
+    post.pending = f->mode.gradients && producer && (producer->abilities & DLZ_OP_READS_VIEW) &&
                    !post.pool && !post.dropout && !post.activation && is_read_pending(f, last);
     in->statistics.wanted = f->mode.training && producer && post.has_batchnorm;
     if (producer && post.pool && (producer->abilities & DLZ_OP_POOLS))
@@ -285,7 +318,7 @@ static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
     if (post.pending || in->pooled.wanted)
         op->abilities |= DLZ_OP_HANDS_GRADIENT_ON | DLZ_OP_HANDS_DATA_ON;
     *(dlz_post_op *)op->own = post;
-    return publish(f, last, op->out);
+    return publish(f, last, op, op->out);
 }
 
 /* -- All together ---------------------------------------------------------------------------------
@@ -294,7 +327,7 @@ static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
 static dlviz_status fuse_main(fuser *f, int at) {
     const dlz_node *node = node_at(f, at);
     dlz_op *op;
-    DLZ_TRY(new_op(f, op_of(node), node->num_inputs, 0, &op));
+    DLZ_TRY(new_op(f, op_of(node), node->num_inputs, &op));
     f->done[at + 1] = true;
     op->layer = node->layer;
     op->first_layer = op->last_layer = at;
@@ -310,16 +343,16 @@ static dlviz_status fuse_main(fuser *f, int at) {
     for (int k = 0; (op->abilities & DLZ_OP_HANDS_DATA_ON) && k < node->num_inputs; k++)
         op->out->keep |= op->inputs[k]->keep;
     int next = only_reader(f, at);
-    if (next >= 0 && (op->abilities & DLZ_OP_FOLDS))
+    if (next >= 0 && (op->abilities & (DLZ_OP_FOLDS | DLZ_OP_GATES)))
         return fuse_post(f, next, op);
-    return publish(f, at, op->out);
+    return publish(f, at, op, op->out);
 }
 
 static dlviz_status fuse_all(fuser *f) {
     DLZ_TRY(prepare(f));
     dlz_value *input = new_value(f, &f->graph->in);
     input->needs_gradient = f->mode.input_gradient;
-    DLZ_TRY(publish(f, DLZ_GRAPH_INPUT, input));
+    DLZ_TRY(publish(f, DLZ_GRAPH_INPUT, NULL, input));
     for (int at = 0; at <= f->target; at++) {
         if (!f->wanted[at + 1] || f->done[at + 1])
             continue;

@@ -43,6 +43,10 @@ dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setu
 }
 
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup) {
-    return ask_blocks(&op->in->gradient_statistics, 2 * op->in->channels, tiles,
-                      setup->backward_time, op->in->backward_time, setup->memory);
+    for (int k = 0; k < op->num_inputs; k++) {
+        dlz_value *in = op->inputs[k];
+        DLZ_TRY(ask_blocks(&in->gradient_statistics, 2 * in->channels, tiles, setup->backward_time,
+                           in->backward_time, setup->memory));
+    }
+    return DLVIZ_OK;
 }

@@ -2,13 +2,13 @@
  *
  * An operation covers one layer or several: batch norm, activation, 2 x 2 pool and dropout that
  * follow each other are one operation (graph/post.h), and what such an operation need not write is
- * left pending on its value, for a convolution to apply while it loads. Inside, images are
+ * left pending on its value, for those who read it to apply while they load. Inside, images are
  * channels-last: n x height x width x channels. A vector is an image of one pixel.
  *
  * Readers: forward, a value may be read by many operations. When gradients are wanted, one that
- * many read is split (graph/split.c): each of them reads a value of its own, with the same data,
- * and the split adds their gradients up in the order of the graph. So each value with a gradient
- * has one reader, which sets it.
+ * many read is split (graph/split.h): each of them reads a part, a value of its own with the same
+ * data, and the split, or the operation itself where it can, adds their gradients up in the order of
+ * the graph. So each value with a gradient has one reader, which sets it.
  *
  * Time: operation i of k runs forward at time i and backward at time 2k − 1 − i. Every buffer is
  * asked for with the first and the last time at which it is needed, and all share one block of
@@ -131,8 +131,7 @@ enum {
     DLZ_OP_FOLDS = 1,
     /* Writes the result of a 2 x 2 pool along. */
     DLZ_OP_POOLS = 2,
-    /* Applies what is pending on its input while it loads, and reads its output's gradient through
-       a view. */
+    /* Applies what is pending on its inputs while it loads. */
     DLZ_OP_READS_PENDING = 4,
     /* Its inputs' gradients may be its output's, not copied. */
     DLZ_OP_HANDS_GRADIENT_ON = 8,
@@ -140,6 +139,15 @@ enum {
     DLZ_OP_HANDS_DATA_ON = 16,
     /* Its backward pass reads its output's data. */
     DLZ_OP_NEEDS_OUTPUT = 32,
+    /* Reads its output's gradient through a view, so that something may be pending on its output.
+     */
+    DLZ_OP_READS_VIEW = 64,
+    /* Applies a relu that follows alone (op->fold), with gradients too. */
+    DLZ_OP_GATES = 128,
+    /* Has parts itself where many read its output. */
+    DLZ_OP_SPLITS = 256,
+    /* Its inputs' gradients take the place of its output's data. */
+    DLZ_OP_REPLACES_OUTPUT = 512,
 };
 
 struct dlz_op_type {
@@ -166,7 +174,8 @@ typedef struct dlz_batchnorm_state {
 
 struct dlz_activation;
 
-/* Evaluation only: batch norm and activation that a convolution does in place of its successor. */
+/* Batch norm and activation that an operation does in place of its successor: in evaluation only,
+ * but for the relu of one that DLZ_OP_GATES. */
 typedef struct dlz_fold {
     bool relu, has_batchnorm;
     const struct dlz_activation *activation; /* on each tile once it is written; NULL: none */
@@ -181,7 +190,7 @@ struct dlz_op {
     dlz_value **inputs;
     int num_inputs;
     dlz_value *in, *out; /* in: the first of the inputs */
-    dlz_value **parts;   /* of a split: its outputs */
+    dlz_value **parts;   /* the output as each of its readers sees it, where there are many */
     int num_parts;
     int first_layer, last_layer; /* nodes of the graph */
     dlz_parameter states[DLZ_MAX_STATES];
@@ -189,10 +198,8 @@ struct dlz_op {
     void *own; /* what the type keeps of one operation; zero at first */
 };
 
-extern const dlz_op_type dlz_split_op_type;
-
-/* Asks for the moments, or on the way back the sums, that a batch norm wants of an operation that
- * runs `tiles` tiles. */
+/* Asks for the moments, or on the way back the sums of each input, that a batch norm wants of an
+ * operation that runs `tiles` tiles. */
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 

@@ -74,21 +74,24 @@ static void find_last_readers(const dlz_program *program) {
 }
 
 /* A gradient is needed until the producer has read it, and where that hands it on, until its own
- * producers have. Data are kept until the same time: the reader may put the gradient in their
- * place. */
+ * producers have. Data are kept until the same time, for the reader may put the gradient in their
+ * place, and until all have read what the producer itself puts there. */
 static void find_gradient_lives(const dlz_program *program) {
     dlz_value *input = &program->values[0];
     input->backward_time = input->gradient_last = input->data_last = 2 * program->num_ops;
     for (int i = 0; i < program->num_ops; i++) {
         const dlz_op *op = program->ops[i];
-        int last = backward_time(program, i);
-        for (int k = 0; (op->abilities & DLZ_OP_HANDS_GRADIENT_ON) && k < op->num_inputs; k++)
+        int own = backward_time(program, i), last = own;
+        for (int k = 0; k < op->num_inputs; k++)
             if (op->inputs[k]->needs_gradient)
                 last = dlz_max_int(last, op->inputs[k]->gradient_last);
-        for (int part = 0; part < dlz_max_int(1, op->num_parts); part++) {
-            dlz_value *out = op->num_parts ? op->parts[part] : op->out;
-            out->backward_time = backward_time(program, i);
-            out->gradient_last = out->data_last = last;
+        bool hands_on = (op->abilities & DLZ_OP_HANDS_GRADIENT_ON) != 0;
+        bool replaces = (op->abilities & DLZ_OP_REPLACES_OUTPUT) != 0;
+        for (int part = 0; part <= op->num_parts; part++) {
+            dlz_value *out = part < op->num_parts ? op->parts[part] : op->out;
+            out->backward_time = own;
+            out->gradient_last = hands_on ? last : own;
+            out->data_last = hands_on || replaces ? last : own;
         }
     }
 }

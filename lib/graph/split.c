@@ -1,50 +1,106 @@
-/* A value that many read: each reader has a value of its own, and their gradients are added up. */
+/* Values that many read: each reader has a value of its own, and their gradients are added up. */
+#include "graph/split.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "graph/op.h"
+#include "kernels/nn/post.h"
+#include "kernels/nn/sum.h"
 
-/* Numbers a tile adds up. */
+/* Numbers a tile adds up, about. */
 #define TILE 16384
 
+static int64_t pixels_per_tile(const dlz_op *op) {
+    return dlz_max_i64(1, TILE / op->in->channels);
+}
+
+static int64_t all_pixels(const dlz_op *op, int64_t n) {
+    return n * op->in->height * op->in->width;
+}
+
+dlviz_status dlz_gather_plan(dlz_gathering *gathering, dlz_op *op, const dlz_setup *setup) {
+    int time = setup->backward_time;
+    gathering->tiles = dlz_ceil_div(all_pixels(op, setup->n), pixels_per_tile(op));
+    DLZ_TRY(dlz_op_ask_sums(op, gathering->tiles, setup));
+    return dlz_memory_ask_array(setup->memory, &gathering->from, dlz_max_int(1, op->num_parts),
+                                sizeof *gathering->from, time, time);
+}
+
+typedef struct gather_pass {
+    const dlz_gathering *gathering;
+    const dlz_op *op;
+    int64_t pixels; /* of all samples */
+    int parts;
+    const float *gate;
+    float *to;
+} gather_pass;
+
+static void gather_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const gather_pass *pass = context;
+    const dlz_op *op = pass->op;
+    int64_t channels = op->in->channels, first = tile * pixels_per_tile(op);
+    int64_t pixels = dlz_min_i64(pixels_per_tile(op), pass->pixels - first);
+    dlz_sum_kernels()->gradients(pass->gathering->from, pass->parts, pass->gate, first * channels,
+                                 pixels * channels, pass->to);
+    for (int k = 0; k < op->num_inputs; k++) {
+        const dlz_value *in = op->inputs[k];
+        const dlz_statistics *sums = &in->gradient_statistics;
+        if (!sums->given)
+            continue;
+        dlz_post settings = {.height = 1,
+                             .width = pixels,
+                             .channels = channels,
+                             .scale = in->scale,
+                             .shift = in->shift,
+                             .relu = in->relu,
+                             .keep_scale = 1};
+        dlz_post_kernels()->backward_sums(&settings, in->data + first * channels,
+                                          pass->to + first * channels, NULL, sums->pivot,
+                                          sums->partial + tile * 2 * channels);
+    }
+}
+
+void dlz_gather(const dlz_gathering *gathering, const dlz_op *op, const dlz_run *run,
+                const float *gate, float *to) {
+    gathering->from[0] = op->out->gradient.dy;
+    for (int i = 0; i < op->num_parts; i++)
+        gathering->from[i] = op->parts[i]->gradient.dy;
+    gather_pass pass = {.gathering = gathering,
+                        .op = op,
+                        .pixels = all_pixels(op, run->n),
+                        .parts = dlz_max_int(1, op->num_parts),
+                        .gate = gate,
+                        .to = to};
+    dlz_parallel_for(gathering->tiles, run->workers, gather_tile, &pass);
+}
+
+void dlz_hand_on(const dlz_op *op, const dlz_value *value) {
+    for (int i = 0; i < op->num_parts; i++) {
+        dlz_value *part = op->parts[i];
+        part->data = value->data;
+        part->scale = value->scale;
+        part->shift = value->shift;
+        part->relu = value->relu;
+    }
+}
+
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
+    DLZ_TRY(dlz_gather_plan(op->own, op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
     (void)run;
-    for (int i = 0; i < op->num_parts; i++)
-        op->parts[i]->data = op->in->data;
-}
-
-typedef struct sum_pass {
-    const dlz_op *op;
-    int64_t size;
-} sum_pass;
-
-static void sum_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
-    const sum_pass *pass = context;
-    const dlz_op *op = pass->op;
-    int64_t first = tile * TILE, end = dlz_min_i64(first + TILE, pass->size);
-    float *sum = op->in->dy;
-    const float *a = op->parts[0]->gradient.dy, *b = op->parts[1]->gradient.dy;
-    for (int64_t i = first; i < end; i++)
-        sum[i] = a[i] + b[i];
-    for (int part = 2; part < op->num_parts; part++) {
-        const float *more = op->parts[part]->gradient.dy;
-        for (int64_t i = first; i < end; i++)
-            sum[i] += more[i];
-    }
+    dlz_hand_on(op, op->in);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
-    sum_pass pass = {op, run->n * dlz_value_size(op->in)};
-    dlz_parallel_for(dlz_ceil_div(pass.size, TILE), run->workers, sum_tile, &pass);
+    dlz_gather(op->own, op, run, NULL, op->in->dy);
     dlz_op_give_gradients(op);
 }
 
 const dlz_op_type dlz_split_op_type = {
     .name = "split",
+    .own = sizeof(dlz_gathering),
     .abilities = DLZ_OP_HANDS_DATA_ON,
     .plan = plan,
     .forward = forward,

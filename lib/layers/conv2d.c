@@ -173,15 +173,24 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
     return set->padding[0] > 0 || set->padding[1] > 0 ? DLZ_CONSTANT_BY_PLACE : constant;
 }
 
-static const dlz_op_type *choose_op(const dlviz_layer *layer, const dlz_shape *in) {
-    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
-    if (set->groups > 1)
-        return set->groups == in->dims[0] ? &dlz_depthwise_op_type : &dlz_conv2d_grouped_op_type;
+static bool is_plain_3x3(const dlz_conv2d_layer *set) {
     for (int axis = 0; axis < 2; axis++)
         if (set->kernel[axis] != 3 || set->stride[axis] != 1 || set->dilation[axis] != 1 ||
             set->padding[axis] != 1)
-            return &dlz_conv2d_op_type;
-    return &dlz_conv3x3_op_type;
+            return false;
+    return true;
+}
+
+static const dlz_op_type *choose_op(const dlviz_layer *layer, const dlz_shape *in) {
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
+    int64_t groups = set->groups;
+    if (groups == 1)
+        return is_plain_3x3(set) ? &dlz_conv3x3_op_type : &dlz_conv2d_op_type;
+    if (groups == in->dims[0])
+        return &dlz_depthwise_op_type;
+    /* With fewer channels the kernels of 3 x 3 leave much of a vector empty. */
+    bool few = dlz_min_i64(in->dims[0], set->out_channels) / groups < 16;
+    return is_plain_3x3(set) && !few ? &dlz_conv3x3_grouped_op_type : &dlz_conv2d_grouped_op_type;
 }
 
 #define SETTING(name, kind)                                                                        \

@@ -14,10 +14,10 @@ typedef struct dlz_conv2d_layer {
     bool bias;
 } dlz_conv2d_layer;
 
-/* Any kernel; 3 x 3 with stride, padding and dilation 1; in groups, and in groups of one channel
+/* Any kernel; 3 x 3 with stride, padding and dilation 1; both in groups; and in groups of one channel
  * each. States: weight, bias. */
 extern const dlz_op_type dlz_conv2d_op_type, dlz_conv3x3_op_type, dlz_conv2d_grouped_op_type,
-    dlz_depthwise_op_type;
+    dlz_conv3x3_grouped_op_type, dlz_depthwise_op_type;
 
 /* For `images` images of the operation, as if there were one group. */
 dlz_conv2d_shape dlz_conv2d_shape_of(const dlz_op *op, int64_t images);
@@ -47,5 +47,10 @@ void dlz_put_channels(const float *part, int64_t pixels, int64_t channels, int64
  * a product with the gradient of the outputs. `matrix` has room for them. */
 void dlz_conv2d_pack_patches(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
                              float *matrix, float *packed);
+
+/* Whether the weights are small multiples of one power of 2, as filters made by hand are. With
+ * such, sums of whole numbers are exact and may be equal, and a pool must find them equal:
+ * Winograd's transforms would round them apart. Trained weights end the search at once. */
+bool dlz_are_coarse(const float *weights, int64_t count);
 
 #endif

@@ -3,6 +3,8 @@
 #include "kernels/gemm/gemm.h"
 #include "layers/conv2d.h"
 
+#include <limits.h>
+#include <math.h>
 #include <string.h>
 
 dlz_conv2d_shape dlz_conv2d_shape_of(const dlz_op *op, int64_t images) {
@@ -45,7 +47,8 @@ dlz_conv2d_input dlz_conv2d_input_of(const dlz_conv2d_factors *factors, const dl
         return (dlz_conv2d_input){.data = in->data};
     dlz_conv2d_repeat(in->scale, in->channels, in->width * in->channels, factors->in_scale);
     dlz_conv2d_repeat(in->shift, in->channels, in->width * in->channels, factors->in_shift);
-    return (dlz_conv2d_input){in->data, factors->in_scale, factors->in_shift, in->relu};
+    return (dlz_conv2d_input){
+        .data = in->data, .scale = factors->in_scale, .shift = factors->in_shift, .relu = in->relu};
 }
 
 /* Whether a batch norm's factors change nothing: there is none, only a relu. */
@@ -90,16 +93,12 @@ float *dlz_carve(char **scratch, int64_t count) {
 
 void dlz_take_channels(const float *image, int64_t pixels, int64_t channels, int64_t first,
                        int64_t count, float *part) {
-    for (int64_t pixel = 0; pixel < pixels; pixel++)
-        memcpy(part + pixel * count, image + pixel * channels + first,
-               (size_t)count * sizeof *part);
+    dlz_conv2d_rows()->move_pixels(pixels, count, image + first, channels, part, count);
 }
 
 void dlz_put_channels(const float *part, int64_t pixels, int64_t channels, int64_t first,
                       int64_t count, float *image) {
-    for (int64_t pixel = 0; pixel < pixels; pixel++)
-        memcpy(image + pixel * channels + first, part + pixel * count,
-               (size_t)count * sizeof *part);
+    dlz_conv2d_rows()->move_pixels(pixels, count, part, count, image + first, channels);
 }
 
 void dlz_conv2d_pack_patches(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
@@ -112,4 +111,23 @@ void dlz_conv2d_pack_patches(const dlz_conv2d_plan *plan, const float *weights, 
                 matrix[o * patch + place * channels + c] = *weights++ * (scale ? scale[c] : 1);
     dlz_gemm product = {.n = patch, .k = outputs, .b = matrix, .ldb = patch};
     dlz_gemm_kernels()->pack(&product, packed);
+}
+
+bool dlz_are_coarse(const float *weights, int64_t count) {
+    enum { DIGITS = 10 };
+    int lowest = INT_MAX, highest = INT_MIN;
+    for (int64_t i = 0; i < count; i++) {
+        if (weights[i] == 0)
+            continue;
+        if (!isfinite(weights[i]))
+            return false;
+        int exponent, digits = 24;
+        int32_t mantissa = (int32_t)ldexpf(frexpf(weights[i], &exponent), digits);
+        digits -= __builtin_ctz((unsigned)mantissa);
+        highest = exponent > highest ? exponent : highest;
+        lowest = exponent - digits < lowest ? exponent - digits : lowest;
+        if (highest - lowest > DIGITS)
+            return false;
+    }
+    return highest > INT_MIN; /* zeros alone are exact either way */
 }

@@ -1,6 +1,5 @@
 /* 2-D convolution in groups of channels, image by image and group by group: the group's channels
- * are taken out of the image, and kernels/conv/conv2d.h computes them as a convolution of their
- * own. */
+ * of an image are laid out, and kernels/conv/conv2d.h computes them as a convolution of their own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
@@ -35,7 +34,7 @@ typedef struct grouped_pass {
 
 /* A worker's buffers. */
 typedef struct buffers {
-    float *x, *y, *strip, *g, *dx, *patches;
+    float *y, *strip, *g, *dx, *patches;
     char *rest;
 } buffers;
 
@@ -62,7 +61,6 @@ static int64_t channels_of(const dlz_conv2d_plan *plan, const dlz_value *in) {
 static buffers carve(const dlz_op *op, void *scratch) {
     const dlz_conv2d_plan *plan = &((const grouped_op *)op->own)->plan;
     buffers b = {.rest = scratch};
-    b.x = dlz_carve(&b.rest, channels_of(plan, op->in));
     b.y = dlz_carve(&b.rest, plan->shape.outputs * op->out->height * op->out->width);
     b.strip = dlz_carve(&b.rest, plan->strip_floats);
     return b;
@@ -81,7 +79,7 @@ static void carve_backward(const dlz_op *op, buffers *b) {
 static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     const dlz_conv2d_plan *plan = &((const grouped_op *)op->own)->plan;
     bool needs = setup->mode.gradients && op->in->needs_gradient;
-    size_t images = (size_t)(channels_of(plan, op->in) * (needs ? 2 : 1)), floats, patches = 0;
+    size_t images = needs ? (size_t)channels_of(plan, op->in) : 0, floats, patches = 0;
     if (needs && dlz_mul_overflows((uint64_t)gradient_pixels(plan, plan->backward_rows),
                                    (uint64_t)plan->plain.depth, &patches))
         return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
@@ -145,11 +143,20 @@ static grouped_pass make_pass(const dlz_op *op, const dlz_run *run) {
                           op->out->height * op->out->width};
 }
 
-static void take_input(const grouped_pass *pass, int64_t image, int64_t group, float *to) {
+/* A group's channels of an image. */
+static dlz_conv2d_input input_of(const grouped_pass *pass, int64_t image, int64_t group) {
     const dlz_value *in = pass->op->in;
     int64_t channels = pass->conv->plan.shape.channels;
-    dlz_take_channels(in->data + image * dlz_value_size(in), pass->in_pixels, in->channels,
-                      group * channels, channels, to);
+    return (dlz_conv2d_input){.data = in->data + image * dlz_value_size(in) + group * channels,
+                              .step = in->channels};
+}
+
+static dlz_conv2d_gradient gradient_of(const grouped_pass *pass, int64_t image, int64_t group) {
+    const dlz_value *out = pass->op->out;
+    int64_t outputs = pass->conv->plan.shape.outputs;
+    return (dlz_conv2d_gradient){.dy = out->gradient.dy + image * dlz_value_size(out) +
+                                       group * outputs,
+                                 .step = out->channels};
 }
 
 static void forward_group(const grouped_pass *pass, int64_t image, int64_t group,
@@ -158,8 +165,7 @@ static void forward_group(const grouped_pass *pass, int64_t image, int64_t group
     const dlz_conv2d_plan *plan = &conv->plan;
     const dlz_value *out = pass->op->out;
     int64_t outputs = plan->shape.outputs;
-    take_input(pass, image, group, b->x);
-    dlz_conv2d_input input = {.data = b->x};
+    dlz_conv2d_input input = input_of(pass, image, group);
     dlz_conv2d_output output = {b->y, conv->repeated + group * repeated_floats(plan),
                                 pass->op->fold.relu};
     dlz_conv2d_block block = {.images = 1};
@@ -206,14 +212,14 @@ static void forward(dlz_op *op, const dlz_run *run) {
     dlz_parallel_for(run->n, run->workers, forward_tile, &pass);
 }
 
-static void backward_block(const grouped_pass *pass, int64_t part, int64_t group,
+static void backward_block(const grouped_pass *pass, int64_t part, int64_t image, int64_t group,
                            dlz_conv2d_block block, const buffers *b) {
     const grouped_op *conv = pass->conv;
     const dlz_conv2d_plan *plan = &conv->plan;
     const dlz_op *op = pass->op;
     int64_t sums = group * conv->parts + part;
-    dlz_conv2d_input input = {.data = b->x};
-    dlz_conv2d_gradient gradient = {.dy = b->y};
+    dlz_conv2d_input input = input_of(pass, image, group);
+    dlz_conv2d_gradient gradient = gradient_of(pass, image, group);
     dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
     if (op->states[WEIGHT].gradient) {
         dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
@@ -240,16 +246,13 @@ static void backward_image(const grouped_pass *pass, int64_t part, int64_t image
                            const buffers *b) {
     const dlz_conv2d_plan *plan = &pass->conv->plan;
     const dlz_value *in = pass->op->in, *out = pass->op->out;
-    int64_t outputs = plan->shape.outputs, channels = plan->shape.channels;
-    take_input(pass, image, group, b->x);
-    dlz_take_channels(out->gradient.dy + image * dlz_value_size(out), pass->out_pixels,
-                      out->channels, group * outputs, outputs, b->y);
+    int64_t channels = plan->shape.channels;
     if (in->needs_gradient)
         memset(b->dx, 0, (size_t)channels_of(plan, in) * sizeof(float));
     dlz_conv2d_block block = {.images = 1};
     for (; block.row < out->height; block.row += plan->backward_rows) {
         block.rows = dlz_min_i64(plan->backward_rows, out->height - block.row);
-        backward_block(pass, part, group, block, b);
+        backward_block(pass, part, image, group, block, b);
     }
     if (in->needs_gradient)
         dlz_put_channels(b->dx, pass->in_pixels, in->channels, group * channels, channels,

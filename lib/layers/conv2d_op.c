@@ -244,7 +244,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
 const dlz_op_type dlz_conv2d_op_type = {
     .name = "conv2d",
     .own = sizeof(conv2d_op),
-    .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING,
+    .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -6,9 +6,6 @@
 #include "kernels/conv/conv3x3.h"
 #include "layers/conv2d.h"
 
-#include <limits.h>
-#include <math.h>
-
 typedef struct conv3x3_op {
     dlz_conv3x3_plan plan;
     float *folded_weight, *folded_bias;
@@ -81,28 +78,6 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-/* Whether the weights are small multiples of one power of 2, as filters made by hand are. With
- * such, sums of whole numbers are exact and may be equal, and a pool must find them equal:
- * Winograd's transforms would round them apart. Trained weights end the search at once. */
-static bool are_coarse(const float *weights, int64_t count) {
-    enum { DIGITS = 10 };
-    int lowest = INT_MAX, highest = INT_MIN;
-    for (int64_t i = 0; i < count; i++) {
-        if (weights[i] == 0)
-            continue;
-        if (!isfinite(weights[i]))
-            return false;
-        int exponent, digits = 24;
-        int32_t mantissa = (int32_t)ldexpf(frexpf(weights[i], &exponent), digits);
-        digits -= __builtin_ctz((unsigned)mantissa);
-        highest = exponent > highest ? exponent : highest;
-        lowest = exponent - digits < lowest ? exponent - digits : lowest;
-        if (highest - lowest > DIGITS)
-            return false;
-    }
-    return highest > INT_MIN; /* zeros alone are exact either way */
-}
-
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *weight) {
     const dlz_value *in = op->in;
     return (conv_pass){
@@ -113,7 +88,7 @@ static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *we
                   .shift = in->shift,
                   .relu = in->relu && in->scale,
                   .weights = weight,
-                  .plain = are_coarse(weight, op->in->channels * op->out->channels * 9)}};
+                  .plain = dlz_are_coarse(weight, op->in->channels * op->out->channels * 9)}};
 }
 
 static void prepare_tile(void *context, int64_t tile, int worker) {
@@ -206,7 +181,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
 const dlz_op_type dlz_conv3x3_op_type = {
     .name = "conv3x3",
     .own = sizeof(conv3x3_op),
-    .abilities = DLZ_OP_FOLDS | DLZ_OP_POOLS | DLZ_OP_READS_PENDING,
+    .abilities = DLZ_OP_FOLDS | DLZ_OP_POOLS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -121,7 +121,13 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     char *scratch = dlz_run_scratch(pass->run, worker);
     float *strip = dlz_carve(&scratch, plan->strip_floats);
     float *spare = dlz_carve(&scratch, plan->spare_floats);
+    bool in_place = plan->in_place && !pass->input.scale;
     for (; block.image < end; block.image++) {
+        if (in_place) {
+            dlz_depthwise_kernels()->forward_in_place(plan, pass->input.data, block, conv->weights,
+                                                      conv->bias, pass->op->fold.relu, out->data);
+            continue;
+        }
         dlz_depthwise_kernels()->load(plan, &pass->input, block, spare, strip);
         dlz_depthwise_kernels()->forward(plan, strip, block, conv->weights, conv->bias,
                                          pass->op->fold.relu, out->data);
@@ -183,7 +189,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
 const dlz_op_type dlz_depthwise_op_type = {
     .name = "depthwise",
     .own = sizeof(depthwise_op),
-    .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING,
+    .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
     .forward = forward,
     .backward = backward,

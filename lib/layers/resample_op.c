@@ -89,21 +89,68 @@ static void turn_round(const dlz_axis *axis, int64_t outputs, int64_t inputs, dl
 
 typedef struct resample_pass {
     dlz_resample resample;
+    dlz_frame frame;
+    bool framed;
     const dlz_resample_table *kernel;
     const float *from;
     float *to;
     int64_t from_size, to_size; /* of one sample */
-    int64_t rows, rows_together, tiles_together;
+    /* A tile is some rows of a sample, or all of some samples. */
+    int64_t samples, samples_together, rows, rows_together, tiles_together;
 } resample_pass;
 
 static void run_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const resample_pass *pass = context;
-    int64_t sample = tile / pass->tiles_together;
+    int64_t sample = tile / pass->tiles_together * pass->samples_together;
+    int64_t end = dlz_min_i64(sample + pass->samples_together, pass->samples);
     int64_t first = tile % pass->tiles_together * pass->rows_together;
-    pass->kernel->rows(&pass->resample, pass->from + sample * pass->from_size, first,
-                       dlz_min_i64(first + pass->rows_together, pass->rows),
-                       pass->to + sample * pass->to_size);
+    int64_t last = dlz_min_i64(first + pass->rows_together, pass->rows);
+    for (; sample < end; sample++) {
+        const float *from = pass->from + sample * pass->from_size;
+        float *to = pass->to + sample * pass->to_size;
+        if (pass->framed)
+            pass->kernel->frame(&pass->frame, from, first, last, to);
+        else
+            pass->kernel->rows(&pass->resample, from, first, last, to);
+    }
+}
+
+/* Whether an axis is a run of places that are copies of as many in the source, one beside the other,
+ * and before and after it of nothing. *at: the source's place of the first. */
+static bool find_copied(const dlz_axis *axis, int64_t outputs, int64_t *first, int64_t *end,
+                        int64_t *at) {
+    *first = *end = *at = 0;
+    for (int64_t i = 0; i < outputs; i++) {
+        const dlz_tap *tap = axis->taps + axis->first[i];
+        int32_t taps = axis->first[i + 1] - axis->first[i];
+        if (taps == 0)
+            continue;
+        if (taps > 1 || tap->weight != 1 || (axis->divisors && axis->divisors[i] != 1))
+            return false;
+        if (*end == 0) {
+            *first = *end = i;
+            *at = tap->at;
+        }
+        if (*end != i || tap->at != *at + (i - *first))
+            return false;
+        *end = i + 1;
+    }
+    return true;
+}
+
+static bool find_frame(const dlz_resample *resample, int64_t height, dlz_frame *frame) {
+    int64_t channels = resample->channels, row, column;
+    if (!find_copied(&resample->rows, height, &frame->top, &frame->bottom, &row) ||
+        !find_copied(&resample->columns, resample->out_width, &frame->left, &frame->right, &column))
+        return false;
+    frame->left *= channels;
+    frame->right *= channels;
+    frame->in_row = resample->in_width * channels;
+    frame->out_row = resample->out_width * channels;
+    frame->start = row * frame->in_row + column * channels;
+    frame->empty = resample->empty;
+    return true;
 }
 
 /* `from` and `to` say the shapes alone. */
@@ -121,12 +168,16 @@ static void resample(const dlz_run *run, const dlz_axis axes[2], float empty, co
         .to = result,
         .from_size = dlz_value_size(from),
         .to_size = dlz_value_size(to),
+        .samples = run->n,
         .rows = to->height,
     };
     int64_t work = dlz_max_i64(pass.from_size, pass.to_size) / pass.rows + 1;
+    pass.framed = find_frame(&pass.resample, pass.rows, &pass.frame);
     pass.rows_together = dlz_min_i64(dlz_ceil_div(TILE, work), pass.rows);
     pass.tiles_together = dlz_ceil_div(pass.rows, pass.rows_together);
-    dlz_parallel_for(run->n * pass.tiles_together, run->workers, run_tile, &pass);
+    pass.samples_together = pass.tiles_together > 1 ? 1 : dlz_max_i64(1, TILE / (work * pass.rows));
+    dlz_parallel_for(dlz_ceil_div(run->n, pass.samples_together) * pass.tiles_together,
+                     run->workers, run_tile, &pass);
 }
 
 void dlz_resample_forward(dlz_op *op, const dlz_run *run) {

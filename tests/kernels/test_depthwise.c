@@ -72,6 +72,10 @@ static void run_blocks(const conv_layer *l, const dlz_depthwise_plan *plan, dlz_
     for (; b.image < s->images; b.image++) {
         for (b.row = 0; b.row < s->out_height; b.row += plan->forward_rows) {
             b.rows = dlz_min_i64(plan->forward_rows, s->out_height - b.row);
+            if (plan->in_place && !input->scale && (b.image + s->height) % 2 == 0) {
+                kernels->forward_in_place(plan, input->data, b, weights, bias, l->out_relu, r->y);
+                continue;
+            }
             kernels->load(plan, input, b, spare, strip);
             kernels->forward(plan, strip, b, weights, bias, l->out_relu, r->y);
         }

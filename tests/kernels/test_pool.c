@@ -166,6 +166,43 @@ START_TEST(every_variant_copies_runs_and_rows) {
 }
 END_TEST
 
+/* A picture in a frame, parts of one, nothing of it; in two calls, as tiles do. */
+START_TEST(every_variant_frames) {
+    enum { ROWS = 9, PIXELS = 40 };
+    static float source[ROWS * PIXELS * 4], result[ROWS * PIXELS * 4 + 2 * EDGE];
+    const int64_t sizes[][6] = {
+        /* in_row, out_row, top, bottom, left, right */
+        {28, 32, 2, 7, 2, 30},     {28, 28, 0, 9, 0, 28}, {20, 17, 0, 9, 0, 17},
+        {3, 37, 4, 5, 17, 20},     {5, 7, 0, 0, 0, 0},    {16, 48, 1, 9, 16, 32},
+        {40, 150, 0, 3, 110, 150},
+    };
+    for (int64_t i = 0; i < ROWS * PIXELS * 4; i++)
+        source[i] = (float)i;
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int k = 0; dlz_isa_available((dlz_isa)isa) && k < 7; k++)
+            for (int64_t cut = 0; cut <= ROWS; cut++) {
+                const int64_t *s = sizes[k];
+                dlz_frame frame = {s[0], s[1], s[2], s[3], s[4], s[5], 11, -0.5f};
+                for (int64_t i = 0; i < ROWS * s[1] + 2 * EDGE; i++)
+                    result[i] = GUARD;
+                float *out = result + EDGE;
+                dlz_resample_kernel_of((dlz_isa)isa)->frame(&frame, source, 0, cut, out);
+                dlz_resample_kernel_of((dlz_isa)isa)->frame(&frame, source, cut, ROWS, out);
+                for (int64_t i = -EDGE; i < ROWS * s[1] + EDGE; i++) {
+                    int64_t y = i / s[1], x = i % s[1];
+                    bool copied = y >= s[2] && y < s[3] && x >= s[4] && x < s[5];
+                    float truth = i < 0 || i >= ROWS * s[1] ? GUARD
+                                  : copied ? source[11 + (y - s[2]) * s[0] + x - s[4]]
+                                           : -0.5f;
+                    if (!(out[i] == truth))
+                        ck_abort_msg("%s, frame %d, cut at %lld, number %lld: %g, truth %g",
+                                     dlz_isa_name((dlz_isa)isa), k, (long long)cut, (long long)i,
+                                     (double)out[i], (double)truth);
+                }
+            }
+}
+END_TEST
+
 /* -- Maxima ---------------------------------------------------------------------------------------
  */
 
@@ -254,8 +291,8 @@ START_TEST(every_variant_finds_the_first_maximum) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {every_variant_sums_its_taps, every_variant_copies_bits,
-                                  every_variant_copies_runs_and_rows,
+    const TTest *const tests[] = {every_variant_sums_its_taps,           every_variant_copies_bits,
+                                  every_variant_copies_runs_and_rows,    every_variant_frames,
                                   every_variant_finds_the_first_maximum, NULL};
     return run_tests("pool kernels", tests);
 }

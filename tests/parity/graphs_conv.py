@@ -71,6 +71,9 @@ def cases():
             yield f"groups{end}", batch, kind, alone((12, 9, 7), out_channels=6, groups=3)
             yield f"groups_between{end}", batch + 1, kind, between((3, 8, 8), 8, out_channels=10, groups=2,
                                                                     kernel=[3, 4], stride=[2, 1], dilation=[1, 2])
+            yield f"groups_wide{end}", batch, kind, alone((32, 9, 7), out_channels=48, groups=2)
+            yield f"groups_wide_between{end}", batch + 10, kind, between((2, 6, 9), 51, out_channels=48, groups=3)
+            yield f"depthwise_whole{end}", batch, kind, alone((32, 9, 8), out_channels=32, groups=32, stride=[2, 2])
             yield f"transposed{end}", batch, kind, alone((7, 5, 6), "conv_transpose2d", out_channels=4)
             yield f"transposed2{end}", batch, kind, alone((16, 4, 5), "conv_transpose2d", out_channels=9,
                                                           kernel=[2, 2], stride=[2, 2], bias=False)

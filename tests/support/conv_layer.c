@@ -99,8 +99,10 @@ conv_rows make_conv_rows(const conv_layer *l) {
     rows.factors[6] = repeated(l->in_scale, s->channels, in_row);
     rows.factors[7] = repeated(l->in_shift, s->channels, in_row);
     float **f = rows.factors;
-    rows.input =
-        (dlz_conv2d_input){l->x, l->pending ? f[6] : NULL, l->pending ? f[7] : NULL, l->in_relu};
+    rows.input = (dlz_conv2d_input){.data = l->x,
+                                    .scale = l->pending ? f[6] : NULL,
+                                    .shift = l->pending ? f[7] : NULL,
+                                    .relu = l->in_relu};
     rows.gradient = (dlz_conv2d_gradient){.dy = l->dy,
                                           .z = l->norm || l->relu ? l->z : NULL,
                                           .scale = f[0],

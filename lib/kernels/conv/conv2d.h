@@ -82,6 +82,9 @@ typedef struct dlz_conv2d_input {
      * number of a row of the image, not for each channel, and readable a slack beyond. */
     const float *scale, *shift;
     bool relu;
+    /* Not 0: floats from one pixel to the next, of which the convolution's are a part. Then nothing
+     * may be pending. */
+    int64_t step;
 } dlz_conv2d_input;
 
 /* A block's input as the products read it. */
@@ -99,6 +102,7 @@ typedef struct dlz_conv2d_gradient {
     const float *scale, *shift;
     bool relu;
     const float *a, *b, *center, *d;
+    int64_t step; /* as of the input; without z */
 } dlz_conv2d_gradient;
 
 typedef struct dlz_conv2d_output {
@@ -125,6 +129,9 @@ typedef struct dlz_conv2d_rows_table {
     /* The outputs of a tile: dw = the sums of `groups` groups, in double. */
     void (*unpack)(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
                    float *dw);
+    /* Copies `count` numbers of each pixel; pixels lie from_step and to_step floats apart. */
+    void (*move_pixels)(int64_t pixels, int64_t count, const float *from, int64_t from_step,
+                        float *to, int64_t to_step);
 } dlz_conv2d_rows_table;
 
 typedef struct dlz_conv2d_table {

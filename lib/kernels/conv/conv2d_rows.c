@@ -1,19 +1,50 @@
 #include "kernels/conv/conv2d_load.h"
 
+/* -- Channels ------------------------------------------------------------------------------------
+ */
+
+/* Masked stores are slow to read again: half a vector goes without. */
+static void move_pixels(int64_t pixels, int64_t count, const float *from, int64_t from_step,
+                        float *to, int64_t to_step) {
+    for (int64_t pixel = 0; pixel < pixels; pixel++, from += from_step, to += to_step) {
+        int64_t c = 0;
+        for (; c + LANES <= count; c += LANES)
+            dlz_store(to + c, dlz_load(from + c));
+        if (c + DLZ_HALF_LANES <= count) {
+            *(dlz_vhu *)(to + c) = *(const dlz_vhu *)(from + c);
+            c += DLZ_HALF_LANES;
+        }
+        for (; c < count; c++)
+            to[c] = from[c];
+    }
+}
+
 /* -- The input -----------------------------------------------------------------------------------
  */
+
+/* A row of pixels that lie apart. */
+static void load_apart(const dlz_conv2d_input *input, bool checks, int64_t channels,
+                       const float *from, int64_t count, float *to, dlz_vi *strange) {
+    move_pixels(count / channels, channels, from, input->step, to, channels);
+    for (int64_t i = 0; checks && i < count; i += LANES) {
+        dlz_v value = dlz_load_up_to(to + i, count - i);
+        *strange |= (dlz_vi)(value - value != (dlz_v){0});
+    }
+}
 
 static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input *input,
                             dlz_conv2d_block block, float *strip) {
     const dlz_conv2d_shape *s = &plan->shape;
-    int64_t row = s->width * s->channels, image = s->height * row;
-    if (plan->in_place && !input->scale)
+    int64_t row = s->width * (input->step ? input->step : s->channels), image = s->height * row;
+    if (plan->in_place && !input->scale && !input->step)
         return (dlz_conv2d_view){input->data + block.image * image + block.row * s->stride[0] * row,
                                  s->dilation[0] * row, s->stride[0] * row, image, true};
     int64_t left = s->padding[1] * s->channels, whole = plan->row_floats;
     left = left < whole ? left : whole;
-    int64_t count = row < whole - left ? row : whole - left;
+    int64_t count = s->width * s->channels;
+    count = count < whole - left ? count : whole - left;
     int64_t rows = (s->kernel[0] - 1) * plan->tap_rows + (block.rows - 1) * plan->line_rows + 1;
+    bool checks = plan->fast.merged > 1;
     bool shared = plan->line_rows == s->stride[0] && plan->tap_rows == s->dilation[0];
     dlz_vi strange = {0};
     float *to = strip;
@@ -28,7 +59,10 @@ static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input 
                 continue;
             }
             fill_zero(to, left);
-            load_any_row(input, plan->fast.merged > 1, from + y * row, count, to + left, &strange);
+            if (input->step)
+                load_apart(input, checks, s->channels, from + y * row, count, to + left, &strange);
+            else
+                load_any_row(input, checks, from + y * row, count, to + left, &strange);
             fill_zero(to + left + count, whole - left - count);
         }
     }
@@ -48,8 +82,13 @@ static void load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient
     int64_t row = s->out_width * s->outputs, whole = plan->fast.width * plan->fast.columns;
     for (int64_t i = 0; i < block.images; i++)
         for (int64_t y = block.row; y < block.row + block.rows; y++, g += whole) {
-            int64_t at = ((block.image + i) * s->out_height + y) * row;
-            load_any_gradient_row(gradient, at, row, g);
+            int64_t line = (block.image + i) * s->out_height + y;
+            if (gradient->step)
+                move_pixels(s->out_width, s->outputs,
+                            gradient->dy + line * s->out_width * gradient->step, gradient->step, g,
+                            s->outputs);
+            else
+                load_any_gradient_row(gradient, line * row, row, g);
             fill_zero(g + row, whole - row);
         }
     fill_zero(g, LANES); /* what a last vector reads beyond the end */
@@ -186,5 +225,5 @@ static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, co
             }
 }
 
-const dlz_conv2d_rows_table DLZ_VARIANT(dlz_conv2d_rows) = {load, load_gradient, add_bias, scatter,
-                                                            unpack};
+const dlz_conv2d_rows_table DLZ_VARIANT(dlz_conv2d_rows) = {load,    load_gradient, add_bias,
+                                                            scatter, unpack,        move_pixels};

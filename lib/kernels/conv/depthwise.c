@@ -90,6 +90,7 @@ dlviz_status dlz_depthwise_plan_create(dlz_depthwise_plan *plan, const dlz_conv2
     plan->merged = choose_merged(shape, lanes);
     plan->columns = plan->merged * shape->outputs;
     plan->step = dlz_ceil_div(plan->columns, lanes) * lanes;
+    plan->in_place = plan->multiplier == 1 && plan->merged == 1 && shape->outputs % lanes == 0;
     return choose_rows(plan);
 }
 

@@ -30,7 +30,8 @@ typedef struct dlz_depthwise_plan {
     int64_t step;            /* columns, rounded up to whole vectors: from one tap to the next */
     /* Floats of a row of the strip and of the gradient's, and the gradient's zeros in front. */
     int64_t row_floats, gradient_row_floats, gradient_left;
-    int64_t halo; /* rows of the gradient above a block that reach the input's rows of it */
+    bool in_place; /* vectors are whole, and each has an input of its own */
+    int64_t halo;  /* rows of the gradient above a block that reach the input's rows of it */
     int64_t forward_rows, backward_rows; /* output rows of a block */
     /* Floats of a block's buffers, slack included. */
     int64_t strip_floats, gradient_floats, spare_floats;
@@ -53,6 +54,11 @@ typedef struct dlz_depthwise_table {
     /* The block's part of y, which is that of all images; bias: plan->step numbers. */
     void (*forward)(const dlz_depthwise_plan *plan, const float *strip, dlz_depthwise_block block,
                     const float *weights, const float *bias, bool relu, float *y);
+    /* The same where nothing is pending, of the input as it lies in memory, x, which is that of all
+     * images: for plans that `in_place` says so of. */
+    void (*forward_in_place)(const dlz_depthwise_plan *plan, const float *x,
+                             dlz_depthwise_block block, const float *weights, const float *bias,
+                             bool relu, float *y);
     /* sums += the block's part: for each tap, and after the last for the bias, plan->step numbers.
      */
     void (*add_weights)(const dlz_depthwise_plan *plan, const float *strip, const float *g,

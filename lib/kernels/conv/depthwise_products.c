@@ -118,11 +118,13 @@ DLZ_INLINE void vector_line(const int64_t down, const int64_t across, const tap_
                                        int64_t at, int count) {                                    \
         vector_line(down, across, walk, from, weights, line, to, at, count);                       \
     }
-/* What kernels of 3 x 3 need, forward and, with stride 2, backward. */
+/* What kernels of 3 x 3 need, forward, at the image's edges and, with stride 2, backward. */
 LINE(1, 1)
 LINE(1, 2)
 LINE(2, 1)
 LINE(2, 2)
+LINE(2, 3)
+LINE(3, 2)
 LINE(3, 3)
 static void line_of_any(const tap_walk *walk, const float *from, const float *weights,
                         const pixel_line *line, float *to, int64_t at, int count) {
@@ -136,6 +138,10 @@ static void run_line(const tap_walk *walk, const float *from, const float *weigh
                 int64_t, int) = line_of_any;
     if (walk->down == 3 && walk->across == 3)
         run = line_3_3;
+    else if (walk->down == 3 && walk->across == 2)
+        run = line_3_2;
+    else if (walk->down == 2 && walk->across == 3)
+        run = line_2_3;
     else if (walk->down == 2 && walk->across <= 2 && walk->across > 0)
         run = walk->across == 2 ? line_2_2 : line_2_1;
     else if (walk->down == 1 && walk->across <= 2 && walk->across > 0)
@@ -172,6 +178,69 @@ static void forward(const dlz_depthwise_plan *plan, const float *strip, dlz_dept
     for (int64_t i = 0; i < block.rows; i++)
         run_row(plan, &walk, strip + i * s->stride[0] * plan->row_floats, weights, &line, row,
                 y + (block.image * s->out_height + block.row + i) * row);
+}
+
+/* The taps of a place that lie in the image, and the places all of whose taps do. */
+typedef struct span {
+    int64_t first, end;
+} span;
+
+static span taps_inside(const dlz_conv2d_shape *s, int axis, int64_t place, int64_t size) {
+    int64_t from = place * s->stride[axis] - s->padding[axis], dilation = s->dilation[axis];
+    span taps = {0, s->kernel[axis]};
+    if (from < 0)
+        taps.first = least((dilation - 1 - from) / dilation, s->kernel[axis]);
+    if (from + (s->kernel[axis] - 1) * dilation >= size)
+        taps.end = from >= size ? 0 : (size - 1 - from) / dilation + 1;
+    if (taps.end < taps.first)
+        taps.end = taps.first;
+    return taps;
+}
+
+/* Pixels first ... end - 1 of a row, which have the same taps. `walk` has the steps. */
+static void run_pixels(const dlz_depthwise_plan *plan, tap_walk walk, const float *image,
+                       int64_t row, span down, span across, span pixels, const float *weights,
+                       pixel_line line, float *to) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t y = row * s->stride[0] - s->padding[0] + down.first * s->dilation[0];
+    int64_t x = pixels.first * s->stride[1] - s->padding[1] + across.first * s->dilation[1];
+    walk.down = across.first < across.end ? down.end - down.first : 0;
+    walk.across = across.end - across.first;
+    line.pixels = pixels.end - pixels.first;
+    const float *from = walk.down > 0 ? image + (y * s->width + x) * s->outputs : image;
+    weights += (down.first * s->kernel[1] + across.first) * plan->step;
+    run_line(&walk, from, weights, &line, plan->columns, to + pixels.first * s->outputs);
+}
+
+static void forward_in_place(const dlz_depthwise_plan *plan, const float *x,
+                             dlz_depthwise_block block, const float *weights, const float *bias,
+                             bool relu, float *y) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t extent = (s->kernel[1] - 1) * s->dilation[1];
+    tap_walk walk = {.down_step = s->dilation[0] * s->width * s->outputs,
+                     .across_step = s->dilation[1] * s->outputs,
+                     .weights_down = s->kernel[1] * plan->step,
+                     .weights_across = plan->step};
+    pixel_line line = {0, s->stride[1] * s->outputs, s->outputs, bias, relu};
+    const float *image = x + block.image * s->height * s->width * s->outputs;
+    /* All taps of these pixels lie in the image, sideways. */
+    span inside = {(s->padding[1] + s->stride[1] - 1) / s->stride[1], 0};
+    inside.first = least(inside.first, s->out_width);
+    int64_t last = s->width - 1 - extent + s->padding[1];
+    inside.end = last < 0 ? 0 : least(last / s->stride[1] + 1, s->out_width);
+    if (inside.end < inside.first)
+        inside.end = inside.first;
+    for (int64_t row = block.row; row < block.row + block.rows; row++) {
+        span down = taps_inside(s, 0, row, s->height);
+        float *to = y + (block.image * s->out_height + row) * s->out_width * s->outputs;
+        for (int64_t p = 0; p < s->out_width; p++) {
+            bool is_inside = p >= inside.first && p < inside.end;
+            span pixels = {p, is_inside ? inside.end : p + 1};
+            run_pixels(plan, walk, image, row, down, taps_inside(s, 1, p, s->width), pixels,
+                       weights, line, to);
+            p = pixels.end - 1;
+        }
+    }
 }
 
 /* -- Gradient of the weights ---------------------------------------------------------------------
@@ -387,4 +456,4 @@ static void input_gradient(const dlz_depthwise_plan *plan, const float *g,
 }
 
 const dlz_depthwise_table DLZ_VARIANT(dlz_depthwise_kernels) = {
-    LANES, load, load_gradient, forward, add_weights, input_gradient};
+    LANES, load, load_gradient, forward, forward_in_place, add_weights, input_gradient};

@@ -148,7 +148,7 @@ static void row_range(const dlz_resample *resample, pixel_taps *taps, const floa
         row_of_pixels(resample, taps, in, row_divisor, places, out);
 }
 
-static void copy(const float *from, int64_t count, float *to) {
+DLZ_INLINE void copy(const float *from, int64_t count, float *to) {
     for (int64_t i = 0; i < count; i += DLZ_LANES)
         dlz_store_up_to(to + i, dlz_load_up_to(from + i, count - i), count - i);
 }
@@ -215,4 +215,25 @@ static void rows(const dlz_resample *resample, const float *in, int64_t first, i
     }
 }
 
-const dlz_resample_table DLZ_VARIANT(dlz_resample_kernel) = {rows};
+DLZ_INLINE void fill(dlz_v value, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += DLZ_LANES)
+        dlz_store_up_to(to + i, value, count - i);
+}
+
+static void frame(const dlz_frame *frame, const float *in, int64_t first, int64_t end, float *out) {
+    int64_t row = frame->out_row, inside = frame->right - frame->left;
+    dlz_v empty = dlz_splat(frame->empty);
+    int64_t top = frame->top < first ? first : frame->top < end ? frame->top : end;
+    int64_t bottom = frame->bottom < top ? top : frame->bottom < end ? frame->bottom : end;
+    fill(empty, (top - first) * row, out + first * row);
+    const float *from = in + frame->start + (top - frame->top) * frame->in_row;
+    for (int64_t y = top; y < bottom; y++, from += frame->in_row) {
+        float *to = out + y * row;
+        fill(empty, frame->left, to);
+        copy(from, inside, to + frame->left);
+        fill(empty, row - frame->right, to + frame->right);
+    }
+    fill(empty, (end - bottom) * row, out + bottom * row);
+}
+
+const dlz_resample_table DLZ_VARIANT(dlz_resample_kernel) = {rows, frame};

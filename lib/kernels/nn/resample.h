@@ -29,11 +29,22 @@ typedef struct dlz_resample {
     float empty; /* what is made of no tap at all */
 } dlz_resample;
 
+/* An image that lies as it is inside another, or a part of it: rows top … bottom − 1 of the result,
+ * and of each the floats left … right − 1, are copied; all else is `empty`. */
+typedef struct dlz_frame {
+    int64_t in_row, out_row; /* floats of a row */
+    int64_t top, bottom, left, right;
+    int64_t start; /* where in the source the copy of row `top` begins */
+    float empty;
+} dlz_frame;
+
 typedef struct dlz_resample_kernel {
     /* Rows first … end − 1 of the result `out`, which begins with row 0. Sums are made in parts:
      * each row's of the window on its own, or each column's. */
     void (*rows)(const dlz_resample *resample, const float *in, int64_t first, int64_t end,
                  float *out);
+    /* Likewise for a frame. */
+    void (*frame)(const dlz_frame *frame, const float *in, int64_t first, int64_t end, float *out);
 } dlz_resample_table;
 
 DLZ_KERNEL_TABLE(dlz_resample_table, dlz_resample_kernel)
