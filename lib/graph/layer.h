@@ -79,6 +79,8 @@ typedef struct dlz_setting {
 /* The settings of such a struct, of a table that may be NULL, as a new JSON object; NULL when out of
  * memory. */
 json_t *dlz_settings_write(const dlz_setting *settings, const void *owner);
+/* The same with the type in front, which is then what differs first. */
+json_t *dlz_settings_write_typed(const char *type, const dlz_setting *settings, const void *owner);
 
 /* -- Constants ----------------------------------------------------------------------------------
  */

@@ -144,6 +144,6 @@ dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user)
         return NULL;
     custom *c = (custom *)loss;
     c->user = user;
-    dlz_loss_remember(loss, take(c, functions));
+    dlz_part_remember(&loss->part, take(c, functions));
     return loss;
 }
