@@ -147,6 +147,17 @@ json_t *dlz_settings_write(const dlz_setting *setting, const void *owner) {
     return object;
 }
 
+json_t *dlz_settings_write_typed(const char *type, const dlz_setting *settings, const void *owner) {
+    json_t *object = json_pack("{s:s}", "type", type),
+           *others = dlz_settings_write(settings, owner);
+    if (!others || json_object_update(object, others) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(others);
+    return object;
+}
+
 json_t *dlz_layer_settings(const dlviz_layer *layer) {
     return dlz_settings_write(layer->type->settings, layer);
 }

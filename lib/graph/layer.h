@@ -79,6 +79,8 @@ typedef struct dlz_setting {
 /* The settings of such a struct, of a table that may be NULL, as a new JSON object; NULL when out of
  * memory. */
 json_t *dlz_settings_write(const dlz_setting *settings, const void *owner);
+/* The same with the type in front, which is then what differs first. */
+json_t *dlz_settings_write_typed(const char *type, const dlz_setting *settings, const void *owner);
 /* Reads them back into such a struct. Fails with DLVIZ_ERROR_FORMAT, naming `what`, when one is
  * missing or of another kind. */
 dlviz_status dlz_settings_read(const char *what, const dlz_setting *settings, const json_t *object,
