@@ -39,7 +39,6 @@ const char *result_path(const struct report *report, const char *name) {
 
 static void report_release(struct report *report) {
     dlviz_trainer_destroy(report->trainer);
-    dlviz_schedule_destroy(report->schedule);
     dlviz_optimizer_destroy(report->optimizer);
     dlviz_network_destroy(report->network);
     dlviz_dataset_destroy(report->all);
@@ -176,10 +175,8 @@ static dlviz_status build(struct report *report) {
     say(&report->terminal, "\n%s", dlviz_network_summary(report->network));
     TRY(dlviz_adam_create(&report->optimizer, report->experiment->learning_rate));
     TRY(dlviz_trainer_create(&report->trainer, report->network, report->optimizer));
-    if (report->experiment->adaptive) {
-        TRY(dlviz_plateau_create(&report->schedule, 0.1, 3));
-        TRY(dlviz_trainer_set_schedule(report->trainer, report->schedule));
-    }
+    if (report->experiment->adaptive)
+        TRY(dlviz_trainer_set_schedule(report->trainer, dlviz_plateau(0.1, 3)));
     TRY(dlviz_trainer_set_batch_size(report->trainer, options->batch_size));
     TRY(dlviz_trainer_set_seed(report->trainer, options->seed));
     TRY(dlviz_trainer_set_validation(report->trainer, report->validation));

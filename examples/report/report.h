@@ -27,7 +27,6 @@ struct report {
     dlviz_dataset *all, *train, *validation, *test;
     dlviz_network *network;
     dlviz_optimizer *optimizer;
-    dlviz_schedule *schedule;
     dlviz_trainer *trainer;
 
     double test_loss, test_accuracy;

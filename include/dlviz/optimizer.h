@@ -41,13 +41,21 @@ DLVIZ_CHECKED dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, do
 DLVIZ_API void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *momentum,
                                   double *dampening, bool *nesterov);
 
-/** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², p ← p − lr·g/(√v + eps); α 0.99, eps 1e-8. */
+/** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², d = g/(√v + eps), p ← p − lr·d; α 0.99, eps 1e-8. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
 /** α in [0, 1), eps above 0. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                        double eps);
 DLVIZ_API void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double *alpha,
                                        double *eps);
+/** b ← momentum·b + d, starting as b = 0; p ← p − lr·b. 0 unless set; 0 or more. This and the next
+ *  are to be set before the first step, else DLVIZ_ERROR_STATE. */
+DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_momentum(dlviz_optimizer *optimizer, double momentum);
+DLVIZ_API double dlviz_rmsprop_momentum(const dlviz_optimizer *optimizer);
+/** Whether the average of gradients is taken out (Graves 2013): a ← α·a + (1 − α)g, and √(v − a²)
+ *  in the place of √v. Off unless set. */
+DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_centered(dlviz_optimizer *optimizer, bool centered);
+DLVIZ_API bool dlviz_rmsprop_centered(const dlviz_optimizer *optimizer);
 
 /** Destroys the optimizer and its moments, once no trainer holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);

@@ -29,13 +29,19 @@ typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
  *  another network) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
                                                 dlviz_optimizer *optimizer);
-/** Network, optimizer, schedule and datasets live on if they have not been destroyed. From within a
- *  callback, ends dlviz_trainer_fit with DLVIZ_CANCELLED as well. NULL is allowed. */
+/** Destroys the schedule with it; network, optimizer and datasets live on if they have not been
+ *  destroyed. From within a callback, ends dlviz_trainer_fit with DLVIZ_CANCELLED as well. NULL is
+ *  allowed. */
 DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
 /** Images a step, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
 DLVIZ_API int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer);
+/** Whether a last batch with fewer images is left out; false unless set. The images are then others
+ *  in each epoch. A batch norm needs it where a single image would be left, of which it would have
+ *  one value a channel and no variance. Returns DLVIZ_ERROR_STATE when an epoch is under way. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_drop_last(dlviz_trainer *trainer, bool drop_last);
+DLVIZ_API bool dlviz_trainer_drops_last(const dlviz_trainer *trainer);
 /** Decides the order of the images and the dropout masks; 0 unless set. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
 DLVIZ_API uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer);
@@ -44,12 +50,18 @@ DLVIZ_API uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer);
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
                                                         const dlviz_dataset *validation);
 DLVIZ_API const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *trainer);
-/** Adapts the learning rate after each epoch, to the validation loss, or to the training loss
- *  without a validation set; NULL for a constant one. The trainer holds it: its handle may be
- *  destroyed. */
+/** What the learning rate is after each epoch, which is constant unless set; a schedule that looks
+ *  at the loss is told the validation loss, or the training loss without a validation set. The
+ *  trainer owns the schedule from now on and destroys the one it had; after a failure this one is
+ *  destroyed, unless it belongs to a trainer. Returns what the schedule remembers,
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or belongs to a trainer already) or DLVIZ_ERROR_STATE.
+ */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer,
                                                       dlviz_schedule *schedule);
+/** Owned by the trainer; NULL for a constant learning rate. */
 DLVIZ_API const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trainer);
+/** Goes on at the learning rate that there is, and destroys the schedule. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 
 /** A metric of the user's own: a number that says how good a network's outputs for the validation
  *  set are.
@@ -79,9 +91,10 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  one is no longer finite, training ends with a sentence that names the tensor.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
- *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
- *  its targets hold NaN or an infinity, and the sentence names it; or the loss or a state became
- *  NaN or infinite: the parameters are then useless, and an earlier checkpoint is what remains),
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,
+ *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets hold
+ *  NaN or an infinity, and the sentence names it; or the loss or a state became NaN or infinite:
+ *  the parameters are then useless, and an earlier checkpoint is what remains),
  *  DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or the epoch
  *  under way began with another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
@@ -135,15 +148,15 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *tr
                                                          const char *path);
 /** Continues from a checkpoint: the same training set then gives the same bits as if training had
  *  never stopped. Settings come first, then this call: the network (layers and all their settings),
- *  the settings of loss, optimizer and schedule, metrics that were added, batch size and seed must
- *  be those the checkpoint was written with, else DLVIZ_ERROR_FORMAT names the first that differs,
- *  its value in the file and the value here. The learning rate is restored; to go on at another,
- *  set it after this call, as any setting that is to change. What may differ: the number of epochs,
- *  callbacks, threads, and, where no schedule follows its loss, the validation set. Each tensor has
- *  a checksum: damage is DLVIZ_ERROR_FORMAT, and the sentence names the tensor, as it does for one
- *  that is missing or not finite. After any failure nothing is changed. Other statuses:
- *  DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a callback, or the optimizer serves another
- *  network), DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  the settings of loss, optimizer and schedule, metrics that were added, batch size, whether a
+ *  smaller last batch is left out, and seed must be those the checkpoint was written with, else
+ *  DLVIZ_ERROR_FORMAT names the first that differs, its value in the file and the value here. The
+ *  learning rate is restored; to go on at another, set it after this call, as any setting that is
+ *  to change. What may differ: the number of epochs, callbacks, threads, and, where no schedule
+ *  follows its loss, the validation set. Each tensor has a checksum: damage is DLVIZ_ERROR_FORMAT,
+ *  and the sentence names the tensor, as it does for one that is missing or not finite. After any
+ *  failure nothing is changed. Other statuses: DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a
+ *  callback, or the optimizer serves another network), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
 
 #ifdef __cplusplus

@@ -118,6 +118,17 @@ json_t *dlz_settings_write(const dlz_setting *setting, const void *owner) {
     return object;
 }
 
+json_t *dlz_settings_write_typed(const char *type, const dlz_setting *settings, const void *owner) {
+    json_t *object = json_pack("{s:s}", "type", type),
+           *others = dlz_settings_write(settings, owner);
+    if (!others || json_object_update(object, others) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(others);
+    return object;
+}
+
 dlviz_status dlz_settings_read(const dlz_setting *setting, const char *who, const json_t *object,
                                void *owner) {
     for (; setting && setting->name; setting++)

@@ -31,6 +31,8 @@ typedef struct dlz_setting {
 
 /* The owner's settings as a new JSON object; NULL when out of memory. */
 json_t *dlz_settings_write(const dlz_setting *settings, const void *owner);
+/* The same with the type in front, which is then what differs first. */
+json_t *dlz_settings_write_typed(const char *type, const dlz_setting *settings, const void *owner);
 /* The owner's settings from such an object. Fails with DLVIZ_ERROR_FORMAT, in a sentence that starts
  * with `who`, when one is missing or of another kind; those before it are then read. */
 dlviz_status dlz_settings_read(const dlz_setting *settings, const char *who, const json_t *object,

@@ -290,6 +290,6 @@ dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user)
                                .add = add,
                                .finish = finish};
     c->user = user;
-    dlz_loss_remember(loss, take(c, functions));
+    dlz_part_remember(&loss->part, take(c, functions));
     return loss;
 }

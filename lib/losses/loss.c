@@ -5,8 +5,14 @@
 #include "tensor/tensor.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
+
+static dlviz_status check(const dlz_part *part) {
+    const dlviz_loss *loss = (const dlviz_loss *)part;
+    return loss->type->check ? loss->type->check(loss) : DLVIZ_OK;
+}
+
+const dlz_noun dlz_loss_noun = {"loss", "network", "dlviz_network_set_loss", check};
 
 dlviz_loss *dlz_loss_create(const dlz_loss_type *type) {
     dlviz_loss *loss = dlz_alloc_zero(type->size);
@@ -14,6 +20,7 @@ dlviz_loss *dlz_loss_create(const dlz_loss_type *type) {
         dlz_fail_memory(type->name, type->size);
         return NULL;
     }
+    loss->part = (dlz_part){.noun = &dlz_loss_noun, .kind = type->name};
     loss->type = type;
     loss->name = type->name;
     loss->takes_labels = type->takes_labels;
@@ -21,7 +28,7 @@ dlviz_loss *dlz_loss_create(const dlz_loss_type *type) {
 }
 
 void dlviz_loss_destroy(dlviz_loss *loss) {
-    if (!loss || loss->owned)
+    if (!loss || loss->part.owned)
         return;
     if (loss->type->destroy)
         loss->type->destroy(loss);
@@ -32,53 +39,15 @@ void dlviz_loss_destroy(dlviz_loss *loss) {
 /* -- Settings ------------------------------------------------------------------------------------
  */
 
-dlviz_status dlz_loss_remember(dlviz_loss *loss, dlviz_status status) {
-    if (status != DLVIZ_OK && loss && !loss->owned && loss->error == DLVIZ_OK) {
-        loss->error = status;
-        snprintf(loss->message, sizeof loss->message, "%s", dlviz_last_error());
-    }
-    return status;
-}
-
-static dlviz_status check(const dlviz_loss *loss) {
-    return loss->type->check ? loss->type->check(loss) : DLVIZ_OK;
-}
-
 dlviz_loss *dlz_loss_checked(dlviz_loss *loss) {
-    dlviz_status status = loss ? check(loss) : DLVIZ_OK;
-    if (status != DLVIZ_OK)
-        dlz_loss_remember(loss, dlz_fail_within(status, "dlviz_%s", loss->type->name));
+    if (loss)
+        dlz_part_check(&loss->part);
     return loss;
-}
-
-static dlviz_status require(const char *who, const dlviz_loss *loss, const dlz_loss_type *type) {
-    if (!loss)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'loss' is NULL", who);
-    if (loss->owned)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: the loss belongs to a network; settings come before "
-                        "dlviz_network_set_loss",
-                        who);
-    if (loss->type != type)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the loss is %s, needs %s", who,
-                        loss->type->name, type->name);
-    return DLVIZ_OK;
 }
 
 dlviz_status dlz_loss_set(const char *who, dlviz_loss *loss, const dlz_loss_type *type,
                           size_t offset, const void *value, size_t size) {
-    DLZ_TRY(dlz_loss_remember(loss, require(who, loss, type)));
-    char before[sizeof(double)];
-    memcpy(before, (char *)loss + offset, size);
-    memcpy((char *)loss + offset, value, size);
-    dlviz_status status = check(loss);
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    memcpy((char *)loss + offset, before, size);
-    /* What was wrong before is not this call's fault. */
-    if (loss->error != DLVIZ_OK)
-        return dlz_fail(loss->error, "%s", loss->message);
-    return dlz_loss_remember(loss, dlz_fail_within(status, "%s", who));
+    return dlz_part_set(who, &dlz_loss_noun, (dlz_part *)loss, type->name, offset, value, size);
 }
 
 static dlviz_status copy_weights(const char *who, int64_t count, const double *weights,
@@ -105,8 +74,8 @@ static dlviz_status copy_weights(const char *who, int64_t count, const double *w
 dlviz_status dlz_loss_set_weights(const char *who, dlviz_loss *loss, const dlz_loss_type *type,
                                   int64_t count, const double *weights) {
     double *copy;
-    DLZ_TRY(dlz_loss_remember(loss, require(who, loss, type)));
-    DLZ_TRY(dlz_loss_remember(loss, copy_weights(who, count, weights, &copy)));
+    DLZ_TRY(dlz_part_require(who, &dlz_loss_noun, (dlz_part *)loss, type->name));
+    DLZ_TRY(dlz_part_remember(&loss->part, copy_weights(who, count, weights, &copy)));
     dlz_free(loss->weights);
     loss->weights = copy;
     loss->num_weights = count;

@@ -6,6 +6,7 @@
 #ifndef DLZ_LOSSES_LOSS_H
 #define DLZ_LOSSES_LOSS_H
 
+#include "base/part.h"
 #include "graph/layer.h"
 
 #include <dlviz/loss.h>
@@ -94,15 +95,15 @@ typedef struct dlz_loss_type {
 } dlz_loss_type;
 
 struct dlviz_loss {
+    dlz_part part;
     const dlz_loss_type *type;
     const char *name;  /* the type's, or the user's */
     bool takes_labels; /* as the type does, or the user says */
-    bool owned;        /* by a network: the settings are fixed */
     int64_t num_weights;
-    double *weights;    /* of classes or channels; NULL: all 1 */
-    dlviz_status error; /* the first one, with its sentence */
-    char message[256];
+    double *weights; /* of classes or channels; NULL: all 1 */
 };
+
+extern const dlz_noun dlz_loss_noun;
 
 /* -- For losses' files ---------------------------------------------------------------------------
  */
@@ -111,8 +112,6 @@ struct dlviz_loss {
 dlviz_loss *dlz_loss_create(const dlz_loss_type *type);
 /* Ends a constructor: checks the settings, and lets the loss remember what is wrong. */
 dlviz_loss *dlz_loss_checked(dlviz_loss *loss);
-/* Records the present last error as the loss's own, unless it has one; returns `status`. */
-dlviz_status dlz_loss_remember(dlviz_loss *loss, dlviz_status status);
 /* For setters: fails, which the loss remembers, when the loss is NULL, of another type or owned;
  * else replaces the `size` bytes at `offset` by those of `value`, checks all settings, and takes the
  * change back if they are out of range. */

@@ -17,13 +17,7 @@
 static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss *loss) {
     if (!network)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
-    if (!loss)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'loss' is NULL", who);
-    if (loss->error != DLVIZ_OK)
-        return dlz_fail(loss->error, "%s", loss->message);
-    if (loss->owned)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the loss belongs to a network; each needs one of its own", who);
+    DLZ_TRY(dlz_part_check_handed(who, &dlz_loss_noun, (const dlz_part *)loss));
     if (atomic_load(&network->trainers) > 0)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: a trainer was made for the network; the loss comes before it", who);
@@ -31,10 +25,10 @@ static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss
     DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_ALONE, &hold));
     if (network->built)
         DLZ_TRY(dlz_loss_check_set_weights(loss, who, dlz_network_output(network)));
-    network->loss->owned = false;
+    network->loss->part.owned = false;
     dlviz_loss_destroy(network->loss);
     network->loss = loss;
-    loss->owned = true;
+    loss->part.owned = true;
     return DLVIZ_OK;
 }
 

@@ -33,7 +33,7 @@ dlviz_status dlviz_network_create(dlviz_network **out, int ndim, const int64_t *
         dlz_free(network);
         return dlz_fail_memory("a network", sizeof *network);
     }
-    network->loss->owned = true;
+    network->loss->part.owned = true;
     network->graph.in.ndim = ndim;
     memcpy(network->graph.in.dims, dims, (size_t)ndim * sizeof *dims);
     *out = network;
@@ -56,7 +56,7 @@ void dlviz_network_destroy(dlviz_network *network) {
         layer->owned = false;
         dlviz_layer_destroy(layer);
     }
-    network->loss->owned = false;
+    network->loss->part.owned = false;
     dlviz_loss_destroy(network->loss);
     for (int i = 0; i < network->num_states; i++)
         dlz_free(network->states[i].name);

@@ -18,12 +18,13 @@
 #define STATE "trainer.state"
 #define HISTORY "trainer.history"
 #define SUMS "trainer.sums"
+#define MEMORY "schedule.memory"
 
 /* The numbers of STATE, in this order. */
 typedef struct trainer_state {
     int64_t num_epochs, samples, num_batches, batches_done, samples_done, step;
-    int64_t optimizer_steps, schedule_bad, schedule_cooldown;
-    double learning_rate, loss_sum, loss_norm, seconds, schedule_best;
+    int64_t optimizer_steps;
+    double learning_rate, loss_sum, loss_norm, seconds;
     int64_t train_mark;
 } trainer_state;
 
@@ -32,7 +33,7 @@ typedef struct trainer_state {
 /* What was read from a checkpoint and checked, ready to be put in place. */
 typedef struct contents {
     trainer_state state;
-    dlviz_tensor *history, *sums;
+    dlviz_tensor *history, *sums, *memory;
     dlz_optimizer_moments moments;
     dlviz_tensor **states;
 } contents;
@@ -41,7 +42,6 @@ typedef struct contents {
  */
 
 static trainer_state take_stock(const dlviz_trainer *trainer) {
-    const dlviz_schedule *schedule = trainer->schedule;
     return (trainer_state){.num_epochs = trainer->num_epochs,
                            .samples = trainer->samples,
                            .num_batches = trainer->num_batches,
@@ -49,13 +49,10 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .samples_done = trainer->samples_done,
                            .step = trainer->step,
                            .optimizer_steps = trainer->optimizer->steps,
-                           .schedule_bad = schedule ? schedule->bad_epochs : 0,
-                           .schedule_cooldown = schedule ? schedule->cooldown_left : 0,
                            .learning_rate = trainer->optimizer->learning_rate,
                            .loss_sum = trainer->tally.loss,
                            .loss_norm = trainer->tally.norm,
                            .seconds = trainer->seconds,
-                           .schedule_best = schedule ? schedule->best : 0,
                            .train_mark = trainer->train_mark};
 }
 
@@ -70,12 +67,27 @@ static dlviz_status add_words(dlviz_safetensors *set, const char *name, int64_t 
     return status;
 }
 
+/* The schedule's memory, where it has one. */
+static dlviz_status add_memory(dlviz_safetensors *set, const dlviz_schedule *schedule) {
+    int64_t count = dlz_schedule_num_words(schedule);
+    if (count == 0)
+        return DLVIZ_OK;
+    int64_t *words = dlz_alloc_array((uint64_t)count, sizeof *words);
+    if (!words)
+        return dlz_fail_memory("a schedule's memory", (uint64_t)count * sizeof *words);
+    dlz_schedule_give_words(schedule, words);
+    dlviz_status status = add_words(set, MEMORY, 1, count, words);
+    dlz_free(words);
+    return status;
+}
+
 /* What decides over batches and masks. A seed needs all 64 bits, which JSON's numbers have not. */
 static json_t *trainer_settings(const dlviz_trainer *trainer) {
     char seed[32];
     snprintf(seed, sizeof seed, "%" PRIu64, trainer->seed);
-    return json_pack("{s:I,s:s,s:o}", "batch_size", (json_int_t)trainer->batch_size, "seed", seed,
-                     "metrics", dlz_trainer_metric_names(trainer));
+    return json_pack("{s:I,s:b,s:s,s:o}", "batch_size", (json_int_t)trainer->batch_size,
+                     "drop_last", trainer->drop_last, "seed", seed, "metrics",
+                     dlz_trainer_metric_names(trainer));
 }
 
 static json_t *loss_settings(const dlviz_trainer *trainer) {
@@ -112,6 +124,7 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     DLZ_TRY(dlz_network_add_states(trainer->network, set));
     DLZ_TRY(dlz_optimizer_add_states(trainer->optimizer, set));
     DLZ_TRY(add_words(set, STATE, 1, STATE_WORDS, &state));
+    DLZ_TRY(add_memory(set, trainer->schedule));
     DLZ_TRY(add_words(set, SUMS, 1, trainer->num_sums, trainer->tally.sums));
     DLZ_TRY(add_words(set, HISTORY, trainer->num_epochs, trainer->num_figures, trainer->history));
     return dlz_safetensors_add_checksums(set);
@@ -151,30 +164,33 @@ static dlviz_status check_settings(const dlviz_trainer *trainer, const dlviz_saf
 }
 
 /* Every state is there, and nothing that has no place in a checkpoint. */
-static dlviz_status check_names(const dlviz_network *network, const dlviz_safetensors *set) {
+static dlviz_status check_names(const dlviz_trainer *trainer, const dlviz_safetensors *set) {
+    const dlviz_network *network = trainer->network;
+    bool remembers = dlz_schedule_num_words(trainer->schedule) > 0;
     for (int i = 0; i < network->num_states; i++)
         if (!dlviz_safetensors_has(set, network->states[i].name))
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", network->states[i].name);
     for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++) {
         const char *name = dlviz_safetensors_tensor_name(set, i);
         bool known = strcmp(name, STATE) == 0 || strcmp(name, HISTORY) == 0 ||
-                     strcmp(name, SUMS) == 0 || dlz_optimizer_owns(network, name);
-        for (int j = 0; !known && j < network->num_states; j++)
-            known = strcmp(name, network->states[j].name) == 0;
-        if (!known)
+                     strcmp(name, SUMS) == 0 || (remembers && strcmp(name, MEMORY) == 0) ||
+                     dlz_optimizer_owns(trainer->optimizer, network, name);
+        if (!known && !dlz_network_state(network, name))
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network", name);
     }
     return DLVIZ_OK;
 }
 
-static dlviz_status get_words(const dlviz_safetensors *set, const char *name, int64_t columns,
-                              dlviz_tensor **words) {
+/* `rows` of −1: any number. */
+static dlviz_status get_words(const dlviz_safetensors *set, const char *name, int64_t rows,
+                              int64_t columns, dlviz_tensor **words) {
     *words = NULL;
     if (!dlviz_safetensors_has(set, name))
         return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", name);
     DLZ_TRY(dlviz_safetensors_get(set, name, words));
     const dlviz_tensor *found = *words;
-    if (found->dtype == DLVIZ_INT64 && found->ndim == 2 && found->dims[1] == columns)
+    if (found->dtype == DLVIZ_INT64 && found->ndim == 2 && found->dims[1] == columns &&
+        (rows < 0 || found->dims[0] == rows))
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has not the shape it should have", name);
 }
@@ -186,22 +202,20 @@ static bool is_count(int64_t number) {
 
 static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, int64_t epochs) {
     return state->num_epochs == epochs && epochs < INT32_MAX / 2 && is_count(state->samples) &&
-           state->num_batches == dlz_ceil_div(state->samples, trainer->batch_size) &&
+           state->num_batches == dlz_trainer_count_batches(trainer, state->samples) &&
            state->batches_done >= 0 && state->batches_done <= state->num_batches &&
            state->samples_done ==
                dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
-           is_count(state->optimizer_steps) && is_count(state->step) &&
-           is_count(state->schedule_bad) && is_count(state->schedule_cooldown) &&
-           state->learning_rate >= 0 && isfinite(state->learning_rate) &&
-           isfinite(state->loss_sum) && state->loss_norm >= 0 && isfinite(state->loss_norm) &&
-           isfinite(state->seconds) && state->seconds >= 0 && !isnan(state->schedule_best);
+           is_count(state->optimizer_steps) && is_count(state->step) && state->learning_rate >= 0 &&
+           isfinite(state->learning_rate) && isfinite(state->loss_sum) && state->loss_norm >= 0 &&
+           isfinite(state->loss_norm) && isfinite(state->seconds) && state->seconds >= 0;
 }
 
 static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safetensors *set,
                                int64_t epochs, trainer_state *state) {
     dlviz_tensor *words;
-    dlviz_status status = get_words(set, STATE, STATE_WORDS, &words);
-    bool sane = status == DLVIZ_OK && words->dims[0] == 1;
+    dlviz_status status = get_words(set, STATE, 1, STATE_WORDS, &words);
+    bool sane = status == DLVIZ_OK;
     if (sane) {
         memcpy(state, words->data, sizeof *state);
         sane = is_sane(state, trainer, epochs);
@@ -211,9 +225,20 @@ static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safeten
     return sane ? DLVIZ_OK : dlz_fail(DLVIZ_ERROR_FORMAT, "'" STATE "' contradicts itself");
 }
 
+static dlviz_status read_memory(const dlviz_schedule *schedule, const dlviz_safetensors *set,
+                                dlviz_tensor **memory) {
+    int64_t count = dlz_schedule_num_words(schedule);
+    if (count == 0)
+        return DLVIZ_OK;
+    DLZ_TRY(get_words(set, MEMORY, 1, count, memory));
+    dlviz_status status = dlz_schedule_check_words(schedule, (*memory)->data);
+    return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "'" MEMORY "'");
+}
+
 static void drop(const dlviz_trainer *trainer, contents *c) {
     dlviz_tensor_destroy(c->history);
     dlviz_tensor_destroy(c->sums);
+    dlviz_tensor_destroy(c->memory);
     dlz_optimizer_drop_moments(&c->moments);
     dlz_network_drop_states(trainer->network, c->states);
 }
@@ -225,12 +250,12 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
     *c = (contents){.history = NULL};
     DLZ_TRY(check_format(set));
     DLZ_TRY(check_settings(trainer, set));
-    DLZ_TRY(check_names(trainer->network, set));
-    dlviz_status status = get_words(set, HISTORY, trainer->num_figures, &c->history);
+    DLZ_TRY(check_names(trainer, set));
+    dlviz_status status = get_words(set, HISTORY, -1, trainer->num_figures, &c->history);
     if (status == DLVIZ_OK)
-        status = get_words(set, SUMS, trainer->num_sums, &c->sums);
-    if (status == DLVIZ_OK && c->sums->dims[0] != 1)
-        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'" SUMS "' has not the shape it should have");
+        status = get_words(set, SUMS, 1, trainer->num_sums, &c->sums);
+    if (status == DLVIZ_OK)
+        status = read_memory(trainer->schedule, set, &c->memory);
     if (status == DLVIZ_OK)
         status = read_state(trainer, set, c->history->dims[0], &c->state);
     if (status == DLVIZ_OK)
@@ -264,11 +289,8 @@ static void apply(dlviz_trainer *trainer, contents *c) {
     trainer->train_mark = state->train_mark;
     trainer->optimizer->steps = state->optimizer_steps;
     trainer->optimizer->learning_rate = state->learning_rate;
-    if (trainer->schedule) {
-        trainer->schedule->best = state->schedule_best;
-        trainer->schedule->bad_epochs = state->schedule_bad;
-        trainer->schedule->cooldown_left = state->schedule_cooldown;
-    }
+    if (c->memory)
+        dlz_schedule_take_words(trainer->schedule, c->memory->data);
 }
 
 /* -- The two calls -------------------------------------------------------------------------------

@@ -1,8 +1,15 @@
-/* train/optimizer.h - the inside of an optimizer. */
+/* train/optimizer.h - what an optimizer is to the library: a type, which says everything about the
+ * optimizers of its kind, and settings and moments, which are the optimizer's own.
+ *
+ * An optimizer's file (lib/train/optimizers/) defines a struct that begins with a dlviz_optimizer,
+ * the constructor and setters of that struct, a dlz_optimizer_type, and the loop that changes
+ * parameters. Nothing else in the library knows the kind. */
 #ifndef DLZ_TRAIN_OPTIMIZER_H
 #define DLZ_TRAIN_OPTIMIZER_H
 
 #include "base/busy.h"
+#include "graph/layer.h"
+#include "train/update.h"
 
 #include <dlviz/optimizer.h>
 #include <dlviz/safetensors.h>
@@ -10,24 +17,77 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
-typedef enum dlz_rule { DLZ_ADAM, DLZ_ADAMW, DLZ_SGD, DLZ_RMSPROP } dlz_rule;
+/* A number that is kept of each parameter, from step to step; it begins as 0. */
+typedef struct dlz_moment {
+    const char *name; /* in files: "optimizer.<name>.<parameter>" */
+    bool not_negative;
+} dlz_moment;
+
+/* What a step is besides the optimizer's own settings. */
+typedef struct dlz_step_terms {
+    int64_t number; /* 1 is the first */
+    double learning_rate, weight_decay;
+} dlz_step_terms;
+
+/* What all optimizers of a kind have in common. What is optional may be NULL. */
+typedef struct dlz_optimizer_type {
+    const char *name;
+    size_t size; /* of the struct that begins with a dlviz_optimizer */
+    /* Optional: the settings as files keep them, besides the weight decay; the last has no name. */
+    const dlz_setting *settings;
+
+    /* Up to DLZ_MAX_MOMENTS; the last has no name. */
+    const dlz_moment *moments;
+    /* Optional: whether the settings ask for a moment; without it, for all. Settings that decide
+     * over it come before the first step. */
+    bool (*keeps)(const dlviz_optimizer *optimizer, int moment);
+
+    /* A step: what it needs is worked out once, in double, and put into step_size bytes; then the
+     * loop of an instruction set runs over the parameters. */
+    size_t step_size;
+    void (*prepare)(const dlviz_optimizer *optimizer, const dlz_step_terms *terms, void *step);
+    const dlz_optimizer_table *(*updates)(dlz_isa isa);
+} dlz_optimizer_type;
 
 struct dlviz_optimizer {
+    const dlz_optimizer_type *type;
     atomic_int references; /* the user's handle, and trainers */
     dlz_busy busy;
-    dlz_rule rule;
     double learning_rate, weight_decay;
-    double beta1, beta2, eps;
-    double momentum, dampening, alpha;
-    bool nesterov;
     int64_t steps;
-    dlviz_network *network; /* the one it serves, and holds, once it has stepped it */
-    float *first, *second;  /* moments, laid out as the network's parameters; NULL if not needed */
+    dlviz_network *network;          /* the one it serves, and holds, once it has stepped it */
+    float *moments[DLZ_MAX_MOMENTS]; /* laid out as the network's parameters; NULL: not kept */
+    void *step;                      /* what the type prepares */
 };
 
-const char *dlz_rule_name(dlz_rule rule);
-bool dlz_optimizer_needs_first(const dlviz_optimizer *optimizer);
-bool dlz_optimizer_needs_second(const dlviz_optimizer *optimizer);
+/* -- For optimizers' files -----------------------------------------------------------------------
+ */
+
+/* An optimizer of type->size bytes with its settings zero. Checks `out` and the rate. */
+dlviz_status dlz_optimizer_create(const char *who, const dlz_optimizer_type *type,
+                                  dlviz_optimizer **out, double learning_rate);
+/* The optimizer as one of the type, or NULL: for setters and getters. */
+const void *dlz_optimizer_as(const dlviz_optimizer *optimizer, const dlz_optimizer_type *type);
+/* For setters: fails when there is no optimizer, or none of the right type. */
+dlviz_status dlz_optimizer_require(const char *who, const dlviz_optimizer *optimizer,
+                                   const void *as_its_type);
+/* For setters that decide which moments there are: fails after the first step. */
+dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimizer *optimizer,
+                                             const char *setting);
+dlviz_status dlz_optimizer_check_eps(const char *who, double eps);
+dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum);
+
+static inline void dlz_give(double *to, double value) {
+    if (to)
+        *to = value;
+}
+
+/* -- For whoever trains --------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_check_learning_rate(const char *who, double rate);
+/* Whether a moment of the type's is kept. */
+bool dlz_optimizer_keeps(const dlviz_optimizer *optimizer, int moment);
 /* Fails with DLVIZ_ERROR_STATE unless the optimizer serves this network or none yet. */
 dlviz_status dlz_optimizer_check_network(const dlviz_optimizer *optimizer,
                                          const dlviz_network *network);
@@ -44,12 +104,13 @@ json_t *dlz_optimizer_settings(const dlviz_optimizer *optimizer);
 dlviz_status dlz_optimizer_check_moments(const dlviz_optimizer *optimizer);
 /* A tensor for each moment of each parameter, "optimizer.first_moment.<parameter>" and so on. */
 dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set);
-/* Whether a tensor of this name can be one of those. */
-bool dlz_optimizer_owns(const dlviz_network *network, const char *name);
+/* Whether a tensor of this name can be one of those, for this network. */
+bool dlz_optimizer_owns(const dlviz_optimizer *optimizer, const dlviz_network *network,
+                        const char *name);
 
-/* In blocks that are laid out as the network's parameters; NULL where the rule needs none. */
+/* In blocks that are laid out as the network's parameters; NULL for those that are not kept. */
 typedef struct dlz_optimizer_moments {
-    float *first, *second;
+    float *blocks[DLZ_MAX_MOMENTS];
 } dlz_optimizer_moments;
 
 /* Reads and checks them and changes nothing; zeros if the optimizer had not stepped yet. */

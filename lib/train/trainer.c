@@ -47,6 +47,13 @@ dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
     return status;
 }
 
+static void drop_schedule(dlviz_trainer *trainer) {
+    if (trainer->schedule)
+        trainer->schedule->part.owned = false;
+    dlviz_schedule_destroy(trainer->schedule);
+    trainer->schedule = NULL;
+}
+
 void dlviz_trainer_destroy(dlviz_trainer *trainer) {
     if (!trainer)
         return;
@@ -58,7 +65,7 @@ void dlviz_trainer_destroy(dlviz_trainer *trainer) {
     atomic_fetch_sub(&trainer->network->trainers, 1);
     dlviz_network_destroy(trainer->network);
     dlviz_optimizer_destroy(trainer->optimizer);
-    dlviz_schedule_destroy(trainer->schedule);
+    drop_schedule(trainer);
     dlviz_dataset_destroy(trainer->validation);
     dlz_free(trainer->tally.sums);
     dlz_free(trainer->validation_sums);
@@ -74,8 +81,23 @@ dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_
     if (trainer->batches_done > 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: an epoch is under way", __func__);
     trainer->batch_size = batch_size;
-    trainer->num_batches = dlz_ceil_div(trainer->samples, batch_size);
+    trainer->num_batches = dlz_trainer_count_batches(trainer, trainer->samples);
     return DLVIZ_OK;
+}
+
+dlviz_status dlviz_trainer_set_drop_last(dlviz_trainer *trainer, bool drop_last) {
+    DLZ_REQUIRE(trainer);
+    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    if (trainer->batches_done > 0)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: an epoch is under way", __func__);
+    trainer->drop_last = drop_last;
+    trainer->num_batches = dlz_trainer_count_batches(trainer, trainer->samples);
+    return DLVIZ_OK;
+}
+
+int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples) {
+    return trainer->drop_last ? samples / trainer->batch_size
+                              : dlz_ceil_div(samples, trainer->batch_size);
 }
 
 dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed) {
@@ -100,12 +122,30 @@ dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer, const dlviz_da
     return DLVIZ_OK;
 }
 
+static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
+                                 dlviz_schedule *schedule) {
+    if (!trainer)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'trainer' is NULL", who);
+    DLZ_TRY(dlz_part_check_handed(who, &dlz_schedule_noun, (const dlz_part *)schedule));
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(who, &trainer->busy, "trainer", DLZ_NESTED, &hold));
+    drop_schedule(trainer);
+    trainer->schedule = schedule;
+    schedule->part.owned = true;
+    return DLVIZ_OK;
+}
+
 dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *schedule) {
+    dlviz_status status = set_schedule(trainer, __func__, schedule);
+    if (status != DLVIZ_OK)
+        dlviz_schedule_destroy(schedule);
+    return status;
+}
+
+dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer) {
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_NESTED(&trainer->busy, "trainer");
-    dlviz_schedule *held = schedule ? dlz_schedule_hold(schedule) : NULL;
-    dlviz_schedule_destroy(trainer->schedule);
-    trainer->schedule = held;
+    drop_schedule(trainer);
     return DLVIZ_OK;
 }
 
@@ -129,6 +169,9 @@ dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer, dlviz_trai
 
 int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer) {
     return trainer ? trainer->batch_size : 0;
+}
+bool dlviz_trainer_drops_last(const dlviz_trainer *trainer) {
+    return trainer && trainer->drop_last;
 }
 uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer) {
     return trainer ? trainer->seed : 0;
@@ -157,7 +200,7 @@ static double now(void) {
 
 static void start_epoch(dlviz_trainer *trainer, int64_t samples) {
     trainer->samples = samples;
-    trainer->num_batches = dlz_ceil_div(samples, trainer->batch_size);
+    trainer->num_batches = dlz_trainer_count_batches(trainer, samples);
     trainer->batches_done = trainer->samples_done = 0;
     trainer->seconds = trainer->tally.loss = trainer->tally.norm = 0;
     memset(trainer->tally.sums, 0, (size_t)trainer->num_sums * sizeof(double));
@@ -229,14 +272,40 @@ static dlviz_status finish_epoch(dlviz_trainer *trainer) {
     DLZ_TRY(dlz_trainer_record(trainer, &loss));
     if (trainer->schedule)
         DLZ_TRY(dlviz_optimizer_set_learning_rate(
-            trainer->optimizer, dlviz_schedule_next(trainer->schedule, loss, rate)));
+            trainer->optimizer,
+            trainer->schedule->type->after_epoch(trainer->schedule, loss, rate)));
     trainer->num_epochs++;
     start_epoch(trainer, trainer->samples);
     return DLVIZ_OK;
 }
 
+/* The smallest batch of an epoch is its last: better to know before the first than then. */
+static dlviz_status check_batches(const dlviz_trainer *trainer, int64_t samples) {
+    int64_t size = trainer->batch_size, rest = trainer->drop_last ? 0 : samples % size;
+    long long all = (long long)samples, batch = (long long)size;
+    if (dlz_trainer_count_batches(trainer, samples) == 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        FIT
+                        ": %lld samples in batches of %lld: there is no whole batch, and others "
+                        "are left out (dlviz_trainer_set_drop_last)",
+                        all, batch);
+    const dlz_graph *graph = &trainer->network->graph;
+    dlviz_status status = dlz_graph_check_batch(graph, graph->num_nodes - 1, rest ? rest : size);
+    if (status != DLVIZ_OK && rest && samples > size)
+        return dlz_fail_within(status,
+                               FIT
+                               ": %lld samples in batches of %lld leave %lld for the last, which "
+                               "dlviz_trainer_set_drop_last leaves out",
+                               all, batch, (long long)rest);
+    return status == DLVIZ_OK
+               ? DLVIZ_OK
+               : dlz_fail_within(status, FIT ": %lld samples in batches of %lld", all, batch);
+}
+
 static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t *order) {
     if (trainer->batches_done == 0) {
+        /* Again, for a callback may have changed the size of batches. */
+        DLZ_TRY(check_batches(trainer, dlviz_dataset_num_samples(train)));
         start_epoch(trainer, dlviz_dataset_num_samples(train));
         trainer->train_mark = dlz_dataset_mark(train);
     }
@@ -270,14 +339,7 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
         return dlz_fail(DLVIZ_ERROR_STATE,
                         FIT ": an epoch is under way that began with other samples, targets or "
                             "settings of the dataset; it can only be finished with the same");
-    /* The smallest batch of an epoch is its last: better to know before the first than then. */
-    int64_t rest = samples % trainer->batch_size;
-    const dlz_graph *graph = &trainer->network->graph;
-    if (epochs > 0 && dlz_graph_check_batch(graph, graph->num_nodes - 1,
-                                            rest ? rest : trainer->batch_size) != DLVIZ_OK)
-        return dlz_fail_within(dlz_last_status(), FIT ": %lld samples in batches of %lld",
-                               (long long)samples, (long long)trainer->batch_size);
-    return DLVIZ_OK;
+    return epochs > 0 ? check_batches(trainer, samples) : DLVIZ_OK;
 }
 
 static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs) {

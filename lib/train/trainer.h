@@ -14,7 +14,7 @@ typedef struct dlz_user_metric {
     void *user;
 } dlz_user_metric;
 
-/* It holds all four handles. */
+/* It holds the handles, and owns the schedule. */
 struct dlviz_trainer {
     dlz_busy busy;
     dlviz_network *network;
@@ -22,6 +22,7 @@ struct dlviz_trainer {
     dlviz_schedule *schedule;
     dlviz_dataset *validation;
     int64_t batch_size;
+    bool drop_last;
     uint64_t seed;
     dlviz_trainer_fn on_epoch, on_batch;
     void *on_epoch_user, *on_batch_user;
@@ -44,6 +45,9 @@ struct dlviz_trainer {
     int64_t train_mark;      /* of the dataset it began with */
     int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
+
+/* How many batches an epoch over so many samples has. */
+int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples);
 
 /* -- figures.c: what is measured of an epoch -----------------------------------------------------
  */

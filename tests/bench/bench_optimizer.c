@@ -1,86 +1,95 @@
 /* Optimizer steps, which are a matter of memory: bytes read and written a second, one thread. */
 #include "bench.h"
 #include "base/base.h"
-#include "kernels/nn/optimizer.h"
+#include "train/optimizer.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct step_job {
+    const dlviz_optimizer *optimizer;
     const dlz_optimizer_table *kernels;
-    int64_t n;
-    float *p, *g, *m, *v;
+    dlz_update update;
 } step_job;
 
-static void run_sgd(void *context) {
+static void run_step(void *context) {
     step_job *job = context;
-    dlz_gradient g = {.gradient = job->g, .scale = 1};
-    job->kernels->sgd(&(dlz_sgd){.learning_rate = 1e-6f, .momentum = 0.9f, .damping = 1}, job->n,
-                      job->p, &g, job->m);
-}
-
-static void run_adam(void *context) {
-    step_job *job = context;
-    dlz_gradient g = {.gradient = job->g, .scale = 1};
-    dlz_adam rule = {.decay = 1,
-                     .beta1 = 0.9f,
-                     .one_minus_beta1 = 0.1f,
-                     .beta2 = 0.999f,
-                     .one_minus_beta2 = 0.001f,
-                     .step_size = 1e-6f,
-                     .inv_sqrt_correction2 = 1,
-                     .eps = 1e-8f};
-    job->kernels->adam(&rule, job->n, job->p, &g, job->m, job->v);
-}
-
-static void run_rmsprop(void *context) {
-    step_job *job = context;
-    dlz_gradient g = {.gradient = job->g, .scale = 1};
-    dlz_rmsprop rule = {
-        .learning_rate = 1e-6f, .alpha = 0.99f, .one_minus_alpha = 0.01f, .eps = 1e-8f};
-    job->kernels->rmsprop(&rule, job->n, job->p, &g, job->v, NULL, NULL);
+    job->kernels->update(job->optimizer->step, &job->update);
 }
 
 /* The yardstick: what copying reaches. */
 static void run_copy(void *context) {
     step_job *job = context;
-    memcpy(job->m, job->g, (size_t)job->n * sizeof *job->m);
+    memcpy(job->update.moments[0], job->update.gradients, (size_t)job->update.n * sizeof(float));
+}
+
+static dlviz_status make_momentum(dlviz_optimizer **out, double rate) {
+    DLZ_TRY(dlviz_sgd_create(out, rate));
+    return dlviz_sgd_set_momentum(*out, 0.9, 0, false);
+}
+
+static const struct {
+    const char *name;
+    dlviz_status (*make)(dlviz_optimizer **out, double rate); /* NULL: copy */
+    int bytes;
+} rules[] = {{"copy", NULL, 8},
+             {"sgd, momentum", make_momentum, 20},
+             {"adam", dlviz_adam_create, 28},
+             {"rmsprop", dlviz_rmsprop_create, 20}};
+enum { NUM_RULES = sizeof rules / sizeof *rules };
+
+static void time_rules(bench *b, dlz_isa isa, dlviz_optimizer *const *optimizers,
+                       const dlz_update *update) {
+    for (int r = 0; r < NUM_RULES; r++) {
+        step_job job = {.optimizer = optimizers[r], .update = *update};
+        for (int m = 0; m < DLZ_MAX_MOMENTS && job.optimizer; m++)
+            if (!job.optimizer->type->moments[m].name || !dlz_optimizer_keeps(job.optimizer, m)) {
+                memset(job.update.moments + m, 0,
+                       (size_t)(DLZ_MAX_MOMENTS - m) * sizeof *job.update.moments);
+                break;
+            }
+        if (job.optimizer) {
+            /* A later step than the first, in which SGD does not read its buffer. */
+            dlz_step_terms terms = {.number = 1000, .learning_rate = 1e-6};
+            job.optimizer->type->prepare(job.optimizer, &terms, job.optimizer->step);
+            job.kernels = job.optimizer->type->updates(isa);
+        }
+        double n = (double)update->n;
+        double seconds = bench_time(b, job.optimizer ? run_step : run_copy, &job);
+        printf("%-10s %-8s %-14s %9d parameters %9.3f ms %8.1f GB/s\n", "optimizer",
+               dlz_isa_name(isa), rules[r].name, (int)n, 1e3 * seconds,
+               1e-9 * rules[r].bytes * n / seconds);
+        fflush(stdout);
+    }
+}
+
+static void time_size(bench *b, int64_t n, dlviz_optimizer *const *optimizers) {
+    dlz_update update = {.n = n,
+                         .parameters = bench_uniform(n, 1),
+                         .gradients = bench_uniform(n, 2),
+                         .gradient_scale = 1,
+                         .moments = {dlz_alloc_array_zero((size_t)n, sizeof(float)),
+                                     dlz_alloc_array_zero((size_t)n, sizeof(float))}};
+    bool have = update.parameters && update.gradients && update.moments[0] && update.moments[1];
+    b->failed |= !have;
+    for (int isa = 0; isa < DLZ_ISA_COUNT && have; isa++)
+        if (bench_wants(b, (dlz_isa)isa))
+            time_rules(b, (dlz_isa)isa, optimizers, &update);
+    dlz_free(update.parameters);
+    dlz_free(update.gradients);
+    dlz_free(update.moments[0]);
+    dlz_free(update.moments[1]);
 }
 
 void bench_optimizer(bench *b) {
-    static const struct {
-        const char *name;
-        void (*run)(void *);
-        int bytes;
-    } rules[] = {{"copy", run_copy, 8},
-                 {"sgd, momentum", run_sgd, 20},
-                 {"adam", run_adam, 28},
-                 {"rmsprop", run_rmsprop, 20}};
     static const int64_t sizes[] = {36928, 2169194, 16000000};
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        int64_t n = sizes[s];
-        step_job job = {.n = n,
-                        .p = bench_uniform(n, 1),
-                        .g = bench_uniform(n, 2),
-                        .m = dlz_alloc_array_zero((size_t)n, sizeof(float)),
-                        .v = dlz_alloc_array_zero((size_t)n, sizeof(float))};
-        bool have = job.p && job.g && job.m && job.v;
-        b->failed |= !have;
-        for (int isa = 0; isa < DLZ_ISA_COUNT && have; isa++) {
-            if (!bench_wants(b, (dlz_isa)isa))
-                continue;
-            job.kernels = dlz_optimizer_kernels_of((dlz_isa)isa);
-            for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
-                double seconds = bench_time(b, rules[r].run, &job);
-                printf("%-10s %-8s %-14s %9d parameters %9.3f ms %8.1f GB/s\n", "optimizer",
-                       dlz_isa_name((dlz_isa)isa), rules[r].name, (int)n, 1e3 * seconds,
-                       1e-9 * rules[r].bytes * (double)n / seconds);
-                fflush(stdout);
-            }
-        }
-        dlz_free(job.p);
-        dlz_free(job.g);
-        dlz_free(job.m);
-        dlz_free(job.v);
-    }
+    dlviz_optimizer *optimizers[NUM_RULES] = {NULL};
+    bool have = true;
+    for (int r = 0; r < NUM_RULES; r++)
+        have = have && (!rules[r].make || rules[r].make(&optimizers[r], 1e-6) == DLVIZ_OK);
+    b->failed |= !have;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes && have; s++)
+        time_size(b, sizes[s], optimizers);
+    for (int r = 0; r < NUM_RULES; r++)
+        dlviz_optimizer_destroy(optimizers[r]);
 }

@@ -1,6 +1,6 @@
 /* Optimizer steps of every instruction set this machine has, against the formulas in double. */
-#include "kernels/nn/optimizer.h"
 #include "support/support.h"
+#include "train/optimizer.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,27 +8,44 @@
 enum { N = 403, OFFSET = 3, STEPS = 5, ARRAYS = 5 };
 static const float GUARD = -12345.0f;
 
-/* Parameters, gradients and up to three states, with a guard on either side. */
+/* Parameters, gradients and up to three moments, with a guard on either side. */
 typedef struct state {
     float values[ARRAYS][N + OFFSET + 1];
 } state;
 
 enum { P, G, S1, S2, S3 };
 
-/* The state itself, and the formulas' idea of it. */
-typedef void step_fn(const dlz_optimizer_table *kernels, int kind, int step, state *s, int64_t from,
-                     int64_t count);
+/* An optimizer of a kind, whose bits are: the gradient is scaled, there is weight decay, gradients
+ * are set to zero; the others are the rule's own. */
+typedef dlviz_optimizer *make_fn(int kind);
+/* The formulas' idea of a step, which is 0 for the first. */
 typedef void formula_fn(int kind, int step, double *values);
 
 static float *at(state *s, int array, int64_t i) {
     return s->values[array] + OFFSET + i;
 }
 
-static dlz_gradient gradient_of(state *s, int kind, int64_t from) {
-    return (dlz_gradient){.gradient = at(s, G, from),
-                          .scale = kind & 1 ? 0.5f : 1.0f,
-                          .weight_decay = kind & 2 ? 0.01f : 0.0f,
-                          .zero_gradient = (kind & 4) != 0};
+static dlviz_optimizer *with_decay(int kind, dlviz_optimizer *optimizer, double decay) {
+    ck_ok(dlviz_optimizer_set_weight_decay(optimizer, kind & 2 ? decay : 0));
+    return optimizer;
+}
+
+/* Parameters `from` … from + count − 1 take a step. */
+static void take_step(const dlviz_optimizer *optimizer, dlz_isa isa, int kind, int step, state *s,
+                      int64_t from, int64_t count) {
+    dlz_step_terms terms = {.number = step + 1,
+                            .learning_rate = optimizer->learning_rate,
+                            .weight_decay = optimizer->weight_decay};
+    dlz_update update = {.n = count,
+                         .parameters = at(s, P, from),
+                         .gradients = at(s, G, from),
+                         .gradient_scale = kind & 1 ? 0.5f : 1.0f,
+                         .zero_gradients = (kind & 4) != 0};
+    for (int m = 0; optimizer->type->moments[m].name; m++)
+        if (dlz_optimizer_keeps(optimizer, m))
+            update.moments[m] = at(s, S1 + m, from);
+    optimizer->type->prepare(optimizer, &terms, optimizer->step);
+    optimizer->type->updates(isa)->update(optimizer->step, &update);
 }
 
 static double scaled_gradient(int kind, double *v) {
@@ -38,15 +55,13 @@ static double scaled_gradient(int kind, double *v) {
     return g;
 }
 
-static void sgd_step(const dlz_optimizer_table *kernels, int kind, int step, state *s, int64_t from,
-                     int64_t count) {
-    dlz_sgd rule = {.learning_rate = 0.1f,
-                    .momentum = 0.9f,
-                    .damping = kind & 8 ? 1.0f : 0.75f,
-                    .nesterov = (kind & 8) != 0,
-                    .first = step == 0};
-    dlz_gradient g = gradient_of(s, kind, from);
-    kernels->sgd(&rule, count, at(s, P, from), &g, kind & 16 ? at(s, S1, from) : NULL);
+/* 8: Nesterov, or dampening without; 16: momentum. */
+static dlviz_optimizer *make_sgd(int kind) {
+    dlviz_optimizer *sgd;
+    ck_ok(dlviz_sgd_create(&sgd, 0.1));
+    if (kind & 16)
+        ck_ok(dlviz_sgd_set_momentum(sgd, 0.9, kind & 8 ? 0 : 0.25, (kind & 8) != 0));
+    return with_decay(kind, sgd, 0.01);
 }
 
 static void sgd_formula(int kind, int step, double *v) {
@@ -58,41 +73,34 @@ static void sgd_formula(int kind, int step, double *v) {
     v[P] -= (double)0.1f * d;
 }
 
-static void adam_step(const dlz_optimizer_table *kernels, int kind, int step, state *s,
-                      int64_t from, int64_t count) {
-    dlz_adam rule = {.decay = kind & 8 ? 0.999f : 1.0f,
-                     .beta1 = 0.9f,
-                     .one_minus_beta1 = 0.1f,
-                     .beta2 = 0.999f,
-                     .one_minus_beta2 = 0.001f,
-                     .step_size = (float)(0.01 / (1 - pow(0.9, step + 1))),
-                     .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(0.999, step + 1))),
-                     .eps = 1e-8f};
-    dlz_gradient g = gradient_of(s, kind, from);
-    kernels->adam(&rule, count, at(s, P, from), &g, at(s, S1, from), at(s, S2, from));
+/* 8: AdamW, 16: other betas. */
+static dlviz_optimizer *make_adam(int kind) {
+    dlviz_optimizer *adam;
+    ck_ok((kind & 8 ? dlviz_adamw_create : dlviz_adam_create)(&adam, 0.01));
+    if (kind & 16)
+        ck_ok(dlviz_adam_set_betas(adam, 0.8, 0.9));
+    return with_decay(kind, adam, kind & 8 ? 0.1 : 0.01);
 }
 
 static void adam_formula(int kind, int step, double *v) {
-    double g = scaled_gradient(kind, v);
-    if (kind & 8)
+    double beta1 = kind & 16 ? 0.8 : 0.9, beta2 = kind & 16 ? 0.9 : 0.999;
+    double g = scaled_gradient(kind & 8 ? kind & ~2 : kind, v);
+    if ((kind & 8) && (kind & 2))
         v[P] *= (double)0.999f;
-    v[S1] = 0.9 * v[S1] + 0.1 * g;
-    v[S2] = 0.999 * v[S2] + 0.001 * g * g;
-    v[P] -= 0.01 / (1 - pow(0.9, step + 1)) * v[S1] /
-            (sqrt(v[S2]) / sqrt(1 - pow(0.999, step + 1)) + 1e-8);
+    v[S1] = beta1 * v[S1] + (1 - beta1) * g;
+    v[S2] = beta2 * v[S2] + (1 - beta2) * g * g;
+    v[P] -= 0.01 / (1 - pow(beta1, step + 1)) * v[S1] /
+            (sqrt(v[S2]) / sqrt(1 - pow(beta2, step + 1)) + 1e-8);
 }
 
-static void rmsprop_step(const dlz_optimizer_table *kernels, int kind, int step, state *s,
-                         int64_t from, int64_t count) {
-    (void)step;
-    dlz_rmsprop rule = {.learning_rate = 0.01f,
-                        .alpha = 0.9f,
-                        .one_minus_alpha = 0.1f,
-                        .eps = 1e-3f,
-                        .momentum = 0.5f};
-    dlz_gradient g = gradient_of(s, kind, from);
-    kernels->rmsprop(&rule, count, at(s, P, from), &g, at(s, S1, from),
-                     kind & 8 ? at(s, S2, from) : NULL, kind & 16 ? at(s, S3, from) : NULL);
+/* 8: centered, 16: momentum. Moments that are not kept leave their places free. */
+static dlviz_optimizer *make_rmsprop(int kind) {
+    dlviz_optimizer *rmsprop;
+    ck_ok(dlviz_rmsprop_create(&rmsprop, 0.01));
+    ck_ok(dlviz_rmsprop_set_smoothing(rmsprop, 0.9, 1e-3));
+    ck_ok(dlviz_rmsprop_set_centered(rmsprop, (kind & 8) != 0));
+    ck_ok(dlviz_rmsprop_set_momentum(rmsprop, kind & 16 ? 0.5 : 0));
+    return with_decay(kind, rmsprop, 0.01);
 }
 
 static void rmsprop_formula(int kind, int step, double *v) {
@@ -127,12 +135,13 @@ static void next_gradient(state *s, int step) {
     *at(s, G, 0) = 0;
 }
 
-static void check_rule(step_fn *step_of, formula_fn *formula, int kinds) {
+static void check_rule(make_fn *make, formula_fn *formula) {
+    enum { KINDS = 32 };
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
         if (!dlz_isa_available((dlz_isa)isa))
             continue;
-        const dlz_optimizer_table *kernels = dlz_optimizer_kernels_of((dlz_isa)isa);
-        for (int kind = 0; kind < kinds; kind++) {
+        for (int kind = 0; kind < KINDS; kind++) {
+            dlviz_optimizer *optimizer = make(kind);
             static state whole, cut;
             static double expected[N][ARRAYS];
             start(&whole);
@@ -143,9 +152,10 @@ static void check_rule(step_fn *step_of, formula_fn *formula, int kinds) {
             for (int step = 0; step < STEPS; step++) {
                 next_gradient(&whole, step);
                 next_gradient(&cut, step);
-                step_of(kernels, kind, step, &whole, 0, N);
+                take_step(optimizer, (dlz_isa)isa, kind, step, &whole, 0, N);
                 for (int64_t from = 0, size = 1; from < N; from += size, size = size % 37 + 9)
-                    step_of(kernels, kind, step, &cut, from, N - from < size ? N - from : size);
+                    take_step(optimizer, (dlz_isa)isa, kind, step, &cut, from,
+                              N - from < size ? N - from : size);
                 for (int i = 0; i < N; i++) {
                     state fresh;
                     if (i == 0) {
@@ -169,36 +179,39 @@ static void check_rule(step_fn *step_of, formula_fn *formula, int kinds) {
                     ck_assert(whole.values[array][i] == GUARD);
                 ck_assert(whole.values[array][N + OFFSET] == GUARD);
             }
+            dlviz_optimizer_destroy(optimizer);
         }
     }
 }
 
 START_TEST(sgd_follows_its_formula) {
-    check_rule(sgd_step, sgd_formula, 32);
+    check_rule(make_sgd, sgd_formula);
 }
 END_TEST
 
 START_TEST(adam_follows_its_formula) {
-    check_rule(adam_step, adam_formula, 16);
+    check_rule(make_adam, adam_formula);
 }
 END_TEST
 
 START_TEST(rmsprop_follows_its_formula) {
-    check_rule(rmsprop_step, rmsprop_formula, 32);
+    check_rule(make_rmsprop, rmsprop_formula);
 }
 END_TEST
 
 START_TEST(a_nan_stays_where_it_is) {
-    step_fn *const rules[] = {sgd_step, adam_step, rmsprop_step};
+    make_fn *const rules[] = {make_sgd, make_adam, make_rmsprop};
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
         for (int rule = 0; rule < 3 && dlz_isa_available((dlz_isa)isa); rule++) {
             static state s;
+            dlviz_optimizer *optimizer = rules[rule](24);
             start(&s);
             *at(&s, G, 7) = NAN;
             *at(&s, G, N - 1) = NAN;
-            rules[rule](dlz_optimizer_kernels_of((dlz_isa)isa), 24, 0, &s, 0, N);
+            take_step(optimizer, (dlz_isa)isa, 24, 0, &s, 0, N);
             for (int i = 0; i < N; i++)
                 ck_assert_int_eq(isnan(*at(&s, P, i)) != 0, i == 7 || i == N - 1);
+            dlviz_optimizer_destroy(optimizer);
         }
 }
 END_TEST

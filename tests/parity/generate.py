@@ -331,6 +331,8 @@ OPTIMIZERS = {
     "sgd_nesterov": (torch.optim.SGD, dict(momentum=0.8, nesterov=True)),
     "rmsprop": (torch.optim.RMSprop, {}),
     "rmsprop_set": (torch.optim.RMSprop, dict(alpha=0.8, eps=1e-3, weight_decay=0.1)),
+    "rmsprop_momentum": (torch.optim.RMSprop, dict(momentum=0.9)),
+    "rmsprop_centered": (torch.optim.RMSprop, dict(alpha=0.9, eps=1e-3, centered=True, momentum=0.5)),
 }
 OPTIMIZER_NET = "fc1:linear,out=6 relu:relu fc2:linear,out=3"
 

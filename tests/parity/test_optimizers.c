@@ -39,6 +39,12 @@ static dlviz_optimizer *make(const char *name) {
     else if (strcmp(name, "rmsprop_set") == 0) {
         ck_ok(dlviz_rmsprop_set_smoothing(o, 0.8, 1e-3));
         ck_ok(dlviz_optimizer_set_weight_decay(o, 0.1));
+    } else if (strcmp(name, "rmsprop_momentum") == 0)
+        ck_ok(dlviz_rmsprop_set_momentum(o, 0.9));
+    else if (strcmp(name, "rmsprop_centered") == 0) {
+        ck_ok(dlviz_rmsprop_set_smoothing(o, 0.9, 1e-3));
+        ck_ok(dlviz_rmsprop_set_centered(o, true));
+        ck_ok(dlviz_rmsprop_set_momentum(o, 0.5));
     }
     return o;
 }
@@ -104,8 +110,9 @@ static int follow(const fixture *file, const char *name) {
 
 START_TEST(each_step_is_pytorchs) {
     static const char *const names[] = {
-        "adam",      "adam_set",     "adam_beta0",    "adamw",        "adamw_set", "sgd",
-        "sgd_decay", "sgd_momentum", "sgd_dampening", "sgd_nesterov", "rmsprop",   "rmsprop_set"};
+        "adam",    "adam_set",    "adam_beta0",       "adamw",           "adamw_set",
+        "sgd",     "sgd_decay",   "sgd_momentum",     "sgd_dampening",   "sgd_nesterov",
+        "rmsprop", "rmsprop_set", "rmsprop_momentum", "rmsprop_centered"};
     fixture *file = fixture_open("optimizers.safetensors");
     int far = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -130,8 +137,7 @@ START_TEST(plateau_is_pytorchs) {
         const double *rates = fixture_doubles(file, key, dims[0]);
         snprintf(key, sizeof key, "%s/settings", prefix);
         const double *s = fixture_doubles(file, key, 5);
-        dlviz_schedule *schedule;
-        ck_ok(dlviz_plateau_create(&schedule, s[0], (int)s[1]));
+        dlviz_schedule *schedule = dlviz_plateau(s[0], (int64_t)s[1]);
         if (s[2] != 1e-4)
             ck_ok(dlviz_plateau_set_threshold(schedule, s[2]));
         if (s[3] != 0)
@@ -140,7 +146,7 @@ START_TEST(plateau_is_pytorchs) {
             ck_ok(dlviz_plateau_set_minimum(schedule, s[4]));
         double rate = 1e-3;
         for (int64_t epoch = 0; epoch < dims[0]; epoch++) {
-            rate = dlviz_schedule_next(schedule, metrics[epoch], rate);
+            ck_ok(dlviz_schedule_next(schedule, metrics[epoch], rate, &rate));
             ck_assert_msg(rate == rates[epoch], "%s, epoch %lld: rate %.17g, PyTorch has %.17g",
                           prefix, (long long)epoch, rate, rates[epoch]);
         }

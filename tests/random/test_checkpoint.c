@@ -37,10 +37,10 @@ static void disturb_run(dlz_random *random, process *p, bool valid) {
         if (state->spec.dtype == DLVIZ_FLOAT32) {
             disturb(random, state->value, state->size, strstr(state->name, "_var") != NULL, valid);
             int64_t place = (float *)state->value - p->network->parameters;
-            if (state->spec.trainable && p->optimizer->first)
-                disturb(random, p->optimizer->first + place, state->size, false, valid);
-            if (state->spec.trainable && p->optimizer->second)
-                disturb(random, p->optimizer->second + place, state->size, true, valid);
+            for (int m = 0; state->spec.trainable && m < DLZ_MAX_MOMENTS; m++)
+                if (p->optimizer->moments[m])
+                    disturb(random, p->optimizer->moments[m] + place, state->size,
+                            p->optimizer->type->moments[m].not_negative, valid);
         } else {
             const int64_t valid_counts[] = {0, 1, INT64_MAX / 4};
             const int64_t counts[] = {-1, INT64_MAX, INT64_MIN};
@@ -64,8 +64,15 @@ static void disturb_run(dlz_random *random, process *p, bool valid) {
         if (random_chance(random, 0.3))
             *reals[i] = valid || random_chance(random, 0.8) ? numbers[random_between(random, 0, 4)]
                                                             : others[random_between(random, 0, 3)];
-    if (p->schedule && random_chance(random, 0.3))
-        p->schedule->best = valid || random_chance(random, 0.8) ? INFINITY : NAN;
+    if (p->trainer->schedule && random_chance(random, 0.3)) {
+        int64_t memory[3];
+        double best = valid || random_chance(random, 0.8) ? INFINITY : NAN;
+        ck_assert_int_eq(dlz_schedule_num_words(p->trainer->schedule), 3);
+        dlz_schedule_give_words(p->trainer->schedule, memory);
+        memcpy(&memory[0], &best, sizeof best);
+        memory[1] = valid || random_chance(random, 0.8) ? random_between(random, 0, 9) : -1;
+        dlz_schedule_take_words(p->trainer->schedule, memory);
+    }
     int64_t *const wholes[] = {&p->trainer->step, &p->optimizer->steps, &p->trainer->samples_done,
                                &p->trainer->num_batches, &p->trainer->batches_done};
     for (int i = 0; i < 5; i++)
@@ -87,8 +94,9 @@ static void assert_all_the_same(const process *a, const process *b) {
     ck_assert_mem_eq(x, y, size);
     free(x);
     free(y);
-    assert_same_block(a->optimizer->first, b->optimizer->first, a->network->parameter_floats);
-    assert_same_block(a->optimizer->second, b->optimizer->second, a->network->parameter_floats);
+    for (int m = 0; m < DLZ_MAX_MOMENTS; m++)
+        assert_same_block(a->optimizer->moments[m], b->optimizer->moments[m],
+                          a->network->parameter_floats);
     ck_assert_int_eq(s->num_epochs, t->num_epochs);
     if (s->num_epochs > 0)
         ck_assert_mem_eq(s->history, t->history,
@@ -101,10 +109,10 @@ static void assert_all_the_same(const process *a, const process *b) {
               s->seconds == t->seconds);
     ck_assert(a->optimizer->steps == b->optimizer->steps &&
               a->optimizer->learning_rate == b->optimizer->learning_rate);
-    if (a->schedule)
-        ck_assert(a->schedule->best == b->schedule->best &&
-                  a->schedule->bad_epochs == b->schedule->bad_epochs &&
-                  a->schedule->cooldown_left == b->schedule->cooldown_left);
+    int64_t memory[2][3] = {{0}};
+    dlz_schedule_give_words(s->schedule, memory[0]);
+    dlz_schedule_give_words(t->schedule, memory[1]);
+    ck_assert_mem_eq(memory[0], memory[1], sizeof memory[0]);
 }
 
 static void assert_file_is(const char *path, const unsigned char *bytes, size_t size) {
@@ -123,7 +131,7 @@ static void saved_or_left(uint64_t seed) {
                                        "fc:linear,out=4,bias=0"};
     dlz_random random = random_numbers(seed);
     const char *net = nets[random_between(&random, 0, 2)];
-    rule kind = (rule)random_between(&random, ADAM, PLAIN);
+    rule kind = (rule)random_between(&random, ADAM, CENTERED);
     bool scheduled = random_chance(&random, 0.5), valid = random_chance(&random, 0.4);
     char path[512], previous[600];
     snprintf(path, sizeof path, "%s", scratch_path("run"));

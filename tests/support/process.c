@@ -27,12 +27,25 @@ static dlviz_optimizer *make_optimizer(rule kind) {
         ck_ok(dlviz_adamw_create(&o, 1e-2));
     else if (kind == RMSPROP)
         ck_ok(dlviz_rmsprop_create(&o, 1e-2));
-    else {
+    else if (kind == CENTERED) {
+        ck_ok(dlviz_rmsprop_create(&o, 1e-2));
+        ck_ok(dlviz_rmsprop_set_smoothing(o, 0.99, 1e-3));
+        ck_ok(dlviz_rmsprop_set_momentum(o, 0.5));
+        ck_ok(dlviz_rmsprop_set_centered(o, true));
+    } else {
         ck_ok(dlviz_sgd_create(&o, 1e-2));
         if (kind == SGD)
             ck_ok(dlviz_sgd_set_momentum(o, 0.9, 0, true));
     }
     return o;
+}
+
+dlviz_schedule *make_plateau(plateau_settings settings) {
+    dlviz_schedule *schedule = dlviz_plateau(settings.factor, settings.patience);
+    ck_ok(dlviz_plateau_set_threshold(schedule, settings.threshold));
+    ck_ok(dlviz_plateau_set_cooldown(schedule, settings.cooldown));
+    ck_ok(dlviz_plateau_set_minimum(schedule, settings.minimum));
+    return schedule;
 }
 
 void begin_process(process *p, const char *net, rule kind, bool scheduled) {
@@ -47,17 +60,13 @@ void begin_process(process *p, const char *net, rule kind, bool scheduled) {
     ck_ok(dlviz_trainer_set_seed(p->trainer, 3));
     ck_ok(dlviz_trainer_set_validation(p->trainer, p->validation));
     ck_ok(dlviz_trainer_set_batch_callback(p->trainer, count_batches, p));
-    if (scheduled) {
-        ck_ok(dlviz_plateau_create(&p->schedule, 0.5, 0));
-        ck_ok(dlviz_plateau_set_threshold(p->schedule, 0.3));
-        ck_ok(dlviz_plateau_set_cooldown(p->schedule, 1));
-        ck_ok(dlviz_trainer_set_schedule(p->trainer, p->schedule));
-    }
+    if (scheduled)
+        ck_ok(dlviz_trainer_set_schedule(p->trainer,
+                                         make_plateau((plateau_settings){0.5, 0, 0.3, 1, 0})));
 }
 
 void end_process(process *p) {
     dlviz_trainer_destroy(p->trainer);
-    dlviz_schedule_destroy(p->schedule);
     dlviz_optimizer_destroy(p->optimizer);
     dlviz_network_destroy(p->network);
     dlviz_dataset_destroy(p->train);

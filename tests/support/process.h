@@ -10,14 +10,14 @@
     "fc1:linear,out=12 "                                                                           \
     "b2:bn r2:relu d2:dropout,p=0.5 fc2:linear,out=4"
 
-typedef enum { ADAM, ADAMW, SGD, RMSPROP, PLAIN } rule; /* PLAIN: no momentum */
+/* PLAIN: SGD without momentum; CENTERED: RMSprop with all its moments. */
+typedef enum { ADAM, ADAMW, SGD, RMSPROP, PLAIN, CENTERED } rule;
 
 /* Everything that a process which trains has. */
 typedef struct process {
     net_spec spec;
     dlviz_network *network;
     dlviz_optimizer *optimizer;
-    dlviz_schedule *schedule;
     dlviz_trainer *trainer;
     dlviz_dataset *train, *validation;
     int stop_after; /* batches; 0: never */
@@ -27,6 +27,17 @@ typedef struct process {
 /* A run over batches of 8 of 45 images, seed 3, of a net for 1 x 8 x 8 with 4 outputs, and a
  * schedule that is quick to lose patience. */
 void begin_process(process *p, const char *net, rule kind, bool scheduled);
+
+/* Settings of dlviz_plateau; those of a process are {0.5, 0, 0.3, 1, 0}. */
+typedef struct plateau_settings {
+    double factor;
+    int64_t patience;
+    double threshold;
+    int64_t cooldown;
+    double minimum;
+} plateau_settings;
+
+dlviz_schedule *make_plateau(plateau_settings settings);
 void end_process(process *p);
 
 /* The same figures of an epoch, to the bit, but for its duration. */

@@ -84,11 +84,11 @@ START_TEST(what_could_not_be_loaded_is_not_saved) {
         {state_of(&p, "b.running_mean") + 7, INFINITY, "'b.running_mean' holds an infinity at"},
         {state_of(&p, "b2.running_var") + 1, INFINITY, "'b2.running_var' holds an infinity at"},
         {state_of(&p, "b2.running_var"), -0.5f, "'b2.running_var' holds -0.5 at element 0"},
-        {p.optimizer->first + place + 5, NAN,
+        {p.optimizer->moments[0] + place + 5, NAN,
          "'optimizer.first_moment.fc1.weight' holds NaN at element 5"},
-        {p.optimizer->second + place, INFINITY,
+        {p.optimizer->moments[1] + place, INFINITY,
          "'optimizer.second_moment.fc1.weight' holds an infinity at element 0"},
-        {p.optimizer->second + place, -1, "'optimizer.second_moment.fc1.weight' holds -1"},
+        {p.optimizer->moments[1] + place, -1, "'optimizer.second_moment.fc1.weight' holds -1"},
     };
     for (size_t i = 0; i < sizeof poison / sizeof *poison; i++) {
         float kept = *poison[i].at;
@@ -103,8 +103,10 @@ START_TEST(what_could_not_be_loaded_is_not_saved) {
     ck_assert_int_ne(dlviz_trainer_save_checkpoint(p.trainer, files.path), DLVIZ_OK);
     *count = kept;
     /* And the numbers that are no tensor of the network. */
+    dlviz_schedule *schedule = p.trainer->schedule;
+    double *best = (double *)(void *)((char *)schedule + schedule->type->memory[0].offset);
     double *const numbers[] = {&p.trainer->tally.loss, &p.trainer->tally.norm, &p.trainer->seconds,
-                               &p.schedule->best, &p.optimizer->learning_rate};
+                               best, &p.optimizer->learning_rate};
     for (int i = 0; i < 5; i++) {
         double before = *numbers[i];
         *numbers[i] = NAN;
@@ -314,7 +316,8 @@ START_TEST(a_checkpoint_after_a_change_of_settings_can_be_loaded) {
         ck_ok(dlviz_trainer_set_batch_size(both[i]->trainer, 5));
         ck_ok(dlviz_trainer_set_seed(both[i]->trainer, UINT64_MAX));
         ck_ok(dlviz_optimizer_set_weight_decay(both[i]->optimizer, 0.1));
-        ck_ok(dlviz_plateau_set_minimum(both[i]->schedule, 1.0 / 3));
+        ck_ok(dlviz_trainer_set_schedule(
+            both[i]->trainer, make_plateau((plateau_settings){0.5, 0, 0.3, 1, 1.0 / 3})));
     }
     ck_assert_int_eq(dlviz_trainer_num_batches(p.trainer), 9);
     ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));

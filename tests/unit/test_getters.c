@@ -173,6 +173,11 @@ START_TEST(of_optimizers) {
     ck_assert(isnan(a) && isnan(b) && !nesterov);
     dlviz_rmsprop_smoothing(adamw, &a, &b);
     ck_assert(isnan(a) && isnan(b));
+    ck_assert(dlviz_rmsprop_momentum(rmsprop) == 0 && !dlviz_rmsprop_centered(rmsprop));
+    ck_ok(dlviz_rmsprop_set_momentum(rmsprop, 0.5));
+    ck_ok(dlviz_rmsprop_set_centered(rmsprop, true));
+    ck_assert(dlviz_rmsprop_momentum(rmsprop) == 0.5 && dlviz_rmsprop_centered(rmsprop));
+    ck_assert(isnan(dlviz_rmsprop_momentum(sgd)) && !dlviz_rmsprop_centered(sgd));
     dlviz_optimizer_destroy(adam);
     dlviz_optimizer_destroy(adamw);
     dlviz_optimizer_destroy(sgd);
@@ -181,8 +186,7 @@ START_TEST(of_optimizers) {
 END_TEST
 
 START_TEST(of_a_schedule) {
-    dlviz_schedule *s;
-    ck_ok(dlviz_plateau_create(&s, 0.25, INT64_C(1) << 40));
+    dlviz_schedule *s = dlviz_plateau(0.25, INT64_C(1) << 40);
     ck_assert(dlviz_plateau_factor(s) == 0.25 && dlviz_plateau_patience(s) == INT64_C(1) << 40);
     ck_assert(dlviz_plateau_threshold(s) == 1e-4 && dlviz_plateau_minimum(s) == 0);
     ck_assert_int_eq(dlviz_plateau_cooldown(s), 0);

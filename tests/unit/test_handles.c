@@ -25,7 +25,7 @@ static void strike(breaker *b) {
     if (b->optimizer)
         dlviz_optimizer_destroy(p->optimizer);
     if (b->schedule)
-        dlviz_schedule_destroy(p->schedule);
+        dlviz_schedule_destroy((dlviz_schedule *)dlviz_trainer_schedule(p->trainer));
     if (b->trainer)
         dlviz_trainer_destroy(p->trainer);
 }
@@ -49,8 +49,6 @@ static void end_what_is_left(const breaker *b) {
     process *p = b->p;
     if (!b->trainer)
         dlviz_trainer_destroy(p->trainer);
-    if (!b->schedule)
-        dlviz_schedule_destroy(p->schedule);
     if (!b->optimizer)
         dlviz_optimizer_destroy(p->optimizer);
     if (!b->network)
@@ -129,9 +127,6 @@ static bool swap_validation(dlviz_trainer *trainer, void *user) {
     process *p = user;
     ck_ok(dlviz_trainer_set_validation(trainer, NULL));
     ck_ok(dlviz_trainer_set_validation(trainer, p->validation));
-    ck_ok(dlviz_trainer_set_schedule(trainer, NULL));
-    ck_ok(dlviz_trainer_set_schedule(trainer, p->schedule));
-    ck_ok(dlviz_trainer_set_schedule(trainer, p->schedule));
     return true;
 }
 
@@ -140,6 +135,30 @@ START_TEST(handles_exchanged_during_a_fit) {
     begin_process(&straight, PROCESS_NET, ADAM, true);
     begin_process(&p, PROCESS_NET, ADAM, true);
     ck_ok(dlviz_trainer_set_batch_callback(p.trainer, swap_validation, &p));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 2));
+    ck_ok(dlviz_trainer_fit(straight.trainer, straight.train, 2));
+    assert_same_run(&straight, &p);
+    end_process(&p);
+    end_process(&straight);
+}
+END_TEST
+
+static bool swap_schedule(dlviz_trainer *trainer, void *user) {
+    const dlviz_schedule *before = dlviz_trainer_schedule(trainer);
+    (void)user;
+    if (dlviz_trainer_batches_done(trainer) % 2)
+        ck_ok(dlviz_trainer_clear_schedule(trainer));
+    ck_ok(dlviz_trainer_set_schedule(trainer, dlviz_plateau(0.5, 1000)));
+    ck_assert(!before || dlviz_plateau_patience(dlviz_trainer_schedule(trainer)) == 1000);
+    return true;
+}
+
+START_TEST(schedules_exchanged_during_a_fit) {
+    process straight, p;
+    begin_process(&straight, PROCESS_NET, ADAM, false);
+    begin_process(&p, PROCESS_NET, ADAM, false);
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, swap_schedule, NULL));
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, swap_schedule, NULL));
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 2));
     ck_ok(dlviz_trainer_fit(straight.trainer, straight.train, 2));
     assert_same_run(&straight, &p);
@@ -261,6 +280,7 @@ int main(void) {
                                   what_a_trainer_needs_destroyed_before_the_fit,
                                   the_trainer_destroyed_during_its_fit,
                                   handles_exchanged_during_a_fit,
+                                  schedules_exchanged_during_a_fit,
                                   subsets_loaders_and_samples_outlive_what_they_came_from,
                                   layers_of_a_built_network_are_fixed,
                                   marks_tell_datasets_apart,

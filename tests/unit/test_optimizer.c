@@ -11,9 +11,10 @@
 typedef dlviz_status (*create_fn)(dlviz_optimizer **out, double learning_rate);
 static const create_fn creators[] = {dlviz_adam_create, dlviz_adamw_create, dlviz_sgd_create,
                                      dlviz_rmsprop_create};
+enum { NUM_CREATORS = sizeof creators / sizeof *creators };
 
 START_TEST(learning_rates_are_checked) {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < NUM_CREATORS; i++) {
         dlviz_optimizer *o = (dlviz_optimizer *)1;
         ck_fails(creators[i](NULL, 0.1), INVALID, "out");
         ck_fails(creators[i](&o, -0.5), INVALID, "-0.5");
@@ -62,6 +63,12 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, -0.5, 1e-8), INVALID, "-0.5");
     ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, 0.5, 0), INVALID, "0");
     ck_ok(dlviz_rmsprop_set_smoothing(rmsprop, 0, 1e-3));
+    ck_fails(dlviz_rmsprop_set_momentum(rmsprop, -0.5), INVALID, "-0.5");
+    ck_fails(dlviz_rmsprop_set_momentum(rmsprop, NAN), INVALID, "nan");
+    ck_ok(dlviz_rmsprop_set_momentum(rmsprop, 0));
+    ck_ok(dlviz_rmsprop_set_centered(rmsprop, false));
+    ck_assert_int_eq(dlviz_rmsprop_set_momentum(sgd, 0.9), INVALID);
+    ck_assert_int_eq(dlviz_rmsprop_set_centered(adam, true), INVALID);
     /* A setter of another kind. */
     ck_assert_int_eq(dlviz_adam_set_betas(sgd, 0.9, 0.9), INVALID);
     ck_assert_int_eq(dlviz_adam_set_eps(rmsprop, 1), INVALID);
@@ -75,8 +82,38 @@ START_TEST(settings_are_checked) {
 }
 END_TEST
 
+/* They decide which moments there are. */
+START_TEST(some_settings_come_before_the_first_step) {
+    net_spec spec;
+    dlviz_optimizer *sgd, *rmsprop;
+    parse_net(&spec, "5", "fc:linear,out=3");
+    dlviz_network *a = build_net(&spec, 1), *b = build_net(&spec, 1);
+    dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
+    ck_ok(dlviz_sgd_create(&sgd, 1e-3));
+    ck_ok(dlviz_rmsprop_create(&rmsprop, 1e-3));
+    for (int step = 0; step < 2; step++) {
+        ck_ok(dlviz_network_backward(a, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(sgd, a));
+        ck_ok(dlviz_network_backward(b, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(rmsprop, b));
+    }
+    ck_fails(dlviz_sgd_set_momentum(sgd, 0.9, 0, false), DLVIZ_ERROR_STATE,
+             "the optimizer has taken 2 steps; momentum is set before the first");
+    ck_fails(dlviz_rmsprop_set_momentum(rmsprop, 0.9), DLVIZ_ERROR_STATE, "taken 2 steps");
+    ck_fails(dlviz_rmsprop_set_centered(rmsprop, true), DLVIZ_ERROR_STATE,
+             "the optimizer has taken 2 steps; centering is set before the first");
+    ck_ok(dlviz_rmsprop_set_smoothing(rmsprop, 0.5, 1e-4));
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    dlviz_optimizer_destroy(sgd);
+    dlviz_optimizer_destroy(rmsprop);
+    dlviz_network_destroy(a);
+    dlviz_network_destroy(b);
+}
+END_TEST
+
 START_TEST(a_step_needs_gradients_and_one_network) {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < NUM_CREATORS; i++) {
         net_spec spec;
         dlviz_optimizer *o;
         parse_net(&spec, "5", "fc:linear,out=3");
@@ -130,7 +167,7 @@ START_TEST(an_optimizer_holds_its_network) {
 END_TEST
 
 START_TEST(a_rate_of_zero_changes_no_parameter) {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < NUM_CREATORS; i++) {
         net_spec spec;
         dlviz_optimizer *o;
         parse_net(&spec, "2x5x5", "c:conv,out=3,k=3 r:relu f:flatten fc:linear,out=3");
@@ -150,7 +187,7 @@ START_TEST(a_rate_of_zero_changes_no_parameter) {
 END_TEST
 
 START_TEST(every_parameter_is_trained) {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < NUM_CREATORS; i++) {
         net_spec spec;
         dlviz_optimizer *o;
         parse_net(&spec, "2x9x9",
@@ -187,7 +224,7 @@ END_TEST
 
 /* A gradient is good for one step, at the parameters it was taken at. */
 START_TEST(no_gradient_is_used_twice) {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < NUM_CREATORS; i++) {
         net_spec spec;
         dlviz_optimizer *o, *second;
         dlviz_tensor *gradient, *weight;
@@ -248,6 +285,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {learning_rates_are_checked,
                                   settings_are_checked,
+                                  some_settings_come_before_the_first_step,
                                   a_step_needs_gradients_and_one_network,
                                   an_optimizer_holds_its_network,
                                   no_gradient_is_used_twice,

@@ -29,7 +29,6 @@ typedef struct handles {
     dlviz_dataset *dataset;
     dlviz_network *network, *opened;
     dlviz_optimizer *optimizer;
-    dlviz_schedule *schedule;
     dlviz_trainer *trainer;
 } handles;
 
@@ -58,10 +57,10 @@ static dlviz_status use_everything(handles *h, dlviz_optimizer *(*make_optimizer
     TRY(dlviz_network_backward(h->network, h->inputs, h->labels, 1, 1, NULL));
     TRY(dlviz_optimizer_step(h->optimizer, h->network));
     TRY(dlviz_network_get_gradient(h->network, "fc.weight", &h->copy));
-    TRY(dlviz_plateau_create(&h->schedule, 0.5, 1));
     TRY(dlviz_trainer_create(&h->trainer, h->network, h->optimizer));
     TRY(dlviz_trainer_set_batch_size(h->trainer, 5));
-    TRY(dlviz_trainer_set_schedule(h->trainer, h->schedule));
+    dlviz_schedule *schedule = dlviz_plateau(0.5, 1);
+    TRY(schedule ? dlviz_trainer_set_schedule(h->trainer, schedule) : DLVIZ_ERROR_OUT_OF_MEMORY);
     TRY(dlviz_trainer_set_validation(h->trainer, h->dataset));
     TRY(dlviz_trainer_fit(h->trainer, h->dataset, 2));
     TRY(dlviz_trainer_save_checkpoint(h->trainer, scratch_path("memory.safetensors")));
@@ -110,7 +109,6 @@ static dlviz_status use_branches(handles *h, dlviz_optimizer *(*make_optimizer)(
 static void drop_everything(handles *h) {
     dlviz_network_destroy(h->opened);
     dlviz_trainer_destroy(h->trainer);
-    dlviz_schedule_destroy(h->schedule);
     dlviz_optimizer_destroy(h->optimizer);
     dlviz_network_destroy(h->network);
     dlviz_dataset_destroy(h->dataset);

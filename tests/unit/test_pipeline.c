@@ -33,7 +33,6 @@ typedef struct pipeline {
     dlviz_dataset *all, *train, *validation, *test;
     dlviz_network *network;
     dlviz_optimizer *optimizer;
-    dlviz_schedule *schedule;
     dlviz_trainer *trainer;
     dlviz_tensor *features, *logits, *confusion, *components, *map;
     dlviz_pca *pca;
@@ -63,9 +62,9 @@ static dlviz_status build(pipeline *p) {
 
 static dlviz_status train(pipeline *p) {
     TRY(dlviz_adam_create(&p->optimizer, 1e-3));
-    TRY(dlviz_plateau_create(&p->schedule, 0.1, 3));
     TRY(dlviz_trainer_create(&p->trainer, p->network, p->optimizer));
-    TRY(dlviz_trainer_set_schedule(p->trainer, p->schedule));
+    dlviz_schedule *schedule = dlviz_plateau(0.1, 3);
+    TRY(schedule ? dlviz_trainer_set_schedule(p->trainer, schedule) : DLVIZ_ERROR_OUT_OF_MEMORY);
     TRY(dlviz_trainer_set_validation(p->trainer, p->validation));
     TRY(dlviz_trainer_set_batch_size(p->trainer, 16));
     TRY(dlviz_trainer_fit(p->trainer, p->train, 1));
@@ -131,7 +130,6 @@ static dlviz_status work(void *context) {
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
         dlviz_tensor_destroy(tensors[i]);
     dlviz_trainer_destroy(p.trainer);
-    dlviz_schedule_destroy(p.schedule);
     dlviz_optimizer_destroy(p.optimizer);
     dlviz_network_destroy(p.network);
     dlviz_dataset *sets[] = {p.all, p.train, p.validation, p.test};

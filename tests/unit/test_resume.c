@@ -42,14 +42,26 @@ static void alpha(process *p) {
 static void rms_eps(process *p) {
     ck_ok(dlviz_rmsprop_set_smoothing(p->optimizer, 0.99, 1e-6));
 }
+static void schedule(process *p, plateau_settings settings) {
+    ck_ok(dlviz_trainer_set_schedule(p->trainer, make_plateau(settings)));
+}
 static void threshold(process *p) {
-    ck_ok(dlviz_plateau_set_threshold(p->schedule, 0.25));
+    schedule(p, (plateau_settings){0.5, 0, 0.25, 1, 0});
 }
 static void cooldown(process *p) {
-    ck_ok(dlviz_plateau_set_cooldown(p->schedule, 2));
+    schedule(p, (plateau_settings){0.5, 0, 0.3, 2, 0});
 }
 static void minimum(process *p) {
-    ck_ok(dlviz_plateau_set_minimum(p->schedule, 1e-5));
+    schedule(p, (plateau_settings){0.5, 0, 0.3, 1, 1e-5});
+}
+static void factor(process *p) {
+    schedule(p, (plateau_settings){0.4, 0, 0.3, 1, 0});
+}
+static void patience(process *p) {
+    schedule(p, (plateau_settings){0.5, 7, 0.3, 1, 0});
+}
+static void unscheduled(process *p) {
+    ck_ok(dlviz_trainer_clear_schedule(p->trainer));
 }
 static void unvalidated(process *p) {
     ck_ok(dlviz_trainer_set_validation(p->trainer, NULL));
@@ -61,19 +73,14 @@ static void seed(process *p) {
     ck_ok(dlviz_trainer_set_seed(p->trainer, 4));
 }
 
-static void other_schedule(process *p, double factor, int patience) {
-    dlviz_schedule_destroy(p->schedule);
-    ck_ok(dlviz_plateau_create(&p->schedule, factor, patience));
-    ck_ok(dlviz_plateau_set_threshold(p->schedule, 0.3));
-    ck_ok(dlviz_plateau_set_cooldown(p->schedule, 1));
-    ck_ok(dlviz_trainer_set_schedule(p->trainer, p->schedule));
+static void drop_last(process *p) {
+    ck_ok(dlviz_trainer_set_drop_last(p->trainer, true));
 }
-
-static void factor(process *p) {
-    other_schedule(p, 0.4, 0);
+static void rms_momentum(process *p) {
+    ck_ok(dlviz_rmsprop_set_momentum(p->optimizer, 0.5));
 }
-static void patience(process *p) {
-    other_schedule(p, 0.5, 7);
+static void centered(process *p) {
+    ck_ok(dlviz_rmsprop_set_centered(p->optimizer, true));
 }
 
 START_TEST(settings_that_differ_are_named) {
@@ -97,6 +104,8 @@ START_TEST(settings_that_differ_are_named) {
         {PLAIN, plain, "optimizer: momentum is 0 in the file and 0.9 here"},
         {RMSPROP, alpha, "optimizer: alpha is 0.99 in the file and 0.9 here"},
         {RMSPROP, rms_eps, "optimizer: eps is 1e-08 in the file and 1e-06 here"},
+        {RMSPROP, rms_momentum, "optimizer: momentum is 0 in the file and 0.5 here"},
+        {RMSPROP, centered, "optimizer: centered is false in the file and true here"},
         {ADAM, factor, "schedule: factor is 0.5 in the file and 0.4 here"},
         {ADAM, patience, "schedule: patience is 0 in the file and 7 here"},
         {ADAM, threshold, "schedule: threshold is 0.3 in the file and 0.25 here"},
@@ -104,6 +113,8 @@ START_TEST(settings_that_differ_are_named) {
         {ADAM, minimum, "schedule: minimum is 0 in the file and 1e-05 here"},
         {ADAM, unvalidated, "schedule: metric is validation loss in the file and training loss"},
         {ADAM, batch_size, "trainer: batch_size is 8 in the file and 9 here"},
+        {ADAM, drop_last, "trainer: drop_last is false in the file and true here"},
+        {ADAM, unscheduled, "schedule: type is plateau in the file and none here"},
         {ADAM, seed, "trainer: seed is 3 in the file and 4 here"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

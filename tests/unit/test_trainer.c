@@ -191,6 +191,92 @@ START_TEST(a_small_last_batch_counts_by_its_images) {
 }
 END_TEST
 
+/* One-hot images, weight 0 and rate 1: what is left of column i of the weight says how often image i
+ * came. */
+START_TEST(a_last_batch_can_be_left_out) {
+    net_spec spec;
+    parse_net(&spec, "30", "fc:linear,out=2,bias=0");
+    dlviz_network *network = build_net(&spec, 1);
+    dlviz_tensor *inputs, *labels, *weight, *zeros;
+    dlviz_dataset *dataset;
+    dlviz_optimizer *sgd;
+    dlviz_trainer *trainer;
+    ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 2, (int64_t[]){30, 30}));
+    ck_ok(dlviz_tensor_create(&labels, DLVIZ_INT64, 1, (int64_t[]){30}));
+    ck_ok(dlviz_tensor_create(&zeros, DLVIZ_FLOAT32, 2, (int64_t[]){2, 30}));
+    for (int i = 0; i < 30; i++)
+        dlviz_tensor_float(inputs)[i * 31] = 1;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    ck_ok(dlviz_sgd_create(&sgd, 1));
+    ck_ok(dlviz_trainer_create(&trainer, network, sgd));
+    ck_assert(!dlviz_trainer_drops_last(trainer));
+    ck_ok(dlviz_trainer_set_drop_last(trainer, true));
+    ck_assert(dlviz_trainer_drops_last(trainer));
+    ck_ok(dlviz_trainer_set_batch_size(trainer, 7));
+    int times[30] = {0}, most = 0;
+    for (int epoch = 0; epoch < 3; epoch++) {
+        int left_out = 0;
+        ck_ok(dlviz_network_set_state(network, "fc.weight", zeros));
+        ck_ok(dlviz_trainer_fit(trainer, dataset, 1));
+        ck_ok(dlviz_network_get_state(network, "fc.weight", &weight));
+        for (int i = 0; i < 30; i++) {
+            double moved = (double)dlviz_tensor_const_float(weight)[i];
+            ck_assert(moved == 0 || fabs(moved - 0.5 / 7) < 1e-6);
+            left_out += moved == 0;
+            times[i] += moved == 0;
+        }
+        ck_assert_int_eq(left_out, 2);
+        ck_assert_int_eq(dlviz_optimizer_num_steps(sgd), 4 * (epoch + 1));
+        dlviz_tensor_destroy(weight);
+    }
+    for (int i = 0; i < 30; i++)
+        most = times[i] > most ? times[i] : most;
+    ck_assert_int_lt(most, 3); /* not the same ones in each epoch */
+    /* A batch of all is a whole one; a larger one is none. */
+    ck_ok(dlviz_trainer_set_batch_size(trainer, 30));
+    ck_ok(dlviz_trainer_fit(trainer, dataset, 1));
+    ck_ok(dlviz_trainer_set_batch_size(trainer, 31));
+    ck_fails(dlviz_trainer_fit(trainer, dataset, 1), INVALID,
+             "30 samples in batches of 31: there is no whole batch, and others are left out "
+             "(dlviz_trainer_set_drop_last)");
+    ck_assert_int_eq(dlviz_trainer_num_epochs(trainer), 4);
+    ck_ok(dlviz_trainer_set_drop_last(trainer, false));
+    ck_ok(dlviz_trainer_fit(trainer, dataset, 1));
+    ck_assert_int_eq(dlviz_trainer_num_epochs(trainer), 5);
+    ck_fails(dlviz_trainer_set_drop_last(NULL, true), INVALID, "trainer");
+    ck_assert(!dlviz_trainer_drops_last(NULL));
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(sgd);
+    dlviz_network_destroy(network);
+    dlviz_dataset_destroy(dataset);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    dlviz_tensor_destroy(zeros);
+}
+END_TEST
+
+static bool make_batches_too_large(dlviz_trainer *trainer, void *user) {
+    (void)user;
+    if (dlviz_trainer_batches_done(trainer) > 0)
+        ck_fails(dlviz_trainer_set_drop_last(trainer, false), DLVIZ_ERROR_STATE, "under way");
+    else
+        ck_ok(dlviz_trainer_set_batch_size(trainer, 11));
+    return true;
+}
+
+START_TEST(a_callback_cannot_leave_every_batch_out) {
+    run r = start("6", "fc:linear,out=4", 10, 0.1);
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4));
+    ck_ok(dlviz_trainer_set_drop_last(r.trainer, true));
+    ck_ok(dlviz_trainer_set_batch_callback(r.trainer, make_batches_too_large, NULL));
+    ck_ok(dlviz_trainer_set_epoch_callback(r.trainer, make_batches_too_large, NULL));
+    ck_fails(dlviz_trainer_fit(r.trainer, r.train, 3), INVALID, "10 samples in batches of 11");
+    ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 1);
+    ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 2);
+    stop(&r);
+}
+END_TEST
+
 typedef struct calls {
     int batches, epochs, stop_batch, stop_epoch, last_done;
     int64_t total;
@@ -319,11 +405,9 @@ START_TEST(the_schedule_sees_the_loss) {
         run r = start("6", "fc:linear,out=4,bias=0", 10, 1);
         dlviz_tensor *zeros, *labels = label_tensor(10, 4, 1);
         dlviz_dataset *dataset;
-        dlviz_schedule *schedule;
         ck_ok(dlviz_tensor_create(&zeros, DLVIZ_FLOAT32, 2, (int64_t[]){10, 6}));
         ck_ok(dlviz_dataset_create(&dataset, zeros, labels));
-        ck_ok(dlviz_plateau_create(&schedule, 0.5, 0));
-        ck_ok(dlviz_trainer_set_schedule(r.trainer, schedule));
+        ck_ok(dlviz_trainer_set_schedule(r.trainer, dlviz_plateau(0.5, 0)));
         if (with_validation)
             ck_ok(dlviz_trainer_set_validation(r.trainer, dataset));
         ck_ok(dlviz_trainer_fit(r.trainer, dataset, 4));
@@ -332,7 +416,6 @@ START_TEST(the_schedule_sees_the_loss) {
             ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, "learning_rate"), rates[e]);
         ck_assert_double_eq(dlviz_optimizer_learning_rate(r.optimizer), 0.125);
         ck_assert_double_eq_tol(dlviz_trainer_history(r.trainer, 3, "train_loss"), log(4), 1e-6);
-        dlviz_schedule_destroy(schedule);
         dlviz_dataset_destroy(dataset);
         dlviz_tensor_destroy(zeros);
         dlviz_tensor_destroy(labels);
@@ -422,14 +505,20 @@ END_TEST
 START_TEST(batch_norm_on_one_value_is_explained) {
     run r = start("6", "fc1:linear,out=8 norm:bn fc2:linear,out=4", 9, 0.1);
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4)); /* 4, 4 and 1 */
-    ck_assert_int_ne(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_OK);
-    ck_assert_msg(strstr(dlviz_last_error(), "norm") != NULL, "'%s' names no layer",
-                  dlviz_last_error());
+    ck_fails(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_ERROR_SHAPE,
+             "9 samples in batches of 4 leave 1 for the last, which dlviz_trainer_set_drop_last "
+             "leaves out: batchnorm 'norm': ");
     ck_assert_int_eq(dlviz_trainer_batches_done(r.trainer), 0); /* not after an epoch's work */
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 3));
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 1));
-    ck_fails(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_ERROR_SHAPE, "norm");
+    ck_fails(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_ERROR_SHAPE,
+             "9 samples in batches of 1: batchnorm 'norm': ");
+    ck_ok(dlviz_trainer_set_drop_last(r.trainer, true)); /* does not help that */
+    ck_fails(dlviz_trainer_fit(r.trainer, r.train, 1), DLVIZ_ERROR_SHAPE, "in batches of 1: ");
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4));
+    ck_ok(dlviz_trainer_fit(r.trainer, r.train, 1));
+    ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 3 + 2);
     stop(&r);
 }
 END_TEST
@@ -568,6 +657,8 @@ int main(void) {
                                   datasets_are_checked,
                                   one_batch_is_a_step_by_hand,
                                   a_small_last_batch_counts_by_its_images,
+                                  a_last_batch_can_be_left_out,
+                                  a_callback_cannot_leave_every_batch_out,
                                   callbacks_see_everything_and_stop,
                                   seeds_decide_and_threads_do_not,
                                   every_image_comes_once_an_epoch,
