@@ -14,6 +14,9 @@ typedef struct edge {
     dlz_value *value; /* what the reader reads; set when it has been computed */
 } edge;
 
+/* DLZ_CONSTANT_BY_PLACE and DLZ_CONSTANT_EVERYWHERE, by their values. */
+enum { NUM_CONSTANTS = DLZ_CONSTANT_TAKEN_OUT };
+
 /* Nodes are counted from the input on: it is number 0 of these arrays, and node i is number i + 1.
  */
 typedef struct fuser {
@@ -22,6 +25,8 @@ typedef struct fuser {
     dlz_mode mode;
     dlz_program *program;
     bool *wanted, *done;
+    bool (
+        *taken_out)[NUM_CONSTANTS]; /* whether such a constant in a node's output is, further on */
     int *first_edge; /* of each node's readers, in the order of the graph; one more at the end */
     int *first_input, *input_edges;
     edge *edges;
@@ -70,13 +75,35 @@ static void connect(fuser *f) {
     f->first_edge[0] = 0;
 }
 
+/* What a batch norm further on does to a constant in the output of node `at`, when it is known of those
+ * after it. */
+static bool is_taken_out(const fuser *f, int at, dlz_constant constant) {
+    int next = only_reader(f, at);
+    if (next < 0 || !node_at(f, next)->layer->type->hand_on)
+        return false;
+    const dlz_node *node = node_at(f, next);
+    bool one_place = node->in[0].ndim == 1 || node->in[0].dims[1] * node->in[0].dims[2] == 1;
+    constant =
+        node->layer->type->hand_on(node->layer, one_place ? DLZ_CONSTANT_EVERYWHERE : constant);
+    if (constant == DLZ_CONSTANT_LOST || constant == DLZ_CONSTANT_TAKEN_OUT)
+        return constant == DLZ_CONSTANT_TAKEN_OUT;
+    return f->taken_out[next + 1][constant];
+}
+
+static void find_taken_out(fuser *f) {
+    for (int at = f->target; at >= 0; at--)
+        for (int constant = DLZ_CONSTANT_BY_PLACE; constant < NUM_CONSTANTS; constant++)
+            f->taken_out[at + 1][constant] = is_taken_out(f, at, (dlz_constant)constant);
+}
+
 static dlviz_status prepare(fuser *f) {
     size_t nodes = (size_t)f->target + 3;
     f->wanted = dlz_alloc_array_zero(nodes, sizeof *f->wanted);
     f->done = dlz_alloc_array_zero(nodes, sizeof *f->done);
     f->first_edge = dlz_alloc_array_zero(nodes, sizeof *f->first_edge);
     f->first_input = dlz_alloc_array_zero(nodes, sizeof *f->first_input);
-    if (!f->wanted || !f->done || !f->first_edge || !f->first_input)
+    f->taken_out = dlz_alloc_array_zero(nodes, sizeof *f->taken_out);
+    if (!f->wanted || !f->done || !f->first_edge || !f->first_input || !f->taken_out)
         return dlz_fail_memory("a plan", nodes * sizeof *f->first_edge);
     dlz_graph_mark_wanted(f->graph, f->target, f->wanted);
     size_t edges = (size_t)count_edges(f);
@@ -85,6 +112,7 @@ static dlviz_status prepare(fuser *f) {
     if (!f->edges || !f->input_edges)
         return dlz_fail_memory("a plan", edges * sizeof *f->edges);
     connect(f);
+    find_taken_out(f);
     /* Each node has one operation at most and each value one split, which has a value for each
      * reader. */
     dlz_program *program = f->program;
@@ -104,6 +132,7 @@ static dlviz_status prepare(fuser *f) {
 static void release(fuser *f) {
     dlz_free(f->wanted);
     dlz_free(f->done);
+    dlz_free(f->taken_out);
     dlz_free(f->first_edge);
     dlz_free(f->first_input);
     dlz_free(f->input_edges);
@@ -138,32 +167,17 @@ static dlviz_status new_op(fuser *f, const dlz_op_type *type, int num_inputs, dl
     return DLVIZ_OK;
 }
 
-/* Whether a constant that node `at` adds is taken out by a batch norm further on. The gradient of
- * that constant is 0, and computing it would only give the rounding errors of a sum that cancels.
- */
-static bool is_taken_out(const fuser *f, int at) {
-    dlz_constant constant = DLZ_CONSTANT_EVERYWHERE;
-    for (int next = only_reader(f, at); next >= 0; next = only_reader(f, next)) {
-        const dlz_node *node = node_at(f, next);
-        const dlz_layer_type *type = node->layer->type;
-        bool one_place = node->in[0].ndim == 1 || node->in[0].dims[1] * node->in[0].dims[2] == 1;
-        if (!type->hand_on)
-            return false;
-        constant = type->hand_on(node->layer, one_place ? DLZ_CONSTANT_EVERYWHERE : constant);
-        if (constant == DLZ_CONSTANT_LOST || constant == DLZ_CONSTANT_TAKEN_OUT)
-            break;
-    }
-    return constant == DLZ_CONSTANT_TAKEN_OUT;
-}
-
 /* A node's state; returns whether any of it is trained. */
 static bool get_states(const fuser *f, int at, dlz_parameter states[DLZ_MAX_STATES]) {
     const dlz_node *node = node_at(f, at);
     bool trained = false;
     memcpy(states, node->states, sizeof node->states);
+    /* The gradient of a constant that is taken out is 0, and computing it would only give the rounding
+     * errors of a sum that cancels. */
+    bool lost = f->mode.training && f->taken_out[at + 1][DLZ_CONSTANT_EVERYWHERE];
     for (int i = 0; i < node->num_states; i++) {
         trained |= states[i].gradient != NULL;
-        if (states[i].is_constant && f->mode.training && is_taken_out(f, at))
+        if (states[i].is_constant && lost)
             states[i].gradient = NULL;
     }
     return trained;

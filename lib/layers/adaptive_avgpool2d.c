@@ -47,7 +47,8 @@ static void describe(const dlviz_layer *layer, int axis, int64_t in, int64_t out
         int64_t start = place * in / out, end = dlz_ceil_div((place + 1) * in, out);
         for (int64_t i = start; i < end; i++)
             dlz_axis_tap(to, i, 1);
-        dlz_axis_end(to, end - start);
+        if (!dlz_axis_end(to, end - start))
+            return;
     }
 }
 

@@ -81,7 +81,8 @@ static void describe(const dlviz_layer *layer, int axis, int64_t in, int64_t out
         end = dlz_min_i64(end, in);
         for (int64_t i = start; i < end; i++)
             dlz_axis_tap(to, i, 1);
-        dlz_axis_end(to, set->count_include_pad ? padded : end - start);
+        if (!dlz_axis_end(to, set->count_include_pad ? padded : end - start))
+            return;
     }
 }
 

@@ -113,7 +113,8 @@ static void describe(const dlviz_layer *layer, int axis, int64_t in, int64_t out
             at = dlz_max_i64(0, dlz_min_i64(at, in - 1));
         if (at >= 0 && at < in)
             dlz_axis_tap(to, at, 1);
-        dlz_axis_end(to, 1);
+        if (!dlz_axis_end(to, 1))
+            return;
     }
 }
 

@@ -4,6 +4,8 @@
 
 /* Numbers a tile reads or writes, about. */
 #define TILE 16384
+/* Of an axis: a file may ask for any number of them, and they are counted one by one. */
+#define MOST_TAPS (INT64_C(1) << 28)
 
 /* -- What the axes are made of --------------------------------------------------------------------
  */
@@ -14,12 +16,13 @@ void dlz_axis_tap(dlz_axis_writer *to, int64_t at, double weight) {
     to->taps++;
 }
 
-void dlz_axis_end(dlz_axis_writer *to, int64_t divisor) {
+bool dlz_axis_end(dlz_axis_writer *to, int64_t divisor) {
     if (to->axis.taps) {
         to->axis.divisors[to->outputs] = (float)divisor;
         to->axis.first[to->outputs + 1] = (int32_t)to->taps;
     }
     to->outputs++;
+    return to->taps <= MOST_TAPS;
 }
 
 static int64_t extent(const dlz_value *value, int axis) {
@@ -49,11 +52,11 @@ dlviz_status dlz_resample_plan(dlz_op *op, const dlz_setup *setup) {
         int64_t outputs = extent(op->out, axis);
         dlz_axis_writer count = {.outputs = 0};
         describe(op, axis, &count);
-        if (count.taps > INT32_MAX)
+        if (count.taps > MOST_TAPS)
             return dlz_fail(DLVIZ_ERROR_SHAPE,
-                            "the windows of all places hold %lld numbers in one row or column; "
-                            "%lld are accepted",
-                            (long long)count.taps, (long long)INT32_MAX);
+                            "the windows of all places hold more than %lld numbers in one row or "
+                            "column",
+                            (long long)MOST_TAPS);
         DLZ_TRY(ask_axis(&own->forward[axis], outputs, count.taps, first, last, setup->memory));
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &own->forward[axis].divisors, outputs,
                                      sizeof(float), first, last));

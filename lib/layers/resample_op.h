@@ -15,8 +15,9 @@ typedef struct dlz_axis_writer {
 
 /* A tap of the output that is being described, in the order in which they are to be added. */
 void dlz_axis_tap(dlz_axis_writer *to, int64_t at, double weight);
-/* Ends it; the sum of its taps is divided by this. */
-void dlz_axis_end(dlz_axis_writer *to, int64_t divisor);
+/* Ends it; the sum of its taps is divided by this. False when there are too many for the rest to be
+ * described. */
+bool dlz_axis_end(dlz_axis_writer *to, int64_t divisor);
 
 typedef struct dlz_resample_type {
     dlz_op_type base;

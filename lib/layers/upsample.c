@@ -129,7 +129,8 @@ static void describe(const dlviz_layer *layer, int axis, int64_t in, int64_t out
             if (share > 0)
                 dlz_axis_tap(to, before + 1, share);
         }
-        dlz_axis_end(to, 1);
+        if (!dlz_axis_end(to, 1))
+            return;
     }
 }
 

@@ -72,14 +72,21 @@ typedef struct pixel_line {
     bool relu;
 } pixel_line;
 
+/* Their number may be unknown, which clang would complain of. */
+#ifdef __clang__
+#define UNROLL_TAPS _Pragma("clang loop unroll(enable)")
+#else
+#define UNROLL_TAPS DLZ_UNROLL
+#endif
+
 /* `pixels` pixels of one vector, the first `count` of which are stored. */
 DLZ_INLINE void tile(const int pixels, const int64_t down, const int64_t across,
                      const tap_walk *walk, const float *from, const float *weights,
                      const pixel_line *line, dlz_v start, float *to, int count) {
     dlz_v sum[8];
     DLZ_UNROLL for (int i = 0; i < pixels; i++) sum[i] = start;
-    DLZ_UNROLL for (int64_t v = 0; v < down; v++) {
-        DLZ_UNROLL for (int64_t h = 0; h < across; h++) {
+    UNROLL_TAPS for (int64_t v = 0; v < down; v++) {
+        UNROLL_TAPS for (int64_t h = 0; h < across; h++) {
             const float *at = from + v * walk->down_step + h * walk->across_step;
             dlz_v weight = dlz_load(weights + v * walk->weights_down + h * walk->weights_across);
             DLZ_UNROLL for (int i = 0; i < pixels; i++) sum[i] +=
