@@ -200,6 +200,18 @@ START_TEST(descriptions_are_checked) {
 }
 END_TEST
 
+/* 2^46 numbers, which nobody may start to count. */
+START_TEST(what_would_take_for_ever_is_refused) {
+    static const char text[] =
+        "{\"input\":[1,1,2147483647],\"layers\":[{\"name\":\"p\",\"type\":\"avgpool2d\","
+        "\"settings\":{\"kernel\":[1,32768],\"stride\":[1,1],\"padding\":[0,0],"
+        "\"ceil_mode\":false,\"count_include_pad\":true}}]}";
+    dlviz_network *network;
+    ck_fails(dlviz_network_open(&network, described(text)), DLVIZ_ERROR_FORMAT,
+             "the windows of all places hold more than");
+}
+END_TEST
+
 START_TEST(files_of_before_losses_are_of_cross_entropy) {
     char *text = good_description(), *loss = strstr(text, ",\"loss\":");
     ck_assert_ptr_nonnull(loss);
@@ -250,9 +262,12 @@ START_TEST(broken_descriptions_do_no_harm) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        losses_survive_with_their_settings, a_loss_of_ones_own_is_missed,
-        descriptions_are_checked,           files_of_before_losses_are_of_cross_entropy,
-        broken_descriptions_do_no_harm,     NULL};
+    const TTest *const tests[] = {losses_survive_with_their_settings,
+                                  a_loss_of_ones_own_is_missed,
+                                  descriptions_are_checked,
+                                  what_would_take_for_ever_is_refused,
+                                  files_of_before_losses_are_of_cross_entropy,
+                                  broken_descriptions_do_no_harm,
+                                  NULL};
     return run_tests("network open", tests);
 }
