@@ -99,7 +99,7 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, 
                                                         int64_t width);
 
 /** Makes a network see (x - mean) / deviation, with x in 0 … 1 for uint8 samples. A mean of 0 and a
- *  deviation of 1, as at first, change nothing. MNIST's training set has mean 0.1307 and deviation
+ *  deviation of 1, the default, change nothing. MNIST's training set has mean 0.1307 and deviation
  *  0.3081.
  *  @param mean  finite
  *  @param deviation finite and above 0

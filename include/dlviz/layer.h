@@ -86,15 +86,15 @@ DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_stride(dlviz_layer *layer, int
 /** Rows and columns left out on each side of the output, 0 or more. */
 DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_padding(dlviz_layer *layer, int64_t vertical,
                                                           int64_t horizontal);
-/** Rows and columns more at the end, 0 or more: among the sizes that a convolution of this stride
- *  makes equal, which one is meant. Below the stride or the dilation, else dlviz_network_build
- *  returns DLVIZ_ERROR_SHAPE. */
+/** Extra rows at the bottom and columns at the right of the output, 0 or more: a convolution with
+ *  this stride gives several input sizes the same output size, and this picks one of them. Must be
+ *  below the stride or the dilation, else dlviz_network_build returns DLVIZ_ERROR_SHAPE. */
 DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_output_padding(dlviz_layer *layer,
                                                                  int64_t vertical,
                                                                  int64_t horizontal);
 DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_dilation(dlviz_layer *layer, int64_t vertical,
                                                            int64_t horizontal);
-/** As of dlviz_conv2d_set_groups. */
+/** Like dlviz_conv2d_set_groups. */
 DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_groups(dlviz_layer *layer, int64_t groups);
 /** Without a bias the layer has a weight only. */
 DLVIZ_API dlviz_status dlviz_conv_transpose2d_set_bias(dlviz_layer *layer, bool bias);
@@ -295,9 +295,9 @@ DLVIZ_API dlviz_layer *dlviz_upsample(int64_t height_factor, int64_t width_facto
 /** Gives the output's size instead, larger or smaller than the input; 1 or more each. */
 DLVIZ_API dlviz_status dlviz_upsample_set_size(dlviz_layer *layer, int64_t height, int64_t width);
 DLVIZ_API dlviz_status dlviz_upsample_set_mode(dlviz_layer *layer, dlviz_interpolation mode);
-/** For DLVIZ_INTERPOLATION_BILINEAR, with another DLVIZ_ERROR_INVALID_ARGUMENT when the network is
- *  built: whether the centers of the corner pixels stay where they are. Otherwise, and unless set,
- *  the image's outer edges do. */
+/** Whether the centers of the corner pixels stay where they are; if not, as by default, the image's
+ *  outer edges do. Only for DLVIZ_INTERPOLATION_BILINEAR: with another mode dlviz_network_build
+ *  returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_API dlviz_status dlviz_upsample_set_align_corners(dlviz_layer *layer, bool align_corners);
 /** The factors that it was made with; 0 and 0 for NULL or a layer of another kind. */
 DLVIZ_API void dlviz_upsample_factors(const dlviz_layer *layer, int64_t *height_factor,
@@ -375,7 +375,7 @@ DLVIZ_API dlviz_layer *dlviz_add(void);
  *  second input, a factor for each channel, (C) or (C, 1, 1), as in squeeze-and-excite. */
 DLVIZ_API dlviz_layer *dlviz_multiply(void);
 
-/** Two or more inputs one behind the other along the channels, in their order: images of one height
+/** Two or more inputs joined along the channels, in their order: images of one height
  *  and width, (C1, H, W), (C2, H, W), … to (C1 + C2 + …, H, W); or (D1), (D2), … to (D1 + D2 +
  *  …). */
 DLVIZ_API dlviz_layer *dlviz_concat(void);

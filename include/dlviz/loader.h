@@ -12,8 +12,12 @@ extern "C" {
  *
  *      for (int64_t epoch = 0; epoch < epochs; epoch++) {
  *          check(dlviz_loader_rewind(loader, epoch));
- *          while (dlviz_loader_next(loader, &samples, &targets) == DLVIZ_OK && samples)
+ *          for (;;) {
+ *              check(dlviz_loader_next(loader, &samples, &targets));
+ *              if (!samples)
+ *                  break;
  *              ...
+ *          }
  *      }
  *
  *  To be used by one thread at a time. Getters answer 0, NULL or false when the loader is NULL. */
@@ -33,7 +37,7 @@ DLVIZ_CHECKED dlviz_status dlviz_loader_create(dlviz_loader **out, const dlviz_d
 DLVIZ_API void dlviz_loader_destroy(dlviz_loader *loader);
 
 /** Whether every epoch gives the samples in an order of its own, a function of (seed, epoch), the
- *  same that a trainer with this seed uses; false at first. Goes back to the start of the present
+ *  same that a trainer with this seed uses; false by default. Goes back to the start of the present
  *  epoch. */
 DLVIZ_CHECKED dlviz_status dlviz_loader_set_shuffle(dlviz_loader *loader, bool shuffle);
 DLVIZ_API bool dlviz_loader_is_shuffled(const dlviz_loader *loader);
@@ -42,7 +46,7 @@ DLVIZ_API bool dlviz_loader_is_shuffled(const dlviz_loader *loader);
 DLVIZ_CHECKED dlviz_status dlviz_loader_set_seed(dlviz_loader *loader, uint64_t seed);
 DLVIZ_API uint64_t dlviz_loader_seed(const dlviz_loader *loader);
 
-/** Whether a last batch with fewer than batch_size samples is left out; false at first.
+/** Whether a last batch with fewer than batch_size samples is left out; false by default.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT when that would leave no batch. */
 DLVIZ_CHECKED dlviz_status dlviz_loader_set_drop_last(dlviz_loader *loader, bool drop_last);
 DLVIZ_API bool dlviz_loader_drops_last(const dlviz_loader *loader);

@@ -43,14 +43,14 @@ DLVIZ_API const char *dlviz_loss_metric_name(const dlviz_loss *loss, int64_t ind
  *  largest). What is ignored is not counted. */
 DLVIZ_API dlviz_loss *dlviz_cross_entropy(void);
 /** Trains towards (1 − smoothing) of the label and smoothing/classes of every class (Szegedy et al.
- *  2016); 0, as at first, to 1. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
+ *  2016); 0, the default, to 1. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
  *  out of range or a loss of another kind, which the loss remembers as well, DLVIZ_ERROR_STATE once
  *  a network owns the loss, or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_API dlviz_status dlviz_cross_entropy_set_label_smoothing(dlviz_loss *loss, double smoothing);
 DLVIZ_API double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss);
 /** How much each class counts: a sample's weight is multiplied by that of its label, also in the
  *  sum by which the batch's loss is divided.
- *  @param num_weights  as many as the network has outputs; 0 for none, as at first
+ *  @param num_weights  as many as the network has outputs; 0 for none, the default
  *  @param weights      numbers, finite and 0 or more, copied */
 DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, int64_t num_weights,
                                                              const double *weights);
@@ -87,7 +87,7 @@ DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);
  *  each channel that has positives and negatives, averaged over these; not in training). */
 DLVIZ_API dlviz_loss *dlviz_bce_with_logits(void);
 /** The weight w of each channel's positives, or of each number's of a vector; 1 unless set.
- *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, as at first
+ *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, the default
  *  @param weights      numbers, finite and 0 or more, copied */
 DLVIZ_API dlviz_status dlviz_bce_with_logits_set_positive_weights(dlviz_loss *loss,
                                                                   int64_t num_weights,

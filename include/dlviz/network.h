@@ -48,16 +48,16 @@ DLVIZ_API dlviz_status dlviz_network_add_from(dlviz_network *network, const char
 /** Checks the shapes layer by layer, allocates the parameters and draws their initial values, which
  *  depend on the seed and the layers alone. Returns the first error of the whole construction:
  *  those of dlviz_network_add and dlviz_network_add_from, DLVIZ_ERROR_SHAPE (a layer does not fit
- *  its inputs; the message names them; or the loss has weights that are not as many as the classes
- *  or channels), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's output), DLVIZ_ERROR_STATE
+ *  its inputs; the message names them; or the loss has weights, but not one for each class or
+ *  channel), DLVIZ_ERROR_INVALID_ARGUMENT (no layer reads another's output), DLVIZ_ERROR_STATE
  *  (built before, or no layers), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed);
 
 /** Sets what the network is trained on, before or after it is built; the loss belongs to the
  *  network from now on, also when this fails. It is dlviz_cross_entropy() unless set.
  *  Returns the loss's own first error, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a loss that belongs
- *  to a network), DLVIZ_ERROR_SHAPE (of a network that is built: the loss's weights are not as many
- *  as its classes or channels) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss
+ *  to a network), DLVIZ_ERROR_SHAPE (of a network that is built: the loss has weights, but not one
+ *  for each class or channel) or DLVIZ_ERROR_STATE (a trainer was made for the network: the loss
  *  comes before). */
 DLVIZ_CHECKED dlviz_status dlviz_network_set_loss(dlviz_network *network, dlviz_loss *loss);
 DLVIZ_API const dlviz_loss *dlviz_network_loss(const dlviz_network *network);
@@ -112,8 +112,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_save(const dlviz_network *network, cons
 /** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen,
  *  damaged or non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. So is a file
  *  of a network with another input shape or with other layers; the first difference is named. What
- *  acts in training alone may differ: the loss, the dropout's p, the batch norm's momentum. A file
- *  without that description, as PyTorch writes it, is judged by its tensors alone. A missing
+ *  matters in training only may differ: the loss, the dropout's p, the batch norm's momentum. A
+ *  file without that description, as PyTorch writes it, is judged by its tensors alone. A missing
  *  num_batches_tracked is taken as 0. Gradients are gone afterwards. */
 DLVIZ_CHECKED dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
 
@@ -128,8 +128,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *p
 
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
-/** The network's output for every sample of a dataset: n × outputs float32, e.g. logits, computed
- *  in batches. Samples must have the network's input shape (else DLVIZ_ERROR_SHAPE). */
+/** The network's output for every sample of a dataset, each flattened to a row: n × d float32, e.g.
+ *  logits, computed in batches. Samples must have the network's input shape (else
+ *  DLVIZ_ERROR_SHAPE). */
 DLVIZ_CHECKED dlviz_status dlviz_network_predict(dlviz_network *network,
                                                  const dlviz_dataset *dataset,
                                                  dlviz_tensor **outputs);
@@ -185,10 +186,16 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward(dlviz_network *network,
                                                   const dlviz_tensor *targets, uint64_t seed,
                                                   uint64_t step, double *loss);
 
-/** The same from a gradient of one's own: of anything, with respect to the output of any layer.
- *  Runs a batch in training mode up to that layer and back, and leaves the gradients in the
- *  network, for one dlviz_optimizer_step; those of parameters that the layer does not depend on are
- *  0.
+/** The same for samples that count differently, as those of dlviz_loader_weights.
+ *  @param weights  float32, n, each finite and 0 or more; NULL: all count alike */
+DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
+    dlviz_network *network, const dlviz_tensor *inputs, const dlviz_tensor *targets,
+    const dlviz_tensor *weights, uint64_t seed, uint64_t step, double *loss);
+
+/** Like dlviz_network_backward, from a gradient of one's own: of anything, with respect to the
+ *  output of any layer. Runs a batch in training mode up to that layer and back, and leaves the
+ *  gradients in the network, for one dlviz_optimizer_step; those of parameters that the layer does
+ *  not depend on are 0.
  *  @param layer           name of the layer
  *  @param inputs          float32, n × the network's input shape
  *  @param gradient        float32, n × the layer's shape

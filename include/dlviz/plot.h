@@ -157,7 +157,7 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t h
 DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, int64_t *width);
 
 /** What the axes show. Curves have their panels' names on the vertical axis and take only `x`
- *  ("epoch" at first); a matrix has "predicted" and "true" at first; images have no axes. */
+ *  ("epoch" by default); a matrix has "predicted" and "true" by default; images have no axes. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
                                                         const char *y);
 DLVIZ_API void dlviz_figure_axis_labels(const dlviz_figure *figure, const char **x, const char **y);
@@ -173,7 +173,7 @@ DLVIZ_API const char *dlviz_figure_class_name(const dlviz_figure *figure, int64_
 
 typedef enum dlviz_colormap {
     DLVIZ_COLORMAP_AUTO = 0,
-    DLVIZ_COLORMAP_BLUES = 1,     /**< white to dark blue; what a matrix has at first */
+    DLVIZ_COLORMAP_BLUES = 1,     /**< white to dark blue; the default of a matrix */
     DLVIZ_COLORMAP_VIRIDIS = 2,   /**< dark violet over green to yellow */
     DLVIZ_COLORMAP_GRAY = 3,      /**< black to white */
     DLVIZ_COLORMAP_DIVERGING = 4, /**< blue, white, red; images only, symmetric around 0 */
@@ -186,17 +186,17 @@ DLVIZ_API dlviz_colormap dlviz_figure_colormap(const dlviz_figure *figure);
 
 /* ---- Settings of scatter figures ------------------------------------------------------------- */
 
-/** The diameter of a point in pixels, 0.5 to 100; 0, as at first, chooses by the number of
+/** The diameter of a point in pixels, 0.5 to 100; 0, the default, chooses by the number of
  *  points. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels);
 DLVIZ_API double dlviz_figure_point_size(const dlviz_figure *figure);
-/** How opaque a point is, above 0 up to 1; 0, as at first, chooses by the number of points. */
+/** How opaque a point is, above 0 up to 1; 0, the default, chooses by the number of points. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity);
 DLVIZ_API double dlviz_figure_opacity(const dlviz_figure *figure);
-/** Whether the axes have numbers and grid lines; not at first. */
+/** Whether the axes have numbers and grid lines; off by default. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks);
 DLVIZ_API bool dlviz_figure_ticks(const dlviz_figure *figure);
-/** Whether the legend tells how many points a class has; not at first. */
+/** Whether the legend tells how many points a class has; off by default. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
 DLVIZ_API bool dlviz_figure_class_counts(const dlviz_figure *figure);
 /** Whether class names are written on the map; until it is set, those of up to 40 classes are. A
@@ -215,7 +215,7 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64
                                                      const char *const *captions);
 DLVIZ_API int64_t dlviz_figure_num_captions(const dlviz_figure *figure);
 DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t index);
-/** Images in a row, 1 to 4096; 0, as at first, chooses. */
+/** Images in a row, 1 to 4096; 0, the default, chooses. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
 

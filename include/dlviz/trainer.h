@@ -16,10 +16,11 @@ extern "C" {
 typedef struct dlviz_trainer dlviz_trainer;
 
 /** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
- *  DLVIZ_CANCELLED, as early stopping does. It may look at the trainer, save checkpoints and the
- *  network, and after an epoch change the batch size; dlviz_trainer_fit and
- *  dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there. Handles that the fit uses may be
- *  destroyed: it holds them to its end. */
+ *  DLVIZ_CANCELLED, as early stopping does. It may ask all getters, save checkpoints, use the
+ *  network (evaluate, predict, save, set states), change the learning rate, the schedule and the
+ *  callbacks, and after an epoch also what the trainer's setters refuse while one is under way.
+ *  dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there. Handles that
+ *  the fit uses may be destroyed: it holds them to its end. */
 typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
 
 /** The trainer holds the network and the optimizer, which may be destroyed before it. As long as it
@@ -34,12 +35,13 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_netwo
  *  allowed. */
 DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
-/** Images a step, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
+/** Samples in a batch, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
 DLVIZ_API int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer);
-/** Whether a last batch with fewer images is left out; false unless set. The images are then others
- *  in each epoch. A batch norm needs it where a single image would be left, of which it would have
- *  one value a channel and no variance. Returns DLVIZ_ERROR_STATE when an epoch is under way. */
+/** Whether a last batch with fewer samples is left out; false unless set. Which samples these are
+ *  changes from epoch to epoch. A batch norm needs it where a single sample would be left: that has
+ *  one value for each channel, and no variance. Returns DLVIZ_ERROR_STATE when an epoch is under
+ *  way. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_drop_last(dlviz_trainer *trainer, bool drop_last);
 DLVIZ_API bool dlviz_trainer_drops_last(const dlviz_trainer *trainer);
 /** Decides the order of the images and the dropout masks; 0 unless set. */
@@ -54,8 +56,8 @@ DLVIZ_API const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *tra
  *  at the loss is told the validation loss, or the training loss without a validation set. The
  *  trainer owns the schedule from now on and destroys the one it had; after a failure this one is
  *  destroyed, unless it belongs to a trainer. Returns what the schedule remembers,
- *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or belongs to a trainer already) or DLVIZ_ERROR_STATE.
- */
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or belongs to a trainer already) or
+ *  DLVIZ_ERROR_STATE. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer,
                                                       dlviz_schedule *schedule);
 /** Owned by the trainer; NULL for a constant learning rate. */
@@ -66,11 +68,12 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 /** A metric of the user's own: a number that says how good a network's outputs for the validation
  *  set are.
  *  @param outputs  float32, n × the network's output shape
- *  @param targets  int64 labels, n, or float32 of the outputs' shape
+ *  @param targets  int64 labels, n, or n × height × width where pixels have labels; or float32 of
+ *                  the outputs' shape
  *  The tensors are valid during the call. */
 typedef double (*dlviz_trainer_metric_fn)(const dlviz_tensor *outputs, const dlviz_tensor *targets,
                                           void *user);
-/** Adds a metric to the figures, as "validation_<name>".
+/** Adds a metric to the figures, as "validation_<name>": NaN without a validation set.
  *  @param name  UTF-8, without comma, quote and line break; of no other metric. Copied.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (an epoch has been begun) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
@@ -86,17 +89,17 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
 /** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
  *  that was loaded) is finished first and counts as one of them, with the dataset it began with:
  *  size, settings, labels and up to 64 samples spread over the set are compared. From one epoch to
- *  the next the data may be others.
- *  Running statistics are looked at after each batch, parameters and moments after each epoch: when
- *  one is no longer finite, training ends with a sentence that names the tensor.
+ *  the next the data may change; what a callback changes of the dataset holds from the next batch
+ *  on. Running statistics are looked at after each batch, parameters and moments after each epoch:
+ *  when one is no longer finite, training ends with a sentence that names the tensor.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,
  *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets hold
  *  NaN or an infinity, and the sentence names it; or the loss or a state became NaN or infinite:
- *  the parameters are then useless, and an earlier checkpoint is what remains),
- *  DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, or the epoch
- *  under way began with another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  the parameters are then useless, and an earlier checkpoint is what remains), DLVIZ_ERROR_STATE
+ *  (from within a callback, the optimizer serves another network, or the epoch under way began with
+ *  another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
                                              int64_t epochs);
 
@@ -128,11 +131,11 @@ DLVIZ_API double dlviz_trainer_current(const dlviz_trainer *trainer, const char 
 DLVIZ_API int64_t dlviz_trainer_batches_done(const dlviz_trainer *trainer);
 DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
 
-/** Writes the history as CSV: a header line and a line an epoch, counted from 1; an absent figure
- *  is empty. The columns are epoch, lr (the learning rate) and the other figures by their names,
- *  but for top5_accuracy and samples_per_second. For the loss cross_entropy they are "epoch,lr,
- *  train_loss,train_accuracy,validation_loss,validation_accuracy,seconds", without the spaces. An
- *  earlier file survives a failure. */
+/** Writes the history as CSV: a header line and a line for each epoch, counted from 1; an absent
+ *  figure is empty. The columns are epoch, lr (the learning rate) and the other figures by their
+ *  names, but for top5_accuracy and samples_per_second. For the loss cross_entropy they are
+ *  "epoch,lr, train_loss,train_accuracy,validation_loss,validation_accuracy,seconds", without the
+ *  spaces. An earlier file survives a failure. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer,
                                                        const char *path);
 

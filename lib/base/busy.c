@@ -7,10 +7,10 @@ static uintptr_t this_thread(void) {
 
 static dlviz_status refuse(const char *who, const char *what, bool own) {
     if (own)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: called from within a callback of the same %s; only its getters are "
-                        "accepted there",
-                        who, what);
+        return dlz_fail(
+            DLVIZ_ERROR_STATE,
+            "%s: called from within a callback of the same %s, where it is not accepted", who,
+            what);
     return dlz_fail(DLVIZ_ERROR_STATE,
                     "%s: the %s is in use by another thread; one thread at a time is accepted", who,
                     what);

@@ -35,8 +35,9 @@ static dlviz_status read_header(dlz_source *source, const char *path, const char
                         "'%s' holds %s (type 0x%02x); %s are unsigned bytes (0x08)", path,
                         type_name(magic[2]), magic[2], what);
     if (magic[3] < min_ndim || magic[3] > max_ndim)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %d dimensions; %s have %d%s", path, magic[3],
-                        what, min_ndim, max_ndim > min_ndim ? " or one more" : "");
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %d dimension%s; %s have %d%s", path, magic[3],
+                        magic[3] == 1 ? "" : "s", what, min_ndim,
+                        max_ndim > min_ndim ? " or one more" : "");
     *ndim = magic[3];
     for (int i = 0; i < *ndim; i++) {
         DLZ_TRY(dlz_source_read(source, size, sizeof size));

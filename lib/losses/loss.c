@@ -133,8 +133,8 @@ static dlviz_status check_labels(const dlviz_loss *loss, const char *who, const 
     dlz_shape_text(given, targets.ndim, targets.dims);
     if (!loss->takes_labels)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: the loss %s takes numbers of the outputs' shape (%s); the targets are "
-                        "class labels",
+                        "%s: the loss %s takes numbers of the outputs' shape (%s), as float32; the "
+                        "targets are whole numbers, which are class labels",
                         who, loss->name, out);
     if (targets.ndim == 2 && !(output->ndim == 3 && output->dims[1] == targets.dims[0] &&
                                output->dims[2] == targets.dims[1]))
@@ -165,9 +165,11 @@ static dlviz_status check_numbers(const dlviz_loss *loss, const char *who, const
                         "%s: the loss %s takes class labels; the targets are numbers (%s for each "
                         "sample)%s",
                         who, loss->name, given,
-                        same ? ": of one-hot rows, give the places of the ones as labels, uint8 or "
-                               "int64"
-                             : "");
+                        is_one_number(targets.ndim, targets.dims) ? ": give them as uint8 or int64"
+                        : same
+                            ? ": of one-hot rows, give the places of the ones as labels, uint8 or "
+                              "int64"
+                            : "");
     if (same ||
         (is_one_number(targets.ndim, targets.dims) && is_one_number(output->ndim, output->dims)))
         return DLVIZ_OK;
@@ -196,7 +198,8 @@ bool dlz_loss_takes_label(const dlviz_loss *loss, int64_t label, int64_t outputs
 
 dlviz_status dlz_loss_fail_label(const dlviz_loss *loss, const char *who, int64_t sample,
                                  int64_t label, int64_t outputs) {
-    const char *how = label < 0 ? loss->type->how_to_let_pass : NULL;
+    /* What has no class is called so by many: -1, -100, 255. */
+    const char *how = label < 0 || label == 255 ? loss->type->how_to_let_pass : NULL;
     return dlz_fail(
         DLVIZ_ERROR_INVALID_ARGUMENT,
         "%s: sample %lld has label %lld; the network's %lld outputs allow 0 to %lld%s%s", who,

@@ -455,9 +455,26 @@ static dlviz_status fail_loss(const dlviz_network *network, const char *who, dou
                     isnan(loss) ? "NaN" : "infinite");
 }
 
+static dlviz_status check_weights(const char *who, const dlviz_tensor *weights, int64_t n) {
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (!weights)
+        return DLVIZ_OK;
+    if (weights->dtype != DLVIZ_FLOAT32 || weights->ndim != 1 || weights->dims[0] != n)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'weights' is %s %s, needs float32 %lld", who,
+                        dlviz_dtype_name(weights->dtype),
+                        dlz_shape_text(text, weights->ndim, weights->dims), (long long)n);
+    const float *values = weights->data;
+    for (int64_t i = 0; i < n; i++)
+        if (!(values[i] >= 0 && isfinite(values[i])))
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "%s: weight %lld is %g; finite ones, 0 or more, are accepted", who,
+                            (long long)i, (double)values[i]);
+    return DLVIZ_OK;
+}
+
 static dlviz_status backward(dlviz_network *network, const char *who, const dlviz_tensor *inputs,
-                             const dlviz_tensor *targets, uint64_t seed, uint64_t step,
-                             double *loss) {
+                             const dlviz_tensor *targets, const dlviz_tensor *weights,
+                             uint64_t seed, uint64_t step, double *loss) {
     int64_t n = inputs->dims[0];
     dlz_plan *plan;
     dlz_tally tally = {.sums = NULL};
@@ -470,7 +487,7 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
         for (int64_t i = 0; i < targets->size; i++)
             ((int64_t *)room->targets)[i] = dlz_label_at(targets, i);
     for (int64_t i = 0; i < n; i++)
-        room->weights[i] = 1;
+        room->weights[i] = weights ? ((const float *)weights->data)[i] : 1;
     label_layout layout = {targets->size / n, targets->ndim == 3};
     double mean;
     DLZ_TRY(train_step(network, who, plan, layout, NULL, &tally, &mean));
@@ -478,13 +495,29 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
     return isfinite(mean) ? DLVIZ_OK : fail_loss(network, who, mean, inputs, targets);
 }
 
+static dlviz_status checked_backward(dlviz_network *network, const char *who,
+                                     const dlviz_tensor *inputs, const dlviz_tensor *targets,
+                                     const dlviz_tensor *weights, uint64_t seed, uint64_t step,
+                                     double *loss) {
+    give(loss, NAN);
+    DLZ_TRY(dlz_require_built(network, who));
+    DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_NESTED, &hold));
+    DLZ_TRY(check_tensor(network, who, targets, inputs->dims[0]));
+    DLZ_TRY(check_weights(who, weights, inputs->dims[0]));
+    return backward(network, who, inputs, targets, weights, seed, step, loss);
+}
+
 dlviz_status dlviz_network_backward(dlviz_network *network, const dlviz_tensor *inputs,
                                     const dlviz_tensor *targets, uint64_t seed, uint64_t step,
                                     double *loss) {
-    give(loss, NAN);
-    DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_TRY(dlz_network_check_inputs(network, __func__, inputs));
-    DLZ_HOLD_NESTED(&network->busy, "network");
-    DLZ_TRY(check_tensor(network, __func__, targets, inputs->dims[0]));
-    return backward(network, __func__, inputs, targets, seed, step, loss);
+    return checked_backward(network, __func__, inputs, targets, NULL, seed, step, loss);
+}
+
+dlviz_status dlviz_network_backward_weighted(dlviz_network *network, const dlviz_tensor *inputs,
+                                             const dlviz_tensor *targets,
+                                             const dlviz_tensor *weights, uint64_t seed,
+                                             uint64_t step, double *loss) {
+    return checked_backward(network, __func__, inputs, targets, weights, seed, step, loss);
 }

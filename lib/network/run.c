@@ -63,7 +63,8 @@ static dlviz_status shape_error(const dlviz_network *network, const char *who, i
                                 const int64_t *dims) {
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
     const dlz_shape *in = &network->graph.in;
-    return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: samples are %s, the network's input is %s%s", who,
+    return dlz_fail(DLVIZ_ERROR_SHAPE,
+                    "%s: the shape of a sample is %s, the network's input is %s%s", who,
                     dlz_shape_text(given, ndim, dims), dlz_shape_text(wanted, in->ndim, in->dims),
                     is_interleaved(in, ndim, dims)
                         ? "; samples are channels x height x width: for images stored as height x "
@@ -108,6 +109,14 @@ dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *
     if (inputs->dtype != DLVIZ_FLOAT32)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'inputs' holds %s, needs float32", who,
                         dlviz_dtype_name(inputs->dtype));
+    if (same_shape(&network->graph.in, inputs->ndim, inputs->dims)) {
+        char given[DLZ_SHAPE_TEXT_SIZE];
+        dlz_shape_text(given, inputs->ndim, inputs->dims);
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'inputs' is %s, one sample without the dimension of the batch; the "
+                        "shape 1 x %s is accepted",
+                        who, given, given);
+    }
     if (inputs->ndim < 1 || inputs->dims[0] < 1)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'inputs' holds no sample", who);
     if (!same_shape(&network->graph.in, inputs->ndim - 1, inputs->dims + 1))

@@ -230,9 +230,9 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
         return fail_other(kind);
     if (announced < 2 || announced > (uint64_t)DLZ_SAFETENSORS_MAX_HEADER || announced > rest)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "it says that its header has %llu bytes; 2 to %lld are accepted, and %zu "
-                        "follow: it is damaged, or no .safetensors file",
-                        (unsigned long long)announced, (long long)DLZ_SAFETENSORS_MAX_HEADER, rest);
+                        "it is damaged, or not a .safetensors file: its first 8 bytes say that a "
+                        "header of %llu bytes follows, and %zu do (2 to %lld are accepted)",
+                        (unsigned long long)announced, rest, (long long)DLZ_SAFETENSORS_MAX_HEADER);
     size_t length = (size_t)announced;
     const char *text = (const char *)bytes + DLZ_SAFETENSORS_LENGTH;
     if (*text != '{')

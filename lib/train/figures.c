@@ -228,7 +228,9 @@ static dlviz_status validate(dlviz_trainer *trainer, const places *p, dlz_tally 
     DLZ_TRY(dlz_network_check_targets(network, who, set));
     dlviz_tensor *outputs = NULL;
     bool needed = trainer->num_user_metrics > 0 || dlz_network_needs_outputs(network);
-    DLZ_TRY(dlz_network_tally(network, who, set, tally, needed ? &outputs : NULL));
+    dlviz_status tallied = dlz_network_tally(network, who, set, tally, needed ? &outputs : NULL);
+    if (tallied != DLVIZ_OK)
+        return dlz_fail_within(tallied, "the validation set");
     row[p->validation_loss] = dlz_tally_mean(tally);
     dlviz_status status =
         dlz_network_judge(network, set, tally, outputs, row + p->validation_metrics);

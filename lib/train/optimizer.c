@@ -84,8 +84,8 @@ dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimi
     if (optimizer->steps == 0)
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_STATE,
-                    "%s: the optimizer has taken %lld steps; %s is set before the first", who,
-                    (long long)optimizer->steps, setting);
+                    "%s: the optimizer has taken %lld step%s; %s is set before the first", who,
+                    (long long)optimizer->steps, optimizer->steps == 1 ? "" : "s", setting);
 }
 
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {

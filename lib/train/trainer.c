@@ -325,8 +325,8 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
     DLZ_TRY(dlz_network_check_targets(trainer->network, FIT, train));
     if (epochs < 0 || epochs > MOST_EPOCHS - trainer->num_epochs)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        FIT ": %lld epochs; 0 to %d are accepted, with the %d that are done",
-                        (long long)epochs, MOST_EPOCHS, trainer->num_epochs);
+                        FIT ": %lld epochs after %d; 0 or more, and %d in all, are accepted",
+                        (long long)epochs, trainer->num_epochs, MOST_EPOCHS);
     dlviz_status status = dlz_optimizer_check_network(trainer->optimizer, trainer->network);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, FIT);

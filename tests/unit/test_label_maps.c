@@ -190,7 +190,7 @@ START_TEST(maps_must_fit_the_outputs) {
              "labels for 4 x 5 pixels");
     ck_ok(dlviz_network_set_loss(pooled, dlviz_mse()));
     ck_fails(dlviz_network_evaluate(pooled, set, &loss, NULL), DLVIZ_ERROR_SHAPE,
-             "the targets are class labels");
+             "as float32; the targets are whole numbers, which are class labels");
     ck_ok(dlviz_tensor_copy(maps, &other));
     ((uint8_t *)dlviz_tensor_data(other))[12 * PIXELS + 1] = 3;
     ck_fails(dlviz_network_backward(network, samples, other, 1, 1, &loss), INVALID,

@@ -103,7 +103,7 @@ START_TEST(targets_must_fit_the_loss) {
     dlviz_tensor *labels = label_tensor(6, 3, 1);
     ck_ok(dlviz_dataset_set_targets(two, labels));
     ck_fails(dlviz_network_evaluate(network, two, &loss, NULL), DLVIZ_ERROR_SHAPE,
-             "mse takes numbers of the outputs' shape (3); the targets are class labels");
+             "mse takes numbers of the outputs' shape (3), as float32; the targets are whole");
     ck_ok(dlviz_network_set_loss(network, dlviz_cross_entropy()));
     ck_ok(dlviz_network_evaluate(network, two, &loss, NULL));
     ck_fails(dlviz_network_evaluate(network, three, &loss, NULL), DLVIZ_ERROR_SHAPE,
@@ -213,6 +213,58 @@ START_TEST(a_sample_of_weight_zero_counts_for_nothing) {
     dlviz_tensor_destroy(weights);
     dlviz_tensor_destroy(targets);
     dlviz_dataset_destroy(four);
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* By hand, on the same samples, it is what a dataset with these weights has. */
+START_TEST(samples_are_weighted_by_hand) {
+    dlviz_network *network = network_with("4", "fc:linear,out=3", dlviz_mse());
+    dlviz_dataset *set = numbers(5, 4, 3, false);
+    dlviz_tensor *inputs, *targets, *weights, *first, *second;
+    int64_t five = 5, four = 4;
+    const float values[] = {0.5f, 0, 2, 1, 0.25f};
+    double loss, evaluated, alike, none;
+    ck_ok(dlviz_dataset_samples(set, 0, 5, &inputs));
+    ck_ok(dlviz_dataset_targets(set, 0, 5, &targets));
+    ck_ok(dlviz_tensor_from_data(&weights, DLVIZ_FLOAT32, 1, &five, values));
+    ck_ok(dlviz_dataset_set_weights(set, weights));
+    ck_ok(dlviz_network_evaluate(network, set, &evaluated, NULL));
+    ck_ok(dlviz_network_backward_weighted(network, inputs, targets, weights, 1, 1, &loss));
+    ck_assert_double_eq(loss, evaluated);
+    ck_ok(dlviz_network_get_gradient(network, "fc.bias", &first));
+    /* The gradient is the mean of the samples' own, by these weights. */
+    double sums[3] = {0};
+    for (int64_t i = 0; i < 5; i++) {
+        dlviz_tensor *x, *t;
+        ck_ok(dlviz_tensor_slice(inputs, i, 1, &x));
+        ck_ok(dlviz_tensor_slice(targets, i, 1, &t));
+        ck_ok(dlviz_network_backward(network, x, t, 1, 1, NULL));
+        ck_ok(dlviz_network_get_gradient(network, "fc.bias", &second));
+        for (int j = 0; j < 3; j++)
+            sums[j] += (double)values[i] * (double)dlviz_tensor_const_float(second)[j] / 3.75;
+        dlviz_tensor_destroy(second);
+        dlviz_tensor_destroy(x);
+        dlviz_tensor_destroy(t);
+    }
+    for (int j = 0; j < 3; j++)
+        ck_assert_double_eq_tol((double)dlviz_tensor_const_float(first)[j], sums[j], 1e-6);
+    ck_ok(dlviz_network_backward_weighted(network, inputs, targets, NULL, 1, 1, &none));
+    ck_ok(dlviz_network_backward(network, inputs, targets, 1, 1, &alike));
+    ck_assert_double_eq(none, alike);
+    ck_assert_double_ne(none, loss);
+    ((float *)dlviz_tensor_data(weights))[3] = -1;
+    ck_fails(dlviz_network_backward_weighted(network, inputs, targets, weights, 1, 1, &loss),
+             INVALID, "weight 3 is -1");
+    ck_assert(isnan(loss));
+    dlviz_tensor_destroy(weights);
+    ck_ok(dlviz_tensor_create(&weights, DLVIZ_FLOAT32, 1, &four));
+    ck_fails(dlviz_network_backward_weighted(network, inputs, targets, weights, 1, 1, &loss),
+             DLVIZ_ERROR_SHAPE, "'weights' is float32 4, needs float32 5");
+    dlviz_tensor *all[] = {inputs, targets, weights, first};
+    for (int i = 0; i < 4; i++)
+        dlviz_tensor_destroy(all[i]);
     dlviz_dataset_destroy(set);
     dlviz_network_destroy(network);
 }
@@ -647,12 +699,13 @@ START_TEST(every_allocation_may_fail) {
 END_TEST
 
 int main(void) {
-    return run_tests("losses", (const TTest *[]){
-                                   settings_are_got_and_checked, targets_must_fit_the_loss,
-                                   a_dataset_is_one_mean, nothing_to_learn_is_zero,
-                                   a_sample_of_weight_zero_counts_for_nothing,
-                                   the_sample_with_a_nan_is_named, the_users_own_loss,
-                                   a_table_of_functions_is_checked, figures_follow_the_loss,
-                                   checkpoints_know_the_loss, a_second_thread_is_refused,
-                                   bits_do_not_depend_on_threads, every_allocation_may_fail, NULL});
+    return run_tests("losses",
+                     (const TTest *[]){settings_are_got_and_checked, targets_must_fit_the_loss,
+                                       a_dataset_is_one_mean, nothing_to_learn_is_zero,
+                                       a_sample_of_weight_zero_counts_for_nothing,
+                                       samples_are_weighted_by_hand, the_sample_with_a_nan_is_named,
+                                       the_users_own_loss, a_table_of_functions_is_checked,
+                                       figures_follow_the_loss, checkpoints_know_the_loss,
+                                       a_second_thread_is_refused, bits_do_not_depend_on_threads,
+                                       every_allocation_may_fail, NULL});
 }

@@ -107,8 +107,8 @@ START_TEST(bad_headers_are_refused) {
         dlviz_status status;
         const char *words;
     } cases[] = {
-        {"", 0, DLVIZ_ERROR_FORMAT, "its header has 0 bytes"},
-        {"{", 0, DLVIZ_ERROR_FORMAT, "its header has 1 bytes"},
+        {"", 0, DLVIZ_ERROR_FORMAT, "a header of 0 bytes"},
+        {"{", 0, DLVIZ_ERROR_FORMAT, "a header of 1 bytes"},
         {"[]", 0, DLVIZ_ERROR_FORMAT, "begin with '{'"},
         {" {}", 0, DLVIZ_ERROR_FORMAT, "begin with '{'"},
         {"{} x", 0, DLVIZ_ERROR_FORMAT, "not valid JSON"},
@@ -217,7 +217,7 @@ START_TEST(bad_sizes_and_depths_are_refused) {
                              "\0\0\0\0\0\0\0\x80{}", "\x01\xe1\xf5\x05\0\0\0\0{}"};
     for (int i = 0; i < 4; i++) {
         write_file(path, lengths[i], 10);
-        ck_fails(dlviz_safetensors_open(&contents, path), DLVIZ_ERROR_FORMAT, "and 2 follow");
+        ck_fails(dlviz_safetensors_open(&contents, path), DLVIZ_ERROR_FORMAT, "and 2 do");
     }
     write_file(path, "", 0);
     ck_fails(dlviz_safetensors_open(&contents, path), DLVIZ_ERROR_FORMAT, "empty");

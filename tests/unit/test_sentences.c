@@ -2,6 +2,7 @@
 #include "support/netspec.h"
 #include "support/support.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ START_TEST(files_of_other_kinds_are_recognized) {
         {"{\"weight_map\": {}, \"metadata\": {}}", "JSON"},
         {"\n<!DOCTYPE html>\n<html><head><title>404", "web page"},
         {"<HTML><head><title>404</title></head></HTML>", "web page"},
-        {"a text of no special kind at all", "damaged, or no .safetensors file"},
+        {"a text of no special kind at all", "damaged, or not a .safetensors file"},
     };
     const char *path = scratch_path("other");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -223,11 +224,60 @@ START_TEST(one_number_is_one_in_any_shape) {
 }
 END_TEST
 
+/* -- Training ------------------------------------------------------------------------------------
+ */
+
+START_TEST(the_dimension_of_the_batch_is_missed) {
+    dlviz_network *network = net_from_text("3x4x5", "f:flatten fc:linear,out=2"),
+                  *vectors = net_from_text("4", "fc:linear,out=2");
+    dlviz_tensor *image, *vector, *y;
+    ck_ok(dlviz_tensor_create(&image, DLVIZ_FLOAT32, 3, (int64_t[]){3, 4, 5}));
+    ck_ok(dlviz_tensor_create(&vector, DLVIZ_FLOAT32, 1, (int64_t[]){4}));
+    ck_fails(
+        dlviz_network_forward(network, image, &y), SHAPE,
+        "'inputs' is 3 x 4 x 5, one sample without the dimension of the batch; the shape 1 x 3 "
+        "x 4 x 5 is accepted");
+    ck_fails(dlviz_network_forward(vectors, vector, &y), SHAPE, "the shape 1 x 4 is accepted");
+    dlviz_tensor_destroy(image);
+    dlviz_tensor_destroy(vector);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(vectors);
+}
+END_TEST
+
+START_TEST(a_nan_is_in_the_validation_set) {
+    dlviz_network *network = net_from_text("4", "fc:linear,out=3");
+    dlviz_tensor *x, *labels = label_tensor(6, 3, 1);
+    dlviz_dataset *train, *validation;
+    dlviz_optimizer *sgd;
+    dlviz_trainer *trainer;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){6, 4}));
+    ck_ok(dlviz_dataset_create(&train, x, labels));
+    dlviz_tensor_destroy(x);
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){6, 4}));
+    dlviz_tensor_float(x)[9] = NAN;
+    ck_ok(dlviz_dataset_create(&validation, x, labels));
+    ck_ok(dlviz_sgd_create(&sgd, 1e-3));
+    ck_ok(dlviz_trainer_create(&trainer, network, sgd));
+    ck_ok(dlviz_trainer_set_validation(trainer, validation));
+    ck_fails(dlviz_trainer_fit(trainer, train, 1), DLVIZ_ERROR_NUMERIC,
+             "the validation set: dlviz_trainer_fit: NaN in sample 2");
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(sgd);
+    dlviz_dataset_destroy(train);
+    dlviz_dataset_destroy(validation);
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(labels);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 int main(void) {
     return run_tests("sentences",
                      (const TTest *[]){inputs_are_named, many_names_are_counted,
                                        a_vector_is_no_image, files_of_other_kinds_are_recognized,
                                        weights_that_do_not_fit_are_told_early,
                                        targets_of_another_kind, one_number_is_one_in_any_shape,
-                                       NULL});
+                                       the_dimension_of_the_batch_is_missed,
+                                       a_nan_is_in_the_validation_set, NULL});
 }
