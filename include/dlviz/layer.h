@@ -36,7 +36,8 @@ typedef struct dlviz_layer dlviz_layer;
  *  of whole numbers, are computed directly.
  *  @param out_channels 1 or more
  *  @param kernel       height and width of the kernel, 1 or more
- *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME */
+ *  @param padding      zeros on each side, 0 or more, or DLVIZ_PAD_SAME. (PyTorch's third argument
+ *                      is the stride: here that is dlviz_conv2d_set_stride.) */
 DLVIZ_API dlviz_layer *dlviz_conv2d(int64_t out_channels, int64_t kernel, int64_t padding);
 /** A kernel that is not square. Each setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value
  *  out of range or a layer of another kind, which the layer remembers as well. */

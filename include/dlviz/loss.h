@@ -65,8 +65,8 @@ DLVIZ_API int64_t dlviz_cross_entropy_ignored_label(const dlviz_loss *loss);
  * The loss of a sample is the mean over its numbers, except for dlviz_kl_divergence. Metrics of the
  * first three: "mae", the mean absolute error, and "r2", 1 − Σ(output − target)² / Σ(target −
  * mean)² with both sums over all numbers and the mean of each number over the samples
- * (scikit-learn's r2_score with multioutput='variance_weighted'); 1 or 0 where the targets are
- * constant and met or not. */
+ * (dlviz_metrics_r2 with DLVIZ_AVERAGE_MICRO); 1 or 0 where all targets are constant and met or
+ * not. */
 
 /** Mean squared error: (output − target)². */
 DLVIZ_API dlviz_loss *dlviz_mse(void);

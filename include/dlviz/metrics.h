@@ -80,7 +80,9 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *p
 DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
                                                     const dlviz_tensor *labels, double *result);
 
-/* -- Predicted classes ------------------------------------------------------------------------ */
+/* -- Predicted classes --------------------------------------------------------------------------
+ *
+ * Predictions come first, as they do in PyTorch's losses; scikit-learn takes them second. */
 
 /** The share of right predictions.
  *  @param predictions  n x C float32 scores (logits or probabilities: the largest counts, the first

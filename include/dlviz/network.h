@@ -96,9 +96,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_get_state(const dlviz_network *network,
 DLVIZ_CHECKED dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                    const dlviz_tensor *tensor);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
- *  it stays until the next one, or until parameters are loaded, and is not added up. Returns
- *  DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a running statistic,
- *  DLVIZ_ERROR_NOT_FOUND. */
+ *  it stays until the next one, until dlviz_network_input_gradient, or until parameters are loaded,
+ *  and is not added up. Returns DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a
+ *  running statistic, DLVIZ_ERROR_NOT_FOUND. */
 DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *network,
                                                       const char *name, dlviz_tensor **copy);
 

@@ -25,8 +25,9 @@
 #endif
 
 /* Marks, in place of DLVIZ_API, a function whose status is not to be ignored: compilers warn of a
- * call that does. Those that return a status and lack the mark leave their first error with an
- * owner, which reports it: a layer of a network, say, to dlviz_network_build. */
+ * call that does, unless the status is assigned to something. Those that return a status and lack
+ * the mark leave their first error with an owner, which reports it: a layer of a network, say, to
+ * dlviz_network_build. */
 #ifndef DLVIZ_CHECKED
 #if (defined(__cplusplus) && __cplusplus >= 201703L) ||                                            \
     (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)

@@ -35,7 +35,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_netwo
  *  allowed. */
 DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
-/** Samples in a batch, 1 or more; 64 unless set. The last batch of an epoch holds what is left. */
+/** Samples in a batch, 1 or more; 64 unless set. The last batch of an epoch holds what is left.
+ *  This setter, and those of drop_last and the seed, return DLVIZ_ERROR_STATE when an epoch is
+ *  under way. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size);
 DLVIZ_API int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer);
 /** Whether a last batch with fewer samples is left out; false unless set. Which samples these are

@@ -2,6 +2,9 @@
 #include "base/base.h"
 #include "graph/shape.h"
 
+#include <math.h>
+#include <string.h>
+
 /* -- Kinds ---------------------------------------------------------------------------------------
  */
 
@@ -66,12 +69,16 @@ static bool read_shape(const json_t *value, void *field) {
 }
 
 static json_t *write_real(const void *field) {
-    return json_real(*(const double *)field);
+    double value = *(const double *)field;
+    /* JSON has no infinity. */
+    return isinf(value) ? json_string(value < 0 ? "-inf" : "inf") : json_real(value);
 }
 
 static bool read_real(const json_t *value, void *field) {
-    *(double *)field = json_number_value(value);
-    return json_is_number(value);
+    const char *text = json_string_value(value);
+    double sign = text && *text == '-' ? -1 : 1;
+    *(double *)field = text ? sign * INFINITY : json_number_value(value);
+    return json_is_number(value) || (text && strcmp(text + (sign < 0), "inf") == 0);
 }
 
 static json_t *write_bool(const void *field) {

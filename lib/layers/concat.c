@@ -18,8 +18,7 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
         dlz_shape same = in[i];
         same.dims[0] = in[0].dims[0];
         if (!dlz_shapes_equal(&in[0], &same))
-            return dlz_fail_shapes("all must have one height and width", &in[0], i,
-                                   &in[i]);
+            return dlz_fail_shapes("all must have one height and width", &in[0], i, &in[i]);
         if (__builtin_add_overflow(out->dims[0], in[i].dims[0], &out->dims[0]))
             return dlz_fail(DLVIZ_ERROR_SHAPE, "the channels are too many");
     }

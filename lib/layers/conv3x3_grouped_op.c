@@ -251,10 +251,10 @@ static void finish_group(void *context, int64_t group, int worker) {
     const grouped_op *conv = pass->conv;
     const dlz_conv3x3_plan *plan = &conv->plan;
     const dlz_op *op = pass->op;
-    float *bias = op->states[BIAS].gradient;
+    float *weights = op->states[WEIGHT].gradient, *bias = op->states[BIAS].gradient;
     for (int64_t tile = 0; tile < plan->weight_tiles; tile++)
         dlz_conv3x3_finish(plan, tile, conv->accumulators + group * plan->accumulator_floats,
-                           op->states[WEIGHT].gradient + group * weight_size(conv),
+                           weights ? weights + group * weight_size(conv) : NULL,
                            bias ? bias + group * conv->outputs : NULL);
 }
 

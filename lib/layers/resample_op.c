@@ -5,7 +5,7 @@
 /* Numbers a tile reads or writes, about. */
 #define TILE 16384
 /* Of an axis: a file may ask for any number of them, and they are counted one by one. */
-#define MOST_TAPS (INT64_C(1) << 28)
+#define MOST_TAPS (INT64_C(1) << 24)
 
 /* -- What the axes are made of --------------------------------------------------------------------
  */

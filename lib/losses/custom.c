@@ -223,6 +223,11 @@ static dlviz_status take_metric(custom *c, const char *name) {
                         "dlviz_loss_custom: the name of metric %d is %s%s%s; UTF-8 without comma, "
                         "quote and line break is accepted, not empty",
                         c->metrics.count, name ? "'" : "", name ? name : "NULL", name ? "'" : "");
+    if (strcmp(name, "loss") == 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "dlviz_loss_custom: the name of metric %d is 'loss', which figures have "
+                        "already",
+                        c->metrics.count);
     for (int m = 0; m < c->metrics.count; m++)
         if (strcmp(name, c->metric_names[m]) == 0)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,

@@ -62,7 +62,7 @@ static dlviz_status back(dlviz_network *network, const char *who, const char *la
                          uint64_t step, dlviz_tensor **input_gradient) {
     int node;
     DLZ_TRY(dlz_require_built(network, who));
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(who, network);
     DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
     if (node == DLZ_GRAPH_INPUT)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,

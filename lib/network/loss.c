@@ -311,7 +311,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     give(loss, NAN);
     give(metric, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     return measure(network, __func__, dataset, 0, loss, metric);
@@ -341,7 +341,7 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_REQUIRE(metric);
     DLZ_REQUIRE(value);
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
     return measure(network, __func__, dataset, index, NULL, value);
@@ -502,8 +502,7 @@ static dlviz_status checked_backward(dlviz_network *network, const char *who,
     give(loss, NAN);
     DLZ_TRY(dlz_require_built(network, who));
     DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_NESTED, &hold));
+    DLZ_USE_NETWORK(who, network);
     DLZ_TRY(check_tensor(network, who, targets, inputs->dims[0]));
     DLZ_TRY(check_weights(who, weights, inputs->dims[0]));
     return backward(network, who, inputs, targets, weights, seed, step, loss);

@@ -45,6 +45,26 @@ dlviz_network *dlz_network_hold(dlviz_network *network) {
     return network;
 }
 
+dlviz_status dlz_network_check_idle(const dlviz_network *network, const char *who) {
+    return network->plans.running
+               ? dlz_fail(DLVIZ_ERROR_STATE,
+                          "%s: the network is at work: a function that it calls may not use it",
+                          who)
+               : DLVIZ_OK;
+}
+
+dlviz_status dlz_network_begin(const char *who, dlviz_network *network, dlz_network_use *use) {
+    DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_NESTED, &use->hold));
+    DLZ_TRY(dlz_network_check_idle(network, who));
+    use->network = dlz_network_hold(network);
+    return DLVIZ_OK;
+}
+
+void dlz_network_end(dlz_network_use *use) {
+    dlz_busy_give_back(&use->hold);
+    dlviz_network_destroy(use->network);
+}
+
 void dlviz_network_destroy(dlviz_network *network) {
     if (!network || atomic_fetch_sub(&network->references, 1) != 1)
         return;

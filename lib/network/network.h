@@ -162,6 +162,20 @@ bool dlz_network_needs_outputs(const dlviz_network *network);
 
 /* Keeps the network alive, whoever destroys their handle; dlviz_network_destroy ends that too. */
 dlviz_network *dlz_network_hold(dlviz_network *network);
+/* Fails while the network computes, for the user's functions that it calls. */
+dlviz_status dlz_network_check_idle(const dlviz_network *network, const char *who);
+
+/* What computes with a network, or changes it, holds its mark and the network itself, which the user's
+ * functions may destroy, to the end of the block. */
+typedef struct dlz_network_use {
+    dlviz_network *network;
+    dlz_hold hold;
+} dlz_network_use;
+dlviz_status dlz_network_begin(const char *who, dlviz_network *network, dlz_network_use *use);
+void dlz_network_end(dlz_network_use *use);
+#define DLZ_USE_NETWORK(who, network)                                                              \
+    dlz_network_use dlz_use_ __attribute__((cleanup(dlz_network_end))) = {NULL, {NULL}};           \
+    DLZ_TRY(dlz_network_begin(who, network, &dlz_use_))
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
 
 #endif

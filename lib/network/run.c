@@ -223,7 +223,7 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     return of_dataset(network, __func__, NULL, dataset, outputs);
 }
 
@@ -232,7 +232,7 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
     DLZ_REQUIRE_OUT(features);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     return of_dataset(network, __func__, layer, dataset, features);
 }
 
@@ -240,7 +240,7 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     return of_inputs(network, __func__, NULL, inputs, outputs);
 }
 
@@ -249,7 +249,7 @@ dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     return of_inputs(network, __func__, layer, inputs, outputs);
 }
 

@@ -149,7 +149,7 @@ dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                      const dlviz_tensor *tensor) {
     dlz_state *state;
     DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     DLZ_REQUIRE(tensor);
     DLZ_TRY(check_tensor(state, tensor));
     take_tensor(state, tensor);
@@ -230,6 +230,7 @@ dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) 
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&network->busy, "network");
+    DLZ_TRY(dlz_network_check_idle(network, __func__));
     dlviz_status status = dlz_network_check_states(network, true);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, "cannot save '%s'", path);
@@ -276,7 +277,7 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensor
 dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
-    DLZ_HOLD_NESTED(&network->busy, "network");
+    DLZ_USE_NETWORK(__func__, network);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_open(&set, path));
     dlviz_status status = dlz_network_load_set(network, set);

@@ -300,6 +300,7 @@ dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const c
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    DLZ_TRY(dlz_network_check_idle(trainer->network, __func__));
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_create(&set));
     dlviz_status status = fill(trainer, set);

@@ -1,6 +1,7 @@
 /* What is measured of an epoch: names, the row of the history, the file. */
 #include "base/base.h"
 #include "base/file.h"
+#include "data/dataset.h"
 #include "network/network.h"
 #include "train/optimizer.h"
 #include "train/trainer.h"
@@ -204,11 +205,10 @@ dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs) {
 }
 
 /* What the user makes of the outputs. */
-static dlviz_status add_user_metrics(const dlviz_trainer *trainer, const places *p,
-                                     const dlviz_tensor *outputs, double *row) {
+static dlviz_status add_user_metrics(const dlviz_trainer *trainer, const dlviz_dataset *set,
+                                     const places *p, const dlviz_tensor *outputs, double *row) {
     if (trainer->num_user_metrics == 0)
         return DLVIZ_OK;
-    const dlviz_dataset *set = trainer->validation;
     dlviz_tensor *targets;
     DLZ_TRY(dlviz_dataset_targets(set, 0, dlviz_dataset_num_samples(set), &targets));
     for (int i = 0; i < trainer->num_user_metrics; i++) {
@@ -219,25 +219,31 @@ static dlviz_status add_user_metrics(const dlviz_trainer *trainer, const places 
     return DLVIZ_OK;
 }
 
-static dlviz_status validate(dlviz_trainer *trainer, const places *p, dlz_tally *tally,
-                             double *row) {
+static dlviz_status validate_on(dlviz_trainer *trainer, const dlviz_dataset *set, const places *p,
+                                dlz_tally *tally, double *row) {
     static const char who[] = "dlviz_trainer_fit";
     dlviz_network *network = trainer->network;
-    dlviz_dataset *set = trainer->validation;
     DLZ_TRY(dlz_network_check_samples(network, who, set));
     DLZ_TRY(dlz_network_check_targets(network, who, set));
     dlviz_tensor *outputs = NULL;
     bool needed = trainer->num_user_metrics > 0 || dlz_network_needs_outputs(network);
-    dlviz_status tallied = dlz_network_tally(network, who, set, tally, needed ? &outputs : NULL);
-    if (tallied != DLVIZ_OK)
-        return dlz_fail_within(tallied, "the validation set");
+    DLZ_TRY(dlz_network_tally(network, who, set, tally, needed ? &outputs : NULL));
     row[p->validation_loss] = dlz_tally_mean(tally);
     dlviz_status status =
         dlz_network_judge(network, set, tally, outputs, row + p->validation_metrics);
     if (status == DLVIZ_OK)
-        status = add_user_metrics(trainer, p, outputs, row);
+        status = add_user_metrics(trainer, set, p, outputs, row);
     dlviz_tensor_destroy(outputs);
     return status;
+}
+
+/* The user's metrics may set another validation set, or none. */
+static dlviz_status validate(dlviz_trainer *trainer, const places *p, dlz_tally *tally,
+                             double *row) {
+    dlviz_dataset *set = dlz_dataset_hold(trainer->validation);
+    dlviz_status status = validate_on(trainer, set, p, tally, row);
+    dlviz_dataset_destroy(set);
+    return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "the validation set");
 }
 
 static double now(void) {

@@ -150,7 +150,12 @@ static dlviz_status attach(dlviz_optimizer *optimizer, dlviz_network *network) {
     size_t size = (size_t)network->parameter_floats;
     for (int i = 0; optimizer->type->moments[i].name; i++) {
         float **moment = &optimizer->moments[i];
-        if (*moment || !dlz_optimizer_keeps(optimizer, i))
+        bool kept = dlz_optimizer_keeps(optimizer, i);
+        if (*moment && !kept) { /* of settings that a checkpoint had, before the first step */
+            dlz_free(*moment);
+            *moment = NULL;
+        }
+        if (*moment || !kept)
             continue;
         *moment = dlz_alloc_array_zero(size, sizeof(float));
         if (!*moment) {
@@ -189,8 +194,7 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
     DLZ_REQUIRE(optimizer);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_HOLD_NESTED(&optimizer->busy, "optimizer");
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(__func__, &network->busy, "network", DLZ_NESTED, &hold));
+    DLZ_USE_NETWORK(__func__, network);
     if (!network->has_gradients)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: the network has no gradients; call dlviz_network_backward first",

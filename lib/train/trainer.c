@@ -14,6 +14,11 @@
 #define MOST_EPOCHS (1 << 30)
 #define FIT "dlviz_trainer_fit"
 
+/* For setters, which callbacks may call, but no function that a step calls. */
+#define CHANGE(trainer)                                                                            \
+    DLZ_HOLD_NESTED(&(trainer)->busy, "trainer");                                                  \
+    DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__))
+
 static dlviz_status prepare_figures(dlviz_trainer *trainer) {
     const dlviz_network *network = trainer->network;
     trainer->num_sums = dlz_loss_num_sums(network->loss, dlz_network_output(network));
@@ -74,7 +79,7 @@ void dlviz_trainer_destroy(dlviz_trainer *trainer) {
 
 dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     if (batch_size < 1 || batch_size > INT32_MAX)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %lld images; 1 to 2^31 - 1 are accepted",
                         __func__, (long long)batch_size);
@@ -87,7 +92,7 @@ dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_
 
 dlviz_status dlviz_trainer_set_drop_last(dlviz_trainer *trainer, bool drop_last) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     if (trainer->batches_done > 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: an epoch is under way", __func__);
     trainer->drop_last = drop_last;
@@ -102,7 +107,7 @@ int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples)
 
 dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     if (trainer->batches_done > 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: an epoch is under way", __func__);
     trainer->seed = seed;
@@ -111,7 +116,7 @@ dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed) {
 
 dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer, const dlviz_dataset *validation) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     if (validation) {
         DLZ_TRY(dlz_network_check_samples(trainer->network, __func__, validation));
         DLZ_TRY(dlz_network_check_targets(trainer->network, __func__, validation));
@@ -129,6 +134,7 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
     DLZ_TRY(dlz_part_check_handed(who, &dlz_schedule_noun, (const dlz_part *)schedule));
     dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &trainer->busy, "trainer", DLZ_NESTED, &hold));
+    DLZ_TRY(dlz_network_check_idle(trainer->network, who));
     drop_schedule(trainer);
     trainer->schedule = schedule;
     schedule->part.owned = true;
@@ -144,7 +150,7 @@ dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer, dlviz_schedule *
 
 dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     drop_schedule(trainer);
     return DLVIZ_OK;
 }
@@ -152,7 +158,7 @@ dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer) {
 dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer, dlviz_trainer_fn function,
                                               void *user) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     trainer->on_epoch = function;
     trainer->on_epoch_user = user;
     return DLVIZ_OK;
@@ -161,7 +167,7 @@ dlviz_status dlviz_trainer_set_epoch_callback(dlviz_trainer *trainer, dlviz_trai
 dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *trainer, dlviz_trainer_fn function,
                                               void *user) {
     DLZ_REQUIRE(trainer);
-    DLZ_HOLD_NESTED(&trainer->busy, "trainer");
+    CHANGE(trainer);
     trainer->on_batch = function;
     trainer->on_batch_user = user;
     return DLVIZ_OK;

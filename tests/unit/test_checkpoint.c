@@ -329,6 +329,33 @@ START_TEST(momentum_may_be_set_after_a_checkpoint_of_no_step) {
 }
 END_TEST
 
+/* Moments that a later setting has no use for are not used. */
+START_TEST(centering_may_end_after_a_checkpoint_of_no_step) {
+    process p;
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path("start.safetensors"));
+    float *moved[2];
+    size_t bytes;
+    for (int i = 0; i < 2; i++) {
+        begin_process(&p, PROCESS_NET, RMSPROP, false);
+        if (i) {
+            ck_ok(dlviz_rmsprop_set_centered(p.optimizer, true));
+            ck_ok(dlviz_rmsprop_set_momentum(p.optimizer, 0.5));
+            ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));
+            ck_ok(dlviz_trainer_load_checkpoint(p.trainer, path));
+        }
+        ck_ok(dlviz_rmsprop_set_centered(p.optimizer, false));
+        ck_ok(dlviz_rmsprop_set_momentum(p.optimizer, 0));
+        ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+        moved[i] = all_gradients(p.network, &bytes);
+        end_process(&p);
+    }
+    ck_assert_mem_eq(moved[0], moved[1], bytes);
+    free(moved[0]);
+    free(moved[1]);
+}
+END_TEST
+
 START_TEST(a_damaged_checkpoint_is_refused) {
     process writer, reader;
     char path[512];
@@ -360,6 +387,7 @@ int main(void) {
                                   a_run_without_last_batches_goes_on,
                                   unknown_kinds_are_named,
                                   momentum_may_be_set_after_a_checkpoint_of_no_step,
+                                  centering_may_end_after_a_checkpoint_of_no_step,
                                   NULL};
     return run_tests("checkpoint", tests);
 }

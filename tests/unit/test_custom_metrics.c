@@ -153,6 +153,9 @@ START_TEST(metrics_are_checked) {
     f.metric_names = twice;
     ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&f, &o)), INVALID,
              "metrics 0 and 1 are both called 'near'");
+    f.metric_names = (const char *const[]){"near", "loss"};
+    ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&f, &o)), INVALID,
+             "the name of metric 1 is 'loss'");
     f.metric_names = comma;
     ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&f, &o)), INVALID, "'a,b'");
     f.metric_names = (const char *const[]){"near", NULL};
@@ -167,7 +170,7 @@ START_TEST(metrics_are_checked) {
     f = distances;
     f.measure = NULL;
     ck_fails(dlviz_network_set_loss(network, dlviz_loss_custom(&f, &o)), INVALID, "'measure'");
-    ck_assert_int_eq(o.destroyed, 7);
+    ck_assert_int_eq(o.destroyed, 8);
     dlviz_network_destroy(network);
 }
 END_TEST

@@ -581,37 +581,130 @@ END_TEST
 
 typedef struct meddler {
     dlviz_network *network;
-    const dlviz_tensor *x;
-    dlviz_status status;
+    dlviz_trainer *trainer;
+    const dlviz_tensor *x, *dy;
+    bool ends_it; /* by what it was told */
+    int calls;
 } meddler;
 
 static dlviz_status meddle(const dlviz_loss_pass *pass, void *user) {
     meddler *m = user;
-    dlviz_tensor *y;
-    m->status = dlviz_network_forward(m->network, m->x, &y);
+    dlviz_tensor *y, *state;
+    const char *words = "the network is at work: a function that it calls may not use it";
+    ck_fails(dlviz_network_forward(m->network, m->x, &y), DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_network_input_gradient(m->network, "fc", m->x, m->dy, &y), DLVIZ_ERROR_STATE,
+             words);
+    ck_ok(dlviz_network_get_state(m->network, "fc.bias", &state));
+    ck_fails(dlviz_network_set_state(m->network, "fc.bias", state), DLVIZ_ERROR_STATE, words);
+    dlviz_tensor_destroy(state);
+    ck_fails(dlviz_network_save(m->network, scratch_path("meddled")), DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_network_load(m->network, scratch_path("meddled")), DLVIZ_ERROR_STATE, words);
+    if (m->trainer) {
+        dlviz_trainer *t = m->trainer;
+        ck_fails(dlviz_trainer_set_validation(t, NULL), DLVIZ_ERROR_STATE, words);
+        ck_fails(dlviz_trainer_set_batch_size(t, 3), DLVIZ_ERROR_STATE, words);
+        ck_fails(dlviz_trainer_set_seed(t, 3), DLVIZ_ERROR_STATE, words);
+        ck_fails(dlviz_trainer_set_drop_last(t, true), DLVIZ_ERROR_STATE, words);
+        ck_fails(dlviz_trainer_clear_schedule(t), DLVIZ_ERROR_STATE, words);
+        ck_fails(dlviz_trainer_save_checkpoint(t, scratch_path("meddled")), DLVIZ_ERROR_STATE,
+                 words);
+    }
     for (int64_t i = 0; i < dlviz_loss_pass_num_samples(pass); i++)
         dlviz_loss_pass_losses(pass)[i] = 1;
-    return DLVIZ_OK;
+    m->calls++;
+    dlviz_status refused =
+        m->ends_it ? dlviz_network_backward_from(m->network, "fc", m->x, m->dy, 1, 1, NULL)
+                   : DLVIZ_OK;
+    return refused;
+}
+
+/* Of a network that keeps statistics. */
+static dlviz_network *meddled(meddler *m) {
+    dlviz_network *network = images(1, 4, 4);
+    dlviz_loss_functions functions = {
+        .struct_size = sizeof functions, .name = "meddler", .takes_labels = true, .value = meddle};
+    m->network = network;
+    m->x = filled(4, (int64_t[]){2, 1, 4, 4}, 3);
+    m->dy = filled(2, (int64_t[]){2, 3}, 4);
+    ck_ok(dlviz_network_add(network, "bn", dlviz_batchnorm()));
+    ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
+    ck_ok(dlviz_network_add(network, "fc", dlviz_linear(3)));
+    ck_ok(dlviz_network_set_loss(network, dlviz_loss_custom(&functions, m)));
+    ck_ok(dlviz_network_build(network, 1));
+    return network;
+}
+
+static void drop_meddled(meddler *m) {
+    dlviz_tensor_destroy((dlviz_tensor *)m->x);
+    dlviz_tensor_destroy((dlviz_tensor *)m->dy);
+    dlviz_network_destroy(m->network);
 }
 
 START_TEST(a_loss_may_not_use_its_network) {
-    dlviz_network *network = images(1, 4, 4);
-    meddler m = {.network = network, .x = filled(4, (int64_t[]){2, 1, 4, 4}, 3)};
-    dlviz_loss_functions functions = {
-        .struct_size = sizeof functions, .name = "meddler", .takes_labels = true, .value = meddle};
-    dlviz_tensor *labels, *y;
+    meddler m = {.ends_it = false};
+    dlviz_network *network = meddled(&m);
+    dlviz_tensor *labels, *y, *before, *after;
     ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){2}, (int64_t[]){0, 1}));
-    ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
-    ck_ok(dlviz_network_add(network, "fc", dlviz_linear(3)));
-    ck_ok(dlviz_network_set_loss(network, dlviz_loss_custom(&functions, &m)));
-    ck_ok(dlviz_network_build(network, 1));
+    ck_ok(dlviz_network_get_state(network, "bn.running_mean", &before));
+    /* What a refused call returns ends the step, which then leaves the statistics as they were. */
+    m.ends_it = true;
+    ck_fails(dlviz_network_backward(network, m.x, labels, 1, 0, NULL), DLVIZ_ERROR_STATE,
+             "the network is at work");
+    ck_ok(dlviz_network_get_state(network, "bn.running_mean", &after));
+    ck_assert(same_numbers(before, after));
+    dlviz_tensor_destroy(after);
+    m.ends_it = false;
     ck_ok(dlviz_network_backward(network, m.x, labels, 1, 0, NULL));
-    ck_assert_int_eq(m.status, DLVIZ_ERROR_STATE);
+    ck_ok(dlviz_network_get_state(network, "bn.running_mean", &after));
+    ck_assert(!same_numbers(before, after));
+    ck_assert_int_eq(m.calls, 2);
     ck_ok(dlviz_network_forward(network, m.x, &y));
-    dlviz_tensor_destroy(y);
+    dlviz_tensor *all[] = {labels, y, before, after};
+    for (int i = 0; i < 4; i++)
+        dlviz_tensor_destroy(all[i]);
+    drop_meddled(&m);
+}
+END_TEST
+
+START_TEST(a_loss_may_not_change_its_trainer) {
+    meddler m = {.ends_it = false};
+    dlviz_network *network = meddled(&m);
+    dlviz_tensor *labels;
+    dlviz_dataset *set;
+    dlviz_optimizer *sgd;
+    ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){2}, (int64_t[]){0, 1}));
+    ck_ok(dlviz_dataset_create(&set, m.x, labels));
+    ck_ok(dlviz_sgd_create(&sgd, 1e-3));
+    ck_ok(dlviz_trainer_create(&m.trainer, network, sgd));
+    ck_ok(dlviz_trainer_set_validation(m.trainer, set));
+    ck_ok(dlviz_trainer_fit(m.trainer, set, 2));
+    ck_assert_int_eq(m.calls, 4);
+    dlviz_trainer_destroy(m.trainer);
+    dlviz_optimizer_destroy(sgd);
+    dlviz_dataset_destroy(set);
     dlviz_tensor_destroy(labels);
-    dlviz_tensor_destroy((dlviz_tensor *)m.x);
-    dlviz_network_destroy(network);
+    drop_meddled(&m);
+}
+END_TEST
+
+static dlviz_status destroy_it(const dlviz_loss_pass *pass, void *user) {
+    (void)pass;
+    dlviz_network_destroy(user);
+    return DLVIZ_OK;
+}
+
+/* The step ends with the network that it began with. */
+START_TEST(a_loss_may_destroy_its_network) {
+    dlviz_network *network = images(1, 4, 4);
+    dlviz_loss_functions functions = {
+        .struct_size = sizeof functions, .name = "end", .takes_labels = true, .value = destroy_it};
+    dlviz_tensor *x = filled(4, (int64_t[]){2, 1, 4, 4}, 3), *labels = label_tensor(2, 16, 1);
+    ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
+    ck_ok(dlviz_network_set_loss(network, dlviz_loss_custom(&functions, network)));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_ok(dlviz_network_backward(network, x, labels, 1, 0, NULL));
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(labels);
 }
 END_TEST
 
@@ -633,6 +726,8 @@ int main(void) {
     const TTest *const tests[] = {a_training_step_has_nothing_of_other_gradients,
                                   layers_without_parameters_may_come_first,
                                   a_loss_may_not_use_its_network,
+                                  a_loss_may_not_change_its_trainer,
+                                  a_loss_may_destroy_its_network,
                                   setters_after_add_are_heard,
                                   unknown_inputs_are_named,
                                   numbers_of_inputs_are_checked,

@@ -27,6 +27,11 @@ static dlviz_layer *grouped(void) {
     ck_ok(dlviz_conv2d_set_groups(layer, 2));
     return layer;
 }
+static dlviz_layer *wide_grouped(void) {
+    dlviz_layer *layer = dlviz_conv2d(32, 3, 1);
+    ck_ok(dlviz_conv2d_set_groups(layer, 2));
+    return layer;
+}
 static dlviz_layer *depthwise(void) {
     dlviz_layer *layer = dlviz_conv2d(4, 3, 1);
     ck_ok(dlviz_conv2d_set_groups(layer, 4));
@@ -47,6 +52,7 @@ static const sample_layer layers[] = {
     {"conv2d 3 x 3 of many channels", "64x16x16", wide_conv3x3},
     {"conv2d 5 x 5", "4x8x7", conv5x5},
     {"conv2d in groups", "4x8x7", grouped},
+    {"conv2d in groups of many channels", "32x6x7", wide_grouped},
     {"conv2d of each channel", "4x8x7", depthwise},
     {"conv_transpose2d", "4x5x6", transposed},
     {"linear", "310", linear},

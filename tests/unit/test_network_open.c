@@ -200,6 +200,30 @@ START_TEST(descriptions_are_checked) {
 }
 END_TEST
 
+/* JSON has none; a border below all numbers is natural before a max pool. */
+START_TEST(infinities_survive) {
+    dlviz_network *network, *opened;
+    dlviz_layer *pad = dlviz_pad(1, 1, 1, 1);
+    ck_ok(dlviz_pad_set_value(pad, -INFINITY));
+    ck_ok(dlviz_network_create(&network, 3, (int64_t[]){1, 3, 3}));
+    ck_ok(dlviz_network_add(network, "pad", pad));
+    ck_ok(dlviz_network_add(network, "pool", dlviz_maxpool2d(2)));
+    ck_ok(dlviz_network_build(network, 1));
+    opened = saved_and_opened(network);
+    dlviz_tensor *x, *y, *again;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){1, 1, 3, 3}));
+    ck_ok(dlviz_network_forward(network, x, &y));
+    ck_ok(dlviz_network_forward(opened, x, &again));
+    ck_assert_mem_eq(dlviz_tensor_const_data(y), dlviz_tensor_const_data(again), 4 * sizeof(float));
+    ck_assert_float_eq(dlviz_tensor_const_float(again)[0], 0);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(opened);
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(y);
+    dlviz_tensor_destroy(again);
+}
+END_TEST
+
 /* 2^46 numbers, which nobody may start to count. */
 START_TEST(what_would_take_for_ever_is_refused) {
     static const char text[] =
@@ -266,6 +290,7 @@ int main(void) {
                                   a_loss_of_ones_own_is_missed,
                                   descriptions_are_checked,
                                   what_would_take_for_ever_is_refused,
+                                  infinities_survive,
                                   files_of_before_losses_are_of_cross_entropy,
                                   broken_descriptions_do_no_harm,
                                   NULL};
