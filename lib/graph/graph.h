@@ -102,7 +102,7 @@ typedef struct dlz_extras {
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                           int64_t n, dlz_plan **out);
 void dlz_plans_release(dlz_plans *plans);
-/* How much memory a plan would take. */
+/* How much memory a plan would take; UINT64_MAX, and a failure, where addresses do not reach. */
 dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, int64_t n,
                               uint64_t *bytes);
 dlz_run *dlz_plan_run(dlz_plan *plan);

@@ -23,8 +23,10 @@ dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int fi
         memory->requests = requests;
         memory->capacity = capacity;
     }
-    if (bytes > SIZE_MAX / 4)
+    if (bytes > SIZE_MAX / 4) {
+        memory->block_size = SIZE_MAX;
         return dlz_fail_memory("the activations of a batch", bytes);
+    }
     memory->requests[memory->count] = (dlz_request){.slot = slot,
                                                     .bytes = rounded(bytes),
                                                     .first = first,
@@ -38,7 +40,7 @@ dlviz_status dlz_memory_ask_array(dlz_memory *memory, void *slot, int64_t count,
                                   int first, int last) {
     size_t bytes;
     if (count < 0 || dlz_mul_overflows((uint64_t)count, size, &bytes))
-        return dlz_fail_memory("the activations of a batch", SIZE_MAX);
+        bytes = SIZE_MAX;
     return dlz_memory_ask(memory, slot, bytes, first, last);
 }
 

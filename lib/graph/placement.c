@@ -144,8 +144,10 @@ static dlviz_status place_all(placer *p, dlz_request *requests, int count, size_
         find_lists(p, request, 1, 0, p->spans - 1);
         request->offset = lowest(p, request->bytes);
         size_t end;
-        if (dlz_add_overflows(request->offset, request->bytes, &end) || end > SIZE_MAX / 2)
+        if (dlz_add_overflows(request->offset, request->bytes, &end) || end > SIZE_MAX / 2) {
+            *total = SIZE_MAX;
             return dlz_fail_memory("the activations of a batch", SIZE_MAX);
+        }
         if (!enter(p, request, 1, 0, p->spans - 1))
             return dlz_fail_memory("the memory plan", (uint64_t)p->capacity * sizeof *p->ranges);
         *total = end > *total ? end : *total;

@@ -16,7 +16,7 @@ typedef struct dlz_request {
 /* Sets the offsets so that no two buffers that are needed at one time overlap: the largest first,
  * each at the lowest free place. Changes the requests' order. *total is the size of the block. The
  * time grows like n log n for n requests, unless the lifetimes leave many gaps. Fails with
- * DLVIZ_ERROR_OUT_OF_MEMORY. */
+ * DLVIZ_ERROR_OUT_OF_MEMORY; *total is SIZE_MAX where addresses do not reach. */
 dlviz_status dlz_place(dlz_request *requests, int count, size_t *total);
 
 #endif

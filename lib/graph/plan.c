@@ -142,7 +142,9 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
     dlz_plan *plan = NULL;
     DLZ_TRY(create(&plan, graph, node, mode));
     dlviz_status status = plan_memory(plan, n);
-    *bytes = (uint64_t)plan->memory.block_size + plan->memory.scratch_size;
+    *bytes = plan->memory.block_size == SIZE_MAX
+                 ? UINT64_MAX
+                 : (uint64_t)plan->memory.block_size + plan->memory.scratch_size;
     destroy(plan);
     return status;
 }

@@ -124,7 +124,7 @@ static void with_prefix(char *text, size_t size, double number) {
 
 static dlviz_status append_totals(table *t, const dlviz_network *network) {
     char operations[32], bytes[32];
-    uint64_t memory;
+    uint64_t memory = 0;
     long long parameters = 0;
     for (int i = 0; i < network->graph.num_nodes; i++)
         parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
@@ -137,7 +137,7 @@ static dlviz_status append_totals(table *t, const dlviz_network *network) {
                                            (dlz_mode){true, true, false}, BATCH, &memory);
     /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
     if (status != DLVIZ_OK)
-        return sizeof(size_t) < 8 ? DLVIZ_OK : status;
+        return sizeof(size_t) < 8 && memory == UINT64_MAX ? DLVIZ_OK : status;
     double weights = 2 * (double)network->parameter_floats * sizeof(float);
     with_prefix(bytes, sizeof bytes, (double)memory + weights);
     return append(t, dlz_format("memory to train on batches of %d, without the optimizer's: %sB\n",
