@@ -231,8 +231,9 @@ START_TEST(what_would_take_for_ever_is_refused) {
         "\"settings\":{\"kernel\":[1,32768],\"stride\":[1,1],\"padding\":[0,0],"
         "\"ceil_mode\":false,\"count_include_pad\":true}}]}";
     dlviz_network *network;
+    /* With addresses of 32 bits its memory is out of reach before that. */
     ck_fails(dlviz_network_open(&network, described(text)), DLVIZ_ERROR_FORMAT,
-             "the windows of all places hold more than");
+             sizeof(size_t) < 8 ? "cannot open" : "the windows of all places hold more than");
 }
 END_TEST
 
