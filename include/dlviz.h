@@ -17,8 +17,8 @@
  * - Settings are checked when they are set. Every set_<x> has a getter <x>, and so has every
  *   argument that a handle is made with. A getter of one value returns it; a getter of several has
  *   an out parameter for each, any of which may be NULL; an array has num_<things> and a getter of
- *   all or of the element at an index. Functions and their user pointers have no getter. Where a run may come to something else
- *   than was asked for, <x>_used tells what it came to.
+ *   all or of the element at an index. Functions and their user pointers have no getter. Where a run
+ *   may come to something else than was asked for, <x>_used tells what it came to.
  * - Numbers: counts are num_<things> and int64_t, and come before the array that they count (ndim,
  *   of 8 at most, is an int, as in NumPy). Sizes are (height, width), in pixels and everywhere.
  * - Enumerations: the values begin with the type's name, less a final _kind. The two that every

@@ -144,7 +144,10 @@ DLVIZ_CHECKED dlviz_status dlviz_network_features(dlviz_network *network, const 
  *  result has the shape of the last layer with n in front. */
 DLVIZ_CHECKED dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                                  dlviz_tensor **outputs);
-/** The same for any named layer, in its shape: what dlviz_network_features is for a dataset. */
+/** The same for any named layer, or "input", in its shape: what dlviz_network_features is for a
+ *  dataset. The caller destroys the tensor. Returns DLVIZ_ERROR_NOT_FOUND with the names there are,
+ *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
                                                     const dlviz_tensor *inputs,
                                                     dlviz_tensor **outputs);
@@ -187,7 +190,10 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward(dlviz_network *network,
                                                   uint64_t step, double *loss);
 
 /** The same for samples that count differently, as those of dlviz_loader_weights.
- *  @param weights  float32, n, each finite and 0 or more; NULL: all count alike */
+ *  @param weights  float32, n, each finite and 0 or more; NULL: all count alike
+ *  Otherwise as dlviz_network_backward; the loss is the mean by these weights, and 0, like its
+ *  gradients, where all are 0. DLVIZ_ERROR_SHAPE and DLVIZ_ERROR_INVALID_ARGUMENT also for weights
+ *  that are not these. */
 DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
     dlviz_network *network, const dlviz_tensor *inputs, const dlviz_tensor *targets,
     const dlviz_tensor *weights, uint64_t seed, uint64_t step, double *loss);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Of a large dataset, only so many samples and targets other than one label are looked at; of all, the labels and
- * the weights. */
+/* Of a large dataset, only so many samples and targets are looked at; of all, the weights and, where
+ * each sample has one, the labels. */
 enum { MARKED_SAMPLES = 64, SOME = 1024 };
 
 /* Bytes in the same order on every machine. */

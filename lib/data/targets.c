@@ -67,7 +67,7 @@ static dlviz_status set_labels(dlviz_dataset *dataset, const dlviz_tensor *label
     return DLVIZ_OK;
 }
 
-/* -- Targets whose storage is shared -------------------------------------------------------------------------------
+/* -- Targets whose storage is shared -------------------------------------------------------------
  */
 
 int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]) {

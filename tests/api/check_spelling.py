@@ -7,7 +7,8 @@ import os
 import re
 import sys
 
-FOLDERS = ("include", "lib", "examples", "tests")
+FOLDERS = ("include", "lib", "examples", "tests", "docs")
+FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 TEXT = (".c", ".h", ".cpp", ".in", ".py", ".sh", ".md", ".build", ".ini", ".txt", ".map")
 # Beginnings of words that British English writes otherwise; DLVIZ_CANCELLED has its two l in both.
 BRITISH = re.compile(
@@ -19,6 +20,7 @@ BRITISH = re.compile(
 
 
 def texts(root):
+    yield from FILES
     for folder in FOLDERS:
         for path, folders, names in os.walk(os.path.join(root, folder)):
             folders[:] = [name for name in folders if not name.startswith((".", "__"))]
