@@ -36,6 +36,10 @@ DLVIZ_CHECKED dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, vo
                                                void (*release)(void *block, void *user),
                                                void *user);
 
+/** Frees what a function of the library has allocated for the caller where its description says so:
+ *  the bytes of files that are written to memory. NULL is allowed. */
+DLVIZ_API void dlviz_free(void *block);
+
 typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_DEBUG = 0,
     DLVIZ_LOG_LEVEL_INFO = 1,

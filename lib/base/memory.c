@@ -97,6 +97,10 @@ void dlz_free(void *block) {
     a.release(((header *)block)[-1].origin, a.user);
 }
 
+void dlviz_free(void *block) {
+    dlz_free(block);
+}
+
 char *dlz_strdup(const char *text) {
     size_t size = strlen(text) + 1;
     char *copy = dlz_alloc(size);
