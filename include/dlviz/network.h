@@ -95,10 +95,25 @@ DLVIZ_CHECKED dlviz_status dlviz_network_get_state(const dlviz_network *network,
  *  they were, those of the earlier parameters. */
 DLVIZ_CHECKED dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                    const dlviz_tensor *tensor);
+/** Freezes the states whose names match a pattern: training leaves these parameters as they are,
+ *  and gradients that lead back to nothing else are not computed. A batch norm whose running
+ *  statistics match, or whose parameters are all frozen, uses its running statistics in training as
+ *  in evaluation, and does not change them. Files say nothing about it; a checkpoint is resumed
+ *  with the same states frozen. A layer of the user's own is asked for no gradients of what is
+ *  frozen; what it writes into its other states is its own matter.
+ *  @param pattern  '*' stands for any characters, also none and dots, '?' for any one: "conv1.*",
+ *                  "layer?.*.weight", "*"
+ *  Returns DLVIZ_ERROR_NOT_FOUND with the names there are when none matches,
+ *  DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE (not built, or at work). */
+DLVIZ_CHECKED dlviz_status dlviz_network_freeze(dlviz_network *network, const char *pattern);
+/** Lets the states whose names match be trained again; otherwise like dlviz_network_freeze. */
+DLVIZ_CHECKED dlviz_status dlviz_network_unfreeze(dlviz_network *network, const char *pattern);
+/** Whether a state is frozen; false when there is none of this name. */
+DLVIZ_API bool dlviz_network_is_frozen(const dlviz_network *network, const char *name);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
  *  it stays until the next one, until dlviz_network_input_gradient, or until parameters are loaded,
- *  and is not added up. Returns DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_INVALID_ARGUMENT for a
- *  running statistic, DLVIZ_ERROR_NOT_FOUND. */
+ *  and is not added up. Returns DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_NOT_FOUND, or
+ *  DLVIZ_ERROR_INVALID_ARGUMENT for what is frozen and for a running statistic. */
 DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *network,
                                                       const char *name, dlviz_tensor **copy);
 

@@ -85,6 +85,8 @@ static bool is_taken_out(const fuser *f, int at, dlz_constant constant) {
     bool one_place = node->in[0].ndim == 1 || node->in[0].dims[1] * node->in[0].dims[2] == 1;
     constant =
         node->layer->type->hand_on(node->layer, one_place ? DLZ_CONSTANT_EVERYWHERE : constant);
+    if (constant == DLZ_CONSTANT_TAKEN_OUT && node->fixed) /* it would be in a batch's statistics */
+        return false;
     if (constant == DLZ_CONSTANT_LOST || constant == DLZ_CONSTANT_TAKEN_OUT)
         return constant == DLZ_CONSTANT_TAKEN_OUT;
     return f->taken_out[next + 1][constant];
@@ -255,6 +257,8 @@ static int collect_post(fuser *f, int first, dlz_post_op *post, bool *trained) {
         dlz_parameter states[DLZ_MAX_STATES];
         *trained |= get_states(f, at, states);
         node->layer->type->join(node->layer, states, post);
+        if (stage == DLZ_STAGE_NORMALIZE)
+            post->batchnorm.fixed = node->fixed;
         if (stage == DLZ_STAGE_DROP)
             post->stream = DLZ_STREAM_DROPOUT + ((uint64_t)at << 8);
         f->done[at + 1] = true;
@@ -325,7 +329,8 @@ static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
     op->out->needs_gradient = f->mode.gradients && (in->needs_gradient || trained);
     post.pending = f->mode.gradients && producer && (producer->abilities & DLZ_OP_READS_VIEW) &&
                    !post.pool && !post.dropout && !post.activation && is_read_pending(f, last);
-    in->statistics.wanted = f->mode.training && producer && post.has_batchnorm;
+    in->statistics.wanted =
+        f->mode.training && producer && post.has_batchnorm && !post.batchnorm.fixed;
     if (producer && post.pool && (producer->abilities & DLZ_OP_POOLS))
         in->pooled = (dlz_pooled){.wanted = true,
                                   .sign = post.has_batchnorm ? post.batchnorm.weight.value : NULL};

@@ -217,7 +217,7 @@ dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int last, int64_t n) 
     for (int i = 0; status == DLVIZ_OK && i <= last; i++) {
         const dlz_node *node = &graph->nodes[i];
         const dlz_layer_type *type = node->layer->type;
-        if ((all || wanted[i + 1]) && type->check_batch)
+        if ((all || wanted[i + 1]) && type->check_batch && !node->fixed)
             status = type->check_batch(node->layer, node->in, n);
         if (status != DLVIZ_OK)
             status = dlz_fail_within(status, "%s '%s'", type->name, node->name);

@@ -23,6 +23,7 @@ typedef struct dlz_node {
     dlz_shape out;
     int first_state, num_states; /* among the network's */
     dlz_parameter states[DLZ_MAX_STATES];
+    bool fixed; /* running statistics are frozen: training uses them and leaves them as they are */
 } dlz_node;
 
 typedef struct dlz_graph {
@@ -101,6 +102,8 @@ typedef struct dlz_extras {
  * then nothing is planned and nothing allocated. */
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                           int64_t n, dlz_plan **out);
+/* Drops those kept: they would compute what is no longer so. */
+void dlz_plans_forget(dlz_plans *plans);
 void dlz_plans_release(dlz_plans *plans);
 /* How much memory a plan would take; UINT64_MAX, and a failure, where addresses do not reach. */
 dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, int64_t n,

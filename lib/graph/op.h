@@ -166,6 +166,7 @@ struct dlz_op_type {
 
 /* A batch norm's settings and state, as an operation needs them; weight.value NULL: not affine. */
 typedef struct dlz_batchnorm_state {
+    bool fixed; /* training uses the running statistics, too, and leaves them as they are */
     double eps, momentum;
     dlz_parameter weight, bias;
     float *running_mean, *running_var;

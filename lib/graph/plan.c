@@ -211,9 +211,13 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
     return DLVIZ_OK;
 }
 
-void dlz_plans_release(dlz_plans *plans) {
+void dlz_plans_forget(dlz_plans *plans) {
     while (plans->count > 0)
         destroy(take(plans, plans->count - 1));
+}
+
+void dlz_plans_release(dlz_plans *plans) {
+    dlz_plans_forget(plans);
     dlz_workspace_release(&plans->workspace);
 }
 

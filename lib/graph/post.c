@@ -198,7 +198,7 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     ++*state->batches_tracked;
 }
 
-/* Evaluation, where the backward pass will take the factors as constants. */
+/* Evaluation, or statistics that are fixed: the backward pass will take the factors as constants. */
 static void running_factors(dlz_op *op) {
     dlz_post_op *post = op->own;
     const dlz_batchnorm_state *state = &post->batchnorm;
@@ -268,7 +268,7 @@ static void leave_pending(dlz_op *op) {
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
     post_pass pass = {.op = op, .run = run, .images = images_per_tile(op)};
-    if (post->has_batchnorm && run->mode.training) {
+    if (post->has_batchnorm && run->mode.training && !post->batchnorm.fixed) {
         if (!op->in->statistics.given)
             dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
         batch_factors(op, run);
@@ -367,8 +367,8 @@ static double total(const double *partial, int64_t tiles, int64_t stride, int64_
 }
 
 /* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
- * dz = weight/sigma * (g - S1/count - (z - mean) S2 / (count sigma^2)); in evaluation mean and
- * sigma are constants and dz = weight/sigma * g. */
+ * dz = weight/sigma * (g - S1/count - (z - mean) S2 / (count sigma^2)); in evaluation, or with
+ * fixed statistics, mean and sigma are constants and dz = weight/sigma * g. */
 static void gradient_factors(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
     dlz_batchnorm_state *state = &post->batchnorm;
@@ -390,7 +390,7 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
             state->weight.gradient[c] = (float)(second * inverse);
         post->a[c] = (float)factor;
         post->b[c] = post->d[c] = 0;
-        if (!run->mode.training)
+        if (!run->mode.training || state->fixed)
             continue;
         post->b[c] = (float)(-factor * inverse * inverse * second / count);
         post->d[c] = (float)(-factor * first / count - (double)post->b[c] * lost);

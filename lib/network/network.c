@@ -190,14 +190,16 @@ static int64_t padded(int64_t size) {
     return dlz_ceil_div(size, PARAMETER_ALIGNMENT) * PARAMETER_ALIGNMENT;
 }
 
-static void hand_states_to_nodes(dlviz_network *network) {
+void dlz_network_hand_states(dlviz_network *network) {
     for (int i = 0; i < network->graph.num_nodes; i++) {
         dlz_node *node = &network->graph.nodes[i];
+        node->fixed = false;
         for (int j = 0; j < node->num_states; j++) {
             dlz_state *state = &network->states[node->first_state + j];
             bool counts = state->spec.dtype == DLVIZ_INT64;
+            node->fixed |= state->frozen && !state->spec.trainable;
             node->states[j] = (dlz_parameter){.value = counts ? NULL : state->value,
-                                              .gradient = state->gradient,
+                                              .gradient = state->frozen ? NULL : state->gradient,
                                               .count = counts ? state->value : NULL,
                                               .is_constant = state->spec.is_constant};
         }
@@ -236,7 +238,7 @@ static dlviz_status allocate_states(dlviz_network *network) {
             other_at += lines;
         }
     }
-    hand_states_to_nodes(network);
+    dlz_network_hand_states(network);
     return DLVIZ_OK;
 }
 

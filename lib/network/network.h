@@ -15,6 +15,7 @@ typedef struct dlz_state {
     int64_t size;
     void *value;     /* float or int64_t */
     float *gradient; /* NULL when not trainable */
+    bool frozen;     /* training leaves it as it is; the gradient is 0 */
 } dlz_state;
 
 struct dlviz_network {
@@ -55,6 +56,14 @@ const dlz_shape *dlz_network_output(const dlviz_network *network);
 dlviz_status dlz_network_lay_out(dlviz_network *network);
 /* Allocates the states; all are 0. */
 dlviz_status dlz_network_complete(dlviz_network *network);
+/* Tells the graph's nodes where their states are, and which of them are frozen. */
+void dlz_network_hand_states(dlviz_network *network);
+
+/* -- freeze.c -----------------------------------------------------------------------------------
+ */
+
+/* The names of the states that are frozen, as a new JSON array; NULL when out of memory. */
+json_t *dlz_network_frozen_names(const dlviz_network *network);
 
 /* -- states.c -----------------------------------------------------------------------------------
  */

@@ -68,6 +68,9 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
     if (!state->gradient)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is not trained and has no gradient",
                         __func__, name);
+    if (state->frozen)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is frozen and has no gradient",
+                        __func__, name);
     if (!network->has_gradients)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: no gradients yet; call dlviz_network_backward first", __func__);

@@ -173,14 +173,14 @@ typedef struct step_pass {
     const dlviz_optimizer *optimizer;
     const dlz_optimizer_table *kernels;
     float *parameters, *gradients;
-    int64_t size;
+    int64_t start, size; /* of the run */
 } step_pass;
 
 static void step_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const step_pass *pass = context;
-    int64_t first = tile * TILE_SIZE;
-    dlz_update update = {.n = dlz_min_i64(TILE_SIZE, pass->size - first),
+    int64_t first = pass->start + tile * TILE_SIZE;
+    dlz_update update = {.n = dlz_min_i64(TILE_SIZE, pass->start + pass->size - first),
                          .parameters = pass->parameters + first,
                          .gradients = pass->gradients + first,
                          .gradient_scale = 1};
@@ -188,6 +188,26 @@ static void step_tile(void *context, int64_t tile, int worker) {
         if (pass->optimizer->moments[i])
             update.moments[i] = pass->optimizer->moments[i] + first;
     pass->kernels->update(pass->optimizer->step, &update);
+}
+
+static void step_run(step_pass *pass, int64_t start, int64_t size) {
+    pass->start = start;
+    pass->size = size;
+    dlz_parallel_for(dlz_ceil_div(size, TILE_SIZE), dlz_threads(), step_tile, pass);
+}
+
+/* The parameters from one that is frozen to the next. */
+static void step_unfrozen(step_pass *pass, const dlviz_network *network) {
+    int64_t start = 0;
+    for (int i = 0; i < network->num_states; i++) {
+        const dlz_state *state = &network->states[i];
+        if (!state->spec.trainable || !state->frozen)
+            continue;
+        int64_t first = (const float *)state->value - network->parameters;
+        step_run(pass, start, first - start);
+        start = first + state->size;
+    }
+    step_run(pass, start, network->parameter_floats - start);
 }
 
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
@@ -216,8 +236,7 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
     step_pass pass = {.optimizer = optimizer,
                       .kernels = optimizer->type->updates(dlz_isa_chosen()),
                       .parameters = network->parameters,
-                      .gradients = network->gradients,
-                      .size = network->parameter_floats};
-    dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), step_tile, &pass);
+                      .gradients = network->gradients};
+    step_unfrozen(&pass, network);
     return DLVIZ_OK;
 }
