@@ -149,9 +149,9 @@ static dlviz_status load(struct report *report) {
 /* -- Training ------------------------------------------------------------------------------------
  */
 
-static bool after_batch(dlviz_trainer *trainer, void *user) {
+static bool after_batch(const dlviz_trainer_event *event, void *user) {
     struct report *report = user;
-    show_batches(&report->terminal, trainer, report->options.epochs);
+    show_batches(&report->terminal, dlviz_trainer_event_trainer(event), report->options.epochs);
     return !interrupted;
 }
 
@@ -163,9 +163,9 @@ static dlviz_status save_progress(struct report *report) {
     return dlviz_trainer_write_history(report->trainer, result_path(report, "history.csv"));
 }
 
-static bool after_epoch(dlviz_trainer *trainer, void *user) {
+static bool after_epoch(const dlviz_trainer_event *event, void *user) {
     struct report *report = user;
-    say_epoch(&report->terminal, trainer, report->options.epochs);
+    say_epoch(&report->terminal, dlviz_trainer_event_trainer(event), report->options.epochs);
     return save_progress(report) == DLVIZ_OK && !interrupted;
 }
 
@@ -200,10 +200,12 @@ static dlviz_status train(struct report *report) {
     dlviz_status status =
         left > 0 ? dlviz_trainer_fit(report->trainer, report->train, left) : DLVIZ_OK;
     wipe(&report->terminal);
-    /* Interrupted, or after_epoch could not write: then this fails again and says why. */
-    if (status == DLVIZ_CANCELLED)
-        TRY(save_progress(report));
     TRY(status);
+    /* Interrupted, or after_epoch could not write: then this fails again and says why. */
+    if (dlviz_trainer_stop_reason(report->trainer) == DLVIZ_STOP_REASON_CALLBACK) {
+        TRY(save_progress(report));
+        return DLVIZ_CANCELLED;
+    }
     return dlviz_network_save(report->network, result_path(report, "model.safetensors"));
 }
 

@@ -143,8 +143,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *p
 
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
-/** The network's output for every sample of a dataset, each flattened to a row: n × d float32, e.g.
- *  logits, computed in batches. Samples must have the network's input shape (else
+/** The network's output for every sample of a dataset, each flattened to a row: n × d float32,
+ *  e.g. logits, computed in batches. Samples must have the network's input shape (else
  *  DLVIZ_ERROR_SHAPE). */
 DLVIZ_CHECKED dlviz_status dlviz_network_predict(dlviz_network *network,
                                                  const dlviz_dataset *dataset,
@@ -155,8 +155,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_predict(dlviz_network *network,
 DLVIZ_CHECKED dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                                   const dlviz_dataset *dataset,
                                                   dlviz_tensor **features);
-/** The output for a batch of ready inputs: float32, n × channels × height × width, or n × d; the
- *  result has the shape of the last layer with n in front. */
+/** The output for a batch of ready inputs: float32, n × channels × height × width, or n × d;
+ *  the result has the shape of the last layer with n in front. */
 DLVIZ_CHECKED dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                                  dlviz_tensor **outputs);
 /** The same for any named layer, or "input", in its shape: what dlviz_network_features is for a
@@ -212,6 +212,20 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward(dlviz_network *network,
 DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
     dlviz_network *network, const dlviz_tensor *inputs, const dlviz_tensor *targets,
     const dlviz_tensor *weights, uint64_t seed, uint64_t step, double *loss);
+
+/** Makes the gradients shorter where their norm, that of all of them as one vector, is above a
+ *  limit: multiplies them by largest / (norm + 1e-6), as PyTorch's clip_grad_norm_ does. To be
+ *  called between dlviz_network_backward and dlviz_optimizer_step.
+ *  @param largest  above 0
+ *  @param norm     receives the norm before; may be NULL
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (no gradients) or DLVIZ_ERROR_NUMERIC
+ *  (the norm is NaN or infinite; the gradients are as they were). */
+DLVIZ_CHECKED dlviz_status dlviz_network_clip_gradient_norm(dlviz_network *network, double largest,
+                                                            double *norm);
+/** Makes each number of the gradients lie between −largest and largest, as PyTorch's
+ *  clip_grad_value_ does. Otherwise like dlviz_network_clip_gradient_norm. */
+DLVIZ_CHECKED dlviz_status dlviz_network_clip_gradient_value(dlviz_network *network,
+                                                             double largest);
 
 /** Like dlviz_network_backward, from a gradient of one's own: of anything, with respect to the
  *  output of any layer. Runs a batch in training mode up to that layer and back, and leaves the

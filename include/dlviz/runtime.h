@@ -52,6 +52,11 @@ typedef void (*dlviz_log_fn)(dlviz_log_level level, const char *message, void *u
 /** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. */
 DLVIZ_API void dlviz_set_log(dlviz_log_fn log, void *user);
 
+/** A dlviz_log_fn that writes each line, and a newline, to a stream:
+ *  dlviz_set_log(dlviz_log_to_stream, stderr).
+ *  @param user  a FILE *, which stays open as long as the library may log */
+DLVIZ_API void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user);
+
 /** The instruction set the kernels use: "generic", "avx2", "avx512" or "neon". The best one the
  *  machine has, unless the environment variable DLVIZ_ISA names another; a name that is unknown or
  *  that the machine lacks is reported to the log and ignored. A static string. */

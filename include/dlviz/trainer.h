@@ -15,13 +15,32 @@ extern "C" {
  *  network. */
 typedef struct dlviz_trainer dlviz_trainer;
 
-/** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit with
- *  DLVIZ_CANCELLED, as early stopping does. It may ask all getters, save checkpoints, use the
- *  network (evaluate, predict, save, set states), change the learning rate, the schedule and the
- *  callbacks, and after an epoch also what the trainer's setters refuse while one is under way.
- *  dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there. Handles that
- *  the fit uses may be destroyed: it holds them to its end. */
-typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
+/** What has just happened in dlviz_trainer_fit. Valid during the callback alone. */
+typedef struct dlviz_trainer_event dlviz_trainer_event;
+
+/** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit, which
+ *  returns DLVIZ_OK (dlviz_trainer_stop_reason tells). It may ask all getters, save checkpoints,
+ *  use the network (evaluate, predict, save, set states, freeze), change the learning rate, the
+ *  schedule and the callbacks, and after an epoch also what the trainer's setters refuse while one
+ *  is under way. dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
+ *  Handles that the fit uses may be destroyed: it holds them to its end. No exception and no
+ *  longjmp may leave it. */
+typedef bool (*dlviz_trainer_fn)(const dlviz_trainer_event *event, void *user);
+
+/** The trainer that calls. NULL for NULL, where the getters below give 0 or NaN. */
+DLVIZ_API dlviz_trainer *dlviz_trainer_event_trainer(const dlviz_trainer_event *event);
+/** The epoch that is under way or has just been finished, counted from 0. */
+DLVIZ_API int64_t dlviz_trainer_event_epoch(const dlviz_trainer_event *event);
+/** The batch of that epoch, counted from 0; after an epoch, its last. */
+DLVIZ_API int64_t dlviz_trainer_event_batch(const dlviz_trainer_event *event);
+/** The loss of the batch, before its step; after an epoch, the loss that was measured last: of the
+ *  validation set or, without one, in training. */
+DLVIZ_API double dlviz_trainer_event_loss(const dlviz_trainer_event *event);
+/** The norm of the gradients of the last step, as one vector, before they were clipped by it; NaN
+ *  unless dlviz_trainer_set_clip_norm asks for it. */
+DLVIZ_API double dlviz_trainer_event_gradient_norm(const dlviz_trainer_event *event);
+/** The learning rate of the last step. */
+DLVIZ_API double dlviz_trainer_event_learning_rate(const dlviz_trainer_event *event);
 
 /** The trainer holds the network and the optimizer, which may be destroyed before it. As long as it
  *  exists the network keeps its loss.
@@ -31,7 +50,7 @@ typedef bool (*dlviz_trainer_fn)(dlviz_trainer *trainer, void *user);
 DLVIZ_CHECKED dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
                                                 dlviz_optimizer *optimizer);
 /** Destroys the schedule with it; network, optimizer and datasets live on if they have not been
- *  destroyed. From within a callback, ends dlviz_trainer_fit with DLVIZ_CANCELLED as well. NULL is
+ *  destroyed. From within a callback, ends dlviz_trainer_fit with DLVIZ_CANCELLED. NULL is
  *  allowed. */
 DLVIZ_API void dlviz_trainer_destroy(dlviz_trainer *trainer);
 
@@ -67,6 +86,86 @@ DLVIZ_API const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trai
 /** Goes on at the learning rate that there is, and destroys the schedule. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 
+/* -- From gradients to steps ------------------------------------------------------------------- */
+
+/** How many batches make one step, 1 unless set: their gradients are averaged by the samples'
+ *  weights, as those of one batch that many times as large, but for what layers make of a batch
+ *  (batch norm, dropout). The last step of an epoch takes the batches that are left. Returns
+ *  DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE when an epoch is under way. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_accumulation(dlviz_trainer *trainer,
+                                                          int64_t num_batches);
+DLVIZ_API int64_t dlviz_trainer_accumulation(const dlviz_trainer *trainer);
+/** Makes the gradients of each step shorter where their norm is above `largest`, as
+ *  dlviz_network_clip_gradient_norm does; 0, the default, for no limit. A norm that is not finite
+ *  ends the fit with DLVIZ_ERROR_NUMERIC. Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_clip_norm(dlviz_trainer *trainer, double largest);
+DLVIZ_API double dlviz_trainer_clip_norm(const dlviz_trainer *trainer);
+/** Holds each number of the gradients between −largest and largest, before their norm is looked
+ *  at; 0, the default, for no limit. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_clip_value(dlviz_trainer *trainer, double largest);
+DLVIZ_API double dlviz_trainer_clip_value(const dlviz_trainer *trainer);
+
+/** Keeps a moving average of the network's parameters and running statistics: after each step
+ *  average ← decay·average + (1 − decay)·present, beginning with those after the first step.
+ *  The figures of validation are then those of the average, and so are the best states.
+ *  @param decay  0.999, say; 0 or more, below 1; 0, the default, for no average, which drops the
+ *                one there is
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_averaging(dlviz_trainer *trainer, double decay);
+DLVIZ_API double dlviz_trainer_averaging(const dlviz_trainer *trainer);
+/** Exchanges the network's states and their average: the network is then the averaged one, to be
+ *  evaluated or saved, and after a second call the one that is trained, which dlviz_trainer_fit and
+ *  checkpoints need (else they are DLVIZ_ERROR_STATE). Returns DLVIZ_ERROR_STATE before the first
+ *  step, when there is no average yet. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer);
+/** Whether the network holds the average. */
+DLVIZ_API bool dlviz_trainer_average_is_exchanged(const dlviz_trainer *trainer);
+
+/* -- Early stopping ---------------------------------------------------------------------------- */
+
+typedef enum dlviz_better {
+    DLVIZ_BETTER_LOWER = 0, /**< as of losses and errors */
+    DLVIZ_BETTER_HIGHER = 1 /**< as of accuracies */
+} dlviz_better;
+
+/** Ends dlviz_trainer_fit, with DLVIZ_OK, when `patience` epochs in a row have not made a figure
+ *  better than it ever was, and puts the states of the best epoch back into the network.
+ *  @param figure    "validation_loss", say, or another of dlviz_trainer_figure_name; copied. NULL,
+ *                   the default, for training to the end. Metrics that it names are added before.
+ *  @param better    which numbers of it are better; NaN is worse than any
+ *  @param patience  1 or more
+ *  What it knew of earlier epochs is forgotten. Returns DLVIZ_ERROR_INVALID_ARGUMENT,
+ *  DLVIZ_ERROR_NOT_FOUND with the figures there are, or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping(dlviz_trainer *trainer,
+                                                            const char *figure, dlviz_better better,
+                                                            int64_t patience);
+/** The figure, owned by the trainer; NULL when there is none. `better` and `patience` receive the
+ *  rest, 0 when there is none; either may be NULL. */
+DLVIZ_API const char *dlviz_trainer_early_stopping(const dlviz_trainer *trainer,
+                                                   dlviz_better *better, int64_t *patience);
+/** By how much a figure must be better than the best to count; 0 unless set; finite, 0 or more. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping_threshold(dlviz_trainer *trainer,
+                                                                      double threshold);
+DLVIZ_API double dlviz_trainer_early_stopping_threshold(const dlviz_trainer *trainer);
+/** The best epoch so far by that figure, counted from 0; -1 when there is none. */
+DLVIZ_API int64_t dlviz_trainer_best_epoch(const dlviz_trainer *trainer);
+/** Puts the states of the best epoch into the network, for a training that came to its end before
+ *  patience did. Returns DLVIZ_ERROR_STATE when there is no best epoch. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_restore_best(dlviz_trainer *trainer);
+
+typedef enum dlviz_stop_reason {
+    DLVIZ_STOP_REASON_NONE = 0,     /**< it has not ended: none was begun, or one is under way */
+    DLVIZ_STOP_REASON_EPOCHS = 1,   /**< all epochs are done */
+    DLVIZ_STOP_REASON_EARLY = 2,    /**< early stopping */
+    DLVIZ_STOP_REASON_CALLBACK = 3, /**< a callback returned false */
+    DLVIZ_STOP_REASON_ERROR = 4     /**< it returned the error */
+} dlviz_stop_reason;
+
+/** Why the last dlviz_trainer_fit ended. */
+DLVIZ_API dlviz_stop_reason dlviz_trainer_stop_reason(const dlviz_trainer *trainer);
+
+/* -- Looking on -------------------------------------------------------------------------------- */
+
 /** A metric of the user's own: a number that says how good a network's outputs for the validation
  *  set are.
  *  @param outputs  float32, n × the network's output shape
@@ -93,15 +192,19 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  size, settings, labels and up to 64 samples spread over the set are compared. From one epoch to
  *  the next the data may change; what a callback changes of the dataset holds from the next batch
  *  on. Running statistics are looked at after each batch, parameters and moments after each epoch:
- *  when one is no longer finite, training ends with a sentence that names the tensor.
+ *  when one is no longer finite, training ends with a sentence that names the tensor. After each
+ *  epoch the log receives a line with its figures (dlviz_set_log, DLVIZ_LOG_LEVEL_INFO). DLVIZ_OK
+ *  says that all epochs are done, or that early stopping or a callback ended it.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,
- *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets hold
- *  NaN or an infinity, and the sentence names it; or the loss or a state became NaN or infinite:
- *  the parameters are then useless, and an earlier checkpoint is what remains), DLVIZ_ERROR_STATE
- *  (from within a callback, the optimizer serves another network, or the epoch under way began with
- *  another dataset), DLVIZ_CANCELLED, DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets
+ *  hold NaN or an infinity, and the sentence names it; or the loss or a state became NaN or
+ *  infinite: the parameters are then useless, and an earlier checkpoint is what remains),
+ *  DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, the epoch
+ *  under way began with another dataset, the network holds the average, or early stopping looks at
+ *  a figure of validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed
+ *  the trainer), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
                                              int64_t epochs);
 
@@ -120,11 +223,11 @@ DLVIZ_API int64_t dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
  *  With the loss cross_entropy, for example, there are "train_accuracy" and
  *  "validation_top5_accuracy". Losses are means over all samples, by their weights. */
 DLVIZ_API int64_t dlviz_trainer_num_figures(const dlviz_trainer *trainer);
-/** The name of figure 0 … num_figures − 1; NULL beyond. Owned by the trainer, valid until a metric
- *  is added. */
+/** The name of figure 0 … num_figures − 1; NULL beyond. Owned by the trainer, valid until a
+ *  metric is added. */
 DLVIZ_API const char *dlviz_trainer_figure_name(const dlviz_trainer *trainer, int64_t index);
-/** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch and for a name that there
- *  is not. */
+/** A figure of finished epoch 0 … num_epochs − 1; NaN for any other epoch and for a name that
+ *  there is not. */
 DLVIZ_API double dlviz_trainer_history(const dlviz_trainer *trainer, int64_t epoch,
                                        const char *figure);
 /** A figure of the epoch under way, over its batches so far; validation figures are NaN. */

@@ -18,6 +18,12 @@ void dlviz_set_log(dlviz_log_fn log, void *user) {
     pthread_rwlock_unlock(&lock);
 }
 
+void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user) {
+    (void)level;
+    if (message && user)
+        fprintf(user, "%s\n", message);
+}
+
 void dlz_log(dlviz_log_level level, const char *format, ...) {
     pthread_rwlock_rdlock(&lock);
     dlviz_log_fn function = log_function;

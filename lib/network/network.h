@@ -59,6 +59,17 @@ dlviz_status dlz_network_complete(dlviz_network *network);
 /* Tells the graph's nodes where their states are, and which of them are frozen. */
 void dlz_network_hand_states(dlviz_network *network);
 
+/* -- clip.c -------------------------------------------------------------------------------------
+ */
+
+dlviz_status dlz_check_clip(const char *who, const char *what, double limit);
+/* Of all gradients as one vector. */
+double dlz_network_gradient_norm(dlviz_network *network);
+/* What gradients of this norm are multiplied by, so that it is `largest` at most. */
+double dlz_clip_factor(double norm, double largest);
+void dlz_network_limit_gradients(dlviz_network *network, double limit);
+void dlz_network_scale_gradients(dlviz_network *network, double factor);
+
 /* -- freeze.c -----------------------------------------------------------------------------------
  */
 
@@ -84,7 +95,9 @@ bool dlz_are_valid(const float *values, int64_t size, bool lowest_is_zero);
  * or, if `lowest_is_zero`, below 0. What is saved and what is loaded passes here. */
 dlviz_status dlz_check_values(const char *name, const float *values, int64_t size,
                               bool lowest_is_zero);
-/* The same for all states of a network, or only those that are not trained. */
+/* Fails where a tensor has not a state's dtype and shape, or values that it cannot have. */
+dlviz_status dlz_network_check_tensor(const dlz_state *state, const dlviz_tensor *tensor);
+/* As dlz_check_values for all states of a network, or only those that are not trained. */
 dlviz_status dlz_network_check_states(const dlviz_network *network, bool trained_too);
 dlviz_status dlz_network_add_states(const dlviz_network *network, struct dlviz_safetensors *set);
 /* Fails, naming it, at the first state whose tensor a file lacks or has in another shape. Missing

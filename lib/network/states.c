@@ -139,7 +139,7 @@ static dlviz_status check_shape(const dlz_state *state, dlviz_dtype dtype, int n
                     dlviz_dtype_name(spec->dtype), dlz_shape_text(wanted, spec->ndim, spec->dims));
 }
 
-static dlviz_status check_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
+dlviz_status dlz_network_check_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
     DLZ_TRY(check_shape(state, tensor->dtype, tensor->ndim, tensor->dims));
     return check_values(state, tensor->data);
 }
@@ -154,7 +154,7 @@ dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
     DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
     DLZ_USE_NETWORK(__func__, network);
     DLZ_REQUIRE(tensor);
-    DLZ_TRY(check_tensor(state, tensor));
+    DLZ_TRY(dlz_network_check_tensor(state, tensor));
     take_tensor(state, tensor);
     return DLVIZ_OK;
 }

@@ -19,6 +19,9 @@
 #define HISTORY "trainer.history"
 #define SUMS "trainer.sums"
 #define MEMORY "schedule.memory"
+#define AVERAGE "average."
+#define BEST "best."
+#define ACCUMULATED "accumulated."
 
 /* The numbers of STATE, in this order. */
 typedef struct trainer_state {
@@ -26,6 +29,12 @@ typedef struct trainer_state {
     int64_t optimizer_steps;
     double learning_rate, loss_sum, loss_norm, seconds;
     int64_t train_mark;
+    int64_t averaged; /* whether there is an average */
+    int64_t accumulated;
+    double accumulated_norm;
+    double best;
+    int64_t num_best_epochs; /* up to the best one */
+    int64_t bad_epochs, due;
 } trainer_state;
 
 #define STATE_WORDS ((int64_t)(sizeof(trainer_state) / sizeof(int64_t)))
@@ -36,6 +45,8 @@ typedef struct contents {
     dlviz_tensor *history, *sums, *memory;
     dlz_optimizer_moments moments;
     dlviz_tensor **states;
+    dlz_snapshot average, best;
+    float *accumulated;
 } contents;
 
 /* -- Writing -------------------------------------------------------------------------------------
@@ -53,7 +64,14 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .loss_sum = trainer->tally.loss,
                            .loss_norm = trainer->tally.norm,
                            .seconds = trainer->seconds,
-                           .train_mark = trainer->train_mark};
+                           .train_mark = trainer->train_mark,
+                           .averaged = trainer->averaging.begun,
+                           .accumulated = trainer->accumulation.done,
+                           .accumulated_norm = trainer->accumulation.norm,
+                           .best = trainer->stopping.best,
+                           .num_best_epochs = trainer->stopping.best_epoch + 1,
+                           .bad_epochs = trainer->stopping.bad_epochs,
+                           .due = trainer->stopping.due};
 }
 
 static dlviz_status add_words(dlviz_safetensors *set, const char *name, int64_t rows,
@@ -85,9 +103,26 @@ static dlviz_status add_memory(dlviz_safetensors *set, const dlviz_schedule *sch
 static json_t *trainer_settings(const dlviz_trainer *trainer) {
     char seed[32];
     snprintf(seed, sizeof seed, "%" PRIu64, trainer->seed);
-    return json_pack("{s:I,s:b,s:s,s:o}", "batch_size", (json_int_t)trainer->batch_size,
+    return json_pack("{s:I,s:b,s:s,s:o,s:o}", "batch_size", (json_int_t)trainer->batch_size,
                      "drop_last", trainer->drop_last, "seed", seed, "metrics",
-                     dlz_trainer_metric_names(trainer));
+                     dlz_trainer_metric_names(trainer), "frozen",
+                     dlz_network_frozen_names(trainer->network));
+}
+
+/* What is made of gradients. */
+static json_t *step_settings(const dlviz_trainer *trainer) {
+    return json_pack("{s:I,s:f,s:f,s:f}", "accumulation", (json_int_t)trainer->accumulation.batches,
+                     "clip_norm", trainer->clip_norm, "clip_value", trainer->clip_value,
+                     "averaging", trainer->averaging.decay);
+}
+
+static json_t *stopping_settings(const dlviz_trainer *trainer) {
+    const dlz_stopping *stopping = &trainer->stopping;
+    if (!stopping->figure)
+        return json_pack("{s:s}", "figure", "none");
+    return json_pack("{s:s,s:s,s:I,s:f}", "figure", stopping->figure, "better",
+                     stopping->better == DLVIZ_BETTER_LOWER ? "lower" : "higher", "patience",
+                     (json_int_t)stopping->patience, "threshold", stopping->threshold);
 }
 
 static json_t *loss_settings(const dlviz_trainer *trainer) {
@@ -108,10 +143,9 @@ static json_t *schedule_settings(const dlviz_trainer *trainer) {
 static const struct {
     const char *key;
     json_t *(*settings)(const dlviz_trainer *trainer);
-} parts[] = {{"loss", loss_settings},
-             {"optimizer", optimizer_settings},
-             {"schedule", schedule_settings},
-             {"trainer", trainer_settings}};
+} parts[] = {{"loss", loss_settings},         {"optimizer", optimizer_settings},
+             {"schedule", schedule_settings}, {"trainer", trainer_settings},
+             {"steps", step_settings},        {"early stopping", stopping_settings}};
 
 enum { NUM_PARTS = sizeof parts / sizeof *parts };
 
@@ -123,6 +157,13 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
         DLZ_TRY(dlz_safetensors_set_json(set, parts[i].key, parts[i].settings(trainer)));
     DLZ_TRY(dlz_network_add_states(trainer->network, set));
     DLZ_TRY(dlz_optimizer_add_states(trainer->optimizer, set));
+    if (state.averaged)
+        DLZ_TRY(dlz_snapshot_add(&trainer->averaging.states, trainer->network, AVERAGE, set));
+    if (state.num_best_epochs > 0)
+        DLZ_TRY(dlz_snapshot_add(&trainer->stopping.states, trainer->network, BEST, set));
+    if (state.accumulated > 0)
+        DLZ_TRY(dlz_network_add_block(trainer->network, trainer->accumulation.gradients,
+                                      ACCUMULATED, set));
     DLZ_TRY(add_words(set, STATE, 1, STATE_WORDS, &state));
     DLZ_TRY(add_memory(set, trainer->schedule));
     DLZ_TRY(add_words(set, SUMS, 1, trainer->num_sums, trainer->tally.sums));
@@ -174,7 +215,10 @@ static dlviz_status check_names(const dlviz_trainer *trainer, const dlviz_safete
         const char *name = dlviz_safetensors_tensor_name(set, i);
         bool known = strcmp(name, STATE) == 0 || strcmp(name, HISTORY) == 0 ||
                      strcmp(name, SUMS) == 0 || (remembers && strcmp(name, MEMORY) == 0) ||
-                     dlz_optimizer_owns(trainer->optimizer, network, name);
+                     dlz_optimizer_owns(trainer->optimizer, network, name) ||
+                     dlz_snapshot_owns(network, AVERAGE, name) ||
+                     dlz_snapshot_owns(network, BEST, name) ||
+                     dlz_snapshot_owns(network, ACCUMULATED, name);
         if (!known && !dlz_network_state(network, name))
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network", name);
     }
@@ -200,6 +244,20 @@ static bool is_count(int64_t number) {
     return number >= 0 && number <= INT64_MAX / 4;
 }
 
+/* The average, the batches of the next step, and early stopping. */
+static bool are_sane_extras(const trainer_state *state, const dlviz_trainer *trainer) {
+    const dlz_stopping *stopping = &trainer->stopping;
+    bool stops = stopping->figure != NULL;
+    return (state->averaged == 0 || (state->averaged == 1 && trainer->averaging.decay > 0)) &&
+           state->accumulated == (state->batches_done == state->num_batches
+                                      ? 0
+                                      : state->batches_done % trainer->accumulation.batches) &&
+           state->accumulated_norm >= 0 && isfinite(state->accumulated_norm) &&
+           state->num_best_epochs >= 0 && state->num_best_epochs <= state->num_epochs &&
+           (state->num_best_epochs > 0) == (stops && !isnan(state->best)) &&
+           is_count(state->bad_epochs) && (state->due == 0 || (state->due == 1 && stops));
+}
+
 static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, int64_t epochs) {
     return state->num_epochs == epochs && epochs < INT32_MAX / 2 && is_count(state->samples) &&
            state->num_batches == dlz_trainer_count_batches(trainer, state->samples) &&
@@ -208,7 +266,8 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
                dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
            is_count(state->optimizer_steps) && is_count(state->step) && state->learning_rate >= 0 &&
            isfinite(state->learning_rate) && isfinite(state->loss_sum) && state->loss_norm >= 0 &&
-           isfinite(state->loss_norm) && isfinite(state->seconds) && state->seconds >= 0;
+           isfinite(state->loss_norm) && isfinite(state->seconds) && state->seconds >= 0 &&
+           are_sane_extras(state, trainer);
 }
 
 static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safetensors *set,
@@ -240,7 +299,22 @@ static void drop(const dlviz_trainer *trainer, contents *c) {
     dlviz_tensor_destroy(c->sums);
     dlviz_tensor_destroy(c->memory);
     dlz_optimizer_drop_moments(&c->moments);
+    dlz_snapshot_release(&c->average);
+    dlz_snapshot_release(&c->best);
+    dlz_free(c->accumulated);
     dlz_network_drop_states(trainer->network, c->states);
+}
+
+static dlviz_status read_copies(const dlviz_trainer *trainer, const dlviz_safetensors *set,
+                                contents *c) {
+    const dlviz_network *network = trainer->network;
+    if (c->state.averaged)
+        DLZ_TRY(dlz_snapshot_read(&c->average, network, AVERAGE, set));
+    if (c->state.num_best_epochs > 0)
+        DLZ_TRY(dlz_snapshot_read(&c->best, network, BEST, set));
+    if (c->state.accumulated > 0)
+        DLZ_TRY(dlz_network_read_block(network, ACCUMULATED, set, &c->accumulated));
+    return DLVIZ_OK;
 }
 
 /* Checks all that can be wrong and changes nothing. Loading does this with a file, and saving with
@@ -263,9 +337,38 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
     if (status == DLVIZ_OK)
         status = dlz_optimizer_read_moments(trainer->optimizer, trainer->network, set,
                                             c->state.optimizer_steps > 0, &c->moments);
+    if (status == DLVIZ_OK)
+        status = read_copies(trainer, set, c);
     if (status != DLVIZ_OK)
         drop(trainer, c);
     return status;
+}
+
+/* What was read takes the place of what there is, which is dropped later. */
+static void exchange(dlz_snapshot *one, dlz_snapshot *other) {
+    dlz_snapshot kept = *one;
+    *one = *other;
+    *other = kept;
+}
+
+static void apply_copies(dlviz_trainer *trainer, contents *c) {
+    const trainer_state *state = &c->state;
+    trainer->averaging.begun = state->averaged;
+    if (state->averaged)
+        exchange(&trainer->averaging.states, &c->average);
+    trainer->stopping.best = state->best;
+    trainer->stopping.best_epoch = state->num_best_epochs - 1;
+    trainer->stopping.bad_epochs = state->bad_epochs;
+    trainer->stopping.due = state->due;
+    if (state->num_best_epochs > 0)
+        exchange(&trainer->stopping.states, &c->best);
+    trainer->accumulation.done = state->accumulated;
+    trainer->accumulation.norm = state->accumulated_norm;
+    if (state->accumulated == 0)
+        return;
+    dlz_free(trainer->accumulation.gradients);
+    trainer->accumulation.gradients = c->accumulated;
+    c->accumulated = NULL;
 }
 
 /* Cannot fail. */
@@ -291,6 +394,7 @@ static void apply(dlviz_trainer *trainer, contents *c) {
     trainer->optimizer->learning_rate = state->learning_rate;
     if (c->memory)
         dlz_schedule_take_words(trainer->schedule, c->memory->data);
+    apply_copies(trainer, c);
 }
 
 /* -- The two calls -------------------------------------------------------------------------------
@@ -301,6 +405,11 @@ dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const c
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&trainer->busy, "trainer");
     DLZ_TRY(dlz_network_check_idle(trainer->network, __func__));
+    if (trainer->averaging.exchanged)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the network holds the average; checkpoints are of the states that are "
+                        "trained",
+                        __func__);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_create(&set));
     dlviz_status status = fill(trainer, set);
@@ -335,6 +444,8 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
     DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
+    if (trainer->averaging.exchanged)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network holds the average", __func__);
     dlviz_safetensors *set;
     DLZ_TRY(dlviz_safetensors_open(&set, path));
     dlviz_status status = load(trainer, set);

@@ -7,6 +7,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -237,11 +238,18 @@ static dlviz_status validate_on(dlviz_trainer *trainer, const dlviz_dataset *set
     return status;
 }
 
-/* The user's metrics may set another validation set, or none. */
+/* Of the average, where there is one. The user's metrics may set another validation set, or none. */
 static dlviz_status validate(dlviz_trainer *trainer, const places *p, dlz_tally *tally,
                              double *row) {
     dlviz_dataset *set = dlz_dataset_hold(trainer->validation);
+    dlz_averaging *averaging = &trainer->averaging;
+    averaging->evaluating = averaging->exchanged = averaging->begun;
+    if (averaging->evaluating)
+        dlz_snapshot_exchange(&averaging->states, trainer->network);
     dlviz_status status = validate_on(trainer, set, p, tally, row);
+    if (averaging->evaluating)
+        dlz_snapshot_exchange(&averaging->states, trainer->network);
+    averaging->evaluating = averaging->exchanged = false;
     dlviz_dataset_destroy(set);
     return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "the validation set");
 }
@@ -282,6 +290,25 @@ static const char *column_of(const dlviz_trainer *trainer, const places *p, int 
         (validation >= first && validation < p->train_metrics))
         return NULL;
     return index == LEARNING_RATE ? "lr" : trainer->figure_names[index];
+}
+
+void dlz_trainer_log_epoch(const dlviz_trainer *trainer) {
+    places p = find_places(trainer);
+    const double *row = trainer->history + (int64_t)(trainer->num_epochs - 1) * p.count;
+    char line[400], text[DLZ_NUMBER_SIZE];
+    size_t used = (size_t)snprintf(line, sizeof line, "epoch %d", trainer->num_epochs);
+    for (int i = 0; i < p.count && used < sizeof line; i++)
+        if (i != p.seconds && !isnan(row[i]) && column_of(trainer, &p, i))
+            used += (size_t)snprintf(line + used, sizeof line - used, " %s %s",
+                                     column_of(trainer, &p, i), dlz_number(text, row[i], 4));
+    dlz_log(DLVIZ_LOG_LEVEL_INFO, "%s, %s s", line, dlz_number(text, row[p.seconds], 3));
+}
+
+void dlz_trainer_list_figures(const dlviz_trainer *trainer, char *to, size_t size) {
+    size_t used = 0;
+    for (int i = 0; i < trainer->num_figures && used < size; i++)
+        used += (size_t)snprintf(to + used, size - used, "%s%s", i ? ", " : "",
+                                 trainer->figure_names[i]);
 }
 
 dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path) {

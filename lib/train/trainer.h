@@ -6,6 +6,7 @@
 
 #include "base/busy.h"
 #include "losses/loss.h"
+#include "network/snapshot.h"
 
 /* A metric of the user's own. */
 typedef struct dlz_user_metric {
@@ -13,6 +14,43 @@ typedef struct dlz_user_metric {
     dlviz_trainer_metric_fn function;
     void *user;
 } dlz_user_metric;
+
+/* Batches whose gradients make one step: those of the present one so far. */
+typedef struct dlz_accumulation {
+    int64_t batches; /* a step */
+    float
+        *gradients; /* the sum of each batch's times its norm; laid out as the network's; NULL: not
+                       * needed yet */
+    double norm;    /* the sum of norms: what the samples count together */
+    int64_t done;   /* batches in it */
+} dlz_accumulation;
+
+/* The average of the states. */
+typedef struct dlz_averaging {
+    double decay; /* 0: none */
+    bool begun;
+    bool exchanged;  /* it holds the network's states, and the network the average */
+    bool evaluating; /* and only for the validation set */
+    dlz_snapshot states;
+} dlz_averaging;
+
+/* Early stopping, and the best states so far. */
+typedef struct dlz_stopping {
+    char *figure; /* NULL: none */
+    dlviz_better better;
+    int64_t patience;
+    double threshold;
+    double best; /* NaN: none yet */
+    int64_t best_epoch, bad_epochs;
+    bool due; /* the fit that is under way ends with this epoch */
+    dlz_snapshot states;
+} dlz_stopping;
+
+struct dlviz_trainer_event {
+    dlviz_trainer *trainer;
+    int64_t epoch, batch;
+    double loss, gradient_norm, learning_rate;
+};
 
 /* It holds the handles, and owns the schedule. */
 struct dlviz_trainer {
@@ -26,6 +64,13 @@ struct dlviz_trainer {
     uint64_t seed;
     dlviz_trainer_fn on_epoch, on_batch;
     void *on_epoch_user, *on_batch_user;
+
+    double clip_norm, clip_value; /* 0: no limit */
+    dlz_accumulation accumulation;
+    dlz_averaging averaging;
+    dlz_stopping stopping;
+    dlviz_trainer_event event; /* what callbacks see */
+    dlviz_stop_reason stop_reason;
 
     bool fitting;   /* dlviz_trainer_fit is at work: what calls back may not start it again */
     bool destroyed; /* by a callback; dlviz_trainer_fit ends and then frees it */
@@ -46,8 +91,33 @@ struct dlviz_trainer {
     int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
 
-/* How many batches an epoch over so many samples has. */
+/* How many batches an epoch over so many samples has, and how many steps so many batches are. */
 int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples);
+int64_t dlz_trainer_count_steps(const dlviz_trainer *trainer, int64_t batches);
+
+/* For setters, which callbacks may call, but no function that a step calls. */
+#define DLZ_CHANGE_TRAINER(trainer)                                                                \
+    DLZ_HOLD_NESTED(&(trainer)->busy, "trainer");                                                  \
+    DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__))
+
+/* -- step.c: from the gradients of batches to a step --------------------------------------------
+ */
+
+/* Takes the gradients that a batch left, whose samples count `norm` together, and makes a step where
+ * enough batches are done or `last` says that no more will come. */
+dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last);
+void dlz_trainer_release_steps(dlviz_trainer *trainer);
+
+/* -- stopping.c: early stopping -----------------------------------------------------------------
+ */
+
+/* Fails when it looks at a figure that will not be there. */
+dlviz_status dlz_stopping_check(const dlviz_trainer *trainer, const char *who);
+/* Looks at the figures of the last epoch in the history. */
+dlviz_status dlz_stopping_look(dlviz_trainer *trainer);
+/* Ends a fit early. */
+void dlz_stopping_stop(dlviz_trainer *trainer);
+void dlz_stopping_release(dlz_stopping *stopping);
 
 /* -- figures.c: what is measured of an epoch -----------------------------------------------------
  */
@@ -60,6 +130,10 @@ dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs);
 /* Evaluates the validation set, if there is one, and puts all figures of the epoch that is done in a
  * row of the history; *loss receives that on the validation set or, without one, in training. */
 dlviz_status dlz_trainer_record(dlviz_trainer *trainer, double *loss);
+/* Tells the log of the last epoch in the history. */
+void dlz_trainer_log_epoch(const dlviz_trainer *trainer);
+/* The figures there are, for sentences. */
+void dlz_trainer_list_figures(const dlviz_trainer *trainer, char *to, size_t size);
 /* Names of the metrics that the user added, as a new JSON array; NULL when out of memory. */
 json_t *dlz_trainer_metric_names(const dlviz_trainer *trainer);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the networks of graphs_nets.py with Adam, for parity/test_nets.c.
+"""Trains the networks of graphs_nets.py with Adam or, with gradients clipped, with SGD, for parity/test_nets.c.
 
     /usr/bin/python3 nets_training.py
 
@@ -17,7 +17,7 @@ import generate
 import graphs
 import graphs_nets
 
-# Name of the training: network, loss, rate, steps, batch.
+# Name of the training: network, loss, rate, steps, batch; for SGD, what its gradients are clipped by.
 TRAININGS = {
     "resnet8": ("resnet8", "cross_entropy", 1e-3, 100, 8),
     "resnet8 slow": ("resnet8", "cross_entropy", 1e-5, 100, 8),
@@ -26,6 +26,9 @@ TRAININGS = {
     "separable slow": ("separable", "cross_entropy", 1e-5, 20, 16),
     "regression": ("regression", "mse", 1e-3, 20, 16),
     "labels": ("labels", "bce_with_logits", 1e-3, 20, 16),
+    "clipped norm": ("separable", "cross_entropy", 0.1, 20, 16, "norm", 0.2),
+    "short norm": ("regression", "mse", 0.05, 20, 16, "norm", 1e3),
+    "clipped value": ("regression", "mse", 0.05, 20, 16, "value", 1e-2),
 }
 
 
@@ -38,7 +41,7 @@ def targets(loss, shape, batch, seed, dtype):
     return torch.from_numpy(numbers.copy()).to(dtype)
 
 
-def train(description, loss, rate, steps, batch, dtype, onednn, order):
+def train(description, loss, rate, steps, batch, clip, dtype, onednn, order):
     torch.manual_seed(0)
     measure = {"cross_entropy": F.cross_entropy, "mse": F.mse_loss,
                "bce_with_logits": F.binary_cross_entropy_with_logits}[loss]
@@ -47,13 +50,16 @@ def train(description, loss, rate, steps, batch, dtype, onednn, order):
         model = graphs.Graph(description).to(dtype)
         graphs.fill_states(model, "uniform")
         model.train()
-        optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+        optimizer = (torch.optim.SGD if clip else torch.optim.Adam)(model.parameters(), lr=rate)
         for t in range(steps):
             x = generate.uniform(int(np.prod(shape)), 400 + t % 4).reshape(shape)[::order].copy()
             y = targets(loss, model.out_shape, batch, 500 + t % 4, dtype)
             optimizer.zero_grad()
             value = measure(model(torch.from_numpy(x).to(dtype)), y.flip(0) if order < 0 else y)
             value.backward()
+            if clip:
+                limit = {"norm": torch.nn.utils.clip_grad_norm_, "value": torch.nn.utils.clip_grad_value_}[clip[0]]
+                limit(model.parameters(), clip[1])
             optimizer.step()
             losses.append(value.item())
     return np.array(losses)
@@ -62,16 +68,16 @@ def train(description, loss, rate, steps, batch, dtype, onednn, order):
 def make():
     nets = {name: description for name, _, description in graphs_nets.all_nets()}
     writer, entries = generate.Writer(0), []
-    for name, (net, loss, rate, steps, batch) in TRAININGS.items():
+    for name, (net, loss, rate, steps, batch, *clip) in TRAININGS.items():
         if net not in nets:
             continue
-        wide = train(nets[net], loss, rate, steps, batch, torch.float64, True, 1)
-        apart = [np.abs(train(nets[net], loss, rate, steps, batch, torch.float32, *how) - wide) / wide
+        wide = train(nets[net], loss, rate, steps, batch, clip, torch.float64, True, 1)
+        apart = [np.abs(train(nets[net], loss, rate, steps, batch, clip, torch.float32, *how) - wide) / wide
                  for how in ((True, 1), (False, 1), (True, -1))]
         writer.put(f"{name}/float64", wide)
         writer.put(f"{name}/apart", np.max(apart, axis=0))
         entries.append({"name": name, "network": nets[net], "loss": loss, "rate": rate, "steps": steps,
-                        "batch": batch})
+                        "batch": batch, **({f"clip_{clip[0]}": clip[1]} if clip else {})})
         print(f"{name}: loss {wide[0]:.6f} to {wide[-1]:.6f}, float32 off by {np.max(apart):.1e}", flush=True)
     writer.write("nets_training.safetensors")
     with open(os.path.join(generate.HERE, "nets_training.json"), "w") as file:

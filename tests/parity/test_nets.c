@@ -1,4 +1,4 @@
-/* Networks as people train them: the losses of Adam's steps against PyTorch (nets_training.py). */
+/* Networks as people train them: the losses of steps against PyTorch (nets_training.py). */
 #include "network/network.h"
 #include "support/fixture.h"
 #include "support/netspec.h"
@@ -73,6 +73,17 @@ static double back(dlviz_network *network, const char *loss, bool by_hand, int64
     return value;
 }
 
+/* 0: not at all. */
+static void clip(dlviz_network *network, double norm, double value) {
+    double found;
+    if (norm > 0) {
+        ck_ok(dlviz_network_clip_gradient_norm(network, norm, &found));
+        ck_assert(found > 0);
+    }
+    if (value > 0)
+        ck_ok(dlviz_network_clip_gradient_value(network, value));
+}
+
 /* A loss is the same within 1e-4, or within four times what PyTorch's float32 runs are apart by then, as in
  * test_report.c. Returns how many are not. */
 static int train(const fixture *file, const json_t *entry, bool by_hand) {
@@ -84,7 +95,8 @@ static int train(const fixture *file, const json_t *entry, bool by_hand) {
     snprintf(key, sizeof key, "%s/apart", name);
     const double *apart = fixture_doubles(file, key, steps);
     dlviz_network *network;
-    dlviz_optimizer *adam;
+    dlviz_optimizer *optimizer;
+    bool clipped = json_object_get(entry, "clip_norm") || json_object_get(entry, "clip_value");
     ck_ok(dlz_network_open_description(&network, json_object_get(entry, "network")));
     ck_ok(dlviz_network_build(network, 0));
     fill_states(network, 1, false);
@@ -92,13 +104,16 @@ static int train(const fixture *file, const json_t *entry, bool by_hand) {
         ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
     if (!by_hand && strcmp(loss_name, "bce_with_logits") == 0)
         ck_ok(dlviz_network_set_loss(network, dlviz_bce_with_logits()));
-    ck_ok(dlviz_adam_create(&adam, json_number_value(json_object_get(entry, "rate"))));
+    double rate = json_number_value(json_object_get(entry, "rate"));
+    ck_ok((clipped ? dlviz_sgd_create : dlviz_adam_create)(&optimizer, rate));
     double torch = 0, worst = 0;
     int far = 0;
     for (int64_t t = 0; t < steps; t++) {
         double loss = back(network, loss_name, by_hand,
                            json_integer_value(json_object_get(entry, "batch")), (uint64_t)t);
-        ck_ok(dlviz_optimizer_step(adam, network));
+        clip(network, json_real_value(json_object_get(entry, "clip_norm")),
+             json_real_value(json_object_get(entry, "clip_value")));
+        ck_ok(dlviz_optimizer_step(optimizer, network));
         for (int64_t ahead = t; ahead < steps && ahead <= t + 20; ahead++)
             torch = fmax(torch, apart[ahead]);
         double error = fabs(loss - wide[t]) / wide[t];
@@ -112,7 +127,7 @@ static int train(const fixture *file, const json_t *entry, bool by_hand) {
     printf("%-16s %3d steps, loss %.6f to %.6f: off by %.1e at most, PyTorch float32 by %.1e\n",
            name, (int)steps, wide[0], wide[steps - 1], worst, torch);
     fflush(stdout);
-    dlviz_optimizer_destroy(adam);
+    dlviz_optimizer_destroy(optimizer);
     dlviz_network_destroy(network);
     return far;
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool count_batches(dlviz_trainer *trainer, void *user) {
+static bool count_batches(const dlviz_trainer_event *event, void *user) {
+    (void)event;
     process *p = user;
-    (void)trainer;
     return ++p->batches != p->stop_after;
 }
 

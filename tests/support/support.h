@@ -30,6 +30,13 @@ int run_suite(Suite *suite);
                       dlviz_last_error(), (words));                                                \
     } while (0)
 
+/* Asserts that a callback ends the fit. */
+#define ck_stops(trainer, train, epochs)                                                           \
+    do {                                                                                           \
+        ck_ok(dlviz_trainer_fit(trainer, train, epochs));                                          \
+        ck_assert_int_eq(dlviz_trainer_stop_reason(trainer), DLVIZ_STOP_REASON_CALLBACK);          \
+    } while (0)
+
 /* For functions that stop at the first call that fails, and return its status. */
 #define TRY(call)                                                                                  \
     do {                                                                                           \

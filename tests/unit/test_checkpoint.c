@@ -15,7 +15,7 @@ static void stop_and_go_on(rule kind, int batches, const process *straight) {
     const char *path = scratch_path("run.safetensors");
     begin_process(&first, PROCESS_NET, kind, true);
     first.stop_after = batches;
-    ck_assert_int_eq(dlviz_trainer_fit(first.trainer, first.train, 4), DLVIZ_CANCELLED);
+    ck_stops(first.trainer, first.train, 4);
     ck_ok(dlviz_trainer_save_checkpoint(first.trainer, path));
     begin_process(&second, PROCESS_NET, kind, true);
     fill_states(second.network, 77, false);
@@ -74,7 +74,8 @@ START_TEST(a_checkpoint_between_epochs_goes_on) {
 }
 END_TEST
 
-static bool save_in_callback(dlviz_trainer *trainer, void *user) {
+static bool save_in_callback(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     ck_ok(dlviz_trainer_save_checkpoint(trainer, user));
     return true;
 }
@@ -136,7 +137,7 @@ START_TEST(a_checkpoint_that_does_not_fit_is_refused) {
     snprintf(other, sizeof other, "%s", scratch_path("without.safetensors"));
     begin_process(&writer, PROCESS_NET, ADAM, true);
     writer.stop_after = 9;
-    ck_assert_int_eq(dlviz_trainer_fit(writer.trainer, writer.train, 4), DLVIZ_CANCELLED);
+    ck_stops(writer.trainer, writer.train, 4);
     ck_ok(dlviz_trainer_save_checkpoint(writer.trainer, path));
     begin_process(&reader, PROCESS_NET, SGD, true);
     refuses(&reader, path, "optimizer");
@@ -210,7 +211,7 @@ static void impossible_numbers(const char *name, int count, const char *const *w
     snprintf(path, sizeof path, "%s", scratch_path("numbers.safetensors"));
     begin_process(&writer, PROCESS_NET, ADAM, true);
     writer.stop_after = 9;
-    ck_assert_int_eq(dlviz_trainer_fit(writer.trainer, writer.train, 4), DLVIZ_CANCELLED);
+    ck_stops(writer.trainer, writer.train, 4);
     ck_ok(dlviz_trainer_save_checkpoint(writer.trainer, path));
     dlviz_safetensors *set;
     dlviz_tensor *state;
@@ -261,7 +262,7 @@ START_TEST(a_run_without_last_batches_goes_on) {
         begin_process(&first, PROCESS_NET, ADAM, true);
         ck_ok(dlviz_trainer_set_drop_last(first.trainer, true));
         first.stop_after = batches;
-        ck_assert_int_eq(dlviz_trainer_fit(first.trainer, first.train, 4), DLVIZ_CANCELLED);
+        ck_stops(first.trainer, first.train, 4);
         ck_ok(dlviz_trainer_save_checkpoint(first.trainer, path));
         begin_process(&second, PROCESS_NET, ADAM, true);
         refuses_checkpoint(&second, path, "trainer: drop_last is true in the file and false here");

@@ -30,17 +30,17 @@ static void strike(breaker *b) {
         dlviz_trainer_destroy(p->trainer);
 }
 
-static bool on_batch(dlviz_trainer *trainer, void *user) {
+static bool on_batch(const dlviz_trainer_event *event, void *user) {
+    (void)event;
     breaker *b = user;
-    (void)trainer;
     if (++b->batches == b->at)
         strike(b);
     return true;
 }
 
-static bool on_epoch(dlviz_trainer *trainer, void *user) {
+static bool on_epoch(const dlviz_trainer_event *event, void *user) {
+    (void)event;
     breaker *b = user;
-    (void)trainer;
     b->epochs++;
     return true;
 }
@@ -123,7 +123,8 @@ START_TEST(the_trainer_destroyed_during_its_fit) {
 }
 END_TEST
 
-static bool swap_validation(dlviz_trainer *trainer, void *user) {
+static bool swap_validation(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     process *p = user;
     ck_ok(dlviz_trainer_set_validation(trainer, NULL));
     ck_ok(dlviz_trainer_set_validation(trainer, p->validation));
@@ -143,7 +144,8 @@ START_TEST(handles_exchanged_during_a_fit) {
 }
 END_TEST
 
-static bool swap_schedule(dlviz_trainer *trainer, void *user) {
+static bool swap_schedule(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     const dlviz_schedule *before = dlviz_trainer_schedule(trainer);
     (void)user;
     if (dlviz_trainer_batches_done(trainer) % 2)

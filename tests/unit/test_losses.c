@@ -537,8 +537,8 @@ START_TEST(figures_follow_the_loss) {
 }
 END_TEST
 
-static bool stop_after_seven(dlviz_trainer *trainer, void *user) {
-    (void)trainer;
+static bool stop_after_seven(const dlviz_trainer_event *event, void *user) {
+    (void)event;
     return ++*(int *)user != 7;
 }
 
@@ -549,7 +549,7 @@ START_TEST(checkpoints_know_the_loss) {
     training whole = start(dlviz_huber(0.5), &calls), broken = start(dlviz_huber(0.5), &calls);
     ck_ok(dlviz_trainer_fit(whole.trainer, whole.set, 3));
     ck_ok(dlviz_trainer_set_batch_callback(broken.trainer, stop_after_seven, &batches));
-    ck_fails(dlviz_trainer_fit(broken.trainer, broken.set, 3), DLVIZ_CANCELLED, "batch");
+    ck_stops(broken.trainer, broken.set, 3);
     ck_ok(dlviz_trainer_save_checkpoint(broken.trainer, path));
     training next = start(dlviz_huber(0.5), &calls);
     ck_ok(dlviz_trainer_load_checkpoint(next.trainer, path));
@@ -598,7 +598,8 @@ static void *use_meanwhile(void *user) {
     return NULL;
 }
 
-static bool look_around(dlviz_trainer *trainer, void *user) {
+static bool look_around(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     training *t = user;
     dlviz_tensor *outputs;
     double loss;

@@ -527,8 +527,8 @@ START_TEST(marks_tell_targets_and_weights_apart) {
 }
 END_TEST
 
-static bool spoil_labels(dlviz_trainer *trainer, void *user) {
-    (void)trainer;
+static bool spoil_labels(const dlviz_trainer_event *event, void *user) {
+    (void)event;
     set_labels(user, (const int64_t[]){0, 1, 2, 1000000, 0, 1});
     return true;
 }

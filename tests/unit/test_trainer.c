@@ -255,7 +255,8 @@ START_TEST(a_last_batch_can_be_left_out) {
 }
 END_TEST
 
-static bool make_batches_too_large(dlviz_trainer *trainer, void *user) {
+static bool make_batches_too_large(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     (void)user;
     if (dlviz_trainer_batches_done(trainer) > 0)
         ck_fails(dlviz_trainer_set_drop_last(trainer, false), DLVIZ_ERROR_STATE, "under way");
@@ -282,7 +283,8 @@ typedef struct calls {
     int64_t total;
 } calls;
 
-static bool on_batch(dlviz_trainer *trainer, void *user) {
+static bool on_batch(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     calls *c = user;
     c->batches++;
     c->last_done = (int)dlviz_trainer_batches_done(trainer);
@@ -295,7 +297,8 @@ static bool on_batch(dlviz_trainer *trainer, void *user) {
     return c->batches != c->stop_batch;
 }
 
-static bool on_epoch(dlviz_trainer *trainer, void *user) {
+static bool on_epoch(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     calls *c = user;
     c->epochs++;
     ck_assert_int_eq(dlviz_trainer_num_epochs(trainer), c->epochs);
@@ -310,14 +313,14 @@ START_TEST(callbacks_see_everything_and_stop) {
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4));
     ck_ok(dlviz_trainer_set_batch_callback(r.trainer, on_batch, &c));
     ck_ok(dlviz_trainer_set_epoch_callback(r.trainer, on_epoch, &c));
-    ck_assert_int_eq(dlviz_trainer_fit(r.trainer, r.train, 5), DLVIZ_CANCELLED);
+    ck_stops(r.trainer, r.train, 5);
     ck_assert_int_eq(c.batches, 8); /* in the third epoch */
     ck_assert_int_eq(c.epochs, 2);
     ck_assert_int_eq(c.total, 3);
     ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 2);
     ck_assert_int_eq(dlviz_trainer_batches_done(r.trainer), 2);
     /* The unfinished epoch counts as one of the next call's; its callback stops that. */
-    ck_assert_int_eq(dlviz_trainer_fit(r.trainer, r.train, 2), DLVIZ_CANCELLED);
+    ck_stops(r.trainer, r.train, 2);
     ck_assert_int_eq(c.batches, 9);
     ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 3);
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 2));
@@ -557,7 +560,8 @@ typedef struct meddler {
     int epochs;
 } meddler;
 
-static bool meddle(dlviz_trainer *trainer, void *user) {
+static bool meddle(const dlviz_trainer_event *event, void *user) {
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     meddler *m = user;
     ck_ok(dlviz_trainer_save_checkpoint(trainer, m->path));
     ck_fails(dlviz_trainer_load_checkpoint(trainer, m->path), DLVIZ_ERROR_STATE, "callback");

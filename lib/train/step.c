@@ -1,0 +1,220 @@
+/* From the gradients of batches to a step: accumulating, clipping, stepping, averaging. */
+#include "base/base.h"
+#include "base/parallel.h"
+#include "network/network.h"
+#include "train/optimizer.h"
+#include "train/trainer.h"
+
+#include <math.h>
+
+enum { TILE_SIZE = 32768 };
+
+/* -- Settings ------------------------------------------------------------------------------------
+ */
+
+dlviz_status dlviz_trainer_set_accumulation(dlviz_trainer *trainer, int64_t num_batches) {
+    DLZ_REQUIRE(trainer);
+    DLZ_CHANGE_TRAINER(trainer);
+    if (num_batches < 1 || num_batches > INT32_MAX)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: %lld batches a step; 1 to 2^31 - 1 are accepted", __func__,
+                        (long long)num_batches);
+    if (trainer->batches_done > 0)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: an epoch is under way", __func__);
+    trainer->accumulation.batches = num_batches;
+    return DLVIZ_OK;
+}
+
+int64_t dlviz_trainer_accumulation(const dlviz_trainer *trainer) {
+    return trainer ? trainer->accumulation.batches : 0;
+}
+
+static dlviz_status set_clip(dlviz_trainer *trainer, const char *who, const char *what,
+                             double largest, double *limit) {
+    (void)trainer;
+    if (largest != 0)
+        DLZ_TRY(dlz_check_clip(who, what, largest));
+    *limit = largest;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_trainer_set_clip_norm(dlviz_trainer *trainer, double largest) {
+    DLZ_REQUIRE(trainer);
+    DLZ_CHANGE_TRAINER(trainer);
+    return set_clip(trainer, __func__, "the largest norm", largest, &trainer->clip_norm);
+}
+
+double dlviz_trainer_clip_norm(const dlviz_trainer *trainer) {
+    return trainer ? trainer->clip_norm : NAN;
+}
+
+dlviz_status dlviz_trainer_set_clip_value(dlviz_trainer *trainer, double largest) {
+    DLZ_REQUIRE(trainer);
+    DLZ_CHANGE_TRAINER(trainer);
+    return set_clip(trainer, __func__, "the largest value", largest, &trainer->clip_value);
+}
+
+double dlviz_trainer_clip_value(const dlviz_trainer *trainer) {
+    return trainer ? trainer->clip_value : NAN;
+}
+
+static dlviz_status check_exchanged(const dlviz_trainer *trainer, const char *who) {
+    return trainer->averaging.exchanged
+               ? dlz_fail(DLVIZ_ERROR_STATE,
+                          "%s: the network holds the average; dlviz_trainer_exchange_average puts "
+                          "the states that are trained back",
+                          who)
+               : DLVIZ_OK;
+}
+
+dlviz_status dlviz_trainer_set_averaging(dlviz_trainer *trainer, double decay) {
+    DLZ_REQUIRE(trainer);
+    DLZ_CHANGE_TRAINER(trainer);
+    DLZ_TRY(check_exchanged(trainer, __func__));
+    if (!(decay >= 0 && decay < 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the decay is %g; 0 to below 1 is accepted", __func__, decay);
+    dlz_averaging *averaging = &trainer->averaging;
+    if (decay > 0)
+        DLZ_TRY(dlz_snapshot_create(&averaging->states, trainer->network));
+    averaging->decay = decay;
+    if (decay > 0)
+        return DLVIZ_OK;
+    averaging->begun = false;
+    dlz_snapshot_release(&averaging->states);
+    return DLVIZ_OK;
+}
+
+double dlviz_trainer_averaging(const dlviz_trainer *trainer) {
+    return trainer ? trainer->averaging.decay : NAN;
+}
+
+dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer) {
+    DLZ_REQUIRE(trainer);
+    DLZ_CHANGE_TRAINER(trainer);
+    dlz_averaging *averaging = &trainer->averaging;
+    if (averaging->evaluating)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the average is being evaluated", __func__);
+    if (!averaging->begun)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: there is no average; dlviz_trainer_set_averaging asks for one, and "
+                        "the first step begins it",
+                        __func__);
+    dlz_snapshot_exchange(&averaging->states, trainer->network);
+    averaging->exchanged = !averaging->exchanged;
+    return DLVIZ_OK;
+}
+
+bool dlviz_trainer_average_is_exchanged(const dlviz_trainer *trainer) {
+    return trainer && trainer->averaging.exchanged;
+}
+
+void dlz_trainer_release_steps(dlviz_trainer *trainer) {
+    dlz_free(trainer->accumulation.gradients);
+    dlz_snapshot_release(&trainer->averaging.states);
+}
+
+/* -- Accumulating --------------------------------------------------------------------------------
+ */
+
+typedef struct sum_pass {
+    float *sum, *gradients;
+    int64_t size;
+    float factor;
+    bool first, last;
+} sum_pass;
+
+/* Each tile's own loops are plain, for vectors to be made of them. */
+static void sum_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const sum_pass *pass = context;
+    int64_t start = tile * TILE_SIZE, end = dlz_min_i64(start + TILE_SIZE, pass->size);
+    float *restrict sum = pass->sum, *restrict gradients = pass->gradients;
+    const float factor = pass->factor;
+    if (pass->last)
+        for (int64_t i = start; i < end; i++)
+            gradients[i] = factor * sum[i];
+    else if (pass->first)
+        for (int64_t i = start; i < end; i++)
+            sum[i] = factor * gradients[i];
+    else
+        for (int64_t i = start; i < end; i++)
+            sum[i] += factor * gradients[i];
+}
+
+static void pass_over(const dlviz_trainer *trainer, sum_pass pass) {
+    pass.sum = trainer->accumulation.gradients;
+    pass.gradients = trainer->network->gradients;
+    pass.size = trainer->network->parameter_floats;
+    dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), sum_tile, &pass);
+}
+
+/* Leaves the mean of all batches in the network once they are complete. */
+static dlviz_status accumulate(dlviz_trainer *trainer, double norm, bool last, bool *complete) {
+    dlz_accumulation *sum = &trainer->accumulation;
+    uint64_t size = (uint64_t)trainer->network->parameter_floats;
+    *complete = last || sum->done + 1 >= sum->batches;
+    if (*complete && sum->done == 0)
+        return DLVIZ_OK;
+    if (!sum->gradients)
+        sum->gradients = dlz_alloc_array(size, sizeof(float));
+    if (!sum->gradients)
+        return dlz_fail_memory("the sum of gradients", size * sizeof(float));
+    pass_over(trainer, (sum_pass){.factor = (float)norm, .first = sum->done == 0});
+    sum->norm += norm;
+    sum->done++;
+    if (!*complete)
+        return DLVIZ_OK;
+    float factor = sum->norm > 0 ? (float)(1 / sum->norm) : 0.0f;
+    pass_over(trainer, (sum_pass){.factor = factor, .last = true});
+    sum->norm = 0;
+    sum->done = 0;
+    return DLVIZ_OK;
+}
+
+/* -- Steps ---------------------------------------------------------------------------------------
+ */
+
+static dlviz_status clip(dlviz_trainer *trainer) {
+    dlviz_network *network = trainer->network;
+    trainer->event.gradient_norm = NAN;
+    if (trainer->clip_value > 0)
+        dlz_network_limit_gradients(network, trainer->clip_value);
+    if (trainer->clip_norm == 0)
+        return DLVIZ_OK;
+    double norm = dlz_network_gradient_norm(network);
+    if (!isfinite(norm))
+        return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                        "the norm of the gradients is %s in batch %lld of epoch %d (learning rate "
+                        "%g)",
+                        isnan(norm) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
+                        trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
+    double factor = dlz_clip_factor(norm, trainer->clip_norm);
+    if (factor < 1)
+        dlz_network_scale_gradients(network, factor);
+    trainer->event.gradient_norm = norm;
+    return DLVIZ_OK;
+}
+
+static void average(dlviz_trainer *trainer) {
+    dlz_averaging *averaging = &trainer->averaging;
+    if (averaging->decay == 0)
+        return;
+    if (averaging->begun)
+        dlz_snapshot_approach(&averaging->states, trainer->network, averaging->decay);
+    else
+        dlz_snapshot_take(&averaging->states, trainer->network);
+    averaging->begun = true;
+}
+
+dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last) {
+    bool complete;
+    DLZ_TRY(accumulate(trainer, norm, last, &complete));
+    if (!complete)
+        return DLVIZ_OK;
+    DLZ_TRY(clip(trainer));
+    trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
+    DLZ_TRY(dlviz_optimizer_step(trainer->optimizer, trainer->network));
+    average(trainer);
+    return DLVIZ_OK;
+}
