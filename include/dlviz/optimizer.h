@@ -30,6 +30,50 @@ DLVIZ_API void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1,
 /** eps of Adam and AdamW, above 0. */
 DLVIZ_CHECKED dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_adam_eps(const dlviz_optimizer *optimizer);
+/** Whether Adam and AdamW divide by the root of the largest v so far (Reddi et al. 2018). Off
+ *  unless set; to be set before the first step, else DLVIZ_ERROR_STATE. */
+DLVIZ_CHECKED dlviz_status dlviz_adam_set_amsgrad(dlviz_optimizer *optimizer, bool amsgrad);
+DLVIZ_API bool dlviz_adam_amsgrad(const dlviz_optimizer *optimizer);
+
+/** NAdam (Dozat 2016): Adam with Nesterov's look-ahead. m and v as Adam's; with
+ *  μₜ = β₁(1 − 0.96^(t·momentum_decay)/2), p ← p − lr·((1 − μₜ)/(1 − μ₁⋯μₜ) · g +
+ *  μₜ₊₁/(1 − μ₁⋯μₜ₊₁) · m) / (√v/√(1 − β₂ᵗ) + eps); β₁ 0.9, β₂ 0.999, eps 1e-8, momentum_decay
+ *  0.004. Weight decay, 0 unless set, is added to the gradient. A setting that is changed between
+ *  steps counts as if it had been so from the first. */
+DLVIZ_CHECKED dlviz_status dlviz_nadam_create(dlviz_optimizer **out, double learning_rate);
+/** β₁ and β₂, each in [0, 1). */
+DLVIZ_CHECKED dlviz_status dlviz_nadam_set_betas(dlviz_optimizer *optimizer, double beta1,
+                                                 double beta2);
+DLVIZ_API void dlviz_nadam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
+/** eps, above 0. */
+DLVIZ_CHECKED dlviz_status dlviz_nadam_set_eps(dlviz_optimizer *optimizer, double eps);
+DLVIZ_API double dlviz_nadam_eps(const dlviz_optimizer *optimizer);
+/** How fast μ grows from about β₁/2 to β₁: finite, 0 or more. */
+DLVIZ_CHECKED dlviz_status dlviz_nadam_set_momentum_decay(dlviz_optimizer *optimizer, double decay);
+DLVIZ_API double dlviz_nadam_momentum_decay(const dlviz_optimizer *optimizer);
+
+/** RAdam (Liu et al. 2020): Adam whose steps are rectified while v is the average of few gradients.
+ *  With ρ = 2/(1 − β₂) − 1 and ρₜ = ρ − 2tβ₂ᵗ/(1 − β₂ᵗ), p ← p − lr/(1 − β₁ᵗ) · m while ρₜ is 5 or
+ *  less, then p ← p − lr/(1 − β₁ᵗ) · √((ρₜ − 4)(ρₜ − 2)ρ / ((ρ − 4)(ρ − 2)ρₜ)) · m ·
+ *  √(1 − β₂ᵗ)/(√v + eps); β₁ 0.9, β₂ 0.999, eps 1e-8. Weight decay, 0 unless set, is added to the
+ *  gradient. */
+DLVIZ_CHECKED dlviz_status dlviz_radam_create(dlviz_optimizer **out, double learning_rate);
+/** β₁ and β₂, each in [0, 1). */
+DLVIZ_CHECKED dlviz_status dlviz_radam_set_betas(dlviz_optimizer *optimizer, double beta1,
+                                                 double beta2);
+DLVIZ_API void dlviz_radam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
+/** eps, above 0. */
+DLVIZ_CHECKED dlviz_status dlviz_radam_set_eps(dlviz_optimizer *optimizer, double eps);
+DLVIZ_API double dlviz_radam_eps(const dlviz_optimizer *optimizer);
+
+/** Lion (Chen et al. 2023): p ← p − lr·decay·p − lr·sign(β₁m + (1 − β₁)g), then
+ *  m ← β₂m + (1 − β₂)g; β₁ 0.9, β₂ 0.99, decay 0 unless set. Every parameter moves by lr, so that
+ *  rates are a third to a tenth of AdamW's, and decays as many times larger. */
+DLVIZ_CHECKED dlviz_status dlviz_lion_create(dlviz_optimizer **out, double learning_rate);
+/** β₁ and β₂, each in [0, 1). */
+DLVIZ_CHECKED dlviz_status dlviz_lion_set_betas(dlviz_optimizer *optimizer, double beta1,
+                                                double beta2);
+DLVIZ_API void dlviz_lion_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
 
 /** Stochastic gradient descent with momentum 0: p ← p − lr·g. */
 DLVIZ_CHECKED dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);

@@ -74,6 +74,8 @@ dlviz_status dlz_optimizer_require(const char *who, const dlviz_optimizer *optim
 /* For setters that decide which moments there are: fails after the first step. */
 dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimizer *optimizer,
                                              const char *setting);
+/* Both are in [0, 1). */
+dlviz_status dlz_optimizer_check_betas(const char *who, double beta1, double beta2);
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps);
 dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum);
 

@@ -32,7 +32,16 @@ static dlviz_optimizer *make_optimizer(rule kind) {
         ck_ok(dlviz_rmsprop_set_smoothing(o, 0.99, 1e-3));
         ck_ok(dlviz_rmsprop_set_momentum(o, 0.5));
         ck_ok(dlviz_rmsprop_set_centered(o, true));
-    } else {
+    } else if (kind == AMSGRAD) {
+        ck_ok(dlviz_adam_create(&o, 1e-2));
+        ck_ok(dlviz_adam_set_amsgrad(o, true));
+    } else if (kind == LION)
+        ck_ok(dlviz_lion_create(&o, 1e-2));
+    else if (kind == NADAM)
+        ck_ok(dlviz_nadam_create(&o, 1e-2));
+    else if (kind == RADAM)
+        ck_ok(dlviz_radam_create(&o, 1e-2));
+    else {
         ck_ok(dlviz_sgd_create(&o, 1e-2));
         if (kind == SGD)
             ck_ok(dlviz_sgd_set_momentum(o, 0.9, 0, true));
