@@ -112,13 +112,51 @@ DLVIZ_API double dlviz_optimizer_weight_decay(const dlviz_optimizer *optimizer);
 DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
                                                              double learning_rate);
 DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer);
+
+/** A factor of the learning rate for the parameters whose names match a pattern: finite, 0 or more;
+ *  1 for those that match none. In a pattern, which is matched against whole names such as
+ *  "conv1.weight", '*' stands for any run of characters, dots too, and '?' for one. Where several
+ *  patterns match, the last call holds; a call with the pattern of an earlier one takes its place.
+ *  Factors may change between steps.
+ *
+ *      dlviz_optimizer_set_rate_factor(optimizer, "features.*", 0.1);
+ *
+ *  A pattern that matches no parameter is DLVIZ_ERROR_NOT_FOUND, with the names there are: here
+ *  once the optimizer serves a network, else in the first step or when a trainer is made. Other
+ *  failures are DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (another thread uses the optimizer)
+ *  and DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_rate_factor(dlviz_optimizer *optimizer,
+                                                           const char *pattern, double factor);
+/** How many patterns have one. */
+DLVIZ_API int64_t dlviz_optimizer_num_rate_factors(const dlviz_optimizer *optimizer);
+/** Pattern 0 … num_rate_factors − 1, in the order of the calls; NULL beyond. Owned by the
+ *  optimizer. */
+DLVIZ_API const char *dlviz_optimizer_rate_factor_pattern(const dlviz_optimizer *optimizer,
+                                                          int64_t index);
+/** Its factor; NaN beyond. */
+DLVIZ_API double dlviz_optimizer_rate_factor(const dlviz_optimizer *optimizer, int64_t index);
+/** A factor of the weight decay, likewise. It holds whatever the next setting says. */
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_decay_factor(dlviz_optimizer *optimizer,
+                                                            const char *pattern, double factor);
+DLVIZ_API int64_t dlviz_optimizer_num_decay_factors(const dlviz_optimizer *optimizer);
+DLVIZ_API const char *dlviz_optimizer_decay_factor_pattern(const dlviz_optimizer *optimizer,
+                                                           int64_t index);
+DLVIZ_API double dlviz_optimizer_decay_factor(const dlviz_optimizer *optimizer, int64_t index);
+/** Whether weight decay is for parameters of two or more dimensions alone, the usual recipe: none
+ *  on biases, batch norms and group norms, which have one dimension. (A layer norm's have as many
+ *  as its input.) Off unless set; may change between steps. */
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_decay_weights_only(dlviz_optimizer *optimizer,
+                                                                  bool weights_only);
+DLVIZ_API bool dlviz_optimizer_decay_weights_only(const dlviz_optimizer *optimizer);
+
 /** How many steps it has taken. */
 DLVIZ_API int64_t dlviz_optimizer_num_steps(const dlviz_optimizer *optimizer);
 
 /** Changes the network's parameters by the gradients that dlviz_network_backward left, which serve
  *  one step. Returns DLVIZ_ERROR_STATE when there are none, when a step has used them already, when
  *  parameters were loaded since, or when the optimizer serves another network;
- *  DLVIZ_ERROR_OUT_OF_MEMORY (at the first step). */
+ *  DLVIZ_ERROR_NOT_FOUND when a factor's pattern matches no parameter; DLVIZ_ERROR_OUT_OF_MEMORY
+ *  (at the first step, and at the first with other factors). */
 DLVIZ_CHECKED dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network);
 
 #ifdef __cplusplus

@@ -41,7 +41,13 @@ static dlviz_optimizer *make_optimizer(rule kind) {
         ck_ok(dlviz_nadam_create(&o, 1e-2));
     else if (kind == RADAM)
         ck_ok(dlviz_radam_create(&o, 1e-2));
-    else {
+    else if (kind == GROUPED) {
+        ck_ok(dlviz_adamw_create(&o, 1e-2));
+        ck_ok(dlviz_optimizer_set_decay_weights_only(o, true));
+        ck_ok(dlviz_optimizer_set_rate_factor(o, "fc*", 0.5));
+        ck_ok(dlviz_optimizer_set_rate_factor(o, "*.bias", 2));
+        ck_ok(dlviz_optimizer_set_decay_factor(o, "fc*.weight", 3));
+    } else {
         ck_ok(dlviz_sgd_create(&o, 1e-2));
         if (kind == SGD)
             ck_ok(dlviz_sgd_set_momentum(o, 0.9, 0, true));

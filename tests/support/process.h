@@ -11,7 +11,7 @@
     "b2:bn r2:relu d2:dropout,p=0.5 fc2:linear,out=4"
 
 /* PLAIN: SGD without momentum; CENTERED: RMSprop with all its moments; AMSGRAD: Adam with all its
- * moments. */
+ * moments; GROUPED: AdamW with factors for some of the parameters, in nets with an "fc…". */
 typedef enum {
     ADAM,
     ADAMW,
@@ -23,6 +23,7 @@ typedef enum {
     LION,
     NADAM,
     RADAM,
+    GROUPED,
     NUM_RULES
 } rule;
 
