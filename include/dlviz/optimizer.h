@@ -39,7 +39,8 @@ DLVIZ_API bool dlviz_adam_amsgrad(const dlviz_optimizer *optimizer);
  *  μₜ = β₁(1 − 0.96^(t·momentum_decay)/2), p ← p − lr·((1 − μₜ)/(1 − μ₁⋯μₜ) · g +
  *  μₜ₊₁/(1 − μ₁⋯μₜ₊₁) · m) / (√v/√(1 − β₂ᵗ) + eps); β₁ 0.9, β₂ 0.999, eps 1e-8, momentum_decay
  *  0.004. Weight decay, 0 unless set, is added to the gradient. A setting that is changed between
- *  steps counts as if it had been so from the first. */
+ *  steps counts as if it had been so from the first. (PyTorch before 2.0 has μₜ twice in the second
+ *  product, unless its "foreach" is set.) */
 DLVIZ_CHECKED dlviz_status dlviz_nadam_create(dlviz_optimizer **out, double learning_rate);
 /** β₁ and β₂, each in [0, 1). */
 DLVIZ_CHECKED dlviz_status dlviz_nadam_set_betas(dlviz_optimizer *optimizer, double beta1,
