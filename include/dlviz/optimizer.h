@@ -117,8 +117,8 @@ DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer)
 /** A factor of the learning rate for the parameters whose names match a pattern: finite, 0 or more;
  *  1 for those that match none. In a pattern, which is matched against whole names such as
  *  "conv1.weight", '*' stands for any run of characters, dots too, and '?' for one. Where several
- *  patterns match, the last call holds; a call with the pattern of an earlier one takes its place.
- *  Factors may change between steps.
+ *  patterns match, the last call holds; one with the pattern of an earlier call replaces it, and is
+ *  then the last. Factors may change between steps.
  *
  *      dlviz_optimizer_set_rate_factor(optimizer, "features.*", 0.1);
  *

@@ -47,7 +47,7 @@ typedef struct dlz_parameter_runs {
 /* Starts empty, with names for its settings; dlz_groups_drop frees what is in it. */
 dlz_groups dlz_groups_start(void);
 void dlz_groups_drop(dlz_groups *groups);
-/* Puts a factor behind the others, in the place of an earlier one of the same pattern. `network` is
+/* Puts a factor behind the others; an earlier one of the same pattern goes. `network` is
  * the one that the pattern must match a parameter of, or NULL. */
 dlviz_status dlz_factors_set(const char *who, dlz_factors *factors, const dlviz_network *network,
                              const char *pattern, double value);
