@@ -46,7 +46,8 @@ DLVIZ_API double dlviz_trainer_event_learning_rate(const dlviz_trainer_event *ev
  *  exists the network keeps its loss.
  *  @param network    built
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built, or the optimizer serves
- *  another network) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  another network), DLVIZ_ERROR_NOT_FOUND (a pattern of the optimizer's factors matches no
+ *  parameter) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
                                                 dlviz_optimizer *optimizer);
 /** Destroys the schedule with it; network, optimizer and datasets live on if they have not been

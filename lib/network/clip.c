@@ -11,7 +11,7 @@ enum { TILE_SIZE = 8192, MOST_TILES = 256 };
 typedef struct clip_pass {
     float *gradients;
     int64_t size, tile_size;
-    float limit, factor;
+    float limit, scale;
     double sums[MOST_TILES]; /* of squares */
 } clip_pass;
 
@@ -43,19 +43,12 @@ static void limit_tile(void *context, int64_t tile, int worker) {
     const clip_pass *pass = context;
     int64_t first, end;
     bounds(pass, tile, &first, &end);
-    const float limit = pass->limit;
+    const float limit = pass->limit, scale = pass->scale;
     float *g = pass->gradients;
-    for (int64_t i = first; i < end; i++) /* a NaN stays one */
-        g[i] = g[i] > limit ? limit : g[i] < -limit ? -limit : g[i];
-}
-
-static void scale_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
-    const clip_pass *pass = context;
-    int64_t first, end;
-    bounds(pass, tile, &first, &end);
-    for (int64_t i = first; i < end; i++)
-        pass->gradients[i] *= pass->factor;
+    for (int64_t i = first; i < end; i++) {
+        float scaled = scale * g[i];
+        g[i] = scaled > limit ? limit : scaled < -limit ? -limit : scaled; /* a NaN stays one */
+    }
 }
 
 static void over_tiles(dlviz_network *network, clip_pass *pass, dlz_tile_fn function) {
@@ -72,15 +65,20 @@ double dlz_network_gradient_norm(dlviz_network *network) {
     over_tiles(network, &pass, square_tile);
     for (int tile = 0; tile < MOST_TILES; tile++)
         sum += pass.sums[tile];
-    return sqrt(sum);
+    return (double)network->gradient_scale * sqrt(sum);
 }
 
 void dlz_network_limit_gradients(dlviz_network *network, double limit) {
-    over_tiles(network, &(clip_pass){.limit = (float)limit}, limit_tile);
+    over_tiles(network, &(clip_pass){.limit = (float)limit, .scale = network->gradient_scale},
+               limit_tile);
+    network->gradient_scale = 1;
 }
 
-void dlz_network_scale_gradients(dlviz_network *network, double factor) {
-    over_tiles(network, &(clip_pass){.factor = (float)factor}, scale_tile);
+/* They are multiplied when they are used, which saves a pass over them. */
+void dlz_network_shorten_gradients(dlviz_network *network, double norm, double largest) {
+    double factor = largest / (norm + 1e-6); /* as PyTorch */
+    if (factor < 1)
+        network->gradient_scale *= (float)factor;
 }
 
 dlviz_status dlz_check_clip(const char *who, const char *what, double limit) {
@@ -88,11 +86,6 @@ dlviz_status dlz_check_clip(const char *who, const char *what, double limit) {
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s is %g; above 0 is accepted", who, what,
                     limit);
-}
-
-double dlz_clip_factor(double norm, double largest) {
-    double factor = largest / (norm + 1e-6); /* as PyTorch */
-    return factor < 1 ? factor : 1;
 }
 
 static dlviz_status require_gradients(const dlviz_network *network, const char *who) {
@@ -114,8 +107,7 @@ dlviz_status dlviz_network_clip_gradient_norm(dlviz_network *network, double lar
     if (!isfinite(found))
         return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: the norm of the gradients is %s", __func__,
                         isnan(found) ? "NaN" : "infinite");
-    if (dlz_clip_factor(found, largest) < 1)
-        dlz_network_scale_gradients(network, dlz_clip_factor(found, largest));
+    dlz_network_shorten_gradients(network, found, largest);
     if (norm)
         *norm = found;
     return DLVIZ_OK;

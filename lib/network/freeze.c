@@ -61,6 +61,7 @@ static dlviz_status set_frozen(dlviz_network *network, const char *who, const ch
     dlz_network_hand_states(network);
     dlz_plans_forget(&network->plans); /* they compute other gradients */
     network->stale_gradients = true;
+    network->freezes++;
     return DLVIZ_OK;
 }
 

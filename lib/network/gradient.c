@@ -82,6 +82,7 @@ static dlviz_status back(dlviz_network *network, const char *who, const char *la
     if (status != DLVIZ_OK)
         dlz_network_put_buffers_back(network);
     network->has_gradients = network->fresh_gradients = status == DLVIZ_OK && mode.training;
+    network->gradient_scale = 1;
     if (status != DLVIZ_OK)
         dlviz_tensor_destroy(result);
     else if (input_gradient)

@@ -382,6 +382,7 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
         return DLVIZ_OK;
     DLZ_TRY(dlz_plan_backward(plan));
     network->has_gradients = network->fresh_gradients = true;
+    network->gradient_scale = 1;
     return DLVIZ_OK;
 }
 

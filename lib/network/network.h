@@ -30,6 +30,8 @@ struct dlviz_network {
     dlviz_layer *refused; /* by dlviz_network_add; a list */
     bool building;        /* the user's functions may not add to it */
     bool built;
+    float gradient_scale; /* what the gradients are to be multiplied by: clipping */
+    int64_t freezes;      /* how often states were frozen, or no longer */
     bool has_gradients;   /* of the last batch, to be looked at */
     bool fresh_gradients; /* no step has used them, and the parameters are those they belong to */
     dlviz_status error;   /* the first one of the construction */
@@ -65,10 +67,9 @@ void dlz_network_hand_states(dlviz_network *network);
 dlviz_status dlz_check_clip(const char *who, const char *what, double limit);
 /* Of all gradients as one vector. */
 double dlz_network_gradient_norm(dlviz_network *network);
-/* What gradients of this norm are multiplied by, so that it is `largest` at most. */
-double dlz_clip_factor(double norm, double largest);
 void dlz_network_limit_gradients(dlviz_network *network, double limit);
-void dlz_network_scale_gradients(dlviz_network *network, double factor);
+/* Makes gradients of this norm as short as `largest`, if they are longer. */
+void dlz_network_shorten_gradients(dlviz_network *network, double norm, double largest);
 
 /* -- freeze.c -----------------------------------------------------------------------------------
  */

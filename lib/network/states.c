@@ -74,8 +74,12 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
     if (!network->has_gradients)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: no gradients yet; call dlviz_network_backward first", __func__);
-    return dlviz_tensor_from_data(copy, DLVIZ_FLOAT32, state->spec.ndim, state->spec.dims,
-                                  state->gradient);
+    DLZ_TRY(dlviz_tensor_from_data(copy, DLVIZ_FLOAT32, state->spec.ndim, state->spec.dims,
+                                   state->gradient));
+    float *values = (*copy)->data, scale = network->gradient_scale;
+    for (int64_t i = 0; scale != 1.0f && i < state->size; i++)
+        values[i] *= scale;
+    return DLVIZ_OK;
 }
 
 /* Far more than any training counts, and far from where counting on would overflow. */

@@ -36,6 +36,8 @@ dlviz_status dlz_optimizer_create(const char *who, const dlz_optimizer_type *typ
     optimizer->references = 1;
     optimizer->learning_rate = learning_rate;
     optimizer->step = step;
+    optimizer->step_blocks = 1;
+    optimizer->groups = dlz_groups_start();
     *out = optimizer;
     return DLVIZ_OK;
 }
@@ -57,6 +59,8 @@ void dlviz_optimizer_destroy(dlviz_optimizer *optimizer) {
         return;
     dlviz_network_destroy(optimizer->network);
     free_moments(optimizer);
+    dlz_groups_drop(&optimizer->groups);
+    dlz_parameter_runs_drop(&optimizer->runs);
     dlz_free(optimizer->step);
     dlz_free(optimizer);
 }
@@ -86,6 +90,13 @@ dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimi
     return dlz_fail(DLVIZ_ERROR_STATE,
                     "%s: the optimizer has taken %lld step%s; %s is set before the first", who,
                     (long long)optimizer->steps, optimizer->steps == 1 ? "" : "s", setting);
+}
+
+dlviz_status dlz_optimizer_check_betas(const char *who, double beta1, double beta2) {
+    if (beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                    "%s: the betas are %g and %g; 0 to below 1 is accepted", who, beta1, beta2);
 }
 
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {
@@ -137,12 +148,17 @@ bool dlz_optimizer_keeps(const dlviz_optimizer *optimizer, int moment) {
     return !optimizer->type->keeps || optimizer->type->keeps(optimizer, moment);
 }
 
-dlviz_status dlz_optimizer_check_network(const dlviz_optimizer *optimizer,
-                                         const dlviz_network *network) {
+static dlviz_status check_serves(const dlviz_optimizer *optimizer, const dlviz_network *network) {
     if (!optimizer->network || optimizer->network == network)
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_STATE,
                     "the optimizer serves another network; each needs one of its own");
+}
+
+dlviz_status dlz_optimizer_check_network(const dlviz_optimizer *optimizer,
+                                         const dlviz_network *network) {
+    DLZ_TRY(check_serves(optimizer, network));
+    return dlz_groups_check(&optimizer->groups, network);
 }
 
 /* Zeroed moments for the network's parameters, those that do not exist. */
@@ -169,45 +185,86 @@ static dlviz_status attach(dlviz_optimizer *optimizer, dlviz_network *network) {
     return DLVIZ_OK;
 }
 
+/* What the type prepares for a pair of factors, each in cache lines of its own. */
+static void *step_of(const dlviz_optimizer *optimizer, int pair) {
+    size_t lines = (optimizer->type->step_size + DLZ_ALIGNMENT - 1) / DLZ_ALIGNMENT;
+    return (char *)optimizer->step + (size_t)pair * lines * DLZ_ALIGNMENT;
+}
+
+/* Room for what is prepared for so many pairs. */
+static dlviz_status make_room(dlviz_optimizer *optimizer, int pairs) {
+    if (pairs <= optimizer->step_blocks)
+        return DLVIZ_OK;
+    size_t size = (size_t)((char *)step_of(optimizer, 1) - (char *)step_of(optimizer, 0));
+    void *step = dlz_realloc_array(optimizer->step, (uint64_t)pairs, size);
+    if (!step)
+        return dlz_fail_memory("groups of parameters", (uint64_t)pairs * size);
+    optimizer->step = step;
+    optimizer->step_blocks = pairs;
+    return DLVIZ_OK;
+}
+
+/* Moments and runs of the network's parameters, as the settings now are. */
+static dlviz_status make_ready(dlviz_optimizer *optimizer, dlviz_network *network) {
+    bool changed = optimizer->freezes != network->freezes;
+    if (optimizer->runs.runs && !optimizer->regroup && !changed)
+        return attach(optimizer, network);
+    dlz_parameter_runs runs;
+    DLZ_TRY(dlz_groups_check(&optimizer->groups, network));
+    DLZ_TRY(dlz_parameter_runs_create(&runs, &optimizer->groups, network));
+    dlviz_status status = make_room(optimizer, runs.num_pairs);
+    if (status == DLVIZ_OK)
+        status = attach(optimizer, network);
+    if (status != DLVIZ_OK) {
+        dlz_parameter_runs_drop(&runs);
+        return status;
+    }
+    dlz_parameter_runs_drop(&optimizer->runs);
+    optimizer->runs = runs;
+    optimizer->regroup = false;
+    optimizer->freezes = network->freezes;
+    return DLVIZ_OK;
+}
+
 typedef struct step_pass {
     const dlviz_optimizer *optimizer;
     const dlz_optimizer_table *kernels;
-    float *parameters, *gradients;
-    int64_t start, size; /* of the run */
+    float *parameters, *gradients, scale;
+    int64_t size;
 } step_pass;
 
-static void step_tile(void *context, int64_t tile, int worker) {
-    (void)worker;
-    const step_pass *pass = context;
-    int64_t first = pass->start + tile * TILE_SIZE;
-    dlz_update update = {.n = dlz_min_i64(TILE_SIZE, pass->start + pass->size - first),
+static void update_run(const step_pass *pass, int pair, int64_t first, int64_t end) {
+    dlz_update update = {.n = end - first,
                          .parameters = pass->parameters + first,
                          .gradients = pass->gradients + first,
-                         .gradient_scale = 1};
+                         .gradient_scale = pass->scale};
     for (int i = 0; i < DLZ_MAX_MOMENTS; i++)
         if (pass->optimizer->moments[i])
             update.moments[i] = pass->optimizer->moments[i] + first;
-    pass->kernels->update(pass->optimizer->step, &update);
+    pass->kernels->update(step_of(pass->optimizer, pair), &update);
 }
 
-static void step_run(step_pass *pass, int64_t start, int64_t size) {
-    pass->start = start;
-    pass->size = size;
-    dlz_parallel_for(dlz_ceil_div(size, TILE_SIZE), dlz_threads(), step_tile, pass);
-}
-
-/* The parameters from one that is frozen to the next. */
-static void step_unfrozen(step_pass *pass, const dlviz_network *network) {
-    int64_t start = 0;
-    for (int i = 0; i < network->num_states; i++) {
-        const dlz_state *state = &network->states[i];
-        if (!state->spec.trainable || !state->frozen)
-            continue;
-        int64_t first = (const float *)state->value - network->parameters;
-        step_run(pass, start, first - start);
-        start = first + state->size;
+/* Tiles are cut without regard to the runs, so that many small ones do not make many tiles. */
+static void step_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const step_pass *pass = context;
+    const dlz_parameter_runs *runs = &pass->optimizer->runs;
+    int64_t first = tile * TILE_SIZE, end = dlz_min_i64(first + TILE_SIZE, pass->size);
+    for (int i = dlz_parameter_runs_find(runs, first);
+         i < runs->num_runs && runs->runs[i].first < end; i++) {
+        const dlz_parameter_run *run = &runs->runs[i];
+        update_run(pass, run->pair, dlz_max_i64(first, run->first), dlz_min_i64(end, run->end));
     }
-    step_run(pass, start, network->parameter_floats - start);
+}
+
+static void prepare(const dlviz_optimizer *optimizer) {
+    const dlz_parameter_runs *runs = &optimizer->runs;
+    for (int i = 0; i < runs->num_pairs; i++) {
+        dlz_step_terms terms = {.number = optimizer->steps,
+                                .learning_rate = optimizer->learning_rate * runs->pairs[i].rate,
+                                .weight_decay = optimizer->weight_decay * runs->pairs[i].decay};
+        optimizer->type->prepare(optimizer, &terms, step_of(optimizer, i));
+    }
 }
 
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
@@ -224,19 +281,21 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
                         "%s: a step has used the network's gradients already; call "
                         "dlviz_network_backward before each",
                         __func__);
-    dlviz_status status = dlz_optimizer_check_network(optimizer, network);
-    if (status != DLVIZ_OK)
+    dlviz_status status = check_serves(optimizer, network);
+    if (status == DLVIZ_OK)
+        status = make_ready(optimizer, network);
+    if (status == DLVIZ_ERROR_STATE || status == DLVIZ_ERROR_NOT_FOUND)
         return dlz_fail_within(status, "%s", __func__);
-    DLZ_TRY(attach(optimizer, network));
+    DLZ_TRY(status);
     network->fresh_gradients = false;
-    dlz_step_terms terms = {.number = ++optimizer->steps,
-                            .learning_rate = optimizer->learning_rate,
-                            .weight_decay = optimizer->weight_decay};
-    optimizer->type->prepare(optimizer, &terms, optimizer->step);
+    optimizer->steps++;
+    prepare(optimizer);
     step_pass pass = {.optimizer = optimizer,
                       .kernels = optimizer->type->updates(dlz_isa_chosen()),
                       .parameters = network->parameters,
-                      .gradients = network->gradients};
-    step_unfrozen(&pass, network);
+                      .gradients = network->gradients,
+                      .scale = network->gradient_scale,
+                      .size = network->parameter_floats};
+    dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), step_tile, &pass);
     return DLVIZ_OK;
 }

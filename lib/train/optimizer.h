@@ -9,6 +9,7 @@
 
 #include "base/busy.h"
 #include "graph/layer.h"
+#include "train/groups.h"
 #include "train/update.h"
 
 #include <dlviz/optimizer.h>
@@ -57,7 +58,12 @@ struct dlviz_optimizer {
     int64_t steps;
     dlviz_network *network;          /* the one it serves, and holds, once it has stepped it */
     float *moments[DLZ_MAX_MOMENTS]; /* laid out as the network's parameters; NULL: not kept */
-    void *step;                      /* what the type prepares */
+    void *step;                      /* what the type prepares, for each pair of factors */
+    int step_blocks;                 /* how many there is room for */
+    dlz_groups groups;
+    dlz_parameter_runs runs; /* of the network it serves */
+    bool regroup;            /* they are those of other groups */
+    int64_t freezes;         /* the network's, when they were made */
 };
 
 /* -- For optimizers' files -----------------------------------------------------------------------
@@ -74,6 +80,8 @@ dlviz_status dlz_optimizer_require(const char *who, const dlviz_optimizer *optim
 /* For setters that decide which moments there are: fails after the first step. */
 dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimizer *optimizer,
                                              const char *setting);
+/* Both are in [0, 1). */
+dlviz_status dlz_optimizer_check_betas(const char *who, double beta1, double beta2);
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps);
 dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum);
 
@@ -88,7 +96,8 @@ static inline void dlz_give(double *to, double value) {
 dlviz_status dlz_check_learning_rate(const char *who, double rate);
 /* Whether a moment of the type's is kept. */
 bool dlz_optimizer_keeps(const dlviz_optimizer *optimizer, int moment);
-/* Fails with DLVIZ_ERROR_STATE unless the optimizer serves this network or none yet. */
+/* Fails with DLVIZ_ERROR_STATE unless the optimizer serves this network or none yet, and with
+ * DLVIZ_ERROR_NOT_FOUND when one of its groups has no parameter there. */
 dlviz_status dlz_optimizer_check_network(const dlviz_optimizer *optimizer,
                                          const dlviz_network *network);
 /* Keeps the optimizer alive, whoever destroys their handle; dlviz_optimizer_destroy ends that too.

@@ -35,7 +35,8 @@ bool dlz_optimizer_owns(const dlviz_optimizer *optimizer, const dlviz_network *n
 json_t *dlz_optimizer_settings(const dlviz_optimizer *optimizer) {
     const dlz_optimizer_type *type = optimizer->type;
     json_t *object = dlz_settings_write_typed(type->name, type->settings, optimizer);
-    if (json_object_set_new(object, "weight_decay", json_real(optimizer->weight_decay)) == 0)
+    if (json_object_set_new(object, "weight_decay", json_real(optimizer->weight_decay)) == 0 &&
+        dlz_groups_add_settings(&optimizer->groups, object))
         return object;
     json_decref(object);
     return NULL;

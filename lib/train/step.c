@@ -189,9 +189,7 @@ static dlviz_status clip(dlviz_trainer *trainer) {
                         "%g)",
                         isnan(norm) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
                         trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
-    double factor = dlz_clip_factor(norm, trainer->clip_norm);
-    if (factor < 1)
-        dlz_network_scale_gradients(network, factor);
+    dlz_network_shorten_gradients(network, norm, trainer->clip_norm);
     trainer->event.gradient_norm = norm;
     return DLVIZ_OK;
 }

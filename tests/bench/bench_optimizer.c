@@ -28,6 +28,11 @@ static dlviz_status make_momentum(dlviz_optimizer **out, double rate) {
     return dlviz_sgd_set_momentum(*out, 0.9, 0, false);
 }
 
+static dlviz_status make_amsgrad(dlviz_optimizer **out, double rate) {
+    DLZ_TRY(dlviz_adam_create(out, rate));
+    return dlviz_adam_set_amsgrad(*out, true);
+}
+
 static const struct {
     const char *name;
     dlviz_status (*make)(dlviz_optimizer **out, double rate); /* NULL: copy */
@@ -35,6 +40,10 @@ static const struct {
 } rules[] = {{"copy", NULL, 8},
              {"sgd, momentum", make_momentum, 20},
              {"adam", dlviz_adam_create, 28},
+             {"adam, amsgrad", make_amsgrad, 36},
+             {"nadam", dlviz_nadam_create, 28},
+             {"radam", dlviz_radam_create, 28},
+             {"lion", dlviz_lion_create, 20},
              {"rmsprop", dlviz_rmsprop_create, 20}};
 enum { NUM_RULES = sizeof rules / sizeof *rules };
 
@@ -69,8 +78,10 @@ static void time_size(bench *b, int64_t n, dlviz_optimizer *const *optimizers) {
                          .gradients = bench_uniform(n, 2),
                          .gradient_scale = 1,
                          .moments = {dlz_alloc_array_zero((size_t)n, sizeof(float)),
+                                     dlz_alloc_array_zero((size_t)n, sizeof(float)),
                                      dlz_alloc_array_zero((size_t)n, sizeof(float))}};
-    bool have = update.parameters && update.gradients && update.moments[0] && update.moments[1];
+    bool have = update.parameters && update.gradients && update.moments[0] && update.moments[1] &&
+                update.moments[2];
     b->failed |= !have;
     for (int isa = 0; isa < DLZ_ISA_COUNT && have; isa++)
         if (bench_wants(b, (dlz_isa)isa))
@@ -79,6 +90,7 @@ static void time_size(bench *b, int64_t n, dlviz_optimizer *const *optimizers) {
     dlz_free(update.gradients);
     dlz_free(update.moments[0]);
     dlz_free(update.moments[1]);
+    dlz_free(update.moments[2]);
 }
 
 void bench_optimizer(bench *b) {

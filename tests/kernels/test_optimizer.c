@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { N = 403, OFFSET = 3, STEPS = 5, ARRAYS = 5 };
+enum { N = 403, OFFSET = 3, STEPS = 8, ARRAYS = 5 };
 static const float GUARD = -12345.0f;
 
 /* Parameters, gradients and up to three moments, with a guard on either side. */
@@ -73,12 +73,13 @@ static void sgd_formula(int kind, int step, double *v) {
     v[P] -= (double)0.1f * d;
 }
 
-/* 8: AdamW, 16: other betas. */
+/* 8: AdamW, 16: other betas, 32: amsgrad. */
 static dlviz_optimizer *make_adam(int kind) {
     dlviz_optimizer *adam;
     ck_ok((kind & 8 ? dlviz_adamw_create : dlviz_adam_create)(&adam, 0.01));
     if (kind & 16)
         ck_ok(dlviz_adam_set_betas(adam, 0.8, 0.9));
+    ck_ok(dlviz_adam_set_amsgrad(adam, (kind & 32) != 0));
     return with_decay(kind, adam, kind & 8 ? 0.1 : 0.01);
 }
 
@@ -89,8 +90,80 @@ static void adam_formula(int kind, int step, double *v) {
         v[P] *= (double)0.999f;
     v[S1] = beta1 * v[S1] + (1 - beta1) * g;
     v[S2] = beta2 * v[S2] + (1 - beta2) * g * g;
+    double square = v[S2];
+    if (kind & 32)
+        square = v[S3] = fmax(v[S3], v[S2]);
     v[P] -= 0.01 / (1 - pow(beta1, step + 1)) * v[S1] /
-            (sqrt(v[S2]) / sqrt(1 - pow(beta2, step + 1)) + 1e-8);
+            (sqrt(square) / sqrt(1 - pow(beta2, step + 1)) + 1e-8);
+}
+
+/* 8: other betas, 16: μ grows soon. */
+static dlviz_optimizer *make_nadam(int kind) {
+    dlviz_optimizer *nadam;
+    ck_ok(dlviz_nadam_create(&nadam, 0.01));
+    if (kind & 8)
+        ck_ok(dlviz_nadam_set_betas(nadam, 0.8, 0.9));
+    if (kind & 16)
+        ck_ok(dlviz_nadam_set_momentum_decay(nadam, 20));
+    return with_decay(kind, nadam, 0.01);
+}
+
+static double mu(int kind, int t) {
+    return (kind & 8 ? 0.8 : 0.9) * (1 - 0.5 * pow(0.96, t * (kind & 16 ? 20 : 4e-3)));
+}
+
+static void nadam_formula(int kind, int step, double *v) {
+    double beta1 = kind & 8 ? 0.8 : 0.9, beta2 = kind & 8 ? 0.9 : 0.999, product = 1;
+    double g = scaled_gradient(kind, v);
+    for (int t = 1; t <= step + 1; t++)
+        product *= mu(kind, t);
+    v[S1] = beta1 * v[S1] + (1 - beta1) * g;
+    v[S2] = beta2 * v[S2] + (1 - beta2) * g * g;
+    double ahead = (1 - mu(kind, step + 1)) / (1 - product) * g +
+                   mu(kind, step + 2) / (1 - product * mu(kind, step + 2)) * v[S1];
+    v[P] -= 0.01 * ahead / (sqrt(v[S2] / (1 - pow(beta2, step + 1))) + 1e-8);
+}
+
+/* 8: other betas, with which no step is rectified; 16: an eps that is felt. */
+static dlviz_optimizer *make_radam(int kind) {
+    dlviz_optimizer *radam;
+    ck_ok(dlviz_radam_create(&radam, 0.01));
+    if (kind & 8)
+        ck_ok(dlviz_radam_set_betas(radam, 0.8, 0.6));
+    if (kind & 16)
+        ck_ok(dlviz_radam_set_eps(radam, 0.1));
+    return with_decay(kind, radam, 0.01);
+}
+
+static void radam_formula(int kind, int step, double *v) {
+    double beta1 = kind & 8 ? 0.8 : 0.9, beta2 = kind & 8 ? 0.6 : 0.999, t = step + 1;
+    double g = scaled_gradient(kind, v), most = 2 / (1 - beta2) - 1;
+    double length = most - 2 * t * pow(beta2, t) / (1 - pow(beta2, t));
+    v[S1] = beta1 * v[S1] + (1 - beta1) * g;
+    v[S2] = beta2 * v[S2] + (1 - beta2) * g * g;
+    double d = v[S1] / (1 - pow(beta1, t));
+    ck_assert_int_eq(length > 5, !(kind & 8) && step >= 5);
+    if (length > 5)
+        d *= sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)) *
+             sqrt(1 - pow(beta2, t)) / (sqrt(v[S2]) + (kind & 16 ? 0.1 : 1e-8));
+    v[P] -= 0.01 * d;
+}
+
+/* 8: other betas. */
+static dlviz_optimizer *make_lion(int kind) {
+    dlviz_optimizer *lion;
+    ck_ok(dlviz_lion_create(&lion, 0.01));
+    if (kind & 8)
+        ck_ok(dlviz_lion_set_betas(lion, 0.5, 0.75));
+    return with_decay(kind, lion, 0.1);
+}
+
+static void lion_formula(int kind, int step, double *v) {
+    (void)step;
+    double beta1 = kind & 8 ? 0.5 : 0.9, beta2 = kind & 8 ? 0.75 : 0.99;
+    double g = scaled_gradient(kind & ~2, v), c = beta1 * v[S1] + (1 - beta1) * g;
+    v[P] -= 0.01 * ((c > 0) - (c < 0) + (kind & 2 ? 0.1 : 0) * v[P]);
+    v[S1] = beta2 * v[S1] + (1 - beta2) * g;
 }
 
 /* 8: centered, 16: momentum. Moments that are not kept leave their places free. */
@@ -135,12 +208,11 @@ static void next_gradient(state *s, int step) {
     *at(s, G, 0) = 0;
 }
 
-static void check_rule(make_fn *make, formula_fn *formula) {
-    enum { KINDS = 32 };
+static void check_rule(make_fn *make, formula_fn *formula, int kinds) {
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
         if (!dlz_isa_available((dlz_isa)isa))
             continue;
-        for (int kind = 0; kind < KINDS; kind++) {
+        for (int kind = 0; kind < kinds; kind++) {
             dlviz_optimizer *optimizer = make(kind);
             static state whole, cut;
             static double expected[N][ARRAYS];
@@ -185,30 +257,46 @@ static void check_rule(make_fn *make, formula_fn *formula) {
 }
 
 START_TEST(sgd_follows_its_formula) {
-    check_rule(make_sgd, sgd_formula);
+    check_rule(make_sgd, sgd_formula, 32);
 }
 END_TEST
 
 START_TEST(adam_follows_its_formula) {
-    check_rule(make_adam, adam_formula);
+    check_rule(make_adam, adam_formula, 64);
 }
 END_TEST
 
 START_TEST(rmsprop_follows_its_formula) {
-    check_rule(make_rmsprop, rmsprop_formula);
+    check_rule(make_rmsprop, rmsprop_formula, 32);
+}
+END_TEST
+
+START_TEST(nadam_follows_its_formula) {
+    check_rule(make_nadam, nadam_formula, 32);
+}
+END_TEST
+
+START_TEST(radam_follows_its_formula) {
+    check_rule(make_radam, radam_formula, 32);
+}
+END_TEST
+
+START_TEST(lion_follows_its_formula) {
+    check_rule(make_lion, lion_formula, 16);
 }
 END_TEST
 
 START_TEST(a_nan_stays_where_it_is) {
-    make_fn *const rules[] = {make_sgd, make_adam, make_rmsprop};
+    make_fn *const rules[] = {make_sgd, make_adam, make_rmsprop, make_nadam, make_radam, make_lion};
+    enum { NUM_RULES = sizeof rules / sizeof *rules };
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
-        for (int rule = 0; rule < 3 && dlz_isa_available((dlz_isa)isa); rule++) {
+        for (int rule = 0; rule < NUM_RULES && dlz_isa_available((dlz_isa)isa); rule++) {
             static state s;
-            dlviz_optimizer *optimizer = rules[rule](24);
+            dlviz_optimizer *optimizer = rules[rule](24 + 32);
             start(&s);
             *at(&s, G, 7) = NAN;
             *at(&s, G, N - 1) = NAN;
-            take_step(optimizer, (dlz_isa)isa, 24, 0, &s, 0, N);
+            take_step(optimizer, (dlz_isa)isa, 24 + 32, 0, &s, 0, N);
             for (int i = 0; i < N; i++)
                 ck_assert_int_eq(isnan(*at(&s, P, i)) != 0, i == 7 || i == N - 1);
             dlviz_optimizer_destroy(optimizer);
@@ -217,7 +305,9 @@ START_TEST(a_nan_stays_where_it_is) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {sgd_follows_its_formula, adam_follows_its_formula,
-                                  rmsprop_follows_its_formula, a_nan_stays_where_it_is, NULL};
+    const TTest *const tests[] = {sgd_follows_its_formula,     adam_follows_its_formula,
+                                  rmsprop_follows_its_formula, nadam_follows_its_formula,
+                                  radam_follows_its_formula,   lion_follows_its_formula,
+                                  a_nan_stays_where_it_is,     NULL};
     return run_tests("optimizer", tests);
 }

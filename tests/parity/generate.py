@@ -318,12 +318,40 @@ def make_adam(_):
     writer.write("adam.safetensors")
 
 
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, algorithm 2, in NumPy: PyTorch 1.13 has none."""
+
+    def __init__(self, parameters, lr, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(parameters, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    def step(self):
+        for group in self.param_groups:
+            rate, (beta1, beta2) = group["lr"], group["betas"]
+            for parameter in group["params"]:
+                p, g = parameter.detach().numpy(), parameter.grad.numpy()
+                m = self.state[parameter].setdefault("m", np.zeros_like(p))
+                p -= rate * (np.sign(beta1 * m + (1 - beta1) * g) + group["weight_decay"] * p)
+                m[...] = beta2 * m + (1 - beta2) * g
+
+
+# NAdam as documented: without "foreach", 1.13 multiplies by mu_t once more than that, which PyTorch 2.0 put right.
 OPTIMIZERS = {
     "adam": (torch.optim.Adam, {}),
     "adam_set": (torch.optim.Adam, dict(betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1)),
     "adam_beta0": (torch.optim.Adam, dict(betas=(0.0, 0.9))),
+    "adam_amsgrad": (torch.optim.Adam, dict(betas=(0.9, 0.6), eps=1e-3, amsgrad=True, weight_decay=0.1)),
     "adamw": (torch.optim.AdamW, {}),
     "adamw_set": (torch.optim.AdamW, dict(betas=(0.7, 0.99), eps=1e-6, weight_decay=0.3)),
+    "adamw_amsgrad": (torch.optim.AdamW, dict(betas=(0.5, 0.8), eps=1e-3, amsgrad=True, weight_decay=0.3)),
+    "lion": (Lion, {}),
+    "lion_set": (Lion, dict(betas=(0.6, 0.95), weight_decay=0.5)),
+    "nadam": (torch.optim.NAdam, dict(foreach=True)),
+    "nadam_set": (torch.optim.NAdam, dict(foreach=True, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1,
+                                          momentum_decay=0.2)),
+    "nadam_slow": (torch.optim.NAdam, dict(foreach=True, betas=(0.99, 0.9), momentum_decay=0.0)),
+    "radam": (torch.optim.RAdam, {}),
+    "radam_set": (torch.optim.RAdam, dict(betas=(0.7, 0.95), eps=1e-3, weight_decay=0.1)),
+    "radam_short": (torch.optim.RAdam, dict(betas=(0.9, 0.6))),
     "sgd": (torch.optim.SGD, {}),
     "sgd_decay": (torch.optim.SGD, dict(weight_decay=0.2)),
     "sgd_momentum": (torch.optim.SGD, dict(momentum=0.9)),
@@ -336,30 +364,56 @@ OPTIMIZERS = {
 }
 OPTIMIZER_NET = "fc1:linear,out=6 relu:relu fc2:linear,out=3"
 
+# The same with factors of the learning rate and of the weight decay for each parameter: those of the first ten
+# steps, and those of the rest.
+GROUPS = {
+    "adamw_groups": (torch.optim.AdamW, dict(weight_decay=0.3), {
+        "fc1.weight": ((0.1, 1), (0.5, 1)),
+        "b.weight": ((1, 0), (3, 0)),
+        "b.bias": ((1, 0), (1, 0)),
+        "fc2.weight": ((1, 2), (1, 2)),
+        "fc2.bias": ((1, 0), (1, 0))}),
+    "sgd_groups": (torch.optim.SGD, dict(momentum=0.9, weight_decay=0.2), {
+        "fc1.weight": ((0.5, 1), (0.5, 1)),
+        "b.weight": ((0.5, 0), (0.5, 0)),
+        "b.bias": ((0.5, 0), (0.5, 0)),
+        "fc2.weight": ((2, 1), (2, 4)),
+        "fc2.bias": ((0, 0), (2, 0))}),
+}
+GROUPS_NET = "fc1:linear,out=6,bias=0 b:bn relu:relu fc2:linear,out=3"
+
+
+def follow_optimizer(net, dtype, kind, settings, factors_of):
+    """All parameters after each of 20 steps with learning rate 0.01, and 0.004 from the eleventh."""
+    model, _ = build((7,), net)
+    model = model.to(dtype)
+    fill_states(model, 1)
+    model.train()
+    optimizer = kind([{"params": [p], "name": name} for name, p in model.named_parameters()], lr=0.01, **settings)
+    track = []
+    for t in range(20):
+        for group in optimizer.param_groups:
+            rate, decay = factors_of(group["name"], t)
+            group["lr"] = (0.01 if t < 10 else 0.004) * rate
+            group["weight_decay"] = settings.get("weight_decay", optimizer.defaults["weight_decay"]) * decay
+        x = torch.from_numpy(uniform(5 * 7, 400 + t).reshape(5, 7)).to(dtype)
+        y = torch.from_numpy(labels_for(5, 3, 500 + t))
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        track.append(torch.cat([p.detach().reshape(-1) for p in model.parameters()]))
+    return torch.stack(track).double().numpy()
+
 
 def make_optimizers(_):
-    """20 steps with learning rate 0.01, and 0.004 from the eleventh."""
     writer = Writer(1 << 20)
-    for name, (kind, settings) in OPTIMIZERS.items():
-        tracks = []
-        for dtype in (torch.float64, torch.float32):
-            model, _ = build((7,), OPTIMIZER_NET)
-            model = model.to(dtype)
-            fill_states(model, 1)
-            optimizer = kind(model.parameters(), lr=0.01, **settings)
-            track = []
-            for t in range(20):
-                if t == 10:
-                    optimizer.param_groups[0]["lr"] = 0.004
-                x = torch.from_numpy(uniform(5 * 7, 400 + t).reshape(5, 7)).to(dtype)
-                y = torch.from_numpy(labels_for(5, 3, 500 + t))
-                optimizer.zero_grad()
-                F.cross_entropy(model(x), y).backward()
-                optimizer.step()
-                track.append(torch.cat([p.detach().reshape(-1) for p in model.parameters()]))
-            tracks.append(torch.stack(track).double().numpy())
-        writer.put(name, tracks[0])
-        writer.put(name + "#float32", np.linalg.norm(tracks[1] - tracks[0], axis=1))
+    cases = {name: (OPTIMIZER_NET, *case, lambda parameter, t: (1, 1)) for name, case in OPTIMIZERS.items()}
+    for name, (kind, settings, factors) in GROUPS.items():
+        cases[name] = (GROUPS_NET, kind, settings, lambda parameter, t, all=factors: all[parameter][t >= 10])
+    for name, (net, *case) in cases.items():
+        wide, narrow = (follow_optimizer(net, dtype, *case) for dtype in (torch.float64, torch.float32))
+        writer.put(name, wide)
+        writer.put(name + "#float32", np.linalg.norm(narrow - wide, axis=1))
     writer.write("optimizers.safetensors")
 
 

@@ -131,7 +131,7 @@ static void saved_or_left(uint64_t seed) {
                                        "fc:linear,out=4,bias=0"};
     dlz_random random = random_numbers(seed);
     const char *net = nets[random_between(&random, 0, 2)];
-    rule kind = (rule)random_between(&random, ADAM, CENTERED);
+    rule kind = (rule)random_between(&random, 0, NUM_RULES - 1);
     bool scheduled = random_chance(&random, 0.5), valid = random_chance(&random, 0.4);
     char path[512], previous[600];
     snprintf(path, sizeof path, "%s", scratch_path("run"));

@@ -32,6 +32,21 @@ static dlviz_optimizer *make_optimizer(rule kind) {
         ck_ok(dlviz_rmsprop_set_smoothing(o, 0.99, 1e-3));
         ck_ok(dlviz_rmsprop_set_momentum(o, 0.5));
         ck_ok(dlviz_rmsprop_set_centered(o, true));
+    } else if (kind == AMSGRAD) {
+        ck_ok(dlviz_adam_create(&o, 1e-2));
+        ck_ok(dlviz_adam_set_amsgrad(o, true));
+    } else if (kind == LION)
+        ck_ok(dlviz_lion_create(&o, 1e-2));
+    else if (kind == NADAM)
+        ck_ok(dlviz_nadam_create(&o, 1e-2));
+    else if (kind == RADAM)
+        ck_ok(dlviz_radam_create(&o, 1e-2));
+    else if (kind == GROUPED) {
+        ck_ok(dlviz_adamw_create(&o, 1e-2));
+        ck_ok(dlviz_optimizer_set_decay_weights_only(o, true));
+        ck_ok(dlviz_optimizer_set_rate_factor(o, "fc*", 0.5));
+        ck_ok(dlviz_optimizer_set_rate_factor(o, "*.bias", 2));
+        ck_ok(dlviz_optimizer_set_decay_factor(o, "fc*.weight", 3));
     } else {
         ck_ok(dlviz_sgd_create(&o, 1e-2));
         if (kind == SGD)

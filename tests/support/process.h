@@ -10,8 +10,22 @@
     "fc1:linear,out=12 "                                                                           \
     "b2:bn r2:relu d2:dropout,p=0.5 fc2:linear,out=4"
 
-/* PLAIN: SGD without momentum; CENTERED: RMSprop with all its moments. */
-typedef enum { ADAM, ADAMW, SGD, RMSPROP, PLAIN, CENTERED } rule;
+/* PLAIN: SGD without momentum; CENTERED: RMSprop with all its moments; AMSGRAD: Adam with all its
+ * moments; GROUPED: AdamW with factors for some of the parameters, in nets with an "fc…". */
+typedef enum {
+    ADAM,
+    ADAMW,
+    SGD,
+    RMSPROP,
+    PLAIN,
+    CENTERED,
+    AMSGRAD,
+    LION,
+    NADAM,
+    RADAM,
+    GROUPED,
+    NUM_RULES
+} rule;
 
 /* Everything that a process which trains has. */
 typedef struct process {

@@ -185,6 +185,56 @@ START_TEST(of_optimizers) {
 }
 END_TEST
 
+START_TEST(of_adams_relatives) {
+    dlviz_optimizer *adam, *nadam, *radam, *lion;
+    double a, b;
+    ck_ok(dlviz_adam_create(&adam, 0.5));
+    ck_ok(dlviz_nadam_create(&nadam, 0.5));
+    ck_ok(dlviz_radam_create(&radam, 0.5));
+    ck_ok(dlviz_lion_create(&lion, 0.5));
+    ck_assert(!dlviz_adam_amsgrad(adam) && !dlviz_adam_amsgrad(nadam));
+    ck_ok(dlviz_adam_set_amsgrad(adam, true));
+    ck_assert(dlviz_adam_amsgrad(adam));
+
+    dlviz_nadam_betas(nadam, &a, &b);
+    ck_assert(a == 0.9 && b == 0.999 && dlviz_nadam_eps(nadam) == 1e-8);
+    ck_assert(dlviz_nadam_momentum_decay(nadam) == 4e-3);
+    ck_ok(dlviz_nadam_set_betas(nadam, 0.25, 0.75));
+    ck_ok(dlviz_nadam_set_eps(nadam, 0.125));
+    ck_ok(dlviz_nadam_set_momentum_decay(nadam, 0.5));
+    dlviz_nadam_betas(nadam, &a, NULL);
+    dlviz_nadam_betas(nadam, NULL, &b);
+    ck_assert(a == 0.25 && b == 0.75 && dlviz_nadam_eps(nadam) == 0.125);
+    ck_assert(dlviz_nadam_momentum_decay(nadam) == 0.5);
+    dlviz_nadam_betas(radam, &a, &b);
+    ck_assert(isnan(a) && isnan(b) && isnan(dlviz_nadam_eps(lion)));
+    ck_assert(isnan(dlviz_nadam_momentum_decay(radam)));
+
+    dlviz_radam_betas(radam, &a, &b);
+    ck_assert(a == 0.9 && b == 0.999 && dlviz_radam_eps(radam) == 1e-8);
+    ck_ok(dlviz_radam_set_betas(radam, 0.25, 0.75));
+    ck_ok(dlviz_radam_set_eps(radam, 0.125));
+    dlviz_radam_betas(radam, &a, NULL);
+    dlviz_radam_betas(radam, NULL, &b);
+    ck_assert(a == 0.25 && b == 0.75 && dlviz_radam_eps(radam) == 0.125);
+    dlviz_radam_betas(nadam, &a, &b);
+    ck_assert(isnan(a) && isnan(b) && isnan(dlviz_radam_eps(nadam)));
+
+    dlviz_lion_betas(lion, &a, &b);
+    ck_assert(a == 0.9 && b == 0.99 && dlviz_optimizer_weight_decay(lion) == 0);
+    ck_ok(dlviz_lion_set_betas(lion, 0.25, 0.75));
+    dlviz_lion_betas(lion, &a, NULL);
+    dlviz_lion_betas(lion, NULL, &b);
+    ck_assert(a == 0.25 && b == 0.75);
+    dlviz_lion_betas(adam, &a, &b);
+    ck_assert(isnan(a) && isnan(b));
+    dlviz_optimizer_destroy(adam);
+    dlviz_optimizer_destroy(nadam);
+    dlviz_optimizer_destroy(radam);
+    dlviz_optimizer_destroy(lion);
+}
+END_TEST
+
 START_TEST(of_a_schedule) {
     dlviz_schedule *s = dlviz_plateau(0.25, INT64_C(1) << 40);
     ck_assert(dlviz_plateau_factor(s) == 0.25 && dlviz_plateau_patience(s) == INT64_C(1) << 40);
@@ -348,7 +398,8 @@ START_TEST(of_the_library) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {of_a_pca,   of_a_tsne, of_optimizers,  of_a_schedule,
-                                  of_figures, of_layers, of_the_library, NULL};
+    const TTest *const tests[] = {of_a_pca,           of_a_tsne,      of_optimizers,
+                                  of_adams_relatives, of_a_schedule,  of_figures,
+                                  of_layers,          of_the_library, NULL};
     return run_tests("getters", tests);
 }

@@ -1,6 +1,7 @@
 /* Settings and states of optimizers. What a step does is tests/parity/test_optimizers.c's subject.
  */
 #include "support/netspec.h"
+#include "train/optimizer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #define INVALID DLVIZ_ERROR_INVALID_ARGUMENT
 
 typedef dlviz_status (*create_fn)(dlviz_optimizer **out, double learning_rate);
-static const create_fn creators[] = {dlviz_adam_create, dlviz_adamw_create, dlviz_sgd_create,
-                                     dlviz_rmsprop_create};
+static const create_fn creators[] = {dlviz_adam_create,  dlviz_adamw_create, dlviz_lion_create,
+                                     dlviz_nadam_create, dlviz_radam_create, dlviz_rmsprop_create,
+                                     dlviz_sgd_create};
 enum { NUM_CREATORS = sizeof creators / sizeof *creators };
 
 START_TEST(learning_rates_are_checked) {
@@ -82,33 +84,72 @@ START_TEST(settings_are_checked) {
 }
 END_TEST
 
+START_TEST(settings_of_adams_relatives_are_checked) {
+    dlviz_optimizer *nadam, *radam, *lion;
+    ck_ok(dlviz_nadam_create(&nadam, 1));
+    ck_ok(dlviz_radam_create(&radam, 1));
+    ck_ok(dlviz_lion_create(&lion, 1));
+    ck_fails(dlviz_nadam_set_betas(nadam, 1, 0.9), INVALID, "the betas are 1 and 0.9");
+    ck_fails(dlviz_nadam_set_betas(nadam, 0.9, NAN), INVALID, "nan");
+    ck_fails(dlviz_nadam_set_eps(nadam, 0), INVALID, "0");
+    ck_fails(dlviz_nadam_set_momentum_decay(nadam, -0.25), INVALID, "-0.25");
+    ck_fails(dlviz_nadam_set_momentum_decay(nadam, NAN), INVALID, "nan");
+    ck_fails(dlviz_nadam_set_momentum_decay(nadam, INFINITY), INVALID, "inf");
+    ck_ok(dlviz_nadam_set_momentum_decay(nadam, 0));
+    ck_fails(dlviz_radam_set_betas(radam, -0.5, 0.9), INVALID, "-0.5");
+    ck_fails(dlviz_radam_set_betas(radam, 0.9, 1), INVALID, "1");
+    ck_fails(dlviz_radam_set_eps(radam, -3), INVALID, "-3");
+    ck_fails(dlviz_lion_set_betas(lion, 1.5, 0.9), INVALID, "1.5");
+    ck_ok(dlviz_lion_set_betas(lion, 0, 0));
+    /* Setters of another kind. */
+    ck_assert_int_eq(dlviz_adam_set_betas(nadam, 0.9, 0.9), INVALID);
+    ck_assert_int_eq(dlviz_adam_set_amsgrad(radam, true), INVALID);
+    ck_assert_int_eq(dlviz_nadam_set_betas(lion, 0.9, 0.9), INVALID);
+    ck_assert_int_eq(dlviz_nadam_set_eps(radam, 1), INVALID);
+    ck_assert_int_eq(dlviz_nadam_set_momentum_decay(radam, 1), INVALID);
+    ck_assert_int_eq(dlviz_radam_set_betas(nadam, 0.9, 0.9), INVALID);
+    ck_assert_int_eq(dlviz_radam_set_eps(lion, 1), INVALID);
+    ck_assert_int_eq(dlviz_lion_set_betas(nadam, 0.9, 0.9), INVALID);
+    dlviz_optimizer_destroy(nadam);
+    dlviz_optimizer_destroy(radam);
+    dlviz_optimizer_destroy(lion);
+}
+END_TEST
+
 /* They decide which moments there are. */
 START_TEST(some_settings_come_before_the_first_step) {
     net_spec spec;
-    dlviz_optimizer *sgd, *rmsprop;
+    dlviz_optimizer *sgd, *rmsprop, *adam;
     parse_net(&spec, "5", "fc:linear,out=3");
-    dlviz_network *a = build_net(&spec, 1), *b = build_net(&spec, 1);
+    dlviz_network *a = build_net(&spec, 1), *b = build_net(&spec, 1), *c = build_net(&spec, 1);
     dlviz_tensor *inputs = input_tensor(&spec, 4, 1, false), *labels = label_tensor(4, 3, 2);
     ck_ok(dlviz_sgd_create(&sgd, 1e-3));
     ck_ok(dlviz_rmsprop_create(&rmsprop, 1e-3));
+    ck_ok(dlviz_adam_create(&adam, 1e-3));
     for (int step = 0; step < 2; step++) {
         ck_ok(dlviz_network_backward(a, inputs, labels, 0, 0, NULL));
         ck_ok(dlviz_optimizer_step(sgd, a));
         ck_ok(dlviz_network_backward(b, inputs, labels, 0, 0, NULL));
         ck_ok(dlviz_optimizer_step(rmsprop, b));
+        ck_ok(dlviz_network_backward(c, inputs, labels, 0, 0, NULL));
+        ck_ok(dlviz_optimizer_step(adam, c));
     }
     ck_fails(dlviz_sgd_set_momentum(sgd, 0.9, 0, false), DLVIZ_ERROR_STATE,
              "the optimizer has taken 2 steps; momentum is set before the first");
     ck_fails(dlviz_rmsprop_set_momentum(rmsprop, 0.9), DLVIZ_ERROR_STATE, "taken 2 steps");
     ck_fails(dlviz_rmsprop_set_centered(rmsprop, true), DLVIZ_ERROR_STATE,
              "the optimizer has taken 2 steps; centering is set before the first");
+    ck_fails(dlviz_adam_set_amsgrad(adam, true), DLVIZ_ERROR_STATE,
+             "the optimizer has taken 2 steps; amsgrad is set before the first");
     ck_ok(dlviz_rmsprop_set_smoothing(rmsprop, 0.5, 1e-4));
     dlviz_tensor_destroy(inputs);
     dlviz_tensor_destroy(labels);
     dlviz_optimizer_destroy(sgd);
     dlviz_optimizer_destroy(rmsprop);
+    dlviz_optimizer_destroy(adam);
     dlviz_network_destroy(a);
     dlviz_network_destroy(b);
+    dlviz_network_destroy(c);
 }
 END_TEST
 
@@ -282,9 +323,59 @@ START_TEST(no_gradient_is_used_twice) {
 }
 END_TEST
 
+/* NAdam's look-ahead needs the product of the first t mus. A run that goes on at step t + 1 has no
+ * state of it: whatever t is, the step is as if t had been counted. Of a parameter whose gradients
+ * are all g the moments are known, and with them the step. */
+START_TEST(the_product_of_mus_is_that_of_the_step) {
+    static const struct {
+        double beta1, momentum_decay;
+        int64_t step;
+    } cases[] = {{0.9, 4e-3, 1},
+                 {0.9, 4e-3, 2},
+                 {0.9, 4e-3, 30},
+                 {0.9, 4e-3, 5000},
+                 {0.999, 0.1, 1000},
+                 {0.999, 30, 1000},
+                 {0.999999, 1e30, 77},
+                 {0.999999, 1e30, INT64_C(1) << 60},
+                 {0.999999, 0.12, 1 << 30},
+                 {0, 4e-3, 9},
+                 {0.5, 0, INT64_C(1) << 60}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dlviz_optimizer *o;
+        double beta1 = cases[i].beta1, decay = cases[i].momentum_decay, product = 1, t = 0;
+        ck_ok(dlviz_nadam_create(&o, 0.5));
+        ck_ok(dlviz_nadam_set_betas(o, beta1, 0));
+        ck_ok(dlviz_nadam_set_momentum_decay(o, decay));
+        for (; t < (double)cases[i].step && product > 1e-30 && t < 1e6; t++)
+            product *= beta1 * (1 - 0.5 * pow(0.96, (t + 1) * decay));
+        if (t == 1e6) /* they are all beta1 by then */
+            product *= pow(beta1, (double)cases[i].step - t);
+        t = (double)cases[i].step;
+        double mu = beta1 * (1 - 0.5 * pow(0.96, t * decay));
+        double next = beta1 * (1 - 0.5 * pow(0.96, (t + 1) * decay));
+        /* Of a gradient of 1 after none: m is 1 - beta1, v is 1. */
+        double expected =
+            3 - 0.5 * ((1 - mu) / (1 - product) + next / (1 - product * next) * (1 - beta1)) /
+                    (1 + 1e-8);
+        float p = 3, g = 1, m = 0, v = 0;
+        dlz_step_terms terms = {.number = cases[i].step, .learning_rate = 0.5};
+        dlz_update update = {
+            .n = 1, .parameters = &p, .gradients = &g, .gradient_scale = 1, .moments = {&m, &v}};
+        o->type->prepare(o, &terms, o->step);
+        o->type->updates(dlz_isa_chosen())->update(o->step, &update);
+        ck_assert_msg(fabs((double)p - expected) <= 2e-6, "case %zu: %.9g, not %.9g", i, (double)p,
+                      expected);
+        dlviz_optimizer_destroy(o);
+    }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {learning_rates_are_checked,
                                   settings_are_checked,
+                                  settings_of_adams_relatives_are_checked,
+                                  the_product_of_mus_is_that_of_the_step,
                                   some_settings_come_before_the_first_step,
                                   a_step_needs_gradients_and_one_network,
                                   an_optimizer_holds_its_network,

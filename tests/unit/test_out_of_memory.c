@@ -129,6 +129,39 @@ static dlviz_optimizer *make_sgd(void) {
     return o;
 }
 
+/* NULL with a sentence, too, when a group finds no memory. */
+static dlviz_optimizer *make_grouped(void) {
+    dlviz_optimizer *o;
+    if (dlviz_adamw_create(&o, 1e-3) != DLVIZ_OK)
+        return NULL;
+    if (dlviz_optimizer_set_rate_factor(o, "conv*", 0.5) == DLVIZ_OK &&
+        dlviz_optimizer_set_rate_factor(o, "*.bias", 2) == DLVIZ_OK &&
+        dlviz_optimizer_set_rate_factor(o, "conv*", 0.25) == DLVIZ_OK &&
+        dlviz_optimizer_set_decay_factor(o, "fc.weight", 2) == DLVIZ_OK &&
+        dlviz_optimizer_set_decay_weights_only(o, true) == DLVIZ_OK)
+        return o;
+    dlviz_optimizer_destroy(o);
+    return NULL;
+}
+
+/* Steps with new groups on the way. */
+static dlviz_status use_groups(handles *h, dlviz_optimizer *(*make_optimizer)(void)) {
+    TRY(dlviz_tensor_create(&h->inputs, DLVIZ_FLOAT32, 4, (int64_t[]){12, 1, 10, 10}));
+    TRY(dlviz_tensor_create(&h->labels, DLVIZ_INT64, 1, (int64_t[]){12}));
+    TRY(make_network(h));
+    h->optimizer = make_optimizer();
+    if (!h->optimizer)
+        return DLVIZ_ERROR_OUT_OF_MEMORY;
+    static const char *const patterns[] = {"conv.weight", "bn.*", "fc.bias"};
+    for (int i = 0; i < 3; i++) {
+        TRY(dlviz_network_backward(h->network, h->inputs, h->labels, 1, 1, NULL));
+        TRY(dlviz_optimizer_step(h->optimizer, h->network));
+        TRY(dlviz_optimizer_set_rate_factor(h->optimizer, patterns[i], 0.125 * i));
+    }
+    TRY(dlviz_network_backward(h->network, h->inputs, h->labels, 1, 1, NULL));
+    return dlviz_optimizer_step(h->optimizer, h->network);
+}
+
 typedef dlviz_status (*user)(handles *h, dlviz_optimizer *(*make_optimizer)(void));
 
 static void fail_each_in_turn(user use, dlviz_optimizer *(*make_optimizer)(void)) {
@@ -158,7 +191,7 @@ static void fail_each_in_turn(user use, dlviz_optimizer *(*make_optimizer)(void)
 }
 
 START_TEST(each_allocation_fails_in_turn) {
-    fail_each_in_turn(use_everything, make_adam);
+    fail_each_in_turn(use_everything, make_grouped);
 }
 END_TEST
 
@@ -169,6 +202,11 @@ END_TEST
 
 START_TEST(each_allocation_fails_in_turn_with_momentum) {
     fail_each_in_turn(use_everything, make_sgd);
+}
+END_TEST
+
+START_TEST(each_allocation_fails_in_turn_with_new_groups) {
+    fail_each_in_turn(use_groups, make_grouped);
 }
 END_TEST
 
@@ -183,8 +221,8 @@ START_TEST(a_failed_call_can_be_repeated) {
         dlviz_tensor *inputs, *labels = label_tensor(7, 10, 1);
         ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 4, (int64_t[]){7, 1, 10, 10}));
         fill_uniform(dlviz_tensor_float(inputs), 700, 1);
-        h.optimizer = make_adam();
-        fresh.optimizer = make_adam();
+        h.optimizer = make_grouped();
+        fresh.optimizer = make_grouped();
         ck_ok(dlviz_set_allocator(allocate, release, NULL));
         allocations = 0;
         failing = number;
@@ -214,19 +252,17 @@ START_TEST(a_training_step_allocates_nothing) {
     handles h = {0};
     live = 0; /* where tests share a process, an earlier one may have left some */
     ck_ok(dlviz_set_allocator(allocate, release, NULL));
-    dlviz_optimizer *adam;
     ck_ok(make_network(&h));
-    ck_ok(dlviz_adam_create(&adam, 1e-3));
+    h.optimizer = make_grouped();
     ck_ok(dlviz_tensor_create(&h.inputs, DLVIZ_FLOAT32, 4, (int64_t[]){12, 1, 10, 10}));
     ck_ok(dlviz_tensor_create(&h.labels, DLVIZ_INT64, 1, (int64_t[]){12}));
     for (uint64_t step = 0; step < 5; step++) {
         if (step == 1)
             allocations = 0;
         ck_ok(dlviz_network_backward(h.network, h.inputs, h.labels, 1, step, NULL));
-        ck_ok(dlviz_optimizer_step(adam, h.network));
+        ck_ok(dlviz_optimizer_step(h.optimizer, h.network));
     }
     ck_assert_int_eq(allocations, 0);
-    dlviz_optimizer_destroy(adam);
     drop_everything(&h);
     ck_assert_int_eq(live, 0);
 }
@@ -258,6 +294,7 @@ int main(void) {
     const TTest *const tests[] = {each_allocation_fails_in_turn,
                                   each_allocation_fails_in_turn_with_momentum,
                                   each_allocation_fails_in_turn_with_branches,
+                                  each_allocation_fails_in_turn_with_new_groups,
                                   a_failed_call_can_be_repeated,
                                   a_training_step_allocates_nothing,
                                   a_step_back_from_a_gradient_allocates_nothing,

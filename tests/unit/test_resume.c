@@ -101,6 +101,47 @@ static void centered(process *p) {
     ck_ok(dlviz_rmsprop_set_centered(p->optimizer, true));
 }
 
+static void amsgrad(process *p) {
+    ck_ok(dlviz_adam_set_amsgrad(p->optimizer, true));
+}
+static void lion_beta(process *p) {
+    ck_ok(dlviz_lion_set_betas(p->optimizer, 0.9, 0.9));
+}
+static void nadam_beta(process *p) {
+    ck_ok(dlviz_nadam_set_betas(p->optimizer, 0.8, 0.999));
+}
+static void nadam_eps(process *p) {
+    ck_ok(dlviz_nadam_set_eps(p->optimizer, 1e-7));
+}
+static void momentum_decay(process *p) {
+    ck_ok(dlviz_nadam_set_momentum_decay(p->optimizer, 0.5));
+}
+static void radam_beta(process *p) {
+    ck_ok(dlviz_radam_set_betas(p->optimizer, 0.9, 0.9));
+}
+static void radam_eps(process *p) {
+    ck_ok(dlviz_radam_set_eps(p->optimizer, 1e-7));
+}
+static void rate_factor(process *p) {
+    ck_ok(dlviz_optimizer_set_rate_factor(p->optimizer, "*.bias", 1.5));
+}
+/* The same factors, but another one is the last. */
+static void other_order(process *p) {
+    ck_ok(dlviz_optimizer_set_rate_factor(p->optimizer, "fc*", 0.5));
+}
+static void more_factors(process *p) {
+    ck_ok(dlviz_optimizer_set_rate_factor(p->optimizer, "b*", 0.5));
+}
+static void decay_factor(process *p) {
+    ck_ok(dlviz_optimizer_set_decay_factor(p->optimizer, "fc*.weight", 0));
+}
+static void all_decay(process *p) {
+    ck_ok(dlviz_optimizer_set_decay_weights_only(p->optimizer, false));
+}
+static void ungrouped(process *p) {
+    ck_ok(dlviz_optimizer_set_rate_factor(p->optimizer, "fc1.bias", 1));
+}
+
 START_TEST(settings_that_differ_are_named) {
     static const struct {
         rule kind;
@@ -124,6 +165,19 @@ START_TEST(settings_that_differ_are_named) {
         {RMSPROP, rms_eps, "optimizer: eps is 1e-08 in the file and 1e-06 here"},
         {RMSPROP, rms_momentum, "optimizer: momentum is 0 in the file and 0.5 here"},
         {RMSPROP, centered, "optimizer: centered is false in the file and true here"},
+        {ADAM, amsgrad, "optimizer: amsgrad is false in the file and true here"},
+        {LION, lion_beta, "optimizer: beta2 is 0.99 in the file and 0.9 here"},
+        {NADAM, nadam_beta, "optimizer: beta1 is 0.9 in the file and 0.8 here"},
+        {NADAM, nadam_eps, "optimizer: eps is 1e-08 in the file and 1e-07 here"},
+        {NADAM, momentum_decay, "optimizer: momentum_decay is 0.004 in the file and 0.5 here"},
+        {RADAM, radam_beta, "optimizer: beta2 is 0.999 in the file and 0.9 here"},
+        {RADAM, radam_eps, "optimizer: eps is 1e-08 in the file and 1e-07 here"},
+        {GROUPED, rate_factor, "rate factor 2 of '*.bias' is 2 in the file and 1.5 here"},
+        {GROUPED, other_order, "rate factor 1 of '*.bias' is absent in the file and 2 here"},
+        {GROUPED, more_factors, "rate factor 3 of 'b*' is absent in the file and 0.5 here"},
+        {GROUPED, decay_factor, "decay factor 1 of 'fc*.weight' is 3 in the file and 0 here"},
+        {GROUPED, all_decay, "decay_weights_only is true in the file and false here"},
+        {ADAM, ungrouped, "rate factor 1 of 'fc1.bias' is absent in the file and 1 here"},
         {ADAM, factor, "schedule: factor is 0.5 in the file and 0.4 here"},
         {ADAM, patience, "schedule: patience is 0 in the file and 7 here"},
         {ADAM, threshold, "schedule: threshold is 0.3 in the file and 0.25 here"},

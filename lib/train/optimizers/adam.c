@@ -1,9 +1,10 @@
 /* p = decay * p (AdamW: 1 − lr * weight_decay; Adam: 1), m = beta1 * m + (1 − beta1) * g,
  * v = beta2 * v + (1 − beta2) * g², p −= step_size * m / (√v * inv_sqrt_correction2 + eps), where
- * step_size = lr / (1 − beta1^t) and inv_sqrt_correction2 = 1 / √(1 − beta2^t). */
+ * step_size = lr / (1 − beta1^t) and inv_sqrt_correction2 = 1 / √(1 − beta2^t). With amsgrad, the
+ * largest v there was is in v's place. */
 #include "train/optimizers/loops.h"
 
-enum { FIRST, SECOND };
+enum { FIRST, SECOND, LARGEST };
 
 typedef struct adam_step {
     float weight_decay, decay, beta1, one_minus_beta1, beta2, one_minus_beta2;
@@ -21,6 +22,11 @@ DLZ_INLINE void update_vector(const adam_step *step, const dlz_update *u, int64_
                            dlz_splat(step->one_minus_beta2) * gradient * gradient);
     dlz_put(m, mean, whole, count);
     dlz_put(v, square, whole, count);
+    if (u->moments[LARGEST]) {
+        float *largest = u->moments[LARGEST] + i;
+        square = dlz_larger(dlz_get(largest, whole, count), square);
+        dlz_put(largest, square, whole, count);
+    }
     dlz_v size =
         dlz_fma(dlz_sqrt(square), dlz_splat(step->inv_sqrt_correction2), dlz_splat(step->eps));
     dlz_put(p, dlz_fma(dlz_splat(step->decay), value, dlz_splat(-step->step_size) * mean / size),
@@ -40,17 +46,25 @@ DLZ_OPTIMIZER_TABLE(adam)
 typedef struct adam {
     dlviz_optimizer base;
     double beta1, beta2, eps;
+    bool amsgrad;
 } adam;
 
 static const dlz_setting settings[] = {
     {"beta1", DLZ_SETTING_REAL, offsetof(adam, beta1), false},
     {"beta2", DLZ_SETTING_REAL, offsetof(adam, beta2), false},
     {"eps", DLZ_SETTING_REAL, offsetof(adam, eps), false},
+    {"amsgrad", DLZ_SETTING_BOOL, offsetof(adam, amsgrad), false},
     {0},
 };
 
-static const dlz_moment moments[] = {
-    [FIRST] = {"first_moment", false}, [SECOND] = {"second_moment", true}, {0}};
+static const dlz_moment moments[] = {[FIRST] = {"first_moment", false},
+                                     [SECOND] = {"second_moment", true},
+                                     [LARGEST] = {"largest_second_moment", true},
+                                     {0}};
+
+static bool keeps(const dlviz_optimizer *optimizer, int moment) {
+    return moment != LARGEST || ((const adam *)optimizer)->amsgrad;
+}
 
 static void prepare(const dlviz_optimizer *optimizer, const dlz_step_terms *terms, void *prepared) {
     const adam *own = (const adam *)optimizer;
@@ -81,6 +95,7 @@ static const dlz_optimizer_type adam_type = {
     .size = sizeof(adam),
     .settings = settings,
     .moments = moments,
+    .keeps = keeps,
     .step_size = sizeof(adam_step),
     .prepare = prepare,
     .updates = dlz_adam_updates_of,
@@ -91,6 +106,7 @@ static const dlz_optimizer_type adamw_type = {
     .size = sizeof(adam),
     .settings = settings,
     .moments = moments,
+    .keeps = keeps,
     .step_size = sizeof(adam_step),
     .prepare = prepare_decoupled,
     .updates = dlz_adam_updates_of,
@@ -124,10 +140,7 @@ static const adam *as_adam(const dlviz_optimizer *optimizer) {
 
 dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2) {
     DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_adam(optimizer)));
-    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the betas are %g and %g; 0 to below 1 is accepted", __func__, beta1,
-                        beta2);
+    DLZ_TRY(dlz_optimizer_check_betas(__func__, beta1, beta2));
     ((adam *)optimizer)->beta1 = beta1;
     ((adam *)optimizer)->beta2 = beta2;
     return DLVIZ_OK;
@@ -140,6 +153,13 @@ dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps) {
     return DLVIZ_OK;
 }
 
+dlviz_status dlviz_adam_set_amsgrad(dlviz_optimizer *optimizer, bool amsgrad) {
+    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_adam(optimizer)));
+    DLZ_TRY(dlz_optimizer_require_unstepped(__func__, optimizer, "amsgrad"));
+    ((adam *)optimizer)->amsgrad = amsgrad;
+    return DLVIZ_OK;
+}
+
 void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2) {
     const adam *own = as_adam(optimizer);
     dlz_give(beta1, own ? own->beta1 : (double)NAN);
@@ -149,5 +169,10 @@ void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *b
 double dlviz_adam_eps(const dlviz_optimizer *optimizer) {
     const adam *own = as_adam(optimizer);
     return own ? own->eps : (double)NAN;
+}
+
+bool dlviz_adam_amsgrad(const dlviz_optimizer *optimizer) {
+    const adam *own = as_adam(optimizer);
+    return own && own->amsgrad;
 }
 #endif
