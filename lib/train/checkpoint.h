@@ -5,7 +5,7 @@
 #include <dlviz/safetensors.h>
 
 #define DLZ_CHECKPOINT_START "dlviz checkpoint "
-#define DLZ_CHECKPOINT_FORMAT DLZ_CHECKPOINT_START "4"
+#define DLZ_CHECKPOINT_FORMAT DLZ_CHECKPOINT_START "5"
 
 /* Writes a checkpoint to `path` and keeps the one that was there as "<path>.previous". After a
  * failure both are as they were. */

@@ -17,7 +17,8 @@
 /* For setters, which callbacks may call, but no function that a step calls. */
 #define CHANGE(trainer)                                                                            \
     DLZ_HOLD_NESTED(&(trainer)->busy, "trainer");                                                  \
-    DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__))
+    DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__));                                 \
+    DLZ_TRY(dlz_schedule_check_idle((trainer)->schedule, __func__))
 
 static dlviz_status prepare_figures(dlviz_trainer *trainer) {
     const dlviz_network *network = trainer->network;
@@ -135,6 +136,7 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
     dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &trainer->busy, "trainer", DLZ_NESTED, &hold));
     DLZ_TRY(dlz_network_check_idle(trainer->network, who));
+    DLZ_TRY(dlz_schedule_check_idle(trainer->schedule, who));
     drop_schedule(trainer);
     trainer->schedule = schedule;
     schedule->part.owned = true;
@@ -223,12 +225,37 @@ static dlviz_status fail_loss(const dlviz_trainer *trainer, const dlviz_dataset 
                     trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
 }
 
+/* The rate of the step to come. */
+static dlviz_status ask_schedule(dlviz_trainer *trainer, double *rate) {
+    *rate = dlviz_optimizer_learning_rate(trainer->optimizer);
+    if (!trainer->schedule)
+        return DLVIZ_OK;
+    return dlz_schedule_before_step(trainer->schedule, *rate, trainer->batches_done,
+                                    trainer->num_batches, rate);
+}
+
+/* The schedule's rate stays until the next step, so that callbacks and the history see what was
+ * used. */
+static dlviz_status step_optimizer(dlviz_trainer *trainer, double rate) {
+    if (!trainer->schedule)
+        return dlviz_optimizer_step(trainer->optimizer, trainer->network);
+    double before = dlviz_optimizer_learning_rate(trainer->optimizer);
+    DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
+    dlviz_status status = dlviz_optimizer_step(trainer->optimizer, trainer->network);
+    if (status == DLVIZ_OK)
+        dlz_schedule_after_step(trainer->schedule);
+    else
+        trainer->optimizer->learning_rate = before;
+    return status;
+}
+
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order) {
-    double started = now(), loss;
+    double started = now(), loss, rate;
     /* Again, for a callback may have changed the dataset. */
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_network_check_target_shape(trainer->network, FIT, train));
+    DLZ_TRY(ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     dlz_tally before = trainer->tally;
@@ -238,7 +265,7 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
         trainer->tally = before;
         return fail_loss(trainer, train, order + first, n, loss);
     }
-    DLZ_TRY(dlviz_optimizer_step(trainer->optimizer, trainer->network));
+    DLZ_TRY(step_optimizer(trainer, rate));
     trainer->step++;
     trainer->batches_done++;
     trainer->samples_done += n;
@@ -276,10 +303,10 @@ static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_t
 static dlviz_status finish_epoch(dlviz_trainer *trainer) {
     double loss, rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     DLZ_TRY(dlz_trainer_record(trainer, &loss));
-    if (trainer->schedule)
-        DLZ_TRY(dlviz_optimizer_set_learning_rate(
-            trainer->optimizer,
-            trainer->schedule->type->after_epoch(trainer->schedule, loss, rate)));
+    if (trainer->schedule) {
+        DLZ_TRY(dlz_schedule_after_epoch(trainer->schedule, loss, rate, &rate));
+        DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
+    }
     trainer->num_epochs++;
     start_epoch(trainer, trainer->samples);
     return DLVIZ_OK;
