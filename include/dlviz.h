@@ -11,7 +11,7 @@
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
  *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
  *   sentence what was wrong. Compilers warn where a status is ignored (DLVIZ_CHECKED), but for
- *   layers and losses, which remember their first error.
+ *   layers, losses and schedules, which remember their first error.
  * - NULL: a missing handle is never a crash. A call that returns a status fails with
  *   DLVIZ_ERROR_INVALID_ARGUMENT, `destroy` does nothing, and a getter gives 0, NaN or NULL.
  * - Settings are checked when they are set. Every set_<x> has a getter <x>, and so has every

@@ -74,12 +74,13 @@ DLVIZ_API uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer);
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
                                                         const dlviz_dataset *validation);
 DLVIZ_API const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *trainer);
-/** What the learning rate is after each epoch, which is constant unless set; a schedule that looks
- *  at the loss is told the validation loss, or the training loss without a validation set. The
- *  trainer owns the schedule from now on and destroys the one it had; after a failure this one is
- *  destroyed, unless it belongs to a trainer. Returns what the schedule remembers,
- *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or belongs to a trainer already) or
- *  DLVIZ_ERROR_STATE. */
+/** What the learning rate is from step to step or from epoch to epoch, which is constant unless
+ *  set. The schedule begins with the next step, at the rate that the optimizer has then; one that
+ *  looks at the loss is told the validation loss, or the training loss without a validation set.
+ *  The trainer owns the schedule from now on and destroys the one it had; after a failure this one
+ *  is destroyed, unless it has an owner. Returns what the schedule remembers,
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or has an owner already) or DLVIZ_ERROR_STATE (from
+ *  within a schedule's own function, say). */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer,
                                                       dlviz_schedule *schedule);
 /** Owned by the trainer; NULL for a constant learning rate. */
@@ -201,11 +202,12 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,
  *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets
  *  hold NaN or an infinity, and the sentence names it; or the loss or a state became NaN or
- *  infinite: the parameters are then useless, and an earlier checkpoint is what remains),
- *  DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, the epoch
- *  under way began with another dataset, the network holds the average, or early stopping looks at
- *  a figure of validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed
- *  the trainer), DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  infinite: the parameters are then useless, and an earlier checkpoint is what remains; or a
+ *  schedule gave no rate that can be, before the step that it was asked about), DLVIZ_ERROR_STATE
+ *  (from within a callback, the optimizer serves another network, the epoch under way began with
+ *  another dataset, the network holds the average, or early stopping looks at a figure of
+ *  validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed the trainer),
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
                                              int64_t epochs);
 
@@ -213,7 +215,7 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz
 DLVIZ_API int64_t dlviz_trainer_num_epochs(const dlviz_trainer *trainer);
 
 /** The figures of an epoch, by name, in this order:
- *  - "learning_rate";
+ *  - "learning_rate", at which the epoch's last step was made;
  *  - "train_loss" and, for each metric of the loss (dlviz_loss_metric_name) that can be had in
  *    training, "train_<metric>": over the epoch's batches as they were trained on, that is, with
  *    dropout and before each update;
@@ -261,11 +263,12 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *tr
  *  smaller last batch is left out, and seed must be those the checkpoint was written with, else
  *  DLVIZ_ERROR_FORMAT names the first that differs, its value in the file and the value here. The
  *  learning rate is restored; to go on at another, set it after this call, as any setting that is
- *  to change. What may differ: the number of epochs, callbacks, threads, and, where no schedule
- *  follows its loss, the validation set. Each tensor has a checksum: damage is DLVIZ_ERROR_FORMAT,
- *  and the sentence names the tensor, as it does for one that is missing or not finite. After any
- *  failure nothing is changed. Other statuses: DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a
- *  callback, or the optimizer serves another network), DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  to change (a schedule that is a function of time goes on with its own). What may differ: the
+ *  number of epochs, callbacks, threads, and, where no schedule follows its loss, the validation
+ *  set. Each tensor has a checksum: damage is DLVIZ_ERROR_FORMAT, and the sentence names the
+ *  tensor, as it does for one that is missing or not finite. After any failure nothing is changed.
+ *  Other statuses: DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a callback, or the optimizer
+ *  serves another network), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
 
 #ifdef __cplusplus

@@ -32,7 +32,7 @@ static dlviz_status require(const char *who, const dlz_noun *noun, const dlz_par
         return fail_null(who, noun);
     if (part->owned)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the %s belongs to a %s; settings come before %s",
-                        who, noun->name, noun->owner, noun->taker);
+                        who, noun->name, part->noun->owner, part->noun->taker);
     if (strcmp(part->kind, kind) != 0)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the %s is %s, needs %s", who, noun->name,
                         part->kind, kind);
@@ -66,6 +66,6 @@ dlviz_status dlz_part_check_handed(const char *who, const dlz_noun *noun, const 
     if (part->owned)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the %s belongs to a %s; each needs one of its own", who, noun->name,
-                        noun->owner);
+                        part->noun->owner);
     return DLVIZ_OK;
 }

@@ -20,10 +20,10 @@ typedef struct dlz_noun {
 } dlz_noun;
 
 struct dlz_part {
-    const dlz_noun *noun;
-    const char *kind;   /* the name of its type */
-    bool owned;         /* the settings are fixed */
-    dlviz_status error; /* the first one, with its sentence */
+    const dlz_noun *noun; /* that of its owner, where parts of a noun have several */
+    const char *kind;     /* the name of its type */
+    bool owned;           /* the settings are fixed */
+    dlviz_status error;   /* the first one, with its sentence */
     char message[256];
 };
 

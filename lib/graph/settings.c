@@ -81,6 +81,33 @@ static bool read_real(const json_t *value, void *field) {
     return json_is_number(value) || (text && strcmp(text + (sign < 0), "inf") == 0);
 }
 
+static json_t *write_reals(const void *field) {
+    const dlz_reals *reals = field;
+    json_t *array = json_array();
+    for (int64_t i = 0; array && i < reals->count; i++)
+        if (json_array_append_new(array, write_real(&reals->values[i])) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    return array;
+}
+
+static bool read_reals(const json_t *value, void *field) {
+    dlz_reals *reals = field;
+    size_t count = json_array_size(value);
+    double *values = count > 0 ? dlz_alloc_array_zero(count, sizeof *values) : NULL;
+    bool whole = json_is_array(value) && (values || count == 0);
+    for (size_t i = 0; whole && i < count; i++)
+        whole = read_real(json_array_get(value, i), &values[i]);
+    if (!whole) {
+        dlz_free(values);
+        return false;
+    }
+    dlz_free(reals->values);
+    *reals = (dlz_reals){(int64_t)count, values};
+    return true;
+}
+
 static json_t *write_bool(const void *field) {
     return json_boolean(*(const bool *)field);
 }
@@ -104,6 +131,7 @@ static const storage kinds[] = {
     [DLZ_SETTING_PAIR] = {write_pair, read_pair, NULL},
     [DLZ_SETTING_SHAPE] = {write_shape, read_shape, NULL},
     [DLZ_SETTING_REAL] = {write_real, read_real, NULL},
+    [DLZ_SETTING_REALS] = {write_reals, read_reals, NULL},
     [DLZ_SETTING_BOOL] = {write_bool, read_bool, NULL},
 };
 

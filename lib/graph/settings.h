@@ -16,8 +16,15 @@ typedef enum dlz_setting_kind {
     DLZ_SETTING_PAIR,      /* int64_t[2]: vertical, horizontal */
     DLZ_SETTING_SHAPE,     /* dlz_shape */
     DLZ_SETTING_REAL,      /* double */
+    DLZ_SETTING_REALS,     /* dlz_reals */
     DLZ_SETTING_BOOL       /* bool */
 } dlz_setting_kind;
+
+/* A list of numbers, which its owner frees. */
+typedef struct dlz_reals {
+    int64_t count;
+    double *values; /* NULL for none */
+} dlz_reals;
 
 /* One setting: its name in files, and where in its owner's struct it lies. */
 typedef struct dlz_setting {

@@ -49,11 +49,12 @@ static dlviz_status check_average(const dlviz_trainer *trainer) {
 
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order) {
-    double started = now(), loss;
+    double started = now(), loss, rate;
     DLZ_TRY(check_average(trainer));
     /* Again, for a callback may have changed the dataset. */
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_network_check_target_shape(trainer->network, FIT, train));
+    DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     dlz_tally before = trainer->tally;
@@ -64,7 +65,7 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
         return fail_loss(trainer, train, order + first, n, loss);
     }
     DLZ_TRY(dlz_trainer_take_gradients(trainer, trainer->tally.norm - before.norm,
-                                       trainer->batches_done + 1 == trainer->num_batches));
+                                       trainer->batches_done + 1 == trainer->num_batches, rate));
     trainer->event.batch = trainer->batches_done;
     trainer->event.loss = loss;
     trainer->step++;
@@ -104,10 +105,10 @@ static dlviz_status finish_epoch(dlviz_trainer *trainer) {
     double loss, rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     DLZ_TRY(check_average(trainer));
     DLZ_TRY(dlz_trainer_record(trainer, &loss));
-    if (trainer->schedule)
-        DLZ_TRY(dlviz_optimizer_set_learning_rate(
-            trainer->optimizer,
-            trainer->schedule->type->after_epoch(trainer->schedule, loss, rate)));
+    if (trainer->schedule) {
+        DLZ_TRY(dlz_schedule_after_epoch(trainer->schedule, loss, rate, &rate));
+        DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
+    }
     trainer->event.loss = loss;
     trainer->num_epochs++;
     start_epoch(trainer, trainer->samples);

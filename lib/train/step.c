@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "network/network.h"
 #include "train/optimizer.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -205,14 +206,39 @@ static void average(dlviz_trainer *trainer) {
     averaging->begun = true;
 }
 
-dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last) {
+dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate) {
+    *rate = dlviz_optimizer_learning_rate(trainer->optimizer);
+    if (!trainer->schedule)
+        return DLVIZ_OK;
+    return dlz_schedule_before_step(trainer->schedule, *rate,
+                                    trainer->batches_done / trainer->accumulation.batches,
+                                    dlz_trainer_count_steps(trainer, trainer->num_batches), rate);
+}
+
+/* The schedule's rate stays until the next step, so that callbacks and the history see what was
+ * used. */
+static dlviz_status step(dlviz_trainer *trainer, double rate) {
+    if (!trainer->schedule)
+        return dlviz_optimizer_step(trainer->optimizer, trainer->network);
+    double before = dlviz_optimizer_learning_rate(trainer->optimizer);
+    DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
+    dlviz_status status = dlviz_optimizer_step(trainer->optimizer, trainer->network);
+    if (status == DLVIZ_OK)
+        dlz_schedule_after_step(trainer->schedule);
+    else
+        trainer->optimizer->learning_rate = before;
+    return status;
+}
+
+dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
+                                        double rate) {
     bool complete;
     DLZ_TRY(accumulate(trainer, norm, last, &complete));
     if (!complete)
         return DLVIZ_OK;
     DLZ_TRY(clip(trainer));
-    trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
-    DLZ_TRY(dlviz_optimizer_step(trainer->optimizer, trainer->network));
+    DLZ_TRY(step(trainer, rate));
+    trainer->event.learning_rate = rate;
     average(trainer);
     return DLVIZ_OK;
 }

@@ -132,6 +132,7 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
     dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &trainer->busy, "trainer", DLZ_NESTED, &hold));
     DLZ_TRY(dlz_network_check_idle(trainer->network, who));
+    DLZ_TRY(dlz_schedule_check_idle(trainer->schedule, who));
     drop_schedule(trainer);
     trainer->schedule = schedule;
     schedule->part.owned = true;

@@ -7,6 +7,7 @@
 #include "base/busy.h"
 #include "losses/loss.h"
 #include "network/snapshot.h"
+#include "train/schedule.h"
 
 /* A metric of the user's own. */
 typedef struct dlz_user_metric {
@@ -98,14 +99,18 @@ int64_t dlz_trainer_count_steps(const dlviz_trainer *trainer, int64_t batches);
 /* For setters, which callbacks may call, but no function that a step calls. */
 #define DLZ_CHANGE_TRAINER(trainer)                                                                \
     DLZ_HOLD_NESTED(&(trainer)->busy, "trainer");                                                  \
-    DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__))
+    DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__));                                 \
+    DLZ_TRY(dlz_schedule_check_idle((trainer)->schedule, __func__))
 
 /* -- step.c: from the gradients of batches to a step --------------------------------------------
  */
 
-/* Takes the gradients that a batch left, whose samples count `norm` together, and makes a step where
- * enough batches are done or `last` says that no more will come. */
-dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last);
+/* The rate of the step to come, as the schedule has it. */
+dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate);
+/* Takes the gradients that a batch left, whose samples count `norm` together, and makes a step at
+ * this rate where enough batches are done or `last` says that no more will come. */
+dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
+                                        double rate);
 void dlz_trainer_release_steps(dlviz_trainer *trainer);
 
 /* -- stopping.c: early stopping -----------------------------------------------------------------

@@ -15,6 +15,7 @@ import declarations
 WITHOUT_GETTER = {
     "dlviz_layer_custom": "functions and their user pointer",
     "dlviz_loss_custom": "functions and their user pointer",
+    "dlviz_schedule_custom": "a function and its user pointer",
     "dlviz_network_create": "dlviz_network_layer_dims gives that of the layer 'input'",
     "dlviz_loader_create": "the dataset: the caller's own handle",
     "dlviz_trainer_create": "the caller's own handles",
@@ -26,7 +27,7 @@ WITHOUT_GETTER = {
 
 
 # What functions return that are called as their kind: everything else is made by <noun>_create.
-MADE_BY_NOUN = {"dlviz_layer", "dlviz_loss"}
+MADE_BY_NOUN = {"dlviz_layer", "dlviz_loss", "dlviz_schedule"}
 
 
 def constructors(functions):

@@ -17,6 +17,8 @@ import tempfile
 
 import declarations
 
+# Constructors of what remembers its first error, and is no NULL then.
+REMEMBER = {"dlviz_warmup"}
 # What does not hold yet. An entry that holds after all is a failure too, so the table can only shrink.
 NOT_YET = set()
 
@@ -135,9 +137,9 @@ def call(function, number, alone):
     expression = "{}({})".format(function.name, ", ".join(arguments))
     if function.returns == "dlviz_status":
         expression = "check_status({})".format(expression)
-    elif function.returns.endswith("*"):
+    elif function.returns.endswith("*") and function.name not in REMEMBER:
         expression = "check_pointer({})".format(expression)
-    elif function.returns != "void":
+    elif function.returns != "void" and not function.returns.endswith("*"):
         expression = "check_number((double){})".format(expression)
     return "static void call_{}(void) {{\n{}    {};\n{}}}\n".format(number, before, expression, after)
 

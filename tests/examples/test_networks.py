@@ -1,4 +1,4 @@
-"""The examples of other networks: a residual one, an autoencoder, a regression."""
+"""The examples of other networks and trainings: a residual one, one cycle, an autoencoder, a regression."""
 import re
 
 import files
@@ -11,6 +11,15 @@ class Networks(Case):
         lines = self.expect(0, run("resnet", programs.data, "600", "6")).stdout.splitlines()
         self.assertRegex("\n".join(lines), r"layer2\.sum +add +32 x 14 x 14 +reads layer2\.bn2, layer2\.shortcut_bn")
         match = re.fullmatch(r"test accuracy after 6 epochs of 600 images: (\d+\.\d\d) %", lines[-1])
+        self.assertTrue(match, lines[-1])
+        self.assertGreater(float(match.group(1)), 20)
+
+    def test_onecycle(self):
+        lines = self.expect(0, run("onecycle", programs.data, "600", "4")).stdout.splitlines()
+        rates = [re.match(r"epoch \d: learning rate (0\.\d{7}), loss \d\.\d{4}$", line) for line in lines[:-1]]
+        self.assertEqual(len(rates), 4)
+        self.assertEqual(sorted(rates, key=lambda rate: -float(rate.group(1))), rates)  # at the ends of epochs
+        match = re.fullmatch(r"test accuracy (\d+\.\d\d) %", lines[-1])
         self.assertTrue(match, lines[-1])
         self.assertGreater(float(match.group(1)), 20)
 

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SCHEDULE_WORDS = 3 + 7 }; /* a plateau's own memory, and what all have */
+
 static float strange_float(dlz_random *random, bool valid) {
     static const float finite[] = {0,       -0.0f,    1e-45f, -1e-45f, FLT_MIN,
                                    FLT_MAX, -FLT_MAX, 1,      3e-39f};
@@ -65,9 +67,9 @@ static void disturb_run(dlz_random *random, process *p, bool valid) {
             *reals[i] = valid || random_chance(random, 0.8) ? numbers[random_between(random, 0, 4)]
                                                             : others[random_between(random, 0, 3)];
     if (p->trainer->schedule && random_chance(random, 0.3)) {
-        int64_t memory[3];
+        int64_t memory[SCHEDULE_WORDS];
         double best = valid || random_chance(random, 0.8) ? INFINITY : NAN;
-        ck_assert_int_eq(dlz_schedule_num_words(p->trainer->schedule), 3);
+        ck_assert_int_eq(dlz_schedule_num_words(p->trainer->schedule), SCHEDULE_WORDS);
         dlz_schedule_give_words(p->trainer->schedule, memory);
         memcpy(&memory[0], &best, sizeof best);
         memory[1] = valid || random_chance(random, 0.8) ? random_between(random, 0, 9) : -1;
@@ -109,7 +111,7 @@ static void assert_all_the_same(const process *a, const process *b) {
               s->seconds == t->seconds);
     ck_assert(a->optimizer->steps == b->optimizer->steps &&
               a->optimizer->learning_rate == b->optimizer->learning_rate);
-    int64_t memory[2][3] = {{0}};
+    int64_t memory[2][SCHEDULE_WORDS] = {{0}};
     dlz_schedule_give_words(s->schedule, memory[0]);
     dlz_schedule_give_words(t->schedule, memory[1]);
     ck_assert_mem_eq(memory[0], memory[1], sizeof memory[0]);

@@ -11,28 +11,53 @@
     "fc1:linear,out=12 b2:bn r2:relu d2:dropout,p=0.5 fc2:linear,out=4"
 enum { EPOCHS = 5 };
 
+static dlviz_schedule *plateau(void) {
+    return make_plateau((plateau_settings){0.5, 0, 0.3, 1, 0});
+}
+static dlviz_schedule *one_cycle(void) {
+    return dlviz_one_cycle(0.02, EPOCHS);
+}
+static dlviz_schedule *warm_cosine(void) {
+    return dlviz_warmup(1.5, 0.1, dlviz_cosine(3));
+}
+static dlviz_schedule *warm_plateau(void) {
+    dlviz_schedule *warm = dlviz_warmup(7, 0.1, plateau());
+    ck_ok(dlviz_schedule_set_pace(warm, DLVIZ_PACE_STEP));
+    return warm;
+}
+static dlviz_schedule *(*const schedules[])(void) = {plateau, one_cycle, warm_cosine, warm_plateau};
+enum { NUM_SCHEDULES = sizeof schedules / sizeof *schedules };
+
 /* What a run is like; drawn before it, so that all of its processes have the same. */
 typedef struct setup {
     rule kind;
-    bool scheduled, drop_last, clip_norm, clip_value, frozen;
-    int64_t accumulation, patience; /* patience 0: no early stopping */
+    bool drop_last, clip_norm, clip_value, frozen, grouped;
+    int64_t schedule, accumulation, patience; /* patience 0: no early stopping */
     double averaging;
 } setup;
 
 static setup draw_setup(dlz_random *random) {
     return (setup){.kind = (rule)random_between(random, ADAM, CENTERED),
-                   .scheduled = random_chance(random, 0.5),
+                   .schedule = random_between(random, 0, NUM_SCHEDULES),
                    .drop_last = random_chance(random, 0.3),
                    .clip_norm = random_chance(random, 0.5),
                    .clip_value = random_chance(random, 0.3),
                    .frozen = random_chance(random, 0.3),
+                   .grouped = random_chance(random, 0.4),
                    .accumulation = random_between(random, 1, 4),
                    .patience = random_between(random, 0, 2),
                    .averaging = random_chance(random, 0.5) ? 0.9 : 0};
 }
 
 static void begin(process *p, const setup *s) {
-    begin_process(p, NET, s->kind, s->scheduled);
+    begin_process(p, NET, s->kind, false);
+    if (s->schedule > 0)
+        ck_ok(dlviz_trainer_set_schedule(p->trainer, schedules[s->schedule - 1]()));
+    if (s->grouped) {
+        ck_ok(dlviz_optimizer_set_rate_factor(p->optimizer, "fc?.*", 0.5));
+        ck_ok(dlviz_optimizer_set_decay_weights_only(p->optimizer, true));
+        ck_ok(dlviz_optimizer_set_weight_decay(p->optimizer, 0.1));
+    }
     ck_ok(dlviz_trainer_set_drop_last(p->trainer, s->drop_last));
     ck_ok(dlviz_trainer_set_accumulation(p->trainer, s->accumulation));
     ck_ok(dlviz_trainer_set_averaging(p->trainer, s->averaging));

@@ -249,6 +249,71 @@ START_TEST(of_a_schedule) {
 }
 END_TEST
 
+/* The getters of a kind, for a schedule that is, or is not, of it. */
+static void get_reals(const dlviz_schedule *s, int count,
+                      double (*const getters[])(const dlviz_schedule *), const double *values) {
+    dlviz_schedule *other = dlviz_constant_rate();
+    for (int i = 0; i < count; i++) {
+        ck_assert_double_eq(getters[i](s), values[i]);
+        ck_assert(isnan(getters[i](other)) && isnan(getters[i](NULL)));
+    }
+    dlviz_schedule_destroy(other);
+}
+
+#define GET_REALS(s, count, ...)                                                                   \
+    get_reals(s, count, (double (*const[])(const dlviz_schedule *)){__VA_ARGS__},                  \
+              (const double[]){0.5, 0.25, 0.125, 7, 9})
+
+START_TEST(of_schedules) {
+    dlviz_schedule *step = dlviz_step_decay(0.5, 0.25), *exponential = dlviz_exponential(0.5);
+    double milestones[] = {1, 2, 2};
+    dlviz_schedule *multistep = dlviz_multistep(3, milestones, 0.5);
+    dlviz_schedule *cosine = dlviz_cosine(0.5), *polynomial = dlviz_polynomial(0.5, 0.25);
+    dlviz_schedule *restarts = dlviz_cosine_restarts(0.5, 1.25),
+                   *cycle = dlviz_one_cycle(0.5, 0.25);
+    GET_REALS(step, 2, dlviz_step_decay_period, dlviz_step_decay_factor);
+    GET_REALS(exponential, 1, dlviz_exponential_factor);
+    GET_REALS(multistep, 1, dlviz_multistep_factor);
+    GET_REALS(polynomial, 2, dlviz_polynomial_length, dlviz_polynomial_power);
+    milestones[0] = 9; /* they are copied */
+    ck_assert_int_eq(dlviz_multistep_num_milestones(multistep), 3);
+    ck_assert_double_eq(dlviz_multistep_milestones(multistep, 0), 1);
+    ck_assert_double_eq(dlviz_multistep_milestones(multistep, 2), 2);
+    ck_assert(isnan(dlviz_multistep_milestones(multistep, 3)));
+    ck_assert(isnan(dlviz_multistep_milestones(multistep, -1)));
+    ck_assert(isnan(dlviz_multistep_milestones(step, 0)));
+    ck_assert_int_eq(dlviz_multistep_num_milestones(step), 0);
+    ck_assert(dlviz_cosine_minimum(cosine) == 0 && dlviz_cosine_restarts_minimum(restarts) == 0);
+    ck_ok(dlviz_cosine_set_minimum(cosine, 0.25));
+    ck_ok(dlviz_cosine_restarts_set_minimum(restarts, 0.25));
+    GET_REALS(cosine, 2, dlviz_cosine_length, dlviz_cosine_minimum);
+    GET_REALS(restarts, 2, dlviz_cosine_restarts_length, dlviz_cosine_restarts_minimum);
+    ck_assert(dlviz_cosine_restarts_growth(restarts) == 1.25);
+    ck_assert(isnan(dlviz_cosine_restarts_growth(cosine)));
+    ck_assert(dlviz_one_cycle_rise(cycle) == 0.3 && dlviz_one_cycle_start_divisor(cycle) == 25);
+    ck_assert(dlviz_one_cycle_final_divisor(cycle) == 1e4 && !dlviz_one_cycle_linear(cycle));
+    ck_ok(dlviz_one_cycle_set_rise(cycle, 0.125));
+    ck_ok(dlviz_one_cycle_set_start_divisor(cycle, 7));
+    ck_ok(dlviz_one_cycle_set_final_divisor(cycle, 9));
+    ck_ok(dlviz_one_cycle_set_linear(cycle, true));
+    ck_assert(dlviz_one_cycle_linear(cycle) && !dlviz_one_cycle_linear(step));
+    GET_REALS(cycle, 5, dlviz_one_cycle_peak_rate, dlviz_one_cycle_length, dlviz_one_cycle_rise,
+              dlviz_one_cycle_start_divisor, dlviz_one_cycle_final_divisor);
+    dlviz_schedule *warmup = dlviz_warmup(0.5, 0.25, cycle);
+    GET_REALS(warmup, 2, dlviz_warmup_length, dlviz_warmup_start_factor);
+    ck_assert_ptr_eq(dlviz_warmup_then(warmup), cycle);
+    ck_assert_ptr_null(dlviz_warmup_then(cosine));
+    ck_assert_int_eq(dlviz_schedule_pace(warmup), DLVIZ_PACE_SMOOTH);
+    ck_assert_int_eq(dlviz_schedule_pace(cosine), DLVIZ_PACE_EPOCH);
+    ck_ok(dlviz_schedule_set_pace(cosine, DLVIZ_PACE_STEP));
+    ck_assert_int_eq(dlviz_schedule_pace(cosine), DLVIZ_PACE_STEP);
+    dlviz_schedule *const all[] = {step,       exponential, multistep, cosine,
+                                   polynomial, restarts,    warmup};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        dlviz_schedule_destroy(all[i]);
+}
+END_TEST
+
 static void get_texts(dlviz_figure *figure) {
     int64_t height = 1, width = 1;
     dlviz_figure_size(figure, &height, &width);
@@ -398,8 +463,8 @@ START_TEST(of_the_library) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {of_a_pca,           of_a_tsne,      of_optimizers,
-                                  of_adams_relatives, of_a_schedule,  of_figures,
-                                  of_layers,          of_the_library, NULL};
+    const TTest *const tests[] = {of_a_pca,       of_a_tsne,    of_optimizers, of_adams_relatives,
+                                  of_a_schedule,  of_schedules, of_figures,    of_layers,
+                                  of_the_library, NULL};
     return run_tests("getters", tests);
 }

@@ -59,7 +59,8 @@ static dlviz_status use_everything(handles *h, dlviz_optimizer *(*make_optimizer
     TRY(dlviz_network_get_gradient(h->network, "fc.weight", &h->copy));
     TRY(dlviz_trainer_create(&h->trainer, h->network, h->optimizer));
     TRY(dlviz_trainer_set_batch_size(h->trainer, 5));
-    dlviz_schedule *schedule = dlviz_plateau(0.5, 1);
+    dlviz_schedule *schedule =
+        dlviz_warmup(0.5, 0.5, dlviz_multistep(2, (const double[]){1, 2}, 0.5));
     TRY(schedule ? dlviz_trainer_set_schedule(h->trainer, schedule) : DLVIZ_ERROR_OUT_OF_MEMORY);
     TRY(dlviz_trainer_set_validation(h->trainer, h->dataset));
     TRY(dlviz_trainer_fit(h->trainer, h->dataset, 2));

@@ -32,10 +32,7 @@ static dlviz_status check(const dlviz_schedule *schedule) {
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "the threshold is %g; 0 to below 1 is accepted", own->threshold);
     DLZ_TRY(check_epochs("cooldown", own->cooldown));
-    if (!(own->minimum >= 0 && own->minimum <= 1e30))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "the minimum is %g; finite, 0 or more is accepted", own->minimum);
-    return DLVIZ_OK;
+    return dlz_schedule_check_minimum(own->minimum);
 }
 
 static double after_epoch(dlviz_schedule *schedule, double loss, double learning_rate) {
@@ -77,6 +74,7 @@ static const dlz_setting memory[] = {
 static const dlz_schedule_type plateau_type = {
     .name = "plateau",
     .size = sizeof(plateau),
+    .pace = DLVIZ_PACE_EPOCH,
     .settings = settings,
     .check = check,
     .follows_loss = true,
