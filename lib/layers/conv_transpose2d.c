@@ -1,6 +1,7 @@
 /* Transposed 2-D convolution: settings, shape, state. How it is computed: conv_transpose2d_op.c. */
 #include "layers/conv_transpose2d.h"
 #include "base/base.h"
+#include "onnx/onnx.h"
 
 /* Larger values mean a mistake, and their sums and products would not be safe. */
 #define LARGEST (1 << 20)
@@ -178,6 +179,19 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
     return DLZ_CONSTANT_BY_PLACE;
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    dlz_onnx_set_integers(to, "kernel_shape", 2, set->kernel);
+    dlz_onnx_set_integers(to, "strides", 2, set->stride);
+    dlz_onnx_set_pads(to, set->padding, set->padding);
+    dlz_onnx_set_integers(to, "output_padding", 2, set->output_padding);
+    dlz_onnx_set_integers(to, "dilations", 2, set->dilation);
+    dlz_onnx_set_integer(to, "group", set->groups);
+    const char *inputs[] = {dlz_onnx_input(to), dlz_onnx_state(to, 0),
+                            set->bias ? dlz_onnx_state(to, 1) : NULL};
+    dlz_onnx_node(to, "ConvTranspose", NULL, set->bias ? 3 : 2, inputs);
+}
+
 #define SETTING(name, kind)                                                                        \
     { #name, DLZ_SETTING_##kind, offsetof(dlz_conv_transpose2d_layer, name), false }
 static const dlz_setting settings[] = {
@@ -196,4 +210,5 @@ const dlz_layer_type dlz_conv_transpose2d_type = {
     .multiply_adds = multiply_adds,
     .hand_on = hand_on,
     .op = &dlz_conv_transpose2d_op_type,
+    .onnx = onnx,
 };

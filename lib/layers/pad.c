@@ -1,6 +1,7 @@
 /* Rows and columns added around an image, or taken away. */
 #include "base/base.h"
 #include "layers/resample_op.h"
+#include "onnx/onnx.h"
 
 #include <float.h>
 #include <math.h>
@@ -128,6 +129,34 @@ static const dlz_resample_type pad_op = {
     .empty = empty,
 };
 
+/* Nothing is left of an input of which more is taken away at one end than there is. */
+static void clip(int64_t amounts[2], int64_t size) {
+    for (int end = 0; end < 2; end++)
+        if (amounts[end] < -size) {
+            amounts[1 - end] += amounts[end] + size;
+            amounts[end] = -size;
+        }
+}
+
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const pad *set = (const pad *)layer;
+    const int64_t *in = dlz_onnx_in(to)->dims;
+    int64_t rows[] = {set->vertical[0], set->vertical[1]};
+    int64_t columns[] = {set->horizontal[0], set->horizontal[1]};
+    clip(rows, in[1]);
+    clip(columns, in[2]);
+    const int64_t pads[] = {0, 0, rows[0], columns[0], 0, 0, rows[1], columns[1]};
+    dlz_onnx_set_text(to, "mode",
+                      set->mode == DLVIZ_BORDER_REFLECT     ? "reflect"
+                      : set->mode == DLVIZ_BORDER_REPLICATE ? "edge"
+                                                            : "constant");
+    const char *x = dlz_onnx_input(to), *amounts = dlz_onnx_integers(to, "pads", 8, pads);
+    if (set->mode == DLVIZ_BORDER_CONSTANT)
+        DLZ_ONNX_NODE(to, "Pad", NULL, x, amounts, dlz_onnx_number(to, "value", set->value));
+    else
+        DLZ_ONNX_NODE(to, "Pad", NULL, x, amounts);
+}
+
 static const dlz_setting settings[] = {
     {"vertical", DLZ_SETTING_PAIR, offsetof(pad, vertical), false},
     {"horizontal", DLZ_SETTING_PAIR, offsetof(pad, horizontal), false},
@@ -144,4 +173,5 @@ const dlz_layer_type dlz_pad_type = {
     .infer = infer,
     .hand_on = hand_on,
     .op = &pad_op.base,
+    .onnx = onnx,
 };
