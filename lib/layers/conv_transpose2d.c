@@ -179,17 +179,52 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
     return DLZ_CONSTANT_BY_PLACE;
 }
 
+/* Runtimes want an output padding below the stride. As much as the padding has is taken from that at the
+ * end in its place; beyond, there is nothing but the bias. */
+typedef struct rest {
+    int64_t padding[2], output_padding[2], zeros[2];
+} rest;
+
+static rest rest_of(const dlz_conv_transpose2d_layer *set) {
+    rest end = {.zeros = {0, 0}};
+    for (int axis = 0; axis < 2; axis++) {
+        end.padding[axis] = set->padding[axis];
+        end.output_padding[axis] = set->output_padding[axis];
+        if (end.output_padding[axis] < set->stride[axis])
+            continue;
+        int64_t taken = dlz_min_i64(end.output_padding[axis], end.padding[axis]);
+        end.padding[axis] -= taken;
+        end.output_padding[axis] -= taken;
+        if (end.output_padding[axis] < set->stride[axis])
+            continue;
+        end.zeros[axis] = end.output_padding[axis];
+        end.output_padding[axis] = 0;
+    }
+    return end;
+}
+
 static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
     const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    rest end = rest_of(set);
+    bool has_zeros = end.zeros[0] > 0 || end.zeros[1] > 0, bias = set->bias && !has_zeros;
     dlz_onnx_set_integers(to, "kernel_shape", 2, set->kernel);
     dlz_onnx_set_integers(to, "strides", 2, set->stride);
-    dlz_onnx_set_pads(to, set->padding, set->padding);
-    dlz_onnx_set_integers(to, "output_padding", 2, set->output_padding);
+    dlz_onnx_set_pads(to, set->padding, end.padding);
+    dlz_onnx_set_integers(to, "output_padding", 2, end.output_padding);
     dlz_onnx_set_integers(to, "dilations", 2, set->dilation);
     dlz_onnx_set_integer(to, "group", set->groups);
     const char *inputs[] = {dlz_onnx_input(to), dlz_onnx_state(to, 0),
-                            set->bias ? dlz_onnx_state(to, 1) : NULL};
-    dlz_onnx_node(to, "ConvTranspose", NULL, set->bias ? 3 : 2, inputs);
+                            bias ? dlz_onnx_state(to, 1) : NULL};
+    const char *y =
+        dlz_onnx_node(to, "ConvTranspose", has_zeros ? "products" : NULL, bias ? 3 : 2, inputs);
+    if (!has_zeros)
+        return;
+    const int64_t pads[] = {0, 0, 0, 0, 0, 0, end.zeros[0], end.zeros[1]};
+    y = DLZ_ONNX_NODE(to, "Pad", set->bias ? "padded" : NULL, y,
+                      dlz_onnx_integers(to, "pads", 8, pads));
+    const int64_t channels[] = {set->out_channels, 1, 1};
+    if (set->bias)
+        DLZ_ONNX_NODE(to, "Add", NULL, y, dlz_onnx_state_as(to, 1, 3, channels));
 }
 
 #define SETTING(name, kind)                                                                        \
