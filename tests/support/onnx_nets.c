@@ -56,8 +56,8 @@ static void visit_fixtures(const char *group, onnx_visitor visit, void *context)
  */
 
 static dlviz_layer *average_beyond(bool count_include_pad, int64_t padding) {
-    dlviz_layer *layer = dlviz_avgpool2d(3);
-    dlviz_avgpool2d_set_stride(layer, 2, 3);
+    dlviz_layer *layer = dlviz_avgpool2d(5);
+    dlviz_avgpool2d_set_stride(layer, 3, 4);
     dlviz_avgpool2d_set_padding(layer, padding, 1);
     dlviz_avgpool2d_set_ceil_mode(layer, true);
     dlviz_avgpool2d_set_count_include_pad(layer, count_include_pad);
@@ -115,9 +115,9 @@ static dlviz_layer *far_transposed(void) {
 static dlviz_layer *make_more(int index) {
     switch (index) {
     case 0:
-        return average_beyond(true, 1);
+        return average_beyond(true, 2);
     case 1:
-        return average_beyond(false, 1);
+        return average_beyond(false, 2);
     case 2:
         return average_beyond(true, 0);
     case 3:

@@ -151,6 +151,8 @@ static void run_pad(const onnx_call *call) {
     const double *p = pads->numbers;
     ck_assert(pads->is_whole && pads->size == 8 && p[0] == 0 && p[1] == 0 && p[4] == 0 &&
               p[5] == 0);
+    for (int i = 0; i < 8; i++)
+        ck_assert_msg(p[i] + (double)x->dims[i % 4] >= 0, "more is taken away than there is");
     int64_t above = (int64_t)p[2], left = (int64_t)p[3];
     onnx_shape(call, 4,
                (int64_t[]){x->dims[0], x->dims[1], x->dims[2] + above + (int64_t)p[6],
