@@ -102,8 +102,9 @@ static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
     dlz_pool_reach_beyond(layer, dlz_onnx_in(to), dlz_onnx_out(to), beyond);
     bool reaches = beyond[0] > padding[0] || beyond[1] > padding[1];
     if (set->count_include_pad && reaches && (padding[0] > 0 || padding[1] > 0)) {
-        const int64_t pads[] = {0, 0, padding[0], padding[1], 0, 0, padding[0], padding[1]};
-        x = DLZ_ONNX_NODE(to, "Pad", "padded", x, dlz_onnx_integers(to, "pads", 8, pads));
+        x = dlz_onnx_pad(to, "padded", x, dlz_onnx_in(to)->dims + 1,
+                         (int64_t[]){padding[0], padding[0]}, (int64_t[]){padding[1], padding[1]},
+                         NULL);
         beyond[0] -= padding[0];
         beyond[1] -= padding[1];
         padding = none;

@@ -129,32 +129,15 @@ static const dlz_resample_type pad_op = {
     .empty = empty,
 };
 
-/* Nothing is left of an input of which more is taken away at one end than there is. */
-static void clip(int64_t amounts[2], int64_t size) {
-    for (int end = 0; end < 2; end++)
-        if (amounts[end] < -size) {
-            amounts[1 - end] += amounts[end] + size;
-            amounts[end] = -size;
-        }
-}
-
 static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
     const pad *set = (const pad *)layer;
-    const int64_t *in = dlz_onnx_in(to)->dims;
-    int64_t rows[] = {set->vertical[0], set->vertical[1]};
-    int64_t columns[] = {set->horizontal[0], set->horizontal[1]};
-    clip(rows, in[1]);
-    clip(columns, in[2]);
-    const int64_t pads[] = {0, 0, rows[0], columns[0], 0, 0, rows[1], columns[1]};
+    bool is_constant = set->mode == DLVIZ_BORDER_CONSTANT;
     dlz_onnx_set_text(to, "mode",
-                      set->mode == DLVIZ_BORDER_REFLECT     ? "reflect"
-                      : set->mode == DLVIZ_BORDER_REPLICATE ? "edge"
-                                                            : "constant");
-    const char *x = dlz_onnx_input(to), *amounts = dlz_onnx_integers(to, "pads", 8, pads);
-    if (set->mode == DLVIZ_BORDER_CONSTANT)
-        DLZ_ONNX_NODE(to, "Pad", NULL, x, amounts, dlz_onnx_number(to, "value", set->value));
-    else
-        DLZ_ONNX_NODE(to, "Pad", NULL, x, amounts);
+                      is_constant                         ? "constant"
+                      : set->mode == DLVIZ_BORDER_REFLECT ? "reflect"
+                                                          : "edge");
+    dlz_onnx_pad(to, NULL, dlz_onnx_input(to), dlz_onnx_in(to)->dims + 1, set->vertical,
+                 set->horizontal, is_constant ? dlz_onnx_number(to, "value", set->value) : NULL);
 }
 
 static const dlz_setting settings[] = {

@@ -91,6 +91,26 @@ const char *dlz_onnx_reshape(dlz_onnx *to, const char *part, const char *value, 
     return DLZ_ONNX_NODE(to, "Reshape", part, value, dlz_onnx_integers(to, shape, ndim + 1, whole));
 }
 
+/* Nothing is left of images of which more is taken away at one end than there is. */
+static void clip(int64_t *before, int64_t *after, int64_t size) {
+    if (*before < -size) {
+        *after += *before + size;
+        *before = -size;
+    } else if (*after < -size) {
+        *before += *after + size;
+        *after = -size;
+    }
+}
+
+const char *dlz_onnx_pad(dlz_onnx *to, const char *part, const char *images, const int64_t size[2],
+                         const int64_t rows[2], const int64_t columns[2], const char *value) {
+    int64_t pads[] = {0, 0, rows[0], columns[0], 0, 0, rows[1], columns[1]};
+    clip(&pads[2], &pads[6], size[0]);
+    clip(&pads[3], &pads[7], size[1]);
+    const char *inputs[] = {images, dlz_onnx_integers(to, "pads", 8, pads), value};
+    return dlz_onnx_node(to, "Pad", part, value ? 3 : 2, inputs);
+}
+
 void dlz_onnx_pass_on(dlz_onnx *to) {
     to->values[to->node - to->graph->nodes] = dlz_onnx_input(to);
 }

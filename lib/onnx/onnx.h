@@ -69,6 +69,10 @@ const char *dlz_onnx_node(dlz_onnx *to, const char *op, const char *part, int nu
 /* The value in another shape of one sample, given in full. */
 const char *dlz_onnx_reshape(dlz_onnx *to, const char *part, const char *value, int ndim,
                              const int64_t *dims);
+/* Images with rows and columns of a constant (NULL: 0) added before and after, or taken away where the
+ * numbers are below 0; the images are of this size. The mode is an attribute; without it, "constant". */
+const char *dlz_onnx_pad(dlz_onnx *to, const char *part, const char *images, const int64_t size[2],
+                         const int64_t rows[2], const int64_t columns[2], const char *value);
 /* In place of a node: the layer's output is its input. */
 void dlz_onnx_pass_on(dlz_onnx *to);
 

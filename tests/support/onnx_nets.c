@@ -1,30 +1,21 @@
 #include "support/onnx_nets.h"
 #include "network/network.h"
 #include "support/netspec.h"
+#include "support/onnx_layers.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-const char *const onnx_groups[ONNX_NUM_GROUPS] = {"activation", "branches", "conv",   "nets",
-                                                  "norm",       "pool",     "random", "residual",
-                                                  "more",       "examples"};
+const char *const onnx_groups[ONNX_NUM_GROUPS] = {"activation", "branches", "conv",    "nets",
+                                                  "norm",       "pool",     "random",  "residual",
+                                                  "more",       "drawn",    "examples"};
 
 bool onnx_has_value(const dlviz_network *network, int64_t layer) {
     bool is_dropout =
         strncmp(network->graph.nodes[layer].layer->type->name, "dropout", strlen("dropout")) == 0;
     return !is_dropout || layer == network->graph.num_nodes - 1;
-}
-
-static dlviz_tensor *inputs_of(const dlviz_network *network, int64_t n, bool ties) {
-    const dlz_shape *in = &network->graph.in;
-    int64_t dims[4] = {n};
-    memcpy(dims + 1, in->dims, (size_t)in->ndim * sizeof *dims);
-    dlviz_tensor *tensor;
-    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, in->ndim + 1, dims));
-    fill_values(dlviz_tensor_float(tensor), dlviz_tensor_num_elements(tensor), 100, ties);
-    return tensor;
 }
 
 /* -- The fixtures' --------------------------------------------------------------------------------
@@ -44,7 +35,7 @@ static void visit_fixtures(const char *group, onnx_visitor visit, void *context)
         ck_ok(dlviz_network_build(network, 0));
         fill_states(network, 1, ties);
         dlviz_tensor *inputs =
-            inputs_of(network, json_integer_value(json_object_get(entry, "batch")), ties);
+            onnx_inputs(network, json_integer_value(json_object_get(entry, "batch")), ties);
         visit(json_string_value(json_object_get(entry, "name")), network, inputs, context);
         dlviz_tensor_destroy(inputs);
         dlviz_network_destroy(network);
@@ -210,14 +201,14 @@ static void visit_more(onnx_visitor visit, void *context) {
         dlviz_network_add(network, "layer", layer);
         ck_ok(dlviz_network_build(network, 1));
         fill_states(network, 1, false);
-        dlviz_tensor *inputs = inputs_of(network, 3, false);
+        dlviz_tensor *inputs = onnx_inputs(network, 3, false);
         snprintf(name, sizeof name, "more%d", i);
         visit(name, network, inputs, context);
         dlviz_tensor_destroy(inputs);
         dlviz_network_destroy(network);
     }
     dlviz_network *network = make_names();
-    dlviz_tensor *inputs = inputs_of(network, 2, false);
+    dlviz_tensor *inputs = onnx_inputs(network, 2, false);
     visit("names", network, inputs, context);
     dlviz_tensor_destroy(inputs);
     dlviz_network_destroy(network);
@@ -335,9 +326,25 @@ static void visit_trained(const char *name, dlviz_network *network, onnx_visitor
     dlviz_network_destroy(network);
 }
 
+enum { DRAWN = 200 };
+
+static void visit_drawn(onnx_visitor visit, void *context) {
+    for (uint64_t seed = 1; seed <= DRAWN; seed++) {
+        char name[40];
+        dlviz_network *network = onnx_random_layer(seed);
+        dlviz_tensor *inputs = onnx_inputs(network, 1 + (int64_t)(seed % 4), false);
+        snprintf(name, sizeof name, "seed%llu", (unsigned long long)seed);
+        visit(name, network, inputs, context);
+        dlviz_tensor_destroy(inputs);
+        dlviz_network_destroy(network);
+    }
+}
+
 void onnx_for_each(const char *group, onnx_visitor visit, void *context) {
     if (strcmp(group, "more") == 0) {
         visit_more(visit, context);
+    } else if (strcmp(group, "drawn") == 0) {
+        visit_drawn(visit, context);
     } else if (strcmp(group, "examples") == 0) {
         visit_trained("report", report_network(32, 1), visit, context);
         visit_trained("resnet", make_resnet(), visit, context);
