@@ -209,6 +209,9 @@ void dlz_resample_backward(dlz_op *op, const dlz_run *run) {
 /* -- ONNX ----------------------------------------------------------------------------------------
  */
 
+/* Of a matrix: more of them make more than the 2 GiB of a model. */
+#define MOST_NUMBERS (INT64_C(1) << 29)
+
 /* What an axis is made of as a matrix: outputs × inputs for rows, inputs × outputs for columns. */
 static void fill_matrix(const dlz_axis *axis, bool is_rows, int64_t in, int64_t out,
                         float *matrix) {
@@ -226,18 +229,22 @@ static const char *matrix_of(const dlviz_layer *layer, const dlz_resample_type *
     dlz_axis_writer count = {.outputs = 0}, writer = {.outputs = 0};
     type->describe(layer, axis, in, out, &count);
     const int64_t dims[] = {axis == 0 ? out : in, axis == 0 ? in : out};
-    bool fits = count.taps <= MOST_TAPS && !dlz_product_overflows(2, dims, &size);
-    writer.axis.taps = fits ? dlz_alloc_array((uint64_t)count.taps + 1, sizeof(dlz_tap)) : NULL;
+    if (count.taps > MOST_TAPS || dlz_product_overflows(2, dims, &size) || size > MOST_NUMBERS) {
+        dlz_onnx_refuse(to, "%lld of %lld %s take a matrix that is too large for a model",
+                        (long long)out, (long long)in, axis == 0 ? "rows" : "columns");
+        return "";
+    }
+    writer.axis.taps = dlz_alloc_array((uint64_t)count.taps + 1, sizeof(dlz_tap));
     writer.axis.first = dlz_alloc_array_zero((uint64_t)out + 1, sizeof(int32_t));
     writer.axis.divisors = dlz_alloc_array((uint64_t)out, sizeof(float));
-    float *matrix = fits ? dlz_alloc_array_zero((uint64_t)size, sizeof *matrix) : NULL;
+    float *matrix = dlz_alloc_array_zero((uint64_t)size, sizeof *matrix);
     const char *name = "";
     if (writer.axis.taps && writer.axis.first && writer.axis.divisors && matrix) {
         type->describe(layer, axis, in, out, &writer);
         fill_matrix(&writer.axis, axis == 0, in, out, matrix);
         name = dlz_onnx_numbers(to, axis == 0 ? "rows" : "columns", 2, dims, matrix);
     } else {
-        dlz_onnx_lack_memory(to, fits ? (uint64_t)size * sizeof *matrix : UINT64_MAX);
+        dlz_onnx_lack_memory(to, (uint64_t)size * sizeof *matrix);
     }
     dlz_free(writer.axis.taps);
     dlz_free(writer.axis.first);

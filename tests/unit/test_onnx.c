@@ -195,6 +195,19 @@ START_TEST(an_eps_that_a_float_lacks_is_refused) {
 }
 END_TEST
 
+START_TEST(a_matrix_beyond_a_model_is_refused) {
+    dlviz_network *network;
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_network_create(&network, 3, (int64_t[]){1, 2, 40000}));
+    dlviz_network_add(network, "odd", dlviz_adaptive_avgpool2d(1, 30000));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_fails(dlviz_network_export_onnx_memory(network, &bytes, &size), DLVIZ_ERROR_UNSUPPORTED,
+             "'odd': 30000 of 40000 columns");
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(states_that_are_not_finite_are_named) {
     dlviz_network *network = net_from_text("1x5x5", NET);
     void *bytes;
@@ -270,6 +283,7 @@ int main(void) {
     tcase_add_test(tcase, an_earlier_file_survives);
     tcase_add_test(tcase, layers_of_a_programs_own_are_named);
     tcase_add_loop_test(tcase, an_eps_that_a_float_lacks_is_refused, 0, 4);
+    tcase_add_test(tcase, a_matrix_beyond_a_model_is_refused);
     tcase_add_test(tcase, states_that_are_not_finite_are_named);
     tcase_add_test(tcase, what_protobuf_cannot_hold_is_refused);
     tcase_add_test(tcase, each_allocation_may_fail);
