@@ -6,7 +6,7 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [options] [name of a test ...]
 
-Installs what is missing (Debian packages, MNIST), builds into a folder of its own and runs the tests.
+Installs what is missing (Debian packages, MNIST, ONNX Runtime where npm is there), builds into a folder of its own and runs the tests.
 The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 if none failed.
 
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -65,6 +65,11 @@ if DLVIZ_DATA_DIR=$(sh examples/get_mnist.sh --no-substitute); then
 else
     unset DLVIZ_DATA_DIR
     say "The tests that need MNIST will skip."
+fi
+
+# Only for its comparison, which else skips.
+if has npm && ! sh tests/onnx/get_onnxruntime.sh >/dev/null; then
+    say "The comparison with ONNX Runtime will skip."
 fi
 
 build=build-test${compiler:+-$compiler}

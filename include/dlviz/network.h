@@ -141,6 +141,29 @@ DLVIZ_CHECKED dlviz_status dlviz_network_load(dlviz_network *network, const char
  *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
 
+/** Writes the network as an ONNX model, which other programs run: ONNX Runtime, OpenCV, TensorRT.
+ *  It computes what dlviz_network_forward does, in evaluation: running statistics, no dropout.
+ *
+ *  The model takes one tensor, "input", n × the network's input shape, float32, images as channels
+ *  × height × width, scaled as the network's training data were; n is any number of samples. It
+ *  gives one, named after the last layer. Every layer's output has the layer's name (one that does
+ *  nothing in evaluation, as dropout, has its input's), every parameter its state's
+ *  ("conv1.weight"); where a layer is called that, a number is put behind. The model's metadata
+ *  have the loss by name ("loss"), which tells whether outputs are logits.
+ *
+ *  Operator set 17, format version 8, operators of ONNX's own alone. All layers of the library can
+ *  be exported; layers of a program's own cannot. An earlier file survives a failure. Returns
+ *  DLVIZ_ERROR_UNSUPPORTED (a layer that ONNX cannot say, which is named; a model of 2 GiB, more
+ *  than such a file holds), DLVIZ_ERROR_NUMERIC (a state that is not finite), DLVIZ_ERROR_STATE
+ *  before the build, DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx(const dlviz_network *network,
+                                                     const char *path);
+/** The same as bytes.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are, 0 on failure */
+DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx_memory(const dlviz_network *network,
+                                                            void **bytes, size_t *size);
+
 /* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
 
 /** The network's output for every sample of a dataset, each flattened to a row: n × d float32,

@@ -72,6 +72,7 @@ typedef enum dlz_stage {
 
 typedef struct dlz_op_type dlz_op_type;
 typedef struct dlz_post_op dlz_post_op;
+typedef struct dlz_onnx dlz_onnx;
 
 /* What all layers of a kind have in common. What is optional may be NULL. */
 typedef struct dlz_layer_type {
@@ -105,6 +106,10 @@ typedef struct dlz_layer_type {
     const dlz_op_type *(*choose_op)(const dlviz_layer *layer, const dlz_shape *in);
     dlz_stage (*stage)(const dlviz_layer *layer);
     void (*join)(const dlviz_layer *layer, const dlz_parameter *states, dlz_post_op *post);
+
+    /* Optional: adds to an ONNX model what the layer computes in evaluation (onnx/onnx.h); without
+     * it, a network that has the layer cannot be exported. */
+    void (*onnx)(const dlviz_layer *layer, dlz_onnx *to);
 
     /* Optional: frees what the struct points to. */
     void (*destroy)(dlviz_layer *layer);

@@ -1,6 +1,7 @@
 /* Average pooling to a given size, whatever the input's. */
 #include "base/base.h"
 #include "layers/resample_op.h"
+#include "onnx/onnx.h"
 
 #define LARGEST (1 << 15)
 
@@ -57,6 +58,20 @@ static const dlz_resample_type adaptive_avgpool2d_op = {
     .describe = describe,
 };
 
+/* Windows of one size, where the input's parts evenly, are an average pool's. */
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const adaptive_avgpool2d *set = (const adaptive_avgpool2d *)layer;
+    const int64_t *in = dlz_onnx_in(to)->dims + 1;
+    if (in[0] % set->size[0] != 0 || in[1] % set->size[1] != 0) {
+        dlz_resample_onnx(layer, &adaptive_avgpool2d_op, to);
+        return;
+    }
+    const int64_t window[] = {in[0] / set->size[0], in[1] / set->size[1]};
+    dlz_onnx_set_integers(to, "kernel_shape", 2, window);
+    dlz_onnx_set_integers(to, "strides", 2, window);
+    dlz_onnx_plain(to, "AveragePool");
+}
+
 static const dlz_setting settings[] = {
     {"size", DLZ_SETTING_PAIR, offsetof(adaptive_avgpool2d, size), false},
     {0},
@@ -70,4 +85,5 @@ const dlz_layer_type dlz_adaptive_avgpool2d_type = {
     .infer = infer,
     .hand_on = dlz_hand_on_as_is,
     .op = &adaptive_avgpool2d_op.base,
+    .onnx = onnx,
 };

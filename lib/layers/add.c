@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "graph/split.h"
 #include "kernels/nn/sum.h"
+#include "onnx/onnx.h"
 
 /* Numbers a tile adds up, about. */
 #define TILE 16384
@@ -98,6 +99,11 @@ static const dlz_op_type add_op_type = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_plain(to, dlz_onnx_num_inputs(to) == 2 ? "Add" : "Sum");
+}
+
 const dlz_layer_type dlz_add_type = {
     .name = "add",
     .size = sizeof(dlviz_layer),
@@ -107,4 +113,5 @@ const dlz_layer_type dlz_add_type = {
     .multiply_adds = multiply_adds,
     .hand_on = dlz_hand_on_as_is,
     .op = &add_op_type,
+    .onnx = onnx,
 };

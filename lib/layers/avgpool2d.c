@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "layers/pool_window.h"
 #include "layers/resample_op.h"
+#include "onnx/onnx.h"
 
 typedef struct avgpool2d {
     dlz_pool_layer base;
@@ -91,6 +92,29 @@ static const dlz_resample_type avgpool2d_op = {
     .describe = describe,
 };
 
+/* What the last windows reach over in ceil mode is padding to ONNX; it must not count where the
+ * padding does, which is then made of zeros first. */
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const avgpool2d *set = (const avgpool2d *)layer;
+    const int64_t *padding = set->base.window.padding, none[2] = {0, 0};
+    const char *x = dlz_onnx_input(to);
+    int64_t beyond[2];
+    dlz_pool_reach_beyond(layer, dlz_onnx_in(to), dlz_onnx_out(to), beyond);
+    bool reaches = beyond[0] > padding[0] || beyond[1] > padding[1];
+    if (set->count_include_pad && reaches && (padding[0] > 0 || padding[1] > 0)) {
+        x = dlz_onnx_pad(to, "padded", x, dlz_onnx_in(to)->dims + 1,
+                         (int64_t[]){padding[0], padding[0]}, (int64_t[]){padding[1], padding[1]},
+                         NULL);
+        beyond[0] -= padding[0];
+        beyond[1] -= padding[1];
+        padding = none;
+    }
+    dlz_pool_set_onnx(layer, to);
+    dlz_onnx_set_pads(to, padding, beyond);
+    dlz_onnx_set_integer(to, "count_include_pad", set->count_include_pad && !reaches);
+    DLZ_ONNX_NODE(to, "AveragePool", NULL, x);
+}
+
 static const dlz_setting settings[] = {
     DLZ_POOL_SETTINGS,
     {"count_include_pad", DLZ_SETTING_BOOL, offsetof(avgpool2d, count_include_pad), false},
@@ -105,4 +129,5 @@ const dlz_layer_type dlz_avgpool2d_type = {
     .infer = dlz_pool_infer,
     .hand_on = hand_on,
     .op = &avgpool2d_op.base,
+    .onnx = onnx,
 };

@@ -1,6 +1,7 @@
 /* Batch normalization: settings, state, and its part in the pass that follows another layer. */
 #include "base/base.h"
 #include "graph/post.h"
+#include "onnx/onnx.h"
 
 typedef struct batchnorm {
     dlviz_layer base;
@@ -122,6 +123,18 @@ static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post
     }
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const batchnorm *set = (const batchnorm *)layer;
+    const int64_t *channels = dlz_onnx_in(to)->dims;
+    int running = set->affine ? 2 : 0;
+    dlz_onnx_set_epsilon(to, set->eps);
+    DLZ_ONNX_NODE(
+        to, "BatchNormalization", NULL, dlz_onnx_input(to),
+        set->affine ? dlz_onnx_state(to, WEIGHT) : dlz_onnx_filled(to, "ones", 1, channels, 1),
+        set->affine ? dlz_onnx_state(to, BIAS) : dlz_onnx_filled(to, "zeros", 1, channels, 0),
+        dlz_onnx_state(to, running), dlz_onnx_state(to, running + 1));
+}
+
 static const dlz_setting settings[] = {
     {"eps", DLZ_SETTING_REAL, offsetof(batchnorm, eps), false},
     {"momentum", DLZ_SETTING_REAL, offsetof(batchnorm, momentum), true},
@@ -140,4 +153,5 @@ const dlz_layer_type dlz_batchnorm_type = {
     .hand_on = hand_on,
     .stage = stage,
     .join = join,
+    .onnx = onnx,
 };

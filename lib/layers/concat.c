@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/op.h"
+#include "onnx/onnx.h"
 
 #include <string.h>
 
@@ -83,6 +84,12 @@ static const dlz_op_type concat_op = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_set_integer(to, "axis", 1);
+    dlz_onnx_plain(to, "Concat");
+}
+
 const dlz_layer_type dlz_concat_type = {
     .name = "concat",
     .size = sizeof(dlviz_layer),
@@ -91,4 +98,5 @@ const dlz_layer_type dlz_concat_type = {
     .infer = infer,
     .hand_on = dlz_hand_on_as_is,
     .op = &concat_op,
+    .onnx = onnx,
 };

@@ -1,6 +1,7 @@
 /* 2-D convolution: settings, shape, state. */
 #include "layers/conv2d.h"
 #include "base/base.h"
+#include "onnx/onnx.h"
 
 /* Larger values mean a mistake, and their sums and products would not be safe. */
 #define LARGEST (1 << 20)
@@ -193,6 +194,18 @@ static const dlz_op_type *choose_op(const dlviz_layer *layer, const dlz_shape *i
     return is_plain_3x3(set) && !few ? &dlz_conv3x3_grouped_op_type : &dlz_conv2d_grouped_op_type;
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_conv2d_layer *set = (const dlz_conv2d_layer *)layer;
+    dlz_onnx_set_integers(to, "kernel_shape", 2, set->kernel);
+    dlz_onnx_set_integers(to, "strides", 2, set->stride);
+    dlz_onnx_set_pads(to, set->padding, set->padding);
+    dlz_onnx_set_integers(to, "dilations", 2, set->dilation);
+    dlz_onnx_set_integer(to, "group", set->groups);
+    const char *inputs[] = {dlz_onnx_input(to), dlz_onnx_state(to, 0),
+                            set->bias ? dlz_onnx_state(to, 1) : NULL};
+    dlz_onnx_node(to, "Conv", NULL, set->bias ? 3 : 2, inputs);
+}
+
 #define SETTING(name, kind)                                                                        \
     { #name, DLZ_SETTING_##kind, offsetof(dlz_conv2d_layer, name), false }
 static const dlz_setting settings[] = {
@@ -216,4 +229,5 @@ const dlz_layer_type dlz_conv2d_type = {
     .multiply_adds = multiply_adds,
     .hand_on = hand_on,
     .choose_op = choose_op,
+    .onnx = onnx,
 };

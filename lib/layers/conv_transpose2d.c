@@ -1,6 +1,7 @@
 /* Transposed 2-D convolution: settings, shape, state. How it is computed: conv_transpose2d_op.c. */
 #include "layers/conv_transpose2d.h"
 #include "base/base.h"
+#include "onnx/onnx.h"
 
 /* Larger values mean a mistake, and their sums and products would not be safe. */
 #define LARGEST (1 << 20)
@@ -178,6 +179,57 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
     return DLZ_CONSTANT_BY_PLACE;
 }
 
+/* How the ends of an axis are made. */
+typedef struct ends {
+    int64_t padding[2][2], output_padding[2]; /* padding: before, after; of each axis */
+    int64_t added[2][2];                      /* to the whole of all products, or taken away */
+    int64_t whole[2];                         /* the size of that */
+    bool changes;
+} ends;
+
+/* Runtimes want an output padding below the stride. One that is not is taken from the padding at the
+ * end in its place; where it is larger than that, the output is cut out of all products, with zeros
+ * beyond them. */
+static ends ends_of(const dlz_conv_transpose2d_layer *set, const dlz_shape *in) {
+    ends e = {.changes = false};
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t padding = set->padding[axis], more = set->output_padding[axis];
+        bool is_usual = more < set->stride[axis], is_cut = !is_usual && more > padding;
+        e.padding[0][axis] = is_cut ? 0 : padding;
+        e.padding[1][axis] = is_cut ? 0 : is_usual ? padding : padding - more;
+        e.output_padding[axis] = is_usual ? more : 0;
+        e.added[axis][0] = is_cut ? -padding : 0;
+        e.added[axis][1] = is_cut ? more - padding : 0;
+        e.whole[axis] = (in->dims[1 + axis] - 1) * set->stride[axis] +
+                        (set->kernel[axis] - 1) * set->dilation[axis] + 1 - e.padding[0][axis] -
+                        e.padding[1][axis] + e.output_padding[axis];
+        e.changes |= is_cut;
+    }
+    return e;
+}
+
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_conv_transpose2d_layer *set = (const dlz_conv_transpose2d_layer *)layer;
+    ends e = ends_of(set, dlz_onnx_in(to));
+    bool bias = set->bias && !e.changes;
+    dlz_onnx_set_integers(to, "kernel_shape", 2, set->kernel);
+    dlz_onnx_set_integers(to, "strides", 2, set->stride);
+    dlz_onnx_set_pads(to, e.padding[0], e.padding[1]);
+    dlz_onnx_set_integers(to, "output_padding", 2, e.output_padding);
+    dlz_onnx_set_integers(to, "dilations", 2, set->dilation);
+    dlz_onnx_set_integer(to, "group", set->groups);
+    const char *inputs[] = {dlz_onnx_input(to), dlz_onnx_state(to, 0),
+                            bias ? dlz_onnx_state(to, 1) : NULL};
+    const char *y =
+        dlz_onnx_node(to, "ConvTranspose", e.changes ? "products" : NULL, bias ? 3 : 2, inputs);
+    if (!e.changes)
+        return;
+    y = dlz_onnx_pad(to, set->bias ? "cut" : NULL, y, e.whole, e.added[0], e.added[1], NULL);
+    if (set->bias)
+        DLZ_ONNX_NODE(to, "Add", NULL, y,
+                      dlz_onnx_state_as(to, 1, 3, (int64_t[]){set->out_channels, 1, 1}));
+}
+
 #define SETTING(name, kind)                                                                        \
     { #name, DLZ_SETTING_##kind, offsetof(dlz_conv_transpose2d_layer, name), false }
 static const dlz_setting settings[] = {
@@ -196,4 +248,5 @@ const dlz_layer_type dlz_conv_transpose2d_type = {
     .multiply_adds = multiply_adds,
     .hand_on = hand_on,
     .op = &dlz_conv_transpose2d_op_type,
+    .onnx = onnx,
 };

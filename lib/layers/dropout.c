@@ -1,5 +1,6 @@
 #include "base/base.h"
 #include "graph/post.h"
+#include "onnx/onnx.h"
 
 #include <math.h>
 
@@ -44,6 +45,11 @@ static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post
     post->p = ((const dropout *)layer)->p;
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_pass_on(to);
+}
+
 static const dlz_setting settings[] = {
     {"p", DLZ_SETTING_REAL, offsetof(dropout, p), true},
     {0},
@@ -58,4 +64,5 @@ const dlz_layer_type dlz_dropout_type = {
     .hand_on = hand_on,
     .stage = stage,
     .join = join,
+    .onnx = onnx,
 };

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "graph/op.h"
 #include "kernels/nn/normalize.h"
+#include "onnx/onnx.h"
 
 #include <math.h>
 #include <string.h>
@@ -127,6 +128,11 @@ static const dlz_op_type dropout2d_op = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_pass_on(to);
+}
+
 static const dlz_setting settings[] = {
     {"p", DLZ_SETTING_REAL, offsetof(dropout2d, p), true},
     {0},
@@ -140,4 +146,5 @@ const dlz_layer_type dlz_dropout2d_type = {
     .infer = infer,
     .hand_on = hand_on,
     .op = &dropout2d_op,
+    .onnx = onnx,
 };

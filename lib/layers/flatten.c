@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "graph/op.h"
 #include "layers/transpose.h"
+#include "onnx/onnx.h"
 
 const dlz_layer_type dlz_flatten_type;
 
@@ -44,10 +45,17 @@ static const dlz_op_type flatten_op = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_set_integer(to, "axis", 1);
+    dlz_onnx_plain(to, "Flatten");
+}
+
 const dlz_layer_type dlz_flatten_type = {
     .name = "flatten",
     .size = sizeof(dlviz_layer),
     .infer = infer,
     .hand_on = dlz_hand_on_as_is,
     .op = &flatten_op,
+    .onnx = onnx,
 };

@@ -1,5 +1,6 @@
 /* The average of each channel over the whole image, as a vector. */
 #include "layers/resample_op.h"
+#include "onnx/onnx.h"
 
 const dlz_layer_type dlz_global_avgpool2d_type;
 
@@ -30,10 +31,18 @@ static const dlz_resample_type global_avgpool2d_op = {
     .describe = describe,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    const char *images = DLZ_ONNX_NODE(to, "GlobalAveragePool", "images", dlz_onnx_input(to));
+    dlz_onnx_set_integer(to, "axis", 1);
+    DLZ_ONNX_NODE(to, "Flatten", NULL, images);
+}
+
 const dlz_layer_type dlz_global_avgpool2d_type = {
     .name = "global_avgpool2d",
     .size = sizeof(dlviz_layer),
     .infer = infer,
     .hand_on = dlz_hand_on_as_is,
     .op = &global_avgpool2d_op.base,
+    .onnx = onnx,
 };

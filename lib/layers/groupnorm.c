@@ -2,6 +2,7 @@
 #include "layers/groupnorm.h"
 #include "base/base.h"
 #include "layers/standard.h"
+#include "onnx/onnx.h"
 
 #define LARGEST (1 << 28)
 
@@ -83,6 +84,24 @@ dlz_constant dlz_groupnorm_hand_on(const dlviz_layer *layer, dlz_constant consta
                : DLZ_CONSTANT_LOST;
 }
 
+/* ONNX's own group normalization is younger than the set of operators: an instance normalization of
+ * each group laid out as one channel, then weight and bias. */
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_groupnorm *set = (const dlz_groupnorm *)layer;
+    const dlz_shape *in = dlz_onnx_in(to);
+    const int64_t groups[] = {set->num_groups, dlz_shape_size(in) / set->num_groups};
+    const char *y = dlz_onnx_reshape(to, "groups", dlz_onnx_input(to), 2, groups);
+    dlz_onnx_set_epsilon(to, set->eps);
+    y = DLZ_ONNX_NODE(to, "InstanceNormalization", "standard", y,
+                      dlz_onnx_filled(to, "ones", 1, groups, 1),
+                      dlz_onnx_filled(to, "zeros", 1, groups, 0));
+    y = dlz_onnx_reshape(to, set->affine ? "channels" : NULL, y, in->ndim, in->dims);
+    if (!set->affine)
+        return;
+    y = DLZ_ONNX_NODE(to, "Mul", "weighted", y, dlz_onnx_channel_state(to, DLZ_GROUPNORM_WEIGHT));
+    DLZ_ONNX_NODE(to, "Add", NULL, y, dlz_onnx_channel_state(to, DLZ_GROUPNORM_BIAS));
+}
+
 static const dlz_setting settings[] = {
     {"num_groups", DLZ_SETTING_INTEGER, offsetof(dlz_groupnorm, num_groups), false},
     {"eps", DLZ_SETTING_REAL, offsetof(dlz_groupnorm, eps), false},
@@ -99,4 +118,5 @@ const dlz_layer_type dlz_groupnorm_type = {
     .states = dlz_groupnorm_states,
     .hand_on = dlz_groupnorm_hand_on,
     .op = &dlz_groupnorm_op,
+    .onnx = onnx,
 };

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "layers/groupnorm.h"
 #include "layers/standard.h"
+#include "onnx/onnx.h"
 
 static dlviz_status check(const dlviz_layer *layer) {
     return dlz_check_eps(((const dlz_groupnorm *)layer)->eps);
@@ -49,6 +50,17 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return DLVIZ_OK;
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_groupnorm *set = (const dlz_groupnorm *)layer;
+    const int64_t *channels = dlz_onnx_in(to)->dims;
+    dlz_onnx_set_epsilon(to, set->eps);
+    DLZ_ONNX_NODE(to, "InstanceNormalization", NULL, dlz_onnx_input(to),
+                  set->affine ? dlz_onnx_state(to, DLZ_GROUPNORM_WEIGHT)
+                              : dlz_onnx_filled(to, "ones", 1, channels, 1),
+                  set->affine ? dlz_onnx_state(to, DLZ_GROUPNORM_BIAS)
+                              : dlz_onnx_filled(to, "zeros", 1, channels, 0));
+}
+
 static const dlz_setting settings[] = {
     {"eps", DLZ_SETTING_REAL, offsetof(dlz_groupnorm, eps), false},
     {"affine", DLZ_SETTING_BOOL, offsetof(dlz_groupnorm, affine), false},
@@ -64,4 +76,5 @@ const dlz_layer_type dlz_instancenorm2d_type = {
     .states = dlz_groupnorm_states,
     .hand_on = dlz_groupnorm_hand_on,
     .op = &dlz_groupnorm_op,
+    .onnx = onnx,
 };

@@ -6,6 +6,7 @@
 #include "kernels/nn/normalize.h"
 #include "kernels/nn/reorder.h"
 #include "layers/standard.h"
+#include "onnx/onnx.h"
 
 /* Numbers that a tile handles, at least; several small samples make one tile. */
 #define TILE_SIZE 16384
@@ -388,6 +389,18 @@ static const dlz_op_type layernorm_op_type = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const layernorm *set = (const layernorm *)layer;
+    const dlz_shape *in = dlz_onnx_in(to);
+    dlz_onnx_set_integer(to, "axis", 1);
+    dlz_onnx_set_epsilon(to, set->eps);
+    const char *inputs[] = {dlz_onnx_input(to),
+                            set->affine ? dlz_onnx_state(to, WEIGHT)
+                                        : dlz_onnx_filled(to, "ones", in->ndim, in->dims, 1),
+                            set->affine ? dlz_onnx_state(to, BIAS) : NULL};
+    dlz_onnx_node(to, "LayerNormalization", NULL, set->affine ? 3 : 2, inputs);
+}
+
 static const dlz_setting settings[] = {
     {"eps", DLZ_SETTING_REAL, offsetof(layernorm, eps), false},
     {"affine", DLZ_SETTING_BOOL, offsetof(layernorm, affine), false},
@@ -403,4 +416,5 @@ const dlz_layer_type dlz_layernorm_type = {
     .states = states,
     .hand_on = hand_on,
     .op = &layernorm_op_type,
+    .onnx = onnx,
 };

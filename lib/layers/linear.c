@@ -4,6 +4,7 @@
 #include "graph/op.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_linear.h"
+#include "onnx/onnx.h"
 
 #define LARGEST (1 << 28)
 
@@ -128,6 +129,14 @@ static const dlz_op_type linear_op = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    bool bias = ((const linear *)layer)->bias;
+    dlz_onnx_set_integer(to, "transB", 1);
+    const char *inputs[] = {dlz_onnx_input(to), dlz_onnx_state(to, 0),
+                            bias ? dlz_onnx_state(to, 1) : NULL};
+    dlz_onnx_node(to, "Gemm", NULL, bias ? 3 : 2, inputs);
+}
+
 static const dlz_setting settings[] = {
     {"out_features", DLZ_SETTING_INTEGER, offsetof(linear, out_features), false},
     {"bias", DLZ_SETTING_BOOL, offsetof(linear, bias), false},
@@ -144,4 +153,5 @@ const dlz_layer_type dlz_linear_type = {
     .multiply_adds = multiply_adds,
     .hand_on = dlz_hand_on_as_is,
     .op = &linear_op,
+    .onnx = onnx,
 };

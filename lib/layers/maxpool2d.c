@@ -5,6 +5,7 @@
 #include "graph/post.h"
 #include "kernels/nn/maxpool.h"
 #include "layers/pool_window.h"
+#include "onnx/onnx.h"
 
 #include <string.h>
 
@@ -160,6 +161,14 @@ static const dlz_op_type maxpool2d_op_type = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    int64_t beyond[2];
+    dlz_pool_reach_beyond(layer, dlz_onnx_in(to), dlz_onnx_out(to), beyond);
+    dlz_pool_set_onnx(layer, to);
+    dlz_onnx_set_pads(to, dlz_pool_window_of(layer)->padding, beyond);
+    dlz_onnx_plain(to, "MaxPool");
+}
+
 static const dlz_setting settings[] = {
     DLZ_POOL_SETTINGS,
     {0},
@@ -175,4 +184,5 @@ const dlz_layer_type dlz_maxpool2d_type = {
     .stage = stage,
     .join = join,
     .op = &maxpool2d_op_type,
+    .onnx = onnx,
 };

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/op.h"
+#include "onnx/onnx.h"
 
 const dlz_layer_type dlz_multiply_type;
 
@@ -124,6 +125,17 @@ static const dlz_op_type multiply_op = {
     .backward = backward,
 };
 
+/* ONNX finds out by itself that a factor goes for all pixels, if both have the same dimensions. */
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    const dlz_shape *image = dlz_onnx_in(to), *factor = dlz_onnx_in_of(to, 1);
+    const char *factors = dlz_onnx_input_of(to, 1);
+    if (image->ndim != factor->ndim)
+        factors = dlz_onnx_reshape(to, "factors", factors, image->ndim,
+                                   (int64_t[]){image->dims[0], 1, 1});
+    DLZ_ONNX_NODE(to, "Mul", NULL, dlz_onnx_input(to), factors);
+}
+
 const dlz_layer_type dlz_multiply_type = {
     .name = "multiply",
     .size = sizeof(dlviz_layer),
@@ -131,4 +143,5 @@ const dlz_layer_type dlz_multiply_type = {
     .infer = infer,
     .multiply_adds = multiply_adds,
     .op = &multiply_op,
+    .onnx = onnx,
 };

@@ -1,6 +1,7 @@
 /* Rows and columns added around an image, or taken away. */
 #include "base/base.h"
 #include "layers/resample_op.h"
+#include "onnx/onnx.h"
 
 #include <float.h>
 #include <math.h>
@@ -128,6 +129,17 @@ static const dlz_resample_type pad_op = {
     .empty = empty,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const pad *set = (const pad *)layer;
+    bool is_constant = set->mode == DLVIZ_BORDER_CONSTANT;
+    dlz_onnx_set_text(to, "mode",
+                      is_constant                         ? "constant"
+                      : set->mode == DLVIZ_BORDER_REFLECT ? "reflect"
+                                                          : "edge");
+    dlz_onnx_pad(to, NULL, dlz_onnx_input(to), dlz_onnx_in(to)->dims + 1, set->vertical,
+                 set->horizontal, is_constant ? dlz_onnx_number(to, "value", set->value) : NULL);
+}
+
 static const dlz_setting settings[] = {
     {"vertical", DLZ_SETTING_PAIR, offsetof(pad, vertical), false},
     {"horizontal", DLZ_SETTING_PAIR, offsetof(pad, horizontal), false},
@@ -144,4 +156,5 @@ const dlz_layer_type dlz_pad_type = {
     .infer = infer,
     .hand_on = hand_on,
     .op = &pad_op.base,
+    .onnx = onnx,
 };

@@ -1,5 +1,6 @@
 #include "layers/pool_window.h"
 #include "base/base.h"
+#include "onnx/onnx.h"
 
 #define LARGEST (1 << 15)
 
@@ -113,4 +114,23 @@ dlviz_status dlz_pool_infer(dlviz_layer *layer, int num_inputs, const dlz_shape 
                 axis == 0 ? "height" : "width", (long long)size);
     }
     return DLVIZ_OK;
+}
+
+/* -- ONNX ----------------------------------------------------------------------------------------
+ */
+
+void dlz_pool_reach_beyond(const dlviz_layer *layer, const dlz_shape *in, const dlz_shape *out,
+                           int64_t beyond[2]) {
+    const dlz_pool_window *window = dlz_pool_window_of(layer);
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t last = (out->dims[1 + axis] - 1) * window->stride[axis] - window->padding[axis];
+        beyond[axis] =
+            dlz_max_i64(window->padding[axis], last + window->kernel[axis] - in->dims[1 + axis]);
+    }
+}
+
+void dlz_pool_set_onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_pool_window *window = dlz_pool_window_of(layer);
+    dlz_onnx_set_integers(to, "kernel_shape", 2, window->kernel);
+    dlz_onnx_set_integers(to, "strides", 2, window->stride);
 }

@@ -55,4 +55,10 @@ dlviz_status dlz_pool_check(const dlviz_layer *layer);
 dlviz_status dlz_pool_infer(dlviz_layer *layer, int num_inputs, const dlz_shape *in,
                             dlz_shape *out);
 
+/* For `onnx`: how far windows reach over the end of the input, at least the padding; and windows and
+ * strides as attributes. ONNX's own ceil mode is not used: programs differ over the last window. */
+void dlz_pool_reach_beyond(const dlviz_layer *layer, const dlz_shape *in, const dlz_shape *out,
+                           int64_t beyond[2]);
+void dlz_pool_set_onnx(const dlviz_layer *layer, dlz_onnx *to);
+
 #endif

@@ -1,4 +1,5 @@
 #include "graph/post.h"
+#include "onnx/onnx.h"
 
 const dlz_layer_type dlz_relu_type;
 
@@ -17,10 +18,16 @@ static void join(const dlviz_layer *layer, const dlz_parameter *states, dlz_post
     post->relu = true;
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_plain(to, "Relu");
+}
+
 const dlz_layer_type dlz_relu_type = {
     .name = "relu",
     .size = sizeof(dlviz_layer),
     .infer = dlz_infer_same,
     .stage = stage,
     .join = join,
+    .onnx = onnx,
 };

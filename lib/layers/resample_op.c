@@ -1,6 +1,7 @@
 #include "layers/resample_op.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "onnx/onnx.h"
 
 /* Numbers a tile reads or writes, about. */
 #define TILE 16384
@@ -203,4 +204,57 @@ void dlz_resample_backward(dlz_op *op, const dlz_run *run) {
                    &own->backward[axis]);
     resample(run, own->backward, 0, op->out, op->out->gradient.dy, op->in, op->in->dy);
     dlz_op_give_gradients(op);
+}
+
+/* -- ONNX ----------------------------------------------------------------------------------------
+ */
+
+/* Of a matrix: more of them make more than the 2 GiB of a model. */
+#define MOST_NUMBERS (INT64_C(1) << 29)
+
+/* What an axis is made of as a matrix: outputs × inputs for rows, inputs × outputs for columns. */
+static void fill_matrix(const dlz_axis *axis, bool is_rows, int64_t in, int64_t out,
+                        float *matrix) {
+    for (int64_t o = 0; o < out; o++)
+        for (int32_t i = axis->first[o]; i < axis->first[o + 1]; i++) {
+            int64_t at = axis->taps[i].at;
+            matrix[is_rows ? o * in + at : at * out + o] +=
+                axis->taps[i].weight / axis->divisors[o];
+        }
+}
+
+static const char *matrix_of(const dlviz_layer *layer, const dlz_resample_type *type, int axis,
+                             dlz_onnx *to) {
+    int64_t in = dlz_onnx_in(to)->dims[1 + axis], out = dlz_onnx_out(to)->dims[1 + axis], size;
+    dlz_axis_writer count = {.outputs = 0}, writer = {.outputs = 0};
+    type->describe(layer, axis, in, out, &count);
+    const int64_t dims[] = {axis == 0 ? out : in, axis == 0 ? in : out};
+    if (count.taps > MOST_TAPS || dlz_product_overflows(2, dims, &size) || size > MOST_NUMBERS) {
+        dlz_onnx_refuse(to, "%lld of %lld %s take a matrix that is too large for a model",
+                        (long long)out, (long long)in, axis == 0 ? "rows" : "columns");
+        return "";
+    }
+    writer.axis.taps = dlz_alloc_array((uint64_t)count.taps + 1, sizeof(dlz_tap));
+    writer.axis.first = dlz_alloc_array_zero((uint64_t)out + 1, sizeof(int32_t));
+    writer.axis.divisors = dlz_alloc_array((uint64_t)out, sizeof(float));
+    float *matrix = dlz_alloc_array_zero((uint64_t)size, sizeof *matrix);
+    const char *name = "";
+    if (writer.axis.taps && writer.axis.first && writer.axis.divisors && matrix) {
+        type->describe(layer, axis, in, out, &writer);
+        fill_matrix(&writer.axis, axis == 0, in, out, matrix);
+        name = dlz_onnx_numbers(to, axis == 0 ? "rows" : "columns", 2, dims, matrix);
+    } else {
+        dlz_onnx_lack_memory(to, (uint64_t)size * sizeof *matrix);
+    }
+    dlz_free(writer.axis.taps);
+    dlz_free(writer.axis.first);
+    dlz_free(writer.axis.divisors);
+    dlz_free(matrix);
+    return name;
+}
+
+void dlz_resample_onnx(const dlviz_layer *layer, const dlz_resample_type *type, dlz_onnx *to) {
+    const char *columns = matrix_of(layer, type, 1, to), *rows = matrix_of(layer, type, 0, to);
+    const char *x = DLZ_ONNX_NODE(to, "MatMul", "columns_done", dlz_onnx_input(to), columns);
+    DLZ_ONNX_NODE(to, "MatMul", NULL, rows, x);
 }

@@ -37,6 +37,9 @@ dlviz_status dlz_resample_plan(dlz_op *op, const dlz_setup *setup);
 void dlz_resample_forward(dlz_op *op, const dlz_run *run);
 void dlz_resample_backward(dlz_op *op, const dlz_run *run);
 
+/* For `onnx`: two products with matrices, which hold what each row and each column is made of. */
+void dlz_resample_onnx(const dlviz_layer *layer, const dlz_resample_type *type, dlz_onnx *to);
+
 #define DLZ_RESAMPLE_BASE(type_name)                                                               \
     {                                                                                              \
         .name = (type_name), .own = sizeof(dlz_resample_op), .plan = dlz_resample_plan,            \

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "graph/op.h"
 #include "layers/transpose.h"
+#include "onnx/onnx.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -160,6 +161,11 @@ static const dlz_op_type reshape_op = {
     .backward = backward,
 };
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const dlz_shape *shape = &((const reshape *)layer)->shape;
+    dlz_onnx_reshape(to, NULL, dlz_onnx_input(to), shape->ndim, shape->dims);
+}
+
 static const dlz_setting settings[] = {
     {"shape", DLZ_SETTING_SHAPE, offsetof(reshape, shape), false},
     {0},
@@ -173,4 +179,5 @@ const dlz_layer_type dlz_reshape_type = {
     .infer = infer,
     .hand_on = hand_on,
     .op = &reshape_op,
+    .onnx = onnx,
 };

@@ -1,6 +1,7 @@
 /* Images made larger, or of any size, by their nearest pixels or linear interpolation. */
 #include "base/base.h"
 #include "layers/resample_op.h"
+#include "onnx/onnx.h"
 
 #include <math.h>
 
@@ -139,6 +140,54 @@ static const dlz_resample_type upsample_op = {
     .describe = describe,
 };
 
+/* Whether an output's nearest pixel is the one whose copies lie there, as ONNX has it. */
+static bool copies_evenly(int64_t in, int64_t out) {
+    bool even = out % in == 0;
+    for (int64_t place = 0; even && place < out; place++)
+        even = nearest(in, out, place) == place / (out / in);
+    return even;
+}
+
+/* One axis of an image whose nearest pixels PyTorch's arithmetic chooses. */
+static const char *gather(dlz_onnx *to, int axis, const char *x, const char *part) {
+    int64_t in = dlz_onnx_in(to)->dims[1 + axis], out = dlz_onnx_out(to)->dims[1 + axis];
+    int64_t *places = dlz_alloc_array((uint64_t)out, sizeof *places);
+    if (!places) {
+        dlz_onnx_lack_memory(to, (uint64_t)out * sizeof *places);
+        return "";
+    }
+    for (int64_t place = 0; place < out; place++)
+        places[place] = nearest(in, out, place);
+    const char *indices = dlz_onnx_integers(to, axis == 0 ? "rows" : "columns", out, places);
+    dlz_free(places);
+    dlz_onnx_set_integer(to, "axis", 2 + axis);
+    return DLZ_ONNX_NODE(to, "Gather", part, x, indices);
+}
+
+/* By whole factors, ONNX's own; a runtime's rounding would decide over other sizes. */
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const upsample *set = (const upsample *)layer;
+    const int64_t *in = dlz_onnx_in(to)->dims, *out = dlz_onnx_out(to)->dims;
+    bool is_nearest = set->mode == DLVIZ_INTERPOLATION_NEAREST;
+    bool whole = out[1] % in[1] == 0 && out[2] % in[2] == 0;
+    if (is_nearest && !(copies_evenly(in[1], out[1]) && copies_evenly(in[2], out[2]))) {
+        gather(to, 1, gather(to, 0, dlz_onnx_input(to), "rows_taken"), NULL);
+    } else if (!whole) {
+        dlz_resample_onnx(layer, &upsample_op, to);
+    } else {
+        const float scales[] = {1, 1, (float)(out[1] / in[1]), (float)(out[2] / in[2])};
+        dlz_onnx_set_text(to, "mode", is_nearest ? "nearest" : "linear");
+        dlz_onnx_set_text(to, "coordinate_transformation_mode",
+                          is_nearest           ? "asymmetric"
+                          : set->align_corners ? "align_corners"
+                                               : "half_pixel");
+        dlz_onnx_set_text(to, "nearest_mode", "floor");
+        /* The second input would be a region, which there is not. */
+        DLZ_ONNX_NODE(to, "Resize", NULL, dlz_onnx_input(to), "",
+                      dlz_onnx_numbers(to, "scales", 1, (int64_t[]){4}, scales));
+    }
+}
+
 static const dlz_setting settings[] = {
     {"size", DLZ_SETTING_PAIR, offsetof(upsample, size), false},
     {"mode", DLZ_SETTING_INTEGER, offsetof(upsample, mode), false},
@@ -154,4 +203,5 @@ const dlz_layer_type dlz_upsample_type = {
     .infer = infer,
     .hand_on = dlz_hand_on_as_is,
     .op = &upsample_op.base,
+    .onnx = onnx,
 };

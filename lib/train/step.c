@@ -206,13 +206,17 @@ static void average(dlviz_trainer *trainer) {
     averaging->begun = true;
 }
 
+static int64_t count_steps(const dlviz_trainer *trainer, int64_t batches) {
+    return dlz_ceil_div(batches, trainer->accumulation.batches);
+}
+
 dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate) {
     *rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     if (!trainer->schedule)
         return DLVIZ_OK;
     return dlz_schedule_before_step(trainer->schedule, *rate,
                                     trainer->batches_done / trainer->accumulation.batches,
-                                    dlz_trainer_count_steps(trainer, trainer->num_batches), rate);
+                                    count_steps(trainer, trainer->num_batches), rate);
 }
 
 /* The schedule's rate stays until the next step, so that callbacks and the history see what was

@@ -98,10 +98,6 @@ int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples)
                               : dlz_ceil_div(samples, trainer->batch_size);
 }
 
-int64_t dlz_trainer_count_steps(const dlviz_trainer *trainer, int64_t batches) {
-    return dlz_ceil_div(batches, trainer->accumulation.batches);
-}
-
 dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);

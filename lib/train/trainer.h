@@ -92,9 +92,8 @@ struct dlviz_trainer {
     int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
 
-/* How many batches an epoch over so many samples has, and how many steps so many batches are. */
+/* How many batches an epoch over so many samples has. */
 int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples);
-int64_t dlz_trainer_count_steps(const dlviz_trainer *trainer, int64_t batches);
 
 /* For setters, which callbacks may call, but no function that a step calls. */
 #define DLZ_CHANGE_TRAINER(trainer)                                                                \

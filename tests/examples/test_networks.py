@@ -1,4 +1,5 @@
-"""The examples of other networks and trainings: a residual one, one cycle, an autoencoder, a regression."""
+"""The examples of other networks and trainings: a residual one, one cycle, an autoencoder, a regression, one for
+other programs."""
 import re
 
 import files
@@ -30,6 +31,18 @@ class Networks(Case):
         self.assertLess(float(match.group(1)), 0.067)  # what the mean of all digits would have
         if programs.with_figures:
             files.check_png(path("autoencoder.png"))
+
+    def test_export_onnx(self):
+        lines = self.expect(0, run("export_onnx")).stdout.splitlines()
+        self.assertGreater(float(re.fullmatch(r"bars told: (\d+\.\d) %", lines[0]).group(1)), 95)
+        self.assertEqual(lines[1:], ['takes "input": n x 1 x 8 x 8', 'gives "fc": n x 2'])
+        model = files.read(path("model.onnx"))
+        for name in (b"libdlviz", b"BatchNormalization", b"conv.weight", b"bn.running_var", b"fc"):
+            self.assertIn(name, model)
+        again = self.expect(0, run("export_onnx", "bars.safetensors", "again.onnx"))
+        self.assertEqual(again.stdout.splitlines(), lines[1:])
+        self.assertEqual(files.read(path("again.onnx")), model)
+        self.assertIn("absent", self.expect(1, run("export_onnx", "absent")).stderr)
 
     def test_regression(self):
         lines = self.expect(0, run("regression")).stdout.splitlines()

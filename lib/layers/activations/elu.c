@@ -16,6 +16,7 @@ DLZ_ACTIVATION(elu)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(elu)
 
@@ -42,6 +43,11 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_elu_kernels(), in, out);
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    dlz_onnx_set_real(to, "alpha", ((const elu *)layer)->alpha);
+    dlz_onnx_plain(to, "Elu");
+}
+
 static const dlz_setting settings[] = {
     {"alpha", DLZ_SETTING_REAL, offsetof(elu, alpha), false},
     {0},
@@ -55,5 +61,6 @@ const dlz_layer_type dlz_elu_type = {
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

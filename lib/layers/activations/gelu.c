@@ -53,6 +53,7 @@ DLZ_ACTIVATION(gelu)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(gelu)
 
@@ -67,11 +68,24 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_gelu_kernels(), in, out);
 }
 
+/* In the steps of PyTorch's exporter, which runtimes know for one operator. */
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    const char *x = dlz_onnx_input(to),
+               *root = dlz_onnx_number(to, "root_of_2", 1.41421356237309505);
+    const char *erf = DLZ_ONNX_NODE(to, "Div", "over_root_of_2", x, root);
+    erf = DLZ_ONNX_NODE(to, "Erf", "erf", erf);
+    erf = DLZ_ONNX_NODE(to, "Add", "erf_plus_1", erf, dlz_onnx_number(to, "one", 1));
+    DLZ_ONNX_NODE(to, "Mul", NULL, DLZ_ONNX_NODE(to, "Mul", "twice", x, erf),
+                  dlz_onnx_number(to, "half", 0.5));
+}
+
 const dlz_layer_type dlz_gelu_type = {
     .name = "gelu",
     .size = sizeof(dlz_activation_layer),
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

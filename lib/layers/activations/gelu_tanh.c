@@ -32,6 +32,7 @@ DLZ_ACTIVATION(gelu_tanh)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(gelu_tanh)
 
@@ -46,11 +47,27 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_gelu_tanh_kernels(), in, out);
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    const char *x = dlz_onnx_input(to), *square = DLZ_ONNX_NODE(to, "Mul", "square", x, x);
+    const char *z =
+        DLZ_ONNX_NODE(to, "Mul", "bend", square, dlz_onnx_number(to, "share", 0.044715));
+    z = DLZ_ONNX_NODE(to, "Add", "bend_plus_1", z, dlz_onnx_number(to, "one", 1));
+    z = DLZ_ONNX_NODE(to, "Mul", "bent", x, z);
+    z = DLZ_ONNX_NODE(to, "Mul", "scaled", z,
+                      dlz_onnx_number(to, "root_of_2_over_pi", 0.797884560802865356));
+    z = DLZ_ONNX_NODE(to, "Tanh", "tanh", z);
+    z = DLZ_ONNX_NODE(to, "Add", "tanh_plus_1", z, dlz_onnx_number(to, "also_one", 1));
+    z = DLZ_ONNX_NODE(to, "Mul", "twice", x, z);
+    DLZ_ONNX_NODE(to, "Mul", NULL, z, dlz_onnx_number(to, "half", 0.5));
+}
+
 const dlz_layer_type dlz_gelu_tanh_type = {
     .name = "gelu_tanh",
     .size = sizeof(dlz_activation_layer),
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

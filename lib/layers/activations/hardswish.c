@@ -19,6 +19,7 @@ DLZ_ACTIVATION(hardswish)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(hardswish)
 
@@ -33,11 +34,17 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_hardswish_kernels(), in, out);
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_plain(to, "HardSwish");
+}
+
 const dlz_layer_type dlz_hardswish_type = {
     .name = "hardswish",
     .size = sizeof(dlz_activation_layer),
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

@@ -16,6 +16,7 @@ DLZ_ACTIVATION(leaky_relu)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(leaky_relu)
 
@@ -42,6 +43,11 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_leaky_relu_kernels(), in, out);
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    dlz_onnx_set_real(to, "alpha", ((const leaky_relu *)layer)->negative_slope);
+    dlz_onnx_plain(to, "LeakyRelu");
+}
+
 static const dlz_setting settings[] = {
     {"negative_slope", DLZ_SETTING_REAL, offsetof(leaky_relu, negative_slope), false},
     {0},
@@ -55,5 +61,6 @@ const dlz_layer_type dlz_leaky_relu_type = {
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

@@ -16,6 +16,7 @@ DLZ_ACTIVATION(sigmoid)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(sigmoid)
 
@@ -30,11 +31,17 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_sigmoid_kernels(), in, out);
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    dlz_onnx_plain(to, "Sigmoid");
+}
+
 const dlz_layer_type dlz_sigmoid_type = {
     .name = "sigmoid",
     .size = sizeof(dlz_activation_layer),
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

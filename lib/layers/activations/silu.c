@@ -21,6 +21,7 @@ DLZ_ACTIVATION(silu)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(silu)
 
@@ -35,11 +36,18 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_silu_kernels(), in, out);
 }
 
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    (void)layer;
+    const char *x = dlz_onnx_input(to), *share = DLZ_ONNX_NODE(to, "Sigmoid", "sigmoid", x);
+    DLZ_ONNX_NODE(to, "Mul", NULL, x, share);
+}
+
 const dlz_layer_type dlz_silu_type = {
     .name = "silu",
     .size = sizeof(dlz_activation_layer),
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif

@@ -18,6 +18,7 @@ DLZ_ACTIVATION(softplus)
 
 #ifdef DLZ_BASELINE
 #include "layers/activations/layer.h"
+#include "onnx/onnx.h"
 
 DLZ_ACTIVATION_TABLE(softplus)
 
@@ -68,6 +69,25 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
     return dlz_activation_infer(layer, dlz_softplus_kernels(), in, out);
 }
 
+/* From there on ln(1 + e^z) is z for floats. */
+#define THRESHOLD_WITHOUT_EFFECT 17.0
+
+static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
+    const softplus *set = (const softplus *)layer;
+    bool is_scaled = set->beta != 1, is_cut = set->threshold < THRESHOLD_WITHOUT_EFFECT;
+    const char *x = dlz_onnx_input(to), *z = x, *y;
+    const char *beta = is_scaled ? dlz_onnx_number(to, "beta", set->beta) : NULL;
+    if (is_scaled)
+        z = DLZ_ONNX_NODE(to, "Mul", "scaled", x, beta);
+    y = DLZ_ONNX_NODE(to, "Softplus", is_scaled || is_cut ? "softplus" : NULL, z);
+    if (is_scaled)
+        y = DLZ_ONNX_NODE(to, "Div", is_cut ? "scaled_back" : NULL, y, beta);
+    if (!is_cut)
+        return;
+    const char *threshold = dlz_onnx_number(to, "threshold", set->threshold);
+    DLZ_ONNX_NODE(to, "Where", NULL, DLZ_ONNX_NODE(to, "Greater", "is_above", z, threshold), x, y);
+}
+
 static const dlz_setting settings[] = {
     {"beta", DLZ_SETTING_REAL, offsetof(softplus, beta), false},
     {"threshold", DLZ_SETTING_REAL, offsetof(softplus, threshold), false},
@@ -82,5 +102,6 @@ const dlz_layer_type dlz_softplus_type = {
     .infer = infer,
     .stage = dlz_activation_stage,
     .join = dlz_activation_join,
+    .onnx = onnx,
 };
 #endif
