@@ -13,11 +13,6 @@ static void to_channels_last(const dlz_run *run, const dlz_value *value, const f
     dlz_transpose_samples(run, from, value->channels, value->height * value->width, to);
 }
 
-static void from_channels_last(const dlz_run *run, const dlz_value *value, const float *from,
-                               float *to) {
-    dlz_transpose_samples(run, from, value->height * value->width, value->channels, to);
-}
-
 static dlviz_status check_gradient(const dlviz_network *network, const char *who, int node,
                                    int64_t n, const dlviz_tensor *gradient) {
     const dlz_shape *shape = dlz_graph_shape(&network->graph, node);
@@ -53,7 +48,7 @@ static dlviz_status run_back(dlviz_network *network, int node, dlz_mode mode,
     to_channels_last(run, out, gradient->data, out->dy);
     DLZ_TRY(dlz_plan_backward(plan));
     if (result)
-        from_channels_last(run, in, in->gradient.dy, result->data);
+        dlz_read_input_gradient(plan, result->data);
     return DLVIZ_OK;
 }
 

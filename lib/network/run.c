@@ -50,6 +50,12 @@ void dlz_read_output(dlz_plan *plan, float *to) {
                           to);
 }
 
+void dlz_read_input_gradient(dlz_plan *plan, float *to) {
+    const dlz_value *in = dlz_plan_input(plan);
+    dlz_transpose_samples(dlz_plan_run(plan), in->gradient.dy, in->height * in->width, in->channels,
+                          to);
+}
+
 /* -- Checks --------------------------------------------------------------------------------------
  */
 
@@ -207,6 +213,12 @@ static dlviz_status of_dataset(dlviz_network *network, const char *who, const ch
     DLZ_TRY(dlz_network_check_samples(network, who, dataset));
     source from = {.n = dlviz_dataset_num_samples(dataset), .dataset = dataset};
     return outputs_of(network, node, &from, out);
+}
+
+dlviz_status dlz_network_outputs(dlviz_network *network, const dlviz_tensor *inputs,
+                                 dlviz_tensor **outputs) {
+    source from = {.n = inputs->dims[0], .samples = inputs->data};
+    return outputs_of(network, network->graph.num_nodes - 1, &from, outputs);
 }
 
 static dlviz_status of_inputs(dlviz_network *network, const char *who, const char *layer,
