@@ -94,7 +94,8 @@ dlviz_status dlz_attribution_forward(const dlz_attribution *attribution, const i
 
 dlviz_status dlz_attribution_backward(dlz_plan *plan, const int64_t *targets) {
     dlz_value *out = dlz_plan_output(plan);
-    int64_t n = dlz_plan_run(plan)->n, size = dlz_value_size(out), pixels = out->height * out->width;
+    int64_t n = dlz_plan_run(plan)->n, size = dlz_value_size(out),
+            pixels = out->height * out->width;
     memset(out->dy, 0, (size_t)(n * size) * sizeof *out->dy);
     /* Counted channel by channel, and channels-last here. */
     for (int64_t i = 0; i < n; i++)

@@ -10,8 +10,9 @@
 
 typedef struct cam_pass {
     const dlz_value *layer;
-    const float *values; /* of the layer, before the backward pass, which may write in their place */
-    double *weights;     /* n x channels */
+    const float
+        *values;     /* of the layer, before the backward pass, which may write in their place */
+    double *weights; /* n x channels */
     float *maps;
 } cam_pass;
 
@@ -63,7 +64,7 @@ static dlviz_status with_room(const dlz_attribution *of, int node, float *maps) 
     uint64_t batch = (uint64_t)dlz_min_i64(DLZ_EVALUATION_BATCH, of->n);
     uint64_t size = (uint64_t)dlz_shape_size(shape);
     cam_room room = {dlz_alloc_array(batch * size, sizeof(float)),
-                 dlz_alloc_array(batch * (uint64_t)shape->dims[0], sizeof(double))};
+                     dlz_alloc_array(batch * (uint64_t)shape->dims[0], sizeof(double))};
     dlviz_status status = room.values && room.weights
                               ? run_batches(of, node, &room, maps)
                               : dlz_fail_memory("a layer's output", batch * size * sizeof(float));

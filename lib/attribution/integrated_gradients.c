@@ -62,7 +62,8 @@ static void fill_tile(void *context, int64_t row, int worker) {
     const float *input = input_of(w, sample), *baseline = baseline_of(w, sample);
     double at = w->at[w->from + row % w->points];
     for (int64_t i = 0; i < size; i++)
-        w->numbers[row * size + i] = (float)((1 - at) * (double)baseline[i] + at * (double)input[i]);
+        w->numbers[row * size + i] =
+            (float)((1 - at) * (double)baseline[i] + at * (double)input[i]);
 }
 
 static void add_tile(void *context, int64_t sample, int worker) {
@@ -205,10 +206,10 @@ static dlviz_status take_baselines(const dlz_attribution *of, const dlviz_tensor
     bool one = baselines->ndim == inputs->ndim - 1;
     int64_t n = one ? 1 : baselines->dims[0];
     dims[0] = n;
-    bool fits = baselines->dtype == DLVIZ_FLOAT32 && (one || baselines->ndim == inputs->ndim) &&
-                (n == 1 || n == of->n) &&
-                memcmp(one ? dims + 1 : dims, baselines->dims,
-                       (size_t)baselines->ndim * sizeof *dims) == 0;
+    bool fits =
+        baselines->dtype == DLVIZ_FLOAT32 && (one || baselines->ndim == inputs->ndim) &&
+        (n == 1 || n == of->n) &&
+        memcmp(one ? dims + 1 : dims, baselines->dims, (size_t)baselines->ndim * sizeof *dims) == 0;
     if (!fits) {
         char given[DLZ_SHAPE_TEXT_SIZE], sample[DLZ_SHAPE_TEXT_SIZE], all[DLZ_SHAPE_TEXT_SIZE];
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'baselines' is %s %s, needs float32 %s or %s",

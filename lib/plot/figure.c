@@ -61,6 +61,7 @@ void dlviz_figure_destroy(dlviz_figure *figure) {
     case DLZ_FIGURE_IMAGES:
         dlz_free(figure->of.images.values);
         drop_names(&figure->of.images.captions);
+        dlz_drop_heat_maps(&figure->of.images);
         break;
     }
     dlz_free(figure->title);

@@ -22,6 +22,17 @@ class Networks(Case):
         if programs.with_figures:
             files.check_png(path("autoencoder.png"))
 
+    def test_saliency(self):
+        process = self.expect(0 if programs.with_figures else 1, run("saliency", programs.data, "2000"))
+        lines = process.stdout.splitlines()
+        self.assertEqual(len(lines), 12)
+        for line in lines:
+            match = re.fullmatch(r"\d, predicted \d: what the pixels share out is off by (\S+) of (\S+)", line)
+            self.assertTrue(match, line)
+            self.assertLess(abs(float(match.group(1))), 0.1 * abs(float(match.group(2))) + 0.1)
+        if programs.with_figures:
+            files.check_png(path("saliency.png"))
+
     def test_regression(self):
         lines = self.expect(0, run("regression")).stdout.splitlines()
         match = re.match(r"without noise: R2 (0\.\d{4}), mean absolute error (0\.\d{3})", lines[-1])

@@ -116,10 +116,12 @@ START_TEST(the_quadrature_is_gauss_legendres) {
         dlviz_tensor *maps, *gaps, *x = random_tensor(2, (int64_t[]){3, 5}, 1);
         dlviz_tensor *base = random_tensor(1, (int64_t[]){5}, 2);
         ck_ok(dlviz_network_create(&net, 1, (int64_t[]){5}));
-        dlviz_network_add_from(net, "square", dlviz_multiply(), 2, (const char *[]){"input", "input"});
+        dlviz_network_add_from(net, "square", dlviz_multiply(), 2,
+                               (const char *[]){"input", "input"});
         dlviz_network_add(net, "sum", dlviz_linear(1));
         if (powers == 2)
-            dlviz_network_add_from(net, "again", dlviz_multiply(), 2, (const char *[]){"sum", "sum"});
+            dlviz_network_add_from(net, "again", dlviz_multiply(), 2,
+                                   (const char *[]){"sum", "sum"});
         ck_ok(dlviz_network_build(net, 1));
         dlviz_tensor *ones, *zero;
         ck_ok(dlviz_tensor_create(&ones, DLVIZ_FLOAT32, 2, (int64_t[]){1, 5}));
@@ -249,7 +251,8 @@ END_TEST
 
 START_TEST(baselines_come_in_several_shapes) {
     dlviz_network *net = made(true);
-    dlviz_tensor *x = images(3), *one = random_tensor(3, (int64_t[]){2, 8, 6}, 6), *row, *all, *zeros;
+    dlviz_tensor *x = images(3), *one = random_tensor(3, (int64_t[]){2, 8, 6}, 6), *row, *all,
+                 *zeros;
     ck_ok(dlviz_tensor_reshape(one, 4, (int64_t[]){1, 2, 8, 6}, &row));
     ck_ok(dlviz_tensor_create(&all, DLVIZ_FLOAT32, 4, (int64_t[]){3, 2, 8, 6}));
     for (int i = 0; i < 3; i++)
@@ -294,7 +297,8 @@ START_TEST(mistakes_are_named) {
     int64_t *at = dlviz_tensor_data(targets);
     all_fail(net, NULL, NULL, INVALID, "'inputs' is NULL");
     all_fail(net, targets, NULL, SHAPE, "'inputs' holds int64");
-    all_fail(net, x, few, SHAPE, "'targets' is int64 69, needs to be uint8 or int64 with 70 entries");
+    all_fail(net, x, few, SHAPE,
+             "'targets' is int64 69, needs to be uint8 or int64 with 70 entries");
     all_fail(net, x, x, SHAPE, "'targets' is float32 70 x 2 x 8 x 6");
     at[66] = 5;
     all_fail(net, x, targets, INVALID,
@@ -314,8 +318,9 @@ START_TEST(mistakes_are_named) {
     dlviz_tensor_destroy(large), dlviz_tensor_destroy(row);
     ck_fails(dlviz_network_grad_cam(net, "act2", x, NULL, &maps), DLVIZ_ERROR_NOT_FOUND,
              "there is no layer 'act2'; the network has conv, bn, act");
-    ck_fails(dlviz_network_grad_cam(net, "fc", x, NULL, &maps), SHAPE,
-             "the layer 'fc' gives vectors of 5; one that gives images is accepted, such as 'pool'");
+    ck_fails(
+        dlviz_network_grad_cam(net, "fc", x, NULL, &maps), SHAPE,
+        "the layer 'fc' gives vectors of 5; one that gives images is accepted, such as 'pool'");
     ck_fails(dlviz_network_grad_cam(net, NULL, x, NULL, &maps), INVALID, "'layer' is NULL");
     ck_fails(dlviz_network_integrated_gradients(net, x, NULL, NULL, 0, &maps, &gaps), INVALID,
              "0 steps; 1 to 1000");
@@ -476,8 +481,8 @@ END_TEST
 START_TEST(resized_as_pytorch_does) {
     /* torch.nn.functional.interpolate([[[0, 1, 2], [3, 5, 9]]], (3, 4) or (1, 2), mode='bilinear') */
     static const float from[6] = {0, 1, 2, 3, 5, 9};
-    static const float larger[12] = {0,      0.625f, 1.375f, 2,      1.5f,   2.4375f,
-                                     3.9375f, 5.5f,   3,      4.25f, 6.5f,  9};
+    static const float larger[12] = {0,       0.625f, 1.375f, 2,     1.5f, 2.4375f,
+                                     3.9375f, 5.5f,   3,      4.25f, 6.5f, 9};
     dlviz_tensor *image = float_tensor(2, (int64_t[]){2, 3}, from), *out, *batch;
     ck_ok(dlviz_tensor_resize(image, 3, 4, &out));
     for (int i = 0; i < 12; i++)
