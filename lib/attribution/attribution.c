@@ -78,27 +78,24 @@ void dlz_attribution_end(dlz_attribution *attribution) {
     dlviz_tensor_destroy(attribution->outputs);
 }
 
-dlviz_status dlz_attribution_forward(const dlz_attribution *attribution, const int *watched,
+dlviz_status dlz_attribution_forward(dlviz_network *network, int node, const int *watched,
                                      const float *samples, int64_t n, dlz_plan **plan) {
-    dlviz_network *network = attribution->network;
     dlz_mode mode = {.gradients = true, .input_gradient = true, .watches = watched != NULL};
     if (watched)
         mode.watched = *watched;
     network->has_gradients = network->fresh_gradients = false;
     network->stale_gradients = true;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1, mode, n,
-                         plan));
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, node, mode, n, plan));
     dlz_load_input(*plan, &(dlz_input){.samples = samples});
     return dlz_plan_forward(*plan);
 }
 
-dlviz_status dlz_attribution_backward(dlz_plan *plan, const int64_t *targets) {
+void dlz_attribution_aim(dlz_plan *plan, const int64_t *targets) {
     dlz_value *out = dlz_plan_output(plan);
-    int64_t n = dlz_plan_run(plan)->n, size = dlz_value_size(out),
-            pixels = out->height * out->width;
+    int64_t n = dlz_plan_run(plan)->n, size = dlz_value_size(out);
+    int64_t pixels = out->height * out->width;
     memset(out->dy, 0, (size_t)(n * size) * sizeof *out->dy);
     /* Counted channel by channel, and channels-last here. */
     for (int64_t i = 0; i < n; i++)
         out->dy[i * size + targets[i] % pixels * out->channels + targets[i] / pixels] = 1;
-    return dlz_plan_backward(plan);
 }

@@ -23,12 +23,12 @@ dlviz_status dlz_attribution_begin(dlz_attribution *attribution, const char *who
                                    const dlviz_tensor *targets, bool with_outputs);
 void dlz_attribution_end(dlz_attribution *attribution);
 
-/* Runs n samples forward in evaluation; with `watched`, so that a node's output and its gradient can
- * be read. The plan is good until the next call. */
-dlviz_status dlz_attribution_forward(const dlz_attribution *attribution, const int *watched,
+/* Runs n samples forward up to a node in evaluation, so that a backward pass may come; with `watched`,
+ * so that another node's output and gradient can be read. The plan is good until the next call. */
+dlviz_status dlz_attribution_forward(dlviz_network *network, int node, const int *watched,
                                      const float *samples, int64_t n, dlz_plan **plan);
-/* And back from one output of each. */
-dlviz_status dlz_attribution_backward(dlz_plan *plan, const int64_t *targets);
+/* Makes one output of each the one whose gradient is taken. */
+void dlz_attribution_aim(dlz_plan *plan, const int64_t *targets);
 
 /* Fails, naming the sample, where a tensor of n samples holds NaN or an infinity. */
 dlviz_status dlz_attribution_check(const char *who, const char *what, const dlviz_tensor *tensor);

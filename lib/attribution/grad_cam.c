@@ -44,14 +44,17 @@ typedef struct cam_room {
 static dlviz_status run_batches(const dlz_attribution *of, int node, const cam_room *room,
                                 float *maps) {
     const float *samples = of->inputs->data;
+    int last = of->network->graph.num_nodes - 1;
     for (int64_t first = 0; first < of->n; first += DLZ_EVALUATION_BATCH) {
         int64_t n = dlz_min_i64(DLZ_EVALUATION_BATCH, of->n - first);
         dlz_plan *plan;
-        DLZ_TRY(dlz_attribution_forward(of, &node, samples + first * of->size, n, &plan));
+        DLZ_TRY(dlz_attribution_forward(of->network, last, &node, samples + first * of->size, n,
+                                        &plan));
         const dlz_value *layer = dlz_plan_watched(plan);
         memcpy(room->values, layer->data,
                (size_t)(n * dlz_value_size(layer)) * sizeof *room->values);
-        DLZ_TRY(dlz_attribution_backward(plan, of->targets + first));
+        dlz_attribution_aim(plan, of->targets + first);
+        DLZ_TRY(dlz_plan_backward(plan));
         cam_pass pass = {layer, room->values, room->weights,
                          maps + first * layer->height * layer->width};
         dlz_parallel_for(n, dlz_plan_run(plan)->workers, cam_tile, &pass);

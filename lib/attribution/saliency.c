@@ -5,11 +5,14 @@
 
 static dlviz_status run_batches(const dlz_attribution *of, float *maps) {
     const float *samples = of->inputs->data;
+    int last = of->network->graph.num_nodes - 1;
     for (int64_t first = 0; first < of->n; first += DLZ_EVALUATION_BATCH) {
         int64_t n = dlz_min_i64(DLZ_EVALUATION_BATCH, of->n - first);
         dlz_plan *plan;
-        DLZ_TRY(dlz_attribution_forward(of, NULL, samples + first * of->size, n, &plan));
-        DLZ_TRY(dlz_attribution_backward(plan, of->targets + first));
+        DLZ_TRY(
+            dlz_attribution_forward(of->network, last, NULL, samples + first * of->size, n, &plan));
+        dlz_attribution_aim(plan, of->targets + first);
+        DLZ_TRY(dlz_plan_backward(plan));
         dlz_read_input_gradient(plan, maps + first * of->size);
     }
     return DLVIZ_OK;

@@ -94,9 +94,8 @@ const char *dlz_figure_kind_name(dlz_figure_kind kind);
 /* Fails unless the figure is of this kind; `who` is the function's name. */
 dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz_figure_kind kind);
 
-/* -- heat_maps.c ------------------------------------------------------------------------------- */
-
-void dlz_drop_heat_maps(dlz_images *images);
+/* Frees what heat maps hold. */
+void dlz_drop_heat_maps(dlz_heat_maps *maps);
 
 /* Fails unless the text is what the header says text is; NULL passes. */
 dlviz_status dlz_check_text(const char *who, const char *name, const char *text);

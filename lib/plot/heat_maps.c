@@ -11,17 +11,6 @@
 #define IS_LESS(a, b) ((a) < (b))
 DLZ_DEFINE_SORT(sort_sizes, float, IS_LESS)
 
-static void drop(dlz_heat_maps *maps) {
-    dlz_free(maps->name);
-    dlz_free(maps->values);
-    dlz_free(maps->limits);
-}
-
-void dlz_drop_heat_maps(dlz_images *images) {
-    for (int i = 0; i < images->num_heat_maps; i++)
-        drop(&images->heat_maps[i]);
-}
-
 static dlviz_status check_images(const char *who, const dlz_images *images) {
     if (images->channels != 1 && images->channels != 3)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -114,6 +103,6 @@ dlviz_status dlviz_figure_add_heat_maps(dlviz_figure *figure, const char *name,
     if (status == DLVIZ_OK)
         images->heat_maps[images->num_heat_maps++] = added;
     else
-        drop(&added);
+        dlz_drop_heat_maps(&added);
     return status;
 }
