@@ -78,6 +78,28 @@ DLVIZ_CHECKED dlviz_status dlviz_network_grad_cam(dlviz_network *network, const 
                                                   const dlviz_tensor *inputs,
                                                   const dlviz_tensor *targets, dlviz_tensor **maps);
 
+/** Which inputs hold a point of a map, made of a layer's features, among its neighbors there:
+ *  integrated gradients (see above) of how near the point's features are to theirs, which is
+ *  log(Σ exp(−β d²) over its nearest points in the map / Σ exp(−β d²) over all others), with d
+ *  distances between features, and β such that 2 · num_neighbors points count (the perplexity). It
+ *  is for networks without classes, such as autoencoders; where there are classes, what
+ *  speaks for a sample's class holds it among its neighbors too.
+ *  @param layer          name of the layer
+ *  @param dataset        the samples of the map, in its order, of the network's input shape
+ *  @param map            float32, n × 2 or any number of columns, all finite; n >= 4
+ *  @param num_points     1 or more
+ *  @param points         rows of the map, of which the maps tell
+ *  @param baselines      as above, with n the num_points
+ *  @param num_neighbors  nearest points in the map, 1 to n / 2 − 1
+ *  @param num_steps      as above
+ *  @param maps           receives float32, num_points × the network's input shape; destroy it with
+ *                        dlviz_tensor_destroy
+ *  Statuses: see above, and DLVIZ_ERROR_NOT_FOUND with the names there are. */
+DLVIZ_CHECKED dlviz_status dlviz_network_neighborhood(
+    dlviz_network *network, const char *layer, const dlviz_dataset *dataset,
+    const dlviz_tensor *map, int64_t num_points, const int64_t *points,
+    const dlviz_tensor *baselines, int64_t num_neighbors, int64_t num_steps, dlviz_tensor **maps);
+
 #ifdef __cplusplus
 }
 #endif

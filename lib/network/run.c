@@ -204,9 +204,8 @@ static dlviz_status outputs_of(dlviz_network *network, int last, const source *f
     return status;
 }
 
-/* `layer` NULL: the last. */
-static dlviz_status of_dataset(dlviz_network *network, const char *who, const char *layer,
-                               const dlviz_dataset *dataset, dlviz_tensor **out) {
+dlviz_status dlz_network_features(dlviz_network *network, const char *who, const char *layer,
+                                  const dlviz_dataset *dataset, dlviz_tensor **out) {
     int node = network->graph.num_nodes - 1;
     if (layer)
         DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
@@ -236,7 +235,7 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
-    return of_dataset(network, __func__, NULL, dataset, outputs);
+    return dlz_network_features(network, __func__, NULL, dataset, outputs);
 }
 
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
@@ -245,7 +244,7 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
     DLZ_USE_NETWORK(__func__, network);
-    return of_dataset(network, __func__, layer, dataset, features);
+    return dlz_network_features(network, __func__, layer, dataset, features);
 }
 
 dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,

@@ -33,6 +33,9 @@ void dlz_read_input_gradient(dlz_plan *plan, float *to);
 /* Checks inputs that a caller hands over as one tensor: float32, n in front. */
 dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,
                                       const dlviz_tensor *inputs);
+/* A layer's output for a dataset, as dlviz_network_features gives it; `layer` NULL: the last. */
+dlviz_status dlz_network_features(dlviz_network *network, const char *who, const char *layer,
+                                  const dlviz_dataset *dataset, dlviz_tensor **out);
 /* What the network gives for such inputs, batch by batch, in evaluation: a new tensor. */
 dlviz_status dlz_network_outputs(dlviz_network *network, const dlviz_tensor *inputs,
                                  dlviz_tensor **outputs);

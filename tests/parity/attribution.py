@@ -82,6 +82,55 @@ def run(description, batch, kind, dtype):
     return results
 
 
+def graphs_branches_first():
+    with open(os.path.join(generate.HERE, "graphs_branches.json"), encoding="utf-8") as file:
+        return json.load(file)[0]["network"]
+
+
+def hold(dtype):
+    """What holds some points of a random map among their neighbors: dlviz_network_neighborhood."""
+    description, layer, n, k, points = graphs_branches_first(), "sum", 40, 5, [0, 17, 39]
+    model = Watched(description).to(dtype)
+    graphs.fill_states(model, "uniform")
+    model.eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    shape = tuple(description["input"])
+    size = int(np.prod(shape))
+    inputs = torch.from_numpy(generate.uniform(n * size, 100).copy()).to(dtype).reshape((n,) + shape)
+    baseline = torch.from_numpy(generate.uniform(size, 300).copy()).to(dtype).reshape((1,) + shape)
+    positions = generate.uniform(2 * n, 400).astype(np.float64).reshape(n, 2)
+
+    def features(x):
+        model(x)
+        return model.values[layer].flatten(1)
+
+    known, results = features(inputs), []
+    zeros, weights = np.polynomial.legendre.leggauss(STEPS)
+    for i in points:
+        others = [j for j in range(n) if j != i]
+        neighbors = sorted(others, key=lambda j: ((positions[j] - positions[i]) ** 2).sum())[:k]
+        squares = ((known[i] - known[others]) ** 2).sum(1)
+
+        def entropy(beta):
+            shares = torch.softmax(-beta * squares, 0)
+            return -(shares * torch.log(shares)).sum().item()
+
+        low, high = 0.0, 100.0 / squares.min().item()
+        for _ in range(200):
+            beta = (low + high) / 2
+            low, high = (beta, high) if entropy(beta) > np.log(2 * k) else (low, beta)
+        total = torch.zeros((1,) + shape, dtype=dtype)
+        for zero, weight in zip(zeros, weights):
+            at = (1 + zero) / 2
+            x = ((1 - at) * baseline + at * inputs[i:i + 1]).requires_grad_()
+            near = -beta * ((features(x) - known) ** 2).sum(1)
+            near = torch.logsumexp(near[neighbors], 0) - torch.logsumexp(near[others], 0)
+            total += weight / 2 * torch.autograd.grad(near, x)[0]
+        results.append((inputs[i:i + 1] - baseline) * total)
+    return torch.cat(results)
+
+
 def main():
     torch.set_num_threads(1)
     writer = generate.Writer(LIMIT)
@@ -98,6 +147,7 @@ def main():
                 count += not apart
                 if not apart:
                     writer.reference(f"{group}/{case['name']}/{key}", value, narrow[key])
+    writer.reference("neighborhood", hold(torch.float64), hold(torch.float32))
     print(f"{count} results, {left_out} left out")
     writer.write("attribution.safetensors")
 

@@ -129,12 +129,50 @@ START_TEST(maps_are_pytorchs_with_any_number_of_threads) {
 }
 END_TEST
 
+/* The first of graphs_branches.json, which has a layer "sum". */
+START_TEST(what_holds_a_point_is_pytorchs) {
+    json_error_t error;
+    json_t *cases = json_load_file(fixture_path("graphs_branches.json"), 0, &error);
+    fixture *file = fixture_open("attribution.safetensors");
+    dlviz_network *network;
+    ck_ok(dlz_network_open_description(&network,
+                                       json_object_get(json_array_get(cases, 0), "network")));
+    ck_ok(dlviz_network_build(network, 0));
+    fill_states(network, 1, false);
+    const int64_t *in = dlviz_network_layer_dims(network, "input");
+    const int64_t points[] = {0, 17, 39};
+    dlviz_tensor *x = filled(4, (int64_t[]){40, in[0], in[1], in[2]}, 100, false);
+    dlviz_tensor *base = filled(3, in, 300, false),
+                 *map = filled(2, (int64_t[]){40, 2}, 400, false);
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_dataset_create(&dataset, x, NULL));
+    dlviz_tensor *one = NULL, *other;
+    for (int threads = 1; threads <= 8; threads += threads == 3 ? 5 : 1) {
+        ck_ok(dlviz_set_num_threads(threads));
+        ck_ok(dlviz_network_neighborhood(network, "sum", dataset, map, 3, points, base, 5, STEPS,
+                                         &other));
+        if (!one) {
+            one = other;
+            continue;
+        }
+        ck_assert_mem_eq(dlviz_tensor_data(one), dlviz_tensor_data(other),
+                         (size_t)dlviz_tensor_num_elements(one) * sizeof(float));
+        dlviz_tensor_destroy(other);
+    }
+    ck_assert(tensor_is_near(file, "neighborhood", one, TOLERANCE, ZERO, true));
+    json_decref(cases), fixture_close(file), dlviz_dataset_destroy(dataset);
+    dlviz_tensor_destroy(x), dlviz_tensor_destroy(base), dlviz_tensor_destroy(map);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("attributions against PyTorch");
     TCase *tcase = tcase_create("attribution");
     tcase_set_timeout(tcase, 600);
     tcase_add_loop_test(tcase, maps_are_pytorchs_with_any_number_of_threads, 0,
                         (int)(sizeof groups / sizeof *groups));
+    tcase_add_test(tcase, what_holds_a_point_is_pytorchs);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
