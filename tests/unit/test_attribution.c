@@ -444,13 +444,90 @@ START_TEST(layers_of_the_programs_own_take_part) {
 }
 END_TEST
 
+/* -- Neighborhoods ----------------------------------------------------------------------------------
+ */
+
+/* Points on a line that a linear network leaves there: its neighbors hold a point in their direction,
+ * and what does not change the features holds nothing. */
+START_TEST(neighbors_hold_a_point_where_they_lie) {
+    enum { N = 40 };
+    dlviz_network *net;
+    dlviz_tensor *x, *map, *weight, *maps;
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){N, 2}));
+    ck_ok(dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){N, 1}));
+    for (int i = 0; i < N; i++) {
+        dlviz_tensor_float(x)[2 * i] = dlviz_tensor_float(map)[i] = (float)(i * i) / 100 + 1;
+        dlviz_tensor_float(x)[2 * i + 1] = (float)(i % 3);
+    }
+    ck_ok(dlviz_network_create(&net, 1, (int64_t[]){2}));
+    dlviz_network_add(net, "fc", dlviz_linear(1));
+    dlviz_network_add(net, "relu", dlviz_relu());
+    ck_ok(dlviz_network_build(net, 1));
+    weight = float_tensor(2, (int64_t[]){1, 2}, (float[]){1, 0});
+    ck_ok(dlviz_network_set_state(net, "fc.weight", weight));
+    ck_ok(dlviz_dataset_create(&dataset, x, NULL));
+    /* On the way from 0, far from all, to the last point, or to the first: nearer to its neighbors. */
+    const int64_t ends[] = {N - 1, 20, 0};
+    ck_ok(dlviz_network_neighborhood(net, "relu", dataset, map, 3, ends, NULL, 3, 20, &maps));
+    ck_assert(dlviz_tensor_ndim(maps) == 2 && dlviz_tensor_dim(maps, 0) == 3);
+    ck_assert_float_gt(numbers(maps)[0], 1);
+    ck_assert_float_gt(numbers(maps)[2], 1);
+    for (int i = 0; i < 3; i++)
+        ck_assert_float_eq(numbers(maps)[2 * i + 1], 0);
+    dlviz_tensor_destroy(x), dlviz_tensor_destroy(map), dlviz_tensor_destroy(weight);
+    dlviz_tensor_destroy(maps), dlviz_dataset_destroy(dataset), dlviz_network_destroy(net);
+}
+END_TEST
+
+START_TEST(mistakes_about_neighborhoods_are_named) {
+    dlviz_network *net = made(false);
+    dlviz_tensor *x = images(10), *map = random_tensor(2, (int64_t[]){10, 2}, 1), *maps;
+    dlviz_tensor *few = random_tensor(2, (int64_t[]){9, 2}, 1),
+                 *other = random_tensor(2, (int64_t[]){10, 5}, 1);
+    dlviz_dataset *dataset, *foreign;
+    ck_ok(dlviz_dataset_create(&dataset, x, NULL));
+    ck_ok(dlviz_dataset_create(&foreign, other, NULL));
+    const int64_t points[] = {3, 10}, below[] = {-1};
+#define NEIGHBORHOOD(layer, data, map, n, points, neighbors, steps)                                \
+    dlviz_network_neighborhood(net, layer, data, map, n, points, NULL, neighbors, steps, &maps)
+    ck_ok(NEIGHBORHOOD("act", dataset, map, 1, points, 4, 2));
+    dlviz_tensor_destroy(maps);
+    ck_fails(NEIGHBORHOOD("ac", dataset, map, 1, points, 4, 2), DLVIZ_ERROR_NOT_FOUND, "'ac'");
+    ck_fails(NEIGHBORHOOD("input", dataset, map, 1, points, 4, 2), INVALID, "'input'");
+    ck_fails(NEIGHBORHOOD("act", NULL, map, 1, points, 4, 2), INVALID, "'dataset' is NULL");
+    ck_fails(NEIGHBORHOOD("act", foreign, map, 1, points, 4, 2), SHAPE, "a sample is 5");
+    ck_fails(NEIGHBORHOOD("act", dataset, NULL, 1, points, 4, 2), INVALID, "'map' is NULL");
+    ck_fails(NEIGHBORHOOD("act", dataset, few, 1, points, 4, 2), SHAPE, "9 rows for 10 samples");
+    ck_fails(NEIGHBORHOOD("act", dataset, x, 1, points, 4, 2), SHAPE, "'map'");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 0, points, 4, 2), INVALID, "'points' is empty");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, NULL, 4, 2), INVALID, "'points' is NULL");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 2, points, 4, 2), INVALID,
+             "point 1 is 10; the map has 0 to 9");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, below, 4, 2), INVALID, "point 0 is -1");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, points, 5, 2), INVALID, "5 neighbors among 10");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, points, 0, 2), INVALID, "0 neighbors");
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, points, 4, 0), INVALID, "0 steps");
+    dlviz_tensor_float(map)[5] = INFINITY;
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, points, 4, 2), DLVIZ_ERROR_NUMERIC, "row 2");
+    dlviz_tensor_float(map)[5] = 0;
+    dlviz_tensor_float(x)[96 * 7] = NAN;
+    ck_fails(NEIGHBORHOOD("act", dataset, map, 1, points, 4, 2), DLVIZ_ERROR_NUMERIC, "sample 7");
+    ck_assert_ptr_null(maps);
+    dlviz_tensor_destroy(x), dlviz_tensor_destroy(map), dlviz_tensor_destroy(few);
+    dlviz_tensor_destroy(other), dlviz_dataset_destroy(dataset), dlviz_dataset_destroy(foreign);
+    dlviz_network_destroy(net);
+}
+END_TEST
+
 /* -- Memory -----------------------------------------------------------------------------------------
  */
 
 static dlviz_status use_everything(void *context) {
     (void)context;
     dlviz_network *net = NULL;
-    dlviz_tensor *x = NULL, *maps[4] = {NULL}, *gaps = NULL;
+    dlviz_dataset *dataset = NULL;
+    dlviz_tensor *x = NULL, *maps[5] = {NULL}, *gaps = NULL, *map = NULL;
     dlviz_status status = make_network(&net, false);
     if (status == DLVIZ_OK)
         status = dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){66, 2, 8, 6});
@@ -462,8 +539,16 @@ static dlviz_status use_everything(void *context) {
         status = dlviz_network_integrated_gradients(net, x, NULL, NULL, 3, &maps[2], &gaps);
     if (status == DLVIZ_OK)
         status = dlviz_tensor_resize(maps[1], 20, 21, &maps[3]);
-    for (int i = 0; i < 4; i++)
+    if (status == DLVIZ_OK)
+        status = dlviz_dataset_create(&dataset, x, NULL);
+    if (status == DLVIZ_OK)
+        status = dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){66, 2});
+    if (status == DLVIZ_OK)
+        status = dlviz_network_neighborhood(net, "sum", dataset, map, 2, (int64_t[]){5, 6}, NULL, 4,
+                                            3, &maps[4]);
+    for (int i = 0; i < 5; i++)
         dlviz_tensor_destroy(maps[i]);
+    dlviz_tensor_destroy(map), dlviz_dataset_destroy(dataset);
     dlviz_tensor_destroy(gaps), dlviz_tensor_destroy(x), dlviz_network_destroy(net);
     return status;
 }
@@ -527,6 +612,8 @@ int main(void) {
                                   mistakes_are_named,
                                   states_and_training_stay_as_they_are,
                                   layers_of_the_programs_own_take_part,
+                                  neighbors_hold_a_point_where_they_lie,
+                                  mistakes_about_neighborhoods_are_named,
                                   each_allocation_fails_in_turn,
                                   resized_as_pytorch_does,
                                   NULL};
