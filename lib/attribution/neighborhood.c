@@ -9,7 +9,6 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
-#include "layers/transpose.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -143,12 +142,10 @@ static void gradient_tile(void *context, int64_t row, int worker) {
 
 static void aim(void *context, dlz_plan *plan, const int64_t *samples) {
     neighborhood *h = context;
-    dlz_run *run = dlz_plan_run(plan);
-    dlz_value *out = dlz_plan_output(plan);
     h->samples = samples;
     dlz_read_output(plan, h->rows);
-    dlz_parallel_for(run->n, h->workers, gradient_tile, h);
-    dlz_transpose_samples(run, h->rows, out->channels, out->height * out->width, out->dy);
+    dlz_parallel_for(dlz_plan_run(plan)->n, h->workers, gradient_tile, h);
+    dlz_write_output_gradient(plan, h->rows);
 }
 
 /* -- All together -----------------------------------------------------------------------------------

@@ -50,6 +50,12 @@ void dlz_read_output(dlz_plan *plan, float *to) {
                           to);
 }
 
+void dlz_write_output_gradient(dlz_plan *plan, const float *from) {
+    const dlz_value *out = dlz_plan_output(plan);
+    dlz_transpose_samples(dlz_plan_run(plan), from, out->channels, out->height * out->width,
+                          out->dy);
+}
+
 void dlz_read_input_gradient(dlz_plan *plan, float *to) {
     const dlz_value *in = dlz_plan_input(plan);
     dlz_transpose_samples(dlz_plan_run(plan), in->gradient.dy, in->height * in->width, in->channels,

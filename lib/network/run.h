@@ -27,6 +27,8 @@ typedef struct dlz_input {
 void dlz_load_input(dlz_plan *plan, const dlz_input *input);
 /* The plan's output in PyTorch's order. */
 void dlz_read_output(dlz_plan *plan, float *to);
+/* The gradient with respect to the output, in PyTorch's order, for a backward pass. */
+void dlz_write_output_gradient(dlz_plan *plan, const float *from);
 /* The gradient with respect to the inputs, likewise, after a backward pass that was to give it. */
 void dlz_read_input_gradient(dlz_plan *plan, float *to);
 
