@@ -67,7 +67,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_integrated_gradients(
 
 /** Where in an image a layer found what speaks for an output: relu(Σ α[c] · A[c]) with A the
  *  channels of the layer's output and α[c] the mean over the pixels of the gradient with respect to
- *  A[c]. R. Selvaraju et al., "Grad-CAM", 2017.
+ *  A[c]. R. Selvaraju et al., "Grad-CAM", 2017. That mean is the whole gradient where a global mean
+ *  follows; where a fully connected layer weighs every place on its own, it tells less, and maps
+ *  may be 0 throughout.
  *  @param layer  name of a layer that gives images, usually the last of them, after its relu;
  *                "input" is the network's input
  *  @param maps   receives float32, n × height × width of the layer, all 0 or more; destroy it with

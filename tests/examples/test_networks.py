@@ -1,4 +1,4 @@
-"""The examples of other networks: a residual one, an autoencoder, a regression."""
+"""The examples of other networks: a residual one, an autoencoder, a regression, one that is asked what it saw."""
 import re
 
 import files
@@ -23,7 +23,7 @@ class Networks(Case):
             files.check_png(path("autoencoder.png"))
 
     def test_saliency(self):
-        process = self.expect(0 if programs.with_figures else 1, run("saliency", programs.data, "2000"))
+        process = self.expect(0 if programs.with_figures else 1, run("saliency", programs.data, "600"))
         lines = process.stdout.splitlines()
         self.assertEqual(len(lines), 12)
         for line in lines:
