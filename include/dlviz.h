@@ -49,6 +49,7 @@
 #include <dlviz/pca.h>
 #include <dlviz/tsne.h>
 #include <dlviz/metrics.h>
+#include <dlviz/attribution.h>
 #include <dlviz/plot.h>
 
 #endif

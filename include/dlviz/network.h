@@ -111,9 +111,10 @@ DLVIZ_CHECKED dlviz_status dlviz_network_unfreeze(dlviz_network *network, const 
 /** Whether a state is frozen; false when there is none of this name. */
 DLVIZ_API bool dlviz_network_is_frozen(const dlviz_network *network, const char *name);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
- *  it stays until the next one, until dlviz_network_input_gradient, or until parameters are loaded,
- *  and is not added up. Returns DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_NOT_FOUND, or
- *  DLVIZ_ERROR_INVALID_ARGUMENT for what is frozen and for a running statistic. */
+ *  it stays until the next one, until dlviz_network_input_gradient or a function of
+ *  dlviz/attribution.h, or until parameters are loaded, and is not added up. Returns
+ *  DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_NOT_FOUND, or DLVIZ_ERROR_INVALID_ARGUMENT for what
+ *  is frozen and for a running statistic. */
 DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *network,
                                                       const char *name, dlviz_tensor **copy);
 
@@ -270,12 +271,12 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward_from(dlviz_network *network, c
                                                        dlviz_tensor **input_gradient);
 
 /** What a change of the inputs does to a layer's output in evaluation (running statistics, no
- *  dropout), as in saliency maps: the gradient of the sum of gradient · output with respect to the
- *  inputs. States do not change; the gradients of the parameters are gone afterwards. All inputs
- *  are one batch, which takes its memory at once. Where a derivative jumps, it is the one that
- *  PyTorch takes: 0 for relu at 0, the first of equal values for a maximum. Arguments and statuses
- *  as those of dlviz_network_backward_from. K. Simonyan et al., "Deep inside convolutional
- *  networks", 2013. */
+ *  dropout): the gradient of the sum of gradient · output with respect to the inputs; of one
+ *  output of each sample it is dlviz_network_saliency. States do not change; the gradients of the
+ *  parameters are gone afterwards. All inputs are one batch, which takes its memory at once. Where
+ *  a derivative jumps, it is the one that PyTorch takes: 0 for relu at 0, the first of equal
+ *  values for a maximum. Arguments and statuses as those of dlviz_network_backward_from. K.
+ *  Simonyan et al., "Deep inside convolutional networks", 2013. */
 DLVIZ_CHECKED dlviz_status dlviz_network_input_gradient(dlviz_network *network, const char *layer,
                                                         const dlviz_tensor *inputs,
                                                         const dlviz_tensor *gradient,

@@ -119,6 +119,21 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_create_matrix(dlviz_figure **out,
 DLVIZ_CHECKED dlviz_status dlviz_figure_create_images(dlviz_figure **out,
                                                       const dlviz_tensor *images);
 
+/** Adds a heat map of each image to a grid of images, beside the image and the maps added before,
+ *  drawn over a pale copy of it: red where it is above 0 and blue where it is below, white at 0. A
+ *  color is full where no more than one pixel in a hundred of that map is farther from 0. So the
+ *  maps of dlviz/attribution.h show what speaks for an output and what against it. Images are then
+ *  gray, or in color where they have three channels, unless a color map is set.
+ *  @param name  a caption for each of the maps ("Grad-CAM"); may be NULL
+ *  @param maps  n x h x w, or n x c x h x w whose channels are added up; float32, all finite, with
+ *               n that of the images. Maps of another size than the images are resized as by
+ *               dlviz_tensor_resize
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that does not show images, or images
+ *  that have neither 1 nor 3 channels), DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as before. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_add_heat_maps(dlviz_figure *figure, const char *name,
+                                                      const dlviz_tensor *maps);
+
 /** Destroys the figure. NULL is allowed. */
 DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
 
@@ -215,7 +230,7 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64
                                                      const char *const *captions);
 DLVIZ_API int64_t dlviz_figure_num_captions(const dlviz_figure *figure);
 DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t index);
-/** Images in a row, 1 to 4096; 0, the default, chooses. */
+/** Images in a row, with their heat maps, 1 to 4096; 0, the default, chooses. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
 

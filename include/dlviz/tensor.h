@@ -87,6 +87,16 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_t
 DLVIZ_CHECKED dlviz_status dlviz_tensor_convert(const dlviz_tensor *tensor, dlviz_dtype dtype,
                                                 dlviz_tensor **converted);
 
+/** A copy in which images, the last two dimensions, have another size: bilinear with half-pixel
+ *  centers and the border repeated, as PyTorch's interpolate(mode='bilinear', align_corners=False),
+ *  without antialiasing. So maps of dlviz_network_grad_cam get the size of the images.
+ *  @param images  float32, … × height × width, not empty
+ *  @param height  1 or more
+ *  @param width   1 or more
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_tensor_resize(const dlviz_tensor *images, int64_t height,
+                                               int64_t width, dlviz_tensor **resized);
+
 /** Reads a NumPy .npy file: format versions 1 to 3, C or Fortran order, either byte order, up to
  *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 becomes
  *  float32, bool becomes uint8, other integers become int64. float64 is rounded to float32.

@@ -40,9 +40,14 @@ static int num_readers(const fuser *f, int at) {
     return f->first_edge[at + 2] - f->first_edge[at + 1];
 }
 
-/* The one node that reads this one, or −1 when there are more or none. */
+static bool is_watched(const fuser *f, int at) {
+    return f->mode.watches && at == f->mode.watched;
+}
+
+/* The one node that reads this one, or −1 when there are more or none; who watches is one more. */
 static int only_reader(const fuser *f, int at) {
-    return num_readers(f, at) == 1 ? f->edges[f->first_edge[at + 1]].reader : -1;
+    bool one = num_readers(f, at) == 1 && !is_watched(f, at);
+    return one ? f->edges[f->first_edge[at + 1]].reader : -1;
 }
 
 /* -- Preparation ----------------------------------------------------------------------------------
@@ -212,12 +217,16 @@ static dlviz_status publish(fuser *f, int at, dlz_op *producer, dlz_value *value
     int count = num_readers(f, at), first = f->first_edge[at + 1];
     if (at == f->target)
         f->program->output = value;
+    if (is_watched(f, at)) {
+        f->program->watched = value;
+        f->program->first_behind = f->program->num_ops;
+    }
     if (count < 2 || !f->mode.gradients || !value->needs_gradient) {
         for (int i = 0; i < count; i++)
             f->edges[first + i].value = value;
         return DLVIZ_OK;
     }
-    if (producer && (producer->abilities & DLZ_OP_SPLITS)) {
+    if (producer && (producer->abilities & DLZ_OP_SPLITS) && !is_watched(f, at)) {
         make_gradient(producer);
         return give_parts(f, at, producer);
     }
@@ -277,7 +286,7 @@ static bool is_read_pending(const fuser *f, int at) {
             !(op_of(reader)->abilities & DLZ_OP_READS_PENDING))
             return false;
     }
-    return count > 0;
+    return count > 0 && !is_watched(f, at);
 }
 
 /* In evaluation the producer does the batch norm and the activation. */

@@ -67,6 +67,8 @@ typedef struct dlz_program {
     dlz_value *values; /* values[0]: the graph's input */
     int num_values;
     dlz_value *output;
+    dlz_value *watched; /* where the mode watches a node */
+    int first_behind;   /* the first operation behind it, or 0 */
 } dlz_program;
 
 /* The operations that compute a node. On failure the program is to be released all the same. */
@@ -111,6 +113,9 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
 dlz_run *dlz_plan_run(dlz_plan *plan);
 dlz_value *dlz_plan_input(dlz_plan *plan);
 dlz_value *dlz_plan_output(dlz_plan *plan);
+/* The watched node's output: its data after the forward pass, its gradient.dy after the backward
+ * pass. NULL where none is watched. */
+dlz_value *dlz_plan_watched(dlz_plan *plan);
 /* With gradients: room for n weights, n losses, and targets: as many floats as the output has
  * numbers, or a label for each of its pixels. */
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);

@@ -91,6 +91,10 @@ typedef struct dlz_mode {
     bool training;
     bool gradients;      /* a backward pass will come: what it needs is kept */
     bool input_gradient; /* also with respect to the graph's input */
+    /* The output of node `watched`, or the input, is complete and stays, and the backward pass ends
+     * with the gradient with respect to it. Goes with input_gradient. */
+    bool watches;
+    int watched;
 } dlz_mode;
 
 /* What an operation knows when it plans: the batch and when it runs. */

@@ -155,7 +155,8 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
 static bool is_alike(const dlz_plan *plan, int node, dlz_mode mode) {
     return plan->node == node && plan->mode.training == mode.training &&
            plan->mode.gradients == mode.gradients &&
-           plan->mode.input_gradient == mode.input_gradient;
+           plan->mode.input_gradient == mode.input_gradient && plan->mode.watches == mode.watches &&
+           plan->mode.watched == mode.watched;
 }
 
 /* Takes a plan out of those kept. */
@@ -230,6 +231,9 @@ dlz_value *dlz_plan_input(dlz_plan *plan) {
 dlz_value *dlz_plan_output(dlz_plan *plan) {
     return plan->program.output;
 }
+dlz_value *dlz_plan_watched(dlz_plan *plan) {
+    return plan->program.watched;
+}
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan) {
     return &plan->extras;
 }
@@ -271,7 +275,8 @@ dlviz_status dlz_plan_backward(dlz_plan *plan) {
     out->gradient = (dlz_gradient_view){.dy = out->dy};
     dlviz_status status = DLVIZ_OK;
     plan->plans->running = true;
-    for (int i = plan->program.num_ops - 1; status == DLVIZ_OK && i >= 0; i--)
+    for (int i = plan->program.num_ops - 1; status == DLVIZ_OK && i >= plan->program.first_behind;
+         i--)
         status = run_op(plan, i, true);
     plan->plans->running = false;
     return status;

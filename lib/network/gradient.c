@@ -1,22 +1,11 @@
 /* Gradients from a gradient: back from any layer's output, to the parameters and to the inputs. */
 #include "base/base.h"
 #include "base/busy.h"
-#include "layers/transpose.h"
 #include "network/network.h"
 #include "network/run.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
-
-static void to_channels_last(const dlz_run *run, const dlz_value *value, const float *from,
-                             float *to) {
-    dlz_transpose_samples(run, from, value->channels, value->height * value->width, to);
-}
-
-static void from_channels_last(const dlz_run *run, const dlz_value *value, const float *from,
-                               float *to) {
-    dlz_transpose_samples(run, from, value->height * value->width, value->channels, to);
-}
 
 static dlviz_status check_gradient(const dlviz_network *network, const char *who, int node,
                                    int64_t n, const dlviz_tensor *gradient) {
@@ -43,17 +32,16 @@ static dlviz_status run_back(dlviz_network *network, int node, dlz_mode mode,
     mode.input_gradient = result != NULL;
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, node, mode, inputs->dims[0], &plan));
     dlz_run *run = dlz_plan_run(plan);
-    dlz_value *in = dlz_plan_input(plan), *out = dlz_plan_output(plan);
     run->seed = seed;
     run->step = step;
     /* Parameters that this layer does not depend on. */
     memset(network->gradients, 0, (size_t)network->parameter_floats * sizeof *network->gradients);
-    to_channels_last(run, in, inputs->data, in->data);
+    dlz_load_input(plan, &(dlz_input){.samples = inputs->data});
     DLZ_TRY(dlz_plan_forward(plan));
-    to_channels_last(run, out, gradient->data, out->dy);
+    dlz_write_output_gradient(plan, gradient->data);
     DLZ_TRY(dlz_plan_backward(plan));
     if (result)
-        from_channels_last(run, in, in->gradient.dy, result->data);
+        dlz_read_input_gradient(plan, result->data);
     return DLVIZ_OK;
 }
 

@@ -50,6 +50,18 @@ void dlz_read_output(dlz_plan *plan, float *to) {
                           to);
 }
 
+void dlz_write_output_gradient(dlz_plan *plan, const float *from) {
+    const dlz_value *out = dlz_plan_output(plan);
+    dlz_transpose_samples(dlz_plan_run(plan), from, out->channels, out->height * out->width,
+                          out->dy);
+}
+
+void dlz_read_input_gradient(dlz_plan *plan, float *to) {
+    const dlz_value *in = dlz_plan_input(plan);
+    dlz_transpose_samples(dlz_plan_run(plan), in->gradient.dy, in->height * in->width, in->channels,
+                          to);
+}
+
 /* -- Checks --------------------------------------------------------------------------------------
  */
 
@@ -198,15 +210,20 @@ static dlviz_status outputs_of(dlviz_network *network, int last, const source *f
     return status;
 }
 
-/* `layer` NULL: the last. */
-static dlviz_status of_dataset(dlviz_network *network, const char *who, const char *layer,
-                               const dlviz_dataset *dataset, dlviz_tensor **out) {
+dlviz_status dlz_network_features(dlviz_network *network, const char *who, const char *layer,
+                                  const dlviz_dataset *dataset, dlviz_tensor **out) {
     int node = network->graph.num_nodes - 1;
     if (layer)
         DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
     DLZ_TRY(dlz_network_check_samples(network, who, dataset));
     source from = {.n = dlviz_dataset_num_samples(dataset), .dataset = dataset};
     return outputs_of(network, node, &from, out);
+}
+
+dlviz_status dlz_network_outputs(dlviz_network *network, const dlviz_tensor *inputs,
+                                 dlviz_tensor **outputs) {
+    source from = {.n = inputs->dims[0], .samples = inputs->data};
+    return outputs_of(network, network->graph.num_nodes - 1, &from, outputs);
 }
 
 static dlviz_status of_inputs(dlviz_network *network, const char *who, const char *layer,
@@ -224,7 +241,7 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
-    return of_dataset(network, __func__, NULL, dataset, outputs);
+    return dlz_network_features(network, __func__, NULL, dataset, outputs);
 }
 
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
@@ -233,7 +250,7 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
     DLZ_USE_NETWORK(__func__, network);
-    return of_dataset(network, __func__, layer, dataset, features);
+    return dlz_network_features(network, __func__, layer, dataset, features);
 }
 
 dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,

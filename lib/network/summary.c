@@ -133,8 +133,9 @@ static dlviz_status append_totals(table *t, const dlviz_network *network) {
     if (!append(t, dlz_format("%-*s %12lld\n", width, "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return out_of_memory();
-    dlviz_status status = dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
-                                           (dlz_mode){true, true, false}, BATCH, &memory);
+    dlviz_status status =
+        dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
+                         (dlz_mode){.training = true, .gradients = true}, BATCH, &memory);
     /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
     if (status != DLVIZ_OK)
         return sizeof(size_t) < 8 && memory == UINT64_MAX ? DLVIZ_OK : status;

@@ -43,6 +43,12 @@ static void drop_panel(dlz_panel *panel) {
     dlz_free(panel->name);
 }
 
+void dlz_drop_heat_maps(dlz_heat_maps *maps) {
+    dlz_free(maps->name);
+    dlz_free(maps->values);
+    dlz_free(maps->limits);
+}
+
 void dlviz_figure_destroy(dlviz_figure *figure) {
     if (!figure)
         return;
@@ -61,6 +67,8 @@ void dlviz_figure_destroy(dlviz_figure *figure) {
     case DLZ_FIGURE_IMAGES:
         dlz_free(figure->of.images.values);
         drop_names(&figure->of.images.captions);
+        for (int i = 0; i < figure->of.images.num_heat_maps; i++)
+            dlz_drop_heat_maps(&figure->of.images.heat_maps[i]);
         break;
     }
     dlz_free(figure->title);

@@ -9,7 +9,8 @@ enum {
     DLZ_MAX_MATRIX = 256, /* classes of a matrix, whose cells are to be seen */
     DLZ_MAX_PANELS = 16,
     DLZ_MAX_CURVES = 10,
-    DLZ_MAX_TILES = 4096
+    DLZ_MAX_TILES = 4096,
+    DLZ_MAX_HEAT_MAPS = 16 /* of each image */
 };
 
 typedef enum dlz_figure_kind {
@@ -56,11 +57,20 @@ typedef struct dlz_matrix {
     int classes;
 } dlz_matrix;
 
+/* One heat map of each image, of the images' size. */
+typedef struct dlz_heat_maps {
+    char *name;    /* NULL: none */
+    float *values; /* n x height x width */
+    float *limits; /* n: the size that has the full color */
+} dlz_heat_maps;
+
 typedef struct dlz_images {
     float *values; /* n x channels x height x width */
     int64_t n, channels, height, width;
     int columns; /* 0: chosen */
     dlz_names captions;
+    dlz_heat_maps heat_maps[DLZ_MAX_HEAT_MAPS];
+    int num_heat_maps;
 } dlz_images;
 
 struct dlviz_figure {
@@ -83,6 +93,9 @@ dlviz_status dlz_plot_check_supported(void);
 const char *dlz_figure_kind_name(dlz_figure_kind kind);
 /* Fails unless the figure is of this kind; `who` is the function's name. */
 dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz_figure_kind kind);
+
+/* Frees what heat maps hold. */
+void dlz_drop_heat_maps(dlz_heat_maps *maps);
 
 /* Fails unless the text is what the header says text is; NULL passes. */
 dlviz_status dlz_check_text(const char *who, const char *name, const char *text);

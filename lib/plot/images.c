@@ -9,11 +9,21 @@ static const double caption_size = 11.5, caption_height = 17, largest_pixel = 30
 
 typedef struct grid {
     int64_t tiles, columns, rows;
+    int64_t
+        together; /* neighbors in a row, an image and its heat maps; the gap after them is wider */
     double gap, tile_width, tile_height, caption; /* units */
 } grid;
 
+/* Whether the channels of an image are one tile. Beside heat maps they always are. */
 static bool is_rgb(const dlviz_figure *figure) {
-    return figure->colormap == DLVIZ_COLORMAP_RGB;
+    const dlz_images *images = &figure->of.images;
+    return figure->colormap == DLVIZ_COLORMAP_RGB ||
+           (images->num_heat_maps > 0 && images->channels == 3);
+}
+
+/* Tiles that belong together: an image and its heat maps. */
+static int64_t tiles_together(const dlviz_figure *figure) {
+    return 1 + figure->of.images.num_heat_maps;
 }
 
 /* As near to the shape of the page as whole numbers of rows allow, preferring full rows. */
@@ -32,16 +42,33 @@ static int64_t choose_columns(int64_t tiles, double aspect) {
     return best;
 }
 
+static bool has_captions(const dlz_images *images) {
+    bool has = images->captions.count > 0;
+    for (int i = 0; i < images->num_heat_maps; i++)
+        has |= images->heat_maps[i].name != NULL;
+    return has;
+}
+
+/* How many gaps there are before a column, or in a whole row, beyond those between any tiles. */
+static int64_t wider_gaps(const grid *plan, int64_t column) {
+    int64_t before = dlz_min_i64(column, plan->columns - 1);
+    return plan->together > 1 ? 2 * (before / plan->together) : 0;
+}
+
 static grid plan_grid(const dlviz_figure *figure, double width, double height) {
     const dlz_images *images = &figure->of.images;
-    grid plan = {.tiles = is_rgb(figure) ? images->n : images->n * images->channels};
+    int64_t together = tiles_together(figure);
+    grid plan = {.tiles = is_rgb(figure) ? images->n : images->n * images->channels,
+                 .together = together};
     double aspect = (double)images->width / (double)images->height;
-    plan.columns = images->columns > 0                       ? images->columns
-                   : images->channels > 1 && !is_rgb(figure) ? images->channels
-                                                             : choose_columns(plan.tiles, aspect);
-    plan.columns = dlz_min_i64(plan.columns, plan.tiles);
+    plan.columns = images->columns > 0 ? images->columns
+                   : images->channels > 1 && !is_rgb(figure)
+                       ? images->channels
+                       : choose_columns(plan.tiles, aspect * (double)together);
+    plan.columns = dlz_min_i64(plan.columns, plan.tiles) * together;
+    plan.tiles *= together;
     plan.rows = dlz_ceil_div(plan.tiles, plan.columns);
-    plan.caption = images->captions.count > 0 ? caption_height : 0;
+    plan.caption = has_captions(images) ? caption_height : 0;
     double pitch = width / (double)plan.columns;
     plan.gap = fmin(8, fmax(0.12 * pitch, 0.6));
     if (height > 0) {
@@ -51,6 +78,7 @@ static grid plan_grid(const dlviz_figure *figure, double width, double height) {
         if (plan.caption > 0.6 * row)
             plan.caption = 0;
     }
+    pitch = (width - (double)wider_gaps(&plan, plan.columns) * plan.gap) / (double)plan.columns;
     plan.tile_width = fmin(pitch - plan.gap, largest_pixel * (double)images->width);
     double tallest = height > 0 ? height / (double)plan.rows - plan.gap - plan.caption : INFINITY;
     tallest = fmax(tallest, 0.5);
@@ -94,11 +122,14 @@ typedef struct tile_view {
     int64_t width, height;
     dlviz_colormap map;
     double low, high;
+    const float *heat; /* what is drawn over it, or NULL */
+    double heat_limit;
 } tile_view;
 
-static tile_view find_tile(const dlviz_figure *figure, int64_t index) {
+static tile_view find_tile(const dlviz_figure *figure, int64_t tile) {
     const dlz_images *images = &figure->of.images;
     int64_t plane = images->width * images->height;
+    int64_t index = tile / tiles_together(figure), part = tile % tiles_together(figure);
     int count = is_rgb(figure) ? 3 : 1;
     tile_view found = {.count = count,
                        .width = images->width,
@@ -110,6 +141,13 @@ static tile_view find_tile(const dlviz_figure *figure, int64_t index) {
         found.planes[c] = images->values + (index * count + c) * plane;
     for (int64_t i = 0; i < plane * count; i++)
         dlz_range_include(&found.low, &found.high, (double)found.planes[0][i]);
+    if (part > 0) {
+        const dlz_heat_maps *maps = &images->heat_maps[part - 1];
+        found.heat = maps->values + index * plane;
+        found.heat_limit = (double)maps->limits[index];
+    }
+    if (found.map == DLVIZ_COLORMAP_AUTO && images->num_heat_maps > 0)
+        found.map = DLVIZ_COLORMAP_GRAY;
     if (found.map == DLVIZ_COLORMAP_AUTO)
         found.map = found.low < 0 ? DLVIZ_COLORMAP_DIVERGING : DLVIZ_COLORMAP_GRAY;
     if (found.map == DLVIZ_COLORMAP_DIVERGING) {
@@ -129,19 +167,31 @@ static dlz_color tile_color(const tile_view *tile, const double values[3]) {
                             : dlz_colormap_at(tile->map, shares[0]);
 }
 
+/* The image, pale and gray, and on it the heat, which covers it the more the farther it is from 0. */
+static dlz_color heat_color(const tile_view *tile, dlz_color image, double heat) {
+    static const double darkest = 0.7;
+    double gray = darkest + (1 - darkest) * (0.299 * image.r + 0.587 * image.g + 0.114 * image.b);
+    double share = tile->heat_limit > 0 ? fmin(fmax(heat / tile->heat_limit, -1), 1) : 0;
+    return dlz_color_mix((dlz_color){gray, gray, gray},
+                         dlz_colormap_at(DLVIZ_COLORMAP_DIVERGING, 0.5 + 0.5 * share), fabs(share));
+}
+
 static void paint_tile(const tile_view *tile, unsigned char *pixels, int stride, int64_t left,
                        int64_t top, int64_t width, int64_t height) {
     double step_x = (double)tile->width / (double)width;
     double step_y = (double)tile->height / (double)height;
     for (int64_t y = 0; y < height; y++) {
         uint32_t *row = (uint32_t *)(pixels + (top + y) * stride) + left;
+        double y0 = (double)y * step_y, y1 = (double)(y + 1) * step_y;
         for (int64_t x = 0; x < width; x++) {
-            double values[3] = {0};
+            double x0 = (double)x * step_x, x1 = (double)(x + 1) * step_x, values[3] = {0};
             for (int c = 0; c < tile->count; c++)
-                values[c] = sample(tile->planes[c], tile->width, (double)x * step_x,
-                                   (double)(x + 1) * step_x, (double)y * step_y,
-                                   (double)(y + 1) * step_y, tile->height);
-            row[x] = pack(tile_color(tile, values));
+                values[c] = sample(tile->planes[c], tile->width, x0, x1, y0, y1, tile->height);
+            dlz_color color = tile_color(tile, values);
+            if (tile->heat)
+                color = heat_color(tile, color,
+                                   sample(tile->heat, tile->width, x0, x1, y0, y1, tile->height));
+            row[x] = pack(color);
         }
     }
 }
@@ -152,6 +202,18 @@ static int64_t tile_pixels(double units, double unit, int64_t own) {
     return pixels >= own ? pixels / own * own : dlz_max_i64(pixels, 1);
 }
 
+/* Where a column begins, in pixels of the bitmap. */
+static int64_t left_of(const grid *plan, int64_t column, int64_t width, int64_t gap) {
+    return column * (width + gap) + wider_gaps(plan, column) * gap;
+}
+
+/* Of an image's first tile it is the image's, of a heat map the map's name. */
+static const char *caption_of(const dlz_images *images, int64_t image, int64_t part) {
+    if (part > 0 && images->num_heat_maps > 0)
+        return images->heat_maps[part - 1].name;
+    return part == 0 && image < images->captions.count ? images->captions.items[image] : NULL;
+}
+
 dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
     const dlz_images *images = &figure->of.images;
     grid plan = plan_grid(figure, box.width, box.height + 1e-6);
@@ -159,7 +221,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
     int64_t height = tile_pixels(plan.tile_height, canvas->unit, images->height);
     int64_t gap_x = dlz_max_i64((int64_t)lround(plan.gap * canvas->unit), 1);
     int64_t gap_y = dlz_max_i64((int64_t)lround((plan.gap + plan.caption) * canvas->unit), 1);
-    int64_t total_x = plan.columns * (width + gap_x) - gap_x;
+    int64_t total_x = left_of(&plan, plan.columns, width, gap_x) - gap_x;
     int64_t total_y = plan.rows * (height + gap_y) - gap_y;
     cairo_surface_t *bitmap =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)total_x, (int)total_y);
@@ -176,7 +238,7 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
     int stride = cairo_image_surface_get_stride(bitmap);
     for (int64_t i = 0; i < plan.tiles; i++) {
         tile_view tile = find_tile(figure, i);
-        paint_tile(&tile, pixels, stride, i % plan.columns * (width + gap_x),
+        paint_tile(&tile, pixels, stride, left_of(&plan, i % plan.columns, width, gap_x),
                    i / plan.columns * (height + gap_y), width, height);
     }
     cairo_surface_mark_dirty(bitmap);
@@ -194,16 +256,20 @@ dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figur
     cairo_restore(canvas->cr);
     cairo_surface_destroy(bitmap);
 
-    int64_t tiles_a_caption = plan.tiles / images->n;
-    for (int i = 0; plan.caption > 0 && i < images->captions.count; i++) {
-        int64_t tile = i * tiles_a_caption, column = tile % plan.columns, row = tile / plan.columns;
-        dlz_text(canvas, left + ((double)(column * (width + gap_x)) + (double)width / 2) / unit,
-                 top + (double)(row * (height + gap_y) + height) / unit + caption_height / 2,
-                 images->captions.items[i],
-                 (dlz_style){.size = caption_size,
-                             .color = dlz_soft_ink,
-                             .align = 0.5,
-                             .most = (double)(width + gap_x) / unit});
+    int64_t tiles_an_image = plan.tiles / images->n;
+    for (int64_t tile = 0; plan.caption > 0 && tile < plan.tiles; tile++) {
+        int64_t column = tile % plan.columns, row = tile / plan.columns;
+        const char *caption = caption_of(images, tile / tiles_an_image, tile % tiles_an_image);
+        if (caption)
+            dlz_text(canvas,
+                     left +
+                         ((double)left_of(&plan, column, width, gap_x) + (double)width / 2) / unit,
+                     top + (double)(row * (height + gap_y) + height) / unit + caption_height / 2,
+                     caption,
+                     (dlz_style){.size = caption_size,
+                                 .color = dlz_soft_ink,
+                                 .align = 0.5,
+                                 .most = (double)(width + gap_x) / unit});
     }
     return DLVIZ_OK;
 }

@@ -69,8 +69,8 @@ static dlviz_status build(const char *dims, dlviz_layer *layer, dlviz_network **
 
 static dlviz_status measure(dlviz_network *network, int64_t n, double seconds) {
     dlz_plan *plan;
-    DLZ_TRY(
-        dlz_plan_get(&network->plans, &network->graph, 0, (dlz_mode){true, true, true}, n, &plan));
+    dlz_mode mode = {.training = true, .gradients = true, .input_gradient = true};
+    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, 0, mode, n, &plan));
     dlz_value *in = dlz_plan_input(plan), *out = dlz_plan_output(plan);
     fill(in->data, n * dlz_value_size(in), 1);
     fill(out->dy, n * dlz_value_size(out), 2);

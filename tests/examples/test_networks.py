@@ -1,5 +1,5 @@
 """The examples of other networks and trainings: a residual one, one cycle, an autoencoder, a regression, one for
-other programs."""
+other programs, one that is asked what it saw."""
 import re
 
 import files
@@ -43,6 +43,17 @@ class Networks(Case):
         self.assertEqual(again.stdout.splitlines(), lines[1:])
         self.assertEqual(files.read(path("again.onnx")), model)
         self.assertIn("absent", self.expect(1, run("export_onnx", "absent")).stderr)
+
+    def test_saliency(self):
+        process = self.expect(0 if programs.with_figures else 1, run("saliency", programs.data, "600"))
+        lines = process.stdout.splitlines()
+        self.assertEqual(len(lines), 12)
+        for line in lines:
+            match = re.fullmatch(r"\d, predicted \d: what the pixels share out is off by (\S+) of (\S+)", line)
+            self.assertTrue(match, line)
+            self.assertLess(abs(float(match.group(1))), 0.1 * abs(float(match.group(2))) + 0.1)
+        if programs.with_figures:
+            files.check_png(path("saliency.png"))
 
     def test_regression(self):
         lines = self.expect(0, run("regression")).stdout.splitlines()

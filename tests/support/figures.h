@@ -94,4 +94,16 @@ static inline char *read_text(const char *path, size_t *size) {
     return text;
 }
 
+/* n images with two heat maps each, the second of half the size. */
+static inline dlviz_figure *heat_maps_figure(int64_t n) {
+    dlviz_figure *figure = images_figure(3, (int64_t[]){n, 6, 6});
+    for (int64_t size = 6; size >= 3; size -= 3) {
+        dlviz_tensor *maps = tensor_of(DLVIZ_FLOAT32, 3, (int64_t[]){n, size, size});
+        fill_uniform(dlviz_tensor_float(maps), dlviz_tensor_num_elements(maps), 7);
+        ck_ok(dlviz_figure_add_heat_maps(figure, size == 6 ? "saliency" : NULL, maps));
+        dlviz_tensor_destroy(maps);
+    }
+    return figure;
+}
+
 #endif

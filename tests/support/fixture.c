@@ -191,6 +191,12 @@ distance fixture_compare(const fixture *file, const char *name, const float *val
     return d;
 }
 
+bool fixture_has(const fixture *file, const char *name) {
+    char key[128];
+    snprintf(key, sizeof key, "%s#norm", name);
+    return find(file, key) != NULL;
+}
+
 bool is_near(const fixture *file, const char *name, const float *values, int64_t count,
              double tolerance, double zero, bool verbose) {
     distance d = fixture_compare(file, name, values, count);

@@ -23,6 +23,9 @@ bool fixture_entry(const fixture *file, int index, const char **name, const char
 const uint8_t *fixture_bytes(const fixture *file, const char *name, int64_t count);
 const float *fixture_floats(const fixture *file, const char *name, int64_t count);
 const double *fixture_doubles(const fixture *file, const char *name, int64_t count);
+/* Whether there is a reference of this name to compare with. */
+bool fixture_has(const fixture *file, const char *name);
+
 /* How far values are from PyTorch's float64 ones. */
 typedef struct distance {
     double

@@ -32,7 +32,8 @@ static void transpose(int64_t n, int64_t rows, int64_t columns, const float *fro
 void run_one_layer(dlviz_network *network, int64_t n, one_layer_mode mode, const float *x, float *y,
                    const float *dy, float *dx) {
     dlz_plan *plan;
-    dlz_mode how = {mode.training, mode.gradients, mode.gradients};
+    dlz_mode how = {
+        .training = mode.training, .gradients = mode.gradients, .input_gradient = mode.gradients};
     ck_ok(dlz_plan_get(&network->plans, &network->graph, 0, how, n, &plan));
     dlz_value *in = dlz_plan_input(plan), *out = dlz_plan_output(plan);
     int64_t pixels = in->height * in->width;

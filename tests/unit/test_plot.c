@@ -1,38 +1,13 @@
 /* Figures as files: what is drawn. */
-#include "plot/palette.h"
 #include "support/figures.h"
+#include "support/pixels.h"
 
-#include <cairo.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static cairo_surface_t *read_png(const char *path, int width, int height) {
-    cairo_surface_t *surface = cairo_image_surface_create_from_png(path);
-    ck_assert_int_eq(cairo_surface_status(surface), CAIRO_STATUS_SUCCESS);
-    ck_assert_int_eq(cairo_image_surface_get_width(surface), width);
-    ck_assert_int_eq(cairo_image_surface_get_height(surface), height);
-    return surface;
-}
-
-/* How many pixels of a box are within `off` of a color in every channel. */
-static int count_color(cairo_surface_t *surface, dlz_color color, int off, int left, int top,
-                       int right, int bottom) {
-    const unsigned char *data = cairo_image_surface_get_data(surface);
-    int stride = cairo_image_surface_get_stride(surface), found = 0;
-    for (int y = top; y < bottom; y++)
-        for (int x = left; x < right; x++) {
-            uint32_t pixel;
-            memcpy(&pixel, data + y * stride + 4 * x, sizeof pixel);
-            found += abs((int)(pixel >> 16 & 255) - (int)lround(255 * color.r)) <= off &&
-                     abs((int)(pixel >> 8 & 255) - (int)lround(255 * color.g)) <= off &&
-                     abs((int)(pixel & 255) - (int)lround(255 * color.b)) <= off;
-        }
-    return found;
-}
 
 static int count_not_white(cairo_surface_t *surface, int left, int top, int right, int bottom) {
     return (right - left) * (bottom - top) -
@@ -303,7 +278,7 @@ END_TEST
 
 START_TEST(equal_figures_are_equal_files) {
     static const char *const endings[] = {"png", "svg", "pdf"};
-    for (int kind = 0; kind < 4; kind++)
+    for (int kind = 0; kind < 5; kind++)
         for (int e = 0; e < 3; e++) {
             char *text[2];
             size_t size[2];
@@ -311,7 +286,8 @@ START_TEST(equal_figures_are_equal_files) {
                 dlviz_figure *figure = kind == 0   ? scatter_figure(1500, 12)
                                        : kind == 1 ? curves_figure(20)
                                        : kind == 2 ? matrix_figure(7)
-                                                   : images_figure(4, (int64_t[]){5, 1, 3, 3});
+                                       : kind == 3 ? images_figure(4, (int64_t[]){5, 1, 3, 3})
+                                                   : heat_maps_figure(5);
                 ck_ok(dlviz_figure_set_size(figure, 300, 400));
                 ck_ok(dlviz_figure_set_title(figure, "Same · again"));
                 char name[20];
