@@ -371,6 +371,7 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     DLZ_TRY(dlz_busy_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &own));
     DLZ_TRY(dlz_busy_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &network));
     DLZ_TRY(check_fit(trainer, train, epochs));
+    DLZ_TRY(dlz_network_describe_data(trainer->network, train));
     return fit(trainer, train, epochs);
 }
 
