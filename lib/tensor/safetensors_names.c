@@ -10,12 +10,14 @@ enum { NAMES_SIZE = 200 };
 
 /* The first names there are, for sentences. */
 static const char *some_names(const dlviz_safetensors *contents, char text[NAMES_SIZE]) {
+    enum { QUOTES = 4 };
+    static const char more[] = ", …";
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < contents->count; i++) {
         const char *name = contents->entries[i].name;
-        if (used + strlen(name) + 8 > NAMES_SIZE)
-            return i == 0 ? "others" : strcat(text, ", …");
+        if (used + strlen(name) + QUOTES > NAMES_SIZE - sizeof more)
+            return i == 0 ? "others" : strcat(text, more);
         used += (size_t)snprintf(text + used, NAMES_SIZE - used, "%s'%s'", i ? ", " : "", name);
     }
     return contents->count > 0 ? text : "none";

@@ -103,6 +103,27 @@ START_TEST(what_no_tensor_can_be_called_is_refused) {
 }
 END_TEST
 
+/* Names of all lengths, so that a sentence's end falls anywhere. */
+START_TEST(sentences_name_as_many_as_they_have_room_for) {
+    for (int length = 1; length < 260; length++) {
+        dlviz_safetensors *c;
+        dlviz_tensor *tensor;
+        char name[300];
+        ck_ok(dlviz_safetensors_create(&c));
+        ck_ok(dlviz_tensor_create(&tensor, DLVIZ_UINT8, 0, NULL));
+        for (int i = 0; i < 12; i++) {
+            memset(name, 'a' + i, (size_t)length);
+            name[length] = '\0';
+            ck_ok(dlviz_safetensors_add(c, name, tensor));
+        }
+        ck_fails(dlviz_safetensors_remove(c, "x"), DLVIZ_ERROR_NOT_FOUND,
+                 length > 190 ? "there are others" : "there are 'a");
+        dlviz_tensor_destroy(tensor);
+        dlviz_safetensors_destroy(c);
+    }
+}
+END_TEST
+
 /* What a file of the library says of its tensors by name goes with the names. */
 START_TEST(renamed_contents_can_be_saved_and_loaded) {
     dlviz_network *a = net_from_text("1x6x6", "c:conv,out=2,k=3 f:flatten fc:linear,out=2"),
@@ -286,6 +307,7 @@ int main(void) {
     return run_tests("load tensors", (const TTest *const[]){
                                          names_change_by_patterns,
                                          what_no_tensor_can_be_called_is_refused,
+                                         sentences_name_as_many_as_they_have_room_for,
                                          renamed_contents_can_be_saved_and_loaded,
                                          pytorchs_features_come_with_its_weights,
                                          what_is_there_must_fit,

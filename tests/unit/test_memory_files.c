@@ -68,6 +68,7 @@ START_TEST(networks_are_the_same_bytes) {
     free(block);
     assert_same_states(a, b);
     assert_same_states(a, c);
+    dlviz_network_destroy(c);
     ck_fails(dlviz_network_open_memory(&c, NULL, 4), DLVIZ_ERROR_INVALID_ARGUMENT,
              "dlviz_network_open_memory: 'bytes' is NULL");
     ck_fails(dlviz_network_open_memory(&c, "", 0), DLVIZ_ERROR_FORMAT, "cannot read the 0 bytes");
