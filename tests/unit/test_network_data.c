@@ -96,6 +96,41 @@ START_TEST(a_description_survives_files_to_the_bit) {
 }
 END_TEST
 
+/* A description that Python wrote, and what PyTorch makes of the images
+ * (tests/parity/generate_finetune.py). */
+START_TEST(another_programs_description_is_read) {
+    static const char *const written[] = {"\xc3\xa4pfel", "\xf0\x9f\x90\x88 \"cat\"",
+                                          "\xe6\xa2\xa8\n"};
+    dlviz_network *network;
+    dlviz_safetensors *expected;
+    dlviz_tensor *pixels, *outputs, *found;
+    dlviz_dataset *set;
+    float m[3], d[3];
+    ck_ok(dlviz_network_open(&network, fixture_path("described.safetensors")));
+    ck_ok(dlviz_safetensors_open(&expected, fixture_path("described_outputs.safetensors")));
+    ck_ok(dlviz_safetensors_get(expected, "images", &pixels));
+    ck_ok(dlviz_safetensors_get(expected, "outputs", &outputs));
+    ck_assert_int_eq(dlviz_network_normalization(network, 3, m, d), 3);
+    ck_assert(m[0] == 0.485f && m[1] == 0 && m[2] == 1.0f / 3);
+    ck_assert(d[0] == 0.229f && d[1] == 1 && d[2] == 1e-3f);
+    ck_assert_int_eq(dlviz_network_num_class_names(network), 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert_str_eq(dlviz_network_class_name(network, i), written[i]);
+    ck_ok(dlviz_dataset_create(&set, pixels, NULL));
+    ck_ok(dlviz_network_prepare_data(network, set));
+    ck_ok(dlviz_network_predict(network, set, &found));
+    double error =
+        relative_error(dlviz_tensor_const_float(found), dlviz_tensor_const_float(outputs), 12);
+    ck_assert_msg(error < 1e-6, "off by %g", error);
+    dlviz_tensor_destroy(pixels);
+    dlviz_tensor_destroy(outputs);
+    dlviz_tensor_destroy(found);
+    dlviz_dataset_destroy(set);
+    dlviz_safetensors_destroy(expected);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(training_describes_its_data) {
     dlviz_network *network = net_from_text("3x6x5", NET);
     dlviz_dataset *set = images(3, 6, 5);
@@ -304,6 +339,7 @@ END_TEST
 int main(void) {
     return run_tests("network data", (const TTest *const[]){
                                          a_description_survives_files_to_the_bit,
+                                         another_programs_description_is_read,
                                          training_describes_its_data,
                                          a_dataset_is_prepared_as_in_training,
                                          what_does_not_fit_is_refused,
