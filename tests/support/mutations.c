@@ -231,15 +231,15 @@ static char *dumped(dlz_random *random, json_t *tree, double broken) {
     return random_chance(random, broken) ? change_text(random, text) : text;
 }
 
-/* A metadata text that is an object is changed as a tree of its own. */
-static void change_metadata(dlz_random *random, json_t *metadata) {
+/* A metadata text that is an object is changed as a tree of its own. False where it is another. */
+static bool change_metadata(dlz_random *random, json_t *metadata) {
     const char *key;
     json_t *value;
     size_t number = place(random, json_object_size(metadata));
     json_object_foreach(metadata, key, value) if (number-- == 0) {
         json_t *tree = json_is_string(value) ? json_loads(json_string_value(value), 0, NULL) : NULL;
         if (!tree)
-            return;
+            return false;
         for (int64_t i = random_between(random, 1, 3); i > 0; i--)
             change_tree(random, tree);
         char *text = dumped(random, tree, 0.1);
@@ -248,8 +248,9 @@ static void change_metadata(dlz_random *random, json_t *metadata) {
         free(text);
         if (changed)
             json_object_set_new(metadata, key, changed);
-        return;
+        return true;
     }
+    return false;
 }
 
 static mutant assemble(dlz_random *random, const char *header, const unsigned char *data,
@@ -284,12 +285,10 @@ mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t
     size_t data_size = size - 8 - length;
     unsigned char *data = allocated(data_size + MOST_GROWTH);
     memcpy(data, bytes + 8 + length, data_size);
-    double what = dlz_random_double(random);
-    if (what < 0.7 && json_object_size(metadata) > 0)
-        change_metadata(random, metadata);
-    if (what > 0.6)
+    bool changed = random_chance(random, 0.6) && change_metadata(random, metadata);
+    if (random_chance(random, changed ? 0.1 : 0.5))
         change_tree(random, header);
-    if (what > 0.5 && what < 0.6)
+    else if (!changed)
         change_bytes(random, data, data_size);
     char *text = dumped(random, header, 0.08);
     json_decref(header);
