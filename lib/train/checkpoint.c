@@ -36,6 +36,7 @@ typedef struct contents {
     dlviz_tensor *history, *sums, *memory;
     dlz_optimizer_moments moments;
     dlviz_tensor **states;
+    dlz_data_description data;
 } contents;
 
 /* -- Writing -------------------------------------------------------------------------------------
@@ -241,6 +242,7 @@ static void drop(const dlviz_trainer *trainer, contents *c) {
     dlviz_tensor_destroy(c->memory);
     dlz_optimizer_drop_moments(&c->moments);
     dlz_network_drop_states(trainer->network, c->states);
+    dlz_data_description_release(&c->data);
 }
 
 /* Checks all that can be wrong and changes nothing. Loading does this with a file, and saving with
@@ -263,6 +265,8 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
     if (status == DLVIZ_OK)
         status = dlz_optimizer_read_moments(trainer->optimizer, trainer->network, set,
                                             c->state.optimizer_steps > 0, &c->moments);
+    if (status == DLVIZ_OK)
+        status = dlz_network_read_data_description(trainer->network, set, &c->data);
     if (status != DLVIZ_OK)
         drop(trainer, c);
     return status;
@@ -272,6 +276,7 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
 static void apply(dlviz_trainer *trainer, contents *c) {
     const trainer_state *state = &c->state;
     dlz_network_take_states(trainer->network, c->states);
+    dlz_network_take_data_description(trainer->network, &c->data);
     dlz_optimizer_take_moments(trainer->optimizer, trainer->network, &c->moments);
     if (state->num_epochs > 0)
         memcpy(trainer->history, c->history->data, (size_t)c->history->size * sizeof(double));

@@ -147,6 +147,18 @@ START_TEST(training_describes_its_data) {
     ck_ok(dlviz_trainer_create(&trainer, network, adam));
     ck_ok(dlviz_trainer_fit(trainer, set, 0));
     expect_description(network);
+    /* A checkpoint has it, too. */
+    dlviz_network *other = net_from_text("3x6x5", NET);
+    dlviz_optimizer *adam2;
+    dlviz_trainer *trainer2;
+    ck_ok(dlviz_adam_create(&adam2, 1e-3));
+    ck_ok(dlviz_trainer_create(&trainer2, other, adam2));
+    ck_ok(dlviz_trainer_save_checkpoint(trainer, scratch_path("checkpoint")));
+    ck_ok(dlviz_trainer_load_checkpoint(trainer2, scratch_path("checkpoint")));
+    expect_description(other);
+    dlviz_trainer_destroy(trainer2);
+    dlviz_optimizer_destroy(adam2);
+    dlviz_network_destroy(other);
     /* A set without names that has as many classes keeps them, one that has others does not. */
     ck_ok(dlviz_dataset_set_num_classes(set, 3));
     ck_ok(dlviz_network_describe_data(network, set));
