@@ -175,16 +175,17 @@ static dlviz_status read_model(const dlviz_safetensors *file, dlviz_pca *pca) {
     return status;
 }
 
-/* Makes an analysis of contents. */
+/* Makes an analysis of contents. Whatever a tensor lacks, it is the file that is wrong. */
 static dlviz_status open(dlviz_pca **out, const dlviz_safetensors *file) {
     dlviz_pca *pca;
     DLZ_TRY(dlviz_pca_create(&pca, 0));
     dlviz_status status = read_model(file, pca);
-    if (status == DLVIZ_OK)
+    if (status == DLVIZ_OK) {
         *out = pca;
-    else
-        dlviz_pca_destroy(pca);
-    return status;
+        return DLVIZ_OK;
+    }
+    dlviz_pca_destroy(pca);
+    return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
 }
 
 dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
