@@ -240,6 +240,19 @@ START_TEST(figures_are_the_same_bytes) {
 }
 END_TEST
 
+static dlviz_status draw(void *context) {
+    dlviz_figure *figure = NULL;
+    void *bytes = NULL;
+    size_t size;
+    dlviz_status status = dlviz_figure_create_scatter(&figure, context, NULL);
+    for (int i = 0; i < 3 && status == DLVIZ_OK; i++) {
+        status = dlviz_figure_write_memory(figure, (dlviz_figure_format)i, &bytes, &size);
+        dlviz_free(bytes);
+    }
+    dlviz_figure_destroy(figure);
+    return status;
+}
+
 static dlviz_status use_memory(void *context) {
     dlviz_tensor *x = context, *y = NULL;
     dlviz_pca *pca = NULL, *opened = NULL;
@@ -274,6 +287,11 @@ START_TEST(memory_may_run_out_anywhere) {
     ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){30, 4}));
     fill_uniform(dlviz_tensor_float(x), 120, 4);
     ck_assert_int_ge(fail_each_allocation(use_memory, x), 60);
+    dlviz_tensor *map;
+    ck_ok(dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){30, 2}));
+    if (dlviz_plot_supported())
+        ck_assert_int_ge(fail_each_allocation(draw, map), 10);
+    dlviz_tensor_destroy(map);
     dlviz_tensor_destroy(x);
 }
 END_TEST
