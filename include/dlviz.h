@@ -8,6 +8,8 @@
  *   dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a file; `load` fills one
  *   that exists; `save` writes what `open` or `load` takes back, `export` what other programs take
  *   alone. `read` and `write` are for data and pictures, which other programs read and write too.
+ *   What takes a path to a file has a twin that ends in _memory and takes the file's bytes, or gives
+ *   them, for dlviz_free; the plots of one line have none, as dlviz_figure_write_memory serves them.
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
  *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
  *   sentence what was wrong. Compilers warn where a status is ignored (DLVIZ_CHECKED), but for

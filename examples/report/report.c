@@ -78,7 +78,7 @@ static int make_folder(const char *path) {
  */
 
 /* The set is known by its first test labels: a copy of Fashion-MNIST is not to be called MNIST. */
-static dlviz_status name_dataset(dlviz_dataset *test, const char **name) {
+static dlviz_status name_dataset(dlviz_dataset *train, dlviz_dataset *test, const char **name) {
     static const int64_t mnist[] = {7, 2, 1, 0, 4, 1, 4, 9}, fashion[] = {9, 2, 1, 1, 6, 1, 4, 6};
     static const char *const clothes[] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                           "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
@@ -88,6 +88,7 @@ static dlviz_status name_dataset(dlviz_dataset *test, const char **name) {
         *name = "MNIST";
     if (dlviz_dataset_num_samples(test) >= 8 && memcmp(labels, fashion, sizeof fashion) == 0) {
         *name = "Fashion-MNIST";
+        TRY(dlviz_dataset_set_class_names(train, 10, clothes));
         TRY(dlviz_dataset_set_class_names(test, 10, clothes));
     }
     return DLVIZ_OK;
@@ -132,7 +133,7 @@ static dlviz_status load(struct report *report) {
     TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_PART_TRAIN));
     TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_MNIST_PART_TEST));
     report->advice = NULL;
-    TRY(name_dataset(report->test, &report->dataset_name));
+    TRY(name_dataset(report->all, report->test, &report->dataset_name));
     TRY(prepare(&report->all, options, options->train_limit));
     TRY(prepare(&report->test, options, options->test_limit));
     int64_t held_out = dlviz_dataset_num_samples(report->all) / VALIDATION_SHARE;

@@ -55,6 +55,13 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
                                                   const char *labels_path);
+/** The same of such files in memory, which are copied.
+ *  @param images  `images_size` bytes
+ *  @param labels  `labels_size` bytes; or NULL
+ *  Returns as dlviz_dataset_read_idx, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx_memory(dlviz_dataset **out, const void *images,
+                                                         size_t images_size, const void *labels,
+                                                         size_t labels_size);
 
 typedef enum dlviz_mnist_part {
     DLVIZ_MNIST_PART_TRAIN = 0, /**< train-images, train-labels: 60,000 */
@@ -182,7 +189,7 @@ DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64
 
 /** Names the classes.
  *  @param num_names  the number of classes that the dataset has
- *  @param names  `num_names` texts, copied
+ *  @param names  `num_names` texts of UTF-8, copied
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t num_names,
                                                          const char *const *names);

@@ -5,6 +5,7 @@
 #include <dlviz/dataset.h>
 #include <dlviz/layer.h>
 #include <dlviz/loss.h>
+#include <dlviz/safetensors.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
@@ -118,29 +119,91 @@ DLVIZ_API bool dlviz_network_is_frozen(const dlviz_network *network, const char 
 DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *network,
                                                       const char *name, dlviz_tensor **copy);
 
+/* -- Files: all that another program needs ----------------------------------------------------- */
+
+/** Notes in the network how a dataset's samples are normalized and what its classes are called, in
+ *  place of what it knew; names that it knows stay where the dataset has as many classes and no
+ *  names. dlviz_trainer_fit does this with the training set, and files of the network keep it.
+ *  @param dataset  images with as many channels as the network takes, or such vectors
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_STATE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the network then knows what it knew. */
+DLVIZ_CHECKED dlviz_status dlviz_network_describe_data(dlviz_network *network,
+                                                       const dlviz_dataset *dataset);
+/** Gives a dataset the image size and the normalization that the network was trained with, as a
+ *  program does that has the network from a file. Where the network does not know a normalization,
+ *  that of the dataset stays.
+ *  Returns DLVIZ_ERROR_SHAPE (vectors for images or the reverse, other channels, vectors of another
+ *  length), DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it
+ *  was. */
+DLVIZ_CHECKED dlviz_status dlviz_network_prepare_data(const dlviz_network *network,
+                                                      dlviz_dataset *dataset);
+/** How samples were normalized, as dlviz_dataset_normalization gives it; 0 also where the network
+ *  does not know. */
+DLVIZ_API int64_t dlviz_network_normalization(const dlviz_network *network, int64_t capacity,
+                                              float *means, float *deviations);
+/** What the classes are called: how many names the network knows, 0 without any, and the name of
+ *  class 0 … num_class_names − 1, NULL beyond. Owned by the network, valid until it is trained,
+ *  described or loaded. */
+DLVIZ_API int64_t dlviz_network_num_class_names(const dlviz_network *network);
+DLVIZ_API const char *dlviz_network_class_name(const dlviz_network *network, int64_t index);
+
 /** Writes all state tensors to a .safetensors file, which PyTorch's load_state_dict accepts; its
- *  metadata hold the input shape, the layers and the loss with their settings ("dlviz.network",
- *  JSON) and a checksum of each tensor ("dlviz.crc32", JSON). How a dataset's numbers are scaled is
- *  the dataset's, and not part of it. An earlier file survives a failure. Returns
- *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded),
- *  DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  metadata hold the input shape, the layers and the loss with their settings, the normalization
+ *  and the names of the classes ("dlviz.network", JSON), and a checksum of each tensor
+ *  ("dlviz.crc32", JSON). An earlier file survives a failure. Returns DLVIZ_ERROR_STATE,
+ *  DLVIZ_ERROR_NUMERIC (a tensor that is not finite, which could not be loaded), DLVIZ_ERROR_IO or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_save(const dlviz_network *network, const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_network_save, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_network_save_memory(const dlviz_network *network, void **bytes,
+                                                     size_t *size);
 /** Reads them back; either all are replaced or, on failure, none. Missing, unknown, misshapen,
  *  damaged or non-finite tensors are errors (DLVIZ_ERROR_FORMAT) that name the tensor. So is a file
  *  of a network with another input shape or with other layers; the first difference is named. What
  *  matters in training only may differ: the loss, the dropout's p, the batch norm's momentum. A
  *  file without that description, as PyTorch writes it, is judged by its tensors alone. A missing
- *  num_batches_tracked is taken as 0. Gradients are gone afterwards. */
+ *  num_batches_tracked is taken as 0. Normalization and names of classes are the file's afterwards,
+ *  where it has them. Gradients are gone afterwards. */
 DLVIZ_CHECKED dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
+/** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
+DLVIZ_CHECKED dlviz_status dlviz_network_load_memory(dlviz_network *network, const void *bytes,
+                                                     size_t size);
 
-/** Makes the network that a file of dlviz_network_save describes, built, with its states and its
- *  loss. Of a loss of a program's own the file has the name alone: until dlviz_network_set_loss,
- *  evaluation and training are DLVIZ_ERROR_STATE; outputs and features need no loss. Nothing is
- *  allocated for parameters that the file does not hold.
+/** Takes states from tensors at hand, such as a file of another program's after
+ *  dlviz_safetensors_rename and dlviz_safetensors_remove; either all that fit or, on failure, none.
+ *  @param strict  true: as dlviz_network_load. false: each tensor that has the name of a state goes
+ *                 there, and all else stays as it was: other states, normalization, names of
+ *                 classes; layers are not compared. A tensor of another shape than its state is an
+ *                 error all the same, and so is one that is not finite, or none that has the name
+ *                 of a state.
+ *  Returns DLVIZ_ERROR_FORMAT, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_load_tensors(dlviz_network *network,
+                                                      const dlviz_safetensors *contents,
+                                                      bool strict);
+/** What the last dlviz_network_load_tensors left as it was: how many states there was no tensor
+ *  for, not counting num_batches_tracked, and their names (NULL beyond). Owned by the network,
+ *  valid until the next such call. */
+DLVIZ_API int64_t dlviz_network_num_missing(const dlviz_network *network);
+DLVIZ_API const char *dlviz_network_missing_name(const dlviz_network *network, int64_t index);
+/** Likewise the tensors that are no state of the network. */
+DLVIZ_API int64_t dlviz_network_num_unused(const dlviz_network *network);
+DLVIZ_API const char *dlviz_network_unused_name(const dlviz_network *network, int64_t index);
+
+/** Makes the network that a file of dlviz_network_save describes, built, with its states, its loss,
+ *  the normalization and the names of the classes. Of a loss of a program's own the file has the
+ *  name alone: until dlviz_network_set_loss, evaluation and training are DLVIZ_ERROR_STATE; outputs
+ *  and features need no loss. Nothing is allocated for parameters that the file does not hold.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
  *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
+/** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
+DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes,
+                                                     size_t size);
 
 /** Writes the network as an ONNX model, which other programs run: ONNX Runtime, OpenCV, TensorRT.
  *  It computes what dlviz_network_forward does, in evaluation: running statistics, no dropout.

@@ -61,6 +61,9 @@ DLVIZ_CHECKED dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted)
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path);
+/** The same of the bytes that dlviz_pca_save_memory wrote, or of such a file. They need no
+ *  alignment, and may be freed afterwards. */
+DLVIZ_CHECKED dlviz_status dlviz_pca_open_memory(dlviz_pca **out, const void *bytes, size_t size);
 
 /** Destroys the analysis, which no call may be using; NULL is allowed. */
 DLVIZ_API void dlviz_pca_destroy(dlviz_pca *pca);
@@ -182,6 +185,11 @@ DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
  *  one by another thread, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_pca_save, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_pca_save_memory(const dlviz_pca *pca, void **bytes, size_t *size);
 
 #ifdef __cplusplus
 }

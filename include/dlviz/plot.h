@@ -147,6 +147,20 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
  *  (cairo refuses; the sentence says why). */
 DLVIZ_CHECKED dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
+typedef enum dlviz_figure_format {
+    DLVIZ_FIGURE_FORMAT_PNG = 0,
+    DLVIZ_FIGURE_FORMAT_SVG = 1,
+    DLVIZ_FIGURE_FORMAT_PDF = 2
+} dlviz_figure_format;
+
+/** Draws the figure into memory: the bytes of the file that dlviz_figure_write would write.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_figure_write, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_write_memory(const dlviz_figure *figure,
+                                                     dlviz_figure_format format, void **bytes,
+                                                     size_t *size);
+
 /* ---- Settings of every figure ------------------------------------------------------------------
  * Text may be NULL or "" for none; it is otherwise valid UTF-8 of at most 4095 bytes without
  * control characters but newlines. Each setter returns DLVIZ_ERROR_INVALID_ARGUMENT or

@@ -28,6 +28,9 @@ DLVIZ_CHECKED dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
  *  DLVIZ_ERROR_FORMAT when a rule is broken; DLVIZ_ERROR_UNSUPPORTED for another dtype or more than
  *  DLVIZ_MAX_DIMS dimensions; DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path);
+/** The same of the bytes of such a file, which are copied. They need no alignment. */
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_open_memory(dlviz_safetensors **out, const void *bytes,
+                                                         size_t size);
 
 /** Frees the contents; NULL is allowed. Tensors taken out live on. */
 DLVIZ_API void dlviz_safetensors_destroy(dlviz_safetensors *contents);
@@ -51,13 +54,32 @@ DLVIZ_API bool dlviz_safetensors_has(const dlviz_safetensors *contents, const ch
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents,
                                                  const char *name, dlviz_tensor **tensor);
 
-/** Adds a copy of a tensor (F32, U8 or I64 in the file).
+/** Adds a copy of a tensor (F32, U8 or I64 in the file). Checksums that the metadata hold are
+ *  dropped.
  *  @param name  UTF-8, not empty, not "__metadata__", not the name of a tensor that is there
  *               already
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay as
  *  they were. */
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name,
                                                  const dlviz_tensor *tensor);
+
+/** Renames all tensors that a pattern describes, as where a file calls "module.conv1.weight" what a
+ *  network calls "conv1.weight": from "module.*" to "*", or "layer1.0.*" to "block1.*".
+ *  @param from  a name, in which one '*' may stand for any run of characters, also none
+ *  @param to    the new name; a '*' in it, which it has if `from` has one, stands for what that one
+ *               stood for
+ *  What the metadata say of the tensors by their names ("dlviz.network", "dlviz.crc32") is dropped.
+ *  Returns DLVIZ_ERROR_NOT_FOUND with some of the names there are (`from` describes none),
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (also where two tensors would get one name, or one none) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay as they were. */
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_rename(dlviz_safetensors *contents, const char *from,
+                                                    const char *to);
+/** Takes out all tensors whose names a pattern describes: '*' stands for any run of characters, '?'
+ *  for one. The same metadata are dropped as by dlviz_safetensors_rename.
+ *  Returns DLVIZ_ERROR_NOT_FOUND with some of the names there are, DLVIZ_ERROR_INVALID_ARGUMENT or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the contents then stay as they were. */
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents,
+                                                    const char *pattern);
 
 /** The number of metadata pairs, and key `index` of them (NULL for an index that does not
  *  exist). */
@@ -80,6 +102,12 @@ DLVIZ_CHECKED dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *con
  *  DLVIZ_ERROR_UNSUPPORTED when the header would exceed 100 MB. */
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents,
                                                   const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_safetensors_save, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_safetensors_save_memory(const dlviz_safetensors *contents,
+                                                         void **bytes, size_t *size);
 
 #ifdef __cplusplus
 }

@@ -110,6 +110,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_resize(const dlviz_tensor *images, int64
  *    or 1e-6 of the widest column's range, does not count; fewer than 8 rows are judged by all
  *    columns together. dlviz_tensor_read_npy_shifted reads such files. */
 DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path);
+/** The same of the bytes of such a file, which are copied. They need no alignment. */
+DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_memory(dlviz_tensor **out, const void *bytes,
+                                                        size_t size);
 
 /** Reads numbers of any dtype as float32, for uses in which only the differences between rows
  *  matter, such as PCA, Euclidean distances and t-SNE. A column of float64 or integers that lies
@@ -123,10 +126,20 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char 
  *  help. */
 DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
                                                          dlviz_tensor **offsets);
+/** The same of the bytes of such a file. */
+DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **out,
+                                                                const void *bytes, size_t size,
+                                                                dlviz_tensor **offsets);
 
 /** Writes a .npy file (version 1.0, C order, little-endian) under a temporary name beside `path`
  *  and then renames it, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
 DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy_memory(const dlviz_tensor *tensor, void **bytes,
+                                                         size_t *size);
 
 #ifdef __cplusplus
 }

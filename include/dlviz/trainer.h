@@ -246,6 +246,11 @@ DLVIZ_API int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer);
  *  spaces. An earlier file survives a failure. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer,
                                                        const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history_memory(const dlviz_trainer *trainer,
+                                                              void **bytes, size_t *size);
 
 /** Writes everything that training goes on from (parameters, moments, schedule, history, position
  *  in the epoch, and all settings that decide over the numbers, as JSON in the metadata) to a
@@ -257,6 +262,12 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trai
  *  DLVIZ_ERROR_STATE, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
                                                          const char *path);
+/** Writes the same bytes to memory, for a store of the program's own.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_trainer_save_checkpoint, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint_memory(const dlviz_trainer *trainer,
+                                                                void **bytes, size_t *size);
 /** Continues from a checkpoint: the same training set then gives the same bits as if training had
  *  never stopped. Settings come first, then this call: the network (layers and all their settings),
  *  the settings of loss, optimizer and schedule, metrics that were added, batch size, whether a
@@ -270,6 +281,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *tr
  *  Other statuses: DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a callback, or the optimizer
  *  serves another network), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
+/** The same from the bytes of such a file, which need no alignment. */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer,
+                                                                const void *bytes, size_t size);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,13 @@ struct dlz_file {
     char *path;      /* as the caller gave it, for messages */
     char *target;    /* links followed */
     char *temporary; /* in the target's folder */
-    size_t used;
+    /* Of a file in memory, which has none of the names above: where commit puts it, and what there is
+     * of it. */
+    void **bytes;
+    size_t *size;
+    char *block;
+    size_t room;
+    size_t used; /* of `buffer`, or of `block` */
     char buffer[BUFFER_SIZE];
 };
 
@@ -29,6 +35,8 @@ static dlviz_status keep_failure(dlz_file *file, const char *action, int error) 
         file->error = error;
         file->action = action;
     }
+    if (file->bytes) /* nothing else can go wrong there */
+        return dlz_fail_memory("a file in memory", file->used);
     return dlz_fail_io(file->action, file->path, file->error);
 }
 
@@ -89,6 +97,49 @@ dlviz_status dlz_file_create(dlz_file **out, const char *path) {
     return status;
 }
 
+dlviz_status dlz_file_create_memory(dlz_file **out, void **bytes, size_t *size) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE_OUT(bytes);
+    DLZ_REQUIRE(size);
+    *size = 0;
+    dlz_file *file = dlz_alloc(sizeof *file);
+    if (!file)
+        return dlz_fail_memory("a file being written", sizeof *file);
+    memset(file, 0, offsetof(dlz_file, buffer));
+    file->descriptor = -1;
+    file->bytes = bytes;
+    file->size = size;
+    *out = file;
+    return DLVIZ_OK;
+}
+
+static bool grow(dlz_file *file, size_t room) {
+    char *larger = dlz_realloc_array(file->block, room, 1);
+    if (!larger)
+        return false;
+    file->block = larger;
+    file->room = room;
+    return true;
+}
+
+void dlz_file_expect(dlz_file *file, size_t size) {
+    if (file->bytes && !file->error && size > file->room && !grow(file, size))
+        keep_failure(file, "cannot write", ENOMEM);
+}
+
+static dlviz_status append(dlz_file *file, const void *bytes, size_t size) {
+    if (size > file->room - file->used) {
+        size_t room;
+        if (dlz_add_overflows(file->used, size, &room) || dlz_mul_overflows(room, 2, &room) ||
+            !grow(file, room))
+            return keep_failure(file, "cannot write", ENOMEM);
+    }
+    if (size > 0)
+        memcpy(file->block + file->used, bytes, size);
+    file->used += size;
+    return DLVIZ_OK;
+}
+
 static dlviz_status write_out(dlz_file *file, const char *bytes, size_t size) {
     while (size > 0) {
         ssize_t written = write(file->descriptor, bytes, size);
@@ -111,6 +162,8 @@ static dlviz_status flush(dlz_file *file) {
 dlviz_status dlz_file_write(dlz_file *file, const void *bytes, size_t size) {
     if (file->error)
         return keep_failure(file, NULL, 0);
+    if (file->bytes)
+        return append(file, bytes, size);
     if (size > BUFFER_SIZE - file->used)
         DLZ_TRY(flush(file));
     if (size >= BUFFER_SIZE)
@@ -169,6 +222,7 @@ static void sync_folder(const dlz_file *file) {
 }
 
 static void release(dlz_file *file) {
+    dlz_free(file->block);
     dlz_free(file->path);
     dlz_free(file->target);
     dlz_free(file->temporary);
@@ -176,15 +230,30 @@ static void release(dlz_file *file) {
 }
 
 dlviz_status dlz_file_complete(dlz_file *file) {
-    DLZ_TRY(file->error ? keep_failure(file, NULL, 0) : flush(file));
+    if (file->error)
+        return keep_failure(file, NULL, 0);
+    if (file->bytes)
+        return DLVIZ_OK;
+    DLZ_TRY(flush(file));
     if (sync_failed(file->descriptor))
         return keep_failure(file, "cannot write", errno);
     file->complete = true;
     return DLVIZ_OK;
 }
 
+static void hand_over(dlz_file *file) {
+    *file->bytes = file->block;
+    *file->size = file->used;
+    file->block = NULL;
+    release(file);
+}
+
 dlviz_status dlz_file_commit(dlz_file *file) {
     dlviz_status status = file->complete && !file->error ? DLVIZ_OK : dlz_file_complete(file);
+    if (status == DLVIZ_OK && file->bytes) {
+        hand_over(file);
+        return DLVIZ_OK;
+    }
     if (status == DLVIZ_OK && rename(file->temporary, file->target) != 0)
         status = keep_failure(file, "cannot replace", errno);
     if (status != DLVIZ_OK) {

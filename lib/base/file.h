@@ -13,6 +13,11 @@ typedef struct dlz_file dlz_file;
 /* The target may exist: a regular file, or a link to one, is replaced and keeps its permissions;
  * anything else (folder, device, FIFO) is refused. */
 dlviz_status dlz_file_create(dlz_file **out, const char *path);
+/* The same functions, but the bytes stay in memory: dlz_file_commit sets *bytes (dlz_free) and *size,
+ * which until then, and after a failure, are NULL and 0. */
+dlviz_status dlz_file_create_memory(dlz_file **out, void **bytes, size_t *size);
+/* How many bytes will be written, where that is known: a file in memory then grows but once. */
+void dlz_file_expect(dlz_file *file, size_t size);
 dlviz_status dlz_file_write(dlz_file *file, const void *bytes, size_t size);
 /* Real numbers have a point in any locale. */
 dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) DLZ_PRINTF(2, 3);

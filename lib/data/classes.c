@@ -75,9 +75,9 @@ dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t count
                         "%s: %lld names; the dataset has %lld classes", __func__, (long long)count,
                         (long long)dataset->num_classes);
     for (int64_t i = 0; i < count; i++)
-        if (!names[i])
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: name %lld is NULL", __func__,
-                            (long long)i);
+        if (!names[i] || !dlz_is_utf8(names[i]))
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: name %lld is %s", __func__,
+                            (long long)i, names[i] ? "not UTF-8" : "NULL");
     char **copy;
     DLZ_TRY(dlz_copy_names(count, names, &copy));
     dlz_free(dataset->class_names);

@@ -1,7 +1,6 @@
 /* What a dataset is: its samples, their shape and the settings of what a network sees. */
 #include "data/dataset.h"
 #include "base/base.h"
-#include "data/idx.h"
 #include "tensor/tensor.h"
 
 static void update_dims(dlviz_dataset *dataset) {
@@ -73,25 +72,6 @@ dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *sampl
     return dlz_dataset_create(out, __func__, samples, targets);
 }
 
-dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
-                                    const char *labels_path) {
-    DLZ_REQUIRE_OUT(out);
-    DLZ_REQUIRE(images_path);
-    dlviz_tensor *images, *labels = NULL;
-    DLZ_TRY(dlz_idx_read(images_path, "images", 3, 4, &images));
-    dlviz_status status =
-        labels_path ? dlz_idx_read(labels_path, "labels", 1, 1, &labels) : DLVIZ_OK;
-    if (status == DLVIZ_OK && labels && labels->size != images->dims[0])
-        status =
-            dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld images, '%s' has %lld labels", images_path,
-                     (long long)images->dims[0], labels_path, (long long)labels->size);
-    if (status == DLVIZ_OK)
-        status = dlz_dataset_create(out, __func__, images, labels);
-    dlviz_tensor_destroy(images);
-    dlviz_tensor_destroy(labels);
-    return status;
-}
-
 dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset) {
     dlviz_dataset *held = (dlviz_dataset *)dataset;
     atomic_fetch_add(&held->references, 1);
@@ -156,6 +136,23 @@ int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int64_t capaci
             deviations[i] = t->deviations[i];
     }
     return t->normal_count;
+}
+
+dlviz_status dlz_dataset_prepare(dlviz_dataset *dataset, const char *who, const int64_t *size,
+                                 int64_t count, const float *means, const float *deviations) {
+    dlz_transform changed;
+    DLZ_TRY(dlz_transform_copy(&dataset->transform, &changed));
+    dlviz_status status = size ? dlz_transform_set_size(&changed, who, size[0], size[1]) : DLVIZ_OK;
+    if (status == DLVIZ_OK && count > 0)
+        status = dlz_transform_set_normalization(&changed, who, count, means, deviations);
+    if (status != DLVIZ_OK) {
+        dlz_transform_release(&changed);
+        return status;
+    }
+    dlz_transform_release(&dataset->transform);
+    dataset->transform = changed;
+    update_dims(dataset);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,

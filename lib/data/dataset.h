@@ -50,6 +50,11 @@ dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlvi
 dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
                                      const dlviz_tensor *targets);
 
+/* Sets the image size (height, width), unless NULL, and `count` means and deviations, unless 0: one
+ * or as many as there are channels or components. After a failure the dataset is as it was. */
+dlviz_status dlz_dataset_prepare(dlviz_dataset *dataset, const char *who, const int64_t *size,
+                                 int64_t count, const float *means, const float *deviations);
+
 /* Keeps the dataset alive, whoever destroys their handle; dlviz_dataset_destroy ends that too. */
 dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset);
 

@@ -82,3 +82,13 @@ dlviz_status dlz_idx_read(const char *path, const char *what, int min_ndim, int 
     dlz_source_close(source);
     return status;
 }
+
+dlviz_status dlz_idx_read_memory(const void *bytes, size_t size, const char *what, int min_ndim,
+                                 int max_ndim, dlviz_tensor **out) {
+    *out = NULL;
+    dlz_source *source;
+    DLZ_TRY(dlz_source_open_memory(&source, what, bytes, size));
+    dlviz_status status = read_array(source, what, what, min_ndim, max_ndim, out);
+    dlz_source_close(source);
+    return status;
+}

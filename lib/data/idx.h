@@ -9,5 +9,8 @@
  * ("images") is for messages. */
 dlviz_status dlz_idx_read(const char *path, const char *what, int min_ndim, int max_ndim,
                           dlviz_tensor **out);
+/* The same of a file in memory. */
+dlviz_status dlz_idx_read_memory(const void *bytes, size_t size, const char *what, int min_ndim,
+                                 int max_ndim, dlviz_tensor **out);
 
 #endif

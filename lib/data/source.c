@@ -19,7 +19,8 @@ struct dlz_source {
     bool compressed, in_member; /* in_member: a gzip member has begun and not ended */
     bool padded;                /* zeros have come after the last member */
     void *piped;                /* all that a pipe gave, or NULL */
-    size_t piped_used;
+    const char *memory;         /* that, or the caller's bytes, or NULL: a file is read */
+    size_t memory_used;
     z_stream stream; /* next_in, avail_in: what of `buffer` is not used up, in either case */
     unsigned char buffer[BUFFER_SIZE];
 };
@@ -39,10 +40,10 @@ static dlviz_status refill(dlz_source *source) {
     if (source->stream.avail_in > 0)
         return DLVIZ_OK;
     ssize_t got;
-    if (source->piped) {
-        got = (ssize_t)dlz_min_i64(BUFFER_SIZE, source->size - (int64_t)source->piped_used);
-        memcpy(source->buffer, (char *)source->piped + source->piped_used, (size_t)got);
-        source->piped_used += (size_t)got;
+    if (source->memory) {
+        got = (ssize_t)dlz_min_i64(BUFFER_SIZE, source->size - (int64_t)source->memory_used);
+        memcpy(source->buffer, source->memory + source->memory_used, (size_t)got);
+        source->memory_used += (size_t)got;
     } else {
         do
             got = read(source->descriptor, source->buffer, BUFFER_SIZE);
@@ -68,25 +69,35 @@ static dlviz_status start(dlz_source *source) {
     return DLVIZ_OK;
 }
 
+static dlviz_status allocate_source(dlz_source **out, const char *path, int descriptor,
+                                    int64_t size) {
+    dlz_source *source = dlz_alloc(sizeof *source);
+    if (!source)
+        return dlz_fail_memory("a read buffer", sizeof *source);
+    memset(source, 0, offsetof(dlz_source, buffer));
+    source->path = path;
+    source->descriptor = descriptor;
+    source->size = size;
+    *out = source;
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_source_open(dlz_source **out, const char *path) {
     *out = NULL;
     int descriptor;
     int64_t size;
     DLZ_TRY(dlz_file_open(path, &descriptor, &size));
-    dlz_source *source = dlz_alloc(sizeof *source);
-    if (!source) {
+    dlz_source *source = NULL;
+    dlviz_status status = allocate_source(&source, path, descriptor, size);
+    if (status != DLVIZ_OK) {
         close(descriptor);
-        return dlz_fail_memory("a read buffer", sizeof *source);
+        return status;
     }
-    memset(source, 0, offsetof(dlz_source, buffer));
-    source->path = path;
-    source->descriptor = descriptor;
-    source->size = size;
-    dlviz_status status = DLVIZ_OK;
     if (size < 0) { /* a pipe, whose size must be known before what it announces is believed */
-        status = dlz_pipe_read(path, descriptor, INT64_MAX, &source->piped, &source->piped_used);
-        source->size = (int64_t)source->piped_used;
-        source->piped_used = 0;
+        size_t length = 0;
+        status = dlz_pipe_read(path, descriptor, INT64_MAX, &source->piped, &length);
+        source->memory = source->piped;
+        source->size = (int64_t)length;
     } else if (size == 0) {
         status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
     }
@@ -99,12 +110,29 @@ dlviz_status dlz_source_open(dlz_source **out, const char *path) {
     return status;
 }
 
+dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const void *bytes,
+                                    size_t size) {
+    *out = NULL;
+    if (size == 0 || (uint64_t)size > INT64_MAX)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %zu bytes", name, size);
+    dlz_source *source = NULL;
+    DLZ_TRY(allocate_source(&source, name, -1, (int64_t)size));
+    source->memory = bytes;
+    dlviz_status status = start(source);
+    if (status != DLVIZ_OK)
+        dlz_source_close(source);
+    else
+        *out = source;
+    return status;
+}
+
 void dlz_source_close(dlz_source *source) {
     if (!source)
         return;
     if (source->compressed)
         inflateEnd(&source->stream);
-    close(source->descriptor);
+    if (source->descriptor >= 0)
+        close(source->descriptor);
     dlz_free(source->piped);
     dlz_free(source);
 }

@@ -1,4 +1,5 @@
-/* data/source.h - the bytes of a file, plain or gzip-compressed, read from front to end. */
+/* data/source.h - the bytes of a file, plain or gzip-compressed, on disk or in memory, read from front
+ * to end. */
 #ifndef DLZ_SOURCE_H
 #define DLZ_SOURCE_H
 
@@ -9,6 +10,10 @@ typedef struct dlz_source dlz_source;
 /* Opens a regular file; whether it is compressed is told from its first two bytes. `path` must live
  * as long as the source. */
 dlviz_status dlz_source_open(dlz_source **out, const char *path);
+/* The same of bytes in memory, which `name` stands for in sentences. Both must live as long as the
+ * source. */
+dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const void *bytes,
+                                    size_t size);
 void dlz_source_close(dlz_source *source);
 
 /* Reads exactly `size` bytes; fewer is DLVIZ_ERROR_FORMAT ("cut short"), as is a damaged stream. */

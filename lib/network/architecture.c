@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the description. A change that an earlier library would misunderstand raises it; files without it
+ * are of version 1. */
+enum { VERSION = 1 };
+
 /* Each of these gives NULL when out of memory; jansson then makes nothing of what holds it. */
 
 /* What a node reads is left out where that is the layer before, as in a chain. */
@@ -59,9 +63,48 @@ static json_t *describe_layers(const dlviz_network *network) {
 }
 
 dlviz_status dlz_network_add_architecture(const dlviz_network *network, dlviz_safetensors *set) {
-    json_t *whole = json_pack("{s:o,s:o,s:o}", "input", describe_input(network), "layers",
-                              describe_layers(network), "loss", dlz_loss_settings(network->loss));
+    json_t *whole =
+        json_pack("{s:i,s:o,s:o,s:o}", "version", VERSION, "input", describe_input(network),
+                  "layers", describe_layers(network), "loss", dlz_loss_settings(network->loss));
+    if (whole && network->data.known &&
+        json_object_set_new(whole, "data", dlz_data_description_write(&network->data)) != 0) {
+        json_decref(whole);
+        whole = NULL;
+    }
     return dlz_safetensors_set_json(set, DLZ_NETWORK_KEY, whole);
+}
+
+dlviz_status dlz_network_get_description(const dlviz_safetensors *set, json_t **whole) {
+    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, whole));
+    const json_t *version = json_object_get(*whole, "version");
+    if (!version || json_integer_value(version) == VERSION)
+        return DLVIZ_OK;
+    dlviz_status status =
+        json_is_integer(version)
+            ? dlz_fail(DLVIZ_ERROR_FORMAT,
+                       "its description of the network has version %lld, and this library reads "
+                       "version %d",
+                       (long long)json_integer_value(version), VERSION)
+            : dlz_fail(DLVIZ_ERROR_FORMAT,
+                       "the 'version' of its description of the network is no whole number");
+    json_decref(*whole);
+    *whole = NULL;
+    return status;
+}
+
+dlviz_status dlz_network_read_data_description(const dlviz_network *network,
+                                               const dlviz_safetensors *set,
+                                               dlz_data_description *data) {
+    *data = (dlz_data_description){.known = false};
+    if (!dlviz_safetensors_metadata(set, DLZ_NETWORK_KEY))
+        return DLVIZ_OK;
+    json_t *whole;
+    DLZ_TRY(dlz_network_get_description(set, &whole));
+    const json_t *object = json_object_get(whole, "data");
+    dlviz_status status =
+        object ? dlz_data_description_read(object, network->graph.in.dims[0], data) : DLVIZ_OK;
+    json_decref(whole);
+    return status;
 }
 
 static const char *text_of(const json_t *layer, const char *key) {
@@ -150,7 +193,7 @@ dlviz_status dlz_network_compare_architecture(const dlviz_network *network,
     if (!to_train && !dlviz_safetensors_metadata(set, DLZ_NETWORK_KEY))
         return DLVIZ_OK;
     json_t *file;
-    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, &file));
+    DLZ_TRY(dlz_network_get_description(set, &file));
     dlviz_status status = compare(network, file, to_train);
     json_decref(file);
     return status;

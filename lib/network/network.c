@@ -88,6 +88,9 @@ void dlviz_network_destroy(dlviz_network *network) {
     dlz_free(network->gradients);
     dlz_free(network->buffers);
     dlz_free(network->kept_buffers);
+    dlz_free(network->missing);
+    dlz_free(network->unused);
+    dlz_data_description_release(&network->data);
     dlz_free(network);
 }
 

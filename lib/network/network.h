@@ -18,6 +18,15 @@ typedef struct dlz_state {
     bool frozen;     /* training leaves it as it is; the gradient is 0 */
 } dlz_state;
 
+/* How the data were normalized and what the classes are called. */
+typedef struct dlz_data_description {
+    bool known;                /* false: nobody has said so */
+    int64_t num_normal;        /* 0: not normalized; 1: one pair for all; else one a channel */
+    float *means, *deviations; /* one block, begun by `means` */
+    int64_t num_class_names;
+    char **class_names; /* pointers and texts in one block, or NULL */
+} dlz_data_description;
+
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
     atomic_int trainers;   /* that rely on the loss */
@@ -47,6 +56,10 @@ struct dlviz_network {
     void *kept_buffers;
     size_t buffer_bytes;
     dlz_plans plans;
+    dlz_data_description data;
+    /* What the last call of dlviz_network_load_tensors left: blocks of pointers and texts, or NULL. */
+    int64_t num_missing, num_unused;
+    char **missing, **unused;
 };
 
 /* -- network.c -------------------------------------------------------------------------------------
@@ -109,6 +122,11 @@ dlviz_status dlz_network_check_shapes(const dlviz_network *network,
  * are NULL. Entries that are no state are let pass. */
 dlviz_status dlz_network_read_states(const dlviz_network *network,
                                      const struct dlviz_safetensors *set, dlviz_tensor ***tensors);
+/* The same for those states alone that the file has a tensor for; the others are NULL. */
+dlviz_status dlz_network_read_present_states(const dlviz_network *network,
+                                             const struct dlviz_safetensors *set,
+                                             dlviz_tensor ***tensors);
+void dlz_network_take_present_states(dlviz_network *network, dlviz_tensor *const *tensors);
 /* Puts what was read in the place of the states. Cannot fail; dlz_network_drop_states follows. */
 void dlz_network_take_states(dlviz_network *network, dlviz_tensor *const *tensors);
 /* NULL is allowed. */
@@ -119,10 +137,28 @@ void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensor
 
 dlviz_status dlz_network_summarize(dlviz_network *network);
 
+/* -- files.c ------------------------------------------------------------------------------------
+ */
+
 /* Fails, saying what it is, for a file of the library that is no network's. */
 dlviz_status dlz_network_check_file_kind(const struct dlviz_safetensors *set);
 /* As dlviz_network_load, from what was read. */
 dlviz_status dlz_network_load_set(dlviz_network *network, const struct dlviz_safetensors *set);
+
+/* -- data_description.c --------------------------------------------------------------------------
+ */
+
+/* As dlviz_network_describe_data, of a dataset whose samples fit. Copies the names and a few numbers: for
+ * the start of a fit. */
+dlviz_status dlz_network_describe_data(dlviz_network *network, const dlviz_dataset *dataset);
+/* Puts one that is known in the place of the network's. Cannot fail. */
+void dlz_network_take_data_description(dlviz_network *network, dlz_data_description *data);
+void dlz_data_description_release(dlz_data_description *data);
+/* One of a file, to be taken or released; fails where it is malformed or not of so many channels. */
+dlviz_status dlz_data_description_read(const json_t *object, int64_t channels,
+                                       dlz_data_description *data);
+/* NULL when out of memory. */
+json_t *dlz_data_description_write(const dlz_data_description *data);
 
 /* -- open.c --------------------------------------------------------------------------------------- */
 
@@ -132,8 +168,13 @@ dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *who
 /* -- architecture.c ----------------------------------------------------------------------------
  */
 
-#define DLZ_NETWORK_KEY "dlviz.network" /* in the metadata */
-
+/* The metadata that describe a network, to be freed; fails where they are missing, no JSON object, or of
+ * a later version than this one. */
+dlviz_status dlz_network_get_description(const struct dlviz_safetensors *set, json_t **whole);
+/* The description of the data in a file's metadata; `known` is false where there is none. */
+dlviz_status dlz_network_read_data_description(const dlviz_network *network,
+                                               const struct dlviz_safetensors *set,
+                                               dlz_data_description *data);
 dlviz_status dlz_network_add_architecture(const dlviz_network *network,
                                           struct dlviz_safetensors *set);
 /* Fails with DLVIZ_ERROR_FORMAT at the first difference between the file's network and this one. A

@@ -4,17 +4,30 @@
 #include "base/file.h"
 #include "network/network.h"
 
-/* What the model says of itself beside the graph. */
-static void describe(const dlviz_network *network, dlz_onnx *model) {
+#include <stdlib.h>
+
+/* What the model says of itself beside the graph: what the data were, as the library's own files say
+ * it. */
+static dlviz_status describe(const dlviz_network *network, dlz_onnx *model) {
     dlz_onnx_set_property(model, "loss", network->loss->name);
+    if (!network->data.known)
+        return DLVIZ_OK;
+    json_t *data = dlz_data_description_write(&network->data);
+    char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+    if (text)
+        dlz_onnx_set_property(model, "data", text);
+    free(text);
+    json_decref(data);
+    return text ? DLVIZ_OK : dlz_fail_memory("the description of the data", 0);
 }
 
 static dlviz_status write_model(const dlviz_network *network, void **bytes, size_t *size) {
     dlz_onnx *model = NULL;
     DLZ_TRY(dlz_network_check_states(network, true));
     DLZ_TRY(dlz_onnx_create(&model, &network->graph));
-    describe(network, model);
-    dlviz_status status = dlz_onnx_write(model, bytes, size);
+    dlviz_status status = describe(network, model);
+    if (status == DLVIZ_OK)
+        status = dlz_onnx_write(model, bytes, size);
     dlz_onnx_destroy(model);
     return status;
 }

@@ -98,14 +98,14 @@ static dlviz_status build(dlviz_network *network, const dlviz_safetensors *set) 
     return dlz_network_load_set(network, set);
 }
 
-static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
+static dlviz_status make(dlviz_network **out, const dlviz_safetensors *set) {
     json_t *whole;
     DLZ_TRY(dlz_network_check_file_kind(set));
     if (!dlviz_safetensors_metadata(set, DLZ_NETWORK_KEY))
         return dlz_fail(
             DLVIZ_ERROR_FORMAT,
             "it does not say what network it is of; build that and use dlviz_network_load");
-    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, &whole));
+    DLZ_TRY(dlz_network_get_description(set, &whole));
     dlviz_network *network = NULL;
     dlviz_status status = dlz_network_open_description(&network, whole);
     json_decref(whole);
@@ -118,6 +118,12 @@ static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
     return status;
 }
 
+/* Whatever a tensor lacks, it is the file that is wrong. */
+static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
+    dlviz_status status = make(out, set);
+    return status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
+}
+
 dlviz_status dlviz_network_open(dlviz_network **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
@@ -125,8 +131,14 @@ dlviz_status dlviz_network_open(dlviz_network **out, const char *path) {
     DLZ_TRY(dlviz_safetensors_open(&set, path));
     dlviz_status status = open(out, set);
     dlviz_safetensors_destroy(set);
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    return dlz_fail_within(status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT,
-                           "cannot open '%s'", path);
+    return status == DLVIZ_OK ? status : dlz_fail_within(status, "cannot open '%s'", path);
+}
+
+dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes, size_t size) {
+    DLZ_REQUIRE_OUT(out);
+    dlviz_safetensors *set;
+    DLZ_TRY(dlz_safetensors_view(&set, __func__, bytes, size));
+    dlviz_status status = open(out, set);
+    dlviz_safetensors_destroy(set);
+    return status == DLVIZ_OK ? status : dlz_fail_within(status, "%s", __func__);
 }

@@ -1,4 +1,4 @@
-/* A network's state by name: read, write, save, load. */
+/* A network's state by name: read, write, to and from the contents of files. */
 #include "base/base.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
@@ -176,11 +176,12 @@ dlviz_status dlz_network_add_states(const dlviz_network *network, dlviz_safetens
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_network_check_shapes(const dlviz_network *network, const dlviz_safetensors *set) {
+static dlviz_status check_shapes(const dlviz_network *network, const dlviz_safetensors *set,
+                                 bool all) {
     for (int i = 0; i < network->num_states; i++) {
         const dlz_state *state = &network->states[i];
         const dlz_safetensors_entry *entry = dlz_safetensors_find(set, state->name);
-        if (!entry && state->spec.dtype != DLVIZ_INT64)
+        if (!entry && all && state->spec.dtype != DLVIZ_INT64)
             return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is missing", state->name);
         if (entry)
             DLZ_TRY(
@@ -189,10 +190,14 @@ dlviz_status dlz_network_check_shapes(const dlviz_network *network, const dlviz_
     return DLVIZ_OK;
 }
 
-/* tensors[i] stays NULL for a counter that is missing, as PyTorch's older files have none. */
+dlviz_status dlz_network_check_shapes(const dlviz_network *network, const dlviz_safetensors *set) {
+    return check_shapes(network, set, true);
+}
+
+/* tensors[i] stays NULL for one that is missing, which is a counter unless the shapes were checked for
+ * fewer. */
 static dlviz_status get_tensors(const dlviz_network *network, const dlviz_safetensors *set,
                                 dlviz_tensor **tensors) {
-    DLZ_TRY(dlz_network_check_shapes(network, set));
     for (int i = 0; i < network->num_states; i++) {
         const dlz_state *state = &network->states[i];
         if (!dlviz_safetensors_has(set, state->name))
@@ -203,8 +208,10 @@ static dlviz_status get_tensors(const dlviz_network *network, const dlviz_safete
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_network_read_states(const dlviz_network *network, const dlviz_safetensors *set,
-                                     dlviz_tensor ***tensors) {
+static dlviz_status read_states(const dlviz_network *network, const dlviz_safetensors *set,
+                                bool all, dlviz_tensor ***tensors) {
+    *tensors = NULL;
+    DLZ_TRY(check_shapes(network, set, all));
     size_t count = (size_t)network->num_states;
     *tensors = dlz_alloc_array_zero(count, sizeof **tensors);
     if (!*tensors)
@@ -217,12 +224,28 @@ dlviz_status dlz_network_read_states(const dlviz_network *network, const dlviz_s
     return status;
 }
 
+dlviz_status dlz_network_read_states(const dlviz_network *network, const dlviz_safetensors *set,
+                                     dlviz_tensor ***tensors) {
+    return read_states(network, set, true, tensors);
+}
+
+dlviz_status dlz_network_read_present_states(const dlviz_network *network,
+                                             const dlviz_safetensors *set,
+                                             dlviz_tensor ***tensors) {
+    return read_states(network, set, false, tensors);
+}
+
 void dlz_network_take_states(dlviz_network *network, dlviz_tensor *const *tensors) {
+    for (int i = 0; i < network->num_states; i++)
+        if (!tensors[i]) /* a counter, as PyTorch's older files have none */
+            *(int64_t *)network->states[i].value = 0;
+    dlz_network_take_present_states(network, tensors);
+}
+
+void dlz_network_take_present_states(dlviz_network *network, dlviz_tensor *const *tensors) {
     for (int i = 0; i < network->num_states; i++)
         if (tensors[i])
             take_tensor(&network->states[i], tensors[i]);
-        else
-            *(int64_t *)network->states[i].value = 0;
     /* The gradients are those of other parameters. */
     network->has_gradients = network->fresh_gradients = false;
 }
@@ -231,67 +254,4 @@ void dlz_network_drop_states(const dlviz_network *network, dlviz_tensor **tensor
     for (int i = 0; tensors && i < network->num_states; i++)
         dlviz_tensor_destroy(tensors[i]);
     dlz_free(tensors);
-}
-
-dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) {
-    DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_REQUIRE(path);
-    DLZ_HOLD_SHARED(&network->busy, "network");
-    DLZ_TRY(dlz_network_check_idle(network, __func__));
-    dlviz_status status = dlz_network_check_states(network, true);
-    if (status != DLVIZ_OK)
-        return dlz_fail_within(status, "cannot save '%s'", path);
-    dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_create(&set));
-    status = dlz_network_add_states(network, set);
-    if (status == DLVIZ_OK)
-        status = dlviz_safetensors_set_metadata(set, "format", "pt");
-    if (status == DLVIZ_OK)
-        status = dlz_network_add_architecture(network, set);
-    if (status == DLVIZ_OK)
-        status = dlz_safetensors_add_checksums(set);
-    if (status == DLVIZ_OK)
-        status = dlviz_safetensors_save(set, path);
-    dlviz_safetensors_destroy(set);
-    return status;
-}
-
-/* The library's other files are named as what they are, not by the first tensor that surprises. */
-dlviz_status dlz_network_check_file_kind(const dlviz_safetensors *set) {
-    const char *format = dlviz_safetensors_metadata(set, "format");
-    if (format && strncmp(format, "dlviz checkpoint", 16) == 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "it is a checkpoint of training; dlviz_trainer_load_checkpoint reads it");
-    if (format && strncmp(format, "dlviz-pca", 9) == 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "it is a saved PCA; dlviz_pca_open reads it");
-    return DLVIZ_OK;
-}
-
-dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensors *set) {
-    DLZ_TRY(dlz_network_check_file_kind(set));
-    DLZ_TRY(dlz_network_compare_architecture(network, set, false));
-    for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++)
-        if (!dlz_network_state(network, dlviz_safetensors_tensor_name(set, i)))
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network",
-                            dlviz_safetensors_tensor_name(set, i));
-    dlviz_tensor **tensors;
-    DLZ_TRY(dlz_network_read_states(network, set, &tensors));
-    dlz_network_take_states(network, tensors);
-    dlz_network_drop_states(network, tensors);
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
-    DLZ_TRY(dlz_require_built(network, __func__));
-    DLZ_REQUIRE(path);
-    DLZ_USE_NETWORK(__func__, network);
-    dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_open(&set, path));
-    dlviz_status status = dlz_network_load_set(network, set);
-    dlviz_safetensors_destroy(set);
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    /* Whatever a tensor lacks, it is the file that is wrong. */
-    return dlz_fail_within(status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT,
-                           "cannot load '%s'", path);
 }

@@ -1,8 +1,8 @@
 #include "pca/pca.h"
 #include "base/base.h"
+#include "tensor/safetensors.h"
 #include "tensor/tensor.h"
 
-#include <dlviz/safetensors.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -42,76 +42,95 @@ static dlviz_status add_exact(dlviz_safetensors *file, const dlviz_pca *pca) {
     return status;
 }
 
-static dlviz_status write(const dlviz_pca *pca, dlviz_safetensors *file, const char *path) {
+static dlviz_status fill(const dlviz_pca *pca, dlviz_safetensors *file) {
     DLZ_TRY(dlviz_safetensors_set_metadata(file, FORMAT_KEY, FORMAT_NAME));
     DLZ_TRY(dlviz_safetensors_add(file, "mean", pca->mean));
     DLZ_TRY(dlviz_safetensors_add(file, "components", pca->vectors));
     DLZ_TRY(dlviz_safetensors_add(file, "explained_variance", pca->variance));
-    DLZ_TRY(add_exact(file, pca));
-    return dlviz_safetensors_save(file, path);
+    return add_exact(file, pca);
+}
+
+/* What is written of a fitted analysis. */
+static dlviz_status make_contents(const dlviz_pca *pca, const char *who, dlviz_safetensors **file) {
+    *file = NULL;
+    if (pca->model.count == 0)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the PCA is not fitted; call dlviz_pca_fit first",
+                        who);
+    DLZ_TRY(dlviz_safetensors_create(file));
+    return fill(pca, *file);
 }
 
 dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path) {
     DLZ_REQUIRE(pca);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&pca->busy, "PCA");
-    if (pca->model.count == 0)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the PCA is not fitted; call dlviz_pca_fit first",
-                        __func__);
     dlviz_safetensors *file;
-    DLZ_TRY(dlviz_safetensors_create(&file));
-    dlviz_status status = write(pca, file, path);
+    dlviz_status status = make_contents(pca, __func__, &file);
+    if (status == DLVIZ_OK)
+        status = dlviz_safetensors_save(file, path);
     dlviz_safetensors_destroy(file);
     return status;
 }
 
-static dlviz_status damaged(const char *path, const char *what) {
-    return dlz_fail(DLVIZ_ERROR_FORMAT, "dlviz_pca_open: '%s' is not a saved PCA: %s", path, what);
+dlviz_status dlviz_pca_save_memory(const dlviz_pca *pca, void **bytes, size_t *size) {
+    DLZ_REQUIRE_OUT(bytes);
+    DLZ_REQUIRE(size);
+    *size = 0;
+    DLZ_REQUIRE(pca);
+    DLZ_HOLD_SHARED(&pca->busy, "PCA");
+    dlviz_safetensors *file;
+    dlviz_status status = make_contents(pca, __func__, &file);
+    if (status == DLVIZ_OK)
+        status = dlviz_safetensors_save_memory(file, bytes, size);
+    dlviz_safetensors_destroy(file);
+    return status;
+}
+
+static dlviz_status damaged(const char *what) {
+    return dlz_fail(DLVIZ_ERROR_FORMAT, "it is not a saved PCA: %s", what);
 }
 
 /* A tensor of this name and type, if its size is right too. */
-static dlviz_status get(const dlviz_safetensors *file, const char *path, const char *name,
-                        dlviz_dtype dtype, int ndim, dlviz_tensor **tensor) {
+static dlviz_status get(const dlviz_safetensors *file, const char *name, dlviz_dtype dtype,
+                        int ndim, dlviz_tensor **tensor) {
     dlviz_status status = dlviz_safetensors_get(file, name, tensor);
     if (status == DLVIZ_ERROR_NOT_FOUND)
-        return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "dlviz_pca_open: '%s' is not a saved PCA: it has no '%s'", path, name);
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "it is not a saved PCA: it has no '%s'", name);
     DLZ_TRY(status);
     if ((*tensor)->dtype == dtype && (*tensor)->ndim == ndim && (*tensor)->size > 0)
         return DLVIZ_OK;
     dlviz_tensor_destroy(*tensor);
     *tensor = NULL;
-    return dlz_fail(DLVIZ_ERROR_FORMAT,
-                    "dlviz_pca_open: '%s' is not a saved PCA: '%s' has another type or shape", path,
+    return dlz_fail(DLVIZ_ERROR_FORMAT, "it is not a saved PCA: '%s' has another type or shape",
                     name);
 }
 
 /* Numbers that a fit can have given: finite in float32, variances of 0 and more, components of
  * length 1. They may come from anywhere. */
-static dlviz_status check_exact(const char *path, const double *from, int64_t d, int64_t k) {
+static dlviz_status check_exact(const double *from, int64_t d, int64_t k) {
     int64_t size = exact_size(d, k);
     for (int64_t i = 0; i < size; i++)
         if (!(fabs(from[i]) <= FLT_MAX))
-            return damaged(path, "it holds NaN, infinity or a number beyond float32");
+            return damaged("it holds NaN, infinity or a number beyond float32");
     if (from[0] < 0)
-        return damaged(path, "it has a negative variance");
+        return damaged("it has a negative variance");
     for (int64_t i = 0; i < k; i++) {
         const double *component = from + 1 + d + k + i * d;
         double square = 0;
         for (int64_t j = 0; j < d; j++)
             square += component[j] * component[j];
         if (from[1 + d + i] < 0)
-            return damaged(path, "it has a negative variance");
+            return damaged("it has a negative variance");
         if (!(fabs(square - 1) <= 1e-6))
-            return damaged(path, "a component's length is not 1");
+            return damaged("a component's length is not 1");
     }
     return DLVIZ_OK;
 }
 
 /* The model from the exact numbers. */
-static dlviz_status fill_model(const char *path, const double *from, dlz_pca_model *model) {
+static dlviz_status fill_model(const double *from, dlz_pca_model *model) {
     int64_t d = model->features, k = model->count, size = exact_size(d, k);
-    DLZ_TRY(check_exact(path, from, d, k));
+    DLZ_TRY(check_exact(from, d, k));
     model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     model->variance = dlz_alloc_array((uint64_t)k, sizeof *model->variance);
     model->components = dlz_alloc_array((uint64_t)(k * d), sizeof *model->components);
@@ -124,28 +143,28 @@ static dlviz_status fill_model(const char *path, const double *from, dlz_pca_mod
     return DLVIZ_OK;
 }
 
-static dlviz_status read_model(const dlviz_safetensors *file, const char *path, dlviz_pca *pca) {
+static dlviz_status read_model(const dlviz_safetensors *file, dlviz_pca *pca) {
     const char *format = dlviz_safetensors_metadata(file, FORMAT_KEY);
     if (!format || strcmp(format, FORMAT_NAME) != 0)
-        return damaged(path, "its format is not '" FORMAT_NAME "'");
+        return damaged("its format is not '" FORMAT_NAME "'");
     dlviz_tensor *components, *exact = NULL, *numbers = NULL;
-    DLZ_TRY(get(file, path, "components", DLVIZ_FLOAT32, 2, &components));
+    DLZ_TRY(get(file, "components", DLVIZ_FLOAT32, 2, &components));
     dlz_pca_model model = {.count = components->dims[0], .features = components->dims[1]};
     dlviz_tensor_destroy(components);
-    dlviz_status status = get(file, path, NUMBERS, DLVIZ_INT64, 1, &numbers);
+    dlviz_status status = get(file, NUMBERS, DLVIZ_INT64, 1, &numbers);
     if (status == DLVIZ_OK)
-        status = get(file, path, EXACT, DLVIZ_INT64, 1, &exact);
+        status = get(file, EXACT, DLVIZ_INT64, 1, &exact);
     if (status == DLVIZ_OK) {
         const int64_t *whole = numbers->data;
         if (numbers->size != 2 || whole[0] < 2 || whole[0] > MOST_SAMPLES ||
             model.count > model.features ||
             exact->size != exact_size(model.features, model.count)) {
-            status = damaged(path, "its sizes do not fit together");
+            status = damaged("its sizes do not fit together");
         } else {
             model.samples = whole[0];
             pca->whiten = whole[1] != 0;
             pca->components = model.count;
-            status = fill_model(path, exact->data, &model);
+            status = fill_model(exact->data, &model);
         }
     }
     if (status == DLVIZ_OK)
@@ -156,20 +175,37 @@ static dlviz_status read_model(const dlviz_safetensors *file, const char *path, 
     return status;
 }
 
+/* Makes an analysis of contents. Whatever a tensor lacks, it is the file that is wrong. */
+static dlviz_status open(dlviz_pca **out, const dlviz_safetensors *file) {
+    dlviz_pca *pca;
+    DLZ_TRY(dlviz_pca_create(&pca, 0));
+    dlviz_status status = read_model(file, pca);
+    if (status == DLVIZ_OK) {
+        *out = pca;
+        return DLVIZ_OK;
+    }
+    dlviz_pca_destroy(pca);
+    return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
+}
+
 dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_safetensors *file;
     DLZ_TRY(dlviz_safetensors_open(&file, path));
-    dlviz_pca *pca;
-    dlviz_status status = dlviz_pca_create(&pca, 0);
-    if (status == DLVIZ_OK)
-        status = read_model(file, path, pca);
+    dlviz_status status = open(out, file);
     dlviz_safetensors_destroy(file);
-    if (status != DLVIZ_OK) {
-        dlviz_pca_destroy(pca);
-        return status;
-    }
-    *out = pca;
-    return DLVIZ_OK;
+    return status == DLVIZ_OK ? status
+                              : dlz_fail_within(status, "%s: cannot open '%s'", __func__, path);
+}
+
+dlviz_status dlviz_pca_open_memory(dlviz_pca **out, const void *bytes, size_t size) {
+    DLZ_REQUIRE_OUT(out);
+    dlviz_safetensors *file;
+    DLZ_TRY(dlz_safetensors_view(&file, __func__, bytes, size));
+    dlviz_status status = open(out, file);
+    dlviz_safetensors_destroy(file);
+    return status == DLVIZ_OK
+               ? status
+               : dlz_fail_within(status, "%s: cannot open the %zu bytes", __func__, size);
 }

@@ -6,15 +6,15 @@
 #include <string.h>
 #include <strings.h>
 
-dlviz_status dlz_format_of_path(const char *path, dlz_file_format *format) {
+dlviz_status dlz_format_of_path(const char *path, dlviz_figure_format *format) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.');
     if (dot && dot > name && strcasecmp(dot, ".png") == 0)
-        *format = DLZ_FORMAT_PNG;
+        *format = DLVIZ_FIGURE_FORMAT_PNG;
     else if (dot && dot > name && strcasecmp(dot, ".svg") == 0)
-        *format = DLZ_FORMAT_SVG;
+        *format = DLVIZ_FIGURE_FORMAT_SVG;
     else if (dot && dot > name && strcasecmp(dot, ".pdf") == 0)
-        *format = DLZ_FORMAT_PDF;
+        *format = DLVIZ_FIGURE_FORMAT_PDF;
     else
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "dlviz_figure_write: the path '%s' needs to end in .png, .svg or .pdf",
@@ -76,21 +76,21 @@ static void set_font_options(cairo_t *cr) {
     cairo_font_options_destroy(options);
 }
 
-dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int width, int height,
+dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int width, int height,
                              double unit, const char *title) {
     *output = (dlz_output){.format = format};
     double points = 0.5;
     switch (format) {
-    case DLZ_FORMAT_PNG:
+    case DLVIZ_FIGURE_FORMAT_PNG:
         output->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
         break;
-    case DLZ_FORMAT_SVG:
+    case DLVIZ_FIGURE_FORMAT_SVG:
         output->surface = cairo_svg_surface_create_for_stream(append, &output->bytes,
                                                               points * width, points * height);
         /* Since 1.18 cairo's own choice is another. */
         cairo_svg_surface_set_document_unit(output->surface, CAIRO_SVG_UNIT_PT);
         break;
-    case DLZ_FORMAT_PDF:
+    case DLVIZ_FIGURE_FORMAT_PDF:
         output->surface = cairo_pdf_surface_create_for_stream(append, &output->bytes,
                                                               points * width, points * height);
         /* An empty date leaves it out: equal figures are equal files. */
@@ -100,7 +100,7 @@ dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int wid
         break;
     }
     cairo_t *cr = cairo_create(output->surface);
-    bool vector = format != DLZ_FORMAT_PNG;
+    bool vector = format != DLVIZ_FIGURE_FORMAT_PNG;
     output->canvas = (dlz_canvas){
         .cr = cr, .width = width / unit, .height = height / unit, .unit = unit, .vector = vector};
     try_text(&output->canvas);
@@ -111,17 +111,21 @@ dlviz_status dlz_output_open(dlz_output *output, dlz_file_format format, int wid
     return check(cairo_status(cr), &output->bytes);
 }
 
-dlviz_status dlz_output_save(dlz_output *output, const char *path) {
+dlviz_status dlz_output_finish(dlz_output *output) {
     DLZ_TRY(check(cairo_status(output->canvas.cr), &output->bytes));
-    if (output->format == DLZ_FORMAT_PNG) {
+    if (output->format == DLVIZ_FIGURE_FORMAT_PNG) {
         cairo_surface_flush(output->surface);
         DLZ_TRY(check(cairo_surface_write_to_png_stream(output->surface, append, &output->bytes),
                       &output->bytes));
     }
     cairo_surface_finish(output->surface);
     DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
-    if (output->format == DLZ_FORMAT_SVG)
+    if (output->format == DLVIZ_FIGURE_FORMAT_SVG)
         dlz_svg_tidy(&output->bytes);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_output_save(const dlz_output *output, const char *path) {
     dlz_file *file;
     DLZ_TRY(dlz_file_create(&file, path));
     dlviz_status status = dlz_file_write(file, output->bytes.data, output->bytes.size);

@@ -17,3 +17,14 @@ dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path) {
     (void)path;
     return dlz_plot_check_supported();
 }
+
+dlviz_status dlviz_figure_write_memory(const dlviz_figure *figure, dlviz_figure_format format,
+                                       void **bytes, size_t *size) {
+    (void)figure;
+    (void)format;
+    if (bytes)
+        *bytes = NULL;
+    if (size)
+        *size = 0;
+    return dlz_plot_check_supported();
+}

@@ -25,7 +25,7 @@ typedef struct page_size {
 static dlviz_status images_size(const dlviz_figure *figure, page_size *chosen) {
     dlz_output probe;
     dlviz_status status =
-        dlz_output_open(&probe, DLZ_FORMAT_PNG, DEFAULT_WIDTH, 1, chosen->unit, NULL);
+        dlz_output_open(&probe, DLVIZ_FIGURE_FORMAT_PNG, DEFAULT_WIDTH, 1, chosen->unit, NULL);
     if (status == DLVIZ_OK) {
         double width = probe.canvas.width - 44;
         double height =
@@ -67,24 +67,52 @@ static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
     return DLVIZ_OK;
 }
 
+/* Draws the figure. The output must be closed, also when this fails. */
+static dlviz_status make(const dlviz_figure *figure, const char *who, dlviz_figure_format format,
+                         dlz_output *output) {
+    *output = (dlz_output){.format = format};
+    if (figure->kind == DLZ_FIGURE_CURVES && figure->of.curves.count == 0)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the figure has no curves yet; dlviz_figure_add_curve adds them", who);
+    page_size chosen;
+    DLZ_TRY(choose_size(figure, &chosen));
+    DLZ_TRY(
+        dlz_output_open(output, format, chosen.width, chosen.height, chosen.unit, figure->title));
+    DLZ_TRY(draw(&output->canvas, figure));
+    return dlz_output_finish(output);
+}
+
 dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path) {
     DLZ_REQUIRE(figure);
     DLZ_REQUIRE(path);
-    dlz_file_format format;
+    dlviz_figure_format format;
     DLZ_TRY(dlz_format_of_path(path, &format));
-    if (figure->kind == DLZ_FIGURE_CURVES && figure->of.curves.count == 0)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: the figure has no curves yet; dlviz_figure_add_curve adds them",
-                        __func__);
-    page_size chosen;
-    DLZ_TRY(choose_size(figure, &chosen));
     dlz_output output;
-    dlviz_status status =
-        dlz_output_open(&output, format, chosen.width, chosen.height, chosen.unit, figure->title);
-    if (status == DLVIZ_OK)
-        status = draw(&output.canvas, figure);
+    dlviz_status status = make(figure, __func__, format, &output);
     if (status == DLVIZ_OK)
         status = dlz_output_save(&output, path);
+    dlz_output_close(&output);
+    return status;
+}
+
+dlviz_status dlviz_figure_write_memory(const dlviz_figure *figure, dlviz_figure_format format,
+                                       void **bytes, size_t *size) {
+    DLZ_REQUIRE_OUT(bytes);
+    DLZ_REQUIRE(size);
+    *size = 0;
+    DLZ_REQUIRE(figure);
+    if (format != DLVIZ_FIGURE_FORMAT_PNG && format != DLVIZ_FIGURE_FORMAT_SVG &&
+        format != DLVIZ_FIGURE_FORMAT_PDF)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: format %d is not DLVIZ_FIGURE_FORMAT_PNG, _SVG or _PDF", __func__,
+                        (int)format);
+    dlz_output output;
+    dlviz_status status = make(figure, __func__, format, &output);
+    if (status == DLVIZ_OK) {
+        *bytes = output.bytes.data;
+        *size = output.bytes.size;
+        output.bytes.data = NULL;
+    }
     dlz_output_close(&output);
     return status;
 }

@@ -288,6 +288,53 @@ static bool usable_as_they_are(const array_header *header) {
            !(header->fortran && header->ndim > 1) && header->offset % ALIGNMENT == 0;
 }
 
+/* Fills both in the file's order, then puts them into theirs. */
+static dlviz_status decode_shifted(const array_header *header, const unsigned char *elements,
+                                   dlviz_tensor **tensor, dlviz_tensor **offsets) {
+    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
+    DLZ_TRY(dlz_tensor_create_raw(tensor, DLVIZ_FLOAT32, header->ndim, header->dims));
+    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
+    dlz_wide wide = wide_numbers(header, elements);
+    DLZ_TRY(dlz_narrow_shifted(&wide, (*tensor)->data, (*offsets)->data));
+    DLZ_TRY(reorder(header, tensor));
+    return reorder(header, offsets);
+}
+
+/* Numbers that float32 holds need no offset. */
+static dlviz_status decode_exact(const array_header *header, const unsigned char *elements,
+                                 dlviz_tensor **tensor, dlviz_tensor **offsets) {
+    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
+    dlviz_tensor *read;
+    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
+    DLZ_TRY(decode(header, elements, &read));
+    if (read->dtype == DLVIZ_FLOAT32) {
+        *tensor = read;
+        return DLVIZ_OK;
+    }
+    dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, tensor);
+    dlviz_tensor_destroy(read);
+    return status;
+}
+
+static dlviz_status read_shifted(const array_header *header, const unsigned char *elements,
+                                 dlviz_tensor **out, dlviz_tensor **offsets) {
+    dlviz_tensor *tensor = NULL, *subtracted = NULL;
+    dlviz_status status = (dlz_is_wide(header->element) ? decode_shifted : decode_exact)(
+        header, elements, &tensor, &subtracted);
+    if (status == DLVIZ_OK)
+        *out = tensor;
+    else
+        dlviz_tensor_destroy(tensor);
+    if (status == DLVIZ_OK && offsets)
+        *offsets = subtracted;
+    else
+        dlviz_tensor_destroy(subtracted);
+    return status;
+}
+
+/* -- From files ----------------------------------------------------------------------------------
+ */
+
 /* Reads the file into *block, the caller's to free also after failures, and its header. */
 static dlviz_status open_file(const char *path, void **block, array_header *header) {
     size_t size;
@@ -317,34 +364,6 @@ dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path) {
     return status;
 }
 
-/* Fills both in the file's order, then puts them into theirs. */
-static dlviz_status decode_shifted(const array_header *header, const unsigned char *elements,
-                                   dlviz_tensor **tensor, dlviz_tensor **offsets) {
-    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
-    DLZ_TRY(dlz_tensor_create_raw(tensor, DLVIZ_FLOAT32, header->ndim, header->dims));
-    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
-    dlz_wide wide = wide_numbers(header, elements);
-    DLZ_TRY(dlz_narrow_shifted(&wide, (*tensor)->data, (*offsets)->data));
-    DLZ_TRY(reorder(header, tensor));
-    return reorder(header, offsets);
-}
-
-/* Numbers that float32 holds need no offset. */
-static dlviz_status decode_exact(const array_header *header, const unsigned char *elements,
-                                 dlviz_tensor **tensor, dlviz_tensor **offsets) {
-    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
-    dlviz_tensor *read;
-    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
-    DLZ_TRY(decode(header, elements, &read));
-    if (read->dtype == DLVIZ_FLOAT32) {
-        *tensor = read;
-        return DLVIZ_OK;
-    }
-    dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, tensor);
-    dlviz_tensor_destroy(read);
-    return status;
-}
-
 dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
                                            dlviz_tensor **offsets) {
     if (offsets)
@@ -353,71 +372,43 @@ dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
     DLZ_REQUIRE(path);
     void *block = NULL;
     array_header header = {0};
-    dlviz_tensor *tensor = NULL, *subtracted = NULL;
     dlviz_status status = open_file(path, &block, &header);
     if (status == DLVIZ_OK) {
         const unsigned char *elements = (const unsigned char *)block + header.offset;
-        status = (dlz_is_wide(header.element) ? decode_shifted : decode_exact)(
-            &header, elements, &tensor, &subtracted);
+        status = read_shifted(&header, elements, out, offsets);
         if (status != DLVIZ_OK)
             status = dlz_fail_within(status, "cannot read '%s'", path);
     }
     dlz_free(block);
-    if (status == DLVIZ_OK)
-        *out = tensor;
-    else
-        dlviz_tensor_destroy(tensor);
-    if (status == DLVIZ_OK && offsets)
-        *offsets = subtracted;
-    else
-        dlviz_tensor_destroy(subtracted);
     return status;
 }
 
-static void write_elements(dlz_file *file, const dlviz_tensor *tensor) {
-    char chunk[1 << 14];
-    size_t element = dlviz_dtype_size(tensor->dtype);
-    int64_t step = (int64_t)(sizeof chunk / element);
-    for (int64_t first = 0; first < tensor->size; first += step) {
-        int64_t count = dlz_min_i64(step, tensor->size - first);
-        dlz_element_encode(tensor->dtype, (const char *)tensor->data + (size_t)first * element,
-                           count, chunk);
-        dlz_file_write(file, chunk, (size_t)count * element);
-    }
+/* -- From memory ---------------------------------------------------------------------------------
+ */
+
+dlviz_status dlviz_tensor_read_npy_memory(dlviz_tensor **out, const void *bytes, size_t size) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(bytes);
+    array_header header = {0};
+    dlviz_status status = parse_file(bytes, size, &header);
+    if (status == DLVIZ_OK)
+        status = decode(&header, (const unsigned char *)bytes + header.offset, out);
+    return status == DLVIZ_OK
+               ? status
+               : dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
 }
 
-dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path) {
-    DLZ_REQUIRE(tensor);
-    DLZ_REQUIRE(path);
-    static const char *const names[] = {
-        [DLVIZ_FLOAT32] = "<f4", [DLVIZ_UINT8] = "|u1", [DLVIZ_INT64] = "<i8"};
-    char text[512], shape[256] = "";
-    int used = 0;
-    for (int i = 0; i < tensor->ndim; i++)
-        used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%lld", i ? ", " : "",
-                         (long long)tensor->dims[i]);
-    int length =
-        snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s%s), }",
-                 names[tensor->dtype], shape, tensor->ndim == 1 ? "," : "");
-    /* Spaces up to a newline make the elements start at a multiple of 64. */
-    int total = (PREFIX + 2 + length + ALIGNMENT) / ALIGNMENT * ALIGNMENT - PREFIX - 2;
-    memset(text + length, ' ', (size_t)(total - length));
-    text[total - 1] = '\n';
-    const unsigned char prefix[PREFIX + 2] = {0x93,
-                                              'N',
-                                              'U',
-                                              'M',
-                                              'P',
-                                              'Y',
-                                              1,
-                                              0,
-                                              (unsigned char)(total & 255),
-                                              (unsigned char)(total >> 8)};
-    dlz_file *file;
-    DLZ_TRY(dlz_file_create(&file, path));
-    /* The writer keeps the first failure; commit reports it. */
-    dlz_file_write(file, prefix, sizeof prefix);
-    dlz_file_write(file, text, (size_t)total);
-    write_elements(file, tensor);
-    return dlz_file_commit(file);
+dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **out, const void *bytes,
+                                                  size_t size, dlviz_tensor **offsets) {
+    if (offsets)
+        *offsets = NULL;
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(bytes);
+    array_header header = {0};
+    dlviz_status status = parse_file(bytes, size, &header);
+    if (status == DLVIZ_OK)
+        status = read_shifted(&header, (const unsigned char *)bytes + header.offset, out, offsets);
+    return status == DLVIZ_OK
+               ? status
+               : dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
 }

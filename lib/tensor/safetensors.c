@@ -1,11 +1,9 @@
-#include "base/file.h"
+#include "base/base.h"
 #include "tensor/safetensors.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char metadata_key[] = "__metadata__";
 
 const char *dlz_safetensors_dtype(dlz_element element) {
     static const char *const names[DLZ_ELEMENT_COUNT] = {
@@ -117,10 +115,10 @@ dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);
     DLZ_REQUIRE(tensor);
-    if (!*name || strcmp(name, metadata_key) == 0 || !dlz_is_utf8(name))
+    if (!*name || strcmp(name, DLZ_SAFETENSORS_METADATA) == 0 || !dlz_is_utf8(name))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: name '%s'; UTF-8 is accepted that is not empty and not '%s'", __func__,
-                        name, metadata_key);
+                        name, DLZ_SAFETENSORS_METADATA);
     if (dlz_safetensors_find(contents, name))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: there is a tensor '%s' already",
                         __func__, name);
@@ -147,6 +145,7 @@ dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name
                                      .data = copy,
                                      .own = copy};
     memcpy(entry->dims, tensor->dims, sizeof entry->dims);
+    dlz_safetensors_remove_metadata(contents, DLZ_SAFETENSORS_CHECKSUMS);
     return DLVIZ_OK;
 }
 
@@ -171,6 +170,17 @@ const char *dlviz_safetensors_metadata(const dlviz_safetensors *contents, const 
     return pair ? pair->value : NULL;
 }
 
+void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *key) {
+    dlz_safetensors_pair *pair = find_pair(contents, key);
+    if (!pair)
+        return;
+    dlz_free(pair->key);
+    dlz_free(pair->value);
+    size_t at = (size_t)(pair - contents->pairs);
+    contents->pair_count--;
+    memmove(pair, pair + 1, (contents->pair_count - at) * sizeof *pair);
+}
+
 dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const char *key,
                                             const char *value) {
     DLZ_REQUIRE(contents);
@@ -193,137 +203,4 @@ dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const c
     dlz_free(copied_key);
     dlz_free(copied_value);
     return dlz_fail_memory("metadata", strlen(key) + strlen(value));
-}
-
-/* Text that grows; once it cannot, `failed` stays set and it is left alone. */
-typedef struct text_buffer {
-    char *text;
-    size_t used, room;
-    bool failed;
-} text_buffer;
-
-static void append(text_buffer *buffer, const char *text, size_t length) {
-    if (!buffer->failed && length > buffer->room - buffer->used) {
-        size_t wider = 2 * (buffer->used + length) + 256;
-        char *bigger = dlz_realloc_array(buffer->text, wider, 1);
-        if (bigger) {
-            buffer->text = bigger;
-            buffer->room = wider;
-        }
-        buffer->failed = !bigger;
-    }
-    if (buffer->failed || length == 0)
-        return;
-    memcpy(buffer->text + buffer->used, text, length);
-    buffer->used += length;
-}
-
-static void append_text(text_buffer *buffer, const char *text) {
-    append(buffer, text, strlen(text));
-}
-
-static void append_number(text_buffer *buffer, const char *before, uint64_t number) {
-    char text[32];
-    int length = snprintf(text, sizeof text, "%s%llu", before, (unsigned long long)number);
-    append(buffer, text, (size_t)length);
-}
-
-static void append_quoted(text_buffer *buffer, const char *text) {
-    append_text(buffer, "\"");
-    for (; *text; text++) {
-        char escape[8];
-        if (*text == '"' || *text == '\\')
-            append(buffer, (char[]){'\\', *text}, 2);
-        else if ((unsigned char)*text < 0x20)
-            append(buffer, escape,
-                   (size_t)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*text));
-        else
-            append(buffer, text, 1);
-    }
-    append_text(buffer, "\"");
-}
-
-static void append_entry(text_buffer *buffer, const dlz_safetensors_entry *entry, size_t begin) {
-    append_text(buffer, buffer->used > 1 ? "," : "");
-    append_quoted(buffer, entry->name);
-    append_text(buffer, ":{\"dtype\":");
-    append_quoted(buffer, dlz_safetensors_dtype(entry->element));
-    append_text(buffer, ",\"shape\":[");
-    for (int i = 0; i < entry->ndim; i++)
-        append_number(buffer, i ? "," : "", (uint64_t)entry->dims[i]);
-    append_number(buffer, "],\"data_offsets\":[", begin);
-    append_number(buffer, ",", begin + entry->bytes);
-    append_text(buffer, "]}");
-}
-
-/* Calls `visit` for the entries in the order of the file: wide elements first, which keeps all
- * aligned. */
-#define FOR_EACH_IN_FILE_ORDER(contents, entry)                                                    \
-    for (size_t width_ = 8; width_ > 0; width_ /= 2)                                               \
-        for (const dlz_safetensors_entry *entry = (contents)->entries,                             \
-                                         *end_ = entry + (contents)->count;                        \
-             entry < end_; entry++)                                                                \
-            if (dlz_element_size(entry->element) == width_)
-
-static void append_header(text_buffer *buffer, const dlviz_safetensors *contents) {
-    append_text(buffer, "{");
-    for (size_t i = 0; i < contents->pair_count; i++) {
-        append_text(buffer, i ? "," : "\"__metadata__\":{");
-        append_quoted(buffer, contents->pairs[i].key);
-        append_text(buffer, ":");
-        append_quoted(buffer, contents->pairs[i].value);
-    }
-    append_text(buffer, contents->pair_count ? "}" : "");
-    size_t begin = 0;
-    FOR_EACH_IN_FILE_ORDER(contents, entry) {
-        append_entry(buffer, entry, begin);
-        begin += entry->bytes;
-    }
-    append_text(buffer, "}");
-    while (buffer->used % 8 != 0 && !buffer->failed)
-        append_text(buffer, " ");
-}
-
-dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
-                                        dlviz_status (*ready)(const char *path)) {
-    text_buffer header = {0};
-    append_header(&header, contents);
-    dlviz_status status = DLVIZ_OK;
-    if (header.failed)
-        status = dlz_fail_memory("the header", header.used);
-    else if (header.used > (size_t)DLZ_SAFETENSORS_MAX_HEADER)
-        status = dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                          "dlviz_safetensors_save: the header would have %zu bytes; at most "
-                          "%lld are accepted",
-                          header.used, (long long)DLZ_SAFETENSORS_MAX_HEADER);
-    dlz_file *file = NULL;
-    if (status == DLVIZ_OK)
-        status = dlz_file_create(&file, path);
-    if (status == DLVIZ_OK) {
-        unsigned char length[DLZ_SAFETENSORS_LENGTH];
-        for (int i = 0; i < DLZ_SAFETENSORS_LENGTH; i++)
-            length[i] = (unsigned char)((uint64_t)header.used >> 8 * i);
-        /* The writer keeps the first failure; commit reports it. */
-        dlz_file_write(file, length, sizeof length);
-        dlz_file_write(file, header.text, header.used);
-        FOR_EACH_IN_FILE_ORDER(contents, entry)
-        dlz_file_write(file, entry->data, entry->bytes);
-        if (ready) {
-            status = dlz_file_complete(file);
-            if (status == DLVIZ_OK)
-                status = ready(path);
-        }
-        if (status == DLVIZ_OK)
-            status = dlz_file_commit(file);
-        else
-            dlz_file_discard(file);
-    }
-    dlz_free(header.text);
-    return status;
-}
-
-dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents, const char *path) {
-    DLZ_REQUIRE(contents);
-    DLZ_REQUIRE(path);
-    return dlz_safetensors_write_then(contents, path, NULL);
 }

@@ -34,6 +34,13 @@ struct dlviz_safetensors {
     void *block; /* the file, when there was one */
 };
 
+/* What the metadata are called among the tensors of a header, and so no tensor can be. */
+#define DLZ_SAFETENSORS_METADATA "__metadata__"
+/* The metadata with checksums, which hold for the tensors as a file had them. */
+#define DLZ_SAFETENSORS_CHECKSUMS "dlviz.crc32"
+/* The metadata with the description of a network. */
+#define DLZ_NETWORK_KEY "dlviz.network"
+
 /* The dtype's name in the header. */
 const char *dlz_safetensors_dtype(dlz_element element);
 
@@ -49,6 +56,14 @@ const dlz_safetensors_entry *dlz_safetensors_find(const dlviz_safetensors *conte
  * bytes. */
 dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned char *bytes,
                                    size_t size);
+
+/* As dlviz_safetensors_open_memory, for the public function `who`; entries point into the bytes, which
+ * are not copied and must outlive the contents. */
+dlviz_status dlz_safetensors_view(dlviz_safetensors **out, const char *who, const void *bytes,
+                                  size_t size);
+
+/* Takes a pair out of the metadata, if it is there. */
+void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *key);
 
 /* As dlviz_safetensors_save; `ready`, if not NULL, is called once the new file is whole and on the
  * disk, before it takes the place of the old one, which its failure prevents. */

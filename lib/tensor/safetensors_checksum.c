@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 /* The value is a JSON object: {"<tensor>": "<CRC-32 of its bytes, 8 hexadecimal digits>", …}. */
-#define KEY "dlviz.crc32"
+#define KEY DLZ_SAFETENSORS_CHECKSUMS
 
 enum { TEXT_SIZE = 9 };
 

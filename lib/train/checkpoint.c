@@ -47,6 +47,7 @@ typedef struct contents {
     dlviz_tensor **states;
     dlz_snapshot average, best;
     float *accumulated;
+    dlz_data_description data;
 } contents;
 
 /* -- Writing -------------------------------------------------------------------------------------
@@ -303,6 +304,7 @@ static void drop(const dlviz_trainer *trainer, contents *c) {
     dlz_snapshot_release(&c->best);
     dlz_free(c->accumulated);
     dlz_network_drop_states(trainer->network, c->states);
+    dlz_data_description_release(&c->data);
 }
 
 static dlviz_status read_copies(const dlviz_trainer *trainer, const dlviz_safetensors *set,
@@ -339,6 +341,8 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
                                             c->state.optimizer_steps > 0, &c->moments);
     if (status == DLVIZ_OK)
         status = read_copies(trainer, set, c);
+    if (status == DLVIZ_OK)
+        status = dlz_network_read_data_description(trainer->network, set, &c->data);
     if (status != DLVIZ_OK)
         drop(trainer, c);
     return status;
@@ -375,6 +379,7 @@ static void apply_copies(dlviz_trainer *trainer, contents *c) {
 static void apply(dlviz_trainer *trainer, contents *c) {
     const trainer_state *state = &c->state;
     dlz_network_take_states(trainer->network, c->states);
+    dlz_network_take_data_description(trainer->network, &c->data);
     dlz_optimizer_take_moments(trainer->optimizer, trainer->network, &c->moments);
     if (state->num_epochs > 0)
         memcpy(trainer->history, c->history->data, (size_t)c->history->size * sizeof(double));
@@ -397,37 +402,18 @@ static void apply(dlviz_trainer *trainer, contents *c) {
     apply_copies(trainer, c);
 }
 
-/* -- The two calls -------------------------------------------------------------------------------
+/* -- Whole ---------------------------------------------------------------------------------------
  */
 
-dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path) {
-    DLZ_REQUIRE(trainer);
-    DLZ_REQUIRE(path);
-    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
-    DLZ_TRY(dlz_network_check_idle(trainer->network, __func__));
-    if (trainer->averaging.exchanged)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: the network holds the average; checkpoints are of the states that are "
-                        "trained",
-                        __func__);
-    dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_create(&set));
-    dlviz_status status = fill(trainer, set);
+dlviz_status dlz_checkpoint_fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     contents c;
-    if (status == DLVIZ_OK) {
-        status = read_all(trainer, set, &c);
-        if (status == DLVIZ_OK)
-            drop(trainer, &c);
-    }
-    if (status != DLVIZ_OK)
-        dlz_fail_within(status, "cannot save '%s'", path);
-    else
-        status = dlz_checkpoint_write(set, path);
-    dlviz_safetensors_destroy(set);
-    return status;
+    DLZ_TRY(fill(trainer, set));
+    DLZ_TRY(read_all(trainer, set, &c));
+    drop(trainer, &c);
+    return DLVIZ_OK;
 }
 
-static dlviz_status load(dlviz_trainer *trainer, const dlviz_safetensors *set) {
+dlviz_status dlz_checkpoint_take(dlviz_trainer *trainer, const dlviz_safetensors *set) {
     contents c;
     DLZ_TRY(read_all(trainer, set, &c));
     dlviz_status status = dlz_trainer_grow_history(trainer, (int)c.state.num_epochs);
@@ -435,24 +421,4 @@ static dlviz_status load(dlviz_trainer *trainer, const dlviz_safetensors *set) {
         apply(trainer, &c);
     drop(trainer, &c);
     return status;
-}
-
-dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
-    DLZ_REQUIRE(trainer);
-    DLZ_REQUIRE(path);
-    DLZ_HOLD_ALONE(&trainer->busy, "trainer");
-    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
-    DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
-    if (trainer->averaging.exchanged)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network holds the average", __func__);
-    dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_open(&set, path));
-    dlviz_status status = load(trainer, set);
-    dlviz_safetensors_destroy(set);
-    if (status == DLVIZ_OK)
-        return DLVIZ_OK;
-    /* Whatever a tensor lacks, it is the file that is wrong. */
-    return dlz_fail_within(status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT,
-                           "cannot resume from '%s'", path);
 }

@@ -1,12 +1,17 @@
-/* train/checkpoint.h - what checkpoint.c and checkpoint_file.c share. */
+/* train/checkpoint.h - what a checkpoint is, and how it gets into a file. */
 #ifndef DLZ_CHECKPOINT_H
 #define DLZ_CHECKPOINT_H
 
 #include <dlviz/safetensors.h>
+#include <dlviz/trainer.h>
 
 #define DLZ_CHECKPOINT_START "dlviz checkpoint "
 #define DLZ_CHECKPOINT_FORMAT DLZ_CHECKPOINT_START "5"
 
+/* Puts a checkpoint into empty contents, and reads it back. */
+dlviz_status dlz_checkpoint_fill(const dlviz_trainer *trainer, dlviz_safetensors *set);
+/* Makes the trainer go on from one; after a failure nothing is changed. */
+dlviz_status dlz_checkpoint_take(dlviz_trainer *trainer, const dlviz_safetensors *set);
 /* Writes a checkpoint to `path` and keeps the one that was there as "<path>.previous". After a
  * failure both are as they were. */
 dlviz_status dlz_checkpoint_write(const dlviz_safetensors *set, const char *path);

@@ -311,29 +311,47 @@ void dlz_trainer_list_figures(const dlviz_trainer *trainer, char *to, size_t siz
                                  trainer->figure_names[i]);
 }
 
-dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path) {
-    DLZ_REQUIRE(trainer);
-    DLZ_REQUIRE(path);
-    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+static void write_row(const dlviz_trainer *trainer, const places *p, int epoch, dlz_file *file) {
+    const double *row = trainer->history + (int64_t)epoch * trainer->num_figures;
+    dlz_file_printf(file, "%d", epoch + 1);
+    for (int i = 0; i < p->count; i++) {
+        char text[DLZ_NUMBER_SIZE];
+        if (column_of(trainer, p, i))
+            dlz_file_printf(file, ",%s",
+                            isnan(row[i]) ? "" : dlz_number(text, row[i], i == p->seconds ? 4 : 8));
+    }
+    dlz_file_printf(file, "\n");
+}
+
+static dlviz_status write_history(const dlviz_trainer *trainer, dlz_file *file) {
     places p = find_places(trainer);
-    dlz_file *file;
-    DLZ_TRY(dlz_file_create(&file, path));
     dlz_file_printf(file, "epoch");
     for (int i = 0; i < p.count; i++)
         if (column_of(trainer, &p, i))
             dlz_file_printf(file, ",%s", column_of(trainer, &p, i));
     dlz_file_printf(file, "\n");
-    for (int epoch = 0; epoch < trainer->num_epochs; epoch++) {
-        const double *row = trainer->history + (int64_t)epoch * trainer->num_figures;
-        dlz_file_printf(file, "%d", epoch + 1);
-        for (int i = 0; i < p.count; i++) {
-            char text[DLZ_NUMBER_SIZE];
-            if (column_of(trainer, &p, i))
-                dlz_file_printf(file, ",%s",
-                                isnan(row[i]) ? ""
-                                              : dlz_number(text, row[i], i == p.seconds ? 4 : 8));
-        }
-        dlz_file_printf(file, "\n");
-    }
+    for (int epoch = 0; epoch < trainer->num_epochs; epoch++)
+        write_row(trainer, &p, epoch, file);
     return dlz_file_commit(file);
+}
+
+dlviz_status dlviz_trainer_write_history(const dlviz_trainer *trainer, const char *path) {
+    DLZ_REQUIRE(trainer);
+    DLZ_REQUIRE(path);
+    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    dlz_file *file;
+    DLZ_TRY(dlz_file_create(&file, path));
+    return write_history(trainer, file);
+}
+
+dlviz_status dlviz_trainer_write_history_memory(const dlviz_trainer *trainer, void **bytes,
+                                                size_t *size) {
+    DLZ_REQUIRE_OUT(bytes);
+    DLZ_REQUIRE(size);
+    *size = 0;
+    DLZ_REQUIRE(trainer);
+    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    dlz_file *file;
+    DLZ_TRY(dlz_file_create_memory(&file, bytes, size));
+    return write_history(trainer, file);
 }

@@ -230,6 +230,8 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     trainer->stop_reason = DLVIZ_STOP_REASON_NONE;
     dlviz_status status = check_fit(trainer, train, epochs);
     if (status == DLVIZ_OK)
+        status = dlz_network_describe_data(trainer->network, train);
+    if (status == DLVIZ_OK)
         status = fit(trainer, train, epochs);
     if (status != DLVIZ_OK)
         trainer->stop_reason = DLVIZ_STOP_REASON_ERROR;

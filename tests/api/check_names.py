@@ -24,6 +24,12 @@ WITHOUT_GETTER = {
     "dlviz_pca_set_progress": "a function and its user pointer",
     "dlviz_tsne_set_progress": "a function and its user pointer",
 }
+# What takes a path and has no twin that takes or gives the file's bytes, and why.
+WITHOUT_MEMORY = {
+    "dlviz_plot_scatter": "dlviz_figure_write_memory, of a figure",
+    "dlviz_plot_matrix": "dlviz_figure_write_memory, of a figure",
+    "dlviz_plot_images": "dlviz_figure_write_memory, of a figure",
+}
 # Whose first error an owner reports: their setters need no check. Likewise these functions.
 REMEMBERS = {"dlviz_layer *", "dlviz_loss *", "dlviz_schedule *", "dlviz_layer_setup *"}
 REMEMBERED = {"dlviz_network_add", "dlviz_network_add_from"}
@@ -117,6 +123,17 @@ def check_order(function):
             yield "has an argument after a result"
 
 
+def check_memory(functions):
+    """What takes a path has a twin whose name ends in _memory."""
+    names = {function.name for function in functions}
+    for function in functions:
+        takes_path = any(kind == "const char *" and name.endswith("path") for kind, name in function.parameters)
+        if takes_path and function.name + "_memory" not in names and function.name not in WITHOUT_MEMORY:
+            yield function.header, function.name, "takes a path, and has no twin that ends in _memory"
+    for name in sorted(name for name in WITHOUT_MEMORY if name not in names or name + "_memory" in names):
+        yield "check_names.py", name, "needs no exception"
+
+
 def check_mark(function):
     """A status is marked DLVIZ_CHECKED, unless an owner remembers it."""
     remembered = function.name in REMEMBERED or (
@@ -146,7 +163,7 @@ def main():
     root = sys.argv[1]
     headers = declarations.headers(root)
     functions = [function for header in headers for function in header.functions]
-    found = list(check_setters(functions))
+    found = list(check_setters(functions)) + list(check_memory(functions))
     for header in headers:
         found += [(header.name, *problem) for check in (check_enums, check_callbacks) for problem in check(header)]
         found += [(header.name, header.name, what) for what in check_text(header)]

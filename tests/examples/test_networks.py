@@ -1,5 +1,6 @@
 """The examples of other networks and trainings: a residual one, one cycle, an autoencoder, a regression, one for
-other programs, one that is asked what it saw."""
+other programs, one that is asked what it saw, one with PyTorch's features."""
+import os
 import re
 
 import files
@@ -61,3 +62,15 @@ class Networks(Case):
         self.assertTrue(match, lines[-1])
         self.assertGreater(float(match.group(1)), 0.9)
         self.assertLess(float(match.group(2)), 1)
+
+    def test_finetune(self):
+        fixtures = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "parity", "fixtures")
+        model = os.path.join(fixtures, "pretrained.safetensors")
+        lines = self.expect(0, run("finetune", model, programs.data, "600", "3")).stdout.splitlines()
+        self.assertEqual(lines[:-1], ["new: head.weight", "new: head.bias",
+                                      "left: classifier.weight", "left: classifier.bias"])
+        match = re.fullmatch(r"test accuracy after 3 epochs of 600 images: (\d+\.\d\d) %", lines[-1])
+        self.assertTrue(match, lines[-1])
+        self.assertGreater(float(match.group(1)), 60)
+        other = os.path.join(fixtures, "kinds.safetensors")
+        self.expect_line(1, run("finetune", other, programs.data, "600"), "module.*")

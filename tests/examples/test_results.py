@@ -52,6 +52,17 @@ class Results(Case):
         for key in ("train_loss", "validation_loss", "validation_accuracy"):
             self.assertAlmostEqual(training[key], row[key], delta=1e-6 * abs(row[key]))
 
+    def test_another_program_predicts_with_the_model(self):
+        """Size and normalization come with the file: the images are as MNIST's files have them."""
+        model, images = os.path.join(self.out, "model.safetensors"), os.path.join(programs.data, "t10k-images-idx3-ubyte")
+        lines = self.expect(0, run("predict", model, images)).stdout.split()
+        logits = self.npy("logits.npy", "<f4", 200, 10)
+        rows = [logits[i:i + 10] for i in range(0, 2000, 10)]
+        self.assertEqual([int(line) for line in lines], [row.index(max(row)) for row in rows])
+        self.expect_line(1, run("predict", images, images), "t10k-images")
+        self.expect_line(1, run("predict", model, model), "model.safetensors")
+        self.expect(2, run("predict"))
+
     def test_model_has_pytorchs_names(self):
         model = files.read_safetensors(os.path.join(self.out, "model.safetensors"))
         shapes = {"fc1.weight": [512, 4096], "fc1.bias": [512], "fc2.weight": [10, 512], "fc2.bias": [10]}

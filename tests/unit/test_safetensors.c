@@ -515,10 +515,18 @@ START_TEST(checksums_locate_damage) {
     ck_ok(dlviz_safetensors_save(contents, path));
     ck_ok(dlviz_safetensors_open(&read, path));
     dlviz_safetensors_destroy(read);
-    /* What another program did to a tensor, or left of it. */
+    /* Checksums that a file had do not outlive a change of its contents. */
+    char *sums = strdup(dlviz_safetensors_metadata(contents, "dlviz.crc32"));
     ck_ok(dlviz_tensor_create(&tensor, DLVIZ_UINT8, 1, (int64_t[]){1}));
     ck_ok(dlviz_safetensors_add(contents, "more", tensor));
     dlviz_tensor_destroy(tensor);
+    ck_assert_ptr_null(dlviz_safetensors_metadata(contents, "dlviz.crc32"));
+    ck_ok(dlviz_safetensors_save(contents, path));
+    ck_ok(dlviz_safetensors_open(&read, path));
+    dlviz_safetensors_destroy(read);
+    /* What another program did to a tensor, or left of it. */
+    ck_ok(dlviz_safetensors_set_metadata(contents, "dlviz.crc32", sums));
+    free(sums);
     ck_ok(dlviz_safetensors_save(contents, path));
     ck_fails(dlviz_safetensors_open(&read, path), DLVIZ_ERROR_FORMAT,
              "tensor 'more' is none of those whose checksums the file holds");

@@ -1,0 +1,37 @@
+/* predict.c - another program uses a model: it opens the file that a report has written, which says all
+ * there is to know, and predicts the images of an IDX file. */
+#include <dlviz.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void check(dlviz_status status) {
+    if (status != DLVIZ_OK) {
+        fprintf(stderr, "predict: %s\n", dlviz_last_error());
+        exit(EXIT_FAILURE);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) {
+        fprintf(stderr, "usage: predict MODEL.safetensors IMAGES.idx[.gz]\n");
+        return 2;
+    }
+    dlviz_network *net;
+    dlviz_dataset *images;
+    dlviz_tensor *logits;
+    check(dlviz_network_open(&net, argv[1]));
+    check(dlviz_dataset_read_idx(&images, argv[2], NULL));
+    check(dlviz_network_prepare_data(net, images)); /* size and normalization as in training */
+    check(dlviz_network_predict(net, images, &logits));
+
+    int64_t num_classes = dlviz_tensor_dim(logits, 1);
+    for (int64_t i = 0; i < dlviz_tensor_dim(logits, 0); i++) {
+        const float *row = dlviz_tensor_const_float(logits) + i * num_classes;
+        int64_t best = 0;
+        for (int64_t k = 1; k < num_classes; k++)
+            best = row[k] > row[best] ? k : best;
+        const char *name = dlviz_network_class_name(net, best);
+        name ? printf("%s\n", name) : printf("%lld\n", (long long)best);
+    }
+    dlviz_tensor_destroy(logits), dlviz_dataset_destroy(images), dlviz_network_destroy(net);
+}

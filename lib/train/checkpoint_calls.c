@@ -1,0 +1,107 @@
+/* Checkpoints saved and loaded: in files and in memory. */
+#include "base/base.h"
+#include "network/network.h"
+#include "tensor/safetensors.h"
+#include "train/checkpoint.h"
+#include "train/optimizer.h"
+#include "train/trainer.h"
+
+/* -- Saving --------------------------------------------------------------------------------------
+ */
+
+/* The contents, to be destroyed; `what` for a sentence: "'<path>'". */
+static dlviz_status collect(const dlviz_trainer *trainer, const char *who, const char *what,
+                            dlviz_safetensors **set) {
+    DLZ_TRY(dlz_network_check_idle(trainer->network, who));
+    if (trainer->averaging.exchanged)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "%s: the network holds the average; checkpoints are of the states that are "
+                        "trained",
+                        who);
+    DLZ_TRY(dlviz_safetensors_create(set));
+    dlviz_status status = dlz_checkpoint_fill(trainer, *set);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    dlviz_safetensors_destroy(*set);
+    return dlz_fail_within(status, "cannot save %s", what);
+}
+
+static dlviz_status save_to(const dlviz_trainer *trainer, const char *who, const char *path) {
+    dlviz_safetensors *set;
+    char *what = dlz_format("'%s'", path);
+    if (!what)
+        return dlz_fail_memory("a file name", 0);
+    dlviz_status status = collect(trainer, who, what, &set);
+    dlz_free(what);
+    DLZ_TRY(status);
+    status = dlz_checkpoint_write(set, path);
+    dlviz_safetensors_destroy(set);
+    return status;
+}
+
+dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path) {
+    DLZ_REQUIRE(trainer);
+    DLZ_REQUIRE(path);
+    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    return save_to(trainer, __func__, path);
+}
+
+dlviz_status dlviz_trainer_save_checkpoint_memory(const dlviz_trainer *trainer, void **bytes,
+                                                  size_t *size) {
+    DLZ_REQUIRE_OUT(bytes);
+    DLZ_REQUIRE(size);
+    *size = 0;
+    DLZ_REQUIRE(trainer);
+    DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    dlviz_safetensors *set;
+    DLZ_TRY(collect(trainer, __func__, "a checkpoint", &set));
+    dlviz_status status = dlviz_safetensors_save_memory(set, bytes, size);
+    dlviz_safetensors_destroy(set);
+    return status;
+}
+
+/* -- Loading -------------------------------------------------------------------------------------
+ */
+
+static dlviz_status check_loading(const dlviz_trainer *trainer, const char *who) {
+    DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
+    return trainer->averaging.exchanged
+               ? dlz_fail(DLVIZ_ERROR_STATE, "%s: the network holds the average", who)
+               : DLVIZ_OK;
+}
+
+/* Destroys the contents. Whatever a tensor lacks, it is the file that is wrong. */
+static dlviz_status take(dlviz_trainer *trainer, dlviz_safetensors *set, const char *path) {
+    dlviz_status status = dlz_checkpoint_take(trainer, set);
+    dlviz_safetensors_destroy(set);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    if (status != DLVIZ_ERROR_OUT_OF_MEMORY)
+        status = DLVIZ_ERROR_FORMAT;
+    return path ? dlz_fail_within(status, "cannot resume from '%s'", path)
+                : dlz_fail_within(status, "cannot resume from memory");
+}
+
+dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
+    DLZ_REQUIRE(trainer);
+    DLZ_REQUIRE(path);
+    DLZ_HOLD_ALONE(&trainer->busy, "trainer");
+    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
+    DLZ_TRY(check_loading(trainer, __func__));
+    dlviz_safetensors *set;
+    DLZ_TRY(dlviz_safetensors_open(&set, path));
+    return take(trainer, set, path);
+}
+
+dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer, const void *bytes,
+                                                  size_t size) {
+    DLZ_REQUIRE(trainer);
+    DLZ_HOLD_ALONE(&trainer->busy, "trainer");
+    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
+    DLZ_TRY(check_loading(trainer, __func__));
+    dlviz_safetensors *set;
+    DLZ_TRY(dlz_safetensors_view(&set, __func__, bytes, size));
+    return take(trainer, set, NULL);
+}

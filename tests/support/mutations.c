@@ -1,0 +1,299 @@
+#include "support/mutations.h"
+#include "support/random_cases.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_GROWTH = 1 << 16 };
+
+static void *allocated(size_t size) {
+    void *block = malloc(size ? size : 1);
+    if (!block)
+        abort();
+    return block;
+}
+
+mutant copy_bytes(dlz_random *random, const unsigned char *bytes, size_t size) {
+    size_t offset = (size_t)random_between(random, 0, 15);
+    mutant copy = {.size = size, .block = allocated(size + offset)};
+    copy.bytes = (unsigned char *)copy.block + offset;
+    if (size > 0)
+        memcpy(copy.bytes, bytes, size);
+    return copy;
+}
+
+static size_t place(dlz_random *random, size_t size) {
+    return size ? (size_t)dlz_random_below(random, size) : 0;
+}
+
+/* -- Bytes ---------------------------------------------------------------------------------------
+ */
+
+static const unsigned char strange[] = {0,   1,   0x7F, 0x80, 0xFF, '"', '{', '}',  '[',  ']',
+                                        ',', ':', '\\', '0',  '9',  '-', 'e', '\n', '\'', '('};
+
+/* `bytes` has room for more. Returns the new size. */
+static size_t change_bytes(dlz_random *random, unsigned char *bytes, size_t size) {
+    size_t at = place(random, size), length = place(random, 64);
+    /* Mostly where the headers are. */
+    if (random_chance(random, 0.5) && size > 64)
+        at = place(random, 64);
+    if (size == 0)
+        return 0;
+    if (length > size - at)
+        length = size - at;
+    switch (random_between(random, 0, 8)) {
+    case 0:
+        bytes[at] ^= (unsigned char)(1u << random_between(random, 0, 7));
+        return size;
+    case 1:
+        bytes[at] = strange[place(random, sizeof strange)];
+        return size;
+    case 2:
+        bytes[at] = (unsigned char)random_between(random, 0, 255);
+        return size;
+    case 3: /* deleted */
+        memmove(bytes + at, bytes + at + length, size - at - length);
+        return size - length;
+    case 4: /* doubled */
+        memmove(bytes + at + length, bytes + at, size - at);
+        return size + length;
+    case 5: /* over others */
+        memmove(bytes + at, bytes + place(random, size - length + 1), length);
+        return size;
+    case 6:
+        return at;
+    case 7:
+        memset(bytes + at, strange[place(random, sizeof strange)], length);
+        return size;
+    default: /* a number of several bytes */
+        for (size_t i = 0; i < length && i < 8; i++)
+            bytes[at + i] = random_chance(random, 0.5) ? 0xFF : (unsigned char)(i == 0);
+        return size;
+    }
+}
+
+mutant mutate_bytes(dlz_random *random, const unsigned char *bytes, size_t size) {
+    unsigned char *work = allocated(size + MOST_GROWTH);
+    memcpy(work, bytes, size);
+    for (int64_t i = random_between(random, 1, 4); i > 0; i--)
+        size = change_bytes(random, work, size);
+    mutant made = copy_bytes(random, work, size);
+    free(work);
+    return made;
+}
+
+/* -- JSON ----------------------------------------------------------------------------------------
+ */
+
+static json_t *strange_value(dlz_random *random) {
+    static const json_int_t wholes[] = {
+        0,          1,         -1,        2,        3,          255, 65536, INT32_MAX,  INT32_MIN,
+        4294967296, INT64_MAX, INT64_MIN, 16777217, 1000000007, 7,   46341, 3037000500, 8};
+    static const double reals[] = {0.5, -0.0, 1e308, 1e-320, 3.5e38, 1.0, -1.5, 1e39};
+    static const char *const texts[] = {"",         "input", "conv", "relu",   "*",
+                                        "F32",      "I64",   "inf",  "conv2d", "cross_entropy",
+                                        "\xc3\xa4", "fc",    "a.b"};
+    switch (random_between(random, 0, 7)) {
+    case 0:
+        return json_real(reals[place(random, sizeof reals / sizeof *reals)]);
+    case 1:
+        return json_string(texts[place(random, sizeof texts / sizeof *texts)]);
+    case 2:
+        return json_null();
+    case 3:
+        return json_boolean(random_chance(random, 0.5));
+    case 4:
+        return json_array();
+    case 5:
+        return json_object();
+    default:
+        return json_integer(wholes[place(random, sizeof wholes / sizeof *wholes)]);
+    }
+}
+
+static size_t count_slots(json_t *value) {
+    size_t count = 0, index;
+    const char *key;
+    json_t *part;
+    json_object_foreach(value, key, part) count += 1 + count_slots(part);
+    json_array_foreach(value, index, part) count += 1 + count_slots(part);
+    return count;
+}
+
+/* Where a value lies in a tree. */
+typedef struct slot {
+    json_t *holder, *value;
+    const char *key; /* or NULL: an array's element */
+    size_t index;
+} slot;
+
+static bool find_slot(json_t *tree, size_t *number, slot *found) {
+    size_t index;
+    const char *key;
+    json_t *part;
+    json_object_foreach(tree, key, part) {
+        *found = (slot){.holder = tree, .value = part, .key = key};
+        if ((*number)-- == 0 || find_slot(part, number, found))
+            return true;
+    }
+    json_array_foreach(tree, index, part) {
+        *found = (slot){.holder = tree, .value = part, .index = index};
+        if ((*number)-- == 0 || find_slot(part, number, found))
+            return true;
+    }
+    return false;
+}
+
+static void put(const slot *to, json_t *value) {
+    if (to->key)
+        json_object_set_new(to->holder, to->key, value);
+    else
+        json_array_set_new(to->holder, to->index, value);
+}
+
+static json_t *near_value(dlz_random *random, json_t *value) {
+    json_int_t step = random_chance(random, 0.5) ? 1 : -1;
+    json_int_t whole = json_integer_value(value);
+    if (json_is_integer(value) && whole > INT32_MIN && whole < INT32_MAX)
+        return json_integer(random_chance(random, 0.5) ? whole + step : whole * 2);
+    return strange_value(random);
+}
+
+static void change_tree(dlz_random *random, json_t *tree) {
+    size_t count = count_slots(tree), number = place(random, count), other;
+    slot one, two;
+    if (count == 0 || !find_slot(tree, &number, &one))
+        return;
+    switch (random_between(random, 0, 5)) {
+    case 0:
+        if (one.key)
+            json_object_del(one.holder, one.key);
+        else
+            json_array_remove(one.holder, one.index);
+        break;
+    case 1: /* beside itself */
+        if (one.key)
+            json_object_set_new(one.holder, "copy", json_deep_copy(one.value));
+        else
+            json_array_insert_new(one.holder, one.index, json_deep_copy(one.value));
+        break;
+    case 2: /* what another has */
+        other = place(random, count);
+        if (find_slot(tree, &other, &two))
+            put(&one, json_deep_copy(two.value));
+        break;
+    case 3:
+        put(&one, near_value(random, one.value));
+        break;
+    default:
+        put(&one, strange_value(random));
+        break;
+    }
+}
+
+/* What a tree cannot be: keys twice, broken syntax, deep nesting. Consumes the text. */
+static char *change_text(dlz_random *random, char *text) {
+    size_t length = strlen(text), at = place(random, length);
+    char *changed = allocated(length + MOST_GROWTH + 1);
+    memcpy(changed, text, length + 1);
+    char *colon = strchr(changed + at, ':'), *comma = colon ? strchr(colon, ',') : NULL;
+    int64_t way = random_between(random, 0, 3);
+    if (way == 0 && comma) { /* what ends there once more */
+        char *quote = colon;
+        while (quote > changed && *quote != ',' && *quote != '{')
+            quote--;
+        size_t part = (size_t)(comma - quote);
+        char *copy = allocated(part);
+        memcpy(copy, quote, part);
+        memmove(comma + part, comma, strlen(comma) + 1);
+        memcpy(comma, copy, part);
+        *comma = ',';
+        free(copy);
+    } else if (way == 1 && colon) {
+        size_t depth = (size_t)random_between(random, 1, 3000);
+        memmove(colon + 1 + depth, colon + 1, strlen(colon + 1) + 1);
+        memset(colon + 1, random_chance(random, 0.5) ? '[' : '{', depth);
+    } else {
+        size_t size = change_bytes(random, (unsigned char *)changed, length);
+        changed[size] = '\0';
+    }
+    free(text);
+    return changed;
+}
+
+static char *dumped(dlz_random *random, json_t *tree, double broken) {
+    char *text = json_dumps(tree, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (!text)
+        abort();
+    return random_chance(random, broken) ? change_text(random, text) : text;
+}
+
+/* A metadata text that is an object is changed as a tree of its own. False where it is another. */
+static bool change_metadata(dlz_random *random, json_t *metadata) {
+    const char *key;
+    json_t *value;
+    size_t number = place(random, json_object_size(metadata));
+    json_object_foreach(metadata, key, value) if (number-- == 0) {
+        json_t *tree = json_is_string(value) ? json_loads(json_string_value(value), 0, NULL) : NULL;
+        if (!tree)
+            return false;
+        for (int64_t i = random_between(random, 1, 3); i > 0; i--)
+            change_tree(random, tree);
+        char *text = dumped(random, tree, 0.1);
+        json_decref(tree);
+        json_t *changed = json_string(text);
+        free(text);
+        if (changed)
+            json_object_set_new(metadata, key, changed);
+        return true;
+    }
+    return false;
+}
+
+static mutant assemble(dlz_random *random, const char *header, const unsigned char *data,
+                       size_t data_size) {
+    size_t length = strlen(header), size = 8 + length + data_size;
+    unsigned char *work = allocated(size);
+    uint64_t announced = length;
+    if (random_chance(random, 0.03))
+        announced += (uint64_t)random_between(random, -9, 9);
+    for (int i = 0; i < 8; i++)
+        work[i] = (unsigned char)(announced >> 8 * i);
+    memcpy(work + 8, header, length);
+    if (data_size > 0)
+        memcpy(work + 8 + length, data, data_size);
+    mutant made = copy_bytes(random, work, size);
+    free(work);
+    return made;
+}
+
+mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t size) {
+    size_t length = 0;
+    for (int i = 8; i-- > 0;)
+        length = length << 8 | bytes[i];
+    if (random_chance(random, 0.1))
+        return mutate_bytes(random, bytes, size);
+    json_t *header = json_loadb((const char *)bytes + 8, length, 0, NULL);
+    if (!header)
+        abort();
+    json_t *metadata = json_object_get(header, "__metadata__");
+    if (random_chance(random, 0.85))
+        json_object_del(metadata, "dlviz.crc32");
+    size_t data_size = size - 8 - length;
+    unsigned char *data = allocated(data_size + MOST_GROWTH);
+    memcpy(data, bytes + 8 + length, data_size);
+    bool changed = random_chance(random, 0.6) && change_metadata(random, metadata);
+    if (random_chance(random, changed ? 0.1 : 0.5))
+        change_tree(random, header);
+    else if (!changed)
+        change_bytes(random, data, data_size);
+    char *text = dumped(random, header, 0.08);
+    json_decref(header);
+    mutant made = assemble(random, text, data, data_size);
+    free(text);
+    free(data);
+    return made;
+}
