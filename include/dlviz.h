@@ -4,8 +4,8 @@
  *
  * - Names: dlviz_<noun>_<verb>. The first argument is the handle that the function is named after,
  *   also where the handle is being made; results come last. A family whose kinds have settings of
- *   their own (layers, optimizers, schedules) names a function after the kind: dlviz_adam_create,
- *   dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a file; `load` fills one
+ *   their own (layers, optimizers, augmentations) names a function after the kind:
+ *   dlviz_adam_create, dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a file; `load` fills one
  *   that exists; `save` writes what `open` or `load` takes back. `read` and `write` are for data
  *   and pictures, which other programs read and write too.
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
@@ -38,6 +38,7 @@
 #include <dlviz/tensor.h>
 #include <dlviz/safetensors.h>
 #include <dlviz/dataset.h>
+#include <dlviz/augmentation.h>
 #include <dlviz/loader.h>
 #include <dlviz/layer.h>
 #include <dlviz/custom_layer.h>

@@ -17,6 +17,15 @@ typedef struct dlz_state {
     float *gradient; /* NULL when not trainable */
 } dlz_state;
 
+/* Room for the other halves of the samples of a mixed batch (network/augmented.h); it only grows. */
+typedef struct dlz_mixture {
+    int64_t most_samples, most_labels, most_outputs;
+    int64_t *positions; /* of the partners */
+    int64_t *labels;    /* theirs */
+    float *weights;     /* theirs, with the shares they have */
+    float *gradient;    /* of the outputs */
+} dlz_mixture;
+
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
     atomic_int trainers;   /* that rely on the loss */
@@ -44,6 +53,7 @@ struct dlviz_network {
     void *kept_buffers;
     size_t buffer_bytes;
     dlz_plans plans;
+    dlz_mixture mixture;
 };
 
 /* -- network.c -------------------------------------------------------------------------------------
@@ -55,6 +65,7 @@ const dlz_shape *dlz_network_output(const dlviz_network *network);
 dlviz_status dlz_network_lay_out(dlviz_network *network);
 /* Allocates the states; all are 0. */
 dlviz_status dlz_network_complete(dlviz_network *network);
+void dlz_mixture_release(dlz_mixture *mixture);
 
 /* -- states.c -----------------------------------------------------------------------------------
  */
@@ -141,12 +152,13 @@ dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const 
                                             const dlviz_dataset *dataset);
 dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
-/* One training step, up to the gradients, on n samples of a dataset whose shapes have been checked;
- * adds to the tally. *mean receives the batch's loss; where that is not finite, there are no gradients. */
+/* One training step, up to the gradients, on n samples of a dataset whose shapes have been checked,
+ * augmented as in this epoch of the seed; adds to the tally. *mean receives the batch's loss; where
+ * that is not finite, there are no gradients. */
 dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                                      const dlviz_dataset *dataset, const int64_t *indices,
-                                     int64_t n, uint64_t seed, uint64_t step, dlz_tally *tally,
-                                     double *mean);
+                                     int64_t n, uint64_t seed, int64_t epoch, uint64_t step,
+                                     dlz_tally *tally, double *mean);
 /* Adds a dataset that has been checked to a tally, in evaluation. *outputs, unless NULL, receives
  * all outputs in PyTorch's order. */
 dlviz_status dlz_network_tally(dlviz_network *network, const char *who,

@@ -26,7 +26,7 @@ WITHOUT_GETTER = {
 
 
 # What functions return that are called as their kind: everything else is made by <noun>_create.
-MADE_BY_NOUN = {"dlviz_layer", "dlviz_loss"}
+MADE_BY_NOUN = {"dlviz_layer", "dlviz_loss", "dlviz_augmentation"}
 
 
 def constructors(functions):

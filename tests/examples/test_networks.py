@@ -28,3 +28,11 @@ class Networks(Case):
         self.assertTrue(match, lines[-1])
         self.assertGreater(float(match.group(1)), 0.9)
         self.assertLess(float(match.group(2)), 1)
+
+    def test_augment(self):
+        process = self.expect(0 if programs.with_figures else 1, run("augment", programs.data, "600", "6"))
+        if programs.with_figures:
+            match = re.fullmatch(r"test accuracy after 6 epochs: (\d+\.\d\d) %\n", process.stdout)
+            self.assertTrue(match, process.stdout)
+            self.assertGreater(float(match.group(1)), 60)
+            files.check_png(path("augment.png"))
