@@ -5,13 +5,13 @@
  * - Names: dlviz_<noun>_<verb>. The first argument is the handle that the function is named after,
  *   also where the handle is being made; results come last. A family whose kinds have settings of
  *   their own (layers, optimizers, augmentations) names a function after the kind:
- *   dlviz_adam_create, dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a file; `load` fills one
- *   that exists; `save` writes what `open` or `load` takes back. `read` and `write` are for data
- *   and pictures, which other programs read and write too.
+ *   dlviz_adam_create, dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a
+ *   file; `load` fills one that exists; `save` writes what `open` or `load` takes back. `read` and
+ *   `write` are for data and pictures, which other programs read and write too.
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
  *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
  *   sentence what was wrong. Compilers warn where a status is ignored (DLVIZ_CHECKED), but for
- *   layers and losses, which remember their first error.
+ *   layers, losses and augmentations, which remember their first error.
  * - NULL: a missing handle is never a crash. A call that returns a status fails with
  *   DLVIZ_ERROR_INVALID_ARGUMENT, `destroy` does nothing, and a getter gives 0, NaN or NULL.
  * - Settings are checked when they are set. Every set_<x> has a getter <x>, and so has every
