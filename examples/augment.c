@@ -1,5 +1,5 @@
-/* augment.c - trains on images that are shifted, turned and partly erased at random, and draws what
- * the network sees; the folder holds MNIST's four files, or Fashion-MNIST's, which have the same
+/* augment.c - trains on images that are turned, scaled and shifted at random, and draws what the
+ * network sees; the folder holds MNIST's four files, or Fashion-MNIST's, which have the same
  * names. */
 #include <dlviz.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static dlviz_network *make_network(const dlviz_dataset *train) {
 
 int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : ".";
-    int64_t images = argc > 2 ? atoll(argv[2]) : 60000, epochs = argc > 3 ? atoll(argv[3]) : 3;
+    int64_t images = argc > 2 ? atoll(argv[2]) : 60000, epochs = argc > 3 ? atoll(argv[3]) : 6;
     dlviz_dataset *all, *train, *test;
     check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_PART_TRAIN));
     check(dlviz_dataset_take(all, 0, images, &train));
@@ -60,7 +60,6 @@ int main(int argc, char **argv) {
     dlviz_random_affine_set_scale(turned, 0.9, 1.1);
     check(dlviz_dataset_add_augmentation(train, turned)); /* the first error of both */
     check(dlviz_dataset_add_augmentation(train, dlviz_random_shift(2, 2)));
-    check(dlviz_dataset_add_augmentation(train, dlviz_random_erase(0.25)));
     draw(train);
 
     dlviz_network *net = make_network(train);
