@@ -13,7 +13,7 @@
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
  *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
  *   sentence what was wrong. Compilers warn where a status is ignored (DLVIZ_CHECKED), but for
- *   layers, losses and schedules, which remember their first error.
+ *   layers, losses, schedules and augmentations, which remember their first error.
  * - NULL: a missing handle is never a crash. A call that returns a status fails with
  *   DLVIZ_ERROR_INVALID_ARGUMENT, `destroy` does nothing, and a getter gives 0, NaN or NULL.
  * - Settings are checked when they are set. Every set_<x> has a getter <x>, and so has every
@@ -40,6 +40,7 @@
 #include <dlviz/tensor.h>
 #include <dlviz/safetensors.h>
 #include <dlviz/dataset.h>
+#include <dlviz/augmentation.h>
 #include <dlviz/loader.h>
 #include <dlviz/layer.h>
 #include <dlviz/custom_layer.h>

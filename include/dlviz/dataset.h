@@ -14,13 +14,14 @@ extern "C" {
  *  A dataset never changes its samples: uint8 values stay uint8 in memory, and a subset refers to
  *  the storage of the whole. What a network sees is made batch by batch: uint8 values are divided
  *  by 255, float32 values stay as they are; then images are resized, then values are normalized.
+ *  Those who train on it can see it varied at random as well (augmentation.h).
  *  These settings belong to the handle, as targets and weights do. A subset starts with those of
  *  the dataset that it was made from, and goes its own way.
  *
  *  Several threads may read one dataset at the same time. While one of them calls a function that
- *  changes it (those with "set" in their names) no other may use it. Different datasets, also those
- *  that share storage, are independent. Getters answer 0, NULL or false when the dataset is
- *  NULL. */
+ *  changes it (those with "set", "add" or "clear" in their names) no other may use it. Different
+ *  datasets, also those that share storage, are independent. Getters answer 0, NULL or false when
+ *  the dataset is NULL. */
 typedef struct dlviz_dataset dlviz_dataset;
 
 /* -- Making ------------------------------------------------------------------------------------ */

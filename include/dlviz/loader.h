@@ -2,7 +2,7 @@
 #ifndef DLVIZ_LOADER_H
 #define DLVIZ_LOADER_H
 
-#include <dlviz/dataset.h>
+#include <dlviz/augmentation.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,6 +51,15 @@ DLVIZ_API uint64_t dlviz_loader_seed(const dlviz_loader *loader);
 DLVIZ_CHECKED dlviz_status dlviz_loader_set_drop_last(dlviz_loader *loader, bool drop_last);
 DLVIZ_API bool dlviz_loader_drops_last(const dlviz_loader *loader);
 
+/** Whether samples come augmented (dlviz_dataset_add_augmentation), as a trainer with this seed
+ *  sees them in this epoch; false by default, and when the dataset has no augmentations. Where the
+ *  targets are the samples, and noise or erasing leaves them alone, they are then a tensor of their
+ *  own. Goes back to the start of the present epoch.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE where targets cannot move with the
+ *  pixels, or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_loader_set_augment(dlviz_loader *loader, bool augment);
+DLVIZ_API bool dlviz_loader_augments(const dlviz_loader *loader);
+
 /** The batch size that the loader was created with. */
 DLVIZ_API int64_t dlviz_loader_batch_size(const dlviz_loader *loader);
 /** The number of batches in an epoch. */
@@ -72,6 +81,14 @@ DLVIZ_CHECKED dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_t
  *  the loader and valid as long as that batch. NULL for a dataset without weights, before the first
  *  batch and after the end of an epoch. */
 DLVIZ_API const dlviz_tensor *dlviz_loader_weights(const dlviz_loader *loader);
+
+/** Where samples are mixed (dlviz_mixup), for the batch that dlviz_loader_next gave last: the share
+ *  λ of each sample itself, float32, b; and, where targets are labels, those of the samples that
+ *  they are mixed with, as dlviz_loader_next gives targets. A batch's loss is then the mean of
+ *  λ·loss(targets) + (1 − λ)·loss(partner targets). Owned by the loader and valid as long as that
+ *  batch; otherwise NULL. */
+DLVIZ_API const dlviz_tensor *dlviz_loader_shares(const dlviz_loader *loader);
+DLVIZ_API const dlviz_tensor *dlviz_loader_partner_targets(const dlviz_loader *loader);
 
 /** Goes to the start of an epoch, 0 or more. Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_loader_rewind(dlviz_loader *loader, int64_t epoch);

@@ -66,7 +66,7 @@ DLVIZ_API int64_t dlviz_trainer_batch_size(const dlviz_trainer *trainer);
  *  way. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_drop_last(dlviz_trainer *trainer, bool drop_last);
 DLVIZ_API bool dlviz_trainer_drops_last(const dlviz_trainer *trainer);
-/** Decides the order of the images and the dropout masks; 0 unless set. */
+/** Decides the order of the images, their augmentations and the dropout masks; 0 unless set. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed);
 DLVIZ_API uint64_t dlviz_trainer_seed(const dlviz_trainer *trainer);
 /** The set that is evaluated after each epoch; NULL for none. The trainer holds it: its handle may

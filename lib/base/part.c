@@ -47,7 +47,7 @@ dlviz_status dlz_part_require(const char *who, const dlz_noun *noun, dlz_part *p
 dlviz_status dlz_part_set(const char *who, const dlz_noun *noun, dlz_part *part, const char *kind,
                           size_t offset, const void *value, size_t size) {
     DLZ_TRY(dlz_part_require(who, noun, part, kind));
-    char before[sizeof(double)];
+    char before[2 * sizeof(double)];
     memcpy(before, (char *)part + offset, size);
     memcpy((char *)part + offset, value, size);
     dlviz_status status = noun->check(part);

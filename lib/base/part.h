@@ -1,5 +1,5 @@
 /* base/part.h - what is handed over to an owner and until then remembers its first error: losses,
- * schedules. Their structs begin with a dlz_part. */
+ * schedules, augmentations. Their structs begin with a dlz_part. */
 #ifndef DLZ_PART_H
 #define DLZ_PART_H
 
@@ -35,7 +35,7 @@ void dlz_part_check(dlz_part *part);
 /* For setters: fails, which the part remembers, when the part is NULL, of another kind or owned. */
 dlviz_status dlz_part_require(const char *who, const dlz_noun *noun, dlz_part *part,
                               const char *kind);
-/* Requires the kind, replaces the `size` bytes, 8 at most, at `offset` by those of `value`, checks
+/* Requires the kind, replaces the `size` bytes, two numbers at most, at `offset` by those of `value`, checks
  * all settings, and takes the change back if they are out of range. */
 dlviz_status dlz_part_set(const char *who, const dlz_noun *noun, dlz_part *part, const char *kind,
                           size_t offset, const void *value, size_t size);

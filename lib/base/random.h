@@ -13,7 +13,8 @@ enum {
     DLZ_STREAM_SHUFFLE = 2, /* + epoch << 8 */
     DLZ_STREAM_DROPOUT = 3, /* + node index << 8 */
     DLZ_STREAM_SPLIT = 4,
-    DLZ_STREAM_EMBED = 5
+    DLZ_STREAM_EMBED = 5,
+    DLZ_STREAM_AUGMENT = 16 /* + index of the augmentation << 8 + epoch << 32 */
 };
 
 static inline void dlz_philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]) {

@@ -18,6 +18,7 @@ static dlviz_status allocate(const dlviz_tensor *samples, int64_t count, dlviz_d
         return dlz_fail_memory("a dataset", sizeof *dataset);
     dataset->references = 1;
     dataset->num_samples = count;
+    dlz_augmentations_init(&dataset->augmentations);
     dataset->rows = dlz_alloc_array((uint64_t)count, sizeof *dataset->rows);
     dlviz_status status =
         dataset->rows
@@ -85,6 +86,7 @@ void dlviz_dataset_destroy(dlviz_dataset *dataset) {
     dlviz_tensor_destroy(dataset->weights);
     dlz_dataset_release_targets(dataset);
     dlz_transform_release(&dataset->transform);
+    dlz_augmentations_release(&dataset->augmentations);
     dlz_free(dataset->rows);
     dlz_free(dataset);
 }
@@ -164,6 +166,8 @@ dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
     dlviz_status status = dlz_transform_copy(&dataset->transform, &subset->transform);
     if (status == DLVIZ_OK)
         status = dlz_dataset_subset_targets(dataset, count, positions, subset);
+    if (status == DLVIZ_OK)
+        status = dlz_augmentations_share(&dataset->augmentations, &subset->augmentations);
     if (status != DLVIZ_OK) {
         dlviz_dataset_destroy(subset);
         return status;

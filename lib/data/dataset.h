@@ -2,6 +2,7 @@
 #ifndef DLZ_DATASET_H
 #define DLZ_DATASET_H
 
+#include "data/augmentation.h"
 #include "data/transform.h"
 #include <dlviz/dataset.h>
 
@@ -41,6 +42,7 @@ struct dlviz_dataset {
     int64_t target_dims[3];
 
     dlviz_tensor *weights; /* num_samples of float32, or NULL */
+    dlz_augmentations augmentations;
 };
 
 /* dlviz_dataset_create for the public function `who`. */
@@ -109,6 +111,44 @@ void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indic
                               float *weights);
 /* The smallest and the largest label, also of maps; false without labels. */
 bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest);
+
+/* -- Augmented samples: how those who train see them ---------------------------------------------
+ */
+
+/* Which of its many forms a sample has: that of an epoch of a run. */
+typedef struct dlz_variant {
+    uint64_t seed;
+    int64_t epoch;
+} dlz_variant;
+
+bool dlz_dataset_is_augmented(const dlviz_dataset *dataset);
+/* Fails with DLVIZ_ERROR_SHAPE where the targets are to move with the pixels and cannot. */
+dlviz_status dlz_dataset_check_augmentations(const dlviz_dataset *dataset, const char *who);
+/* Whether pixels may come in whose label is dataset->augmentations.label_fill. */
+bool dlz_dataset_fills_labels(const dlviz_dataset *dataset);
+/* The floats of room that the next two need. */
+int64_t dlz_dataset_variant_room(const dlviz_dataset *dataset);
+/* The sample at a position as dlz_dataset_load gives it, but augmented; and its targets as
+ * dlz_dataset_load_targets does, after the augmentations were checked. */
+void dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
+                              int64_t position, float *room, float *sample);
+void dlz_dataset_load_target_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                     int64_t position, float *room, void *target);
+/* Where samples are mixed: that with which this one is, and how much of it remains, 1/2 to 1; else
+ * itself, and 1. */
+double dlz_dataset_partner(const dlviz_dataset *dataset, const dlz_variant *variant,
+                           int64_t position, int64_t *partner);
+/* The weights of samples whose float targets are mixed, in the shares of these. */
+void dlz_dataset_load_mixed_weights(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                    const int64_t *indices, int64_t count, float *weights);
+/* With all threads: samples and targets, each unless NULL, and where samples are mixed and have
+ * labels, those of their partners. Allocates room. */
+dlviz_status dlz_dataset_load_variants(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                       const int64_t *indices, int64_t count, float *samples,
+                                       void *targets, void *partner_targets);
+
+/* What decides over the augmentations as a new JSON object; NULL when out of memory. */
+json_t *dlz_dataset_augmentation_settings(const dlviz_dataset *dataset);
 
 /* -- With all threads -------------------------------------------------------------------------- */
 

@@ -6,30 +6,56 @@
 #include <string.h>
 
 /* The parts of a batch. */
-enum { SAMPLES, TARGETS, WEIGHTS, NUM_PARTS };
+enum { SAMPLES, TARGETS, WEIGHTS, PARTNER_TARGETS, SHARES, NUM_PARTS };
 
 struct dlviz_loader {
     dlviz_dataset *dataset; /* its own handle on the samples */
     int64_t batch_size, epoch, next;
-    bool shuffled, drop_last;
+    bool shuffled, drop_last, augments;
     uint64_t seed;
     int64_t *order;                 /* positions in this epoch's order */
     dlviz_tensor *room[NUM_PARTS];  /* for a whole batch; NULL: not a part of this dataset's */
     dlviz_tensor *batch[NUM_PARTS]; /* views of it: what `next` gave last */
 };
 
+static int64_t largest_batch(const dlviz_loader *loader) {
+    return dlz_min_i64(loader->batch_size, loader->dataset->num_samples);
+}
+
+static dlviz_status make_targets_room(const dlviz_loader *loader, dlviz_tensor **room) {
+    const dlviz_dataset *dataset = loader->dataset;
+    int ndim = dlz_dataset_target_ndim(dataset);
+    int64_t dims[4] = {largest_batch(loader)};
+    if (ndim > 0)
+        memcpy(dims + 1, dlz_dataset_target_dims(dataset), (size_t)ndim * sizeof *dims);
+    return dlz_tensor_create_raw(room, dlz_dataset_target_dtype(dataset), 1 + ndim, dims);
+}
+
 static dlviz_status make_room(dlviz_loader *loader) {
     const dlviz_dataset *dataset = loader->dataset;
-    int64_t dims[4] = {dlz_min_i64(loader->batch_size, dataset->num_samples)};
+    int64_t dims[4] = {largest_batch(loader)};
     memcpy(dims + 1, dataset->dims, sizeof dataset->dims);
     DLZ_TRY(dlz_tensor_create_raw(&loader->room[SAMPLES], DLVIZ_FLOAT32, 1 + dataset->ndim, dims));
     if (dataset->weights)
         DLZ_TRY(dlz_tensor_create_raw(&loader->room[WEIGHTS], DLVIZ_FLOAT32, 1, dims));
-    if (!dataset->labels && !dataset->targets)
+    return dataset->labels || dataset->targets ? make_targets_room(loader, &loader->room[TARGETS])
+                                               : DLVIZ_OK;
+}
+
+/* What there is besides where samples are augmented: targets that differ from the samples, and
+ * partners. */
+static dlviz_status make_room_to_augment(dlviz_loader *loader) {
+    const dlviz_dataset *dataset = loader->dataset;
+    int64_t n = largest_batch(loader);
+    dlviz_tensor **room = loader->room;
+    if (!room[TARGETS] && dataset->augmentations.input_only &&
+        dlviz_dataset_targets_are_samples(dataset))
+        DLZ_TRY(make_targets_room(loader, &room[TARGETS]));
+    if (!dataset->augmentations.mix)
         return DLVIZ_OK;
-    memcpy(dims + 1, dataset->target_dims, sizeof dataset->target_dims);
-    return dlz_tensor_create_raw(&loader->room[TARGETS], dlz_dataset_target_dtype(dataset),
-                                 1 + dataset->target_ndim, dims);
+    if (!room[PARTNER_TARGETS] && dlz_dataset_target_dtype(dataset) == DLVIZ_INT64)
+        DLZ_TRY(make_targets_room(loader, &room[PARTNER_TARGETS]));
+    return room[SHARES] ? DLVIZ_OK : dlz_tensor_create_raw(&room[SHARES], DLVIZ_FLOAT32, 1, &n);
 }
 
 static void start_epoch(dlviz_loader *loader) {
@@ -125,6 +151,21 @@ bool dlviz_loader_drops_last(const dlviz_loader *loader) {
     return loader && loader->drop_last;
 }
 
+dlviz_status dlviz_loader_set_augment(dlviz_loader *loader, bool augment) {
+    DLZ_REQUIRE(loader);
+    if (augment) {
+        DLZ_TRY(dlz_dataset_check_augmentations(loader->dataset, __func__));
+        DLZ_TRY(make_room_to_augment(loader));
+    }
+    loader->augments = augment && dlz_dataset_is_augmented(loader->dataset);
+    start_epoch(loader);
+    return DLVIZ_OK;
+}
+
+bool dlviz_loader_augments(const dlviz_loader *loader) {
+    return loader && loader->augments;
+}
+
 int64_t dlviz_loader_batch_size(const dlviz_loader *loader) {
     return loader ? loader->batch_size : 0;
 }
@@ -140,14 +181,41 @@ int64_t dlviz_loader_epoch(const dlviz_loader *loader) {
     return loader ? loader->epoch : 0;
 }
 
-static void load_batch(dlviz_loader *loader, const int64_t *indices, int64_t count) {
+static void *data_of(const dlviz_tensor *room) {
+    return room ? room->data : NULL;
+}
+
+static dlviz_status load_augmented(dlviz_loader *loader, const int64_t *indices, int64_t count) {
+    const dlviz_dataset *dataset = loader->dataset;
+    dlviz_tensor **room = loader->room;
+    dlz_variant variant = {.seed = loader->seed, .epoch = loader->epoch};
+    DLZ_TRY(dlz_dataset_load_variants(dataset, &variant, indices, count, room[SAMPLES]->data,
+                                      data_of(room[TARGETS]), data_of(room[PARTNER_TARGETS])));
+    float *shares = data_of(room[SHARES]);
+    for (int64_t i = 0, partner; shares && i < count; i++)
+        shares[i] = (float)dlz_dataset_partner(dataset, &variant, indices[i], &partner);
+    if (dataset->weights && dlz_dataset_target_dtype(dataset) == DLVIZ_FLOAT32)
+        dlz_dataset_load_mixed_weights(dataset, &variant, indices, count, room[WEIGHTS]->data);
+    else if (dataset->weights)
+        dlz_dataset_load_weights(dataset, indices, count, room[WEIGHTS]->data);
+    return DLVIZ_OK;
+}
+
+static void load_plain(dlviz_loader *loader, const int64_t *indices, int64_t count) {
     const dlviz_dataset *dataset = loader->dataset;
     dlviz_tensor **room = loader->room;
     dlz_dataset_load_parallel(dataset, indices, count, room[SAMPLES]->data);
-    if (room[TARGETS])
+    if (room[TARGETS] && !dlviz_dataset_targets_are_samples(dataset))
         dlz_dataset_load_targets_parallel(dataset, indices, count, room[TARGETS]->data);
     if (dataset->weights)
         dlz_dataset_load_weights(dataset, indices, count, room[WEIGHTS]->data);
+}
+
+/* What only augmented batches have is kept for the next of them. */
+static bool is_given(const dlviz_loader *loader, int part) {
+    bool always = part == SAMPLES || part == WEIGHTS ||
+                  (part == TARGETS && !dlviz_dataset_targets_are_samples(loader->dataset));
+    return loader->room[part] && (always || loader->augments);
 }
 
 dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **samples,
@@ -161,19 +229,32 @@ dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **sample
     if (count == 0 || (count < loader->batch_size && loader->drop_last))
         return DLVIZ_OK;
     for (int part = 0; part < NUM_PARTS; part++)
-        if (loader->room[part])
+        if (is_given(loader, part))
             DLZ_TRY(dlviz_tensor_slice(loader->room[part], 0, count, &loader->batch[part]));
-    load_batch(loader, loader->order + loader->next, count);
+    const int64_t *indices = loader->order + loader->next;
+    if (loader->augments)
+        DLZ_TRY(load_augmented(loader, indices, count));
+    else
+        load_plain(loader, indices, count);
     loader->next += count;
     *samples = loader->batch[SAMPLES];
     if (targets)
-        *targets =
-            dlviz_dataset_targets_are_samples(loader->dataset) ? *samples : loader->batch[TARGETS];
+        *targets = dlviz_dataset_targets_are_samples(loader->dataset) && !loader->batch[TARGETS]
+                       ? *samples
+                       : loader->batch[TARGETS];
     return DLVIZ_OK;
 }
 
 const dlviz_tensor *dlviz_loader_weights(const dlviz_loader *loader) {
     return loader ? loader->batch[WEIGHTS] : NULL;
+}
+
+const dlviz_tensor *dlviz_loader_partner_targets(const dlviz_loader *loader) {
+    return loader ? loader->batch[PARTNER_TARGETS] : NULL;
+}
+
+const dlviz_tensor *dlviz_loader_shares(const dlviz_loader *loader) {
+    return loader ? loader->batch[SHARES] : NULL;
 }
 
 dlviz_status dlviz_loader_rewind(dlviz_loader *loader, int64_t epoch) {

@@ -40,6 +40,12 @@ static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, i
     return mark;
 }
 
+static void add_setting(void *context, const char *name, int64_t number) {
+    uLong *mark = context;
+    *mark = crc32_z(*mark, (const unsigned char *)name, strlen(name));
+    *mark = add_numbers(*mark, &number, 1);
+}
+
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
     const dlviz_tensor *stored = dataset->samples;
@@ -84,5 +90,7 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
                                   (const float *)targets->data + row * target_size, target_size)
                    : add_labels(mark, targets, row * target_size, target_size);
     }
+    if (dlz_dataset_is_augmented(dataset))
+        dlz_augmentations_tell(&dataset->augmentations, add_setting, &mark);
     return (uint32_t)mark;
 }

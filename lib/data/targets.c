@@ -166,6 +166,10 @@ dlz_targets dlz_dataset_target_kind(const dlviz_dataset *dataset) {
     return dataset->target_kind;
 }
 
+bool dlz_dataset_fills_labels(const dlviz_dataset *dataset) {
+    return dataset->augmentations.moves_pixels && dataset->target_kind == DLZ_TARGETS_LABEL_MAPS;
+}
+
 int dlz_dataset_target_ndim(const dlviz_dataset *dataset) {
     return dataset->target_kind == DLZ_TARGETS_SAMPLES ? dataset->ndim : dataset->target_ndim;
 }

@@ -191,25 +191,48 @@ static void normalize_components(const dlz_transform *t, float *values) {
         values[i] = (values[i] - t->means[i]) / t->deviations[i];
 }
 
-void dlz_transform_apply(const dlz_transform *t, const void *sample, float *out) {
-    int64_t stored = t->height * t->width, seen = t->rows.to * t->columns.to;
-    bool resized = t->rows.low || t->columns.low;
-    size_t element = dlviz_dtype_size(t->dtype);
-    for (int64_t channel = 0; channel < t->channels; channel++) {
-        const void *plane = (const char *)sample + (size_t)(channel * stored) * element;
-        float *to = out + channel * seen;
-        if (resized)
-            for (int64_t y = 0; y < t->rows.to; y++)
-                resize_row(t, plane, y, to + y * t->columns.to);
-        else if (t->dtype == DLVIZ_UINT8)
-            scale_bytes(plane, stored, to);
-        else
-            memcpy(to, plane, (size_t)stored * sizeof(float));
-        if (t->normal_count > 0 && (t->is_image || t->normal_count == 1)) {
-            int64_t which = t->normal_count == 1 ? 0 : channel;
-            normalize(to, seen, t->means[which], t->deviations[which]);
-        }
-    }
+static void load_channel(const dlz_transform *t, const void *sample, int64_t channel, float *to) {
+    int64_t stored = t->height * t->width;
+    const void *plane =
+        (const char *)sample + (size_t)(channel * stored) * dlviz_dtype_size(t->dtype);
+    if (t->rows.low || t->columns.low)
+        for (int64_t y = 0; y < t->rows.to; y++)
+            resize_row(t, plane, y, to + y * t->columns.to);
+    else if (t->dtype == DLVIZ_UINT8)
+        scale_bytes(plane, stored, to);
+    else
+        memcpy(to, plane, (size_t)stored * sizeof(float));
+}
+
+static void normalize_channel(const dlz_transform *t, int64_t channel, float *values) {
+    if (t->normal_count == 0 || (!t->is_image && t->normal_count > 1))
+        return;
+    int64_t which = t->normal_count == 1 ? 0 : channel;
+    normalize(values, t->rows.to * t->columns.to, t->means[which], t->deviations[which]);
+}
+
+static void normalize_vector(const dlz_transform *t, float *values) {
     if (!t->is_image && t->normal_count > 1)
-        normalize_components(t, out);
+        normalize_components(t, values);
+}
+
+/* Channel by channel, which then lies in the cache. */
+void dlz_transform_apply(const dlz_transform *t, const void *sample, float *out) {
+    int64_t seen = t->rows.to * t->columns.to;
+    for (int64_t channel = 0; channel < t->channels; channel++) {
+        load_channel(t, sample, channel, out + channel * seen);
+        normalize_channel(t, channel, out + channel * seen);
+    }
+    normalize_vector(t, out);
+}
+
+void dlz_transform_load(const dlz_transform *t, const void *sample, float *out) {
+    for (int64_t channel = 0; channel < t->channels; channel++)
+        load_channel(t, sample, channel, out + channel * t->rows.to * t->columns.to);
+}
+
+void dlz_transform_normalize(const dlz_transform *t, float *values) {
+    for (int64_t channel = 0; channel < t->channels; channel++)
+        normalize_channel(t, channel, values + channel * t->rows.to * t->columns.to);
+    normalize_vector(t, values);
 }

@@ -41,5 +41,8 @@ dlviz_status dlz_transform_set_normalization(dlz_transform *transform, const cha
 
 /* Writes channels x rows.to x columns.to floats. Allocates nothing; any thread may call. */
 void dlz_transform_apply(const dlz_transform *transform, const void *sample, float *out);
+/* The two halves of it: scaled and resized, then normalized in place. */
+void dlz_transform_load(const dlz_transform *transform, const void *sample, float *out);
+void dlz_transform_normalize(const dlz_transform *transform, float *values);
 
 #endif

@@ -6,8 +6,8 @@
 #ifndef DLZ_GRAPH_LAYER_H
 #define DLZ_GRAPH_LAYER_H
 
-#include "graph/settings.h"
-#include "graph/shape.h"
+#include "tensor/settings.h"
+#include "tensor/shape.h"
 
 #include <dlviz/layer.h>
 #include <dlviz/tensor.h>

@@ -101,9 +101,11 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
     dlz_memory *memory = &plan->memory;
     dlz_value *in = &program->values[0], *out = program->output;
     int ops = program->num_ops, end = dlz_max_int(ops + 1, out->gradient_last);
-    /* One sample, or its targets, in the order in which they are loaded, channel by channel. */
+    /* One sample, or its targets, in the order in which they are loaded, channel by channel; in
+     * training also two that augmentations make it of. */
     int64_t longest = dlz_max_i64(dlz_value_size(in), dlz_value_size(out));
-    dlz_memory_ask_scratch(memory, (uint64_t)longest * sizeof(float));
+    uint64_t held = plan->mode.training ? 3 : 1;
+    dlz_memory_ask_scratch(memory, held * (uint64_t)longest * sizeof(float));
     DLZ_TRY(dlz_memory_ask_array(memory, &in->data, n * dlz_value_size(in), sizeof(float), 0,
                                  in->data_last));
     if (!plan->mode.gradients)

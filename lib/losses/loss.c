@@ -7,6 +7,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Numbers of a sample that are worth threads. */
+enum { MANY_NUMBERS = 4096 };
+
 static dlviz_status check(const dlz_part *part) {
     const dlviz_loss *loss = (const dlviz_loss *)part;
     return loss->type->check ? loss->type->check(loss) : DLVIZ_OK;
@@ -301,6 +304,17 @@ static double norm_of(const dlviz_loss *loss, const dlz_loss_batch *batch) {
     return norm;
 }
 
+/* A batch's sum and norm, and its metrics. */
+static dlviz_status add_to_tally(const dlviz_loss *loss, const dlz_loss_batch *batch, double sum,
+                                 double norm, double *mean, dlz_tally *tally) {
+    if (loss->type->metrics && tally->sums)
+        DLZ_TRY(loss->type->metrics->add(loss, batch, tally->sums));
+    *mean = norm > 0 ? sum / norm : 0;
+    tally->loss += sum;
+    tally->norm += norm;
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_loss_add(const dlviz_loss *loss, const char *who, const dlz_loss_batch *batch,
                           float *gradient, double *mean, dlz_tally *tally) {
     DLZ_TRY(check_targets(loss, who, batch));
@@ -310,12 +324,37 @@ dlviz_status dlz_loss_add(const dlviz_loss *loss, const char *who, const dlz_los
     } else if (gradient) {
         memset(gradient, 0, (size_t)(batch->n * batch->size) * sizeof *gradient);
     }
-    if (loss->type->metrics && tally->sums)
-        DLZ_TRY(loss->type->metrics->add(loss, batch, tally->sums));
-    *mean = norm > 0 ? sum / norm : 0;
-    tally->loss += sum;
-    tally->norm += norm;
-    return DLVIZ_OK;
+    return add_to_tally(loss, batch, sum, norm, mean, tally);
+}
+
+typedef struct gradient_pass {
+    const float *other;
+    float *gradient;
+    int64_t size;
+} gradient_pass;
+
+static void gradient_tile(void *context, int64_t sample, int worker) {
+    (void)worker;
+    const gradient_pass *pass = context;
+    for (int64_t i = sample * pass->size; i < (sample + 1) * pass->size; i++)
+        pass->gradient[i] += pass->other[i];
+}
+
+dlviz_status dlz_loss_add_mixed(const dlviz_loss *loss, const char *who,
+                                const dlz_loss_batch *batch, const dlz_loss_batch *partners,
+                                float *gradient, float *room, double *mean, dlz_tally *tally) {
+    DLZ_TRY(check_targets(loss, who, batch));
+    double norm = norm_of(loss, batch) + norm_of(loss, partners), sum = 0, other = 0;
+    if (norm > 0) {
+        gradient_pass pass = {room, gradient, batch->size};
+        DLZ_TRY(value_of(loss, batch, 1 / norm, gradient, &sum));
+        DLZ_TRY(value_of(loss, partners, 1 / norm, room, &other));
+        dlz_parallel_for(batch->n, batch->size < MANY_NUMBERS ? 1 : dlz_threads(), gradient_tile,
+                         &pass);
+    } else {
+        memset(gradient, 0, (size_t)(batch->n * batch->size) * sizeof *gradient);
+    }
+    return add_to_tally(loss, batch, sum + other, norm, mean, tally);
 }
 
 double dlz_tally_mean(const dlz_tally *tally) {

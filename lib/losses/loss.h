@@ -167,6 +167,12 @@ dlviz_status dlz_loss_fail_label(const dlviz_loss *loss, const char *who, int64_
  * loss says; the tally is then as it was. */
 dlviz_status dlz_loss_add(const dlviz_loss *loss, const char *who, const dlz_loss_batch *batch,
                           float *gradient, double *mean, dlz_tally *tally);
+/* The same where samples are mixed: their loss is that of their own labels and that of their
+ * partners', each weighted by weights that have the shares in them; both batches are of the same
+ * outputs. Metrics count the own ones. `room`: for as many numbers as the gradient. */
+dlviz_status dlz_loss_add_mixed(const dlviz_loss *loss, const char *who,
+                                const dlz_loss_batch *batch, const dlz_loss_batch *partners,
+                                float *gradient, float *room, double *mean, dlz_tally *tally);
 double dlz_tally_mean(const dlz_tally *tally);
 
 int64_t dlz_loss_num_sums(const dlviz_loss *loss, const dlz_shape *output);

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "layers/transpose.h"
+#include "network/augmented.h"
 #include "network/network.h"
 #include "network/run.h"
 #include "tensor/tensor.h"
@@ -86,6 +87,7 @@ typedef struct target_pass {
     const dlz_run *run;
     const dlviz_dataset *dataset; /* or NULL: `numbers` */
     const int64_t *indices;
+    const dlz_variant *variant; /* of the dataset's; NULL: as they are */
     const float *numbers;
     float *targets;
 } target_pass;
@@ -98,8 +100,12 @@ static void target_tile(void *context, int64_t sample, int worker) {
     bool reorder = out->channels > 1 && pixels > 1;
     const float *from = pass->numbers ? pass->numbers + sample * size : NULL;
     if (pass->dataset) {
-        float *loaded = reorder ? dlz_run_scratch(pass->run, worker) : to;
-        dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded);
+        float *scratch = dlz_run_scratch(pass->run, worker), *loaded = reorder ? scratch : to;
+        if (pass->variant)
+            dlz_dataset_load_target_variant(pass->dataset, pass->variant, pass->indices[sample],
+                                            scratch + size, loaded);
+        else
+            dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded);
         from = loaded;
     }
     if (reorder)
@@ -144,6 +150,36 @@ static dlviz_status load_targets(const dlviz_network *network, const char *who, 
     else
         dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
     return check_labels(network, who, n, dlz_dataset_target_size(dataset), room->targets, indices);
+}
+
+/* The same for samples that are augmented. */
+static dlviz_status load_augmented_targets(const dlviz_network *network, const char *who,
+                                           dlz_plan *plan, const dlz_augmented *input,
+                                           const dlz_extras *room) {
+    const dlviz_dataset *dataset = input->dataset;
+    if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
+        dlz_augmented_load_weights(input, room->weights);
+        load_numbers(plan, (target_pass){.dataset = dataset,
+                                         .indices = input->indices,
+                                         .variant = input->variant,
+                                         .targets = room->targets});
+        return DLVIZ_OK;
+    }
+    dlz_dataset_load_weights(dataset, input->indices, input->n, room->weights);
+    dlz_augmented_load_labels(input, room->targets);
+    return check_labels(network, who, input->n, dlz_dataset_target_size(dataset), room->targets,
+                        input->indices);
+}
+
+/* The labels of the samples that those of a batch are mixed with. */
+static dlviz_status load_partners(dlviz_network *network, const char *who, dlz_plan *plan,
+                                  const dlz_augmented *input, const dlz_extras *room) {
+    int64_t labels = dlz_dataset_target_size(input->dataset);
+    DLZ_TRY(
+        dlz_augmented_make_room(network, input->n, labels, dlz_value_size(dlz_plan_output(plan))));
+    const dlz_mixture *mixture = &network->mixture;
+    dlz_augmented_mix(input, mixture, room->weights);
+    return check_labels(network, who, input->n, labels, mixture->labels, mixture->positions);
 }
 
 /* How many labels a sample has, where targets are labels. */
@@ -361,21 +397,41 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
     return DLVIZ_OK;
 }
 
+/* What a step is told of the batch that lies in the plan. */
+typedef struct step_batch {
+    label_layout layout;
+    const int64_t *names; /* how sentences call the samples; NULL: 0 … n − 1 */
+    bool mixed;           /* the network's mixture has the other halves of its labels */
+} step_batch;
+
+/* The loss and its gradient. */
+static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *plan,
+                             const step_batch *step, dlz_tally *tally, double *mean) {
+    dlz_loss_batch batch = batch_of(network, plan, step->layout, dlz_plan_extras(plan));
+    batch.names = step->names;
+    float *gradient = dlz_plan_output(plan)->dy;
+    if (!step->mixed)
+        return dlz_loss_add(network->loss, who, &batch, gradient, mean, tally);
+    const dlz_mixture *mixture = &network->mixture;
+    dlz_loss_batch partners = batch;
+    partners.labels = mixture->labels;
+    partners.weights = mixture->weights;
+    partners.names = mixture->positions;
+    return dlz_loss_add_mixed(network->loss, who, &batch, &partners, gradient, mixture->gradient,
+                              mean, tally);
+}
+
 /* Forward, loss and backward on the batch that lies in the plan. */
 static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                             label_layout layout, const int64_t *names, dlz_tally *tally,
-                             double *mean) {
+                             const step_batch *step, dlz_tally *tally, double *mean) {
     DLZ_TRY(dlz_plan_forward(plan));
     network->has_gradients = network->fresh_gradients = false;
     if (network->stale_gradients)
         memset(network->gradients, 0,
                (size_t)network->parameter_floats * sizeof *network->gradients);
     network->stale_gradients = false;
-    dlz_loss_batch batch = batch_of(network, plan, layout, dlz_plan_extras(plan));
-    batch.names = names;
     network->plans.running = true;
-    dlviz_status status =
-        dlz_loss_add(network->loss, who, &batch, dlz_plan_output(plan)->dy, mean, tally);
+    dlviz_status status = add_loss(network, who, plan, step, tally, mean);
     network->plans.running = false;
     DLZ_TRY(status);
     if (!isfinite(*mean))
@@ -388,10 +444,9 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
 
 /* A step that fails leaves the running statistics as they were. */
 static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan *plan,
-                               label_layout layout, const int64_t *names, dlz_tally *tally,
-                               double *mean) {
+                               const step_batch *step, dlz_tally *tally, double *mean) {
     dlz_network_keep_buffers(network);
-    dlviz_status status = run_step(network, who, plan, layout, names, tally, mean);
+    dlviz_status status = run_step(network, who, plan, step, tally, mean);
     if (status != DLVIZ_OK || !isfinite(*mean))
         dlz_network_put_buffers_back(network);
     return status;
@@ -399,13 +454,29 @@ static dlviz_status train_step(dlviz_network *network, const char *who, dlz_plan
 
 dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                                      const dlviz_dataset *dataset, const int64_t *indices,
-                                     int64_t n, uint64_t seed, uint64_t step, dlz_tally *tally,
-                                     double *mean) {
+                                     int64_t n, uint64_t seed, int64_t epoch, uint64_t step,
+                                     dlz_tally *tally, double *mean) {
     dlz_plan *plan;
+    dlz_variant variant = {.seed = seed, .epoch = epoch};
+    dlz_augmented input = {dataset, &variant, indices, n};
+    bool augmented = dlz_dataset_is_augmented(dataset);
+    if (augmented)
+        DLZ_TRY(dlz_augmented_check(network, who, dataset));
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
-    dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
-    DLZ_TRY(load_targets(network, who, plan, dataset, indices, dlz_plan_extras(plan)));
-    return train_step(network, who, plan, layout_of(dataset), indices, tally, mean);
+    const dlz_extras *room = dlz_plan_extras(plan);
+    step_batch batch = {.layout = layout_of(dataset),
+                        .names = indices,
+                        .mixed = augmented && dlz_augmented_mixes_labels(&input)};
+    dlz_load_input(plan, &(dlz_input){.dataset = dataset,
+                                      .indices = indices,
+                                      .variant = augmented ? &variant : NULL});
+    if (augmented)
+        DLZ_TRY(load_augmented_targets(network, who, plan, &input, room));
+    else
+        DLZ_TRY(load_targets(network, who, plan, dataset, indices, room));
+    if (batch.mixed)
+        DLZ_TRY(load_partners(network, who, plan, &input, room));
+    return train_step(network, who, plan, &batch, tally, mean);
 }
 
 /* -- One step by hand ----------------------------------------------------------------------------
@@ -489,9 +560,9 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
             ((int64_t *)room->targets)[i] = dlz_label_at(targets, i);
     for (int64_t i = 0; i < n; i++)
         room->weights[i] = weights ? ((const float *)weights->data)[i] : 1;
-    label_layout layout = {targets->size / n, targets->ndim == 3};
+    step_batch batch = {.layout = {targets->size / n, targets->ndim == 3}};
     double mean;
-    DLZ_TRY(train_step(network, who, plan, layout, NULL, &tally, &mean));
+    DLZ_TRY(train_step(network, who, plan, &batch, &tally, &mean));
     give(loss, mean);
     return isfinite(mean) ? DLVIZ_OK : fail_loss(network, who, mean, inputs, targets);
 }

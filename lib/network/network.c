@@ -65,10 +65,19 @@ void dlz_network_end(dlz_network_use *use) {
     dlviz_network_destroy(use->network);
 }
 
+void dlz_mixture_release(dlz_mixture *mixture) {
+    dlz_free(mixture->positions);
+    dlz_free(mixture->labels);
+    dlz_free(mixture->weights);
+    dlz_free(mixture->gradient);
+    *mixture = (dlz_mixture){.most_samples = 0};
+}
+
 void dlviz_network_destroy(dlviz_network *network) {
     if (!network || atomic_fetch_sub(&network->references, 1) != 1)
         return;
     dlz_plans_release(&network->plans);
+    dlz_mixture_release(&network->mixture);
     dlz_graph_release(&network->graph);
     while (network->refused) {
         dlviz_layer *layer = network->refused;

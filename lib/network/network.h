@@ -27,6 +27,15 @@ typedef struct dlz_data_description {
     char **class_names; /* pointers and texts in one block, or NULL */
 } dlz_data_description;
 
+/* Room for the other halves of the samples of a mixed batch (network/augmented.h); it only grows. */
+typedef struct dlz_mixture {
+    int64_t most_samples, most_labels, most_outputs;
+    int64_t *positions; /* of the partners */
+    int64_t *labels;    /* theirs */
+    float *weights;     /* theirs, with the shares they have */
+    float *gradient;    /* of the outputs */
+} dlz_mixture;
+
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
     atomic_int trainers;   /* that rely on the loss */
@@ -60,6 +69,8 @@ struct dlviz_network {
     /* What the last call of dlviz_network_load_tensors left: blocks of pointers and texts, or NULL. */
     int64_t num_missing, num_unused;
     char **missing, **unused;
+
+    dlz_mixture mixture;
 };
 
 /* -- network.c -------------------------------------------------------------------------------------
@@ -71,6 +82,7 @@ const dlz_shape *dlz_network_output(const dlviz_network *network);
 dlviz_status dlz_network_lay_out(dlviz_network *network);
 /* Allocates the states; all are 0. */
 dlviz_status dlz_network_complete(dlviz_network *network);
+void dlz_mixture_release(dlz_mixture *mixture);
 /* Tells the graph's nodes where their states are, and which of them are frozen. */
 void dlz_network_hand_states(dlviz_network *network);
 
@@ -205,12 +217,13 @@ dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const 
                                             const dlviz_dataset *dataset);
 dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
-/* One training step, up to the gradients, on n samples of a dataset whose shapes have been checked;
- * adds to the tally. *mean receives the batch's loss; where that is not finite, there are no gradients. */
+/* One training step, up to the gradients, on n samples of a dataset whose shapes have been checked,
+ * augmented as in this epoch of the seed; adds to the tally. *mean receives the batch's loss; where
+ * that is not finite, there are no gradients. */
 dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                                      const dlviz_dataset *dataset, const int64_t *indices,
-                                     int64_t n, uint64_t seed, uint64_t step, dlz_tally *tally,
-                                     double *mean);
+                                     int64_t n, uint64_t seed, int64_t epoch, uint64_t step,
+                                     dlz_tally *tally, double *mean);
 /* Adds a dataset that has been checked to a tally, in evaluation. *outputs, unless NULL, receives
  * all outputs in PyTorch's order. */
 dlviz_status dlz_network_tally(dlviz_network *network, const char *who,

@@ -29,8 +29,12 @@ static void input_tile(void *context, int64_t sample, int worker) {
     bool reorder = in->channels > 1 && pixels > 1;
     const float *from = input->samples ? input->samples + sample * size : NULL;
     if (input->dataset) {
-        float *loaded = reorder ? dlz_run_scratch(pass->run, worker) : to;
-        dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded);
+        float *scratch = dlz_run_scratch(pass->run, worker), *loaded = reorder ? scratch : to;
+        if (input->variant)
+            dlz_dataset_load_variant(input->dataset, input->variant, input->indices[sample],
+                                     scratch + size, loaded);
+        else
+            dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded);
         from = loaded;
     }
     if (reorder)

@@ -2,6 +2,7 @@
 #ifndef DLZ_NETWORK_RUN_H
 #define DLZ_NETWORK_RUN_H
 
+#include "data/dataset.h"
 #include "network/network.h"
 
 /* Samples at a time in evaluation: enough to keep all threads busy, few enough for the cache. */
@@ -21,6 +22,7 @@ typedef struct dlz_input {
     const dlviz_dataset *dataset; /* or NULL: `samples` */
     const int64_t *indices;
     const float *samples;
+    const dlz_variant *variant; /* of the dataset's samples; NULL: as they are */
 } dlz_input;
 
 /* Puts a batch where the plan reads it. */

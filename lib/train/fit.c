@@ -59,7 +59,8 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     dlz_tally before = trainer->tally;
     DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order + first, n, trainer->seed,
-                                    (uint64_t)trainer->step, &trainer->tally, &loss));
+                                    trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
+                                    &loss));
     if (!isfinite(loss)) {
         trainer->tally = before;
         return fail_loss(trainer, train, order + first, n, loss);

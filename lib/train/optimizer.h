@@ -8,7 +8,7 @@
 #define DLZ_TRAIN_OPTIMIZER_H
 
 #include "base/busy.h"
-#include "graph/layer.h"
+#include "tensor/settings.h"
 #include "train/groups.h"
 #include "train/update.h"
 

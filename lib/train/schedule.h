@@ -9,7 +9,7 @@
 #define DLZ_TRAIN_SCHEDULE_H
 
 #include "base/part.h"
-#include "graph/layer.h"
+#include "tensor/settings.h"
 
 #include <dlviz/schedule.h>
 

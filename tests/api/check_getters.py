@@ -27,7 +27,7 @@ WITHOUT_GETTER = {
 
 
 # What functions return that are called as their kind: everything else is made by <noun>_create.
-MADE_BY_NOUN = {"dlviz_layer", "dlviz_loss", "dlviz_schedule"}
+MADE_BY_NOUN = {"dlviz_layer", "dlviz_loss", "dlviz_schedule", "dlviz_augmentation"}
 
 
 def constructors(functions):

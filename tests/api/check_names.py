@@ -14,6 +14,7 @@ WITHOUT_GETTER = {
     "dlviz_dataset_set_channel_normalization": "dlviz_dataset_normalization gives it",
     "dlviz_dataset_set_targets_to_samples": "dlviz_dataset_targets_are_samples says so",
     "dlviz_loader_set_shuffle": "dlviz_loader_is_shuffled says so",
+    "dlviz_loader_set_augment": "dlviz_loader_augments says so",
     "dlviz_loader_set_drop_last": "dlviz_loader_drops_last says so",
     "dlviz_trainer_set_drop_last": "dlviz_trainer_drops_last says so",
     "dlviz_layer_setup_set_output": "inside the callback that sets it",
@@ -31,7 +32,8 @@ WITHOUT_MEMORY = {
     "dlviz_plot_images": "dlviz_figure_write_memory, of a figure",
 }
 # Whose first error an owner reports: their setters need no check. Likewise these functions.
-REMEMBERS = {"dlviz_layer *", "dlviz_loss *", "dlviz_schedule *", "dlviz_layer_setup *"}
+REMEMBERS = {"dlviz_layer *", "dlviz_loss *", "dlviz_schedule *", "dlviz_augmentation *",
+             "dlviz_layer_setup *"}
 REMEMBERED = {"dlviz_network_add", "dlviz_network_add_from"}
 # Enumerations that every program spells out, and callbacks that are not told of an event.
 SHORT_VALUES = {"dlviz_status", "dlviz_dtype"}

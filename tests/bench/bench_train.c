@@ -19,6 +19,7 @@ typedef struct options {
     int64_t image_size, batch_size, steps;
     int threads;
     bool profile, inference;
+    const char *augment;
 } options;
 
 static void die(void) {
@@ -49,6 +50,7 @@ static options parse(int argc, char **argv) {
                                                  {"steps", required_argument, NULL, 's'},
                                                  {"profile", no_argument, NULL, 'p'},
                                                  {"inference", no_argument, NULL, 'f'},
+                                                 {"augment", required_argument, NULL, 'a'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
     options set = {.image_size = 32, .batch_size = 64, .steps = 100};
@@ -72,9 +74,13 @@ static options parse(int argc, char **argv) {
         case 'f':
             set.inference = true;
             break;
+        case 'a':
+            set.augment = optarg;
+            break;
         case 'h':
             puts("usage: bench_train [--image-size N] [--batch-size N] [--threads N] [--steps N]\n"
-                 "                   [--profile] [--inference]");
+                 "                   [--profile] [--inference] [--augment KIND]\n"
+                 "KIND: shifts (and flips), affine, noise, mixup, all");
             exit(0);
         default:
             exit(2);
@@ -105,6 +111,28 @@ static dlviz_dataset *random_images(int64_t n, int64_t size) {
     free(pixels);
     free(labels);
     return dataset;
+}
+
+static void augment(dlviz_dataset *dataset, const char *kind) {
+    bool all = strcmp(kind, "all") == 0;
+    if (all || strcmp(kind, "shifts") == 0) {
+        if (dlviz_dataset_add_augmentation(dataset, dlviz_random_shift(2, 2)) ||
+            dlviz_dataset_add_augmentation(dataset, dlviz_random_horizontal_flip(0.5)))
+            die();
+    }
+    if ((all || strcmp(kind, "affine") == 0) &&
+        dlviz_dataset_add_augmentation(dataset, dlviz_random_affine(15)))
+        die();
+    if ((all || strcmp(kind, "noise") == 0) &&
+        dlviz_dataset_add_augmentation(dataset, dlviz_random_noise(0.1)))
+        die();
+    if ((all || strcmp(kind, "mixup") == 0) &&
+        dlviz_dataset_add_augmentation(dataset, dlviz_mixup(0.2)))
+        die();
+    if (dlviz_dataset_num_augmentations(dataset) == 0) {
+        fprintf(stderr, "bench_train: --augment %s: there is no such kind\n", kind);
+        exit(2);
+    }
 }
 
 /* Multiply-adds of one sample, forward. */
@@ -182,6 +210,8 @@ int main(int argc, char **argv) {
         die();
     int64_t images = set.batch_size * 4;
     dlviz_dataset *dataset = random_images(images, set.image_size);
+    if (set.augment)
+        augment(dataset, set.augment);
     int64_t *indices = malloc((size_t)images * sizeof *indices);
     if (!indices)
         exit(1);
@@ -207,7 +237,7 @@ int main(int argc, char **argv) {
             continue;
         }
         if (dlz_network_train_batch(network, "bench_train", dataset, batch, set.batch_size, 1,
-                                    (uint64_t)(step + 5), &tally, &loss))
+                                    step + 5, (uint64_t)(step + 5), &tally, &loss))
             die();
         double before = now();
         if (dlviz_optimizer_step(adam, network))

@@ -74,3 +74,11 @@ class Networks(Case):
         self.assertGreater(float(match.group(1)), 60)
         other = os.path.join(fixtures, "kinds.safetensors")
         self.expect_line(1, run("finetune", other, programs.data, "600"), "module.*")
+
+    def test_augment(self):
+        process = self.expect(0 if programs.with_figures else 1, run("augment", programs.data, "600", "6"))
+        if programs.with_figures:
+            match = re.fullmatch(r"test accuracy after 6 epochs: (\d+\.\d\d) %\n", process.stdout)
+            self.assertTrue(match, process.stdout)
+            self.assertGreater(float(match.group(1)), 60)
+            files.check_png(path("augment.png"))

@@ -31,7 +31,7 @@ enum { NUM_SCHEDULES = sizeof schedules / sizeof *schedules };
 /* What a run is like; drawn before it, so that all of its processes have the same. */
 typedef struct setup {
     rule kind;
-    bool drop_last, clip_norm, clip_value, frozen, grouped;
+    bool drop_last, clip_norm, clip_value, frozen, grouped, augmented, mixed;
     int64_t schedule, accumulation, patience; /* patience 0: no early stopping */
     double averaging;
 } setup;
@@ -43,10 +43,16 @@ static setup draw_setup(dlz_random *random) {
                    .clip_norm = random_chance(random, 0.5),
                    .clip_value = random_chance(random, 0.3),
                    .frozen = random_chance(random, 0.3),
+                   .augmented = random_chance(random, 0.5),
+                   .mixed = random_chance(random, 0.3),
                    .grouped = random_chance(random, 0.4),
                    .accumulation = random_between(random, 1, 4),
                    .patience = random_between(random, 0, 2),
                    .averaging = random_chance(random, 0.5) ? 0.9 : 0};
+}
+
+static void augment(dlviz_dataset *dataset, dlviz_augmentation *augmentation) {
+    ck_ok(dlviz_dataset_add_augmentation(dataset, augmentation));
 }
 
 static void begin(process *p, const setup *s) {
@@ -61,6 +67,14 @@ static void begin(process *p, const setup *s) {
     ck_ok(dlviz_trainer_set_drop_last(p->trainer, s->drop_last));
     ck_ok(dlviz_trainer_set_accumulation(p->trainer, s->accumulation));
     ck_ok(dlviz_trainer_set_averaging(p->trainer, s->averaging));
+    if (s->augmented) {
+        augment(p->train, dlviz_random_shift(1, 2));
+        augment(p->train, dlviz_random_horizontal_flip(0.5));
+        augment(p->train, dlviz_random_affine(10));
+        augment(p->train, dlviz_random_noise(0.1));
+    }
+    if (s->mixed)
+        augment(p->train, dlviz_mixup(0.4));
     if (s->clip_norm)
         ck_ok(dlviz_trainer_set_clip_norm(p->trainer, 0.5));
     if (s->clip_value)

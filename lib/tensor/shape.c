@@ -1,4 +1,4 @@
-#include "graph/shape.h"
+#include "tensor/shape.h"
 #include "base/base.h"
 #include "tensor/tensor.h"
 

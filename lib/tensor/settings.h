@@ -1,7 +1,7 @@
-/* graph/settings.h - settings of layers, losses and whatever else has a struct of them: how they are
+/* tensor/settings.h - settings of layers, losses and whatever else has a struct of them: how they are
  * written into files and read back, and the checks that many need. */
-#ifndef DLZ_GRAPH_SETTINGS_H
-#define DLZ_GRAPH_SETTINGS_H
+#ifndef DLZ_SETTINGS_H
+#define DLZ_SETTINGS_H
 
 #include <dlviz/status.h>
 

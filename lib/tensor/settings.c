@@ -1,6 +1,6 @@
-#include "graph/settings.h"
+#include "tensor/settings.h"
 #include "base/base.h"
-#include "graph/shape.h"
+#include "tensor/shape.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* graph/shape.h - the shape of one sample, and what layers require of it. */
-#ifndef DLZ_GRAPH_SHAPE_H
-#define DLZ_GRAPH_SHAPE_H
+/* tensor/shape.h - the shape of one sample, and what layers require of it. */
+#ifndef DLZ_SHAPE_H
+#define DLZ_SHAPE_H
 
 #include <dlviz/status.h>
 

@@ -1,0 +1,228 @@
+/* Samples and targets as those who train see them: augmented. */
+#include "base/parallel.h"
+#include "data/dataset.h"
+#include "data/warp.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+/* The numbers that one augmentation draws for one sample. */
+static dlz_random draws(const dlz_variant *variant, int64_t index, int64_t position) {
+    dlz_random random =
+        dlz_random_start(variant->seed, DLZ_STREAM_AUGMENT + ((uint64_t)index << 8) +
+                                            ((uint64_t)variant->epoch << 32));
+    random.counter = (uint64_t)position << 32;
+    return random;
+}
+
+/* -- One sample ----------------------------------------------------------------------------------
+ */
+
+/* The way from pixels to where they come from leads from the last augmentation to the first. */
+static dlz_warp geometry(const dlviz_dataset *dataset, const dlz_variant *variant,
+                         int64_t position) {
+    const dlz_augmentations *augmentations = &dataset->augmentations;
+    int64_t height = dataset->transform.rows.to, width = dataset->transform.columns.to;
+    dlz_map all = dlz_map_none;
+    for (int64_t i = 0; i < augmentations->count; i++) {
+        const dlviz_augmentation *augmentation = augmentations->list[i];
+        if (!augmentation->type->map)
+            continue;
+        dlz_random random = draws(variant, i, position);
+        dlz_map map = dlz_map_none;
+        augmentation->type->map(augmentation, &random, height, width, &map);
+        all = dlz_map_compose(&all, &map);
+    }
+    return dlz_warp_of(&all, height, width);
+}
+
+static void change_values(const dlviz_dataset *dataset, const dlz_variant *variant,
+                          int64_t position, bool is_target, float *values) {
+    const dlz_augmentations *augmentations = &dataset->augmentations;
+    const dlz_transform *t = &dataset->transform;
+    dlz_picture picture = {.values = values,
+                           .channels = t->channels,
+                           .height = t->rows.to,
+                           .width = t->columns.to,
+                           .limited = t->dtype == DLVIZ_UINT8};
+    for (int64_t i = 0; i < augmentations->count; i++) {
+        const dlviz_augmentation *augmentation = augmentations->list[i];
+        if (!augmentation->type->change || (is_target && augmentation->type->input_only))
+            continue;
+        dlz_random random = draws(variant, i, position);
+        augmentation->type->change(augmentation, &random, &picture);
+    }
+}
+
+/* Augmented, not mixed and not normalized yet. `room`: for one sample. */
+static void load_own(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
+                     bool is_target, float *room, float *to) {
+    const dlviz_tensor *stored = dataset->samples;
+    const dlz_transform *t = &dataset->transform;
+    size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
+    const char *sample = (const char *)stored->data + (size_t)dataset->rows[position] * stride;
+    bool moves = dataset->augmentations.moves_pixels;
+    dlz_transform_load(t, sample, moves ? room : to);
+    if (moves) {
+        dlz_warp warp = geometry(dataset, variant, position);
+        dlz_warp_floats(&warp, t->channels, room, (float)dataset->augmentations.fill, to);
+    }
+    change_values(dataset, variant, position, is_target, to);
+}
+
+static void mix(double share, int64_t count, const float *partner, float *own) {
+    float part = (float)share;
+    for (int64_t i = 0; i < count; i++)
+        own[i] = partner[i] + part * (own[i] - partner[i]);
+}
+
+double dlz_dataset_partner(const dlviz_dataset *dataset, const dlz_variant *variant,
+                           int64_t position, int64_t *partner) {
+    const dlz_augmentations *augmentations = &dataset->augmentations;
+    *partner = position;
+    if (!augmentations->mix || dataset->num_samples == 1)
+        return 1;
+    dlz_random random = draws(variant, augmentations->mix_index, position);
+    int64_t other = (int64_t)dlz_random_below(&random, (uint64_t)dataset->num_samples - 1);
+    *partner = other + (other >= position);
+    return augmentations->mix->type->share(augmentations->mix, &random);
+}
+
+static void load_sample(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
+                        bool is_target, float *room, float *to) {
+    int64_t size = dlz_dataset_sample_size(dataset), partner;
+    load_own(dataset, variant, position, is_target, room, to);
+    double share = dlz_dataset_partner(dataset, variant, position, &partner);
+    if (partner != position) {
+        load_own(dataset, variant, partner, is_target, room, room + size);
+        mix(share, size, room + size, to);
+    }
+    dlz_transform_normalize(&dataset->transform, to);
+}
+
+void dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
+                              int64_t position, float *room, float *sample) {
+    load_sample(dataset, variant, position, false, room, sample);
+}
+
+/* -- Its targets ---------------------------------------------------------------------------------
+ */
+
+static int64_t target_row(const dlviz_dataset *dataset, int64_t position) {
+    return dataset->target_rows ? dataset->target_rows[position] : position;
+}
+
+static void load_map(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
+                     int64_t *to) {
+    const dlviz_tensor *maps = dataset->targets;
+    size_t offset = (size_t)(target_row(dataset, position) * dlz_dataset_target_size(dataset)) *
+                    dlviz_dtype_size(maps->dtype);
+    dlz_warp warp = geometry(dataset, variant, position);
+    dlz_warp_labels(&warp, maps->dtype, (const char *)maps->data + offset,
+                    dataset->augmentations.label_fill, to);
+}
+
+/* Not mixed yet. */
+static void load_floats(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
+                        float *to) {
+    int64_t size = dlz_dataset_target_size(dataset);
+    const float *from =
+        (const float *)dataset->targets->data + target_row(dataset, position) * size;
+    if (dataset->augmentations.moves_pixels && dataset->target_ndim == 3) {
+        dlz_warp warp = geometry(dataset, variant, position);
+        dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill,
+                        to);
+    } else {
+        memcpy(to, from, (size_t)size * sizeof *to);
+    }
+}
+
+static void load_mixed_floats(const dlviz_dataset *dataset, const dlz_variant *variant,
+                              int64_t position, float *room, float *to) {
+    int64_t partner;
+    load_floats(dataset, variant, position, to);
+    double share = dlz_dataset_partner(dataset, variant, position, &partner);
+    if (partner == position)
+        return;
+    load_floats(dataset, variant, partner, room);
+    mix(share, dlz_dataset_target_size(dataset), room, to);
+}
+
+void dlz_dataset_load_target_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                     int64_t position, float *room, void *target) {
+    if (dataset->target_kind == DLZ_TARGETS_SAMPLES)
+        load_sample(dataset, variant, position, true, room, target);
+    else if (dataset->target_kind == DLZ_TARGETS_FLOATS)
+        load_mixed_floats(dataset, variant, position, room, target);
+    else if (dlz_dataset_fills_labels(dataset))
+        load_map(dataset, variant, position, target);
+    else
+        dlz_dataset_load_targets(dataset, &position, 1, target);
+}
+
+void dlz_dataset_load_mixed_weights(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                    const int64_t *indices, int64_t count, float *weights) {
+    dlz_dataset_load_weights(dataset, indices, count, weights);
+    for (int64_t i = 0; dataset->weights && i < count; i++) {
+        int64_t partner;
+        double share = dlz_dataset_partner(dataset, variant, indices[i], &partner);
+        mix(share, 1, (const float *)dataset->weights->data + partner, &weights[i]);
+    }
+}
+
+int64_t dlz_dataset_variant_room(const dlviz_dataset *dataset) {
+    int64_t floats =
+        dataset->target_kind == DLZ_TARGETS_FLOATS ? dlz_dataset_target_size(dataset) : 0;
+    return dlz_max_i64(2 * dlz_dataset_sample_size(dataset), floats);
+}
+
+/* -- With all threads ----------------------------------------------------------------------------
+ */
+
+typedef struct variant_pass {
+    const dlviz_dataset *dataset;
+    const dlz_variant *variant;
+    const int64_t *indices;
+    float *rooms; /* one a worker */
+    float *samples;
+    char *targets, *partner_targets;
+} variant_pass;
+
+static void variant_tile(void *context, int64_t i, int worker) {
+    const variant_pass *pass = context;
+    const dlviz_dataset *dataset = pass->dataset;
+    size_t target_bytes = (size_t)dlz_dataset_target_size(dataset) *
+                          dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+    float *room = pass->rooms + worker * dlz_dataset_variant_room(dataset);
+    int64_t position = pass->indices[i], partner;
+    if (pass->samples)
+        dlz_dataset_load_variant(dataset, pass->variant, position, room,
+                                 pass->samples + i * dlz_dataset_sample_size(dataset));
+    if (pass->targets)
+        dlz_dataset_load_target_variant(dataset, pass->variant, position, room,
+                                        pass->targets + (size_t)i * target_bytes);
+    if (pass->partner_targets) {
+        dlz_dataset_partner(dataset, pass->variant, position, &partner);
+        dlz_dataset_load_target_variant(dataset, pass->variant, partner, room,
+                                        pass->partner_targets + (size_t)i * target_bytes);
+    }
+}
+
+dlviz_status dlz_dataset_load_variants(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                       const int64_t *indices, int64_t count, float *samples,
+                                       void *targets, void *partner_targets) {
+    int threads = dlz_threads();
+    uint64_t room = (uint64_t)dlz_dataset_variant_room(dataset) * sizeof(float);
+    variant_pass pass = {.dataset = dataset,
+                         .variant = variant,
+                         .indices = indices,
+                         .rooms = dlz_alloc_array((uint64_t)threads, room),
+                         .samples = samples,
+                         .targets = targets,
+                         .partner_targets = partner_targets};
+    if (!pass.rooms)
+        return dlz_fail_memory("samples that are augmented", (uint64_t)threads * room);
+    dlz_parallel_for(count, threads, variant_tile, &pass);
+    dlz_free(pass.rooms);
+    return DLVIZ_OK;
+}
