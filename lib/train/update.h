@@ -17,9 +17,8 @@ enum { DLZ_MAX_MOMENTS = 4 };
 typedef struct dlz_update {
     int64_t n;
     float *parameters;
-    float *gradients;                /* written only if zero_gradients */
+    const float *gradients;
     float gradient_scale;            /* 1 leaves them as they are */
-    bool zero_gradients;             /* set to 0 on the way out, ready for the next accumulation */
     float *moments[DLZ_MAX_MOMENTS]; /* NULL: not kept */
 } dlz_update;
 

@@ -27,8 +27,6 @@ DLZ_INLINE dlz_v dlz_get_gradient(const dlz_update *u, int64_t i, float weight_d
     dlz_v gradient = dlz_get(u->gradients + i, whole, count) * dlz_splat(u->gradient_scale);
     if (weight_decay != 0.0f)
         gradient = dlz_fma(dlz_splat(weight_decay), p, gradient);
-    if (u->zero_gradients)
-        dlz_put(u->gradients + i, (dlz_v){0}, whole, count);
     return gradient;
 }
 
