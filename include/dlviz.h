@@ -6,10 +6,11 @@
  *   also where the handle is being made; results come last. A family whose kinds have settings of
  *   their own (layers, optimizers, schedules) names a function after the kind: dlviz_adam_create,
  *   dlviz_adam_set_eps. `create` makes a handle from nothing, `open` from a file; `load` fills one
- *   that exists; `save` writes what `open` or `load` takes back, `export` what other programs take
- *   alone. `read` and `write` are for data and pictures, which other programs read and write too.
- *   What takes a path to a file has a twin that ends in _memory and takes the file's bytes, or gives
- *   them, for dlviz_free; the plots of one line have none, as dlviz_figure_write_memory serves them.
+ *   that exists; `save` writes what `open` or `load` takes back, `export` what only other programs
+ *   read. `read` and `write` are for data and pictures, which other programs read and write too.
+ *   A function that takes a path to a file has a twin that ends in _memory and takes the file's
+ *   bytes, or gives them, to be freed by dlviz_free; the one-line plots have none, as
+ *   dlviz_figure_write_memory serves them.
  * - Failure: a call that can fail returns a dlviz_status (0 is success) and gives its result
  *   through an out parameter, which is NULL after a failure; dlviz_last_error() then says in a
  *   sentence what was wrong. Compilers warn where a status is ignored (DLVIZ_CHECKED), but for
@@ -19,8 +20,8 @@
  * - Settings are checked when they are set. Every set_<x> has a getter <x>, and so has every
  *   argument that a handle is made with. A getter of one value returns it; a getter of several has
  *   an out parameter for each, any of which may be NULL; an array has num_<things> and a getter of
- *   all or of the element at an index. Functions and their user pointers have no getter. Where a run
- *   may come to something else than was asked for, <x>_used tells what it came to.
+ *   all or of the element at an index. Functions and their user pointers have no getter. Where a
+ *   run may use another value than the one that was set, <x>_used tells which it was.
  * - Numbers: counts are num_<things> and int64_t, and come before the array that they count (ndim,
  *   of 8 at most, is an int, as in NumPy). Sizes are (height, width), in pixels and everywhere.
  * - Enumerations: the values begin with the type's name, less a final _kind. The two that every

@@ -1,4 +1,4 @@
-/* dlviz/attribution.h - what a network looked at: which inputs an output hangs on.
+/* dlviz/attribution.h - what a network looked at: which inputs an output depends on.
  *
  *     dlviz_tensor *images, *maps;
  *     dlviz_dataset_samples(test, 0, 12, &images);
@@ -45,11 +45,11 @@ DLVIZ_CHECKED dlviz_status dlviz_network_saliency(dlviz_network *network,
                                                   const dlviz_tensor *inputs,
                                                   const dlviz_tensor *targets, dlviz_tensor **maps);
 
-/** Shares out the difference between the output for an input and for a baseline, which stands for
+/** Distributes the difference between the output for an input and for a baseline, which stands for
  *  "nothing there", among the input's numbers: the input's difference from the baseline times the
- *  mean gradient on the straight way from one to the other. What an image shares out adds up to
- *  that difference ("completeness"), and numbers that are the baseline's get 0. M. Sundararajan et
- *  al., "Axiomatic attribution for deep networks", 2017.
+ *  mean gradient on the straight way from one to the other. A map adds up to that difference
+ *  ("completeness"), and numbers that are the baseline's get 0. M. Sundararajan et al., "Axiomatic
+ *  attribution for deep networks", 2017.
  *  @param baselines  float32 of the network's input shape, one for all samples, or n of them in the
  *                    inputs' shape; all finite. NULL is 0: the mean image, where images are
  *                    normalized; a black one is then −mean/deviation
@@ -57,9 +57,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_saliency(dlviz_network *network,
  *                    Gauss-Legendre quadrature, as in Captum, whose default is 50. A linear network
  *                    needs 1
  *  @param maps       receives float32 of the inputs' shape; destroy it with dlviz_tensor_destroy
- *  @param gaps       receives float32, n: what the numbers of each map add up to, less the
- *                    difference of the outputs, which tells whether num_steps was enough; may be
- *                    NULL, else destroy it likewise
+ *  @param gaps       receives float32, n: what the numbers of each map add up to, minus the
+ *                    difference of the outputs: far from 0, it says that num_steps was too small;
+ *                    may be NULL, else destroy it likewise
  *  Statuses: see above. */
 DLVIZ_CHECKED dlviz_status dlviz_network_integrated_gradients(
     dlviz_network *network, const dlviz_tensor *inputs, const dlviz_tensor *baselines,

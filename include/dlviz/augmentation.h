@@ -72,9 +72,9 @@ DLVIZ_API double dlviz_random_horizontal_flip_probability(const dlviz_augmentati
 DLVIZ_API dlviz_augmentation *dlviz_random_vertical_flip(double probability);
 DLVIZ_API double dlviz_random_vertical_flip_probability(const dlviz_augmentation *augmentation);
 
-/** Turns the image about its center by up to so many degrees, 0 to 180, to either side; and scales,
- *  shears and shifts it where that is set: the map that torchvision's RandomAffine makes, but that
- *  it shifts by parts of pixels too. Each number is drawn uniformly from its range. */
+/** Rotates the image about its center by up to so many degrees, 0 to 180, to either side; and
+ *  scales, shears and shifts it where that is set: the map that torchvision's RandomAffine makes,
+ *  except that shifts need not be whole pixels. Each number is drawn uniformly from its range. */
 DLVIZ_API dlviz_augmentation *dlviz_random_affine(double degrees);
 DLVIZ_API double dlviz_random_affine_degrees(const dlviz_augmentation *augmentation);
 /** The range of the factor by which the image becomes larger, 1 to 1 unless set.
@@ -149,8 +149,9 @@ DLVIZ_API double dlviz_random_erase_fill(const dlviz_augmentation *augmentation)
  *  augmented in the same epoch (mixup, Zhang et al. 2018): λ·sample + (1 − λ)·partner, with λ from
  *  the Beta distribution (alpha, alpha), or 1 − λ if that is larger, so that the sample itself is
  *  what is seen most. Float targets and weights are mixed likewise. Where targets are labels, the
- *  trainer's loss of a sample is λ·loss(its labels) + (1 − λ)·loss(its partner's), for whatever
- *  loss the network has, and metrics count its own. A dataset can have one mixup, which comes last.
+ *  trainer's loss of a sample is λ·loss(its labels) + (1 − λ)·loss(its partner's), whatever loss
+ *  the network has, and metrics go by the sample's own. A dataset can have one mixup, which comes
+ *  last, after all augmentations.
  *  @param alpha  0.001 to 1000: small ones mix little, 1 makes all λ equally likely */
 DLVIZ_API dlviz_augmentation *dlviz_mixup(double alpha);
 DLVIZ_API double dlviz_mixup_alpha(const dlviz_augmentation *augmentation);

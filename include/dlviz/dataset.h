@@ -156,8 +156,7 @@ DLVIZ_API bool dlviz_dataset_targets_are_samples(const dlviz_dataset *dataset);
 
 /** The dimensions of one sample's targets: 3 (channels, height, width) or 1 (t) for float targets
  *  and where the targets are the samples; 2 (height, width) for labels of pixels; 0 for labels and
- *  without targets. `dims` is NULL when
- *  there are none, and valid until the dataset is changed. */
+ *  without targets. `dims` is NULL when there are none, and valid until the dataset is changed. */
 DLVIZ_API int dlviz_dataset_target_ndim(const dlviz_dataset *dataset);
 DLVIZ_API const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset);
 

@@ -85,8 +85,10 @@ DLVIZ_API const dlviz_tensor *dlviz_loader_weights(const dlviz_loader *loader);
 /** Where samples are mixed (dlviz_mixup), for the batch that dlviz_loader_next gave last: the share
  *  λ of each sample itself, float32, b; and, where targets are labels, those of the samples that
  *  they are mixed with, as dlviz_loader_next gives targets. A batch's loss is then the mean of
- *  λ·loss(targets) + (1 − λ)·loss(partner targets). Owned by the loader and valid as long as that
- *  batch; otherwise NULL. */
+ *  λ·loss(targets) + (1 − λ)·loss(partner targets), as dlviz_network_backward_weighted computes it
+ *  of the batch put twice into one of 2 b samples: with the targets and the weights λ, and with the
+ *  partner targets and the weights 1 − λ. Owned by the loader and valid as long as that batch;
+ *  otherwise NULL. */
 DLVIZ_API const dlviz_tensor *dlviz_loader_shares(const dlviz_loader *loader);
 DLVIZ_API const dlviz_tensor *dlviz_loader_partner_targets(const dlviz_loader *loader);
 

@@ -78,7 +78,7 @@ DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int
  *  Owned by the network. */
 DLVIZ_API int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer);
 DLVIZ_API const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer);
-/** The number of trainable parameters; 0 before the build. */
+/** The number of parameters, frozen ones too, without running statistics; 0 before the build. */
 DLVIZ_API int64_t dlviz_network_num_parameters(const dlviz_network *network);
 
 /* -- State: parameters and running statistics, by PyTorch's names and shapes ------------------- */
@@ -97,11 +97,12 @@ DLVIZ_CHECKED dlviz_status dlviz_network_get_state(const dlviz_network *network,
 DLVIZ_CHECKED dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                                    const dlviz_tensor *tensor);
 /** Freezes the states whose names match a pattern: training leaves these parameters as they are,
- *  and gradients that lead back to nothing else are not computed. A batch norm whose running
- *  statistics match, or whose parameters are all frozen, uses its running statistics in training as
- *  in evaluation, and does not change them. Files say nothing about it; a checkpoint is resumed
- *  with the same states frozen. A layer of the user's own is asked for no gradients of what is
- *  frozen; what it writes into its other states is its own matter.
+ *  and gradients that would serve frozen parameters alone are not computed. A batch norm whose
+ *  running statistics match, or whose parameters are all frozen, uses its running statistics in
+ *  training as in evaluation, and does not change them: PyTorch's requires_grad_(False) and eval()
+ *  in one. Files say nothing about it; a checkpoint is resumed with the same states frozen. A layer
+ *  of the user's own is asked for no gradients of what is frozen; what it writes into its other
+ *  states is its own matter.
  *  @param pattern  '*' stands for any characters, also none and dots, '?' for any one: "conv1.*",
  *                  "layer?.*.weight", "*"
  *  Returns DLVIZ_ERROR_NOT_FOUND with the names there are when none matches,
@@ -129,9 +130,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *netwo
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the network then knows what it knew. */
 DLVIZ_CHECKED dlviz_status dlviz_network_describe_data(dlviz_network *network,
                                                        const dlviz_dataset *dataset);
-/** Gives a dataset the image size and the normalization that the network was trained with, as a
- *  program does that has the network from a file. Where the network does not know a normalization,
- *  that of the dataset stays.
+/** Gives a dataset the image size and the normalization that the network was trained with. A test
+ *  set needs it, and so do the images of a program that opened the network from a file. Where the
+ *  network does not know a normalization, that of the dataset stays.
  *  Returns DLVIZ_ERROR_SHAPE (vectors for images or the reverse, other channels, vectors of another
  *  length), DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it
  *  was. */
@@ -211,15 +212,15 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const 
  *  The model takes one tensor, "input", n × the network's input shape, float32, images as channels
  *  × height × width, scaled as the network's training data were; n is any number of samples. It
  *  gives one, named after the last layer. Every layer's output has the layer's name (one that does
- *  nothing in evaluation, as dropout, has its input's), every parameter its state's
- *  ("conv1.weight"); where a layer is called that, a number is put behind. The model's metadata
- *  have the loss by name ("loss"), which tells whether outputs are logits.
+ *  nothing in evaluation, such as dropout, has its input's), every parameter its state's
+ *  ("conv1.weight"); where a layer is called that, a number is appended. The model's metadata hold
+ *  the loss by name ("loss"), which tells whether outputs are logits.
  *
  *  Operator set 17, format version 8, operators of ONNX's own alone. All layers of the library can
  *  be exported; layers of a program's own cannot. An earlier file survives a failure. Returns
- *  DLVIZ_ERROR_UNSUPPORTED (a layer that ONNX cannot say, which is named; a model of 2 GiB, more
- *  than such a file holds), DLVIZ_ERROR_NUMERIC (a state that is not finite), DLVIZ_ERROR_STATE
- *  before the build, DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_ERROR_UNSUPPORTED (a layer that ONNX cannot express, which is named; a model of 2 GiB,
+ *  more than such a file holds), DLVIZ_ERROR_NUMERIC (a state that is not finite),
+ *  DLVIZ_ERROR_STATE before the build, DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx(const dlviz_network *network,
                                                      const char *path);
 /** The same as bytes.
@@ -300,8 +301,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
     dlviz_network *network, const dlviz_tensor *inputs, const dlviz_tensor *targets,
     const dlviz_tensor *weights, uint64_t seed, uint64_t step, double *loss);
 
-/** Makes the gradients shorter where their norm, that of all of them as one vector, is above a
- *  limit: multiplies them by largest / (norm + 1e-6), as PyTorch's clip_grad_norm_ does. To be
+/** Scales the gradients down where their norm, that of all of them as one vector, is above a limit:
+ *  multiplies them by largest / (norm + 1e-6), as PyTorch's clip_grad_norm_ does. To be
  *  called between dlviz_network_backward and dlviz_optimizer_step.
  *  @param largest  above 0
  *  @param norm     receives the norm before; may be NULL
@@ -309,8 +310,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
  *  (the norm is NaN or infinite; the gradients are as they were). */
 DLVIZ_CHECKED dlviz_status dlviz_network_clip_gradient_norm(dlviz_network *network, double largest,
                                                             double *norm);
-/** Makes each number of the gradients lie between −largest and largest, as PyTorch's
- *  clip_grad_value_ does. Otherwise like dlviz_network_clip_gradient_norm. */
+/** Clamps each number of the gradients to −largest … largest, as PyTorch's clip_grad_value_ does.
+ *  Otherwise like dlviz_network_clip_gradient_norm. */
 DLVIZ_CHECKED dlviz_status dlviz_network_clip_gradient_value(dlviz_network *network,
                                                              double largest);
 

@@ -120,10 +120,10 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_create_images(dlviz_figure **out,
                                                       const dlviz_tensor *images);
 
 /** Adds a heat map of each image to a grid of images, beside the image and the maps added before,
- *  drawn over a pale copy of it: red where it is above 0 and blue where it is below, white at 0. A
- *  color is full where no more than one pixel in a hundred of that map is farther from 0. So the
- *  maps of dlviz/attribution.h show what speaks for an output and what against it. Images are then
- *  gray, or in color where they have three channels, unless a color map is set.
+ *  drawn over a pale copy of it: red where it is above 0, blue where it is below, colorless at 0.
+ *  Each map has its own range of colors, up to what 99 of 100 of its pixels are within. So the maps
+ *  of dlviz/attribution.h show what speaks for an output and what against it. Images are then gray,
+ *  or in color where they have three channels, unless a color map is set.
  *  @param name  a caption for each of the maps ("Grad-CAM"); may be NULL
  *  @param maps  n x h x w, or n x c x h x w whose channels are added up; float32, all finite, with
  *               n that of the images. Maps of another size than the images are resized as by

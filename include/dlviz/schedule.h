@@ -10,6 +10,13 @@
  *     dlviz_trainer_set_schedule(trainer, dlviz_one_cycle(0.01, 4));
  *     dlviz_trainer_set_schedule(trainer, dlviz_warmup(0.5, 0.01, dlviz_cosine(30)));
  *
+ * The cosine there changes the rate once an epoch. The usual recipe, step by step over 30 epochs of
+ * which the first warms up, sets its pace before it is handed on:
+ *
+ *     dlviz_schedule *cosine = dlviz_cosine(29);
+ *     dlviz_schedule_set_pace(cosine, DLVIZ_PACE_SMOOTH);
+ *     dlviz_trainer_set_schedule(trainer, dlviz_warmup(1, 0.01, cosine));
+ *
  * A schedule's time begins with the first step that is made under it, and the rate that the
  * optimizer has at that moment is its base rate. Every schedule but dlviz_plateau is a function of
  * time: it decides over the rate alone, and one that is set by hand lasts until it changes the next
@@ -36,7 +43,7 @@ typedef enum dlviz_pace {
 } dlviz_pace;
 
 /** Of any schedule: DLVIZ_PACE_EPOCH unless set, but DLVIZ_PACE_SMOOTH for dlviz_one_cycle and
- *  dlviz_warmup. dlviz_plateau hears of losses once an epoch and takes no other. This and each
+ *  dlviz_warmup. dlviz_plateau hears of losses once an epoch and takes no other pace. This and each
  *  setter below returns DLVIZ_ERROR_INVALID_ARGUMENT for a value out of range or a schedule of
  *  another kind, which the schedule remembers as well, or DLVIZ_ERROR_STATE once the schedule has
  *  an owner. */
@@ -104,7 +111,7 @@ DLVIZ_API double dlviz_polynomial_power(const dlviz_schedule *schedule);
  *  epochs (Smith & Topin 2018): PyTorch's OneCycleLR with cycle_momentum=False. The rate begins at
  *  peak_rate/25, whatever the base rate is, is at its peak after 0.3 of the length, and ends, and
  *  stays, at peak_rate/250000. As in PyTorch the last step of the length has the last rate.
- *  @param peak_rate  above 0; mostly some times what a constant rate would be
+ *  @param peak_rate  above 0; usually several times what a constant rate would be
  *  @param length     epochs, unless dlviz_schedule_set_pace says otherwise: all of the training */
 DLVIZ_API dlviz_schedule *dlviz_one_cycle(double peak_rate, double length);
 /** Which part of the length the rate rises in: 0 to 1; 0.3 unless set (PyTorch's pct_start). */
@@ -128,12 +135,13 @@ DLVIZ_API bool dlviz_one_cycle_linear(const dlviz_schedule *schedule);
  *  whose time begins there and whose base rate is the same: PyTorch's LinearLR in a SequentialLR.
  *  dlviz_plateau hears the losses of the epochs in which it made a step.
  *  @param length        epochs, unless dlviz_schedule_set_pace says otherwise; each of the two
- *                       schedules has a pace of its own
+ *                       schedules has a pace of its own, so that `then` still goes by epochs unless
+ *                       its pace was set before this call
  *  @param start_factor  by which the base rate is multiplied for the first step: 0 to 1
  *  @param then          what follows; dlviz_constant_rate() for nothing. It belongs to this
  *                       schedule from now on, with its settings fixed; after a failure it is
  *                       destroyed, unless it belongs to another. Its first error is this one's
- *                       too. It can be no warm-up itself. */
+ *                       too. It cannot be a warm-up itself. */
 DLVIZ_API dlviz_schedule *dlviz_warmup(double length, double start_factor, dlviz_schedule *then);
 DLVIZ_API double dlviz_warmup_length(const dlviz_schedule *schedule);
 DLVIZ_API double dlviz_warmup_start_factor(const dlviz_schedule *schedule);

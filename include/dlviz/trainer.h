@@ -11,8 +11,8 @@ extern "C" {
 #endif
 
 /** Trains one network with one optimizer on the network's loss. To be used by one thread at a time:
- *  a second one is refused with DLVIZ_ERROR_STATE. While it trains, so is one that uses the
- *  network. */
+ *  a second one is refused with DLVIZ_ERROR_STATE, and while the trainer trains, so is a thread
+ *  that uses the network. */
 typedef struct dlviz_trainer dlviz_trainer;
 
 /** What has just happened in dlviz_trainer_fit. Valid during the callback alone. */
@@ -21,8 +21,8 @@ typedef struct dlviz_trainer_event dlviz_trainer_event;
 /** Called after each batch or epoch. Returns true to go on; false ends dlviz_trainer_fit, which
  *  returns DLVIZ_OK (dlviz_trainer_stop_reason tells). It may ask all getters, save checkpoints,
  *  use the network (evaluate, predict, save, set states, freeze), change the learning rate, the
- *  schedule and the callbacks, and after an epoch also what the trainer's setters refuse while one
- *  is under way. dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
+ *  schedule and the callbacks, and, after an epoch, the settings that are refused while an epoch is
+ *  under way. dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
  *  Handles that the fit uses may be destroyed: it holds them to its end. No exception and no
  *  longjmp may leave it. */
 typedef bool (*dlviz_trainer_fn)(const dlviz_trainer_event *event, void *user);
@@ -90,26 +90,26 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 
 /* -- From gradients to steps ------------------------------------------------------------------- */
 
-/** How many batches make one step, 1 unless set: their gradients are averaged by the samples'
- *  weights, as those of one batch that many times as large, but for what layers make of a batch
- *  (batch norm, dropout). The last step of an epoch takes the batches that are left. Returns
- *  DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE when an epoch is under way. */
+/** Gradient accumulation: how many batches make one step, 1 unless set. Their gradients are
+ *  averaged by the samples' weights, as those of one batch that many times as large; only batch
+ *  norm and dropout still work batch by batch. The last step of an epoch takes the batches that are
+ *  left. Returns DLVIZ_ERROR_INVALID_ARGUMENT, or DLVIZ_ERROR_STATE when an epoch is under way. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_accumulation(dlviz_trainer *trainer,
                                                           int64_t num_batches);
 DLVIZ_API int64_t dlviz_trainer_accumulation(const dlviz_trainer *trainer);
-/** Makes the gradients of each step shorter where their norm is above `largest`, as
+/** Scales the gradients of each step down where their norm is above `largest`, as
  *  dlviz_network_clip_gradient_norm does; 0, the default, for no limit. A norm that is not finite
  *  ends the fit with DLVIZ_ERROR_NUMERIC. Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_clip_norm(dlviz_trainer *trainer, double largest);
 DLVIZ_API double dlviz_trainer_clip_norm(const dlviz_trainer *trainer);
-/** Holds each number of the gradients between −largest and largest, before their norm is looked
- *  at; 0, the default, for no limit. */
+/** Clamps each number of the gradients to −largest … largest, before their norm is clipped; 0, the
+ *  default, for no limit. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_clip_value(dlviz_trainer *trainer, double largest);
 DLVIZ_API double dlviz_trainer_clip_value(const dlviz_trainer *trainer);
 
-/** Keeps a moving average of the network's parameters and running statistics: after each step
- *  average ← decay·average + (1 − decay)·present, beginning with those after the first step.
- *  The figures of validation are then those of the average, and so are the best states.
+/** Keeps an exponential moving average (EMA) of the network's parameters and running statistics:
+ *  after each step average ← decay·average + (1 − decay)·present, beginning with those after the
+ *  first step. Validation then measures the average, and the best states are the average's.
  *  @param decay  0.999, say; 0 or more, below 1; 0, the default, for no average, which drops the
  *                one there is
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
@@ -130,14 +130,16 @@ typedef enum dlviz_better {
     DLVIZ_BETTER_HIGHER = 1 /**< as of accuracies */
 } dlviz_better;
 
-/** Ends dlviz_trainer_fit, with DLVIZ_OK, when `patience` epochs in a row have not made a figure
- *  better than it ever was, and puts the states of the best epoch back into the network.
+/** Ends dlviz_trainer_fit, with DLVIZ_OK, when a figure has not improved on its best for `patience`
+ *  epochs in a row, and puts the states of the best epoch back into the network. A fit that comes
+ *  to its last epoch first leaves the last states there: dlviz_trainer_restore_best, which may be
+ *  called after any such fit, puts the best ones back.
  *  @param figure    "validation_loss", say, or another of dlviz_trainer_figure_name; copied. NULL,
- *                   the default, for training to the end. Metrics that it names are added before.
- *  @param better    which numbers of it are better; NaN is worse than any
+ *                   the default, for training to the end. A metric of your own must be added first.
+ *  @param better    whether lower or higher numbers are better; NaN is worse than any
  *  @param patience  1 or more
- *  What it knew of earlier epochs is forgotten. Returns DLVIZ_ERROR_INVALID_ARGUMENT,
- *  DLVIZ_ERROR_NOT_FOUND with the figures there are, or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  This call forgets earlier epochs. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_NOT_FOUND
+ *  with the figures there are, or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping(dlviz_trainer *trainer,
                                                             const char *figure, dlviz_better better,
                                                             int64_t patience);
@@ -151,8 +153,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping_threshold(dlviz_trai
 DLVIZ_API double dlviz_trainer_early_stopping_threshold(const dlviz_trainer *trainer);
 /** The best epoch so far by that figure, counted from 0; -1 when there is none. */
 DLVIZ_API int64_t dlviz_trainer_best_epoch(const dlviz_trainer *trainer);
-/** Puts the states of the best epoch into the network, for a training that came to its end before
- *  patience did. Returns DLVIZ_ERROR_STATE when there is no best epoch. */
+/** Puts the states of the best epoch into the network, for a training whose epochs ran out before
+ *  its patience did; after early stopping they are there already, and nothing changes. Returns
+ *  DLVIZ_ERROR_STATE when there is no best epoch. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_restore_best(dlviz_trainer *trainer);
 
 typedef enum dlviz_stop_reason {
@@ -160,7 +163,7 @@ typedef enum dlviz_stop_reason {
     DLVIZ_STOP_REASON_EPOCHS = 1,   /**< all epochs are done */
     DLVIZ_STOP_REASON_EARLY = 2,    /**< early stopping */
     DLVIZ_STOP_REASON_CALLBACK = 3, /**< a callback returned false */
-    DLVIZ_STOP_REASON_ERROR = 4     /**< it returned the error */
+    DLVIZ_STOP_REASON_ERROR = 4     /**< it failed, and returned the error's status */
 } dlviz_stop_reason;
 
 /** Why the last dlviz_trainer_fit ended. */
@@ -203,7 +206,7 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets
  *  hold NaN or an infinity, and the sentence names it; or the loss or a state became NaN or
  *  infinite: the parameters are then useless, and an earlier checkpoint is what remains; or a
- *  schedule gave no rate that can be, before the step that it was asked about), DLVIZ_ERROR_STATE
+ *  schedule gave a rate that is not finite or below 0, before it was used), DLVIZ_ERROR_STATE
  *  (from within a callback, the optimizer serves another network, the epoch under way began with
  *  another dataset, the network holds the average, or early stopping looks at a figure of
  *  validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed the trainer),
