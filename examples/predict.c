@@ -18,20 +18,18 @@ int main(int argc, char **argv) {
     }
     dlviz_network *net;
     dlviz_dataset *images;
-    dlviz_tensor *logits;
+    dlviz_tensor *logits, *classes;
     check(dlviz_network_open(&net, argv[1]));
     check(dlviz_dataset_read_idx(&images, argv[2], NULL));
     check(dlviz_network_prepare_data(net, images)); /* size and normalization as in training */
     check(dlviz_network_predict(net, images, &logits));
+    check(dlviz_tensor_argmax(logits, &classes));
 
-    int64_t num_classes = dlviz_tensor_dim(logits, 1);
-    for (int64_t i = 0; i < dlviz_tensor_dim(logits, 0); i++) {
-        const float *row = dlviz_tensor_const_float(logits) + i * num_classes;
-        int64_t best = 0;
-        for (int64_t k = 1; k < num_classes; k++)
-            best = row[k] > row[best] ? k : best;
-        const char *name = dlviz_network_class_name(net, best);
-        name ? printf("%s\n", name) : printf("%lld\n", (long long)best);
+    const int64_t *labels = dlviz_tensor_const_data(classes);
+    for (int64_t i = 0; i < dlviz_dataset_num_samples(images); i++) {
+        const char *name = dlviz_network_class_name(net, labels[i]);
+        name ? printf("%s\n", name) : printf("%lld\n", (long long)labels[i]);
     }
-    dlviz_tensor_destroy(logits), dlviz_dataset_destroy(images), dlviz_network_destroy(net);
+    dlviz_tensor_destroy(logits), dlviz_tensor_destroy(classes), dlviz_dataset_destroy(images);
+    dlviz_network_destroy(net);
 }

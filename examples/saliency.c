@@ -44,9 +44,10 @@ int main(int argc, char **argv) {
     check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_PART_TEST));
     check(dlviz_dataset_take(all, 0, images, &train));
     dlviz_network *net = trained(train);
-    dlviz_tensor *x, *outputs, *saliency, *shares, *gaps, *cam;
+    dlviz_tensor *x, *outputs, *predicted, *saliency, *shares, *gaps, *cam;
     check(dlviz_dataset_samples(test, 0, shown, &x));
     check(dlviz_network_forward(net, x, &outputs));
+    check(dlviz_tensor_argmax(outputs, &predicted));
     check(dlviz_network_saliency(net, x, NULL, &saliency));
     check(dlviz_network_integrated_gradients(net, x, NULL, NULL, 50, &shares, &gaps));
     check(dlviz_network_grad_cam(net, "relu3", x, NULL, &cam));
@@ -54,14 +55,12 @@ int main(int argc, char **argv) {
     const char *caption[12];
     const int64_t *labels = dlviz_tensor_const_data(dlviz_dataset_labels(test));
     for (int64_t i = 0; i < shown; i++) {
-        const float *row = dlviz_tensor_const_float(outputs) + 10 * i;
-        int best = 0;
-        for (int k = 1; k < 10; k++)
-            best = row[k] > row[best] ? k : best;
+        int best = (int)((const int64_t *)dlviz_tensor_const_data(predicted))[i];
+        double output = (double)dlviz_tensor_const_float(outputs)[10 * i + best];
         snprintf(captions[i], sizeof *captions, "%d, predicted %d", (int)labels[i], best);
         caption[i] = captions[i];
         printf("%s: what the pixels share out is off by %.2g of %.3g\n", caption[i],
-               dlviz_tensor_const_float(gaps)[i], row[best]);
+               dlviz_tensor_const_float(gaps)[i], output);
     }
     dlviz_figure *figure;
     check(dlviz_figure_create_images(&figure, x));
@@ -72,6 +71,7 @@ int main(int argc, char **argv) {
     check(dlviz_figure_add_heat_maps(figure, "Grad-CAM", cam));
     check(dlviz_figure_write(figure, "saliency.png"));
     dlviz_figure_destroy(figure), dlviz_tensor_destroy(x), dlviz_tensor_destroy(outputs);
+    dlviz_tensor_destroy(predicted);
     dlviz_tensor_destroy(saliency), dlviz_tensor_destroy(shares), dlviz_tensor_destroy(gaps);
     dlviz_tensor_destroy(cam), dlviz_network_destroy(net), dlviz_dataset_destroy(all);
     dlviz_dataset_destroy(train), dlviz_dataset_destroy(test);

@@ -209,12 +209,13 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const 
 /** Writes the network as an ONNX model, which other programs run: ONNX Runtime, OpenCV, TensorRT.
  *  It computes what dlviz_network_forward does, in evaluation: running statistics, no dropout.
  *
- *  The model takes one tensor, "input", n × the network's input shape, float32, images as channels
- *  × height × width, scaled as the network's training data were; n is any number of samples. It
- *  gives one, named after the last layer. Every layer's output has the layer's name (one that does
- *  nothing in evaluation, such as dropout, has its input's), every parameter its state's
- *  ("conv1.weight"); where a layer is called that, a number is appended. The model's metadata hold
- *  the loss by name ("loss"), which tells whether outputs are logits.
+ *  The model takes one tensor, "input", n × the network's input shape, float32, images as
+ *  channels × height × width, scaled as the network's training data were; n is any number of
+ *  samples. It gives one, named after the last layer. Every layer's output has the layer's name
+ *  (one that does nothing in evaluation, such as dropout, has its input's), every parameter its
+ *  state's ("conv1.weight"); where a layer is called that, a number is appended. The model's
+ *  metadata hold the loss by name ("loss"), which tells whether outputs are logits, and how the
+ *  training data were normalized and what the classes are called ("data", JSON).
  *
  *  Operator set 17, format version 8, operators of ONNX's own alone. All layers of the library can
  *  be exported; layers of a program's own cannot. An earlier file survives a failure. Returns
@@ -229,7 +230,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx(const dlviz_network *networ
 DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx_memory(const dlviz_network *network,
                                                             void **bytes, size_t *size);
 
-/* -- Evaluation: running statistics, no dropout ------------------------------------------------ */
+/* -- Evaluation: running statistics, no dropout -------------------------------------------------
+ * A dataset that is normalized otherwise than the network's training data were is taken as it is,
+ * and the log receives a warning. */
 
 /** The network's output for every sample of a dataset, each flattened to a row: n × d float32,
  *  e.g. logits, computed in batches. Samples must have the network's input shape (else
@@ -310,8 +313,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
  *  (the norm is NaN or infinite; the gradients are as they were). */
 DLVIZ_CHECKED dlviz_status dlviz_network_clip_gradient_norm(dlviz_network *network, double largest,
                                                             double *norm);
-/** Clamps each number of the gradients to −largest … largest, as PyTorch's clip_grad_value_ does.
- *  Otherwise like dlviz_network_clip_gradient_norm. */
+/** Clamps each number of the gradients to −largest … largest, as PyTorch's clip_grad_value_
+ *  does. Otherwise like dlviz_network_clip_gradient_norm. */
 DLVIZ_CHECKED dlviz_status dlviz_network_clip_gradient_value(dlviz_network *network,
                                                              double largest);
 

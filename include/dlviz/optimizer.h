@@ -128,6 +128,8 @@ DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer)
  *  and DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_rate_factor(dlviz_optimizer *optimizer,
                                                            const char *pattern, double factor);
+/** Takes all these factors back. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE. */
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_clear_rate_factors(dlviz_optimizer *optimizer);
 /** How many patterns have one. */
 DLVIZ_API int64_t dlviz_optimizer_num_rate_factors(const dlviz_optimizer *optimizer);
 /** Pattern 0 … num_rate_factors − 1, in the order of the calls; NULL beyond. Owned by the
@@ -136,6 +138,8 @@ DLVIZ_API const char *dlviz_optimizer_rate_factor_pattern(const dlviz_optimizer 
                                                           int64_t index);
 /** Its factor; NaN beyond. */
 DLVIZ_API double dlviz_optimizer_rate_factor(const dlviz_optimizer *optimizer, int64_t index);
+/** Takes all these factors back. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE. */
+DLVIZ_CHECKED dlviz_status dlviz_optimizer_clear_decay_factors(dlviz_optimizer *optimizer);
 /** A factor of the weight decay, likewise. It holds whatever the next setting says. */
 DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_decay_factor(dlviz_optimizer *optimizer,
                                                             const char *pattern, double factor);

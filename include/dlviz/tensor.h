@@ -141,6 +141,15 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, co
 DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy_memory(const dlviz_tensor *tensor, void **bytes,
                                                          size_t *size);
 
+/** Where the largest number of each row is: for a tensor of n × … × d (float32), the places along
+ *  the last dimension, int64, of the other dimensions' shape; of equal numbers, the first. For the
+ *  outputs of a classifier these are the predicted classes. NaN is less than any number, and a row
+ *  of NaN alone gives 0.
+ *  @param places  receives them, the caller's to destroy; NULL on failure
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE (no dimension, a last dimension of 0, or
+ *  no float32) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_tensor_argmax(const dlviz_tensor *tensor, dlviz_tensor **places);
+
 #ifdef __cplusplus
 }
 #endif

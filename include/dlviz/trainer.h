@@ -168,6 +168,9 @@ typedef enum dlviz_stop_reason {
 
 /** Why the last dlviz_trainer_fit ended. */
 DLVIZ_API dlviz_stop_reason dlviz_trainer_stop_reason(const dlviz_trainer *trainer);
+/** "not ended", "all epochs done", "early stopping", "callback" or "error"; "unknown" for another
+ *  number. A static string. */
+DLVIZ_API const char *dlviz_stop_reason_name(dlviz_stop_reason reason);
 
 /* -- Looking on -------------------------------------------------------------------------------- */
 

@@ -54,6 +54,32 @@ static dlviz_status copy_dataset(const dlviz_dataset *dataset, dlz_data_descript
     return DLVIZ_OK;
 }
 
+/* Not normalized is mean 0 and deviation 1. */
+static void normalization_of(int64_t count, const float *means, const float *deviations, int64_t i,
+                             float pair[2]) {
+    pair[0] = count == 0 ? 0 : means[count == 1 ? 0 : i];
+    pair[1] = count == 0 ? 1 : deviations[count == 1 ? 0 : i];
+}
+
+void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
+                              const dlviz_dataset *dataset) {
+    const dlz_data_description *known = &network->data;
+    const dlz_transform *given = &dataset->transform;
+    int64_t count = dlz_max_i64(1, dlz_max_i64(known->num_normal, given->normal_count));
+    for (int64_t i = 0; known->known && i < count; i++) {
+        float own[2], other[2];
+        normalization_of(known->num_normal, known->means, known->deviations, i, own);
+        normalization_of(given->normal_count, given->means, given->deviations, i, other);
+        if (own[0] == other[0] && own[1] == other[1])
+            continue;
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                "%s: the dataset is normalized by mean %g and deviation %g, the network's training "
+                "data by %g and %g; dlviz_network_prepare_data makes them alike",
+                who, (double)other[0], (double)other[1], (double)own[0], (double)own[1]);
+        return;
+    }
+}
+
 dlviz_status dlz_network_describe_data(dlviz_network *network, const dlviz_dataset *dataset) {
     dlz_data_description data = {.known = false};
     dlviz_status status = copy_dataset(dataset, &data);

@@ -71,7 +71,10 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const dlviz_safetensor
     DLZ_TRY(dlz_network_compare_architecture(network, set, false));
     for (int64_t i = 0; i < dlviz_safetensors_num_tensors(set); i++)
         if (!dlz_network_state(network, dlviz_safetensors_tensor_name(set, i)))
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is not part of this network",
+            return dlz_fail(DLVIZ_ERROR_FORMAT,
+                            "'%s' is not part of this network; for parts of a "
+                            "file, and for other names, there are dlviz_network_load_tensors and "
+                            "dlviz_safetensors_rename",
                             dlviz_safetensors_tensor_name(set, i));
     dlviz_tensor **tensors;
     dlz_data_description data;

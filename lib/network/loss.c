@@ -350,6 +350,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     DLZ_USE_NETWORK(__func__, network);
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
+    dlz_network_warn_of_data(network, __func__, dataset);
     return measure(network, __func__, dataset, 0, loss, metric);
 }
 
@@ -380,6 +381,7 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_USE_NETWORK(__func__, network);
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
+    dlz_network_warn_of_data(network, __func__, dataset);
     return measure(network, __func__, dataset, index, NULL, value);
 }
 

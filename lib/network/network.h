@@ -160,6 +160,10 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const struct dlviz_saf
 /* -- data_description.c --------------------------------------------------------------------------
  */
 
+/* Tells the log where a dataset is normalized otherwise than the network's training data were. */
+void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
+                              const dlviz_dataset *dataset);
+
 /* As dlviz_network_describe_data, of a dataset whose samples fit. Copies the names and a few numbers: for
  * the start of a fit. */
 dlviz_status dlz_network_describe_data(dlviz_network *network, const dlviz_dataset *dataset);

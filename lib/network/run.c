@@ -79,10 +79,13 @@ static dlviz_status shape_error(const dlviz_network *network, const char *who, i
                                 const int64_t *dims) {
     char given[DLZ_SHAPE_TEXT_SIZE], wanted[DLZ_SHAPE_TEXT_SIZE];
     const dlz_shape *in = &network->graph.in;
+    bool other_size = ndim == 3 && in->ndim == 3 && dims[0] == in->dims[0];
     return dlz_fail(DLVIZ_ERROR_SHAPE,
                     "%s: the shape of a sample is %s, the network's input is %s%s", who,
                     dlz_shape_text(given, ndim, dims), dlz_shape_text(wanted, in->ndim, in->dims),
-                    is_interleaved(in, ndim, dims)
+                    other_size ? "; dlviz_dataset_set_image_size makes them alike, as "
+                                 "dlviz_network_prepare_data does"
+                    : is_interleaved(in, ndim, dims)
                         ? "; samples are channels x height x width: for images stored as height x "
                           "width x channels, make the dataset with dlviz_dataset_create_from_hwc"
                         : "");
@@ -220,6 +223,7 @@ dlviz_status dlz_network_features(dlviz_network *network, const char *who, const
     if (layer)
         DLZ_TRY(dlz_network_find_layer(network, who, layer, &node));
     DLZ_TRY(dlz_network_check_samples(network, who, dataset));
+    dlz_network_warn_of_data(network, who, dataset);
     source from = {.n = dlviz_dataset_num_samples(dataset), .dataset = dataset};
     return outputs_of(network, node, &from, out);
 }

@@ -144,9 +144,12 @@ static json_t *schedule_settings(const dlviz_trainer *trainer) {
 static const struct {
     const char *key;
     json_t *(*settings)(const dlviz_trainer *trainer);
-} parts[] = {{"loss", loss_settings},         {"optimizer", optimizer_settings},
-             {"schedule", schedule_settings}, {"trainer", trainer_settings},
-             {"steps", step_settings},        {"early stopping", stopping_settings}};
+} parts[] = {{"loss", loss_settings},
+             {"optimizer", optimizer_settings},
+             {"schedule", schedule_settings},
+             {"trainer", trainer_settings},
+             {"trainer's steps", step_settings},
+             {"trainer's early stopping", stopping_settings}};
 
 enum { NUM_PARTS = sizeof parts / sizeof *parts };
 

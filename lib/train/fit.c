@@ -232,6 +232,8 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     dlviz_status status = check_fit(trainer, train, epochs);
     if (status == DLVIZ_OK)
         status = dlz_network_describe_data(trainer->network, train);
+    if (status == DLVIZ_OK && trainer->validation)
+        dlz_network_warn_of_data(trainer->network, FIT ": the validation set", trainer->validation);
     if (status == DLVIZ_OK)
         status = fit(trainer, train, epochs);
     if (status != DLVIZ_OK)

@@ -13,15 +13,17 @@ dlz_groups dlz_groups_start(void) {
     return (dlz_groups){.rates.setting = "rate factor", .decays.setting = "decay factor"};
 }
 
-static void drop_factors(dlz_factors *factors) {
+void dlz_factors_clear(dlz_factors *factors) {
     for (int64_t i = 0; i < factors->count; i++)
         dlz_free(factors->items[i].pattern);
     dlz_free(factors->items);
+    factors->items = NULL;
+    factors->count = 0;
 }
 
 void dlz_groups_drop(dlz_groups *groups) {
-    drop_factors(&groups->rates);
-    drop_factors(&groups->decays);
+    dlz_factors_clear(&groups->rates);
+    dlz_factors_clear(&groups->decays);
 }
 
 /* The trained parameters' names, as far as there is room. */

@@ -47,6 +47,7 @@ typedef struct dlz_parameter_runs {
 /* Starts empty, with names for its settings; dlz_groups_drop frees what is in it. */
 dlz_groups dlz_groups_start(void);
 void dlz_groups_drop(dlz_groups *groups);
+void dlz_factors_clear(dlz_factors *factors);
 /* Puts a factor behind the others; an earlier one of the same pattern goes. `network` is
  * the one that the pattern must match a parameter of, or NULL. */
 dlviz_status dlz_factors_set(const char *who, dlz_factors *factors, const dlviz_network *network,

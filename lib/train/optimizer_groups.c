@@ -13,6 +13,15 @@ static dlviz_status set_factor(const char *who, dlviz_optimizer *optimizer, dlz_
     return DLVIZ_OK;
 }
 
+static dlviz_status clear_factors(const char *who, dlviz_optimizer *optimizer,
+                                  dlz_factors *factors) {
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_busy_take(who, &optimizer->busy, "optimizer", DLZ_NESTED, &hold));
+    dlz_factors_clear(factors);
+    optimizer->regroup = true;
+    return DLVIZ_OK;
+}
+
 /* NULL beyond the last. */
 static const dlz_factor *factor_at(const dlz_factors *factors, int64_t index) {
     return index >= 0 && index < factors->count ? &factors->items[index] : NULL;
@@ -22,6 +31,11 @@ dlviz_status dlviz_optimizer_set_rate_factor(dlviz_optimizer *optimizer, const c
                                              double factor) {
     DLZ_REQUIRE(optimizer);
     return set_factor(__func__, optimizer, &optimizer->groups.rates, pattern, factor);
+}
+
+dlviz_status dlviz_optimizer_clear_rate_factors(dlviz_optimizer *optimizer) {
+    DLZ_REQUIRE(optimizer);
+    return clear_factors(__func__, optimizer, &optimizer->groups.rates);
 }
 
 int64_t dlviz_optimizer_num_rate_factors(const dlviz_optimizer *optimizer) {
@@ -42,6 +56,11 @@ dlviz_status dlviz_optimizer_set_decay_factor(dlviz_optimizer *optimizer, const 
                                               double factor) {
     DLZ_REQUIRE(optimizer);
     return set_factor(__func__, optimizer, &optimizer->groups.decays, pattern, factor);
+}
+
+dlviz_status dlviz_optimizer_clear_decay_factors(dlviz_optimizer *optimizer) {
+    DLZ_REQUIRE(optimizer);
+    return clear_factors(__func__, optimizer, &optimizer->groups.decays);
 }
 
 int64_t dlviz_optimizer_num_decay_factors(const dlviz_optimizer *optimizer) {

@@ -30,11 +30,11 @@ int64_t dlviz_trainer_accumulation(const dlviz_trainer *trainer) {
     return trainer ? trainer->accumulation.batches : 0;
 }
 
-static dlviz_status set_clip(dlviz_trainer *trainer, const char *who, const char *what,
-                             double largest, double *limit) {
-    (void)trainer;
-    if (largest != 0)
-        DLZ_TRY(dlz_check_clip(who, what, largest));
+static dlviz_status set_clip(const char *who, const char *what, double largest, double *limit) {
+    if (!(largest >= 0 && largest <= 1e30))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: %s is %g; above 0, or 0 for no limit, is accepted", who, what,
+                        largest);
     *limit = largest;
     return DLVIZ_OK;
 }
@@ -42,7 +42,7 @@ static dlviz_status set_clip(dlviz_trainer *trainer, const char *who, const char
 dlviz_status dlviz_trainer_set_clip_norm(dlviz_trainer *trainer, double largest) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
-    return set_clip(trainer, __func__, "the largest norm", largest, &trainer->clip_norm);
+    return set_clip(__func__, "the largest norm", largest, &trainer->clip_norm);
 }
 
 double dlviz_trainer_clip_norm(const dlviz_trainer *trainer) {
@@ -52,7 +52,7 @@ double dlviz_trainer_clip_norm(const dlviz_trainer *trainer) {
 dlviz_status dlviz_trainer_set_clip_value(dlviz_trainer *trainer, double largest) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
-    return set_clip(trainer, __func__, "the largest value", largest, &trainer->clip_value);
+    return set_clip(__func__, "the largest value", largest, &trainer->clip_value);
 }
 
 double dlviz_trainer_clip_value(const dlviz_trainer *trainer) {

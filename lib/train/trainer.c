@@ -194,3 +194,12 @@ int64_t dlviz_trainer_num_batches(const dlviz_trainer *trainer) {
 dlviz_stop_reason dlviz_trainer_stop_reason(const dlviz_trainer *trainer) {
     return trainer ? trainer->stop_reason : DLVIZ_STOP_REASON_NONE;
 }
+
+const char *dlviz_stop_reason_name(dlviz_stop_reason reason) {
+    static const char *const names[] = {[DLVIZ_STOP_REASON_NONE] = "not ended",
+                                        [DLVIZ_STOP_REASON_EPOCHS] = "all epochs done",
+                                        [DLVIZ_STOP_REASON_EARLY] = "early stopping",
+                                        [DLVIZ_STOP_REASON_CALLBACK] = "callback",
+                                        [DLVIZ_STOP_REASON_ERROR] = "error"};
+    return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "unknown";
+}

@@ -16,9 +16,9 @@ void piece(dlviz_network *net, dlviz_dataset *train, dlviz_dataset *validation);
 void piece(dlviz_network *net, dlviz_dataset *train, dlviz_dataset *validation) {
 dlviz_trainer *trainer = NULL; dlviz_optimizer *optimizer = NULL; dlviz_safetensors *file = NULL;
 dlviz_dataset *images = NULL; dlviz_tensor *outputs = NULL; dlviz_figure *figure = NULL;
-dlviz_tensor *x = NULL, *saliency = NULL, *shares = NULL, *gaps = NULL, *cam = NULL;
+dlviz_tensor *x = NULL, *saliency = NULL, *shares = NULL, *gaps = NULL, *cam = NULL, *classes = NULL;
 (void)net, (void)train, (void)validation, (void)trainer, (void)optimizer, (void)file, (void)images, (void)outputs;
-(void)figure, (void)x, (void)saliency, (void)shares, (void)gaps, (void)cam;
+(void)figure, (void)x, (void)saliency, (void)shares, (void)gaps, (void)cam, (void)classes;
 """
 
 root = pathlib.Path(sys.argv[1])

@@ -73,9 +73,10 @@ static void time_rules(bench *b, dlz_isa isa, dlviz_optimizer *const *optimizers
 }
 
 static void time_size(bench *b, int64_t n, dlviz_optimizer *const *optimizers) {
+    float *gradients = bench_uniform(n, 2);
     dlz_update update = {.n = n,
                          .parameters = bench_uniform(n, 1),
-                         .gradients = bench_uniform(n, 2),
+                         .gradients = gradients,
                          .gradient_scale = 1,
                          .moments = {dlz_alloc_array_zero((size_t)n, sizeof(float)),
                                      dlz_alloc_array_zero((size_t)n, sizeof(float)),
@@ -87,7 +88,7 @@ static void time_size(bench *b, int64_t n, dlviz_optimizer *const *optimizers) {
         if (bench_wants(b, (dlz_isa)isa))
             time_rules(b, (dlz_isa)isa, optimizers, &update);
     dlz_free(update.parameters);
-    dlz_free(update.gradients);
+    dlz_free(gradients);
     dlz_free(update.moments[0]);
     dlz_free(update.moments[1]);
     dlz_free(update.moments[2]);

@@ -348,6 +348,41 @@ START_TEST(memory_may_run_out_anywhere) {
 }
 END_TEST
 
+static void count_warnings(dlviz_log_level level, const char *message, void *user) {
+    if (level == DLVIZ_LOG_LEVEL_WARNING && strstr(message, "dlviz_network_prepare_data"))
+        ++*(int *)user;
+}
+
+/* Data that are normalized otherwise than in training are taken, and the log told of them. */
+START_TEST(other_normalization_is_told_of) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    dlviz_dataset *train = images(1, 5, 5), *other = images(1, 5, 5);
+    dlviz_tensor *outputs;
+    double loss;
+    int count = 0;
+    dlviz_set_log(count_warnings, &count);
+    ck_ok(dlviz_network_evaluate(network, other, &loss, NULL)); /* nothing is known */
+    ck_ok(dlviz_dataset_set_normalization(train, 0.5f, 0.25f));
+    ck_ok(dlviz_network_describe_data(network, train));
+    ck_ok(dlviz_network_evaluate(network, train, &loss, NULL));
+    ck_assert_int_eq(count, 0);
+    ck_ok(dlviz_network_evaluate(network, other, &loss, NULL));
+    ck_assert_int_eq(count, 1);
+    ck_ok(dlviz_network_predict(network, other, &outputs));
+    ck_assert_int_eq(count, 2);
+    dlviz_tensor_destroy(outputs);
+    ck_ok(dlviz_network_measure(network, other, "accuracy", &loss));
+    ck_assert_int_eq(count, 3);
+    ck_ok(dlviz_network_prepare_data(network, other));
+    ck_ok(dlviz_network_evaluate(network, other, &loss, NULL));
+    ck_assert_int_eq(count, 3);
+    dlviz_set_log(NULL, NULL);
+    dlviz_dataset_destroy(train);
+    dlviz_dataset_destroy(other);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 int main(void) {
     return run_tests("network data", (const TTest *const[]){
                                          a_description_survives_files_to_the_bit,
@@ -357,6 +392,7 @@ int main(void) {
                                          what_does_not_fit_is_refused,
                                          damaged_foreign_and_newer_texts_get_a_sentence,
                                          memory_may_run_out_anywhere,
+                                         other_normalization_is_told_of,
                                          NULL,
                                      });
 }

@@ -326,6 +326,27 @@ START_TEST(every_optimizer_has_groups) {
 }
 END_TEST
 
+START_TEST(factors_can_be_taken_back) {
+    dlviz_optimizer *sgd;
+    ck_ok(dlviz_sgd_create(&sgd, 0.1));
+    ck_ok(dlviz_optimizer_set_rate_factor(sgd, "nothing.*", 0.5));
+    ck_ok(dlviz_optimizer_set_decay_factor(sgd, "nothing.*", 0.5));
+    ck_ok(dlviz_optimizer_clear_rate_factors(sgd));
+    ck_assert_int_eq(dlviz_optimizer_num_rate_factors(sgd), 0);
+    ck_assert_int_eq(dlviz_optimizer_num_decay_factors(sgd), 1);
+    ck_ok(dlviz_optimizer_clear_decay_factors(sgd));
+    ck_ok(dlviz_optimizer_clear_decay_factors(sgd));
+    ck_assert_int_eq(dlviz_optimizer_num_decay_factors(sgd), 0);
+    dlviz_network *network = net_from_text("3", "fc:linear,out=2");
+    dlviz_trainer *trainer; /* which no pattern that matches nothing keeps from being made */
+    ck_ok(dlviz_trainer_create(&trainer, network, sgd));
+    ck_ok(dlviz_optimizer_set_rate_factor(sgd, "fc.*", 0.5));
+    dlviz_trainer_destroy(trainer);
+    dlviz_network_destroy(network);
+    dlviz_optimizer_destroy(sgd);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {factors_are_listed_in_the_order_of_the_calls,
                                   factors_and_patterns_are_checked,
@@ -337,6 +358,7 @@ int main(void) {
                                   factors_may_change_between_steps,
                                   any_number_of_threads_gives_the_same_bits,
                                   every_optimizer_has_groups,
+                                  factors_can_be_taken_back,
                                   NULL};
     return run_tests("parameter groups", tests);
 }

@@ -125,6 +125,14 @@ START_TEST(of_an_average_the_best_is_kept) {
 }
 END_TEST
 
+START_TEST(reasons_have_names) {
+    ck_assert_str_eq(dlviz_stop_reason_name(DLVIZ_STOP_REASON_EARLY), "early stopping");
+    ck_assert_str_eq(dlviz_stop_reason_name(DLVIZ_STOP_REASON_ERROR), "error");
+    ck_assert_str_eq(dlviz_stop_reason_name((dlviz_stop_reason)-1), "unknown");
+    ck_assert_str_eq(dlviz_stop_reason_name((dlviz_stop_reason)5), "unknown");
+}
+END_TEST
+
 START_TEST(mistakes_are_named) {
     process p;
     dlviz_better better = DLVIZ_BETTER_HIGHER;
@@ -156,7 +164,11 @@ START_TEST(mistakes_are_named) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {it_waits_and_goes_back, a_later_fit_has_patience_anew,
-                                  of_an_average_the_best_is_kept, mistakes_are_named, NULL};
+    const TTest *const tests[] = {it_waits_and_goes_back,
+                                  a_later_fit_has_patience_anew,
+                                  of_an_average_the_best_is_kept,
+                                  reasons_have_names,
+                                  mistakes_are_named,
+                                  NULL};
     return run_tests("early stopping", tests);
 }

@@ -357,6 +357,34 @@ START_TEST(nothing_leaks_when_memory_runs_out) {
 }
 END_TEST
 
+START_TEST(the_largest_of_each_row_is_found) {
+    const float nan = (float)NAN, inf = (float)INFINITY;
+    const float values[] = {1,    3,   3,   -2,  -1,  -3,  nan, 0,     -1,
+                            -inf, nan, nan, nan, nan, nan, inf, 1e38f, inf};
+    static const int64_t expected[] = {1, 1, 1, 0, 0, 0};
+    dlviz_tensor *tensor, *places, *view;
+    ck_ok(dlviz_tensor_from_data(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){6, 3}, values));
+    ck_ok(dlviz_tensor_argmax(tensor, &places));
+    ck_assert(dlviz_tensor_dtype(places) == DLVIZ_INT64 && dlviz_tensor_ndim(places) == 1);
+    ck_assert_mem_eq(dlviz_tensor_const_data(places), expected, sizeof expected);
+    dlviz_tensor_destroy(places);
+    ck_ok(dlviz_tensor_reshape(tensor, 3, (int64_t[]){2, 3, 3}, &view));
+    ck_ok(dlviz_tensor_argmax(view, &places));
+    ck_assert(dlviz_tensor_ndim(places) == 2 && dlviz_tensor_dim(places, 1) == 3);
+    ck_assert_mem_eq(dlviz_tensor_const_data(places), expected, sizeof expected);
+    dlviz_tensor_destroy(places);
+    dlviz_tensor_destroy(view);
+    dlviz_tensor_destroy(tensor);
+    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_INT64, 2, (int64_t[]){2, 2}));
+    ck_fails(dlviz_tensor_argmax(tensor, &places), DLVIZ_ERROR_SHAPE, "2 x 2 of int64");
+    dlviz_tensor_destroy(tensor);
+    ck_ok(dlviz_tensor_create(&tensor, DLVIZ_FLOAT32, 2, (int64_t[]){2, 0}));
+    ck_fails(dlviz_tensor_argmax(tensor, &places), DLVIZ_ERROR_SHAPE, "2 x 0");
+    ck_assert_ptr_null(places);
+    dlviz_tensor_destroy(tensor);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_new_tensor_is_zero,
                                   scalars_and_empty_tensors_exist,
@@ -371,6 +399,7 @@ int main(void) {
                                   shapes_become_text,
                                   matrices_are_required,
                                   nothing_leaks_when_memory_runs_out,
+                                  the_largest_of_each_row_is_found,
                                   NULL};
     return run_tests("tensor", tests);
 }
