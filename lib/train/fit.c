@@ -47,6 +47,38 @@ static dlviz_status check_average(const dlviz_trainer *trainer) {
                : DLVIZ_OK;
 }
 
+/* Trains on samples order[0] … order[n − 1]; *loss receives their loss. */
+static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
+                              const int64_t *order, int64_t n, double rate, double *loss) {
+    double before = trainer->tally.norm;
+    DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
+                                    trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
+                                    loss));
+    if (!isfinite(*loss))
+        return fail_loss(trainer, train, order, n, *loss);
+    dlviz_status status =
+        dlz_trainer_take_gradients(trainer, trainer->tally.norm - before,
+                                   trainer->batches_done + 1 == trainer->num_batches, rate);
+    if (status != DLVIZ_OK)
+        dlz_network_put_buffers_back(trainer->network);
+    return status;
+}
+
+/* One that fails is as if it had not been tried: a later fit begins with it. The sums of a validation
+ * set have no use before the end of the epoch. */
+static dlviz_status try_step(dlviz_trainer *trainer, const dlviz_dataset *train,
+                             const int64_t *order, int64_t n, double rate, double *loss) {
+    size_t size = (size_t)trainer->num_sums * sizeof(double);
+    dlz_tally before = trainer->tally;
+    memcpy(trainer->validation_sums, before.sums, size);
+    dlviz_status status = make_step(trainer, train, order, n, rate, loss);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    trainer->tally = before;
+    memcpy(before.sums, trainer->validation_sums, size);
+    return status;
+}
+
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order) {
     double started = now(), loss, rate;
@@ -57,16 +89,7 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
-    dlz_tally before = trainer->tally;
-    DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order + first, n, trainer->seed,
-                                    trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
-                                    &loss));
-    if (!isfinite(loss)) {
-        trainer->tally = before;
-        return fail_loss(trainer, train, order + first, n, loss);
-    }
-    DLZ_TRY(dlz_trainer_take_gradients(trainer, trainer->tally.norm - before.norm,
-                                       trainer->batches_done + 1 == trainer->num_batches, rate));
+    DLZ_TRY(try_step(trainer, train, order + first, n, rate, &loss));
     trainer->event.batch = trainer->batches_done;
     trainer->event.loss = loss;
     trainer->step++;

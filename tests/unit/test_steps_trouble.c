@@ -1,0 +1,133 @@
+/* A trainer when a step fails, and when callbacks change what it is at work on. */
+#include "support/process.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- Steps that fail -----------------------------------------------------------------------------
+ */
+
+static atomic_long allocations, failing;
+
+static void *allocate(size_t size, void *user) {
+    (void)user;
+    return atomic_fetch_add(&allocations, 1) + 1 == atomic_load(&failing) ? NULL : malloc(size);
+}
+
+static void release(void *block, void *user) {
+    (void)user;
+    free(block);
+}
+
+static void begin_averaged(process *p) {
+    begin_process(p, PROCESS_NET, AMSGRAD, true);
+    ck_ok(dlviz_trainer_set_accumulation(p->trainer, 3));
+    ck_ok(dlviz_trainer_set_clip_norm(p->trainer, 0.5));
+    ck_ok(dlviz_trainer_set_averaging(p->trainer, 0.75));
+    ck_ok(dlviz_trainer_set_early_stopping(p->trainer, "train_loss", DLVIZ_BETTER_LOWER, 5));
+}
+
+START_TEST(a_fit_that_ran_out_of_memory_goes_on) {
+    process whole;
+    begin_averaged(&whole);
+    ck_ok(dlviz_trainer_fit(whole.trainer, whole.train, 2));
+    long failures = 0;
+    for (dlviz_status status = DLVIZ_ERROR_OUT_OF_MEMORY; status != DLVIZ_OK; failures++) {
+        process p;
+        begin_averaged(&p);
+        ck_ok(dlviz_set_allocator(allocate, release, NULL));
+        allocations = 0;
+        failing = failures + 1;
+        status = dlviz_trainer_fit(p.trainer, p.train, 2);
+        failing = 0;
+        if (status != DLVIZ_OK) {
+            void *bytes;
+            size_t size;
+            ck_assert_int_eq(status, DLVIZ_ERROR_OUT_OF_MEMORY);
+            ck_ok(dlviz_trainer_save_checkpoint_memory(p.trainer, &bytes, &size));
+            dlviz_free(bytes);
+            ck_ok(dlviz_trainer_fit(p.trainer, p.train, 2 - dlviz_trainer_num_epochs(p.trainer)));
+        }
+        assert_same_run(&whole, &p);
+        end_process(&p);
+        ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+    }
+    ck_assert_int_gt(failures, 10); /* the sum of gradients and the moments among them */
+    end_process(&whole);
+}
+END_TEST
+
+/* -- Callbacks that change things ----------------------------------------------------------------
+ */
+
+/* Freezes a layer after batch 4, the first of a step of three, and keeps a checkpoint of batch
+ * `keep_at` and the norms. */
+typedef struct freezing {
+    process *p;
+    int batches, keep_at;
+    void *checkpoint;
+    size_t size;
+} freezing;
+
+static double norm_of_trained(const dlviz_network *network) {
+    double squares = 0;
+    for (int64_t i = 0; i < dlviz_network_num_states(network); i++) {
+        dlviz_tensor *gradient;
+        const char *name = dlviz_network_state_name(network, i);
+        if (dlviz_network_get_gradient(network, name, &gradient) != DLVIZ_OK)
+            continue;
+        for (int64_t j = 0; j < dlviz_tensor_num_elements(gradient); j++)
+            squares += pow((double)dlviz_tensor_const_float(gradient)[j], 2);
+        dlviz_tensor_destroy(gradient);
+    }
+    return sqrt(squares);
+}
+
+static bool freeze_amid(const dlviz_trainer_event *event, void *user) {
+    freezing *f = user;
+    double norm = dlviz_trainer_event_gradient_norm(event);
+    f->batches++;
+    if (f->batches % 6 == 0 || f->batches % 6 == 3) /* steps; nothing is long enough to clip */
+        ck_assert_double_eq_tol(norm, norm_of_trained(f->p->network), 1e-6 * norm);
+    if (f->batches == 4)
+        ck_ok(dlviz_network_freeze(f->p->network, "fc2.*"));
+    if (f->batches == f->keep_at)
+        ck_ok(dlviz_trainer_save_checkpoint_memory(f->p->trainer, &f->checkpoint, &f->size));
+    return true;
+}
+
+static void begin_freezing(process *p) {
+    begin_process(p, PROCESS_NET, ADAM, false);
+    ck_ok(dlviz_trainer_set_accumulation(p->trainer, 3));
+    ck_ok(dlviz_trainer_set_clip_norm(p->trainer, 1e3));
+}
+
+START_TEST(what_is_frozen_amid_a_step_has_no_part_in_it) {
+    for (int keep_at = 4; keep_at < 12; keep_at++) {
+        process whole, rest;
+        begin_freezing(&whole);
+        begin_freezing(&rest);
+        freezing f = {.p = &whole, .keep_at = keep_at};
+        ck_ok(dlviz_trainer_set_batch_callback(whole.trainer, freeze_amid, &f));
+        ck_ok(dlviz_trainer_fit(whole.trainer, whole.train, 3));
+        ck_ok(dlviz_network_freeze(rest.network, "fc2.*"));
+        ck_ok(dlviz_trainer_load_checkpoint_memory(rest.trainer, f.checkpoint, f.size));
+        ck_ok(dlviz_trainer_fit(rest.trainer, rest.train,
+                                3 - dlviz_trainer_num_epochs(rest.trainer)));
+        assert_same_run(&whole, &rest);
+        dlviz_free(f.checkpoint);
+        end_process(&whole);
+        end_process(&rest);
+    }
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {a_fit_that_ran_out_of_memory_goes_on,
+                                  what_is_frozen_amid_a_step_has_no_part_in_it,
+
+                                  NULL};
+    return run_tests("steps that fail, and callbacks that change things", tests);
+}
