@@ -128,11 +128,13 @@ static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_t
 static dlviz_status finish_epoch(dlviz_trainer *trainer) {
     double loss, rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     DLZ_TRY(check_average(trainer));
+    DLZ_TRY(dlz_stopping_check(trainer, FIT)); /* again, for a callback may have set it */
     DLZ_TRY(dlz_trainer_record(trainer, &loss));
     if (trainer->schedule) {
         DLZ_TRY(dlz_schedule_after_epoch(trainer->schedule, loss, rate, &rate));
         DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
     }
+    trainer->event.batch = trainer->num_batches - 1;
     trainer->event.loss = loss;
     trainer->num_epochs++;
     start_epoch(trainer, trainer->samples);
@@ -221,6 +223,8 @@ static dlviz_status fit_epochs(dlviz_trainer *trainer, const dlviz_dataset *trai
     for (int64_t epoch = 0; epoch < epochs && go_on && !trainer->stopping.due; epoch++)
         DLZ_TRY(fit_epoch(trainer, train, order, &go_on));
     bool early = go_on && trainer->stopping.due;
+    if (early)
+        DLZ_TRY(check_average(trainer));
     trainer->stop_reason = !go_on  ? DLVIZ_STOP_REASON_CALLBACK
                            : early ? DLVIZ_STOP_REASON_EARLY
                                    : DLVIZ_STOP_REASON_EPOCHS;

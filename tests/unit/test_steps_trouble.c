@@ -124,10 +124,86 @@ START_TEST(what_is_frozen_amid_a_step_has_no_part_in_it) {
 }
 END_TEST
 
+static bool exchange_at_third(const dlviz_trainer_event *event, void *user) {
+    (void)user;
+    if (dlviz_trainer_event_epoch(event) == 2)
+        ck_ok(dlviz_trainer_exchange_average(dlviz_trainer_event_trainer(event)));
+    return true;
+}
+
+START_TEST(the_best_states_do_not_take_the_place_of_the_average) {
+    process p;
+    size_t size;
+    begin_process(&p, PROCESS_NET, ADAM, false);
+    ck_ok(dlviz_trainer_set_averaging(p.trainer, 0.75));
+    ck_ok(dlviz_trainer_set_early_stopping(p.trainer, "seconds", DLVIZ_BETTER_LOWER, 2));
+    ck_ok(dlviz_trainer_set_early_stopping_threshold(p.trainer, 1e9)); /* only the first is good */
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, exchange_at_third, NULL));
+    ck_fails(dlviz_trainer_fit(p.trainer, p.train, 5), DLVIZ_ERROR_STATE, "holds the average");
+    void *average = all_states(p.network, &size);
+    ck_ok(dlviz_trainer_exchange_average(p.trainer));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 5));
+    ck_assert_int_eq(dlviz_trainer_stop_reason(p.trainer), DLVIZ_STOP_REASON_EARLY);
+    ck_assert_int_eq(dlviz_trainer_num_epochs(p.trainer), 3);
+    void *best = all_states(p.network, &size);
+    ck_assert_int_ne(memcmp(best, average, size), 0);
+    ck_ok(dlviz_trainer_exchange_average(p.trainer));
+    void *kept = all_states(p.network, &size);
+    ck_assert_int_eq(memcmp(kept, average, size), 0);
+    free(average);
+    free(best);
+    free(kept);
+    end_process(&p);
+}
+END_TEST
+
+static bool look_at_validation(const dlviz_trainer_event *event, void *user) {
+    (void)user;
+    ck_ok(dlviz_trainer_set_early_stopping(dlviz_trainer_event_trainer(event), "validation_loss",
+                                           DLVIZ_BETTER_LOWER, 2));
+    return true;
+}
+
+START_TEST(a_figure_that_will_not_be_there_ends_it) {
+    process p;
+    begin_process(&p, PROCESS_NET, ADAM, false);
+    ck_ok(dlviz_trainer_set_validation(p.trainer, NULL));
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, look_at_validation, NULL));
+    ck_fails(dlviz_trainer_fit(p.trainer, p.train, 5), DLVIZ_ERROR_STATE, "validation_loss");
+    ck_assert_int_eq(dlviz_trainer_num_epochs(p.trainer), 0);
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_set_early_stopping(p.trainer, NULL, DLVIZ_BETTER_LOWER, 0));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_assert_int_eq(dlviz_trainer_num_epochs(p.trainer), 1);
+    end_process(&p);
+}
+END_TEST
+
+static bool keep_batch(const dlviz_trainer_event *event, void *user) {
+    *(int64_t *)user = dlviz_trainer_event_batch(event);
+    return true;
+}
+
+START_TEST(an_epoch_that_lacks_only_its_end_knows_its_last_batch) {
+    process p;
+    int64_t batch = -1;
+    begin_process(&p, PROCESS_NET, ADAM, false);
+    p.stop_after = 6;
+    ck_ok(dlviz_trainer_set_epoch_callback(p.trainer, keep_batch, &batch));
+    ck_stops(p.trainer, p.train, 1);
+    ck_assert_int_eq(batch, -1);
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_assert_int_eq(batch, 5);
+    end_process(&p);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_fit_that_ran_out_of_memory_goes_on,
                                   what_is_frozen_amid_a_step_has_no_part_in_it,
-
+                                  the_best_states_do_not_take_the_place_of_the_average,
+                                  a_figure_that_will_not_be_there_ends_it,
+                                  an_epoch_that_lacks_only_its_end_knows_its_last_batch,
                                   NULL};
     return run_tests("steps that fail, and callbacks that change things", tests);
 }
