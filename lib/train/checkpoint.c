@@ -338,7 +338,7 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
         status = dlz_network_read_states(trainer->network, set, &c->states);
     if (status == DLVIZ_OK)
         status = dlz_optimizer_read_moments(trainer->optimizer, trainer->network, set,
-                                            c->state.optimizer_steps > 0, &c->moments);
+                                            c->state.optimizer_steps, &c->moments);
     if (status == DLVIZ_OK)
         status = read_copies(trainer, set, c);
     if (status == DLVIZ_OK)

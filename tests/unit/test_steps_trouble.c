@@ -124,6 +124,54 @@ START_TEST(what_is_frozen_amid_a_step_has_no_part_in_it) {
 }
 END_TEST
 
+/* Thaws after batch 5 what was frozen from the beginning, and stops after batch `stop_at`. */
+typedef struct thawing {
+    dlviz_network *network;
+    int batches, stop_at;
+} thawing;
+
+static bool thaw(const dlviz_trainer_event *event, void *user) {
+    (void)event;
+    thawing *t = user;
+    if (++t->batches == 5)
+        ck_ok(dlviz_network_unfreeze(t->network, "fc2.*"));
+    return t->batches != t->stop_at;
+}
+
+static void begin_thawing(process *p, rule kind, thawing *t) {
+    begin_process(p, PROCESS_NET, kind, false);
+    t->network = p->network;
+    ck_ok(dlviz_trainer_set_batch_callback(p->trainer, thaw, t));
+    if (t->batches < 5)
+        ck_ok(dlviz_network_freeze(p->network, "fc2.*"));
+}
+
+START_TEST(what_is_thawed_counts_its_own_steps_after_a_resume_too) {
+    static const rule rules[] = {ADAM, NADAM, RADAM, SGD, GROUPED};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        for (int stop_at = 3; stop_at < 9; stop_at++) {
+            process whole, first, rest;
+            void *bytes;
+            size_t size;
+            thawing all = {0}, start = {.stop_at = stop_at}, end = {.batches = stop_at};
+            begin_thawing(&whole, rules[i], &all);
+            begin_thawing(&first, rules[i], &start);
+            begin_thawing(&rest, rules[i], &end);
+            ck_ok(dlviz_trainer_fit(whole.trainer, whole.train, 3));
+            ck_ok(dlviz_trainer_fit(first.trainer, first.train, 3));
+            ck_ok(dlviz_trainer_save_checkpoint_memory(first.trainer, &bytes, &size));
+            ck_ok(dlviz_trainer_load_checkpoint_memory(rest.trainer, bytes, size));
+            ck_ok(dlviz_trainer_fit(rest.trainer, rest.train,
+                                    3 - dlviz_trainer_num_epochs(rest.trainer)));
+            assert_same_run(&whole, &rest);
+            dlviz_free(bytes);
+            end_process(&whole);
+            end_process(&first);
+            end_process(&rest);
+        }
+}
+END_TEST
+
 static bool exchange_at_third(const dlviz_trainer_event *event, void *user) {
     (void)user;
     if (dlviz_trainer_event_epoch(event) == 2)
@@ -201,6 +249,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {a_fit_that_ran_out_of_memory_goes_on,
                                   what_is_frozen_amid_a_step_has_no_part_in_it,
+                                  what_is_thawed_counts_its_own_steps_after_a_resume_too,
                                   the_best_states_do_not_take_the_place_of_the_average,
                                   a_figure_that_will_not_be_there_ends_it,
                                   an_epoch_that_lacks_only_its_end_knows_its_last_batch,
