@@ -368,6 +368,7 @@ static void apply_copies(dlviz_trainer *trainer, contents *c) {
         exchange(&trainer->stopping.states, &c->best);
     trainer->accumulation.done = state->accumulated;
     trainer->accumulation.norm = state->accumulated_norm;
+    trainer->accumulation.freezes = -1;
     if (state->accumulated == 0)
         return;
     dlz_free(trainer->accumulation.gradients);

@@ -152,8 +152,10 @@ static void pass_over(const dlviz_trainer *trainer, sum_pass pass) {
     dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), sum_tile, &pass);
 }
 
-/* A callback may have frozen what has a part in the sum. */
+/* A callback may have frozen or thawed states meanwhile. What is frozen now has no part in the step,
+ * and other gradients of the sum may be of what the next batches compute none of, and rely on 0. */
 static void drop_frozen(dlviz_network *network) {
+    network->stale_gradients = true;
     for (int i = 0; i < network->num_states; i++) {
         const dlz_state *state = &network->states[i];
         if (state->frozen && state->gradient)
@@ -169,6 +171,8 @@ static dlviz_status accumulate(dlviz_trainer *trainer, double norm) {
         sum->gradients = dlz_alloc_array(size, sizeof(float));
     if (!sum->gradients)
         return dlz_fail_memory("the sum of gradients", size * sizeof(float));
+    if (sum->done == 0)
+        sum->freezes = trainer->network->freezes;
     pass_over(trainer, (sum_pass){.norm = (float)norm, .first = sum->done == 0});
     sum->norm += norm;
     sum->done++;
@@ -183,7 +187,8 @@ static void average_gradients(dlviz_trainer *trainer, double norm) {
     double all = sum->norm + norm;
     float factor = all > 0 ? (float)(1 / all) : 0.0f;
     pass_over(trainer, (sum_pass){.norm = (float)norm, .factor = factor, .last = true});
-    drop_frozen(trainer->network);
+    if (sum->freezes != trainer->network->freezes)
+        drop_frozen(trainer->network);
 }
 
 /* -- Steps ---------------------------------------------------------------------------------------

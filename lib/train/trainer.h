@@ -20,10 +20,11 @@ typedef struct dlz_user_metric {
 typedef struct dlz_accumulation {
     int64_t batches; /* a step */
     float
-        *gradients; /* the sum of each batch's times its norm; laid out as the network's; NULL: not
+        *gradients;  /* the sum of each batch's times its norm; laid out as the network's; NULL: not
                        * needed yet */
-    double norm;    /* the sum of norms: what the samples count together */
-    int64_t done;   /* batches in it */
+    double norm;     /* the sum of norms: what the samples count together */
+    int64_t done;    /* batches in it */
+    int64_t freezes; /* the network's, at the first of them; -1: not known */
 } dlz_accumulation;
 
 /* The average of the states. */

@@ -172,6 +172,40 @@ START_TEST(what_is_thawed_counts_its_own_steps_after_a_resume_too) {
 }
 END_TEST
 
+/* Frozen for the first batch of the second step, the norm lets the bias before it have a gradient,
+ * which is 0 otherwise, and not computed. */
+static bool freeze_and_thaw(const dlviz_trainer_event *event, void *user) {
+    (void)event;
+    freezing *f = user;
+    f->batches++;
+    if (f->batches == 3)
+        ck_ok(dlviz_network_freeze(f->p->network, "b2.*"));
+    if (f->batches == 4)
+        ck_ok(dlviz_network_unfreeze(f->p->network, "b2.*"));
+    if (f->batches == f->keep_at)
+        ck_ok(dlviz_trainer_save_checkpoint_memory(f->p->trainer, &f->checkpoint, &f->size));
+    return true;
+}
+
+START_TEST(what_only_a_part_of_a_step_had_ends_with_it) {
+    for (int keep_at = 4; keep_at < 12; keep_at++) {
+        process whole, rest;
+        begin_freezing(&whole);
+        begin_freezing(&rest);
+        freezing f = {.p = &whole, .keep_at = keep_at};
+        ck_ok(dlviz_trainer_set_batch_callback(whole.trainer, freeze_and_thaw, &f));
+        ck_ok(dlviz_trainer_fit(whole.trainer, whole.train, 3));
+        ck_ok(dlviz_trainer_load_checkpoint_memory(rest.trainer, f.checkpoint, f.size));
+        ck_ok(dlviz_trainer_fit(rest.trainer, rest.train,
+                                3 - dlviz_trainer_num_epochs(rest.trainer)));
+        assert_same_run(&whole, &rest);
+        dlviz_free(f.checkpoint);
+        end_process(&whole);
+        end_process(&rest);
+    }
+}
+END_TEST
+
 static bool exchange_at_third(const dlviz_trainer_event *event, void *user) {
     (void)user;
     if (dlviz_trainer_event_epoch(event) == 2)
@@ -249,6 +283,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {a_fit_that_ran_out_of_memory_goes_on,
                                   what_is_frozen_amid_a_step_has_no_part_in_it,
+                                  what_only_a_part_of_a_step_had_ends_with_it,
                                   what_is_thawed_counts_its_own_steps_after_a_resume_too,
                                   the_best_states_do_not_take_the_place_of_the_average,
                                   a_figure_that_will_not_be_there_ends_it,
