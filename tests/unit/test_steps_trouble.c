@@ -59,6 +59,36 @@ START_TEST(a_fit_that_ran_out_of_memory_goes_on) {
 }
 END_TEST
 
+/* What was allocated up to each batch. */
+static bool count_allocations(const dlviz_trainer_event *event, void *user) {
+    (void)event;
+    process *p = user;
+    if (p->batches ==
+        12) /* two epochs: each of both sizes of batches, and a validation, is known */
+        allocations = 0;
+    ck_assert_msg(p->batches < 12 || allocations == 0, "%ld allocations before batch %d",
+                  atomic_load(&allocations), p->batches);
+    p->batches++;
+    return true;
+}
+
+START_TEST(a_step_with_everything_allocates_nothing) {
+    process p;
+    ck_ok(dlviz_set_allocator(allocate, release, NULL));
+    begin_averaged(&p);
+    ck_ok(dlviz_trainer_set_clip_value(p.trainer, 0.1));
+    ck_ok(dlviz_trainer_set_schedule(p.trainer, dlviz_one_cycle(0.01, 6)));
+    ck_ok(dlviz_dataset_add_augmentation(p.train, dlviz_mixup(0.5)));
+    ck_ok(dlviz_dataset_add_augmentation(p.train, dlviz_random_shift(1, 1)));
+    ck_ok(dlviz_network_freeze(p.network, "b.*"));
+    ck_ok(dlviz_trainer_set_batch_callback(p.trainer, count_allocations, &p));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 6));
+    ck_assert_int_eq(p.batches, 36);
+    end_process(&p);
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+}
+END_TEST
+
 /* -- Callbacks that change things ----------------------------------------------------------------
  */
 
@@ -282,6 +312,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {a_fit_that_ran_out_of_memory_goes_on,
+                                  a_step_with_everything_allocates_nothing,
                                   what_is_frozen_amid_a_step_has_no_part_in_it,
                                   what_only_a_part_of_a_step_had_ends_with_it,
                                   what_is_thawed_counts_its_own_steps_after_a_resume_too,
