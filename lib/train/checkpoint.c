@@ -65,7 +65,7 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .loss_sum = trainer->tally.loss,
                            .loss_norm = trainer->tally.norm,
                            .seconds = trainer->seconds,
-                           .train_mark = trainer->train_mark,
+                           .train_mark = dlz_trainer_train_mark(trainer),
                            .averaged = trainer->averaging.begun,
                            .accumulated = trainer->accumulation.done,
                            .accumulated_norm = trainer->accumulation.norm,

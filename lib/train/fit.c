@@ -173,6 +173,11 @@ static dlviz_status begin_epoch(dlviz_trainer *trainer, const dlviz_dataset *tra
     return DLVIZ_OK;
 }
 
+int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer) {
+    return trainer->fitting && trainer->batches_done > 0 ? dlz_dataset_mark(trainer->train)
+                                                         : trainer->train_mark;
+}
+
 /* *go_on: whether callbacks want more; else the epoch may be left unfinished. */
 static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t *order,
                               bool *go_on) {
@@ -242,9 +247,13 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     trainer->event = (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN};
     trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     dlviz_dataset *held = dlz_dataset_hold(train);
+    trainer->train = held;
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
-    dlviz_dataset_destroy(held);
+    if (status == DLVIZ_OK)
+        trainer->train_mark = dlz_trainer_train_mark(trainer);
+    trainer->train = NULL;
     trainer->fitting = false;
+    dlviz_dataset_destroy(held);
     dlz_free(order);
     return status;
 }

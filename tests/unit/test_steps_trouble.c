@@ -236,6 +236,44 @@ START_TEST(what_only_a_part_of_a_step_had_ends_with_it) {
 }
 END_TEST
 
+/* Shifts the training set from batch 9 on, keeps a checkpoint after it and stops after batch 10. */
+typedef struct changing {
+    process *p;
+    int batches;
+    void *checkpoint;
+    size_t size;
+} changing;
+
+static bool change_dataset(const dlviz_trainer_event *event, void *user) {
+    (void)event;
+    changing *c = user;
+    c->batches++;
+    if (c->batches == 9) {
+        ck_ok(dlviz_dataset_set_normalization(c->p->train, 0.25f, 2));
+        ck_ok(dlviz_dataset_add_augmentation(c->p->train, dlviz_random_shift(1, 1)));
+        ck_ok(dlviz_trainer_save_checkpoint_memory(c->p->trainer, &c->checkpoint, &c->size));
+    }
+    return c->batches != 10;
+}
+
+START_TEST(an_epoch_goes_on_with_the_set_that_a_callback_made) {
+    process whole, rest;
+    begin_process(&whole, PROCESS_NET, ADAM, false);
+    begin_process(&rest, PROCESS_NET, ADAM, false);
+    changing c = {.p = &whole};
+    ck_ok(dlviz_trainer_set_batch_callback(whole.trainer, change_dataset, &c));
+    ck_stops(whole.trainer, whole.train, 3);
+    ck_ok(dlviz_trainer_load_checkpoint_memory(rest.trainer, c.checkpoint, c.size));
+    ck_fails(dlviz_trainer_fit(rest.trainer, rest.train, 2), DLVIZ_ERROR_STATE, "settings");
+    ck_ok(dlviz_trainer_fit(rest.trainer, whole.train, 2));
+    ck_ok(dlviz_trainer_fit(whole.trainer, whole.train, 2));
+    assert_same_run(&whole, &rest);
+    dlviz_free(c.checkpoint);
+    end_process(&whole);
+    end_process(&rest);
+}
+END_TEST
+
 static bool exchange_at_third(const dlviz_trainer_event *event, void *user) {
     (void)user;
     if (dlviz_trainer_event_epoch(event) == 2)
@@ -316,6 +354,7 @@ int main(void) {
                                   what_is_frozen_amid_a_step_has_no_part_in_it,
                                   what_only_a_part_of_a_step_had_ends_with_it,
                                   what_is_thawed_counts_its_own_steps_after_a_resume_too,
+                                  an_epoch_goes_on_with_the_set_that_a_callback_made,
                                   the_best_states_do_not_take_the_place_of_the_average,
                                   a_figure_that_will_not_be_there_ends_it,
                                   an_epoch_that_lacks_only_its_end_knows_its_last_batch,
