@@ -108,7 +108,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_set_state(dlviz_network *network, const
  *  Returns DLVIZ_ERROR_NOT_FOUND with the names there are when none matches,
  *  DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE (not built, or at work). */
 DLVIZ_CHECKED dlviz_status dlviz_network_freeze(dlviz_network *network, const char *pattern);
-/** Lets the states whose names match be trained again; otherwise like dlviz_network_freeze. */
+/** Lets the states whose names match be trained again; otherwise like dlviz_network_freeze. The
+ *  steps that an optimizer made meanwhile do not count for them: its moments go on from where they
+ *  were, and with what was frozen from its first step on it begins anew. */
 DLVIZ_CHECKED dlviz_status dlviz_network_unfreeze(dlviz_network *network, const char *pattern);
 /** Whether a state is frozen; false when there is none of this name. */
 DLVIZ_API bool dlviz_network_is_frozen(const dlviz_network *network, const char *name);

@@ -196,13 +196,15 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
                                                             dlviz_trainer_fn function, void *user);
 
 /** Trains `epochs` more epochs; one that was left unfinished (by a callback, or in the checkpoint
- *  that was loaded) is finished first and counts as one of them, with the dataset it began with:
+ *  that was loaded) is finished first and counts as one of them, with the dataset it was left with:
  *  size, settings, labels and up to 64 samples spread over the set are compared. From one epoch to
  *  the next the data may change; what a callback changes of the dataset holds from the next batch
- *  on. Running statistics are looked at after each batch, parameters and moments after each epoch:
- *  when one is no longer finite, training ends with a sentence that names the tensor. After each
- *  epoch the log receives a line with its figures (dlviz_set_log, DLVIZ_LOG_LEVEL_INFO). DLVIZ_OK
- *  says that all epochs are done, or that early stopping or a callback ended it.
+ *  on, also in the checkpoints that it saves. A batch that fails is as if it had not been tried:
+ *  the next call begins with it. Running statistics are looked at after each batch, parameters and
+ *  moments after each epoch: when one is no longer finite, training ends with a sentence that names
+ *  the tensor. After each epoch the log receives a line with its figures (dlviz_set_log,
+ *  DLVIZ_LOG_LEVEL_INFO). DLVIZ_OK says that all epochs are done, or that early stopping or a
+ *  callback ended it.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,

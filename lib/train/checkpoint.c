@@ -65,7 +65,7 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .loss_sum = trainer->tally.loss,
                            .loss_norm = trainer->tally.norm,
                            .seconds = trainer->seconds,
-                           .train_mark = trainer->train_mark,
+                           .train_mark = dlz_trainer_train_mark(trainer),
                            .averaged = trainer->averaging.begun,
                            .accumulated = trainer->accumulation.done,
                            .accumulated_norm = trainer->accumulation.norm,
@@ -341,7 +341,7 @@ static dlviz_status read_all(const dlviz_trainer *trainer, const dlviz_safetenso
         status = dlz_network_read_states(trainer->network, set, &c->states);
     if (status == DLVIZ_OK)
         status = dlz_optimizer_read_moments(trainer->optimizer, trainer->network, set,
-                                            c->state.optimizer_steps > 0, &c->moments);
+                                            c->state.optimizer_steps, &c->moments);
     if (status == DLVIZ_OK)
         status = read_copies(trainer, set, c);
     if (status == DLVIZ_OK)
@@ -371,6 +371,7 @@ static void apply_copies(dlviz_trainer *trainer, contents *c) {
         exchange(&trainer->stopping.states, &c->best);
     trainer->accumulation.done = state->accumulated;
     trainer->accumulation.norm = state->accumulated_norm;
+    trainer->accumulation.freezes = -1;
     if (state->accumulated == 0)
         return;
     dlz_free(trainer->accumulation.gradients);

@@ -47,6 +47,38 @@ static dlviz_status check_average(const dlviz_trainer *trainer) {
                : DLVIZ_OK;
 }
 
+/* Trains on samples order[0] … order[n − 1]; *loss receives their loss. */
+static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
+                              const int64_t *order, int64_t n, double rate, double *loss) {
+    double before = trainer->tally.norm;
+    DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
+                                    trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
+                                    loss));
+    if (!isfinite(*loss))
+        return fail_loss(trainer, train, order, n, *loss);
+    dlviz_status status =
+        dlz_trainer_take_gradients(trainer, trainer->tally.norm - before,
+                                   trainer->batches_done + 1 == trainer->num_batches, rate);
+    if (status != DLVIZ_OK)
+        dlz_network_put_buffers_back(trainer->network);
+    return status;
+}
+
+/* One that fails is as if it had not been tried: a later fit begins with it. The sums of a validation
+ * set have no use before the end of the epoch. */
+static dlviz_status try_step(dlviz_trainer *trainer, const dlviz_dataset *train,
+                             const int64_t *order, int64_t n, double rate, double *loss) {
+    size_t size = (size_t)trainer->num_sums * sizeof(double);
+    dlz_tally before = trainer->tally;
+    memcpy(trainer->validation_sums, before.sums, size);
+    dlviz_status status = make_step(trainer, train, order, n, rate, loss);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
+    trainer->tally = before;
+    memcpy(before.sums, trainer->validation_sums, size);
+    return status;
+}
+
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order) {
     double started = now(), loss, rate;
@@ -57,16 +89,7 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
-    dlz_tally before = trainer->tally;
-    DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order + first, n, trainer->seed,
-                                    trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
-                                    &loss));
-    if (!isfinite(loss)) {
-        trainer->tally = before;
-        return fail_loss(trainer, train, order + first, n, loss);
-    }
-    DLZ_TRY(dlz_trainer_take_gradients(trainer, trainer->tally.norm - before.norm,
-                                       trainer->batches_done + 1 == trainer->num_batches, rate));
+    DLZ_TRY(try_step(trainer, train, order + first, n, rate, &loss));
     trainer->event.batch = trainer->batches_done;
     trainer->event.loss = loss;
     trainer->step++;
@@ -105,11 +128,13 @@ static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_t
 static dlviz_status finish_epoch(dlviz_trainer *trainer) {
     double loss, rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     DLZ_TRY(check_average(trainer));
+    DLZ_TRY(dlz_stopping_check(trainer, FIT)); /* again, for a callback may have set it */
     DLZ_TRY(dlz_trainer_record(trainer, &loss));
     if (trainer->schedule) {
         DLZ_TRY(dlz_schedule_after_epoch(trainer->schedule, loss, rate, &rate));
         DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
     }
+    trainer->event.batch = trainer->num_batches - 1;
     trainer->event.loss = loss;
     trainer->num_epochs++;
     start_epoch(trainer, trainer->samples);
@@ -146,6 +171,11 @@ static dlviz_status begin_epoch(dlviz_trainer *trainer, const dlviz_dataset *tra
     start_epoch(trainer, dlviz_dataset_num_samples(train));
     trainer->train_mark = dlz_dataset_mark(train);
     return DLVIZ_OK;
+}
+
+int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer) {
+    return trainer->fitting && trainer->batches_done > 0 ? dlz_dataset_mark(trainer->train)
+                                                         : trainer->train_mark;
 }
 
 /* *go_on: whether callbacks want more; else the epoch may be left unfinished. */
@@ -198,6 +228,8 @@ static dlviz_status fit_epochs(dlviz_trainer *trainer, const dlviz_dataset *trai
     for (int64_t epoch = 0; epoch < epochs && go_on && !trainer->stopping.due; epoch++)
         DLZ_TRY(fit_epoch(trainer, train, order, &go_on));
     bool early = go_on && trainer->stopping.due;
+    if (early)
+        DLZ_TRY(check_average(trainer));
     trainer->stop_reason = !go_on  ? DLVIZ_STOP_REASON_CALLBACK
                            : early ? DLVIZ_STOP_REASON_EARLY
                                    : DLVIZ_STOP_REASON_EPOCHS;
@@ -215,9 +247,13 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     trainer->event = (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN};
     trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     dlviz_dataset *held = dlz_dataset_hold(train);
+    trainer->train = held;
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
-    dlviz_dataset_destroy(held);
+    if (status == DLVIZ_OK)
+        trainer->train_mark = dlz_trainer_train_mark(trainer);
+    trainer->train = NULL;
     trainer->fitting = false;
+    dlviz_dataset_destroy(held);
     dlz_free(order);
     return status;
 }

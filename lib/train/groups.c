@@ -136,17 +136,19 @@ static double factor_of(const dlz_factors *factors, const char *name, double oth
     return otherwise;
 }
 
-static dlz_factor_pair pair_of(const dlz_groups *groups, const dlz_state *state) {
+static dlz_factor_pair pair_of(const dlz_groups *groups, const dlz_state *state, int64_t missed) {
     bool decays = !groups->decay_weights_only || state->spec.ndim >= 2;
     return (dlz_factor_pair){.rate = factor_of(&groups->rates, state->name, 1),
-                             .decay = factor_of(&groups->decays, state->name, decays ? 1 : 0)};
+                             .decay = factor_of(&groups->decays, state->name, decays ? 1 : 0),
+                             .missed = missed};
 }
 
 /* The pair's number, new or not. */
 static int number_of(dlz_parameter_runs *all, dlz_factor_pair pair) {
     int number = 0;
     while (number < all->num_pairs &&
-           (all->pairs[number].rate != pair.rate || all->pairs[number].decay != pair.decay))
+           (all->pairs[number].rate != pair.rate || all->pairs[number].decay != pair.decay ||
+            all->pairs[number].missed != pair.missed))
         number++;
     all->pairs[number] = pair;
     all->num_pairs = dlz_max_int(all->num_pairs, number + 1);
@@ -170,7 +172,7 @@ static int64_t end_of(const dlviz_network *network, int state) {
 }
 
 dlviz_status dlz_parameter_runs_create(dlz_parameter_runs *out, const dlz_groups *groups,
-                                       const dlviz_network *network) {
+                                       const dlviz_network *network, const int64_t *missed) {
     uint64_t most = (uint64_t)network->num_states;
     *out = (dlz_parameter_runs){.runs = dlz_alloc_array(most, sizeof *out->runs),
                                 .pairs = dlz_alloc_array(most, sizeof *out->pairs)};
@@ -183,9 +185,10 @@ dlviz_status dlz_parameter_runs_create(dlz_parameter_runs *out, const dlz_groups
         const dlz_state *state = &network->states[i];
         if (!state->spec.trainable || state->frozen)
             continue; /* what no run has, no step changes */
-        add_run(out, (dlz_parameter_run){.first = (const float *)state->value - network->parameters,
-                                         .end = end_of(network, i),
-                                         .pair = number_of(out, pair_of(groups, state))});
+        add_run(out, (dlz_parameter_run){
+                         .first = (const float *)state->value - network->parameters,
+                         .end = end_of(network, i),
+                         .pair = number_of(out, pair_of(groups, state, missed ? missed[i] : 0))});
     }
     return DLVIZ_OK;
 }

@@ -27,8 +27,11 @@ typedef struct dlz_groups {
                                 pattern says otherwise */
 } dlz_groups;
 
+/* And the steps that were made while they were frozen: what is thawed begins as if the optimizer did,
+ * for its moments do. */
 typedef struct dlz_factor_pair {
     double rate, decay;
+    int64_t missed;
 } dlz_factor_pair;
 
 /* Floats `first` … `end` − 1 of the block of all parameters. */
@@ -57,9 +60,10 @@ dlviz_status dlz_groups_check(const dlz_groups *groups, const dlviz_network *net
 /* Adds what a run that goes on must have the same, where there is anything; false without memory. */
 bool dlz_groups_add_settings(const dlz_groups *groups, json_t *settings);
 
-/* Neighbors with the same factors are one run; without groups, all are. */
+/* Neighbors with the same factors are one run; without groups, all are. `missed`: of each of the
+ * network's states, the steps that were made while it was frozen; NULL for none. */
 dlviz_status dlz_parameter_runs_create(dlz_parameter_runs *out, const dlz_groups *groups,
-                                       const dlviz_network *network);
+                                       const dlviz_network *network, const int64_t *missed);
 void dlz_parameter_runs_drop(dlz_parameter_runs *runs);
 /* The first run that ends behind a place; num_runs if none does. */
 int dlz_parameter_runs_find(const dlz_parameter_runs *runs, int64_t place);

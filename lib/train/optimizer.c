@@ -52,6 +52,8 @@ static void free_moments(dlviz_optimizer *optimizer) {
         dlz_free(optimizer->moments[i]);
         optimizer->moments[i] = NULL;
     }
+    dlz_free(optimizer->missed);
+    optimizer->missed = NULL;
 }
 
 void dlviz_optimizer_destroy(dlviz_optimizer *optimizer) {
@@ -163,7 +165,11 @@ dlviz_status dlz_optimizer_check_network(const dlviz_optimizer *optimizer,
 
 /* Zeroed moments for the network's parameters, those that do not exist. */
 static dlviz_status attach(dlviz_optimizer *optimizer, dlviz_network *network) {
-    size_t size = (size_t)network->parameter_floats;
+    size_t size = (size_t)network->parameter_floats, states = (size_t)network->num_states;
+    if (!optimizer->missed)
+        optimizer->missed = dlz_alloc_array_zero(states, sizeof *optimizer->missed);
+    if (!optimizer->missed)
+        return dlz_fail_memory("the optimizer's moments", states * sizeof *optimizer->missed);
     for (int i = 0; optimizer->type->moments[i].name; i++) {
         float **moment = &optimizer->moments[i];
         bool kept = dlz_optimizer_keeps(optimizer, i);
@@ -211,7 +217,7 @@ static dlviz_status make_ready(dlviz_optimizer *optimizer, dlviz_network *networ
         return attach(optimizer, network);
     dlz_parameter_runs runs;
     DLZ_TRY(dlz_groups_check(&optimizer->groups, network));
-    DLZ_TRY(dlz_parameter_runs_create(&runs, &optimizer->groups, network));
+    DLZ_TRY(dlz_parameter_runs_create(&runs, &optimizer->groups, network, optimizer->missed));
     dlviz_status status = make_room(optimizer, runs.num_pairs);
     if (status == DLVIZ_OK)
         status = attach(optimizer, network);
@@ -260,11 +266,17 @@ static void step_tile(void *context, int64_t tile, int worker) {
 static void prepare(const dlviz_optimizer *optimizer) {
     const dlz_parameter_runs *runs = &optimizer->runs;
     for (int i = 0; i < runs->num_pairs; i++) {
-        dlz_step_terms terms = {.number = optimizer->steps,
+        dlz_step_terms terms = {.number = optimizer->steps - runs->pairs[i].missed,
                                 .learning_rate = optimizer->learning_rate * runs->pairs[i].rate,
                                 .weight_decay = optimizer->weight_decay * runs->pairs[i].decay};
         optimizer->type->prepare(optimizer, &terms, step_of(optimizer, i));
     }
+}
+
+static void count_step(dlviz_optimizer *optimizer, const dlviz_network *network) {
+    optimizer->steps++;
+    for (int i = 0; i < network->num_states; i++)
+        optimizer->missed[i] += network->states[i].frozen;
 }
 
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
@@ -288,7 +300,7 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
         return dlz_fail_within(status, "%s", __func__);
     DLZ_TRY(status);
     network->fresh_gradients = false;
-    optimizer->steps++;
+    count_step(optimizer, network);
     prepare(optimizer);
     step_pass pass = {.optimizer = optimizer,
                       .kernels = optimizer->type->updates(dlz_isa_chosen()),

@@ -58,6 +58,7 @@ struct dlviz_optimizer {
     int64_t steps;
     dlviz_network *network;          /* the one it serves, and holds, once it has stepped it */
     float *moments[DLZ_MAX_MOMENTS]; /* laid out as the network's parameters; NULL: not kept */
+    int64_t *missed;                 /* of each of its states, the steps made while it was frozen */
     void *step;                      /* what the type prepares, for each pair of factors */
     int step_blocks;                 /* how many there is room for */
     dlz_groups groups;
@@ -111,7 +112,8 @@ dlviz_optimizer *dlz_optimizer_hold(dlviz_optimizer *optimizer);
 json_t *dlz_optimizer_settings(const dlviz_optimizer *optimizer);
 /* Fails with DLVIZ_ERROR_NUMERIC, naming the moment and the parameter, where one is not finite. */
 dlviz_status dlz_optimizer_check_moments(const dlviz_optimizer *optimizer);
-/* A tensor for each moment of each parameter, "optimizer.first_moment.<parameter>" and so on. */
+/* A tensor for each moment of each parameter, "optimizer.first_moment.<parameter>" and so on, and,
+ * where some were frozen, one of the steps that each state has missed. */
 dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set);
 /* Whether a tensor of this name can be one of those, for this network. */
 bool dlz_optimizer_owns(const dlviz_optimizer *optimizer, const dlviz_network *network,
@@ -120,12 +122,13 @@ bool dlz_optimizer_owns(const dlviz_optimizer *optimizer, const dlviz_network *n
 /* In blocks that are laid out as the network's parameters; NULL for those that are not kept. */
 typedef struct dlz_optimizer_moments {
     float *blocks[DLZ_MAX_MOMENTS];
+    int64_t *missed; /* NULL: nothing */
 } dlz_optimizer_moments;
 
-/* Reads and checks them and changes nothing; zeros if the optimizer had not stepped yet. */
+/* Reads and checks them and changes nothing; zeros if the optimizer had made no steps yet. */
 dlviz_status dlz_optimizer_read_moments(const dlviz_optimizer *optimizer,
                                         const dlviz_network *network, const dlviz_safetensors *set,
-                                        bool stepped, dlz_optimizer_moments *moments);
+                                        int64_t steps, dlz_optimizer_moments *moments);
 void dlz_optimizer_drop_moments(dlz_optimizer_moments *moments);
 /* Cannot fail; what was read belongs to the optimizer then, which serves this network. */
 void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlviz_network *network,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define NAME_START "optimizer."
+#define MISSED NAME_START "missed_steps"
 
 /* "optimizer.first_moment.<parameter>"; NULL when out of memory. */
 static char *moment_name(const dlz_moment *moment, const dlz_state *state) {
@@ -23,6 +24,8 @@ static const char *after(const char *start, const char *text) {
 bool dlz_optimizer_owns(const dlviz_optimizer *optimizer, const dlviz_network *network,
                         const char *name) {
     const char *rest = after(NAME_START, name);
+    if (strcmp(name, MISSED) == 0)
+        return true;
     for (const dlz_moment *moment = optimizer->type->moments; moment->name; moment++) {
         const char *parameter = after(".", after(moment->name, rest));
         const dlz_state *state = parameter ? dlz_network_state(network, parameter) : NULL;
@@ -84,8 +87,23 @@ static dlviz_status add_moment(dlviz_safetensors *set, const dlz_moment *moment,
     return status;
 }
 
+/* Where there are any. */
+static dlviz_status add_missed(const dlviz_optimizer *optimizer, dlviz_safetensors *set) {
+    int64_t count = optimizer->missed ? optimizer->network->num_states : 0, all = 0;
+    for (int64_t i = 0; i < count; i++)
+        all |= optimizer->missed[i];
+    if (all == 0)
+        return DLVIZ_OK;
+    dlviz_tensor *view;
+    DLZ_TRY(dlviz_tensor_wrap(&view, DLVIZ_INT64, 1, &count, optimizer->missed, NULL, NULL));
+    dlviz_status status = dlviz_safetensors_add(set, MISSED, view);
+    dlviz_tensor_destroy(view);
+    return status;
+}
+
 dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set) {
     const dlviz_network *network = optimizer->network;
+    DLZ_TRY(add_missed(optimizer, set));
     for (int m = 0; m < DLZ_MAX_MOMENTS; m++)
         for (int i = 0; optimizer->moments[m] && i < network->num_states; i++) {
             const dlz_state *state = &network->states[i];
@@ -135,15 +153,49 @@ static dlviz_status read_moment(const dlviz_network *network, const dlviz_safete
     return DLVIZ_OK;
 }
 
+/* No state can have missed more steps than were made. */
+static bool are_missed(const dlviz_tensor *found, int64_t num_states, int64_t steps) {
+    if (found->dtype != DLVIZ_INT64 || found->size != num_states)
+        return false;
+    const int64_t *missed = found->data;
+    for (int64_t i = 0; i < num_states; i++)
+        if (missed[i] < 0 || missed[i] > steps)
+            return false;
+    return true;
+}
+
+static dlviz_status read_missed(const dlviz_network *network, const dlviz_safetensors *set,
+                                int64_t steps, int64_t **missed) {
+    if (!dlviz_safetensors_has(set, MISSED))
+        return DLVIZ_OK;
+    dlviz_tensor *found;
+    size_t size = (size_t)network->num_states * sizeof **missed;
+    DLZ_TRY(dlviz_safetensors_get(set, MISSED, &found));
+    dlviz_status status = are_missed(found, network->num_states, steps)
+                              ? DLVIZ_OK
+                              : dlz_fail(DLVIZ_ERROR_FORMAT,
+                                         "'" MISSED "' holds what cannot be: 0 to %lld for each of "
+                                         "%d states can",
+                                         (long long)steps, network->num_states);
+    if (status == DLVIZ_OK && !(*missed = dlz_alloc(size)))
+        status = dlz_fail_memory("the optimizer's moments", size);
+    if (status == DLVIZ_OK)
+        memcpy(*missed, found->data, size);
+    dlviz_tensor_destroy(found);
+    return status;
+}
+
 dlviz_status dlz_optimizer_read_moments(const dlviz_optimizer *optimizer,
                                         const dlviz_network *network, const dlviz_safetensors *set,
-                                        bool stepped, dlz_optimizer_moments *moments) {
-    *moments = (dlz_optimizer_moments){{NULL}};
+                                        int64_t steps, dlz_optimizer_moments *moments) {
+    *moments = (dlz_optimizer_moments){.missed = NULL};
     dlviz_status status = dlz_optimizer_check_network(optimizer, network);
     const dlz_moment *all = optimizer->type->moments;
     for (int i = 0; status == DLVIZ_OK && all[i].name; i++)
         if (dlz_optimizer_keeps(optimizer, i))
-            status = read_moment(network, set, &all[i], stepped, &moments->blocks[i]);
+            status = read_moment(network, set, &all[i], steps > 0, &moments->blocks[i]);
+    if (status == DLVIZ_OK)
+        status = read_missed(network, set, steps, &moments->missed);
     if (status != DLVIZ_OK)
         dlz_optimizer_drop_moments(moments);
     return status;
@@ -152,7 +204,8 @@ dlviz_status dlz_optimizer_read_moments(const dlviz_optimizer *optimizer,
 void dlz_optimizer_drop_moments(dlz_optimizer_moments *moments) {
     for (int i = 0; i < DLZ_MAX_MOMENTS; i++)
         dlz_free(moments->blocks[i]);
-    *moments = (dlz_optimizer_moments){{NULL}};
+    dlz_free(moments->missed);
+    *moments = (dlz_optimizer_moments){.missed = NULL};
 }
 
 void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlviz_network *network,
@@ -161,7 +214,10 @@ void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlviz_network *netwo
         dlz_free(optimizer->moments[i]);
         optimizer->moments[i] = moments->blocks[i];
     }
-    *moments = (dlz_optimizer_moments){{NULL}};
+    dlz_free(optimizer->missed);
+    optimizer->missed = moments->missed;
+    optimizer->regroup = true;
+    *moments = (dlz_optimizer_moments){.missed = NULL};
     if (!optimizer->network)
         optimizer->network = dlz_network_hold(network);
 }

@@ -7,6 +7,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { TILE_SIZE = 32768 };
 
@@ -121,26 +122,27 @@ void dlz_trainer_release_steps(dlviz_trainer *trainer) {
 typedef struct sum_pass {
     float *sum, *gradients;
     int64_t size;
-    float factor;
+    float norm, factor; /* of the batch; of all that are summed, on the last pass */
     bool first, last;
 } sum_pass;
 
-/* Each tile's own loops are plain, for vectors to be made of them. */
+/* Each tile's own loops are plain, for vectors to be made of them. The last pass leaves the sum as it
+ * is, for a step that fails must be made again. */
 static void sum_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const sum_pass *pass = context;
     int64_t start = tile * TILE_SIZE, end = dlz_min_i64(start + TILE_SIZE, pass->size);
     float *restrict sum = pass->sum, *restrict gradients = pass->gradients;
-    const float factor = pass->factor;
+    const float norm = pass->norm, factor = pass->factor;
     if (pass->last)
         for (int64_t i = start; i < end; i++)
-            gradients[i] = factor * sum[i];
+            gradients[i] = factor * (sum[i] + norm * gradients[i]);
     else if (pass->first)
         for (int64_t i = start; i < end; i++)
-            sum[i] = factor * gradients[i];
+            sum[i] = norm * gradients[i];
     else
         for (int64_t i = start; i < end; i++)
-            sum[i] += factor * gradients[i];
+            sum[i] += norm * gradients[i];
 }
 
 static void pass_over(const dlviz_trainer *trainer, sum_pass pass) {
@@ -150,27 +152,43 @@ static void pass_over(const dlviz_trainer *trainer, sum_pass pass) {
     dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), sum_tile, &pass);
 }
 
-/* Leaves the mean of all batches in the network once they are complete. */
-static dlviz_status accumulate(dlviz_trainer *trainer, double norm, bool last, bool *complete) {
+/* A callback may have frozen or thawed states meanwhile. What is frozen now has no part in the step,
+ * and other gradients of the sum may be of what the next batches compute none of, and rely on 0. */
+static void drop_frozen(dlviz_network *network) {
+    network->stale_gradients = true;
+    for (int i = 0; i < network->num_states; i++) {
+        const dlz_state *state = &network->states[i];
+        if (state->frozen && state->gradient)
+            memset(state->gradient, 0, (size_t)state->size * sizeof *state->gradient);
+    }
+}
+
+/* Adds the batch to those of the next step. */
+static dlviz_status accumulate(dlviz_trainer *trainer, double norm) {
     dlz_accumulation *sum = &trainer->accumulation;
     uint64_t size = (uint64_t)trainer->network->parameter_floats;
-    *complete = last || sum->done + 1 >= sum->batches;
-    if (*complete && sum->done == 0)
-        return DLVIZ_OK;
     if (!sum->gradients)
         sum->gradients = dlz_alloc_array(size, sizeof(float));
     if (!sum->gradients)
         return dlz_fail_memory("the sum of gradients", size * sizeof(float));
-    pass_over(trainer, (sum_pass){.factor = (float)norm, .first = sum->done == 0});
+    if (sum->done == 0)
+        sum->freezes = trainer->network->freezes;
+    pass_over(trainer, (sum_pass){.norm = (float)norm, .first = sum->done == 0});
     sum->norm += norm;
     sum->done++;
-    if (!*complete)
-        return DLVIZ_OK;
-    float factor = sum->norm > 0 ? (float)(1 / sum->norm) : 0.0f;
-    pass_over(trainer, (sum_pass){.factor = factor, .last = true});
-    sum->norm = 0;
-    sum->done = 0;
     return DLVIZ_OK;
+}
+
+/* Leaves the mean of the step's batches, of which the last has just been made, in the network. */
+static void average_gradients(dlviz_trainer *trainer, double norm) {
+    const dlz_accumulation *sum = &trainer->accumulation;
+    if (sum->done == 0)
+        return;
+    double all = sum->norm + norm;
+    float factor = all > 0 ? (float)(1 / all) : 0.0f;
+    pass_over(trainer, (sum_pass){.norm = (float)norm, .factor = factor, .last = true});
+    if (sum->freezes != trainer->network->freezes)
+        drop_frozen(trainer->network);
 }
 
 /* -- Steps ---------------------------------------------------------------------------------------
@@ -236,12 +254,14 @@ static dlviz_status step(dlviz_trainer *trainer, double rate) {
 
 dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
                                         double rate) {
-    bool complete;
-    DLZ_TRY(accumulate(trainer, norm, last, &complete));
-    if (!complete)
-        return DLVIZ_OK;
+    dlz_accumulation *sum = &trainer->accumulation;
+    if (!last && sum->done + 1 < sum->batches)
+        return accumulate(trainer, norm);
+    average_gradients(trainer, norm);
     DLZ_TRY(clip(trainer));
     DLZ_TRY(step(trainer, rate));
+    sum->norm = 0;
+    sum->done = 0;
     trainer->event.learning_rate = rate;
     average(trainer);
     return DLVIZ_OK;

@@ -20,10 +20,11 @@ typedef struct dlz_user_metric {
 typedef struct dlz_accumulation {
     int64_t batches; /* a step */
     float
-        *gradients; /* the sum of each batch's times its norm; laid out as the network's; NULL: not
+        *gradients;  /* the sum of each batch's times its norm; laid out as the network's; NULL: not
                        * needed yet */
-    double norm;    /* the sum of norms: what the samples count together */
-    int64_t done;   /* batches in it */
+    double norm;     /* the sum of norms: what the samples count together */
+    int64_t done;    /* batches in it */
+    int64_t freezes; /* the network's, at the first of them; -1: not known */
 } dlz_accumulation;
 
 /* The average of the states. */
@@ -73,6 +74,7 @@ struct dlviz_trainer {
     dlviz_trainer_event event; /* what callbacks see */
     dlviz_stop_reason stop_reason;
 
+    const dlviz_dataset *train; /* while it fits */
     bool fitting;   /* dlviz_trainer_fit is at work: what calls back may not start it again */
     bool destroyed; /* by a callback; dlviz_trainer_fit ends and then frees it */
     char **figure_names;
@@ -88,10 +90,13 @@ struct dlviz_trainer {
     double *validation_sums; /* room for the tally of a validation set */
     int64_t num_sums;        /* of each */
     double seconds;          /* of its training so far, up to the last batch */
-    int64_t train_mark;      /* of the dataset it began with */
+    int64_t train_mark;      /* of the dataset, as it was when the fit ended */
     int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
 
+/* The mark of the dataset of the epoch under way: while it fits, as the dataset now is, for callbacks
+ * may change it. */
+int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer);
 /* How many batches an epoch over so many samples has. */
 int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples);
 

@@ -219,6 +219,62 @@ START_TEST(optimizers_leave_them_alone) {
 }
 END_TEST
 
+static dlviz_status damped(dlviz_optimizer **out, double rate) {
+    ck_ok(dlviz_sgd_create(out, rate));
+    return dlviz_sgd_set_momentum(*out, 0.9, 0.5, false);
+}
+
+static void copy_states(dlviz_network *to, const dlviz_network *from) {
+    for (int64_t i = 0; i < dlviz_network_num_states(from); i++) {
+        dlviz_tensor *state;
+        ck_ok(dlviz_network_get_state(from, dlviz_network_state_name(from, i), &state));
+        set(to, dlviz_network_state_name(from, i), state);
+        dlviz_tensor_destroy(state);
+    }
+}
+
+static void has_same(const dlviz_network *a, const dlviz_network *b, const char *name) {
+    dlviz_tensor *one, *other;
+    ck_ok(dlviz_network_get_state(a, name, &one));
+    ck_ok(dlviz_network_get_state(b, name, &other));
+    ck_assert_mem_eq(dlviz_tensor_const_data(one), dlviz_tensor_const_data(other),
+                     (size_t)dlviz_tensor_num_elements(one) * sizeof(float));
+    dlviz_tensor_destroy(one);
+    dlviz_tensor_destroy(other);
+}
+
+/* As in PyTorch, where each parameter counts its own steps. */
+START_TEST(an_optimizer_begins_anew_with_what_is_thawed) {
+    static dlviz_status (*const optimizers[])(dlviz_optimizer * *out, double rate) = {
+        dlviz_adam_create,  dlviz_adamw_create, dlviz_nadam_create,
+        dlviz_radam_create, dlviz_lion_create,  damped};
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
+        dlviz_network *network = make(true), *fresh = make(true);
+        dlviz_optimizer *old, *new;
+        ck_ok(optimizers[i](&old, 0.01));
+        ck_ok(optimizers[i](&new, 0.01));
+        ck_ok(dlviz_network_freeze(network, "conv2.*"));
+        for (int round = 0; round < 12; round++) {
+            if (round == 6)
+                ck_ok(dlviz_network_unfreeze(network, "conv2.*"));
+            copy_states(fresh, network);
+            step(network, N);
+            ck_ok(dlviz_optimizer_step(old, network));
+            if (round < 6)
+                continue;
+            step(fresh, N);
+            ck_ok(dlviz_optimizer_step(new, fresh));
+            has_same(network, fresh, "conv2.weight");
+            has_same(network, fresh, "conv2.bias");
+        }
+        dlviz_optimizer_destroy(old);
+        dlviz_optimizer_destroy(new);
+        dlviz_network_destroy(network);
+        dlviz_network_destroy(fresh);
+    }
+}
+END_TEST
+
 START_TEST(mistakes_are_named) {
     dlviz_network *network;
     ck_ok(dlviz_network_create(&network, 1, (int64_t[]){3}));
@@ -241,6 +297,7 @@ int main(void) {
                             what_is_not_frozen_has_the_same_gradients,
                             thawed_is_as_never_frozen,
                             optimizers_leave_them_alone,
+                            an_optimizer_begins_anew_with_what_is_thawed,
                             mistakes_are_named,
                             NULL};
     return run_tests("freeze", tests);
