@@ -133,8 +133,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_describe_data(dlviz_network *network,
  *  program does that has the network from a file. Where the network does not know a normalization,
  *  that of the dataset stays.
  *  Returns DLVIZ_ERROR_SHAPE (vectors for images or the reverse, other channels, vectors of another
- *  length), DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it
- *  was. */
+ *  length), DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or DLVIZ_ERROR_OUT_OF_MEMORY; the
+ *  dataset is then as it was. */
 DLVIZ_CHECKED dlviz_status dlviz_network_prepare_data(const dlviz_network *network,
                                                       dlviz_dataset *dataset);
 /** How samples were normalized, as dlviz_dataset_normalization gives it; 0 also where the network
@@ -213,7 +213,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const 
  *  gives one, named after the last layer. Every layer's output has the layer's name (one that does
  *  nothing in evaluation, as dropout, has its input's), every parameter its state's
  *  ("conv1.weight"); where a layer is called that, a number is put behind. The model's metadata
- *  have the loss by name ("loss"), which tells whether outputs are logits.
+ *  have the loss by name ("loss"), which tells whether outputs are logits, and, where the network
+ *  knows them, normalization and names of classes ("data", JSON).
  *
  *  Operator set 17, format version 8, operators of ONNX's own alone. All layers of the library can
  *  be exported; layers of a program's own cannot. An earlier file survives a failure. Returns
