@@ -373,6 +373,21 @@ START_TEST(memory_for_settings_may_run_out_anywhere) {
 }
 END_TEST
 
+/* A network that holds its own teacher calls it so. */
+START_TEST(layers_may_be_called_what_checkpoints_hold) {
+    const char *net = "flat:flatten fc:linear,out=4 average.fc:linear,out=4 best.fc:linear,out=4 "
+                      "accumulated.fc:linear,out=4";
+    process p;
+    begin_process(&p, net, ADAM, true);
+    ck_ok(dlviz_trainer_set_averaging(p.trainer, 0.5));
+    ck_ok(dlviz_trainer_set_early_stopping(p.trainer, "train_loss", DLVIZ_BETTER_LOWER, 5));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, scratch_path("names")));
+    ck_ok(dlviz_trainer_load_checkpoint(p.trainer, scratch_path("names")));
+    end_process(&p);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {what_could_not_be_loaded_is_not_saved,
                                   damage_is_located,
@@ -383,6 +398,7 @@ int main(void) {
                                   a_checkpoint_that_lacks_something_is_refused,
                                   a_checkpoint_after_a_change_of_settings_can_be_loaded,
                                   memory_for_settings_may_run_out_anywhere,
+                                  layers_may_be_called_what_checkpoints_hold,
                                   NULL};
     return run_tests("checkpoint files", tests);
 }
