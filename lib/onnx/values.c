@@ -108,9 +108,11 @@ bool dlz_onnx_can_hold(dlz_onnx *to, int ndim, const int64_t *dims, size_t size)
     int64_t count;
     bool fits = !dlz_product_overflows(ndim, dims, &count) &&
                 (uint64_t)count <= (DLZ_ONNX_LARGEST - to->constants) / size;
-    if (!fits)
-        dlz_onnx_refuse(to, "its constants are too large for a model, which ends at %d bytes",
-                        DLZ_ONNX_LARGEST);
+    if (!fits && to->status == DLVIZ_OK)
+        to->status = dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
+                              "%s '%s': its constants are too large for a model, which ends at %d "
+                              "bytes",
+                              to->node->layer->type->name, to->node->name, DLZ_ONNX_LARGEST);
     return fits && to->status == DLVIZ_OK;
 }
 
