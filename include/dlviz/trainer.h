@@ -117,8 +117,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_averaging(dlviz_trainer *trainer, d
 DLVIZ_API double dlviz_trainer_averaging(const dlviz_trainer *trainer);
 /** Exchanges the network's states and their average: the network is then the averaged one, to be
  *  evaluated or saved, and after a second call the one that is trained, which dlviz_trainer_fit and
- *  checkpoints need (else they are DLVIZ_ERROR_STATE). Returns DLVIZ_ERROR_STATE before the first
- *  step, when there is no average yet. */
+ *  checkpoints need (else they are DLVIZ_ERROR_STATE). What is loaded into the network between the
+ *  two is the average from then on. Returns DLVIZ_ERROR_STATE before the first step, when there is
+ *  no average yet. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer);
 /** Whether the network holds the average. */
 DLVIZ_API bool dlviz_trainer_average_is_exchanged(const dlviz_trainer *trainer);
