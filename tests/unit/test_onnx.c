@@ -211,6 +211,10 @@ END_TEST
 
 /* They stand for parameters that a layer does not have. */
 START_TEST(constants_beyond_a_model_are_not_made) {
+    if (sizeof(size_t) < 8) {
+        printf("SKIP: no network that large has addresses of 32 bits\n");
+        return;
+    }
     dlviz_network *network;
     void *bytes;
     size_t size;
