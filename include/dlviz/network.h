@@ -136,8 +136,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_describe_data(dlviz_network *network,
  *  set needs it, and so do the images of a program that opened the network from a file. Where the
  *  network does not know a normalization, that of the dataset stays.
  *  Returns DLVIZ_ERROR_SHAPE (vectors for images or the reverse, other channels, vectors of another
- *  length), DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it
- *  was. */
+ *  length), DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or DLVIZ_ERROR_OUT_OF_MEMORY; the
+ *  dataset is then as it was. */
 DLVIZ_CHECKED dlviz_status dlviz_network_prepare_data(const dlviz_network *network,
                                                       dlviz_dataset *dataset);
 /** How samples were normalized, as dlviz_dataset_normalization gives it; 0 also where the network
@@ -169,7 +169,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_save_memory(const dlviz_network *networ
  *  matters in training only may differ: the loss, the dropout's p, the batch norm's momentum. A
  *  file without that description, as PyTorch writes it, is judged by its tensors alone. A missing
  *  num_batches_tracked is taken as 0. Normalization and names of classes are the file's afterwards,
- *  where it has them. Gradients are gone afterwards. */
+ *  if it says anything of its data: without names there, none are left. Gradients are gone
+ *  afterwards. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (not built, or in use) and
+ *  what dlviz_safetensors_open returns as well. */
 DLVIZ_CHECKED dlviz_status dlviz_network_load(dlviz_network *network, const char *path);
 /** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
 DLVIZ_CHECKED dlviz_status dlviz_network_load_memory(dlviz_network *network, const void *bytes,
@@ -202,7 +204,8 @@ DLVIZ_API const char *dlviz_network_unused_name(const dlviz_network *network, in
  *  and features need no loss. Nothing is allocated for parameters that the file does not hold.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
- *  holds a layer that this library does not know; otherwise what dlviz_network_load returns. */
+ *  holds a layer that this library does not know; otherwise what dlviz_network_load returns, but
+ *  for DLVIZ_ERROR_STATE. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
 /** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes,

@@ -58,7 +58,8 @@ DLVIZ_CHECKED dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted)
 /** Makes a handle of what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other
  *  settings are those of dlviz_pca_create with as many components.
  *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file) or
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file),
+ *  DLVIZ_ERROR_UNSUPPORTED (nor one whose tensors dlviz_safetensors_open takes) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path);
 /** The same of the bytes that dlviz_pca_save_memory wrote, or of such a file. They need no

@@ -117,8 +117,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_averaging(dlviz_trainer *trainer, d
 DLVIZ_API double dlviz_trainer_averaging(const dlviz_trainer *trainer);
 /** Exchanges the network's states and their average: the network is then the averaged one, to be
  *  evaluated or saved, and after a second call the one that is trained, which dlviz_trainer_fit and
- *  checkpoints need (else they are DLVIZ_ERROR_STATE). Returns DLVIZ_ERROR_STATE before the first
- *  step, when there is no average yet. */
+ *  checkpoints need (else they are DLVIZ_ERROR_STATE). What is loaded into the network between the
+ *  two is the average from then on. Returns DLVIZ_ERROR_STATE before the first step, when there is
+ *  no average yet. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer);
 /** Whether the network holds the average. */
 DLVIZ_API bool dlviz_trainer_average_is_exchanged(const dlviz_trainer *trainer);
@@ -286,8 +287,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint_memory(const dlviz_trai
  *  number of epochs, callbacks, threads, and, where no schedule follows its loss, the validation
  *  set. Each tensor has a checksum: damage is DLVIZ_ERROR_FORMAT, and the sentence names the
  *  tensor, as it does for one that is missing or not finite. After any failure nothing is changed.
- *  Other statuses: DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE (from within a callback, or the optimizer
- *  serves another network), DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  Other statuses: DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_UNSUPPORTED (as
+ *  dlviz_safetensors_open), DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another
+ *  network, or the network holds the average), DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path);
 /** The same from the bytes of such a file, which need no alignment. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer,

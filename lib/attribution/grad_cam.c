@@ -5,7 +5,6 @@
 #include "base/parallel.h"
 #include "tensor/tensor.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct cam_pass {
@@ -31,7 +30,8 @@ static void cam_tile(void *context, int64_t sample, int worker) {
         double sum = 0;
         for (int64_t c = 0; c < channels; c++)
             sum += weights[c] * (double)values[i * channels + c];
-        pass->maps[sample * pixels + i] = (float)fmax(sum / (double)pixels, 0);
+        /* NaN stays, and is found. */
+        pass->maps[sample * pixels + i] = sum <= 0 ? 0 : (float)(sum / (double)pixels);
     }
 }
 

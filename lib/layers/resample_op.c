@@ -234,6 +234,8 @@ static const char *matrix_of(const dlviz_layer *layer, const dlz_resample_type *
                         (long long)out, (long long)in, axis == 0 ? "rows" : "columns");
         return "";
     }
+    if (!dlz_onnx_can_hold(to, 2, dims, sizeof(float)))
+        return "";
     writer.axis.taps = dlz_alloc_array((uint64_t)count.taps + 1, sizeof(dlz_tap));
     writer.axis.first = dlz_alloc_array_zero((uint64_t)out + 1, sizeof(int32_t));
     writer.axis.divisors = dlz_alloc_array((uint64_t)out, sizeof(float));

@@ -5,7 +5,6 @@
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Of the description. A change that an earlier library would misunderstand raises it; files without it
@@ -116,12 +115,12 @@ static const char *text_of(const json_t *layer, const char *key) {
 static dlviz_status compare_inputs(const char *what, const json_t *file, const json_t *here) {
     if (!file == !here && (!file || json_equal(file, here)))
         return DLVIZ_OK;
-    char *there = json_dumps(file, JSON_ENCODE_ANY), *own = json_dumps(here, JSON_ENCODE_ANY);
+    char *there = dlz_json_text(file, JSON_ENCODE_ANY), *own = dlz_json_text(here, JSON_ENCODE_ANY);
     dlviz_status status =
         dlz_fail(DLVIZ_ERROR_FORMAT, "%s reads %s in the file and %s here", what,
                  there ? there : "the layer before", own ? own : "the layer before");
-    free(there);
-    free(own);
+    dlz_free(there);
+    dlz_free(own);
     return status;
 }
 

@@ -2,6 +2,7 @@
  * taken from the training set and goes into the network's files, so that another program can prepare
  * its own data alike. */
 #include "base/base.h"
+#include "base/busy.h"
 #include "data/dataset.h"
 #include "network/network.h"
 
@@ -111,6 +112,7 @@ dlviz_status dlviz_network_prepare_data(const dlviz_network *network, dlviz_data
     static const float zero = 0, one = 1;
     DLZ_REQUIRE(network);
     DLZ_REQUIRE(dataset);
+    DLZ_HOLD_SHARED(&network->busy, "network");
     DLZ_TRY(check_fits(network, __func__, dataset));
     const dlz_data_description *data = &network->data;
     const int64_t *size = network->graph.in.ndim == 3 ? network->graph.in.dims + 1 : NULL;

@@ -3,8 +3,7 @@
 #include "base/base.h"
 #include "base/file.h"
 #include "network/network.h"
-
-#include <stdlib.h>
+#include "tensor/safetensors.h"
 
 /* What the model says of itself beside the graph: what the data were, as the library's own files say
  * it. */
@@ -13,12 +12,14 @@ static dlviz_status describe(const dlviz_network *network, dlz_onnx *model) {
     if (!network->data.known)
         return DLVIZ_OK;
     json_t *data = dlz_data_description_write(&network->data);
-    char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+    char *text = dlz_json_text(data, JSON_COMPACT);
     if (text)
         dlz_onnx_set_property(model, "data", text);
-    free(text);
     json_decref(data);
-    return text ? DLVIZ_OK : dlz_fail_memory("the description of the data", 0);
+    if (!text)
+        return dlz_fail_memory("the description of the data", 0);
+    dlz_free(text);
+    return DLVIZ_OK;
 }
 
 static dlviz_status write_model(const dlviz_network *network, void **bytes, size_t *size) {

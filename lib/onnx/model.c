@@ -11,8 +11,6 @@
 #define IR_VERSION 8
 /* The dimension of samples, any number of which a model takes. */
 #define BATCH "n"
-/* Programs that read protobuf take no larger message. */
-#define LARGEST INT32_MAX
 
 enum { MODEL_IR_VERSION = 1, MODEL_PRODUCER, MODEL_PRODUCER_VERSION };
 enum { MODEL_GRAPH = 7, MODEL_OPERATORS, MODEL_PROPERTY = 14 };
@@ -188,10 +186,10 @@ static dlviz_status assemble(dlz_onnx *model, dlz_message *front, dlz_message *f
     if (have_failed(model, front))
         return dlz_fail_memory("an ONNX model", model->nodes.size);
     uint64_t whole = front->size + dlz_message_field_size(MODEL_GRAPH, graph);
-    if (whole > LARGEST)
+    if (whole > DLZ_ONNX_LARGEST)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
                         "the model has %llu bytes; what ONNX is written in, protobuf, ends at %d",
-                        (unsigned long long)whole, LARGEST);
+                        (unsigned long long)whole, DLZ_ONNX_LARGEST);
     *file = (dlz_message){.bytes = dlz_alloc((size_t)whole), .room = (size_t)whole};
     if (!file->bytes)
         return dlz_fail_memory("an ONNX model", whole);

@@ -6,6 +6,9 @@
 #include "onnx/onnx.h"
 #include "onnx/protobuf.h"
 
+/* Programs that read protobuf take no larger message. */
+#define DLZ_ONNX_LARGEST INT32_MAX
+
 /* An initializer. */
 typedef struct dlz_onnx_tensor {
     const char *name;
@@ -26,6 +29,7 @@ struct dlz_onnx {
     int num_texts, text_room;
     dlz_onnx_tensor *tensors;
     int num_tensors, tensor_room;
+    uint64_t constants;       /* bytes of those that are no state */
     dlz_message attributes;   /* of the next node */
     dlz_message scratch[3];   /* messages inside others */
     dlz_message nodes, infos; /* fields of the graph; infos: its name, and what its values are */

@@ -43,6 +43,9 @@ const char *dlz_onnx_number(dlz_onnx *to, const char *part, double value);
 const char *dlz_onnx_filled(dlz_onnx *to, const char *part, int ndim, const int64_t *dims,
                             float value);
 const char *dlz_onnx_integers(dlz_onnx *to, const char *part, int64_t count, const int64_t *values);
+/* Whether a model has room for a constant of such elements, to be asked before one that may be large
+ * is made; refuses the layer otherwise. */
+bool dlz_onnx_can_hold(dlz_onnx *to, int ndim, const int64_t *dims, size_t size);
 
 /* -- Nodes ----------------------------------------------------------------------------------------
  */

@@ -104,15 +104,28 @@ static const char *add(dlz_onnx *to, const char *part, dlviz_dtype dtype, int nd
     return name;
 }
 
+bool dlz_onnx_can_hold(dlz_onnx *to, int ndim, const int64_t *dims, size_t size) {
+    int64_t count;
+    bool fits = !dlz_product_overflows(ndim, dims, &count) &&
+                (uint64_t)count <= (DLZ_ONNX_LARGEST - to->constants) / size;
+    if (!fits && to->status == DLVIZ_OK)
+        to->status = dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
+                              "%s '%s': its constants are too large for a model, which ends at %d "
+                              "bytes",
+                              to->node->layer->type->name, to->node->name, DLZ_ONNX_LARGEST);
+    return fits && to->status == DLVIZ_OK;
+}
+
 /* Room for a constant; NULL after a failure. */
 static void *make_room(dlz_onnx *to, int ndim, const int64_t *dims, size_t size) {
-    int64_t count;
-    if (to->status != DLVIZ_OK)
+    int64_t count = 0;
+    if (!dlz_onnx_can_hold(to, ndim, dims, size))
         return NULL;
-    bool fits = !dlz_product_overflows(ndim, dims, &count);
-    void *room = fits ? dlz_alloc_array((uint64_t)count, size) : NULL;
+    dlz_product_overflows(ndim, dims, &count);
+    void *room = dlz_alloc_array((uint64_t)count, size);
+    to->constants += (uint64_t)count * size;
     if (!room)
-        dlz_onnx_lack_memory(to, fits ? (uint64_t)count * size : UINT64_MAX);
+        dlz_onnx_lack_memory(to, (uint64_t)count * size);
     return room;
 }
 

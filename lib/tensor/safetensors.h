@@ -77,6 +77,10 @@ static inline bool dlz_json_lacked_memory(const json_error_t *error) {
 
 /* -- safetensors_json.c ------------------------------------------------------------------------ */
 
+/* A value as text (dlz_free); NULL when out of memory, or for NULL. Jansson's own json_dumps leaves keys
+ * out where it lacks memory for them and says nothing, and its text is for whoever may have replaced
+ * its allocator to free. */
+char *dlz_json_text(const json_t *value, size_t flags);
 /* Sets metadata to a JSON object, whose reference it takes; NULL means that there was no memory
  * for it. */
 dlviz_status dlz_safetensors_set_json(dlviz_safetensors *contents, const char *key, json_t *value);

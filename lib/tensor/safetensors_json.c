@@ -1,20 +1,33 @@
 /* Metadata that is JSON: settings, kept in a file as text and compared with those at hand. */
+#include "base/base.h"
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { VALUE_SIZE = 100 };
 
+char *dlz_json_text(const json_t *value, size_t flags) {
+    size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
+    char *text = size > 0 ? dlz_alloc(size + 1) : NULL;
+    if (!text)
+        return NULL;
+    if (json_dumpb(value, text, size, flags) != size) {
+        dlz_free(text);
+        return NULL;
+    }
+    text[size] = '\0';
+    return text;
+}
+
 dlviz_status dlz_safetensors_set_json(dlviz_safetensors *contents, const char *key, json_t *value) {
     /* Without room jansson has given no value, or gives no text. */
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *text = dlz_json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(value);
     if (!text)
         return dlz_fail_memory(key, 0);
     dlviz_status status = dlviz_safetensors_set_metadata(contents, key, text);
-    free(text);
+    dlz_free(text);
     return status;
 }
 
@@ -43,9 +56,9 @@ static const char *value_text(char text[VALUE_SIZE], const json_t *value, int di
         return json_string_value(value);
     if (json_is_real(value))
         return dlz_number(text, json_real_value(value), digits);
-    char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *dumped = dlz_json_text(value, JSON_COMPACT | JSON_ENCODE_ANY);
     snprintf(text, VALUE_SIZE, "%s", dumped ? dumped : "another");
-    free(dumped);
+    dlz_free(dumped);
     return text;
 }
 

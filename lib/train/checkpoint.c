@@ -15,13 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STATE "trainer.state"
-#define HISTORY "trainer.history"
-#define SUMS "trainer.sums"
-#define MEMORY "schedule.memory"
-#define AVERAGE "average."
-#define BEST "best."
-#define ACCUMULATED "accumulated."
+#define STATE ".trainer.state"
+#define HISTORY ".trainer.history"
+#define SUMS ".trainer.sums"
+#define MEMORY ".schedule.memory"
+/* Before the names of states. No layer's name begins with '.', so that one called "average.fc" does not
+ * get in the way of the average of another. */
+#define AVERAGE ".average."
+#define BEST ".best."
+#define ACCUMULATED ".accumulated."
 
 /* The numbers of STATE, in this order. */
 typedef struct trainer_state {

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#define NAME_START "optimizer."
+#define NAME_START ".optimizer."
 #define MISSED NAME_START "missed_steps"
 
-/* "optimizer.first_moment.<parameter>"; NULL when out of memory. */
+/* ".optimizer.first_moment.<parameter>"; NULL when out of memory. */
 static char *moment_name(const dlz_moment *moment, const dlz_state *state) {
     return dlz_format(NAME_START "%s.%s", moment->name, state->name);
 }

@@ -8,9 +8,9 @@
 /* -- Settings ------------------------------------------------------------------------------------
  */
 
-/* Takes `value`, which may be NULL for want of memory. */
+/* Takes `value`. Both may be NULL for want of memory. */
 static bool add(json_t *object, const char *name, json_t *value) {
-    return object && json_object_set_new(object, name, value) == 0;
+    return json_object_set_new(object, name, value) == 0;
 }
 
 /* What follows is named in front of its settings, so that the one that differs can be named. */

@@ -10,7 +10,7 @@
 typedef enum { CONV, BATCHNORM, RELU, POOL, DROPOUT, LINEAR, FLATTEN } layer_kind;
 
 typedef struct layer_spec {
-    char name[24];
+    char name[32];
     layer_kind kind;
     int64_t out, kernel[2], stride[2], padding[2], dilation[2];
     bool same, bias;

@@ -1,5 +1,6 @@
 /* What a network looked at: closed forms, completeness, mistakes, and that nothing is changed by
  * asking. Numbers of whole networks are compared in parity/test_attribution.c. */
+#include "network/network.h"
 #include "support/custom_layers.h"
 #include "support/failing.h"
 #include "support/netspec.h"
@@ -362,6 +363,30 @@ static void train(dlviz_network *net, dlviz_optimizer *adam, const dlviz_tensor 
     ck_ok(dlviz_optimizer_step(adam, net));
 }
 
+/* Infinities that cancel out leave no number, which is none that speaks for an output either. */
+START_TEST(what_is_no_number_is_no_zero) {
+    dlviz_network *network = net_from_text("1x2x2", "c:conv,out=2,k=1 f:flatten fc:linear,out=1");
+    dlviz_tensor *inputs, *targets, *maps;
+    const int64_t target = 0;
+    float weights[8];
+    for (int i = 0; i < 8; i++)
+        weights[i] = i < 4 ? 1 : -1;
+    for (int i = 0; i < 2; i++)
+        ((float *)dlz_network_state(network, "c.weight")->value)[i] = 10;
+    memcpy(dlz_network_state(network, "fc.weight")->value, weights, sizeof weights);
+    ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 4, (int64_t[]){1, 1, 2, 2}));
+    for (int i = 0; i < 4; i++)
+        dlviz_tensor_float(inputs)[i] = 3e38f;
+    ck_ok(dlviz_tensor_from_data(&targets, DLVIZ_INT64, 1, (int64_t[]){1}, &target));
+    ck_fails(dlviz_network_grad_cam(network, "c", inputs, targets, &maps), DLVIZ_ERROR_NUMERIC,
+             "NaN in the map of sample 0");
+    ck_assert_ptr_null(maps);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(targets);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(states_and_training_stay_as_they_are) {
     dlviz_network *asked = made(false), *left = made(false);
     dlviz_optimizer *first, *second;
@@ -610,6 +635,7 @@ int main(void) {
                                   without_targets_it_is_the_prediction,
                                   baselines_come_in_several_shapes,
                                   mistakes_are_named,
+                                  what_is_no_number_is_no_zero,
                                   states_and_training_stay_as_they_are,
                                   layers_of_the_programs_own_take_part,
                                   neighbors_hold_a_point_where_they_lie,

@@ -239,11 +239,11 @@ START_TEST(impossible_numbers_are_refused) {
     enum { NUMBERS = 11 }; /* all but the dataset's mark, which may be any */
     const char *words[NUMBERS];
     for (int i = 0; i < NUMBERS; i++)
-        words[i] = "'trainer.state' contradicts itself";
-    impossible_numbers("trainer.state", NUMBERS, words);
+        words[i] = "'.trainer.state' contradicts itself";
+    impossible_numbers(".trainer.state", NUMBERS, words);
     impossible_numbers(
-        "schedule.memory", 3,
-        (const char *[]){"'schedule.memory': the schedule's best loss is not a number it can have",
+        ".schedule.memory", 3,
+        (const char *[]){"'.schedule.memory': the schedule's best loss is not a number it can have",
                          "the schedule's number of bad epochs is not a number it can have",
                          "the schedule's number of epochs to cool down is not a number"});
 }

@@ -85,10 +85,10 @@ START_TEST(what_could_not_be_loaded_is_not_saved) {
         {state_of(&p, "b2.running_var") + 1, INFINITY, "'b2.running_var' holds an infinity at"},
         {state_of(&p, "b2.running_var"), -0.5f, "'b2.running_var' holds -0.5 at element 0"},
         {p.optimizer->moments[0] + place + 5, NAN,
-         "'optimizer.first_moment.fc1.weight' holds NaN at element 5"},
+         "'.optimizer.first_moment.fc1.weight' holds NaN at element 5"},
         {p.optimizer->moments[1] + place, INFINITY,
-         "'optimizer.second_moment.fc1.weight' holds an infinity at element 0"},
-        {p.optimizer->moments[1] + place, -1, "'optimizer.second_moment.fc1.weight' holds -1"},
+         "'.optimizer.second_moment.fc1.weight' holds an infinity at element 0"},
+        {p.optimizer->moments[1] + place, -1, "'.optimizer.second_moment.fc1.weight' holds -1"},
     };
     for (size_t i = 0; i < sizeof poison / sizeof *poison; i++) {
         float kept = *poison[i].at;
@@ -330,6 +330,64 @@ START_TEST(a_checkpoint_after_a_change_of_settings_can_be_loaded) {
 }
 END_TEST
 
+static long json_made, json_live, json_failing;
+
+static void *allocate_json(size_t size) {
+    if (++json_made == json_failing)
+        return NULL;
+    json_live++;
+    return malloc(size);
+}
+
+static void release_json(void *block) {
+    json_live -= block != NULL;
+    free(block);
+}
+
+/* A schedule's settings are whole or nothing, and nothing of them is left. */
+START_TEST(memory_for_settings_may_run_out_anywhere) {
+    dlviz_schedule *schedule = dlviz_warmup(0.1, 1, dlviz_multistep(2, (double[]){1, 2}, 0.5));
+    json_malloc_t usual;
+    json_free_t usual_free;
+    json_get_alloc_funcs(&usual, &usual_free);
+    json_set_alloc_funcs(allocate_json, release_json);
+    json_t *whole = dlz_schedule_settings(schedule, true);
+    long live = json_live;
+    ck_assert_ptr_nonnull(whole);
+    for (json_failing = 1;; json_failing++) {
+        json_made = 0;
+        json_t *settings = dlz_schedule_settings(schedule, true);
+        ck_assert_msg((settings == NULL) == (json_made >= json_failing),
+                      "settings when allocation %ld failed", json_failing);
+        ck_assert(!settings || json_equal(settings, whole));
+        json_decref(settings);
+        ck_assert_int_eq(json_live, live);
+        if (settings)
+            break;
+    }
+    ck_assert_int_gt(json_failing, 20);
+    json_decref(whole);
+    ck_assert_int_eq(json_live, 0);
+    json_set_alloc_funcs(usual, usual_free);
+    dlviz_schedule_destroy(schedule);
+}
+END_TEST
+
+/* A network that holds its own teacher calls it so. */
+START_TEST(layers_may_be_called_what_checkpoints_hold) {
+    const char *net = "flat:flatten fc:linear,out=4 average.fc:linear,out=4 best.fc:linear,out=4 "
+                      "accumulated.fc:linear,out=4 optimizer.first_moment.fc:linear,out=4";
+    process p;
+    begin_process(&p, net, ADAM, true);
+    ck_ok(dlviz_trainer_set_averaging(p.trainer, 0.5));
+    ck_ok(dlviz_trainer_set_early_stopping(p.trainer, "train_loss", DLVIZ_BETTER_LOWER, 5));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, scratch_path("names")));
+    ck_ok(dlviz_trainer_load_checkpoint(p.trainer, scratch_path("names")));
+    end_process(&p);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {what_could_not_be_loaded_is_not_saved,
                                   damage_is_located,
@@ -339,6 +397,8 @@ int main(void) {
                                   a_full_disk_leaves_both_files,
                                   a_checkpoint_that_lacks_something_is_refused,
                                   a_checkpoint_after_a_change_of_settings_can_be_loaded,
+                                  memory_for_settings_may_run_out_anywhere,
+                                  layers_may_be_called_what_checkpoints_hold,
                                   NULL};
     return run_tests("checkpoint files", tests);
 }

@@ -6,6 +6,7 @@
 #include <dlviz/safetensors.h>
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,6 +384,35 @@ START_TEST(other_normalization_is_told_of) {
 }
 END_TEST
 
+typedef struct preparation {
+    const dlviz_network *network;
+    dlviz_dataset *dataset;
+    dlviz_status status;
+} preparation;
+
+static void *prepare_elsewhere(void *user) {
+    preparation *p = user;
+    p->status = dlviz_network_prepare_data(p->network, p->dataset);
+    return NULL;
+}
+
+/* Another thread may be changing what is read: it is refused there, and not in one's own callback. */
+START_TEST(nothing_is_prepared_by_a_network_in_use) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    preparation p = {.network = network, .dataset = images(1, 5, 5)};
+    dlz_hold hold;
+    pthread_t thread;
+    ck_ok(dlz_busy_take("test", &network->busy, "network", DLZ_ALONE, &hold));
+    ck_assert_int_eq(pthread_create(&thread, NULL, prepare_elsewhere, &p), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(p.status, DLVIZ_ERROR_STATE);
+    ck_ok(dlviz_network_prepare_data(network, p.dataset));
+    dlz_busy_give_back(&hold);
+    dlviz_dataset_destroy(p.dataset);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 int main(void) {
     return run_tests("network data", (const TTest *const[]){
                                          a_description_survives_files_to_the_bit,
@@ -393,6 +423,7 @@ int main(void) {
                                          damaged_foreign_and_newer_texts_get_a_sentence,
                                          memory_may_run_out_anywhere,
                                          other_normalization_is_told_of,
+                                         nothing_is_prepared_by_a_network_in_use,
                                          NULL,
                                      });
 }

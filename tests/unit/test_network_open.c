@@ -1,7 +1,9 @@
 /* Networks made of their files: the loss that comes with them, and files that lie. */
+#include "support/failing.h"
 #include "support/netspec.h"
 
 #include <dlviz/safetensors.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +288,78 @@ START_TEST(broken_descriptions_do_no_harm) {
 }
 END_TEST
 
+static dlviz_status open_bytes(void *file) {
+    const dlviz_safetensors *contents = file;
+    dlviz_network *network = NULL;
+    void *bytes = NULL;
+    size_t size;
+    dlviz_status status = dlviz_safetensors_save_memory(contents, &bytes, &size);
+    if (status == DLVIZ_OK)
+        status = dlviz_network_open_memory(&network, bytes, size);
+    dlviz_free(bytes);
+    dlviz_network_destroy(network);
+    return status;
+}
+
+/* Also within the settings of a loss: it is not the file's fault. */
+START_TEST(memory_may_run_out_anywhere) {
+    const double weights[] = {1, 2.5, 0.5};
+    dlviz_loss *loss = dlviz_cross_entropy();
+    ck_ok(dlviz_cross_entropy_set_class_weights(loss, 3, weights));
+    dlviz_network *network = trained_on(loss);
+    dlviz_safetensors *contents;
+    ck_ok(dlviz_network_save(network, scratch_path("weights")));
+    ck_ok(dlviz_safetensors_open(&contents, scratch_path("weights")));
+    ck_assert_int_gt(fail_each_allocation(open_bytes, contents), 20);
+    dlviz_safetensors_destroy(contents);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+static long json_made, json_failing;
+
+static void *allocate_json(size_t size) {
+    return ++json_made == json_failing ? NULL : malloc(size);
+}
+
+/* What jansson does not say when it lacks memory for a key must not end up in a file. */
+START_TEST(no_key_is_left_out_for_want_of_memory) {
+    dlviz_network *network = trained_on(dlviz_cross_entropy());
+    dlviz_dataset *set = some_samples(true);
+    ck_ok(dlviz_network_describe_data(network, set));
+    json_malloc_t usual;
+    json_free_t usual_free;
+    json_get_alloc_funcs(&usual, &usual_free);
+    void *good, *bytes;
+    size_t good_size, size;
+    dlviz_status (*const writers[])(const dlviz_network *, void **, size_t *) = {
+        dlviz_network_save_memory, dlviz_network_export_onnx_memory};
+    for (int w = 0; w < 2; w++) {
+        int failures = 0;
+        ck_ok(writers[w](network, &good, &good_size));
+        for (json_failing = 1;; json_failing++) {
+            json_made = 0;
+            json_set_alloc_funcs(allocate_json, usual_free);
+            dlviz_status status = writers[w](network, &bytes, &size);
+            json_set_alloc_funcs(usual, usual_free);
+            if (status == DLVIZ_OK)
+                ck_assert_msg(size == good_size && memcmp(good, bytes, size) == 0,
+                              "other bytes when allocation %ld failed", json_failing);
+            else
+                ck_fails(status, DLVIZ_ERROR_OUT_OF_MEMORY, "memory");
+            failures += status != DLVIZ_OK;
+            dlviz_free(bytes);
+            if (json_made < json_failing)
+                break;
+        }
+        ck_assert_int_gt(failures, 5);
+        dlviz_free(good);
+    }
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {losses_survive_with_their_settings,
                                   a_loss_of_ones_own_is_missed,
@@ -294,6 +368,8 @@ int main(void) {
                                   infinities_survive,
                                   files_of_before_losses_are_of_cross_entropy,
                                   broken_descriptions_do_no_harm,
+                                  memory_may_run_out_anywhere,
+                                  no_key_is_left_out_for_want_of_memory,
                                   NULL};
     return run_tests("network open", tests);
 }

@@ -3,6 +3,7 @@
 #include "onnx/model.h"
 #include "support/custom_layers.h"
 #include "support/failing.h"
+#include "support/memory.h"
 #include "support/netspec.h"
 #include "support/onnx_model.h"
 #include "support/onnx_nets.h"
@@ -208,6 +209,28 @@ START_TEST(a_matrix_beyond_a_model_is_refused) {
 }
 END_TEST
 
+/* They stand for parameters that a layer does not have. */
+START_TEST(constants_beyond_a_model_are_not_made) {
+    if (sizeof(size_t) < 8) {
+        printf("SKIP: no network that large has addresses of 32 bits\n");
+        return;
+    }
+    dlviz_network *network;
+    void *bytes;
+    size_t size;
+    watch_memory();
+    dlviz_layer *layer = dlviz_layernorm();
+    ck_ok(dlviz_layernorm_set_affine(layer, false));
+    ck_ok(dlviz_network_create(&network, 1, (int64_t[]){600000000}));
+    dlviz_network_add(network, "large", layer);
+    ck_ok(dlviz_network_build(network, 1));
+    ck_fails(dlviz_network_export_onnx_memory(network, &bytes, &size), DLVIZ_ERROR_UNSUPPORTED,
+             "'large': its constants are too large");
+    dlviz_network_destroy(network);
+    ck_assert_int_lt(memory_watched(), 1 << 20);
+}
+END_TEST
+
 START_TEST(states_that_are_not_finite_are_named) {
     dlviz_network *network = net_from_text("1x5x5", NET);
     void *bytes;
@@ -284,6 +307,7 @@ int main(void) {
     tcase_add_test(tcase, layers_of_a_programs_own_are_named);
     tcase_add_loop_test(tcase, an_eps_that_a_float_lacks_is_refused, 0, 4);
     tcase_add_test(tcase, a_matrix_beyond_a_model_is_refused);
+    tcase_add_test(tcase, constants_beyond_a_model_are_not_made);
     tcase_add_test(tcase, states_that_are_not_finite_are_named);
     tcase_add_test(tcase, what_protobuf_cannot_hold_is_refused);
     tcase_add_test(tcase, each_allocation_may_fail);
