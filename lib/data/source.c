@@ -112,8 +112,9 @@ dlviz_status dlz_source_open(dlz_source **out, const char *path) {
 
 dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const void *bytes,
                                     size_t size) {
+    uint64_t length = size;
     *out = NULL;
-    if (size == 0 || (uint64_t)size > INT64_MAX)
+    if (length == 0 || length > INT64_MAX)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %zu bytes", name, size);
     dlz_source *source = NULL;
     DLZ_TRY(allocate_source(&source, name, -1, (int64_t)size));
