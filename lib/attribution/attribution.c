@@ -42,13 +42,8 @@ static dlviz_status take_targets(dlz_attribution *to, const dlviz_tensor *target
 
 static void choose_targets(dlz_attribution *to) {
     int64_t outputs = num_outputs(to->network);
-    for (int64_t i = 0; i < to->n; i++) {
-        const float *row = (const float *)to->outputs->data + i * outputs;
-        int64_t largest = 0;
-        for (int64_t k = 1; k < outputs; k++)
-            largest = row[k] > row[largest] ? k : largest;
-        to->targets[i] = largest;
-    }
+    for (int64_t i = 0; i < to->n; i++)
+        to->targets[i] = dlz_argmax((const float *)to->outputs->data + i * outputs, outputs);
 }
 
 dlviz_status dlz_attribution_begin(dlz_attribution *attribution, const char *who,

@@ -1,6 +1,7 @@
 #include "base/part.h"
 #include "base/base.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,4 +69,11 @@ dlviz_status dlz_part_check_handed(const char *who, const dlz_noun *noun, const 
                         "%s: the %s belongs to a %s; each needs one of its own", who, noun->name,
                         part->noun->owner);
     return DLVIZ_OK;
+}
+
+double dlz_part_real(const void *own, size_t offset) {
+    double value = NAN;
+    if (own)
+        memcpy(&value, (const char *)own + offset, sizeof value);
+    return value;
 }

@@ -35,10 +35,12 @@ void dlz_part_check(dlz_part *part);
 /* For setters: fails, which the part remembers, when the part is NULL, of another kind or owned. */
 dlviz_status dlz_part_require(const char *who, const dlz_noun *noun, dlz_part *part,
                               const char *kind);
-/* Requires the kind, replaces the `size` bytes, two numbers at most, at `offset` by those of `value`, checks
- * all settings, and takes the change back if they are out of range. */
+/* Requires the kind, replaces the `size` bytes, two numbers at most, at `offset` by those of `value`,
+ * checks all settings, and takes the change back if they are out of range. */
 dlviz_status dlz_part_set(const char *who, const dlz_noun *noun, dlz_part *part, const char *kind,
                           size_t offset, const void *value, size_t size);
+/* For getters: the double at `offset` of a part of the right kind, or NaN when it is NULL. */
+double dlz_part_real(const void *own, size_t offset);
 /* Fails with what the part remembers. */
 dlviz_status dlz_part_first_error(const dlz_part *part);
 /* For owners: fails when the part is NULL, has an error or is owned already. */

@@ -56,11 +56,7 @@ const void *dlz_augmentation_as(const dlviz_augmentation *augmentation,
 
 double dlz_augmentation_real(const dlviz_augmentation *augmentation,
                              const dlz_augmentation_type *type, size_t offset) {
-    const char *own = dlz_augmentation_as(augmentation, type);
-    double value = NAN;
-    if (own)
-        memcpy(&value, own + offset, sizeof value);
-    return value;
+    return dlz_part_real(dlz_augmentation_as(augmentation, type), offset);
 }
 
 void dlz_augmentation_reals(const dlviz_augmentation *augmentation,
@@ -168,19 +164,4 @@ void dlz_augmentations_tell(const dlz_augmentations *augmentations,
     memcpy(&number, &augmentations->fill, sizeof number);
     take(context, "fill", number);
     take(context, "label_fill", augmentations->label_fill);
-}
-
-json_t *dlz_augmentations_settings(const dlz_augmentations *augmentations) {
-    json_t *list = json_array();
-    for (int64_t i = 0; list && i < augmentations->count; i++) {
-        const dlviz_augmentation *augmentation = augmentations->list[i];
-        json_t *one = dlz_settings_write_typed(augmentation->type->name,
-                                               augmentation->type->settings, augmentation);
-        if (json_array_append_new(list, one) != 0) {
-            json_decref(list);
-            list = NULL;
-        }
-    }
-    return json_pack("{s:o,s:f,s:I}", "list", list, "fill", augmentations->fill, "label_fill",
-                     (json_int_t)augmentations->label_fill);
 }

@@ -114,7 +114,5 @@ extern const dlz_noun dlz_augmentation_noun;
 void dlz_augmentations_tell(const dlz_augmentations *augmentations,
                             void (*take)(void *context, const char *name, int64_t number),
                             void *context);
-/* The same as a new JSON object; NULL when out of memory. */
-json_t *dlz_augmentations_settings(const dlz_augmentations *augmentations);
 
 #endif

@@ -65,6 +65,9 @@ dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset);
  * machine. */
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset);
 
+/* The positions first … first + count − 1, which the caller frees; fails where a dataset has others. */
+dlviz_status dlz_dataset_positions(const dlviz_dataset *dataset, const char *who, int64_t first,
+                                   int64_t count, int64_t **positions);
 /* The samples at `positions` as a dataset of their own, all of them valid. */
 dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
                                 const int64_t *positions, dlviz_dataset **out);
@@ -80,6 +83,13 @@ dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***cop
 
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
+
+/* A sample as it is stored. */
+const void *dlz_dataset_stored(const dlviz_dataset *dataset, int64_t position);
+/* The row of the targets that a sample has. */
+static inline int64_t dlz_dataset_target_row(const dlviz_dataset *dataset, int64_t position) {
+    return dataset->target_rows ? dataset->target_rows[position] : position;
+}
 
 /* Writes samples, count x channels x height x width. */
 void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
@@ -146,9 +156,6 @@ void dlz_dataset_load_mixed_weights(const dlviz_dataset *dataset, const dlz_vari
 dlviz_status dlz_dataset_load_variants(const dlviz_dataset *dataset, const dlz_variant *variant,
                                        const int64_t *indices, int64_t count, float *samples,
                                        void *targets, void *partner_targets);
-
-/* What decides over the augmentations as a new JSON object; NULL when out of memory. */
-json_t *dlz_dataset_augmentation_settings(const dlviz_dataset *dataset);
 
 /* -- With all threads -------------------------------------------------------------------------- */
 

@@ -91,23 +91,6 @@ dlviz_status dlz_dataset_check_augmentations(const dlviz_dataset *dataset, const
                     dlz_shape_text(targets, 2, size));
 }
 
-json_t *dlz_dataset_augmentation_settings(const dlviz_dataset *dataset) {
-    return dlz_augmentations_settings(&dataset->augmentations);
-}
-
-static dlviz_status load(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t first,
-                         int64_t count, dlviz_tensor *samples) {
-    int64_t *positions = dlz_alloc_array((uint64_t)count, sizeof *positions);
-    if (!positions)
-        return dlz_fail_memory("positions", (uint64_t)count * sizeof *positions);
-    for (int64_t i = 0; i < count; i++)
-        positions[i] = first + i;
-    dlviz_status status =
-        dlz_dataset_load_variants(dataset, variant, positions, count, samples->data, NULL, NULL);
-    dlz_free(positions);
-    return status;
-}
-
 dlviz_status dlviz_dataset_augmented_samples(const dlviz_dataset *dataset, uint64_t seed,
                                              int64_t epoch, int64_t first, int64_t count,
                                              dlviz_tensor **samples) {
@@ -116,22 +99,21 @@ dlviz_status dlviz_dataset_augmented_samples(const dlviz_dataset *dataset, uint6
     if (epoch < 0)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: epoch %lld; 0 or more are accepted",
                         __func__, (long long)epoch);
-    if (first < 0 || count < 1 || first >= dataset->num_samples ||
-        count > dataset->num_samples - first)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: %lld samples from %lld on; 1 or more are accepted, and the dataset "
-                        "has %lld",
-                        __func__, (long long)count, (long long)first,
-                        (long long)dataset->num_samples);
+    int64_t *positions;
+    DLZ_TRY(dlz_dataset_positions(dataset, __func__, first, count, &positions));
     int64_t dims[4] = {count};
     memcpy(dims + 1, dataset->dims, sizeof dataset->dims);
     dlviz_tensor *result;
-    DLZ_TRY(dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 1 + dataset->ndim, dims));
-    dlviz_status status =
-        load(dataset, &(dlz_variant){.seed = seed, .epoch = epoch}, first, count, result);
-    if (status == DLVIZ_OK)
-        *samples = result;
-    else
-        dlviz_tensor_destroy(result);
+    dlviz_status status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 1 + dataset->ndim, dims);
+    if (status == DLVIZ_OK) {
+        dlz_variant variant = {.seed = seed, .epoch = epoch};
+        status = dlz_dataset_load_variants(dataset, &variant, positions, count, result->data, NULL,
+                                           NULL);
+        if (status == DLVIZ_OK)
+            *samples = result;
+        else
+            dlviz_tensor_destroy(result);
+    }
+    dlz_free(positions);
     return status;
 }

@@ -13,16 +13,19 @@ int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset) {
     return t->channels * t->rows.to * t->columns.to;
 }
 
-void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      float *samples) {
+const void *dlz_dataset_stored(const dlviz_dataset *dataset, int64_t position) {
     const dlviz_tensor *stored = dataset->samples;
     size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
+    return (const char *)stored->data + (size_t)dataset->rows[position] * stride;
+}
+
+void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                      float *samples) {
     int64_t sample_size = dlz_dataset_sample_size(dataset);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t position = indices ? indices[i] : i;
-        const char *sample = (const char *)stored->data + (size_t)dataset->rows[position] * stride;
-        dlz_transform_apply(&dataset->transform, sample, samples + i * sample_size);
-    }
+    for (int64_t i = 0; i < count; i++)
+        dlz_transform_apply(&dataset->transform,
+                            dlz_dataset_stored(dataset, indices ? indices[i] : i),
+                            samples + i * sample_size);
 }
 
 int64_t dlz_dataset_target_size(const dlviz_dataset *dataset) {
@@ -48,7 +51,7 @@ static void load_rows(const dlviz_dataset *dataset, const int64_t *indices, int6
            stride = (size_t)size * width;
     for (int64_t i = 0; i < count; i++) {
         int64_t position = indices ? indices[i] : i;
-        int64_t row = dataset->target_rows ? dataset->target_rows[position] : position;
+        int64_t row = dlz_dataset_target_row(dataset, position);
         char *to = targets + (size_t)i * stride;
         if (stored->dtype == DLVIZ_UINT8)
             for (int64_t j = 0; j < size; j++)
@@ -89,7 +92,7 @@ const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t 
         *first = position;
         return dataset->labels;
     }
-    int64_t row = dataset->target_rows ? dataset->target_rows[position] : position;
+    int64_t row = dlz_dataset_target_row(dataset, position);
     *first = row * dlz_dataset_target_size(dataset);
     return dataset->targets;
 }

@@ -84,7 +84,7 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
         mark = add_elements(mark, stored->dtype, sample, length);
         if (target_size == 0)
             continue;
-        row = dataset->target_rows ? dataset->target_rows[position] : position;
+        row = dlz_dataset_target_row(dataset, position);
         mark = targets->dtype == DLVIZ_FLOAT32
                    ? add_elements(mark, DLVIZ_FLOAT32,
                                   (const float *)targets->data + row * target_size, target_size)

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* The positions first … first + count − 1, which the caller frees. */
-static dlviz_status list_positions(const dlviz_dataset *dataset, const char *who, int64_t first,
+dlviz_status dlz_dataset_positions(const dlviz_dataset *dataset, const char *who, int64_t first,
                                    int64_t count, int64_t **positions) {
     *positions = NULL;
     int64_t size = dataset->num_samples;
@@ -30,7 +29,7 @@ dlviz_status dlviz_dataset_take(const dlviz_dataset *dataset, int64_t first, int
     DLZ_REQUIRE_OUT(subset);
     DLZ_REQUIRE(dataset);
     int64_t *positions;
-    DLZ_TRY(list_positions(dataset, __func__, first, count, &positions));
+    DLZ_TRY(dlz_dataset_positions(dataset, __func__, first, count, &positions));
     dlviz_status status = dlz_dataset_subset(dataset, count, positions, subset);
     dlz_free(positions);
     return status;
@@ -57,7 +56,7 @@ dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first, 
     DLZ_REQUIRE_OUT(samples);
     DLZ_REQUIRE(dataset);
     int64_t *positions;
-    DLZ_TRY(list_positions(dataset, __func__, first, count, &positions));
+    DLZ_TRY(dlz_dataset_positions(dataset, __func__, first, count, &positions));
     int64_t dims[4] = {count};
     memcpy(dims + 1, dataset->dims, sizeof dataset->dims);
     dlviz_tensor *result;
@@ -77,7 +76,7 @@ dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first, 
     if (dataset->target_kind == DLZ_TARGETS_NONE)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the dataset has no targets", __func__);
     int64_t *positions;
-    DLZ_TRY(list_positions(dataset, __func__, first, count, &positions));
+    DLZ_TRY(dlz_dataset_positions(dataset, __func__, first, count, &positions));
     int ndim = dlz_dataset_target_ndim(dataset);
     int64_t dims[4] = {count};
     if (ndim > 0)

@@ -275,8 +275,7 @@ static dlviz_status subset_rows(const dlviz_dataset *dataset, int64_t count,
     if (!subset->target_rows)
         return dlz_fail_memory("a dataset's rows", (uint64_t)count * sizeof(int32_t));
     for (int64_t i = 0; i < count; i++)
-        subset->target_rows[i] =
-            dataset->target_rows ? dataset->target_rows[positions[i]] : (int32_t)positions[i];
+        subset->target_rows[i] = (int32_t)dlz_dataset_target_row(dataset, positions[i]);
     subset->target_ndim = dataset->target_ndim;
     memcpy(subset->target_dims, dataset->target_dims, sizeof subset->target_dims);
     return DLVIZ_OK;

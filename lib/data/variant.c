@@ -57,12 +57,9 @@ static void change_values(const dlviz_dataset *dataset, const dlz_variant *varia
 /* Augmented, not mixed and not normalized yet. `room`: for one sample. */
 static void load_own(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
                      bool is_target, float *room, float *to) {
-    const dlviz_tensor *stored = dataset->samples;
     const dlz_transform *t = &dataset->transform;
-    size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
-    const char *sample = (const char *)stored->data + (size_t)dataset->rows[position] * stride;
     bool moves = dataset->augmentations.moves_pixels;
-    dlz_transform_load(t, sample, moves ? room : to);
+    dlz_transform_load(t, dlz_dataset_stored(dataset, position), moves ? room : to);
     if (moves) {
         dlz_warp warp = geometry(dataset, variant, position);
         dlz_warp_floats(&warp, t->channels, room, (float)dataset->augmentations.fill, to);
@@ -108,15 +105,12 @@ void dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *v
 /* -- Its targets ---------------------------------------------------------------------------------
  */
 
-static int64_t target_row(const dlviz_dataset *dataset, int64_t position) {
-    return dataset->target_rows ? dataset->target_rows[position] : position;
-}
-
 static void load_map(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
                      int64_t *to) {
     const dlviz_tensor *maps = dataset->targets;
-    size_t offset = (size_t)(target_row(dataset, position) * dlz_dataset_target_size(dataset)) *
-                    dlviz_dtype_size(maps->dtype);
+    size_t offset =
+        (size_t)(dlz_dataset_target_row(dataset, position) * dlz_dataset_target_size(dataset)) *
+        dlviz_dtype_size(maps->dtype);
     dlz_warp warp = geometry(dataset, variant, position);
     dlz_warp_labels(&warp, maps->dtype, (const char *)maps->data + offset,
                     dataset->augmentations.label_fill, to);
@@ -127,7 +121,7 @@ static void load_floats(const dlviz_dataset *dataset, const dlz_variant *variant
                         float *to) {
     int64_t size = dlz_dataset_target_size(dataset);
     const float *from =
-        (const float *)dataset->targets->data + target_row(dataset, position) * size;
+        (const float *)dataset->targets->data + dlz_dataset_target_row(dataset, position) * size;
     if (dataset->augmentations.moves_pixels && dataset->target_ndim == 3) {
         dlz_warp warp = geometry(dataset, variant, position);
         dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill,

@@ -1,8 +1,8 @@
 /* What all layers share: making, checking and describing them. */
 #include "graph/layer.h"
 #include "base/base.h"
+#include "base/part.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,7 +88,7 @@ const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type) {
 }
 
 double dlz_layer_real(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset) {
-    return dlz_layer_as(layer, type) ? *(const double *)((const char *)layer + offset) : NAN;
+    return dlz_part_real(dlz_layer_as(layer, type), offset);
 }
 
 void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,

@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* A comparison with NaN is false. */
-static int64_t largest_of(const float *row, int64_t count) {
+int64_t dlz_argmax(const float *row, int64_t count) {
     int64_t best = 0;
     for (int64_t i = 1; i < count; i++)
         if (row[i] > row[best] || (isnan(row[best]) && !isnan(row[i])))
@@ -27,6 +27,6 @@ dlviz_status dlviz_tensor_argmax(const dlviz_tensor *tensor, dlviz_tensor **plac
     DLZ_TRY(dlz_tensor_create_raw(places, DLVIZ_INT64, tensor->ndim - 1, tensor->dims));
     int64_t *to = (*places)->data, rows = tensor->size / count;
     for (int64_t row = 0; row < rows; row++)
-        to[row] = largest_of((const float *)tensor->data + row * count, count);
+        to[row] = dlz_argmax((const float *)tensor->data + row * count, count);
     return DLVIZ_OK;
 }

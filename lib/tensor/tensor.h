@@ -27,4 +27,7 @@ const char *dlz_shape_text(char buffer[DLZ_SHAPE_TEXT_SIZE], int ndim, const int
  * and `name` start the message. */
 dlviz_status dlz_require_matrix(const char *who, const char *name, const dlviz_tensor *tensor);
 
+/* The place of the largest number, the first of equal ones; NaN is less than any. */
+int64_t dlz_argmax(const float *row, int64_t count);
+
 #endif

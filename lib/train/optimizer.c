@@ -94,17 +94,29 @@ dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimi
                     (long long)optimizer->steps, optimizer->steps == 1 ? "" : "s", setting);
 }
 
-dlviz_status dlz_optimizer_check_betas(const char *who, double beta1, double beta2) {
-    if (beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)
-        return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                    "%s: the betas are %g and %g; 0 to below 1 is accepted", who, beta1, beta2);
+dlviz_status dlz_optimizer_set_betas(const char *who, const dlviz_optimizer *optimizer,
+                                     double betas[2], double beta1, double beta2) {
+    DLZ_TRY(dlz_optimizer_require(who, optimizer, betas));
+    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the betas are %g and %g; 0 to below 1 is accepted", who, beta1, beta2);
+    betas[0] = beta1;
+    betas[1] = beta2;
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {
     if (eps > 0 && eps <= 1e30)
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; above 0 is accepted", who, eps);
+}
+
+dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optimizer, double *eps,
+                                   double value) {
+    DLZ_TRY(dlz_optimizer_require(who, optimizer, eps));
+    DLZ_TRY(dlz_optimizer_check_eps(who, value));
+    *eps = value;
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum) {

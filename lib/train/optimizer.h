@@ -82,8 +82,12 @@ dlviz_status dlz_optimizer_require(const char *who, const dlviz_optimizer *optim
 dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimizer *optimizer,
                                              const char *setting);
 /* Both are in [0, 1). */
-dlviz_status dlz_optimizer_check_betas(const char *who, double beta1, double beta2);
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps);
+/* Whole setters; what they set is NULL where the optimizer is of another kind. */
+dlviz_status dlz_optimizer_set_betas(const char *who, const dlviz_optimizer *optimizer,
+                                     double betas[2], double beta1, double beta2);
+dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optimizer, double *eps,
+                                   double value);
 dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum);
 
 static inline void dlz_give(double *to, double value) {

@@ -99,6 +99,11 @@ const void *dlz_schedule_as(const dlviz_schedule *schedule, const dlz_schedule_t
     return schedule && schedule->type == type ? schedule : NULL;
 }
 
+double dlz_schedule_real(const dlviz_schedule *schedule, const dlz_schedule_type *type,
+                         size_t offset) {
+    return dlz_part_real(dlz_schedule_as(schedule, type), offset);
+}
+
 dlviz_status dlviz_schedule_set_pace(dlviz_schedule *schedule, dlviz_pace pace) {
     return dlz_part_set(__func__, &dlz_schedule_noun, (dlz_part *)schedule,
                         schedule ? schedule->type->name : NULL, offsetof(dlviz_schedule, pace),

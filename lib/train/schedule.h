@@ -90,6 +90,10 @@ dlviz_status dlz_schedule_set(const char *who, dlviz_schedule *schedule,
 /* The schedule as one of the type, or NULL: for getters. */
 const void *dlz_schedule_as(const dlviz_schedule *schedule, const dlz_schedule_type *type);
 
+/* For getters: the double at `offset`, or NaN when the schedule is none of the type. */
+double dlz_schedule_real(const dlviz_schedule *schedule, const dlz_schedule_type *type,
+                         size_t offset);
+
 /* Ends the constructor of one that another follows: takes that over, or destroys it, and lets the
  * schedule remember why. The schedule may be NULL. */
 void dlz_schedule_take(dlviz_schedule *schedule, const char *who, dlviz_schedule *then);
@@ -113,7 +117,8 @@ dlviz_status dlz_schedule_before_step(dlviz_schedule *schedule, double learning_
                                       int64_t steps_per_epoch, double *next);
 /* After each step. */
 void dlz_schedule_after_step(dlviz_schedule *schedule);
-/* After each epoch, which says nothing to one that was never asked; fails as dlz_schedule_before_step does, and then changes nothing. */
+/* After each epoch, which says nothing to one that was never asked; fails as
+ * dlz_schedule_before_step does, and then changes nothing. */
 dlviz_status dlz_schedule_after_epoch(dlviz_schedule *schedule, double loss, double learning_rate,
                                       double *next);
 /* Fails with DLVIZ_ERROR_STATE while its own function is at work. NULL is allowed. */

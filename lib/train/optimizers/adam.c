@@ -45,13 +45,13 @@ DLZ_OPTIMIZER_TABLE(adam)
 
 typedef struct adam {
     dlviz_optimizer base;
-    double beta1, beta2, eps;
+    double betas[2], eps;
     bool amsgrad;
 } adam;
 
 static const dlz_setting settings[] = {
-    {"beta1", DLZ_SETTING_REAL, offsetof(adam, beta1), false},
-    {"beta2", DLZ_SETTING_REAL, offsetof(adam, beta2), false},
+    {"beta1", DLZ_SETTING_REAL, offsetof(adam, betas[0]), false},
+    {"beta2", DLZ_SETTING_REAL, offsetof(adam, betas[1]), false},
     {"eps", DLZ_SETTING_REAL, offsetof(adam, eps), false},
     {"amsgrad", DLZ_SETTING_BOOL, offsetof(adam, amsgrad), false},
     {0},
@@ -72,12 +72,12 @@ static void prepare(const dlviz_optimizer *optimizer, const dlz_step_terms *term
     *(adam_step *)prepared = (adam_step){
         .weight_decay = (float)terms->weight_decay,
         .decay = 1,
-        .beta1 = (float)own->beta1,
-        .one_minus_beta1 = (float)(1 - own->beta1),
-        .beta2 = (float)own->beta2,
-        .one_minus_beta2 = (float)(1 - own->beta2),
-        .step_size = (float)(terms->learning_rate / (1 - pow(own->beta1, t))),
-        .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(own->beta2, t))),
+        .beta1 = (float)own->betas[0],
+        .one_minus_beta1 = (float)(1 - own->betas[0]),
+        .beta2 = (float)own->betas[1],
+        .one_minus_beta2 = (float)(1 - own->betas[1]),
+        .step_size = (float)(terms->learning_rate / (1 - pow(own->betas[0], t))),
+        .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(own->betas[1], t))),
         .eps = (float)own->eps,
     };
 }
@@ -116,8 +116,8 @@ static dlviz_status create(const char *who, const dlz_optimizer_type *type, dlvi
                            double learning_rate) {
     DLZ_TRY(dlz_optimizer_create(who, type, out, learning_rate));
     adam *own = (adam *)*out;
-    own->beta1 = 0.9;
-    own->beta2 = 0.999;
+    own->betas[0] = 0.9;
+    own->betas[1] = 0.999;
     own->eps = 1e-8;
     return DLVIZ_OK;
 }
@@ -139,18 +139,13 @@ static const adam *as_adam(const dlviz_optimizer *optimizer) {
 }
 
 dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_adam(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_betas(__func__, beta1, beta2));
-    ((adam *)optimizer)->beta1 = beta1;
-    ((adam *)optimizer)->beta2 = beta2;
-    return DLVIZ_OK;
+    adam *own = (adam *)as_adam(optimizer);
+    return dlz_optimizer_set_betas(__func__, optimizer, own ? own->betas : NULL, beta1, beta2);
 }
 
 dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_adam(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_eps(__func__, eps));
-    ((adam *)optimizer)->eps = eps;
-    return DLVIZ_OK;
+    adam *own = (adam *)as_adam(optimizer);
+    return dlz_optimizer_set_eps(__func__, optimizer, own ? &own->eps : NULL, eps);
 }
 
 dlviz_status dlviz_adam_set_amsgrad(dlviz_optimizer *optimizer, bool amsgrad) {
@@ -162,8 +157,8 @@ dlviz_status dlviz_adam_set_amsgrad(dlviz_optimizer *optimizer, bool amsgrad) {
 
 void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2) {
     const adam *own = as_adam(optimizer);
-    dlz_give(beta1, own ? own->beta1 : (double)NAN);
-    dlz_give(beta2, own ? own->beta2 : (double)NAN);
+    dlz_give(beta1, own ? own->betas[0] : (double)NAN);
+    dlz_give(beta2, own ? own->betas[1] : (double)NAN);
 }
 
 double dlviz_adam_eps(const dlviz_optimizer *optimizer) {

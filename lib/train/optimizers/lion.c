@@ -42,12 +42,12 @@ DLZ_OPTIMIZER_TABLE(lion)
 
 typedef struct lion {
     dlviz_optimizer base;
-    double beta1, beta2;
+    double betas[2];
 } lion;
 
 static const dlz_setting settings[] = {
-    {"beta1", DLZ_SETTING_REAL, offsetof(lion, beta1), false},
-    {"beta2", DLZ_SETTING_REAL, offsetof(lion, beta2), false},
+    {"beta1", DLZ_SETTING_REAL, offsetof(lion, betas[0]), false},
+    {"beta2", DLZ_SETTING_REAL, offsetof(lion, betas[1]), false},
     {0},
 };
 
@@ -58,10 +58,10 @@ static void prepare(const dlviz_optimizer *optimizer, const dlz_step_terms *term
     *(lion_step *)prepared = (lion_step){
         .decay = (float)(1 - terms->learning_rate * terms->weight_decay),
         .learning_rate = (float)terms->learning_rate,
-        .beta1 = (float)own->beta1,
-        .one_minus_beta1 = (float)(1 - own->beta1),
-        .beta2 = (float)own->beta2,
-        .one_minus_beta2 = (float)(1 - own->beta2),
+        .beta1 = (float)own->betas[0],
+        .one_minus_beta1 = (float)(1 - own->betas[0]),
+        .beta2 = (float)own->betas[1],
+        .one_minus_beta2 = (float)(1 - own->betas[1]),
     };
 }
 
@@ -82,22 +82,19 @@ static const lion *as_lion(const dlviz_optimizer *optimizer) {
 dlviz_status dlviz_lion_create(dlviz_optimizer **out, double learning_rate) {
     DLZ_TRY(dlz_optimizer_create(__func__, &lion_type, out, learning_rate));
     lion *own = (lion *)*out;
-    own->beta1 = 0.9;
-    own->beta2 = 0.99;
+    own->betas[0] = 0.9;
+    own->betas[1] = 0.99;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_lion_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_lion(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_betas(__func__, beta1, beta2));
-    ((lion *)optimizer)->beta1 = beta1;
-    ((lion *)optimizer)->beta2 = beta2;
-    return DLVIZ_OK;
+    lion *own = (lion *)as_lion(optimizer);
+    return dlz_optimizer_set_betas(__func__, optimizer, own ? own->betas : NULL, beta1, beta2);
 }
 
 void dlviz_lion_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2) {
     const lion *own = as_lion(optimizer);
-    dlz_give(beta1, own ? own->beta1 : (double)NAN);
-    dlz_give(beta2, own ? own->beta2 : (double)NAN);
+    dlz_give(beta1, own ? own->betas[0] : (double)NAN);
+    dlz_give(beta2, own ? own->betas[1] : (double)NAN);
 }
 #endif

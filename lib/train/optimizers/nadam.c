@@ -41,12 +41,12 @@ DLZ_OPTIMIZER_TABLE(nadam)
 
 typedef struct nadam {
     dlviz_optimizer base;
-    double beta1, beta2, eps, momentum_decay;
+    double betas[2], eps, momentum_decay;
 } nadam;
 
 static const dlz_setting settings[] = {
-    {"beta1", DLZ_SETTING_REAL, offsetof(nadam, beta1), false},
-    {"beta2", DLZ_SETTING_REAL, offsetof(nadam, beta2), false},
+    {"beta1", DLZ_SETTING_REAL, offsetof(nadam, betas[0]), false},
+    {"beta2", DLZ_SETTING_REAL, offsetof(nadam, betas[1]), false},
     {"eps", DLZ_SETTING_REAL, offsetof(nadam, eps), false},
     {"momentum_decay", DLZ_SETTING_REAL, offsetof(nadam, momentum_decay), false},
     {0},
@@ -57,7 +57,7 @@ static const dlz_moment moments[] = {
 
 /* Of 0.96^(t * momentum_decay). */
 static double mu_of(const nadam *own, double power) {
-    return own->beta1 * (1 - 0.5 * power);
+    return own->betas[0] * (1 - 0.5 * power);
 }
 
 /* P_t, from the step's number alone, so that a run that goes on need not have kept it. A product
@@ -70,7 +70,7 @@ static double product_of_mus(const nadam *own, int64_t t) {
     for (int64_t i = 1; i <= t; i++) {
         power *= factor;
         if (power < nothing)
-            return product * pow(own->beta1, (double)(t - i + 1));
+            return product * pow(own->betas[0], (double)(t - i + 1));
         product *= mu_of(own, power);
         if (product < nothing)
             return 0;
@@ -86,13 +86,13 @@ static void prepare(const dlviz_optimizer *optimizer, const dlz_step_terms *term
     double product = product_of_mus(own, terms->number);
     *(nadam_step *)prepared = (nadam_step){
         .weight_decay = (float)terms->weight_decay,
-        .beta1 = (float)own->beta1,
-        .one_minus_beta1 = (float)(1 - own->beta1),
-        .beta2 = (float)own->beta2,
-        .one_minus_beta2 = (float)(1 - own->beta2),
+        .beta1 = (float)own->betas[0],
+        .one_minus_beta1 = (float)(1 - own->betas[0]),
+        .beta2 = (float)own->betas[1],
+        .one_minus_beta2 = (float)(1 - own->betas[1]),
         .gradient_size = (float)(rate * (1 - mu) / (1 - product)),
         .mean_size = (float)(rate * next_mu / (1 - product * next_mu)),
-        .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(own->beta2, t))),
+        .inv_sqrt_correction2 = (float)(1 / sqrt(1 - pow(own->betas[1], t))),
         .eps = (float)own->eps,
     };
 }
@@ -114,26 +114,21 @@ static const nadam *as_nadam(const dlviz_optimizer *optimizer) {
 dlviz_status dlviz_nadam_create(dlviz_optimizer **out, double learning_rate) {
     DLZ_TRY(dlz_optimizer_create(__func__, &nadam_type, out, learning_rate));
     nadam *own = (nadam *)*out;
-    own->beta1 = 0.9;
-    own->beta2 = 0.999;
+    own->betas[0] = 0.9;
+    own->betas[1] = 0.999;
     own->eps = 1e-8;
     own->momentum_decay = 4e-3;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_nadam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_nadam(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_betas(__func__, beta1, beta2));
-    ((nadam *)optimizer)->beta1 = beta1;
-    ((nadam *)optimizer)->beta2 = beta2;
-    return DLVIZ_OK;
+    nadam *own = (nadam *)as_nadam(optimizer);
+    return dlz_optimizer_set_betas(__func__, optimizer, own ? own->betas : NULL, beta1, beta2);
 }
 
 dlviz_status dlviz_nadam_set_eps(dlviz_optimizer *optimizer, double eps) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_nadam(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_eps(__func__, eps));
-    ((nadam *)optimizer)->eps = eps;
-    return DLVIZ_OK;
+    nadam *own = (nadam *)as_nadam(optimizer);
+    return dlz_optimizer_set_eps(__func__, optimizer, own ? &own->eps : NULL, eps);
 }
 
 dlviz_status dlviz_nadam_set_momentum_decay(dlviz_optimizer *optimizer, double decay) {
@@ -148,8 +143,8 @@ dlviz_status dlviz_nadam_set_momentum_decay(dlviz_optimizer *optimizer, double d
 
 void dlviz_nadam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2) {
     const nadam *own = as_nadam(optimizer);
-    dlz_give(beta1, own ? own->beta1 : (double)NAN);
-    dlz_give(beta2, own ? own->beta2 : (double)NAN);
+    dlz_give(beta1, own ? own->betas[0] : (double)NAN);
+    dlz_give(beta2, own ? own->betas[1] : (double)NAN);
 }
 
 double dlviz_nadam_eps(const dlviz_optimizer *optimizer) {

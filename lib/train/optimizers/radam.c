@@ -41,12 +41,12 @@ DLZ_OPTIMIZER_TABLE(radam)
 
 typedef struct radam {
     dlviz_optimizer base;
-    double beta1, beta2, eps;
+    double betas[2], eps;
 } radam;
 
 static const dlz_setting settings[] = {
-    {"beta1", DLZ_SETTING_REAL, offsetof(radam, beta1), false},
-    {"beta2", DLZ_SETTING_REAL, offsetof(radam, beta2), false},
+    {"beta1", DLZ_SETTING_REAL, offsetof(radam, betas[0]), false},
+    {"beta2", DLZ_SETTING_REAL, offsetof(radam, betas[1]), false},
     {"eps", DLZ_SETTING_REAL, offsetof(radam, eps), false},
     {0},
 };
@@ -56,20 +56,20 @@ static const dlz_moment moments[] = {
 
 static void prepare(const dlviz_optimizer *optimizer, const dlz_step_terms *terms, void *prepared) {
     const radam *own = (const radam *)optimizer;
-    double t = (double)terms->number, power2 = pow(own->beta2, t);
-    double longest = 2 / (1 - own->beta2) - 1;
+    double t = (double)terms->number, power2 = pow(own->betas[1], t);
+    double longest = 2 / (1 - own->betas[1]) - 1;
     double length = longest - 2 * t * power2 / (1 - power2);
-    double step_size = terms->learning_rate / (1 - pow(own->beta1, t));
+    double step_size = terms->learning_rate / (1 - pow(own->betas[0], t));
     bool rectified = length > 5;
     if (rectified)
         step_size *= sqrt(1 - power2) * sqrt((length - 4) * (length - 2) * longest /
                                              ((longest - 4) * (longest - 2) * length));
     *(radam_step *)prepared = (radam_step){
         .weight_decay = (float)terms->weight_decay,
-        .beta1 = (float)own->beta1,
-        .one_minus_beta1 = (float)(1 - own->beta1),
-        .beta2 = (float)own->beta2,
-        .one_minus_beta2 = (float)(1 - own->beta2),
+        .beta1 = (float)own->betas[0],
+        .one_minus_beta1 = (float)(1 - own->betas[0]),
+        .beta2 = (float)own->betas[1],
+        .one_minus_beta2 = (float)(1 - own->betas[1]),
         .step_size = (float)step_size,
         .eps = (float)own->eps,
         .rectified = rectified,
@@ -93,31 +93,26 @@ static const radam *as_radam(const dlviz_optimizer *optimizer) {
 dlviz_status dlviz_radam_create(dlviz_optimizer **out, double learning_rate) {
     DLZ_TRY(dlz_optimizer_create(__func__, &radam_type, out, learning_rate));
     radam *own = (radam *)*out;
-    own->beta1 = 0.9;
-    own->beta2 = 0.999;
+    own->betas[0] = 0.9;
+    own->betas[1] = 0.999;
     own->eps = 1e-8;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_radam_set_betas(dlviz_optimizer *optimizer, double beta1, double beta2) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_radam(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_betas(__func__, beta1, beta2));
-    ((radam *)optimizer)->beta1 = beta1;
-    ((radam *)optimizer)->beta2 = beta2;
-    return DLVIZ_OK;
+    radam *own = (radam *)as_radam(optimizer);
+    return dlz_optimizer_set_betas(__func__, optimizer, own ? own->betas : NULL, beta1, beta2);
 }
 
 dlviz_status dlviz_radam_set_eps(dlviz_optimizer *optimizer, double eps) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_radam(optimizer)));
-    DLZ_TRY(dlz_optimizer_check_eps(__func__, eps));
-    ((radam *)optimizer)->eps = eps;
-    return DLVIZ_OK;
+    radam *own = (radam *)as_radam(optimizer);
+    return dlz_optimizer_set_eps(__func__, optimizer, own ? &own->eps : NULL, eps);
 }
 
 void dlviz_radam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2) {
     const radam *own = as_radam(optimizer);
-    dlz_give(beta1, own ? own->beta1 : (double)NAN);
-    dlz_give(beta2, own ? own->beta2 : (double)NAN);
+    dlz_give(beta1, own ? own->betas[0] : (double)NAN);
+    dlz_give(beta2, own ? own->betas[1] : (double)NAN);
 }
 
 double dlviz_radam_eps(const dlviz_optimizer *optimizer) {

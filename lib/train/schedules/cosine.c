@@ -51,16 +51,10 @@ dlviz_status dlviz_cosine_set_minimum(dlviz_schedule *schedule, double minimum) 
                             sizeof minimum);
 }
 
-static const cosine *as_cosine(const dlviz_schedule *schedule) {
-    return dlz_schedule_as(schedule, &cosine_type);
-}
-
 double dlviz_cosine_length(const dlviz_schedule *schedule) {
-    const cosine *own = as_cosine(schedule);
-    return own ? own->length : NAN;
+    return dlz_schedule_real(schedule, &cosine_type, offsetof(cosine, length));
 }
 
 double dlviz_cosine_minimum(const dlviz_schedule *schedule) {
-    const cosine *own = as_cosine(schedule);
-    return own ? own->minimum : NAN;
+    return dlz_schedule_real(schedule, &cosine_type, offsetof(cosine, minimum));
 }

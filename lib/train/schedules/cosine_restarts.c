@@ -74,21 +74,14 @@ dlviz_status dlviz_cosine_restarts_set_minimum(dlviz_schedule *schedule, double 
                             offsetof(cosine_restarts, minimum), &minimum, sizeof minimum);
 }
 
-static const cosine_restarts *as_cosine_restarts(const dlviz_schedule *schedule) {
-    return dlz_schedule_as(schedule, &cosine_restarts_type);
-}
-
 double dlviz_cosine_restarts_length(const dlviz_schedule *schedule) {
-    const cosine_restarts *own = as_cosine_restarts(schedule);
-    return own ? own->length : NAN;
+    return dlz_schedule_real(schedule, &cosine_restarts_type, offsetof(cosine_restarts, length));
 }
 
 double dlviz_cosine_restarts_growth(const dlviz_schedule *schedule) {
-    const cosine_restarts *own = as_cosine_restarts(schedule);
-    return own ? own->growth : NAN;
+    return dlz_schedule_real(schedule, &cosine_restarts_type, offsetof(cosine_restarts, growth));
 }
 
 double dlviz_cosine_restarts_minimum(const dlviz_schedule *schedule) {
-    const cosine_restarts *own = as_cosine_restarts(schedule);
-    return own ? own->minimum : NAN;
+    return dlz_schedule_real(schedule, &cosine_restarts_type, offsetof(cosine_restarts, minimum));
 }

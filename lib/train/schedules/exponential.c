@@ -40,11 +40,6 @@ dlviz_schedule *dlviz_exponential(double factor) {
     return dlz_schedule_checked(schedule);
 }
 
-static const exponential *as_exponential(const dlviz_schedule *schedule) {
-    return dlz_schedule_as(schedule, &exponential_type);
-}
-
 double dlviz_exponential_factor(const dlviz_schedule *schedule) {
-    const exponential *own = as_exponential(schedule);
-    return own ? own->factor : NAN;
+    return dlz_schedule_real(schedule, &exponential_type, offsetof(exponential, factor));
 }

@@ -99,6 +99,5 @@ double dlviz_multistep_milestones(const dlviz_schedule *schedule, int64_t index)
 }
 
 double dlviz_multistep_factor(const dlviz_schedule *schedule) {
-    const multistep *own = as_multistep(schedule);
-    return own ? own->factor : NAN;
+    return dlz_schedule_real(schedule, &multistep_type, offsetof(multistep, factor));
 }

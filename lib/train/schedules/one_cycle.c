@@ -100,28 +100,23 @@ static const one_cycle *as_one_cycle(const dlviz_schedule *schedule) {
 }
 
 double dlviz_one_cycle_peak_rate(const dlviz_schedule *schedule) {
-    const one_cycle *own = as_one_cycle(schedule);
-    return own ? own->peak_rate : NAN;
+    return dlz_schedule_real(schedule, &one_cycle_type, offsetof(one_cycle, peak_rate));
 }
 
 double dlviz_one_cycle_length(const dlviz_schedule *schedule) {
-    const one_cycle *own = as_one_cycle(schedule);
-    return own ? own->length : NAN;
+    return dlz_schedule_real(schedule, &one_cycle_type, offsetof(one_cycle, length));
 }
 
 double dlviz_one_cycle_rise(const dlviz_schedule *schedule) {
-    const one_cycle *own = as_one_cycle(schedule);
-    return own ? own->rise : NAN;
+    return dlz_schedule_real(schedule, &one_cycle_type, offsetof(one_cycle, rise));
 }
 
 double dlviz_one_cycle_start_divisor(const dlviz_schedule *schedule) {
-    const one_cycle *own = as_one_cycle(schedule);
-    return own ? own->start_divisor : NAN;
+    return dlz_schedule_real(schedule, &one_cycle_type, offsetof(one_cycle, start_divisor));
 }
 
 double dlviz_one_cycle_final_divisor(const dlviz_schedule *schedule) {
-    const one_cycle *own = as_one_cycle(schedule);
-    return own ? own->final_divisor : NAN;
+    return dlz_schedule_real(schedule, &one_cycle_type, offsetof(one_cycle, final_divisor));
 }
 
 bool dlviz_one_cycle_linear(const dlviz_schedule *schedule) {

@@ -114,8 +114,7 @@ static const plateau *as_plateau(const dlviz_schedule *schedule) {
 }
 
 double dlviz_plateau_factor(const dlviz_schedule *schedule) {
-    const plateau *own = as_plateau(schedule);
-    return own ? own->factor : NAN;
+    return dlz_schedule_real(schedule, &plateau_type, offsetof(plateau, factor));
 }
 
 int64_t dlviz_plateau_patience(const dlviz_schedule *schedule) {
@@ -124,8 +123,7 @@ int64_t dlviz_plateau_patience(const dlviz_schedule *schedule) {
 }
 
 double dlviz_plateau_threshold(const dlviz_schedule *schedule) {
-    const plateau *own = as_plateau(schedule);
-    return own ? own->threshold : NAN;
+    return dlz_schedule_real(schedule, &plateau_type, offsetof(plateau, threshold));
 }
 
 int64_t dlviz_plateau_cooldown(const dlviz_schedule *schedule) {
@@ -134,6 +132,5 @@ int64_t dlviz_plateau_cooldown(const dlviz_schedule *schedule) {
 }
 
 double dlviz_plateau_minimum(const dlviz_schedule *schedule) {
-    const plateau *own = as_plateau(schedule);
-    return own ? own->minimum : NAN;
+    return dlz_schedule_real(schedule, &plateau_type, offsetof(plateau, minimum));
 }

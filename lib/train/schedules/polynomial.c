@@ -46,16 +46,10 @@ dlviz_schedule *dlviz_polynomial(double length, double power) {
     return dlz_schedule_checked(schedule);
 }
 
-static const polynomial *as_polynomial(const dlviz_schedule *schedule) {
-    return dlz_schedule_as(schedule, &polynomial_type);
-}
-
 double dlviz_polynomial_length(const dlviz_schedule *schedule) {
-    const polynomial *own = as_polynomial(schedule);
-    return own ? own->length : NAN;
+    return dlz_schedule_real(schedule, &polynomial_type, offsetof(polynomial, length));
 }
 
 double dlviz_polynomial_power(const dlviz_schedule *schedule) {
-    const polynomial *own = as_polynomial(schedule);
-    return own ? own->power : NAN;
+    return dlz_schedule_real(schedule, &polynomial_type, offsetof(polynomial, power));
 }

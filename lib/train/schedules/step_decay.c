@@ -44,16 +44,10 @@ dlviz_schedule *dlviz_step_decay(double period, double factor) {
     return dlz_schedule_checked(schedule);
 }
 
-static const step_decay *as_step_decay(const dlviz_schedule *schedule) {
-    return dlz_schedule_as(schedule, &step_decay_type);
-}
-
 double dlviz_step_decay_period(const dlviz_schedule *schedule) {
-    const step_decay *own = as_step_decay(schedule);
-    return own ? own->period : NAN;
+    return dlz_schedule_real(schedule, &step_decay_type, offsetof(step_decay, period));
 }
 
 double dlviz_step_decay_factor(const dlviz_schedule *schedule) {
-    const step_decay *own = as_step_decay(schedule);
-    return own ? own->factor : NAN;
+    return dlz_schedule_real(schedule, &step_decay_type, offsetof(step_decay, factor));
 }

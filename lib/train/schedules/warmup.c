@@ -1,8 +1,6 @@
 #include "base/base.h"
 #include "train/schedule.h"
 
-#include <math.h>
-
 typedef struct warmup {
     dlviz_schedule base;
     double length, start_factor;
@@ -59,13 +57,11 @@ static const warmup *as_warmup(const dlviz_schedule *schedule) {
 }
 
 double dlviz_warmup_length(const dlviz_schedule *schedule) {
-    const warmup *own = as_warmup(schedule);
-    return own ? own->length : NAN;
+    return dlz_schedule_real(schedule, &warmup_type, offsetof(warmup, length));
 }
 
 double dlviz_warmup_start_factor(const dlviz_schedule *schedule) {
-    const warmup *own = as_warmup(schedule);
-    return own ? own->start_factor : NAN;
+    return dlz_schedule_real(schedule, &warmup_type, offsetof(warmup, start_factor));
 }
 
 const dlviz_schedule *dlviz_warmup_then(const dlviz_schedule *schedule) {
