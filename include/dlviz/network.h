@@ -211,6 +211,33 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *p
 DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes,
                                                      size_t size);
 
+/** Writes what the network is, without its parameters, as JSON for people to read and edit: its
+ *  input's dimensions, its layers, one a line, each with name, type, settings and, where that is
+ *  not the layer before, what it reads; and its loss. These are the words that the network's other
+ *  files have in their metadata. An earlier file survives a failure. Returns DLVIZ_ERROR_STATE
+ *  before the build, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_save_architecture(const dlviz_network *network,
+                                                           const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_network_save_architecture, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network,
+                                                                  void **bytes, size_t *size);
+/** Makes the network of such a file. It is not built: its loss may be replaced, layers may follow,
+ *  and dlviz_network_build draws its parameters. Of a loss of a program's own the file has the name
+ *  alone, as for dlviz_network_open. "version" may be left out of the file, and so may "loss",
+ *  which is then cross_entropy.
+ *  @param out  receives the network, NULL on failure; free it with dlviz_network_destroy
+ *  Returns DLVIZ_ERROR_FORMAT with what is wrong and, where it is no JSON, the line; it names a
+ *  layer that this library does not know, or a setting that is missing. Shapes that do not fit are
+ *  dlviz_network_build's to find. Also DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *path);
+/** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
+DLVIZ_CHECKED dlviz_status dlviz_network_open_architecture_memory(dlviz_network **out,
+                                                                  const void *bytes, size_t size);
+
 /** Writes the network as an ONNX model, which other programs run: ONNX Runtime, OpenCV, TensorRT.
  *  It computes what dlviz_network_forward does, in evaluation: running statistics, no dropout.
  *

@@ -235,6 +235,24 @@ static void try_pca(const mutant *file) {
     dlviz_pca_destroy(again);
 }
 
+/* What is built may be too large to compute with, and is then not built. */
+static void try_architecture(const mutant *file) {
+    dlviz_network *network, *again;
+    if (JUDGED(dlviz_network_open_architecture_memory(&network, file->bytes, file->size),
+               network) &&
+        file->size < 4096 && dlviz_network_build(network, 1) == DLVIZ_OK) {
+        void *bytes;
+        size_t size;
+        must(dlviz_network_save_architecture_memory(network, &bytes, &size),
+             "what was opened is not saved");
+        must(dlviz_network_open_architecture_memory(&again, bytes, size),
+             "what was saved is not opened");
+        dlviz_network_destroy(again);
+        dlviz_free(bytes);
+    }
+    dlviz_network_destroy(network);
+}
+
 static void try_npy(const mutant *file) {
     dlviz_tensor *tensor, *again, *offsets;
     if (JUDGED(dlviz_tensor_read_npy_memory(&tensor, file->bytes, file->size), tensor)) {
@@ -308,6 +326,7 @@ static const struct loader {
     {"checkpoint", make_checkpoints, mutate_safetensors, try_checkpoint},
     {"safetensors", make_safetensors, mutate_safetensors, try_safetensors},
     {"pca", make_pcas, mutate_safetensors, try_pca},
+    {"architecture", make_architectures, mutate_bytes, try_architecture},
     {"npy", make_npys, mutate_bytes, try_npy},
     {"idx", make_idxs, mutate_bytes, try_idx},
 };
@@ -362,6 +381,7 @@ CASE(4)
 CASE(5)
 CASE(6)
 CASE(7)
+CASE(8)
 
 static const struct loader *chosen;
 static double seconds;
@@ -406,9 +426,11 @@ int main(int argc, char **argv) {
         return run_one(argv[1]);
     }
     static const random_test tests[] = {
-        {"open", case_0, 10},      {"load", case_1, 10},        {"partial", case_2, 10},
-        {"checkpoint", case_3, 4}, {"safetensors", case_4, 10}, {"pca", case_5, 10},
-        {"npy", case_6, 10},       {"idx", case_7, 10},         {NULL, NULL, 0},
+        {"open", case_0, 10},         {"load", case_1, 10},
+        {"partial", case_2, 10},      {"checkpoint", case_3, 4},
+        {"safetensors", case_4, 10},  {"pca", case_5, 10},
+        {"architecture", case_6, 10}, {"npy", case_7, 10},
+        {"idx", case_8, 10},          {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);
 }

@@ -86,6 +86,19 @@ void make_networks(samples *to) {
     dlviz_network_destroy(network);
 }
 
+static void keep_architecture(samples *to, dlviz_network *network) {
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_network_save_architecture_memory(network, &bytes, &size));
+    keep_sample(to, bytes, size);
+    dlviz_network_destroy(network);
+}
+
+void make_architectures(samples *to) {
+    keep_architecture(to, small_network(3));
+    keep_architecture(to, branches());
+}
+
 void make_safetensors(samples *to) {
     keep_fixture(to, "kinds.safetensors");
     make_networks(to);
