@@ -51,6 +51,7 @@
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>
 #include <dlviz/pca.h>
+#include <dlviz/neighbors.h>
 #include <dlviz/tsne.h>
 #include <dlviz/metrics.h>
 #include <dlviz/attribution.h>

@@ -20,8 +20,8 @@ static float *rows_from(dlviz_tensor *tensor, int64_t first) {
     return (float *)tensor->data + first * (tensor->size / tensor->dims[0]);
 }
 
-/* A layer that others are computed with, such as a convolution before a batch norm, has no output of
- * its own there. */
+/* A layer that others are computed with, such as a convolution before a batch norm, has no output
+ * of its own there. */
 static dlviz_status run_to_layer(dlviz_network *network, int node, int64_t n,
                                  const dlz_input *input, float *to) {
     dlz_plan *plan;
