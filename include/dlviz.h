@@ -53,6 +53,7 @@
 #include <dlviz/pca.h>
 #include <dlviz/neighbors.h>
 #include <dlviz/tsne.h>
+#include <dlviz/film.h>
 #include <dlviz/metrics.h>
 #include <dlviz/attribution.h>
 #include <dlviz/plot.h>
