@@ -51,7 +51,9 @@
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>
 #include <dlviz/pca.h>
+#include <dlviz/neighbors.h>
 #include <dlviz/tsne.h>
+#include <dlviz/film.h>
 #include <dlviz/metrics.h>
 #include <dlviz/attribution.h>
 #include <dlviz/plot.h>

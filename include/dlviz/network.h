@@ -300,6 +300,21 @@ DLVIZ_CHECKED dlviz_status dlviz_network_forward_to(dlviz_network *network, cons
 DLVIZ_CHECKED dlviz_status dlviz_network_evaluate(dlviz_network *network,
                                                   const dlviz_dataset *dataset, double *loss,
                                                   double *metric);
+/** All that dlviz_network_evaluate, dlviz_network_predict and dlviz_network_features give, in one
+ *  pass and to the same bits. Each result may be NULL, and is then not computed; a dataset needs
+ *  targets for the loss and the metric alone.
+ *  @param layer     of which features are wanted, or NULL. One that is computed together with the
+ *                   next, such as a convolution before its batch norm, takes a second pass up to it
+ *  @param loss      receives the mean loss
+ *  @param metric    receives the first of the loss's metrics
+ *  @param outputs   receives the network's outputs, n × d float32, the caller's to destroy
+ *  @param features  receives the layer's outputs, n × d float32, the caller's to destroy
+ *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names of the
+ *  layers there are. */
+DLVIZ_CHECKED dlviz_status dlviz_network_inspect(dlviz_network *network,
+                                                 const dlviz_dataset *dataset, const char *layer,
+                                                 double *loss, double *metric,
+                                                 dlviz_tensor **outputs, dlviz_tensor **features);
 /** A metric of the network's loss over a dataset, by name (dlviz_loss_metric_name), such as "r2".
  *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names there
  *  are. */

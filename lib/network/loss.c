@@ -224,14 +224,14 @@ typedef struct evaluation {
 
 static dlviz_status tally_batch(dlviz_network *network, const char *who,
                                 const dlviz_dataset *dataset, evaluation *e, int64_t first,
-                                int64_t n, dlz_tally *tally, dlviz_tensor *outputs) {
-    int last = network->graph.num_nodes - 1;
+                                int64_t n, dlz_tally *tally, const dlz_look *look) {
     dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
     for (int64_t i = 0; i < n; i++)
         e->indices[i] = first + i;
     dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, n, &plan));
-    dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = e->indices});
+    dlz_input input = {.dataset = dataset, .indices = e->indices};
+    DLZ_TRY(dlz_look_plan(network, look, n, &plan));
+    dlz_load_input(plan, &input);
     DLZ_TRY(dlz_plan_forward(plan));
     DLZ_TRY(load_targets(network, who, plan, dataset, e->indices, &room));
     dlz_loss_batch batch = batch_of(network, plan, layout_of(dataset), &room);
@@ -241,14 +241,14 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     dlviz_status status = dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally);
     network->plans.running = false;
     DLZ_TRY(status);
-    if (outputs)
-        dlz_read_output(plan, (float *)outputs->data + first * batch.size);
     /* Outputs may be anything; what went in may not. */
-    return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(dataset, who, e->indices, n);
+    if (!isfinite(mean))
+        DLZ_TRY(dlz_dataset_check_finite(dataset, who, e->indices, n));
+    return dlz_look_read(network, look, plan, &input, first);
 }
 
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                              dlz_tally *tally, dlviz_tensor *outputs) {
+                              dlz_tally *tally, const dlz_look *look) {
     evaluation e;
     int64_t n = dlviz_dataset_num_samples(dataset);
     bool one_label = dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS;
@@ -261,27 +261,35 @@ static dlviz_status tally_all(dlviz_network *network, const char *who, const dlv
     dlviz_status status = DLVIZ_OK;
     for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH)
         status = tally_batch(network, who, dataset, &e, first,
-                             dlz_min_i64(DLZ_EVALUATION_BATCH, n - first), tally, outputs);
+                             dlz_min_i64(DLZ_EVALUATION_BATCH, n - first), tally, look);
     if (!one_label)
         dlz_free(e.targets);
     return status;
 }
 
+/* How the outputs for a whole dataset lie, in their shape; returns ndim. */
+static int outputs_dims(const dlviz_network *network, const dlviz_dataset *dataset,
+                        int64_t dims[4]) {
+    const dlz_shape *shape = dlz_network_output(network);
+    dims[0] = dlviz_dataset_num_samples(dataset);
+    memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
+    return shape->ndim + 1;
+}
+
 dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
                                const dlviz_dataset *dataset, dlz_tally *tally,
                                dlviz_tensor **outputs) {
+    dlz_look look = {NULL};
     if (!outputs)
-        return tally_all(network, who, dataset, tally, NULL);
-    const dlz_shape *shape = dlz_network_output(network);
-    int64_t dims[4] = {dlviz_dataset_num_samples(dataset)};
-    memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
-    dlviz_tensor *all;
-    DLZ_TRY(dlz_tensor_create_raw(&all, DLVIZ_FLOAT32, shape->ndim + 1, dims));
-    dlviz_status status = tally_all(network, who, dataset, tally, all);
+        return tally_all(network, who, dataset, tally, &look);
+    int64_t dims[4];
+    int ndim = outputs_dims(network, dataset, dims);
+    DLZ_TRY(dlz_tensor_create_raw(&look.outputs, DLVIZ_FLOAT32, ndim, dims));
+    dlviz_status status = tally_all(network, who, dataset, tally, &look);
     if (status == DLVIZ_OK)
-        *outputs = all;
+        *outputs = look.outputs;
     else
-        dlviz_tensor_destroy(all);
+        dlviz_tensor_destroy(look.outputs);
     return status;
 }
 
@@ -306,9 +314,18 @@ dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset
 }
 
 static dlviz_status evaluate(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                             dlz_tally *tally, bool whole, double *metrics) {
-    dlviz_tensor *outputs = NULL;
-    dlviz_status status = dlz_network_tally(network, who, dataset, tally, whole ? &outputs : NULL);
+                             dlz_tally *tally, bool whole, const dlz_look *look, double *metrics) {
+    dlz_look looked = *look;
+    int64_t dims[4];
+    int ndim = outputs_dims(network, dataset, dims);
+    dlviz_tensor *outputs = NULL; /* in their shape, for the metrics that need all of them */
+    if (whole && look->outputs)
+        DLZ_TRY(dlviz_tensor_reshape(look->outputs, ndim, dims, &outputs));
+    else if (whole)
+        DLZ_TRY(dlz_tensor_create_raw(&outputs, DLVIZ_FLOAT32, ndim, dims));
+    if (whole)
+        looked.outputs = outputs;
+    dlviz_status status = tally_all(network, who, dataset, tally, &looked);
     if (status == DLVIZ_OK && whole)
         status = dlz_network_judge(network, dataset, tally, outputs, metrics);
     else if (status == DLVIZ_OK)
@@ -322,9 +339,9 @@ static void give(double *to, double value) {
         *to = value;
 }
 
-/* The loss, unless NULL, and metric number `index`. */
-static dlviz_status measure(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                            int index, double *loss, double *metric) {
+dlviz_status dlz_network_measure(dlviz_network *network, const char *who,
+                                 const dlviz_dataset *dataset, int index, const dlz_look *look,
+                                 double *loss, double *metric) {
     enum { FEW = 64 };
     double few[FEW] = {0}, *sums = few, metrics[DLZ_MAX_METRICS] = {NAN};
     uint64_t num_sums = (uint64_t)dlz_loss_num_sums(network->loss, dlz_network_output(network));
@@ -333,7 +350,7 @@ static dlviz_status measure(dlviz_network *network, const char *who, const dlviz
     dlz_tally tally = {.sums = sums};
     const dlz_metrics *all = network->loss->type->metrics;
     bool whole = all && index >= all->count - all->num_whole;
-    dlviz_status status = evaluate(network, who, dataset, &tally, whole, metrics);
+    dlviz_status status = evaluate(network, who, dataset, &tally, whole, look, metrics);
     if (sums != few)
         dlz_free(sums);
     DLZ_TRY(status);
@@ -351,7 +368,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     dlz_network_warn_of_data(network, __func__, dataset);
-    return measure(network, __func__, dataset, 0, loss, metric);
+    return dlz_network_measure(network, __func__, dataset, 0, &(dlz_look){NULL}, loss, metric);
 }
 
 static dlviz_status find_metric(const dlviz_loss *loss, const char *who, const char *name,
@@ -382,7 +399,7 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
     dlz_network_warn_of_data(network, __func__, dataset);
-    return measure(network, __func__, dataset, index, NULL, value);
+    return dlz_network_measure(network, __func__, dataset, index, &(dlz_look){NULL}, NULL, value);
 }
 
 /* -- Training ------------------------------------------------------------------------------------

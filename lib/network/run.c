@@ -48,10 +48,13 @@ void dlz_load_input(dlz_plan *plan, const dlz_input *input) {
     dlz_parallel_for(pass.run->n, pass.run->workers, input_tile, &pass);
 }
 
+void dlz_read_value(dlz_plan *plan, const dlz_value *value, float *to) {
+    dlz_transpose_samples(dlz_plan_run(plan), value->data, value->height * value->width,
+                          value->channels, to);
+}
+
 void dlz_read_output(dlz_plan *plan, float *to) {
-    const dlz_value *out = dlz_plan_output(plan);
-    dlz_transpose_samples(dlz_plan_run(plan), out->data, out->height * out->width, out->channels,
-                          to);
+    dlz_read_value(plan, dlz_plan_output(plan), to);
 }
 
 void dlz_write_output_gradient(dlz_plan *plan, const float *from) {

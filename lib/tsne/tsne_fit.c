@@ -164,15 +164,13 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     return status;
 }
 
-dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
-    DLZ_REQUIRE_OUT(map);
-    DLZ_REQUIRE(tsne);
-    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
+                                 dlviz_tensor **map) {
     dlz_affinities affinities = {0};
     float *copy, scale = 0;
-    DLZ_TRY(dlz_require_matrix(__func__, "points", points));
+    DLZ_TRY(dlz_require_matrix(who, "points", points));
     DLZ_TRY(require_settings(tsne, points->dims[0]));
-    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.distance, &scale, &copy));
+    DLZ_TRY(dlz_tsne_copy_points(who, points, tsne->settings.distance, &scale, &copy));
     dlz_tsne_forget(tsne);
     tsne->result.points = copy;
     tsne->result.scale = scale;
@@ -181,6 +179,13 @@ dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_
     if (status == DLVIZ_OK)
         status = join_points(tsne, &affinities);
     return end_fit(tsne, status, &affinities, map);
+}
+
+dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    return dlz_tsne_fit_points(tsne, __func__, points, map);
 }
 
 static dlviz_status require_tensor(const char *who, const char *name, const dlviz_tensor *tensor,

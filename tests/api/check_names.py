@@ -22,6 +22,7 @@ WITHOUT_GETTER = {
     "dlviz_trainer_set_epoch_callback": "a function and its user pointer",
     "dlviz_set_allocator": "functions and their user pointer",
     "dlviz_set_log": "a function and its user pointer",
+    "dlviz_set_progress": "a function and its user pointer",
     "dlviz_pca_set_progress": "a function and its user pointer",
     "dlviz_tsne_set_progress": "a function and its user pointer",
 }
