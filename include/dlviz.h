@@ -41,6 +41,7 @@
 #include <dlviz/tensor.h>
 #include <dlviz/safetensors.h>
 #include <dlviz/dataset.h>
+#include <dlviz/dataset_files.h>
 #include <dlviz/augmentation.h>
 #include <dlviz/loader.h>
 #include <dlviz/layer.h>

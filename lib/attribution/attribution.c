@@ -81,7 +81,7 @@ dlviz_status dlz_attribution_forward(dlviz_network *network, int node, const int
     network->has_gradients = network->fresh_gradients = false;
     network->stale_gradients = true;
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, node, mode, n, plan));
-    dlz_load_input(*plan, &(dlz_input){.samples = samples});
+    DLZ_TRY(dlz_load_input(*plan, &(dlz_input){.samples = samples}));
     return dlz_plan_forward(*plan);
 }
 

@@ -229,8 +229,11 @@ static dlviz_status load_points(const neighborhood *h, dlviz_tensor **inputs) {
     const dlz_shape *in = &h->network->graph.in;
     int64_t dims[4] = {h->num_points, in->dims[0], in->dims[1], in->dims[2]};
     DLZ_TRY(dlz_tensor_create_raw(inputs, DLVIZ_FLOAT32, in->ndim + 1, dims));
-    dlz_dataset_load_parallel(h->dataset, h->points, h->num_points, (*inputs)->data);
-    return DLVIZ_OK;
+    dlviz_status status =
+        dlz_dataset_load_parallel(h->dataset, h->points, h->num_points, (*inputs)->data);
+    if (status != DLVIZ_OK)
+        dlviz_tensor_destroy(*inputs);
+    return status;
 }
 
 static dlviz_status with_features(neighborhood *h, int node, const dlviz_tensor *features,

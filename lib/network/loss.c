@@ -1,5 +1,6 @@
 /* What a network is trained on: its loss, the targets of a batch, and what both come to. */
 #include "base/base.h"
+#include "base/failures.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "layers/transpose.h"
@@ -90,10 +91,10 @@ typedef struct target_pass {
     const dlz_variant *variant; /* of the dataset's; NULL: as they are */
     const float *numbers;
     float *targets;
+    dlz_failures failures;
 } target_pass;
 
-static void target_tile(void *context, int64_t sample, int worker) {
-    const target_pass *pass = context;
+static dlviz_status load_target(const target_pass *pass, int64_t sample, int worker) {
     const dlz_value *out = pass->out;
     int64_t size = dlz_value_size(out), pixels = out->height * out->width;
     float *to = pass->targets + sample * size;
@@ -101,23 +102,30 @@ static void target_tile(void *context, int64_t sample, int worker) {
     const float *from = pass->numbers ? pass->numbers + sample * size : NULL;
     if (pass->dataset) {
         float *scratch = dlz_run_scratch(pass->run, worker), *loaded = reorder ? scratch : to;
-        if (pass->variant)
-            dlz_dataset_load_target_variant(pass->dataset, pass->variant, pass->indices[sample],
-                                            scratch + size, loaded);
-        else
-            dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded);
+        DLZ_TRY(pass->variant
+                    ? dlz_dataset_load_target_variant(pass->dataset, pass->variant,
+                                                      pass->indices[sample], scratch + size, loaded)
+                    : dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded));
         from = loaded;
     }
     if (reorder)
         dlz_transpose_image(from, out->channels, pixels, to);
     else if (from != to)
         memcpy(to, from, (size_t)size * sizeof *to);
+    return DLVIZ_OK;
 }
 
-static void load_numbers(dlz_plan *plan, target_pass pass) {
-    pass.out = dlz_plan_output(plan);
-    pass.run = dlz_plan_run(plan);
-    dlz_parallel_for(pass.run->n, pass.run->workers, target_tile, &pass);
+static void target_tile(void *context, int64_t sample, int worker) {
+    target_pass *pass = context;
+    dlz_failures_note(&pass->failures, sample, load_target(pass, sample, worker));
+}
+
+static dlviz_status load_numbers(dlz_plan *plan, target_pass *pass) {
+    pass->out = dlz_plan_output(plan);
+    pass->run = dlz_plan_run(plan);
+    dlz_failures_init(&pass->failures);
+    dlz_parallel_for(pass->run->n, pass->run->workers, target_tile, pass);
+    return dlz_failures_tell(&pass->failures);
 }
 
 /* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them since
@@ -141,14 +149,12 @@ static dlviz_status load_targets(const dlviz_network *network, const char *who, 
     int64_t n = dlz_plan_run(plan)->n;
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
-        load_numbers(
-            plan, (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
-        return DLVIZ_OK;
+        target_pass pass = {.dataset = dataset, .indices = indices, .targets = room->targets};
+        return load_numbers(plan, &pass);
     }
-    if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
-        dlz_dataset_load_targets(dataset, indices, n, room->targets);
-    else
-        dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
+    DLZ_TRY(dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS
+                ? dlz_dataset_load_targets(dataset, indices, n, room->targets)
+                : dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets));
     return check_labels(network, who, n, dlz_dataset_target_size(dataset), room->targets, indices);
 }
 
@@ -159,11 +165,11 @@ static dlviz_status load_augmented_targets(const dlviz_network *network, const c
     const dlviz_dataset *dataset = input->dataset;
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
         dlz_augmented_load_weights(input, room->weights);
-        load_numbers(plan, (target_pass){.dataset = dataset,
-                                         .indices = input->indices,
-                                         .variant = input->variant,
-                                         .targets = room->targets});
-        return DLVIZ_OK;
+        target_pass pass = {.dataset = dataset,
+                            .indices = input->indices,
+                            .variant = input->variant,
+                            .targets = room->targets};
+        return load_numbers(plan, &pass);
     }
     dlz_dataset_load_weights(dataset, input->indices, input->n, room->weights);
     dlz_augmented_load_labels(input, room->targets);
@@ -231,7 +237,7 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     dlz_plan *plan;
     dlz_input input = {.dataset = dataset, .indices = e->indices};
     DLZ_TRY(dlz_look_plan(network, look, n, &plan));
-    dlz_load_input(plan, &input);
+    DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
     DLZ_TRY(load_targets(network, who, plan, dataset, e->indices, &room));
     dlz_loss_batch batch = batch_of(network, plan, layout_of(dataset), &room);
@@ -486,9 +492,9 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
     step_batch batch = {.layout = layout_of(dataset),
                         .names = indices,
                         .mixed = augmented && dlz_augmented_mixes_labels(&input)};
-    dlz_load_input(plan, &(dlz_input){.dataset = dataset,
-                                      .indices = indices,
-                                      .variant = augmented ? &variant : NULL});
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.dataset = dataset,
+                                              .indices = indices,
+                                              .variant = augmented ? &variant : NULL}));
     if (augmented)
         DLZ_TRY(load_augmented_targets(network, who, plan, &input, room));
     else
@@ -571,9 +577,10 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
     dlz_tally tally = {.sums = NULL};
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
     const dlz_extras *room = dlz_plan_extras(plan);
-    dlz_load_input(plan, &(dlz_input){.samples = inputs->data});
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = inputs->data}));
+    target_pass pass = {.numbers = targets->data, .targets = room->targets};
     if (targets->dtype == DLVIZ_FLOAT32)
-        load_numbers(plan, (target_pass){.numbers = targets->data, .targets = room->targets});
+        DLZ_TRY(load_numbers(plan, &pass));
     else
         for (int64_t i = 0; i < targets->size; i++)
             ((int64_t *)room->targets)[i] = dlz_label_at(targets, i);

@@ -25,8 +25,8 @@ typedef struct dlz_input {
     const dlz_variant *variant; /* of the dataset's samples; NULL: as they are */
 } dlz_input;
 
-/* Puts a batch where the plan reads it. */
-void dlz_load_input(dlz_plan *plan, const dlz_input *input);
+/* Puts a batch where the plan reads it. Fails where a dataset's samples cannot be loaded. */
+dlviz_status dlz_load_input(dlz_plan *plan, const dlz_input *input);
 /* The plan's output in PyTorch's order. */
 void dlz_read_output(dlz_plan *plan, float *to);
 /* Any value of the plan's, likewise. */
