@@ -52,9 +52,9 @@ int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : ".";
     int64_t images = argc > 2 ? atoll(argv[2]) : 60000, epochs = argc > 3 ? atoll(argv[3]) : 6;
     dlviz_dataset *all, *train, *test;
-    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_PART_TRAIN));
+    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_DATASET_PART_TRAIN));
     check(dlviz_dataset_take(all, 0, images, &train));
-    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_PART_TEST));
+    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_DATASET_PART_TEST));
 
     dlviz_augmentation *turned = dlviz_random_affine(10); /* degrees */
     dlviz_random_affine_set_scale(turned, 0.9, 1.1);

@@ -26,10 +26,10 @@ int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "."; /* with MNIST's four files */
     int64_t images = argc > 2 ? atoll(argv[2]) : 20000, epochs = argc > 3 ? atoll(argv[3]) : 3;
     dlviz_dataset *all, *train, *test;
-    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_PART_TRAIN));
+    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_DATASET_PART_TRAIN));
     check(dlviz_dataset_take(all, 0, images, &train));
     check(dlviz_dataset_set_targets_to_samples(train)); /* what comes out should be what went in */
-    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_PART_TEST));
+    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_DATASET_PART_TEST));
 
     dlviz_network *net;
     check(dlviz_network_create(&net, 3, dlviz_dataset_dims(train)));

@@ -48,8 +48,8 @@ int main(int argc, char **argv) {
     }
     int64_t images = argc > 3 ? atoll(argv[3]) : 2000, epochs = argc > 4 ? atoll(argv[4]) : 3;
     dlviz_dataset *all, *train, *test;
-    check(dlviz_dataset_read_mnist(&all, argv[2], DLVIZ_MNIST_PART_TRAIN));
-    check(dlviz_dataset_read_mnist(&test, argv[2], DLVIZ_MNIST_PART_TEST));
+    check(dlviz_dataset_read_mnist(&all, argv[2], DLVIZ_DATASET_PART_TRAIN));
+    check(dlviz_dataset_read_mnist(&test, argv[2], DLVIZ_DATASET_PART_TEST));
     check(dlviz_dataset_set_normalization(all, 0.1307f, 0.3081f));
     check(dlviz_dataset_set_normalization(test, 0.1307f, 0.3081f));
     check(dlviz_dataset_take(all, 0, images, &train));

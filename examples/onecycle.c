@@ -50,9 +50,9 @@ int main(int argc, char **argv) {
     int64_t images = argc > 2 ? atoll(argv[2]) : 60000, epochs = argc > 3 ? atoll(argv[3]) : 4;
     uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
     dlviz_dataset *all, *train, *test;
-    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_PART_TRAIN));
+    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_DATASET_PART_TRAIN));
     check(dlviz_dataset_take(all, 0, images, &train));
-    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_PART_TEST));
+    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_DATASET_PART_TEST));
     dlviz_network *net;
     check(dlviz_network_create(&net, 3, dlviz_dataset_dims(train)));
     add_layers(net);

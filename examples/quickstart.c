@@ -13,8 +13,8 @@ static void check(dlviz_status status) {
 int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "."; /* with MNIST's four files */
     dlviz_dataset *train, *test;
-    check(dlviz_dataset_read_mnist(&train, folder, DLVIZ_MNIST_PART_TRAIN));
-    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_PART_TEST));
+    check(dlviz_dataset_read_mnist(&train, folder, DLVIZ_DATASET_PART_TRAIN));
+    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_DATASET_PART_TEST));
 
     dlviz_network *net;
     check(dlviz_network_create(&net, 3, dlviz_dataset_dims(train)));

@@ -40,8 +40,8 @@ int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "."; /* with MNIST's four files */
     int64_t images = argc > 2 ? atoll(argv[2]) : 20000, shown = 12;
     dlviz_dataset *all, *train, *test;
-    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_MNIST_PART_TRAIN));
-    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_MNIST_PART_TEST));
+    check(dlviz_dataset_read_mnist(&all, folder, DLVIZ_DATASET_PART_TRAIN));
+    check(dlviz_dataset_read_mnist(&test, folder, DLVIZ_DATASET_PART_TEST));
     check(dlviz_dataset_take(all, 0, images, &train));
     dlviz_network *net = trained(train);
     dlviz_tensor *x, *outputs, *predicted, *saliency, *shares, *gaps, *cam;

@@ -130,8 +130,8 @@ static dlviz_status load(struct report *report) {
     const struct options *options = &report->options;
     TRY(dlviz_set_num_threads(options->threads));
     report->advice = "examples/reproduce.sh fetches MNIST, --data names another folder";
-    TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_MNIST_PART_TRAIN));
-    TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_MNIST_PART_TEST));
+    TRY(dlviz_dataset_read_mnist(&report->all, options->data, DLVIZ_DATASET_PART_TRAIN));
+    TRY(dlviz_dataset_read_mnist(&report->test, options->data, DLVIZ_DATASET_PART_TEST));
     report->advice = NULL;
     TRY(name_dataset(report->all, report->test, &report->dataset_name));
     TRY(prepare(&report->all, options, options->train_limit));

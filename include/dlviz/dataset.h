@@ -64,18 +64,19 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx_memory(dlviz_dataset **out, co
                                                          size_t images_size, const void *labels,
                                                          size_t labels_size);
 
-typedef enum dlviz_mnist_part {
-    DLVIZ_MNIST_PART_TRAIN = 0, /**< train-images, train-labels: 60,000 */
-    DLVIZ_MNIST_PART_TEST = 1   /**< t10k-images, t10k-labels: 10,000 */
-} dlviz_mnist_part;
+/** The two parts that published sets come in. */
+typedef enum dlviz_dataset_part {
+    DLVIZ_DATASET_PART_TRAIN = 0,
+    DLVIZ_DATASET_PART_TEST = 1
+} dlviz_dataset_part;
 
 /** Reads a part of MNIST, or of another set in its format with labels 0 … 9 such as Fashion-MNIST,
  *  from the folder that holds its files under their usual names (train-images-idx3-ubyte or
- *  train-images.idx3-ubyte, each also with .gz). It has 10 classes.
+ *  train-images.idx3-ubyte, t10k-images-…, each also with .gz). It has 10 classes.
  *  Returns DLVIZ_ERROR_NOT_FOUND with the names that were tried, or what dlviz_dataset_read_idx
  *  returns. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
-                                                    dlviz_mnist_part part);
+                                                    dlviz_dataset_part part);
 
 /** Destroys the handle. Subsets live on, and whoever holds the dataset goes on with it: a trainer
  *  that evaluates it, a fit that trains on it, a loader. NULL is allowed. */

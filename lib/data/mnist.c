@@ -33,14 +33,14 @@ static dlviz_status check_labels(const dlviz_dataset *dataset, const char *path)
 }
 
 dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
-                                      dlviz_mnist_part part) {
+                                      dlviz_dataset_part part) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(folder);
-    if (part != DLVIZ_MNIST_PART_TRAIN && part != DLVIZ_MNIST_PART_TEST)
+    if (part != DLVIZ_DATASET_PART_TRAIN && part != DLVIZ_DATASET_PART_TEST)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: part %d is not DLVIZ_MNIST_PART_TRAIN or DLVIZ_MNIST_PART_TEST",
+                        "%s: part %d is not DLVIZ_DATASET_PART_TRAIN or DLVIZ_DATASET_PART_TEST",
                         __func__, (int)part);
-    bool train = part == DLVIZ_MNIST_PART_TRAIN;
+    bool train = part == DLVIZ_DATASET_PART_TRAIN;
     char *images = NULL, *labels = NULL;
     dlviz_dataset *dataset = NULL;
     dlviz_status status = find_file(folder, train ? "train-images" : "t10k-images", 3, &images);

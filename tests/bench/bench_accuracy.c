@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
     int epochs = atoi(argv[3]);
     uint64_t seed = strtoull(argv[4], NULL, 10);
     dlviz_dataset *all;
-    try(dlviz_dataset_read_mnist(&all, argv[1], DLVIZ_MNIST_PART_TRAIN));
+    try(dlviz_dataset_read_mnist(&all, argv[1], DLVIZ_DATASET_PART_TRAIN));
     dlviz_dataset *train = part(all, 0, images);
     dlviz_dataset *validation = part(all, dlviz_dataset_num_samples(all) - VALIDATION, VALIDATION);
     dlviz_network *network;

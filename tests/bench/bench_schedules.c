@@ -15,7 +15,7 @@ static void try(dlviz_status status) {
     exit(EXIT_FAILURE);
 }
 
-static dlviz_dataset *read_part(const char *folder, dlviz_mnist_part part) {
+static dlviz_dataset *read_part(const char *folder, dlviz_dataset_part part) {
     dlviz_dataset *dataset;
     try(dlviz_dataset_read_mnist(&dataset, folder, part));
     try(dlviz_dataset_set_image_size(dataset, 32, 32));
@@ -57,8 +57,8 @@ int main(int argc, char **argv) {
     }
     int64_t epochs = atoll(argv[3]);
     uint64_t seed = strtoull(argv[4], NULL, 10);
-    dlviz_dataset *all = read_part(argv[1], DLVIZ_MNIST_PART_TRAIN), *train, *held_out;
-    dlviz_dataset *test = read_part(argv[1], DLVIZ_MNIST_PART_TEST);
+    dlviz_dataset *all = read_part(argv[1], DLVIZ_DATASET_PART_TRAIN), *train, *held_out;
+    dlviz_dataset *test = read_part(argv[1], DLVIZ_DATASET_PART_TEST);
     try(dlviz_dataset_split(all, 5000, seed, &train, &held_out));
     dlviz_network *network;
     dlviz_optimizer *adam;

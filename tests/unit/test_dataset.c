@@ -259,7 +259,7 @@ START_TEST(mnists_split_has_the_known_shares) {
         return;
     }
     dlviz_dataset *whole, *rest, *holdout;
-    ck_ok(dlviz_dataset_read_mnist(&whole, mnist_folder(), DLVIZ_MNIST_PART_TRAIN));
+    ck_ok(dlviz_dataset_read_mnist(&whole, mnist_folder(), DLVIZ_DATASET_PART_TRAIN));
     ck_ok(dlviz_dataset_split(whole, 5000, 0, &rest, &holdout));
     int64_t all[10], left[10], held[10];
     dlviz_dataset_class_counts(whole, 10, all);

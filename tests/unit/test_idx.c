@@ -297,16 +297,16 @@ END_TEST
 
 START_TEST(the_names_of_mnist_are_found) {
     dlviz_dataset *dataset = (void *)1;
-    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_MNIST_PART_TRAIN),
+    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_DATASET_PART_TRAIN),
              DLVIZ_ERROR_NOT_FOUND, "train-images-idx3-ubyte or train-images.idx3-ubyte");
     ck_assert_ptr_null(dataset);
     ck_assert_ptr_nonnull(strstr(dlviz_last_error(), scratch_folder()));
     store("t10k-images.idx3-ubyte", images, sizeof images);
-    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_MNIST_PART_TEST),
+    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_DATASET_PART_TEST),
              DLVIZ_ERROR_NOT_FOUND, "t10k-labels-idx1-ubyte");
     unsigned char packed[512];
     store("t10k-labels-idx1-ubyte.gz", packed, compress_gzip(labels, sizeof labels, packed, 512));
-    ck_ok(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_MNIST_PART_TEST));
+    ck_ok(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_DATASET_PART_TEST));
     ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 10);
     ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 2);
     dlviz_dataset_destroy(dataset);
@@ -314,12 +314,12 @@ START_TEST(the_names_of_mnist_are_found) {
     memcpy(wrong, labels, sizeof labels);
     wrong[9] = 10;
     const char *path = store("t10k-labels-idx1-ubyte", wrong, sizeof wrong);
-    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_MNIST_PART_TEST),
+    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), DLVIZ_DATASET_PART_TEST),
              DLVIZ_ERROR_FORMAT, "label 1 of");
     remove(path);
-    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), (dlviz_mnist_part)2),
+    ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), (dlviz_dataset_part)2),
              DLVIZ_ERROR_INVALID_ARGUMENT, "part 2");
-    ck_fails(dlviz_dataset_read_mnist(&dataset, NULL, DLVIZ_MNIST_PART_TEST),
+    ck_fails(dlviz_dataset_read_mnist(&dataset, NULL, DLVIZ_DATASET_PART_TEST),
              DLVIZ_ERROR_INVALID_ARGUMENT, "'folder' is NULL");
 }
 END_TEST
@@ -327,7 +327,7 @@ END_TEST
 static dlviz_status read_and_load(void *folder) {
     dlviz_dataset *dataset;
     dlviz_tensor *samples = NULL;
-    dlviz_status status = dlviz_dataset_read_mnist(&dataset, folder, DLVIZ_MNIST_PART_TRAIN);
+    dlviz_status status = dlviz_dataset_read_mnist(&dataset, folder, DLVIZ_DATASET_PART_TRAIN);
     if (status == DLVIZ_OK)
         status = dlviz_dataset_samples(dataset, 0, 2, &samples);
     dlviz_tensor_destroy(samples);
@@ -355,7 +355,7 @@ START_TEST(mnist_is_what_it_is_known_to_be) {
     }
     for (int part = 0; part < 2; part++) {
         dlviz_dataset *dataset;
-        ck_ok(dlviz_dataset_read_mnist(&dataset, mnist_folder(), (dlviz_mnist_part)part));
+        ck_ok(dlviz_dataset_read_mnist(&dataset, mnist_folder(), (dlviz_dataset_part)part));
         ck_assert_int_eq(dlviz_dataset_num_samples(dataset), part ? 10000 : 60000);
         int64_t counts[10];
         ck_assert_int_eq(dlviz_dataset_class_counts(dataset, 10, counts), 10);

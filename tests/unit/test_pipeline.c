@@ -41,8 +41,8 @@ typedef struct pipeline {
 } pipeline;
 
 static dlviz_status load(pipeline *p) {
-    TRY(dlviz_dataset_read_mnist(&p->all, scratch_folder(), DLVIZ_MNIST_PART_TRAIN));
-    TRY(dlviz_dataset_read_mnist(&p->test, scratch_folder(), DLVIZ_MNIST_PART_TEST));
+    TRY(dlviz_dataset_read_mnist(&p->all, scratch_folder(), DLVIZ_DATASET_PART_TRAIN));
+    TRY(dlviz_dataset_read_mnist(&p->test, scratch_folder(), DLVIZ_DATASET_PART_TEST));
     TRY(dlviz_dataset_set_image_size(p->all, 10, 10));
     TRY(dlviz_dataset_set_image_size(p->test, 10, 10));
     return dlviz_dataset_split(p->all, 8, 1, &p->train, &p->validation);
