@@ -40,6 +40,7 @@
 #include <dlviz/runtime.h>
 #include <dlviz/tensor.h>
 #include <dlviz/safetensors.h>
+#include <dlviz/npz.h>
 #include <dlviz/dataset.h>
 #include <dlviz/dataset_files.h>
 #include <dlviz/augmentation.h>

@@ -131,6 +131,19 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **o
                                                                 const void *bytes, size_t size,
                                                                 dlviz_tensor **offsets);
 
+/** Maps a .npy file into memory instead of reading it: pages of it are fetched when they are used,
+ *  and a file larger than memory will do. Writing to the tensor changes memory and not the file.
+ *  The mapping ends when the tensor and the last view of it are destroyed.
+ *  @param path  a regular file of float32, uint8 or int64 in C order and this machine's byte order
+ *               (on most, little-endian), as numpy.save writes them
+ *  While the file is mapped it must not be cut shorter by anybody: using what is no longer there
+ *  ends the program with SIGBUS, as with any mapping. Replacing it by a new file of the same name,
+ *  as this library and most others write, is harmless.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks
+ *  a rule or the file is shorter or longer than it says; DLVIZ_ERROR_UNSUPPORTED, with a sentence,
+ *  for arrays that cannot be used as they lie in the file; DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_tensor_map_npy(dlviz_tensor **out, const char *path);
+
 /** Writes a .npy file (version 1.0, C order, little-endian) under a temporary name beside `path`
  *  and then renames it, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
 DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);

@@ -25,12 +25,10 @@ static float *rows_from(dlviz_tensor *tensor, int64_t first) {
 static dlviz_status run_to_layer(dlviz_network *network, int node, int64_t n,
                                  const dlz_input *input, float *to) {
     dlz_plan *plan;
-    if (node == DLZ_GRAPH_INPUT) {
-        dlz_dataset_load_parallel(input->dataset, input->indices, n, to);
-        return DLVIZ_OK;
-    }
+    if (node == DLZ_GRAPH_INPUT)
+        return dlz_dataset_load_parallel(input->dataset, input->indices, n, to);
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, node, DLZ_EVALUATION, n, &plan));
-    dlz_load_input(plan, input);
+    DLZ_TRY(dlz_load_input(plan, input));
     DLZ_TRY(dlz_plan_forward(plan));
     dlz_read_output(plan, to);
     return DLVIZ_OK;
@@ -60,7 +58,7 @@ static dlviz_status look_at(dlviz_network *network, const dlviz_dataset *dataset
         return run_to_layer(network, look->node, n, &input, rows_from(look->features, first));
     dlz_plan *plan;
     DLZ_TRY(dlz_look_plan(network, look, n, &plan));
-    dlz_load_input(plan, &input);
+    DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
     return dlz_look_read(network, look, plan, &input, first);
 }
