@@ -59,5 +59,6 @@
 #include <dlviz/metrics.h>
 #include <dlviz/attribution.h>
 #include <dlviz/plot.h>
+#include <dlviz/report.h>
 
 #endif
