@@ -197,9 +197,9 @@ typedef bool (*dlviz_tsne_progress_fn)(const dlviz_tsne_event *event, void *user
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
                                                    dlviz_tsne_progress_fn progress, void *user);
 
-/* A fit that fails on its arguments or on settings that do not suit them leaves the results of the
- * earlier fit, with which transform goes on. One that runs out of memory or whose descent diverges
- * may leave none; one that is cancelled or succeeds replaces them. */
+/* A fit that fails before its descent begins, or is cancelled by then, leaves the results of the
+ * earlier fit, with which transform goes on. One that runs out of memory later, or whose descent
+ * diverges, may leave none; one whose descent is cancelled or succeeds replaces them. */
 
 /** Maps points.
  *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
@@ -212,8 +212,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t eve
  *  mean is 0 after any iteration; a single point is mapped to 0.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
  *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_STATE (in use),
- *  DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback asked to stop, and then `map`,
- *  unlike after failures, receives the map as it was. */
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback, or the thread's
+ *  (dlviz_set_progress), asked to stop. Then `map`, unlike after failures, receives the map as it
+ *  was if the descent had begun, else NULL. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
                                           dlviz_tensor **map);
 
