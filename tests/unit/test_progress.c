@@ -269,8 +269,9 @@ START_TEST(each_long_call_tells) {
         dlviz_set_progress(tell, &t);
         ck_ok(call->function());
         dlviz_set_progress(NULL, NULL);
-        ck_assert_msg(t.count >= 3, "%s: told %d times", t.task, t.count);
-        ck_assert_msg(t.share > 0.3, "%s: told of %g in the end", t.task, t.share);
+        /* Other threads may have taken all tiles. */
+        ck_assert_msg(t.count >= (threads == 1 ? 3 : 1), "%s: told %d times", t.task, t.count);
+        ck_assert_msg(threads > 1 || t.share > 0.3, "%s: told of %g in the end", t.task, t.share);
     }
     clean_up();
 }
@@ -292,11 +293,8 @@ static void release(void *block, void *user) {
 
 /* Wherever it asks: with the function's first call, its second … nothing leaks, and the next call
  * gives what it always gives. */
-START_TEST(each_long_call_can_be_cancelled) {
-    const struct call *call = &calls[_i];
-    ck_ok(dlviz_set_allocator(allocate, release, NULL));
-    ck_ok(dlviz_set_num_threads(2));
-    prepare();
+static void cancel_everywhere(const struct call *call, int threads) {
+    ck_ok(dlviz_set_num_threads(threads));
     ck_ok(call->function()); /* what a network keeps is there then */
     long before = atomic_load(&live);
     int last = 1;
@@ -316,8 +314,15 @@ START_TEST(each_long_call_can_be_cancelled) {
                       t.count - last);
         ck_assert_ptr_nonnull(strstr(dlviz_last_error(), call->task));
     }
-    ck_assert_int_gt(last, 3);
+    ck_assert(threads > 1 || last > 3);
     ck_ok(call->function());
+}
+
+START_TEST(each_long_call_can_be_cancelled) {
+    ck_ok(dlviz_set_allocator(allocate, release, NULL));
+    prepare();
+    for (int threads = 1; threads <= 3; threads++)
+        cancel_everywhere(&calls[_i], threads);
     clean_up();
 }
 END_TEST
