@@ -264,7 +264,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx_memory(const dlviz_network 
 
 /* -- Evaluation: running statistics, no dropout -------------------------------------------------
  * A dataset that is normalized otherwise than the network's training data were is taken as it is,
- * and the log receives a warning. */
+ * and the log receives a warning. Whoever waits for many samples may be told how far they are, and
+ * end the call with DLVIZ_CANCELLED (dlviz_set_progress). */
 
 /** The network's output for every sample of a dataset, each flattened to a row: n × d float32,
  *  e.g. logits, computed in batches. Samples must have the network's input shape (else

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Measured: see dlviz_film_fit. */
-#define LATER_ITERATIONS 250
+#define LATER_ITERATIONS 500
 
 dlviz_status dlviz_film_create(dlviz_film **out) {
     DLZ_REQUIRE_OUT(out);

@@ -1,5 +1,6 @@
 /* One pass over a dataset that gives whatever is wanted of it. */
 #include "base/base.h"
+#include "base/progress.h"
 #include "network/run.h"
 #include "tensor/tensor.h"
 
@@ -66,5 +67,6 @@ dlviz_status dlviz_network_inspect(dlviz_network *network, const dlviz_dataset *
     give(features, NULL);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("evaluation");
     return inspect(network, __func__, dataset, layer, &want);
 }

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/failures.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "layers/transpose.h"
 #include "network/augmented.h"
@@ -265,9 +266,12 @@ static dlviz_status tally_all(dlviz_network *network, const char *who, const dlv
     if (!e.targets)
         return dlz_fail_memory("a batch's targets", size * width);
     dlviz_status status = DLVIZ_OK;
-    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH)
-        status = tally_batch(network, who, dataset, &e, first,
-                             dlz_min_i64(DLZ_EVALUATION_BATCH, n - first), tally, look);
+    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH) {
+        int64_t batch = dlz_min_i64(DLZ_EVALUATION_BATCH, n - first);
+        status = tally_batch(network, who, dataset, &e, first, batch, tally, look);
+        if (status == DLVIZ_OK)
+            status = dlz_task_report((double)(first + batch) / (double)n);
+    }
     if (!one_label)
         dlz_free(e.targets);
     return status;
@@ -371,6 +375,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     give(metric, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("evaluation");
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     dlz_network_warn_of_data(network, __func__, dataset);
@@ -402,6 +407,7 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_REQUIRE(metric);
     DLZ_REQUIRE(value);
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("evaluation");
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
     dlz_network_warn_of_data(network, __func__, dataset);

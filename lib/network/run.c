@@ -4,6 +4,7 @@
 #include "base/busy.h"
 #include "base/failures.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "layers/transpose.h"
 #include "network/network.h"
@@ -203,6 +204,7 @@ static dlviz_status run_all(dlviz_network *network, int last, const source *from
         float *rows = to + p.first * size;
         DLZ_TRY(last == DLZ_GRAPH_INPUT ? load_piece(network, from, &p, rows)
                                         : run_piece(network, last, from, &p, rows));
+        DLZ_TRY(dlz_task_report((double)(p.first + p.n) / (double)from->n));
     }
     return DLVIZ_OK;
 }
@@ -258,6 +260,7 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("prediction");
     return dlz_network_features(network, __func__, NULL, dataset, outputs);
 }
 
@@ -267,6 +270,7 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("features");
     return dlz_network_features(network, __func__, layer, dataset, features);
 }
 
@@ -275,6 +279,7 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("prediction");
     return of_inputs(network, __func__, NULL, inputs, outputs);
 }
 
@@ -284,6 +289,7 @@ dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("features");
     return of_inputs(network, __func__, layer, inputs, outputs);
 }
 

@@ -66,6 +66,7 @@ struct dlviz_tsne {
     dlz_tsne_result result;
 };
 
+void dlz_tsne_release(dlz_tsne_result *result);
 void dlz_tsne_forget(dlviz_tsne *tsne);
 
 /* dlviz_tsne_fit for one who holds the handle's mark; *map is NULL. */

@@ -22,6 +22,8 @@ void make_safetensors(samples *to);
 void make_pcas(samples *to);
 /* The networks' descriptions as JSON. */
 void make_architectures(samples *to);
+void make_tsnes(samples *to);
+void make_films(samples *to);
 void make_npys(samples *to);
 /* Images, plain and compressed. */
 void make_idxs(samples *to);

@@ -260,7 +260,7 @@ START_TEST(maps_are_made_forwards) {
         if (i > 0) {
             ck_ok(dlviz_tsne_set_initial_map(hand, maps[i - 1]));
             ck_ok(dlviz_tsne_set_num_iterations(hand, 60));
-            ck_ok(dlviz_tsne_set_early_exaggeration(hand, 12, 0));
+            ck_ok(dlviz_tsne_set_early_exaggeration(hand, 4, 12));
         }
         ck_ok(dlviz_tsne_fit(hand, dlviz_film_components(film, i), &maps[i]));
         ck_assert_double_eq(dlviz_film_kl_divergence(film, i), dlviz_tsne_kl_divergence(hand));
@@ -276,8 +276,9 @@ START_TEST(maps_are_made_forwards) {
     }
     /* The handle is as it was, but for the last frame's fit. */
     int64_t early;
-    dlviz_tsne_early_exaggeration(tsne, NULL, &early);
-    ck_assert_int_eq(early, 80);
+    double factor;
+    dlviz_tsne_early_exaggeration(tsne, &factor, &early);
+    ck_assert(early == 80 && factor == 12);
     ck_assert_int_eq(dlviz_tsne_num_iterations(tsne), 200);
     ck_assert_ptr_null(dlviz_tsne_initial_map(tsne));
     ck_assert_double_eq(dlviz_tsne_kl_divergence(tsne), dlviz_tsne_kl_divergence(hand));
