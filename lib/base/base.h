@@ -65,6 +65,13 @@ int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list argumen
 #define DLZ_NUMBER_SIZE 40
 const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
 
+/* Reads all of a text as a decimal number: an optional sign, digits with at most one '.' among, before or
+ * behind them, and optionally 'e' or 'E' and a whole number, whatever the locale. Otherwise false. The
+ * result is the nearest double; only, where it lies in the middle between two floats, a neighbor of it
+ * on the side where the number lies, so that it becomes the nearest float too. It is infinite where the
+ * number is beyond double. */
+bool dlz_read_number(const char *text, size_t size, double *number);
+
 /* Whether a text is well-formed UTF-8. */
 bool dlz_is_utf8(const char *text);
 

@@ -116,11 +116,15 @@ static dlviz_status refuse(const dlz_wide *from, int64_t index, const column *c,
     const char *type = from->element == DLZ_ELEMENT_F64 ? "float64" : "integers";
     double magnitude = largest_magnitude(c);
     float rounded = (float)magnitude;
+    if (from->names)
+        dlz_fail(DLVIZ_ERROR_NUMERIC, "column '%s'", from->names[index]);
+    else
+        dlz_fail(DLVIZ_ERROR_NUMERIC, "column %lld (%s)", (long long)index, type);
     return dlz_fail(
         DLVIZ_ERROR_NUMERIC,
-        "column %lld (%s) lies between %s and %s, where float32 has steps of %s: that "
-        "would lose what tells the rows apart; %s",
-        (long long)index, type, dlz_number(low, c->low, 12), dlz_number(high, c->high, 12),
+        "%s lies between %s and %s, where float32 has steps of %s: that would lose what tells the "
+        "rows apart; %s",
+        dlviz_last_error(), dlz_number(low, c->low, 12), dlz_number(high, c->high, 12),
         dlz_number(step, (double)nextafterf(rounded, INFINITY) - (double)rounded, 3), remedy);
 }
 

@@ -11,7 +11,8 @@ typedef struct dlz_wide {
     dlz_element element;
     bool big_endian, column_major;
     int64_t rows, columns;
-    const void *numbers; /* need no alignment */
+    const void *numbers;      /* need no alignment */
+    const char *const *names; /* of the columns, for sentences; NULL where they have none */
 } dlz_wide;
 
 /* The numbers of an array: its first dimension counts rows, all others together columns. */

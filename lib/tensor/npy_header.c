@@ -203,12 +203,12 @@ static dlviz_status parse_start(const unsigned char *bytes, size_t size, size_t 
 }
 
 dlviz_status dlz_npy_header_size(const unsigned char *bytes, size_t size, size_t *header_size) {
-    size_t before;
+    size_t before = 0;
     return parse_start(bytes, size, &before, header_size);
 }
 
 dlviz_status dlz_npy_parse(const unsigned char *bytes, size_t size, dlz_npy_header *header) {
-    size_t before;
+    size_t before = 0;
     DLZ_TRY(parse_start(bytes, size, &before, &header->offset));
     const char *text = (const char *)bytes;
     DLZ_TRY(

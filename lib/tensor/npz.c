@@ -50,7 +50,7 @@ static dlviz_status open_file(const char *path, dlviz_npz *npz) {
 dlviz_status dlviz_npz_open(dlviz_npz **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
-    dlviz_npz *npz;
+    dlviz_npz *npz = NULL;
     DLZ_TRY(create(&npz));
     dlviz_status status = open_file(path, npz);
     if (status == DLVIZ_OK) {
@@ -68,7 +68,7 @@ dlviz_status dlviz_npz_open(dlviz_npz **out, const char *path) {
 dlviz_status dlviz_npz_open_memory(dlviz_npz **out, const void *bytes, size_t size) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
-    dlviz_npz *npz;
+    dlviz_npz *npz = NULL;
     DLZ_TRY(create(&npz));
     npz->block = dlz_alloc(size);
     dlviz_status status = npz->block ? DLVIZ_OK : dlz_fail_memory("the bytes of a file", size);

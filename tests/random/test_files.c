@@ -343,6 +343,58 @@ static void try_idx(const mutant *file) {
     dlviz_dataset_destroy(dataset);
 }
 
+static void try_npz(const mutant *file) {
+    dlviz_npz *npz;
+    if (!JUDGED(dlviz_npz_open_memory(&npz, file->bytes, file->size), npz))
+        return;
+    for (int64_t i = 0; i < dlviz_npz_num_arrays(npz); i++) {
+        const char *name = dlviz_npz_array_name(npz, i);
+        dlviz_tensor *tensor, *offsets;
+        require(name != NULL, "an array without its name");
+        JUDGED(dlviz_npz_read(npz, name, &tensor), tensor);
+        dlviz_tensor_destroy(tensor);
+        JUDGED(dlviz_npz_read_shifted(npz, name, &tensor, &offsets), tensor);
+        require((tensor != NULL) == (offsets != NULL), "offsets without numbers, or the reverse");
+        dlviz_tensor_destroy(tensor);
+        dlviz_tensor_destroy(offsets);
+    }
+    dlviz_npz_destroy(npz);
+}
+
+static void try_csv(const mutant *file) {
+    static dlviz_csv_reader *labels, *targets;
+    if (!labels) {
+        must(dlviz_csv_reader_create(&labels), "a reader");
+        must(dlviz_csv_reader_set_label_column(labels, "#1"), "a column");
+        must(dlviz_csv_reader_create(&targets), "a reader");
+        must(dlviz_csv_reader_set_target_columns(targets, 1, (const char *[]){"#1"}), "a column");
+    }
+    dlviz_tensor *tensor, *offsets;
+    dlviz_dataset *dataset;
+    JUDGED(dlviz_tensor_read_csv_memory(&tensor, file->bytes, file->size, NULL), tensor);
+    dlviz_tensor_destroy(tensor);
+    JUDGED(dlviz_tensor_read_csv_shifted_memory(&tensor, file->bytes, file->size, labels, &offsets),
+           tensor);
+    require((tensor != NULL) == (offsets != NULL), "offsets without numbers, or the reverse");
+    dlviz_tensor_destroy(tensor);
+    dlviz_tensor_destroy(offsets);
+    if (JUDGED(dlviz_dataset_read_csv_memory(&dataset, file->bytes, file->size, labels), dataset))
+        require(dlviz_dataset_num_classes(dataset) > 0, "labels without classes");
+    dlviz_dataset_destroy(dataset);
+    if (JUDGED(dlviz_dataset_read_csv_memory(&dataset, file->bytes, file->size, targets), dataset))
+        require(dlviz_dataset_target_ndim(dataset) == 1, "no targets");
+    dlviz_dataset_destroy(dataset);
+}
+
+static void try_cifar(const mutant *file) {
+    dlviz_dataset *dataset;
+    write_file(scratch_path("test_batch.bin"), file->bytes, file->size);
+    if (JUDGED(dlviz_dataset_read_cifar10(&dataset, scratch_folder(), DLVIZ_DATASET_PART_TEST),
+               dataset))
+        require((uint64_t)dlviz_dataset_num_samples(dataset) == file->size / 3073, "other images");
+    dlviz_dataset_destroy(dataset);
+}
+
 static void try_checkpoint(const mutant *file) {
     size_t before_size, size;
     void *before = all_there_is(run.network, &before_size), *again;
@@ -382,6 +434,9 @@ static const struct loader {
     {"tsne", make_tsnes, mutate_safetensors, try_tsne},
     {"film", make_films, mutate_safetensors, try_film},
     {"architecture", make_architectures, mutate_bytes, try_architecture},
+    {"npz", make_npzs, mutate_bytes, try_npz},
+    {"csv", make_csvs, mutate_bytes, try_csv},
+    {"cifar", make_cifars, mutate_bytes, try_cifar},
 };
 
 enum { NUM_LOADERS = sizeof loaders / sizeof *loaders };
@@ -437,6 +492,9 @@ CASE(7)
 CASE(8)
 CASE(9)
 CASE(10)
+CASE(11)
+CASE(12)
+CASE(13)
 
 static const struct loader *chosen;
 static double seconds;
@@ -492,6 +550,9 @@ int main(int argc, char **argv) {
         {"tsne", case_8, 10},
         {"film", case_9, 10},
         {"architecture", case_10, 10},
+        {"npz", case_11, 10},
+        {"csv", case_12, 10},
+        {"cifar", case_13, 2},
         {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);

@@ -1,6 +1,7 @@
 #include "support/valid_files.h"
 #include "support/netspec.h"
 #include "support/process.h"
+#include "support/zip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,4 +222,45 @@ void make_idxs(samples *to) {
         deflateEnd(&stream);
     }
     keep_sample(to, packed, used);
+}
+
+void make_npzs(samples *to) {
+    static const char *const names[] = {"stored", "streamed", "zip64"};
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "npz_%s.npz", names[i]);
+        keep_fixture(to, name);
+    }
+    /* One that is mostly what stands around an array. */
+    zip *archive = calloc(1, sizeof *archive);
+    unsigned char npy[256];
+    size_t size =
+        make_npy_bytes(npy, "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", "abc", 3);
+    zip_add(archive, "a.npy", npy, size, ZIP_STORED, (zip_lies){0});
+    zip_add(archive, "b.npy", npy, size, ZIP_DEFLATED, (zip_lies){0});
+    zip_end(archive, "");
+    keep_sample(to, archive->bytes, archive->size);
+}
+
+void make_csvs(samples *to) {
+    static const char *const texts[] = {
+        "class,a,b\nx,1,2.5\ny,-3e2,4\n\"x\",.5,\"6\"\n",
+        "\xef\xbb\xbf\"class; \"\"or\"\" so\";a\r\n1;2\r\n3;4.0000000000000001\r\n\r\n",
+        "7\t1700000000\t3\r7\t1700000001\t4\r8\t1700000002\t5",
+        "0,1,2\n1,2,3\n",
+        "a\n\"1\"\n2\n",
+        "3.4e38|1e-45|123456789012345678901234567890\n1|2|3\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t size = strlen(texts[i]);
+        keep_sample(to, memcpy(malloc(size), texts[i], size), size);
+    }
+}
+
+void make_cifars(samples *to) {
+    size_t size = 3 * 3073;
+    unsigned char *bytes = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)(i % 3073 ? i * 7 : i / 3073);
+    keep_sample(to, bytes, size);
 }

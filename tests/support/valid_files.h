@@ -27,6 +27,10 @@ void make_films(samples *to);
 void make_npys(samples *to);
 /* Images, plain and compressed. */
 void make_idxs(samples *to);
+void make_npzs(samples *to);
+void make_csvs(samples *to);
+/* A file of CIFAR-10. */
+void make_cifars(samples *to);
 
 /* The first of the networks, filled by another seed. */
 dlviz_network *small_network(uint64_t seed);
