@@ -12,15 +12,15 @@
  *     dlviz_report_destroy(report);
  *
  * The page is one file without any other: pictures, numbers and program are in it, it asks for
- * nothing from anywhere, and it opens from a disk. A report keeps copies of what it is given, as the
- * page will have them: maps in steps of 1/65536 of their width, probabilities in 256 steps. The same
- * report gives the same bytes, whatever the locale, the date and the number of threads.
+ * nothing from anywhere, and it opens from a disk. A report keeps copies of what it is given, as
+ * the page will have them: maps in steps of 1/65536 of their width, probabilities in 256 steps.
+ * The same report gives the same bytes, whatever the locale, the date and the number of threads.
  *
  * What belongs to the points (images, labels, names) is the report's; what belongs to one training
- * (maps, outputs, curves) is a run's, and a page may have several: dlviz_report_merge adds those of
- * another page. All text is UTF-8 and may hold anything, such as "</script>". One report, its runs
- * included, is used by one thread at a time, different reports by different threads at the same
- * time. No cairo is needed. */
+ * (maps, outputs, curves) is a run's, and a page may have several: dlviz_report_merge adds those
+ * of another page. All text is UTF-8 and may hold anything, such as "</script>". One report, its
+ * runs included, is used by one thread at a time, different reports by different threads at the
+ * same time. No cairo is needed. */
 #ifndef DLVIZ_REPORT_H
 #define DLVIZ_REPORT_H
 
@@ -52,10 +52,10 @@ DLVIZ_API int64_t dlviz_report_num_points(const dlviz_report *report);
 
 /* ---- What the points are --------------------------------------------------------------------- */
 
-/** The points' pictures. The page has thumbnails of at most 64 x 64 pixels, larger images being made
- *  smaller by averaging over areas. Above 20,000 points it has a sample of them: those that a run's
- *  last frame gets wrong, then as many of each class as its share. A page that would pass 10 MB gets
- *  16 shades of gray instead of 256, or fewer colors, and then fewer pictures.
+/** The points' pictures. The page has thumbnails of at most 64 x 64 pixels, larger images being
+ *  made smaller by averaging over areas. Above 20,000 points it has a sample of them: those that a
+ *  run's last frame gets wrong, then as many of each class as its share. A page that would pass 10
+ *  MB gets 16 shades of gray instead of 256, or fewer colors, and then fewer pictures.
  *  @param images  n x c x h x w, c 1 or 3, all sizes 1 or more; uint8, or float32 of 0 … 1, beyond
  *                 which values count as 0 or 1 (DLVIZ_ERROR_NUMERIC for NaN)
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or
@@ -64,8 +64,8 @@ DLVIZ_CHECKED dlviz_status dlviz_report_set_images(dlviz_report *report,
                                                    const dlviz_tensor *images);
 /** A copy of the thumbnails.
  *  @param images  receives them, uint8, n x c x h x w; destroy it with dlviz_tensor_destroy
- *  Returns DLVIZ_ERROR_STATE where there are none, or only of some points, as a page that was merged
- *  may have them. */
+ *  Returns DLVIZ_ERROR_STATE where there are none, or only of some points, as a page that was
+ *  merged may have them. */
 DLVIZ_CHECKED dlviz_status dlviz_report_get_images(const dlviz_report *report,
                                                    dlviz_tensor **images);
 
@@ -80,8 +80,9 @@ DLVIZ_CHECKED dlviz_status dlviz_report_set_labels(dlviz_report *report,
 DLVIZ_CHECKED dlviz_status dlviz_report_get_labels(const dlviz_report *report,
                                                    dlviz_tensor **labels);
 
-/** The names of the classes 0 … num_classes − 1: at least as many as labels and outputs need, 65,534
- *  at most. Without this, classes have the names that a run's network knows, else their numbers.
+/** The names of the classes 0 … num_classes − 1: at least as many as labels and outputs need,
+ *  65,534 at most. Without this, classes have the names that a run's network knows, else their
+ *  numbers.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_set_class_names(dlviz_report *report, int64_t num_classes,
                                                         const char *const *names);
@@ -111,8 +112,8 @@ DLVIZ_API int64_t dlviz_report_num_runs(const dlviz_report *report);
 DLVIZ_API dlviz_report_run *dlviz_report_run_at(dlviz_report *report, int64_t index);
 DLVIZ_API const char *dlviz_report_run_name(const dlviz_report_run *run);
 
-/** Says what a map is called ("t-SNE", "PCA"). The maps of every frame are those added here, in this
- *  order, so this comes before the first frame, else DLVIZ_ERROR_STATE.
+/** Says what a map is called ("t-SNE", "PCA"). The maps of every frame are those added here, in
+ *  this order, so this comes before the first frame, else DLVIZ_ERROR_STATE.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_add_map(dlviz_report_run *run, const char *name);
 DLVIZ_API int64_t dlviz_report_run_num_maps(const dlviz_report_run *run);
@@ -123,9 +124,9 @@ DLVIZ_API const char *dlviz_report_run_map_name(const dlviz_report_run *run, int
  *  @param num_maps  as many as were added
  *  @param maps      n x 2 float32 each, all finite. Points far beyond all others, at most one of
  *                   1000, or a few of a small map, are drawn at the border, and counted there
- *  @param outputs   n x C float32 as the network gives them before softmax (C up to 65,534, the same
- *                   in all frames), or NULL. The prediction is the first of the largest; a number
- *                   that is not finite has the probability 0
+ *  @param outputs   n x C float32 as the network gives them before softmax (C up to 65,534, the
+ *                   same in all frames), or NULL. The prediction is the first of the largest; NaN
+ *                   has the probability 0
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (no map was added),
  *  DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (naming the row of a map that is not finite) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
@@ -145,7 +146,7 @@ DLVIZ_API double dlviz_report_run_accuracy(const dlviz_report_run *run, int64_t 
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_set_neighbors(dlviz_report_run *run,
                                                           const dlviz_tensor *indices);
-/** A copy; destroy it with dlviz_tensor_destroy. Returns DLVIZ_ERROR_STATE where there are none. */
+/** A copy; destroy it with dlviz_tensor_destroy. Returns DLVIZ_ERROR_STATE without neighbors. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_get_neighbors(const dlviz_report_run *run,
                                                           dlviz_tensor **indices);
 
@@ -195,12 +196,13 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_add_measure(dlviz_report_run *run, c
                                                         double untrained, double pixels);
 DLVIZ_API int64_t dlviz_report_run_num_measures(const dlviz_report_run *run);
 
-/** What the network looked at, of some points (see dlviz/attribution.h); a second call replaces it.
+/** What the network looked at, of some points (see dlviz/attribution.h), in place of what was set
+ *  before.
  *  @param num_points  1 or more
- *  @param points      which ones, each 0 … n − 1 and no two the same
- *  @param maps        num_points x h x w float32, or num_points x c x h x w, whose channels are added
- *                     up; all finite. Each is kept in steps of 1/127 of its own largest magnitude;
- *                     those above 64 x 64 are made smaller like images
+ *  @param points      which ones, each 0 … n − 1
+ *  @param maps        num_points x h x w float32, or num_points x c x h x w, whose channels are
+ *                     added up; all finite. Each is kept in steps of 1/127 of its own largest
+ *                     magnitude; those above 64 x 64 are made smaller like images
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_set_attribution(dlviz_report_run *run,
@@ -210,9 +212,9 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_attribution(dlviz_report_run *ru
 
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
-/** Adds the runs of a page that dlviz_report_write wrote, behind those that there are. The page must
- *  be about the same points: their number, labels, classes, names and images are compared with the
- *  report's, and taken over where it has none.
+/** Adds the runs of a page that dlviz_report_write wrote, behind those that there are. The page
+ *  must be about the same points: their number, labels, classes, names and images are compared
+ *  with the report's, and taken over where it has none.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no such page or a damaged one;
  *  DLVIZ_ERROR_UNSUPPORTED for a later format; DLVIZ_ERROR_SHAPE where it is about other points,
  *  saying what differs; DLVIZ_ERROR_OUT_OF_MEMORY. The report is then as before. */

@@ -48,8 +48,8 @@ void dlz_encode_json(dlz_file *file, const char *text) {
     put(&c, 0, "\"");
 }
 
-/* The length of a character that turns the direction of text, or is none: U+061C, U+200E, U+200F,
- * U+202A to U+202E, U+2066 to U+2069, control characters; else 0. */
+/* The length of a character that turns the direction of text, ends a line or is none: U+061C, U+200E,
+ * U+200F, U+2028 to U+202E, U+2066 to U+2069, control characters; else 0. */
 static size_t unwanted(const char *text) {
     const unsigned char *c = (const unsigned char *)text;
     if (c[0] < 0x20 || c[0] == 0x7f)
@@ -60,7 +60,7 @@ static size_t unwanted(const char *text) {
         return 2;
     if (c[0] != 0xe2 || (c[1] != 0x80 && c[1] != 0x81))
         return 0;
-    bool turns = c[1] == 0x80 ? c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae)
+    bool turns = c[1] == 0x80 ? c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae)
                               : c[2] >= 0xa6 && c[2] <= 0xa9;
     return turns ? 3 : 0;
 }

@@ -39,13 +39,18 @@ static void find_squares(int64_t n, const float *points, int64_t rest, float *sc
     }
 }
 
-/* Makes a square as large as it must be for all points but `rest`. */
+/* Makes a square as large as it must be for all points but `rest`, and for those of these that are not
+ * far beyond. */
 static void widen(int64_t n, const float *points, int64_t rest, float *scratch, double square[3]) {
     for (int64_t i = 0; i < n; i++)
         scratch[i] = (float)fmin(
             fmax(fabs(points[2 * i] - square[0]), fabs(points[2 * i + 1] - square[1])), FLT_MAX);
     qsort(scratch, (size_t)n, sizeof *scratch, ascending);
-    square[2] = scratch[n - 1 - rest];
+    int64_t last = n - 1 - rest;
+    double most = FAR * scratch[last];
+    while (last < n - 1 && scratch[last + 1] <= most)
+        last++;
+    square[2] = scratch[last];
 }
 
 void dlz_report_quantize(int64_t n, const float *points, float *scratch, uint16_t *to,
@@ -54,7 +59,7 @@ void dlz_report_quantize(int64_t n, const float *points, float *scratch, uint16_
     double whole[3], most[3];
     find_squares(n, points, rest, scratch, whole, most);
     widen(n, points, rest, scratch, most);
-    const double *square = most[2] > 0 && whole[2] > FAR * most[2] ? most : whole;
+    const double *square = most[2] > 0 && FAR * most[2] < whole[2] ? most : whole;
     double scale = square[2] > 0 ? REACH / square[2] : 0;
     *outside = 0;
     for (int64_t i = 0; i < n; i++) {

@@ -14,12 +14,12 @@ void dlz_sprite_release(dlz_sprite *sprite) {
 /* -- Rows of the picture -------------------------------------------------------------------------
  */
 
-typedef enum depth { FULL, FOUR_BITS, COLORS_256, COLORS_64 } depth;
+typedef enum fineness { FULL, FOUR_BITS, COLORS_256, COLORS_64 } fineness;
 
 typedef struct picture {
     const dlz_thumbnails *thumbnails;
     const dlz_sprite *sprite;
-    depth depth;
+    fineness depth;
     const dlz_palette *palette;
 } picture;
 
@@ -79,7 +79,7 @@ static dlviz_status make_palette(picture *p, int most, dlz_palette **out) {
  */
 
 /* In place of the one that it has. */
-static dlviz_status compress(const dlviz_report *report, depth depth, dlz_sprite *sprite) {
+static dlviz_status compress(const dlviz_report *report, fineness depth, dlz_sprite *sprite) {
     const dlz_thumbnails *from = &report->thumbnails;
     picture p = {from, sprite, depth, NULL};
     dlz_palette *palette = NULL;
@@ -131,7 +131,7 @@ static bool fits(const dlz_sprite *sprite, uint64_t others) {
 }
 
 /* Fewer pictures, so that these take what the rest of the page leaves, or half of a page. */
-static dlviz_status pick_fewer(const dlviz_report *report, uint64_t others, depth depth,
+static dlviz_status pick_fewer(const dlviz_report *report, uint64_t others, fineness depth,
                                dlz_sprite *sprite) {
     uint64_t size = dlz_encoded_size(sprite->size), room = DLZ_SPRITE_MAX_PAGE / 2;
     if (others < room)
@@ -145,8 +145,8 @@ static dlviz_status pick_fewer(const dlviz_report *report, uint64_t others, dept
 }
 
 static dlviz_status make(const dlviz_report *report, uint64_t others, dlz_sprite *sprite) {
-    static const depth of_gray[] = {FULL, FOUR_BITS}, of_color[] = {FULL, COLORS_256, COLORS_64};
-    const depth *depths = report->thumbnails.channels == 1 ? of_gray : of_color;
+    static const fineness of_gray[] = {FULL, FOUR_BITS}, of_color[] = {FULL, COLORS_256, COLORS_64};
+    const fineness *depths = report->thumbnails.channels == 1 ? of_gray : of_color;
     int num_depths = report->thumbnails.channels == 1 ? 2 : 3, at = 0;
     DLZ_TRY(pick(report, dlz_min_i64(report->thumbnails.count, DLZ_SPRITE_MAX_COUNT), sprite));
     DLZ_TRY(compress(report, FULL, sprite));
