@@ -28,7 +28,7 @@ class Clusters(Case):
         """Runs `embed kind in.npy out.npy arguments`; the process."""
         with contextlib.suppress(FileNotFoundError):
             os.remove(path("out.npy"))
-        process = run("embed", kind, self.input, path("out.npy"), *arguments)
+        process = run("dlviz-embed", kind, self.input, path("out.npy"), *arguments)
         self.expect(status, process)
         self.assertEqual(os.path.exists(path("out.npy")), status == 0)
         return process
@@ -141,8 +141,8 @@ class Embed(Clusters):
                           ["tsne", self.input, path("out.npy"), "--whiten"], ["pca", self.input], ["pca"], [],
                           ["umap", self.input, path("out.npy")], ["pca", self.input, path("out.npy"), "more"]):
             with self.subTest(arguments=arguments):
-                process = self.expect(2, run("embed", *arguments))
-                self.assertIn("Try 'embed --help'.", process.stderr)
+                process = self.expect(2, run("dlviz-embed", *arguments))
+                self.assertIn("Try 'dlviz-embed --help'.", process.stderr)
                 self.assertEqual(process.stdout, "")
 
     def test_numbers_far_from_zero(self):
@@ -153,30 +153,30 @@ class Embed(Clusters):
         whole = [[1700000000 + round(1000 * x) for x in row] for row in self.rows]
         for rows, kind, scale in ((far, "<f8", 100), (whole, "<i8", 0.001), (far, ">f8", 100)):
             files.write_npy(path("far.npy"), rows, kind)
-            process = self.expect(0, run("embed", "pca", path("far.npy"), path("out.npy"), "--quality"))
+            process = self.expect(0, run("dlviz-embed", "pca", path("far.npy"), path("out.npy"), "--quality"))
             self.assertGreater(float(re.search(r"explain (\S+) %", process.stdout).group(1)), 60)
             self.assertGreater(float(re.search(r"trustworthiness@10 (\S+)", process.stdout).group(1)), 0.8)
             for x, y in zip(self.map(2), expected):
                 self.assertAlmostEqual(scale * x, y, delta=0.02)
-        self.expect(0, run("embed", "tsne", path("far.npy"), path("out.npy"), "--perplexity", 5, "--iterations", 20))
+        self.expect(0, run("dlviz-embed", "tsne", path("far.npy"), path("out.npy"), "--perplexity", 5, "--iterations", 20))
         # The angle between rows depends on what would be subtracted.
-        process = run("embed", "tsne", path("far.npy"), path("out.npy"), "--metric", "cosine", "--perplexity", 5)
+        process = run("dlviz-embed", "tsne", path("far.npy"), path("out.npy"), "--metric", "cosine", "--perplexity", 5)
         self.expect_line(1, process, "far.npy", "float32", "column 0")
 
     def test_failures(self):
         files.write(path("noise.npy"), b"\x93NUMPY but not really")
         files.write_npy(path("few.npy"), [0, 1, 2], "|u1")
         files.write_npy(path("nan.npy"), [[math.nan, 1.0]] * 20)
-        self.expect_line(1, run("embed", "pca", path("none.npy"), path("out.npy")), "none.npy")
-        self.expect_line(1, run("embed", "pca", path("noise.npy"), path("out.npy")), "noise.npy")
-        self.expect_line(1, run("embed", "pca", path("nan.npy"), path("out.npy")))
-        self.expect_line(1, run("embed", "tsne", path("nan.npy"), path("out.npy")))
-        self.expect_line(1, run("embed", "pca", self.input, path("no", "folder.npy")), "folder.npy")
+        self.expect_line(1, run("dlviz-embed", "pca", path("none.npy"), path("out.npy")), "none.npy")
+        self.expect_line(1, run("dlviz-embed", "pca", path("noise.npy"), path("out.npy")), "noise.npy")
+        self.expect_line(1, run("dlviz-embed", "pca", path("nan.npy"), path("out.npy")))
+        self.expect_line(1, run("dlviz-embed", "tsne", path("nan.npy"), path("out.npy")))
+        self.expect_line(1, run("dlviz-embed", "pca", self.input, path("no", "folder.npy")), "folder.npy")
         self.expect_line(1, self.embed(1, "pca", "--components", 6), "6")
         self.expect_line(1, self.embed(1, "tsne", "--init", path("few.npy")))
         self.expect_line(1, self.embed(1, "pca", "--labels", path("few.npy"), "--quality"), "3", "60")
         if programs.with_figures:
-            process = run("embed", "pca", self.input, path("out.npy"), "--figure", path("no", "map.png"))
+            process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--figure", path("no", "map.png"))
             self.expect_line(1, process, "map.png")
 
 
@@ -192,7 +192,7 @@ class Labels(Clusters):
         files.write_npy(path("labels.npy"), labels, kind)
         if programs.with_figures:
             arguments = ["--figure", figure, *arguments]
-        process = run("embed", "pca", self.input, path("out.npy"), "--labels", path("labels.npy"), *arguments)
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("labels.npy"), *arguments)
         self.expect(status, process)
         self.assertEqual(os.path.exists(path("out.npy")), status == 0)
         if programs.with_figures:
@@ -234,7 +234,7 @@ class Labels(Clusters):
         values = self.map(2)
         files.write_npy(path("rest.npy"), [list(values[2 * i:2 * i + 2]) for i in range(12, self.N)])
         files.write_npy(path("rest-labels.npy"), self.labels[12:], "|u1")
-        process = run("embed", "pca", path("rest.npy"), path("rest-out.npy"), "--labels", path("rest-labels.npy"),
+        process = run("dlviz-embed", "pca", path("rest.npy"), path("rest-out.npy"), "--labels", path("rest-labels.npy"),
                       "--quality", "--quiet")
         rest = self.measures(self.expect(0, process))
         for name in ("10-nearest-neighbor accuracy", "silhouette"):
@@ -256,7 +256,7 @@ class Labels(Clusters):
                 self.expect_line(1, process, *words)
                 self.assertEqual(process.stdout, "")
         files.write(path("words.npy"), files.npy_header("<U2", (self.N,)) + b"a\0\0\0b\0\0\0" * self.N)
-        process = run("embed", "pca", self.input, path("out.npy"), "--labels", path("words.npy"))
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("words.npy"))
         self.expect_line(1, process, "words.npy", "<U2", "integers")
         self.assertEqual(process.stdout, "")
 
@@ -266,10 +266,10 @@ class Labels(Clusters):
         files.write_npy(path("many-labels.npy"), list(range(300)), "<i8")
         arguments = [path("many.npy"), path("many-out.npy"), "--labels", path("many-labels.npy"), "--quality"]
         if programs.with_figures:
-            process = run("embed", "pca", *arguments, "--figure", path("many.png"))
+            process = run("dlviz-embed", "pca", *arguments, "--figure", path("many.png"))
             self.expect_line(1, process, "300 classes", "256")
             self.assertFalse(os.path.exists(path("many-out.npy")))
-        self.expect_line(0, run("embed", "pca", *arguments), "silhouette")
+        self.expect_line(0, run("dlviz-embed", "pca", *arguments), "silhouette")
 
     def test_a_measure_without_meaning_loses_nothing(self):
         for labels in ([4] * self.N, list(range(self.N))):
@@ -282,7 +282,7 @@ class Labels(Clusters):
         for count, left in ((9, ["distance correlation", "silhouette"]), (2, []), (1, [])):
             files.write_npy(path("few.npy"), self.rows[:count])
             files.write_npy(path("few-labels.npy"), self.labels[:count], "|u1")
-            process = run("embed", "tsne", path("few.npy"), path("few-out.npy"), "--labels", path("few-labels.npy"),
+            process = run("dlviz-embed", "tsne", path("few.npy"), path("few-out.npy"), "--labels", path("few-labels.npy"),
                           "--quality", "--quiet", "--iterations", 20, *figure)
             self.expect(0, process)
             self.assertEqual(list(self.measures(process)), left)
@@ -299,7 +299,7 @@ class Early(Clusters):
     def refuse(self, status, words, *arguments, tsne=False):
         """A refusal of what would otherwise take for ever."""
         work = ["tsne"] if tsne else ["pca"]
-        process = run("embed", *work, *arguments, *(["--iterations", 10 ** 9] if tsne else []))
+        process = run("dlviz-embed", *work, *arguments, *(["--iterations", 10 ** 9] if tsne else []))
         self.expect_line(status, process, *words)
         self.assertEqual(process.stdout, "")
 
@@ -331,7 +331,7 @@ class Early(Clusters):
         os.makedirs(path("sub"), exist_ok=True)
         for other in (own, "own.npy", "./own.npy", path("sub", "..", "own.npy"), path("soft.npy"), path("hard.npy")):
             with self.subTest(other=other):
-                self.refuse(2, ("IN.npy and OUT.npy", f"'{other}'"), own, other, tsne=True)
+                self.refuse(2, ("IN and OUT.npy", f"'{other}'"), own, other, tsne=True)
         self.refuse(2, ("--labels and OUT.npy",), self.input, own, "--labels", own, tsne=True)
         self.refuse(2, ("--init and OUT.npy",), self.input, own, "--init", own, tsne=True)
         if programs.with_figures:
@@ -340,13 +340,13 @@ class Early(Clusters):
                         path("sub", "..", "new.png"), tsne=True)
             with contextlib.suppress(FileExistsError):
                 os.link(own, path("own.png"))
-            self.refuse(2, ("IN.npy and --figure",), own, path("out.npy"), "--figure", path("own.png"), tsne=True)
+            self.refuse(2, ("IN and --figure",), own, path("out.npy"), "--figure", path("own.png"), tsne=True)
             self.refuse(2, ("--labels and --figure",), self.input, path("out.npy"), "--labels", own, "--figure",
                         path("own.png"), tsne=True)
         self.assertEqual(files.read(own), before)
         # What is only read may be one file: a column of whole numbers is points and labels.
         files.write_npy(path("column.npy"), self.labels, "<i8")
-        self.expect(0, run("embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
+        self.expect(0, run("dlviz-embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
                            path("column.npy")))
 
     def test_settings_that_do_not_go_together(self):
@@ -368,7 +368,7 @@ class Early(Clusters):
 
     def test_standard_output_that_is_full(self):
         with open("/dev/full", "w", encoding="ascii") as full:
-            process = subprocess.run([os.path.join(programs.examples, "embed"), "pca", self.input, path("out.npy")],
+            process = subprocess.run([os.path.join(programs.examples, "dlviz-embed"), "pca", self.input, path("out.npy")],
                                      stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
                                      timeout=programs.TIMEOUT, check=False)
         process.stdout = ""
