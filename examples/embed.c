@@ -295,8 +295,9 @@ static int give_results(struct work *work) {
     wipe(&work->terminal);
     if (interrupted)
         fputs(last_words(work), stderr);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "%s: cannot write to standard output: %s\n", set->program, strerror(errno));
+    int error = fflush(stdout) != 0 ? errno : work->terminal.failure;
+    if (error != 0) {
+        fprintf(stderr, "%s: cannot write to standard output: %s\n", set->program, strerror(error));
         done = false;
     }
     return interrupted ? EXIT_INTERRUPTED : done ? EXIT_DONE : EXIT_FAILED;

@@ -21,17 +21,18 @@ static dlviz_status no_memory(const char *what) {
  */
 
 /* As float32, exactly, or with a sentence that says what float32 would lose. */
-static dlviz_status to_floats(dlviz_status status, dlviz_tensor *read, dlviz_tensor **numbers) {
-    TRY(status);
-    status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, numbers);
+static dlviz_status to_floats(dlviz_tensor *read, dlviz_tensor **numbers) {
+    dlviz_status status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, numbers);
     dlviz_tensor_destroy(read);
     return status;
 }
 
 static dlviz_status read_npy(const char *path, bool differences, dlviz_tensor **numbers) {
-    dlviz_tensor *read = NULL;
-    return differences ? dlviz_tensor_read_npy_shifted(numbers, path, NULL)
-                       : to_floats(dlviz_tensor_read_npy(&read, path), read, numbers);
+    dlviz_tensor *read;
+    if (differences)
+        return dlviz_tensor_read_npy_shifted(numbers, path, NULL);
+    TRY(dlviz_tensor_read_npy(&read, path));
+    return to_floats(read, numbers);
 }
 
 /* The one that was named, or the only one. */
@@ -52,11 +53,11 @@ static dlviz_status choose_array(const dlviz_npz *npz, const char *path, const c
 
 static dlviz_status read_array(const dlviz_npz *npz, const char *name, bool differences,
                                dlviz_tensor **numbers) {
-    dlviz_tensor *read = NULL;
+    dlviz_tensor *read;
     if (differences)
         return dlviz_npz_read_shifted(npz, name, numbers, NULL);
-    dlviz_status status = dlviz_npz_read(npz, name, &read);
-    return to_floats(status, read, numbers);
+    TRY(dlviz_npz_read(npz, name, &read));
+    return to_floats(read, numbers);
 }
 
 static dlviz_status read_npz(const struct settings *set, const char *path, bool differences,

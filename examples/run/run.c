@@ -276,7 +276,11 @@ static int finish(struct run *run) {
         remove_checkpoint(run->options.out);
     say(&run->terminal, "results and figures are in %s; open %s", run->options.out,
         result_path(run->options.out, "report.html"));
-    return EXIT_DONE;
+    if (run->terminal.failure == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "%s: cannot write to standard output: %s\n", run->options.program,
+            strerror(run->terminal.failure));
+    return EXIT_FAILED;
 }
 
 static int run_all(struct run *run) {

@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,7 +40,8 @@ void say(struct terminal *terminal, const char *format, ...) {
     vprintf(format, arguments);
     va_end(arguments);
     putchar('\n');
-    fflush(stdout);
+    if (fflush(stdout) != 0 && terminal->failure == 0)
+        terminal->failure = errno;
 }
 
 const char *clock_text(char text[CLOCK_SIZE], double seconds) {

@@ -4,7 +4,9 @@ import errno
 import math
 import os
 import re
+import shutil
 import subprocess
+import zipfile
 
 import files
 import programs
@@ -255,10 +257,46 @@ class Labels(Clusters):
                 process = self.label(labels, "--quality", kind=kind, status=1)
                 self.expect_line(1, process, *words)
                 self.assertEqual(process.stdout, "")
-        files.write(path("words.npy"), files.npy_header("<U2", (self.N,)) + b"a\0\0\0b\0\0\0" * self.N)
-        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("words.npy"))
-        self.expect_line(1, process, "words.npy", "<U2", "integers")
+        files.write(path("dates.npy"), files.npy_header("<M8[D]", (self.N,)) + b"a\0\0\0b\0\0\0" * self.N)
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("dates.npy"))
+        self.expect_line(1, process, "dates.npy", "<M8[D]", "integers")
         self.assertEqual(process.stdout, "")
+
+    def test_words(self):
+        """Each class has its word, in an .npy file of text or of bytes, or one a line."""
+        expected = self.measures(self.label(self.labels, "--quality", "--quiet"))
+        words = ["ant", "bee", "ça"]  # in the order of their bytes, and one that is no ASCII
+        texts = [words[label] for label in self.labels]
+        wide = b"".join(text.encode("utf-32-le").ljust(12, b"\0") for text in texts)
+        files.write(path("words-u.npy"), files.npy_header("<U3", (self.N,)) + wide)
+        swapped = b"".join(text.encode("utf-32-be").ljust(12, b"\0") for text in texts)
+        files.write(path("words-b.npy"), files.npy_header(">U3", (self.N,)) + swapped)
+        files.write(path("words-s.npy"), files.npy_header("|S4", (self.N,)) +
+                    b"".join(text.encode().ljust(4, b"\0") for text in texts))
+        files.write(path("words.txt"), "\n".join(texts).encode() + b"\n\n")
+        files.write(path("words.csv"), ("kind\r\n" + "\r\n".join(f'"{text}"' for text in texts)).encode())
+        for name in ("words-u.npy", "words-b.npy", "words-s.npy", "words.txt", "words.csv"):
+            with self.subTest(name=name):
+                process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path(name), "--quality",
+                              "--quiet", "--html", path("words.html"))
+                self.expect(0, process)
+                self.assertEqual((self.measures(process), process.stderr), (expected, ""))
+                page = files.read_page(path("words.html"))
+                self.assertEqual(page["classes"], words)
+                self.assertEqual(list(files.unpack(page["labels"], "B")), self.labels)
+        # Numbers in text are numbers; a point without a word has no class.
+        files.write(path("numbers.txt"), "\n".join(str(label) for label in self.labels).encode())
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("numbers.txt"), "--quality", "--quiet")
+        self.assertEqual(self.measures(self.expect(0, process)), expected)
+        files.write(path("gaps.txt"), "\n".join([""] * 3 + texts[3:]).encode())
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("gaps.txt"), "--quality", "--quiet")
+        self.expect_line(0, process, "3 points labeled -1")
+        files.write(path("few.txt"), "\n".join(texts[1:]).encode())
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("few.txt"))
+        self.expect_line(1, process, "59 labels", "60 points")
+        files.write(path("cut.npy"), files.read(path("words-u.npy"))[:-5])
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("cut.npy"))
+        self.expect_line(1, process, "cut.npy", "cut short")
 
     def test_more_classes_than_colors(self):
         rows = [[float(i % 17), float(i % 23), float(i)] for i in range(300)]
@@ -291,6 +329,119 @@ class Labels(Clusters):
             if figure:
                 files.check_png(path("few.png"))
                 os.remove(path("few.png"))
+
+
+class Sources(Clusters):
+    """Points out of tables and archives, and what is made of them besides a map."""
+
+    def table(self):
+        rows = ["a;b;c;d;e;kind"] + [";".join(f"{x!r}" for x in row) + f";kind {label}"
+                                     for row, label in zip(self.rows, self.labels)]
+        files.write(path("points.csv"), "\n".join(rows).encode())
+        return path("points.csv")
+
+    def archive(self):
+        with zipfile.ZipFile(path("points.npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(self.input, "x.npy")
+            archive.write(self.label_file, "y.npy")
+        return path("points.npz")
+
+    def test_tables(self):
+        self.embed(0, "pca")
+        expected = self.map(2)
+        process = run("dlviz-embed", "pca", self.table(), path("out.npy"), "--labels", "kind", "--quality", "--quiet",
+                      "--html", path("table.html"))
+        self.expect(0, process)
+        self.assertEqual(len(self.measures(process)), 6)
+        for x, y in zip(self.map(2), expected):
+            self.assertAlmostEqual(x, y, delta=1e-5)
+        self.assertEqual(files.read_page(path("table.html"))["classes"], ["kind 0", "kind 1", "kind 2"])
+        self.expect_line(1, run("dlviz-embed", "pca", self.table(), path("out.npy")), "points.csv", "line 2", "kind")
+        self.expect_line(1, run("dlviz-embed", "pca", self.table(), path("out.npy"), "--labels", "none"), "none")
+
+    def test_archives(self):
+        self.embed(0, "pca")
+        expected = self.map(2)
+        self.expect(0, run("dlviz-embed", "pca", self.archive(), path("out.npy"), "--array", "x", "--labels", "y",
+                           "--quality"))
+        self.assertEqual(self.map(2), expected)
+        self.expect_line(1, run("dlviz-embed", "pca", self.archive(), path("out.npy")), "points.npz", "--array", "x, y")
+        self.expect_line(1, run("dlviz-embed", "pca", self.archive(), path("out.npy"), "--array", "z"), "z")
+
+    def test_plot_draws_a_map(self):
+        self.embed(0, "pca", "--quiet")
+        shutil.copy(path("out.npy"), path("drawn.npy"))
+        before = files.read(path("drawn.npy"))
+        figure = ["--figure", path("drawn.svg")] if programs.with_figures else []
+        self.expect(0, run("dlviz-embed", "plot", path("drawn.npy"), "--html", path("drawn.html"), "--labels",
+                           self.label_file, "--title", "Drawn", *figure))
+        page = files.read_page(path("drawn.html"))
+        self.assertEqual((page["title"], page["n"], page["runs"][0]["frames"][0]["epoch"]), ("Drawn", self.N, -1))
+        if figure:
+            files.check_svg(path("drawn.svg"))
+        self.assertEqual(files.read(path("drawn.npy")), before)
+        self.expect_usage(run("dlviz-embed", "plot", path("drawn.npy")), "--figure F or --html F")
+        self.expect_usage(run("dlviz-embed", "plot", path("drawn.npy"), "more.npy", "--html", path("x.html")), "'more.npy'")
+        self.expect_usage(run("dlviz-embed", "plot", path("drawn.npy"), "--perplexity", 5), "--perplexity belongs to tsne")
+
+    def test_the_page(self):
+        images = [[(i + x * y) % 256 for y in range(6) for x in range(5)] for i in range(self.N)]
+        for name, shape in (("gray.npy", (self.N, 6, 5)), ("hwc.npy", (self.N, 2, 5, 3)), ("chw.npy", (self.N, 3, 2, 5))):
+            files.write(path(name), files.npy_header("|u1", shape) + bytes(x for image in images for x in image))
+        files.write(path("names.txt"), "\n".join(f"point {i}" for i in range(self.N)).encode())
+        for name, size in (("gray.npy", (5, 6, 1)), ("hwc.npy", (5, 2, 3)), ("chw.npy", (5, 2, 3))):
+            with self.subTest(name=name):
+                self.expect(0, run("dlviz-embed", "tsne", self.input, path("out.npy"), "--iterations", 50, "--html",
+                                   path("page.html"), "--images", path(name), "--names", path("names.txt"), "--quiet"))
+                page = files.read_page(path("page.html"))
+                sprite = page["sprite"]
+                self.assertEqual((sprite["width"], sprite["height"], sprite["channels"]), size)
+                self.assertEqual(page["names"][7], "point 7")
+                self.assertEqual(page["title"], "in.npy")
+                indices = files.unpack(page["runs"][0]["neighbors"]["indices"], "H")
+                distances = sorted((sum((x - y) ** 2 for x, y in zip(self.rows[0], row)), j)
+                                   for j, row in enumerate(self.rows) if j != 0)
+                self.assertEqual(list(indices[:10]), [j for _, j in distances[:10]])
+        first = files.read(path("page.html"))
+        self.expect(0, run("dlviz-embed", "tsne", self.input, path("out.npy"), "--iterations", 50, "--html",
+                           path("page.html"), "--images", path("chw.npy"), "--names", path("names.txt"), "--threads", 1))
+        self.assertEqual(files.read(path("page.html")), first)
+
+    def test_what_does_not_fit_the_page_is_refused(self):
+        files.write(path("few-names.txt"), b"one\ntwo\n")
+        files.write(path("few-images.npy"), files.npy_header("|u1", (2, 3, 3)) + bytes(18))
+        forever = ["--iterations", 10 ** 9, "--html", path("never.html")]
+        arguments = ["dlviz-embed", "tsne", self.input, path("never.npy")]
+        self.expect_line(1, run(*arguments, *forever, "--names", path("few-names.txt")), "2 names", "60 points")
+        self.expect_line(1, run(*arguments, *forever, "--images", path("few-images.npy")), "2 pictures", "60 points")
+        self.expect_line(1, run(*arguments, *forever, "--images", self.input), "2 dimensions", "n x h x w")
+        self.expect_usage(run(*arguments, "--images", path("few-images.npy")), "--html")
+        self.expect_line(2, run(*arguments, "--names", path("few-names.txt"), "--html", path("few-names.txt")), "one file")
+        self.assertEqual(files.read(path("few-names.txt")), b"one\ntwo\n")
+        self.assertFalse(os.path.exists(path("never.npy")) or os.path.exists(path("never.html")))
+
+    def test_new_points_in_an_old_map(self):
+        model = path("map.safetensors")
+        for reduce in ([], ["--pca", 3]):
+            with self.subTest(reduce=reduce):
+                self.embed(0, "tsne", "--iterations", 300, "--perplexity", 8, "--save", model, "--quiet", *reduce)
+                old = self.map(2)
+                self.assertEqual(os.path.exists(path("map.pca.safetensors")), bool(reduce))
+                # A point goes where its nearest old points are: those of its own class.
+                files.write_npy(path("new.npy"), [[x + 0.01 for x in row] for row in self.rows[:9]])
+                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy")))
+                self.assertRegex(process.stdout, "^9 points placed in the map")
+                placed = self.expect_npy(path("placed.npy"), "<f4", (9, 2))
+                for i in range(9):
+                    distances = sorted((sum((placed[2 * i + k] - old[2 * j + k]) ** 2 for k in range(2)), j)
+                                       for j in range(self.N))
+                    self.assertEqual(self.labels[distances[0][1]], self.labels[i])
+        self.expect_line(1, run("dlviz-embed", "transform", self.input, path("new.npy"), path("never.npy")), "in.npy")
+        process = run("dlviz-embed", "transform", model, path("new.npy"), model)
+        self.expect_line(2, process, "T.safetensors and OUT.npy", "one file")
+        self.expect_usage(run("dlviz-embed", "transform", model, path("new.npy")), "transform needs")
+        self.expect_usage(run("dlviz-embed", "tsne", self.input, path("never.npy"), "--components", 2),
+                          "--components belongs to pca, not to tsne")
 
 
 class Early(Clusters):
@@ -379,9 +530,13 @@ class Early(Clusters):
 class Quickstart(Case):
     def test_it_learns(self):
         process = self.expect(0 if programs.with_figures else 1, run("quickstart", programs.data))
-        match = re.fullmatch(r"test accuracy (\d+\.\d\d) %\n", process.stdout)
+        lines = process.stdout.splitlines()
+        self.assertRegex(lines[0], "^training for 2 epochs")
+        match = re.fullmatch(r"test accuracy (\d+\.\d\d) %", lines[1])
         self.assertTrue(match, process.stdout)
         self.assertGreater(float(match.group(1)), 60)
+        self.assertEqual(lines[2:], ["map.png shows the test images as layer relu2 tells them apart"] *
+                         programs.with_figures)
         if programs.with_figures:
             files.check_png(path("map.png"))
         else:
