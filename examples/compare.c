@@ -41,7 +41,8 @@ int main(int argc, char **argv) {
     const char *title = NULL, *words[MOST_PAGES + 1];
     bool quiet = false;
     const struct option_line options[] = {
-        {"title", "TEXT", "of the page (default: that of the first)", TEXT, &title, 0, 0, NULL, NULL},
+        {"title", "TEXT", "of the page (default: that of the first)", TEXT, &title, 0, 0, NULL,
+         NULL},
         {"quiet", NULL, "errors only", FLAG, &quiet, 0, 0, NULL, NULL}};
     const struct command_line line = {.program = program_name(argc, argv, "dlviz-compare"),
                                       .options = options,
@@ -52,7 +53,8 @@ int main(int argc, char **argv) {
         wrong_usage(&line, "needs OUT.html and one page or more");
     for (int i = 1; i < count; i++)
         if (are_one_file(words[0], words[i])) {
-            fprintf(stderr, "%s: OUT.html and a page to be read are one file, '%s': two are needed\n",
+            fprintf(stderr,
+                    "%s: OUT.html and a page to be read are one file, '%s': two are needed\n",
                     line.program, words[i]);
             return EXIT_USAGE;
         }

@@ -87,18 +87,18 @@ static void check_all_paths(const struct settings *set) {
         if (file)
             fclose(file);
     }
-    const struct path paths[] = {{"IN", set->in, false},
-                                 {"T.safetensors", set->model, false},
-                                 {"--labels", labels_are_file ? set->labels : NULL, false},
-                                 {"--init", init_is_file(set) ? set->init : NULL, false},
-                                 {"--images", set->images, false},
-                                 {"--names", set->names, false},
-                                 {"OUT.npy", set->out, true},
-                                 {"--figure", set->figure, true},
-                                 {"--html", set->html, true},
-                                 {"--save", set->save, true},
-                                 {"the PCA beside --save",
-                                  set->save && set->reduce ? pca_path(set->save) : NULL, true}};
+    const struct path paths[] = {
+        {"IN", set->in, false},
+        {"T.safetensors", set->model, false},
+        {"--labels", labels_are_file ? set->labels : NULL, false},
+        {"--init", init_is_file(set) ? set->init : NULL, false},
+        {"--images", set->images, false},
+        {"--names", set->names, false},
+        {"OUT.npy", set->out, true},
+        {"--figure", set->figure, true},
+        {"--html", set->html, true},
+        {"--save", set->save, true},
+        {"the PCA beside --save", set->save && set->reduce ? pca_path(set->save) : NULL, true}};
     check_paths(set->program, paths, (int)(sizeof paths / sizeof *paths));
 }
 
@@ -128,8 +128,8 @@ static dlviz_status check_page(const struct settings *set, int64_t n) {
         free_lines(names, count);
     }
     if (count != n)
-        return dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; '%s' has %lld points", set->names,
-                          (long long)count, set->in, (long long)n);
+        return dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; '%s' has %lld points",
+                          set->names, (long long)count, set->in, (long long)n);
     if (set->images)
         TRY(read_images(set->images, n, &images));
     dlviz_tensor_destroy(images);
@@ -164,8 +164,8 @@ static dlviz_status read_everything(struct work *work) {
 
 static bool on_progress(const dlviz_progress_event *event, void *user) {
     struct work *work = user;
-    show_share(&work->terminal, dlviz_progress_event_task(event),
-               dlviz_progress_event_share(event), work->started);
+    show_share(&work->terminal, dlviz_progress_event_task(event), dlviz_progress_event_share(event),
+               work->started);
     return !interrupted;
 }
 
@@ -296,6 +296,8 @@ static int give_results(struct work *work) {
     if (interrupted)
         fputs(last_words(work), stderr);
     int error = fflush(stdout) != 0 ? errno : work->terminal.failure;
+    if (error == 0 && ferror(stdout))
+        error = EIO;
     if (error != 0) {
         fprintf(stderr, "%s: cannot write to standard output: %s\n", set->program, strerror(error));
         done = false;

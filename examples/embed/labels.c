@@ -257,7 +257,7 @@ static bool take_table(struct labels *labels, const dlviz_dataset *table,
     char **names = words ? calloc((size_t)n, sizeof *names) : NULL;
     for (int64_t i = 0; names && i < n; i++)
         names[i] = (char *)dlviz_dataset_class_name(table, label[i]);
-    bool done = names    ? take_words(labels, names, n, set->labels, set, n)
+    bool done = names   ? take_words(labels, names, n, set->labels, set, n)
                 : words ? say_no_memory()
                         : take_numbers(labels, copy, set->labels, set, n);
     free(names);

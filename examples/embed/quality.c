@@ -12,9 +12,11 @@ static const char *program;
 
 /* Prints a measure that was taken; false when it failed. */
 static bool print(const char *name, dlviz_status status, const double *value) {
-    if (status == DLVIZ_OK)
+    if (status == DLVIZ_OK) {
         printf("%s %.4f\n", name, *value);
-    else if (status != DLVIZ_CANCELLED)
+        fflush(
+            stdout); /* the next one may take a while; whether it went well is asked at the end */
+    } else if (status != DLVIZ_CANCELLED)
         fprintf(stderr, "%s: %s: %s\n", program, name, dlviz_last_error());
     return status == DLVIZ_OK;
 }
@@ -22,8 +24,8 @@ static bool print(const char *name, dlviz_status status, const double *value) {
 /* Whether there are enough points; else says so. */
 static bool enough(const char *name, int64_t n, int64_t least, const char *points) {
     if (n < least)
-        fprintf(stderr, "%s: no %s: it needs %lld %s, there are %lld\n", program, name, (long long)least,
-                points, (long long)n);
+        fprintf(stderr, "%s: no %s: it needs %lld %s, there are %lld\n", program, name,
+                (long long)least, points, (long long)n);
     return n >= least;
 }
 

@@ -265,7 +265,8 @@ dlviz_status read_npy_words(const char *path, char ***words, int64_t *count) {
 
 /* n x h x w x c to n x c x h x w. */
 static dlviz_status move_channels(const dlviz_tensor *from, dlviz_tensor **to) {
-    int64_t n = dlviz_tensor_dim(from, 0), pixels = dlviz_tensor_dim(from, 1) * dlviz_tensor_dim(from, 2);
+    int64_t n = dlviz_tensor_dim(from, 0),
+            pixels = dlviz_tensor_dim(from, 1) * dlviz_tensor_dim(from, 2);
     int64_t c = dlviz_tensor_dim(from, 3);
     size_t size = dlviz_dtype_size(dlviz_tensor_dtype(from));
     TRY(dlviz_tensor_create(
@@ -290,14 +291,16 @@ static dlviz_status arrange(dlviz_tensor *read, const char *path, dlviz_tensor *
     const int64_t n = dlviz_tensor_dim(read, 0);
     if (ndim == 3)
         return dlviz_tensor_reshape(
-            read, 4, (int64_t[]){n, 1, dlviz_tensor_dim(read, 1), dlviz_tensor_dim(read, 2)}, images);
+            read, 4, (int64_t[]){n, 1, dlviz_tensor_dim(read, 1), dlviz_tensor_dim(read, 2)},
+            images);
     if (ndim == 4 && is_channels(dlviz_tensor_dim(read, 1)))
         return dlviz_tensor_copy(read, images);
     if (ndim == 4 && is_channels(dlviz_tensor_dim(read, 3)))
         return move_channels(read, images);
-    return dlviz_fail(DLVIZ_ERROR_SHAPE,
-                      "'%s' has %d dimensions; n x h x w, n x h x w x 3 or n x 3 x h x w are accepted",
-                      path, ndim);
+    return dlviz_fail(
+        DLVIZ_ERROR_SHAPE,
+        "'%s' has %d dimensions; n x h x w, n x h x w x 3 or n x 3 x h x w are accepted", path,
+        ndim);
 }
 
 /* Numbers of 0 … 255 are bytes that somebody has converted. */
@@ -315,8 +318,8 @@ dlviz_status read_images(const char *path, int64_t n, dlviz_tensor **images) {
     TRY(dlviz_tensor_read_npy(&read, path));
     dlviz_status status = DLVIZ_OK;
     if (dlviz_tensor_dim(read, 0) != n)
-        status = dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld pictures; there are %lld points", path,
-                            (long long)dlviz_tensor_dim(read, 0), (long long)n);
+        status = dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld pictures; there are %lld points",
+                            path, (long long)dlviz_tensor_dim(read, 0), (long long)n);
     if (status == DLVIZ_OK && dlviz_tensor_dtype(read) != DLVIZ_UINT8)
         status = dlviz_tensor_convert(read, DLVIZ_FLOAT32, &floats);
     if (status == DLVIZ_OK)

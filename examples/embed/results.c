@@ -27,8 +27,10 @@ static const char *map_name(const struct settings *set) {
 }
 
 static dlviz_status set_axes(dlviz_figure *figure, const struct shown *shown) {
-    static const char *const axes[][2] = {
-        {"component 1", "component 2"}, {"t-SNE 1", "t-SNE 2"}, {"t-SNE 1", "t-SNE 2"}, {NULL, NULL}};
+    static const char *const axes[][2] = {{"component 1", "component 2"},
+                                          {"t-SNE 1", "t-SNE 2"},
+                                          {"t-SNE 1", "t-SNE 2"},
+                                          {NULL, NULL}};
     const char *const *axis = axes[shown->set->command];
     if (!shown->shares)
         return dlviz_figure_set_axis_labels(figure, axis[0], axis[1]);
@@ -94,8 +96,8 @@ static dlviz_status set_names(dlviz_report *report, const char *path, int64_t n)
     TRY(read_lines(path, &names, &count));
     dlviz_status status =
         count == n ? dlviz_report_set_point_names(report, n, (const char *const *)names)
-                   : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; there are %lld points", path,
-                                (long long)count, (long long)n);
+                   : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; there are %lld points",
+                                path, (long long)count, (long long)n);
     free_lines(names, count);
     return status;
 }

@@ -15,14 +15,15 @@ static const char *const commands[] = {"pca", "tsne", "transform", "plot"};
 
 static void print_help(const struct command_line *line) {
     const char *program = line->program;
-    printf("Usage: %s pca  IN OUT.npy [--components K | --variance F] [options]\n"
-           "       %s tsne IN OUT.npy [options]\n"
-           "       %s transform T.safetensors NEW OUT.npy [options]\n"
-           "       %s plot MAP [--figure F] [--html F] [options]\n\n"
-           "Reads n x d numbers (.npy, .npz or .csv) and writes their principal components or their\n"
-           "t-SNE map; places new points in a map that tsne saved; draws a map that there is.\n\n"
-           "All:\n",
-           program, program, program, program);
+    printf(
+        "Usage: %s pca  IN OUT.npy [--components K | --variance F] [options]\n"
+        "       %s tsne IN OUT.npy [options]\n"
+        "       %s transform T.safetensors NEW OUT.npy [options]\n"
+        "       %s plot MAP [--figure F] [--html F] [options]\n\n"
+        "Reads n x d numbers (.npy, .npz or .csv) and writes their principal components or their\n"
+        "t-SNE map; places new points in a map that tsne saved; draws a map that there is.\n\n"
+        "All:\n",
+        program, program, program, program);
     print_options(line, "");
     printf("  -h, --help, --version\npca, tsne, transform:\n");
     print_options(line, "pca tsne transform");
@@ -92,14 +93,15 @@ void parse_settings(int argc, char **argv, struct settings *set) {
          NULL, NULL},
         {"html", "F", "the page that shows the map: one file, for any browser", TEXT, &set->html, 0,
          0, NULL, NULL},
-        {"images", "X.npy", "pictures of the points, for the page: n x h x w, gray,\n"
-                            "or n x h x w x 3 or n x 3 x h x w",
+        {"images", "X.npy",
+         "pictures of the points, for the page: n x h x w, gray,\n"
+         "or n x h x w x 3 or n x 3 x h x w",
          TEXT, &set->images, 0, 0, NULL, NULL},
         {"names", "N.txt", "names of the points, for the page, one a line", TEXT, &set->names, 0, 0,
          NULL, NULL},
         {"title", "TEXT", "of figure and page", TEXT, &set->title, 0, 0, NULL, NULL},
-        {"array", "NAME", "which array of a .npz file (default: its only one)", TEXT, &set->array, 0,
-         0, NULL, NULL},
+        {"array", "NAME", "which array of a .npz file (default: its only one)", TEXT, &set->array,
+         0, 0, NULL, NULL},
         {"threads", "N", "(default: one a processor)", WHOLE, &set->threads, 1, 256, NULL, NULL},
         {"quiet", NULL, "errors only", FLAG, &set->quiet, 0, 0, NULL, NULL},
         {"seed", "N", "(default: 0)", WHOLE, &set->seed, 0, 9007199254740992.0, NULL,

@@ -71,9 +71,9 @@ static dlviz_status make(const char *text, const char *end, dlviz_augmentation *
         if (stop != end || stop == equals + 1 || !isfinite(amount) || amount < 0 ||
             (kind->whole && amount != floor(amount)))
             return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                              "--augment %.*s: a %s is accepted, such as %s=%g",
-                              (int)(end - text), text,
-                              kind->whole ? "whole number" : "number", kind->name, kind->usual);
+                              "--augment %.*s: a %s is accepted, such as %s=%g", (int)(end - text),
+                              text, kind->whole ? "whole number" : "number", kind->name,
+                              kind->usual);
     }
     *made = kind->make(amount);
     return *made ? DLVIZ_OK

@@ -184,7 +184,8 @@ static void end_for_help(const struct command_line *line, const char *word) {
 /* Takes the option at argv[at] and what belongs to it; returns where the next word is. */
 static int take_option(const struct command_line *line, int argc, char **argv, int at) {
     const char *name = argv[at] + 2, *text = strchr(name, '=');
-    const struct option_line *option = find(line, name, text ? (size_t)(text - name) : strlen(name));
+    const struct option_line *option =
+        find(line, name, text ? (size_t)(text - name) : strlen(name));
     if (option->kind == FLAG && text)
         wrong_usage(line, "--%s takes no value", option->name);
     if (option->kind != FLAG && !text && at + 1 == argc)

@@ -58,7 +58,8 @@ static bool write_object(FILE *file, const json_t *object, int depth) {
 static bool write_value(FILE *file, const json_t *value, int depth) {
     if (has_one_line(value))
         return write_line(file, value);
-    return json_is_object(value) ? write_object(file, value, depth) : write_list(file, value, depth);
+    return json_is_object(value) ? write_object(file, value, depth)
+                                 : write_list(file, value, depth);
 }
 
 int write_compact(const json_t *object, const char *path) {

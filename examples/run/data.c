@@ -75,8 +75,7 @@ dlviz_status load_report_data(struct data *data, const struct options *options) 
     dlviz_dataset *all = NULL;
     snprintf(data->name, sizeof data->name, "images");
     data->advice = "examples/reproduce.sh fetches MNIST, --data names another folder";
-    dlviz_status status =
-        dlviz_dataset_read_mnist(&all, options->data, DLVIZ_DATASET_PART_TRAIN);
+    dlviz_status status = dlviz_dataset_read_mnist(&all, options->data, DLVIZ_DATASET_PART_TRAIN);
     if (status == DLVIZ_OK)
         status = dlviz_dataset_read_mnist(&data->test, options->data, DLVIZ_DATASET_PART_TEST);
     if (status == DLVIZ_OK) {
@@ -102,9 +101,10 @@ static dlviz_status split_off(dlviz_dataset **from, double share, uint64_t seed,
     dlviz_dataset *rest;
     int64_t n = dlviz_dataset_num_samples(*from);
     if (n < 2)
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "there is one sample alone; it takes three at least to train, to validate "
-                          "and to test");
+        return dlviz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "there is one sample alone; it takes three at least to train, to validate "
+            "and to test");
     TRY(dlviz_dataset_split(*from, share_of(share, n), seed, &rest, part));
     dlviz_dataset_destroy(*from);
     *from = rest;

@@ -75,14 +75,15 @@ static dlviz_status draw_tsne(const struct run *run) {
     const struct quality *quality = &run->learned;
     char what[96], footnote[320];
     snprintf(what, sizeof what, "t-SNE of the features at %.48s", run->layer);
-    snprintf(footnote, sizeof footnote,
-             "perplexity %g · KL divergence %.3f · the %d nearest neighbors vote for the right class "
-             "for %.2f %% (untrained network %.2f %%, %s %.2f %%) · %.1f %% of them are neighbors in "
-             "the features · trustworthiness %.3f",
-             run->options.perplexity, quality->kl_divergence, QUALITY_NEIGHBORS,
-             100 * quality->neighbor_accuracy, 100 * run->untrained.neighbor_accuracy,
-             run->data.original[0] > 0 ? "pixels" : "columns", 100 * run->pixels.neighbor_accuracy,
-             100 * quality->preservation, quality->trustworthiness);
+    snprintf(
+        footnote, sizeof footnote,
+        "perplexity %g · KL divergence %.3f · the %d nearest neighbors vote for the right class "
+        "for %.2f %% (untrained network %.2f %%, %s %.2f %%) · %.1f %% of them are neighbors in "
+        "the features · trustworthiness %.3f",
+        run->options.perplexity, quality->kl_divergence, QUALITY_NEIGHBORS,
+        100 * quality->neighbor_accuracy, 100 * run->untrained.neighbor_accuracy,
+        run->data.original[0] > 0 ? "pixels" : "columns", 100 * run->pixels.neighbor_accuracy,
+        100 * quality->preservation, quality->trustworthiness);
     bool measured = quality->trustworthiness == quality->trustworthiness; /* no NaN */
     return draw_map(run, run->tsne_map, "t-SNE 1", "t-SNE 2", what, measured ? footnote : NULL,
                     "tsne");
@@ -175,7 +176,7 @@ static dlviz_status draw_filters(const struct run *run) {
 
 dlviz_status write_figures(struct run *run) {
     static dlviz_status (*const draw[])(const struct run *) = {draw_training, draw_pca, draw_tsne,
-                                                              draw_confusion, draw_filters};
+                                                               draw_confusion, draw_filters};
     if (!dlviz_plot_supported())
         return DLVIZ_OK;
     for (int i = 0; i < 5; i++) {

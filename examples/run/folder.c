@@ -11,10 +11,10 @@
 static const char *const of_training[] = {"checkpoint.safetensors",
                                           "checkpoint.safetensors.previous", "film.safetensors"};
 static const char *const results[] = {
-    "report.html",  "summary.json",      "history.csv",  "model.safetensors", "network.json",
-    "features.npy", "logits.npy",        "labels.npy",   "pca.npy",           "tsne.npy",
-    "training.png", "training.svg",      "pca.png",      "pca.svg",           "tsne.png",
-    "tsne.svg",     "confusion.png",     "confusion.svg", "filters.png",      "filters.svg"};
+    "report.html",  "summary.json",  "history.csv",   "model.safetensors", "network.json",
+    "features.npy", "logits.npy",    "labels.npy",    "pca.npy",           "tsne.npy",
+    "training.png", "training.svg",  "pca.png",       "pca.svg",           "tsne.png",
+    "tsne.svg",     "confusion.png", "confusion.svg", "filters.png",       "filters.svg"};
 
 const char *result_path(const char *folder, const char *name) {
     static char paths[4][4352];

@@ -1,5 +1,5 @@
-/* What a network has learned: predictions, features, maps of them, and how good these are beside those of
- * the untrained network and of the pixels. */
+/* What a network has learned: predictions, features, maps of them, and how good these are beside
+ * those of the untrained network and of the pixels. */
 #include "folder.h"
 #include "interrupt.h"
 #include "run.h"
@@ -8,7 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { TSNE_COMPONENTS = 50, MOST_EXACT = 20000 /* points whose neighbors are searched for exactly */ };
+enum {
+    TSNE_COMPONENTS = 50,
+    MOST_EXACT = 20000 /* points whose neighbors are searched for exactly */
+};
 
 static const dlviz_tensor *test_labels(const struct run *run) {
     return dlviz_dataset_labels(run->data.test);
@@ -20,8 +23,7 @@ static const dlviz_tensor *test_labels(const struct run *run) {
 /* The labels of the test samples: one byte each where that is enough. */
 static dlviz_status write_labels(const struct run *run) {
     dlviz_tensor *labels;
-    dlviz_dtype type =
-        dlviz_dataset_num_classes(run->data.test) <= 256 ? DLVIZ_UINT8 : DLVIZ_INT64;
+    dlviz_dtype type = dlviz_dataset_num_classes(run->data.test) <= 256 ? DLVIZ_UINT8 : DLVIZ_INT64;
     TRY(dlviz_tensor_convert(test_labels(run), type, &labels));
     dlviz_status status =
         dlviz_tensor_write_npy(labels, result_path(run->options.out, "labels.npy"));

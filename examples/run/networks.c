@@ -138,8 +138,7 @@ static dlviz_status begin_network(dlviz_network **network, const char *choice, i
 /* A description may be of a network for other data. */
 static dlviz_status check_output(const dlviz_network *network, const char *choice,
                                  int64_t num_classes) {
-    const char *last =
-        dlviz_network_layer_name(network, dlviz_network_num_layers(network) - 1);
+    const char *last = dlviz_network_layer_name(network, dlviz_network_num_layers(network) - 1);
     const int64_t *dims = dlviz_network_layer_dims(network, last);
     if (dlviz_network_layer_ndim(network, last) == 1 && dims[0] == num_classes)
         return DLVIZ_OK;
@@ -166,9 +165,9 @@ dlviz_status create_network(dlviz_network **network, const char *choice, int ndi
 /* Dropout is nothing when features are taken: what comes before it is what it was. */
 const char *suggested_layer(const dlviz_network *network, const char *choice) {
     if (!is_network_file(choice))
-        return strcmp(choice, "report") == 0  ? "relu5"
-               : strcmp(choice, "mlp") == 0 ? "relu2"
-                                              : "pool";
+        return strcmp(choice, "report") == 0 ? "relu5"
+               : strcmp(choice, "mlp") == 0  ? "relu2"
+                                             : "pool";
     int64_t layers = dlviz_network_num_layers(network);
     return layers > 1 ? dlviz_network_layer_name(network, layers - 2) : "input";
 }

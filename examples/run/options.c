@@ -57,11 +57,12 @@ static void print_report_help(const struct command_line *line) {
     print_options(line, "");
     printf("  -h, --help, --version\n\nThe layers are ");
     print_layers("report");
-    printf(".\n\n"
-           "Writes report.html, the page to open; history.csv, model.safetensors, network.json,\n"
-           "features.npy, logits.npy, labels.npy, pca.npy, tsne.npy, summary.json; and the figures\n"
-           "training, pca, tsne, confusion and filters as PNG and SVG.\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    printf(
+        ".\n\n"
+        "Writes report.html, the page to open; history.csv, model.safetensors, network.json,\n"
+        "features.npy, logits.npy, labels.npy, pca.npy, tsne.npy, summary.json; and the figures\n"
+        "training, pca, tsne, confusion and filters as PNG and SVG.\n"
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 void parse_report_options(int argc, char **argv, const struct experiment *experiment,
@@ -95,8 +96,8 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
          INT32_MAX, NULL, NULL},
         {"test-limit", "N", "only the first N test images", WHOLE, &set->test_limit, 100, INT32_MAX,
          NULL, NULL},
-        {"layer", "NAME", "where features are taken (default: relu5)", TEXT, &set->layer, 0, 0, NULL,
-         NULL},
+        {"layer", "NAME", "where features are taken (default: relu5)", TEXT, &set->layer, 0, 0,
+         NULL, NULL},
         {"perplexity", "X", "of t-SNE (default: 30)", REAL, &set->perplexity, 1, INFINITY, NULL,
          NULL},
         {"tsne-iterations", "N", "(default: 1000, of which 250 exaggerated)", WHOLE,
@@ -126,12 +127,13 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
  */
 
 static void print_train_help(const struct command_line *line) {
-    printf("Usage: %s DATA --out DIR [options]\n\n"
-           "Trains a network to tell classes apart, takes features of samples that it has not seen,\n"
-           "and writes a page that shows what it learned: DIR/report.html.\n\n"
-           "DATA is a folder with a folder of PNG or JPEG files for each class (or with two such,\n"
-           "train and test), one with MNIST's files or CIFAR's, or a .npz or .csv file.\n\n",
-           line->program);
+    printf(
+        "Usage: %s DATA --out DIR [options]\n\n"
+        "Trains a network to tell classes apart, takes features of samples that it has not seen,\n"
+        "and writes a page that shows what it learned: DIR/report.html.\n\n"
+        "DATA is a folder with a folder of PNG or JPEG files for each class (or with two such,\n"
+        "train and test), one with MNIST's files or CIFAR's, or a .npz or .csv file.\n\n",
+        line->program);
     print_options(line, "");
     printf("  -h, --help, --version\n\nLayers of report: ");
     print_layers("report");
@@ -188,8 +190,9 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          0, INFINITY, NULL, NULL},
         {"schedule", "NAME", "constant, plateau, onecycle or cosine (default: constant)", CHOICE,
          &set->schedule, 0, 0, schedule_names, NULL},
-        {"patience", "N", "stop after N epochs without a better validation loss,\nand go back to the best",
-         WHOLE, &set->patience, 1, 100000, NULL, NULL},
+        {"patience", "N",
+         "stop after N epochs without a better validation loss,\nand go back to the best", WHOLE,
+         &set->patience, 1, 100000, NULL, NULL},
         {"batch-size", "N", "samples a training step (default: 64)", WHOLE, &set->batch_size, 2,
          65536, NULL, NULL},
         {"image-size", "N",
@@ -200,11 +203,13 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          &set->channels, 1, 3, NULL, NULL},
         {"skip-unreadable", NULL, "go on without images that cannot be read", FLAG,
          &set->skip_unreadable, 0, 0, NULL, NULL},
-        {"memory-limit", "SIZE", "of images in memory, 2G for example; above it they are\n"
-                                 "decoded again batch by batch",
+        {"memory-limit", "SIZE",
+         "of images in memory, 2G for example; above it they are\n"
+         "decoded again batch by batch",
          BYTES, &set->memory_limit, 0, 0, NULL, NULL},
-        {"labels", "NAME", "the column of a .csv file, or the array of a .npz file,\nthat has the classes",
-         TEXT, &set->labels, 0, 0, NULL, NULL},
+        {"labels", "NAME",
+         "the column of a .csv file, or the array of a .npz file,\nthat has the classes", TEXT,
+         &set->labels, 0, 0, NULL, NULL},
         {"validation", "SHARE", "of the samples, to validate on (default: 0.1)", REAL,
          &set->validation, 0, 0.9, NULL, NULL},
         {"test", "SHARE",

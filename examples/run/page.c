@@ -1,5 +1,5 @@
-/* The page a run ends in: everything that another run of the same settings would find again, and nothing
- * else, so that it has the same bytes. */
+/* The page a run ends in: everything that another run of the same settings would find again, and
+ * nothing else, so that it has the same bytes. */
 #include "folder.h"
 #include "interrupt.h"
 #include "networks.h"
@@ -128,7 +128,8 @@ static dlviz_status add_facts(const struct run *run, dlviz_report_run *page) {
                  (long long)dlviz_dataset_num_samples(run->data.train)));
     TRY(add_fact(page, "validation samples", "%lld",
                  (long long)dlviz_dataset_num_samples(run->data.validation)));
-    TRY(add_fact(page, "parameters", "%lld", (long long)dlviz_network_num_parameters(run->network)));
+    TRY(add_fact(page, "parameters", "%lld",
+                 (long long)dlviz_network_num_parameters(run->network)));
     TRY(add_fact(page, "perplexity", "%g", options->perplexity));
     return add_fact(page, "seed", "%lld", (long long)options->seed);
 }
@@ -192,8 +193,9 @@ static dlviz_status attribute(struct run *run, dlviz_report_run *page) {
         if (!go_on(run, "attributions", (double)i / (double)count))
             status = DLVIZ_CANCELLED;
         else
-            status = attribute_batch(run, count - i < ATTRIBUTION_BATCH ? count - i : ATTRIBUTION_BATCH,
-                                     points + i, dlviz_tensor_float(maps) + i * size);
+            status =
+                attribute_batch(run, count - i < ATTRIBUTION_BATCH ? count - i : ATTRIBUTION_BATCH,
+                                points + i, dlviz_tensor_float(maps) + i * size);
     }
     if (status == DLVIZ_OK)
         status = dlviz_report_run_set_attribution(page, count, points, maps);

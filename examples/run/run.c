@@ -21,9 +21,9 @@ static void release_run(struct run *run) {
     dlviz_network_destroy(run->network);
     dlviz_film_destroy(run->film);
     release_data(&run->data);
-    dlviz_tensor *const tensors[] = {run->logits,    run->features,  run->confusion,
+    dlviz_tensor *const tensors[] = {run->logits,     run->features,  run->confusion,
                                      run->components, run->pca_map,   run->tsne_map,
-                                     run->neighbors, run->pixel_map, run->pixel_components};
+                                     run->neighbors,  run->pixel_map, run->pixel_components};
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
         dlviz_tensor_destroy(tensors[i]);
     dlviz_pca_destroy(run->pca);
@@ -34,9 +34,9 @@ static void release_run(struct run *run) {
 
 /* Seconds on one thread of a machine such as they are in these years; what was measured is known
  * better, and what is not is a guess until then. */
-#define TSNE_SECONDS 1.5e-7     /* a point and iteration */
-#define MEASURE_SECONDS 3e-8    /* a pair of points, all measures of three maps */
-#define PAGE_SECONDS 1e-4       /* a point, with its picture */
+#define TSNE_SECONDS 1.5e-7  /* a point and iteration */
+#define MEASURE_SECONDS 3e-8 /* a pair of points, all measures of three maps */
+#define PAGE_SECONDS 1e-4    /* a point, with its picture */
 #define FIGURES_SECONDS 3.0
 
 static double estimate(const struct run *run, enum stage stage) {
@@ -287,8 +287,8 @@ static int run_all(struct run *run) {
     static const struct {
         enum stage which;
         dlviz_status (*function)(struct run *);
-    } stages[] = {{EVALUATE, evaluate}, {PCA, project},   {TSNE, make_film},
-                  {PIXELS, map_pixels}, {QUALITY, judge}, {NEIGHBORS, find_neighbors},
+    } stages[] = {{EVALUATE, evaluate},     {PCA, project},    {TSNE, make_film},
+                  {PIXELS, map_pixels},     {QUALITY, judge},  {NEIGHBORS, find_neighbors},
                   {FIGURES, write_figures}, {PAGE, write_page}};
     int early = check_options(run);
     if (early == EXIT_DONE)

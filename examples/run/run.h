@@ -35,11 +35,11 @@ struct run {
     struct options options;
     struct terminal terminal;
 
-    const char *advice;     /* what to do about the failure of the step under way, or NULL */
-    bool has_checkpoint;    /* there is one of this run */
-    bool replaces;          /* the folder still has what an earlier run left */
-    char title[160];        /* what was really run: "learning rate 1e-3, 20 epochs, 5500 images" */
-    const char *layer;      /* where features are taken */
+    const char *advice;  /* what to do about the failure of the step under way, or NULL */
+    bool has_checkpoint; /* there is one of this run */
+    bool replaces;       /* the folder still has what an earlier run left */
+    char title[160];     /* what was really run: "learning rate 1e-3, 20 epochs, 5500 images" */
+    const char *layer;   /* where features are taken */
 
     struct data data;
     dlviz_network *network;
@@ -56,9 +56,9 @@ struct run {
     dlviz_tensor *neighbors;  /* n x 10 int64: nearest in the features */
     dlviz_tensor *pixel_components, *pixel_map;
     struct quality learned, untrained, pixels;
-    char noted[256];            /* what the library has said last */
-    double started;             /* the stage under way */
-    double pass_seconds;        /* what one pass over the test set took; 0: not known yet */
+    char noted[256];     /* what the library has said last */
+    double started;      /* the stage under way */
+    double pass_seconds; /* what one pass over the test set took; 0: not known yet */
     double seconds[NUM_STAGES];
 };
 

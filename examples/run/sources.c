@@ -216,7 +216,7 @@ static dlviz_status read_cifar100(struct data *data, const char *folder) {
  */
 
 static dlviz_status read_table(struct data *data, const struct options *options) {
-    static const char *const usual[] = {"label", "class", "target", "labels",
+    static const char *const usual[] = {"label",   "class",    "target", "labels",
                                         "species", "category", "y"};
     dlviz_csv_reader *reader;
     TRY(dlviz_csv_reader_create(&reader));
@@ -294,13 +294,22 @@ static dlviz_status read_set(const dlviz_npz *npz, const char *samples_name,
 /* How people call samples and labels. */
 static const struct {
     const char *samples, *labels;
-} usual_parts[][3] = {
-    {{"x_train", "y_train"}, {"x_test", "y_test"}, {"x_val", "y_val"}},
-    {{"X_train", "y_train"}, {"X_test", "y_test"}, {"X_val", "y_val"}},
-    {{"train_images", "train_labels"}, {"test_images", "test_labels"}, {"val_images", "val_labels"}},
-}, usual_arrays[] = {{"x", "y"},           {"X", "y"},           {"images", "labels"},
-                     {"data", "labels"},   {"data", "target"},   {"samples", "labels"},
-                     {"features", "labels"}, {"arr_0", "arr_1"}};
+} usual_parts[][3] =
+    {
+        {{"x_train", "y_train"}, {"x_test", "y_test"}, {"x_val", "y_val"}},
+        {{"X_train", "y_train"}, {"X_test", "y_test"}, {"X_val", "y_val"}},
+        {{"train_images", "train_labels"},
+         {"test_images", "test_labels"},
+         {"val_images", "val_labels"}},
+},
+  usual_arrays[] = {{"x", "y"},
+                    {"X", "y"},
+                    {"images", "labels"},
+                    {"data", "labels"},
+                    {"data", "target"},
+                    {"samples", "labels"},
+                    {"features", "labels"},
+                    {"arr_0", "arr_1"}};
 
 static dlviz_status read_arrays(struct data *data, const struct options *options,
                                 const dlviz_npz *npz) {

@@ -80,7 +80,8 @@ static const char *schedule_text(const struct options *options) {
 
 /* PyTorch's names. */
 static const char *optimizer_text(const struct options *options) {
-    static const char *const names[] = {"Adam", "AdamW", "NAdam", "RAdam", "Lion", "SGD", "RMSprop"};
+    static const char *const names[] = {"Adam", "AdamW", "NAdam",  "RAdam",
+                                        "Lion", "SGD",   "RMSprop"};
     return names[options->optimizer];
 }
 
@@ -190,8 +191,8 @@ static json_t *command(const struct run *run) {
 }
 
 static json_t *versions(void) {
-    return json_pack("{s:s, s:s, s:s}", "libdlviz", dlviz_version(), "jansson", jansson_version_str(),
-                     "blas", dlviz_blas());
+    return json_pack("{s:s, s:s, s:s}", "libdlviz", dlviz_version(), "jansson",
+                     jansson_version_str(), "blas", dlviz_blas());
 }
 
 static json_t *summarize(const struct run *run) {
@@ -216,8 +217,7 @@ int write_summary(const struct run *run) {
     errno = ENOMEM;
     int status = object ? write_compact(object, path) : -1;
     if (status != 0)
-        fprintf(stderr, "%s: cannot write '%s': %s\n", run->options.program, path,
-                strerror(errno));
+        fprintf(stderr, "%s: cannot write '%s': %s\n", run->options.program, path, strerror(errno));
     json_decref(object);
     return status;
 }

@@ -1,4 +1,4 @@
-/* The training: what was chosen, a checkpoint and a line after each epoch, features at some of them. */
+/* The training: what was chosen, a checkpoint and a line after each epoch, features at some. */
 #include "augment.h"
 #include "folder.h"
 #include "interrupt.h"
@@ -19,8 +19,8 @@
 
 static dlviz_status create_optimizer(dlviz_optimizer **out, const struct options *options) {
     static dlviz_status (*const creators[])(dlviz_optimizer **, double) = {
-        [ADAM] = dlviz_adam_create,   [ADAMW] = dlviz_adamw_create, [NADAM] = dlviz_nadam_create,
-        [RADAM] = dlviz_radam_create, [LION] = dlviz_lion_create,   [SGD] = dlviz_sgd_create,
+        [ADAM] = dlviz_adam_create,      [ADAMW] = dlviz_adamw_create, [NADAM] = dlviz_nadam_create,
+        [RADAM] = dlviz_radam_create,    [LION] = dlviz_lion_create,   [SGD] = dlviz_sgd_create,
         [RMSPROP] = dlviz_rmsprop_create};
     TRY(creators[options->optimizer](out, options->learning_rate));
     return options->optimizer == SGD ? dlviz_sgd_set_momentum(*out, 0.9, 0, true) : DLVIZ_OK;

@@ -1,4 +1,4 @@
-/* dlviz/dataset_files.h - datasets from files: folders of images, MNIST, CSV, CIFAR, NumPy archives. */
+/* dlviz/dataset_files.h - datasets from files: folders of images, MNIST, CSV, CIFAR, NumPy. */
 #ifndef DLVIZ_DATASET_FILES_H
 #define DLVIZ_DATASET_FILES_H
 

@@ -206,7 +206,9 @@ int main(int argc, char **argv) {
         die();
     dlviz_network *network;
     dlviz_optimizer *adam;
-    if (create_network(&network, "report", 3, (int64_t[]){1, set.image_size, set.image_size}, 10, 1) || dlviz_adam_create(&adam, 1e-3))
+    if (create_network(&network, "report", 3, (int64_t[]){1, set.image_size, set.image_size}, 10,
+                       1) ||
+        dlviz_adam_create(&adam, 1e-3))
         die();
     int64_t images = set.batch_size * 4;
     dlviz_dataset *dataset = random_images(images, set.image_size);

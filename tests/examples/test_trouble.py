@@ -3,6 +3,7 @@ import errno
 import gzip
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -314,6 +315,31 @@ class Interruption(Case):
         finished, process = self.interrupt(path("terminated"), signal.SIGTERM)
         finished.returncode = process.returncode
         self.expect_line(130, finished, "interrupted", "--resume")
+
+    def test_embed_answers_within_a_second(self):
+        """In t-SNE's iterations, and in the measures, which take as long."""
+        noise = random.Random(2)
+        files.write_npy(path("cloud.npy"), [[noise.random() for _ in range(20)] for _ in range(9000)])
+        for i, (start, arguments) in enumerate((("", ["tsne", "--iterations", "100000"]),
+                                                ("2 components", ["pca", "--quality"]),
+                                                ("trustworthiness", ["pca", "--quality"]))):
+            with self.subTest(start=start):
+                out = path(f"cloud{i}.npy")
+                with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), arguments[0], path("cloud.npy"), out,
+                                       *arguments[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True) as process:
+                    if start:
+                        for line in process.stdout:
+                            if line.startswith(start):
+                                break
+                    time.sleep(0.2 if start else 1.5)
+                    asked = time.monotonic()
+                    process.send_signal(signal.SIGINT)
+                    _, errors = process.communicate(timeout=TIMEOUT)
+                    took = time.monotonic() - asked
+                self.assertEqual((process.returncode, errors), (130, "dlviz-embed: interrupted\n"))
+                self.assertLess(took, programs.second())
+                self.assertEqual(os.path.exists(out), bool(start))  # the map was there before the measures
 
     def test_embed_is_interrupted(self):
         points, labels = files.make_images(300, seed=5)
