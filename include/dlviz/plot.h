@@ -217,7 +217,8 @@ DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, in
 
 /** What the axes show. Curves have their panels' names on the vertical axis and take only `x`
  *  ("epoch" by default); a matrix has "predicted" and "true" by default; images have no axes. In a
- *  map they name the first two columns; see dlviz_figure_set_axis_shares. */
+ *  map they name the first two columns, and "t-SNE 1" and "t-SNE 2" so also a third; see
+ *  dlviz_figure_set_axis_shares. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
                                                         const char *y);
 DLVIZ_API void dlviz_figure_axis_labels(const dlviz_figure *figure, const char **x, const char **y);

@@ -131,9 +131,10 @@ static void draw_item(const dlz_scatter_view *view, const dlz_legend *plan, int 
     dlz_set_color(view->canvas, look.color, 1);
     cairo_fill(view->canvas->cr);
     if (set >= 0) {
+        dlz_ring_path(view->canvas, look.marker, x + 0.5 * plan->size, y, diameter, set + 1);
         dlz_set_color(view->canvas, dlz_ink, 0.85);
         cairo_set_line_width(view->canvas->cr, 0.9);
-        dlz_stroke_rings(view->canvas, look.marker, x + 0.5 * plan->size, y, diameter, set + 1);
+        cairo_stroke(view->canvas->cr);
     }
     item_name(view, item, text);
     dlz_text(view->canvas, x + 1.35 * plan->size, y, text,

@@ -97,13 +97,11 @@ void dlz_look_path(const dlz_canvas *canvas, dlz_look look, double x, double y, 
         add(canvas, look.marker, x, y, diameter / 4, true);
 }
 
-void dlz_stroke_rings(const dlz_canvas *canvas, dlviz_marker marker, double x, double y,
-                      double diameter, int rings) {
+void dlz_ring_path(const dlz_canvas *canvas, dlviz_marker marker, double x, double y,
+                   double diameter, int rings) {
     double step = fmax(1.6, 0.22 * diameter);
-    for (int ring = 0; ring < rings; ring++) {
+    for (int ring = 0; ring < rings; ring++)
         dlz_marker_path(canvas, marker, x, y, diameter + 0.8 + 2 * step * ring);
-        cairo_stroke(canvas->cr);
-    }
 }
 
 void dlz_arrow_path(const dlz_canvas *canvas, double from_x, double from_y, double x, double y,

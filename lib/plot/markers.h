@@ -13,9 +13,9 @@ void dlz_marker_path(const dlz_canvas *canvas, dlviz_marker marker, double x, do
                      double diameter);
 /* Likewise, with a hole in it where it is hollow, and not to be stroked: its ends may be open. */
 void dlz_look_path(const dlz_canvas *canvas, dlz_look look, double x, double y, double diameter);
-/* `rings` lines around a marker, in the color and thickness that the canvas has. */
-void dlz_stroke_rings(const dlz_canvas *canvas, dlviz_marker marker, double x, double y,
-                      double diameter, int rings);
+/* `rings` lines around a marker, to be stroked. */
+void dlz_ring_path(const dlz_canvas *canvas, dlviz_marker marker, double x, double y,
+                   double diameter, int rings);
 /* A triangle that points away from (from_x, from_y), its tip at (x, y). */
 void dlz_arrow_path(const dlz_canvas *canvas, double from_x, double from_y, double x, double y,
                     double length);

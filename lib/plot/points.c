@@ -81,21 +81,53 @@ static void sort_by_group(const dlz_scatter_view *view, int64_t n, const int64_t
     }
 }
 
+/* Points of an added set, which look alike: with outlines. */
+static void paint_outlined(const dlz_scatter_view *view, int64_t n, const int64_t *points,
+                           int set) {
+    dlz_look look = dlz_scatter_look(view, points[0]);
+    for (int64_t k = 0; k < n; k++)
+        if (dlz_scatter_is_inside(view, points[k]))
+            add_marker(view, points[k], look);
+    dlz_set_color(view->canvas, look.color, view->opacity);
+    cairo_fill(view->canvas->cr);
+    for (int64_t k = 0; k < n; k++)
+        if (dlz_scatter_is_inside(view, points[k]))
+            dlz_ring_path(view->canvas, look.marker, snap(view, view->at[2 * points[k]]),
+                          snap(view, view->at[2 * points[k] + 1]), view->diameter, set);
+    dlz_set_color(view->canvas, dlz_ink, 0.85);
+    cairo_set_line_width(view->canvas->cr, thin);
+    cairo_stroke(view->canvas->cr);
+}
+
+static void paint_group(const dlz_scatter_view *view, int64_t n, const int64_t *points, int set) {
+    if (set > 0) {
+        paint_outlined(view, n, points, set);
+        return;
+    }
+    for (int64_t k = 0; k < n; k++)
+        if (dlz_scatter_is_inside(view, points[k]))
+            add_to_path(view, points[k]);
+    paint_path(view, dlz_scatter_look(view, points[0]));
+}
+
+static void paint_chunk(const dlz_scatter_view *view, int64_t n, const int64_t *sorted, int set) {
+    for (int64_t first = 0, end; first < n; first = end) {
+        end = first + 1;
+        while (end < n && view->group_of[sorted[end]] == view->group_of[sorted[first]])
+            end++;
+        paint_group(view, end - first, sorted + first, set);
+    }
+}
+
 /* All points of a group in a chunk are one path. */
-static dlviz_status draw_chunks(const dlz_scatter_view *view, int64_t n) {
-    int64_t chunks = n > 1000 ? CHUNKS : 1;
+static dlviz_status draw_chunks(const dlz_scatter_view *view, int64_t begin, int64_t end, int set) {
+    int64_t n = end - begin, chunks = n > 1000 ? CHUNKS : 1;
     int64_t *sorted = dlz_alloc_array((uint64_t)n, sizeof *sorted);
     int64_t *starts = dlz_alloc_array((uint64_t)view->num_groups + 1, sizeof *starts);
     for (int64_t chunk = 0; sorted && starts && chunk < chunks; chunk++) {
         int64_t first = n * chunk / chunks, count = n * (chunk + 1) / chunks - first;
-        sort_by_group(view, count, view->order + first, starts, sorted);
-        for (int64_t k = 0; k < count; k++) {
-            int group = view->group_of[sorted[k]];
-            if (dlz_scatter_is_inside(view, sorted[k]))
-                add_to_path(view, sorted[k]);
-            if (k + 1 == count || view->group_of[sorted[k + 1]] != group)
-                paint_path(view, view->looks[group]);
-        }
+        sort_by_group(view, count, view->order + begin + first, starts, sorted);
+        paint_chunk(view, count, sorted, set);
     }
     bool done = sorted && starts;
     dlz_free(sorted);
@@ -105,23 +137,31 @@ static dlviz_status draw_chunks(const dlz_scatter_view *view, int64_t n) {
 
 /* ---- One by one ------------------------------------------------------------------------------ */
 
-static void draw_one_by_one(const dlz_scatter_view *view, int64_t first, int64_t end) {
-    for (int64_t k = first; k < end; k++) {
+static void draw_one_by_one(const dlz_scatter_view *view, int64_t begin, int64_t end, int set) {
+    for (int64_t k = begin; k < end; k++) {
         int64_t i = view->order[k];
-        if (!dlz_scatter_is_inside(view, i))
-            continue;
-        dlz_look look = dlz_scatter_look(view, i);
-        dlz_set_color(view->canvas, look.color, view->opacity);
-        add_marker(view, i, look);
-        cairo_fill(view->canvas->cr);
-        int set = dlz_scatter_set(view->scatter, i);
-        if (set == 0)
-            continue;
-        dlz_set_color(view->canvas, dlz_ink, 0.85);
-        cairo_set_line_width(view->canvas->cr, thin);
-        dlz_stroke_rings(view->canvas, look.marker, snap(view, view->at[2 * i]),
-                         snap(view, view->at[2 * i + 1]), view->diameter, set);
+        if (set > 0) {
+            paint_outlined(view, 1, &i, set);
+        } else if (dlz_scatter_is_inside(view, i)) {
+            dlz_look look = dlz_scatter_look(view, i);
+            dlz_set_color(view->canvas, look.color, view->opacity);
+            add_marker(view, i, look);
+            cairo_fill(view->canvas->cr);
+        }
     }
+}
+
+static dlviz_status draw_sets(const dlz_scatter_view *view) {
+    const dlz_scatter *scatter = view->scatter;
+    for (int set = 0; set <= scatter->num_sets; set++) {
+        int64_t begin = set > 0 ? scatter->sets[set - 1].first : 0;
+        int64_t end = set < scatter->num_sets ? scatter->sets[set].first : scatter->n;
+        if (view->canvas->vector)
+            DLZ_TRY(draw_chunks(view, begin, end, set));
+        else
+            draw_one_by_one(view, begin, end, set);
+    }
+    return DLVIZ_OK;
 }
 
 /* ---- Around points --------------------------------------------------------------------------- */
@@ -171,18 +211,11 @@ static void draw_arrows(const dlz_scatter_view *view) {
 }
 
 dlviz_status dlz_draw_points(const dlz_scatter_view *view) {
-    const dlz_scatter *scatter = view->scatter;
-    int64_t in_first = scatter->num_sets > 0 ? scatter->sets[0].first : scatter->n;
-    dlviz_status status = DLVIZ_OK;
     cairo_t *cr = view->canvas->cr;
     cairo_save(cr);
     cairo_rectangle(cr, view->frame.x, view->frame.y, view->frame.width, view->frame.height);
     cairo_clip(cr);
-    if (view->canvas->vector)
-        status = draw_chunks(view, in_first);
-    else
-        draw_one_by_one(view, 0, in_first);
-    draw_one_by_one(view, in_first, scatter->n);
+    dlviz_status status = draw_sets(view);
     draw_rings(view);
     cairo_restore(cr);
     draw_arrows(view);

@@ -87,24 +87,38 @@ static void draw_ticks(const scatter_view *view) {
     }
 }
 
+/* "t-SNE 3" after "t-SNE 1" and "t-SNE 2". */
+static void third_name(const scatter_view *view, char name[LONGEST_NAME]) {
+    const char *first = view->figure->x_label, *second = view->figure->y_label;
+    size_t length = first ? strlen(first) : 0;
+    bool counted = first && second && length == strlen(second) && length > 1 &&
+                   first[length - 1] == '1' && second[length - 1] == '2' &&
+                   first[length - 2] == ' ' && memcmp(first, second, length - 1) == 0;
+    if (counted)
+        snprintf(name, LONGEST_NAME, "%.*s3", (int)(length - 1), first);
+}
+
 /* The name of a column's axis, "" for none. */
 static const char *axis_name(const scatter_view *view, int column, char text[LONGEST_NAME]) {
     const dlz_scatter *scatter = view->scatter;
+    text[0] = '\0';
+    if (column < 0)
+        return text;
     const char *given = column == 0   ? view->figure->x_label
                         : column == 1 ? view->figure->y_label
                                       : NULL;
-    char name[24] = "";
-    bool has_share = column >= 0 && column < scatter->num_shares;
-    if (has_share || scatter->dims == 3)
-        snprintf(name, sizeof name, has_share ? "PC %d" : "dimension %d", column + 1);
-    if (column < 0)
-        text[0] = '\0';
-    else if (has_share) {
+    bool has_share = column < scatter->num_shares;
+    if (given)
+        snprintf(text, LONGEST_NAME, "%s", given);
+    else if (column == 2)
+        third_name(view, text);
+    if (!text[0] && (has_share || scatter->dims == 3))
+        snprintf(text, LONGEST_NAME, has_share ? "PC %d" : "dimension %d", column + 1);
+    if (has_share) {
         long tenths = lround(1000 * scatter->shares[column]);
-        snprintf(text, LONGEST_NAME, "%s (%ld.%ld %%)", given ? given : name, tenths / 10,
-                 tenths % 10);
-    } else
-        snprintf(text, LONGEST_NAME, "%s", given ? given : name);
+        size_t used = strlen(text);
+        snprintf(text + used, LONGEST_NAME - used, " (%ld.%ld %%)", tenths / 10, tenths % 10);
+    }
     return text;
 }
 

@@ -614,6 +614,33 @@ START_TEST(thumbnails_show_the_image_of_their_point) {
 }
 END_TEST
 
+/* ---- SVG ------------------------------------------------------------------------------------- */
+
+START_TEST(an_svg_has_no_square_without_length) {
+    /* Square ends of lines without length: some readers draw nothing. */
+    const char *path = scratch_path("map.svg");
+    dlviz_figure *figure = figure_of(uniform_map(300, 2, 3), labels_of(300, 10));
+    ck_ok(dlviz_figure_write(figure, path));
+    dlviz_figure_destroy(figure);
+    size_t size;
+    int squares = 0;
+    char *text = read_text(path, &size);
+    for (const char *at = text; (at = strstr(at, "<path")); at++) {
+        size_t length = strcspn(at, ">");
+        char *element = calloc(length + 1, 1);
+        memcpy(element, at, length);
+        if (strstr(element, "stroke-linecap:square") || strstr(element, "linecap=\"square\"")) {
+            squares++;
+            ck_assert_ptr_null(strstr(element, "h0"));
+            ck_assert_ptr_nonnull(strchr(element, 'L'));
+        }
+        free(element);
+    }
+    free(text);
+    ck_assert_int_eq(squares, 4); /* those of two classes, and diamonds of two */
+}
+END_TEST
+
 /* ---- All at once ----------------------------------------------------------------------------- */
 
 START_TEST(everything_is_drawn_at_any_size_in_any_format) {
@@ -665,6 +692,7 @@ int main(void) {
                                   added_points_have_outlines_and_a_name,
                                   thumbnails_leave_names_and_classes_to_be_seen,
                                   thumbnails_show_the_image_of_their_point,
+                                  an_svg_has_no_square_without_length,
                                   everything_is_drawn_at_any_size_in_any_format,
                                   NULL};
     return run_tests("scatter", tests);
