@@ -69,7 +69,8 @@ DLVIZ_CHECKED dlviz_status dlviz_plot_images(const dlviz_tensor *images, const c
  *  markers, by which those that are alike in gray print differ; and markers that are filled and
  *  hollow: 120 in all, which then repeat. Points so small that markers could not be seen are all
  *  circles. Class names are also written on the map, on their classes, or beside those that they
- *  would hide.
+ *  would hide. A legend that has no room beside the map goes below it; of more classes than there
+ *  is room for it has the largest, and tells how many others there are.
  *
  *  Points far from all others do not squeeze the map: up to one in a hundred of 8 points or more
  *  may lie outside of the frame, if it would otherwise be several times as large, and if there are

@@ -2,17 +2,20 @@
 #include "plot/scatter.h"
 #include "base/base.h"
 #include "base/random.h"
-#include "base/sort.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { STEPS = 256 /* colors of values */, LAYERS = 2 * (DLZ_MAX_POINT_SETS + 1) };
 
-DLZ_DEFINE_SORT(sort_labels, int32_t, DLZ_LESS)
-
 /* ---- Classes --------------------------------------------------------------------------------- */
+
+static int compare_labels(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
 
 static int find_entry(const dlz_scatter_view *view, int32_t label) {
     int low = 0, high = view->classes - 1;
@@ -56,7 +59,7 @@ static dlviz_status count_classes(dlz_scatter_view *view) {
     view->entry_of = dlz_alloc_array((uint64_t)n, sizeof *view->entry_of);
     if (sorted && view->entry_of) {
         memcpy(sorted, view->scatter->class, (size_t)n * sizeof *sorted);
-        sort_labels(sorted, n);
+        qsort(sorted, (size_t)n, sizeof *sorted, compare_labels);
         uint64_t most = (uint64_t)count_different(n, sorted) + 1;
         view->entries = dlz_alloc_array(most, sizeof *view->entries);
     }
@@ -103,6 +106,7 @@ static dlviz_status find_range(dlz_scatter_view *view) {
     for (int64_t i = 0; i < view->scatter->n; i++)
         if (!isnan(values[i]))
             given[count++] = values[i];
+    view->values_missing = view->scatter->n - count;
     dlz_extent range;
     dlviz_status status = dlz_find_extent(given, count, 1, view->scatter->clip, NULL, &range);
     dlz_free(given);

@@ -3,13 +3,13 @@
 #include "plot/markers.h"
 #include "plot/scatter.h"
 #include "base/base.h"
-#include "base/sort.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { ITEM_TEXT = 160, NUM_SIZES = 5 };
+enum { ITEM_TEXT = 160, NUM_SIZES = 5, MOST_MEASURED = 1024, LONGEST_NAME = 14 /* letter sizes */ };
 
 static int num_class_items(const dlz_scatter_view *view) {
     return view->scatter->values ? 0 : view->num_entries;
@@ -51,9 +51,17 @@ typedef struct ranked {
     int item;
 } ranked;
 
-#define IS_MORE(a, b) ((a).size != (b).size ? (a).size > (b).size : (a).item < (b).item)
-DLZ_DEFINE_SORT(sort_ranked, ranked, IS_MORE)
-DLZ_DEFINE_SORT(sort_items, int32_t, DLZ_LESS)
+static int compare_ranked(const void *x, const void *y) {
+    const ranked *a = x, *b = y;
+    if (a->size != b->size)
+        return a->size > b->size ? -1 : 1;
+    return (a->item > b->item) - (a->item < b->item);
+}
+
+static int compare_items(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
 
 /* The items that are shown: the sets and the largest classes, in their order. */
 static int32_t *choose_items(const dlz_scatter_view *view, int shown) {
@@ -63,10 +71,10 @@ static int32_t *choose_items(const dlz_scatter_view *view, int shown) {
     for (int i = 0; all && i < items; i++)
         all[i] = (ranked){i < classes ? view->entries[i].size : INT64_MAX, i};
     if (all && chosen) {
-        sort_ranked(all, items);
+        qsort(all, (size_t)items, sizeof *all, compare_ranked);
         for (int i = 0; i < shown; i++)
             chosen[i] = all[i].item;
-        sort_items(chosen, shown);
+        qsort(chosen, (size_t)shown, sizeof *chosen, compare_items);
     }
     bool done = all && chosen;
     dlz_free(all);
@@ -78,16 +86,25 @@ static int32_t *choose_items(const dlz_scatter_view *view, int shown) {
 
 /* ---- Size ------------------------------------------------------------------------------------ */
 
-/* How wide columns have to be: for all names, whichever are shown. */
-static double widest_name(const dlz_scatter_view *view, double size) {
+/* The width of the widest name in letters of size 1; of very many names, of some. */
+static double widest_name(const dlz_scatter_view *view) {
     char text[ITEM_TEXT];
     double widest = 0;
-    int items = dlz_legend_items(view);
-    for (int i = 0; i < items && widest < 14 * size; i++) {
+    int items = dlz_legend_items(view), step = items / MOST_MEASURED + 1;
+    for (int i = 0; i < items; i += step) {
         item_name(view, i, text);
-        widest = fmax(widest, dlz_text_width(view->canvas, text, size, false));
+        widest = fmax(widest, dlz_text_width(view->canvas, text, 16, false) / 16);
     }
-    return fmin(widest, 14 * size);
+    return widest;
+}
+
+static dlz_legend with_letters(double size, double widest, bool largest) {
+    dlz_legend plan = {.size = size, .pitch = (largest ? 1.6 : 1.4) * size};
+    double share = widest > LONGEST_NAME ? fmax(LONGEST_NAME / widest, 0.75) : 1;
+    plan.name_size = share * size;
+    plan.name_width = 1.005 * fmin(widest * plan.name_size, LONGEST_NAME * size);
+    plan.column_width = plan.name_width + 2.2 * size;
+    return plan;
 }
 
 /* Tries smaller letters before it shows a part. One that is wide takes few rows, others take few
@@ -96,15 +113,14 @@ dlz_legend dlz_plan_legend(const dlz_scatter_view *view, double width, double he
                            bool wide) {
     static const double sizes[NUM_SIZES] = {13.5, 12, 10.5, 9, 8};
     int items = dlz_legend_items(view);
+    double widest = widest_name(view);
     dlz_legend plan = {0};
     for (int i = 0; items > 0 && i < NUM_SIZES; i++) {
-        plan = (dlz_legend){.size = sizes[i], .pitch = (i == 0 ? 1.6 : 1.4) * sizes[i]};
+        plan = with_letters(sizes[i], widest, i == 0);
         int rows = (int)floor(height / plan.pitch);
-        if (rows < 1 || ((int64_t)rows * columns < items && i + 1 < NUM_SIZES))
-            continue;
-        plan.name_width = widest_name(view, plan.size);
-        plan.column_width = plan.name_width + 2.2 * plan.size;
         int most = (int)fmin(floor(width / plan.column_width), columns);
+        if (rows < 1 || most < 1)
+            continue;
         int needed = (items + rows - 1) / rows;
         if (needed <= most) {
             plan.rows = (items + (wide ? most : needed) - 1) / (wide ? most : needed);
@@ -138,7 +154,7 @@ static void draw_item(const dlz_scatter_view *view, const dlz_legend *plan, int 
     }
     item_name(view, item, text);
     dlz_text(view->canvas, x + 1.35 * plan->size, y, text,
-             (dlz_style){.size = plan->size, .color = dlz_ink, .most = plan->name_width});
+             (dlz_style){.size = plan->name_size, .color = dlz_ink, .most = plan->name_width});
 }
 
 static void draw_rest(const dlz_scatter_view *view, const dlz_legend *plan, double x, double y) {

@@ -1,15 +1,18 @@
 #include "plot/outliers.h"
 #include "plot/scales.h"
 #include "base/base.h"
-#include "base/sort.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FEWEST_POINTS = 8, MOST_OUTSIDE = 100 /* one in as many */, CLUSTER = 10 };
 static const double reach = 2; /* lengths */
 
-DLZ_DEFINE_SORT(sort_numbers, float, DLZ_LESS)
+static int compare_numbers(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
 
 /* A point that may be an outlier, in cells as long as the map without them. */
 typedef struct candidate {
@@ -18,7 +21,8 @@ typedef struct candidate {
     int64_t index;
 } candidate;
 
-static int compare(const candidate *a, const candidate *b) {
+static int compare_candidates(const void *x, const void *y) {
+    const candidate *a = x, *b = y;
     for (int k = 0; k < DLZ_MAX_MAP_DIMS; k++)
         if (a->cell[k] != b->cell[k])
             return a->cell[k] < b->cell[k] ? -1 : 1;
@@ -27,9 +31,6 @@ static int compare(const candidate *a, const candidate *b) {
             return a->place[k] < b->place[k] ? -1 : 1;
     return (a->index > b->index) - (a->index < b->index);
 }
-
-#define COMES_BEFORE(a, b) (compare(&(a), &(b)) < 0)
-DLZ_DEFINE_SORT(sort_candidates, candidate, COMES_BEFORE)
 
 static double length_of(const dlz_extent *extent, int dims) {
     double length = 0;
@@ -69,7 +70,7 @@ static dlviz_status find_core(const float *points, int64_t n, int dims, dlz_exte
     for (int k = 0; k < dims; k++) {
         for (int64_t i = 0; i < n; i++)
             sorted[i] = points[i * dims + k];
-        sort_numbers(sorted, n);
+        qsort(sorted, (size_t)n, sizeof *sorted, compare_numbers);
         core->low[k] = (double)sorted[few];
         core->high[k] = (double)sorted[n - 1 - few];
     }
@@ -146,7 +147,7 @@ static dlviz_status find_clipped(const float *points, int64_t n, int dims, bool 
     if (!list)
         return dlz_fail_memory("the outliers of a map", (uint64_t)beyond * sizeof *list);
     list_beyond(points, n, dims, &core, length, list);
-    sort_candidates(list, beyond);
+    qsort(list, (size_t)beyond, sizeof *list, compare_candidates);
     include_clusters(list, beyond, dims, &core);
     dlz_free(list);
     dlz_extent clipped;

@@ -1,7 +1,7 @@
 #include "plot/places.h"
 #include "base/base.h"
-#include "base/sort.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct located {
@@ -16,13 +16,11 @@ static int compare_places(const located *a, const located *b) {
     return 0;
 }
 
-static bool comes_before(const located *a, const located *b) {
+static int compare_located(const void *x, const void *y) {
+    const located *a = x, *b = y;
     int order = compare_places(a, b);
-    return order ? order < 0 : a->index < b->index;
+    return order ? order : (a->index > b->index) - (a->index < b->index);
 }
-
-#define COMES_BEFORE(a, b) comes_before(&(a), &(b))
-DLZ_DEFINE_SORT(sort_located, located, COMES_BEFORE)
 
 dlviz_status dlz_count_places(const float *points, int64_t n, int dims, int64_t *shared,
                               int64_t *places) {
@@ -34,7 +32,7 @@ dlviz_status dlz_count_places(const float *points, int64_t n, int dims, int64_t 
         for (int k = 0; k < dims; k++)
             sorted[i].at[k] = points[i * dims + k];
     }
-    sort_located(sorted, n);
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_located);
     memset(shared, 0, (size_t)n * sizeof *shared);
     *places = 0;
     for (int64_t first = 0, end; first < n; first = end) {

@@ -249,6 +249,10 @@ static void make_note(const scatter_view *view, char note[LONGEST_NOTE]) {
                  view->values_outside == 1 ? "" : "s");
         add_note(note, text);
     }
+    if (view->values_missing > 0) {
+        snprintf(text, sizeof text, "%lld without a value", (long long)view->values_missing);
+        add_note(note, text);
+    }
 }
 
 /* ---- Layout ---------------------------------------------------------------------------------- */

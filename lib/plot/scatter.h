@@ -30,7 +30,7 @@ typedef struct dlz_scatter_view {
     int32_t *group_of;       /* n */
     int num_groups, beneath; /* the group of points without a class or value; -1: none */
     double lowest, highest;  /* of the values' bar */
-    int64_t values_outside;
+    int64_t values_outside, values_missing;
 
     dlz_extent extent;
     bool *outside;   /* n: far from all others */
@@ -78,6 +78,7 @@ dlviz_status dlz_draw_points(const dlz_scatter_view *view);
 
 typedef struct dlz_legend {
     double size, pitch, name_width, column_width;
+    double name_size;  /* of names, smaller than `size` where some would not fit */
     int rows, columns; /* 0: left out */
     int shown;         /* of the items; if not all, a line says how many more there are */
 } dlz_legend;

@@ -1,8 +1,8 @@
 #include "plot/strip.h"
 #include "base/base.h"
-#include "base/sort.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct stacked {
     double column;
@@ -10,14 +10,14 @@ typedef struct stacked {
     int64_t index;
 } stacked;
 
-static bool comes_before(const stacked *a, const stacked *b) {
+static int compare_stacked(const void *x, const void *y) {
+    const stacked *a = x, *b = y;
     if (a->column != b->column)
-        return a->column < b->column;
-    return a->order != b->order ? a->order < b->order : a->index < b->index;
+        return a->column < b->column ? -1 : 1;
+    if (a->order != b->order)
+        return a->order < b->order ? -1 : 1;
+    return (a->index > b->index) - (a->index < b->index);
 }
-
-#define COMES_BEFORE(a, b) comes_before(&(a), &(b))
-DLZ_DEFINE_SORT(sort_stacked, stacked, COMES_BEFORE)
 
 static int64_t end_of_stack(const stacked *sorted, int64_t first, int64_t count) {
     int64_t end = first + 1;
@@ -37,7 +37,7 @@ dlviz_status dlz_stack(int64_t n, const double *x, const int32_t *order, const b
         if (!skip || !skip[i])
             sorted[count++] = (stacked){floor(x[i] / diameter), order ? order[i] : 0, i};
     }
-    sort_stacked(sorted, count);
+    qsort(sorted, (size_t)count, sizeof *sorted, compare_stacked);
     for (int64_t first = 0, end; first < count; first = end) {
         end = end_of_stack(sorted, first, count);
         highest = dlz_max_i64(highest, end - first);

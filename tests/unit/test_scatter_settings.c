@@ -226,7 +226,10 @@ static dlviz_status draw_everything(void *context) {
     for (int i = 0; i < 3; i++) {
         dlviz_figure *figure;
         DLZ_TRY(dlviz_figure_create_scatter(&figure, all->maps[i], i ? all->labels : NULL));
-        dlviz_status status = fill_figure(all, figure, all->maps[i]);
+        /* The first takes the size that suits it. */
+        dlviz_status status = i ? dlviz_figure_set_size(figure, 200, 300) : DLVIZ_OK;
+        if (status == DLVIZ_OK)
+            status = fill_figure(all, figure, all->maps[i]);
         dlviz_figure_destroy(figure);
         DLZ_TRY(status);
     }
