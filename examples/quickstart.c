@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
     check(dlviz_network_features(net, "relu2", test, &features)); /* 10,000 x 64 */
     check(dlviz_tsne_create(&tsne));
     check(dlviz_tsne_fit(tsne, features, &map)); /* 10,000 x 2 */
-    check(dlviz_plot_scatter(map, dlviz_dataset_labels(test), "MNIST", "map.png"));
+    check(dlviz_plot_scatter(map, dlviz_dataset_labels(test), 0, NULL, "MNIST", "map.png"));
     printf("map.png shows the test images as layer relu2 tells them apart\n");
 
     dlviz_tensor_destroy(map), dlviz_tensor_destroy(features), dlviz_tsne_destroy(tsne);
