@@ -32,14 +32,12 @@ static dlviz_status set_axes(dlviz_figure *figure, const struct shown *shown) {
                                           {"t-SNE 1", "t-SNE 2"},
                                           {NULL, NULL}};
     const char *const *axis = axes[shown->set->command];
-    if (!shown->shares)
-        return dlviz_figure_set_axis_labels(figure, axis[0], axis[1]);
-    const float *share = dlviz_tensor_const_float(shown->shares);
-    bool second = dlviz_tensor_num_elements(shown->shares) > 1;
-    char x[64], y[64];
-    snprintf(x, sizeof x, "component 1 (%.1f %% of the variance)", 100 * (double)share[0]);
-    snprintf(y, sizeof y, "component 2 (%.1f %%)", second ? 100 * (double)share[1] : 0.0);
-    return dlviz_figure_set_axis_labels(figure, x, second ? y : NULL);
+    TRY(dlviz_figure_set_axis_labels(figure, axis[0], axis[1]));
+    double shares[3] = {0};
+    int64_t count = shown->shares ? dlviz_tensor_num_elements(shown->shares) : 0;
+    for (int64_t i = 0; i < count && i < 3; i++)
+        shares[i] = (double)dlviz_tensor_const_float(shown->shares)[i];
+    return dlviz_figure_set_axis_shares(figure, count < 3 ? count : 3, shares);
 }
 
 static dlviz_status set_up(dlviz_figure *figure, const struct shown *shown) {
@@ -52,15 +50,40 @@ static dlviz_status set_up(dlviz_figure *figure, const struct shown *shown) {
                : DLVIZ_OK;
 }
 
+/* New points lie beside the old ones, of which the labels are not known. */
+static dlviz_status create_map(const struct shown *shown, const dlviz_tensor *map,
+                               dlviz_figure **figure) {
+    const dlviz_tensor *labels = shown->labels ? shown->labels->of_figure : NULL;
+    dlviz_safetensors *model;
+    dlviz_tensor *old = NULL;
+    if (shown->set->command != EMBED_TRANSFORM)
+        return dlviz_figure_create_scatter(figure, map, labels);
+    TRY(dlviz_safetensors_open(&model, shown->set->model));
+    dlviz_status status = dlviz_safetensors_get(model, "map", &old);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_create_scatter(figure, old, NULL);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_add_points(*figure, "new points", map, labels);
+    dlviz_tensor_destroy(old);
+    dlviz_safetensors_destroy(model);
+    return status;
+}
+
+/* Of more than three columns the first two. */
 dlviz_status write_figure(const struct shown *shown) {
     dlviz_figure *figure = NULL;
-    dlviz_status status = dlviz_figure_create_scatter(
-        &figure, shown->map, shown->labels ? shown->labels->of_figure : NULL);
+    dlviz_tensor *two = NULL;
+    dlviz_status status = DLVIZ_OK;
+    if (dlviz_tensor_dim(shown->map, 1) > 3)
+        status = two_columns(shown->map, &two);
+    if (status == DLVIZ_OK)
+        status = create_map(shown, two ? two : shown->map, &figure);
     if (status == DLVIZ_OK)
         status = set_up(figure, shown);
     if (status == DLVIZ_OK)
         status = dlviz_figure_write(figure, shown->set->figure);
     dlviz_figure_destroy(figure);
+    dlviz_tensor_destroy(two);
     return status;
 }
 

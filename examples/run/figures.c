@@ -45,11 +45,13 @@ static dlviz_status set_names(const struct run *run, dlviz_figure *figure) {
 }
 
 static dlviz_status draw_map(const struct run *run, const dlviz_tensor *map, const char *x,
-                             const char *y, const char *what, const char *footnote,
-                             const char *name) {
+                             const char *y, const double *shares, const char *what,
+                             const char *footnote, const char *name) {
     dlviz_figure *figure;
     TRY(dlviz_figure_create_scatter(&figure, map, dlviz_dataset_labels(run->data.test)));
     dlviz_status status = dlviz_figure_set_axis_labels(figure, x, y);
+    if (status == DLVIZ_OK && shares)
+        status = dlviz_figure_set_axis_shares(figure, 2, shares);
     if (status == DLVIZ_OK)
         status = set_names(run, figure);
     if (status != DLVIZ_OK) {
@@ -61,13 +63,13 @@ static dlviz_status draw_map(const struct run *run, const dlviz_tensor *map, con
 
 static dlviz_status draw_pca(const struct run *run) {
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(run->pca);
-    const float *ratio = dlviz_tensor_const_float(ratios);
-    char x[64], y[64], what[96];
-    snprintf(x, sizeof x, "component 1 (%.1f %% of the variance)", 100 * (double)ratio[0]);
-    snprintf(y, sizeof y, "component 2 (%.1f %%)",
-             dlviz_tensor_num_elements(ratios) > 1 ? 100 * (double)ratio[1] : 0.0);
+    int64_t count = dlviz_tensor_num_elements(ratios);
+    double shares[2] = {(double)dlviz_tensor_const_float(ratios)[0], 0};
+    char what[96];
+    if (count > 1)
+        shares[1] = (double)dlviz_tensor_const_float(ratios)[1];
     snprintf(what, sizeof what, "PCA of the features at %.48s", run->layer);
-    return draw_map(run, run->pca_map, x, y, what, NULL, "pca");
+    return draw_map(run, run->pca_map, "component 1", "component 2", shares, what, NULL, "pca");
 }
 
 /* Never what was learned alone: what there was without it stands beside it. */
@@ -85,8 +87,8 @@ static dlviz_status draw_tsne(const struct run *run) {
         run->data.original[0] > 0 ? "pixels" : "columns", 100 * run->pixels.neighbor_accuracy,
         100 * quality->preservation, quality->trustworthiness);
     bool measured = quality->trustworthiness == quality->trustworthiness; /* no NaN */
-    return draw_map(run, run->tsne_map, "t-SNE 1", "t-SNE 2", what, measured ? footnote : NULL,
-                    "tsne");
+    return draw_map(run, run->tsne_map, "t-SNE 1", "t-SNE 2", NULL, what,
+                    measured ? footnote : NULL, "tsne");
 }
 
 static dlviz_status add_curve(const struct run *run, dlviz_figure *figure, const char *panel,

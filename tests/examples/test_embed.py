@@ -41,6 +41,9 @@ class Clusters(Case):
     def map(self, columns):
         return self.expect_npy(path("out.npy"), "<f4", (self.N, columns))
 
+    def drawn(self, name):
+        return ["--figure", path(name)] if programs.with_figures else []
+
     def variance(self, column):
         mean = math.fsum(column) / len(column)
         return math.fsum((x - mean) ** 2 for x in column) / (len(column) - 1)
@@ -48,7 +51,7 @@ class Clusters(Case):
 
 class Embed(Clusters):
     def test_pca(self):
-        process = self.embed(0, "pca", "--components", self.D)
+        process = self.embed(0, "pca", "--components", self.D, *self.drawn("five.png"))
         self.assertRegex(process.stdout, r"^5 components explain 100\.00 % of the variance\n$")
         values = self.map(self.D)
         total = sum(self.variance([row[j] for row in self.rows]) for j in range(self.D))
@@ -82,7 +85,7 @@ class Embed(Clusters):
             self.assertAlmostEqual(self.variance(values[j::2]), 1, delta=1e-4)
 
     def test_tsne(self):
-        for arguments, columns in (([], 2), (["--dimensions", 1], 1), (["--dimensions", 3], 3),
+        for arguments, columns in (([], 2), (["--dimensions", 1], 1), (["--dimensions", 3, *self.drawn("cube.png")], 3),
                                    (["--method", "exact"], 2), (["--method", "barnes-hut"], 2),
                                    (["--method", "grid"], 2), (["--metric", "cosine"], 2), (["--pca", 3], 2),
                                    (["--init", "random"], 2), (["--learning-rate", 100], 2),
@@ -429,7 +432,10 @@ class Sources(Clusters):
                 self.assertEqual(os.path.exists(path("map.pca.safetensors")), bool(reduce))
                 # A point goes where its nearest old points are: those of its own class.
                 files.write_npy(path("new.npy"), [[x + 0.01 for x in row] for row in self.rows[:9]])
-                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy")))
+                figure = ["--figure", path("placed.svg")] if programs.with_figures else []
+                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy"), *figure))
+                if figure:
+                    files.check_svg(path("placed.svg"))
                 self.assertRegex(process.stdout, "^9 points placed in the map")
                 placed = self.expect_npy(path("placed.npy"), "<f4", (9, 2))
                 for i in range(9):
