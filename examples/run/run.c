@@ -34,9 +34,9 @@ static void release_run(struct run *run) {
 
 /* Seconds on one thread of a machine such as they are in these years; what was measured is known
  * better, and what is not is a guess until then. */
-#define TSNE_SECONDS 1.5e-7  /* a point and iteration */
-#define MEASURE_SECONDS 3e-8 /* a pair of points, all measures of three maps */
-#define PAGE_SECONDS 1e-4    /* a point, with its picture */
+#define TSNE_SECONDS 2.5e-7  /* a point and iteration */
+#define MEASURE_SECONDS 4e-8 /* a pair of points, all measures of three maps */
+#define PAGE_SECONDS 1.5e-4  /* a point, with its picture */
 #define FIGURES_SECONDS 3.0
 
 static double estimate(const struct run *run, enum stage stage) {
@@ -49,7 +49,7 @@ static double estimate(const struct run *run, enum stage stage) {
     case TSNE: {
         double frames = 1;
         for (int64_t i = 1; i <= run->options.epochs; i++)
-            frames += 0.5 * dlviz_film_wants(i, run->options.epochs);
+            frames += 0.3 * dlviz_film_wants(i, run->options.epochs);
         return tsne * frames;
     }
     case PIXELS:

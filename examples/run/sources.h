@@ -10,4 +10,13 @@
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal);
 
+bool is_folder(const char *path);
+
+/* -- folders.c -- */
+dlviz_status read_image_folder(struct data *data, const struct options *options,
+                               struct terminal *terminal);
+/* -- arrays.c -- */
+dlviz_status read_table(struct data *data, const struct options *options);
+dlviz_status read_archive(struct data *data, const struct options *options);
+
 #endif
