@@ -290,7 +290,7 @@ static int give_results(struct work *work) {
         done &= succeeded(work, write_html(&shown));
     wipe(&work->terminal);
     if (set->quality && !interrupted)
-        done &= print_quality(set->program, work->data, work->result, shown.labels,
+        done &= print_quality(set->program, &work->terminal, work->data, work->result, shown.labels,
                               (uint64_t)set->seed);
     wipe(&work->terminal);
     if (interrupted)

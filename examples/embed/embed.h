@@ -3,6 +3,7 @@
 #define EMBED_H
 
 #include "../run/command.h"
+#include "../run/terminal.h"
 #include <dlviz.h>
 
 /* ---- Settings: what the command line says ------------------------------------------------------
@@ -83,8 +84,8 @@ void free_labels(struct labels *labels);
 /* Prints how faithful a map is; labels may be NULL. Measures that have no meaning for these points
  * are named on stderr. False when one failed, which has been said, or the program was interrupted.
  */
-bool print_quality(const char *program, const dlviz_tensor *points, const dlviz_tensor *map,
-                   const struct labels *labels, uint64_t seed);
+bool print_quality(const char *program, struct terminal *terminal, const dlviz_tensor *points,
+                   const dlviz_tensor *map, const struct labels *labels, uint64_t seed);
 
 /* ---- Results -----------------------------------------------------------------------------------
  */

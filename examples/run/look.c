@@ -10,7 +10,8 @@
 
 enum {
     TSNE_COMPONENTS = 50,
-    MOST_EXACT = 20000 /* points whose neighbors are searched for exactly */
+    MOST_EXACT = 20000,   /* points whose neighbors are searched for exactly */
+    MOST_MEASURED = 10000 /* points whose neighborhoods are measured */
 };
 
 static const dlviz_tensor *test_labels(const struct run *run) {
@@ -143,25 +144,29 @@ static bool can_measure(const struct run *run) {
 
 /* Labels of one class alone, or of one sample each, have no silhouette. */
 static dlviz_status measure_silhouette(const dlviz_tensor *map, const dlviz_tensor *labels,
-                                       double *silhouette) {
-    dlviz_status status = dlviz_metrics_silhouette(map, labels, silhouette);
+                                       uint64_t seed, double *silhouette) {
+    dlviz_status status =
+        dlviz_metrics_silhouette_sampled(map, labels, MOST_MEASURED, seed, silhouette);
     if (status != DLVIZ_OK)
         *silhouette = NAN;
     return status == DLVIZ_ERROR_INVALID_ARGUMENT ? DLVIZ_OK : status;
 }
 
+/* Of all points up to a number of them, of a sample of so many beyond. */
 static dlviz_status measure(const struct run *run, const dlviz_tensor *points,
                             const dlviz_tensor *map, struct quality *quality) {
     const dlviz_tensor *labels = test_labels(run);
-    TRY(dlviz_metrics_trustworthiness(points, map, QUALITY_NEIGHBORS, &quality->trustworthiness));
-    TRY(dlviz_metrics_continuity(points, map, QUALITY_NEIGHBORS, &quality->continuity));
-    TRY(dlviz_metrics_neighbor_preservation(points, map, QUALITY_NEIGHBORS,
-                                            &quality->preservation));
-    TRY(dlviz_metrics_neighbor_accuracy(map, labels, QUALITY_NEIGHBORS,
-                                        &quality->neighbor_accuracy));
-    TRY(measure_silhouette(map, labels, &quality->silhouette));
-    return dlviz_metrics_distance_correlation(points, map, 0, (uint64_t)run->options.seed,
-                                              &quality->correlation);
+    uint64_t seed = (uint64_t)run->options.seed;
+    const int64_t k = QUALITY_NEIGHBORS, most = MOST_MEASURED;
+    TRY(dlviz_metrics_trustworthiness_sampled(points, map, k, most, seed,
+                                              &quality->trustworthiness));
+    TRY(dlviz_metrics_continuity_sampled(points, map, k, most, seed, &quality->continuity));
+    TRY(dlviz_metrics_neighbor_preservation_sampled(points, map, k, most, seed,
+                                                    &quality->preservation));
+    TRY(dlviz_metrics_neighbor_accuracy_sampled(map, labels, k, most, seed,
+                                                &quality->neighbor_accuracy));
+    TRY(measure_silhouette(map, labels, seed, &quality->silhouette));
+    return dlviz_metrics_distance_correlation(points, map, 0, seed, &quality->correlation);
 }
 
 static void say_quality(struct run *run, const char *whose, const struct quality *quality) {

@@ -55,7 +55,7 @@ static double estimate(const struct run *run, enum stage stage) {
     case PIXELS:
         return tsne;
     case QUALITY:
-        return n * n * MEASURE_SECONDS / threads;
+        return n * (n < 10000 ? n : 10000) * MEASURE_SECONDS / threads;
     case FIGURES:
         return dlviz_plot_supported() ? FIGURES_SECONDS : 0;
     case PAGE:
