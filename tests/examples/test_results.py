@@ -225,7 +225,7 @@ class Results(Case):
         text = self.process.stdout + self.process.stderr
         self.assertIsNone(re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text), repr(text))
         self.assertEqual(self.process.stderr, "")
-        epochs = re.findall(r"^epoch  1/1  loss \d\.\d{4} acc \d+\.\d\d%  val loss \d\.\d{4} acc \d+\.\d\d%.*  \d+:\d\d$",
+        epochs = re.findall(r"^epoch  1/1  loss \d\.\d{4} acc [\d.]+%  val loss \d\.\d{4} acc [\d.]+%.*  \d+:\d\d$",
                             text, re.M)
         self.assertEqual(len(epochs), 1, text)
         self.assertLess(max(map(len, text.replace(self.out, "").splitlines())), 80)
