@@ -13,7 +13,8 @@ void dlz_sprite_release(dlz_sprite *sprite) {
 /* -- Rows of the picture -------------------------------------------------------------------------
  */
 
-typedef enum fineness { FULL, FOUR_BITS, COLORS_256, COLORS_64 } fineness;
+typedef enum fineness { FULL, FOUR_BITS, COLORS_256, COLORS_128, COLORS_64 } fineness;
+static const int num_colors[] = {[COLORS_256] = 256, [COLORS_128] = 128, [COLORS_64] = 64};
 
 typedef struct picture {
     const dlz_thumbnails *thumbnails;
@@ -86,8 +87,8 @@ static dlviz_status compress(const dlviz_report *report, fineness depth, size_t 
     sprite->columns =
         (int64_t)ceil(sqrt((double)sprite->count * (double)from->height / (double)from->width));
     sprite->columns = dlz_min_i64(dlz_max_i64(sprite->columns, 1), sprite->count);
-    if (depth == COLORS_256 || depth == COLORS_64)
-        DLZ_TRY(make_palette(&p, depth == COLORS_256 ? 256 : 64, &palette));
+    if (num_colors[depth] > 0)
+        DLZ_TRY(make_palette(&p, num_colors[depth], &palette));
     dlz_png png = {.height = dlz_ceil_div(sprite->count, sprite->columns) * from->height,
                    .width = sprite->columns * from->width,
                    .channels = depth == FULL ? (int)from->channels : 1,
@@ -148,9 +149,10 @@ static dlviz_status pick_fewer(const dlviz_report *report, uint64_t others, fine
 }
 
 static dlviz_status make(const dlviz_report *report, uint64_t others, dlz_sprite *sprite) {
-    static const fineness of_gray[] = {FULL, FOUR_BITS}, of_color[] = {FULL, COLORS_256, COLORS_64};
+    static const fineness of_gray[] = {FULL, FOUR_BITS},
+                          of_color[] = {FULL, COLORS_256, COLORS_128, COLORS_64};
     const fineness *depths = report->thumbnails.channels == 1 ? of_gray : of_color;
-    int num_depths = report->thumbnails.channels == 1 ? 2 : 3, at = 0;
+    int num_depths = report->thumbnails.channels == 1 ? 2 : 4, at = 0;
     size_t room = (size_t)dlz_max_i64((int64_t)room_for(others), 1);
     DLZ_TRY(pick(report, dlz_min_i64(report->thumbnails.count, DLZ_SPRITE_MAX_COUNT), sprite));
     DLZ_TRY(compress(report, FULL, room, sprite));
