@@ -395,6 +395,34 @@ static void try_cifar(const mutant *file) {
     dlviz_dataset_destroy(dataset);
 }
 
+/* What is taken is written and read again as the same. */
+static void use_report(const dlviz_report *report) {
+    void *bytes, *again;
+    size_t size, other;
+    dlviz_report *second;
+    must(dlviz_report_write_memory(report, &bytes, &size), "what was merged is not written");
+    must(dlviz_report_create(&second, NULL, 0), "a report");
+    must(dlviz_report_merge_memory(second, bytes, size), "what was written is not merged");
+    must(dlviz_report_write_memory(second, &again, &other), "it is not written again");
+    require(size == other && memcmp(bytes, again, size) == 0, "it is another page");
+    dlviz_free(bytes);
+    dlviz_free(again);
+    dlviz_report_destroy(second);
+}
+
+static void try_page(const mutant *file) {
+    dlviz_report *report;
+    must(dlviz_report_create(&report, NULL, 0), "a report");
+    dlviz_status status = dlviz_report_merge_memory(report, file->bytes, file->size);
+    if (judged(status, status == DLVIZ_OK ? report : NULL))
+        use_report(report);
+    else
+        require(dlviz_report_num_runs(report) == 0 && dlviz_report_num_points(report) == 0 &&
+                    !dlviz_report_title(report),
+                "it changed the report");
+    dlviz_report_destroy(report);
+}
+
 static void try_checkpoint(const mutant *file) {
     size_t before_size, size;
     void *before = all_there_is(run.network, &before_size), *again;
@@ -437,6 +465,7 @@ static const struct loader {
     {"npz", make_npzs, mutate_bytes, try_npz},
     {"csv", make_csvs, mutate_bytes, try_csv},
     {"cifar", make_cifars, mutate_bytes, try_cifar},
+    {"page", make_pages, mutate_page, try_page},
 };
 
 enum { NUM_LOADERS = sizeof loaders / sizeof *loaders };
@@ -495,6 +524,7 @@ CASE(10)
 CASE(11)
 CASE(12)
 CASE(13)
+CASE(14)
 
 static const struct loader *chosen;
 static double seconds;
@@ -553,6 +583,7 @@ int main(int argc, char **argv) {
         {"npz", case_11, 10},
         {"csv", case_12, 10},
         {"cifar", case_13, 2},
+        {"page", case_14, 10},
         {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);

@@ -31,6 +31,7 @@ void make_npzs(samples *to);
 void make_csvs(samples *to);
 /* A file of CIFAR-10. */
 void make_cifars(samples *to);
+void make_pages(samples *to);
 
 /* The first of the networks, filled by another seed. */
 dlviz_network *small_network(uint64_t seed);
