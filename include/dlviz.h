@@ -55,5 +55,6 @@
 #include <dlviz/metrics.h>
 #include <dlviz/attribution.h>
 #include <dlviz/plot.h>
+#include <dlviz/report.h>
 
 #endif

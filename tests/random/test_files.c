@@ -274,6 +274,34 @@ static void try_idx(const mutant *file) {
     dlviz_dataset_destroy(dataset);
 }
 
+/* What is taken is written and read again as the same. */
+static void use_report(const dlviz_report *report) {
+    void *bytes, *again;
+    size_t size, other;
+    dlviz_report *second;
+    must(dlviz_report_write_memory(report, &bytes, &size), "what was merged is not written");
+    must(dlviz_report_create(&second, NULL, 0), "a report");
+    must(dlviz_report_merge_memory(second, bytes, size), "what was written is not merged");
+    must(dlviz_report_write_memory(second, &again, &other), "it is not written again");
+    require(size == other && memcmp(bytes, again, size) == 0, "it is another page");
+    dlviz_free(bytes);
+    dlviz_free(again);
+    dlviz_report_destroy(second);
+}
+
+static void try_page(const mutant *file) {
+    dlviz_report *report;
+    must(dlviz_report_create(&report, NULL, 0), "a report");
+    dlviz_status status = dlviz_report_merge_memory(report, file->bytes, file->size);
+    if (judged(status, status == DLVIZ_OK ? report : NULL))
+        use_report(report);
+    else
+        require(dlviz_report_num_runs(report) == 0 && dlviz_report_num_points(report) == 0 &&
+                    !dlviz_report_title(report),
+                "it changed the report");
+    dlviz_report_destroy(report);
+}
+
 static void try_checkpoint(const mutant *file) {
     size_t before_size, size;
     void *before = all_there_is(run.network, &before_size), *again;
@@ -310,6 +338,7 @@ static const struct loader {
     {"pca", make_pcas, mutate_safetensors, try_pca},
     {"npy", make_npys, mutate_bytes, try_npy},
     {"idx", make_idxs, mutate_bytes, try_idx},
+    {"page", make_pages, mutate_page, try_page},
 };
 
 enum { NUM_LOADERS = sizeof loaders / sizeof *loaders };
@@ -362,6 +391,7 @@ CASE(4)
 CASE(5)
 CASE(6)
 CASE(7)
+CASE(8)
 
 static const struct loader *chosen;
 static double seconds;
@@ -408,7 +438,8 @@ int main(int argc, char **argv) {
     static const random_test tests[] = {
         {"open", case_0, 10},      {"load", case_1, 10},        {"partial", case_2, 10},
         {"checkpoint", case_3, 4}, {"safetensors", case_4, 10}, {"pca", case_5, 10},
-        {"npy", case_6, 10},       {"idx", case_7, 10},         {NULL, NULL, 0},
+        {"npy", case_6, 10},       {"idx", case_7, 10},         {"page", case_8, 10},
+        {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);
 }

@@ -23,6 +23,7 @@ void make_pcas(samples *to);
 void make_npys(samples *to);
 /* Images, plain and compressed. */
 void make_idxs(samples *to);
+void make_pages(samples *to);
 
 /* The first of the networks, filled by another seed. */
 dlviz_network *small_network(uint64_t seed);
