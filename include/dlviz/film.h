@@ -1,11 +1,16 @@
 /* dlviz/film.h - how a network learned: maps of its features over the epochs of a training, each
  * made from the one before it, so that points can be followed.
  *
- * dlviz_film *film; dlviz_film_create(&film); // before training (epoch 0), and after each epoch:
- * if (dlviz_film_wants(epoch, num_epochs)) { dlviz_network_inspect(network, test, "relu5", NULL,
- * NULL, &outputs, &features); dlviz_film_add(film, epoch, features, outputs); } // after training:
- * dlviz_film_fit(film, tsne); const dlviz_tensor *map = dlviz_film_tsne_map(film, i);    // of
- * frame i: n x 2 */
+ *     dlviz_film *film;
+ *     dlviz_film_create(&film);
+ *     // before training (epoch 0), and after each epoch:
+ *     if (dlviz_film_wants(epoch, num_epochs)) {
+ *         dlviz_network_inspect(network, test, "relu5", NULL, NULL, &outputs, &features);
+ *         dlviz_film_add(film, epoch, features, outputs);
+ *     }
+ *     // after training:
+ *     dlviz_film_fit(film, tsne);
+ *     const dlviz_tensor *map = dlviz_film_tsne_map(film, i);    // of frame i: n x 2 */
 #ifndef DLVIZ_FILM_H
 #define DLVIZ_FILM_H
 
@@ -91,6 +96,7 @@ DLVIZ_CHECKED dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne);
 /* Frames are counted from 0, in the order of their epochs. Getters of a frame that there is not
  * give 0, NaN or NULL. Tensors belong to the film and live until it changes. */
 
+/** How many frames there are. */
 DLVIZ_API int64_t dlviz_film_num_frames(const dlviz_film *film);
 /** The number of points in each frame, n; 0 without frames. */
 DLVIZ_API int64_t dlviz_film_num_points(const dlviz_film *film);

@@ -39,4 +39,8 @@ dlviz_status dlz_task_report(double share);
 dlviz_status dlz_parallel_for_task(int64_t tiles, int max_workers, dlz_tile_fn function,
                                    void *context);
 
+/* For tiles that take long: whether to go on, which is asked on the calling thread when it is time.
+ * Once it is false, what the tile leaves behind is not looked at. */
+bool dlz_task_goes_on(void);
+
 #endif
