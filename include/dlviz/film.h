@@ -88,7 +88,8 @@ DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
  *  instead of 94.4 %.) Then all are laid over the last one (dlviz_align).
  *
  *  @param tsne  its settings count, and its progress function is called during each frame's fit. It
- *               holds the last frame's fit afterwards, of dlviz_film_components
+ *               holds the last frame's fit afterwards, of dlviz_film_components; after a failure
+ *               that of some frame, or none
  *  Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE for a film without frames. After a
  *  failure, also DLVIZ_CANCELLED, the film has the maps that it had. */
 DLVIZ_CHECKED dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne);
