@@ -70,6 +70,7 @@ dlviz_status dlz_task_begin(dlz_task *task, const char *name) {
     if (outer || !is_told())
         return DLVIZ_OK;
     mine.share = 0;
+    mine.cancelled = false;
     return tell(0);
 }
 
