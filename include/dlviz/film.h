@@ -84,8 +84,9 @@ DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
  *  before, with fewer, of which the first fifth has an exaggeration of 4 at most (none where `tsne`
  *  has none). The other way round, from the last map back, the map of the untrained network would
  *  show what only the trained one knows: points that features do not tell apart stay where they
- *  start. (On MNIST, 97.5 % of the untrained network's points then lie among points of their class,
- *  instead of 94.4 %.) Then all are laid over the last one (dlviz_align).
+ *  start. (Of 10,000 digits, 97.7 % then have the label of most of their 10 nearest in the untrained
+ *  network's map; forwards 94.5 %, and in the features themselves 95.2 %.) Then all are laid over
+ *  the last one (dlviz_align).
  *
  *  @param tsne  its settings count, and its progress function is called during each frame's fit. It
  *               holds the last frame's fit afterwards, of dlviz_film_components; after a failure
