@@ -84,12 +84,12 @@ DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
  *  before, with fewer, of which the first fifth has an exaggeration of 4 at most (none where `tsne`
  *  has none). The other way round, from the last map back, the map of the untrained network would
  *  show what only the trained one knows: points that features do not tell apart stay where they
- *  start. (Of 10,000 digits, 97.7 % then have the label of most of their 10 nearest in the untrained
- *  network's map; forwards 94.5 %, and in the features themselves 95.2 %.) Then all are laid over
- *  the last one (dlviz_align).
+ *  start. (Of 10,000 digits, 97.7 % then have the label of most of their 10 nearest in the map of
+ *  the untrained network; forwards 94.5 %, and in its features 95.2 %.) Then all are laid over the
+ *  last one (dlviz_align).
  *
- *  @param tsne  its settings count, and its progress function is called during each frame's fit. It
- *               holds the last frame's fit afterwards, of dlviz_film_components; after a failure
+ *  @param tsne  its settings count, and its progress function is called during each frame's fit.
+ *               It holds the last frame's fit afterwards, of dlviz_film_components; after a failure
  *               that of some frame, or none
  *  Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE for a film without frames. After a
  *  failure, also DLVIZ_CANCELLED, the film has the maps that it had. */
