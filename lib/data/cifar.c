@@ -229,7 +229,7 @@ static dlviz_status read_set(dlviz_dataset **out, const char *who, const cifar *
                              const char *given) {
     char *folder;
     DLZ_TRY(find_folder(set, given, &folder));
-    batch batches[MOST_FILES] = {{NULL}};
+    batch batches[MOST_FILES] = {{NULL, NULL, 0}};
     dlviz_tensor *images = NULL, *labels = NULL;
     dlviz_dataset *dataset = NULL;
     dlviz_status status = read_batches(set, folder, batches, &images, &labels);

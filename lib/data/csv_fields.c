@@ -61,15 +61,12 @@ static dlz_csv_step read_quoted(const dlz_csv_text *text, const char *first, con
                                 dlz_csv_field *field) {
     const char *p = first;
     *field = (dlz_csv_field){first, first, false};
-    for (;; p++) {
-        p = memchr(p, '"', (size_t)(text->end - p));
-        if (!p)
-            return DLZ_CSV_UNCLOSED;
-        if (p + 1 == text->end || p[1] != '"')
-            break;
+    while ((p = memchr(p, '"', (size_t)(text->end - p))) && p + 1 < text->end && p[1] == '"') {
         field->doubled = true;
-        p++;
+        p += 2;
     }
+    if (!p)
+        return DLZ_CSV_UNCLOSED;
     field->end = p++;
     while (p < text->end && is_space(text, *p))
         p++;

@@ -1,4 +1,5 @@
 /* The settings of reading tables. */
+#include "base/names.h"
 #include "data/csv.h"
 #include "data/dataset.h"
 
@@ -79,25 +80,32 @@ const char *dlviz_csv_reader_label_column(const dlviz_csv_reader *reader) {
  */
 
 /* `what` is "column" or "name". */
+static dlviz_status check_name(const char *who, const char *what, dlz_names **seen, int64_t i,
+                               const char *name) {
+    if (!name || !*name || !dlz_is_utf8(name))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s %lld is %s", who, what, (long long)i,
+                        !name   ? "NULL"
+                        : *name ? "not UTF-8"
+                                : "empty");
+    int64_t before = dlz_names_find(*seen, name);
+    if (before >= 0)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %ss %lld and %lld are both '%s'", who,
+                        what, (long long)before, (long long)i, name);
+    return dlz_names_add(seen, name, i) ? DLVIZ_OK : dlz_fail_memory("names", strlen(name));
+}
+
 static dlviz_status set_names(const char *who, const char *what, dlz_csv_names *to, int64_t count,
                               const char *const *names) {
     if (count < 0 || (count > 0 && !names))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: %lld %ss at %p; 0 and more with their names are accepted", who,
                         (long long)count, what, (const void *)names);
-    for (int64_t i = 0; i < count; i++) {
-        bool usable = names[i] && *names[i] && dlz_is_utf8(names[i]);
-        for (int64_t j = 0; usable && j < i && count < 1000; j++)
-            if (strcmp(names[i], names[j]) == 0)
-                return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %ss %lld and %lld are both '%s'",
-                                who, what, (long long)j, (long long)i, names[i]);
-        if (!usable)
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s %lld is %s", who, what,
-                            (long long)i,
-                            !names[i]   ? "NULL"
-                            : *names[i] ? "not UTF-8"
-                                        : "empty");
-    }
+    dlz_names *seen = NULL;
+    dlviz_status status = DLVIZ_OK;
+    for (int64_t i = 0; status == DLVIZ_OK && i < count; i++)
+        status = check_name(who, what, &seen, i, names[i]);
+    json_decref(seen);
+    DLZ_TRY(status);
     char **copy = NULL;
     if (count > 0)
         DLZ_TRY(dlz_copy_names(count, names, &copy));

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROWS_PER_TILE = 512, FIRST_TILES = 64 };
+/* What is kept of a column takes more than a field of a file may. */
+enum { MOST_COLUMNS = 1 << 20, ROWS_PER_TILE = 512, FIRST_TILES = 64 };
 
 dlviz_status dlz_csv_fail_at(const dlz_csv_table *table, dlviz_status status, int64_t column,
                              const dlz_csv_field *field, const char *what) {
@@ -231,6 +232,9 @@ dlviz_status dlz_csv_parse(dlz_csv_table *table, const char *bytes, size_t size,
     const char *at = table->text.start;
     int64_t count;
     DLZ_TRY(check_row(&table->text, &at, 0, &count));
+    if (count > MOST_COLUMNS)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "line 1 has %lld fields; at most %d are accepted",
+                        (long long)count, MOST_COLUMNS);
     DLZ_TRY(dlz_csv_find_header(&table->text, reader, &table->has_header));
     DLZ_TRY(dlz_csv_find_columns(table, reader));
     tiles list = {0};

@@ -182,7 +182,10 @@ static dlviz_status parse_start(const unsigned char *bytes, size_t size, size_t 
                                 size_t *together) {
     size_t shorter = size < PREFIX - 2 ? size : PREFIX - 2;
     if (memcmp(bytes, magic, shorter) != 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "it does not start as a .npy file does");
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "it does not start as a .npy file does%s",
+                        size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0
+                            ? ", but as an archive; dlviz_npz_open reads .npz files"
+                            : "");
     if (size < PREFIX)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "it ends within its first %d bytes", PREFIX);
     int version = bytes[6];

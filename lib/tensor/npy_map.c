@@ -7,6 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MAP_NORESERVE /* FreeBSD never reserves */
+#define MAP_NORESERVE 0
+#endif
+
 typedef struct mapping {
     void *address;
     size_t size;

@@ -6,7 +6,7 @@
 
 static void put(unsigned char **at, uint64_t number, int size) {
     for (int i = 0; i < size; i++)
-        *(*at)++ = (unsigned char)(number >> 8 * i);
+        *(*at)++ = i < 8 ? (unsigned char)(number >> 8 * i) : 0;
 }
 
 static size_t pack(const void *data, size_t size, unsigned char *to, size_t room) {

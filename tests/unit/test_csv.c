@@ -68,7 +68,7 @@ START_TEST(all_ways_of_writing_a_table_are_read) {
         "1|2.5|-3\n4|5e0|6\n",
         " 1 , 2.5,\t-3 \n 4,5e0 ,6\n",
         "\"1\",\"2.5\",\"-3\"\n\"4\",5e0,\"6\"\n",
-        "1, \"2.5\" ,-3\n4,\" 5e0\"\t,6\n" + 0,
+        "1, \"2.5\" ,-3\n4,\" 5e0\"\t,6\n",
         "a,b,c\n1,2.5,-3\n4,5e0,6\n",
         "a;b;c\n1;2.5;-3\n4;5e0;6\n",
         "\"a\",\"b, with a \"\"quote\"\" and\na second line\",c\n1,2.5,-3\n4,5e0,6\n",
@@ -197,7 +197,7 @@ START_TEST(what_is_wrong_is_named_by_line_and_column) {
          DLVIZ_ERROR_FORMAT, "UTF-16"},
         {"PK\3\4abcdef", DLVIZ_ERROR_FORMAT, "a zip archive, as spreadsheets"},
         {"\x1f\x8b\x08", DLVIZ_ERROR_FORMAT, "gzip"},
-        {"a,b\n1,2\n\x01\xff\n" + 0, DLVIZ_ERROR_FORMAT, "line 3 has 1 field"},
+        {"a,b\n1,2\n\x01\xff\n", DLVIZ_ERROR_FORMAT, "line 3 has 1 field"},
         {"a,b\n1,2\n\x01\xff\xe4,3\n", DLVIZ_ERROR_FORMAT, "line 3, column 'a': '?\?\?' is no"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -223,6 +223,17 @@ START_TEST(what_is_wrong_is_named_by_line_and_column) {
     dlviz_dataset *dataset;
     ck_fails(dlviz_dataset_read_csv(&dataset, scratch_path("bad.csv"), NULL), DLVIZ_ERROR_FORMAT,
              "bad.csv': line 3");
+}
+END_TEST
+
+START_TEST(a_row_of_very_many_fields_is_refused) {
+    enum { SIZE = 3 << 20 };
+    char *text = malloc(SIZE + 1);
+    memset(text, ',', SIZE);
+    text[SIZE] = 0;
+    dlviz_tensor *tensor;
+    ck_fails(read_text(&tensor, text, NULL), DLVIZ_ERROR_FORMAT, "at most 1048576 are accepted");
+    free(text);
 }
 END_TEST
 
@@ -464,6 +475,7 @@ int main(void) {
                                   a_header_is_found_out_or_set,
                                   the_delimiter_is_found_out_or_set,
                                   what_is_wrong_is_named_by_line_and_column,
+                                  a_row_of_very_many_fields_is_refused,
                                   the_first_of_many_errors_is_reported,
                                   columns_are_samples_labels_targets_or_ignored,
                                   columns_that_do_not_exist_are_refused,

@@ -21,7 +21,8 @@ static void append(text *to, const char *bytes, size_t size) {
         to->room = 2 * (to->size + size);
         to->bytes = realloc(to->bytes, to->room);
     }
-    memcpy(to->bytes + to->size, bytes, size);
+    if (size > 0)
+        memcpy(to->bytes + to->size, bytes, size);
     to->size += size;
 }
 

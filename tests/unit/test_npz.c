@@ -289,6 +289,29 @@ START_TEST(entries_that_lie_are_refused) {
 }
 END_TEST
 
+/* Compressed data say where they end. */
+START_TEST(bytes_behind_compressed_data_are_refused) {
+    for (uint32_t more = 0; more < 3; more++) {
+        dlviz_npz *npz;
+        dlviz_tensor *tensor;
+        begin();
+        zip_add(&archive, "a.npy", npy, npy_size, ZIP_DEFLATED, (zip_lies){0});
+        uint32_t packed = archive.directory[20] + 256u * archive.directory[21];
+        begin();
+        zip_add(&archive, "a.npy", npy, npy_size, ZIP_DEFLATED,
+                (zip_lies){.packed = packed + more});
+        zip_add(&archive, "b.npy", npy, npy_size, ZIP_DEFLATED, (zip_lies){0});
+        ck_ok(open_archive(&npz));
+        if (more == 0)
+            expect_numbers(npz, "a");
+        else
+            ck_fails(dlviz_npz_read(npz, "a", &tensor), DLVIZ_ERROR_FORMAT,
+                     "its compressed data are too short or too long");
+        dlviz_npz_destroy(npz);
+    }
+}
+END_TEST
+
 START_TEST(an_array_that_is_none_is_refused) {
     dlviz_npz *npz;
     dlviz_tensor *tensor;
@@ -380,6 +403,7 @@ int main(void) {
                                   comments_and_other_files_are_passed_over,
                                   directories_that_contradict_themselves_are_refused,
                                   entries_that_lie_are_refused,
+                                  bytes_behind_compressed_data_are_refused,
                                   an_array_that_is_none_is_refused,
                                   datasets_are_made_of_arrays,
                                   nothing_leaks_when_memory_runs_out,
