@@ -8,8 +8,7 @@
 extern "C" {
 #endif
 
-/* -- Folders of images --------------------------------------------------------------------------
- */
+/* -- Folders of images ------------------------------------------------------------------------- */
 
 /** What image files can be. */
 typedef enum dlviz_image_format {
@@ -128,7 +127,7 @@ DLVIZ_API const char *dlviz_image_reader_skipped_reason(const dlviz_image_reader
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_folder(dlviz_dataset **out, const char *folder,
                                                      dlviz_image_reader *reader);
 
-/* -- MNIST -------------------------------------------------------------------------------------- */
+/* -- MNIST ------------------------------------------------------------------------------------- */
 
 /** Reads images and labels in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), plain or
  *  gzip-compressed, which is told from the contents and not from the name.

@@ -23,6 +23,9 @@ void make_pcas(samples *to);
 void make_npys(samples *to);
 /* Images, plain and compressed. */
 void make_idxs(samples *to);
+/* Images of many kinds, in builds with libpng and libjpeg. */
+void make_pngs(samples *to);
+void make_jpegs(samples *to);
 
 /* The first of the networks, filled by another seed. */
 dlviz_network *small_network(uint64_t seed);
