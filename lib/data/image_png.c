@@ -19,8 +19,7 @@ static bool is_png(const dlz_image_bytes *file) {
 }
 
 static dlviz_status cut_short(const dlz_image_bytes *file) {
-    return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short: its pixels need more bytes",
-                    file->name);
+    return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short within a chunk", file->name);
 }
 
 /* How many numbers a pixel is in the file, by its color type; 0 for none that there is. */
