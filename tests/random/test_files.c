@@ -5,6 +5,7 @@
  *     test_random_files                      a few thousand mutations
  *     test_random_files LOADER SECONDS       as many as there is time for, of one loader, and a count
  *     test_random_files LOADER 0 SEED        the one of this seed again */
+#include "data/image.h"
 #include "support/mutations.h"
 #include "support/process.h"
 #include "support/random_cases.h"
@@ -45,6 +46,7 @@ static void must(dlviz_status status, const char *what) {
  */
 
 static atomic_llong largest;
+static long long allowed = LARGEST;
 
 static void *allocate(size_t size, void *user) {
     (void)user;
@@ -68,7 +70,7 @@ static bool judged(dlviz_status status, const void *result) {
     require((result != NULL) == (status == DLVIZ_OK), "a result, and '%s'",
             dlviz_status_name(status));
     require(status == DLVIZ_OK || strlen(dlviz_last_error()) > 20, "no sentence");
-    require(largest < LARGEST, "a block of %lld bytes", (long long)largest);
+    require(largest < allowed, "a block of %lld bytes", (long long)largest);
     return status == DLVIZ_OK;
 }
 
@@ -445,6 +447,33 @@ static void try_checkpoint(const mutant *file) {
     dlviz_free(before);
 }
 
+#ifdef DLVIZ_TEST_IMAGES
+/* `ratio`: the most bytes that one of the file can stand for. */
+static void try_image(const mutant *file, int ratio) {
+    dlz_image image;
+    allowed = LARGEST + (long long)file->size * ratio;
+    dlz_image_bytes bytes = {.name = "it", .bytes = file->bytes, .size = file->size};
+    if (!JUDGED(dlz_image_read_memory(&bytes, 255, &image), image.pixels))
+        return;
+    int64_t pixels = image.height * image.width;
+    require(pixels >= 1 && (image.channels == 1 || image.channels == 3), "an image of no size");
+    dlz_image_form form = {.channels = 4 - image.channels, .height = 8, .width = 5};
+    form.fit = (dlviz_image_fit)(pixels % 3);
+    uint8_t fitted[8 * 5 * 3];
+    must(dlz_image_set_channels(&image, form.channels), "it has no other channels");
+    must(dlz_image_fit_to(&image, &form, fitted), "it does not fit");
+    dlz_image_release(&image);
+}
+
+static void try_png(const mutant *file) {
+    try_image(file, 1032 * 8 * 3);
+}
+
+static void try_jpeg(const mutant *file) {
+    try_image(file, 512 * 3);
+}
+#endif
+
 static const struct loader {
     const char *name;
     void (*make)(samples *to);
@@ -466,6 +495,10 @@ static const struct loader {
     {"csv", make_csvs, mutate_bytes, try_csv},
     {"cifar", make_cifars, mutate_bytes, try_cifar},
     {"page", make_pages, mutate_page, try_page},
+#ifdef DLVIZ_TEST_IMAGES
+    {"png", make_pngs, mutate_png, try_png},
+    {"jpeg", make_jpegs, mutate_bytes, try_jpeg},
+#endif
 };
 
 enum { NUM_LOADERS = sizeof loaders / sizeof *loaders };
@@ -491,6 +524,7 @@ static void attempt(const struct loader *loader, uint64_t seed) {
     mutant file = loader->mutate(&random, from->bytes, from->size);
     clock_t start = clock();
     largest = 0;
+    allowed = LARGEST;
     loader->attempt(&file);
     require(clock() - start < (clock_t)MOST_SECONDS * CLOCKS_PER_SEC, "it takes too long");
     free(file.block);
@@ -525,6 +559,10 @@ CASE(11)
 CASE(12)
 CASE(13)
 CASE(14)
+#ifdef DLVIZ_TEST_IMAGES
+CASE(15)
+CASE(16)
+#endif
 
 static const struct loader *chosen;
 static double seconds;
@@ -584,6 +622,10 @@ int main(int argc, char **argv) {
         {"csv", case_12, 10},
         {"cifar", case_13, 2},
         {"page", case_14, 10},
+#ifdef DLVIZ_TEST_IMAGES
+        {"png", case_15, 10},
+        {"jpeg", case_16, 10},
+#endif
         {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);
