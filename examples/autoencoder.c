@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
 
     dlviz_tensor *codes;
     check(dlviz_network_features(net, "code", test, &codes)); /* 10,000 x 2: a map already */
-    check(dlviz_plot_scatter(codes, dlviz_dataset_labels(test), "MNIST in two numbers",
+    check(dlviz_plot_scatter(codes, dlviz_dataset_labels(test), 0, NULL, "MNIST in two numbers",
                              "autoencoder.png"));
 
     dlviz_tensor_destroy(codes);

@@ -76,6 +76,8 @@ library openblas libopenblas-dev
 library lapacke liblapacke-dev
 library zlib zlib1g-dev
 library jansson libjansson-dev
+library libpng libpng-dev
+library libjpeg libjpeg62-turbo-dev
 library cairo libcairo2-dev'
 # What only the tests need: Debian's openblas.pc names gfortran's library for static linking.
 # shellcheck disable=SC2034

@@ -33,7 +33,8 @@ int main(int argc, char **argv) {
     double accuracy;
     check(dlviz_adam_create(&adam, 1e-3));
     check(dlviz_trainer_create(&trainer, net, adam));
-    check(dlviz_trainer_fit(trainer, train, 2)); /* epochs */
+    printf("training for 2 epochs, a minute or so ...\n");
+    check(dlviz_trainer_fit(trainer, train, 2));
     check(dlviz_network_evaluate(net, test, NULL, &accuracy));
     printf("test accuracy %.2f %%\n", 100 * accuracy);
 
@@ -42,7 +43,8 @@ int main(int argc, char **argv) {
     check(dlviz_network_features(net, "relu2", test, &features)); /* 10,000 x 64 */
     check(dlviz_tsne_create(&tsne));
     check(dlviz_tsne_fit(tsne, features, &map)); /* 10,000 x 2 */
-    check(dlviz_plot_scatter(map, dlviz_dataset_labels(test), "MNIST", "map.png"));
+    check(dlviz_plot_scatter(map, dlviz_dataset_labels(test), 0, NULL, "MNIST", "map.png"));
+    printf("map.png shows the test images as layer relu2 tells them apart\n");
 
     dlviz_tensor_destroy(map), dlviz_tensor_destroy(features), dlviz_tsne_destroy(tsne);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);

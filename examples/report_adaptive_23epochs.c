@@ -1,5 +1,5 @@
 /* The report's experiment with an adaptive learning rate. */
-#include "report/report.h"
+#include "run/run.h"
 
 int main(int argc, char **argv) {
     static const struct experiment experiment = {"adaptive_23epochs", "adaptive learning rate",

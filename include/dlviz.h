@@ -53,9 +53,12 @@
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>
 #include <dlviz/pca.h>
+#include <dlviz/neighbors.h>
 #include <dlviz/tsne.h>
+#include <dlviz/film.h>
 #include <dlviz/metrics.h>
 #include <dlviz/attribution.h>
 #include <dlviz/plot.h>
+#include <dlviz/report.h>
 
 #endif

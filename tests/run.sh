@@ -6,14 +6,14 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [options] [name of a test ...]
 
-Installs what is missing (Debian packages, MNIST, ONNX Runtime where npm is there), builds into a folder of its own and runs the tests.
+Installs what is missing (Debian packages, MNIST; where npm is there ONNX Runtime and a browser), builds into a folder of its own and runs the tests.
 The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 if none failed.
 
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer
   --tsan       with ThreadSanitizer
   --valgrind   under valgrind's memcheck (slow)
   --clang      compiled with clang
-  --suite S    only that suite: unit, kernels, gradient, parity, random, api, examples, ...
+  --suite S    only that suite: unit, kernels, gradient, parity, random, api, examples, browser, ...
   --random N   only the random cases, N of each kind; DLVIZ_TEST_SEED=S begins with seed S (1)
   --list       lists the tests and ends
 
@@ -70,6 +70,10 @@ fi
 # Only for its comparison, which else skips.
 if has npm && ! sh tests/onnx/get_onnxruntime.sh >/dev/null; then
     say "The comparison with ONNX Runtime will skip."
+fi
+# Only for the report's page in a browser, which else skips.
+if has npm && ! sh tests/browser/get_browser.sh >/dev/null; then
+    say "The report in a browser will skip."
 fi
 
 build=build-test${compiler:+-$compiler}

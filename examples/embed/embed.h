@@ -1,50 +1,108 @@
-/* embed.h - what the parts of the program embed share. */
+/* embed.h - what the parts of the program dlviz-embed share. */
 #ifndef EMBED_H
 #define EMBED_H
 
+#include "../run/command.h"
+#include "../run/terminal.h"
 #include <dlviz.h>
 
-#include <signal.h>
+/* ---- Settings: what the command line says ------------------------------------------------------
+ */
 
-enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+enum embed_command { EMBED_PCA, EMBED_TSNE, EMBED_TRANSFORM, EMBED_PLOT };
+
+struct settings {
+    const char *program;
+    enum embed_command command;
+    bool quiet, quality, whiten;
+    const char *in, *out; /* OUT: NULL for plot */
+    const char *model;    /* of transform: the saved t-SNE */
+    const char *save;     /* of tsne */
+    const char *array;    /* of an .npz file; NULL: its only one */
+    const char *labels, *figure, *html, *images, *names, *title, *init;
+    int64_t threads, dimensions, iterations, components, reduce, seed;
+    double variance, perplexity, learning_rate, early, late, freedom; /* variance: NaN for none */
+    int solver, metric, method;
+};
+
+/* Reads the command line; ends the program for help and for wrong usage. */
+void parse_settings(int argc, char **argv, struct settings *set);
 
 /* ---- Paths: everything that would stop the results from being written, before the work ---------
  */
 
-/* NULL where one is not given. */
-struct paths {
-    const char *in, *labels, *init; /* read */
-    const char *out, *figure;       /* written */
+struct path {
+    const char *role; /* "OUT.npy" */
+    const char *path; /* NULL where it is not given */
+    bool written;
 };
 
 /* Ends the program with a sentence when a result cannot be written, or would replace what is read
  * or another result. */
-void check_paths(const struct paths *paths);
+void check_paths(const char *program, const struct path *paths, int count);
+
+/* ---- Reading: points, labels, names, pictures --------------------------------------------------
+ */
+
+bool ends_with(const char *path, const char *ending);
+
+/* Reads n x d numbers as float32 of an .npy, .npz or .csv file; a vector becomes one column. Where
+ * only differences count, an offset of each column may be left out. */
+dlviz_status read_matrix(const struct settings *set, const char *path, bool differences,
+                         dlviz_tensor **matrix);
+
+/* The lines of a text file, without those that end it and are empty; to be freed by free_lines. */
+dlviz_status read_lines(const char *path, char ***lines, int64_t *count);
+void free_lines(char **lines, int64_t count);
+
+/* Pictures as n x c x h x w, uint8 or float32 of 0 … 1, from any usual order of dimensions. */
+dlviz_status read_images(const char *path, int64_t n, dlviz_tensor **images);
+
+/* Words of an .npy file of NumPy's text ("<U5", "|S5"); *count is 0 where it is not of text. */
+dlviz_status read_npy_words(const char *path, char ***words, int64_t *count);
 
 /* ---- Labels ------------------------------------------------------------------------------------
  */
 
-/* The classes of the points, from whole numbers of any size. */
+/* The classes of the points: whole numbers of any size, or words. */
 struct labels {
-    int64_t noise;     /* points labeled -1 beside classes from 0, which belong to none */
-    int64_t classes;   /* different labels without noise */
-    dlviz_tensor *all; /* n int64, as they were given */
-    dlviz_tensor
-        *of_figure; /* n int64: -1 for noise, and a class of the figure; NULL if not asked */
-    char **names;   /* of the figure's classes; NULL where their numbers are the labels */
+    int64_t noise;           /* points in no class: -1 beside classes from 0, or an empty word */
+    int64_t classes;         /* different labels without noise */
+    dlviz_tensor *all;       /* n int64, as they were given; words by their order */
+    dlviz_tensor *of_figure; /* n int64: -1 for noise, and a class of the figure */
+    char **names;            /* of the figure's classes; NULL where their numbers are the labels */
+    int64_t num_names;
 };
 
 /* Reads the labels of n points. False after saying on stderr what does not fit. */
-bool read_labels(struct labels *labels, const char *path, const char *points, int64_t n,
-                 bool for_figure);
+bool read_labels(struct labels *labels, const struct settings *set, int64_t n);
 void free_labels(struct labels *labels);
 
 /* ---- Quality -----------------------------------------------------------------------------------
  */
 
 /* Prints how faithful a map is; labels may be NULL. Measures that have no meaning for these points
- * are named on stderr. False when one failed, which has been said, or `stop` was set. */
-bool print_quality(const dlviz_tensor *points, const dlviz_tensor *map, const struct labels *labels,
-                   uint64_t seed, const volatile sig_atomic_t *stop);
+ * are named on stderr. False when one failed, which has been said, or the program was interrupted.
+ */
+bool print_quality(const char *program, struct terminal *terminal, const dlviz_tensor *points,
+                   const dlviz_tensor *map, const struct labels *labels, uint64_t seed);
+
+/* ---- Results -----------------------------------------------------------------------------------
+ */
+
+/* What figures and pages are made of. */
+struct shown {
+    const struct settings *set;
+    const dlviz_tensor *points; /* what the map is of, or NULL */
+    const dlviz_tensor *map;    /* n x k */
+    const struct labels *labels;
+    const dlviz_tensor *shares; /* of the variance, or NULL */
+    const dlviz_tsne *tsne;     /* or NULL */
+};
+
+/* Fails on what any figure would fail on, as a title that is no text. */
+dlviz_status try_figure(const struct settings *set);
+dlviz_status write_figure(const struct shown *shown);
+dlviz_status write_html(const struct shown *shown);
 
 #endif

@@ -1,25 +1,36 @@
-/* Labels as people have them: whole numbers in any type and of any size, in a column, -1 for noise.
- */
+/* Labels as people have them: whole numbers in any type and of any size, in a column, -1 for noise; or
+ * words. */
 #include "embed.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_CLASSES = 256, NAME_SIZE = 24 }; /* of a figure; of a name in bytes */
 
 /* From here on, float32 does not hold every whole number: different labels may be one. */
 static const float least_rounded = 16777216;
 
+static const char *program;
+
 static bool say_last_error(void) {
-    fprintf(stderr, "embed: %s\n", dlviz_last_error());
+    fprintf(stderr, "%s: %s\n", program, dlviz_last_error());
     return false;
 }
 
 static bool say_no_memory(void) {
-    fputs("embed: out of memory for the labels\n", stderr);
+    fprintf(stderr, "%s: out of memory for the labels\n", program);
     return false;
+}
+
+static bool check_count(int64_t count, const char *path, const char *points, int64_t n) {
+    if (count != n)
+        fprintf(stderr, "%s: '%s' has %lld labels, '%s' has %lld points\n", program, path,
+                (long long)count, points, (long long)n);
+    return count == n;
 }
 
 static bool check_shape(const dlviz_tensor *read, const char *path, const char *points, int64_t n) {
@@ -28,14 +39,11 @@ static bool check_shape(const dlviz_tensor *read, const char *path, const char *
     for (int i = 0; i < dlviz_tensor_ndim(read); i++)
         longer += dlviz_tensor_dim(read, i) != 1;
     if (longer > 1) {
-        fprintf(stderr, "embed: '%s' has %d dimensions; n or n x 1 labels are accepted\n", path,
-                dlviz_tensor_ndim(read));
+        fprintf(stderr, "%s: '%s' has %d dimensions; n or n x 1 labels are accepted\n", program,
+                path, dlviz_tensor_ndim(read));
         return false;
     }
-    if (size != n)
-        fprintf(stderr, "embed: '%s' has %lld labels, '%s' has %lld points\n", path,
-                (long long)size, points, (long long)n);
-    return size == n;
+    return check_count(size, path, points, n);
 }
 
 static bool check_whole(const dlviz_tensor *read, const char *path) {
@@ -44,7 +52,7 @@ static bool check_whole(const dlviz_tensor *read, const char *path) {
         bool whole = floorf(values[i]) == values[i];
         if (whole && fabsf(values[i]) < least_rounded)
             continue;
-        fprintf(stderr, "embed: label %lld of '%s' is %g; %s\n", (long long)i, path,
+        fprintf(stderr, "%s: label %lld of '%s' is %g; %s\n", program, (long long)i, path,
                 (double)values[i],
                 whole ? "from 2^24 on, whole numbers need an integer type"
                       : "whole numbers are accepted");
@@ -93,6 +101,7 @@ static bool number_classes(struct labels *labels, const int64_t *values, bool as
             class[i] = found - values;
         }
     labels->names = calloc((size_t)labels->classes, sizeof *labels->names);
+    labels->num_names = labels->names ? labels->classes : 0;
     for (int64_t k = 0; labels->names && k < labels->classes; k++) {
         labels->names[k] = malloc(NAME_SIZE);
         if (!labels->names[k])
@@ -114,7 +123,7 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
     labels->classes = count - noise;
     bool done = true;
     if (for_figure && labels->classes > MOST_CLASSES) {
-        fprintf(stderr, "embed: '%s' has %lld classes; a figure shows up to %d\n", path,
+        fprintf(stderr, "%s: '%s' has %lld classes; a figure shows up to %d\n", program, path,
                 (long long)labels->classes, MOST_CLASSES);
         done = false;
     } else if (for_figure) {
@@ -127,26 +136,197 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
     return done;
 }
 
-bool read_labels(struct labels *labels, const char *path, const char *points, int64_t n,
-                 bool for_figure) {
-    dlviz_tensor *read;
-    if (dlviz_tensor_read_npy(&read, path) != DLVIZ_OK)
-        return say_last_error();
-    bool done = check_shape(read, path, points, n) && check_whole(read, path);
+/* -- Numbers -------------------------------------------------------------------------------------
+ */
+
+static bool take_numbers(struct labels *labels, dlviz_tensor *read, const char *path,
+                         const struct settings *set, int64_t n) {
+    bool done = check_shape(read, path, set->in, n) && check_whole(read, path);
     dlviz_tensor *flat = NULL;
     if (done)
         done = (dlviz_tensor_reshape(read, 1, &n, &flat) == DLVIZ_OK &&
                 dlviz_tensor_convert(flat, DLVIZ_INT64, &labels->all) == DLVIZ_OK) ||
                say_last_error();
     dlviz_tensor_destroy(flat);
+    return done && understand(labels, path, set->figure != NULL || set->html != NULL);
+}
+
+/* -- Words ---------------------------------------------------------------------------------------
+ */
+
+static int compare_words(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Lines that are all whole numbers are these. */
+static bool are_numbers(char **words, int64_t count, int64_t *numbers) {
+    for (int64_t i = 0; i < count; i++) {
+        char *end;
+        errno = 0;
+        numbers[i] = strtoll(words[i], &end, 10);
+        if (errno || end == words[i] || *end)
+            return false;
+    }
+    return true;
+}
+
+/* The different words in their order, which are the classes; an empty one is no class. */
+static bool sort_words(struct labels *labels, char **words, int64_t n) {
+    char **sorted = malloc(((size_t)n + 1) * sizeof *sorted);
+    labels->names = calloc((size_t)n + 1, sizeof *labels->names);
+    if (!sorted || !labels->names) {
+        free(sorted);
+        return say_no_memory();
+    }
+    memcpy(sorted, words, (size_t)n * sizeof *sorted);
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_words);
+    bool done = true;
+    for (int64_t i = 0; done && i < n; i++)
+        if (sorted[i][0] && (i == 0 || strcmp(sorted[i], sorted[i - 1]) != 0)) {
+            labels->names[labels->num_names] = strdup(sorted[i]);
+            done = labels->names[labels->num_names++] != NULL || say_no_memory();
+        }
+    free(sorted);
+    labels->classes = labels->num_names;
+    return done;
+}
+
+static bool number_words(struct labels *labels, char **words, int64_t n) {
+    if (dlviz_tensor_create(&labels->all, DLVIZ_INT64, 1, &n) != DLVIZ_OK)
+        return say_last_error();
+    int64_t *class = dlviz_tensor_data(labels->all);
+    for (int64_t i = 0; i < n; i++) {
+        char **found = words[i][0] ? bsearch(&words[i], labels->names, (size_t)labels->num_names,
+                                             sizeof *words, compare_words)
+                                   : NULL;
+        class[i] = found ? found - labels->names : -1;
+        labels->noise += !found;
+    }
+    return dlviz_tensor_copy(labels->all, &labels->of_figure) == DLVIZ_OK || say_last_error();
+}
+
+static bool take_words(struct labels *labels, char **words, int64_t count, const char *path,
+                       const struct settings *set, int64_t n) {
+    dlviz_tensor *numbers;
+    if (!check_count(count, path, set->in, n))
+        return false;
+    if (dlviz_tensor_create(&numbers, DLVIZ_INT64, 1, &n) != DLVIZ_OK)
+        return say_last_error();
+    bool done = are_numbers(words, n, dlviz_tensor_data(numbers))
+                    ? take_numbers(labels, numbers, path, set, n)
+                    : sort_words(labels, words, n) && number_words(labels, words, n);
+    dlviz_tensor_destroy(numbers);
+    if (done && labels->classes > MOST_CLASSES && set->figure) {
+        fprintf(stderr, "%s: '%s' has %lld classes; a figure shows up to %d\n", program, path,
+                (long long)labels->classes, MOST_CLASSES);
+        return false;
+    }
+    return done;
+}
+
+/* One a line; a first line more than there are points is a header. */
+static bool read_text(struct labels *labels, const struct settings *set, int64_t n) {
+    char **lines;
+    int64_t count;
+    if (read_lines(set->labels, &lines, &count) != DLVIZ_OK)
+        return say_last_error();
+    bool header = count == n + 1 && ends_with(set->labels, ".csv");
+    for (int64_t i = 0; i < count; i++) { /* as people quote them */
+        size_t length = strlen(lines[i]);
+        if (length >= 2 && lines[i][0] == '"' && lines[i][length - 1] == '"') {
+            memmove(lines[i], lines[i] + 1, length - 2);
+            lines[i][length - 2] = '\0';
+        }
+    }
+    bool done = take_words(labels, lines + header, count - header, set->labels, set, n);
+    free_lines(lines, count);
+    return done;
+}
+
+/* -- Out of the file that has the points ---------------------------------------------------------
+ */
+
+/* The names that a table's column of words has. */
+static bool take_table(struct labels *labels, const dlviz_dataset *table,
+                       const struct settings *set, int64_t n) {
+    dlviz_tensor *copy;
+    if (dlviz_tensor_copy(dlviz_dataset_labels(table), &copy) != DLVIZ_OK)
+        return say_last_error();
+    const int64_t *label = dlviz_tensor_const_data(copy);
+    bool words = dlviz_dataset_class_name(table, 0) != NULL;
+    char **names = words ? calloc((size_t)n, sizeof *names) : NULL;
+    for (int64_t i = 0; names && i < n; i++)
+        names[i] = (char *)dlviz_dataset_class_name(table, label[i]);
+    bool done = names   ? take_words(labels, names, n, set->labels, set, n)
+                : words ? say_no_memory()
+                        : take_numbers(labels, copy, set->labels, set, n);
+    free(names);
+    dlviz_tensor_destroy(copy);
+    return done;
+}
+
+static bool read_column(struct labels *labels, const struct settings *set, int64_t n) {
+    dlviz_csv_reader *reader;
+    dlviz_dataset *table = NULL;
+    dlviz_status status = dlviz_csv_reader_create(&reader);
+    if (status == DLVIZ_OK)
+        status = dlviz_csv_reader_set_label_column(reader, set->labels);
+    if (status == DLVIZ_OK)
+        status = dlviz_dataset_read_csv(&table, set->in, reader);
+    bool done = status == DLVIZ_OK ? take_table(labels, table, set, n) : say_last_error();
+    dlviz_dataset_destroy(table);
+    dlviz_csv_reader_destroy(reader);
+    return done;
+}
+
+static bool read_array(struct labels *labels, const struct settings *set, int64_t n) {
+    dlviz_npz *npz;
+    dlviz_tensor *read = NULL;
+    if (dlviz_npz_open(&npz, set->in) != DLVIZ_OK)
+        return say_last_error();
+    bool done = dlviz_npz_read(npz, set->labels, &read) == DLVIZ_OK
+                    ? take_numbers(labels, read, set->labels, set, n)
+                    : say_last_error();
     dlviz_tensor_destroy(read);
-    return done && understand(labels, path, for_figure);
+    dlviz_npz_destroy(npz);
+    return done;
+}
+
+/* -- Whatever it is ------------------------------------------------------------------------------
+ */
+
+static bool read_npy(struct labels *labels, const struct settings *set, int64_t n) {
+    char **words;
+    int64_t count;
+    if (read_npy_words(set->labels, &words, &count) != DLVIZ_OK)
+        return say_last_error();
+    if (words) {
+        bool done = take_words(labels, words, count, set->labels, set, n);
+        free_lines(words, count);
+        return done;
+    }
+    dlviz_tensor *read;
+    if (dlviz_tensor_read_npy(&read, set->labels) != DLVIZ_OK)
+        return say_last_error();
+    bool done = take_numbers(labels, read, set->labels, set, n);
+    dlviz_tensor_destroy(read);
+    return done;
+}
+
+bool read_labels(struct labels *labels, const struct settings *set, int64_t n) {
+    bool is_file = access(set->labels, F_OK) == 0;
+    program = set->program;
+    if (!is_file && (ends_with(set->in, ".csv") || ends_with(set->in, ".tsv")))
+        return read_column(labels, set, n);
+    if (!is_file && ends_with(set->in, ".npz"))
+        return read_array(labels, set, n);
+    if (ends_with(set->labels, ".txt") || ends_with(set->labels, ".csv"))
+        return read_text(labels, set, n);
+    return read_npy(labels, set, n);
 }
 
 void free_labels(struct labels *labels) {
-    for (int64_t k = 0; labels->names && k < labels->classes; k++)
-        free(labels->names[k]);
-    free(labels->names);
+    free_lines(labels->names, labels->num_names);
     dlviz_tensor_destroy(labels->all);
     dlviz_tensor_destroy(labels->of_figure);
 }

@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char *program;
+
 static void refuse(const char *path, const char *why) {
-    fprintf(stderr, "embed: cannot write '%s': %s\n", path, why);
-    exit(FAILED);
+    fprintf(stderr, "%s: cannot write '%s': %s\n", program, path, why);
+    exit(EXIT_FAILED);
 }
 
 /* The folder of a path, or its last part; to be freed. */
@@ -19,8 +21,8 @@ static char *part(const char *path, char *(*split)(char *)) {
     char *copy = strdup(path), *found = copy ? strdup(split(copy)) : NULL;
     free(copy);
     if (!found) {
-        fputs("embed: out of memory\n", stderr);
-        exit(FAILED);
+        fprintf(stderr, "%s: out of memory\n", program);
+        exit(EXIT_FAILED);
     }
     return found;
 }
@@ -83,26 +85,19 @@ static bool can_be_read_twice(const char *path) {
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-void check_paths(const struct paths *paths) {
-    const struct {
-        const char *role, *path;
-        bool written;
-    } files[] = {{"IN.npy", paths->in, false},
-                 {"--labels", paths->labels, false},
-                 {"--init", paths->init, false},
-                 {"OUT.npy", paths->out, true},
-                 {"--figure", paths->figure, true}};
-    for (int i = 0; i < 5; i++)
+void check_paths(const char *name, const struct path *files, int count) {
+    program = name;
+    for (int i = 0; i < count; i++)
         if (files[i].path && files[i].written)
             check_output(files[i].path);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < count; i++)
         for (int j = 0; j < i; j++) {
             if (!files[i].path || !files[j].path || !are_one_file(files[i].path, files[j].path))
                 continue;
-            if (!files[i].written && can_be_read_twice(files[i].path))
+            if (!files[i].written && !files[j].written && can_be_read_twice(files[i].path))
                 continue;
-            fprintf(stderr, "embed: %s and %s are one file, '%s': two are needed\n", files[j].role,
-                    files[i].role, files[i].path);
-            exit(USAGE);
+            fprintf(stderr, "%s: %s and %s are one file, '%s': two are needed\n", program,
+                    files[j].role, files[i].role, files[i].path);
+            exit(EXIT_USAGE);
         }
 }

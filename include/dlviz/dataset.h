@@ -1,4 +1,4 @@
-/* dlviz/dataset.h - samples with targets: read or made, cut up, turned into what a network sees. */
+/* dlviz/dataset.h - samples with targets: made, cut up, turned into what a network sees. */
 #ifndef DLVIZ_DATASET_H
 #define DLVIZ_DATASET_H
 
@@ -47,37 +47,6 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
                                                          const dlviz_tensor *samples,
                                                          const dlviz_tensor *targets);
 
-/** Reads images and labels in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), plain or
- *  gzip-compressed, which is told from the contents and not from the name.
- *  @param images_path  unsigned bytes, n x height x width or n x channels x height x width
- *  @param labels_path  unsigned bytes, n; or NULL
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a file is damaged,
- *  cut short or too long, when it is of another kind, or when the counts differ;
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
-DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
-                                                  const char *labels_path);
-/** The same of such files in memory, which are copied.
- *  @param images  `images_size` bytes
- *  @param labels  `labels_size` bytes; or NULL
- *  Returns as dlviz_dataset_read_idx, but for DLVIZ_ERROR_IO. */
-DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx_memory(dlviz_dataset **out, const void *images,
-                                                         size_t images_size, const void *labels,
-                                                         size_t labels_size);
-
-/** The two parts that published sets come in. */
-typedef enum dlviz_dataset_part {
-    DLVIZ_DATASET_PART_TRAIN = 0,
-    DLVIZ_DATASET_PART_TEST = 1
-} dlviz_dataset_part;
-
-/** Reads a part of MNIST, or of another set in its format with labels 0 … 9 such as Fashion-MNIST,
- *  from the folder that holds its files under their usual names (train-images-idx3-ubyte or
- *  train-images.idx3-ubyte, t10k-images-…, each also with .gz). It has 10 classes.
- *  Returns DLVIZ_ERROR_NOT_FOUND with the names that were tried, or what dlviz_dataset_read_idx
- *  returns. */
-DLVIZ_CHECKED dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
-                                                    dlviz_dataset_part part);
-
 /** Destroys the handle. Subsets live on, and whoever holds the dataset goes on with it: a trainer
  *  that evaluates it, a fit that trains on it, a loader. NULL is allowed. */
 DLVIZ_API void dlviz_dataset_destroy(dlviz_dataset *dataset);
@@ -93,9 +62,16 @@ DLVIZ_API const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset);
 
 /** Gets samples first … first + count - 1 as a network sees them: float32, count x channels x
  *  height x width, or count x d. The caller destroys the tensor. Computed with all threads.
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; and, as every call that loads
+ *  samples, DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where they are decoded from files
+ *  (dlviz_image_reader_set_memory_limit) that are gone or have changed. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
                                                  int64_t count, dlviz_tensor **samples);
+
+/** The file that a sample was read from, as a path from the folder on that was read:
+ *  "cat/1.jpg". NULL where samples come from elsewhere, or there is no such sample. Valid until the
+ *  dataset is destroyed. */
+DLVIZ_API const char *dlviz_dataset_sample_path(const dlviz_dataset *dataset, int64_t index);
 
 /** Sets the size of the images that a network sees, 1 to 16384 each way; dlviz_dataset_dims tells
  *  it. Resizing is bilinear with half-pixel centers and the border repeated, as PyTorch's
@@ -129,6 +105,18 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset
  *  pair that serves all, else one for each channel or component. */
 DLVIZ_API int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int64_t capacity,
                                               float *means, float *deviations);
+
+/** Measures the mean and the deviation of each channel, or of each component of a vector, over all
+ *  samples as a network sees them, resized but not normalized: what
+ *  dlviz_dataset_set_channel_normalization takes. The deviation is the root of the mean squared
+ *  difference from the mean, and 0 where a channel is the same number everywhere. Computed with all
+ *  threads in float64, from differences, so that nothing cancels; the same for any number of them.
+ *  @param means  receives float32, one for each channel or component; NULL after a failure, as
+ *                `deviations`. The caller destroys both.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_NUMERIC (naming the sample that holds NaN or
+ *  an infinity), DLVIZ_ERROR_OUT_OF_MEMORY, or what dlviz_dataset_samples returns besides. */
+DLVIZ_CHECKED dlviz_status dlviz_dataset_measure(const dlviz_dataset *dataset, dlviz_tensor **means,
+                                                 dlviz_tensor **deviations);
 
 /* -- Targets: what a network is to give -------------------------------------------------------- */
 

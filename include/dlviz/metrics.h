@@ -11,8 +11,9 @@ extern "C" {
 /* Every function may be called from any thread, uses the library's threads, and gives the same bits
  * for any number of them. All return DLVIZ_OK, DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or a number out
  * of range), DLVIZ_ERROR_SHAPE (element types or shapes do not fit), DLVIZ_ERROR_NUMERIC (a value
- * that is NaN, infinite or too large) or DLVIZ_ERROR_OUT_OF_MEMORY. After a failure a double result
- * is 0 and a tensor NULL. Labels are n of uint8 or int64. */
+ * that is NaN, infinite or too large) or DLVIZ_ERROR_OUT_OF_MEMORY; those of maps, and of classes
+ * in them, also DLVIZ_CANCELLED (dlviz_set_progress). After a failure a double result is 0 and a
+ * tensor NULL. Labels are n of uint8 or int64. */
 
 /* -- Maps ------------------------------------------------------------------------------------- */
 
@@ -79,6 +80,41 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *p
  *  labels. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
                                                     const dlviz_tensor *labels, double *result);
+
+/* -- Of a sample ------------------------------------------------------------------------------ */
+
+/* What these measures say of each point, for some of the points, chosen at random, instead of all;
+ * the neighbors, ranks and classes are among all points, as they are there. Time is n · num_samples
+ * instead of n². The error's deviation is that of the points' own values over √num_samples: for
+ * 1,000 of 70,000, where shares are measured, at most 0.016.
+ *
+ * - num_samples: how many points, 1 or more; all where there are no more, which gives the whole
+ * measure to the last bit. - seed: decides which points.
+ *
+ * All else is as without _sampled. */
+
+DLVIZ_CHECKED dlviz_status dlviz_metrics_trustworthiness_sampled(const dlviz_tensor *points,
+                                                                 const dlviz_tensor *map,
+                                                                 int64_t num_neighbors,
+                                                                 int64_t num_samples, uint64_t seed,
+                                                                 double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_continuity_sampled(const dlviz_tensor *points,
+                                                            const dlviz_tensor *map,
+                                                            int64_t num_neighbors,
+                                                            int64_t num_samples, uint64_t seed,
+                                                            double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_preservation_sampled(
+    const dlviz_tensor *points, const dlviz_tensor *map, int64_t num_neighbors, int64_t num_samples,
+    uint64_t seed, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_accuracy_sampled(const dlviz_tensor *points,
+                                                                   const dlviz_tensor *labels,
+                                                                   int64_t num_neighbors,
+                                                                   int64_t num_samples,
+                                                                   uint64_t seed, double *result);
+DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *points,
+                                                            const dlviz_tensor *labels,
+                                                            int64_t num_samples, uint64_t seed,
+                                                            double *result);
 
 /* -- Predicted classes --------------------------------------------------------------------------
  *

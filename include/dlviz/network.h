@@ -211,6 +211,33 @@ DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *p
 DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes,
                                                      size_t size);
 
+/** Writes what the network is, without its parameters, as JSON for people to read and edit: its
+ *  input's dimensions, its layers, one a line, each with name, type, settings and, where that is
+ *  not the layer before, what it reads; and its loss. These are the words that the network's other
+ *  files have in their metadata. An earlier file survives a failure. Returns DLVIZ_ERROR_STATE
+ *  before the build, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_save_architecture(const dlviz_network *network,
+                                                           const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_network_save_architecture, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network,
+                                                                  void **bytes, size_t *size);
+/** Makes the network of such a file. It is not built: its loss may be replaced, layers may follow,
+ *  and dlviz_network_build draws its parameters. Of a loss of a program's own the file has the name
+ *  alone, as for dlviz_network_open. "version" may be left out of the file, and so may "loss",
+ *  which is then cross_entropy.
+ *  @param out  receives the network, NULL on failure; free it with dlviz_network_destroy
+ *  Returns DLVIZ_ERROR_FORMAT with what is wrong and, where it is no JSON, the line; it names a
+ *  layer that this library does not know, or a setting that is missing. Shapes that do not fit are
+ *  dlviz_network_build's to find. Also DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *path);
+/** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
+DLVIZ_CHECKED dlviz_status dlviz_network_open_architecture_memory(dlviz_network **out,
+                                                                  const void *bytes, size_t size);
+
 /** Writes the network as an ONNX model, which other programs run: ONNX Runtime, OpenCV, TensorRT.
  *  It computes what dlviz_network_forward does, in evaluation: running statistics, no dropout.
  *
@@ -237,7 +264,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_export_onnx_memory(const dlviz_network 
 
 /* -- Evaluation: running statistics, no dropout -------------------------------------------------
  * A dataset that is normalized otherwise than the network's training data were is taken as it is,
- * and the log receives a warning. */
+ * and the log receives a warning. Whoever waits for many samples may be told how far they are, and
+ * end the call with DLVIZ_CANCELLED (dlviz_set_progress). */
 
 /** The network's output for every sample of a dataset, each flattened to a row: n × d float32,
  *  e.g. logits, computed in batches. Samples must have the network's input shape (else
@@ -273,6 +301,21 @@ DLVIZ_CHECKED dlviz_status dlviz_network_forward_to(dlviz_network *network, cons
 DLVIZ_CHECKED dlviz_status dlviz_network_evaluate(dlviz_network *network,
                                                   const dlviz_dataset *dataset, double *loss,
                                                   double *metric);
+/** All that dlviz_network_evaluate, dlviz_network_predict and dlviz_network_features give, in one
+ *  pass and to the same bits. Each result may be NULL, and is then not computed; a dataset needs
+ *  targets for the loss and the metric alone.
+ *  @param layer     of which features are wanted, or NULL. One that is computed together with the
+ *                   next, such as a convolution before its batch norm, takes a second pass up to it
+ *  @param loss      receives the mean loss
+ *  @param metric    receives the first of the loss's metrics
+ *  @param outputs   receives the network's outputs, n × d float32, the caller's to destroy
+ *  @param features  receives the layer's outputs, n × d float32, the caller's to destroy
+ *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names of the
+ *  layers there are. */
+DLVIZ_CHECKED dlviz_status dlviz_network_inspect(dlviz_network *network,
+                                                 const dlviz_dataset *dataset, const char *layer,
+                                                 double *loss, double *metric,
+                                                 dlviz_tensor **outputs, dlviz_tensor **features);
 /** A metric of the network's loss over a dataset, by name (dlviz_loss_metric_name), such as "r2".
  *  Statuses as those of dlviz_network_evaluate, and DLVIZ_ERROR_NOT_FOUND with the names there
  *  are. */

@@ -2,14 +2,14 @@
  *
  * One line for the common case:
  *
- *     dlviz_plot_scatter(map, labels, "MNIST, t-SNE", "tsne.png");
+ *     dlviz_plot_scatter(map, labels, 0, NULL, "MNIST, t-SNE", "tsne.png");
  *
  * and a figure handle for the rest:
  *
  *     dlviz_figure *figure;
  *     dlviz_figure_create_scatter(&figure, map, labels);
  *     dlviz_figure_set_title(figure, "MNIST, features of relu5");
- *     dlviz_figure_set_axis_labels(figure, "PC 1 (33.1 %)", "PC 2 (21.0 %)");
+ *     dlviz_figure_set_axis_shares(figure, 2, (double[]){0.331, 0.210});
  *     dlviz_figure_write(figure, "pca.png");
  *     dlviz_figure_write(figure, "pca.svg");
  *     dlviz_figure_destroy(figure);
@@ -38,12 +38,15 @@ DLVIZ_API bool dlviz_plot_supported(void);
 
 /* ---- In one line ----------------------------------------------------------------------------- */
 
-/** Draws a two-dimensional map with a color for each class; see dlviz_figure_create_scatter for map
- *  and labels and dlviz_figure_write for the path.
- *  @param title  may be NULL
- *  Returns every status that those two return. */
+/** Draws a map with a color and a marker for each class; see dlviz_figure_create_scatter for map
+ *  and labels, dlviz_figure_set_class_names for the names and dlviz_figure_write for the path.
+ *  @param class_names  num_class_names of them; 0 and NULL: classes go by their numbers
+ *  @param title        may be NULL
+ *  Returns every status that those three return. */
 DLVIZ_CHECKED dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
-                                              const char *title, const char *path);
+                                              int64_t num_class_names,
+                                              const char *const *class_names, const char *title,
+                                              const char *path);
 
 /** Draws a confusion matrix; see dlviz_figure_create_matrix. */
 DLVIZ_CHECKED dlviz_status dlviz_plot_matrix(const dlviz_tensor *counts, const char *title,
@@ -55,14 +58,27 @@ DLVIZ_CHECKED dlviz_status dlviz_plot_images(const dlviz_tensor *images, const c
 
 /* ---- Figures --------------------------------------------------------------------------------- */
 
-/** A map of points, the same scale on both axes.
+/** A map of points, the same scale on all axes.
  *
- *  A class has the same color in every figure. There are ten colors, which further classes use
- *  again with other markers and lightness: 120 in all, which then repeat. Up to 40 class names are
- *  also written on their classes, or beside those that they would hide. Of classes for which the
- *  legend has no room it tells how many there are.
+ *  A map of one column is drawn as a strip: values from left to right, and those that would cover
+ *  each other stacked, class by class, evenly above and below a line. A map of three columns is
+ *  drawn as three panels: column 2 against 1, 3 against 1 and 3 against 2.
+ *
+ *  A class has the same color in every figure. There are ten colors, each with a contrast of 3:1 or
+ *  more both to white and to black, which readers of every kind of color vision tell apart; six
+ *  markers, by which those that are alike in gray print differ; and markers that are filled and
+ *  hollow: 120 in all, which then repeat. Points so small that markers could not be seen are all
+ *  circles. Class names are also written on the map, on their classes, or beside those that they
+ *  would hide. A legend that has no room beside the map goes below it; of more classes than there
+ *  is room for it has the largest, and tells how many others there are.
+ *
+ *  Points far from all others do not squeeze the map: up to one in a hundred of 8 points or more
+ *  may lie outside of the frame, if it would otherwise be several times as large, and if there are
+ *  not ten of them together. Then an arrow at the border shows the way to each, and a line below
+ *  the frame tells how many there are; see dlviz_figure_set_clip_outliers. That line also says
+ *  where points have exactly the same place, which the map shows as rings around it.
  *  @param out     receives the figure, NULL on failure; free it with dlviz_figure_destroy
- *  @param map     n x 2 float32, n >= 1, all finite
+ *  @param map     n x 1, n x 2 or n x 3 float32, n >= 1, all finite
  *  @param labels  n classes, uint8 or int64, each 0 to 2^24 - 1, or below 0, down to -2^31, for a
  *                 point without a class, which is drawn in gray beneath the others; NULL where none
  *                 has a class
@@ -72,6 +88,20 @@ DLVIZ_CHECKED dlviz_status dlviz_plot_images(const dlviz_tensor *images, const c
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
                                                        const dlviz_tensor *labels);
+
+/** Adds another set of points to a map: new points beside old, a test set beside a training set.
+ *  Its points have the colors and markers of their classes, are drawn over all earlier ones, and
+ *  have an outline: one line around each point of the first set that is added, two around the
+ *  second's, three around the third's; more are not accepted.
+ *  @param name    the set's name in the legend; not empty
+ *  @param map     m x columns float32 with the columns of the figure's map, m >= 1, all finite
+ *  @param labels  m classes, or NULL, as of dlviz_figure_create_scatter. If one set has labels and
+ *                 another has none, the points of that one are without a class
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that is no map), DLVIZ_ERROR_SHAPE,
+ *  DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as before. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_add_points(dlviz_figure *figure, const char *name,
+                                                   const dlviz_tensor *map,
+                                                   const dlviz_tensor *labels);
 
 /** Curves over a common horizontal axis (epochs), in panels one above the other; empty at first.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
@@ -180,13 +210,16 @@ DLVIZ_API const char *dlviz_figure_footnote(const dlviz_figure *figure);
 
 /** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area.
  *  Until it is set, the getter gives zeros, and the figure is 1200 high and 1600 wide; image grids
- *  take the height that they need for that width. */
+ *  take the height that they need for that width, and maps the height that their points fill, at
+ *  most about as much as the width, with more for a long legend below. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height,
                                                  int64_t width);
 DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, int64_t *width);
 
 /** What the axes show. Curves have their panels' names on the vertical axis and take only `x`
- *  ("epoch" by default); a matrix has "predicted" and "true" by default; images have no axes. */
+ *  ("epoch" by default); a matrix has "predicted" and "true" by default; images have no axes. In a
+ *  map they name the first two columns, and "t-SNE 1" and "t-SNE 2" so also a third; see
+ *  dlviz_figure_set_axis_shares. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_axis_labels(dlviz_figure *figure, const char *x,
                                                         const char *y);
 DLVIZ_API void dlviz_figure_axis_labels(const dlviz_figure *figure, const char **x, const char **y);
@@ -205,15 +238,85 @@ typedef enum dlviz_colormap {
     DLVIZ_COLORMAP_BLUES = 1,     /**< white to dark blue; the default of a matrix */
     DLVIZ_COLORMAP_VIRIDIS = 2,   /**< dark violet over green to yellow */
     DLVIZ_COLORMAP_GRAY = 3,      /**< black to white */
-    DLVIZ_COLORMAP_DIVERGING = 4, /**< blue, white, red; images only, symmetric around 0 */
+    DLVIZ_COLORMAP_DIVERGING = 4, /**< blue, white, red, symmetric around 0; not of a matrix */
     DLVIZ_COLORMAP_RGB = 5        /**< the three channels of n x 3 x h x w images as one color */
 } dlviz_colormap;
 
-/** The colors of a matrix or of images; DLVIZ_COLORMAP_AUTO unless set. */
+/** The colors of a matrix, of images, or of the values of a map (dlviz_figure_set_values), which
+ *  takes all but RGB and has viridis without its palest part by default; DLVIZ_COLORMAP_AUTO unless
+ *  set. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colormap);
 DLVIZ_API dlviz_colormap dlviz_figure_colormap(const dlviz_figure *figure);
 
 /* ---- Settings of scatter figures ------------------------------------------------------------- */
+
+/** Colors points by a number each, with a bar that says which color is which, instead of by their
+ *  classes, whose names stay on the map. The bar leaves out values far from all others, as the map
+ *  does points, and says so.
+ *  @param values  one float32 for each point of the figure, those of added sets after the first's;
+ *                 NaN for a point without one, which is drawn in gray beneath the others; at least
+ *                 one must be finite, none infinite. NULL takes the values away. Points that are
+ *                 added later are without one
+ *  @param name    written at the bar ("confidence"); may be NULL
+ *  Also DLVIZ_ERROR_SHAPE and DLVIZ_ERROR_NUMERIC. The getter gives the figure's own copy. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_values(dlviz_figure *figure, const dlviz_tensor *values,
+                                                   const char *name);
+DLVIZ_API void dlviz_figure_values(const dlviz_figure *figure, const dlviz_tensor **values,
+                                   const char **name);
+
+/** Draws small images of points on the map, each at its point, as many as there is room for: none
+ *  hides a class's name or another image, and together they cover at most half of what is seen of
+ *  any class, besides their own points. Each has a frame in its class's color.
+ *  @param images  n x c x h x w, or n x h x w, one for each point as in dlviz_figure_set_values;
+ *                 c is 1 (gray) or 3 (red, green, blue); uint8, or float32, all finite, drawn from
+ *                 0 to 1, or from the smallest to the largest value if those lie outside. NULL
+ *                 takes them away
+ *  Also DLVIZ_ERROR_SHAPE and DLVIZ_ERROR_NUMERIC. The getter gives the figure's own copy. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_thumbnails(dlviz_figure *figure,
+                                                       const dlviz_tensor *images);
+DLVIZ_API const dlviz_tensor *dlviz_figure_thumbnails(const dlviz_figure *figure);
+
+/** The colors of the classes 0 … num_classes − 1, 0xRRGGBB; further classes have those of every
+ *  figure. No classes (the array may be NULL) gives all of them back. The getter tells what color a
+ *  class has, of every class from 0 to 2^24 − 1. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_colors(dlviz_figure *figure, int64_t num_classes,
+                                                         const uint32_t *colors);
+DLVIZ_API int64_t dlviz_figure_num_class_colors(const dlviz_figure *figure);
+DLVIZ_API uint32_t dlviz_figure_class_color(const dlviz_figure *figure, int64_t index);
+
+typedef enum dlviz_marker {
+    DLVIZ_MARKER_AUTO = 0, /**< that of the class in every figure */
+    DLVIZ_MARKER_CIRCLE = 1,
+    DLVIZ_MARKER_SQUARE = 2,
+    DLVIZ_MARKER_TRIANGLE = 3,
+    DLVIZ_MARKER_DIAMOND = 4,
+    DLVIZ_MARKER_TRIANGLE_DOWN = 5,
+    DLVIZ_MARKER_PLUS = 6
+} dlviz_marker;
+
+/** The markers of the classes 0 … num_classes − 1, filled, and drawn however small points are;
+ *  further classes have those of every figure. No classes (the array may be NULL) gives all of them
+ *  back. The getter tells what marker a class has, as for the colors. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_markers(dlviz_figure *figure, int64_t num_classes,
+                                                          const dlviz_marker *markers);
+DLVIZ_API int64_t dlviz_figure_num_class_markers(const dlviz_figure *figure);
+DLVIZ_API dlviz_marker dlviz_figure_class_marker(const dlviz_figure *figure, int64_t index);
+
+/** How much of all variance each column of the map explains: of principal components, in their
+ *  order. Axes then tell it after their names, in percent, and are called "PC 1" and so on unless
+ *  dlviz_figure_set_axis_labels says otherwise.
+ *  @param num_shares  0 takes them away (the array may be NULL); those beyond the map's columns are
+ *                     kept and not drawn
+ *  @param shares      0 to 1 each
+ *  The getter gives NaN where there is none. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_axis_shares(dlviz_figure *figure, int64_t num_shares,
+                                                        const double *shares);
+DLVIZ_API int64_t dlviz_figure_num_axis_shares(const dlviz_figure *figure);
+DLVIZ_API double dlviz_figure_axis_share(const dlviz_figure *figure, int64_t index);
+
+/** Whether the few points far from all others may lie outside of the frame; on by default. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_clip_outliers(dlviz_figure *figure, bool clip_outliers);
+DLVIZ_API bool dlviz_figure_clip_outliers(const dlviz_figure *figure);
 
 /** The diameter of a point in pixels, 0.5 to 100; 0, the default, chooses by the number of
  *  points. */
@@ -228,7 +331,7 @@ DLVIZ_API bool dlviz_figure_ticks(const dlviz_figure *figure);
 /** Whether the legend tells how many points a class has; off by default. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts);
 DLVIZ_API bool dlviz_figure_class_counts(const dlviz_figure *figure);
-/** Whether class names are written on the map; until it is set, those of up to 40 classes are. A
+/** Whether class names are written on the map; until it is set, those of up to 256 classes are. A
  *  name lies at the median of its class, or where that would cover more than a tenth of any class,
  *  in the nearest free place, with a line to its class if that is away; one that finds no place is
  *  left to the legend, as are all but those of the 256 largest classes. */

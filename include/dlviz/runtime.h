@@ -57,6 +57,26 @@ DLVIZ_API void dlviz_set_log(dlviz_log_fn log, void *user);
  *  @param user  a FILE *, which stays open as long as the library may log */
 DLVIZ_API void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user);
 
+/** What a progress function is told of. */
+typedef struct dlviz_progress_event dlviz_progress_event;
+/** What the call is at, such as "neighbors", "trustworthiness" or "t-SNE". A static string. */
+DLVIZ_API const char *dlviz_progress_event_task(const dlviz_progress_event *event);
+/** How much of the call's work is done, 0 to 1; an estimate that does not fall. */
+DLVIZ_API double dlviz_progress_event_share(const dlviz_progress_event *event);
+/** Told what a long call is at; returns true to go on, false to cancel the call. */
+typedef bool (*dlviz_progress_fn)(const dlviz_progress_event *event, void *user);
+
+/** Sets who is told of the calling thread's long calls: those that search for neighbors, measure
+ *  maps, fit a PCA, a t-SNE or a film, or run a network over samples in evaluation; NULL (the
+ *  default) for nobody. The function runs on the thread that made the call, when the call begins
+ *  and then about every 100 ms, as often as the work allows. When it returns false, the call ends
+ *  within a second as a rule with DLVIZ_CANCELLED and has changed nothing, but for what its
+ *  description says of cancelling: a fit of t-SNE whose descent has begun gives the map as it is. A
+ *  product or a decomposition of a large matrix by BLAS or LAPACK is waited for. Functions that
+ *  handles have for their own progress are called as well. It may call getters, and no function
+ *  that computes or returns a status. A training is followed by the trainer's own functions. */
+DLVIZ_API void dlviz_set_progress(dlviz_progress_fn progress, void *user);
+
 /** The instruction set the kernels use: "generic", "avx2", "avx512" or "neon". The best one the
  *  machine has, unless the environment variable DLVIZ_ISA names another; a name that is unknown or
  *  that the machine lacks is reported to the log and ignored. A static string. */

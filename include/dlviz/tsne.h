@@ -19,9 +19,9 @@ extern "C" {
 #endif
 
 /** The settings, and after a fit its results. Once fitted, dlviz_tsne_transform,
- *  dlviz_tsne_history and the getters may be called from several threads at once. All other calls
- *  that return a status need the handle to themselves, and are DLVIZ_ERROR_STATE while another uses
- *  it, also from within the fit's callback. */
+ *  dlviz_tsne_history, dlviz_tsne_save and the getters may be called from several threads at once.
+ *  All other calls that return a status need the handle to themselves, and are DLVIZ_ERROR_STATE
+ *  while another uses it, also from within the fit's callback. */
 typedef struct dlviz_tsne dlviz_tsne;
 
 /** How the repulsion between all pairs of points is computed. */
@@ -197,9 +197,9 @@ typedef bool (*dlviz_tsne_progress_fn)(const dlviz_tsne_event *event, void *user
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
                                                    dlviz_tsne_progress_fn progress, void *user);
 
-/* A fit that fails on its arguments or on settings that do not suit them leaves the results of the
- * earlier fit, with which transform goes on. One that runs out of memory or whose descent diverges
- * may leave none; one that is cancelled or succeeds replaces them. */
+/* A fit that fails before its descent begins, or is cancelled by then, leaves the results of the
+ * earlier fit, with which transform goes on. One that runs out of memory later, or whose descent
+ * diverges, may leave none; one whose descent is cancelled or succeeds replaces them. */
 
 /** Maps points.
  *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
@@ -212,8 +212,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t eve
  *  mean is 0 after any iteration; a single point is mapped to 0.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
  *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_STATE (in use),
- *  DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback asked to stop, and then `map`,
- *  unlike after failures, receives the map as it was. */
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback, or the thread's
+ *  (dlviz_set_progress), asked to stop. Then `map`, unlike after failures, receives the map as it
+ *  was if the descent had begun, else NULL. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
                                           dlviz_tensor **map);
 
@@ -279,6 +280,30 @@ typedef enum dlviz_tsne_stage {
 } dlviz_tsne_stage;
 /** Wall-clock seconds of a stage of the last fit; 0 without one, or for a stage there is not. */
 DLVIZ_API double dlviz_tsne_seconds(const dlviz_tsne *tsne, dlviz_tsne_stage stage);
+
+/** Writes the handle to a .safetensors file, whole or not at all: its settings, and of the last
+ *  fit, if there is one, the map, the results, and the points, as transform needs them (scaled, or
+ *  of unit length for the cosine distance), with checksums. Functions and their user pointers are
+ *  not kept, nor seconds. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE
+ *  (in use by a fit) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_tsne_save(const dlviz_tsne *tsne, const char *path);
+/** Writes the same bytes to memory.
+ *  @param bytes  receives them, NULL on failure; free them with dlviz_free
+ *  @param size   receives how many there are
+ *  Returns as dlviz_tsne_save, but for DLVIZ_ERROR_IO. */
+DLVIZ_CHECKED dlviz_status dlviz_tsne_save_memory(const dlviz_tsne *tsne, void **bytes,
+                                                  size_t *size);
+/** Opens a handle that dlviz_tsne_save wrote: dlviz_tsne_transform places new points to the same
+ *  bits. A handle whose fit was one of neighbors or affinities has its map and results, and cannot
+ *  transform, as before; one that was saved without a fit has its settings alone.
+ *  @param out  receives the handle, NULL on failure; free it with dlviz_tsne_destroy
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (damaged, not such a
+ *  file, or with what no fit gives), DLVIZ_ERROR_UNSUPPORTED (nor one whose tensors
+ *  dlviz_safetensors_open takes) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_tsne_open(dlviz_tsne **out, const char *path);
+/** The same of the bytes that dlviz_tsne_save_memory wrote, or of such a file. They need no
+ *  alignment, and may be freed afterwards. */
+DLVIZ_CHECKED dlviz_status dlviz_tsne_open_memory(dlviz_tsne **out, const void *bytes, size_t size);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 #include "attribution/attribution.h"
 #include "base/base.h"
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "tensor/tensor.h"
 
@@ -50,6 +51,7 @@ dlviz_status dlz_attribution_begin(dlz_attribution *attribution, const char *who
                                    dlviz_network *network, const dlviz_tensor *inputs,
                                    const dlviz_tensor *targets, bool with_outputs) {
     *attribution = (dlz_attribution){.who = who, .network = network, .inputs = inputs};
+    dlz_task_part(0, 0.2);
     DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
     DLZ_TRY(dlz_attribution_check(who, "sample", inputs));
     attribution->n = inputs->dims[0];
@@ -65,6 +67,7 @@ dlviz_status dlz_attribution_begin(dlz_attribution *attribution, const char *who
     }
     if (!targets)
         choose_targets(attribution);
+    dlz_task_part(0.2, 1);
     return DLVIZ_OK;
 }
 
@@ -81,7 +84,7 @@ dlviz_status dlz_attribution_forward(dlviz_network *network, int node, const int
     network->has_gradients = network->fresh_gradients = false;
     network->stale_gradients = true;
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, node, mode, n, plan));
-    dlz_load_input(*plan, &(dlz_input){.samples = samples});
+    DLZ_TRY(dlz_load_input(*plan, &(dlz_input){.samples = samples}));
     return dlz_plan_forward(*plan);
 }
 

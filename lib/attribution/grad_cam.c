@@ -3,6 +3,7 @@
 #include "attribution/attribution.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -58,6 +59,7 @@ static dlviz_status run_batches(const dlz_attribution *of, int node, const cam_r
         cam_pass pass = {layer, room->values, room->weights,
                          maps + first * layer->height * layer->width};
         dlz_parallel_for(n, dlz_plan_run(plan)->workers, cam_tile, &pass);
+        DLZ_TRY(dlz_task_report((double)(first + n) / (double)of->n));
     }
     return DLVIZ_OK;
 }
@@ -115,6 +117,7 @@ dlviz_status dlviz_network_grad_cam(dlviz_network *network, const char *layer,
     DLZ_REQUIRE_OUT(maps);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("Grad-CAM");
     int node;
     DLZ_TRY(find_layer(network, __func__, layer, &node));
     dlz_attribution of;

@@ -3,6 +3,7 @@
 #include "attribution/attribution.h"
 #include "attribution/way.h"
 #include "base/base.h"
+#include "base/progress.h"
 #include "tensor/tensor.h"
 
 static void aim(void *context, dlz_plan *plan, const int64_t *samples) {
@@ -90,6 +91,7 @@ dlviz_status dlviz_network_integrated_gradients(dlviz_network *network, const dl
     DLZ_REQUIRE_OUT(maps);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("integrated gradients");
     DLZ_TRY(dlz_check_steps(__func__, num_steps));
     dlz_attribution of;
     dlviz_status status =

@@ -8,6 +8,7 @@
 #include "attribution/way.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "tensor/tensor.h"
 
@@ -187,11 +188,14 @@ static dlviz_status share_out(neighborhood *h, dlz_way *way, float *maps) {
     if (!totals || !h->beta || !h->neighbors || !h->room || !h->rows)
         status = dlz_fail_memory("neighborhoods", (uint64_t)(h->n + h->size) * sizeof *h->room);
     if (status == DLVIZ_OK) {
-        dlz_parallel_for(h->num_points, h->workers, point_tile, h);
+        dlz_task_part(0.2, 0.4);
+        status = dlz_parallel_for_task(h->num_points, h->workers, point_tile, h);
         way->aim = aim;
         way->context = h;
-        status = dlz_share_out(way, maps, totals);
+        dlz_task_part(0.4, 1);
     }
+    if (status == DLVIZ_OK)
+        status = dlz_share_out(way, maps, totals);
     dlz_free(totals);
     dlz_free(h->beta);
     dlz_free(h->neighbors);
@@ -229,8 +233,11 @@ static dlviz_status load_points(const neighborhood *h, dlviz_tensor **inputs) {
     const dlz_shape *in = &h->network->graph.in;
     int64_t dims[4] = {h->num_points, in->dims[0], in->dims[1], in->dims[2]};
     DLZ_TRY(dlz_tensor_create_raw(inputs, DLVIZ_FLOAT32, in->ndim + 1, dims));
-    dlz_dataset_load_parallel(h->dataset, h->points, h->num_points, (*inputs)->data);
-    return DLVIZ_OK;
+    dlviz_status status =
+        dlz_dataset_load_parallel(h->dataset, h->points, h->num_points, (*inputs)->data);
+    if (status != DLVIZ_OK)
+        dlviz_tensor_destroy(*inputs);
+    return status;
 }
 
 static dlviz_status with_features(neighborhood *h, int node, const dlviz_tensor *features,
@@ -255,6 +262,7 @@ dlviz_status dlviz_network_neighborhood(dlviz_network *network, const char *laye
     DLZ_REQUIRE_OUT(maps);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("neighborhood");
     int node;
     DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &node));
     if (node == DLZ_GRAPH_INPUT)
@@ -274,6 +282,7 @@ dlviz_status dlviz_network_neighborhood(dlviz_network *network, const char *laye
     DLZ_TRY(check(&h));
     DLZ_TRY(dlz_check_steps(__func__, num_steps));
     dlviz_tensor *features;
+    dlz_task_part(0, 0.2);
     DLZ_TRY(dlz_network_features(network, __func__, layer, dataset, &features));
     dlviz_status status = with_features(&h, node, features, baselines, num_steps, maps);
     dlviz_tensor_destroy(features);

@@ -1,6 +1,7 @@
 /* The gradient of one output of each sample with respect to its inputs. */
 #include "attribution/attribution.h"
 #include "base/base.h"
+#include "base/progress.h"
 #include "tensor/tensor.h"
 
 static dlviz_status run_batches(const dlz_attribution *of, float *maps) {
@@ -14,6 +15,7 @@ static dlviz_status run_batches(const dlz_attribution *of, float *maps) {
         dlz_attribution_aim(plan, of->targets + first);
         DLZ_TRY(dlz_plan_backward(plan));
         dlz_read_input_gradient(plan, maps + first * of->size);
+        DLZ_TRY(dlz_task_report((double)(first + n) / (double)of->n));
     }
     return DLVIZ_OK;
 }
@@ -36,6 +38,7 @@ dlviz_status dlviz_network_saliency(dlviz_network *network, const dlviz_tensor *
     DLZ_REQUIRE_OUT(maps);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("saliency");
     dlz_attribution of;
     dlviz_status status = dlz_attribution_begin(&of, __func__, network, inputs, targets, false);
     if (status == DLVIZ_OK)

@@ -3,6 +3,7 @@
 #include "attribution/attribution.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -109,6 +110,11 @@ static void finish_samples(const walk *w) {
     }
 }
 
+static double share_done(const walk *w) {
+    double of_sample = (double)(w->from + w->points) / (double)w->way->steps;
+    return ((double)w->first + (double)w->samples * of_sample) / (double)w->n;
+}
+
 static dlviz_status run_samples(walk *w, int64_t together) {
     for (w->first = 0; w->first < w->n; w->first += w->samples) {
         w->samples = dlz_min_i64(together, w->n - w->first);
@@ -116,6 +122,7 @@ static dlviz_status run_samples(walk *w, int64_t together) {
         for (w->from = 0; w->from < w->way->steps; w->from += w->points) {
             w->points = dlz_min_i64(w->way->steps - w->from, DLZ_EVALUATION_BATCH);
             DLZ_TRY(run_points(w));
+            DLZ_TRY(dlz_task_report(share_done(w)));
         }
         finish_samples(w);
     }

@@ -9,6 +9,7 @@
 
 #define DLZ_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define DLZ_ALIGNMENT 64
+#define DLZ_SENTENCE_SIZE 1024 /* of what dlviz_last_error() gives */
 
 /* Records the sentence for dlviz_last_error() and returns `status`, so that a function can end with
  * `return dlz_fail(...)`. The arguments may point into the present message. */

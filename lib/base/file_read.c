@@ -14,11 +14,15 @@ size_t dlz_folder_length(const char *path) {
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
+static const char *kind_of(mode_t mode) {
+    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a pipe" : "a device or socket";
+}
+
 /* A device might wait for ever merely on being opened, so that is done without waiting; a FIFO must
  * wait, as its writer would find nobody if it were opened and closed again. */
-dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
+static dlviz_status open_file(const char *path, bool fifo, bool pipes, int *descriptor,
+                              int64_t *size) {
     struct stat info;
-    bool fifo = stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
     int opened, waiting = fifo ? 0 : O_NONBLOCK;
     do
         opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | waiting);
@@ -29,9 +33,8 @@ dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
     if (fstat(opened, &info) != 0)
         status = dlz_fail_io("cannot read", path, errno);
     else if (!S_ISREG(info.st_mode) && !(fifo && S_ISFIFO(info.st_mode)))
-        status =
-            dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is %s, not a regular file or a pipe",
-                     path, S_ISDIR(info.st_mode) ? "a folder" : "a device or socket");
+        status = dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is %s, not a regular file%s", path,
+                          kind_of(info.st_mode), pipes ? " or a pipe" : "");
     if (status != DLVIZ_OK) {
         close(opened);
         return status;
@@ -39,6 +42,12 @@ dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
     *descriptor = opened;
     *size = S_ISFIFO(info.st_mode) ? -1 : info.st_size;
     return DLVIZ_OK;
+}
+
+dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
+    struct stat info;
+    bool fifo = stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
+    return open_file(path, fifo, true, descriptor, size);
 }
 
 /* Reads up to `size` bytes; fewer only at the end. */
@@ -87,6 +96,19 @@ static dlviz_status read_file(const char *path, int descriptor, int64_t length, 
     *bytes = block;
     *size = used;
     return DLVIZ_OK;
+}
+
+static dlviz_status read_first(const char *path, int descriptor, int64_t most, void **bytes,
+                               size_t *size) {
+    char *block = dlz_alloc_array((uint64_t)most, 1);
+    if (!block)
+        return no_memory(path, (uint64_t)most);
+    dlviz_status status = read_up_to(path, descriptor, block, (size_t)most, size);
+    if (status != DLVIZ_OK)
+        dlz_free(block);
+    else
+        *bytes = block;
+    return status;
 }
 
 static dlviz_status read_to_end(const char *path, int descriptor, int64_t limit, char **block,
@@ -147,6 +169,21 @@ dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t
     DLZ_TRY(dlz_file_open(path, &descriptor, &length));
     dlviz_status status = length < 0 ? dlz_pipe_read(path, descriptor, limit, bytes, size)
                                      : read_file(path, descriptor, length, limit, bytes, size);
+    close(descriptor);
+    return status;
+}
+
+dlviz_status dlz_file_read_start(const char *path, int64_t most, void **bytes, size_t *size,
+                                 int64_t *length) {
+    *bytes = NULL;
+    *size = 0;
+    int descriptor;
+    int64_t whole;
+    DLZ_TRY(open_file(path, false, false, &descriptor, &whole));
+    if (length)
+        *length = whole;
+    dlviz_status status = whole > most ? read_first(path, descriptor, most, bytes, size)
+                                       : read_file(path, descriptor, whole, most, bytes, size);
     close(descriptor);
     return status;
 }

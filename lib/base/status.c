@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGE_SIZE 1024
-
-static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local char message[DLZ_SENTENCE_SIZE];
 static _Thread_local dlviz_status last_status;
 static _Thread_local uint64_t num_failures;
 
@@ -62,14 +60,14 @@ static void mark_truncation(char *text, size_t size) {
 static dlviz_status store(dlviz_status status, const char *text, int needed) {
     last_status = status;
     num_failures++;
-    memcpy(message, text, MESSAGE_SIZE);
-    if (needed >= MESSAGE_SIZE)
-        mark_truncation(message, MESSAGE_SIZE);
+    memcpy(message, text, DLZ_SENTENCE_SIZE);
+    if (needed >= DLZ_SENTENCE_SIZE)
+        mark_truncation(message, DLZ_SENTENCE_SIZE);
     return status;
 }
 
 dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
-    char text[MESSAGE_SIZE] = "";
+    char text[DLZ_SENTENCE_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
     int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
@@ -78,7 +76,7 @@ dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
 }
 
 dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) {
-    char text[MESSAGE_SIZE] = "";
+    char text[DLZ_SENTENCE_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
     int needed = format ? dlz_vsnprintf(text, sizeof text, format, arguments) : 0;
@@ -87,12 +85,12 @@ dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) {
 }
 
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
-    char text[MESSAGE_SIZE] = "";
+    char text[DLZ_SENTENCE_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
     int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (needed >= 0 && needed < MESSAGE_SIZE) {
+    if (needed >= 0 && needed < DLZ_SENTENCE_SIZE) {
         size_t room = sizeof text - (size_t)needed;
         needed += snprintf(text + needed, room, ": %s", message);
     }

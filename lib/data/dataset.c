@@ -12,18 +12,21 @@ static void update_dims(dlviz_dataset *dataset) {
 }
 
 /* A dataset of `count` samples whose rows are still to be filled. */
-static dlviz_status allocate(const dlviz_tensor *samples, int64_t count, dlviz_dataset **out) {
+static dlviz_status allocate(const dlviz_tensor *samples, const dlz_image_files *files,
+                             int64_t count, dlviz_dataset **out) {
     dlviz_dataset *dataset = dlz_alloc_zero(sizeof *dataset);
     if (!dataset)
         return dlz_fail_memory("a dataset", sizeof *dataset);
     dataset->references = 1;
     dataset->num_samples = count;
+    dataset->files = dlz_image_files_hold(files);
     dlz_augmentations_init(&dataset->augmentations);
     dataset->rows = dlz_alloc_array((uint64_t)count, sizeof *dataset->rows);
-    dlviz_status status =
-        dataset->rows
-            ? dlviz_tensor_reshape(samples, samples->ndim, samples->dims, &dataset->samples)
-            : dlz_fail_memory("a dataset's rows", (uint64_t)count * sizeof *dataset->rows);
+    dlviz_status status = dataset->rows ? DLVIZ_OK
+                                        : dlz_fail_memory("a dataset's rows",
+                                                          (uint64_t)count * sizeof *dataset->rows);
+    if (status == DLVIZ_OK && samples)
+        status = dlviz_tensor_reshape(samples, samples->ndim, samples->dims, &dataset->samples);
     if (status != DLVIZ_OK)
         dlviz_dataset_destroy(dataset);
     else
@@ -52,7 +55,7 @@ dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlvi
                                 const dlviz_tensor *targets) {
     DLZ_TRY(check_samples(who, samples));
     dlviz_dataset *dataset;
-    DLZ_TRY(allocate(samples, samples->dims[0], &dataset));
+    DLZ_TRY(allocate(samples, NULL, samples->dims[0], &dataset));
     for (int64_t i = 0; i < dataset->num_samples; i++)
         dataset->rows[i] = (int32_t)i;
     dlviz_status status = targets ? dlz_dataset_set_targets(dataset, who, targets) : DLVIZ_OK;
@@ -61,6 +64,20 @@ dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlvi
         return status;
     }
     dlz_transform_init(&dataset->transform, samples->dtype, samples->ndim - 1, samples->dims + 1);
+    update_dims(dataset);
+    *out = dataset;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_dataset_create_of_files(dlviz_dataset **out, const dlz_image_files *files,
+                                         const dlviz_tensor *samples) {
+    dlviz_dataset *dataset;
+    DLZ_TRY(allocate(samples, files, files->count, &dataset));
+    for (int64_t i = 0; i < dataset->num_samples; i++)
+        dataset->rows[i] = (int32_t)i;
+    const dlz_image_form *form = &files->form;
+    dlz_transform_init(&dataset->transform, DLVIZ_UINT8, 3,
+                       (int64_t[]){form->channels, form->height, form->width});
     update_dims(dataset);
     *out = dataset;
     return DLVIZ_OK;
@@ -83,6 +100,7 @@ void dlviz_dataset_destroy(dlviz_dataset *dataset) {
     if (!dataset || atomic_fetch_sub(&dataset->references, 1) != 1)
         return;
     dlviz_tensor_destroy(dataset->samples);
+    dlz_image_files_release(dataset->files);
     dlviz_tensor_destroy(dataset->weights);
     dlz_dataset_release_targets(dataset);
     dlz_transform_release(&dataset->transform);
@@ -99,6 +117,12 @@ int dlviz_dataset_ndim(const dlviz_dataset *dataset) {
 }
 const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset) {
     return dataset ? dataset->dims : NULL;
+}
+
+const char *dlviz_dataset_sample_path(const dlviz_dataset *dataset, int64_t index) {
+    bool known =
+        dataset && dataset->files && index >= 0 && index < dlviz_dataset_num_samples(dataset);
+    return known ? dataset->files->paths[dataset->rows[index]] : NULL;
 }
 
 dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height, int64_t width) {
@@ -160,7 +184,7 @@ dlviz_status dlz_dataset_prepare(dlviz_dataset *dataset, const char *who, const 
 dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
                                 const int64_t *positions, dlviz_dataset **out) {
     dlviz_dataset *subset;
-    DLZ_TRY(allocate(dataset->samples, count, &subset));
+    DLZ_TRY(allocate(dataset->samples, dataset->files, count, &subset));
     for (int64_t i = 0; i < count; i++)
         subset->rows[i] = dataset->rows[positions[i]];
     dlviz_status status = dlz_transform_copy(&dataset->transform, &subset->transform);

@@ -3,6 +3,7 @@
 #define DLZ_DATASET_H
 
 #include "data/augmentation.h"
+#include "data/image_files.h"
 #include "data/transform.h"
 #include <dlviz/dataset.h>
 
@@ -25,8 +26,10 @@ struct dlviz_dataset {
     atomic_int references; /* the user's handle, and whoever holds it */
     int64_t num_samples;
 
-    dlviz_tensor *samples; /* a view of the storage, shared with every subset */
-    int32_t *rows;         /* position in the dataset -> row of `samples` */
+    dlviz_tensor *samples; /* a view of the storage, shared with every subset; or NULL: `files` */
+    dlz_image_files
+        *files;    /* that samples were read from, or are whenever they are loaded; or NULL */
+    int32_t *rows; /* position in the dataset -> row of `samples` and `files` */
     dlz_transform transform;
     int ndim; /* of a sample as a network sees it */
     int64_t dims[3];
@@ -48,6 +51,9 @@ struct dlviz_dataset {
 /* dlviz_dataset_create for the public function `who`. */
 dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlviz_tensor *samples,
                                 const dlviz_tensor *targets);
+/* A dataset of such files, without targets. `samples`: what they were decoded to; NULL: not kept. */
+dlviz_status dlz_dataset_create_of_files(dlviz_dataset **out, const dlz_image_files *files,
+                                         const dlviz_tensor *samples);
 /* dlviz_dataset_set_targets for the public function `who`. */
 dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
                                      const dlviz_tensor *targets);
@@ -78,22 +84,26 @@ void dlz_dataset_release_targets(dlviz_dataset *dataset);
 /* Copies names of classes: pointers and texts in one block, which the caller frees. */
 dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***copy);
 
-/* -- What a batch is made of. None of these allocates or starts threads, so tiles may call them.
- * `indices` are positions in the dataset, all valid; NULL stands for 0 … count − 1. ------------ */
+/* -- What a batch is made of. None of these starts threads, so tiles may call them. What loads samples
+ * fails where these are decoded from files, which takes memory besides, and only there: DLVIZ_ERROR_IO,
+ * _FORMAT or _OUT_OF_MEMORY. `indices` are positions in the dataset, all valid; NULL stands for
+ * 0 … count − 1. ------------------------------------------------------------------------------- */
 
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
 
-/* A sample as it is stored. */
-const void *dlz_dataset_stored(const dlviz_dataset *dataset, int64_t position);
+/* A sample as it is stored; where it is decoded for the purpose, *block (dlz_free) is its memory, else
+ * NULL. */
+dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
+                               void **block);
 /* The row of the targets that a sample has. */
 static inline int64_t dlz_dataset_target_row(const dlviz_dataset *dataset, int64_t position) {
     return dataset->target_rows ? dataset->target_rows[position] : position;
 }
 
 /* Writes samples, count x channels x height x width. */
-void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      float *samples);
+dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                              float *samples);
 
 dlz_targets dlz_dataset_target_kind(const dlviz_dataset *dataset);
 /* The shape of one sample's targets: 1 or 3 dimensions where they are floats or samples, 2 of a map
@@ -106,8 +116,8 @@ int64_t dlz_dataset_target_size(const dlviz_dataset *dataset);
 dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset);
 /* Writes targets as that, those of one sample after those of another in PyTorch's order; where the
  * targets are the samples, those as a network sees them. */
-void dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                              void *targets);
+dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices,
+                                      int64_t count, void *targets);
 /* The shape of one sample's float targets: one number is a vector of one, and an image gets one channel
  * where there is none. Returns its number of dimensions. */
 int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]);
@@ -140,10 +150,11 @@ bool dlz_dataset_fills_labels(const dlviz_dataset *dataset);
 int64_t dlz_dataset_variant_room(const dlviz_dataset *dataset);
 /* The sample at a position as dlz_dataset_load gives it, but augmented; and its targets as
  * dlz_dataset_load_targets does, after the augmentations were checked. */
-void dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
-                              int64_t position, float *room, float *sample);
-void dlz_dataset_load_target_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
-                                     int64_t position, float *room, void *target);
+dlviz_status dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                      int64_t position, float *room, float *sample);
+dlviz_status dlz_dataset_load_target_variant(const dlviz_dataset *dataset,
+                                             const dlz_variant *variant, int64_t position,
+                                             float *room, void *target);
 /* Where samples are mixed: that with which this one is, and how much of it remains, 1/2 to 1; else
  * itself, and 1. */
 double dlz_dataset_partner(const dlviz_dataset *dataset, const dlz_variant *variant,
@@ -159,10 +170,10 @@ dlviz_status dlz_dataset_load_variants(const dlviz_dataset *dataset, const dlz_v
 
 /* -- With all threads -------------------------------------------------------------------------- */
 
-void dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                               float *samples);
-void dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
-                                       int64_t count, void *targets);
+dlviz_status dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices,
+                                       int64_t count, float *samples);
+dlviz_status dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
+                                               int64_t count, void *targets);
 
 /* -- Why a loss is not finite ------------------------------------------------------------------ */
 

@@ -25,11 +25,11 @@ dlviz_status dlz_check_finite(const char *who, const char *what, int64_t sample,
 
 static dlviz_status check_sample(const dlviz_dataset *dataset, const char *who, int64_t position,
                                  float *room) {
-    dlz_dataset_load(dataset, &position, 1, room);
+    DLZ_TRY(dlz_dataset_load(dataset, &position, 1, room));
     DLZ_TRY(dlz_check_finite(who, "sample", position, dataset->ndim, dataset->dims, room));
     if (dataset->target_kind != DLZ_TARGETS_FLOATS)
         return DLVIZ_OK;
-    dlz_dataset_load_targets(dataset, &position, 1, room);
+    DLZ_TRY(dlz_dataset_load_targets(dataset, &position, 1, room));
     return dlz_check_finite(who, "the targets of sample", position, dataset->target_ndim,
                             dataset->target_dims, room);
 }

@@ -1,4 +1,5 @@
 /* Batches: samples as a network sees them, their labels, targets and weights. */
+#include "base/failures.h"
 #include "base/parallel.h"
 #include "base/random.h"
 #include "data/dataset.h"
@@ -6,26 +7,52 @@
 
 #include <string.h>
 
-enum { SAMPLES_PER_TILE = 16 };
+enum { MOST_PER_TILE = 16 };
 
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
     return t->channels * t->rows.to * t->columns.to;
 }
 
-const void *dlz_dataset_stored(const dlviz_dataset *dataset, int64_t position) {
-    const dlviz_tensor *stored = dataset->samples;
-    size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
-    return (const char *)stored->data + (size_t)dataset->rows[position] * stride;
+static dlviz_status decode(const dlviz_dataset *dataset, int64_t row, void **block) {
+    size_t size = dlz_image_form_size(&dataset->files->form);
+    *block = dlz_alloc(size);
+    if (!*block)
+        return dlz_fail_memory("a sample", size);
+    dlviz_status status = dlz_image_files_load(dataset->files, row, *block);
+    if (status != DLVIZ_OK) {
+        dlz_free(*block);
+        *block = NULL;
+    }
+    return status;
 }
 
-void dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      float *samples) {
+dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
+                               void **block) {
+    const dlviz_tensor *stored = dataset->samples;
+    int64_t row = dataset->rows[position];
+    *block = NULL;
+    if (stored) {
+        size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
+        *sample = (const char *)stored->data + (size_t)row * stride;
+        return DLVIZ_OK;
+    }
+    DLZ_TRY(decode(dataset, row, block));
+    *sample = *block;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                              float *samples) {
     int64_t sample_size = dlz_dataset_sample_size(dataset);
-    for (int64_t i = 0; i < count; i++)
-        dlz_transform_apply(&dataset->transform,
-                            dlz_dataset_stored(dataset, indices ? indices[i] : i),
-                            samples + i * sample_size);
+    for (int64_t i = 0; i < count; i++) {
+        const void *sample;
+        void *block;
+        DLZ_TRY(dlz_dataset_fetch(dataset, indices ? indices[i] : i, &sample, &block));
+        dlz_transform_apply(&dataset->transform, sample, samples + i * sample_size);
+        dlz_free(block);
+    }
+    return DLVIZ_OK;
 }
 
 int64_t dlz_dataset_target_size(const dlviz_dataset *dataset) {
@@ -61,14 +88,13 @@ static void load_rows(const dlviz_dataset *dataset, const int64_t *indices, int6
     }
 }
 
-void dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                              void *targets) {
+dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices,
+                                      int64_t count, void *targets) {
     switch (dataset->target_kind) {
     case DLZ_TARGETS_NONE:
         break;
     case DLZ_TARGETS_SAMPLES:
-        dlz_dataset_load(dataset, indices, count, targets);
-        break;
+        return dlz_dataset_load(dataset, indices, count, targets);
     case DLZ_TARGETS_LABELS:
         for (int64_t i = 0; i < count; i++)
             ((int64_t *)targets)[i] =
@@ -79,6 +105,7 @@ void dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indic
         load_rows(dataset, indices, count, targets);
         break;
     }
+    return DLVIZ_OK;
 }
 
 int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i) {
@@ -110,44 +137,53 @@ void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indic
 typedef struct load_work {
     const dlviz_dataset *dataset;
     const int64_t *indices;
-    int64_t count;
-    float *samples; /* each unless NULL */
+    int64_t count, tile_size;
+    float *samples; /* one of these */
     char *targets;
+    dlz_failures failures;
 } load_work;
+
+static dlviz_status load_some(const load_work *work, int64_t first, const int64_t *positions,
+                              int64_t count) {
+    const dlviz_dataset *dataset = work->dataset;
+    if (work->samples)
+        return dlz_dataset_load(dataset, positions, count,
+                                work->samples + first * dlz_dataset_sample_size(dataset));
+    return dlz_dataset_load_targets(dataset, positions, count,
+                                    work->targets +
+                                        (size_t)(first * dlz_dataset_target_size(dataset)) *
+                                            dlviz_dtype_size(dlz_dataset_target_dtype(dataset)));
+}
 
 static void load_tile(void *context, int64_t tile, int worker) {
     (void)worker;
-    const load_work *work = context;
-    int64_t first = tile * SAMPLES_PER_TILE;
-    int64_t positions[SAMPLES_PER_TILE];
-    int64_t count = dlz_min_i64(SAMPLES_PER_TILE, work->count - first);
+    load_work *work = context;
+    int64_t first = tile * work->tile_size;
+    int64_t positions[MOST_PER_TILE];
+    int64_t count = dlz_min_i64(work->tile_size, work->count - first);
     for (int64_t i = 0; i < count; i++)
         positions[i] = work->indices ? work->indices[first + i] : first + i;
-    const dlviz_dataset *dataset = work->dataset;
-    if (work->samples)
-        dlz_dataset_load(dataset, positions, count,
-                         work->samples + first * dlz_dataset_sample_size(dataset));
-    if (work->targets)
-        dlz_dataset_load_targets(dataset, positions, count,
-                                 work->targets +
-                                     (size_t)(first * dlz_dataset_target_size(dataset)) *
-                                         dlviz_dtype_size(dlz_dataset_target_dtype(dataset)));
+    dlz_failures_note(&work->failures, tile, load_some(work, first, positions, count));
 }
 
-static void load_parallel(load_work work) {
-    dlz_parallel_for(dlz_ceil_div(work.count, SAMPLES_PER_TILE), dlz_threads(), load_tile, &work);
+/* Decoding a sample takes longer than waking a thread for it. */
+static dlviz_status load_parallel(load_work *work) {
+    work->tile_size = work->dataset->samples ? MOST_PER_TILE : 1;
+    dlz_failures_init(&work->failures);
+    dlz_parallel_for(dlz_ceil_div(work->count, work->tile_size), dlz_threads(), load_tile, work);
+    return dlz_failures_tell(&work->failures);
 }
 
-void dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                               float *samples) {
-    load_parallel(
-        (load_work){.dataset = dataset, .indices = indices, .count = count, .samples = samples});
+dlviz_status dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64_t *indices,
+                                       int64_t count, float *samples) {
+    load_work work = {.dataset = dataset, .indices = indices, .count = count, .samples = samples};
+    return load_parallel(&work);
 }
 
-void dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
-                                       int64_t count, void *targets) {
-    load_parallel(
-        (load_work){.dataset = dataset, .indices = indices, .count = count, .targets = targets});
+dlviz_status dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
+                                               int64_t count, void *targets) {
+    load_work work = {.dataset = dataset, .indices = indices, .count = count, .targets = targets};
+    return load_parallel(&work);
 }
 
 void dlz_epoch_order(uint64_t seed, int64_t epoch, int64_t n, int64_t *order) {

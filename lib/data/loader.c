@@ -201,14 +201,15 @@ static dlviz_status load_augmented(dlviz_loader *loader, const int64_t *indices,
     return DLVIZ_OK;
 }
 
-static void load_plain(dlviz_loader *loader, const int64_t *indices, int64_t count) {
+static dlviz_status load_plain(dlviz_loader *loader, const int64_t *indices, int64_t count) {
     const dlviz_dataset *dataset = loader->dataset;
     dlviz_tensor **room = loader->room;
-    dlz_dataset_load_parallel(dataset, indices, count, room[SAMPLES]->data);
+    DLZ_TRY(dlz_dataset_load_parallel(dataset, indices, count, room[SAMPLES]->data));
     if (room[TARGETS] && !dlviz_dataset_targets_are_samples(dataset))
-        dlz_dataset_load_targets_parallel(dataset, indices, count, room[TARGETS]->data);
+        DLZ_TRY(dlz_dataset_load_targets_parallel(dataset, indices, count, room[TARGETS]->data));
     if (dataset->weights)
         dlz_dataset_load_weights(dataset, indices, count, room[WEIGHTS]->data);
+    return DLVIZ_OK;
 }
 
 /* What only augmented batches have is kept for the next of them. */
@@ -216,6 +217,15 @@ static bool is_given(const dlviz_loader *loader, int part) {
     bool always = part == SAMPLES || part == WEIGHTS ||
                   (part == TARGETS && !dlviz_dataset_targets_are_samples(loader->dataset));
     return loader->room[part] && (always || loader->augments);
+}
+
+static dlviz_status load_batch(dlviz_loader *loader, int64_t count) {
+    for (int part = 0; part < NUM_PARTS; part++)
+        if (is_given(loader, part))
+            DLZ_TRY(dlviz_tensor_slice(loader->room[part], 0, count, &loader->batch[part]));
+    const int64_t *indices = loader->order + loader->next;
+    return loader->augments ? load_augmented(loader, indices, count)
+                            : load_plain(loader, indices, count);
 }
 
 dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **samples,
@@ -228,14 +238,11 @@ dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **sample
     int64_t count = dlz_min_i64(loader->batch_size, loader->dataset->num_samples - loader->next);
     if (count == 0 || (count < loader->batch_size && loader->drop_last))
         return DLVIZ_OK;
-    for (int part = 0; part < NUM_PARTS; part++)
-        if (is_given(loader, part))
-            DLZ_TRY(dlviz_tensor_slice(loader->room[part], 0, count, &loader->batch[part]));
-    const int64_t *indices = loader->order + loader->next;
-    if (loader->augments)
-        DLZ_TRY(load_augmented(loader, indices, count));
-    else
-        load_plain(loader, indices, count);
+    dlviz_status status = load_batch(loader, count);
+    if (status != DLVIZ_OK) { /* a later call tries again */
+        drop_batch(loader);
+        return status;
+    }
     loader->next += count;
     *samples = loader->batch[SAMPLES];
     if (targets)

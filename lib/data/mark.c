@@ -40,6 +40,19 @@ static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, i
     return mark;
 }
 
+/* Where samples are not kept, what they would add is. */
+static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t position) {
+    const dlviz_tensor *stored = dataset->samples;
+    int64_t row = dataset->rows[position];
+    if (!stored)
+        return crc32_combine(mark, dataset->files->checks[row],
+                             (z_off_t)dlz_image_form_size(&dataset->files->form));
+    int64_t length = stored->size / stored->dims[0];
+    const char *sample =
+        (const char *)stored->data + (size_t)(row * length) * dlviz_dtype_size(stored->dtype);
+    return add_elements(mark, stored->dtype, sample, length);
+}
+
 static void add_setting(void *context, const char *name, int64_t number) {
     uLong *mark = context;
     *mark = crc32_z(*mark, (const unsigned char *)name, strlen(name));
@@ -48,7 +61,6 @@ static void add_setting(void *context, const char *name, int64_t number) {
 
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
-    const dlviz_tensor *stored = dataset->samples;
     const dlviz_tensor *targets = dataset->targets;
     int64_t target_size = targets ? dlz_dataset_target_size(dataset) : 0;
     const int64_t numbers[] = {dataset->num_samples,
@@ -75,16 +87,13 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
         mark = add_elements(mark, DLVIZ_INT64, dataset->labels->data, dataset->num_samples);
     if (dataset->weights)
         mark = add_elements(mark, DLVIZ_FLOAT32, dataset->weights->data, dataset->num_samples);
-    int64_t length = stored->size / stored->dims[0],
-            looks = dlz_min_i64(MARKED_SAMPLES, dataset->num_samples);
+    int64_t looks = dlz_min_i64(MARKED_SAMPLES, dataset->num_samples);
     for (int64_t i = 0; i < looks; i++) {
-        int64_t position = i * dataset->num_samples / looks, row = dataset->rows[position];
-        const char *sample =
-            (const char *)stored->data + (size_t)(row * length) * dlviz_dtype_size(stored->dtype);
-        mark = add_elements(mark, stored->dtype, sample, length);
+        int64_t position = i * dataset->num_samples / looks;
+        mark = add_sample(mark, dataset, position);
         if (target_size == 0)
             continue;
-        row = dlz_dataset_target_row(dataset, position);
+        int64_t row = dlz_dataset_target_row(dataset, position);
         mark = targets->dtype == DLVIZ_FLOAT32
                    ? add_elements(mark, DLVIZ_FLOAT32,
                                   (const float *)targets->data + row * target_size, target_size)

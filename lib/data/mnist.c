@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 #include "base/base.h"
 
+#include <dlviz/dataset_files.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -4,6 +4,8 @@
 #include "data/idx.h"
 #include "tensor/tensor.h"
 
+#include <dlviz/dataset_files.h>
+
 /* Makes a dataset of what was read, which it frees; the names are for sentences. */
 static dlviz_status finish(dlviz_dataset **out, const char *who, dlviz_status status,
                            dlviz_tensor *images, const char *images_name, dlviz_tensor *labels,

@@ -62,8 +62,11 @@ dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first, 
     dlviz_tensor *result;
     dlviz_status status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 1 + dataset->ndim, dims);
     if (status == DLVIZ_OK) {
-        dlz_dataset_load_parallel(dataset, positions, count, result->data);
-        *samples = result;
+        status = dlz_dataset_load_parallel(dataset, positions, count, result->data);
+        if (status == DLVIZ_OK)
+            *samples = result;
+        else
+            dlviz_tensor_destroy(result);
     }
     dlz_free(positions);
     return status;
@@ -85,8 +88,11 @@ dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first, 
     dlviz_status status =
         dlz_tensor_create_raw(&result, dlz_dataset_target_dtype(dataset), 1 + ndim, dims);
     if (status == DLVIZ_OK) {
-        dlz_dataset_load_targets_parallel(dataset, positions, count, result->data);
-        *targets = result;
+        status = dlz_dataset_load_targets_parallel(dataset, positions, count, result->data);
+        if (status == DLVIZ_OK)
+            *targets = result;
+        else
+            dlviz_tensor_destroy(result);
     }
     dlz_free(positions);
     return status;

@@ -1,4 +1,5 @@
 /* Samples and targets as those who train see them: augmented. */
+#include "base/failures.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "data/warp.h"
@@ -55,16 +56,21 @@ static void change_values(const dlviz_dataset *dataset, const dlz_variant *varia
 }
 
 /* Augmented, not mixed and not normalized yet. `room`: for one sample. */
-static void load_own(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
-                     bool is_target, float *room, float *to) {
+static dlviz_status load_own(const dlviz_dataset *dataset, const dlz_variant *variant,
+                             int64_t position, bool is_target, float *room, float *to) {
     const dlz_transform *t = &dataset->transform;
     bool moves = dataset->augmentations.moves_pixels;
-    dlz_transform_load(t, dlz_dataset_stored(dataset, position), moves ? room : to);
+    const void *sample;
+    void *block;
+    DLZ_TRY(dlz_dataset_fetch(dataset, position, &sample, &block));
+    dlz_transform_load(t, sample, moves ? room : to);
+    dlz_free(block);
     if (moves) {
         dlz_warp warp = geometry(dataset, variant, position);
         dlz_warp_floats(&warp, t->channels, room, (float)dataset->augmentations.fill, to);
     }
     change_values(dataset, variant, position, is_target, to);
+    return DLVIZ_OK;
 }
 
 static void mix(double share, int64_t count, const float *partner, float *own) {
@@ -85,21 +91,22 @@ double dlz_dataset_partner(const dlviz_dataset *dataset, const dlz_variant *vari
     return augmentations->mix->type->share(augmentations->mix, &random);
 }
 
-static void load_sample(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
-                        bool is_target, float *room, float *to) {
+static dlviz_status load_sample(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                int64_t position, bool is_target, float *room, float *to) {
     int64_t size = dlz_dataset_sample_size(dataset), partner;
-    load_own(dataset, variant, position, is_target, room, to);
+    DLZ_TRY(load_own(dataset, variant, position, is_target, room, to));
     double share = dlz_dataset_partner(dataset, variant, position, &partner);
     if (partner != position) {
-        load_own(dataset, variant, partner, is_target, room, room + size);
+        DLZ_TRY(load_own(dataset, variant, partner, is_target, room, room + size));
         mix(share, size, room + size, to);
     }
     dlz_transform_normalize(&dataset->transform, to);
+    return DLVIZ_OK;
 }
 
-void dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
-                              int64_t position, float *room, float *sample) {
-    load_sample(dataset, variant, position, false, room, sample);
+dlviz_status dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                      int64_t position, float *room, float *sample) {
+    return load_sample(dataset, variant, position, false, room, sample);
 }
 
 /* -- Its targets ---------------------------------------------------------------------------------
@@ -142,16 +149,18 @@ static void load_mixed_floats(const dlviz_dataset *dataset, const dlz_variant *v
     mix(share, dlz_dataset_target_size(dataset), room, to);
 }
 
-void dlz_dataset_load_target_variant(const dlviz_dataset *dataset, const dlz_variant *variant,
-                                     int64_t position, float *room, void *target) {
+dlviz_status dlz_dataset_load_target_variant(const dlviz_dataset *dataset,
+                                             const dlz_variant *variant, int64_t position,
+                                             float *room, void *target) {
     if (dataset->target_kind == DLZ_TARGETS_SAMPLES)
-        load_sample(dataset, variant, position, true, room, target);
-    else if (dataset->target_kind == DLZ_TARGETS_FLOATS)
+        return load_sample(dataset, variant, position, true, room, target);
+    if (dataset->target_kind == DLZ_TARGETS_FLOATS)
         load_mixed_floats(dataset, variant, position, room, target);
     else if (dlz_dataset_fills_labels(dataset))
         load_map(dataset, variant, position, target);
     else
-        dlz_dataset_load_targets(dataset, &position, 1, target);
+        return dlz_dataset_load_targets(dataset, &position, 1, target);
+    return DLVIZ_OK;
 }
 
 void dlz_dataset_load_mixed_weights(const dlviz_dataset *dataset, const dlz_variant *variant,
@@ -180,26 +189,31 @@ typedef struct variant_pass {
     float *rooms; /* one a worker */
     float *samples;
     char *targets, *partner_targets;
+    dlz_failures failures;
 } variant_pass;
 
-static void variant_tile(void *context, int64_t i, int worker) {
-    const variant_pass *pass = context;
+static dlviz_status load_one(const variant_pass *pass, int64_t i, int worker) {
     const dlviz_dataset *dataset = pass->dataset;
     size_t target_bytes = (size_t)dlz_dataset_target_size(dataset) *
                           dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
     float *room = pass->rooms + worker * dlz_dataset_variant_room(dataset);
     int64_t position = pass->indices[i], partner;
     if (pass->samples)
-        dlz_dataset_load_variant(dataset, pass->variant, position, room,
-                                 pass->samples + i * dlz_dataset_sample_size(dataset));
+        DLZ_TRY(dlz_dataset_load_variant(dataset, pass->variant, position, room,
+                                         pass->samples + i * dlz_dataset_sample_size(dataset)));
     if (pass->targets)
-        dlz_dataset_load_target_variant(dataset, pass->variant, position, room,
-                                        pass->targets + (size_t)i * target_bytes);
-    if (pass->partner_targets) {
-        dlz_dataset_partner(dataset, pass->variant, position, &partner);
-        dlz_dataset_load_target_variant(dataset, pass->variant, partner, room,
-                                        pass->partner_targets + (size_t)i * target_bytes);
-    }
+        DLZ_TRY(dlz_dataset_load_target_variant(dataset, pass->variant, position, room,
+                                                pass->targets + (size_t)i * target_bytes));
+    if (!pass->partner_targets)
+        return DLVIZ_OK;
+    dlz_dataset_partner(dataset, pass->variant, position, &partner);
+    return dlz_dataset_load_target_variant(dataset, pass->variant, partner, room,
+                                           pass->partner_targets + (size_t)i * target_bytes);
+}
+
+static void variant_tile(void *context, int64_t i, int worker) {
+    variant_pass *pass = context;
+    dlz_failures_note(&pass->failures, i, load_one(pass, i, worker));
 }
 
 dlviz_status dlz_dataset_load_variants(const dlviz_dataset *dataset, const dlz_variant *variant,
@@ -216,7 +230,8 @@ dlviz_status dlz_dataset_load_variants(const dlviz_dataset *dataset, const dlz_v
                          .partner_targets = partner_targets};
     if (!pass.rooms)
         return dlz_fail_memory("samples that are augmented", (uint64_t)threads * room);
+    dlz_failures_init(&pass.failures);
     dlz_parallel_for(count, threads, variant_tile, &pass);
     dlz_free(pass.rooms);
-    return DLVIZ_OK;
+    return dlz_failures_tell(&pass.failures);
 }

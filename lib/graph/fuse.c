@@ -211,12 +211,32 @@ static dlviz_status give_parts(fuser *f, int at, dlz_op *op) {
     return DLVIZ_OK;
 }
 
+static dlz_stage stage_of(const dlz_node *node) {
+    return node->layer->type->stage ? node->layer->type->stage(node->layer) : DLZ_STAGE_NONE;
+}
+
+/* Whether a value of node `at` is that of the node to be kept: its own, or that of dropouts behind
+ * it, which evaluation leaves out. */
+static bool is_kept(const fuser *f, int at) {
+    int kept = f->mode.watched;
+    if (!f->mode.keeps)
+        return false;
+    while (kept >= 0 && kept != at && !f->mode.training) {
+        kept = only_reader(f, kept);
+        if (kept >= 0 && stage_of(node_at(f, kept)) != DLZ_STAGE_DROP)
+            return false;
+    }
+    return kept == at;
+}
+
 /* Gives a value that is complete to those who read the node: each a part of its own where their
  * gradients are to be added up. `producer`: the operation whose output the value is, or NULL. */
 static dlviz_status publish(fuser *f, int at, dlz_op *producer, dlz_value *value) {
     int count = num_readers(f, at), first = f->first_edge[at + 1];
     if (at == f->target)
         f->program->output = value;
+    if (is_kept(f, at))
+        f->program->watched = value;
     if (is_watched(f, at)) {
         f->program->watched = value;
         f->program->first_behind = f->program->num_ops;
@@ -243,10 +263,6 @@ static const dlz_op_type *op_of(const dlz_node *node) {
     const dlz_layer_type *type = node->layer->type;
     const dlz_op_type *chosen = type->choose_op ? type->choose_op(node->layer, node->in) : NULL;
     return chosen ? chosen : type->op;
-}
-
-static dlz_stage stage_of(const dlz_node *node) {
-    return node->layer->type->stage ? node->layer->type->stage(node->layer) : DLZ_STAGE_NONE;
 }
 
 /* -- Stages ---------------------------------------------------------------------------------------

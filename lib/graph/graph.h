@@ -67,7 +67,7 @@ typedef struct dlz_program {
     dlz_value *values; /* values[0]: the graph's input */
     int num_values;
     dlz_value *output;
-    dlz_value *watched; /* where the mode watches a node */
+    dlz_value *watched; /* where the mode watches or keeps a node; NULL: it is not computed */
     int first_behind;   /* the first operation behind it, or 0 */
 } dlz_program;
 
@@ -114,7 +114,7 @@ dlz_run *dlz_plan_run(dlz_plan *plan);
 dlz_value *dlz_plan_input(dlz_plan *plan);
 dlz_value *dlz_plan_output(dlz_plan *plan);
 /* The watched node's output: its data after the forward pass, its gradient.dy after the backward
- * pass. NULL where none is watched. */
+ * pass. NULL where none is watched, or one to be kept is part of what is computed in one. */
 dlz_value *dlz_plan_watched(dlz_plan *plan);
 /* With gradients: room for n weights, n losses, and targets: as many floats as the output has
  * numbers, or a label for each of its pixels. */

@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "base/part.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -60,6 +60,8 @@ static int backward_time(const dlz_program *program, int op) {
  */
 static void find_last_readers(const dlz_program *program) {
     program->output->data_last = program->num_ops;
+    if (program->watched)
+        program->watched->data_last = program->num_ops;
     for (int i = program->num_ops - 1; i >= 0; i--) {
         const dlz_op *op = program->ops[i];
         int last = i;
@@ -158,7 +160,7 @@ static bool is_alike(const dlz_plan *plan, int node, dlz_mode mode) {
     return plan->node == node && plan->mode.training == mode.training &&
            plan->mode.gradients == mode.gradients &&
            plan->mode.input_gradient == mode.input_gradient && plan->mode.watches == mode.watches &&
-           plan->mode.watched == mode.watched;
+           plan->mode.keeps == mode.keeps && plan->mode.watched == mode.watched;
 }
 
 /* Takes a plan out of those kept. */

@@ -20,6 +20,25 @@ static inline int64_t dlz_label(const dlviz_tensor *labels, int64_t i) {
                                         : ((const int64_t *)labels->data)[i];
 }
 
+/* The points that a measure is taken of. */
+typedef struct dlz_sample {
+    int64_t count;
+    int32_t *points; /* ascending; NULL: all, 0 … count − 1 */
+} dlz_sample;
+
+/* So many of n points at random, none twice, from the seed; all where there are no more. */
+dlviz_status dlz_sample_draw(const char *who, int64_t n, int64_t num_samples, uint64_t seed,
+                             dlz_sample *sample);
+void dlz_sample_free(dlz_sample *sample);
+static inline int64_t dlz_sample_point(const dlz_sample *sample, int64_t i) {
+    return sample->points ? sample->points[i] : i;
+}
+
+/* The k nearest others of each point of the sample, as dlviz_neighbors finds them: count x k, the
+ * caller's to free. */
+dlviz_status dlz_sample_neighbors(const dlviz_tensor *points, const dlz_sample *sample, int64_t k,
+                                  int32_t **indices);
+
 /* Distances from DLZ_DISTANCE_ROWS points at a time to all points, as kernels/embed/distance.h has
  * them: equal distances are equal numbers. */
 #define DLZ_DISTANCE_ROWS (3 * DLZ_DISTANCE_GROUP)
@@ -33,9 +52,9 @@ typedef struct dlz_distances {
 
 dlviz_status dlz_distances_start(dlz_distances *distances, const dlviz_tensor *points);
 void dlz_distances_end(dlz_distances *distances);
-/* rows[DLZ_DISTANCE_ROWS x stride]: squared distances from the points first ...; infinity from a
- * point to itself. Returns how many rows there are. */
-int64_t dlz_distance_rows(const dlz_distances *distances, int64_t first, double *scratch,
-                          double *rows);
+/* rows[DLZ_DISTANCE_ROWS x stride]: squared distances from the sample's points first ...; infinity
+ * from a point to itself. Returns how many rows there are. */
+int64_t dlz_distance_rows(const dlz_distances *distances, const dlz_sample *sample, int64_t first,
+                          double *scratch, double *rows);
 
 #endif

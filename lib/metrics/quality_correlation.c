@@ -1,6 +1,7 @@
 #include "metrics/quality.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "base/random.h"
 
 #include <dlviz/metrics.h>
@@ -69,11 +70,13 @@ static void pair_tile(void *context, int64_t tile, int worker) {
 
 /* Sorts by the values, which are >= 0 and so order as their bits do; `order` ends up as the
  * permutation. Six passes of counting, back and forth between the two arrays. */
-static void sort_order(const double *values, int64_t count, uint32_t *order, uint32_t *spare) {
+static dlviz_status sort_order(const double *values, int64_t count, uint32_t *order,
+                               uint32_t *spare) {
     for (int64_t i = 0; i < count; i++)
         order[i] = (uint32_t)i;
     for (int shift = 0; shift < 66; shift += 11) {
         int64_t starts[DIGITS] = {0}, total = 0;
+        DLZ_TRY(dlz_task_report(shift / 66.0));
         for (int64_t i = 0; i < count; i++) {
             uint64_t bits;
             memcpy(&bits, values + i, sizeof bits);
@@ -93,11 +96,12 @@ static void sort_order(const double *values, int64_t count, uint32_t *order, uin
         order = spare;
         spare = swap;
     }
+    return DLVIZ_OK;
 }
 
 /* Replaces values by their ranks, those of equal values by their mean. */
-static void rank_values(double *values, int64_t count, uint32_t *order, uint32_t *spare) {
-    sort_order(values, count, order, spare);
+static dlviz_status rank_values(double *values, int64_t count, uint32_t *order, uint32_t *spare) {
+    DLZ_TRY(sort_order(values, count, order, spare));
     for (int64_t i = 0; i < count;) {
         int64_t end = i + 1;
         while (end < count && values[order[end]] == values[order[i]])
@@ -106,6 +110,13 @@ static void rank_values(double *values, int64_t count, uint32_t *order, uint32_t
         for (; i < end; i++)
             values[order[i]] = rank;
     }
+    return DLVIZ_OK;
+}
+
+/* The ranks of all pairs' distances. */
+static dlviz_status measure_and_rank(pair_pass *pass, uint32_t *order) {
+    DLZ_TRY(dlz_parallel_for_task(dlz_ceil_div(pass->pairs, TILE), dlz_threads(), pair_tile, pass));
+    return rank_values(pass->distances, pass->pairs, order, order + pass->pairs);
 }
 
 static double correlate(const double *a, const double *b, int64_t count) {
@@ -128,6 +139,7 @@ dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, cons
                         "%s: 'num_pairs' is %lld; 2 to %d are accepted, or 0 for %d", __func__,
                         (long long)num_pairs, MOST_PAIRS, DEFAULT_PAIRS);
     DLZ_TRY(dlz_require_map(__func__, points, map, 3));
+    DLZ_TASK("distance correlation");
     int64_t n = points->dims[0], every = n * (n - 1) / 2;
     int64_t count = dlz_min_i64(every, num_pairs ? num_pairs : DEFAULT_PAIRS);
     pair_pass pass = {.points = points, .pairs = count, .all = count == every, .seed = seed};
@@ -136,13 +148,15 @@ dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, cons
     dlviz_status status = DLVIZ_OK;
     if (distances && order) {
         pass.distances = distances;
-        dlz_parallel_for(dlz_ceil_div(count, TILE), dlz_threads(), pair_tile, &pass);
+        dlz_task_part(0, 0.5);
+        status = measure_and_rank(&pass, order);
         pass.points = map;
         pass.distances = distances + count;
-        dlz_parallel_for(dlz_ceil_div(count, TILE), dlz_threads(), pair_tile, &pass);
-        rank_values(distances, count, order, order + count);
-        rank_values(distances + count, count, order, order + count);
-        *result = correlate(distances, distances + count, count);
+        dlz_task_part(0.5, 1);
+        if (status == DLVIZ_OK)
+            status = measure_and_rank(&pass, order);
+        if (status == DLVIZ_OK)
+            *result = correlate(distances, distances + count, count);
     } else {
         status = dlz_fail_memory("pairs of points", (uint64_t)count * 24);
     }

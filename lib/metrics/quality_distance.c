@@ -67,25 +67,28 @@ void dlz_distances_end(dlz_distances *distances) {
 }
 
 /* A group's queries side by side; those that do not exist are zeros. */
-static void pack_group(const dlz_distances *distances, int64_t first, double *to) {
-    for (int64_t q = 0; q < DLZ_DISTANCE_GROUP; q++)
+static void pack_group(const dlz_distances *distances, const dlz_sample *sample, int64_t first,
+                       double *to) {
+    for (int64_t q = 0; q < DLZ_DISTANCE_GROUP; q++) {
+        bool exists = first + q < sample->count;
+        int64_t point = exists ? dlz_sample_point(sample, first + q) : 0;
         for (int64_t j = 0; j < distances->d; j++)
             to[j * DLZ_DISTANCE_GROUP + q] =
-                first + q < distances->n ? (double)distances->points[(first + q) * distances->d + j]
-                                         : 0;
+                exists ? (double)distances->points[point * distances->d + j] : 0;
+    }
 }
 
-int64_t dlz_distance_rows(const dlz_distances *distances, int64_t first, double *scratch,
-                          double *rows) {
+int64_t dlz_distance_rows(const dlz_distances *distances, const dlz_sample *sample, int64_t first,
+                          double *scratch, double *rows) {
     int64_t d = distances->d, stride = distances->stride;
-    int64_t count = dlz_min_i64(DLZ_DISTANCE_ROWS, distances->n - first);
+    int64_t count = dlz_min_i64(DLZ_DISTANCE_ROWS, sample->count - first);
     for (int64_t g = 0; g < count; g += DLZ_DISTANCE_GROUP)
-        pack_group(distances, first + g, scratch + g * d);
+        pack_group(distances, sample, first + g, scratch + g * d);
     for (int64_t p = 0; p < stride; p += DLZ_DISTANCE_PANEL)
         for (int64_t g = 0; g < count; g += DLZ_DISTANCE_GROUP)
             dlz_distance()->panel(scratch + g * d, distances->panels + p * d, d,
                                   rows + g * stride + p, stride);
     for (int64_t i = 0; i < count; i++)
-        rows[i * stride + first + i] = INFINITY;
+        rows[i * stride + dlz_sample_point(sample, first + i)] = INFINITY;
     return count;
 }

@@ -1,6 +1,7 @@
 #include "metrics/quality.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 
 #include <dlviz/metrics.h>
 #include <math.h>
@@ -71,6 +72,7 @@ static dlviz_status sort_by_class(const dlviz_tensor *points, const dlviz_tensor
 typedef struct silhouette_pass {
     const dlz_distances *distances;
     const classes *classes;
+    const dlz_sample *sample; /* of the points in their new order */
     double *scratch;
     uint64_t stride;
     double *sums; /* one a tile */
@@ -111,28 +113,30 @@ static void silhouette_tile(void *context, int64_t tile, int worker) {
     int64_t first = tile * DLZ_DISTANCE_ROWS;
     double *scratch = pass->scratch + (size_t)worker * pass->stride, sum = 0;
     double *rows = scratch + pass->distances->scratch;
-    int64_t count = dlz_distance_rows(pass->distances, first, scratch, rows);
+    int64_t count = dlz_distance_rows(pass->distances, pass->sample, first, scratch, rows);
     for (int64_t i = 0; i < count; i++)
-        sum += silhouette_of(pass->classes, first + i, rows + i * pass->distances->stride);
+        sum += silhouette_of(pass->classes, dlz_sample_point(pass->sample, first + i),
+                             rows + i * pass->distances->stride);
     pass->sums[tile] = sum;
 }
 
-static dlviz_status mean_silhouette(const classes *c, double *result) {
+static dlviz_status mean_silhouette(const classes *c, const dlz_sample *sample, double *result) {
     dlz_distances distances;
     DLZ_TRY(dlz_distances_start(&distances, c->points));
-    int64_t n = distances.n, tiles = dlz_ceil_div(n, DLZ_DISTANCE_ROWS);
+    int64_t tiles = dlz_ceil_div(sample->count, DLZ_DISTANCE_ROWS);
     int workers = dlz_threads();
-    silhouette_pass pass = {.distances = &distances, .classes = c};
+    silhouette_pass pass = {.distances = &distances, .classes = c, .sample = sample};
     pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride);
     pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
     pass.sums = dlz_alloc_array((uint64_t)tiles, sizeof *pass.sums);
     dlviz_status status = DLVIZ_OK;
     if (pass.scratch && pass.sums) {
-        dlz_parallel_for(tiles, workers, silhouette_tile, &pass);
+        status = dlz_parallel_for_task(tiles, workers, silhouette_tile, &pass);
         double sum = 0;
-        for (int64_t tile = 0; tile < tiles; tile++)
+        for (int64_t tile = 0; status == DLVIZ_OK && tile < tiles; tile++)
             sum += pass.sums[tile];
-        *result = sum / (double)n;
+        if (status == DLVIZ_OK)
+            *result = sum / (double)sample->count;
     } else {
         status = dlz_fail_memory("distances", (uint64_t)workers * pass.stride * sizeof(double));
     }
@@ -142,21 +146,45 @@ static dlviz_status mean_silhouette(const classes *c, double *result) {
     return status;
 }
 
-dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points, const dlviz_tensor *labels,
-                                      double *result) {
-    DLZ_REQUIRE(result);
+static dlviz_status of_classes(const char *who, const classes *c, int64_t n, int64_t num_samples,
+                               uint64_t seed, double *result) {
+    if (c->count < 2 || c->count > n - 1)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: 'labels' has %lld different values; 2 to %lld are accepted", who,
+                        (long long)c->count, (long long)(n - 1));
+    dlz_sample sample;
+    DLZ_TRY(dlz_sample_draw(who, n, num_samples, seed, &sample));
+    dlviz_status status = mean_silhouette(c, &sample, result);
+    dlz_sample_free(&sample);
+    return status;
+}
+
+/* num_samples INT64_MAX: all. */
+static dlviz_status silhouette(const char *who, const dlviz_tensor *points,
+                               const dlviz_tensor *labels, int64_t num_samples, uint64_t seed,
+                               double *result) {
+    if (!result)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", who);
     *result = 0;
-    DLZ_TRY(dlz_require_points(__func__, "points", points, 3));
+    DLZ_TRY(dlz_require_points(who, "points", points, 3));
     int64_t n = points->dims[0];
-    DLZ_TRY(dlz_require_labels(__func__, "labels", labels, n));
+    DLZ_TRY(dlz_require_labels(who, "labels", labels, n));
+    DLZ_TASK("silhouette");
     classes c;
     dlviz_status status = sort_by_class(points, labels, &c);
-    if (status == DLVIZ_OK && (c.count < 2 || c.count > n - 1))
-        status = dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "%s: 'labels' has %lld different values; 2 to %lld are accepted",
-                          __func__, (long long)c.count, (long long)(n - 1));
     if (status == DLVIZ_OK)
-        status = mean_silhouette(&c, result);
+        status = of_classes(who, &c, n, num_samples, seed, result);
     classes_clear(&c);
     return status;
+}
+
+dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points, const dlviz_tensor *labels,
+                                      double *result) {
+    return silhouette(__func__, points, labels, INT64_MAX, 0, result);
+}
+
+dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *points,
+                                              const dlviz_tensor *labels, int64_t num_samples,
+                                              uint64_t seed, double *result) {
+    return silhouette(__func__, points, labels, num_samples, seed, result);
 }

@@ -1,6 +1,7 @@
 #include "neighbors/neighbors_clusters.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "neighbors/neighbors_ties.h"
 #include "base/sort.h"
 #include "kernels/embed/distance.h"
@@ -350,7 +351,7 @@ static dlviz_status run(search *s, int64_t tiles, int workers) {
     dlz_parallel_for(cluster_count(s), dlz_threads(), pack_cluster, s);
     if (!s->clusters)
         dlz_parallel_for(s->panels, dlz_threads(), pack_only_cluster, s);
-    dlz_parallel_for(tiles, workers, search_tile, s);
+    DLZ_TRY(dlz_parallel_for_task(tiles, workers, search_tile, s));
     for (int worker = 0; worker < workers; worker++)
         s->measured += s->workspaces[worker].measured;
     for (int worker = 0; worker < workers; worker++)
@@ -412,6 +413,7 @@ dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries,
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbors among %lld points in %lld dimensions; 1 to n are accepted", k,
                         (long long)n, (long long)d);
+    DLZ_TASK("neighbors");
     dlz_equal_rows rows;
     DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
     search s = {.points = rows.starts ? rows.distinct : points,

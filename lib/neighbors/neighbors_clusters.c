@@ -1,5 +1,6 @@
 #include "neighbors/neighbors_clusters.h"
 #include "base/base.h"
+#include "base/progress.h"
 #include "base/random.h"
 #include "base/sort.h"
 #include "kernels/embed/knn.h"
@@ -197,10 +198,12 @@ static dlviz_status build(builder *b, int k, double recall) {
 static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *indices,
                                     float *squared_distances) {
     const dlz_equal_rows *rows = job->rows;
+    dlz_task_part(0, 0.2);
     builder b = {
         .points = rows->starts ? rows->distinct : job->points, .n = rows->count, .d = job->d};
     dlviz_status status = build(&b, (int)dlz_min_i64(job->k, b.n - 1), recall);
     job->clusters = &b.clusters;
+    dlz_task_part(0.2, 1);
     if (status == DLVIZ_OK)
         status = dlz_knn_in_clusters(job, indices, squared_distances);
     release(&b);
@@ -218,6 +221,7 @@ static dlviz_status find(const float *points, int64_t n, int64_t d, int k, doubl
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbors of %lld points in %lld dimensions; 1 to n - 1 are accepted",
                         k, (long long)n, (long long)d);
+    DLZ_TASK("neighbors");
     dlz_equal_rows rows;
     DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
     dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .tie_seed = tie_seed};

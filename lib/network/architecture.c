@@ -61,10 +61,13 @@ static json_t *describe_layers(const dlviz_network *network) {
     return layers;
 }
 
+json_t *dlz_network_describe(const dlviz_network *network) {
+    return json_pack("{s:i,s:o,s:o,s:o}", "version", VERSION, "input", describe_input(network),
+                     "layers", describe_layers(network), "loss", dlz_loss_settings(network->loss));
+}
+
 dlviz_status dlz_network_add_architecture(const dlviz_network *network, dlviz_safetensors *set) {
-    json_t *whole =
-        json_pack("{s:i,s:o,s:o,s:o}", "version", VERSION, "input", describe_input(network),
-                  "layers", describe_layers(network), "loss", dlz_loss_settings(network->loss));
+    json_t *whole = dlz_network_describe(network);
     if (whole && network->data.known &&
         json_object_set_new(whole, "data", dlz_data_description_write(&network->data)) != 0) {
         json_decref(whole);
@@ -73,19 +76,24 @@ dlviz_status dlz_network_add_architecture(const dlviz_network *network, dlviz_sa
     return dlz_safetensors_set_json(set, DLZ_NETWORK_KEY, whole);
 }
 
-dlviz_status dlz_network_get_description(const dlviz_safetensors *set, json_t **whole) {
-    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, whole));
-    const json_t *version = json_object_get(*whole, "version");
+dlviz_status dlz_network_check_version(const json_t *whole) {
+    const json_t *version = json_object_get(whole, "version");
     if (!version || json_integer_value(version) == VERSION)
         return DLVIZ_OK;
-    dlviz_status status =
-        json_is_integer(version)
-            ? dlz_fail(DLVIZ_ERROR_FORMAT,
-                       "its description of the network has version %lld, and this library reads "
-                       "version %d",
-                       (long long)json_integer_value(version), VERSION)
-            : dlz_fail(DLVIZ_ERROR_FORMAT,
-                       "the 'version' of its description of the network is no whole number");
+    return json_is_integer(version)
+               ? dlz_fail(DLVIZ_ERROR_FORMAT,
+                          "its description of the network has version %lld, and this library reads "
+                          "version %d",
+                          (long long)json_integer_value(version), VERSION)
+               : dlz_fail(DLVIZ_ERROR_FORMAT,
+                          "the 'version' of its description of the network is no whole number");
+}
+
+dlviz_status dlz_network_get_description(const dlviz_safetensors *set, json_t **whole) {
+    DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, whole));
+    dlviz_status status = dlz_network_check_version(*whole);
+    if (status == DLVIZ_OK)
+        return DLVIZ_OK;
     json_decref(*whole);
     *whole = NULL;
     return status;

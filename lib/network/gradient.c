@@ -36,7 +36,7 @@ static dlviz_status run_back(dlviz_network *network, int node, dlz_mode mode,
     run->step = step;
     /* Parameters that this layer does not depend on. */
     memset(network->gradients, 0, (size_t)network->parameter_floats * sizeof *network->gradients);
-    dlz_load_input(plan, &(dlz_input){.samples = inputs->data});
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = inputs->data}));
     DLZ_TRY(dlz_plan_forward(plan));
     dlz_write_output_gradient(plan, gradient->data);
     DLZ_TRY(dlz_plan_backward(plan));

@@ -1,6 +1,8 @@
 /* What a network is trained on: its loss, the targets of a batch, and what both come to. */
 #include "base/base.h"
+#include "base/failures.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "layers/transpose.h"
 #include "network/augmented.h"
@@ -90,10 +92,10 @@ typedef struct target_pass {
     const dlz_variant *variant; /* of the dataset's; NULL: as they are */
     const float *numbers;
     float *targets;
+    dlz_failures failures;
 } target_pass;
 
-static void target_tile(void *context, int64_t sample, int worker) {
-    const target_pass *pass = context;
+static dlviz_status load_target(const target_pass *pass, int64_t sample, int worker) {
     const dlz_value *out = pass->out;
     int64_t size = dlz_value_size(out), pixels = out->height * out->width;
     float *to = pass->targets + sample * size;
@@ -101,23 +103,30 @@ static void target_tile(void *context, int64_t sample, int worker) {
     const float *from = pass->numbers ? pass->numbers + sample * size : NULL;
     if (pass->dataset) {
         float *scratch = dlz_run_scratch(pass->run, worker), *loaded = reorder ? scratch : to;
-        if (pass->variant)
-            dlz_dataset_load_target_variant(pass->dataset, pass->variant, pass->indices[sample],
-                                            scratch + size, loaded);
-        else
-            dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded);
+        DLZ_TRY(pass->variant
+                    ? dlz_dataset_load_target_variant(pass->dataset, pass->variant,
+                                                      pass->indices[sample], scratch + size, loaded)
+                    : dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded));
         from = loaded;
     }
     if (reorder)
         dlz_transpose_image(from, out->channels, pixels, to);
     else if (from != to)
         memcpy(to, from, (size_t)size * sizeof *to);
+    return DLVIZ_OK;
 }
 
-static void load_numbers(dlz_plan *plan, target_pass pass) {
-    pass.out = dlz_plan_output(plan);
-    pass.run = dlz_plan_run(plan);
-    dlz_parallel_for(pass.run->n, pass.run->workers, target_tile, &pass);
+static void target_tile(void *context, int64_t sample, int worker) {
+    target_pass *pass = context;
+    dlz_failures_note(&pass->failures, sample, load_target(pass, sample, worker));
+}
+
+static dlviz_status load_numbers(dlz_plan *plan, target_pass *pass) {
+    pass->out = dlz_plan_output(plan);
+    pass->run = dlz_plan_run(plan);
+    dlz_failures_init(&pass->failures);
+    dlz_parallel_for(pass->run->n, pass->run->workers, target_tile, pass);
+    return dlz_failures_tell(&pass->failures);
 }
 
 /* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them since
@@ -141,14 +150,12 @@ static dlviz_status load_targets(const dlviz_network *network, const char *who, 
     int64_t n = dlz_plan_run(plan)->n;
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
-        load_numbers(
-            plan, (target_pass){.dataset = dataset, .indices = indices, .targets = room->targets});
-        return DLVIZ_OK;
+        target_pass pass = {.dataset = dataset, .indices = indices, .targets = room->targets};
+        return load_numbers(plan, &pass);
     }
-    if (dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS)
-        dlz_dataset_load_targets(dataset, indices, n, room->targets);
-    else
-        dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
+    DLZ_TRY(dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS
+                ? dlz_dataset_load_targets(dataset, indices, n, room->targets)
+                : dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets));
     return check_labels(network, who, n, dlz_dataset_target_size(dataset), room->targets, indices);
 }
 
@@ -159,11 +166,11 @@ static dlviz_status load_augmented_targets(const dlviz_network *network, const c
     const dlviz_dataset *dataset = input->dataset;
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
         dlz_augmented_load_weights(input, room->weights);
-        load_numbers(plan, (target_pass){.dataset = dataset,
-                                         .indices = input->indices,
-                                         .variant = input->variant,
-                                         .targets = room->targets});
-        return DLVIZ_OK;
+        target_pass pass = {.dataset = dataset,
+                            .indices = input->indices,
+                            .variant = input->variant,
+                            .targets = room->targets};
+        return load_numbers(plan, &pass);
     }
     dlz_dataset_load_weights(dataset, input->indices, input->n, room->weights);
     dlz_augmented_load_labels(input, room->targets);
@@ -224,14 +231,14 @@ typedef struct evaluation {
 
 static dlviz_status tally_batch(dlviz_network *network, const char *who,
                                 const dlviz_dataset *dataset, evaluation *e, int64_t first,
-                                int64_t n, dlz_tally *tally, dlviz_tensor *outputs) {
-    int last = network->graph.num_nodes - 1;
+                                int64_t n, dlz_tally *tally, const dlz_look *look) {
     dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
     for (int64_t i = 0; i < n; i++)
         e->indices[i] = first + i;
     dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, n, &plan));
-    dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = e->indices});
+    dlz_input input = {.dataset = dataset, .indices = e->indices};
+    DLZ_TRY(dlz_look_plan(network, look, n, &plan));
+    DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
     DLZ_TRY(load_targets(network, who, plan, dataset, e->indices, &room));
     dlz_loss_batch batch = batch_of(network, plan, layout_of(dataset), &room);
@@ -241,14 +248,14 @@ static dlviz_status tally_batch(dlviz_network *network, const char *who,
     dlviz_status status = dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally);
     network->plans.running = false;
     DLZ_TRY(status);
-    if (outputs)
-        dlz_read_output(plan, (float *)outputs->data + first * batch.size);
     /* Outputs may be anything; what went in may not. */
-    return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(dataset, who, e->indices, n);
+    if (!isfinite(mean))
+        DLZ_TRY(dlz_dataset_check_finite(dataset, who, e->indices, n));
+    return dlz_look_read(network, look, plan, &input, first);
 }
 
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                              dlz_tally *tally, dlviz_tensor *outputs) {
+                              dlz_tally *tally, const dlz_look *look) {
     evaluation e;
     int64_t n = dlviz_dataset_num_samples(dataset);
     bool one_label = dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS;
@@ -259,29 +266,40 @@ static dlviz_status tally_all(dlviz_network *network, const char *who, const dlv
     if (!e.targets)
         return dlz_fail_memory("a batch's targets", size * width);
     dlviz_status status = DLVIZ_OK;
-    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH)
-        status = tally_batch(network, who, dataset, &e, first,
-                             dlz_min_i64(DLZ_EVALUATION_BATCH, n - first), tally, outputs);
+    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH) {
+        int64_t batch = dlz_min_i64(DLZ_EVALUATION_BATCH, n - first);
+        status = tally_batch(network, who, dataset, &e, first, batch, tally, look);
+        if (status == DLVIZ_OK)
+            status = dlz_task_report((double)(first + batch) / (double)n);
+    }
     if (!one_label)
         dlz_free(e.targets);
     return status;
 }
 
+/* How the outputs for a whole dataset lie, in their shape; returns ndim. */
+static int outputs_dims(const dlviz_network *network, const dlviz_dataset *dataset,
+                        int64_t dims[4]) {
+    const dlz_shape *shape = dlz_network_output(network);
+    dims[0] = dlviz_dataset_num_samples(dataset);
+    memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
+    return shape->ndim + 1;
+}
+
 dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
                                const dlviz_dataset *dataset, dlz_tally *tally,
                                dlviz_tensor **outputs) {
+    dlz_look look = {NULL};
     if (!outputs)
-        return tally_all(network, who, dataset, tally, NULL);
-    const dlz_shape *shape = dlz_network_output(network);
-    int64_t dims[4] = {dlviz_dataset_num_samples(dataset)};
-    memcpy(dims + 1, shape->dims, (size_t)shape->ndim * sizeof *dims);
-    dlviz_tensor *all;
-    DLZ_TRY(dlz_tensor_create_raw(&all, DLVIZ_FLOAT32, shape->ndim + 1, dims));
-    dlviz_status status = tally_all(network, who, dataset, tally, all);
+        return tally_all(network, who, dataset, tally, &look);
+    int64_t dims[4];
+    int ndim = outputs_dims(network, dataset, dims);
+    DLZ_TRY(dlz_tensor_create_raw(&look.outputs, DLVIZ_FLOAT32, ndim, dims));
+    dlviz_status status = tally_all(network, who, dataset, tally, &look);
     if (status == DLVIZ_OK)
-        *outputs = all;
+        *outputs = look.outputs;
     else
-        dlviz_tensor_destroy(all);
+        dlviz_tensor_destroy(look.outputs);
     return status;
 }
 
@@ -306,9 +324,18 @@ dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset
 }
 
 static dlviz_status evaluate(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                             dlz_tally *tally, bool whole, double *metrics) {
-    dlviz_tensor *outputs = NULL;
-    dlviz_status status = dlz_network_tally(network, who, dataset, tally, whole ? &outputs : NULL);
+                             dlz_tally *tally, bool whole, const dlz_look *look, double *metrics) {
+    dlz_look looked = *look;
+    int64_t dims[4];
+    int ndim = outputs_dims(network, dataset, dims);
+    dlviz_tensor *outputs = NULL; /* in their shape, for the metrics that need all of them */
+    if (whole && look->outputs)
+        DLZ_TRY(dlviz_tensor_reshape(look->outputs, ndim, dims, &outputs));
+    else if (whole)
+        DLZ_TRY(dlz_tensor_create_raw(&outputs, DLVIZ_FLOAT32, ndim, dims));
+    if (whole)
+        looked.outputs = outputs;
+    dlviz_status status = tally_all(network, who, dataset, tally, &looked);
     if (status == DLVIZ_OK && whole)
         status = dlz_network_judge(network, dataset, tally, outputs, metrics);
     else if (status == DLVIZ_OK)
@@ -322,9 +349,9 @@ static void give(double *to, double value) {
         *to = value;
 }
 
-/* The loss, unless NULL, and metric number `index`. */
-static dlviz_status measure(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                            int index, double *loss, double *metric) {
+dlviz_status dlz_network_measure(dlviz_network *network, const char *who,
+                                 const dlviz_dataset *dataset, int index, const dlz_look *look,
+                                 double *loss, double *metric) {
     enum { FEW = 64 };
     double few[FEW] = {0}, *sums = few, metrics[DLZ_MAX_METRICS] = {NAN};
     uint64_t num_sums = (uint64_t)dlz_loss_num_sums(network->loss, dlz_network_output(network));
@@ -333,7 +360,7 @@ static dlviz_status measure(dlviz_network *network, const char *who, const dlviz
     dlz_tally tally = {.sums = sums};
     const dlz_metrics *all = network->loss->type->metrics;
     bool whole = all && index >= all->count - all->num_whole;
-    dlviz_status status = evaluate(network, who, dataset, &tally, whole, metrics);
+    dlviz_status status = evaluate(network, who, dataset, &tally, whole, look, metrics);
     if (sums != few)
         dlz_free(sums);
     DLZ_TRY(status);
@@ -348,10 +375,11 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     give(metric, NAN);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("evaluation");
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     dlz_network_warn_of_data(network, __func__, dataset);
-    return measure(network, __func__, dataset, 0, loss, metric);
+    return dlz_network_measure(network, __func__, dataset, 0, &(dlz_look){NULL}, loss, metric);
 }
 
 static dlviz_status find_metric(const dlviz_loss *loss, const char *who, const char *name,
@@ -379,10 +407,11 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_REQUIRE(metric);
     DLZ_REQUIRE(value);
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("evaluation");
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
     dlz_network_warn_of_data(network, __func__, dataset);
-    return measure(network, __func__, dataset, index, NULL, value);
+    return dlz_network_measure(network, __func__, dataset, index, &(dlz_look){NULL}, NULL, value);
 }
 
 /* -- Training ------------------------------------------------------------------------------------
@@ -469,9 +498,9 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
     step_batch batch = {.layout = layout_of(dataset),
                         .names = indices,
                         .mixed = augmented && dlz_augmented_mixes_labels(&input)};
-    dlz_load_input(plan, &(dlz_input){.dataset = dataset,
-                                      .indices = indices,
-                                      .variant = augmented ? &variant : NULL});
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.dataset = dataset,
+                                              .indices = indices,
+                                              .variant = augmented ? &variant : NULL}));
     if (augmented)
         DLZ_TRY(load_augmented_targets(network, who, plan, &input, room));
     else
@@ -554,9 +583,10 @@ static dlviz_status backward(dlviz_network *network, const char *who, const dlvi
     dlz_tally tally = {.sums = NULL};
     DLZ_TRY(training_plan(network, n, seed, step, &plan));
     const dlz_extras *room = dlz_plan_extras(plan);
-    dlz_load_input(plan, &(dlz_input){.samples = inputs->data});
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = inputs->data}));
+    target_pass pass = {.numbers = targets->data, .targets = room->targets};
     if (targets->dtype == DLVIZ_FLOAT32)
-        load_numbers(plan, (target_pass){.numbers = targets->data, .targets = room->targets});
+        DLZ_TRY(load_numbers(plan, &pass));
     else
         for (int64_t i = 0; i < targets->size; i++)
             ((int64_t *)room->targets)[i] = dlz_label_at(targets, i);

@@ -2,7 +2,9 @@
 #include "network/run.h"
 #include "base/base.h"
 #include "base/busy.h"
+#include "base/failures.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "layers/transpose.h"
 #include "network/network.h"
@@ -18,10 +20,10 @@ typedef struct input_pass {
     const dlz_value *in;
     const dlz_run *run;
     const dlz_input *input;
+    dlz_failures failures;
 } input_pass;
 
-static void input_tile(void *context, int64_t sample, int worker) {
-    const input_pass *pass = context;
+static dlviz_status load_sample(const input_pass *pass, int64_t sample, int worker) {
     const dlz_value *in = pass->in;
     const dlz_input *input = pass->input;
     int64_t size = dlz_value_size(in), pixels = in->height * in->width;
@@ -30,28 +32,38 @@ static void input_tile(void *context, int64_t sample, int worker) {
     const float *from = input->samples ? input->samples + sample * size : NULL;
     if (input->dataset) {
         float *scratch = dlz_run_scratch(pass->run, worker), *loaded = reorder ? scratch : to;
-        if (input->variant)
-            dlz_dataset_load_variant(input->dataset, input->variant, input->indices[sample],
-                                     scratch + size, loaded);
-        else
-            dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded);
+        DLZ_TRY(input->variant
+                    ? dlz_dataset_load_variant(input->dataset, input->variant,
+                                               input->indices[sample], scratch + size, loaded)
+                    : dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded));
         from = loaded;
     }
     if (reorder)
         dlz_transpose_image(from, in->channels, pixels, to);
     else if (from != to)
         memcpy(to, from, (size_t)size * sizeof *to);
+    return DLVIZ_OK;
 }
 
-void dlz_load_input(dlz_plan *plan, const dlz_input *input) {
-    input_pass pass = {dlz_plan_input(plan), dlz_plan_run(plan), input};
+static void input_tile(void *context, int64_t sample, int worker) {
+    input_pass *pass = context;
+    dlz_failures_note(&pass->failures, sample, load_sample(pass, sample, worker));
+}
+
+dlviz_status dlz_load_input(dlz_plan *plan, const dlz_input *input) {
+    input_pass pass = {.in = dlz_plan_input(plan), .run = dlz_plan_run(plan), .input = input};
+    dlz_failures_init(&pass.failures);
     dlz_parallel_for(pass.run->n, pass.run->workers, input_tile, &pass);
+    return dlz_failures_tell(&pass.failures);
+}
+
+void dlz_read_value(dlz_plan *plan, const dlz_value *value, float *to) {
+    dlz_transpose_samples(dlz_plan_run(plan), value->data, value->height * value->width,
+                          value->channels, to);
 }
 
 void dlz_read_output(dlz_plan *plan, float *to) {
-    const dlz_value *out = dlz_plan_output(plan);
-    dlz_transpose_samples(dlz_plan_run(plan), out->data, out->height * out->width, out->channels,
-                          to);
+    dlz_read_value(plan, dlz_plan_output(plan), to);
 }
 
 void dlz_write_output_gradient(dlz_plan *plan, const float *from) {
@@ -159,13 +171,13 @@ typedef struct piece {
     int64_t indices[DLZ_EVALUATION_BATCH];
 } piece;
 
-static void load_piece(const dlviz_network *network, const source *from, const piece *p,
-                       float *to) {
+static dlviz_status load_piece(const dlviz_network *network, const source *from, const piece *p,
+                               float *to) {
     int64_t size = dlz_shape_size(&network->graph.in);
     if (from->dataset)
-        dlz_dataset_load_parallel(from->dataset, p->indices, p->n, to);
-    else
-        memcpy(to, from->samples + p->first * size, (size_t)(p->n * size) * sizeof *to);
+        return dlz_dataset_load_parallel(from->dataset, p->indices, p->n, to);
+    memcpy(to, from->samples + p->first * size, (size_t)(p->n * size) * sizeof *to);
+    return DLVIZ_OK;
 }
 
 static dlviz_status run_piece(dlviz_network *network, int last, const source *from, const piece *p,
@@ -175,7 +187,7 @@ static dlviz_status run_piece(dlviz_network *network, int last, const source *fr
     dlz_input input = {.dataset = from->dataset, .indices = p->indices};
     if (!from->dataset)
         input.samples = from->samples + p->first * dlz_shape_size(&network->graph.in);
-    dlz_load_input(plan, &input);
+    DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
     dlz_read_output(plan, to);
     return DLVIZ_OK;
@@ -190,10 +202,9 @@ static dlviz_status run_all(dlviz_network *network, int last, const source *from
         for (int64_t i = 0; i < p.n; i++)
             p.indices[i] = p.first + i;
         float *rows = to + p.first * size;
-        if (last == DLZ_GRAPH_INPUT)
-            load_piece(network, from, &p, rows);
-        else
-            DLZ_TRY(run_piece(network, last, from, &p, rows));
+        DLZ_TRY(last == DLZ_GRAPH_INPUT ? load_piece(network, from, &p, rows)
+                                        : run_piece(network, last, from, &p, rows));
+        DLZ_TRY(dlz_task_report((double)(p.first + p.n) / (double)from->n));
     }
     return DLVIZ_OK;
 }
@@ -249,6 +260,7 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("prediction");
     return dlz_network_features(network, __func__, NULL, dataset, outputs);
 }
 
@@ -258,6 +270,7 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("features");
     return dlz_network_features(network, __func__, layer, dataset, features);
 }
 
@@ -266,6 +279,7 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
     DLZ_REQUIRE_OUT(outputs);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("prediction");
     return of_inputs(network, __func__, NULL, inputs, outputs);
 }
 
@@ -275,6 +289,7 @@ dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(layer);
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TASK("features");
     return of_inputs(network, __func__, layer, inputs, outputs);
 }
 
@@ -283,6 +298,6 @@ dlviz_status dlz_network_infer_batch(dlviz_network *network, const dlviz_dataset
     dlz_plan *plan;
     DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, network->graph.num_nodes - 1,
                          DLZ_EVALUATION, n, &plan));
-    dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices});
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.dataset = dataset, .indices = indices}));
     return dlz_plan_forward(plan);
 }

@@ -25,14 +25,39 @@ typedef struct dlz_input {
     const dlz_variant *variant; /* of the dataset's samples; NULL: as they are */
 } dlz_input;
 
-/* Puts a batch where the plan reads it. */
-void dlz_load_input(dlz_plan *plan, const dlz_input *input);
+/* Puts a batch where the plan reads it. Fails where a dataset's samples cannot be loaded. */
+dlviz_status dlz_load_input(dlz_plan *plan, const dlz_input *input);
 /* The plan's output in PyTorch's order. */
 void dlz_read_output(dlz_plan *plan, float *to);
+/* Any value of the plan's, likewise. */
+void dlz_read_value(dlz_plan *plan, const dlz_value *value, float *to);
 /* The gradient with respect to the output, in PyTorch's order, for a backward pass. */
 void dlz_write_output_gradient(dlz_plan *plan, const float *from);
 /* The gradient with respect to the inputs, likewise, after a backward pass that was to give it. */
 void dlz_read_input_gradient(dlz_plan *plan, float *to);
+
+/* What a pass over a dataset in evaluation leaves behind, a row for each sample, in PyTorch's order:
+ * the network's outputs, and those of a layer. Either may be NULL. */
+typedef struct dlz_look {
+    dlviz_tensor *outputs, *features;
+    int node; /* of the features */
+} dlz_look;
+
+/* The plan for n samples that serves such a pass. */
+dlviz_status dlz_look_plan(dlviz_network *network, const dlz_look *look, int64_t n,
+                           dlz_plan **plan);
+/* After its forward pass: fills the rows from `first` on. The last that happens with the plan: a layer
+ * that is computed within another is computed on its own. */
+dlviz_status dlz_look_read(dlviz_network *network, const dlz_look *look, dlz_plan *plan,
+                           const dlz_input *input, int64_t first);
+/* The network's loss over a dataset that has been checked, and metric number `index`; either pointer
+ * may be NULL. */
+dlviz_status dlz_network_measure(dlviz_network *network, const char *who,
+                                 const dlviz_dataset *dataset, int index, const dlz_look *look,
+                                 double *loss, double *metric);
+/* All samples through the network, for `look` alone. */
+dlviz_status dlz_network_look(dlviz_network *network, const dlviz_dataset *dataset,
+                              const dlz_look *look);
 
 /* Checks inputs that a caller hands over as one tensor: float32, n in front. */
 dlviz_status dlz_network_check_inputs(const dlviz_network *network, const char *who,

@@ -1,5 +1,6 @@
 #include "pca/pca.h"
 #include "base/base.h"
+#include "base/progress.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -121,7 +122,8 @@ dlviz_status dlz_pca_report(const dlviz_pca *pca, double done) {
     dlviz_pca_event event = {done};
     if (pca->progress && !pca->progress(&event, pca->progress_user))
         return dlz_fail(DLVIZ_CANCELLED, "the PCA was cancelled by its progress callback");
-    return DLVIZ_OK;
+    dlz_task_part(0, 1);
+    return dlz_task_report(done);
 }
 
 void dlz_pca_model_clear(dlz_pca_model *model) {

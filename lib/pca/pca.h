@@ -52,7 +52,7 @@ dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples
                              double *mean, double *scatter);
 /* Fails with DLVIZ_ERROR_NUMERIC when the whole variance is more or less than float32 holds. */
 dlviz_status dlz_pca_require_range(const char *who, double variance);
-/* DLVIZ_CANCELLED when the callback says so. */
+/* DLVIZ_CANCELLED when the callback, or the thread's, says so. */
 dlviz_status dlz_pca_report(const dlviz_pca *pca, double done);
 /* How many of the variances make up the wanted fraction of their sum. */
 int64_t dlz_pca_count_for_fraction(const double *variances, int64_t count, double total,

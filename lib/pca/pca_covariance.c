@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "kernels/embed/center.h"
 #include "kernels/embed/scatter.h"
 #include "linalg/linalg.h"
@@ -104,8 +105,12 @@ static dlviz_status scatter_of_features(const dlz_pca_input *input, double *matr
     for (; pass.first < n && status == DLVIZ_OK; pass.first += depth) {
         pass.depth = dlz_min_i64(depth, n - pass.first);
         dlz_parallel_for(dlz_ceil_div(pass.depth, ROWS_TILE), dlz_threads(), pack_rows, &pass);
-        dlz_parallel_for(blocks * (blocks + 1) / 2, dlz_threads(), add_block, &pass);
-        status = dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)n);
+        dlz_task_part(0.8 * (double)pass.first / (double)n,
+                      0.8 * (double)(pass.first + pass.depth) / (double)n);
+        status = dlz_parallel_for_task(blocks * (blocks + 1) / 2, dlz_threads(), add_block, &pass);
+        if (status == DLVIZ_OK)
+            status =
+                dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)n);
     }
     dlz_free(pass.chunk);
     return status;
@@ -164,8 +169,13 @@ static dlviz_status scatter_of_samples(const dlz_pca_input *input, double *matri
     for (; pass.first < d && status == DLVIZ_OK; pass.first += depth) {
         pass.depth = dlz_min_i64(depth, d - pass.first);
         dlz_parallel_for(dlz_ceil_div(pass.size, ROWS_TILE), dlz_threads(), convert_rows, &pass);
-        dlz_parallel_for(blocks * (blocks + 1) / 2, dlz_threads(), multiply_block, &pass);
-        status = dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)d);
+        dlz_task_part(0.8 * (double)pass.first / (double)d,
+                      0.8 * (double)(pass.first + pass.depth) / (double)d);
+        status =
+            dlz_parallel_for_task(blocks * (blocks + 1) / 2, dlz_threads(), multiply_block, &pass);
+        if (status == DLVIZ_OK)
+            status =
+                dlz_pca_report(input->pca, 0.8 * (double)(pass.first + pass.depth) / (double)d);
     }
     dlz_free(pass.chunk);
     return status;
@@ -205,9 +215,11 @@ static dlviz_status scatter_by_groups(const dlz_pca_input *input, double *matrix
     pass.sums = dlz_alloc_array((uint64_t)(pass.groups * d * d), sizeof(double));
     dlviz_status status = DLVIZ_OK;
     if (pass.chunks && pass.sums) {
-        dlz_parallel_for(pass.groups, workers, add_group, &pass);
-        memcpy(matrix, pass.sums, (size_t)(d * d) * sizeof *matrix);
-        for (int64_t group = 1; group < pass.groups; group++)
+        dlz_task_part(0, 0.8);
+        status = dlz_parallel_for_task(pass.groups, workers, add_group, &pass);
+        if (status == DLVIZ_OK)
+            memcpy(matrix, pass.sums, (size_t)(d * d) * sizeof *matrix);
+        for (int64_t group = 1; status == DLVIZ_OK && group < pass.groups; group++)
             for (int64_t i = 0; i < d * d; i++)
                 matrix[i] += pass.sums[group * d * d + i];
     } else {
@@ -259,8 +271,11 @@ static dlviz_status back_to_features(const dlz_pca_input *input, const double *v
     back_pass pass = {input, vectors, components, dlz_alloc_array(doubles, sizeof(double)), count};
     if (!pass.chunks)
         return dlz_fail_memory("a chunk of data", doubles * sizeof(double));
-    dlz_parallel_for(dlz_ceil_div(input->features, BACK_WIDTH), workers, back_tile, &pass);
+    dlz_task_part(0.9, 1);
+    dlviz_status status =
+        dlz_parallel_for_task(dlz_ceil_div(input->features, BACK_WIDTH), workers, back_tile, &pass);
     dlz_free(pass.chunks);
+    DLZ_TRY(status);
     return dlz_orthonormalize_rows(count, input->features, components, NULL);
 }
 

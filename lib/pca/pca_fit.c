@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "kernels/embed/center.h"
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
@@ -62,9 +63,9 @@ dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples
     if (!pass.partial)
         return dlz_fail_memory("column sums",
                                (uint64_t)tiles * (uint64_t)features * sizeof(double));
-    dlz_parallel_for(tiles, dlz_threads(), sum_tile, &pass);
+    dlviz_status status = dlz_parallel_for_task(tiles, dlz_threads(), sum_tile, &pass);
     memset(mean, 0, (size_t)features * sizeof *mean);
-    for (int64_t tile = 0; tile < tiles; tile++)
+    for (int64_t tile = 0; status == DLVIZ_OK && tile < tiles; tile++)
         for (int64_t j = 0; j < features; j++)
             mean[j] += pass.partial[tile * features + j];
     bool finite = true;
@@ -73,13 +74,14 @@ dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples
         mean[j] /= (double)samples;
     }
     *scatter = 0;
-    if (finite) {
+    if (finite && status == DLVIZ_OK) {
         pass.mean = mean;
-        dlz_parallel_for(tiles, dlz_threads(), square_tile, &pass);
-        for (int64_t tile = 0; tile < tiles; tile++)
+        status = dlz_parallel_for_task(tiles, dlz_threads(), square_tile, &pass);
+        for (int64_t tile = 0; status == DLVIZ_OK && tile < tiles; tile++)
             *scatter += pass.partial[tile];
     }
     dlz_free(pass.partial);
+    DLZ_TRY(status);
     return finite ? DLVIZ_OK : name_bad_value(who, data, samples, features);
 }
 
@@ -148,6 +150,7 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data,
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
     dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver};
     DLZ_TRY(dlz_pca_report(pca, 0));
+    dlz_task_part(0, 0);
     DLZ_TRY(dlz_pca_moments("dlviz_pca_fit", input.data, n, d, model->mean, &input.scatter));
     model->total_variance = input.scatter / (double)(n - 1);
     DLZ_TRY(dlz_pca_require_range("dlviz_pca_fit", model->total_variance));
@@ -169,6 +172,7 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data,
 static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *data) {
     DLZ_TRY(check_fit(who, pca, data));
     dlviz_pca_solver_kind solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
+    DLZ_TASK("PCA");
     DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
     dlz_blas_serial_begin();

@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "kernels/embed/center.h"
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
@@ -83,6 +84,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
     dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD};
     DLZ_TRY(dlz_pca_report(pca, 0));
+    dlz_task_part(0, 0);
     DLZ_TRY(
         dlz_pca_moments("dlviz_pca_partial_fit", batch->data, m, d, model->mean, &input.scatter));
     int64_t height = dlz_min_i64(m, d) + (old->count > 0 ? old->count + 1 : 0);
@@ -112,6 +114,7 @@ dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_REQUIRE(pca);
     DLZ_HOLD_ALONE(&pca->busy, "PCA");
     DLZ_TRY(check_batch(__func__, pca, batch));
+    DLZ_TASK("PCA");
     DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
     dlz_blas_serial_begin();

@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "kernels/embed/center.h"
 #include "kernels/gemm/gemm.h"
 #include "linalg/krylov.h"
@@ -113,7 +114,8 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     const dlz_pca_input *input = op->input;
     /* How many products it takes is not known: each takes a part of what is left. */
     op->products++;
-    DLZ_TRY(dlz_pca_report(input->pca, 0.8 * (1 - pow(0.85, op->products))));
+    double done = 0.8 * (1 - pow(0.85, op->products));
+    DLZ_TRY(dlz_pca_report(input->pca, done));
     precise |= op->wide;
     int64_t d = input->features;
     int workers = dlz_threads();
@@ -135,7 +137,11 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
         for (uint64_t i = 0; !precise && i < cells; i++)
             narrow[i] = (float)rows[i];
         pass.rows = precise ? (const void *)rows : (const void *)narrow;
-        dlz_parallel_for(pass.groups, workers, precise ? add_group_double : add_group_float, &pass);
+        dlz_task_part(done, 0.8 * (1 - pow(0.85, op->products + 1)));
+        status = dlz_parallel_for_task(pass.groups, workers,
+                                       precise ? add_group_double : add_group_float, &pass);
+    }
+    if (status == DLVIZ_OK) {
         gather_pass gather = {pass.sums, product, pass.groups, (int64_t)cells};
         dlz_parallel_for(dlz_ceil_div(gather.elements, GATHER), workers, gather_tile, &gather);
     }

@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "kernels/embed/center.h"
 #include "linalg/linalg.h"
 
@@ -55,11 +56,14 @@ static dlviz_status gather(const qr_pass *pass) {
 
 static dlviz_status factor(qr_pass *pass, int workers) {
     DLZ_TRY(dlz_pca_report(pass->input->pca, 0.05));
-    dlz_parallel_for(pass->count, workers, factor_tile, pass);
+    dlz_task_part(0.05, 0.4);
+    DLZ_TRY(dlz_parallel_for_task(pass->count, workers, factor_tile, pass));
     DLZ_TRY(gather(pass));
     DLZ_TRY(dlz_pca_report(pass->input->pca, 0.4));
     for (pass->distance = 1; pass->distance < pass->count; pass->distance *= 2) {
-        dlz_parallel_for(dlz_ceil_div(pass->count, 2 * pass->distance), workers, merge_pair, pass);
+        dlz_task_part(0.4, 0.4);
+        DLZ_TRY(dlz_parallel_for_task(dlz_ceil_div(pass->count, 2 * pass->distance), workers,
+                                      merge_pair, pass));
         DLZ_TRY(gather(pass));
     }
     return dlz_pca_report(pass->input->pca, 0.6);

@@ -35,36 +35,6 @@ void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, 
     cairo_stroke(canvas->cr);
 }
 
-/* All markers cover the area of the circle, roughly, and turn the same way round, so that many of
- * them in one path fill as their union. */
-void dlz_marker_path(const dlz_canvas *canvas, dlz_marker marker, double x, double y,
-                     double diameter) {
-    cairo_t *cr = canvas->cr;
-    double r = diameter / 2;
-    switch (marker) {
-    case DLZ_MARKER_SQUARE:
-        cairo_rectangle(cr, x - DLZ_SQUARE_SIDE * r, y - DLZ_SQUARE_SIDE * r,
-                        DLZ_SQUARE_SIDE * diameter, DLZ_SQUARE_SIDE * diameter);
-        break;
-    case DLZ_MARKER_TRIANGLE:
-        cairo_move_to(cr, x, y - 1.4 * r);
-        cairo_line_to(cr, x + 1.25 * r, y + 0.8 * r);
-        cairo_line_to(cr, x - 1.25 * r, y + 0.8 * r);
-        cairo_close_path(cr);
-        break;
-    case DLZ_MARKER_DIAMOND:
-        cairo_move_to(cr, x, y - 1.3 * r);
-        cairo_line_to(cr, x + 1.3 * r, y);
-        cairo_line_to(cr, x, y + 1.3 * r);
-        cairo_line_to(cr, x - 1.3 * r, y);
-        cairo_close_path(cr);
-        break;
-    default:
-        cairo_new_sub_path(cr);
-        cairo_arc(cr, x, y, r, 0, 2 * M_PI);
-    }
-}
-
 static void set_font(const dlz_canvas *canvas, double size, bool bold) {
     cairo_select_font_face(canvas->cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
                            bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);

@@ -30,12 +30,6 @@ void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_color color);
 void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_color color, double thickness);
 void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, double y1,
                      dlz_color color, double thickness);
-/* The side of a square marker, in diameters: the area of the circle, nearly. */
-#define DLZ_SQUARE_SIDE 0.89
-/* A filled marker of the given diameter; the path alone, for the caller to fill. */
-void dlz_marker_path(const dlz_canvas *canvas, dlz_marker marker, double x, double y,
-                     double diameter);
-
 typedef struct dlz_style {
     double size;
     bool bold;

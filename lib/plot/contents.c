@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static dlviz_status new_figure(dlviz_figure **out, dlz_figure_kind kind) {
+dlviz_status dlz_figure_new(dlviz_figure **out, dlz_figure_kind kind) {
     DLZ_TRY(dlz_plot_check_supported());
     dlviz_figure *figure = dlz_alloc_zero(sizeof *figure);
     if (!figure)
@@ -24,81 +24,10 @@ static void *copy_of(const void *from, size_t bytes) {
     return copy;
 }
 
-static dlviz_status check_points(const dlviz_tensor *map) {
-    if (map->dtype != DLVIZ_FLOAT32 || map->ndim != 2 || map->dims[1] != 2 || map->dims[0] < 1) {
-        char text[DLZ_SHAPE_TEXT_SIZE];
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "dlviz_figure_create_scatter: 'map' is %s %s, needs to be float32 n x 2 "
-                        "with n >= 1",
-                        dlviz_dtype_name(map->dtype), dlz_shape_text(text, map->ndim, map->dims));
-    }
-    const float *points = map->data;
-    for (int64_t i = 0; i < map->dims[0]; i++)
-        if (!isfinite(points[2 * i]) || !isfinite(points[2 * i + 1]))
-            return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                            "dlviz_figure_create_scatter: row %lld of 'map' is (%g, %g), which "
-                            "is not finite",
-                            (long long)i, (double)points[2 * i], (double)points[2 * i + 1]);
-    return DLVIZ_OK;
-}
-
-static dlviz_status check_labels(const dlviz_tensor *labels, int64_t n) {
-    if (labels->dtype == DLVIZ_FLOAT32 || labels->ndim != 1 || labels->dims[0] != n) {
-        char text[DLZ_SHAPE_TEXT_SIZE];
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "dlviz_figure_create_scatter: 'labels' is %s %s, needs to be uint8 or "
-                        "int64 with %lld entries, one a row of 'map'",
-                        dlviz_dtype_name(labels->dtype),
-                        dlz_shape_text(text, labels->ndim, labels->dims), (long long)n);
-    }
-    if (labels->dtype == DLVIZ_INT64)
-        for (int64_t i = 0; i < n; i++) {
-            int64_t label = ((const int64_t *)labels->data)[i];
-            if (label < INT32_MIN || label >= DLZ_MAX_LABELS)
-                return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                "dlviz_figure_create_scatter: label %lld is %lld; 0 to %d are "
-                                "accepted, and -2^31 to -1 for a point without a class",
-                                (long long)i, (long long)label, DLZ_MAX_LABELS - 1);
-        }
-    return DLVIZ_OK;
-}
-
-static int32_t *copy_labels(const dlviz_tensor *labels) {
-    size_t n = (size_t)labels->size;
-    int32_t *copy = dlz_alloc_array(n, sizeof *copy);
-    for (size_t i = 0; copy && i < n; i++)
-        copy[i] = labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                               : (int32_t)((const int64_t *)labels->data)[i];
-    return copy;
-}
-
-dlviz_status dlviz_figure_create_scatter(dlviz_figure **out, const dlviz_tensor *map,
-                                         const dlviz_tensor *labels) {
-    DLZ_REQUIRE_OUT(out);
-    DLZ_REQUIRE(map);
-    DLZ_TRY(check_points(map));
-    int64_t n = map->dims[0];
-    if (labels)
-        DLZ_TRY(check_labels(labels, n));
-    dlviz_figure *figure = NULL;
-    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_SCATTER));
-    dlz_scatter *scatter = &figure->of.scatter;
-    scatter->n = n;
-    scatter->marks = -1;
-    scatter->points = copy_of(map->data, (size_t)n * 2 * sizeof(float));
-    scatter->class = labels ? copy_labels(labels) : NULL;
-    if (!scatter->points || (labels && !scatter->class)) {
-        dlviz_figure_destroy(figure);
-        return dlz_fail_memory("the points of a figure", (uint64_t)n * 12);
-    }
-    *out = figure;
-    return DLVIZ_OK;
-}
-
 dlviz_status dlviz_figure_create_curves(dlviz_figure **out) {
     DLZ_REQUIRE_OUT(out);
     dlviz_figure *figure = NULL;
-    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_CURVES));
+    DLZ_TRY(dlz_figure_new(&figure, DLZ_FIGURE_CURVES));
     if (!(figure->x_label = dlz_strdup("epoch"))) {
         dlviz_figure_destroy(figure);
         return dlz_fail_memory("a figure", 6);
@@ -212,7 +141,7 @@ dlviz_status dlviz_figure_create_matrix(dlviz_figure **out, const dlviz_tensor *
                             __func__, (long long)(i / classes), (long long)(i % classes),
                             (long long)values[i]);
     dlviz_figure *figure = NULL;
-    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_MATRIX));
+    DLZ_TRY(dlz_figure_new(&figure, DLZ_FIGURE_MATRIX));
     figure->of.matrix.classes = (int)classes;
     figure->of.matrix.counts = copy_of(values, (size_t)counts->size * sizeof *values);
     figure->x_label = dlz_strdup("predicted");
@@ -247,7 +176,7 @@ dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *
                             "%s: image %lld has the value %g, which is not finite", __func__,
                             (long long)(i / each), (double)values[i]);
     dlviz_figure *figure = NULL;
-    DLZ_TRY(new_figure(&figure, DLZ_FIGURE_IMAGES));
+    DLZ_TRY(dlz_figure_new(&figure, DLZ_FIGURE_IMAGES));
     dlz_images *grid = &figure->of.images;
     grid->n = dims[0];
     grid->channels = channels;

@@ -1,6 +1,7 @@
 /* Curves in panels that share the horizontal axis. The legend stands beside its panel, where it
  * cannot cover data, and tells the last and the extreme values. */
 #include "plot/draw.h"
+#include "plot/markers.h"
 #include "base/base.h"
 
 #include <math.h>
@@ -125,7 +126,7 @@ static void draw_curve(const curves_view *scene, const dlz_panel *panel, const d
     double diameter = curve->n == 1 ? 8 : 5;
     for (int64_t k = 0; markers && k < curve->n; k++)
         if (drawable(panel, curve->y[k]))
-            dlz_marker_path(scene->canvas, DLZ_MARKER_CIRCLE, place_x(scene, curve->x[k]),
+            dlz_marker_path(scene->canvas, DLVIZ_MARKER_CIRCLE, place_x(scene, curve->x[k]),
                             place_y(scene, axis, curve->y[k]), diameter);
     cairo_fill(cr);
 }

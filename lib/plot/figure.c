@@ -49,13 +49,23 @@ void dlz_drop_heat_maps(dlz_heat_maps *maps) {
     dlz_free(maps->limits);
 }
 
+static void drop_scatter(dlz_scatter *scatter) {
+    for (int i = 0; i < scatter->num_sets; i++)
+        dlz_free(scatter->sets[i].name);
+    void *const parts[] = {scatter->points, scatter->class,   scatter->values_name,
+                           scatter->colors, scatter->markers, scatter->shares};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        dlz_free(parts[i]);
+    dlviz_tensor_destroy(scatter->values);
+    dlviz_tensor_destroy(scatter->thumbnails);
+}
+
 void dlviz_figure_destroy(dlviz_figure *figure) {
     if (!figure)
         return;
     switch (figure->kind) {
     case DLZ_FIGURE_SCATTER:
-        dlz_free(figure->of.scatter.points);
-        dlz_free(figure->of.scatter.class);
+        drop_scatter(&figure->of.scatter);
         break;
     case DLZ_FIGURE_CURVES:
         for (int i = 0; i < figure->of.curves.count; i++)
@@ -150,54 +160,21 @@ dlviz_status dlviz_figure_set_colormap(dlviz_figure *figure, dlviz_colormap colo
     if ((int)colormap < DLVIZ_COLORMAP_AUTO || colormap > DLVIZ_COLORMAP_RGB)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %d is no colormap", __func__,
                         (int)colormap);
-    bool images = figure->kind == DLZ_FIGURE_IMAGES;
-    if (!images && figure->kind != DLZ_FIGURE_MATRIX)
+    bool images = figure->kind == DLZ_FIGURE_IMAGES, map = figure->kind == DLZ_FIGURE_SCATTER;
+    if (!images && !map && figure->kind != DLZ_FIGURE_MATRIX)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s has no colormap", __func__,
                         dlz_figure_kind_name(figure->kind));
-    if (!images && colormap > DLVIZ_COLORMAP_GRAY)
+    if (map && colormap == DLVIZ_COLORMAP_RGB)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the values of a map take all but RGB",
+                        __func__);
+    if (!images && !map && colormap > DLVIZ_COLORMAP_GRAY)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: a matrix takes the blue, viridis and gray colormaps", __func__);
-    if (colormap == DLVIZ_COLORMAP_RGB && figure->of.images.channels != 3)
+    if (images && colormap == DLVIZ_COLORMAP_RGB && figure->of.images.channels != 3)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the images have %lld channels; RGB needs 3", __func__,
                         (long long)figure->of.images.channels);
     figure->colormap = colormap;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_figure_set_point_size(dlviz_figure *figure, double pixels) {
-    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
-    if (pixels != 0 && !(pixels >= 0.5 && pixels <= 100))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %g pixels; 0.5 to 100, or 0 to choose",
-                        __func__, pixels);
-    figure->of.scatter.point_size = pixels;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_figure_set_opacity(dlviz_figure *figure, double opacity) {
-    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
-    if (!(opacity >= 0 && opacity <= 1))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %g; above 0 up to 1, or 0 to choose",
-                        __func__, opacity);
-    figure->of.scatter.opacity = opacity;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_figure_set_ticks(dlviz_figure *figure, bool ticks) {
-    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
-    figure->of.scatter.ticks = ticks;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_figure_set_class_counts(dlviz_figure *figure, bool counts) {
-    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
-    figure->of.scatter.counts = counts;
-    return DLVIZ_OK;
-}
-
-dlviz_status dlviz_figure_set_class_marks(dlviz_figure *figure, bool marks) {
-    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_SCATTER));
-    figure->of.scatter.marks = marks;
     return DLVIZ_OK;
 }
 

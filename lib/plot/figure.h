@@ -6,7 +6,8 @@
 
 enum {
     DLZ_MAX_LABELS = 1 << 24,
-    DLZ_MAX_MATRIX = 256, /* classes of a matrix, whose cells are to be seen */
+    DLZ_MAX_POINT_SETS = 3, /* in addition to the first */
+    DLZ_MAX_MATRIX = 256,   /* classes of a matrix, whose cells are to be seen */
     DLZ_MAX_PANELS = 16,
     DLZ_MAX_CURVES = 10,
     DLZ_MAX_TILES = 4096,
@@ -25,13 +26,28 @@ typedef struct dlz_names {
     int count;
 } dlz_names;
 
+/* Points that were added to a map, from `first` to the next set's. */
+typedef struct dlz_point_set {
+    char *name;
+    int64_t first;
+} dlz_point_set;
+
 typedef struct dlz_scatter {
-    float *points;  /* n x 2 */
+    float *points;  /* n x dims, those of added sets after the first's */
     int32_t *class; /* n, or NULL; below 0 for a point without a class */
     int64_t n;
+    int dims;                               /* 1 to 3 */
+    dlz_point_set sets[DLZ_MAX_POINT_SETS]; /* in addition to the first */
+    int num_sets;
     double point_size, opacity; /* 0: chosen by n */
-    bool ticks, counts;
-    int marks; /* -1: chosen by the number of classes */
+    bool ticks, counts, clip;
+    int marks;                         /* -1: chosen by the number of classes */
+    dlviz_tensor *values, *thumbnails; /* of the first points, or NULL */
+    char *values_name;
+    uint32_t *colors; /* of the classes 0 ... num_colors - 1 */
+    dlviz_marker *markers;
+    double *shares;
+    int64_t num_colors, num_markers, num_shares;
 } dlz_scatter;
 
 typedef struct dlz_curve {
@@ -94,6 +110,8 @@ const char *dlz_figure_kind_name(dlz_figure_kind kind);
 /* Fails unless the figure is of this kind; `who` is the function's name. */
 dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz_figure_kind kind);
 
+/* A new figure of this kind, with nothing in it. */
+dlviz_status dlz_figure_new(dlviz_figure **out, dlz_figure_kind kind);
 /* Frees what heat maps hold. */
 void dlz_drop_heat_maps(dlz_heat_maps *maps);
 

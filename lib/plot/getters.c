@@ -6,10 +6,6 @@ static bool is(const dlviz_figure *figure, dlz_figure_kind kind) {
     return figure && figure->kind == kind;
 }
 
-static const dlz_scatter *scatter_of(const dlviz_figure *figure) {
-    return is(figure, DLZ_FIGURE_SCATTER) ? &figure->of.scatter : NULL;
-}
-
 const char *dlviz_figure_title(const dlviz_figure *figure) {
     return figure ? figure->title : NULL;
 }
@@ -52,31 +48,6 @@ const char *dlviz_figure_class_name(const dlviz_figure *figure, int64_t index) {
 
 dlviz_colormap dlviz_figure_colormap(const dlviz_figure *figure) {
     return figure ? figure->colormap : DLVIZ_COLORMAP_AUTO;
-}
-
-double dlviz_figure_point_size(const dlviz_figure *figure) {
-    const dlz_scatter *scatter = scatter_of(figure);
-    return scatter ? scatter->point_size : 0;
-}
-
-double dlviz_figure_opacity(const dlviz_figure *figure) {
-    const dlz_scatter *scatter = scatter_of(figure);
-    return scatter ? scatter->opacity : 0;
-}
-
-bool dlviz_figure_ticks(const dlviz_figure *figure) {
-    const dlz_scatter *scatter = scatter_of(figure);
-    return scatter && scatter->ticks;
-}
-
-bool dlviz_figure_class_counts(const dlviz_figure *figure) {
-    const dlz_scatter *scatter = scatter_of(figure);
-    return scatter && scatter->counts;
-}
-
-bool dlviz_figure_class_marks(const dlviz_figure *figure) {
-    const dlz_scatter *scatter = scatter_of(figure);
-    return scatter && scatter->marks != 0; /* also while they are chosen by the number of classes */
 }
 
 int64_t dlviz_figure_num_captions(const dlviz_figure *figure) {

@@ -1,37 +1,24 @@
 /* Class names on a map. A name lies on its class where the class is large enough to spare the room,
- * and else in the nearest free place, with a line to the class when that is not beside it. No
+ * and else in the nearest free place, with a line to the class where that could be another's. No
  * names together cover more than a part of what is seen of any class. */
 #include "base/base.h"
-#include "plot/scatter.h"
+#include "plot/thumbnails.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Unless it is set, only few classes are named; and never more than there could be room for. */
-enum { MOST_MARKS = 40, MOST_NAMES = 256, STEP = 3 };
+/* Never more than there could be room for; smaller the more there are. */
+enum { MOST_NAMES = 256, MANY_NAMES = 20, STEP = 3 };
 
 /* What may be covered of a class: at first, and where no place is found otherwise. */
 static const double small_share = 0.1, large_share = 0.25;
 /* Units that a name goes further for a place that is free rather than full of points. */
-static const double way_to_free_place = 60;
-/* Further away, a name says little of its class. */
-static const double longest_way = 150;
-static const double cell = 2, halo = 3, longest_name = 130, longest_gap = 8;
-
-/* The drawn points as cells of two units: which class is seen in each. Classes are the view's
- * entries. */
-typedef struct ink_grid {
-    int columns, rows;
-    int32_t *owner; /* a class, DLZ_NO_CLASS, or PAPER */
-    int32_t *sums;  /* (rows + 1) x (columns + 1): cells with ink above and left of a corner */
-    int64_t *seen, *covered; /* cells of each class */
-    /* Of the cells that were counted last: how many each class has, and the classes that have any. */
-    int32_t *counts, *found;
-    int num_found;
-} ink_grid;
-
-enum { PAPER = -2 };
+static const double way_to_free_place = 60, way_among_many = 160;
+/* Further away than this many of its heights, a name says little of its class. Where names would
+ * take more than this part of the frame, they have to stay nearer. */
+static const double longest_way = 8, crowded_share = 0.15;
+static const double halo = 3, longest_name = 130, longest_gap = 6;
 
 typedef struct mark {
     int class, label;
@@ -42,112 +29,8 @@ typedef struct mark {
     double anchor_x, anchor_y;        /* the middle of what it names */
 } mark;
 
-/* Cells first_x ... last_x - 1, and likewise y. */
-typedef struct cells {
-    int first_x, last_x, first_y, last_y;
-} cells;
-
-/* ---- Ink ------------------------------------------------------------------------------------- */
-
-static int clamp(double value, int most) {
-    return (int)fmin(fmax(floor(value), 0), most);
-}
-
-static cells cells_of(const dlz_scatter_view *view, const ink_grid *ink, const mark *m) {
-    double left = (m->x - m->width / 2 - view->frame.x) / cell;
-    double top = (m->y - m->height / 2 - view->frame.y) / cell;
-    return (cells){clamp(left, ink->columns), clamp(left + m->width / cell + 1, ink->columns),
-                   clamp(top, ink->rows), clamp(top + m->height / cell + 1, ink->rows)};
-}
-
-static void add_disc(ink_grid *ink, double x, double y, double radius, int32_t class) {
-    int left = clamp(x - radius, ink->columns - 1), right = clamp(x + radius, ink->columns - 1);
-    int top = clamp(y - radius, ink->rows - 1), bottom = clamp(y + radius, ink->rows - 1);
-    for (int j = top; j <= bottom; j++)
-        for (int i = left; i <= right; i++) {
-            double dx = i + 0.5 - x, dy = j + 0.5 - y;
-            bool is_middle = fabs(dx) <= 0.5 && fabs(dy) <= 0.5;
-            if (is_middle || dx * dx + dy * dy <= radius * radius)
-                ink->owner[(size_t)j * (size_t)ink->columns + (size_t)i] = class;
-        }
-}
-
-static void add_up(ink_grid *ink) {
-    size_t pitch = (size_t)ink->columns + 1;
-    for (int j = 0; j < ink->rows; j++)
-        for (int i = 0; i < ink->columns; i++) {
-            int class = ink->owner[(size_t)j * (size_t)ink->columns + (size_t)i];
-            int32_t *corner = ink->sums + ((size_t)j + 1) * pitch + (size_t)i + 1;
-            corner[0] = (class != PAPER) + corner[-1] + *(corner - pitch) - *(corner - pitch - 1);
-            if (class >= 0)
-                ink->seen[class]++;
-        }
-}
-
-static dlviz_status make_ink(const dlz_scatter_view *view, ink_grid *ink) {
-    ink->columns = (int)ceil(view->frame.width / cell);
-    ink->rows = (int)ceil(view->frame.height / cell);
-    size_t count = (size_t)ink->columns * (size_t)ink->rows;
-    size_t corners = ((size_t)ink->columns + 1) * ((size_t)ink->rows + 1);
-    ink->owner = dlz_alloc_array(count, sizeof *ink->owner);
-    ink->sums = dlz_alloc_array_zero(corners, sizeof *ink->sums);
-    size_t classes = (size_t)view->classes;
-    ink->seen = dlz_alloc_array_zero(classes, sizeof *ink->seen);
-    ink->covered = dlz_alloc_array_zero(classes, sizeof *ink->covered);
-    ink->counts = dlz_alloc_array_zero(classes, sizeof *ink->counts);
-    ink->found = dlz_alloc_array(classes, sizeof *ink->found);
-    if (!ink->owner || !ink->sums || !ink->seen || !ink->covered || !ink->counts || !ink->found)
-        return dlz_fail_memory("the places of class names", 8 * corners + 24 * classes);
-    for (size_t i = 0; i < count; i++)
-        ink->owner[i] = PAPER;
-    for (int64_t k = 0; k < view->scatter->n; k++) {
-        int64_t i = view->order[k];
-        const float *point = view->scatter->points + 2 * i;
-        add_disc(ink, (dlz_scatter_x(view, point[0]) - view->frame.x) / cell,
-                 (dlz_scatter_y(view, point[1]) - view->frame.y) / cell, view->diameter / 2 / cell,
-                 dlz_scatter_entry(view, i));
-    }
-    add_up(ink);
-    return DLVIZ_OK;
-}
-
-static void free_ink(ink_grid *ink) {
-    void *const parts[] = {ink->owner, ink->sums, ink->seen, ink->covered, ink->counts, ink->found};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        dlz_free(parts[i]);
-}
-
-/* The part of the cells that has ink. */
-static double ink_share(const ink_grid *ink, cells c) {
-    size_t pitch = (size_t)ink->columns + 1;
-    const int32_t *top = ink->sums + (size_t)c.first_y * pitch,
-                  *bottom = ink->sums + (size_t)c.last_y * pitch;
-    int32_t found = bottom[c.last_x] - bottom[c.first_x] - top[c.last_x] + top[c.first_x];
-    int all = (c.last_x - c.first_x) * (c.last_y - c.first_y);
-    return all > 0 ? (double)found / all : 0;
-}
-
-static void count_cells(ink_grid *ink, cells c) {
-    for (int f = 0; f < ink->num_found; f++)
-        ink->counts[ink->found[f]] = 0;
-    ink->num_found = 0;
-    for (int j = c.first_y; j < c.last_y; j++)
-        for (int i = c.first_x; i < c.last_x; i++) {
-            int class = ink->owner[(size_t)j * (size_t)ink->columns + (size_t)i];
-            if (class >= 0 && ink->counts[class]++ == 0)
-                ink->found[ink->num_found++] = class;
-        }
-}
-
-/* Whether each class would keep all but this share of what is seen of it, were the cells that were
- * counted covered. */
-static bool leaves_enough(const ink_grid *ink, double share) {
-    for (int f = 0; f < ink->num_found; f++) {
-        int class = ink->found[f];
-        if ((double)(ink->covered[class] + ink->counts[class]) > share * (double)ink->seen[class])
-            return false;
-    }
-    return true;
+static dlz_box box_of(const mark *m) {
+    return (dlz_box){m->x - m->width / 2, m->y - m->height / 2, m->width, m->height};
 }
 
 /* ---- Places ---------------------------------------------------------------------------------- */
@@ -165,36 +48,15 @@ static bool meets_another(const mark *marks, int count, const mark *m) {
     return false;
 }
 
-static void settle(const dlz_scatter_view *view, ink_grid *ink, mark *m) {
-    count_cells(ink, cells_of(view, ink, m));
-    for (int f = 0; f < ink->num_found; f++)
-        ink->covered[ink->found[f]] += ink->counts[ink->found[f]];
+static void settle(dlz_ink_grid *ink, mark *m) {
+    dlz_ink_count(ink, box_of(m));
+    dlz_ink_cover(ink);
     m->placed = true;
-}
-
-/* The visible part of a class that is the nearest to a place; the place itself when nothing of the
- * class is seen. Returns the distance. */
-static double nearest_part(const dlz_scatter_view *view, const ink_grid *ink, int class, double *x,
-                           double *y) {
-    double best = INFINITY, from_x = *x, from_y = *y;
-    for (int j = 0; j < ink->rows; j++)
-        for (int i = 0; i < ink->columns; i++) {
-            if (ink->owner[(size_t)j * (size_t)ink->columns + (size_t)i] != class)
-                continue;
-            double at_x = view->frame.x + cell * (i + 0.5), at_y = view->frame.y + cell * (j + 0.5);
-            double distance = hypot(at_x - from_x, at_y - from_y);
-            if (distance < best) {
-                best = distance;
-                *x = at_x;
-                *y = at_y;
-            }
-        }
-    return isfinite(best) ? best : 0;
 }
 
 /* On its class, in its middle, when most of what it covers there is of that class. A class whose
  * middle is empty or another's, as a ring's, is named at the part nearest to it. */
-static void place_on_class(const dlz_scatter_view *view, ink_grid *ink, mark *marks, int count,
+static void place_on_class(const dlz_scatter_view *view, dlz_ink_grid *ink, mark *marks, int count,
                            mark *m) {
     dlz_box frame = view->frame;
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -203,115 +65,192 @@ static void place_on_class(const dlz_scatter_view *view, ink_grid *ink, mark *ma
         m->y = fmin(fmax(m->anchor_y, frame.y + m->height / 2),
                     frame.y + frame.height - m->height / 2);
         int32_t others = 0;
-        count_cells(ink, cells_of(view, ink, m));
+        dlz_ink_count(ink, box_of(m));
         for (int f = 0; f < ink->num_found; f++)
             others += ink->found[f] != m->class ? ink->counts[ink->found[f]] : 0;
         if (ink->counts[m->class] > others) {
-            if (is_inside(m, frame) && leaves_enough(ink, small_share) &&
+            if (is_inside(m, frame) && dlz_ink_leaves_enough(ink, small_share) &&
                 !meets_another(marks, count, m))
-                settle(view, ink, m);
+                settle(ink, m);
             return;
         }
-        nearest_part(view, ink, m->class, &m->anchor_x, &m->anchor_y);
+        dlz_ink_nearest(ink, m->class, &m->anchor_x, &m->anchor_y);
     }
 }
 
 /* What a place costs: the way to the class, and points that it covers. Of equal places the one to
  * the right comes first, then above, below and left. */
-static double cost(const dlz_scatter_view *view, const ink_grid *ink, const mark *m) {
+static double cost(const dlz_ink_grid *ink, const mark *m, double way_to_free) {
     double dx = m->x - m->anchor_x, dy = m->y - m->anchor_y, length = hypot(dx, dy);
     double gap = hypot(fmax(fabs(dx) - m->width / 2, 0), fmax(fabs(dy) - m->height / 2, 0));
     double turn = length > 0 ? 6 * (1 - dx / length) + fmax(dy, 0) / length : 0;
-    return gap + 0.1 * length + turn + way_to_free_place * ink_share(ink, cells_of(view, ink, m));
+    return gap + 0.1 * length + turn + way_to_free * dlz_ink_share(ink, box_of(m));
 }
 
 /* The cheapest place, looked for in growing squares around the class. */
-static void place_near_class(const dlz_scatter_view *view, ink_grid *ink, mark *marks, int count,
-                             mark *m, double share) {
+static void place_near_class(const dlz_scatter_view *view, dlz_ink_grid *ink, mark *marks,
+                             int count, mark *m, double share, double way) {
     double best = INFINITY, reach = fmax(m->width, m->height) / 2;
     mark found = *m;
-    for (int ring = 0; STEP * ring - reach < fmin(best, longest_way); ring++)
+    for (int ring = 0; STEP * ring - reach < fmin(best, way); ring++)
         for (int j = -ring; j <= ring; j++)
             for (int i = -ring; i <= ring; i += abs(j) == ring || ring == 0 ? 1 : 2 * ring) {
                 m->x = m->anchor_x + STEP * i;
                 m->y = m->anchor_y + STEP * j;
                 if (!is_inside(m, view->frame))
                     continue;
-                double price = cost(view, ink, m);
+                double price =
+                    cost(ink, m, count > MANY_NAMES ? way_among_many : way_to_free_place);
                 if (price >= best || meets_another(marks, count, m))
                     continue;
-                count_cells(ink, cells_of(view, ink, m));
-                if (!leaves_enough(ink, share))
+                dlz_ink_count(ink, box_of(m));
+                if (!dlz_ink_leaves_enough(ink, share))
                     continue;
                 best = price;
                 found = *m;
             }
     *m = found;
     if (isfinite(best))
-        settle(view, ink, m);
+        settle(ink, m);
 }
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-static int compare_floats(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
+static int compare_numbers(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static double median(float *values, int64_t n) {
-    qsort(values, (size_t)n, sizeof *values, compare_floats);
+static double median(double *values, int64_t n) {
+    qsort(values, (size_t)n, sizeof *values, compare_numbers);
     return n % 2 ? values[n / 2] : values[n / 2 - 1] + (values[n / 2] - values[n / 2 - 1]) / 2;
 }
 
-static double class_median(const dlz_scatter_view *view, int class, int axis, float *values) {
-    int64_t found = 0;
+/* Where each class's points begin in a list of them all, sorted by class; `classes` + 1. */
+static void list_by_class(const dlz_scatter_view *view, int64_t *starts, int64_t *list) {
+    memset(starts, 0, ((size_t)view->classes + 1) * sizeof *starts);
     for (int64_t i = 0; i < view->scatter->n; i++)
-        if (dlz_scatter_entry(view, i) == class)
-            values[found++] = view->scatter->points[2 * i + axis];
-    return median(values, found);
+        if (view->entry_of[i] >= 0)
+            starts[view->entry_of[i]]++;
+    int64_t end = 0;
+    for (int class = 0; class <= view->classes; class ++) {
+        end += class < view->classes ? starts[class] : 0;
+        starts[class] = end;
+    }
+    for (int64_t i = view->scatter->n - 1; i >= 0; i--)
+        if (view->entry_of[i] >= 0)
+            list[--starts[view->entry_of[i]]] = i;
 }
 
-static void name_class(const dlz_scatter_view *view, int class, float *values, mark *m) {
+typedef struct class_lists {
+    int64_t *starts, *points;
+    double *values; /* room for all points */
+} class_lists;
+
+/* The middle of the points that are inside the frame, or else of all. */
+static double class_median(const dlz_scatter_view *view, const class_lists *lists, int class,
+                           int axis) {
+    int64_t found = 0;
+    for (int all = 0; all < 2 && found == 0; all++)
+        for (int64_t k = lists->starts[class]; k < lists->starts[class + 1]; k++) {
+            int64_t i = lists->points[k];
+            if (all || dlz_scatter_is_inside(view, i))
+                lists->values[found++] = view->at[2 * i + axis];
+        }
+    return median(lists->values, found);
+}
+
+static double size_of_name(const char *name, int count) {
+    if (count > 100)
+        return 9;
+    if (count > 40)
+        return 11;
+    return strlen(name) <= 2 ? (count > MANY_NAMES ? 16 : 19) : (count > MANY_NAMES ? 12 : 14);
+}
+
+static void name_class(const dlz_scatter_view *view, const class_lists *lists, int class, int count,
+                       mark *m) {
     *m = (mark){.class = class, .label = view->entries[class].label};
     m->name = dlz_class_name(view->figure, m->label, m->number);
-    m->size = strlen(m->name) <= 2 ? 19 : 14;
+    m->size = size_of_name(m->name, count);
     double width = dlz_text_width(view->canvas, m->name, m->size, true);
     m->width = fmin(width, longest_name) + 5;
     m->height = 1.05 * m->size;
-    m->anchor_x = dlz_scatter_x(view, class_median(view, class, 0, values));
-    m->anchor_y = dlz_scatter_y(view, class_median(view, class, 1, values));
+    m->anchor_x = class_median(view, lists, class, 0);
+    m->anchor_y = class_median(view, lists, class, 1);
+}
+
+/* How far names may go, in their heights. */
+static double way_of(const dlz_scatter_view *view, const mark *marks, int count) {
+    double area = 0;
+    for (int i = 0; i < count; i++)
+        area += marks[i].width * marks[i].height;
+    double share = area / (view->frame.width * view->frame.height);
+    double room = crowded_share / fmax(share, 1e-9);
+    return longest_way * fmin(1, room * room);
 }
 
 /* Names on classes come first: they have one place each. A name for which there is no place even
  * at the larger share is left to the legend. */
-static void place(const dlz_scatter_view *view, ink_grid *ink, mark *marks, int count) {
-    const double shares[] = {small_share, large_share};
+static void place(const dlz_scatter_view *view, dlz_ink_grid *ink, mark *marks, int count) {
+    const double shares[] = {small_share, large_share}, way = way_of(view, marks, count);
     for (int i = 0; i < count; i++)
         place_on_class(view, ink, marks, count, &marks[i]);
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < count; i++)
             if (!marks[i].placed)
-                place_near_class(view, ink, marks, count, &marks[i], shares[s]);
+                place_near_class(view, ink, marks, count, &marks[i], shares[s],
+                                 way * marks[i].size);
 }
 
-static dlz_color name_color(const mark *m) {
-    return dlz_color_mix(dlz_class_color(m->label), dlz_ink, 0.7);
+static dlz_color name_color(const dlz_scatter_view *view, const mark *m) {
+    return dlz_color_mix(dlz_look_of(view->scatter, m->label).color, dlz_ink, 0.6);
 }
 
-static void draw_line(const dlz_scatter_view *view, const ink_grid *ink, const mark *m) {
-    double x = m->x, y = m->y;
-    nearest_part(view, ink, m->class, &x, &y);
-    double from_x = fmin(fmax(x, m->x - m->width / 2), m->x + m->width / 2);
-    double from_y = fmin(fmax(y, m->y - m->height / 2), m->y + m->height / 2);
-    if (hypot(x - from_x, y - from_y) > longest_gap)
-        dlz_stroke_line(view->canvas, from_x, from_y, x, y, name_color(m), 0.8);
+/* Whether most of what is next to a name is of other classes. */
+static bool is_ambiguous(dlz_ink_grid *ink, const mark *m) {
+    dlz_box around = {m->x - m->width / 2 - longest_gap, m->y - m->height / 2 - longest_gap,
+                      m->width + 2 * longest_gap, m->height + 2 * longest_gap};
+    int64_t all = 0;
+    dlz_ink_count(ink, around);
+    for (int f = 0; f < ink->num_found; f++)
+        all += ink->counts[ink->found[f]];
+    return all > 0 && 2 * ink->counts[m->class] < all;
+}
+
+/* From the name's border to a place. */
+static void start_of_line(const mark *m, double to_x, double to_y, double *x, double *y) {
+    *x = fmin(fmax(to_x, m->x - m->width / 2), m->x + m->width / 2);
+    *y = fmin(fmax(to_y, m->y - m->height / 2), m->y + m->height / 2);
+}
+
+/* A name that is away from its class has a line to where the class begins; one that is nearer to
+ * others, to where the class is seen next to its middle. */
+static void draw_line(const dlz_scatter_view *view, dlz_ink_grid *ink, const mark *m) {
+    double x = m->x, y = m->y, from_x, from_y;
+    bool lies_on_class = fabs(m->anchor_x - m->x) < 1 && fabs(m->anchor_y - m->y) < 1;
+    bool ambiguous = !lies_on_class && is_ambiguous(ink, m);
+    if (ambiguous) {
+        x = m->anchor_x;
+        y = m->anchor_y;
+    }
+    dlz_ink_nearest(ink, m->class, &x, &y);
+    start_of_line(m, x, y, &from_x, &from_y);
+    if (hypot(x - from_x, y - from_y) <= (ambiguous ? 2 : longest_gap))
+        return;
+    dlz_set_color(view->canvas, dlz_paper, 0.75);
+    cairo_set_line_width(view->canvas->cr, 2.6);
+    cairo_move_to(view->canvas->cr, from_x, from_y);
+    cairo_line_to(view->canvas->cr, x, y);
+    cairo_stroke(view->canvas->cr);
+    dlz_stroke_line(view->canvas, from_x, from_y, x, y, name_color(view, m), 0.9);
 }
 
 static void draw_name(const dlz_scatter_view *view, const mark *m) {
     dlz_text(view->canvas, m->x, m->y, m->name,
              (dlz_style){.size = m->size,
                          .bold = true,
-                         .color = name_color(m),
+                         .color = name_color(view, m),
                          .align = 0.5,
                          .halo = halo,
                          .most = longest_name});
@@ -324,8 +263,8 @@ static int by_size(const void *a, const void *b) {
 }
 
 /* The `count` largest classes, the first of equal ones, in their order. */
-static dlviz_status choose_classes(const dlz_scatter_view *view, int count, float *values,
-                                   mark *marks) {
+static dlviz_status choose_classes(const dlz_scatter_view *view, int count,
+                                   const class_lists *lists, mark *marks) {
     const dlz_entry **all = dlz_alloc_array((uint64_t)view->classes, sizeof *all);
     bool *chosen = dlz_alloc_array_zero((uint64_t)view->classes, sizeof *chosen);
     if (all && chosen) {
@@ -336,7 +275,7 @@ static dlviz_status choose_classes(const dlz_scatter_view *view, int count, floa
             chosen[all[i] - view->entries] = true;
         for (int class = 0, at = 0; class < view->classes; class ++)
             if (chosen[class])
-                name_class(view, class, values, &marks[at++]);
+                name_class(view, lists, class, count, &marks[at++]);
     }
     dlviz_status status = all && chosen ? DLVIZ_OK
                                         : dlz_fail_memory("the largest classes",
@@ -346,37 +285,59 @@ static dlviz_status choose_classes(const dlz_scatter_view *view, int count, floa
     return status;
 }
 
+static dlviz_status name_classes(const dlz_scatter_view *view, int count, mark *marks) {
+    uint64_t n = (uint64_t)view->scatter->n;
+    class_lists lists = {dlz_alloc_array((uint64_t)view->classes + 1, sizeof(int64_t)),
+                         dlz_alloc_array(n, sizeof(int64_t)), dlz_alloc_array(n, sizeof(double))};
+    dlviz_status status = DLVIZ_OK;
+    if (lists.starts && lists.points && lists.values) {
+        list_by_class(view, lists.starts, lists.points);
+        status = choose_classes(view, count, &lists, marks);
+    } else {
+        status = dlz_fail_memory("class medians", 16 * n);
+    }
+    dlz_free(lists.starts);
+    dlz_free(lists.points);
+    dlz_free(lists.values);
+    return status;
+}
+
 static dlviz_status place_and_draw(const dlz_scatter_view *view, int count, mark *marks,
-                                   ink_grid *ink) {
-    float *values = dlz_alloc_array((uint64_t)view->scatter->n, sizeof *values);
-    if (!values)
-        return dlz_fail_memory("class medians", (uint64_t)view->scatter->n * sizeof *values);
-    dlviz_status status = choose_classes(view, count, values, marks);
-    dlz_free(values);
-    DLZ_TRY(status);
-    DLZ_TRY(make_ink(view, ink));
-    place(view, ink, marks, count);
-    for (int i = 0; i < count; i++)
+                                   dlz_box *taken) {
+    dlz_ink_grid ink = {0};
+    if (count > 0)
+        DLZ_TRY(name_classes(view, count, marks));
+    dlviz_status status = dlz_ink_make(&ink, view);
+    if (status == DLVIZ_OK) {
+        place(view, &ink, marks, count);
+        int num_taken = 0;
+        for (int i = 0; i < count; i++)
+            if (marks[i].placed)
+                taken[num_taken++] = box_of(&marks[i]);
+        status = dlz_draw_thumbnails(view, &ink, num_taken, taken);
+    }
+    for (int i = 0; status == DLVIZ_OK && i < count; i++)
         if (marks[i].placed)
-            draw_line(view, ink, &marks[i]);
-    for (int i = 0; i < count; i++)
+            draw_line(view, &ink, &marks[i]);
+    for (int i = 0; status == DLVIZ_OK && i < count; i++)
         if (marks[i].placed)
             draw_name(view, &marks[i]);
-    return DLVIZ_OK;
+    dlz_ink_free(&ink);
+    return status;
 }
 
 dlviz_status dlz_draw_marks(const dlz_scatter_view *view) {
-    int wanted = view->scatter->marks;
-    if (view->classes == 0 || !(wanted == -1 ? view->classes <= MOST_MARKS : wanted) ||
-        !view->canvas->has_text)
+    int wanted = view->scatter->marks, count = 0;
+    if (view->canvas->has_text && (wanted == -1 ? view->classes <= MOST_NAMES : wanted))
+        count = view->classes < MOST_NAMES ? view->classes : MOST_NAMES;
+    if (count == 0 && !view->scatter->thumbnails)
         return DLVIZ_OK;
-    int count = view->classes < MOST_NAMES ? view->classes : MOST_NAMES;
-    mark *marks = dlz_alloc_array((uint64_t)count, sizeof *marks);
-    if (!marks)
-        return dlz_fail_memory("class names", (uint64_t)count * sizeof *marks);
-    ink_grid ink = {0};
-    dlviz_status status = place_and_draw(view, count, marks, &ink);
-    free_ink(&ink);
+    mark *marks = dlz_alloc_array((uint64_t)count + 1, sizeof *marks);
+    dlz_box *taken = dlz_alloc_array((uint64_t)count + 1, sizeof *taken);
+    dlviz_status status = marks && taken
+                              ? place_and_draw(view, count, marks, taken)
+                              : dlz_fail_memory("class names", (uint64_t)count * sizeof *marks);
     dlz_free(marks);
+    dlz_free(taken);
     return status;
 }

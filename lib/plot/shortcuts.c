@@ -14,11 +14,14 @@ static dlviz_status finish(dlviz_status created, dlviz_figure *figure, const cha
 }
 
 dlviz_status dlviz_plot_scatter(const dlviz_tensor *map, const dlviz_tensor *labels,
+                                int64_t num_class_names, const char *const *class_names,
                                 const char *title, const char *path) {
     DLZ_REQUIRE(map);
     DLZ_REQUIRE(path);
     dlviz_figure *figure;
     dlviz_status status = dlviz_figure_create_scatter(&figure, map, labels);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_set_class_names(figure, num_class_names, class_names);
     return finish(status, figure, title, path);
 }
 

@@ -20,16 +20,19 @@ typedef struct page_size {
     double unit;
 } page_size;
 
-/* The default height of a grid of images depends on how its title wraps, which only a canvas can
- * tell. */
-static dlviz_status images_size(const dlviz_figure *figure, page_size *chosen) {
+/* The default height of a grid of images or a map depends on how its title wraps, which only a
+ * canvas can tell. */
+static dlviz_status suitable_size(const dlviz_figure *figure, page_size *chosen) {
     dlz_output probe;
     dlviz_status status =
         dlz_output_open(&probe, DLVIZ_FIGURE_FORMAT_PNG, DEFAULT_WIDTH, 1, chosen->unit, NULL);
+    double width = probe.canvas.width - 44, height = 0;
+    if (status == DLVIZ_OK && figure->kind == DLZ_FIGURE_SCATTER)
+        status = dlz_scatter_height(&probe.canvas, figure, width, &height);
+    else if (status == DLVIZ_OK)
+        height = dlz_images_height(figure, width);
     if (status == DLVIZ_OK) {
-        double width = probe.canvas.width - 44;
-        double height =
-            dlz_decorations_height(&probe.canvas, figure) + dlz_images_height(figure, width);
+        height += dlz_decorations_height(&probe.canvas, figure);
         chosen->height = (int)fmin(fmax(ceil(height * chosen->unit), 200), LARGEST_HEIGHT);
     }
     dlz_output_close(&probe);
@@ -43,8 +46,8 @@ static dlviz_status choose_size(const dlviz_figure *figure, page_size *chosen) {
         chosen->height = figure->height;
         double share = (double)figure->width / DEFAULT_WIDTH * figure->height / DEFAULT_HEIGHT;
         chosen->unit = 2 * sqrt(share);
-    } else if (figure->kind == DLZ_FIGURE_IMAGES) {
-        return images_size(figure, chosen);
+    } else if (figure->kind == DLZ_FIGURE_IMAGES || figure->kind == DLZ_FIGURE_SCATTER) {
+        return suitable_size(figure, chosen);
     }
     return DLVIZ_OK;
 }

@@ -1,6 +1,7 @@
 #include "tsne/affinities.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "base/sort.h"
 #include "kernels/embed/perplexity.h"
 
@@ -110,9 +111,9 @@ dlviz_status dlz_conditional_affinities(const float *squared_distances, int64_t 
                      .p = p};
     if (!c.scratch)
         return dlz_fail_memory("the affinities", (uint64_t)padded * sizeof(float));
-    dlz_parallel_for(tiles, workers, conditional_tile, &c);
+    dlviz_status status = dlz_parallel_for_task(tiles, workers, conditional_tile, &c);
     dlz_free(c.scratch);
-    return DLVIZ_OK;
+    return status;
 }
 
 /* An entry that awaits its place: the column in the high half, so that entries sort by column, and
@@ -262,7 +263,7 @@ static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
     s->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)longest * sizeof(entry));
     if (!s->scratch)
         return dlz_fail_memory("the affinities", (uint64_t)longest * sizeof(entry));
-    dlz_parallel_for(tiles, workers, measure_tile, s);
+    DLZ_TRY(dlz_parallel_for_task(tiles, workers, measure_tile, s));
     double sum = 0;
     for (int64_t tile = 0; tile < tiles; tile++) {
         if (s->bad_row[tile] >= 0)
@@ -289,7 +290,7 @@ static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
     out->values = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(float));
     if (!out->columns || !out->values)
         return dlz_fail_memory("the affinities", (uint64_t)out->offsets[s->n] * sizeof(float));
-    dlz_parallel_for(tiles, workers, fill_tile, s);
+    DLZ_TRY(dlz_parallel_for_task(tiles, workers, fill_tile, s));
     for (int64_t tile = 0; tile < tiles; tile++)
         out->negentropy += s->negentropies[tile];
     return DLVIZ_OK;

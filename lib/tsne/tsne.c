@@ -48,11 +48,15 @@ dlviz_status dlviz_tsne_create(dlviz_tsne **out) {
     return DLVIZ_OK;
 }
 
+void dlz_tsne_release(dlz_tsne_result *result) {
+    dlz_free(result->points);
+    dlz_free(result->map);
+    dlz_free(result->history);
+    *result = (dlz_tsne_result){0};
+}
+
 void dlz_tsne_forget(dlviz_tsne *tsne) {
-    dlz_free(tsne->result.points);
-    dlz_free(tsne->result.map);
-    dlz_free(tsne->result.history);
-    tsne->result = (dlz_tsne_result){0};
+    dlz_tsne_release(&tsne->result);
     tsne->fitted = false;
 }
 

@@ -1,11 +1,16 @@
 /* From points, neighbors or affinities to a map. */
 #include "base/base.h"
+#include "base/progress.h"
 #include "neighbors/neighbors.h"
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
 #include <string.h>
+
+/* What a fit does before the descent, as shares of its work: more or less. */
+#define NEIGHBORS 0.15
+#define DESCENT 0.2
 
 /* Perplexities lowered to what k neighbors carry. */
 static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
@@ -83,16 +88,40 @@ static dlviz_status start_map(dlviz_tsne *tsne) {
     return dlz_tsne_part(result->n, result->dimensions, settings->seed, result->map);
 }
 
-/* Runs the descent and hands out the map; on failure the handle forgets the fit. */
-static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, dlz_affinities *affinities,
-                            dlviz_tensor **map) {
+/* The results of the earlier fit, which come back where the descent of the next does not begin. */
+typedef struct earlier_fit {
+    bool fitted;
+    dlz_tsne_result result;
+} earlier_fit;
+
+static earlier_fit put_aside(dlviz_tsne *tsne) {
+    earlier_fit earlier = {tsne->fitted, tsne->result};
+    tsne->result = (dlz_tsne_result){0};
+    tsne->fitted = false;
+    return earlier;
+}
+
+static void put_back(dlviz_tsne *tsne, const earlier_fit *earlier) {
+    dlz_tsne_forget(tsne);
+    tsne->fitted = earlier->fitted;
+    tsne->result = earlier->result;
+}
+
+/* Runs the descent and hands out the map; when it fails the handle forgets the fit. */
+static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, earlier_fit *earlier,
+                            dlz_affinities *affinities, dlviz_tensor **map) {
     dlz_tsne_result *result = &tsne->result;
-    result->perplexity = perplexity_used(&tsne->settings, result->neighbors);
-    if (status == DLVIZ_OK) {
-        double start = dlz_tsne_clock();
-        status = dlz_tsne_optimize(&tsne->settings, affinities, result);
-        result->seconds[2] = dlz_tsne_clock() - start;
+    if (status != DLVIZ_OK) {
+        put_back(tsne, earlier);
+        dlz_affinities_free(affinities);
+        return status;
     }
+    dlz_tsne_release(&earlier->result);
+    result->perplexity = perplexity_used(&tsne->settings, result->neighbors);
+    dlz_task_part(DESCENT, 1);
+    double start = dlz_tsne_clock();
+    status = dlz_tsne_optimize(&tsne->settings, affinities, result);
+    result->seconds[2] = dlz_tsne_clock() - start;
     if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
         dlviz_status copied = dlviz_tensor_from_data(
             map, DLVIZ_FLOAT32, 2, (int64_t[]){result->n, result->dimensions}, result->map);
@@ -144,6 +173,7 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     int32_t *indices = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *indices);
     float *distances = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *distances);
     double start = dlz_tsne_clock();
+    dlz_task_part(0, NEIGHBORS);
     dlviz_status status =
         indices && distances
             ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
@@ -151,6 +181,7 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
             : dlz_fail_memory("the neighbors", (uint64_t)n * (uint64_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();
+    dlz_task_part(NEIGHBORS, DESCENT);
     if (status == DLVIZ_OK) {
         dlz_tsne_affinity_distances(result->distance, distances, n * k);
         status = join_neighbors(&tsne->settings, n, indices, distances, k, affinities);
@@ -164,23 +195,29 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     return status;
 }
 
-dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
-    DLZ_REQUIRE_OUT(map);
-    DLZ_REQUIRE(tsne);
-    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
+                                 dlviz_tensor **map) {
     dlz_affinities affinities = {0};
     float *copy, scale = 0;
-    DLZ_TRY(dlz_require_matrix(__func__, "points", points));
+    DLZ_TASK("t-SNE");
+    DLZ_TRY(dlz_require_matrix(who, "points", points));
     DLZ_TRY(require_settings(tsne, points->dims[0]));
-    DLZ_TRY(dlz_tsne_copy_points(__func__, points, tsne->settings.distance, &scale, &copy));
-    dlz_tsne_forget(tsne);
+    DLZ_TRY(dlz_tsne_copy_points(who, points, tsne->settings.distance, &scale, &copy));
+    earlier_fit earlier = put_aside(tsne);
     tsne->result.points = copy;
     tsne->result.scale = scale;
     tsne->result.d = points->dims[1];
     dlviz_status status = start_result(tsne, points->dims[0]);
     if (status == DLVIZ_OK)
         status = join_points(tsne, &affinities);
-    return end_fit(tsne, status, &affinities, map);
+    return end_fit(tsne, status, &earlier, &affinities, map);
+}
+
+dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
+    DLZ_REQUIRE_OUT(map);
+    DLZ_REQUIRE(tsne);
+    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    return dlz_tsne_fit_points(tsne, __func__, points, map);
 }
 
 static dlviz_status require_tensor(const char *who, const char *name, const dlviz_tensor *tensor,
@@ -258,13 +295,13 @@ static dlviz_status join_given_neighbors(const dlz_tsne_settings *settings, cons
  * the arguments can be at fault from here on, and the earlier fit goes. */
 static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int neighbors,
                                double start, dlviz_tensor **map) {
-    dlz_tsne_forget(tsne);
+    earlier_fit earlier = put_aside(tsne);
     dlviz_status status = start_result(tsne, affinities->n);
     if (status == DLVIZ_OK)
         status = start_map(tsne);
     tsne->result.neighbors = neighbors;
     tsne->result.seconds[1] = dlz_tsne_clock() - start;
-    return end_fit(tsne, status, affinities, map);
+    return end_fit(tsne, status, &earlier, affinities, map);
 }
 
 dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
@@ -272,6 +309,7 @@ dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indi
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    DLZ_TASK("t-SNE");
     DLZ_TRY(require_tensor(__func__, "indices", indices, DLVIZ_INT64, 2));
     DLZ_TRY(require_tensor(__func__, "distances", distances, DLVIZ_FLOAT32, 2));
     int64_t n = indices->dims[0], k = indices->dims[1];
@@ -287,6 +325,7 @@ dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indi
     DLZ_TRY(narrow_indices(__func__, "indices", indices, n, &narrow));
     dlz_affinities affinities = {0};
     double start = dlz_tsne_clock();
+    dlz_task_part(0, DESCENT);
     dlviz_status status = join_given_neighbors(&tsne->settings, narrow, distances, &affinities);
     dlz_free(narrow);
     DLZ_TRY(status);
@@ -322,6 +361,7 @@ dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *off
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    DLZ_TASK("t-SNE");
     DLZ_TRY(require_tensor(__func__, "offsets", offsets, DLVIZ_INT64, 1));
     DLZ_TRY(require_tensor(__func__, "columns", columns, DLVIZ_INT64, 1));
     DLZ_TRY(require_tensor(__func__, "values", values, DLVIZ_FLOAT32, 1));
@@ -337,6 +377,7 @@ dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *off
     DLZ_TRY(narrow_indices(__func__, "columns", columns, n, &narrow));
     dlz_affinities affinities = {0};
     double start = dlz_tsne_clock();
+    dlz_task_part(0, DESCENT);
     dlviz_status status =
         dlz_affinities_symmetric(&affinities, n, offsets->data, 0, narrow, values->data);
     dlz_free(narrow);

@@ -66,7 +66,12 @@ struct dlviz_tsne {
     dlz_tsne_result result;
 };
 
+void dlz_tsne_release(dlz_tsne_result *result);
 void dlz_tsne_forget(dlviz_tsne *tsne);
+
+/* dlviz_tsne_fit for one who holds the handle's mark; *map is NULL. */
+dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
+                                 dlviz_tensor **map);
 
 /* Descends from result->map for the settings' iterations, and leaves the outcome in the result.
  * DLVIZ_CANCELLED leaves the result as complete as DLVIZ_OK does. */

@@ -1,6 +1,7 @@
 /* The descent. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "tsne/extent.h"
 #include "tsne/brakes.h"
 #include "tsne/edges.h"
@@ -309,6 +310,7 @@ static dlviz_status descend(descent *d) {
             DLZ_TRY(reorder(d));
         DLZ_TRY(forces(d, &z));
         d->result->iterations = iteration;
+        DLZ_TRY(dlz_task_report((double)iteration / settings->iterations));
         /* Two rhythms, so that watching a fit does not change where it stops. */
         bool tell = iteration > 0 && iteration % every == 0;
         bool look = may_stop && iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0;

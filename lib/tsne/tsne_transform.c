@@ -1,6 +1,7 @@
 /* New points in a map that stays as it is. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "neighbors/neighbors.h"
 #include "tsne/repulsion_grid.h"
 #include "tsne/tsne_internal.h"
@@ -226,6 +227,8 @@ dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *po
                         "does not tell where new points belong",
                         __func__);
     DLZ_TRY(dlz_require_matrix(__func__, "points", points));
+    DLZ_TASK("placing in a map");
+    dlz_task_part(0, 0.3);
     dlviz_status status = DLVIZ_OK;
     int64_t m = points->dims[0];
     dlviz_tensor *result = NULL;
@@ -249,8 +252,9 @@ dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *po
         s.map = result->data;
         status = prepare(&s, points, memory);
     }
+    dlz_task_part(0.3, 1);
     if (status == DLVIZ_OK)
-        dlz_parallel_for(dlz_ceil_div(m, TARGETS), dlz_threads(), place_tile, &s);
+        status = dlz_parallel_for_task(dlz_ceil_div(m, TARGETS), dlz_threads(), place_tile, &s);
     dlz_grid_free(&s.grid);
     dlz_free(memory);
     dlz_free(s.indices);

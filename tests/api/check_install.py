@@ -4,7 +4,8 @@
 check_install.py [--no-figures] BUILD_ROOT --c COMMAND... --c++ [COMMAND...]
 
 Installs into a temporary folder, then compiles and runs a program of a few lines (and examples/quickstart.c)
-as C and as C++, against the shared library and against the static one, whichever were built. The example gets
+as C and as C++, against the shared library and against the static one, whichever were built; and the programs
+that come with it, dlviz-train, dlviz-embed and dlviz-compare. The example gets
 a few hundred images of bars, one position a digit, in MNIST's format; of a library without figures it must say that
 it draws none.
 """
@@ -52,6 +53,24 @@ def write_digits(folder):
             file.write(struct.pack(">IIII", 0x803, count, 28, 28) + b"".join(rows[d] for d in labels))
         with open(os.path.join(folder, stem + "-labels-idx1-ubyte"), "wb") as file:
             file.write(struct.pack(">II", 0x801, count) + labels)
+
+
+def check_programs(prefix, libdir, data, folder, environment):
+    """Trains on the digits, maps what was learned, and compares the page with itself. Returns how many ran."""
+    running = dict(environment)
+    running["LD_LIBRARY_PATH"] = os.pathsep.join([libdir, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(os.pathsep)
+    bin_ = os.path.join(prefix, "bin")
+    out = os.path.join(folder, "out")
+    page = os.path.join(out, "report.html")
+    commands = (["dlviz-train", data, "--network", "mlp", "--epochs", "1", "--tsne-iterations", "50", "--out", out],
+                ["dlviz-embed", "pca", os.path.join(out, "features.npy"), os.path.join(folder, "map.npy")],
+                ["dlviz-compare", os.path.join(folder, "index.html"), page])
+    for command in commands:
+        run([os.path.join(bin_, command[0]), *command[1:]], env=running, cwd=folder, stdin=subprocess.DEVNULL)
+        print("{}, installed: works".format(command[0]))
+    if sorted(os.listdir(bin_)) != sorted(command[0] for command in commands):
+        raise Failure("installed into {}: {}".format(bin_, ", ".join(sorted(os.listdir(bin_)))))
+    return len(commands)
 
 
 class Failure(Exception):
@@ -118,6 +137,8 @@ def main():
 
         data = os.path.join(folder, "digits")
         write_digits(data)
+        if os.path.isdir(os.path.join(prefix, "bin")):  # built with the examples
+            checks += check_programs(prefix, libdir, data, folder, environment)
         programs = [("hello", PROGRAM)]
         if os.path.exists(quickstart):
             with open(quickstart, encoding="utf-8") as file:

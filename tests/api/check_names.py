@@ -22,8 +22,12 @@ WITHOUT_GETTER = {
     "dlviz_trainer_set_epoch_callback": "a function and its user pointer",
     "dlviz_set_allocator": "functions and their user pointer",
     "dlviz_set_log": "a function and its user pointer",
+    "dlviz_set_progress": "a function and its user pointer",
     "dlviz_pca_set_progress": "a function and its user pointer",
     "dlviz_tsne_set_progress": "a function and its user pointer",
+    "dlviz_report_run_set_network": "the caller's own handle; dlviz_report_run_layer gives the layer",
+    "dlviz_report_run_set_history": "the caller's own handle, of which curves are kept",
+    "dlviz_report_run_set_attribution": "a copy of the data as the page shows them",
 }
 # What takes a path and has no twin that takes or gives the file's bytes, and why.
 WITHOUT_MEMORY = {

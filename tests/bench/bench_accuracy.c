@@ -1,7 +1,7 @@
 /* What the report's network learns from a part of MNIST with one seed: the other half of
  * compare_accuracy.py. Trains on the first images of the training set and validates on its last
  * 10,000; prints the validation loss and accuracy after each epoch. */
-#include "network.h"
+#include "networks.h"
 
 #include <dlviz.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
     dlviz_network *network;
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;
-    try(report_network_create(&network, 32, seed));
+    try((create_network(&network, "report", 3, (int64_t[]){1, 32, 32}, 10, seed)));
     try(dlviz_adam_create(&adam, 1e-3));
     try(dlviz_trainer_create(&trainer, network, adam));
     try(dlviz_trainer_set_seed(trainer, seed));

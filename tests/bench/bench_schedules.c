@@ -1,7 +1,7 @@
 /* How accurate the report's network is after each epoch, by the schedule of its learning rate: 55,000
  * images of MNIST to train on, 5,000 held out; Adam, batch 64. Prints the accuracy on the held-out
  * images and on the test set. */
-#include "network.h"
+#include "networks.h"
 
 #include <dlviz.h>
 #include <stdio.h>
@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
     dlviz_network *network;
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;
-    try(report_network_create(&network, 32, seed));
+    try((create_network(&network, "report", 3, (int64_t[]){1, 32, 32}, 10, seed)));
     try(dlviz_adam_create(&adam, 1e-3));
     try(dlviz_trainer_create(&trainer, network, adam));
     try(dlviz_trainer_set_seed(trainer, seed));

@@ -6,7 +6,7 @@
 #include "data/dataset.h"
 #include "linalg/linalg.h"
 #include "network/network.h"
-#include "network.h"
+#include "networks.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -206,7 +206,9 @@ int main(int argc, char **argv) {
         die();
     dlviz_network *network;
     dlviz_optimizer *adam;
-    if (report_network_create(&network, set.image_size, 1) || dlviz_adam_create(&adam, 1e-3))
+    if (create_network(&network, "report", 3, (int64_t[]){1, set.image_size, set.image_size}, 10,
+                       1) ||
+        dlviz_adam_create(&adam, 1e-3))
         die();
     int64_t images = set.batch_size * 4;
     dlviz_dataset *dataset = random_images(images, set.image_size);

@@ -1,5 +1,6 @@
 """Makes and reads the files of the example programs with nothing but the standard library."""
 import ast
+import base64
 import gzip
 import json
 import os
@@ -118,6 +119,48 @@ def check_png(path):
     width, height = struct.unpack(">II", content[16:24])
     assert kinds[0] == b"IHDR" and kinds[-1] == b"IEND" and b"IDAT" in kinds, f"{path}: {kinds}"
     assert width >= 200 and height >= 200, f"{path}: {width} x {height}"
+
+
+def write_png(path, rows, channels=1):
+    """Rows of bytes, gray or RGB, as a PNG."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    header = struct.pack(">IIBBBBB", len(rows[0]) // channels, len(rows), 8, 2 if channels == 3 else 0, 0, 0, 0)
+    write(path, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) +
+          chunk(b"IDAT", zlib.compress(b"".join(b"\0" + bytes(row) for row in rows), 1)) + chunk(b"IEND", b""))
+
+
+def make_pictures(folder, count, size=16, seed=1, channels=3):
+    """A folder with `count` PNGs of each of three kinds, told apart by their colors and by their shapes."""
+    noise = random.Random(seed)
+    for kind, name in enumerate(("circle", "square", "stripes")):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+        for i in range(count):
+            x0, y0, r = noise.randrange(5, size - 5), noise.randrange(5, size - 5), noise.randrange(3, 5)
+            rows = []
+            for y in range(size):
+                row = bytearray()
+                for x in range(size):
+                    inside = ((x - x0) ** 2 + (y - y0) ** 2 < r * r, abs(x - x0) < r and abs(y - y0) < r,
+                              x // 3 % 2 == 0)[kind]
+                    row += bytes((200 if channel == kind or channels == 1 else 90) * inside + noise.randrange(50)
+                                 for channel in range(channels))
+                rows.append(row)
+            write_png(os.path.join(folder, name, f"{i:03d}.png"), rows, channels)
+    return folder
+
+
+def read_page(path):
+    """The data of a page: the JSON in it, with what is base64 decoded by hand where it is needed."""
+    text = read(path).decode("utf-8")
+    start = text.index('id="data">') + len('id="data">')
+    return json.loads(text[start:text.index("</script>", start)])
+
+
+def unpack(text, letter):
+    """Numbers that a page has as base64."""
+    content = base64.b64decode(text)
+    return struct.unpack(f"<{len(content) // struct.calcsize(letter)}{letter}", content)
 
 
 def check_svg(path):

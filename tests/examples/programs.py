@@ -17,8 +17,9 @@ QUICK = ["--train-limit", "600", "--test-limit", "200", "--epochs", "1", "--tsne
 SMALL = ["--image-size", "28", "--train-limit", "300", "--test-limit", "100", "--tsne-iterations", "60"]
 FIGURES = [f"{name}.{kind}" for name in ("training", "pca", "tsne", "confusion", "filters")
            for kind in ("png", "svg")]
-RESULTS = ["history.csv", "model.safetensors", "features.npy", "logits.npy", "labels.npy", "pca.npy",
-           "tsne.npy", "summary.json", "checkpoint.safetensors"]
+RESULTS = ["history.csv", "model.safetensors", "network.json", "features.npy", "logits.npy", "labels.npy",
+           "pca.npy", "tsne.npy", "summary.json", "report.html"]
+CHECKPOINT = ["checkpoint.safetensors", "film.safetensors"]
 
 # Set by test_programs.py: the folder of the tests' own files, the programs, the made data set.
 folder = examples = data = None
@@ -34,6 +35,11 @@ def run(program, *arguments, **options):
     options.setdefault("cwd", folder)
     return subprocess.run([os.path.join(examples, program), *map(str, arguments)], text=True, timeout=TIMEOUT,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def second():
+    """A second, on a machine that may have other work, and in programs that sanitizers may slow down."""
+    return float(os.environ.get("DLVIZ_TEST_SECOND", 1.5))
 
 
 def mnist():
@@ -61,6 +67,18 @@ class Case(unittest.TestCase):
         self.assertTrue(lines[0].startswith(program + ": "), lines[0])
         for word in words:
             self.assertIn(word, lines[0])
+
+    def expect_usage(self, process, *words):
+        """It ended for wrong usage with a line that has the words, and one that names --help."""
+        self.expect(2, process)
+        program = os.path.basename(process.args[0])
+        lines = process.stderr.splitlines()
+        self.assertEqual(lines[1:], [f"Try '{program} --help'."], process.stderr)
+        self.assertTrue(lines[0].startswith(program + ": "), lines[0])
+        self.assertNotIn("/", lines[0].split(":")[0])
+        for word in words:
+            self.assertIn(word, lines[0])
+        self.assertEqual(process.stdout, "")
 
     def expect_files(self, out, extra=()):
         self.assertEqual(sorted(os.listdir(out)),

@@ -4,7 +4,9 @@ import errno
 import math
 import os
 import re
+import shutil
 import subprocess
+import zipfile
 
 import files
 import programs
@@ -28,7 +30,7 @@ class Clusters(Case):
         """Runs `embed kind in.npy out.npy arguments`; the process."""
         with contextlib.suppress(FileNotFoundError):
             os.remove(path("out.npy"))
-        process = run("embed", kind, self.input, path("out.npy"), *arguments)
+        process = run("dlviz-embed", kind, self.input, path("out.npy"), *arguments)
         self.expect(status, process)
         self.assertEqual(os.path.exists(path("out.npy")), status == 0)
         return process
@@ -39,6 +41,9 @@ class Clusters(Case):
     def map(self, columns):
         return self.expect_npy(path("out.npy"), "<f4", (self.N, columns))
 
+    def drawn(self, name):
+        return ["--figure", path(name)] if programs.with_figures else []
+
     def variance(self, column):
         mean = math.fsum(column) / len(column)
         return math.fsum((x - mean) ** 2 for x in column) / (len(column) - 1)
@@ -46,7 +51,7 @@ class Clusters(Case):
 
 class Embed(Clusters):
     def test_pca(self):
-        process = self.embed(0, "pca", "--components", self.D)
+        process = self.embed(0, "pca", "--components", self.D, *self.drawn("five.png"))
         self.assertRegex(process.stdout, r"^5 components explain 100\.00 % of the variance\n$")
         values = self.map(self.D)
         total = sum(self.variance([row[j] for row in self.rows]) for j in range(self.D))
@@ -80,7 +85,7 @@ class Embed(Clusters):
             self.assertAlmostEqual(self.variance(values[j::2]), 1, delta=1e-4)
 
     def test_tsne(self):
-        for arguments, columns in (([], 2), (["--dimensions", 1], 1), (["--dimensions", 3], 3),
+        for arguments, columns in (([], 2), (["--dimensions", 1], 1), (["--dimensions", 3, *self.drawn("cube.png")], 3),
                                    (["--method", "exact"], 2), (["--method", "barnes-hut"], 2),
                                    (["--method", "grid"], 2), (["--metric", "cosine"], 2), (["--pca", 3], 2),
                                    (["--init", "random"], 2), (["--learning-rate", 100], 2),
@@ -141,8 +146,8 @@ class Embed(Clusters):
                           ["tsne", self.input, path("out.npy"), "--whiten"], ["pca", self.input], ["pca"], [],
                           ["umap", self.input, path("out.npy")], ["pca", self.input, path("out.npy"), "more"]):
             with self.subTest(arguments=arguments):
-                process = self.expect(2, run("embed", *arguments))
-                self.assertIn("Try 'embed --help'.", process.stderr)
+                process = self.expect(2, run("dlviz-embed", *arguments))
+                self.assertIn("Try 'dlviz-embed --help'.", process.stderr)
                 self.assertEqual(process.stdout, "")
 
     def test_numbers_far_from_zero(self):
@@ -153,30 +158,30 @@ class Embed(Clusters):
         whole = [[1700000000 + round(1000 * x) for x in row] for row in self.rows]
         for rows, kind, scale in ((far, "<f8", 100), (whole, "<i8", 0.001), (far, ">f8", 100)):
             files.write_npy(path("far.npy"), rows, kind)
-            process = self.expect(0, run("embed", "pca", path("far.npy"), path("out.npy"), "--quality"))
+            process = self.expect(0, run("dlviz-embed", "pca", path("far.npy"), path("out.npy"), "--quality"))
             self.assertGreater(float(re.search(r"explain (\S+) %", process.stdout).group(1)), 60)
             self.assertGreater(float(re.search(r"trustworthiness@10 (\S+)", process.stdout).group(1)), 0.8)
             for x, y in zip(self.map(2), expected):
                 self.assertAlmostEqual(scale * x, y, delta=0.02)
-        self.expect(0, run("embed", "tsne", path("far.npy"), path("out.npy"), "--perplexity", 5, "--iterations", 20))
+        self.expect(0, run("dlviz-embed", "tsne", path("far.npy"), path("out.npy"), "--perplexity", 5, "--iterations", 20))
         # The angle between rows depends on what would be subtracted.
-        process = run("embed", "tsne", path("far.npy"), path("out.npy"), "--metric", "cosine", "--perplexity", 5)
+        process = run("dlviz-embed", "tsne", path("far.npy"), path("out.npy"), "--metric", "cosine", "--perplexity", 5)
         self.expect_line(1, process, "far.npy", "float32", "column 0")
 
     def test_failures(self):
         files.write(path("noise.npy"), b"\x93NUMPY but not really")
         files.write_npy(path("few.npy"), [0, 1, 2], "|u1")
         files.write_npy(path("nan.npy"), [[math.nan, 1.0]] * 20)
-        self.expect_line(1, run("embed", "pca", path("none.npy"), path("out.npy")), "none.npy")
-        self.expect_line(1, run("embed", "pca", path("noise.npy"), path("out.npy")), "noise.npy")
-        self.expect_line(1, run("embed", "pca", path("nan.npy"), path("out.npy")))
-        self.expect_line(1, run("embed", "tsne", path("nan.npy"), path("out.npy")))
-        self.expect_line(1, run("embed", "pca", self.input, path("no", "folder.npy")), "folder.npy")
+        self.expect_line(1, run("dlviz-embed", "pca", path("none.npy"), path("out.npy")), "none.npy")
+        self.expect_line(1, run("dlviz-embed", "pca", path("noise.npy"), path("out.npy")), "noise.npy")
+        self.expect_line(1, run("dlviz-embed", "pca", path("nan.npy"), path("out.npy")))
+        self.expect_line(1, run("dlviz-embed", "tsne", path("nan.npy"), path("out.npy")))
+        self.expect_line(1, run("dlviz-embed", "pca", self.input, path("no", "folder.npy")), "folder.npy")
         self.expect_line(1, self.embed(1, "pca", "--components", 6), "6")
         self.expect_line(1, self.embed(1, "tsne", "--init", path("few.npy")))
         self.expect_line(1, self.embed(1, "pca", "--labels", path("few.npy"), "--quality"), "3", "60")
         if programs.with_figures:
-            process = run("embed", "pca", self.input, path("out.npy"), "--figure", path("no", "map.png"))
+            process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--figure", path("no", "map.png"))
             self.expect_line(1, process, "map.png")
 
 
@@ -192,7 +197,7 @@ class Labels(Clusters):
         files.write_npy(path("labels.npy"), labels, kind)
         if programs.with_figures:
             arguments = ["--figure", figure, *arguments]
-        process = run("embed", "pca", self.input, path("out.npy"), "--labels", path("labels.npy"), *arguments)
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("labels.npy"), *arguments)
         self.expect(status, process)
         self.assertEqual(os.path.exists(path("out.npy")), status == 0)
         if programs.with_figures:
@@ -234,7 +239,7 @@ class Labels(Clusters):
         values = self.map(2)
         files.write_npy(path("rest.npy"), [list(values[2 * i:2 * i + 2]) for i in range(12, self.N)])
         files.write_npy(path("rest-labels.npy"), self.labels[12:], "|u1")
-        process = run("embed", "pca", path("rest.npy"), path("rest-out.npy"), "--labels", path("rest-labels.npy"),
+        process = run("dlviz-embed", "pca", path("rest.npy"), path("rest-out.npy"), "--labels", path("rest-labels.npy"),
                       "--quality", "--quiet")
         rest = self.measures(self.expect(0, process))
         for name in ("10-nearest-neighbor accuracy", "silhouette"):
@@ -255,10 +260,46 @@ class Labels(Clusters):
                 process = self.label(labels, "--quality", kind=kind, status=1)
                 self.expect_line(1, process, *words)
                 self.assertEqual(process.stdout, "")
-        files.write(path("words.npy"), files.npy_header("<U2", (self.N,)) + b"a\0\0\0b\0\0\0" * self.N)
-        process = run("embed", "pca", self.input, path("out.npy"), "--labels", path("words.npy"))
-        self.expect_line(1, process, "words.npy", "<U2", "integers")
+        files.write(path("dates.npy"), files.npy_header("<M8[D]", (self.N,)) + b"a\0\0\0b\0\0\0" * self.N)
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("dates.npy"))
+        self.expect_line(1, process, "dates.npy", "<M8[D]", "integers")
         self.assertEqual(process.stdout, "")
+
+    def test_words(self):
+        """Each class has its word, in an .npy file of text or of bytes, or one a line."""
+        expected = self.measures(self.label(self.labels, "--quality", "--quiet"))
+        words = ["ant", "bee", "ça"]  # in the order of their bytes, and one that is no ASCII
+        texts = [words[label] for label in self.labels]
+        wide = b"".join(text.encode("utf-32-le").ljust(12, b"\0") for text in texts)
+        files.write(path("words-u.npy"), files.npy_header("<U3", (self.N,)) + wide)
+        swapped = b"".join(text.encode("utf-32-be").ljust(12, b"\0") for text in texts)
+        files.write(path("words-b.npy"), files.npy_header(">U3", (self.N,)) + swapped)
+        files.write(path("words-s.npy"), files.npy_header("|S4", (self.N,)) +
+                    b"".join(text.encode().ljust(4, b"\0") for text in texts))
+        files.write(path("words.txt"), "\n".join(texts).encode() + b"\n\n")
+        files.write(path("words.csv"), ("kind\r\n" + "\r\n".join(f'"{text}"' for text in texts)).encode())
+        for name in ("words-u.npy", "words-b.npy", "words-s.npy", "words.txt", "words.csv"):
+            with self.subTest(name=name):
+                process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path(name), "--quality",
+                              "--quiet", "--html", path("words.html"))
+                self.expect(0, process)
+                self.assertEqual((self.measures(process), process.stderr), (expected, ""))
+                page = files.read_page(path("words.html"))
+                self.assertEqual(page["classes"], words)
+                self.assertEqual(list(files.unpack(page["labels"], "B")), self.labels)
+        # Numbers in text are numbers; a point without a word has no class.
+        files.write(path("numbers.txt"), "\n".join(str(label) for label in self.labels).encode())
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("numbers.txt"), "--quality", "--quiet")
+        self.assertEqual(self.measures(self.expect(0, process)), expected)
+        files.write(path("gaps.txt"), "\n".join([""] * 3 + texts[3:]).encode())
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("gaps.txt"), "--quality", "--quiet")
+        self.expect_line(0, process, "3 points labeled -1")
+        files.write(path("few.txt"), "\n".join(texts[1:]).encode())
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("few.txt"))
+        self.expect_line(1, process, "59 labels", "60 points")
+        files.write(path("cut.npy"), files.read(path("words-u.npy"))[:-5])
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("cut.npy"))
+        self.expect_line(1, process, "cut.npy", "cut short")
 
     def test_more_classes_than_colors(self):
         rows = [[float(i % 17), float(i % 23), float(i)] for i in range(300)]
@@ -266,10 +307,10 @@ class Labels(Clusters):
         files.write_npy(path("many-labels.npy"), list(range(300)), "<i8")
         arguments = [path("many.npy"), path("many-out.npy"), "--labels", path("many-labels.npy"), "--quality"]
         if programs.with_figures:
-            process = run("embed", "pca", *arguments, "--figure", path("many.png"))
+            process = run("dlviz-embed", "pca", *arguments, "--figure", path("many.png"))
             self.expect_line(1, process, "300 classes", "256")
             self.assertFalse(os.path.exists(path("many-out.npy")))
-        self.expect_line(0, run("embed", "pca", *arguments), "silhouette")
+        self.expect_line(0, run("dlviz-embed", "pca", *arguments), "silhouette")
 
     def test_a_measure_without_meaning_loses_nothing(self):
         for labels in ([4] * self.N, list(range(self.N))):
@@ -282,7 +323,7 @@ class Labels(Clusters):
         for count, left in ((9, ["distance correlation", "silhouette"]), (2, []), (1, [])):
             files.write_npy(path("few.npy"), self.rows[:count])
             files.write_npy(path("few-labels.npy"), self.labels[:count], "|u1")
-            process = run("embed", "tsne", path("few.npy"), path("few-out.npy"), "--labels", path("few-labels.npy"),
+            process = run("dlviz-embed", "tsne", path("few.npy"), path("few-out.npy"), "--labels", path("few-labels.npy"),
                           "--quality", "--quiet", "--iterations", 20, *figure)
             self.expect(0, process)
             self.assertEqual(list(self.measures(process)), left)
@@ -293,13 +334,129 @@ class Labels(Clusters):
                 os.remove(path("few.png"))
 
 
+class Sources(Clusters):
+    """Points out of tables and archives, and what is made of them besides a map."""
+
+    def table(self):
+        rows = ["a;b;c;d;e;kind"] + [";".join(f"{x!r}" for x in row) + f";kind {label}"
+                                     for row, label in zip(self.rows, self.labels)]
+        files.write(path("points.csv"), "\n".join(rows).encode())
+        return path("points.csv")
+
+    def archive(self):
+        with zipfile.ZipFile(path("points.npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(self.input, "x.npy")
+            archive.write(self.label_file, "y.npy")
+        return path("points.npz")
+
+    def test_tables(self):
+        self.embed(0, "pca")
+        expected = self.map(2)
+        process = run("dlviz-embed", "pca", self.table(), path("out.npy"), "--labels", "kind", "--quality", "--quiet",
+                      "--html", path("table.html"))
+        self.expect(0, process)
+        self.assertEqual(len(self.measures(process)), 6)
+        for x, y in zip(self.map(2), expected):
+            self.assertAlmostEqual(x, y, delta=1e-5)
+        self.assertEqual(files.read_page(path("table.html"))["classes"], ["kind 0", "kind 1", "kind 2"])
+        self.expect_line(1, run("dlviz-embed", "pca", self.table(), path("out.npy")), "points.csv", "line 2", "kind")
+        self.expect_line(1, run("dlviz-embed", "pca", self.table(), path("out.npy"), "--labels", "none"), "none")
+
+    def test_archives(self):
+        self.embed(0, "pca")
+        expected = self.map(2)
+        self.expect(0, run("dlviz-embed", "pca", self.archive(), path("out.npy"), "--array", "x", "--labels", "y",
+                           "--quality"))
+        self.assertEqual(self.map(2), expected)
+        self.expect_line(1, run("dlviz-embed", "pca", self.archive(), path("out.npy")), "points.npz", "--array", "x, y")
+        self.expect_line(1, run("dlviz-embed", "pca", self.archive(), path("out.npy"), "--array", "z"), "z")
+
+    def test_plot_draws_a_map(self):
+        self.embed(0, "pca", "--quiet")
+        shutil.copy(path("out.npy"), path("drawn.npy"))
+        before = files.read(path("drawn.npy"))
+        figure = ["--figure", path("drawn.svg")] if programs.with_figures else []
+        self.expect(0, run("dlviz-embed", "plot", path("drawn.npy"), "--html", path("drawn.html"), "--labels",
+                           self.label_file, "--title", "Drawn", *figure))
+        page = files.read_page(path("drawn.html"))
+        self.assertEqual((page["title"], page["n"], page["runs"][0]["frames"][0]["epoch"]), ("Drawn", self.N, -1))
+        if figure:
+            files.check_svg(path("drawn.svg"))
+        self.assertEqual(files.read(path("drawn.npy")), before)
+        self.expect_usage(run("dlviz-embed", "plot", path("drawn.npy")), "--figure F or --html F")
+        self.expect_usage(run("dlviz-embed", "plot", path("drawn.npy"), "more.npy", "--html", path("x.html")), "'more.npy'")
+        self.expect_usage(run("dlviz-embed", "plot", path("drawn.npy"), "--perplexity", 5), "--perplexity belongs to tsne")
+
+    def test_the_page(self):
+        images = [[(i + x * y) % 256 for y in range(6) for x in range(5)] for i in range(self.N)]
+        for name, shape in (("gray.npy", (self.N, 6, 5)), ("hwc.npy", (self.N, 2, 5, 3)), ("chw.npy", (self.N, 3, 2, 5))):
+            files.write(path(name), files.npy_header("|u1", shape) + bytes(x for image in images for x in image))
+        files.write(path("names.txt"), "\n".join(f"point {i}" for i in range(self.N)).encode())
+        for name, size in (("gray.npy", (5, 6, 1)), ("hwc.npy", (5, 2, 3)), ("chw.npy", (5, 2, 3))):
+            with self.subTest(name=name):
+                self.expect(0, run("dlviz-embed", "tsne", self.input, path("out.npy"), "--iterations", 50, "--html",
+                                   path("page.html"), "--images", path(name), "--names", path("names.txt"), "--quiet"))
+                page = files.read_page(path("page.html"))
+                sprite = page["sprite"]
+                self.assertEqual((sprite["width"], sprite["height"], sprite["channels"]), size)
+                self.assertEqual(page["names"][7], "point 7")
+                self.assertEqual(page["title"], "in.npy")
+                indices = files.unpack(page["runs"][0]["neighbors"]["indices"], "H")
+                distances = sorted((sum((x - y) ** 2 for x, y in zip(self.rows[0], row)), j)
+                                   for j, row in enumerate(self.rows) if j != 0)
+                self.assertEqual(list(indices[:10]), [j for _, j in distances[:10]])
+        first = files.read(path("page.html"))
+        self.expect(0, run("dlviz-embed", "tsne", self.input, path("out.npy"), "--iterations", 50, "--html",
+                           path("page.html"), "--images", path("chw.npy"), "--names", path("names.txt"), "--threads", 1))
+        self.assertEqual(files.read(path("page.html")), first)
+
+    def test_what_does_not_fit_the_page_is_refused(self):
+        files.write(path("few-names.txt"), b"one\ntwo\n")
+        files.write(path("few-images.npy"), files.npy_header("|u1", (2, 3, 3)) + bytes(18))
+        forever = ["--iterations", 10 ** 9, "--html", path("never.html")]
+        arguments = ["dlviz-embed", "tsne", self.input, path("never.npy")]
+        self.expect_line(1, run(*arguments, *forever, "--names", path("few-names.txt")), "2 names", "60 points")
+        self.expect_line(1, run(*arguments, *forever, "--images", path("few-images.npy")), "2 pictures", "60 points")
+        self.expect_line(1, run(*arguments, *forever, "--images", self.input), "2 dimensions", "n x h x w")
+        self.expect_usage(run(*arguments, "--images", path("few-images.npy")), "--html")
+        self.expect_line(2, run(*arguments, "--names", path("few-names.txt"), "--html", path("few-names.txt")), "one file")
+        self.assertEqual(files.read(path("few-names.txt")), b"one\ntwo\n")
+        self.assertFalse(os.path.exists(path("never.npy")) or os.path.exists(path("never.html")))
+
+    def test_new_points_in_an_old_map(self):
+        model = path("map.safetensors")
+        for reduce in ([], ["--pca", 3]):
+            with self.subTest(reduce=reduce):
+                self.embed(0, "tsne", "--iterations", 300, "--perplexity", 8, "--save", model, "--quiet", *reduce)
+                old = self.map(2)
+                self.assertEqual(os.path.exists(path("map.pca.safetensors")), bool(reduce))
+                # A point goes where its nearest old points are: those of its own class.
+                files.write_npy(path("new.npy"), [[x + 0.01 for x in row] for row in self.rows[:9]])
+                figure = ["--figure", path("placed.svg")] if programs.with_figures else []
+                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy"), *figure))
+                if figure:
+                    files.check_svg(path("placed.svg"))
+                self.assertRegex(process.stdout, "^9 points placed in the map")
+                placed = self.expect_npy(path("placed.npy"), "<f4", (9, 2))
+                for i in range(9):
+                    distances = sorted((sum((placed[2 * i + k] - old[2 * j + k]) ** 2 for k in range(2)), j)
+                                       for j in range(self.N))
+                    self.assertEqual(self.labels[distances[0][1]], self.labels[i])
+        self.expect_line(1, run("dlviz-embed", "transform", self.input, path("new.npy"), path("never.npy")), "in.npy")
+        process = run("dlviz-embed", "transform", model, path("new.npy"), model)
+        self.expect_line(2, process, "T.safetensors and OUT.npy", "one file")
+        self.expect_usage(run("dlviz-embed", "transform", model, path("new.npy")), "transform needs")
+        self.expect_usage(run("dlviz-embed", "tsne", self.input, path("never.npy"), "--components", 2),
+                          "--components belongs to pca, not to tsne")
+
+
 class Early(Clusters):
     """What can be found wrong before the work is."""
 
     def refuse(self, status, words, *arguments, tsne=False):
         """A refusal of what would otherwise take for ever."""
         work = ["tsne"] if tsne else ["pca"]
-        process = run("embed", *work, *arguments, *(["--iterations", 10 ** 9] if tsne else []))
+        process = run("dlviz-embed", *work, *arguments, *(["--iterations", 10 ** 9] if tsne else []))
         self.expect_line(status, process, *words)
         self.assertEqual(process.stdout, "")
 
@@ -331,7 +488,7 @@ class Early(Clusters):
         os.makedirs(path("sub"), exist_ok=True)
         for other in (own, "own.npy", "./own.npy", path("sub", "..", "own.npy"), path("soft.npy"), path("hard.npy")):
             with self.subTest(other=other):
-                self.refuse(2, ("IN.npy and OUT.npy", f"'{other}'"), own, other, tsne=True)
+                self.refuse(2, ("IN and OUT.npy", f"'{other}'"), own, other, tsne=True)
         self.refuse(2, ("--labels and OUT.npy",), self.input, own, "--labels", own, tsne=True)
         self.refuse(2, ("--init and OUT.npy",), self.input, own, "--init", own, tsne=True)
         if programs.with_figures:
@@ -340,13 +497,13 @@ class Early(Clusters):
                         path("sub", "..", "new.png"), tsne=True)
             with contextlib.suppress(FileExistsError):
                 os.link(own, path("own.png"))
-            self.refuse(2, ("IN.npy and --figure",), own, path("out.npy"), "--figure", path("own.png"), tsne=True)
+            self.refuse(2, ("IN and --figure",), own, path("out.npy"), "--figure", path("own.png"), tsne=True)
             self.refuse(2, ("--labels and --figure",), self.input, path("out.npy"), "--labels", own, "--figure",
                         path("own.png"), tsne=True)
         self.assertEqual(files.read(own), before)
         # What is only read may be one file: a column of whole numbers is points and labels.
         files.write_npy(path("column.npy"), self.labels, "<i8")
-        self.expect(0, run("embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
+        self.expect(0, run("dlviz-embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
                            path("column.npy")))
 
     def test_settings_that_do_not_go_together(self):
@@ -368,7 +525,7 @@ class Early(Clusters):
 
     def test_standard_output_that_is_full(self):
         with open("/dev/full", "w", encoding="ascii") as full:
-            process = subprocess.run([os.path.join(programs.examples, "embed"), "pca", self.input, path("out.npy")],
+            process = subprocess.run([os.path.join(programs.examples, "dlviz-embed"), "pca", self.input, path("out.npy")],
                                      stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
                                      timeout=programs.TIMEOUT, check=False)
         process.stdout = ""
@@ -379,9 +536,13 @@ class Early(Clusters):
 class Quickstart(Case):
     def test_it_learns(self):
         process = self.expect(0 if programs.with_figures else 1, run("quickstart", programs.data))
-        match = re.fullmatch(r"test accuracy (\d+\.\d\d) %\n", process.stdout)
+        lines = process.stdout.splitlines()
+        self.assertRegex(lines[0], "^training for 2 epochs")
+        match = re.fullmatch(r"test accuracy (\d+\.\d\d) %", lines[1])
         self.assertTrue(match, process.stdout)
         self.assertGreater(float(match.group(1)), 60)
+        self.assertEqual(lines[2:], ["map.png shows the test images as layer relu2 tells them apart"] *
+                         programs.with_figures)
         if programs.with_figures:
             files.check_png(path("map.png"))
         else:

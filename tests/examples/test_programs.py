@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True  # the sources may lie where nothing should be wr
 import files
 import programs
 
-MODULES = ["test_results", "test_trouble", "test_terminal", "test_embed", "test_custom_layer", "test_cpp",
+MODULES = ["test_results", "test_trouble", "test_terminal", "test_train", "test_embed", "test_custom_layer", "test_cpp",
            "test_networks"]
 
 

@@ -132,22 +132,34 @@ class Results(Case):
         self.assertEqual(summary["experiment"], "lr1e-3_20epochs")
         self.assertEqual(summary["title"], "learning rate 1e-3, 1 instead of 20 epochs, 550 images")
         self.assertEqual(summary["dataset"], {"name": "images", "folder": programs.data, "train": 550, "validation": 50,
-                                              "test": 200, "image_size": 32})
-        self.assertEqual(summary["network"], {"parameters": 2169194, "layer": "relu5", "features": 512})
+                                              "test": 200, "input": [1, 32, 32],
+                                              "classes": [str(i) for i in range(10)]})
+        self.assertEqual(summary["command"][1:], ["--data", programs.data, "--out", self.out, *QUICK])
+        network = summary["network"]
+        self.assertEqual((network["name"], network["parameters"], network["layer"], network["features"]),
+                         ("report", 2169194, "relu5", 512))
+        self.assertEqual([layer["name"] for layer in network["layers"]][::21], ["conv1", "fc2"])
+        with open(os.path.join(self.out, "network.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["layers"], network["layers"])
         training = summary["training"]
         self.assertEqual([training[key] for key in ("optimizer", "learning_rate", "schedule", "epochs",
                                                     "batch_size", "seed")], ["Adam", 1e-3, "constant", 1, 64, 0])
         tsne = summary["tsne"]
         self.assertEqual((tsne["perplexity"], tsne["iterations"]), (30, 60))
         self.assertTrue(0 < tsne["kl_divergence"] < 10, tsne)
-        quality = tsne["quality"]
-        self.assertEqual(quality["neighbors"], 10)
-        for key in ("trustworthiness", "continuity", "neighbor_preservation", "neighbor_accuracy"):
-            self.assertTrue(0 <= quality[key] <= 1, quality)
-        for key in ("silhouette", "distance_correlation"):
-            self.assertTrue(-1 <= quality[key] <= 1, quality)
+        self.assertEqual(tsne["epochs"], [0, 1])
+        for whose in ("quality", "untrained", "pixels"):
+            quality = tsne[whose]
+            self.assertEqual(quality["neighbors"], 10)
+            for key in ("trustworthiness", "continuity", "neighbor_preservation", "neighbor_accuracy"):
+                self.assertTrue(0 <= quality[key] <= 1, quality)
+            for key in ("silhouette", "distance_correlation"):
+                self.assertTrue(-1 <= quality[key] <= 1, quality)
+        self.assertNotEqual(tsne["quality"], tsne["untrained"])
+        self.assertNotEqual(tsne["pixels"], tsne["untrained"])
+        self.assertTrue(0 <= summary["test"]["untrained_accuracy"] < 0.5, summary["test"])
         seconds = summary["seconds"]
-        stages = ["load", "train", "evaluate", "features", "pca", "tsne", "quality", "figures"]
+        stages = ["load", "train", "evaluate", "pca", "tsne", "pixels", "quality", "neighbors", "figures", "page"]
         self.assertEqual(sorted(seconds), sorted(stages + ["total"]))
         self.assertAlmostEqual(seconds["total"], sum(seconds[stage] for stage in stages), delta=1e-6)
         self.assertAlmostEqual(training["images_per_second"] * training["seconds"], 550, delta=550)
@@ -157,6 +169,51 @@ class Results(Case):
         self.assertIn("BLAS", summary["blas"])
         version = run(REPORT, "--version").stdout.split()
         self.assertEqual(summary["version"], version[-1])
+
+    def test_summary_is_for_people(self):
+        """Numbers of a list have one line, and so has a layer."""
+        with open(os.path.join(self.out, "summary.json"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.assertLess(len(lines), 150)
+        ratios = [line for line in lines if "explained_variance_ratio" in line]
+        self.assertEqual(len(json.loads("{" + ratios[0].strip().rstrip(",") + "}")["explained_variance_ratio"]), 50)
+        self.assertEqual(sum(line.strip().startswith('{"name": ') for line in lines), 22)
+
+    def test_the_page_is_about_this_run(self):
+        page, summary = files.read_page(os.path.join(self.out, "report.html")), self.summary()
+        self.assertEqual((page["title"], page["n"], page["classes"]), ("images", 200, [str(i) for i in range(10)]))
+        self.assertEqual(files.unpack(page["labels"], "B"), self.npy("labels.npy", "|u1", 200))
+        self.assertEqual((page["sprite"]["width"], page["sprite"]["height"]), (28, 28))
+        (run_,) = page["runs"]
+        self.assertEqual(run_["name"], summary["title"])
+        self.assertEqual((run_["maps"], run_["layer"]), (["t-SNE", "PCA"], "relu5"))
+        self.assertEqual([frame["epoch"] for frame in run_["frames"]], [0, 1])
+        logits = self.npy("logits.npy", "<f4", 200, 10)
+        expected = [row.index(max(row)) for row in (logits[i:i + 10] for i in range(0, 2000, 10))]
+        self.assertEqual(list(files.unpack(run_["frames"][-1]["predictions"], "B")), expected)
+        self.assertAlmostEqual(run_["frames"][0]["accuracy"], summary["test"]["untrained_accuracy"], delta=1e-6)
+        measures = {measure["name"]: measure for measure in run_["measures"]}
+        right = measures["right class by neighbors in the map"]
+        for key, whose in (("value", "quality"), ("untrained", "untrained"), ("pixels", "pixels")):
+            self.assertAlmostEqual(right[key], 100 * summary["tsne"][whose]["neighbor_accuracy"], delta=1e-6)
+        self.assertEqual([layer["name"] for layer in run_["layers"] if layer["name"] != "input"],
+                         [layer["name"] for layer in summary["network"]["layers"]])
+        # The film's last map is the run's: a point lies where tsne.npy has it, up to scale and place.
+        xy = files.unpack(run_["frames"][-1]["maps"][0], "H")
+        tsne = self.npy("tsne.npy", "<f4", 200, 2)
+        for axis in range(2):
+            ours, theirs = xy[axis::2], tsne[axis::2]
+            order = sorted(range(200), key=lambda i: theirs[i])
+            places = [ours[i] for i in order]
+            self.assertEqual(places, sorted(places), f"axis {axis}")
+        # Neighbors are those of the features.
+        features = self.npy("features.npy", "<f4", 200, 512)
+        rows = [features[i:i + 512] for i in range(0, 200 * 512, 512)]
+        indices = files.unpack(run_["neighbors"]["indices"], "H")
+        for i in (0, 77, 199):
+            distances = sorted((sum((x - y) ** 2 for x, y in zip(rows[i], row)), j)
+                               for j, row in enumerate(rows) if j != i)
+            self.assertEqual(set(indices[10 * i:10 * i + 10]), {j for _, j in distances[:10]})
 
     def test_figures_are_whole(self):
         if not programs.with_figures:
@@ -168,10 +225,17 @@ class Results(Case):
         text = self.process.stdout + self.process.stderr
         self.assertIsNone(re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text), repr(text))
         self.assertEqual(self.process.stderr, "")
-        self.assertEqual(len(re.findall(r"^epoch  1/1 .*images/s$", text, re.M)), 1, text)
+        epochs = re.findall(r"^epoch  1/1  loss \d\.\d{4} acc \d+\.\d\d%  val loss \d\.\d{4} acc \d+\.\d\d%.*  \d+:\d\d$",
+                            text, re.M)
+        self.assertEqual(len(epochs), 1, text)
+        self.assertLess(max(map(len, text.replace(self.out, "").splitlines())), 80)
         self.assertRegex(text, r"(?m)^fc1 +linear +512 +2097664$")
         self.assertRegex(text, r"(?m)^test accuracy \d+\.\d\d %, loss \d")
-        self.assertTrue(text.rstrip().endswith(f"results and figures are in {self.out}"), text)
+        summary = self.summary()
+        for whose, key in (("the features", "quality"), ("the untrained network", "untrained"), ("the pixels", "pixels")):
+            right = f"{100 * summary['tsne'][key]['neighbor_accuracy']:.2f}"
+            self.assertRegex(text, rf"(?m)^  {whose} +{re.escape(right)} %")
+        self.assertTrue(text.rstrip().endswith(f"results and figures are in {self.out}; open {self.out}/report.html"), text)
 
     def test_compressed_data_give_the_same(self):
         packed, out = files.make_dataset(path("packed"), compress=True), path("packed-out")
@@ -230,7 +294,7 @@ class Experiments(Case):
         for threads, out in enumerate(outs, 1):
             self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *QUICK, "--threads", threads))
         for out in outs[1:]:
-            self.expect_same(outs[0], out, ["model.safetensors", "tsne.npy", "features.npy", "pca.npy"])
+            self.expect_same(outs[0], out, ["model.safetensors", "tsne.npy", "features.npy", "pca.npy", "report.html"])
             self.expect_same_history(outs[0], out)
 
     def test_the_seed_changes_the_result(self):

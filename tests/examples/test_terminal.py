@@ -44,19 +44,24 @@ class Terminal(Case):
     def test_a_line_of_progress_is_rewritten(self):
         for columns in (120, 80, 40):
             with self.subTest(columns=columns):
-                status, text = self.on_terminal(columns, "xterm", REPORT, "--data", programs.data, "--out", path("pty"),
+                status, text = self.on_terminal(columns, "xterm", REPORT, "--data", programs.data, "--out", path(f"pty{columns}"),
                                                 *self.ARGUMENTS)
                 self.assertEqual(status, 0, text)
                 drawn = re.findall(r"\r([^\r\n\033]+)\033\[K", text)
                 self.assertGreater(len(drawn), 2, repr(text))
                 for line in drawn:
-                    self.assertRegex(line, r"^(epoch  [12]/2 |t-SNE )")
+                    self.assertRegex(line, r"^(epoch  [12]/2|[a-zA-Z][a-zA-Z-]+( [a-z]+)*)( |$)")
                     self.assertLess(len(line), columns, line)
+                batches = [line for line in drawn if line.startswith("epoch") and "left" in line]
+                self.assertTrue(batches)
+                for line in batches:  # the time left is the last thing to go
+                    self.assertRegex(line, r"  \d+:\d\d left$")
                 if columns == 120:
-                    self.assertRegex(drawn[0], r"\[#*\.*\] loss \d.*accuracy .* images/s +\d+ (s|min) left$")
+                    self.assertRegex(batches[0], r"\[#*\.*\]  loss \d.*, accuracy .* %, \d+ images/s  \d+:\d\d left$")
                 # It is wiped before a plain line is printed.
                 self.assertNotRegex(text, r"left\033\[K\n")
-                self.assertRegex(text, r"\r\033\[Kepoch  2/2 .*images/s\n")
+                self.assertRegex(text, r"\r\033\[Kepoch  2/2 .* acc .*\n")
+                self.assertTrue({line.split(" [")[0] for line in drawn} & {"figures", "film", "attributions"}, drawn)
                 self.assertEqual(re.sub(r"\r[^\r\n]*\033\[K", "", text).count("\r"), 0)
 
     def test_a_dumb_terminal_has_none(self):
@@ -70,11 +75,11 @@ class Terminal(Case):
         self.assertEqual((status, text), (0, ""))
 
     def test_embed_has_one_too(self):
-        files.write_npy(path("line.npy"), [[float(i), float(i * i % 37)] for i in range(100)])
-        arguments = ["embed", "tsne", path("line.npy"), path("line-out.npy"), "--iterations", "300"]
+        files.write_npy(path("line.npy"), [[float(i), float(i * i % 37)] for i in range(3000)])
+        arguments = ["dlviz-embed", "tsne", path("line.npy"), path("line-out.npy"), "--iterations", "600"]
         status, text = self.on_terminal(80, "xterm", *arguments)
         self.assertEqual(status, 0, text)
-        self.assertRegex(text, r"\riteration \d+/300 .*\033\[K")
+        self.assertRegex(text, r"\rt-SNE .*iteration \d+/600, KL divergence .*\033\[K")
         self.assertRegex(text, r"\r\033\[KKL divergence \d")
         status, text = self.on_terminal(80, "dumb", *arguments)
         self.assertRegex(text, r"^KL divergence \d[^\r\033]*$")

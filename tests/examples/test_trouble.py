@@ -3,6 +3,7 @@ import errno
 import gzip
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -17,7 +18,7 @@ from programs import REPORT, REPORTS, SMALL, TIMEOUT, Case, history, path, run
 
 class Usage(Case):
     def test_help_and_version(self):
-        for program in [*REPORTS, "embed"]:
+        for program in [*REPORTS, "dlviz-embed", "dlviz-train", "dlviz-compare"]:
             with self.subTest(program):
                 process = self.expect(0, run(program, "--help"))
                 self.assertTrue(process.stdout.startswith("Usage: "), process.stdout)
@@ -30,9 +31,13 @@ class Usage(Case):
     def test_every_option_is_in_the_help(self):
         text = run(REPORT, "--help").stdout
         for option in ("data", "out", "image-size", "batch-size", "epochs", "threads", "seed", "train-limit",
-                       "test-limit", "layer", "perplexity", "tsne-iterations", "resume", "quiet", "help",
-                       "version"):
+                       "test-limit", "layer", "perplexity", "tsne-iterations", "resume", "force",
+                       "keep-checkpoint", "quiet", "help", "version"):
             self.assertIn("--" + option, text)
+        self.assertEqual(run(REPORT, "-h").stdout, text)
+        # The layers that --layer can name.
+        for layer in ("conv1", "bn3", "pool2", "relu5", "fc2"):
+            self.assertRegex(text, rf"\b{layer}\b")
 
     def test_wrong_values(self):
         for option, value in (("epochs", "0"), ("epochs", "1x"), ("epochs", ""), ("epochs", "99999999999999999999"),
@@ -45,11 +50,12 @@ class Usage(Case):
         self.assertFalse(os.path.exists(path("never")))
 
     def test_unknown_options_and_words(self):
-        for arguments in (["--bogus"], ["--epochs"], ["--quiet=yes"]):
-            process = self.expect(2, run(REPORT, *arguments))
-            self.assertIn(arguments[0].split("=")[0], process.stderr)
-            self.assertIn(f"Try '{REPORT} --help'", process.stderr)
-        self.expect_line(2, run(REPORT, "word"), "'word'", "--help")
+        for arguments in (["--bogus"], ["--epochs"], ["--quiet=yes"], ["-x"]):
+            self.expect_usage(run(REPORT, *arguments), arguments[0].split("=")[0])
+        self.expect_usage(run(REPORT, "word"), "'word'")
+        # What is unambiguous may be shortened.
+        self.expect_usage(run(REPORT, "--t", "1000"), "--t may be --threads")
+        self.expect_line(2, run(REPORT, "--epo=0"), "--epochs 0")
 
     def test_an_unknown_layer_names_those_there_are(self):
         process = run(REPORT, "--data", programs.data, "--out", path("never"), *SMALL, "--layer", "nonsense")
@@ -108,15 +114,39 @@ class Failures(Case):
         os.makedirs(os.path.join(out, "tsne.npy"))
         process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1)
         self.expect_line(1, process, "tsne.npy", "folder")
-        self.assertFalse([name for name in os.listdir(out) if name.endswith((".tmp", ".part"))])
+        self.assertEqual(os.listdir(out), ["tsne.npy"])  # before the work
+
+    def test_an_earlier_run_is_not_replaced_by_mistake(self):
+        out = path("twice")
+        arguments = ["--data", programs.data, "--out", out, *SMALL, "--epochs", 1]
+        files_ = ["notes.txt", "more/notes.txt"]
+        os.makedirs(os.path.join(out, "more"))
+        for name in files_:
+            files.write(os.path.join(out, name), b"mine")
+        self.expect(0, run(REPORT, *arguments))  # what the user has there is not in the way
+        before = {name: files.read(os.path.join(out, name)) for name in programs.RESULTS}
+        process = run(REPORT, *arguments, "--seed", 1)
+        self.expect_line(1, process, f"'{out}'", "report.html, summary.json", "others", "--force")
+        self.assertEqual({name: files.read(os.path.join(out, name)) for name in programs.RESULTS}, before)
+        files.write(os.path.join(out, "checkpoint.safetensors.previous"), b"of a run before")
+        self.expect(0, run(REPORT, *arguments, "--seed", 1, "--force", "--layer", "fc1"))
+        self.expect_files(out, extra=["notes.txt", "more"])
+        self.assertNotEqual(files.read(os.path.join(out, "report.html")), before["report.html"])
+        for name in files_:
+            self.assertEqual(files.read(os.path.join(out, name)), b"mine")
 
     def test_nothing_to_resume(self):
         process = run(REPORT, "--data", programs.data, "--out", path("nothing"), *SMALL, "--resume")
         self.expect_line(1, process, "checkpoint.safetensors", "without --resume")
+        self.expect(0, run(REPORT, "--data", programs.data, "--out", path("done"), *SMALL, "--epochs", 1))
+        process = run(REPORT, "--data", programs.data, "--out", path("done"), *SMALL, "--epochs", 2, "--resume")
+        self.expect_line(1, process, "checkpoint.safetensors", "without --resume")
+        self.expect_files(path("done"))
 
     def test_a_checkpoint_of_another_run(self):
         out = path("other-run")
-        self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1))
+        self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1, "--keep-checkpoint"))
+        self.expect_files(out, extra=programs.CHECKPOINT)
         before = {name: files.read(os.path.join(out, name)) for name in os.listdir(out)}
         for option, value, word in (("--seed", "7", "seed"), ("--batch-size", "32", "batch_size"),
                                     ("--image-size", "32", "input is [1,28,28]")):
@@ -141,13 +171,18 @@ class FullDisk(Case):
 
     def test_earlier_results_survive(self):
         out = path("full")
-        self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1))
+        self.expect(0, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1, "--keep-checkpoint"))
         before = {name: files.read(os.path.join(out, name)) for name in os.listdir(out)}
         checkpoint = "checkpoint.safetensors"
         self.assertGreater(len(before[checkpoint]), 10_000_000)
-        process = self.limited(10_000_000, "--out", out, *SMALL, "--epochs", 1, "--seed", 1)
+        os.rename(os.path.join(out, checkpoint), path(checkpoint))
+        process = self.limited(10_000_000, "--out", out, *SMALL, "--epochs", 1, "--seed", 1, "--force")
         self.expect_line(1, process, checkpoint, os.strerror(errno.EFBIG))
-        self.assertEqual({name: files.read(os.path.join(out, name)) for name in os.listdir(out)}, before)
+        left = {name: files.read(os.path.join(out, name)) for name in os.listdir(out)}
+        for name in programs.RESULTS:
+            self.assertEqual(left[name], before[name], name)
+        os.rename(path(checkpoint), os.path.join(out, checkpoint))
+        files.write(os.path.join(out, "film.safetensors"), before["film.safetensors"])
         # All epochs are done: it goes on with the results.
         process = self.limited(150_000, "--out", out, *SMALL, "--epochs", 1, "--resume")
         self.expect_line(1, process, "model.safetensors", os.strerror(errno.EFBIG))
@@ -180,7 +215,7 @@ class FullDisk(Case):
         self.assertIn(os.strerror(errno.ENOSPC), process.stderr)
         self.assertIn("checkpoint.safetensors", process.stderr)
         self.assertEqual(sorted(os.listdir(copied)),
-                         ["checkpoint.safetensors", "history.csv"])
+                         ["checkpoint.safetensors", "film.safetensors", "history.csv"])
         self.assertIn("fc1.weight", files.read_safetensors(os.path.join(copied, "checkpoint.safetensors")))
         self.assertEqual(len(history(copied)), 1)
 
@@ -213,21 +248,103 @@ class Interruption(Case):
         self.assertTrue(1 <= len(history(stopped)) < 5)
         resumed = self.expect(0, run(REPORT, "--data", programs.data, "--out", stopped, *self.LENGTH, "--resume"))
         self.assertRegex(resumed.stdout, r"(?m)^going on after epoch [1-4], batch \d+$")
-        self.expect_same(whole, stopped, ["model.safetensors", "tsne.npy", "pca.npy", "features.npy", "logits.npy"])
+        self.expect_same(whole, stopped, ["model.safetensors", "tsne.npy", "pca.npy", "features.npy", "logits.npy",
+                                          "report.html"])
         self.expect_same_history(whole, stopped)
-        self.expect_files(stopped, extra=["checkpoint.safetensors.previous"])
+        self.expect_files(stopped)
         with open(os.path.join(stopped, "summary.json"), encoding="utf-8") as file:
             self.assertEqual(json.load(file)["training"]["epochs"], 5)
+
+    def test_a_killed_run_can_be_gone_on_with(self):
+        """The page has the same bytes, whenever the run was killed: in training, twice, or after it."""
+        whole, killed = path("not-killed"), path("killed")
+        arguments = ["--data", programs.data, *self.LENGTH]
+        self.expect(0, run(REPORT, *arguments, "--out", whole))
+        ends = [r"epoch  2/5", r"epoch  4/5", r"PCA of"]
+        for i, end in enumerate(ends):
+            resumed = ["--resume"] if i > 0 else []
+            with subprocess.Popen([os.path.join(programs.examples, REPORT), *arguments, "--out", killed, *resumed],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  text=True) as process:
+                for line in process.stdout:
+                    if line.startswith(end):
+                        time.sleep(0.05)
+                        process.kill()
+                        break
+                process.stdout.read()
+            self.assertEqual(process.returncode, -signal.SIGKILL)
+            self.assertIn("checkpoint.safetensors", os.listdir(killed))
+        self.expect(0, run(REPORT, *arguments, "--out", killed, "--resume"))
+        self.expect_same(whole, killed, ["model.safetensors", "tsne.npy", "report.html"])
+        for name in os.listdir(killed):  # of a file that was being written
+            if ".tmp" in name or ".part" in name:
+                os.remove(os.path.join(killed, name))
+        self.expect_files(killed)
+
+    def test_an_answer_within_a_second(self):
+        """In every stage, also those that have much to do: whatever appears last says which it is."""
+        images, labels = files.make_images(6000, seed=9)
+        large = path("large")
+        shutil.copytree(programs.data, large)
+        for images_, content in ((True, files.idx_images(images)), (False, files.idx_labels(labels))):
+            files.write(os.path.join(large, files.IDX_NAMES[False][0 if images_ else 1]), content)
+        arguments = ["--data", large, "--image-size", "28", "--train-limit", "200", "--epochs", "1",
+                     "--tsne-iterations", "2000"]
+        for i, (start, wait) in enumerate((("multiply-adds", 0.3), ("test accuracy", 0.05), ("PCA of", 0.5),
+                                           ("t-SNE of", 0.2), ("t-SNE of", 2.5), ("  the pixels", 0.2))):
+            with self.subTest(start=start, wait=wait):
+                out = path(f"answer{i}")
+                with subprocess.Popen([os.path.join(programs.examples, REPORT), *arguments, "--out", out],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      text=True) as process:
+                    for line in process.stdout:
+                        if line.startswith(start):
+                            break
+                    time.sleep(wait)
+                    asked = time.monotonic()
+                    process.send_signal(signal.SIGINT)
+                    _, errors = process.communicate(timeout=TIMEOUT)
+                    took = time.monotonic() - asked
+                self.assertEqual(process.returncode, 130, errors)
+                self.assertEqual(len(errors.splitlines()), 1, errors)
+                self.assertIn("interrupted", errors)
+                self.assertLess(took, programs.second())
+                self.assertNotIn("summary.json", os.listdir(out))
 
     def test_termination_is_an_interruption(self):
         finished, process = self.interrupt(path("terminated"), signal.SIGTERM)
         finished.returncode = process.returncode
         self.expect_line(130, finished, "interrupted", "--resume")
 
+    def test_embed_answers_within_a_second(self):
+        """In t-SNE's iterations, and in the measures, which take as long."""
+        noise = random.Random(2)
+        files.write_npy(path("cloud.npy"), [[noise.random() for _ in range(20)] for _ in range(9000)])
+        for i, (start, arguments) in enumerate((("", ["tsne", "--iterations", "100000"]),
+                                                ("2 components", ["pca", "--quality"]),
+                                                ("trustworthiness", ["pca", "--quality"]))):
+            with self.subTest(start=start):
+                out = path(f"cloud{i}.npy")
+                with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), arguments[0], path("cloud.npy"), out,
+                                       *arguments[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True) as process:
+                    if start:
+                        for line in process.stdout:
+                            if line.startswith(start):
+                                break
+                    time.sleep(0.2 if start else 1.5)
+                    asked = time.monotonic()
+                    process.send_signal(signal.SIGINT)
+                    _, errors = process.communicate(timeout=TIMEOUT)
+                    took = time.monotonic() - asked
+                self.assertEqual((process.returncode, errors), (130, "dlviz-embed: interrupted\n"))
+                self.assertLess(took, programs.second())
+                self.assertEqual(os.path.exists(out), bool(start))  # the map was there before the measures
+
     def test_embed_is_interrupted(self):
         points, labels = files.make_images(300, seed=5)
         files.write_npy(path("many.npy"), [[float(x) for x in image] for image in points])
-        with subprocess.Popen([os.path.join(programs.examples, "embed"), "tsne", path("many.npy"), path("many-out.npy"),
+        with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), "tsne", path("many.npy"), path("many-out.npy"),
                                "--iterations", "100000000"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as process:
@@ -235,5 +352,5 @@ class Interruption(Case):
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130, errors)
-        self.assertEqual(errors, "embed: interrupted\n")
+        self.assertEqual(errors, "dlviz-embed: interrupted\n")
         self.assertFalse(os.path.exists(path("many-out.npy")))

@@ -10,6 +10,7 @@
 #include "support/random_cases.h"
 #include "support/valid_files.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -235,6 +236,74 @@ static void try_pca(const mutant *file) {
     dlviz_pca_destroy(again);
 }
 
+/* What is built may be too large to compute with, and is then not built. */
+static void try_architecture(const mutant *file) {
+    dlviz_network *network, *again;
+    if (JUDGED(dlviz_network_open_architecture_memory(&network, file->bytes, file->size),
+               network) &&
+        file->size < 4096 && dlviz_network_build(network, 1) == DLVIZ_OK) {
+        void *bytes;
+        size_t size;
+        must(dlviz_network_save_architecture_memory(network, &bytes, &size),
+             "what was opened is not saved");
+        must(dlviz_network_open_architecture_memory(&again, bytes, size),
+             "what was saved is not opened");
+        dlviz_network_destroy(again);
+        dlviz_free(bytes);
+    }
+    dlviz_network_destroy(network);
+}
+
+static void try_tsne(const mutant *file) {
+    dlviz_tsne *tsne, *again;
+    if (!JUDGED(dlviz_tsne_open_memory(&tsne, file->bytes, file->size), tsne))
+        return;
+    void *bytes;
+    size_t size;
+    must(dlviz_tsne_save_memory(tsne, &bytes, &size), "what was opened is not saved");
+    must(dlviz_tsne_open_memory(&again, bytes, size), "what was saved is not opened");
+    must(dlviz_tsne_set_num_transform_iterations(again, 3), "a few iterations");
+    float values[2 * 8];
+    fill_uniform(values, 2 * 8, 1);
+    for (int64_t d = 1; d <= 8; d++) { /* what it was fitted to is not told */
+        dlviz_tensor *x, *y;
+        must(dlviz_tensor_from_data(&x, DLVIZ_FLOAT32, 2, (int64_t[]){2, d}, values), "points");
+        dlviz_status status = dlviz_tsne_transform(again, x, &y);
+        require(status == DLVIZ_OK || status == DLVIZ_ERROR_SHAPE || status == DLVIZ_ERROR_STATE,
+                "it does not transform");
+        for (int64_t i = 0; y && i < dlviz_tensor_num_elements(y); i++)
+            require(isfinite(dlviz_tensor_float(y)[i]), "a place that is none");
+        dlviz_tensor_destroy(x);
+        dlviz_tensor_destroy(y);
+    }
+    dlviz_free(bytes);
+    dlviz_tsne_destroy(tsne);
+    dlviz_tsne_destroy(again);
+}
+
+static void try_film(const mutant *file) {
+    dlviz_film *film, *again;
+    dlviz_tsne *tsne;
+    if (!JUDGED(dlviz_film_open_memory(&film, file->bytes, file->size), film))
+        return;
+    void *bytes;
+    size_t size;
+    must(dlviz_film_save_memory(film, &bytes, &size), "what was opened is not saved");
+    must(dlviz_film_open_memory(&again, bytes, size), "what was saved is not opened");
+    must(dlviz_film_set_num_later_iterations(again, 2), "a few iterations");
+    must(dlviz_tsne_create(&tsne), "t-SNE");
+    must(dlviz_tsne_set_num_iterations(tsne, 3), "a few iterations");
+    dlviz_status status = dlviz_film_fit(again, tsne);
+    require(status == DLVIZ_OK || status == DLVIZ_ERROR_NUMERIC ||
+                (status == DLVIZ_ERROR_STATE && dlviz_film_num_frames(again) == 0),
+            "it is not fitted");
+    must(dlviz_film_thin(again, INT64_MAX), "it is not thinned");
+    dlviz_free(bytes);
+    dlviz_tsne_destroy(tsne);
+    dlviz_film_destroy(film);
+    dlviz_film_destroy(again);
+}
+
 static void try_npy(const mutant *file) {
     dlviz_tensor *tensor, *again, *offsets;
     if (JUDGED(dlviz_tensor_read_npy_memory(&tensor, file->bytes, file->size), tensor)) {
@@ -362,6 +431,9 @@ static const struct loader {
     {"pca", make_pcas, mutate_safetensors, try_pca},
     {"npy", make_npys, mutate_bytes, try_npy},
     {"idx", make_idxs, mutate_bytes, try_idx},
+    {"tsne", make_tsnes, mutate_safetensors, try_tsne},
+    {"film", make_films, mutate_safetensors, try_film},
+    {"architecture", make_architectures, mutate_bytes, try_architecture},
     {"npz", make_npzs, mutate_bytes, try_npz},
     {"csv", make_csvs, mutate_bytes, try_csv},
     {"cifar", make_cifars, mutate_bytes, try_cifar},
@@ -420,6 +492,9 @@ CASE(7)
 CASE(8)
 CASE(9)
 CASE(10)
+CASE(11)
+CASE(12)
+CASE(13)
 
 static const struct loader *chosen;
 static double seconds;
@@ -464,10 +539,21 @@ int main(int argc, char **argv) {
         return run_one(argv[1]);
     }
     static const random_test tests[] = {
-        {"open", case_0, 10},      {"load", case_1, 10},        {"partial", case_2, 10},
-        {"checkpoint", case_3, 4}, {"safetensors", case_4, 10}, {"pca", case_5, 10},
-        {"npy", case_6, 10},       {"idx", case_7, 10},         {"npz", case_8, 10},
-        {"csv", case_9, 10},       {"cifar", case_10, 2},       {NULL, NULL, 0},
+        {"open", case_0, 10},
+        {"load", case_1, 10},
+        {"partial", case_2, 10},
+        {"checkpoint", case_3, 4},
+        {"safetensors", case_4, 10},
+        {"pca", case_5, 10},
+        {"npy", case_6, 10},
+        {"idx", case_7, 10},
+        {"tsne", case_8, 10},
+        {"film", case_9, 10},
+        {"architecture", case_10, 10},
+        {"npz", case_11, 10},
+        {"csv", case_12, 10},
+        {"cifar", case_13, 2},
+        {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);
 }

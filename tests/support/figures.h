@@ -34,11 +34,13 @@ static inline void make_map(int64_t n, int classes, dlviz_tensor **map, dlviz_te
     }
 }
 
+/* As large as curves and matrices are. */
 static inline dlviz_figure *scatter_figure(int64_t n, int classes) {
     dlviz_tensor *map, *labels;
     make_map(n, classes, &map, &labels);
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
     dlviz_tensor_destroy(map);
     dlviz_tensor_destroy(labels);
     return figure;

@@ -87,6 +87,19 @@ void make_networks(samples *to) {
     dlviz_network_destroy(network);
 }
 
+static void keep_architecture(samples *to, dlviz_network *network) {
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_network_save_architecture_memory(network, &bytes, &size));
+    keep_sample(to, bytes, size);
+    dlviz_network_destroy(network);
+}
+
+void make_architectures(samples *to) {
+    keep_architecture(to, small_network(3));
+    keep_architecture(to, branches());
+}
+
 void make_safetensors(samples *to) {
     keep_fixture(to, "kinds.safetensors");
     make_networks(to);
@@ -107,6 +120,65 @@ void make_pcas(samples *to) {
         keep_sample(to, bytes, size);
         dlviz_pca_destroy(pca);
         dlviz_tensor_destroy(x);
+    }
+}
+
+static dlviz_tensor *uniform(int64_t n, int64_t d, uint64_t seed) {
+    dlviz_tensor *x;
+    ck_ok((dlviz_tensor_create(&x, DLVIZ_FLOAT32, 2, (int64_t[]){n, d})));
+    fill_uniform(dlviz_tensor_float(x), n * d, seed);
+    return x;
+}
+
+static dlviz_tsne *small_tsne(int64_t dimensions, dlviz_tsne_distance_kind distance) {
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 6));
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
+    ck_ok(dlviz_tsne_set_distance(tsne, distance));
+    return tsne;
+}
+
+/* Fitted to points by either distance, and not fitted. */
+void make_tsnes(samples *to) {
+    for (int kind = 0; kind < 3; kind++) {
+        dlviz_tsne *tsne = small_tsne(1 + kind, kind == 1 ? DLVIZ_TSNE_DISTANCE_COSINE
+                                                          : DLVIZ_TSNE_DISTANCE_EUCLIDEAN);
+        dlviz_tensor *x = kind < 2 ? uniform(20, 5, 4) : uniform(9, 3, 1), *map = NULL;
+        void *bytes;
+        size_t size;
+        if (kind < 2)
+            ck_ok(dlviz_tsne_fit(tsne, x, &map));
+        else
+            ck_ok(dlviz_tsne_set_initial_map(tsne, x));
+        ck_ok(dlviz_tsne_save_memory(tsne, &bytes, &size));
+        keep_sample(to, bytes, size);
+        dlviz_tensor_destroy(x);
+        dlviz_tensor_destroy(map);
+        dlviz_tsne_destroy(tsne);
+    }
+}
+
+/* With maps and without. */
+void make_films(samples *to) {
+    for (int fitted = 0; fitted < 2; fitted++) {
+        dlviz_film *film;
+        dlviz_tsne *tsne = small_tsne(2, DLVIZ_TSNE_DISTANCE_EUCLIDEAN);
+        void *bytes;
+        size_t size;
+        ck_ok(dlviz_film_create(&film));
+        ck_ok(dlviz_film_set_num_later_iterations(film, 5));
+        for (int64_t epoch = 0; epoch < 3; epoch++) {
+            dlviz_tensor *features = uniform(20, 5, 4 + (uint64_t)epoch);
+            ck_ok(dlviz_film_add(film, 2 * epoch, features, epoch == 1 ? NULL : features));
+            dlviz_tensor_destroy(features);
+        }
+        if (fitted)
+            ck_ok(dlviz_film_fit(film, tsne));
+        ck_ok(dlviz_film_save_memory(film, &bytes, &size));
+        keep_sample(to, bytes, size);
+        dlviz_film_destroy(film);
+        dlviz_tsne_destroy(tsne);
     }
 }
 

@@ -20,6 +20,10 @@ void keep_sample(samples *to, void *bytes, size_t size);
 void make_networks(samples *to);
 void make_safetensors(samples *to);
 void make_pcas(samples *to);
+/* The networks' descriptions as JSON. */
+void make_architectures(samples *to);
+void make_tsnes(samples *to);
+void make_films(samples *to);
 void make_npys(samples *to);
 /* Images, plain and compressed. */
 void make_idxs(samples *to);

@@ -71,6 +71,7 @@ START_TEST(points_lie_where_they_should_at_one_scale) {
     memcpy(dlviz_tensor_data(labels), (uint8_t[]){0, 1, 2, 3}, 4);
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
     ck_ok(dlviz_figure_set_opacity(figure, 1));
     ck_ok(dlviz_figure_set_point_size(figure, 30));
     ck_ok(dlviz_figure_set_class_marks(figure, false));
@@ -120,6 +121,7 @@ START_TEST(no_class_hides_another) {
         ((uint8_t *)dlviz_tensor_data(labels))[i] = 2;
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
     ck_ok(dlviz_figure_set_opacity(figure, 1));
     ck_ok(dlviz_figure_set_point_size(figure, 20));
     const char *path = scratch_path("mixed.png");
@@ -143,6 +145,7 @@ static void count_with_and_without_names(dlviz_tensor *map, dlviz_tensor *labels
     for (int with = 0; with < 2; with++) {
         dlviz_figure *figure;
         ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+        ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
         ck_ok(dlviz_figure_set_opacity(figure, 1));
         ck_ok(dlviz_figure_set_class_marks(figure, with));
         ck_ok(dlviz_figure_write(figure, scratch_path("names.png")));
@@ -220,6 +223,7 @@ START_TEST(points_without_a_class_are_gray_and_beneath) {
         ((int64_t *)dlviz_tensor_data(labels))[i] = i < n / 4 ? 2 : -1;
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
     ck_ok(dlviz_figure_set_opacity(figure, 1));
     ck_ok(dlviz_figure_set_class_marks(figure, false));
     for (int all = 0; all < 2; all++) {
@@ -228,19 +232,22 @@ START_TEST(points_without_a_class_are_gray_and_beneath) {
     }
     cairo_surface_t *surface = read_png(scratch_path("all.png"), 1600, 1200);
     /* A hundred discs of a diameter of 18 pixels, few of which meet. */
-    int seen = count_color(surface, dlz_class_color(2), 2, 46, 46, 1450, 1150);
+    int seen = count_color(surface, dlz_class_color(2), 2, 46, 46, 1370, 1150);
     ck_assert_int_gt(seen, 17000);
-    int gray = count_not_white(surface, 46, 46, 1450, 1150) - seen;
+    int gray = count_not_white(surface, 46, 46, 1370, 1150) - seen;
     ck_assert_int_gt(gray, 20000);
     /* The legend has the class, then those without. */
-    ck_assert_int_gt(count_color(surface, dlz_class_color(2), 0, 1450, 44, 1600, 87), 100);
-    ck_assert_int_gt(count_not_white(surface, 1450, 90, 1600, 130), 100);
+    ck_assert_int_gt(count_color(surface, dlz_class_color(2), 0, 1380, 44, 1600, 87), 100);
+    ck_assert_int_gt(count_not_white(surface, 1380, 90, 1600, 130), 100);
     cairo_surface_destroy(surface);
     dlviz_figure_destroy(figure);
     /* None has a class: no names, and nothing of any class's color. */
     for (int64_t i = 0; i < n; i++)
         ((int64_t *)dlviz_tensor_data(labels))[i] = -1;
-    ck_ok(dlviz_plot_scatter(map, labels, NULL, scratch_path("none.png")));
+    ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
+    ck_ok(dlviz_figure_write(figure, scratch_path("none.png")));
+    dlviz_figure_destroy(figure);
     surface = read_png(scratch_path("none.png"), 1600, 1200);
     for (int class = 0; class < 10; class ++)
         ck_assert_int_eq(count_color(surface, dlz_class_color(class), 2, 46, 46, 1600, 1150), 0);
@@ -250,12 +257,18 @@ START_TEST(points_without_a_class_are_gray_and_beneath) {
 }
 END_TEST
 
-START_TEST(an_svg_of_ten_thousand_points_is_small) {
+/* The size of a map of ten thousand points as SVG, with the markers of every figure or circles. */
+static size_t size_of_svg(bool circles) {
     static const char *names[] = {"comma"};
+    static const dlviz_marker markers[10] = {
+        DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE,
+        DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE,
+        DLVIZ_MARKER_CIRCLE, DLVIZ_MARKER_CIRCLE};
     dlviz_figure *figure = scatter_figure(10000, 10);
     ck_ok(dlviz_figure_set_title(figure, "Ten thousand points"));
     ck_ok(dlviz_figure_set_ticks(figure, true));
     ck_ok(dlviz_figure_set_class_names(figure, 1, names));
+    ck_ok(dlviz_figure_set_class_markers(figure, circles ? 10 : 0, markers));
     ck_ok(dlviz_figure_set_size(figure, 777, 1111));
     const char *path = scratch_path("map.svg");
     ck_ok(dlviz_figure_write(figure, path));
@@ -263,16 +276,22 @@ START_TEST(an_svg_of_ten_thousand_points_is_small) {
     size_t size;
     char *text = read_text(path, &size);
     check_svg(text);
-    ck_assert_uint_lt(size, 400 * 1000);
-    /* All the points are there, and no number has a comma. */
+    /* All the points are there, those that are no circles as lines or corners, and no number has a
+     * comma. */
     int dots = 0;
     for (const char *at = text; (at = strstr(at, "h0")); at++)
         dots += isdigit((unsigned char)at[-1]) != 0;
-    ck_assert_int_eq(dots, 10000);
+    ck_assert_int_eq(dots, circles ? 10000 : 2000);
     for (const char *at = text; (at = strstr(at, " d=\"")); at += 4)
         ck_assert_ptr_null(memchr(at + 4, ',', strcspn(at + 4, "\"")));
     ck_assert_ptr_nonnull(strstr(text, "width=\"555.5pt\""));
     free(text);
+    return size;
+}
+
+START_TEST(an_svg_of_ten_thousand_points_is_small) {
+    ck_assert_uint_lt(size_of_svg(true), 400 * 1000);
+    ck_assert_uint_lt(size_of_svg(false), 550 * 1000);
 }
 END_TEST
 
@@ -452,9 +471,9 @@ START_TEST(many_classes_and_few_points_are_fine) {
         dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){3, 2});
         for (int k = 0; k < 6; k++)
             dlviz_tensor_float(map)[k] = places[i];
-        ck_ok(dlviz_plot_scatter(map, NULL, NULL, scratch_path("place.png")));
+        ck_ok(dlviz_plot_scatter(map, NULL, 0, NULL, NULL, scratch_path("place.png")));
         dlviz_tensor_float(map)[0] = 3e38f;
-        ck_ok(dlviz_plot_scatter(map, NULL, NULL, scratch_path("place.png")));
+        ck_ok(dlviz_plot_scatter(map, NULL, 0, NULL, NULL, scratch_path("place.png")));
         dlviz_tensor_destroy(map);
     }
 }
@@ -474,6 +493,7 @@ START_TEST(thousands_of_classes_are_drawn) {
             label[i] = i % 10 == 9 ? -100 : far - 120 * (i % classes);
         dlviz_figure *figure;
         ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+        ck_ok(dlviz_figure_set_size(figure, 1200, 1600));
         ck_ok(dlviz_figure_set_opacity(figure, 1));
         for (int marks = 0; marks < (classes == 5000 ? 2 : 1); marks++) {
             ck_ok(dlviz_figure_set_class_marks(figure, marks));

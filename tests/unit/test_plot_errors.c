@@ -13,11 +13,12 @@
 /* ---- What is refused ------------------------------------------------------------------------- */
 
 START_TEST(bad_maps_are_refused) {
-    dlviz_tensor *map, *labels, *three = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){5, 3});
+    dlviz_tensor *map, *labels, *four = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){5, 4});
     dlviz_tensor *empty = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){0, 2});
     dlviz_figure *figure = (dlviz_figure *)&map;
     make_map(50, 5, &map, &labels);
-    ck_fails(dlviz_figure_create_scatter(&figure, three, NULL), DLVIZ_ERROR_SHAPE, "5 x 3");
+    ck_fails(dlviz_figure_create_scatter(&figure, four, NULL), DLVIZ_ERROR_SHAPE,
+             "5 x 4, needs to be float32 n x 1, n x 2 or n x 3 with n >= 1; dlviz_tsne_fit");
     ck_assert_ptr_null(figure);
     ck_fails(dlviz_figure_create_scatter(&figure, empty, NULL), DLVIZ_ERROR_SHAPE, "0 x 2");
     ck_fails(dlviz_figure_create_scatter(&figure, NULL, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "map");
@@ -36,13 +37,13 @@ START_TEST(bad_maps_are_refused) {
     const float odd[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < 3; i++) {
         dlviz_tensor_float(map)[2 * 33 + 1] = odd[i];
-        ck_fails(dlviz_plot_scatter(map, NULL, "t", scratch_path("nan.png")), DLVIZ_ERROR_NUMERIC,
-                 "row 33");
+        ck_fails(dlviz_plot_scatter(map, NULL, 0, NULL, "t", scratch_path("nan.png")),
+                 DLVIZ_ERROR_NUMERIC, "row 33");
     }
     ck_assert_int_ne(access(scratch_path("nan.png"), F_OK), 0);
     dlviz_tensor_destroy(map);
     dlviz_tensor_destroy(labels);
-    dlviz_tensor_destroy(three);
+    dlviz_tensor_destroy(four);
     dlviz_tensor_destroy(empty);
     dlviz_tensor_destroy(fewer);
 }
@@ -111,7 +112,8 @@ START_TEST(bad_settings_are_refused) {
     ck_fails(dlviz_figure_set_ticks(matrix, true), bad, "a matrix");
     ck_fails(dlviz_figure_set_class_counts(images, true), bad, "a grid of images");
     ck_fails(dlviz_figure_set_class_marks(images, true), bad, "a grid of images");
-    ck_fails(dlviz_figure_set_colormap(map, DLVIZ_COLORMAP_GRAY), bad, "no colormap");
+    ck_fails(dlviz_figure_set_colormap(curves, DLVIZ_COLORMAP_GRAY), bad, "no colormap");
+    ck_fails(dlviz_figure_set_colormap(map, DLVIZ_COLORMAP_RGB), bad, "all but RGB");
     ck_fails(dlviz_figure_set_colormap(matrix, DLVIZ_COLORMAP_DIVERGING), bad, "matrix");
     ck_fails(dlviz_figure_set_colormap(images, DLVIZ_COLORMAP_RGB), bad, "1 channels");
     ck_fails(dlviz_figure_set_colormap(images, (dlviz_colormap)77), bad, "77");
@@ -172,7 +174,7 @@ static dlviz_status draw_everything(void *context) {
     const everything *all = context;
     static const char *const names[] = {"zero", "one"};
     dlviz_figure *figure;
-    DLZ_TRY(dlviz_plot_scatter(all->map, all->labels, "title", all->path));
+    DLZ_TRY(dlviz_plot_scatter(all->map, all->labels, 0, NULL, "title", all->path));
     DLZ_TRY(dlviz_plot_matrix(all->counts, "title", all->path));
     DLZ_TRY(dlviz_plot_images(all->map, NULL, all->path) == DLVIZ_ERROR_SHAPE ? DLVIZ_OK
                                                                               : DLVIZ_ERROR_STATE);

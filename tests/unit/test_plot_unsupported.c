@@ -11,7 +11,8 @@ START_TEST(figures_are_refused_with_a_reason) {
     ck_fails(dlviz_figure_create_scatter(&figure, map, NULL), DLVIZ_ERROR_UNSUPPORTED, "cairo");
     ck_assert_ptr_null(figure);
     ck_fails(dlviz_figure_create_curves(&figure), DLVIZ_ERROR_UNSUPPORTED, "cairo");
-    ck_fails(dlviz_plot_scatter(map, NULL, "title", "map.png"), DLVIZ_ERROR_UNSUPPORTED, "cairo");
+    ck_fails(dlviz_plot_scatter(map, NULL, 0, NULL, "title", "map.png"), DLVIZ_ERROR_UNSUPPORTED,
+             "cairo");
     dlviz_tensor_destroy(map);
 }
 END_TEST

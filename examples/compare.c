@@ -1,0 +1,68 @@
+/* compare.c - one page of several: the runs of pages about the same points, side by side. */
+#include "run/command.h"
+
+#include <dlviz.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MOST_PAGES = 64 };
+
+static void print_help(const struct command_line *line) {
+    printf("Usage: %s OUT.html PAGE.html [PAGE.html ...] [options]\n\n"
+           "Writes a page with the runs of all these, which must be about the same samples: pages\n"
+           "that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
+           line->program);
+    print_options(line, "");
+    printf("  -h, --help, --version\n\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static bool are_one_file(const char *a, const char *b) {
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
+static dlviz_status merge(const char *title, int count, const char **pages, const char *out) {
+    dlviz_report *report;
+    dlviz_status status = dlviz_report_create(&report, title, 0);
+    if (status != DLVIZ_OK)
+        return status;
+    for (int i = 0; status == DLVIZ_OK && i < count; i++)
+        status = dlviz_report_merge(report, pages[i]);
+    if (status == DLVIZ_OK)
+        status = dlviz_report_write(report, out);
+    dlviz_report_destroy(report);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    const char *title = NULL, *words[MOST_PAGES + 1];
+    bool quiet = false;
+    const struct option_line options[] = {
+        {"title", "TEXT", "of the page (default: that of the first)", TEXT, &title, 0, 0, NULL,
+         NULL},
+        {"quiet", NULL, "errors only", FLAG, &quiet, 0, 0, NULL, NULL}};
+    const struct command_line line = {.program = program_name(argc, argv, "dlviz-compare"),
+                                      .options = options,
+                                      .num_options = 2,
+                                      .help = print_help};
+    int count = read_command_line(&line, argc, argv, 1, words, MOST_PAGES + 1);
+    if (count < 2)
+        wrong_usage(&line, "needs OUT.html and one page or more");
+    for (int i = 1; i < count; i++)
+        if (are_one_file(words[0], words[i])) {
+            fprintf(stderr,
+                    "%s: OUT.html and a page to be read are one file, '%s': two are needed\n",
+                    line.program, words[i]);
+            return EXIT_USAGE;
+        }
+    if (merge(title, count - 1, words + 1, words[0]) != DLVIZ_OK) {
+        fprintf(stderr, "%s: %s\n", line.program, dlviz_last_error());
+        return EXIT_FAILED;
+    }
+    if (!quiet)
+        printf("%d page%s compared in %s\n", count - 1, count == 2 ? "" : "s", words[0]);
+    return EXIT_DONE;
+}

@@ -1,0 +1,210 @@
+/* The figure and the page. */
+#include "embed.h"
+#include "../run/try.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEIGHBORS = 10, MOST_EXACT = 20000 };
+
+/* The first two columns of a matrix; one column lies on the horizontal axis. */
+static dlviz_status two_columns(const dlviz_tensor *result, dlviz_tensor **map) {
+    int64_t n = dlviz_tensor_dim(result, 0), width = dlviz_tensor_dim(result, 1);
+    TRY(dlviz_tensor_create(map, DLVIZ_FLOAT32, 2, (int64_t[]){n, 2}));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < 2 && j < width; j++)
+            dlviz_tensor_float(*map)[2 * i + j] = dlviz_tensor_const_float(result)[i * width + j];
+    return DLVIZ_OK;
+}
+
+/* -- Figure --------------------------------------------------------------------------------------
+ */
+
+static const char *map_name(const struct settings *set) {
+    static const char *const names[] = {"PCA", "t-SNE", "t-SNE", "map"};
+    return names[set->command];
+}
+
+static dlviz_status set_axes(dlviz_figure *figure, const struct shown *shown) {
+    static const char *const axes[][2] = {{"component 1", "component 2"},
+                                          {"t-SNE 1", "t-SNE 2"},
+                                          {"t-SNE 1", "t-SNE 2"},
+                                          {NULL, NULL}};
+    const char *const *axis = axes[shown->set->command];
+    TRY(dlviz_figure_set_axis_labels(figure, axis[0], axis[1]));
+    double shares[3] = {0};
+    int64_t count = shown->shares ? dlviz_tensor_num_elements(shown->shares) : 0;
+    for (int64_t i = 0; i < count && i < 3; i++)
+        shares[i] = (double)dlviz_tensor_const_float(shown->shares)[i];
+    return dlviz_figure_set_axis_shares(figure, count < 3 ? count : 3, shares);
+}
+
+static dlviz_status set_up(dlviz_figure *figure, const struct shown *shown) {
+    const struct labels *labels = shown->labels;
+    TRY(dlviz_figure_set_title(figure, shown->set->title));
+    TRY(set_axes(figure, shown));
+    return labels && labels->names
+               ? dlviz_figure_set_class_names(figure, labels->num_names,
+                                              (const char *const *)labels->names)
+               : DLVIZ_OK;
+}
+
+/* New points lie beside the old ones, of which the labels are not known. */
+static dlviz_status create_map(const struct shown *shown, const dlviz_tensor *map,
+                               dlviz_figure **figure) {
+    const dlviz_tensor *labels = shown->labels ? shown->labels->of_figure : NULL;
+    dlviz_safetensors *model;
+    dlviz_tensor *old = NULL;
+    if (shown->set->command != EMBED_TRANSFORM)
+        return dlviz_figure_create_scatter(figure, map, labels);
+    TRY(dlviz_safetensors_open(&model, shown->set->model));
+    dlviz_status status = dlviz_safetensors_get(model, "map", &old);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_create_scatter(figure, old, NULL);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_add_points(*figure, "new points", map, labels);
+    dlviz_tensor_destroy(old);
+    dlviz_safetensors_destroy(model);
+    return status;
+}
+
+/* Of more than three columns the first two. */
+dlviz_status write_figure(const struct shown *shown) {
+    dlviz_figure *figure = NULL;
+    dlviz_tensor *two = NULL;
+    dlviz_status status = DLVIZ_OK;
+    if (dlviz_tensor_dim(shown->map, 1) > 3)
+        status = two_columns(shown->map, &two);
+    if (status == DLVIZ_OK)
+        status = create_map(shown, two ? two : shown->map, &figure);
+    if (status == DLVIZ_OK)
+        status = set_up(figure, shown);
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_write(figure, shown->set->figure);
+    dlviz_figure_destroy(figure);
+    dlviz_tensor_destroy(two);
+    return status;
+}
+
+/* Of one point. */
+dlviz_status try_figure(const struct settings *set) {
+    dlviz_tensor *map;
+    dlviz_figure *figure = NULL;
+    const struct shown shown = {.set = set};
+    dlviz_status status = dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){1, 2});
+    if (status == DLVIZ_OK)
+        status = dlviz_figure_create_scatter(&figure, map, NULL);
+    if (status == DLVIZ_OK)
+        status = set_up(figure, &shown);
+    dlviz_figure_destroy(figure);
+    dlviz_tensor_destroy(map);
+    return status;
+}
+
+/* -- Page ----------------------------------------------------------------------------------------
+ */
+
+/* Classes of the page are those of the figure, with the names that they have there. */
+static dlviz_status set_labels(dlviz_report *report, const struct labels *labels) {
+    TRY(dlviz_report_set_labels(report, labels->of_figure));
+    return labels->names ? dlviz_report_set_class_names(report, labels->num_names,
+                                                        (const char *const *)labels->names)
+                         : DLVIZ_OK;
+}
+
+static dlviz_status set_names(dlviz_report *report, const char *path, int64_t n) {
+    char **names;
+    int64_t count;
+    TRY(read_lines(path, &names, &count));
+    dlviz_status status =
+        count == n ? dlviz_report_set_point_names(report, n, (const char *const *)names)
+                   : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; there are %lld points",
+                                path, (long long)count, (long long)n);
+    free_lines(names, count);
+    return status;
+}
+
+static dlviz_status set_images(dlviz_report *report, const char *path, int64_t n) {
+    dlviz_tensor *images;
+    TRY(read_images(path, n, &images));
+    dlviz_status status = dlviz_report_set_images(report, images);
+    dlviz_tensor_destroy(images);
+    return status;
+}
+
+static dlviz_status set_neighbors(dlviz_report_run *run, const dlviz_tensor *points) {
+    dlviz_tensor *indices;
+    int64_t n = dlviz_tensor_dim(points, 0);
+    if (n < 2)
+        return DLVIZ_OK;
+    TRY(dlviz_neighbors(points, n > NEIGHBORS ? NEIGHBORS : n - 1, n <= MOST_EXACT ? 1 : 0.99,
+                        &indices, NULL));
+    dlviz_status status = dlviz_report_run_set_neighbors(run, indices);
+    dlviz_tensor_destroy(indices);
+    return status;
+}
+
+static dlviz_status add_facts(dlviz_report_run *run, const struct shown *shown) {
+    const struct settings *set = shown->set;
+    char text[64];
+    if (shown->points) {
+        snprintf(text, sizeof text, "%lld", (long long)dlviz_tensor_dim(shown->points, 1));
+        TRY(dlviz_report_run_add_fact(run, "dimensions of the points", text));
+    }
+    if (set->command != EMBED_TSNE)
+        return DLVIZ_OK;
+    snprintf(text, sizeof text, "%g", dlviz_tsne_perplexity_used(shown->tsne));
+    TRY(dlviz_report_run_add_fact(run, "perplexity", text));
+    snprintf(text, sizeof text, "%lld", (long long)set->seed);
+    TRY(dlviz_report_run_add_fact(run, "seed", text));
+    snprintf(text, sizeof text, "%.4f", dlviz_tsne_kl_divergence(shown->tsne));
+    return dlviz_report_run_add_fact(run, "KL divergence", text);
+}
+
+static dlviz_status fill(dlviz_report *report, const struct shown *shown, int64_t n) {
+    const struct settings *set = shown->set;
+    dlviz_report_run *run;
+    if (shown->labels)
+        TRY(set_labels(report, shown->labels));
+    if (set->names)
+        TRY(set_names(report, set->names, n));
+    if (set->images)
+        TRY(set_images(report, set->images, n));
+    TRY(dlviz_report_add_run(report, map_name(set), &run));
+    TRY(dlviz_report_run_add_map(run, map_name(set)));
+    TRY(dlviz_report_run_add_frame(run, -1, 1, &shown->map, NULL));
+    if (shown->points)
+        TRY(set_neighbors(run, shown->points));
+    return add_facts(run, shown);
+}
+
+/* The title, or else the name of the file with the points. */
+static const char *page_title(const struct settings *set, char name[256]) {
+    if (set->title)
+        return set->title;
+    const char *slash = strrchr(set->in, '/');
+    snprintf(name, 256, "%s", slash ? slash + 1 : set->in);
+    for (char *at = name; *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    return name;
+}
+
+dlviz_status write_html(const struct shown *shown) {
+    dlviz_report *report;
+    dlviz_tensor *map;
+    char name[256];
+    int64_t n = dlviz_tensor_dim(shown->map, 0);
+    TRY(two_columns(shown->map, &map));
+    struct shown flat = *shown;
+    flat.map = map;
+    dlviz_status status = dlviz_report_create(&report, page_title(shown->set, name), n);
+    if (status == DLVIZ_OK)
+        status = fill(report, &flat, n);
+    if (status == DLVIZ_OK)
+        status = dlviz_report_write(report, shown->set->html);
+    dlviz_report_destroy(report);
+    dlviz_tensor_destroy(map);
+    return status;
+}

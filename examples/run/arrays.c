@@ -1,0 +1,148 @@
+/* Tables of text, and archives of NumPy's arrays. */
+#include "sources.h"
+#include "try.h"
+
+#include <string.h>
+
+/* -- Tables --------------------------------------------------------------------------------------
+ */
+
+dlviz_status read_table(struct data *data, const struct options *options) {
+    static const char *const usual[] = {"label",   "class",    "target", "labels",
+                                        "species", "category", "y"};
+    dlviz_csv_reader *reader;
+    TRY(dlviz_csv_reader_create(&reader));
+    dlviz_status status = DLVIZ_ERROR_NOT_FOUND;
+    int count = options->labels ? 1 : (int)(sizeof usual / sizeof *usual);
+    for (int i = 0; status == DLVIZ_ERROR_NOT_FOUND && i < count; i++) {
+        const char *column = options->labels ? options->labels : usual[i];
+        status = dlviz_csv_reader_set_label_column(reader, column);
+        if (status == DLVIZ_OK)
+            status = dlviz_dataset_read_csv(&data->train, options->data, reader);
+    }
+    if (status == DLVIZ_ERROR_NOT_FOUND)
+        data->advice = "--labels NAME says which column has the classes";
+    dlviz_csv_reader_destroy(reader);
+    return status;
+}
+
+/* -- Archives ------------------------------------------------------------------------------------
+ */
+
+static bool has_array(const dlviz_npz *npz, const char *name) {
+    for (int64_t i = 0; i < dlviz_npz_num_arrays(npz); i++)
+        if (strcmp(dlviz_npz_array_name(npz, i), name) == 0)
+            return true;
+    return false;
+}
+
+/* Labels as one of each sample, n or n x 1, in whole numbers of any type. */
+static dlviz_status read_labels(const dlviz_npz *npz, const char *name, dlviz_tensor **labels) {
+    dlviz_tensor *read, *flat = NULL;
+    TRY(dlviz_npz_read(npz, name, &read));
+    int64_t n = dlviz_tensor_dim(read, 0);
+    dlviz_status status = dlviz_tensor_reshape(read, 1, &n, &flat);
+    if (status == DLVIZ_OK)
+        status = dlviz_tensor_convert(flat, DLVIZ_INT64, labels);
+    dlviz_tensor_destroy(flat);
+    dlviz_tensor_destroy(read);
+    return status;
+}
+
+/* Whether channels come last, as NumPy's users mostly have them. */
+static bool is_hwc(const dlviz_tensor *samples) {
+    if (dlviz_tensor_ndim(samples) != 4)
+        return false;
+    int64_t second = dlviz_tensor_dim(samples, 1), last = dlviz_tensor_dim(samples, 3);
+    return (last == 1 || last == 3) && second != 1 && second != 3;
+}
+
+static dlviz_status make_set(const dlviz_tensor *samples, const dlviz_tensor *labels,
+                             dlviz_dataset **set) {
+    dlviz_tensor *floats = NULL;
+    dlviz_dtype type = dlviz_tensor_dtype(samples);
+    if (type != DLVIZ_UINT8 && type != DLVIZ_FLOAT32) {
+        TRY(dlviz_tensor_convert(samples, DLVIZ_FLOAT32, &floats));
+        samples = floats;
+    }
+    dlviz_status status = is_hwc(samples) ? dlviz_dataset_create_from_hwc(set, samples, labels)
+                                          : dlviz_dataset_create(set, samples, labels);
+    dlviz_tensor_destroy(floats);
+    return status;
+}
+
+static dlviz_status read_set(const dlviz_npz *npz, const char *samples_name,
+                             const char *labels_name, dlviz_dataset **set) {
+    dlviz_tensor *samples, *labels = NULL;
+    TRY(dlviz_npz_read(npz, samples_name, &samples));
+    dlviz_status status = read_labels(npz, labels_name, &labels);
+    if (status == DLVIZ_OK)
+        status = make_set(samples, labels, set);
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(labels);
+    return status;
+}
+
+/* How people call samples and labels. */
+static const struct {
+    const char *samples, *labels;
+} usual_parts[][3] =
+    {
+        {{"x_train", "y_train"}, {"x_test", "y_test"}, {"x_val", "y_val"}},
+        {{"X_train", "y_train"}, {"X_test", "y_test"}, {"X_val", "y_val"}},
+        {{"train_images", "train_labels"},
+         {"test_images", "test_labels"},
+         {"val_images", "val_labels"}},
+},
+  usual_arrays[] = {{"x", "y"},
+                    {"X", "y"},
+                    {"images", "labels"},
+                    {"data", "labels"},
+                    {"data", "target"},
+                    {"samples", "labels"},
+                    {"features", "labels"},
+                    {"arr_0", "arr_1"}};
+
+static dlviz_status read_arrays(struct data *data, const struct options *options,
+                                const dlviz_npz *npz) {
+    for (size_t i = 0; i < sizeof usual_parts / sizeof *usual_parts; i++) {
+        if (!has_array(npz, usual_parts[i][0].samples) || !has_array(npz, usual_parts[i][0].labels))
+            continue;
+        dlviz_dataset **const sets[] = {&data->train, &data->test, &data->validation};
+        for (int j = 0; j < 3; j++)
+            if (has_array(npz, usual_parts[i][j].samples) &&
+                has_array(npz, usual_parts[i][j].labels))
+                TRY(read_set(npz, usual_parts[i][j].samples, usual_parts[i][j].labels, sets[j]));
+        return DLVIZ_OK;
+    }
+    for (size_t i = 0; i < sizeof usual_arrays / sizeof *usual_arrays; i++) {
+        const char *labels = options->labels ? options->labels : usual_arrays[i].labels;
+        if (has_array(npz, usual_arrays[i].samples) && has_array(npz, labels))
+            return read_set(npz, usual_arrays[i].samples, labels, &data->train);
+    }
+    data->advice = "x and y, x_train and y_train, images and labels, and the like are known";
+    return dlviz_fail(DLVIZ_ERROR_NOT_FOUND,
+                      "'%s' has no arrays whose names say which are samples and which labels",
+                      options->data);
+}
+
+/* The parts have as many classes as the one that has most. */
+static dlviz_status equal_classes(struct data *data) {
+    dlviz_dataset *const parts[] = {data->train, data->test, data->validation};
+    int64_t most = 0;
+    for (int i = 0; i < 3; i++)
+        if (dlviz_dataset_num_classes(parts[i]) > most)
+            most = dlviz_dataset_num_classes(parts[i]);
+    for (int i = 0; i < 3; i++)
+        if (parts[i] && dlviz_dataset_num_classes(parts[i]) < most)
+            TRY(dlviz_dataset_set_num_classes(parts[i], most));
+    return DLVIZ_OK;
+}
+
+dlviz_status read_archive(struct data *data, const struct options *options) {
+    dlviz_npz *npz;
+    TRY(dlviz_npz_open(&npz, options->data));
+    dlviz_status status = read_arrays(data, options, npz);
+    dlviz_npz_destroy(npz);
+    return status == DLVIZ_OK ? equal_classes(data) : status;
+}

@@ -1,0 +1,85 @@
+#include "folder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+static const char *const of_training[] = {"checkpoint.safetensors",
+                                          "checkpoint.safetensors.previous", "film.safetensors"};
+static const char *const results[] = {
+    "report.html",  "summary.json",  "history.csv",   "model.safetensors", "network.json",
+    "features.npy", "logits.npy",    "labels.npy",    "pca.npy",           "tsne.npy",
+    "training.png", "training.svg",  "pca.png",       "pca.svg",           "tsne.png",
+    "tsne.svg",     "confusion.png", "confusion.svg", "filters.png",       "filters.svg"};
+
+const char *result_path(const char *folder, const char *name) {
+    static char paths[4][4352];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+int make_folder(const char *path) {
+    char partial[4096];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof partial) {
+        errno = length == 0 ? ENOENT : ENAMETOOLONG;
+        return -1;
+    }
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(partial, path, i);
+        partial[i] = '\0';
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+            return -1;
+    }
+    return access(path, W_OK | X_OK);
+}
+
+/* Adds a name that is there; false if it is no file that could be replaced. */
+static bool note(const char *folder, const char *name, int *count, char text[256]) {
+    struct stat info;
+    const char *path = result_path(folder, name);
+    if (stat(path, &info) != 0)
+        return true;
+    if (!S_ISREG(info.st_mode)) {
+        snprintf(text, 256, "'%.200s' is %s", path,
+                 S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+        return false;
+    }
+    size_t length = strlen(text);
+    if ((*count)++ < 2)
+        snprintf(text + length, 256 - length, "%s%s", *count == 1 ? "" : ", ", name);
+    return true;
+}
+
+enum folder_state look_into_folder(const char *folder, char text[256]) {
+    int count = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < COUNT(results); i++)
+        if (!note(folder, results[i], &count, text))
+            return FOLDER_BLOCKED;
+    for (size_t i = 0; i < COUNT(of_training); i++)
+        if (!note(folder, of_training[i], &count, text))
+            return FOLDER_BLOCKED;
+    size_t length = strlen(text);
+    if (count > 2)
+        snprintf(text + length, 256 - length, " and %d other%s", count - 2, count == 3 ? "" : "s");
+    return count > 0 ? FOLDER_HAS_RESULTS : FOLDER_FREE;
+}
+
+void remove_checkpoint(const char *folder) {
+    for (size_t i = 0; i < COUNT(of_training); i++)
+        unlink(result_path(folder, of_training[i]));
+}
+
+void remove_results(const char *folder) {
+    for (size_t i = 0; i < COUNT(results); i++)
+        unlink(result_path(folder, results[i]));
+}

@@ -1,0 +1,28 @@
+/* folder.h - the folder of a run's results: fresh, or replaced as a whole. */
+#ifndef RUN_FOLDER_H
+#define RUN_FOLDER_H
+
+#include <stdbool.h>
+
+/* The path of a result; valid until the call after the next three. */
+const char *result_path(const char *folder, const char *name);
+
+/* What is in a folder that may not be there yet. */
+enum folder_state {
+    FOLDER_FREE,        /* nothing that a run would replace */
+    FOLDER_HAS_RESULTS, /* of an earlier run, finished or not */
+    FOLDER_BLOCKED      /* a result's name is a folder's, or the like; said in `text` */
+};
+
+/* Looks, and says in `text` what there is: "report.html, summary.json and 15 other files". */
+enum folder_state look_into_folder(const char *folder, char text[256]);
+
+/* mkdir -p, and whether it can be written to; -1 with errno set. */
+int make_folder(const char *folder);
+
+/* Removes checkpoints and what belongs to them. */
+void remove_checkpoint(const char *folder);
+/* Removes all that a run writes, but for checkpoints and what belongs to them. */
+void remove_results(const char *folder);
+
+#endif

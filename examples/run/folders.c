@@ -1,0 +1,146 @@
+/* Folders of images, a folder for each class, as one or in parts. */
+#include "sources.h"
+#include "try.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_OWN_SIZE = 64 /* images up to this size keep it */ };
+
+static void say_skipped(const dlviz_image_reader *reader, struct terminal *terminal) {
+    enum { MOST = 5 };
+    int64_t count = dlviz_image_reader_num_skipped(reader);
+    for (int64_t i = 0; i < count && i < MOST; i++)
+        say(terminal, "skipped %s: %s", dlviz_image_reader_skipped_path(reader, i),
+            dlviz_image_reader_skipped_reason(reader, i));
+    if (count > MOST)
+        say(terminal, "skipped %lld others", (long long)(count - MOST));
+}
+
+/* With the size that was asked for; else the images' own, if they have one that is not too large. */
+static dlviz_status read_with(dlviz_image_reader *reader, const char *folder,
+                              struct terminal *terminal, dlviz_dataset **set) {
+    int64_t height, width;
+    dlviz_status status = dlviz_dataset_read_folder(set, folder, reader);
+    dlviz_image_reader_size(reader, &height, &width);
+    bool mixed = status == DLVIZ_ERROR_SHAPE && height == 0;
+    bool large = status == DLVIZ_OK && height == 0 && dlviz_dataset_ndim(*set) == 3 &&
+                 (dlviz_dataset_dims(*set)[1] > MOST_OWN_SIZE ||
+                  dlviz_dataset_dims(*set)[2] > MOST_OWN_SIZE);
+    if (!mixed && !large)
+        return status;
+    dlviz_dataset_destroy(*set);
+    *set = NULL;
+    say(terminal, "The images %s: cropped and scaled to %d x %d (--image-size sets another size)",
+        mixed ? "have different sizes" : "are large", MOST_OWN_SIZE, MOST_OWN_SIZE);
+    TRY(dlviz_image_reader_set_size(reader, MOST_OWN_SIZE, MOST_OWN_SIZE));
+    return dlviz_dataset_read_folder(set, folder, reader);
+}
+
+/* The images to test on are read in the size and with the channels of those to train on. */
+static dlviz_status adopt(dlviz_image_reader *reader, const dlviz_dataset *train) {
+    const int64_t *dims = dlviz_dataset_dims(train);
+    if (dlviz_dataset_ndim(train) != 3)
+        return DLVIZ_OK;
+    TRY(dlviz_image_reader_set_size(reader, dims[1], dims[2]));
+    return dlviz_image_reader_set_num_channels(reader, dims[0]);
+}
+
+static int64_t class_named(const dlviz_dataset *set, const char *name) {
+    for (int64_t k = 0; k < dlviz_dataset_num_classes(set); k++)
+        if (name && strcmp(dlviz_dataset_class_name(set, k), name) == 0)
+            return k;
+    return -1;
+}
+
+static dlviz_status set_classes(dlviz_dataset *set, const dlviz_dataset *like) {
+    int64_t classes = dlviz_dataset_num_classes(like);
+    const char **names = calloc((size_t)classes, sizeof *names);
+    if (!names)
+        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for %lld names",
+                          (long long)classes);
+    for (int64_t k = 0; k < classes; k++)
+        names[k] = dlviz_dataset_class_name(like, k);
+    dlviz_status status = dlviz_dataset_set_num_classes(set, classes);
+    if (status == DLVIZ_OK && names[0])
+        status = dlviz_dataset_set_class_names(set, classes, names);
+    free(names);
+    return status;
+}
+
+/* A folder that lacks a class, or has one more, numbers its classes otherwise. */
+static dlviz_status number_like(dlviz_dataset *test, const dlviz_dataset *train) {
+    const dlviz_tensor *own = dlviz_dataset_labels(test);
+    dlviz_tensor *labels;
+    if (!own || !dlviz_dataset_labels(train) || !dlviz_dataset_class_name(train, 0))
+        return DLVIZ_OK;
+    TRY(dlviz_tensor_copy(own, &labels));
+    int64_t *label = dlviz_tensor_data(labels);
+    dlviz_status status = DLVIZ_OK;
+    for (int64_t i = 0; status == DLVIZ_OK && i < dlviz_tensor_num_elements(labels); i++) {
+        const char *name = dlviz_dataset_class_name(test, label[i]);
+        label[i] = class_named(train, name);
+        if (label[i] < 0)
+            status = dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                                "there are images of '%s' to test on, and none to train on",
+                                name ? name : "no class");
+    }
+    if (status == DLVIZ_OK)
+        status = dlviz_dataset_set_targets(test, labels);
+    dlviz_tensor_destroy(labels);
+    return status == DLVIZ_OK ? set_classes(test, train) : status;
+}
+
+static dlviz_status read_part(dlviz_image_reader *reader, const char *folder,
+                              const dlviz_dataset *train, struct terminal *terminal,
+                              dlviz_dataset **part) {
+    TRY(adopt(reader, train));
+    TRY(dlviz_dataset_read_folder(part, folder, reader));
+    say_skipped(reader, terminal);
+    return number_like(*part, train);
+}
+
+static const char *part_of(const char *folder, const char *name) {
+    static char paths[4][4352];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return is_folder(path) ? path : NULL;
+}
+
+static dlviz_status read_images(struct data *data, const struct options *options,
+                                dlviz_image_reader *reader, struct terminal *terminal) {
+    const char *train = part_of(options->data, "train"), *test = part_of(options->data, "test");
+    const char *validation = part_of(options->data, "val");
+    if (!validation)
+        validation = part_of(options->data, "validation");
+    bool parted = train && (test || validation);
+    if (options->height > 0)
+        TRY(dlviz_image_reader_set_size(reader, options->height, options->width));
+    TRY(dlviz_image_reader_set_num_channels(reader, options->channels));
+    TRY(dlviz_image_reader_set_skip_unreadable(reader, options->skip_unreadable));
+    TRY(dlviz_image_reader_set_memory_limit(reader, options->memory_limit));
+    TRY(read_with(reader, parted ? train : options->data, terminal, &data->train));
+    say_skipped(reader, terminal);
+    if (options->test_folder)
+        test = options->test_folder;
+    else if (!parted)
+        test = NULL;
+    if (test)
+        TRY(read_part(reader, test, data->train, terminal, &data->test));
+    return parted && validation
+               ? read_part(reader, validation, data->train, terminal, &data->validation)
+               : DLVIZ_OK;
+}
+
+dlviz_status read_image_folder(struct data *data, const struct options *options,
+                               struct terminal *terminal) {
+    dlviz_image_reader *reader;
+    TRY(dlviz_image_reader_create(&reader));
+    dlviz_status status = read_images(data, options, reader, terminal);
+    if (status == DLVIZ_ERROR_FORMAT && !options->skip_unreadable)
+        data->advice = "--skip-unreadable goes on without such files";
+    dlviz_image_reader_destroy(reader);
+    return status;
+}

@@ -1,0 +1,350 @@
+/* A run: its stages, one after the other. */
+#include "run.h"
+#include "augment.h"
+#include "folder.h"
+#include "interrupt.h"
+#include "networks.h"
+#include "try.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const stage_names[NUM_STAGES] = {"load",   "train",   "evaluate",  "pca",     "tsne",
+                                             "pixels", "quality", "neighbors", "figures", "page"};
+
+static void release_run(struct run *run) {
+    dlviz_trainer_destroy(run->trainer);
+    dlviz_optimizer_destroy(run->optimizer);
+    dlviz_network_destroy(run->network);
+    dlviz_film_destroy(run->film);
+    release_data(&run->data);
+    dlviz_tensor *const tensors[] = {run->logits,     run->features,  run->confusion,
+                                     run->components, run->pca_map,   run->tsne_map,
+                                     run->neighbors,  run->pixel_map, run->pixel_components};
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+        dlviz_tensor_destroy(tensors[i]);
+    dlviz_pca_destroy(run->pca);
+}
+
+/* -- Time ----------------------------------------------------------------------------------------
+ */
+
+/* Seconds on one thread of a machine such as they are in these years; what was measured is known
+ * better, and what is not is a guess until then. */
+#define TSNE_SECONDS 2.5e-7  /* a point and iteration */
+#define MEASURE_SECONDS 4e-8 /* a pair of points, all measures of three maps */
+#define PAGE_SECONDS 1.5e-4  /* a point, with its picture */
+#define FIGURES_SECONDS 3.0
+
+static double estimate(const struct run *run, enum stage stage) {
+    double n = (double)dlviz_dataset_num_samples(run->data.test);
+    double threads = (double)dlviz_num_threads();
+    double tsne = n * (double)run->options.tsne_iterations * TSNE_SECONDS / threads;
+    switch (stage) {
+    case EVALUATE:
+        return run->pass_seconds;
+    case TSNE: {
+        double frames = 1;
+        for (int64_t i = 1; i <= run->options.epochs; i++)
+            frames += 0.3 * dlviz_film_wants(i, run->options.epochs);
+        return tsne * frames;
+    }
+    case PIXELS:
+        return tsne;
+    case QUALITY:
+        return n * (n < 10000 ? n : 10000) * MEASURE_SECONDS / threads;
+    case FIGURES:
+        return dlviz_plot_supported() ? FIGURES_SECONDS : 0;
+    case PAGE:
+        return n * PAGE_SECONDS;
+    default:
+        return 0;
+    }
+}
+
+double seconds_from(const struct run *run, enum stage first) {
+    double sum = 0;
+    for (int stage = (int)first; stage < NUM_STAGES; stage++)
+        sum += estimate(run, (enum stage)stage);
+    return sum;
+}
+
+bool go_on(struct run *run, const char *what, double share) {
+    show_share(&run->terminal, what, share, run->started);
+    return !interrupted;
+}
+
+static bool on_progress(const dlviz_progress_event *event, void *user) {
+    struct run *run = user;
+    double share = dlviz_progress_event_share(event);
+    if (share <= 0) /* another call begins */
+        run->started = seconds_now();
+    return go_on(run, dlviz_progress_event_task(event), share);
+}
+
+/* -- Before hours of training, not after ---------------------------------------------------------
+ */
+
+static int refuse(const struct run *run, int status, const char *why) {
+    fprintf(stderr, "%s: %s\n", run->options.program, why);
+    return status;
+}
+
+static int check_layer(const struct run *run) {
+    if (dlviz_network_layer_ndim(run->network, run->layer) > 0)
+        return EXIT_DONE;
+    fprintf(stderr, "%s: --layer %s: there is no such layer; the network has", run->options.program,
+            run->layer);
+    for (int64_t i = 0; i < dlviz_network_num_layers(run->network); i++)
+        fprintf(stderr, "%s %s", i > 0 ? "," : "", dlviz_network_layer_name(run->network, i));
+    fputc('\n', stderr);
+    return EXIT_USAGE;
+}
+
+/* What an earlier run left is neither mixed with this one's results nor lost by mistake. */
+static int check_folder(struct run *run) {
+    const struct options *options = &run->options;
+    char there[256], text[4608];
+    enum folder_state state = look_into_folder(options->out, there);
+    if (state == FOLDER_BLOCKED)
+        return refuse(run, EXIT_FAILED, there);
+    if (state == FOLDER_FREE || options->resume)
+        return EXIT_DONE;
+    run->replaces = true;
+    if (options->force)
+        return EXIT_DONE;
+    snprintf(text, sizeof text,
+             "'%s' has the results of an earlier run: %s; --force replaces them, --out names "
+             "another folder",
+             options->out, there);
+    return refuse(run, EXIT_FAILED, text);
+}
+
+static int make_out(const struct run *run) {
+    char text[4608];
+    if (make_folder(run->options.out) == 0)
+        return EXIT_DONE;
+    snprintf(text, sizeof text, "cannot write to the folder '%s': %s", run->options.out,
+             strerror(errno));
+    return refuse(run, EXIT_FAILED, text);
+}
+
+/* What can be known before the samples are read. */
+static int check_options(const struct run *run) {
+    const char *list = run->options.augment;
+    if (list && check_augmentations(list) != DLVIZ_OK)
+        return refuse(run, EXIT_USAGE, dlviz_last_error());
+    if (list) { /* an augmentation remembers what is wrong with it */
+        dlviz_dataset *one = NULL;
+        dlviz_tensor *sample;
+        dlviz_status status =
+            dlviz_tensor_create(&sample, DLVIZ_UINT8, 4, (int64_t[]){1, 1, 32, 32});
+        if (status == DLVIZ_OK)
+            status = dlviz_dataset_create(&one, sample, NULL);
+        if (status == DLVIZ_OK)
+            status = add_augmentations(one, list);
+        dlviz_tensor_destroy(sample);
+        dlviz_dataset_destroy(one);
+        if (status != DLVIZ_OK)
+            return refuse(run, EXIT_USAGE, dlviz_last_error());
+    }
+    return EXIT_DONE;
+}
+
+/* -- Loading -------------------------------------------------------------------------------------
+ */
+
+static void make_report_title(struct run *run) {
+    const struct experiment *experiment = run->experiment;
+    int64_t epochs = run->options.epochs;
+    char what[48], images[48] = "";
+    if (epochs == experiment->epochs)
+        snprintf(what, sizeof what, "%lld epoch%s", (long long)epochs, epochs == 1 ? "" : "s");
+    else
+        snprintf(what, sizeof what, "%lld instead of %d epoch%s", (long long)epochs,
+                 experiment->epochs, experiment->epochs == 1 ? "" : "s");
+    if (run->options.train_limit)
+        snprintf(images, sizeof images, ", %lld images",
+                 (long long)dlviz_dataset_num_samples(run->data.train));
+    snprintf(run->title, sizeof run->title, "%s, %s%s", experiment->rate, what, images);
+}
+
+static void make_train_title(struct run *run) {
+    const struct options *options = &run->options;
+    const char *slash = strrchr(options->network, '/');
+    char rate[64] = "";
+    if (options->schedule != SCHEDULE_CONSTANT)
+        snprintf(rate, sizeof rate, ", %s", schedule_names[options->schedule]);
+    snprintf(run->title, sizeof run->title, "%.60s, %lld epoch%s%s",
+             slash ? slash + 1 : options->network, (long long)options->epochs,
+             options->epochs == 1 ? "" : "s", rate);
+    for (char *at = run->title; *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+}
+
+/* A description says what its network takes. */
+static dlviz_status take_network_dims(struct options *options) {
+    int64_t dims[3];
+    int ndim;
+    TRY(read_network_dims(options->network, &ndim, dims));
+    if (ndim != 3)
+        return DLVIZ_OK;
+    if (options->height > 0 && (options->height != dims[1] || options->width != dims[2]))
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "--image-size: the network of '%s' takes images of %lld x %lld",
+                          options->network, (long long)dims[1], (long long)dims[2]);
+    options->channels = dims[0];
+    options->height = dims[1];
+    options->width = dims[2];
+    return DLVIZ_OK;
+}
+
+static dlviz_status load_any(struct run *run) {
+    struct options *options = &run->options;
+    if (options->network && is_network_file(options->network))
+        TRY(take_network_dims(options));
+    TRY(load_train_data(&run->data, options, &run->terminal));
+    if (!options->network)
+        options->network = dlviz_dataset_ndim(run->data.train) == 3 ? "report" : "mlp";
+    make_train_title(run);
+    return DLVIZ_OK;
+}
+
+static dlviz_status load(struct run *run) {
+    TRY(dlviz_set_num_threads(run->options.threads));
+    dlviz_status status;
+    if (run->experiment) {
+        status = load_report_data(&run->data, &run->options);
+        if (status == DLVIZ_OK)
+            make_report_title(run);
+    } else {
+        status = load_any(run);
+    }
+    run->advice = run->data.advice;
+    TRY(status);
+    say(&run->terminal, "%s: %lld %s to train on, %lld to validate, %lld to test", run->data.name,
+        (long long)dlviz_dataset_num_samples(run->data.train),
+        run->data.original[0] > 0 ? "images" : "rows",
+        (long long)dlviz_dataset_num_samples(run->data.validation),
+        (long long)dlviz_dataset_num_samples(run->data.test));
+    return build(run);
+}
+
+/* -- The whole -----------------------------------------------------------------------------------
+ */
+
+static dlviz_status run_stage(struct run *run, enum stage which,
+                              dlviz_status (*function)(struct run *)) {
+    double started = seconds_now();
+    run->started = started;
+    run->terminal.later = which > TRAIN ? seconds_from(run, (enum stage)((int)which + 1)) : 0;
+    dlviz_status status = function(run);
+    wipe(&run->terminal);
+    run->seconds[which] = seconds_now() - started;
+    if (status == DLVIZ_OK && interrupted)
+        status = DLVIZ_CANCELLED;
+    return status;
+}
+
+static const char *interruption(const struct run *run) {
+    static char text[256];
+    snprintf(text, sizeof text, "%s%.64s: interrupted%s\n", run->terminal.live ? "\r\033[K" : "",
+             run->options.program,
+             run->has_checkpoint ? "; go on with the same options and --resume" : "");
+    return text;
+}
+
+static int failure(struct run *run, dlviz_status status) {
+    wipe(&run->terminal);
+    if (status == DLVIZ_CANCELLED && interrupted) {
+        fputs(interruption(run), stderr);
+        return EXIT_INTERRUPTED;
+    }
+    fprintf(stderr, "%s: %s%s%s\n", run->options.program, dlviz_last_error(),
+            run->advice ? "; " : "", run->advice ? run->advice : "");
+    return EXIT_FAILED;
+}
+
+static int finish(struct run *run) {
+    if (write_summary(run) != 0)
+        return EXIT_FAILED;
+    if (!run->options.keep_checkpoint)
+        remove_checkpoint(run->options.out);
+    say(&run->terminal, "results and figures are in %s; open %s", run->options.out,
+        result_path(run->options.out, "report.html"));
+    if (run->terminal.failure == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "%s: cannot write to standard output: %s\n", run->options.program,
+            strerror(run->terminal.failure));
+    return EXIT_FAILED;
+}
+
+static int run_all(struct run *run) {
+    static const struct {
+        enum stage which;
+        dlviz_status (*function)(struct run *);
+    } stages[] = {{EVALUATE, evaluate},     {PCA, project},    {TSNE, make_film},
+                  {PIXELS, map_pixels},     {QUALITY, judge},  {NEIGHBORS, find_neighbors},
+                  {FIGURES, write_figures}, {PAGE, write_page}};
+    int early = check_options(run);
+    if (early == EXIT_DONE)
+        early = check_folder(run);
+    if (early != EXIT_DONE)
+        return early;
+    /* Nothing is lost where no checkpoint is to be written. */
+    end_soon_with(interruption(run));
+    dlviz_status status = run_stage(run, LOAD, load);
+    if (status != DLVIZ_OK)
+        return failure(run, status);
+    early = check_layer(run);
+    if (early == EXIT_DONE)
+        early = make_out(run);
+    if (early != EXIT_DONE)
+        return early;
+    end_soon_with(NULL);
+    status = run_stage(run, TRAIN, train);
+    end_soon_with(interruption(run));
+    for (size_t i = 0; status == DLVIZ_OK && i < sizeof stages / sizeof *stages; i++)
+        status = run_stage(run, stages[i].which, stages[i].function);
+    end_soon_with(NULL);
+    return status == DLVIZ_OK ? finish(run) : failure(run, status);
+}
+
+/* What the library did otherwise than it was asked, once. */
+static void note(dlviz_log_level level, const char *message, void *user) {
+    struct run *run = user;
+    if (level < DLVIZ_LOG_LEVEL_WARNING || strcmp(message, run->noted) == 0)
+        return;
+    snprintf(run->noted, sizeof run->noted, "%s", message);
+    say(&run->terminal, "note: %s", message);
+}
+
+static int run_with(struct run *run) {
+    terminal_start(&run->terminal, run->options.quiet);
+    watch_interrupts(run->terminal.live);
+    dlviz_set_log(note, run);
+    dlviz_set_progress(on_progress, run);
+    run->learned = run->untrained = run->pixels =
+        (struct quality){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    int status = run_all(run);
+    dlviz_set_progress(NULL, NULL);
+    dlviz_set_log(NULL, NULL);
+    release_run(run);
+    return status;
+}
+
+int report_main(int argc, char **argv, const struct experiment *experiment) {
+    struct run run = {.experiment = experiment};
+    parse_report_options(argc, argv, experiment, &run.options);
+    return run_with(&run);
+}
+
+int train_main(int argc, char **argv) {
+    struct run run = {0};
+    parse_train_options(argc, argv, &run.options);
+    return run_with(&run);
+}

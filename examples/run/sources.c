@@ -1,0 +1,109 @@
+#include "sources.h"
+#include "try.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static bool has_file(const char *folder, const char *name) {
+    char path[4352];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+static bool ends_with(const char *path, const char *ending) {
+    size_t length = strlen(path), own = strlen(ending);
+    return length > own && strcasecmp(path + length - own, ending) == 0;
+}
+
+/* The last part of a path, without the ending of a file's name. */
+static void name_after(struct data *data, const char *path) {
+    char *real = realpath(path, NULL);
+    char *last = basename(real ? real : (char[]){"data"});
+    char *dot = strrchr(last, '.');
+    if (dot && dot != last && !is_folder(path))
+        *dot = '\0';
+    snprintf(data->name, sizeof data->name, "%s", last);
+    free(real);
+    for (char *at = data->name; *at; at++) /* it goes into figures, which take text alone */
+        if ((*at & 0x80) || *at < ' ')
+            *at = '?';
+}
+
+/* -- Sets of a known kind ------------------------------------------------------------------------
+ */
+
+static bool is_mnist(const char *folder) {
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz",
+                                        "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz"};
+    for (int i = 0; i < 4; i++)
+        if (has_file(folder, names[i]))
+            return true;
+    return false;
+}
+
+static dlviz_status read_mnist(struct data *data, const char *folder) {
+    TRY(dlviz_dataset_read_mnist(&data->train, folder, DLVIZ_DATASET_PART_TRAIN));
+    return dlviz_dataset_read_mnist(&data->test, folder, DLVIZ_DATASET_PART_TEST);
+}
+
+static dlviz_status read_cifar10(struct data *data, const char *folder) {
+    snprintf(data->name, sizeof data->name, "CIFAR-10");
+    TRY(dlviz_dataset_read_cifar10(&data->train, folder, DLVIZ_DATASET_PART_TRAIN));
+    return dlviz_dataset_read_cifar10(&data->test, folder, DLVIZ_DATASET_PART_TEST);
+}
+
+static dlviz_status read_cifar100(struct data *data, const char *folder) {
+    snprintf(data->name, sizeof data->name, "CIFAR-100");
+    TRY(dlviz_dataset_read_cifar100(&data->train, folder, DLVIZ_DATASET_PART_TRAIN,
+                                    DLVIZ_CIFAR100_LABELS_FINE));
+    return dlviz_dataset_read_cifar100(&data->test, folder, DLVIZ_DATASET_PART_TEST,
+                                       DLVIZ_CIFAR100_LABELS_FINE);
+}
+
+/* -- Whatever it is ------------------------------------------------------------------------------
+ */
+
+static bool has_either(const char *folder, const char *name, const char *below) {
+    char inside[128];
+    snprintf(inside, sizeof inside, "%s/%s", below, name);
+    return has_file(folder, name) || has_file(folder, inside);
+}
+
+static bool is_cifar10(const char *folder) {
+    return has_either(folder, "data_batch_1.bin", "cifar-10-batches-bin");
+}
+
+static bool is_cifar100(const char *folder) {
+    return has_either(folder, "train.bin", "cifar-100-binary");
+}
+
+dlviz_status read_sources(struct data *data, const struct options *options,
+                          struct terminal *terminal) {
+    const char *path = options->data;
+    bool of_images = is_folder(path) && !is_mnist(path) && !is_cifar10(path) && !is_cifar100(path);
+    name_after(data, path);
+    if (options->test_folder && !of_images)
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "--test-folder goes with a folder of images, and '%s' is none", path);
+    if (ends_with(path, ".npz"))
+        return read_archive(data, options);
+    if (ends_with(path, ".csv") || ends_with(path, ".tsv") || ends_with(path, ".txt"))
+        return read_table(data, options);
+    if (is_mnist(path))
+        return read_mnist(data, path);
+    if (is_cifar10(path))
+        return read_cifar10(data, path);
+    if (is_cifar100(path))
+        return read_cifar100(data, path);
+    return read_image_folder(data, options, terminal);
+}

@@ -1,0 +1,22 @@
+/* sources.h - what a path can be: a folder of images, one with the files of a known set, an archive of
+ * arrays, a table. */
+#ifndef RUN_SOURCES_H
+#define RUN_SOURCES_H
+
+#include "data.h"
+
+/* Reads what options->data is, into data->train, and into data->test and data->validation where it
+ * has such parts; names it. */
+dlviz_status read_sources(struct data *data, const struct options *options,
+                          struct terminal *terminal);
+
+bool is_folder(const char *path);
+
+/* -- folders.c -- */
+dlviz_status read_image_folder(struct data *data, const struct options *options,
+                               struct terminal *terminal);
+/* -- arrays.c -- */
+dlviz_status read_table(struct data *data, const struct options *options);
+dlviz_status read_archive(struct data *data, const struct options *options);
+
+#endif

@@ -1,0 +1,272 @@
+"""The program dlviz-train: on folders of images, archives and tables; and dlviz-compare."""
+import io
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import zipfile
+
+import files
+import programs
+from programs import Case, history, path, run
+
+EXPECTED = ["history.csv", "model.safetensors", "network.json", "features.npy", "logits.npy", "labels.npy",
+            "pca.npy", "tsne.npy", "summary.json", "report.html"]
+SHORT = ["--tsne-iterations", "60", "--quiet"]
+
+
+def npy_bytes(rows, kind, shape):
+    letter = {"<f4": "f", "|u1": "B", "<i8": "q"}[kind]
+    return files.npy_header(kind, shape) + files.struct.pack(f"<{len(rows)}{letter}", *rows)
+
+
+class Train(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.pictures = files.make_pictures(path("pictures"), 60)
+
+    def train(self, out, *arguments, data=None, status=0):
+        process = run("dlviz-train", data or self.pictures, "--out", path(out), *arguments)
+        return self.expect(status, process)
+
+    def summary(self, out):
+        with open(path(out, "summary.json"), encoding="utf-8") as file:
+            return json.load(file)
+
+    def page(self, out):
+        return files.read_page(path(out, "report.html"))
+
+    def test_a_folder_of_pictures(self):
+        process = self.train("shapes", "--epochs", 3, "--tsne-iterations", 100)
+        self.assertEqual(process.stderr, "")
+        names = [f"{name}.{kind}" for name in ("training", "pca", "tsne", "confusion", "filters") for kind in ("png", "svg")]
+        self.assertEqual(sorted(os.listdir(path("shapes"))), sorted(EXPECTED + (names if programs.with_figures else [])))
+        summary = self.summary("shapes")
+        self.assertEqual(summary["dataset"], {"name": "pictures", "folder": self.pictures, "train": 126, "validation": 18,
+                                              "test": 36, "input": [3, 16, 16],
+                                              "classes": ["circle", "square", "stripes"]})
+        self.assertGreater(summary["test"]["accuracy"], 0.6)
+        page = self.page("shapes")
+        self.assertEqual((page["title"], page["classes"]), ("pictures", ["circle", "square", "stripes"]))
+        self.assertEqual((page["sprite"]["width"], page["sprite"]["channels"]), (16, 3))
+        # Stratified, and each point is the file that its name says.
+        labels = files.unpack(page["labels"], "B")
+        self.assertEqual([labels.count(i) for i in range(3)], [12, 12, 12])
+        self.assertEqual([name.split("/")[0] for name in page["names"]], [page["classes"][label] for label in labels])
+        self.assertEqual(len(set(page["names"])), 36)
+        # The model knows what its data were.
+        content = files.read(path("shapes", "model.safetensors"))
+        header = json.loads(content[8:8 + int.from_bytes(content[:8], "little")])
+        data = json.loads(header["__metadata__"]["dlviz.network"])["data"]
+        self.assertEqual(data["class_names"], ["circle", "square", "stripes"])
+        self.assertRegex(process.stdout, r"(?m)^pictures: 126 images to train on, 18 to validate, 36 to test$")
+
+    def test_networks(self):
+        for network, layers in (("resnet8", "layer3.sum"), ("mlp", "fc3")):
+            self.train(network, "--network", network, "--epochs", 1, *SHORT)
+            summary = self.summary(network)
+            self.assertEqual(summary["network"]["name"], network)
+            self.assertIn(layers, [layer["name"] for layer in summary["network"]["layers"]])
+        # One that a run has left, changed by hand: 8 units instead of 512.
+        with open(path("mlp", "network.json"), encoding="utf-8") as file:
+            network = json.load(file)
+        for layer in network["layers"]:
+            if layer["name"] == "fc2":
+                layer["settings"]["out_features"] = 8
+        files.write(path("own.json"), json.dumps(network).encode())
+        self.train("own", "--network", path("own.json"), "--epochs", 1, *SHORT)
+        summary = self.summary("own")
+        self.assertEqual((summary["network"]["layer"], summary["network"]["features"]), ("dropout2", 8))
+        self.expect_npy(path("own", "features.npy"), "<f4", (36, 8))
+        network["layers"][-1]["settings"]["out_features"] = 5
+        files.write(path("five.json"), json.dumps(network).encode())
+        process = self.train("never", "--network", path("five.json"), status=1)
+        self.expect_line(1, process, "'fc3'", "5 numbers", "3 classes")
+        files.write(path("torn.json"), b'{"input": [3,')
+        self.expect_line(1, self.train("never", "--network", path("torn.json"), status=1), "torn.json", "JSON")
+        self.expect_line(1, self.train("never", "--network", "vgg", status=1), "vgg")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_settings_of_the_training(self):
+        self.train("cosine", "--epochs", 2, "--schedule", "cosine", "--optimizer", "sgd", "--learning-rate", "0.02",
+                   "--batch-size", 32, "--augment", "flip,shift=1,noise=0.1", "--network", "mlp", *SHORT)
+        training = self.summary("cosine")["training"]
+        self.assertEqual([training[key] for key in ("optimizer", "learning_rate", "schedule", "batch_size", "augmentation")],
+                         ["SGD", 0.02, "Cosine", 32, "flip,shift=1,noise=0.1"])
+        self.assertLess(float(history(path("cosine"))[-1]["lr"]), 0.01)
+        self.train("patient", "--epochs", 40, "--patience", 2, "--network", "mlp", *SHORT)
+        rows = history(path("patient"))
+        best = self.summary("patient")["training"]["best_epoch"]
+        losses = [float(row["validation_loss"]) for row in rows]
+        self.assertEqual(best, losses.index(min(losses)) + 1)
+        self.assertTrue(len(rows) == best + 2 or len(rows) == 40, (len(rows), best))
+        frames = [frame["epoch"] for frame in self.page("patient")["runs"][0]["frames"]]
+        self.assertEqual((frames[0], frames[-1]), (0, len(rows)))
+
+    def test_shares_and_sizes(self):
+        self.train("shares", "--epochs", 1, "--validation", 0, "--test", 0.5, "--image-size", "12x14", "--channels", 1,
+                   *SHORT)
+        dataset = self.summary("shares")["dataset"]
+        self.assertEqual([dataset[key] for key in ("train", "validation", "test", "input")], [90, 0, 90, [1, 12, 14]])
+        self.assertEqual(history(path("shares"))[0]["validation_loss"], "")
+
+    def test_pictures_in_parts(self):
+        parts = path("parts")
+        for part, count in (("train", 30), ("test", 12)):
+            files.make_pictures(os.path.join(parts, part), count, seed=count)
+        self.train("parted", "--epochs", 1, *SHORT, data=parts)
+        self.assertEqual(self.summary("parted")["dataset"]["test"], 36)
+        # The same, told by an option; a class without images to test on keeps its number.
+        shutil.rmtree(os.path.join(parts, "test", "circle"))
+        self.train("told", "--epochs", 1, *SHORT, "--test-folder", os.path.join(parts, "test"),
+                   data=os.path.join(parts, "train"))
+        labels = self.expect_npy(path("told", "labels.npy"), "|u1", (24,))
+        self.assertEqual(sorted(set(labels)), [1, 2])
+        self.assertEqual(self.summary("told")["dataset"]["classes"], ["circle", "square", "stripes"])
+        os.rename(os.path.join(parts, "test", "square"), os.path.join(parts, "test", "star"))
+        process = self.train("never", "--test-folder", os.path.join(parts, "test"), data=os.path.join(parts, "train"),
+                             status=1)
+        self.expect_line(1, process, "'star'", "none to train on")
+
+    def test_pictures_of_many_sizes(self):
+        mixed = files.make_pictures(path("mixed"), 20)
+        files.make_pictures(path("more"), 20, size=24)
+        shutil.move(path("more", "circle"), os.path.join(mixed, "circle", "larger"))
+        process = self.expect(0, run("dlviz-train", mixed, "--out", path("sized"), "--epochs", 1, "--tsne-iterations", 50))
+        self.assertRegex(process.stdout, "different sizes: cropped and scaled to 64 x 64 .*--image-size")
+        self.assertEqual(self.summary("sized")["dataset"]["input"], [3, 64, 64])
+        self.train("given", "--epochs", 1, "--image-size", 20, *SHORT, data=mixed)
+        self.assertEqual(self.summary("given")["dataset"]["input"], [3, 20, 20])
+
+    def test_pictures_that_cannot_be_read(self):
+        torn = files.make_pictures(path("torn"), 20)
+        file = os.path.join(torn, "square", "003.png")
+        files.write(file, files.read(file)[:100])
+        self.expect_line(1, self.train("never", data=torn, status=1), "square/003.png", "--skip-unreadable")
+        process = self.expect(0, run("dlviz-train", torn, "--out", path("skipped"), "--epochs", 1, "--skip-unreadable",
+                                     "--tsne-iterations", 50))
+        self.assertRegex(process.stdout, r"(?m)^skipped square/003\.png: ")
+        summary = self.summary("skipped")["dataset"]
+        self.assertEqual(summary["train"] + summary["validation"] + summary["test"], 59)
+
+    def test_images_that_are_not_kept_in_memory(self):
+        for out, arguments in (("kept", []), ("decoded", ["--memory-limit", "1K"])):
+            self.train(out, "--epochs", 1, *arguments, *SHORT)
+        self.expect_same(path("kept"), path("decoded"), ["model.safetensors", "tsne.npy", "report.html"])
+
+    def test_mnists_files(self):
+        self.train("idx", "--epochs", 1, *SHORT, data=programs.data)
+        dataset = self.summary("idx")["dataset"]
+        self.assertEqual((dataset["test"], dataset["input"]), (200, [1, 28, 28]))
+        self.assertNotIn("names", self.page("idx"))
+
+    def test_an_archive(self):
+        images, labels = files.make_images(300, seed=3)
+        pixels = [value for image in images for value in image]
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x_train.npy", npy_bytes(pixels[:200 * 784], "|u1", (200, 28, 28, 1)))
+            archive.writestr("y_train.npy", npy_bytes(labels[:200], "<i8", (200, 1)))
+            archive.writestr("x_test.npy", npy_bytes(pixels[200 * 784:], "|u1", (100, 28, 28, 1)))
+            archive.writestr("y_test.npy", npy_bytes(labels[200:], "<i8", (100, 1)))
+        files.write(path("data.npz"), content.getvalue())
+        self.train("npz", "--epochs", 1, *SHORT, data=path("data.npz"))
+        self.assertEqual(list(self.expect_npy(path("npz", "labels.npy"), "|u1", (100,))), labels[200:])
+
+    def test_a_table(self):
+        noise = random.Random(4)
+        rows = ["length,width,species,color"]
+        for i in range(240):
+            kind = i % 3
+            rows.append(f"{3 * kind + noise.gauss(0, 1):.3f},{1000 - 500 * kind + noise.gauss(0, 90):.3f},"
+                        f"{('setosa', 'versicolor', 'virginica')[kind]},{noise.random():.3f}")
+        files.write(path("table.csv"), "\n".join(rows).encode())
+        process = self.expect(0, run("dlviz-train", path("table.csv"), "--out", path("table"), "--epochs", 20,
+                                     "--tsne-iterations", 50))
+        summary = self.summary("table")
+        self.assertEqual(summary["dataset"]["classes"], ["setosa", "versicolor", "virginica"])
+        self.assertEqual((summary["dataset"]["input"], summary["network"]["name"]), ([3], "mlp"))
+        self.assertGreater(summary["test"]["accuracy"], 0.8)
+        self.assertRegex(process.stdout, r"(?m)^  the columns +\d")
+        page = self.page("table")
+        self.assertNotIn("sprite", page)
+        self.expect_line(1, self.train("never", "--labels", "none", data=path("table.csv"), status=1), "none", "--labels")
+
+    def test_wrong_usage(self):
+        self.expect_usage(run("dlviz-train"), "folder or file")
+        self.expect_usage(run("dlviz-train", self.pictures), "--out DIR")
+        self.expect_usage(run("dlviz-train", self.pictures, "more", "--out", path("never")), "'more'")
+        for option, value, words in (("image-size", "3", "4 to 4096"), ("image-size", "32x", "48x64"),
+                                     ("channels", "2", "1 or 3"), ("schedule", "linear", "plateau, onecycle or cosine"),
+                                     ("optimizer", "adamax", "rmsprop"), ("validation", "1.5", "0 to 0.9"),
+                                     ("memory-limit", "much", "500M"), ("epochs", "0", "1 to")):
+            with self.subTest(option=option):
+                process = run("dlviz-train", self.pictures, "--out", path("never"), f"--{option}", value)
+                self.expect_line(2, process, f"--{option} {value}: ", words)
+        for augment, words in (("flop", ("flop", "vertical-flip")), ("shift=1.5", ("shift=1.5", "whole number")),
+                               ("flip=2", ("probability",)), ("", ("there is no ''",))):
+            with self.subTest(augment=augment):
+                process = run("dlviz-train", self.pictures, "--out", path("never"), "--augment", augment)
+                self.expect_line(2, process, *words)
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_data_that_are_none(self):
+        os.makedirs(path("empty"), exist_ok=True)
+        files.make_pictures(path("single"), 10)
+        shutil.rmtree(path("single", "circle"))
+        shutil.rmtree(path("single", "square"))
+        for data, words in ((path("nowhere"), ("nowhere",)), (path("empty"), ("empty",)),
+                            (path("single"), ("one class",)), (path("single", "stripes"), ("no classes",))):
+            with self.subTest(data=data):
+                self.expect_line(1, self.train("never", data=data, status=1), *words)
+        self.expect_line(2, self.train("never", "--layer", "relu9", status=2), "relu9", "conv1", "relu5")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_an_interrupted_run_goes_on(self):
+        arguments = ["--epochs", 6, "--network", "mlp", "--patience", 50, "--augment", "flip", "--tsne-iterations", "60"]
+        self.train("all-at-once", *arguments)
+        with subprocess.Popen([os.path.join(programs.examples, "dlviz-train"), self.pictures, "--out", path("in-two"),
+                               *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True) as process:
+            for line in process.stdout:
+                if line.startswith("epoch  3/6"):
+                    process.kill()
+                    break
+            process.stdout.read()
+        self.train("in-two", *arguments, "--resume")
+        self.expect_same(path("all-at-once"), path("in-two"), ["model.safetensors", "tsne.npy", "report.html"])
+
+
+class Compare(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.pictures = files.make_pictures(path("compared"), 40)
+        for out, epochs in (("one", 1), ("two", 2)):
+            run("dlviz-train", cls.pictures, "--out", path("pages", out), "--epochs", epochs, "--network", "mlp", *SHORT)
+        cls.pages = [path("pages", out, "report.html") for out in ("one", "two")]
+
+    def test_runs_side_by_side(self):
+        process = self.expect(0, run("dlviz-compare", path("index.html"), *self.pages))
+        self.assertEqual(process.stdout, f"2 pages compared in {path('index.html')}\n")
+        page = files.read_page(path("index.html"))
+        runs = [files.read_page(name)["runs"][0] for name in self.pages]
+        self.assertEqual(page["title"], "compared")
+        self.assertEqual([run_["name"] for run_ in page["runs"]], [run_["name"] for run_ in runs])
+        self.assertEqual([run_["frames"] for run_ in page["runs"]], [run_["frames"] for run_ in runs])
+        self.expect(0, run("dlviz-compare", path("again.html"), *self.pages, "--title", "Two", "--quiet"))
+        self.assertEqual(files.read_page(path("again.html"))["title"], "Two")
+
+    def test_what_cannot_be_compared(self):
+        files.make_pictures(path("others"), 40, seed=2)
+        run("dlviz-train", path("others"), "--out", path("pages", "other"), "--epochs", 1, "--network", "mlp", *SHORT)
+        other = path("pages", "other", "report.html")
+        process = run("dlviz-compare", path("never.html"), self.pages[0], other)
+        self.expect_line(1, process, other)
+        self.expect_line(1, run("dlviz-compare", path("never.html"), path("pages", "one", "labels.npy")), "labels.npy")
+        self.expect_line(1, run("dlviz-compare", path("never.html"), path("nowhere.html")), "nowhere.html")
+        self.expect_line(2, run("dlviz-compare", self.pages[0], self.pages[0]), "one file", self.pages[0])
+        self.expect_usage(run("dlviz-compare", path("never.html")), "one page or more")
+        self.assertFalse(os.path.exists(path("never.html")))
+        self.assertTrue(re.search(b"</html>", files.read(self.pages[0])))

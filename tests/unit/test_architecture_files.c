@@ -1,0 +1,157 @@
+/* Networks described by a file of JSON: written for people, read back, and files that lie. */
+#include "support/failing.h"
+#include "support/netspec.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#define NET "conv:conv,out=2,k=3 bn:bn relu:relu flat:flatten fc:linear,out=3"
+
+static dlviz_network *read_from(const char *text) {
+    dlviz_network *network;
+    ck_ok(dlviz_network_open_architecture_memory(&network, text, strlen(text)));
+    return network;
+}
+
+static char *text_of(const dlviz_network *network) {
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_network_save_architecture_memory(network, &bytes, &size));
+    char *text = calloc(size + 1, 1);
+    memcpy(text, bytes, size);
+    dlviz_free(bytes);
+    return text;
+}
+
+static void refuse(const char *text, const char *word) {
+    dlviz_network *network;
+    ck_assert_int_eq(dlviz_network_open_architecture_memory(&network, text, strlen(text)),
+                     DLVIZ_ERROR_FORMAT);
+    ck_assert_ptr_null(network);
+    ck_assert_msg(strstr(dlviz_last_error(), word) != NULL, "'%s' lacks '%s'", dlviz_last_error(),
+                  word);
+}
+
+START_TEST(a_network_survives) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    char *text = text_of(network);
+    dlviz_network *again = read_from(text);
+    ck_assert_int_eq(dlviz_network_num_parameters(again), 0); /* not built yet */
+    ck_ok(dlviz_network_build(again, 1));
+    ck_assert_str_eq(dlviz_network_summary(again), dlviz_network_summary(network));
+    char *same = text_of(again);
+    ck_assert_str_eq(same, text);
+    dlviz_tensor *a, *b; /* the same seed draws the same parameters */
+    ck_ok(dlviz_network_get_state(network, "conv.weight", &a));
+    ck_ok(dlviz_network_get_state(again, "conv.weight", &b));
+    ck_assert_mem_eq(dlviz_tensor_data(a), dlviz_tensor_data(b), 18 * sizeof(float));
+    dlviz_tensor_destroy(a);
+    dlviz_tensor_destroy(b);
+    free(text);
+    free(same);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(again);
+}
+END_TEST
+
+START_TEST(a_layer_has_a_line) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    char *text = text_of(network);
+    int lines = 0;
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
+    ck_assert_int_eq(lines, 9); /* version, input, layers, five of them, loss */
+    json_t *whole = json_loads(text, 0, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(whole, "layers")), 5);
+    ck_assert(strstr(text, "{\"name\": \"fc\", \"type\": \"linear\", \"settings\": "
+                           "{\"out_features\": 3, \"bias\": true}}") != NULL);
+    json_decref(whole);
+    free(text);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+START_TEST(files_and_memory_are_the_same) {
+    dlviz_network *network = net_from_text("1x5x5", NET), *again;
+    const char *path = scratch_path("network.json");
+    ck_ok(dlviz_network_save_architecture(network, path));
+    ck_ok(dlviz_network_open_architecture(&again, path));
+    ck_fails(dlviz_network_save_architecture(again, path), DLVIZ_ERROR_STATE, "built");
+    ck_ok(dlviz_network_build(again, 1));
+    char *a = text_of(network), *b = text_of(again);
+    ck_assert_str_eq(a, b);
+    free(a);
+    free(b);
+    dlviz_network_destroy(network);
+    dlviz_network_destroy(again);
+    ck_assert_int_eq(dlviz_network_open_architecture(&again, scratch_path("none.json")),
+                     DLVIZ_ERROR_IO);
+    ck_assert_ptr_null(again);
+}
+END_TEST
+
+START_TEST(written_by_hand) {
+    dlviz_network *network = read_from("{\"input\": [2], \"layers\": [\n"
+                                       "{\"name\": \"a\", \"type\": \"linear\", \"settings\": "
+                                       "{\"out_features\": 2, \"bias\": false}},\n"
+                                       "{\"name\": \"sum\", \"type\": \"add\", \"inputs\": "
+                                       "[\"a\", \"input\"]}]}");
+    ck_ok(dlviz_network_build(network, 1));
+    ck_assert_int_eq(dlviz_network_num_parameters(network), 4);
+    ck_assert_str_eq(dlviz_loss_name(dlviz_network_loss(network)), "cross_entropy");
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+START_TEST(files_that_lie) {
+    refuse("", "JSON");
+    refuse("{\n\"input\": [1,\n", "line 3");
+    refuse("[1, 2]", "\"layers\"");
+    refuse("{\"input\": [1]}", "\"layers\"");
+    refuse("{\"version\": 2, \"input\": [1], \"layers\": [1]}", "version 2");
+    refuse("{\"input\": [1, 2], \"layers\": [1]}", "'input'");
+    refuse("{\"input\": [-1], \"layers\": [1]}", "-1");
+    refuse("{\"input\": [1], \"layers\": [1]}", "'name'");
+    refuse("{\"input\": [1], \"layers\": [{\"name\": \"a\", \"type\": \"transformer\"}]}",
+           "transformer");
+    refuse("{\"input\": [1], \"layers\": [{\"name\": \"a\", \"type\": \"linear\", \"settings\": "
+           "{\"bias\": true}}]}",
+           "out_features");
+    refuse("{\"input\": [1], \"layers\": [{\"name\": \"a\", \"type\": \"relu\", \"inputs\": "
+           "[\"b\"]}]}",
+           "'b'");
+}
+END_TEST
+
+static dlviz_status there_and_back(void *context) {
+    const dlviz_network *network = context;
+    void *bytes;
+    size_t size;
+    dlviz_network *again = NULL;
+    dlviz_status status = dlviz_network_save_architecture_memory(network, &bytes, &size);
+    ck_assert((status == DLVIZ_OK) == (bytes != NULL));
+    if (status == DLVIZ_OK)
+        status = dlviz_network_open_architecture_memory(&again, bytes, size);
+    ck_assert((status == DLVIZ_OK) == (again != NULL));
+    dlviz_free(bytes);
+    dlviz_network_destroy(again);
+    return status;
+}
+
+START_TEST(memory_may_run_out_anywhere) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    ck_assert_int_gt(fail_each_allocation(there_and_back, network), 10);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {a_network_survives,
+                                  a_layer_has_a_line,
+                                  files_and_memory_are_the_same,
+                                  written_by_hand,
+                                  files_that_lie,
+                                  memory_may_run_out_anywhere,
+                                  NULL};
+    return run_tests("architecture files", tests);
+}

@@ -1,0 +1,643 @@
+/* Films: which epochs, how maps lie on each other, what a film keeps, saves and refuses. */
+#include "base/random.h"
+#include "support/failing.h"
+#include "support/netspec.h"
+#include "support/tsne.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INVALID DLVIZ_ERROR_INVALID_ARGUMENT
+
+/* -- Laying maps over each other -----------------------------------------------------------------
+ */
+
+static double distance_of(const dlviz_tensor *a, const dlviz_tensor *b) {
+    double sum = 0;
+    const float *x = dlviz_tensor_const_float(a), *y = dlviz_tensor_const_float(b);
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(a); i++)
+        sum += ((double)x[i] - y[i]) * ((double)x[i] - y[i]);
+    return sum;
+}
+
+static dlviz_tensor *random_map(int64_t n, int64_t e, uint64_t seed) {
+    dlviz_tensor *map = matrix(n, e, NULL);
+    dlz_random random = dlz_random_start(seed, 9);
+    for (int64_t i = 0; i < n * e; i++)
+        dlviz_tensor_float(map)[i] = (float)(dlz_random_normal(&random) * (double)(1 + i % e * 2));
+    return map;
+}
+
+/* In the plane of two axes; `mirrored` turns the first axis round. */
+static dlviz_tensor *turned(const dlviz_tensor *map, int p, int q, double angle, bool mirrored,
+                            double shift) {
+    int64_t n = dlviz_tensor_dim(map, 0), e = dlviz_tensor_dim(map, 1);
+    dlviz_tensor *to;
+    ck_ok(dlviz_tensor_copy(map, &to));
+    for (int64_t i = 0; i < n; i++) {
+        float *row = dlviz_tensor_float(to) + i * e;
+        double a = row[p], b = row[q];
+        if (p != q) {
+            row[p] = (float)(cos(angle) * a - sin(angle) * b);
+            row[q] = (float)(sin(angle) * a + cos(angle) * b);
+        }
+        row[0] = mirrored ? -row[0] : row[0];
+        for (int64_t c = 0; c < e; c++)
+            row[c] += (float)(shift * (double)(c + 1));
+    }
+    return to;
+}
+
+START_TEST(what_was_turned_is_turned_back) {
+    for (int64_t e = 1; e <= 3; e++)
+        for (int round = 0; round < 24; round++) {
+            int p = 0, q = e == 1 ? 0 : 1 + round % (int)(e - 1);
+            dlviz_tensor *map = random_map(5 + 20 * round, e, (uint64_t)round);
+            dlviz_tensor *other = turned(map, p, q, 0.3 * round, round % 2, round), *back;
+            ck_ok(dlviz_align(other, map, &back));
+            ck_assert_double_lt(distance_of(back, map), 1e-9 * (double)(1 + round * round));
+            dlviz_tensor_destroy(back);
+            dlviz_tensor_destroy(other);
+            dlviz_tensor_destroy(map);
+        }
+}
+END_TEST
+
+/* Of two maps that differ: no other turning, in small steps, mirrored or not, comes nearer. */
+START_TEST(no_other_turning_is_nearer) {
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        dlviz_tensor *map = random_map(40, 2, seed), *reference = random_map(40, 2, seed + 100);
+        dlviz_tensor *aligned, *checked;
+        ck_ok(dlviz_align(map, reference, &aligned));
+        double least = distance_of(aligned, reference);
+        for (int mirrored = 0; mirrored < 2; mirrored++) {
+            dlviz_tensor *mirror = turned(aligned, 0, 1, 0, mirrored, 0);
+            for (int step = 0; step < 360; step++) {
+                checked = turned(mirror, 0, 1, step * 3.14159265358979 / 180, false, 0);
+                /* About the reference's mean, where the aligned map's is. */
+                double mean[2] = {0}, wanted[2] = {0};
+                for (int i = 0; i < 80; i++) {
+                    mean[i % 2] += dlviz_tensor_float(checked)[i] / 40;
+                    wanted[i % 2] += dlviz_tensor_float(reference)[i] / 40;
+                }
+                for (int i = 0; i < 80; i++)
+                    dlviz_tensor_float(checked)[i] += (float)(wanted[i % 2] - mean[i % 2]);
+                ck_assert_double_ge(distance_of(checked, reference), least * (1 - 1e-5));
+                dlviz_tensor_destroy(checked);
+            }
+            dlviz_tensor_destroy(mirror);
+        }
+        dlviz_tensor_destroy(aligned);
+        dlviz_tensor_destroy(map);
+        dlviz_tensor_destroy(reference);
+    }
+}
+END_TEST
+
+static void expect_same_shape_of(const dlviz_tensor *a, const dlviz_tensor *b) {
+    int64_t n = dlviz_tensor_dim(a, 0), e = dlviz_tensor_dim(a, 1);
+    const float *x = dlviz_tensor_const_float(a), *y = dlviz_tensor_const_float(b);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double s = 0, t = 0;
+            for (int64_t c = 0; c < e; c++) {
+                s += pow((double)x[i * e + c] - x[j * e + c], 2);
+                t += pow((double)y[i * e + c] - y[j * e + c], 2);
+            }
+            ck_assert_double_eq_tol(sqrt(s), sqrt(t), 1e-5 * (1 + sqrt(t)));
+        }
+}
+
+/* Points at one place, on a line, or one point alone: distances stay, and nothing is NaN. */
+START_TEST(flat_maps_are_aligned) {
+    for (int64_t e = 1; e <= 3; e++)
+        for (int kind = 0; kind < 9; kind++) {
+            int64_t n = kind % 3 == 2 ? 1 : 12;
+            dlviz_tensor *map = random_map(n, e, 3), *reference = random_map(n, e, 4), *aligned;
+            float *flat[] = {dlviz_tensor_float(map), dlviz_tensor_float(reference)};
+            for (int which = 0; which < 2; which++)
+                for (int64_t i = 0; i < n * e; i++)
+                    if (kind / 3 == which || kind / 3 == 2)
+                        flat[which][i] = kind % 3 == 0 ? (float)which : flat[which][i / e * e];
+            ck_ok(dlviz_align(map, reference, &aligned));
+            expect_same_shape_of(aligned, map);
+            dlviz_tensor_destroy(aligned);
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(reference);
+        }
+    /* What nothing says how to turn stays as it is. */
+    dlviz_tensor *map = random_map(12, 2, 3), *point = matrix(12, 2, NULL), *aligned;
+    ck_ok(dlviz_align(map, point, &aligned));
+    double mean[2] = {0};
+    for (int i = 0; i < 24; i++)
+        mean[i % 2] += dlviz_tensor_float(map)[i] / 12;
+    for (int i = 0; i < 24; i++)
+        ck_assert_float_eq_tol(dlviz_tensor_float(aligned)[i],
+                               (float)(dlviz_tensor_float(map)[i] - mean[i % 2]), 1e-5f);
+    dlviz_tensor_destroy(aligned);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(point);
+}
+END_TEST
+
+START_TEST(alignments_that_are_refused) {
+    dlviz_tensor *map = random_map(4, 2, 1), *other = random_map(5, 2, 1),
+                 *wide = matrix(4, 4, NULL);
+    dlviz_tensor *aligned = map;
+    ck_fails(dlviz_align(NULL, map, &aligned), INVALID, "'map' is NULL");
+    ck_assert_ptr_null(aligned);
+    ck_fails(dlviz_align(map, NULL, &aligned), INVALID, "'reference' is NULL");
+    ck_fails(dlviz_align(map, map, NULL), INVALID, "'aligned' is NULL");
+    ck_fails(dlviz_align(map, other, &aligned), DLVIZ_ERROR_SHAPE, "4 x 2 and 'reference' 5 x 2");
+    ck_fails(dlviz_align(wide, wide, &aligned), DLVIZ_ERROR_SHAPE, "4 columns");
+    dlviz_tensor_float(other)[4] = NAN;
+    ck_fails(dlviz_align(other, other, &aligned), DLVIZ_ERROR_NUMERIC, "'map' has nan in row 2");
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(other);
+    dlviz_tensor_destroy(wide);
+}
+END_TEST
+
+/* -- Epochs --------------------------------------------------------------------------------------
+ */
+
+START_TEST(epochs_of_a_film) {
+    const int64_t twenty[] = {0, 1, 2, 3, 5, 8, 13, 20};
+    int at = 0;
+    for (int64_t epoch = -1; epoch <= 25; epoch++)
+        if (dlviz_film_wants(epoch, 20))
+            ck_assert_int_eq(epoch, twenty[at++]);
+    ck_assert_int_eq(at, 8);
+    for (int64_t last = 0; last < 3000; last += last < 300 ? 1 : 97) {
+        int count = 0;
+        for (int64_t epoch = 0; epoch <= last; epoch++)
+            count += dlviz_film_wants(epoch, last);
+        ck_assert(dlviz_film_wants(0, last) && dlviz_film_wants(last, last));
+        ck_assert(!dlviz_film_wants(last + 1, last) && !dlviz_film_wants(-1, last));
+        ck_assert_int_le(count, 12);
+        ck_assert_int_ge(count, last < 4 ? last + 1 : last < 144 ? 5 : 12);
+    }
+    ck_assert(dlviz_film_wants(1000000000, 1000000000));
+    ck_assert(!dlviz_film_wants(0, -1));
+}
+END_TEST
+
+/* -- Frames --------------------------------------------------------------------------------------
+ */
+
+enum { N = 90, D = 8, C = 3 };
+
+/* Features in which classes grow apart from epoch to epoch. */
+static dlviz_tensor *features_at(int64_t epoch) {
+    dlviz_tensor *features = blobs(N, D, 1);
+    for (int64_t i = 0; i < N * D; i++)
+        dlviz_tensor_float(features)[i] += (float)epoch * (float)(i % D == i / D % 4) * 2;
+    return features;
+}
+
+static dlviz_status add(dlviz_film *film, int64_t epoch, bool with_outputs) {
+    dlviz_tensor *features = features_at(epoch), *outputs = matrix(N, C, NULL);
+    fill_uniform(dlviz_tensor_float(outputs), N * C, (uint64_t)epoch);
+    dlviz_status status = dlviz_film_add(film, epoch, features, with_outputs ? outputs : NULL);
+    dlviz_tensor_destroy(features);
+    dlviz_tensor_destroy(outputs);
+    return status;
+}
+
+static dlviz_film *film_of(int64_t count, const int64_t *epochs) {
+    dlviz_film *film;
+    ck_ok(dlviz_film_create(&film));
+    for (int64_t i = 0; i < count; i++)
+        ck_ok(add(film, epochs[i], true));
+    ck_ok(dlviz_film_set_num_later_iterations(film, 60));
+    return film;
+}
+
+static dlviz_tsne *quick_tsne(void) {
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_perplexity(tsne, 10));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 200));
+    ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 12, 80));
+    return tsne;
+}
+
+static void expect_equal(const dlviz_tensor *a, const dlviz_tensor *b) {
+    ck_assert((a == NULL) == (b == NULL));
+    if (!a)
+        return;
+    ck_assert_int_eq(dlviz_tensor_num_elements(a), dlviz_tensor_num_elements(b));
+    ck_assert_int_eq(dlviz_tensor_dim(a, 1), dlviz_tensor_dim(b, 1));
+    ck_assert_mem_eq(dlviz_tensor_const_data(a), dlviz_tensor_const_data(b),
+                     (size_t)dlviz_tensor_num_elements(a) * sizeof(float));
+}
+
+static void expect_equal_films(const dlviz_film *a, const dlviz_film *b) {
+    ck_assert_int_eq(dlviz_film_num_frames(a), dlviz_film_num_frames(b));
+    ck_assert_int_eq(dlviz_film_num_points(a), dlviz_film_num_points(b));
+    ck_assert_int_eq(dlviz_film_num_later_iterations(a), dlviz_film_num_later_iterations(b));
+    for (int64_t i = 0; i < dlviz_film_num_frames(a); i++) {
+        ck_assert_int_eq(dlviz_film_epoch(a, i), dlviz_film_epoch(b, i));
+        expect_equal(dlviz_film_components(a, i), dlviz_film_components(b, i));
+        expect_equal(dlviz_film_outputs(a, i), dlviz_film_outputs(b, i));
+        expect_equal(dlviz_film_pca_map(a, i), dlviz_film_pca_map(b, i));
+        expect_equal(dlviz_film_tsne_map(a, i), dlviz_film_tsne_map(b, i));
+        double x = dlviz_film_kl_divergence(a, i), y = dlviz_film_kl_divergence(b, i);
+        ck_assert((isnan(x) && isnan(y)) || x == y);
+    }
+}
+
+static const int64_t some_epochs[] = {0, 1, 2, 5};
+
+/* The maps beside the same chain made by hand, with public functions alone. */
+START_TEST(maps_are_made_forwards) {
+    dlviz_film *film = film_of(4, some_epochs);
+    dlviz_tsne *tsne = quick_tsne(), *hand = quick_tsne();
+    ck_ok(dlviz_film_fit(film, tsne));
+    dlviz_tensor *maps[4];
+    for (int64_t i = 0; i < 4; i++) {
+        if (i > 0) {
+            ck_ok(dlviz_tsne_set_initial_map(hand, maps[i - 1]));
+            ck_ok(dlviz_tsne_set_num_iterations(hand, 60));
+            ck_ok(dlviz_tsne_set_early_exaggeration(hand, 4, 12));
+        }
+        ck_ok(dlviz_tsne_fit(hand, dlviz_film_components(film, i), &maps[i]));
+        ck_assert_double_eq(dlviz_film_kl_divergence(film, i), dlviz_tsne_kl_divergence(hand));
+    }
+    for (int64_t i = 0; i < 4; i++) {
+        dlviz_tensor *aligned;
+        if (i < 3)
+            ck_ok(dlviz_align(maps[i], maps[3], &aligned));
+        else
+            ck_ok(dlviz_tensor_copy(maps[3], &aligned));
+        expect_equal(dlviz_film_tsne_map(film, i), aligned);
+        dlviz_tensor_destroy(aligned);
+    }
+    /* The handle is as it was, but for the last frame's fit. */
+    int64_t early;
+    double factor;
+    dlviz_tsne_early_exaggeration(tsne, &factor, &early);
+    ck_assert(early == 80 && factor == 12);
+    ck_assert_int_eq(dlviz_tsne_num_iterations(tsne), 200);
+    ck_assert_ptr_null(dlviz_tsne_initial_map(tsne));
+    ck_assert_double_eq(dlviz_tsne_kl_divergence(tsne), dlviz_tsne_kl_divergence(hand));
+    dlviz_tensor *again;
+    ck_ok(dlviz_tsne_transform(tsne, dlviz_film_components(film, 3), &again));
+    dlviz_tensor_destroy(again);
+    for (int i = 0; i < 4; i++)
+        dlviz_tensor_destroy(maps[i]);
+    dlviz_tsne_destroy(tsne);
+    dlviz_tsne_destroy(hand);
+    dlviz_film_destroy(film);
+}
+END_TEST
+
+/* Each is two columns of the components, moved as a whole. */
+START_TEST(pca_maps_lie_on_the_last) {
+    dlviz_film *film = film_of(4, some_epochs);
+    dlviz_tsne *tsne = quick_tsne();
+    ck_ok(dlviz_film_fit(film, tsne));
+    for (int64_t i = 0; i < 4; i++) {
+        const dlviz_tensor *components = dlviz_film_components(film, i);
+        ck_assert_int_eq(dlviz_tensor_dim(components, 1), D);
+        dlviz_tensor *first = matrix(N, 2, NULL);
+        for (int64_t j = 0; j < 2 * N; j++)
+            dlviz_tensor_float(first)[j] = dlviz_tensor_const_float(components)[j / 2 * D + j % 2];
+        expect_same_shape_of(dlviz_film_pca_map(film, i), first);
+        dlviz_tensor_destroy(first);
+    }
+    dlviz_tsne_destroy(tsne);
+    dlviz_film_destroy(film);
+}
+END_TEST
+
+START_TEST(threads_do_not_matter) {
+    dlviz_film *films[2];
+    dlviz_tsne *tsne = quick_tsne();
+    for (int i = 0; i < 2; i++) {
+        ck_ok(dlviz_set_num_threads(1 + 3 * i));
+        films[i] = film_of(3, some_epochs);
+        ck_ok(dlviz_film_fit(films[i], tsne));
+    }
+    expect_equal_films(films[0], films[1]);
+    for (int i = 0; i < 2; i++)
+        dlviz_film_destroy(films[i]);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+/* A run that is resumed from epoch 1 repeats 2 and 5; another may not go back to 3. */
+START_TEST(frames_are_replaced_and_thinned) {
+    dlviz_film *film = film_of(4, some_epochs), *repeated = film_of(4, some_epochs);
+    dlviz_tsne *tsne = quick_tsne();
+    ck_ok(dlviz_film_fit(repeated, tsne));
+    ck_ok(add(repeated, 2, true));
+    ck_ok(add(repeated, 5, true));
+    expect_equal_films(repeated, film); /* and the maps are gone */
+    ck_fails(add(repeated, 3, true), INVALID, "'epoch' is 3 and the film has come to 5");
+    ck_fails(add(repeated, -1, true), INVALID, "'epoch' is -1");
+    ck_ok(add(repeated, 2, false));
+    ck_assert_ptr_null(dlviz_film_outputs(repeated, 2));
+    ck_assert_ptr_nonnull(dlviz_film_outputs(repeated, 1));
+    dlviz_film_destroy(repeated);
+
+    /* Planned for 20, gone on to 60: 13 frames. */
+    const int64_t all[] = {0, 1, 2, 3, 5, 8, 13, 20, 21, 34, 37, 55, 60};
+    dlviz_film *longer = film_of(13, all);
+    ck_fails(dlviz_film_thin(longer, 59), INVALID, "the film has epoch 60");
+    ck_ok(dlviz_film_thin(longer, 60));
+    const int64_t kept[] = {0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 60};
+    ck_assert_int_eq(dlviz_film_num_frames(longer), 11);
+    for (int64_t i = 0; i < 11; i++)
+        ck_assert_int_eq(dlviz_film_epoch(longer, i), kept[i]);
+    ck_ok(dlviz_film_fit(longer, tsne));
+    ck_ok(dlviz_film_thin(longer, 60));
+    ck_assert_ptr_nonnull(dlviz_film_tsne_map(longer, 4));
+    ck_ok(dlviz_film_thin(longer, 1000000));
+    ck_assert_int_le(dlviz_film_num_frames(longer), 12);
+    ck_assert_int_eq(dlviz_film_epoch(longer, dlviz_film_num_frames(longer) - 1), 60);
+    ck_assert_int_eq(dlviz_film_epoch(longer, 0), 0);
+    dlviz_film_destroy(longer);
+    /* Ended early, at 7, which was not planned. */
+    const int64_t early[] = {0, 1, 2, 3, 5, 7};
+    longer = film_of(6, early);
+    ck_ok(dlviz_film_thin(longer, 7));
+    ck_assert_int_eq(dlviz_film_num_frames(longer), 6);
+    dlviz_film_destroy(longer);
+    dlviz_tsne_destroy(tsne);
+    dlviz_film_destroy(film);
+}
+END_TEST
+
+START_TEST(saved_films_are_opened) {
+    dlviz_film *film = film_of(4, some_epochs), *again, *empty;
+    dlviz_tsne *tsne = quick_tsne();
+    ck_ok(add(film, 2, false));
+    void *bytes;
+    size_t size;
+    for (int fitted = 0; fitted < 2; fitted++) {
+        ck_ok(dlviz_film_save_memory(film, &bytes, &size));
+        ck_ok(dlviz_film_open_memory(&again, bytes, size));
+        expect_equal_films(film, again);
+        if (!fitted) { /* goes on as the one that was saved would */
+            ck_ok(dlviz_film_fit(again, tsne));
+            ck_ok(dlviz_film_fit(film, tsne));
+            expect_equal_films(film, again);
+        }
+        dlviz_film_destroy(again);
+        ((unsigned char *)bytes)[size - 5] ^= 1;
+        ck_fails(dlviz_film_open_memory(&again, bytes, size), DLVIZ_ERROR_FORMAT, "checksum");
+        ck_assert_ptr_null(again);
+        ck_fails(dlviz_film_open_memory(&again, bytes, size / 2), DLVIZ_ERROR_FORMAT,
+                 "dlviz_film_open_memory");
+        dlviz_free(bytes);
+    }
+    const char *path = scratch_path("film.safetensors");
+    ck_ok(dlviz_film_save(film, path));
+    ck_ok(dlviz_film_open(&again, path));
+    expect_equal_films(film, again);
+    dlviz_film_destroy(again);
+    ck_ok(dlviz_film_create(&empty));
+    ck_ok(dlviz_film_save(empty, path));
+    ck_ok(dlviz_film_open(&again, path));
+    ck_assert_int_eq(dlviz_film_num_frames(again), 0);
+    dlviz_film_destroy(again);
+    dlviz_film_destroy(empty);
+    dlviz_network *network = net_from_text("4", "fc:linear,out=2");
+    ck_ok(dlviz_network_save(network, path));
+    ck_fails(dlviz_film_open(&again, path), DLVIZ_ERROR_FORMAT, "not a saved film");
+    dlviz_network_destroy(network);
+    dlviz_tsne_destroy(tsne);
+    dlviz_film_destroy(film);
+}
+END_TEST
+
+/* Contents that are whole, and no film's. */
+START_TEST(files_that_do_not_fit_together) {
+    dlviz_film *film = film_of(3, some_epochs), *again;
+    dlviz_tsne *tsne = quick_tsne();
+    ck_ok(dlviz_film_fit(film, tsne));
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_film_save_memory(film, &bytes, &size));
+    dlviz_tensor *fewer = random_map(N - 1, 2, 1), *inf = random_map(N, 2, 1),
+                 *wide = matrix(N, 51, NULL);
+    dlviz_tensor_float(inf)[7] = INFINITY;
+    const struct {
+        const char *name, *words;
+        const dlviz_tensor *tensor;
+    } wrong[] = {{"1.tsne", "no '1.tsne'", NULL},
+                 {"1.tsne", "'1.tsne' has another type or shape", fewer},
+                 {"0.pca", "NaN or infinity", inf},
+                 {"2.components", "another type or shape", wide},
+                 {"2.outputs", "several widths", wide},
+                 {"1.components", "'1.components' has another type or shape", fewer}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        dlviz_safetensors *file;
+        void *changed;
+        size_t changed_size;
+        ck_ok(dlviz_safetensors_open_memory(&file, bytes, size));
+        ck_ok(dlviz_safetensors_remove(file, wrong[i].name));
+        if (wrong[i].tensor)
+            ck_ok(dlviz_safetensors_add(file, wrong[i].name, wrong[i].tensor));
+        ck_ok(dlviz_safetensors_save_memory(file, &changed, &changed_size));
+        ck_fails(dlviz_film_open_memory(&again, changed, changed_size), DLVIZ_ERROR_FORMAT,
+                 wrong[i].words);
+        dlviz_free(changed);
+        dlviz_safetensors_destroy(file);
+    }
+    const char *const descriptions[] = {
+        "{}",
+        "{\"later_iterations\":60,\"epochs\":[0,1,1]}",
+        "{\"later_iterations\":60,\"epochs\":[0,2,1]}",
+        "{\"later_iterations\":60,\"epochs\":[-1,2,3]}",
+        "{\"later_iterations\":60,\"epochs\":[0,1.5,3]}",
+        "{\"later_iterations\":-1,\"epochs\":[0,1,3]}",
+        "{\"later_iterations\":60,\"epochs\":[0,1,2,3]}",
+        "{\"later_iterations\":60,\"epochs\":[0,1,2],\"kl_divergences\":[1,2]}",
+        "{\"later_iterations\":60,\"epochs\":[0,1,2],\"kl_divergences\":[1,2,\"3\"]}"};
+    for (size_t i = 0; i < sizeof descriptions / sizeof *descriptions; i++) {
+        dlviz_safetensors *file;
+        void *changed;
+        size_t changed_size;
+        ck_ok(dlviz_safetensors_open_memory(&file, bytes, size));
+        ck_ok(dlviz_safetensors_set_metadata(file, "dlviz.film", descriptions[i]));
+        ck_ok(dlviz_safetensors_save_memory(file, &changed, &changed_size));
+        ck_fails(dlviz_film_open_memory(&again, changed, changed_size), DLVIZ_ERROR_FORMAT,
+                 "not a saved film");
+        dlviz_free(changed);
+        dlviz_safetensors_destroy(file);
+    }
+    dlviz_free(bytes);
+    dlviz_tensor_destroy(fewer);
+    dlviz_tensor_destroy(inf);
+    dlviz_tensor_destroy(wide);
+    dlviz_tsne_destroy(tsne);
+    dlviz_film_destroy(film);
+}
+END_TEST
+
+/* -- Hard features -------------------------------------------------------------------------------
+ */
+
+/* A network that dies: constant features; then one column that lives, then few points, one dimension. */
+START_TEST(constant_features_have_maps) {
+    dlviz_film *film;
+    dlviz_tsne *tsne = quick_tsne();
+    for (int dimensions = 1; dimensions <= 3; dimensions++) {
+        ck_ok(dlviz_film_create(&film));
+        ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
+        dlviz_tensor *features = features_at(0);
+        ck_ok(dlviz_film_add(film, 0, features, NULL));
+        for (int64_t i = 0; i < N * D; i++)
+            dlviz_tensor_float(features)[i] = 3;
+        ck_ok(dlviz_film_add(film, 1, features, NULL));
+        for (int64_t i = 0; i < N; i++)
+            dlviz_tensor_float(features)[i * D] = (float)i;
+        ck_ok(dlviz_film_add(film, 2, features, NULL));
+        ck_ok(dlviz_film_fit(film, tsne));
+        for (int64_t i = 0; i < 3; i++) {
+            check_map(dlviz_film_tsne_map(film, i), N, dimensions);
+            check_map(dlviz_film_pca_map(film, i), N, dimensions);
+            ck_assert(isfinite(dlviz_film_kl_divergence(film, i)));
+        }
+        dlviz_tensor_destroy(features);
+        dlviz_film_destroy(film);
+    }
+    /* A dead network from the beginning, and one feature of two points. */
+    for (int64_t n = 2; n <= 40; n += 38) {
+        ck_ok(dlviz_film_create(&film));
+        dlviz_tensor *one = matrix(n, 1, NULL);
+        for (int64_t epoch = 0; epoch < 2; epoch++) {
+            ck_ok(dlviz_film_add(film, epoch, one, one));
+            dlviz_tensor_float(one)[1] = 1;
+        }
+        ck_ok(dlviz_film_fit(film, tsne));
+        check_map(dlviz_film_tsne_map(film, 0), n, 3);
+        ck_assert_int_eq(dlviz_tensor_dim(dlviz_film_components(film, 1), 1), 1);
+        dlviz_tensor_destroy(one);
+        dlviz_film_destroy(film);
+    }
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+START_TEST(what_is_refused) {
+    dlviz_film *film = film_of(1, some_epochs);
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_tensor *features = features_at(1), *few = random_map(N - 1, D, 1),
+                 *one = matrix(1, D, NULL);
+    dlviz_tensor *outputs = matrix(N, C + 1, NULL);
+    ck_fails(dlviz_film_add(NULL, 1, features, NULL), INVALID, "'film' is NULL");
+    ck_fails(dlviz_film_add(film, 1, NULL, NULL), INVALID, "'features' is NULL");
+    ck_fails(dlviz_film_add(film, 1, few, NULL), DLVIZ_ERROR_SHAPE,
+             "89 rows; those of epoch 0 had 90");
+    ck_fails(dlviz_film_add(film, 1, one, NULL), DLVIZ_ERROR_SHAPE, "1 row");
+    ck_fails(dlviz_film_add(film, 1, features, few), DLVIZ_ERROR_SHAPE, "'outputs' has 89 rows");
+    ck_fails(dlviz_film_add(film, 1, features, outputs), DLVIZ_ERROR_SHAPE,
+             "'outputs' has 4 columns");
+    dlviz_tensor_float(outputs)[9] = NAN;
+    ck_ok(dlviz_film_add(film, 0, features, NULL)); /* the only frame: others may come */
+    ck_fails(dlviz_film_add(film, 1, features, outputs), DLVIZ_ERROR_NUMERIC,
+             "'outputs' has nan in row 2, column 1");
+    dlviz_tensor_float(features)[D] = -INFINITY;
+    ck_fails(dlviz_film_add(film, 1, features, NULL), DLVIZ_ERROR_NUMERIC,
+             "'features' has -inf in row 1, column 0");
+    ck_assert_int_eq(dlviz_film_num_frames(film), 1);
+    ck_fails(dlviz_film_set_num_later_iterations(film, -1), INVALID, "-1 iterations");
+    ck_fails(dlviz_film_fit(film, NULL), INVALID, "'tsne' is NULL");
+    ck_fails(dlviz_film_fit(NULL, tsne), INVALID, "'film' is NULL");
+    dlviz_film_destroy(film);
+    ck_ok(dlviz_film_create(&film));
+    ck_fails(dlviz_film_fit(film, tsne), DLVIZ_ERROR_STATE, "no frames");
+    ck_assert(dlviz_film_epoch(film, 0) == 0 && isnan(dlviz_film_kl_divergence(film, 0)));
+    ck_assert(!dlviz_film_tsne_map(film, 0) && !dlviz_film_pca_map(film, -1));
+    dlviz_film_destroy(film);
+    dlviz_tensor_destroy(features);
+    dlviz_tensor_destroy(few);
+    dlviz_tensor_destroy(one);
+    dlviz_tensor_destroy(outputs);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+static bool stop_at(const dlviz_tsne_event *event, void *user) {
+    (void)event;
+    return --*(int *)user > 0;
+}
+
+/* Cancelled by t-SNE's own function, in any frame: the film keeps the maps that it had. */
+START_TEST(a_cancelled_fit_changes_nothing) {
+    dlviz_film *film = film_of(3, some_epochs), *wanted = film_of(3, some_epochs);
+    dlviz_tsne *tsne = quick_tsne();
+    ck_ok(dlviz_film_fit(film, tsne));
+    ck_ok(dlviz_film_fit(wanted, tsne));
+    for (int calls = 1; calls < 9; calls += 3) {
+        int left = calls;
+        ck_ok(dlviz_tsne_set_progress(tsne, 40, stop_at, &left));
+        ck_assert_int_eq(dlviz_film_fit(film, tsne), DLVIZ_CANCELLED);
+        expect_equal_films(film, wanted);
+        ck_assert_int_eq(dlviz_tsne_num_iterations(tsne), 200);
+    }
+    dlviz_tsne_destroy(tsne);
+    dlviz_film_destroy(film);
+    dlviz_film_destroy(wanted);
+}
+END_TEST
+
+static dlviz_status work(void *context) {
+    dlviz_tensor **frames = context;
+    dlviz_film *film, *again = NULL;
+    dlviz_tsne *tsne = NULL;
+    void *bytes = NULL;
+    size_t size;
+    TRY(dlviz_film_create(&film));
+    dlviz_status status = dlviz_tsne_create(&tsne);
+    for (int64_t i = 0; status == DLVIZ_OK && i < 2; i++)
+        status = dlviz_film_add(film, i, frames[i], frames[i]);
+    if (status == DLVIZ_OK)
+        status = dlviz_tsne_set_num_iterations(tsne, 3);
+    if (status == DLVIZ_OK)
+        status = dlviz_film_set_num_later_iterations(film, 2);
+    if (status == DLVIZ_OK)
+        status = dlviz_film_fit(film, tsne);
+    if (status == DLVIZ_OK)
+        status = dlviz_film_save_memory(film, &bytes, &size);
+    if (status == DLVIZ_OK)
+        status = dlviz_film_open_memory(&again, bytes, size);
+    dlviz_free(bytes);
+    dlviz_film_destroy(again);
+    dlviz_film_destroy(film);
+    dlviz_tsne_destroy(tsne);
+    return status;
+}
+
+START_TEST(memory_may_lack) {
+    dlviz_tensor *frames[] = {features_at(0), features_at(1)};
+    ck_ok(dlviz_set_num_threads(2));
+    ck_assert_int_gt(fail_each_allocation(work, frames), 50);
+    dlviz_tensor_destroy(frames[0]);
+    dlviz_tensor_destroy(frames[1]);
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {what_was_turned_is_turned_back,
+                                  no_other_turning_is_nearer,
+                                  flat_maps_are_aligned,
+                                  alignments_that_are_refused,
+                                  epochs_of_a_film,
+                                  maps_are_made_forwards,
+                                  pca_maps_lie_on_the_last,
+                                  threads_do_not_matter,
+                                  frames_are_replaced_and_thinned,
+                                  saved_films_are_opened,
+                                  files_that_do_not_fit_together,
+                                  constant_features_have_maps,
+                                  what_is_refused,
+                                  a_cancelled_fit_changes_nothing,
+                                  memory_may_lack,
+                                  NULL};
+    return run_tests("film", tests);
+}
