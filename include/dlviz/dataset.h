@@ -18,6 +18,11 @@ extern "C" {
  *  These settings belong to the handle, as targets and weights do. A subset starts with those of
  *  the dataset that it was made from, and goes its own way.
  *
+ *  Samples of image files that do not fit into memory are decoded whenever they are loaded
+ *  (dlviz_image_reader_set_memory_limit). Every call that loads samples, such as a fit or a
+ *  prediction, then fails with DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where a file is gone or has
+ *  changed, and names it.
+ *
  *  Several threads may read one dataset at the same time. While one of them calls a function that
  *  changes it (those with "set", "add" or "clear" in their names) no other may use it. Different
  *  datasets, also those that share storage, are independent. Getters answer 0, NULL or false when
@@ -63,8 +68,7 @@ DLVIZ_API const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset);
 /** Gets samples first … first + count - 1 as a network sees them: float32, count x channels x
  *  height x width, or count x d. The caller destroys the tensor. Computed with all threads.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; and, as every call that loads
- *  samples, DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where they are decoded from files
- *  (dlviz_image_reader_set_memory_limit) that are gone or have changed. */
+ *  samples, DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where they are decoded from files. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
                                                  int64_t count, dlviz_tensor **samples);
 

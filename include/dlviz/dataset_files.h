@@ -8,8 +8,7 @@
 extern "C" {
 #endif
 
-/* -- Folders of images --------------------------------------------------------------------------
- */
+/* -- Folders of images ------------------------------------------------------------------------- */
 
 /** What image files can be. */
 typedef enum dlviz_image_format {
@@ -80,8 +79,8 @@ DLVIZ_CHECKED dlviz_status dlviz_image_reader_set_background(dlviz_image_reader 
 DLVIZ_API int64_t dlviz_image_reader_background(const dlviz_image_reader *reader);
 
 /** Sets what becomes of a file that cannot be read, is damaged or cut short, or of a class's folder
- *  without an image: false, the default, makes the first of them an error; true skips it and lists
- *  it. A class that loses all its images that way remains one.
+ *  without an image: false, the default, makes it an error that names it; true skips it and lists
+ *  it. A class that has no image left remains a class.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_image_reader_set_skip_unreadable(dlviz_image_reader *reader,
                                                                   bool skip);
@@ -115,7 +114,8 @@ DLVIZ_API const char *dlviz_image_reader_skipped_reason(const dlviz_image_reader
  *  called as these are. A class's images are the files below its folder that end in .png, .jpg or
  *  .jpeg, in upper or lower case, in the order of the bytes of their folders, then of their names.
  *  What such a file is, its contents say. Other files and those whose names begin with a point are
- *  left out. A folder that has images itself, and no folders, gives a dataset without targets.
+ *  left out. Links are followed, unless they lead back to a folder that they are in, which is an
+ *  error. A folder that has images itself, and no folders, gives a dataset without targets.
  *
  *  Each file is decoded while the folder is read, whatever the limit of memory, so that damage is
  *  found here. Images are at most 65535 high and wide, of at most 2^28 pixels.
@@ -128,7 +128,7 @@ DLVIZ_API const char *dlviz_image_reader_skipped_reason(const dlviz_image_reader
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_folder(dlviz_dataset **out, const char *folder,
                                                      dlviz_image_reader *reader);
 
-/* -- MNIST -------------------------------------------------------------------------------------- */
+/* -- MNIST ------------------------------------------------------------------------------------- */
 
 /** Reads images and labels in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), plain or
  *  gzip-compressed, which is told from the contents and not from the name.

@@ -39,10 +39,10 @@ dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size);
 /* Reads a file of 1 … limit bytes whole, or a pipe to its end. The block (dlz_free) is 64-byte
  * aligned and followed by a zero byte that *size does not count. On failure *bytes is NULL. */
 dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t *size);
-/* The same of a regular file only, of which at most the first `most` bytes are wanted: nothing is waited
- * for, whatever the path leads to. *length, unless NULL, receives the size of the whole file. */
-dlviz_status dlz_file_read_start(const char *path, int64_t most, void **bytes, size_t *size,
-                                 int64_t *length);
+/* The same of a regular file only, so that nothing is waited for, whatever the path leads to; and of it
+ * no more than the first `most` bytes. *whole: whether these are all. */
+dlviz_status dlz_file_read_start(const char *path, int64_t most, int64_t limit, void **bytes,
+                                 size_t *size, bool *whole);
 /* The same of a pipe that is open already. */
 dlviz_status dlz_pipe_read(const char *path, int descriptor, int64_t limit, void **bytes,
                            size_t *size);

@@ -173,17 +173,17 @@ dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t
     return status;
 }
 
-dlviz_status dlz_file_read_start(const char *path, int64_t most, void **bytes, size_t *size,
-                                 int64_t *length) {
+dlviz_status dlz_file_read_start(const char *path, int64_t most, int64_t limit, void **bytes,
+                                 size_t *size, bool *whole) {
     *bytes = NULL;
     *size = 0;
     int descriptor;
-    int64_t whole;
-    DLZ_TRY(open_file(path, false, false, &descriptor, &whole));
-    if (length)
-        *length = whole;
-    dlviz_status status = whole > most ? read_first(path, descriptor, most, bytes, size)
-                                       : read_file(path, descriptor, whole, most, bytes, size);
+    int64_t length;
+    DLZ_TRY(open_file(path, false, false, &descriptor, &length));
+    *whole = length <= most;
+    dlviz_status status = *whole || length > limit
+                              ? read_file(path, descriptor, length, limit, bytes, size)
+                              : read_first(path, descriptor, most, bytes, size);
     close(descriptor);
     return status;
 }

@@ -1,5 +1,6 @@
 /* Why a loss is not finite: which sample brought NaN or an infinity. */
-#include "base/base.h"
+#include "base/failures.h"
+#include "base/parallel.h"
 #include "data/dataset.h"
 
 #include <math.h>
@@ -34,17 +35,36 @@ static dlviz_status check_sample(const dlviz_dataset *dataset, const char *who, 
                             dataset->target_dims, room);
 }
 
+typedef struct finite_pass {
+    const dlviz_dataset *dataset;
+    const char *who;
+    const int64_t *indices;
+    uint64_t size;
+    float *rooms; /* for a sample, or its targets, of each worker */
+    dlz_failures failures;
+} finite_pass;
+
+static void check_tile(void *context, int64_t i, int worker) {
+    finite_pass *pass = context;
+    if (dlz_failures_before(&pass->failures, i))
+        return;
+    int64_t position = pass->indices ? pass->indices[i] : i;
+    float *room = pass->rooms + (uint64_t)worker * pass->size;
+    dlz_failures_note(&pass->failures, i, check_sample(pass->dataset, pass->who, position, room));
+}
+
 dlviz_status dlz_dataset_check_finite(const dlviz_dataset *dataset, const char *who,
                                       const int64_t *indices, int64_t count) {
     int64_t targets =
         dataset->target_kind == DLZ_TARGETS_FLOATS ? dlz_dataset_target_size(dataset) : 0;
-    uint64_t size = (uint64_t)dlz_max_i64(dlz_dataset_sample_size(dataset), targets);
-    float *room = dlz_alloc_array(size, sizeof *room);
-    if (!room)
-        return dlz_fail_memory("a sample", size * sizeof *room);
-    dlviz_status status = DLVIZ_OK;
-    for (int64_t i = 0; status == DLVIZ_OK && i < count; i++)
-        status = check_sample(dataset, who, indices ? indices[i] : i, room);
-    dlz_free(room);
-    return status;
+    finite_pass pass = {.dataset = dataset, .who = who, .indices = indices};
+    pass.size = (uint64_t)dlz_max_i64(dlz_dataset_sample_size(dataset), targets);
+    uint64_t threads = (uint64_t)dlz_threads();
+    pass.rooms = dlz_alloc_array(threads, pass.size * sizeof(float));
+    if (!pass.rooms)
+        return dlz_fail_memory("samples", threads * pass.size * sizeof(float));
+    dlz_failures_init(&pass.failures);
+    dlz_parallel_for(count, (int)threads, check_tile, &pass);
+    dlz_free(pass.rooms);
+    return dlz_failures_tell(&pass.failures);
 }

@@ -59,13 +59,16 @@ dlviz_status dlz_image_read_memory(const dlz_image_bytes *file, int background, 
     dlz_image_header header;
     *image = (dlz_image){.pixels = NULL};
     DLZ_TRY(read_header(format, file, &header));
+    if (header.height * header.width > format->most_pixels(file))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short: its %lld x %lld pixels need more",
+                        file->name, (long long)header.height, (long long)header.width);
     *image =
         (dlz_image){.height = header.height, .width = header.width, .channels = header.channels};
     uint64_t size = (uint64_t)(header.height * header.width);
     image->pixels = dlz_alloc_array(size, (uint64_t)header.channels);
     if (!image->pixels)
         return dlz_fail_memory("an image", size * (uint64_t)header.channels);
-    dlviz_status status = format->decode(file, &header, background, image);
+    dlviz_status status = format->decode(file, background, image);
     if (status == DLVIZ_OK && header.orientation != 1)
         status = dlz_image_turn(image, header.orientation);
     if (status != DLVIZ_OK)

@@ -37,10 +37,11 @@ typedef struct dlz_image_format {
     bool (*is)(const dlz_image_bytes *file);
     /* Fails with DLVIZ_ERROR_FORMAT also where the bytes end before the header does. */
     dlviz_status (*read_header)(const dlz_image_bytes *file, dlz_image_header *header);
+    /* No file of so many bytes has more, and so none needs memory for more. */
+    int64_t (*most_pixels)(const dlz_image_bytes *file);
     /* Fills image->pixels, whose room is there, in the header's shape; NULL in a build without the library.
      * `background` shows through. */
-    dlviz_status (*decode)(const dlz_image_bytes *file, const dlz_image_header *header,
-                           int background, dlz_image *image);
+    dlviz_status (*decode)(const dlz_image_bytes *file, int background, dlz_image *image);
 } dlz_image_format;
 
 extern const dlz_image_format dlz_image_png, dlz_image_jpeg;

@@ -38,13 +38,14 @@ uint32_t dlz_image_check(const dlz_image_form *form, const uint8_t *sample) {
 
 /* A file's first `most` bytes, and its name for sentences. */
 static dlviz_status read_start(const char *folder, const char *path, int64_t most, char **name,
-                               dlz_image_bytes *start, int64_t *length) {
+                               dlz_image_bytes *start, bool *whole) {
     *start = (dlz_image_bytes){.bytes = NULL};
+    *whole = true;
     *name = dlz_format("%s/%s", folder, path);
     if (!*name)
         return dlz_fail_memory("the name of a file", strlen(folder) + strlen(path) + 2);
     void *bytes;
-    DLZ_TRY(dlz_file_read_start(*name, most, &bytes, &start->size, length));
+    DLZ_TRY(dlz_file_read_start(*name, most, MOST_BYTES, &bytes, &start->size, whole));
     start->bytes = bytes;
     start->name = *name;
     return DLVIZ_OK;
@@ -65,11 +66,8 @@ dlviz_status dlz_image_decode(const char *folder, const char *path, const dlz_im
                               uint8_t *sample) {
     char *name;
     dlz_image_bytes file;
-    int64_t length;
-    dlviz_status status = read_start(folder, path, MOST_BYTES, &name, &file, &length);
-    if (status == DLVIZ_OK && length > MOST_BYTES)
-        status = dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' has %lld bytes; at most %lld are accepted",
-                          name, (long long)length, (long long)MOST_BYTES);
+    bool whole;
+    dlviz_status status = read_start(folder, path, MOST_BYTES, &name, &file, &whole);
     if (status == DLVIZ_OK)
         status = decode(&file, form, sample);
     dlz_free((void *)file.bytes);
@@ -81,9 +79,7 @@ static dlviz_status probe(const char *folder, const char *path, int64_t most,
                           dlz_image_header *header, bool *whole) {
     char *name;
     dlz_image_bytes start;
-    int64_t length = 0;
-    dlviz_status status = read_start(folder, path, most, &name, &start, &length);
-    *whole = length <= most;
+    dlviz_status status = read_start(folder, path, most, &name, &start, whole);
     if (status == DLVIZ_OK)
         status = dlz_image_read_header(&start, header);
     dlz_free((void *)start.bytes);

@@ -111,6 +111,10 @@ static dlviz_status read_header(const dlz_image_bytes *file, dlz_image_header *h
     return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short within its header", file->name);
 }
 
+static int64_t most_pixels(const dlz_image_bytes *file) {
+    return (int64_t)file->size * MOST_PIXELS_A_BYTE;
+}
+
 /* -- libjpeg -------------------------------------------------------------------------------------
  */
 
@@ -230,11 +234,8 @@ static void decode_pixels(decoder *d, const dlz_image *image) {
     jpeg_finish_decompress(jpeg);
 }
 
-static dlviz_status decode(const dlz_image_bytes *file, const dlz_image_header *header,
-                           int background, dlz_image *image) {
+static dlviz_status decode(const dlz_image_bytes *file, int background, dlz_image *image) {
     (void)background;
-    if (header->height * header->width / MOST_PIXELS_A_BYTE > (int64_t)file->size)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short", file->name);
     decoder d = {.status = DLVIZ_OK};
     begin(&d, file);
     decode_pixels(&d, image);
@@ -248,4 +249,5 @@ const dlz_image_format dlz_image_jpeg = {.name = "JPEG",
                                          .number = DLVIZ_IMAGE_FORMAT_JPEG,
                                          .is = is_jpeg,
                                          .read_header = read_header,
+                                         .most_pixels = most_pixels,
                                          .decode = decode};

@@ -216,7 +216,8 @@ static dlviz_status read_all(place *top, dlz_image_list *list) {
                         "for each class, or images alone, are accepted",
                         top->path, list->paths[0].text, list->classes[0]);
     sort_paths(list, 0);
-    qsort(list->classes, (size_t)list->num_classes, sizeof *list->classes, by_name);
+    if (list->num_classes > 0)
+        qsort(list->classes, (size_t)list->num_classes, sizeof *list->classes, by_name);
     for (int64_t class = 0; class < list->num_classes; class ++) {
         DLZ_TRY(check_name(top, list->classes[class]));
         DLZ_TRY(read_class(top, class, list));

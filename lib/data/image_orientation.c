@@ -72,7 +72,7 @@ dlviz_status dlz_image_turn(dlz_image *image, int orientation) {
             for (int64_t c = 0; c < image->channels; c++)
                 *to++ = pixel[c];
         }
-    dlz_image_release(image);
+    dlz_free(image->pixels);
     *image = turned;
     return DLVIZ_OK;
 }

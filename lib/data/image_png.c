@@ -7,6 +7,7 @@
 
 enum {
     SIGNATURE_SIZE = 8,
+    CHUNK_SIZE = 12,       /* of an empty one */
     HEADER_END = 29,       /* signature, length, "IHDR", height, width and five bytes */
     GREATEST_RATIO = 1032, /* of deflate: 258 bytes from two bits */
     MOST_CHUNK = 8 << 20,  /* of a chunk that is no image data */
@@ -18,7 +19,7 @@ static bool is_png(const dlz_image_bytes *file) {
 }
 
 static dlviz_status cut_short(const dlz_image_bytes *file) {
-    return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short", file->name);
+    return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short within a chunk", file->name);
 }
 
 /* How many numbers a pixel is in the file, by its color type; 0 for none that there is. */
@@ -53,11 +54,24 @@ static dlviz_status read_header(const dlz_image_bytes *file, dlz_image_header *h
     return DLVIZ_OK;
 }
 
-/* No memory for pixels that so few bytes cannot hold. */
-static dlviz_status check_size(const dlz_image_bytes *file, const dlz_image_header *header) {
-    int64_t bits = header->width * samples_of(file->bytes[25]) * file->bytes[24];
-    int64_t size = header->height * (bits / 8);
-    return size / GREATEST_RATIO > (int64_t)file->size ? cut_short(file) : DLVIZ_OK;
+/* The bytes of all image data, as far as the file has whole chunks. */
+static int64_t data_size(const dlz_image_bytes *file) {
+    int64_t sum = 0;
+    for (size_t at = SIGNATURE_SIZE; file->size - at >= CHUNK_SIZE;) {
+        const unsigned char *chunk = file->bytes + at;
+        size_t length = png_get_uint_32(chunk);
+        if (length > file->size - at - CHUNK_SIZE)
+            break;
+        if (memcmp(chunk + 4, "IDAT", 4) == 0)
+            sum += (int64_t)length;
+        at += length + CHUNK_SIZE;
+    }
+    return sum;
+}
+
+static int64_t most_pixels(const dlz_image_bytes *file) {
+    int64_t bits = dlz_max_i64(file->bytes[24], 1) * samples_of(file->bytes[25]);
+    return data_size(file) * GREATEST_RATIO * 8 / bits;
 }
 
 /* -- libpng --------------------------------------------------------------------------------------
@@ -169,9 +183,7 @@ static void lay_on_background(const uint8_t *from, int background, const dlz_ima
     }
 }
 
-static dlviz_status decode(const dlz_image_bytes *file, const dlz_image_header *header,
-                           int background, dlz_image *image) {
-    DLZ_TRY(check_size(file, header));
+static dlviz_status decode(const dlz_image_bytes *file, int background, dlz_image *image) {
     decoder d = {.file = file};
     d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, fail, pass_over, NULL, allocate,
                                      release);
@@ -193,4 +205,5 @@ const dlz_image_format dlz_image_png = {.name = "PNG",
                                         .number = DLVIZ_IMAGE_FORMAT_PNG,
                                         .is = is_png,
                                         .read_header = read_header,
+                                        .most_pixels = most_pixels,
                                         .decode = decode};

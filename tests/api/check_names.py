@@ -15,6 +15,7 @@ WITHOUT_GETTER = {
     "dlviz_dataset_set_targets_to_samples": "dlviz_dataset_targets_are_samples says so",
     "dlviz_loader_set_shuffle": "dlviz_loader_is_shuffled says so",
     "dlviz_loader_set_augment": "dlviz_loader_augments says so",
+    "dlviz_image_reader_set_skip_unreadable": "dlviz_image_reader_skips_unreadable says so",
     "dlviz_loader_set_drop_last": "dlviz_loader_drops_last says so",
     "dlviz_trainer_set_drop_last": "dlviz_trainer_drops_last says so",
     "dlviz_layer_setup_set_output": "inside the callback that sets it",

@@ -1,4 +1,5 @@
 #include "support/images.h"
+#include "support/valid_files.h"
 
 #include <errno.h>
 #include <png.h>
@@ -20,12 +21,12 @@ static void append(png_structp png, png_bytep bytes, size_t size) {
 }
 
 static int samples_of(int color_type) {
-    static const int samples[] = {[PNG_COLOR_TYPE_GRAY] = 1,
+    static const int numbers[] = {[PNG_COLOR_TYPE_GRAY] = 1,
                                   [PNG_COLOR_TYPE_RGB] = 3,
                                   [PNG_COLOR_TYPE_PALETTE] = 1,
                                   [PNG_COLOR_TYPE_GRAY_ALPHA] = 2,
                                   [PNG_COLOR_TYPE_RGB_ALPHA] = 4};
-    return samples[color_type];
+    return numbers[color_type];
 }
 
 /* A row as the file has it: the first sample in the highest bits. */
@@ -196,4 +197,61 @@ image_file pattern_png(int64_t height, int64_t width, int channels, uint64_t see
     image_file file = make_png(&kind, values);
     free(values);
     return file;
+}
+
+/* -- Samples -------------------------------------------------------------------------------------
+ */
+
+enum { SMALL = 9 };
+
+static void fill_values(uint16_t *values, int count, int bits) {
+    for (int i = 0; i < count; i++)
+        values[i] = (uint16_t)((i * 40503 + i / 3) & ((1 << bits) - 1));
+}
+
+void make_pngs(samples *to) {
+    static const uint8_t colors[] = {1, 2, 3, 200, 100, 0, 9, 9, 9, 255, 0, 255},
+                         alphas[] = {0, 99};
+    static const uint16_t transparent[] = {3, 0, 0};
+    const png_kind kinds[] = {
+        {.bits = 1, .color_type = PNG_COLOR_TYPE_GRAY},
+        {.bits = 4, .color_type = PNG_COLOR_TYPE_GRAY, .transparent = transparent},
+        {.bits = 16, .color_type = PNG_COLOR_TYPE_GRAY_ALPHA, .interlaced = true},
+        {.bits = 8, .color_type = PNG_COLOR_TYPE_RGB},
+        {.bits = 8, .color_type = PNG_COLOR_TYPE_RGB_ALPHA, .interlaced = true},
+        {.bits = 2, .color_type = PNG_COLOR_TYPE_PALETTE, .num_colors = 4, .colors = colors},
+        {.bits = 2,
+         .color_type = PNG_COLOR_TYPE_PALETTE,
+         .num_colors = 4,
+         .colors = colors,
+         .num_alphas = 2,
+         .alphas = alphas},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        uint16_t values[SMALL * SMALL * 4];
+        png_kind kind = kinds[i];
+        kind.height = kind.width = SMALL;
+        fill_values(values, SMALL * SMALL * samples_of(kind.color_type), kind.bits);
+        image_file file = make_png(&kind, values);
+        keep_sample(to, file.bytes, file.size);
+    }
+}
+
+void make_jpegs(samples *to) {
+    const jpeg_kind kinds[] = {
+        {.channels = 1},
+        {.channels = 3, .orientation = 6},
+        {.channels = 3, .progressive = true, .orientation = 3, .little = true},
+        {.channels = 4},
+        {.channels = 4, .ycck = true, .progressive = true},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        uint8_t values[SMALL * SMALL * 4];
+        for (int j = 0; j < SMALL * SMALL * 4; j++)
+            values[j] = (uint8_t)(j * 7);
+        jpeg_kind kind = kinds[i];
+        kind.height = kind.width = SMALL;
+        image_file file = make_jpeg(&kind, values);
+        keep_sample(to, file.bytes, file.size);
+    }
 }

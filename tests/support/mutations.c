@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum { MOST_GROWTH = 1 << 16 };
 
@@ -82,6 +83,27 @@ mutant mutate_bytes(dlz_random *random, const unsigned char *bytes, size_t size)
         size = change_bytes(random, work, size);
     mutant made = copy_bytes(random, work, size);
     free(work);
+    return made;
+}
+
+/* Length, type, data and checksum of each chunk behind the signature, as far as there are whole ones. */
+static void mend_checksums(unsigned char *bytes, size_t size) {
+    for (size_t at = 8; at < size && size - at >= 12;) {
+        size_t length = (size_t)bytes[at] << 24 | (size_t)bytes[at + 1] << 16 |
+                        (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+        if (length > size - at - 12)
+            return;
+        unsigned long sum = crc32(0, bytes + at + 4, (unsigned)length + 4);
+        for (size_t i = 0; i < 4; i++)
+            bytes[at + 8 + length + i] = (unsigned char)(sum >> (24 - 8 * i));
+        at += length + 12;
+    }
+}
+
+mutant mutate_png(dlz_random *random, const unsigned char *bytes, size_t size) {
+    mutant made = mutate_bytes(random, bytes, size);
+    if (random_between(random, 0, 7) > 0)
+        mend_checksums(made.bytes, made.size);
     return made;
 }
 

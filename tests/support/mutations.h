@@ -17,6 +17,8 @@ typedef struct mutant {
 
 /* Some bytes set, flipped, inserted, deleted, copied elsewhere, or the file cut short or too long. */
 mutant mutate_bytes(dlz_random *random, const unsigned char *bytes, size_t size);
+/* The same, and then mostly with checksums as a PNG's chunks need them. */
+mutant mutate_png(dlz_random *random, const unsigned char *bytes, size_t size);
 /* Values of the header's JSON, or of the JSON in its metadata, replaced, taken out, doubled, exchanged or
  * nested deeply; mostly without checksums, which would find everything. */
 mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t size);

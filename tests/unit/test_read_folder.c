@@ -62,6 +62,7 @@ START_TEST(classes_and_order) {
     put_image("order/B/x.jpg", pattern_png(5, 4, 3, 7));
     put_image("order/\xC3\xA4/x.Jpg", pattern_png(5, 4, 3, 8));
     put_image("order/b/x.png/inside.png", pattern_png(5, 4, 3, 9)); /* a folder called so */
+    put_image("order/b/z/0.png", pattern_png(5, 4, 3, 10));
     put_image("order/b/.hidden.png", pattern_png(9, 9, 3, 1));
     put_image("order/.hidden/1.png", pattern_png(9, 9, 3, 1));
     put_image("order/b/.sub/1.png", pattern_png(9, 9, 3, 1));
@@ -71,15 +72,16 @@ START_TEST(classes_and_order) {
     put_text("order/b/1.gif", "no image");
     ck_assert_int_eq(symlink("z.png", scratch_path("order/a/again.png")), 0);
     dlviz_dataset *dataset = read_all("order", NULL);
-    static const char *const paths[] = {
-        "B/x.jpg",     "a/again.png",   "a/z.png",        "b/10.PNG",           "b/2.png",
-        "b/sub/1.png", "b/sub-2/0.png", "b/sub/a/0.jpeg", "b/x.png/inside.png", "\xC3\xA4/x.Jpg"};
+    static const char *const paths[] = {"B/x.jpg",       "a/again.png",    "a/z.png",
+                                        "b/10.PNG",      "b/2.png",        "b/sub/1.png",
+                                        "b/sub-2/0.png", "b/sub/a/0.jpeg", "b/x.png/inside.png",
+                                        "b/z/0.png",     "\xC3\xA4/x.Jpg"};
     static const char *const classes[] = {"B", "a", "b", "\xC3\xA4"};
     ck_assert_int_eq(dlviz_dataset_num_classes(dataset), 4);
     for (int c = 0; c < 4; c++)
         ck_assert_str_eq(dlviz_dataset_class_name(dataset, c), classes[c]);
-    expect_samples(dataset, 10, paths, (const int64_t[]){0, 1, 1, 2, 2, 2, 2, 2, 2, 3},
-                   (const uint64_t[]){7, 6, 6, 2, 1, 3, 4, 5, 9, 8});
+    expect_samples(dataset, 11, paths, (const int64_t[]){0, 1, 1, 2, 2, 2, 2, 2, 2, 2, 3},
+                   (const uint64_t[]){7, 6, 6, 2, 1, 3, 4, 5, 9, 10, 8});
     dlviz_dataset_destroy(dataset);
 }
 END_TEST
