@@ -102,7 +102,7 @@ void dlz_encode_number(dlz_file *file, double value) {
     /* Beyond this, rounding to 9 digits would give what no double is. */
     const double largest = 1.79769313e308;
     if (isfinite(value))
-        dlz_number(text, fmin(fmax(value, -largest), largest), 9);
+        dlz_number(text, fmin(fmax(value, -largest), largest) + 0.0, 9); /* -0 becomes 0 */
     dlz_file_printf(file, "%s", isfinite(value) ? text : "null");
 }
 

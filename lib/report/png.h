@@ -13,9 +13,11 @@ typedef struct dlz_png {
     const uint8_t *palette; /* red, green, blue of each color */
     void (*row)(const void *context, int64_t y, uint8_t *pixels);
     const void *context;
+    size_t enough; /* a file clearly larger than this is not made; 0: any is */
 } dlz_png;
 
-/* Compresses it in several ways, and keeps the shortest; *bytes is to be freed. */
+/* Compresses it in the way that makes a sample of its rows shortest; *bytes is to be freed. Where it
+ * becomes too large, *bytes is NULL and *size what it would be, about. */
 dlviz_status dlz_png_write(const dlz_png *png, uint8_t **bytes, size_t *size);
 
 /* Reads what dlz_png_write writes, whatever the bytes: at most `most` pixels, *channels 1 or 3, 8 bits

@@ -44,11 +44,10 @@ static void get_row(const dlz_png *png, int64_t y, uint8_t *pixels) {
         pixels[x / 2] = (uint8_t)(pixels[x] << 4 | pixels[x + 1]);
 }
 
-/* Returns the sum of the magnitudes of what is written. */
-static uint64_t filter_row(int filter, const uint8_t *row, const uint8_t *above, int64_t size,
-                           int64_t pixel, uint8_t *to) {
+/* With a filter that the compiler knows. */
+static inline uint64_t filter_by(int filter, const uint8_t *row, const uint8_t *above, int64_t size,
+                                 int64_t pixel, uint8_t *to) {
     uint64_t sum = 0;
-    *to++ = (uint8_t)filter;
     for (int64_t i = 0; i < size; i++) {
         int left = i >= pixel ? row[i - pixel] : 0, corner = i >= pixel ? above[i - pixel] : 0;
         to[i] = (uint8_t)(row[i] - dlz_png_expect(filter, left, above[i], corner));
@@ -57,15 +56,50 @@ static uint64_t filter_row(int filter, const uint8_t *row, const uint8_t *above,
     return sum;
 }
 
+/* Returns the sum of the magnitudes of what is written. */
+static uint64_t filter_row(int filter, const uint8_t *row, const uint8_t *above, int64_t size,
+                           int64_t pixel, uint8_t *to) {
+    *to++ = (uint8_t)filter;
+    switch (filter) {
+    case DLZ_PNG_SUB:
+        return filter_by(DLZ_PNG_SUB, row, above, size, pixel, to);
+    case DLZ_PNG_UP:
+        return filter_by(DLZ_PNG_UP, row, above, size, pixel, to);
+    case DLZ_PNG_AVERAGE:
+        return filter_by(DLZ_PNG_AVERAGE, row, above, size, pixel, to);
+    case DLZ_PNG_PAETH:
+        return filter_by(DLZ_PNG_PAETH, row, above, size, pixel, to);
+    default:
+        return filter_by(DLZ_PNG_NONE, row, above, size, pixel, to);
+    }
+}
+
 /* -- One way -------------------------------------------------------------------------------------
  */
+
+/* A picture that is large is tried with some of its rows: bands of them, evenly far apart. */
+enum { SAMPLE = 1 << 20 /* bytes */, NUM_BANDS = 8 };
 
 typedef struct packing {
     const dlz_png *png;
     int64_t row_bytes;
+    int64_t num_bands, band;  /* of so many rows each; all there are: one band */
+    int only;                 /* way, or -1: each tile is one */
     uint8_t *bytes[NUM_WAYS]; /* NULL: out of memory */
     size_t sizes[NUM_WAYS];
 } packing;
+
+/* All rows, or a sample of them. */
+static packing pack_rows(const dlz_png *png, bool sample, int only) {
+    packing p = {.png = png, .row_bytes = bytes_of_row(png), .num_bands = 1, .only = only};
+    p.band = png->height;
+    int64_t rows = dlz_ceil_div(SAMPLE / NUM_BANDS, p.row_bytes + 1);
+    if (sample && rows * NUM_BANDS < png->height) {
+        p.num_bands = NUM_BANDS;
+        p.band = rows;
+    }
+    return p;
+}
 
 /* What one way works with. */
 typedef struct work {
@@ -99,24 +133,31 @@ static bool feed(work *w, uint8_t *bytes, size_t size) {
     }
 }
 
-static bool feed_rows(work *w, const packing *p, const struct way *way) {
+/* Into lines[0], by the way's filter or, row by row, by that which leaves least. */
+static void filter_by_way(work *w, const packing *p, const struct way *way, const uint8_t *row,
+                          const uint8_t *above) {
     int64_t pixel = p->png->bits == 4 ? 1 : p->png->channels;
+    int first = way->filter == ADAPTIVE ? 0 : way->filter;
+    int last = way->filter == ADAPTIVE ? ADAPTIVE - 1 : first;
+    uint64_t best = filter_row(first, row, above, p->row_bytes, pixel, w->lines[0]);
+    for (int f = first + 1; f <= last; f++) {
+        uint64_t sum = filter_row(f, row, above, p->row_bytes, pixel, w->lines[1]);
+        if (sum >= best)
+            continue;
+        uint8_t *other = w->lines[0];
+        w->lines[0] = w->lines[1];
+        w->lines[1] = other;
+        best = sum;
+    }
+}
+
+static bool feed_rows(work *w, const packing *p, const struct way *way) {
     memset(w->rows[1], 0, (size_t)p->row_bytes);
-    for (int64_t y = 0; y < p->png->height; y++) {
-        uint8_t *row = w->rows[y % 2], *above = w->rows[1 - y % 2];
+    for (int64_t i = 0; i < p->num_bands * p->band; i++) {
+        int64_t y = i / p->band * (p->png->height / p->num_bands) + i % p->band;
+        uint8_t *row = w->rows[i % 2], *above = w->rows[1 - i % 2];
         get_row(p->png, y, row);
-        int first = way->filter == ADAPTIVE ? 0 : way->filter;
-        int last = way->filter == ADAPTIVE ? ADAPTIVE - 1 : first;
-        uint64_t best = filter_row(first, row, above, p->row_bytes, pixel, w->lines[0]);
-        for (int f = first + 1; f <= last; f++) {
-            uint64_t sum = filter_row(f, row, above, p->row_bytes, pixel, w->lines[1]);
-            if (sum >= best)
-                continue;
-            uint8_t *other = w->lines[0];
-            w->lines[0] = w->lines[1];
-            w->lines[1] = other;
-            best = sum;
-        }
+        filter_by_way(w, p, way, row, above);
         if (!feed(w, w->lines[0], (size_t)p->row_bytes + 1))
             return false;
     }
@@ -139,7 +180,7 @@ static bool get_memory(work *w, const packing *p) {
 static void pack(void *context, int64_t tile, int worker) {
     (void)worker;
     packing *p = context;
-    const struct way *way = &ways[tile];
+    const struct way *way = &ways[p->only >= 0 ? p->only : tile];
     work w = {.stream = {.zalloc = allocate, .zfree = release}};
     bool done = get_memory(&w, p) &&
                 deflateInit2(&w.stream, way->level, Z_DEFLATED, 15, 9, way->strategy) == Z_OK;
@@ -201,28 +242,57 @@ static dlviz_status put_together(const dlz_png *png, const uint8_t *data, size_t
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_png_write(const dlz_png *png, uint8_t **bytes, size_t *size) {
-    packing p = {.png = png, .row_bytes = bytes_of_row(png)};
-    *bytes = NULL;
-    *size = 0;
+static void release_ways(packing *p) {
+    for (int i = 0; i < NUM_WAYS; i++)
+        dlz_free(p->bytes[i]);
+}
+
+/* The way that is best for a sample of the rows; *bytes is what it makes of them, if they are all, and
+ * *size about what it would make of all. */
+static dlviz_status find_way(const dlz_png *png, int *way, uint8_t **bytes, size_t *size) {
+    packing p = pack_rows(png, true, -1);
     dlz_parallel_for(NUM_WAYS, NUM_WAYS, pack, &p);
-    int best = 0;
     bool whole = true;
+    *way = 0;
+    *bytes = NULL;
     for (int i = 0; i < NUM_WAYS; i++) {
         whole &= p.bytes[i] != NULL;
-        best = p.sizes[i] < p.sizes[best] ? i : best;
+        *way = p.sizes[i] < p.sizes[*way] ? i : *way;
+    }
+    double share = (double)png->height / (double)(p.num_bands * p.band);
+    *size = (size_t)((double)p.sizes[*way] * share);
+    if (whole && p.num_bands == 1) {
+        *bytes = p.bytes[*way];
+        p.bytes[*way] = NULL;
+    }
+    release_ways(&p);
+    return whole ? DLVIZ_OK : dlz_fail_memory("a picture", (uint64_t)png->height);
+}
+
+dlviz_status dlz_png_write(const dlz_png *png, uint8_t **bytes, size_t *size) {
+    int way;
+    uint8_t *data;
+    *bytes = NULL;
+    DLZ_TRY(find_way(png, &way, &data, size));
+    if (png->enough > 0 && *size > png->enough + png->enough / 8) {
+        dlz_free(data);
+        return DLVIZ_OK;
+    }
+    if (!data) {
+        packing p = pack_rows(png, false, way);
+        pack(&p, 0, 0);
+        data = p.bytes[0];
+        *size = p.sizes[0];
     }
     dlviz_status status = DLVIZ_OK;
-    if (!whole)
-        status = dlz_fail_memory("a picture", (uint64_t)png->height * (uint64_t)p.row_bytes);
-    else if (p.sizes[best] > INT32_MAX)
+    if (!data)
+        status = dlz_fail_memory("a picture", (uint64_t)png->height * (uint64_t)png->width);
+    else if (*size > INT32_MAX)
         status = dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                          "the thumbnails take %llu bytes as PNG; 2^31 - 1 "
-                          "are possible",
-                          (unsigned long long)p.sizes[best]);
+                          "the thumbnails take %llu bytes as PNG; 2^31 - 1 are possible",
+                          (unsigned long long)*size);
     else
-        status = put_together(png, p.bytes[best], p.sizes[best], bytes, size);
-    for (int i = 0; i < NUM_WAYS; i++)
-        dlz_free(p.bytes[i]);
+        status = put_together(png, data, *size, bytes, size);
+    dlz_free(data);
     return status;
 }

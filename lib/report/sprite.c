@@ -1,5 +1,4 @@
 #include "report/sprite.h"
-#include "report/encode.h"
 #include "report/png.h"
 
 #include <math.h>
@@ -14,7 +13,8 @@ void dlz_sprite_release(dlz_sprite *sprite) {
 /* -- Rows of the picture -------------------------------------------------------------------------
  */
 
-typedef enum fineness { FULL, FOUR_BITS, COLORS_256, COLORS_64 } fineness;
+typedef enum fineness { FULL, FOUR_BITS, COLORS_256, COLORS_128, COLORS_64 } fineness;
+static const int num_colors[] = {[COLORS_256] = 256, [COLORS_128] = 128, [COLORS_64] = 64};
 
 typedef struct picture {
     const dlz_thumbnails *thumbnails;
@@ -78,16 +78,17 @@ static dlviz_status make_palette(picture *p, int most, dlz_palette **out) {
 /* -- The picture ---------------------------------------------------------------------------------
  */
 
-/* In place of the one that it has. */
-static dlviz_status compress(const dlviz_report *report, fineness depth, dlz_sprite *sprite) {
+/* In place of the one that it has; none, with about its size, where that would be more than enough. */
+static dlviz_status compress(const dlviz_report *report, fineness depth, size_t enough,
+                             dlz_sprite *sprite) {
     const dlz_thumbnails *from = &report->thumbnails;
     picture p = {from, sprite, depth, NULL};
     dlz_palette *palette = NULL;
     sprite->columns =
         (int64_t)ceil(sqrt((double)sprite->count * (double)from->height / (double)from->width));
     sprite->columns = dlz_min_i64(dlz_max_i64(sprite->columns, 1), sprite->count);
-    if (depth == COLORS_256 || depth == COLORS_64)
-        DLZ_TRY(make_palette(&p, depth == COLORS_256 ? 256 : 64, &palette));
+    if (num_colors[depth] > 0)
+        DLZ_TRY(make_palette(&p, num_colors[depth], &palette));
     dlz_png png = {.height = dlz_ceil_div(sprite->count, sprite->columns) * from->height,
                    .width = sprite->columns * from->width,
                    .channels = depth == FULL ? (int)from->channels : 1,
@@ -95,7 +96,8 @@ static dlviz_status compress(const dlviz_report *report, fineness depth, dlz_spr
                    .num_colors = palette ? palette->count : 0,
                    .palette = palette ? palette->colors : NULL,
                    .row = get_row,
-                   .context = &p};
+                   .context = &p,
+                   .enough = enough};
     dlz_free(sprite->png);
     dlviz_status status = dlz_png_write(&png, &sprite->png, &sprite->size);
     dlz_free(palette);
@@ -126,33 +128,38 @@ static dlviz_status pick(const dlviz_report *report, int64_t count, dlz_sprite *
     return DLVIZ_OK;
 }
 
-static bool fits(const dlz_sprite *sprite, uint64_t others) {
-    return dlz_encoded_size(sprite->size) + others <= DLZ_SPRITE_MAX_PAGE;
+/* What the rest of a page leaves for the pictures. */
+static uint64_t room_for(uint64_t others) {
+    uint64_t encoded = others < DLZ_SPRITE_MAX_PAGE ? DLZ_SPRITE_MAX_PAGE - others : 0;
+    return encoded / 4 * 3;
 }
 
 /* Fewer pictures, so that these take what the rest of the page leaves, or half of a page. */
 static dlviz_status pick_fewer(const dlviz_report *report, uint64_t others, fineness depth,
                                dlz_sprite *sprite) {
-    uint64_t size = dlz_encoded_size(sprite->size), room = DLZ_SPRITE_MAX_PAGE / 2;
-    if (others < room)
-        room = DLZ_SPRITE_MAX_PAGE - others;
-    if (size <= room)
-        return DLVIZ_OK;
-    double share = 0.97 * (double)room / (double)size;
-    int64_t count = dlz_max_i64((int64_t)floor((double)sprite->count * share), 1);
-    DLZ_TRY(pick(report, count, sprite));
-    return compress(report, depth, sprite);
+    uint64_t room = room_for(others), half = DLZ_SPRITE_MAX_PAGE / 2 / 4 * 3;
+    room = room > half ? room : half;
+    /* The size is a guess at first. */
+    for (int attempt = 0; sprite->size > room && sprite->count > 1 && attempt < 4; attempt++) {
+        double share = 0.97 * (double)room / (double)sprite->size;
+        DLZ_TRY(pick(report, dlz_max_i64((int64_t)((double)sprite->count * share), 1), sprite));
+        DLZ_TRY(compress(report, depth, 0, sprite));
+    }
+    return sprite->png ? DLVIZ_OK : compress(report, depth, 0, sprite);
 }
 
 static dlviz_status make(const dlviz_report *report, uint64_t others, dlz_sprite *sprite) {
-    static const fineness of_gray[] = {FULL, FOUR_BITS}, of_color[] = {FULL, COLORS_256, COLORS_64};
+    static const fineness of_gray[] = {FULL, FOUR_BITS},
+                          of_color[] = {FULL, COLORS_256, COLORS_128, COLORS_64};
     const fineness *depths = report->thumbnails.channels == 1 ? of_gray : of_color;
-    int num_depths = report->thumbnails.channels == 1 ? 2 : 3, at = 0;
+    int num_depths = report->thumbnails.channels == 1 ? 2 : 4, at = 0;
+    size_t room = (size_t)dlz_max_i64((int64_t)room_for(others), 1);
     DLZ_TRY(pick(report, dlz_min_i64(report->thumbnails.count, DLZ_SPRITE_MAX_COUNT), sprite));
-    DLZ_TRY(compress(report, FULL, sprite));
-    while (!fits(sprite, others) && at < num_depths - 1)
-        DLZ_TRY(compress(report, depths[++at], sprite));
-    return fits(sprite, others) ? DLVIZ_OK : pick_fewer(report, others, depths[at], sprite);
+    DLZ_TRY(compress(report, FULL, room, sprite));
+    while (sprite->size > room && at < num_depths - 1)
+        DLZ_TRY(compress(report, depths[++at], room, sprite));
+    bool fits = sprite->png && sprite->size <= room;
+    return fits ? DLVIZ_OK : pick_fewer(report, others, depths[at], sprite);
 }
 
 dlviz_status dlz_sprite_make(const dlviz_report *report, uint64_t others, dlz_sprite *sprite) {

@@ -301,7 +301,7 @@ static void put_data(dlz_file *file, const dlviz_report *report, const dlz_sprit
 /* What is read where no program may run. */
 static void put_words(dlz_file *file, const dlviz_report *report) {
     dlz_encode_html(file, title_of(report));
-    dlz_file_printf(file, ": %lld points.", (long long)report->n);
+    dlz_file_printf(file, "%s%lld points.", title_of(report)[0] ? ": " : "", (long long)report->n);
     for (int64_t r = 0; r < report->num_runs; r++) {
         const dlviz_report_run *run = report->runs[r];
         char number[DLZ_NUMBER_SIZE];
@@ -321,8 +321,8 @@ static void put_page(dlz_file *file, const dlviz_report *report, const dlz_sprit
     for (const dlz_page_part *part = dlz_page;; part++) {
         dlz_file_write(file, part->bytes, part->size);
         switch (part->mark) {
-        case DLZ_PAGE_TITLE:
-            dlz_encode_html(file, title_of(report));
+        case DLZ_PAGE_TITLE: /* HTML wants one */
+            dlz_encode_html(file, title_of(report)[0] ? title_of(report) : "Untitled");
             break;
         case DLZ_PAGE_NOSCRIPT:
             put_words(file, report);
@@ -388,7 +388,7 @@ static dlviz_status check_whole(const char *who, const dlviz_report *report) {
 /* Ends the file. */
 static dlviz_status write_page(const dlviz_report *report, const dlz_sprite *sprite,
                                dlz_file *file) {
-    dlz_file_expect(file, bytes_of(report) + dlz_encoded_size(sprite->size));
+    dlz_file_expect(file, (size_t)(bytes_of(report) + dlz_encoded_size(sprite->size)));
     put_page(file, report, sprite);
     return dlz_file_commit(file);
 }

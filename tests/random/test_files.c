@@ -397,6 +397,34 @@ static void try_cifar(const mutant *file) {
     dlviz_dataset_destroy(dataset);
 }
 
+/* What is taken is written and read again as the same. */
+static void use_report(const dlviz_report *report) {
+    void *bytes, *again;
+    size_t size, other;
+    dlviz_report *second;
+    must(dlviz_report_write_memory(report, &bytes, &size), "what was merged is not written");
+    must(dlviz_report_create(&second, NULL, 0), "a report");
+    must(dlviz_report_merge_memory(second, bytes, size), "what was written is not merged");
+    must(dlviz_report_write_memory(second, &again, &other), "it is not written again");
+    require(size == other && memcmp(bytes, again, size) == 0, "it is another page");
+    dlviz_free(bytes);
+    dlviz_free(again);
+    dlviz_report_destroy(second);
+}
+
+static void try_page(const mutant *file) {
+    dlviz_report *report;
+    must(dlviz_report_create(&report, NULL, 0), "a report");
+    dlviz_status status = dlviz_report_merge_memory(report, file->bytes, file->size);
+    if (judged(status, status == DLVIZ_OK ? report : NULL))
+        use_report(report);
+    else
+        require(dlviz_report_num_runs(report) == 0 && dlviz_report_num_points(report) == 0 &&
+                    !dlviz_report_title(report),
+                "it changed the report");
+    dlviz_report_destroy(report);
+}
+
 static void try_checkpoint(const mutant *file) {
     size_t before_size, size;
     void *before = all_there_is(run.network, &before_size), *again;
@@ -469,6 +497,7 @@ static void try_jpeg(const mutant *file) {
     X(architecture, make_architectures, mutate_bytes, try_architecture, 10)                        \
     X(npz, make_npzs, mutate_bytes, try_npz, 10)                                                   \
     X(csv, make_csvs, mutate_bytes, try_csv, 10)                                                   \
+    X(page, make_pages, mutate_page, try_page, 10)                                                 \
     X(cifar, make_cifars, mutate_bytes, try_cifar, 2)                                              \
     IMAGE_LOADERS(X)
 

@@ -319,3 +319,111 @@ mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t
     free(data);
     return made;
 }
+
+/* -- Pages ---------------------------------------------------------------------------------------
+ */
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static size_t decode(const char *text, size_t length, unsigned char *to) {
+    unsigned bits = 0, count = 0;
+    size_t size = 0;
+    for (size_t i = 0; i < length && text[i] != '='; i++) {
+        bits = (bits << 6 | (unsigned)(strchr(digits, text[i]) - digits)) & 0xffffff;
+        count += 6;
+        if (count >= 8)
+            to[size++] = (unsigned char)(bits >> (count -= 8));
+    }
+    return size;
+}
+
+static char *encode(const unsigned char *bytes, size_t size) {
+    char *text = allocated(size / 3 * 4 + 5), *to = text;
+    for (size_t i = 0; i < size; i += 3) {
+        unsigned bits = 0;
+        for (size_t j = 0; j < 3; j++)
+            bits = bits << 8 | (i + j < size ? bytes[i + j] : 0u);
+        for (size_t j = 0; j < 4; j++)
+            *to++ = (char)(i + j > size ? '=' : digits[bits >> (18 - 6 * j) & 63]);
+    }
+    *to = '\0';
+    return text;
+}
+
+/* A byte of a PNG's chunks is changed, and the checksum made to fit. */
+static void change_chunk(dlz_random *random, unsigned char *png, size_t size) {
+    size_t at = 8, skip = place(random, 3);
+    while (at + 12 <= size) {
+        size_t length = (size_t)png[at + 2] << 8 | png[at + 3]; /* small pictures */
+        if (at + 12 + length > size)
+            return;
+        if (skip-- == 0 && length > 0) {
+            png[at + 8 + place(random, length)] = (unsigned char)random_between(random, 0, 255);
+            unsigned long sum = crc32(0, png + at + 4, (unsigned)length + 4);
+            for (size_t i = 0; i < 4; i++)
+                png[at + 8 + length + i] = (unsigned char)(sum >> (24 - 8 * i));
+            return;
+        }
+        at += length + 12;
+    }
+}
+
+static char *change_picture(dlz_random *random, const char *base64, size_t length) {
+    unsigned char *png = allocated(length + MOST_GROWTH);
+    size_t size = decode(base64, length, png);
+    if (random_chance(random, 0.7))
+        change_chunk(random, png, size);
+    else
+        size = change_bytes(random, png, size);
+    char *text = encode(png, size);
+    free(png);
+    return text;
+}
+
+/* A text of the tree that is long is base64: some numbers in it are others. */
+static void change_numbers(dlz_random *random, char *text) {
+    for (int64_t i = random_between(random, 1, 5); i > 0; i--) {
+        size_t at = place(random, strlen(text));
+        if (strchr(digits, text[at]))
+            text[at] = random_chance(random, 0.3) ? '/' : digits[place(random, 64)];
+    }
+}
+
+static char *change_data(dlz_random *random, const char *text, size_t length) {
+    json_t *tree = json_loadb(text, length, 0, NULL);
+    if (!tree)
+        abort();
+    bool values = random_chance(random, 0.6);
+    for (int64_t i = values ? random_between(random, 1, 2) : 0; i > 0; i--)
+        change_tree(random, tree);
+    char *changed = dumped(random, tree, 0.05);
+    json_decref(tree);
+    if (!values || random_chance(random, 0.1))
+        change_numbers(random, changed);
+    return changed;
+}
+
+mutant mutate_page(dlz_random *random, const unsigned char *bytes, size_t size) {
+    const char *page = (const char *)bytes, *end = page + size;
+    const char *data = memmem(page, size, "id=\"data\">", 10);
+    if (random_chance(random, 0.1) || !data)
+        return mutate_bytes(random, bytes, size);
+    data += 10;
+    const char *data_end = memmem(data, (size_t)(end - data), "</script>", 9);
+    const char *sprite = memmem(data_end, (size_t)(end - data_end), "id=\"sprite\">", 12);
+    sprite += 12;
+    const char *sprite_end = memmem(sprite, (size_t)(end - sprite), "</script>", 9);
+    bool picture = sprite_end > sprite && random_chance(random, 0.3);
+    const char *from = picture ? sprite : data, *to = picture ? sprite_end : data_end;
+    char *changed = picture ? change_picture(random, from, (size_t)(to - from))
+                            : change_data(random, from, (size_t)(to - from));
+    size_t before = (size_t)(from - page), length = strlen(changed), after = (size_t)(end - to);
+    unsigned char *work = allocated(before + length + after);
+    memcpy(work, bytes, before);
+    memcpy(work + before, changed, length);
+    memcpy(work + before + length, to, after);
+    mutant made = copy_bytes(random, work, before + length + after);
+    free(changed);
+    free(work);
+    return made;
+}

@@ -22,6 +22,9 @@ mutant mutate_png(dlz_random *random, const unsigned char *bytes, size_t size);
 /* Values of the header's JSON, or of the JSON in its metadata, replaced, taken out, doubled, exchanged or
  * nested deeply; mostly without checksums, which would find everything. */
 mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t size);
+/* The same of a page of dlviz_report_write: its JSON, the numbers in it, the picture's bytes, these with
+ * checksums that fit. */
+mutant mutate_page(dlz_random *random, const unsigned char *bytes, size_t size);
 /* Unchanged. */
 mutant copy_bytes(dlz_random *random, const unsigned char *bytes, size_t size);
 

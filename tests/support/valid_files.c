@@ -264,3 +264,63 @@ void make_cifars(samples *to) {
         bytes[i] = (unsigned char)(i % 3073 ? i * 7 : i / 3073);
     keep_sample(to, bytes, size);
 }
+
+static dlviz_tensor *numbers(dlviz_dtype dtype, int ndim, const int64_t *dims) {
+    dlviz_tensor *made;
+    ck_ok(dlviz_tensor_create(&made, dtype, ndim, dims));
+    if (dtype == DLVIZ_FLOAT32)
+        fill_uniform(dlviz_tensor_float(made), dlviz_tensor_num_elements(made), 6);
+    return made;
+}
+
+static void fill_run(dlviz_report_run *run, int64_t n, int64_t classes) {
+    dlviz_tensor *map = numbers(DLVIZ_FLOAT32, 2, (int64_t[]){n, 2}),
+                 *outputs = numbers(DLVIZ_FLOAT32, 2, (int64_t[]){n, classes}),
+                 *near = numbers(DLVIZ_INT64, 2, (int64_t[]){n, 2}),
+                 *looked = numbers(DLVIZ_FLOAT32, 3, (int64_t[]){2, 3, 4});
+    const dlviz_tensor *maps[] = {map, map};
+    dlviz_network *network = small_network(2);
+    ck_ok(dlviz_report_run_add_map(run, "t-SNE"));
+    ck_ok(dlviz_report_run_add_map(run, "PCA"));
+    ck_ok(dlviz_report_run_add_frame(run, 0, 2, maps, NULL));
+    ck_ok(dlviz_report_run_add_frame(run, 3, 2, maps, outputs));
+    ck_ok(dlviz_report_run_set_neighbors(run, near));
+    ck_ok(dlviz_report_run_set_attribution(run, 2, (int64_t[]){0, 1}, looked));
+    ck_ok(dlviz_report_run_set_network(run, network, "fc"));
+    ck_ok(dlviz_report_run_add_fact(run, "a", "b"));
+    ck_ok(dlviz_report_run_add_measure(run, "c", "%", 1, 0.5, 0));
+    ck_ok(dlviz_report_run_add_curve(run, "loss", "training", 2, NULL, (double[]){1, 2}));
+    dlviz_network_destroy(network);
+    dlviz_tensor *all[] = {map, outputs, near, looked};
+    for (int i = 0; i < 4; i++)
+        dlviz_tensor_destroy(all[i]);
+}
+
+/* Of few classes and of many, with gray and with colored images. */
+void make_pages(samples *to) {
+    static const int64_t classes[] = {3, 20, 300};
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
+    for (int i = 0; i < 3; i++) {
+        int64_t n = 7;
+        dlviz_report *report;
+        dlviz_report_run *run;
+        dlviz_tensor *labels = numbers(DLVIZ_UINT8, 1, &n),
+                     *images = numbers(DLVIZ_UINT8, 4, (int64_t[]){n, i == 1 ? 3 : 1, 5, 4});
+        ck_ok(dlviz_report_create(&report, "page", n));
+        ck_ok(dlviz_report_set_labels(report, labels));
+        ck_ok(dlviz_report_set_point_names(report, n, names));
+        if (i < 2)
+            ck_ok(dlviz_report_set_images(report, images));
+        for (int r = 0; r < 2; r++) {
+            ck_ok(dlviz_report_add_run(report, names[r], &run));
+            fill_run(run, n, classes[i]);
+        }
+        void *bytes;
+        size_t size;
+        ck_ok(dlviz_report_write_memory(report, &bytes, &size));
+        keep_sample(to, bytes, size);
+        dlviz_report_destroy(report);
+        dlviz_tensor_destroy(labels);
+        dlviz_tensor_destroy(images);
+    }
+}

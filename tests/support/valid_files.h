@@ -34,6 +34,7 @@ void make_cifars(samples *to);
 /* Images of many kinds, in builds with libpng and libjpeg. */
 void make_pngs(samples *to);
 void make_jpegs(samples *to);
+void make_pages(samples *to);
 
 /* The first of the networks, filled by another seed. */
 dlviz_network *small_network(uint64_t seed);
