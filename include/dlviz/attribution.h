@@ -25,8 +25,8 @@
  * Each returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a target that there is not, which the
  * sentence names), DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (an input that is not finite, or an
  * output or a map; the sentence names the sample), DLVIZ_ERROR_STATE (a network that is not built,
- * or in use), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED (dlviz_set_progress), and what a layer of
- * the program's own returns. */
+ * or in use), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED (dlviz_set_progress), and what a layer
+ * of the program's own returns. */
 #ifndef DLVIZ_ATTRIBUTION_H
 #define DLVIZ_ATTRIBUTION_H
 

@@ -1,11 +1,16 @@
 /* dlviz/film.h - how a network learned: maps of its features over the epochs of a training, each
  * made from the one before it, so that points can be followed.
  *
- * dlviz_film *film; dlviz_film_create(&film); // before training (epoch 0), and after each epoch:
- * if (dlviz_film_wants(epoch, num_epochs)) { dlviz_network_inspect(network, test, "relu5", NULL,
- * NULL, &outputs, &features); dlviz_film_add(film, epoch, features, outputs); } // after training:
- * dlviz_film_fit(film, tsne); const dlviz_tensor *map = dlviz_film_tsne_map(film, i);    // of
- * frame i: n x 2 */
+ *     dlviz_film *film;
+ *     dlviz_film_create(&film);
+ *     // before training (epoch 0), and after each epoch:
+ *     if (dlviz_film_wants(epoch, num_epochs)) {
+ *         dlviz_network_inspect(network, test, "relu5", NULL, NULL, &outputs, &features);
+ *         dlviz_film_add(film, epoch, features, outputs);
+ *     }
+ *     // after training:
+ *     dlviz_film_fit(film, tsne);
+ *     const dlviz_tensor *map = dlviz_film_tsne_map(film, i);    // of frame i: n x 2 */
 #ifndef DLVIZ_FILM_H
 #define DLVIZ_FILM_H
 
@@ -79,11 +84,13 @@ DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
  *  before, with fewer, of which the first fifth has an exaggeration of 4 at most (none where `tsne`
  *  has none). The other way round, from the last map back, the map of the untrained network would
  *  show what only the trained one knows: points that features do not tell apart stay where they
- *  start. (On MNIST, 97.5 % of the untrained network's points then lie among points of their class,
- *  instead of 94.4 %.) Then all are laid over the last one (dlviz_align).
+ *  start. (Of 10,000 digits, 97.7 % then have the label of most of their 10 nearest in the untrained
+ *  network's map; forwards 94.5 %, and in the features themselves 95.2 %.) Then all are laid over
+ *  the last one (dlviz_align).
  *
  *  @param tsne  its settings count, and its progress function is called during each frame's fit. It
- *               holds the last frame's fit afterwards, of dlviz_film_components
+ *               holds the last frame's fit afterwards, of dlviz_film_components; after a failure
+ *               that of some frame, or none
  *  Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE for a film without frames. After a
  *  failure, also DLVIZ_CANCELLED, the film has the maps that it had. */
 DLVIZ_CHECKED dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne);
@@ -91,6 +98,7 @@ DLVIZ_CHECKED dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne);
 /* Frames are counted from 0, in the order of their epochs. Getters of a frame that there is not
  * give 0, NaN or NULL. Tensors belong to the film and live until it changes. */
 
+/** How many frames there are. */
 DLVIZ_API int64_t dlviz_film_num_frames(const dlviz_film *film);
 /** The number of points in each frame, n; 0 without frames. */
 DLVIZ_API int64_t dlviz_film_num_points(const dlviz_film *film);

@@ -89,28 +89,34 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
  * 1,000 of 70,000, where shares are measured, at most 0.016.
  *
  * - num_samples: how many points, 1 or more; all where there are no more, which gives the whole
- * measure to the last bit. - seed: decides which points.
+ *   measure to the last bit.
+ * - seed: decides which points.
  *
  * All else is as without _sampled. */
 
+/** Trustworthiness (see above) of a sample. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_trustworthiness_sampled(const dlviz_tensor *points,
                                                                  const dlviz_tensor *map,
                                                                  int64_t num_neighbors,
                                                                  int64_t num_samples, uint64_t seed,
                                                                  double *result);
+/** Continuity of a sample. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_continuity_sampled(const dlviz_tensor *points,
                                                             const dlviz_tensor *map,
                                                             int64_t num_neighbors,
                                                             int64_t num_samples, uint64_t seed,
                                                             double *result);
+/** Neighbor preservation of a sample. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_preservation_sampled(
     const dlviz_tensor *points, const dlviz_tensor *map, int64_t num_neighbors, int64_t num_samples,
     uint64_t seed, double *result);
+/** The accuracy of k-nearest-neighbor classification, of a sample. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_accuracy_sampled(const dlviz_tensor *points,
                                                                    const dlviz_tensor *labels,
                                                                    int64_t num_neighbors,
                                                                    int64_t num_samples,
                                                                    uint64_t seed, double *result);
+/** The mean silhouette of a sample. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *points,
                                                             const dlviz_tensor *labels,
                                                             int64_t num_samples, uint64_t seed,

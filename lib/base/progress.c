@@ -18,6 +18,7 @@ static _Thread_local struct {
     double next;    /* when the function is called again */
     double share;   /* that it was told last */
     bool telling;
+    bool cancelled; /* inside a tile, which cannot say so */
 } mine;
 
 void dlviz_set_progress(dlviz_progress_fn progress, void *user) {
@@ -69,6 +70,7 @@ dlviz_status dlz_task_begin(dlz_task *task, const char *name) {
     if (outer || !is_told())
         return DLVIZ_OK;
     mine.share = 0;
+    mine.cancelled = false;
     return tell(0);
 }
 
@@ -110,7 +112,9 @@ static void told_tile(void *context, int64_t tile, int worker) {
     int64_t done = (int64_t)atomic_fetch_add_explicit(&job->done, 1, memory_order_relaxed) + 1;
     if (worker != 0)
         return;
-    job->status = dlz_task_report((double)done / (double)job->tiles);
+    job->status =
+        mine.cancelled ? DLVIZ_CANCELLED : dlz_task_report((double)done / (double)job->tiles);
+    mine.cancelled = false;
     if (job->status != DLVIZ_OK)
         atomic_store_explicit(&job->cancelled, true, memory_order_relaxed);
 }
@@ -124,4 +128,11 @@ dlviz_status dlz_parallel_for_task(int64_t tiles, int max_workers, dlz_tile_fn f
     told_job job = {.function = function, .context = context, .tiles = tiles};
     dlz_parallel_for(tiles, max_workers, told_tile, &job);
     return job.status;
+}
+
+bool dlz_task_goes_on(void) {
+    if (mine.cancelled || !is_told() || now() < mine.next)
+        return !mine.cancelled;
+    mine.cancelled = tell(mine.share) != DLVIZ_OK;
+    return !mine.cancelled;
 }

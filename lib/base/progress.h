@@ -27,7 +27,7 @@ typedef struct dlz_task {
 dlviz_status dlz_task_begin(dlz_task *task, const char *name);
 void dlz_task_end(dlz_task *task);
 #define DLZ_TASK(name)                                                                             \
-    dlz_task dlz_task_ __attribute__((cleanup(dlz_task_end))) = {NULL};                            \
+    dlz_task dlz_task_ __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};                   \
     DLZ_TRY(dlz_task_begin(&dlz_task_, name))
 
 /* What follows is this part of the innermost task, as shares of it. */
@@ -38,5 +38,9 @@ dlviz_status dlz_task_report(double share);
  * tiles are left out, and all threads are back. */
 dlviz_status dlz_parallel_for_task(int64_t tiles, int max_workers, dlz_tile_fn function,
                                    void *context);
+
+/* For tiles that take long: whether to go on, which is asked on the calling thread when it is time.
+ * Once it is false, what the tile leaves behind is not looked at. */
+bool dlz_task_goes_on(void);
 
 #endif

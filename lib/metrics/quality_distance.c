@@ -1,9 +1,12 @@
 #include "metrics/quality.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "neighbors/distances.h"
 
 #include <math.h>
+
+#define ASK_EVERY (256 * DLZ_DISTANCE_PANEL) /* points */
 
 dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_tensor *points,
                                 int64_t least) {
@@ -84,10 +87,13 @@ int64_t dlz_distance_rows(const dlz_distances *distances, const dlz_sample *samp
     int64_t count = dlz_min_i64(DLZ_DISTANCE_ROWS, sample->count - first);
     for (int64_t g = 0; g < count; g += DLZ_DISTANCE_GROUP)
         pack_group(distances, sample, first + g, scratch + g * d);
-    for (int64_t p = 0; p < stride; p += DLZ_DISTANCE_PANEL)
+    for (int64_t p = 0; p < stride; p += DLZ_DISTANCE_PANEL) {
+        if (p % ASK_EVERY == 0 && !dlz_task_goes_on())
+            break;
         for (int64_t g = 0; g < count; g += DLZ_DISTANCE_GROUP)
             dlz_distance()->panel(scratch + g * d, distances->panels + p * d, d,
                                   rows + g * stride + p, stride);
+    }
     for (int64_t i = 0; i < count; i++)
         rows[i * stride + dlz_sample_point(sample, first + i)] = INFINITY;
     return count;

@@ -289,7 +289,7 @@ static int outputs_dims(const dlviz_network *network, const dlviz_dataset *datas
 dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
                                const dlviz_dataset *dataset, dlz_tally *tally,
                                dlviz_tensor **outputs) {
-    dlz_look look = {NULL};
+    dlz_look look = {.outputs = NULL};
     if (!outputs)
         return tally_all(network, who, dataset, tally, &look);
     int64_t dims[4];
@@ -379,7 +379,8 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     dlz_network_warn_of_data(network, __func__, dataset);
-    return dlz_network_measure(network, __func__, dataset, 0, &(dlz_look){NULL}, loss, metric);
+    return dlz_network_measure(network, __func__, dataset, 0, &(dlz_look){.outputs = NULL}, loss,
+                               metric);
 }
 
 static dlviz_status find_metric(const dlviz_loss *loss, const char *who, const char *name,
@@ -411,7 +412,8 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));
     dlz_network_warn_of_data(network, __func__, dataset);
-    return dlz_network_measure(network, __func__, dataset, index, &(dlz_look){NULL}, NULL, value);
+    return dlz_network_measure(network, __func__, dataset, index, &(dlz_look){.outputs = NULL},
+                               NULL, value);
 }
 
 /* -- Training ------------------------------------------------------------------------------------

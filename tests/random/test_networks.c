@@ -78,19 +78,44 @@ static dlviz_tensor *tensor_of(const network_case *made) {
     return float_tensor(spec->ndim + 1, dims, made->inputs);
 }
 
+static void compare_bits(check *c, const char *what, const char *name, dlviz_tensor *found,
+                         const dlviz_tensor *wanted) {
+    const float *a = dlviz_tensor_const_float(found), *b = dlviz_tensor_const_float(wanted);
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(wanted); i++)
+        if (memcmp(&a[i], &b[i], sizeof *a) != 0) {
+            report(c, what, name, i, a[i], b[i], 0);
+            break;
+        }
+    dlviz_tensor_destroy(found);
+}
+
+/* One pass gives what calls of their own give, to the bit. */
+static void check_inspection(check *c, dlviz_network *network, const dlviz_dataset *dataset,
+                             const char *layer, const dlviz_tensor *features,
+                             const dlviz_tensor *outputs) {
+    dlviz_tensor *found_outputs, *found_features;
+    ck_ok(dlviz_network_inspect(network, dataset, layer, NULL, NULL, &found_outputs,
+                                &found_features));
+    compare_bits(c, "inspected ", layer, found_features, features);
+    compare_bits(c, "outputs beside ", layer, found_outputs, outputs);
+}
+
 static void check_evaluation(check *c, const network_case *made, const expected *truth,
                              dlviz_network *network) {
     dlviz_tensor *inputs = tensor_of(made), *labels = int64_tensor(made->n, made->labels), *found;
+    dlviz_tensor *outputs;
     const net_spec *spec = &made->spec;
     dlviz_dataset *dataset;
     double loss;
     c->step = 0;
     ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    ck_ok(dlviz_network_predict(network, dataset, &outputs));
     for (int i = 0; i < spec->count; i++) {
         ck_ok(dlviz_network_features(network, spec->layers[i].name, dataset, &found));
         ck_assert_int_eq(dlviz_tensor_num_elements(found), truth->output[i].count);
         compare(c, "output of ", spec->layers[i].name, dlviz_tensor_const_float(found),
                 &truth->output[i]);
+        check_inspection(c, network, dataset, spec->layers[i].name, found, outputs);
         dlviz_tensor_destroy(found);
     }
     ck_ok(dlviz_network_forward(network, inputs, &found));
@@ -98,6 +123,7 @@ static void check_evaluation(check *c, const network_case *made, const expected 
     ck_ok(dlviz_network_evaluate(network, dataset, &loss, NULL));
     compare_loss(c, loss, truth->loss, truth->loss_bound);
     dlviz_tensor_destroy(found);
+    dlviz_tensor_destroy(outputs);
     dlviz_dataset_destroy(dataset);
     dlviz_tensor_destroy(inputs);
     dlviz_tensor_destroy(labels);
