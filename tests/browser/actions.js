@@ -11,8 +11,9 @@ const still = page => until(page, '!dlvizReport.moving');
 const state = (page, name) => page.evaluate(`dlvizReport.state.${name}`);
 const text = (page, selector) => page.locator(selector).innerText();
 
-// Where a point is, in the window's CSS pixels.
+// Where a point is, in the window's CSS pixels, with the map in the window.
 async function placeOf(page, point) {
+  await page.locator('#stage').scrollIntoViewIfNeeded();
   const [x, y] = await page.evaluate(which => dlvizReport.place(which), point);
   const box = await page.locator('#overlay').boundingBox();
   return [box.x + x, box.y + y];

@@ -1,7 +1,7 @@
 // Several runs in a page.
 'use strict';
 const assert = require('assert');
-const {skip, still, state, text, selected, galleryPoints, matrix, pixel, pointAt, lonePoints} = require('../actions.js');
+const {skip, still, state, text, selected, galleryPoints, matrix, pointAt, lonePoints} = require('../actions.js');
 
 async function openIndex({open, index, runs}, options) {
   if (!index || runs.length < 2) skip('there is no page of several runs');
@@ -60,7 +60,6 @@ module.exports = {
     for (const [x, y, mapX, mapY] of marks) {
       assert(Math.abs(x - (0.02 + 0.96 * mapX)) < 0.012 && Math.abs(y - (0.02 + 0.96 * mapY)) < 0.012, `ring at ${x}, ${y}, point at ${mapX}, ${mapY}`);
     }
-    assert((await pixel(page, '#overlay', 2, 2))[3] === 0);
   },
 
   'small maps can be pointed at and clicked': async context => {

@@ -124,7 +124,8 @@ module.exports = {
     await page.waitForTimeout(200);
     assert.strictEqual(await page.evaluate('document.documentElement.dataset.theme'), 'dark');
     const pdf = await page.pdf({format: 'A4'});
-    assert(pdf.length > 20000 && pdf.toString('latin1', 0, 4) === '%PDF');
+    const wide = [...pdf.toString('latin1').matchAll(/\/Subtype \/Image[^>]*?\/Width (\d+)/g)].map(match => Number(match[1]));
+    assert(pdf.toString('latin1', 0, 4) === '%PDF' && Math.max(...wide) > 400, `its widest image has ${Math.max(...wide)} pixels: the map is not among them`);
   },
 
   'without scripts a text says where the numbers are': async ({open}) => {

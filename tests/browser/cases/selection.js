@@ -1,7 +1,7 @@
 // The confusion matrix and the classes: what they select and count.
 'use strict';
 const assert = require('assert');
-const {state, text, selected, matrix, galleryPoints} = require('../actions.js');
+const {state, text, pointAt, selected, matrix, galleryPoints} = require('../actions.js');
 
 const cell = (truth, said) => `.matrix button[data-cell="${truth} ${said}"]`;
 
@@ -50,11 +50,14 @@ module.exports = {
   'what is not selected is dimmed, and cannot be pointed at': async ({open, run}) => {
     const page = await open(null, {hash: '#color=errors'}), [truth, said] = largestConfusion(run);
     await page.click(cell(truth, said));
-    const other = run.labels.indexOf((truth + 5) % 10), box = await page.locator('#overlay').boundingBox();
-    const [x, y] = await page.evaluate(i => dlvizReport.place(i), other);
-    await page.mouse.move(box.x + x, box.y + y);
-    const hover = await state(page, 'hover');
-    assert(hover === -1 || run.labels[hover] === truth && run.said[hover] === said);
+    const chosen = await selected(page);
+    for (const other of [...run.labels.keys()].filter(i => run.labels[i] === (truth + 5) % 10).slice(0, 20)) {
+      await pointAt(page, other);
+      const hover = await state(page, 'hover');
+      assert(hover === -1 || chosen.includes(hover), `${hover} is pointed at`);
+    }
+    await pointAt(page, chosen[0]);
+    assert(chosen.includes(await state(page, 'hover')));
   },
 
   'classes can be hidden and shown again': async ({open, run}) => {
