@@ -351,6 +351,45 @@ START_TEST(names_of_forty_classes_cover_few_points) {
 }
 END_TEST
 
+/* Pixels that class names change in the middle of a map. */
+static int count_changed(const dlviz_tensor *map, const dlviz_tensor *labels, int reach) {
+    picture pictures[2];
+    for (int with = 0; with < 2; with++) {
+        dlviz_figure *figure;
+        ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+        ck_ok(dlviz_figure_set_point_size(figure, 10));
+        ck_ok(dlviz_figure_set_class_marks(figure, with));
+        pictures[with] = draw_and_destroy(figure);
+    }
+    area frame = frame_of(&pictures[0]);
+    int middle_x = (frame.left + frame.right) / 2, middle_y = (frame.top + frame.bottom) / 2;
+    int changed = 0;
+    for (int y = middle_y - reach; y < middle_y + reach; y++)
+        for (int x = middle_x - reach; x < middle_x + reach; x++)
+            changed += pixel_at(&pictures[0], x, y) != pixel_at(&pictures[1], x, y);
+    close_picture(&pictures[0]);
+    close_picture(&pictures[1]);
+    return changed;
+}
+
+START_TEST(names_away_from_their_classes_have_lines_to_them) {
+    /* Classes of one point each, so near each other that no name fits between them; around them,
+     * four points far away. */
+    dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){53, 2});
+    dlviz_tensor *labels = tensor_of(DLVIZ_INT64, 1, (int64_t[]){53});
+    for (int i = 0; i < 53; i++) {
+        bool near = i < 49;
+        dlviz_tensor_float(map)[2 * i] = near ? 0.2F * (float)(i % 7 - 3) : i % 2 ? 10 : -10;
+        dlviz_tensor_float(map)[2 * i + 1] = near ? 0.2F * (float)(i / 7 - 3) : i < 51 ? 10 : -10;
+        ((int64_t *)dlviz_tensor_data(labels))[i] = near ? i : -1;
+    }
+    /* The points lie within 45 pixels of the middle; names outside. */
+    ck_assert_int_gt(count_changed(map, labels, 30), 200);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(labels);
+}
+END_TEST
+
 START_TEST(classes_have_the_colors_and_markers_that_are_set) {
     /* Four points far apart; the share of a marker's box that it fills tells its shape. */
     const dlviz_marker markers[4] = {DLVIZ_MARKER_SQUARE, DLVIZ_MARKER_CIRCLE,
@@ -684,6 +723,7 @@ int main(void) {
                                   points_in_one_place_are_told_of,
                                   a_legend_has_all_of_two_hundred_classes,
                                   names_of_forty_classes_cover_few_points,
+                                  names_away_from_their_classes_have_lines_to_them,
                                   classes_have_the_colors_and_markers_that_are_set,
                                   markers_give_way_where_points_are_tiny,
                                   class_names_come_with_the_one_line_call,
