@@ -20,6 +20,9 @@ dlviz_status dlz_draw_curves(const dlz_canvas *canvas, const dlviz_figure *figur
 dlviz_status dlz_draw_matrix(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box);
 dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box);
 
+/* What a figure shows, in words, for those who cannot see it. */
+void dlz_describe(const dlviz_figure *figure, dlz_bytes *text);
+
 /* The height in units that a grid of images takes in the given width. */
 double dlz_images_height(const dlviz_figure *figure, double width);
 

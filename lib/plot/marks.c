@@ -367,8 +367,7 @@ static dlviz_status place_and_draw(const dlz_scatter_view *view, int count, mark
 
 dlviz_status dlz_draw_marks(const dlz_scatter_view *view) {
     int wanted = view->scatter->marks;
-    if (view->classes == 0 || !(wanted == -1 ? view->classes <= MOST_MARKS : wanted) ||
-        !view->canvas->has_text)
+    if (view->classes == 0 || !(wanted == -1 ? view->classes <= MOST_MARKS : wanted))
         return DLVIZ_OK;
     int count = view->classes < MOST_NAMES ? view->classes : MOST_NAMES;
     mark *marks = dlz_alloc_array((uint64_t)count, sizeof *marks);

@@ -78,8 +78,14 @@ static dlviz_status make(const dlviz_figure *figure, const char *who, dlviz_figu
     DLZ_TRY(choose_size(figure, &chosen));
     DLZ_TRY(
         dlz_output_open(output, format, chosen.width, chosen.height, chosen.unit, figure->title));
+    output->pictures = figure->kind == DLZ_FIGURE_IMAGES;
     DLZ_TRY(draw(&output->canvas, figure));
-    return dlz_output_finish(output);
+    dlz_bytes description = {0};
+    if (format == DLVIZ_FIGURE_FORMAT_SVG)
+        dlz_describe(figure, &description);
+    dlviz_status status = dlz_output_finish(output, &description);
+    dlz_bytes_free(&description);
+    return status;
 }
 
 dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path) {
