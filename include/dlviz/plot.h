@@ -99,6 +99,13 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, cons
                                                       bool logarithmic);
 DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel);
 
+/** Draws the curves of a panel as steps (or as lines again): each value holds from half way to the
+ *  point before it to half way to the next, as a learning rate does, which changes at once.
+ *  Returns as dlviz_figure_set_log_scale. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_steps(dlviz_figure *figure, const char *panel,
+                                                  bool steps);
+DLVIZ_API bool dlviz_figure_steps(const dlviz_figure *figure, const char *panel);
+
 /** A confusion matrix: counts in the cells, colored by their share of the row on a cube-root scale,
  *  so that rare confusions show; the recall of each class beside its row.
  *  @param counts  C x C int64, C from 1 to 256, all >= 0; row = true class, column = predicted one
@@ -108,11 +115,11 @@ DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *pa
 DLVIZ_CHECKED dlviz_status dlviz_figure_create_matrix(dlviz_figure **out,
                                                       const dlviz_tensor *counts);
 
-/** A grid of images, each with its own range of colors: symmetric around 0 (blue, white, red) where
- *  an image has negative values, else gray from its smallest value to its largest; see
- *  dlviz_figure_set_colormap.
+/** A grid of images: in blue, white and red, symmetric around 0 and on one scale, with a bar, where
+ *  there are negative values, else gray, each image from its smallest value to its largest; see
+ *  dlviz_figure_set_shared_range and dlviz_figure_set_colormap.
  *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
- *                 an image of its own; with more than one, each n has a row.
+ *                 an image of its own; those of one n stand side by side.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
@@ -180,7 +187,7 @@ DLVIZ_API const char *dlviz_figure_footnote(const dlviz_figure *figure);
 
 /** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area.
  *  Until it is set, the getter gives zeros, and the figure is 1200 high and 1600 wide; image grids
- *  take the height that they need for that width. */
+ *  take what they need of that width, and the height for it. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height,
                                                  int64_t width);
 DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, int64_t *width);
@@ -247,6 +254,13 @@ DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t i
 /** Images in a row, with their heat maps, 1 to 4096; 0, the default, chooses. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
+/** Whether all images have one range of colors, from the smallest value of all to the largest, with
+ *  a bar beside the grid that tells which color is which value; else each image (or channel) has its
+ *  own. Until it is set, images that are drawn in blue, white and red share it, as filters of a
+ *  layer should that are compared, and gray ones and those with heat maps do not. The getter tells
+ *  which it is. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_shared_range(dlviz_figure *figure, bool shared);
+DLVIZ_API bool dlviz_figure_shared_range(const dlviz_figure *figure);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,8 @@
 #include <math.h>
 
 enum { DEFAULT_WIDTH = 1600, DEFAULT_HEIGHT = 1200, LARGEST_HEIGHT = 16384 };
+/* Of a grid of images, in units. */
+static const double least_width = 200;
 
 bool dlviz_plot_supported(void) {
     return true;
@@ -20,17 +22,22 @@ typedef struct page_size {
     double unit;
 } page_size;
 
-/* The default height of a grid of images depends on how its title wraps, which only a canvas can
- * tell. */
+/* A grid of images takes the size that it needs, which depends on how its title wraps; that only a
+ * canvas can tell. */
 static dlviz_status images_size(const dlviz_figure *figure, page_size *chosen) {
     dlz_output probe;
     dlviz_status status =
         dlz_output_open(&probe, DLVIZ_FIGURE_FORMAT_PNG, DEFAULT_WIDTH, 1, chosen->unit, NULL);
     if (status == DLVIZ_OK) {
-        double width = probe.canvas.width - 44;
-        double height =
-            dlz_decorations_height(&probe.canvas, figure) + dlz_images_height(figure, width);
+        dlz_canvas *canvas = &probe.canvas;
+        double most = canvas->width - 2 * DLZ_MARGIN, width, height;
+        double least = fmin(fmax(dlz_decorations_width(canvas, figure) + 1, least_width), most);
+        dlz_images_size(figure, chosen->unit, least, most, &width, &height);
+        canvas->width = width + 2 * DLZ_MARGIN;
+        height += dlz_decorations_height(canvas, figure);
+        chosen->width = (int)ceil(canvas->width * chosen->unit);
         chosen->height = (int)fmin(fmax(ceil(height * chosen->unit), 200), LARGEST_HEIGHT);
+        status = dlz_type_status(canvas->type);
     }
     dlz_output_close(&probe);
     return status;
