@@ -9,8 +9,17 @@
 /* Twice the colors: a search ends soon. */
 enum { TABLE_SIZE = 2 * DLZ_MOST_COLORS };
 
-#define COMES_FIRST(a, b) ((a).count != (b).count ? (a).count > (b).count : (a).color < (b).color)
-DLZ_DEFINE_SORT(sort_colors, dlz_color_count, COMES_FIRST)
+static inline bool is_area(dlz_color_count color) {
+    return color.run >= DLZ_AREA_RUN;
+}
+
+static inline bool comes_first(dlz_color_count a, dlz_color_count b) {
+    if (is_area(a) != is_area(b))
+        return is_area(a);
+    return a.count != b.count ? a.count > b.count : a.color < b.color;
+}
+
+DLZ_DEFINE_SORT(sort_colors, dlz_color_count, comes_first)
 
 /* Where a color is in the table, or would be. */
 static uint32_t slot_of(const dlz_colors *colors, uint32_t color) {
@@ -26,29 +35,37 @@ static void clear_table(dlz_colors *colors) {
 }
 
 /* False where there are too many. */
+static bool count_run(dlz_colors *colors, uint32_t color, uint32_t run) {
+    uint32_t slot = slot_of(colors, color);
+    if (colors->table[slot] < 0) {
+        if (colors->count == DLZ_MOST_COLORS)
+            return false;
+        colors->table[slot] = colors->count;
+        colors->list[colors->count++] = (dlz_color_count){.color = color};
+        uint32_t blue = color & 0xFF;
+        colors->gray = colors->gray && blue == (color >> 8 & 0xFF) && blue == color >> 16;
+    }
+    dlz_color_count *found = &colors->list[colors->table[slot]];
+    found->count += run;
+    found->run = run > found->run ? run : found->run;
+    return true;
+}
+
 static bool count_row(dlz_colors *colors, const unsigned char *row, int width) {
-    uint32_t last_color = 0, last_slot = UINT32_MAX;
+    uint32_t last = 0, run = 0;
     for (int x = 0; x < width; x++) {
         uint32_t color;
         memcpy(&color, row + 4 * (size_t)x, sizeof color);
         color &= 0xFFFFFF;
-        if (last_slot == UINT32_MAX || color != last_color) {
-            last_slot = slot_of(colors, color);
-            last_color = color;
+        if (run > 0 && color != last) {
+            if (!count_run(colors, last, run))
+                return false;
+            run = 0;
         }
-        int found = colors->table[last_slot];
-        if (found >= 0) {
-            colors->list[found].count++;
-            continue;
-        }
-        if (colors->count == DLZ_MOST_COLORS)
-            return false;
-        colors->table[last_slot] = colors->count;
-        colors->list[colors->count++] = (dlz_color_count){color, 1};
-        colors->gray =
-            colors->gray && (color & 0xFF) == (color >> 8 & 0xFF) && (color & 0xFF) == color >> 16;
+        last = color;
+        run++;
     }
-    return true;
+    return count_run(colors, last, run);
 }
 
 dlviz_status dlz_colors_count(dlz_colors *colors, const unsigned char *pixels, int stride,
@@ -102,9 +119,10 @@ static bool covers(dlz_colors *colors, int off) {
     colors->palette_size = 0;
     for (int i = 0; i < colors->count; i++) {
         uint32_t color = colors->list[i].color;
+        int most = is_area(colors->list[i]) && off > DLZ_AREA_OFF ? DLZ_AREA_OFF : off;
         bool covered = false;
         for (int k = 0; k < colors->palette_size && !covered; k++)
-            covered = distance(color, colors->palette[k]) >> 10 <= off;
+            covered = distance(color, colors->palette[k]) >> 10 <= most;
         if (covered)
             continue;
         if (colors->palette_size == DLZ_PALETTE_SIZE)

@@ -60,6 +60,7 @@ static void add_palette(dlz_bytes *to, const dlz_colors *colors) {
 typedef struct row_writer {
     const dlz_colors *colors;
     int width, depth, type;
+    bool filters;
     size_t length;                        /* of a row, without its filter */
     unsigned char *row, *before;          /* as they are */
     unsigned char *filtered[NUM_FILTERS]; /* with the filter's number in front */
@@ -96,9 +97,10 @@ static int paeth(int left, int up, int corner) {
     return a <= b && a <= c ? left : b <= c ? up : corner;
 }
 
-/* The filter whose bytes are smallest, as PNG's authors advise for what has no palette. */
+/* The filter whose bytes are smallest, as PNG's authors advise for pictures; the areas of drawings,
+ * and palettes, are best as they are. */
 static const unsigned char *filter_row(const row_writer *writer) {
-    if (writer->type == TYPE_PALETTE) {
+    if (!writer->filters || writer->type == TYPE_PALETTE) {
         memcpy(writer->filtered[0] + 1, writer->row, writer->length);
         return writer->filtered[0];
     }
@@ -199,6 +201,7 @@ dlviz_status dlz_png_write(dlz_bytes *to, const unsigned char *pixels, int strid
         if (colors.count > 0)
             dlz_colors_find_palette(&colors, most_off);
         row_writer writer = choose_type(&colors, width);
+        writer.filters = most_off < DLZ_PNG_OFF_DRAWING;
         add_head(to, width, height, writer.depth, writer.type);
         if (writer.type == TYPE_PALETTE)
             add_palette(to, &colors);
