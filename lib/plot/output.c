@@ -91,6 +91,7 @@ dlviz_status dlz_output_finish(dlz_output *output, const dlz_bytes *description)
     }
     cairo_surface_finish(output->surface);
     DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
+    DLZ_TRY(dlz_type_status(output->canvas.type));
     if (output->format == DLVIZ_FIGURE_FORMAT_SVG)
         dlz_svg_complete(&output->bytes, &output->canvas, output->title, description);
     return check(CAIRO_STATUS_SUCCESS, &output->bytes);

@@ -5,6 +5,7 @@
 #include "plot/type.h"
 #include "base/base.h"
 
+#include <errno.h>
 #include <fontconfig/fontconfig.h>
 #include <math.h>
 #include <pango/pangocairo.h>
@@ -22,6 +23,23 @@ struct dlz_type {
     char *family;
     cairo_status_t status; /* the first failure of a font that was used */
 };
+
+/* ---- Is there memory? ------------------------------------------------------------------------- */
+
+/* HarfBuzz, Pango and cairo go on without some of what they had no memory for, and say nothing:
+ * letters that are not joined, boxes, a PDF without a font. What tells is errno, which malloc sets.
+ * So it is 0 when a drawing begins, and looked at after each line and at the end. */
+static void note_failures(dlz_type *type) {
+    if (errno == ENOMEM && type->status == CAIRO_STATUS_SUCCESS)
+        type->status = CAIRO_STATUS_NO_MEMORY;
+    errno = 0;
+}
+
+static bool there_is_memory(void) {
+    void *probe = malloc(memory_of_text);
+    free(probe);
+    return probe != NULL;
+}
 
 /* ---- Is there a font? ------------------------------------------------------------------------ */
 
@@ -140,12 +158,6 @@ static PangoFontDescription *describe(bool bold) {
     return description;
 }
 
-static bool there_is_memory(void) {
-    void *probe = malloc(memory_of_text);
-    free(probe);
-    return probe != NULL;
-}
-
 /* The first font's family. */
 static dlviz_status find_family(dlz_type *type) {
     pango_font_description_set_absolute_size(type->plain, 12 * PANGO_SCALE);
@@ -169,6 +181,7 @@ dlviz_status dlz_type_create(dlz_type **out) {
     dlz_type *type = dlz_alloc_zero(sizeof *type);
     if (!type)
         return dlz_fail_memory("the text of a figure", sizeof *type);
+    errno = 0;
     type->fonts = pango_cairo_font_map_new_for_font_type(CAIRO_FONT_TYPE_FT);
     if (!type->fonts) {
         dlz_type_destroy(type);
@@ -184,6 +197,8 @@ dlviz_status dlz_type_create(dlz_type **out) {
     type->plain = describe(false);
     type->bold = describe(true);
     dlviz_status status = find_family(type);
+    if (status == DLVIZ_OK)
+        status = dlz_type_status(type);
     if (status != DLVIZ_OK) {
         dlz_type_destroy(type);
         return status;
@@ -209,7 +224,8 @@ void dlz_type_destroy(dlz_type *type) {
     dlz_free(type);
 }
 
-dlviz_status dlz_type_status(const dlz_type *type) {
+dlviz_status dlz_type_status(dlz_type *type) {
+    note_failures(type);
     if (type->status == CAIRO_STATUS_SUCCESS)
         return DLVIZ_OK;
     if (type->status == CAIRO_STATUS_NO_MEMORY)
@@ -298,14 +314,18 @@ double dlz_type_width(dlz_type *type, const dlz_text_line *line) {
     if (line->length == 0 || !(line->size > 0))
         return 0;
     PangoRectangle logical;
+    note_failures(type);
     PangoLayoutLine *set = set_line(type, line, -1);
     check_fonts(type, set);
     pango_layout_line_get_extents(set, NULL, &logical);
+    note_failures(type);
     return (double)logical.width / PANGO_SCALE;
 }
 
 size_t dlz_type_break(dlz_type *type, const dlz_text_line *line, double most) {
+    note_failures(type);
     const PangoLayoutLine *set = set_line(type, line, fmax(most, 1));
+    note_failures(type);
     return set->length > 0 ? (size_t)set->length : line->length;
 }
 
@@ -355,15 +375,19 @@ size_t dlz_type_cut(dlz_type *type, const dlz_text_line *line, double most) {
 }
 
 void dlz_type_draw(dlz_type *type, cairo_t *cr, double x, double y, const dlz_text_line *line) {
+    note_failures(type);
     PangoLayoutLine *set = set_line(type, line, -1);
     check_fonts(type, set);
     cairo_move_to(cr, x, y);
     pango_cairo_show_layout_line(cr, set);
+    note_failures(type);
 }
 
 void dlz_type_outline(dlz_type *type, cairo_t *cr, double x, double y, const dlz_text_line *line) {
+    note_failures(type);
     PangoLayoutLine *set = set_line(type, line, -1);
     check_fonts(type, set);
     cairo_move_to(cr, x, y);
     pango_cairo_layout_line_path(cr, set);
+    note_failures(type);
 }

@@ -22,11 +22,11 @@ typedef struct dlz_text_line {
     bool bold;
 } dlz_text_line;
 
-/* Fails where there is no font to draw text with. */
+/* Fails where there is no font to draw text with. To be called before anything is drawn. */
 dlviz_status dlz_type_create(dlz_type **out);
 void dlz_type_destroy(dlz_type *type);
-/* What has gone wrong since, if anything has. */
-dlviz_status dlz_type_status(const dlz_type *type);
+/* What has gone wrong since, if anything has, also what cairo did not notice. */
+dlviz_status dlz_type_status(dlz_type *type);
 
 /* The family of the font that plain text is set in. */
 const char *dlz_type_family(const dlz_type *type);
