@@ -133,6 +133,9 @@ static const unsigned all_multiples = 0x3FE;
 static const unsigned labeled_multiples[] = {0x3FE, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 7,
                                              1 << 1 | 1 << 2 | 1 << 5, 1 << 1 | 1 << 3, 1 << 1};
 
+/* How near labels may be, of the room that `most` of them leave each. */
+static const double nearest_labels = 0.6;
+
 typedef struct log_place {
     int multiple, power;
 } log_place;
@@ -146,7 +149,7 @@ static bool labels_fit(const dlz_axis *axis, const log_place *places, unsigned m
         if (!(multiples >> places[i].multiple & 1))
             continue;
         double at = dlz_axis_at(axis, axis->ticks[i].value);
-        if (count > 0 && at - last < 0.7 / most)
+        if (count > 0 && at - last < nearest_labels / most)
             return false;
         last = at;
         count++;
@@ -186,6 +189,23 @@ static void place_powers(dlz_axis *axis, int first, int last, int stride, bool l
                 write_log_label(axis, &axis->ticks[axis->count - 1], multiple, power);
 }
 
+/* A range so short is nearly linear. */
+static void place_linear(dlz_axis *axis, int most) {
+    for (int wanted = most; wanted <= 20; wanted *= 2) {
+        dlz_axis_place_ticks(axis, wanted, false);
+        if (axis->count >= 2)
+            break;
+    }
+    double last = -1;
+    for (int i = 0; i < axis->count; i++) {
+        double at = dlz_axis_at(axis, axis->ticks[i].value);
+        if (last >= 0 && at - last < nearest_labels / most)
+            axis->ticks[i].text[0] = axis->ticks[i].exponent[0] = '\0';
+        else
+            last = at;
+    }
+}
+
 void dlz_axis_log(dlz_axis *axis, double low, double high, double padding, int most) {
     low = fmin(fmax(low, smallest), largest);
     high = fmin(fmax(high, low), largest);
@@ -202,7 +222,7 @@ void dlz_axis_log(dlz_axis *axis, double low, double high, double padding, int m
         int stride = (powers + most - 1) / most;
         place_powers(axis, first, last, stride, stride == 1 && powers <= 6);
     } else if (!place_in_decades(axis, first, last, most)) {
-        dlz_axis_place_ticks(axis, most, false);
+        place_linear(axis, most);
     }
 }
 
