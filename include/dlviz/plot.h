@@ -14,12 +14,18 @@
  *     dlviz_figure_write(figure, "pca.svg");
  *     dlviz_figure_destroy(figure);
  *
- * A figure keeps copies of everything it is given. All text is UTF-8, and text that is too long for
- * its place is wrapped, shrunk or cut, never clipped. The same figure gives the same bytes,
- * whatever the locale, the date and the number of threads. One figure is used by one thread at a
- * time, different figures by different threads at the same time.
+ * A figure keeps copies of everything it is given. All text is UTF-8, in any script: it is set by
+ * Pango in the fonts that fontconfig finds, right-to-left scripts included; what no font has is a
+ * box with the character's number. Text that is too long for its place is wrapped, shrunk or cut,
+ * never clipped. The same figure gives the same bytes on the same machine, whatever the locale, the
+ * environment, the date and the number of threads. One figure is used by one thread at a time,
+ * different figures by different threads at the same time.
  *
- * In a build without cairo, the functions that create a figure or plot at once return
+ * Where no font is installed no figure is drawn: that is DLVIZ_ERROR_UNSUPPORTED, with a sentence.
+ * GLib, which Pango is made of, ends the process where it gets no memory; so 8 MiB must be free
+ * when a figure is drawn, else it is refused with DLVIZ_ERROR_OUT_OF_MEMORY.
+ *
+ * In a build without cairo and Pango, the functions that create a figure or plot at once return
  * DLVIZ_ERROR_UNSUPPORTED. */
 #ifndef DLVIZ_PLOT_H
 #define DLVIZ_PLOT_H
@@ -33,7 +39,7 @@ extern "C" {
 /** A figure: what it shows, and how. */
 typedef struct dlviz_figure dlviz_figure;
 
-/** Whether this build can draw (it was built with cairo). */
+/** Whether this build can draw (it was built with cairo and Pango). */
 DLVIZ_API bool dlviz_plot_supported(void);
 
 /* ---- In one line ----------------------------------------------------------------------------- */
@@ -149,9 +155,14 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
  *  is written under a temporary name and renamed when complete, so that an earlier file survives a
  *  failure. May be called any number of times.
  *
+ *  An SVG has its text as text, which can be searched and read aloud, with the figure's title and a
+ *  description of what it shows; each line keeps its width in whatever font a viewer has. A PNG has
+ *  a palette where 256 colors are enough to show the same: then no channel of a pixel is off by more
+ *  than 16 of 255 at the edges of a drawing, and by more than 2 elsewhere, and in images.
+ *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or another extension), DLVIZ_ERROR_STATE (a figure
  *  of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
- *  (cairo refuses; the sentence says why). */
+ *  (there is no font, or cairo refuses; the sentence says why). */
 DLVIZ_CHECKED dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
 typedef enum dlviz_figure_format {

@@ -3,6 +3,7 @@
 #include "support/pixels.h"
 
 #include <ctype.h>
+#include <fontconfig/fontconfig.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -508,11 +509,8 @@ END_TEST
 
 /* Never in silence without the words. */
 START_TEST(a_machine_without_fonts_says_so) {
-    /* Each test has a process of its own, so fontconfig has not looked for fonts yet. */
-    static const char config[] = "<?xml version=\"1.0\"?><fontconfig></fontconfig>";
-    write_file(scratch_path("fonts.conf"), config, sizeof config - 1);
-    setenv("FONTCONFIG_FILE", scratch_path("fonts.conf"), 1);
-    setenv("FONTCONFIG_PATH", scratch_folder(), 1);
+    FcConfig *fonts = FcConfigReference(NULL), *none = FcConfigCreate();
+    ck_assert(FcConfigSetCurrent(none));
     dlviz_figure *figures[] = {scatter_figure(100, 10), curves_figure(3), matrix_figure(4),
                                images_figure(3, (int64_t[]){4, 5, 5})};
     static const char *const names[] = {"nofont.png", "nofont.svg", "nofont.pdf"};
@@ -524,6 +522,9 @@ START_TEST(a_machine_without_fonts_says_so) {
         }
         dlviz_figure_destroy(figures[i]);
     }
+    ck_assert(FcConfigSetCurrent(fonts));
+    FcConfigDestroy(fonts);
+    FcConfigDestroy(none);
 }
 END_TEST
 
