@@ -157,8 +157,9 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
  *
  *  An SVG has its text as text, which can be searched and read aloud, with the figure's title and a
  *  description of what it shows; each line keeps its width in whatever font a viewer has. A PNG has
- *  a palette where 256 colors are enough to show the same: then no channel of a pixel is off by more
- *  than 16 of 255 at the edges of a drawing, and by more than 2 elsewhere, and in images.
+ *  a palette where 256 colors are enough to show the same: no channel of a pixel is then off by
+ *  more than 16 of 255 at the edges in a drawing, nor by more than 2 anywhere else or in a grid of
+ *  images.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or another extension), DLVIZ_ERROR_STATE (a figure
  *  of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
@@ -266,9 +267,9 @@ DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t i
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
 /** Whether all images have one range of colors, from the smallest value of all to the largest, with
- *  a bar beside the grid that tells which color is which value; else each image (or channel) has its
- *  own. Until it is set, images that are drawn in blue, white and red share it, as filters of a
- *  layer should that are compared, and gray ones and those with heat maps do not. The getter tells
+ *  a bar beside the grid that tells which color is which value; else each image, or channel, has
+ *  its own. Until it is set, images that are drawn in blue, white and red share one, so that the
+ *  filters of a layer can be compared; gray ones and those with heat maps do not. The getter tells
  *  which it is. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_shared_range(dlviz_figure *figure, bool shared);
 DLVIZ_API bool dlviz_figure_shared_range(const dlviz_figure *figure);
