@@ -215,8 +215,8 @@ void dlz_svg_complete(dlz_bytes *file, const dlz_canvas *canvas, const char *tit
             dlz_bytes_add_xml(&whole, family, strlen(family));
             dlz_bytes_add_text(&whole, "', ");
         }
-        dlz_bytes_add_text(&whole,
-                           "'DejaVu Sans', Verdana, sans-serif\" xml:space=\"preserve\">\n");
+        dlz_bytes_add_text(&whole, "'DejaVu Sans', Verdana, sans-serif\" "
+                                   "xml:space=\"preserve\" style=\"white-space:pre\">\n");
         dlz_bytes_add(&whole, canvas->svg_text->data, canvas->svg_text->size);
         dlz_bytes_add_text(&whole, "</g>\n");
     }

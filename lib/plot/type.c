@@ -68,10 +68,10 @@ static dlviz_status find_any_font(void) {
     FcConfigDestroy(config);
     if (found)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                    "a figure has text, and no font is installed that it could be drawn with; any "
-                    "TrueType or OpenType font that fontconfig finds will do (Debian: "
-                    "fonts-dejavu-core)");
+    return dlz_fail(
+        DLVIZ_ERROR_UNSUPPORTED,
+        "no font is installed that a figure's text could be drawn with; any TrueType or "
+        "OpenType font that fontconfig finds will do (Debian: fonts-dejavu-core)");
 }
 
 /* ---- Languages ------------------------------------------------------------------------------- */

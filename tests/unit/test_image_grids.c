@@ -121,7 +121,7 @@ START_TEST(no_side_of_the_page_is_left_empty) {
     for (int i = 0; i < 64 * 28 * 32; i++)
         values[i] = 1 + (float)(i % 7);
     for (int s = 0; s < 3; s++)
-        for (int64_t n = 2; n <= 64; n += n < 12 ? 1 : 4) {
+        for (int64_t n = 2; n <= 64; n += n < 7 ? 1 : 19) {
             dlviz_figure *figure = grid_of(3, (int64_t[]){n, sizes[s][0], sizes[s][1]}, values);
             for (int shared = 0; shared < 2; shared++) {
                 ck_ok(dlviz_figure_set_shared_range(figure, shared));
