@@ -206,6 +206,8 @@ START_TEST(right_to_left_scripts_run_leftwards_and_join) {
         {"אבגד", "דגבא"},
         /* Numbers and Latin words run rightwards inside. */
         {"אב 12", "12 בא"},
+        /* ... and beside: what comes first is at the right. */
+        {"אב abc", "abc בא"},
         /* beh, teh, theh: initial, medial and final, as the characters that name the shapes. */
         {"\xD8\xA8\xD8\xAA\xD8\xAB", "\xEF\xBA\x9A\xEF\xBA\x98\xEF\xBA\x91"},
     };

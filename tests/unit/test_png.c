@@ -104,15 +104,17 @@ START_TEST(pictures_keep_their_colors) {
 }
 END_TEST
 
-/* Areas of many colors with steps between them: a palette, the areas within 2, the edges within
+/* Areas of many colors with steps at their edges: a palette, the areas within 2, the edges within
  * 16. */
 START_TEST(drawings_lose_nothing_that_is_seen) {
-    picture drawn = new_picture(640, 480), areas = new_picture(640, 480);
+    picture drawn = new_picture(640, 480);
     unsigned state = 9;
     for (int y = 0; y < 480; y++)
         for (int x = 0; x < 640; x++) {
-            static const uint32_t flat[] = {0x1F77B4, 0xFF7F0E, 0x2CA02C, 0xD62728, 0x9467BD};
-            uint32_t left = flat[(x / 40 + y / 40) % 5], right = flat[(x / 40 + y / 40 + 1) % 5];
+            /* Forty areas that differ by little, and black ones. */
+            unsigned k = (unsigned)(x / 40 + 5 * (y / 40)) % 40;
+            uint32_t left = 0xA0A0A0 + (k % 8 * 5 << 16) + (k / 8 * 5 << 8);
+            uint32_t right = 0;
             bool edge = x % 40 == 39;
             uint32_t mixed = 0;
             unsigned share = next(&state) % 256;
@@ -143,7 +145,19 @@ START_TEST(drawings_lose_nothing_that_is_seen) {
         }
     cairo_surface_destroy(read);
     free(drawn.pixels);
-    free(areas.pixels);
+}
+END_TEST
+
+/* 300 areas that differ by 5 and more: those are not given up for a palette. */
+START_TEST(areas_are_not_merged) {
+    picture drawn = new_picture(160, 120);
+    for (int i = 0; i < 160 * 120; i++) {
+        unsigned k = (unsigned)(i % 160 / 8 + i / 160 / 8 * 20);
+        drawn.pixels[i] = k % 20 * 5 << 16 | k / 20 * 5 << 8;
+    }
+    written file = write_picture(&drawn, DLZ_PNG_OFF_DRAWING);
+    ck_assert(file.type == 2 && file.most_off == 0);
+    free(drawn.pixels);
 }
 END_TEST
 
@@ -172,12 +186,9 @@ START_TEST(a_map_has_a_palette) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {few_colors_are_exact,
-                                  gray_is_written_as_gray,
-                                  pictures_keep_their_colors,
-                                  drawings_lose_nothing_that_is_seen,
-                                  too_many_colors_are_no_trouble,
-                                  a_map_has_a_palette,
-                                  NULL};
+    const TTest *const tests[] = {few_colors_are_exact,       gray_is_written_as_gray,
+                                  pictures_keep_their_colors, drawings_lose_nothing_that_is_seen,
+                                  areas_are_not_merged,       too_many_colors_are_no_trouble,
+                                  a_map_has_a_palette,        NULL};
     return run_tests("png", tests);
 }
