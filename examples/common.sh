@@ -78,7 +78,8 @@ library zlib zlib1g-dev
 library jansson libjansson-dev
 library libpng libpng-dev
 library libjpeg libjpeg62-turbo-dev
-library cairo libcairo2-dev'
+library cairo libcairo2-dev
+library pangocairo libpango1.0-dev'
 # What only the tests need: Debian's openblas.pc names gfortran's library for static linking.
 # shellcheck disable=SC2034
 test_needs='

@@ -102,7 +102,7 @@ inside() {
         ' "$2" </dev/null
 }
 
-libraries='libopenblas-dev liblapacke-dev zlib1g-dev libjansson-dev libpng-dev libjpeg-dev libcairo2-dev check'
+libraries='libopenblas-dev liblapacke-dev zlib1g-dev libjansson-dev libpng-dev libjpeg-dev libcairo2-dev libpango1.0-dev check'
 
 # prepare CHROOT ARCHITECTURE: makes Debian's release of that name, with what building for the architecture
 # needs.

@@ -14,12 +14,18 @@
  *     dlviz_figure_write(figure, "pca.svg");
  *     dlviz_figure_destroy(figure);
  *
- * A figure keeps copies of everything it is given. All text is UTF-8, and text that is too long for
- * its place is wrapped, shrunk or cut, never clipped. The same figure gives the same bytes,
- * whatever the locale, the date and the number of threads. One figure is used by one thread at a
- * time, different figures by different threads at the same time.
+ * A figure keeps copies of everything it is given. All text is UTF-8, in any script: it is set by
+ * Pango in the fonts that fontconfig finds, right-to-left scripts included; what no font has is a
+ * box with the character's number. Text that is too long for its place is wrapped, shrunk or cut,
+ * never clipped. The same figure gives the same bytes on the same machine, whatever the locale, the
+ * environment, the date and the number of threads. One figure is used by one thread at a time,
+ * different figures by different threads at the same time.
  *
- * In a build without cairo, the functions that create a figure or plot at once return
+ * Where no font is installed no figure is drawn: that is DLVIZ_ERROR_UNSUPPORTED, with a sentence.
+ * GLib, which Pango is made of, ends the process where it gets no memory; so 8 MiB must be free
+ * when a figure is drawn, else it is refused with DLVIZ_ERROR_OUT_OF_MEMORY.
+ *
+ * In a build without cairo and Pango, the functions that create a figure or plot at once return
  * DLVIZ_ERROR_UNSUPPORTED. */
 #ifndef DLVIZ_PLOT_H
 #define DLVIZ_PLOT_H
@@ -33,7 +39,7 @@ extern "C" {
 /** A figure: what it shows, and how. */
 typedef struct dlviz_figure dlviz_figure;
 
-/** Whether this build can draw (it was built with cairo). */
+/** Whether this build can draw (it was built with cairo and Pango). */
 DLVIZ_API bool dlviz_plot_supported(void);
 
 /* ---- In one line ----------------------------------------------------------------------------- */
@@ -129,6 +135,13 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, cons
                                                       bool logarithmic);
 DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel);
 
+/** Draws the curves of a panel as steps (or as lines again): each value holds from half way to the
+ *  point before it to half way to the next, as a learning rate does, which changes at once.
+ *  Returns as dlviz_figure_set_log_scale. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_steps(dlviz_figure *figure, const char *panel,
+                                                  bool steps);
+DLVIZ_API bool dlviz_figure_steps(const dlviz_figure *figure, const char *panel);
+
 /** A confusion matrix: counts in the cells, colored by their share of the row on a cube-root scale,
  *  so that rare confusions show; the recall of each class beside its row.
  *  @param counts  C x C int64, C from 1 to 256, all >= 0; row = true class, column = predicted one
@@ -138,11 +151,11 @@ DLVIZ_API bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *pa
 DLVIZ_CHECKED dlviz_status dlviz_figure_create_matrix(dlviz_figure **out,
                                                       const dlviz_tensor *counts);
 
-/** A grid of images, each with its own range of colors: symmetric around 0 (blue, white, red) where
- *  an image has negative values, else gray from its smallest value to its largest; see
- *  dlviz_figure_set_colormap.
+/** A grid of images: in blue, white and red, symmetric around 0 and on one scale, with a bar, where
+ *  there are negative values, else gray, each image from its smallest value to its largest; see
+ *  dlviz_figure_set_shared_range and dlviz_figure_set_colormap.
  *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
- *                 an image of its own; with more than one, each n has a row.
+ *                 an image of its own; those of one n stand side by side.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
@@ -172,9 +185,15 @@ DLVIZ_API void dlviz_figure_destroy(dlviz_figure *figure);
  *  is written under a temporary name and renamed when complete, so that an earlier file survives a
  *  failure. May be called any number of times.
  *
+ *  An SVG has its text as text, which can be searched and read aloud, with the figure's title and a
+ *  description of what it shows; each line keeps its width in whatever font a viewer has. A PNG has
+ *  a palette where 256 colors are enough to show the same: no channel of a pixel is then off by
+ *  more than 16 of 255 at the edges in a drawing, nor by more than 2 anywhere else or in a grid of
+ *  images.
+ *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (NULL, or another extension), DLVIZ_ERROR_STATE (a figure
  *  of curves without a curve), DLVIZ_ERROR_IO, DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED
- *  (cairo refuses; the sentence says why). */
+ *  (there is no font, or cairo refuses; the sentence says why). */
 DLVIZ_CHECKED dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path);
 
 typedef enum dlviz_figure_format {
@@ -210,8 +229,8 @@ DLVIZ_API const char *dlviz_figure_footnote(const dlviz_figure *figure);
 
 /** The size in pixels, each 200 to 16384. Text and marks grow with the square root of the area.
  *  Until it is set, the getter gives zeros, and the figure is 1200 high and 1600 wide; image grids
- *  take the height that they need for that width, and maps the height that their points fill, at
- *  most about as much as the width, with more for a long legend below. */
+ *  take what they need of that width, and the height for it, and maps the height that their points
+ *  fill, at most about as much as the width, with more for a long legend below. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_size(dlviz_figure *figure, int64_t height,
                                                  int64_t width);
 DLVIZ_API void dlviz_figure_size(const dlviz_figure *figure, int64_t *height, int64_t *width);
@@ -350,6 +369,13 @@ DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t i
 /** Images in a row, with their heat maps, 1 to 4096; 0, the default, chooses. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
+/** Whether all images have one range of colors, from the smallest value of all to the largest, with
+ *  a bar beside the grid that tells which color is which value; else each image, or channel, has
+ *  its own. Until it is set, images that are drawn in blue, white and red share one, so that the
+ *  filters of a layer can be compared; gray ones and those with heat maps do not. The getter tells
+ *  which it is. */
+DLVIZ_CHECKED dlviz_status dlviz_figure_set_shared_range(dlviz_figure *figure, bool shared);
+DLVIZ_API bool dlviz_figure_shared_range(const dlviz_figure *figure);
 
 #ifdef __cplusplus
 }

@@ -9,14 +9,15 @@
 #include "plot/figure.h"
 #include "plot/palette.h"
 #include "plot/scales.h"
+#include "plot/type.h"
 
 typedef struct dlz_canvas {
     cairo_t *cr;
     double width, height; /* units */
     double unit;          /* pixels a unit; an SVG's or PDF's point is two pixels */
     bool vector;
-    bool has_text; /* false where text cannot be drawn at all: figures then have no words */
-    bool ascii;    /* no font is installed, and cairo's own one has nothing but ASCII */
+    dlz_type *type;
+    dlz_bytes *svg_text; /* where text goes in an SVG, as elements; NULL elsewhere: it is drawn */
 } dlz_canvas;
 
 typedef struct dlz_box {
@@ -30,6 +31,11 @@ void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_color color);
 void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_color color, double thickness);
 void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, double y1,
                      dlz_color color, double thickness);
+/* The baseline lies this much below a line's middle, in sizes: half the height of figures and
+ * capitals in common fonts. */
+#define DLZ_BASELINE_DROP 0.36
+#define DLZ_HALO_OPACITY 0.75
+
 typedef struct dlz_style {
     double size;
     bool bold;
@@ -40,15 +46,17 @@ typedef struct dlz_style {
     double most;  /* the width it must fit: it shrinks to 3/4, then it is cut; 0 for any */
 } dlz_style;
 
+/* Of one line, in which newlines count as spaces. */
 double dlz_text_width(const dlz_canvas *canvas, const char *text, double size, bool bold);
-/* One line, its middle at height y. Newlines count as spaces. Returns the width drawn. */
+/* One line, its middle at height y. Returns the width drawn. */
 double dlz_text(const dlz_canvas *canvas, double x, double y, const char *text, dlz_style style);
 /* A tick's label, with its exponent raised. */
 double dlz_tick_width(const dlz_canvas *canvas, const dlz_tick *tick, double size);
 void dlz_tick_text(const dlz_canvas *canvas, double x, double y, const dlz_tick *tick,
                    dlz_style style);
-/* Text in lines no wider than style.most, at most `lines` of them, the first line's top at y;
- * breaks at spaces and newlines, else anywhere. Returns the height; draws only when `draw`. */
+/* Text in lines no wider than style.most, at most `lines` of them, the first line's top at y; breaks
+ * at newlines and where its script may break, else anywhere. Returns the height; draws only when
+ * `draw`. */
 double dlz_paragraph(const dlz_canvas *canvas, double x, double y, const char *text, int lines,
                      dlz_style style, bool draw);
 

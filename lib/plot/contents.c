@@ -1,6 +1,7 @@
 /* What figures show: checked and copied when a figure is made, so that drawing cannot meet bad
  * data. */
 #include "plot/figure.h"
+#include "plot/scales.h"
 #include "base/base.h"
 #include "tensor/tensor.h"
 
@@ -44,20 +45,47 @@ static int find_panel(const dlz_curves *curves, const char *name) {
     return at;
 }
 
-bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel) {
+/* NULL where there is no such panel. */
+static const dlz_panel *panel_of(const dlviz_figure *figure, const char *panel) {
     if (!figure || figure->kind != DLZ_FIGURE_CURVES || !panel)
-        return false;
+        return NULL;
     int at = find_panel(&figure->of.curves, panel);
-    return at < figure->of.curves.count && figure->of.curves.panels[at].logarithmic;
+    return at < figure->of.curves.count ? &figure->of.curves.panels[at] : NULL;
+}
+
+static dlviz_status require_panel(const char *who, dlviz_figure *figure, const char *panel,
+                                  dlz_panel **found) {
+    DLZ_TRY(dlz_figure_require(who, figure, DLZ_FIGURE_CURVES));
+    if (!panel)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'panel' is NULL", who);
+    int at = find_panel(&figure->of.curves, panel);
+    if (at == figure->of.curves.count)
+        return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: no panel is named '%s'", who, panel);
+    *found = &figure->of.curves.panels[at];
+    return DLVIZ_OK;
+}
+
+bool dlviz_figure_log_scale(const dlviz_figure *figure, const char *panel) {
+    const dlz_panel *found = panel_of(figure, panel);
+    return found && found->logarithmic;
 }
 
 dlviz_status dlviz_figure_set_log_scale(dlviz_figure *figure, const char *panel, bool logarithmic) {
-    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_CURVES));
-    DLZ_REQUIRE(panel);
-    int at = find_panel(&figure->of.curves, panel);
-    if (at == figure->of.curves.count)
-        return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s: no panel is named '%s'", __func__, panel);
-    figure->of.curves.panels[at].logarithmic = logarithmic;
+    dlz_panel *found = NULL;
+    DLZ_TRY(require_panel(__func__, figure, panel, &found));
+    found->logarithmic = logarithmic;
+    return DLVIZ_OK;
+}
+
+bool dlviz_figure_steps(const dlviz_figure *figure, const char *panel) {
+    const dlz_panel *found = panel_of(figure, panel);
+    return found && found->steps;
+}
+
+dlviz_status dlviz_figure_set_steps(dlviz_figure *figure, const char *panel, bool steps) {
+    dlz_panel *found = NULL;
+    DLZ_TRY(require_panel(__func__, figure, panel, &found));
+    found->steps = steps;
     return DLVIZ_OK;
 }
 
@@ -170,14 +198,20 @@ dlviz_status dlviz_figure_create_images(dlviz_figure **out, const dlviz_tensor *
     }
     const float *values = images->data;
     int64_t each = images->size / dims[0];
-    for (int64_t i = 0; i < images->size; i++)
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < images->size; i++) {
+        dlz_range_include(&low, &high, (double)values[i]);
         if (!isfinite(values[i]))
             return dlz_fail(DLVIZ_ERROR_NUMERIC,
                             "%s: image %lld has the value %g, which is not finite", __func__,
                             (long long)(i / each), (double)values[i]);
+    }
     dlviz_figure *figure = NULL;
     DLZ_TRY(dlz_figure_new(&figure, DLZ_FIGURE_IMAGES));
     dlz_images *grid = &figure->of.images;
+    grid->low = low;
+    grid->high = high;
+    grid->shared_range = -1;
     grid->n = dims[0];
     grid->channels = channels;
     grid->height = dims[images->ndim - 2];

@@ -102,25 +102,38 @@ static void draw_grid(const curves_view *scene, const dlz_axis *axis, bool last)
     }
 }
 
+/* A line of no length shows as a dot, so that a point between gaps is not lost. */
+static void line_path(const curves_view *scene, const dlz_panel *panel, const dlz_axis *axis,
+                      const dlz_curve *curve) {
+    cairo_t *cr = scene->canvas->cr;
+    bool before = false;
+    for (int64_t k = 0; k < curve->n; k++) {
+        bool here = drawable(panel, curve->y[k]);
+        if (here) {
+            double y = place_y(scene, axis, curve->y[k]), left = curve->x[k], right = left;
+            if (panel->steps) {
+                left = k > 0 ? 0.5 * (curve->x[k - 1] + left) : left;
+                right = k < curve->n - 1 ? 0.5 * (curve->x[k + 1] + right) : right;
+            }
+            if (!before)
+                cairo_move_to(cr, place_x(scene, left), y);
+            cairo_line_to(cr, place_x(scene, left), y);
+            if (right != left)
+                cairo_line_to(cr, place_x(scene, right), y);
+        }
+        before = here;
+    }
+}
+
 static void draw_curve(const curves_view *scene, const dlz_panel *panel, const dlz_axis *axis,
                        const dlz_curve *curve) {
     cairo_t *cr = scene->canvas->cr;
-    bool before = false, markers = curve->n <= MOST_MARKED_POINTS;
+    bool markers = curve->n <= MOST_MARKED_POINTS;
     dlz_set_color(scene->canvas, dlz_class_color(color_of(scene->curves, curve->name)), 1);
     cairo_set_line_width(cr, curve->n > 500 ? 1.2 : 1.9);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
-    for (int64_t k = 0; k < curve->n; k++) {
-        bool here = drawable(panel, curve->y[k]);
-        if (here) {
-            double x = place_x(scene, curve->x[k]), y = place_y(scene, axis, curve->y[k]);
-            /* A line of no length shows as a dot, so that a point between gaps is not lost. */
-            if (!before)
-                cairo_move_to(cr, x, y);
-            cairo_line_to(cr, x, y);
-        }
-        before = here;
-    }
+    line_path(scene, panel, axis, curve);
     cairo_stroke(cr);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_BUTT);
     double diameter = curve->n == 1 ? 8 : 5;
@@ -133,16 +146,18 @@ static void draw_curve(const curves_view *scene, const dlz_panel *panel, const d
 
 /* ---- Legend ---------------------------------------------------------------------------------- */
 
+/* Of the points that can be drawn; the last of them need not be the curve's. */
 typedef struct extremes {
-    bool any;
-    double last, low, high, low_x, high_x;
+    bool any, ends; /* ends: the curve's last point is one of them */
+    double last, low, high, last_x, low_x, high_x;
 } extremes;
 
 static extremes find_extremes(const dlz_panel *panel, const dlz_curve *curve) {
     extremes found = {0};
     for (int64_t k = 0; k < curve->n; k++) {
         double y = curve->y[k];
-        if (!drawable(panel, y))
+        found.ends = drawable(panel, y);
+        if (!found.ends)
             continue;
         if (!found.any || y < found.low) {
             found.low = y;
@@ -152,41 +167,28 @@ static extremes find_extremes(const dlz_panel *panel, const dlz_curve *curve) {
             found.high = y;
             found.high_x = curve->x[k];
         }
+        found.last = y;
+        found.last_x = curve->x[k];
         found.any = true;
     }
-    found.last = curve->y[curve->n - 1];
     return found;
 }
 
-/* A number for readers: 1eâ5 and not 1e-05. */
-static const char *short_number(char text[64], double value, int digits) {
-    char number[DLZ_NUMBER_SIZE];
-    size_t used = 0;
-    dlz_number(number, value, digits);
-    for (const char *c = number; *c; c++) {
-        bool exponent = c > number && (c[-1] == 'e' || (c > number + 1 && c[-2] == 'e'));
-        if (*c == '-') {
-            memcpy(text + used, "\xE2\x88\x92", 3);
-            used += 3;
-        } else if (!(exponent && (*c == '+' || *c == '0'))) {
-            text[used++] = *c;
-        }
-    }
-    text[used] = '\0';
-    return text;
-}
-
-static void describe(const extremes *found, int line, char text[160]) {
-    char value[64], place[64];
-    if (line == 0)
-        snprintf(text, 160, "last %s", short_number(value, found->last, 4));
+static void describe(const curves_view *scene, const dlz_axis *axis, const extremes *found,
+                     int line, char text[160]) {
+    static const char *const names[] = {"last", "min", "max"};
+    const double values[] = {found->last, found->low, found->high};
+    const double places[] = {found->last_x, found->low_x, found->high_x};
+    char value[DLZ_AXIS_NUMBER_SIZE], place[DLZ_AXIS_NUMBER_SIZE];
+    dlz_axis_number(axis, values[line], 4, value);
+    if (line == 0 && found->ends)
+        snprintf(text, 160, "%s %s", names[line], value);
     else
-        snprintf(text, 160, "%s %s at %s", line == 1 ? "min" : "max",
-                 short_number(value, line == 1 ? found->low : found->high, 4),
-                 short_number(place, line == 1 ? found->low_x : found->high_x, 6));
+        snprintf(text, 160, "%s %s at %s", names[line], value,
+                 dlz_axis_number(&scene->x, places[line], 6, place));
 }
 
-static void draw_legend(const curves_view *scene, const dlz_panel *panel) {
+static void draw_legend(const curves_view *scene, const dlz_panel *panel, const dlz_axis *axis) {
     const double left = scene->frame.x + scene->frame.width + 14, size = 12.5, small = 11;
     /* One curve that only repeats its panel's name needs no name; numbers go as room goes. */
     bool named = panel->count > 1 || strcmp(panel->curves[0].name, panel->name) != 0;
@@ -210,7 +212,7 @@ static void draw_legend(const curves_view *scene, const dlz_panel *panel) {
         style = (dlz_style){.size = small, .color = dlz_soft_ink, .most = legend_width - 44};
         for (int line = 0; line < shown && found.any; line++) {
             char text[160];
-            describe(&found, line, text);
+            describe(scene, axis, &found, line, text);
             dlz_text(scene->canvas, left + 28, text_y, text, style);
             text_y += 14.5;
         }
@@ -251,7 +253,7 @@ static void draw_panel(const curves_view *scene, const dlz_panel *panel, double 
         dlz_text(scene->canvas, frame.x + frame.width / 2, frame.y + frame.height / 2,
                  panel->logarithmic ? "no positive finite values" : "no finite values",
                  (dlz_style){.size = 13, .color = dlz_soft_ink, .align = 0.5, .halo = 3});
-    draw_legend(scene, panel);
+    draw_legend(scene, panel, &axis);
 }
 
 dlviz_status dlz_draw_curves(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {

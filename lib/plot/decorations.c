@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double margin = 22;
+static const double margin = DLZ_MARGIN;
 static const double title_size = 21, subtitle_size = 13.5, footnote_size = 11.5, axis_size = 13.5;
 
 /* A title stays on one line as long as that costs no more than a quarter of its size. */
@@ -46,9 +46,34 @@ double dlz_decorations_height(const dlz_canvas *canvas, const dlviz_figure *figu
     return draw_head(canvas, figure, false) + draw_foot(canvas, figure, false);
 }
 
+double dlz_decorations_width(const dlz_canvas *canvas, const dlviz_figure *figure) {
+    double width = 0;
+    if (figure->title)
+        width = dlz_text_width(canvas, figure->title, title_size, true);
+    if (figure->subtitle)
+        width = fmax(width, dlz_text_width(canvas, figure->subtitle, subtitle_size, false));
+    if (figure->footnote)
+        width = fmax(width, dlz_text_width(canvas, figure->footnote, footnote_size, false));
+    return width;
+}
+
 dlz_box dlz_draw_decorations(const dlz_canvas *canvas, const dlviz_figure *figure) {
     double head = draw_head(canvas, figure, true), foot = draw_foot(canvas, figure, true);
     return (dlz_box){margin, head, canvas->width - 2 * margin, canvas->height - head - foot};
+}
+
+void dlz_draw_color_bar(const dlz_canvas *canvas, dlz_box bar, dlviz_colormap map) {
+    enum { STOPS = 48 };
+    cairo_pattern_t *colors = cairo_pattern_create_linear(0, bar.y + bar.height, 0, bar.y);
+    for (int i = 0; i <= STOPS; i++) {
+        dlz_color color = dlz_colormap_at(map, (double)i / STOPS);
+        cairo_pattern_add_color_stop_rgb(colors, (double)i / STOPS, color.r, color.g, color.b);
+    }
+    cairo_set_source(canvas->cr, colors);
+    cairo_rectangle(canvas->cr, bar.x, bar.y, bar.width, bar.height);
+    cairo_fill(canvas->cr);
+    cairo_pattern_destroy(colors);
+    dlz_stroke_box(canvas, bar, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
 }
 
 const char *dlz_class_name(const dlviz_figure *figure, int class, char buffer[16]) {

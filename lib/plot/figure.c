@@ -197,3 +197,18 @@ dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_colu
     figure->of.images.columns = (int)num_columns;
     return DLVIZ_OK;
 }
+
+bool dlz_images_share_range(const dlviz_figure *figure) {
+    const dlz_images *images = &figure->of.images;
+    if (images->shared_range >= 0)
+        return images->shared_range;
+    bool diverging = figure->colormap == DLVIZ_COLORMAP_DIVERGING ||
+                     (figure->colormap == DLVIZ_COLORMAP_AUTO && images->low < 0);
+    return diverging && images->num_heat_maps == 0;
+}
+
+dlviz_status dlviz_figure_set_shared_range(dlviz_figure *figure, bool shared) {
+    DLZ_TRY(dlz_figure_require(__func__, figure, DLZ_FIGURE_IMAGES));
+    figure->of.images.shared_range = shared;
+    return DLVIZ_OK;
+}

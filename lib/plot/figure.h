@@ -58,7 +58,7 @@ typedef struct dlz_curve {
 
 typedef struct dlz_panel {
     char *name;
-    bool logarithmic;
+    bool logarithmic, steps;
     dlz_curve curves[DLZ_MAX_CURVES];
     int count;
 } dlz_panel;
@@ -83,7 +83,9 @@ typedef struct dlz_heat_maps {
 typedef struct dlz_images {
     float *values; /* n x channels x height x width */
     int64_t n, channels, height, width;
-    int columns; /* 0: chosen */
+    double low, high; /* of all values */
+    int columns;      /* 0: chosen */
+    int shared_range; /* -1: chosen by the values */
     dlz_names captions;
     dlz_heat_maps heat_maps[DLZ_MAX_HEAT_MAPS];
     int num_heat_maps;
@@ -112,6 +114,8 @@ dlviz_status dlz_figure_require(const char *who, const dlviz_figure *figure, dlz
 
 /* A new figure of this kind, with nothing in it. */
 dlviz_status dlz_figure_new(dlviz_figure **out, dlz_figure_kind kind);
+/* Whether all images have one range of colors, be it that this was set or chosen. */
+bool dlz_images_share_range(const dlviz_figure *figure);
 /* Frees what heat maps hold. */
 void dlz_drop_heat_maps(dlz_heat_maps *maps);
 

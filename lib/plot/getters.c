@@ -61,3 +61,7 @@ const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t index) {
 int64_t dlviz_figure_num_columns(const dlviz_figure *figure) {
     return is(figure, DLZ_FIGURE_IMAGES) ? figure->of.images.columns : 0;
 }
+
+bool dlviz_figure_shared_range(const dlviz_figure *figure) {
+    return is(figure, DLZ_FIGURE_IMAGES) && dlz_images_share_range(figure);
+}

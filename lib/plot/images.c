@@ -4,14 +4,30 @@
 #include "base/base.h"
 
 #include <math.h>
+#include <string.h>
 
-static const double caption_size = 11.5, caption_height = 17, largest_pixel = 30;
+/* In units: a value's pixel is at most this large where the page is made for the grid, and where it
+ * is wider for the sake of its title, or was set. */
+static const double large_pixel = 30, largest_pixel = 90;
+/* How high a grid may become before its tiles become smaller. */
+static const double tallest_grid = 1200;
+/* For the bar of colors and its numbers, with the gap before it. */
+static const double bar_room = 78, bar_gap = 16, bar_width = 14, tallest_bar = 280;
+static const double largest_caption = 11.5, smallest_caption = 7;
+/* How much wider than high a grid would be best. */
+static const double best_shape = 1.7;
+
+typedef struct grid_limits {
+    double unit;  /* pixels of the page */
+    double pixel; /* units that a value's pixel is large, at most */
+} grid_limits;
 
 typedef struct grid {
     int64_t tiles, columns, rows;
-    int64_t
-        together; /* neighbors in a row, an image and its heat maps; the gap after them is wider */
-    double gap, tile_width, tile_height, caption; /* units */
+    int64_t together; /* neighbors in a row that belong together; the gap after them is wider */
+    double gap, tile_width, tile_height, bar; /* units; bar: 0 without one */
+    double caption_size, caption_height;
+    bool captioned[DLZ_MAX_TILES]; /* rows */
 } grid;
 
 /* Whether the channels of an image are one tile. Beside heat maps they always are. */
@@ -21,32 +37,55 @@ static bool is_rgb(const dlviz_figure *figure) {
            (images->num_heat_maps > 0 && images->channels == 3);
 }
 
-/* Tiles that belong together: an image and its heat maps. */
-static int64_t tiles_together(const dlviz_figure *figure) {
-    return 1 + figure->of.images.num_heat_maps;
+/* The tiles of an image and its heat maps, or of its channels. */
+static int64_t tiles_of_image(const dlviz_figure *figure) {
+    const dlz_images *images = &figure->of.images;
+    return is_rgb(figure) ? 1 + images->num_heat_maps : images->channels + images->num_heat_maps;
 }
 
-/* As near to the shape of the page as whole numbers of rows allow, preferring full rows. */
-static int64_t choose_columns(int64_t tiles, double aspect) {
-    int64_t best = 1;
-    double best_cost = INFINITY;
-    for (int64_t columns = 1; columns <= tiles; columns++) {
-        int64_t rows = dlz_ceil_div(tiles, columns);
-        double shape = fabs(log((double)columns * aspect / (double)rows / 1.7));
-        double cost = shape + 0.5 * (double)(rows * columns - tiles) / (double)tiles;
+/* As near to the shape as whole numbers of rows allow. Full rows come before shape, unless that
+ * leaves a row or a column of everything. */
+static int64_t choose_columns(int64_t groups, double aspect, double shape) {
+    static const double farthest = 1.1; /* logarithm of how far a full grid may be off */
+    int64_t best = 1, best_full = 0;
+    double best_cost = INFINITY, best_full_cost = farthest;
+    for (int64_t columns = 1; columns <= groups; columns++) {
+        int64_t rows = dlz_ceil_div(groups, columns);
+        double off = fabs(log((double)columns * aspect / (double)rows / shape));
+        double cost = off + 0.5 * (double)(rows * columns - groups) / (double)groups;
+        if (rows * columns == groups && off < best_full_cost) {
+            best_full_cost = off;
+            best_full = columns;
+        }
         if (cost < best_cost) {
             best_cost = cost;
             best = columns;
         }
     }
-    return best;
+    return best_full > 0 ? best_full : best;
 }
 
-static bool has_captions(const dlz_images *images) {
-    bool has = images->captions.count > 0;
-    for (int i = 0; i < images->num_heat_maps; i++)
-        has |= images->heat_maps[i].name != NULL;
-    return has;
+/* Of an image's first tile it is the image's, of a heat map the map's name. */
+static const char *caption_of(const dlviz_figure *figure, int64_t tile) {
+    const dlz_images *images = &figure->of.images;
+    int64_t each = tiles_of_image(figure), image = tile / each, part = tile % each;
+    const char *text = part == 0 && image < images->captions.count ? images->captions.items[image]
+                       : part > 0 && images->num_heat_maps > 0 ? images->heat_maps[part - 1].name
+                                                               : NULL;
+    return text && *text ? text : NULL;
+}
+
+/* How many rows have captions. */
+static int64_t find_captions(const dlviz_figure *figure, grid *plan) {
+    int64_t count = 0;
+    for (int64_t tile = 0; tile < plan->tiles; tile++) {
+        int64_t row = tile / plan->columns;
+        if (plan->captioned[row] || !caption_of(figure, tile))
+            continue;
+        plan->captioned[row] = true;
+        count++;
+    }
+    return count;
 }
 
 /* How many gaps there are before a column, or in a whole row, beyond those between any tiles. */
@@ -55,41 +94,91 @@ static int64_t wider_gaps(const grid *plan, int64_t column) {
     return plan->together > 1 ? 2 * (before / plan->together) : 0;
 }
 
-static grid plan_grid(const dlviz_figure *figure, double width, double height) {
-    const dlz_images *images = &figure->of.images;
-    int64_t together = tiles_together(figure);
-    grid plan = {.tiles = is_rgb(figure) ? images->n : images->n * images->channels,
-                 .together = together};
-    double aspect = (double)images->width / (double)images->height;
-    plan.columns = images->columns > 0 ? images->columns
-                   : images->channels > 1 && !is_rgb(figure)
-                       ? images->channels
-                       : choose_columns(plan.tiles, aspect * (double)together);
-    plan.columns = dlz_min_i64(plan.columns, plan.tiles) * together;
-    plan.tiles *= together;
-    plan.rows = dlz_ceil_div(plan.tiles, plan.columns);
-    plan.caption = has_captions(images) ? caption_height : 0;
-    double pitch = width / (double)plan.columns;
-    plan.gap = fmin(8, fmax(0.12 * pitch, 0.6));
-    if (height > 0) {
-        double row = height / (double)plan.rows;
-        plan.gap = fmin(plan.gap, 0.25 * row);
-        /* Captions that would leave no room for the images are left out. */
-        if (plan.caption > 0.6 * row)
-            plan.caption = 0;
-    }
-    pitch = (width - (double)wider_gaps(&plan, plan.columns) * plan.gap) / (double)plan.columns;
-    plan.tile_width = fmin(pitch - plan.gap, largest_pixel * (double)images->width);
-    double tallest = height > 0 ? height / (double)plan.rows - plan.gap - plan.caption : INFINITY;
-    tallest = fmax(tallest, 0.5);
-    plan.tile_width = fmax(fmin(plan.tile_width, tallest * aspect), 0.5);
-    plan.tile_height = fmin(plan.tile_width / aspect, tallest);
-    return plan;
+static double grid_width(const grid *plan) {
+    return (double)plan->columns * plan->tile_width +
+           (double)(plan->columns - 1 + wider_gaps(plan, plan->columns)) * plan->gap;
 }
 
-double dlz_images_height(const dlviz_figure *figure, double width) {
-    grid plan = plan_grid(figure, width, 0);
-    return (double)plan.rows * (plan.tile_height + plan.gap + plan.caption);
+static double grid_height(const grid *plan, int64_t captions) {
+    return (double)plan->rows * (plan->tile_height + plan->gap) - plan->gap +
+           (double)captions * plan->caption_height;
+}
+
+static void size_captions(grid *plan) {
+    plan->caption_size = fmin(fmax(0.5 * plan->tile_width, smallest_caption), largest_caption);
+    plan->caption_height = 1.48 * plan->caption_size;
+}
+
+/* Pixels of the bitmap a tile takes: whole multiples of the image's own when it is enlarged. */
+static int64_t tile_pixels(double units, double unit, int64_t own) {
+    int64_t pixels = (int64_t)floor(units * unit + 1e-6);
+    return pixels >= own ? pixels / own * own : dlz_max_i64(pixels, 1);
+}
+
+/* Tiles as large as the width allows, the height (0: any up to what is too much) and `pixel`. */
+static void size_tiles(grid *plan, const dlz_images *images, double width, double height,
+                       grid_limits limits, int64_t captions) {
+    double aspect = (double)images->width / (double)images->height;
+    double columns = (double)plan->columns, rows = (double)plan->rows;
+    plan->gap = fmin(8, fmax(0.12 * width / columns, 0.6));
+    if (height > 0)
+        plan->gap = fmin(plan->gap, 0.25 * height / rows);
+    double gaps = (columns - 1 + (double)wider_gaps(plan, plan->columns)) * plan->gap;
+    plan->tile_width = fmax((width - gaps) / columns, 0.5);
+    plan->tile_width = fmin(plan->tile_width, limits.pixel * (double)images->width);
+    size_captions(plan);
+    /* Captions that would leave no room for the images are left out. */
+    double tallest = height > 0 ? height : fmax(tallest_grid, rows * (double)images->height / 2);
+    if (height > 0 && (double)captions * plan->caption_height > 0.6 * height) {
+        memset(plan->captioned, 0, sizeof plan->captioned);
+        captions = 0;
+    }
+    double room = tallest - (double)captions * plan->caption_height - (rows - 1) * plan->gap;
+    double tile_height = fmax(fmin(plan->tile_width / aspect, room / rows), 0.5);
+    double tile_width = fmax(fmin(plan->tile_width, tile_height * aspect), 0.5);
+    plan->tile_width = (double)tile_pixels(tile_width, limits.unit, images->width) / limits.unit;
+    plan->tile_height = (double)tile_pixels(tile_height, limits.unit, images->height) / limits.unit;
+    size_captions(plan);
+}
+
+static void plan_grid(const dlviz_figure *figure, double width, double height, grid_limits limits,
+                      grid *plan) {
+    const dlz_images *images = &figure->of.images;
+    int64_t each = tiles_of_image(figure);
+    *plan = (grid){.tiles = images->n * each, .together = each};
+    double shape = height > 0 ? width / height : best_shape;
+    bool channels = images->num_heat_maps == 0;
+    if (images->columns > 0 && channels) {
+        plan->together = 1;
+        plan->columns = dlz_min_i64(images->columns, plan->tiles);
+    } else {
+        double aspect = (double)images->width / (double)images->height * (double)each;
+        int64_t groups = images->columns > 0 ? dlz_min_i64(images->columns, images->n)
+                                             : choose_columns(images->n, aspect, shape);
+        plan->columns = groups * each;
+    }
+    plan->rows = dlz_ceil_div(plan->tiles, plan->columns);
+    plan->bar = dlz_images_share_range(figure) && !is_rgb(figure) ? bar_room : 0;
+    if (plan->bar > 0.4 * width)
+        plan->bar = 0;
+    int64_t captions = find_captions(figure, plan);
+    size_tiles(plan, images, width - plan->bar, height, limits, captions);
+}
+
+static int64_t count_captions(const grid *plan, int64_t rows) {
+    int64_t count = 0;
+    for (int64_t row = 0; row < rows; row++)
+        count += plan->captioned[row];
+    return count;
+}
+
+void dlz_images_size(const dlviz_figure *figure, double unit, double least, double most,
+                     double *width, double *height) {
+    grid plan;
+    plan_grid(figure, most, 0, (grid_limits){unit, large_pixel}, &plan);
+    *width = fmin(fmax(grid_width(&plan) + plan.bar, least), most);
+    plan_grid(figure, *width, 0, (grid_limits){unit, largest_pixel}, &plan);
+    *height = grid_height(&plan, count_captions(&plan, plan.rows));
 }
 
 static uint32_t pack(dlz_color color) {
@@ -129,8 +218,12 @@ typedef struct tile_view {
 static tile_view find_tile(const dlviz_figure *figure, int64_t tile) {
     const dlz_images *images = &figure->of.images;
     int64_t plane = images->width * images->height;
-    int64_t index = tile / tiles_together(figure), part = tile % tiles_together(figure);
+    int64_t each = tiles_of_image(figure), index = tile / each, part = tile % each;
     int count = is_rgb(figure) ? 3 : 1;
+    if (images->num_heat_maps == 0 && count == 1) {
+        index = tile;
+        part = 0;
+    }
     tile_view found = {.count = count,
                        .width = images->width,
                        .height = images->height,
@@ -139,7 +232,11 @@ static tile_view find_tile(const dlviz_figure *figure, int64_t tile) {
                        .high = -INFINITY};
     for (int c = 0; c < count; c++)
         found.planes[c] = images->values + (index * count + c) * plane;
-    for (int64_t i = 0; i < plane * count; i++)
+    if (dlz_images_share_range(figure)) {
+        found.low = images->low;
+        found.high = images->high;
+    }
+    for (int64_t i = 0; i < plane * count && !dlz_images_share_range(figure); i++)
         dlz_range_include(&found.low, &found.high, (double)found.planes[0][i]);
     if (part > 0) {
         const dlz_heat_maps *maps = &images->heat_maps[part - 1];
@@ -196,80 +293,140 @@ static void paint_tile(const tile_view *tile, unsigned char *pixels, int stride,
     }
 }
 
-/* Pixels of the bitmap a tile takes: whole multiples of the image's own when it is enlarged. */
-static int64_t tile_pixels(double units, double unit, int64_t own) {
-    int64_t pixels = (int64_t)floor(units * unit + 1e-6);
-    return pixels >= own ? pixels / own * own : dlz_max_i64(pixels, 1);
+/* The grid in pixels of the page. */
+typedef struct bitmap_view {
+    const dlviz_figure *figure;
+    const dlz_canvas *canvas;
+    const grid *plan;
+    int64_t width, height, gap, caption; /* of a tile; between tiles; below them */
+    double left, top;                    /* of the grid, in units, at whole pixels */
+} bitmap_view;
+
+static int64_t left_of(const bitmap_view *view, int64_t column) {
+    return column * (view->width + view->gap) + wider_gaps(view->plan, column) * view->gap;
 }
 
-/* Where a column begins, in pixels of the bitmap. */
-static int64_t left_of(const grid *plan, int64_t column, int64_t width, int64_t gap) {
-    return column * (width + gap) + wider_gaps(plan, column) * gap;
+static int64_t top_of(const bitmap_view *view, int64_t row) {
+    return row * (view->height + view->gap) + count_captions(view->plan, row) * view->caption;
 }
 
-/* Of an image's first tile it is the image's, of a heat map the map's name. */
-static const char *caption_of(const dlz_images *images, int64_t image, int64_t part) {
-    if (part > 0 && images->num_heat_maps > 0)
-        return images->heat_maps[part - 1].name;
-    return part == 0 && image < images->captions.count ? images->captions.items[image] : NULL;
+/* A white bitmap. */
+static dlviz_status create_bitmap(int64_t width, int64_t height, cairo_surface_t **out) {
+    cairo_surface_t *bitmap =
+        cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
+    cairo_t *cr = cairo_create(bitmap);
+    cairo_set_source_rgb(cr, 1, 1, 1);
+    cairo_paint(cr);
+    bool failed = cairo_status(cr) != CAIRO_STATUS_SUCCESS;
+    cairo_destroy(cr);
+    if (failed) {
+        cairo_surface_destroy(bitmap);
+        return dlz_fail_memory("a grid of images", (uint64_t)(width * height * 4));
+    }
+    cairo_surface_flush(bitmap);
+    *out = bitmap;
+    return DLVIZ_OK;
+}
+
+static dlviz_status draw_tiles(const bitmap_view *view) {
+    const grid *plan = view->plan;
+    cairo_surface_t *bitmap = NULL;
+    DLZ_TRY(create_bitmap(left_of(view, plan->columns - 1) + view->width,
+                          top_of(view, plan->rows - 1) + view->height, &bitmap));
+    unsigned char *pixels = cairo_image_surface_get_data(bitmap);
+    int stride = cairo_image_surface_get_stride(bitmap);
+    for (int64_t row = 0; row < plan->rows; row++) {
+        int64_t top = top_of(view, row);
+        for (int64_t column = 0; column < plan->columns; column++) {
+            int64_t i = row * plan->columns + column;
+            if (i >= plan->tiles)
+                break;
+            tile_view tile = find_tile(view->figure, i);
+            paint_tile(&tile, pixels, stride, left_of(view, column), top, view->width,
+                       view->height);
+        }
+    }
+    cairo_surface_mark_dirty(bitmap);
+    cairo_t *cr = view->canvas->cr;
+    double unit = view->canvas->unit;
+    cairo_save(cr);
+    cairo_translate(cr, view->left, view->top);
+    cairo_scale(cr, 1 / unit, 1 / unit);
+    cairo_set_source_surface(cr, bitmap, 0, 0);
+    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
+    cairo_paint(cr);
+    cairo_restore(cr);
+    cairo_surface_destroy(bitmap);
+    return DLVIZ_OK;
+}
+
+/* A caption stands below its tile, or below all channels of its image. */
+static void draw_captions(const bitmap_view *view) {
+    const grid *plan = view->plan;
+    bool wide = plan->together > 1 && view->figure->of.images.num_heat_maps == 0;
+    int64_t across = wide ? plan->together : 1;
+    for (int64_t tile = 0; tile < plan->tiles; tile++) {
+        int64_t column = tile % plan->columns, row = tile / plan->columns;
+        const char *caption = plan->captioned[row] ? caption_of(view->figure, tile) : NULL;
+        if (!caption)
+            continue;
+        double unit = view->canvas->unit;
+        double wide_pixels = (double)(across * (view->width + view->gap) - view->gap);
+        double middle = (double)left_of(view, column) + wide_pixels / 2;
+        double below = (double)(top_of(view, row) + view->height) / unit;
+        dlz_text(view->canvas, view->left + middle / unit,
+                 view->top + below + 0.5 * plan->caption_height, caption,
+                 (dlz_style){.size = plan->caption_size,
+                             .color = dlz_soft_ink,
+                             .align = 0.5,
+                             .most = (wide_pixels + (double)view->gap) / unit});
+    }
+}
+
+/* Which color is which value. */
+static void draw_bar(const bitmap_view *view, double height) {
+    tile_view tile = find_tile(view->figure, 0);
+    const grid *plan = view->plan;
+    double left = (double)(left_of(view, plan->columns - 1) + view->width) / view->canvas->unit;
+    dlz_box bar = {view->left + left + bar_gap, view->top, bar_width, fmin(height, tallest_bar)};
+    dlz_axis axis;
+    double low = tile.low, high = tile.high;
+    dlz_axis_linear(&axis, low, high, 0, (int)fmin(fmax(bar.height / 26, 2), 8), false);
+    dlz_draw_color_bar(view->canvas, bar, tile.map);
+    for (int i = 0; i < axis.count; i++) {
+        double y = bar.y + bar.height * (1 - dlz_axis_at(&axis, axis.ticks[i].value));
+        double right = bar.x + bar.width;
+        dlz_stroke_line(view->canvas, right, y, right + 4, y, dlz_soft_ink, 0.8);
+        dlz_tick_text(view->canvas, right + 8, y, &axis.ticks[i],
+                      (dlz_style){.size = 12, .color = dlz_soft_ink});
+    }
 }
 
 dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
     const dlz_images *images = &figure->of.images;
-    grid plan = plan_grid(figure, box.width, box.height + 1e-6);
-    int64_t width = tile_pixels(plan.tile_width, canvas->unit, images->width);
-    int64_t height = tile_pixels(plan.tile_height, canvas->unit, images->height);
-    int64_t gap_x = dlz_max_i64((int64_t)lround(plan.gap * canvas->unit), 1);
-    int64_t gap_y = dlz_max_i64((int64_t)lround((plan.gap + plan.caption) * canvas->unit), 1);
-    int64_t total_x = left_of(&plan, plan.columns, width, gap_x) - gap_x;
-    int64_t total_y = plan.rows * (height + gap_y) - gap_y;
-    cairo_surface_t *bitmap =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)total_x, (int)total_y);
-    if (cairo_surface_status(bitmap) != CAIRO_STATUS_SUCCESS) {
-        cairo_surface_destroy(bitmap);
-        return dlz_fail_memory("a grid of images", (uint64_t)(total_x * total_y * 4));
-    }
-    cairo_t *cr = cairo_create(bitmap);
-    cairo_set_source_rgb(cr, 1, 1, 1);
-    cairo_paint(cr);
-    cairo_destroy(cr);
-    cairo_surface_flush(bitmap);
-    unsigned char *pixels = cairo_image_surface_get_data(bitmap);
-    int stride = cairo_image_surface_get_stride(bitmap);
-    for (int64_t i = 0; i < plan.tiles; i++) {
-        tile_view tile = find_tile(figure, i);
-        paint_tile(&tile, pixels, stride, left_of(&plan, i % plan.columns, width, gap_x),
-                   i / plan.columns * (height + gap_y), width, height);
-    }
-    cairo_surface_mark_dirty(bitmap);
-
-    /* Whole pixels of the page, so that nothing is resampled. */
+    grid plan;
     double unit = canvas->unit;
-    double left = round(box.x * unit) / unit;
-    double top = round(box.y * unit) / unit;
-    cairo_save(canvas->cr);
-    cairo_translate(canvas->cr, left, top);
-    cairo_scale(canvas->cr, 1 / unit, 1 / unit);
-    cairo_set_source_surface(canvas->cr, bitmap, 0, 0);
-    cairo_pattern_set_filter(cairo_get_source(canvas->cr), CAIRO_FILTER_NEAREST);
-    cairo_paint(canvas->cr);
-    cairo_restore(canvas->cr);
-    cairo_surface_destroy(bitmap);
-
-    int64_t tiles_an_image = plan.tiles / images->n;
-    for (int64_t tile = 0; plan.caption > 0 && tile < plan.tiles; tile++) {
-        int64_t column = tile % plan.columns, row = tile / plan.columns;
-        const char *caption = caption_of(images, tile / tiles_an_image, tile % tiles_an_image);
-        if (caption)
-            dlz_text(canvas,
-                     left +
-                         ((double)left_of(&plan, column, width, gap_x) + (double)width / 2) / unit,
-                     top + (double)(row * (height + gap_y) + height) / unit + caption_height / 2,
-                     caption,
-                     (dlz_style){.size = caption_size,
-                                 .color = dlz_soft_ink,
-                                 .align = 0.5,
-                                 .most = (double)(width + gap_x) / unit});
-    }
+    const grid_limits limits = {unit, largest_pixel};
+    /* A page that was made for the grid gives it all the height it wants, unless that is too much
+     * for any page. */
+    plan_grid(figure, box.width, figure->height > 0 ? box.height : 0, limits, &plan);
+    if (grid_height(&plan, count_captions(&plan, plan.rows)) > box.height + 1)
+        plan_grid(figure, box.width, box.height, limits, &plan);
+    bitmap_view view = {.figure = figure,
+                        .canvas = canvas,
+                        .plan = &plan,
+                        .width = tile_pixels(plan.tile_width, unit, images->width),
+                        .height = tile_pixels(plan.tile_height, unit, images->height),
+                        .gap = dlz_max_i64((int64_t)lround(plan.gap * unit), 1),
+                        .caption = (int64_t)lround(plan.caption_height * unit)};
+    double width = (double)(left_of(&view, plan.columns - 1) + view.width) / unit;
+    double height = (double)(top_of(&view, plan.rows - 1) + view.height) / unit;
+    /* Whole pixels of the page, so that nothing is resampled. */
+    view.left = round((box.x + fmax(0, (box.width - width - plan.bar) / 2)) * unit) / unit;
+    view.top = round(box.y * unit) / unit;
+    DLZ_TRY(draw_tiles(&view));
+    draw_captions(&view);
+    if (plan.bar > 0)
+        draw_bar(&view, height);
     return DLVIZ_OK;
 }

@@ -328,7 +328,7 @@ static dlviz_status place_and_draw(const dlz_scatter_view *view, int count, mark
 
 dlviz_status dlz_draw_marks(const dlz_scatter_view *view) {
     int wanted = view->scatter->marks, count = 0;
-    if (view->canvas->has_text && (wanted == -1 ? view->classes <= MOST_NAMES : wanted))
+    if (wanted == -1 ? view->classes <= MOST_NAMES : wanted)
         count = view->classes < MOST_NAMES ? view->classes : MOST_NAMES;
     if (count == 0 && !view->scatter->thumbnails)
         return DLVIZ_OK;

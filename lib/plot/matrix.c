@@ -157,16 +157,7 @@ static void draw_recalls(const matrix_view *scene, double left) {
 static void draw_color_bar(const matrix_view *scene, double left) {
     static const double shares[] = {0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1};
     dlz_box bar = {left, scene->frame.y, 15, scene->frame.height};
-    const int steps = 160;
-    cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_NONE);
-    for (int i = 0; i < steps; i++) {
-        double height = bar.height / steps;
-        dlz_fill_box(scene->canvas,
-                     (dlz_box){bar.x, bar.y + bar.height - (i + 1) * height, bar.width, height},
-                     dlz_colormap_at(scene->map, (i + 0.5) / steps));
-    }
-    cairo_set_antialias(scene->canvas->cr, CAIRO_ANTIALIAS_DEFAULT);
-    dlz_stroke_box(scene->canvas, bar, dlz_color_mix(dlz_line, dlz_ink, 0.25), 1);
+    dlz_draw_color_bar(scene->canvas, bar, scene->map);
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         double y = bar.y + bar.height * (1 - cbrt(shares[i]));
         char text[DLZ_NUMBER_SIZE + 8], number[DLZ_NUMBER_SIZE];

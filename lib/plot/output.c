@@ -1,4 +1,6 @@
 #include "plot/output.h"
+#include "plot/png.h"
+#include "plot/svg.h"
 #include "base/file.h"
 
 #include <cairo-pdf.h>
@@ -24,19 +26,8 @@ dlviz_status dlz_format_of_path(const char *path, dlviz_figure_format *format) {
 
 static cairo_status_t append(void *closure, const unsigned char *data, unsigned int length) {
     dlz_bytes *bytes = closure;
-    if (length > bytes->capacity - bytes->size) {
-        size_t capacity = 2 * (bytes->size + length);
-        unsigned char *grown = dlz_realloc_array(bytes->data, capacity, 1);
-        if (!grown) {
-            bytes->out_of_memory = true;
-            return CAIRO_STATUS_WRITE_ERROR;
-        }
-        bytes->data = grown;
-        bytes->capacity = capacity;
-    }
-    memcpy(bytes->data + bytes->size, data, length);
-    bytes->size += length;
-    return CAIRO_STATUS_SUCCESS;
+    dlz_bytes_add(bytes, data, length);
+    return bytes->out_of_memory ? CAIRO_STATUS_WRITE_ERROR : CAIRO_STATUS_SUCCESS;
 }
 
 static dlviz_status check(cairo_status_t status, const dlz_bytes *bytes) {
@@ -48,37 +39,10 @@ static dlviz_status check(cairo_status_t status, const dlz_bytes *bytes) {
                     cairo_status_to_string(status));
 }
 
-/* Text is tried on a surface of its own: where fonts are missing, the failure stays there. */
-static void try_text(dlz_canvas *canvas) {
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, 8, 8);
-    cairo_t *cr = cairo_create(surface);
-    cairo_text_extents_t extents = {0};
-    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(cr, 8);
-    cairo_move_to(cr, 0, 8);
-    cairo_show_text(cr, "0");
-    cairo_text_extents(cr, "0", &extents);
-    canvas->has_text = cairo_status(cr) == CAIRO_STATUS_SUCCESS && extents.x_advance > 0;
-    /* The font that cairo carries for machines without any is made of drawing commands. */
-    cairo_scaled_font_t *font = cairo_get_scaled_font(cr);
-    canvas->ascii = cairo_scaled_font_get_type(font) == CAIRO_FONT_TYPE_USER;
-    cairo_destroy(cr);
-    cairo_surface_destroy(surface);
-}
-
-/* Letters are placed alike in all formats and at all sizes: no hinting. */
-static void set_font_options(cairo_t *cr) {
-    cairo_font_options_t *options = cairo_font_options_create();
-    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
-    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
-    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
-    cairo_set_font_options(cr, options);
-    cairo_font_options_destroy(options);
-}
-
 dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int width, int height,
                              double unit, const char *title) {
-    *output = (dlz_output){.format = format};
+    *output = (dlz_output){.format = format, .title = title};
+    DLZ_TRY(dlz_type_create(&output->canvas.type));
     double points = 0.5;
     switch (format) {
     case DLVIZ_FIGURE_FORMAT_PNG:
@@ -101,28 +65,36 @@ dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int
     }
     cairo_t *cr = cairo_create(output->surface);
     bool vector = format != DLVIZ_FIGURE_FORMAT_PNG;
-    output->canvas = (dlz_canvas){
-        .cr = cr, .width = width / unit, .height = height / unit, .unit = unit, .vector = vector};
-    try_text(&output->canvas);
+    output->canvas.cr = cr;
+    output->canvas.width = width / unit;
+    output->canvas.height = height / unit;
+    output->canvas.unit = unit;
+    output->canvas.vector = vector;
+    output->canvas.svg_text = format == DLVIZ_FIGURE_FORMAT_SVG ? &output->svg_text : NULL;
     double scale = vector ? unit * points : unit;
     cairo_scale(cr, scale, scale);
-    set_font_options(cr);
     dlz_fill_box(&output->canvas, (dlz_box){0, 0, width / unit, height / unit}, dlz_paper);
     return check(cairo_status(cr), &output->bytes);
 }
 
-dlviz_status dlz_output_finish(dlz_output *output) {
+dlviz_status dlz_output_finish(dlz_output *output, const dlz_bytes *description) {
     DLZ_TRY(check(cairo_status(output->canvas.cr), &output->bytes));
+    DLZ_TRY(dlz_type_status(output->canvas.type));
     if (output->format == DLVIZ_FIGURE_FORMAT_PNG) {
         cairo_surface_flush(output->surface);
-        DLZ_TRY(check(cairo_surface_write_to_png_stream(output->surface, append, &output->bytes),
-                      &output->bytes));
+        DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
+        return dlz_figure_png(&output->bytes, cairo_image_surface_get_data(output->surface),
+                             cairo_image_surface_get_stride(output->surface),
+                             cairo_image_surface_get_width(output->surface),
+                             cairo_image_surface_get_height(output->surface),
+                             output->pictures ? DLZ_PNG_OFF_PICTURE : DLZ_PNG_OFF_DRAWING);
     }
     cairo_surface_finish(output->surface);
     DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
+    DLZ_TRY(dlz_type_status(output->canvas.type));
     if (output->format == DLVIZ_FIGURE_FORMAT_SVG)
-        dlz_svg_tidy(&output->bytes);
-    return DLVIZ_OK;
+        dlz_svg_complete(&output->bytes, &output->canvas, output->title, description);
+    return check(CAIRO_STATUS_SUCCESS, &output->bytes);
 }
 
 dlviz_status dlz_output_save(const dlz_output *output, const char *path) {
@@ -141,6 +113,8 @@ void dlz_output_close(dlz_output *output) {
         cairo_destroy(output->canvas.cr);
     if (output->surface)
         cairo_surface_destroy(output->surface);
-    dlz_free(output->bytes.data);
+    dlz_type_destroy(output->canvas.type);
+    dlz_bytes_free(&output->svg_text);
+    dlz_bytes_free(&output->bytes);
     *output = (dlz_output){0};
 }

@@ -27,6 +27,7 @@ typedef struct dlz_tick {
 typedef struct dlz_axis {
     double low, high; /* low < high; both > 0 when logarithmic */
     bool logarithmic;
+    bool powers; /* its labels are written with powers of ten */
     int count;
     dlz_tick ticks[DLZ_MAX_TICKS]; /* rising */
 } dlz_axis;
@@ -36,11 +37,16 @@ typedef struct dlz_axis {
  * of 1, 2 or 5 times a power of ten; `whole` keeps them at whole numbers. low <= high, both finite.
  */
 void dlz_axis_linear(dlz_axis *axis, double low, double high, double padding, int most, bool whole);
-/* A logarithmic one, 0 < low <= high: powers of ten with the lines between them unlabeled; 1, 2
- * and 5 times them on short ranges. */
+/* A logarithmic one, 0 < low <= high: powers of ten with the lines between them unlabeled; on short
+ * ranges also as many of their multiples as there is room for. */
 void dlz_axis_log(dlz_axis *axis, double low, double high, double padding, int most);
 /* Linear ticks anew over axis->low … axis->high as they are. */
 void dlz_axis_place_ticks(dlz_axis *axis, int most, bool whole);
+/* A value in as many significant digits, written as the axis's labels are: with a power of ten or
+ * in plain digits, of which those before the point are all there. */
+enum { DLZ_AXIS_NUMBER_SIZE = 64 };
+const char *dlz_axis_number(const dlz_axis *axis, double value, int digits,
+                            char text[DLZ_AXIS_NUMBER_SIZE]);
 /* Where a value lies: 0 at low, 1 at high. */
 double dlz_axis_at(const dlz_axis *axis, double value);
 

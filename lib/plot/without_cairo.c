@@ -8,8 +8,9 @@ bool dlviz_plot_supported(void) {
 }
 
 dlviz_status dlz_plot_check_supported(void) {
-    return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
-                    "this build of libdlviz draws no figures: it was built without cairo");
+    return dlz_fail(
+        DLVIZ_ERROR_UNSUPPORTED,
+        "this build of libdlviz draws no figures: it was built without cairo and Pango");
 }
 
 dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path) {

@@ -6,6 +6,8 @@
 #include <math.h>
 
 enum { DEFAULT_WIDTH = 1600, DEFAULT_HEIGHT = 1200, LARGEST_HEIGHT = 16384 };
+/* Of a grid of images, in units. */
+static const double least_width = 200;
 
 bool dlviz_plot_supported(void) {
     return true;
@@ -20,20 +22,26 @@ typedef struct page_size {
     double unit;
 } page_size;
 
-/* The default height of a grid of images or a map depends on how its title wraps, which only a
- * canvas can tell. */
+/* The default size of a grid of images or a map depends on how its title wraps, which only a canvas
+ * can tell. */
 static dlviz_status suitable_size(const dlviz_figure *figure, page_size *chosen) {
     dlz_output probe;
     dlviz_status status =
         dlz_output_open(&probe, DLVIZ_FIGURE_FORMAT_PNG, DEFAULT_WIDTH, 1, chosen->unit, NULL);
-    double width = probe.canvas.width - 44, height = 0;
-    if (status == DLVIZ_OK && figure->kind == DLZ_FIGURE_SCATTER)
-        status = dlz_scatter_height(&probe.canvas, figure, width, &height);
-    else if (status == DLVIZ_OK)
-        height = dlz_images_height(figure, width);
+    dlz_canvas *canvas = &probe.canvas;
+    double most = canvas->width - 2 * DLZ_MARGIN, width = most, height = 0;
+    if (status == DLVIZ_OK && figure->kind == DLZ_FIGURE_SCATTER) {
+        status = dlz_scatter_height(canvas, figure, most, &height);
+    } else if (status == DLVIZ_OK) {
+        double least = fmin(fmax(dlz_decorations_width(canvas, figure) + 1, least_width), most);
+        dlz_images_size(figure, chosen->unit, least, most, &width, &height);
+        canvas->width = width + 2 * DLZ_MARGIN;
+        chosen->width = (int)ceil(canvas->width * chosen->unit);
+    }
     if (status == DLVIZ_OK) {
-        height += dlz_decorations_height(&probe.canvas, figure);
+        height += dlz_decorations_height(canvas, figure);
         chosen->height = (int)fmin(fmax(ceil(height * chosen->unit), 200), LARGEST_HEIGHT);
+        status = dlz_type_status(canvas->type);
     }
     dlz_output_close(&probe);
     return status;
@@ -81,8 +89,14 @@ static dlviz_status make(const dlviz_figure *figure, const char *who, dlviz_figu
     DLZ_TRY(choose_size(figure, &chosen));
     DLZ_TRY(
         dlz_output_open(output, format, chosen.width, chosen.height, chosen.unit, figure->title));
+    output->pictures = figure->kind == DLZ_FIGURE_IMAGES;
     DLZ_TRY(draw(&output->canvas, figure));
-    return dlz_output_finish(output);
+    dlz_bytes description = {0};
+    if (format == DLVIZ_FIGURE_FORMAT_SVG)
+        dlz_describe(figure, &description);
+    dlviz_status status = dlz_output_finish(output, &description);
+    dlz_bytes_free(&description);
+    return status;
 }
 
 dlviz_status dlviz_figure_write(const dlviz_figure *figure, const char *path) {

@@ -474,31 +474,42 @@ static void try_jpeg(const mutant *file) {
 }
 #endif
 
+/* What there is to load: its name, valid files, what damages them, what loads and uses them, and how many
+ * cases of it a run of the suite has. */
+#ifdef DLVIZ_TEST_IMAGES
+#define IMAGE_LOADERS(X)                                                                           \
+    X(png, make_pngs, mutate_png, try_png, 10)                                                     \
+    X(jpeg, make_jpegs, mutate_bytes, try_jpeg, 10)
+#else
+#define IMAGE_LOADERS(X)
+#endif
+#define LOADERS(X)                                                                                 \
+    X(open, make_networks, mutate_safetensors, try_open, 10)                                       \
+    X(load, make_networks, mutate_safetensors, try_load, 10)                                       \
+    X(partial, make_networks, mutate_safetensors, try_partial, 10)                                 \
+    X(checkpoint, make_checkpoints, mutate_safetensors, try_checkpoint, 4)                         \
+    X(safetensors, make_safetensors, mutate_safetensors, try_safetensors, 10)                      \
+    X(pca, make_pcas, mutate_safetensors, try_pca, 10)                                             \
+    X(npy, make_npys, mutate_bytes, try_npy, 10)                                                   \
+    X(idx, make_idxs, mutate_bytes, try_idx, 10)                                                   \
+    X(tsne, make_tsnes, mutate_safetensors, try_tsne, 10)                                          \
+    X(film, make_films, mutate_safetensors, try_film, 10)                                          \
+    X(architecture, make_architectures, mutate_bytes, try_architecture, 10)                        \
+    X(npz, make_npzs, mutate_bytes, try_npz, 10)                                                   \
+    X(csv, make_csvs, mutate_bytes, try_csv, 10)                                                   \
+    X(page, make_pages, mutate_page, try_page, 10)                                                 \
+    X(cifar, make_cifars, mutate_bytes, try_cifar, 2)                                              \
+    IMAGE_LOADERS(X)
+
 static const struct loader {
     const char *name;
     void (*make)(samples *to);
     mutant (*mutate)(dlz_random *random, const unsigned char *bytes, size_t size);
     void (*attempt)(const mutant *file);
 } loaders[] = {
-    {"open", make_networks, mutate_safetensors, try_open},
-    {"load", make_networks, mutate_safetensors, try_load},
-    {"partial", make_networks, mutate_safetensors, try_partial},
-    {"checkpoint", make_checkpoints, mutate_safetensors, try_checkpoint},
-    {"safetensors", make_safetensors, mutate_safetensors, try_safetensors},
-    {"pca", make_pcas, mutate_safetensors, try_pca},
-    {"npy", make_npys, mutate_bytes, try_npy},
-    {"idx", make_idxs, mutate_bytes, try_idx},
-    {"tsne", make_tsnes, mutate_safetensors, try_tsne},
-    {"film", make_films, mutate_safetensors, try_film},
-    {"architecture", make_architectures, mutate_bytes, try_architecture},
-    {"npz", make_npzs, mutate_bytes, try_npz},
-    {"csv", make_csvs, mutate_bytes, try_csv},
-    {"cifar", make_cifars, mutate_bytes, try_cifar},
-    {"page", make_pages, mutate_page, try_page},
-#ifdef DLVIZ_TEST_IMAGES
-    {"png", make_pngs, mutate_png, try_png},
-    {"jpeg", make_jpegs, mutate_bytes, try_jpeg},
-#endif
+#define LOADER(name, make, mutate, attempt, cases) {#name, make, mutate, attempt},
+    LOADERS(LOADER)
+#undef LOADER
 };
 
 enum { NUM_LOADERS = sizeof loaders / sizeof *loaders };
@@ -537,32 +548,21 @@ static void limit_memory(void) {
     must(dlviz_set_allocator(allocate, release, NULL), "an allocator");
 }
 
-#define CASE(number)                                                                               \
-    static void case_##number(uint64_t seed) {                                                     \
+enum {
+#define NUMBER(name, make, mutate, attempt, cases) NUMBER_##name,
+    LOADERS(NUMBER)
+#undef NUMBER
+};
+
+#define CASE(name, make, mutate, attempt_it, cases)                                                \
+    static void case_##name(uint64_t seed) {                                                       \
         limit_memory();                                                                            \
-        begin(&loaders[number]);                                                                   \
+        begin(&loaders[NUMBER_##name]);                                                            \
         for (uint64_t i = 0; i < MUTATIONS; i++)                                                   \
-            attempt(&loaders[number], seed *MUTATIONS + i);                                        \
+            attempt(&loaders[NUMBER_##name], seed *MUTATIONS + i);                                 \
     }
-CASE(0)
-CASE(1)
-CASE(2)
-CASE(3)
-CASE(4)
-CASE(5)
-CASE(6)
-CASE(7)
-CASE(8)
-CASE(9)
-CASE(10)
-CASE(11)
-CASE(12)
-CASE(13)
-CASE(14)
-#ifdef DLVIZ_TEST_IMAGES
-CASE(15)
-CASE(16)
-#endif
+LOADERS(CASE)
+#undef CASE
 
 static const struct loader *chosen;
 static double seconds;
@@ -607,26 +607,10 @@ int main(int argc, char **argv) {
         return run_one(argv[1]);
     }
     static const random_test tests[] = {
-        {"open", case_0, 10},
-        {"load", case_1, 10},
-        {"partial", case_2, 10},
-        {"checkpoint", case_3, 4},
-        {"safetensors", case_4, 10},
-        {"pca", case_5, 10},
-        {"npy", case_6, 10},
-        {"idx", case_7, 10},
-        {"tsne", case_8, 10},
-        {"film", case_9, 10},
-        {"architecture", case_10, 10},
-        {"npz", case_11, 10},
-        {"csv", case_12, 10},
-        {"cifar", case_13, 2},
-        {"page", case_14, 10},
-#ifdef DLVIZ_TEST_IMAGES
-        {"png", case_15, 10},
-        {"jpeg", case_16, 10},
-#endif
-        {NULL, NULL, 0},
+#define TEST(name, make, mutate, attempt, cases) {#name, case_##name, cases},
+        LOADERS(TEST)
+#undef TEST
+            {NULL, NULL, 0},
     };
     return run_random_tests("files", tests);
 }

@@ -27,13 +27,13 @@ void make_films(samples *to);
 void make_npys(samples *to);
 /* Images, plain and compressed. */
 void make_idxs(samples *to);
-/* Images of many kinds, in builds with libpng and libjpeg. */
-void make_pngs(samples *to);
-void make_jpegs(samples *to);
 void make_npzs(samples *to);
 void make_csvs(samples *to);
 /* A file of CIFAR-10. */
 void make_cifars(samples *to);
+/* Images of many kinds, in builds with libpng and libjpeg. */
+void make_pngs(samples *to);
+void make_jpegs(samples *to);
 void make_pages(samples *to);
 
 /* The first of the networks, filled by another seed. */

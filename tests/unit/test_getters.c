@@ -377,6 +377,9 @@ START_TEST(of_figures) {
     ck_assert_ptr_null(dlviz_figure_caption(images, 3));
     ck_ok(dlviz_figure_set_num_columns(images, 2));
     ck_assert_int_eq(dlviz_figure_num_columns(images), 2);
+    ck_assert(!dlviz_figure_shared_range(images) && !dlviz_figure_shared_range(map));
+    ck_ok(dlviz_figure_set_shared_range(images, true));
+    ck_assert(dlviz_figure_shared_range(images));
     ck_ok(dlviz_figure_set_colormap(images, DLVIZ_COLORMAP_RGB));
     ck_assert_int_eq(dlviz_figure_colormap(images), DLVIZ_COLORMAP_RGB);
 
@@ -396,7 +399,11 @@ START_TEST(of_figures) {
     ck_assert(!dlviz_figure_log_scale(curves, "loss"));
     ck_ok(dlviz_figure_set_log_scale(curves, "loss", true));
     ck_assert(dlviz_figure_log_scale(curves, "loss") && !dlviz_figure_log_scale(curves, "rate"));
+    ck_assert(!dlviz_figure_steps(curves, "loss"));
+    ck_ok(dlviz_figure_set_steps(curves, "loss", true));
+    ck_assert(dlviz_figure_steps(curves, "loss") && !dlviz_figure_steps(curves, "rate"));
     /* Of another kind there is nothing to get. */
+    ck_assert(!dlviz_figure_steps(map, "loss") && !dlviz_figure_steps(curves, NULL));
     ck_assert(!dlviz_figure_log_scale(map, "loss") && !dlviz_figure_ticks(curves));
     ck_assert(dlviz_figure_num_captions(map) == 0 && dlviz_figure_num_columns(matrix) == 0);
     dlviz_figure_destroy(map);

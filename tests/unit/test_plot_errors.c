@@ -119,6 +119,10 @@ START_TEST(bad_settings_are_refused) {
     ck_fails(dlviz_figure_set_colormap(images, (dlviz_colormap)77), bad, "77");
     ck_fails(dlviz_figure_set_captions(images, 3, names), DLVIZ_ERROR_SHAPE, "2 images");
     ck_fails(dlviz_figure_set_num_columns(images, -1), bad, "-1");
+    ck_fails(dlviz_figure_set_shared_range(map, true), bad, "a grid of images");
+    ck_fails(dlviz_figure_set_steps(images, "p", true), bad, "a figure of curves");
+    ck_fails(dlviz_figure_set_steps(curves, NULL, true), bad, "'panel'");
+    ck_fails(dlviz_figure_set_steps(curves, "p", true), DLVIZ_ERROR_NOT_FOUND, "'p'");
     ck_fails(dlviz_figure_add_curve(map, "p", "c", 1, NULL, (double[]){1}), bad,
              "a scatter figure");
     dlviz_figure_destroy(map);

@@ -1,0 +1,442 @@
+/* Text in figures: fitted, cut, broken and joined as its script wants it, by whatever font has it. */
+#include "plot/output.h"
+#include "support/figures.h"
+#include "support/pixels.h"
+#include "support/tiny_font.h"
+
+#include <fontconfig/fontconfig.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ELLIPSIS "\xE2\x80\xA6"
+
+static const dlz_color black = {0, 0, 0};
+
+/* What dlz_text writes into an SVG: the text between the tags, and its size. */
+typedef struct shown_text {
+    char text[4200];
+    double size, width;
+} shown_text;
+
+static double attribute(const char *element, const char *name) {
+    const char *at = strstr(element, name);
+    ck_assert_msg(at != NULL, "no %s in %s", name, element);
+    return strtod(at + strlen(name) + 2, NULL);
+}
+
+static void open_page(dlz_output *output, dlviz_figure_format format) {
+    ck_ok(dlz_output_open(output, format, 800, 200, 1, NULL));
+}
+
+static shown_text show_text(dlz_output *output, const char *text, dlz_style style) {
+    output->svg_text.size = 0;
+    dlz_text(&output->canvas, 10, 20, text, style);
+    dlz_bytes_add(&output->svg_text, "", 1);
+    const char *element = (const char *)output->svg_text.data, *from = strchr(element, '>') + 1;
+    shown_text shown = {.size = attribute(element, "font-size"),
+                        .width = attribute(element, "textLength")};
+    snprintf(shown.text, sizeof shown.text, "%.*s", (int)(strstr(from, "</text>") - from), from);
+    return shown;
+}
+
+/* ---- Fitting --------------------------------------------------------------------------------- */
+
+START_TEST(text_is_not_cut_where_it_fits) {
+    static const char *const names[] = {
+        "airplane", "automobile",     "T-shirt/top", "Ankle boot",
+        "9",        "illicit fjords", "Ångström",    "WWWWWWWWWWWWWW"};
+    static const double sizes[] = {7, 9, 10.5, 12, 13.5, 21};
+    static const double shares[] = {1.5, 1, 0.97, 0.9, 0.8, 0.76};
+    dlz_output output;
+    open_page(&output, DLVIZ_FIGURE_FORMAT_SVG);
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 6; k++)
+            for (int m = 0; m < 6; m++) {
+                double width = dlz_text_width(&output.canvas, names[i], sizes[k], false);
+                dlz_style style = {.size = sizes[k], .color = black, .most = shares[m] * width};
+                shown_text shown = show_text(&output, names[i], style);
+                ck_assert_str_eq(shown.text, names[i]);
+                ck_assert_double_eq_tol(shown.size, 0.5 * sizes[k] * fmin(shares[m], 1), 0.01);
+                ck_assert_double_le(shown.width, 0.5 * style.most + 0.1);
+            }
+    /* Below three quarters of its size it is cut. */
+    double width = dlz_text_width(&output.canvas, "Ankle boot", 12, false);
+    shown_text shown = show_text(&output, "Ankle boot",
+                                 (dlz_style){.size = 12, .color = black, .most = 0.6 * width});
+    ck_assert_str_eq(shown.text, "Ankle" ELLIPSIS);
+    ck_assert_double_gt(dlz_text_width(&output.canvas, "Ankle b" ELLIPSIS, 9, false), 0.6 * width);
+    ck_assert_double_eq_tol(shown.size, 0.5 * 9, 0.01);
+    dlz_output_close(&output);
+}
+END_TEST
+
+/* A combining mark, a joiner or what stands behind one, a variation selector: never first in what
+ * is cut off. */
+static bool continues(const char *text, const char *at) {
+    static const char *const joined[] = {"\xCC\x81",     "\xE2\x80\x8D",     "\xEF\xB8\x8F",
+                                         "\xE0\xA4\xBF", "\xF0\x9F\x8F\xBD", "\xD6\xB8"};
+    for (size_t i = 0; i < sizeof joined / sizeof *joined; i++)
+        if (strncmp(at, joined[i], strlen(joined[i])) == 0)
+            return true;
+    return at - text >= 3 && strncmp(at - 3, "\xE2\x80\x8D", 3) == 0;
+}
+
+START_TEST(text_is_cut_between_characters_as_readers_see_them) {
+    static const char *const texts[] = {
+        "e\xCC\x81"
+        "e\xCC\x81"
+        "e\xCC\x81"
+        "e\xCC\x81"
+        "e\xCC\x81"
+        "e\xCC\x81",
+        "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7 and "
+        "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD and \xE2\x9D\xA4\xEF\xB8\x8F",
+        "\xE0\xA4\xB9\xE0\xA4\xBF\xE0\xA4\xB9\xE0\xA4\xBF\xE0\xA4\xB9\xE0\xA4\xBF",
+        "\xD7\xA9\xD6\xB8\xD7\x9C\xD6\xB8\xD7\xA9\xD6\xB8\xD7\x9C\xD6\xB8",
+        "plain words with   spaces",
+    };
+    dlz_output output;
+    open_page(&output, DLVIZ_FIGURE_FORMAT_SVG);
+    for (int i = 0; i < 5; i++) {
+        double width = dlz_text_width(&output.canvas, texts[i], 12, false);
+        int cuts = 0;
+        for (double share = 0.02; share < 1; share += 0.02) {
+            dlz_style style = {.size = 12, .color = black, .most = share * width};
+            shown_text shown = show_text(&output, texts[i], style);
+            char *ellipsis = strstr(shown.text, ELLIPSIS);
+            if (!ellipsis)
+                continue;
+            ck_assert_str_eq(ellipsis, ELLIPSIS);
+            *ellipsis = '\0';
+            size_t kept = strlen(shown.text);
+            ck_assert_int_eq(strncmp(shown.text, texts[i], kept), 0);
+            ck_assert_msg(!continues(texts[i], texts[i] + kept), "text %d is cut at byte %zu", i,
+                          kept);
+            ck_assert(kept == 0 || shown.text[kept - 1] != ' ');
+            if (kept > 0)
+                ck_assert_double_le(shown.width, 0.5 * style.most + 0.1);
+            cuts++;
+        }
+        ck_assert_int_gt(cuts, 20);
+    }
+    dlz_output_close(&output);
+}
+END_TEST
+
+START_TEST(paragraphs_break_where_their_script_may) {
+    static const char *const texts[] = {
+        "one two three four five six seven eight nine ten",
+        /* Japanese has no spaces; a full stop never begins a line. */
+        "これは長い文章です。これは長い文章です。これは長い文章です。",
+        "first\nsecond",
+        "wordwithoutanyplacewhereitcouldbebrokenatall",
+    };
+    dlz_output output;
+    open_page(&output, DLVIZ_FIGURE_FORMAT_SVG);
+    for (int i = 0; i < 4; i++)
+        for (double most = 60; most < 400; most += 13) {
+            output.svg_text.size = 0;
+            dlz_style style = {.size = 12, .color = black, .most = most};
+            double height = dlz_paragraph(&output.canvas, 0, 0, texts[i], 40, style, true);
+            dlz_bytes_add(&output.svg_text, "", 1);
+            char whole[400] = "";
+            int lines = 0;
+            const char *element = (const char *)output.svg_text.data;
+            for (; *element; element = strchr(element, '\n') + 1) {
+                const char *from = strchr(element, '>') + 1, *to = strstr(from, "</text>");
+                ck_assert_double_le(attribute(element, "textLength"), 0.5 * most + 0.1);
+                if (i != 3 && lines > 0)
+                    strcat(whole, i == 0 ? " " : i == 2 ? "\n" : "");
+                strncat(whole, from, (size_t)(to - from));
+                ck_assert_int_ne(strncmp(from, "。", 3), 0);
+                lines++;
+            }
+            ck_assert_str_eq(whole, texts[i]);
+            ck_assert_double_eq_tol(height, lines * 1.3 * 12, 1e-9);
+        }
+    dlz_output_close(&output);
+}
+END_TEST
+
+/* ---- Scripts --------------------------------------------------------------------------------- */
+
+/* Pixels of black text on white that differ by half, and how many are dark in the first. */
+static void compare_pages(cairo_surface_t *a, cairo_surface_t *b, int *different, int *dark) {
+    *different = *dark = 0;
+    for (int y = 0; y < 200; y++)
+        for (int x = 0; x < 800; x++) {
+            /* Green or red, whatever the machine's order of bytes. */
+            size_t at = (size_t)(y * cairo_image_surface_get_stride(a) + 4 * x + 1);
+            int first = cairo_image_surface_get_data(a)[at];
+            int second = cairo_image_surface_get_data(b)[at];
+            *dark += first < 128;
+            *different += abs(first - second) > 128;
+        }
+}
+
+/* What cairo's own text makes of letters in the order in which they stand on paper. */
+static cairo_surface_t *draw_in_order(const char *letters, double size) {
+    cairo_surface_t *page = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 800, 200);
+    cairo_t *cr = cairo_create(page);
+    cairo_set_source_rgb(cr, 1, 1, 1);
+    cairo_paint(cr);
+    cairo_set_source_rgb(cr, 0, 0, 0);
+    cairo_font_options_t *options = cairo_font_options_create();
+    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
+    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
+    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+    cairo_set_font_options(cr, options);
+    cairo_font_options_destroy(options);
+    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_set_font_size(cr, size);
+    cairo_move_to(cr, 10, 100 + DLZ_BASELINE_DROP * size);
+    cairo_show_text(cr, letters);
+    cairo_destroy(cr);
+    cairo_surface_flush(page);
+    return page;
+}
+
+START_TEST(right_to_left_scripts_run_leftwards_and_join) {
+    static const struct {
+        const char *text, *on_paper;
+    } cases[] = {
+        {"abc", "abc"},
+        {"אבגד", "דגבא"},
+        /* Numbers and Latin words run rightwards inside. */
+        {"אב 12", "12 בא"},
+        /* ... and beside: what comes first is at the right. */
+        {"אב abc", "abc בא"},
+        /* beh, teh, theh: initial, medial and final, as the characters that name the shapes. */
+        {"\xD8\xA8\xD8\xAA\xD8\xAB", "\xEF\xBA\x9A\xEF\xBA\x98\xEF\xBA\x91"},
+    };
+    dlz_output probe;
+    open_page(&probe, DLVIZ_FIGURE_FORMAT_PNG);
+    bool known = strcmp(dlz_type_family(probe.canvas.type), "DejaVu Sans") == 0;
+    dlz_output_close(&probe);
+    if (!known) {
+        printf("SKIP: the shapes of another font than DejaVu Sans are not known\n");
+        return;
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dlz_output output;
+        open_page(&output, DLVIZ_FIGURE_FORMAT_PNG);
+        dlz_text(&output.canvas, 10, 100, cases[i].text, (dlz_style){.size = 64, .color = black});
+        cairo_surface_flush(output.surface);
+        cairo_surface_t *right = draw_in_order(cases[i].on_paper, 64);
+        cairo_surface_t *wrong = draw_in_order(cases[i].text, 64);
+        int different, dark;
+        compare_pages(output.surface, right, &different, &dark);
+        ck_assert_int_gt(dark, 500);
+        ck_assert_msg(different < dark / 10, "case %zu: %d of %d pixels differ", i, different,
+                      dark);
+        compare_pages(output.surface, wrong, &different, &dark);
+        ck_assert_msg(i == 0 || different > dark / 4, "case %zu looks the same either way", i);
+        cairo_surface_destroy(right), cairo_surface_destroy(wrong);
+        dlz_output_close(&output);
+    }
+}
+END_TEST
+
+/* How many pixels are black where the letter of the tiny font stands in a line of text. */
+static int count_of_the_letter(void) {
+    dlz_output output;
+    open_page(&output, DLVIZ_FIGURE_FORMAT_PNG);
+    int left = 12 + (int)dlz_text_width(&output.canvas, "ab", 50, false), bottom = 117;
+    dlz_text(&output.canvas, 10, 100,
+             "ab\xEE\xA7\xB1"
+             "c",
+             (dlz_style){.size = 50, .color = black});
+    cairo_surface_flush(output.surface);
+    int black_ones = count_color(output.surface, black, 0, left, bottom - 46, left + 46, bottom);
+    dlz_output_close(&output);
+    return black_ones;
+}
+
+/* A letter that only one font has is taken from that font, in the middle of other text. Without it
+ * there is a box with its number. */
+START_TEST(a_font_that_has_a_letter_is_found) {
+    int box = count_of_the_letter();
+    ck_assert(box > 20 && box < 46 * 46 / 2);
+    tiny_font font;
+    make_tiny_font(&font, 0xE9F1);
+    write_file(scratch_path("tiny.ttf"), font.bytes, font.size);
+    ck_assert(FcConfigAppFontAddFile(NULL, (const FcChar8 *)scratch_path("tiny.ttf")));
+    ck_assert_int_eq(count_of_the_letter(), 46 * 46);
+    FcConfigAppFontClear(NULL);
+    ck_assert_int_eq(count_of_the_letter(), box);
+}
+END_TEST
+
+/* ---- SVG ------------------------------------------------------------------------------------- */
+
+START_TEST(an_svg_has_its_text_as_text) {
+    static const char *const names[] = {"a < b", "c & \"d\"", "]]>", "x\xEF\xBF\xBEy\xEF\xBF\xBFz"};
+    dlviz_figure *figure = scatter_figure(400, 4);
+    ck_ok(dlviz_figure_set_title(figure, "Cats & <dogs>"));
+    ck_ok(dlviz_figure_set_class_names(figure, 4, names));
+    ck_ok(dlviz_figure_set_class_counts(figure, true));
+    ck_ok(dlviz_figure_write(figure, scratch_path("text.svg")));
+    dlviz_figure_destroy(figure);
+    size_t size;
+    char *text = read_text(scratch_path("text.svg"), &size);
+    static const char *const wanted[] = {
+        ">Cats &amp; &lt;dogs&gt;</text>",
+        "<title>Cats &amp; &lt;dogs&gt;</title>",
+        "<desc>A map of 400 points in 4 classes: a &lt; b (100), c &amp; &quot;d&quot; (100), "
+        "]]&gt; (100), x\xEF\xBF\xBDy\xEF\xBF\xBDz (100).</desc>",
+        ">a &lt; b  (100)</text>",
+        ">]]&gt;</text>",
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        ck_assert_msg(strstr(text, wanted[i]) != NULL, "no %s", wanted[i]);
+    ck_assert_ptr_null(strstr(text, "<symbol"));
+    ck_assert_ptr_null(strstr(text, "\xEF\xBF\xBE"));
+    /* The title and the description come first, where viewers look for them. */
+    const char *title = strstr(text, "<title>");
+    ck_assert_ptr_eq(strchr(strstr(text, "<svg") + 1, '<'), title);
+    free(text);
+}
+END_TEST
+
+/* The place and the width that an SVG gives its title are where a PNG has the title's ink. */
+START_TEST(text_lies_at_the_same_place_in_every_format) {
+    static const char *const titles[] = {"Hamburgefonts", "אבגד אבגד"};
+    for (int i = 0; i < 2; i++) {
+        dlviz_figure *figure = matrix_figure(3);
+        ck_ok(dlviz_figure_set_title(figure, titles[i]));
+        ck_ok(dlviz_figure_write(figure, scratch_path("place.svg")));
+        ck_ok(dlviz_figure_write(figure, scratch_path("place.png")));
+        dlviz_figure_destroy(figure);
+        size_t size;
+        char *text = read_text(scratch_path("place.svg"), &size), ending[64];
+        snprintf(ending, sizeof ending, ">%s</text>", titles[i]);
+        char *end = strstr(text, ending), *element = end;
+        ck_assert_ptr_nonnull(end);
+        while (strncmp(element, "<text", 5) != 0)
+            element--;
+        double left = 2 * attribute(element, " x"), baseline = 2 * attribute(element, " y");
+        double right = left + 2 * attribute(element, "textLength");
+        cairo_surface_t *surface = read_png(scratch_path("place.png"), 1600, 1200);
+        int first = 1600, last = 0, lowest = 0;
+        for (int x = 0; x < 1600; x++)
+            for (int y = 20; y < 90; y++)
+                if (count_color(surface, dlz_ink, 60, x, y, x + 1, y + 1)) {
+                    first = x < first ? x : first;
+                    last = x > last ? x : last;
+                    lowest = y > lowest ? y : lowest;
+                }
+        ck_assert_double_eq_tol(first, left, 6);
+        ck_assert_double_eq_tol(last, right, 6);
+        ck_assert(lowest >= baseline - 3 && lowest <= baseline + 14);
+        cairo_surface_destroy(surface);
+        free(text);
+    }
+}
+END_TEST
+
+/* ---- The same everywhere --------------------------------------------------------------------- */
+
+static dlviz_figure *many_scripts(int64_t points) {
+    static const char *const names[] = {"Katze", "קטה", "قطة", "猫", "ねこ", "고양이"};
+    dlviz_figure *figure = scatter_figure(points, 6);
+    ck_ok(dlviz_figure_set_class_names(figure, 6, names));
+    ck_ok(dlviz_figure_set_title(figure, "Кошки · गाय · แมว"));
+    ck_ok(dlviz_figure_set_size(figure, 300, 400));
+    return figure;
+}
+
+START_TEST(the_environment_changes_no_byte) {
+    static const char *const settings[][2] = {
+        {"LANG", "C"},         {"LANGUAGE", "fa:ja:ar"},           {"PANGO_LANGUAGE", "ja:fa:ko"},
+        {"LC_ALL", "C.UTF-8"}, {"PANGOCAIRO_BACKEND", "nonsense"}, {"GDK_DPI_SCALE", "3"}};
+    static const char *const endings[] = {"png", "svg", "pdf"};
+    char name[40];
+    for (int i = 0; i < 6; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            setenv(settings[i][0], settings[i][1], 1);
+            dlviz_figure *figure = many_scripts(50);
+            for (int k = 0; k < 3; k++) {
+                snprintf(name, sizeof name, "environment%d.%s", i, endings[k]);
+                ck_ok(dlviz_figure_write(figure, scratch_path(name)));
+            }
+            _exit(0);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+    }
+    for (int k = 0; k < 3; k++)
+        for (int i = 1; i < 6; i++) {
+            size_t sizes[2];
+            snprintf(name, sizeof name, "environment0.%s", endings[k]);
+            char *first = read_text(scratch_path(name), &sizes[0]);
+            snprintf(name, sizeof name, "environment%d.%s", i, endings[k]);
+            char *other = read_text(scratch_path(name), &sizes[1]);
+            ck_assert_uint_eq(sizes[0], sizes[1]);
+            ck_assert_msg(memcmp(first, other, sizes[0]) == 0, "%s changes the %s", settings[i][0],
+                          endings[k]);
+            free(first);
+            free(other);
+        }
+}
+END_TEST
+
+typedef struct job {
+    pthread_t thread;
+    int64_t points;
+    dlviz_figure_format format;
+    void *bytes[2];
+    size_t size[2];
+    dlviz_status status;
+} job;
+
+static void *draw_job(void *argument) {
+    job *mine = argument;
+    dlviz_figure *figure = many_scripts(mine->points);
+    mine->status = dlviz_figure_write_memory(figure, mine->format, &mine->bytes[1], &mine->size[1]);
+    dlviz_figure_destroy(figure);
+    return NULL;
+}
+
+START_TEST(figures_are_drawn_by_several_threads_at_once) {
+    enum { JOBS = 12 };
+    job jobs[JOBS] = {0};
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i].points = 20 + i;
+        jobs[i].format = (dlviz_figure_format)(i % 3);
+    }
+    /* At once first: what is made once for all is made by several threads, too. */
+    for (int i = 0; i < JOBS; i++)
+        ck_assert_int_eq(pthread_create(&jobs[i].thread, NULL, draw_job, &jobs[i]), 0);
+    for (int i = 0; i < JOBS; i++)
+        pthread_join(jobs[i].thread, NULL);
+    for (int i = 0; i < JOBS; i++) {
+        ck_ok(jobs[i].status);
+        dlviz_figure *figure = many_scripts(jobs[i].points);
+        ck_ok(
+            dlviz_figure_write_memory(figure, jobs[i].format, &jobs[i].bytes[0], &jobs[i].size[0]));
+        dlviz_figure_destroy(figure);
+        ck_assert_uint_eq(jobs[i].size[0], jobs[i].size[1]);
+        ck_assert_int_eq(memcmp(jobs[i].bytes[0], jobs[i].bytes[1], jobs[i].size[0]), 0);
+        dlviz_free(jobs[i].bytes[0]);
+        dlviz_free(jobs[i].bytes[1]);
+    }
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {text_is_not_cut_where_it_fits,
+                                  text_is_cut_between_characters_as_readers_see_them,
+                                  paragraphs_break_where_their_script_may,
+                                  right_to_left_scripts_run_leftwards_and_join,
+                                  a_font_that_has_a_letter_is_found,
+                                  an_svg_has_its_text_as_text,
+                                  text_lies_at_the_same_place_in_every_format,
+                                  the_environment_changes_no_byte,
+                                  figures_are_drawn_by_several_threads_at_once,
+                                  NULL};
+    return run_tests("lettering", tests);
+}
