@@ -81,13 +81,13 @@ DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
  *  dimensions), and by t-SNE.
  *
  *  They are made forwards in time. The first frame is a fit as `tsne` is set, from principal
- *  components as a rule; each later one starts from the map of the frame before, made as small as a
- *  start is (a deviation of 1e-4), so that each frame gets the same and none is spread more by the
- *  iterations of those before it. Where features do not tell points apart, a map keeps what its
- *  start had: started at full size and backwards, from the last map, the map of an untrained network
- *  shows what only the trained one knows. (Of 10,000 digits, 97.7 % then have the label of most of
- *  their 10 nearest in it; made as here 94.5 %, and in the features 95.2 %.) Then all are laid over
- *  the last one (dlviz_align).
+ *  components as a rule; each later one starts from the map of the frame before, made as small as
+ *  a start is (a deviation of 1e-4), so that each frame gets the same and none is spread more by
+ *  the iterations of those before it. Where features do not tell points apart, a map keeps what
+ *  its start had: started at full size and backwards, from the last map, the map of an untrained
+ *  network shows what only the trained one knows. (Of 10,000 digits, 97.7 % then have the label of
+ *  most of their 10 nearest in it; made as here 94.5 %, and in the features 95.2 %.) Then all are
+ *  laid over the last one (dlviz_align).
  *
  *  @param tsne  its settings count, and its progress function is called during each frame's fit.
  *               It holds the last frame's fit afterwards, of dlviz_film_components; after a failure
