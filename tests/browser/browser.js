@@ -3,8 +3,15 @@
 const path = require('path');
 const {pathToFileURL} = require('url');
 
-const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
+const ARGUMENTS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 class Browser {
   static async start(packages, executable) {
@@ -21,7 +28,8 @@ class Browser {
   async open(file, options = {}) {
     const {hash = '', waits = true, ...context} = options;
     const window = await this.chromium.newContext({viewport: {width: 1500, height: 900}, ...context});
-    const page = await window.newPage(), url = pathToFileURL(file).href;
+    const page = await window.newPage(),
+      url = pathToFileURL(file).href;
     page.on('console', message => this.messages.push(`${path.basename(file)}: ${message.type()}: ${message.text()}`));
     page.on('pageerror', error => this.messages.push(`${path.basename(file)}: ${error.stack}`));
     page.on('request', request => {

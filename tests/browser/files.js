@@ -10,11 +10,17 @@ const ARRAYS = {'<f4': Float32Array, '<f8': Float64Array, '<i8': BigInt64Array, 
 function readNpy(file) {
   const bytes = fs.readFileSync(file);
   if (bytes.toString('latin1', 1, 6) !== 'NUMPY') throw new Error(`${file} is no .npy file`);
-  const long = bytes[6] > 1, begin = (long ? 12 : 10) + (long ? bytes.readUInt32LE(8) : bytes.readUInt16LE(8));
+  const long = bytes[6] > 1,
+    begin = (long ? 12 : 10) + (long ? bytes.readUInt32LE(8) : bytes.readUInt16LE(8));
   const header = bytes.toString('latin1', long ? 12 : 10, begin);
-  const type = /'descr': *'([^']+)'/.exec(header)[1], order = /'fortran_order': *(True|False)/.exec(header)[1];
+  const type = /'descr': *'([^']+)'/.exec(header)[1],
+    order = /'fortran_order': *(True|False)/.exec(header)[1];
   if (!ARRAYS[type] || order !== 'False') throw new Error(`${file}: ${header}`);
-  const shape = /'shape': *\(([^)]*)\)/.exec(header)[1].split(',').filter(part => part.trim()).map(Number);
+  const shape = /'shape': *\(([^)]*)\)/
+    .exec(header)[1]
+    .split(',')
+    .filter(part => part.trim())
+    .map(Number);
   const data = new ARRAYS[type](new Uint8Array(bytes.subarray(begin)).buffer);
   return {shape, data: data instanceof BigInt64Array ? Float64Array.from(data, Number) : data};
 }
@@ -30,7 +36,11 @@ function readImages(folder) {
 
 // Rows of a CSV file without quoted fields, as objects of numbers.
 function readCsv(file) {
-  const [names, ...rows] = fs.readFileSync(file, 'utf8').trim().split(/\r?\n/).map(line => line.split(','));
+  const [names, ...rows] = fs
+    .readFileSync(file, 'utf8')
+    .trim()
+    .split(/\r?\n/)
+    .map(line => line.split(','));
   return rows.map(row => Object.fromEntries(row.map((value, i) => [names[i], value === '' ? NaN : Number(value)])));
 }
 

@@ -39,7 +39,8 @@ fetch() {
     printf '%s\n' "$packages" | while read -r sum name number; do
         [ -n "$name" ] || continue
         npm pack "$name@$number" --ignore-scripts --cache "$scratch/cache" --loglevel error --fetch-retries 1 \
-            --fetch-timeout 120000 </dev/null >&2 && unpack "$sum" "$name" "$number" || exit 1
+            --fetch-timeout 120000 </dev/null >&2 || exit 1
+        unpack "$sum" "$name" "$number" || exit 1
     done
 }
 

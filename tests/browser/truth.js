@@ -5,7 +5,8 @@ const path = require('path');
 const {readNpy, readCsv} = require('./files.js');
 
 function softmax(logits, start, count) {
-  let top = -Infinity, sum = 0;
+  let top = -Infinity,
+    sum = 0;
   for (let c = 0; c < count; c++) top = Math.max(top, logits[start + c]);
   const result = new Float64Array(count);
   for (let c = 0; c < count; c++) sum += result[c] = Math.exp(logits[start + c] - top);
@@ -47,7 +48,9 @@ class Truth {
 
   // Distances in the features from a point to every other; to itself it is Infinity.
   distances(i) {
-    const width = this.features.shape[1], data = this.features.data, result = new Float64Array(this.n);
+    const width = this.features.shape[1],
+      data = this.features.data,
+      result = new Float64Array(this.n);
     for (let j = 0; j < this.n; j++) {
       let sum = 0;
       for (let f = 0; f < width; f++) sum += (data[i * width + f] - data[j * width + f]) ** 2;
@@ -68,8 +71,9 @@ class Truth {
 function inside(polygon, [x, y]) {
   let odd = false;
   for (let k = 0; k < polygon.length; k++) {
-    const [ax, ay] = polygon[k], [bx, by] = polygon[(k + 1) % polygon.length];
-    if (ay > y !== by > y && x < ax + (bx - ax) * (y - ay) / (by - ay)) odd = !odd;
+    const [ax, ay] = polygon[k],
+      [bx, by] = polygon[(k + 1) % polygon.length];
+    if (ay > y !== by > y && x < ax + ((bx - ax) * (y - ay)) / (by - ay)) odd = !odd;
   }
   return odd;
 }

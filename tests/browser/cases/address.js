@@ -3,16 +3,36 @@
 const assert = require('assert');
 const {still, state, selected, choose, text} = require('../actions.js');
 
-const everything = page => page.evaluate(() => {
-  const {state: now, view} = dlvizReport, round = value => Number(value.toPrecision(4));
-  return JSON.stringify([now.run, now.map, now.frame, now.color, now.point, now.cell, now.diff, now.lasso, [...now.hidden].sort(), now.order,
-    now.theme, now.home, round(view.scale), round(view.x), round(view.y), document.documentElement.dataset.theme]);
-});
+const everything = page =>
+  page.evaluate(() => {
+    const {state: now, view} = dlvizReport,
+      round = value => Number(value.toPrecision(4));
+    return JSON.stringify([
+      now.run,
+      now.map,
+      now.frame,
+      now.color,
+      now.point,
+      now.cell,
+      now.diff,
+      now.lasso,
+      [...now.hidden].sort(),
+      now.order,
+      now.theme,
+      now.home,
+      round(view.scale),
+      round(view.x),
+      round(view.y),
+      document.documentElement.dataset.theme,
+    ]);
+  });
 
 async function reopened(page, context) {
   await still(page);
   await page.evaluate('dlvizReport.writeHash()');
-  const hash = await page.evaluate('location.hash'), before = await everything(page), chosen = await selected(page);
+  const hash = await page.evaluate('location.hash'),
+    before = await everything(page),
+    chosen = await selected(page);
   const again = await context.open(context.file, {hash});
   assert.strictEqual(await everything(again), before, hash);
   assert.deepStrictEqual(await selected(again), chosen);
@@ -37,15 +57,24 @@ module.exports = {
     await page.click('#closer');
     await page.waitForTimeout(60);
     const hash = await reopened(page, context);
-    for (const part of ['map=PCA', 'color=confidence', 'order=class', 'theme=dark', 'hidden=6', 'cell=-1,5', 'point=12', 'zoom=']) assert(hash.includes(part), `${hash} lacks ${part}`);
+    for (const part of ['map=PCA', 'color=confidence', 'order=class', 'theme=dark', 'hidden=6', 'cell=-1,5', 'point=12', 'zoom='])
+      assert(hash.includes(part), `${hash} lacks ${part}`);
   },
 
   'a lasso returns with the same members': async context => {
-    const page = await context.open(), box = await page.locator('#overlay').boundingBox(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+    const page = await context.open(),
+      box = await page.locator('#overlay').boundingBox(),
+      x = box.x + box.width / 2,
+      y = box.y + box.height / 2;
     await page.keyboard.down('Shift');
     await page.mouse.move(x - 150, y - 120);
     await page.mouse.down();
-    for (const [dx, dy] of [[160, -110], [140, 90], [-60, 150]]) await page.mouse.move(x + dx, y + dy, {steps: 12});
+    for (const [dx, dy] of [
+      [160, -110],
+      [140, 90],
+      [-60, 150],
+    ])
+      await page.mouse.move(x + dx, y + dy, {steps: 12});
     await page.mouse.up();
     await page.keyboard.up('Shift');
     assert((await selected(page)).length > 0);
@@ -77,8 +106,14 @@ module.exports = {
   },
 
   'an address that means nothing is let pass': async ({open, run}) => {
-    const junk = ['#', '#%', '#point=-1&cell=99,2&epoch=77&map=<b>&color=constructor', '#lasso=1,0,1,2,3&run=9&zoom=0,0,0', '#hidden=x,,1e9&change=1,1,1&order=__proto__',
-      '#zoom=NaN,1,1&theme=pink&point=1e99&lasso=a'];
+    const junk = [
+      '#',
+      '#%',
+      '#point=-1&cell=99,2&epoch=77&map=<b>&color=constructor',
+      '#lasso=1,0,1,2,3&run=9&zoom=0,0,0',
+      '#hidden=x,,1e9&change=1,1,1&order=__proto__',
+      '#zoom=NaN,1,1&theme=pink&point=1e99&lasso=a',
+    ];
     for (const hash of junk) {
       const page = await open(null, {hash});
       assert.strictEqual(await state(page, 'point'), -1, hash);

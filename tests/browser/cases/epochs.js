@@ -4,20 +4,23 @@ const assert = require('assert');
 const {skip, still, state, text, matrix, choose} = require('../actions.js');
 const {until} = require('../browser.js');
 
-const frames = page => page.evaluate(() => dlvizReport.runs[0].frames.map(frame => ({epoch: frame.epoch, accuracy: frame.accuracy})));
+const frames = page =>
+  page.evaluate(() => dlvizReport.runs[0].frames.map(frame => ({epoch: frame.epoch, accuracy: frame.accuracy})));
 
 async function openFilm({open}) {
-  const page = await open(), film = await frames(page);
+  const page = await open(),
+    film = await frames(page);
   if (film.length < 2) skip('the page has one epoch');
   return {page, film};
 }
 
 module.exports = {
   'the last epoch is logits.npy: predictions and confidence': async ({open, run}) => {
-    const page = await open(), [said, confidence] = await page.evaluate(() => {
-      const last = dlvizReport.runs[0].last;
-      return [[...last.predictions()], [...last.confidence()]];
-    });
+    const page = await open(),
+      [said, confidence] = await page.evaluate(() => {
+        const last = dlvizReport.runs[0].last;
+        return [[...last.predictions()], [...last.confidence()]];
+      });
     for (let i = 0; i < run.n; i++) {
       const sorted = [...run.probabilities[i]].sort((a, b) => b - a);
       if (sorted[0] - sorted[1] > 1e-6) assert.strictEqual(said[i], run.said[i], `point ${i}`);
@@ -26,18 +29,26 @@ module.exports = {
   },
 
   'the slider goes to each epoch: its points, accuracy, matrix': async context => {
-    const {page, film} = await openFilm(context), {run} = context;
+    const {page, film} = await openFilm(context),
+      {run} = context;
     await page.focus('#epoch');
     await page.keyboard.press('Home');
     for (let k = 0; k < film.length; k++) {
       await still(page);
       assert.strictEqual(await state(page, 'frame'), k);
-      const shown = await text(page, '#epoch-text'), counts = await matrix(page, run.numClasses);
-      assert(shown.startsWith(film[k].epoch === 0 ? 'Epoch 0: untrained' : `Epoch ${film[k].epoch} of ${film[film.length - 1].epoch}`), shown);
+      const shown = await text(page, '#epoch-text'),
+        counts = await matrix(page, run.numClasses);
+      assert(
+        shown.startsWith(film[k].epoch === 0 ? 'Epoch 0: untrained' : `Epoch ${film[k].epoch} of ${film[film.length - 1].epoch}`),
+        shown
+      );
       assert(shown.includes(`${(100 * film[k].accuracy).toFixed(2)}`), shown);
       const right = counts.reduce((sum, row, c) => sum + row[c], 0);
       assert(Math.abs(right / run.n - film[k].accuracy) < 1e-6, `${right} of ${run.n} right at ${film[k].accuracy}`);
-      assert.strictEqual(counts.flat().reduce((sum, value) => sum + value, 0), run.n);
+      assert.strictEqual(
+        counts.flat().reduce((sum, value) => sum + value, 0),
+        run.n
+      );
       const [map, position] = await page.evaluate(which => {
         const values = dlvizReport.runs[0].frames[which].maps[0]();
         return [[values[10] / 65535, values[11] / 65535], dlvizReport.position(5)];
@@ -82,7 +93,10 @@ module.exports = {
     assert.strictEqual(await text(page, '#play'), 'Stop');
     await until(page, `document.getElementById('play').textContent === 'Play'`, 1500 * film.length + 3000);
     const seen = await page.evaluate('[...new Set(window.seen)]');
-    assert.deepStrictEqual(seen.slice(-film.length).sort((a, b) => a - b), [...film.keys()]);
+    assert.deepStrictEqual(
+      seen.slice(-film.length).sort((a, b) => a - b),
+      [...film.keys()]
+    );
     assert.strictEqual(await state(page, 'frame'), film.length - 1);
   },
 

@@ -13,7 +13,9 @@ async function assertOrder(page, name, value) {
 
 module.exports = {
   'it shows the misclassified images, each its own': async ({open, run, images}) => {
-    const page = await open(), shown = await galleryPoints(page), size = images.width * images.height;
+    const page = await open(),
+      shown = await galleryPoints(page),
+      size = images.width * images.height;
     assert.strictEqual(shown.length, Math.min(60, run.wrong.length));
     assert(shown.every(i => run.wrong.includes(i)));
     assert((await text(page, '#gallery-count')).startsWith(run.wrong.length.toLocaleString('en-US')));
@@ -27,8 +29,10 @@ module.exports = {
 
   'its orders': async ({open, run}) => {
     const page = await open();
-    const confident = await assertOrder(page, 'confident', i => -run.confidence[i]), unsure = await assertOrder(page, 'unsure', i => run.confidence[i]);
-    const least = Math.min(...run.wrong.map(i => run.confidence[i])), most = Math.max(...run.wrong.map(i => run.confidence[i]));
+    const confident = await assertOrder(page, 'confident', i => -run.confidence[i]),
+      unsure = await assertOrder(page, 'unsure', i => run.confidence[i]);
+    const least = Math.min(...run.wrong.map(i => run.confidence[i])),
+      most = Math.max(...run.wrong.map(i => run.confidence[i]));
     assert(run.confidence[confident[0]] > most - 0.004 && run.confidence[unsure[0]] < least + 0.004);
     await assertOrder(page, 'class', i => run.labels[i]);
     assert.deepStrictEqual(await assertOrder(page, 'number', i => i), run.wrong.slice(0, 60));

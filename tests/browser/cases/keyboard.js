@@ -3,15 +3,18 @@
 const assert = require('assert');
 const {skip, still, state, text, selected} = require('../actions.js');
 
-const focused = page => page.evaluate(() => {
-  const element = document.activeElement;
-  return element.id || element.dataset.cell || element.dataset.class || element.dataset.point || element.name || element.tagName;
-});
+const focused = page =>
+  page.evaluate(() => {
+    const element = document.activeElement;
+    return element.id || element.dataset.cell || element.dataset.class || element.dataset.point || element.name || element.tagName;
+  });
 
 module.exports = {
   'the tab key reaches every part, and leaves it': async ({open}) => {
-    const page = await open(), reached = [];
-    const stops = id => page.evaluate(which => document.getElementById(which).querySelectorAll('button:not([tabindex="-1"])').length, id);
+    const page = await open(),
+      reached = [];
+    const stops = id =>
+      page.evaluate(which => document.getElementById(which).querySelectorAll('button:not([tabindex="-1"])').length, id);
     for (const id of ['legend', 'matrix', 'gallery']) assert.strictEqual(await stops(id), 1, id);
     for (let k = 0; k < 60; k++) {
       await page.keyboard.press('Tab');
@@ -24,7 +27,24 @@ module.exports = {
       });
       assert(visible, `${at} does not show that it has the focus`);
     }
-    for (const part of ['theme', 'map', 'color', 'all', 'none', 'wanted', 'lasso', 'closer', 'fit', 'next-error', 'overlay', 'play', 'epoch', 'order', 'measures', 'layers']) {
+    for (const part of [
+      'theme',
+      'map',
+      'color',
+      'all',
+      'none',
+      'wanted',
+      'lasso',
+      'closer',
+      'fit',
+      'next-error',
+      'overlay',
+      'play',
+      'epoch',
+      'order',
+      'measures',
+      'layers',
+    ]) {
       assert(reached.includes(part), `${part} is not among ${reached.join()}`);
     }
     assert(reached.length < 45, `${reached.length} stops: ${reached.join()}`);
@@ -38,7 +58,12 @@ module.exports = {
     const first = await state(page, 'hover');
     assert(first >= 0);
     const places = await page.evaluate(() => [...dlvizReport.standing.keys()].map(i => dlvizReport.place(i)));
-    for (const [key, axis, sign] of [['ArrowRight', 0, 1], ['ArrowDown', 1, 1], ['ArrowLeft', 0, -1], ['ArrowUp', 1, -1]]) {
+    for (const [key, axis, sign] of [
+      ['ArrowRight', 0, 1],
+      ['ArrowDown', 1, 1],
+      ['ArrowLeft', 0, -1],
+      ['ArrowUp', 1, -1],
+    ]) {
       const from = await state(page, 'hover');
       await page.keyboard.press(key);
       const to = await state(page, 'hover');
@@ -59,11 +84,11 @@ module.exports = {
     const scale = await page.evaluate('dlvizReport.view.scale');
     await page.keyboard.press('+');
     await page.waitForTimeout(60);
-    assert(await page.evaluate('dlvizReport.view.scale') > scale);
+    assert((await page.evaluate('dlvizReport.view.scale')) > scale);
     const x = await page.evaluate('dlvizReport.view.x');
     await page.keyboard.press('Shift+ArrowRight');
     await page.waitForTimeout(60);
-    assert(await page.evaluate('dlvizReport.view.x') > x);
+    assert((await page.evaluate('dlvizReport.view.x')) > x);
     await page.keyboard.press('0');
     assert.strictEqual(await page.evaluate('dlvizReport.view.scale'), scale);
     await page.keyboard.press('Escape');
@@ -90,7 +115,10 @@ module.exports = {
     await page.keyboard.press('Enter');
     assert.deepStrictEqual(await state(page, 'cell'), [3, 3]);
     assert.strictEqual(await focused(page), '3 3');
-    assert.deepStrictEqual(await selected(page), [...run.labels.keys()].filter(i => run.labels[i] === 3 && run.said[i] === 3));
+    assert.deepStrictEqual(
+      await selected(page),
+      [...run.labels.keys()].filter(i => run.labels[i] === 3 && run.said[i] === 3)
+    );
     assert((await text(page, '#status')).startsWith('True 3, predicted 3: '));
     await page.keyboard.press('ArrowLeft');
     const [truth] = (await focused(page)).split(' ');

@@ -4,10 +4,16 @@ const assert = require('assert');
 const {text, state, selected} = require('../actions.js');
 const {until} = require('../browser.js');
 
-const WIDTHS = [[360, 780], [800, 1000], [1500, 900]];
+const WIDTHS = [
+  [360, 780],
+  [800, 1000],
+  [1500, 900],
+];
 
 function luminance(color) {
-  const [r, g, b] = color.map(value => value / 255).map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const [r, g, b] = color
+    .map(value => value / 255)
+    .map(value => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
@@ -16,7 +22,11 @@ function contrast(a, b) {
   return (high + 0.05) / (low + 0.05);
 }
 
-const numbers = color => color.match(/[\d.]+/g).map(Number).slice(0, 3);
+const numbers = color =>
+  color
+    .match(/[\d.]+/g)
+    .map(Number)
+    .slice(0, 3);
 
 // Everything there can be on the page at once.
 async function busy(page, run) {
@@ -52,14 +62,19 @@ for (const colorScheme of ['light', 'dark']) {
   }
 
   cases[`what is drawn has a contrast of 3, ${colorScheme}`] = async ({open}) => {
-    const page = await open(null, {colorScheme}), paper = numbers(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
-    const fills = await page.evaluate(() => [...document.querySelectorAll('#legend path')].map(path => getComputedStyle(path).fill));
+    const page = await open(null, {colorScheme}),
+      paper = numbers(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+    const fills = await page.evaluate(() =>
+      [...document.querySelectorAll('#legend path')].map(path => getComputedStyle(path).fill)
+    );
     const steps = [];
     for (const color of ['confidence', 'neighbors', 'errors']) {
-      steps.push(...await page.evaluate(name => {
-        setColor(name);
-        return [...document.querySelectorAll('#scale i')].map(each => getComputedStyle(each).backgroundColor);
-      }, color));
+      steps.push(
+        ...(await page.evaluate(name => {
+          setColor(name);
+          return [...document.querySelectorAll('#scale i')].map(each => getComputedStyle(each).backgroundColor);
+        }, color))
+      );
     }
     assert(fills.length >= 10 && steps.length >= 14);
     for (const fill of [...fills, ...steps]) {
@@ -89,16 +104,31 @@ module.exports = {
   'text is not tiny, targets not small, at 360': async ({open, run}) => {
     const page = await open(null, {viewport: {width: 360, height: 780}});
     await busy(page, run);
-    const small = await page.evaluate(() => [...document.querySelectorAll('main *, header *')].filter(each => each.childNodes.length && [...each.childNodes].some(node =>
-      node.nodeType === 3 && node.textContent.trim()) && each.getClientRects().length && parseFloat(getComputedStyle(each).fontSize) < 11).map(each => each.outerHTML.slice(0, 80)));
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll('main *, header *')]
+        .filter(
+          each =>
+            each.childNodes.length &&
+            [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()) &&
+            each.getClientRects().length &&
+            parseFloat(getComputedStyle(each).fontSize) < 11
+        )
+        .map(each => each.outerHTML.slice(0, 80))
+    );
     assert.deepStrictEqual(small, []);
-    const targets = await page.evaluate(() => [...document.querySelectorAll('button, select, input')].filter(each => each.offsetParent).map(each =>
-      [(each.closest('label') || each).getBoundingClientRect(), each.outerHTML.slice(0, 80)]).filter(([box]) => box.height < 23.5 || box.width < 23.5).map(each => each[1]));
+    const targets = await page.evaluate(() =>
+      [...document.querySelectorAll('button, select, input')]
+        .filter(each => each.offsetParent)
+        .map(each => [(each.closest('label') || each).getBoundingClientRect(), each.outerHTML.slice(0, 80)])
+        .filter(([box]) => box.height < 23.5 || box.width < 23.5)
+        .map(each => each[1])
+    );
     assert.deepStrictEqual(targets, []);
   },
 
   'light or dark as the system is, until chosen': async ({open}) => {
-    const name = page => page.evaluate('document.documentElement.dataset.theme'), page = await open(null, {colorScheme: 'dark'});
+    const name = page => page.evaluate('document.documentElement.dataset.theme'),
+      page = await open(null, {colorScheme: 'dark'});
     assert.strictEqual(await name(page), 'dark');
     await page.emulateMedia({colorScheme: 'light'});
     await until(page, `document.documentElement.dataset.theme === 'light'`);
@@ -117,15 +147,24 @@ module.exports = {
     await page.emulateMedia({media: 'print', colorScheme: 'dark'});
     await page.waitForTimeout(200);
     assert.strictEqual(await page.evaluate('document.documentElement.dataset.theme'), 'light');
-    for (const selector of ['#lasso', '#theme', '#play', '#wanted', '#epoch']) assert(!(await page.locator(selector).isVisible()), selector);
-    for (const selector of ['#points', '#gallery', '#matrix', '#measures', 'h1']) assert(await page.locator(selector).isVisible(), selector);
-    assert(await page.evaluate(() => document.getElementById('gallery').scrollHeight <= document.getElementById('gallery').clientHeight + 1));
+    for (const selector of ['#overlay', '#lasso', '#theme', '#play', '#wanted', '#epoch'])
+      assert(!(await page.locator(selector).isVisible()), selector);
+    for (const selector of ['#points', '#gallery', '#matrix', '#measures', 'h1'])
+      assert(await page.locator(selector).isVisible(), selector);
+    assert(
+      await page.evaluate(
+        () => document.getElementById('gallery').scrollHeight <= document.getElementById('gallery').clientHeight + 1
+      )
+    );
     await page.emulateMedia({media: 'screen', colorScheme: 'dark'});
     await page.waitForTimeout(200);
     assert.strictEqual(await page.evaluate('document.documentElement.dataset.theme'), 'dark');
     const pdf = await page.pdf({format: 'A4'});
     const wide = [...pdf.toString('latin1').matchAll(/\/Subtype \/Image[^>]*?\/Width (\d+)/g)].map(match => Number(match[1]));
-    assert(pdf.toString('latin1', 0, 4) === '%PDF' && Math.max(...wide) > 400, `its widest image has ${Math.max(...wide)} pixels: the map is not among them`);
+    assert(
+      pdf.toString('latin1', 0, 4) === '%PDF' && Math.max(...wide) > 400,
+      `its widest image has ${Math.max(...wide)} pixels: the map is not among them`
+    );
   },
 
   'without scripts a text says where the numbers are': async ({open}) => {

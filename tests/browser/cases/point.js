@@ -9,31 +9,46 @@ function assertIsImage(shown, images, i) {
   assert.deepStrictEqual(shown.pixels, [...images.pixels.subarray(i * size, (i + 1) * size)], `it is not image ${i}`);
 }
 
-const shares = page => page.evaluate(() => [...document.querySelectorAll('#probabilities .share-of-one')].map(each => parseFloat(each.textContent)));
+const shares = page =>
+  page.evaluate(() => [...document.querySelectorAll('#probabilities .share-of-one')].map(each => parseFloat(each.textContent)));
 
 module.exports = {
   'what is pointed at is shown: its image, number, class, prediction, confidence': async ({open, run, images}) => {
-    const page = await open(), points = await lonePoints(page, 6, 12);
+    const page = await open(),
+      points = await lonePoints(page, 6, 12);
     assert(points.length > 3);
     for (const i of points) {
       await pointAt(page, i);
       assert.strictEqual(await state(page, 'hover'), i);
       assertIsImage(await grays(page, '#tip canvas'), images, i);
-      const lines = (await text(page, '#tip')).split('\n').map(line => line.trim()).filter(Boolean);
+      const lines = (await text(page, '#tip'))
+        .split('\n')
+        .map(line => line.trim())
+        .filter(Boolean);
       assert(lines.includes(`#${i}`) && lines.includes(`true ${run.labels[i]}`), lines.join());
-      assert(lines.some(line => line.startsWith(`said ${run.said[i]}`)), lines.join());
-      assert.strictEqual(lines.some(line => line.includes('wrong')), run.said[i] !== run.labels[i]);
+      assert(
+        lines.some(line => line.startsWith(`said ${run.said[i]}`)),
+        lines.join()
+      );
+      assert.strictEqual(
+        lines.some(line => line.includes('wrong')),
+        run.said[i] !== run.labels[i]
+      );
       assert(Math.abs(parseFloat(lines[lines.length - 1]) - 100 * run.confidence[i]) <= 0.71, lines.join());
     }
   },
 
   'the point nearest to the pointer is meant, and none if all are far': async ({open, run}) => {
-    const page = await open(), box = await page.locator('#overlay').boundingBox();
+    const page = await open(),
+      box = await page.locator('#overlay').boundingBox();
     const places = await page.evaluate(() => [...dlvizReport.standing.keys()].map(i => dlvizReport.place(i)));
     for (let k = 0; k < 60; k++) {
-      const x = box.width * (0.1 + 0.8 * ((k * 0.618) % 1)), y = box.height * (0.1 + 0.8 * ((k * 0.414) % 1));
+      const x = box.width * (0.1 + 0.8 * ((k * 0.618) % 1)),
+        y = box.height * (0.1 + 0.8 * ((k * 0.414) % 1));
       await page.mouse.move(box.x + x, box.y + y);
-      const distances = places.map(([px, py]) => Math.hypot(px - x, py - y)), least = Math.min(...distances), hover = await state(page, 'hover');
+      const distances = places.map(([px, py]) => Math.hypot(px - x, py - y)),
+        least = Math.min(...distances),
+        hover = await state(page, 'hover');
       if (least > 14.5) assert.strictEqual(hover, -1);
       else if (least < 13.5) assert(hover >= 0 && distances[hover] < least + 0.02, `${hover} at ${distances[hover]}, not ${least}`);
     }
@@ -44,7 +59,8 @@ module.exports = {
   },
 
   'a click keeps a point, and says it': async ({open, run, images}) => {
-    const page = await open(), [i, j] = [run.wrong[0], (await lonePoints(page, 6, 1))[0]];
+    const page = await open(),
+      [i, j] = [run.wrong[0], (await lonePoints(page, 6, 1))[0]];
     await page.evaluate(point => selectPoint(point), i);
     assert.strictEqual(await text(page, '#inspector h2'), `Image ${i}`);
     assertIsImage(await grays(page, '#inspector canvas.picture'), images, i);
@@ -64,13 +80,17 @@ module.exports = {
       assert.strictEqual(shown.length, run.numClasses);
       run.probabilities[i].forEach((share, c) => {
         const off = Math.abs(Math.sqrt(shown[c] / 100) - Math.sqrt(share));
-        assert(off < 0.5 / 255 + 0.0006 / (2 * Math.sqrt(Math.max(share, 1e-3))) + 0.01 * (share < 1e-3), `point ${i}, class ${c}: ${shown[c]} % for ${share}`);
+        assert(
+          off < 0.5 / 255 + 0.0006 / (2 * Math.sqrt(Math.max(share, 1e-3))) + 0.01 * (share < 1e-3),
+          `point ${i}, class ${c}: ${shown[c]} % for ${share}`
+        );
       });
     }
   },
 
   'all probabilities are those of logits.npy, in 8 bits of their root': async ({open, run}) => {
-    const page = await open(), values = await page.evaluate(() => [...dlvizReport.runs[0].probabilityValues()]);
+    const page = await open(),
+      values = await page.evaluate(() => [...dlvizReport.runs[0].probabilityValues()]);
     for (let i = 0; i < run.n; i++) {
       for (let c = 0; c < run.numClasses; c++) {
         const off = Math.abs(values[i * run.numClasses + c] / 255 - Math.sqrt(run.probabilities[i][c]));
@@ -80,16 +100,24 @@ module.exports = {
   },
 
   'its neighbors are the nearest in features.npy': async ({open, run}) => {
-    const page = await open(), k = await page.evaluate(() => dlvizReport.runs[0].numNearest);
+    const page = await open(),
+      k = await page.evaluate(() => dlvizReport.runs[0].numNearest);
     assert(k >= 5);
     for (let step = 0; step < 40; step++) {
-      const i = Math.floor(step * run.n / 40), distances = run.distances(i);
+      const i = Math.floor((step * run.n) / 40),
+        distances = run.distances(i);
       await page.evaluate(point => selectPoint(point), i);
-      const shown = await page.evaluate(() => [...document.querySelectorAll('#neighbors button')].map(button => Number(button.dataset.point)));
+      const shown = await page.evaluate(() =>
+        [...document.querySelectorAll('#neighbors button')].map(button => Number(button.dataset.point))
+      );
       const nearest = Float64Array.from(distances).sort().slice(0, k);
       assert.strictEqual(new Set(shown).size, k);
-      shown.forEach((j, place) => assert(Math.abs(distances[j] - nearest[place]) <= 1e-4 * nearest[place] + 1e-6,
-        `neighbor ${place} of ${i} is at ${distances[j]}, not ${nearest[place]}`));
+      shown.forEach((j, place) =>
+        assert(
+          Math.abs(distances[j] - nearest[place]) <= 1e-4 * nearest[place] + 1e-6,
+          `neighbor ${place} of ${i} is at ${distances[j]}, not ${nearest[place]}`
+        )
+      );
     }
   },
 
@@ -97,9 +125,15 @@ module.exports = {
     const page = await open();
     for (const i of run.wrong.slice(0, 5)) {
       await page.evaluate(point => selectPoint(point), i);
-      const shown = await page.evaluate(() => [...document.querySelectorAll('#neighbors button')].map(button =>
-        [Number(button.dataset.point), button.classList.contains('off'), getComputedStyle(button).borderTopColor]));
-      const colors = new Set(shown.filter(each => each[1]).map(each => each[2])), others = new Set(shown.filter(each => !each[1]).map(each => each[2]));
+      const shown = await page.evaluate(() =>
+        [...document.querySelectorAll('#neighbors button')].map(button => [
+          Number(button.dataset.point),
+          button.classList.contains('off'),
+          getComputedStyle(button).borderTopColor,
+        ])
+      );
+      const colors = new Set(shown.filter(each => each[1]).map(each => each[2])),
+        others = new Set(shown.filter(each => !each[1]).map(each => each[2]));
       for (const [j, framed] of shown) assert.strictEqual(framed, run.labels[j] !== run.labels[i]);
       assert(![...colors].some(color => others.has(color)));
       assertIsImage(await grays(page, `#neighbors button[data-point="${shown[0][0]}"] canvas`), images, shown[0][0]);
@@ -107,18 +141,26 @@ module.exports = {
   },
 
   'lines go to the neighbors in the map': async ({open}) => {
-    const page = await open(), point = (await lonePoints(page, 8, 1))[0];
+    const page = await open(),
+      point = (await lonePoints(page, 8, 1))[0];
     await page.evaluate(which => selectPoint(which), point);
-    const ends = await page.evaluate(which => [which, ...[...document.querySelectorAll('#neighbors button')].map(button =>
-      Number(button.dataset.point))].map(i => dlvizReport.place(i)), point);
+    const ends = await page.evaluate(
+      which =>
+        [which, ...[...document.querySelectorAll('#neighbors button')].map(button => Number(button.dataset.point))].map(i =>
+          dlvizReport.place(i)
+        ),
+      point
+    );
     // Read once: Chromium warns of canvases that are read again and again.
     const overlay = await page.evaluate(() => {
-      const canvas = document.getElementById('overlay'), data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      const canvas = document.getElementById('overlay'),
+        data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
       return {width: canvas.width, ink: [...data].filter((_, k) => k % 4 === 3)};
     });
     const inked = (x, y) => [-1, 0, 1].some(d => overlay.ink[Math.round(y) * overlay.width + Math.round(x) + d] > 60);
     for (const [x, y] of ends.slice(1)) {
-      const length = Math.hypot(x - ends[0][0], y - ends[0][1]), along = share => [ends[0][0] + (x - ends[0][0]) * share, ends[0][1] + (y - ends[0][1]) * share];
+      const length = Math.hypot(x - ends[0][0], y - ends[0][1]),
+        along = share => [ends[0][0] + (x - ends[0][0]) * share, ends[0][1] + (y - ends[0][1]) * share];
       if (length < 40) continue;
       const found = [...Array(17).keys()].filter(k => inked(...along(0.5 + (k - 8) / length)));
       assert(found.length >= 7, `${found.length} of 17 places on the line have ink`);
@@ -128,14 +170,16 @@ module.exports = {
   'a neighbor can be gone to': async ({open}) => {
     const page = await open();
     await page.evaluate(() => selectPoint(0));
-    const next = page.locator('#neighbors button').nth(2), j = Number(await next.getAttribute('data-point'));
+    const next = page.locator('#neighbors button').nth(2),
+      j = Number(await next.getAttribute('data-point'));
     await next.click();
     assert.strictEqual(await state(page, 'point'), j);
     assert.strictEqual(await text(page, '#inspector h2'), `Image ${j}`);
   },
 
   'what the network looked at is shown where it is known': async ({open, run}) => {
-    const page = await open(), known = await page.evaluate(() => [...dlvizReport.runs[0].attributionOf().places.keys()]);
+    const page = await open(),
+      known = await page.evaluate(() => [...dlvizReport.runs[0].attributionOf().places.keys()]);
     for (const i of known) assert(run.wrong.includes(i), `${i} is right`);
     if (known.length) {
       await page.evaluate(point => selectPoint(point), known[0]);
@@ -150,7 +194,10 @@ module.exports = {
         if (Math.abs(value) > 60) assert.strictEqual(red > blue, value > 0, `pixel ${k}: ${value} is ${red}, ${blue}`);
       });
     }
-    await page.evaluate(point => selectPoint(point), [...run.labels.keys()].find(i => !known.includes(i)));
+    await page.evaluate(
+      point => selectPoint(point),
+      [...run.labels.keys()].find(i => !known.includes(i))
+    );
     assert.strictEqual(await page.locator('#attribution').count(), 0);
   },
 
@@ -168,7 +215,8 @@ module.exports = {
   },
 
   'a point found beyond the frame comes into it': async ({open}) => {
-    const page = await open(), box = await page.locator('#overlay').boundingBox();
+    const page = await open(),
+      box = await page.locator('#overlay').boundingBox();
     await page.evaluate(() => {
       dlvizReport.state.home = false;
       Object.assign(dlvizReport.view, {scale: 40, x: 0, y: 0});

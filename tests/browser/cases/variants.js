@@ -8,9 +8,14 @@ const MARKUP = '<img src=x onerror="window.hurt=1"><b>&amp;</b>';
 
 // Opens a variant in a wide and a narrow window, and looks whether it says anything or runs over.
 async function tryVariant(context, name, change, look = async () => {}) {
-  const {target, remove} = vary(context.run.page, name, change), messages = context.browser.messages, before = messages.length;
+  const {target, remove} = vary(context.run.page, name, change),
+    messages = context.browser.messages,
+    before = messages.length;
   try {
-    for (const viewport of [{width: 1500, height: 900}, {width: 360, height: 780}]) {
+    for (const viewport of [
+      {width: 1500, height: 900},
+      {width: 360, height: 780},
+    ]) {
       const page = await context.open(target, {viewport});
       assert(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `runs over at ${viewport.width}`);
       await page.evaluate(() => selectPoint(0));
@@ -48,149 +53,248 @@ function forgetTraining(data) {
 }
 
 module.exports = {
-  'a map alone: no images, labels, network, history, neighbors': context => tryVariant(context, 'bare', data => {
-    forgetOutputs(data);
-    forgetTraining(data);
-    delete data.labels;
-    delete data.sprite;
-    data.classes = [];
-    for (const run of data.runs) {
-      delete run.neighbors;
-      run.measures = run.facts = [];
-      run.maps = ['map'];
-      run.frames[0].maps.length = 1;
-    }
-  }, async page => {
-    for (const id of ['color-choice', 'map-choice', 'class-choice', 'timeline', 'next-error', 'matrix-part', 'measures-part', 'training-part', 'comparison']) {
-      assert(!(await visible(page, id)), `${id} is shown`);
-    }
-    await pointAt(page, 5);
-    assert((await state(page, 'hover')) >= 0);
-    assert((await text(page, '#tip')).includes('#'));
-    assert.strictEqual(await page.locator('#tip canvas').count(), 0);
-    assert.strictEqual(await text(page, '#gallery-title'), 'Points');
-  }),
+  'a map alone: no images, labels, network, history, neighbors': context =>
+    tryVariant(
+      context,
+      'bare',
+      data => {
+        forgetOutputs(data);
+        forgetTraining(data);
+        delete data.labels;
+        delete data.sprite;
+        data.classes = [];
+        for (const run of data.runs) {
+          delete run.neighbors;
+          run.measures = run.facts = [];
+          run.maps = ['map'];
+          run.frames[0].maps.length = 1;
+        }
+      },
+      async page => {
+        for (const id of [
+          'color-choice',
+          'map-choice',
+          'class-choice',
+          'timeline',
+          'next-error',
+          'matrix-part',
+          'measures-part',
+          'training-part',
+          'comparison',
+        ]) {
+          assert(!(await visible(page, id)), `${id} is shown`);
+        }
+        await pointAt(page, 5);
+        assert((await state(page, 'hover')) >= 0);
+        assert((await text(page, '#tip')).includes('#'));
+        assert.strictEqual(await page.locator('#tip canvas').count(), 0);
+        assert.strictEqual(await text(page, '#gallery-title'), 'Points');
+      }
+    ),
 
-  'an embedding: images and labels, no network and no epochs': context => tryVariant(context, 'embedding', data => {
-    forgetOutputs(data);
-    forgetTraining(data);
-  }, async page => {
-    assert(!(await visible(page, 'timeline')) && !(await visible(page, 'matrix-part')) && await visible(page, 'legend'));
-    assert(await visible(page, 'neighbors'));
-    assert.strictEqual(await page.locator('#colors input').count(), 2);
-  }),
+  'an embedding: images and labels, no network and no epochs': context =>
+    tryVariant(
+      context,
+      'embedding',
+      data => {
+        forgetOutputs(data);
+        forgetTraining(data);
+      },
+      async page => {
+        assert(!(await visible(page, 'timeline')) && !(await visible(page, 'matrix-part')) && (await visible(page, 'legend')));
+        assert(await visible(page, 'neighbors'));
+        assert.strictEqual(await page.locator('#colors input').count(), 2);
+      }
+    ),
 
-  'new images: predictions, no labels': context => tryVariant(context, 'unlabeled', data => {
-    delete data.labels;
-    for (const frame of data.runs[0].frames) delete frame.accuracy;
-  }, async page => {
-    assert.strictEqual(await state(page, 'color'), 'prediction');
-    assert(!(await visible(page, 'matrix-part')) && !(await visible(page, 'next-error')));
-    assert((await text(page, '#verdict')).startsWith('predicted '));
-    const chosen = await selected(page);
-    await page.click('#legend [data-class="3"]');
-    assert((await selected(page)).length < chosen.length);
-  }),
+  'new images: predictions, no labels': context =>
+    tryVariant(
+      context,
+      'unlabeled',
+      data => {
+        delete data.labels;
+        for (const frame of data.runs[0].frames) delete frame.accuracy;
+      },
+      async page => {
+        assert.strictEqual(await state(page, 'color'), 'prediction');
+        assert(!(await visible(page, 'matrix-part')) && !(await visible(page, 'next-error')));
+        assert((await text(page, '#verdict')).startsWith('predicted '));
+        const chosen = await selected(page);
+        await page.click('#legend [data-class="3"]');
+        assert((await selected(page)).length < chosen.length);
+      }
+    ),
 
-  'some points without a label': context => tryVariant(context, 'partly', data => {
-    const labels = decode(data.labels);
-    labels.fill(255, 0, 20);
-    data.labels = encode(labels);
-  }, async page => {
-    assert((await text(page, '#legend')).includes('none'));
-    assert((await text(page, '#verdict')).startsWith('true none'));
-  }),
+  'some points without a label': context =>
+    tryVariant(
+      context,
+      'partly',
+      data => {
+        const labels = decode(data.labels);
+        labels.fill(255, 0, 20);
+        data.labels = encode(labels);
+      },
+      async page => {
+        assert((await text(page, '#legend')).includes('none'));
+        assert((await text(page, '#verdict')).startsWith('true none'));
+      }
+    ),
 
-  'names and titles are text, never markup': context => tryVariant(context, 'markup', data => {
-    data.title = MARKUP;
-    data.classes = data.classes.map((name, c) => `${MARKUP}${c}`);
-    data.names = [...Array(data.n).keys()].map(i => `${MARKUP}/${i}</script>.png`);
-    for (const run of data.runs) {
-      run.name = MARKUP;
-      run.facts = [[MARKUP, MARKUP]];
-      for (const part of [...run.curves, ...run.measures, ...run.layers]) part.name = MARKUP + part.name;
-      run.maps = run.maps.map(name => name + MARKUP);
-    }
-  }, async page => {
-    assert.strictEqual(await page.evaluate('window.hurt'), undefined);
-    assert.strictEqual(await page.locator('main img, header img, main b b').count(), 0);
-    assert((await text(page, 'h1')).includes(MARKUP) && (await text(page, '#inspector')).includes(`${MARKUP}/0</script>.png`));
-    await pointAt(page, 5);
-    assert((await text(page, '#tip')).includes('<img'));
-  }),
+  'names and titles are text, never markup': context =>
+    tryVariant(
+      context,
+      'markup',
+      data => {
+        data.title = MARKUP;
+        data.classes = data.classes.map((name, c) => `${MARKUP}${c}`);
+        data.names = [...Array(data.n).keys()].map(i => `${MARKUP}/${i}</script>.png`);
+        for (const run of data.runs) {
+          run.name = MARKUP;
+          run.facts = [[MARKUP, MARKUP]];
+          for (const part of [...run.curves, ...run.measures, ...run.layers]) part.name = MARKUP + part.name;
+          run.maps = run.maps.map(name => name + MARKUP);
+        }
+      },
+      async page => {
+        assert.strictEqual(await page.evaluate('window.hurt'), undefined);
+        assert.strictEqual(await page.locator('main img, header img, main b b').count(), 0);
+        assert((await text(page, 'h1')).includes(MARKUP) && (await text(page, '#inspector')).includes(`${MARKUP}/0</script>.png`));
+        await pointAt(page, 5);
+        assert((await text(page, '#tip')).includes('<img'));
+      }
+    ),
 
-  'finding by a part of a name': context => tryVariant(context, 'names', data => {
-    data.names = [...Array(data.n).keys()].map(i => `${['cats', 'dogs'][i % 2]}/${i}.png`);
-  }, async page => {
-    for (const [wanted, found] of [['DOGS/1', 1], ['DOGS/1', 11], ['dogs/1', 13], ['14', 14], ['cats/400', 400]]) {
-      await page.fill('#wanted', wanted);
-      await page.press('#wanted', 'Enter');
-      assert.strictEqual(await state(page, 'point'), found);
-    }
-    await page.fill('#wanted', 'birds');
-    await page.press('#wanted', 'Enter');
-    assert.strictEqual(await text(page, '#status'), 'No image has that number or name.');
-  }),
+  'finding by a part of a name': context =>
+    tryVariant(
+      context,
+      'names',
+      data => {
+        data.names = [...Array(data.n).keys()].map(i => `${['cats', 'dogs'][i % 2]}/${i}.png`);
+      },
+      async page => {
+        for (const [wanted, found] of [
+          ['DOGS/1', 1],
+          ['DOGS/1', 11],
+          ['dogs/1', 13],
+          ['14', 14],
+          ['cats/400', 400],
+        ]) {
+          await page.fill('#wanted', wanted);
+          await page.press('#wanted', 'Enter');
+          assert.strictEqual(await state(page, 'point'), found);
+        }
+        await page.fill('#wanted', 'birds');
+        await page.press('#wanted', 'Enter');
+        assert.strictEqual(await text(page, '#status'), 'No image has that number or name.');
+      }
+    ),
 
-  '200 classes: a list of confusions, a legend that scrolls': context => tryVariant(context, 'classes', data => manyClasses(data, 200), async page => {
-    assert.strictEqual(await page.locator('.matrix').count(), 0);
-    assert(await page.evaluate(() => document.getElementById('legend').scrollHeight > document.getElementById('legend').clientHeight));
-    const line = page.locator('#matrix .list button').first(), count = Number(await line.locator('b').innerText());
-    await line.click();
-    const chosen = await selected(page), [truth, said] = await state(page, 'cell');
-    assert.strictEqual(chosen.length, count);
-    const classes = await page.evaluate(() => [[...labels], [...dlvizReport.runs[0].last.predictions()]]);
-    for (const i of chosen) assert(classes[0][i] === truth && classes[1][i] === said);
-    assert.strictEqual(await page.locator('#probabilities .name').count(), 5);
-    const shapes = await page.evaluate(() => new Set([...document.querySelectorAll('#legend path')].map(each => each.getAttribute('d') + each.getAttribute('fill'))).size);
-    assert(shapes >= 100, `${shapes} kinds of marks`);
-  }),
+  '200 classes: a list of confusions, a legend that scrolls': context =>
+    tryVariant(
+      context,
+      'classes',
+      data => manyClasses(data, 200),
+      async page => {
+        assert.strictEqual(await page.locator('.matrix').count(), 0);
+        assert(
+          await page.evaluate(() => document.getElementById('legend').scrollHeight > document.getElementById('legend').clientHeight)
+        );
+        const line = page.locator('#matrix .list button').first(),
+          count = Number(await line.locator('b').innerText());
+        await line.click();
+        const chosen = await selected(page),
+          [truth, said] = await state(page, 'cell');
+        assert.strictEqual(chosen.length, count);
+        const classes = await page.evaluate(() => [[...labels], [...dlvizReport.runs[0].last.predictions()]]);
+        for (const i of chosen) assert(classes[0][i] === truth && classes[1][i] === said);
+        assert.strictEqual(await page.locator('#probabilities .name').count(), 5);
+        const shapes = await page.evaluate(
+          () =>
+            new Set([...document.querySelectorAll('#legend path')].map(each => each.getAttribute('d') + each.getAttribute('fill')))
+              .size
+        );
+        assert(shapes >= 100, `${shapes} kinds of marks`);
+      }
+    ),
 
-  '60 classes: a matrix that scrolls': context => tryVariant(context, 'matrix', data => manyClasses(data, 60), async page => {
-    assert.strictEqual(await page.locator('.matrix tbody tr').count(), 60);
-    assert(await page.evaluate(() => document.getElementById('matrix').scrollWidth > document.getElementById('matrix').clientWidth));
-    const total = await page.evaluate(() => [...document.querySelectorAll('.matrix td button')].reduce((sum, cell) => sum + Number(cell.textContent.replace(/\D/g, '')), 0));
-    assert.strictEqual(total, await page.evaluate('dlvizReport.standing.length'));
-  }),
+  '60 classes: a matrix that scrolls': context =>
+    tryVariant(
+      context,
+      'matrix',
+      data => manyClasses(data, 60),
+      async page => {
+        assert.strictEqual(await page.locator('.matrix tbody tr').count(), 60);
+        assert(
+          await page.evaluate(() => document.getElementById('matrix').scrollWidth > document.getElementById('matrix').clientWidth)
+        );
+        const total = await page.evaluate(() =>
+          [...document.querySelectorAll('.matrix td button')].reduce(
+            (sum, cell) => sum + Number(cell.textContent.replace(/\D/g, '')),
+            0
+          )
+        );
+        assert.strictEqual(total, await page.evaluate('dlvizReport.standing.length'));
+      }
+    ),
 
-  '300 classes in 16 bits': context => tryVariant(context, 'wide', data => {
-    manyClasses(data, 300);
-    data.wide = true;
-    const widen = text => encode(Uint16Array.from(decode(text), value => value + 40));
-    data.labels = widen(data.labels);
-    data.runs[0].probabilities.classes = widen(data.runs[0].probabilities.classes);
-    for (const frame of data.runs[0].frames) frame.predictions = widen(frame.predictions);
-  }, async page => assert((await text(page, '#verdict')).includes('kind '))),
+  '300 classes in 16 bits': context =>
+    tryVariant(
+      context,
+      'wide',
+      data => {
+        manyClasses(data, 300);
+        data.wide = true;
+        const widen = text => encode(Uint16Array.from(decode(text), value => value + 40));
+        data.labels = widen(data.labels);
+        data.runs[0].probabilities.classes = widen(data.runs[0].probabilities.classes);
+        for (const frame of data.runs[0].frames) frame.predictions = widen(frame.predictions);
+      },
+      async page => assert((await text(page, '#verdict')).includes('kind '))
+    ),
 
-  '70,000 points, of which some have images': context => tryVariant(context, 'many', manyPoints, async page => {
-    assert.strictEqual(await page.evaluate('dlvizReport.standing.length'), 70000);
-    const time = await page.evaluate(() => {
-      dlvizReport.frameTimes.length = 0;
-      for (let k = 0; k < 20; k++) dlvizReport.draw();
-      return dlvizReport.frameTimes.sort((a, b) => a - b)[10];
-    });
-    console.log(`   70,000 points: ready after ${(await page.evaluate('window.ready')).toFixed(0)} ms, a frame in ${time.toFixed(1)} ms`);
-    await page.evaluate(() => selectPoint(69999));
-    assert((await text(page, '#inspector')).includes('not kept'));
-    assert.strictEqual(await page.locator('#neighbors button').count(), await page.evaluate('dlvizReport.runs[0].numNearest'));
-  }),
+  '70,000 points, of which some have images': context =>
+    tryVariant(context, 'many', manyPoints, async page => {
+      assert.strictEqual(await page.evaluate('dlvizReport.standing.length'), 70000);
+      const time = await page.evaluate(() => {
+        dlvizReport.frameTimes.length = 0;
+        for (let k = 0; k < 20; k++) dlvizReport.draw();
+        return dlvizReport.frameTimes.sort((a, b) => a - b)[10];
+      });
+      console.log(
+        `   70,000 points: ready after ${(await page.evaluate('window.ready')).toFixed(0)} ms, a frame in ${time.toFixed(1)} ms`
+      );
+      await page.evaluate(() => selectPoint(69999));
+      assert((await text(page, '#inspector')).includes('not kept'));
+      assert.strictEqual(await page.locator('#neighbors button').count(), await page.evaluate('dlvizReport.runs[0].numNearest'));
+    }),
 
-  'points so far out that they lie at the border are told of': context => tryVariant(context, 'outside', data => {
-    for (const frame of data.runs[0].frames) frame.outside = [3, 0];
-  }, async page => {
-    assert((await text(page, '#outside')).startsWith('3 points so far out'));
-    await page.locator('input[name="map"]').nth(1).click();
-    await still(page);
-    assert.strictEqual(await text(page, '#outside'), '');
-  }),
+  'points so far out that they lie at the border are told of': context =>
+    tryVariant(
+      context,
+      'outside',
+      data => {
+        for (const frame of data.runs[0].frames) frame.outside = [3, 0];
+      },
+      async page => {
+        assert((await text(page, '#outside')).startsWith('3 points so far out'));
+        await page.locator('input[name="map"]').nth(1).click();
+        await still(page);
+        assert.strictEqual(await text(page, '#outside'), '');
+      }
+    ),
 };
 
 // Each class becomes several: classes of 8 bits, the five most probable.
 function manyClasses(data, count) {
-  const spread = Math.floor(Math.min(count, 250) / 10), run = data.runs[0], n = data.n, k = run.probabilities.k;
-  const split = text => encode(Uint8Array.from(decode(text), (c, i) => c * spread + (i * 7 + (i >> 3)) % spread));
-  data.classes = [...Array(count).keys()].map(c => c % 9 ? `kind ${c}` : `a kind with a long name that goes on and on, ${c}`);
-  const values = decode(run.probabilities.values), top = new Uint8Array(5 * n), classes = new Uint8Array(5 * n);
+  const spread = Math.floor(Math.min(count, 250) / 10),
+    run = data.runs[0],
+    n = data.n,
+    k = run.probabilities.k;
+  const split = text => encode(Uint8Array.from(decode(text), (c, i) => c * spread + ((i * 7 + (i >> 3)) % spread)));
+  data.classes = [...Array(count).keys()].map(c => (c % 9 ? `kind ${c}` : `a kind with a long name that goes on and on, ${c}`));
+  const values = decode(run.probabilities.values),
+    top = new Uint8Array(5 * n),
+    classes = new Uint8Array(5 * n);
   for (let i = 0; i < n; i++) {
     const order = [...Array(k).keys()].sort((a, b) => values[i * k + b] - values[i * k + a]).slice(0, 5);
     order.forEach((c, place) => {
@@ -204,7 +308,11 @@ function manyClasses(data, count) {
 }
 
 function manyPoints(data) {
-  const n = 70000, run = data.runs[0], before = data.n, k = run.neighbors.k, moved = (value, round) => Math.max(0, Math.min(65535, value + 97 * round));
+  const n = 70000,
+    run = data.runs[0],
+    before = data.n,
+    k = run.neighbors.k,
+    moved = (value, round) => Math.max(0, Math.min(65535, value + 97 * round));
   const shown = [...Array(data.sprite.count).keys()];
   data.sprite.points = data.sprite.points || encode(Uint32Array.from(shown));
   data.n = n;
@@ -215,7 +323,8 @@ function manyPoints(data) {
     frame.confidence = repeated(frame.confidence, Uint8Array, n, 1);
   }
   run.probabilities.values = repeated(run.probabilities.values, Uint8Array, n, run.probabilities.k);
-  const nearest = run.neighbors.wide ? new Uint32Array(decode(run.neighbors.indices).buffer) : words(run.neighbors.indices), all = new Uint32Array(n * k);
+  const nearest = run.neighbors.wide ? new Uint32Array(decode(run.neighbors.indices).buffer) : words(run.neighbors.indices),
+    all = new Uint32Array(n * k);
   for (let i = 0; i < all.length; i++) all[i] = (nearest[i % nearest.length] + before * Math.floor(i / nearest.length)) % n;
   run.neighbors = {k, wide: true, indices: encode(all)};
 }
