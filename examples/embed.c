@@ -164,8 +164,9 @@ static dlviz_status read_everything(struct work *work) {
 
 static bool on_progress(const dlviz_progress_event *event, void *user) {
     struct work *work = user;
-    show_share(&work->terminal, dlviz_progress_event_task(event), dlviz_progress_event_share(event),
-               work->started);
+    const char *task = dlviz_progress_event_task(event);
+    if (strcmp(task, "t-SNE") != 0 || work->set.command != EMBED_TSNE) /* during_tsne knows more */
+        show_share(&work->terminal, task, dlviz_progress_event_share(event), work->started);
     return !interrupted;
 }
 
