@@ -71,7 +71,8 @@ DLVIZ_CHECKED dlviz_status dlviz_film_add(dlviz_film *film, int64_t epoch,
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE (in use). */
 DLVIZ_CHECKED dlviz_status dlviz_film_thin(dlviz_film *film, int64_t num_epochs);
 
-/** Iterations of t-SNE for each frame but the first, 0 to 2^31 - 1, 500 unless set. */
+/** Iterations of t-SNE for each frame but the first, up to 2^31 - 1; or 0, the default: as many as
+ *  for the first. With fewer, the early exaggeration is shorter by as much. */
 DLVIZ_CHECKED dlviz_status dlviz_film_set_num_later_iterations(dlviz_film *film,
                                                                int64_t num_iterations);
 DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
@@ -80,13 +81,13 @@ DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);
  *  dimensions), and by t-SNE.
  *
  *  They are made forwards in time. The first frame is a fit as `tsne` is set, from principal
- *  components as a rule, with all iterations; each later one starts from the map of the frame
- *  before, with fewer, of which the first fifth has an exaggeration of 4 at most (none where `tsne`
- *  has none). The other way round, from the last map back, the map of the untrained network would
- *  show what only the trained one knows: points that features do not tell apart stay where they
- *  start. (Of 10,000 digits, 97.7 % then have the label of most of their 10 nearest in the map of
- *  the untrained network; forwards 94.5 %, and in its features 95.2 %.) Then all are laid over the
- *  last one (dlviz_align).
+ *  components as a rule; each later one starts from the map of the frame before, made as small as
+ *  a start is (a deviation of 1e-4), so that each frame gets the same and none is spread more by
+ *  the iterations of those before it. Where features do not tell points apart, a map keeps what
+ *  its start had: started at full size and backwards, from the last map, the map of an untrained
+ *  network shows what only the trained one knows. (Of 10,000 digits, 97.7 % then have the label of
+ *  most of their 10 nearest in it; made as here 94.5 %, and in the features 95.2 %.) Then all are
+ *  laid over the last one (dlviz_align).
  *
  *  @param tsne  its settings count, and its progress function is called during each frame's fit.
  *               It holds the last frame's fit afterwards, of dlviz_film_components; after a failure

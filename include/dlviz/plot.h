@@ -22,8 +22,9 @@
  * different figures by different threads at the same time.
  *
  * Where no font is installed no figure is drawn: that is DLVIZ_ERROR_UNSUPPORTED, with a sentence.
- * GLib, which Pango is made of, ends the process where it gets no memory; so 8 MiB must be free
- * when a figure is drawn, else it is refused with DLVIZ_ERROR_OUT_OF_MEMORY.
+ * GLib, which Pango is made of, ends the process where it gets no memory; so a figure is refused
+ * with DLVIZ_ERROR_OUT_OF_MEMORY where less than 8 MiB of memory or 320 MiB of addresses (32 MiB on
+ * 32-bit machines) are left to the process.
  *
  * In a build without cairo and Pango, the functions that create a figure or plot at once return
  * DLVIZ_ERROR_UNSUPPORTED. */

@@ -8,15 +8,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Measured: see dlviz_film_fit. */
-#define LATER_ITERATIONS 500
-
 dlviz_status dlviz_film_create(dlviz_film **out) {
     DLZ_REQUIRE_OUT(out);
     dlviz_film *film = dlz_alloc_zero(sizeof *film);
     if (!film)
         return dlz_fail_memory("a film", sizeof *film);
-    film->later_iterations = LATER_ITERATIONS;
     *out = film;
     return DLVIZ_OK;
 }

@@ -23,7 +23,7 @@ typedef struct dlz_frame {
 
 struct dlviz_film {
     dlz_busy busy;
-    int64_t later_iterations;
+    int64_t later_iterations; /* 0: as many as for the first frame */
     int64_t count, room;
     dlz_frame *frames;
 };

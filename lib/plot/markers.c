@@ -3,6 +3,7 @@
 #include <math.h>
 
 enum { MOST_CORNERS = 12 };
+static const double least_sharp = 2.5; /* pixels */
 
 /* Corners in radii, clockwise. All turn the same way round, so that many of them in one path fill
  * as their union. */
@@ -51,24 +52,34 @@ static const outline *outline_of(dlviz_marker marker) {
     }
 }
 
-/* To an eighth of a point of a vector file, which has thousands of corners. */
-static double snap(const dlz_canvas *canvas, double v) {
-    double grid = 4 * canvas->unit;
-    return canvas->vector ? round(v * grid) / grid : v;
+/* In a vector file to an eighth of a point, for there are thousands of corners. In pixels to whole
+ * ones, unless markers are tiny: edges are then sharp, and all markers of a size are the same. */
+static double snap(const dlz_canvas *canvas, double radius, double v) {
+    double grid = canvas->vector ? 4 * canvas->unit : canvas->unit;
+    bool tiny = !canvas->vector && radius * canvas->unit < least_sharp;
+    return tiny ? v : round(v * grid) / grid;
 }
 
 static void add_outline(const dlz_canvas *canvas, const outline *shape, double x, double y,
                         double radius, bool backwards) {
+    if (!canvas->vector) {
+        x = snap(canvas, radius, x);
+        y = snap(canvas, radius, y);
+    }
     cairo_new_sub_path(canvas->cr);
     for (int i = 0; i < shape->count; i++) {
         const double *corner = shape->corners[backwards ? shape->count - 1 - i : i];
-        cairo_line_to(canvas->cr, snap(canvas, x + radius * corner[0]),
-                      snap(canvas, y + radius * corner[1]));
+        cairo_line_to(canvas->cr, snap(canvas, radius, x + radius * corner[0]),
+                      snap(canvas, radius, y + radius * corner[1]));
     }
 }
 
 static void add_circle(const dlz_canvas *canvas, double x, double y, double radius,
                        bool backwards) {
+    if (!canvas->vector) {
+        x = snap(canvas, radius, x);
+        y = snap(canvas, radius, y);
+    }
     cairo_new_sub_path(canvas->cr);
     if (backwards)
         cairo_arc_negative(canvas->cr, x, y, radius, 2 * M_PI, 0);

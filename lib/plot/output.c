@@ -84,10 +84,10 @@ dlviz_status dlz_output_finish(dlz_output *output, const dlz_bytes *description)
         cairo_surface_flush(output->surface);
         DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
         return dlz_figure_png(&output->bytes, cairo_image_surface_get_data(output->surface),
-                             cairo_image_surface_get_stride(output->surface),
-                             cairo_image_surface_get_width(output->surface),
-                             cairo_image_surface_get_height(output->surface),
-                             output->pictures ? DLZ_PNG_OFF_PICTURE : DLZ_PNG_OFF_DRAWING);
+                              cairo_image_surface_get_stride(output->surface),
+                              cairo_image_surface_get_width(output->surface),
+                              cairo_image_surface_get_height(output->surface),
+                              output->pictures ? DLZ_PNG_OFF_PICTURE : DLZ_PNG_OFF_DRAWING);
     }
     cairo_surface_finish(output->surface);
     DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));

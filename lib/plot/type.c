@@ -9,11 +9,15 @@
 #include <fontconfig/fontconfig.h>
 #include <math.h>
 #include <pango/pangocairo.h>
+#include <pango/pangofc-fontmap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* What a figure's text takes beyond the fonts, which are mapped. */
+/* What a figure's text takes: little memory, but Pango starts threads, and a thread's stack and heap
+ * reserve the addresses of what they may come to need. */
 static const size_t memory_of_text = (size_t)8 << 20;
+static const size_t addresses_of_text = (size_t)(sizeof(void *) > 4 ? 320 : 32) << 20;
 
 struct dlz_type {
     PangoFontMap *fonts;
@@ -38,6 +42,11 @@ static void note_failures(dlz_type *type) {
 static bool there_is_memory(void) {
     void *probe = malloc(memory_of_text);
     free(probe);
+    void *place = mmap(NULL, addresses_of_text, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return false;
+    munmap(place, addresses_of_text);
     return probe != NULL;
 }
 
@@ -138,6 +147,21 @@ static PangoAttrList *languages_of(const char *text, size_t length) {
     return list;
 }
 
+/* To the language of the text, fontconfig adds those of the locale; which font has a letter is not
+ * to depend on them. */
+static void keep_first_language(FcPattern *pattern, gpointer user) {
+    (void)user;
+    FcChar8 *first = NULL;
+    if (FcPatternGetString(pattern, FC_LANG, 0, &first) != FcResultMatch)
+        return;
+    FcChar8 *kept = FcStrCopy(first);
+    if (!kept)
+        return;
+    FcPatternDel(pattern, FC_LANG);
+    FcPatternAddString(pattern, FC_LANG, kept);
+    FcStrFree(kept);
+}
+
 /* ---- The typesetter -------------------------------------------------------------------------- */
 
 /* Letters are placed alike in all formats and at all sizes: no hinting, no rounding. */
@@ -188,6 +212,8 @@ dlviz_status dlz_type_create(dlz_type **out) {
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED, "this build of Pango has no FreeType fonts");
     }
     pango_cairo_font_map_set_resolution((PangoCairoFontMap *)type->fonts, 72);
+    pango_fc_font_map_set_default_substitute((PangoFcFontMap *)(void *)type->fonts,
+                                             keep_first_language, NULL, NULL);
     type->context = pango_font_map_create_context(type->fonts);
     set_font_options(type->context);
     pango_context_set_language(type->context, pango_language_from_string("en"));

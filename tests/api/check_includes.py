@@ -18,7 +18,7 @@ import sys
 DOORS = {
     "cblas.h": "linalg", "lapacke.h": "linalg", "lapack.h": "linalg", "openblas_config.h": "linalg",
     "f77blas.h": "linalg", "cairo.h": "plot", "cairo-svg.h": "plot", "cairo-pdf.h": "plot",
-    "pango/pangocairo.h": "plot", "fontconfig/fontconfig.h": "plot",
+    "pango/pangocairo.h": "plot", "pango/pangofc-fontmap.h": "plot", "fontconfig/fontconfig.h": "plot",
 }
 
 # To be resolved: circles inside a room, by the modules in them; rooms that call another against the table.

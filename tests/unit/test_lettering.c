@@ -348,12 +348,18 @@ static dlviz_figure *many_scripts(int64_t points) {
 }
 
 START_TEST(the_environment_changes_no_byte) {
-    static const char *const settings[][2] = {
-        {"LANG", "C"},         {"LANGUAGE", "fa:ja:ar"},           {"PANGO_LANGUAGE", "ja:fa:ko"},
-        {"LC_ALL", "C.UTF-8"}, {"PANGOCAIRO_BACKEND", "nonsense"}, {"GDK_DPI_SCALE", "3"}};
+    enum { NUM_SETTINGS = 8 };
+    static const char *const settings[NUM_SETTINGS][2] = {{"LANG", "C"},
+                                                          {"LANGUAGE", "fa:ja:ar"},
+                                                          {"PANGO_LANGUAGE", "ja:fa:ko"},
+                                                          {"LC_ALL", "C.UTF-8"},
+                                                          {"LC_ALL", "ja_JP.UTF-8"},
+                                                          {"FC_LANG", "zh-tw"},
+                                                          {"PANGOCAIRO_BACKEND", "nonsense"},
+                                                          {"GDK_DPI_SCALE", "3"}};
     static const char *const endings[] = {"png", "svg", "pdf"};
     char name[40];
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < NUM_SETTINGS; i++) {
         pid_t child = fork();
         if (child == 0) {
             setenv(settings[i][0], settings[i][1], 1);
@@ -369,7 +375,7 @@ START_TEST(the_environment_changes_no_byte) {
         ck_assert_int_eq(status, 0);
     }
     for (int k = 0; k < 3; k++)
-        for (int i = 1; i < 6; i++) {
+        for (int i = 1; i < NUM_SETTINGS; i++) {
             size_t sizes[2];
             snprintf(name, sizeof name, "environment0.%s", endings[k]);
             char *first = read_text(scratch_path(name), &sizes[0]);

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <link.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,7 +149,49 @@ START_TEST(no_figure_is_drawn_in_part) {
 }
 END_TEST
 
+/* GLib ends the process when it gets no memory or no thread: before that the figure is refused. */
+START_TEST(little_room_ends_no_process) {
+#if CAN_FAIL
+    dlviz_figure *figure = curves_figure(3);
+    FILE *file = fopen("/proc/self/statm", "r");
+    long pages = 0;
+    if (!file || fscanf(file, "%ld", &pages) != 1) {
+        printf("SKIP: no /proc\n");
+        return;
+    }
+    fclose(file);
+    rlim_t now = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+    int drawn = 0, without = 0;
+    for (rlim_t more = 0; more < (rlim_t)480 << 20; more += (rlim_t)12 << 20) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            void *bytes;
+            size_t size;
+            setrlimit(RLIMIT_AS, &(struct rlimit){now + more, now + more});
+            dlviz_status status =
+                dlviz_figure_write_memory(figure, DLVIZ_FIGURE_FORMAT_PNG, &bytes, &size);
+            _exit(status == DLVIZ_OK                    ? SAME
+                  : status == DLVIZ_ERROR_OUT_OF_MEMORY ? OUT_OF_MEMORY
+                                                        : REFUSED_OTHERWISE);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_msg(WIFEXITED(status), "killed by signal %d with %lld MiB", WTERMSIG(status),
+                      (long long)(more >> 20));
+        ck_assert_int_ne(WEXITSTATUS(status), REFUSED_OTHERWISE);
+        drawn += WEXITSTATUS(status) == SAME;
+        without += WEXITSTATUS(status) == OUT_OF_MEMORY;
+    }
+    ck_assert(drawn > 5 && without > 0);
+    dlviz_figure_destroy(figure);
+#else
+    printf("SKIP: addresses cannot be limited here\n");
+#endif
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {no_figure_is_drawn_in_part, NULL};
+    const TTest *const tests[] = {no_figure_is_drawn_in_part, little_room_ends_no_process, NULL};
     return run_tests("plot memory", tests);
 }
