@@ -344,7 +344,7 @@ class Interruption(Case):
     def test_embed_is_interrupted(self):
         points, labels = files.make_images(300, seed=5)
         files.write_npy(path("many.npy"), [[float(x) for x in image] for image in points])
-        with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), "tsne", path("many.npy"), path("many-out.npy"),
+        with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), "tsne", path("many.npy"), path("endless-out.npy"),
                                "--iterations", "100000000"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as process:
@@ -353,4 +353,4 @@ class Interruption(Case):
             _, errors = process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130, errors)
         self.assertEqual(errors, "dlviz-embed: interrupted\n")
-        self.assertFalse(os.path.exists(path("many-out.npy")))
+        self.assertFalse(os.path.exists(path("endless-out.npy")))
