@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +23,31 @@ const char *result_path(const char *folder, const char *name) {
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
+}
+
+/* The real path of as much of a path as there is. */
+static char *real_part(const char *path) {
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", path);
+    for (;;) {
+        char *real = realpath(copy[0] ? copy : ".", NULL);
+        char *slash = strrchr(copy, '/');
+        if (real || copy[0] == '\0')
+            return real;
+        if (slash == copy && copy[1] != '\0')
+            slash++; /* the root */
+        copy[slash ? slash - copy : 0] = '\0';
+    }
+}
+
+bool lies_in(const char *folder, const char *other) {
+    char *inner = real_part(folder), *outer = realpath(other, NULL);
+    size_t length = outer ? strlen(outer) : 0;
+    bool lies = inner && outer && strncmp(inner, outer, length) == 0 &&
+                (inner[length] == '/' || inner[length] == '\0');
+    free(inner);
+    free(outer);
+    return lies;
 }
 
 int make_folder(const char *path) {

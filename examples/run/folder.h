@@ -17,6 +17,9 @@ enum folder_state {
 /* Looks, and says in `text` what there is: "report.html, summary.json and 15 other files". */
 enum folder_state look_into_folder(const char *folder, char text[256]);
 
+/* Whether a folder, which may not be there yet, lies in another, or is it. */
+bool lies_in(const char *folder, const char *other);
+
 /* mkdir -p, and whether it can be written to; -1 with errno set. */
 int make_folder(const char *folder);
 

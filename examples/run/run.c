@@ -108,6 +108,13 @@ static int check_layer(const struct run *run) {
 static int check_folder(struct run *run) {
     const struct options *options = &run->options;
     char there[256], text[4608];
+    if (!run->experiment && lies_in(options->out, options->data)) {
+        snprintf(text, sizeof text,
+                 "--out '%s' lies in the folder with the data, which the next training would read "
+                 "as one more class",
+                 options->out);
+        return refuse(run, EXIT_USAGE, text);
+    }
     enum folder_state state = look_into_folder(options->out, there);
     if (state == FOLDER_BLOCKED)
         return refuse(run, EXIT_FAILED, there);

@@ -221,12 +221,21 @@ class Train(Training):
                 self.expect_line(2, process, *words)
         self.assertFalse(os.path.exists(path("never")))
 
+    def test_results_are_no_data(self):
+        os.symlink(self.pictures, path("other-name"))
+        for out in (os.path.join(self.pictures, "run"), os.path.join(self.pictures, "a", "b"), self.pictures,
+                    path("other-name", "run"), os.path.join("pictures", "run")):
+            with self.subTest(out=out):
+                process = run("dlviz-train", self.pictures, "--out", out)
+                self.expect_line(2, process, f"'{out}'", "one more class")
+        self.assertEqual(sorted(os.listdir(self.pictures)), ["circle", "square", "stripes"])
+
     def test_data_that_are_none(self):
-        os.makedirs(path("empty"), exist_ok=True)
+        os.makedirs(path("no-pictures"), exist_ok=True)
         files.make_pictures(path("single"), 10)
         shutil.rmtree(path("single", "circle"))
         shutil.rmtree(path("single", "square"))
-        for data, words in ((path("nowhere"), ("nowhere",)), (path("empty"), ("empty",)),
+        for data, words in ((path("nowhere"), ("nowhere",)), (path("no-pictures"), ("no-pictures",)),
                             (path("single"), ("one class",)), (path("single", "stripes"), ("no classes",))):
             with self.subTest(data=data):
                 self.expect_line(1, self.train("never", data=data, status=1), *words)
