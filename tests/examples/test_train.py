@@ -45,6 +45,18 @@ class Sources(Training):
         self.assertEqual((dataset["test"], dataset["input"]), (200, [1, 28, 28]))
         self.assertNotIn("names", self.page("idx"))
 
+    def test_cifars_files(self):
+        noise = random.Random(6)
+        os.makedirs(path("cifar", "cifar-10-batches-bin"))
+        for name in (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"):
+            content = b"".join(bytes([i % 10]) + noise.randbytes(3072) for i in range(30))
+            files.write(path("cifar", "cifar-10-batches-bin", name), content)
+        self.train("cifar-run", "--epochs", 1, "--network", "mlp", *SHORT, data=path("cifar"))
+        dataset = self.summary("cifar-run")["dataset"]
+        self.assertEqual((dataset["name"], dataset["train"], dataset["test"], dataset["input"]),
+                         ("CIFAR-10", 135, 30, [3, 32, 32]))
+        self.assertEqual(dataset["classes"][0], "airplane")
+
     def test_an_archive(self):
         images, labels = files.make_images(300, seed=3)
         pixels = [value for image in images for value in image]
