@@ -172,6 +172,17 @@ static dlviz_status check_channels(const struct data *data, const struct options
     return DLVIZ_OK;
 }
 
+/* What a map can be of. */
+static dlviz_status check_test(const struct data *data) {
+    int64_t n = dlviz_dataset_num_samples(data->test);
+    if (n >= 2)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                      "there is %s to test on; a map takes two samples or more (--test SHARE takes "
+                      "more of all samples)",
+                      n == 1 ? "one sample alone" : "nothing");
+}
+
 dlviz_status load_train_data(struct data *data, const struct options *options,
                              struct terminal *terminal) {
     TRY(read_sources(data, options, terminal));
@@ -182,6 +193,7 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
     uint64_t seed = (uint64_t)options->seed;
     if (!data->test)
         TRY(split_off(&data->train, options->test, seed, &data->test));
+    TRY(check_test(data));
     if (!data->validation && options->validation > 0) {
         double left = options->validation / (1 - options->test);
         TRY(split_off(&data->train, left < 0.9 ? left : 0.9, seed + 1, &data->validation));

@@ -39,7 +39,23 @@ int make_folder(const char *path) {
         if (mkdir(partial, 0777) != 0 && errno != EEXIST)
             return -1;
     }
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        errno = ENOTDIR;
+        return -1;
+    }
     return access(path, W_OK | X_OK);
+}
+
+/* Whether it can be written to, or made, as far as can be told without making it. */
+static bool can_be(const char *folder) {
+    struct stat info;
+    if (stat(folder, &info) != 0)
+        return errno == ENOENT;
+    if (S_ISDIR(info.st_mode))
+        return access(folder, W_OK | X_OK) == 0;
+    errno = ENOTDIR;
+    return false;
 }
 
 /* Adds a name that is there; false if it is no file that could be replaced. */
@@ -61,6 +77,10 @@ static bool note(const char *folder, const char *name, int *count, char text[256
 
 enum folder_state look_into_folder(const char *folder, char text[256]) {
     int count = 0;
+    if (!can_be(folder)) {
+        snprintf(text, 256, "cannot write to the folder '%.160s': %s", folder, strerror(errno));
+        return FOLDER_BLOCKED;
+    }
     text[0] = '\0';
     for (size_t i = 0; i < COUNT(results); i++)
         if (!note(folder, results[i], &count, text))

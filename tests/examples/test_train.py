@@ -224,6 +224,44 @@ class Train(Case):
         self.expect_line(2, self.train("never", "--layer", "relu9", status=2), "relu9", "conv1", "relu5")
         self.assertFalse(os.path.exists(path("never")))
 
+    def test_results_do_not_become_samples(self):
+        kept = files.make_pictures(path("kept-apart"), 20)
+        for out in (kept, os.path.join(kept, "results"), os.path.join(kept, "circle", "a", "b"), os.path.join(kept, "..", "kept-apart")):
+            with self.subTest(out=out):
+                self.expect_line(2, run("dlviz-train", kept, "--out", out, *SHORT), f"--out {out}", f"'{kept}'", "beside it")
+        os.symlink(kept, path("way-in"))
+        self.expect_line(2, run("dlviz-train", kept, "--out", path("way-in", "results"), *SHORT), "way-in/results")
+        self.expect_line(2, run("dlviz-train", self.pictures, "--test-folder", kept, "--out", os.path.join(kept, "x"), *SHORT), "--out")
+        self.assertEqual(sorted(os.listdir(kept)), ["circle", "square", "stripes"])
+        # Beside the parts of a whole nothing is read; nor is it where the name merely begins alike.
+        for part in ("train", "test"):
+            files.make_pictures(path("whole", part), 12, seed=7)
+        self.train("whole/results", "--epochs", 1, *SHORT, data=path("whole"))
+        self.train("kept-apart-results", "--epochs", 1, *SHORT, data=kept)
+
+    def test_too_few_samples(self):
+        few = files.make_pictures(path("few"), 1)
+        self.expect_line(1, self.train("never", *SHORT, data=few, status=1), "one sample alone to test on", "--test SHARE")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_names_in_any_script(self):
+        odd = path("Bäume 森")
+        files.make_pictures(odd, 20)
+        for name, other in (("circle", "tab\there"), ("square", "two\nlines"), ("stripes", "ш" * 120)):
+            os.rename(os.path.join(odd, name), os.path.join(odd, other))
+        self.train("odd-names", "--epochs", 1, "--network", "mlp", *SHORT, data=odd)
+        page = self.page("odd-names")
+        self.assertEqual((page["title"], page["classes"]), ("Bäume 森", ["tab\there", "two\nlines", "ш" * 120]))
+        self.assertEqual(self.summary("odd-names")["dataset"]["name"], "Bäume 森")
+        if programs.with_figures:
+            self.assertIn("Bäume 森: ".encode(), files.read(path("odd-names", "tsne.svg")))
+        # A name is cut between characters, and labels of a table may be as long as they like.
+        files.write(path("long.csv"), ("x,label\n" + "".join(f"{i},{'ab'[i % 2] * 5000}\n" for i in range(40))).encode())
+        self.train("long-labels", "--epochs", 1, *SHORT, data=path("long.csv"))
+        os.rename(odd, path("ж" * 60))
+        self.train("long-name", "--epochs", 1, "--network", "mlp", *SHORT, data=path("ж" * 60))
+        self.assertEqual(self.page("long-name")["title"], "ж" * 30 + "…")
+
     def test_an_interrupted_run_goes_on(self):
         arguments = ["--epochs", 6, "--network", "mlp", "--patience", 50, "--augment", "flip", "--tsne-iterations", "60"]
         self.train("all-at-once", *arguments)

@@ -107,7 +107,11 @@ class Failures(Case):
         for out in (path("file"), path("file", "below"), "/proc/dlviz"):
             process = run(REPORT, "--data", programs.data, "--out", out, *SMALL)
             self.expect_line(1, process, f"'{out}'")
+            self.assertNotIn("Permission", process.stderr)
         self.assertEqual(files.read(path("file")), b"in the way")
+        # Before anything is read.
+        process = run(REPORT, "--data", path("nowhere"), "--out", path("file"), *SMALL)
+        self.expect_line(1, process, f"'{path('file')}'", "Not a directory")
 
     def test_a_result_that_cannot_be_written(self):
         out = path("blocked")
