@@ -9,7 +9,8 @@
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static const char *const of_training[] = {"checkpoint.safetensors",
-                                          "checkpoint.safetensors.previous", "film.safetensors"};
+                                          "checkpoint.safetensors.previous", "film.safetensors",
+                                          "settings.json"};
 static const char *const results[] = {
     "report.html",  "summary.json",  "history.csv",   "model.safetensors", "network.json",
     "features.npy", "logits.npy",    "labels.npy",    "pca.npy",           "tsne.npy",

@@ -277,6 +277,17 @@ class Train(Case):
         self.expect_same(path("all-at-once"), path("in-two"), ["model.safetensors", "tsne.npy", "report.html"])
 
 
+    def test_another_run_does_not_go_on(self):
+        arguments = ["--network", "mlp", "--keep-checkpoint", *SHORT]
+        self.train("kept-on", "--epochs", 1, *arguments)
+        for option, value, words in (("--learning-rate", "0.01", ("learning rate", "0.001 in the file and 0.01 here")),
+                                     ("--augment", "flip", ("augmentation", '"none" in the file and "flip" here')),
+                                     ("--validation", "0.2", ("samples to train on", "126 of mark", "108 of mark"))):
+            process = self.train("kept-on", "--epochs", 2, *arguments, option, value, "--resume", status=1)
+            self.expect_line(1, process, "settings.json", "without --resume", *words)
+        self.train("kept-on", "--epochs", 2, *arguments, "--resume", "--perplexity", 10)
+
+
 class Compare(Case):
     @classmethod
     def setUpClass(cls):
