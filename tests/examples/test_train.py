@@ -226,12 +226,14 @@ class Train(Case):
 
     def test_results_do_not_become_samples(self):
         kept = files.make_pictures(path("kept-apart"), 20)
-        for out in (kept, os.path.join(kept, "results"), os.path.join(kept, "circle", "a", "b"), os.path.join(kept, "..", "kept-apart")):
+        for out in (kept, os.path.join(kept, "results"), os.path.join(kept, "circle", "a", "b"),
+                    os.path.join(kept, "..", "kept-apart")):
             with self.subTest(out=out):
                 self.expect_line(2, run("dlviz-train", kept, "--out", out, *SHORT), f"--out {out}", f"'{kept}'", "beside it")
         os.symlink(kept, path("way-in"))
         self.expect_line(2, run("dlviz-train", kept, "--out", path("way-in", "results"), *SHORT), "way-in/results")
-        self.expect_line(2, run("dlviz-train", self.pictures, "--test-folder", kept, "--out", os.path.join(kept, "x"), *SHORT), "--out")
+        process = run("dlviz-train", self.pictures, "--test-folder", kept, "--out", os.path.join(kept, "x"), *SHORT)
+        self.expect_line(2, process, "--out")
         self.assertEqual(sorted(os.listdir(kept)), ["circle", "square", "stripes"])
         # Beside the parts of a whole nothing is read; nor is it where the name merely begins alike.
         for part in ("train", "test"):
