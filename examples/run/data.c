@@ -172,6 +172,17 @@ static dlviz_status check_channels(const struct data *data, const struct options
     return DLVIZ_OK;
 }
 
+/* What a map can be of. */
+static dlviz_status check_test(const struct data *data) {
+    int64_t n = dlviz_dataset_num_samples(data->test);
+    if (n >= 2)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                      "there is %s to test on; a map takes two samples or more (--test SHARE takes "
+                      "more of all samples)",
+                      n == 1 ? "one sample alone" : "nothing");
+}
+
 dlviz_status load_train_data(struct data *data, const struct options *options,
                              struct terminal *terminal) {
     TRY(read_sources(data, options, terminal));
@@ -185,6 +196,7 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
         TRY(split_off(&data->train, options->test, seed, &data->test));
         share /= 1 - options->test;
     }
+    TRY(check_test(data));
     if (!data->validation && share > 0)
         TRY(split_off(&data->train, share < 0.9 ? share : 0.9, seed + 1, &data->validation));
     return normalize(data);

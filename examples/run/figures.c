@@ -1,13 +1,14 @@
 /* A run's figures, each as PNG and as SVG. */
 #include "folder.h"
 #include "run.h"
+#include "text.h"
 #include "try.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_MATRIX_CLASSES = 256, MOST_TILES = 1024 };
+enum { MOST_MATRIX_CLASSES = 256, MOST_TILES = 1024, MOST_NAME = 256 /* bytes */ };
 
 /* Titles the figure and writes it twice; destroys it whatever happens. */
 static dlviz_status finish(const struct run *run, dlviz_figure *figure, const char *what,
@@ -30,17 +31,22 @@ static dlviz_status finish(const struct run *run, dlviz_figure *figure, const ch
     return status;
 }
 
+/* A figure takes lines of text; a class may be called whatever a folder, or a column, is. */
 static dlviz_status set_names(const struct run *run, dlviz_figure *figure) {
     int64_t classes = dlviz_dataset_num_classes(run->data.test);
     if (!dlviz_dataset_class_name(run->data.test, 0))
         return DLVIZ_OK;
     const char **names = calloc((size_t)classes, sizeof *names);
-    if (!names)
-        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of classes");
-    for (int64_t i = 0; i < classes; i++)
-        names[i] = dlviz_dataset_class_name(run->data.test, i);
-    dlviz_status status = dlviz_figure_set_class_names(figure, classes, names);
+    char(*lines)[MOST_NAME] = calloc((size_t)classes, sizeof *lines);
+    for (int64_t i = 0; names && lines && i < classes; i++) {
+        copy_text(lines[i], sizeof *lines, dlviz_dataset_class_name(run->data.test, i));
+        names[i] = lines[i];
+    }
+    dlviz_status status = names && lines ? dlviz_figure_set_class_names(figure, classes, names)
+                                         : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
+                                                      "no memory for the names of classes");
     free(names);
+    free(lines);
     return status;
 }
 
@@ -65,18 +71,20 @@ static dlviz_status draw_pca(const struct run *run) {
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(run->pca);
     int64_t count = dlviz_tensor_num_elements(ratios);
     double shares[2] = {(double)dlviz_tensor_const_float(ratios)[0], 0};
-    char what[96];
+    char layer[64], what[96];
     if (count > 1)
         shares[1] = (double)dlviz_tensor_const_float(ratios)[1];
-    snprintf(what, sizeof what, "PCA of the features at %.48s", run->layer);
+    copy_text(layer, sizeof layer, run->layer);
+    snprintf(what, sizeof what, "PCA of the features at %s", layer);
     return draw_map(run, run->pca_map, "component 1", "component 2", shares, what, NULL, "pca");
 }
 
 /* Never what was learned alone: what there was without it stands beside it. */
 static dlviz_status draw_tsne(const struct run *run) {
     const struct quality *quality = &run->learned;
-    char what[96], footnote[320];
-    snprintf(what, sizeof what, "t-SNE of the features at %.48s", run->layer);
+    char layer[64], what[96], footnote[320];
+    copy_text(layer, sizeof layer, run->layer);
+    snprintf(what, sizeof what, "t-SNE of the features at %s", layer);
     snprintf(
         footnote, sizeof footnote,
         "perplexity %g · KL divergence %.3f · the %d nearest neighbors vote for the right class "
@@ -153,7 +161,9 @@ static void first_filters(const struct run *run, char layer[64], dlviz_tensor **
             continue;
         int64_t tiles = dlviz_tensor_dim(*weights, 0) * dlviz_tensor_dim(*weights, 1);
         if (dlviz_tensor_ndim(*weights) == 4 && tiles <= MOST_TILES) {
-            snprintf(layer, 64, "%.*s", (int)(end - state), state);
+            char name[512];
+            snprintf(name, sizeof name, "%.*s", (int)(end - state), state);
+            copy_text(layer, 64, name);
             return;
         }
         dlviz_tensor_destroy(*weights);

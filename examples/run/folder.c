@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,7 +9,8 @@
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static const char *const of_training[] = {"checkpoint.safetensors",
-                                          "checkpoint.safetensors.previous", "film.safetensors"};
+                                          "checkpoint.safetensors.previous", "film.safetensors",
+                                          "settings.json"};
 static const char *const results[] = {
     "report.html",  "summary.json",  "history.csv",   "model.safetensors", "network.json",
     "features.npy", "logits.npy",    "labels.npy",    "pca.npy",           "tsne.npy",
@@ -23,31 +23,6 @@ const char *result_path(const char *folder, const char *name) {
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
-}
-
-/* The real path of as much of a path as there is. */
-static char *real_part(const char *path) {
-    char copy[4096];
-    snprintf(copy, sizeof copy, "%s", path);
-    for (;;) {
-        char *real = realpath(copy[0] ? copy : ".", NULL);
-        char *slash = strrchr(copy, '/');
-        if (real || copy[0] == '\0')
-            return real;
-        if (slash == copy && copy[1] != '\0')
-            slash++; /* the root */
-        copy[slash ? slash - copy : 0] = '\0';
-    }
-}
-
-bool lies_in(const char *folder, const char *other) {
-    char *inner = real_part(folder), *outer = realpath(other, NULL);
-    size_t length = outer ? strlen(outer) : 0;
-    bool lies = inner && outer && strncmp(inner, outer, length) == 0 &&
-                (inner[length] == '/' || inner[length] == '\0');
-    free(inner);
-    free(outer);
-    return lies;
 }
 
 int make_folder(const char *path) {
@@ -65,7 +40,23 @@ int make_folder(const char *path) {
         if (mkdir(partial, 0777) != 0 && errno != EEXIST)
             return -1;
     }
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        errno = ENOTDIR;
+        return -1;
+    }
     return access(path, W_OK | X_OK);
+}
+
+/* Whether it can be written to, or made, as far as can be told without making it. */
+static bool can_be(const char *folder) {
+    struct stat info;
+    if (stat(folder, &info) != 0)
+        return errno == ENOENT;
+    if (S_ISDIR(info.st_mode))
+        return access(folder, W_OK | X_OK) == 0;
+    errno = ENOTDIR;
+    return false;
 }
 
 /* Adds a name that is there; false if it is no file that could be replaced. */
@@ -87,6 +78,10 @@ static bool note(const char *folder, const char *name, int *count, char text[256
 
 enum folder_state look_into_folder(const char *folder, char text[256]) {
     int count = 0;
+    if (!can_be(folder)) {
+        snprintf(text, 256, "cannot write to the folder '%.160s': %s", folder, strerror(errno));
+        return FOLDER_BLOCKED;
+    }
     text[0] = '\0';
     for (size_t i = 0; i < COUNT(results); i++)
         if (!note(folder, results[i], &count, text))

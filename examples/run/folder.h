@@ -11,14 +11,11 @@ const char *result_path(const char *folder, const char *name);
 enum folder_state {
     FOLDER_FREE,        /* nothing that a run would replace */
     FOLDER_HAS_RESULTS, /* of an earlier run, finished or not */
-    FOLDER_BLOCKED      /* a result's name is a folder's, or the like; said in `text` */
+    FOLDER_BLOCKED      /* it is none, or a result's name is a folder's; said in `text` */
 };
 
 /* Looks, and says in `text` what there is: "report.html, summary.json and 15 other files". */
 enum folder_state look_into_folder(const char *folder, char text[256]);
-
-/* Whether a folder, which may not be there yet, lies in another, or is it. */
-bool lies_in(const char *folder, const char *other);
 
 /* mkdir -p, and whether it can be written to; -1 with errno set. */
 int make_folder(const char *folder);

@@ -2,6 +2,7 @@
 #include "sources.h"
 #include "try.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,8 @@ static dlviz_status set_classes(dlviz_dataset *set, const dlviz_dataset *like) {
 }
 
 /* A folder that lacks a class, or has one more, numbers its classes otherwise. */
-static dlviz_status number_like(dlviz_dataset *test, const dlviz_dataset *train) {
+static dlviz_status number_like(dlviz_dataset *test, const char *purpose,
+                                const dlviz_dataset *train) {
     const dlviz_tensor *own = dlviz_dataset_labels(test);
     dlviz_tensor *labels;
     if (!own || !dlviz_dataset_labels(train) || !dlviz_dataset_class_name(train, 0))
@@ -83,8 +85,8 @@ static dlviz_status number_like(dlviz_dataset *test, const dlviz_dataset *train)
         label[i] = class_named(train, name);
         if (label[i] < 0)
             status = dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                                "there are images of '%s' to test on, and none to train on",
-                                name ? name : "no class");
+                                "there are images of '%s' to %s on, and none to train on",
+                                name ? name : "no class", purpose);
     }
     if (status == DLVIZ_OK)
         status = dlviz_dataset_set_targets(test, labels);
@@ -92,13 +94,13 @@ static dlviz_status number_like(dlviz_dataset *test, const dlviz_dataset *train)
     return status == DLVIZ_OK ? set_classes(test, train) : status;
 }
 
-static dlviz_status read_part(dlviz_image_reader *reader, const char *folder,
+static dlviz_status read_part(dlviz_image_reader *reader, const char *folder, const char *purpose,
                               const dlviz_dataset *train, struct terminal *terminal,
                               dlviz_dataset **part) {
     TRY(adopt(reader, train));
     TRY(dlviz_dataset_read_folder(part, folder, reader));
     say_skipped(reader, terminal);
-    return number_like(*part, train);
+    return number_like(*part, purpose, train);
 }
 
 static const char *part_of(const char *folder, const char *name) {
@@ -109,29 +111,39 @@ static const char *part_of(const char *folder, const char *name) {
     return is_folder(path) ? path : NULL;
 }
 
+/* The folders that are read: of one alone the parts are split off, unless it has them itself. */
+struct parts {
+    const char *train, *validation, *test; /* the last two may be NULL */
+};
+
+static struct parts find_parts(const struct options *options) {
+    struct parts parts = {.train = part_of(options->data, "train"),
+                          .validation = part_of(options->data, "val"),
+                          .test = part_of(options->data, "test")};
+    if (!parts.validation)
+        parts.validation = part_of(options->data, "validation");
+    if (!parts.train || (!parts.test && !parts.validation))
+        parts = (struct parts){.train = options->data};
+    if (options->test_folder)
+        parts.test = options->test_folder;
+    return parts;
+}
+
 static dlviz_status read_images(struct data *data, const struct options *options,
                                 dlviz_image_reader *reader, struct terminal *terminal) {
-    const char *train = part_of(options->data, "train"), *test = part_of(options->data, "test");
-    const char *validation = part_of(options->data, "val");
-    if (!validation)
-        validation = part_of(options->data, "validation");
-    bool parted = train && (test || validation);
+    struct parts parts = find_parts(options);
     if (options->height > 0)
         TRY(dlviz_image_reader_set_size(reader, options->height, options->width));
     TRY(dlviz_image_reader_set_num_channels(reader, options->channels));
     TRY(dlviz_image_reader_set_skip_unreadable(reader, options->skip_unreadable));
     TRY(dlviz_image_reader_set_memory_limit(reader, options->memory_limit));
-    TRY(read_with(reader, parted ? train : options->data, terminal, &data->train));
+    TRY(read_with(reader, parts.train, terminal, &data->train));
     say_skipped(reader, terminal);
-    if (options->test_folder)
-        test = options->test_folder;
-    else if (!parted)
-        test = NULL;
-    if (test)
-        TRY(read_part(reader, test, data->train, terminal, &data->test));
-    return parted && validation
-               ? read_part(reader, validation, data->train, terminal, &data->validation)
-               : DLVIZ_OK;
+    if (parts.test)
+        TRY(read_part(reader, parts.test, "test", data->train, terminal, &data->test));
+    return parts.validation ? read_part(reader, parts.validation, "validate", data->train, terminal,
+                                        &data->validation)
+                            : DLVIZ_OK;
 }
 
 dlviz_status read_image_folder(struct data *data, const struct options *options,
@@ -143,4 +155,43 @@ dlviz_status read_image_folder(struct data *data, const struct options *options,
         data->advice = "--skip-unreadable goes on without such files";
     dlviz_image_reader_destroy(reader);
     return status;
+}
+
+/* -- Where results must not be -------------------------------------------------------------------
+ */
+
+/* Where a path leads, or what there is of the way; to be freed, NULL without memory. */
+static char *real_place(const char *path) {
+    char *way = strdup(path), *real = NULL;
+    while (way && !real) {
+        real = realpath(*way ? way : ".", NULL);
+        char *slash = strrchr(way, '/');
+        if (real || errno == ENOMEM)
+            break;
+        if (slash && slash == way)
+            slash++;
+        if (*(slash ? slash : way) == '\0') /* nothing is left */
+            break;
+        *(slash ? slash : way) = '\0';
+    }
+    free(way);
+    return real;
+}
+
+static bool lies_in(const char *place, const char *folder) {
+    char *real = folder ? realpath(folder, NULL) : NULL;
+    size_t length = real ? strlen(real) : 0;
+    bool in = real && strncmp(place, real, length) == 0 &&
+              (length == 1 || place[length] == '/' || place[length] == '\0');
+    free(real);
+    return in;
+}
+
+bool lies_among_images(const char *path, const struct options *options) {
+    struct parts parts = find_parts(options);
+    char *place = real_place(path);
+    bool among = place && (lies_in(place, parts.train) || lies_in(place, parts.validation) ||
+                           lies_in(place, parts.test));
+    free(place);
+    return among;
 }

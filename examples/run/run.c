@@ -4,6 +4,8 @@
 #include "folder.h"
 #include "interrupt.h"
 #include "networks.h"
+#include "sources.h"
+#include "text.h"
 #include "try.h"
 
 #include <errno.h>
@@ -107,12 +109,12 @@ static int check_layer(const struct run *run) {
 /* What an earlier run left is neither mixed with this one's results nor lost by mistake. */
 static int check_folder(struct run *run) {
     const struct options *options = &run->options;
-    char there[256], text[4608];
-    if (!run->experiment && lies_in(options->out, options->data)) {
+    char there[256], text[9216];
+    if (!run->experiment && would_be_read(options->out, options)) {
         snprintf(text, sizeof text,
-                 "--out '%s' lies in the folder with the data, which the next training would read "
-                 "as one more class",
-                 options->out);
+                 "--out %s lies in '%s': the figures there would be read as images another time; "
+                 "a folder beside it is accepted",
+                 options->out, options->data);
         return refuse(run, EXIT_USAGE, text);
     }
     enum folder_state state = look_into_folder(options->out, there);
@@ -182,15 +184,12 @@ static void make_report_title(struct run *run) {
 static void make_train_title(struct run *run) {
     const struct options *options = &run->options;
     const char *slash = strrchr(options->network, '/');
-    char rate[64] = "";
+    char network[64], rate[64] = "";
+    copy_text(network, sizeof network, slash ? slash + 1 : options->network);
     if (options->schedule != SCHEDULE_CONSTANT)
         snprintf(rate, sizeof rate, ", %s", schedule_names[options->schedule]);
-    snprintf(run->title, sizeof run->title, "%.60s, %lld epoch%s%s",
-             slash ? slash + 1 : options->network, (long long)options->epochs,
-             options->epochs == 1 ? "" : "s", rate);
-    for (char *at = run->title; *at; at++)
-        if (*at & 0x80)
-            *at = '?';
+    snprintf(run->title, sizeof run->title, "%s, %lld epoch%s%s", network,
+             (long long)options->epochs, options->epochs == 1 ? "" : "s", rate);
 }
 
 /* A description says what its network takes. */

@@ -73,6 +73,10 @@ bool go_on(struct run *run, const char *what, double share);
 dlviz_status build(struct run *run);
 dlviz_status train(struct run *run);
 
+/* -- settings.c: what a run that goes on must have in common with itself -- */
+dlviz_status write_settings(const struct run *run);
+dlviz_status compare_settings(const struct run *run);
+
 /* -- look.c: what it learned -- */
 dlviz_status evaluate(struct run *run);
 dlviz_status project(struct run *run);

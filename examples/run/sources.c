@@ -1,4 +1,5 @@
 #include "sources.h"
+#include "text.h"
 #include "try.h"
 
 #include <libgen.h>
@@ -32,11 +33,8 @@ static void name_after(struct data *data, const char *path) {
     char *dot = strrchr(last, '.');
     if (dot && dot != last && !is_folder(path))
         *dot = '\0';
-    snprintf(data->name, sizeof data->name, "%s", last);
+    copy_text(data->name, sizeof data->name, last);
     free(real);
-    for (char *at = data->name; *at; at++) /* it goes into figures, which take text alone */
-        if ((*at & 0x80) || *at < ' ')
-            *at = '?';
 }
 
 /* -- Sets of a known kind ------------------------------------------------------------------------
@@ -87,12 +85,19 @@ static bool is_cifar100(const char *folder) {
     return has_either(folder, "train.bin", "cifar-100-binary");
 }
 
+static bool is_of_images(const char *path) {
+    return is_folder(path) && !is_mnist(path) && !is_cifar10(path) && !is_cifar100(path);
+}
+
+bool would_be_read(const char *path, const struct options *options) {
+    return is_of_images(options->data) && lies_among_images(path, options);
+}
+
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal) {
     const char *path = options->data;
-    bool of_images = is_folder(path) && !is_mnist(path) && !is_cifar10(path) && !is_cifar100(path);
     name_after(data, path);
-    if (options->test_folder && !of_images)
+    if (options->test_folder && !is_of_images(path))
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--test-folder goes with a folder of images, and '%s' is none", path);
     if (ends_with(path, ".npz"))

@@ -11,10 +11,13 @@ dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal);
 
 bool is_folder(const char *path);
+/* Whether a path lies in what read_sources would read as images, all of it. */
+bool would_be_read(const char *path, const struct options *options);
 
 /* -- folders.c -- */
 dlviz_status read_image_folder(struct data *data, const struct options *options,
                                struct terminal *terminal);
+bool lies_among_images(const char *path, const struct options *options);
 /* -- arrays.c -- */
 dlviz_status read_table(struct data *data, const struct options *options);
 dlviz_status read_archive(struct data *data, const struct options *options);

@@ -72,6 +72,8 @@ static dlviz_status save_progress(struct run *run) {
     if (run->replaces)
         remove_checkpoint(out);
     TRY(dlviz_film_save(run->film, result_path(out, FILM)));
+    if (!run->has_checkpoint)
+        TRY(write_settings(run));
     TRY(dlviz_trainer_save_checkpoint(run->trainer, result_path(out, CHECKPOINT)));
     run->has_checkpoint = true;
     if (run->replaces)
@@ -157,6 +159,7 @@ dlviz_status build(struct run *run) {
 static dlviz_status resume(struct run *run) {
     run->advice = "without --resume the training starts anew";
     TRY(dlviz_trainer_load_checkpoint(run->trainer, result_path(run->options.out, CHECKPOINT)));
+    TRY(compare_settings(run));
     TRY(dlviz_film_open(&run->film, result_path(run->options.out, FILM)));
     run->advice = NULL;
     run->has_checkpoint = true;

@@ -19,7 +19,7 @@ FIGURES = [f"{name}.{kind}" for name in ("training", "pca", "tsne", "confusion",
            for kind in ("png", "svg")]
 RESULTS = ["history.csv", "model.safetensors", "network.json", "features.npy", "logits.npy", "labels.npy",
            "pca.npy", "tsne.npy", "summary.json", "report.html"]
-CHECKPOINT = ["checkpoint.safetensors", "film.safetensors"]
+CHECKPOINT = ["checkpoint.safetensors", "film.safetensors", "settings.json"]
 
 # Set by test_programs.py: the folder of the tests' own files, the programs, the made data set.
 folder = examples = data = None

@@ -239,7 +239,7 @@ class Train(Training):
                     path("other-name", "run"), os.path.join("pictures", "run")):
             with self.subTest(out=out):
                 process = run("dlviz-train", self.pictures, "--out", out)
-                self.expect_line(2, process, f"'{out}'", "one more class")
+                self.expect_line(2, process, out, "read as images")
         self.assertEqual(sorted(os.listdir(self.pictures)), ["circle", "square", "stripes"])
 
     def test_data_that_are_none(self):
@@ -254,6 +254,46 @@ class Train(Training):
         self.expect_line(2, self.train("never", "--layer", "relu9", status=2), "relu9", "conv1", "relu5")
         self.assertFalse(os.path.exists(path("never")))
 
+    def test_results_do_not_become_samples(self):
+        kept = files.make_pictures(path("kept-apart"), 20)
+        for out in (kept, os.path.join(kept, "results"), os.path.join(kept, "circle", "a", "b"),
+                    os.path.join(kept, "..", "kept-apart")):
+            with self.subTest(out=out):
+                self.expect_line(2, run("dlviz-train", kept, "--out", out, *SHORT), f"--out {out}", f"'{kept}'", "beside it")
+        os.symlink(kept, path("way-in"))
+        self.expect_line(2, run("dlviz-train", kept, "--out", path("way-in", "results"), *SHORT), "way-in/results")
+        process = run("dlviz-train", self.pictures, "--test-folder", kept, "--out", os.path.join(kept, "x"), *SHORT)
+        self.expect_line(2, process, "--out")
+        self.assertEqual(sorted(os.listdir(kept)), ["circle", "square", "stripes"])
+        # Beside the parts of a whole nothing is read; nor is it where the name merely begins alike.
+        for part in ("train", "test"):
+            files.make_pictures(path("whole", part), 12, seed=7)
+        self.train("whole/results", "--epochs", 1, *SHORT, data=path("whole"))
+        self.train("kept-apart-results", "--epochs", 1, *SHORT, data=kept)
+
+    def test_too_few_samples(self):
+        few = files.make_pictures(path("few"), 1)
+        self.expect_line(1, self.train("never", *SHORT, data=few, status=1), "one sample alone to test on", "--test SHARE")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_names_in_any_script(self):
+        odd = path("Bäume 森")
+        files.make_pictures(odd, 20)
+        for name, other in (("circle", "tab\there"), ("square", "two\nlines"), ("stripes", "ш" * 120)):
+            os.rename(os.path.join(odd, name), os.path.join(odd, other))
+        self.train("odd-names", "--epochs", 1, "--network", "mlp", *SHORT, data=odd)
+        page = self.page("odd-names")
+        self.assertEqual((page["title"], page["classes"]), ("Bäume 森", ["tab\there", "two\nlines", "ш" * 120]))
+        self.assertEqual(self.summary("odd-names")["dataset"]["name"], "Bäume 森")
+        if programs.with_figures:
+            self.assertIn("Bäume 森: ".encode(), files.read(path("odd-names", "tsne.svg")))
+        # A name is cut between characters, and labels of a table may be as long as they like.
+        files.write(path("long.csv"), ("x,label\n" + "".join(f"{i},{'ab'[i % 2] * 5000}\n" for i in range(40))).encode())
+        self.train("long-labels", "--epochs", 1, *SHORT, data=path("long.csv"))
+        os.rename(odd, path("ж" * 60))
+        self.train("long-name", "--epochs", 1, "--network", "mlp", *SHORT, data=path("ж" * 60))
+        self.assertEqual(self.page("long-name")["title"], "ж" * 30 + "…")
+
     def test_an_interrupted_run_goes_on(self):
         arguments = ["--epochs", 6, "--network", "mlp", "--patience", 50, "--augment", "flip", "--tsne-iterations", "60"]
         self.train("all-at-once", *arguments)
@@ -267,6 +307,17 @@ class Train(Training):
             process.stdout.read()
         self.train("in-two", *arguments, "--resume")
         self.expect_same(path("all-at-once"), path("in-two"), ["model.safetensors", "tsne.npy", "report.html"])
+
+
+    def test_another_run_does_not_go_on(self):
+        arguments = ["--network", "mlp", "--keep-checkpoint", *SHORT]
+        self.train("kept-on", "--epochs", 1, *arguments)
+        for option, value, words in (("--learning-rate", "0.01", ("learning rate", "0.001 in the file and 0.01 here")),
+                                     ("--augment", "flip", ("augmentation", '"none" in the file and "flip" here')),
+                                     ("--validation", "0.2", ("samples to train on", "126 of mark", "108 of mark"))):
+            process = self.train("kept-on", "--epochs", 2, *arguments, option, value, "--resume", status=1)
+            self.expect_line(1, process, "settings.json", "without --resume", *words)
+        self.train("kept-on", "--epochs", 2, *arguments, "--resume", "--perplexity", 10)
 
 
 class Compare(Case):

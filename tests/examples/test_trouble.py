@@ -107,7 +107,11 @@ class Failures(Case):
         for out in (path("file"), path("file", "below"), "/proc/dlviz"):
             process = run(REPORT, "--data", programs.data, "--out", out, *SMALL)
             self.expect_line(1, process, f"'{out}'")
+            self.assertNotIn("Permission", process.stderr)
         self.assertEqual(files.read(path("file")), b"in the way")
+        # Before anything is read.
+        process = run(REPORT, "--data", path("nowhere"), "--out", path("file"), *SMALL)
+        self.expect_line(1, process, f"'{path('file')}'", "Not a directory")
 
     def test_a_result_that_cannot_be_written(self):
         out = path("blocked")
@@ -152,6 +156,12 @@ class Failures(Case):
                                     ("--image-size", "32", "input is [1,28,28]")):
             process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, option, value, "--resume")
             self.expect_line(1, process, "checkpoint.safetensors", word, "without --resume")
+        # What the checkpoint does not know, and the film would show as one.
+        for option, value, words in (("--layer", "fc1", ("layer", '"relu5" in the file', '"fc1" here')),
+                                     ("--test-limit", "120", ("samples to test on", "100 of mark", "120 of mark")),
+                                     ("--train-limit", "400", ("samples to train on", "275 of mark"))):
+            process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, option, value, "--resume")
+            self.expect_line(1, process, "settings.json", "without --resume", *words)
         files.write(os.path.join(out, "checkpoint.safetensors"), before["checkpoint.safetensors"][:-100])
         process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, "--resume")
         self.expect_line(1, process, "checkpoint.safetensors")

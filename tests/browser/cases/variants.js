@@ -137,6 +137,73 @@ module.exports = {
       async page => {
         assert((await text(page, '#legend')).includes('none'));
         assert((await text(page, '#verdict')).startsWith('true none'));
+        // Neither right nor wrong, wherever errors are counted, drawn, shown or walked through.
+        const [classes, said] = await page.evaluate(() => [[...labels], [...dlvizReport.runs[0].last.predictions()]]),
+          wrong = [...classes.keys()].filter(i => classes[i] !== 255 && said[i] !== classes[i]);
+        assert(!(await text(page, '#verdict')).includes('wrong'));
+        const of = (classes.length - 20).toLocaleString('en-US');
+        assert((await text(page, '#headline')).includes(`errors ${wrong.length} of ${of}`), await text(page, '#headline'));
+        assert.strictEqual(await text(page, '#gallery-count').then(parseFloat), wrong.length);
+        await page.evaluate(() => {
+          selectPoint(-1);
+          setColor('errors');
+        });
+        assert((await text(page, '#inspector')).includes(`${wrong.length} of ${of} images are misclassified`));
+        const drawn = await page.evaluate(() => [
+          [...kinds.slice(0, 20)].every(kind => kind === GRAY),
+          kinds.filter(kind => kind === WRONG).length,
+        ]);
+        assert.deepStrictEqual(drawn, [true, wrong.length]);
+        await page.click('#next-error');
+        assert.strictEqual(await state(page, 'point'), wrong[0]);
+        const foreign = await page.evaluate(() => {
+          const point = [...Array(n).keys()].find(i => i >= 20 && nearestOf(i).some(other => other < 20));
+          if (point === undefined) return [];
+          selectPoint(point);
+          return [...document.querySelectorAll('#neighbors .off')].map(each => Number(each.dataset.point)).filter(i => i < 20);
+        });
+        assert.deepStrictEqual(foreign, []);
+        await page.evaluate(() => setColor('neighbors'));
+        assert(await page.evaluate(() => [...kinds.slice(0, 20)].every(kind => kind === GRAY)));
+      }
+    ),
+
+  'names keep their direction to themselves': context =>
+    tryVariant(
+      context,
+      'directions',
+      data => {
+        data.title = 'left \u202eright';
+        data.classes = data.classes.map((name, c) => (c % 2 ? `\u202e${name}\u2066` : `${'אבגדהוזחטי'[c]}ש`));
+        data.names = [...Array(data.n).keys()].map(i => (i % 2 ? `\u200f\u2069a/${i}.png` : `ד/${i}.png`));
+        for (const run of data.runs) run.name = '\u2067x';
+      },
+      async page => {
+        const all = await page.evaluate(() => document.body.innerText + [...document.querySelectorAll('[title]')].map(each => each.title));
+        assert(!/[\u061c\u200e\u200f\u202a-\u202e\u2066\u2067]/.test(all));
+        assert.strictEqual(await text(page, 'h1'), 'left right: x');
+        // The true class stands to the left of the arrow, as a browser sets the line.
+        const places = await page.evaluate(() => {
+          const line = document.createElement('p'),
+            node = document.createTextNode(`${className(0)} → ${className(2)}`);
+          line.append(node);
+          document.body.append(line);
+          const at = letter => {
+            const range = document.createRange();
+            range.setStart(node, node.data.indexOf(letter));
+            range.setEnd(node, node.data.indexOf(letter) + 1);
+            return range.getBoundingClientRect().left;
+          };
+          const found = [at('א'), at('→'), at('ג')];
+          line.remove();
+          return found;
+        });
+        assert(places[0] < places[1] && places[1] < places[2], String(places));
+        for (const wanted of ['ד/4', '\u200fa/3']) {
+          await page.fill('#wanted', wanted);
+          await page.press('#wanted', 'Enter');
+          assert((await state(page, 'point')) > 0);
+        }
       }
     ),
 
