@@ -192,7 +192,8 @@ class FullDisk(Case):
         for name in programs.RESULTS:
             self.assertEqual(left[name], before[name], name)
         os.rename(path(checkpoint), os.path.join(out, checkpoint))
-        files.write(os.path.join(out, "film.safetensors"), before["film.safetensors"])
+        for name in ("film.safetensors", "settings.json"):
+            files.write(os.path.join(out, name), before[name])
         # All epochs are done: it goes on with the results.
         process = self.limited(150_000, "--out", out, *SMALL, "--epochs", 1, "--resume")
         self.expect_line(1, process, "model.safetensors", os.strerror(errno.EFBIG))
@@ -225,7 +226,7 @@ class FullDisk(Case):
         self.assertIn(os.strerror(errno.ENOSPC), process.stderr)
         self.assertIn("checkpoint.safetensors", process.stderr)
         self.assertEqual(sorted(os.listdir(copied)),
-                         ["checkpoint.safetensors", "film.safetensors", "history.csv"])
+                         sorted(["history.csv", *programs.CHECKPOINT]))
         self.assertIn("fc1.weight", files.read_safetensors(os.path.join(copied, "checkpoint.safetensors")))
         self.assertEqual(len(history(copied)), 1)
 
