@@ -388,6 +388,26 @@ START_TEST(both_functions_of_tsne_work) {
 }
 END_TEST
 
+/* Where each point takes long, few of them are compared in between. */
+START_TEST(many_neighbors) {
+    prepare();
+    int64_t k = N - 1;
+    for (int m = 0; m < 2; m++) {
+        double value;
+        told t = {.task = m ? "neighbor accuracy" : "neighbor preservation",
+                  .thread = pthread_self()};
+        ck_ok(dlviz_set_num_threads(1));
+        dlviz_set_progress(tell, &t);
+        ck_ok(m ? dlviz_metrics_neighbor_accuracy(points, labels, k, &value)
+                : dlviz_metrics_neighbor_preservation(points, map, k, &value));
+        dlviz_set_progress(NULL, NULL);
+        /* The searches tell a few times, and this of every 26th point. */
+        ck_assert_msg(t.count > N / 26, "%s: told %d times", t.task, t.count);
+    }
+    clean_up();
+}
+END_TEST
+
 /* A function that comes while a call is under way hears of that call's share, not of the last one's. */
 static bool listen_now(const dlviz_tsne_event *event, void *user) {
     (void)event;
@@ -464,6 +484,7 @@ int main(void) {
     tcase_add_loop_test(each, each_long_call_can_be_cancelled, 0, CALLS);
     tcase_add_test(whole, a_thread_hears_of_its_own_calls);
     tcase_add_test(whole, both_functions_of_tsne_work);
+    tcase_add_test(whole, many_neighbors);
     tcase_add_test(whole, a_listener_may_come_late);
     tcase_add_test(whole, an_earlier_fit_stays);
     suite_add_tcase(suite, each);
