@@ -245,7 +245,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlv
  *  Each starts at the median of its 25 nearest points of the fit and descends its own divergence,
  *  in steps from gradients of at most 0.25, so its place depends on no other new point. The
  *  set_transform_ functions change how. P. Poličar et al., "Embedding to reference t-SNE space",
- *  2021. Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points. */
+ *  2021. Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points; one
+ *  that is cancelled gives no map. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
                                                 dlviz_tensor **map);
 
