@@ -286,7 +286,7 @@ DLVIZ_API double dlviz_tsne_seconds(const dlviz_tsne *tsne, dlviz_tsne_stage sta
  *  fit, if there is one, the map, the results, and the points, as transform needs them (scaled, or
  *  of unit length for the cosine distance), with checksums. Functions and their user pointers are
  *  not kept, nor seconds. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE
- *  (in use by a fit) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  (in use by a fit, also from within its callback) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_save(const dlviz_tsne *tsne, const char *path);
 /** Writes the same bytes to memory.
  *  @param bytes  receives them, NULL on failure; free them with dlviz_free
