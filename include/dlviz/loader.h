@@ -73,7 +73,8 @@ DLVIZ_API int64_t dlviz_loader_epoch(const dlviz_loader *loader);
  *  @param targets  receives what the network is to give, likewise: labels as int64, others as
  *                  float32, b x the dimensions of one sample's targets; the tensor of the samples
  *                  where these are the targets; NULL for a dataset without. May be NULL.
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  Returns what dlviz_dataset_samples returns; after a failure the next call tries the same batch
+ *  again. */
 DLVIZ_CHECKED dlviz_status dlviz_loader_next(dlviz_loader *loader, const dlviz_tensor **samples,
                                              const dlviz_tensor **targets);
 

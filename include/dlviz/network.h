@@ -305,7 +305,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_evaluate(dlviz_network *network,
  *  pass and to the same bits. Each result may be NULL, and is then not computed; a dataset needs
  *  targets for the loss and the metric alone.
  *  @param layer     of which features are wanted, or NULL. One that is computed together with the
- *                   next, such as a convolution before its batch norm, takes a second pass up to it
+ *                   next, such as a convolution before its batch norm, takes a second pass up to
+ *                   it; so does one that would be rounded otherwise, as it reads what others read
+ *                   too
  *  @param loss      receives the mean loss
  *  @param metric    receives the first of the loss's metrics
  *  @param outputs   receives the network's outputs, n × d float32, the caller's to destroy

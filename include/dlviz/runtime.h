@@ -30,8 +30,8 @@ DLVIZ_API int64_t dlviz_num_threads(void);
  *  @param user      handed to both
  *  Both NULL puts malloc and free back; one NULL is DLVIZ_ERROR_INVALID_ARGUMENT. Call it before
  *  the library holds any memory: a block is released by the function in force when it is freed.
- *  Both functions may be called from several threads at once. Memory that zlib, cairo, jansson and
- *  BLAS use internally is not covered. */
+ *  Both functions may be called from several threads at once. Memory that zlib, libjpeg, cairo,
+ *  Pango, fontconfig, jansson and BLAS use internally is not covered. */
 DLVIZ_CHECKED dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, void *user),
                                                void (*release)(void *block, void *user),
                                                void *user);

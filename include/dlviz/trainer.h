@@ -216,7 +216,8 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  (from within a callback, the optimizer serves another network, the epoch under way began with
  *  another dataset, the network holds the average, or early stopping looks at a figure of
  *  validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed the trainer),
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; and DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where samples are decoded
+ *  from files (dlviz_image_reader_set_memory_limit) of which one has gone or changed. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_fit(dlviz_trainer *trainer, const dlviz_dataset *train,
                                              int64_t epochs);
 

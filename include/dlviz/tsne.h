@@ -245,7 +245,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlv
  *  Each starts at the median of its 25 nearest points of the fit and descends its own divergence,
  *  in steps from gradients of at most 0.25, so its place depends on no other new point. The
  *  set_transform_ functions change how. P. Poličar et al., "Embedding to reference t-SNE space",
- *  2021. Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points. */
+ *  2021. Returns what dlviz_tsne_fit returns, and DLVIZ_ERROR_STATE without a fit of points; one
+ *  that is cancelled gives no map. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
                                                 dlviz_tensor **map);
 
@@ -285,7 +286,7 @@ DLVIZ_API double dlviz_tsne_seconds(const dlviz_tsne *tsne, dlviz_tsne_stage sta
  *  fit, if there is one, the map, the results, and the points, as transform needs them (scaled, or
  *  of unit length for the cosine distance), with checksums. Functions and their user pointers are
  *  not kept, nor seconds. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_STATE
- *  (in use by a fit) or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  (in use by a fit, also from within its callback) or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_save(const dlviz_tsne *tsne, const char *path);
 /** Writes the same bytes to memory.
  *  @param bytes  receives them, NULL on failure; free them with dlviz_free

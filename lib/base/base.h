@@ -20,6 +20,15 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) DLZ_P
 dlviz_status dlz_last_status(void);
 /* How many failures this thread has recorded: tells whether a callback left a sentence. */
 uint64_t dlz_num_failures(void);
+/* This thread's most recent failure, for those who get over one of their own: kept before, put back when
+ * the call succeeds after all, it leaves dlviz_last_error() as it was. */
+typedef struct dlz_failure {
+    char sentence[DLZ_SENTENCE_SIZE];
+    dlviz_status status;
+    uint64_t count;
+} dlz_failure;
+void dlz_failure_keep(dlz_failure *kept);
+void dlz_failure_put_back(const dlz_failure *kept);
 /* What a user's function has come to: `failures` is dlz_num_failures() before the call. The
  * sentence is the function's own where it left one, and says in which function it failed. */
 dlviz_status dlz_user_result(const char *function, dlviz_status status, uint64_t failures);

@@ -67,11 +67,11 @@ dlviz_status dlz_task_begin(dlz_task *task, const char *name) {
         task->to = task->part_to = outer->part_to;
     }
     mine.task = task;
-    if (outer || !is_told())
+    if (outer)
         return DLVIZ_OK;
     mine.share = 0;
     mine.cancelled = false;
-    return tell(0);
+    return is_told() ? tell(0) : DLVIZ_OK;
 }
 
 void dlz_task_end(dlz_task *task) {

@@ -66,6 +66,18 @@ static dlviz_status store(dlviz_status status, const char *text, int needed) {
     return status;
 }
 
+void dlz_failure_keep(dlz_failure *kept) {
+    memcpy(kept->sentence, message, sizeof message);
+    kept->status = last_status;
+    kept->count = num_failures;
+}
+
+void dlz_failure_put_back(const dlz_failure *kept) {
+    memcpy(message, kept->sentence, sizeof message);
+    last_status = kept->status;
+    num_failures = kept->count;
+}
+
 dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
     char text[DLZ_SENTENCE_SIZE] = "";
     va_list arguments;

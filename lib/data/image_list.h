@@ -9,7 +9,7 @@
 
 typedef struct dlz_image_path {
     char *text;     /* from the folder on; dlz_free */
-    int32_t folder; /* how many of its bytes are folders, the last '/' among them */
+    int32_t folder; /* how many of its bytes are folders, without the last '/' */
     int32_t class;  /* -1: none */
 } dlz_image_path;
 

@@ -309,9 +309,13 @@ static dlviz_status read_all(reading *r, dlviz_dataset **out) {
 static dlviz_status read_folder(dlviz_dataset **out, const char *who, const char *folder,
                                 dlviz_image_reader *reader) {
     reading r = {.who = who, .folder = folder, .reader = reader};
+    dlz_failure before; /* of what is skipped only the reader tells */
+    dlz_failure_keep(&before);
     dlz_image_reader_forget(reader);
     dlviz_status status = read_all(&r, out);
     release(&r);
+    if (status == DLVIZ_OK)
+        dlz_failure_put_back(&before);
     return status;
 }
 

@@ -24,6 +24,7 @@ typedef struct fuser {
     int target;
     dlz_mode mode;
     dlz_program *program;
+    bool keeps; /* the mode does, and what it keeps is computed to the same bits as by itself */
     bool *wanted, *done;
     bool (
         *taken_out)[NUM_CONSTANTS]; /* whether such a constant in a node's output is, further on */
@@ -34,6 +35,10 @@ typedef struct fuser {
 
 static const dlz_node *node_at(const fuser *f, int at) {
     return &f->graph->nodes[at];
+}
+
+static dlz_stage stage_of(const dlz_node *node) {
+    return node->layer->type->stage ? node->layer->type->stage(node->layer) : DLZ_STAGE_NONE;
 }
 
 static int num_readers(const fuser *f, int at) {
@@ -103,6 +108,37 @@ static void find_taken_out(fuser *f) {
             f->taken_out[at + 1][constant] = is_taken_out(f, at, (dlz_constant)constant);
 }
 
+/* Whether a program that ends at the node to be kept computes what comes before that as this one does.
+ * Not where something is read by one layer only there, with which it is computed, and here by others
+ * too: a batch norm that a convolution does itself is rounded otherwise. `before`: the nodes of that
+ * program. */
+static bool is_computed_alike(const fuser *f, const bool *before) {
+    for (int at = 0; at < f->mode.watched; at++) {
+        int count = 0, reader = -1;
+        for (int i = f->first_edge[at + 1]; i < f->first_edge[at + 2]; i++)
+            if (before[f->edges[i].reader + 1]) {
+                reader = f->edges[i].reader;
+                count++;
+            }
+        if (count == 1 && num_readers(f, at) > 1 && stage_of(node_at(f, reader)) != DLZ_STAGE_NONE)
+            return false;
+    }
+    return true;
+}
+
+static dlviz_status find_whether_to_keep(fuser *f) {
+    if (!f->mode.keeps)
+        return DLVIZ_OK;
+    size_t nodes = (size_t)f->target + 2;
+    bool *before = dlz_alloc_array_zero(nodes, sizeof *before);
+    if (!before)
+        return dlz_fail_memory("a plan", nodes);
+    dlz_graph_mark_wanted(f->graph, f->mode.watched, before);
+    f->keeps = is_computed_alike(f, before);
+    dlz_free(before);
+    return DLVIZ_OK;
+}
+
 static dlviz_status prepare(fuser *f) {
     size_t nodes = (size_t)f->target + 3;
     f->wanted = dlz_alloc_array_zero(nodes, sizeof *f->wanted);
@@ -120,6 +156,7 @@ static dlviz_status prepare(fuser *f) {
         return dlz_fail_memory("a plan", edges * sizeof *f->edges);
     connect(f);
     find_taken_out(f);
+    DLZ_TRY(find_whether_to_keep(f));
     /* Each node has one operation at most and each value one split, which has a value for each
      * reader. */
     dlz_program *program = f->program;
@@ -211,15 +248,11 @@ static dlviz_status give_parts(fuser *f, int at, dlz_op *op) {
     return DLVIZ_OK;
 }
 
-static dlz_stage stage_of(const dlz_node *node) {
-    return node->layer->type->stage ? node->layer->type->stage(node->layer) : DLZ_STAGE_NONE;
-}
-
 /* Whether a value of node `at` is that of the node to be kept: its own, or that of dropouts behind
  * it, which evaluation leaves out. */
 static bool is_kept(const fuser *f, int at) {
     int kept = f->mode.watched;
-    if (!f->mode.keeps)
+    if (!f->keeps)
         return false;
     while (kept >= 0 && kept != at && !f->mode.training) {
         kept = only_reader(f, kept);

@@ -94,8 +94,8 @@ typedef struct dlz_mode {
     /* The output of node `watched`, or the input, is complete and stays, and the backward pass ends
      * with the gradient with respect to it. Goes with input_gradient. */
     bool watches;
-    /* The output of node `watched`, or the input, stays until the end where it is computed anyway;
-     * nothing is computed otherwise for it. */
+    /* The output of node `watched`, or the input, stays until the end where it is computed anyway, to
+     * the bits that a plan which ends at it gives; nothing is computed otherwise for it. */
     bool keeps;
     int watched;
 } dlz_mode;

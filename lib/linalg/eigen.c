@@ -346,11 +346,15 @@ static dlviz_status tridiagonal_vectors(const dlz_eigen *eigen, lapack_int count
     const driver *drivers = count > eigen->n / 2 ? for_many : for_few;
     char reasons[256] = "";
     size_t used = 0;
+    dlz_failure before;
+    dlz_failure_keep(&before);
     for (int i = 0; i < DRIVERS; i++) {
         dlviz_status status = drivers[i].find(eigen, count, values, vectors);
         bool answered = status == DLVIZ_OK;
         if (answered)
             status = check_answer(eigen, count, values, vectors, drivers[i].all_pairs);
+        if (status == DLVIZ_OK)
+            dlz_failure_put_back(&before);
         if (status != DLVIZ_ERROR_NUMERIC)
             return status;
         used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s%s%s", i ? ", " : "",

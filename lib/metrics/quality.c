@@ -124,9 +124,13 @@ static int64_t count_common(const int32_t *a, const int32_t *b, int64_t k) {
     return common;
 }
 
+/* Comparisons between two reports: some milliseconds. */
+#define REPORT_EVERY (INT64_C(1) << 22)
+
 /* Once in a while, of work that takes k² a point. */
 static dlviz_status report_point(const question *q, int64_t i) {
-    return i % 256 == 0 ? dlz_task_report((double)i / (double)q->sample->count) : DLVIZ_OK;
+    int64_t points = dlz_max_i64(1, REPORT_EVERY / (q->k * q->k));
+    return i % points == 0 ? dlz_task_report((double)i / (double)q->sample->count) : DLVIZ_OK;
 }
 
 static dlviz_status preservation(const question *q, double *result) {

@@ -92,9 +92,9 @@ static dlviz_status neighbors(const dlviz_tensor *points, int64_t k, double reca
 
 dlviz_status dlviz_neighbors(const dlviz_tensor *points, int64_t num_neighbors, double recall,
                              dlviz_tensor **indices, dlviz_tensor **distances) {
-    DLZ_REQUIRE_OUT(indices);
     if (distances)
         *distances = NULL;
+    DLZ_REQUIRE_OUT(indices);
     DLZ_TRY(check(__func__, points, num_neighbors, recall));
     DLZ_TASK("neighbors");
     dlviz_tensor *made[2] = {NULL};

@@ -11,8 +11,22 @@ enum { LARGEST_FILE = 16 << 20 };
 /* -- Written: a line for each layer --------------------------------------------------------------
  */
 
+/* Real numbers with the digits that bring them back, and no more: 0.1 and not 0.10000000000000001. */
+static char *text_of(const json_t *value) {
+    enum { FEWEST = 15, ENOUGH = 17 };
+    for (size_t digits = FEWEST;; digits++) {
+        char *text = dlz_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        json_t *again = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        bool same = again && json_equal(again, value);
+        json_decref(again);
+        if (!text || same || digits == ENOUGH)
+            return text;
+        dlz_free(text);
+    }
+}
+
 static dlviz_status write_value(dlz_file *file, const char *before, const json_t *value) {
-    char *text = dlz_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    char *text = text_of(value);
     dlviz_status status = text ? dlz_file_printf(file, "%s%s", before, text)
                                : dlz_fail_memory("a network's description", 0);
     dlz_free(text);

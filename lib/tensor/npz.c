@@ -99,6 +99,8 @@ const char *dlviz_npz_array_name(const dlviz_npz *npz, int64_t index) {
  */
 
 enum { NAMES_SHOWN = 5 };
+/* NumPy's headers take some hundred bytes. In an archive, a few bytes may claim to be a large one. */
+enum { LARGEST_HEADER = 1 << 20 };
 
 static dlviz_status no_array(const dlviz_npz *npz, const char *who, const char *name) {
     dlz_fail(DLVIZ_ERROR_NOT_FOUND, "%s", npz->num_entries > NAMES_SHOWN ? ", …" : "");
@@ -118,6 +120,9 @@ static dlviz_status unpack(dlz_npz_stream *stream, const dlz_npz_entry *entry, v
     size_t size = (size_t)entry->unpacked, done = size < sizeof start ? size : sizeof start, before;
     DLZ_TRY(dlz_npz_stream_read(stream, start, done));
     DLZ_TRY(dlz_npy_header_size(start, size, &before));
+    if (before > LARGEST_HEADER)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "its header takes %zu bytes; at most %d are accepted",
+                        before, LARGEST_HEADER);
     unsigned char *head = dlz_alloc(before > done ? before : done);
     if (!head)
         return dlz_fail_memory("an array's header", before);

@@ -3,6 +3,7 @@
 #include "tensor/npz.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,13 @@ uint64_t dlz_zip_number(const unsigned char *bytes, int size) {
     for (int i = size; i-- > 0;)
         number = number << 8 | bytes[i];
     return number;
+}
+
+/* As dlz_fail_io, but for the name of the file, which the caller knows. */
+static dlviz_status cannot_read(void) {
+    char reason[128];
+    snprintf(reason, sizeof reason, "%m");
+    return dlz_fail(DLVIZ_ERROR_IO, "it cannot be read: %s", reason);
 }
 
 dlviz_status dlz_archive_read(const dlz_archive *archive, uint64_t offset, void *bytes,
@@ -30,7 +38,7 @@ dlviz_status dlz_archive_read(const dlz_archive *archive, uint64_t offset, void 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return dlz_fail(DLVIZ_ERROR_IO, "%s", strerror(errno));
+            return cannot_read();
         if (got == 0)
             return dlz_fail(DLVIZ_ERROR_IO, "it became shorter while it was read");
         done += (size_t)got;

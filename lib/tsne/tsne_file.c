@@ -173,10 +173,19 @@ static dlviz_status make_contents(const dlviz_tsne *tsne, dlviz_safetensors **fi
     return status;
 }
 
+/* From a fit's own callback a shared mark is granted; but then there is no fit yet, nor the earlier one. */
+static dlviz_status check_no_fit(const char *who, const dlz_hold *hold) {
+    return hold->busy
+               ? DLVIZ_OK
+               : dlz_fail(DLVIZ_ERROR_STATE,
+                          "%s: a fit is under way; its map can be saved when it is over", who);
+}
+
 dlviz_status dlviz_tsne_save(const dlviz_tsne *tsne, const char *path) {
     DLZ_REQUIRE(tsne);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
+    DLZ_TRY(check_no_fit(__func__, &dlz_hold_));
     dlviz_safetensors *file;
     DLZ_TRY(make_contents(tsne, &file));
     dlviz_status status = dlviz_safetensors_save(file, path);
@@ -190,6 +199,7 @@ dlviz_status dlviz_tsne_save_memory(const dlviz_tsne *tsne, void **bytes, size_t
     *size = 0;
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
+    DLZ_TRY(check_no_fit(__func__, &dlz_hold_));
     dlviz_safetensors *file;
     DLZ_TRY(make_contents(tsne, &file));
     dlviz_status status = dlviz_safetensors_save_memory(file, bytes, size);

@@ -71,6 +71,29 @@ START_TEST(a_layer_has_a_line) {
 }
 END_TEST
 
+/* As people write them, where that is enough, and with all digits where it is not. */
+START_TEST(real_numbers) {
+    dlviz_network *network;
+    ck_ok(dlviz_network_create(&network, 1, (const int64_t[]){4}));
+    ck_ok(dlviz_network_add(network, "norm", dlviz_batchnorm()));
+    ck_ok(dlviz_network_add(network, "leaky", dlviz_leaky_relu(1.0 / 3)));
+    ck_ok(dlviz_network_add(network, "elu", dlviz_elu(0.1 + 0.2)));
+    ck_ok(dlviz_network_build(network, 1));
+    char *text = text_of(network);
+    ck_assert_ptr_nonnull(strstr(text, "\"eps\": 1e-5, \"momentum\": 0.1, "));
+    ck_assert_ptr_nonnull(strstr(text, "0.3333333333333333"));
+    ck_assert_ptr_nonnull(strstr(text, "0.30000000000000004"));
+    dlviz_network *again = read_from(text);
+    ck_ok(dlviz_network_build(again, 1));
+    char *same = text_of(again);
+    ck_assert_str_eq(same, text);
+    free(same);
+    free(text);
+    dlviz_network_destroy(again);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(files_and_memory_are_the_same) {
     dlviz_network *network = net_from_text("1x5x5", NET), *again;
     const char *path = scratch_path("network.json");
@@ -148,6 +171,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {a_network_survives,
                                   a_layer_has_a_line,
+                                  real_numbers,
                                   files_and_memory_are_the_same,
                                   written_by_hand,
                                   files_that_lie,

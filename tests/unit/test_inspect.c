@@ -103,6 +103,31 @@ START_TEST(branches) {
 }
 END_TEST
 
+/* A batch norm that a convolution would do itself, in a plan that ends there, but for who else reads
+ * that; and what comes behind it. */
+START_TEST(others_read_what_a_layer_reads) {
+    net_spec spec = {.ndim = 3, .dims = {3, 8, 8}};
+    static const char *const layers[] = {"c1", "b1", "r1", "n1", "both", "b2"};
+    dlviz_network *network;
+    ck_ok(dlviz_network_create(&network, 3, spec.dims));
+    ck_ok(dlviz_network_add(network, "c1", dlviz_conv2d(6, 3, DLVIZ_PAD_SAME)));
+    ck_ok(dlviz_network_add(network, "b1", dlviz_batchnorm()));
+    ck_ok(dlviz_network_add(network, "r1", dlviz_relu()));
+    ck_ok(dlviz_network_add(network, "n1", dlviz_groupnorm(3)));
+    ck_ok(dlviz_network_add_from(network, "both", dlviz_concat(), 2, (const char *[]){"n1", "c1"}));
+    ck_ok(dlviz_network_add(network, "b2", dlviz_batchnorm()));
+    ck_ok(dlviz_network_add(network, "flat", dlviz_flatten()));
+    ck_ok(dlviz_network_add(network, "fc", dlviz_linear(CLASSES)));
+    ck_ok(dlviz_network_build(network, 1));
+    fill_states(network, 7, false);
+    dlviz_dataset *dataset = data_of(&spec);
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        expect_as_single_calls(network, dataset, layers[i]);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 /* What a plan for all outputs computes anyway is not computed again. */
 START_TEST(no_second_pass_where_one_will_do) {
     net_spec spec;
@@ -177,8 +202,12 @@ START_TEST(what_is_refused) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        one_pass_gives_what_three_give, branches,        no_second_pass_where_one_will_do,
-        metrics_of_whole_outputs,       what_is_refused, NULL};
+    const TTest *const tests[] = {one_pass_gives_what_three_give,
+                                  others_read_what_a_layer_reads,
+                                  branches,
+                                  no_second_pass_where_one_will_do,
+                                  metrics_of_whole_outputs,
+                                  what_is_refused,
+                                  NULL};
     return run_tests("inspect", tests);
 }

@@ -260,7 +260,9 @@ START_TEST(each_driver_takes_the_place_of_those_before_it) {
                 const int *order = wanted ? many : few;
                 for (int i = 0; i < failing; i++)
                     routines[order[i]].behavior = GIVES_UP;
+                (void)dlz_fail(DLVIZ_ERROR_IO, "an earlier failure");
                 ck_second_difference(90, wanted ? 90 : 7, scales[s]);
+                ck_assert_str_eq(dlviz_last_error(), "an earlier failure");
                 if (wanted) {
                     ck_second_difference(1, 1, scales[s]);
                     ck_second_difference(2, 2, scales[s]);

@@ -127,6 +127,7 @@ START_TEST(what_is_refused) {
     dlviz_tensor *points = matrix_of(3, 2, values), *one = matrix_of(1, 6, values);
     dlviz_tensor *indices = points, *distances = points;
     ck_fails(dlviz_neighbors(points, 1, 1, NULL, &distances), bad, "'indices' is NULL");
+    ck_assert_ptr_null(distances);
     ck_fails(dlviz_neighbors(NULL, 1, 1, &indices, &distances), bad, "'points' is NULL");
     ck_assert(!indices && !distances);
     ck_fails(dlviz_neighbors(points, 0, 1, &indices, NULL), bad, "'num_neighbors' is 0; 1 to 2");

@@ -1,4 +1,5 @@
 #include "support/failing.h"
+#include "support/memory.h"
 #include "support/process.h"
 #include "support/support.h"
 #include "support/zip.h"
@@ -337,6 +338,28 @@ END_TEST
 /* -- Datasets ------------------------------------------------------------------------------------
  */
 
+/* A few kilobytes that unpack to a header of megabytes. */
+START_TEST(a_header_takes_little_memory) {
+    enum { SIZE = 16 << 20 };
+    unsigned char *data = malloc(SIZE);
+    memset(data, ' ', SIZE);
+    memcpy(data, "\x93NUMPY\2\0\xF4\xFF\xFF\0", 12);
+    zip *bomb = calloc(1, sizeof *bomb);
+    zip_add(bomb, "x.npy", data, SIZE, ZIP_DEFLATED, (zip_lies){0});
+    zip_end(bomb, "");
+    watch_memory();
+    dlviz_npz *npz;
+    dlviz_tensor *tensor;
+    ck_ok(dlviz_npz_open_memory(&npz, bomb->bytes, bomb->size));
+    ck_fails(dlviz_npz_read(npz, "x", &tensor), DLVIZ_ERROR_FORMAT, "its header takes 16777216");
+    ck_assert_ptr_null(tensor);
+    dlviz_npz_destroy(npz);
+    ck_assert_int_lt(memory_watched(), 1 << 20);
+    free(bomb);
+    free(data);
+}
+END_TEST
+
 START_TEST(datasets_are_made_of_arrays) {
     const char *path = fixture_path("npz_compressed.npz");
     size_t size;
@@ -405,6 +428,7 @@ int main(void) {
                                   entries_that_lie_are_refused,
                                   bytes_behind_compressed_data_are_refused,
                                   an_array_that_is_none_is_refused,
+                                  a_header_takes_little_memory,
                                   datasets_are_made_of_arrays,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};

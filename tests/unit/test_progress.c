@@ -388,6 +388,54 @@ START_TEST(both_functions_of_tsne_work) {
 }
 END_TEST
 
+/* Where each point takes long, few of them are compared in between. */
+START_TEST(many_neighbors) {
+    prepare();
+    int64_t k = N - 1;
+    for (int m = 0; m < 2; m++) {
+        double value;
+        told t = {.task = m ? "neighbor accuracy" : "neighbor preservation",
+                  .thread = pthread_self()};
+        ck_ok(dlviz_set_num_threads(1));
+        dlviz_set_progress(tell, &t);
+        ck_ok(m ? dlviz_metrics_neighbor_accuracy(points, labels, k, &value)
+                : dlviz_metrics_neighbor_preservation(points, map, k, &value));
+        dlviz_set_progress(NULL, NULL);
+        /* The searches tell a few times, and this of every 26th point. */
+        ck_assert_msg(t.count > N / 26, "%s: told %d times", t.task, t.count);
+    }
+    clean_up();
+}
+END_TEST
+
+/* A function that comes while a call is under way hears of that call's share, not of the last one's. */
+static bool listen_now(const dlviz_tsne_event *event, void *user) {
+    (void)event;
+    dlviz_set_progress(tell, user);
+    return true;
+}
+
+START_TEST(a_listener_may_come_late) {
+    prepare();
+    told t = listen(&calls[0], 0);
+    dlviz_set_progress(tell, &t);
+    ck_ok(neighbors());
+    dlviz_set_progress(NULL, NULL);
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_tensor *out;
+    /* Not the first call, which tells 0. */
+    t = (told){.task = "t-SNE", .thread = pthread_self(), .count = 1};
+    ck_ok(dlviz_tsne_set_progress(tsne, 2, listen_now, &t));
+    ck_ok(dlviz_tsne_fit(tsne, points, &out));
+    dlviz_set_progress(NULL, NULL);
+    ck_assert_int_gt(t.count, 3);
+    ck_assert_msg(t.share > 0.5 && t.share < 1, "told of %g in the end", t.share);
+    dlviz_tensor_destroy(out);
+    dlviz_tsne_destroy(tsne);
+    clean_up();
+}
+END_TEST
+
 /* The earlier fit is there when the next is cancelled before its descent, to the bit. */
 START_TEST(an_earlier_fit_stays) {
     prepare();
@@ -436,6 +484,8 @@ int main(void) {
     tcase_add_loop_test(each, each_long_call_can_be_cancelled, 0, CALLS);
     tcase_add_test(whole, a_thread_hears_of_its_own_calls);
     tcase_add_test(whole, both_functions_of_tsne_work);
+    tcase_add_test(whole, many_neighbors);
+    tcase_add_test(whole, a_listener_may_come_late);
     tcase_add_test(whole, an_earlier_fit_stays);
     suite_add_tcase(suite, each);
     suite_add_tcase(suite, whole);

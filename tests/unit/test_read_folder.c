@@ -245,7 +245,11 @@ static void skip_junk(int64_t memory_limit) {
     ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
     ck_ok(dlviz_image_reader_set_memory_limit(reader, memory_limit));
     for (int twice = 0; twice < 2; twice++) {
+        ck_fails(dlviz_image_reader_set_background(reader, 256), DLVIZ_ERROR_INVALID_ARGUMENT,
+                 "256");
         dlviz_dataset *dataset = read_all("skipped", reader);
+        ck_assert_msg(strstr(dlviz_last_error(), "256"), "a call that succeeds leaves '%s'",
+                      dlviz_last_error());
         expect_samples(dataset, 3, (const char *const[]){"a/1.png", "a/5.png", "b/1.png"},
                        (const int64_t[]){0, 0, 1}, (const uint64_t[]){1, 5, 3});
         dlviz_dataset_destroy(dataset);
@@ -351,8 +355,10 @@ START_TEST(a_long_way_to_the_header) {
     memcpy(at, file.bytes + 2, file.size - 2);
     free(file.bytes);
     put_image("long/1.jpg", (image_file){bytes, size});
+    ck_fails(dlviz_dataset_read_folder(NULL, "long", NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'out'");
     dlviz_dataset *dataset = read_all("long", NULL);
     ck_assert_int_eq(dlviz_dataset_dims(dataset)[1], 8);
+    ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "'out'"));
     dlviz_dataset_destroy(dataset);
 }
 END_TEST

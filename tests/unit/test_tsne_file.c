@@ -340,6 +340,32 @@ START_TEST(numbers_that_no_fit_gives) {
 }
 END_TEST
 
+static bool save_within(const dlviz_tsne_event *event, void *user) {
+    (void)event;
+    void *bytes = user;
+    size_t size = 1;
+    ck_fails(dlviz_tsne_save_memory(user, &bytes, &size), DLVIZ_ERROR_STATE, "a fit is under way");
+    ck_assert(!bytes && size == 0);
+    ck_fails(dlviz_tsne_save(user, scratch_path("early")), DLVIZ_ERROR_STATE, "under way");
+    return true;
+}
+
+/* A file of settings alone would be taken for the fit. */
+START_TEST(not_from_within_a_fit) {
+    dlviz_tsne *tsne;
+    dlviz_tensor *points = blobs(60, 3, 1), *map;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 5));
+    ck_ok(dlviz_tsne_set_perplexities(tsne, 1, (const double[]){5}));
+    ck_ok(dlviz_tsne_set_progress(tsne, 2, save_within, tsne));
+    ck_ok(dlviz_tsne_fit(tsne, points, &map));
+    ck_ok(dlviz_tsne_save(tsne, scratch_path("late")));
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(map);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 START_TEST(files_on_disk) {
     dlviz_tsne *tsne = quick(), *again;
     dlviz_tensor *points = blobs(N, D, 1), *map;
@@ -383,14 +409,10 @@ START_TEST(memory_may_lack) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {what_is_opened_goes_on,
-                                  large_maps_are_read_by_their_grid,
-                                  settings_come_back,
-                                  handles_without_points,
-                                  tensors_that_do_not_fit,
-                                  numbers_that_no_fit_gives,
-                                  files_on_disk,
-                                  memory_may_lack,
-                                  NULL};
+    const TTest *const tests[] = {what_is_opened_goes_on,  large_maps_are_read_by_their_grid,
+                                  settings_come_back,      handles_without_points,
+                                  tensors_that_do_not_fit, numbers_that_no_fit_gives,
+                                  not_from_within_a_fit,   files_on_disk,
+                                  memory_may_lack,         NULL};
     return run_tests("tsne_file", tests);
 }
