@@ -246,6 +246,15 @@ class Train(Case):
         self.expect_line(1, self.train("never", *SHORT, data=few, status=1), "one sample alone to test on", "--test SHARE")
         self.assertFalse(os.path.exists(path("never")))
 
+    def test_classes_of_one_sample_each(self):
+        rows = [f"{i % 25 + i / 1000},{i},kind {i % 25}" for i in range(75)]
+        files.write(path("ones.csv"), "\n".join(["x,y,label", *rows]).encode())
+        process = self.expect(0, run("dlviz-train", path("ones.csv"), "--out", path("ones"), "--epochs", 1, "--test", "0.3333",
+                                     "--tsne-iterations", 50))
+        self.assertEqual(len(set(self.expect_npy(path("ones", "labels.npy"), "|u1", (25,)))), 25)
+        self.assertRegex(process.stdout, r"(?m)^  the features .* -$")
+        self.assertNotIn("nan", process.stdout)
+
     def test_names_in_any_script(self):
         odd = path("Bäume 森")
         files.make_pictures(odd, 20)
