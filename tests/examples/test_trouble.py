@@ -119,6 +119,10 @@ class Failures(Case):
         process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1)
         self.expect_line(1, process, "tsne.npy", "folder")
         self.assertEqual(os.listdir(out), ["tsne.npy"])  # before the work
+        os.rmdir(os.path.join(out, "tsne.npy"))
+        os.symlink("nowhere", os.path.join(out, "tsne.npy"))
+        self.expect_line(1, run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 1), "tsne.npy", "nowhere")
+        self.assertEqual(os.listdir(out), ["tsne.npy"])
 
     def test_an_earlier_run_is_not_replaced_by_mistake(self):
         out = path("twice")
