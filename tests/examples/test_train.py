@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import subprocess
+import unittest
 import zipfile
 
 import files
@@ -104,6 +105,15 @@ class Train(Case):
         self.assertTrue(len(rows) == best + 2 or len(rows) == 40, (len(rows), best))
         frames = [frame["epoch"] for frame in self.page("patient")["runs"][0]["frames"]]
         self.assertEqual((frames[0], frames[-1]), (0, len(rows)))
+
+    @unittest.skipUnless(programs.with_figures, "no figures in this build")
+    def test_a_rate_that_falls_is_drawn_in_steps(self):
+        self.train("steps", "--epochs", 20, "--network", "mlp", "--schedule", "plateau", "--learning-rate", "0.03", *SHORT)
+        self.assertGreater(len({row["lr"] for row in history(path("steps"))}), 1)
+        paths = re.findall(r' d="M ([0-9. L]+)"', files.read(path("steps", "training.svg")).decode())
+        curves = [[tuple(map(float, place.split())) for place in line.split("L")] for line in paths]
+        self.assertTrue(any(len({y for _, y in curve}) > 1 and len(curve) > 3 and
+                            all(a[0] == b[0] or a[1] == b[1] for a, b in zip(curve, curve[1:])) for curve in curves))
 
     def test_shares_and_sizes(self):
         self.train("shares", "--epochs", 1, "--validation", 0, "--test", 0.5, "--image-size", "12x14", "--channels", 1,
