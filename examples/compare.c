@@ -2,6 +2,7 @@
 #include "run/command.h"
 
 #include <dlviz.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,5 +65,8 @@ int main(int argc, char **argv) {
     }
     if (!quiet)
         printf("%d page%s compared in %s\n", count - 1, count == 2 ? "" : "s", words[0]);
-    return EXIT_DONE;
+    if (fflush(stdout) == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "%s: cannot write to standard output: %s\n", line.program, strerror(errno));
+    return EXIT_FAILED;
 }

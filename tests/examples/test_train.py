@@ -328,6 +328,15 @@ class Compare(Case):
         self.expect(0, run("dlviz-compare", path("again.html"), *self.pages, "--title", "Two", "--quiet"))
         self.assertEqual(files.read_page(path("again.html"))["title"], "Two")
 
+    def test_what_nobody_can_read(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            program = os.path.join(programs.examples, "dlviz-compare")
+            process = subprocess.run([program, path("told.html"), *self.pages], stdout=full, stderr=subprocess.PIPE, text=True,
+                                     check=False)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("standard output", process.stderr)
+        self.assertTrue(os.path.exists(path("told.html")))
+
     def test_what_cannot_be_compared(self):
         files.make_pictures(path("others"), 40, seed=2)
         run("dlviz-train", path("others"), "--out", path("pages", "other"), "--epochs", 1, "--network", "mlp", *SHORT)
