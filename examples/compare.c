@@ -11,8 +11,8 @@ enum { MOST_PAGES = 64 };
 
 static void print_help(const struct command_line *line) {
     printf("Usage: %s OUT.html PAGE.html [PAGE.html ...] [options]\n\n"
-           "Writes a page with the runs of all these, which must be about the same samples: pages\n"
-           "that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
+           "Writes a page with the runs of all these, which must be about the same samples:\n"
+           "pages that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
            line->program);
     print_options(line, "");
     printf("  -h, --help, --version\n\n"
