@@ -103,6 +103,7 @@ class Train(Case):
         losses = [float(row["validation_loss"]) for row in rows]
         self.assertEqual(best, losses.index(min(losses)) + 1)
         self.assertTrue(len(rows) == best + 2 or len(rows) == 40, (len(rows), best))
+        self.assertEqual(self.summary("patient")["title"], f"mlp, {len(rows)} epochs")
         frames = [frame["epoch"] for frame in self.page("patient")["runs"][0]["frames"]]
         self.assertEqual((frames[0], frames[-1]), (0, len(rows)))
 
@@ -307,6 +308,9 @@ class Train(Case):
             process = self.train("kept-on", "--epochs", 2, *arguments, option, value, "--resume", status=1)
             self.expect_line(1, process, "settings.json", "without --resume", *words)
         self.train("kept-on", "--epochs", 2, *arguments, "--resume", "--perplexity", 10)
+        process = self.train("kept-on", "--epochs", 1, *arguments, "--resume", status=1)
+        self.expect_line(1, process, "--epochs 1: ", "checkpoint.safetensors' has 2 already", "without --resume")
+        self.assertEqual(self.summary("kept-on")["title"], "mlp, 2 epochs")
 
 
 class Compare(Case):
