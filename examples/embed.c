@@ -80,17 +80,10 @@ static const char *pca_path(const char *path) {
 }
 
 static void check_all_paths(const struct settings *set) {
-    bool labels_are_file = set->labels;
-    if (set->labels && (ends_with(set->in, ".csv") || ends_with(set->in, ".npz"))) {
-        FILE *file = fopen(set->labels, "rb"); /* or else the name of a column or an array */
-        labels_are_file = file != NULL;
-        if (file)
-            fclose(file);
-    }
     const struct path paths[] = {
         {"IN", set->in, false},
         {"T.safetensors", set->model, false},
-        {"--labels", labels_are_file ? set->labels : NULL, false},
+        {"--labels", labels_are_inside(set) ? NULL : set->labels, false},
         {"--init", init_is_file(set) ? set->init : NULL, false},
         {"--images", set->images, false},
         {"--names", set->names, false},

@@ -45,6 +45,9 @@ void check_paths(const char *program, const struct path *paths, int count);
  */
 
 bool ends_with(const char *path, const char *ending);
+/* Whether --labels names a column or an array of IN: where that can have such, and no file has the
+ * name. */
+bool labels_are_inside(const struct settings *set);
 
 /* Reads n x d numbers as float32 of an .npy, .npz or .csv file; a vector becomes one column. Where
  * only differences count, an offset of each column may be left out. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_CLASSES = 256, NAME_SIZE = 24 }; /* of a figure; of a name in bytes */
 
@@ -314,12 +313,10 @@ static bool read_npy(struct labels *labels, const struct settings *set, int64_t 
 }
 
 bool read_labels(struct labels *labels, const struct settings *set, int64_t n) {
-    bool is_file = access(set->labels, F_OK) == 0;
     program = set->program;
-    if (!is_file && (ends_with(set->in, ".csv") || ends_with(set->in, ".tsv")))
-        return read_column(labels, set, n);
-    if (!is_file && ends_with(set->in, ".npz"))
-        return read_array(labels, set, n);
+    if (labels_are_inside(set))
+        return ends_with(set->in, ".npz") ? read_array(labels, set, n)
+                                          : read_column(labels, set, n);
     if (ends_with(set->labels, ".txt") || ends_with(set->labels, ".csv"))
         return read_text(labels, set, n);
     return read_npy(labels, set, n);

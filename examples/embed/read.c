@@ -5,10 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 bool ends_with(const char *path, const char *ending) {
     size_t length = strlen(path), own = strlen(ending);
     return length > own && strcasecmp(path + length - own, ending) == 0;
+}
+
+static bool is_table(const char *path) {
+    return ends_with(path, ".csv") || ends_with(path, ".tsv");
+}
+
+bool labels_are_inside(const struct settings *set) {
+    return set->labels && (is_table(set->in) || ends_with(set->in, ".npz")) &&
+           access(set->labels, F_OK) != 0;
 }
 
 /* -- Points --------------------------------------------------------------------------------------
@@ -72,13 +82,8 @@ static dlviz_status read_csv(const struct settings *set, const char *path, bool 
     dlviz_csv_reader *reader;
     TRY(dlviz_csv_reader_create(&reader));
     dlviz_status status = DLVIZ_OK;
-    if (set->labels && !strchr(set->labels, '/') && path == set->in) {
-        FILE *file = fopen(set->labels, "rb"); /* a file goes before a column */
-        if (file)
-            fclose(file);
-        else
-            status = dlviz_csv_reader_set_label_column(reader, set->labels);
-    }
+    if (path == set->in && labels_are_inside(set))
+        status = dlviz_csv_reader_set_label_column(reader, set->labels);
     if (status == DLVIZ_OK)
         status = differences ? dlviz_tensor_read_csv_shifted(numbers, path, reader, NULL)
                              : dlviz_tensor_read_csv(numbers, path, reader);
@@ -90,7 +95,7 @@ static dlviz_status read_any(const struct settings *set, const char *path, bool 
                              dlviz_tensor **numbers) {
     if (ends_with(path, ".npz"))
         return read_npz(set, path, differences, numbers);
-    if (ends_with(path, ".csv") || ends_with(path, ".tsv"))
+    if (is_table(path))
         return read_csv(set, path, differences, numbers);
     return read_npy(path, differences, numbers);
 }

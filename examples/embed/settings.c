@@ -89,8 +89,7 @@ void parse_settings(int argc, char **argv, struct settings *set) {
          ".csv file with one a line, a column of IN.csv or an\n"
          "array of IN.npz; -1 for points in no class",
          TEXT, &set->labels, 0, 0, NULL, NULL},
-        {"figure", "F", "the first two columns as .png, .svg or .pdf", TEXT, &set->figure, 0, 0,
-         NULL, NULL},
+        {"figure", "F", "the map as .png, .svg or .pdf", TEXT, &set->figure, 0, 0, NULL, NULL},
         {"html", "F", "the page that shows the map: one file, for any browser", TEXT, &set->html, 0,
          0, NULL, NULL},
         {"images", "X.npy",

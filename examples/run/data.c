@@ -89,7 +89,7 @@ dlviz_status load_report_data(struct data *data, const struct options *options) 
 /* -- Anybody's -----------------------------------------------------------------------------------
  */
 
-/* So many of n samples, at least one, and leaving as many as there are classes. */
+/* So many of n samples, at least one, and leaving one at least. */
 static int64_t share_of(double share, int64_t n) {
     int64_t count = (int64_t)(share * (double)n + 0.5);
     return count < 1 ? 1 : count > n - 1 ? n - 1 : count;
@@ -191,13 +191,14 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
     TRY(check_channels(data, options));
     TRY(resize(data, options));
     uint64_t seed = (uint64_t)options->seed;
-    if (!data->test)
+    double share = options->validation; /* of what is left once the test samples are taken */
+    if (!data->test) {
         TRY(split_off(&data->train, options->test, seed, &data->test));
-    TRY(check_test(data));
-    if (!data->validation && options->validation > 0) {
-        double left = options->validation / (1 - options->test);
-        TRY(split_off(&data->train, left < 0.9 ? left : 0.9, seed + 1, &data->validation));
+        share /= 1 - options->test;
     }
+    TRY(check_test(data));
+    if (!data->validation && share > 0)
+        TRY(split_off(&data->train, share < 0.9 ? share : 0.9, seed + 1, &data->validation));
     return normalize(data);
 }
 

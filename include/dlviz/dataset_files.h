@@ -16,7 +16,7 @@ typedef enum dlviz_image_format {
     DLVIZ_IMAGE_FORMAT_JPEG = 1
 } dlviz_image_format;
 
-/** Whether this build of the library reads such files: PNG through libpng, JPEG through libjpeg. */
+/** Whether this build of the library reads such files. All read PNG; JPEG takes libjpeg. */
 DLVIZ_API bool dlviz_images_supported(dlviz_image_format format);
 
 /** How an image becomes one of another shape. */

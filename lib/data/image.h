@@ -16,6 +16,7 @@ typedef struct dlz_image_header {
     int64_t height, width; /* as decoded: not turned yet */
     int64_t channels;      /* 1: gray, 3: color */
     int orientation;       /* EXIF's: 1 to 8, 1 is upright */
+    bool coarse;           /* of less than 8 bits a channel, or of a palette */
 } dlz_image_header;
 
 /* Pixel by pixel, the channels of each side by side. */

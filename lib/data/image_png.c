@@ -50,7 +50,8 @@ static dlviz_status read_header(const dlz_image_bytes *file, dlz_image_header *h
     *header = (dlz_image_header){.height = png_get_uint_32(bytes + 20),
                                  .width = png_get_uint_32(bytes + 16),
                                  .channels = color_type & PNG_COLOR_MASK_COLOR ? 3 : 1,
-                                 .orientation = 1};
+                                 .orientation = 1,
+                                 .coarse = bytes[24] < 8 || color_type == PNG_COLOR_TYPE_PALETTE};
     return DLVIZ_OK;
 }
 

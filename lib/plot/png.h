@@ -1,6 +1,6 @@
-/* plot/png.h - PNG files, as small as the colors allow. */
-#ifndef DLZ_PNG_H
-#define DLZ_PNG_H
+/* plot/png.h - drawings as PNG, as small as their colors allow. */
+#ifndef DLZ_PLOT_PNG_H
+#define DLZ_PLOT_PNG_H
 
 #include <dlviz/status.h>
 
@@ -14,6 +14,6 @@ enum { DLZ_PNG_OFF_DRAWING = 16, DLZ_PNG_OFF_PICTURE = 2 };
 /* Appends a PNG of pixels as cairo keeps them (RGB24). It has a palette if 256 colors are enough,
  * exactly or within `most_off`; it is gray if all pixels are. */
 dlviz_status dlz_figure_png(dlz_bytes *to, const unsigned char *pixels, int stride, int width,
-                           int height, int most_off);
+                            int height, int most_off);
 
 #endif

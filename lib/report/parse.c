@@ -1,7 +1,7 @@
 #include "report/parse.h"
 #include "report/encode.h"
-#include "report/png.h"
 #include "report/values.h"
+#include "data/image.h"
 
 #include <math.h>
 #include <string.h>
@@ -421,22 +421,39 @@ static void cut(const uint8_t *picture, int64_t columns, dlz_thumbnails *to) {
                    (size_t)row);
 }
 
+/* That of these thumbnails and no other, so that what is decoded takes no more memory than they do. */
+static dlviz_status read_picture(const dlz_image_bytes *file, int64_t columns, dlz_thumbnails *to,
+                                 dlz_image *picture) {
+    int64_t height = dlz_ceil_div(to->count, columns) * to->height, width = columns * to->width;
+    dlz_image_header header;
+    if (!dlz_image_png.is(file))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is no PNG", file->name);
+    DLZ_TRY(dlz_image_read_header(file, &header));
+    if (header.height != height || header.width != width || header.channels != to->channels)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "'%s' is %lld x %lld pixels of %lld channels, and its thumbnails are "
+                        "%lld x %lld of %lld",
+                        file->name, (long long)header.height, (long long)header.width,
+                        (long long)header.channels, (long long)height, (long long)width,
+                        (long long)to->channels);
+    to->coarse = header.coarse;
+    return dlz_image_read_memory(file, 0, picture);
+}
+
 static dlviz_status cut_picture(const uint8_t *bytes, size_t size, int64_t columns,
                                 dlz_thumbnails *to) {
-    int64_t height, width, rows = dlz_ceil_div(to->count, columns);
-    uint64_t pixels = (uint64_t)(rows * to->height) * (uint64_t)(columns * to->width);
-    int channels;
-    uint8_t *picture;
-    DLZ_TRY(dlz_png_read(bytes, size, pixels, &picture, &height, &width, &channels, &to->coarse));
-    dlviz_status status = DLVIZ_OK;
+    dlz_image picture;
+    dlviz_status status = read_picture(
+        &(dlz_image_bytes){.name = "sprite", .bytes = bytes, .size = size}, columns, to, &picture);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "its picture");
     uint64_t each = (uint64_t)(to->height * to->width * to->channels);
-    if (height != rows * to->height || width != columns * to->width || channels != to->channels)
-        status = dlz_fail(DLVIZ_ERROR_FORMAT, "its picture is not that of its thumbnails");
-    else if (!(to->pixels = dlz_alloc_array((uint64_t)to->count, each)))
-        status = dlz_fail_memory("thumbnails", (uint64_t)to->count * each);
+    to->pixels = dlz_alloc_array((uint64_t)to->count, each);
+    if (to->pixels)
+        cut(picture.pixels, columns, to);
     else
-        cut(picture, columns, to);
-    dlz_free(picture);
+        status = dlz_fail_memory("thumbnails", (uint64_t)to->count * each);
+    dlz_image_release(&picture);
     return status;
 }
 

@@ -1,5 +1,5 @@
 #include "report/sprite.h"
-#include "report/png.h"
+#include "png/png.h"
 
 #include <math.h>
 #include <string.h>
@@ -97,6 +97,7 @@ static dlviz_status compress(const dlviz_report *report, fineness depth, size_t 
                    .palette = palette ? palette->colors : NULL,
                    .row = get_row,
                    .context = &p,
+                   .means = DLZ_PNG_SHORTEST,
                    .enough = enough};
     dlz_free(sprite->png);
     dlviz_status status = dlz_png_write(&png, &sprite->png, &sprite->size);

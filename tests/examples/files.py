@@ -165,4 +165,4 @@ def unpack(text, letter):
 
 def check_svg(path):
     root = xml.etree.ElementTree.parse(path).getroot()
-    assert root.tag.endswith("svg") and len(list(root.iter())) > 20, path
+    assert root.tag.endswith("svg") and len(list(root.iter())) > 8, path

@@ -23,7 +23,7 @@ CHECKPOINT = ["checkpoint.safetensors", "film.safetensors", "settings.json"]
 
 # Set by test_programs.py: the folder of the tests' own files, the programs, the made data set.
 folder = examples = data = None
-with_figures = True
+with_figures = with_images = True
 
 
 def path(*parts):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the example programs as a user does: test_programs.py [--no-figures] EXAMPLES_FOLDER [test ...]
+"""Runs the example programs as a user does: test_programs.py [--no-figures] [--no-images] EXAMPLES_FOLDER [test ...]
 
 A test is named as in test_embed.Embed.test_pca. Needs the standard library alone. The last line counts the
 cases as Check does, for support/count.py.
@@ -24,6 +24,9 @@ def main():
     if "--no-figures" in arguments:
         arguments.remove("--no-figures")
         programs.with_figures = False
+    if "--no-images" in arguments:
+        arguments.remove("--no-images")
+        programs.with_images = False
     programs.examples = os.path.abspath(arguments.pop(0))
     programs.folder = tempfile.mkdtemp(prefix="dlviz-programs-")
     # Fontconfig keeps its configuration until the process ends, which is no leak of the programs.

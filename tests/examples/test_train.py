@@ -23,11 +23,7 @@ def npy_bytes(rows, kind, shape):
     return files.npy_header(kind, shape) + files.struct.pack(f"<{len(rows)}{letter}", *rows)
 
 
-class Train(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.pictures = files.make_pictures(path("pictures"), 60)
-
+class Training(Case):
     def train(self, out, *arguments, data=None, status=0):
         process = run("dlviz-train", data or self.pictures, "--out", path(out), *arguments)
         return self.expect(status, process)
@@ -38,6 +34,68 @@ class Train(Case):
 
     def page(self, out):
         return files.read_page(path(out, "report.html"))
+
+
+class Sources(Training):
+    """Data that are no folders of pictures."""
+
+    def test_mnists_files(self):
+        self.train("idx", "--epochs", 1, *SHORT, data=programs.data)
+        dataset = self.summary("idx")["dataset"]
+        self.assertEqual((dataset["test"], dataset["input"]), (200, [1, 28, 28]))
+        self.assertNotIn("names", self.page("idx"))
+
+    def test_cifars_files(self):
+        noise = random.Random(6)
+        os.makedirs(path("cifar", "cifar-10-batches-bin"))
+        for name in (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"):
+            content = b"".join(bytes([i % 10]) + noise.randbytes(3072) for i in range(30))
+            files.write(path("cifar", "cifar-10-batches-bin", name), content)
+        self.train("cifar-run", "--epochs", 1, "--network", "mlp", *SHORT, data=path("cifar"))
+        dataset = self.summary("cifar-run")["dataset"]
+        self.assertEqual((dataset["name"], dataset["train"], dataset["test"], dataset["input"]),
+                         ("CIFAR-10", 135, 30, [3, 32, 32]))
+        self.assertEqual(dataset["classes"][0], "airplane")
+
+    def test_an_archive(self):
+        images, labels = files.make_images(300, seed=3)
+        pixels = [value for image in images for value in image]
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x_train.npy", npy_bytes(pixels[:200 * 784], "|u1", (200, 28, 28, 1)))
+            archive.writestr("y_train.npy", npy_bytes(labels[:200], "<i8", (200, 1)))
+            archive.writestr("x_test.npy", npy_bytes(pixels[200 * 784:], "|u1", (100, 28, 28, 1)))
+            archive.writestr("y_test.npy", npy_bytes(labels[200:], "<i8", (100, 1)))
+        files.write(path("data.npz"), content.getvalue())
+        self.train("npz", "--epochs", 1, *SHORT, data=path("data.npz"))
+        self.assertEqual(list(self.expect_npy(path("npz", "labels.npy"), "|u1", (100,))), labels[200:])
+
+    def test_a_table(self):
+        noise = random.Random(4)
+        rows = ["length,width,species,color"]
+        for i in range(240):
+            kind = i % 3
+            rows.append(f"{3 * kind + noise.gauss(0, 1):.3f},{1000 - 500 * kind + noise.gauss(0, 90):.3f},"
+                        f"{('setosa', 'versicolor', 'virginica')[kind]},{noise.random():.3f}")
+        files.write(path("table.csv"), "\n".join(rows).encode())
+        process = self.expect(0, run("dlviz-train", path("table.csv"), "--out", path("table"), "--epochs", 20,
+                                     "--tsne-iterations", 50))
+        summary = self.summary("table")
+        self.assertEqual(summary["dataset"]["classes"], ["setosa", "versicolor", "virginica"])
+        self.assertEqual((summary["dataset"]["input"], summary["network"]["name"]), ([3], "mlp"))
+        self.assertGreater(summary["test"]["accuracy"], 0.8)
+        self.assertRegex(process.stdout, r"(?m)^  the columns +\d")
+        page = self.page("table")
+        self.assertNotIn("sprite", page)
+        self.expect_line(1, self.train("never", "--labels", "none", data=path("table.csv"), status=1), "none", "--labels")
+
+
+class Train(Training):
+    @classmethod
+    def setUpClass(cls):
+        if not programs.with_images:
+            raise unittest.SkipTest("built without PNG")
+        cls.pictures = files.make_pictures(path("pictures"), 60)
 
     def test_a_folder_of_pictures(self):
         process = self.train("shapes", "--epochs", 3, "--tsne-iterations", 100)
@@ -167,44 +225,6 @@ class Train(Case):
             self.train(out, "--epochs", 1, *arguments, *SHORT)
         self.expect_same(path("kept"), path("decoded"), ["model.safetensors", "tsne.npy", "report.html"])
 
-    def test_mnists_files(self):
-        self.train("idx", "--epochs", 1, *SHORT, data=programs.data)
-        dataset = self.summary("idx")["dataset"]
-        self.assertEqual((dataset["test"], dataset["input"]), (200, [1, 28, 28]))
-        self.assertNotIn("names", self.page("idx"))
-
-    def test_an_archive(self):
-        images, labels = files.make_images(300, seed=3)
-        pixels = [value for image in images for value in image]
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("x_train.npy", npy_bytes(pixels[:200 * 784], "|u1", (200, 28, 28, 1)))
-            archive.writestr("y_train.npy", npy_bytes(labels[:200], "<i8", (200, 1)))
-            archive.writestr("x_test.npy", npy_bytes(pixels[200 * 784:], "|u1", (100, 28, 28, 1)))
-            archive.writestr("y_test.npy", npy_bytes(labels[200:], "<i8", (100, 1)))
-        files.write(path("data.npz"), content.getvalue())
-        self.train("npz", "--epochs", 1, *SHORT, data=path("data.npz"))
-        self.assertEqual(list(self.expect_npy(path("npz", "labels.npy"), "|u1", (100,))), labels[200:])
-
-    def test_a_table(self):
-        noise = random.Random(4)
-        rows = ["length,width,species,color"]
-        for i in range(240):
-            kind = i % 3
-            rows.append(f"{3 * kind + noise.gauss(0, 1):.3f},{1000 - 500 * kind + noise.gauss(0, 90):.3f},"
-                        f"{('setosa', 'versicolor', 'virginica')[kind]},{noise.random():.3f}")
-        files.write(path("table.csv"), "\n".join(rows).encode())
-        process = self.expect(0, run("dlviz-train", path("table.csv"), "--out", path("table"), "--epochs", 20,
-                                     "--tsne-iterations", 50))
-        summary = self.summary("table")
-        self.assertEqual(summary["dataset"]["classes"], ["setosa", "versicolor", "virginica"])
-        self.assertEqual((summary["dataset"]["input"], summary["network"]["name"]), ([3], "mlp"))
-        self.assertGreater(summary["test"]["accuracy"], 0.8)
-        self.assertRegex(process.stdout, r"(?m)^  the columns +\d")
-        page = self.page("table")
-        self.assertNotIn("sprite", page)
-        self.expect_line(1, self.train("never", "--labels", "none", data=path("table.csv"), status=1), "none", "--labels")
-
     def test_wrong_usage(self):
         self.expect_usage(run("dlviz-train"), "folder or file")
         self.expect_usage(run("dlviz-train", self.pictures), "--out DIR")
@@ -223,12 +243,21 @@ class Train(Case):
                 self.expect_line(2, process, *words)
         self.assertFalse(os.path.exists(path("never")))
 
+    def test_results_are_no_data(self):
+        os.symlink(self.pictures, path("other-name"))
+        for out in (os.path.join(self.pictures, "run"), os.path.join(self.pictures, "a", "b"), self.pictures,
+                    path("other-name", "run"), os.path.join("pictures", "run")):
+            with self.subTest(out=out):
+                process = run("dlviz-train", self.pictures, "--out", out)
+                self.expect_line(2, process, out, "read as images")
+        self.assertEqual(sorted(os.listdir(self.pictures)), ["circle", "square", "stripes"])
+
     def test_data_that_are_none(self):
-        os.makedirs(path("empty"), exist_ok=True)
+        os.makedirs(path("no-pictures"), exist_ok=True)
         files.make_pictures(path("single"), 10)
         shutil.rmtree(path("single", "circle"))
         shutil.rmtree(path("single", "square"))
-        for data, words in ((path("nowhere"), ("nowhere",)), (path("empty"), ("empty",)),
+        for data, words in ((path("nowhere"), ("nowhere",)), (path("no-pictures"), ("no-pictures",)),
                             (path("single"), ("one class",)), (path("single", "stripes"), ("no classes",))):
             with self.subTest(data=data):
                 self.expect_line(1, self.train("never", data=data, status=1), *words)
@@ -316,6 +345,8 @@ class Train(Case):
 class Compare(Case):
     @classmethod
     def setUpClass(cls):
+        if not programs.with_images:
+            raise unittest.SkipTest("built without PNG")
         cls.pictures = files.make_pictures(path("compared"), 40)
         for out, epochs in (("one", 1), ("two", 2)):
             run("dlviz-train", cls.pictures, "--out", path("pages", out), "--epochs", epochs, "--network", "mlp", *SHORT)

@@ -197,7 +197,8 @@ class FullDisk(Case):
         for name in programs.RESULTS:
             self.assertEqual(left[name], before[name], name)
         os.rename(path(checkpoint), os.path.join(out, checkpoint))
-        files.write(os.path.join(out, "film.safetensors"), before["film.safetensors"])
+        for name in ("film.safetensors", "settings.json"):
+            files.write(os.path.join(out, name), before[name])
         # All epochs are done: it goes on with the results.
         process = self.limited(150_000, "--out", out, *SMALL, "--epochs", 1, "--resume")
         self.expect_line(1, process, "model.safetensors", os.strerror(errno.EFBIG))
@@ -230,7 +231,7 @@ class FullDisk(Case):
         self.assertIn(os.strerror(errno.ENOSPC), process.stderr)
         self.assertIn("checkpoint.safetensors", process.stderr)
         self.assertEqual(sorted(os.listdir(copied)),
-                         ["checkpoint.safetensors", "film.safetensors", "history.csv"])
+                         sorted(["history.csv", *programs.CHECKPOINT]))
         self.assertIn("fc1.weight", files.read_safetensors(os.path.join(copied, "checkpoint.safetensors")))
         self.assertEqual(len(history(copied)), 1)
 
@@ -359,7 +360,7 @@ class Interruption(Case):
     def test_embed_is_interrupted(self):
         points, labels = files.make_images(300, seed=5)
         files.write_npy(path("many.npy"), [[float(x) for x in image] for image in points])
-        with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), "tsne", path("many.npy"), path("many-out.npy"),
+        with subprocess.Popen([os.path.join(programs.examples, "dlviz-embed"), "tsne", path("many.npy"), path("endless-out.npy"),
                                "--iterations", "100000000"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as process:
@@ -368,4 +369,4 @@ class Interruption(Case):
             _, errors = process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130, errors)
         self.assertEqual(errors, "dlviz-embed: interrupted\n")
-        self.assertFalse(os.path.exists(path("many-out.npy")))
+        self.assertFalse(os.path.exists(path("endless-out.npy")))
