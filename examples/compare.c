@@ -2,6 +2,7 @@
 #include "run/command.h"
 
 #include <dlviz.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,8 +11,8 @@ enum { MOST_PAGES = 64 };
 
 static void print_help(const struct command_line *line) {
     printf("Usage: %s OUT.html PAGE.html [PAGE.html ...] [options]\n\n"
-           "Writes a page with the runs of all these, which must be about the same samples: pages\n"
-           "that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
+           "Writes a page with the runs of all these, which must be about the same samples:\n"
+           "pages that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
            line->program);
     print_options(line, "");
     printf("  -h, --help, --version\n\n"
@@ -64,5 +65,8 @@ int main(int argc, char **argv) {
     }
     if (!quiet)
         printf("%d page%s compared in %s\n", count - 1, count == 2 ? "" : "s", words[0]);
-    return EXIT_DONE;
+    if (fflush(stdout) == 0)
+        return EXIT_DONE;
+    fprintf(stderr, "%s: cannot write to standard output: %s\n", line.program, strerror(errno));
+    return EXIT_FAILED;
 }

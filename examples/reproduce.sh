@@ -162,6 +162,7 @@ experiment() {
 
 short_limit=''
 experiment lr1e-6_1epoch "$@"
+rm -f -- "$out/index.html" # of an earlier run, whose pages are being replaced
 [ "$full" = yes ] || short_limit=$SHORT_TRAIN_LIMIT
 experiment lr1e-3_20epochs "$@"
 experiment adaptive_23epochs "$@"
@@ -173,6 +174,6 @@ printf '\naccuracy is that of the test images; map, untrained and pixels are the
 t-SNE map are of the right class: of the features, of those before the training, and of the pixels themselves.\n'
 if [ "$full" = no ]; then
     printf 'This was the short version, whose second and third experiment saw the first %s images; %s --full
-does what the report did.\n' "$SHORT_TRAIN_LIMIT" "$0"
+does what the report did.\n' "${train_limit:-$SHORT_TRAIN_LIMIT}" "$0"
 fi
 printf '\nThe experiments side by side, in any browser:\n  %s\n' "$out/index.html"

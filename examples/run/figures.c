@@ -120,6 +120,9 @@ static dlviz_status add_curves(const struct run *run, dlviz_figure *figure) {
     if (run->data.validation)
         TRY(add_curve(run, figure, "accuracy (%)", "validation", "validation_accuracy", 100));
     TRY(add_curve(run, figure, "learning rate", "learning rate", "learning_rate", 1));
+    /* The other schedules change it all the time. */
+    if (run->options.schedule == SCHEDULE_CONSTANT || run->options.schedule == SCHEDULE_PLATEAU)
+        TRY(dlviz_figure_set_steps(figure, "learning rate", true));
     return dlviz_figure_set_log_scale(figure, "learning rate", true);
 }
 

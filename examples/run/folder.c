@@ -63,8 +63,12 @@ static bool can_be(const char *folder) {
 static bool note(const char *folder, const char *name, int *count, char text[256]) {
     struct stat info;
     const char *path = result_path(folder, name);
-    if (stat(path, &info) != 0)
-        return true;
+    if (stat(path, &info) != 0) {
+        if (lstat(path, &info) != 0)
+            return true;
+        snprintf(text, 256, "'%.200s' is a link that leads nowhere", path);
+        return false;
+    }
     if (!S_ISREG(info.st_mode)) {
         snprintf(text, 256, "'%.200s' is %s", path,
                  S_ISDIR(info.st_mode) ? "a folder" : "no regular file");

@@ -6,6 +6,7 @@
 #include "try.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -170,9 +171,12 @@ static dlviz_status measure(const struct run *run, const dlviz_tensor *points,
 }
 
 static void say_quality(struct run *run, const char *whose, const struct quality *quality) {
-    say(&run->terminal, "  %-22s %7.2f %% %9.1f %% %16.3f %12.3f", whose,
+    char silhouette[16] = "-"; /* of classes of one sample each there is none */
+    if (!isnan(quality->silhouette))
+        snprintf(silhouette, sizeof silhouette, "%.3f", quality->silhouette);
+    say(&run->terminal, "  %-22s %7.2f %% %9.1f %% %16.3f %12s", whose,
         100 * quality->neighbor_accuracy, 100 * quality->preservation, quality->trustworthiness,
-        quality->silhouette);
+        silhouette);
 }
 
 dlviz_status judge(struct run *run) {

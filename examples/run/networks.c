@@ -176,7 +176,7 @@ void print_layers(const char *choice) {
     dlviz_network *network;
     if (begin_network(&network, choice, 3, (int64_t[]){1, 32, 32}, 10) != DLVIZ_OK)
         return;
-    int column = 0;
+    int column = 18; /* of what stands before */
     for (int64_t i = 0; i < dlviz_network_num_layers(network); i++) {
         const char *layer = dlviz_network_layer_name(network, i);
         bool wraps = column + (int)strlen(layer) > 66;

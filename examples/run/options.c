@@ -51,18 +51,18 @@ static const char *default_out(const struct experiment *experiment) {
 
 static void print_report_help(const struct command_line *line) {
     printf("Usage: %s [options]\n\n"
-           "Trains the report's ConvNet on MNIST (%s), takes features of the test\n"
-           "images at some epochs, and shows what it learned.\n\n",
+           "Trains the report's ConvNet on MNIST (%s), takes features of\n"
+           "the test images at some epochs, and shows what it learned.\n\n",
            line->program, helped->rate);
     print_options(line, "");
     printf("  -h, --help, --version\n\nThe layers are ");
     print_layers("report");
-    printf(
-        ".\n\n"
-        "Writes report.html, the page to open; history.csv, model.safetensors, network.json,\n"
-        "features.npy, logits.npy, labels.npy, pca.npy, tsne.npy, summary.json; and the figures\n"
-        "training, pca, tsne, confusion and filters as PNG and SVG.\n"
-        "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    printf(".\n\n"
+           "Writes report.html, the page to open; history.csv, model.safetensors,\n"
+           "network.json, features.npy, logits.npy, labels.npy, pca.npy, tsne.npy,\n"
+           "summary.json; and the figures training, pca, tsne, confusion and filters as PNG\n"
+           "and SVG.\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 void parse_report_options(int argc, char **argv, const struct experiment *experiment,
@@ -90,8 +90,8 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
         {"epochs", "N", epochs_help, WHOLE, &set->epochs, 1, 100000, NULL, NULL},
         {"threads", "N", "threads (default: one a processor)", WHOLE, &set->threads, 1, 256, NULL,
          NULL},
-        {"seed", "N", "initial weights, split, order, dropout, t-SNE (default: 0)", WHOLE,
-         &set->seed, 0, 9007199254740992.0, NULL, NULL},
+        {"seed", "N", "weights, split, order, dropout, t-SNE (default: 0)", WHOLE, &set->seed, 0,
+         9007199254740992.0, NULL, NULL},
         {"train-limit", "N", "only the first N training images", WHOLE, &set->train_limit, 100,
          INT32_MAX, NULL, NULL},
         {"test-limit", "N", "only the first N test images", WHOLE, &set->test_limit, 100, INT32_MAX,
@@ -127,13 +127,12 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
  */
 
 static void print_train_help(const struct command_line *line) {
-    printf(
-        "Usage: %s DATA --out DIR [options]\n\n"
-        "Trains a network to tell classes apart, takes features of samples that it has not seen,\n"
-        "and writes a page that shows what it learned: DIR/report.html.\n\n"
-        "DATA is a folder with a folder of PNG or JPEG files for each class (or with two such,\n"
-        "train and test), one with MNIST's files or CIFAR's, or a .npz or .csv file.\n\n",
-        line->program);
+    printf("Usage: %s DATA --out DIR [options]\n\n"
+           "Trains a network to tell classes apart, takes features of samples that it has\n"
+           "not seen, and writes a page that shows what it learned: DIR/report.html.\n\n"
+           "DATA is a folder with a folder of PNG or JPEG files for each class (or with two\n"
+           "such, train and test), one with MNIST's or CIFAR's files, a .npz or a .csv file.\n\n",
+           line->program);
     print_options(line, "");
     printf("  -h, --help, --version\n\nLayers of report: ");
     print_layers("report");
@@ -188,7 +187,7 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          CHOICE, &set->optimizer, 0, 0, optimizer_names, NULL},
         {"learning-rate", "X", "(default: 0.001; sgd 0.05, lion 0.0001)", REAL, &set->learning_rate,
          0, INFINITY, NULL, NULL},
-        {"schedule", "NAME", "constant, plateau, onecycle or cosine (default: constant)", CHOICE,
+        {"schedule", "NAME", "constant (the default), plateau, onecycle or cosine", CHOICE,
          &set->schedule, 0, 0, schedule_names, NULL},
         {"patience", "N",
          "stop after N epochs without a better validation loss,\nand go back to the best", WHOLE,
@@ -224,8 +223,8 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          NULL},
         {"tsne-iterations", "N", "(default: 1000, of which 250 exaggerated)", WHOLE,
          &set->tsne_iterations, 0, 1000000, NULL, NULL},
-        {"seed", "N", "initial weights, split, order, dropout, t-SNE (default: 0)", WHOLE,
-         &set->seed, 0, 9007199254740992.0, NULL, NULL},
+        {"seed", "N", "weights, split, order, dropout, t-SNE (default: 0)", WHOLE, &set->seed, 0,
+         9007199254740992.0, NULL, NULL},
         {"threads", "N", "threads (default: one a processor)", WHOLE, &set->threads, 1, 256, NULL,
          NULL},
         {"resume", NULL, "go on from the last checkpoint in --out", FLAG, &set->resume, 0, 0, NULL,

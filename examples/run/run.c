@@ -181,15 +181,17 @@ static void make_report_title(struct run *run) {
     snprintf(run->title, sizeof run->title, "%s, %s%s", experiment->rate, what, images);
 }
 
+/* With the epochs that there were: they may have ended before their number. */
 static void make_train_title(struct run *run) {
     const struct options *options = &run->options;
+    int64_t epochs = dlviz_trainer_num_epochs(run->trainer);
     const char *slash = strrchr(options->network, '/');
     char network[64], rate[64] = "";
     copy_text(network, sizeof network, slash ? slash + 1 : options->network);
     if (options->schedule != SCHEDULE_CONSTANT)
         snprintf(rate, sizeof rate, ", %s", schedule_names[options->schedule]);
-    snprintf(run->title, sizeof run->title, "%s, %lld epoch%s%s", network,
-             (long long)options->epochs, options->epochs == 1 ? "" : "s", rate);
+    snprintf(run->title, sizeof run->title, "%s, %lld epoch%s%s", network, (long long)epochs,
+             epochs == 1 ? "" : "s", rate);
 }
 
 /* A description says what its network takes. */
@@ -216,7 +218,6 @@ static dlviz_status load_any(struct run *run) {
     TRY(load_train_data(&run->data, options, &run->terminal));
     if (!options->network)
         options->network = dlviz_dataset_ndim(run->data.train) == 3 ? "report" : "mlp";
-    make_train_title(run);
     return DLVIZ_OK;
 }
 
@@ -313,6 +314,8 @@ static int run_all(struct run *run) {
         return early;
     end_soon_with(NULL);
     status = run_stage(run, TRAIN, train);
+    if (!run->experiment)
+        make_train_title(run);
     end_soon_with(interruption(run));
     for (size_t i = 0; status == DLVIZ_OK && i < sizeof stages / sizeof *stages; i++)
         status = run_stage(run, stages[i].which, stages[i].function);

@@ -160,6 +160,11 @@ static dlviz_status resume(struct run *run) {
     run->advice = "without --resume the training starts anew";
     TRY(dlviz_trainer_load_checkpoint(run->trainer, result_path(run->options.out, CHECKPOINT)));
     TRY(compare_settings(run));
+    if (dlviz_trainer_num_epochs(run->trainer) > run->options.epochs)
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "--epochs %lld: '%s' has %lld already; so many or more are accepted",
+                          (long long)run->options.epochs, result_path(run->options.out, CHECKPOINT),
+                          (long long)dlviz_trainer_num_epochs(run->trainer));
     TRY(dlviz_film_open(&run->film, result_path(run->options.out, FILM)));
     run->advice = NULL;
     run->has_checkpoint = true;

@@ -162,7 +162,9 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_network(dlviz_report_run *run,
 DLVIZ_API const char *dlviz_report_run_layer(const dlviz_report_run *run);
 
 /** Takes the curves of a training's epochs: loss and metrics, training beside validation, and the
- *  learning rate. A second call replaces those of the first. */
+ *  learning rate. A second call replaces those of the first.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (another thread uses the trainer) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_set_history(dlviz_report_run *run,
                                                         const dlviz_trainer *trainer);
 /** Adds a curve over epochs.
@@ -177,12 +179,20 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_add_curve(dlviz_report_run *run, con
                                                       const char *name, int64_t num_points,
                                                       const double *x, const double *y);
 DLVIZ_API int64_t dlviz_report_run_num_curves(const dlviz_report_run *run);
+/** Curve 0 … num_curves − 1, a trainer's included; zeros and NULL beyond. Texts and numbers belong
+ *  to the run, until the curves of a trainer are replaced. */
+DLVIZ_API void dlviz_report_run_curve(const dlviz_report_run *run, int64_t index,
+                                      const char **panel, const char **name, int64_t *num_points,
+                                      const double **x, const double **y);
 
 /** Adds something worth knowing of the run, as text: "optimizer", "Adam".
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_add_fact(dlviz_report_run *run, const char *name,
                                                      const char *value);
 DLVIZ_API int64_t dlviz_report_run_num_facts(const dlviz_report_run *run);
+/** Fact 0 … num_facts − 1; NULL beyond. The texts belong to the run. */
+DLVIZ_API void dlviz_report_run_fact(const dlviz_report_run *run, int64_t index, const char **name,
+                                     const char **value);
 
 /** Adds a measure, beside what it is without any training.
  *  @param name       "test accuracy"
@@ -195,6 +205,10 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_add_measure(dlviz_report_run *run, c
                                                         const char *unit, double value,
                                                         double untrained, double pixels);
 DLVIZ_API int64_t dlviz_report_run_num_measures(const dlviz_report_run *run);
+/** Measure 0 … num_measures − 1; NULL and NaN beyond. The texts belong to the run. */
+DLVIZ_API void dlviz_report_run_measure(const dlviz_report_run *run, int64_t index,
+                                        const char **name, const char **unit, double *value,
+                                        double *untrained, double *pixels);
 
 /** What the network looked at, of some points (see dlviz/attribution.h), in place of what was set
  *  before.

@@ -44,6 +44,15 @@ int64_t dlviz_report_run_num_facts(const dlviz_report_run *run) {
     return run ? run->num_facts : 0;
 }
 
+void dlviz_report_run_fact(const dlviz_report_run *run, int64_t index, const char **name,
+                           const char **value) {
+    bool there = index >= 0 && index < dlviz_report_run_num_facts(run);
+    if (name)
+        *name = there ? run->facts[index][0] : NULL;
+    if (value)
+        *value = there ? run->facts[index][1] : NULL;
+}
+
 dlviz_status dlz_report_add_measure(dlviz_report_run *run, const char *name, const char *unit,
                                     const double values[3]) {
     dlz_report_measure *all = grow(run->measures, run->num_measures, sizeof *all);
@@ -69,6 +78,23 @@ dlviz_status dlviz_report_run_add_measure(dlviz_report_run *run, const char *nam
 
 int64_t dlviz_report_run_num_measures(const dlviz_report_run *run) {
     return run ? run->num_measures : 0;
+}
+
+void dlviz_report_run_measure(const dlviz_report_run *run, int64_t index, const char **name,
+                              const char **unit, double *value, double *untrained, double *pixels) {
+    dlz_report_measure measure = {NULL, NULL, NAN, NAN, NAN};
+    if (index >= 0 && index < dlviz_report_run_num_measures(run))
+        measure = run->measures[index];
+    if (name)
+        *name = measure.name;
+    if (unit)
+        *unit = measure.unit;
+    if (value)
+        *value = measure.value;
+    if (untrained)
+        *untrained = measure.untrained;
+    if (pixels)
+        *pixels = measure.pixels;
 }
 
 /* -- Curves --------------------------------------------------------------------------------------
@@ -121,6 +147,24 @@ dlviz_status dlviz_report_run_add_curve(dlviz_report_run *run, const char *panel
 
 int64_t dlviz_report_run_num_curves(const dlviz_report_run *run) {
     return run ? run->num_curves : 0;
+}
+
+void dlviz_report_run_curve(const dlviz_report_run *run, int64_t index, const char **panel,
+                            const char **name, int64_t *num_points, const double **x,
+                            const double **y) {
+    dlz_report_curve curve = {0};
+    if (index >= 0 && index < dlviz_report_run_num_curves(run))
+        curve = run->curves[index];
+    if (panel)
+        *panel = curve.panel;
+    if (name)
+        *name = curve.name;
+    if (num_points)
+        *num_points = curve.count;
+    if (x)
+        *x = curve.x;
+    if (y)
+        *y = curve.y;
 }
 
 /* -- Layers --------------------------------------------------------------------------------------

@@ -161,8 +161,18 @@ class Train(Training):
         losses = [float(row["validation_loss"]) for row in rows]
         self.assertEqual(best, losses.index(min(losses)) + 1)
         self.assertTrue(len(rows) == best + 2 or len(rows) == 40, (len(rows), best))
+        self.assertEqual(self.summary("patient")["title"], f"mlp, {len(rows)} epochs")
         frames = [frame["epoch"] for frame in self.page("patient")["runs"][0]["frames"]]
         self.assertEqual((frames[0], frames[-1]), (0, len(rows)))
+
+    @unittest.skipUnless(programs.with_figures, "no figures in this build")
+    def test_a_rate_that_falls_is_drawn_in_steps(self):
+        self.train("steps", "--epochs", 20, "--network", "mlp", "--schedule", "plateau", "--learning-rate", "0.03", *SHORT)
+        self.assertGreater(len({row["lr"] for row in history(path("steps"))}), 1)
+        paths = re.findall(r' d="M ([0-9. L]+)"', files.read(path("steps", "training.svg")).decode())
+        curves = [[tuple(map(float, place.split())) for place in line.split("L")] for line in paths]
+        self.assertTrue(any(len({y for _, y in curve}) > 1 and len(curve) > 3 and
+                            all(a[0] == b[0] or a[1] == b[1] for a, b in zip(curve, curve[1:])) for curve in curves))
 
     def test_shares_and_sizes(self):
         self.train("shares", "--epochs", 1, "--validation", 0, "--test", 0.5, "--image-size", "12x14", "--channels", 1,
@@ -276,6 +286,15 @@ class Train(Training):
         self.expect_line(1, self.train("never", *SHORT, data=few, status=1), "one sample alone to test on", "--test SHARE")
         self.assertFalse(os.path.exists(path("never")))
 
+    def test_classes_of_one_sample_each(self):
+        rows = [f"{i % 25 + i / 1000},{i},kind {i % 25}" for i in range(75)]
+        files.write(path("ones.csv"), "\n".join(["x,y,label", *rows]).encode())
+        process = self.expect(0, run("dlviz-train", path("ones.csv"), "--out", path("ones"), "--epochs", 1, "--test", "0.3333",
+                                     "--tsne-iterations", 50))
+        self.assertEqual(len(set(self.expect_npy(path("ones", "labels.npy"), "|u1", (25,)))), 25)
+        self.assertRegex(process.stdout, r"(?m)^  the features .* -$")
+        self.assertNotIn("nan", process.stdout)
+
     def test_names_in_any_script(self):
         odd = path("Bäume 森")
         files.make_pictures(odd, 20)
@@ -318,6 +337,9 @@ class Train(Training):
             process = self.train("kept-on", "--epochs", 2, *arguments, option, value, "--resume", status=1)
             self.expect_line(1, process, "settings.json", "without --resume", *words)
         self.train("kept-on", "--epochs", 2, *arguments, "--resume", "--perplexity", 10)
+        process = self.train("kept-on", "--epochs", 1, *arguments, "--resume", status=1)
+        self.expect_line(1, process, "--epochs 1: ", "checkpoint.safetensors' has 2 already", "without --resume")
+        self.assertEqual(self.summary("kept-on")["title"], "mlp, 2 epochs")
 
 
 class Compare(Case):
@@ -340,6 +362,15 @@ class Compare(Case):
         self.assertEqual([run_["frames"] for run_ in page["runs"]], [run_["frames"] for run_ in runs])
         self.expect(0, run("dlviz-compare", path("again.html"), *self.pages, "--title", "Two", "--quiet"))
         self.assertEqual(files.read_page(path("again.html"))["title"], "Two")
+
+    def test_what_nobody_can_read(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            program = os.path.join(programs.examples, "dlviz-compare")
+            process = subprocess.run([program, path("told.html"), *self.pages], stdout=full, stderr=subprocess.PIPE, text=True,
+                                     check=False)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("standard output", process.stderr)
+        self.assertTrue(os.path.exists(path("told.html")))
 
     def test_what_cannot_be_compared(self):
         files.make_pictures(path("others"), 40, seed=2)

@@ -448,6 +448,40 @@ START_TEST(many_points_have_wide_neighbors) {
 }
 END_TEST
 
+/* Of the test below: each can be asked for by its place, its parts apart. */
+static void check_elements(const dlviz_report_run *run, const double *x, const double *y) {
+    const char *name, *other;
+    double value, untrained, pixels;
+    const double *xs, *ys;
+    int64_t count;
+    dlviz_report_run_fact(run, 0, &name, &other);
+    ck_assert_str_eq(name, "optimizer");
+    ck_assert_str_eq(other, "Adam");
+    dlviz_report_run_fact(run, 1, NULL, &other);
+    ck_assert_str_eq(other, "\x01\t\n \"\\");
+    dlviz_report_run_measure(run, 0, &name, &other, &value, &untrained, &pixels);
+    ck_assert_str_eq(name, "accuracy");
+    ck_assert_str_eq(other, "%");
+    ck_assert(value == 99.31 && untrained == 9.8 && isnan(pixels));
+    dlviz_report_run_measure(run, 1, &name, NULL, NULL, NULL, NULL);
+    ck_assert_str_eq(name, "large");
+    dlviz_report_run_curve(run, 0, &name, &other, &count, &xs, &ys);
+    ck_assert_str_eq(name, "loss");
+    ck_assert_str_eq(other, "training");
+    ck_assert(count == 3 && xs[0] == x[0] && fabs(ys[0] - y[0]) < 1e-9 && isnan(ys[1]) &&
+              !isfinite(ys[2]));
+    dlviz_report_run_curve(run, 1, NULL, NULL, NULL, &xs, NULL);
+    ck_assert(xs[0] == 1 && xs[2] == 3);
+    for (int64_t beyond = -1; beyond <= 2; beyond += 3) {
+        dlviz_report_run_fact(run, beyond, &name, &other);
+        ck_assert(!name && !other);
+        dlviz_report_run_measure(run, beyond, &name, &other, &value, &untrained, &pixels);
+        ck_assert(!name && !other && isnan(value) && isnan(untrained) && isnan(pixels));
+        dlviz_report_run_curve(run, beyond, &name, &other, &count, &xs, &ys);
+        ck_assert(!name && !other && count == 0 && !xs && !ys);
+    }
+}
+
 START_TEST(facts_measures_and_curves) {
     dlviz_report_run *run;
     dlviz_report *report = small_report(3, &run);
@@ -486,6 +520,17 @@ START_TEST(facts_measures_and_curves) {
     ck_assert_str_eq(page_text(json_object_get(other, "name")), "validation");
     ck_assert(dlviz_report_run_num_facts(run) == 2 && dlviz_report_run_num_measures(run) == 2 &&
               dlviz_report_run_num_curves(run) == 2);
+    check_elements(run, x, y);
+    /* A page that is read again has the same. */
+    void *bytes;
+    size_t size;
+    dlviz_report *again;
+    ck_ok(dlviz_report_write_memory(report, &bytes, &size));
+    ck_ok(dlviz_report_create(&again, NULL, 0));
+    ck_ok(dlviz_report_merge_memory(again, bytes, size));
+    check_elements(dlviz_report_run_at(again, 0), x, y);
+    dlviz_report_destroy(again);
+    dlviz_free(bytes);
     page_close(&p);
     dlviz_report_destroy(report);
 }
