@@ -9,9 +9,10 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 # shellcheck source=examples/common.sh
 . "$here/../../examples/common.sh"
 
-version=1.65.1
+# The last version that runs on Debian 12's Node.js, 18.
+version=1.61.0
 packages='
-6f5a60be62a4fddfbe7d10c448d8fbd54547da3358f2f8a04211440471ee863e playwright-core 1.65.1
+b5ab14f09f3aaacdedbc2cb1431b0552cec8995fba35d841779a4ed535ce0200 playwright-core 1.61.0
 e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745 axe-core 4.14.1'
 
 has node || fail "there is no node"
