@@ -119,7 +119,8 @@ static double divergence(descent *d, dlz_tile_fn tile_function, double z) {
     double sum = 0;
     for (int64_t tile = 0; tile < d->tiles; tile++)
         sum += d->sums[tile];
-    return d->affinities->negentropy + sum + log(z);
+    double kl = d->affinities->negentropy + sum + log(z);
+    return kl < 0 ? 0 : kl; /* by rounding, or z's error; NaN stays */
 }
 
 static double gradient_norm(descent *d, double exaggeration, double z) {

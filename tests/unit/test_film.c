@@ -544,6 +544,31 @@ START_TEST(constant_features_have_maps) {
 }
 END_TEST
 
+/* A network that has nearly died: what float32 cannot square still tells points apart. */
+START_TEST(tiny_features_have_the_maps_of_others) {
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_film *films[3];
+    static const int exponents[] = {0, -60, -110};
+    for (int f = 0; f < 3; f++) {
+        ck_ok(dlviz_film_create(&films[f]));
+        dlviz_tensor *features = features_at(0);
+        float *values = dlviz_tensor_float(features);
+        for (int64_t i = 0; i < N * D; i++)
+            values[i] = ldexpf(roundf(16 * values[i]), exponents[f]);
+        ck_ok(dlviz_film_add(films[f], 0, features, NULL));
+        ck_ok(dlviz_film_fit(films[f], tsne));
+        dlviz_tensor_destroy(features);
+        check_map(dlviz_film_tsne_map(films[f], 0), N, 2);
+        ck_assert_mem_eq(dlviz_tensor_const_data(dlviz_film_tsne_map(films[f], 0)),
+                         dlviz_tensor_const_data(dlviz_film_tsne_map(films[0], 0)),
+                         N * 2 * sizeof(float));
+    }
+    for (int f = 0; f < 3; f++)
+        dlviz_film_destroy(films[f]);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 START_TEST(what_is_refused) {
     dlviz_film *film = film_of(1, some_epochs);
     dlviz_tsne *tsne = quick_tsne();
@@ -656,6 +681,7 @@ int main(void) {
                                   saved_films_are_opened,
                                   files_that_do_not_fit_together,
                                   constant_features_have_maps,
+                                  tiny_features_have_the_maps_of_others,
                                   what_is_refused,
                                   a_cancelled_fit_changes_nothing,
                                   memory_may_lack,
