@@ -295,7 +295,7 @@ module.exports = {
       },
       async page => {
         assert.deepStrictEqual(await page.locator('#curves h3').allInnerTexts(), ['accuracy', 'top9 accuracy']);
-        const ticks = await page.locator('#curves text').allInnerTexts(),
+        const ticks = await page.locator('#curves text').allTextContents(),
           shares = ticks.filter(each => each.includes('%')).map(parseFloat);
         assert(shares.length >= 4 && Math.max(...shares) === 100 && Math.min(...shares) >= 0, ticks.join());
       }
@@ -315,7 +315,7 @@ module.exports = {
             .map(each => each.textContent)
         );
         assert.deepStrictEqual(cut, []);
-        assert(await page.evaluate(() => [...document.querySelectorAll('#gallery small')].some(each => /^→ /.test(each.textContent))));
+        assert((await page.locator('#gallery small').allInnerTexts()).some(each => each.startsWith('→ ')));
       }
     ),
 
