@@ -60,6 +60,22 @@ module.exports = {
     assert.deepStrictEqual(await matrix(page, run.numClasses), run.confusion());
   },
 
+  'what is said of a selection follows the epoch': async context => {
+    const {page} = await openFilm(context);
+    const said = await page.evaluate(() => {
+      setLasso({run: 0, map: 0, frame: dlvizReport.state.frame, corners: [0, 0, 1000, 0, 1000, 1000, 0, 1000]});
+      selectionChanged();
+      sayAgain();
+      const before = document.getElementById('status').textContent;
+      setFrame(0);
+      const selected = [...dlvizReport.standing.keys()].filter(i => dlvizReport.standing[i] === 2),
+        predictions = dlvizReport.runs[0].frames[0].predictions();
+      return [before, document.getElementById('status').textContent, selected.filter(i => predictions[i] !== labels[i]).length];
+    });
+    assert.notStrictEqual(said[0], said[1]);
+    assert(said[1].endsWith(` selected, ${said[2].toLocaleString('en-US')} of them wrong.`), said.join(' | '));
+  },
+
   'points move on the way': async context => {
     const {page} = await openFilm(context);
     const places = await page.evaluate(async () => {

@@ -101,6 +101,20 @@ for (const [width, height] of WIDTHS) {
 module.exports = {
   ...cases,
 
+  'a table that is cut off says so, at 360': async ({open}) => {
+    const page = await open(null, {viewport: {width: 360, height: 780}});
+    const boxes = await page.evaluate(() =>
+      ['matrix', 'layers', 'measures'].map(id => {
+        const box = document.getElementById(id);
+        return [box.scrollWidth > box.clientWidth + 1, box.classList.contains('goes-on'), !box.nextElementSibling.hidden];
+      })
+    );
+    for (const [over, fades, told] of boxes) assert(fades === over && told === over, JSON.stringify(boxes));
+    assert(boxes[0][0] && !boxes[2][0], JSON.stringify(boxes));
+    await page.evaluate(() => (document.getElementById('matrix').scrollLeft = 1e6));
+    await until(page, `!document.getElementById('matrix').classList.contains('goes-on')`);
+  },
+
   'text is not tiny, targets not small, at 360': async ({open, run}) => {
     const page = await open(null, {viewport: {width: 360, height: 780}});
     await busy(page, run);

@@ -23,6 +23,16 @@ module.exports = {
     assert(header.includes(`errors ${run.wrong.length.toLocaleString('en-US')} of ${run.n.toLocaleString('en-US')}`), header);
   },
 
+  'percentages are written as printf writes them': async ({open}) => {
+    const page = await open(),
+      written = await page.evaluate(() => [29 / 32, 27 / 32, 31 / 32, 0.33335, 0.5, 1].map(share => percent(share)));
+    assert.deepStrictEqual(
+      written.map(each => each.replace('\u00a0', ' ')),
+      ['90.62 %', '84.38 %', '96.88 %', '33.34 %', '50.00 %', '100.00 %']
+    );
+    assert.strictEqual(await page.evaluate(() => quantity(90.625, '%')), '90.62\u00a0%');
+  },
+
   'measures stand beside the untrained network and the raw pixels': async ({open, run}) => {
     const page = await open(),
       [head, ...rows] = await table(page, '#measures');

@@ -231,6 +231,94 @@ module.exports = {
       }
     ),
 
+  'no images: inputs, not pixels': context =>
+    tryVariant(
+      context,
+      'inputs',
+      data => {
+        delete data.sprite;
+        delete data.runs[0].attribution;
+      },
+      async page => {
+        const shown = await text(page, '#measures-part');
+        assert(shown.includes('inputs') && !/pixel/i.test(shown), shown);
+        await page.click('.help summary');
+        assert(!(await text(page, '.keys')).includes('pictures'));
+      }
+    ),
+
+  'an accuracy is counted, whatever the data say': context =>
+    tryVariant(
+      context,
+      'accuracy',
+      data => {
+        for (const frame of data.runs[0].frames) frame.accuracy = 0.123;
+      },
+      async page => {
+        const shown = `${(100 * context.run.accuracy).toFixed(2)}\u00a0%`;
+        assert((await text(page, '#headline')).includes(shown));
+        if (await visible(page, 'timeline')) assert((await text(page, '#epoch-text')).includes(shown));
+      }
+    ),
+
+  'a measure of its own has its own meaning': context =>
+    tryVariant(
+      context,
+      'meaning',
+      data => {
+        data.runs[0].measures = [
+          {name: 'test accuracy', unit: '%', value: 99, untrained: null, pixels: null, meaning: 'Mine <b>alone</b>.'},
+          {name: 'purity', unit: '', value: 0.5, untrained: null, pixels: null, meaning: 'How pure it is.'},
+          {name: 'test loss', unit: '', value: 0.5, untrained: null, pixels: null},
+        ];
+      },
+      async page =>
+        assert.deepStrictEqual(await page.locator('#measures td.meaning').allInnerTexts(), [
+          'Mine <b>alone</b>.',
+          'How pure it is.',
+          'What training lowers; less is better.',
+        ])
+    ),
+
+  'curves of percentages end at 100, and what is always 100 is left out': context =>
+    tryVariant(
+      context,
+      'curves',
+      data => {
+        const curve = (panel, name, y) => ({panel, name, x: [1, 2, 3], y});
+        data.runs[0].curves = [
+          curve('accuracy', 'training', [1, 1, 1]),
+          curve('top9 accuracy', 'training', [0.9, 1, 1]),
+          curve('top10 accuracy', 'training', [1, 1, 1]),
+          curve('top-12 accuracy', 'training', [1, 1, 1]),
+        ];
+      },
+      async page => {
+        assert.deepStrictEqual(await page.locator('#curves h3').allInnerTexts(), ['accuracy', 'top9 accuracy']);
+        const ticks = await page.locator('#curves text').allTextContents(),
+          shares = ticks.filter(each => each.includes('%')).map(parseFloat);
+        assert(shares.length >= 4 && Math.max(...shares) === 100 && Math.min(...shares) >= 0, ticks.join());
+      }
+    ),
+
+  'names of classes can be read in the matrix and on cards': context =>
+    tryVariant(
+      context,
+      'legible',
+      data => {
+        data.classes = ['T-shirt', 'bag', 'boot', 'coat', 'dress', 'pullover', 'sandal', 'shirt', 'sneaker', 'trouser'];
+      },
+      async page => {
+        const cut = await page.evaluate(() =>
+          [...document.querySelectorAll('.matrix th .two-lines, #gallery small')]
+            .filter(each => each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight + 1)
+            .map(each => each.textContent)
+        );
+        assert.deepStrictEqual(cut, []);
+        assert((await page.locator('#gallery small').allInnerTexts()).some(each => each.startsWith('→ ')));
+      }
+    ),
+
   'finding by a part of a name': context =>
     tryVariant(
       context,
