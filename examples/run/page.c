@@ -95,7 +95,7 @@ static dlviz_status add_measures(const struct run *run, dlviz_report_run *page) 
         {"KL divergence", "", learned->kl_divergence, before->kl_divergence, raw->kl_divergence}};
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
         if (!isnan(measures[i].value))
-            TRY(dlviz_report_run_add_measure(page, measures[i].name, measures[i].unit,
+            TRY(dlviz_report_run_add_measure(page, measures[i].name, measures[i].unit, NULL,
                                              measures[i].value, measures[i].untrained,
                                              measures[i].pixels));
     return DLVIZ_OK;

@@ -102,7 +102,8 @@ DLVIZ_API const char *dlviz_report_point_name(const dlviz_report *report, int64_
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
 /** Adds a run.
- *  @param name  what tells it from the report's others ("learning rate 1e-3"); not empty
+ *  @param name  what tells it from the report's others ("learning rate 1e-3"); not empty, and no
+ *               other run's
  *  @param run   receives it, NULL on failure; owned by the report
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_add_run(dlviz_report *report, const char *name,
@@ -162,7 +163,8 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_network(dlviz_report_run *run,
 DLVIZ_API const char *dlviz_report_run_layer(const dlviz_report_run *run);
 
 /** Takes the curves of a training's epochs: loss and metrics, training beside validation, and the
- *  learning rate. A second call replaces those of the first.
+ *  learning rate; but none of a top-k accuracy where there are no more than k classes, which is
+ *  always 100 %. A second call replaces those of the first.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (another thread uses the trainer) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_set_history(dlviz_report_run *run,
@@ -197,18 +199,22 @@ DLVIZ_API void dlviz_report_run_fact(const dlviz_report_run *run, int64_t index,
 /** Adds a measure, beside what it is without any training.
  *  @param name       "test accuracy"
  *  @param unit       "%", or "" for a plain number
+ *  @param meaning    what it tells, in a sentence that the page shows beside it; NULL: none, but for
+ *                    the measures that the page itself knows by their names
  *  @param value      of the run
  *  @param untrained  of the network before its training; NaN where that was not measured
  *  @param pixels     of the inputs themselves; NaN likewise
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_add_measure(dlviz_report_run *run, const char *name,
-                                                        const char *unit, double value,
-                                                        double untrained, double pixels);
+                                                        const char *unit, const char *meaning,
+                                                        double value, double untrained,
+                                                        double pixels);
 DLVIZ_API int64_t dlviz_report_run_num_measures(const dlviz_report_run *run);
-/** Measure 0 … num_measures − 1; NULL and NaN beyond. The texts belong to the run. */
+/** Measure 0 … num_measures − 1; NULL and NaN beyond. The texts belong to the run; the meaning is
+ *  NULL where none was given. */
 DLVIZ_API void dlviz_report_run_measure(const dlviz_report_run *run, int64_t index,
-                                        const char **name, const char **unit, double *value,
-                                        double *untrained, double *pixels);
+                                        const char **name, const char **unit, const char **meaning,
+                                        double *value, double *untrained, double *pixels);
 
 /** What the network looked at, of some points (see dlviz/attribution.h), in place of what was set
  *  before.
@@ -226,8 +232,8 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_attribution(dlviz_report_run *ru
 
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
-/** Adds the runs of a page that dlviz_report_write wrote, behind those that there are. The page
- *  must be about the same points: their number, labels, classes, names and images are compared
+/** Adds the runs of a page that dlviz_report_write wrote, behind those that there are; one whose name
+ *  another run has gets a number behind it: "adam (2)". The page must be about the same points: their number, labels, classes, names and images are compared
  *  with the report's, and taken over where it has none.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no such page or a damaged one;
  *  DLVIZ_ERROR_UNSUPPORTED for a later format; DLVIZ_ERROR_SHAPE where it is about other points,

@@ -41,6 +41,7 @@ typedef struct dlz_report_frame {
 
 typedef struct dlz_report_measure {
     char *name, *unit;
+    char *meaning; /* NULL: none was given */
     double value, untrained, pixels;
 } dlz_report_measure;
 
@@ -129,6 +130,9 @@ void dlz_report_run_destroy(dlviz_report_run *run);
 /* The report owns the runs from then on; on failure it has none of them. */
 dlviz_status dlz_report_take_runs(dlviz_report *report, int64_t count,
                                   dlviz_report_run *const *runs);
+/* Whether another run than `except` has this name. */
+bool dlz_report_has_run(const dlviz_report *report, const char *name,
+                        const dlviz_report_run *except);
 dlviz_status dlz_report_add_map_name(dlviz_report_run *run, const char *name);
 
 /* -- facts.c -------------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ dlviz_status dlz_report_add_map_name(dlviz_report_run *run, const char *name);
 
 dlviz_status dlz_report_add_fact(dlviz_report_run *run, const char *name, const char *value);
 dlviz_status dlz_report_add_measure(dlviz_report_run *run, const char *name, const char *unit,
-                                    const double values[3]);
+                                    const char *meaning, const double values[3]);
 dlviz_status dlz_report_add_curve(dlviz_report_run *run, const char *panel, const char *name,
                                   int64_t count, const double *x, const double *y, bool history);
 dlviz_status dlz_report_add_layer(dlviz_report_run *run, const char *name, const char *type,

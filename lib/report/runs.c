@@ -48,6 +48,14 @@ dlviz_status dlz_report_take_runs(dlviz_report *report, int64_t count,
     return DLVIZ_OK;
 }
 
+bool dlz_report_has_run(const dlviz_report *report, const char *name,
+                        const dlviz_report_run *except) {
+    for (int64_t i = 0; i < report->num_runs; i++)
+        if (report->runs[i] != except && strcmp(report->runs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 dlviz_status dlviz_report_add_run(dlviz_report *report, const char *name, dlviz_report_run **run) {
     DLZ_REQUIRE_OUT(run);
     DLZ_REQUIRE(report);
@@ -55,6 +63,10 @@ dlviz_status dlviz_report_add_run(dlviz_report *report, const char *name, dlviz_
     if (!name[0])
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'name' is empty", __func__);
     DLZ_TRY(dlz_report_require_points(__func__, report));
+    if (dlz_report_has_run(report, name, NULL))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the report has a run named '%s' already; each needs a name of its own",
+                        __func__, name);
     dlviz_report_run *made;
     DLZ_TRY(dlz_report_run_create(report, name, &made));
     dlviz_status status = dlz_report_take_runs(report, 1, &made);

@@ -450,7 +450,7 @@ END_TEST
 
 /* Of the test below: each can be asked for by its place, its parts apart. */
 static void check_elements(const dlviz_report_run *run, const double *x, const double *y) {
-    const char *name, *other;
+    const char *name, *other, *meaning;
     double value, untrained, pixels;
     const double *xs, *ys;
     int64_t count;
@@ -459,11 +459,13 @@ static void check_elements(const dlviz_report_run *run, const double *x, const d
     ck_assert_str_eq(other, "Adam");
     dlviz_report_run_fact(run, 1, NULL, &other);
     ck_assert_str_eq(other, "\x01\t\n \"\\");
-    dlviz_report_run_measure(run, 0, &name, &other, &value, &untrained, &pixels);
+    dlviz_report_run_measure(run, 0, &name, &other, &meaning, &value, &untrained, &pixels);
     ck_assert_str_eq(name, "accuracy");
     ck_assert_str_eq(other, "%");
+    ck_assert_str_eq(meaning, "how many are right");
     ck_assert(value == 99.31 && untrained == 9.8 && isnan(pixels));
-    dlviz_report_run_measure(run, 1, &name, NULL, NULL, NULL, NULL);
+    dlviz_report_run_measure(run, 1, &name, NULL, &meaning, NULL, NULL, NULL);
+    ck_assert_ptr_null(meaning);
     ck_assert_str_eq(name, "large");
     dlviz_report_run_curve(run, 0, &name, &other, &count, &xs, &ys);
     ck_assert_str_eq(name, "loss");
@@ -475,8 +477,8 @@ static void check_elements(const dlviz_report_run *run, const double *x, const d
     for (int64_t beyond = -1; beyond <= 2; beyond += 3) {
         dlviz_report_run_fact(run, beyond, &name, &other);
         ck_assert(!name && !other);
-        dlviz_report_run_measure(run, beyond, &name, &other, &value, &untrained, &pixels);
-        ck_assert(!name && !other && isnan(value) && isnan(untrained) && isnan(pixels));
+        dlviz_report_run_measure(run, beyond, &name, &other, &meaning, &value, &untrained, &pixels);
+        ck_assert(!name && !other && !meaning && isnan(value) && isnan(untrained) && isnan(pixels));
         dlviz_report_run_curve(run, beyond, &name, &other, &count, &xs, &ys);
         ck_assert(!name && !other && count == 0 && !xs && !ys);
     }
@@ -488,8 +490,10 @@ START_TEST(facts_measures_and_curves) {
     const double x[] = {-2.5, 0, 1e300}, y[] = {0.1234567891234, NAN, -INFINITY};
     ck_ok(dlviz_report_run_add_fact(run, "optimizer", "Adam"));
     ck_ok(dlviz_report_run_add_fact(run, "", "\x01\t\n \"\\"));
-    ck_ok(dlviz_report_run_add_measure(run, "accuracy", "%", 99.31, 9.8, NAN));
-    ck_ok(dlviz_report_run_add_measure(run, "large", "", 1.7976931348623157e308, -0.0, 5e-324));
+    ck_ok(
+        dlviz_report_run_add_measure(run, "accuracy", "%", "how many are right", 99.31, 9.8, NAN));
+    ck_ok(
+        dlviz_report_run_add_measure(run, "large", "", NULL, 1.7976931348623157e308, -0.0, 5e-324));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "training", 3, x, y));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "validation", 3, NULL, y));
     page p = page_of(report);
@@ -499,6 +503,8 @@ START_TEST(facts_measures_and_curves) {
     const json_t *first = json_array_get(measures, 0), *second = json_array_get(measures, 1);
     ck_assert_str_eq(page_text(json_object_get(first, "unit")), "%");
     ck_assert_double_eq(json_number_value(json_object_get(first, "value")), 99.31);
+    ck_assert_str_eq(page_text(json_object_get(first, "meaning")), "how many are right");
+    ck_assert_ptr_null(json_object_get(second, "meaning"));
     ck_assert_double_eq(json_number_value(json_object_get(first, "untrained")), 9.8);
     ck_assert(json_is_null(json_object_get(first, "pixels")));
     ck_assert_double_eq_tol(json_number_value(json_object_get(second, "value")) / 1.7976931e308, 1,
@@ -597,6 +603,46 @@ START_TEST(networks_and_trainings) {
 }
 END_TEST
 
+static bool has_panel(const dlviz_report_run *run, const char *wanted) {
+    for (int64_t i = 0; i < dlviz_report_run_num_curves(run); i++) {
+        const char *panel;
+        dlviz_report_run_curve(run, i, &panel, NULL, NULL, NULL, NULL);
+        if (strcmp(panel, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Among five classes the right one is always among the first five: no curve. Among six it may not be. */
+START_TEST(what_is_always_right_is_no_curve) {
+    for (int classes = 2; classes <= 7; classes++) {
+        char layers[64];
+        snprintf(layers, sizeof layers, "flat:flatten fc:linear,out=%d", classes);
+        dlviz_network *network = net_from_text("1x3x3", layers);
+        dlviz_tensor *x = some_images(14, 1, 3, 3), *labels = some_labels(14, classes, false);
+        dlviz_dataset *data;
+        dlviz_optimizer *optimizer;
+        dlviz_trainer *trainer;
+        dlviz_report_run *run;
+        dlviz_report *report = small_report(14, &run);
+        ck_ok(dlviz_dataset_create(&data, x, labels));
+        ck_ok(dlviz_sgd_create(&optimizer, 0.01));
+        ck_ok(dlviz_trainer_create(&trainer, network, optimizer));
+        ck_ok(dlviz_trainer_fit(trainer, data, 1));
+        ck_assert(!isnan(dlviz_trainer_history(trainer, 0, "train_top5_accuracy")));
+        ck_ok(dlviz_report_run_set_history(run, trainer));
+        ck_assert(has_panel(run, "loss") && has_panel(run, "accuracy"));
+        ck_assert(has_panel(run, "top5 accuracy") == (classes > 5));
+        dlviz_report_destroy(report);
+        dlviz_trainer_destroy(trainer);
+        dlviz_optimizer_destroy(optimizer);
+        dlviz_network_destroy(network);
+        dlviz_dataset_destroy(data);
+        dlviz_tensor_destroy(x), dlviz_tensor_destroy(labels);
+    }
+}
+END_TEST
+
 /* -- Texts ---------------------------------------------------------------------------------------
  */
 
@@ -644,7 +690,7 @@ START_TEST(texts_do_not_break_out) {
         ck_ok(dlviz_report_add_run(report, run_name, &run));
         ck_ok(dlviz_report_run_add_map(run, text));
         ck_ok(dlviz_report_run_add_fact(run, text, text));
-        ck_ok(dlviz_report_run_add_measure(run, text, text, 1, 2, 3));
+        ck_ok(dlviz_report_run_add_measure(run, text, text, text, 1, 2, 3));
         ck_ok(dlviz_report_run_add_curve(run, text, text, 1, NULL, (double[]){1}));
         add_frame(run, 0, map, NULL);
         page p = page_of(report);
@@ -703,6 +749,7 @@ int main(void) {
                                    many_points_have_wide_neighbors,
                                    facts_measures_and_curves,
                                    networks_and_trainings,
+                                   what_is_always_right_is_no_curve,
                                    texts_do_not_break_out,
                                    the_title_and_the_words_without_scripts,
                                    NULL,
