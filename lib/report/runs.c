@@ -17,15 +17,21 @@ dlviz_status dlz_report_run_create(dlviz_report *report, const char *name, dlviz
     return DLVIZ_OK;
 }
 
+void dlz_report_forget_frames(dlviz_report_run *run) {
+    for (int64_t f = 0; f < run->num_frames; f++)
+        dlz_report_frame_release(run, &run->frames[f]);
+    dlz_free(run->frames);
+    run->frames = NULL;
+    run->num_frames = run->num_outputs = 0;
+    dlz_report_release_texts(&run->maps);
+    dlz_report_probabilities_release(&run->probabilities);
+}
+
 void dlz_report_run_destroy(dlviz_report_run *run) {
     if (!run)
         return;
     dlz_report_release_facts(run);
-    for (int64_t f = 0; f < run->num_frames; f++)
-        dlz_report_frame_release(run, &run->frames[f]);
-    dlz_free(run->frames);
-    dlz_report_release_texts(&run->maps);
-    dlz_report_probabilities_release(&run->probabilities);
+    dlz_report_forget_frames(run);
     dlz_free(run->neighbors);
     dlz_free(run->attribution.points);
     dlz_free(run->attribution.maps);

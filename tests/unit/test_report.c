@@ -343,6 +343,84 @@ START_TEST(pictures_are_whole) {
 }
 END_TEST
 
+static void expect_images(const dlviz_report *report, const dlviz_tensor *wanted) {
+    dlviz_tensor *back;
+    ck_ok(dlviz_report_get_images(report, &back));
+    ck_assert_int_eq(dlviz_tensor_num_elements(back), dlviz_tensor_num_elements(wanted));
+    for (int d = 0; d < 4; d++)
+        ck_assert_int_eq(dlviz_tensor_dim(back, d), dlviz_tensor_dim(wanted, d));
+    ck_assert_mem_eq(dlviz_tensor_const_data(back), dlviz_tensor_const_data(wanted),
+                     (size_t)dlviz_tensor_num_elements(back));
+    dlviz_tensor_destroy(back);
+}
+
+/* Normalized or not, a dataset has the pictures that its images have: as they are, of bytes or of
+ * floats, made smaller by a factor that is whole, resized for the network, or made larger for it. */
+START_TEST(pictures_of_a_dataset) {
+    static const int64_t shapes[][3] = {{1, 28, 28}, {3, 5, 7}, {3, 128, 96}, {1, 1, 64}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int form = 0; form < 4; form++) {
+            const int64_t *shape = shapes[s];
+            dlviz_report_run *run;
+            dlviz_report *report = small_report(9, &run);
+            dlviz_tensor *images = some_images(9, shape[0], shape[1], shape[2]), *wanted;
+            dlviz_tensor *floats, *seen;
+            dlviz_dataset *data;
+            ck_ok(dlviz_tensor_convert(images, DLVIZ_FLOAT32, &floats));
+            for (int64_t i = 0; i < dlviz_tensor_num_elements(floats); i++)
+                dlviz_tensor_float(floats)[i] /= 255;
+            seen = form == 1 ? floats : images;
+            ck_ok(dlviz_dataset_create(&data, seen, NULL));
+            if (form == 2)
+                ck_ok(dlviz_dataset_set_image_size(data, 2 * shape[1] + 1, 2 * shape[2]));
+            if (form == 3) {
+                ck_ok(dlviz_dataset_set_image_size(data, (shape[1] + 2) / 3, shape[2] / 3));
+                ck_ok(dlviz_dataset_samples(data, 0, 9, &seen));
+            }
+            ck_ok(dlviz_report_set_images(report, seen));
+            ck_ok(dlviz_report_get_images(report, &wanted));
+            ck_ok(dlviz_dataset_set_normalization(data, 0.3F, 0.2F));
+            ck_ok(dlviz_report_set_images_of(report, data));
+            expect_images(report, wanted);
+            if (form == 3)
+                dlviz_tensor_destroy(seen);
+            dlviz_tensor_destroy(images), dlviz_tensor_destroy(floats);
+            dlviz_tensor_destroy(wanted);
+            dlviz_dataset_destroy(data);
+            dlviz_report_destroy(report);
+        }
+}
+END_TEST
+
+static void expect_no_pictures(const dlviz_tensor *samples, dlviz_status status, const char *why) {
+    dlviz_report_run *run;
+    dlviz_report *report = small_report(4, &run);
+    dlviz_tensor *before = some_images(4, 1, 2, 2);
+    dlviz_dataset *data;
+    ck_ok(dlviz_report_set_images(report, before));
+    ck_ok(dlviz_dataset_create(&data, samples, NULL));
+    ck_fails(dlviz_report_set_images_of(report, data), status, why);
+    expect_images(report, before);
+    dlviz_dataset_destroy(data);
+    dlviz_tensor_destroy(before);
+    dlviz_report_destroy(report);
+}
+
+START_TEST(datasets_without_pictures_are_refused) {
+    dlviz_tensor *few = some_images(3, 1, 2, 2), *channels = some_images(4, 2, 2, 2);
+    dlviz_tensor *vectors = uniform(4, 6, 1);
+    dlviz_tensor *broken = tensor(DLVIZ_FLOAT32, 4, (int64_t[]){4, 1, 2, 2});
+    memset(dlviz_tensor_data(broken), 0, 16 * sizeof(float));
+    dlviz_tensor_float(broken)[9] = dlviz_tensor_float(broken)[14] = NAN;
+    expect_no_pictures(few, DLVIZ_ERROR_SHAPE, "3 samples, and the report 4 points");
+    expect_no_pictures(channels, DLVIZ_ERROR_SHAPE, "2 channels");
+    expect_no_pictures(vectors, DLVIZ_ERROR_SHAPE, "vectors of 6 numbers");
+    expect_no_pictures(broken, DLVIZ_ERROR_NUMERIC, "sample 2 has");
+    dlviz_tensor_destroy(few), dlviz_tensor_destroy(channels);
+    dlviz_tensor_destroy(vectors), dlviz_tensor_destroy(broken);
+}
+END_TEST
+
 START_TEST(large_images_are_averaged) {
     /* 128 x 96 becomes 64 x 48: means of 2 x 2; 100 x 1 becomes 64 x 1: parts of pixels. */
     dlviz_report_run *run;
@@ -744,6 +822,8 @@ int main(void) {
                                    outputs_are_softmax,
                                    outputs_may_be_no_numbers,
                                    pictures_are_whole,
+                                   pictures_of_a_dataset,
+                                   datasets_without_pictures_are_refused,
                                    large_images_are_averaged,
                                    neighbors_and_attribution,
                                    many_points_have_wide_neighbors,

@@ -632,6 +632,7 @@ END_TEST
 
 typedef struct material {
     dlviz_tensor *labels, *images, *map, *outputs, *near, *looked;
+    dlviz_dataset *data;
     void *page;
     size_t size;
 } material;
@@ -644,6 +645,7 @@ static dlviz_status use_report(dlviz_report **report, dlviz_report **other, cons
     TRY(dlviz_report_create(report, "title", 8));
     TRY(dlviz_report_set_labels(*report, m->labels));
     TRY(dlviz_report_set_images(*report, m->images));
+    TRY(dlviz_report_set_images_of(*report, m->data));
     TRY(dlviz_report_set_class_names(*report, 3, names));
     TRY(dlviz_report_add_run(*report, "r", &run));
     TRY(dlviz_report_run_add_map(run, "map"));
@@ -677,8 +679,10 @@ START_TEST(memory_may_run_out_anywhere) {
     dlviz_tensor *flat = uniform(8, 6, 3);
     ck_ok(dlviz_tensor_reshape(flat, 3, (int64_t[]){8, 2, 3}, &m.looked));
     ck_ok(dlviz_tensor_create(&m.near, DLVIZ_INT64, 2, (int64_t[]){8, 2}));
+    ck_ok(dlviz_dataset_create(&m.data, m.images, NULL));
     ck_ok(dlviz_set_num_threads(1));
     ck_assert_int_gt(fail_each_allocation(use_memory, &m), 60);
+    dlviz_dataset_destroy(m.data);
     dlviz_tensor *all[] = {m.labels, m.images, m.map, m.outputs, m.near, m.looked, flat};
     for (size_t i = 0; i < 7; i++)
         dlviz_tensor_destroy(all[i]);
