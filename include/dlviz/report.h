@@ -68,11 +68,12 @@ DLVIZ_API int64_t dlviz_report_num_points(const dlviz_report *report);
 DLVIZ_CHECKED dlviz_status dlviz_report_set_images(dlviz_report *report,
                                                    const dlviz_tensor *images);
 /** The same of the samples of a dataset: as a network sees them, but neither normalized nor
- *  enlarged. Each is made smaller as soon as it is loaded, with all threads, so that this takes little memory also
- *  where samples are decoded from files. Nothing but the pictures is taken; labels are
- *  dlviz_dataset_labels, names dlviz_dataset_class_name and dlviz_dataset_sample_path.
- *  @param dataset  of n images with 1 or 3 channels, in the order of the points; float samples are
- *                  of 0 … 1, as above. It may be destroyed afterwards
+ *  enlarged. Each is made smaller as soon as it is loaded, with all threads, so that this takes
+ *  little memory also where samples are decoded from files. Nothing but the pictures is taken;
+ *  labels are dlviz_dataset_labels, names dlviz_dataset_class_name and dlviz_dataset_sample_path.
+ *  @param dataset  of n images with 1 or 3 channels, in the order of the points; where float
+ *                  samples go beyond 0 … 1, the least of all is black and the largest white. It may
+ *                  be destroyed afterwards
  *  Returns as dlviz_report_set_images; and DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where samples are
  *  decoded from files, or DLVIZ_CANCELLED (dlviz_set_progress). */
 DLVIZ_CHECKED dlviz_status dlviz_report_set_images_of(dlviz_report *report,
@@ -223,8 +224,8 @@ DLVIZ_API void dlviz_report_run_fact(const dlviz_report_run *run, int64_t index,
 /** Adds a measure, beside what it is without any training.
  *  @param name       "test accuracy"
  *  @param unit       "%", or "" for a plain number
- *  @param meaning    what it tells, in a sentence that the page shows beside it; NULL: none, but for
- *                    the measures that the page itself knows by their names
+ *  @param meaning    what it tells, in a sentence that the page shows beside it; NULL: none, but
+ *                    for the measures that the page itself knows by their names
  *  @param value      of the run
  *  @param untrained  of the network before its training; NaN where that was not measured
  *  @param pixels     of the inputs themselves; NaN likewise
@@ -256,9 +257,10 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_attribution(dlviz_report_run *ru
 
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
-/** Adds the runs of a page that dlviz_report_write wrote, behind those that there are; one whose name
- *  another run has gets a number behind it: "adam (2)". The page must be about the same points: their number, labels, classes, names and images are compared
- *  with the report's, and taken over where it has none.
+/** Adds the runs of a page that dlviz_report_write wrote behind those that there are; one whose
+ *  name another run has gets a number: "adam (2)". The page must be about the same points: their
+ *  number, labels, classes, names and images are compared with the report's, and taken over where
+ *  it has none.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no such page or a damaged one;
  *  DLVIZ_ERROR_UNSUPPORTED for a later format; DLVIZ_ERROR_SHAPE where it is about other points,
  *  saying what differs; DLVIZ_ERROR_OUT_OF_MEMORY. The report is then as before. */

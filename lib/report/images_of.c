@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "report/report.h"
+#include "tensor/tensor.h"
 
 #include <math.h>
 
@@ -14,7 +15,8 @@ typedef struct work {
     int64_t height, width; /* of samples as they are loaded */
     bool bytes; /* not resized: 0 … 255, so that means of pixels round as those of images */
     const dlz_thumbnails *to;
-    float *scratch; /* a sample, and a channel of it as it is kept, for each worker */
+    float least, most; /* what becomes black and white */
+    float *scratch;    /* a sample, and a channel of it as it is kept, for each worker */
     int64_t room;
     dlz_failures failures;
 } work;
@@ -37,15 +39,37 @@ static dlviz_status check_dataset(const char *who, const dlviz_report *report,
     return DLVIZ_OK;
 }
 
-static dlviz_status shrink_values(const work *w, int64_t sample, float *values) {
+/* Float samples have a range of their own: 0 … 1, and whatever finite values lie beyond. */
+static dlviz_status find_range(work *w) {
+    const dlviz_tensor *stored = w->dataset->samples;
+    if (!stored || stored->dtype != DLVIZ_FLOAT32)
+        return DLVIZ_OK;
+    int64_t size = stored->size / stored->dims[0];
+    for (int64_t sample = 0; sample < w->dataset->num_samples; sample++) {
+        const float *values = (const float *)stored->data + w->dataset->rows[sample] * size;
+        for (int64_t i = 0; i < size; i++) {
+            if (isnan(values[i]))
+                return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                                "%s: sample %lld has a value that is no number", w->who,
+                                (long long)sample);
+            if (!isfinite(values[i]))
+                continue;
+            w->least = fminf(w->least, values[i]);
+            w->most = fmaxf(w->most, values[i]);
+        }
+    }
+    return DLVIZ_OK;
+}
+
+static void shrink_values(const work *w, int64_t sample, float *values) {
     const dlz_thumbnails *to = w->to;
     int64_t size = w->height * w->width, kept = to->height * to->width;
     float *small = values + to->channels * size;
+    bool spread = w->least < 0 || (!w->bytes && w->most > 1);
     for (int64_t i = 0; i < to->channels * size; i++) {
-        if (isnan(values[i]))
-            return dlz_fail(DLVIZ_ERROR_NUMERIC, "%s: sample %lld has a value that is no number",
-                            w->who, (long long)sample);
-        values[i] = fminf(fmaxf(values[i], 0), w->bytes ? 255 : 1);
+        float value = fminf(fmaxf(values[i], w->least), w->most);
+        values[i] =
+            spread ? (float)(((double)value - w->least) / ((double)w->most - w->least)) : value;
     }
     for (int64_t c = 0; c < to->channels; c++) {
         uint8_t *pixels = to->pixels + sample * kept * to->channels + c;
@@ -53,7 +77,6 @@ static dlviz_status shrink_values(const work *w, int64_t sample, float *values) 
         for (int64_t i = 0; i < kept; i++)
             pixels[i * to->channels] = dlz_thumbnail_step(small[i], w->bytes);
     }
-    return DLVIZ_OK;
 }
 
 static dlviz_status shrink_sample(const work *w, int64_t sample, float *values) {
@@ -65,7 +88,8 @@ static dlviz_status shrink_sample(const work *w, int64_t sample, float *values) 
     if (!w->bytes)
         dlz_transform_load(w->transform, stored, values);
     dlz_free(block);
-    return shrink_values(w, sample, values);
+    shrink_values(w, sample, values);
+    return DLVIZ_OK;
 }
 
 static void sample_tile(void *context, int64_t tile, int worker) {
@@ -122,6 +146,8 @@ dlviz_status dlviz_report_set_images_of(dlviz_report *report, const dlviz_datase
               .height = plain.rows.to,
               .width = plain.columns.to};
     w.bytes = plain.dtype == DLVIZ_UINT8 && w.height == plain.height && w.width == plain.width;
+    w.most = w.bytes ? 255 : 1;
+    DLZ_TRY(find_range(&w));
     dlz_thumbnails made = {.channels = dataset->dims[0], .count = report->n};
     dlz_thumbnail_size(w.height, w.width, &made.height, &made.width);
     dlviz_status status = fill(&w, &made);

@@ -392,6 +392,26 @@ START_TEST(pictures_of_a_dataset) {
 }
 END_TEST
 
+/* Floats from -1 to 1, as other programs normalize: black and white are the least and the largest. */
+START_TEST(float_pictures_have_a_range_of_their_own) {
+    dlviz_report_run *run;
+    dlviz_report *report = small_report(3, &run);
+    dlviz_tensor *images = some_images(3, 3, 16, 16), *floats;
+    dlviz_dataset *data;
+    uint8_t *bytes = dlviz_tensor_data(images);
+    bytes[5] = 0, bytes[2000] = 255;
+    ck_ok(dlviz_tensor_convert(images, DLVIZ_FLOAT32, &floats));
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(floats); i++)
+        dlviz_tensor_float(floats)[i] = dlviz_tensor_float(floats)[i] / 127.5F - 1;
+    ck_ok(dlviz_dataset_create(&data, floats, NULL));
+    ck_ok(dlviz_report_set_images_of(report, data));
+    expect_images(report, images);
+    dlviz_dataset_destroy(data);
+    dlviz_tensor_destroy(images), dlviz_tensor_destroy(floats);
+    dlviz_report_destroy(report);
+}
+END_TEST
+
 static void expect_no_pictures(const dlviz_tensor *samples, dlviz_status status, const char *why) {
     dlviz_report_run *run;
     dlviz_report *report = small_report(4, &run);
@@ -823,6 +843,7 @@ int main(void) {
                                    outputs_may_be_no_numbers,
                                    pictures_are_whole,
                                    pictures_of_a_dataset,
+                                   float_pictures_have_a_range_of_their_own,
                                    datasets_without_pictures_are_refused,
                                    large_images_are_averaged,
                                    neighbors_and_attribution,
