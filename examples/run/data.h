@@ -20,9 +20,6 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
                              struct terminal *terminal);
 void release_data(struct data *data);
 
-/* The test samples as pictures for a page: uint8, n x c x h x w, no larger than the network sees
- * them; NULL where they are vectors or have other channels. */
-dlviz_status test_pictures(const struct data *data, dlviz_tensor **pictures);
 /* The test samples as the files have them, n x d float32 of 0 … 1. */
 dlviz_status test_pixels(const struct data *data, dlviz_tensor **pixels);
 

@@ -51,30 +51,17 @@ static dlviz_status set_point_names(const struct run *run, dlviz_report *report)
 }
 
 static dlviz_status describe_points(struct run *run, dlviz_report *report) {
-    dlviz_tensor *pictures;
-    TRY(dlviz_report_set_labels(report, dlviz_dataset_labels(run->data.test)));
+    const dlviz_dataset *test = run->data.test;
+    const int64_t *dims = dlviz_dataset_dims(test);
+    bool pictures = dlviz_dataset_ndim(test) == 3 && (dims[0] == 1 || dims[0] == 3);
+    TRY(dlviz_report_set_labels(report, dlviz_dataset_labels(test)));
     TRY(set_class_names(run, report));
     TRY(set_point_names(run, report));
-    TRY(test_pictures(&run->data, &pictures));
-    dlviz_status status = pictures ? dlviz_report_set_images(report, pictures) : DLVIZ_OK;
-    dlviz_tensor_destroy(pictures);
-    return status;
+    return pictures ? dlviz_report_set_images_of(report, test) : DLVIZ_OK;
 }
 
 /* -- The run -------------------------------------------------------------------------------------
  */
-
-static dlviz_status add_frames(const struct run *run, dlviz_report_run *page) {
-    TRY(dlviz_report_run_add_map(page, "t-SNE"));
-    TRY(dlviz_report_run_add_map(page, "PCA"));
-    for (int64_t i = 0; i < dlviz_film_num_frames(run->film); i++) {
-        const dlviz_tensor *maps[] = {dlviz_film_tsne_map(run->film, i),
-                                      dlviz_film_pca_map(run->film, i)};
-        TRY(dlviz_report_run_add_frame(page, dlviz_film_epoch(run->film, i), 2, maps,
-                                       dlviz_film_outputs(run->film, i)));
-    }
-    return DLVIZ_OK;
-}
 
 static dlviz_status add_measures(const struct run *run, dlviz_report_run *page) {
     const struct quality *learned = &run->learned, *before = &run->untrained, *raw = &run->pixels;
@@ -95,7 +82,7 @@ static dlviz_status add_measures(const struct run *run, dlviz_report_run *page) 
         {"KL divergence", "", learned->kl_divergence, before->kl_divergence, raw->kl_divergence}};
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
         if (!isnan(measures[i].value))
-            TRY(dlviz_report_run_add_measure(page, measures[i].name, measures[i].unit,
+            TRY(dlviz_report_run_add_measure(page, measures[i].name, measures[i].unit, NULL,
                                              measures[i].value, measures[i].untrained,
                                              measures[i].pixels));
     return DLVIZ_OK;
@@ -209,7 +196,7 @@ static dlviz_status fill(struct run *run, dlviz_report *report) {
     dlviz_report_run *page;
     TRY(describe_points(run, report));
     TRY(dlviz_report_add_run(report, run->title, &page));
-    TRY(add_frames(run, page));
+    TRY(dlviz_report_run_add_film(page, run->film));
     if (run->neighbors)
         TRY(dlviz_report_run_set_neighbors(page, run->neighbors));
     TRY(dlviz_report_run_set_network(page, run->network, run->layer));

@@ -1,4 +1,9 @@
-/* dlviz/dataset_files.h - datasets from files: folders of images, MNIST, CSV, CIFAR, NumPy. */
+/* dlviz/dataset_files.h - datasets from files: folders of images, MNIST, CSV, CIFAR, NumPy.
+ *
+ * What is read here is not normalized. For training, see dlviz_dataset_measure and
+ * dlviz_dataset_set_channel_normalization; for a network that was trained already, also one that
+ * was loaded from a file, dlviz_network_prepare_data gives data the size and the normalization that
+ * the network learned with. */
 #ifndef DLVIZ_DATASET_FILES_H
 #define DLVIZ_DATASET_FILES_H
 

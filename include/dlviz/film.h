@@ -3,13 +3,15 @@
  *
  *     dlviz_film *film;
  *     dlviz_film_create(&film);
- *     // before training (epoch 0), and after each epoch:
+ *     // before training with epoch 0, and after each epoch with 1, 2, …, which in a callback of a
+ *     // trainer, where epochs count from 0, is dlviz_trainer_event_epoch(event) + 1:
  *     if (dlviz_film_wants(epoch, num_epochs)) {
  *         dlviz_network_inspect(network, test, "relu5", NULL, NULL, &outputs, &features);
  *         dlviz_film_add(film, epoch, features, outputs);
  *     }
  *     // after training:
  *     dlviz_film_fit(film, tsne);
+ *     dlviz_report_run_add_film(run, film);                      // all of it on a page, or
  *     const dlviz_tensor *map = dlviz_film_tsne_map(film, i);    // of frame i: n x 2 */
 #ifndef DLVIZ_FILM_H
 #define DLVIZ_FILM_H
@@ -52,7 +54,9 @@ DLVIZ_API bool dlviz_film_wants(int64_t epoch, int64_t num_epochs);
 /** Adds a frame, or replaces that of the same epoch, as where a training is resumed from before it.
  *  Of the features the first 50 principal components are kept (fewer where there are fewer features
  *  or points), with which the maps are made. All maps there are go.
- *  @param epoch     0 or more; later than those of all frames, or that of one of them
+ *  @param epoch     how many epochs of training the network has had: 0 before the first, 1 after it
+ *                   (dlviz_trainer_event_epoch + 1). Later than those of all frames, or that of one
+ *                   of them
  *  @param features  n x d float32, finite, the same n >= 2 for all frames, in the same order; not
  *                   kept. They may be constant, as those of a network that has died are; where
  *                   all are below 1e-9, they are multiplied by a power of two

@@ -202,6 +202,7 @@ DLVIZ_API const char *dlviz_network_unused_name(const dlviz_network *network, in
  *  the normalization and the names of the classes. Of a loss of a program's own the file has the
  *  name alone: until dlviz_network_set_loss, evaluation and training are DLVIZ_ERROR_STATE; outputs
  *  and features need no loss. Nothing is allocated for parameters that the file does not hold.
+ *  dlviz_network_prepare_data then gives new data the size and the normalization it learned with.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
  *  holds a layer that this library does not know; otherwise what dlviz_network_load returns, but

@@ -16,10 +16,11 @@
  *
  * A figure keeps copies of everything it is given. All text is UTF-8, in any script: it is set by
  * Pango in the fonts that fontconfig finds, right-to-left scripts included; what no font has is a
- * box with the character's number. Text that is too long for its place is wrapped, shrunk or cut,
- * never clipped. The same figure gives the same bytes on the same machine, whatever the locale, the
- * environment, the date and the number of threads. One figure is used by one thread at a time,
- * different figures by different threads at the same time.
+ * box with the character's number, and where letters are drawn, not written down as in an SVG, a
+ * warning in the log (dlviz_set_log) names the first such text. Text that is too long for its place
+ * is wrapped, shrunk or cut, never clipped. The same figure gives the same bytes on the same
+ * machine, whatever the locale, the environment, the date and the number of threads. One figure is
+ * used by one thread at a time, different figures by different threads at the same time.
  *
  * Where no font is installed no figure is drawn: that is DLVIZ_ERROR_UNSUPPORTED, with a sentence.
  * GLib, which Pango is made of, ends the process where it gets no memory; so a figure is refused

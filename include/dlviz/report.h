@@ -2,12 +2,13 @@
  *
  *     dlviz_report *report;
  *     dlviz_report_run *run;
- *     dlviz_report_create(&report, "MNIST", 10000);
- *     dlviz_report_set_images(report, images);
- *     dlviz_report_set_labels(report, labels);
+ *     dlviz_report_create(&report, "MNIST", dlviz_dataset_num_samples(test));
+ *     dlviz_report_set_images_of(report, test);
+ *     dlviz_report_set_labels(report, dlviz_dataset_labels(test));
  *     dlviz_report_add_run(report, "relu5, 20 epochs", &run);
- *     dlviz_report_run_add_map(run, "t-SNE");
- *     dlviz_report_run_add_frame(run, 20, 1, (const dlviz_tensor *[]){map}, outputs);
+ *     dlviz_report_run_add_film(run, film);       // see dlviz/film.h, where one is made
+ *     dlviz_report_run_set_network(run, network, "relu5");
+ *     dlviz_report_run_set_history(run, trainer);
  *     dlviz_report_write(report, "report.html");
  *     dlviz_report_destroy(report);
  *
@@ -24,6 +25,8 @@
 #ifndef DLVIZ_REPORT_H
 #define DLVIZ_REPORT_H
 
+#include <dlviz/dataset.h>
+#include <dlviz/film.h>
 #include <dlviz/network.h>
 #include <dlviz/tensor.h>
 #include <dlviz/trainer.h>
@@ -57,11 +60,24 @@ DLVIZ_API int64_t dlviz_report_num_points(const dlviz_report *report);
  *  run's last frame gets wrong, then as many of each class as its share. A page that would pass 10
  *  MB gets 16 shades of gray instead of 256, or fewer colors, and then fewer pictures.
  *  @param images  n x c x h x w, c 1 or 3, all sizes 1 or more; uint8, or float32 of 0 … 1, beyond
- *                 which values count as 0 or 1 (DLVIZ_ERROR_NUMERIC for NaN)
+ *                 which values count as 0 or 1 (DLVIZ_ERROR_NUMERIC for NaN). Not what
+ *                 dlviz_dataset_samples gives of a normalized dataset, whose colors are not those
+ *                 of the images: dlviz_report_set_images_of takes the dataset itself
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the report is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_set_images(dlviz_report *report,
                                                    const dlviz_tensor *images);
+/** The same of the samples of a dataset: as a network sees them, but neither normalized nor
+ *  enlarged. Each is made smaller as soon as it is loaded, with all threads, so that this takes
+ *  little memory also where samples are decoded from files. Nothing but the pictures is taken;
+ *  labels are dlviz_dataset_labels, names dlviz_dataset_class_name and dlviz_dataset_sample_path.
+ *  @param dataset  of n images with 1 or 3 channels, in the order of the points; where float
+ *                  samples go beyond 0 … 1, the least of all is black and the largest white. It may
+ *                  be destroyed afterwards
+ *  Returns as dlviz_report_set_images; and DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where samples are
+ *  decoded from files, or DLVIZ_CANCELLED (dlviz_set_progress). */
+DLVIZ_CHECKED dlviz_status dlviz_report_set_images_of(dlviz_report *report,
+                                                      const dlviz_dataset *dataset);
 /** A copy of the thumbnails.
  *  @param images  receives them, uint8, n x c x h x w; destroy it with dlviz_tensor_destroy
  *  Returns DLVIZ_ERROR_STATE where there are none, or only of some points, as a page that was
@@ -102,7 +118,8 @@ DLVIZ_API const char *dlviz_report_point_name(const dlviz_report *report, int64_
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
 /** Adds a run.
- *  @param name  what tells it from the report's others ("learning rate 1e-3"); not empty
+ *  @param name  what tells it from the report's others ("learning rate 1e-3"); not empty, and no
+ *               other run's
  *  @param run   receives it, NULL on failure; owned by the report
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_add_run(dlviz_report *report, const char *name,
@@ -134,13 +151,22 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_add_frame(dlviz_report_run *run, int
                                                       int64_t num_maps,
                                                       const dlviz_tensor *const *maps,
                                                       const dlviz_tensor *outputs);
+/** Adds a film: the maps "t-SNE" and "PCA", and a frame for each of the film's, with its epoch, its
+ *  maps and its outputs.
+ *  @param film  of the report's points, in their order, after dlviz_film_fit with maps of 2
+ *               dimensions; copied
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_STATE where the run has maps already, the film
+ *  has no frames or no maps, or is in use; and as dlviz_report_run_add_frame. The run is then as
+ *  before. */
+DLVIZ_CHECKED dlviz_status dlviz_report_run_add_film(dlviz_report_run *run, const dlviz_film *film);
 DLVIZ_API int64_t dlviz_report_run_num_frames(const dlviz_report_run *run);
 /** The epoch of frame 0 … num_frames − 1; 0 beyond. */
 DLVIZ_API int64_t dlviz_report_run_epoch(const dlviz_report_run *run, int64_t frame);
 /** The share of the points with a class that a frame gets right; NaN without outputs or labels. */
 DLVIZ_API double dlviz_report_run_accuracy(const dlviz_report_run *run, int64_t frame);
 
-/** Which points are near to each in what the maps were made of.
+/** Which points are near to each in what the maps were made of: dlviz_neighbors finds them, in the
+ *  features of a layer, say.
  *  @param indices  n x k int64, k >= 1, each 0 … n − 1, the nearest first
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (an index beyond the points), DLVIZ_ERROR_SHAPE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
@@ -162,7 +188,8 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_network(dlviz_report_run *run,
 DLVIZ_API const char *dlviz_report_run_layer(const dlviz_report_run *run);
 
 /** Takes the curves of a training's epochs: loss and metrics, training beside validation, and the
- *  learning rate. A second call replaces those of the first.
+ *  learning rate; but none of a top-k accuracy where there are no more than k classes, which is
+ *  always 100 %. A second call replaces those of the first.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (another thread uses the trainer) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the run is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_set_history(dlviz_report_run *run,
@@ -197,18 +224,22 @@ DLVIZ_API void dlviz_report_run_fact(const dlviz_report_run *run, int64_t index,
 /** Adds a measure, beside what it is without any training.
  *  @param name       "test accuracy"
  *  @param unit       "%", or "" for a plain number
+ *  @param meaning    what it tells, in a sentence that the page shows beside it; NULL: none, but
+ *                    for the measures that the page itself knows by their names
  *  @param value      of the run
  *  @param untrained  of the network before its training; NaN where that was not measured
  *  @param pixels     of the inputs themselves; NaN likewise
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_run_add_measure(dlviz_report_run *run, const char *name,
-                                                        const char *unit, double value,
-                                                        double untrained, double pixels);
+                                                        const char *unit, const char *meaning,
+                                                        double value, double untrained,
+                                                        double pixels);
 DLVIZ_API int64_t dlviz_report_run_num_measures(const dlviz_report_run *run);
-/** Measure 0 … num_measures − 1; NULL and NaN beyond. The texts belong to the run. */
+/** Measure 0 … num_measures − 1; NULL and NaN beyond. The texts belong to the run; the meaning is
+ *  NULL where none was given. */
 DLVIZ_API void dlviz_report_run_measure(const dlviz_report_run *run, int64_t index,
-                                        const char **name, const char **unit, double *value,
-                                        double *untrained, double *pixels);
+                                        const char **name, const char **unit, const char **meaning,
+                                        double *value, double *untrained, double *pixels);
 
 /** What the network looked at, of some points (see dlviz/attribution.h), in place of what was set
  *  before.
@@ -226,9 +257,10 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_attribution(dlviz_report_run *ru
 
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
-/** Adds the runs of a page that dlviz_report_write wrote, behind those that there are. The page
- *  must be about the same points: their number, labels, classes, names and images are compared
- *  with the report's, and taken over where it has none.
+/** Adds the runs of a page that dlviz_report_write wrote behind those that there are; one whose
+ *  name another run has gets a number: "adam (2)". The page must be about the same points: their
+ *  number, labels, classes, names and images are compared with the report's, and taken over where
+ *  it has none.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no such page or a damaged one;
  *  DLVIZ_ERROR_UNSUPPORTED for a later format; DLVIZ_ERROR_SHAPE where it is about other points,
  *  saying what differs; DLVIZ_ERROR_OUT_OF_MEMORY. The report is then as before. */

@@ -29,7 +29,8 @@ typedef bool (*dlviz_trainer_fn)(const dlviz_trainer_event *event, void *user);
 
 /** The trainer that calls. NULL for NULL, where the getters below give 0 or NaN. */
 DLVIZ_API dlviz_trainer *dlviz_trainer_event_trainer(const dlviz_trainer_event *event);
-/** The epoch that is under way or has just been finished, counted from 0. */
+/** The epoch that is under way or has just been finished, counted from 0: after the first epoch
+ *  it is 0, where dlviz_film_add takes 1, the number of epochs that are done. */
 DLVIZ_API int64_t dlviz_trainer_event_epoch(const dlviz_trainer_event *event);
 /** The batch of that epoch, counted from 0; after an epoch, its last. */
 DLVIZ_API int64_t dlviz_trainer_event_batch(const dlviz_trainer_event *event);

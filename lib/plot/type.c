@@ -26,6 +26,7 @@ struct dlz_type {
     PangoFontDescription *plain, *bold;
     char *family;
     cairo_status_t status; /* the first failure of a font that was used */
+    bool warned;           /* of letters that no font has */
 };
 
 /* ---- Is there memory? ------------------------------------------------------------------------- */
@@ -314,6 +315,21 @@ static void check_fonts(dlz_type *type, PangoLayoutLine *line) {
     }
 }
 
+/* Boxes with numbers in them stand for letters that no font has. Told once for a drawing. */
+static void warn_of_boxes(dlz_type *type, const dlz_text_line *line) {
+    if (type->warned || pango_layout_get_unknown_glyphs_count(type->layout) == 0)
+        return;
+    type->warned = true;
+    int length = line->length < 200
+                     ? (int)line->length
+                     : (int)(g_utf8_find_prev_char(line->text, line->text + 200) - line->text);
+    dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+            "no font here has all letters of '%.*s': the figure shows boxes in their place (fonts "
+            "that fontconfig finds are used; Debian has fonts-noto-core and fonts-noto-cjk)",
+            length, line->text);
+    errno = 0;
+}
+
 /* The layout's first line; it belongs to the layout. `most` below 0: all in one line. */
 static PangoLayoutLine *set_line(dlz_type *type, const dlz_text_line *line, double most) {
     PangoFontDescription *font = line->bold ? type->bold : type->plain;
@@ -407,6 +423,7 @@ void dlz_type_draw(dlz_type *type, cairo_t *cr, double x, double y, const dlz_te
     cairo_move_to(cr, x, y);
     pango_cairo_show_layout_line(cr, set);
     note_failures(type);
+    warn_of_boxes(type, line);
 }
 
 void dlz_type_outline(dlz_type *type, cairo_t *cr, double x, double y, const dlz_text_line *line) {

@@ -54,13 +54,19 @@ void dlviz_report_run_fact(const dlviz_report_run *run, int64_t index, const cha
 }
 
 dlviz_status dlz_report_add_measure(dlviz_report_run *run, const char *name, const char *unit,
-                                    const double values[3]) {
+                                    const char *meaning, const double values[3]) {
     dlz_report_measure *all = grow(run->measures, run->num_measures, sizeof *all);
     if (!all)
         return DLVIZ_ERROR_OUT_OF_MEMORY;
     run->measures = all;
     dlz_report_measure *measure = &all[run->num_measures];
     DLZ_TRY(copy_both(name, unit, &measure->name, &measure->unit));
+    measure->meaning = meaning ? dlz_strdup(meaning) : NULL;
+    if (meaning && !measure->meaning) {
+        dlz_free(measure->name);
+        dlz_free(measure->unit);
+        return dlz_fail_memory("what a measure means", strlen(meaning) + 1);
+    }
     measure->value = values[0];
     measure->untrained = values[1];
     measure->pixels = values[2];
@@ -69,11 +75,14 @@ dlviz_status dlz_report_add_measure(dlviz_report_run *run, const char *name, con
 }
 
 dlviz_status dlviz_report_run_add_measure(dlviz_report_run *run, const char *name, const char *unit,
-                                          double value, double untrained, double pixels) {
+                                          const char *meaning, double value, double untrained,
+                                          double pixels) {
     DLZ_REQUIRE(run);
     DLZ_TRY(dlz_report_check_text(__func__, "name", name));
     DLZ_TRY(dlz_report_check_text(__func__, "unit", unit));
-    return dlz_report_add_measure(run, name, unit, (double[]){value, untrained, pixels});
+    if (meaning)
+        DLZ_TRY(dlz_report_check_text(__func__, "meaning", meaning));
+    return dlz_report_add_measure(run, name, unit, meaning, (double[]){value, untrained, pixels});
 }
 
 int64_t dlviz_report_run_num_measures(const dlviz_report_run *run) {
@@ -81,14 +90,17 @@ int64_t dlviz_report_run_num_measures(const dlviz_report_run *run) {
 }
 
 void dlviz_report_run_measure(const dlviz_report_run *run, int64_t index, const char **name,
-                              const char **unit, double *value, double *untrained, double *pixels) {
-    dlz_report_measure measure = {NULL, NULL, NAN, NAN, NAN};
+                              const char **unit, const char **meaning, double *value,
+                              double *untrained, double *pixels) {
+    dlz_report_measure measure = {NULL, NULL, NULL, NAN, NAN, NAN};
     if (index >= 0 && index < dlviz_report_run_num_measures(run))
         measure = run->measures[index];
     if (name)
         *name = measure.name;
     if (unit)
         *unit = measure.unit;
+    if (meaning)
+        *meaning = measure.meaning;
     if (value)
         *value = measure.value;
     if (untrained)
@@ -202,6 +214,7 @@ void dlz_report_release_facts(dlviz_report_run *run) {
     for (int64_t i = 0; i < run->num_measures; i++) {
         dlz_free(run->measures[i].name);
         dlz_free(run->measures[i].unit);
+        dlz_free(run->measures[i].meaning);
     }
     dlz_free(run->measures);
     for (int64_t i = 0; i < run->num_curves; i++)

@@ -177,6 +177,35 @@ static dlviz_status join_pictures(const dlviz_report *report, const dlviz_report
     return walk(a, b, to);
 }
 
+/* -- Names of runs -------------------------------------------------------------------------------
+ */
+
+/* "name (2)", or the next number with which no run has that name. */
+static dlviz_status rename_run(const dlviz_report *report, const dlviz_report *page,
+                               dlviz_report_run *run) {
+    size_t size = strlen(run->name) + 24;
+    char *name = dlz_alloc(size);
+    if (!name)
+        return dlz_fail_memory("a run's name", size);
+    int64_t number = 2;
+    do
+        snprintf(name, size, "%s (%lld)", run->name, (long long)number++);
+    while (dlz_report_has_run(report, name, NULL) || dlz_report_has_run(page, name, run));
+    dlz_free(run->name);
+    run->name = name;
+    return DLVIZ_OK;
+}
+
+static dlviz_status tell_runs_apart(const dlviz_report *report, const dlviz_report *page) {
+    for (int64_t i = 0; i < page->num_runs; i++) {
+        dlviz_report before = {.num_runs = i, .runs = page->runs};
+        const char *name = page->runs[i]->name;
+        if (dlz_report_has_run(report, name, NULL) || dlz_report_has_run(&before, name, NULL))
+            DLZ_TRY(rename_run(report, page, page->runs[i]));
+    }
+    return DLVIZ_OK;
+}
+
 /* -- Taking it over ------------------------------------------------------------------------------
  */
 
@@ -222,6 +251,7 @@ static dlviz_status merge(dlviz_report *report, dlviz_report *page) {
     DLZ_TRY(compare_classes(report, page));
     DLZ_TRY(compare_labels(report, page));
     DLZ_TRY(compare_names(report, page));
+    DLZ_TRY(tell_runs_apart(report, page));
     DLZ_TRY(join_pictures(report, page, &joined));
     dlviz_status status = dlz_report_take_runs(report, page->num_runs, page->runs);
     if (status != DLVIZ_OK) {

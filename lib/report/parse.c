@@ -38,14 +38,17 @@ static dlviz_status parse_measures(const json_t *list, dlviz_report_run *run) {
     DLZ_TRY(dlz_value_array(list, "measures", 0, &count));
     for (int64_t i = 0; i < count; i++) {
         const json_t *measure = json_array_get(list, (size_t)i);
-        const char *name, *unit;
+        const json_t *said = get(measure, "meaning");
+        const char *name, *unit, *meaning = NULL;
         double values[3];
         DLZ_TRY(dlz_value_text(get(measure, "name"), "name", &name));
         DLZ_TRY(dlz_value_text(get(measure, "unit"), "unit", &unit));
+        if (said) /* optional */
+            DLZ_TRY(dlz_value_text(said, "meaning", &meaning));
         DLZ_TRY(dlz_value_real(get(measure, "value"), "value", &values[0]));
         DLZ_TRY(dlz_value_real(get(measure, "untrained"), "untrained", &values[1]));
         DLZ_TRY(dlz_value_real(get(measure, "pixels"), "pixels", &values[2]));
-        DLZ_TRY(dlz_report_add_measure(run, name, unit, values));
+        DLZ_TRY(dlz_report_add_measure(run, name, unit, meaning, values));
     }
     return DLVIZ_OK;
 }

@@ -41,6 +41,7 @@ typedef struct dlz_report_frame {
 
 typedef struct dlz_report_measure {
     char *name, *unit;
+    char *meaning; /* NULL: none was given */
     double value, untrained, pixels;
 } dlz_report_measure;
 
@@ -126,9 +127,14 @@ void dlz_report_release_texts(dlz_report_texts *texts);
 /* A run that no report has yet. */
 dlviz_status dlz_report_run_create(dlviz_report *report, const char *name, dlviz_report_run **out);
 void dlz_report_run_destroy(dlviz_report_run *run);
+/* As before its first frame and its first map. */
+void dlz_report_forget_frames(dlviz_report_run *run);
 /* The report owns the runs from then on; on failure it has none of them. */
 dlviz_status dlz_report_take_runs(dlviz_report *report, int64_t count,
                                   dlviz_report_run *const *runs);
+/* Whether another run than `except` has this name. */
+bool dlz_report_has_run(const dlviz_report *report, const char *name,
+                        const dlviz_report_run *except);
 dlviz_status dlz_report_add_map_name(dlviz_report_run *run, const char *name);
 
 /* -- facts.c -------------------------------------------------------------------------------------
@@ -136,7 +142,7 @@ dlviz_status dlz_report_add_map_name(dlviz_report_run *run, const char *name);
 
 dlviz_status dlz_report_add_fact(dlviz_report_run *run, const char *name, const char *value);
 dlviz_status dlz_report_add_measure(dlviz_report_run *run, const char *name, const char *unit,
-                                    const double values[3]);
+                                    const char *meaning, const double values[3]);
 dlviz_status dlz_report_add_curve(dlviz_report_run *run, const char *panel, const char *name,
                                   int64_t count, const double *x, const double *y, bool history);
 dlviz_status dlz_report_add_layer(dlviz_report_run *run, const char *name, const char *type,
@@ -184,6 +190,8 @@ void dlz_thumbnails_release(dlz_thumbnails *thumbnails);
 /* The mean of each of the areas that an image is cut into; from and to are h x w. */
 void dlz_shrink(const float *from, int64_t height, int64_t width, float *to, int64_t to_height,
                 int64_t to_width);
+/* A value as it is kept: 0 … 255 of what is a byte, or of 0 … 1. */
+uint8_t dlz_thumbnail_step(float value, bool is_byte);
 /* Sizes of at most DLZ_REPORT_THUMBNAIL, and the proportions of the image. */
 void dlz_thumbnail_size(int64_t height, int64_t width, int64_t *to_height, int64_t *to_width);
 

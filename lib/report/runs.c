@@ -17,15 +17,21 @@ dlviz_status dlz_report_run_create(dlviz_report *report, const char *name, dlviz
     return DLVIZ_OK;
 }
 
+void dlz_report_forget_frames(dlviz_report_run *run) {
+    for (int64_t f = 0; f < run->num_frames; f++)
+        dlz_report_frame_release(run, &run->frames[f]);
+    dlz_free(run->frames);
+    run->frames = NULL;
+    run->num_frames = run->num_outputs = 0;
+    dlz_report_release_texts(&run->maps);
+    dlz_report_probabilities_release(&run->probabilities);
+}
+
 void dlz_report_run_destroy(dlviz_report_run *run) {
     if (!run)
         return;
     dlz_report_release_facts(run);
-    for (int64_t f = 0; f < run->num_frames; f++)
-        dlz_report_frame_release(run, &run->frames[f]);
-    dlz_free(run->frames);
-    dlz_report_release_texts(&run->maps);
-    dlz_report_probabilities_release(&run->probabilities);
+    dlz_report_forget_frames(run);
     dlz_free(run->neighbors);
     dlz_free(run->attribution.points);
     dlz_free(run->attribution.maps);
@@ -48,6 +54,14 @@ dlviz_status dlz_report_take_runs(dlviz_report *report, int64_t count,
     return DLVIZ_OK;
 }
 
+bool dlz_report_has_run(const dlviz_report *report, const char *name,
+                        const dlviz_report_run *except) {
+    for (int64_t i = 0; i < report->num_runs; i++)
+        if (report->runs[i] != except && strcmp(report->runs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 dlviz_status dlviz_report_add_run(dlviz_report *report, const char *name, dlviz_report_run **run) {
     DLZ_REQUIRE_OUT(run);
     DLZ_REQUIRE(report);
@@ -55,6 +69,10 @@ dlviz_status dlviz_report_add_run(dlviz_report *report, const char *name, dlviz_
     if (!name[0])
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'name' is empty", __func__);
     DLZ_TRY(dlz_report_require_points(__func__, report));
+    if (dlz_report_has_run(report, name, NULL))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: the report has a run named '%s' already; each needs a name of its own",
+                        __func__, name);
     dlviz_report_run *made;
     DLZ_TRY(dlz_report_run_create(report, name, &made));
     dlviz_status status = dlz_report_take_runs(report, 1, &made);

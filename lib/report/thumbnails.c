@@ -83,7 +83,7 @@ typedef struct work {
     int64_t room;
 } work;
 
-static uint8_t in_steps(float value, bool is_byte) {
+uint8_t dlz_thumbnail_step(float value, bool is_byte) {
     double steps = is_byte ? value : 255.0 * value;
     return (uint8_t)floor(fmin(fmax(steps, 0), 255) + 0.5);
 }
@@ -103,7 +103,7 @@ static void shrink_channel(const work *w, int64_t image, int64_t channel, float 
     int64_t kept = to->height * to->width;
     uint8_t *pixels = to->pixels + image * kept * to->channels + channel;
     for (int64_t i = 0; i < kept; i++)
-        pixels[i * to->channels] = in_steps(small[i], is_byte);
+        pixels[i * to->channels] = dlz_thumbnail_step(small[i], is_byte);
 }
 
 static void shrink_image(void *context, int64_t tile, int worker) {

@@ -4,6 +4,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* -- The network ---------------------------------------------------------------------------------
@@ -113,9 +114,26 @@ static const char *place(const char *figure, char **panel) {
     return NULL;
 }
 
+/* Whether a figure counts the class among so many of the likeliest that it is always among them. */
+static bool is_always_right(const dlviz_network *network, const char *figure) {
+    static const char *const begins[] = {"train_top", "validation_top"};
+    const dlz_node *last = &network->graph.nodes[network->graph.num_nodes - 1];
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        size_t length = strlen(begins[i]);
+        char *end;
+        if (strncmp(figure, begins[i], length) != 0 || figure[length] < '1' || figure[length] > '9')
+            continue;
+        long long k = strtoll(figure + length, &end, 10);
+        return strcmp(end, "_accuracy") == 0 && last->out.ndim > 0 && k >= last->out.dims[0];
+    }
+    return false;
+}
+
 static dlviz_status add_figure(dlviz_report_run *run, const dlviz_trainer *trainer,
                                const char *figure, double *y) {
     int64_t epochs = dlviz_trainer_num_epochs(trainer);
+    if (is_always_right(trainer->network, figure))
+        return DLVIZ_OK;
     bool any = false;
     for (int64_t e = 0; e < epochs; e++) {
         y[e] = dlviz_trainer_history(trainer, e, figure);

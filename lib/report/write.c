@@ -116,6 +116,10 @@ static void put_measures(dlz_file *file, const dlviz_report_run *run) {
         dlz_encode_json(file, measure->name);
         put(file, ",\"unit\":");
         dlz_encode_json(file, measure->unit);
+        if (measure->meaning) {
+            put_key(file, "meaning");
+            dlz_encode_json(file, measure->meaning);
+        }
         put(file, ",\"value\":");
         dlz_encode_number(file, measure->value);
         put(file, ",\"untrained\":");

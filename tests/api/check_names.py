@@ -26,6 +26,7 @@ WITHOUT_GETTER = {
     "dlviz_set_progress": "a function and its user pointer",
     "dlviz_pca_set_progress": "a function and its user pointer",
     "dlviz_tsne_set_progress": "a function and its user pointer",
+    "dlviz_report_set_images_of": "the caller's own handle; dlviz_report_get_images gives the pictures",
     "dlviz_report_run_set_network": "the caller's own handle; dlviz_report_run_layer gives the layer",
     "dlviz_report_run_set_history": "the caller's own handle, of which curves are kept",
     "dlviz_report_run_set_attribution": "a copy of the data as the page shows them",

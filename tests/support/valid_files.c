@@ -288,7 +288,7 @@ static void fill_run(dlviz_report_run *run, int64_t n, int64_t classes) {
     ck_ok(dlviz_report_run_set_attribution(run, 2, (int64_t[]){0, 1}, looked));
     ck_ok(dlviz_report_run_set_network(run, network, "fc"));
     ck_ok(dlviz_report_run_add_fact(run, "a", "b"));
-    ck_ok(dlviz_report_run_add_measure(run, "c", "%", 1, 0.5, 0));
+    ck_ok(dlviz_report_run_add_measure(run, "c", "%", "d", 1, 0.5, 0));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "training", 2, NULL, (double[]){1, 2}));
     dlviz_network_destroy(network);
     dlviz_tensor *all[] = {map, outputs, near, looked};

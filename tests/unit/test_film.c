@@ -569,6 +569,107 @@ START_TEST(tiny_features_have_the_maps_of_others) {
 }
 END_TEST
 
+/* -- On a page -----------------------------------------------------------------------------------
+ */
+
+static void write_both(const dlviz_report *a, const dlviz_report *b) {
+    void *x, *y;
+    size_t size, other;
+    ck_ok(dlviz_report_write_memory(a, &x, &size));
+    ck_ok(dlviz_report_write_memory(b, &y, &other));
+    ck_assert(size == other && memcmp(x, y, size) == 0);
+    dlviz_free(x);
+    dlviz_free(y);
+}
+
+static dlviz_report *report_of(int64_t n, dlviz_report_run **run) {
+    dlviz_report *report;
+    ck_ok(dlviz_report_create(&report, "film", n));
+    ck_ok(dlviz_report_add_run(report, "run", run));
+    return report;
+}
+
+/* The same bytes as of frames that are added one by one. */
+START_TEST(films_become_frames_of_a_page) {
+    dlviz_film *film = film_of(4, some_epochs);
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_report_run *run, *by_hand;
+    dlviz_report *report = report_of(N, &run), *other = report_of(N, &by_hand);
+    ck_fails(dlviz_report_run_add_film(run, film), DLVIZ_ERROR_STATE, "dlviz_film_fit");
+    ck_ok(dlviz_film_fit(film, tsne));
+    ck_ok(dlviz_report_run_add_film(run, film));
+    ck_ok(dlviz_report_run_add_map(by_hand, "t-SNE"));
+    ck_ok(dlviz_report_run_add_map(by_hand, "PCA"));
+    for (int64_t i = 0; i < 4; i++) {
+        const dlviz_tensor *maps[] = {dlviz_film_tsne_map(film, i), dlviz_film_pca_map(film, i)};
+        ck_ok(dlviz_report_run_add_frame(by_hand, some_epochs[i], 2, maps,
+                                         dlviz_film_outputs(film, i)));
+    }
+    write_both(report, other);
+    ck_fails(dlviz_report_run_add_film(run, film), DLVIZ_ERROR_STATE, "2 maps already");
+    write_both(report, other);
+    dlviz_report_destroy(report);
+    dlviz_report_destroy(other);
+    dlviz_film_destroy(film);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+START_TEST(films_that_fit_no_page_change_nothing) {
+    dlviz_film *film = film_of(2, some_epochs), *empty;
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_report_run *run, *larger;
+    dlviz_report *report = report_of(N, &run), *other = report_of(N + 1, &larger);
+    ck_ok(dlviz_film_create(&empty));
+    ck_fails(dlviz_report_run_add_film(run, empty), DLVIZ_ERROR_STATE, "no frames");
+    ck_ok(dlviz_film_fit(film, tsne));
+    ck_fails(dlviz_report_run_add_film(larger, film), DLVIZ_ERROR_SHAPE, "90 points");
+    /* Outputs of classes without a name: found when the maps have been named. */
+    ck_ok(dlviz_report_set_class_names(report, 2, (const char *[]){"a", "b"}));
+    ck_assert(dlviz_report_run_add_film(run, film) != DLVIZ_OK);
+    ck_assert(dlviz_report_run_num_maps(run) == 0 && dlviz_report_run_num_frames(run) == 0);
+    ck_ok(dlviz_report_set_class_names(report, 3, (const char *[]){"a", "b", "c"}));
+    ck_ok(dlviz_report_run_add_film(run, film));
+    ck_assert(dlviz_report_run_num_maps(run) == 2 && dlviz_report_run_num_frames(run) == 2);
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, 3));
+    ck_ok(dlviz_film_fit(film, tsne));
+    dlviz_report_run *flat;
+    ck_ok(dlviz_report_add_run(report, "3", &flat));
+    ck_fails(dlviz_report_run_add_film(flat, film), DLVIZ_ERROR_SHAPE, "3 dimensions");
+    dlviz_report_destroy(report);
+    dlviz_report_destroy(other);
+    dlviz_film_destroy(film);
+    dlviz_film_destroy(empty);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
+static dlviz_status use_page(void *film) {
+    dlviz_report *report;
+    dlviz_report_run *run;
+    dlviz_status status = dlviz_report_create(&report, "film", N);
+    if (status == DLVIZ_OK)
+        status = dlviz_report_add_run(report, "run", &run);
+    if (status == DLVIZ_OK) {
+        status = dlviz_report_run_add_film(run, film);
+        ck_assert_int_eq(dlviz_report_run_num_maps(run), status == DLVIZ_OK ? 2 : 0);
+        ck_assert_int_eq(dlviz_report_run_num_frames(run), status == DLVIZ_OK ? 2 : 0);
+    }
+    dlviz_report_destroy(report);
+    return status;
+}
+
+START_TEST(memory_may_lack_for_a_page) {
+    dlviz_film *film = film_of(2, some_epochs);
+    dlviz_tsne *tsne = quick_tsne();
+    ck_ok(dlviz_film_fit(film, tsne));
+    ck_ok(dlviz_set_num_threads(1));
+    ck_assert_int_gt(fail_each_allocation(use_page, film), 10);
+    dlviz_film_destroy(film);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 START_TEST(what_is_refused) {
     dlviz_film *film = film_of(1, some_epochs);
     dlviz_tsne *tsne = quick_tsne();
@@ -682,6 +783,9 @@ int main(void) {
                                   files_that_do_not_fit_together,
                                   constant_features_have_maps,
                                   tiny_features_have_the_maps_of_others,
+                                  films_become_frames_of_a_page,
+                                  films_that_fit_no_page_change_nothing,
+                                  memory_may_lack_for_a_page,
                                   what_is_refused,
                                   a_cancelled_fit_changes_nothing,
                                   memory_may_lack,

@@ -271,6 +271,37 @@ END_TEST
 
 /* ---- SVG ------------------------------------------------------------------------------------- */
 
+typedef struct told {
+    int count;
+    char line[600];
+} told;
+
+static void keep_warning(dlviz_log_level level, const char *message, void *user) {
+    told *kept = user;
+    ck_assert_int_eq(level, DLVIZ_LOG_LEVEL_WARNING);
+    snprintf(kept->line, sizeof kept->line, "%s", message);
+    kept->count++;
+}
+
+/* Letters of private use, which no font has: told of once for a drawing, with the text. */
+START_TEST(letters_that_no_font_has_are_told_of) {
+    static const char *const names[] = {"plain", "lone \xF4\x8F\xBF\xBD", "\xF4\x8F\xBF\xBC"};
+    told kept = {0};
+    dlviz_set_log(keep_warning, &kept);
+    for (int first = 0; first < 2; first++) {
+        dlz_output output;
+        kept = (told){0};
+        open_page(&output, DLVIZ_FIGURE_FORMAT_PNG);
+        for (int i = first; i < (first ? 3 : 1); i++)
+            dlz_text(&output.canvas, 10, 20, names[i], (dlz_style){.size = 12, .color = black});
+        dlz_output_close(&output);
+        ck_assert_int_eq(kept.count, first);
+        ck_assert(!first || strstr(kept.line, names[1]));
+    }
+    dlviz_set_log(NULL, NULL);
+}
+END_TEST
+
 START_TEST(an_svg_has_its_text_as_text) {
     static const char *const names[] = {"a < b", "c & \"d\"", "]]>", "x\xEF\xBF\xBEy\xEF\xBF\xBFz"};
     dlviz_figure *figure = scatter_figure(400, 4);
@@ -439,6 +470,7 @@ int main(void) {
                                   paragraphs_break_where_their_script_may,
                                   right_to_left_scripts_run_leftwards_and_join,
                                   a_font_that_has_a_letter_is_found,
+                                  letters_that_no_font_has_are_told_of,
                                   an_svg_has_its_text_as_text,
                                   text_lies_at_the_same_place_in_every_format,
                                   the_environment_changes_no_byte,

@@ -343,6 +343,104 @@ START_TEST(pictures_are_whole) {
 }
 END_TEST
 
+static void expect_images(const dlviz_report *report, const dlviz_tensor *wanted) {
+    dlviz_tensor *back;
+    ck_ok(dlviz_report_get_images(report, &back));
+    ck_assert_int_eq(dlviz_tensor_num_elements(back), dlviz_tensor_num_elements(wanted));
+    for (int d = 0; d < 4; d++)
+        ck_assert_int_eq(dlviz_tensor_dim(back, d), dlviz_tensor_dim(wanted, d));
+    ck_assert_mem_eq(dlviz_tensor_const_data(back), dlviz_tensor_const_data(wanted),
+                     (size_t)dlviz_tensor_num_elements(back));
+    dlviz_tensor_destroy(back);
+}
+
+/* Normalized or not, a dataset has the pictures that its images have: as they are, of bytes or of
+ * floats, made smaller by a factor that is whole, resized for the network, or made larger for it. */
+START_TEST(pictures_of_a_dataset) {
+    static const int64_t shapes[][3] = {{1, 28, 28}, {3, 5, 7}, {3, 128, 96}, {1, 1, 64}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int form = 0; form < 4; form++) {
+            const int64_t *shape = shapes[s];
+            dlviz_report_run *run;
+            dlviz_report *report = small_report(9, &run);
+            dlviz_tensor *images = some_images(9, shape[0], shape[1], shape[2]), *wanted;
+            dlviz_tensor *floats, *seen;
+            dlviz_dataset *data;
+            ck_ok(dlviz_tensor_convert(images, DLVIZ_FLOAT32, &floats));
+            for (int64_t i = 0; i < dlviz_tensor_num_elements(floats); i++)
+                dlviz_tensor_float(floats)[i] /= 255;
+            seen = form == 1 ? floats : images;
+            ck_ok(dlviz_dataset_create(&data, seen, NULL));
+            if (form == 2)
+                ck_ok(dlviz_dataset_set_image_size(data, 2 * shape[1] + 1, 2 * shape[2]));
+            if (form == 3) {
+                ck_ok(dlviz_dataset_set_image_size(data, (shape[1] + 2) / 3, shape[2] / 3));
+                ck_ok(dlviz_dataset_samples(data, 0, 9, &seen));
+            }
+            ck_ok(dlviz_report_set_images(report, seen));
+            ck_ok(dlviz_report_get_images(report, &wanted));
+            ck_ok(dlviz_dataset_set_normalization(data, 0.3F, 0.2F));
+            ck_ok(dlviz_report_set_images_of(report, data));
+            expect_images(report, wanted);
+            if (form == 3)
+                dlviz_tensor_destroy(seen);
+            dlviz_tensor_destroy(images), dlviz_tensor_destroy(floats);
+            dlviz_tensor_destroy(wanted);
+            dlviz_dataset_destroy(data);
+            dlviz_report_destroy(report);
+        }
+}
+END_TEST
+
+/* Floats from -1 to 1, as other programs normalize: black and white are the least and the largest. */
+START_TEST(float_pictures_have_a_range_of_their_own) {
+    dlviz_report_run *run;
+    dlviz_report *report = small_report(3, &run);
+    dlviz_tensor *images = some_images(3, 3, 16, 16), *floats;
+    dlviz_dataset *data;
+    uint8_t *bytes = dlviz_tensor_data(images);
+    bytes[5] = 0, bytes[2000] = 255;
+    ck_ok(dlviz_tensor_convert(images, DLVIZ_FLOAT32, &floats));
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(floats); i++)
+        dlviz_tensor_float(floats)[i] = dlviz_tensor_float(floats)[i] / 127.5F - 1;
+    ck_ok(dlviz_dataset_create(&data, floats, NULL));
+    ck_ok(dlviz_report_set_images_of(report, data));
+    expect_images(report, images);
+    dlviz_dataset_destroy(data);
+    dlviz_tensor_destroy(images), dlviz_tensor_destroy(floats);
+    dlviz_report_destroy(report);
+}
+END_TEST
+
+static void expect_no_pictures(const dlviz_tensor *samples, dlviz_status status, const char *why) {
+    dlviz_report_run *run;
+    dlviz_report *report = small_report(4, &run);
+    dlviz_tensor *before = some_images(4, 1, 2, 2);
+    dlviz_dataset *data;
+    ck_ok(dlviz_report_set_images(report, before));
+    ck_ok(dlviz_dataset_create(&data, samples, NULL));
+    ck_fails(dlviz_report_set_images_of(report, data), status, why);
+    expect_images(report, before);
+    dlviz_dataset_destroy(data);
+    dlviz_tensor_destroy(before);
+    dlviz_report_destroy(report);
+}
+
+START_TEST(datasets_without_pictures_are_refused) {
+    dlviz_tensor *few = some_images(3, 1, 2, 2), *channels = some_images(4, 2, 2, 2);
+    dlviz_tensor *vectors = uniform(4, 6, 1);
+    dlviz_tensor *broken = tensor(DLVIZ_FLOAT32, 4, (int64_t[]){4, 1, 2, 2});
+    memset(dlviz_tensor_data(broken), 0, 16 * sizeof(float));
+    dlviz_tensor_float(broken)[9] = dlviz_tensor_float(broken)[14] = NAN;
+    expect_no_pictures(few, DLVIZ_ERROR_SHAPE, "3 samples, and the report 4 points");
+    expect_no_pictures(channels, DLVIZ_ERROR_SHAPE, "2 channels");
+    expect_no_pictures(vectors, DLVIZ_ERROR_SHAPE, "vectors of 6 numbers");
+    expect_no_pictures(broken, DLVIZ_ERROR_NUMERIC, "sample 2 has");
+    dlviz_tensor_destroy(few), dlviz_tensor_destroy(channels);
+    dlviz_tensor_destroy(vectors), dlviz_tensor_destroy(broken);
+}
+END_TEST
+
 START_TEST(large_images_are_averaged) {
     /* 128 x 96 becomes 64 x 48: means of 2 x 2; 100 x 1 becomes 64 x 1: parts of pixels. */
     dlviz_report_run *run;
@@ -450,7 +548,7 @@ END_TEST
 
 /* Of the test below: each can be asked for by its place, its parts apart. */
 static void check_elements(const dlviz_report_run *run, const double *x, const double *y) {
-    const char *name, *other;
+    const char *name, *other, *meaning;
     double value, untrained, pixels;
     const double *xs, *ys;
     int64_t count;
@@ -459,11 +557,13 @@ static void check_elements(const dlviz_report_run *run, const double *x, const d
     ck_assert_str_eq(other, "Adam");
     dlviz_report_run_fact(run, 1, NULL, &other);
     ck_assert_str_eq(other, "\x01\t\n \"\\");
-    dlviz_report_run_measure(run, 0, &name, &other, &value, &untrained, &pixels);
+    dlviz_report_run_measure(run, 0, &name, &other, &meaning, &value, &untrained, &pixels);
     ck_assert_str_eq(name, "accuracy");
     ck_assert_str_eq(other, "%");
+    ck_assert_str_eq(meaning, "how many are right");
     ck_assert(value == 99.31 && untrained == 9.8 && isnan(pixels));
-    dlviz_report_run_measure(run, 1, &name, NULL, NULL, NULL, NULL);
+    dlviz_report_run_measure(run, 1, &name, NULL, &meaning, NULL, NULL, NULL);
+    ck_assert_ptr_null(meaning);
     ck_assert_str_eq(name, "large");
     dlviz_report_run_curve(run, 0, &name, &other, &count, &xs, &ys);
     ck_assert_str_eq(name, "loss");
@@ -475,8 +575,8 @@ static void check_elements(const dlviz_report_run *run, const double *x, const d
     for (int64_t beyond = -1; beyond <= 2; beyond += 3) {
         dlviz_report_run_fact(run, beyond, &name, &other);
         ck_assert(!name && !other);
-        dlviz_report_run_measure(run, beyond, &name, &other, &value, &untrained, &pixels);
-        ck_assert(!name && !other && isnan(value) && isnan(untrained) && isnan(pixels));
+        dlviz_report_run_measure(run, beyond, &name, &other, &meaning, &value, &untrained, &pixels);
+        ck_assert(!name && !other && !meaning && isnan(value) && isnan(untrained) && isnan(pixels));
         dlviz_report_run_curve(run, beyond, &name, &other, &count, &xs, &ys);
         ck_assert(!name && !other && count == 0 && !xs && !ys);
     }
@@ -488,8 +588,10 @@ START_TEST(facts_measures_and_curves) {
     const double x[] = {-2.5, 0, 1e300}, y[] = {0.1234567891234, NAN, -INFINITY};
     ck_ok(dlviz_report_run_add_fact(run, "optimizer", "Adam"));
     ck_ok(dlviz_report_run_add_fact(run, "", "\x01\t\n \"\\"));
-    ck_ok(dlviz_report_run_add_measure(run, "accuracy", "%", 99.31, 9.8, NAN));
-    ck_ok(dlviz_report_run_add_measure(run, "large", "", 1.7976931348623157e308, -0.0, 5e-324));
+    ck_ok(
+        dlviz_report_run_add_measure(run, "accuracy", "%", "how many are right", 99.31, 9.8, NAN));
+    ck_ok(
+        dlviz_report_run_add_measure(run, "large", "", NULL, 1.7976931348623157e308, -0.0, 5e-324));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "training", 3, x, y));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "validation", 3, NULL, y));
     page p = page_of(report);
@@ -499,6 +601,8 @@ START_TEST(facts_measures_and_curves) {
     const json_t *first = json_array_get(measures, 0), *second = json_array_get(measures, 1);
     ck_assert_str_eq(page_text(json_object_get(first, "unit")), "%");
     ck_assert_double_eq(json_number_value(json_object_get(first, "value")), 99.31);
+    ck_assert_str_eq(page_text(json_object_get(first, "meaning")), "how many are right");
+    ck_assert_ptr_null(json_object_get(second, "meaning"));
     ck_assert_double_eq(json_number_value(json_object_get(first, "untrained")), 9.8);
     ck_assert(json_is_null(json_object_get(first, "pixels")));
     ck_assert_double_eq_tol(json_number_value(json_object_get(second, "value")) / 1.7976931e308, 1,
@@ -597,6 +701,46 @@ START_TEST(networks_and_trainings) {
 }
 END_TEST
 
+static bool has_panel(const dlviz_report_run *run, const char *wanted) {
+    for (int64_t i = 0; i < dlviz_report_run_num_curves(run); i++) {
+        const char *panel;
+        dlviz_report_run_curve(run, i, &panel, NULL, NULL, NULL, NULL);
+        if (strcmp(panel, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Among five classes the right one is always among the first five: no curve. Among six it may not be. */
+START_TEST(what_is_always_right_is_no_curve) {
+    for (int classes = 2; classes <= 7; classes++) {
+        char layers[64];
+        snprintf(layers, sizeof layers, "flat:flatten fc:linear,out=%d", classes);
+        dlviz_network *network = net_from_text("1x3x3", layers);
+        dlviz_tensor *x = some_images(14, 1, 3, 3), *labels = some_labels(14, classes, false);
+        dlviz_dataset *data;
+        dlviz_optimizer *optimizer;
+        dlviz_trainer *trainer;
+        dlviz_report_run *run;
+        dlviz_report *report = small_report(14, &run);
+        ck_ok(dlviz_dataset_create(&data, x, labels));
+        ck_ok(dlviz_sgd_create(&optimizer, 0.01));
+        ck_ok(dlviz_trainer_create(&trainer, network, optimizer));
+        ck_ok(dlviz_trainer_fit(trainer, data, 1));
+        ck_assert(!isnan(dlviz_trainer_history(trainer, 0, "train_top5_accuracy")));
+        ck_ok(dlviz_report_run_set_history(run, trainer));
+        ck_assert(has_panel(run, "loss") && has_panel(run, "accuracy"));
+        ck_assert(has_panel(run, "top5 accuracy") == (classes > 5));
+        dlviz_report_destroy(report);
+        dlviz_trainer_destroy(trainer);
+        dlviz_optimizer_destroy(optimizer);
+        dlviz_network_destroy(network);
+        dlviz_dataset_destroy(data);
+        dlviz_tensor_destroy(x), dlviz_tensor_destroy(labels);
+    }
+}
+END_TEST
+
 /* -- Texts ---------------------------------------------------------------------------------------
  */
 
@@ -644,7 +788,7 @@ START_TEST(texts_do_not_break_out) {
         ck_ok(dlviz_report_add_run(report, run_name, &run));
         ck_ok(dlviz_report_run_add_map(run, text));
         ck_ok(dlviz_report_run_add_fact(run, text, text));
-        ck_ok(dlviz_report_run_add_measure(run, text, text, 1, 2, 3));
+        ck_ok(dlviz_report_run_add_measure(run, text, text, text, 1, 2, 3));
         ck_ok(dlviz_report_run_add_curve(run, text, text, 1, NULL, (double[]){1}));
         add_frame(run, 0, map, NULL);
         page p = page_of(report);
@@ -698,11 +842,15 @@ int main(void) {
                                    outputs_are_softmax,
                                    outputs_may_be_no_numbers,
                                    pictures_are_whole,
+                                   pictures_of_a_dataset,
+                                   float_pictures_have_a_range_of_their_own,
+                                   datasets_without_pictures_are_refused,
                                    large_images_are_averaged,
                                    neighbors_and_attribution,
                                    many_points_have_wide_neighbors,
                                    facts_measures_and_curves,
                                    networks_and_trainings,
+                                   what_is_always_right_is_no_curve,
                                    texts_do_not_break_out,
                                    the_title_and_the_words_without_scripts,
                                    NULL,

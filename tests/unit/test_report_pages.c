@@ -60,7 +60,7 @@ static dlviz_status add_whole_run(dlviz_report *report, const char *name, int64_
     STEP(dlviz_report_run_set_neighbors(run, near));
     STEP(dlviz_report_run_set_attribution(run, 2, (int64_t[]){0, n - 1}, shaped));
     STEP(dlviz_report_run_add_fact(run, "seed", "</script>"));
-    STEP(dlviz_report_run_add_measure(run, "a", "%", 0.1 + 0.2, NAN, 1e-7 / 3));
+    STEP(dlviz_report_run_add_measure(run, "a", "%", "what <b>", 0.1 + 0.2, NAN, 1e-7 / 3));
     STEP(dlviz_report_run_add_curve(run, "loss", "training", 3, NULL,
                                     (double[]){1 / 3.0, NAN, 2e20 / 7}));
     dlviz_tensor *tensors[] = {maps[0], maps[1], outputs, near, looked, shaped};
@@ -177,6 +177,29 @@ static void expect_refused(const contents *a, const contents *b, const char *wor
     dlviz_report_destroy(report), dlviz_report_destroy(same), dlviz_report_destroy(other);
 }
 
+/* Of runs with the same name the later ones get numbers, none of them another's. */
+START_TEST(runs_have_names_of_their_own) {
+    static const char *const given[] = {"a", "a (2)", "b"};
+    static const char *const wanted[] = {"a", "a (2)", "b", "a (3)", "a (2) (2)", "b (2)"};
+    dlviz_report *report;
+    dlviz_report_run *run;
+    size_t size;
+    ck_ok(dlviz_report_create(&report, "names", 5));
+    for (int i = 0; i < 3; i++)
+        ck_ok(add_whole_run(report, given[i], 5, 3, (uint64_t)i));
+    ck_fails(dlviz_report_add_run(report, "b", &run), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "a run named 'b' already");
+    ck_assert(!run && dlviz_report_num_runs(report) == 3);
+    void *bytes = bytes_of(report, &size);
+    ck_ok(dlviz_report_merge_memory(report, bytes, size));
+    ck_assert_int_eq(dlviz_report_num_runs(report), 6);
+    for (int i = 0; i < 6; i++)
+        ck_assert_str_eq(dlviz_report_run_name(dlviz_report_run_at(report, i)), wanted[i]);
+    dlviz_free(bytes);
+    dlviz_report_destroy(report);
+}
+END_TEST
+
 START_TEST(other_points_are_refused) {
     dlviz_tensor *labels = labels_of(20, 4), *others = labels_of(20, 4),
                  *images = noise(20, 1, 4, 4), *other_images, *small = noise(20, 1, 4, 3),
@@ -260,7 +283,8 @@ START_TEST(damaged_pages_are_refused) {
         {"\"sprite\">iVBO", "\"sprite\">iVBA", "PNG"},
         {"\"sprite\">iVBO", "\"sprite\">", "picture"},
         {"\"sprite\">iVBO", "\"sprite\">/9j/", "PNG"},
-        {"\"channels\":1,\"count", "\"channels\":3,\"count", "of 1 channels, and its thumbnails are 12 x 16 of 3"},
+        {"\"channels\":1,\"count", "\"channels\":3,\"count",
+         "of 1 channels, and its thumbnails are 12 x 16 of 3"},
         {"<script type=\"text/plain\" id=\"sprite\">", "", "page"},
         {"\"measures\":[{", "\"measures\":[[],{", "'name'"},
         {"\"value\":", "\"value\":1e999,\"x\":", "JSON"},
@@ -608,6 +632,7 @@ END_TEST
 
 typedef struct material {
     dlviz_tensor *labels, *images, *map, *outputs, *near, *looked;
+    dlviz_dataset *data;
     void *page;
     size_t size;
 } material;
@@ -620,6 +645,7 @@ static dlviz_status use_report(dlviz_report **report, dlviz_report **other, cons
     TRY(dlviz_report_create(report, "title", 8));
     TRY(dlviz_report_set_labels(*report, m->labels));
     TRY(dlviz_report_set_images(*report, m->images));
+    TRY(dlviz_report_set_images_of(*report, m->data));
     TRY(dlviz_report_set_class_names(*report, 3, names));
     TRY(dlviz_report_add_run(*report, "r", &run));
     TRY(dlviz_report_run_add_map(run, "map"));
@@ -627,7 +653,7 @@ static dlviz_status use_report(dlviz_report **report, dlviz_report **other, cons
     TRY(dlviz_report_run_set_neighbors(run, m->near));
     TRY(dlviz_report_run_set_attribution(run, 8, (int64_t[]){0, 1, 2, 3, 4, 5, 6, 7}, m->looked));
     TRY(dlviz_report_run_add_fact(run, "a", "b"));
-    TRY(dlviz_report_run_add_measure(run, "a", "b", 1, 2, 3));
+    TRY(dlviz_report_run_add_measure(run, "a", "b", "c", 1, 2, 3));
     TRY(dlviz_report_run_add_curve(run, "a", "b", 1, NULL, (double[]){1}));
     TRY(dlviz_report_write_memory(*report, bytes, &size));
     TRY(dlviz_report_create(other, NULL, 0));
@@ -653,8 +679,10 @@ START_TEST(memory_may_run_out_anywhere) {
     dlviz_tensor *flat = uniform(8, 6, 3);
     ck_ok(dlviz_tensor_reshape(flat, 3, (int64_t[]){8, 2, 3}, &m.looked));
     ck_ok(dlviz_tensor_create(&m.near, DLVIZ_INT64, 2, (int64_t[]){8, 2}));
+    ck_ok(dlviz_dataset_create(&m.data, m.images, NULL));
     ck_ok(dlviz_set_num_threads(1));
     ck_assert_int_gt(fail_each_allocation(use_memory, &m), 60);
+    dlviz_dataset_destroy(m.data);
     dlviz_tensor *all[] = {m.labels, m.images, m.map, m.outputs, m.near, m.looked, flat};
     for (size_t i = 0; i < 7; i++)
         dlviz_tensor_destroy(all[i]);
@@ -664,6 +692,7 @@ END_TEST
 int main(void) {
     return run_tests("report_pages", (const TTest *[]){
                                          merged_runs_are_the_same,
+                                         runs_have_names_of_their_own,
                                          other_points_are_refused,
                                          damaged_pages_are_refused,
                                          many_points_have_a_sample_of_pictures,
