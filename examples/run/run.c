@@ -106,6 +106,25 @@ static int check_layer(const struct run *run) {
     return EXIT_USAGE;
 }
 
+/* Whether there is something to go on with. */
+static int check_checkpoint(const struct run *run) {
+    const char *out = run->options.out;
+    char text[9216];
+    if (has_checkpoint(out))
+        return EXIT_DONE;
+    if (has_finished(out))
+        snprintf(text, sizeof text,
+                 "--resume: the run in '%s' is finished, and --keep-checkpoint, which would have "
+                 "left checkpoint.safetensors to go on with, was not given; --force begins anew",
+                 out);
+    else
+        snprintf(text, sizeof text,
+                 "--resume: there is no checkpoint.safetensors in '%s' to go on with; without "
+                 "--resume the training begins",
+                 out);
+    return refuse(run, EXIT_FAILED, text);
+}
+
 /* What an earlier run left is neither mixed with this one's results nor lost by mistake. */
 static int check_folder(struct run *run) {
     const struct options *options = &run->options;
@@ -120,15 +139,21 @@ static int check_folder(struct run *run) {
     enum folder_state state = look_into_folder(options->out, there);
     if (state == FOLDER_BLOCKED)
         return refuse(run, EXIT_FAILED, there);
-    if (state == FOLDER_FREE || options->resume)
+    if (options->resume)
+        return check_checkpoint(run);
+    if (state == FOLDER_FREE)
         return EXIT_DONE;
     run->replaces = true;
     if (options->force)
         return EXIT_DONE;
-    snprintf(text, sizeof text,
-             "'%s' has the results of an earlier run: %s; --force replaces them, --out names "
-             "another folder",
-             options->out, there);
+    bool interruption = has_checkpoint(options->out) && !has_finished(options->out);
+    snprintf(text, sizeof text, "'%s' has %s: %s; %s--force %s, --out names another folder",
+             options->out,
+             interruption ? "an interrupted training" : "the results of an earlier run", there,
+             interruption                   ? "--resume goes on with it, "
+             : has_checkpoint(options->out) ? "--resume goes on with more epochs, "
+                                            : "",
+             interruption ? "begins anew" : "replaces them");
     return refuse(run, EXIT_FAILED, text);
 }
 

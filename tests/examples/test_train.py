@@ -324,7 +324,10 @@ class Train(Training):
                     process.kill()
                     break
             process.stdout.read()
-        self.train("in-two", *arguments, "--resume")
+        process = self.train("in-two", *arguments, status=1)
+        self.expect_line(1, process, "an interrupted training", "--resume goes on with it", "--force begins anew")
+        process = self.train("in-two", *arguments, "--resume")
+        self.assertRegex(process.stdout, r"(?m)^going on (after epoch [2-5]|in epoch [3-6], after batch \d+)$")
         self.expect_same(path("all-at-once"), path("in-two"), ["model.safetensors", "tsne.npy", "report.html"])
 
 
@@ -335,11 +338,17 @@ class Train(Training):
                                      ("--augment", "flip", ("augmentation", '"none" in the file and "flip" here')),
                                      ("--validation", "0.2", ("samples to train on", "126 of mark", "108 of mark"))):
             process = self.train("kept-on", "--epochs", 2, *arguments, option, value, "--resume", status=1)
-            self.expect_line(1, process, "settings.json", "without --resume", *words)
+            self.expect_line(1, process, "settings.json", "--force instead of --resume", *words)
         self.train("kept-on", "--epochs", 2, *arguments, "--resume", "--perplexity", 10)
         process = self.train("kept-on", "--epochs", 1, *arguments, "--resume", status=1)
-        self.expect_line(1, process, "--epochs 1: ", "checkpoint.safetensors' has 2 already", "without --resume")
+        self.expect_line(1, process, "--epochs 1: ", "checkpoint.safetensors' has 2 already", "--force")
         self.assertEqual(self.summary("kept-on")["title"], "mlp, 2 epochs")
+        process = self.train("kept-on", "--epochs", 3, "--network", "mlp", *SHORT, status=1)
+        self.expect_line(1, process, "results of an earlier run", "--resume goes on with more epochs", "--force")
+        # What was to be kept is kept, whether or not a run that goes on says so again.
+        self.train("kept-on", "--epochs", 3, "--network", "mlp", "--resume", *SHORT)
+        self.assertTrue(os.path.exists(path("kept-on", "checkpoint.safetensors")))
+        self.train("kept-on", "--epochs", 4, "--network", "mlp", "--resume", *SHORT)
 
 
 class Compare(Case):
@@ -382,5 +391,13 @@ class Compare(Case):
         self.expect_line(1, run("dlviz-compare", path("never.html"), path("nowhere.html")), "nowhere.html")
         self.expect_line(2, run("dlviz-compare", self.pages[0], self.pages[0]), "one file", self.pages[0])
         self.expect_usage(run("dlviz-compare", path("never.html")), "one page or more")
+
+    def test_a_forgotten_first_name_replaces_no_page(self):
+        before = files.read(self.pages[0])
+        self.expect_line(2, run("dlviz-compare", *self.pages), self.pages[0], "--force")
+        self.assertEqual(files.read(self.pages[0]), before)
+        files.write(path("old.html"), b"old")
+        self.expect(0, run("dlviz-compare", path("old.html"), *self.pages, "--force", "--quiet"))
+        self.assertEqual(len(files.read_page(path("old.html"))["runs"]), 2)
         self.assertFalse(os.path.exists(path("never.html")))
         self.assertTrue(re.search(b"</html>", files.read(self.pages[0])))
