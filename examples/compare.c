@@ -1,5 +1,6 @@
 /* compare.c - one page of several: the runs of pages about the same points, side by side. */
 #include "run/command.h"
+#include "run/text.h"
 
 #include <dlviz.h>
 #include <errno.h>
@@ -73,7 +74,7 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     if (merge(title, count - 1, words + 1, words[0]) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", line.program, dlviz_last_error());
+        fprintf(stderr, "%s: %s\n", line.program, plain_error());
         return EXIT_FAILED;
     }
     if (!quiet)

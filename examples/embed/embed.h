@@ -18,6 +18,7 @@ struct settings {
     const char *in, *out; /* OUT: NULL for plot */
     const char *model;    /* of transform: the saved t-SNE */
     const char *save;     /* of tsne */
+    struct texts ignored; /* columns of a table */
     const char *array;    /* of an .npz file; NULL: its only one */
     const char *labels, *figure, *html, *images, *names, *title, *init;
     int64_t threads, dimensions, iterations, components, reduce, seed;

@@ -87,7 +87,29 @@ class Sources(Training):
         self.assertRegex(process.stdout, r"(?m)^  the columns +\d")
         page = self.page("table")
         self.assertNotIn("sprite", page)
+        self.assertIn("column 'species' (--labels", process.stdout)
+        self.assertIn("batches of 8 instead of 64", process.stdout)  # 168 rows
+        self.assertEqual(summary["training"]["batch_size"], 8)
         self.expect_line(1, self.train("never", "--labels", "none", data=path("table.csv"), status=1), "none", "--labels")
+        process = self.train("never", "--labels", "species", "--network", "resnet8", data=path("table.csv"), status=2)
+        self.expect_line(2, process, "--network resnet8", "mlp")
+        process = self.train("never", "--labels", "species", "--augment", "noise,flip", data=path("table.csv"), status=2)
+        self.expect_line(2, process, "--augment flip", "rows", "mixup")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_a_table_with_names(self):
+        rows = [f"{i},n{i},{i % 3 + i / 1000},{'abc'[i % 3]}" for i in range(90)]
+        files.write(path("named.csv"), "\n".join(["id,name,x,kind", *rows]).encode())
+        process = self.train("never", data=path("named.csv"), status=1)
+        self.expect_line(1, process, "--labels NAME", "'id', 'name', 'x', 'kind'")
+        self.assertNotIn("'y'", process.stderr)
+        process = self.train("never", "--labels", "kind", data=path("named.csv"), status=1)
+        self.expect_line(1, process, "column 'name'", "--ignore")
+        self.train("named", "--labels", "kind", "--ignore", "id", "--ignore", "name", "--epochs", 1, *SHORT,
+                   data=path("named.csv"))
+        self.assertEqual(self.summary("named")["dataset"]["input"], [1])
+        process = self.train("never", "--labels", "kind", "--ignore", "nome", data=path("named.csv"), status=1)
+        self.expect_line(1, process, "'nome'", "'name'")
 
 
 class Train(Training):
@@ -145,7 +167,8 @@ class Train(Training):
         self.expect_line(1, process, "'fc3'", "5 numbers", "3 classes")
         files.write(path("torn.json"), b'{"input": [3,')
         self.expect_line(1, self.train("never", "--network", path("torn.json"), status=1), "torn.json", "JSON")
-        self.expect_line(1, self.train("never", "--network", "vgg", status=1), "vgg")
+        self.expect_line(2, self.train("never", "--network", "vgg", status=2), "vgg", "resnet8, mlp")
+        self.expect_line(1, self.train("never", "--network", "vgg.json", status=1), "vgg.json")
         self.assertFalse(os.path.exists(path("never")))
 
     def test_settings_of_the_training(self):
@@ -232,7 +255,11 @@ class Train(Training):
         for option, value, words in (("image-size", "3", "4 to 4096"), ("image-size", "32x", "48x64"),
                                      ("channels", "2", "1 or 3"), ("schedule", "linear", "plateau, onecycle or cosine"),
                                      ("optimizer", "adamax", "rmsprop"), ("validation", "1.5", "0 to 0.9"),
-                                     ("memory-limit", "much", "500M"), ("epochs", "0", "1 to")):
+                                     ("memory-limit", "much", "500M"), ("epochs", "0", "1 to"), ("network", "resnet18", "report, resnet8, mlp"),
+                                     ("learning-rate", "0,001", "0.001"),
+                                     ("test-folder", self.pictures, "trained on"),
+                                     ("test-folder", os.path.join(self.pictures, "circle"), "trained on"),
+                                     ("layer", "relu9", "conv1, bn1")):
             with self.subTest(option=option):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), f"--{option}", value)
                 self.expect_line(2, process, f"--{option} {value}: ", words)
@@ -241,7 +268,26 @@ class Train(Training):
             with self.subTest(augment=augment):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), "--augment", augment)
                 self.expect_line(2, process, *words)
+        process = run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9, "--validation", 0.2)
+        self.expect_line(2, process, "--validation 0.2", "--test 0.9", "less than 1")
+        self.expect_line(2, run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9), "--test 0.9")
+        files.write(path("points.npy"), b"")
+        self.expect_line(2, run("dlviz-train", path("points.npy"), "--out", path("never")), "points.npy", ".csv")
         self.assertFalse(os.path.exists(path("never")))
+        # What is wrong is said first; then that the folder is in use.
+        os.makedirs(path("in-use"))
+        files.write(path("in-use", "report.html"), b"")
+        self.expect_line(1, run("dlviz-train", path("nowhere"), "--out", path("in-use")), "nowhere")
+        self.expect_line(2, run("dlviz-train", self.pictures, "--out", path("in-use"), "--layer", "relu9"), "relu9")
+
+    def test_no_sentence_is_for_programmers(self):
+        files.make_pictures(path("a-class-empty"), 4)
+        os.makedirs(path("a-class-empty", "also"))
+        process = self.train("never", data=path("a-class-empty"), status=1)
+        self.expect_line(1, process, "'also'", "--skip-unreadable")
+        self.assertNotIn("dlviz_", process.stderr)
+        process = self.train("never", data=path("dlviz_no_such: 1"), status=1)  # a name of the user's stays
+        self.expect_line(1, process, "dlviz_no_such: 1")
 
     def test_results_are_no_data(self):
         os.symlink(self.pictures, path("other-name"))
