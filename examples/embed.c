@@ -170,6 +170,13 @@ static dlviz_status read_everything(struct work *work) {
         exit(EXIT_FAILED);
     TRY(check_page(set, n));
     TRY(check_components(work));
+    int64_t columns = dlviz_tensor_dim(work->data, 1);
+    if (set->command == EMBED_PLOT && (columns < 1 || columns > 3))
+        return dlviz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "'%s' has %lld columns; a map of 1 to 3 is accepted, such as pca and tsne "
+            "make of more",
+            set->in, (long long)columns);
     return set->command == EMBED_TSNE ? set_start(work) : DLVIZ_OK;
 }
 
@@ -308,6 +315,10 @@ static int give_results(struct work *work) {
     bool done = !set->out || succeeded(work, dlviz_tensor_write_npy(work->result, set->out));
     if (set->figure)
         done &= succeeded(work, write_figure(&shown));
+    int64_t columns = dlviz_tensor_dim(work->result, 1);
+    if (set->html && columns > 2 && !set->quiet)
+        fprintf(stderr, "%s: the page shows the first two of the map's %lld dimensions\n",
+                set->program, (long long)columns);
     if (set->html && !interrupted)
         done &= succeeded(work, write_html(&shown));
     wipe(&work->terminal);

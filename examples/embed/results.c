@@ -1,7 +1,9 @@
 /* The figure and the page. */
 #include "embed.h"
+#include "../run/rows.h"
 #include "../run/try.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +156,8 @@ static dlviz_status add_facts(dlviz_report_run *run, const struct shown *shown) 
     }
     if (set->command != EMBED_TSNE)
         return DLVIZ_OK;
-    snprintf(text, sizeof text, "%g", dlviz_tsne_perplexity_used(shown->tsne));
+    snprintf(text, sizeof text, "%g",
+             floor(10 * dlviz_tsne_perplexity_used(shown->tsne) + 0.5) / 10);
     TRY(dlviz_report_run_add_fact(run, "perplexity", text));
     snprintf(text, sizeof text, "%lld", (long long)set->seed);
     TRY(dlviz_report_run_add_fact(run, "seed", text));
@@ -167,8 +170,7 @@ static dlviz_status fill(dlviz_report *report, const struct shown *shown, int64_
     dlviz_report_run *run;
     if (shown->labels)
         TRY(set_labels(report, shown->labels));
-    if (set->names)
-        TRY(set_names(report, set->names, n));
+    TRY(set->names ? set_names(report, set->names, n) : name_rows(report, NULL, n));
     if (set->images)
         TRY(set_images(report, set->images, n));
     TRY(dlviz_report_add_run(report, map_name(set), &run));

@@ -31,7 +31,9 @@ static void print_help(const struct command_line *line) {
     print_options(line, "pca");
     printf("tsne:\n");
     print_options(line, "tsne");
-    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    printf(
+        "\nPoints without --names are called after their rows, counted from 1 without a header.\n"
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 /* A figure that cannot be written is better refused now than after the work. */

@@ -69,7 +69,13 @@ static bool has_array(const dlviz_npz *npz, const char *name) {
 /* Labels as one of each sample, n or n x 1, in whole numbers of any type. */
 static dlviz_status read_labels(const dlviz_npz *npz, const char *name, dlviz_tensor **labels) {
     dlviz_tensor *read, *flat = NULL;
-    TRY(dlviz_npz_read(npz, name, &read));
+    dlviz_status unread = dlviz_npz_read(npz, name, &read);
+    if (unread == DLVIZ_ERROR_FORMAT || unread == DLVIZ_ERROR_UNSUPPORTED)
+        return dlviz_fail(unread,
+                          "%s; labels are whole numbers here, such as "
+                          "numpy.unique(y, return_inverse=True)[1] makes of words",
+                          dlviz_last_error());
+    TRY(unread);
     int64_t n = dlviz_tensor_dim(read, 0);
     dlviz_status status = dlviz_tensor_reshape(read, 1, &n, &flat);
     if (status == DLVIZ_OK)

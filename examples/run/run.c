@@ -319,9 +319,10 @@ static dlviz_status take_network_dims(struct options *options) {
     if (ndim != 3)
         return DLVIZ_OK;
     if (options->height > 0 && (options->height != dims[1] || options->width != dims[2]))
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "--image-size: the network of '%s' takes images of %lld x %lld",
-                          options->network, (long long)dims[1], (long long)dims[2]);
+        return dlviz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "--image-size: the network of '%s' takes images %lld pixels wide and %lld high",
+            options->network, (long long)dims[2], (long long)dims[1]);
     options->channels = dims[0];
     options->height = dims[1];
     options->width = dims[2];

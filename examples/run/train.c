@@ -149,7 +149,6 @@ dlviz_status build(struct run *run) {
                        (uint64_t)options->seed));
     TRY(dlviz_network_describe_data(run->network, train));
     run->layer = options->layer ? options->layer : suggested_layer(run->network, options->network);
-    say(&run->terminal, "\n%s", dlviz_network_summary(run->network));
     return build_trainer(run);
 }
 
@@ -203,6 +202,7 @@ dlviz_status train(struct run *run) {
         TRY(resume(run));
     else
         TRY(dlviz_film_create(&run->film));
+    say(&run->terminal, "\n%s", dlviz_network_summary(run->network));
     /* Of the untrained network; or what an interruption right after an epoch has left out. */
     if (dlviz_trainer_batches_done(run->trainer) == 0)
         TRY(keep_frame(run));

@@ -419,6 +419,7 @@ class Sources(Clusters):
         self.expect_line(1, run(*arguments, *forever, "--images", path("few-images.npy")), "2 pictures", "60 points")
         self.expect_line(1, run(*arguments, *forever, "--images", self.input), "2 dimensions", "n x h x w")
         self.expect_usage(run(*arguments, "--images", path("few-images.npy")), "--html")
+        self.expect_line(1, run("dlviz-embed", "plot", self.input, "--html", path("never.html")), "5 columns", "1 to 3")
         self.expect_line(2, run(*arguments, "--names", path("few-names.txt"), "--html", path("few-names.txt")), "one file")
         self.assertEqual(files.read(path("few-names.txt")), b"one\ntwo\n")
         self.assertFalse(os.path.exists(path("never.npy")) or os.path.exists(path("never.html")))

@@ -87,6 +87,11 @@ class Sources(Training):
         self.assertRegex(process.stdout, r"(?m)^  the columns +\d")
         page = self.page("table")
         self.assertNotIn("sprite", page)
+        kinds = ("setosa", "versicolor", "virginica")  # of a row as the file has it, of a point as the page has it
+        numbers = [int(name.removeprefix("row ")) for name in page["names"]]
+        self.assertEqual([page["classes"][label] for label in files.unpack(page["labels"], "B")],
+                         [kinds[(number - 1) % 3] for number in numbers])
+        self.assertEqual(len(set(numbers)), 48)
         self.assertIn("column 'species' (--labels", process.stdout)
         self.assertIn("batches of 8 instead of 64", process.stdout)  # 168 rows
         self.assertEqual(summary["training"]["batch_size"], 8)
