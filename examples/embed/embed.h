@@ -99,6 +99,7 @@ struct shown {
     const struct settings *set;
     const dlviz_tensor *points; /* what the map is of, or NULL */
     const dlviz_tensor *map;    /* n x k */
+    int64_t num_new;            /* the first of the map's are new beside old ones; 0: none is */
     const struct labels *labels;
     const dlviz_tensor *shares; /* of the variance, or NULL */
     const dlviz_tsne *tsne;     /* or NULL */

@@ -434,9 +434,16 @@ class Sources(Clusters):
                 # A point goes where its nearest old points are: those of its own class.
                 files.write_npy(path("new.npy"), [[x + 0.01 for x in row] for row in self.rows[:9]])
                 figure = ["--figure", path("placed.svg")] if programs.with_figures else []
-                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy"), *figure))
+                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy"), *figure,
+                                             "--html", path("placed.html")))
                 if figure:
                     files.check_svg(path("placed.svg"))
+                    for name in (b">new points<", b">points of the map<"):
+                        self.assertIn(name, files.read(path("placed.svg")))
+                page = files.read_page(path("placed.html"))
+                self.assertEqual((page["n"], page["classes"]), (9 + self.N, ["new points", "points of the map"]))
+                self.assertEqual(list(files.unpack(page["labels"], "B")), [0] * 9 + [1] * self.N)
+                self.assertEqual((page["names"][8], page["names"][9]), ("new: row 9", "map: row 1"))
                 self.assertRegex(process.stdout, "^9 points placed in the map")
                 placed = self.expect_npy(path("placed.npy"), "<f4", (9, 2))
                 for i in range(9):
