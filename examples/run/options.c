@@ -140,8 +140,8 @@ static void print_train_help(const struct command_line *line) {
     print_layers("resnet8");
     printf(".\nOf mlp: ");
     print_layers("mlp");
-    printf(".\nPoints of a .csv or .npz file are called after their rows, counted from 1 without\n"
-           "the header.\n"
+    printf(".\nPoints of a .csv or .npz file are called after their rows, counted from 1\n"
+           "without the header.\n"
            "A FILE.json describes a network as DIR/network.json does that of a run.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
