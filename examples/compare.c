@@ -1,5 +1,6 @@
 /* compare.c - one page of several: the runs of pages about the same points, side by side. */
 #include "run/command.h"
+#include "run/text.h"
 
 #include <dlviz.h>
 #include <errno.h>
@@ -25,6 +26,11 @@ static bool are_one_file(const char *a, const char *b) {
            of_a.st_ino == of_b.st_ino;
 }
 
+static bool is_there(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 static dlviz_status merge(const char *title, int count, const char **pages, const char *out) {
     dlviz_report *report;
     dlviz_status status = dlviz_report_create(&report, title, 0);
@@ -40,14 +46,15 @@ static dlviz_status merge(const char *title, int count, const char **pages, cons
 
 int main(int argc, char **argv) {
     const char *title = NULL, *words[MOST_PAGES + 1];
-    bool quiet = false;
+    bool quiet = false, force = false;
     const struct option_line options[] = {
         {"title", "TEXT", "of the page (default: that of the first)", TEXT, &title, 0, 0, NULL,
          NULL},
+        {"force", NULL, "replace OUT.html where it is there", FLAG, &force, 0, 0, NULL, NULL},
         {"quiet", NULL, "errors only", FLAG, &quiet, 0, 0, NULL, NULL}};
     const struct command_line line = {.program = program_name(argc, argv, "dlviz-compare"),
                                       .options = options,
-                                      .num_options = 2,
+                                      .num_options = 3,
                                       .help = print_help};
     int count = read_command_line(&line, argc, argv, 1, words, MOST_PAGES + 1);
     if (count < 2)
@@ -59,8 +66,15 @@ int main(int argc, char **argv) {
                     line.program, words[i]);
             return EXIT_USAGE;
         }
+    if (!force && is_there(words[0])) { /* it may be a page to be read, OUT.html forgotten */
+        fprintf(stderr,
+                "%s: '%s' is there already: the first file is the one to be written; --force "
+                "replaces it\n",
+                line.program, words[0]);
+        return EXIT_USAGE;
+    }
     if (merge(title, count - 1, words + 1, words[0]) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", line.program, dlviz_last_error());
+        fprintf(stderr, "%s: %s\n", line.program, plain_error());
         return EXIT_FAILED;
     }
     if (!quiet)

@@ -2,6 +2,7 @@
 #include "embed/embed.h"
 #include "run/interrupt.h"
 #include "run/terminal.h"
+#include "run/text.h"
 #include "run/try.h"
 
 #include <errno.h>
@@ -137,18 +138,45 @@ static bool differences_count(const struct settings *set) {
     return set->command == EMBED_TSNE && !angles && !set->save;
 }
 
+/* There are no more components than rows or columns. */
+static dlviz_status check_components(const struct work *work) {
+    const struct settings *set = &work->set;
+    bool pca = set->command == EMBED_PCA && isnan(set->variance);
+    int64_t asked = pca ? set->components : set->command == EMBED_TSNE ? set->reduce : 0;
+    int64_t rows = dlviz_tensor_dim(work->data, 0), columns = dlviz_tensor_dim(work->data, 1);
+    int64_t most = rows < columns ? rows : columns;
+    if (asked <= most)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                      "--%s %lld: '%s' has %lld rows and %lld columns; 1 to %lld are accepted",
+                      pca ? "components" : "pca", (long long)asked, set->in, (long long)rows,
+                      (long long)columns, (long long)most);
+}
+
 static dlviz_status read_everything(struct work *work) {
     const struct settings *set = &work->set;
     check_all_paths(set);
     if (set->figure)
         TRY(try_figure(set));
-    if (set->model)
-        TRY(dlviz_tsne_open(&work->tsne, set->model));
+    if (set->model) {
+        dlviz_status status = dlviz_tsne_open(&work->tsne, set->model);
+        if (status == DLVIZ_ERROR_FORMAT)
+            return dlviz_fail(status, "%s; what 'tsne --save' wrote is accepted", plain_error());
+        TRY(status);
+    }
     TRY(read_matrix(set, set->in, differences_count(set), &work->data));
     int64_t n = dlviz_tensor_dim(work->data, 0);
     if (set->labels && !read_labels(&work->labels, set, n))
         exit(EXIT_FAILED);
     TRY(check_page(set, n));
+    TRY(check_components(work));
+    int64_t columns = dlviz_tensor_dim(work->data, 1);
+    if (set->command == EMBED_PLOT && (columns < 1 || columns > 3))
+        return dlviz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "'%s' has %lld columns; a map of 1 to 3 is accepted, such as pca and tsne "
+            "make of more",
+            set->in, (long long)columns);
     return set->command == EMBED_TSNE ? set_start(work) : DLVIZ_OK;
 }
 
@@ -216,14 +244,21 @@ static dlviz_status run_tsne(struct work *work) {
 
 static dlviz_status run_transform(struct work *work) {
     const char *path = pca_path(work->set.model);
+    dlviz_status status;
     FILE *file = fopen(path, "rb");
     if (file) {
         fclose(file);
         TRY(dlviz_pca_open(&work->pca, path));
-        TRY(dlviz_pca_transform(work->pca, work->data, &work->reduced));
+        status = dlviz_pca_transform(work->pca, work->data, &work->reduced);
+        if (status == DLVIZ_ERROR_SHAPE)
+            return dlviz_fail(status, "'%s': %s", work->set.in, plain_error());
+        TRY(status);
     }
     const dlviz_tensor *points = work->reduced ? work->reduced : work->data;
-    TRY(dlviz_tsne_transform(work->tsne, points, &work->result));
+    status = dlviz_tsne_transform(work->tsne, points, &work->result);
+    if (status == DLVIZ_ERROR_SHAPE)
+        return dlviz_fail(status, "'%s': %s", work->set.in, plain_error());
+    TRY(status);
     say(&work->terminal, "%lld points placed in the map of '%s'",
         (long long)dlviz_tensor_dim(work->result, 0), work->set.model);
     return DLVIZ_OK;
@@ -263,7 +298,7 @@ static const char *last_words(const struct work *work) {
 
 static bool succeeded(const struct work *work, dlviz_status status) {
     if (status != DLVIZ_OK && !(status == DLVIZ_CANCELLED && interrupted))
-        fprintf(stderr, "%s: %s\n", work->set.program, dlviz_last_error());
+        fprintf(stderr, "%s: %s\n", work->set.program, plain_error());
     return status == DLVIZ_OK;
 }
 
@@ -280,6 +315,10 @@ static int give_results(struct work *work) {
     bool done = !set->out || succeeded(work, dlviz_tensor_write_npy(work->result, set->out));
     if (set->figure)
         done &= succeeded(work, write_figure(&shown));
+    int64_t columns = dlviz_tensor_dim(work->result, 1);
+    if (set->html && columns > 2 && !set->quiet)
+        fprintf(stderr, "%s: the page shows the first two of the map's %lld dimensions\n",
+                set->program, (long long)columns);
     if (set->html && !interrupted)
         done &= succeeded(work, write_html(&shown));
     wipe(&work->terminal);
@@ -308,7 +347,7 @@ static void note(dlviz_log_level level, const char *message, void *user) {
     if (level < DLVIZ_LOG_LEVEL_WARNING || work->set.quiet)
         return;
     wipe(&work->terminal);
-    fprintf(stderr, "%s: %s\n", work->set.program, message);
+    fprintf(stderr, "%s: %s\n", work->set.program, plain_sentence(message));
 }
 
 static int run(struct work *work) {
@@ -324,7 +363,7 @@ static int run(struct work *work) {
     if (ending == EXIT_INTERRUPTED)
         fputs(last_words(work), stderr);
     else
-        fprintf(stderr, "%s: %s\n", work->set.program, dlviz_last_error());
+        fprintf(stderr, "%s: %s\n", work->set.program, plain_error());
     return ending;
 }
 

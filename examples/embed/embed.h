@@ -18,6 +18,7 @@ struct settings {
     const char *in, *out; /* OUT: NULL for plot */
     const char *model;    /* of transform: the saved t-SNE */
     const char *save;     /* of tsne */
+    struct texts ignored; /* columns of a table */
     const char *array;    /* of an .npz file; NULL: its only one */
     const char *labels, *figure, *html, *images, *names, *title, *init;
     int64_t threads, dimensions, iterations, components, reduce, seed;
@@ -98,6 +99,7 @@ struct shown {
     const struct settings *set;
     const dlviz_tensor *points; /* what the map is of, or NULL */
     const dlviz_tensor *map;    /* n x k */
+    int64_t num_new;            /* the first of the map's are new beside old ones; 0: none is */
     const struct labels *labels;
     const dlviz_tensor *shares; /* of the variance, or NULL */
     const dlviz_tsne *tsne;     /* or NULL */

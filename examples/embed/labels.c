@@ -1,6 +1,7 @@
 /* Labels as people have them: whole numbers in any type and of any size, in a column, -1 for noise; or
  * words. */
 #include "embed.h"
+#include "../run/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,7 +17,7 @@ static const float least_rounded = 16777216;
 static const char *program;
 
 static bool say_last_error(void) {
-    fprintf(stderr, "%s: %s\n", program, dlviz_last_error());
+    fprintf(stderr, "%s: %s\n", program, plain_error());
     return false;
 }
 
@@ -270,6 +271,9 @@ static bool read_column(struct labels *labels, const struct settings *set, int64
     dlviz_status status = dlviz_csv_reader_create(&reader);
     if (status == DLVIZ_OK)
         status = dlviz_csv_reader_set_label_column(reader, set->labels);
+    if (status == DLVIZ_OK)
+        status =
+            dlviz_csv_reader_set_ignored_columns(reader, set->ignored.count, set->ignored.items);
     if (status == DLVIZ_OK)
         status = dlviz_dataset_read_csv(&table, set->in, reader);
     bool done = status == DLVIZ_OK ? take_table(labels, table, set, n) : say_last_error();

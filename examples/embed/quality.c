@@ -2,6 +2,7 @@
  * named, and the others are printed. */
 #include "embed.h"
 #include "../run/interrupt.h"
+#include "../run/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static bool print(const char *name, dlviz_status status, const double *value) {
         fflush(
             stdout); /* the next one may take a while; whether it went well is asked at the end */
     } else if (status != DLVIZ_CANCELLED)
-        fprintf(stderr, "%s: %s: %s\n", program, name, dlviz_last_error());
+        fprintf(stderr, "%s: %s: %s\n", program, name, plain_error());
     return status == DLVIZ_OK;
 }
 
@@ -86,7 +87,7 @@ static bool leave_out_noise(const dlviz_tensor *map, const dlviz_tensor *all, in
     *label = NULL;
     if (dlviz_tensor_create(rows, DLVIZ_FLOAT32, 2, (int64_t[]){kept, columns}) != DLVIZ_OK ||
         dlviz_tensor_create(label, DLVIZ_INT64, 1, &kept) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", program, dlviz_last_error());
+        fprintf(stderr, "%s: %s\n", program, plain_error());
         return false;
     }
     const int64_t *given = dlviz_tensor_const_data(all);

@@ -84,10 +84,17 @@ static dlviz_status read_csv(const struct settings *set, const char *path, bool 
     dlviz_status status = DLVIZ_OK;
     if (path == set->in && labels_are_inside(set))
         status = dlviz_csv_reader_set_label_column(reader, set->labels);
+    if (status == DLVIZ_OK && path == set->in)
+        status =
+            dlviz_csv_reader_set_ignored_columns(reader, set->ignored.count, set->ignored.items);
     if (status == DLVIZ_OK)
         status = differences ? dlviz_tensor_read_csv_shifted(numbers, path, reader, NULL)
                              : dlviz_tensor_read_csv(numbers, path, reader);
     dlviz_csv_reader_destroy(reader);
+    if (status == DLVIZ_ERROR_FORMAT && path == set->in && strstr(dlviz_last_error(), ", column '"))
+        return dlviz_fail(
+            status, "%s; --labels NAME takes a column as classes, --ignore NAME leaves it out",
+            dlviz_last_error());
     return status;
 }
 

@@ -1,7 +1,9 @@
 /* The figure and the page. */
 #include "embed.h"
+#include "../run/rows.h"
 #include "../run/try.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,34 +52,16 @@ static dlviz_status set_up(dlviz_figure *figure, const struct shown *shown) {
                : DLVIZ_OK;
 }
 
-/* New points lie beside the old ones, of which the labels are not known. */
-static dlviz_status create_map(const struct shown *shown, const dlviz_tensor *map,
-                               dlviz_figure **figure) {
-    const dlviz_tensor *labels = shown->labels ? shown->labels->of_figure : NULL;
-    dlviz_safetensors *model;
-    dlviz_tensor *old = NULL;
-    if (shown->set->command != EMBED_TRANSFORM)
-        return dlviz_figure_create_scatter(figure, map, labels);
-    TRY(dlviz_safetensors_open(&model, shown->set->model));
-    dlviz_status status = dlviz_safetensors_get(model, "map", &old);
-    if (status == DLVIZ_OK)
-        status = dlviz_figure_create_scatter(figure, old, NULL);
-    if (status == DLVIZ_OK)
-        status = dlviz_figure_add_points(*figure, "new points", map, labels);
-    dlviz_tensor_destroy(old);
-    dlviz_safetensors_destroy(model);
-    return status;
-}
-
 /* Of more than three columns the first two. */
-dlviz_status write_figure(const struct shown *shown) {
+static dlviz_status write_figure_of(const struct shown *shown) {
     dlviz_figure *figure = NULL;
     dlviz_tensor *two = NULL;
     dlviz_status status = DLVIZ_OK;
     if (dlviz_tensor_dim(shown->map, 1) > 3)
         status = two_columns(shown->map, &two);
     if (status == DLVIZ_OK)
-        status = create_map(shown, two ? two : shown->map, &figure);
+        status = dlviz_figure_create_scatter(&figure, two ? two : shown->map,
+                                             shown->labels ? shown->labels->of_figure : NULL);
     if (status == DLVIZ_OK)
         status = set_up(figure, shown);
     if (status == DLVIZ_OK)
@@ -125,10 +109,44 @@ static dlviz_status set_names(dlviz_report *report, const char *path, int64_t n)
     return status;
 }
 
-static dlviz_status set_images(dlviz_report *report, const char *path, int64_t n) {
-    dlviz_tensor *images;
-    TRY(read_images(path, n, &images));
-    dlviz_status status = dlviz_report_set_images(report, images);
+/* First the new points, by their names or their rows, then those of the map. */
+static dlviz_status name_old_and_new(dlviz_report *report, const struct shown *shown, int64_t n) {
+    int64_t count = 0;
+    char **given = NULL;
+    if (shown->set->names)
+        TRY(read_lines(shown->set->names, &given, &count));
+    char(*texts)[40] = calloc((size_t)n + 1, sizeof *texts);
+    const char **names = calloc((size_t)n + 1, sizeof *names);
+    for (int64_t i = 0; texts && names && i < n; i++) {
+        bool is_new = i < shown->num_new;
+        snprintf(texts[i], sizeof *texts, is_new ? "new: row %lld" : "map: row %lld",
+                 (long long)(is_new ? i : i - shown->num_new) + 1);
+        names[i] = is_new && i < count ? given[i] : texts[i];
+    }
+    dlviz_status status =
+        texts && names ? dlviz_report_set_point_names(report, n, names)
+                       : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of points");
+    free(names);
+    free(texts);
+    free_lines(given, count);
+    return status;
+}
+
+/* Of the first `count` of n points there are some; the others get empty ones. */
+static dlviz_status set_images(dlviz_report *report, const char *path, int64_t count, int64_t n) {
+    dlviz_tensor *images, *all;
+    TRY(read_images(path, count, &images));
+    dlviz_dtype type = dlviz_tensor_dtype(images);
+    const int64_t *dims = dlviz_tensor_dims(images);
+    dlviz_status status =
+        dlviz_tensor_create(&all, type, 4, (int64_t[]){n, dims[1], dims[2], dims[3]});
+    if (status == DLVIZ_OK) {
+        size_t size = dlviz_dtype_size(type), part = (size_t)dlviz_tensor_num_elements(images);
+        memset(dlviz_tensor_data(all), 0, (size_t)dlviz_tensor_num_elements(all) * size);
+        memcpy(dlviz_tensor_data(all), dlviz_tensor_const_data(images), part * size);
+        status = dlviz_report_set_images(report, all);
+        dlviz_tensor_destroy(all);
+    }
     dlviz_tensor_destroy(images);
     return status;
 }
@@ -154,7 +172,8 @@ static dlviz_status add_facts(dlviz_report_run *run, const struct shown *shown) 
     }
     if (set->command != EMBED_TSNE)
         return DLVIZ_OK;
-    snprintf(text, sizeof text, "%g", dlviz_tsne_perplexity_used(shown->tsne));
+    snprintf(text, sizeof text, "%g",
+             floor(10 * dlviz_tsne_perplexity_used(shown->tsne) + 0.5) / 10);
     TRY(dlviz_report_run_add_fact(run, "perplexity", text));
     snprintf(text, sizeof text, "%lld", (long long)set->seed);
     TRY(dlviz_report_run_add_fact(run, "seed", text));
@@ -167,14 +186,16 @@ static dlviz_status fill(dlviz_report *report, const struct shown *shown, int64_
     dlviz_report_run *run;
     if (shown->labels)
         TRY(set_labels(report, shown->labels));
-    if (set->names)
-        TRY(set_names(report, set->names, n));
+    if (shown->num_new > 0)
+        TRY(name_old_and_new(report, shown, n));
+    else
+        TRY(set->names ? set_names(report, set->names, n) : name_rows(report, NULL, n));
     if (set->images)
-        TRY(set_images(report, set->images, n));
+        TRY(set_images(report, set->images, shown->num_new > 0 ? shown->num_new : n, n));
     TRY(dlviz_report_add_run(report, map_name(set), &run));
     TRY(dlviz_report_run_add_map(run, map_name(set)));
     TRY(dlviz_report_run_add_frame(run, -1, 1, &shown->map, NULL));
-    if (shown->points)
+    if (shown->points && shown->num_new == 0)
         TRY(set_neighbors(run, shown->points));
     return add_facts(run, shown);
 }
@@ -191,7 +212,7 @@ static const char *page_title(const struct settings *set, char name[256]) {
     return name;
 }
 
-dlviz_status write_html(const struct shown *shown) {
+static dlviz_status write_html_of(const struct shown *shown) {
     dlviz_report *report;
     dlviz_tensor *map;
     char name[256];
@@ -207,4 +228,98 @@ dlviz_status write_html(const struct shown *shown) {
     dlviz_report_destroy(report);
     dlviz_tensor_destroy(map);
     return status;
+}
+
+/* -- New points in an old map --------------------------------------------------------------------
+ */
+
+/* The rows of one matrix and below them those of another, of as many columns. */
+static dlviz_status stack(const dlviz_tensor *above, const dlviz_tensor *below,
+                          dlviz_tensor **both) {
+    int64_t width = dlviz_tensor_dim(above, 1);
+    size_t first = (size_t)dlviz_tensor_num_elements(above),
+           second = (size_t)dlviz_tensor_num_elements(below);
+    TRY(dlviz_tensor_create(
+        both, DLVIZ_FLOAT32, 2,
+        (int64_t[]){dlviz_tensor_dim(above, 0) + dlviz_tensor_dim(below, 0), width}));
+    memcpy(dlviz_tensor_float(*both), dlviz_tensor_const_float(above), first * sizeof(float));
+    memcpy(dlviz_tensor_float(*both) + first, dlviz_tensor_const_float(below),
+           second * sizeof(float));
+    return DLVIZ_OK;
+}
+
+static int64_t largest(const dlviz_tensor *labels) {
+    const int64_t *label = dlviz_tensor_const_data(labels);
+    int64_t most = -1;
+    for (int64_t i = 0; i < dlviz_tensor_num_elements(labels); i++)
+        most = label[i] > most ? label[i] : most;
+    return most;
+}
+
+/* The classes of the new points, if they have any, keep their places; the map's points are another. */
+static dlviz_status name_classes(const struct labels *given, struct labels *all, int64_t classes) {
+    all->names = calloc((size_t)classes + 1, sizeof *all->names);
+    if (!all->names)
+        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of classes");
+    for (int64_t k = 0; k <= classes; k++) {
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)k);
+        const char *name = k == classes                           ? "points of the map"
+                           : !given                               ? "new points"
+                           : given->names && k < given->num_names ? given->names[k]
+                                                                  : number;
+        all->names[k] = strdup(name);
+        if (!all->names[k])
+            return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of classes");
+        all->num_names++;
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status label_both(const struct labels *given, int64_t num_new, int64_t n,
+                               struct labels *all) {
+    int64_t classes = given ? largest(given->of_figure) + 1 : 1;
+    if (given && given->num_names > classes)
+        classes = given->num_names;
+    TRY(dlviz_tensor_create(&all->of_figure, DLVIZ_INT64, 1, &n));
+    int64_t *label = dlviz_tensor_data(all->of_figure);
+    const int64_t *own = given ? dlviz_tensor_const_data(given->of_figure) : NULL;
+    for (int64_t i = 0; i < n; i++)
+        label[i] = i >= num_new ? classes : own ? own[i] : 0;
+    return name_classes(given, all, classes);
+}
+
+/* Both as one, which is what figures and pages are made of; any other map as it is. */
+static dlviz_status with_old_points(const struct shown *shown,
+                                    dlviz_status (*write)(const struct shown *)) {
+    dlviz_safetensors *model;
+    dlviz_tensor *old = NULL, *both = NULL;
+    struct labels labels = {0};
+    struct shown all = *shown;
+    if (shown->set->command != EMBED_TRANSFORM)
+        return write(shown);
+    TRY(dlviz_safetensors_open(&model, shown->set->model));
+    all.num_new = dlviz_tensor_dim(shown->map, 0);
+    dlviz_status status = dlviz_safetensors_get(model, "map", &old);
+    if (status == DLVIZ_OK)
+        status = stack(shown->map, old, &both);
+    if (status == DLVIZ_OK)
+        status = label_both(shown->labels, all.num_new, dlviz_tensor_dim(both, 0), &labels);
+    all.map = both;
+    all.labels = &labels;
+    if (status == DLVIZ_OK)
+        status = write(&all);
+    free_labels(&labels);
+    dlviz_tensor_destroy(both);
+    dlviz_tensor_destroy(old);
+    dlviz_safetensors_destroy(model);
+    return status;
+}
+
+dlviz_status write_figure(const struct shown *shown) {
+    return with_old_points(shown, write_figure_of);
+}
+
+dlviz_status write_html(const struct shown *shown) {
+    return with_old_points(shown, write_html_of);
 }

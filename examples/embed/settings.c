@@ -31,7 +31,9 @@ static void print_help(const struct command_line *line) {
     print_options(line, "pca");
     printf("tsne:\n");
     print_options(line, "tsne");
-    printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    printf(
+        "\nPoints without --names are called after their rows, counted from 1 without a header.\n"
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 /* A figure that cannot be written is better refused now than after the work. */
@@ -101,6 +103,8 @@ void parse_settings(int argc, char **argv, struct settings *set) {
         {"title", "TEXT", "of figure and page", TEXT, &set->title, 0, 0, NULL, NULL},
         {"array", "NAME", "which array of a .npz file (default: its only one)", TEXT, &set->array,
          0, 0, NULL, NULL},
+        {"ignore", "NAME", "a column of IN.csv that is left out; may be given several\ntimes",
+         TEXTS, &set->ignored, 0, 0, NULL, NULL},
         {"threads", "N", "(default: one a processor)", WHOLE, &set->threads, 1, 256, NULL, NULL},
         {"quiet", NULL, "errors only", FLAG, &set->quiet, 0, 0, NULL, NULL},
         {"seed", "N", "(default: 0)", WHOLE, &set->seed, 0, 9007199254740992.0, NULL,
@@ -110,12 +114,11 @@ void parse_settings(int argc, char **argv, struct settings *set) {
         {"components", "K", "how many (default: 2)", WHOLE, &set->components, 1, INT32_MAX, NULL,
          "pca"},
         {"variance", "F", "as many as explain this fraction of the variance", REAL, &set->variance,
-         -infinite, infinite, NULL, "pca"},
+         0, 1, NULL, "pca"},
         {"solver", "NAME", "auto, covariance, svd or randomized (default: auto)", CHOICE,
          &set->solver, 0, 0, solvers, "pca"},
         {"whiten", NULL, "components with variance 1", FLAG, &set->whiten, 0, 0, NULL, "pca"},
-        {"perplexity", "X", "(default: 30)", REAL, &set->perplexity, -infinite, infinite, NULL,
-         "tsne"},
+        {"perplexity", "X", "(default: 30)", REAL, &set->perplexity, 1, 1e6, NULL, "tsne"},
         {"iterations", "N", "in all (default: 1000)", WHOLE, &set->iterations, 0, INT32_MAX, NULL,
          "tsne"},
         {"dimensions", "N", "of the map, 1 to 3 (default: 2)", WHOLE, &set->dimensions, 1, 3, NULL,
@@ -128,14 +131,13 @@ void parse_settings(int argc, char **argv, struct settings *set) {
          0, 0, methods, "tsne"},
         {"init", "NAME", "pca, random, or a .npy file with the map to start from\n(default: pca)",
          TEXT, &set->init, 0, 0, NULL, "tsne"},
-        {"learning-rate", "X", "(default: automatic)", REAL, &set->learning_rate, -infinite,
-         infinite, NULL, "tsne"},
-        {"early-exaggeration", "X", "of the first 250 iterations (default: 12)", REAL, &set->early,
-         -infinite, infinite, NULL, "tsne"},
-        {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, -infinite,
-         infinite, NULL, "tsne"},
-        {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, -infinite, infinite, NULL,
+        {"learning-rate", "X", "(default: automatic)", REAL, &set->learning_rate, 0, infinite, NULL,
          "tsne"},
+        {"early-exaggeration", "X", "of the first 250 iterations (default: 12)", REAL, &set->early,
+         0, infinite, NULL, "tsne"},
+        {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, 0, infinite,
+         NULL, "tsne"},
+        {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, 0, infinite, NULL, "tsne"},
         {"save", "T.safetensors", "what transform needs", TEXT, &set->save, 0, 0, NULL, "tsne"}};
     struct command_line line = {.program = set->program,
                                 .options = options,

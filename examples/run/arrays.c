@@ -7,11 +7,11 @@
 /* -- Tables --------------------------------------------------------------------------------------
  */
 
-dlviz_status read_table(struct data *data, const struct options *options) {
+/* With the classes of this column, or of the first of the usual ones that there is, which is said. */
+static dlviz_status read_labeled(struct data *data, const struct options *options,
+                                 dlviz_csv_reader *reader, struct terminal *terminal) {
     static const char *const usual[] = {"label",   "class",    "target", "labels",
                                         "species", "category", "y"};
-    dlviz_csv_reader *reader;
-    TRY(dlviz_csv_reader_create(&reader));
     dlviz_status status = DLVIZ_ERROR_NOT_FOUND;
     int count = options->labels ? 1 : (int)(sizeof usual / sizeof *usual);
     for (int i = 0; status == DLVIZ_ERROR_NOT_FOUND && i < count; i++) {
@@ -19,9 +19,39 @@ dlviz_status read_table(struct data *data, const struct options *options) {
         status = dlviz_csv_reader_set_label_column(reader, column);
         if (status == DLVIZ_OK)
             status = dlviz_dataset_read_csv(&data->train, options->data, reader);
+        if (status == DLVIZ_OK && !options->labels)
+            say(terminal, "The classes are those of the column '%s' (--labels names another)",
+                column);
     }
-    if (status == DLVIZ_ERROR_NOT_FOUND)
-        data->advice = "--labels NAME says which column has the classes";
+    return status;
+}
+
+/* None of the usual names is a column's: the library's sentence is about the last of them. */
+static dlviz_status which_column(const char *path) {
+    const char *columns = strstr(dlviz_last_error(), " among the ");
+    columns = columns ? strstr(columns, ": ") : NULL;
+    return dlviz_fail(DLVIZ_ERROR_NOT_FOUND,
+                      "'%s' has no column 'label', 'class', or the like: --labels NAME says which "
+                      "one has the classes, --labels '#3' that it is the third%s%s",
+                      path, columns ? "; there are" : "", columns ? columns + 1 : "");
+}
+
+dlviz_status read_table(struct data *data, const struct options *options,
+                        struct terminal *terminal) {
+    const struct texts *ignored = &options->ignored;
+    dlviz_csv_reader *reader;
+    TRY(dlviz_csv_reader_create(&reader));
+    dlviz_status status =
+        dlviz_csv_reader_set_ignored_columns(reader, ignored->count, ignored->items);
+    if (status == DLVIZ_OK)
+        status = read_labeled(data, options, reader, terminal);
+    if (status == DLVIZ_ERROR_FORMAT && strstr(dlviz_last_error(), ", column '"))
+        data->advice = "--ignore NAME leaves a column out";
+    else if (status == DLVIZ_ERROR_NOT_FOUND && !options->labels && ignored->count == 0)
+        status = which_column(options->data);
+    else if (status == DLVIZ_ERROR_NOT_FOUND)
+        data->advice = "--labels NAME says which column has the classes, --ignore NAME which one "
+                       "to leave out";
     dlviz_csv_reader_destroy(reader);
     return status;
 }
@@ -39,7 +69,13 @@ static bool has_array(const dlviz_npz *npz, const char *name) {
 /* Labels as one of each sample, n or n x 1, in whole numbers of any type. */
 static dlviz_status read_labels(const dlviz_npz *npz, const char *name, dlviz_tensor **labels) {
     dlviz_tensor *read, *flat = NULL;
-    TRY(dlviz_npz_read(npz, name, &read));
+    dlviz_status unread = dlviz_npz_read(npz, name, &read);
+    if (unread == DLVIZ_ERROR_FORMAT || unread == DLVIZ_ERROR_UNSUPPORTED)
+        return dlviz_fail(unread,
+                          "%s; labels are whole numbers here, such as "
+                          "numpy.unique(y, return_inverse=True)[1] makes of words",
+                          dlviz_last_error());
+    TRY(unread);
     int64_t n = dlviz_tensor_dim(read, 0);
     dlviz_status status = dlviz_tensor_reshape(read, 1, &n, &flat);
     if (status == DLVIZ_OK)
@@ -104,7 +140,7 @@ static const struct {
                     {"arr_0", "arr_1"}};
 
 static dlviz_status read_arrays(struct data *data, const struct options *options,
-                                const dlviz_npz *npz) {
+                                const dlviz_npz *npz, struct terminal *terminal) {
     for (size_t i = 0; i < sizeof usual_parts / sizeof *usual_parts; i++) {
         if (!has_array(npz, usual_parts[i][0].samples) || !has_array(npz, usual_parts[i][0].labels))
             continue;
@@ -117,8 +153,11 @@ static dlviz_status read_arrays(struct data *data, const struct options *options
     }
     for (size_t i = 0; i < sizeof usual_arrays / sizeof *usual_arrays; i++) {
         const char *labels = options->labels ? options->labels : usual_arrays[i].labels;
-        if (has_array(npz, usual_arrays[i].samples) && has_array(npz, labels))
-            return read_set(npz, usual_arrays[i].samples, labels, &data->train);
+        if (!has_array(npz, usual_arrays[i].samples) || !has_array(npz, labels))
+            continue;
+        say(terminal, "The samples are those of the array '%s', the classes those of '%s'",
+            usual_arrays[i].samples, labels);
+        return read_set(npz, usual_arrays[i].samples, labels, &data->train);
     }
     data->advice = "x and y, x_train and y_train, images and labels, and the like are known";
     return dlviz_fail(DLVIZ_ERROR_NOT_FOUND,
@@ -139,10 +178,11 @@ static dlviz_status equal_classes(struct data *data) {
     return DLVIZ_OK;
 }
 
-dlviz_status read_archive(struct data *data, const struct options *options) {
+dlviz_status read_archive(struct data *data, const struct options *options,
+                          struct terminal *terminal) {
     dlviz_npz *npz;
     TRY(dlviz_npz_open(&npz, options->data));
-    dlviz_status status = read_arrays(data, options, npz);
+    dlviz_status status = read_arrays(data, options, npz, terminal);
     dlviz_npz_destroy(npz);
     return status == DLVIZ_OK ? equal_classes(data) : status;
 }

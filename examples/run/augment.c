@@ -1,4 +1,5 @@
 #include "augment.h"
+#include "text.h"
 #include "try.h"
 
 #include <math.h>
@@ -80,6 +81,19 @@ static dlviz_status make(const char *text, const char *end, dlviz_augmentation *
                  : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for an augmentation");
 }
 
+static dlviz_status add(dlviz_dataset *dataset, dlviz_augmentation *made, const char *text,
+                        int length) {
+    dlviz_status status = dlviz_dataset_add_augmentation(dataset, made);
+    if (status == DLVIZ_ERROR_SHAPE && dlviz_dataset_ndim(dataset) == 1)
+        return dlviz_fail(status,
+                          "--augment %.*s: it is for images, and the data are rows of "
+                          "numbers; noise and mixup are for both",
+                          length, text);
+    return status == DLVIZ_OK
+               ? status
+               : dlviz_fail(status, "--augment %.*s: %s", length, text, plain_error());
+}
+
 /* NULL for the dataset: they are only made. */
 static dlviz_status for_each(dlviz_dataset *dataset, const char *list) {
     for (const char *at = list;; at++) {
@@ -87,7 +101,7 @@ static dlviz_status for_each(dlviz_dataset *dataset, const char *list) {
         dlviz_augmentation *made;
         TRY(make(at, end, &made));
         if (dataset)
-            TRY(dlviz_dataset_add_augmentation(dataset, made));
+            TRY(add(dataset, made, at, (int)(end - at)));
         else
             dlviz_augmentation_destroy(made);
         at = end;

@@ -58,15 +58,28 @@ static void take_whole(const struct command_line *line, const struct option_line
     *(int64_t *)option->value = value;
 }
 
+/* "0,001": as half of the world writes 0.001. */
+static void check_comma(const struct command_line *line, const struct option_line *option,
+                        const char *text, const char *comma) {
+    char accepted[96];
+    if (*comma != ',' || strlen(text) > 40 || comma[1 + strspn(comma + 1, "0123456789")] != '\0')
+        return;
+    snprintf(accepted, sizeof accepted, "a number with a point, not a comma, is accepted: %.*s.%s",
+             (int)(comma - text), text, comma + 1);
+    wrong_value(line, option->name, text, accepted);
+}
+
 static void take_real(const struct command_line *line, const struct option_line *option,
                       const char *text) {
     char *end, accepted[96];
     double value = strtod(text, &end);
+    if (end > text)
+        check_comma(line, option, text, end);
     if (isinf(option->most))
-        snprintf(accepted, sizeof accepted, "a number of %g or more is accepted", option->least);
+        snprintf(accepted, sizeof accepted, "a number of %.10g or more is accepted", option->least);
     else
-        snprintf(accepted, sizeof accepted, "a number from %g to %g is accepted", option->least,
-                 option->most);
+        snprintf(accepted, sizeof accepted, "a number from %.10g to %.10g is accepted",
+                 option->least, option->most);
     if (end == text || *end || !isfinite(value) || value < option->least || value > option->most)
         wrong_value(line, option->name, text,
                     isinf(option->least) ? "a number is accepted" : accepted);
@@ -116,6 +129,14 @@ static void take_bytes(const struct command_line *line, const struct option_line
     *(int64_t *)option->value = (int64_t)(value * factor);
 }
 
+static void add_text(const struct command_line *line, const struct option_line *option,
+                     const char *text) {
+    struct texts *texts = option->value;
+    if (texts->count == MOST_TEXTS)
+        wrong_usage(line, "--%s may be given %d times", option->name, MOST_TEXTS);
+    texts->items[texts->count++] = text;
+}
+
 static void take(const struct command_line *line, const struct option_line *option,
                  const char *text) {
     switch (option->kind) {
@@ -136,6 +157,9 @@ static void take(const struct command_line *line, const struct option_line *opti
         break;
     case BYTES:
         take_bytes(line, option, text);
+        break;
+    case TEXTS:
+        add_text(line, option, text);
         break;
     }
 }

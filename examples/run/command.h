@@ -14,7 +14,14 @@ enum option_kind {
     WHOLE,  /* int64_t, from `least` to `most` */
     REAL,   /* double, from `least` to `most` */
     CHOICE, /* int: the place among `choices`, which end with NULL */
-    BYTES   /* int64_t: "500M", "2G" */
+    BYTES,  /* int64_t: "500M", "2G" */
+    TEXTS   /* struct texts: one each time that the option is given */
+};
+
+enum { MOST_TEXTS = 64 };
+struct texts {
+    int count;
+    const char *items[MOST_TEXTS];
 };
 
 struct option_line {

@@ -12,6 +12,7 @@
 enum { MOST_PIXELS = 32 /* each way, of what a map of pixels is made of */ };
 
 void release_data(struct data *data) {
+    free(data->test_rows);
     dlviz_dataset_destroy(data->train);
     dlviz_dataset_destroy(data->validation);
     dlviz_dataset_destroy(data->test);
@@ -111,6 +112,37 @@ static dlviz_status split_off(dlviz_dataset **from, double share, uint64_t seed,
     return DLVIZ_OK;
 }
 
+/* Which samples are split off to test on: those that are split off of their numbers alike. */
+static dlviz_status find_test_rows(struct data *data, const struct options *options) {
+    int64_t n = dlviz_dataset_num_samples(data->train);
+    dlviz_tensor *numbers, *taken = NULL;
+    dlviz_dataset *all = NULL, *test = NULL;
+    if (n < 2 || n > 1 << 24) /* beyond, float32 does not tell them apart */
+        return DLVIZ_OK;
+    TRY(dlviz_tensor_create(&numbers, DLVIZ_FLOAT32, 2, (int64_t[]){n, 1}));
+    for (int64_t i = 0; i < n; i++)
+        dlviz_tensor_float(numbers)[i] = (float)i;
+    dlviz_status status = dlviz_dataset_create(&all, numbers, dlviz_dataset_labels(data->train));
+    if (status == DLVIZ_OK)
+        status = dlviz_dataset_set_num_classes(all, dlviz_dataset_num_classes(data->train));
+    if (status == DLVIZ_OK)
+        status = split_off(&all, options->test, (uint64_t)options->seed, &test);
+    int64_t count = status == DLVIZ_OK ? dlviz_dataset_num_samples(test) : 0;
+    if (status == DLVIZ_OK)
+        status = dlviz_dataset_samples(test, 0, count, &taken);
+    if (status == DLVIZ_OK)
+        data->test_rows = malloc((size_t)count * sizeof *data->test_rows);
+    for (int64_t i = 0; data->test_rows && i < count; i++)
+        data->test_rows[i] = (int64_t)dlviz_tensor_const_float(taken)[i];
+    dlviz_tensor_destroy(taken);
+    dlviz_dataset_destroy(test);
+    dlviz_dataset_destroy(all);
+    dlviz_tensor_destroy(numbers);
+    return status == DLVIZ_OK && !data->test_rows
+               ? dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the numbers of rows")
+               : status;
+}
+
 static dlviz_status check_classes(const struct data *data) {
     const dlviz_dataset *train = data->train;
     int64_t classes = dlviz_dataset_num_classes(train);
@@ -193,6 +225,8 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
     uint64_t seed = (uint64_t)options->seed;
     double share = options->validation; /* of what is left once the test samples are taken */
     if (!data->test) {
+        if (!dlviz_dataset_sample_path(data->train, 0))
+            TRY(find_test_rows(data, options));
         TRY(split_off(&data->train, options->test, seed, &data->test));
         share /= 1 - options->test;
     }

@@ -10,6 +10,7 @@ struct data {
     char name[64];                            /* "MNIST", or that of the folder or file */
     dlviz_dataset *train, *validation, *test; /* validation: NULL for none */
     const char *advice;                       /* what to do about a failure, or NULL */
+    int64_t *test_rows;  /* of the file, from 0, or NULL: those that were not split off */
     int64_t original[2]; /* height and width as the files have them; 0: vectors */
 };
 

@@ -99,6 +99,19 @@ enum folder_state look_into_folder(const char *folder, char text[256]) {
     return count > 0 ? FOLDER_HAS_RESULTS : FOLDER_FREE;
 }
 
+static bool has_file(const char *folder, const char *name) {
+    return access(result_path(folder, name), F_OK) == 0;
+}
+
+bool has_checkpoint(const char *folder) {
+    return has_file(folder, "checkpoint.safetensors") ||
+           has_file(folder, "checkpoint.safetensors.previous");
+}
+
+bool has_finished(const char *folder) {
+    return has_file(folder, "summary.json"); /* which is written last */
+}
+
 void remove_checkpoint(const char *folder) {
     for (size_t i = 0; i < COUNT(of_training); i++)
         unlink(result_path(folder, of_training[i]));

@@ -17,6 +17,10 @@ enum folder_state {
 /* Looks, and says in `text` what there is: "report.html, summary.json and 15 other files". */
 enum folder_state look_into_folder(const char *folder, char text[256]);
 
+/* What there is of a training in a folder: a checkpoint, and whether its run came to an end. */
+bool has_checkpoint(const char *folder);
+bool has_finished(const char *folder);
+
 /* mkdir -p, and whether it can be written to; -1 with errno set. */
 int make_folder(const char *folder);
 

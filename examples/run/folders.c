@@ -187,6 +187,16 @@ static bool lies_in(const char *place, const char *folder) {
     return in;
 }
 
+bool tests_what_it_trains_on(const struct options *options) {
+    struct parts parts = find_parts(options);
+    char *test = options->test_folder ? realpath(options->test_folder, NULL) : NULL;
+    char *train = realpath(parts.train, NULL);
+    bool both = test && train && (lies_in(test, train) || lies_in(train, test));
+    free(train);
+    free(test);
+    return both;
+}
+
 bool lies_among_images(const char *path, const struct options *options) {
     struct parts parts = find_parts(options);
     char *place = real_place(path);

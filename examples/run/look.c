@@ -180,8 +180,11 @@ static void say_quality(struct run *run, const char *whose, const struct quality
 }
 
 dlviz_status judge(struct run *run) {
-    if (!can_measure(run))
+    if (!can_measure(run)) {
+        say(&run->terminal, "The maps are not measured: that takes %d test samples or more",
+            2 * QUALITY_NEIGHBORS + 1);
         return DLVIZ_OK;
+    }
     TRY(measure(run, run->components, run->tsne_map, &run->learned));
     TRY(measure(run, dlviz_film_components(run->film, 0), dlviz_film_tsne_map(run->film, 0),
                 &run->untrained));

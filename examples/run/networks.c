@@ -106,12 +106,23 @@ bool is_network_file(const char *choice) {
     return strcmp(choice, "report") && strcmp(choice, "resnet8") && strcmp(choice, "mlp");
 }
 
-dlviz_status read_network_dims(const char *path, int *ndim, int64_t dims[3]) {
-    dlviz_network *network;
-    dlviz_status status = dlviz_network_open_architecture(&network, path);
+dlviz_status open_network(dlviz_network **network, const char *path) {
+    dlviz_status status = dlviz_network_open_architecture(network, path);
     if (status != DLVIZ_OK)
         return status;
-    status = dlviz_network_build(network, 0);
+    status = dlviz_network_build(*network, 0);
+    if (status != DLVIZ_OK) {
+        dlviz_network_destroy(*network);
+        *network = NULL;
+    }
+    return status;
+}
+
+dlviz_status read_network_dims(const char *path, int *ndim, int64_t dims[3]) {
+    dlviz_network *network;
+    dlviz_status status = open_network(&network, path);
+    if (status != DLVIZ_OK)
+        return status;
     *ndim = dlviz_network_layer_ndim(network, "input");
     for (int i = 0; status == DLVIZ_OK && i < *ndim; i++)
         dims[i] = dlviz_network_layer_dims(network, "input")[i];

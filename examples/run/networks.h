@@ -13,6 +13,8 @@ dlviz_status create_network(dlviz_network **network, const char *choice, int ndi
                             const int64_t *dims, int64_t num_classes, uint64_t seed);
 /* Whether a choice is the path of a file. */
 bool is_network_file(const char *choice);
+/* Opens and builds one of a file, whatever its input and output are. */
+dlviz_status open_network(dlviz_network **network, const char *path);
 /* The dimensions of what a file's network takes. */
 dlviz_status read_network_dims(const char *path, int *ndim, int64_t dims[3]);
 

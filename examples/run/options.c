@@ -140,7 +140,9 @@ static void print_train_help(const struct command_line *line) {
     print_layers("resnet8");
     printf(".\nOf mlp: ");
     print_layers("mlp");
-    printf(".\nA FILE.json describes a network as DIR/network.json does that of a run.\n"
+    printf(".\nPoints of a .csv or .npz file are called after their rows, counted from 1\n"
+           "without the header.\n"
+           "A FILE.json describes a network as DIR/network.json does that of a run.\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
@@ -161,13 +163,27 @@ static void take_size(const struct command_line *line, const char *text, struct 
     set->width = width;
 }
 
+static void check_shares(const struct command_line *line, struct options *set) {
+    const double usual = 0.2;
+    if (isnan(set->test))
+        set->test = usual < 0.9 - set->validation ? usual : (1 - set->validation) / 2;
+    if (set->validation + set->test < 0.9999) /* which leaves something to train on */
+        return;
+    fprintf(stderr,
+            "%s: --validation %g and --test %g are %g of the samples together: less than 1 is "
+            "accepted, as the others are trained on\n",
+            line->program, set->validation, set->test, set->validation + set->test);
+    exit(EXIT_USAGE);
+}
+
 void parse_train_options(int argc, char **argv, struct options *set) {
     const char *size = NULL;
     start(set, argc, argv, "dlviz-train");
     set->network = NULL;
     set->epochs = 10;
     set->validation = 0.1;
-    set->test = 0.2;
+    set->test = NAN;
+    set->batch_size = 0;
     set->learning_rate = NAN;
     set->optimizer = ADAM;
     const struct option_line options[] = {
@@ -192,8 +208,10 @@ void parse_train_options(int argc, char **argv, struct options *set) {
         {"patience", "N",
          "stop after N epochs without a better validation loss,\nand go back to the best", WHOLE,
          &set->patience, 1, 100000, NULL, NULL},
-        {"batch-size", "N", "samples a training step (default: 64)", WHOLE, &set->batch_size, 2,
-         65536, NULL, NULL},
+        {"batch-size", "N",
+         "samples a training step (default: 64, or down to 8 where\n"
+         "there are too few for 20 steps an epoch)",
+         WHOLE, &set->batch_size, 2, 65536, NULL, NULL},
         {"image-size", "N",
          "or HxW: images are cropped and scaled to it (default:\n"
          "their own where they have one, up to 64, else 64)",
@@ -209,6 +227,8 @@ void parse_train_options(int argc, char **argv, struct options *set) {
         {"labels", "NAME",
          "the column of a .csv file, or the array of a .npz file,\nthat has the classes", TEXT,
          &set->labels, 0, 0, NULL, NULL},
+        {"ignore", "NAME", "a column of a .csv file that is left out; may be given\nseveral times",
+         TEXTS, &set->ignored, 0, 0, NULL, NULL},
         {"validation", "SHARE", "of the samples, to validate on (default: 0.1)", REAL,
          &set->validation, 0, 0.9, NULL, NULL},
         {"test", "SHARE",
@@ -244,6 +264,7 @@ void parse_train_options(int argc, char **argv, struct options *set) {
         wrong_usage(&line, "needs a folder for the results: --out DIR");
     if (size)
         take_size(&line, size, set);
+    check_shares(&line, set);
     if (set->channels == 2)
         wrong_value(&line, "channels", "2", "1 or 3 is accepted");
     if (isnan(set->learning_rate))

@@ -3,6 +3,7 @@
 #include "folder.h"
 #include "interrupt.h"
 #include "networks.h"
+#include "rows.h"
 #include "run.h"
 #include "try.h"
 
@@ -195,6 +196,8 @@ static dlviz_status attribute(struct run *run, dlviz_report_run *page) {
 static dlviz_status fill(struct run *run, dlviz_report *report) {
     dlviz_report_run *page;
     TRY(describe_points(run, report));
+    if (run->data.test_rows)
+        TRY(name_rows(report, run->data.test_rows, dlviz_dataset_num_samples(run->data.test)));
     TRY(dlviz_report_add_run(report, run->title, &page));
     TRY(dlviz_report_run_add_film(page, run->film));
     if (run->neighbors)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char *const stage_names[NUM_STAGES] = {"load",   "train",   "evaluate",  "pca",     "tsne",
                                              "pixels", "quality", "neighbors", "figures", "page"};
@@ -95,15 +96,113 @@ static int refuse(const struct run *run, int status, const char *why) {
     return status;
 }
 
-static int check_layer(const struct run *run) {
-    if (dlviz_network_layer_ndim(run->network, run->layer) > 0)
+static int check_layer_of(const struct run *run, const dlviz_network *network, const char *layer) {
+    if (dlviz_network_layer_ndim(network, layer) > 0)
         return EXIT_DONE;
     fprintf(stderr, "%s: --layer %s: there is no such layer; the network has", run->options.program,
-            run->layer);
-    for (int64_t i = 0; i < dlviz_network_num_layers(run->network); i++)
-        fprintf(stderr, "%s %s", i > 0 ? "," : "", dlviz_network_layer_name(run->network, i));
+            layer);
+    for (int64_t i = 0; i < dlviz_network_num_layers(network); i++)
+        fprintf(stderr, "%s %s", i > 0 ? "," : "", dlviz_network_layer_name(network, i));
     fputc('\n', stderr);
     return EXIT_USAGE;
+}
+
+static int check_layer(const struct run *run) {
+    return check_layer_of(run, run->network, run->layer);
+}
+
+/* The names of layers do not hang on the samples; only of an archive is the network not known yet. */
+static int check_layer_early(const struct run *run, enum source source) {
+    const struct options *options = &run->options;
+    const char *choice = options->network;
+    dlviz_network *network;
+    if (!options->layer || source == SOURCE_ARRAYS)
+        return EXIT_DONE;
+    bool images = source == SOURCE_IMAGES;
+    if (!choice)
+        choice = images ? "report" : "mlp";
+    dlviz_status status =
+        is_network_file(choice)
+            ? open_network(&network, choice)
+            : create_network(&network, choice, images ? 3 : 1,
+                             images ? (int64_t[]){1, 32, 32} : (int64_t[]){8}, 10, 0);
+    if (status != DLVIZ_OK)
+        return refuse(run, EXIT_FAILED, plain_error());
+    int ending = check_layer_of(run, network, options->layer);
+    dlviz_network_destroy(network);
+    return ending;
+}
+
+/* Networks that a run builds itself, but mlp, are for images. */
+static int check_network(const struct run *run, enum source source) {
+    const char *choice = run->options.network;
+    struct stat info;
+    char text[4608];
+    if (!choice)
+        return EXIT_DONE;
+    size_t length = strlen(choice);
+    bool named_json = length > 5 && strcmp(choice + length - 5, ".json") == 0;
+    if (is_network_file(choice)) {
+        if (named_json || stat(choice, &info) == 0)
+            return EXIT_DONE;
+        snprintf(text, sizeof text,
+                 "--network %s: report, resnet8, mlp or the path of a FILE.json is accepted",
+                 choice);
+        return refuse(run, EXIT_USAGE, text);
+    }
+    if (source != SOURCE_ROWS || strcmp(choice, "mlp") == 0)
+        return EXIT_DONE;
+    snprintf(text, sizeof text,
+             "--network %s: it is for images, and the data are rows of numbers; mlp or a FILE.json "
+             "is accepted",
+             choice);
+    return refuse(run, EXIT_USAGE, text);
+}
+
+static int check_source(const struct run *run, enum source source) {
+    const struct options *options = &run->options;
+    char text[9216];
+    switch (source) {
+    case SOURCE_MISSING:
+        snprintf(text, sizeof text, "cannot open '%s': %s", options->data, strerror(errno));
+        return refuse(run, EXIT_FAILED, text);
+    case SOURCE_UNKNOWN:
+        snprintf(text, sizeof text,
+                 "'%s' is not of a kind that is read: a folder of images, one with MNIST's or "
+                 "CIFAR's files, a .npz or a .csv file is accepted",
+                 options->data);
+        return refuse(run, EXIT_USAGE, text);
+    default:
+        break;
+    }
+    if (options->ignored.count > 0 && source != SOURCE_ROWS)
+        return refuse(run, EXIT_USAGE, "--ignore is for the columns of a .csv file");
+    if (!tests_what_it_trains_on(options))
+        return EXIT_DONE;
+    snprintf(text, sizeof text,
+             "--test-folder %s: its images are trained on, as they are in '%s'; a folder of other "
+             "images is accepted",
+             options->test_folder, options->data);
+    return refuse(run, EXIT_USAGE, text);
+}
+
+/* Whether there is something to go on with. */
+static int check_checkpoint(const struct run *run) {
+    const char *out = run->options.out;
+    char text[9216];
+    if (has_checkpoint(out))
+        return EXIT_DONE;
+    if (has_finished(out))
+        snprintf(text, sizeof text,
+                 "--resume: the run in '%s' is finished, and --keep-checkpoint, which would have "
+                 "left checkpoint.safetensors to go on with, was not given; --force begins anew",
+                 out);
+    else
+        snprintf(text, sizeof text,
+                 "--resume: there is no checkpoint.safetensors in '%s' to go on with; without "
+                 "--resume the training begins",
+                 out);
+    return refuse(run, EXIT_FAILED, text);
 }
 
 /* What an earlier run left is neither mixed with this one's results nor lost by mistake. */
@@ -120,15 +219,21 @@ static int check_folder(struct run *run) {
     enum folder_state state = look_into_folder(options->out, there);
     if (state == FOLDER_BLOCKED)
         return refuse(run, EXIT_FAILED, there);
-    if (state == FOLDER_FREE || options->resume)
+    if (options->resume)
+        return check_checkpoint(run);
+    if (state == FOLDER_FREE)
         return EXIT_DONE;
     run->replaces = true;
     if (options->force)
         return EXIT_DONE;
-    snprintf(text, sizeof text,
-             "'%s' has the results of an earlier run: %s; --force replaces them, --out names "
-             "another folder",
-             options->out, there);
+    bool interruption = has_checkpoint(options->out) && !has_finished(options->out);
+    snprintf(text, sizeof text, "'%s' has %s: %s; %s--force %s, --out names another folder",
+             options->out,
+             interruption ? "an interrupted training" : "the results of an earlier run", there,
+             interruption                   ? "--resume goes on with it, "
+             : has_checkpoint(options->out) ? "--resume goes on with more epochs, "
+                                            : "",
+             interruption ? "begins anew" : "replaces them");
     return refuse(run, EXIT_FAILED, text);
 }
 
@@ -141,16 +246,17 @@ static int make_out(const struct run *run) {
     return refuse(run, EXIT_FAILED, text);
 }
 
-/* What can be known before the samples are read. */
-static int check_options(const struct run *run) {
+static int check_augment(const struct run *run, enum source source) {
     const char *list = run->options.augment;
+    bool rows = source == SOURCE_ROWS;
     if (list && check_augmentations(list) != DLVIZ_OK)
-        return refuse(run, EXIT_USAGE, dlviz_last_error());
+        return refuse(run, EXIT_USAGE, plain_error());
     if (list) { /* an augmentation remembers what is wrong with it */
         dlviz_dataset *one = NULL;
         dlviz_tensor *sample;
         dlviz_status status =
-            dlviz_tensor_create(&sample, DLVIZ_UINT8, 4, (int64_t[]){1, 1, 32, 32});
+            rows ? dlviz_tensor_create(&sample, DLVIZ_FLOAT32, 2, (int64_t[]){1, 8})
+                 : dlviz_tensor_create(&sample, DLVIZ_UINT8, 4, (int64_t[]){1, 1, 32, 32});
         if (status == DLVIZ_OK)
             status = dlviz_dataset_create(&one, sample, NULL);
         if (status == DLVIZ_OK)
@@ -158,9 +264,20 @@ static int check_options(const struct run *run) {
         dlviz_tensor_destroy(sample);
         dlviz_dataset_destroy(one);
         if (status != DLVIZ_OK)
-            return refuse(run, EXIT_USAGE, dlviz_last_error());
+            return refuse(run, EXIT_USAGE, plain_error());
     }
     return EXIT_DONE;
+}
+
+/* What can be known before the samples are read. */
+static int check_options(const struct run *run) {
+    enum source source = run->experiment ? SOURCE_IMAGES : look_at_source(run->options.data);
+    int ending = run->experiment ? EXIT_DONE : check_source(run, source);
+    if (ending == EXIT_DONE)
+        ending = check_augment(run, source);
+    if (ending == EXIT_DONE)
+        ending = check_network(run, source);
+    return ending == EXIT_DONE ? check_layer_early(run, source) : ending;
 }
 
 /* -- Loading -------------------------------------------------------------------------------------
@@ -202,13 +319,29 @@ static dlviz_status take_network_dims(struct options *options) {
     if (ndim != 3)
         return DLVIZ_OK;
     if (options->height > 0 && (options->height != dims[1] || options->width != dims[2]))
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "--image-size: the network of '%s' takes images of %lld x %lld",
-                          options->network, (long long)dims[1], (long long)dims[2]);
+        return dlviz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "--image-size: the network of '%s' takes images %lld pixels wide and %lld high",
+            options->network, (long long)dims[2], (long long)dims[1]);
     options->channels = dims[0];
     options->height = dims[1];
     options->width = dims[2];
     return DLVIZ_OK;
+}
+
+/* Batch norms need some steps to know what their inputs are like: small sets get small batches. */
+static void choose_batch_size(struct run *run) {
+    enum { USUAL = 64, LEAST = 8, STEPS = 20 };
+    int64_t n = dlviz_dataset_num_samples(run->data.train), size = USUAL;
+    if (run->options.batch_size > 0)
+        return;
+    while (size > LEAST && n / size < STEPS)
+        size /= 2;
+    run->options.batch_size = size;
+    if (size < USUAL)
+        say(&run->terminal,
+            "Few samples to train on: batches of %lld instead of %d (--batch-size sets their size)",
+            (long long)size, USUAL);
 }
 
 static dlviz_status load_any(struct run *run) {
@@ -218,6 +351,13 @@ static dlviz_status load_any(struct run *run) {
     TRY(load_train_data(&run->data, options, &run->terminal));
     if (!options->network)
         options->network = dlviz_dataset_ndim(run->data.train) == 3 ? "report" : "mlp";
+    else if (dlviz_dataset_ndim(run->data.train) != 3 && !is_network_file(options->network) &&
+             strcmp(options->network, "mlp") != 0)
+        return dlviz_fail(DLVIZ_ERROR_SHAPE,
+                          "--network %s: it is for images, and the data are rows of numbers; mlp "
+                          "or a FILE.json is accepted",
+                          options->network);
+    choose_batch_size(run);
     return DLVIZ_OK;
 }
 
@@ -271,8 +411,8 @@ static int failure(struct run *run, dlviz_status status) {
         fputs(interruption(run), stderr);
         return EXIT_INTERRUPTED;
     }
-    fprintf(stderr, "%s: %s%s%s\n", run->options.program, dlviz_last_error(),
-            run->advice ? "; " : "", run->advice ? run->advice : "");
+    fprintf(stderr, "%s: %s%s%s\n", run->options.program, plain_error(), run->advice ? "; " : "",
+            run->advice ? run->advice : "");
     return EXIT_FAILED;
 }
 
@@ -329,7 +469,7 @@ static void note(dlviz_log_level level, const char *message, void *user) {
     if (level < DLVIZ_LOG_LEVEL_WARNING || strcmp(message, run->noted) == 0)
         return;
     snprintf(run->noted, sizeof run->noted, "%s", message);
-    say(&run->terminal, "note: %s", message);
+    say(&run->terminal, "note: %s", plain_sentence(message));
 }
 
 static int run_with(struct run *run) {

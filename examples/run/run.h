@@ -75,7 +75,7 @@ dlviz_status train(struct run *run);
 
 /* -- settings.c: what a run that goes on must have in common with itself -- */
 dlviz_status write_settings(const struct run *run);
-dlviz_status compare_settings(const struct run *run);
+dlviz_status compare_settings(struct run *run);
 
 /* -- look.c: what it learned -- */
 dlviz_status evaluate(struct run *run);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SETTINGS "settings.json"
+#define KEPT "checkpoint kept" /* no setting that two runs must share */
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t size) {
     for (size_t i = 0; i < size; i++)
@@ -46,6 +47,11 @@ static json_t *list_settings(const struct run *run) {
 dlviz_status write_settings(const struct run *run) {
     const char *path = result_path(run->options.out, SETTINGS);
     json_t *settings = list_settings(run);
+    if (settings &&
+        json_object_set_new(settings, KEPT, json_boolean(run->options.keep_checkpoint)) != 0) {
+        json_decref(settings);
+        settings = NULL;
+    }
     errno = ENOMEM;
     bool written = settings && write_compact(settings, path) == 0;
     json_decref(settings);
@@ -72,7 +78,16 @@ static dlviz_status compare(const char *path, json_t *there, json_t *here) {
     return DLVIZ_OK;
 }
 
-dlviz_status compare_settings(const struct run *run) {
+/* Once asked for, the checkpoint is kept: also by a run that goes on and does not ask again. */
+static dlviz_status keep_asking(struct run *run, const json_t *there) {
+    bool asked = json_is_true(json_object_get(there, KEPT));
+    if (asked == run->options.keep_checkpoint)
+        return DLVIZ_OK;
+    run->options.keep_checkpoint = true;
+    return asked ? DLVIZ_OK : write_settings(run);
+}
+
+dlviz_status compare_settings(struct run *run) {
     const char *path = result_path(run->options.out, SETTINGS);
     json_error_t error;
     json_t *there = json_load_file(path, 0, &error);
@@ -81,6 +96,8 @@ dlviz_status compare_settings(const struct run *run) {
     json_t *here = list_settings(run);
     dlviz_status status = here ? compare(path, there, here)
                                : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for settings");
+    if (status == DLVIZ_OK)
+        status = keep_asking(run, there);
     json_decref(there);
     json_decref(here);
     return status;

@@ -93,6 +93,19 @@ bool would_be_read(const char *path, const struct options *options) {
     return is_of_images(options->data) && lies_among_images(path, options);
 }
 
+static bool is_table(const char *path) {
+    return ends_with(path, ".csv") || ends_with(path, ".tsv") || ends_with(path, ".txt");
+}
+
+enum source look_at_source(const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return SOURCE_MISSING;
+    if (S_ISDIR(info.st_mode))
+        return SOURCE_IMAGES;
+    return ends_with(path, ".npz") ? SOURCE_ARRAYS : is_table(path) ? SOURCE_ROWS : SOURCE_UNKNOWN;
+}
+
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal) {
     const char *path = options->data;
@@ -101,9 +114,9 @@ dlviz_status read_sources(struct data *data, const struct options *options,
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--test-folder goes with a folder of images, and '%s' is none", path);
     if (ends_with(path, ".npz"))
-        return read_archive(data, options);
-    if (ends_with(path, ".csv") || ends_with(path, ".tsv") || ends_with(path, ".txt"))
-        return read_table(data, options);
+        return read_archive(data, options, terminal);
+    if (is_table(path))
+        return read_table(data, options, terminal);
     if (is_mnist(path))
         return read_mnist(data, path);
     if (is_cifar10(path))

@@ -10,16 +10,30 @@
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal);
 
+/* What a path promises to be, before it is read. */
+enum source {
+    SOURCE_MISSING, /* nothing is there */
+    SOURCE_UNKNOWN, /* a file of no kind that is read */
+    SOURCE_IMAGES,
+    SOURCE_ROWS,
+    SOURCE_ARRAYS /* images or rows */
+};
+enum source look_at_source(const char *path);
+
 bool is_folder(const char *path);
 /* Whether a path lies in what read_sources would read as images, all of it. */
 bool would_be_read(const char *path, const struct options *options);
+/* Whether --test-folder has samples that are trained on. */
+bool tests_what_it_trains_on(const struct options *options);
 
 /* -- folders.c -- */
 dlviz_status read_image_folder(struct data *data, const struct options *options,
                                struct terminal *terminal);
 bool lies_among_images(const char *path, const struct options *options);
 /* -- arrays.c -- */
-dlviz_status read_table(struct data *data, const struct options *options);
-dlviz_status read_archive(struct data *data, const struct options *options);
+dlviz_status read_table(struct data *data, const struct options *options,
+                        struct terminal *terminal);
+dlviz_status read_archive(struct data *data, const struct options *options,
+                          struct terminal *terminal);
 
 #endif

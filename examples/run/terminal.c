@@ -155,11 +155,16 @@ static void append(char *line, const char *part) {
         memcpy(line + length, part, strlen(part) + 1);
 }
 
-/* Five characters at most, whatever the rate. */
+/* Five characters at most and in one way, whatever the rate: "1e-3"; history.csv has all digits. */
 static const char *rate_text(char text[16], double rate) {
-    snprintf(text, 16, "%.2g", rate);
-    if (strlen(text) > 5)
-        snprintf(text, 16, "%.0e", rate);
+    snprintf(text, 16, "%.0e", rate);
+    char *digits = strpbrk(text, "+-"), *from = digits;
+    if (!digits)
+        return text;
+    digits += *digits == '-';
+    while (*++from == '0' && from[1] != '\0')
+        ;
+    memmove(digits, from, strlen(from) + 1);
     return text;
 }
 

@@ -1,5 +1,9 @@
 #include "text.h"
 
+#include <dlviz.h>
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The bytes of the character that a text begins with; 0 if it is no UTF-8. */
@@ -43,4 +47,81 @@ void copy_text(char *to, size_t size, const char *from) {
             whole = used;
     }
     to[used] = '\0';
+}
+
+/* -- Sentences of the library ----------------------------------------------------------------------
+ */
+
+enum { SENTENCE_SIZE = 2048 };
+
+/* What is said otherwise to those who have a command line. */
+static const struct {
+    const char *library, *here;
+} translations[] = {
+    {"dlviz_image_reader_set_skip_unreadable", "--skip-unreadable"},
+    {"dlviz_image_reader_set_size", "--image-size"},
+    {"; dlviz_npz_open reads .npz files", ", whose name ends in .npz"},
+    {"read it with dlviz_tensor_read_npy_shifted, or subtract", "subtract"},
+    {"read it with dlviz_tensor_read_csv_shifted, or subtract", "subtract"},
+    {", as dlviz_network_save and Python's safetensors.torch.save_file write it", ""},
+    {"'points' has ", "it has "},
+    {"; the fit had ", "; the points of the map have "}};
+
+/* Puts `here`, which is no longer than it, in the place of a part of a text. */
+static void put(char *at, size_t length, const char *here) {
+    size_t own = strlen(here);
+    memmove(at + own, at + length, strlen(at + length) + 1);
+    memcpy(at, here, own);
+}
+
+static size_t length_of_name(const char *name) {
+    size_t length = 0;
+    while (isalnum((unsigned char)name[length]) || name[length] == '_')
+        length++;
+    return length;
+}
+
+/* Whether something stands in quotes, as the paths do that people give. */
+static bool is_quoted(const char *text, const char *at) {
+    bool quoted = false;
+    for (; text < at; text++)
+        quoted ^= *text == '\'';
+    return quoted;
+}
+
+/* Leaves out the part of a sentence that names a function: up to the next semicolon, or in brackets. */
+static void leave_out(char *text, char *name) {
+    char *start = name;
+    while (start > text && strncmp(start, "; ", 2) != 0 && strncmp(start, ", ", 2) != 0 &&
+           strncmp(start, " (", 2) != 0)
+        start--;
+    if (start == text) /* it is the whole */
+        return;
+    char *end = strstr(name, start[1] == '(' ? ")" : "; ");
+    put(start, end ? (size_t)(end - start) + (start[1] == '(') : strlen(start), "");
+}
+
+const char *plain_sentence(const char *sentence) {
+    static char text[SENTENCE_SIZE];
+    snprintf(text, sizeof text, "%s", sentence);
+    size_t name = strncmp(text, "dlviz_", 6) == 0 ? length_of_name(text) : 0;
+    if (name > 0 && strncmp(text + name, ": ", 2) == 0)
+        put(text, name + 2, "");
+    for (size_t i = 0; i < sizeof translations / sizeof *translations; i++) {
+        char *at = strstr(text, translations[i].library);
+        if (at && !is_quoted(text, at))
+            put(at, strlen(translations[i].library), translations[i].here);
+    }
+    for (char *at = strstr(text, "dlviz_"); at; at = strstr(at + 1, "dlviz_"))
+        if (!is_quoted(text, at)) {
+            size_t before = strlen(text);
+            leave_out(text, at);
+            if (strlen(text) < before)
+                at = text;
+        }
+    return text;
+}
+
+const char *plain_error(void) {
+    return plain_sentence(dlviz_last_error());
 }

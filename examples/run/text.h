@@ -8,4 +8,10 @@
  * room is cut off between characters, with "…" in its place. */
 void copy_text(char *to, size_t size, const char *from);
 
+/* What the library has said last, without the names of C functions: options stand in their place, or the
+ * advice is left out that is for programmers. Valid until the next call. */
+const char *plain_error(void);
+/* The same of any sentence of the library's. */
+const char *plain_sentence(const char *sentence);
+
 #endif

@@ -149,15 +149,23 @@ dlviz_status build(struct run *run) {
                        (uint64_t)options->seed));
     TRY(dlviz_network_describe_data(run->network, train));
     run->layer = options->layer ? options->layer : suggested_layer(run->network, options->network);
-    say(&run->terminal, "\n%s", dlviz_network_summary(run->network));
     return build_trainer(run);
 }
 
 /* -- Training ------------------------------------------------------------------------------------
  */
 
+static void say_where(struct run *run) {
+    long long epochs = dlviz_trainer_num_epochs(run->trainer);
+    long long batches = dlviz_trainer_batches_done(run->trainer);
+    if (batches > 0)
+        say(&run->terminal, "going on in epoch %lld, after batch %lld", epochs + 1, batches);
+    else
+        say(&run->terminal, "going on after epoch %lld", epochs);
+}
+
 static dlviz_status resume(struct run *run) {
-    run->advice = "without --resume the training starts anew";
+    run->advice = "--force instead of --resume begins anew";
     TRY(dlviz_trainer_load_checkpoint(run->trainer, result_path(run->options.out, CHECKPOINT)));
     TRY(compare_settings(run));
     if (dlviz_trainer_num_epochs(run->trainer) > run->options.epochs)
@@ -168,9 +176,7 @@ static dlviz_status resume(struct run *run) {
     TRY(dlviz_film_open(&run->film, result_path(run->options.out, FILM)));
     run->advice = NULL;
     run->has_checkpoint = true;
-    say(&run->terminal, "going on after epoch %lld, batch %lld",
-        (long long)dlviz_trainer_num_epochs(run->trainer),
-        (long long)dlviz_trainer_batches_done(run->trainer));
+    say_where(run);
     return DLVIZ_OK;
 }
 
@@ -196,6 +202,7 @@ dlviz_status train(struct run *run) {
         TRY(resume(run));
     else
         TRY(dlviz_film_create(&run->film));
+    say(&run->terminal, "\n%s", dlviz_network_summary(run->network));
     /* Of the untrained network; or what an interruption right after an epoch has left out. */
     if (dlviz_trainer_batches_done(run->trainer) == 0)
         TRY(keep_frame(run));

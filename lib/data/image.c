@@ -24,14 +24,14 @@ static const dlz_image_format *find_format(const dlz_image_bytes *file) {
 static dlviz_status check_header(const dlz_image_bytes *file, const dlz_image_header *header) {
     int64_t height = header->height, width = header->width;
     if (height < 1 || width < 1)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is damaged: it is %lld x %lld pixels", file->name,
-                        (long long)height, (long long)width);
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is damaged: it is %lld pixels wide and %lld high",
+                        file->name, (long long)width, (long long)height);
     if (height > DLZ_IMAGE_MAX_SIDE || width > DLZ_IMAGE_MAX_SIDE ||
         height * width > DLZ_IMAGE_MAX_PIXELS)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "'%s' is %lld x %lld pixels; at most %d each way, and %lld in all, are "
-                        "accepted",
-                        file->name, (long long)height, (long long)width, DLZ_IMAGE_MAX_SIDE,
+                        "'%s' is %lld pixels wide and %lld high; at most %d each way, and %lld in "
+                        "all, are accepted",
+                        file->name, (long long)width, (long long)height, DLZ_IMAGE_MAX_SIDE,
                         (long long)DLZ_IMAGE_MAX_PIXELS);
     return DLVIZ_OK;
 }
@@ -60,8 +60,9 @@ dlviz_status dlz_image_read_memory(const dlz_image_bytes *file, int background, 
     *image = (dlz_image){.pixels = NULL};
     DLZ_TRY(read_header(format, file, &header));
     if (header.height * header.width > format->most_pixels(file))
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is cut short: its %lld x %lld pixels need more",
-                        file->name, (long long)header.height, (long long)header.width);
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "'%s' is cut short: it is %lld pixels wide and %lld high, which need more",
+                        file->name, (long long)header.width, (long long)header.height);
     *image =
         (dlz_image){.height = header.height, .width = header.width, .channels = header.channels};
     uint64_t size = (uint64_t)(header.height * header.width);

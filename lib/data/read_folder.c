@@ -134,11 +134,11 @@ static dlviz_status find_size(const reading *r, dlz_image_form *form) {
         const dlz_image_header *other = &r->headers[i];
         if (other->height != first->height || other->width != first->width)
             return dlz_fail(DLVIZ_ERROR_SHAPE,
-                            "%s: '%s' is %lld x %lld pixels, and '%s' %lld x %lld; "
+                            "%s: '%s' is %lld pixels wide and %lld high, and '%s' %lld and %lld; "
                             "dlviz_image_reader_set_size gives all images one size",
-                            r->who, r->list.paths[0].text, (long long)first->height,
-                            (long long)first->width, r->list.paths[i].text,
-                            (long long)other->height, (long long)other->width);
+                            r->who, r->list.paths[0].text, (long long)first->width,
+                            (long long)first->height, r->list.paths[i].text,
+                            (long long)other->width, (long long)other->height);
     }
     return DLVIZ_OK;
 }

@@ -141,8 +141,9 @@ static dlviz_status append_totals(table *t, const dlviz_network *network) {
         return sizeof(size_t) < 8 && memory == UINT64_MAX ? DLVIZ_OK : status;
     double weights = 2 * (double)network->parameter_floats * sizeof(float);
     with_prefix(bytes, sizeof bytes, (double)memory + weights);
-    return append(t, dlz_format("memory to train on batches of %d, without the optimizer's: %sB\n",
-                                BATCH, bytes))
+    return append(t, dlz_format(
+                         "memory to train on batches of %d: %sB, and what the optimizer keeps\n",
+                         BATCH, bytes))
                ? DLVIZ_OK
                : out_of_memory();
 }

@@ -20,8 +20,10 @@ static int usable_perplexities(const dlz_tsne_settings *settings, int64_t k,
         usable[i] = fmin(settings->perplexities[i], most);
         if (usable[i] < settings->perplexities[i])
             dlz_log(DLVIZ_LOG_LEVEL_WARNING,
-                    "perplexity %g lowered to %g (a third of %lld neighbors, at least 1)",
-                    settings->perplexities[i], usable[i], (long long)k);
+                    k > 3 ? "perplexity %g lowered to %g, a third of the %lld neighbors that each "
+                            "point has"
+                          : "perplexity %g lowered to %g, as each point has %lld neighbors",
+                    settings->perplexities[i], floor(10 * usable[i] + 0.5) / 10, (long long)k);
     }
     return settings->perplexity_count;
 }

@@ -419,6 +419,7 @@ class Sources(Clusters):
         self.expect_line(1, run(*arguments, *forever, "--images", path("few-images.npy")), "2 pictures", "60 points")
         self.expect_line(1, run(*arguments, *forever, "--images", self.input), "2 dimensions", "n x h x w")
         self.expect_usage(run(*arguments, "--images", path("few-images.npy")), "--html")
+        self.expect_line(1, run("dlviz-embed", "plot", self.input, "--html", path("never.html")), "5 columns", "1 to 3")
         self.expect_line(2, run(*arguments, "--names", path("few-names.txt"), "--html", path("few-names.txt")), "one file")
         self.assertEqual(files.read(path("few-names.txt")), b"one\ntwo\n")
         self.assertFalse(os.path.exists(path("never.npy")) or os.path.exists(path("never.html")))
@@ -433,9 +434,16 @@ class Sources(Clusters):
                 # A point goes where its nearest old points are: those of its own class.
                 files.write_npy(path("new.npy"), [[x + 0.01 for x in row] for row in self.rows[:9]])
                 figure = ["--figure", path("placed.svg")] if programs.with_figures else []
-                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy"), *figure))
+                process = self.expect(0, run("dlviz-embed", "transform", model, path("new.npy"), path("placed.npy"), *figure,
+                                             "--html", path("placed.html")))
                 if figure:
                     files.check_svg(path("placed.svg"))
+                    for name in (b">new points<", b">points of the map<"):
+                        self.assertIn(name, files.read(path("placed.svg")))
+                page = files.read_page(path("placed.html"))
+                self.assertEqual((page["n"], page["classes"]), (9 + self.N, ["new points", "points of the map"]))
+                self.assertEqual(list(files.unpack(page["labels"], "B")), [0] * 9 + [1] * self.N)
+                self.assertEqual((page["names"][8], page["names"][9]), ("new: row 9", "map: row 1"))
                 self.assertRegex(process.stdout, "^9 points placed in the map")
                 placed = self.expect_npy(path("placed.npy"), "<f4", (9, 2))
                 for i in range(9):
@@ -514,7 +522,7 @@ class Early(Clusters):
                     "--dimensions", 3, tsne=True)
 
     def test_a_lowered_perplexity_is_said(self):
-        for asked, used in ((500, "19.6667"), (30, "19.6667")):
+        for asked, used in ((500, "19.7"), (30, "19.7")):
             process = self.embed(0, "tsne", "--perplexity", asked, "--iterations", 20)
             self.expect_line(0, process, f"perplexity {asked} lowered to {used}", "59 neighbors")
             lowered = self.map(2)

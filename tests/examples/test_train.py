@@ -87,7 +87,34 @@ class Sources(Training):
         self.assertRegex(process.stdout, r"(?m)^  the columns +\d")
         page = self.page("table")
         self.assertNotIn("sprite", page)
+        kinds = ("setosa", "versicolor", "virginica")  # of a row as the file has it, of a point as the page has it
+        numbers = [int(name.removeprefix("row ")) for name in page["names"]]
+        self.assertEqual([page["classes"][label] for label in files.unpack(page["labels"], "B")],
+                         [kinds[(number - 1) % 3] for number in numbers])
+        self.assertEqual(len(set(numbers)), 48)
+        self.assertIn("column 'species' (--labels", process.stdout)
+        self.assertIn("batches of 8 instead of 64", process.stdout)  # 168 rows
+        self.assertEqual(summary["training"]["batch_size"], 8)
         self.expect_line(1, self.train("never", "--labels", "none", data=path("table.csv"), status=1), "none", "--labels")
+        process = self.train("never", "--labels", "species", "--network", "resnet8", data=path("table.csv"), status=2)
+        self.expect_line(2, process, "--network resnet8", "mlp")
+        process = self.train("never", "--labels", "species", "--augment", "noise,flip", data=path("table.csv"), status=2)
+        self.expect_line(2, process, "--augment flip", "rows", "mixup")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_a_table_with_names(self):
+        rows = [f"{i},n{i},{i % 3 + i / 1000},{'abc'[i % 3]}" for i in range(90)]
+        files.write(path("named.csv"), "\n".join(["id,name,x,kind", *rows]).encode())
+        process = self.train("never", data=path("named.csv"), status=1)
+        self.expect_line(1, process, "--labels NAME", "'id', 'name', 'x', 'kind'")
+        self.assertNotIn("'y'", process.stderr)
+        process = self.train("never", "--labels", "kind", data=path("named.csv"), status=1)
+        self.expect_line(1, process, "column 'name'", "--ignore")
+        self.train("named", "--labels", "kind", "--ignore", "id", "--ignore", "name", "--epochs", 1, *SHORT,
+                   data=path("named.csv"))
+        self.assertEqual(self.summary("named")["dataset"]["input"], [1])
+        process = self.train("never", "--labels", "kind", "--ignore", "nome", data=path("named.csv"), status=1)
+        self.expect_line(1, process, "'nome'", "'name'")
 
 
 class Train(Training):
@@ -145,7 +172,8 @@ class Train(Training):
         self.expect_line(1, process, "'fc3'", "5 numbers", "3 classes")
         files.write(path("torn.json"), b'{"input": [3,')
         self.expect_line(1, self.train("never", "--network", path("torn.json"), status=1), "torn.json", "JSON")
-        self.expect_line(1, self.train("never", "--network", "vgg", status=1), "vgg")
+        self.expect_line(2, self.train("never", "--network", "vgg", status=2), "vgg", "resnet8, mlp")
+        self.expect_line(1, self.train("never", "--network", "vgg.json", status=1), "vgg.json")
         self.assertFalse(os.path.exists(path("never")))
 
     def test_settings_of_the_training(self):
@@ -232,7 +260,11 @@ class Train(Training):
         for option, value, words in (("image-size", "3", "4 to 4096"), ("image-size", "32x", "48x64"),
                                      ("channels", "2", "1 or 3"), ("schedule", "linear", "plateau, onecycle or cosine"),
                                      ("optimizer", "adamax", "rmsprop"), ("validation", "1.5", "0 to 0.9"),
-                                     ("memory-limit", "much", "500M"), ("epochs", "0", "1 to")):
+                                     ("memory-limit", "much", "500M"), ("epochs", "0", "1 to"), ("network", "resnet18", "report, resnet8, mlp"),
+                                     ("learning-rate", "0,001", "0.001"),
+                                     ("test-folder", self.pictures, "trained on"),
+                                     ("test-folder", os.path.join(self.pictures, "circle"), "trained on"),
+                                     ("layer", "relu9", "conv1, bn1")):
             with self.subTest(option=option):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), f"--{option}", value)
                 self.expect_line(2, process, f"--{option} {value}: ", words)
@@ -241,7 +273,26 @@ class Train(Training):
             with self.subTest(augment=augment):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), "--augment", augment)
                 self.expect_line(2, process, *words)
+        process = run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9, "--validation", 0.2)
+        self.expect_line(2, process, "--validation 0.2", "--test 0.9", "less than 1")
+        self.expect_line(2, run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9), "--test 0.9")
+        files.write(path("points.npy"), b"")
+        self.expect_line(2, run("dlviz-train", path("points.npy"), "--out", path("never")), "points.npy", ".csv")
         self.assertFalse(os.path.exists(path("never")))
+        # What is wrong is said first; then that the folder is in use.
+        os.makedirs(path("in-use"))
+        files.write(path("in-use", "report.html"), b"")
+        self.expect_line(1, run("dlviz-train", path("nowhere"), "--out", path("in-use")), "nowhere")
+        self.expect_line(2, run("dlviz-train", self.pictures, "--out", path("in-use"), "--layer", "relu9"), "relu9")
+
+    def test_no_sentence_is_for_programmers(self):
+        files.make_pictures(path("a-class-empty"), 4)
+        os.makedirs(path("a-class-empty", "also"))
+        process = self.train("never", data=path("a-class-empty"), status=1)
+        self.expect_line(1, process, "'also'", "--skip-unreadable")
+        self.assertNotIn("dlviz_", process.stderr)
+        process = self.train("never", data=path("dlviz_no_such: 1"), status=1)  # a name of the user's stays
+        self.expect_line(1, process, "dlviz_no_such: 1")
 
     def test_results_are_no_data(self):
         os.symlink(self.pictures, path("other-name"))
@@ -324,7 +375,10 @@ class Train(Training):
                     process.kill()
                     break
             process.stdout.read()
-        self.train("in-two", *arguments, "--resume")
+        process = self.train("in-two", *arguments, status=1)
+        self.expect_line(1, process, "an interrupted training", "--resume goes on with it", "--force begins anew")
+        process = self.train("in-two", *arguments, "--resume")
+        self.assertRegex(process.stdout, r"(?m)^going on (after epoch [2-5]|in epoch [3-6], after batch \d+)$")
         self.expect_same(path("all-at-once"), path("in-two"), ["model.safetensors", "tsne.npy", "report.html"])
 
 
@@ -335,11 +389,17 @@ class Train(Training):
                                      ("--augment", "flip", ("augmentation", '"none" in the file and "flip" here')),
                                      ("--validation", "0.2", ("samples to train on", "126 of mark", "108 of mark"))):
             process = self.train("kept-on", "--epochs", 2, *arguments, option, value, "--resume", status=1)
-            self.expect_line(1, process, "settings.json", "without --resume", *words)
+            self.expect_line(1, process, "settings.json", "--force instead of --resume", *words)
         self.train("kept-on", "--epochs", 2, *arguments, "--resume", "--perplexity", 10)
         process = self.train("kept-on", "--epochs", 1, *arguments, "--resume", status=1)
-        self.expect_line(1, process, "--epochs 1: ", "checkpoint.safetensors' has 2 already", "without --resume")
+        self.expect_line(1, process, "--epochs 1: ", "checkpoint.safetensors' has 2 already", "--force")
         self.assertEqual(self.summary("kept-on")["title"], "mlp, 2 epochs")
+        process = self.train("kept-on", "--epochs", 3, "--network", "mlp", *SHORT, status=1)
+        self.expect_line(1, process, "results of an earlier run", "--resume goes on with more epochs", "--force")
+        # What was to be kept is kept, whether or not a run that goes on says so again.
+        self.train("kept-on", "--epochs", 3, "--network", "mlp", "--resume", *SHORT)
+        self.assertTrue(os.path.exists(path("kept-on", "checkpoint.safetensors")))
+        self.train("kept-on", "--epochs", 4, "--network", "mlp", "--resume", *SHORT)
 
 
 class Compare(Case):
@@ -382,5 +442,13 @@ class Compare(Case):
         self.expect_line(1, run("dlviz-compare", path("never.html"), path("nowhere.html")), "nowhere.html")
         self.expect_line(2, run("dlviz-compare", self.pages[0], self.pages[0]), "one file", self.pages[0])
         self.expect_usage(run("dlviz-compare", path("never.html")), "one page or more")
+
+    def test_a_forgotten_first_name_replaces_no_page(self):
+        before = files.read(self.pages[0])
+        self.expect_line(2, run("dlviz-compare", *self.pages), self.pages[0], "--force")
+        self.assertEqual(files.read(self.pages[0]), before)
+        files.write(path("old.html"), b"old")
+        self.expect(0, run("dlviz-compare", path("old.html"), *self.pages, "--force", "--quiet"))
+        self.assertEqual(len(files.read_page(path("old.html"))["runs"]), 2)
         self.assertFalse(os.path.exists(path("never.html")))
         self.assertTrue(re.search(b"</html>", files.read(self.pages[0])))

@@ -149,7 +149,9 @@ class Failures(Case):
         self.expect_line(1, process, "checkpoint.safetensors", "without --resume")
         self.expect(0, run(REPORT, "--data", programs.data, "--out", path("done"), *SMALL, "--epochs", 1))
         process = run(REPORT, "--data", programs.data, "--out", path("done"), *SMALL, "--epochs", 2, "--resume")
-        self.expect_line(1, process, "checkpoint.safetensors", "without --resume")
+        self.expect_line(1, process, "finished", "--keep-checkpoint", "--force begins anew")
+        process = run(REPORT, "--data", path("nowhere"), "--out", path("done"), "--resume")  # before images are read
+        self.expect_line(1, process, "finished")
         self.expect_files(path("done"))
 
     def test_a_checkpoint_of_another_run(self):
@@ -160,13 +162,13 @@ class Failures(Case):
         for option, value, word in (("--seed", "7", "seed"), ("--batch-size", "32", "batch_size"),
                                     ("--image-size", "32", "input is [1,28,28]")):
             process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, option, value, "--resume")
-            self.expect_line(1, process, "checkpoint.safetensors", word, "without --resume")
+            self.expect_line(1, process, "checkpoint.safetensors", word, "--force instead of --resume")
         # What the checkpoint does not know, and the film would show as one.
         for option, value, words in (("--layer", "fc1", ("layer", '"relu5" in the file', '"fc1" here')),
                                      ("--test-limit", "120", ("samples to test on", "100 of mark", "120 of mark")),
                                      ("--train-limit", "400", ("samples to train on", "275 of mark"))):
             process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, option, value, "--resume")
-            self.expect_line(1, process, "settings.json", "without --resume", *words)
+            self.expect_line(1, process, "settings.json", "--force instead of --resume", *words)
         files.write(os.path.join(out, "checkpoint.safetensors"), before["checkpoint.safetensors"][:-100])
         process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, "--resume")
         self.expect_line(1, process, "checkpoint.safetensors")
@@ -263,7 +265,7 @@ class Interruption(Case):
         self.assertFalse(os.path.exists(os.path.join(stopped, "summary.json")))
         self.assertTrue(1 <= len(history(stopped)) < 5)
         resumed = self.expect(0, run(REPORT, "--data", programs.data, "--out", stopped, *self.LENGTH, "--resume"))
-        self.assertRegex(resumed.stdout, r"(?m)^going on after epoch [1-4], batch \d+$")
+        self.assertRegex(resumed.stdout, r"(?m)^going on (after epoch [1-4]|in epoch [2-5], after batch \d+)$")
         self.expect_same(whole, stopped, ["model.safetensors", "tsne.npy", "pca.npy", "features.npy", "logits.npy",
                                           "report.html"])
         self.expect_same_history(whole, stopped)

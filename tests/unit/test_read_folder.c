@@ -296,7 +296,7 @@ START_TEST(sizes) {
     put_image("sizes/a/1.png", pattern_png(8, 6, 1, 1));
     put_image("sizes/a/2.png", pattern_png(6, 8, 1, 2));
     fails_to_read("sizes", NULL, DLVIZ_ERROR_SHAPE,
-                  "'a/1.png' is 8 x 6 pixels, and 'a/2.png' 6 x 8");
+                  "'a/1.png' is 6 pixels wide and 8 high, and 'a/2.png' 8 and 6");
     ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "dlviz_image_reader_set_size"));
     dlviz_image_reader *reader = make_reader(8, 6);
     dlviz_dataset *dataset = read_all("sizes", reader);
