@@ -351,7 +351,9 @@ START_TEST(sizes_that_are_not_there) {
     static const struct {
         unsigned height, width;
         const char *words;
-    } sizes[] = {{0, 4, "4 pixels wide and 0 high"}, {4, 0, "0 pixels wide and 4 high"}, {16000, 16000, "cut short"}};
+    } sizes[] = {{0, 4, "4 pixels wide and 0 high"},
+                 {4, 0, "0 pixels wide and 4 high"},
+                 {16000, 16000, "cut short"}};
     dlz_image image;
     for (int i = 0; i < 3; i++) {
         for (int byte = 0; byte < 4; byte++) {

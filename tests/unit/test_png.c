@@ -31,7 +31,7 @@ typedef struct written {
 static written write_picture(const picture *drawn, int most_off) {
     dlz_bytes bytes = {0};
     ck_ok(dlz_figure_png(&bytes, (const unsigned char *)drawn->pixels, 4 * drawn->width,
-                        drawn->width, drawn->height, most_off));
+                         drawn->width, drawn->height, most_off));
     written file = {.type = bytes.data[25], .depth = bytes.data[24], .size = bytes.size};
     write_file(scratch_path("written.png"), bytes.data, bytes.size);
     dlz_bytes_free(&bytes);
