@@ -2,6 +2,7 @@
 #include "film/film.h"
 #include "neighbors/distances.h"
 #include "tensor/safetensors.h"
+#include "tensor/saved.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -47,7 +48,8 @@ static dlviz_status add(dlviz_safetensors *file, int64_t frame, const char *what
     return dlviz_safetensors_add(file, name, tensor);
 }
 
-static dlviz_status fill(const dlviz_film *film, dlviz_safetensors *file) {
+static dlviz_status fill(const void *handle, dlviz_safetensors *file) {
+    const dlviz_film *film = handle;
     bool fitted = film->count > 0 && film->frames[0].maps.tsne;
     DLZ_TRY(dlviz_safetensors_set_metadata(file, FORMAT_KEY, FORMAT_NAME));
     DLZ_TRY(dlz_safetensors_set_json(file, FILM_KEY, describe(film, fitted)));
@@ -61,25 +63,11 @@ static dlviz_status fill(const dlviz_film *film, dlviz_safetensors *file) {
     return dlz_safetensors_add_checksums(file);
 }
 
-static dlviz_status make_contents(const dlviz_film *film, dlviz_safetensors **file) {
-    DLZ_TRY(dlviz_safetensors_create(file));
-    dlviz_status status = fill(film, *file);
-    if (status != DLVIZ_OK) {
-        dlviz_safetensors_destroy(*file);
-        *file = NULL;
-    }
-    return status;
-}
-
 dlviz_status dlviz_film_save(const dlviz_film *film, const char *path) {
     DLZ_REQUIRE(film);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&film->busy, "film");
-    dlviz_safetensors *file;
-    DLZ_TRY(make_contents(film, &file));
-    dlviz_status status = dlviz_safetensors_save(file, path);
-    dlviz_safetensors_destroy(file);
-    return status;
+    return dlz_saved_write(film, fill, path);
 }
 
 dlviz_status dlviz_film_save_memory(const dlviz_film *film, void **bytes, size_t *size) {
@@ -88,11 +76,7 @@ dlviz_status dlviz_film_save_memory(const dlviz_film *film, void **bytes, size_t
     *size = 0;
     DLZ_REQUIRE(film);
     DLZ_HOLD_SHARED(&film->busy, "film");
-    dlviz_safetensors *file;
-    DLZ_TRY(make_contents(film, &file));
-    dlviz_status status = dlviz_safetensors_save_memory(file, bytes, size);
-    dlviz_safetensors_destroy(file);
-    return status;
+    return dlz_saved_write_memory(film, fill, bytes, size);
 }
 
 /* -- Reading -------------------------------------------------------------------------------------
@@ -178,7 +162,8 @@ static dlviz_status read_frames(const dlviz_safetensors *file, const json_t *who
     return DLVIZ_OK;
 }
 
-static dlviz_status read_film(const dlviz_safetensors *file, dlviz_film *film) {
+static dlviz_status read_film(const dlviz_safetensors *file, void *handle) {
+    dlviz_film *film = handle;
     const char *format = dlviz_safetensors_metadata(file, FORMAT_KEY);
     if (!format || strcmp(format, FORMAT_NAME) != 0)
         return damaged("its format is not '" FORMAT_NAME "'");
@@ -189,37 +174,26 @@ static dlviz_status read_film(const dlviz_safetensors *file, dlviz_film *film) {
     return status;
 }
 
-/* Makes a film of contents. Whatever a tensor lacks, it is the file that is wrong. */
-static dlviz_status open(dlviz_film **out, const dlviz_safetensors *file) {
-    dlviz_film *film;
-    DLZ_TRY(dlviz_film_create(&film));
-    dlviz_status status = read_film(file, film);
-    if (status == DLVIZ_OK) {
+/* Ends a new handle that could not be filled. */
+static dlviz_status give(dlviz_film **out, dlviz_film *film, dlviz_status status) {
+    if (status == DLVIZ_OK)
         *out = film;
-        return DLVIZ_OK;
-    }
-    dlviz_film_destroy(film);
-    return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
+    else
+        dlviz_film_destroy(film);
+    return status;
 }
 
 dlviz_status dlviz_film_open(dlviz_film **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
-    dlviz_safetensors *file;
-    DLZ_TRY(dlviz_safetensors_open(&file, path));
-    dlviz_status status = open(out, file);
-    dlviz_safetensors_destroy(file);
-    return status == DLVIZ_OK ? status
-                              : dlz_fail_within(status, "%s: cannot open '%s'", __func__, path);
+    dlviz_film *film;
+    DLZ_TRY(dlviz_film_create(&film));
+    return give(out, film, dlz_saved_read(__func__, film, read_film, path));
 }
 
 dlviz_status dlviz_film_open_memory(dlviz_film **out, const void *bytes, size_t size) {
     DLZ_REQUIRE_OUT(out);
-    dlviz_safetensors *file;
-    DLZ_TRY(dlz_safetensors_view(&file, __func__, bytes, size));
-    dlviz_status status = open(out, file);
-    dlviz_safetensors_destroy(file);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot open the %zu bytes", __func__, size);
+    dlviz_film *film;
+    DLZ_TRY(dlviz_film_create(&film));
+    return give(out, film, dlz_saved_read_memory(__func__, film, read_film, bytes, size));
 }

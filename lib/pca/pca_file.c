@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "tensor/safetensors.h"
+#include "tensor/saved.h"
 #include "tensor/tensor.h"
 
 #include <float.h>
@@ -42,7 +43,8 @@ static dlviz_status add_exact(dlviz_safetensors *file, const dlviz_pca *pca) {
     return status;
 }
 
-static dlviz_status fill(const dlviz_pca *pca, dlviz_safetensors *file) {
+static dlviz_status fill(const void *handle, dlviz_safetensors *file) {
+    const dlviz_pca *pca = handle;
     DLZ_TRY(dlviz_safetensors_set_metadata(file, FORMAT_KEY, FORMAT_NAME));
     DLZ_TRY(dlviz_safetensors_add(file, "mean", pca->mean));
     DLZ_TRY(dlviz_safetensors_add(file, "components", pca->vectors));
@@ -50,26 +52,19 @@ static dlviz_status fill(const dlviz_pca *pca, dlviz_safetensors *file) {
     return add_exact(file, pca);
 }
 
-/* What is written of a fitted analysis. */
-static dlviz_status make_contents(const dlviz_pca *pca, const char *who, dlviz_safetensors **file) {
-    *file = NULL;
-    if (pca->model.count == 0)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the PCA is not fitted; call dlviz_pca_fit first",
-                        who);
-    DLZ_TRY(dlviz_safetensors_create(file));
-    return fill(pca, *file);
+static dlviz_status require_fit(const dlviz_pca *pca, const char *who) {
+    return pca->model.count > 0
+               ? DLVIZ_OK
+               : dlz_fail(DLVIZ_ERROR_STATE, "%s: the PCA is not fitted; call dlviz_pca_fit first",
+                          who);
 }
 
 dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path) {
     DLZ_REQUIRE(pca);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&pca->busy, "PCA");
-    dlviz_safetensors *file;
-    dlviz_status status = make_contents(pca, __func__, &file);
-    if (status == DLVIZ_OK)
-        status = dlviz_safetensors_save(file, path);
-    dlviz_safetensors_destroy(file);
-    return status;
+    DLZ_TRY(require_fit(pca, __func__));
+    return dlz_saved_write(pca, fill, path);
 }
 
 dlviz_status dlviz_pca_save_memory(const dlviz_pca *pca, void **bytes, size_t *size) {
@@ -78,12 +73,8 @@ dlviz_status dlviz_pca_save_memory(const dlviz_pca *pca, void **bytes, size_t *s
     *size = 0;
     DLZ_REQUIRE(pca);
     DLZ_HOLD_SHARED(&pca->busy, "PCA");
-    dlviz_safetensors *file;
-    dlviz_status status = make_contents(pca, __func__, &file);
-    if (status == DLVIZ_OK)
-        status = dlviz_safetensors_save_memory(file, bytes, size);
-    dlviz_safetensors_destroy(file);
-    return status;
+    DLZ_TRY(require_fit(pca, __func__));
+    return dlz_saved_write_memory(pca, fill, bytes, size);
 }
 
 static dlviz_status damaged(const char *what) {
@@ -143,7 +134,8 @@ static dlviz_status fill_model(const double *from, dlz_pca_model *model) {
     return DLVIZ_OK;
 }
 
-static dlviz_status read_model(const dlviz_safetensors *file, dlviz_pca *pca) {
+static dlviz_status read_model(const dlviz_safetensors *file, void *handle) {
+    dlviz_pca *pca = handle;
     const char *format = dlviz_safetensors_metadata(file, FORMAT_KEY);
     if (!format || strcmp(format, FORMAT_NAME) != 0)
         return damaged("its format is not '" FORMAT_NAME "'");
@@ -175,37 +167,26 @@ static dlviz_status read_model(const dlviz_safetensors *file, dlviz_pca *pca) {
     return status;
 }
 
-/* Makes an analysis of contents. Whatever a tensor lacks, it is the file that is wrong. */
-static dlviz_status open(dlviz_pca **out, const dlviz_safetensors *file) {
-    dlviz_pca *pca;
-    DLZ_TRY(dlviz_pca_create(&pca, 0));
-    dlviz_status status = read_model(file, pca);
-    if (status == DLVIZ_OK) {
+/* Ends a new handle that could not be filled. */
+static dlviz_status give(dlviz_pca **out, dlviz_pca *pca, dlviz_status status) {
+    if (status == DLVIZ_OK)
         *out = pca;
-        return DLVIZ_OK;
-    }
-    dlviz_pca_destroy(pca);
-    return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
+    else
+        dlviz_pca_destroy(pca);
+    return status;
 }
 
 dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
-    dlviz_safetensors *file;
-    DLZ_TRY(dlviz_safetensors_open(&file, path));
-    dlviz_status status = open(out, file);
-    dlviz_safetensors_destroy(file);
-    return status == DLVIZ_OK ? status
-                              : dlz_fail_within(status, "%s: cannot open '%s'", __func__, path);
+    dlviz_pca *pca;
+    DLZ_TRY(dlviz_pca_create(&pca, 0));
+    return give(out, pca, dlz_saved_read(__func__, pca, read_model, path));
 }
 
 dlviz_status dlviz_pca_open_memory(dlviz_pca **out, const void *bytes, size_t size) {
     DLZ_REQUIRE_OUT(out);
-    dlviz_safetensors *file;
-    DLZ_TRY(dlz_safetensors_view(&file, __func__, bytes, size));
-    dlviz_status status = open(out, file);
-    dlviz_safetensors_destroy(file);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot open the %zu bytes", __func__, size);
+    dlviz_pca *pca;
+    DLZ_TRY(dlviz_pca_create(&pca, 0));
+    return give(out, pca, dlz_saved_read_memory(__func__, pca, read_model, bytes, size));
 }

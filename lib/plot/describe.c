@@ -125,21 +125,15 @@ static void describe_images(const dlviz_figure *figure, dlz_bytes *to) {
     }
 }
 
+static void (*const describers[])(const dlviz_figure *figure, dlz_bytes *text) = {
+    [DLZ_FIGURE_SCATTER] = describe_scatter,
+    [DLZ_FIGURE_CURVES] = describe_curves,
+    [DLZ_FIGURE_MATRIX] = describe_matrix,
+    [DLZ_FIGURE_IMAGES] = describe_images,
+};
+
 void dlz_describe(const dlviz_figure *figure, dlz_bytes *text) {
-    switch (figure->kind) {
-    case DLZ_FIGURE_SCATTER:
-        describe_scatter(figure, text);
-        break;
-    case DLZ_FIGURE_CURVES:
-        describe_curves(figure, text);
-        break;
-    case DLZ_FIGURE_MATRIX:
-        describe_matrix(figure, text);
-        break;
-    case DLZ_FIGURE_IMAGES:
-        describe_images(figure, text);
-        break;
-    }
+    describers[figure->kind](figure, text);
     dlz_bytes_add_text(text, ".");
     if (figure->subtitle) {
         dlz_bytes_add_text(text, " ");

@@ -49,7 +49,8 @@ void dlz_drop_heat_maps(dlz_heat_maps *maps) {
     dlz_free(maps->limits);
 }
 
-static void drop_scatter(dlz_scatter *scatter) {
+static void drop_scatter(dlviz_figure *figure) {
+    dlz_scatter *scatter = &figure->of.scatter;
     for (int i = 0; i < scatter->num_sets; i++)
         dlz_free(scatter->sets[i].name);
     void *const parts[] = {scatter->points, scatter->class,   scatter->values_name,
@@ -60,27 +61,33 @@ static void drop_scatter(dlz_scatter *scatter) {
     dlviz_tensor_destroy(scatter->thumbnails);
 }
 
+static void drop_curves(dlviz_figure *figure) {
+    for (int i = 0; i < figure->of.curves.count; i++)
+        drop_panel(&figure->of.curves.panels[i]);
+}
+
+static void drop_matrix(dlviz_figure *figure) {
+    dlz_free(figure->of.matrix.counts);
+}
+
+static void drop_images(dlviz_figure *figure) {
+    dlz_free(figure->of.images.values);
+    drop_names(&figure->of.images.captions);
+    for (int i = 0; i < figure->of.images.num_heat_maps; i++)
+        dlz_drop_heat_maps(&figure->of.images.heat_maps[i]);
+}
+
+static void (*const droppers[])(dlviz_figure *figure) = {
+    [DLZ_FIGURE_SCATTER] = drop_scatter,
+    [DLZ_FIGURE_CURVES] = drop_curves,
+    [DLZ_FIGURE_MATRIX] = drop_matrix,
+    [DLZ_FIGURE_IMAGES] = drop_images,
+};
+
 void dlviz_figure_destroy(dlviz_figure *figure) {
     if (!figure)
         return;
-    switch (figure->kind) {
-    case DLZ_FIGURE_SCATTER:
-        drop_scatter(&figure->of.scatter);
-        break;
-    case DLZ_FIGURE_CURVES:
-        for (int i = 0; i < figure->of.curves.count; i++)
-            drop_panel(&figure->of.curves.panels[i]);
-        break;
-    case DLZ_FIGURE_MATRIX:
-        dlz_free(figure->of.matrix.counts);
-        break;
-    case DLZ_FIGURE_IMAGES:
-        dlz_free(figure->of.images.values);
-        drop_names(&figure->of.images.captions);
-        for (int i = 0; i < figure->of.images.num_heat_maps; i++)
-            dlz_drop_heat_maps(&figure->of.images.heat_maps[i]);
-        break;
-    }
+    droppers[figure->kind](figure);
     dlz_free(figure->title);
     dlz_free(figure->subtitle);
     dlz_free(figure->footnote);

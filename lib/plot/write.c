@@ -60,22 +60,20 @@ static dlviz_status choose_size(const dlviz_figure *figure, page_size *chosen) {
     return DLVIZ_OK;
 }
 
+static dlviz_status (*const drawers[])(const dlz_canvas *canvas, const dlviz_figure *figure,
+                                       dlz_box box) = {
+    [DLZ_FIGURE_SCATTER] = dlz_draw_scatter,
+    [DLZ_FIGURE_CURVES] = dlz_draw_curves,
+    [DLZ_FIGURE_MATRIX] = dlz_draw_matrix,
+    [DLZ_FIGURE_IMAGES] = dlz_draw_images,
+};
+
 static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
     dlz_box box = dlz_draw_decorations(canvas, figure);
     /* Text may leave no room in a very small figure: then what it shows keeps a little, over the
      * text. */
     box.height = fmax(box.height, 40);
-    switch (figure->kind) {
-    case DLZ_FIGURE_SCATTER:
-        return dlz_draw_scatter(canvas, figure, box);
-    case DLZ_FIGURE_CURVES:
-        return dlz_draw_curves(canvas, figure, box);
-    case DLZ_FIGURE_MATRIX:
-        return dlz_draw_matrix(canvas, figure, box);
-    case DLZ_FIGURE_IMAGES:
-        return dlz_draw_images(canvas, figure, box);
-    }
-    return DLVIZ_OK;
+    return drawers[figure->kind](canvas, figure, box);
 }
 
 /* Draws the figure. The output must be closed, also when this fails. */

@@ -1,6 +1,7 @@
 /* A handle as a file: its settings, and of its last fit what transform and the getters need. */
 #include "base/base.h"
 #include "tensor/safetensors.h"
+#include "tensor/saved.h"
 #include "tensor/settings.h"
 #include "tensor/tensor.h"
 #include "tsne/extent.h"
@@ -148,7 +149,8 @@ static dlviz_status add(dlviz_safetensors *file, const char *name, int64_t rows,
     return status;
 }
 
-static dlviz_status fill(const dlviz_tsne *tsne, dlviz_safetensors *file) {
+static dlviz_status fill(const void *handle, dlviz_safetensors *file) {
+    const dlviz_tsne *tsne = handle;
     const dlz_tsne_result *fit = &tsne->result;
     DLZ_TRY(dlviz_safetensors_set_metadata(file, FORMAT_KEY, FORMAT_NAME));
     DLZ_TRY(dlz_safetensors_set_json(file, SETTINGS_KEY, write_settings(&tsne->settings)));
@@ -161,16 +163,6 @@ static dlviz_status fill(const dlviz_tsne *tsne, dlviz_safetensors *file) {
         DLZ_TRY(add(file, "history", fit->rows, 3, fit->history));
     }
     return dlz_safetensors_add_checksums(file);
-}
-
-static dlviz_status make_contents(const dlviz_tsne *tsne, dlviz_safetensors **file) {
-    DLZ_TRY(dlviz_safetensors_create(file));
-    dlviz_status status = fill(tsne, *file);
-    if (status != DLVIZ_OK) {
-        dlviz_safetensors_destroy(*file);
-        *file = NULL;
-    }
-    return status;
 }
 
 /* From a fit's own callback a shared mark is granted; but then there is no fit yet, nor the earlier one. */
@@ -186,11 +178,7 @@ dlviz_status dlviz_tsne_save(const dlviz_tsne *tsne, const char *path) {
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
     DLZ_TRY(check_no_fit(__func__, &dlz_hold_));
-    dlviz_safetensors *file;
-    DLZ_TRY(make_contents(tsne, &file));
-    dlviz_status status = dlviz_safetensors_save(file, path);
-    dlviz_safetensors_destroy(file);
-    return status;
+    return dlz_saved_write(tsne, fill, path);
 }
 
 dlviz_status dlviz_tsne_save_memory(const dlviz_tsne *tsne, void **bytes, size_t *size) {
@@ -200,11 +188,7 @@ dlviz_status dlviz_tsne_save_memory(const dlviz_tsne *tsne, void **bytes, size_t
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
     DLZ_TRY(check_no_fit(__func__, &dlz_hold_));
-    dlviz_safetensors *file;
-    DLZ_TRY(make_contents(tsne, &file));
-    dlviz_status status = dlviz_safetensors_save_memory(file, bytes, size);
-    dlviz_safetensors_destroy(file);
-    return status;
+    return dlz_saved_write_memory(tsne, fill, bytes, size);
 }
 
 /* -- Reading: settings ---------------------------------------------------------------------------
@@ -382,7 +366,8 @@ static dlviz_status read_fit(const dlviz_safetensors *file, dlz_tsne_result *fit
 /* -- Reading: all of it --------------------------------------------------------------------------
  */
 
-static dlviz_status read_tsne(const dlviz_safetensors *file, dlviz_tsne *tsne) {
+static dlviz_status read_tsne(const dlviz_safetensors *file, void *handle) {
+    dlviz_tsne *tsne = handle;
     const char *format = dlviz_safetensors_metadata(file, FORMAT_KEY);
     if (!format || strcmp(format, FORMAT_NAME) != 0)
         return damaged("its format is not '" FORMAT_NAME "'");
@@ -401,38 +386,26 @@ static dlviz_status read_tsne(const dlviz_safetensors *file, dlviz_tsne *tsne) {
     return DLVIZ_OK;
 }
 
-/* Makes a handle of contents. Whatever a setting or a tensor lacks, it is the file that is wrong.
- */
-static dlviz_status open(dlviz_tsne **out, const dlviz_safetensors *file) {
-    dlviz_tsne *tsne;
-    DLZ_TRY(dlviz_tsne_create(&tsne));
-    dlviz_status status = read_tsne(file, tsne);
-    if (status == DLVIZ_OK) {
+/* Ends a new handle that could not be filled. */
+static dlviz_status give(dlviz_tsne **out, dlviz_tsne *tsne, dlviz_status status) {
+    if (status == DLVIZ_OK)
         *out = tsne;
-        return DLVIZ_OK;
-    }
-    dlviz_tsne_destroy(tsne);
-    return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_ERROR_FORMAT;
+    else
+        dlviz_tsne_destroy(tsne);
+    return status;
 }
 
 dlviz_status dlviz_tsne_open(dlviz_tsne **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
-    dlviz_safetensors *file;
-    DLZ_TRY(dlviz_safetensors_open(&file, path));
-    dlviz_status status = open(out, file);
-    dlviz_safetensors_destroy(file);
-    return status == DLVIZ_OK ? status
-                              : dlz_fail_within(status, "%s: cannot open '%s'", __func__, path);
+    dlviz_tsne *tsne;
+    DLZ_TRY(dlviz_tsne_create(&tsne));
+    return give(out, tsne, dlz_saved_read(__func__, tsne, read_tsne, path));
 }
 
 dlviz_status dlviz_tsne_open_memory(dlviz_tsne **out, const void *bytes, size_t size) {
     DLZ_REQUIRE_OUT(out);
-    dlviz_safetensors *file;
-    DLZ_TRY(dlz_safetensors_view(&file, __func__, bytes, size));
-    dlviz_status status = open(out, file);
-    dlviz_safetensors_destroy(file);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot open the %zu bytes", __func__, size);
+    dlviz_tsne *tsne;
+    DLZ_TRY(dlviz_tsne_create(&tsne));
+    return give(out, tsne, dlz_saved_read_memory(__func__, tsne, read_tsne, bytes, size));
 }
