@@ -100,15 +100,17 @@ static dlviz_status read_file(const char *path, int descriptor, int64_t length, 
 
 static dlviz_status read_first(const char *path, int descriptor, int64_t most, void **bytes,
                                size_t *size) {
-    char *block = dlz_alloc_array((uint64_t)most, 1);
+    char *block = dlz_alloc_array((uint64_t)most + 1, 1);
     if (!block)
-        return no_memory(path, (uint64_t)most);
+        return no_memory(path, (uint64_t)most + 1);
     dlviz_status status = read_up_to(path, descriptor, block, (size_t)most, size);
-    if (status != DLVIZ_OK)
+    if (status != DLVIZ_OK) {
         dlz_free(block);
-    else
-        *bytes = block;
-    return status;
+        return status;
+    }
+    block[*size] = '\0';
+    *bytes = block;
+    return DLVIZ_OK;
 }
 
 static dlviz_status read_to_end(const char *path, int descriptor, int64_t limit, char **block,

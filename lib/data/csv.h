@@ -87,7 +87,7 @@ typedef struct dlz_csv_table {
 } dlz_csv_table;
 
 /* Finds out, where the reader leaves it open, the delimiter and whether there is a header. */
-dlviz_status dlz_csv_find_delimiter(dlz_csv_text *text, const dlviz_csv_reader *reader);
+void dlz_csv_find_delimiter(dlz_csv_text *text, const dlviz_csv_reader *reader);
 dlviz_status dlz_csv_find_header(const dlz_csv_text *text, const dlviz_csv_reader *reader,
                                  bool *has_header);
 /* Reads the header and finds each column's role. */

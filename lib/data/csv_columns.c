@@ -34,28 +34,27 @@ static int64_t try_delimiter(const dlz_csv_text *text, bool *same) {
     return first;
 }
 
-dlviz_status dlz_csv_find_delimiter(dlz_csv_text *text, const dlviz_csv_reader *reader) {
+void dlz_csv_find_delimiter(dlz_csv_text *text, const dlviz_csv_reader *reader) {
     /* A comma comes late, for it may be a decimal one. */
     static const char candidates[] = {'\t', ';', ',', '|'};
     char best = ',';
     int64_t most = 1;
     if (reader->delimiter) {
         dlz_csv_set_delimiter(text, reader->delimiter);
-        return DLVIZ_OK;
+        return;
     }
     for (size_t i = 0; i < sizeof candidates; i++) {
         bool same;
         dlz_csv_set_delimiter(text, candidates[i]);
         int64_t count = try_delimiter(text, &same);
         if (same)
-            return DLVIZ_OK;
+            return;
         if (count > most) {
             best = candidates[i];
             most = count;
         }
     }
     dlz_csv_set_delimiter(text, best);
-    return DLVIZ_OK;
 }
 
 /* -- Header --------------------------------------------------------------------------------------

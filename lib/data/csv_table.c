@@ -228,7 +228,7 @@ dlviz_status dlz_csv_parse(dlz_csv_table *table, const char *bytes, size_t size,
     if (!reader)
         reader = &defaults;
     DLZ_TRY(dlz_csv_find_text(bytes, size, &table->text));
-    DLZ_TRY(dlz_csv_find_delimiter(&table->text, reader));
+    dlz_csv_find_delimiter(&table->text, reader);
     const char *at = table->text.start;
     int64_t count;
     DLZ_TRY(check_row(&table->text, &at, 0, &count));

@@ -160,7 +160,8 @@ dlviz_status dlz_image_fit_to(const dlz_image *image, const dlz_image_form *form
     float *blended = row_windows && column_windows ? dlz_alloc_array(1, size) : NULL;
     dlviz_status status = DLVIZ_OK;
     if (blended) {
-        memset(sample, form->background, (size_t)(form->channels * form->height * form->width));
+        if (form->fit == DLVIZ_IMAGE_FIT_PAD)
+            memset(sample, form->background, (size_t)(form->channels * form->height * form->width));
         resize(image, form, &rows, row_windows, &columns, column_windows, blended, sample);
     } else {
         status = dlz_fail_memory("an image's new size", size);

@@ -158,6 +158,8 @@ static dlviz_status load_some(const load_work *work, int64_t first, const int64_
 static void load_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     load_work *work = context;
+    if (dlz_failures_before(&work->failures, tile))
+        return;
     int64_t first = tile * work->tile_size;
     int64_t positions[MOST_PER_TILE];
     int64_t count = dlz_min_i64(work->tile_size, work->count - first);

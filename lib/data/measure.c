@@ -71,6 +71,8 @@ static dlviz_status measure_piece(const measuring *m, int64_t piece, int worker)
 
 static void piece_tile(void *context, int64_t piece, int worker) {
     measuring *m = context;
+    if (dlz_failures_before(&m->failures, piece))
+        return;
     dlz_failures_note(&m->failures, piece, measure_piece(m, piece, worker));
 }
 

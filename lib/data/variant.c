@@ -213,6 +213,8 @@ static dlviz_status load_one(const variant_pass *pass, int64_t i, int worker) {
 
 static void variant_tile(void *context, int64_t i, int worker) {
     variant_pass *pass = context;
+    if (dlz_failures_before(&pass->failures, i))
+        return;
     dlz_failures_note(&pass->failures, i, load_one(pass, i, worker));
 }
 
