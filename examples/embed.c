@@ -114,16 +114,24 @@ static dlviz_status set_start(struct work *work) {
 
 /* Names and pictures are read again for the page; what does not fit is to be known now. */
 static dlviz_status check_page(const struct settings *set, int64_t n) {
-    char **names;
+    char **names = NULL;
     int64_t count = n;
     dlviz_tensor *images = NULL;
-    if (set->names) {
+    dlviz_report *page;
+    if (set->names)
         TRY(read_lines(set->names, &names, &count));
-        free_lines(names, count);
+    dlviz_status status =
+        count == n ? DLVIZ_OK
+                   : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; '%s' has %lld points",
+                                set->names, (long long)count, set->in, (long long)n);
+    if (status == DLVIZ_OK && set->html) {
+        status = dlviz_report_create(&page, set->title, n);
+        if (status == DLVIZ_OK && names)
+            status = dlviz_report_set_point_names(page, n, (const char *const *)names);
+        dlviz_report_destroy(page);
     }
-    if (count != n)
-        return dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; '%s' has %lld points",
-                          set->names, (long long)count, set->in, (long long)n);
+    free_lines(names, count);
+    TRY(status);
     if (set->images)
         TRY(read_images(set->images, n, &images));
     dlviz_tensor_destroy(images);

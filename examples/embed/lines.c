@@ -35,8 +35,10 @@ static char *trimmed(char *line, bool first) {
 static bool keep_line(char ***lines, int64_t *count, char *line) {
     if ((*count & (*count - 1)) == 0) { /* room grows twofold */
         char **more = realloc(*lines, (size_t)(*count ? 2 * *count : 1) * sizeof *more);
-        if (!more)
+        if (!more) {
+            free(line);
             return false;
+        }
         *lines = more;
     }
     (*lines)[*count] = line;

@@ -1,5 +1,6 @@
 /* The figure and the page. */
 #include "embed.h"
+#include "../run/text.h"
 #include "../run/rows.h"
 #include "../run/try.h"
 
@@ -205,10 +206,7 @@ static const char *page_title(const struct settings *set, char name[256]) {
     if (set->title)
         return set->title;
     const char *slash = strrchr(set->in, '/');
-    snprintf(name, 256, "%s", slash ? slash + 1 : set->in);
-    for (char *at = name; *at; at++)
-        if (*at & 0x80)
-            *at = '?';
+    copy_text(name, 256, slash ? slash + 1 : set->in);
     return name;
 }
 

@@ -5,6 +5,7 @@
 #include "networks.h"
 #include "rows.h"
 #include "run.h"
+#include "text.h"
 #include "try.h"
 
 #include <math.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ATTRIBUTED = 256, ATTRIBUTION_BATCH = 64 };
+enum { LONGEST_NAME = 512, MOST_ATTRIBUTED = 256, ATTRIBUTION_BATCH = 64 };
 
 /* -- The points ----------------------------------------------------------------------------------
  */
@@ -42,12 +43,16 @@ static dlviz_status set_point_names(const struct run *run, dlviz_report *report)
     if (!dlviz_dataset_sample_path(run->data.test, 0))
         return DLVIZ_OK;
     const char **names = calloc((size_t)n, sizeof *names);
-    if (!names)
-        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of files");
-    for (int64_t i = 0; i < n; i++)
-        names[i] = dlviz_dataset_sample_path(run->data.test, i);
-    dlviz_status status = dlviz_report_set_point_names(report, n, names);
+    char(*texts)[LONGEST_NAME] = calloc((size_t)n, sizeof *texts);
+    for (int64_t i = 0; names && texts && i < n; i++) { /* files may be called anything */
+        copy_text(texts[i], sizeof *texts, dlviz_dataset_sample_path(run->data.test, i));
+        names[i] = texts[i];
+    }
+    dlviz_status status =
+        names && texts ? dlviz_report_set_point_names(report, n, names)
+                       : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of files");
     free(names);
+    free(texts);
     return status;
 }
 

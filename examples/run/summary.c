@@ -157,7 +157,7 @@ static json_t *network(const struct run *run) {
         json_decref(whole);
     }
     dlviz_free(bytes);
-    return json_pack("{s:s, s:I, s:s, s:I, s:o*}", "name", run->options.network, "parameters",
+    return json_pack("{s:o, s:I, s:s, s:I, s:o*}", "name", text(run->options.network), "parameters",
                      (json_int_t)dlviz_network_num_parameters(run->network), "layer", run->layer,
                      "features", (json_int_t)dlviz_tensor_dim(run->features, 1), "layers", layers);
 }

@@ -77,7 +77,8 @@ DLVIZ_CHECKED dlviz_status dlviz_film_add(dlviz_film *film, int64_t epoch,
 DLVIZ_CHECKED dlviz_status dlviz_film_thin(dlviz_film *film, int64_t num_epochs);
 
 /** Iterations of t-SNE for each frame but the first, up to 2^31 - 1; or 0, the default: as many as
- *  for the first. With fewer, the early exaggeration is shorter by as much. */
+ *  for the first. With fewer, the early exaggeration is shorter by as much. Returns
+ *  DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE (in use). */
 DLVIZ_CHECKED dlviz_status dlviz_film_set_num_later_iterations(dlviz_film *film,
                                                                int64_t num_iterations);
 DLVIZ_API int64_t dlviz_film_num_later_iterations(const dlviz_film *film);

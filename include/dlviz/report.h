@@ -21,7 +21,12 @@
  * (maps, outputs, curves) is a run's, and a page may have several: dlviz_report_merge adds those
  * of another page. All text is UTF-8 and may hold anything, such as "</script>". One report, its
  * runs included, is used by one thread at a time, different reports by different threads at the
- * same time. No cairo is needed. */
+ * same time. No cairo is needed.
+ *
+ * Texts that getters return belong to the report, and are valid until what they name is set anew or
+ * the report is destroyed; NULL where there is none. Getters of a NULL handle give 0, NULL or NaN.
+ * Before a report made with 0 points has merged a page, whatever is given to it fails with
+ * DLVIZ_ERROR_STATE. */
 #ifndef DLVIZ_REPORT_H
 #define DLVIZ_REPORT_H
 
@@ -261,9 +266,10 @@ DLVIZ_CHECKED dlviz_status dlviz_report_run_set_attribution(dlviz_report_run *ru
  *  name another run has gets a number: "adam (2)". The page must be about the same points: their
  *  number, labels, classes, names and images are compared with the report's, and taken over where
  *  it has none.
- *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no such page or a damaged one;
- *  DLVIZ_ERROR_UNSUPPORTED for a later format; DLVIZ_ERROR_SHAPE where it is about other points,
- *  saying what differs; DLVIZ_ERROR_OUT_OF_MEMORY. The report is then as before. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no such
+ *  page or a damaged one; DLVIZ_ERROR_UNSUPPORTED for a later format; DLVIZ_ERROR_SHAPE where it is
+ *  about other points, saying what differs; DLVIZ_ERROR_OUT_OF_MEMORY. The report is then as
+ *  before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_merge(dlviz_report *report, const char *path);
 /** The same of the bytes of such a page, which are copied. */
 DLVIZ_CHECKED dlviz_status dlviz_report_merge_memory(dlviz_report *report, const void *bytes,
@@ -276,7 +282,8 @@ DLVIZ_CHECKED dlviz_status dlviz_report_merge_memory(dlviz_report *report, const
 DLVIZ_CHECKED dlviz_status dlviz_report_write(const dlviz_report *report, const char *path);
 /** Writes the same bytes to memory.
  *  @param bytes  receives them, NULL on failure; free them with dlviz_free
- *  @param size   receives how many there are */
+ *  @param size   receives how many there are
+ *  Returns as dlviz_report_write, but for DLVIZ_ERROR_IO. */
 DLVIZ_CHECKED dlviz_status dlviz_report_write_memory(const dlviz_report *report, void **bytes,
                                                      size_t *size);
 

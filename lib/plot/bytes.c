@@ -3,14 +3,16 @@
 #include "base/base.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 unsigned char *dlz_bytes_reserve(dlz_bytes *bytes, size_t more) {
     if (bytes->out_of_memory)
         return NULL;
     if (more > bytes->capacity - bytes->size) {
-        size_t capacity = 2 * (bytes->size + more);
-        unsigned char *grown = dlz_realloc_array(bytes->data, capacity, 1);
+        bool fits = more <= SIZE_MAX / 2 - bytes->size;
+        size_t capacity = fits ? 2 * (bytes->size + more) : 0;
+        unsigned char *grown = fits ? dlz_realloc_array(bytes->data, capacity, 1) : NULL;
         if (!grown) {
             bytes->out_of_memory = true;
             return NULL;

@@ -78,8 +78,8 @@ static dlviz_status find_core(const float *points, int64_t n, int dims, dlz_exte
     return DLVIZ_OK;
 }
 
-static int64_t list_beyond(const float *points, int64_t n, int dims, const dlz_extent *core,
-                           double length, candidate *list) {
+static void list_beyond(const float *points, int64_t n, int dims, const dlz_extent *core,
+                        double length, candidate *list) {
     int64_t count = 0;
     for (int64_t i = 0; i < n; i++) {
         if (!is_beyond(core, length, points + i * dims, dims))
@@ -91,7 +91,6 @@ static int64_t list_beyond(const float *points, int64_t n, int dims, const dlz_e
             item->cell[k] = floor(((double)item->place[k] - core->low[k]) / length);
         }
     }
-    return count;
 }
 
 static bool same_cell(const candidate *a, const candidate *b) {

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "report/page.h"
 #include "report/parse.h"
+#include "report/sprite.h"
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
@@ -124,17 +125,13 @@ static bool is_same_picture(const uint8_t *a, const uint8_t *b, int64_t size, bo
     return difference <= (coarse ? DLZ_REPORT_COARSE * size : 0);
 }
 
-static int64_t point_at(const dlz_thumbnails *t, int64_t place) {
-    return t->points ? t->points[place] : place;
-}
-
 /* Goes through two lists of pictures, whose points ascend. With `to`, the pictures of both go there;
  * its count grows. */
 static dlviz_status walk(const dlz_thumbnails *a, const dlz_thumbnails *b, dlz_thumbnails *to) {
     int64_t i = 0, j = 0, size = bytes_of(a);
     while (i < a->count || j < b->count) {
-        int64_t p = i < a->count ? point_at(a, i) : INT64_MAX;
-        int64_t q = j < b->count ? point_at(b, j) : INT64_MAX;
+        int64_t p = i < a->count ? dlz_thumbnail_point(a, i) : INT64_MAX;
+        int64_t q = j < b->count ? dlz_thumbnail_point(b, j) : INT64_MAX;
         const uint8_t *x = a->pixels + i * size, *y = b->pixels + j * size;
         if (p == q && !is_same_picture(x, y, size, a->coarse || b->coarse))
             return dlz_fail(DLVIZ_ERROR_SHAPE, "point %lld has another picture there",
@@ -174,7 +171,12 @@ static dlviz_status join_pictures(const dlviz_report *report, const dlviz_report
         dlz_thumbnails_release(to);
         return dlz_fail_memory("thumbnails", most * (uint64_t)bytes_of(a));
     }
-    return walk(a, b, to);
+    DLZ_TRY(walk(a, b, to));      /* as before, so it does not fail */
+    if (to->count == report->n) { /* all have one */
+        dlz_free(to->points);
+        to->points = NULL;
+    }
+    return DLVIZ_OK;
 }
 
 /* -- Names of runs -------------------------------------------------------------------------------
