@@ -486,6 +486,14 @@ class Early(Clusters):
             self.refuse(1, ("title", "UTF-8"), self.input, path("out.npy"), "--figure", path("map.png"), "--title",
                         os.fsdecode(b"caf\xe9"), tsne=True)
 
+    def test_texts_of_the_page_that_are_none(self):
+        with open(path("none.txt"), "wb") as file:
+            file.write(b"".join(b"caf\xe9 %d\n" % i for i in range(self.N)))
+        self.refuse(1, ("UTF-8",), self.input, path("out.npy"), "--html", path("page.html"), "--names",
+                    path("none.txt"), tsne=True)
+        self.refuse(1, ("title", "UTF-8"), self.input, path("out.npy"), "--html", path("page.html"), "--title",
+                    os.fsdecode(b"caf\xe9"), tsne=True)
+
     def test_a_file_has_one_purpose(self):
         own = path("own.npy")
         files.write_npy(own, self.rows)

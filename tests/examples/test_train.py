@@ -248,6 +248,18 @@ class Train(Training):
         summary = self.summary("skipped")["dataset"]
         self.assertEqual(summary["train"] + summary["validation"] + summary["test"], 59)
 
+    def test_names_of_files_and_networks_need_not_be_text(self):
+        odd = files.make_pictures(path("odd"), 20)
+        for folder, _, names in os.walk(odd):
+            for name in names:
+                os.rename(os.path.join(folder, name), os.path.join(folder, os.fsdecode(b"caf\xe9-") + name))
+        self.train("plain", "--epochs", 1, *SHORT, data=odd)
+        network = path(os.fsdecode(b"r\xe9seau.json"))
+        shutil.copy(path("plain", "network.json"), network)
+        self.train("named", "--epochs", 1, "--network", network, *SHORT, data=odd)
+        self.assertIn("seau.json", self.summary("named")["network"]["name"])
+        self.assertTrue(os.path.exists(path("named", "report.html")))
+
     def test_images_that_are_not_kept_in_memory(self):
         for out, arguments in (("kept", []), ("decoded", ["--memory-limit", "1K"])):
             self.train(out, "--epochs", 1, *arguments, *SHORT)
