@@ -387,6 +387,41 @@ START_TEST(many_points_have_a_sample_of_pictures) {
 }
 END_TEST
 
+/* Of two pages each lacks the pictures of a few other points: together they have all. */
+START_TEST(samples_that_cover_all_are_all) {
+    int64_t n = 20100;
+    dlviz_tensor *map = uniform(n, 2, 1), *images = noise(n, 1, 2, 2), *labels, *back;
+    dlviz_report *merged;
+    ck_ok(dlviz_tensor_create(&labels, DLVIZ_INT64, 1, &n)); /* all 0 */
+    ck_ok(dlviz_report_create(&merged, NULL, 0));
+    for (int64_t r = 0; r < 2; r++) {
+        dlviz_report *report;
+        dlviz_report_run *run;
+        dlviz_tensor *outputs;
+        ck_ok(dlviz_tensor_create(&outputs, DLVIZ_FLOAT32, 2, (int64_t[]){n, 2}));
+        for (int64_t i = 0; i < n; i++) /* one half of the points is wrong, so it is kept */
+            dlviz_tensor_float(outputs)[2 * i + (i < n / 2 ? r == 0 : r == 1)] = 5;
+        ck_ok(dlviz_report_create(&report, "many", n));
+        ck_ok(dlviz_report_set_images(report, images));
+        ck_ok(dlviz_report_set_labels(report, labels));
+        ck_ok(dlviz_report_add_run(report, r ? "b" : "a", &run));
+        ck_ok(dlviz_report_run_add_map(run, "map"));
+        ck_ok(dlviz_report_run_add_frame(run, 1, 1, (const dlviz_tensor *[]){map}, outputs));
+        page p = page_of(report);
+        ck_ok(dlviz_report_merge_memory(merged, p.bytes, p.size));
+        page_close(&p);
+        dlviz_report_destroy(report);
+        dlviz_tensor_destroy(outputs);
+    }
+    ck_ok(dlviz_report_get_images(merged, &back));
+    ck_assert_mem_eq(dlviz_tensor_const_data(back), dlviz_tensor_const_data(images),
+                     (size_t)dlviz_tensor_num_elements(images));
+    dlviz_report_destroy(merged);
+    dlviz_tensor_destroy(back), dlviz_tensor_destroy(map), dlviz_tensor_destroy(images),
+        dlviz_tensor_destroy(labels);
+}
+END_TEST
+
 /* Two pages with pictures of other points become one with all of them. */
 START_TEST(samples_of_pictures_are_joined) {
     int64_t n = 24000, shown[3], total = 0;
@@ -696,6 +731,7 @@ int main(void) {
                                          other_points_are_refused,
                                          damaged_pages_are_refused,
                                          many_points_have_a_sample_of_pictures,
+                                         samples_that_cover_all_are_all,
                                          samples_of_pictures_are_joined,
                                          large_pages_are_made_smaller,
                                          the_same_bytes_for_any_number_of_threads,
