@@ -54,6 +54,17 @@ def mnist():
 class Case(unittest.TestCase):
     longMessage = True
 
+    def run(self, result=None):
+        """Each test has a folder of its own: what one leaves behind is not in another's way."""
+        global folder
+        shared = folder
+        folder = path(self.id().split(".", 1)[1])
+        os.makedirs(folder, exist_ok=True)
+        try:
+            return super().run(result)
+        finally:
+            folder = shared
+
     def expect(self, status, process):
         self.assertEqual(process.returncode, status, process.stdout + process.stderr)
         return process

@@ -311,7 +311,7 @@ class Train(Training):
         for out in (os.path.join(self.pictures, "run"), os.path.join(self.pictures, "a", "b"), self.pictures,
                     path("other-name", "run"), os.path.join("pictures", "run")):
             with self.subTest(out=out):
-                process = run("dlviz-train", self.pictures, "--out", out)
+                process = run("dlviz-train", self.pictures, "--out", out, cwd=os.path.dirname(self.pictures))
                 self.expect_line(2, process, out, "read as images")
         self.assertEqual(sorted(os.listdir(self.pictures)), ["circle", "square", "stripes"])
 
