@@ -174,11 +174,13 @@ def measure(step, seconds):
 # -- One line of the table ---------------------------------------------------------------------------------------------
 
 def compare(options, network, model, batch, threads, training):
-    engines = {"dlviz": dlviz_engine(options, network, batch, threads, training)}
+    engines = {}
     if not options.only_dlviz:
+        # First: a fork would hold the other processes' pipes open.
         engines["torch"] = Torch(network, batch, threads, training)
         if model:
             engines["onnxruntime"] = onnxruntime_engine(options, model, network, batch, threads)
+    engines["dlviz"] = dlviz_engine(options, network, batch, threads, training)
     row = {"network": network.name, "title": network.title, "batch": batch, "threads": threads,
            "mode": "training" if training else "inference", "isa": options.isa,
            "way": getattr(engines.get("torch"), "way", None), "rounds": {name: [] for name in engines}}
