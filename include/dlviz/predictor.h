@@ -70,8 +70,8 @@ DLVIZ_CHECKED dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, i
 /** Predicts. A number of samples that nothing is reserved for is reserved first. The outputs are
  *  those of dlviz_network_forward, to the bit.
  *  @param num_samples  n, 1 or more
- *  @param inputs       n samples one after the other, each in the network's input shape, row by row,
- *                      as dlviz_network_forward takes them: normalized as the training data were
+ *  @param inputs       n samples one after the other, each in the network's input shape, as
+ *                      dlviz_network_forward takes them: normalized as the training data were
  *  @param outputs      room for n times the output's shape, which must not overlap the inputs
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (in use), DLVIZ_ERROR_OUT_OF_MEMORY, or
  *  what a layer of the user's own returns; of the outputs some may then be written. */
