@@ -6,7 +6,8 @@
  * A step of training is forward pass, loss, backward pass and Adam's step; one of inference gives outputs
  * for the batch. With --serve each line of standard input is a number of seconds: for so long steps are
  * made, and a line of JSON says how fast they were. --profile gives of each operation and of the whole step
- * the shortest time, and counts an inference of more than 64 images in pieces of 64. compare_networks.py sets it beside others. */
+ * the shortest time, and of an inference of more than 64 images one part of 64 or fewer.
+ * compare_networks.py sets it beside others. */
 #include "profile.h"
 #include "ten_networks.h"
 
@@ -24,6 +25,7 @@ typedef struct options {
     int64_t batch;
     int threads;
     double seconds;
+    int64_t steps; /* or 0: as many as the seconds hold */
     bool inference, profile, serve;
     const char *save, *onnx, *inputs, *outputs;
 } options;
@@ -100,8 +102,9 @@ static void list(void) {
 
 static void usage(void) {
     puts("usage: bench_networks --network NAME [--batch N] [--threads T] [--seconds S] "
-         "[--inference]\n"
-         "                      [--profile] [--serve] [--save FILE] [--export-onnx FILE]\n"
+         "[--steps N]\n"
+         "                      [--inference] [--profile] [--serve] [--save FILE] [--export-onnx "
+         "FILE]\n"
          "                      [--inputs FILE --outputs FILE] [--list]");
     exit(0);
 }
@@ -111,6 +114,7 @@ static options parse(int argc, char **argv) {
                                                  {"batch", required_argument, NULL, 'b'},
                                                  {"threads", required_argument, NULL, 't'},
                                                  {"seconds", required_argument, NULL, 's'},
+                                                 {"steps", required_argument, NULL, 'c'},
                                                  {"inference", no_argument, NULL, 'f'},
                                                  {"profile", no_argument, NULL, 'p'},
                                                  {"serve", no_argument, NULL, 'r'},
@@ -135,6 +139,9 @@ static options parse(int argc, char **argv) {
             break;
         case 's':
             set.seconds = positive(optarg, "seconds");
+            break;
+        case 'c':
+            set.steps = whole(optarg, "steps");
             break;
         case 'f':
             set.inference = true;
@@ -284,7 +291,8 @@ typedef struct result {
 static result measure(bench *b, double seconds) {
     result found = {0};
     double started = profile_now(), processor = processor_seconds(), last = started;
-    while (found.steps == 0 || last < started + seconds) {
+    while (b->set.steps ? found.steps < b->set.steps
+                        : found.steps == 0 || last < started + seconds) {
         step(b);
         if (b->profile.plan)
             note_operations(b);
