@@ -29,6 +29,8 @@ TARGETS = 16
 TRIAL = 0.08  # seconds of each of PyTorch's ways
 ISAS = {"avx2": {"DLVIZ_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
 
+CLOCKS = {"mean": "mean time of a step", "median": "median time of a step", "shortest": "shortest time of a step",
+          "processor": "processor time of a step (of several threads: the shortest time)"}
 ISA_TITLES = {None: "All instruction sets", "avx2": "AVX2"}
 
 Network = collections.namedtuple("Network", "name dims least_batch title")
@@ -235,26 +237,33 @@ def number(value):
 
 
 NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
-OTHERS = {"training": ["torch"], "inference": ["torch", "onnxruntime"]}
-HEADS = {
-    "training": ["network", "batch", "threads", "libdlviz", "PyTorch", "ratio", "range", "MB", "PyTorch's way"],
-    "inference": ["network", "batch", "threads", "libdlviz", "PyTorch", "ratio", "range", "ONNX Runtime", "ratio", "range", "MB",
-                  "PyTorch's way"],
-}
+MODES = ("training", "inference")
+
+
+def others(lines):
+    """The other engines that some of the lines know."""
+    return [engine for engine in NAMES if any(engine in line.rates for line in lines)]
+
+
+def heads(engines):
+    texts = ["network", "batch", "threads", "libdlviz"]
+    for engine in engines:
+        texts += [NAMES[engine], "ratio", "range"]
+    return texts + ["MB", "PyTorch's way"]
 
 
 def marked(ratio):
     return f"**{ratio:.2f}**" if ratio < 1 else f"{ratio:.2f}"
 
 
-def cells(line):
+def cells(line, engines):
     row = line.row
     texts = [row["title"], str(row["batch"]), str(row["threads"]), number(line.median("dlviz"))]
-    for engine in OTHERS[row["mode"]]:
+    for engine in engines:
         ratios = line.ratios(engine)
         texts += [number(line.median(engine)), marked(ratios[0]), f"{ratios[1]:.2f}–{ratios[2]:.2f}"] if ratios else [""] * 3
-    engines = ["dlviz"] + OTHERS[row["mode"]]
-    return texts + [" / ".join(f"{line.peaks[engine]:.0f}" if engine in line.peaks else "–" for engine in engines), row["way"] or ""]
+    peaks = [f"{line.peaks[engine]:.0f}" if engine in line.peaks else "–" for engine in ["dlviz"] + engines]
+    return texts + [" / ".join(peaks), row["way"] or ""]
 
 
 def table_row(texts):
@@ -267,7 +276,8 @@ def table_head(texts):
 
 def table(lines):
     """The rows of one mode with all that was measured."""
-    return table_head(HEADS[lines[0].row["mode"]]) + [table_row(cells(line)) for line in lines]
+    engines = others(lines)
+    return table_head(heads(engines)) + [table_row(cells(line, engines)) for line in lines]
 
 
 def overview(lines, engine):
@@ -317,12 +327,11 @@ def page_part(lines, about):
     texts = [about, "", *summary(lines)]
     losing = smallest(lines, count=len(lines) * 2, below=1)
     texts += ["", "Slower than another engine:" if losing else "No line is below 1.", "", *losing]
-    for mode in HEADS:
+    for mode in MODES:
         chosen = [line for line in lines if line.row["mode"] == mode]
-        for engine in OTHERS[mode]:
-            if any(line.ratios(engine) for line in chosen):
-                texts += ["", f"### {mode.capitalize()}: times as fast as {NAMES[engine]}", "", *overview(chosen, engine)]
-    for mode in HEADS:
+        for engine in others(chosen):
+            texts += ["", f"### {mode.capitalize()}: times as fast as {NAMES[engine]}", "", *overview(chosen, engine)]
+    for mode in MODES:
         chosen = [line for line in lines if line.row["mode"] == mode]
         if chosen:
             texts += ["", f"### {mode.capitalize()}: images a second, peak memory", "", *table(chosen)]
@@ -340,10 +349,10 @@ def write_page(path, groups):
         file.write(before + BEGIN + "\n" + "\n".join(texts) + "\n\n" + END + after)
 
 
-def about_text(about):
+def about_text(about, clock):
     return (f"{about['cpu']}, {about['processors']} processors, {about['system']}; libdlviz {about['dlviz']}, "
             f"PyTorch {about['torch']}" + (f", ONNX Runtime {about['onnxruntime']}" if about["onnxruntime"] else "") +
-            f". {about['rounds']} rounds of {about['seconds']} s, {about['clock']} time of a step; {about['date']}.")
+            f". {about['rounds']} rounds of {about['seconds']} s, {CLOCKS[clock]}; {about['date']}.")
 
 
 # -- The same network? -------------------------------------------------------------------------------------------------
@@ -423,13 +432,15 @@ def run(options, networks):
     def done(row):
         rows.append(row)
         lines.append(Line(row, options.clock))
-        print(table_row(cells(lines[-1])), flush=True)
+        print(table_row(cells(lines[-1], engines)), flush=True)
         save(options, about, rows)
 
     with tempfile.TemporaryDirectory(prefix="dlviz-networks-") as folder:
-        for mode in HEADS:
+        for mode in MODES:
             if getattr(options, mode):
-                print("\n".join(["", *table_head(HEADS[mode])]), flush=True)
+                engines = [] if options.only_dlviz else ["torch"] + (
+                    ["onnxruntime"] if mode == "inference" and options.with_onnxruntime else [])
+                print("\n".join(["", *table_head(heads(engines))]), flush=True)
                 run_mode(options, networks, mode, folder, done)
     return lines
 
@@ -442,7 +453,7 @@ def read_groups(paths, clock):
             whole = json.load(file)
         for row in whole["rows"]:
             rows[row["isa"]][row["mode"], row["network"], row["threads"], row["batch"]] = row
-            abouts[row["isa"]] = about_text(whole["about"])
+            abouts[row["isa"]] = about_text(whole["about"], clock)
     return {isa: ([Line(row, clock) for row in of.values()], abouts[isa]) for isa, of in rows.items()}
 
 
@@ -456,7 +467,7 @@ def parse():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each timing")
-    parser.add_argument("--clock", choices=("mean", "median", "shortest", "processor"), default="mean",
+    parser.add_argument("--clock", choices=list(CLOCKS), default="mean",
                         help="a step's time: all steps' mean, their median, the shortest of them (for a busy machine), or the "
                         "processor's time (likewise; with several threads the shortest)")
     parser.add_argument("--isa", choices=list(ISAS), help="libdlviz and PyTorch without AVX-512")
