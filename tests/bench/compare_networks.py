@@ -13,10 +13,12 @@ the three compute from the same weights."""
 
 import argparse
 import collections
+import ctypes
 import json
 import multiprocessing
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -101,10 +103,18 @@ class Torch:
         self.process.join()
 
 
+def set_threads(torch, threads):
+    torch.set_num_threads(threads)
+    try:  # Debian's PyTorch multiplies by OpenBLAS, whose threads it does not know of
+        ctypes.CDLL("libopenblas.so.0").openblas_set_num_threads(threads)
+    except (OSError, AttributeError):
+        pass
+
+
 def torch_process(pipe, network, batch, threads, training):
     import torch
     import networks_torch
-    torch.set_num_threads(threads)
+    set_threads(torch, threads)
     torch.manual_seed(0)
     steps = {}
     for way, prepare in (networks_torch.TRAINING if training else networks_torch.INFERENCE).items():
@@ -402,7 +412,7 @@ def describe(options):
     if options.with_onnxruntime:
         with open(os.path.join(onnxruntime_package(options), "package.json"), encoding="utf-8") as file:
             version = json.load(file)["version"]
-    return {"cpu": cpu, "processors": os.cpu_count(), "system": system, "dlviz": first.splitlines()[0], "torch": torch.__version__,
+    return {"cpu": cpu, "processors": os.cpu_count(), "system": system, "dlviz": re.sub(r"^threads: \d+  isa: (\S+)  blas: (.*)$", r"(\1, \2)", first.splitlines()[0]), "torch": torch.__version__,
             "onnxruntime": version, "rounds": options.rounds, "seconds": options.seconds, "clock": options.clock,
             "date": time.strftime("%Y-%m-%d")}
 
