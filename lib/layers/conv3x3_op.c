@@ -1,4 +1,4 @@
-/* 2-D convolution with a 3 x 3 kernel, stride 1 and padding 1, by kernels of its own. */
+/* 2-D convolution with a 3 x 3 kernel and stride 1, by kernels of its own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
@@ -66,8 +66,9 @@ static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv3x3_op *conv = op->own;
-    dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
-                               op->out->channels};
+    const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
+    dlz_conv3x3_shape shape = {setup->n,         op->in->height,    op->in->width,
+                               op->in->channels, op->out->channels, {padding[0], padding[1]}};
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));

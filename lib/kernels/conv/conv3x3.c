@@ -9,9 +9,10 @@ enum { FORWARD_TILES = 32, BACKWARD_TILES = 8 };
 
 /* Below these sizes most of a Winograd tile is padding, and few channels do not pay for the
  * transforms. */
-static dlz_conv3x3_algorithm choose(dlz_conv3x3_shape shape) {
+static dlz_conv3x3_algorithm choose(const dlz_conv3x3_plan *plan) {
+    dlz_conv3x3_shape shape = plan->shape;
     if (dlz_min_i64(shape.in_channels, shape.out_channels) < 8 ||
-        dlz_min_i64(shape.height, shape.width) < 3)
+        dlz_min_i64(plan->out_height, plan->out_width) < 3)
         return DLZ_CONV3X3_DIRECT;
     return DLZ_CONV3X3_WINOGRAD4;
 }
@@ -19,14 +20,14 @@ static dlz_conv3x3_algorithm choose(dlz_conv3x3_shape shape) {
 static void plan_direct(dlz_conv3x3_plan *plan) {
     dlz_conv3x3_shape s = plan->shape;
     plan->kernels = dlz_conv3x3_direct_of(plan->isa);
-    plan->tile_rows = s.height;
-    plan->tile_columns = s.width;
-    plan->chunk_rows = dlz_min_i64(DIRECT_CHUNK_ROWS, s.height);
+    plan->tile_rows = plan->out_height;
+    plan->tile_columns = plan->out_width;
+    plan->chunk_rows = dlz_min_i64(DIRECT_CHUNK_ROWS, plan->out_height);
     plan->forward_weight_floats = 9 * s.in_channels * plan->out_padded;
     plan->backward_weight_floats = 9 * s.out_channels * plan->in_padded;
-    plan->scratch_floats =
-        (plan->chunk_rows + 2) * (s.width + 2) * (s.in_channels + plan->out_padded) +
-        plan->out_padded + 32;
+    int64_t line = (plan->out_width + 2) * s.in_channels;
+    int64_t gradient_line = (plan->out_width + 2 * dlz_conv3x3_border(plan, 1)) * plan->out_padded;
+    plan->scratch_floats = (plan->chunk_rows + 2) * (line + gradient_line) + plan->out_padded + 32;
 }
 
 static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
@@ -35,8 +36,8 @@ static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
     plan->kernels =
         m == 4 ? dlz_conv3x3_winograd4_of(plan->isa) : dlz_conv3x3_winograd2_of(plan->isa);
     int64_t lanes = plan->kernels->lanes;
-    plan->tile_rows = dlz_ceil_div(s.height, m);
-    plan->tile_columns = dlz_ceil_div(s.width, m);
+    plan->tile_rows = dlz_ceil_div(plan->out_height, m);
+    plan->tile_columns = dlz_ceil_div(plan->out_width, m);
     plan->chunk_rows = dlz_max_i64(1, chunk / plan->tile_columns);
     plan->chunk_rows = dlz_min_i64(plan->chunk_rows, plan->tile_rows * s.images);
     plan->forward_weight_floats = frequencies * s.in_channels * plan->out_padded;
@@ -49,16 +50,38 @@ static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
                            plan->out_padded;
 }
 
-dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
-                                     dlz_conv3x3_algorithm algorithm) {
-    *plan = (dlz_conv3x3_plan){.shape = shape, .isa = isa};
-    int64_t dims[] = {shape.images,      shape.height,       shape.width,
-                      shape.in_channels, shape.out_channels, 8 * 36};
-    int64_t product;
+static dlviz_status check(dlz_conv3x3_shape shape) {
+    const int64_t size[] = {shape.height, shape.width};
+    const int64_t dims[] = {shape.images, shape.height, shape.width, shape.in_channels,
+                            shape.out_channels};
     for (int i = 0; i < 5; i++)
         if (dims[i] < 1)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "conv3x3: a size is %lld, must be 1 or more", (long long)dims[i]);
+    for (int i = 0; i < 2; i++)
+        if (shape.padding[i] < 0 || shape.padding[i] > INT32_MAX ||
+            dlz_min_i64(size[i], 3) + 2 * shape.padding[i] < 3)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "conv3x3: a padding of %lld at a size of %lld leaves no output",
+                            (long long)shape.padding[i], (long long)size[i]);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
+                                     dlz_conv3x3_algorithm algorithm) {
+    *plan = (dlz_conv3x3_plan){.shape = shape, .isa = isa};
+    DLZ_TRY(check(shape));
+    if (dlz_max_i64(shape.height, shape.width) > INT64_MAX / 4096)
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "conv3x3: the sizes are too large");
+    plan->out_height = shape.height + 2 * shape.padding[0] - 2;
+    plan->out_width = shape.width + 2 * shape.padding[1] - 2;
+    int64_t dims[] = {shape.images,
+                      dlz_max_i64(shape.height, plan->out_height),
+                      dlz_max_i64(shape.width, plan->out_width),
+                      shape.in_channels,
+                      shape.out_channels,
+                      8 * 36};
+    int64_t product;
     /* All buffers together stay below this product. */
     if (dlz_product_overflows(6, dims, &product) || product > INT64_MAX / 4096)
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "conv3x3: the sizes are too large");
@@ -66,7 +89,7 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     int64_t lanes = dlz_conv3x3_direct_of(isa)->lanes;
     plan->in_padded = dlz_ceil_div(shape.in_channels, lanes) * lanes;
     plan->out_padded = dlz_ceil_div(shape.out_channels, lanes) * lanes;
-    plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(shape) : algorithm;
+    plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(plan) : algorithm;
     plan->pools = plan->algorithm != DLZ_CONV3X3_DIRECT;
     if (plan->algorithm == DLZ_CONV3X3_DIRECT)
         plan_direct(plan);
@@ -95,12 +118,12 @@ static int64_t line_of(const dlz_conv3x3_plan *plan, int64_t row) {
                     : plan->algorithm == DLZ_CONV3X3_WINOGRAD2 ? 2
                                                                : 1;
     int64_t image = row / plan->tile_rows;
-    return image * plan->shape.height + (row - image * plan->tile_rows) * lines;
+    return image * plan->out_height + (row - image * plan->tile_rows) * lines;
 }
 
 void dlz_conv3x3_forward_pixels(const dlz_conv3x3_plan *plan, int64_t tile, int64_t *first,
                                 int64_t *end) {
     int64_t row = tile * plan->forward_rows, rows = plan->shape.images * plan->tile_rows;
-    *first = line_of(plan, row) * plan->shape.width;
-    *end = line_of(plan, dlz_min_i64(row + plan->forward_rows, rows)) * plan->shape.width;
+    *first = line_of(plan, row) * plan->out_width;
+    *end = line_of(plan, dlz_min_i64(row + plan->forward_rows, rows)) * plan->out_width;
 }

@@ -1,4 +1,4 @@
-/* kernels/conv/conv3x3.h - the 3 × 3 convolution, stride 1, padding 1, float32: forward, backward,
+/* kernels/conv/conv3x3.h - the 3 × 3 convolution, stride 1, any padding, float32: forward, backward,
  * weights.
  *
  * Activations are channels-last (image, row, column, channel), weights PyTorch's (out, in, 3, 3).
@@ -34,6 +34,7 @@ typedef enum dlz_conv3x3_algorithm {
 
 typedef struct dlz_conv3x3_shape {
     int64_t images, height, width, in_channels, out_channels;
+    int64_t padding[2]; /* zeros at either side: vertical, horizontal */
 } dlz_conv3x3_shape;
 
 /* How the input is read: a = data; with scale and shift (both or neither; per channel)
@@ -55,7 +56,7 @@ typedef struct dlz_conv3x3_output {
     bool relu;         /* store max(0, y) */
     /* NULL, or a block of moments (kernels/nn/moments.h) a tile, of y before the relu. */
     double *stats;
-    /* NULL, or for plans that pool: images × height / 2 × width / 2 × out_channels, the largest y
+    /* NULL, or for plans that pool: images × y's height / 2 × width / 2 × out_channels, the largest y
      * (after relu) of each 2 × 2 window; with codes also its place there, 0 … 3 as 2·row + column,
      * the first among equals. With pool_sign it is the smallest where that is negative, and the
      * first where it is 0: the window's winner after a batch norm with these weights, before its
@@ -70,7 +71,7 @@ typedef struct dlz_conv3x3_output {
  * b·(z − center) + d with per-channel coefficients; z is what forward stored as y.
  *
  * With codes (and z), a 2 × 2 max pool of stride 2 came after those: dy and codes are images ×
- * height / 2 × width / 2 × out_channels, and g = dy at the place of its window (0 … 3: 2·row +
+ * y's height / 2 × width / 2 × out_channels, and g = dy at the place of its window (0 … 3: 2·row +
  * column) that the code names, 0 elsewhere; any other code blocks the whole window, and relu is not
  * looked at. A constant factor, as of a dropout, belongs into a. */
 typedef struct dlz_conv3x3_gradient {
@@ -115,6 +116,7 @@ DLZ_KERNEL_TABLE(dlz_conv3x3_kernels, dlz_conv3x3_winograd4)
 
 struct dlz_conv3x3_plan {
     dlz_conv3x3_shape shape;
+    int64_t out_height, out_width;
     dlz_isa isa;
     dlz_conv3x3_algorithm algorithm; /* never AUTO */
     bool pools;                      /* forward can write a max pool's result: all but direct */
@@ -134,8 +136,8 @@ struct dlz_conv3x3_plan {
     int64_t accumulator_stride;      /* floats from one accumulator to the next */
 };
 
-/* Sizes must be 1 or more; fails with DLVIZ_ERROR_INVALID_ARGUMENT otherwise or when a buffer's
- * size would overflow. The instruction set must be available. */
+/* Sizes, y's too, must be 1 or more, the padding 0 or more; fails with
+ * DLVIZ_ERROR_INVALID_ARGUMENT otherwise, and when a buffer's size would overflow. The instruction set must be available. */
 dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
                                      dlz_conv3x3_algorithm algorithm);
 
@@ -151,6 +153,11 @@ static inline void dlz_conv3x3_forward(const dlz_conv3x3_plan *plan, int64_t til
                                        const dlz_conv3x3_input *input, const float *forward_weights,
                                        const dlz_conv3x3_output *output, float *scratch) {
     plan->kernels->forward(plan, tile, input, forward_weights, output, scratch);
+}
+
+/* How far beyond y's edge the windows of dx reach, vertically (axis 0) or horizontally. */
+static inline int64_t dlz_conv3x3_border(const dlz_conv3x3_plan *plan, int axis) {
+    return dlz_max_i64(0, 2 - plan->shape.padding[axis]);
 }
 
 /* Which pixels of y, counted over all images, a forward tile writes: first ... end - 1. */

@@ -36,14 +36,16 @@ static inline chunk_memory divide_scratch(const dlz_conv3x3_plan *plan, float *s
     return memory;
 }
 
-/* Which image a tile row belongs to, and its first output row there. */
+/* Which image a tile row belongs to, its first output row there, and the first row of the input that
+ * its outputs see: negative in the padding. */
 typedef struct tile_row {
-    int64_t image, first;
+    int64_t image, first, top;
 } tile_row;
 
 static inline tile_row find_row(const dlz_conv3x3_plan *plan, int64_t row) {
     int64_t image = row / plan->tile_rows;
-    return (tile_row){image, (row - image * plan->tile_rows) * DLZ_TILE};
+    int64_t first = (row - image * plan->tile_rows) * DLZ_TILE;
+    return (tile_row){image, first, first - plan->shape.padding[0]};
 }
 
 #endif

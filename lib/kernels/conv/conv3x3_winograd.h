@@ -15,12 +15,25 @@
 #include "kernels/conv/conv3x3_gemm.h"
 #include "kernels/conv/conv3x3_plain.h"
 
-/* The part that the tile rows row … row + rows − 1 cover of an array images × height × width ×
- * channels, or when pooled images × height / 2 × width / 2 × channels; nothing beyond `end`. */
-static fetch fetch_rows(const dlz_conv3x3_plan *plan, const float *array, int64_t channels,
-                        bool pooled, int64_t row, int64_t rows, int64_t end) {
-    int64_t scale = pooled ? 2 : 1, height = plan->shape.height / scale;
-    int64_t line = plan->shape.width / scale * channels;
+/* The part that the tile rows row … row + rows − 1 need of the input, or of an array of its shape;
+ * nothing beyond `end`. */
+static fetch fetch_input(const dlz_conv3x3_plan *plan, const float *array, int64_t row,
+                         int64_t rows, int64_t end) {
+    int64_t height = plan->shape.height, line = plan->shape.width * plan->shape.in_channels;
+    rows = dlz_min_i64(rows, end - row);
+    if (rows <= 0 || !array)
+        return (fetch){0};
+    tile_row first = find_row(plan, row), last = find_row(plan, row + rows - 1);
+    int64_t start = first.image * height + dlz_min_i64(dlz_max_i64(first.top, 0), height);
+    int64_t stop = last.image * height + dlz_min_i64(dlz_max_i64(last.top + SPAN, 0), height);
+    return fetch_start(array + start * line, (stop - start) * line, FREQUENCIES);
+}
+
+/* The same of y, or when pooled of an array images × its height / 2 × width / 2 × channels. */
+static fetch fetch_output(const dlz_conv3x3_plan *plan, const float *array, bool pooled,
+                          int64_t row, int64_t rows, int64_t end) {
+    int64_t scale = pooled ? 2 : 1, height = plan->out_height / scale;
+    int64_t line = plan->out_width / scale * plan->shape.out_channels;
     rows = dlz_min_i64(rows, end - row);
     if (rows <= 0 || !array)
         return (fetch){0};
@@ -39,13 +52,14 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
     levels level = *seen;
+    strip += plan->shape.padding[1] * DLZ_C;
     input_lanes lanes = input_channels(input, c, whole, count);
-    const float *from = input->data + ((row.image * height + row.first - 1) * width) * channels + c;
+    const float *from = input->data + ((row.image * height + row.top) * width) * channels + c;
     for (int64_t q = 0; q < width; q++, from += channels) {
         dlz_v d[SPAN], out[SPAN];
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++) {
-            if (inner || (row.first - 1 + i >= 0 && row.first - 1 + i < height))
+            if (inner || (row.top + i >= 0 && row.top + i < height))
                 d[i] = apply_input(load_lanes(from + i * line, whole, count), lanes, mode);
             else
                 d[i] = (dlz_v){0};
@@ -54,7 +68,7 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
         see(&level, out[0] + out[SPAN - 1]);
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
-            dlz_store(strip + i * stride + (q + 1) * DLZ_C, out[i]);
+            dlz_store(strip + i * stride + q * DLZ_C, out[i]);
     }
     *seen = level;
 }
@@ -64,7 +78,7 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
     static __attribute__((noinline)) void name(                                                    \
         const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, tile_row row, int64_t c,     \
         float *strip, int64_t stride, levels *seen) {                                              \
-        bool inner = row.first > 0 && row.first + DLZ_TILE + 1 <= plan->shape.height;              \
+        bool inner = row.top >= 0 && row.top + SPAN <= plan->shape.height;                         \
         bool whole = c + DLZ_C <= plan->shape.in_channels;                                         \
         if (inner && whole)                                                                        \
             data_down(plan, input, row, c, mode, true, true, strip, stride, seen);                 \
@@ -83,13 +97,15 @@ static levels read_data(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *i
     levels seen = {0};
     int mode = input_mode(input);
     int64_t columns = memory->in_columns, stride = memory->in_stride;
+    int64_t edge = plan->shape.padding[1];
     float *strip = memory->in;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < plan->in_padded; c += DLZ_C, strip += columns * DLZ_C) {
             tile_row place = find_row(plan, row + r);
             for (int i = 0; i < SPAN; i++) {
-                dlz_store(strip + i * stride, (dlz_v){0});
-                for (int64_t q = plan->shape.width + 1; q < columns; q++)
+                for (int64_t q = 0; q < edge; q++)
+                    dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
+                for (int64_t q = edge + plan->shape.width; q < columns; q++)
                     dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
             }
             if (mode == READ_PLAIN)
@@ -108,7 +124,7 @@ DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_g
                                tile_row row, int64_t k, int mode, bool inner, bool whole,
                                float *strip, int64_t stride, levels *seen) {
     levels level = *seen;
-    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t width = plan->out_width, height = plan->out_height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
     dlz_conv3x3_gradient source = *gradient; /* stores cannot alias a local */
@@ -151,9 +167,9 @@ static levels read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gra
         for (int64_t k = 0; k < plan->out_padded; k += DLZ_C, strip += columns * DLZ_C) {
             tile_row place = find_row(plan, row + r);
             bool whole = k + DLZ_C <= plan->shape.out_channels;
-            bool inner = whole && place.first + DLZ_TILE <= plan->shape.height;
+            bool inner = whole && place.first + DLZ_TILE <= plan->out_height;
             for (int i = 0; i < SPAN; i++)
-                for (int64_t q = plan->shape.width; q < columns; q++)
+                for (int64_t q = plan->out_width; q < columns; q++)
                     dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
             dlz_v sum;
             if (inner && mode == GRADIENT_PLAIN)
@@ -282,7 +298,7 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
                              const dlz_conv3x3_output *output, const float *strip, int64_t stride,
                              int64_t k, output_lanes *result, bool stats, bool relu, bool pools,
                              bool inner, bool whole, bool plain) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t width = plan->out_width, height = plan->out_height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     int64_t at = ((row.image * height + row.first) * width) * channels + k;
     int64_t windows = height / 2, pool_line = width / 2 * channels;
@@ -331,7 +347,7 @@ static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output
         for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
             tile_row place = find_row(plan, row + r);
             bool whole = k + DLZ_C <= channels;
-            bool inner = whole && !plain && place.first + DLZ_TILE <= plan->shape.height;
+            bool inner = whole && !plain && place.first + DLZ_TILE <= plan->out_height;
             int64_t count = whole ? DLZ_C : channels - k;
             output_lanes lanes = output_channels(output, pivots, k, whole, count);
             bool relu = output->relu, pools = output->pooled != NULL;
@@ -362,7 +378,7 @@ static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
     for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
         dlz_v m[SPAN], out[DLZ_TILE], sums[3];
         for (int p = 0; p < 3; p++) {
-            int64_t r = p * (rows - 1) / 2, q = p * (plan->shape.width - 1) / 2;
+            int64_t r = p * (rows - 1) / 2, q = p * (plan->out_width - 1) / 2;
             const float *from =
                 memory->out + (r * plan->out_padded + k) * memory->out_columns + q * DLZ_C;
             for (int i = 0; i < SPAN; i++)
@@ -375,30 +391,31 @@ static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
 }
 
 /* SPAN rows, the first two of them shared with the tile row above (kept in `carry`), the last two
- * with the one below. The strip's row 0 is the image's row first − 1. */
+ * with the one below. The strip's row 0 is the image's row `top`. */
 DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_conv3x3_input *input,
                         const dlz_conv3x3_input_gradient *gradient, const float *strip,
                         int64_t stride, float *carry, int64_t c, dx_lanes *result, bool reads,
                         bool inner, bool whole, bool plain) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
-    bool top = row.first == 0, bottom = row.first + DLZ_TILE >= height;
-    int64_t at = ((row.image * height + row.first - 1) * width) * channels + c;
+    bool first = row.first == 0, last = row.first + DLZ_TILE >= plan->out_height;
+    int64_t at = ((row.image * height + row.top) * width) * channels + c;
     dx_lanes lanes = *result;
     dlz_conv3x3_input data = *input;
     dlz_conv3x3_input_gradient target = *gradient;
+    strip += plan->shape.padding[1] * DLZ_C;
     for (int64_t q = 0; q < width; q++, at += channels, carry += 2 * DLZ_C) {
         dlz_v in[SPAN], out[SPAN];
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
-            in[i] = dlz_load(strip + i * stride + (q + 1) * DLZ_C);
+            in[i] = dlz_load(strip + i * stride + q * DLZ_C);
         if (plain) {
             for (int i = 0; i < SPAN; i++)
                 out[i] = in[i];
         } else {
             transform_data_back(in, out);
         }
-        if (inner || !top) {
+        if (inner || !first) {
             out[0] += dlz_load(carry);
             out[1] += dlz_load(carry + DLZ_C);
         }
@@ -406,11 +423,11 @@ DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_co
         dlz_store(carry + DLZ_C, out[DLZ_TILE + 1]);
         DLZ_UNROLL
         for (int i = 0; i < DLZ_TILE; i++)
-            if (inner || (row.first - 1 + i >= 0 && row.first - 1 + i < height))
+            if (inner || (row.top + i >= 0 && row.top + i < height))
                 write_dx(&data, &target, at + i * line, out[i], &lanes, reads, whole, count);
-        if (!inner && bottom && row.first + DLZ_TILE - 1 < height)
-            write_dx(&data, &target, at + DLZ_TILE * line, out[DLZ_TILE], &lanes, reads, whole,
-                     count);
+        for (int i = DLZ_TILE; !inner && last && i < SPAN; i++)
+            if (row.top + i >= 0 && row.top + i < height)
+                write_dx(&data, &target, at + i * line, out[i], &lanes, reads, whole, count);
     }
     *result = lanes;
 }
@@ -425,7 +442,8 @@ static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < plan->in_padded; c += DLZ_C) {
             tile_row place = find_row(plan, row + r);
-            bool inner = !plain && place.first > 0 && place.first + DLZ_TILE < plan->shape.height;
+            bool inner = !plain && place.first > 0 && place.first + DLZ_TILE < plan->out_height &&
+                         place.top >= 0 && place.top + DLZ_TILE <= plan->shape.height;
             bool whole = c + DLZ_C <= channels;
             int64_t count = whole ? DLZ_C : channels - c;
             float *carry = memory->carry + 2 * c * memory->in_columns;
@@ -455,8 +473,8 @@ static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3
 static int64_t pixels_of(const dlz_conv3x3_plan *plan, int64_t row, int64_t end) {
     int64_t lines = 0;
     for (; row < end; row++)
-        lines += dlz_min_i64(DLZ_TILE, plan->shape.height - find_row(plan, row).first);
-    return lines * plan->shape.width;
+        lines += dlz_min_i64(DLZ_TILE, plan->out_height - find_row(plan, row).first);
+    return lines * plan->out_width;
 }
 
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
@@ -470,8 +488,8 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
         levels seen = read_data(plan, input, row, rows, &memory);
-        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
-        fetch y = fetch_rows(plan, output->y, out, false, row, rows, end);
+        fetch x = fetch_input(plan, input->data, row + rows, plan->chunk_rows, end);
+        fetch y = fetch_output(plan, output->y, false, row, rows, end);
         const float *u = weights;
         bool plain =
             input->plain ||
@@ -530,13 +548,12 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
         bool plain = input_gradient &&
                      (input->plain || is_suspicious(&seen, memory.out + memory.out_stride, NULL,
                                                     rows * out_padded * memory.out_columns,
-                                                    rows * plan->shape.width, out));
-        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
-        fetch dy = fetch_rows(plan, gradient->dy, out, gradient->codes != NULL, row + rows,
-                              plan->chunk_rows, end);
-        fetch z = fetch_rows(plan, gradient->z, out, false, row + rows, plan->chunk_rows, end);
-        fetch dx =
-            fetch_rows(plan, input_gradient ? input_gradient->dx : NULL, in, false, row, rows, end);
+                                                    rows * plan->out_width, out));
+        fetch x = fetch_input(plan, input->data, row + rows, plan->chunk_rows, end);
+        fetch dy = fetch_output(plan, gradient->dy, gradient->codes != NULL, row + rows,
+                                plan->chunk_rows, end);
+        fetch z = fetch_output(plan, gradient->z, false, row + rows, plan->chunk_rows, end);
+        fetch dx = fetch_input(plan, input_gradient ? input_gradient->dx : NULL, row, rows, end);
         const float *u = weights;
         float *du = accumulator;
         for (int i = 0; i < SPAN; i++) {
