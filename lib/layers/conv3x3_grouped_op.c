@@ -50,8 +50,7 @@ static dlviz_status plan_images(const dlz_op *op, int64_t images, dlz_conv3x3_pl
     dlz_conv3x3_shape shape = {images,       op->in->height, op->in->width,
                                conv->inputs, conv->outputs,  {padding[0], padding[1]}};
     DLZ_TRY(dlz_conv3x3_plan_create(plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
-    plan->backward_images = images;
-    plan->backward_tiles = 1;
+    dlz_conv3x3_plan_backward(plan, images);
     return DLVIZ_OK;
 }
 
@@ -108,9 +107,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(plan_images(op, n, &conv->plan));
     DLZ_TRY(plan_images(op, conv->images, &conv->part));
     DLZ_TRY(plan_images(op, n - (conv->parts - 1) * conv->images, &conv->last));
-    conv->plan.backward_images = conv->images;
-    conv->plan.backward_tiles = conv->parts;
-    conv->plan.accumulator_floats = conv->parts * conv->plan.accumulator_stride;
+    dlz_conv3x3_plan_backward(&conv->plan, conv->images);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_moments(op, conv->parts, setup));

@@ -72,7 +72,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
-    DLZ_TRY(dlz_op_ask_moments(op, conv->plan.forward_tiles, setup));
+    DLZ_TRY(dlz_op_ask_moments(op, conv->plan.moment_blocks, setup));
     DLZ_TRY(ask_pooled(op, setup));
     if (setup->mode.gradients)
         DLZ_TRY(dlz_op_ask_sums(op, conv->plan.backward_tiles, setup));
@@ -108,10 +108,13 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     const dlz_activation *activation = pass->op->fold.activation;
     if (!activation)
         return;
-    int64_t first, end, channels = pass->op->out->channels;
-    dlz_conv3x3_forward_pixels(&conv->plan, tile, &first, &end);
-    float *written = pass->op->out->data + first * channels;
-    activation->kernels->forward(activation->settings, (end - first) * channels, written, written);
+    dlz_conv3x3_area area = dlz_conv3x3_forward_area(&conv->plan, tile);
+    int64_t channels = pass->op->out->channels, wanted = area.end_channel - area.first_channel;
+    int64_t together = wanted == channels ? area.end - area.first : 1;
+    for (int64_t i = area.first; i < area.end; i += together) {
+        float *written = pass->op->out->data + i * channels + area.first_channel;
+        activation->kernels->forward(activation->settings, together * wanted, written, written);
+    }
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {

@@ -130,7 +130,7 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     float *dy = bench_uniform(outputs, 3), *dx = bench_uniform(inputs, 4);
     float *z = bench_uniform(outputs, 5);
     float *c = bench_uniform(64 * 8, 6);
-    double *stats = dlz_alloc_array((size_t)k.plan.forward_tiles * (1 + 2 * 64), sizeof *stats);
+    double *stats = dlz_alloc_array((size_t)k.plan.moment_blocks * (1 + 2 * 64), sizeof *stats);
     double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * 64, sizeof *sums);
     float *pooled = bench_uniform(outputs / 4, 9);
     uint8_t *codes = dlz_alloc((size_t)outputs / 4);

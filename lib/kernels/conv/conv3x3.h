@@ -10,8 +10,8 @@
  * One training step:
  *
  *     prepare   weight_tiles    after each change of the weights
- *     forward   forward_tiles   y, and per tile the sums for the batch norm that follows
- *     backward  backward_tiles  dx, the sums for the batch norm before, and one accumulator a tile
+ *     forward   forward_tiles   y, and the moments for the batch norm that follows
+ *     backward  backward_tiles  dx, the sums for the batch norm before, and the accumulators
  *     finish    weight_tiles    the weights' and the bias's gradient from all accumulators
  *
  * Winograd's algorithm (Lavin and Gray, CVPR 2016) computes m × m outputs from (m + 2)² products.
@@ -54,7 +54,7 @@ typedef struct dlz_conv3x3_output {
     float *y;          /* NULL: not stored (only with pooled) */
     const float *bias; /* per out channel, or NULL */
     bool relu;         /* store max(0, y) */
-    /* NULL, or a block of moments (kernels/nn/moments.h) a tile, of y before the relu. */
+    /* NULL, or the plan's blocks of moments (kernels/nn/moments.h), of y before the relu. */
     double *stats;
     /* NULL, or for plans that pool: images × y's height / 2 × width / 2 × out_channels, the largest y
      * (after relu) of each 2 × 2 window; with codes also its place there, 0 … 3 as 2·row + column,
@@ -122,6 +122,7 @@ struct dlz_conv3x3_plan {
     bool pools;                      /* forward can write a max pool's result: all but direct */
 
     int64_t forward_tiles, backward_tiles, weight_tiles;
+    int64_t moment_blocks;
     int64_t scratch_floats; /* one block a worker */
     int64_t forward_weight_floats, backward_weight_floats;
     int64_t accumulator_floats; /* all accumulators together */
@@ -133,7 +134,12 @@ struct dlz_conv3x3_plan {
     int64_t chunk_rows;              /* tile rows that pass through the scratch at a time */
     int64_t forward_rows;            /* tile rows a forward tile, counted over all images */
     int64_t backward_images;         /* images a backward tile */
-    int64_t accumulator_stride;      /* floats from one accumulator to the next */
+    /* So many tiles share the same pixels, each for some of the channels. */
+    int64_t forward_parts, backward_parts;
+    int64_t accumulators;       /* backward tiles of the same pixels share one */
+    int64_t accumulator_stride; /* floats from one accumulator to the next */
+    /* Floats from one frequency's weights to the next: never a multiple of 4 KiB. */
+    int64_t forward_step, backward_step;
 };
 
 /* Sizes, y's too, must be 1 or more, the padding 0 or more; fails with
@@ -160,12 +166,19 @@ static inline int64_t dlz_conv3x3_border(const dlz_conv3x3_plan *plan, int axis)
     return dlz_max_i64(0, 2 - plan->shape.padding[axis]);
 }
 
-/* Which pixels of y, counted over all images, a forward tile writes: first ... end - 1. */
-void dlz_conv3x3_forward_pixels(const dlz_conv3x3_plan *plan, int64_t tile, int64_t *first,
-                                int64_t *end);
+/* What of y a forward tile writes: the pixels first … end − 1, counted over all images, and of those
+ * the channels first_channel … end_channel − 1. */
+typedef struct dlz_conv3x3_area {
+    int64_t first, end, first_channel, end_channel;
+} dlz_conv3x3_area;
 
-/* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). The tile
- * overwrites its own accumulator: nothing needs zeroing. */
+dlz_conv3x3_area dlz_conv3x3_forward_area(const dlz_conv3x3_plan *plan, int64_t tile);
+
+/* Makes backward tiles of so many images, with one accumulator each. */
+void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images);
+
+/* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). Tiles
+ * overwrite the accumulators: nothing needs zeroing. */
 static inline void dlz_conv3x3_backward(const dlz_conv3x3_plan *plan, int64_t tile,
                                         const dlz_conv3x3_input *input,
                                         const dlz_conv3x3_gradient *gradient,

@@ -18,6 +18,17 @@ typedef struct chunk_memory {
     float *pivots;  /* a number of each out channel, about which squares are taken */
 } chunk_memory;
 
+/* The channels first … end − 1, whole panels, which one of several tiles on the same pixels is for. */
+typedef struct share {
+    int64_t first, end;
+} share;
+
+static inline share share_of(int64_t padded, int64_t part, int64_t parts) {
+    int64_t panels = dlz_ceil_div(padded, 2 * DLZ_C);
+    return (share){panels * part / parts * 2 * DLZ_C,
+                   dlz_min_i64(panels * (part + 1) / parts * 2 * DLZ_C, padded)};
+}
+
 static inline chunk_memory divide_scratch(const dlz_conv3x3_plan *plan, float *scratch) {
     int64_t rows = plan->chunk_rows, tiles = rows * plan->tile_columns;
     chunk_memory memory = {.v_stride = tiles * plan->in_padded + 16,

@@ -188,6 +188,10 @@ DLZ_INLINE void forward_row(const int vecs, int64_t width, strip_view view,
         forward_block(DLZ_GEMM_ROWS, vecs, view, output, at + q * channels, channels, k, lanes);
         view.pixels += DLZ_GEMM_ROWS * view.stride;
     }
+    for (; q + DLZ_GEMM_ROWS / 2 <= width; q += DLZ_GEMM_ROWS / 2) {
+        forward_block(DLZ_GEMM_ROWS / 2, vecs, view, output, at + q * channels, channels, k, lanes);
+        view.pixels += DLZ_GEMM_ROWS / 2 * view.stride;
+    }
     for (; q < width; q++) {
         forward_block(1, vecs, view, output, at + q * channels, channels, k, lanes);
         view.pixels += view.stride;
@@ -219,7 +223,7 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
                     const float *weights, const dlz_conv3x3_output *output, float *scratch) {
     int64_t width = plan->out_width, height = plan->out_height;
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
-    double *stats = start_moments(output, tile, out), *sums = stats ? stats + 1 : NULL;
+    double *stats = start_moments(output, tile, out, 0, out), *sums = stats ? stats + 1 : NULL;
     float *pivots = stats ? scratch + plan->scratch_floats - plan->out_padded : NULL;
     int64_t start = tile * plan->forward_rows, row = start;
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * height);
@@ -241,7 +245,7 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
         row += rows;
     }
     if (stats)
-        dlz_moments_finish(stats, (end - start) * width, out, pivots);
+        dlz_moments_finish(stats, (end - start) * width, out, 0, out, pivots);
 }
 
 DLZ_INLINE void dx_block(const int pixels, const int vecs, strip_view view,
@@ -276,6 +280,11 @@ DLZ_INLINE void dx_row(const int vecs, int64_t width, strip_view view,
     for (; q + DLZ_GEMM_ROWS <= width; q += DLZ_GEMM_ROWS) {
         dx_block(DLZ_GEMM_ROWS, vecs, view, input, gradient, at + q * channels, channels, c, lanes);
         view.pixels += DLZ_GEMM_ROWS * view.stride;
+    }
+    for (; q + DLZ_GEMM_ROWS / 2 <= width; q += DLZ_GEMM_ROWS / 2) {
+        dx_block(DLZ_GEMM_ROWS / 2, vecs, view, input, gradient, at + q * channels, channels, c,
+                 lanes);
+        view.pixels += DLZ_GEMM_ROWS / 2 * view.stride;
     }
     for (; q < width; q++) {
         dx_block(1, vecs, view, input, gradient, at + q * channels, channels, c, lanes);
@@ -436,7 +445,7 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
         for (int64_t t = 0; t < 9; t++) {
             dlz_v sum = {0};
             const float *from = accumulators + (t * in + c) * plan->out_padded + k0;
-            for (int64_t a = 0; a < plan->backward_tiles; a++)
+            for (int64_t a = 0; a < plan->accumulators; a++)
                 sum += dlz_load(from + a * plan->accumulator_stride);
             for (int64_t k = k0; k < dlz_min_i64(k0 + DLZ_C, out); k++)
                 dw[(k * in + c) * 9 + t] = sum[k - k0];

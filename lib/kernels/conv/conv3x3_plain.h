@@ -227,7 +227,7 @@ static void pack_plain(const float *w, int64_t first, int64_t results, int64_t s
 }
 
 static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows, const float *w,
-                          const chunk_memory *memory) {
+                          share wanted, const chunk_memory *memory) {
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t columns = memory->out_columns * DLZ_C, vectors = plan->out_padded / DLZ_C;
     plain_sum sum = {.stride = memory->in_stride,
@@ -237,7 +237,7 @@ static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t row
                      .rows = SPAN,
                      .valid = memory->in_columns,
                      .weights = memory->weights};
-    for (int64_t k = 0; k < vectors; k += 2) {
+    for (int64_t k = wanted.first / DLZ_C; k < wanted.end / DLZ_C; k += 2) {
         pack_plain(w, k * DLZ_C, out, in * 9, in, 9, memory->weights);
         for (int64_t r = 0; r < rows; r++) {
             int64_t lines = plan->out_height - find_row(plan, row + r).first;
@@ -250,7 +250,7 @@ static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t row
     }
 }
 
-static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w,
+static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w, share wanted,
                      const chunk_memory *memory) {
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t columns = memory->in_columns * DLZ_C, vectors = plan->in_padded / DLZ_C;
@@ -261,7 +261,7 @@ static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w,
                      .rows = DLZ_TILE,
                      .valid = plan->out_width,
                      .weights = memory->weights};
-    for (int64_t c = 0; c < vectors; c += 2) {
+    for (int64_t c = wanted.first / DLZ_C; c < wanted.end / DLZ_C; c += 2) {
         pack_plain(w, c * DLZ_C, in, 9, out, in * 9, memory->weights);
         for (int64_t r = 0; r < rows; r++) {
             sum.strip = memory->out + r * plan->out_padded * memory->out_columns;
