@@ -14,7 +14,7 @@ typedef struct dlz_conv2d_layer {
     bool bias;
 } dlz_conv2d_layer;
 
-/* Any kernel; 3 x 3 with stride, padding and dilation 1; both in groups; and in groups of one channel
+/* Any kernel; 3 x 3 with stride and dilation 1; both in groups; and in groups of one channel
  * each. States: weight, bias. */
 extern const dlz_op_type dlz_conv2d_op_type, dlz_conv3x3_op_type, dlz_conv2d_grouped_op_type,
     dlz_conv3x3_grouped_op_type, dlz_depthwise_op_type;
