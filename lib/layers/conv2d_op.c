@@ -85,20 +85,19 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
-    dlz_memory *memory = setup->memory;
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
+    op->form = (int)conv->plan.fast.merged;
     conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weights, conv->plan.weight_floats, sizeof(float),
-                                 first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->repeated_bias,
-                                 conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first,
-                                 first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->weights, conv->plan.weight_floats, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->folded_bias, outputs, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->repeated_bias,
+                                conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     DLZ_TRY(dlz_op_ask_moments(op, forward_tiles(&conv->plan, setup->n), setup));
     if (setup->mode.gradients)
@@ -140,14 +139,19 @@ static void forward_tile(void *context, int64_t tile, int worker) {
                                      written);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
     conv2d_op *conv = op->own;
-    conv_pass pass = make_pass(op, run);
     int64_t outputs = op->out->channels;
     dlz_fold_bias(&op->fold, op->states[BIAS].value, outputs, conv->folded_bias);
     dlz_conv2d_repeat(conv->folded_bias, outputs, conv->plan.fast.columns, conv->repeated_bias);
     dlz_conv2d_pack(&conv->plan, op->states[WEIGHT].value,
                     op->fold.has_batchnorm ? op->fold.scale : NULL, conv->weights);
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    const conv2d_op *conv = op->own;
+    conv_pass pass = make_pass(op, run);
     pass.output = (dlz_conv2d_output){op->out->data, conv->repeated_bias, op->fold.relu};
     pass.blocks_down = dlz_ceil_div(op->out->height, conv->plan.forward_rows);
     dlz_parallel_for(forward_tiles(&conv->plan, run->n), run->workers, forward_tile, &pass);
@@ -246,6 +250,7 @@ const dlz_op_type dlz_conv2d_op_type = {
     .own = sizeof(conv2d_op),
     .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };
