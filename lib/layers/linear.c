@@ -71,7 +71,7 @@ static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const
 }
 
 typedef struct linear_op {
-    float *folded_bias; /* with the batch norm, in evaluation; NULL without one */
+    float *folded_bias; /* with the batch norm, where there is one to fold */
 } linear_op;
 
 typedef struct linear_pass {
@@ -91,17 +91,15 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
     dlz_memory_ask_scratch(setup->memory, DLZ_GEMM_SCRATCH_BYTES);
-    own->folded_bias = NULL;
     if (op->fold.has_batchnorm)
-        DLZ_TRY(dlz_memory_ask_array(setup->memory, &own->folded_bias, outputs, sizeof(float),
-                                     first, first));
+        DLZ_TRY(dlz_op_ask_prepared(setup, &own->folded_bias, outputs, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-/* The batch norm that this operation does in place of its successor. */
-static void fold(dlz_op *op) {
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
     const linear_op *own = op->own;
     if (op->fold.has_batchnorm)
         dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, own->folded_bias);
@@ -133,7 +131,6 @@ static void forward_tile(void *context, int64_t tile, int worker) {
 
 static void forward(dlz_op *op, const dlz_run *run) {
     linear_pass pass = make_pass(op, run);
-    fold(op);
     pass.end = end_of(op);
     dlz_parallel_for(dlz_linear_forward_tiles(&pass.size), run->workers, forward_tile, &pass);
 }
@@ -168,6 +165,7 @@ static const dlz_op_type linear_op_type = {
     .own = sizeof(linear_op),
     .abilities = DLZ_OP_FOLDS,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };
