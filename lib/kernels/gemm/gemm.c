@@ -11,7 +11,7 @@ enum {
     COLUMN_BLOCK = 256,
     DOT_DEPTH = 1024,
     DOT_ROW_BLOCK = 64,
-    DOT_FROM = 192, /* the least k for which dot products beat packing B^T */
+    DOT_FROM = 96, /* the least k for which dot products beat packing B^T */
     SCRATCH_A = ROW_BLOCK * DEPTH + LANES * LANES,
     SCRATCH_B = COLUMN_BLOCK * DEPTH
 };
