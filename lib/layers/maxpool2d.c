@@ -10,8 +10,10 @@
 
 #include <string.h>
 
-/* Numbers a tile reads, about. */
+/* Numbers a tile reads, about, and on the way back writes. Then windows on its edges are looked at
+ * twice: it has rows of a few windows at least. */
 #define TILE 16384
+#define TILE_WINDOWS 4
 
 const dlz_layer_type dlz_maxpool2d_type;
 
@@ -110,8 +112,8 @@ static pool_pass make_pass(const dlz_op *op, bool backward) {
     pool_pass pass = {.pool = pool_of(op), .kernels = dlz_maxpool_kernels(), .op = op};
     int64_t height = backward ? op->in->height : op->out->height;
     int64_t rows = dlz_ceil_div(TILE, dlz_value_size(op->in) / height + 1);
-    if (backward && dlz_maxpool_spreads(&pass.pool))
-        rows = height;
+    if (backward)
+        rows = dlz_max_i64(rows, TILE_WINDOWS * pass.pool.kernel[0]);
     pass.rows_together = dlz_min_i64(rows, height);
     pass.tiles_together = dlz_ceil_div(height, pass.rows_together);
     return pass;

@@ -266,6 +266,26 @@ static void gemm_outer(const dlz_gemm *g, const float *packed_b, float *scratch)
     }
 }
 
+/* The columns of a product of few rows that whole strips hold; returns how many they are. */
+static int64_t gemm_thin(const dlz_gemm *g) {
+    int64_t depths = parts(g->k, DEPTH), columns = g->n / THIN_COLUMNS * THIN_COLUMNS;
+    int64_t row_step = g->transpose_a ? 1 : g->lda, a_step = g->transpose_a ? g->lda : 1;
+    for (int64_t depth = 0; depth < depths; depth++) {
+        int64_t p = part_start(g->k, depths, depth);
+        int64_t k = part_start(g->k, depths, depth + 1) - p;
+        const float *a = g->a + p * a_step;
+        for (int64_t j = 0; j < columns; j += THIN_COLUMNS) {
+            gemm_place place = place_of(g, 0, j, p == 0);
+            const float *b = g->b + p * g->ldb + j;
+            if (g->m == 1)
+                thin(1, k, a, row_step, a_step, b, g->ldb, &place);
+            else
+                thin(2, k, a, row_step, a_step, b, g->ldb, &place);
+        }
+    }
+    return columns;
+}
+
 /* A's rows against B^T's, both contiguous in k: nothing is packed. */
 static void gemm_dot(const dlz_gemm *g) {
     int64_t row_blocks = parts(g->m, DOT_ROW_BLOCK), panels = parts(g->n, DOT_COLUMNS);
@@ -289,11 +309,40 @@ static void gemm_dot(const dlz_gemm *g) {
     }
 }
 
+/* One term each: rows of C are written one after the other. */
+static void gemm_one_term(const dlz_gemm *g) {
+    for (int64_t i = 0; i < g->m; i++) {
+        gemm_place place = place_of(g, i, 0, true);
+        dlz_v value = dlz_splat(g->a[g->transpose_a ? i : i * g->lda]);
+        for (int64_t j = 0; j < g->n; j += LANES) {
+            dlz_v sum = {0};
+            sum += value * dlz_load_up_to(g->b + j, g->n - j);
+            if (place.start)
+                sum += dlz_load_up_to(place.start + j, g->n - j);
+            dlz_store_up_to(place.c + j, sum, g->n - j);
+        }
+    }
+}
+
+static void gemm_few_rows(const dlz_gemm *product, void *scratch) {
+    dlz_gemm rest = *product;
+    int64_t done = product->m > 0 ? gemm_thin(product) : product->n;
+    rest.n -= done;
+    rest.b += done;
+    rest.c += done;
+    rest.bias = rest.bias ? rest.bias + done : NULL;
+    gemm_outer(&rest, NULL, scratch);
+}
+
 static void gemm(const dlz_gemm *product, void *scratch) {
     if (product->k <= 0)
         no_terms(product);
     else if (product->transpose_b && !product->transpose_a && product->k >= DOT_FROM)
         gemm_dot(product);
+    else if (product->k == 1 && !product->transpose_b)
+        gemm_one_term(product);
+    else if (product->m <= THIN_ROWS && !product->transpose_b)
+        gemm_few_rows(product, scratch);
     else
         gemm_outer(product, NULL, scratch);
 }

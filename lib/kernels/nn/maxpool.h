@@ -24,21 +24,11 @@ typedef struct dlz_maxpool_kernels {
     void (*forward)(const dlz_maxpool *pool, const float *image, int64_t first, int64_t end,
                     float *out, int32_t *winners);
     /* Rows first … end − 1 of the image's gradient, which begins with row 0: of each pixel the sum
-     * of the gradients of the windows that it won. Does not see what is pending. All rows at once
-     * where dlz_maxpool_spreads. */
+     * of the gradients of the windows that it won, in their order. Does not see what is pending. */
     void (*backward)(const dlz_maxpool *pool, const float *out_gradient, const int32_t *winners,
                      int64_t first, int64_t end, float *image_gradient);
 } dlz_maxpool_table;
 
 DLZ_KERNEL_TABLE(dlz_maxpool_table, dlz_maxpool_kernels)
-
-/* Whether a pixel is in so many windows that their gradients are rather brought to the winners than
- * looked for by each pixel. */
-static inline bool dlz_maxpool_spreads(const dlz_maxpool *pool) {
-    int64_t windows = 1;
-    for (int axis = 0; axis < 2; axis++)
-        windows *= (pool->kernel[axis] + pool->stride[axis] - 1) / pool->stride[axis];
-    return windows > 36;
-}
 
 #endif
