@@ -380,8 +380,7 @@ static void prepare_op(dlz_plan *plan, int index, uint64_t version) {
     prepared->version = version;
 }
 
-/* In evaluation: prepares what was not yet, or of other states. */
-static void prepare(dlz_plan *plan) {
+void dlz_plan_prepare(dlz_plan *plan) {
     dlz_prepared_set *set = plan->plans->prepared;
     uint64_t version = plan->plans->changes + 1;
 #ifdef NDEBUG
@@ -421,7 +420,7 @@ dlviz_status dlz_plan_forward(dlz_plan *plan) {
     if (plan->mode.training)
         dlz_plans_note_change(plan->plans);
     plan->plans->running = true;
-    prepare(plan);
+    dlz_plan_prepare(plan);
     for (int i = 0; status == DLVIZ_OK && i < plan->program.num_ops; i++)
         status = run_op(plan, i, false);
     plan->plans->running = false;
