@@ -331,6 +331,14 @@ static void activation_tile(void *context, int64_t tile, int worker) {
         backward_activation(pass, image, pass->op->in->dy + image * size, worker);
 }
 
+/* Without a pool the kernels need not know where an image ends: those of a tile are one. */
+static int64_t join_images(dlz_post *post, int64_t images) {
+    if (post->pool)
+        return 1;
+    post->height *= images;
+    return images;
+}
+
 static void sums_tile(void *context, int64_t tile, int worker) {
     const post_pass *pass = context;
     const dlz_op *op = pass->op;
@@ -339,10 +347,12 @@ static void sums_tile(void *context, int64_t tile, int worker) {
     int64_t channels = op->in->channels;
     tile_bounds(pass, tile, &first, &end);
     double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
-    for (int64_t image = first; image < end; image++) {
-        if (post->activation)
-            backward_activation(pass, image, op->out->data + image * out_size, worker);
-        dlz_post_kernels()->backward_sums(&pass->post, source(op) + image * in_size,
+    for (int64_t image = first; post->activation && image < end; image++)
+        backward_activation(pass, image, op->out->data + image * out_size, worker);
+    dlz_post settings = pass->post;
+    int64_t joined = join_images(&settings, end - first);
+    for (int64_t image = first; image < end; image += joined) {
+        dlz_post_kernels()->backward_sums(&settings, source(op) + image * in_size,
                                           pass->dy + image * out_size,
                                           pass->codes ? pass->codes + image * out_size : NULL,
                                           post->mean, image == first ? sums : part);
@@ -357,14 +367,15 @@ static void backward_tile(void *context, int64_t tile, int worker) {
     const dlz_op *op = pass->op;
     const dlz_post_op *post = op->own;
     int64_t first, end, in_size = dlz_value_size(op->in), out_size = dlz_value_size(op->out);
-    dlz_post_factors factors = {post->a, post->b, post->mean, post->d};
+    dlz_post_factors factors = {post->a, post->has_batchnorm ? post->b : NULL, post->mean, post->d};
     tile_bounds(pass, tile, &first, &end);
-    for (int64_t image = first; image < end; image++) {
-        dlz_post_kernels()->backward(&pass->post, op->in->data + image * in_size,
+    dlz_post settings = pass->post;
+    int64_t joined = join_images(&settings, end - first);
+    for (int64_t image = first; image < end; image += joined)
+        dlz_post_kernels()->backward(&settings, op->in->data + image * in_size,
                                      pass->dy + image * out_size,
                                      pass->codes ? pass->codes + image * out_size : NULL, &factors,
                                      op->in->dy + image * in_size);
-    }
 }
 
 /* Adds up partial sums in tile order. */

@@ -18,6 +18,14 @@ DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
     _mm256_maskstore_ps(to, dlz_first_lanes(count), (__m256)value);
 }
 
+DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count) {
+    return (dlz_vi)_mm256_maskload_epi32(from, dlz_first_lanes(count));
+}
+
+DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count) {
+    _mm256_maskstore_epi32(to, dlz_first_lanes(count), (__m256i)value);
+}
+
 DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *firsts,
                                dlz_v *seconds) {
     __m256 a = _mm256_castpd_ps(dlz_four_pairs(place, context, 0)),
@@ -29,6 +37,12 @@ DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *fir
 
 DLZ_INLINE dlz_v dlz_in_order_of_pairs(dlz_v value) {
     return (dlz_v)_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd((__m256)value), 0xD8));
+}
+
+DLZ_INLINE dlz_v dlz_pick(dlz_v a, dlz_v b, dlz_vi places) {
+    __m256 low = _mm256_permutevar8x32_ps((__m256)a, (__m256i)places);
+    __m256 high = _mm256_permutevar8x32_ps((__m256)b, (__m256i)places);
+    return dlz_select(places > 7, (dlz_v)high, (dlz_v)low);
 }
 
 DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {

@@ -14,6 +14,14 @@ DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
     _mm512_mask_storeu_ps(to, (__mmask16)(0xffffu >> (16 - count)), (__m512)value);
 }
 
+DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count) {
+    return (dlz_vi)_mm512_maskz_loadu_epi32((__mmask16)(0xffffu >> (16 - count)), from);
+}
+
+DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count) {
+    _mm512_mask_storeu_epi32(to, (__mmask16)(0xffffu >> (16 - count)), (__m512i)value);
+}
+
 DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *firsts,
                                dlz_v *seconds) {
     __m512 a = _mm512_castpd_ps(
@@ -30,6 +38,10 @@ DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *fir
 
 DLZ_INLINE dlz_v dlz_in_order_of_pairs(dlz_v value) {
     return value;
+}
+
+DLZ_INLINE dlz_v dlz_pick(dlz_v a, dlz_v b, dlz_vi places) {
+    return (dlz_v)_mm512_permutex2var_ps((__m512)a, (__m512i)places, (__m512)b);
 }
 
 DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {

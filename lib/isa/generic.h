@@ -19,6 +19,14 @@ DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
     dlz_plain_store_first(to, value, count);
 }
 
+DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count) {
+    return dlz_plain_load_first_integers(from, count);
+}
+
+DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count) {
+    dlz_plain_store_first_integers(to, value, count);
+}
+
 DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *firsts,
                                dlz_v *seconds) {
     dlz_plain_load_pairs(place, context, firsts, seconds);
@@ -26,6 +34,10 @@ DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *fir
 
 DLZ_INLINE dlz_v dlz_in_order_of_pairs(dlz_v value) {
     return value;
+}
+
+DLZ_INLINE dlz_v dlz_pick(dlz_v a, dlz_v b, dlz_vi places) {
+    return dlz_plain_pick(a, b, places);
 }
 
 DLZ_INLINE dlz_v dlz_rectify(dlz_v value) {

@@ -17,6 +17,18 @@ DLZ_INLINE void dlz_plain_store_first(float *to, dlz_v value, int count) {
         to[i] = value[i];
 }
 
+DLZ_INLINE dlz_vi dlz_plain_load_first_integers(const int32_t *from, int count) {
+    dlz_vi value = {0};
+    for (int i = 0; i < count; i++)
+        value[i] = from[i];
+    return value;
+}
+
+DLZ_INLINE void dlz_plain_store_first_integers(int32_t *to, dlz_vi value, int count) {
+    for (int i = 0; i < count; i++)
+        to[i] = value[i];
+}
+
 DLZ_INLINE void dlz_plain_load_pairs(dlz_place *place, const void *context, dlz_v *firsts,
                                      dlz_v *seconds) {
     float lanes[2][DLZ_LANES];
@@ -28,6 +40,15 @@ DLZ_INLINE void dlz_plain_load_pairs(dlz_place *place, const void *context, dlz_
     }
     *firsts = dlz_load(lanes[0]);
     *seconds = dlz_load(lanes[1]);
+}
+
+DLZ_INLINE dlz_v dlz_plain_pick(dlz_v a, dlz_v b, dlz_vi places) {
+    float lanes[2 * DLZ_LANES];
+    dlz_store(lanes, a);
+    dlz_store(lanes + DLZ_LANES, b);
+    for (int i = 0; i < DLZ_LANES; i++)
+        a[i] = lanes[places[i]];
+    return a;
 }
 
 DLZ_INLINE dlz_v dlz_plain_rectify(dlz_v value) {

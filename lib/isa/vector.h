@@ -67,6 +67,10 @@ DLZ_INLINE dlz_v dlz_splat(float value) {
 DLZ_INLINE dlz_v dlz_load_first(const float *from, int count);
 DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count);
 
+/* The same of whole numbers. */
+DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count);
+DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count);
+
 /* A vector of which only `left` floats may be left, at least one. */
 DLZ_INLINE dlz_v dlz_load_up_to(const float *from, int64_t left) {
     return left >= DLZ_LANES ? dlz_load(from) : dlz_load_first(from, (int)left);
@@ -85,6 +89,9 @@ typedef const float *dlz_place(const void *context, int i);
 DLZ_INLINE void dlz_load_pairs(dlz_place *place, const void *context, dlz_v *firsts,
                                dlz_v *seconds);
 DLZ_INLINE dlz_v dlz_in_order_of_pairs(dlz_v value);
+
+/* Lane i is number places[i] of the lanes of a and, from DLZ_LANES on, of b. */
+DLZ_INLINE dlz_v dlz_pick(dlz_v a, dlz_v b, dlz_vi places);
 
 /* -- Choice */
 

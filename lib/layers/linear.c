@@ -1,7 +1,9 @@
 /* Fully connected layer: y = x weightᵀ + bias. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "graph/fold.h"
 #include "graph/op.h"
+#include "kernels/activations/activation.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_linear.h"
 #include "onnx/onnx.h"
@@ -68,32 +70,68 @@ static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const
     return (double)in->dims[0] * (double)out->dims[0];
 }
 
+typedef struct linear_op {
+    float *folded_bias; /* with the batch norm, where there is one to fold */
+} linear_op;
+
 typedef struct linear_pass {
     const dlz_op *op;
     const dlz_run *run;
     dlz_linear size;
+    dlz_linear_end end;
 } linear_pass;
 
 static linear_pass make_pass(const dlz_op *op, const dlz_run *run) {
-    return (linear_pass){op, run, {run->n, dlz_value_size(op->in), op->out->channels}};
+    return (linear_pass){
+        .op = op, .run = run, .size = {run->n, dlz_value_size(op->in), op->out->channels}};
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
+    linear_op *own = op->own;
+    int64_t outputs = op->out->channels;
+    int first = setup->forward_time;
     dlz_memory_ask_scratch(setup->memory, DLZ_GEMM_SCRATCH_BYTES);
+    if (op->fold.has_batchnorm)
+        DLZ_TRY(dlz_op_ask_prepared(setup, &own->folded_bias, outputs, sizeof(float), first));
+    DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
+}
+
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
+    const linear_op *own = op->own;
+    if (op->fold.has_batchnorm)
+        dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, own->folded_bias);
+}
+
+static dlz_linear_end end_of(const dlz_op *op) {
+    const linear_op *own = op->own;
+    if (op->fold.has_batchnorm)
+        return (dlz_linear_end){op->fold.scale, own->folded_bias, op->fold.relu};
+    return (dlz_linear_end){NULL, op->states[BIAS].value, op->fold.relu};
+}
+
+static void activate(const linear_pass *pass, int64_t tile) {
+    const dlz_activation *activation = pass->op->fold.activation;
+    dlz_linear_block part = dlz_linear_forward_block(&pass->size, tile);
+    float *y = pass->op->out->data + part.row * pass->size.outputs + part.column;
+    for (int64_t i = 0; i < part.rows; i++, y += pass->size.outputs)
+        activation->kernels->forward(activation->settings, part.columns, y, y);
 }
 
 static void forward_tile(void *context, int64_t tile, int worker) {
     const linear_pass *pass = context;
     const dlz_op *op = pass->op;
-    dlz_linear_forward_tile(&pass->size, tile, op->in->data, op->states[WEIGHT].value,
-                            op->states[BIAS].value, op->out->data,
-                            dlz_run_scratch(pass->run, worker));
+    dlz_linear_forward_tile(&pass->size, tile, op->in->data, op->states[WEIGHT].value, &pass->end,
+                            op->out->data, dlz_run_scratch(pass->run, worker));
+    if (op->fold.activation)
+        activate(pass, tile);
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
     linear_pass pass = make_pass(op, run);
+    pass.end = end_of(op);
     dlz_parallel_for(dlz_linear_forward_tiles(&pass.size), run->workers, forward_tile, &pass);
 }
 
@@ -122,9 +160,12 @@ static void backward(dlz_op *op, const dlz_run *run) {
     dlz_op_give_gradients(op);
 }
 
-static const dlz_op_type linear_op = {
+static const dlz_op_type linear_op_type = {
     .name = "linear",
+    .own = sizeof(linear_op),
+    .abilities = DLZ_OP_FOLDS,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };
@@ -152,6 +193,6 @@ const dlz_layer_type dlz_linear_type = {
     .states = states,
     .multiply_adds = multiply_adds,
     .hand_on = dlz_hand_on_as_is,
-    .op = &linear_op,
+    .op = &linear_op_type,
     .onnx = onnx,
 };

@@ -4,13 +4,16 @@
 #include "base/parallel.h"
 #include "graph/post.h"
 #include "kernels/nn/maxpool.h"
+#include "kernels/nn/post.h"
 #include "layers/pool_window.h"
 #include "onnx/onnx.h"
 
 #include <string.h>
 
-/* Numbers a tile reads, about. */
+/* Numbers a tile reads, about, and on the way back writes. Then windows on its edges are looked at
+ * twice: it has rows of a few windows at least. */
 #define TILE 16384
+#define TILE_WINDOWS 4
 
 const dlz_layer_type dlz_maxpool2d_type;
 
@@ -84,37 +87,49 @@ typedef struct pool_pass {
     dlz_maxpool pool;
     const dlz_maxpool_table *kernels;
     const dlz_op *op;
-    int64_t rows_together, tiles_together;
+    int64_t rows_together,
+        tiles_together; /* of an image: of the output forward, of the input back */
 } pool_pass;
+
+static dlz_maxpool pool_of(const dlz_op *op) {
+    const dlz_pool_window *window = dlz_pool_window_of(op->layer);
+    const dlz_value *in = op->in, *out = op->out;
+    dlz_maxpool pool = {.height = in->height,
+                        .width = in->width,
+                        .channels = in->channels,
+                        .out_height = out->height,
+                        .out_width = out->width,
+                        .scale = in->scale,
+                        .shift = in->shift,
+                        .relu = in->relu};
+    memcpy(pool.kernel, window->kernel, sizeof window->kernel);
+    memcpy(pool.stride, window->stride, sizeof window->stride);
+    memcpy(pool.padding, window->padding, sizeof window->padding);
+    return pool;
+}
+
+static pool_pass make_pass(const dlz_op *op, bool backward) {
+    pool_pass pass = {.pool = pool_of(op), .kernels = dlz_maxpool_kernels(), .op = op};
+    int64_t height = backward ? op->in->height : op->out->height;
+    int64_t rows = dlz_ceil_div(TILE, dlz_value_size(op->in) / height + 1);
+    if (backward)
+        rows = dlz_max_i64(rows, TILE_WINDOWS * pass.pool.kernel[0]);
+    pass.rows_together = dlz_min_i64(rows, height);
+    pass.tiles_together = dlz_ceil_div(height, pass.rows_together);
+    return pass;
+}
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     maxpool2d_op *pool = op->own;
     pool->winners = NULL;
-    if (setup->mode.gradients && op->in->needs_gradient)
+    if (setup->mode.gradients && op->in->needs_gradient) {
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &pool->winners,
                                      setup->n * dlz_value_size(op->out), sizeof *pool->winners,
                                      setup->forward_time, setup->backward_time));
+        DLZ_TRY(dlz_op_ask_sums(op, setup->n * make_pass(op, true).tiles_together, setup));
+    }
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
-}
-
-static pool_pass make_pass(const dlz_op *op) {
-    const dlz_pool_window *window = dlz_pool_window_of(op->layer);
-    const dlz_value *in = op->in, *out = op->out;
-    pool_pass pass = {.pool = {.height = in->height,
-                               .width = in->width,
-                               .channels = in->channels,
-                               .out_height = out->height,
-                               .out_width = out->width},
-                      .kernels = dlz_maxpool_kernels(),
-                      .op = op};
-    memcpy(pass.pool.kernel, window->kernel, sizeof window->kernel);
-    memcpy(pass.pool.stride, window->stride, sizeof window->stride);
-    memcpy(pass.pool.padding, window->padding, sizeof window->padding);
-    pass.rows_together =
-        dlz_min_i64(dlz_ceil_div(TILE, dlz_value_size(in) / out->height + 1), out->height);
-    pass.tiles_together = dlz_ceil_div(out->height, pass.rows_together);
-    return pass;
 }
 
 static void forward_tile(void *context, int64_t tile, int worker) {
@@ -130,32 +145,54 @@ static void forward_tile(void *context, int64_t tile, int worker) {
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
-    pool_pass pass = make_pass(op);
+    pool_pass pass = make_pass(op, false);
     dlz_parallel_for(run->n * pass.tiles_together, run->workers, forward_tile, &pass);
 }
 
-static void backward_tile(void *context, int64_t sample, int worker) {
+/* What a batch norm before it wants of the rows just written. */
+static void add_sums(const pool_pass *pass, int64_t tile, int64_t rows, const float *z,
+                     const float *dx) {
+    const dlz_value *in = pass->op->in;
+    dlz_post settings = {.height = rows,
+                         .width = in->width,
+                         .channels = in->channels,
+                         .scale = in->scale,
+                         .shift = in->shift,
+                         .relu = in->relu,
+                         .keep_scale = 1};
+    dlz_post_kernels()->backward_sums(&settings, z, dx, NULL, in->gradient_statistics.pivot,
+                                      in->gradient_statistics.partial + tile * 2 * in->channels);
+}
+
+static void backward_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const pool_pass *pass = context;
     const dlz_op *op = pass->op;
-    int64_t size = dlz_value_size(op->out), in_size = dlz_value_size(op->in);
-    float *dx = op->in->dy + sample * in_size;
-    memset(dx, 0, (size_t)in_size * sizeof *dx);
+    const dlz_value *in = op->in;
+    int64_t sample = tile / pass->tiles_together, size = dlz_value_size(op->out);
+    int64_t first = tile % pass->tiles_together * pass->rows_together;
+    int64_t end = dlz_min_i64(first + pass->rows_together, in->height);
+    float *dx = in->dy + sample * dlz_value_size(in);
     pass->kernels->backward(&pass->pool, op->out->gradient.dy + sample * size,
-                            ((const maxpool2d_op *)op->own)->winners + sample * size, dx);
+                            ((const maxpool2d_op *)op->own)->winners + sample * size, first, end,
+                            dx);
+    int64_t at = first * in->width * in->channels;
+    if (in->gradient_statistics.given)
+        add_sums(pass, tile, end - first, in->data + sample * dlz_value_size(in) + at, dx + at);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
     if (!op->in->needs_gradient)
         return;
-    pool_pass pass = make_pass(op);
-    dlz_parallel_for(run->n, run->workers, backward_tile, &pass);
+    pool_pass pass = make_pass(op, true);
+    dlz_parallel_for(run->n * pass.tiles_together, run->workers, backward_tile, &pass);
     dlz_op_give_gradients(op);
 }
 
 static const dlz_op_type maxpool2d_op_type = {
     .name = "maxpool2d",
     .own = sizeof(maxpool2d_op),
+    .abilities = DLZ_OP_READS_PENDING,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -16,6 +16,41 @@ static dlviz_layer *groupnorm(void) {
     return dlviz_groupnorm(2);
 }
 
+static dlviz_layer *maxpool(int64_t kernel, int64_t stride, int64_t padding) {
+    dlviz_layer *layer = dlviz_maxpool2d(kernel);
+    dlviz_maxpool2d_set_stride(layer, stride, stride);
+    dlviz_maxpool2d_set_padding(layer, padding, padding);
+    return layer;
+}
+
+static dlviz_layer *maxpool2(void) {
+    return maxpool(2, 2, 0);
+}
+
+static dlviz_layer *maxpool3(void) {
+    return maxpool(3, 2, 1);
+}
+
+static dlviz_layer *maxpool3s1(void) {
+    return maxpool(3, 1, 1);
+}
+
+static dlviz_layer *maxpool13(void) {
+    return maxpool(13, 1, 6);
+}
+
+static dlviz_layer *linear10(void) {
+    return dlviz_linear(10);
+}
+
+static dlviz_layer *linear128(void) {
+    return dlviz_linear(128);
+}
+
+static dlviz_layer *linear512(void) {
+    return dlviz_linear(512);
+}
+
 static const struct {
     const char *name;
     dlviz_layer *(*create)(void);
@@ -23,7 +58,14 @@ static const struct {
               {"log_softmax", dlviz_log_softmax},
               {"layernorm", dlviz_layernorm},
               {"groupnorm", groupnorm},
-              {"instancenorm2d", dlviz_instancenorm2d}};
+              {"instancenorm2d", dlviz_instancenorm2d},
+              {"maxpool2", maxpool2},
+              {"maxpool3", maxpool3},
+              {"maxpool3s1", maxpool3s1},
+              {"maxpool13", maxpool13},
+              {"linear10", linear10},
+              {"linear128", linear128},
+              {"linear512", linear512}};
 
 static dlviz_layer *create(const char *name) {
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)

@@ -21,11 +21,21 @@ SHAPES = [
 ] + [(layer, n, dims) for layer in ("layernorm", "groupnorm", "instancenorm2d")
      for n, dims in ((1, (64, 64, 64)), (2, (32, 128, 128)), (1, (4, 256, 256)), (16, (2, 32, 32)), (16, (4, 32, 32)),
                      (16, (6, 32, 32)), (64, (64, 8, 8)), (64, (16, 14, 14)), (32, (64, 16, 16)))
-] + [("layernorm", n, dims) for n, dims in ((64, (1000,)), (4096, (128,)), (1, (100,)))]
+] + [("layernorm", n, dims) for n, dims in ((64, (1000,)), (4096, (128,)), (1, (100,)))
+] + [(layer, n, dims) for layer in ("maxpool2", "maxpool3", "maxpool3s1")
+     for n, dims in ((16, (1, 28, 28)), (16, (3, 32, 32)), (16, (6, 28, 28)), (16, (33, 28, 28)), (16, (64, 24, 24)), (1, (32, 56, 56)))
+] + [("maxpool13", 1, (256, 20, 20)), ("maxpool13", 16, (3, 20, 20))
+] + [(f"linear{outputs}", n, (inputs,)) for n in (1, 16, 64, 256) for inputs, outputs in ((784, 512), (4096, 512), (9216, 128), (84, 10))]
 
 
 def make(layer, dims):
+    if layer.startswith("linear"):
+        return torch.nn.Linear(dims[0], int(layer[6:]))
     return {
+        "maxpool2": lambda: torch.nn.MaxPool2d(2),
+        "maxpool3": lambda: torch.nn.MaxPool2d(3, 2, 1),
+        "maxpool3s1": lambda: torch.nn.MaxPool2d(3, 1, 1),
+        "maxpool13": lambda: torch.nn.MaxPool2d(13, 1, 6),
         "softmax": lambda: torch.nn.Softmax(1),
         "log_softmax": lambda: torch.nn.LogSoftmax(1),
         "layernorm": lambda: torch.nn.LayerNorm(dims),
@@ -44,8 +54,17 @@ def shortest(run, seconds):
 
 
 def torch_times(layer, n, dims, seconds):
+    """Pools in the faster order of the two."""
+    if not layer.startswith("maxpool"):
+        return torch_times_in(torch.contiguous_format, layer, n, dims, seconds)
+    ways = [torch_times_in(order, layer, n, dims, seconds / 2) for order in (torch.contiguous_format, torch.channels_last)]
+    return [min(times) for times in zip(*ways)]
+
+
+def torch_times_in(order, layer, n, dims, seconds):
     module = make(layer, dims)
-    x, dy = torch.randn(n, *dims, requires_grad=True), torch.randn(n, *dims)
+    x = torch.randn(n, *dims).contiguous(memory_format=order).requires_grad_()
+    dy = torch.randn_like(module(x))
     wanted = [x, *module.parameters()]
     y = module(x)
     forward = shortest(lambda: module(x), seconds / 2)

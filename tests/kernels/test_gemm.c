@@ -1,5 +1,6 @@
 /* Matrix products of every instruction set this machine has, against sums in double. */
 #include "base/parallel.h"
+#include "kernels/gemm/gemm_finish.h"
 #include "kernels/gemm/gemm_linear.h"
 #include "support/support.h"
 
@@ -268,7 +269,8 @@ END_TEST
 
 typedef struct layer_job {
     dlz_linear layer;
-    const float *x, *weight, *bias, *dy;
+    dlz_linear_end end;
+    const float *x, *weight, *dy;
     float *y, *dx, *dweight, *dbias;
     bool accumulate;
     char *scratch;
@@ -276,7 +278,7 @@ typedef struct layer_job {
 
 static void run_forward(void *context, int64_t tile, int worker) {
     layer_job *job = context;
-    dlz_linear_forward_tile(&job->layer, tile, job->x, job->weight, job->bias, job->y,
+    dlz_linear_forward_tile(&job->layer, tile, job->x, job->weight, &job->end, job->y,
                             job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
 }
 static void run_backward_data(void *context, int64_t tile, int worker) {
@@ -300,7 +302,7 @@ static void check_layer(const layer_job *job, float before) {
     int64_t batch = job->layer.batch, inputs = job->layer.inputs, outputs = job->layer.outputs;
     for (int64_t b = 0; b < batch; b++)
         for (int64_t o = 0; o < outputs; o++) {
-            double sum = job->bias ? job->bias[o] : 0, size = fabs(sum);
+            double sum = job->end.bias ? job->end.bias[o] : 0, size = fabs(sum);
             for (int64_t i = 0; i < inputs; i++) {
                 double term = (double)job->x[b * inputs + i] * (double)job->weight[o * inputs + i];
                 sum += term;
@@ -351,7 +353,7 @@ START_TEST(a_layer_in_tiles) {
                                  .x = in,
                                  .weight = in + xs,
                                  .dy = in + xs + ws,
-                                 .bias = accumulate ? NULL : in + xs + ws + ys,
+                                 .end.bias = accumulate ? NULL : in + xs + ws + ys,
                                  .dx = out[many],
                                  .dweight = out[many] + xs,
                                  .y = out[many] + xs + ws,
@@ -379,6 +381,64 @@ START_TEST(a_layer_in_tiles) {
 }
 END_TEST
 
+START_TEST(a_product_is_finished) {
+    enum { ROWS = 5, COLUMNS = 37, STEP = 40 };
+    float scale[COLUMNS], shift[COLUMNS], before[ROWS * STEP], c[ROWS * STEP];
+    fill_uniform(scale, COLUMNS, 7);
+    fill_uniform(shift, COLUMNS, 8);
+    fill_uniform(before, ROWS * STEP, 9);
+    before[3] = before[STEP + 36] = NAN;
+    before[5] = -0.0f;
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int kind = 0; kind < 4 && dlz_isa_available((dlz_isa)isa); kind++)
+            for (int64_t columns = 1; columns <= COLUMNS; columns++) {
+                memcpy(c, before, sizeof c);
+                dlz_gemm_finish_kernels_of((dlz_isa)isa)
+                    ->finish(ROWS, columns, kind & 1 ? scale : NULL, shift, kind & 2, c, STEP);
+                for (int64_t i = 0; i < ROWS * STEP; i++) {
+                    int64_t j = i % STEP;
+                    double truth = (double)before[i];
+                    if (j < columns && kind & 1)
+                        truth = truth * (double)scale[j] + (double)shift[j];
+                    if (j < columns && kind & 2 && truth <= 0)
+                        truth = 0;
+                    ck_assert_msg(isnan(truth) ? isnan(c[i]) : fabs((double)c[i] - truth) <= 3e-7,
+                                  "%s, kind %d, number %d: %g, not %g", dlz_isa_name((dlz_isa)isa),
+                                  kind, (int)i, (double)c[i], truth);
+                }
+            }
+}
+END_TEST
+
+/* In tiles, to the bits of the product by itself and what is made of it. */
+START_TEST(a_layer_finishes_its_tiles) {
+    dlz_linear layer = {5, 70, 90};
+    float *x = floats(5 * 70), *weight = floats(90 * 70), *bias = floats(90), *scale = floats(90);
+    float *y = floats(5 * 90), *plain = floats(5 * 90);
+    fill_uniform(x, 5 * 70, 1);
+    fill_uniform(weight, 90 * 70, 2);
+    fill_uniform(bias, 90, 3);
+    fill_uniform(scale, 90, 4);
+    for (int kind = 0; kind < 4; kind++) {
+        bool scaled = kind & 1, relu = (kind & 2) != 0;
+        layer_job job = {.layer = layer, .x = x, .weight = weight, .y = y, .scratch = scratch};
+        job.end = (dlz_linear_end){scaled ? scale : NULL, bias, relu};
+        dlz_parallel_for(dlz_linear_forward_tiles(&layer), 1, run_forward, &job);
+        job.end = (dlz_linear_end){.bias = scaled ? NULL : bias};
+        job.y = plain;
+        dlz_parallel_for(dlz_linear_forward_tiles(&layer), 1, run_forward, &job);
+        dlz_gemm_finish_kernels()->finish(5, 90, scaled ? scale : NULL, bias, relu, plain, 90);
+        ck_assert_mem_eq(y, plain, 5 * 90 * sizeof *y);
+    }
+    free(x);
+    free(weight);
+    free(bias);
+    free(scale);
+    free(y);
+    free(plain);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {odd_sizes_agree_with_sums_in_double,
                                   long_sums_are_blocked,
@@ -387,6 +447,8 @@ int main(void) {
                                   tiles_have_the_bits_of_the_whole,
                                   nan_reaches_its_row_or_column_and_no_other,
                                   a_layer_in_tiles,
+                                  a_product_is_finished,
+                                  a_layer_finishes_its_tiles,
                                   NULL};
     return run_tests("gemm", tests);
 }

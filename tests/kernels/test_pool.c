@@ -10,7 +10,7 @@
 
 enum { HEIGHT = 5, WIDTH = 6, OUT = 7, MOST_CHANNELS = 150, MOST_TAPS = 4, EDGE = 16 };
 static const float GUARD = -12345.0f;
-static const int64_t channel_counts[] = {1, 3, 4, 15, 16, 17, 37, 64, 150};
+static const int64_t channel_counts[] = {1, 3, 6, 15, 16, 17, 37, 64, 150};
 
 static float image[HEIGHT * WIDTH * MOST_CHANNELS];
 static float found[OUT * OUT * MOST_CHANNELS + EDGE];
@@ -206,6 +206,16 @@ END_TEST
 /* -- Maxima ---------------------------------------------------------------------------------------
  */
 
+static float scale[MOST_CHANNELS], shift[MOST_CHANNELS];
+
+/* What decides: of numbers on which something is pending the sign of its scale. */
+static float compared(const dlz_maxpool *p, int64_t at, int64_t c) {
+    float value = image[at * p->channels + c];
+    if (!p->scale || p->scale[c] > 0)
+        return value;
+    return p->scale[c] < 0 ? -value : value * 0;
+}
+
 static int64_t plain_winner(const dlz_maxpool *p, int64_t y, int64_t x, int64_t c) {
     int64_t best = -1;
     for (int64_t i = 0; i < p->kernel[0]; i++)
@@ -214,11 +224,21 @@ static int64_t plain_winner(const dlz_maxpool *p, int64_t y, int64_t x, int64_t 
             int64_t column = x * p->stride[1] - p->padding[1] + j, at = row * WIDTH + column;
             if (row < 0 || row >= HEIGHT || column < 0 || column >= WIDTH)
                 continue;
-            float value = image[at * p->channels + c];
-            if (best < 0 || value > image[best * p->channels + c] || isnan(value))
+            float value = compared(p, at, c);
+            if (best < 0 || value > compared(p, best, c) || isnan(value))
                 best = at;
         }
     return best;
+}
+
+/* What is pending applied to the winner; scales are powers of two and shifts whole numbers, so that
+ * nothing is rounded. */
+static float plain_maximum(const dlz_maxpool *p, int64_t at, int64_t c) {
+    float value = image[at * p->channels + c];
+    if (!p->scale)
+        return value;
+    value = value * p->scale[c] + p->shift[c];
+    return p->relu && value <= 0 ? 0 : value;
 }
 
 static void check_maxima(dlz_isa isa, const dlz_maxpool *pool, bool with_winners) {
@@ -235,7 +255,7 @@ static void check_maxima(dlz_isa isa, const dlz_maxpool *pool, bool with_winners
     for (int64_t i = 0; i < size; i++) {
         int64_t c = i % pool->channels, x = i % row_size / pool->channels;
         int64_t at = plain_winner(pool, i / row_size, x, c);
-        float truth = image[at * pool->channels + c];
+        float truth = plain_maximum(pool, at, c);
         if (!(isnan(truth) ? isnan(found[i]) : found[i] == truth))
             ck_abort_msg("%s, %lld channels, number %lld: %g, truth %g", dlz_isa_name(isa),
                          (long long)pool->channels, (long long)i, (double)found[i], (double)truth);
@@ -249,32 +269,52 @@ static void check_maxima(dlz_isa isa, const dlz_maxpool *pool, bool with_winners
 }
 
 static void check_gradient(dlz_isa isa, const dlz_maxpool *pool) {
-    static float gradient[OUT * OUT * MOST_CHANNELS], dx[HEIGHT * WIDTH * MOST_CHANNELS];
-    static float truth[HEIGHT * WIDTH * MOST_CHANNELS];
+    static float gradient[OUT * OUT * MOST_CHANNELS], dx[HEIGHT * WIDTH * MOST_CHANNELS + EDGE];
+    static float truth[HEIGHT * WIDTH * MOST_CHANNELS + EDGE];
     int64_t size = pool->out_height * pool->out_width * pool->channels;
-    for (int64_t i = 0; i < size; i++) {
+    int64_t pixels = HEIGHT * WIDTH * pool->channels, cut = pool->height / 2;
+    for (int64_t i = 0; i < size; i++)
         gradient[i] = (float)(i % 11 - 5);
+    for (size_t i = 0; i < sizeof dx / sizeof *dx; i++) {
+        dx[i] = GUARD;
+        truth[i] = (int64_t)i < pixels ? 0 : GUARD;
     }
-    memset(dx, 0, sizeof dx);
-    memset(truth, 0, sizeof truth);
     for (int64_t i = 0; i < size; i++)
         truth[winners[i] * pool->channels + i % pool->channels] += gradient[i];
-    dlz_maxpool_kernels_of(isa)->backward(pool, gradient, winners, dx);
+    dlz_maxpool_kernels_of(isa)->backward(pool, gradient, winners, cut, HEIGHT, dx);
+    dlz_maxpool_kernels_of(isa)->backward(pool, gradient, winners, 0, cut, dx);
     ck_assert_mem_eq(dx, truth, sizeof dx);
+}
+
+/* Channels by turns with a scale above 0, below and 0. */
+static void check_pending(dlz_isa isa, dlz_maxpool pool, bool relu) {
+    for (int c = 0; c < MOST_CHANNELS; c++) {
+        scale[c] = c % 3 == 0 ? 0.5f : c % 3 == 1 ? -2.0f : 0.0f;
+        shift[c] = (float)(c % 5 - 2);
+    }
+    pool.scale = scale;
+    pool.shift = shift;
+    pool.relu = relu;
+    check_maxima(isa, &pool, false);
+    check_maxima(isa, &pool, true);
 }
 
 START_TEST(every_variant_finds_the_first_maximum) {
     const dlz_maxpool pools[] = {
         {.out_height = 2, .out_width = 3, .kernel = {3, 2}, .stride = {2, 2}},
         {.out_height = 5, .out_width = 6, .kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}},
+        {.out_height = 3, .out_width = 3, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
+        {.out_height = 2, .out_width = 3, .kernel = {2, 2}, .stride = {2, 2}},
         {.out_height = 2, .out_width = 2, .kernel = {4, 5}, .stride = {3, 4}, .padding = {2, 1}},
         {.out_height = 3, .out_width = 2, .kernel = {2, 4}, .stride = {2, 4}},
+        {.out_height = 2, .out_width = 3, .kernel = {1, 1}, .stride = {3, 2}},
         {.out_height = 1, .out_width = 1, .kernel = {5, 6}, .stride = {1, 1}},
+        {.out_height = 5, .out_width = 6, .kernel = {9, 9}, .stride = {1, 1}, .padding = {4, 4}},
     };
     dlz_random random = dlz_random_start(7, 1);
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
         for (size_t k = 0; dlz_isa_available((dlz_isa)isa) && k < 9; k++)
-            for (int p = 0; p < 5; p++)
+            for (int p = 0; p < 9; p++)
                 for (int kind = 0; kind < 3; kind++) {
                     fill_image(&random, kind > 0);
                     for (size_t i = 0; kind == 2 && i < sizeof image / sizeof *image; i += 5)
@@ -286,6 +326,10 @@ START_TEST(every_variant_finds_the_first_maximum) {
                     check_maxima((dlz_isa)isa, &pool, false);
                     check_maxima((dlz_isa)isa, &pool, true);
                     check_gradient((dlz_isa)isa, &pool);
+                    if (kind > 0) {
+                        check_pending((dlz_isa)isa, pool, false);
+                        check_pending((dlz_isa)isa, pool, true);
+                    }
                 }
 }
 END_TEST

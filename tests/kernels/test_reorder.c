@@ -49,7 +49,29 @@ START_TEST(every_number_is_where_it_belongs) {
 }
 END_TEST
 
+START_TEST(every_matrix_is_transposed) {
+    static float matrix[CHANNELS * STRIDE];
+    for (int i = 0; i < CHANNELS * STRIDE; i++)
+        matrix[i] = (float)i;
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int64_t rows = 1; rows <= 40 && dlz_isa_available((dlz_isa)isa); rows++)
+            for (int64_t columns = 1; columns <= 70; columns++) {
+                for (int64_t i = 0; i < rows * columns + EDGE; i++)
+                    back[i] = GUARD;
+                dlz_reorder_kernels_of((dlz_isa)isa)->transpose(rows, columns, matrix, back);
+                bool right = true;
+                for (int64_t i = 0; i < rows * columns; i++)
+                    right &= back[i % columns * rows + i / columns] == matrix[i];
+                for (int64_t i = rows * columns; i < rows * columns + EDGE; i++)
+                    right &= back[i] == GUARD;
+                ck_assert_msg(right, "%s: %d x %d", dlz_isa_name((dlz_isa)isa), (int)rows,
+                              (int)columns);
+            }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {every_number_is_where_it_belongs, NULL};
+    const TTest *const tests[] = {every_number_is_where_it_belongs, every_matrix_is_transposed,
+                                  NULL};
     return run_tests("reordering kernels", tests);
 }

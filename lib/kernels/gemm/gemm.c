@@ -11,7 +11,8 @@ enum {
     COLUMN_BLOCK = 256,
     DOT_DEPTH = 1024,
     DOT_ROW_BLOCK = 64,
-    DOT_FROM = 192, /* the least k for which dot products beat packing B^T */
+    DOT_FROM = 96, /* the least k for which dot products beat packing B^T */
+    FEW_TERMS = 64,
     SCRATCH_A = ROW_BLOCK * DEPTH + LANES * LANES,
     SCRATCH_B = COLUMN_BLOCK * DEPTH
 };
@@ -213,35 +214,57 @@ static void pack_block(const dlz_gemm *g, int64_t p0, int64_t k, int64_t j0, int
     }
 }
 
-/* Rows i0 ... i0 + m times columns j0 ... j0 + n, from packed panels of B; A is packed when each
- * of its numbers is used often enough. */
-static void multiply_block(const dlz_gemm *g, int64_t i0, int64_t m, int64_t j0, int64_t n,
-                           int64_t p0, int64_t k, const float *b, float *packed_a) {
-    int64_t panels = parts(m, OUTER_ROWS);
-    bool packs = g->transpose_a || n > 2 * OUTER_COLUMNS;
-    if (packs)
-        for (int64_t panel = 0; panel < panels; panel++) {
-            int64_t i = part_start(m, panels, panel), rows = part_start(m, panels, panel + 1) - i;
-            if (g->transpose_a)
-                pack_columns(rows, k, g->a + p0 * g->lda + i0 + i, g->lda, packed_a + i * k);
-            else
-                pack_rows(rows, k, g->a + (i0 + i) * g->lda + p0, g->lda, packed_a + i * k);
-        }
-    for (int64_t j = 0; j < n; j += OUTER_COLUMNS) {
-        int64_t columns = least(OUTER_COLUMNS, n - j);
-        int vectors = columns > LANES ? 2 : 1;
-        int last = (int)(columns - (vectors - 1) * LANES);
-        for (int64_t panel = 0; panel < panels; panel++) {
-            int64_t i = part_start(m, panels, panel), rows = part_start(m, panels, panel + 1) - i;
-            gemm_place place = place_of(g, i0 + i, j0 + j, p0 == 0);
-            if (packs)
-                outer_tiles[rows - 1][vectors - 1][1](k, packed_a + i * k, 1, rows, b + j * k,
-                                                      vectors * LANES, &place, last);
-            else
-                outer_tiles[rows - 1][vectors - 1][0](k, g->a + (i0 + i) * g->lda + p0, g->lda, 1,
-                                                      b + j * k, vectors * LANES, &place, last);
-        }
+/* A product of blocks: rows i0 ... i0 + m times columns j0 ... j0 + n, k terms from p0 on. */
+typedef struct block_product {
+    const dlz_gemm *g;
+    int64_t i0, m, j0, n, p0, k;
+    const float *a, *b; /* packed; a NULL: A's rows are read where they are */
+    int64_t panels;     /* of rows */
+} block_product;
+
+DLZ_INLINE void multiply_tile(const block_product *block, int64_t panel, int64_t j) {
+    const dlz_gemm *g = block->g;
+    int64_t i = part_start(block->m, block->panels, panel);
+    int64_t rows = part_start(block->m, block->panels, panel + 1) - i, k = block->k;
+    int64_t columns = least(OUTER_COLUMNS, block->n - j);
+    int vectors = columns > LANES ? 2 : 1;
+    int last = (int)(columns - (vectors - 1) * LANES);
+    gemm_place place = place_of(g, block->i0 + i, block->j0 + j, block->p0 == 0);
+    const float *b = block->b + j * k;
+    if (block->a)
+        outer_tiles[rows - 1][vectors - 1][1](k, block->a + i * k, 1, rows, b, vectors * LANES,
+                                              &place, last);
+    else
+        outer_tiles[rows - 1][vectors - 1][0](k, g->a + (block->i0 + i) * g->lda + block->p0,
+                                              g->lda, 1, b, vectors * LANES, &place, last);
+}
+
+/* A is packed when each of its numbers is used often enough. Columns of B stay in the first cache
+ * for all rows; but where terms are few, C is most of what moves, and its rows are written in long
+ * runs. */
+static void multiply_block(block_product block, float *packed_a) {
+    const dlz_gemm *g = block.g;
+    int64_t m = block.m, k = block.k;
+    block.panels = parts(m, OUTER_ROWS);
+    bool packs = g->transpose_a || block.n > 2 * OUTER_COLUMNS;
+    block.a = packs ? packed_a : NULL;
+    for (int64_t panel = 0; packs && panel < block.panels; panel++) {
+        int64_t i = part_start(m, block.panels, panel);
+        int64_t rows = part_start(m, block.panels, panel + 1) - i;
+        if (g->transpose_a)
+            pack_columns(rows, k, g->a + block.p0 * g->lda + block.i0 + i, g->lda,
+                         packed_a + i * k);
+        else
+            pack_rows(rows, k, g->a + (block.i0 + i) * g->lda + block.p0, g->lda, packed_a + i * k);
     }
+    if (k <= FEW_TERMS)
+        for (int64_t panel = 0; panel < block.panels; panel++)
+            for (int64_t j = 0; j < block.n; j += OUTER_COLUMNS)
+                multiply_tile(&block, panel, j);
+    else
+        for (int64_t j = 0; j < block.n; j += OUTER_COLUMNS)
+            for (int64_t panel = 0; panel < block.panels; panel++)
+                multiply_tile(&block, panel, j);
 }
 
 static void gemm_outer(const dlz_gemm *g, const float *packed_b, float *scratch) {
@@ -260,10 +283,30 @@ static void gemm_outer(const dlz_gemm *g, const float *packed_b, float *scratch)
             for (int64_t block = 0; block < row_blocks; block++) {
                 int64_t i = part_start(g->m, row_blocks, block);
                 int64_t m = part_start(g->m, row_blocks, block + 1) - i;
-                multiply_block(g, i, m, j, n, p, k, b, packed_a);
+                multiply_block((block_product){g, i, m, j, n, p, k, NULL, b, 0}, packed_a);
             }
         }
     }
+}
+
+/* The columns of a product of few rows that whole strips hold; returns how many they are. */
+static int64_t gemm_thin(const dlz_gemm *g) {
+    int64_t depths = parts(g->k, DEPTH), columns = g->n / THIN_COLUMNS * THIN_COLUMNS;
+    int64_t row_step = g->transpose_a ? 1 : g->lda, a_step = g->transpose_a ? g->lda : 1;
+    for (int64_t depth = 0; depth < depths; depth++) {
+        int64_t p = part_start(g->k, depths, depth);
+        int64_t k = part_start(g->k, depths, depth + 1) - p;
+        const float *a = g->a + p * a_step;
+        for (int64_t j = 0; j < columns; j += THIN_COLUMNS) {
+            gemm_place place = place_of(g, 0, j, p == 0);
+            const float *b = g->b + p * g->ldb + j;
+            if (g->m == 1)
+                thin(1, k, a, row_step, a_step, b, g->ldb, &place);
+            else
+                thin(2, k, a, row_step, a_step, b, g->ldb, &place);
+        }
+    }
+    return columns;
 }
 
 /* A's rows against B^T's, both contiguous in k: nothing is packed. */
@@ -289,11 +332,40 @@ static void gemm_dot(const dlz_gemm *g) {
     }
 }
 
+/* One term each: rows of C are written one after the other. */
+static void gemm_one_term(const dlz_gemm *g) {
+    for (int64_t i = 0; i < g->m; i++) {
+        gemm_place place = place_of(g, i, 0, true);
+        dlz_v value = dlz_splat(g->a[g->transpose_a ? i : i * g->lda]);
+        for (int64_t j = 0; j < g->n; j += LANES) {
+            dlz_v sum = {0};
+            sum += value * dlz_load_up_to(g->b + j, g->n - j);
+            if (place.start)
+                sum += dlz_load_up_to(place.start + j, g->n - j);
+            dlz_store_up_to(place.c + j, sum, g->n - j);
+        }
+    }
+}
+
+static void gemm_few_rows(const dlz_gemm *product, void *scratch) {
+    dlz_gemm rest = *product;
+    int64_t done = product->m > 0 ? gemm_thin(product) : product->n;
+    rest.n -= done;
+    rest.b += done;
+    rest.c += done;
+    rest.bias = rest.bias ? rest.bias + done : NULL;
+    gemm_outer(&rest, NULL, scratch);
+}
+
 static void gemm(const dlz_gemm *product, void *scratch) {
     if (product->k <= 0)
         no_terms(product);
     else if (product->transpose_b && !product->transpose_a && product->k >= DOT_FROM)
         gemm_dot(product);
+    else if (product->k == 1 && !product->transpose_b)
+        gemm_one_term(product);
+    else if (product->m <= THIN_ROWS && !product->transpose_b)
+        gemm_few_rows(product, scratch);
     else
         gemm_outer(product, NULL, scratch);
 }

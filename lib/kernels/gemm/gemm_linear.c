@@ -1,15 +1,14 @@
 #include "kernels/gemm/gemm_linear.h"
 
 #include "base/base.h"
+#include "kernels/gemm/gemm_finish.h"
 
 /* Forward, a tile needs the whole of its rows of X and of W: few outputs, for many tiles. Backward,
  * a tile's columns are packed once for all its rows: runs of 1 KiB, and rows enough to pay for it.
  */
 enum { FORWARD_ROWS = 256, FORWARD_COLUMNS = 32, BACKWARD_ROWS = 256, BACKWARD_COLUMNS = 256 };
 
-typedef struct block {
-    int64_t row, rows, column, columns;
-} block;
+typedef dlz_linear_block block;
 
 static int64_t block_count(int64_t rows, int64_t columns, int64_t most_rows, int64_t most_columns) {
     return dlz_ceil_div(rows, most_rows) * dlz_ceil_div(columns, most_columns);
@@ -28,9 +27,17 @@ int64_t dlz_linear_forward_tiles(const dlz_linear *layer) {
     return block_count(layer->batch, layer->outputs, FORWARD_ROWS, FORWARD_COLUMNS);
 }
 
+dlz_linear_block dlz_linear_forward_block(const dlz_linear *layer, int64_t tile) {
+    return block_of(tile, layer->batch, layer->outputs, FORWARD_ROWS, FORWARD_COLUMNS);
+}
+
 void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float *x,
-                             const float *weight, const float *bias, float *y, void *scratch) {
-    block part = block_of(tile, layer->batch, layer->outputs, FORWARD_ROWS, FORWARD_COLUMNS);
+                             const float *weight, const dlz_linear_end *end, float *y,
+                             void *scratch) {
+    block part = dlz_linear_forward_block(layer, tile);
+    float *c = y + part.row * layer->outputs + part.column;
+    const float *bias = end->bias ? end->bias + part.column : NULL;
+    const float *scale = end->scale ? end->scale + part.column : NULL;
     dlz_gemm_kernels()->gemm(&(dlz_gemm){.m = part.rows,
                                          .n = part.columns,
                                          .k = layer->inputs,
@@ -39,10 +46,13 @@ void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float 
                                          .b = weight + part.column * layer->inputs,
                                          .ldb = layer->inputs,
                                          .transpose_b = true,
-                                         .c = y + part.row * layer->outputs + part.column,
+                                         .c = c,
                                          .ldc = layer->outputs,
-                                         .bias = bias ? bias + part.column : NULL},
+                                         .bias = scale ? NULL : bias},
                              scratch);
+    if (scale || end->relu)
+        dlz_gemm_finish_kernels()->finish(part.rows, part.columns, scale, bias, end->relu, c,
+                                          layer->outputs);
 }
 
 int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer) {

@@ -1,7 +1,7 @@
 /* kernels/gemm/gemm_linear.h - the three products of a fully connected layer, cut into tiles for
  * dlz_parallel_for.
  *
- *   forward           Y  = X W^T + bias       batch x outputs
+ *   forward           Y  = X W^T + bias       batch x outputs, or what is made of it
  *   backward_data     dX [+]= dY W            batch x inputs
  *   backward_weight   dW [+]= dY^T X, dbias [+]= the column sums of dY
  *
@@ -18,10 +18,24 @@ typedef struct dlz_linear {
     int64_t batch, inputs, outputs;
 } dlz_linear;
 
-/* `scratch` is DLZ_GEMM_SCRATCH_BYTES for each worker. `bias` may be NULL. */
+/* What becomes of the product: + bias, or * scale + bias where scale is not NULL, then relu. The bias
+ * may be NULL where scale is. */
+typedef struct dlz_linear_end {
+    const float *scale, *bias;
+    bool relu;
+} dlz_linear_end;
+
+/* The part of Y that a tile computes. */
+typedef struct dlz_linear_block {
+    int64_t row, rows, column, columns;
+} dlz_linear_block;
+
+/* `scratch` is DLZ_GEMM_SCRATCH_BYTES for each worker. */
 int64_t dlz_linear_forward_tiles(const dlz_linear *layer);
+dlz_linear_block dlz_linear_forward_block(const dlz_linear *layer, int64_t tile);
 void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float *x,
-                             const float *weight, const float *bias, float *y, void *scratch);
+                             const float *weight, const dlz_linear_end *end, float *y,
+                             void *scratch);
 
 int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,

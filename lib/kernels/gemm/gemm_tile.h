@@ -21,6 +21,11 @@ enum { OUTER_ROWS = 6, DOT_ROWS = 3, DOT_COLUMNS = 4 };
 enum { OUTER_ROWS = 6, DOT_ROWS = 3, DOT_COLUMNS = 3 };
 #endif
 enum { LANES = DLZ_LANES, OUTER_COLUMNS = 2 * DLZ_LANES };
+enum {
+    THIN_ROWS = 2,
+    THIN_VECTORS = DLZ_REGISTERS == 32 ? 8 : 4,
+    THIN_COLUMNS = THIN_VECTORS * DLZ_LANES
+};
 
 /* Where a tile's results go: C, and what they are added to (C itself, the bias with a step of 0, or
  * NULL for nothing). */
@@ -66,6 +71,34 @@ DLZ_INLINE void outer(const int rows, const int vectors, const bool unit_rows, i
                 dlz_store(c + j * LANES, sum[i][j]);
             else
                 dlz_store_first(c + j * LANES, sum[i][j], last);
+        }
+        c += place->ldc;
+        start = start ? start + place->start_step : NULL;
+    }
+}
+
+/* A few rows of A against THIN_VECTORS vectors of columns of B, which for so few are not packed: long
+ * runs of its rows are read instead. A sum has the terms of outer's in their order. */
+DLZ_INLINE void thin(const int rows, int64_t k, const float *a, int64_t row_step, int64_t a_step,
+                     const float *b, int64_t ldb, const gemm_place *place) {
+    dlz_v sum[THIN_ROWS][THIN_VECTORS];
+    DLZ_UNROLL for (int i = 0; i < rows; i++) DLZ_UNROLL for (int j = 0; j < THIN_VECTORS; j++)
+        sum[i][j] = (dlz_v){0};
+    for (int64_t p = 0; p < k; p++, a += a_step, b += ldb) {
+        dlz_v value[THIN_ROWS];
+        DLZ_UNROLL for (int i = 0; i < rows; i++) value[i] = dlz_splat(a[i * row_step]);
+        DLZ_UNROLL for (int j = 0; j < THIN_VECTORS; j++) {
+            dlz_v column = dlz_load(b + j * LANES);
+            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i][j] += value[i] * column;
+        }
+    }
+    const float *start = place->start;
+    float *c = place->c;
+    DLZ_UNROLL for (int i = 0; i < rows; i++) {
+        DLZ_UNROLL for (int j = 0; j < THIN_VECTORS; j++) {
+            if (start)
+                sum[i][j] += dlz_load(start + j * LANES);
+            dlz_store(c + j * LANES, sum[i][j]);
         }
         c += place->ldc;
         start = start ? start + place->start_step : NULL;

@@ -147,13 +147,141 @@ DLZ_INLINE void forward_segment(const dlz_post *post, const bool pool, const flo
     }
 }
 
-static void forward(const dlz_post *post, int64_t image, const float *z, float *out,
-                    uint8_t *codes) {
+/* Few channels: as many pixels as fill whole vectors are seen as one of more channels. */
+enum { FEW = DLZ_LANES - 1, MOST_TOGETHER = DLZ_LANES * DLZ_LANES };
+
+typedef struct together {
+    dlz_post post;  /* of the wide pixels */
+    int64_t pixels; /* that are one */
+    float scale[MOST_TOGETHER], shift[MOST_TOGETHER];
+} together;
+
+DLZ_INLINE const float *repeated(const float *from, int64_t channels, int64_t times, float *to) {
+    for (int64_t i = 0; from && i < times; i++)
+        for (int64_t c = 0; c < channels; c++)
+            to[i * channels + c] = from[c];
+    return from ? to : NULL;
+}
+
+/* False where there are channels enough, or too few pixels. */
+static bool sees_together(const dlz_post *post, together *wide) {
+    int64_t pixels = 1, all = post->height * post->width;
+    while (pixels * post->channels % DLZ_LANES != 0)
+        pixels *= 2;
+    if (post->channels > FEW || all < 2 * pixels)
+        return false;
+    wide->pixels = pixels;
+    wide->post = *post;
+    wide->post.height = 1;
+    wide->post.width = all / pixels;
+    wide->post.channels = pixels * post->channels;
+    wide->post.scale = repeated(post->scale, post->channels, pixels, wide->scale);
+    wide->post.shift = repeated(post->shift, post->channels, pixels, wide->shift);
+    return true;
+}
+
+/* The pixels that are left over. */
+static dlz_post rest_of(const dlz_post *post, const together *wide) {
+    dlz_post rest = *post;
+    rest.height = 1;
+    rest.width = post->height * post->width - wide->post.width * wide->pixels;
+    return rest;
+}
+
+/* Few channels: the 2 x 2 windows of as many neighbors as fit a vector. */
+
+/* Where in a row's next two vectors the left numbers of a vector's windows lie. */
+DLZ_INLINE dlz_vi left_places(int64_t channels) {
+    dlz_vi places;
+    for (int i = 0; i < DLZ_LANES; i++)
+        places[i] = (int32_t)((i / channels * 2 * channels + i % channels) % (2 * DLZ_LANES));
+    return places;
+}
+
+/* All of a row's next `count` numbers, up to two vectors. */
+DLZ_INLINE void load_two(const float *from, int64_t count, dlz_v two[2]) {
+    two[0] = dlz_load_up_to(from, count);
+    two[1] = count > DLZ_LANES ? dlz_load_up_to(from + DLZ_LANES, count - DLZ_LANES) : (dlz_v){0};
+}
+
+/* What there is of each channel, for the lanes of a vector of pixels. */
+DLZ_INLINE dlz_v for_pixels(const float *from, int64_t channels) {
+    float lanes[DLZ_LANES];
+    for (int i = 0; i < DLZ_LANES; i++)
+        lanes[i] = from[i % channels];
+    return dlz_load(lanes);
+}
+
+static bool pools_neighbors(const dlz_post *post) {
+    return post->pool && 2 * post->channels <= DLZ_LANES;
+}
+
+/* Codes of a vector: whole, where there is room before `end`, for what follows is written later. */
+DLZ_INLINE void store_codes_before(const uint8_t *end, uint8_t *to, dlz_vi codes, int64_t count) {
+    store_codes(to, codes, end - to >= DLZ_LANES ? DLZ_LANES : count);
+}
+
+DLZ_INLINE dlz_vi load_codes_before(const uint8_t *end, const uint8_t *from, int64_t count) {
+    return load_codes(from, end - from >= DLZ_LANES ? DLZ_LANES : count);
+}
+
+/* The windows of a vector's lanes: where they lie, and what is made of them. */
+typedef struct windows {
+    dlz_vi left, right;
+    dlz_v scale, shift;
+    dlz_winner winner;
+} windows;
+
+static windows windows_of(const dlz_post *post) {
+    windows w = {.left = left_places(post->channels)};
+    w.right = w.left + (int32_t)post->channels;
+    if (post->scale) {
+        w.scale = for_pixels(post->scale, post->channels);
+        w.shift = for_pixels(post->shift, post->channels);
+    }
+    if (post->weight)
+        w.winner = dlz_winner_after(for_pixels(post->weight, post->channels));
+    return w;
+}
+
+/* Pixels first … first + pixels − 1 of a row of the output. */
+static void forward_neighbors(const dlz_post *post, const windows *w, const float *z_row,
+                              int64_t first, int64_t pixels, const uint32_t *words, float *out,
+                              uint8_t *codes, const uint8_t *codes_end) {
+    int64_t channels = post->channels, row = post->width * channels;
+    int64_t most = DLZ_LANES / channels;
+    for (int64_t x = 0; x < pixels; x += most) {
+        int64_t some = x + most < pixels ? most : pixels - x, count = some * channels;
+        int64_t at = (first + x) * channels;
+        dlz_v upper[2], lower[2];
+        load_two(z_row + 2 * at, 2 * count, upper);
+        load_two(z_row + 2 * at + row, 2 * count, lower);
+        dlz_v window[4] = {
+            dlz_pick(upper[0], upper[1], w->left), dlz_pick(upper[0], upper[1], w->right),
+            dlz_pick(lower[0], lower[1], w->left), dlz_pick(lower[0], lower[1], w->right)};
+        dlz_vi code;
+        dlz_v y = dlz_window_winner(window, w->winner, &code);
+        if (post->scale)
+            y = dlz_fma(y, w->scale, w->shift);
+        y = finish(post, y, &code, words ? words + x * channels : NULL, count);
+        dlz_store_up_to(out + at, y, count);
+        if (codes)
+            store_codes_before(codes_end, codes + at, code, count);
+    }
+}
+
+/* `before`: numbers of the image that lie before these rows. */
+static void forward_rows(const dlz_post *post, int64_t image, int64_t before, const float *z,
+                         float *out, uint8_t *codes) {
     int64_t channels = post->channels;
     int64_t height = post->pool ? post->height / 2 : post->height;
     int64_t width = post->pool ? post->width / 2 : post->width;
     int64_t pixels = channels < SEGMENT ? SEGMENT / channels : 1;
     int64_t count = channels < SEGMENT ? channels : SEGMENT;
+    bool neighbors = pools_neighbors(post);
+    windows w;
+    if (neighbors)
+        w = windows_of(post);
     uint32_t buffer[SEGMENT + 2 * GROUP];
     for (int64_t y = 0; y < height; y++) {
         const float *z_row = z + (post->pool ? 2 * y : y) * post->width * channels;
@@ -164,10 +292,13 @@ static void forward(const dlz_post *post, int64_t image, const float *z, float *
                 int64_t some = x + pixels < width ? pixels : width - x;
                 int64_t part = c + count < channels ? count : channels - c;
                 const uint32_t *words =
-                    post->drop_below
-                        ? random_words(post, image, at + x * channels + c, some * part, buffer)
-                        : NULL;
-                if (post->pool)
+                    post->drop_below ? random_words(post, image, before + at + x * channels + c,
+                                                    some * part, buffer)
+                                     : NULL;
+                if (neighbors)
+                    forward_neighbors(post, &w, z_row, x, some, words, out + at, row_codes,
+                                      codes + height * width * channels);
+                else if (post->pool)
                     forward_segment(post, true, z_row, x, some, c, part, words, out + at,
                                     row_codes);
                 else
@@ -177,53 +308,124 @@ static void forward(const dlz_post *post, int64_t image, const float *z, float *
     }
 }
 
-/* The gradient that passes back through dropout and relu to one vector of z, without a pool. */
-DLZ_INLINE dlz_v passed(const dlz_post *post, dlz_v z, dlz_v grad, const uint8_t *codes, int64_t c,
-                        int64_t count) {
-    if (codes)
-        return (dlz_v)((dlz_vi)(grad * dlz_splat(post->keep_scale)) &
-                       (load_codes(codes, count) >= 0));
-    if (post->relu)
-        return dlz_gated(grad, affine(post, z, c, count));
-    return grad;
+static void forward(const dlz_post *post, int64_t image, const float *z, float *out,
+                    uint8_t *codes) {
+    together wide;
+    if (post->pool || !sees_together(post, &wide)) {
+        forward_rows(post, image, 0, z, out, codes);
+        return;
+    }
+    int64_t done = wide.post.width * wide.post.channels;
+    dlz_post rest = rest_of(post, &wide);
+    forward_rows(&wide.post, image, 0, z, out, codes);
+    forward_rows(&rest, image, done, z + done, out + done, codes ? codes + done : NULL);
+}
+
+DLZ_INLINE void flush_one(double *sums, int64_t count, dlz_v *lanes) {
+    float numbers[DLZ_LANES];
+    dlz_store(numbers, *lanes);
+    if (count >= DLZ_LANES)
+        for (int half = 0; half < DLZ_LANES; half += DLZ_HALF_LANES)
+            *(dlz_vdu *)(sums + half) += dlz_widen(*(const dlz_vhu *)(numbers + half));
+    else
+        for (int64_t i = 0; i < count; i++)
+            sums[i] += (double)numbers[i];
+    *lanes = (dlz_v){0};
 }
 
 DLZ_INLINE void flush(double *sums, int64_t channels, int64_t c, int64_t count, dlz_v *first,
                       dlz_v *second) {
-    for (int64_t i = 0; i < DLZ_LANES && i < count; i++) {
-        sums[c + i] += (double)(*first)[i];
-        sums[channels + c + i] += (double)(*second)[i];
-    }
-    *first = *second = (dlz_v){0};
+    flush_one(sums + c, count, first);
+    flush_one(sums + channels + c, count, second);
 }
 
-static void backward_sums(const dlz_post *post, const float *z, const float *grad,
-                          const uint8_t *codes, const float *mean, double *sums) {
+/* What lets the gradient pass: all of it, the sign of what relu saw, or codes. */
+enum { OPEN, GATED, CODED };
+
+/* Of one vector of channels, or several, which stay in registers. */
+DLZ_INLINE void sums_of_strip(const dlz_post *post, const int gate, const int vectors, int64_t c,
+                              const float *z, const float *grad, const uint8_t *codes,
+                              const float *mean, double *sums) {
+    int64_t channels = post->channels, pixels = post->height * post->width, left = channels - c;
+    dlz_v first[2] = {{0}}, second[2] = {{0}}, center[2], scale[2], shift[2];
+    dlz_v keep_scale = dlz_splat(post->keep_scale);
+    bool scaled = gate == GATED && post->scale;
+    DLZ_UNROLL for (int v = 0; v < vectors; v++) {
+        int64_t at = c + v * DLZ_LANES, rest = left - v * DLZ_LANES;
+        center[v] = dlz_load_up_to(mean + at, rest);
+        scale[v] = scaled ? dlz_load_up_to(post->scale + at, rest) : dlz_splat(1);
+        shift[v] = scaled ? dlz_load_up_to(post->shift + at, rest) : (dlz_v){0};
+    }
+    for (int64_t start = 0; start < pixels; start += RUN) {
+        int64_t end = start + RUN < pixels ? start + RUN : pixels;
+        for (int64_t at = start * channels + c; at < end * channels; at += channels)
+            DLZ_UNROLL for (int v = 0; v < vectors; v++) {
+                int64_t i = at + v * DLZ_LANES, rest = left - v * DLZ_LANES;
+                dlz_v value = dlz_load_up_to(z + i, rest), g = dlz_load_up_to(grad + i, rest);
+                if (gate == CODED)
+                    g = (dlz_v)((dlz_vi)(g * keep_scale) & (load_codes(codes + i, rest) >= 0));
+                if (gate == GATED)
+                    g = dlz_gated(g, dlz_fma(value, scale[v], shift[v]));
+                first[v] += g;
+                second[v] = dlz_fma(g, value - center[v], second[v]);
+            }
+        DLZ_UNROLL for (int v = 0; v < vectors; v++)
+            flush(sums, channels, c + v * DLZ_LANES, left - v * DLZ_LANES, &first[v], &second[v]);
+    }
+}
+
+DLZ_INLINE void sums_of_pixels(const dlz_post *post, const int gate, const float *z,
+                               const float *grad, const uint8_t *codes, const float *mean,
+                               double *sums) {
+    int64_t c = 0;
+    for (; c + 2 * DLZ_LANES <= post->channels; c += 2 * DLZ_LANES)
+        sums_of_strip(post, gate, 2, c, z, grad, codes, mean, sums);
+    for (; c < post->channels; c += DLZ_LANES)
+        sums_of_strip(post, gate, 1, c, z, grad, codes, mean, sums);
+}
+
+static void add_sums(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
+                     const float *mean, double *sums) {
+    if (codes)
+        sums_of_pixels(post, CODED, z, grad, codes, mean, sums);
+    else if (post->relu)
+        sums_of_pixels(post, GATED, z, grad, NULL, mean, sums);
+    else
+        sums_of_pixels(post, OPEN, z, grad, NULL, mean, sums);
+}
+
+static void sums_together(const dlz_post *post, const together *wide, const float *z,
+                          const float *grad, const uint8_t *codes, const float *mean,
+                          double *sums) {
+    float means[MOST_TOGETHER];
+    double part[2 * MOST_TOGETHER] = {0};
+    int64_t channels = post->channels, done = wide->post.width * wide->post.channels;
+    repeated(mean, channels, wide->pixels, means);
+    add_sums(&wide->post, z, grad, codes, means, part);
+    for (int64_t i = 0; i < 2 * wide->post.channels; i++)
+        sums[(i >= wide->post.channels ? channels : 0) + i % channels] += part[i];
+    dlz_post rest = rest_of(post, wide);
+    add_sums(&rest, z + done, grad + done, codes ? codes + done : NULL, mean, sums);
+}
+
+static void pooled_sums(const dlz_post *post, const float *z, const float *grad,
+                        const uint8_t *codes, const float *mean, double *sums) {
     int64_t channels = post->channels, row = post->width * channels;
-    for (int64_t c = 0; c < 2 * channels; c++)
-        sums[c] = 0;
-    int64_t width = post->pool ? post->width / 2 : post->width;
-    int64_t height = post->pool ? post->height / 2 : post->height;
+    int64_t width = post->width / 2, height = post->height / 2;
     for (int64_t c = 0; c < channels; c += DLZ_LANES) {
         int64_t left = channels - c, run = 0;
         dlz_v first = {0}, second = {0}, center = dlz_load_up_to(mean + c, left);
         for (int64_t y = 0; y < height; y++)
             for (int64_t x = 0; x < width; x++) {
                 int64_t at = (y * width + x) * channels + c;
-                dlz_v g = dlz_load_up_to(grad + at, left), value;
-                if (post->pool) {
-                    const float *window = z + 2 * y * row + 2 * x * channels + c;
-                    dlz_vi code = load_codes(codes + at, left);
-                    value = dlz_load_up_to(window, left);
-                    value = dlz_select(code == 1, dlz_load_up_to(window + channels, left), value);
-                    value = dlz_select(code == 2, dlz_load_up_to(window + row, left), value);
-                    value =
-                        dlz_select(code == 3, dlz_load_up_to(window + row + channels, left), value);
-                    g = (dlz_v)((dlz_vi)(g * dlz_splat(post->keep_scale)) & (code >= 0));
-                } else {
-                    value = dlz_load_up_to(z + at, left);
-                    g = passed(post, value, g, codes ? codes + at : NULL, c, left);
-                }
+                const float *window = z + 2 * y * row + 2 * x * channels + c;
+                dlz_vi code = load_codes(codes + at, left);
+                dlz_v value = dlz_load_up_to(window, left);
+                value = dlz_select(code == 1, dlz_load_up_to(window + channels, left), value);
+                value = dlz_select(code == 2, dlz_load_up_to(window + row, left), value);
+                value = dlz_select(code == 3, dlz_load_up_to(window + row + channels, left), value);
+                dlz_v g = dlz_load_up_to(grad + at, left) * dlz_splat(post->keep_scale);
+                g = (dlz_v)((dlz_vi)g & (code >= 0));
                 first += g;
                 second += g * (value - center);
                 if (++run == RUN) {
@@ -235,17 +437,114 @@ static void backward_sums(const dlz_post *post, const float *z, const float *gra
     }
 }
 
-DLZ_INLINE void backward_pooled_row(const dlz_post *post, const float *z, const float *grad,
-                                    const uint8_t *codes, const dlz_post_factors *factors,
-                                    float *dz) {
+static void backward_sums(const dlz_post *post, const float *z, const float *grad,
+                          const uint8_t *codes, const float *mean, double *sums) {
+    together wide;
+    for (int64_t c = 0; c < 2 * post->channels; c++)
+        sums[c] = 0;
+    if (post->pool)
+        pooled_sums(post, z, grad, codes, mean, sums);
+    else if (sees_together(post, &wide))
+        sums_together(post, &wide, z, grad, codes, mean, sums);
+    else
+        add_sums(post, z, grad, codes, mean, sums);
+}
+
+/* -- The gradient ---------------------------------------------------------------------------------
+ */
+
+DLZ_INLINE void gradient_of_strip(const dlz_post *post, const int gate, const bool normed,
+                                  const int vectors, int64_t c, const float *z, const float *grad,
+                                  const uint8_t *codes, const dlz_post_factors *factors,
+                                  float *dz) {
+    int64_t channels = post->channels, left = channels - c;
+    int64_t end = post->height * post->width * channels;
+    dlz_v a[2], b[2], center[2], d[2], scale[2], shift[2], keep_scale = dlz_splat(post->keep_scale);
+    bool scaled = gate == GATED && post->scale;
+    DLZ_UNROLL for (int v = 0; v < vectors; v++) {
+        int64_t at = c + v * DLZ_LANES, rest = left - v * DLZ_LANES;
+        a[v] = dlz_load_up_to(factors->a + at, rest);
+        if (normed) {
+            b[v] = dlz_load_up_to(factors->b + at, rest);
+            center[v] = dlz_load_up_to(factors->center + at, rest);
+            d[v] = dlz_load_up_to(factors->d + at, rest);
+        }
+        scale[v] = scaled ? dlz_load_up_to(post->scale + at, rest) : dlz_splat(1);
+        shift[v] = scaled ? dlz_load_up_to(post->shift + at, rest) : (dlz_v){0};
+    }
+    for (int64_t at = c; at < end; at += channels)
+        DLZ_UNROLL for (int v = 0; v < vectors; v++) {
+            int64_t i = at + v * DLZ_LANES, rest = left - v * DLZ_LANES;
+            dlz_v value = {0}, g = dlz_load_up_to(grad + i, rest);
+            if (normed || gate == GATED)
+                value = dlz_load_up_to(z + i, rest);
+            if (gate == CODED)
+                g = (dlz_v)((dlz_vi)(g * keep_scale) & (load_codes(codes + i, rest) >= 0));
+            if (gate == GATED)
+                g = dlz_gated(g, dlz_fma(value, scale[v], shift[v]));
+            g = normed ? dlz_fma(g, a[v], dlz_fma(value - center[v], b[v], d[v])) : g * a[v];
+            dlz_store_up_to(dz + i, g, rest);
+        }
+}
+
+DLZ_INLINE void gradient_of_pixels(const dlz_post *post, const int gate, const bool normed,
+                                   const float *z, const float *grad, const uint8_t *codes,
+                                   const dlz_post_factors *factors, float *dz) {
+    int64_t c = 0;
+    for (; c + 2 * DLZ_LANES <= post->channels; c += 2 * DLZ_LANES)
+        gradient_of_strip(post, gate, normed, 2, c, z, grad, codes, factors, dz);
+    for (; c < post->channels; c += DLZ_LANES)
+        gradient_of_strip(post, gate, normed, 1, c, z, grad, codes, factors, dz);
+}
+
+DLZ_INLINE void gradient_of_gate(const dlz_post *post, const int gate, const float *z,
+                                 const float *grad, const uint8_t *codes,
+                                 const dlz_post_factors *factors, float *dz) {
+    if (factors->b)
+        gradient_of_pixels(post, gate, true, z, grad, codes, factors, dz);
+    else
+        gradient_of_pixels(post, gate, false, z, grad, codes, factors, dz);
+}
+
+static void gradient(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
+                     const dlz_post_factors *factors, float *dz) {
+    if (codes)
+        gradient_of_gate(post, CODED, z, grad, codes, factors, dz);
+    else if (post->relu)
+        gradient_of_gate(post, GATED, z, grad, NULL, factors, dz);
+    else
+        gradient_of_gate(post, OPEN, z, grad, NULL, factors, dz);
+}
+
+static void gradient_together(const dlz_post *post, const together *wide, const float *z,
+                              const float *grad, const uint8_t *codes,
+                              const dlz_post_factors *factors, float *dz) {
+    float room[4][MOST_TOGETHER];
+    int64_t channels = post->channels, done = wide->post.width * wide->post.channels;
+    const dlz_post_factors repeated_factors = {
+        repeated(factors->a, channels, wide->pixels, room[0]),
+        repeated(factors->b, channels, wide->pixels, room[1]),
+        repeated(factors->center, channels, wide->pixels, room[2]),
+        repeated(factors->d, channels, wide->pixels, room[3])};
+    gradient(&wide->post, z, grad, codes, &repeated_factors, dz);
+    dlz_post rest = rest_of(post, wide);
+    gradient(&rest, z + done, grad + done, codes ? codes + done : NULL, factors, dz + done);
+}
+
+DLZ_INLINE void pooled_row(const dlz_post *post, const bool normed, const float *z,
+                           const float *grad, const uint8_t *codes, const dlz_post_factors *factors,
+                           float *dz) {
     int64_t channels = post->channels, row = post->width * channels;
     for (int64_t x = 0; x < post->width / 2; x++)
         for (int64_t c = 0; c < channels; c += DLZ_LANES) {
             int64_t left = channels - c, at = x * channels + c;
             dlz_vi code = load_codes(codes + at, left);
-            dlz_v slope = dlz_load_up_to(factors->b + c, left),
-                  offset = dlz_load_up_to(factors->d + c, left);
-            dlz_v center = dlz_load_up_to(factors->center + c, left);
+            dlz_v slope = {0}, offset = {0}, center = {0};
+            if (normed) {
+                slope = dlz_load_up_to(factors->b + c, left);
+                offset = dlz_load_up_to(factors->d + c, left);
+                center = dlz_load_up_to(factors->center + c, left);
+            }
             dlz_v g = dlz_load_up_to(grad + at, left) * dlz_splat(post->keep_scale) *
                       dlz_load_up_to(factors->a + c, left);
             const float *from = z + 2 * x * channels + c;
@@ -253,42 +552,105 @@ DLZ_INLINE void backward_pooled_row(const dlz_post *post, const float *z, const 
             for (int place = 0; place < 4; place++) {
                 int64_t step = (place & 1) * channels + (place >> 1) * row;
                 dlz_v here = (dlz_v)((dlz_vi)g & (code == place));
-                dlz_store_up_to(
-                    to + step,
-                    here + dlz_fma(dlz_load_up_to(from + step, left) - center, slope, offset),
-                    left);
+                if (normed)
+                    here += dlz_fma(dlz_load_up_to(from + step, left) - center, slope, offset);
+                dlz_store_up_to(to + step, here, left);
             }
         }
 }
 
-static void backward(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
-                     const dlz_post_factors *factors, float *dz) {
-    const float *a = factors->a, *b = factors->b, *center = factors->center, *d = factors->d;
-    int64_t channels = post->channels, row = post->width * channels;
-    if (!post->pool) {
-        for (int64_t pixel = 0; pixel < post->height * post->width; pixel++)
-            for (int64_t c = 0; c < channels; c += DLZ_LANES) {
-                int64_t left = channels - c, at = pixel * channels + c;
-                dlz_v value = dlz_load_up_to(z + at, left);
-                dlz_v g = passed(post, value, dlz_load_up_to(grad + at, left),
-                                 codes ? codes + at : NULL, c, left);
-                dlz_v rest = dlz_fma(value - dlz_load_up_to(center + c, left),
-                                     dlz_load_up_to(b + c, left), dlz_load_up_to(d + c, left));
-                dlz_store_up_to(dz + at, dlz_fma(g, dlz_load_up_to(a + c, left), rest), left);
-            }
-        return;
+/* Few channels: a vector's windows are two vectors of each of two rows. */
+typedef struct neighbors {
+    dlz_vi from[2], column[2]; /* of each vector's lanes: the window, and which of its columns */
+    dlz_v a, b[2], center[2], d[2];
+} neighbors;
+
+static neighbors neighbors_of(const dlz_post *post, const dlz_post_factors *factors) {
+    neighbors n = {.a = for_pixels(factors->a, post->channels) * dlz_splat(post->keep_scale)};
+    int64_t channels = post->channels;
+    for (int i = 0; i < 2 * DLZ_LANES; i++) {
+        int64_t pixel = i / channels, c = i % channels;
+        int half = i / DLZ_LANES, lane = i % DLZ_LANES;
+        n.from[half][lane] = (int32_t)((pixel / 2 * channels + c) % DLZ_LANES);
+        n.column[half][lane] = (int32_t)(pixel % 2);
+        n.b[half][lane] = factors->b ? factors->b[c] : 0;
+        n.center[half][lane] = factors->b ? factors->center[c] : 0;
+        n.d[half][lane] = factors->b ? factors->d[c] : 0;
     }
-    int64_t height = post->height / 2, width = post->width / 2;
-    for (int64_t y = 0; y < height; y++)
-        backward_pooled_row(post, z + 2 * y * row, grad + y * width * channels,
-                            codes + y * width * channels, factors, dz + 2 * y * row);
-    /* The odd row and column that no window holds. */
+    return n;
+}
+
+DLZ_INLINE void neighbors_row(const dlz_post *post, const neighbors *n, const bool normed,
+                              const float *z, const float *grad, const uint8_t *codes,
+                              const uint8_t *codes_end, float *dz) {
+    int64_t channels = post->channels, row = post->width * channels, width = post->width / 2;
+    int64_t most = DLZ_LANES / channels;
+    for (int64_t x = 0; x < width; x += most) {
+        int64_t some = x + most < width ? most : width - x, count = some * channels;
+        int64_t at = x * channels;
+        dlz_v g = dlz_load_up_to(grad + at, count) * n->a;
+        dlz_v code = (dlz_v)load_codes_before(codes_end, codes + at, count);
+        for (int half = 0; half < 2 && half * DLZ_LANES < 2 * count; half++) {
+            int64_t left = 2 * count - half * DLZ_LANES, to = 2 * at + half * DLZ_LANES;
+            dlz_vi gradients = (dlz_vi)dlz_pick(g, g, n->from[half]);
+            dlz_vi place = (dlz_vi)dlz_pick(code, code, n->from[half]) - n->column[half];
+            for (int down = 0; down < 2; down++, to += row) {
+                dlz_v here = (dlz_v)(gradients & (place == 2 * down));
+                if (normed)
+                    here += dlz_fma(dlz_load_up_to(z + to, left) - n->center[half], n->b[half],
+                                    n->d[half]);
+                dlz_store_up_to(dz + to, here, left);
+            }
+        }
+    }
+}
+
+/* The odd row and column that no window holds. */
+static void gradient_of_edges(const dlz_post *post, const float *z, const dlz_post_factors *factors,
+                              float *dz) {
+    int64_t height = post->height / 2, width = post->width / 2, channels = post->channels;
     for (int64_t y = 0; y < post->height; y++)
         for (int64_t x = y < 2 * height ? 2 * width : 0; x < post->width; x++)
             for (int64_t c = 0; c < channels; c++) {
-                int64_t at = y * row + x * channels + c;
-                dz[at] = (z[at] - center[c]) * b[c] + d[c];
+                int64_t at = (y * post->width + x) * channels + c;
+                dz[at] =
+                    factors->b ? (z[at] - factors->center[c]) * factors->b[c] + factors->d[c] : 0;
             }
+}
+
+static void pooled_gradient(const dlz_post *post, const float *z, const float *grad,
+                            const uint8_t *codes, const dlz_post_factors *factors, float *dz) {
+    int64_t height = post->height / 2, channels = post->channels, row = post->width * channels;
+    int64_t pooled_size = post->width / 2 * channels;
+    const uint8_t *codes_end = codes + height * pooled_size;
+    neighbors n;
+    bool few = pools_neighbors(post);
+    if (few)
+        n = neighbors_of(post, factors);
+    for (int64_t y = 0; y < height; y++, codes += pooled_size, grad += pooled_size) {
+        const float *from = z + 2 * y * row;
+        float *to = dz + 2 * y * row;
+        if (few && factors->b)
+            neighbors_row(post, &n, true, from, grad, codes, codes_end, to);
+        else if (few)
+            neighbors_row(post, &n, false, from, grad, codes, codes_end, to);
+        else if (factors->b)
+            pooled_row(post, true, from, grad, codes, factors, to);
+        else
+            pooled_row(post, false, from, grad, codes, factors, to);
+    }
+    gradient_of_edges(post, z, factors, dz);
+}
+
+static void backward(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
+                     const dlz_post_factors *factors, float *dz) {
+    together wide;
+    if (post->pool)
+        pooled_gradient(post, z, grad, codes, factors, dz);
+    else if (sees_together(post, &wide))
+        gradient_together(post, &wide, z, grad, codes, factors, dz);
+    else
+        gradient(post, z, grad, codes, factors, dz);
 }
 
 /* Of up to RUN rows of one vector of channels: their mean first, then the squares about it. */

@@ -31,7 +31,7 @@ typedef struct dlz_post {
     uint64_t seed, stream;
 } dlz_post;
 
-/* Of the backward pass, per channel. */
+/* Of the backward pass, per channel. b NULL: it, center and d have no part. */
 typedef struct dlz_post_factors {
     const float *a, *b, *center, *d;
 } dlz_post_factors;

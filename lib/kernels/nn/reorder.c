@@ -14,9 +14,10 @@ DLZ_INLINE void four_to_pixels(int64_t some, int64_t channels, int64_t stride, c
     dlz_write_four_columns(channels, columns, pixels);
 }
 
-static void to_pixels(int64_t num_pixels, int64_t channels, int64_t stride, const float *from,
-                      float *pixels) {
-    int64_t whole = channels / 4 * 4, vectors = num_pixels / DLZ_LANES * DLZ_LANES;
+/* `vectors`: pixels that are moved in vectors, which see a little beyond the last of them. */
+DLZ_INLINE void pixels_from_apart(int64_t vectors, int64_t num_pixels, int64_t channels,
+                                  int64_t stride, const float *from, float *pixels) {
+    int64_t whole = channels / 4 * 4;
     for (int64_t i = 0; i < vectors; i += DLZ_LANES) {
         const float *first = from + i;
         float *to = pixels + i * channels;
@@ -30,9 +31,8 @@ static void to_pixels(int64_t num_pixels, int64_t channels, int64_t stride, cons
             pixels[i * channels + c] = from[c * stride + i];
 }
 
-static void from_pixels(int64_t num_pixels, int64_t channels, int64_t stride, const float *pixels,
-                        float *to) {
-    int64_t vectors = num_pixels / DLZ_LANES * DLZ_LANES;
+DLZ_INLINE void apart_from_pixels(int64_t vectors, int64_t num_pixels, int64_t channels,
+                                  int64_t stride, const float *pixels, float *to) {
     for (int64_t i = 0; i < vectors; i += DLZ_LANES)
         for (int64_t c = 0; c < channels; c += 4) {
             dlz_v columns[4];
@@ -45,7 +45,60 @@ static void from_pixels(int64_t num_pixels, int64_t channels, int64_t stride, co
             to[c * stride + i] = pixels[i * channels + c];
 }
 
+static void to_pixels(int64_t num_pixels, int64_t channels, int64_t stride, const float *from,
+                      float *pixels) {
+    int64_t vectors = num_pixels / DLZ_LANES * DLZ_LANES;
+    pixels_from_apart(vectors, num_pixels, channels, stride, from, pixels);
+}
+
+static void from_pixels(int64_t num_pixels, int64_t channels, int64_t stride, const float *pixels,
+                        float *to) {
+    int64_t vectors = num_pixels / DLZ_LANES * DLZ_LANES;
+    apart_from_pixels(vectors, num_pixels, channels, stride, pixels, to);
+}
+
+/* A square of as many rows and columns as there are lanes, or what is left of it. */
+DLZ_INLINE void transpose_square(int64_t height, int64_t width, int64_t rows, int64_t columns,
+                                 const float *from, float *to) {
+    dlz_v square[DLZ_LANES];
+    DLZ_UNROLL for (int i = 0; i < DLZ_LANES; i++) {
+        square[i] = (dlz_v){0};
+        if (i < height)
+            square[i] = dlz_load_up_to(from + i * columns, width);
+    }
+    dlz_transpose(square);
+    DLZ_UNROLL for (int i = 0; i < DLZ_LANES; i++) if (i < width)
+        dlz_store_up_to(to + i * rows, square[i], height);
+}
+
+/* Pixels that vectors may move: the numbers that they see beyond are the others'. */
+static int64_t pixels_in_vectors(int64_t num_pixels, int64_t channels) {
+    int64_t others = (DLZ_REORDER_SLACK + channels - 1) / channels;
+    return num_pixels < others ? 0 : (num_pixels - others) / DLZ_LANES * DLZ_LANES;
+}
+
+/* Narrow matrices are images of few channels. */
+static void transpose(int64_t rows, int64_t columns, const float *from, float *to) {
+    if (rows < DLZ_LANES / 2) {
+        pixels_from_apart(pixels_in_vectors(columns, rows), columns, rows, columns, from, to);
+        return;
+    }
+    if (columns < DLZ_LANES / 2) {
+        apart_from_pixels(pixels_in_vectors(rows, columns), rows, columns, rows, from, to);
+        return;
+    }
+    for (int64_t c = 0; c < columns; c += DLZ_LANES)
+        for (int64_t r = 0; r < rows; r += DLZ_LANES) {
+            const float *corner = from + r * columns + c;
+            if (rows - r >= DLZ_LANES && columns - c >= DLZ_LANES)
+                transpose_square(DLZ_LANES, DLZ_LANES, rows, columns, corner, to + c * rows + r);
+            else
+                transpose_square(rows - r, columns - c, rows, columns, corner, to + c * rows + r);
+        }
+}
+
 const dlz_reorder_table DLZ_VARIANT(dlz_reorder_kernels) = {
     .to_pixels = to_pixels,
     .from_pixels = from_pixels,
+    .transpose = transpose,
 };

@@ -16,6 +16,8 @@ typedef struct dlz_reorder_table {
                       float *pixels);
     void (*from_pixels)(int64_t num_pixels, int64_t channels, int64_t stride, const float *pixels,
                         float *to);
+    /* A whole matrix, rows x columns, becomes columns x rows. */
+    void (*transpose)(int64_t rows, int64_t columns, const float *from, float *to);
 } dlz_reorder_table;
 
 DLZ_KERNEL_TABLE(dlz_reorder_table, dlz_reorder_kernels)
