@@ -220,21 +220,21 @@ static void backward_block(const grouped_pass *pass, int64_t part, int64_t image
     int64_t sums = group * conv->parts + part;
     dlz_conv2d_input input = input_of(pass, image, group);
     dlz_conv2d_gradient gradient = gradient_of(pass, image, group);
-    dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
+    const float *g = dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
     if (op->states[WEIGHT].gradient) {
         dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
-        dlz_conv2d_kernels()->add_weights(plan, &view, block, b->g,
+        dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
                                           conv->weight_sums + sums * plan->sum_floats);
     }
     if (op->states[BIAS].gradient)
-        dlz_conv2d_rows()->add_bias(plan, block, b->g, conv->bias_sums + sums * plan->fast.columns);
+        dlz_conv2d_rows()->add_bias(plan, block, g, conv->bias_sums + sums * plan->fast.columns);
     if (!op->in->needs_gradient)
         return;
     int64_t outputs = plan->shape.outputs, patch = plan->plain.depth;
     dlz_gemm product = {.m = gradient_pixels(plan, block.rows),
                         .n = patch,
                         .k = outputs,
-                        .a = b->g,
+                        .a = g,
                         .lda = outputs,
                         .c = b->patches,
                         .ldc = patch};

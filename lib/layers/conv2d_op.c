@@ -159,9 +159,9 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     const conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = pass->plan;
     int64_t pixels = block.images * gradient_pixels(plan, block.rows);
-    float *strip = dlz_carve(&scratch, plan->strip_floats),
-          *g = dlz_carve(&scratch, plan->gradient_floats);
-    dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block, g);
+    float *strip = dlz_carve(&scratch, plan->strip_floats);
+    const float *g = dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block,
+                                                      dlz_carve(&scratch, plan->gradient_floats));
     if (op->states[WEIGHT].gradient) {
         dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
         dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
@@ -172,11 +172,14 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     if (!op->in->needs_gradient)
         return;
     int64_t outputs = op->out->channels, patch = plan->plain.depth;
-    float *patches = dlz_carve(&scratch, pixels * patch);
+    float *patches = plan->pointwise ? op->in->dy + (block.image * op->in->height + block.row) *
+                                                        op->in->width * patch
+                                     : dlz_carve(&scratch, pixels * patch);
     dlz_gemm product = {
         .m = pixels, .n = patch, .k = outputs, .a = g, .lda = outputs, .c = patches, .ldc = patch};
     dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
-    dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
+    if (!plan->pointwise)
+        dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
 }
 
 static void backward_group(void *context, int64_t group, int worker) {
@@ -194,7 +197,7 @@ static void backward_group(void *context, int64_t group, int worker) {
     dlz_conv2d_block block = {.image = first};
     for (; block.image < end; block.image += plan->backward_images) {
         block.images = dlz_min_i64(plan->backward_images, end - block.image);
-        if (op->in->needs_gradient)
+        if (op->in->needs_gradient && !plan->pointwise)
             memset(op->in->dy + block.image * in_size, 0,
                    (size_t)(block.images * in_size) * sizeof(float));
         for (block.row = 0; block.row < op->out->height; block.row += plan->backward_rows) {

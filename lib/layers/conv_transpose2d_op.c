@@ -212,11 +212,11 @@ static void forward_group(const transpose_pass *pass, int64_t image, int64_t ima
     dlz_conv2d_block block = {.images = images};
     for (; block.row < in->height; block.row += plan->backward_rows) {
         block.rows = dlz_min_i64(plan->backward_rows, in->height - block.row);
-        dlz_conv2d_rows()->load_gradient(plan, &x, block, b->g);
+        const float *g = dlz_conv2d_rows()->load_gradient(plan, &x, block, b->g);
         dlz_gemm product = {.m = images * laid_pixels(plan, block.rows),
                             .n = patch,
                             .k = inputs,
-                            .a = b->g,
+                            .a = g,
                             .lda = inputs,
                             .c = b->patches,
                             .ldc = patch};
@@ -280,8 +280,8 @@ static void backward_block(const transpose_pass *pass, int64_t part, int64_t gro
     dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
     if (pass->op->states[WEIGHT].gradient) {
         dlz_conv2d_gradient gradient = {.dy = x};
-        dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
-        dlz_conv2d_kernels()->add_weights(plan, &view, block, b->g,
+        const float *g = dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
+        dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
                                           conv->weight_sums + sums * plan->sum_floats);
     }
     dlz_conv2d_output output = {.y = dx, .bias = conv->zeros};

@@ -127,12 +127,12 @@ static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
             b.images = dlz_min_i64(plan->backward_images, s->images - b.image);
             b.rows = dlz_min_i64(plan->backward_rows, s->out_height - b.row);
             memset(g, 0xff, (size_t)plan->gradient_floats * sizeof *g);
-            rows->load_gradient(plan, gradient, b, g);
+            const float *laid = rows->load_gradient(plan, gradient, b, g);
             dlz_conv2d_view view = rows->load(plan, input, b, strip);
             dlz_conv2d_kernels_of(plan->isa)->add_weights(
-                plan, &view, b, g, sums + (b.image + b.row) % GROUPS * plan->sum_floats);
-            rows->add_bias(plan, b, g, bias);
-            add_to_input(l, plan, b, g, r->dx);
+                plan, &view, b, laid, sums + (b.image + b.row) % GROUPS * plan->sum_floats);
+            rows->add_bias(plan, b, laid, bias);
+            add_to_input(l, plan, b, laid, r->dx);
         }
     for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
         rows->unpack(plan, tile, GROUPS, sums, r->dw);

@@ -141,6 +141,8 @@ dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shap
     if (product_fails(2, (const int64_t[]){columns, shape->channels}, &plan->row_floats))
         return fail_memory();
     plan->in_place = plan->fast.merged == 1 && shape->padding[0] == 0 && shape->padding[1] == 0;
+    plan->pointwise = plan->in_place && shape->kernel[0] * shape->kernel[1] == 1 &&
+                      shape->stride[0] == 1 && shape->stride[1] == 1;
     choose_rows(plan);
     return choose_sizes(plan);
 }

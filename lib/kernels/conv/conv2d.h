@@ -57,6 +57,7 @@ typedef struct dlz_conv2d_plan {
     int64_t lanes;
     dlz_conv2d_form plain, fast; /* equal where merging does not pay */
     bool in_place;               /* without pending factors the input is read where it lies */
+    bool pointwise;              /* 1 x 1 of stride 1: a patch is a pixel, and all lie in a row */
     /* Rows of the strip (padded input rows): floats of one, and rows between two taps and between
      * two output rows. */
     int64_t row_floats, tap_rows, line_rows;
@@ -116,9 +117,9 @@ typedef struct dlz_conv2d_rows_table {
     dlz_conv2d_view (*load)(const dlz_conv2d_plan *plan, const dlz_conv2d_input *input,
                             dlz_conv2d_block block, float *strip);
     /* Rows of plan->fast.width x plan->fast.columns numbers, 0 where a merged pixel has no output.
-     */
-    void (*load_gradient)(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
-                          dlz_conv2d_block block, float *g);
+     * They are laid out in `g`, or lie where the gradient does if nothing is to be done to it. */
+    const float *(*load_gradient)(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
+                                  dlz_conv2d_block block, float *g);
     /* sums[c] += the sum of a block's g in each of the plan->fast.columns. */
     void (*add_bias)(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *g,
                      double *sums);

@@ -76,10 +76,13 @@ static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input 
 /* -- The gradient --------------------------------------------------------------------------------
  */
 
-static void load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
-                          dlz_conv2d_block block, float *g) {
+static const float *load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
+                                  dlz_conv2d_block block, float *to) {
     const dlz_conv2d_shape *s = &plan->shape;
     int64_t row = s->out_width * s->outputs, whole = plan->fast.width * plan->fast.columns;
+    if (!gradient->z && !gradient->step && row == whole && plan->fast.columns % LANES == 0)
+        return gradient->dy + (block.image * s->out_height + block.row) * row;
+    float *g = to;
     for (int64_t i = 0; i < block.images; i++)
         for (int64_t y = block.row; y < block.row + block.rows; y++, g += whole) {
             int64_t line = (block.image + i) * s->out_height + y;
@@ -92,6 +95,7 @@ static void load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient
             fill_zero(g + row, whole - row);
         }
     fill_zero(g, LANES); /* what a last vector reads beyond the end */
+    return to;
 }
 
 /* Sums of up to RUN numbers in float, of those in double. */

@@ -106,6 +106,10 @@ DLZ_INLINE void weights_tile(const int rows, const int vectors, const int stream
         for (; p + streams <= walk->count; p += streams) {
             DLZ_UNROLL for (int s = 0; s < streams; s++) {
                 dlz_v row[2];
+                /* What the next tile down and the next one across begin with. */
+                __builtin_prefetch(pixel + 2 * LANES - 1);
+                __builtin_prefetch(gradient + 2 * LANES);
+                __builtin_prefetch(gradient + 3 * LANES);
                 DLZ_UNROLL for (int j = 0; j < vectors; j++) row[j] =
                     dlz_load(gradient + j * LANES);
                 DLZ_UNROLL for (int i = 0; i < rows; i++) {
