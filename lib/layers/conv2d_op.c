@@ -16,6 +16,7 @@
 typedef struct conv2d_op {
     dlz_conv2d_plan plan;
     int64_t groups;
+    bool is_coarse; /* weights whose sums are exact */
     float *weights, *folded_bias, *repeated_bias;
     float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
     dlz_conv2d_factors factors;
@@ -89,7 +90,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
-    DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
+    DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
     conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
@@ -109,10 +110,12 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
 
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
     const conv2d_op *conv = op->own;
-    return (conv_pass){.op = op,
-                       .run = run,
-                       .plan = &conv->plan,
-                       .input = dlz_conv2d_input_of(&conv->factors, op)};
+    conv_pass pass = {.op = op,
+                      .run = run,
+                      .plan = &conv->plan,
+                      .input = dlz_conv2d_input_of(&conv->factors, op)};
+    pass.input.plain = conv->is_coarse;
+    return pass;
 }
 
 static void forward_tile(void *context, int64_t tile, int worker) {
@@ -142,8 +145,10 @@ static void forward_tile(void *context, int64_t tile, int worker) {
 
 static void forward(dlz_op *op, const dlz_run *run) {
     conv2d_op *conv = op->own;
-    conv_pass pass = make_pass(op, run);
     int64_t outputs = op->out->channels;
+    conv->is_coarse = conv->plan.along.outputs &&
+                      dlz_are_coarse(op->states[WEIGHT].value, outputs * conv->plan.plain.depth);
+    conv_pass pass = make_pass(op, run);
     dlz_fold_bias(&op->fold, op->states[BIAS].value, outputs, conv->folded_bias);
     dlz_conv2d_repeat(conv->folded_bias, outputs, conv->plan.fast.columns, conv->repeated_bias);
     dlz_conv2d_pack(&conv->plan, op->states[WEIGHT].value,

@@ -51,13 +51,25 @@ typedef struct dlz_conv2d_form {
     int64_t depth; /* taps x run: terms of a sum over k */
 } dlz_conv2d_form;
 
+/* Winograd's way along rows (conv2d_along.h), where it takes far fewer products. */
+typedef struct dlz_conv2d_along {
+    int64_t outputs, taps, points; /* of a tile; outputs 0: the way is not taken */
+    int64_t tiles;                 /* of a row */
+    int64_t run, depth;            /* numbers of a tap: stride x channels; of all kernel rows */
+    int64_t plane, row_floats;     /* floats of a row at one point, and at all */
+    /* Where its parts begin in the buffers: rows and room for products in a strip's, weights and
+     * sums behind the plain ones. */
+    int64_t rows_at, room_at, weights_at, sums_at;
+} dlz_conv2d_along;
+
 typedef struct dlz_conv2d_plan {
     dlz_conv2d_shape shape;
     dlz_isa isa;
     int64_t lanes;
     dlz_conv2d_form plain, fast; /* equal where merging does not pay */
     bool in_place;               /* without pending factors the input is read where it lies */
-    bool pointwise;              /* 1 x 1 of stride 1: a patch is a pixel, and all lie in a row */
+    dlz_conv2d_along along;
+    bool pointwise; /* 1 x 1 of stride 1: a patch is a pixel, and all lie in a row */
     /* Rows of the strip (padded input rows): floats of one, and rows between two taps and between
      * two output rows. */
     int64_t row_floats, tap_rows, line_rows;
@@ -83,6 +95,7 @@ typedef struct dlz_conv2d_input {
      * number of a row of the image, not for each channel, and readable a slack beyond. */
     const float *scale, *shift;
     bool relu;
+    bool plain; /* never by the way along rows */
     /* Not 0: floats from one pixel to the next, of which the convolution's are a part. Then nothing
      * may be pending. */
     int64_t step;
@@ -93,6 +106,9 @@ typedef struct dlz_conv2d_view {
     const float *at;
     int64_t tap_step, line_step, image_step; /* floats between vertical taps, output rows, images */
     bool finite;                             /* fit for the fast form */
+    const float *along; /* rows for the way along them, where they are fit for it; else NULL */
+    int64_t along_tap, along_line;
+    float *room;
 } dlz_conv2d_view;
 
 /* The gradient of the output: dy, or where z is not NULL a * g + b * (z - center) + d, with g = dy
@@ -151,6 +167,10 @@ DLZ_KERNEL_TABLE(dlz_conv2d_table, dlz_conv2d_kernels)
 /* Fails where buffers would not fit any memory. */
 dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
                                     dlz_isa isa);
+/* A plan that may go along rows, where that pays. Sums of whole numbers are then not exact; blocks
+ * with numbers that would spoil others, and input->plain, go the plain way. */
+dlviz_status dlz_conv2d_plan_create_along(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
+                                          dlz_isa isa);
 
 /* Weights in forward's order, times scale[o] unless NULL. */
 void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const float *scale,
