@@ -118,7 +118,9 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, 1);
     conv->groups = ((const dlz_conv2d_layer *)op->layer)->groups;
-    conv->parts = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
+    dlz_conv2d_shape whole = shape;
+    whole.images = setup->n;
+    conv->parts = dlz_conv2d_groups(&whole);
     shape.channels /= conv->groups;
     shape.outputs /= conv->groups;
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));

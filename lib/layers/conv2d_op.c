@@ -91,7 +91,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
     DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
-    conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
+    conv->groups = dlz_conv2d_groups(&shape);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->weights, conv->plan.weight_floats, sizeof(float),
@@ -177,13 +177,14 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     if (!op->in->needs_gradient)
         return;
     int64_t outputs = op->out->channels, patch = plan->plain.depth;
-    float *patches = plan->pointwise ? op->in->dy + (block.image * op->in->height + block.row) *
-                                                        op->in->width * patch
-                                     : dlz_carve(&scratch, pixels * patch);
+    float *patches =
+        plan->patches_in_order
+            ? op->in->dy + (block.image * op->out->height + block.row) * op->out->width * patch
+            : dlz_carve(&scratch, pixels * patch);
     dlz_gemm product = {
         .m = pixels, .n = patch, .k = outputs, .a = g, .lda = outputs, .c = patches, .ldc = patch};
     dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
-    if (!plan->pointwise)
+    if (!plan->patches_in_order)
         dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
 }
 
@@ -202,7 +203,7 @@ static void backward_group(void *context, int64_t group, int worker) {
     dlz_conv2d_block block = {.image = first};
     for (; block.image < end; block.image += plan->backward_images) {
         block.images = dlz_min_i64(plan->backward_images, end - block.image);
-        if (op->in->needs_gradient && !plan->pointwise)
+        if (op->in->needs_gradient && !plan->patches_in_order)
             memset(op->in->dy + block.image * in_size, 0,
                    (size_t)(block.images * in_size) * sizeof(float));
         for (block.row = 0; block.row < op->out->height; block.row += plan->backward_rows) {

@@ -99,7 +99,8 @@ static void choose_rows(dlz_conv2d_plan *plan) {
     plan->forward_images = plan->backward_images = 1;
     if (width >= NARROW)
         return;
-    int64_t wanted = dlz_min_i64(MOST_IMAGES, dlz_max_i64(1, shape->images / DLZ_CONV2D_GROUPS));
+    int64_t wanted =
+        dlz_min_i64(MOST_IMAGES, dlz_max_i64(1, shape->images / dlz_conv2d_groups(shape)));
     if (plan->forward_rows == shape->out_height)
         plan->forward_images = images_within(
             wanted, strip_rows(plan, plan->forward_rows) * plan->row_floats, 2 * STRIP_FLOATS);
@@ -152,6 +153,13 @@ static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
     return plan->along.outputs ? add_along(plan) : DLVIZ_OK;
 }
 
+static bool are_in_order(const dlz_conv2d_shape *s) {
+    bool pixels = s->kernel[0] * s->kernel[1] == 1 && s->stride[0] == 1 && s->stride[1] == 1;
+    bool images = s->kernel[0] == s->height && s->kernel[1] == s->width && s->dilation[0] == 1 &&
+                  s->dilation[1] == 1;
+    return pixels || images;
+}
+
 static dlviz_status create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape, dlz_isa isa,
                            bool goes_along) {
     *plan = (dlz_conv2d_plan){.shape = *shape, .isa = isa};
@@ -174,8 +182,7 @@ static dlviz_status create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
         return fail_memory();
     plan->in_place = plan->fast.merged == 1 && !plan->along.outputs && shape->padding[0] == 0 &&
                      shape->padding[1] == 0;
-    plan->pointwise = plan->in_place && shape->kernel[0] * shape->kernel[1] == 1 &&
-                      shape->stride[0] == 1 && shape->stride[1] == 1;
+    plan->patches_in_order = plan->in_place && are_in_order(shape);
     choose_rows(plan);
     return choose_sizes(plan);
 }

@@ -30,8 +30,10 @@
 #define DLZ_CONV2D_DEPTH 288
 /* Floats beyond their end that the buffers of this header must have. */
 #define DLZ_CONV2D_SLACK 32
-/* Independent sums of the weights' gradient: enough for as many threads, few enough to add up. */
+/* Independent sums of the weights' gradient: enough for as many threads, few enough to add up; and
+ * fewer where a group would have less pixels than its sums are worth. */
 #define DLZ_CONV2D_GROUPS 8
+#define DLZ_CONV2D_GROUP_PIXELS 64
 /* Outputs of a tile of `unpack`. */
 #define DLZ_CONV2D_UNPACKED 32
 
@@ -69,7 +71,8 @@ typedef struct dlz_conv2d_plan {
     dlz_conv2d_form plain, fast; /* equal where merging does not pay */
     bool in_place;               /* without pending factors the input is read where it lies */
     dlz_conv2d_along along;
-    bool pointwise; /* 1 x 1 of stride 1: a patch is a pixel, and all lie in a row */
+    /* Patches lie in the input one after the other: pixels, or whole images. */
+    bool patches_in_order;
     /* Rows of the strip (padded input rows): floats of one, and rows between two taps and between
      * two output rows. */
     int64_t row_floats, tap_rows, line_rows;
@@ -127,6 +130,13 @@ typedef struct dlz_conv2d_output {
     const float *bias; /* per output, repeated fast.merged times, readable a slack beyond */
     bool relu;         /* store max(0, y) */
 } dlz_conv2d_output;
+
+static inline int64_t dlz_conv2d_groups(const dlz_conv2d_shape *shape) {
+    int64_t pixels = shape->images * shape->out_height * shape->out_width;
+    int64_t groups =
+        dlz_max_i64(2, dlz_min_i64(DLZ_CONV2D_GROUPS, pixels / DLZ_CONV2D_GROUP_PIXELS));
+    return dlz_min_i64(shape->images, groups);
+}
 
 /* What moves numbers. `block` is of one plan; `strip` and `g` are the block's own buffers. */
 typedef struct dlz_conv2d_rows_table {
