@@ -16,11 +16,10 @@ void dlz_batchnorm_running_factors(const dlz_batchnorm_state *state, int64_t cha
 }
 
 dlviz_status dlz_fold_ask(dlz_fold *fold, int64_t channels, const dlz_setup *setup) {
-    int time = setup->forward_time;
     float **factors[] = {&fold->scale, &fold->shift};
     for (size_t i = 0; fold->has_batchnorm && i < 2; i++)
         DLZ_TRY(
-            dlz_memory_ask_array(setup->memory, factors[i], channels, sizeof(float), time, time));
+            dlz_op_ask_prepared(setup, factors[i], channels, sizeof(float), setup->forward_time));
     return DLVIZ_OK;
 }
 

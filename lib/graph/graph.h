@@ -9,6 +9,7 @@
 #include "graph/layer.h"
 #include "graph/memory.h"
 #include "graph/op.h"
+#include "graph/prepared.h"
 
 #define DLZ_GRAPH_INPUT (-1) /* the graph's input, among the numbers of nodes */
 #define DLZ_GRAPH_INPUT_NAME "input"
@@ -89,8 +90,16 @@ typedef struct dlz_plans {
     dlz_plan *kept[DLZ_KEPT_PLANS];
     int count;
     bool running; /* one of them, or what was made of it: what the user's functions call must not */
+    int threads;  /* that they run on; 0: those that the library has */
+    uint64_t changes;           /* how often the states have changed */
+    dlz_prepared_set *prepared; /* NULL: nothing was prepared yet */
+    bool shares;                /* the set with other plans, on states that never change */
     dlz_workspace workspace;
 } dlz_plans;
+
+/* The states are others than before: what was made of them is made anew before the next run. A run
+ * in training mode says so itself. */
+void dlz_plans_note_change(dlz_plans *plans);
 
 /* Room in a plan for what belongs to the batch beside the samples. */
 typedef struct dlz_extras {

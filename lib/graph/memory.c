@@ -11,6 +11,8 @@ void dlz_memory_restart(dlz_memory *memory) {
     memory->count = 0;
     memory->block_size = memory->scratch_size = 0;
     memory->moves = 0;
+    memory->num_kept = 0;
+    memory->kept_size = 0;
 }
 
 dlviz_status dlz_memory_ask(dlz_memory *memory, void *slot, size_t bytes, int first, int last) {
@@ -49,6 +51,24 @@ void dlz_memory_ask_scratch(dlz_memory *memory, uint64_t bytes) {
     size_t size = rounded(bytes > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)bytes);
     if (size > memory->scratch_size)
         memory->scratch_size = size;
+}
+
+dlviz_status dlz_memory_ask_kept(dlz_memory *memory, void *slot, int64_t count, size_t size) {
+    size_t bytes;
+    if (memory->num_kept == memory->kept_capacity) {
+        int capacity = memory->kept_capacity ? 2 * memory->kept_capacity : 32;
+        dlz_kept_request *kept = dlz_realloc_array(memory->kept, (uint64_t)capacity, sizeof *kept);
+        if (!kept)
+            return dlz_fail_memory("the memory plan", (uint64_t)capacity * sizeof *kept);
+        memory->kept = kept;
+        memory->kept_capacity = capacity;
+    }
+    if (count < 0 || dlz_mul_overflows((uint64_t)count, size, &bytes) || bytes > SIZE_MAX / 4 ||
+        memory->kept_size > SIZE_MAX / 4)
+        return dlz_fail_memory("weights made ready to run", SIZE_MAX);
+    memory->kept[memory->num_kept++] = (dlz_kept_request){slot, memory->kept_size};
+    memory->kept_size += rounded(bytes);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_memory_place(dlz_memory *memory) {
@@ -90,6 +110,7 @@ dlviz_status dlz_memory_settle(dlz_memory *memory, dlz_workspace *workspace, int
 
 void dlz_memory_release(dlz_memory *memory) {
     dlz_free(memory->requests);
+    dlz_free(memory->kept);
 }
 
 void dlz_workspace_release(dlz_workspace *workspace) {

@@ -15,6 +15,12 @@ typedef struct dlz_workspace {
 
 void dlz_workspace_release(dlz_workspace *workspace);
 
+/* A buffer that stays, at an offset in the block that its operation has for such. */
+typedef struct dlz_kept_request {
+    void *slot;
+    size_t offset;
+} dlz_kept_request;
+
 /* The buffers of one plan: asked for, then placed. */
 struct dlz_memory {
     dlz_request *requests;
@@ -22,6 +28,9 @@ struct dlz_memory {
     size_t block_size;
     size_t scratch_size; /* of one worker */
     uint64_t moves;      /* the workspace's when the slots were set; 0: never */
+    dlz_kept_request *kept;
+    int num_kept, kept_capacity;
+    size_t kept_size; /* of the operation that asks */
 };
 
 /* Forgets all requests. */

@@ -27,6 +27,17 @@ void dlz_op_give_gradients(dlz_op *op) {
             op->inputs[i]->gradient = (dlz_gradient_view){.dy = op->inputs[i]->dy};
 }
 
+bool dlz_mode_keeps_prepared(dlz_mode mode) {
+    return !mode.training && !mode.gradients;
+}
+
+dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t count, size_t size,
+                                 int last) {
+    if (dlz_mode_keeps_prepared(setup->mode))
+        return dlz_memory_ask_kept(setup->memory, slot, count, size);
+    return dlz_memory_ask_array(setup->memory, slot, count, size, setup->forward_time, last);
+}
+
 static dlviz_status ask_blocks(dlz_statistics *statistics, int64_t size, int64_t tiles, int first,
                                int last, dlz_memory *memory) {
     statistics->given = statistics->wanted;

@@ -84,6 +84,8 @@ dlviz_status dlz_memory_ask_array(dlz_memory *memory, void *slot, int64_t count,
                                   int first, int last);
 /* Raises what each worker's scratch block holds to at least `bytes`. */
 void dlz_memory_ask_scratch(dlz_memory *memory, uint64_t bytes);
+/* Asks for count x size bytes that stay as they are from run to run. */
+dlviz_status dlz_memory_ask_kept(dlz_memory *memory, void *slot, int64_t count, size_t size);
 
 /* How a graph runs. Evaluation uses running statistics and drops nothing, with or without
  * gradients. */
@@ -163,6 +165,11 @@ struct dlz_op_type {
     unsigned abilities;
     /* Asks for memory for setup->n samples; called again when n changes. */
     dlviz_status (*plan)(dlz_op *op, const dlz_setup *setup);
+    /* Optional: makes of the states what `forward` reads instead of them, in memory asked for with
+     * dlz_op_ask_prepared and nowhere else: it depends on the states and op->form alone, and other
+     * plans' operations share it. Runs before `forward`; in evaluation only when states have
+     * changed. */
+    void (*prepare)(dlz_op *op, const dlz_run *run);
     void (*forward)(dlz_op *op, const dlz_run *run);
     /* Reads out->gradient, sets the gradients of its parameters and, for each input that needs one,
      * `dy` and `gradient`. */
@@ -203,6 +210,8 @@ struct dlz_op {
     int first_layer, last_layer; /* nodes of the graph */
     dlz_parameter states[DLZ_MAX_STATES];
     dlz_fold fold;
+    /* Tells what it prepares from what other operations prepare of the same layers; set by `plan`. */
+    int form;
     void *own; /* what the type keeps of one operation; zero at first */
 };
 
@@ -210,6 +219,13 @@ struct dlz_op {
  * operation that runs `tiles` tiles. */
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup);
+
+/* Asks for what `prepare` makes: count x size bytes that are needed until the time `last`, or, in
+ * evaluation without gradients, for as long as the states are the same. */
+dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t count, size_t size,
+                                 int last);
+/* Whether what `prepare` makes outlasts a run. */
+bool dlz_mode_keeps_prepared(dlz_mode mode);
 
 /* The usual buffers: the output's data, and the gradient of each input that needs one. */
 dlviz_status dlz_op_ask_output(dlz_op *op, const dlz_setup *setup);

@@ -3,8 +3,21 @@
 #include "base/parallel.h"
 #include "graph/graph.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
+
+/* Multiply-adds, or numbers that are read, which take one thread about as long as it takes to wake
+ * another. */
+#define SMALL_WORK 4e5
+
+/* What a plan knows of an operation. */
+typedef struct planned_op {
+    bool small;             /* one thread does it sooner than many */
+    int first_kept;         /* of the memory's kept requests, those that it makes */
+    size_t bytes;           /* of what it prepares that outlasts a run */
+    dlz_prepared *prepared; /* NULL: nothing, or there is no room yet */
+} planned_op;
 
 struct dlz_plan {
     const dlz_graph *graph;
@@ -15,6 +28,9 @@ struct dlz_plan {
     dlz_memory memory;
     dlz_extras extras;
     dlz_run run;
+    uint64_t version; /* of what is prepared, when it was looked at last; 0: never */
+    bool settled;     /* all that is to be prepared has room */
+    planned_op *ops;
     dlviz_status failed;  /* of the present pass */
     double (*seconds)[2]; /* of each operation, forward and backward; NULL unless profiled */
 };
@@ -25,11 +41,23 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+static void drop_prepared(dlz_plan *plan) {
+    for (int i = 0; plan->ops && i < plan->program.num_ops; i++) {
+        if (plan->ops[i].prepared)
+            dlz_prepared_drop(plan->plans->prepared, plan->ops[i].prepared);
+        plan->ops[i].prepared = NULL;
+    }
+    plan->version = 0;
+    plan->settled = false;
+}
+
 static void destroy(dlz_plan *plan) {
     if (!plan)
         return;
+    drop_prepared(plan);
     dlz_memory_release(&plan->memory);
     dlz_program_release(&plan->program);
+    dlz_free(plan->ops);
     dlz_free(plan->seconds);
     dlz_free(plan);
 }
@@ -42,6 +70,11 @@ static dlviz_status create(dlz_plan **out, const dlz_graph *graph, int node, dlz
     plan->node = node;
     plan->mode = mode;
     dlviz_status status = dlz_fuse(graph, node, mode, &plan->program);
+    if (status == DLVIZ_OK) {
+        plan->ops = dlz_alloc_array_zero((uint64_t)plan->program.num_ops, sizeof *plan->ops);
+        if (!plan->ops)
+            status = dlz_fail_memory("a plan", (uint64_t)plan->program.num_ops);
+    }
     if (status == DLVIZ_OK)
         *out = plan;
     else
@@ -121,11 +154,25 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
     return dlz_memory_ask_array(memory, &extras->losses, n, sizeof *extras->losses, ops - 1, ops);
 }
 
+/* What an operation costs, in multiply-adds of one sample. */
+static double work_of(const dlz_graph *graph, const dlz_op *op) {
+    double sum = (double)dlz_value_size(op->out);
+    for (int k = 0; k < op->num_inputs; k++)
+        sum += (double)dlz_value_size(op->inputs[k]);
+    for (int i = dlz_max_int(op->first_layer, 0); i <= op->last_layer; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        if (node->layer->type->multiply_adds)
+            sum += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
+    }
+    return sum;
+}
+
 /* Plans for n samples. */
 static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     const dlz_program *program = &plan->program;
     dlz_setup setup = {.n = n, .mode = plan->mode, .memory = &plan->memory};
     dlz_memory_restart(&plan->memory);
+    drop_prepared(plan);
     for (int i = 0; i < program->num_values; i++)
         program->values[i].data_last = 0;
     find_last_readers(program);
@@ -135,10 +182,22 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     for (int i = 0; i < program->num_ops; i++) {
         setup.forward_time = i;
         setup.backward_time = backward_time(program, i);
+        planned_op *planned = &plan->ops[i];
+        planned->small = (double)n * work_of(plan->graph, program->ops[i]) < SMALL_WORK;
+        planned->first_kept = plan->memory.num_kept;
+        plan->memory.kept_size = 0;
         DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
+        planned->bytes = plan->memory.kept_size;
     }
     plan->run = (dlz_run){.n = n, .mode = plan->mode, .failed = &plan->failed};
     return dlz_memory_place(&plan->memory);
+}
+
+static uint64_t prepared_bytes(const dlz_plan *plan) {
+    uint64_t sum = 0;
+    for (int i = 0; i < plan->program.num_ops; i++)
+        sum += plan->ops[i].bytes;
+    return sum;
 }
 
 dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, int64_t n,
@@ -146,9 +205,10 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
     dlz_plan *plan = NULL;
     DLZ_TRY(create(&plan, graph, node, mode));
     dlviz_status status = plan_memory(plan, n);
-    *bytes = plan->memory.block_size == SIZE_MAX
-                 ? UINT64_MAX
-                 : (uint64_t)plan->memory.block_size + plan->memory.scratch_size;
+    *bytes =
+        plan->memory.block_size == SIZE_MAX
+            ? UINT64_MAX
+            : (uint64_t)plan->memory.block_size + plan->memory.scratch_size + prepared_bytes(plan);
     destroy(plan);
     return status;
 }
@@ -195,6 +255,36 @@ static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node
     return status;
 }
 
+/* Lets the slots of what is prepared point to where it is. */
+static void hand_prepared(const dlz_plan *plan) {
+    for (int i = 0; i < plan->program.num_ops; i++) {
+        int end =
+            i + 1 < plan->program.num_ops ? plan->ops[i + 1].first_kept : plan->memory.num_kept;
+        for (int k = plan->ops[i].first_kept; k < end; k++) {
+            void *place = plan->ops[i].prepared->block + plan->memory.kept[k].offset;
+            memcpy(plan->memory.kept[k].slot, &place, sizeof place);
+        }
+    }
+}
+
+/* Room for what the plan's operations prepare. */
+static dlviz_status settle_prepared(dlz_plan *plan, dlz_plans *plans) {
+    if (plan->settled)
+        return DLVIZ_OK;
+    for (int i = 0; i < plan->program.num_ops; i++) {
+        planned_op *planned = &plan->ops[i];
+        if (planned->bytes == 0 || planned->prepared)
+            continue;
+        if (!plans->prepared)
+            DLZ_TRY(dlz_prepared_set_create(&plans->prepared));
+        DLZ_TRY(dlz_prepared_take(&planned->prepared, plans->prepared, plan->program.ops[i],
+                                  planned->bytes));
+    }
+    hand_prepared(plan);
+    plan->settled = true;
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                           int64_t n, dlz_plan **out) {
     dlz_plan *plan;
@@ -208,7 +298,8 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
     plans->kept[0] = plan;
     plans->count++;
     dlz_run *run = &plan->run;
-    run->workers = dlz_threads();
+    run->workers = plans->threads ? plans->threads : dlz_threads();
+    DLZ_TRY(settle_prepared(plan, plans));
     DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
     run->scratch = plans->workspace.scratch;
     run->scratch_size = plan->memory.scratch_size;
@@ -223,6 +314,8 @@ void dlz_plans_forget(dlz_plans *plans) {
 
 void dlz_plans_release(dlz_plans *plans) {
     dlz_plans_forget(plans);
+    if (!plans->shares)
+        dlz_prepared_set_destroy(plans->prepared);
     dlz_workspace_release(&plans->workspace);
 }
 
@@ -250,12 +343,71 @@ static bool has_gradient(const dlz_op *op) {
     return has;
 }
 
+void dlz_plans_note_change(dlz_plans *plans) {
+    plans->changes++;
+}
+
+#ifndef NDEBUG
+static uint64_t digest(const dlz_prepared *prepared) {
+    uint64_t hash = 1;
+    for (size_t i = 0; i < prepared->bytes; i++)
+        hash = (hash ^ (unsigned char)prepared->block[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Whether the states still give what is there. If not, someone has changed them and did not say so, or
+ * has shared it with an operation that makes another. */
+static bool is_current(dlz_plan *plan, int index) {
+    const dlz_prepared *prepared = plan->ops[index].prepared;
+    uint64_t before = digest(prepared);
+    dlz_op *op = plan->program.ops[index];
+    op->type->prepare(op, &plan->run);
+    return digest(prepared) == before;
+}
+#endif
+
+/* With the lock of the set held. */
+static void prepare_op(dlz_plan *plan, int index, uint64_t version) {
+    dlz_op *op = plan->program.ops[index];
+    dlz_prepared *prepared = plan->ops[index].prepared;
+    if (!prepared)
+        return;
+    if (prepared->version == version) {
+        assert(plan->plans->shares || is_current(plan, index));
+        return;
+    }
+    op->type->prepare(op, &plan->run);
+    prepared->version = version;
+}
+
+/* In evaluation: prepares what was not yet, or of other states. */
+static void prepare(dlz_plan *plan) {
+    dlz_prepared_set *set = plan->plans->prepared;
+    uint64_t version = plan->plans->changes + 1;
+#ifdef NDEBUG
+    if (plan->version == version)
+        return;
+#endif
+    if (!set || !dlz_mode_keeps_prepared(plan->mode))
+        return;
+    pthread_mutex_lock(&set->lock);
+    for (int i = 0; i < plan->program.num_ops; i++)
+        prepare_op(plan, i, version);
+    pthread_mutex_unlock(&set->lock);
+    plan->version = version;
+}
+
 static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
     dlz_op *op = plan->program.ops[index];
     if (backward && !has_gradient(op))
         return DLVIZ_OK;
     double started = plan->seconds ? now() : 0;
-    (backward ? op->type->backward : op->type->forward)(op, &plan->run);
+    dlz_run run = plan->run;
+    if (plan->ops[index].small)
+        run.workers = 1;
+    if (!backward && op->type->prepare && !dlz_mode_keeps_prepared(plan->mode))
+        op->type->prepare(op, &run);
+    (backward ? op->type->backward : op->type->forward)(op, &run);
     if (plan->seconds)
         plan->seconds[index][backward] += now() - started;
     if (plan->failed == DLVIZ_OK)
@@ -266,7 +418,10 @@ static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
 
 dlviz_status dlz_plan_forward(dlz_plan *plan) {
     dlviz_status status = plan->failed = DLVIZ_OK;
+    if (plan->mode.training)
+        dlz_plans_note_change(plan->plans);
     plan->plans->running = true;
+    prepare(plan);
     for (int i = 0; status == DLVIZ_OK && i < plan->program.num_ops; i++)
         status = run_op(plan, i, false);
     plan->plans->running = false;

@@ -68,8 +68,7 @@ static dlviz_status ask_factors(dlz_op *op, const dlz_setup *setup) {
             dlz_max_int(setup->backward_time, op->in->needs_gradient ? op->in->gradient_last : 0);
     float **factors[] = {&post->mean, &post->scale, &post->shift, &post->a, &post->b, &post->d};
     for (size_t i = 0; i < 6; i++)
-        DLZ_TRY(
-            dlz_memory_ask_array(setup->memory, factors[i], channels, sizeof(float), first, last));
+        DLZ_TRY(dlz_op_ask_prepared(setup, factors[i], channels, sizeof(float), last));
     if (post->activation && post->dropout)
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->ones, 2 * channels, sizeof(float), first,
                                      last));
@@ -83,6 +82,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_memory *memory = setup->memory;
     bool gradients = setup->mode.gradients;
     post->tiles = dlz_ceil_div(setup->n, images_per_tile(op));
+    op->form = 2 * post->has_batchnorm + post->pending;
     DLZ_TRY(ask_factors(op, setup));
     uint64_t sums = (uint64_t)op->in->channels * 2 * sizeof(double);
     uint64_t image = post->activation ? (uint64_t)source_size(op) * sizeof(float) : 0;
@@ -252,12 +252,23 @@ static void forward_tile(void *context, int64_t tile, int worker) {
                       codes ? codes + image * out_size : NULL);
 }
 
-static void leave_pending(dlz_op *op) {
+static bool uses_batch(const dlz_op *op, const dlz_run *run) {
+    const dlz_post_op *post = op->own;
+    return post->has_batchnorm && run->mode.training && !post->batchnorm.fixed;
+}
+
+static void prepare(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
-    for (int64_t c = 0; !post->has_batchnorm && c < op->in->channels; c++) {
+    if (post->has_batchnorm && !uses_batch(op, run))
+        running_factors(op);
+    for (int64_t c = 0; post->pending && !post->has_batchnorm && c < op->in->channels; c++) {
         post->scale[c] = 1;
         post->shift[c] = 0;
     }
+}
+
+static void leave_pending(dlz_op *op) {
+    dlz_post_op *post = op->own;
     op->out->data = op->in->data;
     op->out->scale = post->scale;
     op->out->shift = post->shift;
@@ -268,12 +279,10 @@ static void leave_pending(dlz_op *op) {
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
     post_pass pass = {.op = op, .run = run, .images = images_per_tile(op)};
-    if (post->has_batchnorm && run->mode.training && !post->batchnorm.fixed) {
+    if (uses_batch(op, run)) {
         if (!op->in->statistics.given)
             dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
         batch_factors(op, run);
-    } else if (post->has_batchnorm) {
-        running_factors(op);
     }
     if (post->pending) {
         leave_pending(op);
@@ -472,6 +481,7 @@ const dlz_op_type dlz_post_op_type = {
     .name = "post",
     .own = sizeof(dlz_post_op),
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

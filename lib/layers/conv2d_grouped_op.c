@@ -114,7 +114,6 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     grouped_op *conv = op->own;
-    dlz_memory *memory = setup->memory;
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, 1);
     conv->groups = ((const dlz_conv2d_layer *)op->layer)->groups;
@@ -125,13 +124,12 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     shape.outputs /= conv->groups;
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     DLZ_TRY(ask_scratch(op, setup));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weights, conv->groups * conv->plan.weight_floats,
-                                 sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->repeated,
-                                 conv->groups * repeated_floats(&conv->plan), sizeof(float), first,
-                                 first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, op->out->channels, sizeof(float),
-                                 first, first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->weights, conv->groups * conv->plan.weight_floats,
+                                sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->repeated, conv->groups * repeated_floats(&conv->plan),
+                                sizeof(float), first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->folded_bias, op->out->channels, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     DLZ_TRY(dlz_op_ask_moments(op, setup->n, setup));
     if (setup->mode.gradients)
@@ -197,10 +195,10 @@ static void forward_tile(void *context, int64_t image, int worker) {
         activation->kernels->forward(activation->settings, dlz_value_size(out), written, written);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
     grouped_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
-    grouped_pass pass = make_pass(op, run);
     int64_t outputs = plan->shape.outputs;
     dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
     for (int64_t group = 0; group < conv->groups; group++) {
@@ -211,6 +209,10 @@ static void forward(dlz_op *op, const dlz_run *run) {
                         op->fold.has_batchnorm ? op->fold.scale + first : NULL,
                         conv->weights + group * plan->weight_floats);
     }
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    grouped_pass pass = make_pass(op, run);
     dlz_parallel_for(run->n, run->workers, forward_tile, &pass);
 }
 
@@ -321,6 +323,7 @@ const dlz_op_type dlz_conv2d_grouped_op_type = {
     .own = sizeof(grouped_op),
     .abilities = DLZ_OP_FOLDS,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

@@ -16,7 +16,7 @@
 typedef struct conv2d_op {
     dlz_conv2d_plan plan;
     int64_t groups;
-    bool is_coarse; /* weights whose sums are exact */
+    bool *is_coarse; /* prepared: the weights' sums are to be exact */
     float *weights, *folded_bias, *repeated_bias;
     float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
     dlz_conv2d_factors factors;
@@ -86,20 +86,21 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
-    dlz_memory *memory = setup->memory;
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
     DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
+    op->form = (int)(conv->plan.fast.merged + (conv->plan.along.outputs << 8));
     conv->groups = dlz_conv2d_groups(&shape);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->weights, conv->plan.weight_floats, sizeof(float),
-                                 first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->repeated_bias,
-                                 conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first,
-                                 first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->weights, conv->plan.weight_floats, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->is_coarse, 1, sizeof *conv->is_coarse,
+                                setup->mode.gradients ? setup->backward_time : first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->folded_bias, outputs, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->repeated_bias,
+                                conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     DLZ_TRY(dlz_op_ask_moments(op, forward_tiles(&conv->plan, setup->n), setup));
     if (setup->mode.gradients)
@@ -114,7 +115,7 @@ static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
                       .run = run,
                       .plan = &conv->plan,
                       .input = dlz_conv2d_input_of(&conv->factors, op)};
-    pass.input.plain = conv->is_coarse;
+    pass.input.plain = *conv->is_coarse;
     return pass;
 }
 
@@ -143,16 +144,21 @@ static void forward_tile(void *context, int64_t tile, int worker) {
                                      written);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
     conv2d_op *conv = op->own;
     int64_t outputs = op->out->channels;
-    conv->is_coarse = conv->plan.along.outputs &&
-                      dlz_are_coarse(op->states[WEIGHT].value, outputs * conv->plan.plain.depth);
-    conv_pass pass = make_pass(op, run);
+    *conv->is_coarse = conv->plan.along.outputs &&
+                       dlz_are_coarse(op->states[WEIGHT].value, outputs * conv->plan.plain.depth);
     dlz_fold_bias(&op->fold, op->states[BIAS].value, outputs, conv->folded_bias);
     dlz_conv2d_repeat(conv->folded_bias, outputs, conv->plan.fast.columns, conv->repeated_bias);
     dlz_conv2d_pack(&conv->plan, op->states[WEIGHT].value,
                     op->fold.has_batchnorm ? op->fold.scale : NULL, conv->weights);
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    const conv2d_op *conv = op->own;
+    conv_pass pass = make_pass(op, run);
     pass.output = (dlz_conv2d_output){op->out->data, conv->repeated_bias, op->fold.relu};
     pass.blocks_down = dlz_ceil_div(op->out->height, conv->plan.forward_rows);
     dlz_parallel_for(forward_tiles(&conv->plan, run->n), run->workers, forward_tile, &pass);
@@ -255,6 +261,7 @@ const dlz_op_type dlz_conv2d_op_type = {
     .own = sizeof(conv2d_op),
     .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

@@ -22,6 +22,7 @@ typedef struct grouped_op {
     dlz_conv3x3_plan plan, part, last;
     float *folded_weight, *folded_bias;
     float *forward_weights, *backward_weights, *accumulators; /* of each group */
+    bool *coarse; /* of each group's weights as they are convolved */
 } grouped_op;
 
 enum { WEIGHT, BIAS };
@@ -70,11 +71,12 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     dlz_memory *memory = setup->memory;
     int64_t groups = conv->groups;
     int first = setup->forward_time, back = setup->backward_time;
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->forward_weights,
-                                 groups * plan->forward_weight_floats, sizeof(float), first,
-                                 first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, op->out->channels, sizeof(float),
-                                 first, first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->forward_weights, groups * plan->forward_weight_floats,
+                                sizeof(float), first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->folded_bias, op->out->channels, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->coarse, groups, sizeof(bool),
+                                setup->mode.gradients ? back : first));
     conv->backward_weights = NULL;
     if (setup->mode.gradients && op->in->needs_gradient)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->backward_weights,
@@ -86,8 +88,8 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     if (!op->fold.has_batchnorm)
         return DLVIZ_OK;
-    return dlz_memory_ask_array(memory, &conv->folded_weight, groups * weight_size(conv),
-                                sizeof(float), first, first);
+    return dlz_op_ask_prepared(setup, &conv->folded_weight, groups * weight_size(conv),
+                               sizeof(float), first);
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
@@ -104,6 +106,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(plan_images(conv, in, n, &conv->plan));
     DLZ_TRY(plan_images(conv, in, conv->images, &conv->part));
     DLZ_TRY(plan_images(conv, in, n - (conv->parts - 1) * conv->images, &conv->last));
+    op->form = (int)conv->plan.algorithm;
     conv->plan.backward_images = conv->images;
     conv->plan.backward_tiles = conv->parts;
     conv->plan.accumulator_floats = conv->parts * conv->plan.accumulator_stride;
@@ -115,10 +118,12 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
 }
 
 static grouped_pass make_pass(const dlz_op *op, const dlz_run *run) {
+    const grouped_op *conv = op->own;
     return (grouped_pass){.op = op,
                           .run = run,
-                          .conv = op->own,
-                          .weight = op->states[WEIGHT].value,
+                          .conv = conv,
+                          .weight = op->fold.has_batchnorm ? conv->folded_weight
+                                                           : op->states[WEIGHT].value,
                           .pixels = op->in->height * op->in->width};
 }
 
@@ -151,8 +156,7 @@ static dlz_conv3x3_input take_input(const grouped_pass *pass, const part *p, int
     const float *weight = pass->weight + group * weight_size(conv);
     dlz_take_channels(in->data + p->first * dlz_value_size(in), p->images * pass->pixels,
                       in->channels, group * conv->inputs, conv->inputs, to);
-    return (dlz_conv3x3_input){
-        .data = to, .weights = weight, .plain = dlz_are_coarse(weight, weight_size(conv))};
+    return (dlz_conv3x3_input){.data = to, .weights = weight, .plain = conv->coarse[group]};
 }
 
 static void forward_group(const grouped_pass *pass, const part *p, int64_t group,
@@ -195,23 +199,30 @@ static void prepare_group(void *context, int64_t group, int worker) {
     const grouped_op *conv = pass->conv;
     const dlz_conv3x3_plan *plan = &conv->plan;
     float *back = conv->backward_weights;
+    conv->coarse[group] =
+        dlz_are_coarse(pass->weight + group * weight_size(conv), weight_size(conv));
     for (int64_t tile = 0; tile < plan->weight_tiles; tile++)
         dlz_conv3x3_prepare(plan, tile, pass->weight + group * weight_size(conv),
                             conv->forward_weights + group * plan->forward_weight_floats,
                             back ? back + group * plan->backward_weight_floats : NULL);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
     grouped_op *conv = op->own;
     grouped_pass pass = make_pass(op, run);
+    const float *weight = op->states[WEIGHT].value;
     dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
     if (op->fold.has_batchnorm) {
         int64_t size = conv->inputs * 9;
         for (int64_t i = 0; i < op->out->channels * size; i++)
-            conv->folded_weight[i] = pass.weight[i] * op->fold.scale[i / size];
-        pass.weight = conv->folded_weight;
+            conv->folded_weight[i] = weight[i] * op->fold.scale[i / size];
     }
     dlz_parallel_for(conv->groups, run->workers, prepare_group, &pass);
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    const grouped_op *conv = op->own;
+    grouped_pass pass = make_pass(op, run);
     dlz_parallel_for(conv->parts, run->workers, forward_part, &pass);
 }
 
@@ -271,6 +282,7 @@ const dlz_op_type dlz_conv3x3_grouped_op_type = {
     .own = sizeof(grouped_op),
     .abilities = DLZ_OP_FOLDS,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

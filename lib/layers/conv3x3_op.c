@@ -10,6 +10,7 @@ typedef struct conv3x3_op {
     dlz_conv3x3_plan plan;
     float *folded_weight, *folded_bias;
     float *forward_weights, *backward_weights, *accumulators;
+    bool *coarse; /* of the weights as they are convolved */
 } conv3x3_op;
 
 enum { WEIGHT, BIAS };
@@ -29,9 +30,11 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     dlz_memory *memory = setup->memory;
     int64_t outputs = op->out->channels, size = outputs * op->in->channels * 9;
     int first = setup->forward_time, back = setup->backward_time;
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->forward_weights, plan->forward_weight_floats,
-                                 sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, outputs, sizeof(float), first, first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->forward_weights, plan->forward_weight_floats,
+                                sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->folded_bias, outputs, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->coarse, 1, sizeof(bool),
+                                setup->mode.gradients ? back : first));
     conv->backward_weights = NULL;
     if (setup->mode.gradients && op->in->needs_gradient)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->backward_weights, plan->backward_weight_floats,
@@ -42,7 +45,7 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     if (!op->fold.has_batchnorm)
         return DLVIZ_OK;
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
-    return dlz_memory_ask_array(memory, &conv->folded_weight, size, sizeof(float), first, first);
+    return dlz_op_ask_prepared(setup, &conv->folded_weight, size, sizeof(float), first);
 }
 
 /* The pool that follows, when the kernels can write its result along. */
@@ -69,6 +72,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
                                op->out->channels};
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
+    op->form = (int)conv->plan.algorithm;
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_moments(op, conv->plan.forward_tiles, setup));
@@ -78,17 +82,18 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradients(op, setup);
 }
 
-static conv_pass make_pass(const dlz_op *op, const dlz_run *run, const float *weight) {
+static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
     const dlz_value *in = op->in;
-    return (conv_pass){
-        .op = op,
-        .run = run,
-        .input = {.data = in->data,
-                  .scale = in->scale,
-                  .shift = in->shift,
-                  .relu = in->relu && in->scale,
-                  .weights = weight,
-                  .plain = dlz_are_coarse(weight, op->in->channels * op->out->channels * 9)}};
+    const conv3x3_op *conv = op->own;
+    return (conv_pass){.op = op,
+                       .run = run,
+                       .input = {.data = in->data,
+                                 .scale = in->scale,
+                                 .shift = in->shift,
+                                 .relu = in->relu && in->scale,
+                                 .weights = op->fold.has_batchnorm ? conv->folded_weight
+                                                                   : op->states[WEIGHT].value,
+                                 .plain = *conv->coarse}};
 }
 
 static void prepare_tile(void *context, int64_t tile, int worker) {
@@ -113,17 +118,24 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     activation->kernels->forward(activation->settings, (end - first) * channels, written, written);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
     conv3x3_op *conv = op->own;
     const float *weight = op->states[WEIGHT].value;
+    int64_t size = op->in->channels * 9;
     dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
     if (op->fold.has_batchnorm) {
-        int64_t size = op->in->channels * 9;
         for (int64_t i = 0; i < op->out->channels * size; i++)
             conv->folded_weight[i] = weight[i] * op->fold.scale[i / size];
         weight = conv->folded_weight;
     }
-    conv_pass pass = make_pass(op, run, weight);
+    *conv->coarse = dlz_are_coarse(weight, op->out->channels * size);
+    conv_pass pass = make_pass(op, run);
+    dlz_parallel_for(conv->plan.weight_tiles, run->workers, prepare_tile, &pass);
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    conv3x3_op *conv = op->own;
+    conv_pass pass = make_pass(op, run);
     const dlz_statistics *statistics = &op->out->statistics;
     pass.output = (dlz_conv3x3_output){.y = op->out->data,
                                        .bias = conv->folded_bias,
@@ -136,7 +148,6 @@ static void forward(dlz_op *op, const dlz_run *run) {
         pass.output.codes = pooled->codes;
         pass.output.pool_sign = pooled->sign;
     }
-    dlz_parallel_for(conv->plan.weight_tiles, run->workers, prepare_tile, &pass);
     dlz_parallel_for(conv->plan.forward_tiles, run->workers, forward_tile, &pass);
 }
 
@@ -158,7 +169,7 @@ static void finish_tile(void *context, int64_t tile, int worker) {
 
 static void backward(dlz_op *op, const dlz_run *run) {
     const dlz_conv3x3_plan *conv_plan = &((const conv3x3_op *)op->own)->plan;
-    conv_pass pass = make_pass(op, run, op->states[WEIGHT].value);
+    conv_pass pass = make_pass(op, run);
     const dlz_gradient_view *view = &op->out->gradient;
     const dlz_statistics *sums = &op->in->gradient_statistics;
     pass.gradient = (dlz_conv3x3_gradient){.dy = view->dy,
@@ -183,6 +194,7 @@ const dlz_op_type dlz_conv3x3_op_type = {
     .own = sizeof(conv3x3_op),
     .abilities = DLZ_OP_FOLDS | DLZ_OP_POOLS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

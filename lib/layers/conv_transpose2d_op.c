@@ -152,7 +152,6 @@ static dlz_conv2d_shape shape_of(const dlz_op *op, int64_t images) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     transpose_op *conv = op->own;
-    dlz_memory *memory = setup->memory;
     const dlz_conv2d_plan *plan = &conv->plan;
     int first = setup->forward_time;
     conv->groups = ((const dlz_conv_transpose2d_layer *)op->layer)->groups;
@@ -162,15 +161,15 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     shape.images = setup->n;
     conv->parts = dlz_conv2d_groups(&shape);
     DLZ_TRY(ask_scratch(op, setup));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->matrix, plan->shape.outputs * plan->plain.depth,
-                                 sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->packed, conv->groups * packed_floats(plan),
-                                 sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->folded_bias, op->out->channels, sizeof(float),
-                                 first, first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->matrix, plan->shape.outputs * plan->plain.depth,
+                                sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->packed, conv->groups * packed_floats(plan),
+                                sizeof(float), first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->folded_bias, op->out->channels, sizeof(float), first));
     if (plan->patches_in_order)
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->patch_bias, conv->groups * plan->plain.depth,
-                                     sizeof(float), first, first));
+        DLZ_TRY(dlz_op_ask_prepared(setup, &conv->patch_bias, conv->groups * plan->plain.depth,
+                                    sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     DLZ_TRY(dlz_op_ask_moments(op, dlz_ceil_div(setup->n, conv->images), setup));
     if (setup->mode.gradients)
@@ -263,10 +262,10 @@ static void forward_tile(void *context, int64_t tile, int worker) {
         activation->kernels->forward(activation->settings, size, written, written);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
     transpose_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
-    transpose_pass pass = make_pass(op, run);
     int64_t group_weights = plan->shape.outputs * plan->plain.depth;
     dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
     if (plan->patches_in_order)
@@ -279,6 +278,11 @@ static void forward(dlz_op *op, const dlz_run *run) {
             plan, op->states[WEIGHT].value + group * group_weights,
             op->fold.has_batchnorm ? op->fold.scale + group * plan->shape.channels : NULL,
             conv->matrix, conv->packed + group * packed_floats(plan));
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    const transpose_op *conv = op->own;
+    transpose_pass pass = make_pass(op, run);
     dlz_parallel_for(dlz_ceil_div(run->n, conv->images), run->workers, forward_tile, &pass);
 }
 
@@ -400,6 +404,7 @@ const dlz_op_type dlz_conv_transpose2d_op_type = {
     .own = sizeof(transpose_op),
     .abilities = DLZ_OP_FOLDS,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

@@ -73,11 +73,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->images = blocks > 1 ? 1 : dlz_max_i64(1, TILE_SIZE / dlz_value_size(op->out));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
-    DLZ_TRY(dlz_memory_ask_array(setup->memory, &conv->weights, conv->plan.taps * step,
-                                 sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(setup->memory, &conv->folded_bias, op->out->channels,
-                                 sizeof(float), first, first));
-    DLZ_TRY(dlz_memory_ask_array(setup->memory, &conv->bias, step, sizeof(float), first, first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->weights, conv->plan.taps * step, sizeof(float), first));
+    DLZ_TRY(
+        dlz_op_ask_prepared(setup, &conv->folded_bias, op->out->channels, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->bias, step, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     DLZ_TRY(dlz_op_ask_moments(op, dlz_ceil_div(setup->n, conv->images) * blocks, setup));
     if (setup->mode.gradients)
@@ -136,13 +136,18 @@ static void forward_tile(void *context, int64_t tile, int worker) {
                 out->data + (first * out->height + block.row) * out->width * out->channels);
 }
 
-static void forward(dlz_op *op, const dlz_run *run) {
+static void prepare(dlz_op *op, const dlz_run *run) {
+    (void)run;
     depthwise_op *conv = op->own;
-    depthwise_pass pass = make_pass(op, run);
     dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
     dlz_depthwise_pack_bias(&conv->plan, conv->folded_bias, conv->bias);
     dlz_depthwise_pack(&conv->plan, op->states[WEIGHT].value,
                        op->fold.has_batchnorm ? op->fold.scale : NULL, conv->weights);
+}
+
+static void forward(dlz_op *op, const dlz_run *run) {
+    const depthwise_op *conv = op->own;
+    depthwise_pass pass = make_pass(op, run);
     dlz_parallel_for(dlz_ceil_div(run->n, conv->images) * pass.blocks_down, run->workers,
                      forward_tile, &pass);
 }
@@ -191,6 +196,7 @@ const dlz_op_type dlz_depthwise_op_type = {
     .own = sizeof(depthwise_op),
     .abilities = DLZ_OP_FOLDS | DLZ_OP_READS_PENDING | DLZ_OP_READS_VIEW,
     .plan = plan,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };

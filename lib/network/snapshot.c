@@ -43,6 +43,7 @@ void dlz_snapshot_copy(dlz_snapshot *snapshot, const dlz_snapshot *from,
 void dlz_snapshot_put(const dlz_snapshot *snapshot, dlviz_network *network) {
     memcpy(network->parameters, snapshot->parameters, parameter_bytes(network));
     memcpy(network->buffers, snapshot->buffers, network->buffer_bytes);
+    dlz_plans_note_change(&network->plans);
     network->has_gradients = network->fresh_gradients = false;
 }
 
@@ -59,6 +60,7 @@ static void exchange(void *one, void *other, size_t size) {
 void dlz_snapshot_exchange(dlz_snapshot *snapshot, dlviz_network *network) {
     exchange(snapshot->parameters, network->parameters, parameter_bytes(network));
     exchange(snapshot->buffers, network->buffers, network->buffer_bytes);
+    dlz_plans_note_change(&network->plans);
     network->has_gradients = network->fresh_gradients = false;
 }
 

@@ -23,8 +23,10 @@ void dlz_network_keep_buffers(dlviz_network *network) {
 }
 
 void dlz_network_put_buffers_back(dlviz_network *network) {
-    if (network->kept_buffers)
-        memcpy(network->buffers, network->kept_buffers, network->buffer_bytes);
+    if (!network->kept_buffers)
+        return;
+    memcpy(network->buffers, network->kept_buffers, network->buffer_bytes);
+    dlz_plans_note_change(&network->plans);
 }
 
 dlz_state *dlz_network_state(const dlviz_network *network, const char *name) {
@@ -160,6 +162,7 @@ dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
     DLZ_REQUIRE(tensor);
     DLZ_TRY(dlz_network_check_tensor(state, tensor));
     take_tensor(state, tensor);
+    dlz_plans_note_change(&network->plans);
     return DLVIZ_OK;
 }
 
@@ -246,6 +249,7 @@ void dlz_network_take_present_states(dlviz_network *network, dlviz_tensor *const
     for (int i = 0; i < network->num_states; i++)
         if (tensors[i])
             take_tensor(&network->states[i], tensors[i]);
+    dlz_plans_note_change(&network->plans);
     /* The gradients are those of other parameters. */
     network->has_gradients = network->fresh_gradients = false;
 }

@@ -314,6 +314,7 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
     network->fresh_gradients = false;
     count_step(optimizer, network);
     prepare(optimizer);
+    dlz_plans_note_change(&network->plans);
     step_pass pass = {.optimizer = optimizer,
                       .kernels = optimizer->type->updates(dlz_isa_chosen()),
                       .parameters = network->parameters,

@@ -7,13 +7,13 @@
 #include "linalg/linalg.h"
 #include "network/network.h"
 #include "networks.h"
+#include "profile.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 typedef struct options {
     int64_t image_size, batch_size, steps;
@@ -25,12 +25,6 @@ typedef struct options {
 static void die(void) {
     fprintf(stderr, "bench_train: %s\n", dlviz_last_error());
     exit(1);
-}
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 static int64_t number(const char *text, const char *option) {
@@ -135,63 +129,15 @@ static void augment(dlviz_dataset *dataset, const char *kind) {
     }
 }
 
-/* Multiply-adds of one sample, forward. */
-static double op_macs(const dlviz_network *network, const dlz_op *op) {
-    const dlz_node *node = &network->graph.nodes[op->first_layer];
-    if (!op->layer || !op->layer->type->multiply_adds)
-        return 0;
-    return op->layer->type->multiply_adds(op->layer, node->in, &node->out);
-}
-
-static double total_flops(const dlviz_network *network, const dlz_plan *plan, bool training) {
-    double sum = 0;
-    for (int i = 0; i < dlz_plan_num_ops(plan); i++) {
-        const dlz_op *op = dlz_plan_op(plan, i);
-        sum += 2 * op_macs(network, op) * (!training ? 1 : op->in->needs_gradient ? 3 : 2);
-    }
-    return sum;
-}
-
-static void print_profile(const dlviz_network *network, const dlz_plan *plan, bool training,
-                          double images, double seconds, double optimizer_seconds) {
-    printf("%-24s %10s %10s %10s %10s %7s\n", "layers", "fwd ms", "bwd ms", "fwd GF/s", "bwd GF/s",
-           "share");
-    double accounted = optimizer_seconds;
-    double steps = images / (double)dlz_plan_run((dlz_plan *)plan)->n;
-    for (int i = 0; i < dlz_plan_num_ops(plan); i++) {
-        const dlz_op *op = dlz_plan_op(plan, i);
-        const double *spent = dlz_plan_seconds(plan, i);
-        double flops = 2 * op_macs(network, op) * images;
-        char name[64];
-        if (op->first_layer == op->last_layer)
-            snprintf(name, sizeof name, "%s", network->graph.nodes[op->first_layer].name);
-        else
-            snprintf(name, sizeof name, "%s-%s", network->graph.nodes[op->first_layer].name,
-                     network->graph.nodes[op->last_layer].name);
-        printf("%-24s %10.3f %10.3f", name, 1e3 * spent[0] / steps, 1e3 * spent[1] / steps);
-        if (flops > 0)
-            printf(" %10.1f %10.1f", flops / spent[0] * 1e-9,
-                   training ? flops * (op->in->needs_gradient ? 2 : 1) / spent[1] * 1e-9 : 0.0);
-        else
-            printf(" %10s %10s", "", "");
-        printf(" %6.1f%%\n", 100 * (spent[0] + spent[1]) / seconds);
-        accounted += spent[0] + spent[1];
-    }
-    printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "optimizer", 1e3 * optimizer_seconds / steps,
-           "", "", "", 100 * optimizer_seconds / seconds);
-    printf("%-24s %10.3f %10s %10s %10s %6.1f%%\n", "data, loss, rest",
-           1e3 * (seconds - accounted) / steps, "", "", "", 100 * (seconds - accounted) / seconds);
-}
-
 static double sgemm_gflops(void) {
     enum { N = 768 };
     float *a = calloc(N * N, sizeof *a), *b = calloc(N * N, sizeof *b),
           *c = calloc(N * N, sizeof *c);
     double best = 0;
     for (int i = 0; a && b && c && i < 5; i++) {
-        double started = now();
+        double started = profile_now();
         dlz_sgemm(false, false, N, N, N, 1, a, N, b, N, 0, c, N);
-        double rate = 2.0 * N * N * N / (now() - started) * 1e-9;
+        double rate = 2.0 * N * N * N / (profile_now() - started) * 1e-9;
         best = rate > best ? rate : best;
     }
     free(a);
@@ -230,7 +176,7 @@ int main(int argc, char **argv) {
             if (set.profile && dlz_plan_profile(plan))
                 die();
             optimizer_seconds = 0;
-            started = now();
+            started = profile_now();
         }
         const int64_t *batch = indices + (step + 5) % 4 * set.batch_size;
         if (set.inference) {
@@ -241,14 +187,14 @@ int main(int argc, char **argv) {
         if (dlz_network_train_batch(network, "bench_train", dataset, batch, set.batch_size, 1,
                                     step + 5, (uint64_t)(step + 5), &tally, &loss))
             die();
-        double before = now();
+        double before = profile_now();
         if (dlviz_optimizer_step(adam, network))
             die();
-        optimizer_seconds += now() - before;
+        optimizer_seconds += profile_now() - before;
     }
-    double seconds = now() - started, done = (double)(set.batch_size * set.steps);
+    double seconds = profile_now() - started, done = (double)(set.batch_size * set.steps);
     if (set.profile)
-        print_profile(network, plan, !set.inference, done, seconds, optimizer_seconds);
+        profile_print(network, plan, !set.inference, done, seconds, optimizer_seconds);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss / 1024;
@@ -256,7 +202,7 @@ int main(int argc, char **argv) {
            dlviz_blas());
     printf("images_per_second: %.1f\n", done / seconds);
     printf("effective_gflops: %.1f\n",
-           total_flops(network, plan, !set.inference) * done / seconds * 1e-9);
+           profile_flops(network, plan, !set.inference) * done / seconds * 1e-9);
     printf("sgemm_gflops: %.1f\n", sgemm_gflops());
     printf("peak_rss_mb: %.1f\n", peak);
     free(indices);

@@ -1,6 +1,7 @@
 /* The plans that a network keeps: steps of several sizes by turns cost no memory and no planning,
  * and what ran before leaves no trace in the numbers. */
 #include "base/random.h"
+#include "network/network.h"
 #include "support/netspec.h"
 
 #include <stdatomic.h>
@@ -227,6 +228,13 @@ START_TEST(more_epochs_allocate_no_more) {
 }
 END_TEST
 
+static size_t prepared_bytes(const dlviz_network *network) {
+    size_t sum = 0;
+    for (const dlz_prepared *at = network->plans.prepared->first; at; at = at->next)
+        sum += at->bytes;
+    return sum;
+}
+
 START_TEST(one_block_serves_all_plans) {
     count_allocations();
     ck_ok(dlviz_set_num_threads(2));
@@ -248,9 +256,12 @@ START_TEST(one_block_serves_all_plans) {
             }
         }
     drop_prepared(&large);
-    /* Features that are handed out count too. */
+    /* Features that are handed out count too; so do weights made ready to run, of each convolution by
+     * itself and with what follows it. */
     ck_assert_uint_lt(most - with, block / 5);
-    ck_assert_uint_lt(live - with, block / 20);
+    size_t weights = prepared_bytes(network);
+    ck_assert_uint_lt(weights, block / 16);
+    ck_assert_uint_lt(live - with - weights, block / 20);
     dlviz_network_destroy(network);
     drop_material(&m);
     stop_counting();
