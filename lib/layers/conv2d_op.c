@@ -56,9 +56,10 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
             (uint64_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
             (uint64_t)plan->plain.depth, &patches))
         return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
-    if (dlz_add_overflows(floats, patches, &floats) ||
+    size_t sums = 4 * (size_t)op->in->channels; /* as floats */
+    if (dlz_add_overflows(floats, patches, &floats) || dlz_add_overflows(floats, sums, &floats) ||
         dlz_mul_overflows(floats, sizeof(float), &bytes) ||
-        dlz_add_overflows(bytes, DLZ_GEMM_SCRATCH_BYTES + 4 * DLZ_ALIGNMENT, &bytes))
+        dlz_add_overflows(bytes, DLZ_GEMM_SCRATCH_BYTES + 5 * DLZ_ALIGNMENT, &bytes))
         return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
     dlz_memory_ask_scratch(setup->memory, bytes);
     return DLVIZ_OK;
@@ -103,8 +104,10 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
                                 conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     DLZ_TRY(dlz_op_ask_moments(op, forward_tiles(&conv->plan, setup->n), setup));
-    if (setup->mode.gradients)
+    if (setup->mode.gradients) {
         DLZ_TRY(ask_backward(op, setup));
+        DLZ_TRY(dlz_op_ask_sums(op, conv->groups, setup));
+    }
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
@@ -194,6 +197,24 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
         dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
 }
 
+/* The batch norm before sums up what no later block of the images adds to. */
+static void add_sums(const conv_pass *pass, int64_t group, dlz_conv2d_block block, char *scratch) {
+    const dlz_value *in = pass->op->in;
+    const dlz_conv2d_shape *s = &pass->plan->shape;
+    if (!in->gradient_statistics.given)
+        return;
+    int64_t end = (block.row + block.rows) * s->stride[0] - s->padding[0];
+    int64_t first = block.row * s->stride[0] - s->padding[0];
+    first = block.row == 0 ? 0 : dlz_min_i64(dlz_max_i64(first, 0), in->height);
+    end = block.row + block.rows == s->out_height
+              ? in->height
+              : dlz_min_i64(dlz_max_i64(end, first), in->height);
+    int64_t rows = block.images > 1 ? block.images * in->height : end - first;
+    dlz_conv2d_add_sums(in, (block.image * in->height + first) * in->width, rows * in->width,
+                        (double *)(void *)dlz_carve(&scratch, 4 * in->channels),
+                        in->gradient_statistics.partial + group * 2 * in->channels);
+}
+
 static void backward_group(void *context, int64_t group, int worker) {
     const conv_pass *pass = context;
     const dlz_op *op = pass->op;
@@ -206,6 +227,9 @@ static void backward_group(void *context, int64_t group, int worker) {
            (size_t)plan->sum_floats * sizeof(float));
     memset(conv->bias_sums + group * plan->fast.columns, 0,
            (size_t)plan->fast.columns * sizeof(double));
+    if (op->in->needs_gradient && op->in->gradient_statistics.given)
+        memset(op->in->gradient_statistics.partial + group * 2 * op->in->channels, 0,
+               (size_t)(2 * op->in->channels) * sizeof(double));
     dlz_conv2d_block block = {.image = first};
     for (; block.image < end; block.image += plan->backward_images) {
         block.images = dlz_min_i64(plan->backward_images, end - block.image);
@@ -215,6 +239,8 @@ static void backward_group(void *context, int64_t group, int worker) {
         for (block.row = 0; block.row < op->out->height; block.row += plan->backward_rows) {
             block.rows = dlz_min_i64(plan->backward_rows, op->out->height - block.row);
             backward_block(pass, group, block, dlz_run_scratch(pass->run, worker));
+            if (op->in->needs_gradient)
+                add_sums(pass, group, block, dlz_run_scratch(pass->run, worker));
         }
     }
 }

@@ -81,10 +81,23 @@ static void swap(axis *a, axis *b) {
     *b = kept;
 }
 
+/* Rows, and images, that follow each other without a gap are pixels of one row. */
+static void join_axes(axis axes[3]) {
+    for (int k = 1; k >= 0; k--)
+        if (axes[k].in == axes[2].in * axes[2].count &&
+            axes[k].out == axes[2].out * axes[2].count) {
+            axes[2].count *= axes[k].count;
+            axes[k].count = 1;
+        } else if (axes[k].count > 1) {
+            return;
+        }
+}
+
 /* The last axis is the one a tile goes along: pixels of a row, unless rows or images give longer
  * runs where pixels are few. Then the longer one of the others. */
 static void order_axes(axis axes[3]) {
     enum { ENOUGH = 8 };
+    join_axes(axes);
     if (axes[2].count < ENOUGH && axes[1].count > axes[2].count && axes[1].count >= axes[0].count)
         swap(&axes[1], &axes[2]);
     else if (axes[2].count < ENOUGH && axes[0].count > axes[2].count)

@@ -444,12 +444,9 @@ static void input_gradient(const dlz_depthwise_plan *plan, const float *g,
                            dlz_depthwise_block block, const float *weights, float *spare,
                            float *dx) {
     const dlz_conv2d_shape *s = &plan->shape;
-    int64_t row = s->width * s->channels, stride = s->stride[0];
-    int64_t first = block.row == 0 ? 0 : block.row * stride - s->padding[0];
-    int64_t end = (block.row + block.rows) * stride - s->padding[0];
-    if (block.row + block.rows == s->out_height || end > s->height)
-        end = s->height;
-    for (int64_t y = first < 0 ? 0 : first; y < end; y++) {
+    int64_t row = s->width * s->channels, first, end;
+    dlz_depthwise_input_rows(plan, block, &first, &end);
+    for (int64_t y = first; y < end; y++) {
         float *to = dx + (block.image * s->height + y) * row;
         float *wide = plan->multiplier == 1 ? to : spare;
         input_row(plan, g, block.row - dlz_depthwise_halo(plan, block), y, weights, wide);
