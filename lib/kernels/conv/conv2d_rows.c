@@ -130,7 +130,8 @@ static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input 
             if (input->step)
                 load_apart(input, checks, s->channels, from + y * row, count, to + left, &strange);
             else
-                load_any_row(input, checks, from + y * row, count, to + left, &strange);
+                load_any_row(input, checks, s->channels, from + y * row, count, to + left,
+                             &strange);
             fill_zero(to + left + count, whole - left - count);
         }
     }
@@ -165,7 +166,7 @@ static const float *load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_
                             gradient->dy + line * s->out_width * gradient->step, gradient->step, g,
                             s->outputs);
             else
-                load_any_gradient_row(gradient, line * row, row, g);
+                load_any_gradient_row(gradient, s->outputs, line * row, row, g);
             fill_zero(g + row, whole - row);
         }
     fill_zero(g, LANES); /* what a last vector reads beyond the end */

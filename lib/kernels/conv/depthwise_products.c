@@ -33,9 +33,9 @@ static void load(const dlz_depthwise_plan *plan, const dlz_conv2d_input *input,
         const float *from = input->data + (block.image * s->height + y) * row;
         fill_zero(strip, before);
         if (plan->multiplier == 1) {
-            load_any_row(input, false, from, count, strip + before, &unused);
+            load_any_row(input, false, s->channels, from, count, strip + before, &unused);
         } else {
-            load_any_row(input, false, from, pixels * s->channels, spare, &unused);
+            load_any_row(input, false, s->channels, from, pixels * s->channels, spare, &unused);
             spread(spare, pixels * s->channels, plan->multiplier, strip + before);
         }
         fill_zero(strip + before + count, whole - before - count);
@@ -50,7 +50,7 @@ static void load_gradient(const dlz_depthwise_plan *plan, const dlz_conv2d_gradi
     int64_t first = block.row - dlz_depthwise_halo(plan, block);
     for (int64_t y = first; y < block.row + block.rows; y++, g += whole) {
         fill_zero(g, plan->gradient_left);
-        load_any_gradient_row(gradient, (block.image * s->out_height + y) * row, row,
+        load_any_gradient_row(gradient, s->outputs, (block.image * s->out_height + y) * row, row,
                               g + plan->gradient_left);
         fill_zero(g + plan->gradient_left + row, whole - plan->gradient_left - row);
     }
