@@ -31,9 +31,12 @@
 /* Floats beyond their end that the buffers of this header must have. */
 #define DLZ_CONV2D_SLACK 32
 /* Independent sums of the weights' gradient: enough for as many threads, few enough to add up; and
- * fewer where a group would have less pixels than its sums are worth. */
+ * fewer where a group would have less pixels than its sums are worth, which more so do not fit a
+ * cache if there are many. */
 #define DLZ_CONV2D_GROUPS 8
 #define DLZ_CONV2D_GROUP_PIXELS 64
+#define DLZ_CONV2D_MANY_SUMS 65536
+#define DLZ_CONV2D_MANY_SUMS_PIXELS 768
 /* Outputs of a tile of `unpack`. */
 #define DLZ_CONV2D_UNPACKED 32
 
@@ -133,8 +136,10 @@ typedef struct dlz_conv2d_output {
 
 static inline int64_t dlz_conv2d_groups(const dlz_conv2d_shape *shape) {
     int64_t pixels = shape->images * shape->out_height * shape->out_width;
-    int64_t groups =
-        dlz_max_i64(2, dlz_min_i64(DLZ_CONV2D_GROUPS, pixels / DLZ_CONV2D_GROUP_PIXELS));
+    int64_t sums = shape->kernel[0] * shape->kernel[1] * shape->channels * shape->outputs;
+    int64_t least =
+        sums >= DLZ_CONV2D_MANY_SUMS ? DLZ_CONV2D_MANY_SUMS_PIXELS : DLZ_CONV2D_GROUP_PIXELS;
+    int64_t groups = dlz_max_i64(2, dlz_min_i64(DLZ_CONV2D_GROUPS, pixels / least));
     return dlz_min_i64(shape->images, groups);
 }
 
