@@ -49,6 +49,7 @@
 #include <dlviz/custom_layer.h>
 #include <dlviz/loss.h>
 #include <dlviz/network.h>
+#include <dlviz/predictor.h>
 #include <dlviz/optimizer.h>
 #include <dlviz/schedule.h>
 #include <dlviz/trainer.h>

@@ -128,6 +128,8 @@ dlz_value *dlz_plan_watched(dlz_plan *plan);
 /* With gradients: room for n weights, n losses, and targets: as many floats as the output has
  * numbers, or a label for each of its pixels. */
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
+/* In evaluation: prepares what was not yet, or of other states. The next forward pass would do it. */
+void dlz_plan_prepare(dlz_plan *plan);
 /* Both fail with what the first operation that fails says, naming its layer; those that come after
  * it do not run. */
 dlviz_status dlz_plan_forward(dlz_plan *plan) __attribute__((warn_unused_result));

@@ -1,0 +1,238 @@
+/* A network's states as they were, and what runs on them in one thread. */
+#include <dlviz/predictor.h>
+
+#include "base/base.h"
+#include "base/busy.h"
+#include "base/parallel.h"
+#include "network/network.h"
+#include "network/run.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* What all predictors of the same states have in common; it does not change. */
+typedef struct weights {
+    atomic_int references;
+    dlviz_network *network; /* held: its layers */
+    dlz_graph graph;        /* the network's, whose nodes have these states */
+    float *parameters;
+    void *buffers;
+    dlz_prepared_set *prepared;
+} weights;
+
+struct dlviz_predictor {
+    dlz_busy busy;
+    weights *weights;
+    int node;
+    dlz_plans plans;
+};
+
+/* -- Weights -------------------------------------------------------------------------------------
+ */
+
+static void drop_weights(weights *w) {
+    if (!w || atomic_fetch_sub(&w->references, 1) != 1)
+        return;
+    dlz_prepared_set_destroy(w->prepared);
+    dlz_free(w->graph.nodes);
+    dlz_free(w->parameters);
+    dlz_free(w->buffers);
+    dlviz_network_destroy(w->network);
+    dlz_free(w);
+}
+
+static void *copy(const void *from, size_t bytes) {
+    void *block = dlz_alloc(bytes);
+    if (block)
+        memcpy(block, from, bytes);
+    return block;
+}
+
+/* The place in the copies of what lies in the network's blocks. */
+static void *moved(const weights *w, void *value) {
+    const dlviz_network *network = w->network;
+    float *parameter = value;
+    if (!value)
+        return NULL;
+    if (parameter >= network->parameters &&
+        parameter < network->parameters + network->parameter_floats)
+        return w->parameters + (parameter - network->parameters);
+    return (char *)w->buffers + ((char *)value - (char *)network->buffers);
+}
+
+static void hand_states(weights *w) {
+    for (int i = 0; i < w->graph.num_nodes; i++)
+        for (int j = 0; j < w->graph.nodes[i].num_states; j++) {
+            dlz_parameter *state = &w->graph.nodes[i].states[j];
+            state->value = moved(w, state->value);
+            state->count = moved(w, state->count);
+            state->gradient = NULL;
+        }
+}
+
+static dlviz_status copy_weights(weights *w) {
+    const dlviz_network *network = w->network;
+    size_t parameter_bytes = (size_t)network->parameter_floats * sizeof(float);
+    size_t node_bytes = (size_t)network->graph.num_nodes * sizeof *network->graph.nodes;
+    w->graph = network->graph;
+    w->graph.nodes = copy(network->graph.nodes, node_bytes);
+    w->parameters = copy(network->parameters, parameter_bytes);
+    w->buffers = copy(network->buffers, network->buffer_bytes);
+    if (!w->graph.nodes || !w->parameters || !w->buffers)
+        return dlz_fail_memory("a copy of the parameters", parameter_bytes);
+    hand_states(w);
+    return dlz_prepared_set_create(&w->prepared);
+}
+
+static dlviz_status make_weights(weights **out, const dlviz_network *network) {
+    weights *w = dlz_alloc_zero(sizeof *w);
+    if (!w)
+        return dlz_fail_memory("a predictor", sizeof *w);
+    atomic_init(&w->references, 1);
+    /* Holding changes nothing that a const handle shows. */
+    w->network = dlz_network_hold((dlviz_network *)(uintptr_t)network);
+    dlviz_status status = copy_weights(w);
+    if (status == DLVIZ_OK)
+        *out = w;
+    else
+        drop_weights(w);
+    return status;
+}
+
+/* -- Predictors ----------------------------------------------------------------------------------
+ */
+
+/* One that has the weights from then on, unless it fails. */
+static dlviz_status make(dlviz_predictor **out, weights *w, int node) {
+    dlviz_predictor *predictor = dlz_alloc_zero(sizeof *predictor);
+    if (!predictor)
+        return dlz_fail_memory("a predictor", sizeof *predictor);
+    predictor->weights = w;
+    predictor->node = node;
+    predictor->plans.prepared = w->prepared;
+    predictor->plans.shares = true;
+    *out = predictor;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_predictor_create(dlviz_predictor **out, const dlviz_network *network,
+                                    const char *layer) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_TRY(dlz_require_built(network, __func__));
+    int node = network->graph.num_nodes - 1;
+    if (layer)
+        DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &node));
+    if (node == DLZ_GRAPH_INPUT)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: 'layer' is 'input'; a layer's name, or NULL for the last, is accepted",
+                        __func__);
+    DLZ_HOLD_SHARED(&network->busy, "network");
+    weights *w = NULL;
+    DLZ_TRY(make_weights(&w, network));
+    dlviz_status status = make(out, w, node);
+    if (status != DLVIZ_OK)
+        drop_weights(w);
+    return status;
+}
+
+dlviz_status dlviz_predictor_share(const dlviz_predictor *predictor, dlviz_predictor **other) {
+    DLZ_REQUIRE_OUT(other);
+    DLZ_REQUIRE(predictor);
+    DLZ_TRY(make(other, predictor->weights, predictor->node));
+    atomic_fetch_add(&predictor->weights->references, 1);
+    (*other)->plans.threads = predictor->plans.threads;
+    return DLVIZ_OK;
+}
+
+void dlviz_predictor_destroy(dlviz_predictor *predictor) {
+    if (!predictor)
+        return;
+    dlz_plans_release(&predictor->plans);
+    drop_weights(predictor->weights);
+    dlz_free(predictor);
+}
+
+dlviz_status dlviz_predictor_set_num_threads(dlviz_predictor *predictor, int64_t num_threads) {
+    DLZ_REQUIRE(predictor);
+    DLZ_HOLD_ALONE(&predictor->busy, "predictor");
+    if (num_threads < 0 || num_threads > DLZ_MAX_THREADS)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "%s: %lld threads; 1 to %d are accepted, or 0 for those of the library",
+                        __func__, (long long)num_threads, DLZ_MAX_THREADS);
+    predictor->plans.threads = (int)num_threads;
+    return DLVIZ_OK;
+}
+
+int64_t dlviz_predictor_num_threads(const dlviz_predictor *predictor) {
+    return predictor ? predictor->plans.threads : 0;
+}
+
+static const dlz_shape *output_shape(const dlviz_predictor *predictor) {
+    return &predictor->weights->graph.nodes[predictor->node].out;
+}
+
+int dlviz_predictor_input_ndim(const dlviz_predictor *predictor) {
+    return predictor ? predictor->weights->graph.in.ndim : 0;
+}
+
+const int64_t *dlviz_predictor_input_dims(const dlviz_predictor *predictor) {
+    return predictor ? predictor->weights->graph.in.dims : NULL;
+}
+
+int dlviz_predictor_output_ndim(const dlviz_predictor *predictor) {
+    return predictor ? output_shape(predictor)->ndim : 0;
+}
+
+const int64_t *dlviz_predictor_output_dims(const dlviz_predictor *predictor) {
+    return predictor ? output_shape(predictor)->dims : NULL;
+}
+
+static dlviz_status check_samples(const char *who, int64_t num_samples) {
+    if (num_samples > 0)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %lld samples; 1 or more are accepted", who,
+                    (long long)num_samples);
+}
+
+/* The plan for one batch, with all that it needs. */
+static dlviz_status get_plan(dlviz_predictor *predictor, int64_t n, dlz_plan **plan) {
+    return dlz_plan_get(&predictor->plans, &predictor->weights->graph, predictor->node,
+                        DLZ_EVALUATION, n, plan);
+}
+
+static dlviz_status reserve(dlviz_predictor *predictor, int64_t n) {
+    dlz_plan *plan;
+    DLZ_TRY(get_plan(predictor, n, &plan));
+    dlz_plan_prepare(plan);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, int64_t num_samples) {
+    DLZ_REQUIRE(predictor);
+    DLZ_HOLD_ALONE(&predictor->busy, "predictor");
+    DLZ_TRY(check_samples(__func__, num_samples));
+    int64_t rest = num_samples % DLZ_EVALUATION_BATCH;
+    if (num_samples >= DLZ_EVALUATION_BATCH)
+        DLZ_TRY(reserve(predictor, DLZ_EVALUATION_BATCH));
+    return rest > 0 ? reserve(predictor, rest) : DLVIZ_OK;
+}
+
+dlviz_status dlviz_predictor_forward_into(dlviz_predictor *predictor, int64_t num_samples,
+                                          const float *inputs, float *outputs) {
+    DLZ_REQUIRE(predictor);
+    DLZ_REQUIRE(inputs);
+    DLZ_REQUIRE(outputs);
+    DLZ_HOLD_ALONE(&predictor->busy, "predictor");
+    DLZ_TRY(check_samples(__func__, num_samples));
+    int64_t in_size = dlz_shape_size(&predictor->weights->graph.in);
+    int64_t out_size = dlz_shape_size(output_shape(predictor));
+    for (int64_t first = 0; first < num_samples; first += DLZ_EVALUATION_BATCH) {
+        dlz_plan *plan;
+        int64_t n = dlz_min_i64(DLZ_EVALUATION_BATCH, num_samples - first);
+        DLZ_TRY(get_plan(predictor, n, &plan));
+        DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = inputs + first * in_size}));
+        DLZ_TRY(dlz_plan_forward(plan));
+        dlz_read_output(plan, outputs + first * out_size);
+    }
+    return DLVIZ_OK;
+}
