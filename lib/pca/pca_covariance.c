@@ -334,9 +334,12 @@ static dlviz_status solve_covariance(const dlz_pca_input *input, dlz_pca_model *
 /* Singular vectors are found by other drivers: what no eigensolver can do is left to them. */
 dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
     input->used = DLVIZ_PCA_SOLVER_COVARIANCE;
+    dlz_failure before;
+    dlz_failure_keep(&before);
     dlviz_status status = solve_covariance(input, model);
     if (status != DLVIZ_ERROR_NUMERIC)
         return status;
+    dlz_failure_put_back(&before);
     dlz_pca_forget_components(model);
     return dlz_pca_solve_svd(input, model);
 }

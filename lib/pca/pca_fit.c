@@ -173,11 +173,8 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
     DLZ_TRY(check_fit(who, pca, data));
     dlviz_pca_solver_kind solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
     DLZ_TASK("PCA");
-    DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
-    dlz_blas_serial_begin();
     dlviz_status status = solve(pca, data, &solver, &model);
-    dlz_blas_serial_end();
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(pca, &model);
     if (status == DLVIZ_OK)

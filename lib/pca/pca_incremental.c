@@ -115,11 +115,8 @@ dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_HOLD_ALONE(&pca->busy, "PCA");
     DLZ_TRY(check_batch(__func__, pca, batch));
     DLZ_TASK("PCA");
-    DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
-    dlz_blas_serial_begin();
     dlviz_status status = update(pca, batch, &model);
-    dlz_blas_serial_end();
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(pca, &model);
     if (status == DLVIZ_OK)
