@@ -148,7 +148,7 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data,
     model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver};
+    dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver, {0}};
     DLZ_TRY(dlz_pca_report(pca, 0));
     dlz_task_part(0, 0);
     DLZ_TRY(dlz_pca_moments("dlviz_pca_fit", input.data, n, d, model->mean, &input.scatter));

@@ -82,7 +82,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
     model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD};
+    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD, {0}};
     DLZ_TRY(dlz_pca_report(pca, 0));
     dlz_task_part(0, 0);
     DLZ_TRY(
