@@ -3,7 +3,7 @@
 #include "kernels/embed/scatter.h"
 #include "linalg/linalg.h"
 
-#include <string.h>
+#include <stdint.h>
 
 /* Products run panel by panel through the kernel of PCA's covariance: `width` columns of op(a)ᵀ
  * against `width` of op(b), over DEPTH rows of both at a time. What an element is the sum of, and in
@@ -11,24 +11,6 @@
  * on the stack, small enough for that of any thread. */
 #define DEPTH 64
 #define PANELS 4 /* of op(a), for each of which a panel of op(b) serves */
-
-/* [row][width] of a panel: `along` where neighbors of a row are neighbors in memory, `count` of them
- * are there, the others zero. */
-static void pack(const double *from, int64_t stride, bool along, int64_t count, int64_t width,
-                 int64_t rows, double scale, double *to) {
-    if (along) {
-        for (int64_t r = 0; r < rows; r++, to += width) {
-            for (int64_t i = 0; i < count; i++)
-                to[i] = scale * from[r * stride + i];
-            for (int64_t i = count; i < width; i++)
-                to[i] = 0;
-        }
-        return;
-    }
-    for (int64_t i = 0; i < width; i++)
-        for (int64_t r = 0; r < rows; r++)
-            to[r * width + i] = i < count ? scale * from[i * stride + r] : 0;
-}
 
 /* One panel's product, where not all of it is wanted. */
 static void add_edge(const dlz_scatter_kernel *kernel, const double *a, const double *b,
@@ -81,13 +63,13 @@ static void multiply(const dlz_product *p) {
         for (int64_t i = 0; i < p->m; i += block) {
             int64_t last = dlz_min_i64(i + block, p->m);
             for (int64_t first = i; first < last; first += width)
-                pack(p->transpose_a ? p->a + k * p->lda + first : p->a + first * p->lda + k, p->lda,
-                     p->transpose_a, dlz_min_i64(width, last - first), width, rows, p->alpha,
-                     panels + (first - i) * rows);
+                kernel->lay(p->transpose_a ? p->a + k * p->lda + first : p->a + first * p->lda + k,
+                            p->lda, p->transpose_a, dlz_min_i64(width, last - first), rows,
+                            p->alpha, panels + (first - i) * rows);
             int64_t end = p->lower ? dlz_min_i64(p->n, last + p->above) : p->n;
             for (int64_t j = 0; j < end; j += width) {
-                pack(p->transpose_b ? p->b + j * p->ldb + k : p->b + k * p->ldb + j, p->ldb,
-                     !p->transpose_b, dlz_min_i64(width, p->n - j), width, rows, 1, panel);
+                kernel->lay(p->transpose_b ? p->b + j * p->ldb + k : p->b + k * p->ldb + j, p->ldb,
+                            !p->transpose_b, dlz_min_i64(width, p->n - j), rows, 1, panel);
                 add_panels(p, kernel, panels, panel, rows, i, j);
             }
         }

@@ -45,28 +45,38 @@ void dlz_reflect_factor(int64_t k, int64_t n, const double *v, int64_t stride, c
 }
 
 typedef struct reflect_pass {
-    int64_t m, n, stride_x, k, stride_v;
+    int64_t m, n, stride_x, k, stride_v, rows; /* rows of a tile */
     double *x;
     const double *v, *t;
     bool transpose;
 } reflect_pass;
 
-#define ROWS 24 /* a panel of products, on the widest instruction set */
+/* Of a tile, where there are few vectors and where there are many, for which V is read and packed
+ * less often. */
+enum { FEW = 24, MANY = 96 };
 
 static void reflect_tile(void *context, int64_t tile, int worker) {
     enum { B = DLZ_REFLECT_BLOCK };
     (void)worker;
     const reflect_pass *p = context;
-    int64_t m = dlz_min_i64(ROWS, p->m - tile * ROWS);
-    double *x = p->x + tile * ROWS * p->stride_x, products[ROWS * B], factors[ROWS * B];
+    int64_t m = dlz_min_i64(p->rows, p->m - tile * p->rows);
+    double *x = p->x + tile * p->rows * p->stride_x, products[MANY * B], row[B];
     dlz_dgemm(false, true, m, p->k, p->n, 1, x, p->stride_x, p->v, p->stride_v, 0, products, B);
-    dlz_dgemm(false, p->transpose, m, p->k, p->k, 1, products, B, p->t, B, 0, factors, B);
-    dlz_dgemm(false, false, m, p->n, p->k, -1, factors, B, p->v, p->stride_v, 1, x, p->stride_x);
+    for (int64_t i = 0; i < m; i++) {
+        memcpy(row, products + i * B, (size_t)p->k * sizeof *row);
+        memset(products + i * B, 0, (size_t)p->k * sizeof *row);
+        if (p->transpose)
+            dlz_dense()->dots(p->t, B, p->k, row, p->k, products + i * B);
+        else
+            dlz_dense()->combine(p->t, B, p->k, row, p->k, products + i * B);
+    }
+    dlz_dgemm(false, false, m, p->n, p->k, -1, products, B, p->v, p->stride_v, 1, x, p->stride_x);
 }
 
 void dlz_reflect_rows(int64_t m, int64_t n, double *x, int64_t stride_x, int64_t k, const double *v,
                       int64_t stride_v, const double *t, bool transpose) {
-    reflect_pass pass = {m, n, stride_x, k, stride_v, x, v, t, transpose};
+    reflect_pass pass = {m, n, stride_x, k,        stride_v, m < 4 * MANY ? FEW : MANY,
+                         x, v, t,        transpose};
     bool small = m * n < 8192;
-    dlz_parallel_for(dlz_ceil_div(m, ROWS), small ? 1 : dlz_threads(), reflect_tile, &pass);
+    dlz_parallel_for(dlz_ceil_div(m, pass.rows), small ? 1 : dlz_threads(), reflect_tile, &pass);
 }

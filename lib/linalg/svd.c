@@ -23,6 +23,7 @@
 typedef struct jacobi {
     int64_t n, blocks, round; /* blocks: even, the last may be empty */
     double *images, *vectors; /* n x n */
+    double *squares;          /* n: of the images' lengths */
     double shortest;          /* what is shorter is noise */
     int64_t *turned;          /* of each pair of blocks of a round */
 } jacobi;
@@ -43,10 +44,9 @@ static void find_pair(const jacobi *j, int64_t pair, int64_t *one, int64_t *othe
 static bool turn(const jacobi *s, int64_t p, int64_t q) {
     const dlz_dense_kernel *dense = dlz_dense();
     int64_t n = s->n;
-    double *x = s->images + p * n, *y = s->images + q * n, xx, yy, xy, tangent = 0;
+    double *x = s->images + p * n, *y = s->images + q * n, xy, tangent = 0;
+    double xx = s->squares[p], yy = s->squares[q];
     dense->dots(x, n, 1, y, n, &xy);
-    dense->dots(x, n, 1, x, n, &xx);
-    dense->dots(y, n, 1, y, n, &yy);
     bool noise = fmin(sqrt(xx), sqrt(yy)) <= s->shortest;
     bool turned = !noise && fabs(xy) > DBL_EPSILON * sqrt((double)n) * sqrt(xx) * sqrt(yy);
     if (turned) {
@@ -64,6 +64,8 @@ static bool turn(const jacobi *s, int64_t p, int64_t q) {
     }
     dense->rotate(x, y, cosine, sine, n);
     dense->rotate(s->vectors + p * n, s->vectors + q * n, cosine, sine, n);
+    dense->dots(x, n, 1, x, n, s->squares + p);
+    dense->dots(y, n, 1, y, n, s->squares + q);
     return turned;
 }
 
@@ -159,9 +161,8 @@ static dlviz_status start(jacobi *s, const double *a, double *values) {
                                 .ldc = n});
     double longest = 0;
     for (int64_t i = 0; i < n; i++) {
-        double size;
-        dlz_dense()->dots(s->images + i * n, n, 1, s->images + i * n, n, &size);
-        longest = fmax(longest, size);
+        dlz_dense()->dots(s->images + i * n, n, 1, s->images + i * n, n, s->squares + i);
+        longest = fmax(longest, s->squares[i]);
     }
     s->shortest = DBL_EPSILON * sqrt((double)n) * sqrt(longest);
     return DLVIZ_OK;
@@ -194,19 +195,14 @@ static dlviz_status check_answer(int64_t n, double square, const double *values,
 /* From the images in any order to values and vectors, falling. */
 static void take(const jacobi *s, double *values, double *vectors) {
     int64_t n = s->n;
-    double *lengths = s->images; /* row i of the images is done with when lengths[i] is known */
-    for (int64_t i = 0; i < n; i++) {
-        double square;
-        dlz_dense()->dots(s->images + i * n, n, 1, s->images + i * n, n, &square);
-        lengths[i] = sqrt(square);
-    }
+    double *squares = s->squares;
     for (int64_t i = 0; i < n; i++) {
         int64_t longest = 0;
         for (int64_t k = 1; k < n; k++)
-            if (lengths[k] > lengths[longest])
+            if (squares[k] > squares[longest])
                 longest = k;
-        values[i] = lengths[longest];
-        lengths[longest] = -1;
+        values[i] = sqrt(squares[longest]);
+        squares[longest] = -1;
         memcpy(vectors + i * n, s->vectors + longest * n, (size_t)n * sizeof *vectors);
     }
 }
@@ -228,11 +224,12 @@ static dlviz_status iterate(jacobi *s, const double *a, double *values, double *
 static dlviz_status decompose(int64_t n, const double *a, double *values, double *vectors) {
     jacobi s = {.n = n, .blocks = dlz_ceil_div(dlz_ceil_div(n, BLOCK), 2) * 2};
     uint64_t cells = (uint64_t)n * (uint64_t)n;
-    s.images = dlz_alloc_array(cells, 2 * sizeof *s.images);
+    s.images = dlz_alloc_array(2 * cells + (uint64_t)n, sizeof *s.images);
     s.turned = dlz_alloc_array((uint64_t)s.blocks / 2, sizeof *s.turned);
     dlviz_status status = DLVIZ_OK;
     if (s.images && s.turned) {
         s.vectors = s.images + cells;
+        s.squares = s.vectors + cells;
         status = iterate(&s, a, values, vectors);
     } else {
         status = dlz_fail_memory("singular vectors", cells * 2 * sizeof *s.images);
