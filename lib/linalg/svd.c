@@ -9,10 +9,11 @@
 #include <string.h>
 
 /* One-sided Jacobi: rows v of an orthonormal basis are turned in pairs until their images A v are
- * orthogonal; the images' lengths are the singular values then, the small ones as exact as the large.
- * The eigenvectors of AᵀA are a basis to begin with that leaves little to do: they are good as far as
- * the squares of the values differ, and what squaring loses of the small ones comes back here. Where
- * there are none, the unit vectors do, in some more sweeps.
+ * orthogonal; the images' lengths are the singular values then, and the small ones have as many right
+ * digits as the large, until they are noise beside the largest. The eigenvectors of AᵀA are a basis to
+ * begin with that leaves little to do: they are good as far as squares of values differ, and what
+ * squaring loses of the small ones comes back here. Where there are none, the unit vectors do, in some
+ * more sweeps.
  *
  * A sweep turns each pair once. Rows are taken in blocks, and pairs of blocks in rounds as in a
  * tournament: the pairs of a round have no block in common, so all threads turn at once and the
