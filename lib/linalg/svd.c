@@ -165,7 +165,7 @@ static dlviz_status start(jacobi *s, const double *a, double *values) {
         dlz_dense()->dots(s->images + i * n, n, 1, s->images + i * n, n, s->squares + i);
         longest = fmax(longest, s->squares[i]);
     }
-    s->shortest = DBL_EPSILON * sqrt((double)n) * sqrt(longest);
+    s->shortest = DBL_EPSILON * sqrt(longest);
     return DLVIZ_OK;
 }
 
