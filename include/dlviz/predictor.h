@@ -52,6 +52,8 @@ DLVIZ_CHECKED dlviz_status dlviz_predictor_set_num_threads(dlviz_predictor *pred
 /** The number that was set, 0 for the library's. */
 DLVIZ_API int64_t dlviz_predictor_num_threads(const dlviz_predictor *predictor);
 
+/** The name of the layer whose output is predicted; the predictor's own. */
+DLVIZ_API const char *dlviz_predictor_layer(const dlviz_predictor *predictor);
 /** The shape of one sample: channels, height, width, or the number of features. */
 DLVIZ_API int dlviz_predictor_input_ndim(const dlviz_predictor *predictor);
 DLVIZ_API const int64_t *dlviz_predictor_input_dims(const dlviz_predictor *predictor);

@@ -167,6 +167,10 @@ int64_t dlviz_predictor_num_threads(const dlviz_predictor *predictor) {
     return predictor ? predictor->plans.threads : 0;
 }
 
+const char *dlviz_predictor_layer(const dlviz_predictor *predictor) {
+    return predictor ? predictor->weights->graph.nodes[predictor->node].name : NULL;
+}
+
 static const dlz_shape *output_shape(const dlviz_predictor *predictor) {
     return &predictor->weights->graph.nodes[predictor->node].out;
 }

@@ -19,6 +19,7 @@ WITHOUT_GETTER = {
     "dlviz_network_create": "dlviz_network_layer_dims gives that of the layer 'input'",
     "dlviz_loader_create": "the dataset: the caller's own handle",
     "dlviz_trainer_create": "the caller's own handles",
+    "dlviz_predictor_create": "the network, whose states are copied",
     "dlviz_tensor_from_data": "the data: dlviz_tensor_data gives the copy",
     "dlviz_figure_create_scatter": "a copy of the data as they are drawn",
     "dlviz_figure_create_matrix": "a copy of the data as they are drawn",

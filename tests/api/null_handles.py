@@ -132,7 +132,8 @@ def call(function, number, alone):
         first = False
         before += made[0] or ""
         arguments.append(made[1] or "NULL")
-        if not any(name == "capacity" for _, name in function.parameters):  # which is 0: nothing is written
+        # Of a capacity, or of samples, there are 0: nothing is written.
+        if not function.name.endswith("_into") and not any(name == "capacity" for _, name in function.parameters):
             after += made[2] or ""
     expression = "{}({})".format(function.name, ", ".join(arguments))
     if function.returns == "dlviz_status":

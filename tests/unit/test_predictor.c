@@ -266,6 +266,7 @@ START_TEST(settings_and_mistakes) {
     ck_ok(dlviz_predictor_set_num_threads(predictor, 2));
     ck_ok(dlviz_predictor_share(predictor, &other));
     ck_assert_int_eq(dlviz_predictor_num_threads(other), 2);
+    ck_assert_str_eq(dlviz_predictor_layer(other), "c3");
     ck_assert_int_eq(dlviz_predictor_input_ndim(other), 3);
     ck_assert_int_eq(dlviz_predictor_input_dims(other)[1], 12);
     ck_assert_int_eq(dlviz_predictor_output_ndim(other), 3);
