@@ -45,12 +45,13 @@ static int64_t weight_size(const grouped_op *conv) {
 }
 
 /* For so many images, which make one backward tile. Weights are laid out alike for any number. */
-static dlviz_status plan_images(const dlz_op *op, int64_t images, dlz_conv3x3_plan *plan) {
+static dlviz_status plan_images(const dlz_op *op, int64_t images, dlz_conv3x3_algorithm algorithm,
+                                dlz_conv3x3_plan *plan) {
     const grouped_op *conv = op->own;
     const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
     dlz_conv3x3_shape shape = {images,       op->in->height, op->in->width,
                                conv->inputs, conv->outputs,  {padding[0], padding[1]}};
-    DLZ_TRY(dlz_conv3x3_plan_create(plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
+    DLZ_TRY(dlz_conv3x3_plan_create(plan, shape, dlz_isa_chosen(), algorithm));
     dlz_conv3x3_plan_backward(plan, images);
     return DLVIZ_OK;
 }
@@ -106,9 +107,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->images =
         dlz_max_i64(1, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image), dlz_ceil_div(n, PARTS)));
     conv->parts = dlz_ceil_div(n, conv->images);
-    DLZ_TRY(plan_images(op, n, &conv->plan));
-    DLZ_TRY(plan_images(op, conv->images, &conv->part));
-    DLZ_TRY(plan_images(op, n - (conv->parts - 1) * conv->images, &conv->last));
+    DLZ_TRY(plan_images(op, n, setup->mode.gradients ? DLZ_CONV3X3_AUTO : DLZ_CONV3X3_AUTO_FORWARD,
+                        &conv->plan));
+    dlz_conv3x3_algorithm algorithm = conv->plan.algorithm;
+    DLZ_TRY(plan_images(op, conv->images, algorithm, &conv->part));
+    DLZ_TRY(plan_images(op, n - (conv->parts - 1) * conv->images, algorithm, &conv->last));
     op->form = (int)conv->plan.algorithm;
     dlz_conv3x3_plan_backward(&conv->plan, conv->images);
     DLZ_TRY(ask_scratch(op, setup));

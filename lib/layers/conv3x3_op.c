@@ -72,7 +72,9 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
     dlz_conv3x3_shape shape = {setup->n,         op->in->height,    op->in->width,
                                op->in->channels, op->out->channels, {padding[0], padding[1]}};
-    DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
+    DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(),
+                                    setup->mode.gradients ? DLZ_CONV3X3_AUTO
+                                                          : DLZ_CONV3X3_AUTO_FORWARD));
     op->form = (int)conv->plan.algorithm;
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The report's network at batch 64, with batch norm, relu and pool fused as in training. */
+/* The report's network, PyTorch's MNIST example, a small VGG and a ResNet, with batch norm, relu and pool
+ * fused as in training. */
 static const struct {
     const char *name;
     dlz_conv3x3_shape shape;
@@ -20,7 +21,18 @@ static const struct {
     {"conv4 64->64 @16x16", {64, 16, 16, 64, 64, {1, 1}}, true},
     {"conv2 32->32 @28x28", {64, 28, 28, 32, 32, {1, 1}}, true},
     {"conv4 64->64 @14x14", {64, 14, 14, 64, 64, {1, 1}}, true},
+    {"MNIST 32->64 @26x26, no padding", {64, 26, 26, 32, 64, {0, 0}}, false},
+    {"VGG 64->64 @32x32", {64, 32, 32, 64, 64, {1, 1}}, true},
+    {"VGG 128->128 @16x16", {64, 16, 16, 128, 128, {1, 1}}, true},
+    {"VGG 256->256 @8x8", {64, 8, 8, 256, 256, {1, 1}}, true},
+    {"VGG 256->256 @8x8, one image", {1, 8, 8, 256, 256, {1, 1}}, true},
+    {"ResNet 16->16 @32x32", {64, 32, 32, 16, 16, {1, 1}}, true},
+    {"ResNet 64->64 @8x8", {64, 8, 8, 64, 64, {1, 1}}, true},
+    {"33->33 @28x28", {64, 28, 28, 33, 33, {1, 1}}, true},
 };
+
+/* The most channels there are. */
+enum { MOST = 256 };
 
 typedef struct work {
     dlz_conv3x3_plan plan;
@@ -94,8 +106,8 @@ static void errors(work *k, dlz_isa isa, dlz_conv3x3_algorithm algorithm, double
     dlz_conv3x3_shape s = k->plan.shape;
     s.images = 1;
     dlz_conv3x3_plan_create(&k->plan, s, isa, algorithm);
-    int64_t inputs = s.height * s.width * s.in_channels,
-            outputs = s.height * s.width * s.out_channels;
+    int64_t inputs = s.height * s.width * s.in_channels;
+    int64_t outputs = k->plan.out_height * k->plan.out_width * s.out_channels;
     int64_t weights = 9 * s.in_channels * s.out_channels;
     double *y = dlz_alloc((size_t)outputs * 8), *dx = dlz_alloc((size_t)inputs * 8);
     double *dw = dlz_alloc((size_t)weights * 8), *db = dlz_alloc((size_t)s.out_channels * 8);
@@ -124,14 +136,14 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     if (dlz_conv3x3_plan_create(&k.plan, s, isa, algorithm) != DLVIZ_OK)
         exit(1);
     int64_t inputs = s.images * s.height * s.width * s.in_channels;
-    int64_t outputs = s.images * s.height * s.width * s.out_channels;
+    int64_t outputs = s.images * k.plan.out_height * k.plan.out_width * s.out_channels;
     int64_t weights = 9 * s.in_channels * s.out_channels;
     float *x = bench_uniform(inputs, 1), *y = bench_uniform(outputs, 2);
     float *dy = bench_uniform(outputs, 3), *dx = bench_uniform(inputs, 4);
     float *z = bench_uniform(outputs, 5);
-    float *c = bench_uniform(64 * 8, 6);
-    double *stats = dlz_alloc_array((size_t)k.plan.moment_blocks * (1 + 2 * 64), sizeof *stats);
-    double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * 64, sizeof *sums);
+    float *c = bench_uniform(MOST * 8, 6);
+    double *stats = dlz_alloc_array((size_t)k.plan.moment_blocks * (1 + 2 * MOST), sizeof *stats);
+    double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * MOST, sizeof *sums);
     float *pooled = bench_uniform(outputs / 4, 9);
     uint8_t *codes = dlz_alloc((size_t)outputs / 4);
     for (int64_t i = 0; codes && i < outputs / 4; i++)
@@ -142,32 +154,32 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     k.accumulators = bench_uniform(k.plan.accumulator_floats, 8);
     k.scratch = bench_uniform(k.plan.scratch_floats * b->threads, 8);
     k.dw = bench_uniform(weights, 8);
-    k.db = bench_uniform(64, 8);
+    k.db = bench_uniform(MOST, 8);
     if (!x || !codes || !pooled || !y || !dy || !dx || !z || !c || !stats || !sums || !k.w ||
         !k.forward || !k.backward || !k.accumulators || !k.scratch || !k.dw || !k.db)
         exit(1);
     bool normed = layers[layer].normed;
     k.input = (dlz_conv3x3_input){.data = x,
                                   .scale = normed ? c : NULL,
-                                  .shift = normed ? c + 64 : NULL,
+                                  .shift = normed ? c + MOST : NULL,
                                   .relu = normed,
                                   .weights = k.w};
     k.gradient = (dlz_conv3x3_gradient){.dy = dy,
                                         .z = z,
-                                        .scale = c + 128,
-                                        .shift = c + 192,
+                                        .scale = c + 2 * MOST,
+                                        .shift = c + 3 * MOST,
                                         .relu = true,
-                                        .a = c + 256,
-                                        .b = c + 320,
-                                        .center = c + 64,
-                                        .d = c + 384,
+                                        .a = c + 4 * MOST,
+                                        .b = c + 5 * MOST,
+                                        .center = c + MOST,
+                                        .d = c + 6 * MOST,
                                         .codes = normed ? codes : NULL};
     k.output = (dlz_conv3x3_output){.y = y,
-                                    .bias = c + 448,
+                                    .bias = c + 7 * MOST,
                                     .stats = stats,
                                     .pooled = normed && k.plan.pools ? pooled : NULL,
                                     .codes = codes,
-                                    .pool_sign = c + 256};
+                                    .pool_sign = c + 4 * MOST};
     k.dx = (dlz_conv3x3_input_gradient){k.training ? dx : NULL, normed ? sums : NULL, c};
 
     double error[3], flops = 2.0 * (double)(outputs * s.in_channels * 9);

@@ -155,6 +155,9 @@ START_TEST(awkward_shapes) {
          "a:conv,out=32,k=3,pad=same b:bn r:relu c:conv,out=64,k=3,pad=same d:bn s:relu p:pool,k=2 "
          "f:flatten o:linear,out=3"},
         {7, "1x3x3", "c:conv,out=1,k=3 b:bn f:flatten o:linear,out=2"},
+        {3, "9x11x10",
+         "a:conv,out=33,k=3 b:bn r:relu c:conv,out=16,k=3,pad=2x0 d:bn s:relu p:pool,k=2 f:flatten "
+         "o:linear,out=3"},
         {4, "2x1x17", "c:conv,out=5,k=1x5,pad=0x2 b:bn r:relu p:pool,k=1 f:flatten o:linear,out=3"},
         {3, "4x12x5", "c:conv,out=6,k=4x2,stride=3x1,dil=2x3,pad=3x2 f:flatten o:linear,out=3"},
         {3, "5x9x9",

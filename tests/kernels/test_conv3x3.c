@@ -464,8 +464,7 @@ START_TEST(outliers_spoil_nothing_but_what_they_reach) {
                     p.dy[pixel * s.out_channels + k] = size;
             }
             dlz_conv3x3_plan plan;
-            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, DLZ_CONV3X3_AUTO));
-            ck_assert_int_eq(plan.algorithm, DLZ_CONV3X3_WINOGRAD4);
+            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, DLZ_CONV3X3_WINOGRAD4));
             outcome o = run(&plan, &p, &input, &gradient, false, false);
             int64_t down = s.padding[0] - 1, along = s.padding[1] - 1;
             place in_y = {out_height(s), out_width(s), row + down, column + along};
@@ -646,6 +645,32 @@ START_TEST(a_forward_tile_writes_its_pixels) {
 }
 END_TEST
 
+static dlz_conv3x3_algorithm chosen(dlz_conv3x3_shape s, dlz_conv3x3_algorithm algorithm) {
+    dlz_conv3x3_plan plan;
+    ck_ok(dlz_conv3x3_plan_create(&plan, s, DLZ_ISA_GENERIC, algorithm));
+    return plan.algorithm;
+}
+
+/* Winograd's where channels are many and images not tiny, and for few images the smaller weights. */
+START_TEST(the_choice_suits_the_shape) {
+    dlz_conv3x3_algorithm forward = DLZ_CONV3X3_AUTO_FORWARD, step = DLZ_CONV3X3_AUTO;
+    dlz_conv3x3_shape few = {1, 8, 8, 256, 256, {1, 1}}, many = few;
+    many.images = 256;
+    ck_assert_int_eq(chosen((dlz_conv3x3_shape){9, 28, 28, 1, 32, {0, 0}}, step),
+                     DLZ_CONV3X3_DIRECT);
+    ck_assert_int_eq(chosen((dlz_conv3x3_shape){9, 32, 32, 32, 32, {1, 1}}, step),
+                     DLZ_CONV3X3_WINOGRAD4);
+    ck_assert_int_eq(chosen((dlz_conv3x3_shape){9, 1, 1, 64, 64, {1, 1}}, forward),
+                     DLZ_CONV3X3_DIRECT);
+    ck_assert_int_eq(chosen((dlz_conv3x3_shape){9, 4, 4, 64, 64, {0, 0}}, forward),
+                     DLZ_CONV3X3_WINOGRAD2);
+    ck_assert_int_eq(chosen(few, step), DLZ_CONV3X3_WINOGRAD2);
+    ck_assert_int_eq(chosen(many, step), DLZ_CONV3X3_WINOGRAD4);
+    ck_assert_int_eq(chosen(few, forward), DLZ_CONV3X3_WINOGRAD2);
+    ck_assert_int_eq(chosen(many, forward), DLZ_CONV3X3_WINOGRAD4);
+}
+END_TEST
+
 START_TEST(impossible_plans_are_refused) {
     dlz_conv3x3_plan plan;
     ck_fails(dlz_conv3x3_plan_create(&plan, (dlz_conv3x3_shape){1, 0, 4, 4, 4, {1, 1}},
@@ -678,6 +703,7 @@ int main(void) {
                                   a_nan_is_not_hidden_by_relu_or_pool,
                                   evaluation_may_keep_the_pool_alone,
                                   a_forward_tile_writes_its_pixels,
+                                  the_choice_suits_the_shape,
                                   impossible_plans_are_refused,
                                   NULL};
     return run_tests("conv3x3", tests);

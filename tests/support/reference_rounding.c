@@ -103,8 +103,7 @@ static bool sums_are_exact(const double *x, int64_t x_count, const double *weigh
 static bool may_be_winograd(const layer_spec *layer, const int64_t *in) {
     bool fits = layer->kind == CONV && in[0] >= 8 && layer->out >= 8;
     for (int axis = 0; axis < 2; axis++)
-        fits &= layer->kernel[axis] == 3 && layer->stride[axis] == 1 && layer->padding[axis] == 1 &&
-                layer->dilation[axis] == 1;
+        fits &= layer->kernel[axis] == 3 && layer->stride[axis] == 1 && layer->dilation[axis] == 1;
     return fits;
 }
 
@@ -148,10 +147,11 @@ static void add_winograd(int64_t n, int64_t channels, int64_t height, int64_t wi
 /* The same for the weights' gradient: numbers of x and dy meet that lie in one tile. */
 static void add_winograd_weight(const layer_spec *layer, const int64_t *in, int64_t n,
                                 const double *x, const double *dy, double *sizes) {
-    int64_t area = in[1] * in[2], planes = n * layer->out, count = layer->out * in[0] * 9;
+    const int64_t *out = layer->dims;
+    int64_t area = out[1] * out[2], planes = n * out[0], count = out[0] * in[0] * 9;
     double *near = new_array(planes * area), *terms = new_array(count);
     for (int64_t i = 0; i < planes * area; i++)
-        near[i] = box_most(dy + i / area * area, in[1], in[2], i % area / in[2], i % in[2]);
+        near[i] = box_most(dy + i / area * area, out[1], out[2], i % area / out[2], i % out[2]);
     reference_convolve_weight(layer, in, n, x, near, terms);
     for (int64_t i = 0; i < count; i++)
         for (int64_t tap = i / 9 * 9; tap < i / 9 * 9 + 9; tap++)

@@ -15,14 +15,53 @@ enum { TILES_TO_WEIGHTS = 8, TILES_TO_LARGE_WEIGHTS = 32 };
 enum { TILES_TO_ACCUMULATOR = 8, TILES_TO_LARGE_ACCUMULATOR = 64 };
 enum { CHANNELS_OF_PART = 64 };
 
-/* Below these sizes most of a Winograd tile is padding, and few channels do not pay for the
- * transforms. */
-static dlz_conv3x3_algorithm choose(const dlz_conv3x3_plan *plan) {
-    dlz_conv3x3_shape shape = plan->shape;
-    if (dlz_min_i64(shape.in_channels, shape.out_channels) < 8 ||
-        dlz_min_i64(plan->out_height, plan->out_width) < 3)
+/* What a pass costs, in multiply-adds of vectors, as measured on AVX-512, AVX2 and plain x86-64:
+ * `windows` pieces of output, of which each takes so many products of all channels with all and the
+ * transforms of each channel. A training step runs `passes` times as long as forward, and transforms
+ * each weight there and back, which takes as long as so many; forward alone finds them transformed
+ * and reads them once. */
+typedef struct cost {
+    dlz_conv3x3_algorithm algorithm;
+    int64_t size;      /* of a piece */
+    double products;   /* of a piece */
+    double transforms; /* of a channel */
+    double passes, weights;
+} cost;
+
+/* Weights beyond this many floats leave the caches before they are used: to read one then takes as
+ * long as 1.3 multiply-adds. */
+enum { FAR = 1 << 20 };
+
+static double cost_of(const dlz_conv3x3_plan *plan, const cost *way, bool training) {
+    dlz_conv3x3_shape s = plan->shape;
+    double lanes = dlz_conv3x3_direct_of(plan->isa)->lanes;
+    double pieces = (double)dlz_ceil_div(plan->out_height, way->size) *
+                    (double)dlz_ceil_div(plan->out_width, way->size);
+    double pairs = (double)s.in_channels * (double)plan->out_padded;
+    double floats = way->products * pairs;
+    double transforms = way->transforms * (double)(plan->in_padded + plan->out_padded);
+    double forward = pieces * (way->products * pairs / lanes + transforms);
+    forward *= (double)s.images;
+    if (!training)
+        return forward + floats * (floats > FAR ? 1.3 : 0.4);
+    return way->passes * forward + way->weights * pairs / lanes * (floats > FAR ? 1.7 : 1);
+}
+
+/* With few channels, Winograd's rounding is large beside the sums, and little is gained. */
+enum { FEWEST_CHANNELS = 8 };
+
+static dlz_conv3x3_algorithm choose(const dlz_conv3x3_plan *plan, bool training) {
+    if (dlz_min_i64(plan->shape.in_channels, plan->shape.out_channels) < FEWEST_CHANNELS)
         return DLZ_CONV3X3_DIRECT;
-    return DLZ_CONV3X3_WINOGRAD4;
+    bool narrow = dlz_conv3x3_direct_of(plan->isa)->lanes < 8;
+    const cost ways[] = {{DLZ_CONV3X3_DIRECT, 1, 9, 0.5, 4, 900},
+                         {DLZ_CONV3X3_WINOGRAD2, 2, 16, narrow ? 14 : 8, 3, 1280},
+                         {DLZ_CONV3X3_WINOGRAD4, 4, 36, narrow ? 40 : 24, 3, 2048}};
+    const cost *best = ways;
+    for (const cost *way = ways + 1; way < ways + 3; way++)
+        if (cost_of(plan, way, training) < cost_of(plan, best, training))
+            best = way;
+    return best->algorithm;
 }
 
 static void plan_direct(dlz_conv3x3_plan *plan) {
@@ -153,7 +192,8 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     int64_t lanes = dlz_conv3x3_direct_of(isa)->lanes;
     plan->in_padded = dlz_ceil_div(shape.in_channels, lanes) * lanes;
     plan->out_padded = dlz_ceil_div(shape.out_channels, lanes) * lanes;
-    plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(plan) : algorithm;
+    bool automatic = algorithm == DLZ_CONV3X3_AUTO || algorithm == DLZ_CONV3X3_AUTO_FORWARD;
+    plan->algorithm = automatic ? choose(plan, algorithm == DLZ_CONV3X3_AUTO) : algorithm;
     plan->pools = plan->algorithm != DLZ_CONV3X3_DIRECT;
     if (plan->algorithm == DLZ_CONV3X3_DIRECT)
         plan_direct(plan);

@@ -26,10 +26,12 @@
 #include "kernels/select.h"
 
 typedef enum dlz_conv3x3_algorithm {
-    DLZ_CONV3X3_AUTO, /* the fastest, as measured: see docs/performance.md */
+    DLZ_CONV3X3_AUTO, /* the fastest for a training step */
     DLZ_CONV3X3_DIRECT,
     DLZ_CONV3X3_WINOGRAD2,
-    DLZ_CONV3X3_WINOGRAD4
+    DLZ_CONV3X3_WINOGRAD4,
+    /* The fastest for forward alone, with weights that are prepared once. */
+    DLZ_CONV3X3_AUTO_FORWARD
 } dlz_conv3x3_algorithm;
 
 typedef struct dlz_conv3x3_shape {
@@ -118,7 +120,7 @@ struct dlz_conv3x3_plan {
     dlz_conv3x3_shape shape;
     int64_t out_height, out_width;
     dlz_isa isa;
-    dlz_conv3x3_algorithm algorithm; /* never AUTO */
+    dlz_conv3x3_algorithm algorithm; /* what AUTO stands for */
     bool pools;                      /* forward can write a max pool's result: all but direct */
 
     int64_t forward_tiles, backward_tiles, weight_tiles;
