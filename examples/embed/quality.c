@@ -36,7 +36,7 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
     static const struct {
         const char *name;
         dlviz_status (*take)(const dlviz_tensor *, const dlviz_tensor *, int64_t, int64_t, uint64_t,
-                             double *);
+                             double *, double *);
         int64_t least;
     } measures[] = {
         {"trustworthiness@10", dlviz_metrics_trustworthiness_sampled, 2 * NEIGHBORS + 1},
@@ -47,9 +47,10 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
     double value;
     for (int i = 0; i < 3 && !interrupted; i++)
         if (enough(measures[i].name, n, measures[i].least, "points"))
-            done &= print(measures[i].name,
-                          measures[i].take(points, map, NEIGHBORS, MOST_MEASURED, seed, &value),
-                          &value);
+            done &=
+                print(measures[i].name,
+                      measures[i].take(points, map, NEIGHBORS, MOST_MEASURED, seed, &value, NULL),
+                      &value);
     const char *correlation = "distance correlation";
     if (!interrupted && enough(correlation, n, 3, "points"))
         done &= print(correlation, dlviz_metrics_distance_correlation(points, map, 0, seed, &value),
@@ -66,14 +67,15 @@ static bool print_of_classes(const dlviz_tensor *map, const dlviz_tensor *label,
     if (!interrupted && enough(accuracy, n, NEIGHBORS + 1, "points with a class"))
         done &= print(accuracy,
                       dlviz_metrics_neighbor_accuracy_sampled(map, label, NEIGHBORS, MOST_MEASURED,
-                                                              seed, &value),
+                                                              seed, &value, NULL),
                       &value);
     if (interrupted)
         return done;
     if (classes >= 2 && classes < n)
-        done &= print(silhouette,
-                      dlviz_metrics_silhouette_sampled(map, label, MOST_MEASURED, seed, &value),
-                      &value);
+        done &=
+            print(silhouette,
+                  dlviz_metrics_silhouette_sampled(map, label, MOST_MEASURED, seed, &value, NULL),
+                  &value);
     else
         fprintf(stderr, "%s: no silhouette: it needs 2 classes or more, fewer than points\n",
                 program);

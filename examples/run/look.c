@@ -147,7 +147,7 @@ static bool can_measure(const struct run *run) {
 static dlviz_status measure_silhouette(const dlviz_tensor *map, const dlviz_tensor *labels,
                                        uint64_t seed, double *silhouette) {
     dlviz_status status =
-        dlviz_metrics_silhouette_sampled(map, labels, MOST_MEASURED, seed, silhouette);
+        dlviz_metrics_silhouette_sampled(map, labels, MOST_MEASURED, seed, silhouette, NULL);
     if (status != DLVIZ_OK)
         *silhouette = NAN;
     return status == DLVIZ_ERROR_INVALID_ARGUMENT ? DLVIZ_OK : status;
@@ -159,13 +159,13 @@ static dlviz_status measure(const struct run *run, const dlviz_tensor *points,
     const dlviz_tensor *labels = test_labels(run);
     uint64_t seed = (uint64_t)run->options.seed;
     const int64_t k = QUALITY_NEIGHBORS, most = MOST_MEASURED;
-    TRY(dlviz_metrics_trustworthiness_sampled(points, map, k, most, seed,
-                                              &quality->trustworthiness));
-    TRY(dlviz_metrics_continuity_sampled(points, map, k, most, seed, &quality->continuity));
+    TRY(dlviz_metrics_trustworthiness_sampled(points, map, k, most, seed, &quality->trustworthiness,
+                                              NULL));
+    TRY(dlviz_metrics_continuity_sampled(points, map, k, most, seed, &quality->continuity, NULL));
     TRY(dlviz_metrics_neighbor_preservation_sampled(points, map, k, most, seed,
-                                                    &quality->preservation));
+                                                    &quality->preservation, NULL));
     TRY(dlviz_metrics_neighbor_accuracy_sampled(map, labels, k, most, seed,
-                                                &quality->neighbor_accuracy));
+                                                &quality->neighbor_accuracy, NULL));
     TRY(measure_silhouette(map, labels, seed, &quality->silhouette));
     return dlviz_metrics_distance_correlation(points, map, 0, seed, &quality->correlation);
 }

@@ -16,8 +16,19 @@ extern "C" {
  *  found out at the first computation or by this call; a later change of affinity or quota needs
  *  the call again. Results do not depend on the number. Any thread may call; work under way goes on
  *  with the number it started with. Where the system refuses a thread, the work is done with those
- *  there are, and the log receives a warning. The child of a fork starts threads of its own when it
- *  needs them.
+ *  there are, and the log receives a warning.
+ *
+ *  A process may fork at any time, also while other threads compute, and both processes go on: the
+ *  child has the same settings, and starts threads of its own when it needs them. It has what the
+ *  thread that forked could use; what another thread was using at that moment stays in use there for
+ *  ever: handles are refused with DLVIZ_ERROR_STATE, and the memory of that work is lost. Three things
+ *  are the program's to know. A function that a call of the library calls back may fork as well, but
+ *  the child must not return from it into the call: the tiles that other threads had are missing there
+ *  (callbacks between batches and epochs of a training are excepted). Fonts and figures come from
+ *  libraries that do not look after a fork amid the drawing of another thread. And OpenBLAS ends its
+ *  own threads at each fork and starts them anew in parent and child: that is harmless to the library,
+ *  which does not use them, but not to a thread of the program that is in a call of BLAS just then.
+ *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
 DLVIZ_CHECKED dlviz_status dlviz_set_num_threads(int64_t num_threads);
 
@@ -72,9 +83,9 @@ typedef bool (*dlviz_progress_fn)(const dlviz_progress_event *event, void *user)
  *  and then about every 100 ms, as often as the work allows. When it returns false, the call ends
  *  within a second as a rule with DLVIZ_CANCELLED and has changed nothing, but for what its
  *  description says of cancelling: a fit of t-SNE whose descent has begun gives the map as it is. A
- *  product or a decomposition of a large matrix by BLAS or LAPACK is waited for. Functions that
- *  handles have for their own progress are called as well. It may call getters, and no function
- *  that computes or returns a status. A training is followed by the trainer's own functions. */
+ *  decomposition of a large matrix is waited for. Functions that handles have for their own progress
+ *  are called as well. It may call getters, and no function that computes or returns a status. A
+ *  training is followed by the trainer's own functions. */
 DLVIZ_API void dlviz_set_progress(dlviz_progress_fn progress, void *user);
 
 /** The instruction set the kernels use: "generic", "avx2", "avx512" or "neon". The best one the
@@ -82,7 +93,9 @@ DLVIZ_API void dlviz_set_progress(dlviz_progress_fn progress, void *user);
  *  that the machine lacks is reported to the log and ignored. A static string. */
 DLVIZ_API const char *dlviz_isa(void);
 
-/** The BLAS in use, e.g. "OpenBLAS 0.3.21 Haswell (pthreads)". A static string. */
+/** The BLAS in use, e.g. "OpenBLAS 0.3.21 Haswell (pthreads)". A static string. Of it the library
+ *  uses LAPACK's routines for tridiagonal matrices, on the thread that calls: neither BLAS's threads
+ *  nor its settings are used or changed, and results do not depend on them. */
 DLVIZ_API const char *dlviz_blas(void);
 
 #ifdef __cplusplus

@@ -237,7 +237,8 @@ static void *worker_main(void *bed_of_mine) {
     return NULL;
 }
 
-/* The child of a fork has none of the threads: it starts anew when it first needs them. */
+/* The child of a fork has none of the threads: it starts anew when it first needs them. Nor has it
+ * the job that another thread may have had in the pool. */
 static void after_fork(void) {
     pthread_mutex_init(&pool.submit, NULL);
     pool.waits = 0;
@@ -247,7 +248,8 @@ static void after_fork(void) {
     make_bed(&pool.beds[0]);
 }
 
-static void prepare(void) {
+/* As the library is loaded: a fork may come amid the first job. */
+__attribute__((constructor)) static void prepare(void) {
     make_bed(&pool.beds[0]);
     pthread_atfork(NULL, NULL, after_fork);
 }
@@ -277,8 +279,6 @@ static int start_workers(int wanted) {
         pool.waits--;
         return started;
     }
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, prepare);
     atomic_store(&pool.online, dlz_processors());
     int error = 0;
     while (started < wanted && (error = start_worker(started + 1)) == 0)

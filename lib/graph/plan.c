@@ -7,9 +7,13 @@
 #include <string.h>
 #include <time.h>
 
-/* Multiply-adds, or numbers that are read, which take one thread about as long as it takes to wake
- * another. */
-#define SMALL_WORK 4e5
+/* Work is measured in multiply-adds, of which a core does about 200,000 in a microsecond. A thread that
+ * watches for work takes some within a few microseconds; one that sleeps, as between two
+ * predictions, comes after about fifty. */
+#define SMALL_OP 4e5
+#define SMALL_PLAN 1e7
+/* A weight that is read from memory takes as long as so many. */
+#define WORK_OF_WEIGHT 10
 
 /* What a plan knows of an operation. */
 typedef struct planned_op {
@@ -29,6 +33,7 @@ struct dlz_plan {
     dlz_extras extras;
     dlz_run run;
     uint64_t version; /* of what is prepared, when it was looked at last; 0: never */
+    bool small;       /* one thread does it sooner than many */
     bool settled;     /* all that is to be prepared has room */
     planned_op *ops;
     dlviz_status failed;  /* of the present pass */
@@ -154,17 +159,44 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
     return dlz_memory_ask_array(memory, &extras->losses, n, sizeof *extras->losses, ops - 1, ops);
 }
 
-/* What an operation costs, in multiply-adds of one sample. */
-static double work_of(const dlz_graph *graph, const dlz_op *op) {
-    double sum = (double)dlz_value_size(op->out);
-    for (int k = 0; k < op->num_inputs; k++)
-        sum += (double)dlz_value_size(op->inputs[k]);
-    for (int i = dlz_max_int(op->first_layer, 0); i <= op->last_layer; i++) {
-        const dlz_node *node = &graph->nodes[i];
-        if (node->layer->type->multiply_adds)
-            sum += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
+static double num_weights(const dlz_node *node) {
+    dlz_state_spec specs[DLZ_MAX_STATES];
+    double sum = 0;
+    for (int i = 0; i < node->num_states; i++) {
+        if (i == 0)
+            node->layer->type->states(node->layer, node->in, specs);
+        double size = 1;
+        for (int axis = 0; axis < specs[i].ndim; axis++)
+            size *= (double)specs[i].dims[axis];
+        sum += size;
     }
     return sum;
+}
+
+/* What an operation costs for n samples, forward. */
+static double work_of(const dlz_graph *graph, const dlz_op *op, int64_t n) {
+    double each = (double)dlz_value_size(op->out), once = 0;
+    for (int k = 0; k < op->num_inputs; k++)
+        each += (double)dlz_value_size(op->inputs[k]);
+    for (int i = dlz_max_int(op->first_layer, 0); i <= op->last_layer; i++) {
+        const dlz_node *node = &graph->nodes[i];
+        once += WORK_OF_WEIGHT * num_weights(node);
+        if (node->layer->type->multiply_adds)
+            each += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
+    }
+    return once + (double)n * each;
+}
+
+/* Finds what one thread does sooner than many: operations, or the whole plan. */
+static void find_small(dlz_plan *plan, int64_t n) {
+    double sum = 0;
+    for (int i = 0; i < plan->program.num_ops; i++) {
+        double work = work_of(plan->graph, plan->program.ops[i], n);
+        plan->ops[i].small = work < SMALL_OP;
+        sum += work;
+    }
+    /* The way back costs twice as much. */
+    plan->small = (plan->mode.gradients ? 3 : 1) * sum < SMALL_PLAN;
 }
 
 /* Plans for n samples. */
@@ -183,13 +215,13 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
         setup.forward_time = i;
         setup.backward_time = backward_time(program, i);
         planned_op *planned = &plan->ops[i];
-        planned->small = (double)n * work_of(plan->graph, program->ops[i]) < SMALL_WORK;
         planned->first_kept = plan->memory.num_kept;
         plan->memory.kept_size = 0;
         DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
         planned->bytes = plan->memory.kept_size;
     }
     plan->run = (dlz_run){.n = n, .mode = plan->mode, .failed = &plan->failed};
+    find_small(plan, n);
     return dlz_memory_place(&plan->memory);
 }
 
@@ -298,7 +330,7 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
     plans->kept[0] = plan;
     plans->count++;
     dlz_run *run = &plan->run;
-    run->workers = plans->threads ? plans->threads : dlz_threads();
+    run->workers = plan->small ? 1 : plans->threads ? plans->threads : dlz_threads();
     DLZ_TRY(settle_prepared(plan, plans));
     DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
     run->scratch = plans->workspace.scratch;

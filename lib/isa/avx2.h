@@ -85,4 +85,19 @@ DLZ_INLINE dlz_vd dlz_widen(dlz_vh from) {
     return (dlz_vd)_mm256_cvtps_pd((__m128)from);
 }
 
+/* Clang has this word since version 12, its name as a processor's feature later. */
+#if !defined(__clang__) && __GNUC__ >= 12
+#define DLZ_HAS_BYTES DLZ_CPU_HAS("avxvnni")
+#define DLZ_WITH_BYTES __attribute__((target("avxvnni")))
+
+static inline DLZ_WITH_BYTES __attribute__((always_inline)) dlz_vi
+dlz_add_bytes(dlz_vi sums, dlz_vi bytes, int32_t four) {
+    return (dlz_vi)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)bytes, _mm256_set1_epi32(four));
+}
+
+DLZ_INLINE uint32_t dlz_negative(dlz_vi value) {
+    return (uint32_t)_mm256_movemask_ps((__m256)value);
+}
+#endif
+
 #endif

@@ -86,4 +86,16 @@ DLZ_INLINE dlz_vd dlz_widen(dlz_vh from) {
     return (dlz_vd)_mm512_cvtps_pd((__m256)from);
 }
 
+#define DLZ_HAS_BYTES DLZ_CPU_HAS("avx512vnni")
+#define DLZ_WITH_BYTES __attribute__((target("avx512vnni")))
+
+static inline DLZ_WITH_BYTES __attribute__((always_inline)) dlz_vi
+dlz_add_bytes(dlz_vi sums, dlz_vi bytes, int32_t four) {
+    return (dlz_vi)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)bytes, _mm512_set1_epi32(four));
+}
+
+DLZ_INLINE uint32_t dlz_negative(dlz_vi value) {
+    return _mm512_movepi32_mask((__m512i)value);
+}
+
 #endif

@@ -135,6 +135,20 @@ DLZ_INLINE float dlz_sum8(dlz_v8 v);
  * vector products do not know. */
 DLZ_INLINE dlz_vq dlz_multiply_low(dlz_vq a, uint32_t factor);
 
+/* -- Bytes. Some processors of an instruction set multiply them four at a time, others do not. Where
+ * DLZ_HAS_BYTES is defined, as a question to the machine, a function that is DLZ_WITH_BYTES may say
+ *
+ *     dlz_vi dlz_add_bytes(dlz_vi sums, dlz_vi bytes, int32_t four)
+ *
+ * which adds to each lane the products of its four unsigned bytes with four signed ones, exactly,
+ * and
+ *
+ *     uint32_t dlz_negative(dlz_vi value)
+ *
+ * one bit a lane: value < 0. */
+
+/* -- Doubles */
+
 /* Floats as doubles, and doubles rounded to floats. */
 DLZ_INLINE dlz_vd dlz_widen(dlz_vh from);
 DLZ_INLINE dlz_vh dlz_narrow(dlz_vd from) {

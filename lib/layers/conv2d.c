@@ -176,8 +176,7 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
 
 static bool is_plain_3x3(const dlz_conv2d_layer *set) {
     for (int axis = 0; axis < 2; axis++)
-        if (set->kernel[axis] != 3 || set->stride[axis] != 1 || set->dilation[axis] != 1 ||
-            set->padding[axis] != 1)
+        if (set->kernel[axis] != 3 || set->stride[axis] != 1 || set->dilation[axis] != 1)
             return false;
     return true;
 }

@@ -14,7 +14,7 @@ typedef struct dlz_conv2d_layer {
     bool bias;
 } dlz_conv2d_layer;
 
-/* Any kernel; 3 x 3 with stride, padding and dilation 1; both in groups; and in groups of one channel
+/* Any kernel; 3 x 3 with stride and dilation 1; both in groups; and in groups of one channel
  * each. States: weight, bias. */
 extern const dlz_op_type dlz_conv2d_op_type, dlz_conv3x3_op_type, dlz_conv2d_grouped_op_type,
     dlz_conv3x3_grouped_op_type, dlz_depthwise_op_type;
@@ -33,6 +33,11 @@ dlviz_status dlz_conv2d_factors_ask(dlz_conv2d_factors *factors, const dlz_op *o
 /* The input with what is pending, and the output's gradient, repeated along a row. */
 dlz_conv2d_input dlz_conv2d_input_of(const dlz_conv2d_factors *factors, const dlz_op *op);
 dlz_conv2d_gradient dlz_conv2d_gradient_of(const dlz_conv2d_factors *factors, const dlz_op *op);
+
+/* Adds to `sums` those that a batch norm wants of the input's gradient, where it does: of pixels of
+ * all images whose gradient has just been written. `room` is for as many. */
+void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, double *room,
+                         double *sums);
 
 /* Carves the next array off a worker's scratch. */
 float *dlz_carve(char **scratch, int64_t count);

@@ -1,6 +1,7 @@
 /* What the convolution's operations have in common. */
 #include "base/base.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/nn/post.h"
 #include "layers/conv2d.h"
 
 #include <limits.h>
@@ -82,6 +83,25 @@ dlz_conv2d_gradient dlz_conv2d_gradient_of(const dlz_conv2d_factors *factors, co
     gradient.center = factors->center;
     gradient.d = factors->d;
     return gradient;
+}
+
+void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, double *room,
+                         double *sums) {
+    int64_t channels = in->channels;
+    if (!in->gradient_statistics.given || pixels <= 0)
+        return;
+    dlz_post settings = {.height = 1,
+                         .width = pixels,
+                         .channels = channels,
+                         .scale = in->scale,
+                         .shift = in->shift,
+                         .relu = in->relu,
+                         .keep_scale = 1};
+    dlz_post_kernels()->backward_sums(&settings, in->data + first * channels,
+                                      in->dy + first * channels, NULL,
+                                      in->gradient_statistics.pivot, room);
+    for (int64_t i = 0; i < 2 * channels; i++)
+        sums[i] += room[i];
 }
 
 float *dlz_carve(char **scratch, int64_t count) {

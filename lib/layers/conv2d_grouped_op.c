@@ -117,7 +117,9 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, 1);
     conv->groups = ((const dlz_conv2d_layer *)op->layer)->groups;
-    conv->parts = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
+    dlz_conv2d_shape whole = shape;
+    whole.images = setup->n;
+    conv->parts = dlz_conv2d_groups(&whole);
     shape.channels /= conv->groups;
     shape.outputs /= conv->groups;
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
@@ -222,21 +224,21 @@ static void backward_block(const grouped_pass *pass, int64_t part, int64_t image
     int64_t sums = group * conv->parts + part;
     dlz_conv2d_input input = input_of(pass, image, group);
     dlz_conv2d_gradient gradient = gradient_of(pass, image, group);
-    dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
+    const float *g = dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
     if (op->states[WEIGHT].gradient) {
         dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
-        dlz_conv2d_kernels()->add_weights(plan, &view, block, b->g,
+        dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
                                           conv->weight_sums + sums * plan->sum_floats);
     }
     if (op->states[BIAS].gradient)
-        dlz_conv2d_rows()->add_bias(plan, block, b->g, conv->bias_sums + sums * plan->fast.columns);
+        dlz_conv2d_rows()->add_bias(plan, block, g, conv->bias_sums + sums * plan->fast.columns);
     if (!op->in->needs_gradient)
         return;
     int64_t outputs = plan->shape.outputs, patch = plan->plain.depth;
     dlz_gemm product = {.m = gradient_pixels(plan, block.rows),
                         .n = patch,
                         .k = outputs,
-                        .a = b->g,
+                        .a = g,
                         .lda = outputs,
                         .c = b->patches,
                         .ldc = patch};

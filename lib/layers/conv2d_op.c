@@ -16,6 +16,7 @@
 typedef struct conv2d_op {
     dlz_conv2d_plan plan;
     int64_t groups;
+    bool *is_coarse; /* prepared: the weights' sums are to be exact */
     float *weights, *folded_bias, *repeated_bias;
     float *matrix, *packed; /* weights as (outputs, patch), and packed for the product */
     dlz_conv2d_factors factors;
@@ -55,9 +56,10 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
             (uint64_t)(plan->backward_images * gradient_pixels(plan, plan->backward_rows)),
             (uint64_t)plan->plain.depth, &patches))
         return dlz_fail_memory("the patches of a convolution", SIZE_MAX);
-    if (dlz_add_overflows(floats, patches, &floats) ||
+    size_t sums = 4 * (size_t)op->in->channels; /* as floats */
+    if (dlz_add_overflows(floats, patches, &floats) || dlz_add_overflows(floats, sums, &floats) ||
         dlz_mul_overflows(floats, sizeof(float), &bytes) ||
-        dlz_add_overflows(bytes, DLZ_GEMM_SCRATCH_BYTES + 4 * DLZ_ALIGNMENT, &bytes))
+        dlz_add_overflows(bytes, DLZ_GEMM_SCRATCH_BYTES + 5 * DLZ_ALIGNMENT, &bytes))
         return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
     dlz_memory_ask_scratch(setup->memory, bytes);
     return DLVIZ_OK;
@@ -88,30 +90,36 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
-    DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
-    op->form = (int)conv->plan.fast.merged;
-    conv->groups = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
+    DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
+    op->form = (int)(conv->plan.fast.merged + (conv->plan.along.outputs << 8));
+    conv->groups = dlz_conv2d_groups(&shape);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(
         dlz_op_ask_prepared(setup, &conv->weights, conv->plan.weight_floats, sizeof(float), first));
+    DLZ_TRY(dlz_op_ask_prepared(setup, &conv->is_coarse, 1, sizeof *conv->is_coarse,
+                                setup->mode.gradients ? setup->backward_time : first));
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->folded_bias, outputs, sizeof(float), first));
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->repeated_bias,
                                 conv->plan.fast.columns + DLZ_CONV2D_SLACK, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
     DLZ_TRY(dlz_op_ask_moments(op, forward_tiles(&conv->plan, setup->n), setup));
-    if (setup->mode.gradients)
+    if (setup->mode.gradients) {
         DLZ_TRY(ask_backward(op, setup));
+        DLZ_TRY(dlz_op_ask_sums(op, conv->groups, setup));
+    }
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
 static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
     const conv2d_op *conv = op->own;
-    return (conv_pass){.op = op,
-                       .run = run,
-                       .plan = &conv->plan,
-                       .input = dlz_conv2d_input_of(&conv->factors, op)};
+    conv_pass pass = {.op = op,
+                      .run = run,
+                      .plan = &conv->plan,
+                      .input = dlz_conv2d_input_of(&conv->factors, op)};
+    pass.input.plain = *conv->is_coarse;
+    return pass;
 }
 
 static void forward_tile(void *context, int64_t tile, int worker) {
@@ -143,6 +151,8 @@ static void prepare(dlz_op *op, const dlz_run *run) {
     (void)run;
     conv2d_op *conv = op->own;
     int64_t outputs = op->out->channels;
+    *conv->is_coarse = conv->plan.along.outputs &&
+                       dlz_are_coarse(op->states[WEIGHT].value, outputs * conv->plan.plain.depth);
     dlz_fold_bias(&op->fold, op->states[BIAS].value, outputs, conv->folded_bias);
     dlz_conv2d_repeat(conv->folded_bias, outputs, conv->plan.fast.columns, conv->repeated_bias);
     dlz_conv2d_pack(&conv->plan, op->states[WEIGHT].value,
@@ -163,9 +173,9 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     const conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = pass->plan;
     int64_t pixels = block.images * gradient_pixels(plan, block.rows);
-    float *strip = dlz_carve(&scratch, plan->strip_floats),
-          *g = dlz_carve(&scratch, plan->gradient_floats);
-    dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block, g);
+    float *strip = dlz_carve(&scratch, plan->strip_floats);
+    const float *g = dlz_conv2d_rows()->load_gradient(plan, &pass->gradient, block,
+                                                      dlz_carve(&scratch, plan->gradient_floats));
     if (op->states[WEIGHT].gradient) {
         dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &pass->input, block, strip);
         dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
@@ -176,11 +186,33 @@ static void backward_block(const conv_pass *pass, int64_t group, dlz_conv2d_bloc
     if (!op->in->needs_gradient)
         return;
     int64_t outputs = op->out->channels, patch = plan->plain.depth;
-    float *patches = dlz_carve(&scratch, pixels * patch);
+    float *patches =
+        plan->patches_in_order
+            ? op->in->dy + (block.image * op->out->height + block.row) * op->out->width * patch
+            : dlz_carve(&scratch, pixels * patch);
     dlz_gemm product = {
         .m = pixels, .n = patch, .k = outputs, .a = g, .lda = outputs, .c = patches, .ldc = patch};
     dlz_gemm_kernels()->gemm_packed(&product, conv->packed, scratch);
-    dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
+    if (!plan->patches_in_order)
+        dlz_conv2d_rows()->scatter(plan, block, patches, op->in->dy);
+}
+
+/* The batch norm before sums up what no later block of the images adds to. */
+static void add_sums(const conv_pass *pass, int64_t group, dlz_conv2d_block block, char *scratch) {
+    const dlz_value *in = pass->op->in;
+    const dlz_conv2d_shape *s = &pass->plan->shape;
+    if (!in->gradient_statistics.given)
+        return;
+    int64_t end = (block.row + block.rows) * s->stride[0] - s->padding[0];
+    int64_t first = block.row * s->stride[0] - s->padding[0];
+    first = block.row == 0 ? 0 : dlz_min_i64(dlz_max_i64(first, 0), in->height);
+    end = block.row + block.rows == s->out_height
+              ? in->height
+              : dlz_min_i64(dlz_max_i64(end, first), in->height);
+    int64_t rows = block.images > 1 ? block.images * in->height : end - first;
+    dlz_conv2d_add_sums(in, (block.image * in->height + first) * in->width, rows * in->width,
+                        (double *)(void *)dlz_carve(&scratch, 4 * in->channels),
+                        in->gradient_statistics.partial + group * 2 * in->channels);
 }
 
 static void backward_group(void *context, int64_t group, int worker) {
@@ -195,15 +227,20 @@ static void backward_group(void *context, int64_t group, int worker) {
            (size_t)plan->sum_floats * sizeof(float));
     memset(conv->bias_sums + group * plan->fast.columns, 0,
            (size_t)plan->fast.columns * sizeof(double));
+    if (op->in->needs_gradient && op->in->gradient_statistics.given)
+        memset(op->in->gradient_statistics.partial + group * 2 * op->in->channels, 0,
+               (size_t)(2 * op->in->channels) * sizeof(double));
     dlz_conv2d_block block = {.image = first};
     for (; block.image < end; block.image += plan->backward_images) {
         block.images = dlz_min_i64(plan->backward_images, end - block.image);
-        if (op->in->needs_gradient)
+        if (op->in->needs_gradient && !plan->patches_in_order)
             memset(op->in->dy + block.image * in_size, 0,
                    (size_t)(block.images * in_size) * sizeof(float));
         for (block.row = 0; block.row < op->out->height; block.row += plan->backward_rows) {
             block.rows = dlz_min_i64(plan->backward_rows, op->out->height - block.row);
             backward_block(pass, group, block, dlz_run_scratch(pass->run, worker));
+            if (op->in->needs_gradient)
+                add_sums(pass, group, block, dlz_run_scratch(pass->run, worker));
         }
     }
 }

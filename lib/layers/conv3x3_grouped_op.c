@@ -1,6 +1,6 @@
-/* 2-D convolution in groups of channels with a 3 x 3 kernel, stride 1 and padding 1. A few images at a
- * time, which stay in cache, a group's channels are taken out of them, and kernels/conv/conv3x3.h
- * computes them as a convolution of their own. */
+/* 2-D convolution in groups of channels with a 3 x 3 kernel and stride 1. A few images at a time, which
+ * stay in cache, a group's channels are taken out of them, and kernels/conv/conv3x3.h computes them as
+ * a convolution of their own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
@@ -32,7 +32,7 @@ typedef struct grouped_pass {
     const dlz_run *run;
     const grouped_op *conv;
     const float *weight;
-    int64_t pixels; /* of an image */
+    int64_t in_pixels, out_pixels; /* of an image */
 } grouped_pass;
 
 /* A worker's buffers, of one group and one part. */
@@ -45,20 +45,22 @@ static int64_t weight_size(const grouped_op *conv) {
 }
 
 /* For so many images, which make one backward tile. Weights are laid out alike for any number. */
-static dlviz_status plan_images(const grouped_op *conv, const dlz_value *in, int64_t images,
-                                dlz_conv3x3_plan *plan) {
-    dlz_conv3x3_shape shape = {images, in->height, in->width, conv->inputs, conv->outputs};
+static dlviz_status plan_images(const dlz_op *op, int64_t images, dlz_conv3x3_plan *plan) {
+    const grouped_op *conv = op->own;
+    const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
+    dlz_conv3x3_shape shape = {images,       op->in->height, op->in->width,
+                               conv->inputs, conv->outputs,  {padding[0], padding[1]}};
     DLZ_TRY(dlz_conv3x3_plan_create(plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
-    plan->backward_images = images;
-    plan->backward_tiles = 1;
+    dlz_conv3x3_plan_backward(plan, images);
     return DLVIZ_OK;
 }
 
 static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     const grouped_op *conv = op->own;
-    int64_t pixels = conv->images * op->in->height * op->in->width, floats;
-    const int64_t arrays[] = {pixels, 2 * conv->inputs + conv->outputs};
-    if (dlz_product_overflows(2, arrays, &floats) || floats > INT64_MAX / 64)
+    const dlz_value *in = op->in, *out = op->out;
+    int64_t pixels = dlz_max_i64(in->height * in->width, out->height * out->width), floats;
+    const int64_t arrays[] = {conv->images, pixels, 2 * conv->inputs + conv->outputs};
+    if (dlz_product_overflows(3, arrays, &floats) || floats > INT64_MAX / 64)
         return dlz_fail_memory("the images of a convolution", SIZE_MAX);
     floats += dlz_max_i64(conv->part.scratch_floats, conv->last.scratch_floats);
     dlz_memory_ask_scratch(setup->memory, (uint64_t)floats * sizeof(float) + 4 * DLZ_ALIGNMENT);
@@ -94,22 +96,21 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     grouped_op *conv = op->own;
-    const dlz_value *in = op->in;
+    const dlz_value *in = op->in, *out = op->out;
     int64_t n = setup->n;
     conv->groups = ((const dlz_conv2d_layer *)op->layer)->groups;
     conv->inputs = in->channels / conv->groups;
-    conv->outputs = op->out->channels / conv->groups;
-    int64_t image = in->height * in->width * (conv->inputs + conv->outputs);
+    conv->outputs = out->channels / conv->groups;
+    int64_t image =
+        in->height * in->width * conv->inputs + out->height * out->width * conv->outputs;
     conv->images =
         dlz_max_i64(1, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image), dlz_ceil_div(n, PARTS)));
     conv->parts = dlz_ceil_div(n, conv->images);
-    DLZ_TRY(plan_images(conv, in, n, &conv->plan));
-    DLZ_TRY(plan_images(conv, in, conv->images, &conv->part));
-    DLZ_TRY(plan_images(conv, in, n - (conv->parts - 1) * conv->images, &conv->last));
+    DLZ_TRY(plan_images(op, n, &conv->plan));
+    DLZ_TRY(plan_images(op, conv->images, &conv->part));
+    DLZ_TRY(plan_images(op, n - (conv->parts - 1) * conv->images, &conv->last));
     op->form = (int)conv->plan.algorithm;
-    conv->plan.backward_images = conv->images;
-    conv->plan.backward_tiles = conv->parts;
-    conv->plan.accumulator_floats = conv->parts * conv->plan.accumulator_stride;
+    dlz_conv3x3_plan_backward(&conv->plan, conv->images);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_moments(op, conv->parts, setup));
@@ -124,16 +125,17 @@ static grouped_pass make_pass(const dlz_op *op, const dlz_run *run) {
                           .conv = conv,
                           .weight = op->fold.has_batchnorm ? conv->folded_weight
                                                            : op->states[WEIGHT].value,
-                          .pixels = op->in->height * op->in->width};
+                          .in_pixels = op->in->height * op->in->width,
+                          .out_pixels = op->out->height * op->out->width};
 }
 
 static buffers carve(const grouped_pass *pass, int worker) {
     char *scratch = dlz_run_scratch(pass->run, worker);
-    int64_t pixels = pass->conv->images * pass->pixels;
+    int64_t in = pass->conv->images * pass->in_pixels, out = pass->conv->images * pass->out_pixels;
     buffers b;
-    b.x = dlz_carve(&scratch, pixels * pass->conv->inputs);
-    b.y = dlz_carve(&scratch, pixels * pass->conv->outputs);
-    b.dx = dlz_carve(&scratch, pixels * pass->conv->inputs);
+    b.x = dlz_carve(&scratch, in * pass->conv->inputs);
+    b.y = dlz_carve(&scratch, out * pass->conv->outputs);
+    b.dx = dlz_carve(&scratch, in * pass->conv->inputs);
     b.rest = (float *)(void *)scratch;
     return b;
 }
@@ -154,7 +156,7 @@ static dlz_conv3x3_input take_input(const grouped_pass *pass, const part *p, int
     const grouped_op *conv = pass->conv;
     const dlz_value *in = pass->op->in;
     const float *weight = pass->weight + group * weight_size(conv);
-    dlz_take_channels(in->data + p->first * dlz_value_size(in), p->images * pass->pixels,
+    dlz_take_channels(in->data + p->first * dlz_value_size(in), p->images * pass->in_pixels,
                       in->channels, group * conv->inputs, conv->inputs, to);
     return (dlz_conv3x3_input){.data = to, .weights = weight, .plain = conv->coarse[group]};
 }
@@ -171,7 +173,7 @@ static void forward_group(const grouped_pass *pass, const part *p, int64_t group
         dlz_conv3x3_forward(p->plan, tile, &input,
                             conv->forward_weights + group * conv->plan.forward_weight_floats,
                             &output, b->rest);
-    dlz_put_channels(b->y, p->images * pass->pixels, out->channels, group * outputs, outputs,
+    dlz_put_channels(b->y, p->images * pass->out_pixels, out->channels, group * outputs, outputs,
                      out->data + p->first * dlz_value_size(out));
 }
 
@@ -185,7 +187,7 @@ static void forward_part(void *context, int64_t index, int worker) {
     float *written = out->data + p.first * dlz_value_size(out);
     const dlz_statistics *statistics = &out->statistics;
     if (statistics->wanted)
-        dlz_post_kernels()->moments(p.images * pass->pixels, out->channels, written,
+        dlz_post_kernels()->moments(p.images * pass->out_pixels, out->channels, written,
                                     statistics->partial + index * dlz_moments_size(out->channels));
     const dlz_activation *activation = pass->op->fold.activation;
     if (activation)
@@ -231,10 +233,10 @@ static void backward_group(const grouped_pass *pass, int64_t index, const part *
     const grouped_op *conv = pass->conv;
     const dlz_conv3x3_plan *plan = &conv->plan;
     const dlz_value *in = pass->op->in, *out = pass->op->out;
-    int64_t pixels = p->images * pass->pixels;
     dlz_conv3x3_input input = take_input(pass, p, group, b->x);
-    dlz_take_channels(out->gradient.dy + p->first * dlz_value_size(out), pixels, out->channels,
-                      group * conv->outputs, conv->outputs, b->y);
+    dlz_take_channels(out->gradient.dy + p->first * dlz_value_size(out),
+                      p->images * pass->out_pixels, out->channels, group * conv->outputs,
+                      conv->outputs, b->y);
     dlz_conv3x3_gradient gradient = {.dy = b->y};
     dlz_conv3x3_input_gradient input_gradient = {.dx = b->dx};
     bool wanted = in->needs_gradient;
@@ -244,8 +246,8 @@ static void backward_group(const grouped_pass *pass, int64_t index, const part *
         wanted ? &input_gradient : NULL,
         conv->accumulators + (group * conv->parts + index) * plan->accumulator_stride, b->rest);
     if (wanted)
-        dlz_put_channels(b->dx, pixels, in->channels, group * conv->inputs, conv->inputs,
-                         in->dy + p->first * dlz_value_size(in));
+        dlz_put_channels(b->dx, p->images * pass->in_pixels, in->channels, group * conv->inputs,
+                         conv->inputs, in->dy + p->first * dlz_value_size(in));
 }
 
 static void backward_part(void *context, int64_t index, int worker) {

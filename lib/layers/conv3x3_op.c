@@ -1,4 +1,4 @@
-/* 2-D convolution with a 3 x 3 kernel, stride 1 and padding 1, by kernels of its own. */
+/* 2-D convolution with a 3 x 3 kernel and stride 1, by kernels of its own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
@@ -69,13 +69,14 @@ static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv3x3_op *conv = op->own;
-    dlz_conv3x3_shape shape = {setup->n, op->in->height, op->in->width, op->in->channels,
-                               op->out->channels};
+    const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
+    dlz_conv3x3_shape shape = {setup->n,         op->in->height,    op->in->width,
+                               op->in->channels, op->out->channels, {padding[0], padding[1]}};
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(), DLZ_CONV3X3_AUTO));
     op->form = (int)conv->plan.algorithm;
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
-    DLZ_TRY(dlz_op_ask_moments(op, conv->plan.forward_tiles, setup));
+    DLZ_TRY(dlz_op_ask_moments(op, conv->plan.moment_blocks, setup));
     DLZ_TRY(ask_pooled(op, setup));
     if (setup->mode.gradients)
         DLZ_TRY(dlz_op_ask_sums(op, conv->plan.backward_tiles, setup));
@@ -112,10 +113,13 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     const dlz_activation *activation = pass->op->fold.activation;
     if (!activation)
         return;
-    int64_t first, end, channels = pass->op->out->channels;
-    dlz_conv3x3_forward_pixels(&conv->plan, tile, &first, &end);
-    float *written = pass->op->out->data + first * channels;
-    activation->kernels->forward(activation->settings, (end - first) * channels, written, written);
+    dlz_conv3x3_area area = dlz_conv3x3_forward_area(&conv->plan, tile);
+    int64_t channels = pass->op->out->channels, wanted = area.end_channel - area.first_channel;
+    int64_t together = wanted == channels ? area.end - area.first : 1;
+    for (int64_t i = area.first; i < area.end; i += together) {
+        float *written = pass->op->out->data + i * channels + area.first_channel;
+        activation->kernels->forward(activation->settings, together * wanted, written, written);
+    }
 }
 
 static void prepare(dlz_op *op, const dlz_run *run) {

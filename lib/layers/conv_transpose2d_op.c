@@ -25,7 +25,8 @@ typedef struct transpose_op {
     int64_t parts;          /* of the batch, with sums of their own */
     float *matrix, *packed; /* weights for the product of the way forward, of each group */
     float *folded_bias;
-    float *weights; /* of each group, as the convolution reads them */
+    float *patch_bias; /* it for each place of each group's patch, where patches are in order */
+    float *weights;    /* of each group, as the convolution reads them */
     float *zeros;
     float *weight_sums; /* of each group, of each part */
     double *bias_sums;  /* of each part: sums, and what the kernel gives besides */
@@ -157,7 +158,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv2d_shape shape = shape_of(op, conv->groups > 1 ? 1 : setup->n);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     conv->images = plan->backward_images;
-    conv->parts = dlz_min_i64(setup->n, DLZ_CONV2D_GROUPS);
+    shape.images = setup->n;
+    conv->parts = dlz_conv2d_groups(&shape);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->matrix, plan->shape.outputs * plan->plain.depth,
                                 sizeof(float), first));
@@ -165,6 +167,9 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
                                 sizeof(float), first));
     DLZ_TRY(
         dlz_op_ask_prepared(setup, &conv->folded_bias, op->out->channels, sizeof(float), first));
+    if (plan->patches_in_order)
+        DLZ_TRY(dlz_op_ask_prepared(setup, &conv->patch_bias, conv->groups * plan->plain.depth,
+                                    sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     DLZ_TRY(dlz_op_ask_moments(op, dlz_ceil_div(setup->n, conv->images), setup));
     if (setup->mode.gradients)
@@ -207,21 +212,26 @@ static void forward_group(const transpose_pass *pass, int64_t image, int64_t ima
     int64_t patch = plan->plain.depth;
     dlz_conv2d_gradient x = {.dy = take(in, in->data, image, images, conv->groups, group, b->x)};
     float *whole = out->data + image * dlz_value_size(out), *y = conv->groups == 1 ? whole : b->y;
-    start_with_bias(conv->folded_bias + group * channels, channels, images * pass->out_pixels, y);
+    bool in_order = plan->patches_in_order;
+    if (!in_order)
+        start_with_bias(conv->folded_bias + group * channels, channels, images * pass->out_pixels,
+                        y);
     dlz_conv2d_block block = {.images = images};
     for (; block.row < in->height; block.row += plan->backward_rows) {
         block.rows = dlz_min_i64(plan->backward_rows, in->height - block.row);
-        dlz_conv2d_rows()->load_gradient(plan, &x, block, b->g);
+        const float *g = dlz_conv2d_rows()->load_gradient(plan, &x, block, b->g);
         dlz_gemm product = {.m = images * laid_pixels(plan, block.rows),
                             .n = patch,
                             .k = inputs,
-                            .a = b->g,
+                            .a = g,
                             .lda = inputs,
-                            .c = b->patches,
-                            .ldc = patch};
+                            .c = in_order ? y + block.row * in->width * patch : b->patches,
+                            .ldc = patch,
+                            .bias = in_order ? conv->patch_bias + group * patch : NULL};
         dlz_gemm_kernels()->gemm_packed(&product, conv->packed + group * packed_floats(plan),
                                         b->rest);
-        dlz_conv2d_rows()->scatter(plan, block, b->patches, y);
+        if (!in_order)
+            dlz_conv2d_rows()->scatter(plan, block, b->patches, y);
     }
     if (conv->groups > 1)
         dlz_put_channels(y, images * pass->out_pixels, out->channels, group * channels, channels,
@@ -258,6 +268,11 @@ static void prepare(dlz_op *op, const dlz_run *run) {
     const dlz_conv2d_plan *plan = &conv->plan;
     int64_t group_weights = plan->shape.outputs * plan->plain.depth;
     dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, conv->folded_bias);
+    if (plan->patches_in_order)
+        for (int64_t group = 0; group < conv->groups; group++)
+            start_with_bias(conv->folded_bias + group * plan->shape.channels, plan->shape.channels,
+                            plan->shape.kernel[0] * plan->shape.kernel[1],
+                            conv->patch_bias + group * plan->plain.depth);
     for (int64_t group = 0; group < conv->groups; group++)
         dlz_conv2d_pack_patches(
             plan, op->states[WEIGHT].value + group * group_weights,
@@ -284,8 +299,8 @@ static void backward_block(const transpose_pass *pass, int64_t part, int64_t gro
     dlz_conv2d_view view = dlz_conv2d_rows()->load(plan, &input, block, b->strip);
     if (pass->op->states[WEIGHT].gradient) {
         dlz_conv2d_gradient gradient = {.dy = x};
-        dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
-        dlz_conv2d_kernels()->add_weights(plan, &view, block, b->g,
+        const float *g = dlz_conv2d_rows()->load_gradient(plan, &gradient, block, b->g);
+        dlz_conv2d_kernels()->add_weights(plan, &view, block, g,
                                           conv->weight_sums + sums * plan->sum_floats);
     }
     dlz_conv2d_output output = {.y = dx, .bias = conv->zeros};

@@ -43,9 +43,9 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     int64_t floats = plan->strip_floats + plan->spare_floats;
     size_t bytes;
     if (setup->mode.gradients)
-        floats += plan->gradient_floats;
+        floats += plan->gradient_floats + 4 * op->in->channels;
     if (dlz_mul_overflows((uint64_t)floats, sizeof(float), &bytes) ||
-        dlz_add_overflows(bytes, 4 * DLZ_ALIGNMENT, &bytes))
+        dlz_add_overflows(bytes, 5 * DLZ_ALIGNMENT, &bytes))
         return dlz_fail_memory("the rows of a convolution", SIZE_MAX);
     dlz_memory_ask_scratch(setup->memory, bytes);
     return DLVIZ_OK;
@@ -80,8 +80,10 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->bias, step, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     DLZ_TRY(dlz_op_ask_moments(op, dlz_ceil_div(setup->n, conv->images) * blocks, setup));
-    if (setup->mode.gradients)
+    if (setup->mode.gradients) {
         DLZ_TRY(ask_backward(op, setup));
+        DLZ_TRY(dlz_op_ask_sums(op, conv->groups, setup));
+    }
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
@@ -152,6 +154,17 @@ static void forward(dlz_op *op, const dlz_run *run) {
                      forward_tile, &pass);
 }
 
+/* For the batch norm before. */
+static void add_sums(const depthwise_pass *pass, int64_t group, dlz_depthwise_block block,
+                     double *room) {
+    const dlz_value *in = pass->op->in;
+    int64_t first, end;
+    dlz_depthwise_input_rows(pass->plan, block, &first, &end);
+    dlz_conv2d_add_sums(in, (block.image * in->height + first) * in->width,
+                        (end - first) * in->width, room,
+                        in->gradient_statistics.partial + group * 2 * in->channels);
+}
+
 static void backward_group(void *context, int64_t group, int worker) {
     const depthwise_pass *pass = context;
     const dlz_depthwise_plan *plan = pass->plan;
@@ -164,7 +177,12 @@ static void backward_group(void *context, int64_t group, int worker) {
     float *strip = dlz_carve(&scratch, plan->strip_floats);
     float *spare = dlz_carve(&scratch, plan->spare_floats);
     float *g = dlz_carve(&scratch, plan->gradient_floats);
+    double *room = (double *)(void *)dlz_carve(&scratch, 4 * op->in->channels);
+    int64_t channels = op->in->channels;
     memset(sums, 0, (size_t)size * sizeof *sums);
+    if (op->in->needs_gradient && op->in->gradient_statistics.given)
+        memset(op->in->gradient_statistics.partial + group * 2 * channels, 0,
+               (size_t)(2 * channels) * sizeof *sums);
     dlz_depthwise_block block = {.image = group * n / conv->groups};
     for (int64_t end = (group + 1) * n / conv->groups; block.image < end; block.image++)
         for (block.row = 0; block.row < op->out->height; block.row += plan->backward_rows) {
@@ -174,8 +192,10 @@ static void backward_group(void *context, int64_t group, int worker) {
                 kernels->load(plan, &pass->input, block, spare, strip);
                 kernels->add_weights(plan, strip, g, block, sums);
             }
-            if (op->in->needs_gradient)
-                kernels->input_gradient(plan, g, block, conv->backward_weights, spare, op->in->dy);
+            if (!op->in->needs_gradient)
+                continue;
+            kernels->input_gradient(plan, g, block, conv->backward_weights, spare, op->in->dy);
+            add_sums(pass, group, block, room);
         }
 }
 

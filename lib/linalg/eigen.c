@@ -1,6 +1,8 @@
 #include "base/base.h"
+#include "linalg/divide.h"
 #include "linalg/lapack.h"
 #include "linalg/linalg.h"
+#include "linalg/tridiagonal.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,31 +17,13 @@ struct dlz_eigen {
     double norm; /* the largest sum of magnitudes in a row of the tridiagonal matrix */
 };
 
-/* The row-major lower triangle is the column-major upper one. */
-#define TRIANGLE 'U'
-
-static dlviz_status reduce(dlz_eigen *eigen) {
+static void measure(dlz_eigen *eigen) {
     lapack_int n = eigen->n;
-    double size, *work;
-    dlz_blas_enter();
-    LAPACKE_dsytrd_work(LAPACK_COL_MAJOR, TRIANGLE, n, eigen->a, n, eigen->diagonal,
-                        eigen->off_diagonal, eigen->tau, &size, -1);
-    dlz_blas_leave();
-    DLZ_TRY(dlz_lapack_work(&work, size));
-    dlz_blas_enter();
-    lapack_int info =
-        LAPACKE_dsytrd_work(LAPACK_COL_MAJOR, TRIANGLE, n, eigen->a, n, eigen->diagonal,
-                            eigen->off_diagonal, eigen->tau, work, (lapack_int)size);
-    dlz_blas_leave();
-    dlz_free(work);
-    if (info != 0)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC, "LAPACK's dsytrd failed (info %lld)", (long long)info);
     for (lapack_int i = 0; i < n; i++) {
         double sum = fabs(eigen->diagonal[i]) + (i > 0 ? fabs(eigen->off_diagonal[i - 1]) : 0) +
                      (i < n - 1 ? fabs(eigen->off_diagonal[i]) : 0);
         eigen->norm = fmax(eigen->norm, sum);
     }
-    return DLVIZ_OK;
 }
 
 dlviz_status dlz_eigen_create(dlz_eigen **out, int64_t n, double *a) {
@@ -56,11 +40,13 @@ dlviz_status dlz_eigen_create(dlz_eigen **out, int64_t n, double *a) {
     }
     *eigen =
         (dlz_eigen){(lapack_int)n, exponent, a, vectors, vectors + n, vectors + 2 * n, .norm = 0};
-    dlviz_status status = reduce(eigen);
+    dlviz_status status =
+        dlz_tridiagonal_reduce(n, a, eigen->diagonal, eigen->off_diagonal, eigen->tau);
     if (status != DLVIZ_OK) {
         dlz_eigen_destroy(eigen);
         return status;
     }
+    measure(eigen);
     *out = eigen;
     return DLVIZ_OK;
 }
@@ -122,12 +108,10 @@ static dlviz_status robust_representations(const dlz_eigen *eigen, lapack_int co
     DLZ_TRY(copy_matrix(eigen, (size_t)n * 19, (size_t)count * 2 + (size_t)n * 10, &copy, &whole));
     lapack_logical try_accuracy = 1;
     double *all = copy + 2 * n;
-    dlz_blas_enter();
     lapack_int info =
         LAPACKE_dstemr_work(LAPACK_COL_MAJOR, 'V', count == n ? 'A' : 'I', n, copy, copy + n, 0, 0,
                             n - count + 1, n, &found, all, vectors, n, count, whole, &try_accuracy,
                             copy + 3 * n, 18 * n, whole + 2 * count, 10 * n);
-    dlz_blas_leave();
     memcpy(values, all, (size_t)count * sizeof *values);
     dlz_free(copy);
     dlz_free(whole);
@@ -159,10 +143,11 @@ static dlviz_status inverse_iteration(const dlz_eigen *eigen, lapack_int count, 
                                       double *vectors) {
     lapack_int n = eigen->n, found = 0, splits = 0, *whole;
     double *copy;
+    if (n > DLZ_LAPACK_LONGEST)
+        return dlz_fail(DLVIZ_ERROR_NUMERIC, "dstein is for %d rows", DLZ_LAPACK_LONGEST);
     DLZ_TRY(copy_matrix(eigen, (size_t)n * 6, (size_t)n * 6, &copy, &whole));
     double *all = copy + 2 * n, *work = copy + 3 * n;
     lapack_int *block = whole, *split = whole + n, *failures = whole + 2 * n;
-    dlz_blas_enter();
     lapack_int info =
         LAPACKE_dstebz_work(count == n ? 'A' : 'I', 'B', n, 0, 0, n - count + 1, n, 0, copy,
                             copy + n, &found, &splits, all, block, split, work, whole + 3 * n);
@@ -172,7 +157,6 @@ static dlviz_status inverse_iteration(const dlz_eigen *eigen, lapack_int count, 
         info = LAPACKE_dstein_work(LAPACK_COL_MAJOR, n, copy, copy + n, count, all, block, split,
                                    vectors, n, work, whole + 3 * n, failures);
     }
-    dlz_blas_leave();
     bool good = info == 0 && found == count;
     if (good) {
         memcpy(values, all, (size_t)count * sizeof *values);
@@ -183,84 +167,35 @@ static dlviz_status inverse_iteration(const dlz_eigen *eigen, lapack_int count, 
     return good ? DLVIZ_OK : gave_up(routine, info);
 }
 
-/* The last `count` of all eigenpairs, which the drivers below find. */
-static void keep_largest(lapack_int n, lapack_int count, const double *all, const double *rows,
-                         double *values, double *vectors) {
-    memcpy(values, all + n - count, (size_t)count * sizeof *values);
-    if (rows != vectors)
-        memcpy(vectors, rows + (size_t)(n - count) * (size_t)n,
-               (size_t)count * (size_t)n * sizeof *vectors);
-}
-
-/* Room for all vectors, unless they are all wanted. */
-static double *room_for_all(lapack_int n, lapack_int count, double *vectors) {
-    return count == n ? vectors : dlz_alloc_array((uint64_t)n * (uint64_t)n, sizeof(double));
-}
-
-/* A driver that gives all eigenvectors and destroys the matrix: `work` of so many numbers, `ints`
- * too. */
-typedef lapack_int whole_driver(lapack_int n, double *diagonal, double *off_diagonal, double *rows,
-                                double *work, lapack_int work_size, lapack_int *ints,
-                                lapack_int ints_size);
-
-static dlviz_status solve_whole(const dlz_eigen *eigen, lapack_int count, double *values,
-                                double *vectors, const char *name, whole_driver *driver,
-                                lapack_int work_size, lapack_int ints_size) {
-    lapack_int n = eigen->n, info = 0, *ints;
-    double *copy;
-    DLZ_TRY(copy_matrix(eigen, (size_t)work_size, (size_t)ints_size, &copy, &ints));
-    double *rows = room_for_all(n, count, vectors);
-    if (rows) {
-        dlz_blas_enter();
-        info = driver(n, copy, copy + n, rows, copy + 2 * n, work_size, ints, ints_size);
-        dlz_blas_leave();
-        if (info == 0)
-            keep_largest(n, count, copy, rows, values, vectors);
-    }
-    dlz_free(copy);
-    dlz_free(ints);
-    if (!rows)
-        return dlz_fail_memory("eigenvectors", (uint64_t)n * (uint64_t)n * sizeof *rows);
-    if (rows != vectors)
-        dlz_free(rows);
-    return info == 0 ? DLVIZ_OK : gave_up(name, info);
-}
-
-static lapack_int call_dstedc(lapack_int n, double *diagonal, double *off_diagonal, double *rows,
-                              double *work, lapack_int work_size, lapack_int *ints,
-                              lapack_int ints_size) {
-    return LAPACKE_dstedc_work(LAPACK_COL_MAJOR, 'I', n, diagonal, off_diagonal, rows, n, work,
-                               work_size, ints, ints_size);
-}
-
 /* Divide and conquer: the fastest for all vectors, and never short of orthogonal. */
 static dlviz_status divide_and_conquer(const dlz_eigen *eigen, lapack_int count, double *values,
                                        double *vectors) {
-    lapack_int ints_size = 0;
-    double work_size = 0;
-    dlz_blas_enter();
-    lapack_int info = call_dstedc(eigen->n, eigen->diagonal, eigen->off_diagonal, vectors,
-                                  &work_size, -1, &ints_size, -1);
-    dlz_blas_leave();
-    if (info != 0 || work_size > INT32_MAX)
-        return gave_up("dstedc", info);
-    return solve_whole(eigen, count, values, vectors, "dstedc", call_dstedc, (lapack_int)work_size,
-                       ints_size);
+    return dlz_divide(eigen->n, eigen->diagonal, eigen->off_diagonal, count, values, vectors);
 }
 
-static lapack_int call_dsteqr(lapack_int n, double *diagonal, double *off_diagonal, double *rows,
-                              double *work, lapack_int work_size, lapack_int *ints,
-                              lapack_int ints_size) {
-    (void)work_size;
-    (void)ints;
-    (void)ints_size;
-    return LAPACKE_dsteqr_work(LAPACK_COL_MAJOR, 'I', n, diagonal, off_diagonal, rows, n, work);
-}
-
-/* QR iteration: slow, and as good as certain. */
+/* QR iteration: slow, and as good as certain. It finds all vectors. */
 static dlviz_status qr_iteration(const dlz_eigen *eigen, lapack_int count, double *values,
                                  double *vectors) {
-    return solve_whole(eigen, count, values, vectors, "dsteqr", call_dsteqr, 2 * eigen->n, 1);
+    lapack_int n = eigen->n, *unused;
+    double *copy;
+    uint64_t cells = (uint64_t)n * (uint64_t)n;
+    DLZ_TRY(copy_matrix(eigen, (size_t)n * 2, 1, &copy, &unused));
+    double *rows = count == n ? vectors : dlz_alloc_array(cells, sizeof *rows);
+    lapack_int info = 0;
+    if (rows)
+        info = LAPACKE_dsteqr_work(LAPACK_COL_MAJOR, 'I', n, copy, copy + n, rows, n, copy + 2 * n);
+    if (rows && info == 0)
+        memcpy(values, copy + n - count, (size_t)count * sizeof *values);
+    if (rows && info == 0 && rows != vectors)
+        memcpy(vectors, rows + (size_t)(n - count) * (size_t)n,
+               (size_t)count * (size_t)n * sizeof *vectors);
+    dlz_free(copy);
+    dlz_free(unused);
+    if (!rows)
+        return dlz_fail_memory("eigenvectors", cells * sizeof *rows);
+    if (rows != vectors)
+        dlz_free(rows);
+    return info == 0 ? DLVIZ_OK : gave_up("dsteqr", info);
 }
 
 /* ---- Whether an answer can be used --------------------------------------------------------------
@@ -376,14 +311,12 @@ dlviz_status dlz_eigen_values(const dlz_eigen *eigen, double *values) {
     double *copy;
     DLZ_TRY(copy_matrix(eigen, (size_t)n * 4, (size_t)n * 5, &copy, &whole));
     memcpy(values, copy, (size_t)n * sizeof *values);
-    dlz_blas_enter();
     lapack_int info = LAPACKE_dsterf_work(n, values, copy + n), bisection = 0;
     if (info != 0) {
         memcpy(copy + n, eigen->off_diagonal, (size_t)(n - 1) * sizeof *copy);
         bisection = LAPACKE_dstebz_work('A', 'E', n, 0, 0, 1, n, 0, copy, copy + n, &found, &splits,
                                         values, whole, whole + n, copy + 2 * n, whole + 2 * n);
     }
-    dlz_blas_leave();
     dlz_free(copy);
     dlz_free(whole);
     if (info != 0 && (bisection != 0 || found != n))
@@ -395,30 +328,11 @@ dlviz_status dlz_eigen_values(const dlz_eigen *eigen, double *values) {
     return DLVIZ_OK;
 }
 
-/* vectors (columns, to LAPACK) = Q vectors, where Q took `a` to its tridiagonal form. */
-static dlviz_status back_transform(const dlz_eigen *eigen, lapack_int count, double *vectors) {
-    lapack_int n = eigen->n;
-    double size, *work;
-    dlz_blas_enter();
-    LAPACKE_dormtr_work(LAPACK_COL_MAJOR, 'L', TRIANGLE, 'N', n, count, eigen->a, n, eigen->tau,
-                        vectors, n, &size, -1);
-    dlz_blas_leave();
-    DLZ_TRY(dlz_lapack_work(&work, size));
-    dlz_blas_enter();
-    lapack_int info = LAPACKE_dormtr_work(LAPACK_COL_MAJOR, 'L', TRIANGLE, 'N', n, count, eigen->a,
-                                          n, eigen->tau, vectors, n, work, (lapack_int)size);
-    dlz_blas_leave();
-    dlz_free(work);
-    if (info != 0)
-        return dlz_fail(DLVIZ_ERROR_NUMERIC, "LAPACK's dormtr failed (info %lld)", (long long)info);
-    return DLVIZ_OK;
-}
-
 dlviz_status dlz_eigen_vectors(const dlz_eigen *eigen, int64_t count, double *values,
                                double *vectors) {
     int64_t n = eigen->n;
     DLZ_TRY(tridiagonal_vectors(eigen, (lapack_int)count, values, vectors));
-    DLZ_TRY(back_transform(eigen, (lapack_int)count, vectors));
+    DLZ_TRY(dlz_tridiagonal_restore(n, eigen->a, eigen->tau, count, vectors));
     finish_values(eigen, values, count);
     for (int64_t i = 0, j = count - 1; i < j; i++, j--)
         for (int64_t c = 0; c < n; c++) {

@@ -5,13 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-dlviz_status dlz_lapack_work(double **work, double size) {
-    *work = dlz_alloc_array((uint64_t)size, sizeof **work);
-    if (!*work)
-        return dlz_fail_memory("LAPACK workspace", (uint64_t)size * sizeof **work);
-    return DLVIZ_OK;
-}
-
 dlviz_status dlz_lapack_check_size(int64_t m, int64_t n) {
     if (m > INT32_MAX || n > INT32_MAX)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
@@ -73,7 +66,17 @@ double dlz_orthonormality_error(int64_t count, int64_t n, const double *rows, bo
     }
     for (int64_t first = 0; all && first < count; first += DLZ_ORTHONORMALITY_BLOCK) {
         int64_t m = dlz_min_i64(DLZ_ORTHONORMALITY_BLOCK, count - first), width = first + m;
-        dlz_dgemm(false, true, m, width, n, 1, rows + first * n, n, rows, n, 0, products, width);
+        dlz_multiply(&(dlz_product){.transpose_b = true,
+                                    .m = m,
+                                    .n = width,
+                                    .k = n,
+                                    .alpha = 1,
+                                    .a = rows + first * n,
+                                    .lda = n,
+                                    .b = rows,
+                                    .ldb = n,
+                                    .c = products,
+                                    .ldc = width});
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j <= first + i; j++)
                 worst = worse(worst, products[i * width + j], j == first + i);

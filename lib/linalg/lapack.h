@@ -4,6 +4,13 @@
  * function of this folder is written for that. Only the _work interfaces are used, with memory of
  * ours: the others allocate behind our back and scan for NaN.
  *
+ * Only routines are called that do all their work on the calling thread, however BLAS is set: those
+ * of the tridiagonal eigenproblem, dstemr, dstebz, dsterf, dsteqr, dlaed4, and dstedc up to the size
+ * where it is dsteqr. What they have of BLAS is dcopy, dswap and dscal, which OpenBLAS (0.3.21, looked
+ * up in its source) shares out among threads from 2^20 numbers on; dstein also has ddot and daxpy,
+ * shared out beyond 10,000 numbers, and is called for no more. None of these takes a buffer, for
+ * which OpenBLAS would wait for ever where memory is short, or wakes a thread of its own.
+ *
  * LAPACK may give up on ordinary numbers, and on infinities it may never come back. So numbers are
  * looked at before they are handed over, its answers before they are used, and where one driver
  * gives up another is tried. */
@@ -13,8 +20,9 @@
 #include <dlviz/status.h>
 #include <lapacke.h>
 
-/* A workspace query answers in a double. */
-dlviz_status dlz_lapack_work(double **work, double size);
+/* The longest vectors that ddot and daxpy keep to one thread. */
+#define DLZ_LAPACK_LONGEST 10000
+
 /* Fails when the sizes are beyond LAPACK's 32-bit integers. */
 dlviz_status dlz_lapack_check_size(int64_t m, int64_t n);
 

@@ -1,41 +1,50 @@
-/* linalg/linalg.h - the only door to BLAS and LAPACK. All matrices are row-major.
+/* linalg/linalg.h - factorizations and products of float64 matrices, and the only door to LAPACK. All
+ * matrices are row-major.
  *
- * The functions may be called from inside tiles of dlz_parallel_for, where each runs on one thread
- * as long as a dlz_blas_serial_begin() … dlz_blas_serial_end() pair encloses the dlz_parallel_for.
+ * What OpenBLAS would do with threads of its own is done here, by kernels and the pool: products,
+ * reflections, singular vectors. Of LAPACK there remain the eigenproblems of tridiagonal matrices,
+ * which it computes on the calling thread, without a buffer of BLAS's and without products
+ * (linalg/lapack.h). So nothing of the process's BLAS is changed or waited for, and results do not
+ * depend on how it is set. Called inside tiles of dlz_parallel_for, each function runs on one thread.
  */
 #ifndef DLZ_LINALG_H
 #define DLZ_LINALG_H
 
 #include <dlviz/status.h>
 
-/* From the first begin to the last end (calls nest, from any threads) BLAS computes each call on
- * the calling thread alone; then the process's own setting is put back. */
-void dlz_blas_serial_begin(void);
-void dlz_blas_serial_end(void);
+/* c[m x n] = alpha op(a) op(b) + beta c, where op transposes when its flag is set; leading dimensions
+ * count elements between rows as stored. With `lower`, of row i only the columns up to i + above are
+ * read and written. The bits of an element depend on k alone. */
+typedef struct dlz_product {
+    bool transpose_a, transpose_b, lower;
+    int64_t m, n, k, above;
+    double alpha;
+    const double *a;
+    int64_t lda;
+    const double *b;
+    int64_t ldb;
+    double beta;
+    double *c;
+    int64_t ldc;
+} dlz_product;
 
-/* Makes sure that BLAS has the memory it takes behind our back for so many threads at a time, for
- * without it it would never come back. DLVIZ_ERROR_OUT_OF_MEMORY when there is none. */
-dlviz_status dlz_blas_require_memory(int threads);
+/* With all threads. */
+void dlz_multiply(const dlz_product *product);
 
-/* Between these two the calling thread may call BLAS or LAPACK. OpenBLAS built for pthreads may be
- * called by many threads at once; built serial or for OpenMP it hands the same memory to two
- * callers that are not OpenMP's own (and their results are wrong), so there one waits for the
- * other. The functions below do this themselves; the pair does not nest. */
-void dlz_blas_enter(void);
-void dlz_blas_leave(void);
-
-/* c[m x n] = alpha op(a) op(b) + beta c; op transposes when its flag is set; leading dimensions
- * count elements between rows as stored. */
-void dlz_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
-               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
-               int64_t ldc);
+/* On the calling thread. */
 void dlz_dgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
                const double *a, int64_t lda, const double *b, int64_t ldb, double beta, double *c,
                int64_t ldc);
 
 /* The lower triangle of c[n x n] += op(a) op(a)ᵀ, where op(a) is n x k: a itself, or the transpose
- * of the stored k x n matrix. */
+ * of the stored k x n matrix. On the calling thread. */
 void dlz_dsyrk(bool transpose_a, int64_t n, int64_t k, const double *a, int64_t lda, double *c,
+               int64_t ldc);
+
+/* The same as dlz_dgemm in float32 and by BLAS, with whatever threads that has: a yardstick, which the
+ * library itself does not use. */
+void dlz_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+               const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
                int64_t ldc);
 
 /* The eigenvalues of a symmetric matrix in two steps, so that how many vectors are wanted may

@@ -39,6 +39,17 @@ static inline int64_t dlz_sample_point(const dlz_sample *sample, int64_t i) {
 dlviz_status dlz_sample_neighbors(const dlviz_tensor *points, const dlz_sample *sample, int64_t k,
                                   int32_t **indices);
 
+/* The mean of the values of a sample's points, each divided by `unit`, and, unless NULL, its standard
+ * error as an estimate of the mean of all n: 0 where the sample is all points, NaN where it is one.
+ */
+double dlz_sample_mean(const dlz_sample *sample, int64_t n, const double *values, double unit,
+                       double *standard_error);
+
+/* excess[i]: sum of max(0, rank - k) over the k given neighbors of the sample's point i, where a
+ * neighbor's rank is one more than the number of points nearer than it. */
+dlviz_status dlz_rank_excess(const dlviz_tensor *points, const dlz_sample *sample,
+                             const int32_t *neighbors, int64_t k, int64_t *excess);
+
 /* Distances from DLZ_DISTANCE_ROWS points at a time to all points, as kernels/embed/distance.h has
  * them: equal distances are equal numbers. */
 #define DLZ_DISTANCE_ROWS (3 * DLZ_DISTANCE_GROUP)

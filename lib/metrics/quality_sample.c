@@ -4,6 +4,7 @@
 #include "metrics/quality.h"
 #include "neighbors/neighbors.h"
 
+#include <math.h>
 #include <string.h>
 
 #define STREAM (DLZ_STREAM_EMBED + (3 << 8))
@@ -37,6 +38,21 @@ dlviz_status dlz_sample_draw(const char *who, int64_t n, int64_t num_samples, ui
 
 void dlz_sample_free(dlz_sample *sample) {
     dlz_free(sample->points);
+}
+
+double dlz_sample_mean(const dlz_sample *sample, int64_t n, const double *values, double unit,
+                       double *standard_error) {
+    double m = (double)sample->count, sum = 0, squares = 0;
+    for (int64_t i = 0; i < sample->count; i++)
+        sum += values[i];
+    double mean = sum / m;
+    if (standard_error) {
+        for (int64_t i = 0; i < sample->count; i++)
+            squares += (values[i] - mean) * (values[i] - mean);
+        *standard_error =
+            sample->points ? sqrt(squares / (m - 1) / m * (1 - m / (double)n)) / unit : 0;
+    }
+    return sum / (m * unit);
 }
 
 /* Room for a search. */

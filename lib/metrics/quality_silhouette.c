@@ -75,7 +75,7 @@ typedef struct silhouette_pass {
     const dlz_sample *sample; /* of the points in their new order */
     double *scratch;
     uint64_t stride;
-    double *sums; /* one a tile */
+    double *values; /* a point of the sample */
 } silhouette_pass;
 
 static double sum_of_roots(const double *squares, int64_t count) {
@@ -111,16 +111,17 @@ static double silhouette_of(const classes *c, int64_t point, double *row) {
 static void silhouette_tile(void *context, int64_t tile, int worker) {
     const silhouette_pass *pass = context;
     int64_t first = tile * DLZ_DISTANCE_ROWS;
-    double *scratch = pass->scratch + (size_t)worker * pass->stride, sum = 0;
+    double *scratch = pass->scratch + (size_t)worker * pass->stride;
     double *rows = scratch + pass->distances->scratch;
     int64_t count = dlz_distance_rows(pass->distances, pass->sample, first, scratch, rows);
     for (int64_t i = 0; i < count; i++)
-        sum += silhouette_of(pass->classes, dlz_sample_point(pass->sample, first + i),
-                             rows + i * pass->distances->stride);
-    pass->sums[tile] = sum;
+        pass->values[first + i] =
+            silhouette_of(pass->classes, dlz_sample_point(pass->sample, first + i),
+                          rows + i * pass->distances->stride);
 }
 
-static dlviz_status mean_silhouette(const classes *c, const dlz_sample *sample, double *result) {
+static dlviz_status mean_silhouette(const classes *c, const dlz_sample *sample, double *result,
+                                    double *standard_error) {
     dlz_distances distances;
     DLZ_TRY(dlz_distances_start(&distances, c->points));
     int64_t tiles = dlz_ceil_div(sample->count, DLZ_DISTANCE_ROWS);
@@ -128,33 +129,30 @@ static dlviz_status mean_silhouette(const classes *c, const dlz_sample *sample, 
     silhouette_pass pass = {.distances = &distances, .classes = c, .sample = sample};
     pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride);
     pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
-    pass.sums = dlz_alloc_array((uint64_t)tiles, sizeof *pass.sums);
+    pass.values = dlz_alloc_array((uint64_t)sample->count, sizeof *pass.values);
     dlviz_status status = DLVIZ_OK;
-    if (pass.scratch && pass.sums) {
+    if (pass.scratch && pass.values) {
         status = dlz_parallel_for_task(tiles, workers, silhouette_tile, &pass);
-        double sum = 0;
-        for (int64_t tile = 0; status == DLVIZ_OK && tile < tiles; tile++)
-            sum += pass.sums[tile];
         if (status == DLVIZ_OK)
-            *result = sum / (double)sample->count;
+            *result = dlz_sample_mean(sample, distances.n, pass.values, 1, standard_error);
     } else {
         status = dlz_fail_memory("distances", (uint64_t)workers * pass.stride * sizeof(double));
     }
     dlz_free(pass.scratch);
-    dlz_free(pass.sums);
+    dlz_free(pass.values);
     dlz_distances_end(&distances);
     return status;
 }
 
 static dlviz_status of_classes(const char *who, const classes *c, int64_t n, int64_t num_samples,
-                               uint64_t seed, double *result) {
+                               uint64_t seed, double *result, double *standard_error) {
     if (c->count < 2 || c->count > n - 1)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: 'labels' has %lld different values; 2 to %lld are accepted", who,
                         (long long)c->count, (long long)(n - 1));
     dlz_sample sample;
     DLZ_TRY(dlz_sample_draw(who, n, num_samples, seed, &sample));
-    dlviz_status status = mean_silhouette(c, &sample, result);
+    dlviz_status status = mean_silhouette(c, &sample, result, standard_error);
     dlz_sample_free(&sample);
     return status;
 }
@@ -162,7 +160,9 @@ static dlviz_status of_classes(const char *who, const classes *c, int64_t n, int
 /* num_samples INT64_MAX: all. */
 static dlviz_status silhouette(const char *who, const dlviz_tensor *points,
                                const dlviz_tensor *labels, int64_t num_samples, uint64_t seed,
-                               double *result) {
+                               double *result, double *standard_error) {
+    if (standard_error)
+        *standard_error = 0;
     if (!result)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", who);
     *result = 0;
@@ -173,18 +173,19 @@ static dlviz_status silhouette(const char *who, const dlviz_tensor *points,
     classes c;
     dlviz_status status = sort_by_class(points, labels, &c);
     if (status == DLVIZ_OK)
-        status = of_classes(who, &c, n, num_samples, seed, result);
+        status = of_classes(who, &c, n, num_samples, seed, result, standard_error);
     classes_clear(&c);
     return status;
 }
 
 dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points, const dlviz_tensor *labels,
                                       double *result) {
-    return silhouette(__func__, points, labels, INT64_MAX, 0, result);
+    return silhouette(__func__, points, labels, INT64_MAX, 0, result, NULL);
 }
 
 dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *points,
                                               const dlviz_tensor *labels, int64_t num_samples,
-                                              uint64_t seed, double *result) {
-    return silhouette(__func__, points, labels, num_samples, seed, result);
+                                              uint64_t seed, double *result,
+                                              double *standard_error) {
+    return silhouette(__func__, points, labels, num_samples, seed, result, standard_error);
 }

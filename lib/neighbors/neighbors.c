@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "neighbors/neighbors_bytes.h"
 #include "neighbors/neighbors_ties.h"
 #include "base/sort.h"
 #include "kernels/embed/distance.h"
@@ -12,6 +13,8 @@
 #define GROUPS (DLZ_KNN_TILE / DLZ_KNN_GROUP) /* share a panel while it is in the cache */
 #define TILE DLZ_KNN_TILE
 #define SAMPLE 31 /* points that an origin is the median of */
+/* Of the distance of a point's last neighbor, up to which it is worth rounding coordinates. */
+#define BYTES_ERROR 0.10
 
 #define NEARER(a, b)                                                                               \
     ((a).distance < (b).distance || ((a).distance == (b).distance && (a).key < (b).key))
@@ -23,6 +26,9 @@ typedef struct search search;
 typedef struct workspace {
     const search *search;
     float *given, *groups; /* GROUPS x d x DLZ_KNN_GROUP: queries as given, and about an origin */
+    int32_t *byte_groups;  /* GROUPS x words x DLZ_KNN_GROUP */
+    int8_t *rounded;       /* DLZ_KNN_BLOCK x 4 words */
+    double *turned;        /* dlz_knn_frame_scratch */
     uint64_t *entries;     /* TILE x capacity */
     dlz_knn_found *best;   /* TILE x keep */
     dlz_knn_found *merged; /* capacity + keep, as are the next two */
@@ -44,7 +50,15 @@ struct search {
      * amid its points, so that products of near points cancel little. */
     float *origins, *packed, *half_norms; /* packed: panels x d x DLZ_KNN_PANEL */
     float scale;
+    /* Or they enter as bytes, all about one origin, where that decides nearly as much. */
+    bool bytes;
+    dlz_knn_frame frame;
+    uint8_t *byte_panels; /* panels x words x DLZ_KNN_PANEL x 4 */
+    int32_t *byte_norms;
+    double *byte_errors; /* a cluster: the largest error of a point */
+    double byte_error;   /* the largest */
     workspace *workspaces;
+    int workers;
     int64_t measured; /* exact distances */
     int32_t *indices;
     float *distances;
@@ -117,6 +131,93 @@ static void pack_only_cluster(void *context, int64_t panel, int worker) {
     pack_panel(context, panel, ((const search *)context)->origins);
 }
 
+/* -- As bytes */
+
+static void pack_bytes(void *context, int64_t cluster, int worker) {
+    const search *s = context;
+    const workspace *w = &s->workspaces[worker];
+    int64_t size = s->frame.words * DLZ_KNN_PANEL * 4;
+    int64_t last = first_panel(s, cluster + 1) * DLZ_KNN_PANEL;
+    double largest = 0;
+    for (int64_t slot = first_panel(s, cluster) * DLZ_KNN_PANEL; slot < last;
+         slot += DLZ_KNN_BLOCK) {
+        const float *points[DLZ_KNN_BLOCK];
+        double errors[DLZ_KNN_BLOCK];
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
+            int64_t point = point_at(s, slot + p);
+            points[p] = point < s->n ? s->points + point * s->d : NULL;
+        }
+        dlz_knn_frame_round(&s->frame, points, w->turned, w->rounded, errors);
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
+            int32_t norm = dlz_knn_frame_pack(&s->frame, w->rounded + p * s->frame.words * 4,
+                                              (slot + p) % DLZ_KNN_PANEL,
+                                              s->byte_panels + slot / DLZ_KNN_PANEL * size);
+            s->byte_norms[slot + p] = points[p] ? norm : DLZ_KNN_BYTES_MOST;
+            largest = points[p] ? fmax(largest, errors[p]) : largest;
+        }
+    }
+    s->byte_errors[cluster] = largest;
+}
+
+/* Decides whether rounding is small enough beside the distances of neighbors. */
+static dlviz_status choose_bytes(search *s) {
+    if (!s->clusters || !(s->clusters->reach > 0) || s->d > DLZ_KNN_BYTES_DIMENSIONS ||
+        !dlz_knn_bytes()->available())
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_knn_frame_find(&s->frame, s->points, s->n, s->d));
+    s->bytes = s->frame.step > 0 && s->frame.step < INFINITY &&
+               dlz_knn_frame_error(&s->frame) <= BYTES_ERROR * s->clusters->reach;
+    return DLVIZ_OK;
+}
+
+static dlviz_status prepare_bytes(search *s) {
+    uint64_t places = (uint64_t)(s->panels * DLZ_KNN_PANEL);
+    s->byte_panels = dlz_alloc_array(places, (uint64_t)s->frame.words * 4);
+    s->byte_norms = dlz_alloc_array(places, sizeof *s->byte_norms);
+    s->byte_errors = dlz_alloc_array((uint64_t)s->clusters->count, sizeof *s->byte_errors);
+    if (!s->byte_panels || !s->byte_norms || !s->byte_errors)
+        return dlz_fail_memory("the search for neighbors", places * (uint64_t)s->frame.words * 4);
+    dlz_parallel_for(s->clusters->count, s->workers, pack_bytes, s);
+    for (int64_t cluster = 0; cluster < s->clusters->count; cluster++)
+        s->byte_error = fmax(s->byte_error, s->byte_errors[cluster]);
+    return DLVIZ_OK;
+}
+
+static void round_queries(const search *s, workspace *w, dlz_knn_buffer *buffers) {
+    double scale = (double)s->scale, unit = s->frame.step * scale * (s->frame.step * scale);
+    int64_t words = s->frame.words;
+    for (int64_t first = 0; first < TILE; first += DLZ_KNN_BLOCK) {
+        const float *points[DLZ_KNN_BLOCK];
+        double errors[DLZ_KNN_BLOCK];
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++)
+            points[p] = s->queries + buffers[first + p].query * s->d;
+        dlz_knn_frame_round(&s->frame, points, w->turned, w->rounded, errors);
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
+            int64_t q = first + p, group = q / DLZ_KNN_GROUP;
+            dlz_knn_buffer *buffer = &buffers[q];
+            buffer->base =
+                dlz_knn_frame_query(&s->frame, w->rounded + p * words * 4, q % DLZ_KNN_GROUP,
+                                    w->byte_groups + group * DLZ_KNN_GROUP * words);
+            buffer->error = (errors[p] + s->byte_error) * scale;
+            buffer->unit = unit;
+            dlz_knn_bytes_aim(buffer);
+        }
+    }
+}
+
+static void scan_bytes(const search *s, const workspace *w, int64_t cluster, int64_t used,
+                       dlz_knn_buffer *buffers) {
+    int64_t words = s->frame.words;
+    for (int64_t panel = first_panel(s, cluster); panel < first_panel(s, cluster + 1); panel++)
+        for (int64_t g = 0; g < used; g++)
+            dlz_knn_bytes()->scan(w->byte_groups + g * DLZ_KNN_GROUP * words,
+                                  s->byte_panels + panel * words * DLZ_KNN_PANEL * 4,
+                                  s->byte_norms + panel * DLZ_KNN_PANEL, words,
+                                  (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
+}
+
+/* -- As floats */
+
 static float largest_of(const float *values, int64_t count) {
     float largest = 0;
     for (int64_t i = 0; i < count; i++)
@@ -139,18 +240,18 @@ static float find_scale(const search *s) {
     return ldexpf(1, exponent < 120 ? exponent : 120);
 }
 
-/* Takes exact distances, a list of points at a time, of the entries that may be among the nearest;
- * returns how many those are, in `to`. */
-static int64_t measure(const search *s, const dlz_knn_buffer *buffer, dlz_knn_found *to) {
+/* Takes exact distances, a list of points at a time, of the entries first ... last; returns how
+ * many those are, in `to`. */
+static int64_t measure(const search *s, const dlz_knn_buffer *buffer, uint64_t first, uint64_t last,
+                       dlz_knn_found *to) {
     const float *rows[DLZ_DISTANCE_LIST], *query = s->queries + buffer->query * s->d;
     double squares[DLZ_DISTANCE_LIST];
-    double most = buffer->limit * (1 + buffer->relative) + (double)buffer->largest_slack;
     int64_t count = 0;
     int waiting = 0;
     for (int32_t i = 0; i <= buffer->count; i++) {
         if (i < buffer->count) {
             uint64_t entry = buffer->entries[i];
-            if (buffer->relative < 0.25 && (double)dlz_knn_value(entry) > most)
+            if (entry < first || entry > last)
                 continue;
             int64_t point = point_at(s, (uint32_t)entry);
             rows[waiting++] = s->points + point * s->d;
@@ -166,6 +267,40 @@ static int64_t measure(const search *s, const dlz_knn_buffer *buffer, dlz_knn_fo
             waiting = 0;
         }
     }
+    return count;
+}
+
+static void lower_limit(const search *s, dlz_knn_buffer *buffer, double distance) {
+    double scaled = distance * (double)s->scale;
+    buffer->limit = fmin(buffer->limit, scaled * scaled / 2);
+    if (s->bytes)
+        dlz_knn_bytes_aim(buffer);
+    else
+        dlz_knn_aim(buffer);
+}
+
+/* Takes exact distances of the entries that may be among the nearest. */
+static int64_t measure_near(const search *s, dlz_knn_buffer *buffer, dlz_knn_found *to) {
+    if (!s->bytes) {
+        float most =
+            (float)(buffer->limit * (1 + buffer->relative) + (double)buffer->largest_slack);
+        return measure(s, buffer, 0,
+                       buffer->relative < 0.25 ? dlz_knn_last_entry(most) : UINT64_MAX, to);
+    }
+    if (buffer->best_count > 0 || buffer->count <= buffer->keep)
+        return measure(s, buffer, 0, dlz_knn_bytes_entry(buffer->below, 0) - 1, to);
+    /* The most likely ones' distances leave out many others. */
+    uint64_t first = dlz_knn_bytes()->bound(buffer);
+    int64_t count = measure(s, buffer, 0, first, to), likely = count;
+    double largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, to[i].distance);
+    lower_limit(s, buffer, largest);
+    int64_t end = count + measure(s, buffer, first + 1, dlz_knn_bytes_entry(buffer->below, 0) - 1,
+                                  to + count);
+    for (int64_t i = likely; i < end; i++)
+        if (to[i].distance <= largest)
+            to[count++] = to[i];
     return count;
 }
 
@@ -199,7 +334,7 @@ static void settle(dlz_knn_buffer *buffer, void *context) {
     workspace *w = context;
     const search *s = w->search;
     memcpy(w->merged, buffer->best, (size_t)buffer->best_count * sizeof *w->merged);
-    int64_t known = buffer->best_count, last = known + measure(s, buffer, w->merged + known);
+    int64_t known = buffer->best_count, last = known + measure_near(s, buffer, w->merged + known);
     int64_t count = known;
     w->measured += last - known;
     for (int64_t i = known; i < last; i++)
@@ -208,11 +343,10 @@ static void settle(dlz_knn_buffer *buffer, void *context) {
     buffer->best_count = (int32_t)choose_nearest(w, count, buffer->keep, buffer->best);
     buffer->count = 0;
     buffer->largest_slack = 0;
-    if (buffer->best_count == buffer->keep) {
-        double scaled = buffer->best[buffer->keep - 1].distance * (double)s->scale;
-        buffer->limit = fmin(buffer->limit, scaled * scaled / 2);
-    }
-    dlz_knn_aim(buffer);
+    if (buffer->best_count == buffer->keep)
+        lower_limit(s, buffer, buffer->best[buffer->keep - 1].distance);
+    else
+        lower_limit(s, buffer, INFINITY);
 }
 
 /* The queries of a tile, about the origin of the cluster that is looked at next. */
@@ -236,6 +370,10 @@ static void move_queries(const search *s, workspace *w, int64_t cluster, int64_t
 
 static void scan_cluster(const search *s, workspace *w, int64_t cluster, int64_t used,
                          dlz_knn_buffer *buffers) {
+    if (s->bytes) {
+        scan_bytes(s, w, cluster, used, buffers);
+        return;
+    }
     move_queries(s, w, cluster, used, buffers);
     for (int64_t panel = first_panel(s, cluster); panel < first_panel(s, cluster + 1); panel++)
         for (int64_t g = 0; g < used; g++)
@@ -247,7 +385,9 @@ static void scan_cluster(const search *s, workspace *w, int64_t cluster, int64_t
 
 /* The results of a query: of all points that it stands for when it is one of the distinct ones. */
 static bool finish_query(const search *s, workspace *w, int64_t query, dlz_knn_buffer *buffer) {
-    if (buffer->best_count == 0)
+    if (buffer->best_count == 0 && s->bytes)
+        dlz_knn_bytes()->compact(buffer);
+    else if (buffer->best_count == 0)
         s->kernel->compact(buffer);
     settle(buffer, w);
     if (buffer->best_count < buffer->keep)
@@ -275,10 +415,12 @@ static void search_tile(void *context, int64_t tile, int worker) {
         cluster = place->cluster;
     }
     for (int64_t q = 0; q < TILE; q++) {
-        float *group = w->given + q / DLZ_KNN_GROUP * DLZ_KNN_GROUP * s->d + q % DLZ_KNN_GROUP;
         int64_t query = point_at(s, first + (q < count ? q : 0));
-        for (int64_t i = 0; i < s->d; i++)
-            group[i * DLZ_KNN_GROUP] = s->queries[query * s->d + i];
+        if (!s->bytes) {
+            float *group = w->given + q / DLZ_KNN_GROUP * DLZ_KNN_GROUP * s->d + q % DLZ_KNN_GROUP;
+            for (int64_t i = 0; i < s->d; i++)
+                group[i * DLZ_KNN_GROUP] = s->queries[query * s->d + i];
+        }
         buffers[q] = (dlz_knn_buffer){.entries = w->entries + q * s->capacity,
                                       .capacity = s->capacity,
                                       .keep = s->keep,
@@ -291,6 +433,8 @@ static void search_tile(void *context, int64_t tile, int worker) {
                                       .context = w};
     }
     int64_t used = dlz_ceil_div(count, DLZ_KNN_GROUP);
+    if (s->bytes)
+        round_queries(s, w, buffers);
     if (!s->clusters)
         scan_cluster(s, w, 0, used, buffers);
     else
@@ -312,6 +456,9 @@ static bool prepare_workspaces(search *s, int workers) {
         w->search = s;
         w->given = dlz_alloc_array(group, 2 * sizeof(float));
         w->groups = w->given ? w->given + group : NULL;
+        w->byte_groups = dlz_alloc_array(TILE, (uint64_t)s->frame.words * sizeof(int32_t));
+        w->rounded = dlz_alloc_array(DLZ_KNN_BLOCK, (uint64_t)s->frame.words * 4);
+        w->turned = dlz_alloc_array((uint64_t)dlz_knn_frame_scratch(&s->frame), sizeof(double));
         w->entries = dlz_alloc_array(TILE * capacity, sizeof *w->entries);
         w->best = dlz_alloc_array(TILE * keep, sizeof *w->best);
         w->merged = dlz_alloc_array(capacity + keep, sizeof *w->merged);
@@ -319,7 +466,8 @@ static bool prepare_workspaces(search *s, int workers) {
         w->order = dlz_alloc_array(capacity + keep, sizeof *w->order);
         w->scratch = dlz_alloc_array((uint64_t)dlz_knn_expand_scratch(&s->ties, s->keep),
                                      sizeof *w->scratch);
-        all = w->given && w->entries && w->best && w->merged && w->equal && w->order && w->scratch;
+        all = w->given && w->byte_groups && w->rounded && w->turned && w->entries && w->best &&
+              w->merged && w->equal && w->order && w->scratch;
     }
     return all;
 }
@@ -327,6 +475,9 @@ static bool prepare_workspaces(search *s, int workers) {
 static void release(search *s, int workers) {
     for (int i = 0; s->workspaces && i < workers; i++) {
         dlz_free(s->workspaces[i].given);
+        dlz_free(s->workspaces[i].byte_groups);
+        dlz_free(s->workspaces[i].rounded);
+        dlz_free(s->workspaces[i].turned);
         dlz_free(s->workspaces[i].entries);
         dlz_free(s->workspaces[i].best);
         dlz_free(s->workspaces[i].merged);
@@ -338,19 +489,35 @@ static void release(search *s, int workers) {
     dlz_free(s->origins);
     dlz_free(s->packed);
     dlz_free(s->half_norms);
+    dlz_knn_frame_free(&s->frame);
+    dlz_free(s->byte_panels);
+    dlz_free(s->byte_norms);
+    dlz_free(s->byte_errors);
 }
 
-static dlviz_status run(search *s, int64_t tiles, int workers) {
+static dlviz_status prepare_floats(search *s) {
     s->origins = dlz_alloc_array((uint64_t)(cluster_count(s) * s->d), sizeof(float));
     s->packed =
         dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), (uint64_t)s->d * sizeof(float));
     s->half_norms = dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
-    if (!prepare_workspaces(s, workers) || !s->origins || !s->packed || !s->half_norms)
+    if (!s->origins || !s->packed || !s->half_norms)
         return dlz_fail_memory("the search for neighbors", (uint64_t)(s->n * s->d) * sizeof(float));
-    s->scale = find_scale(s);
     dlz_parallel_for(cluster_count(s), dlz_threads(), pack_cluster, s);
     if (!s->clusters)
         dlz_parallel_for(s->panels, dlz_threads(), pack_only_cluster, s);
+    return DLVIZ_OK;
+}
+
+static dlviz_status run(search *s, int64_t tiles, int workers) {
+    s->scale = find_scale(s);
+    DLZ_TRY(choose_bytes(s));
+    s->capacity = (int)dlz_min_i64((s->bytes ? 4 : 9) * (int64_t)s->keep / (s->bytes ? 1 : 4) +
+                                       128 + DLZ_KNN_PANEL,
+                                   INT32_MAX);
+    if (!prepare_workspaces(s, workers))
+        return dlz_fail_memory("the search for neighbors",
+                               (uint64_t)s->capacity * TILE * sizeof(uint64_t));
+    DLZ_TRY(s->bytes ? prepare_bytes(s) : prepare_floats(s));
     DLZ_TRY(dlz_parallel_for_task(tiles, workers, search_tile, s));
     for (int worker = 0; worker < workers; worker++)
         s->measured += s->workspaces[worker].measured;
@@ -365,9 +532,9 @@ static dlviz_status nearest(search *s) {
     s->kernel = dlz_knn();
     s->panels = s->clusters ? s->clusters->first_panel[s->clusters->count]
                             : dlz_ceil_div(s->n, DLZ_KNN_PANEL);
-    s->capacity = (int)dlz_min_i64(9 * (int64_t)s->keep / 4 + 128 + DLZ_KNN_PANEL, INT32_MAX);
     int64_t tiles = s->clusters ? s->clusters->tile_count : dlz_ceil_div(s->m, TILE);
     int workers = (int)dlz_min_i64(dlz_threads(), tiles);
+    s->workers = workers;
     dlviz_status status = run(s, tiles, workers);
     release(s, workers);
     return status;

@@ -12,7 +12,8 @@
 #define MOST_CLUSTERS 1024
 #define SAMPLE_A_CLUSTER 48
 #define ROUNDS 6
-#define QUERIES 256 /* that the number of clusters to look at is found by */
+#define QUERIES 256    /* that the number of clusters to look at is found by */
+#define FEW_QUERIES 32 /* where all are looked at anyway */
 #define RECALL 0.99
 #define MOST_POINTS (INT32_MAX / 2) /* so that places, filled up to panels, have numbers */
 
@@ -121,10 +122,22 @@ static int64_t points_before(const builder *b, int64_t from, int64_t to) {
     return seen;
 }
 
-/* Finds all neighbors of a few points, and from them how many points have to be looked at for this
- * share of neighbors. */
+/* The median distance of the last of k + 1 found. */
+static double median_reach(const float *squared_distances, int64_t m, int k) {
+    float last[QUERIES];
+    for (int64_t q = 0; q < m; q++) {
+        int64_t at = q;
+        for (; at > 0 && last[at - 1] > squared_distances[q * (k + 1) + k]; at--)
+            last[at] = last[at - 1];
+        last[at] = squared_distances[q * (k + 1) + k];
+    }
+    return sqrt((double)last[m / 2]);
+}
+
+/* Finds all neighbors of a few points, and from them how far neighbors are, and how many points
+ * have to be looked at for this share of neighbors. */
 static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wanted) {
-    int64_t d = b->d, m = dlz_min_i64(QUERIES, b->n), count = 0;
+    int64_t d = b->d, m = dlz_min_i64(recall < 1 ? QUERIES : FEW_QUERIES, b->n), count = 0;
     float *queries = dlz_alloc_array((uint64_t)m, (uint64_t)d * sizeof(float));
     float *distances = dlz_alloc_array((uint64_t)m, ((uint64_t)k + 1) * sizeof(float));
     int32_t *indices = dlz_alloc_array((uint64_t)m, ((uint64_t)k + 1) * sizeof(int32_t));
@@ -148,7 +161,8 @@ static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wante
                     needed[count++] =
                         (uint64_t)points_before(b, b->owner[chosen[q]], b->owner[indices[i]]);
         dlz_sort_u64(needed, count);
-        *wanted = (int64_t)needed[(int64_t)(recall * (double)(count - 1))];
+        *wanted = recall < 1 ? (int64_t)needed[(int64_t)(recall * (double)(count - 1))] : b->n;
+        b->clusters.reach = median_reach(distances, m, k);
     }
     dlz_free(queries);
     dlz_free(distances);
@@ -161,8 +175,7 @@ static dlviz_status choose_visits(builder *b, int k, double recall) {
     dlz_knn_clusters *c = &b->clusters;
     int64_t wanted = b->n;
     DLZ_TRY(order_clusters(b));
-    if (recall < 1)
-        DLZ_TRY(find_wanted(b, k, recall, &wanted));
+    DLZ_TRY(find_wanted(b, k, recall, &wanted));
     wanted = dlz_max_i64(wanted, (int64_t)k + 1);
     for (int64_t cluster = 0; cluster < c->count; cluster++) {
         int64_t seen = 0, visits = 0;

@@ -20,6 +20,7 @@ typedef struct dlz_knn_clusters {
     int32_t *points;      /* the point in each place; n in those that fill up */
     int32_t *nearest; /* count x count: clusters by distance from each, itself first or near it */
     int64_t *visits;  /* how many of them each looks at */
+    double reach;     /* how far the last neighbor is of a point amid the others; 0 when unknown */
     int64_t tile_count;
     dlz_knn_tile *tiles;
 } dlz_knn_clusters;

@@ -34,6 +34,11 @@ struct dlviz_pca {
     dlviz_tensor *mean, *vectors, *variance, *ratio, *singular;
 };
 
+/* Columns that are not the same number in all rows, rising; at least 1. */
+typedef struct dlz_pca_varying {
+    int64_t count, *columns;
+} dlz_pca_varying;
+
 /* What the solvers work on: the data and its mean. */
 typedef struct dlz_pca_input {
     const dlviz_pca *pca;
@@ -42,6 +47,7 @@ typedef struct dlz_pca_input {
     const double *mean;
     double scatter;             /* the sum of squares of the centered data */
     dlviz_pca_solver_kind used; /* set by the solvers */
+    dlz_pca_varying varying;    /* no columns: all do, or it makes no difference */
 } dlz_pca_input;
 
 /* The rows of a tile in passes over the data. */
@@ -69,7 +75,10 @@ dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model
 dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model);
 dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model);
 
-/* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (features x features), or, with `gram`,
+/* Finds the columns that vary, which the caller frees; none where all do, or too few do not. */
+dlviz_status dlz_pca_find_varying(const dlz_pca_input *input, dlz_pca_varying *varying);
+
+/* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (of the varying columns), or, with `gram`,
  * of the products of the centered points with each other (samples x samples). */
 dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, double *matrix);
 

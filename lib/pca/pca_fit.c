@@ -148,7 +148,7 @@ static dlviz_status solve(const dlviz_pca *pca, const dlviz_tensor *data,
     model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver};
+    dlz_pca_input input = {pca, data->data, n, d, model->mean, 0, *solver, {0}};
     DLZ_TRY(dlz_pca_report(pca, 0));
     dlz_task_part(0, 0);
     DLZ_TRY(dlz_pca_moments("dlviz_pca_fit", input.data, n, d, model->mean, &input.scatter));
@@ -173,11 +173,8 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
     DLZ_TRY(check_fit(who, pca, data));
     dlviz_pca_solver_kind solver = choose_solver(pca, dlz_min_i64(data->dims[0], data->dims[1]));
     DLZ_TASK("PCA");
-    DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
-    dlz_blas_serial_begin();
     dlviz_status status = solve(pca, data, &solver, &model);
-    dlz_blas_serial_end();
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(pca, &model);
     if (status == DLVIZ_OK)

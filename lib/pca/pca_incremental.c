@@ -82,7 +82,7 @@ static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_
     model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
     if (!model->mean)
         return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD};
+    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD, {0}};
     DLZ_TRY(dlz_pca_report(pca, 0));
     dlz_task_part(0, 0);
     DLZ_TRY(
@@ -115,11 +115,8 @@ dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_HOLD_ALONE(&pca->busy, "PCA");
     DLZ_TRY(check_batch(__func__, pca, batch));
     DLZ_TASK("PCA");
-    DLZ_TRY(dlz_blas_require_memory(dlz_threads()));
     dlz_pca_model model = {0};
-    dlz_blas_serial_begin();
     dlviz_status status = update(pca, batch, &model);
-    dlz_blas_serial_end();
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(pca, &model);
     if (status == DLVIZ_OK)

@@ -187,10 +187,13 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
     if (!model->variance || !model->components)
         return dlz_fail_memory("components", cells * sizeof *model->components);
     bool converged = false;
+    dlz_failure before;
+    dlz_failure_keep(&before);
     dlviz_status status =
         dlz_krylov_largest(&krylov, model->variance, model->components, &converged);
     bool stuck = status == DLVIZ_OK && !converged && krylov.iterations == 0;
     if (stuck || status == DLVIZ_ERROR_NUMERIC) {
+        dlz_failure_put_back(&before);
         dlz_pca_forget_components(model);
         return dlz_pca_solve_covariance(input, model);
     }

@@ -8,9 +8,11 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS 256        /* a tile */
-#define NEWTON_STEPS 40 /* of the 100 that the search for a Gaussian's width may take */
-#define LARGEST_B 1e37  /* its inverse square; a step's factor 20 more is still a float */
+#define ROWS 256                  /* a tile */
+#define STRIPE (INT64_C(1) << 23) /* entries of the transposed matrix at a time, more or less */
+#define PARTS 4                   /* of a stripe, made at the same time */
+#define NEWTON_STEPS 40           /* of the 100 that the search for a Gaussian's width may take */
+#define LARGEST_B 1e37            /* its inverse square; a step's factor 20 more is still a float */
 
 void dlz_affinities_free(dlz_affinities *affinities) {
     dlz_free(affinities->offsets);
@@ -137,16 +139,19 @@ static float value_of(entry e) {
     return value;
 }
 
+/* The transposed matrix is made and used up for some of its rows at a time. */
 typedef struct symmetric {
     int64_t n;
     int k;
     const int64_t *offsets;
     const int32_t *columns;
     const float *values;
-    int64_t *turned_offsets; /* the transposed matrix, rows sorted by column */
-    entry *turned;
+    int64_t
+        *turned_offsets; /* n + 1: where a row of the transposed matrix would begin in all of it */
+    int64_t *next;       /* n: in a row, where its next entry goes */
+    entry *turned;       /* its rows first ... last - 1, sorted by column */
+    int64_t first, last;
     dlz_affinities *out;
-    int64_t *lengths;
     double *sums, *negentropies; /* a tile */
     int32_t *bad_row;            /* a tile: a row with a repeated column, or -1 */
     double scale;                /* as a float it would be 0 for large sums, infinite for small */
@@ -168,8 +173,8 @@ static int64_t merge_row(const symmetric *s, int64_t row, entry *own, entry *mer
     for (int64_t i = 1; i < count; i++)
         if (column_of(own[i]) == column_of(own[i - 1]))
             return -1;
-    const entry *other = s->turned + s->turned_offsets[row];
-    const entry *other_end = s->turned + s->turned_offsets[row + 1];
+    const entry *other = s->turned + (s->turned_offsets[row] - s->turned_offsets[s->first]);
+    const entry *other_end = other + (s->turned_offsets[row + 1] - s->turned_offsets[row]);
     int64_t i = 0, length = 0;
     while (i < count || other < other_end) {
         if (other == other_end || (i < count && column_of(own[i]) < column_of(*other)))
@@ -185,10 +190,12 @@ static int64_t merge_row(const symmetric *s, int64_t row, entry *own, entry *mer
     return length;
 }
 
+/* The lengths of rows, in offsets[row + 1] for now. */
 static void measure_tile(void *context, int64_t tile, int worker) {
     symmetric *s = context;
     entry *own = s->scratch + (int64_t)worker * 2 * s->longest, *merged = own + s->longest;
-    int64_t last = dlz_min_i64(s->n, (tile + 1) * ROWS);
+    tile += s->first / ROWS;
+    int64_t last = dlz_min_i64(s->last, (tile + 1) * ROWS);
     double sum = 0;
     s->bad_row[tile] = -1;
     for (int64_t row = tile * ROWS; row < last; row++) {
@@ -197,102 +204,163 @@ static void measure_tile(void *context, int64_t tile, int worker) {
             s->bad_row[tile] = (int32_t)row;
             return;
         }
-        s->lengths[row] = length;
+        s->out->offsets[row + 1] = length;
         for (int64_t i = 0; i < length; i++)
             sum += value_of(merged[i]);
     }
     s->sums[tile] = sum;
 }
 
+/* Writes the rows, not yet scaled. */
 static void fill_tile(void *context, int64_t tile, int worker) {
     symmetric *s = context;
     entry *own = s->scratch + (int64_t)worker * 2 * s->longest, *merged = own + s->longest;
-    int64_t last = dlz_min_i64(s->n, (tile + 1) * ROWS);
-    double negentropy = 0;
+    tile += s->first / ROWS;
+    int64_t last = dlz_min_i64(s->last, (tile + 1) * ROWS);
     for (int64_t row = tile * ROWS; row < last; row++) {
         int64_t length = merge_row(s, row, own, merged), to = s->out->offsets[row];
         for (int64_t i = 0; i < length; i++, to++) {
-            float p = (float)(value_of(merged[i]) * s->scale);
             s->out->columns[to] = column_of(merged[i]);
-            s->out->values[to] = p;
-            if (p > 0)
-                negentropy += p * log(p);
+            s->out->values[to] = value_of(merged[i]);
         }
+    }
+}
+
+static void scale_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    symmetric *s = context;
+    int64_t last = dlz_min_i64(s->n, (tile + 1) * ROWS);
+    double negentropy = 0;
+    for (int64_t e = s->out->offsets[tile * ROWS]; e < s->out->offsets[last]; e++) {
+        float p = (float)(s->out->values[e] * s->scale);
+        s->out->values[e] = p;
+        if (p > 0)
+            negentropy += p * log(p);
     }
     s->negentropies[tile] = negentropy;
 }
 
-/* Going through the rows in order leaves each column's entries in the order of the rows. */
-static void turn(symmetric *s) {
-    int64_t *next = s->turned_offsets + 1;
-    memset(s->turned_offsets, 0, (size_t)(s->n + 2) * sizeof *next);
-    for (int pass = 0; pass < 2; pass++) {
-        for (int64_t row = 0; row < s->n; row++)
-            for (int64_t e = row_start(s, row); e < row_start(s, row + 1); e++) {
-                int32_t column = s->columns[e];
-                if (column == row || !(s->values[e] > 0))
-                    continue;
-                if (pass == 0)
-                    next[column + 1]++;
-                else
-                    s->turned[next[column]++] = make_entry((int32_t)row, s->values[e]);
-            }
-        if (pass == 0)
-            for (int64_t row = 0; row < s->n; row++)
-                next[row + 1] += next[row];
-    }
-    /* The second pass moved each start to the next row's; that is where the array begins one early.
-     */
+static void count_turned(symmetric *s) {
+    int64_t *counts = s->turned_offsets + 1;
+    memset(s->turned_offsets, 0, (size_t)(s->n + 1) * sizeof *counts);
+    for (int64_t row = 0; row < s->n; row++)
+        for (int64_t e = row_start(s, row); e < row_start(s, row + 1); e++)
+            counts[s->columns[e]] += s->columns[e] != row && s->values[e] > 0;
+    for (int64_t row = 0; row < s->n; row++)
+        s->turned_offsets[row + 1] += s->turned_offsets[row];
 }
 
-static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
-    int64_t entries = row_start(s, s->n), longest = 0;
-    s->turned_offsets = dlz_alloc_array((uint64_t)s->n + 2, sizeof(int64_t));
-    s->turned = dlz_alloc_array((uint64_t)entries, sizeof(entry));
-    s->lengths = dlz_alloc_array((uint64_t)s->n, sizeof(int64_t));
+/* A part of the rows first ... last - 1 of the transposed matrix. Going through the rows in order leaves
+ * each column's entries in the order of the rows. */
+static void turn_part(void *context, int64_t part, int worker) {
+    (void)worker;
+    symmetric *s = context;
+    int64_t count = s->last - s->first, base = s->turned_offsets[s->first];
+    int64_t first = s->first + part * count / PARTS, last = s->first + (part + 1) * count / PARTS;
+    uint32_t width = (uint32_t)(last - first);
+    for (int64_t row = first; row < last; row++)
+        s->next[row] = s->turned_offsets[row] - base;
+    for (int64_t row = 0; row < s->n; row++)
+        for (int64_t e = row_start(s, row), end = row_start(s, row + 1); e < end; e++) {
+            int32_t column = s->columns[e];
+            if ((uint32_t)column - (uint32_t)first < width && column != row && s->values[e] > 0)
+                s->turned[s->next[column]++] = make_entry((int32_t)row, s->values[e]);
+        }
+}
+
+/* How many rows of the transposed matrix are made at a time, and how many entries they have at
+ * most. */
+static int64_t choose_stripe(const symmetric *s, int64_t *most) {
+    int64_t entries = s->turned_offsets[s->n];
+    int64_t tiles = dlz_ceil_div(s->n, ROWS), stripes = dlz_ceil_div(entries + 1, STRIPE);
+    int64_t rows = dlz_ceil_div(tiles, stripes) * ROWS;
+    *most = 0;
+    for (int64_t first = 0; first < s->n; first += rows) {
+        int64_t last = dlz_min_i64(s->n, first + rows);
+        *most = dlz_max_i64(*most, s->turned_offsets[last] - s->turned_offsets[first]);
+    }
+    return rows;
+}
+
+static dlviz_status reserve(symmetric *s, int64_t tiles) {
+    dlz_affinities *out = s->out;
+    out->n = s->n;
+    out->offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
+    s->turned_offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
+    s->next = dlz_alloc_array((uint64_t)s->n, sizeof(int64_t));
     s->sums = dlz_alloc_array((uint64_t)tiles * 2, sizeof(double));
     s->bad_row = dlz_alloc_array((uint64_t)tiles, sizeof(int32_t));
-    if (!s->turned_offsets || !s->turned || !s->lengths || !s->sums || !s->bad_row)
-        return dlz_fail_memory("the affinities", (uint64_t)entries * sizeof(entry));
+    if (!out->offsets || !s->turned_offsets || !s->next || !s->sums || !s->bad_row)
+        return dlz_fail_memory("the affinities", (uint64_t)s->n * 3 * sizeof(int64_t));
     s->negentropies = s->sums + tiles;
-    turn(s);
-    for (int64_t row = 0; row < s->n; row++)
-        longest = dlz_max_i64(longest, row_start(s, row + 1) - row_start(s, row) +
-                                           s->turned_offsets[row + 1] - s->turned_offsets[row]);
-    s->longest = longest;
-    s->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)longest * sizeof(entry));
-    if (!s->scratch)
-        return dlz_fail_memory("the affinities", (uint64_t)longest * sizeof(entry));
+    return DLVIZ_OK;
+}
+
+/* Room for the rows of a stripe, now that their lengths are known, and a guess at that of the rest. */
+static dlviz_status grow(symmetric *s, int64_t *capacity) {
+    dlz_affinities *out = s->out;
+    out->offsets[0] = 0;
+    for (int64_t row = s->first; row < s->last; row++)
+        out->offsets[row + 1] += out->offsets[row];
+    int64_t wanted = out->offsets[s->last];
+    if (wanted <= *capacity && out->columns)
+        return DLVIZ_OK;
+    double guess = s->last < s->n ? 1.02 * (double)wanted * (double)s->n / (double)s->last : 1;
+    wanted = dlz_max_i64(wanted, (int64_t)guess);
+    int32_t *columns = dlz_realloc_array(out->columns, (uint64_t)wanted, sizeof *columns);
+    if (columns)
+        out->columns = columns;
+    float *values = dlz_realloc_array(out->values, (uint64_t)wanted, sizeof *values);
+    if (values)
+        out->values = values;
+    if (!columns || !values)
+        return dlz_fail_memory("the affinities", (uint64_t)wanted * sizeof(float));
+    *capacity = wanted;
+    return DLVIZ_OK;
+}
+
+static dlviz_status add_rows(symmetric *s, int workers, int64_t *capacity) {
+    int64_t first = s->first / ROWS, tiles = dlz_ceil_div(s->last - s->first, ROWS);
+    dlz_parallel_for(PARTS, workers, turn_part, s);
     DLZ_TRY(dlz_parallel_for_task(tiles, workers, measure_tile, s));
-    double sum = 0;
-    for (int64_t tile = 0; tile < tiles; tile++) {
+    for (int64_t tile = first; tile < first + tiles; tile++)
         if (s->bad_row[tile] >= 0)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "row %d of the neighbors or affinities names a point twice",
                             s->bad_row[tile]);
-        sum += s->sums[tile];
+    DLZ_TRY(grow(s, capacity));
+    return dlz_parallel_for_task(tiles, workers, fill_tile, s);
+}
+
+static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
+    int64_t longest = 0, most, capacity = 0;
+    DLZ_TRY(reserve(s, tiles));
+    count_turned(s);
+    for (int64_t row = 0; row < s->n; row++)
+        longest = dlz_max_i64(longest, row_start(s, row + 1) - row_start(s, row) +
+                                           s->turned_offsets[row + 1] - s->turned_offsets[row]);
+    s->longest = longest;
+    int64_t rows = choose_stripe(s, &most);
+    s->turned = dlz_alloc_array((uint64_t)most, sizeof(entry));
+    s->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)longest * sizeof(entry));
+    if (!s->turned || !s->scratch)
+        return dlz_fail_memory("the affinities", (uint64_t)(most + longest) * sizeof(entry));
+    for (s->first = 0; s->first < s->n; s->first = s->last) {
+        s->last = dlz_min_i64(s->n, s->first + rows);
+        DLZ_TRY(add_rows(s, workers, &capacity));
     }
+    double sum = 0;
+    for (int64_t tile = 0; tile < tiles; tile++)
+        sum += s->sums[tile];
     if (!(sum > 0 && sum < INFINITY))
         return dlz_fail(DLVIZ_ERROR_NUMERIC,
                         "the affinities have the sum %g off the diagonal; it must be above 0 and "
                         "finite",
                         sum);
     s->scale = 1 / sum;
-    dlz_affinities *out = s->out;
-    out->n = s->n;
-    out->offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
-    if (!out->offsets)
-        return dlz_fail_memory("the affinities", (uint64_t)s->n * sizeof(int64_t));
-    out->offsets[0] = 0;
-    for (int64_t row = 0; row < s->n; row++)
-        out->offsets[row + 1] = out->offsets[row] + s->lengths[row];
-    out->columns = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(int32_t));
-    out->values = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof(float));
-    if (!out->columns || !out->values)
-        return dlz_fail_memory("the affinities", (uint64_t)out->offsets[s->n] * sizeof(float));
-    DLZ_TRY(dlz_parallel_for_task(tiles, workers, fill_tile, s));
+    DLZ_TRY(dlz_parallel_for_task(tiles, workers, scale_tile, s));
     for (int64_t tile = 0; tile < tiles; tile++)
-        out->negentropy += s->negentropies[tile];
+        s->out->negentropy += s->negentropies[tile];
     return DLVIZ_OK;
 }
 
@@ -304,8 +372,8 @@ dlviz_status dlz_affinities_symmetric(dlz_affinities *out, int64_t n, const int6
         .n = n, .offsets = offsets, .k = k, .columns = columns, .values = values, .out = out};
     dlviz_status status = symmetrize(&s, tiles, (int)dlz_min_i64(dlz_threads(), tiles));
     dlz_free(s.turned_offsets);
+    dlz_free(s.next);
     dlz_free(s.turned);
-    dlz_free(s.lengths);
     dlz_free(s.sums);
     dlz_free(s.bad_row);
     dlz_free(s.scratch);

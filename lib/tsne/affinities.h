@@ -20,7 +20,7 @@ void dlz_affinities_free(dlz_affinities *affinities);
 /* Conditional probabilities p(j | i): n x k, from squared distances, each row of sum 1 and averaged
  * over the perplexities, each of which is at least 1. The entropy ln(perplexity) is met within
  * 5e-6; where no width of the Gaussian meets it because too many of the smallest distances are
- * equal, these share the row. */
+ * equal, these share the row. p may be the distances, which it then takes the place of. */
 dlviz_status dlz_conditional_affinities(const float *squared_distances, int64_t n, int k,
                                         const double *perplexities, int count, float *p);
 

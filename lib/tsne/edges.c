@@ -2,6 +2,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 
+#include <string.h>
+
 #define ROWS 256    /* a tile */
 #define REACH 65536 /* columns that a group can name */
 #define MOST_BUCKETS 32
@@ -41,13 +43,11 @@ static int64_t renumber(const packing *p, int64_t row, int32_t *columns) {
 }
 
 static int64_t count_groups(const packing *p, int64_t row, int32_t *columns) {
-    int64_t count = renumber(p, row, columns), groups = 0;
-    for (int64_t b = 0; b < p->buckets; b++) {
-        int32_t inside = 0;
-        for (int64_t e = 0; e < count; e++)
-            inside += bucket_of(p, columns[e]) == b;
-        groups += dlz_ceil_div(inside, GROUP);
-    }
+    int64_t count = renumber(p, row, columns), groups = 0, inside[MOST_BUCKETS] = {0};
+    for (int64_t e = 0; e < count; e++)
+        inside[bucket_of(p, columns[e])]++;
+    for (int64_t b = 0; b < p->buckets; b++)
+        groups += dlz_ceil_div(inside[b], GROUP);
     return groups;
 }
 
@@ -67,26 +67,34 @@ static void fill_row(const packing *p, int64_t row, int32_t *columns) {
         largest = values[e] > largest ? values[e] : largest;
     double inverse = largest > 0 ? 65535.0 / (double)largest : 0;
     to->scales[row] = largest / 65535.0f;
+    int64_t next[MOST_BUCKETS + 1] = {0};
+    for (int64_t e = 0; e < count; e++)
+        next[bucket_of(p, columns[e]) + 1]++;
+    next[0] = at;
     for (int64_t b = 0; b < p->buckets; b++) {
-        int64_t start = at;
-        for (int64_t e = 0; e < count; e++)
-            if (bucket_of(p, columns[e]) == b) {
-                if (to->is_wide)
-                    to->wide[at] = columns[e];
-                else
-                    to->columns[at] = (uint16_t)(columns[e] % REACH);
-                to->values[at++] = (uint16_t)((double)values[e] * inverse + 0.5);
-            }
-        for (; at % GROUP != 0; at++) {
+        int64_t inside = next[b + 1];
+        next[b + 1] = next[b] + dlz_ceil_div(inside, GROUP) * GROUP;
+        for (int64_t g = next[b] / GROUP; g < next[b + 1] / GROUP && !to->is_wide; g++)
+            to->bases[g] = (int32_t)(b * REACH);
+    }
+    int64_t ends[MOST_BUCKETS];
+    memcpy(ends, next + 1, sizeof ends);
+    for (int64_t e = 0; e < count; e++) {
+        at = next[bucket_of(p, columns[e])]++;
+        if (to->is_wide)
+            to->wide[at] = columns[e];
+        else
+            to->columns[at] = (uint16_t)(columns[e] % REACH);
+        to->values[at] = (uint16_t)((double)values[e] * inverse + 0.5);
+    }
+    for (int64_t b = 0; b < p->buckets; b++)
+        for (at = next[b]; at < ends[b]; at++) {
             if (to->is_wide)
                 to->wide[at] = to->wide[at - 1];
             else
                 to->columns[at] = to->columns[at - 1];
             to->values[at] = 0;
         }
-        for (int64_t g = start / GROUP; g < at / GROUP && !to->is_wide; g++)
-            to->bases[g] = (int32_t)(b * REACH);
-    }
 }
 
 static void fill_tile(void *context, int64_t tile, int worker) {

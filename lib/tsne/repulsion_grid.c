@@ -17,9 +17,10 @@
 
 #define BLOCK 4            /* cells, each way; also the near part's radius */
 #define STRIPE (2 * BLOCK) /* rows that a tile spreads */
-#define TILE 4096          /* points sorted together */
-#define PLAIN_CELL 0.25    /* the widest cell that needs no near part */
-#define LEAST_CELLS 40     /* across a small map */
+#define TILE 4096          /* points sorted together, or more: each tile counts all blocks */
+#define MOST_TILES 64
+#define PLAIN_CELL 0.25 /* the widest cell that needs no near part */
+#define LEAST_CELLS 40  /* across a small map */
 #define SMALL_MAP 1.0
 #define SMALLEST_MAP 1e-12 /* a point, for all that matters */
 #define WIDEST 2e3         /* beyond, places in a grid are no longer exact enough as floats */
@@ -148,7 +149,7 @@ static bool fits(const dlz_grid_repulsion *g, const choice *c) {
 static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
     if (g->capacity == n)
         return DLVIZ_OK;
-    int64_t tiles = dlz_ceil_div(n, TILE);
+    int64_t size = dlz_max_i64(TILE, dlz_ceil_div(n, MOST_TILES));
     dlz_free(g->points);
     dlz_free(g->keys);
     g->capacity = 0;
@@ -156,7 +157,8 @@ static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
     g->keys = dlz_alloc_array((uint64_t)n, 2 * sizeof(int32_t));
     if (!g->points || !g->keys)
         return dlz_fail_memory("the repulsion", (uint64_t)n * 9 * sizeof(float));
-    g->tiles = tiles;
+    g->tile_size = size;
+    g->tiles = dlz_ceil_div(n, size);
     g->capacity = n;
     return DLVIZ_OK;
 }
@@ -218,9 +220,9 @@ static void key_tile(void *context, int64_t tile, int worker) {
     int dimensions = job->settings->dimensions;
     int32_t *counts = job->g->counts + (tile + 1) * job->blocks;
     memset(counts, 0, (size_t)job->blocks * sizeof *counts);
-    int64_t last = dlz_min_i64(job->settings->n, (tile + 1) * TILE);
+    int64_t size = job->g->tile_size, last = dlz_min_i64(job->settings->n, (tile + 1) * size);
     float scale = (float)(1 / job->g->cell);
-    for (int64_t i = tile * TILE; i < last; i++) {
+    for (int64_t i = tile * size; i < last; i++) {
         float x = (job->map[i * dimensions] - job->least[0]) * scale, y = 0;
         if (dimensions > 1)
             y = (job->map[i * dimensions + 1] - job->least[1]) * scale;
@@ -236,13 +238,20 @@ static void key_tile(void *context, int64_t tile, int worker) {
 static void find_places(grid_job *job) {
     dlz_grid_repulsion *g = job->g;
     int32_t *starts = g->counts, next = 0;
-    for (int64_t block = 0; block < job->blocks; block++) {
-        starts[block] = next;
-        for (int64_t tile = 0; tile < g->tiles; tile++) {
-            int32_t *count = g->counts + (tile + 1) * job->blocks + block, here = *count;
-            *count = next;
-            next += here;
+    memset(starts, 0, (size_t)job->blocks * sizeof *starts);
+    for (int64_t tile = 0; tile < g->tiles; tile++) {
+        int32_t *counts = g->counts + (tile + 1) * job->blocks;
+        for (int64_t block = 0; block < job->blocks; block++) {
+            int32_t here = counts[block];
+            counts[block] = starts[block];
+            starts[block] += here;
         }
+    }
+    /* Now the totals are known, and each tile's places from its block's start on. */
+    for (int64_t block = 0; block < job->blocks; block++) {
+        int32_t here = starts[block];
+        starts[block] = next;
+        next += here;
     }
     job->starts = starts;
 }
@@ -251,9 +260,9 @@ static void place_tile(void *context, int64_t tile, int worker) {
     grid_job *job = context;
     (void)worker;
     int32_t *places = job->g->counts + (tile + 1) * job->blocks;
-    int64_t last = dlz_min_i64(job->settings->n, (tile + 1) * TILE);
-    for (int64_t i = tile * TILE; i < last; i++) {
-        int32_t place = places[job->keys[i]]++;
+    int64_t size = job->g->tile_size, last = dlz_min_i64(job->settings->n, (tile + 1) * size);
+    for (int64_t i = tile * size; i < last; i++) {
+        int32_t place = job->starts[job->keys[i]] + places[job->keys[i]]++;
         job->x[place] = job->raw_x[i];
         job->y[place] = job->raw_y[i];
         job->order[place] = (int32_t)i;

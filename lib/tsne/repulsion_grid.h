@@ -18,7 +18,7 @@ typedef struct dlz_grid_repulsion {
     double pair_density, area; /* pairs in the near part a square of the cell; the map's then */
     int since;                 /* computations since the cost was looked at */
     dlz_near near;
-    int64_t capacity, tiles, all_rows, rows, columns;
+    int64_t capacity, tiles, tile_size, all_rows, rows, columns;
     float *values; /* all_rows x stride */
     float *points; /* 7 arrays of n + 16 */
     int32_t *keys; /* 2 arrays of n */

@@ -138,19 +138,13 @@ static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, earlier_fit *
 
 /* Affinities from squared distances, which are used up. */
 static dlviz_status join_neighbors(const dlz_tsne_settings *settings, int64_t n,
-                                   const int32_t *indices, const float *squared_distances, int k,
+                                   const int32_t *indices, float *squared_distances, int k,
                                    dlz_affinities *affinities) {
     double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
     int count = usable_perplexities(settings, k, perplexities);
-    float *p = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *p);
-    if (!p)
-        return dlz_fail_memory("the affinities", (uint64_t)n * (uint64_t)k * sizeof *p);
-    dlviz_status status =
-        dlz_conditional_affinities(squared_distances, n, k, perplexities, count, p);
-    if (status == DLVIZ_OK)
-        status = dlz_affinities_symmetric(affinities, n, NULL, k, indices, p);
-    dlz_free(p);
-    return status;
+    DLZ_TRY(dlz_conditional_affinities(squared_distances, n, k, perplexities, count,
+                                       squared_distances));
+    return dlz_affinities_symmetric(affinities, n, NULL, k, indices, squared_distances);
 }
 
 /* A single point has no neighbors and no affinities. */

@@ -32,6 +32,7 @@ void bench_report(bench *b, const char *kernel, dlz_isa isa, const char *what, d
 float *bench_uniform(int64_t count, uint64_t seed);
 
 void bench_activations(bench *b);
+void bench_conv2d(bench *b);
 void bench_conv3x3(bench *b);
 void bench_gemm(bench *b);
 void bench_optimizer(bench *b);

@@ -14,12 +14,12 @@ static const struct {
     /* The input passes a batch norm and relu on its way in, the gradient a pool (else a relu). */
     bool normed;
 } layers[] = {
-    {"conv1 1->32 @32x32", {64, 32, 32, 1, 32}, false},
-    {"conv2 32->32 @32x32", {64, 32, 32, 32, 32}, true},
-    {"conv3 32->64 @16x16", {64, 16, 16, 32, 64}, false},
-    {"conv4 64->64 @16x16", {64, 16, 16, 64, 64}, true},
-    {"conv2 32->32 @28x28", {64, 28, 28, 32, 32}, true},
-    {"conv4 64->64 @14x14", {64, 14, 14, 64, 64}, true},
+    {"conv1 1->32 @32x32", {64, 32, 32, 1, 32, {1, 1}}, false},
+    {"conv2 32->32 @32x32", {64, 32, 32, 32, 32, {1, 1}}, true},
+    {"conv3 32->64 @16x16", {64, 16, 16, 32, 64, {1, 1}}, false},
+    {"conv4 64->64 @16x16", {64, 16, 16, 64, 64, {1, 1}}, true},
+    {"conv2 32->32 @28x28", {64, 28, 28, 32, 32, {1, 1}}, true},
+    {"conv4 64->64 @14x14", {64, 14, 14, 64, 64, {1, 1}}, true},
 };
 
 typedef struct work {
@@ -130,7 +130,7 @@ static void bench_layer(bench *b, size_t layer, dlz_isa isa, dlz_conv3x3_algorit
     float *dy = bench_uniform(outputs, 3), *dx = bench_uniform(inputs, 4);
     float *z = bench_uniform(outputs, 5);
     float *c = bench_uniform(64 * 8, 6);
-    double *stats = dlz_alloc_array((size_t)k.plan.forward_tiles * (1 + 2 * 64), sizeof *stats);
+    double *stats = dlz_alloc_array((size_t)k.plan.moment_blocks * (1 + 2 * 64), sizeof *stats);
     double *sums = dlz_alloc_array((size_t)k.plan.backward_tiles * 2 * 64, sizeof *sums);
     float *pooled = bench_uniform(outputs / 4, 9);
     uint8_t *codes = dlz_alloc((size_t)outputs / 4);

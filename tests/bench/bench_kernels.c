@@ -70,6 +70,7 @@ int main(int argc, char **argv) {
         const char *name;
         void (*run)(bench *b);
     } kernels[] = {{"activations", bench_activations},
+                   {"conv2d", bench_conv2d},
                    {"conv3x3", bench_conv3x3},
                    {"gemm", bench_gemm},
                    {"optimizer", bench_optimizer}};

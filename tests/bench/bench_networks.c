@@ -3,9 +3,11 @@
  *     bench_networks --network NAME [--batch N] [--threads T] [--seconds S] [--inference] [--profile]
  *     bench_networks --network NAME [--save FILE] [--export-onnx FILE] [--inputs FILE --outputs FILE]
  *
- * A step of training is forward pass, loss, backward pass and Adam's step; one of inference gives outputs
- * for the batch. With --serve each line of standard input is a number of seconds: for so long steps are
- * made, and a line of JSON says how fast they were. compare_networks.py sets it beside others. */
+ * A step of training is forward pass, loss, backward pass and Adam's step; one of inference gives a
+ * predictor's outputs for the batch. With --serve each line of standard input is a number of seconds: for so
+ * long steps are made, and a line of JSON says how fast they were. --profile gives of each operation and of
+ * the whole step the shortest time, and of an inference of more than 64 images one part of 64 or fewer.
+ * compare_networks.py sets it beside others. */
 #include "profile.h"
 #include "ten_networks.h"
 
@@ -23,6 +25,7 @@ typedef struct options {
     int64_t batch;
     int threads;
     double seconds;
+    int64_t steps; /* or 0: as many as the seconds hold */
     bool inference, profile, serve;
     const char *save, *onnx, *inputs, *outputs;
 } options;
@@ -31,11 +34,17 @@ typedef struct bench {
     options set;
     dlviz_network *network;
     dlviz_optimizer *adam;
+    dlviz_predictor *predictor; /* of inference; then without network, unless profiled */
+    float *outputs;
     dlviz_tensor *inputs, *targets[TARGETS];
     uint64_t step;
-    double optimizer_seconds;
     double *times; /* of the steps of one measurement */
     int64_t capacity;
+    struct {
+        dlz_plan *plan;                    /* or NULL: no profile is wanted */
+        double (*seen)[2], (*shortest)[2]; /* of each operation: before this step; of all steps */
+        double optimizer, shortest_optimizer;
+    } profile;
 } bench;
 
 static void die(void) {
@@ -95,8 +104,9 @@ static void list(void) {
 
 static void usage(void) {
     puts("usage: bench_networks --network NAME [--batch N] [--threads T] [--seconds S] "
-         "[--inference]\n"
-         "                      [--profile] [--serve] [--save FILE] [--export-onnx FILE]\n"
+         "[--steps N]\n"
+         "                      [--inference] [--profile] [--serve] [--save FILE] [--export-onnx "
+         "FILE]\n"
          "                      [--inputs FILE --outputs FILE] [--list]");
     exit(0);
 }
@@ -106,6 +116,7 @@ static options parse(int argc, char **argv) {
                                                  {"batch", required_argument, NULL, 'b'},
                                                  {"threads", required_argument, NULL, 't'},
                                                  {"seconds", required_argument, NULL, 's'},
+                                                 {"steps", required_argument, NULL, 'c'},
                                                  {"inference", no_argument, NULL, 'f'},
                                                  {"profile", no_argument, NULL, 'p'},
                                                  {"serve", no_argument, NULL, 'r'},
@@ -130,6 +141,9 @@ static options parse(int argc, char **argv) {
             break;
         case 's':
             set.seconds = positive(optarg, "seconds");
+            break;
+        case 'c':
+            set.steps = whole(optarg, "steps");
             break;
         case 'f':
             set.inference = true;
@@ -201,7 +215,25 @@ static void make_data(bench *b) {
 /* -- Steps ---------------------------------------------------------------------------------------
  */
 
+static void make_predictor(bench *b) {
+    check(dlviz_predictor_create(&b->predictor, b->network, NULL));
+    dlviz_network_destroy(b->network);
+    b->network = NULL;
+    check(dlviz_predictor_reserve(b->predictor, b->set.batch));
+    int64_t size = b->set.batch;
+    for (int i = 0; i < dlviz_predictor_output_ndim(b->predictor); i++)
+        size *= dlviz_predictor_output_dims(b->predictor)[i];
+    b->outputs = malloc((size_t)size * sizeof *b->outputs);
+    if (!b->outputs)
+        exit(1);
+}
+
 static void infer(bench *b) {
+    if (b->predictor) {
+        check(dlviz_predictor_forward_into(b->predictor, b->set.batch,
+                                           dlviz_tensor_const_float(b->inputs), b->outputs));
+        return;
+    }
     dlviz_tensor *outputs;
     check(dlviz_network_forward(b->network, b->inputs, &outputs));
     dlviz_tensor_destroy(outputs);
@@ -212,7 +244,7 @@ static void train(bench *b) {
                                  NULL));
     double before = profile_now();
     check(dlviz_optimizer_step(b->adam, b->network));
-    b->optimizer_seconds += profile_now() - before;
+    b->profile.optimizer = profile_now() - before;
     b->step++;
 }
 
@@ -221,6 +253,33 @@ static void step(bench *b) {
         infer(b);
     else
         train(b);
+}
+
+/* Of each operation the shortest time of all steps: other programs may hold up any of them. */
+static void note_operations(bench *b) {
+    for (int i = 0; i < dlz_plan_num_ops(b->profile.plan); i++)
+        for (int way = 0; way < 2; way++) {
+            double total = dlz_plan_seconds(b->profile.plan, i)[way];
+            double spent = total - b->profile.seen[i][way], *best = &b->profile.shortest[i][way];
+            *best = spent < *best ? spent : *best;
+            b->profile.seen[i][way] = total;
+        }
+    if (b->profile.optimizer < b->profile.shortest_optimizer)
+        b->profile.shortest_optimizer = b->profile.optimizer;
+}
+
+static void start_profile(bench *b) {
+    dlz_plan *plan = b->network->plans.kept[0];
+    check(dlz_plan_profile(plan));
+    size_t ops = (size_t)dlz_plan_num_ops(plan);
+    b->profile.seen = calloc(ops, sizeof *b->profile.seen);
+    b->profile.shortest = calloc(ops, sizeof *b->profile.shortest);
+    if (!b->profile.seen || !b->profile.shortest)
+        exit(1);
+    for (size_t i = 0; i < ops; i++)
+        b->profile.shortest[i][0] = b->profile.shortest[i][1] = 1e30;
+    b->profile.shortest_optimizer = b->set.inference ? 0 : 1e30;
+    b->profile.plan = plan;
 }
 
 static double processor_seconds(void) {
@@ -252,8 +311,11 @@ typedef struct result {
 static result measure(bench *b, double seconds) {
     result found = {0};
     double started = profile_now(), processor = processor_seconds(), last = started;
-    while (found.steps == 0 || last < started + seconds) {
+    while (b->set.steps ? found.steps < b->set.steps
+                        : found.steps == 0 || last < started + seconds) {
         step(b);
+        if (b->profile.plan)
+            note_operations(b);
         double at = profile_now();
         note(b, found.steps++, at - last);
         last = at;
@@ -294,27 +356,30 @@ static void serve(bench *b) {
 }
 
 static void report(bench *b) {
-    dlz_plan *plan = b->network->plans.kept[0];
     if (b->set.profile)
-        check(dlz_plan_profile(plan));
-    b->optimizer_seconds = 0;
+        start_profile(b);
     result r = measure(b, b->set.seconds);
     double images = (double)(r.steps * b->set.batch);
     if (b->set.profile)
-        profile_print(b->network, plan, !b->set.inference, images, r.seconds, b->optimizer_seconds);
+        profile_print(b->network, b->profile.plan, !b->set.inference, b->profile.shortest,
+                      r.shortest, b->profile.shortest_optimizer);
     printf("threads: %lld  isa: %s  blas: %s\n", (long long)dlviz_num_threads(), dlviz_isa(),
            dlviz_blas());
     printf("images_per_second: %.1f\n", images / r.seconds);
     printf("images_per_processor_second: %.1f\n", images / r.processor);
     printf("step_ms_median: %.4f\n", 1e3 * r.median);
     printf("step_ms_shortest: %.4f\n", 1e3 * r.shortest);
-    printf("effective_gflops: %.1f\n",
-           profile_flops(b->network, plan, !b->set.inference) * images / r.seconds * 1e-9);
+    if (b->set.profile)
+        printf("effective_gflops: %.1f\n",
+               profile_flops(b->network, b->profile.plan, !b->set.inference) * images / r.seconds *
+                   1e-9);
     printf("peak_rss_mb: %.1f\n", peak_megabytes());
 }
 
 static void time_steps(bench *b) {
     make_data(b);
+    if (b->set.inference && !b->set.profile)
+        make_predictor(b);
     for (int i = 0; i < 2; i++) /* memory is touched and threads are started */
         step(b);
     if (b->set.serve)
@@ -360,6 +425,10 @@ int main(int argc, char **argv) {
     dlviz_tensor_destroy(b.inputs);
     dlviz_optimizer_destroy(b.adam);
     dlviz_network_destroy(b.network);
+    dlviz_predictor_destroy(b.predictor);
+    free(b.outputs);
     free(b.times);
+    free(b.profile.seen);
+    free(b.profile.shortest);
     return 0;
 }

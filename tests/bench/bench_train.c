@@ -129,6 +129,20 @@ static void augment(dlviz_dataset *dataset, const char *kind) {
     }
 }
 
+static void print_profile(const dlviz_network *network, dlz_plan *plan, const options *set,
+                          double seconds, double optimizer_seconds) {
+    int ops = dlz_plan_num_ops(plan);
+    double(*spent)[2] = malloc((size_t)ops * sizeof *spent), steps = (double)set->steps;
+    if (!spent)
+        exit(1);
+    for (int i = 0; i < ops; i++)
+        for (int way = 0; way < 2; way++)
+            spent[i][way] = dlz_plan_seconds(plan, i)[way] / steps;
+    profile_print(network, plan, !set->inference, spent, seconds / steps,
+                  optimizer_seconds / steps);
+    free(spent);
+}
+
 static double sgemm_gflops(void) {
     enum { N = 768 };
     float *a = calloc(N * N, sizeof *a), *b = calloc(N * N, sizeof *b),
@@ -194,7 +208,7 @@ int main(int argc, char **argv) {
     }
     double seconds = profile_now() - started, done = (double)(set.batch_size * set.steps);
     if (set.profile)
-        profile_print(network, plan, !set.inference, done, seconds, optimizer_seconds);
+        print_profile(network, plan, &set, seconds, optimizer_seconds);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss / 1024;

@@ -1,4 +1,7 @@
-/* Times dlviz_tsne_fit on the points of a .npy file and prints one "name: value" line a figure. */
+/* Times dlviz_tsne_fit on the points of a .npy file, or on standard normal numbers, and prints one
+ * "name: value" line a figure. */
+#include "base/random.h"
+
 #include <dlviz.h>
 
 #include <getopt.h>
@@ -9,7 +12,8 @@
 #include <time.h>
 
 static const char usage[] =
-    "bench_tsne --input POINTS.npy [--output MAP.npy] [--iterations N] [--perplexity X]\n"
+    "bench_tsne --input POINTS.npy | --random N D\n"
+    "           [--output MAP.npy] [--iterations N] [--perplexity X]\n"
     "           [--dimensions N] [--method auto|exact|barnes_hut|grid] [--angle X] [--cell X]\n"
     "           [--threads N] [--seed N] [--init pca|random] [--limit N] [--verbose]\n";
 
@@ -53,17 +57,26 @@ static int choice(const char *name, const char *const *names, int count) {
     exit(2);
 }
 
+/* Points without any clusters. */
+static dlviz_tensor *make_normal(int64_t n, int64_t d) {
+    dlviz_tensor *points;
+    check(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}));
+    float *values = dlviz_tensor_float(points);
+    dlz_random random = dlz_random_start(0, 0);
+    for (int64_t i = 0; i < n * d; i++)
+        values[i] = (float)dlz_random_normal(&random);
+    return points;
+}
+
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"input", 1, NULL, 'i'},      {"output", 1, NULL, 'o'},
-        {"iterations", 1, NULL, 'n'}, {"method", 1, NULL, 'm'},
-        {"perplexity", 1, NULL, 'p'}, {"dimensions", 1, NULL, 'd'},
-        {"angle", 1, NULL, 'a'},      {"threads", 1, NULL, 't'},
-        {"seed", 1, NULL, 's'},       {"cell", 1, NULL, 'c'},
-        {"limit", 1, NULL, 'l'},      {"verbose", 0, NULL, 'v'},
-        {"init", 1, NULL, 'r'},       {NULL, 0, NULL, 0}};
+        {"input", 1, NULL, 'i'},  {"output", 1, NULL, 'o'},     {"iterations", 1, NULL, 'n'},
+        {"method", 1, NULL, 'm'}, {"perplexity", 1, NULL, 'p'}, {"dimensions", 1, NULL, 'd'},
+        {"angle", 1, NULL, 'a'},  {"threads", 1, NULL, 't'},    {"seed", 1, NULL, 's'},
+        {"cell", 1, NULL, 'c'},   {"limit", 1, NULL, 'l'},      {"verbose", 0, NULL, 'v'},
+        {"init", 1, NULL, 'r'},   {"random", 1, NULL, 'N'},     {NULL, 0, NULL, 0}};
     const char *input = NULL, *output = NULL;
-    long long limit = 0;
+    long long limit = 0, n = 0, d = 0;
     dlviz_tsne *tsne;
     check(dlviz_tsne_create(&tsne));
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -76,6 +89,10 @@ int main(int argc, char **argv) {
             break;
         case 'n':
             check(dlviz_tsne_set_num_iterations(tsne, atoi(optarg)));
+            break;
+        case 'N':
+            n = atoll(optarg);
+            d = optind < argc ? atoll(argv[optind++]) : 0;
             break;
         case 'm':
             check(dlviz_tsne_set_method(
@@ -116,13 +133,16 @@ int main(int argc, char **argv) {
             fputs(usage, stderr);
             return 2;
         }
-    if (!input) {
+    if (!input == !(n > 0 && d > 0)) {
         fputs(usage, stderr);
         return 2;
     }
-    started = now();
     dlviz_tensor *points, *map;
-    check(dlviz_tensor_read_npy(&points, input));
+    if (!input)
+        points = make_normal(n, d);
+    started = now();
+    if (input)
+        check(dlviz_tensor_read_npy(&points, input));
     if (limit > 0 && limit < dlviz_tensor_dim(points, 0)) {
         dlviz_tensor *all = points;
         check(dlviz_tensor_slice(all, 0, limit, &points));
@@ -132,12 +152,16 @@ int main(int argc, char **argv) {
     double total = now() - started;
     struct rusage resources;
     getrusage(RUSAGE_SELF, &resources);
+    n = dlviz_tensor_dim(points, 0);
+    printf("points: %lld x %lld\n", n, (long long)dlviz_tensor_dim(points, 1));
     printf("seconds_total: %.3f\n", total);
+    printf("cpu_seconds: %.3f\n", (double)clock() / CLOCKS_PER_SEC);
     printf("seconds_neighbors: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_NEIGHBORS));
     printf("seconds_affinities: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_AFFINITIES));
     printf("seconds_optimize: %.3f\n", dlviz_tsne_seconds(tsne, DLVIZ_TSNE_STAGE_ITERATIONS));
     printf("kl: %.5f\n", dlviz_tsne_kl_divergence(tsne));
     printf("peak_rss_mb: %.0f\n", (double)resources.ru_maxrss / 1024);
+    printf("peak_rss_bytes_a_point: %.0f\n", (double)resources.ru_maxrss * 1024 / (double)n);
     printf("isa: %s\n", dlviz_isa());
     printf("threads: %lld\n", (long long)dlviz_num_threads());
     if (output)

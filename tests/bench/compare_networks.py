@@ -4,7 +4,7 @@
 Usage: compare_networks.py BENCH_NETWORKS [--training] [--inference] [--networks NAME ...] [--batches N ...]
                            [--threads T ...] [--rounds N] [--seconds X] [--clock WHICH] [--isa avx2] [--json FILE]
        compare_networks.py BENCH_NETWORKS --check
-       compare_networks.py --table FILE.json ... [--markdown]
+       compare_networks.py --table FILE.json ... [--markdown docs/networks.md]
 
 Each engine is one process for each line of the table, which makes steps for some time whenever it is its turn, so that
 memory is its own and rounds alternate. PyTorch runs in every way that networks_torch.py knows, briefly, and then in
@@ -13,9 +13,12 @@ the three compute from the same weights."""
 
 import argparse
 import collections
+import ctypes
 import json
 import multiprocessing
 import os
+import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -27,6 +30,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TARGETS = 16
 TRIAL = 0.08  # seconds of each of PyTorch's ways
 ISAS = {"avx2": {"DLVIZ_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}}
+
+CLOCKS = {"mean": "mean time of a step", "median": "median time of a step", "shortest": "shortest time of a step",
+          "processor": "processor time of a step (of several threads: the shortest time)"}
+ISA_TITLES = {None: "All instruction sets", "avx2": "AVX2"}
 
 Network = collections.namedtuple("Network", "name dims least_batch title")
 
@@ -96,10 +103,19 @@ class Torch:
         self.process.join()
 
 
+def set_blas_threads(threads):
+    """Debian's PyTorch multiplies by OpenBLAS, whose threads it does not know of."""
+    try:
+        ctypes.CDLL("libopenblas.so.0").openblas_set_num_threads(threads)
+    except (OSError, AttributeError):
+        pass
+
+
 def torch_process(pipe, network, batch, threads, training):
     import torch
     import networks_torch
     torch.set_num_threads(threads)
+    set_blas_threads(threads)
     torch.manual_seed(0)
     steps = {}
     for way, prepare in (networks_torch.TRAINING if training else networks_torch.INFERENCE).items():
@@ -112,6 +128,12 @@ def torch_process(pipe, network, batch, threads, training):
     best = min(trials, key=trials.get)
     step = steps[best]
     steps.clear()
+    if threads > 1:  # the BLAS's threads are others, which may stand in the way
+        set_blas_threads(1)
+        if trial(step) < trials[best]:
+            best += ", BLAS with one thread"
+        else:
+            set_blas_threads(threads)
     pipe.send(best)
     while (seconds := pipe.recv()) is not None:
         pipe.send(measure(step, seconds))
@@ -187,6 +209,7 @@ def compare(options, network, model, batch, threads, training):
     rounds, slowest = options.rounds, 0
     while rounds > 0:
         for name, engine in engines.items():
+            time.sleep(0.01)  # threads of the one before may spin for a while
             found = engine.measure(options.seconds)
             row["rounds"][name].append(found)
             slowest = max(slowest, found["median"])
@@ -230,63 +253,123 @@ def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def cells(line):
+NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
+MODES = ("training", "inference")
+
+
+def others(lines):
+    """The other engines that some of the lines know."""
+    return [engine for engine in NAMES if any(engine in line.rates for line in lines)]
+
+
+def heads(engines):
+    texts = ["network", "batch", "threads", "libdlviz"]
+    for engine in engines:
+        texts += [NAMES[engine], "ratio", "range"]
+    return texts + ["MB", "PyTorch's way"]
+
+
+def marked(ratio):
+    return f"**{ratio:.2f}**" if ratio < 1 else f"{ratio:.2f}"
+
+
+def cells(line, engines):
     row = line.row
     texts = [row["title"], str(row["batch"]), str(row["threads"]), number(line.median("dlviz"))]
-    engines = ["torch"] if row["mode"] == "training" else ["torch", "onnxruntime"]
     for engine in engines:
         ratios = line.ratios(engine)
-        if not ratios:
-            texts += ["", "", ""]
-            continue
-        bold = "**" if ratios[0] < 1 else ""
-        texts += [number(line.median(engine)), f"{bold}{ratios[0]:.2f}{bold}", f"{ratios[1]:.2f}–{ratios[2]:.2f}"]
-    return texts + [" / ".join(f"{line.peaks[engine]:.0f}" if engine in line.peaks else "–" for engine in ["dlviz"] + engines),
-                    row["way"] or ""]
+        texts += [number(line.median(engine)), marked(ratios[0]), f"{ratios[1]:.2f}–{ratios[2]:.2f}"] if ratios else [""] * 3
+    peaks = [f"{line.peaks[engine]:.0f}" if engine in line.peaks else "–" for engine in ["dlviz"] + engines]
+    return texts + [" / ".join(peaks), row["way"] or ""]
 
 
-HEADS = {
-    "training": ["network", "batch", "threads", "libdlviz", "PyTorch", "ratio", "range", "MB", "PyTorch's way"],
-    "inference": ["network", "batch", "threads", "libdlviz", "PyTorch", "ratio", "range", "ONNX Runtime", "ratio", "range", "MB",
-                  "PyTorch's way"],
-}
+def table_row(texts):
+    return "| " + " | ".join(texts) + " |"
 
 
-def print_head(mode):
-    print("| " + " | ".join(HEADS[mode]) + " |")
-    print("|" + "---|" * len(HEADS[mode]), flush=True)
+def table_head(texts):
+    return [table_row(texts), "|" + "---|" * len(texts)]
 
 
-def print_line(line):
-    print("| " + " | ".join(cells(line)) + " |", flush=True)
+def table(lines):
+    """The rows of one mode with all that was measured."""
+    engines = others(lines)
+    return table_head(heads(engines)) + [table_row(cells(line, engines)) for line in lines]
 
 
-def summaries(lines):
-    """Of each group and each other engine: number of lines, of those below 1, median and smallest ratio."""
+def overview(lines, engine):
+    """The ratios alone: a row for each network and number of threads, a column for each batch."""
+    batches = sorted({line.row["batch"] for line in lines})
+    rows = collections.defaultdict(dict)
+    for line in lines:
+        ratios = line.ratios(engine)
+        if ratios:
+            rows[line.row["title"], line.row["threads"]][line.row["batch"]] = marked(ratios[0])
+    return (table_head(["network", "threads"] + [f"batch {batch}" for batch in batches]) +
+            [table_row([title, str(threads)] + [row.get(batch, "–") for batch in batches]) for (title, threads), row in rows.items()])
+
+
+def summary(lines):
+    """Of each group and each other engine: how many lines, how many of them below 1 and 2, median and smallest ratio."""
     groups = {"training": lambda r: r["mode"] == "training", "inference": lambda r: r["mode"] == "inference",
-              "inference, batch 1": lambda r: r["mode"] == "inference" and r["batch"] == 1, "all": lambda r: True}
+              "inference, batch 1": lambda r: r["mode"] == "inference" and r["batch"] == 1}
+    texts = table_head(["", "beside", "lines", "below 1", "below 2", "median", "smallest"])
     for title, belongs in groups.items():
-        for engine, name in (("torch", "PyTorch"), ("onnxruntime", "ONNX Runtime")):
+        for engine, name in NAMES.items():
             ratios = [line.ratios(engine)[0] for line in lines if belongs(line.row) and line.ratios(engine)]
-            if ratios and (engine == "torch" or title != "all"):
-                yield title, name, ratios
+            if ratios:
+                texts.append(table_row([title, name, str(len(ratios)), str(sum(r < 1 for r in ratios)),
+                                        str(sum(r < 2 for r in ratios)), f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f}"]))
+    return texts
 
 
-def print_summary(lines):
-    print("\n| | beside | lines | below 1 | below 2 | median ratio | smallest |")
-    print("|---|---|---|---|---|---|---|")
-    for title, name, ratios in summaries(lines):
-        print(f"| {title} | {name} | {len(ratios)} | {sum(r < 1 for r in ratios)} | {sum(r < 2 for r in ratios)} "
-              f"| {statistics.median(ratios):.2f} | {min(ratios):.2f} |")
-    print(flush=True)
+def smallest(lines, count=20, below=float("inf")):
+    """The smallest ratios, one a line."""
+    found = [(line.ratios(engine)[0], name, line.row) for line in lines for engine, name in NAMES.items() if line.ratios(engine)]
+    return [f"- {ratio:.2f} of {name}: {row['title']}, {row['mode']}, batch {row['batch']}, {threads_text(row['threads'])}"
+            for ratio, name, row in sorted(found, key=lambda entry: entry[0])[:count] if ratio < below]
 
 
-def print_worst(lines, count):
-    found = [(line.ratios(engine)[0], name, line.row) for line in lines
-             for engine, name in (("torch", "PyTorch"), ("onnxruntime", "ONNX Runtime")) if line.ratios(engine)]
-    print(f"The {count} smallest ratios:\n")
-    for ratio, name, row in sorted(found, key=lambda entry: entry[0])[:count]:
-        print(f"- {ratio:.2f} of {name}: {row['network']}, {row['mode']}, batch {row['batch']}, threads {row['threads']}")
+def threads_text(threads):
+    return "one thread" if threads == 1 else f"{threads} threads"
+
+
+# -- A page of it -----------------------------------------------------------------------------------------------------
+
+BEGIN, END = "<!-- measured: compare_networks.py writes what follows -->", "<!-- end of what was measured -->"
+
+
+def page_part(lines, about):
+    """All of one instruction set."""
+    texts = [about, "", *summary(lines)]
+    losing = smallest(lines, count=len(lines) * 2, below=1)
+    texts += ["", "Slower than another engine:" if losing else "No line is below 1.", "", *losing]
+    for mode in MODES:
+        chosen = [line for line in lines if line.row["mode"] == mode]
+        for engine in others(chosen):
+            texts += ["", f"### {mode.capitalize()}: times as fast as {NAMES[engine]}", "", *overview(chosen, engine)]
+    for mode in MODES:
+        chosen = [line for line in lines if line.row["mode"] == mode]
+        if chosen:
+            texts += ["", f"### {mode.capitalize()}: images a second, peak memory", "", *table(chosen)]
+    return texts
+
+
+def write_page(path, groups):
+    texts = []
+    for isa, (lines, about) in groups.items():
+        texts += ["", f"## {ISA_TITLES[isa]}", "", *page_part(lines, about)]
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + BEGIN + "\n" + "\n".join(texts) + "\n\n" + END + after)
+
+
+def about_text(about, clock):
+    return (f"{about['cpu']}, {about['processors']} processors, {about['system']}; libdlviz {about['dlviz']}, "
+            f"PyTorch {about['torch']}" + (f", ONNX Runtime {about['onnxruntime']}" if about["onnxruntime"] else "") +
+            f". {about['rounds']} rounds of {about['seconds']} s, {CLOCKS[clock]}; {about['date']}.")
 
 
 # -- The same network? -------------------------------------------------------------------------------------------------
@@ -324,49 +407,71 @@ def check(options, networks):
 
 # --------------------------------------------------------------------------------------------------------------------
 
+def describe(options):
+    """What was measured with what."""
+    import torch
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    first = subprocess.run([options.program, "--network", "mlp", "--batch", "1", "--inference", "--steps", "1"], check=True,
+                           capture_output=True, text=True).stdout
+    version = None
+    if options.with_onnxruntime:
+        with open(os.path.join(onnxruntime_package(options), "package.json"), encoding="utf-8") as file:
+            version = json.load(file)["version"]
+    return {"cpu": cpu, "processors": os.cpu_count(), "system": system, "dlviz": re.sub(r"^threads: \d+  isa: (\S+)  blas: (.*)$", r"(\1, \2)", first.splitlines()[0]), "torch": torch.__version__,
+            "onnxruntime": version, "rounds": options.rounds, "seconds": options.seconds, "clock": options.clock,
+            "date": time.strftime("%Y-%m-%d")}
+
+
+def save(options, about, rows):
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"about": about, "rows": rows}, file, indent=0)
+
+
+def run_mode(options, networks, mode, folder, done):
+    for network in networks:
+        model = None
+        if mode == "inference" and options.with_onnxruntime:
+            model = os.path.join(folder, network.name + ".onnx")
+            subprocess.run([options.program, "--network", network.name, "--export-onnx", model], check=True)
+        for threads in options.threads:
+            for batch in options.batches:
+                if mode == "inference" or batch >= network.least_batch:
+                    done(compare(options, network, model, batch, threads, mode == "training"))
+
+
 def run(options, networks):
+    about = {} if options.only_dlviz else describe(options)
     lines, rows = [], []
+
+    def done(row):
+        rows.append(row)
+        lines.append(Line(row, options.clock))
+        print(table_row(cells(lines[-1], engines)), flush=True)
+        save(options, about, rows)
+
     with tempfile.TemporaryDirectory(prefix="dlviz-networks-") as folder:
-        for mode in ("training", "inference"):
-            if not getattr(options, mode):
-                continue
-            print_head(mode)
-            for network in networks:
-                model = None
-                if mode == "inference" and options.with_onnxruntime:
-                    model = os.path.join(folder, network.name + ".onnx")
-                    subprocess.run([options.program, "--network", network.name, "--export-onnx", model], check=True)
-                for threads in options.threads:
-                    for batch in options.batches:
-                        if mode == "training" and batch < network.least_batch:
-                            continue
-                        rows.append(compare(options, network, model, batch, threads, mode == "training"))
-                        lines.append(Line(rows[-1], options.clock))
-                        print_line(lines[-1])
-                        if options.json:
-                            with open(options.json, "w", encoding="utf-8") as file:
-                                json.dump(rows, file, indent=0)
-            print(flush=True)
+        for mode in MODES:
+            if getattr(options, mode):
+                engines = [] if options.only_dlviz else ["torch"] + (
+                    ["onnxruntime"] if mode == "inference" and options.with_onnxruntime else [])
+                print("\n".join(["", *table_head(heads(engines))]), flush=True)
+                run_mode(options, networks, mode, folder, done)
     return lines
 
 
-def print_table(lines):
-    for mode in HEADS:
-        chosen = [line for line in lines if line.row["mode"] == mode]
-        if chosen:
-            print_head(mode)
-            for line in chosen:
-                print_line(line)
-            print()
-
-
-def read_lines(paths, clock):
-    rows = {}
+def read_groups(paths, clock):
+    """Lines and what is known of them, by instruction set; of the same line in several files the last."""
+    rows, abouts = collections.defaultdict(dict), {}
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            for row in json.load(file):
-                rows[row["mode"], row["network"], row["threads"], row["batch"], row["isa"]] = row
-    return [Line(row, clock) for row in rows.values()]
+            whole = json.load(file)
+        for row in whole["rows"]:
+            rows[row["isa"]][row["mode"], row["network"], row["threads"], row["batch"]] = row
+            abouts[row["isa"]] = about_text(whole["about"], clock)
+    return {isa: ([Line(row, clock) for row in of.values()], abouts[isa]) for isa, of in rows.items()}
 
 
 def parse():
@@ -379,7 +484,7 @@ def parse():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each timing")
-    parser.add_argument("--clock", choices=("mean", "median", "shortest", "processor"), default="mean",
+    parser.add_argument("--clock", choices=list(CLOCKS), default="mean",
                         help="a step's time: all steps' mean, their median, the shortest of them (for a busy machine), or the "
                         "processor's time (likewise; with several threads the shortest)")
     parser.add_argument("--isa", choices=list(ISAS), help="libdlviz and PyTorch without AVX-512")
@@ -387,7 +492,8 @@ def parse():
     parser.add_argument("--only-dlviz", action="store_true", help="libdlviz alone")
     parser.add_argument("--check", action="store_true", help="compare what the three compute")
     parser.add_argument("--json", help="what was measured, for --table")
-    parser.add_argument("--table", nargs="+", metavar="JSON", help="print the table of earlier measurements; later files win")
+    parser.add_argument("--table", nargs="+", metavar="JSON", help="print the tables of earlier measurements; later files win")
+    parser.add_argument("--markdown", metavar="PAGE", help="with --table: put them into this page")
     options = parser.parse_args()
     if not options.program and not options.table:
         parser.error("which program?")
@@ -398,24 +504,31 @@ def parse():
     return options
 
 
+def show_tables(options):
+    groups = read_groups(options.table, options.clock)
+    if options.markdown:
+        write_page(options.markdown, groups)
+        return
+    for isa, (lines, about) in groups.items():
+        print("\n".join([f"## {ISA_TITLES[isa]}", "", *page_part(lines, about), ""]))
+
+
 def main():
     options = parse()
     if options.table:
-        lines = read_lines(options.table, options.clock)
-        print_table(lines)
-    else:
-        networks = list_networks(options.program)
-        chosen = [networks[name] for name in options.networks or networks]
-        if options.isa:
-            os.environ.update(ISAS[options.isa])
-        sys.path.insert(0, HERE)
-        if options.check:
-            return check(options, chosen)
-        if not options.only_dlviz:
-            import networks_torch  # noqa: before the forks, once for all
-        lines = run(options, chosen)
-    print_summary(lines)
-    print_worst(lines, 20)
+        show_tables(options)
+        return 0
+    networks = list_networks(options.program)
+    chosen = [networks[name] for name in options.networks or networks]
+    if options.isa:
+        os.environ.update(ISAS[options.isa])
+    sys.path.insert(0, HERE)
+    if options.check:
+        return check(options, chosen)
+    if not options.only_dlviz:
+        import networks_torch  # before the forks, once for all
+    lines = run(options, chosen)
+    print("\n".join(["", *summary(lines), "", "The smallest ratios:", "", *smallest(lines)]))
     return 0
 
 

@@ -8,11 +8,11 @@
 double profile_now(void);
 /* Floating-point operations of one sample, by the plain algorithms. */
 double profile_flops(const dlviz_network *network, const dlz_plan *plan, bool training);
-/* A table of what a profiled plan has counted (dlz_plan_profile).
- * @param images            that went through it meanwhile
- * @param seconds           that passed meanwhile
- * @param optimizer_seconds of these */
-void profile_print(const dlviz_network *network, dlz_plan *plan, bool training, double images,
-                   double seconds, double optimizer_seconds);
+/* A table of the operations, forward and backward, and of the rest of a step.
+ * @param spent      seconds of each operation a step
+ * @param seconds    of a step
+ * @param optimizer  seconds of these */
+void profile_print(const dlviz_network *network, dlz_plan *plan, bool training,
+                   const double (*spent)[2], double seconds, double optimizer);
 
 #endif

@@ -63,6 +63,16 @@ class Results(Case):
         self.expect_line(1, run("predict", model, model), "model.safetensors")
         self.expect(2, run("predict"))
 
+    def test_many_threads_serve_the_model(self):
+        model, images = os.path.join(self.out, "model.safetensors"), os.path.join(programs.data, "t10k-images-idx3-ubyte")
+        lines = self.expect(0, run("serve", model, images, 3)).stdout.splitlines()
+        match = re.fullmatch(r"(\d+) images by 3 threads: \d+ a second", lines[0])
+        self.assertTrue(match, lines)
+        self.assertGreaterEqual(int(match.group(1)), 200)
+        self.assertRegex(lines[1], r"an answer takes \d+ microseconds \(median\), \d+ \(99 of 100\)")
+        self.expect_line(1, run("serve", model, model), "model.safetensors")
+        self.expect(2, run("serve", model, images, 0))
+
     def test_model_has_pytorchs_names(self):
         model = files.read_safetensors(os.path.join(self.out, "model.safetensors"))
         shapes = {"fc1.weight": [512, 4096], "fc1.bias": [512], "fc2.weight": [10, 512], "fc2.bias": [10]}

@@ -127,12 +127,12 @@ static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
             b.images = dlz_min_i64(plan->backward_images, s->images - b.image);
             b.rows = dlz_min_i64(plan->backward_rows, s->out_height - b.row);
             memset(g, 0xff, (size_t)plan->gradient_floats * sizeof *g);
-            rows->load_gradient(plan, gradient, b, g);
+            const float *laid = rows->load_gradient(plan, gradient, b, g);
             dlz_conv2d_view view = rows->load(plan, input, b, strip);
             dlz_conv2d_kernels_of(plan->isa)->add_weights(
-                plan, &view, b, g, sums + (b.image + b.row) % GROUPS * plan->sum_floats);
-            rows->add_bias(plan, b, g, bias);
-            add_to_input(l, plan, b, g, r->dx);
+                plan, &view, b, laid, sums + (b.image + b.row) % GROUPS * plan->sum_floats);
+            rows->add_bias(plan, b, laid, bias);
+            add_to_input(l, plan, b, laid, r->dx);
         }
     for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
         rows->unpack(plan, tile, GROUPS, sums, r->dw);
@@ -369,6 +369,88 @@ START_TEST(relu_is_decided_alike_forward_and_backward) {
 }
 END_TEST
 
+/* -- Along rows ----------------------------------------------------------------------------------
+ */
+
+static void check_along(dlz_conv2d_shape shape, uint64_t seed) {
+    conv_layer l = make_conv_layer(shape, shape.channels, false, seed);
+    conv_reference wanted = compute(&l);
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        if (!dlz_isa_available((dlz_isa)isa))
+            continue;
+        dlz_conv2d_plan plan;
+        ck_ok(dlz_conv2d_plan_create_along(&plan, &l.shape, (dlz_isa)isa));
+        ck_assert_msg(plan.along.outputs > 0, "shape %d, %s: not along rows", (int)seed,
+                      dlz_isa_name((dlz_isa)isa));
+        compare(&l, &plan, false, &wanted);
+        plan.forward_rows = plan.backward_rows = 1;
+        compare(&l, &plan, false, &wanted);
+    }
+    discard_conv_reference(&wanted);
+    discard_conv_layer(&l);
+}
+
+/* Every number of taps and of pixels in the last tile, few and many channels; runs that make sums of
+ * several parts. */
+START_TEST(wide_kernels_go_along_rows) {
+    const dlz_conv2d_shape shapes[] = {
+        square_conv(1, 32, 3, 32, 7, 2, 3),   square_conv(2, 39, 3, 40, 7, 2, 2),
+        square_conv(1, 37, 16, 33, 7, 2, 3),  square_conv(1, 14, 33, 33, 5, 1, 2),
+        square_conv(1, 15, 32, 70, 5, 1, 2),  square_conv(1, 16, 64, 48, 5, 1, 1),
+        square_conv(1, 13, 48, 96, 4, 1, 1),  square_conv(1, 26, 40, 64, 6, 2, 1),
+        square_conv(1, 33, 24, 64, 6, 2, 2),  square_conv(1, 95, 3, 48, 11, 4, 2),
+        square_conv(1, 130, 16, 32, 7, 2, 3), square_conv(1, 14, 280, 32, 5, 1, 2)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        check_along(shapes[i], 300 + i);
+    dlz_conv2d_shape dilated = square_conv(1, 30, 16, 32, 7, 2, 3);
+    dilated.dilation[0] = 2;
+    check_along(dilated, 320);
+    dlz_conv2d_shape flat = square_conv(1, 400, 16, 32, 5, 1, 2);
+    flat.height = 1;
+    flat.kernel[0] = 1;
+    flat.padding[0] = 0;
+    check_along(flat, 321);
+}
+END_TEST
+
+/* One number far larger than the others, or not finite, leaves the outputs that it does not reach
+ * as near as they would be without; and what is asked to be plain is. */
+START_TEST(outliers_do_not_spoil_rows) {
+    const float bad[] = {1e6F, -3e30F, NAN, INFINITY};
+    for (int i = 0; i < 4; i++) {
+        dlz_conv2d_shape shape = square_conv(1, 32, 3, 32, 7, 2, 3);
+        conv_layer l = make_conv_layer(shape, shape.channels, false, 60 + (uint64_t)i);
+        const dlz_conv2d_shape *s = &l.shape;
+        l.pending = l.out_relu = l.relu = l.norm = false;
+        int64_t row = 14, column = 17;
+        conv_reference wanted = compute(&l);
+        l.x[(row * s->width + column) * s->channels + 1] = bad[i];
+        for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+            if (!dlz_isa_available((dlz_isa)isa))
+                continue;
+            dlz_conv2d_plan plan;
+            ck_ok(dlz_conv2d_plan_create_along(&plan, &l.shape, (dlz_isa)isa));
+            ck_assert_int_gt(plan.along.outputs, 0);
+            conv_results r = run(&l, &plan);
+            for (int64_t at = 0; at < l.out_size; at++) {
+                int64_t pixel = at / s->outputs, x = pixel % s->out_width, y = pixel / s->out_width;
+                int64_t v = row - (2 * y - 3), h = column - (2 * x - 3);
+                bool reached = v >= 0 && v < 7 && h >= 0 && h < 7;
+                if (!reached)
+                    ck_assert_msg(fabs((double)r.y[at] - wanted.y[at]) <= 1e-6 * wanted.y_size[at],
+                                  "%s: number %d is %g instead of %g", dlz_isa_name(plan.isa),
+                                  (int)at, (double)r.y[at], wanted.y[at]);
+                else if (!isfinite(bad[i]))
+                    ck_assert(!isfinite(r.y[at]));
+            }
+            discard_conv_results(&r);
+        }
+        discard_conv_reference(&wanted);
+        discard_conv_layer(&l);
+    }
+}
+END_TEST
+
 START_TEST(what_fits_no_memory_is_refused) {
     dlz_conv2d_shape shape = square_conv(1, 1, 1 << 30, 1, 1 << 20, 1, 1 << 20);
     shape.out_height = shape.out_width = (1 << 20) + 2;
@@ -384,6 +466,8 @@ int main(void) {
                                   long_rows_and_deep_patches,
                                   what_is_not_finite_stays_in_its_windows,
                                   relu_is_decided_alike_forward_and_backward,
+                                  wide_kernels_go_along_rows,
+                                  outliers_do_not_spoil_rows,
                                   what_fits_no_memory_is_refused,
                                   NULL};
     return run_tests("conv2d", tests);

@@ -5,6 +5,8 @@
 #include "support/support.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 extern void openblas_set_num_threads(int threads) __attribute__((weak));
@@ -214,20 +216,87 @@ START_TEST(products_are_the_sums_they_should_be) {
 }
 END_TEST
 
-START_TEST(blas_gets_its_threads_back) {
+/* ---- The program's own BLAS ---------------------------------------------------------------------
+ */
+
+/* All that there is, of a size at which BLAS would take several threads; its results one after the
+ * other. */
+static double *all_results(size_t *count) {
+    enum { n = 300, few = 12, tall = 420 };
+    *count = n + few * n + n + n * n + n + n * n + n * n + few * n + n * n;
+    double *results = dlz_alloc_array_zero(*count, sizeof *results), *to = results;
+    double *a = random_matrix(n, n, 11), *b = random_matrix(tall, n, 12), values[n];
+    for (int wanted = few; wanted <= n; wanted += n - few) {
+        double *copy = random_matrix(n, n, 11);
+        dlz_eigen *eigen;
+        ck_ok(dlz_eigen_create(&eigen, n, copy));
+        if (wanted == few)
+            ck_ok(dlz_eigen_values(eigen, to));
+        ck_ok(dlz_eigen_vectors(eigen, wanted, values, to + n));
+        if (wanted == n)
+            memcpy(to, values, sizeof values);
+        to += n + wanted * n;
+        dlz_eigen_destroy(eigen);
+        dlz_free(copy);
+    }
+    double *copy = random_matrix(tall, n, 12);
+    ck_ok(dlz_svd_right(tall, n, copy, to, to + n));
+    to += n + n * n;
+    ck_ok(dlz_qr_r(tall, n, b, to));
+    to += n * n;
+    ck_ok(dlz_orthonormalize_rows(few, n, a, NULL));
+    memcpy(to, a, few * n * sizeof *a);
+    to += few * n;
+    dlz_dgemm(false, true, n, n, n, 1, copy, n, copy + n, n, 0, to, n);
+    ck_assert_ptr_eq(to + n * n, results + *count);
+    dlz_free(copy);
+    dlz_free(a);
+    dlz_free(b);
+    return results;
+}
+
+static atomic_bool polled_enough;
+static atomic_int polled, differed, set_to;
+
+static void *poll_threads(void *unused) {
+    while (!atomic_load(&polled_enough)) {
+        if (openblas_get_num_threads() != atomic_load(&set_to))
+            atomic_fetch_add(&differed, 1);
+        atomic_fetch_add(&polled, 1);
+    }
+    return unused;
+}
+
+/* Nobody sees another number of threads than was set, and nothing depends on the number. */
+START_TEST(blas_is_left_alone) {
     if (!openblas_get_num_threads || !openblas_set_num_threads)
         return;
     int before = openblas_get_num_threads();
-    openblas_set_num_threads(2);
-    int two = openblas_get_num_threads(); /* 1 with a serial OpenBLAS */
-    dlz_blas_serial_begin();
-    dlz_blas_serial_begin();
-    ck_assert_int_eq(openblas_get_num_threads(), 1);
-    dlz_blas_serial_end();
-    ck_assert_int_eq(openblas_get_num_threads(), 1);
-    dlz_blas_serial_end();
-    ck_assert_int_eq(openblas_get_num_threads(), two);
+    double *first = NULL;
+    for (int threads = 1; threads <= 8; threads *= 2) {
+        openblas_set_num_threads(threads);
+        atomic_store(&set_to, openblas_get_num_threads()); /* 1 with a serial OpenBLAS */
+        ck_ok(dlviz_set_num_threads(threads == 8 ? 1 : threads));
+        atomic_store(&polled_enough, false);
+        atomic_store(&polled, 0);
+        pthread_t watch;
+        ck_assert_int_eq(pthread_create(&watch, NULL, poll_threads, NULL), 0);
+        size_t count;
+        double *results = all_results(&count);
+        while (atomic_load(&polled) == 0)
+            ;
+        atomic_store(&polled_enough, true);
+        pthread_join(watch, NULL);
+        ck_assert_int_eq(atomic_load(&differed), 0);
+        if (!first)
+            first = results;
+        ck_assert_mem_eq(first, results, count * sizeof *results);
+        if (results != first)
+            dlz_free(results);
+    }
+    dlz_free(first);
     openblas_set_num_threads(before);
+    ck_ok(dlviz_set_num_threads(0));
 }
 END_TEST
 
@@ -337,7 +406,7 @@ int main(void) {
                                   qr_keeps_the_scatter_and_is_triangular,
                                   rows_become_orthonormal_and_r_takes_them_back,
                                   products_are_the_sums_they_should_be,
-                                  blas_gets_its_threads_back,
+                                  blas_is_left_alone,
                                   iteration_finds_the_largest_eigenvalues,
                                   iteration_says_when_it_gives_up,
                                   iteration_gives_the_same_bits_for_any_number_of_threads,

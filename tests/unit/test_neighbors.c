@@ -1,5 +1,6 @@
 #include "base/base.h"
 #include "base/random.h"
+#include "neighbors/neighbors_bytes.h"
 #include "neighbors/neighbors_clusters.h"
 #include "neighbors/neighbors_ties.h"
 #include "kernels/embed/distance.h"
@@ -233,6 +234,99 @@ START_TEST(every_variant_scans_like_plain_c) {
 }
 END_TEST
 
+/* Bytes at both ends of their range, and what is drawn. */
+static int draw_byte(int i) {
+    return i % 5 == 0 ? 127 : i % 7 == 0 ? -127 : i * 37 % 255 - 127;
+}
+
+START_TEST(every_variant_multiplies_bytes_like_plain_c) {
+    enum { words = 11, d = 4 * words, capacity = 2 * DLZ_KNN_PANEL };
+    static uint8_t panel[words * DLZ_KNN_PANEL * 4];
+    static int32_t queries[words * DLZ_KNN_GROUP], norms[DLZ_KNN_PANEL];
+    static uint64_t entries[DLZ_KNN_GROUP][capacity];
+    int8_t rounded[d];
+    dlz_knn_frame frame = {.d = d, .words = words, .step = 1};
+    for (int c = 0; c < DLZ_KNN_PANEL; c++) {
+        for (int i = 0; i < d; i++)
+            rounded[i] = (int8_t)draw_byte(c * d + i);
+        norms[c] = c == 9 ? DLZ_KNN_BYTES_MOST : dlz_knn_frame_pack(&frame, rounded, c, panel);
+    }
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        if (!dlz_isa_available((dlz_isa)isa) || !dlz_knn_bytes_of((dlz_isa)isa)->available())
+            continue;
+        dlz_knn_buffer buffers[DLZ_KNN_GROUP];
+        for (int q = 0; q < DLZ_KNN_GROUP; q++) {
+            for (int i = 0; i < d; i++)
+                rounded[i] = (int8_t)draw_byte(7919 + q * d + i * 3);
+            double base = dlz_knn_frame_query(&frame, rounded, q, queries);
+            buffers[q] = (dlz_knn_buffer){.entries = entries[q],
+                                          .capacity = capacity,
+                                          .keep = 5,
+                                          .self = 100 + q,
+                                          .settle = never_settle,
+                                          .limit = q == 3 ? -INFINITY : 300000.0 + 5000 * q,
+                                          .unit = 1,
+                                          .base = base,
+                                          .error = 2};
+            dlz_knn_bytes_aim(&buffers[q]);
+        }
+        dlz_knn_bytes_of((dlz_isa)isa)->scan(queries, panel, norms, words, 100, buffers);
+        for (int q = 0; q < DLZ_KNN_GROUP; q++) {
+            int expected = 0;
+            for (int c = 0; c < DLZ_KNN_PANEL; c++) {
+                double square = 0;
+                for (int i = 0; i < d; i++) {
+                    double difference = draw_byte(c * d + i) - draw_byte(7919 + q * d + i * 3);
+                    square += difference * difference;
+                }
+                /* Half norms are rounded down, thresholds up. */
+                bool near = sqrt(square) <= sqrt(2 * buffers[q].limit) + 2, found = false;
+                for (int e = 0; e < buffers[q].count; e++)
+                    if ((uint32_t)entries[q][e] == 100u + (uint32_t)c) {
+                        int32_t product = (int32_t)((uint32_t)(entries[q][e] >> 32) ^ 0x80000000u);
+                        ck_assert_double_le(fabs(product + buffers[q].base - square / 2), 0.5);
+                        ck_assert_double_le(sqrt(square), sqrt(2 * buffers[q].limit) + 2.01);
+                        found = true;
+                    }
+                if (q == 3 || c == q || c == 9)
+                    ck_assert(!found);
+                else
+                    ck_assert(found || !near);
+                expected += found;
+            }
+            ck_assert_int_eq(buffers[q].count, expected);
+            ck_assert(q == 3 || (expected > 0 && expected < DLZ_KNN_PANEL - 2));
+        }
+    }
+}
+END_TEST
+
+/* Rounding says little here, or nothing, and decides nowhere. */
+START_TEST(rounded_points_are_searched_exactly) {
+    enum { n = 4000, most = 60, k = 30 };
+    static float points[n * most];
+    for (int d = 5; d <= most; d += 11)
+        for (int kind = 0; kind < 6; kind++) {
+            fill_uniform(points, n * d, 100 + kind);
+            for (int64_t i = 0; i < n * d; i++) {
+                float *value = &points[i];
+                int64_t column = i % d, row = i / d;
+                if (kind == 1) /* whole numbers: many are equally far */
+                    *value = floorf(*value * 2);
+                else if (kind == 2) /* a few wide columns, which are turned away */
+                    *value *= column < 3 ? 40 : 1;
+                else if (kind == 3) /* far from zero */
+                    *value = *value * 4 + 5000;
+                else if (kind == 4) /* as small, and as large, as squares allow */
+                    *value *= row % 2 ? 1e-15f : 2e-15f;
+                else if (kind == 5) /* points far away */
+                    *value += row % 400 == 7 ? 60 : 0;
+            }
+            check_all(points, n, d, k);
+        }
+}
+END_TEST
+
 START_TEST(every_variant_moves_queries) {
     enum { d = 13, count = d * DLZ_KNN_GROUP };
     float group[count], origin[d], moved[count], half_norms[DLZ_KNN_GROUP];
@@ -448,6 +542,8 @@ int main(void) {
                                   queries_find_points,
                                   bits_do_not_depend_on_threads,
                                   every_variant_scans_like_plain_c,
+                                  every_variant_multiplies_bytes_like_plain_c,
+                                  rounded_points_are_searched_exactly,
                                   every_variant_moves_queries,
                                   every_variant_has_the_same_distances,
                                   products_that_say_nothing_do_not_decide,

@@ -565,6 +565,66 @@ START_TEST(batches_with_all_components_equal_one_fit) {
 }
 END_TEST
 
+/* Wide points, of which most columns are the same in all rows: 0, a number that has no exact mean, one
+ * that a single row, the last, differs from. */
+static dlviz_tensor *mostly_constant(int64_t n, int64_t d, int64_t varying, uint64_t seed) {
+    dlviz_tensor *x = make_points(n, d, 20, 0.9, 0, seed);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < d; j++)
+            if (j * varying / d == (j + 1) * varying / d)
+                ((float *)x->data)[i * d + j] = j % 2 ? 0 : 0.1f * (float)(j + 1);
+    ((float *)x->data)[(n - 1) * d + 1] = 7; /* constant in all rows but the last */
+    return x;
+}
+
+START_TEST(columns_that_do_not_vary_have_no_part) {
+    const int64_t shapes[][3] = {{300, 120, 40}, {700, 200, 199}, {150, 140, 3}, {130, 97, 0}};
+    for (size_t c = 0; c < 4; c++) {
+        int64_t n = shapes[c][0], d = shapes[c][1];
+        dlviz_tensor *x = mostly_constant(n, d, shapes[c][2], c);
+        bool *varies = calloc((size_t)d, sizeof *varies);
+        int64_t varying = 0;
+        for (int64_t j = 0; j < d; varying += varies[j++])
+            for (int64_t i = 1; i < n; i++)
+                varies[j] |= values_of(x)[i * d + j] != values_of(x)[j];
+        const int64_t counts[] = {1, dlz_min_i64(varying, 5), varying, dlz_min_i64(varying + 1, d),
+                                  d};
+        for (int k = 0; k < 5; k++) {
+            dlviz_pca *pca = fitted(x, counts[k], DLVIZ_PCA_SOLVER_COVARIANCE);
+            dlviz_pca *svd = fitted(x, counts[k], DLVIZ_PCA_SOLVER_SVD);
+            ck_orthonormal(pca);
+            ck_assert_int_eq(dlviz_pca_solver_used(pca), DLVIZ_PCA_SOLVER_COVARIANCE);
+            const float *v = values_of(dlviz_pca_components(pca));
+            const float *variance = values_of(dlviz_pca_explained_variance(pca));
+            const float *exact = values_of(dlviz_pca_explained_variance(svd));
+            for (int64_t i = 0; i < counts[k]; i++) {
+                ck_assert_float_eq_tol(variance[i], exact[i], 1e-6f * exact[0]);
+                for (int64_t j = 0; j < d; j++)
+                    ck_assert(varies[j] || v[i * d + j] == (float)(i >= varying && v[i * d + j]));
+            }
+            dlviz_tensor *y, *back;
+            ck_ok(dlviz_pca_transform(pca, x, &y));
+            ck_ok(dlviz_pca_inverse_transform(pca, y, &back));
+            for (int64_t i = 0; i < x->size && counts[k] >= varying; i++)
+                ck_assert_float_eq_tol(values_of(back)[i], values_of(x)[i], 2e-5f);
+            dlviz_tensor_destroy(y);
+            dlviz_tensor_destroy(back);
+            dlviz_pca_destroy(pca);
+            dlviz_pca_destroy(svd);
+        }
+        dlviz_pca *pca; /* a fraction that all that varies makes up together */
+        ck_ok(dlviz_pca_create(&pca, 0));
+        ck_ok(dlviz_pca_set_solver(pca, DLVIZ_PCA_SOLVER_COVARIANCE));
+        ck_ok(dlviz_pca_set_variance_fraction(pca, 0.999999));
+        ck_ok(dlviz_pca_fit(pca, x));
+        ck_assert_int_le(dlviz_pca_num_components(pca), varying);
+        dlviz_pca_destroy(pca);
+        free(varies);
+        dlviz_tensor_destroy(x);
+    }
+}
+END_TEST
+
 START_TEST(mnist_has_the_known_variance) {
     if (!mnist_folder()) {
         printf("skipped: no MNIST here (set DLVIZ_DATA_DIR)\n");
@@ -625,6 +685,7 @@ int main(void) {
                                   all_components_give_the_points_back,
                                   what_is_left_out_is_the_noise,
                                   data_without_variance_are_no_trouble,
+                                  columns_that_do_not_vary_have_no_part,
                                   tiny_variances_survive_the_svd,
                                   batches_with_all_components_equal_one_fit,
                                   mnist_has_the_known_variance,

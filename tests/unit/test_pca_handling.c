@@ -3,6 +3,9 @@
 #include "support/support.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -349,6 +352,79 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
+/* ---- The program's own BLAS ---------------------------------------------------------------------
+ */
+
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+extern int openblas_get_num_threads(void) __attribute__((weak));
+
+static atomic_bool polled_enough;
+static atomic_int polled, differed, set_to;
+
+static void *poll_threads(void *unused) {
+    while (!atomic_load(&polled_enough)) {
+        if (openblas_get_num_threads() != atomic_load(&set_to))
+            atomic_fetch_add(&differed, 1);
+        atomic_fetch_add(&polled, 1);
+    }
+    return unused;
+}
+
+/* The components of a fit, and of two batches. */
+static void fit_all(dlviz_tensor *const *shapes, dlviz_tensor *results[]) {
+    int made = 0;
+    for (int shape = 0; shape < 2; shape++)
+        for (int s = 0; s < 4; s++) {
+            dlviz_pca *pca = fitted(shapes[shape], s == 1 ? 150 : 10, solvers[s]);
+            ck_ok(dlviz_pca_transform(pca, shapes[shape], &results[made++]));
+            dlviz_pca_destroy(pca);
+        }
+    dlviz_pca *pca;
+    ck_ok(dlviz_pca_create(&pca, 12));
+    ck_ok(dlviz_pca_partial_fit(pca, shapes[0]));
+    ck_ok(dlviz_pca_partial_fit(pca, shapes[0]));
+    ck_ok(dlviz_pca_transform(pca, shapes[0], &results[made]));
+    dlviz_pca_destroy(pca);
+}
+
+/* What another thread of the program sees of its BLAS is what it has set, at any time; and what it has
+ * set makes no difference. */
+START_TEST(the_programs_blas_is_left_alone) {
+    enum { RESULTS = 9 };
+    if (!openblas_get_num_threads || !openblas_set_num_threads)
+        return;
+    int before = openblas_get_num_threads();
+    dlviz_tensor *shapes[2] = {make_points(700, 330, 60, 0.97, 1, 3),
+                               make_points(160, 900, 60, 0.97, 1, 4)};
+    dlviz_tensor *first[RESULTS], *again[RESULTS];
+    for (int threads = 1; threads <= 4; threads *= 2) {
+        openblas_set_num_threads(threads);
+        atomic_store(&set_to, openblas_get_num_threads());
+        ck_ok(dlviz_set_num_threads(threads == 4 ? 1 : 2));
+        atomic_store(&polled_enough, false);
+        atomic_store(&polled, 0);
+        pthread_t watcher;
+        ck_assert_int_eq(pthread_create(&watcher, NULL, poll_threads, NULL), 0);
+        fit_all(shapes, threads == 1 ? first : again);
+        while (atomic_load(&polled) == 0)
+            sched_yield();
+        atomic_store(&polled_enough, true);
+        pthread_join(watcher, NULL);
+        ck_assert_int_eq(atomic_load(&differed), 0);
+        for (int i = 0; i < RESULTS && threads > 1; i++) {
+            ck_same_bits(first[i], again[i]);
+            dlviz_tensor_destroy(again[i]);
+        }
+    }
+    openblas_set_num_threads(before);
+    ck_ok(dlviz_set_num_threads(0));
+    for (int i = 0; i < RESULTS; i++)
+        dlviz_tensor_destroy(first[i]);
+    dlviz_tensor_destroy(shapes[0]);
+    dlviz_tensor_destroy(shapes[1]);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {wrong_settings_are_refused,
                                   nothing_is_known_before_a_fit,
@@ -360,6 +436,7 @@ int main(void) {
                                   numbers_that_no_fit_gives_are_refused,
                                   batches_that_do_not_fit_are_refused,
                                   every_allocation_may_fail,
+                                  the_programs_blas_is_left_alone,
                                   NULL};
     return run_tests("pca_handling", tests);
 }

@@ -88,7 +88,7 @@ static dlviz_status trustworthiness(void) {
     MEASURES(dlviz_metrics_trustworthiness(points, map, 5, &value));
 }
 static dlviz_status continuity(void) {
-    MEASURES(dlviz_metrics_continuity_sampled(points, map, 5, 100, 1, &value));
+    MEASURES(dlviz_metrics_continuity_sampled(points, map, 5, 100, 1, &value, NULL));
 }
 static dlviz_status preservation(void) {
     MEASURES(dlviz_metrics_neighbor_preservation(points, map, 5, &value));

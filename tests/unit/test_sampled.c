@@ -54,20 +54,27 @@ static dlviz_status whole(int measure, double *value) {
     }
 }
 
-static dlviz_status sampled(int measure, int64_t num_samples, uint64_t seed, double *value) {
+static dlviz_status sampled_with_error(int measure, int64_t num_samples, uint64_t seed,
+                                       double *value, double *error) {
     switch (measure) {
     case 0:
-        return dlviz_metrics_trustworthiness_sampled(points, map, K, num_samples, seed, value);
+        return dlviz_metrics_trustworthiness_sampled(points, map, K, num_samples, seed, value,
+                                                     error);
     case 1:
-        return dlviz_metrics_continuity_sampled(points, map, K, num_samples, seed, value);
+        return dlviz_metrics_continuity_sampled(points, map, K, num_samples, seed, value, error);
     case 2:
-        return dlviz_metrics_neighbor_preservation_sampled(points, map, K, num_samples, seed,
-                                                           value);
+        return dlviz_metrics_neighbor_preservation_sampled(points, map, K, num_samples, seed, value,
+                                                           error);
     case 3:
-        return dlviz_metrics_neighbor_accuracy_sampled(points, labels, K, num_samples, seed, value);
+        return dlviz_metrics_neighbor_accuracy_sampled(points, labels, K, num_samples, seed, value,
+                                                       error);
     default:
-        return dlviz_metrics_silhouette_sampled(points, labels, num_samples, seed, value);
+        return dlviz_metrics_silhouette_sampled(points, labels, num_samples, seed, value, error);
     }
+}
+
+static dlviz_status sampled(int measure, int64_t num_samples, uint64_t seed, double *value) {
+    return sampled_with_error(measure, num_samples, seed, value, NULL);
 }
 
 START_TEST(all_points_are_the_whole_measure) {
@@ -85,6 +92,40 @@ START_TEST(all_points_are_the_whole_measure) {
         ck_ok(sampled(measure, N - 1, 9, &value));
         ck_assert_double_eq_tol(value, wanted, 2.0 / N);
     }
+    clean_up();
+}
+END_TEST
+
+/* The deviation of many samples' results from the whole measure is what each says of itself, and in
+ * 95 of 100 cases twice as much holds the difference. */
+START_TEST(standard_errors_are_those_of_samples) {
+    enum { SAMPLES = 400 };
+    const int64_t sizes[] = {60, 250};
+    prepare(N);
+    for (int measure = 0; measure < MEASURES; measure++)
+        for (int size = 0; size < 2; size++) {
+            double wanted, value, error, squares = 0, said = 0;
+            int inside = 0;
+            ck_ok(whole(measure, &wanted));
+            for (uint64_t seed = 0; seed < SAMPLES; seed++) {
+                ck_ok(sampled_with_error(measure, sizes[size], seed, &value, &error));
+                squares += (value - wanted) * (value - wanted) / SAMPLES;
+                said += error * error / SAMPLES;
+                inside += fabs(value - wanted) <= 2 * error;
+            }
+            ck_assert_double_gt(said, 0.8 * squares);
+            ck_assert_double_lt(said, 1.25 * squares);
+            ck_assert_int_ge(inside, SAMPLES * 91 / 100);
+            ck_assert_int_lt(inside, SAMPLES * 99 / 100);
+        }
+    double value, error = -1;
+    ck_ok(sampled_with_error(0, 1, 1, &value, &error));
+    ck_assert(isnan(error));
+    ck_ok(sampled_with_error(0, N, 1, &value, &error));
+    ck_assert_double_eq(error, 0);
+    error = -1;
+    ck_fails(sampled_with_error(0, 0, 1, &value, &error), INVALID, "'num_samples' is 0");
+    ck_assert_double_eq(error, 0);
     clean_up();
 }
 END_TEST
@@ -133,7 +174,8 @@ START_TEST(all_points_are_drawn_alike) {
         label[chosen] = chosen == 0 ? 1 : FEW - 2;
         double value, hits = 0;
         for (uint64_t seed = 0; seed < DRAWS; seed++) {
-            ck_ok(dlviz_metrics_neighbor_accuracy_sampled(points, labels, 1, 1, seed, &value));
+            ck_ok(
+                dlviz_metrics_neighbor_accuracy_sampled(points, labels, 1, 1, seed, &value, NULL));
             hits += value;
         }
         /* Its neighbor has the same label, and so counts as well, unless it has another nearer. */
@@ -171,9 +213,9 @@ START_TEST(what_is_refused) {
         ck_fails(sampled(measure, 5, 1, NULL), INVALID, "_sampled: 'result' is NULL");
     }
     double value;
-    ck_fails(dlviz_metrics_trustworthiness_sampled(points, map, N / 2, 5, 1, &value), INVALID,
+    ck_fails(dlviz_metrics_trustworthiness_sampled(points, map, N / 2, 5, 1, &value, NULL), INVALID,
              "'num_neighbors' is 250");
-    ck_fails(dlviz_metrics_neighbor_accuracy_sampled(points, points, 1, 5, 1, &value),
+    ck_fails(dlviz_metrics_neighbor_accuracy_sampled(points, points, 1, 5, 1, &value, NULL),
              DLVIZ_ERROR_SHAPE, "'labels'");
     clean_up();
 }
@@ -197,6 +239,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {all_points_are_the_whole_measure,
+                                  standard_errors_are_those_of_samples,
                                   samples_are_within_their_error,
                                   all_points_are_drawn_alike,
                                   threads_and_seeds,

@@ -2,6 +2,7 @@
  * processors there are to work on. */
 #include "base/parallel.h"
 #include "base/processors.h"
+#include "support/fork.h"
 #include "support/support.h"
 
 #include <ftw.h>
@@ -175,29 +176,6 @@ END_TEST
 
 /* -- Other processes -----------------------------------------------------------------------------
  */
-
-/* ThreadSanitizer takes a thread that the child of a fork starts for one of its parent's now and
- * then, and ends the process. */
-#if defined(__SANITIZE_THREAD__)
-#define FORKS_START_THREADS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FORKS_START_THREADS 0
-#endif
-#endif
-#ifndef FORKS_START_THREADS
-#define FORKS_START_THREADS 1
-#endif
-
-static bool cannot_fork(void) {
-    if (!FORKS_START_THREADS)
-        printf("SKIP: ThreadSanitizer cannot follow threads that start after a fork\n");
-    else if (getenv("DLVIZ_TEST_EMULATED"))
-        printf("SKIP: QEMU 7.2 aborts in a process that forked while it had threads\n");
-    else
-        return false;
-    return true;
-}
 
 static atomic_bool enough;
 

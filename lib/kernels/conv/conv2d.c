@@ -1,4 +1,4 @@
-#include "kernels/conv/conv2d.h"
+#include "kernels/conv/conv2d_along.h"
 
 #include <string.h>
 
@@ -87,7 +87,9 @@ static void choose_rows(dlz_conv2d_plan *plan) {
     plan->forward_rows =
         dlz_min_i64(rows_within(plan, row_patches * shape->outputs, FORWARD_PRODUCTS),
                     rows_within(plan, plan->row_floats * shape->stride[0], STRIP_FLOATS));
-    plan->backward_rows = rows_within(plan, row_patches, PATCH_FLOATS);
+    /* Rows that blocks share are transformed by each. */
+    plan->backward_rows =
+        rows_within(plan, row_patches, (plan->along.outputs ? 4 : 1) * PATCH_FLOATS);
     plan->tap_rows = shape->dilation[0];
     plan->line_rows = shape->stride[0];
     if (strip_rows(plan, plan->forward_rows) > plan->forward_rows * shape->kernel[0]) {
@@ -97,13 +99,37 @@ static void choose_rows(dlz_conv2d_plan *plan) {
     plan->forward_images = plan->backward_images = 1;
     if (width >= NARROW)
         return;
-    int64_t wanted = dlz_min_i64(MOST_IMAGES, dlz_max_i64(1, shape->images / DLZ_CONV2D_GROUPS));
+    int64_t wanted =
+        dlz_min_i64(MOST_IMAGES, dlz_max_i64(1, shape->images / dlz_conv2d_groups(shape)));
     if (plan->forward_rows == shape->out_height)
         plan->forward_images = images_within(
             wanted, strip_rows(plan, plan->forward_rows) * plan->row_floats, 2 * STRIP_FLOATS);
     if (plan->backward_rows == shape->out_height)
         plan->backward_images =
             images_within(wanted, row_patches * shape->out_height, 2 * PATCH_FLOATS);
+}
+
+/* What the way along rows needs behind the plain way's. */
+static dlviz_status add_along(dlz_conv2d_plan *plan) {
+    dlz_conv2d_along *along = &plan->along;
+    int64_t most = dlz_max_i64(plan->forward_rows, plan->backward_rows), rows, gradient;
+    const int64_t strip[] = {strip_rows(plan, most), along->row_floats};
+    const int64_t sums[] = {along->points, along->depth,
+                            round_up(plan->shape.outputs, plan->lanes)};
+    const int64_t tiles[] = {plan->backward_rows, along->points, along->tiles,
+                             plan->shape.outputs + DLZ_CONV2D_SLACK};
+    int64_t products = along->points * along->tiles * 2 * plan->lanes, sum_floats;
+    if (product_fails(2, strip, &rows) || product_fails(3, sums, &sum_floats) ||
+        product_fails(4, tiles, &gradient))
+        return fail_memory();
+    along->rows_at = round_up(plan->strip_floats, DLZ_CONV2D_SLACK);
+    along->room_at = along->rows_at + rows + DLZ_CONV2D_SLACK;
+    plan->strip_floats = along->room_at + dlz_max_i64(gradient, products) + DLZ_CONV2D_SLACK;
+    along->weights_at = plan->weight_floats;
+    along->sums_at = plan->sum_floats;
+    plan->weight_floats += sum_floats;
+    plan->sum_floats += sum_floats;
+    return DLVIZ_OK;
 }
 
 static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
@@ -124,25 +150,51 @@ static dlviz_status choose_sizes(dlz_conv2d_plan *plan) {
     plan->gradient_floats += DLZ_CONV2D_SLACK;
     plan->sum_floats = fast_floats;
     plan->weight_floats = fast_floats + (plan->fast.merged > 1 ? plain_floats : 0);
-    return DLVIZ_OK;
+    return plan->along.outputs ? add_along(plan) : DLVIZ_OK;
 }
 
-dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
-                                    dlz_isa isa) {
+static bool are_in_order(const dlz_conv2d_shape *s) {
+    bool pixels = s->kernel[0] * s->kernel[1] == 1 && s->stride[0] == 1 && s->stride[1] == 1;
+    bool images = s->kernel[0] == s->height && s->kernel[1] == s->width && s->dilation[0] == 1 &&
+                  s->dilation[1] == 1;
+    return pixels || images;
+}
+
+static dlviz_status create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape, dlz_isa isa,
+                           bool goes_along) {
     *plan = (dlz_conv2d_plan){.shape = *shape, .isa = isa};
     plan->lanes = dlz_conv2d_kernels_of(isa)->lanes;
     if (!is_sound(shape, plan->lanes))
         return fail_memory();
     plan->plain = form_of(shape, 1);
     plan->fast = fast_form(shape, plan->lanes);
+    if (goes_along)
+        plan->along = dlz_along_choose(plan);
+    if (plan->along.outputs)
+        plan->fast = plan->plain;
     /* From the first column of the first window to the last one of the last. */
     int64_t last = (plan->fast.width * plan->fast.merged - 1) * shape->stride[1];
     int64_t columns = last + (shape->kernel[1] - 1) * shape->dilation[1] + 1;
+    if (plan->along.outputs)
+        columns =
+            (plan->along.tiles * plan->along.outputs + plan->along.taps - 1) * shape->stride[1];
     if (product_fails(2, (const int64_t[]){columns, shape->channels}, &plan->row_floats))
         return fail_memory();
-    plan->in_place = plan->fast.merged == 1 && shape->padding[0] == 0 && shape->padding[1] == 0;
+    plan->in_place = plan->fast.merged == 1 && !plan->along.outputs && shape->padding[0] == 0 &&
+                     shape->padding[1] == 0;
+    plan->patches_in_order = plan->in_place && are_in_order(shape);
     choose_rows(plan);
     return choose_sizes(plan);
+}
+
+dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
+                                    dlz_isa isa) {
+    return create(plan, shape, isa, false);
+}
+
+dlviz_status dlz_conv2d_plan_create_along(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
+                                          dlz_isa isa) {
+    return create(plan, shape, isa, true);
 }
 
 /* -- Weights -------------------------------------------------------------------------------------
@@ -199,6 +251,8 @@ void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const fl
     pack_form(plan, &plan->fast, weights, scale, packed);
     if (plan->fast.merged > 1)
         pack_form(plan, &plan->plain, weights, scale, packed + plan->sum_floats);
+    if (plan->along.outputs)
+        dlz_along_pack(plan, weights, scale, packed + plan->along.weights_at);
 }
 
 void dlz_conv2d_repeat(const float *from, int64_t channels, int64_t count, float *to) {

@@ -30,8 +30,13 @@
 #define DLZ_CONV2D_DEPTH 288
 /* Floats beyond their end that the buffers of this header must have. */
 #define DLZ_CONV2D_SLACK 32
-/* Independent sums of the weights' gradient: enough for as many threads, few enough to add up. */
+/* Independent sums of the weights' gradient: enough for as many threads, few enough to add up; and
+ * fewer where a group would have less pixels than its sums are worth, which more so do not fit a
+ * cache if there are many. */
 #define DLZ_CONV2D_GROUPS 8
+#define DLZ_CONV2D_GROUP_PIXELS 64
+#define DLZ_CONV2D_MANY_SUMS 65536
+#define DLZ_CONV2D_MANY_SUMS_PIXELS 768
 /* Outputs of a tile of `unpack`. */
 #define DLZ_CONV2D_UNPACKED 32
 
@@ -51,12 +56,26 @@ typedef struct dlz_conv2d_form {
     int64_t depth; /* taps x run: terms of a sum over k */
 } dlz_conv2d_form;
 
+/* Winograd's way along rows (conv2d_along.h), where it takes far fewer products. */
+typedef struct dlz_conv2d_along {
+    int64_t outputs, taps, points; /* of a tile; outputs 0: the way is not taken */
+    int64_t tiles;                 /* of a row */
+    int64_t run, depth;            /* numbers of a tap: stride x channels; of all kernel rows */
+    int64_t plane, row_floats;     /* floats of a row at one point, and at all */
+    /* Where its parts begin in the buffers: rows and room for products in a strip's, weights and
+     * sums behind the plain ones. */
+    int64_t rows_at, room_at, weights_at, sums_at;
+} dlz_conv2d_along;
+
 typedef struct dlz_conv2d_plan {
     dlz_conv2d_shape shape;
     dlz_isa isa;
     int64_t lanes;
     dlz_conv2d_form plain, fast; /* equal where merging does not pay */
     bool in_place;               /* without pending factors the input is read where it lies */
+    dlz_conv2d_along along;
+    /* Patches lie in the input one after the other: pixels, or whole images. */
+    bool patches_in_order;
     /* Rows of the strip (padded input rows): floats of one, and rows between two taps and between
      * two output rows. */
     int64_t row_floats, tap_rows, line_rows;
@@ -82,6 +101,7 @@ typedef struct dlz_conv2d_input {
      * number of a row of the image, not for each channel, and readable a slack beyond. */
     const float *scale, *shift;
     bool relu;
+    bool plain; /* never by the way along rows */
     /* Not 0: floats from one pixel to the next, of which the convolution's are a part. Then nothing
      * may be pending. */
     int64_t step;
@@ -92,6 +112,9 @@ typedef struct dlz_conv2d_view {
     const float *at;
     int64_t tap_step, line_step, image_step; /* floats between vertical taps, output rows, images */
     bool finite;                             /* fit for the fast form */
+    const float *along; /* rows for the way along them, where they are fit for it; else NULL */
+    int64_t along_tap, along_line;
+    float *room;
 } dlz_conv2d_view;
 
 /* The gradient of the output: dy, or where z is not NULL a * g + b * (z - center) + d, with g = dy
@@ -111,14 +134,23 @@ typedef struct dlz_conv2d_output {
     bool relu;         /* store max(0, y) */
 } dlz_conv2d_output;
 
+static inline int64_t dlz_conv2d_groups(const dlz_conv2d_shape *shape) {
+    int64_t pixels = shape->images * shape->out_height * shape->out_width;
+    int64_t sums = shape->kernel[0] * shape->kernel[1] * shape->channels * shape->outputs;
+    int64_t least =
+        sums >= DLZ_CONV2D_MANY_SUMS ? DLZ_CONV2D_MANY_SUMS_PIXELS : DLZ_CONV2D_GROUP_PIXELS;
+    int64_t groups = dlz_max_i64(2, dlz_min_i64(DLZ_CONV2D_GROUPS, pixels / least));
+    return dlz_min_i64(shape->images, groups);
+}
+
 /* What moves numbers. `block` is of one plan; `strip` and `g` are the block's own buffers. */
 typedef struct dlz_conv2d_rows_table {
     dlz_conv2d_view (*load)(const dlz_conv2d_plan *plan, const dlz_conv2d_input *input,
                             dlz_conv2d_block block, float *strip);
     /* Rows of plan->fast.width x plan->fast.columns numbers, 0 where a merged pixel has no output.
-     */
-    void (*load_gradient)(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
-                          dlz_conv2d_block block, float *g);
+     * They are laid out in `g`, or lie where the gradient does if nothing is to be done to it. */
+    const float *(*load_gradient)(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
+                                  dlz_conv2d_block block, float *g);
     /* sums[c] += the sum of a block's g in each of the plan->fast.columns. */
     void (*add_bias)(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *g,
                      double *sums);
@@ -150,6 +182,10 @@ DLZ_KERNEL_TABLE(dlz_conv2d_table, dlz_conv2d_kernels)
 /* Fails where buffers would not fit any memory. */
 dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
                                     dlz_isa isa);
+/* A plan that may go along rows, where that pays. Sums of whole numbers are then not exact; blocks
+ * with numbers that would spoil others, and input->plain, go the plain way. */
+dlviz_status dlz_conv2d_plan_create_along(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
+                                          dlz_isa isa);
 
 /* Weights in forward's order, times scale[o] unless NULL. */
 void dlz_conv2d_pack(const dlz_conv2d_plan *plan, const float *weights, const float *scale,

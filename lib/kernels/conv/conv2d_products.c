@@ -1,10 +1,5 @@
-#include "kernels/conv/conv2d.h"
+#include "kernels/conv/conv2d_along.h"
 #include "kernels/conv/conv2d_tile.h"
-
-typedef void forward_fn(const patch_walk *walk, const float *a, int64_t a_step,
-                        const float *weights, const tile_place *place);
-typedef void weights_fn(const pixel_walk *walk, const float *a, const float *g, float *sums,
-                        int64_t step, int last);
 
 /* Sums that should run at one time. */
 #define STREAMS(rows, vectors)                                                                     \
@@ -59,8 +54,8 @@ TILE(13, 1) TILE(14, 1) TILE(13, 2) TILE(14, 2)
         NAMES(kind, 2)                                                                             \
     }
 #endif
-                static forward_fn *const forward_tiles[2][ROWS_1] = {ALL_NAMES(forward)};
-static weights_fn *const weights_tiles[2][ROWS_1] = {ALL_NAMES(weights)};
+                const conv2d_tiles
+    DLZ_VARIANT(dlz_conv2d_tiles) = {{ALL_NAMES(forward)}, {ALL_NAMES(weights)}};
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -86,10 +81,23 @@ static void swap(axis *a, axis *b) {
     *b = kept;
 }
 
+/* Rows, and images, that follow each other without a gap are pixels of one row. */
+static void join_axes(axis axes[3]) {
+    for (int k = 1; k >= 0; k--)
+        if (axes[k].in == axes[2].in * axes[2].count &&
+            axes[k].out == axes[2].out * axes[2].count) {
+            axes[2].count *= axes[k].count;
+            axes[k].count = 1;
+        } else if (axes[k].count > 1) {
+            return;
+        }
+}
+
 /* The last axis is the one a tile goes along: pixels of a row, unless rows or images give longer
  * runs where pixels are few. Then the longer one of the others. */
 static void order_axes(axis axes[3]) {
     enum { ENOUGH = 8 };
+    join_axes(axes);
     if (axes[2].count < ENOUGH && axes[1].count > axes[2].count && axes[1].count >= axes[0].count)
         swap(&axes[1], &axes[2]);
     else if (axes[2].count < ENOUGH && axes[0].count > axes[2].count)
@@ -118,9 +126,10 @@ static void forward_axes(const axis axes[3], const patch_walk *walk, int vectors
                 int64_t to = i * axes[0].out + j * axes[1].out + k * axes[2].out;
                 place.c = c + to;
                 place.start = start && start_step ? start + to : start;
-                forward_tiles[vectors - 1][rows - 1](
-                    walk, a + i * axes[0].in + j * axes[1].in + k * axes[2].in, axes[2].in, weights,
-                    &place);
+                DLZ_VARIANT(dlz_conv2d_tiles)
+                    .forward[vectors - 1][rows - 1](
+                        walk, a + i * axes[0].in + j * axes[1].in + k * axes[2].in, axes[2].in,
+                        weights, &place);
             }
 }
 
@@ -177,6 +186,11 @@ static void forward_columns(const dlz_conv2d_plan *plan, const dlz_conv2d_form *
 
 static void forward(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
                     dlz_conv2d_block block, const float *weights, const dlz_conv2d_output *output) {
+    if (view->along) {
+        DLZ_VARIANT(dlz_along_kernels)
+            .forward(plan, view, block, weights + plan->along.weights_at, output);
+        return;
+    }
     const dlz_conv2d_shape *s = &plan->shape;
     const dlz_conv2d_form *form = view->finite ? &plan->fast : &plan->plain;
     if (!view->finite)
@@ -220,8 +234,9 @@ static void add_pixels(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
                 int64_t k = part_start(form->run, tiles, tile);
                 int64_t rows = part_start(form->run, tiles, tile + 1) - k;
                 float *to = sums + (tap * plan->fast.run + k) * row + column;
-                weights_tiles[vectors - 1][rows - 1](walk, run + k, g + column, to, row,
-                                                     (int)(left - (vectors - 1) * LANES));
+                DLZ_VARIANT(dlz_conv2d_tiles)
+                    .weights[vectors - 1][rows - 1](walk, run + k, g + column, to, row,
+                                                    (int)(left - (vectors - 1) * LANES));
             }
         }
     }
@@ -229,6 +244,11 @@ static void add_pixels(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
 
 static void add_weights(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
                         dlz_conv2d_block block, const float *g, float *sums) {
+    if (view->along) {
+        DLZ_VARIANT(dlz_along_kernels)
+            .add_weights(plan, view, block, g, sums + plan->along.sums_at);
+        return;
+    }
     const dlz_conv2d_shape *s = &plan->shape;
     const dlz_conv2d_form *form = view->finite ? &plan->fast : &plan->plain;
     int64_t row = plan->fast.width * plan->fast.columns;

@@ -1,4 +1,7 @@
+#include "kernels/conv/conv2d_along.h"
 #include "kernels/conv/conv2d_load.h"
+
+#include <math.h>
 
 /* -- Channels ------------------------------------------------------------------------------------
  */
@@ -32,13 +35,78 @@ static void load_apart(const dlz_conv2d_input *input, bool checks, int64_t chann
     }
 }
 
+/* Numbers above 1 / FAR of the largest are rare if they are less than one in RARE. */
+enum { FAR = 32, RARE = 64 };
+
+DLZ_INLINE dlz_v magnitude(const float *from) {
+    return (dlz_v)((dlz_vi)dlz_load(from) & INT32_MAX);
+}
+
+static bool are_rare(const float *strip, int64_t floats, float largest) {
+    dlz_v limit = dlz_splat(largest / FAR);
+    dlz_vi above = {0};
+    for (int64_t i = 0; i < floats; i += LANES)
+        above -= (dlz_vi)(magnitude(strip + i) > limit);
+    int64_t count = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        count += above[lane];
+    return count * RARE < floats;
+}
+
+/* Whether all numbers are finite and of a size: few that are far larger than the others would spoil
+ * them in transforms. If they are rare, the mean is small. */
+static bool is_even(const float *strip, int64_t floats) {
+    enum { SUMS = 4 };
+    dlz_v largest[SUMS] = {{0}}, sums[SUMS] = {{0}};
+    int64_t i = 0;
+    for (; i + SUMS * LANES <= floats; i += SUMS * LANES) {
+        DLZ_UNROLL for (int k = 0; k < SUMS; k++) {
+            dlz_v size = magnitude(strip + i + k * LANES);
+            largest[k] = dlz_larger(size, largest[k]);
+            sums[k] += size;
+        }
+    }
+    for (; i < floats; i += LANES) {
+        dlz_v size = magnitude(strip + i);
+        largest[0] = dlz_larger(size, largest[0]);
+        sums[0] += size;
+    }
+    float most = 0, sum = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        for (int k = 0; k < SUMS; k++) {
+            most = largest[k][lane] > most ? largest[k][lane] : most;
+            sum += sums[k][lane];
+        }
+    if (!(sum < HUGE_VALF)) /* NaN, too */
+        return false;
+    const float suspicious = 1.0F / FAR + 1.0F / RARE;
+    return sum >= suspicious * most * (float)floats || !are_rare(strip, floats, most);
+}
+
+/* Rows of a strip that are fit for it, for the way along rows. */
+static void go_along(const dlz_conv2d_plan *plan, int64_t rows, float *strip,
+                     dlz_conv2d_view *view) {
+    const dlz_conv2d_along *along = &plan->along;
+    if (!is_even(strip, rows * plan->row_floats / LANES * LANES))
+        return;
+    DLZ_VARIANT(dlz_along_kernels).transform(plan, rows, strip, strip + along->rows_at);
+    view->along = strip + along->rows_at;
+    view->along_tap = plan->tap_rows * along->row_floats;
+    view->along_line = plan->line_rows * along->row_floats;
+    view->room = strip + along->room_at;
+}
+
 static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input *input,
                             dlz_conv2d_block block, float *strip) {
     const dlz_conv2d_shape *s = &plan->shape;
     int64_t row = s->width * (input->step ? input->step : s->channels), image = s->height * row;
     if (plan->in_place && !input->scale && !input->step)
-        return (dlz_conv2d_view){input->data + block.image * image + block.row * s->stride[0] * row,
-                                 s->dilation[0] * row, s->stride[0] * row, image, true};
+        return (dlz_conv2d_view){.at = input->data + block.image * image +
+                                       block.row * s->stride[0] * row,
+                                 .tap_step = s->dilation[0] * row,
+                                 .line_step = s->stride[0] * row,
+                                 .image_step = image,
+                                 .finite = true};
     int64_t left = s->padding[1] * s->channels, whole = plan->row_floats;
     left = left < whole ? left : whole;
     int64_t count = s->width * s->channels;
@@ -62,24 +130,34 @@ static dlz_conv2d_view load(const dlz_conv2d_plan *plan, const dlz_conv2d_input 
             if (input->step)
                 load_apart(input, checks, s->channels, from + y * row, count, to + left, &strange);
             else
-                load_any_row(input, checks, from + y * row, count, to + left, &strange);
+                load_any_row(input, checks, s->channels, from + y * row, count, to + left,
+                             &strange);
             fill_zero(to + left + count, whole - left - count);
         }
     }
     int32_t any = 0;
     for (int lane = 0; lane < LANES; lane++)
         any |= strange[lane];
-    return (dlz_conv2d_view){strip, plan->tap_rows * whole, plan->line_rows * whole, rows * whole,
-                             any == 0};
+    dlz_conv2d_view view = {.at = strip,
+                            .tap_step = plan->tap_rows * whole,
+                            .line_step = plan->line_rows * whole,
+                            .image_step = rows * whole,
+                            .finite = any == 0};
+    if (plan->along.outputs && !input->plain)
+        go_along(plan, rows, strip, &view);
+    return view;
 }
 
 /* -- The gradient --------------------------------------------------------------------------------
  */
 
-static void load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
-                          dlz_conv2d_block block, float *g) {
+static const float *load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient *gradient,
+                                  dlz_conv2d_block block, float *to) {
     const dlz_conv2d_shape *s = &plan->shape;
     int64_t row = s->out_width * s->outputs, whole = plan->fast.width * plan->fast.columns;
+    if (!gradient->z && !gradient->step && row == whole && plan->fast.columns % LANES == 0)
+        return gradient->dy + (block.image * s->out_height + block.row) * row;
+    float *g = to;
     for (int64_t i = 0; i < block.images; i++)
         for (int64_t y = block.row; y < block.row + block.rows; y++, g += whole) {
             int64_t line = (block.image + i) * s->out_height + y;
@@ -88,10 +166,11 @@ static void load_gradient(const dlz_conv2d_plan *plan, const dlz_conv2d_gradient
                             gradient->dy + line * s->out_width * gradient->step, gradient->step, g,
                             s->outputs);
             else
-                load_any_gradient_row(gradient, line * row, row, g);
+                load_any_gradient_row(gradient, s->outputs, line * row, row, g);
             fill_zero(g + row, whole - row);
         }
     fill_zero(g, LANES); /* what a last vector reads beyond the end */
+    return to;
 }
 
 /* Sums of up to RUN numbers in float, of those in double. */
@@ -199,6 +278,27 @@ static void scatter(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const f
 /* -- The weights' gradient -----------------------------------------------------------------------
  */
 
+/* What the sums of the way along rows give for half a vector of outputs, of one place of the kernel. */
+static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t groups, int64_t row, int64_t c,
+                        int64_t v, int64_t h, const float *sums) {
+    const dlz_conv2d_along *along = &plan->along;
+    int64_t stride = plan->shape.stride[1];
+    dlz_vd total = {0};
+    for (int64_t q = 0; q < along->points; q++) {
+        double weight = dlz_along_weight(along, q, h / stride);
+        if (weight == 0)
+            continue;
+        const float *at =
+            sums + along->sums_at +
+            (q * along->depth + v * along->run + h % stride * plan->shape.channels + c) * row;
+        dlz_vd sum = {0};
+        for (int64_t group = 0; group < groups; group++)
+            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats));
+        total += sum * weight;
+    }
+    return total;
+}
+
 static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
                    float *dw) {
     const dlz_conv2d_shape *s = &plan->shape;
@@ -219,6 +319,8 @@ static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, co
                         for (int64_t part = 0; part < form->merged; part++)
                             sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats +
                                                                 part * part_step + o));
+                    if (plan->along.outputs)
+                        sum += along_sum(plan, groups, row, c, v, h, sums + o);
                     for (int64_t i = 0; i < DLZ_HALF_LANES && o + i < end; i++)
                         to[(o + i) * channels * area] = (float)sum[i];
                 }

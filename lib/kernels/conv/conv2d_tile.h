@@ -36,6 +36,23 @@ typedef struct tile_place {
     int last; /* columns of the last vector */
 } tile_place;
 
+/* Pixels in lines: `lines` of `count`, and the steps between them in the input and the gradient. */
+typedef struct pixel_walk {
+    int64_t lines, count, a_line, g_line, a_step, g_step;
+} pixel_walk;
+
+typedef void forward_fn(const patch_walk *walk, const float *a, int64_t a_step,
+                        const float *weights, const tile_place *place);
+typedef void weights_fn(const pixel_walk *walk, const float *a, const float *g, float *sums,
+                        int64_t step, int last);
+
+/* Tiles of every size, [vectors - 1][rows - 1]. */
+typedef struct conv2d_tiles {
+    forward_fn *forward[2][ROWS_1];
+    weights_fn *weights[2][ROWS_1];
+} conv2d_tiles;
+extern const conv2d_tiles DLZ_VARIANT(dlz_conv2d_tiles);
+
 /* `rows` pixels, a_step apart, times `vectors` vectors of columns. */
 DLZ_INLINE void forward_tile(const int rows, const int vectors, const patch_walk *walk,
                              const float *a, int64_t a_step, const float *weights,
@@ -82,11 +99,6 @@ DLZ_INLINE void forward_tile(const int rows, const int vectors, const patch_walk
     }
 }
 
-/* Pixels in lines: `lines` of `count`, and the steps between them in the input and the gradient. */
-typedef struct pixel_walk {
-    int64_t lines, count, a_line, g_line, a_step, g_step;
-} pixel_walk;
-
 /* Sums over pixels of `rows` neighboring numbers of a patch times `vectors` vectors of the
  * gradient, added to sums[row * step]. Few sums would wait for each other: then `streams`
  * neighboring pixels have sums of their own. Of the last vector, `last` columns are added. */
@@ -106,6 +118,10 @@ DLZ_INLINE void weights_tile(const int rows, const int vectors, const int stream
         for (; p + streams <= walk->count; p += streams) {
             DLZ_UNROLL for (int s = 0; s < streams; s++) {
                 dlz_v row[2];
+                /* What the next tile down and the next one across begin with. */
+                __builtin_prefetch(pixel + 2 * LANES - 1);
+                __builtin_prefetch(gradient + 2 * LANES);
+                __builtin_prefetch(gradient + 3 * LANES);
                 DLZ_UNROLL for (int j = 0; j < vectors; j++) row[j] =
                     dlz_load(gradient + j * LANES);
                 DLZ_UNROLL for (int i = 0; i < rows; i++) {

@@ -3,15 +3,24 @@
 #include "kernels/conv/conv3x3.h"
 
 /* Output tiles that go through the scratch together: enough to reuse the weights from L1, few
- * enough for the transformed data to stay in L2. */
+ * enough for the transformed data to stay in L2. Weights that are larger than L2 are read anew for
+ * each chunk: the more there are, the more tiles share them, up to LARGEST_CHUNK times as many. */
 enum { WINOGRAD4_CHUNK = 16, WINOGRAD2_CHUNK = 32, DIRECT_CHUNK_ROWS = 4 };
+enum { WEIGHTS_OF_CHUNK = 8192, LARGEST_CHUNK = 4 };
 enum { FORWARD_TILES = 32, BACKWARD_TILES = 8 };
+/* Floats of weights that take much of L2; output tiles that are worth reading them, and an
+ * accumulator. */
+enum { LARGE = 192 << 10 };
+enum { TILES_TO_WEIGHTS = 8, TILES_TO_LARGE_WEIGHTS = 32 };
+enum { TILES_TO_ACCUMULATOR = 8, TILES_TO_LARGE_ACCUMULATOR = 64 };
+enum { CHANNELS_OF_PART = 64 };
 
 /* Below these sizes most of a Winograd tile is padding, and few channels do not pay for the
  * transforms. */
-static dlz_conv3x3_algorithm choose(dlz_conv3x3_shape shape) {
+static dlz_conv3x3_algorithm choose(const dlz_conv3x3_plan *plan) {
+    dlz_conv3x3_shape shape = plan->shape;
     if (dlz_min_i64(shape.in_channels, shape.out_channels) < 8 ||
-        dlz_min_i64(shape.height, shape.width) < 3)
+        dlz_min_i64(plan->out_height, plan->out_width) < 3)
         return DLZ_CONV3X3_DIRECT;
     return DLZ_CONV3X3_WINOGRAD4;
 }
@@ -19,14 +28,14 @@ static dlz_conv3x3_algorithm choose(dlz_conv3x3_shape shape) {
 static void plan_direct(dlz_conv3x3_plan *plan) {
     dlz_conv3x3_shape s = plan->shape;
     plan->kernels = dlz_conv3x3_direct_of(plan->isa);
-    plan->tile_rows = s.height;
-    plan->tile_columns = s.width;
-    plan->chunk_rows = dlz_min_i64(DIRECT_CHUNK_ROWS, s.height);
+    plan->tile_rows = plan->out_height;
+    plan->tile_columns = plan->out_width;
+    plan->chunk_rows = dlz_min_i64(DIRECT_CHUNK_ROWS, plan->out_height);
     plan->forward_weight_floats = 9 * s.in_channels * plan->out_padded;
     plan->backward_weight_floats = 9 * s.out_channels * plan->in_padded;
-    plan->scratch_floats =
-        (plan->chunk_rows + 2) * (s.width + 2) * (s.in_channels + plan->out_padded) +
-        plan->out_padded + 32;
+    int64_t line = (plan->out_width + 2) * s.in_channels;
+    int64_t gradient_line = (plan->out_width + 2 * dlz_conv3x3_border(plan, 1)) * plan->out_padded;
+    plan->scratch_floats = (plan->chunk_rows + 2) * (line + gradient_line) + plan->out_padded + 32;
 }
 
 static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
@@ -35,12 +44,16 @@ static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
     plan->kernels =
         m == 4 ? dlz_conv3x3_winograd4_of(plan->isa) : dlz_conv3x3_winograd2_of(plan->isa);
     int64_t lanes = plan->kernels->lanes;
-    plan->tile_rows = dlz_ceil_div(s.height, m);
-    plan->tile_columns = dlz_ceil_div(s.width, m);
+    plan->tile_rows = dlz_ceil_div(plan->out_height, m);
+    plan->tile_columns = dlz_ceil_div(plan->out_width, m);
+    chunk *= dlz_max_i64(
+        1, dlz_min_i64(s.in_channels * s.out_channels / WEIGHTS_OF_CHUNK, LARGEST_CHUNK));
     plan->chunk_rows = dlz_max_i64(1, chunk / plan->tile_columns);
     plan->chunk_rows = dlz_min_i64(plan->chunk_rows, plan->tile_rows * s.images);
-    plan->forward_weight_floats = frequencies * s.in_channels * plan->out_padded;
-    plan->backward_weight_floats = frequencies * s.out_channels * plan->in_padded;
+    plan->forward_step = s.in_channels * plan->out_padded + 16;
+    plan->backward_step = s.out_channels * plan->in_padded + 16;
+    plan->forward_weight_floats = frequencies * plan->forward_step;
+    plan->backward_weight_floats = frequencies * plan->backward_step;
     int64_t tiles = plan->chunk_rows * plan->tile_columns, columns = m * plan->tile_columns + 2;
     int64_t matrices = tiles * (plan->in_padded + plan->out_padded) + 32;
     int64_t strips = plan->chunk_rows * columns * (plan->in_padded + plan->out_padded) + 32;
@@ -49,16 +62,90 @@ static void plan_winograd(dlz_conv3x3_plan *plan, int64_t m, int64_t chunk) {
                            plan->out_padded;
 }
 
-dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
-                                     dlz_conv3x3_algorithm algorithm) {
-    *plan = (dlz_conv3x3_plan){.shape = shape, .isa = isa};
-    int64_t dims[] = {shape.images,      shape.height,       shape.width,
-                      shape.in_channels, shape.out_channels, 8 * 36};
-    int64_t product;
+/* Whether the transformed weights, or their gradient, take much of L2 or more. */
+static bool is_large(const dlz_conv3x3_plan *plan) {
+    return plan->algorithm != DLZ_CONV3X3_DIRECT && plan->forward_weight_floats > LARGE;
+}
+
+/* Into how many parts, by channels, tiles are cut when there are few. Each part transforms the data
+ * again. */
+static int64_t most_parts(int64_t channels, int64_t tiles) {
+    int64_t parts = tiles == 1 ? 4 : tiles <= 4 ? 2 : 1;
+    return dlz_max_i64(1, dlz_min_i64(channels / CHANNELS_OF_PART, parts));
+}
+
+/* Forward tiles are whole chunks, unless there would be too few of them for many threads. */
+static void cut_forward(dlz_conv3x3_plan *plan) {
+    int64_t rows = plan->shape.images * plan->tile_rows;
+    int64_t chunks = dlz_ceil_div(rows, plan->chunk_rows);
+    bool large = is_large(plan);
+    int64_t least =
+        dlz_ceil_div(large ? TILES_TO_LARGE_WEIGHTS : TILES_TO_WEIGHTS,
+                     plan->algorithm == DLZ_CONV3X3_DIRECT ? TILES_TO_WEIGHTS : plan->tile_columns);
+    plan->forward_rows = chunks >= 8 ? plan->chunk_rows * dlz_ceil_div(chunks, FORWARD_TILES)
+                                     : dlz_max_i64(least, dlz_ceil_div(rows, 8));
+    plan->moment_blocks = dlz_ceil_div(rows, plan->forward_rows);
+    plan->forward_parts = large ? most_parts(plan->shape.out_channels, plan->moment_blocks) : 1;
+    plan->forward_tiles = plan->moment_blocks * plan->forward_parts;
+}
+
+void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images) {
+    plan->backward_images = images;
+    plan->backward_parts = 1;
+    plan->accumulators = plan->backward_tiles = dlz_ceil_div(plan->shape.images, images);
+    plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded;
+    plan->accumulator_floats = plan->accumulators * plan->accumulator_stride;
+}
+
+/* An accumulator is written and read about three times, which takes as long as the products of so
+ * many output tiles: those of fewer share one, and are cut into parts by channels instead, each of
+ * which transforms the data again. */
+static void cut_backward(dlz_conv3x3_plan *plan) {
+    dlz_conv3x3_shape s = plan->shape;
+    int64_t tiles = s.images * plan->tile_rows * plan->tile_columns, groups = BACKWARD_TILES;
+    if (plan->algorithm != DLZ_CONV3X3_DIRECT)
+        groups = dlz_min_i64(
+            groups, tiles / (is_large(plan) ? TILES_TO_LARGE_ACCUMULATOR : TILES_TO_ACCUMULATOR));
+    dlz_conv3x3_plan_backward(plan, dlz_ceil_div(s.images, dlz_max_i64(groups, 1)));
+    if (plan->algorithm == DLZ_CONV3X3_DIRECT)
+        return;
+    plan->backward_parts =
+        most_parts(dlz_min_i64(s.in_channels, s.out_channels), plan->accumulators);
+    plan->backward_tiles *= plan->backward_parts;
+}
+
+static dlviz_status check(dlz_conv3x3_shape shape) {
+    const int64_t size[] = {shape.height, shape.width};
+    const int64_t dims[] = {shape.images, shape.height, shape.width, shape.in_channels,
+                            shape.out_channels};
     for (int i = 0; i < 5; i++)
         if (dims[i] < 1)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "conv3x3: a size is %lld, must be 1 or more", (long long)dims[i]);
+    for (int i = 0; i < 2; i++)
+        if (shape.padding[i] < 0 || shape.padding[i] > INT32_MAX ||
+            dlz_min_i64(size[i], 3) + 2 * shape.padding[i] < 3)
+            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                            "conv3x3: a padding of %lld at a size of %lld leaves no output",
+                            (long long)shape.padding[i], (long long)size[i]);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
+                                     dlz_conv3x3_algorithm algorithm) {
+    *plan = (dlz_conv3x3_plan){.shape = shape, .isa = isa};
+    DLZ_TRY(check(shape));
+    if (dlz_max_i64(shape.height, shape.width) > INT64_MAX / 4096)
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "conv3x3: the sizes are too large");
+    plan->out_height = shape.height + 2 * shape.padding[0] - 2;
+    plan->out_width = shape.width + 2 * shape.padding[1] - 2;
+    int64_t dims[] = {shape.images,
+                      dlz_max_i64(shape.height, plan->out_height),
+                      dlz_max_i64(shape.width, plan->out_width),
+                      shape.in_channels,
+                      shape.out_channels,
+                      8 * 36};
+    int64_t product;
     /* All buffers together stay below this product. */
     if (dlz_product_overflows(6, dims, &product) || product > INT64_MAX / 4096)
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "conv3x3: the sizes are too large");
@@ -66,7 +153,7 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     int64_t lanes = dlz_conv3x3_direct_of(isa)->lanes;
     plan->in_padded = dlz_ceil_div(shape.in_channels, lanes) * lanes;
     plan->out_padded = dlz_ceil_div(shape.out_channels, lanes) * lanes;
-    plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(shape) : algorithm;
+    plan->algorithm = algorithm == DLZ_CONV3X3_AUTO ? choose(plan) : algorithm;
     plan->pools = plan->algorithm != DLZ_CONV3X3_DIRECT;
     if (plan->algorithm == DLZ_CONV3X3_DIRECT)
         plan_direct(plan);
@@ -75,17 +162,10 @@ dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape s
     else
         plan_winograd(plan, 4, WINOGRAD4_CHUNK);
 
-    /* Forward tiles are whole chunks, unless there would be too few of them for many threads. */
-    int64_t rows = shape.images * plan->tile_rows, chunks = dlz_ceil_div(rows, plan->chunk_rows);
-    plan->forward_rows = chunks >= 8 ? plan->chunk_rows * dlz_ceil_div(chunks, FORWARD_TILES)
-                                     : dlz_max_i64(1, dlz_ceil_div(rows, 8));
-    plan->forward_tiles = dlz_ceil_div(rows, plan->forward_rows);
-    plan->backward_images = dlz_ceil_div(shape.images, BACKWARD_TILES);
-    plan->backward_tiles = dlz_ceil_div(shape.images, plan->backward_images);
+    cut_forward(plan);
+    cut_backward(plan);
     /* A weight tile is one vector of out channels by as many in channels. */
     plan->weight_tiles = (plan->in_padded / lanes) * (plan->out_padded / lanes);
-    plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded;
-    plan->accumulator_floats = plan->backward_tiles * plan->accumulator_stride;
     return DLVIZ_OK;
 }
 
@@ -95,12 +175,17 @@ static int64_t line_of(const dlz_conv3x3_plan *plan, int64_t row) {
                     : plan->algorithm == DLZ_CONV3X3_WINOGRAD2 ? 2
                                                                : 1;
     int64_t image = row / plan->tile_rows;
-    return image * plan->shape.height + (row - image * plan->tile_rows) * lines;
+    return image * plan->out_height + (row - image * plan->tile_rows) * lines;
 }
 
-void dlz_conv3x3_forward_pixels(const dlz_conv3x3_plan *plan, int64_t tile, int64_t *first,
-                                int64_t *end) {
-    int64_t row = tile * plan->forward_rows, rows = plan->shape.images * plan->tile_rows;
-    *first = line_of(plan, row) * plan->shape.width;
-    *end = line_of(plan, dlz_min_i64(row + plan->forward_rows, rows)) * plan->shape.width;
+dlz_conv3x3_area dlz_conv3x3_forward_area(const dlz_conv3x3_plan *plan, int64_t tile) {
+    int64_t index = tile / plan->forward_parts, part = tile - index * plan->forward_parts;
+    int64_t row = index * plan->forward_rows, rows = plan->shape.images * plan->tile_rows;
+    int64_t panel = 2 * plan->kernels->lanes, panels = dlz_ceil_div(plan->out_padded, panel);
+    int64_t end_channel = panels * (part + 1) / plan->forward_parts * panel;
+    return (dlz_conv3x3_area){line_of(plan, row) * plan->out_width,
+                              line_of(plan, dlz_min_i64(row + plan->forward_rows, rows)) *
+                                  plan->out_width,
+                              panels * part / plan->forward_parts * panel,
+                              dlz_min_i64(end_channel, plan->shape.out_channels)};
 }

@@ -1,4 +1,4 @@
-/* kernels/conv/conv3x3.h - the 3 × 3 convolution, stride 1, padding 1, float32: forward, backward,
+/* kernels/conv/conv3x3.h - the 3 × 3 convolution, stride 1, any padding, float32: forward, backward,
  * weights.
  *
  * Activations are channels-last (image, row, column, channel), weights PyTorch's (out, in, 3, 3).
@@ -10,8 +10,8 @@
  * One training step:
  *
  *     prepare   weight_tiles    after each change of the weights
- *     forward   forward_tiles   y, and per tile the sums for the batch norm that follows
- *     backward  backward_tiles  dx, the sums for the batch norm before, and one accumulator a tile
+ *     forward   forward_tiles   y, and the moments for the batch norm that follows
+ *     backward  backward_tiles  dx, the sums for the batch norm before, and the accumulators
  *     finish    weight_tiles    the weights' and the bias's gradient from all accumulators
  *
  * Winograd's algorithm (Lavin and Gray, CVPR 2016) computes m × m outputs from (m + 2)² products.
@@ -34,6 +34,7 @@ typedef enum dlz_conv3x3_algorithm {
 
 typedef struct dlz_conv3x3_shape {
     int64_t images, height, width, in_channels, out_channels;
+    int64_t padding[2]; /* zeros at either side: vertical, horizontal */
 } dlz_conv3x3_shape;
 
 /* How the input is read: a = data; with scale and shift (both or neither; per channel)
@@ -53,9 +54,9 @@ typedef struct dlz_conv3x3_output {
     float *y;          /* NULL: not stored (only with pooled) */
     const float *bias; /* per out channel, or NULL */
     bool relu;         /* store max(0, y) */
-    /* NULL, or a block of moments (kernels/nn/moments.h) a tile, of y before the relu. */
+    /* NULL, or the plan's blocks of moments (kernels/nn/moments.h), of y before the relu. */
     double *stats;
-    /* NULL, or for plans that pool: images × height / 2 × width / 2 × out_channels, the largest y
+    /* NULL, or for plans that pool: images × y's height / 2 × width / 2 × out_channels, the largest y
      * (after relu) of each 2 × 2 window; with codes also its place there, 0 … 3 as 2·row + column,
      * the first among equals. With pool_sign it is the smallest where that is negative, and the
      * first where it is 0: the window's winner after a batch norm with these weights, before its
@@ -70,7 +71,7 @@ typedef struct dlz_conv3x3_output {
  * b·(z − center) + d with per-channel coefficients; z is what forward stored as y.
  *
  * With codes (and z), a 2 × 2 max pool of stride 2 came after those: dy and codes are images ×
- * height / 2 × width / 2 × out_channels, and g = dy at the place of its window (0 … 3: 2·row +
+ * y's height / 2 × width / 2 × out_channels, and g = dy at the place of its window (0 … 3: 2·row +
  * column) that the code names, 0 elsewhere; any other code blocks the whole window, and relu is not
  * looked at. A constant factor, as of a dropout, belongs into a. */
 typedef struct dlz_conv3x3_gradient {
@@ -115,11 +116,13 @@ DLZ_KERNEL_TABLE(dlz_conv3x3_kernels, dlz_conv3x3_winograd4)
 
 struct dlz_conv3x3_plan {
     dlz_conv3x3_shape shape;
+    int64_t out_height, out_width;
     dlz_isa isa;
     dlz_conv3x3_algorithm algorithm; /* never AUTO */
     bool pools;                      /* forward can write a max pool's result: all but direct */
 
     int64_t forward_tiles, backward_tiles, weight_tiles;
+    int64_t moment_blocks;
     int64_t scratch_floats; /* one block a worker */
     int64_t forward_weight_floats, backward_weight_floats;
     int64_t accumulator_floats; /* all accumulators together */
@@ -131,11 +134,16 @@ struct dlz_conv3x3_plan {
     int64_t chunk_rows;              /* tile rows that pass through the scratch at a time */
     int64_t forward_rows;            /* tile rows a forward tile, counted over all images */
     int64_t backward_images;         /* images a backward tile */
-    int64_t accumulator_stride;      /* floats from one accumulator to the next */
+    /* So many tiles share the same pixels, each for some of the channels. */
+    int64_t forward_parts, backward_parts;
+    int64_t accumulators;       /* backward tiles of the same pixels share one */
+    int64_t accumulator_stride; /* floats from one accumulator to the next */
+    /* Floats from one frequency's weights to the next: never a multiple of 4 KiB. */
+    int64_t forward_step, backward_step;
 };
 
-/* Sizes must be 1 or more; fails with DLVIZ_ERROR_INVALID_ARGUMENT otherwise or when a buffer's
- * size would overflow. The instruction set must be available. */
+/* Sizes, y's too, must be 1 or more, the padding 0 or more; fails with
+ * DLVIZ_ERROR_INVALID_ARGUMENT otherwise, and when a buffer's size would overflow. The instruction set must be available. */
 dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
                                      dlz_conv3x3_algorithm algorithm);
 
@@ -153,12 +161,24 @@ static inline void dlz_conv3x3_forward(const dlz_conv3x3_plan *plan, int64_t til
     plan->kernels->forward(plan, tile, input, forward_weights, output, scratch);
 }
 
-/* Which pixels of y, counted over all images, a forward tile writes: first ... end - 1. */
-void dlz_conv3x3_forward_pixels(const dlz_conv3x3_plan *plan, int64_t tile, int64_t *first,
-                                int64_t *end);
+/* How far beyond y's edge the windows of dx reach, vertically (axis 0) or horizontally. */
+static inline int64_t dlz_conv3x3_border(const dlz_conv3x3_plan *plan, int axis) {
+    return dlz_max_i64(0, 2 - plan->shape.padding[axis]);
+}
 
-/* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). The tile
- * overwrites its own accumulator: nothing needs zeroing. */
+/* What of y a forward tile writes: the pixels first … end − 1, counted over all images, and of those
+ * the channels first_channel … end_channel − 1. */
+typedef struct dlz_conv3x3_area {
+    int64_t first, end, first_channel, end_channel;
+} dlz_conv3x3_area;
+
+dlz_conv3x3_area dlz_conv3x3_forward_area(const dlz_conv3x3_plan *plan, int64_t tile);
+
+/* Makes backward tiles of so many images, with one accumulator each. */
+void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images);
+
+/* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). Tiles
+ * overwrite the accumulators: nothing needs zeroing. */
 static inline void dlz_conv3x3_backward(const dlz_conv3x3_plan *plan, int64_t tile,
                                         const dlz_conv3x3_input *input,
                                         const dlz_conv3x3_gradient *gradient,

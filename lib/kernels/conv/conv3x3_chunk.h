@@ -18,6 +18,17 @@ typedef struct chunk_memory {
     float *pivots;  /* a number of each out channel, about which squares are taken */
 } chunk_memory;
 
+/* The channels first … end − 1, whole panels, which one of several tiles on the same pixels is for. */
+typedef struct share {
+    int64_t first, end;
+} share;
+
+static inline share share_of(int64_t padded, int64_t part, int64_t parts) {
+    int64_t panels = dlz_ceil_div(padded, 2 * DLZ_C);
+    return (share){panels * part / parts * 2 * DLZ_C,
+                   dlz_min_i64(panels * (part + 1) / parts * 2 * DLZ_C, padded)};
+}
+
 static inline chunk_memory divide_scratch(const dlz_conv3x3_plan *plan, float *scratch) {
     int64_t rows = plan->chunk_rows, tiles = rows * plan->tile_columns;
     chunk_memory memory = {.v_stride = tiles * plan->in_padded + 16,
@@ -36,14 +47,16 @@ static inline chunk_memory divide_scratch(const dlz_conv3x3_plan *plan, float *s
     return memory;
 }
 
-/* Which image a tile row belongs to, and its first output row there. */
+/* Which image a tile row belongs to, its first output row there, and the first row of the input that
+ * its outputs see: negative in the padding. */
 typedef struct tile_row {
-    int64_t image, first;
+    int64_t image, first, top;
 } tile_row;
 
 static inline tile_row find_row(const dlz_conv3x3_plan *plan, int64_t row) {
     int64_t image = row / plan->tile_rows;
-    return (tile_row){image, (row - image * plan->tile_rows) * DLZ_TILE};
+    int64_t first = (row - image * plan->tile_rows) * DLZ_TILE;
+    return (tile_row){image, first, first - plan->shape.padding[0]};
 }
 
 #endif

@@ -14,24 +14,25 @@ enum { TAP_ROWS = 3, TAP_VECTORS = 2 };
 
 /* ---- strips ---- */
 
-/* Rows first − 1 … first + rows of an image with one more column at either side. */
+/* What rows first … first + rows − 1 of y see of an image, padding and all. */
 static void read_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, int64_t image,
                        int64_t first, int64_t rows, float *strip) {
     int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t channels = plan->shape.in_channels, line = (width + 2) * channels;
+    int64_t channels = plan->shape.in_channels, line = (plan->out_width + 2) * channels;
+    int64_t edge = plan->shape.padding[1] * channels;
     int mode = input_mode(input);
     for (int64_t i = 0; i < rows + 2; i++, strip += line) {
-        int64_t row = first - 1 + i;
+        int64_t row = first - plan->shape.padding[0] + i;
         bool inside = row >= 0 && row < height;
-        int64_t zeros = inside ? channels : line;
+        int64_t zeros = inside ? edge : line;
         for (int64_t e = 0; e < zeros; e++)
             strip[e] = 0;
         if (!inside)
             continue;
-        for (int64_t e = line - channels; e < line; e++)
+        for (int64_t e = line - edge; e < line; e++)
             strip[e] = 0;
         const float *from = input->data + (image * height + row) * width * channels;
-        float *to = strip + channels;
+        float *to = strip + edge;
         int64_t e = 0, size = width * channels;
         if (mode == READ_PLAIN || mode == READ_RELU) {
             for (; e + DLZ_C <= size; e += DLZ_C) {
@@ -57,7 +58,7 @@ static void read_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *in
 DLZ_INLINE dlz_v read_gradient_row(const dlz_conv3x3_plan *plan,
                                    const dlz_conv3x3_gradient *gradient, int64_t image, int64_t row,
                                    int64_t k, int mode, bool whole, float *to) {
-    int64_t width = plan->shape.width, height = plan->shape.height, padded = plan->out_padded;
+    int64_t width = plan->out_width, height = plan->out_height, padded = plan->out_padded;
     int64_t channels = plan->shape.out_channels, count = channels - k;
     gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
     dlz_conv3x3_gradient source = *gradient; /* stores cannot alias a local */
@@ -75,35 +76,39 @@ DLZ_INLINE dlz_v read_gradient_row(const dlz_conv3x3_plan *plan,
     return sum;
 }
 
-/* The same of the gradient; channels padded to whole vectors. Adds rows first … first + rows − 1
- * to the bias's gradient. Without `border` only those are read. */
+/* Rows first − 1 … first + rows of the gradient with zeros around it, channels padded to whole
+ * vectors. Adds rows first … first + rows − 1 to the bias's gradient. Without `around` only those
+ * are read. */
 static void read_gradient_strip(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
-                                int64_t image, int64_t first, int64_t rows, bool border,
+                                int64_t image, int64_t first, int64_t rows, bool around,
                                 float *strip, float *bias) {
-    int64_t width = plan->shape.width, padded = plan->out_padded, line = (width + 2) * padded;
+    int64_t padded = plan->out_padded, edge = dlz_conv3x3_border(plan, 1) * padded;
+    int64_t line = plan->out_width * padded + 2 * edge;
     int mode = gradient_mode(gradient);
-    for (int64_t i = border ? 0 : 1; i < rows + (border ? 2 : 1); i++) {
+    for (int64_t i = around ? 0 : 1; i < rows + (around ? 2 : 1); i++) {
         int64_t row = first - 1 + i;
-        bool outside = row < 0 || row >= plan->shape.height;
+        bool outside = row < 0 || row >= plan->out_height;
         float *to = strip + i * line;
         if (outside) {
             for (int64_t e = 0; e < line; e++)
                 to[e] = 0;
             continue;
         }
+        for (int64_t e = 0; e < edge; e += DLZ_C) {
+            dlz_store(to + e, (dlz_v){0});
+            dlz_store(to + line - edge + e, (dlz_v){0});
+        }
+        to += edge;
         for (int64_t k = 0; k < padded; k += DLZ_C, to += DLZ_C) {
             bool whole = k + DLZ_C <= plan->shape.out_channels;
             dlz_v sum;
-            dlz_store(to, (dlz_v){0});
-            dlz_store(to + (width + 1) * padded, (dlz_v){0});
             if (whole && mode == GRADIENT_PLAIN)
-                sum = read_gradient_row(plan, gradient, image, row, k, GRADIENT_PLAIN, true,
-                                        to + padded);
+                sum = read_gradient_row(plan, gradient, image, row, k, GRADIENT_PLAIN, true, to);
             else if (whole && mode == GRADIENT_NORM_RELU)
-                sum = read_gradient_row(plan, gradient, image, row, k, GRADIENT_NORM_RELU, true,
-                                        to + padded);
+                sum =
+                    read_gradient_row(plan, gradient, image, row, k, GRADIENT_NORM_RELU, true, to);
             else
-                sum = read_gradient_row(plan, gradient, image, row, k, mode, whole, to + padded);
+                sum = read_gradient_row(plan, gradient, image, row, k, mode, whole, to);
             if (i > 0 && i <= rows)
                 dlz_store(bias + k, dlz_load(bias + k) + sum);
         }
@@ -183,6 +188,10 @@ DLZ_INLINE void forward_row(const int vecs, int64_t width, strip_view view,
         forward_block(DLZ_GEMM_ROWS, vecs, view, output, at + q * channels, channels, k, lanes);
         view.pixels += DLZ_GEMM_ROWS * view.stride;
     }
+    for (; q + DLZ_GEMM_ROWS / 2 <= width; q += DLZ_GEMM_ROWS / 2) {
+        forward_block(DLZ_GEMM_ROWS / 2, vecs, view, output, at + q * channels, channels, k, lanes);
+        view.pixels += DLZ_GEMM_ROWS / 2 * view.stride;
+    }
     for (; q < width; q++) {
         forward_block(1, vecs, view, output, at + q * channels, channels, k, lanes);
         view.pixels += view.stride;
@@ -201,7 +210,7 @@ static void find_pivots(const dlz_conv3x3_plan *plan, strip_view view,
     for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
         dlz_v sum[DLZ_GEMM_ROWS][2], sums[3];
         for (int i = 0; i < 3; i++) {
-            int64_t q = i * (plan->shape.width - 1) / 2;
+            int64_t q = i * (plan->out_width - 1) / 2;
             tap_block(1, 1, view.pixels + q * view.stride, view.stride, view.line, view.depth,
                       view.weights + k, view.columns, sum);
             sums[i] = sum[0][0];
@@ -212,9 +221,9 @@ static void find_pivots(const dlz_conv3x3_plan *plan, strip_view view,
 
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
                     const float *weights, const dlz_conv3x3_output *output, float *scratch) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t width = plan->out_width, height = plan->out_height;
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
-    double *stats = start_moments(output, tile, out), *sums = stats ? stats + 1 : NULL;
+    double *stats = start_moments(output, tile, out, 0, out), *sums = stats ? stats + 1 : NULL;
     float *pivots = stats ? scratch + plan->scratch_floats - plan->out_padded : NULL;
     int64_t start = tile * plan->forward_rows, row = start;
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * height);
@@ -236,7 +245,7 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
         row += rows;
     }
     if (stats)
-        dlz_moments_finish(stats, (end - start) * width, out, pivots);
+        dlz_moments_finish(stats, (end - start) * width, out, 0, out, pivots);
 }
 
 DLZ_INLINE void dx_block(const int pixels, const int vecs, strip_view view,
@@ -272,6 +281,11 @@ DLZ_INLINE void dx_row(const int vecs, int64_t width, strip_view view,
         dx_block(DLZ_GEMM_ROWS, vecs, view, input, gradient, at + q * channels, channels, c, lanes);
         view.pixels += DLZ_GEMM_ROWS * view.stride;
     }
+    for (; q + DLZ_GEMM_ROWS / 2 <= width; q += DLZ_GEMM_ROWS / 2) {
+        dx_block(DLZ_GEMM_ROWS / 2, vecs, view, input, gradient, at + q * channels, channels, c,
+                 lanes);
+        view.pixels += DLZ_GEMM_ROWS / 2 * view.stride;
+    }
     for (; q < width; q++) {
         dx_block(1, vecs, view, input, gradient, at + q * channels, channels, c, lanes);
         view.pixels += view.stride;
@@ -286,10 +300,10 @@ DLZ_INLINE void dx_row(const int vecs, int64_t width, strip_view view,
 /* ---- the weights' gradient ---- */
 
 /* TAP_ROWS rows of dW [tap][channel]: row r is the input shifted by offset[r], summed over all
- * pixels of the strip's rows against the gradient. */
+ * pixels of the strip's rows against the gradient, whose rows lie g_line apart. */
 DLZ_INLINE void tap_gradient(const int vecs, const float *strip, const int64_t *offset,
                              int64_t stride, int64_t line, const float *g, int64_t padded,
-                             int64_t rows, int64_t width, float *d, bool add) {
+                             int64_t g_line, int64_t rows, int64_t width, float *d, bool add) {
     dlz_v sum[TAP_ROWS][TAP_VECTORS];
     DLZ_UNROLL
     for (int r = 0; r < TAP_ROWS; r++)
@@ -297,7 +311,7 @@ DLZ_INLINE void tap_gradient(const int vecs, const float *strip, const int64_t *
     for (int v = 0; v < vecs; v++)
         sum[r][v] = (dlz_v){0};
     for (int64_t y = 0; y < rows; y++) {
-        const float *a = strip + y * line, *b = g + (y + 1) * (width + 2) * padded + padded;
+        const float *a = strip + y * line, *b = g + y * g_line;
         for (int64_t q = 0; q < width; q++, a += stride, b += padded) {
             dlz_v row[TAP_VECTORS];
             DLZ_UNROLL
@@ -321,10 +335,12 @@ DLZ_INLINE void tap_gradient(const int vecs, const float *strip, const int64_t *
     }
 }
 
+/* Of rows first … first + rows − 1 of y; g is their gradient's first pixel. */
 static void weight_gradient(const dlz_conv3x3_plan *plan, const float *strip, const float *g,
                             int64_t rows, float *dw, bool add) {
-    int64_t in = plan->shape.in_channels, width = plan->shape.width, padded = plan->out_padded;
+    int64_t in = plan->shape.in_channels, width = plan->out_width, padded = plan->out_padded;
     int64_t line = (width + 2) * in;
+    int64_t g_line = (width + 2 * dlz_conv3x3_border(plan, 1)) * padded;
     for (int64_t first = 0; first < 9 * in; first += TAP_ROWS) {
         int64_t offset[TAP_ROWS];
         for (int64_t r = 0; r < TAP_ROWS; r++) {
@@ -333,20 +349,43 @@ static void weight_gradient(const dlz_conv3x3_plan *plan, const float *strip, co
         }
         int64_t k = 0;
         for (; k + TAP_VECTORS * DLZ_C <= padded; k += TAP_VECTORS * DLZ_C)
-            tap_gradient(TAP_VECTORS, strip, offset, in, line, g + k, padded, rows, width,
+            tap_gradient(TAP_VECTORS, strip, offset, in, line, g + k, padded, g_line, rows, width,
                          dw + first * padded + k, add);
         for (; k < padded; k += DLZ_C)
-            tap_gradient(1, strip, offset, in, line, g + k, padded, rows, width,
+            tap_gradient(1, strip, offset, in, line, g + k, padded, g_line, rows, width,
                          dw + first * padded + k, add);
     }
+}
+
+/* dx of the pixels whose windows are centered on rows first … first + rows − 1 of y, where those
+ * lie in the image. */
+static void strip_dx(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
+                     const dlz_conv3x3_input_gradient *gradient, const float *weights,
+                     int64_t image, int64_t first, int64_t rows, const float *strip, double *sums) {
+    int64_t width = plan->shape.width, height = plan->shape.height, in = plan->shape.in_channels;
+    int64_t padded = plan->out_padded, border = dlz_conv3x3_border(plan, 1);
+    int64_t top = first + 1 - plan->shape.padding[0];
+    strip_view view = {strip + (plan->shape.padding[1] - 2 + border) * padded,
+                       padded,
+                       (plan->out_width + 2 * border) * padded,
+                       plan->shape.out_channels,
+                       weights,
+                       plan->in_padded};
+    for (int64_t r = top; r < top + rows; r++, view.pixels += view.line)
+        for (int64_t c = 0; r >= 0 && r < height && c < plan->in_padded; c += 2 * DLZ_C) {
+            int64_t at = (image * height + r) * width * in;
+            if (c + 2 * DLZ_C <= plan->in_padded)
+                dx_row(2, width, view, input, gradient, at, in, c, sums);
+            else
+                dx_row(1, width, view, input, gradient, at, in, c, sums);
+        }
 }
 
 static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
                      const dlz_conv3x3_gradient *gradient, const float *weights,
                      const dlz_conv3x3_input_gradient *input_gradient, float *accumulators,
                      float *scratch) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
-    int64_t in = plan->shape.in_channels, padded = plan->out_padded;
+    int64_t height = plan->out_height, in = plan->shape.in_channels, padded = plan->out_padded;
     float *dw = accumulators + tile * plan->accumulator_stride;
     float *bias = dw + plan->forward_weight_floats;
     for (int64_t k = 0; k < padded; k++)
@@ -355,30 +394,26 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
         input_gradient && input_gradient->sums ? input_gradient->sums + tile * 2 * in : NULL;
     for (int64_t i = 0; sums && i < 2 * in; i++)
         sums[i] = 0;
-    float *g_strip = scratch;
-    float *strip = g_strip + (plan->chunk_rows + 2) * (width + 2) * padded;
+    int64_t border = dlz_conv3x3_border(plan, 1);
+    int64_t line = (plan->out_width + 2 * border) * padded;
+    float *g_strip = scratch, *strip = g_strip + (plan->chunk_rows + 2) * line;
     int64_t start = tile * plan->backward_images;
     int64_t stop = dlz_min_i64(start + plan->backward_images, plan->shape.images);
+    /* Without padding, windows of dx are centered on one row beyond y at either side, too. */
+    int64_t beyond = input_gradient && plan->shape.padding[0] == 0 ? 1 : 0;
     for (int64_t image = start; image < stop; image++)
-        for (int64_t first = 0; first < height; first += plan->chunk_rows) {
-            int64_t rows = dlz_min_i64(plan->chunk_rows, height - first);
-            read_strip(plan, input, image, first, rows, strip);
+        for (int64_t first = -beyond; first < height + beyond; first += plan->chunk_rows) {
+            int64_t rows = dlz_min_i64(plan->chunk_rows, height + beyond - first);
+            int64_t low = dlz_max_i64(first, 0), high = dlz_min_i64(first + rows, height);
             read_gradient_strip(plan, gradient, image, first, rows, input_gradient != NULL, g_strip,
                                 bias);
-            weight_gradient(plan, strip, g_strip, rows, dw, image > start || first > 0);
-            if (!input_gradient)
-                continue;
-            strip_view view = {
-                g_strip, padded,         (width + 2) * padded, plan->shape.out_channels,
-                weights, plan->in_padded};
-            for (int64_t r = 0; r < rows; r++, view.pixels += view.line)
-                for (int64_t c = 0; c < plan->in_padded; c += 2 * DLZ_C) {
-                    int64_t at = (image * height + first + r) * width * in;
-                    if (c + 2 * DLZ_C <= plan->in_padded)
-                        dx_row(2, width, view, input, input_gradient, at, in, c, sums);
-                    else
-                        dx_row(1, width, view, input, input_gradient, at, in, c, sums);
-                }
+            if (low < high) {
+                read_strip(plan, input, image, low, high - low, strip);
+                weight_gradient(plan, strip, g_strip + (low - first + 1) * line + border * padded,
+                                high - low, dw, image > start || low > 0);
+            }
+            if (input_gradient)
+                strip_dx(plan, input, input_gradient, weights, image, first, rows, g_strip, sums);
         }
 }
 
@@ -410,7 +445,7 @@ static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accu
         for (int64_t t = 0; t < 9; t++) {
             dlz_v sum = {0};
             const float *from = accumulators + (t * in + c) * plan->out_padded + k0;
-            for (int64_t a = 0; a < plan->backward_tiles; a++)
+            for (int64_t a = 0; a < plan->accumulators; a++)
                 sum += dlz_load(from + a * plan->accumulator_stride);
             for (int64_t k = k0; k < dlz_min_i64(k0 + DLZ_C, out); k++)
                 dw[(k * in + c) * 9 + t] = sum[k - k0];

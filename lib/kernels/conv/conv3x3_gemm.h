@@ -2,7 +2,10 @@
  *
  * One operand is broadcast a number at a time from memory, the other comes in vectors of channels.
  * A block is DLZ_GEMM_ROWS × 2 vectors: enough independent sums to hide the latency of an FMA, and
- * few enough for the register file. */
+ * few enough for the register file.
+ *
+ * Weights and their gradients lie in panels of two vectors of columns, [panel][row][column], the last
+ * one of a single vector if there is an odd number: what a block goes through lies side by side. */
 #ifndef DLZ_KERNELS_CONV_CONV3X3_GEMM_H
 #define DLZ_KERNELS_CONV_CONV3X3_GEMM_H
 
@@ -66,14 +69,26 @@ DLZ_INLINE void gemm_columns(const int vecs, int64_t rows, int64_t depth, const 
         gemm_block(1, vecs, depth, a, lda, b, ldb, d, ldd);
 }
 
-/* d (rows × columns) = a (rows × depth) · b (depth × columns); columns in whole vectors. */
+/* Columns of the panel that holds the column k, of so many. */
+DLZ_INLINE int64_t panel_columns(int64_t k, int64_t columns) {
+    return dlz_min_i64(2 * DLZ_C, columns - k / (2 * DLZ_C) * (2 * DLZ_C));
+}
+
+/* Where the column k, a multiple of DLZ_C, of a row begins. */
+DLZ_INLINE int64_t panel_place(int64_t row, int64_t rows, int64_t k, int64_t columns) {
+    int64_t inside = k % (2 * DLZ_C);
+    return (k - inside) * rows + row * panel_columns(k, columns) + inside;
+}
+
+/* d (rows × columns) = a (rows × depth) · b (depth × columns, in panels); columns in whole vectors.
+ */
 static inline void gemm(int64_t rows, int64_t columns, int64_t depth, const float *a, int64_t lda,
-                        const float *b, int64_t ldb, float *d, int64_t ldd) {
+                        const float *b, float *d, int64_t ldd) {
     int64_t k = 0;
     for (; k + 2 * DLZ_C <= columns; k += 2 * DLZ_C)
-        gemm_columns(2, rows, depth, a, lda, b + k, ldb, d + k, ldd);
+        gemm_columns(2, rows, depth, a, lda, b + k * depth, 2 * DLZ_C, d + k, ldd);
     if (k < columns)
-        gemm_columns(1, rows, depth, a, lda, b + k, ldb, d + k, ldd);
+        gemm_columns(1, rows, depth, a, lda, b + k * depth, DLZ_C, d + k, ldd);
 }
 
 /* d (rows × vecs vectors) = or += aᵀ · b, a (depth × rows), b (depth × vecs vectors). */
@@ -132,14 +147,14 @@ DLZ_INLINE void gemm_t_columns(const int vecs, int64_t rows, int64_t depth, cons
         gemm_t_block(1, vecs, depth, a, lda, b, ldb, d, ldd, add);
 }
 
-/* d (rows × columns) = or += aᵀ · b; columns in whole vectors. */
+/* d (rows × columns, in panels) = or += aᵀ · b; columns in whole vectors. */
 static inline void gemm_t(int64_t rows, int64_t columns, int64_t depth, const float *a, int64_t lda,
-                          const float *b, int64_t ldb, float *d, int64_t ldd, bool add) {
+                          const float *b, int64_t ldb, float *d, bool add) {
     int64_t k = 0;
     for (; k + 2 * DLZ_C <= columns; k += 2 * DLZ_C)
-        gemm_t_columns(2, rows, depth, a, lda, b + k, ldb, d + k, ldd, add);
+        gemm_t_columns(2, rows, depth, a, lda, b + k, ldb, d + k * rows, 2 * DLZ_C, add);
     if (k < columns)
-        gemm_t_columns(1, rows, depth, a, lda, b + k, ldb, d + k, ldd, add);
+        gemm_t_columns(1, rows, depth, a, lda, b + k, ldb, d + k * rows, DLZ_C, add);
 }
 
 #endif

@@ -13,21 +13,14 @@
 
 /* The first `count` lanes, the others 0. `whole` is a constant: with it count is DLZ_LANES. */
 DLZ_INLINE dlz_v load_lanes(const float *from, bool whole, int64_t count) {
-    if (whole)
-        return dlz_load(from);
-    dlz_v value = {0};
-    for (int64_t i = 0; i < count; i++)
-        value[i] = from[i];
-    return value;
+    return whole ? dlz_load(from) : dlz_load_first(from, (int)count);
 }
 
 DLZ_INLINE void store_lanes(float *to, dlz_v value, bool whole, int64_t count) {
-    if (whole) {
+    if (whole)
         dlz_store(to, value);
-        return;
-    }
-    for (int64_t i = 0; i < count; i++)
-        to[i] = value[i];
+    else
+        dlz_store_first(to, value, (int)count);
 }
 
 enum { READ_PLAIN, READ_AFFINE, READ_AFFINE_RELU, READ_RELU };
@@ -112,12 +105,11 @@ DLZ_INLINE dlz_v read_pooled(const dlz_conv3x3_gradient *gradient, int64_t windo
                              bool whole, int64_t count) {
     typedef uint8_t bytes __attribute__((vector_size(DLZ_LANES), aligned(1), may_alias));
     dlz_v g = load_lanes(gradient->dy + window, whole, count);
-    dlz_vi code = {0};
-    if (whole)
-        code = __builtin_convertvector(*(const bytes *)(gradient->codes + window), dlz_vi);
-    else
-        for (int64_t i = 0; i < count; i++)
-            code[i] = gradient->codes[window + i];
+    uint8_t some[DLZ_LANES] = {0};
+    for (int64_t i = 0; !whole && i < count; i++)
+        some[i] = gradient->codes[window + i];
+    const uint8_t *codes = whole ? gradient->codes + window : some;
+    dlz_vi code = __builtin_convertvector(*(const bytes *)codes, dlz_vi);
     return (dlz_v)((dlz_vi)g & (code == place));
 }
 
@@ -209,22 +201,22 @@ static inline void add_lanes(double *sums, dlz_v value, int64_t count) {
         sums[i] += lanes[i];
 }
 
-/* The block of a tile's moments, cleared; NULL when they are not wanted. */
-static inline double *start_moments(const dlz_conv3x3_output *output, int64_t tile,
-                                    int64_t channels) {
+/* A block of moments, the channels first … end − 1 of it cleared; NULL when they are not wanted. */
+static inline double *start_moments(const dlz_conv3x3_output *output, int64_t index,
+                                    int64_t channels, int64_t first, int64_t end) {
     if (!output->stats)
         return NULL;
-    double *block = output->stats + tile * dlz_moments_size(channels);
-    for (int64_t i = 0; i < dlz_moments_size(channels); i++)
-        block[i] = 0;
+    double *block = output->stats + index * dlz_moments_size(channels);
+    for (int64_t c = first; c < end; c++)
+        block[1 + c] = block[1 + channels + c] = 0;
     return block;
 }
 
-/* The bias's gradient: the sum of what each backward tile left behind its accumulator. */
+/* The bias's gradient: the sum of what lies behind each accumulator. */
 static inline void finish_bias(const dlz_conv3x3_plan *plan, const float *accumulators, float *db) {
     for (int64_t k = 0; k < plan->shape.out_channels; k++) {
         double sum = 0;
-        for (int64_t a = 0; a < plan->backward_tiles; a++)
+        for (int64_t a = 0; a < plan->accumulators; a++)
             sum += accumulators[a * plan->accumulator_stride + plan->forward_weight_floats + k];
         db[k] = (float)sum;
     }

@@ -76,9 +76,9 @@ static bool is_uneven(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows,
     int64_t padded = gradient ? plan->out_padded : plan->in_padded;
     const float *strip = gradient ? memory->out : memory->in;
     int64_t floats = rows * padded * columns, large = 0, lines = 0;
-    int halo = gradient ? 0 : 1;
+    int span = gradient ? DLZ_TILE : SPAN;
     dlz_v largest = {0}, sum = {0};
-    for (int i = 0; i < DLZ_TILE + 2 * halo; i++)
+    for (int i = 0; i < span; i++)
         for (int64_t e = 0; e < floats; e += DLZ_C) {
             dlz_v size = magnitude(dlz_load(strip + i * stride + e));
             largest = dlz_select((dlz_vi)(size > largest), size, largest);
@@ -90,21 +90,24 @@ static bool is_uneven(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows,
             return true;
         top = largest[i] > top ? largest[i] : top;
     }
-    for (int i = 0; i < DLZ_TILE + 2 * halo; i++)
+    for (int i = 0; i < span; i++)
         large += count_large(strip + i * stride, NULL, floats, top);
+    int64_t width = gradient ? plan->out_width : plan->shape.width;
+    int64_t height = gradient ? plan->out_height : plan->shape.height;
     for (int64_t r = 0; r < rows; r++) {
-        int64_t first = find_row(plan, row + r).first;
-        lines +=
-            dlz_min_i64(first + DLZ_TILE + halo, plan->shape.height) - dlz_max_i64(first - halo, 0);
+        tile_row place = find_row(plan, row + r);
+        int64_t first = gradient ? place.first : place.top;
+        lines += dlz_max_i64(dlz_min_i64(first + span, height) - dlz_max_i64(first, 0), 0);
     }
     /* A pixel may lie in two tile rows. */
-    return large <= dlz_max_i64(lines * plan->shape.width / RARE, 2 * PIXELS) * channels;
+    return large <= dlz_max_i64(lines * width / RARE, 2 * PIXELS) * channels;
 }
 
 static void read_data_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
                             int64_t row, int64_t rows, const chunk_memory *memory) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, columns = memory->in_columns;
+    int64_t edge = plan->shape.padding[1];
     int mode = input_mode(input);
     float *strip = memory->in;
     for (int64_t r = 0; r < rows; r++)
@@ -113,15 +116,15 @@ static void read_data_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_inpu
             bool whole = c + DLZ_C <= channels;
             input_lanes lanes = input_channels(input, c, whole, channels - c);
             for (int i = 0; i < SPAN; i++) {
-                int64_t line = place.first - 1 + i;
+                int64_t line = place.top + i;
                 const float *from =
                     input->data + (place.image * height + line) * width * channels + c;
                 for (int64_t j = 0; j < columns; j++) {
                     dlz_v value = {0};
-                    if (line >= 0 && line < height && j >= 1 && j <= width)
-                        value =
-                            apply_input(load_lanes(from + (j - 1) * channels, whole, channels - c),
-                                        lanes, mode);
+                    if (line >= 0 && line < height && j >= edge && j - edge < width)
+                        value = apply_input(
+                            load_lanes(from + (j - edge) * channels, whole, channels - c), lanes,
+                            mode);
                     dlz_store(strip + i * memory->in_stride + j * DLZ_C, value);
                 }
             }
@@ -130,7 +133,7 @@ static void read_data_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_inpu
 
 static void read_gradients_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
                                  int64_t row, int64_t rows, const chunk_memory *memory) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t width = plan->out_width, height = plan->out_height;
     int64_t channels = plan->shape.out_channels, columns = memory->out_columns;
     int mode = gradient_mode(gradient);
     float *strip = memory->out;
@@ -224,7 +227,7 @@ static void pack_plain(const float *w, int64_t first, int64_t results, int64_t s
 }
 
 static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows, const float *w,
-                          const chunk_memory *memory) {
+                          share wanted, const chunk_memory *memory) {
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t columns = memory->out_columns * DLZ_C, vectors = plan->out_padded / DLZ_C;
     plain_sum sum = {.stride = memory->in_stride,
@@ -234,20 +237,20 @@ static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t row
                      .rows = SPAN,
                      .valid = memory->in_columns,
                      .weights = memory->weights};
-    for (int64_t k = 0; k < vectors; k += 2) {
+    for (int64_t k = wanted.first / DLZ_C; k < wanted.end / DLZ_C; k += 2) {
         pack_plain(w, k * DLZ_C, out, in * 9, in, 9, memory->weights);
         for (int64_t r = 0; r < rows; r++) {
-            int64_t lines = plan->shape.height - find_row(plan, row + r).first;
+            int64_t lines = plan->out_height - find_row(plan, row + r).first;
             sum.strip = memory->in + r * plan->in_padded * memory->in_columns;
             for (int i = 0; i < DLZ_TILE && i < lines; i++) {
                 float *to = memory->out + i * memory->out_stride + (r * vectors + k) * columns;
-                plain_row(&sum, i, plan->shape.width, to, k + 1 < vectors ? to + columns : NULL);
+                plain_row(&sum, i, plan->out_width, to, k + 1 < vectors ? to + columns : NULL);
             }
         }
     }
 }
 
-static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w,
+static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w, share wanted,
                      const chunk_memory *memory) {
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t columns = memory->in_columns * DLZ_C, vectors = plan->in_padded / DLZ_C;
@@ -256,16 +259,15 @@ static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w,
                      .channels = out,
                      .step = -1,
                      .rows = DLZ_TILE,
-                     .valid = plan->shape.width,
+                     .valid = plan->out_width,
                      .weights = memory->weights};
-    for (int64_t c = 0; c < vectors; c += 2) {
+    for (int64_t c = wanted.first / DLZ_C; c < wanted.end / DLZ_C; c += 2) {
         pack_plain(w, c * DLZ_C, in, 9, out, in * 9, memory->weights);
         for (int64_t r = 0; r < rows; r++) {
             sum.strip = memory->out + r * plan->out_padded * memory->out_columns;
             for (int i = 0; i < SPAN; i++) {
                 float *to = memory->in + i * memory->in_stride + (r * vectors + c) * columns;
-                plain_row(&sum, i, plan->shape.width + 2, to,
-                          c + 1 < vectors ? to + columns : NULL);
+                plain_row(&sum, i, plan->out_width + 2, to, c + 1 < vectors ? to + columns : NULL);
             }
         }
     }

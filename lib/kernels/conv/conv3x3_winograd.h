@@ -15,12 +15,25 @@
 #include "kernels/conv/conv3x3_gemm.h"
 #include "kernels/conv/conv3x3_plain.h"
 
-/* The part that the tile rows row … row + rows − 1 cover of an array images × height × width ×
- * channels, or when pooled images × height / 2 × width / 2 × channels; nothing beyond `end`. */
-static fetch fetch_rows(const dlz_conv3x3_plan *plan, const float *array, int64_t channels,
-                        bool pooled, int64_t row, int64_t rows, int64_t end) {
-    int64_t scale = pooled ? 2 : 1, height = plan->shape.height / scale;
-    int64_t line = plan->shape.width / scale * channels;
+/* The part that the tile rows row … row + rows − 1 need of the input, or of an array of its shape;
+ * nothing beyond `end`. */
+static fetch fetch_input(const dlz_conv3x3_plan *plan, const float *array, int64_t row,
+                         int64_t rows, int64_t end) {
+    int64_t height = plan->shape.height, line = plan->shape.width * plan->shape.in_channels;
+    rows = dlz_min_i64(rows, end - row);
+    if (rows <= 0 || !array)
+        return (fetch){0};
+    tile_row first = find_row(plan, row), last = find_row(plan, row + rows - 1);
+    int64_t start = first.image * height + dlz_min_i64(dlz_max_i64(first.top, 0), height);
+    int64_t stop = last.image * height + dlz_min_i64(dlz_max_i64(last.top + SPAN, 0), height);
+    return fetch_start(array + start * line, (stop - start) * line, FREQUENCIES);
+}
+
+/* The same of y, or when pooled of an array images × its height / 2 × width / 2 × channels. */
+static fetch fetch_output(const dlz_conv3x3_plan *plan, const float *array, bool pooled,
+                          int64_t row, int64_t rows, int64_t end) {
+    int64_t scale = pooled ? 2 : 1, height = plan->out_height / scale;
+    int64_t line = plan->out_width / scale * plan->shape.out_channels;
     rows = dlz_min_i64(rows, end - row);
     if (rows <= 0 || !array)
         return (fetch){0};
@@ -39,13 +52,14 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
     levels level = *seen;
+    strip += plan->shape.padding[1] * DLZ_C;
     input_lanes lanes = input_channels(input, c, whole, count);
-    const float *from = input->data + ((row.image * height + row.first - 1) * width) * channels + c;
+    const float *from = input->data + ((row.image * height + row.top) * width) * channels + c;
     for (int64_t q = 0; q < width; q++, from += channels) {
         dlz_v d[SPAN], out[SPAN];
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++) {
-            if (inner || (row.first - 1 + i >= 0 && row.first - 1 + i < height))
+            if (inner || (row.top + i >= 0 && row.top + i < height))
                 d[i] = apply_input(load_lanes(from + i * line, whole, count), lanes, mode);
             else
                 d[i] = (dlz_v){0};
@@ -54,7 +68,7 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
         see(&level, out[0] + out[SPAN - 1]);
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
-            dlz_store(strip + i * stride + (q + 1) * DLZ_C, out[i]);
+            dlz_store(strip + i * stride + q * DLZ_C, out[i]);
     }
     *seen = level;
 }
@@ -64,7 +78,7 @@ DLZ_INLINE void data_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input 
     static __attribute__((noinline)) void name(                                                    \
         const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, tile_row row, int64_t c,     \
         float *strip, int64_t stride, levels *seen) {                                              \
-        bool inner = row.first > 0 && row.first + DLZ_TILE + 1 <= plan->shape.height;              \
+        bool inner = row.top >= 0 && row.top + SPAN <= plan->shape.height;                         \
         bool whole = c + DLZ_C <= plan->shape.in_channels;                                         \
         if (inner && whole)                                                                        \
             data_down(plan, input, row, c, mode, true, true, strip, stride, seen);                 \
@@ -83,13 +97,15 @@ static levels read_data(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *i
     levels seen = {0};
     int mode = input_mode(input);
     int64_t columns = memory->in_columns, stride = memory->in_stride;
+    int64_t edge = plan->shape.padding[1];
     float *strip = memory->in;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < plan->in_padded; c += DLZ_C, strip += columns * DLZ_C) {
             tile_row place = find_row(plan, row + r);
             for (int i = 0; i < SPAN; i++) {
-                dlz_store(strip + i * stride, (dlz_v){0});
-                for (int64_t q = plan->shape.width + 1; q < columns; q++)
+                for (int64_t q = 0; q < edge; q++)
+                    dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
+                for (int64_t q = edge + plan->shape.width; q < columns; q++)
                     dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
             }
             if (mode == READ_PLAIN)
@@ -108,7 +124,7 @@ DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_g
                                tile_row row, int64_t k, int mode, bool inner, bool whole,
                                float *strip, int64_t stride, levels *seen) {
     levels level = *seen;
-    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t width = plan->out_width, height = plan->out_height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     gradient_lanes lanes = gradient_channels(gradient, k, whole, count);
     dlz_conv3x3_gradient source = *gradient; /* stores cannot alias a local */
@@ -142,7 +158,8 @@ DLZ_INLINE dlz_v gradient_down(const dlz_conv3x3_plan *plan, const dlz_conv3x3_g
 }
 
 static levels read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gradient *gradient,
-                             int64_t row, int64_t rows, const chunk_memory *memory, float *bias) {
+                             int64_t row, int64_t rows, const chunk_memory *memory, share wanted,
+                             float *bias) {
     levels seen = {0};
     int mode = gradient_mode(gradient);
     int64_t columns = memory->out_columns, stride = memory->out_stride;
@@ -151,9 +168,9 @@ static levels read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gra
         for (int64_t k = 0; k < plan->out_padded; k += DLZ_C, strip += columns * DLZ_C) {
             tile_row place = find_row(plan, row + r);
             bool whole = k + DLZ_C <= plan->shape.out_channels;
-            bool inner = whole && place.first + DLZ_TILE <= plan->shape.height;
+            bool inner = whole && place.first + DLZ_TILE <= plan->out_height;
             for (int i = 0; i < SPAN; i++)
-                for (int64_t q = plan->shape.width; q < columns; q++)
+                for (int64_t q = plan->out_width; q < columns; q++)
                     dlz_store(strip + i * stride + q * DLZ_C, (dlz_v){0});
             dlz_v sum;
             if (inner && mode == GRADIENT_PLAIN)
@@ -171,7 +188,8 @@ static levels read_gradients(const dlz_conv3x3_plan *plan, const dlz_conv3x3_gra
             else
                 sum = gradient_down(plan, gradient, place, k, mode, false, whole, strip, stride,
                                     &seen);
-            dlz_store(bias + k, dlz_load(bias + k) + sum);
+            if (k >= wanted.first && k < wanted.end)
+                dlz_store(bias + k, dlz_load(bias + k) + sum);
         }
     return seen;
 }
@@ -226,12 +244,13 @@ static void gradients_along(const dlz_conv3x3_plan *plan, int64_t rows, const ch
 }
 
 static void outputs_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
-                          int i) {
+                          share wanted, int i) {
     int64_t tiles = plan->tile_columns, padded = plan->out_padded, stride = memory->m_stride;
     const float *all = memory->m;
-    float *to = memory->out + i * memory->out_stride;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t k = 0; k < padded; k += DLZ_C) {
+    for (int64_t r = 0; r < rows; r++) {
+        float *to = memory->out + i * memory->out_stride +
+                    (r * padded + wanted.first) * memory->out_columns;
+        for (int64_t k = wanted.first; k < wanted.end; k += DLZ_C) {
             const float *from = all + r * tiles * padded + k;
             for (int64_t t = 0; t < tiles; t++, from += padded) {
                 dlz_v m[SPAN], out[DLZ_TILE];
@@ -244,16 +263,18 @@ static void outputs_along(const dlz_conv3x3_plan *plan, int64_t rows, const chun
                     dlz_store(to, out[j]);
             }
         }
+    }
 }
 
 /* Each tile gives SPAN columns, of which the last two are its neighbor's first two. */
 static void dx_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_memory *memory,
-                     int i) {
+                     share wanted, int i) {
     int64_t tiles = plan->tile_columns, padded = plan->in_padded, stride = memory->v_stride;
     const float *all = memory->v;
-    float *to = memory->in + i * memory->in_stride;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < padded; c += DLZ_C) {
+    for (int64_t r = 0; r < rows; r++) {
+        float *to =
+            memory->in + i * memory->in_stride + (r * padded + wanted.first) * memory->in_columns;
+        for (int64_t c = wanted.first; c < wanted.end; c += DLZ_C) {
             const float *from = all + r * tiles * padded + c;
             dlz_v left = {0}, right = {0};
             for (int64_t t = 0; t < tiles; t++, from += padded) {
@@ -274,6 +295,7 @@ static void dx_along(const dlz_conv3x3_plan *plan, int64_t rows, const chunk_mem
             dlz_store(to + DLZ_C, right);
             to += 2 * DLZ_C;
         }
+    }
 }
 
 /* ---- down the columns: strips to memory ---- */
@@ -282,7 +304,7 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
                              const dlz_conv3x3_output *output, const float *strip, int64_t stride,
                              int64_t k, output_lanes *result, bool stats, bool relu, bool pools,
                              bool inner, bool whole, bool plain) {
-    int64_t width = plan->shape.width, height = plan->shape.height;
+    int64_t width = plan->out_width, height = plan->out_height;
     int64_t channels = plan->shape.out_channels, count = channels - k, line = width * channels;
     int64_t at = ((row.image * height + row.first) * width) * channels + k;
     int64_t windows = height / 2, pool_line = width / 2 * channels;
@@ -323,15 +345,16 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
 }
 
 static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output *output,
-                          int64_t row, int64_t rows, const chunk_memory *memory, double *sums,
-                          bool plain) {
+                          int64_t row, int64_t rows, const chunk_memory *memory, share wanted,
+                          double *sums, bool plain) {
     int64_t channels = plan->shape.out_channels, stride = memory->out_stride;
-    const float *strip = memory->out, *pivots = sums ? memory->pivots : NULL;
+    const float *pivots = sums ? memory->pivots : NULL;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
+        for (int64_t k = wanted.first; k < wanted.end; k += DLZ_C) {
+            const float *strip = memory->out + (r * plan->out_padded + k) * memory->out_columns;
             tile_row place = find_row(plan, row + r);
             bool whole = k + DLZ_C <= channels;
-            bool inner = whole && !plain && place.first + DLZ_TILE <= plan->shape.height;
+            bool inner = whole && !plain && place.first + DLZ_TILE <= plan->out_height;
             int64_t count = whole ? DLZ_C : channels - k;
             output_lanes lanes = output_channels(output, pivots, k, whole, count);
             bool relu = output->relu, pools = output->pooled != NULL;
@@ -351,18 +374,18 @@ static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output
                 add_lanes(sums + k, lanes.sum, count);
                 add_lanes(sums + channels + k, lanes.squares, count);
             }
-            strip += memory->out_columns * DLZ_C;
         }
 }
 
 /* From outputs of the chunk's first, middle and last tile row. */
 static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
-                        const dlz_conv3x3_output *output, const chunk_memory *memory, bool plain) {
+                        const dlz_conv3x3_output *output, const chunk_memory *memory, share wanted,
+                        bool plain) {
     int64_t channels = plan->shape.out_channels;
-    for (int64_t k = 0; k < plan->out_padded; k += DLZ_C) {
+    for (int64_t k = wanted.first; k < wanted.end; k += DLZ_C) {
         dlz_v m[SPAN], out[DLZ_TILE], sums[3];
         for (int p = 0; p < 3; p++) {
-            int64_t r = p * (rows - 1) / 2, q = p * (plan->shape.width - 1) / 2;
+            int64_t r = p * (rows - 1) / 2, q = p * (plan->out_width - 1) / 2;
             const float *from =
                 memory->out + (r * plan->out_padded + k) * memory->out_columns + q * DLZ_C;
             for (int i = 0; i < SPAN; i++)
@@ -375,30 +398,31 @@ static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
 }
 
 /* SPAN rows, the first two of them shared with the tile row above (kept in `carry`), the last two
- * with the one below. The strip's row 0 is the image's row first − 1. */
+ * with the one below. The strip's row 0 is the image's row `top`. */
 DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_conv3x3_input *input,
                         const dlz_conv3x3_input_gradient *gradient, const float *strip,
                         int64_t stride, float *carry, int64_t c, dx_lanes *result, bool reads,
                         bool inner, bool whole, bool plain) {
     int64_t width = plan->shape.width, height = plan->shape.height;
     int64_t channels = plan->shape.in_channels, count = channels - c, line = width * channels;
-    bool top = row.first == 0, bottom = row.first + DLZ_TILE >= height;
-    int64_t at = ((row.image * height + row.first - 1) * width) * channels + c;
+    bool first = row.first == 0, last = row.first + DLZ_TILE >= plan->out_height;
+    int64_t at = ((row.image * height + row.top) * width) * channels + c;
     dx_lanes lanes = *result;
     dlz_conv3x3_input data = *input;
     dlz_conv3x3_input_gradient target = *gradient;
+    strip += plan->shape.padding[1] * DLZ_C;
     for (int64_t q = 0; q < width; q++, at += channels, carry += 2 * DLZ_C) {
         dlz_v in[SPAN], out[SPAN];
         DLZ_UNROLL
         for (int i = 0; i < SPAN; i++)
-            in[i] = dlz_load(strip + i * stride + (q + 1) * DLZ_C);
+            in[i] = dlz_load(strip + i * stride + q * DLZ_C);
         if (plain) {
             for (int i = 0; i < SPAN; i++)
                 out[i] = in[i];
         } else {
             transform_data_back(in, out);
         }
-        if (inner || !top) {
+        if (inner || !first) {
             out[0] += dlz_load(carry);
             out[1] += dlz_load(carry + DLZ_C);
         }
@@ -406,26 +430,27 @@ DLZ_INLINE void dx_down(const dlz_conv3x3_plan *plan, tile_row row, const dlz_co
         dlz_store(carry + DLZ_C, out[DLZ_TILE + 1]);
         DLZ_UNROLL
         for (int i = 0; i < DLZ_TILE; i++)
-            if (inner || (row.first - 1 + i >= 0 && row.first - 1 + i < height))
+            if (inner || (row.top + i >= 0 && row.top + i < height))
                 write_dx(&data, &target, at + i * line, out[i], &lanes, reads, whole, count);
-        if (!inner && bottom && row.first + DLZ_TILE - 1 < height)
-            write_dx(&data, &target, at + DLZ_TILE * line, out[DLZ_TILE], &lanes, reads, whole,
-                     count);
+        for (int i = DLZ_TILE; !inner && last && i < SPAN; i++)
+            if (row.top + i >= 0 && row.top + i < height)
+                write_dx(&data, &target, at + i * line, out[i], &lanes, reads, whole, count);
     }
     *result = lanes;
 }
 
 static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
                                  const dlz_conv3x3_input_gradient *gradient, int64_t row,
-                                 int64_t rows, const chunk_memory *memory, double *sums,
-                                 bool plain) {
+                                 int64_t rows, const chunk_memory *memory, share wanted,
+                                 double *sums, bool plain) {
     int64_t channels = plan->shape.in_channels, stride = memory->in_stride;
-    const float *strip = memory->in;
     bool reads = input->relu || sums;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < plan->in_padded; c += DLZ_C) {
+        for (int64_t c = wanted.first; c < wanted.end; c += DLZ_C) {
+            const float *strip = memory->in + (r * plan->in_padded + c) * memory->in_columns;
             tile_row place = find_row(plan, row + r);
-            bool inner = !plain && place.first > 0 && place.first + DLZ_TILE < plan->shape.height;
+            bool inner = !plain && place.first > 0 && place.first + DLZ_TILE < plan->out_height &&
+                         place.top >= 0 && place.top + DLZ_TILE <= plan->shape.height;
             bool whole = c + DLZ_C <= channels;
             int64_t count = whole ? DLZ_C : channels - c;
             float *carry = memory->carry + 2 * c * memory->in_columns;
@@ -446,7 +471,6 @@ static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3
                 add_lanes(sums + c, lanes.sum, count);
                 add_lanes(sums + channels + c, lanes.products, count);
             }
-            strip += memory->in_columns * DLZ_C;
         }
 }
 
@@ -455,8 +479,8 @@ static void write_input_gradient(const dlz_conv3x3_plan *plan, const dlz_conv3x3
 static int64_t pixels_of(const dlz_conv3x3_plan *plan, int64_t row, int64_t end) {
     int64_t lines = 0;
     for (; row < end; row++)
-        lines += dlz_min_i64(DLZ_TILE, plan->shape.height - find_row(plan, row).first);
-    return lines * plan->shape.width;
+        lines += dlz_min_i64(DLZ_TILE, plan->out_height - find_row(plan, row).first);
+    return lines * plan->out_width;
 }
 
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
@@ -464,14 +488,18 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
     chunk_memory memory = divide_scratch(plan, scratch);
     int64_t out = plan->shape.out_channels, in = plan->shape.in_channels;
     int64_t in_padded = plan->in_padded, out_padded = plan->out_padded;
-    double *stats = start_moments(output, tile, out), *sums = stats ? stats + 1 : NULL;
-    int64_t start = tile * plan->forward_rows, row = start;
+    int64_t parts = plan->forward_parts, index = tile / parts;
+    share wanted = share_of(out_padded, tile - index * parts, parts);
+    int64_t wanted_end = dlz_min_i64(wanted.end, out);
+    double *stats = start_moments(output, index, out, wanted.first, wanted_end);
+    double *sums = stats ? stats + 1 : NULL;
+    int64_t start = index * plan->forward_rows, row = start;
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * plan->tile_rows);
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
         levels seen = read_data(plan, input, row, rows, &memory);
-        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
-        fetch y = fetch_rows(plan, output->y, out, false, row, rows, end);
+        fetch x = fetch_input(plan, input->data, row + rows, plan->chunk_rows, end);
+        fetch y = fetch_output(plan, output->y, false, row, rows, end);
         const float *u = weights;
         bool plain =
             input->plain ||
@@ -481,27 +509,29 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
             read_data_plain(plan, input, row, rows, &memory);
             plain = input->plain || is_uneven(plan, row, rows, &memory, false);
             if (plain)
-                outputs_plain(plan, row, rows, input->weights, &memory);
+                outputs_plain(plan, row, rows, input->weights, wanted, &memory);
             else
                 read_data(plan, input, row, rows, &memory);
         }
         for (int i = 0; !plain && i < SPAN; i++) {
             data_along(plan, rows, &memory, i);
-            for (int j = 0; j < SPAN; j++, u += in * out_padded) {
+            for (int j = 0; j < SPAN; j++, u += plan->forward_step) {
                 fetch_share(&x);
                 fetch_share(&y);
-                gemm(rows * plan->tile_columns, out_padded, in, memory.v + j * memory.v_stride,
-                     in_padded, u, out_padded, memory.m + j * memory.m_stride, out_padded);
+                gemm(rows * plan->tile_columns, wanted.end - wanted.first, in,
+                     memory.v + j * memory.v_stride, in_padded, u + wanted.first * in,
+                     memory.m + j * memory.m_stride + wanted.first, out_padded);
             }
-            outputs_along(plan, rows, &memory, i);
+            outputs_along(plan, rows, &memory, wanted, i);
         }
         if (stats && row == start)
-            find_pivots(plan, rows, output, &memory, plain);
-        write_outputs(plan, output, row, rows, &memory, sums, plain);
+            find_pivots(plan, rows, output, &memory, wanted, plain);
+        write_outputs(plan, output, row, rows, &memory, wanted, sums, plain);
         row += rows;
     }
     if (stats)
-        dlz_moments_finish(stats, pixels_of(plan, start, end), out, memory.pivots);
+        dlz_moments_finish(stats, pixels_of(plan, start, end), out, wanted.first, wanted_end,
+                           memory.pivots);
 }
 
 static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
@@ -511,106 +541,116 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
     chunk_memory memory = divide_scratch(plan, scratch);
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t in_padded = plan->in_padded, out_padded = plan->out_padded;
-    float *accumulator = accumulators + tile * plan->accumulator_stride;
+    int64_t parts = plan->backward_parts, index = tile / parts, part = tile - index * parts;
+    share wanted = share_of(out_padded, part, parts), wanted_dx = share_of(in_padded, part, parts);
+    float *accumulator = accumulators + index * plan->accumulator_stride;
     float *bias = accumulator + plan->forward_weight_floats;
-    for (int64_t k = 0; k < out_padded; k++)
+    for (int64_t k = wanted.first; k < wanted.end; k++)
         bias[k] = 0;
     double *sums =
         input_gradient && input_gradient->sums ? input_gradient->sums + tile * 2 * in : NULL;
     for (int64_t i = 0; sums && i < 2 * in; i++)
         sums[i] = 0;
-    int64_t start = tile * plan->backward_images;
+    int64_t start = index * plan->backward_images;
     int64_t images = dlz_min_i64(plan->backward_images, plan->shape.images - start);
     int64_t row = start * plan->tile_rows, first = row, end = row + images * plan->tile_rows;
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
         int64_t tiles = rows * plan->tile_columns;
         read_data(plan, input, row, rows, &memory);
-        levels seen = read_gradients(plan, gradient, row, rows, &memory, bias);
+        levels seen = read_gradients(plan, gradient, row, rows, &memory, wanted, bias);
         bool plain = input_gradient &&
                      (input->plain || is_suspicious(&seen, memory.out + memory.out_stride, NULL,
                                                     rows * out_padded * memory.out_columns,
-                                                    rows * plan->shape.width, out));
-        fetch x = fetch_rows(plan, input->data, in, false, row + rows, plan->chunk_rows, end);
-        fetch dy = fetch_rows(plan, gradient->dy, out, gradient->codes != NULL, row + rows,
-                              plan->chunk_rows, end);
-        fetch z = fetch_rows(plan, gradient->z, out, false, row + rows, plan->chunk_rows, end);
-        fetch dx =
-            fetch_rows(plan, input_gradient ? input_gradient->dx : NULL, in, false, row, rows, end);
+                                                    rows * plan->out_width, out));
+        fetch x = fetch_input(plan, input->data, row + rows, plan->chunk_rows, end);
+        fetch dy = fetch_output(plan, gradient->dy, gradient->codes != NULL, row + rows,
+                                plan->chunk_rows, end);
+        fetch z = fetch_output(plan, gradient->z, false, row + rows, plan->chunk_rows, end);
+        fetch dx = fetch_input(plan, input_gradient ? input_gradient->dx : NULL, row, rows, end);
         const float *u = weights;
         float *du = accumulator;
         for (int i = 0; i < SPAN; i++) {
             data_along(plan, rows, &memory, i);
             gradients_along(plan, rows, &memory, i);
-            for (int j = 0; j < SPAN; j++, du += in * out_padded) {
+            for (int j = 0; j < SPAN; j++, du += plan->forward_step) {
                 float *v = memory.v + j * memory.v_stride;
                 const float *n = memory.m + j * memory.m_stride;
                 fetch_share(&x);
                 fetch_share(&dy);
                 fetch_share(&z);
                 fetch_share(&dx);
-                gemm_t(in, out_padded, tiles, v, in_padded, n, out_padded, du, out_padded,
-                       row > first);
+                gemm_t(in, wanted.end - wanted.first, tiles, v, in_padded, n + wanted.first,
+                       out_padded, du + wanted.first * in, row > first);
                 if (!input_gradient)
                     continue;
-                gemm(tiles, in_padded, out, n, out_padded, u, in_padded, v, in_padded);
-                u += out * in_padded;
+                gemm(tiles, wanted_dx.end - wanted_dx.first, out, n, out_padded,
+                     u + wanted_dx.first * out, v + wanted_dx.first, in_padded);
+                u += plan->backward_step;
             }
             if (input_gradient)
-                dx_along(plan, rows, &memory, i);
+                dx_along(plan, rows, &memory, wanted_dx, i);
         }
         if (plain) {
             read_gradients_plain(plan, gradient, row, rows, &memory);
             plain = input->plain || is_uneven(plan, row, rows, &memory, true);
             if (plain)
-                dx_plain(plan, rows, input->weights, &memory);
+                dx_plain(plan, rows, input->weights, wanted_dx, &memory);
         }
         if (input_gradient)
-            write_input_gradient(plan, input, input_gradient, row, rows, &memory, sums, plain);
+            write_input_gradient(plan, input, input_gradient, row, rows, &memory, wanted_dx, sums,
+                                 plain);
         row += rows;
     }
 }
 
 /* ---- weights, in float64 so that they are rounded once ---- */
 
-/* DLZ_HALF_LANES columns of one row of U, `step` floats from one frequency to the next. */
-DLZ_INLINE void prepare_half(const float *from, int64_t stride, int64_t count, float *u,
-                             int64_t step) {
-    float lanes[9][DLZ_HALF_LANES] = {0};
+enum { FAR_FLOATS = 1 << 20 };
+
+/* DLZ_HALF_LANES of the taps' weights to as many of each frequency. */
+DLZ_INLINE void transform_half(const float taps[9][DLZ_LANES], int64_t half,
+                               float frequencies[FREQUENCIES][DLZ_LANES]) {
     dlz_vd along[3][SPAN];
-    for (int64_t l = 0; l < count; l++, from += stride)
-        for (int t = 0; t < 9; t++)
-            lanes[t][l] = from[t];
+    DLZ_UNROLL
     for (int i = 0; i < 3; i++) {
         dlz_vd g[3];
         for (int j = 0; j < 3; j++)
-            g[j] = dlz_widen(*(const dlz_vhu *)lanes[i * 3 + j]);
+            g[j] = dlz_widen(*(const dlz_vhu *)&taps[i * 3 + j][half]);
         transform_weights(g, along[i]);
     }
+    DLZ_UNROLL
     for (int j = 0; j < SPAN; j++) {
         dlz_vd in[3] = {along[0][j], along[1][j], along[2][j]}, out[SPAN];
         transform_weights(in, out);
         for (int i = 0; i < SPAN; i++)
-            *(dlz_vhu *)(u + (i * SPAN + j) * step) = dlz_narrow(out[i]);
+            *(dlz_vhu *)&frequencies[i * SPAN + j][half] = dlz_narrow(out[i]);
     }
 }
 
-/* Both layouts hold U[frequency][row][column]: rows are the summed channels, columns the results.
- */
+/* Rows row … last − 1 of a vector of columns; in w, rows and columns lie so far apart. Both layouts
+ * hold a matrix a frequency: rows are the summed channels, columns the results. `step` apart. */
 static void prepare_block(const float *w, int64_t row_stride, int64_t column_stride, int64_t row,
                           int64_t last, int64_t rows, int64_t column, int64_t columns,
-                          int64_t padded, float *u) {
+                          int64_t padded, float *u, int64_t step) {
+    int64_t count = dlz_min_i64(DLZ_C, columns - column);
+    int64_t width = panel_columns(column, padded);
+    /* Matrices beyond L2: each row's lines lie in as many pages, which no prefetcher follows. */
+    bool far = FREQUENCIES * step > FAR_FLOATS;
     for (int64_t r = row; r < last; r++) {
-        /* Whole vectors are stored: frequencies lie far apart, and half a line would be fetched
-         * twice. */
-        float vectors[FREQUENCIES][DLZ_LANES];
-        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES) {
-            int64_t first = column + half, count = dlz_min_i64(DLZ_HALF_LANES, columns - first);
-            prepare_half(w + r * row_stride + first * column_stride, column_stride, count,
-                         &vectors[0][half], DLZ_C);
+        float taps[9][DLZ_LANES] = {0}, frequencies[FREQUENCIES][DLZ_LANES];
+        const float *from = w + r * row_stride + column * column_stride;
+        for (int64_t l = 0; l < count; l++, from += column_stride)
+            for (int t = 0; t < 9; t++)
+                taps[t][l] = from[t];
+        transform_half(taps, 0, frequencies);
+        transform_half(taps, DLZ_HALF_LANES, frequencies);
+        float *to = u + panel_place(r, rows, column, padded);
+        for (int f = 0; f < FREQUENCIES; f++, to += step) {
+            if (far)
+                __builtin_prefetch(to + 8 * width, 1, 3);
+            dlz_store(to, dlz_load(frequencies[f]));
         }
-        for (int64_t f = 0; f < FREQUENCIES; f++)
-            dlz_store(u + (f * rows + r) * padded + column, dlz_load(vectors[f]));
     }
 }
 
@@ -620,48 +660,50 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
     int64_t blocks = plan->out_padded / DLZ_C;
     int64_t c = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
     prepare_block(w, 9, in * 9, c, dlz_min_i64(c + DLZ_C, in), in, k, out, plan->out_padded,
-                  forward_weights);
+                  forward_weights, plan->forward_step);
     if (backward_weights)
         prepare_block(w, in * 9, 9, k, dlz_min_i64(k + DLZ_C, out), out, c, in, plan->in_padded,
-                      backward_weights);
+                      backward_weights, plan->backward_step);
 }
 
-/* DLZ_HALF_LANES out channels of one in channel. */
-static void finish_block(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t c,
-                         int64_t k, float *dw) {
-    int64_t in = plan->shape.in_channels;
+/* DLZ_HALF_LANES out channels of one in channel, taps[tap][out channel]. */
+static void finish_half(const dlz_conv3x3_plan *plan, const float *from, float *taps) {
     dlz_vd along[SPAN][3];
     for (int i = 0; i < SPAN; i++) {
         dlz_vd row[SPAN];
-        for (int j = 0; j < SPAN; j++) {
-            const float *from = accumulators + ((i * SPAN + j) * in + c) * plan->out_padded + k;
+        for (int j = 0; j < SPAN; j++, from += plan->forward_step) {
             dlz_vh sum = *(const dlz_vhu *)from;
-            for (int64_t a = 1; a < plan->backward_tiles; a++)
+            for (int64_t a = 1; a < plan->accumulators; a++)
                 sum += *(const dlz_vhu *)(from + a * plan->accumulator_stride);
             row[j] = dlz_widen(sum);
         }
         transform_weights_back(row, along[i]);
     }
-    int64_t count = dlz_min_i64(DLZ_HALF_LANES, plan->shape.out_channels - k);
     for (int j = 0; j < 3; j++) {
         dlz_vd column[SPAN], result[3];
         for (int i = 0; i < SPAN; i++)
             column[i] = along[i][j];
         transform_weights_back(column, result);
         for (int i = 0; i < 3; i++)
-            for (int64_t l = 0; l < count; l++)
-                dw[((k + l) * in + c) * 9 + i * 3 + j] = (float)result[i][l];
+            *(dlz_vhu *)(taps + (i * 3 + j) * DLZ_LANES) = dlz_narrow(result[i]);
     }
 }
 
 static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accumulators, float *dw,
                    float *db) {
-    int64_t blocks = plan->out_padded / DLZ_C;
+    int64_t in = plan->shape.in_channels, blocks = plan->out_padded / DLZ_C;
     int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
-    int64_t last = dlz_min_i64(first + DLZ_C, plan->shape.in_channels);
-    for (int64_t c = first; dw && c < last; c++)
+    int64_t last = dlz_min_i64(first + DLZ_C, in);
+    int64_t count = dlz_min_i64(DLZ_C, plan->shape.out_channels - k);
+    for (int64_t c = first; dw && c < last; c++) {
+        const float *from = accumulators + panel_place(c, in, k, plan->out_padded);
+        float taps[9][DLZ_LANES];
         for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES)
-            finish_block(plan, accumulators, c, k + half, dw);
+            finish_half(plan, from + half, &taps[0][half]);
+        for (int64_t l = 0; l < count; l++)
+            for (int t = 0; t < 9; t++)
+                dw[((k + l) * in + c) * 9 + t] = taps[t][l];
+    }
     if (tile == 0 && db)
         finish_bias(plan, accumulators, db);
 }

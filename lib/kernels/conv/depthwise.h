@@ -87,6 +87,17 @@ void dlz_depthwise_pack_bias(const dlz_depthwise_plan *plan, const float *bias, 
 void dlz_depthwise_finish(const dlz_depthwise_plan *plan, int64_t groups, const double *sums,
                           float *dw, float *db);
 
+/* The rows of the input whose gradient belongs to a block: first ... end - 1. */
+static inline void dlz_depthwise_input_rows(const dlz_depthwise_plan *plan,
+                                            dlz_depthwise_block block, int64_t *first,
+                                            int64_t *end) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t top = block.row * s->stride[0] - s->padding[0];
+    int64_t below = (block.row + block.rows) * s->stride[0] - s->padding[0];
+    *first = block.row == 0 || top < 0 ? 0 : top;
+    *end = block.row + block.rows == s->out_height || below > s->height ? s->height : below;
+}
+
 /* Rows above a block whose gradients are laid out before its own. */
 static inline int64_t dlz_depthwise_halo(const dlz_depthwise_plan *plan,
                                          dlz_depthwise_block block) {

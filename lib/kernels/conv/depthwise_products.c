@@ -33,9 +33,9 @@ static void load(const dlz_depthwise_plan *plan, const dlz_conv2d_input *input,
         const float *from = input->data + (block.image * s->height + y) * row;
         fill_zero(strip, before);
         if (plan->multiplier == 1) {
-            load_any_row(input, false, from, count, strip + before, &unused);
+            load_any_row(input, false, s->channels, from, count, strip + before, &unused);
         } else {
-            load_any_row(input, false, from, pixels * s->channels, spare, &unused);
+            load_any_row(input, false, s->channels, from, pixels * s->channels, spare, &unused);
             spread(spare, pixels * s->channels, plan->multiplier, strip + before);
         }
         fill_zero(strip + before + count, whole - before - count);
@@ -50,7 +50,7 @@ static void load_gradient(const dlz_depthwise_plan *plan, const dlz_conv2d_gradi
     int64_t first = block.row - dlz_depthwise_halo(plan, block);
     for (int64_t y = first; y < block.row + block.rows; y++, g += whole) {
         fill_zero(g, plan->gradient_left);
-        load_any_gradient_row(gradient, (block.image * s->out_height + y) * row, row,
+        load_any_gradient_row(gradient, s->outputs, (block.image * s->out_height + y) * row, row,
                               g + plan->gradient_left);
         fill_zero(g + plan->gradient_left + row, whole - plan->gradient_left - row);
     }
@@ -102,15 +102,72 @@ DLZ_INLINE void tile(const int pixels, const int64_t down, const int64_t across,
     }
 }
 
+/* The same where a pixel's taps are its neighbors', to the right or, `back`, to the left: what they
+ * share is loaded once. */
+DLZ_INLINE void sliding_tile(const int pixels, const int down, const int across, const bool back,
+                             const tap_walk *walk, const float *from, const float *weights,
+                             const pixel_line *line, dlz_v start, float *to, int count) {
+    dlz_v sum[8];
+    DLZ_UNROLL for (int i = 0; i < pixels; i++) sum[i] = start;
+    DLZ_UNROLL for (int v = 0; v < down; v++) {
+        const float *at = from + v * walk->down_step - (back ? (across - 1) * line->in_step : 0);
+        dlz_v weight[3];
+        DLZ_UNROLL for (int h = 0; h < across; h++) weight[h] =
+            dlz_load(weights + v * walk->weights_down + h * walk->weights_across);
+        DLZ_UNROLL for (int x = 0; x < pixels + across - 1; x++) {
+            dlz_v value = dlz_load(at + x * line->in_step);
+            DLZ_UNROLL for (int h = 0; h < across; h++) {
+                int i = x - (back ? across - 1 - h : h);
+                if (i >= 0 && i < pixels)
+                    sum[i] += value * weight[h];
+            }
+        }
+    }
+    DLZ_UNROLL for (int i = 0; i < pixels; i++) {
+        dlz_v value = line->relu ? dlz_gated(sum[i], sum[i]) : sum[i];
+        if (count == LANES)
+            dlz_store(to + i * line->out_step, value);
+        else
+            dlz_store_first(to + i * line->out_step, value, count);
+    }
+}
+
+DLZ_INLINE int64_t sliding_tiles(const int down, const int across, const bool back,
+                                 const tap_walk *walk, const float *from, const float *weights,
+                                 const pixel_line *line, dlz_v start, float *to, int count) {
+    int64_t p = 0, in = line->in_step, out = line->out_step;
+    for (; p + 8 <= line->pixels; p += 8)
+        sliding_tile(8, down, across, back, walk, from + p * in, weights, line, start, to + p * out,
+                     count);
+    /* What the insides of images leave whose sizes are powers of 2. */
+    for (; p + 6 <= line->pixels; p += 6)
+        sliding_tile(6, down, across, back, walk, from + p * in, weights, line, start, to + p * out,
+                     count);
+    return p;
+}
+
+/* As many pixels of a line as fill tiles, one vector of each: how many. */
+DLZ_INLINE int64_t sliding_line(const int down, const int across, const tap_walk *walk,
+                                const float *from, const float *weights, const pixel_line *line,
+                                dlz_v start, float *to, int count) {
+    if (walk->across_step == line->in_step)
+        return sliding_tiles(down, across, false, walk, from, weights, line, start, to, count);
+    if (walk->across_step == -line->in_step)
+        return sliding_tiles(down, across, true, walk, from, weights, line, start, to, count);
+    return 0;
+}
+
 /* All pixels of a line, one vector of each. */
-DLZ_INLINE void vector_line(const int64_t down, const int64_t across, const tap_walk *walk,
-                            const float *from, const float *weights, const pixel_line *line,
-                            float *to, int64_t at, int count) {
+DLZ_INLINE void vector_line(const int64_t down, const int64_t across, const bool slides,
+                            const tap_walk *walk, const float *from, const float *weights,
+                            const pixel_line *line, float *to, int64_t at, int count) {
     dlz_v start = line->start ? dlz_load(line->start + at) : (dlz_v){0};
     int64_t p = 0, in = line->in_step, out = line->out_step;
     from += at;
     weights += at;
     to += at;
+    if (slides)
+        p = sliding_line((int)down, (int)across, walk, from, weights, line, start, to, count);
     for (; p + 8 <= line->pixels; p += 8)
         tile(8, down, across, walk, from + p * in, weights, line, start, to + p * out, count);
     for (; p + 4 <= line->pixels; p += 4)
@@ -123,7 +180,7 @@ DLZ_INLINE void vector_line(const int64_t down, const int64_t across, const tap_
     static void line_##down##_##across(const tap_walk *walk, const float *from,                    \
                                        const float *weights, const pixel_line *line, float *to,    \
                                        int64_t at, int count) {                                    \
-        vector_line(down, across, walk, from, weights, line, to, at, count);                       \
+        vector_line(down, across, (across) > 1, walk, from, weights, line, to, at, count);         \
     }
 /* What kernels of 3 x 3 need, forward, at the image's edges and, with stride 2, backward. */
 LINE(1, 1)
@@ -135,7 +192,7 @@ LINE(3, 2)
 LINE(3, 3)
 static void line_of_any(const tap_walk *walk, const float *from, const float *weights,
                         const pixel_line *line, float *to, int64_t at, int count) {
-    vector_line(walk->down, walk->across, walk, from, weights, line, to, at, count);
+    vector_line(walk->down, walk->across, false, walk, from, weights, line, to, at, count);
 }
 
 /* `columns` numbers of each pixel of a line. */
@@ -296,6 +353,44 @@ DLZ_INLINE void weights_tile(const int down, const int across, const bool part,
         add_in_double(total, bias_sums);
 }
 
+/* 3 x 3 taps where neighboring pixels share them: what the next pixel reads again stays in
+ * registers. */
+static void weights_sliding(const pixel_walk *walk, const float *x, const float *g, double *sums,
+                            double *bias_sums) {
+    dlz_v sum[9] = {{0}}, total = {0};
+    for (int64_t i = 0; i < walk->lines; i++) {
+        const float *at = x + i * walk->x_line, *gradient = g + i * walk->g_line;
+        int64_t step = walk->x_step, down = walk->down_step, p = 0;
+        dlz_v window[3][3];
+        DLZ_UNROLL for (int v = 0; v < 3; v++) {
+            DLZ_UNROLL for (int h = 0; h < 2; h++) window[v][h] =
+                dlz_load(at + v * down + h * step);
+        }
+        for (; p + 3 <= walk->pixels; p += 3, at += 3 * step)
+            DLZ_UNROLL for (int k = 0; k < 3; k++, gradient += walk->g_step) {
+                dlz_v here = dlz_load(gradient);
+                total += here;
+                DLZ_UNROLL for (int v = 0; v < 3; v++) {
+                    window[v][(k + 2) % 3] = dlz_load(at + v * down + (k + 2) * step);
+                    DLZ_UNROLL for (int h = 0; h < 3; h++) sum[3 * v + h] +=
+                        here * window[v][(k + h) % 3];
+                }
+            }
+        for (; p < walk->pixels; p++, at += step, gradient += walk->g_step) {
+            dlz_v here = dlz_load(gradient);
+            total += here;
+            DLZ_UNROLL for (int v = 0; v < 3; v++) {
+                DLZ_UNROLL for (int h = 0; h < 3; h++) sum[3 * v + h] +=
+                    here * dlz_load(at + v * down + h * step);
+            }
+        }
+    }
+    DLZ_UNROLL for (int k = 0; k < 9; k++)
+        add_in_double(sum[k], sums + k / 3 * walk->sums_down + k % 3 * walk->sums_across);
+    if (bias_sums)
+        add_in_double(total, bias_sums);
+}
+
 typedef void weights_fn(const pixel_walk *walk, const float *x, const float *g, double *sums,
                         double *bias_sums);
 
@@ -323,7 +418,12 @@ static weights_fn *const rows_of_taps[] = {weights_1_1, weights_1_2, weights_1_3
 static void add_taps(const dlz_depthwise_plan *plan, const pixel_walk *walk, const float *x,
                      const float *g, double *sums, double *bias_sums) {
     const dlz_conv2d_shape *s = &plan->shape;
-    if (s->kernel[0] == 3 && s->kernel[1] == 3) {
+    bool whole = s->kernel[0] == 3 && s->kernel[1] == 3;
+    if (whole && walk->across_step == walk->x_step && walk->count == LANES) {
+        weights_sliding(walk, x, g, sums, bias_sums);
+        return;
+    }
+    if (whole) {
         weights_3_3(walk, x, g, sums, bias_sums);
         return;
     }
@@ -444,12 +544,9 @@ static void input_gradient(const dlz_depthwise_plan *plan, const float *g,
                            dlz_depthwise_block block, const float *weights, float *spare,
                            float *dx) {
     const dlz_conv2d_shape *s = &plan->shape;
-    int64_t row = s->width * s->channels, stride = s->stride[0];
-    int64_t first = block.row == 0 ? 0 : block.row * stride - s->padding[0];
-    int64_t end = (block.row + block.rows) * stride - s->padding[0];
-    if (block.row + block.rows == s->out_height || end > s->height)
-        end = s->height;
-    for (int64_t y = first < 0 ? 0 : first; y < end; y++) {
+    int64_t row = s->width * s->channels, first, end;
+    dlz_depthwise_input_rows(plan, block, &first, &end);
+    for (int64_t y = first; y < end; y++) {
         float *to = dx + (block.image * s->height + y) * row;
         float *wide = plan->multiplier == 1 ? to : spare;
         input_row(plan, g, block.row - dlz_depthwise_halo(plan, block), y, weights, wide);

@@ -14,6 +14,7 @@
 
 #include "kernels/select.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -40,6 +41,10 @@ struct dlz_knn_buffer {
     float slack, largest_slack;
     double relative;
     double limit; /* the keep-th smallest true value is not above it */
+    /* Where products are of bytes (knn_bytes.h): values are unit (product + base), distances off by
+     * at most `error`; products below `below` are of interest. Else unit is 0. */
+    double unit, base, error;
+    int32_t below;
     /* The `keep` nearest of those whose exact distances had to be found, in order. */
     dlz_knn_found *best;
     int32_t best_count;
@@ -48,6 +53,13 @@ struct dlz_knn_buffer {
     void (*settle)(dlz_knn_buffer *buffer, void *context);
     void *context;
 };
+
+/* The last entry of this value. */
+static inline uint64_t dlz_knn_last_entry(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint64_t)(bits & 0x80000000u ? ~bits : bits | 0x80000000u) << 32 | 0xFFFFFFFFu;
+}
 
 /* The value of an entry: the high half's bits are a float's, turned so that they order as integers.
  */

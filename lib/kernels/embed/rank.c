@@ -1,6 +1,8 @@
 #include "kernels/embed/rank.h"
 #include "isa/isa.h"
 
+#include <stdbool.h>
+
 typedef int64_t whole __attribute__((vector_size(DLZ_LANES * 4)));
 
 #define WIDTH DLZ_HALF_LANES
@@ -34,4 +36,77 @@ static void count_below(const double *values, int64_t n, const double *limits, i
     }
 }
 
-const dlz_rank_kernel DLZ_VARIANT(dlz_rank) = {count_below};
+#if DLZ_LANES == 16
+#define ROWS 12
+#elif DLZ_LANES == 8
+#define ROWS 6
+#else
+#define ROWS 4
+#endif
+#define VECTORS 2
+
+static void values(const float *queries, const float *panel, const float *half_norms, int64_t d,
+                   float *to, int64_t stride) {
+    for (int column = 0; column < DLZ_KNN_PANEL; column += VECTORS * DLZ_LANES)
+        for (int row = 0; row < DLZ_KNN_GROUP; row += ROWS) {
+            dlz_v sums[ROWS][VECTORS];
+            for (int v = 0; v < VECTORS; v++) {
+                dlz_v start = dlz_load(half_norms + column + v * DLZ_LANES);
+#pragma GCC unroll 12
+                for (int r = 0; r < ROWS; r++)
+                    sums[r][v] = start;
+            }
+            const float *c = panel + column, *q = queries + row;
+            for (int64_t i = 0; i < d; i++, c += DLZ_KNN_PANEL, q += DLZ_KNN_GROUP) {
+                dlz_v points[VECTORS];
+#pragma GCC unroll 2
+                for (int v = 0; v < VECTORS; v++)
+                    points[v] = dlz_load(c + v * DLZ_LANES);
+#pragma GCC unroll 12
+                for (int r = 0; r < ROWS; r++) {
+                    dlz_v query = dlz_splat(q[r]);
+#pragma GCC unroll 2
+                    for (int v = 0; v < VECTORS; v++)
+                        sums[r][v] -= query * points[v];
+                }
+            }
+#pragma GCC unroll 12
+            for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 2
+                for (int v = 0; v < VECTORS; v++)
+                    dlz_store(to + (row + r) * stride + column + v * DLZ_LANES, sums[r][v]);
+        }
+}
+
+static void count_around(const float *from, int64_t n, const float *low, const float *high,
+                         int64_t k, int64_t *counts, int32_t *between) {
+    for (int64_t first = 0; first < k; first += TOGETHER) {
+        dlz_v below[TOGETHER], above[TOGETHER];
+        dlz_vi sure[TOGETHER], all[TOGETHER];
+        for (int j = 0; j < TOGETHER; j++) {
+            bool exists = first + j < k;
+            below[j] = dlz_splat(exists ? low[first + j] : -__builtin_inff());
+            above[j] = dlz_splat(exists ? high[first + j] : -__builtin_inff());
+            sure[j] = all[j] = (dlz_vi){0};
+        }
+        for (int64_t i = 0; i < n; i += DLZ_LANES) {
+            dlz_v value = dlz_load(from + i);
+#pragma GCC unroll 4
+            for (int j = 0; j < TOGETHER; j++) {
+                sure[j] -= value < below[j];
+                all[j] -= value < above[j];
+            }
+        }
+        for (int j = 0; j < TOGETHER && first + j < k; j++) {
+            int32_t count = 0, of_all = 0;
+            for (int lane = 0; lane < DLZ_LANES; lane++) {
+                count += sure[j][lane];
+                of_all += all[j][lane];
+            }
+            counts[first + j] += count;
+            between[first + j] = of_all - count;
+        }
+    }
+}
+
+const dlz_rank_kernel DLZ_VARIANT(dlz_rank) = {count_below, values, count_around};

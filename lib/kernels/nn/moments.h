@@ -16,12 +16,13 @@ static inline int64_t dlz_moments_size(int64_t channels) {
 
 /* Makes a block of `count` values a channel whose sums of value − pivot and of (value − pivot)²
  * stand in the places of the means and of the deviations; the pivot is one of the values or close
- * to them. */
+ * to them. Does so for the channels first … end − 1; who has channel 0 also sets the count. */
 static inline void dlz_moments_finish(double *block, int64_t count, int64_t channels,
-                                      const float *pivot) {
-    block[0] = (double)count;
+                                      int64_t first, int64_t end, const float *pivot) {
+    if (first == 0)
+        block[0] = (double)count;
     double *means = block + 1, *deviations = means + channels;
-    for (int64_t c = 0; c < channels; c++) {
+    for (int64_t c = first; c < end; c++) {
         double shift = means[c] / (double)count, rest = deviations[c] - shift * means[c];
         means[c] = (double)pivot[c] + shift;
         deviations[c] = rest < 0 ? 0 : rest; /* NaN stays */

@@ -1,0 +1,32 @@
+/* support/fork.h - tests that go on in a child of their process. */
+#ifndef DLZ_TESTS_FORK_H
+#define DLZ_TESTS_FORK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ThreadSanitizer takes a thread that the child of a fork starts for one of its parent's now and
+ * then, and ends the process. */
+#if defined(__SANITIZE_THREAD__)
+#define FORKS_START_THREADS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FORKS_START_THREADS 0
+#endif
+#endif
+#ifndef FORKS_START_THREADS
+#define FORKS_START_THREADS 1
+#endif
+
+static inline bool cannot_fork(void) {
+    if (!FORKS_START_THREADS)
+        printf("SKIP: ThreadSanitizer cannot follow threads that start after a fork\n");
+    else if (getenv("DLVIZ_TEST_EMULATED"))
+        printf("SKIP: QEMU 7.2 aborts in a process that forked while it had threads\n");
+    else
+        return false;
+    return true;
+}
+
+#endif
