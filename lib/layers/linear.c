@@ -10,6 +10,11 @@
 
 #define LARGEST (1 << 28)
 
+/* Evaluation keeps a second, packed copy of weights for this many outputs or more, up to 6 MiB: of
+ * fewer the product is as fast as they are, and larger ones wait for memory either way. */
+#define LEAST_PACKED 128
+#define MOST_PACKED (3 << 19)
+
 typedef struct linear {
     dlviz_layer base;
     int64_t out_features;
@@ -72,6 +77,7 @@ static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const
 
 typedef struct linear_op {
     float *folded_bias; /* with the batch norm, where there is one to fold */
+    float *packed;      /* the weights, where they outlast a run and are not too many; else NULL */
 } linear_op;
 
 typedef struct linear_pass {
@@ -91,6 +97,13 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
     dlz_memory_ask_scratch(setup->memory, DLZ_GEMM_SCRATCH_BYTES);
+    dlz_linear size = {setup->n, dlz_value_size(op->in), outputs};
+    bool packs = dlz_mode_keeps_prepared(setup->mode) && outputs >= LEAST_PACKED &&
+                 size.inputs * outputs <= MOST_PACKED;
+    own->packed = NULL;
+    if (packs)
+        DLZ_TRY(dlz_op_ask_prepared(setup, &own->packed, (int64_t)dlz_linear_packed_size(&size),
+                                    sizeof(float), first));
     if (op->fold.has_batchnorm)
         DLZ_TRY(dlz_op_ask_prepared(setup, &own->folded_bias, outputs, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
@@ -98,11 +111,20 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_input_gradients(op, setup);
 }
 
+static void pack_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const linear_pass *pass = context;
+    dlz_linear_pack_tile(&pass->size, tile, pass->op->states[WEIGHT].value,
+                         ((const linear_op *)pass->op->own)->packed);
+}
+
 static void prepare(dlz_op *op, const dlz_run *run) {
-    (void)run;
     const linear_op *own = op->own;
+    linear_pass pass = make_pass(op, run);
     if (op->fold.has_batchnorm)
         dlz_fold_bias(&op->fold, op->states[BIAS].value, op->out->channels, own->folded_bias);
+    if (own->packed)
+        dlz_parallel_for(dlz_linear_pack_tiles(&pass.size), run->workers, pack_tile, &pass);
 }
 
 static dlz_linear_end end_of(const dlz_op *op) {
@@ -112,11 +134,10 @@ static dlz_linear_end end_of(const dlz_op *op) {
     return (dlz_linear_end){NULL, op->states[BIAS].value, op->fold.relu};
 }
 
-static void activate(const linear_pass *pass, int64_t tile) {
+static void activate(const linear_pass *pass, dlz_linear_block part) {
     const dlz_activation *activation = pass->op->fold.activation;
-    dlz_linear_block part = dlz_linear_forward_block(&pass->size, tile);
     float *y = pass->op->out->data + part.row * pass->size.outputs + part.column;
-    for (int64_t i = 0; i < part.rows; i++, y += pass->size.outputs)
+    for (int64_t i = 0; activation && i < part.rows; i++, y += pass->size.outputs)
         activation->kernels->forward(activation->settings, part.columns, y, y);
 }
 
@@ -125,14 +146,24 @@ static void forward_tile(void *context, int64_t tile, int worker) {
     const dlz_op *op = pass->op;
     dlz_linear_forward_tile(&pass->size, tile, op->in->data, op->states[WEIGHT].value, &pass->end,
                             op->out->data, dlz_run_scratch(pass->run, worker));
-    if (op->fold.activation)
-        activate(pass, tile);
+    activate(pass, dlz_linear_forward_block(&pass->size, tile));
+}
+
+static void packed_tile(void *context, int64_t tile, int worker) {
+    const linear_pass *pass = context;
+    const dlz_op *op = pass->op;
+    dlz_linear_packed_tile(&pass->size, tile, op->in->data, ((const linear_op *)op->own)->packed,
+                           &pass->end, op->out->data, dlz_run_scratch(pass->run, worker));
+    activate(pass, dlz_linear_packed_block(&pass->size, tile));
 }
 
 static void forward(dlz_op *op, const dlz_run *run) {
     linear_pass pass = make_pass(op, run);
     pass.end = end_of(op);
-    dlz_parallel_for(dlz_linear_forward_tiles(&pass.size), run->workers, forward_tile, &pass);
+    if (((const linear_op *)op->own)->packed)
+        dlz_parallel_for(dlz_linear_packed_tiles(&pass.size), run->workers, packed_tile, &pass);
+    else
+        dlz_parallel_for(dlz_linear_forward_tiles(&pass.size), run->workers, forward_tile, &pass);
 }
 
 static void weight_tile(void *context, int64_t tile, int worker) {

@@ -3,6 +3,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/graph.h"
+#include "network/network.h"
+#include "support/one_layer.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -515,19 +517,96 @@ START_TEST(settings_are_kept_in_files) {
 }
 END_TEST
 
+/* -- Behind a batch norm --------------------------------------------------------------------------
+ */
+
+enum { BEHIND_CHANNELS = 35, BEHIND_SIZE = 11, BEHIND_IMAGES = 3, BEHIND_OUTPUTS = 4000 };
+
+/* A convolution, a batch norm with weights of either sign and 0, relu, and a pool, which reads what they
+ * leave, or, with a padding of nothing between, what they have written. Returns the plan after both
+ * passes. `y`: room for the outputs. */
+static dlz_plan *behind(dlviz_network **network, bool relu, bool apart, int threads, float *y) {
+    const int64_t dims[] = {2, BEHIND_SIZE, BEHIND_SIZE};
+    ck_ok(dlviz_set_num_threads(threads));
+    ck_ok(dlviz_network_create(network, 3, dims));
+    ck_ok(dlviz_network_add(*network, "conv", dlviz_conv2d(BEHIND_CHANNELS, 5, 2)));
+    ck_ok(dlviz_network_add(*network, "norm", dlviz_batchnorm()));
+    if (relu)
+        ck_ok(dlviz_network_add(*network, "relu", dlviz_relu()));
+    if (apart)
+        ck_ok(dlviz_network_add(*network, "nothing", dlviz_pad(0, 0, 0, 0)));
+    ck_ok(dlviz_network_add(*network, "pool", windows(false, 3, 2, 1, true)));
+    ck_ok(dlviz_network_build(*network, 3));
+    float *weight = one_layer_state(*network, "norm.weight");
+    float *bias = one_layer_state(*network, "norm.bias");
+    for (int c = 0; c < BEHIND_CHANNELS; c++) {
+        weight[c] = (float)(c % 5 - 2) / 2;
+        bias[c] = (float)(c % 3 - 1) / 4;
+    }
+    dlz_plan *plan;
+    dlz_mode mode = {.training = true, .gradients = true, .input_gradient = true};
+    ck_ok(dlz_plan_get(&(*network)->plans, &(*network)->graph, (*network)->graph.num_nodes - 1,
+                       mode, BEHIND_IMAGES, &plan));
+    dlz_value *in = dlz_plan_input(plan), *out = dlz_plan_output(plan);
+    fill_uniform(in->data, BEHIND_IMAGES * dlz_value_size(in), 1);
+    fill_uniform(out->dy, BEHIND_IMAGES * dlz_value_size(out), 2);
+    ck_ok(dlz_plan_forward(plan));
+    ck_assert_int_le(BEHIND_IMAGES * dlz_value_size(out), BEHIND_OUTPUTS);
+    memcpy(y, out->data, (size_t)(BEHIND_IMAGES * dlz_value_size(out)) * sizeof *y);
+    ck_ok(dlz_plan_backward(plan));
+    return plan;
+}
+
+static bool is_near(const float *x, const float *y, int64_t count) {
+    double largest = 0, apart = 0;
+    for (int64_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs((double)y[i]));
+        apart = fmax(apart, fabs((double)x[i] - (double)y[i]));
+    }
+    return largest > 0 && apart <= 1e-5 * largest;
+}
+
+START_TEST(a_pool_reads_what_a_batch_norm_leaves) {
+    static const char *const states[] = {"conv.weight", "norm.weight", "norm.bias"};
+    static const int64_t sizes[] = {BEHIND_CHANNELS * 50, BEHIND_CHANNELS, BEHIND_CHANNELS};
+    static float outputs[3][BEHIND_OUTPUTS];
+    for (int relu = 0; relu < 2; relu++) {
+        dlviz_network *networks[3];
+        dlz_plan *plans[3];
+        for (int k = 0; k < 3; k++)
+            plans[k] = behind(&networks[k], relu, k == 1, k == 2 ? 3 : 1, outputs[k]);
+        ck_assert_int_eq(dlz_plan_num_ops(plans[0]) + 1, dlz_plan_num_ops(plans[1]));
+        for (int k = 1; k < 3; k++) {
+            const dlz_value *out = dlz_plan_output(plans[0]), *in = dlz_plan_input(plans[0]);
+            int64_t outs = BEHIND_IMAGES * dlz_value_size(out),
+                    ins = BEHIND_IMAGES * dlz_value_size(in);
+            const float *dx = dlz_plan_input(plans[k])->gradient.dy;
+            ck_assert(is_near(outputs[k], outputs[0], outs));
+            ck_assert(is_near(dx, in->gradient.dy, ins));
+            ck_assert(k == 1 ||
+                      memcmp(outputs[k], outputs[0], (size_t)outs * sizeof **outputs) == 0);
+            ck_assert(k == 1 || memcmp(dx, in->gradient.dy, (size_t)ins * sizeof *dx) == 0);
+            for (int i = 0; i < 3; i++) {
+                const float *gradient = one_layer_gradient(networks[k], states[i]);
+                const float *first = one_layer_gradient(networks[0], states[i]);
+                ck_assert_msg(is_near(gradient, first, sizes[i]), "%s", states[i]);
+                ck_assert(k == 1 || memcmp(gradient, first, (size_t)sizes[i] * sizeof *first) == 0);
+            }
+        }
+        for (int k = 0; k < 3; k++)
+            dlviz_network_destroy(networks[k]);
+    }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {windows_are_counted_as_pytorch_does,
-                                  inputs_that_do_not_fit_are_named,
-                                  settings_out_of_range_are_refused,
-                                  settings_are_got_back,
-                                  nan_and_the_first_of_equals_win,
-                                  averages_of_whole_numbers_are_exact,
-                                  a_border_is_what_its_mode_says,
-                                  interpolation_passes_through_its_pixels,
-                                  reshaping_keeps_pytorchs_order,
-                                  gradients_are_adjoints,
-                                  bits_do_not_depend_on_threads,
-                                  settings_are_kept_in_files,
-                                  NULL};
+    const TTest *const tests[] = {
+        windows_are_counted_as_pytorch_does, inputs_that_do_not_fit_are_named,
+        settings_out_of_range_are_refused,   settings_are_got_back,
+        nan_and_the_first_of_equals_win,     averages_of_whole_numbers_are_exact,
+        a_border_is_what_its_mode_says,      interpolation_passes_through_its_pixels,
+        reshaping_keeps_pytorchs_order,      gradients_are_adjoints,
+        bits_do_not_depend_on_threads,       a_pool_reads_what_a_batch_norm_leaves,
+        settings_are_kept_in_files,          NULL};
     return run_tests("pooling", tests);
 }

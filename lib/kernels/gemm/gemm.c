@@ -289,24 +289,42 @@ static void gemm_outer(const dlz_gemm *g, const float *packed_b, float *scratch)
     }
 }
 
+static void thin_tile(const dlz_gemm *g, int64_t j, int64_t p, int64_t k, const float *b,
+                      int64_t b_step, int64_t pair_step) {
+    int64_t row_step = g->transpose_a ? 1 : g->lda, a_step = g->transpose_a ? g->lda : 1;
+    gemm_place place = place_of(g, 0, j, p == 0);
+    const float *a = g->a + p * a_step;
+    if (g->m == 1)
+        thin(1, k, a, row_step, a_step, b, b_step, pair_step, &place);
+    else
+        thin(2, k, a, row_step, a_step, b, b_step, pair_step, &place);
+}
+
 /* The columns of a product of few rows that whole strips hold; returns how many they are. */
 static int64_t gemm_thin(const dlz_gemm *g) {
     int64_t depths = parts(g->k, DEPTH), columns = g->n / THIN_COLUMNS * THIN_COLUMNS;
-    int64_t row_step = g->transpose_a ? 1 : g->lda, a_step = g->transpose_a ? g->lda : 1;
     for (int64_t depth = 0; depth < depths; depth++) {
         int64_t p = part_start(g->k, depths, depth);
         int64_t k = part_start(g->k, depths, depth + 1) - p;
-        const float *a = g->a + p * a_step;
-        for (int64_t j = 0; j < columns; j += THIN_COLUMNS) {
-            gemm_place place = place_of(g, 0, j, p == 0);
-            const float *b = g->b + p * g->ldb + j;
-            if (g->m == 1)
-                thin(1, k, a, row_step, a_step, b, g->ldb, &place);
-            else
-                thin(2, k, a, row_step, a_step, b, g->ldb, &place);
-        }
+        for (int64_t j = 0; j < columns; j += THIN_COLUMNS)
+            thin_tile(g, j, p, k, g->b + p * g->ldb + j, g->ldb, 2 * LANES);
     }
     return columns;
+}
+
+/* Panels by THIN_VECTORS vectors, then those that are left. */
+static void gemm_thin_packed(const dlz_gemm *g, const float *packed) {
+    int64_t depths = parts(g->k, DEPTH);
+    for (int64_t depth = 0; depth < depths; depth++) {
+        int64_t p = part_start(g->k, depths, depth), j = 0;
+        int64_t k = part_start(g->k, depths, depth + 1) - p;
+        const float *b = packed + p * up(g->n, LANES);
+        for (; j + THIN_COLUMNS <= g->n; j += THIN_COLUMNS)
+            thin_tile(g, j, p, k, b + j * k, 2 * LANES, 2 * LANES * k);
+        block_product rest = {g, 0, g->m, 0, g->n, p, k, NULL, b, 1};
+        for (; j < g->n; j += OUTER_COLUMNS)
+            multiply_tile(&rest, 0, j);
+    }
 }
 
 /* A's rows against B^T's, both contiguous in k: nothing is packed. */
@@ -386,6 +404,8 @@ static void pack(const dlz_gemm *product, float *packed) {
 static void gemm_packed(const dlz_gemm *product, const float *packed, void *scratch) {
     if (product->k <= 0)
         no_terms(product);
+    else if (product->m > 0 && product->m <= THIN_ROWS && !product->transpose_a)
+        gemm_thin_packed(product, packed);
     else
         gemm_outer(product, packed, scratch);
 }

@@ -7,6 +7,7 @@
  * a tile's columns are packed once for all its rows: runs of 1 KiB, and rows enough to pay for it.
  */
 enum { FORWARD_ROWS = 256, FORWARD_COLUMNS = 32, BACKWARD_ROWS = 256, BACKWARD_COLUMNS = 256 };
+enum { PACKED_ROWS = 256, PACKED_COLUMNS = 128 };
 
 typedef dlz_linear_block block;
 
@@ -31,28 +32,79 @@ dlz_linear_block dlz_linear_forward_block(const dlz_linear *layer, int64_t tile)
     return block_of(tile, layer->batch, layer->outputs, FORWARD_ROWS, FORWARD_COLUMNS);
 }
 
+/* The product of a tile but for its weights, and what becomes of it. */
+static dlz_gemm product_of(const dlz_linear *layer, const block *part, const float *x,
+                           const dlz_linear_end *end, float *y) {
+    return (dlz_gemm){.m = part->rows,
+                      .n = part->columns,
+                      .k = layer->inputs,
+                      .a = x + part->row * layer->inputs,
+                      .lda = layer->inputs,
+                      .c = y + part->row * layer->outputs + part->column,
+                      .ldc = layer->outputs,
+                      .bias = end->bias && !end->scale ? end->bias + part->column : NULL};
+}
+
+static void finish(const dlz_linear_end *end, const block *part, const dlz_gemm *product) {
+    if (end->scale || end->relu)
+        dlz_gemm_finish_kernels()->finish(
+            part->rows, part->columns, end->scale ? end->scale + part->column : NULL,
+            end->scale ? end->bias + part->column : NULL, end->relu, product->c, product->ldc);
+}
+
 void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float *x,
                              const float *weight, const dlz_linear_end *end, float *y,
                              void *scratch) {
     block part = dlz_linear_forward_block(layer, tile);
-    float *c = y + part.row * layer->outputs + part.column;
-    const float *bias = end->bias ? end->bias + part.column : NULL;
-    const float *scale = end->scale ? end->scale + part.column : NULL;
-    dlz_gemm_kernels()->gemm(&(dlz_gemm){.m = part.rows,
-                                         .n = part.columns,
-                                         .k = layer->inputs,
-                                         .a = x + part.row * layer->inputs,
-                                         .lda = layer->inputs,
-                                         .b = weight + part.column * layer->inputs,
-                                         .ldb = layer->inputs,
-                                         .transpose_b = true,
-                                         .c = c,
-                                         .ldc = layer->outputs,
-                                         .bias = scale ? NULL : bias},
-                             scratch);
-    if (scale || end->relu)
-        dlz_gemm_finish_kernels()->finish(part.rows, part.columns, scale, bias, end->relu, c,
-                                          layer->outputs);
+    dlz_gemm product = product_of(layer, &part, x, end, y);
+    product.b = weight + part.column * layer->inputs;
+    product.ldb = layer->inputs;
+    product.transpose_b = true;
+    dlz_gemm_kernels()->gemm(&product, scratch);
+    finish(end, &part, &product);
+}
+
+/* Packed columns of a tile: several panels, but not so many that few threads have work. */
+static int64_t packed_columns(const dlz_linear *layer) {
+    int64_t quarter = layer->outputs / 4 / FORWARD_COLUMNS * FORWARD_COLUMNS;
+    return dlz_max_i64(FORWARD_COLUMNS, dlz_min_i64(quarter, PACKED_COLUMNS));
+}
+
+size_t dlz_linear_packed_size(const dlz_linear *layer) {
+    return dlz_gemm_kernels()->packed_size(layer->inputs, layer->outputs);
+}
+
+int64_t dlz_linear_pack_tiles(const dlz_linear *layer) {
+    return dlz_ceil_div(layer->outputs, packed_columns(layer));
+}
+
+void dlz_linear_pack_tile(const dlz_linear *layer, int64_t tile, const float *weight,
+                          float *packed) {
+    int64_t column = tile * packed_columns(layer);
+    dlz_gemm_kernels()->pack(
+        &(dlz_gemm){.n = dlz_min_i64(packed_columns(layer), layer->outputs - column),
+                    .k = layer->inputs,
+                    .b = weight + column * layer->inputs,
+                    .ldb = layer->inputs,
+                    .transpose_b = true},
+        packed + column * layer->inputs);
+}
+
+int64_t dlz_linear_packed_tiles(const dlz_linear *layer) {
+    return block_count(layer->batch, layer->outputs, PACKED_ROWS, packed_columns(layer));
+}
+
+dlz_linear_block dlz_linear_packed_block(const dlz_linear *layer, int64_t tile) {
+    return block_of(tile, layer->batch, layer->outputs, PACKED_ROWS, packed_columns(layer));
+}
+
+void dlz_linear_packed_tile(const dlz_linear *layer, int64_t tile, const float *x,
+                            const float *packed, const dlz_linear_end *end, float *y,
+                            void *scratch) {
+    block part = dlz_linear_packed_block(layer, tile);
+    dlz_gemm product = product_of(layer, &part, x, end, y);
+    dlz_gemm_kernels()->gemm_packed(&product, packed + part.column * layer->inputs, scratch);
+    finish(end, &part, &product);
 }
 
 int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer) {

@@ -37,6 +37,18 @@ void dlz_linear_forward_tile(const dlz_linear *layer, int64_t tile, const float 
                              const float *weight, const dlz_linear_end *end, float *y,
                              void *scratch);
 
+/* The same with weights that were packed before, which takes less time for each pass but rounds
+ * otherwise: floats that they take, and packing those of tile 0 … dlz_linear_pack_tiles − 1. */
+size_t dlz_linear_packed_size(const dlz_linear *layer);
+int64_t dlz_linear_pack_tiles(const dlz_linear *layer);
+void dlz_linear_pack_tile(const dlz_linear *layer, int64_t tile, const float *weight,
+                          float *packed);
+int64_t dlz_linear_packed_tiles(const dlz_linear *layer);
+dlz_linear_block dlz_linear_packed_block(const dlz_linear *layer, int64_t tile);
+void dlz_linear_packed_tile(const dlz_linear *layer, int64_t tile, const float *x,
+                            const float *packed, const dlz_linear_end *end, float *y,
+                            void *scratch);
+
 int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                    const float *weight, bool accumulate, float *dx, void *scratch);

@@ -77,18 +77,19 @@ DLZ_INLINE void outer(const int rows, const int vectors, const bool unit_rows, i
     }
 }
 
-/* A few rows of A against THIN_VECTORS vectors of columns of B, which for so few are not packed: long
- * runs of its rows are read instead. A sum has the terms of outer's in their order. */
+/* A few rows of A against THIN_VECTORS vectors of columns of B, vector j at b + j / 2 * pair_step +
+ * j % 2 * LANES: of a B that is not packed long runs of its rows, of one that is a few panels at a
+ * time. A sum has the terms of outer's in their order. */
 DLZ_INLINE void thin(const int rows, int64_t k, const float *a, int64_t row_step, int64_t a_step,
-                     const float *b, int64_t ldb, const gemm_place *place) {
+                     const float *b, int64_t b_step, int64_t pair_step, const gemm_place *place) {
     dlz_v sum[THIN_ROWS][THIN_VECTORS];
     DLZ_UNROLL for (int i = 0; i < rows; i++) DLZ_UNROLL for (int j = 0; j < THIN_VECTORS; j++)
         sum[i][j] = (dlz_v){0};
-    for (int64_t p = 0; p < k; p++, a += a_step, b += ldb) {
+    for (int64_t p = 0; p < k; p++, a += a_step, b += b_step) {
         dlz_v value[THIN_ROWS];
         DLZ_UNROLL for (int i = 0; i < rows; i++) value[i] = dlz_splat(a[i * row_step]);
         DLZ_UNROLL for (int j = 0; j < THIN_VECTORS; j++) {
-            dlz_v column = dlz_load(b + j * LANES);
+            dlz_v column = dlz_load(b + j / 2 * pair_step + j % 2 * LANES);
             DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i][j] += value[i] * column;
         }
     }
