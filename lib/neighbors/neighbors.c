@@ -15,6 +15,7 @@
 #define SAMPLE 31 /* points that an origin is the median of */
 /* Of the distance of a point's last neighbor, up to which it is worth rounding coordinates. */
 #define BYTES_ERROR 0.10
+#define FETCHED 256 /* columns of a row; what is beyond comes in order */
 
 #define NEARER(a, b)                                                                               \
     ((a).distance < (b).distance || ((a).distance == (b).distance && (a).key < (b).key))
@@ -240,32 +241,40 @@ static float find_scale(const search *s) {
     return ldexpf(1, exponent < 120 ? exponent : 120);
 }
 
+/* So that a list's rows are on their way while the list before is computed. */
+static void fetch_rows(const search *s, const dlz_knn_found *found, int64_t count) {
+    for (int64_t r = 0; r < count; r++) {
+        const float *row = s->points + found[r].point * s->d;
+        for (int64_t i = 0; i < s->d && i < FETCHED; i += 16)
+            __builtin_prefetch(row + i);
+    }
+}
+
 /* Takes exact distances, a list of points at a time, of the entries first ... last; returns how
  * many those are, in `to`. */
 static int64_t measure(const search *s, const dlz_knn_buffer *buffer, uint64_t first, uint64_t last,
                        dlz_knn_found *to) {
-    const float *rows[DLZ_DISTANCE_LIST], *query = s->queries + buffer->query * s->d;
-    double squares[DLZ_DISTANCE_LIST];
+    const float *query = s->queries + buffer->query * s->d;
     int64_t count = 0;
-    int waiting = 0;
-    for (int32_t i = 0; i <= buffer->count; i++) {
-        if (i < buffer->count) {
-            uint64_t entry = buffer->entries[i];
-            if (entry < first || entry > last)
-                continue;
-            int64_t point = point_at(s, (uint32_t)entry);
-            rows[waiting++] = s->points + point * s->d;
-            to[count].key = dlz_knn_tie_key(&s->ties, buffer->query, point);
-            to[count++].point = (int32_t)point;
-        }
-        if (waiting == DLZ_DISTANCE_LIST || (i == buffer->count && waiting > 0)) {
-            for (int r = waiting; r < DLZ_DISTANCE_LIST; r++)
-                rows[r] = rows[0];
-            dlz_distance()->list(query, rows, s->d, squares);
-            for (int r = 0; r < waiting; r++)
-                to[count - waiting + r].distance = sqrt(squares[r]);
-            waiting = 0;
-        }
+    for (int32_t i = 0; i < buffer->count; i++) {
+        uint64_t entry = buffer->entries[i];
+        if (entry < first || entry > last)
+            continue;
+        int64_t point = point_at(s, (uint32_t)entry);
+        to[count].key = dlz_knn_tie_key(&s->ties, buffer->query, point);
+        to[count++].point = (int32_t)point;
+    }
+    fetch_rows(s, to, dlz_min_i64(count, DLZ_DISTANCE_LIST));
+    for (int64_t at = 0; at < count; at += DLZ_DISTANCE_LIST) {
+        const float *rows[DLZ_DISTANCE_LIST];
+        double squares[DLZ_DISTANCE_LIST];
+        int64_t here = dlz_min_i64(DLZ_DISTANCE_LIST, count - at);
+        fetch_rows(s, to + at + here, dlz_min_i64(DLZ_DISTANCE_LIST, count - at - here));
+        for (int64_t r = 0; r < DLZ_DISTANCE_LIST; r++)
+            rows[r] = s->points + to[at + (r < here ? r : 0)].point * s->d;
+        dlz_distance()->list(query, rows, s->d, squares);
+        for (int64_t r = 0; r < here; r++)
+            to[at + r].distance = sqrt(squares[r]);
     }
     return count;
 }
