@@ -63,7 +63,7 @@ DLVIZ_API const int64_t *dlviz_predictor_output_dims(const dlviz_predictor *pred
 
 /** Takes now what predicting so many samples at once will need, and makes the weights ready. After
  *  it, dlviz_predictor_forward_into allocates nothing for this number of samples. The last few
- *  numbers are remembered, at least 4. More samples than 64 are worked on 64 at a time.
+ *  numbers are remembered, at least 4. Many samples are worked on in batches of 64 or fewer.
  *  @param num_samples  1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (in use) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */

@@ -67,8 +67,9 @@ static dlviz_status look_at(dlviz_network *network, const dlviz_dataset *dataset
 dlviz_status dlz_network_look(dlviz_network *network, const dlviz_dataset *dataset,
                               const dlz_look *look) {
     int64_t n = dlviz_dataset_num_samples(dataset);
-    for (int64_t first = 0; first < n; first += DLZ_EVALUATION_BATCH) {
-        int64_t batch = dlz_min_i64(DLZ_EVALUATION_BATCH, n - first);
+    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
+    for (int64_t first = 0; first < n; first += most) {
+        int64_t batch = dlz_min_i64(most, n - first);
         DLZ_TRY(look_at(network, dataset, look, first, batch));
         DLZ_TRY(dlz_task_report((double)(first + batch) / (double)n));
     }

@@ -266,8 +266,9 @@ static dlviz_status tally_all(dlviz_network *network, const char *who, const dlv
     if (!e.targets)
         return dlz_fail_memory("a batch's targets", size * width);
     dlviz_status status = DLVIZ_OK;
-    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += DLZ_EVALUATION_BATCH) {
-        int64_t batch = dlz_min_i64(DLZ_EVALUATION_BATCH, n - first);
+    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
+    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += most) {
+        int64_t batch = dlz_min_i64(most, n - first);
         status = tally_batch(network, who, dataset, &e, first, batch, tally, look);
         if (status == DLVIZ_OK)
             status = dlz_task_report((double)(first + batch) / (double)n);

@@ -198,6 +198,11 @@ static dlviz_status check_samples(const char *who, int64_t num_samples) {
                     (long long)num_samples);
 }
 
+static int64_t batch_size(const dlviz_predictor *predictor, int64_t num_samples) {
+    const weights *w = predictor->weights;
+    return dlz_evaluation_batch(&w->graph, w->network->parameter_floats, num_samples);
+}
+
 /* The plan for one batch, with all that it needs. */
 static dlviz_status get_plan(dlviz_predictor *predictor, int64_t n, dlz_plan **plan) {
     return dlz_plan_get(&predictor->plans, &predictor->weights->graph, predictor->node,
@@ -215,9 +220,9 @@ dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, int64_t num_sam
     DLZ_REQUIRE(predictor);
     DLZ_HOLD_ALONE(&predictor->busy, "predictor");
     DLZ_TRY(check_samples(__func__, num_samples));
-    int64_t rest = num_samples % DLZ_EVALUATION_BATCH;
-    if (num_samples >= DLZ_EVALUATION_BATCH)
-        DLZ_TRY(reserve(predictor, DLZ_EVALUATION_BATCH));
+    int64_t most = batch_size(predictor, num_samples), rest = num_samples % most;
+    if (num_samples >= most)
+        DLZ_TRY(reserve(predictor, most));
     return rest > 0 ? reserve(predictor, rest) : DLVIZ_OK;
 }
 
@@ -230,9 +235,10 @@ dlviz_status dlviz_predictor_forward_into(dlviz_predictor *predictor, int64_t nu
     DLZ_TRY(check_samples(__func__, num_samples));
     int64_t in_size = dlz_shape_size(&predictor->weights->graph.in);
     int64_t out_size = dlz_shape_size(output_shape(predictor));
-    for (int64_t first = 0; first < num_samples; first += DLZ_EVALUATION_BATCH) {
+    int64_t most = batch_size(predictor, num_samples);
+    for (int64_t first = 0; first < num_samples; first += most) {
         dlz_plan *plan;
-        int64_t n = dlz_min_i64(DLZ_EVALUATION_BATCH, num_samples - first);
+        int64_t n = dlz_min_i64(most, num_samples - first);
         DLZ_TRY(get_plan(predictor, n, &plan));
         DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = inputs + first * in_size}));
         DLZ_TRY(dlz_plan_forward(plan));

@@ -165,7 +165,7 @@ typedef struct source {
     const float *samples;
 } source;
 
-/* Some samples of a source, up to DLZ_EVALUATION_BATCH. */
+/* Some samples of a source, DLZ_EVALUATION_BATCH at most. */
 typedef struct piece {
     int64_t first, n;
     int64_t indices[DLZ_EVALUATION_BATCH];
@@ -193,26 +193,23 @@ static dlviz_status run_piece(dlviz_network *network, int last, const source *fr
     return DLVIZ_OK;
 }
 
-/* Samples of a piece: what layers hand to each other should not leave the caches, unless the
- * parameters, which each piece reads again, are more. Samples of a dataset are also loaded together. */
-static int64_t piece_size(const dlviz_network *network, int last, const source *from) {
-    enum { CACHED = 1 << 20, LEAST_LOADED = 16 };
-    int64_t most = dlz_max_i64(CACHED, 3 * network->parameter_floats), largest = 1;
-    int64_t before = dlz_shape_size(&network->graph.in);
-    for (int node = 0; node <= last; node++) {
-        int64_t size = dlz_shape_size(dlz_graph_shape(&network->graph, node));
+int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, int64_t n) {
+    enum { CACHED = 1 << 20, LEAST = 4 };
+    int64_t most = dlz_max_i64(CACHED, 3 * parameter_floats), largest = 1;
+    int64_t before = dlz_shape_size(&graph->in);
+    for (int node = 0; node < graph->num_nodes; node++) {
+        int64_t size = dlz_shape_size(dlz_graph_shape(graph, node));
         largest = dlz_max_i64(largest, before + size);
         before = size;
     }
-    int64_t n = dlz_max_i64(most / largest, from->dataset ? LEAST_LOADED : 1);
-    n = dlz_min_i64(n, DLZ_EVALUATION_BATCH);
-    return dlz_ceil_div(from->n, dlz_ceil_div(from->n, n)); /* about equal ones */
+    int64_t batch = dlz_min_i64(dlz_max_i64(most / largest, LEAST), DLZ_EVALUATION_BATCH);
+    return dlz_ceil_div(n, dlz_ceil_div(n, batch)); /* about equal ones */
 }
 
 /* Computes a node, or the input, for all samples. */
 static dlviz_status run_all(dlviz_network *network, int last, const source *from, float *to) {
     int64_t size = dlz_shape_size(dlz_graph_shape(&network->graph, last));
-    int64_t most = piece_size(network, last, from);
+    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, from->n);
     piece p;
     for (p.first = 0; p.first < from->n; p.first += p.n) {
         p.n = dlz_min_i64(most, from->n - p.first);

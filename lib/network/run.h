@@ -5,8 +5,11 @@
 #include "data/dataset.h"
 #include "network/network.h"
 
-/* Samples at a time in evaluation: enough to keep all threads busy, few enough for the cache. */
+/* Samples at a time in evaluation at most: enough to keep all threads busy. */
 enum { DLZ_EVALUATION_BATCH = 64 };
+/* Samples of n at a time, in all that evaluates, as the last bits depend on it: what layers hand to each
+ * other should not leave the caches, unless the parameters, which each batch reads again, are more. */
+int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, int64_t n);
 
 #define DLZ_EVALUATION                                                                             \
     (dlz_mode) {                                                                                   \

@@ -9,7 +9,7 @@
  * the whole step the shortest time, and of an inference of more than 64 images one part of 64 or fewer.
  * compare_networks.py sets it beside others. */
 #include "profile.h"
-#include "ten_networks.h"
+#include "support/ten_networks.h"
 
 #include <getopt.h>
 #include <stdio.h>

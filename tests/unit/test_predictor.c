@@ -2,6 +2,7 @@
  * made ready to run, which must never be those of earlier states. */
 #include "support/failing.h"
 #include "support/netspec.h"
+#include "support/ten_networks.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -77,6 +78,40 @@ START_TEST(outputs_are_the_networks_to_the_bit) {
         dlviz_predictor_destroy(predictor);
     }
     dlviz_tensor_destroy(inputs);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Nor do they depend on what is predicted beside, or on how many threads do it. */
+START_TEST(an_image_alone_is_as_in_a_batch) {
+    enum { BATCH = 70 };
+    const ten_network *which = &ten_networks[_i];
+    dlviz_network *network;
+    dlviz_predictor *predictor;
+    ck_ok(ten_networks_create(which, &network));
+    fill_states(network, 7, false);
+    ck_ok(dlviz_predictor_create(&predictor, network, NULL));
+    int64_t size = product(which->ndim, which->dims);
+    int64_t out_size =
+        product(dlviz_predictor_output_ndim(predictor), dlviz_predictor_output_dims(predictor));
+    float *inputs = malloc((size_t)(BATCH * size) * sizeof *inputs);
+    float *outputs = malloc((size_t)(BATCH * out_size) * sizeof *outputs);
+    float *alone = malloc((size_t)(5 * out_size) * sizeof *alone);
+    fill_uniform(inputs, BATCH * size, 8);
+    ck_ok(dlviz_predictor_forward_into(predictor, BATCH, inputs, outputs));
+    for (int64_t n = 1; n <= 5; n += 2)
+        for (int64_t i = 0; i < BATCH - 5; i += 23) {
+            ck_ok(dlviz_predictor_set_num_threads(predictor, 1 + i % 3));
+            ck_ok(dlviz_predictor_forward_into(predictor, n, inputs + i * size, alone));
+            ck_assert_msg(
+                memcmp(alone, outputs + i * out_size, (size_t)(n * out_size) * sizeof *alone) == 0,
+                "%s: images %d to %d give other outputs in a batch", which->name, (int)i,
+                (int)(i + n - 1));
+        }
+    free(inputs);
+    free(outputs);
+    free(alone);
+    dlviz_predictor_destroy(predictor);
     dlviz_network_destroy(network);
 }
 END_TEST
@@ -396,6 +431,13 @@ START_TEST(training_leaves_no_earlier_weights) {
 }
 END_TEST
 
+static void add(Suite *suite, const TTest *test, int count) {
+    TCase *tcase = tcase_create(test->name);
+    tcase_set_timeout(tcase, 600);
+    tcase_add_loop_test(tcase, test, 0, count);
+    suite_add_tcase(suite, tcase);
+}
+
 int main(void) {
     const TTest *const tests[] = {outputs_are_the_networks_to_the_bit,
                                   states_are_those_of_the_time_it_was_made,
@@ -404,7 +446,10 @@ int main(void) {
                                   each_allocation_fails_in_turn,
                                   settings_and_mistakes,
                                   weights_are_never_those_of_earlier_states,
-                                  training_leaves_no_earlier_weights,
-                                  NULL};
-    return run_tests("predictor", tests);
+                                  training_leaves_no_earlier_weights};
+    Suite *suite = suite_create("predictor");
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        add(suite, tests[i], 1);
+    add(suite, an_image_alone_is_as_in_a_batch, ten_networks_count);
+    return run_suite(suite);
 }

@@ -19,7 +19,10 @@ enum { CHANNELS_OF_PART = 64 };
  * `windows` pieces of output, of which each takes so many products of all channels with all and the
  * transforms of each channel. A training step runs `passes` times as long as forward, and transforms
  * each weight there and back, which takes as long as so many; forward alone finds them transformed
- * and reads them once. */
+ * and reads them once.
+ *
+ * Forward alone supposes few images, whatever their number is: what is predicted for an image does not
+ * depend on those beside it. */
 typedef struct cost {
     dlz_conv3x3_algorithm algorithm;
     int64_t size;      /* of a piece */
@@ -31,6 +34,7 @@ typedef struct cost {
 /* Weights beyond this many floats leave the caches before they are used: to read one then takes as
  * long as 1.3 multiply-adds. */
 enum { FAR = 1 << 20 };
+enum { SUPPOSED_IMAGES = 2 };
 
 static double cost_of(const dlz_conv3x3_plan *plan, const cost *way, bool training) {
     dlz_conv3x3_shape s = plan->shape;
@@ -41,10 +45,10 @@ static double cost_of(const dlz_conv3x3_plan *plan, const cost *way, bool traini
     double floats = way->products * pairs;
     double transforms = way->transforms * (double)(plan->in_padded + plan->out_padded);
     double forward = pieces * (way->products * pairs / lanes + transforms);
-    forward *= (double)s.images;
     if (!training)
-        return forward + floats * (floats > FAR ? 1.3 : 0.4);
-    return way->passes * forward + way->weights * pairs / lanes * (floats > FAR ? 1.7 : 1);
+        return SUPPOSED_IMAGES * forward + floats * (floats > FAR ? 1.3 : 0.4);
+    return way->passes * (double)s.images * forward +
+           way->weights * pairs / lanes * (floats > FAR ? 1.7 : 1);
 }
 
 /* With few channels, Winograd's rounding is large beside the sums, and little is gained. */

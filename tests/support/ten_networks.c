@@ -1,6 +1,6 @@
 /* The networks as a program would write them. Layers with parameters are called as in networks_torch.py, so
  * that PyTorch takes their files. */
-#include "ten_networks.h"
+#include "support/ten_networks.h"
 
 #include <stdio.h>
 #include <string.h>

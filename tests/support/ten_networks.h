@@ -1,6 +1,6 @@
-/* ten_networks.h - the networks that bench_networks times, and that networks_torch.py has too. */
-#ifndef DLZ_TESTS_BENCH_TEN_NETWORKS_H
-#define DLZ_TESTS_BENCH_TEN_NETWORKS_H
+/* support/ten_networks.h - the networks that bench_networks times, and that networks_torch.py has too. */
+#ifndef DLZ_TESTS_TEN_NETWORKS_H
+#define DLZ_TESTS_TEN_NETWORKS_H
 
 #include <dlviz.h>
 
