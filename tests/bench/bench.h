@@ -14,6 +14,7 @@
 typedef struct bench {
     const char *kernel; /* only kernels whose name contains this; or NULL */
     const char *isa;    /* only this instruction set; or NULL */
+    const char *only;   /* of conv2d: only layers whose name contains this; or NULL */
     double seconds;     /* time to spend on each figure */
     int threads;
     bool failed;                /* some result was wrong */

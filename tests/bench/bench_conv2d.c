@@ -219,6 +219,6 @@ static void bench_layer(bench *b, const layer_case *k) {
 void bench_conv2d(bench *b) {
     if (bench_wants(b, dlz_isa_chosen()))
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-            if (!getenv("CASE") || strstr(cases[i].name, getenv("CASE")))
+            if (!b->only || strstr(cases[i].name, b->only))
                 bench_layer(b, &cases[i]);
 }

@@ -1,6 +1,6 @@
 /* bench_kernels - checks and times every kernel on every instruction set and shape.
  *
- *     bench_kernels [--kernel NAME] [--isa NAME] [--threads N] [--seconds S]
+ *     bench_kernels [--kernel NAME] [--isa NAME] [--layer TEXT] [--threads N] [--seconds S]
  *
  * Exit status 1 when a result is wrong. */
 #include "bench.h"
@@ -81,11 +81,13 @@ int main(int argc, char **argv) {
             b.kernel = value;
         else if (!strcmp(argv[i], "--isa"))
             b.isa = value;
+        else if (!strcmp(argv[i], "--layer"))
+            b.only = value;
         else if (!strcmp(argv[i], "--seconds"))
             b.seconds = atof(value);
         else if (strcmp(argv[i], "--threads") || dlviz_set_num_threads(atoi(value)) != DLVIZ_OK) {
-            fprintf(stderr, "usage: bench_kernels [--kernel NAME] [--isa NAME] [--threads N] "
-                            "[--seconds S]\n");
+            fprintf(stderr, "usage: bench_kernels [--kernel NAME] [--isa NAME] [--layer TEXT] "
+                            "[--threads N] [--seconds S]\n");
             return 2;
         }
     }

@@ -2,9 +2,9 @@
  * of its transforms.
  *
  * A row's pixels are taken `stride` at a time, so that a kernel of k columns has ceil(k / stride)
- * taps of stride x channels numbers, at stride 1. F(m, taps) gives m neighboring outputs of
- * n = m + taps - 1 products instead of m x taps, at n points: 0, 1, -1, 2, 1/2, -1/2 and infinity, or without 1/2.
- * All kernel rows and channels are summed up at each point, so that a tile is turned back once:
+ * taps of stride x channels numbers, at stride 1. F(m, taps) gives m neighboring outputs of n = m +
+ * taps - 1 products, not m x taps, at n points: 0, 1, -1, 2, 1/2, -1/2 (1/2 only where n is 7) and
+ * infinity. Rows and channels are summed up at each point, so that a tile is turned back once:
  *
  *   forward            y = sums (weights' transform x data's transform)
  *   weights' gradient  dw = weights^T (data's transform x sums^T g)
