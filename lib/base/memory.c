@@ -38,6 +38,10 @@ static allocator get_allocator(void) {
     return copy;
 }
 
+void dlz_memory_after_fork(void) {
+    pthread_rwlock_init(&lock, NULL);
+}
+
 dlviz_status dlviz_set_allocator(void *(*allocate)(size_t, void *), void (*release)(void *, void *),
                                  void *user) {
     if (!allocate != !release)

@@ -1,5 +1,6 @@
 #include "base/parallel.h"
 #include "base/base.h"
+#include "base/lock.h"
 #include "base/processors.h"
 
 #include <errno.h>
@@ -246,6 +247,9 @@ static void after_fork(void) {
     atomic_store(&pool.job, 0);
     atomic_store(&pool.finished, 0);
     make_bed(&pool.beds[0]);
+    dlz_memory_after_fork();
+    dlz_log_after_fork();
+    dlz_lock_after_fork();
 }
 
 /* As the library is loaded: a fork may come amid the first job. */

@@ -18,6 +18,10 @@ void dlviz_set_log(dlviz_log_fn log, void *user) {
     pthread_rwlock_unlock(&lock);
 }
 
+void dlz_log_after_fork(void) {
+    pthread_rwlock_init(&lock, NULL);
+}
+
 void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user) {
     (void)level;
     if (message && user)

@@ -421,10 +421,10 @@ void dlz_plan_prepare(dlz_plan *plan) {
 #endif
     if (!set || !dlz_mode_keeps_prepared(plan->mode))
         return;
-    pthread_mutex_lock(&set->lock);
+    dlz_lock_take(&set->lock);
     for (int i = 0; i < plan->program.num_ops; i++)
         prepare_op(plan, i, version);
-    pthread_mutex_unlock(&set->lock);
+    dlz_lock_give_back(&set->lock);
     plan->version = version;
 }
 

@@ -40,24 +40,24 @@ static dlz_prepared *find(dlz_prepared_set *set, const dlz_op *op, size_t bytes)
 
 dlviz_status dlz_prepared_take(dlz_prepared **out, dlz_prepared_set *set, const dlz_op *op,
                                size_t bytes) {
-    pthread_mutex_lock(&set->lock);
+    dlz_lock_take(&set->lock);
     dlz_prepared *found = find(set, op, bytes);
     if (found)
         found->references++;
-    pthread_mutex_unlock(&set->lock);
+    dlz_lock_give_back(&set->lock);
     *out = found;
     return found ? DLVIZ_OK : dlz_fail_memory("weights made ready to run", bytes);
 }
 
 void dlz_prepared_drop(dlz_prepared_set *set, dlz_prepared *prepared) {
-    pthread_mutex_lock(&set->lock);
+    dlz_lock_take(&set->lock);
     bool last = --prepared->references == 0;
     for (dlz_prepared **at = &set->first; last && *at; at = &(*at)->next)
         if (*at == prepared) {
             *at = prepared->next;
             break;
         }
-    pthread_mutex_unlock(&set->lock);
+    dlz_lock_give_back(&set->lock);
     if (!last)
         return;
     dlz_free(prepared->block);
@@ -66,7 +66,7 @@ void dlz_prepared_drop(dlz_prepared_set *set, dlz_prepared *prepared) {
 
 dlviz_status dlz_prepared_set_create(dlz_prepared_set **out) {
     dlz_prepared_set *set = dlz_alloc_zero(sizeof *set);
-    if (!set || pthread_mutex_init(&set->lock, NULL) != 0) {
+    if (!set || !dlz_lock_init(&set->lock)) {
         dlz_free(set);
         return dlz_fail_memory("weights made ready to run", sizeof *set);
     }
@@ -77,6 +77,6 @@ dlviz_status dlz_prepared_set_create(dlz_prepared_set **out) {
 void dlz_prepared_set_destroy(dlz_prepared_set *set) {
     if (!set)
         return;
-    pthread_mutex_destroy(&set->lock);
+    dlz_lock_destroy(&set->lock);
     dlz_free(set);
 }

@@ -5,9 +5,8 @@
 #ifndef DLZ_GRAPH_PREPARED_H
 #define DLZ_GRAPH_PREPARED_H
 
+#include "base/lock.h"
 #include "graph/op.h"
-
-#include <pthread.h>
 
 /* What one operation has prepared. */
 typedef struct dlz_prepared {
@@ -21,7 +20,7 @@ typedef struct dlz_prepared {
 } dlz_prepared;
 
 typedef struct dlz_prepared_set {
-    pthread_mutex_t lock; /* of all fields here, and of the blocks while they are made */
+    dlz_lock lock; /* of all fields here, and of the blocks while they are made */
     dlz_prepared *first;
 } dlz_prepared_set;
 

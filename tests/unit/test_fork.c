@@ -1,5 +1,6 @@
 /* A process that forks, while nothing is computed and while other threads compute: everything goes on
  * in both, with the same results. */
+#include "base/lock.h"
 #include "base/parallel.h"
 #include "linalg/linalg.h"
 #include "support/fork.h"
@@ -169,24 +170,45 @@ static atomic_int rounds;
 static dlviz_network *shared_network;
 static dlviz_dataset *shared_samples;
 
-static void *keep_computing(void *part) {
+/* What another thread works with. Check has a lock of its own, so that thread asks nothing of it. */
+typedef struct work {
+    process p;
+    dlviz_tensor *points;
+    dlviz_pca *pca;
+    dlviz_tsne *tsne;
+    int kind;
+} work;
+
+static void begin_work(work *w) {
+    begin_process(&w->p, PROCESS_NET, ADAM, false);
+    w->points = make_points(POINTS, WIDTH, 40, 0.9, 1, 2);
+    ck_ok(dlviz_pca_create(&w->pca, KEPT));
+    ck_ok(dlviz_tsne_create(&w->tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(w->tsne, 20));
+}
+
+static void end_work(work *w) {
+    end_process(&w->p);
+    dlviz_tensor_destroy(w->points);
+    dlviz_pca_destroy(w->pca);
+    dlviz_tsne_destroy(w->tsne);
+}
+
+static void *keep_computing(void *user) {
+    work *w = user;
     while (!atomic_load(&enough)) {
-        results r = {0};
-        ((void (*)(results *))part)(&r);
-        release(&r);
+        dlviz_tensor *result = NULL;
+        dlviz_status status = w->kind == 0   ? dlviz_trainer_fit(w->p.trainer, w->p.train, 1)
+                              : w->kind == 1 ? dlviz_pca_fit_transform(w->pca, w->points, &result)
+                              : w->kind == 2
+                                  ? dlviz_tsne_fit(w->tsne, w->points, &result)
+                                  : dlviz_network_predict(w->p.network, w->p.train, &result);
+        if (status != DLVIZ_OK)
+            abort();
+        dlviz_tensor_destroy(result);
         atomic_fetch_add(&rounds, 1);
     }
     return NULL;
-}
-
-static void *keep_predicting(void *unused) {
-    while (!atomic_load(&enough)) {
-        dlviz_tensor *outputs;
-        ck_ok(dlviz_network_predict(shared_network, shared_samples, &outputs));
-        dlviz_tensor_destroy(outputs);
-        atomic_fetch_add(&rounds, 1);
-    }
-    return unused;
 }
 
 /* What another thread had in use at the fork stays so in the child, and is refused. */
@@ -199,12 +221,12 @@ static void use_what_another_had(const results *first) {
     ck_again(first);
 }
 
-static void ck_forks_amid(void *(*thread)(void *), void *part, const results *first,
-                          void (*child_part)(const results *), int forks) {
+static void ck_forks_amid(work *w, const results *first, void (*child_part)(const results *),
+                          int forks) {
     pthread_t other;
     atomic_store(&enough, false);
     atomic_store(&rounds, 0);
-    ck_assert_int_eq(pthread_create(&other, NULL, thread, part), 0);
+    ck_assert_int_eq(pthread_create(&other, NULL, keep_computing, w), 0);
     while (atomic_load(&rounds) == 0)
         sched_yield();
     for (int i = 0; i < forks; i++) {
@@ -221,9 +243,11 @@ START_TEST(a_fork_amid_anothers_work_leaves_a_child_that_computes) {
         return;
     ck_ok(dlviz_set_num_threads(3));
     results first = compute();
-    void (*const parts[])(results *) = {train_and_predict, find_components, make_map};
-    for (int i = 0; i < 3; i++)
-        ck_forks_amid(keep_computing, (void *)parts[i], &first, ck_again, 3);
+    work w;
+    begin_work(&w);
+    for (w.kind = 0; w.kind < 3; w.kind++)
+        ck_forks_amid(&w, &first, ck_again, 3);
+    end_work(&w);
     release(&first);
 }
 END_TEST
@@ -233,13 +257,90 @@ START_TEST(what_another_thread_had_in_use_is_refused_in_the_child) {
         return;
     ck_ok(dlviz_set_num_threads(2));
     results first = compute();
-    process p;
-    begin_process(&p, PROCESS_NET, ADAM, false);
-    shared_network = p.network;
-    shared_samples = p.train;
-    ck_forks_amid(keep_predicting, NULL, &first, use_what_another_had, 4);
-    end_process(&p);
+    work w;
+    begin_work(&w);
+    w.kind = 3;
+    shared_network = w.p.network;
+    shared_samples = w.p.train;
+    ck_forks_amid(&w, &first, use_what_another_had, 4);
+    end_work(&w);
     release(&first);
+}
+END_TEST
+
+/* ---- Locks ----------------------------------------------------------------------------------- */
+
+static dlz_lock held;
+static atomic_bool is_held;
+
+static void *hold_for_ever(void *unused) {
+    dlz_lock_take(&held);
+    atomic_store(&is_held, true);
+    while (!atomic_load(&enough))
+        sched_yield();
+    dlz_lock_give_back(&held);
+    return unused;
+}
+
+static void *take_and_give_back(void *unused) {
+    for (int i = 0; i < 1000; i++) {
+        dlz_lock_take(&held);
+        ++*(int *)unused;
+        dlz_lock_give_back(&held);
+    }
+    return NULL;
+}
+
+static void take_what_nobody_has(const results *unused) {
+    (void)unused;
+    enum { THREADS = 3 };
+    static int count;
+    pthread_t threads[THREADS];
+    for (int t = 0; t < THREADS; t++)
+        if (pthread_create(&threads[t], NULL, take_and_give_back, &count) != 0)
+            _exit(5);
+    for (int t = 0; t < THREADS; t++)
+        pthread_join(threads[t], NULL);
+    if (count != 1000 * THREADS)
+        _exit(6);
+}
+
+static void *log_and_allocate(void *unused) {
+    while (!atomic_load(&enough)) {
+        dlz_log(DLVIZ_LOG_LEVEL_DEBUG, "busy");
+        dlz_free(dlz_alloc(10));
+        atomic_fetch_add(&rounds, 1);
+    }
+    return unused;
+}
+
+static void set_allocator_and_log(const results *unused) {
+    (void)unused;
+    dlviz_set_log(dlviz_log_to_stream, stderr);
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+    dlviz_set_log(NULL, NULL);
+    dlz_free(dlz_alloc(10));
+}
+
+START_TEST(locks_of_other_threads_are_open_in_the_child) {
+    if (cannot_fork())
+        return;
+    pthread_t other;
+    ck_assert(dlz_lock_init(&held));
+    atomic_store(&enough, false);
+    ck_assert_int_eq(pthread_create(&other, NULL, hold_for_ever, NULL), 0);
+    while (!atomic_load(&is_held))
+        sched_yield();
+    ck_well(in_a_child(take_what_nobody_has, NULL));
+    atomic_store(&enough, true);
+    pthread_join(other, NULL);
+    dlz_lock_destroy(&held);
+    atomic_store(&enough, false);
+    ck_assert_int_eq(pthread_create(&other, NULL, log_and_allocate, NULL), 0);
+    for (int i = 0; i < 100; i++)
+        ck_well(in_a_child(set_allocator_and_log, NULL));
+    atomic_store(&enough, true);
+    pthread_join(other, NULL);
 }
 END_TEST
 
@@ -247,6 +348,8 @@ int main(void) {
     const TTest *const tests[] = {parent_and_child_go_on_computing,
                                   a_child_may_be_the_first_to_compute,
                                   a_fork_amid_anothers_work_leaves_a_child_that_computes,
-                                  what_another_thread_had_in_use_is_refused_in_the_child, NULL};
+                                  what_another_thread_had_in_use_is_refused_in_the_child,
+                                  locks_of_other_threads_are_open_in_the_child,
+                                  NULL};
     return run_tests("fork", tests);
 }
