@@ -2,6 +2,7 @@
 other programs, one that is asked what it saw, one with PyTorch's features."""
 import os
 import re
+import statistics
 
 import files
 import programs
@@ -24,6 +25,37 @@ class Networks(Case):
         match = re.fullmatch(r"test accuracy (\d+\.\d\d) %", lines[-1])
         self.assertTrue(match, lines[-1])
         self.assertGreater(float(match.group(1)), 20)
+
+    def test_speedrun(self):
+        """Each recipe learns something of 600 images; the mean and its error are those of the lines."""
+        def lines(*arguments):
+            process = run("speedrun", *arguments, "--data", programs.data)
+            return self.expect(0, process).stdout.splitlines()
+
+        seconds = r"training (\d+\.\d\d) s, whole (\d+\.\d\d) s"
+        for target in ("99.0", "99.4", "99.5"):
+            out = lines(target, "--seeds", "3", "--threads", "2")
+            runs = [re.fullmatch(rf"seed {i}: (\d+\.\d\d) %, {seconds}", line) for i, line in enumerate(out[:-1])]
+            self.assertEqual(len(runs), 3)
+            self.assertTrue(all(runs), out)
+            accuracies = [float(match.group(1)) for match in runs]
+            mean = re.fullmatch(rf"mean of 3: (\d+\.\d{{3}}) ± (\d+\.\d{{3}}) %, {seconds}", out[-1])
+            self.assertTrue(mean, out[-1])
+            self.assertAlmostEqual(float(mean.group(1)), statistics.mean(accuracies), delta=0.0011)
+            self.assertAlmostEqual(float(mean.group(2)), statistics.stdev(accuracies) / 3 ** 0.5, delta=0.0011)
+            self.assertGreater(float(mean.group(1)), 20)
+            for match in runs:
+                self.assertLessEqual(float(match.group(2)), float(match.group(3)))
+        one = lines("99.0", "--seeds", "1", "--threads", "1")
+        self.assertEqual(len(one), 2)
+        self.assertEqual(one[0].split(",")[0], lines("99.0", "--seeds", "1", "--threads", "3")[0].split(",")[0])
+        self.assertRegex(one[1], r"mean of 1: \d+\.\d{3} %, training")
+        held = lines("99.0", "--seeds", "2", "--validate")
+        self.assertRegex(held[1], r"seed 1: \d+\.00 %")  # of 100 images
+        self.expect_usage(run("speedrun"), "99.0, 99.4 or 99.5")
+        self.expect_usage(run("speedrun", "98"), "'98'")
+        self.expect_usage(run("speedrun", "99.0", "99.4"), "99.4")
+        self.expect_line(1, run("speedrun", "99.0", "--data", path("absent")), "absent")
 
     def test_autoencoder(self):
         process = self.expect(0 if programs.with_figures else 1, run("autoencoder", programs.data, "600", "20"))
