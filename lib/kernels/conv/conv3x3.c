@@ -43,7 +43,7 @@ static double cost_of(const dlz_conv3x3_plan *plan, const cost *way, bool traini
     double forward = pieces * (way->products * pairs / lanes + transforms);
     forward *= (double)s.images;
     if (!training)
-        return forward + floats * (floats > FAR ? 1.3 : 0.4);
+        return forward + floats * (floats > FAR ? 1.3 : 0.2);
     return way->passes * forward + way->weights * pairs / lanes * (floats > FAR ? 1.7 : 1);
 }
 
