@@ -1,5 +1,5 @@
 /* kernels/conv/conv2d_tile.h - what a core computes without leaving its registers: private to
- * conv2d_products.c. */
+ * the sources of conv2d. */
 #ifndef DLZ_KERNELS_CONV_CONV2D_TILE_H
 #define DLZ_KERNELS_CONV_CONV2D_TILE_H
 
