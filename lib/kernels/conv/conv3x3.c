@@ -46,7 +46,7 @@ static double cost_of(const dlz_conv3x3_plan *plan, const cost *way, bool traini
     double transforms = way->transforms * (double)(plan->in_padded + plan->out_padded);
     double forward = pieces * (way->products * pairs / lanes + transforms);
     if (!training)
-        return SUPPOSED_IMAGES * forward + floats * (floats > FAR ? 1.3 : 0.4);
+        return SUPPOSED_IMAGES * forward + floats * (floats > FAR ? 1.3 : 0.2);
     return way->passes * (double)s.images * forward +
            way->weights * pairs / lanes * (floats > FAR ? 1.7 : 1);
 }

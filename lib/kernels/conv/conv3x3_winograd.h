@@ -628,6 +628,25 @@ DLZ_INLINE void transform_half(const float taps[9][DLZ_LANES], int64_t half,
     }
 }
 
+/* The taps' weights of up to DLZ_LANES columns, zeros after them. */
+DLZ_INLINE void gather_taps(const float *from, int64_t stride, int64_t count,
+                            float taps[9][DLZ_LANES]) {
+    if (count == DLZ_C && DLZ_LANES <= 8) { /* put together in registers */
+        DLZ_UNROLL
+        for (int t = 0; t < 9; t++) {
+            dlz_v column;
+            DLZ_UNROLL
+            for (int l = 0; l < DLZ_LANES; l++)
+                column[l] = from[l * stride + t];
+            dlz_store(taps[t], column);
+        }
+        return;
+    }
+    for (int64_t l = 0; l < DLZ_C; l++, from += stride)
+        for (int t = 0; t < 9; t++)
+            taps[t][l] = l < count ? from[t] : 0;
+}
+
 /* Rows row … last − 1 of a vector of columns; in w, rows and columns lie so far apart. Both layouts
  * hold a matrix a frequency: rows are the summed channels, columns the results. `step` apart. */
 static void prepare_block(const float *w, int64_t row_stride, int64_t column_stride, int64_t row,
@@ -638,11 +657,9 @@ static void prepare_block(const float *w, int64_t row_stride, int64_t column_str
     /* Matrices beyond L2: each row's lines lie in as many pages, which no prefetcher follows. */
     bool far = FREQUENCIES * step > FAR_FLOATS;
     for (int64_t r = row; r < last; r++) {
-        float taps[9][DLZ_LANES] = {0}, frequencies[FREQUENCIES][DLZ_LANES];
+        float taps[9][DLZ_LANES], frequencies[FREQUENCIES][DLZ_LANES];
         const float *from = w + r * row_stride + column * column_stride;
-        for (int64_t l = 0; l < count; l++, from += column_stride)
-            for (int t = 0; t < 9; t++)
-                taps[t][l] = from[t];
+        gather_taps(from, column_stride, count, taps);
         transform_half(taps, 0, frequencies);
         transform_half(taps, DLZ_HALF_LANES, frequencies);
         float *to = u + panel_place(r, rows, column, padded);

@@ -17,8 +17,8 @@ static inline int64_t dlz_moments_size(int64_t channels) {
 /* Makes a block of `count` values a channel whose sums of value − pivot and of (value − pivot)²
  * stand in the places of the means and of the deviations; the pivot is one of the values or close
  * to them. Does so for the channels first … end − 1; who has channel 0 also sets the count. */
-static inline void dlz_moments_finish(double *block, int64_t count, int64_t channels,
-                                      int64_t first, int64_t end, const float *pivot) {
+static inline void dlz_moments_finish(double *block, int64_t count, int64_t channels, int64_t first,
+                                      int64_t end, const float *pivot) {
     if (first == 0)
         block[0] = (double)count;
     double *means = block + 1, *deviations = means + channels;
