@@ -355,13 +355,13 @@ BEGIN, END = "<!-- measured: compare_networks.py writes what follows -->", "<!--
 
 
 def others_text(lines):
-    shares = [m.get("others", 0) for line in lines for rounds in line.row["rounds"].values() for m in rounds]
+    shares = [m["others"] for line in lines for rounds in line.row["rounds"].values() for m in rounds if "others" in m]
     return f"Other programs had {100 * statistics.mean(shares):.0f} % of a processor meanwhile." if shares else ""
 
 
 def page_part(lines, about):
     """All of one instruction set."""
-    texts = [about, others_text(lines), "", *summary(lines)]
+    texts = [f"{about} {others_text(lines)}".strip(), "", *summary(lines)]
     losing = smallest(lines, count=len(lines) * 2, below=1)
     texts += ["", "Slower than another engine:" if losing else "No line is below 1.", "", *losing]
     for mode in MODES:
