@@ -193,6 +193,21 @@ def measure(step, seconds):
             "shortest": times[0], "peak": peak_megabytes()}
 
 
+def processor_seconds():
+    """What all programs have spent, and what the machine's host took away."""
+    with open("/proc/stat", encoding="ascii") as file:
+        spent = [int(value) for value in file.readline().split()[1:9]]
+    return (sum(spent) - spent[3] - spent[4]) / os.sysconf("SC_CLK_TCK")  # neither idle nor waiting
+
+
+def measure_alone(engine, seconds):
+    """With "others": how much of a processor other programs had meanwhile."""
+    started, before = time.perf_counter(), processor_seconds()
+    found = engine.measure(seconds)
+    others = processor_seconds() - before - found["processor"]
+    return {**found, "others": max(others, 0) / (time.perf_counter() - started)}
+
+
 # -- One line of the table ---------------------------------------------------------------------------------------------
 
 def compare(options, network, model, batch, threads, training):
@@ -210,7 +225,7 @@ def compare(options, network, model, batch, threads, training):
     while rounds > 0:
         for name, engine in engines.items():
             time.sleep(0.01)  # threads of the one before may spin for a while
-            found = engine.measure(options.seconds)
+            found = measure_alone(engine, options.seconds)
             row["rounds"][name].append(found)
             slowest = max(slowest, found["median"])
         # Steps of seconds are long enough to need fewer of them.
@@ -339,9 +354,14 @@ def threads_text(threads):
 BEGIN, END = "<!-- measured: compare_networks.py writes what follows -->", "<!-- end of what was measured -->"
 
 
+def others_text(lines):
+    shares = [m["others"] for line in lines for rounds in line.row["rounds"].values() for m in rounds if "others" in m]
+    return f"Other programs had {100 * statistics.mean(shares):.0f} % of a processor meanwhile." if shares else ""
+
+
 def page_part(lines, about):
     """All of one instruction set."""
-    texts = [about, "", *summary(lines)]
+    texts = [f"{about} {others_text(lines)}".strip(), "", *summary(lines)]
     losing = smallest(lines, count=len(lines) * 2, below=1)
     texts += ["", "Slower than another engine:" if losing else "No line is below 1.", "", *losing]
     for mode in MODES:
@@ -528,7 +548,7 @@ def main():
     if not options.only_dlviz:
         import networks_torch  # before the forks, once for all
     lines = run(options, chosen)
-    print("\n".join(["", *summary(lines), "", "The smallest ratios:", "", *smallest(lines)]))
+    print("\n".join(["", others_text(lines), "", *summary(lines), "", "The smallest ratios:", "", *smallest(lines)]))
     return 0
 
 
