@@ -3,7 +3,9 @@
 #include <limits.h>
 #include <sched.h>
 
-#define BEING_RENEWED UINT_MAX
+/* Instead of `now`, while a thread of this process makes the mutex anew: in the child of a fork that
+ * comes meanwhile it is no longer that process's. */
+#define BEING_RENEWED(now) ((now) | ~(UINT_MAX >> 1))
 
 static atomic_uint forks;
 
@@ -24,10 +26,10 @@ void dlz_lock_destroy(dlz_lock *lock) {
 static void renew(dlz_lock *lock, unsigned now) {
     unsigned before = atomic_load(&lock->forks);
     while (before != now)
-        if (before == BEING_RENEWED) {
+        if (before == BEING_RENEWED(now)) {
             sched_yield();
             before = atomic_load(&lock->forks);
-        } else if (atomic_compare_exchange_weak(&lock->forks, &before, BEING_RENEWED)) {
+        } else if (atomic_compare_exchange_weak(&lock->forks, &before, BEING_RENEWED(now))) {
             pthread_mutex_init(&lock->mutex, NULL);
             atomic_store(&lock->forks, now);
             return;

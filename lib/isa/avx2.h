@@ -18,10 +18,6 @@ DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
     _mm256_maskstore_ps(to, dlz_first_lanes(count), (__m256)value);
 }
 
-DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count) {
-    return (dlz_vi)_mm256_maskload_epi32(from, dlz_first_lanes(count));
-}
-
 DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count) {
     _mm256_maskstore_epi32(to, dlz_first_lanes(count), (__m256i)value);
 }

@@ -14,10 +14,6 @@ DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
     _mm512_mask_storeu_ps(to, (__mmask16)(0xffffu >> (16 - count)), (__m512)value);
 }
 
-DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count) {
-    return (dlz_vi)_mm512_maskz_loadu_epi32((__mmask16)(0xffffu >> (16 - count)), from);
-}
-
 DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count) {
     _mm512_mask_storeu_epi32(to, (__mmask16)(0xffffu >> (16 - count)), (__m512i)value);
 }

@@ -16,10 +16,6 @@ DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count) {
     dlz_plain_store_first(to, value, count);
 }
 
-DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count) {
-    return dlz_plain_load_first_integers(from, count);
-}
-
 DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count) {
     dlz_plain_store_first_integers(to, value, count);
 }

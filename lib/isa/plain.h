@@ -17,13 +17,6 @@ DLZ_INLINE void dlz_plain_store_first(float *to, dlz_v value, int count) {
         to[i] = value[i];
 }
 
-DLZ_INLINE dlz_vi dlz_plain_load_first_integers(const int32_t *from, int count) {
-    dlz_vi value = {0};
-    for (int i = 0; i < count; i++)
-        value[i] = from[i];
-    return value;
-}
-
 DLZ_INLINE void dlz_plain_store_first_integers(int32_t *to, dlz_vi value, int count) {
     for (int i = 0; i < count; i++)
         to[i] = value[i];

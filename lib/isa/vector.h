@@ -67,8 +67,7 @@ DLZ_INLINE dlz_v dlz_splat(float value) {
 DLZ_INLINE dlz_v dlz_load_first(const float *from, int count);
 DLZ_INLINE void dlz_store_first(float *to, dlz_v value, int count);
 
-/* The same of whole numbers. */
-DLZ_INLINE dlz_vi dlz_load_first_integers(const int32_t *from, int count);
+/* The same of whole numbers, to store them. */
 DLZ_INLINE void dlz_store_first_integers(int32_t *to, dlz_vi value, int count);
 
 /* A vector of which only `left` floats may be left, at least one. */

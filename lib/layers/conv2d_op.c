@@ -122,6 +122,21 @@ static conv_pass make_pass(const dlz_op *op, const dlz_run *run) {
     return pass;
 }
 
+/* Images with numbers that are not finite, which round otherwise, do so alone. */
+static void convolve(const conv_pass *pass, dlz_conv2d_block block, float *strip) {
+    const float *weights = ((const conv2d_op *)pass->op->own)->weights;
+    dlz_conv2d_view view = dlz_conv2d_rows()->load(pass->plan, &pass->input, block, strip);
+    if (view.finite || block.images == 1) {
+        dlz_conv2d_kernels()->forward(pass->plan, &view, block, weights, &pass->output);
+        return;
+    }
+    int64_t end = block.image + block.images;
+    for (block.images = 1; block.image < end; block.image++) {
+        view = dlz_conv2d_rows()->load(pass->plan, &pass->input, block, strip);
+        dlz_conv2d_kernels()->forward(pass->plan, &view, block, weights, &pass->output);
+    }
+}
+
 static void forward_tile(void *context, int64_t tile, int worker) {
     const conv_pass *pass = context;
     const dlz_conv2d_plan *plan = pass->plan;
@@ -130,10 +145,7 @@ static void forward_tile(void *context, int64_t tile, int worker) {
                               .row = tile % pass->blocks_down * plan->forward_rows};
     block.images = dlz_min_i64(plan->forward_images, pass->run->n - block.image);
     block.rows = dlz_min_i64(plan->forward_rows, out->height - block.row);
-    dlz_conv2d_view view =
-        dlz_conv2d_rows()->load(plan, &pass->input, block, dlz_run_scratch(pass->run, worker));
-    const conv2d_op *conv = pass->op->own;
-    dlz_conv2d_kernels()->forward(plan, &view, block, conv->weights, &pass->output);
+    convolve(pass, block, dlz_run_scratch(pass->run, worker));
     int64_t pixels = block.images * block.rows * out->width;
     float *written =
         out->data + (block.image * out->height + block.row) * out->width * out->channels;

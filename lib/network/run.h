@@ -7,8 +7,9 @@
 
 /* Samples at a time in evaluation at most: enough to keep all threads busy. */
 enum { DLZ_EVALUATION_BATCH = 64 };
-/* Samples of n at a time, in all that evaluates, as the last bits depend on it: what layers hand to each
- * other should not leave the caches, unless the parameters, which each batch reads again, are more. */
+/* Samples of n at a time, in all that evaluates, as losses are added up batch by batch: what layers
+ * hand to each other should not leave the caches, unless the parameters, which each batch reads
+ * again, are more. */
 int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, int64_t n);
 
 #define DLZ_EVALUATION                                                                             \

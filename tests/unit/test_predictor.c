@@ -4,6 +4,7 @@
 #include "support/netspec.h"
 #include "support/ten_networks.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -109,6 +110,53 @@ START_TEST(an_image_alone_is_as_in_a_batch) {
                 (int)(i + n - 1));
         }
     free(inputs);
+    free(outputs);
+    free(alone);
+    dlviz_predictor_destroy(predictor);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Not even where a few numbers are far larger than the others, which convolutions look for, and where
+ * most are 0, as behind a relu: in images so small that they are computed together. */
+START_TEST(an_image_is_the_same_beside_uneven_ones) {
+    static const struct {
+        int64_t channels, size, outputs, kernel;
+        float zeros; /* this share of the numbers */
+    } cases[] = {{128, 2, 128, 3, 0},    {128, 2, 128, 3, 0.8F},  {128, 4, 128, 3, 0},
+                 {128, 4, 128, 3, 0.8F}, {128, 4, 128, 3, 0.95F}, {64, 8, 64, 3, 0.95F},
+                 {64, 8, 64, 3, 0.995F}, {32, 20, 32, 3, 0},      {64, 6, 2, 5, 0},
+                 {64, 4, 4, 5, 0}};
+    enum { BATCH = 64 };
+    int64_t channels = cases[_i].channels, dims[] = {channels, cases[_i].size, cases[_i].size};
+    int64_t size = product(3, dims), out_size = cases[_i].outputs * dims[1] * dims[2];
+    dlviz_network *network;
+    dlviz_predictor *predictor;
+    ck_ok(dlviz_network_create(&network, 3, dims));
+    ck_ok(dlviz_network_add(
+        network, "c", dlviz_conv2d(cases[_i].outputs, cases[_i].kernel, cases[_i].kernel / 2)));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_ok(dlviz_predictor_create(&predictor, network, NULL));
+    float *inputs = malloc((size_t)(BATCH * size) * sizeof *inputs);
+    float *kept = malloc((size_t)(BATCH * size) * sizeof *kept);
+    float *outputs = malloc((size_t)(BATCH * out_size) * sizeof *outputs);
+    float *alone = malloc((size_t)out_size * sizeof *alone);
+    fill_uniform(inputs, BATCH * size, 2);
+    fill_uniform(kept, BATCH * size, 3);
+    for (int64_t i = 0; i < BATCH * size; i++) /* both are from -1 to 1 */
+        if (kept[i] < 2 * cases[_i].zeros - 1)
+            inputs[i] = 0;
+    for (int64_t c = 0; c < channels; c++)
+        inputs[5 * size + c * dims[1] * dims[2]] = 1e5F;
+    inputs[8 * size] = NAN;
+    ck_ok(dlviz_predictor_forward_into(predictor, BATCH, inputs, outputs));
+    for (int64_t i = 0; i < BATCH; i++) {
+        ck_ok(dlviz_predictor_forward_into(predictor, 1, inputs + i * size, alone));
+        ck_assert_msg(memcmp(alone, outputs + i * out_size, (size_t)out_size * sizeof *alone) == 0,
+                      "image %d gives other outputs in a batch", (int)i);
+    }
+    free(inputs);
+    free(kept);
     free(outputs);
     free(alone);
     dlviz_predictor_destroy(predictor);
@@ -451,5 +499,6 @@ int main(void) {
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         add(suite, tests[i], 1);
     add(suite, an_image_alone_is_as_in_a_batch, ten_networks_count);
+    add(suite, an_image_is_the_same_beside_uneven_ones, 10);
     return run_suite(suite);
 }

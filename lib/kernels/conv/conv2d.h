@@ -16,8 +16,8 @@
  * Few outputs would leave most lanes of a vector empty. So `merged` neighboring pixels of a row
  * can count as one pixel with merged x outputs numbers, which sees a window that is wider by
  * (merged - 1) strides and whose weights are 0 where a pixel's own window ends. A product with such
- * a 0 changes nothing while the input is finite; where it is not, the plain form is computed, with
- * the same result for every other number.
+ * a 0 changes nothing while the input is finite; where it is not, the plain form is computed, which
+ * gives every other number the same but for rounding, as long sums are cut elsewhere.
  *
  * A plan depends on the shape and the instruction set alone. Sums over k are cut into blocks of
  * at most DLZ_CONV2D_DEPTH terms, and those over p likewise, so that rounding errors stay small. */

@@ -7,6 +7,8 @@
  * each chunk: the more there are, the more tiles share them, up to LARGEST_CHUNK times as many. */
 enum { WINOGRAD4_CHUNK = 16, WINOGRAD2_CHUNK = 32, DIRECT_CHUNK_ROWS = 4 };
 enum { WEIGHTS_OF_CHUNK = 8192, LARGEST_CHUNK = 4 };
+_Static_assert((int)WINOGRAD2_CHUNK *(int)LARGEST_CHUNK <= DLZ_CONV3X3_CHUNK_ROWS,
+               "a tile row has one tile at least");
 enum { FORWARD_TILES = 32, BACKWARD_TILES = 8 };
 /* Floats of weights that take much of L2; output tiles that are worth reading them, and an
  * accumulator. */

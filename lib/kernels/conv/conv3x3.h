@@ -17,8 +17,9 @@
  * Winograd's algorithm (Lavin and Gray, CVPR 2016) computes m × m outputs from (m + 2)² products.
  * winograd2 (m = 2) is as accurate as direct; winograd4 (m = 4) interpolates at 0, ±5/8, ±3/2 and
  * infinity, which halves the rounding error of the customary 0, ±1, ±2. Rounding errors are
- * relative to the largest number in a tile, so y and dx of chunks of tiles with few outliers are
- * computed the plain way; the weights' gradient, a sum over all tiles, is not. */
+ * relative to the largest number in a tile, so y of rows of tiles with few outliers, and dx of chunks
+ * of them, are computed the plain way; the weights' gradient, a sum over all tiles, is not. What
+ * forward gives for an image does not depend on the others. */
 #ifndef DLZ_KERNELS_CONV_CONV3X3_H
 #define DLZ_KERNELS_CONV_CONV3X3_H
 
@@ -96,6 +97,9 @@ typedef struct dlz_conv3x3_input_gradient {
     const float *pivot; /* per in channel; NULL is 0 */
 } dlz_conv3x3_input_gradient;
 
+/* Tile rows that pass through the scratch at a time, at most. */
+#define DLZ_CONV3X3_CHUNK_ROWS 128
+
 typedef struct dlz_conv3x3_plan dlz_conv3x3_plan;
 
 typedef struct dlz_conv3x3_kernels {
@@ -144,8 +148,9 @@ struct dlz_conv3x3_plan {
     int64_t forward_step, backward_step;
 };
 
-/* Sizes, y's too, must be 1 or more, the padding 0 or more; fails with
- * DLVIZ_ERROR_INVALID_ARGUMENT otherwise, and when a buffer's size would overflow. The instruction set must be available. */
+/* Sizes, y's too, must be 1 or more, the padding 0 or more: else DLVIZ_ERROR_INVALID_ARGUMENT.
+ * DLVIZ_ERROR_OUT_OF_MEMORY when a buffer's size would overflow. The instruction set must be
+ * available. */
 dlviz_status dlz_conv3x3_plan_create(dlz_conv3x3_plan *plan, dlz_conv3x3_shape shape, dlz_isa isa,
                                      dlz_conv3x3_algorithm algorithm);
 

@@ -18,6 +18,15 @@ typedef struct chunk_memory {
     float *pivots;  /* a number of each out channel, about which squares are taken */
 } chunk_memory;
 
+/* The same from a tile row of the chunk on. */
+static inline chunk_memory memory_from(const dlz_conv3x3_plan *plan, const chunk_memory *memory,
+                                       int64_t row) {
+    chunk_memory rest = *memory;
+    rest.in += row * plan->in_padded * memory->in_columns;
+    rest.out += row * plan->out_padded * memory->out_columns;
+    return rest;
+}
+
 /* The channels first … end − 1, whole panels, which one of several tiles on the same pixels is for. */
 typedef struct share {
     int64_t first, end;

@@ -3,8 +3,10 @@
  *
  * The transforms mix the numbers of a tile, so the error of each output is relative to the tile's
  * largest number: one pixel of 65535 among others of 1 leaves few digits in outputs whose window it
- * is not in, and a NaN none. While the transforms read, they keep an eye on what they see (see); a
- * chunk that looks suspicious is looked at closely (is_uneven), and computed here if it must be.
+ * is not in, and a NaN none. While the transforms read, they keep an eye on what they see (see);
+ * tile rows that look suspicious are looked at closely (is_uneven), and computed here if they must be:
+ * forward each on its own, so that an image's outputs do not depend on those beside it, backward all
+ * of a chunk.
  * Strips then hold pixels instead of frequencies, in the same places, so that what comes before and
  * after is shared. */
 #ifndef DLZ_KERNELS_CONV_CONV3X3_PLAIN_H
@@ -13,7 +15,7 @@
 #include "kernels/conv/conv3x3_chunk.h"
 #include "kernels/conv/conv3x3_gemm.h"
 
-/* A chunk is uneven if few of its numbers, one in RARE or two pixels, are above 1 / FAR of the
+/* Tile rows are uneven if few of their numbers, one in RARE or two pixels, are above 1 / FAR of the
  * largest. With FAR = 32 the outliers' traces stay below 1e-4 of the deviation of the other
  * outputs. */
 enum { FAR = 32, RARE = 64, PIXELS = 2 };
@@ -51,20 +53,34 @@ static int64_t count_large(const float *strip, const float *other, int64_t float
     return count;
 }
 
-/* A look at what is at hand: a chunk may be uneven only if the largest is many times the mean and
- * few are near it. A mixture holds a number of each row of its tile, and two tiles share one; NaN
- * is suspicious. There are `columns` of mixtures of every channel. */
+/* A look at what is at hand: rows may be uneven only if the largest is many times the mean and no more
+ * than a few are near it. A mixture holds a number of each row of its tile; NaN is suspicious. */
 static bool is_suspicious(const levels *level, const float *strip, const float *other,
-                          int64_t floats, int64_t columns, int64_t channels) {
+                          int64_t floats, int64_t few) {
     float largest = 0, sum = 0;
     for (int i = 0; i < DLZ_LANES; i++) {
         largest = level->largest[i] > largest ? level->largest[i] : largest;
         sum += level->sum[i];
     }
-    int64_t few = dlz_max_i64(columns * 4 / RARE, 2 * PIXELS) * channels;
     if (!(sum - sum == 0))
         return true;
     return largest * (float)few > sum && count_large(strip, other, floats, largest) <= few;
+}
+
+/* Numbers that are few among those that tile rows see of the data or of the gradient. */
+static int64_t few_numbers(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows, bool gradient) {
+    int64_t width = gradient ? plan->out_width : plan->shape.width;
+    int64_t height = gradient ? plan->out_height : plan->shape.height, lines = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        tile_row place = find_row(plan, row + r);
+        int64_t first = gradient ? place.first : place.top;
+        int64_t end = first + (gradient ? DLZ_TILE : SPAN);
+        lines += dlz_max_i64(dlz_min_i64(end, height) - dlz_max_i64(first, 0), 0);
+    }
+    /* A pixel may lie in two tile rows. Of a very small image one pixel is much. */
+    int64_t least = dlz_min_i64(PIXELS, dlz_ceil_div(lines * width, 8 * rows));
+    return dlz_max_i64(lines * width / RARE, rows > 1 ? 2 * least : least) *
+           (gradient ? plan->shape.out_channels : plan->shape.in_channels);
 }
 
 /* The look that decides: at the plain strips of the data or of the gradient. */
@@ -72,35 +88,31 @@ static bool is_uneven(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows,
                       const chunk_memory *memory, bool gradient) {
     int64_t columns = gradient ? memory->out_columns : memory->in_columns;
     int64_t stride = gradient ? memory->out_stride : memory->in_stride;
-    int64_t channels = gradient ? plan->shape.out_channels : plan->shape.in_channels;
     int64_t padded = gradient ? plan->out_padded : plan->in_padded;
     const float *strip = gradient ? memory->out : memory->in;
-    int64_t floats = rows * padded * columns, large = 0, lines = 0;
+    int64_t floats = rows * padded * columns, large = 0;
     int span = gradient ? DLZ_TILE : SPAN;
     dlz_v largest = {0}, sum = {0};
+    dlz_vi counts = {0};
     for (int i = 0; i < span; i++)
         for (int64_t e = 0; e < floats; e += DLZ_C) {
             dlz_v size = magnitude(dlz_load(strip + i * stride + e));
             largest = dlz_select((dlz_vi)(size > largest), size, largest);
             sum += size - size; /* NaN for what is not finite */
+            counts -= (dlz_vi)(size > (dlz_v){0});
         }
     float top = 0;
+    int64_t all = 0;
     for (int i = 0; i < DLZ_LANES; i++) {
         if (sum[i] != 0)
             return true;
+        all += counts[i];
         top = largest[i] > top ? largest[i] : top;
     }
     for (int i = 0; i < span; i++)
         large += count_large(strip + i * stride, NULL, floats, top);
-    int64_t width = gradient ? plan->out_width : plan->shape.width;
-    int64_t height = gradient ? plan->out_height : plan->shape.height;
-    for (int64_t r = 0; r < rows; r++) {
-        tile_row place = find_row(plan, row + r);
-        int64_t first = gradient ? place.first : place.top;
-        lines += dlz_max_i64(dlz_min_i64(first + span, height) - dlz_max_i64(first, 0), 0);
-    }
-    /* A pixel may lie in two tile rows. */
-    return large <= dlz_max_i64(lines * width / RARE, 2 * PIXELS) * channels;
+    /* Behind a relu most numbers may be 0, and all others be alike. */
+    return large <= few_numbers(plan, row, rows, gradient) && 2 * large <= all;
 }
 
 static void read_data_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
@@ -226,8 +238,10 @@ static void pack_plain(const float *w, int64_t first, int64_t results, int64_t s
                 *packed++ = first + l < results ? w[(first + l) * step + c * other + tap] : 0;
 }
 
-static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows, const float *w,
-                          share wanted, const chunk_memory *memory) {
+/* Of those of the rows that are plain. */
+static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows,
+                          const bool *plain, const float *w, share wanted,
+                          const chunk_memory *memory) {
     int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
     int64_t columns = memory->out_columns * DLZ_C, vectors = plan->out_padded / DLZ_C;
     plain_sum sum = {.stride = memory->in_stride,
@@ -240,6 +254,8 @@ static void outputs_plain(const dlz_conv3x3_plan *plan, int64_t row, int64_t row
     for (int64_t k = wanted.first / DLZ_C; k < wanted.end / DLZ_C; k += 2) {
         pack_plain(w, k * DLZ_C, out, in * 9, in, 9, memory->weights);
         for (int64_t r = 0; r < rows; r++) {
+            if (!plain[r])
+                continue;
             int64_t lines = plan->out_height - find_row(plan, row + r).first;
             sum.strip = memory->in + r * plan->in_padded * memory->in_columns;
             for (int i = 0; i < DLZ_TILE && i < lines; i++) {

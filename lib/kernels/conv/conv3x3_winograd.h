@@ -10,8 +10,8 @@
  * Backward uses the adjoint of forward: with N the transformed gradient, dU = Vᵀ N and dV = N Uᵀ
  * share N; dV overwrites V, and the strip of dx that of the data.
  *
- * An output's error is relative to the largest number in its whole tile. So a chunk in which a few
- * numbers are far larger than the others goes the plain way: conv3x3_plain.h. */
+ * An output's error is relative to the largest number in its whole tile. So tile rows in which a few
+ * numbers are far larger than the others go the plain way: conv3x3_plain.h. */
 #include "kernels/conv/conv3x3_gemm.h"
 #include "kernels/conv/conv3x3_plain.h"
 
@@ -346,11 +346,12 @@ DLZ_INLINE void outputs_down(const dlz_conv3x3_plan *plan, tile_row row,
 
 static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output *output,
                           int64_t row, int64_t rows, const chunk_memory *memory, share wanted,
-                          double *sums, bool plain) {
+                          double *sums, const bool *are_plain) {
     int64_t channels = plan->shape.out_channels, stride = memory->out_stride;
     const float *pivots = sums ? memory->pivots : NULL;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t k = wanted.first; k < wanted.end; k += DLZ_C) {
+            bool plain = are_plain[r];
             const float *strip = memory->out + (r * plan->out_padded + k) * memory->out_columns;
             tile_row place = find_row(plan, row + r);
             bool whole = k + DLZ_C <= channels;
@@ -380,7 +381,7 @@ static void write_outputs(const dlz_conv3x3_plan *plan, const dlz_conv3x3_output
 /* From outputs of the chunk's first, middle and last tile row. */
 static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
                         const dlz_conv3x3_output *output, const chunk_memory *memory, share wanted,
-                        bool plain) {
+                        const bool *are_plain) {
     int64_t channels = plan->shape.out_channels;
     for (int64_t k = wanted.first; k < wanted.end; k += DLZ_C) {
         dlz_v m[SPAN], out[DLZ_TILE], sums[3];
@@ -391,7 +392,7 @@ static void find_pivots(const dlz_conv3x3_plan *plan, int64_t rows,
             for (int i = 0; i < SPAN; i++)
                 m[i] = dlz_load(from + i * memory->out_stride);
             transform_outputs(m, out);
-            sums[p] = plain ? m[0] : out[0];
+            sums[p] = are_plain[r] ? m[0] : out[0];
         }
         store_pivots(output, k, k + DLZ_C <= channels, channels - k, sums, memory->pivots);
     }
@@ -483,6 +484,35 @@ static int64_t pixels_of(const dlz_conv3x3_plan *plan, int64_t row, int64_t end)
     return lines * plan->out_width;
 }
 
+/* Reads the rows of a chunk into its strips, and finds those that may be uneven. */
+static void read_rows(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, int64_t row,
+                      int64_t rows, const chunk_memory *memory, bool *may_be_uneven) {
+    int64_t floats = plan->in_padded * memory->in_columns;
+    for (int64_t r = 0; r < rows; r++) {
+        chunk_memory here = memory_from(plan, memory, r);
+        levels seen = read_data(plan, input, row + r, 1, &here);
+        may_be_uneven[r] =
+            input->plain || is_suspicious(&seen, here.in, here.in + (SPAN - 1) * here.in_stride,
+                                          floats, few_numbers(plan, row + r, 1, false));
+    }
+}
+
+/* Computes those of the rows the plain way that are uneven, and says which they are. */
+static void compute_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input, int64_t row,
+                          int64_t rows, const chunk_memory *memory, share wanted, bool *plain) {
+    bool any = false;
+    for (int64_t r = 0; r < rows; r++) {
+        if (!plain[r])
+            continue;
+        chunk_memory here = memory_from(plan, memory, r);
+        read_data_plain(plan, input, row + r, 1, &here);
+        plain[r] = input->plain || is_uneven(plan, row + r, 1, &here, false);
+        any |= plain[r];
+    }
+    if (any)
+        outputs_plain(plan, row, rows, plain, input->weights, wanted, memory);
+}
+
 static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x3_input *input,
                     const float *weights, const dlz_conv3x3_output *output, float *scratch) {
     chunk_memory memory = divide_scratch(plan, scratch);
@@ -497,23 +527,12 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
     int64_t end = dlz_min_i64(row + plan->forward_rows, plan->shape.images * plan->tile_rows);
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
-        levels seen = read_data(plan, input, row, rows, &memory);
+        bool plain[DLZ_CONV3X3_CHUNK_ROWS];
+        read_rows(plan, input, row, rows, &memory, plain);
         fetch x = fetch_input(plan, input->data, row + rows, plan->chunk_rows, end);
         fetch y = fetch_output(plan, output->y, false, row, rows, end);
         const float *u = weights;
-        bool plain =
-            input->plain ||
-            is_suspicious(&seen, memory.in, memory.in + (SPAN - 1) * memory.in_stride,
-                          rows * in_padded * memory.in_columns, rows * plan->shape.width, in);
-        if (plain) {
-            read_data_plain(plan, input, row, rows, &memory);
-            plain = input->plain || is_uneven(plan, row, rows, &memory, false);
-            if (plain)
-                outputs_plain(plan, row, rows, input->weights, wanted, &memory);
-            else
-                read_data(plan, input, row, rows, &memory);
-        }
-        for (int i = 0; !plain && i < SPAN; i++) {
+        for (int i = 0; !input->plain && i < SPAN; i++) {
             data_along(plan, rows, &memory, i);
             for (int j = 0; j < SPAN; j++, u += plan->forward_step) {
                 fetch_share(&x);
@@ -524,6 +543,7 @@ static void forward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3x
             }
             outputs_along(plan, rows, &memory, wanted, i);
         }
+        compute_plain(plan, input, row, rows, &memory, wanted, plain);
         if (stats && row == start)
             find_pivots(plan, rows, output, &memory, wanted, plain);
         write_outputs(plan, output, row, rows, &memory, wanted, sums, plain);
@@ -562,7 +582,7 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
         bool plain = input_gradient &&
                      (input->plain || is_suspicious(&seen, memory.out + memory.out_stride, NULL,
                                                     rows * out_padded * memory.out_columns,
-                                                    rows * plan->out_width, out));
+                                                    few_numbers(plan, row, rows, true)));
         fetch x = fetch_input(plan, input->data, row + rows, plan->chunk_rows, end);
         fetch dy = fetch_output(plan, gradient->dy, gradient->codes != NULL, row + rows,
                                 plan->chunk_rows, end);
