@@ -135,10 +135,10 @@ static void pack_bytes(void *context, int64_t cluster, int worker) {
         }
         dlz_knn_frame_round(&s->frame, points, w->turned, w->rounded, errors);
         for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
-            int32_t norm = dlz_knn_frame_pack(&s->frame, w->rounded + p * s->frame.words * 4,
-                                              (slot + p) % DLZ_KNN_PANEL,
-                                              s->byte_panels + slot / DLZ_KNN_PANEL * size);
-            s->byte_norms[slot + p] = points[p] ? norm : DLZ_KNN_BYTES_MOST;
+            const int8_t *rounded = points[p] ? w->rounded + p * s->frame.words * 4 : NULL;
+            s->byte_norms[slot + p] =
+                dlz_knn_frame_pack(&s->frame, rounded, (slot + p) % DLZ_KNN_PANEL,
+                                   s->byte_panels + slot / DLZ_KNN_PANEL * size);
             largest = points[p] ? fmax(largest, errors[p]) : largest;
         }
     }
