@@ -41,15 +41,17 @@ static void find_pair(const jacobi *j, int64_t pair, int64_t *one, int64_t *othe
     }
 }
 
-/* Whether the pair had to be turned. */
+/* Whether the pair had to be turned, or only to change places: then other pairs of the sweep are not
+ * those they would have been, and some may have been left out. */
 static bool turn(const jacobi *s, int64_t p, int64_t q) {
     const dlz_dense_kernel *dense = dlz_dense();
     int64_t n = s->n;
     double *x = s->images + p * n, *y = s->images + q * n, xy, tangent = 0;
     double xx = s->squares[p], yy = s->squares[q];
+    if (fmin(sqrt(xx), sqrt(yy)) <= s->shortest)
+        return false;
     dense->dots(x, n, 1, y, n, &xy);
-    bool noise = fmin(sqrt(xx), sqrt(yy)) <= s->shortest;
-    bool turned = !noise && fabs(xy) > DBL_EPSILON * sqrt((double)n) * sqrt(xx) * sqrt(yy);
+    bool turned = fabs(xy) > DBL_EPSILON * sqrt((double)n) * sqrt(xx) * sqrt(yy);
     if (turned) {
         double zeta = (yy - xx) / (2 * xy);
         tangent = copysign(1, zeta) / (fabs(zeta) + hypot(1, zeta));
@@ -67,7 +69,7 @@ static bool turn(const jacobi *s, int64_t p, int64_t q) {
     dense->rotate(s->vectors + p * n, s->vectors + q * n, cosine, sine, n);
     dense->dots(x, n, 1, x, n, s->squares + p);
     dense->dots(y, n, 1, y, n, s->squares + q);
-    return turned;
+    return true;
 }
 
 static void turn_blocks(void *context, int64_t pair, int worker) {
