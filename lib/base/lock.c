@@ -1,18 +1,21 @@
 #include "base/lock.h"
 
-#include <limits.h>
 #include <sched.h>
 
-#define BEING_RENEWED UINT_MAX
-
 static atomic_uint forks;
+
+/* What a mutex made after so many forks has in its `forks`; one more while a thread makes it. A child
+ * that is forked meanwhile does not wait for that thread, which it has not got. */
+static unsigned made(unsigned after) {
+    return 2 * after;
+}
 
 void dlz_lock_after_fork(void) {
     atomic_fetch_add(&forks, 1);
 }
 
 bool dlz_lock_init(dlz_lock *lock) {
-    atomic_init(&lock->forks, atomic_load(&forks));
+    atomic_init(&lock->forks, made(atomic_load(&forks)));
     return pthread_mutex_init(&lock->mutex, NULL) == 0;
 }
 
@@ -24,10 +27,10 @@ void dlz_lock_destroy(dlz_lock *lock) {
 static void renew(dlz_lock *lock, unsigned now) {
     unsigned before = atomic_load(&lock->forks);
     while (before != now)
-        if (before == BEING_RENEWED) {
+        if (before == now + 1) {
             sched_yield();
             before = atomic_load(&lock->forks);
-        } else if (atomic_compare_exchange_weak(&lock->forks, &before, BEING_RENEWED)) {
+        } else if (atomic_compare_exchange_weak(&lock->forks, &before, now + 1)) {
             pthread_mutex_init(&lock->mutex, NULL);
             atomic_store(&lock->forks, now);
             return;
@@ -35,7 +38,7 @@ static void renew(dlz_lock *lock, unsigned now) {
 }
 
 void dlz_lock_take(dlz_lock *lock) {
-    unsigned now = atomic_load_explicit(&forks, memory_order_relaxed);
+    unsigned now = made(atomic_load_explicit(&forks, memory_order_relaxed));
     if (atomic_load_explicit(&lock->forks, memory_order_acquire) != now)
         renew(lock, now);
     pthread_mutex_lock(&lock->mutex);

@@ -9,7 +9,8 @@
 
 typedef struct dlz_lock {
     pthread_mutex_t mutex;
-    atomic_uint forks; /* how many there had been, in this line of processes, when it was made */
+    atomic_uint
+        forks; /* twice what there had been, in this line of processes; odd while it is made */
 } dlz_lock;
 
 /* False when the system has none. */

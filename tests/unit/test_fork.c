@@ -322,6 +322,19 @@ static void set_allocator_and_log(const results *unused) {
     dlz_free(dlz_alloc(10));
 }
 
+/* As a thread leaves it that makes the mutex anew while another one forks. */
+START_TEST(a_lock_half_made_anew_is_open_in_the_child) {
+    if (cannot_fork())
+        return;
+    ck_assert(dlz_lock_init(&held));
+    dlz_lock_take(&held);
+    atomic_fetch_or(&held.forks, 1);
+    ck_well(in_a_child(take_what_nobody_has, NULL));
+    dlz_lock_give_back(&held);
+    dlz_lock_destroy(&held);
+}
+END_TEST
+
 START_TEST(locks_of_other_threads_are_open_in_the_child) {
     if (cannot_fork())
         return;
@@ -350,6 +363,7 @@ int main(void) {
                                   a_fork_amid_anothers_work_leaves_a_child_that_computes,
                                   what_another_thread_had_in_use_is_refused_in_the_child,
                                   locks_of_other_threads_are_open_in_the_child,
+                                  a_lock_half_made_anew_is_open_in_the_child,
                                   NULL};
     return run_tests("fork", tests);
 }
