@@ -1,5 +1,5 @@
-/* serve.c - a model at work in a program of many threads: each answers one image at a time, all with one
- * set of weights, and nothing is allocated meanwhile. Says how long an answer takes. */
+/* serve.c - a model at work in a program of many threads: each answers one image at a time, all
+ * with one set of weights, and nothing is allocated meanwhile. Says how long an answer takes. */
 #include <dlviz.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 
 static atomic_uint forks;
 
-/* What a mutex made after so many forks has in its `forks`; one more while a thread makes it. A child
- * that is forked meanwhile does not wait for that thread, which it has not got. */
+/* What a mutex made after so many forks has in its `forks`; one more while a thread makes it. A
+ * child that is forked meanwhile does not wait for that thread, which it has not got. */
 static unsigned made(unsigned after) {
     return 2 * after;
 }

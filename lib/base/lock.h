@@ -1,5 +1,6 @@
-/* base/lock.h - a mutex that a fork does not leave locked: in the child of a fork nobody has it, whoever
- * had it in the parent. What it guards must be such that it can be gone on with from there. */
+/* base/lock.h - a mutex that a fork does not leave locked: in the child of a fork nobody has it,
+ * whoever had it in the parent. What it guards must be such that it can be gone on with from there.
+ */
 #ifndef DLZ_LOCK_H
 #define DLZ_LOCK_H
 

@@ -66,7 +66,7 @@ static inline int64_t dlz_knn_first_panel(const dlz_knn_plan *s, int64_t cluster
     return s->clusters ? s->clusters->first_panel[cluster] : cluster * s->panels;
 }
 
-/* ---- How points enter the products ------------------------------------------------------------ */
+/* ---- How points enter the products ----------------------------------------------------------- */
 
 /* A power of two that keeps squares of all differences in the middle of float's range: neither do
  * the largest overflow, nor those of data of any usual scale vanish. */
@@ -83,7 +83,7 @@ void dlz_knn_round_queries(const dlz_knn_plan *s, dlz_knn_workspace *w, dlz_knn_
 void dlz_knn_scan_cluster(const dlz_knn_plan *s, dlz_knn_workspace *w, int64_t cluster,
                           int64_t used, dlz_knn_buffer *buffers);
 
-/* ---- Exact distances -------------------------------------------------------------------------- */
+/* ---- Exact distances ------------------------------------------------------------------------- */
 
 /* As dlz_knn_buffer's settle; context is a workspace. */
 void dlz_knn_settle(dlz_knn_buffer *buffer, void *context);

@@ -1,5 +1,5 @@
-/* Eigenpairs, singular vectors, QR and products of matrices that are hard: against known answers, for
- * many sizes and for any number of threads. */
+/* Eigenpairs, singular vectors, QR and products of matrices that are hard: against known answers,
+ * for many sizes and for any number of threads. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/random.h"
@@ -279,8 +279,8 @@ START_TEST(singular_values_of_all_sizes) {
 }
 END_TEST
 
-/* Orthogonal columns of lengths from 1 down to nothing: they keep their own last digits down to 1e-8,
- * where squares vanish beside that of the first, and are exact beside the first below. */
+/* Orthogonal columns of lengths from 1 down to nothing: they keep their own last digits down to
+ * 1e-8, where squares vanish beside that of the first, and are exact beside the first below. */
 START_TEST(small_singular_values_keep_their_digits) {
     enum { n = 40 };
     double *a = random_rotation(n, 9), got[n], *vectors = room(n, n);
@@ -298,8 +298,9 @@ START_TEST(small_singular_values_keep_their_digits) {
 }
 END_TEST
 
-/* Of few numbers, most of them zeros: where some pairs of rows are orthogonal from the start and others
- * are not. What a basis makes of the matrix must be orthogonal, however its lengths add up. */
+/* Of few numbers, most of them zeros: where some pairs of rows are orthogonal from the start and
+ * others are not. What a basis makes of the matrix must be orthogonal, however its lengths add up.
+ */
 START_TEST(images_of_singular_vectors_are_orthogonal) {
     dlz_random random = dlz_random_start(12, 1);
     for (int t = 0; t < 3000; t++) {

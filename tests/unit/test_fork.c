@@ -1,5 +1,5 @@
-/* A process that forks, while nothing is computed and while other threads compute: everything goes on
- * in both, with the same results. */
+/* A process that forks, while nothing is computed and while other threads compute: everything goes
+ * on in both, with the same results. */
 #include "base/lock.h"
 #include "base/parallel.h"
 #include "linalg/linalg.h"
@@ -16,8 +16,8 @@
 
 enum { POINTS = 300, WIDTH = 120, KEPT = 9 };
 
-/* What a process computes: the states after an epoch, outputs, principal components, a map; and that
- * BLAS, which the program may use too, still works. */
+/* What a process computes: the states after an epoch, outputs, principal components, a map; and
+ * that BLAS, which the program may use too, still works. */
 typedef struct results {
     void *states;
     size_t size;
@@ -95,8 +95,8 @@ static void ck_again(const results *first) {
     release(&r);
 }
 
-/* Forks, and the child does its part within a minute. Its failures are told on its own, for it is not
- * the process that Check watches. */
+/* Forks, and the child does its part within a minute. Its failures are told on its own, for it is
+ * not the process that Check watches. */
 static pid_t in_a_child(void (*part)(const results *), const results *first) {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
@@ -170,7 +170,8 @@ static atomic_int rounds;
 static dlviz_network *shared_network;
 static dlviz_dataset *shared_samples;
 
-/* What another thread works with. Check has a lock of its own, so that thread asks nothing of it. */
+/* What another thread works with. Check has a lock of its own, so that thread asks nothing of it.
+ */
 typedef struct work {
     process p;
     dlviz_tensor *points;
