@@ -157,8 +157,8 @@ static void print_mean(int64_t seeds, const struct figures *runs) {
 
 static void print_help(const struct command_line *line) {
     printf("Usage: %s 99.0|99.4|99.5 [options]\n\n"
-           "Trains on MNIST by the quickest recipe there is here for so many per cent of the test\n"
-           "images, several times, and says what they came to and how long that took.\n\n",
+           "Trains on MNIST to this accuracy on the test images, by the quickest recipe known\n"
+           "here, once for each seed; prints accuracy and seconds.\n\n",
            line->program);
     print_options(line, "");
     printf("  -h, --help, --version\n\n"
@@ -169,8 +169,7 @@ static const struct recipe *find_recipe(const struct command_line *line, const c
     for (int i = 0; i < RECIPES; i++)
         if (strcmp(recipes[i].target, target) == 0)
             return &recipes[i];
-    wrong_usage(line, "'%s' is no accuracy that there is a recipe for: 99.0, 99.4 and 99.5 are",
-                target);
+    wrong_usage(line, "there is no recipe for '%s', only for 99.0, 99.4 and 99.5", target);
 }
 
 int main(int argc, char **argv) {
@@ -178,15 +177,15 @@ int main(int argc, char **argv) {
     int64_t seeds = 5, threads = 0;
     bool validate = false;
     const struct option_line options[] = {
-        {"data", "DIR", "with MNIST's four files (default: this one)", TEXT, &folder, 0, 0, NULL,
+        {"data", "DIR", "folder with MNIST's four files (default: .)", TEXT, &folder, 0, 0, NULL,
          NULL},
         {"seeds", "N", "runs, with seeds from 0 on (default 5)", WHOLE, &seeds, 1, MOST_SEEDS, NULL,
          NULL},
-        {"threads", "N", "default: as many as there are processors", WHOLE, &threads, 1, 256, NULL,
-         NULL},
+        {"threads", "N", "threads to compute with (default: one a processor)", WHOLE, &threads, 1,
+         256, NULL, NULL},
         {"validate", NULL,
-         "instead of the test images, tell a sixth of the\n"
-         "training images, which are then not trained on",
+         "measure on a sixth of the training images, which are\n"
+         "then not trained on, instead of on the test images",
          FLAG, &validate, 0, 0, NULL, NULL}};
     const struct command_line line = {.program = program_name(argc, argv, "speedrun"),
                                       .options = options,

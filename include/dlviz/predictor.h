@@ -3,9 +3,10 @@
  *
  *     dlviz_predictor *predictor, *another;
  *     dlviz_predictor_create(&predictor, network, NULL);  // the states as they are now
+ *     dlviz_predictor_set_num_threads(predictor, 1);      // before it is shared: that copies it
  *     dlviz_predictor_share(predictor, &another);         // the same weights, for another thread
- *     dlviz_predictor_set_num_threads(predictor, 1);
- *     dlviz_predictor_reserve(predictor, 1);              // from here on nothing is allocated
+ *     dlviz_predictor_reserve(predictor, 1);              // each for itself: from here on
+ *     dlviz_predictor_reserve(another, 1);                // nothing is allocated
  *     dlviz_predictor_forward_into(predictor, 1, image, logits); */
 #ifndef DLVIZ_PREDICTOR_H
 #define DLVIZ_PREDICTOR_H
@@ -17,7 +18,7 @@ extern "C" {
 #endif
 
 /** What one thread predicts with: weights made ready to run, which predictors share, and memory of
- *  its own. One thread uses it at a time; a second one is refused with DLVIZ_ERROR_STATE.
+ *  its own. One thread uses it at a time; a second thread is refused with DLVIZ_ERROR_STATE.
  *  Predictors of the same network work at the same time, also while the network is trained on or
  *  after it was destroyed. The functions of a layer of the user's own (dlviz_layer_custom) are then
  *  called by several threads at once. */
@@ -25,7 +26,7 @@ typedef struct dlviz_predictor dlviz_predictor;
 
 /** Makes a predictor of a network that is built, in evaluation: running statistics, nothing
  *  dropped. The states are copied; training the network further does not change what is predicted.
- *  @param predictor  receives the predictor; free it with dlviz_predictor_destroy
+ *  @param predictor  receives the predictor, NULL on failure; free it with dlviz_predictor_destroy
  *  @param network    needs not outlive the predictor
  *  @param layer      whose output is predicted, or NULL for the last one's
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_NOT_FOUND (with the names there are),
@@ -34,8 +35,8 @@ typedef struct dlviz_predictor dlviz_predictor;
 DLVIZ_CHECKED dlviz_status dlviz_predictor_create(dlviz_predictor **predictor,
                                                   const dlviz_network *network, const char *layer);
 /** Makes another predictor with the same weights, which are not copied, and the same number of
- *  threads. Any thread may call, also while another predicts.
- *  @param other  receives it; free it with dlviz_predictor_destroy, in any order
+ *  threads. What was reserved is not shared. Any thread may call, also while another predicts.
+ *  @param other  receives it, NULL on failure; free it with dlviz_predictor_destroy, in any order
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_predictor_share(const dlviz_predictor *predictor,
                                                  dlviz_predictor **other);
@@ -62,15 +63,17 @@ DLVIZ_API int dlviz_predictor_output_ndim(const dlviz_predictor *predictor);
 DLVIZ_API const int64_t *dlviz_predictor_output_dims(const dlviz_predictor *predictor);
 
 /** Takes now what predicting so many samples at once will need, and makes the weights ready. After
- *  it, dlviz_predictor_forward_into allocates nothing for this number of samples. The last few
- *  numbers are remembered, at least 4. Many samples are worked on in batches of 64 or fewer.
+ *  it, dlviz_predictor_forward_into allocates nothing for this number of samples. The numbers
+ *  reserved last stay reserved, at least four of them, whatever number of threads is set later.
+ *  Many samples are worked on in batches of 64 or fewer.
  *  @param num_samples  1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (in use) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, int64_t num_samples);
 
 /** Predicts. A number of samples that nothing is reserved for is reserved first. The outputs are
- *  those of dlviz_network_forward, to the bit.
+ *  those of dlviz_network_forward, to the bit, and do not depend on how many samples are predicted
+ *  together.
  *  @param num_samples  n, 1 or more
  *  @param inputs       n samples one after the other, each in the network's input shape, as
  *                      dlviz_network_forward takes them: normalized as the training data were

@@ -18,17 +18,23 @@ extern "C" {
  *  with the number it started with. Where the system refuses a thread, the work is done with those
  *  there are, and the log receives a warning.
  *
- *  A process may fork at any time, also while other threads compute, and both processes go on: the
- *  child has the same settings, and starts threads of its own when it needs them. It has what the
- *  thread that forked could use; what another thread was using at that moment stays in use there
- *  for ever: handles are refused with DLVIZ_ERROR_STATE, and the memory of that work is lost. Three
- *  things are the program's to know. A function that a call of the library calls back may fork as
- *  well, but the child must not return from it into the call: the tiles that other threads had are
- *  missing there (callbacks between batches and epochs of a training are excepted). Fonts and
- *  figures come from libraries that do not look after a fork amid the drawing of another thread.
- *  And OpenBLAS ends its own threads at each fork and starts them anew in parent and child: that is
- *  harmless to the library, which does not use them, but not to a thread of the program that is in
- *  a call of BLAS just then.
+ *  A process may fork at any time, also while other threads compute, and both processes go on.
+ *  In the child:
+ *  - settings are the same, and threads are started when they are needed;
+ *  - what the thread that forked could use is there to be used;
+ *  - a handle that another thread was using at that moment stays in use forever: calls are
+ *    refused with DLVIZ_ERROR_STATE, and the memory of that work is lost. It may be destroyed, and
+ *    a predictor shared (dlviz_predictor_share), to go on with.
+ *
+ *  Three things to know:
+ *  - A function that a call of the library calls back may fork as well, but the child must not
+ *    return from it into the call: the tiles that other threads had are missing there. Callbacks
+ *    between batches and epochs of a training are excepted.
+ *  - Fonts and figures come from libraries that do not provide for a fork amid the drawing of
+ *    another thread; functions of dlviz_set_allocator have to survive a fork themselves.
+ *  - OpenBLAS ends its own threads at each fork and starts them anew in parent and child: that is
+ *    harmless to the library, which does not use them, but not to a thread of the program that is
+ *    in a call of BLAS at that moment.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
 DLVIZ_CHECKED dlviz_status dlviz_set_num_threads(int64_t num_threads);

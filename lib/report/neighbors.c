@@ -85,7 +85,7 @@ static dlviz_status check_attribution(const char *who, const dlviz_report_run *r
 static void in_steps(const float *map, int64_t size, int8_t *to) {
     double largest = 0;
     for (int64_t i = 0; i < size; i++)
-        largest = fmax(largest, fabs(map[i]));
+        largest = fabs(map[i]) > largest ? fabs(map[i]) : largest;
     for (int64_t i = 0; i < size; i++)
         to[i] = (int8_t)(largest > 0 ? floor(127 * (map[i] / largest) + 0.5) : 0);
 }

@@ -101,6 +101,18 @@ def install(build, folder):
     return prefix, os.path.dirname(os.path.dirname(found[0]))
 
 
+def check_uninstalled(build, folder, compiler):
+    """A program compiles by the pkg-config file for a library that is not installed yet."""
+    environment = dict(os.environ)
+    environment["PKG_CONFIG_PATH"] = os.path.join(build, "meson-uninstalled")
+    source = os.path.join(folder, "uninstalled.c")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write(PROGRAM)
+    flags = run(["pkg-config", "--cflags", "dlviz"], env=environment).split()
+    run([*compiler, "-std=c11", "-c", source, "-o", os.path.join(folder, "uninstalled.o"), *flags])
+    print("uninstalled: compiles")
+
+
 def meson():
     command = os.environ.get("MESON") or shutil.which("meson")
     if command:
@@ -134,6 +146,9 @@ def main():
             raise Failure("the internal library was installed")
         if not os.path.exists(os.path.join(prefix, "include", "dlviz.h")):
             raise Failure("dlviz.h was not installed")
+
+        check_uninstalled(build, folder, compilers[0][3])
+        checks += 1
 
         data = os.path.join(folder, "digits")
         write_digits(data)

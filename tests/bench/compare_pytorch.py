@@ -8,6 +8,7 @@ median, smallest and largest of the rounds' ratios. bench_train also loads, resi
 images; PyTorch is given ready ones."""
 
 import argparse
+import ctypes
 import re
 import statistics
 import subprocess
@@ -18,8 +19,17 @@ import torch
 from report_torch import report_network, train_step
 
 
-def torch_rate(size, batch, threads, inference, seconds):
+def set_threads(threads):
+    """PyTorch's, and those of Debian's OpenBLAS, by which it multiplies and of whose threads it does not know."""
     torch.set_num_threads(threads)
+    try:
+        ctypes.CDLL("libopenblas.so.0").openblas_set_num_threads(threads)
+    except (OSError, AttributeError):
+        pass
+
+
+def torch_rate(size, batch, threads, inference, seconds):
+    set_threads(threads)
     torch.manual_seed(0)
     network = report_network(size)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)

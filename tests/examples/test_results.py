@@ -66,7 +66,7 @@ class Results(Case):
     def test_many_threads_serve_the_model(self):
         model, images = os.path.join(self.out, "model.safetensors"), os.path.join(programs.data, "t10k-images-idx3-ubyte")
         lines = self.expect(0, run("serve", model, images, 3)).stdout.splitlines()
-        match = re.fullmatch(r"(\d+) images by 3 threads: \d+ a second", lines[0])
+        match = re.fullmatch(r"(\d+) images, threads: 3, \d+ images a second", lines[0])
         self.assertTrue(match, lines)
         self.assertGreaterEqual(int(match.group(1)), 200)
         self.assertRegex(lines[1], r"an answer takes \d+ microseconds \(median\), \d+ \(99 of 100\)")
