@@ -1,5 +1,5 @@
-/* How faithful a map is, at all points or at a sample of them. A measure that has no meaning for the points at hand is no failure: it is
- * named, and the others are printed. */
+/* How faithful a map is, at all points or at a sample of them. A measure that has no meaning for
+ * the points at hand is no failure: it is named, and the others are printed. */
 #include "embed.h"
 #include "../run/interrupt.h"
 #include "../run/text.h"

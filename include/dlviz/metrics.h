@@ -92,8 +92,8 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points,
  * - seed: decides which points.
  * - standard_error: receives the deviation of the result's error, s √((1 - m / n) / m) for m of n
  *   points whose own values have the sample's deviation s: the whole measure lies within twice as
- *   much in about 95 of 100 cases. For 1,000 of 70,000, where shares are measured, at most 0.016. 0 when
- *   all points are measured, NaN when one is. Or NULL.
+ *   much in about 95 of 100 cases. For 1,000 of 70,000, where shares are measured, at most 0.016.
+ *   0 when all points are measured, NaN when one is. Or NULL.
  *
  * All else is as without _sampled. */
 

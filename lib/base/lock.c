@@ -1,20 +1,21 @@
 #include "base/lock.h"
 
-#include <limits.h>
 #include <sched.h>
 
-/* Instead of `now`, while a thread of this process makes the mutex anew: in the child of a fork that
- * comes meanwhile it is no longer that process's. */
-#define BEING_RENEWED(now) ((now) | ~(UINT_MAX >> 1))
-
 static atomic_uint forks;
+
+/* What a mutex made after so many forks has in its `forks`; one more while a thread makes it. A
+ * child that is forked meanwhile does not wait for that thread, which it has not got. */
+static unsigned made(unsigned after) {
+    return 2 * after;
+}
 
 void dlz_lock_after_fork(void) {
     atomic_fetch_add(&forks, 1);
 }
 
 bool dlz_lock_init(dlz_lock *lock) {
-    atomic_init(&lock->forks, atomic_load(&forks));
+    atomic_init(&lock->forks, made(atomic_load(&forks)));
     return pthread_mutex_init(&lock->mutex, NULL) == 0;
 }
 
@@ -26,10 +27,10 @@ void dlz_lock_destroy(dlz_lock *lock) {
 static void renew(dlz_lock *lock, unsigned now) {
     unsigned before = atomic_load(&lock->forks);
     while (before != now)
-        if (before == BEING_RENEWED(now)) {
+        if (before == now + 1) {
             sched_yield();
             before = atomic_load(&lock->forks);
-        } else if (atomic_compare_exchange_weak(&lock->forks, &before, BEING_RENEWED(now))) {
+        } else if (atomic_compare_exchange_weak(&lock->forks, &before, now + 1)) {
             pthread_mutex_init(&lock->mutex, NULL);
             atomic_store(&lock->forks, now);
             return;
@@ -37,7 +38,7 @@ static void renew(dlz_lock *lock, unsigned now) {
 }
 
 void dlz_lock_take(dlz_lock *lock) {
-    unsigned now = atomic_load_explicit(&forks, memory_order_relaxed);
+    unsigned now = made(atomic_load_explicit(&forks, memory_order_relaxed));
     if (atomic_load_explicit(&lock->forks, memory_order_acquire) != now)
         renew(lock, now);
     pthread_mutex_lock(&lock->mutex);

@@ -1,5 +1,6 @@
-/* base/lock.h - a mutex that a fork does not leave locked: in the child of a fork nobody has it, whoever
- * had it in the parent. What it guards must be such that it can be gone on with from there. */
+/* base/lock.h - a mutex that a fork does not leave locked: in the child of a fork nobody has it,
+ * whoever had it in the parent. What it guards must be such that it can be gone on with from there.
+ */
 #ifndef DLZ_LOCK_H
 #define DLZ_LOCK_H
 
@@ -9,7 +10,8 @@
 
 typedef struct dlz_lock {
     pthread_mutex_t mutex;
-    atomic_uint forks; /* how many there had been, in this line of processes, when it was made */
+    atomic_uint
+        forks; /* twice what there had been, in this line of processes; odd while it is made */
 } dlz_lock;
 
 /* False when the system has none. */

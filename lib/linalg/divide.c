@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Cuppen's method, as LAPACK's dstedc does it: the matrix is torn into small ones by taking |e| from
- * the diagonal on both sides of a number e beside it, and two that are solved are put together again
- * as a diagonal matrix plus one of rank one. dstedc itself would multiply by BLAS's threads; here it
- * solves the small ones, and the roots of a rank-one change are LAPACK's dlaed4's. Up to LEAF rows it
- * is QR iteration, without products of matrices. */
+/* Cuppen's method, as LAPACK's dstedc does it: the matrix is torn into small ones by taking |e|
+ * from the diagonal on both sides of a number e beside it, and two that are solved are put together
+ * again as a diagonal matrix plus one of rank one. dstedc itself would multiply by BLAS's threads;
+ * here it solves the small ones, and the roots of a rank-one change are LAPACK's dlaed4's. Up to
+ * LEAF rows it is QR iteration, without products of matrices. */
 #define LEAF 25
 
 /* LAPACKE leaves it out. Root i, from 1, of diag(d) + rho z zᵀ; delta: d less the root, or for two
@@ -149,8 +149,8 @@ static bool turn(const merge *m, int64_t one, int64_t other, double tolerance) {
     return true;
 }
 
-/* Sorts out the rows that the change leaves as they are: kept[first ...] are those that it does not,
- * rising, moved[first ...] the others. */
+/* Sorts out the rows that the change leaves as they are: kept[first ...] are those that it does
+ * not, rising, moved[first ...] the others. */
 static void deflate(merge *m) {
     divide *d = m->d;
     double largest = 0;
@@ -178,7 +178,8 @@ static void deflate(merge *m) {
     memcpy(d->moved + m->first, d->order + m->first, (size_t)(moved - m->first) * sizeof *d->moved);
 }
 
-/* The order in which the rows that change are multiplied: by the halves that they have numbers in. */
+/* The order in which the rows that change are multiplied: by the halves that they have numbers in.
+ */
 static void group(merge *m) {
     divide *d = m->d;
     int64_t place = 0;

@@ -5,11 +5,12 @@
  * ours: the others allocate behind our back and scan for NaN.
  *
  * Only routines are called that do all their work on the calling thread, however BLAS is set: those
- * of the tridiagonal eigenproblem, dstemr, dstebz, dsterf, dsteqr, dlaed4, and dstedc up to the size
- * where it is dsteqr. What they have of BLAS is dcopy, dswap and dscal, which OpenBLAS (0.3.21, looked
- * up in its source) shares out among threads from 2^20 numbers on; dstein also has ddot and daxpy,
- * shared out beyond 10,000 numbers, and is called for no more. None of these takes a buffer, for
- * which OpenBLAS would wait for ever where memory is short, or wakes a thread of its own.
+ * of the tridiagonal eigenproblem, dstemr, dstebz, dsterf, dsteqr, dlaed4, and dstedc up to the
+ * size where it is dsteqr. What they have of BLAS is dcopy, dswap and dscal, which OpenBLAS
+ * (0.3.21, looked up in its source) shares out among threads from 2^20 numbers on; dstein also has
+ * ddot and daxpy, shared out beyond 10,000 numbers, and is called for no more. None of these takes
+ * a buffer, for which OpenBLAS would wait for ever where memory is short, or wakes a thread of its
+ * own.
  *
  * LAPACK may give up on ordinary numbers, and on infinities it may never come back. So numbers are
  * looked at before they are handed over, its answers before they are used, and where one driver

@@ -1,20 +1,20 @@
-/* linalg/linalg.h - factorizations and products of float64 matrices, and the only door to LAPACK. All
- * matrices are row-major.
+/* linalg/linalg.h - factorizations and products of float64 matrices, and the only door to LAPACK.
+ * All matrices are row-major.
  *
  * What OpenBLAS would do with threads of its own is done here, by kernels and the pool: products,
  * reflections, singular vectors. Of LAPACK there remain the eigenproblems of tridiagonal matrices,
  * which it computes on the calling thread, without a buffer of BLAS's and without products
  * (linalg/lapack.h). So nothing of the process's BLAS is changed or waited for, and results do not
- * depend on how it is set. Called inside tiles of dlz_parallel_for, each function runs on one thread.
- */
+ * depend on how it is set. Called inside tiles of dlz_parallel_for, each function runs on one
+ * thread. */
 #ifndef DLZ_LINALG_H
 #define DLZ_LINALG_H
 
 #include <dlviz/status.h>
 
-/* c[m x n] = alpha op(a) op(b) + beta c, where op transposes when its flag is set; leading dimensions
- * count elements between rows as stored. With `lower`, of row i only the columns up to i + above are
- * read and written. The bits of an element depend on k alone. */
+/* c[m x n] = alpha op(a) op(b) + beta c, where op transposes when its flag is set; leading
+ * dimensions count elements between rows as stored. With `lower`, of row i only the columns up to i
+ * + above are read and written. The bits of an element depend on k alone. */
 typedef struct dlz_product {
     bool transpose_a, transpose_b, lower;
     int64_t m, n, k, above;
@@ -41,8 +41,8 @@ void dlz_dgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t
 void dlz_dsyrk(bool transpose_a, int64_t n, int64_t k, const double *a, int64_t lda, double *c,
                int64_t ldc);
 
-/* The same as dlz_dgemm in float32 and by BLAS, with whatever threads that has: a yardstick, which the
- * library itself does not use. */
+/* The same as dlz_dgemm in float32 and by BLAS, with whatever threads that has: a yardstick, which
+ * the library itself does not use. */
 void dlz_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
                int64_t ldc);

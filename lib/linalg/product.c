@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /* Products run panel by panel through the kernel of PCA's covariance: `width` columns of op(a)ᵀ
- * against `width` of op(b), over DEPTH rows of both at a time. What an element is the sum of, and in
- * which order, depends on k alone, so that products may be cut along m and n at will. The panels lie
- * on the stack, small enough for that of any thread. */
+ * against `width` of op(b), over DEPTH rows of both at a time. What an element is the sum of, and
+ * in which order, depends on k alone, so that products may be cut along m and n at will. The panels
+ * lie on the stack, small enough for that of any thread. */
 #define DEPTH 64
 #define PANELS 4 /* of op(a), for each of which a panel of op(b) serves */
 

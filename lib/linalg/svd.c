@@ -9,11 +9,11 @@
 #include <string.h>
 
 /* One-sided Jacobi: rows v of an orthonormal basis are turned in pairs until their images A v are
- * orthogonal; the images' lengths are the singular values then, and the small ones have as many right
- * digits as the large, until they are noise beside the largest. The eigenvectors of AᵀA are a basis to
- * begin with that leaves little to do: they are good as far as squares of values differ, and what
- * squaring loses of the small ones comes back here. Where there are none, the unit vectors do, in some
- * more sweeps.
+ * orthogonal; the images' lengths are the singular values then, and the small ones have as many
+ * right digits as the large, until they are noise beside the largest. The eigenvectors of AᵀA are a
+ * basis to begin with that leaves little to do: they are good as far as squares of values differ,
+ * and what squaring loses of the small ones comes back here. Where there are none, the unit vectors
+ * do, in some more sweeps.
  *
  * A sweep turns each pair once. Rows are taken in blocks, and pairs of blocks in rounds as in a
  * tournament: the pairs of a round have no block in common, so all threads turn at once and the
@@ -41,15 +41,17 @@ static void find_pair(const jacobi *j, int64_t pair, int64_t *one, int64_t *othe
     }
 }
 
-/* Whether the pair had to be turned. */
+/* Whether the pair had to be turned, or only to change places: then other pairs of the sweep are
+ * not those they would have been, and some may have been left out. */
 static bool turn(const jacobi *s, int64_t p, int64_t q) {
     const dlz_dense_kernel *dense = dlz_dense();
     int64_t n = s->n;
     double *x = s->images + p * n, *y = s->images + q * n, xy, tangent = 0;
     double xx = s->squares[p], yy = s->squares[q];
+    if (fmin(sqrt(xx), sqrt(yy)) <= s->shortest)
+        return false;
     dense->dots(x, n, 1, y, n, &xy);
-    bool noise = fmin(sqrt(xx), sqrt(yy)) <= s->shortest;
-    bool turned = !noise && fabs(xy) > DBL_EPSILON * sqrt((double)n) * sqrt(xx) * sqrt(yy);
+    bool turned = fabs(xy) > DBL_EPSILON * sqrt((double)n) * sqrt(xx) * sqrt(yy);
     if (turned) {
         double zeta = (yy - xx) / (2 * xy);
         tangent = copysign(1, zeta) / (fabs(zeta) + hypot(1, zeta));
@@ -67,7 +69,7 @@ static bool turn(const jacobi *s, int64_t p, int64_t q) {
     dense->rotate(s->vectors + p * n, s->vectors + q * n, cosine, sine, n);
     dense->dots(x, n, 1, x, n, s->squares + p);
     dense->dots(y, n, 1, y, n, s->squares + q);
-    return turned;
+    return true;
 }
 
 static void turn_blocks(void *context, int64_t pair, int worker) {
@@ -171,7 +173,8 @@ static dlviz_status start(jacobi *s, const double *a, double *values) {
 
 /* ---- Whether the answer can be used ---------------------------------------------------------- */
 
-/* The squares of the singular values sum to those of the matrix, and the vectors are orthonormal. */
+/* The squares of the singular values sum to those of the matrix, and the vectors are orthonormal.
+ */
 static dlviz_status check_answer(int64_t n, double square, const double *values,
                                  const double *vectors) {
     double sum = 0;

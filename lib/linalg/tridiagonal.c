@@ -10,10 +10,10 @@
 
 /* Row i, from the last to the second, is reflected so that of its numbers left of the diagonal one
  * is left, beside the diagonal. The matrix above it changes by vᵀw + wᵀv, with w from its product
- * with v; these changes are kept for PANEL rows and then made at once. Until then, rows and products
- * are corrected for what has not been made yet. What it takes is half the products of the matrix
- * with vectors, for which it is read once each: all threads do that strip by strip, whose sums are
- * added in the order of strips. */
+ * with v; these changes are kept for PANEL rows and then made at once. Until then, rows and
+ * products are corrected for what has not been made yet. What it takes is half the products of the
+ * matrix with vectors, for which it is read once each: all threads do that strip by strip, whose
+ * sums are added in the order of strips. */
 #define PANEL DLZ_REFLECT_BLOCK
 #define MOST_STRIPS 16
 #define STRIP 96  /* rows of a strip, about; strips that are higher up are wider */

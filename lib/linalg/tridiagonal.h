@@ -5,8 +5,8 @@
 #include <dlviz/status.h>
 
 /* The lower triangle of a[n x n] becomes diagonal[n] and off_diagonal[n - 1]; in its place come the
- * reflections, whose factors are tau[n]: that of row i is of length i, with a 1 at i - 1. Numbers are
- * such that their squares neither overflow nor vanish. */
+ * reflections, whose factors are tau[n]: that of row i is of length i, with a 1 at i - 1. Numbers
+ * are such that their squares neither overflow nor vanish. */
 dlviz_status dlz_tridiagonal_reduce(int64_t n, double *a, double *diagonal, double *off_diagonal,
                                     double *tau);
 

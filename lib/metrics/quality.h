@@ -39,9 +39,9 @@ static inline int64_t dlz_sample_point(const dlz_sample *sample, int64_t i) {
 dlviz_status dlz_sample_neighbors(const dlviz_tensor *points, const dlz_sample *sample, int64_t k,
                                   int32_t **indices);
 
-/* The mean of the values of a sample's points, each divided by `unit`, and, unless NULL, its standard
- * error as an estimate of the mean of all n: 0 where the sample is all points, NaN where it is one.
- */
+/* The mean of the values of a sample's points, each divided by `unit`, and, unless NULL, its
+ * standard error as an estimate of the mean of all n: 0 where the sample is all points, NaN where
+ * it is one. */
 double dlz_sample_mean(const dlz_sample *sample, int64_t n, const double *values, double unit,
                        double *standard_error);
 

@@ -179,15 +179,15 @@ int32_t dlz_knn_frame_pack(const dlz_knn_frame *frame, const int8_t *rounded, in
                            uint8_t *panel) {
     int32_t norm = 0;
     for (int64_t w = 0; w < frame->words; w++) {
-        uint8_t four[4];
-        for (int i = 0; i < 4; i++) {
+        uint8_t four[4] = {0};
+        for (int i = 0; rounded && i < 4; i++) {
             int value = rounded[w * 4 + i];
             four[i] = (uint8_t)(value + 128);
             norm += value * value;
         }
         memcpy(panel + (w * DLZ_KNN_PANEL + column) * 4, four, sizeof four);
     }
-    return norm / 2;
+    return rounded ? norm / 2 : DLZ_KNN_BYTES_MOST;
 }
 
 double dlz_knn_frame_query(const dlz_knn_frame *frame, const int8_t *rounded, int64_t place,

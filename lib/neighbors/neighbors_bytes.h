@@ -33,7 +33,8 @@ int64_t dlz_knn_frame_scratch(const dlz_knn_frame *frame);
 void dlz_knn_frame_round(const dlz_knn_frame *frame, const float *const points[DLZ_KNN_BLOCK],
                          double *scratch, int8_t *rounded, double errors[DLZ_KNN_BLOCK]);
 
-/* Writes a rounded point into a column of a panel. Returns half its squared norm. */
+/* Writes a rounded point into a column of a panel. Returns half its squared norm; of no point
+ * (NULL) DLZ_KNN_BYTES_MOST, which is its product with any query then. */
 int32_t dlz_knn_frame_pack(const dlz_knn_frame *frame, const int8_t *rounded, int64_t column,
                            uint8_t *panel);
 /* Writes a rounded query into a place of a group. Returns the base of its products. */

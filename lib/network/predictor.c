@@ -24,6 +24,7 @@ struct dlviz_predictor {
     dlz_busy busy;
     weights *weights;
     int node;
+    atomic_int threads; /* read by who shares it, too */
     dlz_plans plans;
 };
 
@@ -140,7 +141,7 @@ dlviz_status dlviz_predictor_share(const dlviz_predictor *predictor, dlviz_predi
     DLZ_REQUIRE(predictor);
     DLZ_TRY(make(other, predictor->weights, predictor->node));
     atomic_fetch_add(&predictor->weights->references, 1);
-    (*other)->plans.threads = predictor->plans.threads;
+    atomic_init(&(*other)->threads, atomic_load(&predictor->threads));
     return DLVIZ_OK;
 }
 
@@ -159,12 +160,12 @@ dlviz_status dlviz_predictor_set_num_threads(dlviz_predictor *predictor, int64_t
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: %lld threads; 1 to %d are accepted, or 0 for those of the library",
                         __func__, (long long)num_threads, DLZ_MAX_THREADS);
-    predictor->plans.threads = (int)num_threads;
+    atomic_store(&predictor->threads, (int)num_threads);
     return DLVIZ_OK;
 }
 
 int64_t dlviz_predictor_num_threads(const dlviz_predictor *predictor) {
-    return predictor ? predictor->plans.threads : 0;
+    return predictor ? atomic_load(&predictor->threads) : 0;
 }
 
 const char *dlviz_predictor_layer(const dlviz_predictor *predictor) {
@@ -205,6 +206,7 @@ static int64_t batch_size(const dlviz_predictor *predictor, int64_t num_samples)
 
 /* The plan for one batch, with all that it needs. */
 static dlviz_status get_plan(dlviz_predictor *predictor, int64_t n, dlz_plan **plan) {
+    predictor->plans.threads = atomic_load(&predictor->threads);
     return dlz_plan_get(&predictor->plans, &predictor->weights->graph, predictor->node,
                         DLZ_EVALUATION, n, plan);
 }

@@ -78,8 +78,8 @@ dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model
 /* Finds the columns that vary, which the caller frees; none where all do, or too few do not. */
 dlviz_status dlz_pca_find_varying(const dlz_pca_input *input, dlz_pca_varying *varying);
 
-/* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (of the varying columns), or, with `gram`,
- * of the products of the centered points with each other (samples x samples). */
+/* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (of the varying columns), or, with
+ * `gram`, of the products of the centered points with each other (samples x samples). */
 dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, double *matrix);
 
 /* The upper triangle r (features x features) of the centered data's QR factorization; samples >=

@@ -73,8 +73,8 @@ static void insert_columns(const dlz_pca_varying *varying, int64_t features, int
     }
 }
 
-/* What the eigenvalues, of which the last are 0 where columns do not vary, say of how many vectors are
- * wanted. */
+/* What the eigenvalues, of which the last are 0 where columns do not vary, say of how many vectors
+ * are wanted. */
 static dlviz_status count_for_fraction(const dlz_pca_input *input, const dlz_eigen *eigen,
                                        int64_t found, int64_t size, dlz_pca_model *model) {
     DLZ_TRY(dlz_eigen_values(eigen, model->variance));

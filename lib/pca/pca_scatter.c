@@ -112,8 +112,8 @@ static dlviz_status add_chunks(feature_pass *pass, int64_t depth) {
     return status;
 }
 
-/* The lower triangle and what panels on the diagonal have above it; pages that hold nothing else are
- * not touched. */
+/* The lower triangle and what panels on the diagonal have above it; pages that hold nothing else
+ * are not touched. */
 static void clear_lower(double *matrix, int64_t size, int64_t width) {
     for (int64_t i = 0; i < size; i++)
         memset(matrix + i * size, 0,

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-/* Columns that are the same in all rows, as borders of pictures are, have no part in the covariance:
- * without them it is smaller. Those that are the same in the first rows are looked for in all others;
- * where there are none, that is all the work. */
+/* Columns that are the same in all rows, as borders of pictures are, have no part in the
+ * covariance: without them it is smaller. Those that are the same in the first rows are looked for
+ * in all others; where there are none, that is all the work. */
 #define FIRST_ROWS 64
 /* Narrow matrices have nothing to gain. */
 #define NARROW 96

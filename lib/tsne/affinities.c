@@ -250,8 +250,8 @@ static void count_turned(symmetric *s) {
         s->turned_offsets[row + 1] += s->turned_offsets[row];
 }
 
-/* A part of the rows first ... last - 1 of the transposed matrix. Going through the rows in order leaves
- * each column's entries in the order of the rows. */
+/* A part of the rows first ... last - 1 of the transposed matrix. Going through the rows in order
+ * leaves each column's entries in the order of the rows. */
 static void turn_part(void *context, int64_t part, int worker) {
     (void)worker;
     symmetric *s = context;
@@ -296,7 +296,8 @@ static dlviz_status reserve(symmetric *s, int64_t tiles) {
     return DLVIZ_OK;
 }
 
-/* Room for the rows of a stripe, now that their lengths are known, and a guess at that of the rest. */
+/* Room for the rows of a stripe, now that their lengths are known, and a guess at that of the rest.
+ */
 static dlviz_status grow(symmetric *s, int64_t *capacity) {
     dlz_affinities *out = s->out;
     out->offsets[0] = 0;

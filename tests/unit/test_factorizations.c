@@ -1,5 +1,5 @@
-/* Eigenpairs, singular vectors, QR and products of matrices that are hard: against known answers, for
- * many sizes and for any number of threads. */
+/* Eigenpairs, singular vectors, QR and products of matrices that are hard: against known answers,
+ * for many sizes and for any number of threads. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/random.h"
@@ -279,8 +279,8 @@ START_TEST(singular_values_of_all_sizes) {
 }
 END_TEST
 
-/* Orthogonal columns of lengths from 1 down to nothing: they keep their own last digits down to 1e-8,
- * where squares vanish beside that of the first, and are exact beside the first below. */
+/* Orthogonal columns of lengths from 1 down to nothing: they keep their own last digits down to
+ * 1e-8, where squares vanish beside that of the first, and are exact beside the first below. */
 START_TEST(small_singular_values_keep_their_digits) {
     enum { n = 40 };
     double *a = random_rotation(n, 9), got[n], *vectors = room(n, n);
@@ -295,6 +295,37 @@ START_TEST(small_singular_values_keep_their_digits) {
     ck_assert_double_lt(orthonormality_error(vectors, n, n), 1e-14);
     dlz_free(a);
     dlz_free(vectors);
+}
+END_TEST
+
+/* Of few numbers, most of them zeros: where some pairs of rows are orthogonal from the start and
+ * others are not. What a basis makes of the matrix must be orthogonal, however its lengths add up.
+ */
+START_TEST(images_of_singular_vectors_are_orthogonal) {
+    dlz_random random = dlz_random_start(12, 1);
+    for (int t = 0; t < 3000; t++) {
+        int64_t m = 1 + (int64_t)dlz_random_below(&random, 6);
+        int64_t n = 1 + (int64_t)dlz_random_below(&random, 12), least = dlz_min_i64(m, n);
+        double a[6 * 12] = {0}, copy[6 * 12], got[6], vectors[6 * 12], images[6][6] = {{0}},
+                     square = 0;
+        for (int64_t i = 0; i < m * n; i++) {
+            a[i] = dlz_random_below(&random, 5) > 0 ? 0 : dlz_random_normal(&random);
+            square += a[i] * a[i];
+        }
+        memcpy(copy, a, sizeof copy);
+        ck_ok(dlz_svd_right(m, n, copy, got, vectors));
+        for (int64_t i = 0; i < least; i++)
+            for (int64_t r = 0; r < m; r++)
+                for (int64_t c = 0; c < n; c++)
+                    images[i][r] += a[r * n + c] * vectors[i * n + c];
+        for (int64_t i = 0; i < least; i++)
+            for (int64_t j = 0; j <= i; j++) {
+                double dot = 0;
+                for (int64_t r = 0; r < m; r++)
+                    dot += images[i][r] * images[j][r];
+                ck_assert_double_le(fabs(dot - (i == j ? got[i] * got[i] : 0)), 1e-14 * square);
+            }
+    }
 }
 END_TEST
 
@@ -423,10 +454,14 @@ START_TEST(bits_do_not_depend_on_threads) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        eigenpairs_of_hard_matrices,          divide_and_conquer_alone,
-        singular_values_of_all_sizes,         small_singular_values_keep_their_digits,
-        rows_of_all_sizes_become_orthonormal, products_of_all_shapes,
-        bits_do_not_depend_on_threads,        NULL};
+    const TTest *const tests[] = {eigenpairs_of_hard_matrices,
+                                  divide_and_conquer_alone,
+                                  singular_values_of_all_sizes,
+                                  small_singular_values_keep_their_digits,
+                                  images_of_singular_vectors_are_orthogonal,
+                                  rows_of_all_sizes_become_orthonormal,
+                                  products_of_all_shapes,
+                                  bits_do_not_depend_on_threads,
+                                  NULL};
     return run_tests("factorizations", tests);
 }

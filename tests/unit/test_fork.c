@@ -1,5 +1,5 @@
-/* A process that forks, while nothing is computed and while other threads compute: everything goes on
- * in both, with the same results. */
+/* A process that forks, while nothing is computed and while other threads compute: everything goes
+ * on in both, with the same results. */
 #include "base/lock.h"
 #include "base/parallel.h"
 #include "linalg/linalg.h"
@@ -16,8 +16,8 @@
 
 enum { POINTS = 300, WIDTH = 120, KEPT = 9 };
 
-/* What a process computes: the states after an epoch, outputs, principal components, a map; and that
- * BLAS, which the program may use too, still works. */
+/* What a process computes: the states after an epoch, outputs, principal components, a map; and
+ * that BLAS, which the program may use too, still works. */
 typedef struct results {
     void *states;
     size_t size;
@@ -95,8 +95,8 @@ static void ck_again(const results *first) {
     release(&r);
 }
 
-/* Forks, and the child does its part within a minute. Its failures are told on its own, for it is not
- * the process that Check watches. */
+/* Forks, and the child does its part within a minute. Its failures are told on its own, for it is
+ * not the process that Check watches. */
 static pid_t in_a_child(void (*part)(const results *), const results *first) {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
@@ -170,7 +170,8 @@ static atomic_int rounds;
 static dlviz_network *shared_network;
 static dlviz_dataset *shared_samples;
 
-/* What another thread works with. Check has a lock of its own, so that thread asks nothing of it. */
+/* What another thread works with. Check has a lock of its own, so that thread asks nothing of it.
+ */
 typedef struct work {
     process p;
     dlviz_tensor *points;
@@ -322,6 +323,19 @@ static void set_allocator_and_log(const results *unused) {
     dlz_free(dlz_alloc(10));
 }
 
+/* As a thread leaves it that makes the mutex anew while another one forks. */
+START_TEST(a_lock_half_made_anew_is_open_in_the_child) {
+    if (cannot_fork())
+        return;
+    ck_assert(dlz_lock_init(&held));
+    dlz_lock_take(&held);
+    atomic_fetch_or(&held.forks, 1);
+    ck_well(in_a_child(take_what_nobody_has, NULL));
+    dlz_lock_give_back(&held);
+    dlz_lock_destroy(&held);
+}
+END_TEST
+
 START_TEST(locks_of_other_threads_are_open_in_the_child) {
     if (cannot_fork())
         return;
@@ -350,6 +364,7 @@ int main(void) {
                                   a_fork_amid_anothers_work_leaves_a_child_that_computes,
                                   what_another_thread_had_in_use_is_refused_in_the_child,
                                   locks_of_other_threads_are_open_in_the_child,
+                                  a_lock_half_made_anew_is_open_in_the_child,
                                   NULL};
     return run_tests("fork", tests);
 }

@@ -565,8 +565,8 @@ START_TEST(batches_with_all_components_equal_one_fit) {
 }
 END_TEST
 
-/* Wide points, of which most columns are the same in all rows: 0, a number that has no exact mean, one
- * that a single row, the last, differs from. */
+/* Wide points, of which most columns are the same in all rows: 0, a number that has no exact mean,
+ * one that a single row, the last, differs from. */
 static dlviz_tensor *mostly_constant(int64_t n, int64_t d, int64_t varying, uint64_t seed) {
     dlviz_tensor *x = make_points(n, d, 20, 0.9, 0, seed);
     for (int64_t i = 0; i < n; i++)

@@ -387,8 +387,8 @@ static void fit_all(dlviz_tensor *const *shapes, dlviz_tensor *results[]) {
     dlviz_pca_destroy(pca);
 }
 
-/* What another thread of the program sees of its BLAS is what it has set, at any time; and what it has
- * set makes no difference. */
+/* What another thread of the program sees of its BLAS is what it has set, at any time; and what it
+ * has set makes no difference. */
 START_TEST(the_programs_blas_is_left_alone) {
     enum { RESULTS = 9 };
     if (!openblas_get_num_threads || !openblas_set_num_threads)

@@ -3,8 +3,8 @@
  * leaves open, exact distances decide.
  *
  * Coordinates are whole numbers of steps about a common origin. A point's come as unsigned bytes, x
- * + 128, a query's as signed ones, -x, so that the sum of their products is -q.c - 128 sum(q);
- * with half the point's squared norm it orders points as their distances from the query do. Rounding
+ * + 128, a query's as signed ones, -x, so that the sum of their products is -q.c - 128 sum(q); with
+ * half the point's squared norm it orders points as their distances from the query do. Rounding
  * moves each point by its own error, and so a distance by no more than both points' errors. */
 #ifndef DLZ_KERNELS_EMBED_KNN_BYTES_H
 #define DLZ_KERNELS_EMBED_KNN_BYTES_H

@@ -1,0 +1,221 @@
+#include "neighbors/neighbors_plan.h"
+#include "base/base.h"
+#include "base/parallel.h"
+
+#include <math.h>
+
+#define TILE DLZ_KNN_TILE
+#define SAMPLE 31 /* points that an origin is the median of */
+/* Of the distance of a point's last neighbor, up to which it is worth rounding coordinates. */
+#define BYTES_ERROR 0.10
+
+/* -- As floats */
+
+static float largest_of(const float *values, int64_t count) {
+    float largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (fabsf(values[i]) > largest)
+            largest = fabsf(values[i]);
+    return largest;
+}
+
+float dlz_knn_plan_scale(const dlz_knn_plan *s) {
+    float largest = largest_of(s->points, s->n * s->d);
+    if (s->queries != s->points) {
+        float other = largest_of(s->queries, s->m * s->d);
+        largest = other > largest ? other : largest;
+    }
+    if (!(largest > 0 && largest < INFINITY))
+        return 1;
+    int exponent = 58 - ilogbf(largest) - (int)ceil(log2((double)s->d) / 2);
+    return ldexpf(1, exponent < 120 ? exponent : 120);
+}
+
+static void pack_panel(const dlz_knn_plan *s, int64_t panel, const float *origin) {
+    float *to = s->packed + panel * s->d * DLZ_KNN_PANEL;
+    for (int64_t c = 0; c < DLZ_KNN_PANEL; c++) {
+        int64_t slot = panel * DLZ_KNN_PANEL + c, point = dlz_knn_point_at(s, slot);
+        if (point >= s->n) {
+            for (int64_t i = 0; i < s->d; i++)
+                to[i * DLZ_KNN_PANEL + c] = 0;
+            s->half_norms[slot] = INFINITY;
+            continue;
+        }
+        double norm = 0;
+        for (int64_t i = 0; i < s->d; i++) {
+            float value = (s->points[point * s->d + i] - origin[i]) * s->scale;
+            to[i * DLZ_KNN_PANEL + c] = value;
+            norm += (double)value * value;
+        }
+        s->half_norms[slot] = (float)(norm / 2);
+    }
+}
+
+/* The median of some of a cluster's points, coordinate by coordinate: a point far from the others,
+ * which would draw a mean away, does not move it. */
+static void find_origin(const dlz_knn_plan *s, int64_t first, int64_t count, float *origin) {
+    int64_t used = dlz_min_i64(count, SAMPLE);
+    float values[SAMPLE];
+    for (int64_t i = 0; i < s->d; i++) {
+        for (int64_t p = 0; p < used; p++) {
+            float value = s->points[dlz_knn_point_at(s, first + p * count / used) * s->d + i];
+            int64_t at = p;
+            for (; at > 0 && values[at - 1] > value; at--)
+                values[at] = values[at - 1];
+            values[at] = value;
+        }
+        origin[i] = used > 0 ? values[used / 2] : 0;
+    }
+}
+
+static void pack_cluster(void *context, int64_t cluster, int worker) {
+    (void)worker;
+    const dlz_knn_plan *s = context;
+    int64_t panel = dlz_knn_first_panel(s, cluster), last = dlz_knn_first_panel(s, cluster + 1);
+    int64_t first = panel * DLZ_KNN_PANEL, count = 0;
+    while (first + count < last * DLZ_KNN_PANEL && dlz_knn_point_at(s, first + count) < s->n)
+        count++;
+    find_origin(s, first, count, s->origins + cluster * s->d);
+    for (; s->clusters && panel < last; panel++)
+        pack_panel(s, panel, s->origins + cluster * s->d);
+}
+
+static void pack_only_cluster(void *context, int64_t panel, int worker) {
+    (void)worker;
+    pack_panel(context, panel, ((const dlz_knn_plan *)context)->origins);
+}
+
+dlviz_status dlz_knn_plan_prepare_floats(dlz_knn_plan *s) {
+    s->origins = dlz_alloc_array((uint64_t)(dlz_knn_cluster_count(s) * s->d), sizeof(float));
+    s->packed =
+        dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), (uint64_t)s->d * sizeof(float));
+    s->half_norms = dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
+    if (!s->origins || !s->packed || !s->half_norms)
+        return dlz_fail_memory("the search for neighbors", (uint64_t)(s->n * s->d) * sizeof(float));
+    dlz_parallel_for(dlz_knn_cluster_count(s), dlz_threads(), pack_cluster, s);
+    if (!s->clusters)
+        dlz_parallel_for(s->panels, dlz_threads(), pack_only_cluster, s);
+    return DLVIZ_OK;
+}
+
+/* The queries of a tile, about the origin of the cluster that is looked at next. */
+static void move_queries(const dlz_knn_plan *s, dlz_knn_workspace *w, int64_t cluster, int64_t used,
+                         dlz_knn_buffer *buffers) {
+    float half_norms[DLZ_KNN_GROUP];
+    double precision = (double)(s->d + 16) * 0x1p-24;
+    for (int64_t g = 0; g < used; g++) {
+        int64_t at = g * DLZ_KNN_GROUP * s->d;
+        s->kernel->move(w->given + at, s->origins + cluster * s->d, s->scale, s->d, w->groups + at,
+                        half_norms);
+        for (int64_t q = 0; q < DLZ_KNN_GROUP; q++) {
+            dlz_knn_buffer *buffer = &buffers[g * DLZ_KNN_GROUP + q];
+            buffer->offset = half_norms[q];
+            /* What is added stands for products too small for float's precision. */
+            buffer->slack = (float)(8 * precision * (double)half_norms[q] + 0x1p-120);
+            dlz_knn_aim(buffer);
+        }
+    }
+}
+
+/* -- As bytes */
+
+static void pack_bytes(void *context, int64_t cluster, int worker) {
+    const dlz_knn_plan *s = context;
+    const dlz_knn_workspace *w = &s->workspaces[worker];
+    int64_t size = s->frame.words * DLZ_KNN_PANEL * 4;
+    int64_t last = dlz_knn_first_panel(s, cluster + 1) * DLZ_KNN_PANEL;
+    double largest = 0;
+    for (int64_t slot = dlz_knn_first_panel(s, cluster) * DLZ_KNN_PANEL; slot < last;
+         slot += DLZ_KNN_BLOCK) {
+        const float *points[DLZ_KNN_BLOCK];
+        double errors[DLZ_KNN_BLOCK];
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
+            int64_t point = dlz_knn_point_at(s, slot + p);
+            points[p] = point < s->n ? s->points + point * s->d : NULL;
+        }
+        dlz_knn_frame_round(&s->frame, points, w->turned, w->rounded, errors);
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
+            const int8_t *rounded = points[p] ? w->rounded + p * s->frame.words * 4 : NULL;
+            s->byte_norms[slot + p] =
+                dlz_knn_frame_pack(&s->frame, rounded, (slot + p) % DLZ_KNN_PANEL,
+                                   s->byte_panels + slot / DLZ_KNN_PANEL * size);
+            largest = points[p] ? fmax(largest, errors[p]) : largest;
+        }
+    }
+    s->byte_errors[cluster] = largest;
+}
+
+dlviz_status dlz_knn_plan_choose_bytes(dlz_knn_plan *s) {
+    if (!s->clusters || !(s->clusters->reach > 0) || s->d > DLZ_KNN_BYTES_DIMENSIONS ||
+        !dlz_knn_bytes()->available())
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_knn_frame_find(&s->frame, s->points, s->n, s->d));
+    s->bytes = s->frame.step > 0 && s->frame.step < INFINITY &&
+               dlz_knn_frame_error(&s->frame) <= BYTES_ERROR * s->clusters->reach;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_knn_plan_prepare_bytes(dlz_knn_plan *s) {
+    uint64_t places = (uint64_t)(s->panels * DLZ_KNN_PANEL);
+    s->byte_panels = dlz_alloc_array(places, (uint64_t)s->frame.words * 4);
+    s->byte_norms = dlz_alloc_array(places, sizeof *s->byte_norms);
+    s->byte_errors = dlz_alloc_array((uint64_t)s->clusters->count, sizeof *s->byte_errors);
+    if (!s->byte_panels || !s->byte_norms || !s->byte_errors)
+        return dlz_fail_memory("the search for neighbors", places * (uint64_t)s->frame.words * 4);
+    dlz_parallel_for(s->clusters->count, s->workers, pack_bytes, s);
+    for (int64_t cluster = 0; cluster < s->clusters->count; cluster++)
+        s->byte_error = fmax(s->byte_error, s->byte_errors[cluster]);
+    return DLVIZ_OK;
+}
+
+void dlz_knn_round_queries(const dlz_knn_plan *s, dlz_knn_workspace *w, dlz_knn_buffer *buffers) {
+    double scale = (double)s->scale, unit = s->frame.step * scale * (s->frame.step * scale);
+    int64_t words = s->frame.words;
+    for (int64_t first = 0; first < TILE; first += DLZ_KNN_BLOCK) {
+        const float *points[DLZ_KNN_BLOCK];
+        double errors[DLZ_KNN_BLOCK];
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++)
+            points[p] = s->queries + buffers[first + p].query * s->d;
+        dlz_knn_frame_round(&s->frame, points, w->turned, w->rounded, errors);
+        for (int64_t p = 0; p < DLZ_KNN_BLOCK; p++) {
+            int64_t q = first + p, group = q / DLZ_KNN_GROUP;
+            dlz_knn_buffer *buffer = &buffers[q];
+            buffer->base =
+                dlz_knn_frame_query(&s->frame, w->rounded + p * words * 4, q % DLZ_KNN_GROUP,
+                                    w->byte_groups + group * DLZ_KNN_GROUP * words);
+            buffer->error = (errors[p] + s->byte_error) * scale;
+            buffer->unit = unit;
+            dlz_knn_bytes_aim(buffer);
+        }
+    }
+}
+
+static void scan_bytes(const dlz_knn_plan *s, const dlz_knn_workspace *w, int64_t cluster,
+                       int64_t used, dlz_knn_buffer *buffers) {
+    int64_t words = s->frame.words;
+    for (int64_t panel = dlz_knn_first_panel(s, cluster);
+         panel < dlz_knn_first_panel(s, cluster + 1); panel++)
+        for (int64_t g = 0; g < used; g++)
+            dlz_knn_bytes()->scan(w->byte_groups + g * DLZ_KNN_GROUP * words,
+                                  s->byte_panels + panel * words * DLZ_KNN_PANEL * 4,
+                                  s->byte_norms + panel * DLZ_KNN_PANEL, words,
+                                  (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
+}
+
+/* -- Either */
+
+void dlz_knn_scan_cluster(const dlz_knn_plan *s, dlz_knn_workspace *w, int64_t cluster,
+                          int64_t used, dlz_knn_buffer *buffers) {
+    if (s->bytes) {
+        scan_bytes(s, w, cluster, used, buffers);
+        return;
+    }
+    move_queries(s, w, cluster, used, buffers);
+    for (int64_t panel = dlz_knn_first_panel(s, cluster);
+         panel < dlz_knn_first_panel(s, cluster + 1); panel++)
+        for (int64_t g = 0; g < used; g++)
+            s->kernel->scan(w->groups + g * DLZ_KNN_GROUP * s->d,
+                            s->packed + panel * s->d * DLZ_KNN_PANEL,
+                            s->half_norms + panel * DLZ_KNN_PANEL, s->d,
+                            (int32_t)(panel * DLZ_KNN_PANEL), buffers + g * DLZ_KNN_GROUP);
+}
