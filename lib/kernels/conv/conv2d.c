@@ -78,6 +78,17 @@ static int64_t images_within(int64_t wanted, int64_t each, int64_t most) {
     return dlz_max_i64(1, dlz_min_i64(wanted, most / dlz_max_i64(1, each)));
 }
 
+/* Rows of a block where few images leave threads without one: so many blocks, unless each has less to do
+ * than it takes to hand it over. */
+static int64_t rows_for_threads(const dlz_conv2d_plan *plan, int64_t rows) {
+    enum { BLOCKS = 4, LEAST_PRODUCTS = 200000 };
+    const dlz_conv2d_shape *shape = &plan->shape;
+    int64_t wanted = dlz_ceil_div(shape->out_height * shape->images, BLOCKS);
+    int64_t row_products = plan->plain.depth * shape->out_width * shape->outputs;
+    int64_t least = dlz_ceil_div(LEAST_PRODUCTS, dlz_max_i64(1, row_products));
+    return dlz_min_i64(rows, dlz_max_i64(wanted, least));
+}
+
 /* Rows of blocks: as many as the caches take. The strip holds the input rows in their order when
  * output rows share them, else those of one output row after the other. */
 static void choose_rows(dlz_conv2d_plan *plan) {
@@ -87,6 +98,7 @@ static void choose_rows(dlz_conv2d_plan *plan) {
     plan->forward_rows =
         dlz_min_i64(rows_within(plan, row_patches * shape->outputs, FORWARD_PRODUCTS),
                     rows_within(plan, plan->row_floats * shape->stride[0], STRIP_FLOATS));
+    plan->forward_rows = rows_for_threads(plan, plan->forward_rows);
     /* Rows that blocks share are transformed by each. */
     plan->backward_rows =
         rows_within(plan, row_patches, (plan->along.outputs ? 4 : 1) * PATCH_FLOATS);
