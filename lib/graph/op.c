@@ -1,6 +1,7 @@
 #include "graph/op.h"
 #include "base/base.h"
 #include "kernels/nn/moments.h"
+#include "kernels/nn/post.h"
 
 int64_t dlz_value_size(const dlz_value *value) {
     return value->height * value->width * value->channels;
@@ -36,6 +37,20 @@ dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t cou
     if (dlz_mode_keeps_prepared(setup->mode))
         return dlz_memory_ask_kept(setup->memory, slot, count, size);
     return dlz_memory_ask_array(setup->memory, slot, count, size, setup->forward_time, last);
+}
+
+void dlz_value_gradient_sums(const dlz_value *value, const float *dy, int64_t first, int64_t pixels,
+                             double *sums) {
+    int64_t at = first * value->channels;
+    dlz_post settings = {.height = 1,
+                         .width = pixels,
+                         .channels = value->channels,
+                         .scale = value->scale,
+                         .shift = value->shift,
+                         .relu = value->relu,
+                         .keep_scale = 1};
+    dlz_post_kernels()->backward_sums(&settings, value->data + at, dy + at, NULL,
+                                      value->gradient_statistics.pivot, sums);
 }
 
 static dlviz_status ask_blocks(dlz_statistics *statistics, int64_t size, int64_t tiles, int first,

@@ -227,6 +227,11 @@ dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t cou
 /* Whether what `prepare` makes outlasts a run. */
 bool dlz_mode_keeps_prepared(dlz_mode mode);
 
+/* The sums that a batch norm wants of the gradient dy with respect to a value, of `pixels` of its pixels
+ * from `first` on: 2 x channels numbers. Both arrays begin with the value's first pixel. */
+void dlz_value_gradient_sums(const dlz_value *value, const float *dy, int64_t first, int64_t pixels,
+                             double *sums);
+
 /* The usual buffers: the output's data, and the gradient of each input that needs one. */
 dlviz_status dlz_op_ask_output(dlz_op *op, const dlz_setup *setup);
 dlviz_status dlz_op_ask_input_gradients(dlz_op *op, const dlz_setup *setup);

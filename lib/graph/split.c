@@ -2,7 +2,6 @@
 #include "graph/split.h"
 #include "base/base.h"
 #include "base/parallel.h"
-#include "kernels/nn/post.h"
 #include "kernels/nn/sum.h"
 
 /* Numbers a tile adds up, about. */
@@ -44,18 +43,9 @@ static void gather_tile(void *context, int64_t tile, int worker) {
     for (int k = 0; k < op->num_inputs; k++) {
         const dlz_value *in = op->inputs[k];
         const dlz_statistics *sums = &in->gradient_statistics;
-        if (!sums->given)
-            continue;
-        dlz_post settings = {.height = 1,
-                             .width = pixels,
-                             .channels = channels,
-                             .scale = in->scale,
-                             .shift = in->shift,
-                             .relu = in->relu,
-                             .keep_scale = 1};
-        dlz_post_kernels()->backward_sums(&settings, in->data + first * channels,
-                                          pass->to + first * channels, NULL, sums->pivot,
-                                          sums->partial + tile * 2 * channels);
+        if (sums->given)
+            dlz_value_gradient_sums(in, pass->to, first, pixels,
+                                    sums->partial + tile * 2 * channels);
     }
 }
 

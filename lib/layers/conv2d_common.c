@@ -1,7 +1,6 @@
 /* What the convolution's operations have in common. */
 #include "base/base.h"
 #include "kernels/gemm/gemm.h"
-#include "kernels/nn/post.h"
 #include "layers/conv2d.h"
 
 #include <limits.h>
@@ -90,16 +89,7 @@ void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, dou
     int64_t channels = in->channels;
     if (!in->gradient_statistics.given || pixels <= 0)
         return;
-    dlz_post settings = {.height = 1,
-                         .width = pixels,
-                         .channels = channels,
-                         .scale = in->scale,
-                         .shift = in->shift,
-                         .relu = in->relu,
-                         .keep_scale = 1};
-    dlz_post_kernels()->backward_sums(&settings, in->data + first * channels,
-                                      in->dy + first * channels, NULL,
-                                      in->gradient_statistics.pivot, room);
+    dlz_value_gradient_sums(in, in->dy, first, pixels, room);
     for (int64_t i = 0; i < 2 * channels; i++)
         sums[i] += room[i];
 }

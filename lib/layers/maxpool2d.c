@@ -4,7 +4,6 @@
 #include "base/parallel.h"
 #include "graph/post.h"
 #include "kernels/nn/maxpool.h"
-#include "kernels/nn/post.h"
 #include "layers/pool_window.h"
 #include "onnx/onnx.h"
 
@@ -149,21 +148,6 @@ static void forward(dlz_op *op, const dlz_run *run) {
     dlz_parallel_for(run->n * pass.tiles_together, run->workers, forward_tile, &pass);
 }
 
-/* What a batch norm before it wants of the rows just written. */
-static void add_sums(const pool_pass *pass, int64_t tile, int64_t rows, const float *z,
-                     const float *dx) {
-    const dlz_value *in = pass->op->in;
-    dlz_post settings = {.height = rows,
-                         .width = in->width,
-                         .channels = in->channels,
-                         .scale = in->scale,
-                         .shift = in->shift,
-                         .relu = in->relu,
-                         .keep_scale = 1};
-    dlz_post_kernels()->backward_sums(&settings, z, dx, NULL, in->gradient_statistics.pivot,
-                                      in->gradient_statistics.partial + tile * 2 * in->channels);
-}
-
 static void backward_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const pool_pass *pass = context;
@@ -173,12 +157,14 @@ static void backward_tile(void *context, int64_t tile, int worker) {
     int64_t first = tile % pass->tiles_together * pass->rows_together;
     int64_t end = dlz_min_i64(first + pass->rows_together, in->height);
     float *dx = in->dy + sample * dlz_value_size(in);
+    int64_t pixel = (sample * in->height + first) * in->width;
     pass->kernels->backward(&pass->pool, op->out->gradient.dy + sample * size,
                             ((const maxpool2d_op *)op->own)->winners + sample * size, first, end,
                             dx);
-    int64_t at = first * in->width * in->channels;
-    if (in->gradient_statistics.given)
-        add_sums(pass, tile, end - first, in->data + sample * dlz_value_size(in) + at, dx + at);
+    const dlz_statistics *sums = &in->gradient_statistics;
+    if (sums->given) /* of the rows just written */
+        dlz_value_gradient_sums(in, in->dy, pixel, (end - first) * in->width,
+                                sums->partial + tile * 2 * in->channels);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {

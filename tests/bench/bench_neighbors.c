@@ -1,46 +1,20 @@
 /* Times dlviz_neighbors and measures its recall on the first points, or on drawn ones; one
  * "name: value" line a figure. --save writes the points, for compare_hnswlib.cpp to read. */
 #include "base/base.h"
-#include "base/random.h"
 #include "neighbors/neighbors.h"
+#include "program.h"
 
-#include <dlviz.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define SAMPLE 1000
 
 static const char usage[] =
     "bench_neighbors --input POINTS.npy | --random N D  [--limit N] [--neighbors K] [--recall R]\n"
     "                [--threads N] [--seed N] [--save POINTS.npy]\n";
-
-static double now(clockid_t clock) {
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void check(dlviz_status status) {
-    if (status == DLVIZ_OK)
-        return;
-    fprintf(stderr, "bench_neighbors: %s\n", dlviz_last_error());
-    exit(1);
-}
-
-/* Standard normal numbers: points without any clusters. */
-static dlviz_tensor *make_normal(int64_t n, int64_t d, uint64_t seed) {
-    dlviz_tensor *points;
-    check(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}));
-    float *values = dlviz_tensor_float(points);
-    dlz_random random = dlz_random_start(seed, 0);
-    for (int64_t i = 0; i < n * d; i++)
-        values[i] = (float)dlz_random_normal(&random);
-    return points;
-}
 
 /* The share of a sample's true neighbors that were found. */
 static double find_recall(const dlviz_tensor *points, int64_t k, const int64_t *found) {

@@ -1,31 +1,17 @@
 /* Times dlviz_pca on the points of a .npy file and prints one "name: value" line a figure. */
-#include <dlviz.h>
+#include "program.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 static const char usage[] =
     "bench_pca --input POINTS.npy [--output PROJECTED.npy] [--components K] [--threads N]\n"
     "          [--solver auto|covariance|svd|randomized] [--iterations N] [--oversampling N]\n"
     "          [--repeat N] [--limit ROWS] [--variances FILE.npy] [--whiten]\n"
     "seconds_fit, seconds_transform and seconds_total are the fastest of the repeats.\n";
-
-static double now(clockid_t clock) {
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void check(dlviz_status status) {
-    if (status == DLVIZ_OK)
-        return;
-    fprintf(stderr, "bench_pca: %s\n", dlviz_last_error());
-    exit(1);
-}
 
 static dlviz_pca_solver_kind solver_named(const char *name) {
     static const char *const names[] = {"auto", "covariance", "svd", "randomized"};

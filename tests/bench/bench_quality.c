@@ -1,29 +1,15 @@
 /* Times the measures of an embedding's quality on points and their map (or their first two
  * columns); labels are the quarters of the map, each cut in two. One line a measure. */
-#include <dlviz.h>
+#include "program.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char usage[] =
     "bench_quality --points POINTS.npy [--map MAP.npy] [--limit N] [--neighbors K]\n"
     "              [--samples M] [--threads N]\n";
-
-static double now(clockid_t clock) {
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void check(dlviz_status status) {
-    if (status == DLVIZ_OK)
-        return;
-    fprintf(stderr, "bench_quality: %s\n", dlviz_last_error());
-    exit(1);
-}
 
 static dlviz_tensor *read(const char *path, int64_t limit) {
     dlviz_tensor *all, *some;

@@ -1,34 +1,18 @@
 /* Times dlviz_tsne_fit on the points of a .npy file, or on standard normal numbers, and prints one
  * "name: value" line a figure. */
-#include "base/random.h"
-
-#include <dlviz.h>
+#include "program.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 static const char usage[] =
     "bench_tsne --input POINTS.npy | --random N D\n"
     "           [--output MAP.npy] [--iterations N] [--perplexity X]\n"
     "           [--dimensions N] [--method auto|exact|barnes_hut|grid] [--angle X] [--cell X]\n"
     "           [--threads N] [--seed N] [--init pca|random] [--limit N] [--verbose]\n";
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void check(dlviz_status status) {
-    if (status == DLVIZ_OK)
-        return;
-    fprintf(stderr, "bench_tsne: %s\n", dlviz_last_error());
-    exit(1);
-}
 
 static double started;
 
@@ -43,7 +27,7 @@ static bool show(const dlviz_tsne_event *event, void *user) {
     }
     fprintf(stderr, "%5lld / %lld  %7.2f s  divergence %.5f  gradient %.3e  map %.4g to %.4g\n",
             (long long)dlviz_tsne_event_iteration(event),
-            (long long)dlviz_tsne_event_num_iterations(event), now() - started,
+            (long long)dlviz_tsne_event_num_iterations(event), now(CLOCK_MONOTONIC) - started,
             dlviz_tsne_event_kl_divergence(event), dlviz_tsne_event_gradient_norm(event),
             (double)low, (double)high);
     return true;
@@ -55,17 +39,6 @@ static int choice(const char *name, const char *const *names, int count) {
             return i;
     fprintf(stderr, "bench_tsne: '%s' is none of the choices\n%s", name, usage);
     exit(2);
-}
-
-/* Points without any clusters. */
-static dlviz_tensor *make_normal(int64_t n, int64_t d) {
-    dlviz_tensor *points;
-    check(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (int64_t[]){n, d}));
-    float *values = dlviz_tensor_float(points);
-    dlz_random random = dlz_random_start(0, 0);
-    for (int64_t i = 0; i < n * d; i++)
-        values[i] = (float)dlz_random_normal(&random);
-    return points;
 }
 
 int main(int argc, char **argv) {
@@ -139,8 +112,8 @@ int main(int argc, char **argv) {
     }
     dlviz_tensor *points, *map;
     if (!input)
-        points = make_normal(n, d);
-    started = now();
+        points = make_normal(n, d, 0);
+    started = now(CLOCK_MONOTONIC);
     if (input)
         check(dlviz_tensor_read_npy(&points, input));
     if (limit > 0 && limit < dlviz_tensor_dim(points, 0)) {
@@ -149,7 +122,7 @@ int main(int argc, char **argv) {
         dlviz_tensor_destroy(all);
     }
     check(dlviz_tsne_fit(tsne, points, &map));
-    double total = now() - started;
+    double total = now(CLOCK_MONOTONIC) - started;
     struct rusage resources;
     getrusage(RUSAGE_SELF, &resources);
     n = dlviz_tensor_dim(points, 0);

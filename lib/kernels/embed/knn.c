@@ -1,14 +1,6 @@
 #include "kernels/embed/knn.h"
 #include "isa/isa.h"
-
-#if DLZ_LANES == 16
-#define ROWS 12
-#elif DLZ_LANES == 8
-#define ROWS 6
-#else
-#define ROWS 4
-#endif
-#define VECTORS 2
+#include "kernels/embed/knn_products.h"
 
 /* Floats as integers of the same order. */
 DLZ_INLINE uint32_t ordered(float value) {
@@ -106,26 +98,7 @@ static void scan(const float *queries, const float *panel, const float *half_nor
     for (int column = 0; column < DLZ_KNN_PANEL; column += width)
         for (int row = 0; row < DLZ_KNN_GROUP; row += ROWS) {
             dlz_v sums[ROWS][VECTORS];
-            for (int v = 0; v < VECTORS; v++) {
-                dlz_v start = dlz_load(half_norms + column + v * DLZ_LANES);
-#pragma GCC unroll 12
-                for (int r = 0; r < ROWS; r++)
-                    sums[r][v] = start;
-            }
-            const float *c = panel + column, *q = queries + row;
-            for (int64_t i = 0; i < d; i++, c += DLZ_KNN_PANEL, q += DLZ_KNN_GROUP) {
-                dlz_v points[VECTORS];
-#pragma GCC unroll 2
-                for (int v = 0; v < VECTORS; v++)
-                    points[v] = dlz_load(c + v * DLZ_LANES);
-#pragma GCC unroll 12
-                for (int r = 0; r < ROWS; r++) {
-                    dlz_v query = dlz_splat(q[r]);
-#pragma GCC unroll 2
-                    for (int v = 0; v < VECTORS; v++)
-                        sums[r][v] -= query * points[v];
-                }
-            }
+            multiply_panel(queries + row, panel + column, half_norms + column, d, sums);
 #pragma GCC unroll 12
             for (int r = 0; r < ROWS; r++) {
                 uint32_t bits = 0;
