@@ -16,6 +16,7 @@
 #ifndef DLZ_GRAPH_OP_H
 #define DLZ_GRAPH_OP_H
 
+#include "graph/batch.h"
 #include "graph/layer.h"
 
 #include <stdbool.h>
@@ -41,8 +42,8 @@ typedef struct dlz_gradient_view {
  * passed back through the relu. */
 typedef struct dlz_statistics {
     bool wanted, given;
-    const float *pivot; /* backward only */
-    int64_t tiles;
+    const float *pivot;   /* backward only */
+    int64_t tiles, parts; /* equal parts of the samples here, each of so many of the tiles */
     double *partial;
 } dlz_statistics;
 
@@ -104,7 +105,8 @@ typedef struct dlz_mode {
 
 /* What an operation knows when it plans: the batch and when it runs. */
 typedef struct dlz_setup {
-    int64_t n;
+    int64_t n; /* samples that are here */
+    dlz_batch batch;
     dlz_mode mode;
     int forward_time, backward_time;
     dlz_memory *memory;
@@ -112,6 +114,7 @@ typedef struct dlz_setup {
 
 typedef struct dlz_run {
     int64_t n;
+    dlz_batch batch;
     dlz_mode mode;
     uint64_t seed, step;
     int workers;
@@ -216,9 +219,14 @@ struct dlz_op {
 };
 
 /* Asks for the moments, or on the way back the sums of each input, that a batch norm wants of an
- * operation that runs `tiles` tiles. */
+ * operation that runs `tiles` tiles, of which each leaf has as many. */
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup);
+/* How many samples a tile of several may have, about as many as are wanted. */
+int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted);
+/* Into how many groups of samples, each summed up by itself, the samples here are cut, about as many as
+ * are wanted. Fails where several processes share the batch and one would have less than a group. */
+dlviz_status dlz_setup_groups(const dlz_setup *setup, int64_t wanted, int64_t *groups);
 
 /* Asks for what `prepare` makes: count x size bytes that are needed until the time `last`, or, in
  * evaluation without gradients, for as long as the states are the same. */
@@ -226,6 +234,16 @@ dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t cou
                                  int last);
 /* Whether what `prepare` makes outlasts a run. */
 bool dlz_mode_keeps_prepared(dlz_mode mode);
+
+/* Gives all processes that share the batch all parts of `array`, in which this one has filled those that
+ * are its own: `parts` of `bytes` bytes each. Returns how many there are. */
+int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t bytes);
+
+/* Sums up the gradient of a state that is trained, of `size` numbers: of groups of samples in order, whose
+ * gradients lie `stride` apart and are used up. Where there is one group, it may be the state's gradient
+ * itself. Other processes' groups are in the sum by the end of the backward pass. */
+void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups, int64_t stride,
+                       int64_t count, int64_t size);
 
 /* The sums that a batch norm wants of the gradient dy with respect to a value, of `pixels` of its pixels
  * from `first` on: 2 x channels numbers. Both arrays begin with the value's first pixel. */

@@ -202,7 +202,8 @@ static void find_small(dlz_plan *plan, int64_t n) {
 /* Plans for n samples. */
 static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     const dlz_program *program = &plan->program;
-    dlz_setup setup = {.n = n, .mode = plan->mode, .memory = &plan->memory};
+    dlz_batch batch = dlz_batch_here(n, plan->mode.gradients);
+    dlz_setup setup = {.n = n, .batch = batch, .mode = plan->mode, .memory = &plan->memory};
     dlz_memory_restart(&plan->memory);
     drop_prepared(plan);
     for (int i = 0; i < program->num_values; i++)
@@ -220,7 +221,7 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
         DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
         planned->bytes = plan->memory.kept_size;
     }
-    plan->run = (dlz_run){.n = n, .mode = plan->mode, .failed = &plan->failed};
+    plan->run = (dlz_run){.n = n, .batch = batch, .mode = plan->mode, .failed = &plan->failed};
     find_small(plan, n);
     return dlz_memory_place(&plan->memory);
 }

@@ -24,7 +24,6 @@ typedef struct post_pass {
     const dlz_op *op;
     const dlz_run *run;
     dlz_post post;
-    int64_t images;  /* a tile */
     const float *dy; /* backward: what has come back through dropout and activation */
     const uint8_t *codes;
     dlz_post drop; /* backward with an activation: the dropout, which is then not in post */
@@ -72,6 +71,9 @@ static dlviz_status ask_factors(dlz_op *op, const dlz_setup *setup) {
     if (post->activation && post->dropout)
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->ones, 2 * channels, sizeof(float), first,
                                      last));
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->parts,
+                                 setup->batch.leaves * dlz_moments_size(channels), sizeof(double),
+                                 first, last));
     return dlz_memory_ask_array(setup->memory, &post->sums,
                                 post->tiles * dlz_moments_size(channels), sizeof(double), first,
                                 last);
@@ -81,7 +83,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_post_op *post = op->own;
     dlz_memory *memory = setup->memory;
     bool gradients = setup->mode.gradients;
-    post->tiles = dlz_ceil_div(setup->n, images_per_tile(op));
+    post->images = dlz_setup_together(setup, images_per_tile(op));
+    post->tiles = dlz_ceil_div(setup->n, post->images);
     op->form = 2 * post->has_batchnorm + post->pending;
     DLZ_TRY(ask_factors(op, setup));
     uint64_t sums = (uint64_t)op->in->channels * 2 * sizeof(double);
@@ -126,8 +129,9 @@ static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
 }
 
 static void tile_bounds(const post_pass *pass, int64_t tile, int64_t *first, int64_t *end) {
-    *first = tile * pass->images;
-    *end = dlz_min_i64(*first + pass->images, pass->run->n);
+    int64_t images = ((const dlz_post_op *)pass->op->own)->images;
+    *first = tile * images;
+    *end = dlz_min_i64(*first + images, pass->run->n);
 }
 
 static void statistics_tile(void *context, int64_t tile, int worker) {
@@ -165,14 +169,47 @@ static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c
     return (dlz_moments){count, sum / count, deviations};
 }
 
+/* Parts of the samples here whose tiles are summed up by themselves, where this operation's own tiles are
+ * meant. */
+static int64_t post_parts(const dlz_op *op, const dlz_run *run) {
+    return dlz_batch_parts(&run->batch, run->n, ((const dlz_post_op *)op->own)->tiles);
+}
+
+/* Where, among the whole batch's parts, those are that are here. */
+static double *own_parts(const dlz_op *op, const dlz_run *run, int64_t parts, int64_t size) {
+    return ((const dlz_post_op *)op->own)->parts + run->batch.first * parts / run->n * size;
+}
+
+/* Returns how many parts the whole batch has. */
+static int64_t gather_parts(const dlz_run *run, double *all, int64_t parts, int64_t size) {
+    return dlz_run_gather(run, all, parts, size * (int64_t)sizeof *all);
+}
+
+static int64_t join_moments(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
+                            int64_t parts) {
+    int64_t channels = op->in->channels, size = dlz_moments_size(channels), each = tiles / parts;
+    double *own = own_parts(op, run, parts, size);
+    for (int64_t part = 0; part < parts; part++)
+        for (int64_t c = 0; c < channels; c++) {
+            dlz_moments joined = dlz_moments_of(partial + part * each * size, each, channels, c);
+            double *to = own + part * size;
+            to[0] = joined.count;
+            to[1 + c] = joined.mean;
+            to[1 + channels + c] = joined.deviations;
+        }
+    return gather_parts(run, ((dlz_post_op *)op->own)->parts, parts, size);
+}
+
 static void batch_factors(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
     dlz_batchnorm_state *state = &post->batchnorm;
     const dlz_statistics *given = &op->in->statistics;
     int64_t channels = op->in->channels;
+    int64_t parts = join_moments(op, run, given->given ? given->partial : post->sums,
+                                 given->given ? given->tiles : post->tiles,
+                                 given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        dlz_moments all = given->given ? dlz_moments_of(given->partial, given->tiles, channels, c)
-                                       : dlz_moments_of(post->sums, post->tiles, channels, c);
+        dlz_moments all = dlz_moments_of(post->parts, parts, channels, c);
         bool tiny = all.deviations < TINY_VARIANCE * all.count;
         bool constant = tiny && is_constant(op, run, c);
         if (!isfinite(all.deviations) || (tiny && !constant && state->eps < TINY_VARIANCE))
@@ -278,7 +315,7 @@ static void leave_pending(dlz_op *op) {
 
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
-    post_pass pass = {.op = op, .run = run, .images = images_per_tile(op)};
+    post_pass pass = {.op = op, .run = run};
     if (uses_batch(op, run)) {
         if (!op->in->statistics.given)
             dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
@@ -378,12 +415,23 @@ static void backward_tile(void *context, int64_t tile, int worker) {
                                      op->in->dy + image * in_size);
 }
 
-/* Adds up partial sums in tile order. */
+/* Adds up partial sums in their order. */
 static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
     double sum = 0;
     for (int64_t tile = 0; tile < tiles; tile++)
         sum += partial[tile * stride + at];
     return sum;
+}
+
+static int64_t join_sums(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
+                         int64_t parts) {
+    dlz_post_op *post = op->own;
+    int64_t size = 2 * op->in->channels, each = tiles / parts;
+    double *own = own_parts(op, run, parts, size);
+    for (int64_t part = 0; part < parts; part++)
+        for (int64_t i = 0; i < size; i++)
+            own[part * size + i] = total(partial + part * each * size, each, size, i);
+    return gather_parts(run, post->parts, parts, size);
 }
 
 /* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
@@ -394,12 +442,13 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
     dlz_batchnorm_state *state = &post->batchnorm;
     int64_t channels = op->in->channels;
     const dlz_statistics *given = &op->out->gradient_statistics;
-    const double *partial = given->given ? given->partial : post->sums;
-    int64_t tiles = given->given ? given->tiles : post->tiles;
-    double count = (double)(run->n * op->in->height * op->in->width);
+    double count = (double)(run->batch.all * op->in->height * op->in->width);
+    int64_t parts = join_sums(op, run, given->given ? given->partial : post->sums,
+                              given->given ? given->tiles : post->tiles,
+                              given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        double first = total(partial, tiles, 2 * channels, c);
-        double second = total(partial, tiles, 2 * channels, channels + c);
+        double first = total(post->parts, parts, 2 * channels, c);
+        double second = total(post->parts, parts, 2 * channels, channels + c);
         double inverse = (double)post->d[c];
         double factor = dlz_batchnorm_weight(state, c) * inverse;
         double lost = (double)post->b[c];
@@ -451,7 +500,6 @@ static void backward(dlz_op *op, const dlz_run *run) {
     post_pass pass = {.op = op,
                       .run = run,
                       .post = kernel_settings(op, run),
-                      .images = images_per_tile(op),
                       .dy = op->out->gradient.dy,
                       .codes = codes_of(op)};
     if (!op->out->needs_gradient) /* then nobody has computed one */

@@ -22,6 +22,7 @@ typedef struct conv2d_op {
     dlz_conv2d_factors factors;
     float *weight_sums;
     double *bias_sums;
+    float *gradients; /* of weights, then bias, from each group's sums */
 } conv2d_op;
 
 enum { WEIGHT, BIAS };
@@ -65,12 +66,23 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     return DLVIZ_OK;
 }
 
+static int64_t weight_size(const dlz_op *op) {
+    return op->out->channels * ((const conv2d_op *)op->own)->plan.plain.depth;
+}
+
+/* Of the gradients from a group. */
+static int64_t group_size(const dlz_op *op) {
+    return weight_size(op) + op->out->channels;
+}
+
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
     dlz_memory *memory = setup->memory;
     int64_t patch = plan->plain.depth, outputs = op->out->channels;
     int back = setup->backward_time;
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, conv->groups * group_size(op),
+                                 sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums,
                                  conv->groups * plan->sum_floats + DLZ_CONV2D_SLACK, sizeof(float),
                                  back, back));
@@ -89,10 +101,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
-    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
+    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->batch.all);
     DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
     op->form = (int)(conv->plan.fast.merged + (conv->plan.along.outputs << 8));
-    conv->groups = dlz_conv2d_groups(&shape);
+    conv->plan.forward_images = dlz_setup_together(setup, conv->plan.forward_images);
+    DLZ_TRY(dlz_setup_groups(setup, dlz_conv2d_groups(&shape), &conv->groups));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(
@@ -257,29 +270,33 @@ static void backward_group(void *context, int64_t group, int worker) {
     }
 }
 
-static void finish_tile(void *context, int64_t tile, int worker) {
+static int64_t unpack_tiles(const conv_pass *pass) {
+    return dlz_ceil_div(pass->op->out->channels, DLZ_CONV2D_UNPACKED);
+}
+
+static void finish_tile(void *context, int64_t index, int worker) {
     (void)worker;
     const conv_pass *pass = context;
     const conv2d_op *conv = pass->op->own;
-    dlz_conv2d_rows()->unpack(pass->plan, tile, conv->groups, conv->weight_sums,
-                              pass->op->states[WEIGHT].gradient);
+    int64_t tiles = unpack_tiles(pass), group = index / tiles;
+    dlz_conv2d_rows()->unpack(pass->plan, index % tiles,
+                              conv->weight_sums + group * pass->plan->sum_floats,
+                              conv->gradients + group * group_size(pass->op));
 }
 
-/* Adds the groups up in order. */
-static void finish(const conv_pass *pass) {
-    const conv2d_op *conv = pass->op->own;
-    int64_t outputs = pass->op->out->channels, columns = conv->plan.fast.columns;
-    if (pass->op->states[WEIGHT].gradient)
-        dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers,
-                         finish_tile, (void *)pass);
-    float *bias = pass->op->states[BIAS].gradient;
-    for (int64_t o = 0; bias && o < outputs; o++) {
-        double sum = 0;
+static void finish(dlz_op *op, const conv_pass *pass) {
+    const conv2d_op *conv = op->own;
+    int64_t size = group_size(op), weights = weight_size(op);
+    if (op->states[WEIGHT].gradient)
+        dlz_parallel_for(conv->groups * unpack_tiles(pass), pass->run->workers, finish_tile,
+                         (void *)pass);
+    if (op->states[BIAS].gradient)
         for (int64_t group = 0; group < conv->groups; group++)
-            for (int64_t c = o; c < columns; c += outputs)
-                sum += conv->bias_sums[group * columns + c];
-        bias[o] = (float)sum;
-    }
+            dlz_conv2d_bias_sums(&conv->plan, conv->bias_sums + group * conv->plan.fast.columns,
+                                 conv->gradients + group * size + weights);
+    dlz_op_sum_groups(op, pass->run, WEIGHT, conv->gradients, size, conv->groups, weights);
+    dlz_op_sum_groups(op, pass->run, BIAS, conv->gradients + weights, size, conv->groups,
+                      op->out->channels);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -290,7 +307,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
         dlz_conv2d_pack_patches(&conv->plan, op->states[WEIGHT].value, NULL, conv->matrix,
                                 conv->packed);
     dlz_parallel_for(conv->groups, run->workers, backward_group, &pass);
-    finish(&pass);
+    finish(op, &pass);
     dlz_op_give_gradients(op);
 }
 

@@ -30,6 +30,7 @@ typedef struct transpose_op {
     float *zeros;
     float *weight_sums; /* of each group, of each part */
     double *bias_sums;  /* of each part: sums, and what the kernel gives besides */
+    float *gradients;   /* of weights, then bias, from each part's sums */
 } transpose_op;
 
 enum { WEIGHT, BIAS };
@@ -114,6 +115,16 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     return DLVIZ_OK;
 }
 
+/* Of all groups. */
+static int64_t weight_size(const dlz_op *op) {
+    return op->in->channels * ((const transpose_op *)op->own)->plan.plain.depth;
+}
+
+/* Of the gradients from a part. */
+static int64_t part_size(const dlz_op *op) {
+    return weight_size(op) + op->out->channels;
+}
+
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     transpose_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
@@ -125,6 +136,8 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
                                  sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, conv->parts * op->out->channels,
                                  sizeof(double), back, back));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, conv->parts * part_size(op),
+                                 sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->zeros, zeros, sizeof(float), back, back));
     if (!op->in->needs_gradient)
         return DLVIZ_OK;
@@ -155,11 +168,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     const dlz_conv2d_plan *plan = &conv->plan;
     int first = setup->forward_time;
     conv->groups = ((const dlz_conv_transpose2d_layer *)op->layer)->groups;
-    dlz_conv2d_shape shape = shape_of(op, conv->groups > 1 ? 1 : setup->n);
+    dlz_conv2d_shape shape = shape_of(op, conv->groups > 1 ? 1 : setup->batch.all);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
-    conv->images = plan->backward_images;
-    shape.images = setup->n;
-    conv->parts = dlz_conv2d_groups(&shape);
+    conv->images = dlz_setup_together(setup, plan->backward_images);
+    shape.images = setup->batch.all;
+    DLZ_TRY(dlz_setup_groups(setup, dlz_conv2d_groups(&shape), &conv->parts));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->matrix, plan->shape.outputs * plan->plain.depth,
                                 sizeof(float), first));
@@ -361,17 +374,17 @@ static void backward_part(void *context, int64_t part, int worker) {
         add_bias(pass, part, image, &b);
 }
 
-/* Adds the parts up in order. */
-static void finish_tile(void *context, int64_t tile, int worker) {
+/* The weights' gradient from a part, of some inputs of a group. */
+static void finish_tile(void *context, int64_t index, int worker) {
     (void)worker;
     const transpose_pass *pass = context;
     const transpose_op *conv = pass->conv;
     const dlz_conv2d_plan *plan = &conv->plan;
-    int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED), group = tile / tiles;
-    float *dw = pass->op->states[WEIGHT].gradient;
-    dlz_conv2d_rows()->unpack(plan, tile % tiles, conv->parts,
-                              conv->weight_sums + group * conv->parts * plan->sum_floats,
-                              dw + group * plan->shape.outputs * plan->plain.depth);
+    int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED), sums = index / tiles;
+    int64_t group = sums / conv->parts, part = sums % conv->parts;
+    dlz_conv2d_rows()->unpack(plan, index % tiles, conv->weight_sums + sums * plan->sum_floats,
+                              conv->gradients + part * part_size(pass->op) +
+                                  group * plan->shape.outputs * plan->plain.depth);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -388,14 +401,14 @@ static void backward(dlz_op *op, const dlz_run *run) {
     dlz_parallel_for(conv->parts, run->workers, backward_part, &pass);
     int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED);
     if (op->states[WEIGHT].gradient)
-        dlz_parallel_for(conv->groups * tiles, run->workers, finish_tile, &pass);
-    float *db = op->states[BIAS].gradient;
-    for (int64_t c = 0; db && c < channels; c++) {
-        double sum = 0;
-        for (int64_t part = 0; part < conv->parts; part++)
-            sum += conv->bias_sums[part * channels + c];
-        db[c] = (float)sum;
-    }
+        dlz_parallel_for(conv->groups * conv->parts * tiles, run->workers, finish_tile, &pass);
+    int64_t size = part_size(op), weights = weight_size(op);
+    for (int64_t part = 0; part < conv->parts; part++)
+        for (int64_t c = 0; c < channels; c++)
+            conv->gradients[part * size + weights + c] =
+                (float)conv->bias_sums[part * channels + c];
+    dlz_op_sum_groups(op, run, WEIGHT, conv->gradients, size, conv->parts, weights);
+    dlz_op_sum_groups(op, run, BIAS, conv->gradients + weights, size, conv->parts, channels);
     dlz_op_give_gradients(op);
 }
 

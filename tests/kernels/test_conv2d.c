@@ -109,13 +109,12 @@ static void add_to_input(const conv_layer *l, const dlz_conv2d_plan *plan, dlz_c
 static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
                          const dlz_conv2d_input *input, const dlz_conv2d_gradient *gradient,
                          conv_results *r) {
-    enum { GROUPS = 2 };
     const dlz_conv2d_shape *s = &l->shape;
     const dlz_conv2d_rows_table *rows = dlz_conv2d_rows_of(plan->isa);
     int64_t columns = plan->fast.columns;
     float *strip = aligned_memory(plan->strip_floats, sizeof *strip);
     float *g = aligned_memory(plan->gradient_floats, sizeof *g);
-    int64_t sum_floats = GROUPS * plan->sum_floats + DLZ_CONV2D_SLACK;
+    int64_t sum_floats = plan->sum_floats + DLZ_CONV2D_SLACK;
     float *sums = aligned_memory(sum_floats, sizeof *sums);
     double *bias = aligned_memory(columns, sizeof *bias);
     memset(sums, 0, (size_t)sum_floats * sizeof *sums);
@@ -129,13 +128,12 @@ static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
             memset(g, 0xff, (size_t)plan->gradient_floats * sizeof *g);
             const float *laid = rows->load_gradient(plan, gradient, b, g);
             dlz_conv2d_view view = rows->load(plan, input, b, strip);
-            dlz_conv2d_kernels_of(plan->isa)->add_weights(
-                plan, &view, b, laid, sums + (b.image + b.row) % GROUPS * plan->sum_floats);
+            dlz_conv2d_kernels_of(plan->isa)->add_weights(plan, &view, b, laid, sums);
             rows->add_bias(plan, b, laid, bias);
             add_to_input(l, plan, b, laid, r->dx);
         }
     for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
-        rows->unpack(plan, tile, GROUPS, sums, r->dw);
+        rows->unpack(plan, tile, sums, r->dw);
     for (int64_t o = 0; o < s->outputs; o++) {
         double sum = 0;
         for (int64_t c = o; c < columns; c += s->outputs)

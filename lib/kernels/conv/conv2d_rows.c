@@ -279,8 +279,8 @@ static void scatter(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const f
  */
 
 /* What the sums of the way along rows give for half a vector of outputs, of one place of the kernel. */
-static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t groups, int64_t row, int64_t c,
-                        int64_t v, int64_t h, const float *sums) {
+static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t row, int64_t c, int64_t v, int64_t h,
+                        const float *sums) {
     const dlz_conv2d_along *along = &plan->along;
     int64_t stride = plan->shape.stride[1];
     dlz_vd total = {0};
@@ -291,16 +291,12 @@ static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t groups, int64_t row
         const float *at =
             sums + along->sums_at +
             (q * along->depth + v * along->run + h % stride * plan->shape.channels + c) * row;
-        dlz_vd sum = {0};
-        for (int64_t group = 0; group < groups; group++)
-            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats));
-        total += sum * weight;
+        total += dlz_widen(*(const dlz_vhu *)at) * weight;
     }
     return total;
 }
 
-static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
-                   float *dw) {
+static void unpack(const dlz_conv2d_plan *plan, int64_t tile, const float *sums, float *dw) {
     const dlz_conv2d_shape *s = &plan->shape;
     const dlz_conv2d_form *form = &plan->fast;
     int64_t channels = s->channels, area = s->kernel[0] * s->kernel[1];
@@ -315,12 +311,10 @@ static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, co
                 float *to = dw + c * area + v * s->kernel[1] + h;
                 for (int64_t o = first; o < end; o += DLZ_HALF_LANES) {
                     dlz_vd sum = {0};
-                    for (int64_t group = 0; group < groups; group++)
-                        for (int64_t part = 0; part < form->merged; part++)
-                            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats +
-                                                                part * part_step + o));
+                    for (int64_t part = 0; part < form->merged; part++)
+                        sum += dlz_widen(*(const dlz_vhu *)(at + part * part_step + o));
                     if (plan->along.outputs)
-                        sum += along_sum(plan, groups, row, c, v, h, sums + o);
+                        sum += along_sum(plan, row, c, v, h, sums + o);
                     for (int64_t i = 0; i < DLZ_HALF_LANES && o + i < end; i++)
                         to[(o + i) * channels * area] = (float)sum[i];
                 }

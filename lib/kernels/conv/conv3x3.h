@@ -184,6 +184,11 @@ dlz_conv3x3_area dlz_conv3x3_forward_area(const dlz_conv3x3_plan *plan, int64_t 
 /* Makes backward tiles of so many images, with one accumulator each. */
 void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images);
 
+/* Of a plan for a batch, makes one for so many of its images. Forward tiles are cut so that `leaf`
+ * images are whole tiles, and backward tiles so that there are `groups` of them, times backward_parts,
+ * which divide the images evenly: both about as they were. */
+void dlz_conv3x3_plan_part(dlz_conv3x3_plan *plan, int64_t images, int64_t leaf, int64_t groups);
+
 /* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). Tiles
  * overwrite the accumulators: nothing needs zeroing. */
 static inline void dlz_conv3x3_backward(const dlz_conv3x3_plan *plan, int64_t tile,
