@@ -99,6 +99,14 @@ void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups,
     float *gradient = op->states[state].gradient;
     if (gradient)
         dlz_sum_pairs(groups, stride, count, size, run->workers, gradient);
+    dlz_op_share_gradient(op, run, state, size);
+}
+
+void dlz_op_share_gradient(dlz_op *op, const dlz_run *run, int state, int64_t size) {
+    (void)op;
+    (void)run;
+    (void)state;
+    (void)size;
 }
 
 int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t bytes) {

@@ -244,6 +244,8 @@ int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t b
  * itself. Other processes' groups are in the sum by the end of the backward pass. */
 void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups, int64_t stride,
                        int64_t count, int64_t size);
+/* The end of that, where the sum of the groups here stands in the state's gradient already. */
+void dlz_op_share_gradient(dlz_op *op, const dlz_run *run, int state, int64_t size);
 
 /* The sums that a batch norm wants of the gradient dy with respect to a value, of `pixels` of its pixels
  * from `first` on: 2 x channels numbers. Both arrays begin with the value's first pixel. */
