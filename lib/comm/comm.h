@@ -53,6 +53,13 @@ dlviz_status dlz_comm_require_same(dlviz_comm *comm, const char *who, const char
  * status. To be called where a rank fails alone amid work that others wait for. */
 dlviz_status dlz_comm_fail(dlviz_comm *comm, dlviz_status status);
 
+/* -- nodes.c ------------------------------------------------------------------------------------------ */
+
+/* Sums up, for all ranks, numbers of which each has one node of the tree: with ranks 0 … n − 1, the first
+ * half of them, and one more where n is odd, have nodes of the root's first half, and so on.
+ * */
+dlviz_status dlz_comm_sum_nodes(dlviz_comm *comm, float *node, int64_t size);
+
 /* -- sum.c: the tree ------------------------------------------------------------------------------
  */
 

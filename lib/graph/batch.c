@@ -8,6 +8,49 @@ dlz_batch dlz_batch_here(int64_t n, bool gradients) {
     return (dlz_batch){.all = n, .leaves = gradients && n % DLZ_LEAVES == 0 ? DLZ_LEAVES : 1};
 }
 
+/* Ranks first … end − 1 have the leaves from `leaf` on, `leaves` of them. */
+static int64_t first_leaf(int64_t first, int64_t end, int64_t leaf, int64_t leaves, int64_t rank) {
+    while (end - first > 1) {
+        int64_t middle = first + (end - first + 1) / 2;
+        leaves /= 2;
+        if (rank < middle) {
+            end = middle;
+        } else {
+            first = middle;
+            leaf += leaves;
+        }
+    }
+    return leaf;
+}
+
+int64_t dlz_batch_first_leaf(const dlz_batch *batch, int rank) {
+    int ranks = dlz_comm_size(batch->comm);
+    return rank == ranks ? DLZ_LEAVES : first_leaf(0, ranks, 0, DLZ_LEAVES, rank);
+}
+
+dlz_batch dlz_batch_shared(int64_t n, dlviz_comm *comm, int64_t *own) {
+    dlz_batch batch = dlz_batch_here(n, true);
+    *own = n;
+    if (dlz_comm_size(comm) == 1 || batch.leaves == 1)
+        return batch;
+    int rank = dlz_comm_rank(comm);
+    batch.comm = comm;
+    int64_t first = dlz_batch_first_leaf(&batch, rank), leaf = n / DLZ_LEAVES;
+    batch.first = first * leaf;
+    *own = (dlz_batch_first_leaf(&batch, rank + 1) - first) * leaf;
+    return batch;
+}
+
+dlviz_status dlz_batch_gather(const dlz_batch *batch, void *array, int64_t parts, int64_t bytes) {
+    int64_t offsets[DLZ_LEAVES + 1];
+    int ranks = dlz_comm_size(batch->comm);
+    if (ranks == 1)
+        return DLVIZ_OK;
+    for (int rank = 0; rank <= ranks; rank++)
+        offsets[rank] = dlz_batch_first_leaf(batch, rank) * parts / DLZ_LEAVES * bytes;
+    return dlz_comm_gather_pieces(batch->comm, array, offsets);
+}
+
 int64_t dlz_batch_together(const dlz_batch *batch, int64_t wanted) {
     wanted = dlz_max_i64(1, wanted);
     if (batch->leaves == 1)

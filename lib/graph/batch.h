@@ -19,6 +19,12 @@ typedef struct dlz_batch {
 /* A batch that is here as a whole. */
 dlz_batch dlz_batch_here(int64_t n, bool gradients);
 
+/* What a rank has of a batch that processes share; the whole batch, where it cannot be cut. Each has one
+ * subtree of the leaves' tree, so that its sum is one node. There are no more than DLZ_LEAVES ranks. */
+dlz_batch dlz_batch_shared(int64_t n, dlviz_comm *comm, int64_t *own);
+/* Where a rank's part of it begins, in leaves; that of the rank after the last is DLZ_LEAVES. */
+int64_t dlz_batch_first_leaf(const dlz_batch *batch, int rank);
+
 /* How many samples a tile of several may have, about as many as are wanted: every leaf is a multiple
  * of it. */
 int64_t dlz_batch_together(const dlz_batch *batch, int64_t wanted);
@@ -30,6 +36,10 @@ int64_t dlz_batch_part(const dlz_batch *batch, int64_t parts, int64_t n);
 /* Of the n samples here, on which so many tiles work: how many equal parts of them, leaves or groups of
  * leaves, have whole tiles. */
 int64_t dlz_batch_parts(const dlz_batch *batch, int64_t n, int64_t tiles);
+
+/* Gives all processes that share the batch all parts of `array`, in which this one has filled its own: of
+ * the whole batch's `parts`, of so many bytes each, which divide into leaves or are groups of them. */
+dlviz_status dlz_batch_gather(const dlz_batch *batch, void *array, int64_t parts, int64_t bytes);
 
 /* The sum of `count` arrays of `size` numbers, `stride` apart, by pairs: 0 + 1, 2 + 3, then these. Uses the
  * arrays up; `sum` may be the first of them. */

@@ -91,6 +91,7 @@ typedef struct dlz_plans {
     int count;
     bool running; /* one of them, or what was made of it: what the user's functions call must not */
     int threads;  /* that they run on; 0: those that the library has */
+    dlviz_comm *comm;           /* of processes that share each batch in training; NULL: none */
     uint64_t changes;           /* how often the states have changed */
     dlz_prepared_set *prepared; /* NULL: nothing was prepared yet */
     bool shares;                /* the set with other plans, on states that never change */
@@ -101,14 +102,21 @@ typedef struct dlz_plans {
  * in training mode says so itself. */
 void dlz_plans_note_change(dlz_plans *plans);
 
-/* Room in a plan for what belongs to the batch beside the samples. */
+/* From now on processes share each batch in training; NULL: they do not. Nobody holds `comm`. */
+void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm);
+
+/* Room in a plan for what belongs to the batch beside the samples: of the whole batch, also where other
+ * processes have some of it. */
 typedef struct dlz_extras {
     void *targets; /* labels of int64, or numbers */
     float *weights;
     double *losses;
+    float *outputs,
+        *gradient; /* where processes share the batch: outputs of all, and the gradient */
 } dlz_extras;
 
-/* The plan for n samples up to a node, with its memory and threads: run, input and output are set.
+/* The plan for a batch of n samples up to a node, with its memory and threads: run, which says how many of
+ * them are here, input and output are set.
  * Belongs to `plans` and is good until the next call. Takes one of the kept plans where it can;
  * then nothing is planned and nothing allocated. */
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,

@@ -103,14 +103,19 @@ void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups,
 }
 
 void dlz_op_share_gradient(dlz_op *op, const dlz_run *run, int state, int64_t size) {
-    (void)op;
-    (void)run;
-    (void)state;
-    (void)size;
+    dlviz_comm *comm = run->batch.comm;
+    float *gradient = op->states[state].gradient;
+    if (!comm || !gradient)
+        return;
+    dlviz_status status = dlz_comm_sum_nodes(comm, gradient, size);
+    if (status != DLVIZ_OK)
+        dlz_run_fail(run, status);
 }
 
 int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t bytes) {
-    (void)array;
-    (void)bytes;
-    return parts * run->batch.all / run->n;
+    int64_t all = parts * run->batch.all / run->n;
+    dlviz_status status = dlz_batch_gather(&run->batch, array, all, bytes);
+    if (status != DLVIZ_OK)
+        dlz_run_fail(run, status);
+    return all;
 }

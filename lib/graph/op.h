@@ -160,6 +160,8 @@ enum {
     DLZ_OP_SPLITS = 256,
     /* Its inputs' gradients take the place of its output's data. */
     DLZ_OP_REPLACES_OUTPUT = 512,
+    /* Has to see a batch as a whole, which processes therefore do not share. */
+    DLZ_OP_NEEDS_BATCH = 1024,
 };
 
 struct dlz_op_type {
@@ -235,8 +237,8 @@ dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t cou
 /* Whether what `prepare` makes outlasts a run. */
 bool dlz_mode_keeps_prepared(dlz_mode mode);
 
-/* Gives all processes that share the batch all parts of `array`, in which this one has filled those that
- * are its own: `parts` of `bytes` bytes each. Returns how many there are. */
+/* Gives all processes that share the batch all parts of `array`, in which this one has filled its own:
+ * `parts` of `bytes` bytes each. Returns how many there are of all; where that fails, the run ends. */
 int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t bytes);
 
 /* Sums up the gradient of a state that is trained, of `size` numbers: of groups of samples in order, whose

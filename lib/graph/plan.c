@@ -87,6 +87,13 @@ static dlviz_status create(dlz_plan **out, const dlz_graph *graph, int node, dlz
     return status;
 }
 
+static dlviz_status fail_within(const dlz_plan *plan, const dlz_op *op, dlviz_status status) {
+    if (op->first_layer < 0)
+        return status;
+    const dlz_node *node = &plan->graph->nodes[op->first_layer];
+    return dlz_fail_within(status, "%s '%s'", node->layer->type->name, node->name);
+}
+
 /* -- Lifetimes ------------------------------------------------------------------------------------
  */
 
@@ -136,7 +143,7 @@ static void find_gradient_lives(const dlz_program *program) {
     }
 }
 
-static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
+static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n, const dlz_batch *batch) {
     const dlz_program *program = &plan->program;
     dlz_memory *memory = &plan->memory;
     dlz_value *in = &program->values[0], *out = program->output;
@@ -151,12 +158,19 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
     if (!plan->mode.gradients)
         return DLVIZ_OK;
     dlz_extras *extras = &plan->extras;
-    int64_t size = n * dlz_value_size(out), pixels = n * out->height * out->width;
+    int64_t all = batch->all, size = all * dlz_value_size(out);
+    int64_t pixels = all * out->height * out->width;
     int64_t targets = dlz_max_i64(size, 2 * pixels); /* a label takes the room of two floats */
-    DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, size, sizeof(float), ops - 1, end));
+    DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, n * dlz_value_size(out), sizeof(float), ops - 1,
+                                 end));
+    extras->outputs = extras->gradient = NULL;
+    if (batch->comm) {
+        DLZ_TRY(dlz_memory_ask_array(memory, &extras->outputs, size, sizeof(float), ops, ops));
+        DLZ_TRY(dlz_memory_ask_array(memory, &extras->gradient, size, sizeof(float), ops, ops));
+    }
     DLZ_TRY(dlz_memory_ask_array(memory, &extras->targets, targets, sizeof(float), 0, ops));
-    DLZ_TRY(dlz_memory_ask_array(memory, &extras->weights, n, sizeof(float), 0, ops));
-    return dlz_memory_ask_array(memory, &extras->losses, n, sizeof *extras->losses, ops - 1, ops);
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->weights, all, sizeof(float), 0, ops));
+    return dlz_memory_ask_array(memory, &extras->losses, all, sizeof *extras->losses, ops - 1, ops);
 }
 
 static double num_weights(const dlz_node *node) {
@@ -199,10 +213,20 @@ static void find_small(dlz_plan *plan, int64_t n) {
     plan->small = (plan->mode.gradients ? 3 : 1) * sum < SMALL_PLAN;
 }
 
-/* Plans for n samples. */
-static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
+/* Whether processes could share a batch. */
+static bool may_share(const dlz_plan *plan) {
+    bool may = plan->mode.training;
+    for (int i = 0; i < plan->program.num_ops; i++)
+        may &= !(plan->program.ops[i]->type->abilities & DLZ_OP_NEEDS_BATCH);
+    return may;
+}
+
+/* Plans for a batch of so many samples, which may be shared by processes. */
+static dlviz_status plan_memory(dlz_plan *plan, int64_t all, dlviz_comm *comm) {
     const dlz_program *program = &plan->program;
-    dlz_batch batch = dlz_batch_here(n, plan->mode.gradients);
+    int64_t n = all;
+    dlz_batch batch = comm && may_share(plan) ? dlz_batch_shared(all, comm, &n)
+                                              : dlz_batch_here(all, plan->mode.gradients);
     dlz_setup setup = {.n = n, .batch = batch, .mode = plan->mode, .memory = &plan->memory};
     dlz_memory_restart(&plan->memory);
     drop_prepared(plan);
@@ -211,14 +235,16 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     find_last_readers(program);
     if (plan->mode.gradients)
         find_gradient_lives(program);
-    DLZ_TRY(ask_for_batch(plan, n));
+    DLZ_TRY(ask_for_batch(plan, n, &batch));
     for (int i = 0; i < program->num_ops; i++) {
         setup.forward_time = i;
         setup.backward_time = backward_time(program, i);
         planned_op *planned = &plan->ops[i];
         planned->first_kept = plan->memory.num_kept;
         plan->memory.kept_size = 0;
-        DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
+        dlviz_status status = program->ops[i]->type->plan(program->ops[i], &setup);
+        if (status != DLVIZ_OK)
+            return fail_within(plan, program->ops[i], status);
         planned->bytes = plan->memory.kept_size;
     }
     plan->run = (dlz_run){.n = n, .batch = batch, .mode = plan->mode, .failed = &plan->failed};
@@ -237,7 +263,7 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
                               uint64_t *bytes) {
     dlz_plan *plan = NULL;
     DLZ_TRY(create(&plan, graph, node, mode));
-    dlviz_status status = plan_memory(plan, n);
+    dlviz_status status = plan_memory(plan, n, NULL);
     *bytes =
         plan->memory.block_size == SIZE_MAX
             ? UINT64_MAX
@@ -269,7 +295,7 @@ static dlz_plan *take(dlz_plans *plans, int index) {
 static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                               int64_t n, dlz_plan **out) {
     for (int i = 0; i < plans->count; i++)
-        if (is_alike(plans->kept[i], node, mode) && plans->kept[i]->run.n == n) {
+        if (is_alike(plans->kept[i], node, mode) && plans->kept[i]->run.batch.all == n) {
             *out = take(plans, i);
             return DLVIZ_OK;
         }
@@ -280,7 +306,7 @@ static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node
     }
     if (!plan)
         DLZ_TRY(create(&plan, graph, node, mode));
-    dlviz_status status = plan_memory(plan, n);
+    dlviz_status status = plan_memory(plan, n, plans->comm);
     if (status == DLVIZ_OK)
         *out = plan;
     else
@@ -343,6 +369,14 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
 void dlz_plans_forget(dlz_plans *plans) {
     while (plans->count > 0)
         destroy(take(plans, plans->count - 1));
+}
+
+void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm) {
+    if (dlz_comm_size(comm) == 1)
+        comm = NULL;
+    if (comm != plans->comm)
+        dlz_plans_forget(plans);
+    plans->comm = comm;
 }
 
 void dlz_plans_release(dlz_plans *plans) {
@@ -444,8 +478,7 @@ static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
         plan->seconds[index][backward] += now() - started;
     if (plan->failed == DLVIZ_OK)
         return DLVIZ_OK;
-    const dlz_node *node = &plan->graph->nodes[op->first_layer];
-    return dlz_fail_within(plan->failed, "%s '%s'", node->layer->type->name, node->name);
+    return fail_within(plan, op, plan->failed);
 }
 
 dlviz_status dlz_plan_forward(dlz_plan *plan) {
@@ -469,6 +502,8 @@ dlviz_status dlz_plan_backward(dlz_plan *plan) {
     for (int i = plan->program.num_ops - 1; status == DLVIZ_OK && i >= plan->program.first_behind;
          i--)
         status = run_op(plan, i, true);
+    if (status == DLVIZ_OK && plan->run.batch.comm)
+        status = dlz_comm_sums_finish(plan->run.batch.comm);
     plan->plans->running = false;
     return status;
 }

@@ -146,27 +146,54 @@ static void statistics_tile(void *context, int64_t tile, int worker) {
                                 post->sums + tile * dlz_moments_size(in->channels));
 }
 
+/* Of the whole batch: on all processes that share it, when one asks. */
 static bool is_constant(const dlz_op *op, const dlz_run *run, int64_t c) {
     const float *z = op->in->data;
     int64_t size = run->n * dlz_value_size(op->in), i = c;
     while (i < size && z[i] == z[c])
         i += op->in->channels;
-    return i >= size;
+    int64_t here = dlz_batch_part(&run->batch, run->batch.leaves, run->n);
+    double leaves[DLZ_LEAVES]; /* the number that one is of; NaN: it is not constant */
+    int64_t first = run->batch.first * here / run->n;
+    for (int64_t leaf = first; leaf < first + here; leaf++)
+        leaves[leaf] = i >= size ? (double)z[c] : NAN;
+    int64_t all = dlz_run_gather(run, leaves, here, sizeof *leaves);
+    for (int64_t leaf = 0; leaf < all; leaf++)
+        if (!(leaves[leaf] == leaves[0]))
+            return false;
+    return true;
+}
+
+/* Of a channel's distances from a number, or of their squares: leaf by leaf. */
+static double sum_over_batch(const dlz_op *op, const dlz_run *run, int64_t c, double from,
+                             bool squared) {
+    const dlz_value *in = op->in;
+    int64_t here = dlz_batch_part(&run->batch, run->batch.leaves, run->n);
+    int64_t size = run->n / here * dlz_value_size(in), first = run->batch.first * here / run->n;
+    double leaves[DLZ_LEAVES], sum = 0;
+    for (int64_t leaf = 0; leaf < here; leaf++) {
+        const float *z = in->data + leaf * size;
+        double own = 0;
+        for (int64_t i = c; i < size; i += in->channels) {
+            double distance = (double)z[i] - from;
+            own += squared ? distance * distance : distance;
+        }
+        leaves[first + leaf] = own;
+    }
+    int64_t all = dlz_run_gather(run, leaves, here, sizeof *leaves);
+    for (int64_t leaf = 0; leaf < all; leaf++)
+        sum += leaves[leaf];
+    return sum;
 }
 
 /* Squares of deviations beyond 1e19 are too large for the float32 in which kernels add them up, and
  * those of deviations below 1e-16 too small. */
 static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c) {
     const dlz_value *in = op->in;
-    int64_t size = run->n * dlz_value_size(in);
-    double count = (double)(size / in->channels), sum = 0, deviations = 0;
-    for (int64_t i = c; i < size; i += in->channels)
-        sum += (double)in->data[i];
-    for (int64_t i = c; i < size; i += in->channels) {
-        double deviation = (double)in->data[i] - sum / count;
-        deviations += deviation * deviation;
-    }
-    return (dlz_moments){count, sum / count, deviations};
+    int64_t size = run->batch.all * dlz_value_size(in);
+    double count = (double)(size / in->channels);
+    double mean = sum_over_batch(op, run, c, 0, false) / count;
+    return (dlz_moments){count, mean, sum_over_batch(op, run, c, mean, true)};
 }
 
 /* Parts of the samples here whose tiles are summed up by themselves, where this operation's own tiles are
@@ -260,9 +287,11 @@ static dlz_post only_dropout(const dlz_post *settings) {
     return rest;
 }
 
+/* `image`: of those here; masks are chosen by its number in the whole batch. */
 static void forward_image(const post_pass *pass, int64_t image, const float *z, float *out,
                           uint8_t *codes) {
     const dlz_post_op *post = pass->op->own;
+    image += pass->run->batch.first;
     const dlz_activation *activation = post->activation;
     if (!activation) {
         dlz_post_kernels()->forward(&pass->post, image, z, out, codes);

@@ -125,7 +125,7 @@ static dlviz_status load_numbers(dlz_plan *plan, target_pass *pass) {
     pass->out = dlz_plan_output(plan);
     pass->run = dlz_plan_run(plan);
     dlz_failures_init(&pass->failures);
-    dlz_parallel_for(pass->run->n, pass->run->workers, target_tile, pass);
+    dlz_parallel_for(pass->run->batch.all, pass->run->workers, target_tile, pass);
     return dlz_failures_tell(&pass->failures);
 }
 
@@ -147,7 +147,7 @@ static dlviz_status check_labels(const dlviz_network *network, const char *who, 
 static dlviz_status load_targets(const dlviz_network *network, const char *who, dlz_plan *plan,
                                  const dlviz_dataset *dataset, const int64_t *indices,
                                  const dlz_extras *room) {
-    int64_t n = dlz_plan_run(plan)->n;
+    int64_t n = dlz_plan_run(plan)->batch.all;
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
         target_pass pass = {.dataset = dataset, .indices = indices, .targets = room->targets};
@@ -205,13 +205,13 @@ static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, lab
                                const dlz_extras *room) {
     const dlz_value *out = dlz_plan_output(plan);
     bool labels = network->loss->takes_labels;
-    return (dlz_loss_batch){.n = dlz_plan_run(plan)->n,
+    return (dlz_loss_batch){.n = dlz_plan_run(plan)->batch.all,
                             .num_labels = layout.num_labels,
                             .label_maps = layout.maps,
                             .shape = *dlz_network_output(network),
                             .size = dlz_value_size(out),
                             .channels = out->channels,
-                            .outputs = out->data,
+                            .outputs = room->outputs ? room->outputs : out->data,
                             .labels = labels ? room->targets : NULL,
                             .targets = labels ? NULL : room->targets,
                             .weights = room->weights,
@@ -440,10 +440,10 @@ typedef struct step_batch {
 
 /* The loss and its gradient. */
 static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *plan,
-                             const step_batch *step, dlz_tally *tally, double *mean) {
+                             const step_batch *step, float *gradient, dlz_tally *tally,
+                             double *mean) {
     dlz_loss_batch batch = batch_of(network, plan, step->layout, dlz_plan_extras(plan));
     batch.names = step->names;
-    float *gradient = dlz_plan_output(plan)->dy;
     if (!step->mixed)
         return dlz_loss_add(network->loss, who, &batch, gradient, mean, tally);
     const dlz_mixture *mixture = &network->mixture;
@@ -453,6 +453,24 @@ static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *
     partners.names = mixture->positions;
     return dlz_loss_add_mixed(network->loss, who, &batch, &partners, gradient, mixture->gradient,
                               mean, tally);
+}
+
+/* Where processes share the batch, each takes the loss of all of it: outputs are few. */
+static dlviz_status share_loss(dlviz_network *network, const char *who, dlz_plan *plan,
+                               const step_batch *step, dlz_tally *tally, double *mean) {
+    const dlz_extras *room = dlz_plan_extras(plan);
+    const dlz_run *run = dlz_plan_run(plan);
+    const dlz_value *out = dlz_plan_output(plan);
+    if (!run->batch.comm)
+        return add_loss(network, who, plan, step, out->dy, tally, mean);
+    int64_t size = dlz_value_size(out), first = run->batch.first * size;
+    size_t bytes = (size_t)(run->n * size) * sizeof(float);
+    memcpy(room->outputs + first, out->data, bytes);
+    DLZ_TRY(dlz_batch_gather(&run->batch, room->outputs, run->batch.all,
+                             size * (int64_t)sizeof(float)));
+    DLZ_TRY(add_loss(network, who, plan, step, room->gradient, tally, mean));
+    memcpy(out->dy, room->gradient + first, bytes);
+    return DLVIZ_OK;
 }
 
 /* Forward, loss and backward on the batch that lies in the plan. */
@@ -465,7 +483,7 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
                (size_t)network->parameter_floats * sizeof *network->gradients);
     network->stale_gradients = false;
     network->plans.running = true;
-    dlviz_status status = add_loss(network, who, plan, step, tally, mean);
+    dlviz_status status = share_loss(network, who, plan, step, tally, mean);
     network->plans.running = false;
     DLZ_TRY(status);
     if (!isfinite(*mean))
@@ -502,7 +520,7 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                         .names = indices,
                         .mixed = augmented && dlz_augmented_mixes_labels(&input)};
     DLZ_TRY(dlz_load_input(plan, &(dlz_input){.dataset = dataset,
-                                              .indices = indices,
+                                              .indices = indices + dlz_plan_run(plan)->batch.first,
                                               .variant = augmented ? &variant : NULL}));
     if (augmented)
         DLZ_TRY(load_augmented_targets(network, who, plan, &input, room));

@@ -177,6 +177,26 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     return dlz_safetensors_add_checksums(set);
 }
 
+static dlviz_status require_same(dlviz_comm *comm, const char *who, const char *what,
+                                 json_t *settings) {
+    char *text = settings ? json_dumps(settings, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(settings);
+    dlviz_status status = text ? DLVIZ_OK : dlz_fail_memory("settings", 0);
+    status = dlz_comm_agree(comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_comm_require_same(comm, who, what, text);
+    free(text);
+    return status;
+}
+
+dlviz_status dlz_checkpoint_require_same(const dlviz_trainer *trainer, const char *who,
+                                         dlviz_comm *comm) {
+    DLZ_TRY(require_same(comm, who, "the network", dlz_network_describe(trainer->network)));
+    for (int i = 0; i < NUM_PARTS; i++)
+        DLZ_TRY(require_same(comm, who, parts[i].key, parts[i].settings(trainer)));
+    return DLVIZ_OK;
+}
+
 /* -- Reading -------------------------------------------------------------------------------------
  */
 

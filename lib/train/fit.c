@@ -119,9 +119,9 @@ static dlviz_status check_states(const dlviz_trainer *trainer) {
 static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_trainer_fn function,
                               void *user, bool *go_on) {
     *go_on = !function || function(&trainer->event, user);
-    return trainer->destroyed
-               ? dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where)
-               : DLVIZ_OK;
+    if (trainer->destroyed)
+        return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where);
+    return dlz_trainer_agree_on(trainer, go_on);
 }
 
 /* Validation, schedule, history: everything that an epoch ends with. */
@@ -248,7 +248,11 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     dlviz_dataset *held = dlz_dataset_hold(train);
     trainer->train = held;
+    dlz_plans_share(&trainer->network->plans, trainer->comm);
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
+    dlz_plans_share(&trainer->network->plans, NULL);
+    if (status != DLVIZ_OK && trainer->comm)
+        status = dlz_comm_fail(trainer->comm, status);
     if (status == DLVIZ_OK)
         trainer->train_mark = dlz_trainer_train_mark(trainer);
     trainer->train = NULL;
@@ -265,7 +269,8 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     DLZ_TRY(dlz_busy_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &own));
     DLZ_TRY(dlz_busy_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &network));
     trainer->stop_reason = DLVIZ_STOP_REASON_NONE;
-    dlviz_status status = check_fit(trainer, train, epochs);
+    dlviz_status status =
+        dlz_trainer_check_ranks(trainer, FIT, train, epochs, check_fit(trainer, train, epochs));
     if (status == DLVIZ_OK)
         status = dlz_network_describe_data(trainer->network, train);
     if (status == DLVIZ_OK && trainer->validation)

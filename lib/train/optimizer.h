@@ -116,6 +116,8 @@ dlviz_optimizer *dlz_optimizer_hold(dlviz_optimizer *optimizer);
 json_t *dlz_optimizer_settings(const dlviz_optimizer *optimizer);
 /* Fails with DLVIZ_ERROR_NUMERIC, naming the moment and the parameter, where one is not finite. */
 dlviz_status dlz_optimizer_check_moments(const dlviz_optimizer *optimizer);
+/* A number that tells moments apart. */
+unsigned long dlz_optimizer_digest(const dlviz_optimizer *optimizer);
 /* A tensor for each moment of each parameter, ".optimizer.first_moment.<parameter>" and so on, and,
  * where some were frozen, one of the steps that each state has missed. */
 dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set);

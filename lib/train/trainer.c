@@ -65,6 +65,7 @@ void dlviz_trainer_destroy(dlviz_trainer *trainer) {
     dlviz_optimizer_destroy(trainer->optimizer);
     drop_schedule(trainer);
     dlviz_dataset_destroy(trainer->validation);
+    dlviz_comm_destroy(trainer->comm);
     dlz_free(trainer->tally.sums);
     dlz_free(trainer->validation_sums);
     dlz_free(trainer);

@@ -61,6 +61,7 @@ struct dlviz_trainer {
     dlviz_optimizer *optimizer;
     dlviz_schedule *schedule;
     dlviz_dataset *validation;
+    dlviz_comm *comm;
     int64_t batch_size;
     bool drop_last;
     uint64_t seed;
@@ -116,6 +117,17 @@ dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate);
 dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
                                         double rate);
 void dlz_trainer_release_steps(dlviz_trainer *trainer);
+
+/* -- share.c: processes that train together -------------------------------------------------------
+ */
+
+/* Fails, on all ranks, unless all are about to train the same, and have come to `status` DLVIZ_OK. */
+dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *who,
+                                     const dlviz_dataset *train, int64_t epochs,
+                                     dlviz_status status);
+
+/* Whether all ranks are to go on, instead of this one alone. */
+dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on);
 
 /* -- stopping.c: early stopping -----------------------------------------------------------------
  */

@@ -53,10 +53,15 @@ int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                    const float *weight, bool accumulate, float *dx, void *scratch);
 
-/* `dweight` and `dbias` may be NULL. */
-int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer);
-void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, const float *dy,
-                                     const float *x, bool accumulate, float *dweight, float *dbias,
-                                     void *scratch);
+/* Rows of dW and numbers of dbias first … end − 1, which have the same bits whichever others are computed. */
+typedef struct dlz_linear_rows {
+    int64_t first, end;
+} dlz_linear_rows;
+
+/* `dweight` and `dbias` may be NULL; `rows` NULL: all. */
+int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer, const dlz_linear_rows *rows);
+void dlz_linear_backward_weight_tile(const dlz_linear *layer, const dlz_linear_rows *rows,
+                                     int64_t tile, const float *dy, const float *x, bool accumulate,
+                                     float *dweight, float *dbias, void *scratch);
 
 #endif
