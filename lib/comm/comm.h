@@ -53,13 +53,6 @@ dlviz_status dlz_comm_require_same(dlviz_comm *comm, const char *who, const char
  * status. To be called where a rank fails alone amid work that others wait for. */
 dlviz_status dlz_comm_fail(dlviz_comm *comm, dlviz_status status);
 
-/* -- nodes.c ------------------------------------------------------------------------------------------ */
-
-/* Sums up, for all ranks, numbers of which each has one node of the tree: with ranks 0 … n − 1, the first
- * half of them, and one more where n is odd, have nodes of the root's first half, and so on.
- * */
-dlviz_status dlz_comm_sum_nodes(dlviz_comm *comm, float *node, int64_t size);
-
 /* -- sum.c: the tree ------------------------------------------------------------------------------
  */
 
@@ -76,6 +69,9 @@ dlviz_status dlz_comm_sum_doubles(dlviz_comm *comm, double *leaves, int64_t stri
  * dlz_comm_progress lets them go on; to be called now and then. At most 256 at a time, which begin waits for. */
 dlviz_status dlz_comm_sum_begin(dlviz_comm *comm, float *leaves, int64_t stride, int64_t size,
                                 int present, float *sum);
+/* Of numbers of which each rank has one node of the tree: of ranks 0 … n − 1, the first half, and one more
+ * where n is odd, have the nodes of the root's first half, and so on. Takes the sum's place. */
+dlviz_status dlz_comm_sum_node(dlviz_comm *comm, float *node, int64_t size);
 dlviz_status dlz_comm_progress(dlviz_comm *comm);
 dlviz_status dlz_comm_sums_finish(dlviz_comm *comm);
 

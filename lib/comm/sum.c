@@ -96,8 +96,7 @@ static void sum_own(const dlviz_comm *comm, const dlz_sum *s, subtrees *t) {
 
 /* Whether ranks have a subtree each. */
 static bool has_subtrees(const dlviz_comm *comm) {
-    int size = dlz_comm_size(comm);
-    return size <= DLZ_LEAVES && (size & (size - 1)) == 0;
+    return dlz_comm_has_subtrees(comm);
 }
 
 void dlz_sum_begin(const dlviz_comm *comm, dlz_sum *s) {
@@ -110,6 +109,8 @@ void dlz_sum_begin(const dlviz_comm *comm, dlz_sum *s) {
             memset(s->sum, 0, (size_t)s->size * s->element);
         return;
     }
+    if (s->climbed)
+        return;
     sum_own(comm, s, &t);
     dlz_share own = dlz_comm_leaves(comm, dlz_comm_rank(comm));
     if (has_subtrees(comm) && own.first < s->present)

@@ -69,27 +69,45 @@ static dlviz_status wait_for(dlviz_comm *comm, int64_t num) {
     }
 }
 
-dlviz_status dlz_comm_sum_begin(dlviz_comm *comm, float *leaves, int64_t stride, int64_t size,
-                                int present, float *sum) {
-    if (!comm)
-        return dlz_comm_sum_floats(comm, leaves, stride, size, present, sum);
+static dlviz_status begin(dlviz_comm *comm, const dlz_sum *wanted) {
     DLZ_TRY(dlz_comm_check(comm));
     DLZ_TRY(ask_sums(comm));
     dlz_sums *sums = comm->sums;
     DLZ_TRY(wait_for(comm, DLZ_MAX_SUMS - 1));
     int slot = (int)(sums->begun % DLZ_SUM_SLOTS);
     dlz_sum *added = &sums->all[sums->begun % DLZ_MAX_SUMS];
-    *added = (dlz_sum){
-        .present = present,
-        .slot = 1 + slot,
-        .stride = stride,
-        .size = size,
-        .leaves = (char *)leaves,
-        .sum = (char *)sum,
-    };
+    *added = *wanted;
+    added->slot = 1 + slot;
     dlz_sum_begin(comm, added);
     sums->begun++;
     return advance(comm, slot);
+}
+
+dlviz_status dlz_comm_sum_begin(dlviz_comm *comm, float *leaves, int64_t stride, int64_t size,
+                                int present, float *sum) {
+    if (!comm)
+        return dlz_comm_sum_floats(comm, leaves, stride, size, present, sum);
+    return begin(comm, &(dlz_sum){
+                           .present = present,
+                           .stride = stride,
+                           .size = size,
+                           .leaves = (char *)leaves,
+                           .sum = (char *)sum,
+                       });
+}
+
+dlviz_status dlz_comm_sum_node(dlviz_comm *comm, float *node, int64_t size) {
+    if (!comm)
+        return DLVIZ_OK;
+    if (!dlz_comm_has_subtrees(comm))
+        return dlz_comm_sum_nodes_now(comm, node, size);
+    return begin(comm, &(dlz_sum){
+                           .present = DLZ_LEAVES,
+                           .climbed = true,
+                           .size = size,
+                           .leaves = (char *)node,
+                           .sum = (char *)node,
+                       });
 }
 
 dlviz_status dlz_comm_sums_finish(dlviz_comm *comm) {

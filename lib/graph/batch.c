@@ -41,6 +41,14 @@ dlz_batch dlz_batch_shared(int64_t n, dlviz_comm *comm, int64_t *own) {
     return batch;
 }
 
+bool dlz_batch_shares(const dlz_batch *batch, int64_t groups) {
+    int64_t least = DLZ_LEAVES;
+    for (int rank = 0; rank < dlz_comm_size(batch->comm); rank++)
+        least = dlz_min_i64(least, dlz_batch_first_leaf(batch, rank + 1) -
+                                       dlz_batch_first_leaf(batch, rank));
+    return groups * least >= DLZ_LEAVES;
+}
+
 dlviz_status dlz_batch_gather(const dlz_batch *batch, void *array, int64_t parts, int64_t bytes) {
     int64_t offsets[DLZ_LEAVES + 1];
     int ranks = dlz_comm_size(batch->comm);

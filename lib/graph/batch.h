@@ -22,6 +22,8 @@ dlz_batch dlz_batch_here(int64_t n, bool gradients);
 /* What a rank has of a batch that processes share; the whole batch, where it cannot be cut. Each has one
  * subtree of the leaves' tree, so that its sum is one node. There are no more than DLZ_LEAVES ranks. */
 dlz_batch dlz_batch_shared(int64_t n, dlviz_comm *comm, int64_t *own);
+/* Whether so many groups can be shared among the ranks: each has some as a whole. */
+bool dlz_batch_shares(const dlz_batch *batch, int64_t groups);
 /* Where a rank's part of it begins, in leaves; that of the rank after the last is DLZ_LEAVES. */
 int64_t dlz_batch_first_leaf(const dlz_batch *batch, int rank);
 

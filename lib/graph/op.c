@@ -82,16 +82,13 @@ int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted) {
     return dlz_batch_together(&setup->batch, wanted);
 }
 
-dlviz_status dlz_setup_groups(const dlz_setup *setup, int64_t wanted, int64_t *groups) {
+int64_t dlz_setup_groups(const dlz_setup *setup, int64_t wanted) {
     const dlz_batch *batch = &setup->batch;
     int64_t all = dlz_batch_groups(batch, wanted);
-    *groups = dlz_batch_part(batch, all, setup->n);
-    if (*groups * batch->all == all * setup->n)
-        return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                    "of a batch of %lld samples its gradient is a sum over %lld parts, so no more "
-                    "processes can share the batch; larger batches are accepted",
-                    (long long)batch->all, (long long)all);
+    if (!batch->comm)
+        return all;
+    *setup->too_small |= !dlz_batch_shares(batch, all);
+    return dlz_max_i64(1, dlz_batch_part(batch, all, setup->n));
 }
 
 void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups, int64_t stride,
@@ -107,7 +104,7 @@ void dlz_op_share_gradient(dlz_op *op, const dlz_run *run, int state, int64_t si
     float *gradient = op->states[state].gradient;
     if (!comm || !gradient)
         return;
-    dlviz_status status = dlz_comm_sum_nodes(comm, gradient, size);
+    dlviz_status status = dlz_comm_sum_node(comm, gradient, size);
     if (status != DLVIZ_OK)
         dlz_run_fail(run, status);
 }

@@ -110,6 +110,7 @@ typedef struct dlz_setup {
     dlz_mode mode;
     int forward_time, backward_time;
     dlz_memory *memory;
+    bool *too_small; /* set where the batch is, for as many processes to share it */
 } dlz_setup;
 
 typedef struct dlz_run {
@@ -227,8 +228,9 @@ dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 /* How many samples a tile of several may have, about as many as are wanted. */
 int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted);
 /* Into how many groups of samples, each summed up by itself, the samples here are cut, about as many as
- * are wanted. Fails where several processes share the batch and one would have less than a group. */
-dlviz_status dlz_setup_groups(const dlz_setup *setup, int64_t wanted, int64_t *groups);
+ * are wanted. Where one of the processes that share the batch would have less than a group, notes that
+ * they cannot. */
+int64_t dlz_setup_groups(const dlz_setup *setup, int64_t wanted);
 
 /* Asks for what `prepare` makes: count x size bytes that are needed until the time `last`, or, in
  * evaluation without gradients, for as long as the states are the same. */

@@ -87,13 +87,6 @@ static dlviz_status create(dlz_plan **out, const dlz_graph *graph, int node, dlz
     return status;
 }
 
-static dlviz_status fail_within(const dlz_plan *plan, const dlz_op *op, dlviz_status status) {
-    if (op->first_layer < 0)
-        return status;
-    const dlz_node *node = &plan->graph->nodes[op->first_layer];
-    return dlz_fail_within(status, "%s '%s'", node->layer->type->name, node->name);
-}
-
 /* -- Lifetimes ------------------------------------------------------------------------------------
  */
 
@@ -221,13 +214,14 @@ static bool may_share(const dlz_plan *plan) {
     return may;
 }
 
-/* Plans for a batch of so many samples, which may be shared by processes. */
-static dlviz_status plan_memory(dlz_plan *plan, int64_t all, dlviz_comm *comm) {
+/* Plans for n samples of a batch. */
+static dlviz_status plan_part(dlz_plan *plan, dlz_batch batch, int64_t n, bool *too_small) {
     const dlz_program *program = &plan->program;
-    int64_t n = all;
-    dlz_batch batch = comm && may_share(plan) ? dlz_batch_shared(all, comm, &n)
-                                              : dlz_batch_here(all, plan->mode.gradients);
-    dlz_setup setup = {.n = n, .batch = batch, .mode = plan->mode, .memory = &plan->memory};
+    dlz_setup setup = {.n = n,
+                       .batch = batch,
+                       .mode = plan->mode,
+                       .memory = &plan->memory,
+                       .too_small = too_small};
     dlz_memory_restart(&plan->memory);
     drop_prepared(plan);
     for (int i = 0; i < program->num_values; i++)
@@ -242,14 +236,28 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t all, dlviz_comm *comm) {
         planned_op *planned = &plan->ops[i];
         planned->first_kept = plan->memory.num_kept;
         plan->memory.kept_size = 0;
-        dlviz_status status = program->ops[i]->type->plan(program->ops[i], &setup);
-        if (status != DLVIZ_OK)
-            return fail_within(plan, program->ops[i], status);
+        DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
         planned->bytes = plan->memory.kept_size;
     }
     plan->run = (dlz_run){.n = n, .batch = batch, .mode = plan->mode, .failed = &plan->failed};
     find_small(plan, n);
     return dlz_memory_place(&plan->memory);
+}
+
+/* Plans for a batch of so many samples, which may be shared by processes. */
+static dlviz_status plan_memory(dlz_plan *plan, int64_t all, dlviz_comm *comm) {
+    int64_t n = all;
+    dlz_batch batch = comm && may_share(plan) ? dlz_batch_shared(all, comm, &n)
+                                              : dlz_batch_here(all, plan->mode.gradients);
+    bool too_small = false;
+    dlviz_status status = plan_part(plan, batch, n, &too_small);
+    if (status != DLVIZ_OK || !too_small)
+        return status;
+    dlz_log(DLVIZ_LOG_LEVEL_INFO,
+            "a batch of %lld samples is too small for %d processes to share the sums over it; each "
+            "trains on all of it",
+            (long long)all, dlz_comm_size(comm));
+    return plan_part(plan, dlz_batch_here(all, true), all, &too_small);
 }
 
 static uint64_t prepared_bytes(const dlz_plan *plan) {
@@ -478,7 +486,8 @@ static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
         plan->seconds[index][backward] += now() - started;
     if (plan->failed == DLVIZ_OK)
         return DLVIZ_OK;
-    return fail_within(plan, op, plan->failed);
+    const dlz_node *node = &plan->graph->nodes[op->first_layer];
+    return dlz_fail_within(plan->failed, "%s '%s'", node->layer->type->name, node->name);
 }
 
 dlviz_status dlz_plan_forward(dlz_plan *plan) {

@@ -132,7 +132,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->groups = ((const dlz_conv2d_layer *)op->layer)->groups;
     dlz_conv2d_shape whole = shape;
     whole.images = setup->batch.all;
-    DLZ_TRY(dlz_setup_groups(setup, dlz_conv2d_groups(&whole), &conv->parts));
+    conv->parts = dlz_setup_groups(setup, dlz_conv2d_groups(&whole));
     shape.channels /= conv->groups;
     shape.outputs /= conv->groups;
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));

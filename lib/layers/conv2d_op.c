@@ -105,7 +105,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
     op->form = (int)(conv->plan.fast.merged + (conv->plan.along.outputs << 8));
     conv->plan.forward_images = dlz_setup_together(setup, conv->plan.forward_images);
-    DLZ_TRY(dlz_setup_groups(setup, dlz_conv2d_groups(&shape), &conv->groups));
+    conv->groups = dlz_setup_groups(setup, dlz_conv2d_groups(&shape));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(

@@ -91,8 +91,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
                                     setup->mode.gradients ? DLZ_CONV3X3_AUTO
                                                           : DLZ_CONV3X3_AUTO_FORWARD));
     if (batch->leaves > 1) {
-        int64_t groups;
-        DLZ_TRY(dlz_setup_groups(setup, conv->plan.accumulators, &groups));
+        int64_t groups = dlz_setup_groups(setup, conv->plan.accumulators);
         dlz_conv3x3_plan_part(&conv->plan, setup->n, batch->all / batch->leaves, groups);
     }
     op->form = (int)conv->plan.algorithm;

@@ -172,7 +172,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     conv->images = dlz_setup_together(setup, plan->backward_images);
     shape.images = setup->batch.all;
-    DLZ_TRY(dlz_setup_groups(setup, dlz_conv2d_groups(&shape), &conv->parts));
+    conv->parts = dlz_setup_groups(setup, dlz_conv2d_groups(&shape));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->matrix, plan->shape.outputs * plan->plain.depth,
                                 sizeof(float), first));

@@ -143,10 +143,11 @@ static void keep(outcome *out, const float *values, int64_t count) {
 
 static void keep_all(outcome *out, dlviz_network *network, const dlviz_trainer *trainer) {
     for (int64_t i = 0; i < dlviz_network_num_states(network); i++) {
-        const dlviz_tensor *state =
-            dlviz_network_state(network, dlviz_network_state_name(network, i));
+        dlviz_tensor *state;
+        ck_ok(dlviz_network_get_state(network, dlviz_network_state_name(network, i), &state));
         if (dlviz_tensor_dtype(state) == DLVIZ_FLOAT32)
-            keep(out, dlviz_tensor_const_float(state), dlviz_tensor_size(state));
+            keep(out, dlviz_tensor_const_float(state), dlviz_tensor_num_elements(state));
+        dlviz_tensor_destroy(state);
     }
     for (int64_t epoch = 0; epoch < dlviz_trainer_num_epochs(trainer); epoch++) {
         double loss = dlviz_trainer_history(trainer, epoch, "train_loss");
@@ -195,7 +196,8 @@ static void drop(job *j) {
 /* All ranks come to what one process comes to. */
 static void check(const setting *s, int ranks, const outcome *alone) {
     job j = {.setting = s};
-    ranks_run(ranks, train_rank, &j);
+    ranks_result results[RANKS_MOST];
+    ranks_run(ranks, train_rank, &j, results);
     for (int rank = 0; rank < ranks; rank++) {
         const outcome *out = &j.outcomes[rank];
         ck_assert_msg(out->status == DLVIZ_OK, "%d ranks, rank %d: %s", ranks, rank, out->sentence);
@@ -283,7 +285,8 @@ static dlviz_status train_otherwise(dlviz_comm *comm, void *user) {
 START_TEST(other_settings_are_refused) {
     setting s = {.net = &nets[0], .batch = 16, .epochs = 1, .samples = 32};
     job j = {.setting = &s};
-    ranks_run(3, train_otherwise, &j);
+    ranks_result results[3];
+    ranks_run(3, train_otherwise, &j, results);
     for (int rank = 0; rank < 3; rank++) {
         ck_assert_int_eq(j.outcomes[rank].status, DLVIZ_ERROR_INVALID_ARGUMENT);
         ck_assert_msg(strstr(j.outcomes[rank].sentence, "batch_size") &&
