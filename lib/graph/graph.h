@@ -81,10 +81,10 @@ void dlz_program_release(dlz_program *program);
 
 typedef struct dlz_plan dlz_plan;
 
-/* How many plans are kept: training and evaluation, each for whole batches and for what is left at
- * the end of a dataset, each cut into pieces with a smaller last one (graph/lanes.h), and the same for
- * the features of two layers. */
-#define DLZ_KEPT_PLANS 16
+/* How many plans are kept: training and evaluation, each for whole batches, or pieces of them
+ * (graph/lanes.h), and for what is left at the end of a dataset, and the same for the features of two
+ * layers. */
+#define DLZ_KEPT_PLANS 8
 
 /* The plans used last, the latest first, and the memory that they run in by turns. */
 typedef struct dlz_plans {

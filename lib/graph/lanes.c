@@ -26,7 +26,7 @@ static int64_t worth_reading(const dlz_graph *graph, int64_t parameter_floats) {
 }
 
 int64_t dlz_lanes_piece(const dlz_graph *graph, int64_t parameter_floats, int64_t n) {
-    enum { LEAST = 4, MOST_PIECES = 4 };
+    enum { LEAST = 8, MOST_PIECES = 4 };
     if (n < 2 * LEAST || is_users(graph))
         return n;
     int64_t least = dlz_max_i64(LEAST, worth_reading(graph, parameter_floats));

@@ -205,19 +205,19 @@ static int64_t batch_size(const dlviz_predictor *predictor, int64_t num_samples)
     return dlz_evaluation_batch(&w->graph, w->network->parameter_floats, num_samples);
 }
 
-/* What is computed for one batch. */
-static dlz_lane_job job_for(dlviz_predictor *predictor, int64_t n) {
+/* What is computed for n samples, cut as a batch of `most` is, so that there are two sizes in all. */
+static dlz_lane_job job_for(dlviz_predictor *predictor, int64_t n, int64_t most) {
     const weights *w = predictor->weights;
     predictor->plans.threads = atomic_load(&predictor->threads);
     return (dlz_lane_job){.graph = &w->graph,
                           .node = predictor->node,
                           .mode = DLZ_EVALUATION,
                           .n = n,
-                          .piece = dlz_lanes_piece(&w->graph, w->network->parameter_floats, n)};
+                          .piece = dlz_lanes_piece(&w->graph, w->network->parameter_floats, most)};
 }
 
-static dlviz_status reserve(dlviz_predictor *predictor, int64_t n) {
-    dlz_lane_job job = job_for(predictor, n);
+static dlviz_status reserve(dlviz_predictor *predictor, int64_t n, int64_t most) {
+    dlz_lane_job job = job_for(predictor, n, most);
     return dlz_lanes_reserve(&predictor->plans, &job);
 }
 
@@ -227,8 +227,8 @@ dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, int64_t num_sam
     DLZ_TRY(check_samples(__func__, num_samples));
     int64_t most = batch_size(predictor, num_samples), rest = num_samples % most;
     if (num_samples >= most)
-        DLZ_TRY(reserve(predictor, most));
-    return rest > 0 ? reserve(predictor, rest) : DLVIZ_OK;
+        DLZ_TRY(reserve(predictor, most, most));
+    return rest > 0 ? reserve(predictor, rest, most) : DLVIZ_OK;
 }
 
 typedef struct prediction {
@@ -256,7 +256,7 @@ dlviz_status dlviz_predictor_forward_into(dlviz_predictor *predictor, int64_t nu
     int64_t out_size = dlz_shape_size(output_shape(predictor));
     int64_t most = batch_size(predictor, num_samples);
     for (int64_t first = 0; first < num_samples; first += most) {
-        dlz_lane_job job = job_for(predictor, dlz_min_i64(most, num_samples - first));
+        dlz_lane_job job = job_for(predictor, dlz_min_i64(most, num_samples - first), most);
         prediction p = {inputs + first * in_size, outputs + first * out_size, in_size, out_size};
         DLZ_TRY(dlz_lanes_run(&predictor->plans, &job, predict_piece, &p));
     }

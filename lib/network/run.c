@@ -243,7 +243,9 @@ int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, i
         before = size;
     }
     int64_t batch = dlz_min_i64(dlz_max_i64(most / largest, LEAST), DLZ_EVALUATION_BATCH);
-    return dlz_ceil_div(n, dlz_ceil_div(n, batch)); /* about equal ones */
+    int64_t equal = dlz_ceil_div(n, dlz_ceil_div(n, batch)); /* about equal ones */
+    bool cut = equal < n && dlz_lanes_piece(graph, parameter_floats, equal) < equal;
+    return cut ? dlz_ceil_div(equal, 4) * 4 : equal; /* of equal pieces */
 }
 
 /* Computes a node, or the input, for all samples. */
