@@ -16,21 +16,22 @@ static bool is_users(const dlz_graph *graph) {
     return false;
 }
 
-/* Each piece reads the parameters again, which takes as long as WORK_OF_WEIGHT multiplications each
- * where they come from beyond the core's own cache. */
-static int64_t worth_reading(const dlz_graph *graph, int64_t parameter_floats) {
-    enum { CACHED = 1 << 18, WORK_OF_WEIGHT = 10 };
-    double once = parameter_floats > CACHED ? 2.0 * WORK_OF_WEIGHT * (double)parameter_floats : 0;
-    double each = dlz_graph_multiply_adds(graph) + 1;
-    return once / each < 1e6 ? (int64_t)(once / each) : (int64_t)1e6;
+/* The fewest samples of a piece. Each piece reads the parameters again, which takes as long as
+ * WORK_OF_WEIGHT multiplications each where they come from beyond the core's own cache. */
+static int64_t least_of_piece(const dlz_graph *graph, int64_t parameter_floats) {
+    enum { LEAST = 8, LEAST_OF_HEAVY = 16, LIGHT = 64, WORK_OF_WEIGHT = 10 };
+    double weights = (double)parameter_floats, each = dlz_graph_multiply_adds(graph) + 1;
+    if (LIGHT * weights < each)
+        return LEAST;
+    double worth = 2 * WORK_OF_WEIGHT * weights / each;
+    return worth > 1e6 ? (int64_t)1e6 : dlz_max_i64(LEAST_OF_HEAVY, (int64_t)worth);
 }
 
 int64_t dlz_lanes_piece(const dlz_graph *graph, int64_t parameter_floats, int64_t n) {
-    enum { LEAST = 8, MOST_PIECES = 4 };
-    if (n < 2 * LEAST || is_users(graph))
+    enum { LEAST_TO_CUT = 16, MOST_PIECES = 4 };
+    if (n < LEAST_TO_CUT || is_users(graph))
         return n;
-    int64_t least = dlz_max_i64(LEAST, worth_reading(graph, parameter_floats));
-    int64_t pieces = dlz_min_i64(n / least, MOST_PIECES);
+    int64_t pieces = dlz_min_i64(n / least_of_piece(graph, parameter_floats), MOST_PIECES);
     if (pieces < 2)
         return n;
     return dlz_ceil_div(n, pieces == 3 ? 2 : pieces);
