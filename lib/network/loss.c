@@ -200,18 +200,18 @@ static label_layout layout_of(const dlviz_dataset *dataset) {
                           dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABEL_MAPS};
 }
 
-/* The plan's outputs, and targets and weights that have been loaded. */
-static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, label_layout layout,
-                               const dlz_extras *room) {
-    const dlz_value *out = dlz_plan_output(plan);
+/* Outputs of n samples, channels-last, and targets and weights that have been loaded. */
+static dlz_loss_batch batch_of(const dlviz_network *network, int64_t n, int64_t channels,
+                               const float *outputs, label_layout layout, const dlz_extras *room) {
     bool labels = network->loss->takes_labels;
-    return (dlz_loss_batch){.n = dlz_plan_run(plan)->n,
+    const dlz_shape *shape = dlz_network_output(network);
+    return (dlz_loss_batch){.n = n,
                             .num_labels = layout.num_labels,
                             .label_maps = layout.maps,
-                            .shape = *dlz_network_output(network),
-                            .size = dlz_value_size(out),
-                            .channels = out->channels,
-                            .outputs = out->data,
+                            .shape = *shape,
+                            .size = dlz_shape_size(shape),
+                            .channels = channels,
+                            .outputs = outputs,
                             .labels = labels ? room->targets : NULL,
                             .targets = labels ? NULL : room->targets,
                             .weights = room->weights,
@@ -221,58 +221,104 @@ static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, lab
 /* -- Evaluation ----------------------------------------------------------------------------------
  */
 
-/* Room for a batch that is evaluated. */
+/* A batch that is evaluated, and room for it. */
 typedef struct evaluation {
+    dlviz_network *network;
+    const char *who;
+    const dlviz_dataset *dataset;
+    const dlz_look *look;
+    int64_t first; /* of the dataset */
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
     float weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
-    void *targets; /* `labels`, unless more room is needed */
+    void *targets;  /* `labels`, unless more room is needed */
+    float *outputs; /* channels-last */
 } evaluation;
 
-static dlviz_status tally_batch(dlviz_network *network, const char *who,
-                                const dlviz_dataset *dataset, evaluation *e, int64_t first,
-                                int64_t n, dlz_tally *tally, const dlz_look *look) {
-    dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
-    for (int64_t i = 0; i < n; i++)
-        e->indices[i] = first + i;
-    dlz_plan *plan;
-    dlz_input input = {.dataset = dataset, .indices = e->indices};
-    DLZ_TRY(dlz_look_plan(network, look, n, &plan));
+/* A piece's part of the batch: outputs and targets, side by side with the others'. */
+static dlviz_status tally_piece(void *context, dlz_plan *plan, int64_t first) {
+    evaluation *e = context;
+    const dlz_value *out = dlz_plan_output(plan);
+    int64_t size = dlz_value_size(out), n = dlz_plan_run(plan)->n;
+    size_t width = (size_t)dlz_dataset_target_size(e->dataset) *
+                   dlviz_dtype_size(dlz_dataset_target_dtype(e->dataset));
+    dlz_extras room = {.targets = (char *)e->targets + (size_t)first * width,
+                       .weights = e->weights + first};
+    dlz_input input = {.dataset = e->dataset, .indices = e->indices + first};
     DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
-    DLZ_TRY(load_targets(network, who, plan, dataset, e->indices, &room));
-    dlz_loss_batch batch = batch_of(network, plan, layout_of(dataset), &room);
+    memcpy(e->outputs + first * size, out->data, (size_t)(n * size) * sizeof *out->data);
+    DLZ_TRY(load_targets(e->network, e->who, plan, e->dataset, input.indices, &room));
+    dlz_look_read(e->look, plan, e->first + first);
+    return DLVIZ_OK;
+}
+
+/* The loss of a batch whose pieces have run. */
+static dlviz_status add_evaluated(evaluation *e, int64_t n, int64_t channels, dlz_tally *tally) {
+    dlviz_network *network = e->network;
+    dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
+    dlz_loss_batch batch = batch_of(network, n, channels, e->outputs, layout_of(e->dataset), &room);
     batch.names = e->indices;
     double mean;
     network->plans.running = true;
-    dlviz_status status = dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally);
+    dlviz_status status = dlz_loss_add(network->loss, e->who, &batch, NULL, &mean, tally);
     network->plans.running = false;
     DLZ_TRY(status);
     /* Outputs may be anything; what went in may not. */
-    if (!isfinite(mean))
-        DLZ_TRY(dlz_dataset_check_finite(dataset, who, e->indices, n));
-    return dlz_look_read(network, look, plan, &input, first);
+    return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(e->dataset, e->who, e->indices, n);
+}
+
+static dlviz_status tally_batch(evaluation *e, int64_t n, dlz_tally *tally) {
+    for (int64_t i = 0; i < n; i++)
+        e->indices[i] = e->first + i;
+    dlviz_network *network = e->network;
+    dlz_lane_job job = dlz_look_job(network, e->look, n);
+    DLZ_TRY(dlz_lanes_run(&network->plans, &job, tally_piece, e));
+    const dlz_shape *out = dlz_network_output(network);
+    DLZ_TRY(add_evaluated(e, n, out->dims[0], tally));
+    dlz_input input = {.dataset = e->dataset, .indices = e->indices};
+    return dlz_look_finish(network, e->look, &input, e->first, n);
+}
+
+static dlviz_status tally_batches(evaluation *e, dlz_tally *tally) {
+    const dlviz_network *network = e->network;
+    int64_t n = dlviz_dataset_num_samples(e->dataset);
+    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
+    for (e->first = 0; e->first < n; e->first += most) {
+        int64_t batch = dlz_min_i64(most, n - e->first);
+        DLZ_TRY(tally_batch(e, batch, tally));
+        DLZ_TRY(dlz_task_report((double)(e->first + batch) / (double)n));
+    }
+    return DLVIZ_OK;
+}
+
+/* Room for the outputs of n samples, which stays with the network. */
+static dlviz_status make_room(dlviz_network *network, int64_t n) {
+    int64_t size = n * dlz_shape_size(dlz_network_output(network));
+    if (network->most_evaluated >= size)
+        return DLVIZ_OK;
+    dlz_free(network->evaluated);
+    network->most_evaluated = 0;
+    network->evaluated = dlz_alloc_array((uint64_t)size, sizeof *network->evaluated);
+    if (!network->evaluated)
+        return dlz_fail_memory("a batch's outputs", (uint64_t)size * sizeof(float));
+    network->most_evaluated = size;
+    return DLVIZ_OK;
 }
 
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
                               dlz_tally *tally, const dlz_look *look) {
-    evaluation e;
-    int64_t n = dlviz_dataset_num_samples(dataset);
+    evaluation e = {.network = network, .who = who, .dataset = dataset, .look = look};
+    int64_t n = dlz_min_i64(dlviz_dataset_num_samples(dataset), DLZ_EVALUATION_BATCH);
     bool one_label = dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS;
-    uint64_t size =
-        (uint64_t)dlz_min_i64(n, DLZ_EVALUATION_BATCH) * (uint64_t)dlz_dataset_target_size(dataset);
+    uint64_t size = (uint64_t)n * (uint64_t)dlz_dataset_target_size(dataset);
     size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+    DLZ_TRY(make_room(network, n));
+    e.outputs = network->evaluated;
     e.targets = one_label ? e.labels : dlz_alloc_array(size, width);
     if (!e.targets)
         return dlz_fail_memory("a batch's targets", size * width);
-    dlviz_status status = DLVIZ_OK;
-    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
-    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += most) {
-        int64_t batch = dlz_min_i64(most, n - first);
-        status = tally_batch(network, who, dataset, &e, first, batch, tally, look);
-        if (status == DLVIZ_OK)
-            status = dlz_task_report((double)(first + batch) / (double)n);
-    }
+    dlviz_status status = tally_batches(&e, tally);
     if (!one_label)
         dlz_free(e.targets);
     return status;
@@ -441,9 +487,11 @@ typedef struct step_batch {
 /* The loss and its gradient. */
 static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *plan,
                              const step_batch *step, dlz_tally *tally, double *mean) {
-    dlz_loss_batch batch = batch_of(network, plan, step->layout, dlz_plan_extras(plan));
+    const dlz_value *out = dlz_plan_output(plan);
+    dlz_loss_batch batch = batch_of(network, dlz_plan_run(plan)->n, out->channels, out->data,
+                                    step->layout, dlz_plan_extras(plan));
     batch.names = step->names;
-    float *gradient = dlz_plan_output(plan)->dy;
+    float *gradient = out->dy;
     if (!step->mixed)
         return dlz_loss_add(network->loss, who, &batch, gradient, mean, tally);
     const dlz_mixture *mixture = &network->mixture;
