@@ -81,8 +81,9 @@ void dlz_program_release(dlz_program *program);
 
 typedef struct dlz_plan dlz_plan;
 
-/* How many plans are kept: training and evaluation, each for whole batches and for what is left at
- * the end of a dataset, and the same for the features of two layers. */
+/* How many plans are kept: training and evaluation, each for whole batches, or pieces of them
+ * (graph/lanes.h), and for what is left at the end of a dataset, and the same for the features of two
+ * layers. */
 #define DLZ_KEPT_PLANS 8
 
 /* The plans used last, the latest first, and the memory that they run in by turns. */
@@ -91,10 +92,11 @@ typedef struct dlz_plans {
     int count;
     bool running; /* one of them, or what was made of it: what the user's functions call must not */
     int threads;  /* that they run on; 0: those that the library has */
-    dlviz_comm *comm;           /* of processes that share each batch in training; NULL: none */
-    uint64_t changes;           /* how often the states have changed */
-    dlz_prepared_set *prepared; /* NULL: nothing was prepared yet */
-    bool shares;                /* the set with other plans, on states that never change */
+    dlviz_comm *comm;            /* of processes that share each batch in training; NULL: none */
+    uint64_t changes;            /* how often the states have changed */
+    dlz_prepared_set *prepared;  /* NULL: nothing was prepared yet */
+    bool shares;                 /* the set with other plans, on states that never change */
+    struct dlz_plans *next_lane; /* what another thread runs in (graph/lanes.h); NULL: none yet */
     dlz_workspace workspace;
 } dlz_plans;
 
@@ -136,6 +138,8 @@ dlz_value *dlz_plan_watched(dlz_plan *plan);
 /* With gradients: room for n weights, n losses, and targets: as many floats as the output has
  * numbers, or a label for each of its pixels. */
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
+/* Whether one thread runs so many such plans sooner than many threads. */
+bool dlz_plan_is_small(const dlz_plan *plan, int64_t count);
 /* In evaluation: prepares what was not yet, or of other states. The next forward pass would do it. */
 void dlz_plan_prepare(dlz_plan *plan);
 /* Both fail with what the first operation that fails says, naming its layer; those that come after

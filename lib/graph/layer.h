@@ -83,6 +83,8 @@ typedef struct dlz_layer_type {
     /* Optional: fails when settings are out of range; a message starts after "dlviz_<type>: ". */
     dlviz_status (*check)(const dlviz_layer *layer);
 
+    bool is_users; /* calls functions of the user's, in the thread that called the library */
+
     /* How many inputs the layer takes: one unless set. */
     int min_inputs, max_inputs;
     /* The output's shape; settings that stand for others (DLVIZ_PAD_SAME) may be worked out. A

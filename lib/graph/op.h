@@ -161,8 +161,6 @@ enum {
     DLZ_OP_SPLITS = 256,
     /* Its inputs' gradients take the place of its output's data. */
     DLZ_OP_REPLACES_OUTPUT = 512,
-    /* Has to see a batch as a whole, which processes therefore do not share. */
-    DLZ_OP_NEEDS_BATCH = 1024,
 };
 
 struct dlz_op_type {

@@ -33,7 +33,7 @@ struct dlz_plan {
     dlz_extras extras;
     dlz_run run;
     uint64_t version; /* of what is prepared, when it was looked at last; 0: never */
-    bool small;       /* one thread does it sooner than many */
+    double work;      /* of all operations */
     bool settled;     /* all that is to be prepared has room */
     planned_op *ops;
     dlviz_status failed;  /* of the present pass */
@@ -194,7 +194,11 @@ static double work_of(const dlz_graph *graph, const dlz_op *op, int64_t n) {
     return once + (double)n * each;
 }
 
-/* Finds what one thread does sooner than many: operations, or the whole plan. */
+bool dlz_plan_is_small(const dlz_plan *plan, int64_t count) {
+    return (double)count * plan->work < SMALL_PLAN;
+}
+
+/* Finds the operations that one thread does sooner than many, and what all cost. */
 static void find_small(dlz_plan *plan, int64_t n) {
     double sum = 0;
     for (int i = 0; i < plan->program.num_ops; i++) {
@@ -203,14 +207,14 @@ static void find_small(dlz_plan *plan, int64_t n) {
         sum += work;
     }
     /* The way back costs twice as much. */
-    plan->small = (plan->mode.gradients ? 3 : 1) * sum < SMALL_PLAN;
+    plan->work = (plan->mode.gradients ? 3 : 1) * sum;
 }
 
-/* Whether processes could share a batch. */
+/* Whether processes could share a batch. A layer of the user's own is to see all of it. */
 static bool may_share(const dlz_plan *plan) {
     bool may = plan->mode.training;
-    for (int i = 0; i < plan->program.num_ops; i++)
-        may &= !(plan->program.ops[i]->type->abilities & DLZ_OP_NEEDS_BATCH);
+    for (int node = 0; node < plan->graph->num_nodes; node++)
+        may &= !plan->graph->nodes[node].layer->type->is_users;
     return may;
 }
 
@@ -365,7 +369,7 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
     plans->kept[0] = plan;
     plans->count++;
     dlz_run *run = &plan->run;
-    run->workers = plan->small ? 1 : plans->threads ? plans->threads : dlz_threads();
+    run->workers = dlz_plan_is_small(plan, 1) ? 1 : plans->threads ? plans->threads : dlz_threads();
     DLZ_TRY(settle_prepared(plan, plans));
     DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
     run->scratch = plans->workspace.scratch;
@@ -375,6 +379,8 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
 }
 
 void dlz_plans_forget(dlz_plans *plans) {
+    if (plans->next_lane)
+        dlz_plans_forget(plans->next_lane);
     while (plans->count > 0)
         destroy(take(plans, plans->count - 1));
 }
@@ -388,6 +394,10 @@ void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm) {
 }
 
 void dlz_plans_release(dlz_plans *plans) {
+    if (plans->next_lane)
+        dlz_plans_release(plans->next_lane);
+    dlz_free(plans->next_lane);
+    plans->next_lane = NULL;
     dlz_plans_forget(plans);
     if (!plans->shares)
         dlz_prepared_set_destroy(plans->prepared);

@@ -39,6 +39,7 @@ static const dlz_setting settings[] = {
 
 static const dlz_layer_type common_type = {
     .name = "custom",
+    .is_users = true,
     .size = sizeof(dlz_custom),
     .settings = settings,
     .infer = infer,

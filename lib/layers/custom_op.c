@@ -242,7 +242,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
 const dlz_op_type dlz_custom_op_type = {
     .name = "custom",
     .own = sizeof(dlviz_layer_pass),
-    .abilities = DLZ_OP_NEEDS_OUTPUT | DLZ_OP_NEEDS_BATCH,
+    .abilities = DLZ_OP_NEEDS_OUTPUT,
     .plan = plan,
     .forward = forward,
     .backward = backward,

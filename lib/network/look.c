@@ -9,43 +9,58 @@ static int last_node(const dlviz_network *network) {
     return network->graph.num_nodes - 1;
 }
 
-dlviz_status dlz_look_plan(dlviz_network *network, const dlz_look *look, int64_t n,
-                           dlz_plan **plan) {
-    dlz_mode mode = DLZ_EVALUATION;
-    mode.keeps = look->features != NULL;
-    mode.watched = mode.keeps ? look->node : 0;
-    return dlz_plan_get(&network->plans, &network->graph, last_node(network), mode, n, plan);
+dlz_lane_job dlz_look_job(const dlviz_network *network, const dlz_look *look, int64_t n) {
+    dlz_lane_job job = dlz_network_job(network, last_node(network), n);
+    job.mode.keeps = look->features != NULL;
+    job.mode.watched = job.mode.keeps ? look->node : 0;
+    return job;
 }
 
 static float *rows_from(dlviz_tensor *tensor, int64_t first) {
     return (float *)tensor->data + first * (tensor->size / tensor->dims[0]);
 }
 
+void dlz_look_read(const dlz_look *look, dlz_plan *plan, int64_t first) {
+    if (look->outputs)
+        dlz_read_output(plan, rows_from(look->outputs, first));
+    const dlz_value *kept = look->features ? dlz_plan_watched(plan) : NULL;
+    if (kept)
+        dlz_read_value(plan, kept, rows_from(look->features, first));
+}
+
 /* A layer that others are computed with, such as a convolution before a batch norm, has no output
  * of its own there. */
 static dlviz_status run_to_layer(dlviz_network *network, int node, int64_t n,
                                  const dlz_input *input, float *to) {
-    dlz_plan *plan;
     if (node == DLZ_GRAPH_INPUT)
         return dlz_dataset_load_parallel(input->dataset, input->indices, n, to);
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, node, DLZ_EVALUATION, n, &plan));
-    DLZ_TRY(dlz_load_input(plan, input));
-    DLZ_TRY(dlz_plan_forward(plan));
-    dlz_read_output(plan, to);
-    return DLVIZ_OK;
+    return dlz_network_run_to(network, node, n, input, to);
 }
 
-dlviz_status dlz_look_read(dlviz_network *network, const dlz_look *look, dlz_plan *plan,
-                           const dlz_input *input, int64_t first) {
-    if (look->outputs)
-        dlz_read_output(plan, rows_from(look->outputs, first));
+dlviz_status dlz_look_finish(dlviz_network *network, const dlz_look *look, const dlz_input *input,
+                             int64_t first, int64_t n) {
+    dlz_plan *plan;
     if (!look->features)
         return DLVIZ_OK;
-    float *to = rows_from(look->features, first);
-    const dlz_value *kept = dlz_plan_watched(plan);
-    if (!kept)
-        return run_to_layer(network, look->node, dlz_plan_run(plan)->n, input, to);
-    dlz_read_value(plan, kept, to);
+    dlz_lane_job job = dlz_look_job(network, look, n);
+    DLZ_TRY(dlz_plan_get(&network->plans, job.graph, job.node, job.mode, job.piece, &plan));
+    if (dlz_plan_watched(plan))
+        return DLVIZ_OK;
+    return run_to_layer(network, look->node, n, input, rows_from(look->features, first));
+}
+
+typedef struct look_pass {
+    const dlz_look *look;
+    const dlz_input *input;
+    int64_t in_size, first;
+} look_pass;
+
+static dlviz_status look_piece(void *context, dlz_plan *plan, int64_t first) {
+    const look_pass *pass = context;
+    dlz_input input = dlz_input_from(pass->input, first, pass->in_size);
+    DLZ_TRY(dlz_load_input(plan, &input));
+    DLZ_TRY(dlz_plan_forward(plan));
+    dlz_look_read(pass->look, plan, pass->first + first);
     return DLVIZ_OK;
 }
 
@@ -57,11 +72,10 @@ static dlviz_status look_at(dlviz_network *network, const dlviz_dataset *dataset
         indices[i] = first + i;
     if (!look->outputs)
         return run_to_layer(network, look->node, n, &input, rows_from(look->features, first));
-    dlz_plan *plan;
-    DLZ_TRY(dlz_look_plan(network, look, n, &plan));
-    DLZ_TRY(dlz_load_input(plan, &input));
-    DLZ_TRY(dlz_plan_forward(plan));
-    return dlz_look_read(network, look, plan, &input, first);
+    look_pass pass = {look, &input, dlz_shape_size(&network->graph.in), first};
+    dlz_lane_job job = dlz_look_job(network, look, n);
+    DLZ_TRY(dlz_lanes_run(&network->plans, &job, look_piece, &pass));
+    return dlz_look_finish(network, look, &input, first, n);
 }
 
 dlviz_status dlz_network_look(dlviz_network *network, const dlviz_dataset *dataset,

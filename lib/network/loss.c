@@ -200,18 +200,18 @@ static label_layout layout_of(const dlviz_dataset *dataset) {
                           dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABEL_MAPS};
 }
 
-/* The plan's outputs, and targets and weights that have been loaded. */
-static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, label_layout layout,
-                               const dlz_extras *room) {
-    const dlz_value *out = dlz_plan_output(plan);
+/* Outputs of n samples, channels-last, and targets and weights that have been loaded. */
+static dlz_loss_batch batch_of(const dlviz_network *network, int64_t n, int64_t channels,
+                               const float *outputs, label_layout layout, const dlz_extras *room) {
     bool labels = network->loss->takes_labels;
-    return (dlz_loss_batch){.n = dlz_plan_run(plan)->batch.all,
+    const dlz_shape *shape = dlz_network_output(network);
+    return (dlz_loss_batch){.n = n,
                             .num_labels = layout.num_labels,
                             .label_maps = layout.maps,
-                            .shape = *dlz_network_output(network),
-                            .size = dlz_value_size(out),
-                            .channels = out->channels,
-                            .outputs = room->outputs ? room->outputs : out->data,
+                            .shape = *shape,
+                            .size = dlz_shape_size(shape),
+                            .channels = channels,
+                            .outputs = outputs,
                             .labels = labels ? room->targets : NULL,
                             .targets = labels ? NULL : room->targets,
                             .weights = room->weights,
@@ -221,60 +221,181 @@ static dlz_loss_batch batch_of(const dlviz_network *network, dlz_plan *plan, lab
 /* -- Evaluation ----------------------------------------------------------------------------------
  */
 
-/* Room for a batch that is evaluated. */
+/* A batch that is evaluated, and room for it. */
 typedef struct evaluation {
+    dlviz_network *network;
+    const char *who;
+    const dlviz_dataset *dataset;
+    const dlz_look *look;
+    dlviz_comm *comm; /* of processes that take batches by turns; NULL: none */
+    int64_t first;    /* of the dataset */
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
-    float weights[DLZ_EVALUATION_BATCH];
+    float own_weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
-    void *targets; /* `labels`, unless more room is needed */
+    /* Of the batches that are evaluated at a time, one for each process; this one's begins at `at`. */
+    int64_t at;
+    float *outputs;   /* channels-last */
+    void *targets;    /* `labels`, unless more room is needed */
+    float *weights;   /* likewise */
+    int64_t *offsets; /* room for where processes' parts begin */
 } evaluation;
 
-static dlviz_status tally_batch(dlviz_network *network, const char *who,
-                                const dlviz_dataset *dataset, evaluation *e, int64_t first,
-                                int64_t n, dlz_tally *tally, const dlz_look *look) {
-    dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
+/* Bytes of a sample's targets. */
+static size_t target_width(const dlviz_dataset *dataset) {
+    return (size_t)dlz_dataset_target_size(dataset) *
+           dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+}
+
+static void *targets_at(const evaluation *e, int64_t place) {
+    return (char *)e->targets + (size_t)place * target_width(e->dataset);
+}
+
+static void name_batch(evaluation *e, int64_t first, int64_t n) {
+    e->first = first;
     for (int64_t i = 0; i < n; i++)
         e->indices[i] = first + i;
-    dlz_plan *plan;
-    dlz_input input = {.dataset = dataset, .indices = e->indices};
-    DLZ_TRY(dlz_look_plan(network, look, n, &plan));
+}
+
+/* A piece's part of the batch: outputs and targets, side by side with the others'. */
+static dlviz_status tally_piece(void *context, dlz_plan *plan, int64_t first) {
+    evaluation *e = context;
+    const dlz_value *out = dlz_plan_output(plan);
+    int64_t size = dlz_value_size(out), n = dlz_plan_run(plan)->n;
+    int64_t place = e->at + first;
+    dlz_extras room = {.targets = targets_at(e, place), .weights = e->weights + place};
+    dlz_input input = {.dataset = e->dataset, .indices = e->indices + first};
     DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
-    DLZ_TRY(load_targets(network, who, plan, dataset, e->indices, &room));
-    dlz_loss_batch batch = batch_of(network, plan, layout_of(dataset), &room);
+    memcpy(e->outputs + place * size, out->data, (size_t)(n * size) * sizeof *out->data);
+    DLZ_TRY(load_targets(e->network, e->who, plan, e->dataset, input.indices, &room));
+    dlz_look_read(e->look, plan, e->first + first);
+    return DLVIZ_OK;
+}
+
+/* The loss of a batch whose pieces have run, and whose outputs and targets lie at `at`. */
+static dlviz_status add_evaluated(evaluation *e, int64_t at, int64_t n, dlz_tally *tally) {
+    dlviz_network *network = e->network;
+    const dlz_shape *out = dlz_network_output(network);
+    dlz_extras room = {
+        .targets = targets_at(e, at), .weights = e->weights + at, .losses = e->losses};
+    dlz_loss_batch batch = batch_of(network, n, out->dims[0], e->outputs + at * dlz_shape_size(out),
+                                    layout_of(e->dataset), &room);
     batch.names = e->indices;
     double mean;
     network->plans.running = true;
-    dlviz_status status = dlz_loss_add(network->loss, who, &batch, NULL, &mean, tally);
+    dlviz_status status = dlz_loss_add(network->loss, e->who, &batch, NULL, &mean, tally);
     network->plans.running = false;
     DLZ_TRY(status);
     /* Outputs may be anything; what went in may not. */
-    if (!isfinite(mean))
-        DLZ_TRY(dlz_dataset_check_finite(dataset, who, e->indices, n));
-    return dlz_look_read(network, look, plan, &input, first);
+    return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(e->dataset, e->who, e->indices, n);
+}
+
+static dlviz_status run_batch(evaluation *e, int64_t n) {
+    dlviz_network *network = e->network;
+    dlz_lane_job job = dlz_look_job(network, e->look, n);
+    DLZ_TRY(dlz_lanes_run(&network->plans, &job, tally_piece, e));
+    dlz_input input = {.dataset = e->dataset, .indices = e->indices};
+    return dlz_look_finish(network, e->look, &input, e->first, n);
+}
+
+/* Rows of a table, of which each process has those of its batch. */
+static dlviz_status gather_rows(const evaluation *e, void *rows, int64_t most, int64_t total,
+                                size_t width) {
+    int64_t *offsets = e->offsets;
+    for (int rank = 0; rank <= dlz_comm_size(e->comm); rank++)
+        offsets[rank] = dlz_min_i64(rank * most, total) * (int64_t)width;
+    return dlz_comm_gather_pieces(e->comm, rows, offsets);
+}
+
+static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t most,
+                                   int64_t total) {
+    int64_t size = dlz_shape_size(dlz_network_output(e->network));
+    dlviz_tensor *looked = e->look->outputs;
+    if (dlz_comm_size(e->comm) == 1)
+        return DLVIZ_OK;
+    DLZ_TRY(gather_rows(e, e->outputs, most, total, (size_t)size * sizeof(float)));
+    DLZ_TRY(gather_rows(e, e->targets, most, total, target_width(e->dataset)));
+    DLZ_TRY(gather_rows(e, e->weights, most, total, sizeof *e->weights));
+    return looked ? gather_rows(e, (float *)looked->data + first * size, most, total,
+                                (size_t)size * sizeof(float))
+                  : DLVIZ_OK;
+}
+
+/* Evaluates a batch for each process, `total` samples from `first` on; all add all losses, in order. */
+static dlviz_status tally_some(evaluation *e, int64_t first, int64_t most, int64_t total,
+                               dlz_tally *tally) {
+    e->at = dlz_min_i64(dlz_comm_rank(e->comm) * most, total);
+    int64_t n = dlz_min_i64(most, total - e->at);
+    name_batch(e, first + e->at, n);
+    if (n > 0)
+        DLZ_TRY(run_batch(e, n));
+    DLZ_TRY(gather_batches(e, first, most, total));
+    for (int64_t at = 0; at < total; at += most) {
+        n = dlz_min_i64(most, total - at);
+        name_batch(e, first + at, n);
+        DLZ_TRY(add_evaluated(e, at, n, tally));
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status tally_batches(evaluation *e, int64_t most, dlz_tally *tally) {
+    int64_t n = dlviz_dataset_num_samples(e->dataset), together = most * dlz_comm_size(e->comm);
+    for (int64_t first = 0; first < n; first += together) {
+        int64_t total = dlz_min_i64(together, n - first);
+        DLZ_TRY(tally_some(e, first, most, total, tally));
+        DLZ_TRY(dlz_task_report((double)(first + total) / (double)n));
+    }
+    return DLVIZ_OK;
+}
+
+/* Room for the outputs of n samples, which stays with the network. */
+static dlviz_status make_room(dlviz_network *network, int64_t n) {
+    int64_t size = n * dlz_shape_size(dlz_network_output(network));
+    if (network->most_evaluated >= size)
+        return DLVIZ_OK;
+    dlz_free(network->evaluated);
+    network->most_evaluated = 0;
+    network->evaluated = dlz_alloc_array((uint64_t)size, sizeof *network->evaluated);
+    if (!network->evaluated)
+        return dlz_fail_memory("a batch's outputs", (uint64_t)size * sizeof(float));
+    network->most_evaluated = size;
+    return DLVIZ_OK;
+}
+
+/* Room for what n samples have beside their outputs. */
+static dlviz_status ask_targets(evaluation *e, int64_t n) {
+    bool alone = dlz_comm_size(e->comm) == 1;
+    bool one_label = dlz_dataset_target_kind(e->dataset) == DLZ_TARGETS_LABELS;
+    uint64_t ranks = (uint64_t)dlz_comm_size(e->comm) + 1;
+    e->targets = alone && one_label ? (void *)e->labels
+                                    : dlz_alloc_array((uint64_t)n, target_width(e->dataset));
+    e->weights = alone ? e->own_weights : dlz_alloc_array((uint64_t)n, sizeof *e->weights);
+    e->offsets = alone ? NULL : dlz_alloc_array(ranks, sizeof *e->offsets);
+    return e->targets && e->weights && (alone || e->offsets)
+               ? DLVIZ_OK
+               : dlz_fail_memory("a batch's targets", (uint64_t)n * target_width(e->dataset));
+}
+
+static void drop_targets(const evaluation *e) {
+    if (e->targets != (const void *)e->labels)
+        dlz_free(e->targets);
+    if (e->weights != e->own_weights)
+        dlz_free(e->weights);
+    dlz_free(e->offsets);
 }
 
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                              dlz_tally *tally, const dlz_look *look) {
-    evaluation e;
+                              dlz_tally *tally, const dlz_look *look, dlviz_comm *comm) {
+    evaluation e = {.network = network, .who = who, .dataset = dataset, .look = look, .comm = comm};
     int64_t n = dlviz_dataset_num_samples(dataset);
-    bool one_label = dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS;
-    uint64_t size =
-        (uint64_t)dlz_min_i64(n, DLZ_EVALUATION_BATCH) * (uint64_t)dlz_dataset_target_size(dataset);
-    size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
-    e.targets = one_label ? e.labels : dlz_alloc_array(size, width);
-    if (!e.targets)
-        return dlz_fail_memory("a batch's targets", size * width);
-    dlviz_status status = DLVIZ_OK;
     int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
-    for (int64_t first = 0; status == DLVIZ_OK && first < n; first += most) {
-        int64_t batch = dlz_min_i64(most, n - first);
-        status = tally_batch(network, who, dataset, &e, first, batch, tally, look);
-        if (status == DLVIZ_OK)
-            status = dlz_task_report((double)(first + batch) / (double)n);
-    }
-    if (!one_label)
-        dlz_free(e.targets);
+    int64_t room = dlz_min_i64(n, most * dlz_comm_size(comm));
+    DLZ_TRY(make_room(network, room));
+    e.outputs = network->evaluated;
+    dlviz_status status = ask_targets(&e, room);
+    if (status == DLVIZ_OK)
+        status = tally_batches(&e, most, tally);
+    drop_targets(&e);
     return status;
 }
 
@@ -292,11 +413,11 @@ dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
                                dlviz_tensor **outputs) {
     dlz_look look = {.outputs = NULL};
     if (!outputs)
-        return tally_all(network, who, dataset, tally, &look);
+        return tally_all(network, who, dataset, tally, &look, network->plans.comm);
     int64_t dims[4];
     int ndim = outputs_dims(network, dataset, dims);
     DLZ_TRY(dlz_tensor_create_raw(&look.outputs, DLVIZ_FLOAT32, ndim, dims));
-    dlviz_status status = tally_all(network, who, dataset, tally, &look);
+    dlviz_status status = tally_all(network, who, dataset, tally, &look, network->plans.comm);
     if (status == DLVIZ_OK)
         *outputs = look.outputs;
     else
@@ -336,7 +457,7 @@ static dlviz_status evaluate(dlviz_network *network, const char *who, const dlvi
         DLZ_TRY(dlz_tensor_create_raw(&outputs, DLVIZ_FLOAT32, ndim, dims));
     if (whole)
         looked.outputs = outputs;
-    dlviz_status status = tally_all(network, who, dataset, tally, &looked);
+    dlviz_status status = tally_all(network, who, dataset, tally, &looked, NULL);
     if (status == DLVIZ_OK && whole)
         status = dlz_network_judge(network, dataset, tally, outputs, metrics);
     else if (status == DLVIZ_OK)
@@ -442,7 +563,10 @@ typedef struct step_batch {
 static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *plan,
                              const step_batch *step, float *gradient, dlz_tally *tally,
                              double *mean) {
-    dlz_loss_batch batch = batch_of(network, plan, step->layout, dlz_plan_extras(plan));
+    const dlz_value *out = dlz_plan_output(plan);
+    const dlz_extras *room = dlz_plan_extras(plan);
+    dlz_loss_batch batch = batch_of(network, dlz_plan_run(plan)->batch.all, out->channels,
+                                    room->outputs ? room->outputs : out->data, step->layout, room);
     batch.names = step->names;
     if (!step->mixed)
         return dlz_loss_add(network->loss, who, &batch, gradient, mean, tally);

@@ -78,6 +78,7 @@ void dlviz_network_destroy(dlviz_network *network) {
         return;
     dlz_plans_release(&network->plans);
     dlz_mixture_release(&network->mixture);
+    dlz_free(network->evaluated);
     dlz_graph_release(&network->graph);
     while (network->refused) {
         dlviz_layer *layer = network->refused;

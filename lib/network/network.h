@@ -71,6 +71,8 @@ struct dlviz_network {
     char **missing, **unused;
 
     dlz_mixture mixture;
+    float *evaluated; /* the outputs of a batch in evaluation; it only grows */
+    int64_t most_evaluated;
 };
 
 /* -- network.c -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "base/busy.h"
 #include "base/parallel.h"
+#include "graph/lanes.h"
 #include "network/network.h"
 #include "network/run.h"
 
@@ -204,18 +205,20 @@ static int64_t batch_size(const dlviz_predictor *predictor, int64_t num_samples)
     return dlz_evaluation_batch(&w->graph, w->network->parameter_floats, num_samples);
 }
 
-/* The plan for one batch, with all that it needs. */
-static dlviz_status get_plan(dlviz_predictor *predictor, int64_t n, dlz_plan **plan) {
+/* What is computed for n samples, cut as a batch of `most` is, so that there are two sizes in all. */
+static dlz_lane_job job_for(dlviz_predictor *predictor, int64_t n, int64_t most) {
+    const weights *w = predictor->weights;
     predictor->plans.threads = atomic_load(&predictor->threads);
-    return dlz_plan_get(&predictor->plans, &predictor->weights->graph, predictor->node,
-                        DLZ_EVALUATION, n, plan);
+    return (dlz_lane_job){.graph = &w->graph,
+                          .node = predictor->node,
+                          .mode = DLZ_EVALUATION,
+                          .n = n,
+                          .piece = dlz_lanes_piece(&w->graph, w->network->parameter_floats, most)};
 }
 
-static dlviz_status reserve(dlviz_predictor *predictor, int64_t n) {
-    dlz_plan *plan;
-    DLZ_TRY(get_plan(predictor, n, &plan));
-    dlz_plan_prepare(plan);
-    return DLVIZ_OK;
+static dlviz_status reserve(dlviz_predictor *predictor, int64_t n, int64_t most) {
+    dlz_lane_job job = job_for(predictor, n, most);
+    return dlz_lanes_reserve(&predictor->plans, &job);
 }
 
 dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, int64_t num_samples) {
@@ -224,8 +227,22 @@ dlviz_status dlviz_predictor_reserve(dlviz_predictor *predictor, int64_t num_sam
     DLZ_TRY(check_samples(__func__, num_samples));
     int64_t most = batch_size(predictor, num_samples), rest = num_samples % most;
     if (num_samples >= most)
-        DLZ_TRY(reserve(predictor, most));
-    return rest > 0 ? reserve(predictor, rest) : DLVIZ_OK;
+        DLZ_TRY(reserve(predictor, most, most));
+    return rest > 0 ? reserve(predictor, rest, most) : DLVIZ_OK;
+}
+
+typedef struct prediction {
+    const float *inputs;
+    float *outputs;
+    int64_t in_size, out_size;
+} prediction;
+
+static dlviz_status predict_piece(void *context, dlz_plan *plan, int64_t first) {
+    const prediction *p = context;
+    DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = p->inputs + first * p->in_size}));
+    DLZ_TRY(dlz_plan_forward(plan));
+    dlz_read_output(plan, p->outputs + first * p->out_size);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlviz_predictor_forward_into(dlviz_predictor *predictor, int64_t num_samples,
@@ -239,12 +256,9 @@ dlviz_status dlviz_predictor_forward_into(dlviz_predictor *predictor, int64_t nu
     int64_t out_size = dlz_shape_size(output_shape(predictor));
     int64_t most = batch_size(predictor, num_samples);
     for (int64_t first = 0; first < num_samples; first += most) {
-        dlz_plan *plan;
-        int64_t n = dlz_min_i64(most, num_samples - first);
-        DLZ_TRY(get_plan(predictor, n, &plan));
-        DLZ_TRY(dlz_load_input(plan, &(dlz_input){.samples = inputs + first * in_size}));
-        DLZ_TRY(dlz_plan_forward(plan));
-        dlz_read_output(plan, outputs + first * out_size);
+        dlz_lane_job job = job_for(predictor, dlz_min_i64(most, num_samples - first), most);
+        prediction p = {inputs + first * in_size, outputs + first * out_size, in_size, out_size};
+        DLZ_TRY(dlz_lanes_run(&predictor->plans, &job, predict_piece, &p));
     }
     return DLVIZ_OK;
 }

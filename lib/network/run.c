@@ -180,21 +180,61 @@ static dlviz_status load_piece(const dlviz_network *network, const source *from,
     return DLVIZ_OK;
 }
 
-static dlviz_status run_piece(dlviz_network *network, int last, const source *from, const piece *p,
-                              float *to) {
-    dlz_plan *plan;
-    DLZ_TRY(dlz_plan_get(&network->plans, &network->graph, last, DLZ_EVALUATION, p->n, &plan));
-    dlz_input input = {.dataset = from->dataset, .indices = p->indices};
-    if (!from->dataset)
-        input.samples = from->samples + p->first * dlz_shape_size(&network->graph.in);
+typedef struct output_pass {
+    dlz_input input; /* of the batch */
+    int64_t in_size, out_size;
+    float *to;
+} output_pass;
+
+dlz_input dlz_input_from(const dlz_input *input, int64_t first, int64_t size) {
+    dlz_input rest = *input;
+    if (input->dataset)
+        rest.indices += first;
+    else
+        rest.samples += first * size;
+    return rest;
+}
+
+static dlviz_status output_piece(void *context, dlz_plan *plan, int64_t first) {
+    const output_pass *pass = context;
+    dlz_input input = dlz_input_from(&pass->input, first, pass->in_size);
     DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
-    dlz_read_output(plan, to);
+    dlz_read_output(plan, pass->to + first * pass->out_size);
     return DLVIZ_OK;
 }
 
+dlz_lane_job dlz_network_job(const dlviz_network *network, int node, int64_t n) {
+    const dlz_graph *graph = &network->graph;
+    return (dlz_lane_job){.graph = graph,
+                          .node = node,
+                          .mode = DLZ_EVALUATION,
+                          .n = n,
+                          .piece = dlz_lanes_piece(graph, network->parameter_floats, n)};
+}
+
+dlviz_status dlz_network_run_to(dlviz_network *network, int node, int64_t n, const dlz_input *input,
+                                float *to) {
+    const dlz_graph *graph = &network->graph;
+    output_pass pass = {.input = *input,
+                        .in_size = dlz_shape_size(&graph->in),
+                        .out_size = dlz_shape_size(dlz_graph_shape(graph, node)),
+                        .to = to};
+    dlz_lane_job job = dlz_network_job(network, node, n);
+    return dlz_lanes_run(&network->plans, &job, output_piece, &pass);
+}
+
+/* Computes a node for one batch of a source. */
+static dlviz_status run_batch(dlviz_network *network, int last, const source *from, const piece *p,
+                              float *to) {
+    dlz_input input = {.dataset = from->dataset, .indices = p->indices};
+    if (!from->dataset)
+        input.samples = from->samples + p->first * dlz_shape_size(&network->graph.in);
+    return dlz_network_run_to(network, last, p->n, &input, to);
+}
+
 int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, int64_t n) {
-    enum { CACHED = 1 << 20, LEAST = 4 };
+    enum { CACHED = 1 << 20, LEAST = 16 };
     int64_t most = dlz_max_i64(CACHED, 3 * parameter_floats), largest = 1;
     int64_t before = dlz_shape_size(&graph->in);
     for (int node = 0; node < graph->num_nodes; node++) {
@@ -203,7 +243,9 @@ int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, i
         before = size;
     }
     int64_t batch = dlz_min_i64(dlz_max_i64(most / largest, LEAST), DLZ_EVALUATION_BATCH);
-    return dlz_ceil_div(n, dlz_ceil_div(n, batch)); /* about equal ones */
+    int64_t equal = dlz_ceil_div(n, dlz_ceil_div(n, batch)); /* about equal ones */
+    bool cut = equal < n && dlz_lanes_piece(graph, parameter_floats, equal) < equal;
+    return cut ? dlz_ceil_div(equal, 4) * 4 : equal; /* of equal pieces */
 }
 
 /* Computes a node, or the input, for all samples. */
@@ -217,7 +259,7 @@ static dlviz_status run_all(dlviz_network *network, int last, const source *from
             p.indices[i] = p.first + i;
         float *rows = to + p.first * size;
         DLZ_TRY(last == DLZ_GRAPH_INPUT ? load_piece(network, from, &p, rows)
-                                        : run_piece(network, last, from, &p, rows));
+                                        : run_batch(network, last, from, &p, rows));
         DLZ_TRY(dlz_task_report((double)(p.first + p.n) / (double)from->n));
     }
     return DLVIZ_OK;

@@ -3,6 +3,7 @@
 #define DLZ_NETWORK_RUN_H
 
 #include "data/dataset.h"
+#include "graph/lanes.h"
 #include "network/network.h"
 
 /* Samples at a time in evaluation at most: enough to keep all threads busy. */
@@ -29,6 +30,13 @@ typedef struct dlz_input {
     const dlz_variant *variant; /* of the dataset's samples; NULL: as they are */
 } dlz_input;
 
+/* The same from sample `first` on; `size` is that of one. */
+dlz_input dlz_input_from(const dlz_input *input, int64_t first, int64_t size);
+/* A node for n samples in evaluation, cut into pieces. */
+dlz_lane_job dlz_network_job(const dlviz_network *network, int node, int64_t n);
+/* Computes a node for a batch, in PyTorch's order. */
+dlviz_status dlz_network_run_to(dlviz_network *network, int node, int64_t n, const dlz_input *input,
+                                float *to);
 /* Puts a batch where the plan reads it. Fails where a dataset's samples cannot be loaded. */
 dlviz_status dlz_load_input(dlz_plan *plan, const dlz_input *input);
 /* The plan's output in PyTorch's order. */
@@ -47,13 +55,15 @@ typedef struct dlz_look {
     int node; /* of the features */
 } dlz_look;
 
-/* The plan for n samples that serves such a pass. */
-dlviz_status dlz_look_plan(dlviz_network *network, const dlz_look *look, int64_t n,
-                           dlz_plan **plan);
-/* After its forward pass: fills the rows from `first` on. The last that happens with the plan: a layer
- * that is computed within another is computed on its own. */
-dlviz_status dlz_look_read(dlviz_network *network, const dlz_look *look, dlz_plan *plan,
-                           const dlz_input *input, int64_t first);
+/* What serves such a pass over n samples. */
+dlz_lane_job dlz_look_job(const dlviz_network *network, const dlz_look *look, int64_t n);
+/* After the forward pass of a plan for it: fills the rows from `first` on, but for a layer that is
+ * computed within another. */
+void dlz_look_read(const dlz_look *look, dlz_plan *plan, int64_t first);
+/* After all pieces of a batch: fills the rows of a layer that is computed within another, by a
+ * pass of its own. */
+dlviz_status dlz_look_finish(dlviz_network *network, const dlz_look *look, const dlz_input *input,
+                             int64_t first, int64_t n);
 /* The network's loss over a dataset that has been checked, and metric number `index`; either pointer
  * may be NULL. */
 dlviz_status dlz_network_measure(dlviz_network *network, const char *who,

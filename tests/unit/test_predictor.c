@@ -117,6 +117,61 @@ START_TEST(an_image_alone_is_as_in_a_batch) {
 }
 END_TEST
 
+/* Pieces of a batch on 1, 2, 3 and 8 threads, whole and with a rest; the network's outputs and losses
+ * as well, before and after its states have changed. */
+START_TEST(pieces_give_the_same_on_any_threads) {
+    enum { MOST = 77 };
+    static const int64_t counts[] = {16, 17, 31, 64, 65, MOST};
+    static const int64_t threads[] = {1, 2, 3, 8};
+    const ten_network *which = &ten_networks[_i];
+    dlviz_network *network;
+    ck_ok(ten_networks_create(which, &network));
+    int64_t size = product(which->ndim, which->dims), dims[4] = {MOST};
+    memcpy(dims + 1, which->dims, (size_t)which->ndim * sizeof *dims);
+    dlviz_tensor *inputs, *targets, *wanted, *found;
+    ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, which->ndim + 1, dims));
+    fill_uniform(dlviz_tensor_float(inputs), MOST * size, 8);
+    if (which->reconstructs)
+        ck_ok(dlviz_tensor_reshape(inputs, which->ndim + 1, dims, &targets));
+    else
+        targets = label_tensor(MOST, 10, 6);
+    dlviz_dataset *set;
+    ck_ok(dlviz_dataset_create(&set, inputs, targets));
+    for (uint64_t seed = 7; seed < 9; seed++) {
+        double loss, other;
+        dlviz_predictor *predictor;
+        fill_states(network, seed, false);
+        ck_ok(dlviz_predictor_create(&predictor, network, NULL));
+        ck_ok(dlviz_set_num_threads(1));
+        ck_ok(dlviz_network_forward(network, inputs, &wanted));
+        ck_ok(dlviz_network_evaluate(network, set, &loss, NULL));
+        int64_t numbers = dlviz_tensor_num_elements(wanted), each = numbers / MOST;
+        float *outputs = malloc((size_t)numbers * sizeof *outputs);
+        for (int t = 0; t < 4; t++) {
+            ck_ok(dlviz_set_num_threads(threads[t]));
+            ck_ok(dlviz_network_forward(network, inputs, &found));
+            assert_same(data_of(found), data_of(wanted), numbers);
+            dlviz_tensor_destroy(found);
+            ck_ok(dlviz_network_evaluate(network, set, &other, NULL));
+            ck_assert(memcmp(&loss, &other, sizeof loss) == 0);
+            for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+                memset(outputs, 0xFF, (size_t)numbers * sizeof *outputs);
+                ck_ok(dlviz_predictor_forward_into(predictor, counts[i], data_of(inputs), outputs));
+                assert_same(outputs, data_of(wanted), counts[i] * each);
+            }
+        }
+        free(outputs);
+        dlviz_tensor_destroy(wanted);
+        dlviz_predictor_destroy(predictor);
+    }
+    ck_ok(dlviz_set_num_threads(0));
+    dlviz_dataset_destroy(set);
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(targets);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 /* Not even where a few numbers are far larger than the others, which convolutions look for, and where
  * most are 0, as behind a relu: in images so small that they are computed together. */
 START_TEST(an_image_is_the_same_beside_uneven_ones) {
@@ -271,7 +326,8 @@ static void counting_release(void *block, void *user) {
 }
 
 START_TEST(what_is_reserved_allocates_nothing) {
-    static const int64_t counts[] = {1, 5, 64, 130};
+    static const int64_t counts[] = {1, 37, 64, 130}; /* 37 and 130 in pieces with a rest */
+    ck_ok(dlviz_set_num_threads(3));
     ck_ok(dlviz_set_allocator(counting_allocate, counting_release, NULL));
     dlviz_network *network = new_network(3);
     dlviz_tensor *inputs = new_inputs();
@@ -304,11 +360,12 @@ typedef struct lifetime {
 } lifetime;
 
 static dlviz_status live(dlviz_predictor **one, dlviz_predictor **two, const lifetime *l) {
-    float outputs[3 * OUTPUTS];
+    float outputs[100 * OUTPUTS];
     TRY(dlviz_predictor_create(one, l->network, NULL));
     TRY(dlviz_predictor_share(*one, two));
     TRY(dlviz_predictor_reserve(*two, 1));
-    TRY(dlviz_predictor_forward_into(*one, 3, l->inputs, outputs));
+    TRY(dlviz_predictor_set_num_threads(*one, 3));
+    TRY(dlviz_predictor_forward_into(*one, 100, l->inputs, outputs));
     return dlviz_predictor_forward_into(*two, 1, l->inputs, outputs);
 }
 
@@ -381,7 +438,7 @@ static void assert_current(dlviz_network *network, const dlviz_tensor *inputs, c
     ck_ok(dlviz_network_open_memory(&fresh, bytes, size));
     dlviz_free(bytes);
     for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
-        for (int64_t n = 1; n <= 4; n += 3) {
+        for (int64_t n = 1; n <= 141; n += 70) {
             dlviz_tensor *outputs = forward(network, layers[l], inputs, n);
             dlviz_tensor *wanted = forward(fresh, layers[l], inputs, n);
             int64_t count = dlviz_tensor_num_elements(wanted);
@@ -499,6 +556,7 @@ int main(void) {
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         add(suite, tests[i], 1);
     add(suite, an_image_alone_is_as_in_a_batch, ten_networks_count);
+    add(suite, pieces_give_the_same_on_any_threads, ten_networks_count);
     add(suite, an_image_is_the_same_beside_uneven_ones, 10);
     return run_suite(suite);
 }
