@@ -102,19 +102,21 @@ typedef struct job {
     outcome outcomes[9];
 } job;
 
-static dlviz_dataset *new_dataset(const setting *s, int ndim, const int64_t *dims) {
-    int64_t size = 1, all[4] = {s->samples};
+static dlviz_dataset *new_dataset(const setting *s, int64_t samples, uint64_t seed) {
+    int ndim = s->ten ? s->ten->ndim : 3;
+    const int64_t *dims = s->ten ? s->ten->dims : s->net->dims;
+    int64_t size = 1, all[4] = {samples};
     for (int i = 0; i < ndim; i++)
         size *= all[1 + i] = dims[i];
     dlviz_tensor *inputs, *labels;
     dlviz_dataset *dataset;
     ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, ndim + 1, all));
-    fill_uniform(dlviz_tensor_float(inputs), s->samples * size, 5);
+    fill_uniform(dlviz_tensor_float(inputs), samples * size, seed);
     if (s->constant)
-        memset(dlviz_tensor_data(inputs), 0, (size_t)(s->samples * size) * sizeof(float));
+        memset(dlviz_tensor_data(inputs), 0, (size_t)(samples * size) * sizeof(float));
     bool reconstructs = s->ten && s->ten->reconstructs;
     ck_ok(dlviz_tensor_create(&labels, DLVIZ_INT64, 1, all));
-    for (int64_t i = 0; i < s->samples; i++)
+    for (int64_t i = 0; i < samples; i++)
         ((int64_t *)dlviz_tensor_data(labels))[i] = (i * 7 + i / 5) % 4;
     ck_ok(dlviz_dataset_create(&dataset, inputs, reconstructs ? inputs : labels));
     dlviz_tensor_destroy(inputs);
@@ -150,15 +152,17 @@ static void keep_all(outcome *out, dlviz_network *network, const dlviz_trainer *
         dlviz_tensor_destroy(state);
     }
     for (int64_t epoch = 0; epoch < dlviz_trainer_num_epochs(trainer); epoch++) {
-        double loss = dlviz_trainer_history(trainer, epoch, "train_loss");
-        keep(out, (const float *)&loss, 2);
+        const double losses[] = {dlviz_trainer_history(trainer, epoch, "train_loss"),
+                                 dlviz_trainer_history(trainer, epoch, "validation_loss")};
+        ck_assert(losses[0] > 0 && losses[1] > 0);
+        keep(out, (const float *)losses, 4);
     }
 }
 
 static dlviz_status train(const setting *s, dlviz_comm *comm, outcome *out) {
     dlviz_network *network = new_network(s);
-    dlviz_dataset *dataset =
-        s->ten ? new_dataset(s, s->ten->ndim, s->ten->dims) : new_dataset(s, 3, s->net->dims);
+    dlviz_dataset *dataset = new_dataset(s, s->samples, 5);
+    dlviz_dataset *validation = new_dataset(s, s->ten ? 20 : 150, 6);
     dlviz_optimizer *optimizer;
     dlviz_trainer *trainer;
     ck_ok(dlviz_adam_create(&optimizer, 1e-3));
@@ -167,6 +171,7 @@ static dlviz_status train(const setting *s, dlviz_comm *comm, outcome *out) {
     ck_ok(dlviz_trainer_set_clip_norm(trainer, s->clip));
     if (s->accumulation)
         ck_ok(dlviz_trainer_set_accumulation(trainer, s->accumulation));
+    ck_ok(dlviz_trainer_set_validation(trainer, validation));
     ck_ok(dlviz_trainer_set_comm(trainer, comm));
     dlviz_status status = dlviz_trainer_fit(trainer, dataset, s->epochs);
     if (status == DLVIZ_OK)
@@ -174,6 +179,7 @@ static dlviz_status train(const setting *s, dlviz_comm *comm, outcome *out) {
     dlviz_trainer_destroy(trainer);
     dlviz_optimizer_destroy(optimizer);
     dlviz_dataset_destroy(dataset);
+    dlviz_dataset_destroy(validation);
     dlviz_network_destroy(network);
     return status;
 }
