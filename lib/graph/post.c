@@ -74,6 +74,8 @@ static dlviz_status ask_factors(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->parts,
                                  setup->batch.leaves * dlz_moments_size(channels), sizeof(double),
                                  first, last));
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->total, dlz_moments_size(channels),
+                                 sizeof(double), first, last));
     return dlz_memory_ask_array(setup->memory, &post->sums,
                                 post->tiles * dlz_moments_size(channels), sizeof(double), first,
                                 last);
@@ -212,19 +214,24 @@ static int64_t gather_parts(const dlz_run *run, double *all, int64_t parts, int6
     return dlz_run_gather(run, all, parts, size * (int64_t)sizeof *all);
 }
 
-static int64_t join_moments(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
-                            int64_t parts) {
+/* Parts of one tile are what the tile gave, where all of them are here. */
+static bool are_parts(const dlz_run *run, int64_t tiles, int64_t parts) {
+    return tiles == parts && run->n == run->batch.all;
+}
+
+static void join_moments(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
+                         int64_t parts) {
+    dlz_post_op *post = op->own;
     int64_t channels = op->in->channels, size = dlz_moments_size(channels), each = tiles / parts;
-    double *own = own_parts(op, run, parts, size);
-    for (int64_t part = 0; part < parts; part++)
-        for (int64_t c = 0; c < channels; c++) {
-            dlz_moments joined = dlz_moments_of(partial + part * each * size, each, channels, c);
-            double *to = own + part * size;
-            to[0] = joined.count;
-            to[1 + c] = joined.mean;
-            to[1 + channels + c] = joined.deviations;
-        }
-    return gather_parts(run, ((dlz_post_op *)op->own)->parts, parts, size);
+    if (!are_parts(run, tiles, parts)) {
+        double *own = own_parts(op, run, parts, size);
+        for (int64_t part = 0; part < parts; part++)
+            dlz_moments_join_blocks(partial + part * each * size, each, channels,
+                                    own + part * size);
+        parts = gather_parts(run, post->parts, parts, size);
+        partial = post->parts;
+    }
+    dlz_moments_join_blocks(partial, parts, channels, post->total);
 }
 
 static void batch_factors(dlz_op *op, const dlz_run *run) {
@@ -232,11 +239,11 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     dlz_batchnorm_state *state = &post->batchnorm;
     const dlz_statistics *given = &op->in->statistics;
     int64_t channels = op->in->channels;
-    int64_t parts = join_moments(op, run, given->given ? given->partial : post->sums,
-                                 given->given ? given->tiles : post->tiles,
-                                 given->given ? given->parts : post_parts(op, run));
+    join_moments(op, run, given->given ? given->partial : post->sums,
+                 given->given ? given->tiles : post->tiles,
+                 given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        dlz_moments all = dlz_moments_of(post->parts, parts, channels, c);
+        dlz_moments all = {post->total[0], post->total[1 + c], post->total[1 + channels + c]};
         bool tiny = all.deviations < TINY_VARIANCE * all.count;
         bool constant = tiny && is_constant(op, run, c);
         if (!isfinite(all.deviations) || (tiny && !constant && state->eps < TINY_VARIANCE))
@@ -444,23 +451,27 @@ static void backward_tile(void *context, int64_t tile, int worker) {
                                      op->in->dy + image * in_size);
 }
 
-/* Adds up partial sums in their order. */
-static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
-    double sum = 0;
-    for (int64_t tile = 0; tile < tiles; tile++)
-        sum += partial[tile * stride + at];
-    return sum;
+/* Adds up blocks of sums in their order. */
+static void add_blocks(const double *blocks, int64_t count, int64_t size, double *restrict total) {
+    for (int64_t i = 0; i < size; i++)
+        total[i] = 0;
+    for (int64_t block = 0; block < count; block++, blocks += size)
+        for (int64_t i = 0; i < size; i++)
+            total[i] += blocks[i];
 }
 
-static int64_t join_sums(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
-                         int64_t parts) {
+static void join_sums(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
+                      int64_t parts) {
     dlz_post_op *post = op->own;
     int64_t size = 2 * op->in->channels, each = tiles / parts;
-    double *own = own_parts(op, run, parts, size);
-    for (int64_t part = 0; part < parts; part++)
-        for (int64_t i = 0; i < size; i++)
-            own[part * size + i] = total(partial + part * each * size, each, size, i);
-    return gather_parts(run, post->parts, parts, size);
+    if (!are_parts(run, tiles, parts)) {
+        double *own = own_parts(op, run, parts, size);
+        for (int64_t part = 0; part < parts; part++)
+            add_blocks(partial + part * each * size, each, size, own + part * size);
+        parts = gather_parts(run, post->parts, parts, size);
+        partial = post->parts;
+    }
+    add_blocks(partial, parts, size, post->total);
 }
 
 /* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
@@ -472,12 +483,11 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
     int64_t channels = op->in->channels;
     const dlz_statistics *given = &op->out->gradient_statistics;
     double count = (double)(run->batch.all * op->in->height * op->in->width);
-    int64_t parts = join_sums(op, run, given->given ? given->partial : post->sums,
-                              given->given ? given->tiles : post->tiles,
-                              given->given ? given->parts : post_parts(op, run));
+    join_sums(op, run, given->given ? given->partial : post->sums,
+              given->given ? given->tiles : post->tiles,
+              given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        double first = total(post->parts, parts, 2 * channels, c);
-        double second = total(post->parts, parts, 2 * channels, channels + c);
+        double first = post->total[c], second = post->total[channels + c];
         double inverse = (double)post->d[c];
         double factor = dlz_batchnorm_weight(state, c) * inverse;
         double lost = (double)post->b[c];

@@ -21,7 +21,7 @@ typedef struct grouped_op {
     float *folded_bias;
     float *weight_sums; /* of each group, of each part */
     double *bias_sums;
-    float *gradients; /* of weights, then bias, from each part's sums */
+    float *bias_gradients; /* from each part's sums */
 } grouped_op;
 
 enum { WEIGHT, BIAS };
@@ -99,11 +99,6 @@ static int64_t weight_size(const dlz_op *op) {
     return op->out->channels * ((const grouped_op *)op->own)->plan.plain.depth;
 }
 
-/* Of the gradients from a part. */
-static int64_t part_size(const dlz_op *op) {
-    return weight_size(op) + op->out->channels;
-}
-
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     grouped_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
@@ -115,7 +110,7 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
                                  back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, sums * plan->fast.columns,
                                  sizeof(double), back, back));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, conv->parts * part_size(op),
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_gradients, conv->parts * op->out->channels,
                                  sizeof(float), back, back));
     if (!op->in->needs_gradient)
         return DLVIZ_OK;
@@ -294,22 +289,23 @@ static void backward_part(void *context, int64_t part, int worker) {
     }
 }
 
-/* The gradients from a part, of one group. */
-static void finish_group(void *context, int64_t index, int worker) {
+/* The gradients of one group: the bias's from each part. */
+static void finish_group(void *context, int64_t group, int worker) {
     (void)worker;
     const grouped_pass *pass = context;
     const grouped_op *conv = pass->conv;
     const dlz_conv2d_plan *plan = &conv->plan;
     const dlz_op *op = pass->op;
-    int64_t outputs = plan->shape.outputs, group = index / conv->parts, part = index % conv->parts;
+    int64_t outputs = plan->shape.outputs, sums = group * conv->parts;
     int64_t tiles = dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED);
-    float *to = conv->gradients + part * part_size(op);
-    for (int64_t tile = 0; op->states[WEIGHT].gradient && tile < tiles; tile++)
-        dlz_conv2d_rows()->unpack(plan, tile, conv->weight_sums + index * plan->sum_floats,
-                                  to + group * outputs * plan->plain.depth);
-    if (op->states[BIAS].gradient)
-        dlz_conv2d_bias_sums(plan, conv->bias_sums + index * plan->fast.columns,
-                             to + weight_size(op) + group * outputs);
+    float *weight = op->states[WEIGHT].gradient;
+    for (int64_t tile = 0; weight && tile < tiles; tile++)
+        dlz_conv2d_rows()->unpack(plan, tile, conv->parts,
+                                  conv->weight_sums + sums * plan->sum_floats,
+                                  weight + group * outputs * plan->plain.depth);
+    for (int64_t part = 0; op->states[BIAS].gradient && part < conv->parts; part++)
+        dlz_conv2d_bias_sums(plan, conv->bias_sums + (sums + part) * plan->fast.columns,
+                             conv->bias_gradients + part * op->out->channels + group * outputs);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -321,10 +317,9 @@ static void backward(dlz_op *op, const dlz_run *run) {
             plan, op->states[WEIGHT].value + group * plan->shape.outputs * plan->plain.depth, NULL,
             conv->matrix, conv->packed + group * packed_floats(plan));
     dlz_parallel_for(conv->parts, run->workers, backward_part, &pass);
-    dlz_parallel_for(conv->groups * conv->parts, run->workers, finish_group, &pass);
-    int64_t size = part_size(op), weights = weight_size(op);
-    dlz_op_sum_groups(op, run, WEIGHT, conv->gradients, size, conv->parts, weights);
-    dlz_op_sum_groups(op, run, BIAS, conv->gradients + weights, size, conv->parts,
+    dlz_parallel_for(conv->groups, run->workers, finish_group, &pass);
+    dlz_op_share_gradient(op, run, WEIGHT, weight_size(op));
+    dlz_op_sum_groups(op, run, BIAS, conv->bias_gradients, op->out->channels, conv->parts,
                       op->out->channels);
     dlz_op_give_gradients(op);
 }

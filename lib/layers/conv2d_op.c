@@ -22,7 +22,7 @@ typedef struct conv2d_op {
     dlz_conv2d_factors factors;
     float *weight_sums;
     double *bias_sums;
-    float *gradients; /* of weights, then bias, from each group's sums */
+    float *bias_gradients; /* from each group's sums */
 } conv2d_op;
 
 enum { WEIGHT, BIAS };
@@ -70,18 +70,13 @@ static int64_t weight_size(const dlz_op *op) {
     return op->out->channels * ((const conv2d_op *)op->own)->plan.plain.depth;
 }
 
-/* Of the gradients from a group. */
-static int64_t group_size(const dlz_op *op) {
-    return weight_size(op) + op->out->channels;
-}
-
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
     dlz_memory *memory = setup->memory;
     int64_t patch = plan->plain.depth, outputs = op->out->channels;
     int back = setup->backward_time;
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, conv->groups * group_size(op),
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_gradients, conv->groups * outputs,
                                  sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums,
                                  conv->groups * plan->sum_floats + DLZ_CONV2D_SLACK, sizeof(float),
@@ -270,33 +265,25 @@ static void backward_group(void *context, int64_t group, int worker) {
     }
 }
 
-static int64_t unpack_tiles(const conv_pass *pass) {
-    return dlz_ceil_div(pass->op->out->channels, DLZ_CONV2D_UNPACKED);
-}
-
-static void finish_tile(void *context, int64_t index, int worker) {
+static void finish_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const conv_pass *pass = context;
     const conv2d_op *conv = pass->op->own;
-    int64_t tiles = unpack_tiles(pass), group = index / tiles;
-    dlz_conv2d_rows()->unpack(pass->plan, index % tiles,
-                              conv->weight_sums + group * pass->plan->sum_floats,
-                              conv->gradients + group * group_size(pass->op));
+    dlz_conv2d_rows()->unpack(pass->plan, tile, conv->groups, conv->weight_sums,
+                              pass->op->states[WEIGHT].gradient);
 }
 
 static void finish(dlz_op *op, const conv_pass *pass) {
     const conv2d_op *conv = op->own;
-    int64_t size = group_size(op), weights = weight_size(op);
+    int64_t outputs = op->out->channels;
     if (op->states[WEIGHT].gradient)
-        dlz_parallel_for(conv->groups * unpack_tiles(pass), pass->run->workers, finish_tile,
-                         (void *)pass);
-    if (op->states[BIAS].gradient)
-        for (int64_t group = 0; group < conv->groups; group++)
-            dlz_conv2d_bias_sums(&conv->plan, conv->bias_sums + group * conv->plan.fast.columns,
-                                 conv->gradients + group * size + weights);
-    dlz_op_sum_groups(op, pass->run, WEIGHT, conv->gradients, size, conv->groups, weights);
-    dlz_op_sum_groups(op, pass->run, BIAS, conv->gradients + weights, size, conv->groups,
-                      op->out->channels);
+        dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers,
+                         finish_tile, (void *)pass);
+    dlz_op_share_gradient(op, pass->run, WEIGHT, weight_size(op));
+    for (int64_t group = 0; op->states[BIAS].gradient && group < conv->groups; group++)
+        dlz_conv2d_bias_sums(&conv->plan, conv->bias_sums + group * conv->plan.fast.columns,
+                             conv->bias_gradients + group * outputs);
+    dlz_op_sum_groups(op, pass->run, BIAS, conv->bias_gradients, outputs, conv->groups, outputs);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {

@@ -18,13 +18,11 @@
 typedef struct grouped_op {
     int64_t groups, inputs, outputs; /* channels of one group */
     int64_t images, parts;           /* images of a part; the last one may be short of them */
-    int64_t sums;                    /* parts are summed up in so many equal runs of them */
     /* Of one group: all images, a part a backward tile; those of a part, and of the last one. */
     dlz_conv3x3_plan plan, part, last;
     float *folded_weight, *folded_bias;
     float *forward_weights, *backward_weights, *accumulators; /* of each group */
-    float *gradients; /* of weights, then bias, from each run of parts */
-    bool *coarse;     /* of each group's weights as they are convolved */
+    bool *coarse; /* of each group's weights as they are convolved */
 } grouped_op;
 
 enum { WEIGHT, BIAS };
@@ -44,12 +42,6 @@ typedef struct buffers {
 
 static int64_t weight_size(const grouped_op *conv) {
     return conv->outputs * conv->inputs * 9;
-}
-
-/* Of the gradients from a run of parts. */
-static int64_t run_size(const dlz_op *op) {
-    const grouped_op *conv = op->own;
-    return conv->groups * (weight_size(conv) + conv->outputs);
 }
 
 /* For so many images, which make one backward tile. Weights are laid out alike for any number. */
@@ -96,9 +88,6 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     if (setup->mode.gradients)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->accumulators, groups * plan->accumulator_floats,
                                      sizeof(float), back, back));
-    if (setup->mode.gradients)
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, conv->sums * run_size(op),
-                                     sizeof(float), back, back));
     DLZ_TRY(dlz_fold_ask(&op->fold, op->out->channels, setup));
     if (!op->fold.has_batchnorm)
         return DLVIZ_OK;
@@ -118,7 +107,6 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->images = dlz_setup_together(setup, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image),
                                                          dlz_ceil_div(setup->batch.all, PARTS)));
     conv->parts = dlz_ceil_div(n, conv->images);
-    conv->sums = dlz_batch_parts(&setup->batch, n, conv->parts);
     DLZ_TRY(plan_images(op, setup->batch.all,
                         setup->mode.gradients ? DLZ_CONV3X3_AUTO : DLZ_CONV3X3_AUTO_FORWARD,
                         &conv->plan));
@@ -128,6 +116,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     op->form = (int)conv->plan.algorithm;
     dlz_conv3x3_plan_part(&conv->plan, n, n, 1);
     dlz_conv3x3_plan_backward(&conv->plan, conv->images);
+    conv->plan.sums = dlz_batch_parts(&setup->batch, n, conv->parts);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_moments(op, conv->parts, setup));
@@ -275,31 +264,27 @@ static void backward_part(void *context, int64_t index, int worker) {
         backward_group(pass, index, &p, group, &b);
 }
 
-/* The gradients from a run of parts, added up in order, of one group. */
-static void finish_group(void *context, int64_t index, int worker) {
+/* The gradients of one group. */
+static void finish_group(void *context, int64_t group, int worker) {
     (void)worker;
     const grouped_pass *pass = context;
     const grouped_op *conv = pass->conv;
-    int64_t group = index % conv->groups, sum = index / conv->groups;
-    dlz_conv3x3_plan plan = conv->plan;
-    plan.accumulators = conv->parts / conv->sums;
-    const float *from = conv->accumulators +
-                        (group * conv->parts + sum * plan.accumulators) * plan.accumulator_stride;
-    float *to = conv->gradients + sum * run_size(pass->op);
-    for (int64_t tile = 0; tile < plan.weight_tiles; tile++)
-        dlz_conv3x3_finish(&plan, tile, from, to + group * weight_size(conv),
-                           to + conv->groups * weight_size(conv) + group * conv->outputs);
+    const dlz_conv3x3_plan *plan = &conv->plan;
+    float *weight = pass->op->states[WEIGHT].gradient, *bias = pass->op->states[BIAS].gradient;
+    for (int64_t tile = 0; tile < plan->weight_tiles; tile++)
+        dlz_conv3x3_finish(plan, tile,
+                           conv->accumulators + group * conv->parts * plan->accumulator_stride,
+                           weight ? weight + group * weight_size(conv) : NULL,
+                           bias ? bias + group * conv->outputs : NULL);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
     const grouped_op *conv = op->own;
     grouped_pass pass = make_pass(op, run);
     dlz_parallel_for(conv->parts, run->workers, backward_part, &pass);
-    dlz_parallel_for(conv->sums * conv->groups, run->workers, finish_group, &pass);
-    int64_t weights = conv->groups * weight_size(conv);
-    dlz_op_sum_groups(op, run, WEIGHT, conv->gradients, run_size(op), conv->sums, weights);
-    dlz_op_sum_groups(op, run, BIAS, conv->gradients + weights, run_size(op), conv->sums,
-                      op->out->channels);
+    dlz_parallel_for(conv->groups, run->workers, finish_group, &pass);
+    dlz_op_share_gradient(op, run, WEIGHT, conv->groups * weight_size(conv));
+    dlz_op_share_gradient(op, run, BIAS, op->out->channels);
     dlz_op_give_gradients(op);
 }
 

@@ -10,20 +10,10 @@ typedef struct conv3x3_op {
     dlz_conv3x3_plan plan;
     float *folded_weight, *folded_bias;
     float *forward_weights, *backward_weights, *accumulators;
-    float *gradients; /* of weights, then bias, from each accumulator; NULL: there is one */
-    bool *coarse;     /* of the weights as they are convolved */
+    bool *coarse; /* of the weights as they are convolved */
 } conv3x3_op;
 
 enum { WEIGHT, BIAS };
-
-static int64_t weight_size(const dlz_op *op) {
-    return op->out->channels * op->in->channels * 9;
-}
-
-/* Of what an accumulator comes to. */
-static int64_t group_size(const dlz_op *op) {
-    return weight_size(op) + op->out->channels;
-}
 
 typedef struct conv_pass {
     const dlz_op *op;
@@ -49,12 +39,8 @@ static dlviz_status ask_weights(dlz_op *op, const dlz_setup *setup) {
     if (setup->mode.gradients && op->in->needs_gradient)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->backward_weights, plan->backward_weight_floats,
                                      sizeof(float), first, back));
-    conv->gradients = NULL;
     if (setup->mode.gradients)
         DLZ_TRY(dlz_memory_ask_array(memory, &conv->accumulators, plan->accumulator_floats,
-                                     sizeof(float), back, back));
-    if (setup->mode.gradients && plan->accumulators > 1)
-        DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, plan->accumulators * group_size(op),
                                      sizeof(float), back, back));
     if (!op->fold.has_batchnorm)
         return DLVIZ_OK;
@@ -184,33 +170,20 @@ static void backward_tile(void *context, int64_t tile, int worker) {
                          conv->accumulators, dlz_run_scratch(pass->run, worker));
 }
 
-/* What an accumulator comes to: of a weight tile, or the bias. */
 static void finish_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const conv_pass *pass = context;
     const conv3x3_op *conv = pass->op->own;
-    dlz_conv3x3_plan one = conv->plan;
-    one.accumulators = 1;
-    int64_t index = tile / one.weight_tiles, at = index * group_size(pass->op);
-    float *weight = pass->op->states[WEIGHT].gradient, *bias = pass->op->states[BIAS].gradient;
-    if (conv->gradients) {
-        weight = weight ? conv->gradients + at : NULL;
-        bias = bias ? conv->gradients + at + weight_size(pass->op) : NULL;
-    }
-    dlz_conv3x3_finish(&one, tile % one.weight_tiles,
-                       conv->accumulators + index * one.accumulator_stride, weight, bias);
+    dlz_conv3x3_finish(&conv->plan, tile, conv->accumulators, pass->op->states[WEIGHT].gradient,
+                       pass->op->states[BIAS].gradient);
 }
 
 static void finish(dlz_op *op, const conv_pass *pass) {
     const conv3x3_op *conv = op->own;
-    int64_t groups = conv->plan.accumulators, size = group_size(op), weights = weight_size(op);
-    float *weight = conv->gradients, *bias = conv->gradients ? conv->gradients + weights : NULL;
-    dlz_parallel_for(groups * conv->plan.weight_tiles, pass->run->workers, finish_tile,
-                     (void *)pass);
-    dlz_op_sum_groups(op, pass->run, WEIGHT, weight ? weight : op->states[WEIGHT].gradient, size,
-                      groups, weights);
-    dlz_op_sum_groups(op, pass->run, BIAS, bias ? bias : op->states[BIAS].gradient, size, groups,
-                      op->out->channels);
+    int64_t outputs = op->out->channels;
+    dlz_parallel_for(conv->plan.weight_tiles, pass->run->workers, finish_tile, (void *)pass);
+    dlz_op_share_gradient(op, pass->run, WEIGHT, outputs * op->in->channels * 9);
+    dlz_op_share_gradient(op, pass->run, BIAS, outputs);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {

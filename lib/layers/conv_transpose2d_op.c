@@ -28,9 +28,9 @@ typedef struct transpose_op {
     float *patch_bias; /* it for each place of each group's patch, where patches are in order */
     float *weights;    /* of each group, as the convolution reads them */
     float *zeros;
-    float *weight_sums; /* of each group, of each part */
-    double *bias_sums;  /* of each part: sums, and what the kernel gives besides */
-    float *gradients;   /* of weights, then bias, from each part's sums */
+    float *weight_sums;    /* of each group, of each part */
+    double *bias_sums;     /* of each part: sums, and what the kernel gives besides */
+    float *bias_gradients; /* from each part's sums */
 } transpose_op;
 
 enum { WEIGHT, BIAS };
@@ -120,11 +120,6 @@ static int64_t weight_size(const dlz_op *op) {
     return op->in->channels * ((const transpose_op *)op->own)->plan.plain.depth;
 }
 
-/* Of the gradients from a part. */
-static int64_t part_size(const dlz_op *op) {
-    return weight_size(op) + op->out->channels;
-}
-
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     transpose_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
@@ -136,7 +131,7 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
                                  sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, conv->parts * op->out->channels,
                                  sizeof(double), back, back));
-    DLZ_TRY(dlz_memory_ask_array(memory, &conv->gradients, conv->parts * part_size(op),
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_gradients, conv->parts * op->out->channels,
                                  sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->zeros, zeros, sizeof(float), back, back));
     if (!op->in->needs_gradient)
@@ -374,16 +369,16 @@ static void backward_part(void *context, int64_t part, int worker) {
         add_bias(pass, part, image, &b);
 }
 
-/* The weights' gradient from a part, of some inputs of a group. */
+/* The weights' gradient, of some inputs of a group. */
 static void finish_tile(void *context, int64_t index, int worker) {
     (void)worker;
     const transpose_pass *pass = context;
     const transpose_op *conv = pass->conv;
     const dlz_conv2d_plan *plan = &conv->plan;
-    int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED), sums = index / tiles;
-    int64_t group = sums / conv->parts, part = sums % conv->parts;
-    dlz_conv2d_rows()->unpack(plan, index % tiles, conv->weight_sums + sums * plan->sum_floats,
-                              conv->gradients + part * part_size(pass->op) +
+    int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED), group = index / tiles;
+    dlz_conv2d_rows()->unpack(plan, index % tiles, conv->parts,
+                              conv->weight_sums + group * conv->parts * plan->sum_floats,
+                              pass->op->states[WEIGHT].gradient +
                                   group * plan->shape.outputs * plan->plain.depth);
 }
 
@@ -401,14 +396,11 @@ static void backward(dlz_op *op, const dlz_run *run) {
     dlz_parallel_for(conv->parts, run->workers, backward_part, &pass);
     int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED);
     if (op->states[WEIGHT].gradient)
-        dlz_parallel_for(conv->groups * conv->parts * tiles, run->workers, finish_tile, &pass);
-    int64_t size = part_size(op), weights = weight_size(op);
-    for (int64_t part = 0; part < conv->parts; part++)
-        for (int64_t c = 0; c < channels; c++)
-            conv->gradients[part * size + weights + c] =
-                (float)conv->bias_sums[part * channels + c];
-    dlz_op_sum_groups(op, run, WEIGHT, conv->gradients, size, conv->parts, weights);
-    dlz_op_sum_groups(op, run, BIAS, conv->gradients + weights, size, conv->parts, channels);
+        dlz_parallel_for(conv->groups * tiles, run->workers, finish_tile, &pass);
+    dlz_op_share_gradient(op, run, WEIGHT, weight_size(op));
+    for (int64_t i = 0; i < conv->parts * channels; i++)
+        conv->bias_gradients[i] = (float)conv->bias_sums[i];
+    dlz_op_sum_groups(op, run, BIAS, conv->bias_gradients, channels, conv->parts, channels);
     dlz_op_give_gradients(op);
 }
 

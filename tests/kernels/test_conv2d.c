@@ -106,15 +106,35 @@ static void add_to_input(const conv_layer *l, const dlz_conv2d_plan *plan, dlz_c
     free(matrix);
 }
 
+/* The gradient is what groups come to, each rounded by itself, added by pairs: to the bit. */
+static void check_pairs(const dlz_conv2d_plan *plan, int64_t groups, const float *sums,
+                        const float *dw) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t size = s->outputs * s->channels * s->kernel[0] * s->kernel[1];
+    float *each = aligned_memory(groups * size, sizeof *each);
+    for (int64_t group = 0; group < groups; group++)
+        for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
+            dlz_conv2d_rows_of(plan->isa)->unpack(plan, tile, 1, sums + group * plan->sum_floats,
+                                                  each + group * size);
+    for (int64_t step = 1; step < groups; step *= 2)
+        for (int64_t group = 0; group + step < groups; group += 2 * step)
+            for (int64_t i = 0; i < size; i++)
+                each[group * size + i] += each[(group + step) * size + i];
+    for (int64_t i = 0; i < size; i++)
+        ck_assert(each[i] == dw[i] || (isnan(each[i]) && isnan(dw[i])));
+    free(each);
+}
+
 static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
                          const dlz_conv2d_input *input, const dlz_conv2d_gradient *gradient,
                          conv_results *r) {
+    enum { GROUPS = 5 };
     const dlz_conv2d_shape *s = &l->shape;
     const dlz_conv2d_rows_table *rows = dlz_conv2d_rows_of(plan->isa);
     int64_t columns = plan->fast.columns;
     float *strip = aligned_memory(plan->strip_floats, sizeof *strip);
     float *g = aligned_memory(plan->gradient_floats, sizeof *g);
-    int64_t sum_floats = plan->sum_floats + DLZ_CONV2D_SLACK;
+    int64_t sum_floats = GROUPS * plan->sum_floats + DLZ_CONV2D_SLACK;
     float *sums = aligned_memory(sum_floats, sizeof *sums);
     double *bias = aligned_memory(columns, sizeof *bias);
     memset(sums, 0, (size_t)sum_floats * sizeof *sums);
@@ -128,12 +148,14 @@ static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
             memset(g, 0xff, (size_t)plan->gradient_floats * sizeof *g);
             const float *laid = rows->load_gradient(plan, gradient, b, g);
             dlz_conv2d_view view = rows->load(plan, input, b, strip);
-            dlz_conv2d_kernels_of(plan->isa)->add_weights(plan, &view, b, laid, sums);
+            dlz_conv2d_kernels_of(plan->isa)->add_weights(
+                plan, &view, b, laid, sums + (b.image + b.row) % GROUPS * plan->sum_floats);
             rows->add_bias(plan, b, laid, bias);
             add_to_input(l, plan, b, laid, r->dx);
         }
     for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
-        rows->unpack(plan, tile, sums, r->dw);
+        rows->unpack(plan, tile, GROUPS, sums, r->dw);
+    check_pairs(plan, GROUPS, sums, r->dw);
     for (int64_t o = 0; o < s->outputs; o++) {
         double sum = 0;
         for (int64_t c = o; c < columns; c += s->outputs)

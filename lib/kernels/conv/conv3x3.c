@@ -136,7 +136,7 @@ static void cut_forward(dlz_conv3x3_plan *plan) {
 
 void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images) {
     plan->backward_images = images;
-    plan->backward_parts = 1;
+    plan->backward_parts = plan->sums = 1;
     plan->accumulators = plan->backward_tiles = dlz_ceil_div(plan->shape.images, images);
     plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded;
     plan->accumulator_floats = plan->accumulators * plan->accumulator_stride;
@@ -172,6 +172,7 @@ void dlz_conv3x3_plan_part(dlz_conv3x3_plan *plan, int64_t images, int64_t leaf,
         plan->forward_rows--;
     count_forward(plan);
     dlz_conv3x3_plan_backward(plan, images / groups);
+    plan->sums = plan->accumulators;
     plan->backward_parts = parts;
     plan->backward_tiles *= parts;
 }
