@@ -69,6 +69,8 @@ static dlviz_status add_frame(struct run *run, int64_t epoch) {
  * after the first of these, so that a run that cannot even begin leaves it. */
 static dlviz_status save_progress(struct run *run) {
     const char *out = run->options.out;
+    if (!run->writes)
+        return DLVIZ_OK;
     if (run->replaces)
         remove_checkpoint(out);
     TRY(dlviz_film_save(run->film, result_path(out, FILM)));
@@ -104,6 +106,8 @@ static void estimate_rest(struct run *run) {
 }
 
 static dlviz_status keep_frame(struct run *run) {
+    if (!run->writes)
+        return DLVIZ_OK;
     int64_t done = dlviz_trainer_num_epochs(run->trainer);
     if (!is_last(run) && dlviz_film_wants(done, run->options.epochs))
         TRY(add_frame(run, done));
@@ -131,6 +135,7 @@ static dlviz_status build_trainer(struct run *run) {
     if (dlviz_dataset_num_samples(run->data.train) % options->batch_size == 1)
         TRY(dlviz_trainer_set_drop_last(run->trainer, true));
     TRY(dlviz_trainer_set_validation(run->trainer, run->data.validation));
+    TRY(dlviz_trainer_set_comm(run->trainer, run->comm));
     if (options->patience > 0)
         TRY(dlviz_trainer_set_early_stopping(
             run->trainer, run->data.validation ? "validation_loss" : "train_loss",
@@ -215,8 +220,10 @@ dlviz_status train(struct run *run) {
     /* Interrupted, or after_epoch could not write: then this fails again and says why. */
     if (dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_CALLBACK) {
         TRY(save_progress(run));
+        if (!run->writes && !interrupted)
+            return dlviz_fail(DLVIZ_ERROR_COMM, "another process ended the training");
         return DLVIZ_CANCELLED;
     }
     TRY(go_back_to_best(run));
-    return write_network(run);
+    return run->writes ? write_network(run) : DLVIZ_OK;
 }
