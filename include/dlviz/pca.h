@@ -2,6 +2,7 @@
 #ifndef DLVIZ_PCA_H
 #define DLVIZ_PCA_H
 
+#include <dlviz/comm.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
@@ -110,6 +111,25 @@ typedef bool (*dlviz_pca_progress_fn)(const dlviz_pca_event *event, void *user);
 DLVIZ_CHECKED dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress,
                                                   void *user);
 
+/** Joins ranks to one analysis: each passes rows of its own, and all get the same components. See
+ *  <dlviz/comm.h>.
+ *
+ *  dlviz_pca_fit, dlviz_pca_fit_transform and dlviz_pca_partial_fit are then called by all ranks, on
+ *  handles with the same settings and the same results so far. Each passes its share of all rows
+ *  (dlviz_comm_share, which may be none: 0 x d), and any other distribution is refused. Statuses,
+ *  sentences and sizes speak of all ranks' rows: a NaN is named by its row among all of them. The
+ *  results are on all ranks those of one process with all the rows, to the bit; of
+ *  dlviz_pca_fit_transform each rank gets its own rows'. A call that fails on one rank, or is
+ *  cancelled there, fails on all, and the earlier fit stays on all. Progress callbacks run on every
+ *  rank, as far as that rank has come. All other calls work on one rank alone.
+ *
+ *  Where a fit would gain nothing from spread rows (COVARIANCE with n < d, SVD and batches with
+ *  n < 8 d), they are gathered: each rank needs memory for all rows, n x d float32. Eigenvectors are
+ *  found by rank 0 for all. More than 8 ranks work too, but are no faster than 8.
+ *  @param comm  held by the analysis; NULL (the default) for none */
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_comm(dlviz_pca *pca, dlviz_comm *comm);
+DLVIZ_API dlviz_comm *dlviz_pca_comm(const dlviz_pca *pca);
+
 /** Finds the components of `data` and forgets what was fitted before; on failure the earlier fit
  *  stays.
  *  @param data  n x d float32, n >= 2, all finite
@@ -140,6 +160,13 @@ DLVIZ_CHECKED dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_ten
  *  in a row stay in that row. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
                                                dlviz_tensor **projected);
+
+/** Writes the projections to a .npy file, n x k float32, without having more than a few rows of them
+ *  in memory at a time; otherwise as dlviz_pca_transform. The file comes to `path` whole or not at
+ *  all, as with dlviz_tensor_write_npy.
+ *  Returns as dlviz_pca_transform, DLVIZ_ERROR_IO or DLVIZ_CANCELLED. */
+DLVIZ_CHECKED dlviz_status dlviz_pca_transform_to_npy(const dlviz_pca *pca,
+                                                      const dlviz_tensor *data, const char *path);
 
 /** Goes back from projections to points: y W + μ (y first multiplied by the standard deviations
  *  when whitening).
