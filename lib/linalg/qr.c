@@ -12,7 +12,8 @@
  * do to later rows is products of matrices. */
 typedef struct qr {
     int64_t k, n;
-    int64_t slope;   /* not 0: behind its first slope (j + 1) numbers row j has zeros, and keeps them */
+    int64_t
+        slope; /* not 0: behind its first slope (j + 1) numbers row j has zeros, and keeps them */
     double *rows;    /* k x n */
     double *tau;     /* k */
     double *factors; /* BLOCK x BLOCK a block of rows */
@@ -127,7 +128,8 @@ dlviz_status dlz_qr_r(int64_t m, int64_t n, double *a, double *r) {
 dlviz_status dlz_qr_merge(int64_t n, double *left, const double *right) {
     double *columns = dlz_alloc_array((uint64_t)n * 2 * sizeof *columns, (uint64_t)n);
     if (!columns)
-        return dlz_fail_memory("a QR factorization", (uint64_t)n * 2 * (uint64_t)n * sizeof *columns);
+        return dlz_fail_memory("a QR factorization",
+                               (uint64_t)n * 2 * (uint64_t)n * sizeof *columns);
     qr q;
     dlviz_status status = prepare(&q, n, 2 * n, columns);
     q.slope = 2;

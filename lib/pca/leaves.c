@@ -31,8 +31,7 @@ dlz_rows dlz_leaves_tile(const dlz_leaves *leaves, int64_t tile) {
     while (leaves->tiles[leaf + 1] <= tile)
         leaf++;
     int64_t first = leaves->first[leaf] + (tile - leaves->tiles[leaf]) * leaves->tile_rows;
-    return (dlz_rows){leaf, first,
-                      dlz_min_i64(leaves->tile_rows, leaves->first[leaf + 1] - first)};
+    return (dlz_rows){leaf, first, dlz_min_i64(leaves->tile_rows, leaves->first[leaf + 1] - first)};
 }
 
 typedef struct sum_pass {

@@ -74,8 +74,7 @@ static dlviz_status find_mean(const char *who, dlz_pca_input *input, double *mea
         return dlz_pca_find_mean(who, input, NULL, mean);
     dlz_pca_search search;
     DLZ_TRY(dlz_pca_search_begin(input, &search));
-    dlviz_status status =
-        dlz_pca_find_mean(who, input, search.count > 0 ? &search : NULL, mean);
+    dlviz_status status = dlz_pca_find_mean(who, input, search.count > 0 ? &search : NULL, mean);
     if (status != DLVIZ_OK) {
         dlz_pca_search_drop(&search);
         return status;

@@ -90,11 +90,11 @@ static dlviz_status decompose(dlz_pca_input *input, dlz_pca_model *model) {
     double *rows = dlz_alloc_array((uint64_t)height * (uint64_t)d, sizeof *rows);
     model->variance = dlz_alloc_array((uint64_t)most, sizeof *model->variance);
     model->components = dlz_alloc_array((uint64_t)most * (uint64_t)d, sizeof *model->components);
-    dlviz_status status = dlz_pca_agree(
-        input, rows && model->variance && model->components
-                   ? DLVIZ_OK
-                   : dlz_fail_memory("a stack of rows",
-                                     (uint64_t)height * (uint64_t)d * sizeof *rows));
+    dlviz_status status =
+        dlz_pca_agree(input, rows && model->variance && model->components
+                                 ? DLVIZ_OK
+                                 : dlz_fail_memory("a stack of rows",
+                                                   (uint64_t)height * (uint64_t)d * sizeof *rows));
     if (status == DLVIZ_OK)
         status = stack_rows(input, old, rows);
     bool leads = dlz_pca_leads(input);

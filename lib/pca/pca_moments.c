@@ -100,8 +100,8 @@ static dlviz_status name_bad_value(const char *who, const dlz_pca_input *input) 
         int ranks = dlz_comm_size(input->comm);
         int64_t *all = dlz_alloc_array((uint64_t)ranks, sizeof *all);
         dlviz_status status = dlz_pca_agree(
-            input, all ? DLVIZ_OK
-                       : dlz_fail_memory("places of values", (uint64_t)ranks * sizeof *all));
+            input,
+            all ? DLVIZ_OK : dlz_fail_memory("places of values", (uint64_t)ranks * sizeof *all));
         if (status == DLVIZ_OK)
             status = dlz_comm_gather_numbers(input->comm, found, all);
         for (int rank = 0; status == DLVIZ_OK && rank < ranks; rank++)

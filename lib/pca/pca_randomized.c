@@ -104,9 +104,8 @@ static dlviz_status multiply(const dlz_pca_input *input, const double *rows, int
                              bool precise, double *product) {
     int64_t d = input->features;
     int workers = dlz_threads();
-    product_pass pass = {.input = input,
-                         .leaves = dlz_leaves_of(input->comm, input->samples, TILE),
-                         .count = count};
+    product_pass pass = {
+        .input = input, .leaves = dlz_leaves_of(input->comm, input->samples, TILE), .count = count};
     pass.groups = dlz_min_i64(GROUPS, dlz_ceil_div(pass.leaves.most, TILE));
     int64_t jobs = pass.leaves.count * pass.groups;
     uint64_t cells = (uint64_t)count * (uint64_t)d;
@@ -160,7 +159,8 @@ typedef struct product_order {
     int64_t precise, status, converged;
 } product_order;
 
-static dlviz_status obey(operator* op, const product_order *order, const double *rows, double *product) {
+static dlviz_status obey(operator* op, const product_order *order, const double *rows,
+                         double *product) {
     DLZ_TRY(dlz_pca_agree(op->input, begin_product(op)));
     return multiply(op->input, rows, order->count, order->precise != 0, product);
 }
@@ -172,8 +172,8 @@ static dlviz_status apply(void *context, const double *rows, int64_t count, bool
     product_order order = {.count = count, .precise = precise || op->wide};
     op->status = comm ? dlz_comm_broadcast(comm, &order, sizeof order) : DLVIZ_OK;
     if (op->status == DLVIZ_OK && comm) /* a broadcast does not change what rank 0 gives */
-        op->status = dlz_comm_broadcast(
-            comm, (void *)rows, (size_t)(count * op->input->features) * sizeof *rows);
+        op->status = dlz_comm_broadcast(comm, (void *)rows,
+                                        (size_t)(count * op->input->features) * sizeof *rows);
     if (op->status == DLVIZ_OK)
         op->status = obey(op, &order, rows, product);
     return op->status;
@@ -212,8 +212,7 @@ static dlviz_status lead(operator* op, const dlz_krylov *krylov, dlz_pca_model *
                          bool *converged) {
     const dlz_pca_input *input = op->input;
     DLZ_TRY(dlz_pca_agree(input, DLVIZ_OK)); /* that the others can serve */
-    dlviz_status status =
-        dlz_krylov_largest(krylov, model->variance, model->components, converged);
+    dlviz_status status = dlz_krylov_largest(krylov, model->variance, model->components, converged);
     if (!input->comm || op->status != DLVIZ_OK)
         return status;
     product_order end = {.status = status, .converged = *converged};

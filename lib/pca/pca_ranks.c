@@ -59,8 +59,7 @@ static dlviz_status check_shares(const char *who, const dlviz_comm *comm, const 
             return dlz_fail(DLVIZ_ERROR_SHAPE,
                             "%s: rank %d passes %lld rows; of %lld rows on all ranks %lld are its "
                             "share (dlviz_comm_share)",
-                            who, rank, (long long)all[rank], (long long)*samples,
-                            (long long)share);
+                            who, rank, (long long)all[rank], (long long)*samples, (long long)share);
     }
     return DLVIZ_OK;
 }
@@ -120,9 +119,8 @@ dlviz_status dlz_pca_gather(const dlz_pca_input *input, dlz_pca_input *whole) {
     size_t row = (size_t)d * sizeof(float);
     float *data = dlz_alloc_array(n, row);
     int64_t *offsets = dlz_alloc_array((uint64_t)size + 1, sizeof *offsets);
-    dlviz_status status =
-        dlz_pca_agree(input, data && offsets ? DLVIZ_OK
-                                             : dlz_fail_memory("the rows of all ranks", n * row));
+    dlviz_status status = dlz_pca_agree(
+        input, data && offsets ? DLVIZ_OK : dlz_fail_memory("the rows of all ranks", n * row));
     if (status == DLVIZ_OK) {
         for (int rank = 0; rank < size; rank++)
             offsets[rank] = dlz_comm_share(comm, rank, input->samples).first * (int64_t)row;
@@ -177,8 +175,8 @@ dlviz_status dlz_pca_share(dlz_pca_input *input, dlviz_status own, dlz_pca_model
     if (!comm)
         return own;
     bool leads = dlz_pca_leads(input);
-    summary found = {own,           (int64_t)input->used,  model->count,
-                     input->scatter, model->total_variance, {0}};
+    summary found = {own, (int64_t)input->used, model->count, input->scatter, model->total_variance,
+                     {0}};
     if (leads && own != DLVIZ_OK)
         snprintf(found.sentence, sizeof found.sentence, "%s", dlviz_last_error());
     DLZ_TRY(dlz_comm_broadcast(comm, &found, sizeof found));

@@ -106,11 +106,10 @@ static void multiply_panels(const feature_pass *pass, const piece *part, const i
     for (int64_t row = part->first; row < end; row += step)
         for (int64_t j = first[1]; j < last_j; j++)
             for (int64_t i = dlz_max_i64(first[0], j); i < last_i; i++)
-                pass->kernel->add(pass->chunk + (i * pass->depth + row) * width,
-                                  pass->chunk + (j * pass->depth + row) * width,
-                                  dlz_min_i64(step, end - row),
-                                  to + ((i - first[0]) * BLOCK_COLUMNS + j - first[1]) * width,
-                                  BLOCK_COLUMNS);
+                pass->kernel->add(
+                    pass->chunk + (i * pass->depth + row) * width,
+                    pass->chunk + (j * pass->depth + row) * width, dlz_min_i64(step, end - row),
+                    to + ((i - first[0]) * BLOCK_COLUMNS + j - first[1]) * width, BLOCK_COLUMNS);
 }
 
 static void add_block(void *context, int64_t tile, int worker) {
@@ -118,8 +117,8 @@ static void add_block(void *context, int64_t tile, int worker) {
     int64_t row, column;
     locate(tile, &row, &column);
     int64_t first[2] = {row * pass->block, column * pass->block};
-    int64_t cells = dlz_min_i64(pass->block, pass->panels - first[0]) * pass->kernel->width *
-                    BLOCK_COLUMNS;
+    int64_t cells =
+        dlz_min_i64(pass->block, pass->panels - first[0]) * pass->kernel->width * BLOCK_COLUMNS;
     for (int i = 0; i < pass->num_pieces; i++) {
         const piece *part = pass->pieces + i;
         double *to = block_at(pass, part->place, tile, worker);
@@ -431,8 +430,7 @@ static dlviz_status scatter_by_groups(const dlz_pca_input *input, double **matri
     return status;
 }
 
-static dlviz_status scatter(const dlz_pca_input *input, bool gram, double **matrix,
-                            double *trace) {
+static dlviz_status scatter(const dlz_pca_input *input, bool gram, double **matrix, double *trace) {
     if (!gram)
         return (input->features <= DLZ_PCA_NARROW ? scatter_by_groups
                                                   : scatter_of_features)(input, matrix, trace);

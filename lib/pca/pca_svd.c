@@ -98,10 +98,10 @@ dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model) {
     dlviz_status status = DLVIZ_OK;
     if (n >= d) {
         triangle = dlz_alloc_array((uint64_t)d * (uint64_t)d, sizeof *triangle);
-        status = dlz_pca_agree(
-            input, triangle ? DLVIZ_OK
-                            : dlz_fail_memory("a QR factor",
-                                              (uint64_t)d * (uint64_t)d * sizeof *triangle));
+        status = dlz_pca_agree(input,
+                               triangle ? DLVIZ_OK
+                                        : dlz_fail_memory("a QR factor", (uint64_t)d * (uint64_t)d *
+                                                                             sizeof *triangle));
         if (status == DLVIZ_OK)
             status = dlz_pca_triangle(input, triangle);
     }

@@ -20,7 +20,7 @@ double dlz_pca_inverse_deviation(const dlz_pca_model *model, int64_t i) {
 typedef struct transform_pass {
     const dlz_pca_model *model;
     dlz_pages pages;
-    int64_t first; /* of the pages' rows, the one at `from` */
+    int64_t first;               /* of the pages' rows, the one at `from` */
     const float *from, *weights; /* weights: components, k x d, scaled for whitening */
     float *to;
     char *scratch; /* one `stride` a worker: for a product, and ROWS x d */
@@ -167,7 +167,8 @@ dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca, const dlviz_tenso
 
 static dlviz_status write_rows(const dlviz_pca *pca, const dlviz_tensor *data, dlz_file *file) {
     int64_t n = data->dims[0], d = pca->model.features, k = pca->model.count;
-    int64_t tiles = dlz_max_i64(WRITTEN_FLOATS / (k * ROWS), 2 * dlz_threads()), step = tiles * ROWS;
+    int64_t tiles = dlz_max_i64(WRITTEN_FLOATS / (k * ROWS), 2 * dlz_threads()),
+            step = tiles * ROWS;
     step = dlz_min_i64(step, dlz_max_i64(n, 1));
     float *rows = dlz_alloc_array((uint64_t)step, (uint64_t)k * sizeof *rows);
     transform_pass pass;

@@ -20,11 +20,11 @@
 typedef struct qr_pass {
     const dlz_pca_input *input;
     dlz_leaves leaves;
-    int64_t first_leaf, count;   /* the leaves that are worked on */
-    int64_t first_tile, tiles;   /* of each the tiles, counted from its first */
-    int64_t distance;            /* between the partners of a pair */
-    double *window;              /* count x tiles triangles */
-    double *scratch;             /* a tile a worker */
+    int64_t first_leaf, count; /* the leaves that are worked on */
+    int64_t first_tile, tiles; /* of each the tiles, counted from its first */
+    int64_t distance;          /* between the partners of a pair */
+    double *window;            /* count x tiles triangles */
+    double *scratch;           /* a tile a worker */
     dlz_failures failures;
 } qr_pass;
 
@@ -44,8 +44,8 @@ static void factor_tile(void *context, int64_t job, int worker) {
     int64_t d = input->features, leaf = job / pass->tiles, tile = job % pass->tiles;
     if (!is_there(pass, leaf, tile))
         return;
-    dlz_rows rows = dlz_leaves_tile(
-        &pass->leaves, pass->leaves.tiles[pass->first_leaf + leaf] + pass->first_tile + tile);
+    dlz_rows rows = dlz_leaves_tile(&pass->leaves, pass->leaves.tiles[pass->first_leaf + leaf] +
+                                                       pass->first_tile + tile);
     double *scratch = pass->scratch + worker * pass->leaves.tile_rows * d;
     for (int64_t i = 0; i < rows.count; i++) {
         dlz_pages_read(&input->pages, rows.first + i, 1);
@@ -54,9 +54,9 @@ static void factor_tile(void *context, int64_t job, int worker) {
     }
     if (rows.count < d)
         memset(scratch + rows.count * d, 0, (size_t)((d - rows.count) * d) * sizeof *scratch);
-    dlz_failures_note(&pass->failures, job,
-                      dlz_qr_r(dlz_max_i64(rows.count, d), d, scratch,
-                               pass->window + job * cells_of(pass)));
+    dlz_failures_note(
+        &pass->failures, job,
+        dlz_qr_r(dlz_max_i64(rows.count, d), d, scratch, pass->window + job * cells_of(pass)));
 }
 
 static void merge_pair(void *context, int64_t job, int worker) {
@@ -81,8 +81,7 @@ static dlviz_status run(qr_pass *pass, int64_t jobs, dlz_tile_fn function) {
 
 static dlviz_status merge_all(qr_pass *pass) {
     for (pass->distance = 1; pass->distance < pass->tiles; pass->distance *= 2)
-        DLZ_TRY(run(pass, pass->count * dlz_ceil_div(pass->tiles, 2 * pass->distance),
-                    merge_pair));
+        DLZ_TRY(run(pass, pass->count * dlz_ceil_div(pass->tiles, 2 * pass->distance), merge_pair));
     return DLVIZ_OK;
 }
 
@@ -154,9 +153,8 @@ static dlviz_status factor(const dlz_pca_input *input, const dlz_leaves *leaves,
                            double *triangles) {
     uint64_t cells = (uint64_t)input->features * (uint64_t)input->features;
     int64_t most = dlz_ceil_div(leaves->most, leaves->tile_rows);
-    uint64_t window = most > PIECE
-                          ? PIECE
-                          : (uint64_t)dlz_min_i64(leaves->count * most, WINDOW / most * most);
+    uint64_t window =
+        most > PIECE ? PIECE : (uint64_t)dlz_min_i64(leaves->count * most, WINDOW / most * most);
     uint64_t tile = (uint64_t)leaves->tile_rows * (uint64_t)input->features;
     qr_pass pass = {.input = input, .leaves = *leaves};
     pass.window = dlz_alloc_array(window * cells, sizeof(double));
@@ -177,10 +175,10 @@ static dlviz_status gather_triangles(const dlz_pca_input *input, double *triangl
     int ranks = dlz_comm_size(input->comm);
     int64_t bytes = input->features * input->features * (int64_t)sizeof *triangles;
     int64_t *offsets = dlz_alloc_array((uint64_t)ranks + 1, sizeof *offsets);
-    dlviz_status status = dlz_pca_agree(
-        input, offsets ? DLVIZ_OK
-                       : dlz_fail_memory("places of triangles",
-                                         ((uint64_t)ranks + 1) * sizeof *offsets));
+    dlviz_status status =
+        dlz_pca_agree(input, offsets ? DLVIZ_OK
+                                     : dlz_fail_memory("places of triangles",
+                                                       ((uint64_t)ranks + 1) * sizeof *offsets));
     for (int rank = 0; status == DLVIZ_OK && rank < ranks; rank++)
         offsets[rank] = dlz_comm_leaves(input->comm, rank).first * bytes;
     if (status == DLVIZ_OK) {

@@ -8,7 +8,8 @@
 
 enum { ALIGNMENT = 64, PREFIX = 8 /* magic and version */, MOST_HEADER = 512 };
 
-void dlz_npy_write_elements(dlz_file *file, dlviz_dtype dtype, const void *elements, int64_t count) {
+void dlz_npy_write_elements(dlz_file *file, dlviz_dtype dtype, const void *elements,
+                            int64_t count) {
     char chunk[1 << 14];
     size_t element = dlviz_dtype_size(dtype);
     int64_t step = (int64_t)(sizeof chunk / element);
