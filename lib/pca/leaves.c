@@ -34,6 +34,17 @@ dlz_rows dlz_leaves_tile(const dlz_leaves *leaves, int64_t tile) {
     return (dlz_rows){leaf, first, dlz_min_i64(leaves->tile_rows, leaves->first[leaf + 1] - first)};
 }
 
+dlz_group dlz_leaves_group(const dlz_leaves *leaves, int64_t groups, int64_t job) {
+    int64_t leaf = job / groups, group = job % groups, tile_rows = leaves->tile_rows;
+    int64_t first = leaves->tiles[leaf], tiles = leaves->tiles[leaf + 1] - first;
+    dlz_group found = {.tile = first + group * tiles / groups,
+                       .last = first + (group + 1) * tiles / groups};
+    int64_t row = leaves->first[leaf] + (found.tile - first) * tile_rows;
+    int64_t end = leaves->first[leaf] + (found.last - first) * tile_rows;
+    found.rows = (dlz_rows){(int)leaf, row, dlz_min_i64(end, leaves->first[leaf + 1]) - row};
+    return found;
+}
+
 typedef struct sum_pass {
     double *sums, *total; /* total: NULL where the leaves stay apart */
     int64_t leaves, groups, cells;

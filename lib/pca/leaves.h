@@ -29,6 +29,14 @@ dlz_leaves dlz_leaves_of(const dlviz_comm *comm, int64_t rows, int64_t tile_rows
 dlz_leaves dlz_leaves_whole(int64_t rows, int64_t tile_rows);
 dlz_rows dlz_leaves_tile(const dlz_leaves *leaves, int64_t tile);
 
+/* Group `job` of all leaves' groups, of which each has so many: tiles from `tile` to `last`, the rows
+ * of which are `rows`. */
+typedef struct dlz_group {
+    int64_t tile, last;
+    dlz_rows rows;
+} dlz_group;
+dlz_group dlz_leaves_group(const dlz_leaves *leaves, int64_t groups, int64_t job);
+
 /* A lone process adds leaves as a binary counter counts: leaf l is summed in a place of its own, and
  * then so many times the last place is added to the one before it. It takes DLZ_LEAF_PLACES. */
 #define DLZ_LEAF_PLACES 4

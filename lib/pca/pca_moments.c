@@ -33,6 +33,7 @@ static void sum_tile(void *context, int64_t tile, int worker) {
         dlz_center()->add(input->data + i * d, sums, d);
     if (pass->search)
         dlz_pca_search_rows(pass->search, input, rows.first, rows.count, worker);
+    dlz_pages_done(&input->pages, rows.first, rows.count);
 }
 
 static void square_tile(void *context, int64_t tile, int worker) {
@@ -45,6 +46,7 @@ static void square_tile(void *context, int64_t tile, int worker) {
     dlz_pages_read(&input->pages, rows.first, rows.count);
     for (int64_t i = rows.first; i < rows.first + rows.count; i++)
         total += dlz_center()->squares(input->data + i * d, input->mean, d);
+    dlz_pages_done(&input->pages, rows.first, rows.count);
     pass->sums[tile] = total;
 }
 

@@ -28,25 +28,17 @@ typedef struct product_pass {
     double *sums; /* leaves x groups x count x features */
 } product_pass;
 
-/* The tiles of a group. */
-static void find_tiles(const product_pass *pass, int64_t job, int64_t *tile, int64_t *last) {
-    int64_t leaf = job / pass->groups, group = job % pass->groups;
-    int64_t first = pass->leaves.tiles[leaf], tiles = pass->leaves.tiles[leaf + 1] - first;
-    *tile = first + group * tiles / pass->groups;
-    *last = first + (group + 1) * tiles / pass->groups;
-}
-
-static void add_group_float(void *context, int64_t group, int worker) {
+static void add_group_float(void *context, int64_t job, int worker) {
     const product_pass *pass = context;
     const dlz_pca_input *input = pass->input;
     int64_t d = input->features, l = pass->count;
     char *gemm_scratch = pass->scratch + (uint64_t)worker * pass->scratch_bytes;
     float *points = (float *)(gemm_scratch + DLZ_GEMM_SCRATCH_BYTES);
     float *inner = points + TILE * d, *outer = inner + TILE * l;
-    double *sum = pass->sums + group * l * d;
+    double *sum = pass->sums + job * l * d;
     memset(sum, 0, (size_t)(l * d) * sizeof *sum);
-    int64_t tile, last;
-    for (find_tiles(pass, group, &tile, &last); tile < last; tile++) {
+    dlz_group group = dlz_leaves_group(&pass->leaves, pass->groups, job);
+    for (int64_t tile = group.tile; tile < group.last; tile++) {
         dlz_rows rows = dlz_leaves_tile(&pass->leaves, tile);
         int64_t first = rows.first, n = rows.count;
         if (n == 0)
@@ -77,17 +69,18 @@ static void add_group_float(void *context, int64_t group, int worker) {
         dlz_gemm_kernels()->gemm(&back, gemm_scratch);
         dlz_center()->add(outer, sum, l * d);
     }
+    dlz_pages_done(&input->pages, group.rows.first, group.rows.count);
 }
 
-static void add_group_double(void *context, int64_t group, int worker) {
+static void add_group_double(void *context, int64_t job, int worker) {
     const product_pass *pass = context;
     const dlz_pca_input *input = pass->input;
     int64_t d = input->features, l = pass->count;
     double *points = (double *)(pass->scratch + (uint64_t)worker * pass->scratch_bytes);
-    double *inner = points + TILE * d, *sum = pass->sums + group * l * d;
+    double *inner = points + TILE * d, *sum = pass->sums + job * l * d;
     memset(sum, 0, (size_t)(l * d) * sizeof *sum);
-    int64_t tile, last;
-    for (find_tiles(pass, group, &tile, &last); tile < last; tile++) {
+    dlz_group group = dlz_leaves_group(&pass->leaves, pass->groups, job);
+    for (int64_t tile = group.tile; tile < group.last; tile++) {
         dlz_rows rows = dlz_leaves_tile(&pass->leaves, tile);
         int64_t first = rows.first, n = rows.count;
         if (n == 0)
@@ -98,6 +91,7 @@ static void add_group_double(void *context, int64_t group, int worker) {
         dlz_dgemm(false, true, n, l, d, 1, points, d, pass->rows, d, 0, inner, l);
         dlz_dgemm(true, false, l, d, n, 1, inner, l, points, d, 1, sum, d);
     }
+    dlz_pages_done(&input->pages, group.rows.first, group.rows.count);
 }
 
 static dlviz_status multiply(const dlz_pca_input *input, const double *rows, int64_t count,

@@ -138,6 +138,7 @@ static dlviz_status add_chunk(feature_pass *pass) {
     const dlz_pca_input *input = pass->input;
     double own = (double)input->own, done = 0.8 * (double)(pass->first + pass->depth) / own;
     dlz_parallel_for(dlz_ceil_div(pass->depth, ROWS_TILE), dlz_threads(), pack_rows, pass);
+    dlz_pages_done(&input->pages, pass->first, pass->depth);
     dlz_task_part(0.8 * (double)pass->first / own, done);
     DLZ_TRY(dlz_parallel_for_task(pass->blocks, dlz_threads(), add_block, pass));
     return dlz_pca_report(input->pca, done);
@@ -383,12 +384,11 @@ typedef struct narrow_pass {
 static void add_group(void *context, int64_t job, int worker) {
     const narrow_pass *pass = context;
     const dlz_pca_input *input = pass->input;
-    int64_t d = input->features, leaf = job / pass->groups, group = job % pass->groups;
+    int64_t d = input->features;
+    dlz_group group = dlz_leaves_group(&pass->leaves, pass->groups, job);
     double *chunk = pass->chunks + worker * DLZ_PCA_TILE * d, *sum = pass->sums + job * d * d;
     memset(sum, 0, (size_t)(d * d) * sizeof *sum);
-    int64_t first = pass->leaves.tiles[leaf], tiles = pass->leaves.tiles[leaf + 1] - first;
-    for (int64_t tile = first + group * tiles / pass->groups;
-         tile < first + (group + 1) * tiles / pass->groups; tile++) {
+    for (int64_t tile = group.tile; tile < group.last; tile++) {
         dlz_rows rows = dlz_leaves_tile(&pass->leaves, tile);
         dlz_pages_read(&input->pages, rows.first, rows.count);
         for (int64_t i = 0; i < rows.count; i++)
@@ -397,6 +397,7 @@ static void add_group(void *context, int64_t job, int worker) {
         if (rows.count > 0)
             dlz_dsyrk(true, d, rows.count, chunk, d, sum, d);
     }
+    dlz_pages_done(&input->pages, group.rows.first, group.rows.count);
 }
 
 static dlviz_status scatter_by_groups(const dlz_pca_input *input, double **matrix, double *trace) {

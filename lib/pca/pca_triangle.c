@@ -52,6 +52,7 @@ static void factor_tile(void *context, int64_t job, int worker) {
         dlz_center()->to_double(input->data + (rows.first + i) * d, input->mean, scratch + i * d,
                                 d);
     }
+    dlz_pages_done(&input->pages, rows.first, rows.count);
     if (rows.count < d)
         memset(scratch + rows.count * d, 0, (size_t)((d - rows.count) * d) * sizeof *scratch);
     dlz_failures_note(

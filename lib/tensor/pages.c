@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 /* Pages are dealt with in windows of so many bytes. */
-#define WINDOW ((size_t)1 << 20)
-#define AHEAD (8 * WINDOW)
-#define BEHIND (4 * WINDOW)
+#define WINDOW ((size_t)2 << 20)
+#define AHEAD (16 * WINDOW)
+#define BEHIND (2 * WINDOW)
+/* A thread that was held up leaves pages further behind. */
+#define FAR_BEHIND (10 * WINDOW)
 /* What the kernel reads ahead at one request may be as little as this. */
 #define REQUEST ((size_t)128 << 10)
 
@@ -37,9 +39,16 @@ void dlz_pages_read(const dlz_pages *pages, int64_t first, int64_t count) {
     for (size_t window = (from + WINDOW - 1) / WINDOW * WINDOW; window < to; window += WINDOW) {
         for (size_t at = window + AHEAD; at < window + AHEAD + WINDOW; at += REQUEST)
             advise(pages, at, at + REQUEST, MADV_WILLNEED);
-        if (window >= BEHIND)
-            advise(pages, window - BEHIND, window - BEHIND + WINDOW, MADV_DONTNEED);
+        if (window > BEHIND)
+            advise(pages, window > FAR_BEHIND ? window - FAR_BEHIND : 0, window - BEHIND,
+                   MADV_DONTNEED);
     }
+}
+
+void dlz_pages_done(const dlz_pages *pages, int64_t first, int64_t count) {
+    size_t from = (size_t)first * pages->row, size = (size_t)count * pages->row;
+    if (pages->data && size >= WINDOW)
+        advise(pages, from, from + size, MADV_DONTNEED);
 }
 
 void dlz_pages_release(const dlz_pages *pages) {

@@ -21,6 +21,8 @@ typedef struct dlz_pages {
 dlz_pages dlz_pages_of(const dlviz_tensor *tensor);
 /* These rows are about to be read. */
 void dlz_pages_read(const dlz_pages *pages, int64_t first, int64_t count);
+/* These have been read, and more than a few: another piece of work may go on elsewhere. */
+void dlz_pages_done(const dlz_pages *pages, int64_t first, int64_t count);
 /* The pass is over. */
 void dlz_pages_release(const dlz_pages *pages);
 
