@@ -2,7 +2,6 @@
 #include "base/base.h"
 #include "base/progress.h"
 
-#include <float.h>
 #include <math.h>
 
 /* With fewer rows and columns than so many times the vectors that iteration works on, the
@@ -26,23 +25,6 @@ void dlz_pca_fix_signs(double *components, int64_t count, int64_t features) {
             for (int64_t j = 0; j < features; j++)
                 row[j] = -row[j];
     }
-}
-
-dlviz_status dlz_pca_require_range(const char *who, double variance) {
-    if (variance == 0 || (variance >= FLT_MIN && variance <= FLT_MAX))
-        return DLVIZ_OK;
-    char text[DLZ_NUMBER_SIZE];
-    return dlz_fail(
-        DLVIZ_ERROR_NUMERIC,
-        "%s: the variance of the data is %s in all; 0 and 1.2e-38 to 3.4e+38 are accepted, since "
-        "results are float32; multiply the data by a constant first",
-        who, dlz_number(text, variance, 3));
-}
-
-dlviz_status dlz_pca_set_variance(const char *who, const dlz_pca_input *input,
-                                  dlz_pca_model *model) {
-    model->total_variance = input->scatter / (double)(input->samples - 1);
-    return dlz_pca_require_range(who, model->total_variance);
 }
 
 static dlviz_pca_solver_kind choose_solver(const dlviz_pca *pca, int64_t most) {

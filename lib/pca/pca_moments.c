@@ -6,6 +6,7 @@
 #include "pca/leaves.h"
 #include "pca/pca.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -134,4 +135,21 @@ dlviz_status dlz_pca_find_mean(const char *who, const dlz_pca_input *input, dlz_
 dlviz_status dlz_pca_find_scatter(dlz_pca_input *input) {
     moments_pass pass = {.input = input};
     return run(&pass, square_tile, 1, &input->scatter);
+}
+
+dlviz_status dlz_pca_require_range(const char *who, double variance) {
+    if (variance == 0 || (variance >= FLT_MIN && variance <= FLT_MAX))
+        return DLVIZ_OK;
+    char text[DLZ_NUMBER_SIZE];
+    return dlz_fail(
+        DLVIZ_ERROR_NUMERIC,
+        "%s: the variance of the data is %s in all; 0 and 1.2e-38 to 3.4e+38 are accepted, since "
+        "results are float32; multiply the data by a constant first",
+        who, dlz_number(text, variance, 3));
+}
+
+dlviz_status dlz_pca_set_variance(const char *who, const dlz_pca_input *input,
+                                  dlz_pca_model *model) {
+    model->total_variance = input->scatter / (double)(input->samples - 1);
+    return dlz_pca_require_range(who, model->total_variance);
 }
