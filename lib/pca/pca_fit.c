@@ -124,5 +124,10 @@ dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
     DLZ_REQUIRE(pca);
     DLZ_HOLD_ALONE(&pca->busy, "PCA");
     DLZ_TRY(fit(__func__, pca, data));
-    return dlviz_pca_transform(pca, data, projected);
+    dlviz_status status = dlz_comm_agree(pca->comm, dlviz_pca_transform(pca, data, projected));
+    if (status != DLVIZ_OK) {
+        dlviz_tensor_destroy(*projected);
+        *projected = NULL;
+    }
+    return status;
 }
