@@ -85,6 +85,15 @@ static dlviz_status slice(dlviz_comm *comm, const dlviz_tensor *x, int64_t first
     return dlviz_tensor_slice(x, first + from, num, own);
 }
 
+/* The same, on all ranks or on none. */
+static dlviz_status slice_alike(dlviz_comm *comm, const dlviz_tensor *x, int64_t first,
+                                int64_t count, dlviz_tensor **own) {
+    dlviz_status status = dlviz_comm_agree(comm, slice(comm, x, first, count, own));
+    if (status != DLVIZ_OK)
+        dlviz_tensor_destroy(*own);
+    return status;
+}
+
 /* Own rows of all fits, or of the batches in turn; all ranks come to each call. */
 static dlviz_status learn(dlviz_pca *pca, const problem *p, dlviz_comm *comm,
                           const dlviz_tensor *x) {
@@ -94,7 +103,7 @@ static dlviz_status learn(dlviz_pca *pca, const problem *p, dlviz_comm *comm,
         int64_t count = p->batches[b] ? p->batches[b] : b == 0 ? p->n : 0;
         if (count == 0)
             break;
-        DLZ_TRY(dlviz_comm_agree(comm, slice(comm, x, first, count, &own)));
+        DLZ_TRY(slice_alike(comm, x, first, count, &own));
         dlviz_status status =
             p->batches[b] ? dlviz_pca_partial_fit(pca, own) : dlviz_pca_fit(pca, own);
         dlviz_tensor_destroy(own);
@@ -405,7 +414,7 @@ END_TEST
 /* Another fit with its projections; where that fails nobody has any. */
 static dlviz_status project_alike(dlviz_pca *pca, const comparison *c, dlviz_comm *comm) {
     dlviz_tensor *own, *projected;
-    DLZ_TRY(dlviz_comm_agree(comm, slice(comm, c->x, 0, c->p->n, &own)));
+    DLZ_TRY(slice_alike(comm, c->x, 0, c->p->n, &own));
     dlviz_status status = dlviz_pca_fit_transform(pca, own, &projected);
     if ((status == DLVIZ_OK) != (projected != NULL))
         status = dlviz_fail(DLVIZ_ERROR_STATE, "projections of a fit that failed");
