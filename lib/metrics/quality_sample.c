@@ -67,8 +67,8 @@ static dlviz_status search(const dlviz_tensor *points, const dlz_sample *sample,
     const float *values = points->data;
     for (int64_t i = 0; i < sample->count; i++)
         memcpy(room->queries + i * d, values + sample->points[i] * d, (size_t)d * sizeof *values);
-    DLZ_TRY(dlz_knn_query(values, n, room->queries, sample->count, d, (int)k + 1, room->nearest,
-                          room->distances));
+    DLZ_TRY(dlz_knn_query(NULL, values, n, room->queries, sample->count, d, (int)k + 1,
+                          room->nearest, room->distances));
     for (int64_t i = 0; i < sample->count; i++) {
         const int32_t *from = room->nearest + i * (k + 1);
         for (int64_t j = 0, to = 0; to < k; j++)
@@ -100,8 +100,8 @@ static dlviz_status find_all(const dlviz_tensor *points, int64_t k, int32_t *ind
     float *distances = dlz_alloc_array(count, sizeof *distances);
     if (!distances)
         return dlz_fail_memory("neighbors", count * sizeof *distances);
-    dlviz_status status =
-        dlz_knn_exact(points->data, points->dims[0], points->dims[1], (int)k, indices, distances);
+    dlviz_status status = dlz_knn_exact(NULL, points->data, points->dims[0], points->dims[1],
+                                        (int)k, indices, distances);
     dlz_free(distances);
     return status;
 }

@@ -42,10 +42,10 @@ static dlviz_status search(results *r, double recall) {
         return dlz_fail_memory("neighbors", count * (sizeof *r->found + sizeof *r->squared));
     dlz_task_part(0, 0.9);
     if (recall < 1)
-        DLZ_TRY(
-            dlz_knn_approximate(r->points, r->n, r->d, (int)r->k, recall, r->found, r->squared));
+        DLZ_TRY(dlz_knn_approximate(NULL, r->points, r->n, r->d, (int)r->k, recall, r->found,
+                                    r->squared));
     else
-        DLZ_TRY(dlz_knn_exact(r->points, r->n, r->d, (int)r->k, r->found, r->squared));
+        DLZ_TRY(dlz_knn_exact(NULL, r->points, r->n, r->d, (int)r->k, r->found, r->squared));
     dlz_task_part(0.9, 1);
     return dlz_parallel_for_task(dlz_ceil_div(r->n, ROWS), dlz_threads(), widen_tile, r);
 }

@@ -187,8 +187,10 @@ dlviz_status dlz_knn_in_clusters(const dlz_knn_job *job, int32_t *indices,
     return status;
 }
 
-dlviz_status dlz_knn_query(const float *points, int64_t n, const float *queries, int64_t m,
-                           int64_t d, int k, int32_t *indices, float *squared_distances) {
+dlviz_status dlz_knn_query(dlviz_comm *comm, const float *points, int64_t n, const float *queries,
+                           int64_t m, int64_t d, int k, int32_t *indices,
+                           float *squared_distances) {
+    (void)comm;
     if (k < 1 || k > n || d < 1 || m < 1 || n > INT32_MAX - DLZ_KNN_PANEL)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbors among %lld points in %lld dimensions; 1 to n are accepted", k,

@@ -51,8 +51,8 @@ static dlviz_status find_centers(builder *b) {
     }
     memcpy(b->centers, b->sample, (size_t)(count * d) * sizeof(float));
     for (int round = 0; round < ROUNDS; round++) {
-        DLZ_TRY(
-            dlz_knn_query(b->centers, count, b->sample, b->sampled, d, 1, b->owner, b->distances));
+        DLZ_TRY(dlz_knn_query(NULL, b->centers, count, b->sample, b->sampled, d, 1, b->owner,
+                              b->distances));
         memset(b->sums, 0, (size_t)(count * d) * sizeof(double));
         memset(b->sizes, 0, (size_t)count * sizeof(int64_t));
         for (int64_t i = 0; i < b->sampled; i++) {
@@ -69,7 +69,8 @@ static dlviz_status find_centers(builder *b) {
 
 static dlviz_status place_points(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
-    DLZ_TRY(dlz_knn_query(b->centers, c->count, b->points, b->n, b->d, 1, b->owner, b->distances));
+    DLZ_TRY(dlz_knn_query(NULL, b->centers, c->count, b->points, b->n, b->d, 1, b->owner,
+                          b->distances));
     memset(b->sizes, 0, (size_t)c->count * sizeof(int64_t));
     for (int64_t i = 0; i < b->n; i++)
         b->sizes[b->owner[i]]++;
@@ -104,7 +105,7 @@ static dlviz_status order_clusters(builder *b) {
     float *distances = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof *distances);
     if (!distances)
         return dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
-    dlviz_status status = dlz_knn_query(b->centers, c->count, b->centers, c->count, b->d,
+    dlviz_status status = dlz_knn_query(NULL, b->centers, c->count, b->centers, c->count, b->d,
                                         (int)c->count, c->nearest, distances);
     dlz_free(distances);
     return status;
@@ -152,7 +153,7 @@ static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wante
             chosen[q] = (int64_t)dlz_random_below(&random, (uint64_t)b->n);
             memcpy(queries + q * d, b->points + chosen[q] * d, (size_t)d * sizeof(float));
         }
-        status = dlz_knn_query(b->points, b->n, queries, m, d, k + 1, indices, distances);
+        status = dlz_knn_query(NULL, b->points, b->n, queries, m, d, k + 1, indices, distances);
     }
     if (status == DLVIZ_OK) {
         for (int64_t q = 0; q < m; q++)
@@ -223,9 +224,10 @@ static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *in
     return status;
 }
 
-static dlviz_status find(const float *points, int64_t n, int64_t d, int k, double recall,
-                         bool clusters, const uint64_t *tie_seed, int32_t *indices,
+static dlviz_status find(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                         double recall, bool clusters, const uint64_t *tie_seed, int32_t *indices,
                          float *squared_distances) {
+    (void)comm;
     if (n > MOST_POINTS)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
                         "neighbors of %lld points; up to %d are searched for", (long long)n,
@@ -250,29 +252,30 @@ static bool is_large(int64_t n) {
     return n >= 4 * POINTS_A_CLUSTER;
 }
 
-static dlviz_status find_most(const float *points, int64_t n, int64_t d, int k,
+static dlviz_status find_most(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
                               const uint64_t *tie_seed, int32_t *indices,
                               float *squared_distances) {
     double recall = n <= DLZ_KNN_EXACT_POINTS ? 1 : RECALL;
-    return find(points, n, d, k, recall, is_large(n), tie_seed, indices, squared_distances);
+    return find(comm, points, n, d, k, recall, is_large(n), tie_seed, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
-                           float *squared_distances) {
-    return find(points, n, d, k, 1, is_large(n), NULL, indices, squared_distances);
+dlviz_status dlz_knn_exact(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                           int32_t *indices, float *squared_distances) {
+    return find(comm, points, n, d, k, 1, is_large(n), NULL, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double recall,
-                                 int32_t *indices, float *squared_distances) {
-    return find(points, n, d, k, recall, true, NULL, indices, squared_distances);
+dlviz_status dlz_knn_approximate(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                                 double recall, int32_t *indices, float *squared_distances) {
+    return find(comm, points, n, d, k, recall, true, NULL, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
-                            float *squared_distances) {
-    return find_most(points, n, d, k, NULL, indices, squared_distances);
+dlviz_status dlz_knn_search(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                            int32_t *indices, float *squared_distances) {
+    return find_most(comm, points, n, d, k, NULL, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
-                                  int32_t *indices, float *squared_distances) {
-    return find_most(points, n, d, k, &seed, indices, squared_distances);
+dlviz_status dlz_knn_search_drawn(dlviz_comm *comm, const float *points, int64_t n, int64_t d,
+                                  int k, uint64_t seed, int32_t *indices,
+                                  float *squared_distances) {
+    return find_most(comm, points, n, d, k, &seed, indices, squared_distances);
 }
