@@ -1,0 +1,150 @@
+#include "comm/tiles.h"
+#include "base/base.h"
+#include "comm/comm.h"
+
+#include <string.h>
+
+#define BYTES_A_ROUND (INT64_C(32) << 20)
+/* Of a rank: a few seconds of one thread, but tiles enough for many. */
+#define COST_A_ROUND 1e12
+#define TILES_A_ROUND 256
+
+typedef struct sharing {
+    const dlz_comm_tiles *tiles;
+    int rank, ranks;
+    int64_t rounds;
+    int64_t first, count; /* of a round */
+    int64_t *places;      /* where in `bytes` is what a tile of the round makes */
+    int64_t *offsets;     /* where each rank's are: ranks + 1 */
+    unsigned char *bytes;
+} sharing;
+
+static int64_t things_of(const dlz_comm_tiles *t, int64_t tile) {
+    return dlz_min_i64(t->a_tile, t->things - tile * t->a_tile);
+}
+
+static int64_t size_of(const dlz_comm_tiles *t, int64_t tile) {
+    return t->size ? t->size(t->context, tile) : things_of(t, tile) * (int64_t)t->thing_size;
+}
+
+static void copy(const dlz_comm_tiles *t, int64_t tile, unsigned char *bytes, bool in) {
+    if (t->copy) {
+        t->copy(t->context, tile, bytes, in);
+        return;
+    }
+    unsigned char *data = (unsigned char *)t->data + (size_t)(tile * t->a_tile) * t->thing_size;
+    memcpy(in ? data : bytes, in ? bytes : data, (size_t)size_of(t, tile));
+}
+
+static void start_round(sharing *s, int64_t round) {
+    s->first = s->tiles->count * round / s->rounds;
+    s->count = s->tiles->count * (round + 1) / s->rounds - s->first;
+}
+
+static void count_rounds(sharing *s) {
+    const dlz_comm_tiles *t = s->tiles;
+    int64_t bytes = 0, tiles = dlz_ceil_div(t->count, TILES_A_ROUND * (int64_t)s->ranks);
+    for (int64_t tile = 0; tile < t->count; tile++)
+        bytes += size_of(t, tile);
+    double cost = t->cost / (COST_A_ROUND * s->ranks);
+    int64_t rounds = cost < (double)tiles ? (int64_t)cost : tiles;
+    rounds = dlz_max_i64(rounds, dlz_ceil_div(bytes, BYTES_A_ROUND));
+    s->rounds = dlz_max_i64(1, dlz_min_i64(rounds, dlz_ceil_div(t->count, s->ranks)));
+}
+
+static dlviz_status reserve(sharing *s) {
+    int64_t most_bytes = 0, most_tiles = 0;
+    for (int64_t round = 0; round < s->rounds; round++) {
+        int64_t bytes = 0;
+        start_round(s, round);
+        for (int64_t i = 0; i < s->count; i++)
+            bytes += size_of(s->tiles, s->first + i);
+        most_bytes = dlz_max_i64(most_bytes, bytes);
+        most_tiles = dlz_max_i64(most_tiles, s->count);
+    }
+    s->places = dlz_alloc_array((uint64_t)most_tiles, sizeof *s->places);
+    s->offsets = dlz_alloc_array((uint64_t)s->ranks + 1, sizeof *s->offsets);
+    s->bytes = dlz_alloc((size_t)most_bytes);
+    if (!s->places || !s->offsets || !s->bytes)
+        return dlz_fail_memory("what ranks exchange", (uint64_t)most_bytes);
+    return DLVIZ_OK;
+}
+
+static void place_round(sharing *s) {
+    int64_t at = 0;
+    for (int rank = 0; rank < s->ranks; rank++) {
+        s->offsets[rank] = at;
+        for (int64_t i = rank; i < s->count; i += s->ranks) {
+            s->places[i] = at;
+            at += size_of(s->tiles, s->first + i);
+        }
+    }
+    s->offsets[s->ranks] = at;
+}
+
+static dlviz_status run(const dlz_comm_tiles *t, int64_t count, dlz_tile_fn function,
+                        void *context) {
+    if (t->told)
+        return dlz_parallel_for_task(count, t->workers, function, context);
+    dlz_parallel_for(count, t->workers, function, context);
+    return DLVIZ_OK;
+}
+
+static void run_own(void *context, int64_t turn, int worker) {
+    const sharing *s = context;
+    int64_t i = s->rank + turn * s->ranks;
+    s->tiles->run(s->tiles->context, s->first + i, worker);
+    copy(s->tiles, s->first + i, s->bytes + s->places[i], false);
+}
+
+static void take(void *context, int64_t i, int worker) {
+    (void)worker;
+    const sharing *s = context;
+    if (i % s->ranks != s->rank)
+        copy(s->tiles, s->first + i, s->bytes + s->places[i], true);
+}
+
+static dlviz_status run_round(dlviz_comm *comm, dlviz_status status, sharing *s) {
+    if (status == DLVIZ_OK) {
+        int64_t own = (s->count - s->rank + s->ranks - 1) / s->ranks;
+        place_round(s);
+        status = run(s->tiles, own, run_own, s);
+    }
+    DLZ_TRY(dlz_comm_agree(comm, status));
+    DLZ_TRY(dlz_comm_gather_pieces(comm, s->bytes, s->offsets));
+    dlz_parallel_for(s->count, dlz_threads(), take, s);
+    return DLVIZ_OK;
+}
+
+static dlviz_status share(dlviz_comm *comm, dlviz_status status, sharing *s) {
+    count_rounds(s);
+    if (status == DLVIZ_OK)
+        status = reserve(s);
+    for (int64_t round = 0; round < s->rounds; round++) {
+        if (s->tiles->told)
+            dlz_task_part((double)round / (double)s->rounds,
+                          (double)(round + 1) / (double)s->rounds);
+        start_round(s, round);
+        DLZ_TRY(run_round(comm, status, s));
+    }
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_comm_run_tiles(dlviz_comm *comm, dlviz_status status,
+                                const dlz_comm_tiles *tiles) {
+    sharing s = {.tiles = tiles, .rank = dlz_comm_rank(comm), .ranks = dlz_comm_size(comm)};
+    if (s.ranks > 1 && tiles->count > 1) {
+        /* Within the caller's task; where there is none, what is told is this. */
+        dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+        if (tiles->told && status == DLVIZ_OK)
+            status = dlz_task_begin(&task, "shared work");
+        status = share(comm, status, &s);
+        dlz_free(s.places);
+        dlz_free(s.offsets);
+        dlz_free(s.bytes);
+        return status;
+    }
+    if (status == DLVIZ_OK)
+        status = run(tiles, tiles->count, tiles->run, tiles->context);
+    return dlz_comm_agree(comm, status);
+}
