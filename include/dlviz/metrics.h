@@ -127,7 +127,7 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *
 /* The same by the ranks of a communicator, which share the work: each calls it with all points and
  * the same settings, and receives the result of one process, to the bit. num_samples, seed and
  * standard_error are those of a sample; num_samples INT64_MAX: of all points. A rank needs the memory
- * that one process does, and up to 32 MB.
+ * that one process does, and some 2 MB.
  *
  * - comm: NULL for one process alone.
  *

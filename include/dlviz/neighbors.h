@@ -35,7 +35,7 @@ DLVIZ_CHECKED dlviz_status dlviz_neighbors(const dlviz_tensor *points, int64_t n
 
 /** dlviz_neighbors by the ranks of a communicator, which share the work: each calls it with all
  *  points and the same settings, and receives all results, those of one process to the bit. A rank
- *  needs the memory that one process does, and up to 32 MB.
+ *  needs the memory that one process does, and some 2 MB.
  *  @param comm  NULL: one process alone
  *  Returns what dlviz_neighbors returns, and DLVIZ_ERROR_COMM: another rank failed, or cannot be
  *  reached. Where it fails on one rank, or one's progress function cancels it, it does on all; the

@@ -4,17 +4,19 @@
 
 #include <string.h>
 
-#define BYTES_A_ROUND (INT64_C(32) << 20)
+#define BYTES_A_CHUNK (INT64_C(2) << 20)
 /* Of a rank: a few seconds of one thread, but tiles enough for many. */
 #define COST_A_ROUND 1e12
 #define TILES_A_ROUND 256
 
+/* After a round, what its tiles have made is exchanged chunk by chunk. */
 typedef struct sharing {
     const dlz_comm_tiles *tiles;
     int rank, ranks;
     int64_t rounds;
-    int64_t first, count; /* of a round */
-    int64_t *places;      /* where in `bytes` is what a tile of the round makes */
+    int64_t round, end; /* tiles of a round, of which rank r has every ranks-th from round + r on */
+    int64_t first, count; /* tiles of a chunk */
+    int64_t *places;      /* where in `bytes` is what a tile of the chunk makes */
     int64_t *offsets;     /* where each rank's are: ranks + 1 */
     unsigned char *bytes;
 } sharing;
@@ -37,30 +39,42 @@ static void copy(const dlz_comm_tiles *t, int64_t tile, unsigned char *bytes, bo
 }
 
 static void start_round(sharing *s, int64_t round) {
-    s->first = s->tiles->count * round / s->rounds;
-    s->count = s->tiles->count * (round + 1) / s->rounds - s->first;
+    s->round = s->tiles->count * round / s->rounds;
+    s->end = s->tiles->count * (round + 1) / s->rounds;
+    s->first = s->round;
+    s->count = 0;
 }
 
 static void count_rounds(sharing *s) {
-    const dlz_comm_tiles *t = s->tiles;
-    int64_t bytes = 0, tiles = dlz_ceil_div(t->count, TILES_A_ROUND * (int64_t)s->ranks);
-    for (int64_t tile = 0; tile < t->count; tile++)
-        bytes += size_of(t, tile);
-    double cost = t->cost / (COST_A_ROUND * s->ranks);
-    int64_t rounds = cost < (double)tiles ? (int64_t)cost : tiles;
-    rounds = dlz_max_i64(rounds, dlz_ceil_div(bytes, BYTES_A_ROUND));
-    s->rounds = dlz_max_i64(1, dlz_min_i64(rounds, dlz_ceil_div(t->count, s->ranks)));
+    int64_t most = s->tiles->count / (TILES_A_ROUND * (int64_t)s->ranks);
+    double rounds = s->tiles->cost / (COST_A_ROUND * s->ranks);
+    s->rounds = dlz_max_i64(1, rounds < (double)most ? (int64_t)rounds : most);
+}
+
+/* The tiles that follow, at least one, as far as there is room; none after the round's last. Returns
+ * how many bytes they make. */
+static int64_t next_chunk(sharing *s) {
+    int64_t bytes = 0;
+    s->first += s->count;
+    s->count = 0;
+    while (s->first + s->count < s->end) {
+        int64_t size = size_of(s->tiles, s->first + s->count);
+        if (s->count > 0 && bytes + size > BYTES_A_CHUNK)
+            break;
+        bytes += size;
+        s->count++;
+    }
+    return bytes;
 }
 
 static dlviz_status reserve(sharing *s) {
-    int64_t most_bytes = 0, most_tiles = 0;
+    int64_t most_bytes = 1, most_tiles = 1;
     for (int64_t round = 0; round < s->rounds; round++) {
-        int64_t bytes = 0;
         start_round(s, round);
-        for (int64_t i = 0; i < s->count; i++)
-            bytes += size_of(s->tiles, s->first + i);
-        most_bytes = dlz_max_i64(most_bytes, bytes);
-        most_tiles = dlz_max_i64(most_tiles, s->count);
+        for (int64_t bytes = next_chunk(s); s->count > 0; bytes = next_chunk(s)) {
+            most_bytes = dlz_max_i64(most_bytes, bytes);
+            most_tiles = dlz_max_i64(most_tiles, s->count);
+        }
     }
     s->places = dlz_alloc_array((uint64_t)most_tiles, sizeof *s->places);
     s->offsets = dlz_alloc_array((uint64_t)s->ranks + 1, sizeof *s->offsets);
@@ -70,16 +84,43 @@ static dlviz_status reserve(sharing *s) {
     return DLVIZ_OK;
 }
 
-static void place_round(sharing *s) {
+static int owner_of(const sharing *s, int64_t tile) {
+    return (int)((tile - s->round) % s->ranks);
+}
+
+static void place_chunk(sharing *s) {
     int64_t at = 0;
     for (int rank = 0; rank < s->ranks; rank++) {
+        int64_t i = (rank - owner_of(s, s->first) + s->ranks) % s->ranks;
         s->offsets[rank] = at;
-        for (int64_t i = rank; i < s->count; i += s->ranks) {
+        for (; i < s->count; i += s->ranks) {
             s->places[i] = at;
             at += size_of(s->tiles, s->first + i);
         }
     }
     s->offsets[s->ranks] = at;
+}
+
+static void give(void *context, int64_t i, int worker) {
+    (void)worker;
+    const sharing *s = context;
+    if (owner_of(s, s->first + i) == s->rank)
+        copy(s->tiles, s->first + i, s->bytes + s->places[i], false);
+}
+
+static void take(void *context, int64_t i, int worker) {
+    (void)worker;
+    const sharing *s = context;
+    if (owner_of(s, s->first + i) != s->rank)
+        copy(s->tiles, s->first + i, s->bytes + s->places[i], true);
+}
+
+static dlviz_status exchange_chunk(dlviz_comm *comm, sharing *s) {
+    place_chunk(s);
+    dlz_parallel_for(s->count, dlz_threads(), give, s);
+    DLZ_TRY(dlz_comm_gather_pieces(comm, s->bytes, s->offsets));
+    dlz_parallel_for(s->count, dlz_threads(), take, s);
+    return DLVIZ_OK;
 }
 
 static dlviz_status run(const dlz_comm_tiles *t, int64_t count, dlz_tile_fn function,
@@ -92,27 +133,16 @@ static dlviz_status run(const dlz_comm_tiles *t, int64_t count, dlz_tile_fn func
 
 static void run_own(void *context, int64_t turn, int worker) {
     const sharing *s = context;
-    int64_t i = s->rank + turn * s->ranks;
-    s->tiles->run(s->tiles->context, s->first + i, worker);
-    copy(s->tiles, s->first + i, s->bytes + s->places[i], false);
-}
-
-static void take(void *context, int64_t i, int worker) {
-    (void)worker;
-    const sharing *s = context;
-    if (i % s->ranks != s->rank)
-        copy(s->tiles, s->first + i, s->bytes + s->places[i], true);
+    s->tiles->run(s->tiles->context, s->round + s->rank + turn * s->ranks, worker);
 }
 
 static dlviz_status run_round(dlviz_comm *comm, dlviz_status status, sharing *s) {
-    if (status == DLVIZ_OK) {
-        int64_t own = (s->count - s->rank + s->ranks - 1) / s->ranks;
-        place_round(s);
+    int64_t own = (s->end - s->round - s->rank + s->ranks - 1) / s->ranks;
+    if (status == DLVIZ_OK)
         status = run(s->tiles, own, run_own, s);
-    }
     DLZ_TRY(dlz_comm_agree(comm, status));
-    DLZ_TRY(dlz_comm_gather_pieces(comm, s->bytes, s->offsets));
-    dlz_parallel_for(s->count, dlz_threads(), take, s);
+    for (next_chunk(s); s->count > 0; next_chunk(s))
+        DLZ_TRY(exchange_chunk(comm, s));
     return DLVIZ_OK;
 }
 
