@@ -14,7 +14,11 @@ typedef struct sharing {
     const dlz_comm_tiles *tiles;
     int rank, ranks;
     int64_t rounds;
-    int64_t round, end; /* tiles of a round, of which rank r has every ranks-th from round + r on */
+    int64_t round, end; /* tiles of a round */
+    int32_t *owners;    /* of all tiles: which rank runs each */
+    int64_t *own;       /* this rank's tiles of the round */
+    int64_t num_own;
+    int64_t *loads;       /* of ranks: weights of a round's tiles */
     int64_t first, count; /* tiles of a chunk */
     int64_t *places;      /* where in `bytes` is what a tile of the chunk makes */
     int64_t *offsets;     /* where each rank's are: ranks + 1 */
@@ -38,6 +42,22 @@ static void copy(const dlz_comm_tiles *t, int64_t tile, unsigned char *bytes, bo
     memcpy(in ? data : bytes, in ? bytes : data, (size_t)size_of(t, tile));
 }
 
+/* Each tile goes to the rank that has the least to do so far. */
+static void deal_round(sharing *s) {
+    const dlz_comm_tiles *t = s->tiles;
+    s->num_own = 0;
+    memset(s->loads, 0, (size_t)s->ranks * sizeof *s->loads);
+    for (int64_t tile = s->round; tile < s->end; tile++) {
+        int rank = (int)((tile - s->round) % s->ranks);
+        for (int r = 0; t->weight && r < s->ranks; r++)
+            rank = s->loads[r] < s->loads[rank] ? r : rank;
+        s->loads[rank] += t->weight ? t->weight(t->context, tile) : 1;
+        s->owners[tile] = rank;
+        if (rank == s->rank)
+            s->own[s->num_own++] = tile;
+    }
+}
+
 static void start_round(sharing *s, int64_t round) {
     s->round = s->tiles->count * round / s->rounds;
     s->end = s->tiles->count * (round + 1) / s->rounds;
@@ -51,8 +71,8 @@ static void count_rounds(sharing *s) {
     s->rounds = dlz_max_i64(1, rounds < (double)most ? (int64_t)rounds : most);
 }
 
-/* The tiles that follow, at least one, as far as there is room; none after the round's last. Returns
- * how many bytes they make. */
+/* The tiles that follow, at least one, as far as there is room; none after the round's last.
+ * Returns how many bytes they make. */
 static int64_t next_chunk(sharing *s) {
     int64_t bytes = 0;
     s->first += s->count;
@@ -76,42 +96,46 @@ static dlviz_status reserve(sharing *s) {
             most_tiles = dlz_max_i64(most_tiles, s->count);
         }
     }
+    s->owners = dlz_alloc_array((uint64_t)s->tiles->count, sizeof *s->owners);
+    s->own = dlz_alloc_array((uint64_t)s->tiles->count, sizeof *s->own);
+    s->loads = dlz_alloc_array((uint64_t)s->ranks, sizeof *s->loads);
     s->places = dlz_alloc_array((uint64_t)most_tiles, sizeof *s->places);
     s->offsets = dlz_alloc_array((uint64_t)s->ranks + 1, sizeof *s->offsets);
     s->bytes = dlz_alloc((size_t)most_bytes);
-    if (!s->places || !s->offsets || !s->bytes)
+    if (!s->owners || !s->own || !s->loads || !s->places || !s->offsets || !s->bytes)
         return dlz_fail_memory("what ranks exchange", (uint64_t)most_bytes);
     return DLVIZ_OK;
 }
 
-static int owner_of(const sharing *s, int64_t tile) {
-    return (int)((tile - s->round) % s->ranks);
-}
-
+/* Rank after rank, each one's tiles in order. */
 static void place_chunk(sharing *s) {
-    int64_t at = 0;
-    for (int rank = 0; rank < s->ranks; rank++) {
-        int64_t i = (rank - owner_of(s, s->first) + s->ranks) % s->ranks;
-        s->offsets[rank] = at;
-        for (; i < s->count; i += s->ranks) {
-            s->places[i] = at;
-            at += size_of(s->tiles, s->first + i);
-        }
+    memset(s->offsets, 0, (size_t)(s->ranks + 1) * sizeof *s->offsets);
+    for (int64_t i = 0; i < s->count; i++)
+        s->offsets[s->owners[s->first + i] + 1] += size_of(s->tiles, s->first + i);
+    for (int rank = 0; rank < s->ranks; rank++)
+        s->offsets[rank + 1] += s->offsets[rank];
+    /* This moves each offset to the next one's; afterwards they are moved back. */
+    for (int64_t i = 0; i < s->count; i++) {
+        int64_t *at = &s->offsets[s->owners[s->first + i]];
+        s->places[i] = *at;
+        *at += size_of(s->tiles, s->first + i);
     }
-    s->offsets[s->ranks] = at;
+    for (int rank = s->ranks; rank > 0; rank--)
+        s->offsets[rank] = s->offsets[rank - 1];
+    s->offsets[0] = 0;
 }
 
 static void give(void *context, int64_t i, int worker) {
     (void)worker;
     const sharing *s = context;
-    if (owner_of(s, s->first + i) == s->rank)
+    if (s->owners[s->first + i] == s->rank)
         copy(s->tiles, s->first + i, s->bytes + s->places[i], false);
 }
 
 static void take(void *context, int64_t i, int worker) {
     (void)worker;
     const sharing *s = context;
-    if (owner_of(s, s->first + i) != s->rank)
+    if (s->owners[s->first + i] != s->rank)
         copy(s->tiles, s->first + i, s->bytes + s->places[i], true);
 }
 
@@ -133,13 +157,14 @@ static dlviz_status run(const dlz_comm_tiles *t, int64_t count, dlz_tile_fn func
 
 static void run_own(void *context, int64_t turn, int worker) {
     const sharing *s = context;
-    s->tiles->run(s->tiles->context, s->round + s->rank + turn * s->ranks, worker);
+    s->tiles->run(s->tiles->context, s->own[turn], worker);
 }
 
 static dlviz_status run_round(dlviz_comm *comm, dlviz_status status, sharing *s) {
-    int64_t own = (s->end - s->round - s->rank + s->ranks - 1) / s->ranks;
-    if (status == DLVIZ_OK)
-        status = run(s->tiles, own, run_own, s);
+    if (status == DLVIZ_OK) {
+        deal_round(s);
+        status = run(s->tiles, s->num_own, run_own, s);
+    }
     DLZ_TRY(dlz_comm_agree(comm, status));
     for (next_chunk(s); s->count > 0; next_chunk(s))
         DLZ_TRY(exchange_chunk(comm, s));
@@ -169,6 +194,9 @@ dlviz_status dlz_comm_run_tiles(dlviz_comm *comm, dlviz_status status,
         if (tiles->told && status == DLVIZ_OK)
             status = dlz_task_begin(&task, "shared work");
         status = share(comm, status, &s);
+        dlz_free(s.owners);
+        dlz_free(s.own);
+        dlz_free(s.loads);
         dlz_free(s.places);
         dlz_free(s.offsets);
         dlz_free(s.bytes);

@@ -22,7 +22,7 @@ static inline int64_t dlz_label(const dlviz_tensor *labels, int64_t i) {
                                         : ((const int64_t *)labels->data)[i];
 }
 
-/* Fails, on all ranks, unless all ask for the same: num_neighbors (0: of none), num_samples, seed. */
+/* Fails, on all ranks, unless all ask for the same; num_neighbors 0: where there are none. */
 dlviz_status dlz_require_same_samples(dlviz_comm *comm, const char *who, int64_t num_neighbors,
                                       int64_t num_samples, uint64_t seed);
 

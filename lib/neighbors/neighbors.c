@@ -81,6 +81,14 @@ static void search_tile(void *context, int64_t tile, int worker) {
             w->failed = true;
 }
 
+/* How long a tile takes, about. */
+static int64_t weight_of(const void *context, int64_t tile) {
+    const dlz_knn_plan *s = context;
+    dlz_knn_tile places = places_of(s, tile);
+    int64_t visits = s->clusters ? s->clusters->visits[places.cluster] : 1;
+    return dlz_ceil_div(places.count, DLZ_KNN_GROUP) * visits;
+}
+
 /* What a tile has found: rows of indices, each with its distances behind it. */
 static int64_t found_size(const void *context, int64_t tile) {
     const dlz_knn_plan *s = context;
@@ -170,7 +178,7 @@ static dlviz_status look_at_workspaces(dlz_knn_plan *s, int workers) {
 }
 
 static dlviz_status run(dlz_knn_plan *s, int64_t tiles, int workers) {
-    s->scale = dlz_knn_plan_scale(s);
+    DLZ_TRY(dlz_knn_plan_find_scale(s));
     DLZ_TRY(dlz_knn_plan_choose_bytes(s));
     s->capacity = (int)dlz_min_i64((s->bytes ? 4 : 9) * (int64_t)s->keep / (s->bytes ? 1 : 4) +
                                        128 + DLZ_KNN_PANEL,
@@ -187,6 +195,7 @@ static dlviz_status run(dlz_knn_plan *s, int64_t tiles, int workers) {
                              .run = search_tile,
                              .context = s,
                              .told = true,
+                             .weight = weight_of,
                              .size = found_size,
                              .copy = copy_found};
     DLZ_TRY(dlz_comm_run_tiles(s->comm, DLVIZ_OK, &search));

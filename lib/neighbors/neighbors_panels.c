@@ -8,30 +8,63 @@
 #include <string.h>
 
 #define TILE DLZ_KNN_TILE
-#define SAMPLE 31 /* points that an origin is the median of */
+#define NUMBERS (INT64_C(1) << 18) /* whose largest is found together */
+#define SAMPLE 31                  /* points that an origin is the median of */
 /* Of the distance of a point's last neighbor, up to which it is worth rounding coordinates. */
 #define BYTES_ERROR 0.10
 
 /* -- As floats */
 
-static float largest_of(const float *values, int64_t count) {
+typedef struct magnitude {
+    const float *values;
+    int64_t count;
+    float *largest; /* a tile */
+} magnitude;
+
+static void magnitude_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const magnitude *m = context;
+    int64_t last = dlz_min_i64((tile + 1) * NUMBERS, m->count);
     float largest = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (fabsf(values[i]) > largest)
-            largest = fabsf(values[i]);
-    return largest;
+    for (int64_t i = tile * NUMBERS; i < last; i++)
+        largest = fabsf(m->values[i]) > largest ? fabsf(m->values[i]) : largest;
+    m->largest[tile] = largest;
 }
 
-float dlz_knn_plan_scale(const dlz_knn_plan *s) {
-    float largest = largest_of(s->points, s->n * s->d);
-    if (s->queries != s->points) {
-        float other = largest_of(s->queries, s->m * s->d);
-        largest = other > largest ? other : largest;
-    }
-    if (!(largest > 0 && largest < INFINITY))
-        return 1;
-    int exponent = 58 - ilogbf(largest) - (int)ceil(log2((double)s->d) / 2);
-    return ldexpf(1, exponent < 120 ? exponent : 120);
+/* Raises *largest to the largest magnitude of the values. */
+static dlviz_status find_largest(dlviz_comm *comm, const float *values, int64_t count,
+                                 float *largest) {
+    magnitude m = {.values = values, .count = count};
+    dlz_comm_tiles tiles = {.count = dlz_ceil_div(count, NUMBERS),
+                            .workers = dlz_threads(),
+                            .cost = (double)count,
+                            .run = magnitude_tile,
+                            .context = &m};
+    m.largest = dlz_alloc_array((uint64_t)tiles.count, sizeof *m.largest);
+    tiles.data = m.largest;
+    tiles.things = tiles.count;
+    tiles.a_tile = 1;
+    tiles.thing_size = sizeof *m.largest;
+    dlviz_status status = m.largest ? DLVIZ_OK
+                                    : dlz_fail_memory("the search for neighbors",
+                                                      (uint64_t)tiles.count * sizeof *m.largest);
+    status = dlz_comm_run_tiles(comm, status, &tiles);
+    for (int64_t tile = 0; status == DLVIZ_OK && tile < tiles.count; tile++)
+        *largest = m.largest[tile] > *largest ? m.largest[tile] : *largest;
+    dlz_free(m.largest);
+    return status;
+}
+
+dlviz_status dlz_knn_plan_find_scale(dlz_knn_plan *s) {
+    float largest = 0;
+    DLZ_TRY(find_largest(s->comm, s->points, s->n * s->d, &largest));
+    if (s->queries != s->points)
+        DLZ_TRY(find_largest(s->comm, s->queries, s->m * s->d, &largest));
+    int exponent = largest > 0 && largest < INFINITY
+                       ? 58 - ilogbf(largest) - (int)ceil(log2((double)s->d) / 2)
+                       : 0;
+    s->scale = ldexpf(1, exponent < 120 ? exponent : 120);
+    return DLVIZ_OK;
 }
 
 static void pack_panel(const dlz_knn_plan *s, int64_t panel, const float *origin) {

@@ -69,11 +69,11 @@ static inline int64_t dlz_knn_first_panel(const dlz_knn_plan *s, int64_t cluster
 
 /* ---- How points enter the products ----------------------------------------------------------- */
 
-/* A power of two that keeps squares of all differences in the middle of float's range: neither do
- * the largest overflow, nor those of data of any usual scale vanish. */
-float dlz_knn_plan_scale(const dlz_knn_plan *s);
-/* Decides whether rounding is small enough beside the distances of neighbors. What shares work fails
- * on all ranks or on none, here and below. */
+/* Finds the scale, a power of two that keeps squares of all differences in the middle of float's
+ * range: neither do the largest overflow, nor those of data of any usual scale vanish. This and
+ * what else ranks share below fails on all of them or on none. */
+dlviz_status dlz_knn_plan_find_scale(dlz_knn_plan *s);
+/* Decides whether rounding is small enough beside the distances of neighbors. */
 dlviz_status dlz_knn_plan_choose_bytes(dlz_knn_plan *s);
 /* Lay out all points; as bytes, which ranks share, they need the workspaces. */
 dlviz_status dlz_knn_plan_prepare_bytes(dlz_knn_plan *s);
