@@ -158,14 +158,22 @@ static dlviz_status finish(int64_t slot, bool wait, bool *finished, void *user) 
     return DLVIZ_OK;
 }
 
-/* What is in flight anywhere stays so. */
+/* Nothing is sent or received any more. */
+static void give_up(member *m) {
+    for (int i = 0; i < DLVIZ_COMM_NUM_SLOTS; i++)
+        m->slots[i].active = false;
+    pthread_cond_broadcast(&m->world->changed);
+}
+
 static void tell_all(const char *sentence, void *user) {
-    world *w = ((member *)user)->world;
+    member *m = user;
+    world *w = m->world;
     pthread_mutex_lock(&w->mutex);
-    if (!w->failed)
+    give_up(m);
+    if (!w->failed && !w->trouble->silent) {
         snprintf(w->sentence, sizeof w->sentence, "%s", sentence);
-    w->failed = true;
-    pthread_cond_broadcast(&w->changed);
+        w->failed = true;
+    }
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -174,9 +182,7 @@ static void leave(void *user) {
     world *w = m->world;
     pthread_mutex_lock(&w->mutex);
     m->gone = true;
-    for (int i = 0; i < DLVIZ_COMM_NUM_SLOTS; i++)
-        m->slots[i].active = false;
-    pthread_cond_broadcast(&w->changed);
+    give_up(m);
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -189,7 +195,7 @@ static void *run(void *context) {
         .struct_size = sizeof functions,
         .start = start,
         .finish = finish,
-        .fail = m->world->trouble->silent ? NULL : tell_all,
+        .fail = tell_all,
         .destroy = leave,
     };
     dlviz_comm *comm;

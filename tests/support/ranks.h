@@ -11,7 +11,7 @@ typedef struct ranks_trouble {
     int rank;           /* whom the failure below happens to */
     int64_t call;       /* start's or finish's call that fails there, from 1 on; 0 for none */
     int64_t allocation; /* the library's allocation on that rank's thread that fails; 0 for none */
-    bool silent;        /* without `fail`: the others notice that the rank is gone */
+    bool silent;        /* tells nobody: the others notice that the rank is gone */
     uint64_t delays;    /* a seed: threads sleep, and exchanges seem unfinished, at random */
 } ranks_trouble;
 

@@ -327,7 +327,7 @@ static dlviz_status join(dlviz_comm *comm, void *user) {
     const dlviz_dtype dtype = *(dlviz_dtype *)user;
     int64_t dims[] = {dlviz_comm_rank(comm) % 3, 2, 3};
     dlviz_tensor *own, *all = NULL;
-    TRY(dlviz_tensor_create(&own, dtype, 3, dims));
+    TRY(dlz_comm_fail(comm, dlviz_tensor_create(&own, dtype, 3, dims)));
     memset(dlviz_tensor_data(own), 1 + (int)dlviz_comm_rank(comm),
            (size_t)dlviz_tensor_num_elements(own) * dlviz_dtype_size(dtype));
     dlviz_status status = dlviz_comm_gather(comm, own, &all);
@@ -493,10 +493,12 @@ static dlviz_status all_of_it(dlviz_comm *comm, void *user) {
 }
 
 static dlviz_status all_and_more(dlviz_comm *comm, void *user) {
-    dlviz_status status = all_of_it(comm, user);
-    /* What has failed fails at once from then on, with the same sentence. */
-    if (status != DLVIZ_OK && status != dlz_comm_progress(comm) &&
-        dlz_comm_agree(comm, DLVIZ_OK) == DLVIZ_OK)
+    dlviz_status status = all_of_it(comm, user), later = dlz_comm_progress(comm);
+    char sentence[1024];
+    snprintf(sentence, sizeof sentence, "%s", dlviz_last_error());
+    /* What has failed fails at once from then on, in the same way. */
+    if (later != DLVIZ_OK &&
+        (dlz_comm_agree(comm, DLVIZ_OK) != later || strcmp(dlviz_last_error(), sentence) != 0))
         return dlviz_fail(DLVIZ_ERROR_STATE, "goes on");
     return status;
 }
@@ -585,6 +587,10 @@ static dlviz_status finish_nothing(int64_t slot, bool wait, bool *finished, void
     return DLVIZ_OK;
 }
 
+static void say_nothing(const char *sentence, void *user) {
+    (void)sentence, (void)user;
+}
+
 static void count_destroyed(void *user) {
     ++*(int *)user;
 }
@@ -592,7 +598,8 @@ static void count_destroyed(void *user) {
 START_TEST(tables_are_checked) {
     int destroyed = 0;
     dlviz_comm *comm;
-    dlviz_comm_functions f = {sizeof f, start_nothing, finish_nothing, NULL, count_destroyed};
+    dlviz_comm_functions f = {sizeof f, start_nothing, finish_nothing, say_nothing,
+                              count_destroyed};
     ck_fails(dlviz_comm_create(&comm, 0, 1, NULL, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
     ck_fails(dlviz_comm_create(NULL, 0, 1, &f, &destroyed), DLVIZ_ERROR_INVALID_ARGUMENT, "'out'");
     ck_fails(dlviz_comm_create(&comm, 2, 2, &f, &destroyed), DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -604,23 +611,27 @@ START_TEST(tables_are_checked) {
     f.finish = NULL;
     ck_fails(dlviz_comm_create(&comm, 0, 1, &f, &destroyed), DLVIZ_ERROR_INVALID_ARGUMENT,
              "no finish");
-    f.finish = finish_nothing, f.struct_size = 8;
+    f.finish = finish_nothing, f.fail = NULL;
+    ck_fails(dlviz_comm_create(&comm, 0, 1, &f, &destroyed), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "no fail");
+    f.fail = say_nothing, f.struct_size = 8;
     ck_fails(dlviz_comm_create(&comm, 0, 1, &f, &destroyed), DLVIZ_ERROR_INVALID_ARGUMENT,
              "struct_size is 8");
-    ck_assert_int_eq(destroyed, 5);
+    ck_assert_int_eq(destroyed, 6);
     struct {
         dlviz_comm_functions functions;
         void *later;
-    } larger = {{sizeof larger, start_nothing, finish_nothing, NULL, count_destroyed}, &larger};
+    } larger = {{sizeof larger, start_nothing, finish_nothing, say_nothing, count_destroyed},
+                &larger};
     ck_fails(dlviz_comm_create(&comm, 0, 1, &larger.functions, &destroyed),
              DLVIZ_ERROR_INVALID_ARGUMENT, "does not know");
     larger.later = NULL;
     ck_ok(dlviz_comm_create(&comm, 0, 1, &larger.functions, &destroyed));
     dlz_comm_hold(comm);
     dlviz_comm_destroy(comm);
-    ck_assert_int_eq(destroyed, 6);
-    dlviz_comm_destroy(comm);
     ck_assert_int_eq(destroyed, 7);
+    dlviz_comm_destroy(comm);
+    ck_assert_int_eq(destroyed, 8);
     dlviz_comm_destroy(NULL);
 }
 END_TEST
@@ -628,7 +639,8 @@ END_TEST
 START_TEST(functions_without_sentences_have_one_put_in) {
     int destroyed = 0;
     dlviz_comm *comm;
-    dlviz_comm_functions f = {sizeof f, start_nothing, finish_nothing, NULL, count_destroyed};
+    dlviz_comm_functions f = {sizeof f, start_nothing, finish_nothing, say_nothing,
+                              count_destroyed};
     ck_ok(dlviz_comm_create(&comm, 0, 2, &f, &destroyed));
     ck_fails(dlz_comm_agree(comm, DLVIZ_OK), DLVIZ_ERROR_COMM, "start failed without a sentence");
     ck_fails(dlviz_comm_agree(comm, DLVIZ_OK), DLVIZ_ERROR_COMM, "start failed without");
