@@ -19,6 +19,8 @@ import declarations
 
 # Constructors of what remembers its first error, and is no NULL then.
 REMEMBER = {"dlviz_warmup"}
+# NULL is one process alone, and no missing handle.
+OPTIONAL = {"dlviz_comm"}
 # What does not hold yet. An entry that holds after all is a failure too, so the table can only shrink.
 NOT_YET = set()
 
@@ -152,7 +154,8 @@ def generate(source_root, path):
     for header in headers:
         for function in header.functions:
             if takes_handle(function, handles):
-                for alone in (False, True):
+                first = re.sub(r"const |[ *]", "", function.parameters[0][0])
+                for alone in (False,) if first in OPTIONAL else (False, True):
                     code += call(function, len(table), alone) + "\n"
                     table.append("    {{\"{}\", call_{}}},\n".format(function.name, len(table)))
     code += ("typedef struct named_call {\n    const char *name;\n    void (*call)(void);\n} named_call;\n\n"
