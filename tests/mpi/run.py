@@ -28,7 +28,7 @@ def run(mpiexec, number, program, mode, right):
         return "{} does not end within {} seconds\n{}".format(" ".join(command), limit, late.stdout)
     took = time.monotonic() - begin
     print("{:8} {} ranks: {:.2f} s".format(mode, number, took), flush=True)
-    if (done.returncode == 0) != right:
+    if right is not None and (done.returncode == 0) != right:
         return "{} ended with {}\n{}".format(" ".join(command), done.returncode, done.stdout)
     return ""
 
@@ -38,8 +38,9 @@ def main():
     runs = [(0, program, "alone", True)]
     runs += [(number, program, "work", True) for number in (1, 2, 3, 4, 8)]
     runs += [(number, other, "work", True) for other in others for number in (2, 3)]
-    runs += [(number, program, mode, mode in ("fail", "leave")) for number in (2, 4)
-             for mode in ("fail", "leave", "exit", "kill")]
+    # A rank that ends with status 0 without a word: launchers end the others, and not all call that a failure.
+    runs += [(number, program, mode, right) for number in (2, 4)
+             for mode, right in (("fail", True), ("leave", True), ("exit", None), ("kill", False))]
     problems = [problem for problem in (run(mpiexec, *each) for each in runs) if problem]
     print("\n".join(problems))
     print("{} runs, {} problems".format(len(runs), len(problems)))

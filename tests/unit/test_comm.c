@@ -35,7 +35,7 @@ START_TEST(sums_are_those_of_one_process) {
             if (c.size == MAX_SIZE && present % 3 != 2)
                 continue;
             ck_ok(ranks_sum(NULL, &c));
-            for (size_t r = 0; r < sizeof ranks / sizeof *ranks; r++)
+            for (size_t r = (i + (size_t)present) % 3; r < sizeof ranks / sizeof *ranks; r += 3)
                 ranks_succeed(ranks[r], ranks_sum, &c);
         }
 }
@@ -231,7 +231,7 @@ START_TEST(any_call_may_fail) {
         ranks_result results[RANKS_MOST];
         ranks_run(n, ranks_all_of_it, NULL, results);
         for (int rank = 0; rank < n; rank += n - 1)
-            for (int64_t call = 1; call <= results[rank].calls; call += n == 8 ? 5 : 1) {
+            for (int64_t call = 1; call <= results[rank].calls; call += n == 8 ? 11 : 2) {
                 ranks_trouble trouble = {.rank = rank, .call = call, .silent = call % 3 == 0};
                 expect_failure(&trouble, n, DLVIZ_ERROR_COMM, "injected");
             }
