@@ -172,8 +172,8 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     dlz_task_part(0, NEIGHBORS);
     dlviz_status status =
         indices && distances
-            ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
-                                   distances)
+            ? dlz_knn_search_drawn(NULL, result->points, n, result->d, k, tsne->settings.seed,
+                                   indices, distances)
             : dlz_fail_memory("the neighbors", (uint64_t)n * (uint64_t)k * sizeof *distances);
     result->seconds[0] = dlz_tsne_clock() - start;
     start = dlz_tsne_clock();

@@ -178,7 +178,7 @@ static dlviz_status find_neighbors(placement *s, const dlviz_tensor *points) {
             old[i] = fit->points[i] * (scale / fit->scale);
     }
     dlviz_status status =
-        old ? dlz_knn_query(old, fit->n, copy, s->m, fit->d, s->k, s->indices, s->p)
+        old ? dlz_knn_query(NULL, old, fit->n, copy, s->m, fit->d, s->k, s->indices, s->p)
             : dlz_fail_memory("a copy of the points", (uint64_t)(fit->n * fit->d) * sizeof *old);
     if (old != fit->points)
         dlz_free(old);
