@@ -173,11 +173,6 @@ static dlviz_status begin_epoch(dlviz_trainer *trainer, const dlviz_dataset *tra
     return DLVIZ_OK;
 }
 
-int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer) {
-    return trainer->fitting && trainer->batches_done > 0 ? dlz_dataset_mark(trainer->train)
-                                                         : trainer->train_mark;
-}
-
 /* *go_on: whether callbacks want more; else the epoch may be left unfinished. */
 static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t *order,
                               bool *go_on) {

@@ -99,6 +99,11 @@ int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples)
                               : dlz_ceil_div(samples, trainer->batch_size);
 }
 
+int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer) {
+    return trainer->fitting && trainer->batches_done > 0 ? dlz_dataset_mark(trainer->train)
+                                                         : trainer->train_mark;
+}
+
 dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
