@@ -3,6 +3,7 @@
 
 #include "mpi/link.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 static dlviz_status check_mpi(int *level) {
@@ -42,6 +43,24 @@ static dlviz_status check_comm(MPI_Comm mpi_comm) {
 static dlviz_status duplicate(MPI_Comm mpi_comm, MPI_Comm *copy) {
     DLZ_MPI_TRY("MPI_Comm_dup", MPI_Comm_dup(mpi_comm, copy));
     DLZ_MPI_TRY("MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(*copy, MPI_ERRORS_RETURN));
+    return DLVIZ_OK;
+}
+
+/* Whether ranks share processors: those that any rank of this machine may run on are counted. */
+static dlviz_status count_processors(dlz_mpi_link *link, MPI_Comm mpi_comm) {
+    MPI_Comm here;
+    cpu_set_t own, all;
+    int num_here = 1;
+    CPU_ZERO(&own);
+    if (sched_getaffinity(0, sizeof own, &own) != 0)
+        CPU_SET(0, &own);
+    DLZ_MPI_TRY("MPI_Comm_split_type",
+                MPI_Comm_split_type(mpi_comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here));
+    int code = MPI_Allreduce(&own, &all, (int)sizeof own, MPI_BYTE, MPI_BOR, here);
+    MPI_Comm_size(here, &num_here);
+    MPI_Comm_free(&here);
+    DLZ_MPI_TRY("MPI_Allreduce", code);
+    link->crowded = num_here > CPU_COUNT(&all);
     return DLVIZ_OK;
 }
 
@@ -106,6 +125,8 @@ static dlviz_status create(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *li
     status = duplicate(mpi_comm, &link->data);
     if (status == DLVIZ_OK)
         status = duplicate(mpi_comm, &link->notices);
+    if (status == DLVIZ_OK)
+        status = count_processors(link, mpi_comm);
     if (status != DLVIZ_OK)
         return status;
     status =

@@ -116,14 +116,13 @@ static dlviz_status look(dlz_mpi_exchange *e, bool *finished) {
 }
 
 static dlviz_status wait_for(dlz_mpi_link *link, dlz_mpi_exchange *e, bool *finished) {
-    dlz_mpi_wait wait = dlz_mpi_wait_begin(e->bytes);
-    double left = -1, waited = 0;
+    dlz_mpi_wait wait = dlz_mpi_wait_begin(e->bytes, link->crowded);
+    double left = -1;
     for (uint64_t looks = 1;; looks++) {
         dlviz_status status = look(e, finished);
         if (status != DLVIZ_OK || *finished)
             return status;
-        double now = dlz_mpi_wait_more(&wait);
-        waited = now > 0 ? now : waited;
+        double waited = dlz_mpi_wait_more(&wait);
         if (looks % HEAR_EVERY != 0)
             continue;
         status = dlz_mpi_hear(link);

@@ -35,6 +35,7 @@ typedef struct dlz_mpi_link {
     MPI_Comm data, notices;
     MPI_Datatype block;
     int rank, size;
+    bool crowded;    /* this machine has more of the ranks than processors for them */
     bool one_thread; /* of MPI_THREAD_FUNNELED: calls come from this one */
     pthread_t thread;
     dlz_mpi_exchange exchanges[DLVIZ_COMM_NUM_SLOTS];
@@ -78,12 +79,12 @@ bool dlz_mpi_hear_all(dlz_mpi_link *link, double seconds);
 /* Somebody who waits: looks again and again, leaves the processor to others between, and sleeps for
  * a small part of the time when it gets long. */
 typedef struct dlz_mpi_wait {
-    double begin, patience;
+    double begin, waited, spin, patience; /* seconds */
     uint64_t looks;
 } dlz_mpi_wait;
 
-/* bytes: what has to come, which takes its time. */
-dlz_mpi_wait dlz_mpi_wait_begin(size_t bytes);
+/* bytes: what has to come, which takes its time. crowded: there are more ranks than processors. */
+dlz_mpi_wait dlz_mpi_wait_begin(size_t bytes, bool crowded);
 /* To be called after each look in vain. Returns the seconds that it has been. */
 double dlz_mpi_wait_more(dlz_mpi_wait *wait);
 

@@ -51,7 +51,7 @@ static bool are_sent(dlz_mpi_link *link, bool *failed) {
 }
 
 bool dlz_mpi_hear_all(dlz_mpi_link *link, double seconds) {
-    dlz_mpi_wait wait = dlz_mpi_wait_begin(0);
+    dlz_mpi_wait wait = dlz_mpi_wait_begin(0, true);
     for (bool failed = false;;) {
         bool sent = are_sent(link, &failed);
         (void)!dlz_mpi_hear(link);

@@ -74,7 +74,7 @@ dlviz_status dlviz_mpi_start(dlviz_comm **out) {
 static bool meet(void) {
     MPI_Request request;
     int met = 0;
-    dlz_mpi_wait wait = dlz_mpi_wait_begin(0);
+    dlz_mpi_wait wait = dlz_mpi_wait_begin(0, true);
     if (MPI_Ibarrier(MPI_COMM_WORLD, &request) != MPI_SUCCESS)
         return false;
     while (dlz_mpi_wait_more(&wait) < LAST_WAIT) {
