@@ -4,8 +4,8 @@
 
 #include <dlviz.h>
 
-/* Where mpirun, mpiexec or srun has started several processes, joins them: *comm is NULL where there is one.
- * libdlviz-mpi is loaded then and only then. */
+/* Where mpirun, mpiexec or srun has started several processes, joins them: *comm is NULL where
+ * there is one. libdlviz-mpi is loaded then and only then. */
 dlviz_status join_ranks(dlviz_comm **comm);
 /* To be called once, at the end, whatever has happened. */
 void leave_ranks(dlviz_comm *comm);

@@ -112,7 +112,8 @@ static int check_layer(const struct run *run) {
     return check_layer_of(run, run->network, run->layer);
 }
 
-/* The names of layers do not hang on the samples; only of an archive is the network not known yet. */
+/* The names of layers do not hang on the samples; only of an archive is the network not known
+ * yet. */
 static int check_layer_early(const struct run *run, enum source source) {
     const struct options *options = &run->options;
     const char *choice = options->network;

@@ -47,8 +47,8 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const struct options *o
 /* -- Progress, kept in files ---------------------------------------------------------------------
  */
 
-/* The untrained network's features, and later ones: of what the test samples are at this moment. The
- * last ones of a training are taken when it is evaluated. */
+/* The untrained network's features, and later ones: of what the test samples are at this moment.
+ * The last ones of a training are taken when it is evaluated. */
 static dlviz_status add_frame(struct run *run, int64_t epoch) {
     int64_t frames = dlviz_film_num_frames(run->film);
     if (frames > 0 && dlviz_film_epoch(run->film, frames - 1) >= epoch)
@@ -65,8 +65,8 @@ static dlviz_status add_frame(struct run *run, int64_t epoch) {
     return status;
 }
 
-/* What a later run goes on from, and the history so far. What an earlier run has left goes before and
- * after the first of these, so that a run that cannot even begin leaves it. */
+/* What a later run goes on from, and the history so far. What an earlier run has left goes
+ * before and after the first of these, so that a run that cannot even begin leaves it. */
 static dlviz_status save_progress(struct run *run) {
     const char *out = run->options.out;
     if (!run->writes)

@@ -1,4 +1,5 @@
-/* Pieces of ranks for all ranks: every number is sent as often as it must be, straight to its place. */
+/* Pieces of ranks for all ranks: every number is sent as often as it must be, straight to its
+ * place. */
 #include "comm/exchange.h"
 
 /* Pieces lie one after the other: at offsets, or evenly where there are none. */

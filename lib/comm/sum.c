@@ -268,7 +268,8 @@ static void take_half(const dlviz_comm *comm, const dlz_sum *s) {
 /* -- Pieces ---------------------------------------------------------------------------------------
  */
 
-/* A rank has four subtrees at most: seven leaves are 4 + 2 + 1, or 1 + 2 + 4; six may be 1 + 4 + 1. */
+/* A rank has four subtrees at most: seven leaves are 4 + 2 + 1, or 1 + 2 + 4; six may be 1 + 4 +
+ * 1. */
 #define MOST 4
 
 static range piece(const dlviz_comm *comm, const dlz_sum *s, int rank) {
@@ -278,7 +279,8 @@ static range piece(const dlviz_comm *comm, const dlz_sum *s, int rank) {
     return (range){share.first, share.count};
 }
 
-/* The leaf at which a rank's subtree of that number stands; -1 if it has no such, or it is empty. */
+/* The leaf at which a rank's subtree of that number stands; -1 if it has no such, or it is
+ * empty. */
 static int subtree(const dlviz_comm *comm, const dlz_sum *s, int rank, int number) {
     int widths[DLZ_LEAVES] = {0};
     cut(dlz_comm_leaves(comm, rank), widths);

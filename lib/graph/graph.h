@@ -82,8 +82,8 @@ void dlz_program_release(dlz_program *program);
 typedef struct dlz_plan dlz_plan;
 
 /* How many plans are kept: training and evaluation, each for whole batches, or pieces of them
- * (graph/lanes.h), and for what is left at the end of a dataset, and the same for the features of two
- * layers. */
+ * (graph/lanes.h), and for what is left at the end of a dataset, and the same for the features
+ * of two layers. */
 #define DLZ_KEPT_PLANS 8
 
 /* The plans used last, the latest first, and the memory that they run in by turns. */
@@ -107,8 +107,8 @@ void dlz_plans_note_change(dlz_plans *plans);
 /* From now on processes share each batch in training; NULL: they do not. Nobody holds `comm`. */
 void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm);
 
-/* Room in a plan for what belongs to the batch beside the samples: of the whole batch, also where other
- * processes have some of it. */
+/* Room in a plan for what belongs to the batch beside the samples: of the whole batch, also
+ * where other processes have some of it. */
 typedef struct dlz_extras {
     void *targets; /* labels of int64, or numbers */
     float *weights;
@@ -117,10 +117,10 @@ typedef struct dlz_extras {
         *gradient; /* where processes share the batch: outputs of all, and the gradient */
 } dlz_extras;
 
-/* The plan for a batch of n samples up to a node, with its memory and threads: run, which says how many of
- * them are here, input and output are set.
- * Belongs to `plans` and is good until the next call. Takes one of the kept plans where it can;
- * then nothing is planned and nothing allocated. */
+/* The plan for a batch of n samples up to a node, with its memory and threads: run, which says
+ * how many of them are here, input and output are set. Belongs to `plans` and is good until the
+ * next call. Takes one of the kept plans where it can; then nothing is planned and nothing
+ * allocated. */
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                           int64_t n, dlz_plan **out);
 /* Drops those kept: they would compute what is no longer so. */
@@ -140,7 +140,8 @@ dlz_value *dlz_plan_watched(dlz_plan *plan);
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
 /* Whether one thread runs so many such plans sooner than many threads. */
 bool dlz_plan_is_small(const dlz_plan *plan, int64_t count);
-/* In evaluation: prepares what was not yet, or of other states. The next forward pass would do it. */
+/* In evaluation: prepares what was not yet, or of other states. The next forward pass would do
+ * it. */
 void dlz_plan_prepare(dlz_plan *plan);
 /* Both fail with what the first operation that fails says, naming its layer; those that come after
  * it do not run. */

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Work is measured in multiply-adds, of which a core does about 200,000 in a microsecond. A thread that
- * watches for work takes some within a few microseconds; one that sleeps, as between two
- * predictions, comes after about fifty. */
+/* Work is measured in multiply-adds, of which a core does about 200,000 in a microsecond. A
+ * thread that watches for work takes some within a few microseconds; one that sleeps, as between
+ * two predictions, comes after about fifty. */
 #define SMALL_OP 4e5
 #define SMALL_PLAN 1e7
 /* A weight that is read from memory takes as long as so many. */
@@ -440,8 +440,8 @@ static uint64_t digest(const dlz_prepared *prepared) {
     return hash;
 }
 
-/* Whether the states still give what is there. If not, someone has changed them and did not say so, or
- * has shared it with an operation that makes another. */
+/* Whether the states still give what is there. If not, someone has changed them and did not say
+ * so, or has shared it with an operation that makes another. */
 static bool is_current(dlz_plan *plan, int index) {
     const dlz_prepared *prepared = plan->ops[index].prepared;
     uint64_t before = digest(prepared);

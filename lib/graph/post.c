@@ -198,8 +198,8 @@ static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c
     return (dlz_moments){count, mean, sum_over_batch(op, run, c, mean, true)};
 }
 
-/* Parts of the samples here whose tiles are summed up by themselves, where this operation's own tiles are
- * meant. */
+/* Parts of the samples here whose tiles are summed up by themselves, where this operation's own
+ * tiles are meant. */
 static int64_t post_parts(const dlz_op *op, const dlz_run *run) {
     return dlz_batch_parts(&run->batch, run->n, ((const dlz_post_op *)op->own)->tiles);
 }
@@ -269,7 +269,8 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     ++*state->batches_tracked;
 }
 
-/* Evaluation, or statistics that are fixed: the backward pass will take the factors as constants. */
+/* Evaluation, or statistics that are fixed: the backward pass will take the factors as
+ * constants. */
 static void running_factors(dlz_op *op) {
     dlz_post_op *post = op->own;
     const dlz_batchnorm_state *state = &post->batchnorm;

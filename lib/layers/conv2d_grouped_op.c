@@ -1,5 +1,6 @@
 /* 2-D convolution in groups of channels, image by image and group by group: the group's channels
- * of an image are laid out, and kernels/conv/conv2d.h computes them as a convolution of their own. */
+ * of an image are laid out, and kernels/conv/conv2d.h computes them as a convolution of their
+ * own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"

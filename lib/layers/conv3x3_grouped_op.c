@@ -1,6 +1,6 @@
-/* 2-D convolution in groups of channels with a 3 x 3 kernel and stride 1. A few images at a time, which
- * stay in cache, a group's channels are taken out of them, and kernels/conv/conv3x3.h computes them as
- * a convolution of their own. */
+/* 2-D convolution in groups of channels with a 3 x 3 kernel and stride 1. A few images at a
+ * time, which stay in cache, a group's channels are taken out of them, and
+ * kernels/conv/conv3x3.h computes them as a convolution of their own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"

@@ -92,10 +92,11 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
 /* -- Operation ------------------------------------------------------------------------------------
  */
 
-/* A sample is cut into pieces, so that several threads share a large one; the numbers of a piece, of
- * weight and bias, too, stay in the first caches. Weight and bias, and their gradients, are in
- * PyTorch's order, and are brought to the one inside a piece at a time; only where samples are small
- * and so have one piece, weight and bias are, for all samples, brought there first. */
+/* A sample is cut into pieces, so that several threads share a large one; the numbers of a
+ * piece, of weight and bias, too, stay in the first caches. Weight and bias, and their
+ * gradients, are in PyTorch's order, and are brought to the one inside a piece at a time; only
+ * where samples are small and so have one piece, weight and bias are, for all samples, brought
+ * there first. */
 typedef struct layernorm_op {
     dlz_standard *standards; /* of each sample */
     dlz_moments *moments;    /* of each sample's pieces */

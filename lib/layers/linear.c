@@ -224,8 +224,9 @@ static dlz_linear_rows rows_of(const linear_pass *pass, int64_t rows[DLZ_LEAVES 
     return (dlz_linear_rows){rows[rank], rows[rank + 1]};
 }
 
-/* The gradients are sums over the whole batch, in order: where processes share it, each takes some of their
- * rows. So less is sent than if each took a sum of its own, unless the batch is large. */
+/* The gradients are sums over the whole batch, in order: where processes share it, each takes
+ * some of their rows. So less is sent than if each took a sum of its own, unless the batch is
+ * large. */
 static void weight_gradients(dlz_op *op, linear_pass *pass) {
     const linear_op *own = op->own;
     const dlz_run *run = pass->run;

@@ -129,8 +129,8 @@ static dlviz_status load_numbers(dlz_plan *plan, target_pass *pass) {
     return dlz_failures_tell(&pass->failures);
 }
 
-/* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them since
- * they were checked. `names`: how sentences call the samples; NULL: 0 … n − 1. */
+/* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them
+ * since they were checked. `names`: how sentences call the samples; NULL: 0 … n − 1. */
 static dlviz_status check_labels(const dlviz_network *network, const char *who, int64_t n,
                                  int64_t num_labels, const int64_t *labels, const int64_t *names) {
     int64_t outputs = dlz_network_output(network)->dims[0];
@@ -232,7 +232,8 @@ typedef struct evaluation {
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
     float own_weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
-    /* Of the batches that are evaluated at a time, one for each process; this one's begins at `at`. */
+    /* Of the batches that are evaluated at a time, one for each process; this one's begins at
+     * `at`. */
     int64_t at;
     float *outputs;   /* channels-last */
     void *targets;    /* `labels`, unless more room is needed */
@@ -321,7 +322,8 @@ static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t m
                   : DLVIZ_OK;
 }
 
-/* Evaluates a batch for each process, `total` samples from `first` on; all add all losses, in order. */
+/* Evaluates a batch for each process, `total` samples from `first` on; all add all losses, in
+ * order. */
 static dlviz_status tally_some(evaluation *e, int64_t first, int64_t most, int64_t total,
                                dlz_tally *tally) {
     e->at = dlz_min_i64(dlz_comm_rank(e->comm) * most, total);

@@ -19,8 +19,8 @@
 #define HISTORY ".trainer.history"
 #define SUMS ".trainer.sums"
 #define MEMORY ".schedule.memory"
-/* Before the names of states. No layer's name begins with '.', so that one called "average.fc" does not
- * get in the way of the average of another. */
+/* Before the names of states. No layer's name begins with '.', so that one called "average.fc"
+ * does not get in the way of the average of another. */
 #define AVERAGE ".average."
 #define BEST ".best."
 #define ACCUMULATED ".accumulated."

@@ -64,8 +64,8 @@ static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train
     return status;
 }
 
-/* One that fails is as if it had not been tried: a later fit begins with it. The sums of a validation
- * set have no use before the end of the epoch. */
+/* One that fails is as if it had not been tried: a later fit begins with it. The sums of a
+ * validation set have no use before the end of the epoch. */
 static dlviz_status try_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                              const int64_t *order, int64_t n, double rate, double *loss) {
     size_t size = (size_t)trainer->num_sums * sizeof(double);

@@ -1,8 +1,8 @@
-/* Training shared by the ranks of an MPI program: images a second of one of ten networks, and a digest of
- * what was trained, which is the same for any number of ranks and threads.
+/* Training shared by the ranks of an MPI program: images a second of one of ten networks, and a
+ * digest of what was trained, which is the same for any number of ranks and threads.
  *
- *     mpirun -n 2 bench_shared --network report32 --threads 1
- *     bench_shared --network report32 --threads 2 */
+ * mpirun -n 2 bench_shared --network report32 --threads 1 bench_shared --network report32
+ * --threads 2 */
 #include "support/ten_networks.h"
 
 #include <dlviz/mpi.h>

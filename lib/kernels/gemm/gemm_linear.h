@@ -18,8 +18,8 @@ typedef struct dlz_linear {
     int64_t batch, inputs, outputs;
 } dlz_linear;
 
-/* What becomes of the product: + bias, or * scale + bias where scale is not NULL, then relu. The bias
- * may be NULL where scale is. */
+/* What becomes of the product: + bias, or * scale + bias where scale is not NULL, then relu. The
+ * bias may be NULL where scale is. */
 typedef struct dlz_linear_end {
     const float *scale, *bias;
     bool relu;
@@ -53,7 +53,8 @@ int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                    const float *weight, bool accumulate, float *dx, void *scratch);
 
-/* Rows of dW and numbers of dbias first … end − 1, which have the same bits whichever others are computed. */
+/* Rows of dW and numbers of dbias first … end − 1, which have the same bits whichever others are
+ * computed. */
 typedef struct dlz_linear_rows {
     int64_t first, end;
 } dlz_linear_rows;
