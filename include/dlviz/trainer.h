@@ -95,11 +95,11 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
  *  that end the fit or change something do the same everywhere. Each batch is shared out; all
  *  ranks come to the same parameters and figures, to the bit, as one process does.
  *
- *  A batch of a multiple of 8 samples is cut into eighths, of which each rank has some: the
- *  number of ranks is 1 to 8, and 1, 2, 4 or 8 share the work evenly. Other batches, such as the
- *  last of an epoch, each rank computes as a whole, as it does where the network has a layer of
- *  the user's own. Layers with many weights and few pixels need larger batches for as many
- *  ranks: they fail with a sentence that says so.
+ *  A batch of a multiple of 8 samples is cut into eighths, of which each rank has some: 1 to 8
+ *  ranks can share it, and 1, 2, 4 or 8 do so evenly. Other batches, such as the last of an epoch,
+ *  each rank computes as a whole; so it does where the network has a layer of the user's own, and
+ *  where a layer has too many weights for its few pixels to be summed up in as many parts, of which
+ *  the log tells (DLVIZ_LOG_LEVEL_INFO).
  *
  *  dlviz_trainer_fit fails on all ranks if it fails on one: that rank has its own status, and
  *  the others DLVIZ_ERROR_COMM with its sentence. A rank writes files, checkpoints too, only if
