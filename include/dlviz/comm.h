@@ -37,8 +37,10 @@ typedef struct dlviz_comm_functions {
      *  are in flight go on. With `wait` it returns when it is finished, or when another rank has
      *  told of its failure: that rank's sentence is then this one's. */
     dlviz_status (*finish)(int64_t slot, bool wait, bool *finished, void *user);
-    /** Optional: tells all other ranks, whatever they are waiting for, that this one has failed and
-     *  takes part in nothing more. Must not wait for them. */
+    /** Tells all other ranks, whatever they are waiting for, that this one has failed and takes
+     *  part in nothing more, and gives up what is in flight: when it returns, the buffers are used
+     *  no longer. Must not wait for the others. Called once, after any failure, also after one that
+     *  another rank has told of. */
     void (*fail)(const char *sentence, void *user);
     /** Optional: called once when the communicator is destroyed. */
     void (*destroy)(void *user);

@@ -31,9 +31,11 @@ static dlviz_status check_table(const dlviz_comm_functions *functions) {
                             "dlviz_comm_create: the table has %zu bytes and uses what comes after "
                             "the first %zu, which this version of the library does not know",
                             functions->struct_size, sizeof *functions);
-    if (!functions->start || !functions->finish)
+    if (!functions->start || !functions->finish || !functions->fail)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_comm_create: the table has no %s",
-                        functions->start ? "finish" : "start");
+                        !functions->start    ? "start"
+                        : !functions->finish ? "finish"
+                                             : "fail");
     return DLVIZ_OK;
 }
 
@@ -167,8 +169,7 @@ static void end(dlviz_comm *comm, dlviz_status status, const char *told) {
         return;
     comm->broken = status;
     memcpy(comm->sentence, dlviz_last_error(), strlen(dlviz_last_error()) + 1);
-    if (comm->functions.fail && comm->size > 1)
-        comm->functions.fail(told, comm->user);
+    comm->functions.fail(told, comm->user);
 }
 
 dlviz_status dlz_comm_fail(dlviz_comm *comm, dlviz_status status) {

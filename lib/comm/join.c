@@ -17,7 +17,10 @@ static dlviz_status require_same_rows(dlviz_comm *comm, const dlviz_tensor *own)
     snprintf(text, sizeof text, "%s, n%s%s", dlviz_dtype_name(own->dtype),
              own->ndim > 1 ? " x " : "",
              own->ndim > 1 ? dlz_shape_text(shape, own->ndim - 1, own->dims + 1) : "");
-    return dlz_comm_require_same(comm, "dlviz_comm_gather", "'own'", text);
+    dlviz_status status = dlz_comm_require_same(comm, "dlviz_comm_gather", "'own'", text);
+    return status == DLVIZ_ERROR_INVALID_ARGUMENT
+               ? dlz_fail(DLVIZ_ERROR_SHAPE, "%s", dlviz_last_error())
+               : status;
 }
 
 /* Where each rank's rows begin; the last is how many there are. False when that does not fit. */
