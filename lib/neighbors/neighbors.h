@@ -2,8 +2,8 @@
  *
  * Each of these may be shared by the ranks of a communicator, or be one process's alone (NULL). All
  * ranks then call it with the same points, queries and settings, which they have made sure of
- * (dlz_comm_require_same), and receive the results of one process, to the bit. It fails on all ranks
- * if it fails on one, and the communicator stays usable. */
+ * (dlz_comm_require_same), and receive the results of one process, to the bit. It fails on all
+ * ranks if it fails on one, and the communicator stays usable. */
 #ifndef DLZ_NEIGHBORS_H
 #define DLZ_NEIGHBORS_H
 

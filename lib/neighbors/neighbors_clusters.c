@@ -3,6 +3,8 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "base/sort.h"
+#include "comm/comm.h"
+#include "comm/tiles.h"
 #include "kernels/embed/knn.h"
 
 #include <math.h>
@@ -18,6 +20,7 @@
 #define MOST_POINTS (INT32_MAX / 2) /* so that places, filled up to panels, have numbers */
 
 typedef struct builder {
+    dlviz_comm *comm;
     const float *points;
     int64_t n, d, sampled;
     dlz_knn_clusters clusters;
@@ -51,7 +54,7 @@ static dlviz_status find_centers(builder *b) {
     }
     memcpy(b->centers, b->sample, (size_t)(count * d) * sizeof(float));
     for (int round = 0; round < ROUNDS; round++) {
-        DLZ_TRY(dlz_knn_query(NULL, b->centers, count, b->sample, b->sampled, d, 1, b->owner,
+        DLZ_TRY(dlz_knn_query(b->comm, b->centers, count, b->sample, b->sampled, d, 1, b->owner,
                               b->distances));
         memset(b->sums, 0, (size_t)(count * d) * sizeof(double));
         memset(b->sizes, 0, (size_t)count * sizeof(int64_t));
@@ -67,10 +70,8 @@ static dlviz_status find_centers(builder *b) {
     return DLVIZ_OK;
 }
 
-static dlviz_status place_points(builder *b) {
+static dlviz_status fill_clusters(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
-    DLZ_TRY(dlz_knn_query(NULL, b->centers, c->count, b->points, b->n, b->d, 1, b->owner,
-                          b->distances));
     memset(b->sizes, 0, (size_t)c->count * sizeof(int64_t));
     for (int64_t i = 0; i < b->n; i++)
         b->sizes[b->owner[i]]++;
@@ -100,13 +101,23 @@ static dlviz_status place_points(builder *b) {
     return DLVIZ_OK;
 }
 
+static dlviz_status place_points(builder *b) {
+    DLZ_TRY(dlz_knn_query(b->comm, b->centers, b->clusters.count, b->points, b->n, b->d, 1,
+                          b->owner, b->distances));
+    return dlz_comm_agree(b->comm, fill_clusters(b));
+}
+
 static dlviz_status order_clusters(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
     float *distances = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof *distances);
-    if (!distances)
-        return dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
-    dlviz_status status = dlz_knn_query(NULL, b->centers, c->count, b->centers, c->count, b->d,
-                                        (int)c->count, c->nearest, distances);
+    dlviz_status status =
+        distances
+            ? DLVIZ_OK
+            : dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
+    status = dlz_comm_agree(b->comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_knn_query(b->comm, b->centers, c->count, b->centers, c->count, b->d,
+                               (int)c->count, c->nearest, distances);
     dlz_free(distances);
     return status;
 }
@@ -147,13 +158,15 @@ static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wante
     dlviz_status status = DLVIZ_OK;
     if (!queries || !distances || !indices || !needed)
         status = dlz_fail_memory("a sample of the points", (uint64_t)m * (uint64_t)(k + d) * 8);
+    status = dlz_comm_agree(b->comm, status);
     if (status == DLVIZ_OK) {
         dlz_random random = dlz_random_start(1, DLZ_STREAM_EMBED);
         for (int64_t q = 0; q < m; q++) {
             chosen[q] = (int64_t)dlz_random_below(&random, (uint64_t)b->n);
             memcpy(queries + q * d, b->points + chosen[q] * d, (size_t)d * sizeof(float));
         }
-        status = dlz_knn_query(NULL, b->points, b->n, queries, m, d, k + 1, indices, distances);
+        status = dlz_knn_query_distinct(b->comm, b->points, b->n, queries, m, d, k + 1, indices,
+                                        distances);
     }
     if (status == DLVIZ_OK) {
         for (int64_t q = 0; q < m; q++)
@@ -187,7 +200,7 @@ static dlviz_status choose_visits(builder *b, int k, double recall) {
     return DLVIZ_OK;
 }
 
-static dlviz_status build(builder *b, int k, double recall) {
+static dlviz_status reserve(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
     int64_t n = b->n, d = b->d;
     c->count = dlz_max_i64(dlz_min_i64(n / POINTS_A_CLUSTER, MOST_CLUSTERS), 1);
@@ -204,6 +217,11 @@ static dlviz_status build(builder *b, int k, double recall) {
     if (!b->sample || !b->centers || !b->sums || !b->distances || !b->owner || !b->sizes ||
         !c->first_panel || !c->nearest || !c->visits)
         return dlz_fail_memory("the clusters", (uint64_t)(b->sampled * d) * sizeof(float));
+    return DLVIZ_OK;
+}
+
+static dlviz_status build(builder *b, int k, double recall) {
+    DLZ_TRY(dlz_comm_agree(b->comm, reserve(b)));
     DLZ_TRY(find_centers(b));
     DLZ_TRY(place_points(b));
     return choose_visits(b, k, recall);
@@ -213,8 +231,10 @@ static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *in
                                     float *squared_distances) {
     const dlz_equal_rows *rows = job->rows;
     dlz_task_part(0, 0.2);
-    builder b = {
-        .points = rows->starts ? rows->distinct : job->points, .n = rows->count, .d = job->d};
+    builder b = {.comm = job->comm,
+                 .points = rows->starts ? rows->distinct : job->points,
+                 .n = rows->count,
+                 .d = job->d};
     dlviz_status status = build(&b, (int)dlz_min_i64(job->k, b.n - 1), recall);
     job->clusters = &b.clusters;
     dlz_task_part(0.2, 1);
@@ -227,7 +247,6 @@ static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *in
 static dlviz_status find(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
                          double recall, bool clusters, const uint64_t *tie_seed, int32_t *indices,
                          float *squared_distances) {
-    (void)comm;
     if (n > MOST_POINTS)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
                         "neighbors of %lld points; up to %d are searched for", (long long)n,
@@ -236,10 +255,11 @@ static dlviz_status find(dlviz_comm *comm, const float *points, int64_t n, int64
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbors of %lld points in %lld dimensions; 1 to n - 1 are accepted",
                         k, (long long)n, (long long)d);
-    DLZ_TASK("neighbors");
+    DLZ_SHARED_TASK(comm, "neighbors");
     dlz_equal_rows rows;
-    DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
-    dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .tie_seed = tie_seed};
+    DLZ_TRY(dlz_equal_rows_find(comm, points, n, d, &rows));
+    dlz_knn_job job = {
+        .comm = comm, .points = points, .d = d, .k = k, .rows = &rows, .tie_seed = tie_seed};
     dlviz_status status = clusters && rows.count > 1
                               ? search_clusters(&job, recall, indices, squared_distances)
                               : dlz_knn_in_clusters(&job, indices, squared_distances);

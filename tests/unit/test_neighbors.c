@@ -115,7 +115,7 @@ START_TEST(near_clusters_hold_most_neighbors) {
     for (int i = 0; i < 100 * d; i++)
         points[i] = 0.5f; /* some coincide */
     dlz_equal_rows rows;
-    ck_ok(dlz_equal_rows_find(points, n, d, &rows));
+    ck_ok(dlz_equal_rows_find(NULL, points, n, d, &rows));
     dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows};
     ck_ok(dlz_knn_in_clusters(&job, true_indices, truth));
     dlz_equal_rows_free(&rows);
@@ -433,7 +433,7 @@ static int64_t count_exact_distances(const float *points, int64_t n, int64_t d, 
     float *distances = malloc((size_t)(n * k) * sizeof *distances);
     int64_t measured;
     dlz_equal_rows rows;
-    ck_ok(dlz_equal_rows_find(points, n, d, &rows));
+    ck_ok(dlz_equal_rows_find(NULL, points, n, d, &rows));
     dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .measured = &measured};
     ck_ok(dlz_knn_in_clusters(&job, indices, distances));
     dlz_equal_rows_free(&rows);
@@ -470,7 +470,7 @@ END_TEST
 START_TEST(equal_rows_are_found) {
     float rows[] = {1, 2, -0.0f, 3, 1, 2, 0, 3, 5, 5, 1, 2, 2, 1};
     dlz_equal_rows found;
-    ck_ok(dlz_equal_rows_find(rows, 7, 2, &found));
+    ck_ok(dlz_equal_rows_find(NULL, rows, 7, 2, &found));
     ck_assert_int_eq(found.count, 4);
     const int64_t starts[] = {0, 3, 5, 6, 7};
     const int32_t members[] = {0, 2, 5, 1, 3, 4, 6};
@@ -480,7 +480,7 @@ START_TEST(equal_rows_are_found) {
     for (int i = 0; i < 8; i++)
         ck_assert_float_eq(found.distinct[i], distinct[i]);
     dlz_equal_rows_free(&found);
-    ck_ok(dlz_equal_rows_find(rows + 8, 3, 2, &found));
+    ck_ok(dlz_equal_rows_find(NULL, rows + 8, 3, 2, &found));
     ck_assert_int_eq(found.count, 3);
     ck_assert_ptr_null(found.starts);
     dlz_equal_rows_free(&found);
