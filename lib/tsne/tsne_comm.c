@@ -1,12 +1,10 @@
 /* What ranks that fit together have to have in common. */
 #include "base/base.h"
 #include "comm/comm.h"
+#include "comm/digest.h"
 #include "tsne/tsne_internal.h"
-#include "tensor/tensor.h"
 
 #include <dlviz/version.h>
-
-#include <string.h>
 
 #define TEXT_SIZE 2048
 
@@ -62,47 +60,11 @@ static void describe(const dlviz_tsne *tsne, text *to) {
            (unsigned long long)s->seed, s->method, s->angle, s->cell);
     append(to, ", stopping %.17g or %d, progress every %d", s->least_gradient, s->patience,
            s->every);
+    append(to, tsne->initial_map ? ", an initial map" : ", no initial map");
     append(to,
            ", transform perplexity %.17g, iterations %d, learning rate %.17g, exaggeration %.17g",
            s->transform_perplexity, s->transform_iterations, s->transform_learning_rate,
            s->transform_exaggeration);
-}
-
-/* A number that stands for the bytes: of several sums, each of every eighth word, so that they are
- * found side by side. */
-static uint64_t digest(const void *bytes, size_t size) {
-    enum { SUMS = 8 };
-    const char *from = bytes;
-    uint64_t sums[SUMS], words[SUMS];
-    for (int i = 0; i < SUMS; i++)
-        sums[i] = 14695981039346656037u + (uint64_t)i;
-    for (; size > 0; size -= size < sizeof words ? size : sizeof words) {
-        memset(words, 0, sizeof words);
-        memcpy(words, from, size < sizeof words ? size : sizeof words);
-        from += sizeof words;
-        for (int i = 0; i < SUMS; i++) {
-            sums[i] = (sums[i] ^ words[i]) * 0x9E3779B97F4A7C15u;
-            sums[i] ^= sums[i] >> 32;
-        }
-    }
-    uint64_t all = 0;
-    for (int i = 0; i < SUMS; i++)
-        all = (all ^ sums[i]) * 0x9E3779B97F4A7C15u + (sums[i] >> 29);
-    return all;
-}
-
-static dlviz_status require_same_tensor(dlviz_comm *comm, const char *who, const char *name,
-                                        const dlviz_tensor *tensor) {
-    text what = {.length = 0};
-    if (tensor) {
-        char shape[DLZ_SHAPE_TEXT_SIZE];
-        append(&what, "%s of %s with the digest %016llx",
-               dlz_shape_text(shape, tensor->ndim, tensor->dims), dlviz_dtype_name(tensor->dtype),
-               (unsigned long long)digest(tensor->data,
-                                          (size_t)tensor->size * dlviz_dtype_size(tensor->dtype)));
-    } else
-        append(&what, "none");
-    return dlz_comm_require_same(comm, who, name, what.characters);
 }
 
 dlviz_status dlz_tsne_require_same(const dlviz_tsne *tsne, const char *who, int count,
@@ -114,8 +76,10 @@ dlviz_status dlz_tsne_require_same(const dlviz_tsne *tsne, const char *who, int 
     describe(tsne, &settings);
     DLZ_TRY(dlz_comm_require_same(tsne->comm, who, "the library", library.characters));
     DLZ_TRY(dlz_comm_require_same(tsne->comm, who, "the settings", settings.characters));
-    DLZ_TRY(require_same_tensor(tsne->comm, who, "the initial map", tsne->initial_map));
+    if (tsne->initial_map)
+        DLZ_TRY(dlz_comm_require_same_tensor(tsne->comm, who, "the initial map",
+                                             tsne->initial_map));
     for (int i = 0; i < count; i++)
-        DLZ_TRY(require_same_tensor(tsne->comm, who, names[i], tensors[i]));
+        DLZ_TRY(dlz_comm_require_same_tensor(tsne->comm, who, names[i], tensors[i]));
     return DLVIZ_OK;
 }

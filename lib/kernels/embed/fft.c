@@ -283,11 +283,16 @@ static void convolve(const dlz_fft_grid *grid, const dlz_fft_run *in, int in_cou
         }
         inverse(plan, data);
     }
-    for (const dlz_fft_run *run = out; run < out + out_count; run++)
-        for (int64_t i = 0, j = run->first; i < columns_of(grid, run); i++, j++)
+    for (const dlz_fft_run *run = out; run < out + out_count; run++) {
+        int64_t count = columns_of(grid, run);
+        for (int64_t i = 0, j = run->first; i < count; i++, j++)
             store_pair(run->at + i * 2 * L,
                        add(load_pair(scratch + j * 2 * L),
                            turn(load_pair(high + j * 2 * L), plan->halving + 2 * j, true)));
+        /* Columns that nobody wants, but that a batch has: they are read, times 0. */
+        for (int64_t i = count; i < run->count; i++)
+            store_pair(run->at + i * 2 * L, (pair){{0}, {0}});
+    }
 }
 
 static void spectrum_of(const dlz_fft_grid *grid, const float *line, const float *x_factors,
