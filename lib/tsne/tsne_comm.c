@@ -77,8 +77,8 @@ dlviz_status dlz_tsne_require_same(const dlviz_tsne *tsne, const char *who, int 
     DLZ_TRY(dlz_comm_require_same(tsne->comm, who, "the library", library.characters));
     DLZ_TRY(dlz_comm_require_same(tsne->comm, who, "the settings", settings.characters));
     if (tsne->initial_map)
-        DLZ_TRY(dlz_comm_require_same_tensor(tsne->comm, who, "the initial map",
-                                             tsne->initial_map));
+        DLZ_TRY(
+            dlz_comm_require_same_tensor(tsne->comm, who, "the initial map", tsne->initial_map));
     for (int i = 0; i < count; i++)
         DLZ_TRY(dlz_comm_require_same_tensor(tsne->comm, who, names[i], tensors[i]));
     return DLVIZ_OK;
