@@ -254,8 +254,6 @@ static void key_tile(void *context, int64_t tile, int worker) {
     float scale = (float)(1 / job->g->cell);
     for (int64_t i = tile * size; i < last; i++) {
         float x = (job->map[i * dimensions] - job->least[0]) * scale, y = 0;
-        if (dimensions > 1)
-            y = (job->map[i * dimensions + 1] - job->least[1]) * scale;
         int64_t column = (int64_t)x / BLOCK - job->columns.first;
         if (job->ranks > 1) {
             of_ranks[job->g->rank_of[column + job->columns.first]]++;
@@ -264,6 +262,8 @@ static void key_tile(void *context, int64_t tile, int worker) {
                 continue;
             }
         }
+        if (dimensions > 1)
+            y = (job->map[i * dimensions + 1] - job->least[1]) * scale;
         int32_t key = (int32_t)((int64_t)y / BLOCK * job->across + column);
         job->raw_x[i] = x;
         job->raw_y[i] = y;
@@ -417,9 +417,11 @@ static void join_tile(void *context, int64_t row, int worker) {
         const int32_t *rows = dlz_readings_rows(readings, rank);
         const dlz_reading *end = dlz_readings_of(readings, rank) + rows[row + 1];
         for (const dlz_reading *at = dlz_readings_of(readings, rank) + rows[row]; at < end; at++) {
+            float *force = job->forces + (int64_t)at->point * dimensions;
             sum += at->potential;
-            memcpy(job->forces + (int64_t)at->point * dimensions, at->force,
-                   (size_t)dimensions * sizeof(float));
+            force[0] = at->force[0];
+            if (dimensions > 1)
+                force[1] = at->force[1];
         }
     }
     job->g->sums[row] = sum;
