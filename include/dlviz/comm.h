@@ -63,25 +63,27 @@ DLVIZ_API void dlviz_comm_destroy(dlviz_comm *comm);
 
 /** Which rank this process is; 0 for NULL. */
 DLVIZ_API int64_t dlviz_comm_rank(const dlviz_comm *comm);
-/** How many there are; 1 for NULL, which stands for one process alone wherever a communicator may be
- *  given. */
+/** How many there are; 1 for NULL, which stands for one process alone wherever a communicator may
+ *  be given. */
 DLVIZ_API int64_t dlviz_comm_num_ranks(const dlviz_comm *comm);
 
-/** Which of `count` rows are this rank's, when they are spread over the ranks: `num` of them from
- *  `first` on. What is spread that way gives the bits of one process. Either pointer may be NULL. */
-DLVIZ_API void dlviz_comm_share(const dlviz_comm *comm, int64_t count, int64_t *first,
-                                int64_t *num);
+/** Which of so many rows are this rank's, when they are spread over the ranks: `count` of them from
+ *  `first` on. What is spread that way gives the bits of one process. Either pointer may be
+ *  NULL. */
+DLVIZ_API void dlviz_comm_share(const dlviz_comm *comm, int64_t num_rows, int64_t *first,
+                                int64_t *count);
 /** Joins what each rank has of a tensor along its first dimension, in the order of ranks; to be
  *  called by all of them.
  *  @param own  this rank's part; the other dimensions and the dtype are the same on all ranks
  *  @param all  receives the whole, the same on all ranks, the caller's to destroy
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_OUT_OF_MEMORY, DLVIZ_ERROR_COMM
- *  (a rank failed, or cannot be reached), on all ranks if on one. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_OUT_OF_MEMORY, or
+ *  DLVIZ_ERROR_COMM (a rank failed, or cannot be reached), on all ranks if on one. */
 DLVIZ_CHECKED dlviz_status dlviz_comm_gather(dlviz_comm *comm, const dlviz_tensor *own,
                                              dlviz_tensor **all);
-/** Waits until all ranks have come here, and tells each how the others fare: where a rank comes with
- *  a status other than DLVIZ_OK, and its sentence in dlviz_last_error(), all others return
- *  DLVIZ_ERROR_COMM, naming that rank and what it said. The rank itself gets its own status back. */
+/** Waits until all ranks have come here, and tells each how the others fare: where a rank comes
+ *  with a status other than DLVIZ_OK, and its sentence in dlviz_last_error(), all others return
+ *  DLVIZ_ERROR_COMM, naming that rank and what it said; where none fails and one comes with
+ *  DLVIZ_CANCELLED, they return that. The rank itself gets its own status back. */
 DLVIZ_CHECKED dlviz_status dlviz_comm_agree(dlviz_comm *comm, dlviz_status status);
 
 #ifdef __cplusplus

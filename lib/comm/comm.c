@@ -146,12 +146,12 @@ dlz_share dlz_comm_even_share(const dlviz_comm *comm, int rank, int64_t count) {
     return part_of(count, rank, dlz_comm_size(comm));
 }
 
-void dlviz_comm_share(const dlviz_comm *comm, int64_t count, int64_t *first, int64_t *num) {
-    dlz_share share = dlz_comm_share(comm, dlz_comm_rank(comm), count > 0 ? count : 0);
+void dlviz_comm_share(const dlviz_comm *comm, int64_t num_rows, int64_t *first, int64_t *count) {
+    dlz_share share = dlz_comm_share(comm, dlz_comm_rank(comm), num_rows > 0 ? num_rows : 0);
     if (first)
         *first = share.first;
-    if (num)
-        *num = share.count;
+    if (count)
+        *count = share.count;
 }
 
 /* -- Failures -------------------------------------------------------------------------------------

@@ -46,15 +46,18 @@ dlviz_status dlz_comm_trade_pieces(dlviz_comm *comm, const void *sent, const int
 dlviz_status dlz_comm_gather_numbers(dlviz_comm *comm, int64_t own, int64_t *all);
 /* Rank 0's bytes for all. */
 dlviz_status dlz_comm_broadcast(dlviz_comm *comm, void *data, size_t size);
-/* DLVIZ_OK if that is every rank's status; else this rank's own, or DLVIZ_ERROR_COMM with the sentence of
- * the lowest rank that failed. The communicator stays usable. */
+/* DLVIZ_OK if that is every rank's status; else this rank's own, or DLVIZ_ERROR_COMM with the
+ * sentence of the lowest rank that failed, or DLVIZ_CANCELLED where none failed but one cancelled.
+ * The communicator stays usable. */
 dlviz_status dlz_comm_agree(dlviz_comm *comm, dlviz_status own);
-/* Fails, on all ranks, unless all have the same text: naming a rank that differs from rank 0, `what`
- * differs, and both texts, shortened. */
+/* Fails, on all ranks with DLVIZ_ERROR_INVALID_ARGUMENT, unless all have the same text: naming `what`,
+ * the lowest rank that differs from rank 0, and both texts about where they do. The communicator
+ * stays usable. */
 dlviz_status dlz_comm_require_same(dlviz_comm *comm, const char *who, const char *what,
                                    const char *text);
-/* Tells the others that this rank goes no further, with its status and dlviz_last_error(); returns the
- * status. To be called where a rank fails alone amid work that others wait for. */
+/* Tells the others that this rank goes no further, with its status and dlviz_last_error(); returns
+ * the status. To be called where a rank fails alone amid work that others wait for; leaves and sums in
+ * the background are free then. DLVIZ_OK does nothing, and neither does a second failure. */
 dlviz_status dlz_comm_fail(dlviz_comm *comm, dlviz_status status);
 
 /* -- sum.c: the tree ------------------------------------------------------------------------------

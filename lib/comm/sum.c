@@ -1,11 +1,12 @@
 /* The tree of a sum over leaves, which ranks climb together.
  *
- * Where ranks are 1, 2, 4 or 8, each has a subtree, and its sum after dlz_sum_begin. Then ranks at distance
- * 1, 2, 4 exchange halves of what they still have and add them, so that each ends with a piece of
- * the whole sum, and the same backwards gathers the pieces: 2 (1 - 1 / ranks) numbers are sent for each one
- * summed. Other ranks have up to four subtrees each. All send each rank its piece of theirs, which
- * goes up the rest of the tree, and pieces are gathered. Short sums are sent whole, in half as many
- * exchanges. */
+ * Where ranks are 1, 2, 4 or 8, each has a subtree, and its sum after dlz_sum_begin. Then ranks at
+ * distance 1, 2, 4 exchange halves of what they still have and add them, so that each ends with a
+ * piece of the whole sum, and the same backwards gathers the pieces: 2 (1 - 1 / ranks) numbers are
+ * sent for each one summed. Other numbers of ranks have up to four subtrees each. All send each
+ * rank its piece of theirs, which goes up the rest of the tree, and pieces are gathered. Short sums
+ * are sent whole, in half as many exchanges. */
+#include "base/parallel.h"
 #include "comm/sum.h"
 
 #include <string.h>
@@ -13,8 +14,15 @@
 /* Bytes up to which a sum is sent whole: what is sent in the time of an exchange of nothing. */
 #define SHORT 8192
 
+/* Numbers that a thread takes at a time. */
+#define TILE 16384
+
 /* -- Numbers --------------------------------------------------------------------------------------
  */
+
+typedef struct range {
+    int64_t first, count;
+} range;
 
 /* *sum = left + right, of which one may be where the sum is. */
 static void add(const dlz_sum *s, char *sum, const char *left, const char *right, int64_t count) {
@@ -31,6 +39,28 @@ static void add(const dlz_sum *s, char *sum, const char *left, const char *right
         for (int64_t i = 0; i < count; i++)
             to[i] = a[i] + b[i];
     }
+}
+
+/* The same for many numbers. */
+typedef struct long_sum {
+    const dlz_sum *s;
+    char *sum;
+    const char *left, *right;
+    int64_t count;
+} long_sum;
+
+static void add_tile(void *context, int64_t tile, int worker) {
+    const long_sum *l = context;
+    int64_t first = tile * TILE, offset = first * (int64_t)l->s->element;
+    (void)worker;
+    add(l->s, l->sum + offset, l->left + offset, l->right + offset,
+        dlz_min_i64(TILE, l->count - first));
+}
+
+static void add_long(const dlz_sum *s, char *sum, const char *left, const char *right,
+                     int64_t count) {
+    long_sum l = {s, sum, left, right, count};
+    dlz_parallel_for(dlz_ceil_div(count, TILE), dlz_threads(), add_tile, &l);
 }
 
 static void copy(const dlz_sum *s, char *to, const char *from, int64_t count) {
@@ -65,32 +95,64 @@ static void cut(dlz_share leaves, int widths[DLZ_LEAVES]) {
     }
 }
 
-/* Goes up the tree wherever both subtrees are at hand. Numbers `from` … `from + count` of each. */
-static void climb(const dlz_sum *s, subtrees *t, int64_t from, int64_t count) {
+/* Goes up the tree from there, with `count` numbers of each. */
+static void climb(const dlz_sum *s, subtrees *t, int64_t count) {
     for (int width = 1; width < DLZ_LEAVES; width *= 2)
         for (int leaf = 0; leaf < DLZ_LEAVES; leaf += 2 * width) {
             int right = leaf + width;
             if (t->width[leaf] != width || t->width[right] != width)
                 continue;
             if (right < s->present)
-                add(s, at(s, t->sum[leaf], from), at(s, t->sum[leaf], from),
-                    at(s, t->sum[right], from), count);
+                add_long(s, t->sum[leaf], t->sum[leaf], t->sum[right], count);
             t->width[leaf] = 2 * width;
             t->width[right] = 0;
         }
 }
 
-/* Numbers of all leaves that stay in the first cache while they are added. */
-#define BLOCK 512
+/* -- What a rank has ------------------------------------------------------------------------------
+ *
+ * The tree is climbed for a block of numbers at a time, with what lies between in the first cache:
+ * leaves are read once, and only the sum is written. */
 
-static void sum_own(const dlviz_comm *comm, const dlz_sum *s, subtrees *t) {
-    dlz_share own = dlz_comm_leaves(comm, dlz_comm_rank(comm));
-    for (int i = 0; i < own.count; i++)
-        t->sum[own.first + i] = at(s, s->leaves, i * s->stride);
-    for (int64_t from = 0; from < s->size; from += BLOCK) {
-        for (int i = 0; i < own.count; i++)
-            t->width[own.first + i] = 1;
-        climb(s, t, from, dlz_min_i64(BLOCK, s->size - from));
+#define BLOCK 256
+
+/* Sums of two leaves, and of four, left and right. */
+typedef struct between {
+    double sums[2][2][BLOCK];
+} between;
+
+/* One subtree of this rank's, and where its sum goes. */
+typedef struct own_sum {
+    const dlz_sum *s;
+    int first, leaf, width; /* the rank's first leaf; the subtree */
+    char *to;
+} own_sum;
+
+/* The sum of the `width` leaves from `leaf` on: at `to`, or where it is already. */
+static const char *sum_block(const own_sum *own, int leaf, int width, range block, char *to,
+                             between *scratch) {
+    const dlz_sum *s = own->s;
+    if (width == 1)
+        return at(s, s->leaves, (leaf - own->first) * s->stride + block.first);
+    int half = width / 2, level = half == 4;
+    const char *left = sum_block(own, leaf, half, block, (char *)scratch->sums[level][0], scratch);
+    if (leaf + half >= s->present)
+        return left;
+    const char *right =
+        sum_block(own, leaf + half, half, block, (char *)scratch->sums[level][1], scratch);
+    add(s, to, left, right, block.count);
+    return to;
+}
+
+static void sum_tile(void *context, int64_t tile, int worker) {
+    const own_sum *own = context;
+    (void)worker;
+    between scratch;
+    int64_t end = dlz_min_i64((tile + 1) * TILE, own->s->size);
+    for (range block = {tile * TILE, 0}; block.first < end; block.first += block.count) {
+        block.count = dlz_min_i64(BLOCK, end - block.first);
+        char *to = at(own->s, own->to, block.first);
+        copy(own->s, to, sum_block(own, own->leaf, own->width, block, to, &scratch), block.count);
     }
 }
 
@@ -101,7 +163,6 @@ static bool has_subtrees(const dlviz_comm *comm) {
 }
 
 void dlz_sum_begin(const dlviz_comm *comm, dlz_sum *s) {
-    subtrees t = {{NULL}, {0}};
     s->element = s->doubles ? sizeof(double) : sizeof(float);
     s->step = 0;
     s->in_flight = false;
@@ -110,18 +171,19 @@ void dlz_sum_begin(const dlviz_comm *comm, dlz_sum *s) {
             memset(s->sum, 0, (size_t)s->size * s->element);
         return;
     }
-    sum_own(comm, s, &t);
     dlz_share own = dlz_comm_leaves(comm, dlz_comm_rank(comm));
-    if (has_subtrees(comm) && own.first < s->present)
-        copy(s, s->sum, s->leaves, s->size);
+    int widths[DLZ_LEAVES] = {0}, first = (int)own.first;
+    cut(own, widths);
+    for (int leaf = first; leaf < first + own.count && leaf < s->present; leaf++) {
+        char *to = has_subtrees(comm) ? s->sum : at(s, s->leaves, (leaf - first) * s->stride);
+        own_sum sum = {s, first, leaf, widths[leaf], to};
+        if (widths[leaf] > 0)
+            dlz_parallel_for(dlz_ceil_div(s->size, TILE), dlz_threads(), sum_tile, &sum);
+    }
 }
 
 /* -- Halving and doubling -------------------------------------------------------------------------
  */
-
-typedef struct range {
-    int64_t first, count;
-} range;
 
 /* What a rank still has of the sum when it has halved `level` times. */
 static range half(const dlz_sum *s, int rank, int level) {
@@ -197,9 +259,9 @@ static void take_half(const dlviz_comm *comm, const dlz_sum *s) {
     char *own = at(s, s->sum, kept.first);
     const char *other = comm->rooms[s->slot].data;
     if (comm->rank < peer)
-        add(s, own, own, other, kept.count);
+        add_long(s, own, own, other, kept.count);
     else
-        add(s, own, other, own, kept.count);
+        add_long(s, own, other, own, kept.count);
 }
 
 /* -- Pieces ---------------------------------------------------------------------------------------
@@ -277,7 +339,7 @@ static void take_piece(const dlviz_comm *comm, const dlz_sum *s) {
             t.sum[leaves.first + i] = place(comm, s, rank, (int)leaves.first + i);
     }
     range own = piece(comm, s, comm->rank);
-    climb(s, &t, 0, own.count);
+    climb(s, &t, own.count);
     copy(s, at(s, s->sum, own.first), t.sum[0], own.count);
 }
 

@@ -156,10 +156,11 @@ static dlviz_status finish(int64_t slot, bool wait, bool *finished, void *user) 
  */
 
 static bool is_over(dlz_mpi_exchange *e) {
+    MPI_Status statuses[DLZ_MPI_PARTS];
     int flag = 0;
     if (!e->active)
         return true;
-    if (MPI_Testall(e->num, e->requests, &flag, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
+    if (MPI_Testall(e->num, e->requests, &flag, statuses) != MPI_SUCCESS)
         return false;
     e->active = !flag;
     return flag != 0;
@@ -199,10 +200,11 @@ static void destroy(void *user) {
     if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized)
         return;
     dlz_mpi_say(link, DLZ_MPI_LEAVES, "");
-    if (!dlz_mpi_hear_all(link, link->ended ? LAST_NOTICES : -1) || link->stuck) {
+    bool all_gone = dlz_mpi_hear_all(link, link->ended ? LAST_NOTICES : -1);
+    if (link->told || !all_gone || link->stuck)
         atomic_store(&in_trouble, true);
+    if (!all_gone || link->stuck)
         return;
-    }
     MPI_Comm_free(&link->data);
     MPI_Comm_free(&link->notices);
     MPI_Type_free(&link->block);

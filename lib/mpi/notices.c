@@ -42,15 +42,21 @@ dlviz_status dlz_mpi_hear(dlz_mpi_link *link) {
     return link->told ? dlviz_fail(DLVIZ_ERROR_COMM, "%s", link->sentence) : DLVIZ_OK;
 }
 
+/* Whether this rank's notices are on their way without it. */
+static bool are_sent(dlz_mpi_link *link, bool *failed) {
+    int sent = 1;
+    for (int rank = 0; rank < link->size && sent && !*failed; rank++)
+        *failed = MPI_Test(&link->sent[rank], &sent, MPI_STATUS_IGNORE) != MPI_SUCCESS;
+    return sent;
+}
+
 bool dlz_mpi_hear_all(dlz_mpi_link *link, double seconds) {
     dlz_mpi_wait wait = dlz_mpi_wait_begin(0);
-    for (;;) {
-        int sent = 0;
-        if (MPI_Testall(link->size, link->sent, &sent, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
-            return false;
+    for (bool failed = false;;) {
+        bool sent = are_sent(link, &failed);
         (void)!dlz_mpi_hear(link);
-        if (sent && link->num_gone == link->size - 1)
-            return true;
+        if (failed || (sent && link->num_gone == link->size - 1))
+            return !failed;
         double waited = dlz_mpi_wait_more(&wait);
         if (seconds >= 0 && waited > seconds)
             return false;
