@@ -126,14 +126,15 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *
 
 /* The same by the ranks of a communicator, which share the work: each calls it with all points and
  * the same settings, and receives the result of one process, to the bit. num_samples, seed and
- * standard_error are those of a sample; num_samples INT64_MAX: of all points. A rank needs the memory
- * that one process does, and some 2 MB.
+ * standard_error are those of a sample; num_samples INT64_MAX: of all points. A rank needs the
+ * memory that one process does, and some 2 MB.
  *
  * - comm: NULL for one process alone.
  *
  * Where they fail on one rank, or one's progress function cancels them, they do on all: the others
- * return DLVIZ_ERROR_COMM (or DLVIZ_CANCELLED), and the sentence names that rank, or the one that was
- * given something else. All but a rank that cannot be reached leaves the communicator as it was. */
+ * return DLVIZ_ERROR_COMM (or DLVIZ_CANCELLED), and the sentence names that rank, or the one that
+ * was given something else. All but a rank that cannot be reached leaves the communicator as it
+ * was. */
 
 /** Trustworthiness by ranks. */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_trustworthiness_shared(

@@ -39,8 +39,8 @@ DLVIZ_CHECKED dlviz_status dlviz_neighbors(const dlviz_tensor *points, int64_t n
  *  @param comm  NULL: one process alone
  *  Returns what dlviz_neighbors returns, and DLVIZ_ERROR_COMM: another rank failed, or cannot be
  *  reached. Where it fails on one rank, or one's progress function cancels it, it does on all; the
- *  sentence names that rank, or the one that was given something else. All but a rank that cannot be
- *  reached leaves the communicator as it was. */
+ *  sentence names that rank, or the one that was given something else. All but a rank that cannot
+ *  be reached leaves the communicator as it was. */
 DLVIZ_CHECKED dlviz_status dlviz_neighbors_shared(dlviz_comm *comm, const dlviz_tensor *points,
                                                   int64_t num_neighbors, double recall,
                                                   dlviz_tensor **indices, dlviz_tensor **distances);

@@ -17,6 +17,7 @@
 #define QUERIES 256    /* that the number of clusters to look at is found by */
 #define FEW_QUERIES 32 /* where all are looked at anyway */
 #define RECALL 0.99
+#define WORTH_SHARING 1e8           /* multiplications: a millisecond or so */
 #define MOST_POINTS (INT32_MAX / 2) /* so that places, filled up to panels, have numbers */
 
 typedef struct builder {
@@ -44,6 +45,15 @@ static void release(builder *b) {
     dlz_free(b->clusters.tiles);
 }
 
+/* The nearest centers. Ranks share that where it takes longer than what they would exchange. */
+static dlviz_status query_centers(builder *b, const float *queries, int64_t m, int k,
+                                  int32_t *indices, float *distances) {
+    bool shared = (double)(m * b->clusters.count) * (double)b->d > WORTH_SHARING;
+    dlviz_status status = dlz_knn_query(shared ? b->comm : NULL, b->centers, b->clusters.count,
+                                        queries, m, b->d, k, indices, distances);
+    return shared ? status : dlz_comm_agree(b->comm, status);
+}
+
 /* S. Lloyd's iterations on a sample. */
 static dlviz_status find_centers(builder *b) {
     int64_t count = b->clusters.count, d = b->d;
@@ -54,8 +64,7 @@ static dlviz_status find_centers(builder *b) {
     }
     memcpy(b->centers, b->sample, (size_t)(count * d) * sizeof(float));
     for (int round = 0; round < ROUNDS; round++) {
-        DLZ_TRY(dlz_knn_query(b->comm, b->centers, count, b->sample, b->sampled, d, 1, b->owner,
-                              b->distances));
+        DLZ_TRY(query_centers(b, b->sample, b->sampled, 1, b->owner, b->distances));
         memset(b->sums, 0, (size_t)(count * d) * sizeof(double));
         memset(b->sizes, 0, (size_t)count * sizeof(int64_t));
         for (int64_t i = 0; i < b->sampled; i++) {
@@ -102,8 +111,7 @@ static dlviz_status fill_clusters(builder *b) {
 }
 
 static dlviz_status place_points(builder *b) {
-    DLZ_TRY(dlz_knn_query(b->comm, b->centers, b->clusters.count, b->points, b->n, b->d, 1,
-                          b->owner, b->distances));
+    DLZ_TRY(query_centers(b, b->points, b->n, 1, b->owner, b->distances));
     return dlz_comm_agree(b->comm, fill_clusters(b));
 }
 
@@ -116,8 +124,7 @@ static dlviz_status order_clusters(builder *b) {
             : dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
     status = dlz_comm_agree(b->comm, status);
     if (status == DLVIZ_OK)
-        status = dlz_knn_query(b->comm, b->centers, c->count, b->centers, c->count, b->d,
-                               (int)c->count, c->nearest, distances);
+        status = query_centers(b, b->centers, c->count, (int)c->count, c->nearest, distances);
     dlz_free(distances);
     return status;
 }
