@@ -224,8 +224,8 @@ DLVIZ_API dlviz_comm *dlviz_tsne_comm(const dlviz_tsne *tsne);
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
  *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_STATE (in use),
  *  DLVIZ_ERROR_OUT_OF_MEMORY, DLVIZ_ERROR_COMM (another rank failed); or DLVIZ_CANCELLED: the
- *  callback, or the thread's (dlviz_set_progress), asked to stop. Then `map`, unlike after failures, receives the map as it
- *  was if the descent had begun, else NULL. */
+ *  callback, or the thread's (dlviz_set_progress), asked to stop. Then `map`, unlike
+ *  after failures, receives the map as it was if the descent had begun, else NULL. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
                                           dlviz_tensor **map);
 
