@@ -61,7 +61,11 @@ static dlviz_status fit_from(dlviz_tsne *tsne, const char *who, const dlz_frame 
                              const dlviz_tensor *before, int64_t iterations, dlviz_tensor **map) {
     dlz_tsne_settings settings = tsne->settings;
     dlviz_tensor *initial_map = tsne->initial_map, *start = NULL;
-    DLZ_TRY(dlz_comm_agree(tsne->comm, shrink(before, &start)));
+    dlviz_status made = dlz_comm_agree(tsne->comm, shrink(before, &start));
+    if (made != DLVIZ_OK) {
+        dlviz_tensor_destroy(start);
+        return made;
+    }
     double share = settings.iterations > 0 ? (double)iterations / settings.iterations : 1;
     tsne->settings.iterations = (int)iterations;
     tsne->settings.early_iterations = (int)(fmin(share, 1) * settings.early_iterations);

@@ -295,13 +295,14 @@ static dlviz_status require_fit(const dlviz_tsne *tsne) {
 /* The map of the fit stands for all of it. */
 static dlviz_status require_same(const dlviz_tsne *tsne, const dlviz_tensor *points) {
     const dlz_tsne_result *fit = &tsne->result;
-    dlviz_tensor *map;
-    DLZ_TRY(dlz_comm_agree(tsne->comm, dlviz_tensor_wrap(&map, DLVIZ_FLOAT32, 2,
-                                                         (int64_t[]){fit->n, fit->dimensions},
-                                                         fit->map, NULL, NULL)));
-    dlviz_status status = dlz_tsne_require_same(tsne, "dlviz_tsne_transform", 2,
-                                                (const char *const[]){"the fitted map", "'points'"},
-                                                (const dlviz_tensor *const[]){map, points});
+    dlviz_tensor *map = NULL;
+    dlviz_status status = dlz_comm_agree(
+        tsne->comm, dlviz_tensor_wrap(&map, DLVIZ_FLOAT32, 2, (int64_t[]){fit->n, fit->dimensions},
+                                      fit->map, NULL, NULL));
+    if (status == DLVIZ_OK)
+        status = dlz_tsne_require_same(tsne, "dlviz_tsne_transform", 2,
+                                       (const char *const[]){"the fitted map", "'points'"},
+                                       (const dlviz_tensor *const[]){map, points});
     dlviz_tensor_destroy(map);
     return status;
 }
