@@ -39,6 +39,10 @@ dlz_share dlz_comm_even_share(const dlviz_comm *comm, int rank, int64_t count);
 dlviz_status dlz_comm_gather_pieces(dlviz_comm *comm, void *data, const int64_t *offsets);
 /* The same for `count` things of `size` bytes, of which each rank has its even share. */
 dlviz_status dlz_comm_gather_even(dlviz_comm *comm, void *data, int64_t count, size_t size);
+/* Gives each other rank a piece of its own, rank r the one from sent_offsets[r] to sent_offsets[r + 1],
+ * in bytes, and receives theirs likewise. This rank's own pieces are not looked at. */
+dlviz_status dlz_comm_trade_pieces(dlviz_comm *comm, const void *sent, const int64_t *sent_offsets,
+                                   void *received, const int64_t *received_offsets);
 /* A number of each rank's: all[rank]. */
 dlviz_status dlz_comm_gather_numbers(dlviz_comm *comm, int64_t own, int64_t *all);
 /* Rank 0's bytes for all. */
