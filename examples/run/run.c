@@ -473,13 +473,14 @@ static int run_all(struct run *run) {
     status = run_stage(run, TRAIN, train);
     if (!run->experiment)
         make_train_title(run);
-    if (!run->writes)
-        return status == DLVIZ_OK ? EXIT_DONE : failure(run, status);
     end_soon_with(interruption(run));
     for (size_t i = 0; status == DLVIZ_OK && i < sizeof stages / sizeof *stages; i++)
-        status = run_stage(run, stages[i].which, stages[i].function);
+        if (run->writes || stages[i].which < FIGURES)
+            status = run_stage(run, stages[i].which, stages[i].function);
     end_soon_with(NULL);
-    return status == DLVIZ_OK ? finish(run) : failure(run, status);
+    if (status != DLVIZ_OK)
+        return failure(run, status);
+    return run->writes ? finish(run) : EXIT_DONE;
 }
 
 /* What the library did otherwise than it was asked, once. */

@@ -106,8 +106,6 @@ static void estimate_rest(struct run *run) {
 }
 
 static dlviz_status keep_frame(struct run *run) {
-    if (!run->writes)
-        return DLVIZ_OK;
     int64_t done = dlviz_trainer_num_epochs(run->trainer);
     if (!is_last(run) && dlviz_film_wants(done, run->options.epochs))
         TRY(add_frame(run, done));
