@@ -93,6 +93,13 @@ int64_t dlz_batch_parts(const dlz_batch *batch, int64_t n, int64_t tiles) {
     return parts;
 }
 
+dlviz_status dlz_spread_gather(const dlz_spread *spread, dlviz_comm *comm, float *numbers) {
+    int64_t offsets[DLZ_LEAVES + 1];
+    for (int rank = 0; rank <= dlz_comm_size(comm); rank++)
+        offsets[rank] = spread->ends[rank] * (int64_t)sizeof *numbers;
+    return dlz_comm_gather_pieces(comm, numbers, offsets);
+}
+
 /* Numbers a tile sums: of all arrays together what a core's cache holds. */
 #define TILE 4096
 

@@ -9,12 +9,28 @@
 
 #include "comm/comm.h"
 
+#include <stdbool.h>
+
 typedef struct dlz_batch {
     int64_t all;      /* samples of the batch */
     int64_t first;    /* the first of them that is here */
     int leaves;       /* DLZ_LEAVES, or 1 where it cannot be cut */
     dlviz_comm *comm; /* NULL: all samples are here */
 } dlz_batch;
+
+/* Parameters whose gradient processes have computed some rows of each, and which they train each on
+ * its own: those of a rank begin at ends[rank], counted in numbers. */
+typedef struct dlz_spread {
+    float *value, *gradient;
+    int64_t ends[DLZ_LEAVES + 1];
+} dlz_spread;
+
+enum { DLZ_MOST_SPREAD = 16 };
+typedef struct dlz_spreads {
+    bool wanted; /* what takes the step can do with that */
+    int count;
+    dlz_spread all[DLZ_MOST_SPREAD];
+} dlz_spreads;
 
 /* A batch that is here as a whole. */
 dlz_batch dlz_batch_here(int64_t n, bool gradients);
@@ -44,6 +60,9 @@ int64_t dlz_batch_parts(const dlz_batch *batch, int64_t n, int64_t tiles);
  * its own: of the whole batch's `parts`, of so many bytes each, which divide into leaves or are
  * groups of them. */
 dlviz_status dlz_batch_gather(const dlz_batch *batch, void *array, int64_t parts, int64_t bytes);
+
+/* Gives all processes all numbers of what is laid out as such a spread's parameters. */
+dlviz_status dlz_spread_gather(const dlz_spread *spread, dlviz_comm *comm, float *numbers);
 
 /* The sum of `count` arrays of `size` numbers, `stride` apart, by pairs: 0 + 1, 2 + 3, then
  * these. Uses the arrays up; `sum` may be the first of them. */

@@ -93,6 +93,7 @@ typedef struct dlz_plans {
     bool running; /* one of them, or what was made of it: what the user's functions call must not */
     int threads;  /* that they run on; 0: those that the library has */
     dlviz_comm *comm;            /* of processes that share each batch in training; NULL: none */
+    dlz_spreads spreads;         /* what the last backward pass has left of them */
     uint64_t changes;            /* how often the states have changed */
     dlz_prepared_set *prepared;  /* NULL: nothing was prepared yet */
     bool shares;                 /* the set with other plans, on states that never change */

@@ -119,6 +119,7 @@ typedef struct dlz_run {
     dlz_batch batch;
     dlz_mode mode;
     uint64_t seed, step;
+    dlz_spreads *spreads; /* of this backward pass */
     int workers;
     char *scratch; /* workers blocks of scratch_size bytes, each aligned to a cache line */
     size_t scratch_size;

@@ -369,6 +369,7 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
     plans->kept[0] = plan;
     plans->count++;
     dlz_run *run = &plan->run;
+    run->spreads = &plans->spreads;
     run->workers = dlz_plan_is_small(plan, 1) ? 1 : plans->threads ? plans->threads : dlz_threads();
     DLZ_TRY(settle_prepared(plan, plans));
     DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
@@ -502,8 +503,10 @@ static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
 
 dlviz_status dlz_plan_forward(dlz_plan *plan) {
     dlviz_status status = plan->failed = DLVIZ_OK;
-    if (plan->mode.training)
+    if (plan->mode.training) {
         dlz_plans_note_change(plan->plans);
+        plan->plans->spreads.count = 0;
+    }
     plan->plans->running = true;
     dlz_plan_prepare(plan);
     for (int i = 0; status == DLVIZ_OK && i < plan->program.num_ops; i++)

@@ -201,6 +201,21 @@ static void gather_samples(const linear_pass *pass, const float *from, int64_t s
     dlz_run_gather(pass->run, to, pass->run->n, size * (int64_t)sizeof *to);
 }
 
+/* Where a step can be taken of some rows alone, those of many weights stay where they are. */
+static bool spread_rows(dlz_op *op, const dlz_run *run, const int64_t *rows, int64_t size) {
+    enum { MANY = 65536 };
+    dlz_spreads *spreads = run->spreads;
+    const dlz_parameter *weight = &op->states[WEIGHT];
+    if (!spreads->wanted || spreads->count == DLZ_MOST_SPREAD || !weight->gradient ||
+        op->out->channels * size < MANY)
+        return false;
+    dlz_spread *spread = &spreads->all[spreads->count++];
+    *spread = (dlz_spread){.value = weight->value, .gradient = weight->gradient};
+    for (int r = 0; r <= dlz_comm_size(run->batch.comm); r++)
+        spread->ends[r] = rows[r] * size;
+    return true;
+}
+
 /* Rows of a gradient, or of a bias's, of which each process has its own. */
 static void share_rows(dlz_op *op, const dlz_run *run, int state, const int64_t *rows,
                        int64_t size) {
@@ -246,7 +261,8 @@ static void weight_gradients(dlz_op *op, linear_pass *pass) {
     dlz_parallel_for(dlz_linear_backward_weight_tiles(&pass->whole, &pass->rows), run->workers,
                      weight_tile, pass);
     if (run->batch.comm) {
-        share_rows(op, run, WEIGHT, rows, pass->size.inputs);
+        if (!spread_rows(op, run, rows, pass->size.inputs))
+            share_rows(op, run, WEIGHT, rows, pass->size.inputs);
         share_rows(op, run, BIAS, rows, 1);
     }
 }

@@ -51,6 +51,8 @@ static dlviz_status check_average(const dlviz_trainer *trainer) {
 static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                               const int64_t *order, int64_t n, double rate, double *loss) {
     double before = trainer->tally.norm;
+    trainer->network->plans.spreads.wanted =
+        trainer->clip_norm == 0 && trainer->clip_value == 0 && trainer->accumulation.batches == 1;
     DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
                                     trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
                                     loss));
@@ -187,6 +189,7 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
         if (!*go_on)
             return DLVIZ_OK;
     }
+    DLZ_TRY(dlz_optimizer_join_moments(trainer->optimizer, trainer->network));
     DLZ_TRY(check_states(trainer));
     DLZ_TRY(finish_epoch(trainer));
     return call_back(trainer, "epoch", trainer->on_epoch, trainer->on_epoch_user, go_on);
@@ -245,6 +248,8 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     trainer->train = held;
     dlz_plans_share(&trainer->network->plans, trainer->comm);
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
+    if (status == DLVIZ_OK)
+        status = dlz_optimizer_join_moments(trainer->optimizer, trainer->network);
     dlz_plans_share(&trainer->network->plans, NULL);
     if (status != DLVIZ_OK && trainer->comm)
         status = dlz_comm_fail(trainer->comm, status);

@@ -74,7 +74,19 @@ static void add_branches(dlviz_network *net) {
     add(net, "fc", dlviz_linear(4));
 }
 
-static const small_net nets[] = {{"chain", {3, 12, 12}, add_chain},
+/* So many weights that each rank keeps the moments of its own. */
+static void add_wide(dlviz_network *net) {
+    add(net, "f", dlviz_flatten());
+    add(net, "l1", dlviz_linear(130));
+    add(net, "b1", dlviz_batchnorm());
+    add(net, "r1", dlviz_relu());
+    add(net, "l2", dlviz_linear(520));
+    add(net, "r2", dlviz_relu());
+    add(net, "l3", dlviz_linear(4));
+}
+
+static const small_net nets[] = {{"wide", {3, 16, 16}, add_wide},
+                                 {"chain", {3, 12, 12}, add_chain},
                                  {"branches", {3, 10, 10}, add_branches}};
 enum { NETS = sizeof nets / sizeof *nets };
 
@@ -234,13 +246,16 @@ static const int all_ranks[] = {1, 2, 3, 4, 5, 8};
 #define ALL_RANKS (int)(sizeof all_ranks / sizeof *all_ranks), all_ranks
 
 START_TEST(same_bits) {
-    /* whole batches of eighths, and 8 at the end; 12: no eighths; 24: eighths of 3 */
-    const int64_t batches[] = {16, 24, 12, 64};
+    /* whole batches of eighths, and 8 at the end; 20, 12: no eighths; 24: eighths of 3, and 12 at the
+     * end, of which there are none */
+    const int64_t batches[] = {16, 20, 24, 12, 64};
     for (int net = 0; net < NETS; net++)
-        for (int i = 0; i < 4; i++)
-            check_ranks(
-                &(setting){.net = &nets[net], .batch = batches[i], .epochs = 2, .samples = SAMPLES},
-                ALL_RANKS);
+        for (int i = 0; i < 5; i++)
+            check_ranks(&(setting){.net = &nets[net],
+                                   .batch = batches[i],
+                                   .epochs = 2,
+                                   .samples = i == 2 ? 60 : SAMPLES},
+                        ALL_RANKS);
 }
 END_TEST
 
