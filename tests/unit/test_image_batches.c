@@ -363,6 +363,8 @@ START_TEST(the_first_that_is_gone) {
         ck_ok(dlviz_set_num_threads(threads));
         ck_fails(dlviz_dataset_samples(t.all, 0, IMAGES, &samples), DLVIZ_ERROR_IO, first);
         ck_fails(dlviz_network_predict(t.network, t.all, &samples), DLVIZ_ERROR_IO, first);
+        double loss;
+        ck_fails(dlviz_network_evaluate(t.network, t.all, &loss, NULL), DLVIZ_ERROR_IO, first);
     }
     end(&t);
 }
