@@ -598,6 +598,37 @@ START_TEST(pieces_are_those_of_the_layer) {
 }
 END_TEST
 
+/* A rest is cut as the batches before it are: then there are two sizes of pieces, of each layer. */
+START_TEST(there_are_two_sizes_of_pieces) {
+    parse_net(&spec, "3x24x24", LAYERS);
+    dlviz_network *network = build_net(&spec, 1);
+    dlviz_tensor *inputs = input_tensor(&spec, 65, 5, false), *labels = label_tensor(65, 4, 6);
+    dlviz_tensor *features;
+    dlviz_dataset *dataset;
+    double loss;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    ck_ok(dlviz_set_num_threads(1));
+    for (int round = 0; round < 2; round++) {
+        ck_ok(dlviz_network_evaluate(network, dataset, &loss, NULL));
+        ck_assert_int_eq(network->plans.count, round ? 10 : 2); /* 36 and 29 are in pieces of 9 */
+        ck_ok(dlviz_network_features(network, "p2", dataset, &features));
+        dlviz_tensor_destroy(features);
+        ck_assert_int_eq(network->plans.count, round ? 10 : 4);
+        /* With the loss, and by a pass of its own; that of the loss is one that keeps a layer. */
+        static const char *const layers[] = {"p3", "c1"};
+        for (int i = 0; i < 2; i++) {
+            ck_ok(dlviz_network_inspect(network, dataset, layers[i], &loss, NULL, NULL, &features));
+            dlviz_tensor_destroy(features);
+            ck_assert_int_eq(network->plans.count, round || i ? 10 : 6);
+        }
+    }
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 /* Outputs of a batch that runs whole are read where they were computed. */
 START_TEST(room_for_outputs_is_made_for_pieces_alone) {
     material m = new_material();
@@ -684,6 +715,7 @@ int main(void) {
                                   prepared_weights_stay_while_lanes_run,
                                   large_images_come_a_few_at_a_time,
                                   pieces_are_those_of_the_layer,
+                                  there_are_two_sizes_of_pieces,
                                   room_for_outputs_is_made_for_pieces_alone,
                                   a_look_takes_no_memory_for_other_threads,
                                   a_very_deep_network_is_planned_at_once,
