@@ -166,20 +166,6 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n, const dlz_batch *ba
     return dlz_memory_ask_array(memory, &extras->losses, all, sizeof *extras->losses, ops - 1, ops);
 }
 
-static double num_weights(const dlz_node *node) {
-    dlz_state_spec specs[DLZ_MAX_STATES];
-    double sum = 0;
-    for (int i = 0; i < node->num_states; i++) {
-        if (i == 0)
-            node->layer->type->states(node->layer, node->in, specs);
-        double size = 1;
-        for (int axis = 0; axis < specs[i].ndim; axis++)
-            size *= (double)specs[i].dims[axis];
-        sum += size;
-    }
-    return sum;
-}
-
 /* What an operation costs for n samples, forward. */
 static double work_of(const dlz_graph *graph, const dlz_op *op, int64_t n) {
     double each = (double)dlz_value_size(op->out), once = 0;
@@ -187,7 +173,7 @@ static double work_of(const dlz_graph *graph, const dlz_op *op, int64_t n) {
         each += (double)dlz_value_size(op->inputs[k]);
     for (int i = dlz_max_int(op->first_layer, 0); i <= op->last_layer; i++) {
         const dlz_node *node = &graph->nodes[i];
-        once += WORK_OF_WEIGHT * num_weights(node);
+        once += WORK_OF_WEIGHT * dlz_node_num_weights(node);
         if (node->layer->type->multiply_adds)
             each += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
     }
@@ -459,7 +445,7 @@ static void prepare_op(dlz_plan *plan, int index, uint64_t version) {
     if (!prepared)
         return;
     if (prepared->version == version) {
-        assert(plan->plans->shares || is_current(plan, index));
+        assert(plan->plans->shares || plan->plans->in_lanes || is_current(plan, index));
         return;
     }
     op->type->prepare(op, &plan->run);

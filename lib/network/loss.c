@@ -11,6 +11,7 @@
 #include "tensor/tensor.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,19 +145,33 @@ static dlviz_status check_labels(const dlviz_network *network, const char *who, 
     return DLVIZ_OK;
 }
 
-static dlviz_status load_targets(const dlviz_network *network, const char *who, dlz_plan *plan,
-                                 const dlviz_dataset *dataset, const int64_t *indices,
-                                 const dlz_extras *room) {
+/* Of a plan's batch, as they are: labels are yet to be checked. */
+static dlviz_status load_targets(dlz_plan *plan, const dlviz_dataset *dataset,
+                                 const int64_t *indices, const dlz_extras *room) {
     int64_t n = dlz_plan_run(plan)->batch.all;
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
         target_pass pass = {.dataset = dataset, .indices = indices, .targets = room->targets};
         return load_numbers(plan, &pass);
     }
-    DLZ_TRY(dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS
-                ? dlz_dataset_load_targets(dataset, indices, n, room->targets)
-                : dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets));
+    return dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS
+               ? dlz_dataset_load_targets(dataset, indices, n, room->targets)
+               : dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
+}
+
+static dlviz_status check_targets(const dlviz_network *network, const char *who, int64_t n,
+                                  const dlviz_dataset *dataset, const int64_t *indices,
+                                  const dlz_extras *room) {
+    if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
+        return DLVIZ_OK;
     return check_labels(network, who, n, dlz_dataset_target_size(dataset), room->targets, indices);
+}
+
+static dlviz_status load_checked_targets(const dlviz_network *network, const char *who,
+                                         dlz_plan *plan, const dlviz_dataset *dataset,
+                                         const int64_t *indices, const dlz_extras *room) {
+    DLZ_TRY(load_targets(plan, dataset, indices, room));
+    return check_targets(network, who, dlz_plan_run(plan)->batch.all, dataset, indices, room);
 }
 
 /* The same for samples that are augmented. */
@@ -229,16 +244,22 @@ typedef struct evaluation {
     const dlz_look *look;
     dlviz_comm *comm; /* of processes that take batches by turns; NULL: none */
     int64_t first;    /* of the dataset */
+    int64_t n;        /* samples of this process's batch */
+    int64_t most;     /* of any batch */
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
     float own_weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
     /* Of the batches that are evaluated at a time, one for each process; this one's begins at
      * `at`. */
     int64_t at;
-    float *outputs;   /* channels-last */
-    void *targets;    /* `labels`, unless more room is needed */
-    float *weights;   /* likewise */
-    int64_t *offsets; /* room for where processes' parts begin */
+    float *outputs;       /* channels-last; NULL: there was no need of room yet */
+    int64_t room;         /* numbers of them */
+    const float *in_plan; /* those of a lone batch that ran whole, where they were computed */
+    void *targets;        /* `labels`, unless more room is needed */
+    float *weights;       /* likewise */
+    int64_t *offsets;     /* room for where processes' parts begin */
+    atomic_bool left;     /* features of a layer that is computed within another */
+    dlz_failures failures;
 } evaluation;
 
 /* Bytes of a sample's targets. */
@@ -257,19 +278,43 @@ static void name_batch(evaluation *e, int64_t first, int64_t n) {
         e->indices[i] = first + i;
 }
 
-/* A piece's part of the batch: outputs and targets, side by side with the others'. */
-static dlviz_status tally_piece(void *context, dlz_plan *plan, int64_t first) {
-    evaluation *e = context;
+static bool is_alone(const evaluation *e) {
+    return dlz_comm_size(e->comm) == 1;
+}
+
+/* The outputs of a piece, side by side with those of others. */
+static void keep_outputs(evaluation *e, dlz_plan *plan, int64_t first) {
     const dlz_value *out = dlz_plan_output(plan);
     int64_t size = dlz_value_size(out), n = dlz_plan_run(plan)->n;
-    int64_t place = e->at + first;
+    if (n == e->n && is_alone(e))
+        e->in_plan = out->data;
+    else
+        memcpy(e->outputs + (e->at + first) * size, out->data,
+               (size_t)(n * size) * sizeof *out->data);
+}
+
+/* Of what fails, samples that cannot be loaded come first, of all pieces, then targets, then
+ * labels: as where the batch runs whole. */
+static void note_failure(evaluation *e, int kind, int64_t first, dlviz_status status) {
+    dlz_failures_note(&e->failures, kind * DLZ_EVALUATION_BATCH + first, status);
+}
+
+/* A piece's part of the batch: outputs and targets. */
+static dlviz_status tally_piece(void *context, dlz_plan *plan, int64_t first) {
+    evaluation *e = context;
+    int64_t n = dlz_plan_run(plan)->n, place = e->at + first;
     dlz_extras room = {.targets = targets_at(e, place), .weights = e->weights + place};
     dlz_input input = {.dataset = e->dataset, .indices = e->indices + first};
     DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
-    memcpy(e->outputs + place * size, out->data, (size_t)(n * size) * sizeof *out->data);
-    DLZ_TRY(load_targets(e->network, e->who, plan, e->dataset, input.indices, &room));
-    dlz_look_read(e->look, plan, e->first + first);
+    keep_outputs(e, plan, first);
+    if (!dlz_look_read(e->look, plan, e->first + first))
+        atomic_store_explicit(&e->left, true, memory_order_relaxed);
+    dlviz_status status = load_targets(plan, e->dataset, input.indices, &room);
+    note_failure(e, 0, first, status);
+    if (status == DLVIZ_OK)
+        note_failure(e, 1, first,
+                     check_targets(e->network, e->who, n, e->dataset, input.indices, &room));
     return DLVIZ_OK;
 }
 
@@ -279,8 +324,9 @@ static dlviz_status add_evaluated(evaluation *e, int64_t at, int64_t n, dlz_tall
     const dlz_shape *out = dlz_network_output(network);
     dlz_extras room = {
         .targets = targets_at(e, at), .weights = e->weights + at, .losses = e->losses};
-    dlz_loss_batch batch = batch_of(network, n, out->dims[0], e->outputs + at * dlz_shape_size(out),
-                                    layout_of(e->dataset), &room);
+    const float *outputs = e->in_plan ? e->in_plan : e->outputs + at * dlz_shape_size(out);
+    dlz_loss_batch batch =
+        batch_of(network, n, out->dims[0], outputs, layout_of(e->dataset), &room);
     batch.names = e->indices;
     double mean;
     network->plans.running = true;
@@ -291,12 +337,61 @@ static dlviz_status add_evaluated(evaluation *e, int64_t at, int64_t n, dlz_tall
     return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(e->dataset, e->who, e->indices, n);
 }
 
-static dlviz_status run_batch(evaluation *e, int64_t n) {
+/* Room for the outputs of all batches at a time. It is the network's, which keeps it, but this
+ * call's own till its end: a progress function may evaluate as well. */
+static dlviz_status make_room(evaluation *e) {
     dlviz_network *network = e->network;
-    dlz_lane_job job = dlz_look_job(network, e->look, n);
-    DLZ_TRY(dlz_lanes_run(&network->plans, &job, tally_piece, e));
+    int64_t rows =
+        dlz_min_i64(dlviz_dataset_num_samples(e->dataset), e->most * dlz_comm_size(e->comm));
+    int64_t size = rows * dlz_shape_size(dlz_network_output(network));
+    if (e->outputs)
+        return DLVIZ_OK;
+    if (network->most_evaluated < size) {
+        dlz_free(network->evaluated);
+        network->most_evaluated = 0;
+        network->evaluated = dlz_alloc_array((uint64_t)size, sizeof *network->evaluated);
+        if (!network->evaluated)
+            return dlz_fail_memory("a batch's outputs", (uint64_t)size * sizeof(float));
+        network->most_evaluated = size;
+    }
+    e->outputs = network->evaluated;
+    e->room = network->most_evaluated;
+    network->evaluated = NULL;
+    network->most_evaluated = 0;
+    return DLVIZ_OK;
+}
+
+static void give_room_back(const evaluation *e) {
+    dlviz_network *network = e->network;
+    if (e->room <= network->most_evaluated) {
+        dlz_free(e->outputs);
+        return;
+    }
+    dlz_free(network->evaluated);
+    network->evaluated = e->outputs;
+    network->most_evaluated = e->room;
+}
+
+static dlviz_status run_batch(evaluation *e) {
+    dlviz_network *network = e->network;
+    dlz_lane_job job = dlz_look_job(network, e->look, e->n, e->most);
+    dlz_lanes_fit(&network->plans, &job);
+    e->in_plan = NULL;
+    e->left = false;
+    if (job.piece < job.n || !is_alone(e))
+        DLZ_TRY(make_room(e));
+    dlz_failures_init(&e->failures);
+    dlz_failures_note(&e->failures, -1, dlz_lanes_run(&network->plans, &job, tally_piece, e));
+    return dlz_failures_tell(&e->failures);
+}
+
+/* Runs what is left after the batch from sample `first` on, by another plan in the same memory. */
+static dlviz_status finish_look(evaluation *e, int64_t first) {
+    if (!e->left)
+        return DLVIZ_OK;
+    name_batch(e, first, e->n);
     dlz_input input = {.dataset = e->dataset, .indices = e->indices};
-    return dlz_look_finish(network, e->look, &input, e->first, n);
+    return dlz_look_finish(e->network, e->look, &input, first, e->n, e->most);
 }
 
 /* Rows of a table, of which each process has those of its batch. */
@@ -308,11 +403,10 @@ static dlviz_status gather_rows(const evaluation *e, void *rows, int64_t most, i
     return dlz_comm_gather_pieces(e->comm, rows, offsets);
 }
 
-static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t most,
-                                   int64_t total) {
-    int64_t size = dlz_shape_size(dlz_network_output(e->network));
+static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t total) {
+    int64_t size = dlz_shape_size(dlz_network_output(e->network)), most = e->most;
     dlviz_tensor *looked = e->look->outputs;
-    if (dlz_comm_size(e->comm) == 1)
+    if (is_alone(e))
         return DLVIZ_OK;
     DLZ_TRY(gather_rows(e, e->outputs, most, total, (size_t)size * sizeof(float)));
     DLZ_TRY(gather_rows(e, e->targets, most, total, target_width(e->dataset)));
@@ -324,49 +418,36 @@ static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t m
 
 /* Evaluates a batch for each process, `total` samples from `first` on; all add all losses, in
  * order. */
-static dlviz_status tally_some(evaluation *e, int64_t first, int64_t most, int64_t total,
-                               dlz_tally *tally) {
-    e->at = dlz_min_i64(dlz_comm_rank(e->comm) * most, total);
-    int64_t n = dlz_min_i64(most, total - e->at);
-    name_batch(e, first + e->at, n);
-    if (n > 0)
-        DLZ_TRY(run_batch(e, n));
-    DLZ_TRY(gather_batches(e, first, most, total));
-    for (int64_t at = 0; at < total; at += most) {
-        n = dlz_min_i64(most, total - at);
+static dlviz_status tally_some(evaluation *e, int64_t first, int64_t total, dlz_tally *tally) {
+    e->at = dlz_min_i64(dlz_comm_rank(e->comm) * e->most, total);
+    e->n = dlz_min_i64(e->most, total - e->at);
+    name_batch(e, first + e->at, e->n);
+    if (e->n > 0)
+        DLZ_TRY(run_batch(e));
+    else if (!is_alone(e))
+        DLZ_TRY(make_room(e));
+    DLZ_TRY(gather_batches(e, first, total));
+    for (int64_t at = 0; at < total; at += e->most) {
+        int64_t n = dlz_min_i64(e->most, total - at);
         name_batch(e, first + at, n);
         DLZ_TRY(add_evaluated(e, at, n, tally));
     }
-    return DLVIZ_OK;
+    return finish_look(e, first + e->at);
 }
 
-static dlviz_status tally_batches(evaluation *e, int64_t most, dlz_tally *tally) {
-    int64_t n = dlviz_dataset_num_samples(e->dataset), together = most * dlz_comm_size(e->comm);
+static dlviz_status tally_batches(evaluation *e, dlz_tally *tally) {
+    int64_t n = dlviz_dataset_num_samples(e->dataset), together = e->most * dlz_comm_size(e->comm);
     for (int64_t first = 0; first < n; first += together) {
         int64_t total = dlz_min_i64(together, n - first);
-        DLZ_TRY(tally_some(e, first, most, total, tally));
+        DLZ_TRY(tally_some(e, first, total, tally));
         DLZ_TRY(dlz_task_report((double)(first + total) / (double)n));
     }
     return DLVIZ_OK;
 }
 
-/* Room for the outputs of n samples, which stays with the network. */
-static dlviz_status make_room(dlviz_network *network, int64_t n) {
-    int64_t size = n * dlz_shape_size(dlz_network_output(network));
-    if (network->most_evaluated >= size)
-        return DLVIZ_OK;
-    dlz_free(network->evaluated);
-    network->most_evaluated = 0;
-    network->evaluated = dlz_alloc_array((uint64_t)size, sizeof *network->evaluated);
-    if (!network->evaluated)
-        return dlz_fail_memory("a batch's outputs", (uint64_t)size * sizeof(float));
-    network->most_evaluated = size;
-    return DLVIZ_OK;
-}
-
 /* Room for what n samples have beside their outputs. */
 static dlviz_status ask_targets(evaluation *e, int64_t n) {
-    bool alone = dlz_comm_size(e->comm) == 1;
+    bool alone = is_alone(e);
     bool one_label = dlz_dataset_target_kind(e->dataset) == DLZ_TARGETS_LABELS;
     uint64_t ranks = (uint64_t)dlz_comm_size(e->comm) + 1;
     e->targets = alone && one_label ? (void *)e->labels
@@ -390,14 +471,12 @@ static dlviz_status tally_all(dlviz_network *network, const char *who, const dlv
                               dlz_tally *tally, const dlz_look *look, dlviz_comm *comm) {
     evaluation e = {.network = network, .who = who, .dataset = dataset, .look = look, .comm = comm};
     int64_t n = dlviz_dataset_num_samples(dataset);
-    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
-    int64_t room = dlz_min_i64(n, most * dlz_comm_size(comm));
-    DLZ_TRY(make_room(network, room));
-    e.outputs = network->evaluated;
-    dlviz_status status = ask_targets(&e, room);
+    e.most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
+    dlviz_status status = ask_targets(&e, dlz_min_i64(n, e.most * dlz_comm_size(comm)));
     if (status == DLVIZ_OK)
-        status = tally_batches(&e, most, tally);
+        status = tally_batches(&e, tally);
     drop_targets(&e);
+    give_room_back(&e);
     return status;
 }
 
@@ -651,7 +730,7 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
     if (augmented)
         DLZ_TRY(load_augmented_targets(network, who, plan, &input, room));
     else
-        DLZ_TRY(load_targets(network, who, plan, dataset, indices, room));
+        DLZ_TRY(load_checked_targets(network, who, plan, dataset, indices, room));
     if (batch.mixed)
         DLZ_TRY(load_partners(network, who, plan, &input, room));
     return train_step(network, who, plan, &batch, tally, mean);
