@@ -84,6 +84,10 @@ library pangocairo libpango1.0-dev'
 # shellcheck disable=SC2034
 test_needs='
 library check check
+library ompi-c libopenmpi-dev
+command mpiexec.openmpi openmpi-bin
+library mpich libmpich-dev
+command mpiexec.mpich mpich
 command gfortran gfortran
 file /usr/share/i18n/locales/de_DE locales'
 

@@ -19,6 +19,7 @@ struct work {
     struct terminal terminal;
     double started;
     dlviz_tensor *data, *reduced, *start, *result;
+    bool written; /* the result, as it was made; no tensor has it */
     struct labels labels;
     dlviz_pca *pca;
     dlviz_tsne *tsne;
@@ -199,8 +200,19 @@ static bool on_progress(const dlviz_progress_event *event, void *user) {
     return !interrupted;
 }
 
+/* What nothing is made of but the file need not be in memory. */
+static dlviz_status project(struct work *work) {
+    const struct settings *set = &work->set;
+    if (set->figure || set->html || set->quality)
+        return dlviz_pca_fit_transform(work->pca, work->data, &work->result);
+    TRY(dlviz_pca_fit(work->pca, work->data));
+    TRY(dlviz_pca_transform_to_npy(work->pca, work->data, set->out));
+    work->written = true;
+    return DLVIZ_OK;
+}
+
 static dlviz_status run_pca(struct work *work) {
-    TRY(dlviz_pca_fit_transform(work->pca, work->data, &work->result));
+    TRY(project(work));
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(work->pca);
     double total = 0;
     for (int64_t i = 0; i < dlviz_tensor_num_elements(ratios); i++)
@@ -320,7 +332,8 @@ static int give_results(struct work *work) {
         .shares = set->command == EMBED_PCA ? dlviz_pca_explained_variance_ratio(work->pca) : NULL,
         .tsne = work->tsne};
     work->started = seconds_now();
-    bool done = !set->out || succeeded(work, dlviz_tensor_write_npy(work->result, set->out));
+    bool done = !set->out || work->written ||
+                succeeded(work, dlviz_tensor_write_npy(work->result, set->out));
     if (set->figure)
         done &= succeeded(work, write_figure(&shown));
     int64_t columns = dlviz_tensor_dim(work->result, 1);

@@ -41,6 +41,7 @@
 #include <dlviz/tensor.h>
 #include <dlviz/safetensors.h>
 #include <dlviz/npz.h>
+#include <dlviz/comm.h>
 #include <dlviz/dataset.h>
 #include <dlviz/dataset_files.h>
 #include <dlviz/augmentation.h>

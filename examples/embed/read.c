@@ -31,8 +31,22 @@ static dlviz_status to_floats(dlviz_tensor *read, dlviz_tensor **numbers) {
     return status;
 }
 
-static dlviz_status read_npy(const char *path, bool differences, dlviz_tensor **numbers) {
+/* Used where it lies, however large it is; what cannot be is read. */
+static bool map_npy(const char *path, dlviz_tensor **numbers) {
+    if (dlviz_tensor_map_npy(numbers, path) != DLVIZ_OK)
+        return false;
+    if (dlviz_tensor_dtype(*numbers) == DLVIZ_FLOAT32)
+        return true;
+    dlviz_tensor_destroy(*numbers);
+    *numbers = NULL;
+    return false;
+}
+
+static dlviz_status read_npy(const struct settings *set, const char *path, bool differences,
+                             dlviz_tensor **numbers) {
     dlviz_tensor *read;
+    if (set->command == EMBED_PCA && map_npy(path, numbers))
+        return DLVIZ_OK;
     if (differences)
         return dlviz_tensor_read_npy_shifted(numbers, path, NULL);
     TRY(dlviz_tensor_read_npy(&read, path));
@@ -104,7 +118,7 @@ static dlviz_status read_any(const struct settings *set, const char *path, bool 
         return read_npz(set, path, differences, numbers);
     if (is_table(path))
         return read_csv(set, path, differences, numbers);
-    return read_npy(path, differences, numbers);
+    return read_npy(set, path, differences, numbers);
 }
 
 dlviz_status read_matrix(const struct settings *set, const char *path, bool differences,

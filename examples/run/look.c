@@ -15,6 +15,12 @@ enum {
     MOST_MEASURED = 10000 /* points whose neighborhoods are measured */
 };
 
+/* A result, of which one process of those that work together writes the file. */
+static dlviz_status keep(const struct run *run, const dlviz_tensor *tensor, const char *name) {
+    return run->writes ? dlviz_tensor_write_npy(tensor, result_path(run->options.out, name))
+                       : DLVIZ_OK;
+}
+
 static const dlviz_tensor *test_labels(const struct run *run) {
     return dlviz_dataset_labels(run->data.test);
 }
@@ -27,14 +33,12 @@ static dlviz_status write_labels(const struct run *run) {
     dlviz_tensor *labels;
     dlviz_dtype type = dlviz_dataset_num_classes(run->data.test) <= 256 ? DLVIZ_UINT8 : DLVIZ_INT64;
     TRY(dlviz_tensor_convert(test_labels(run), type, &labels));
-    dlviz_status status =
-        dlviz_tensor_write_npy(labels, result_path(run->options.out, "labels.npy"));
+    dlviz_status status = keep(run, labels, "labels.npy");
     dlviz_tensor_destroy(labels);
     return status;
 }
 
 dlviz_status evaluate(struct run *run) {
-    const char *out = run->options.out;
     int64_t classes = dlviz_dataset_num_classes(run->data.train);
     TRY(dlviz_network_inspect(run->network, run->data.test, run->layer, &run->test_loss,
                               &run->test_accuracy, &run->logits, &run->features));
@@ -44,8 +48,8 @@ dlviz_status evaluate(struct run *run) {
     TRY(dlviz_metrics_confusion(run->logits, test_labels(run), classes, &run->confusion));
     TRY(dlviz_metrics_accuracy(dlviz_film_outputs(run->film, 0), test_labels(run),
                                &run->untrained_accuracy));
-    TRY(dlviz_tensor_write_npy(run->logits, result_path(out, "logits.npy")));
-    TRY(dlviz_tensor_write_npy(run->features, result_path(out, "features.npy")));
+    TRY(keep(run, run->logits, "logits.npy"));
+    TRY(keep(run, run->features, "features.npy"));
     TRY(write_labels(run));
     say(&run->terminal, "\ntest accuracy %.2f %%, loss %.4f", 100 * run->test_accuracy,
         run->test_loss);
@@ -77,7 +81,7 @@ static dlviz_status reduce(const dlviz_tensor *rows, dlviz_pca **pca, dlviz_tens
 dlviz_status project(struct run *run) {
     TRY(reduce(run->features, &run->pca, &run->components));
     TRY(first_two(run->components, &run->pca_map));
-    TRY(dlviz_tensor_write_npy(run->pca_map, result_path(run->options.out, "pca.npy")));
+    TRY(keep(run, run->pca_map, "pca.npy"));
     const dlviz_tensor *ratios = dlviz_pca_explained_variance_ratio(run->pca);
     double explained = 0;
     for (int64_t i = 0; i < dlviz_tensor_num_elements(ratios); i++)
@@ -93,6 +97,7 @@ dlviz_status project(struct run *run) {
 
 static dlviz_status create_tsne(const struct run *run, dlviz_tsne **tsne) {
     TRY(dlviz_tsne_create(tsne));
+    TRY(dlviz_tsne_set_comm(*tsne, run->comm));
     TRY(dlviz_tsne_set_perplexity(*tsne, run->options.perplexity));
     TRY(dlviz_tsne_set_num_iterations(*tsne, run->options.tsne_iterations));
     return dlviz_tsne_set_seed(*tsne, (uint64_t)run->options.seed);
@@ -109,7 +114,7 @@ dlviz_status make_film(struct run *run) {
     TRY(status);
     int64_t frames = dlviz_film_num_frames(run->film), last = frames - 1;
     TRY(dlviz_tensor_copy(dlviz_film_tsne_map(run->film, last), &run->tsne_map));
-    TRY(dlviz_tensor_write_npy(run->tsne_map, result_path(run->options.out, "tsne.npy")));
+    TRY(keep(run, run->tsne_map, "tsne.npy"));
     run->learned.kl_divergence = dlviz_film_kl_divergence(run->film, last);
     run->untrained.kl_divergence = dlviz_film_kl_divergence(run->film, 0);
     say(&run->terminal, "t-SNE of %lld epochs: KL divergence %.4f, %.1f s", (long long)frames,
@@ -144,10 +149,11 @@ static bool can_measure(const struct run *run) {
 }
 
 /* Labels of one class alone, or of one sample each, have no silhouette. */
-static dlviz_status measure_silhouette(const dlviz_tensor *map, const dlviz_tensor *labels,
-                                       uint64_t seed, double *silhouette) {
+static dlviz_status measure_silhouette(dlviz_comm *comm, const dlviz_tensor *map,
+                                       const dlviz_tensor *labels, uint64_t seed,
+                                       double *silhouette) {
     dlviz_status status =
-        dlviz_metrics_silhouette_sampled(map, labels, MOST_MEASURED, seed, silhouette, NULL);
+        dlviz_metrics_silhouette_shared(comm, map, labels, MOST_MEASURED, seed, silhouette, NULL);
     if (status != DLVIZ_OK)
         *silhouette = NAN;
     return status == DLVIZ_ERROR_INVALID_ARGUMENT ? DLVIZ_OK : status;
@@ -159,15 +165,17 @@ static dlviz_status measure(const struct run *run, const dlviz_tensor *points,
     const dlviz_tensor *labels = test_labels(run);
     uint64_t seed = (uint64_t)run->options.seed;
     const int64_t k = QUALITY_NEIGHBORS, most = MOST_MEASURED;
-    TRY(dlviz_metrics_trustworthiness_sampled(points, map, k, most, seed, &quality->trustworthiness,
-                                              NULL));
-    TRY(dlviz_metrics_continuity_sampled(points, map, k, most, seed, &quality->continuity, NULL));
-    TRY(dlviz_metrics_neighbor_preservation_sampled(points, map, k, most, seed,
-                                                    &quality->preservation, NULL));
-    TRY(dlviz_metrics_neighbor_accuracy_sampled(map, labels, k, most, seed,
-                                                &quality->neighbor_accuracy, NULL));
-    TRY(measure_silhouette(map, labels, seed, &quality->silhouette));
-    return dlviz_metrics_distance_correlation(points, map, 0, seed, &quality->correlation);
+    TRY(dlviz_metrics_trustworthiness_shared(run->comm, points, map, k, most, seed,
+                                             &quality->trustworthiness, NULL));
+    TRY(dlviz_metrics_continuity_shared(run->comm, points, map, k, most, seed, &quality->continuity,
+                                        NULL));
+    TRY(dlviz_metrics_neighbor_preservation_shared(run->comm, points, map, k, most, seed,
+                                                   &quality->preservation, NULL));
+    TRY(dlviz_metrics_neighbor_accuracy_shared(run->comm, map, labels, k, most, seed,
+                                               &quality->neighbor_accuracy, NULL));
+    TRY(measure_silhouette(run->comm, map, labels, seed, &quality->silhouette));
+    return dlviz_metrics_distance_correlation_shared(run->comm, points, map, 0, seed,
+                                                     &quality->correlation);
 }
 
 static void say_quality(struct run *run, const char *whose, const struct quality *quality) {
@@ -201,6 +209,7 @@ dlviz_status find_neighbors(struct run *run) {
     int64_t n = dlviz_tensor_dim(run->features, 0);
     if (n < 2)
         return DLVIZ_OK;
-    return dlviz_neighbors(run->features, n > QUALITY_NEIGHBORS ? QUALITY_NEIGHBORS : n - 1,
-                           n <= MOST_EXACT ? 1 : 0.99, &run->neighbors, NULL);
+    return dlviz_neighbors_shared(run->comm, run->features,
+                                  n > QUALITY_NEIGHBORS ? QUALITY_NEIGHBORS : n - 1,
+                                  n <= MOST_EXACT ? 1 : 0.99, &run->neighbors, NULL);
 }

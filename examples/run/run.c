@@ -4,6 +4,7 @@
 #include "folder.h"
 #include "interrupt.h"
 #include "networks.h"
+#include "ranks.h"
 #include "sources.h"
 #include "text.h"
 #include "try.h"
@@ -111,7 +112,8 @@ static int check_layer(const struct run *run) {
     return check_layer_of(run, run->network, run->layer);
 }
 
-/* The names of layers do not hang on the samples; only of an archive is the network not known yet. */
+/* The names of layers do not hang on the samples; only of an archive is the network not known
+ * yet. */
 static int check_layer_early(const struct run *run, enum source source) {
     const struct options *options = &run->options;
     const char *choice = options->network;
@@ -430,6 +432,17 @@ static int finish(struct run *run) {
     return EXIT_FAILED;
 }
 
+/* Whether all processes may go on; those that could are told who could not. */
+static int agree_on(struct run *run, int early) {
+    if (!run->comm)
+        return early;
+    dlviz_status own = early == EXIT_DONE
+                           ? DLVIZ_OK
+                           : dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "it said why above");
+    dlviz_status all = dlviz_comm_agree(run->comm, own);
+    return early == EXIT_DONE && all != DLVIZ_OK ? failure(run, all) : early;
+}
+
 static int run_all(struct run *run) {
     static const struct {
         enum stage which;
@@ -438,18 +451,22 @@ static int run_all(struct run *run) {
                   {PIXELS, map_pixels},     {QUALITY, judge},  {NEIGHBORS, find_neighbors},
                   {FIGURES, write_figures}, {PAGE, write_page}};
     int early = check_options(run);
-    if (early == EXIT_DONE)
+    if (early == EXIT_DONE && run->writes)
         early = check_folder(run);
+    early = agree_on(run, early);
     if (early != EXIT_DONE)
         return early;
     /* Nothing is lost where no checkpoint is to be written. */
     end_soon_with(interruption(run));
     dlviz_status status = run_stage(run, LOAD, load);
+    if (run->comm)
+        status = dlviz_comm_agree(run->comm, status);
     if (status != DLVIZ_OK)
         return failure(run, status);
     early = check_layer(run);
-    if (early == EXIT_DONE)
+    if (early == EXIT_DONE && run->writes)
         early = make_out(run);
+    early = agree_on(run, early);
     if (early != EXIT_DONE)
         return early;
     end_soon_with(NULL);
@@ -458,9 +475,12 @@ static int run_all(struct run *run) {
         make_train_title(run);
     end_soon_with(interruption(run));
     for (size_t i = 0; status == DLVIZ_OK && i < sizeof stages / sizeof *stages; i++)
-        status = run_stage(run, stages[i].which, stages[i].function);
+        if (run->writes || stages[i].which < FIGURES)
+            status = run_stage(run, stages[i].which, stages[i].function);
     end_soon_with(NULL);
-    return status == DLVIZ_OK ? finish(run) : failure(run, status);
+    if (status != DLVIZ_OK)
+        return failure(run, status);
+    return run->writes ? finish(run) : EXIT_DONE;
 }
 
 /* What the library did otherwise than it was asked, once. */
@@ -472,7 +492,7 @@ static void note(dlviz_log_level level, const char *message, void *user) {
     say(&run->terminal, "note: %s", plain_sentence(message));
 }
 
-static int run_with(struct run *run) {
+static int run_together(struct run *run) {
     terminal_start(&run->terminal, run->options.quiet);
     watch_interrupts(run->terminal.live);
     dlviz_set_log(note, run);
@@ -484,6 +504,26 @@ static int run_with(struct run *run) {
     dlviz_set_log(NULL, NULL);
     release_run(run);
     return status;
+}
+
+static int run_with(struct run *run) {
+    char name[64];
+    dlviz_status status = join_ranks(&run->comm);
+    if (status != DLVIZ_OK) {
+        fprintf(stderr, "%s: %s\n", run->options.program, plain_error());
+        leave_ranks(run->comm);
+        return EXIT_FAILED;
+    }
+    run->writes = dlviz_comm_rank(run->comm) == 0;
+    if (!run->writes) {
+        snprintf(name, sizeof name, "%.40s, rank %d", run->options.program,
+                 (int)dlviz_comm_rank(run->comm));
+        run->options.program = name;
+        run->options.quiet = true;
+    }
+    int ending = run_together(run);
+    leave_ranks(run->comm);
+    return ending;
 }
 
 int report_main(int argc, char **argv, const struct experiment *experiment) {

@@ -35,6 +35,9 @@ struct run {
     struct options options;
     struct terminal terminal;
 
+    dlviz_comm *comm; /* of the processes that run this together; NULL: there is one */
+    bool writes;      /* this one keeps the results, and prints what there is to say */
+
     const char *advice;  /* what to do about the failure of the step under way, or NULL */
     bool has_checkpoint; /* there is one of this run */
     bool replaces;       /* the folder still has what an earlier run left */

@@ -47,8 +47,8 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const struct options *o
 /* -- Progress, kept in files ---------------------------------------------------------------------
  */
 
-/* The untrained network's features, and later ones: of what the test samples are at this moment. The
- * last ones of a training are taken when it is evaluated. */
+/* The untrained network's features, and later ones: of what the test samples are at this moment.
+ * The last ones of a training are taken when it is evaluated. */
 static dlviz_status add_frame(struct run *run, int64_t epoch) {
     int64_t frames = dlviz_film_num_frames(run->film);
     if (frames > 0 && dlviz_film_epoch(run->film, frames - 1) >= epoch)
@@ -65,10 +65,12 @@ static dlviz_status add_frame(struct run *run, int64_t epoch) {
     return status;
 }
 
-/* What a later run goes on from, and the history so far. What an earlier run has left goes before and
- * after the first of these, so that a run that cannot even begin leaves it. */
+/* What a later run goes on from, and the history so far. What an earlier run has left goes
+ * before and after the first of these, so that a run that cannot even begin leaves it. */
 static dlviz_status save_progress(struct run *run) {
     const char *out = run->options.out;
+    if (!run->writes)
+        return DLVIZ_OK;
     if (run->replaces)
         remove_checkpoint(out);
     TRY(dlviz_film_save(run->film, result_path(out, FILM)));
@@ -131,6 +133,7 @@ static dlviz_status build_trainer(struct run *run) {
     if (dlviz_dataset_num_samples(run->data.train) % options->batch_size == 1)
         TRY(dlviz_trainer_set_drop_last(run->trainer, true));
     TRY(dlviz_trainer_set_validation(run->trainer, run->data.validation));
+    TRY(dlviz_trainer_set_comm(run->trainer, run->comm));
     if (options->patience > 0)
         TRY(dlviz_trainer_set_early_stopping(
             run->trainer, run->data.validation ? "validation_loss" : "train_loss",
@@ -215,8 +218,10 @@ dlviz_status train(struct run *run) {
     /* Interrupted, or after_epoch could not write: then this fails again and says why. */
     if (dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_CALLBACK) {
         TRY(save_progress(run));
+        if (!run->writes && !interrupted)
+            return dlviz_fail(DLVIZ_ERROR_COMM, "another process ended the training");
         return DLVIZ_CANCELLED;
     }
     TRY(go_back_to_best(run));
-    return write_network(run);
+    return run->writes ? write_network(run) : DLVIZ_OK;
 }

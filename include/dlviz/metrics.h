@@ -2,6 +2,7 @@
 #ifndef DLVIZ_METRICS_H
 #define DLVIZ_METRICS_H
 
+#include <dlviz/comm.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
@@ -120,6 +121,49 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *
                                                             const dlviz_tensor *labels,
                                                             int64_t num_samples, uint64_t seed,
                                                             double *result, double *standard_error);
+
+/* -- By ranks --------------------------------------------------------------------------------- */
+
+/* The same by the ranks of a communicator, which share the work: each calls it with all points and
+ * the same settings, and receives the result of one process, to the bit. num_samples, seed and
+ * standard_error are those of a sample; num_samples INT64_MAX: of all points. A rank needs the
+ * memory that one process does, and some 2 MB.
+ *
+ * - comm: NULL for one process alone.
+ *
+ * Where they fail on one rank, or one's progress function cancels them, they do on all: the others
+ * return DLVIZ_ERROR_COMM (or DLVIZ_CANCELLED), and the sentence names that rank, or the one that
+ * was given something else. All but a rank that cannot be reached leaves the communicator as it
+ * was. */
+
+/** Trustworthiness by ranks. */
+DLVIZ_CHECKED dlviz_status dlviz_metrics_trustworthiness_shared(
+    dlviz_comm *comm, const dlviz_tensor *points, const dlviz_tensor *map, int64_t num_neighbors,
+    int64_t num_samples, uint64_t seed, double *result, double *standard_error);
+/** Continuity by ranks. */
+DLVIZ_CHECKED dlviz_status dlviz_metrics_continuity_shared(
+    dlviz_comm *comm, const dlviz_tensor *points, const dlviz_tensor *map, int64_t num_neighbors,
+    int64_t num_samples, uint64_t seed, double *result, double *standard_error);
+/** Neighbor preservation by ranks. */
+DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_preservation_shared(
+    dlviz_comm *comm, const dlviz_tensor *points, const dlviz_tensor *map, int64_t num_neighbors,
+    int64_t num_samples, uint64_t seed, double *result, double *standard_error);
+/** The accuracy of k-nearest-neighbor classification by ranks. */
+DLVIZ_CHECKED dlviz_status dlviz_metrics_neighbor_accuracy_shared(
+    dlviz_comm *comm, const dlviz_tensor *points, const dlviz_tensor *labels, int64_t num_neighbors,
+    int64_t num_samples, uint64_t seed, double *result, double *standard_error);
+/** The mean silhouette by ranks. */
+DLVIZ_CHECKED dlviz_status dlviz_metrics_silhouette_shared(dlviz_comm *comm,
+                                                           const dlviz_tensor *points,
+                                                           const dlviz_tensor *labels,
+                                                           int64_t num_samples, uint64_t seed,
+                                                           double *result, double *standard_error);
+/** The rank correlation of distances by ranks; num_pairs and seed as there. */
+DLVIZ_CHECKED dlviz_status dlviz_metrics_distance_correlation_shared(dlviz_comm *comm,
+                                                                     const dlviz_tensor *points,
+                                                                     const dlviz_tensor *map,
+                                                                     int64_t num_pairs,
+                                                                     uint64_t seed, double *result);
 
 /* -- Predicted classes --------------------------------------------------------------------------
  *

@@ -5,6 +5,7 @@
 #ifndef DLVIZ_NEIGHBORS_H
 #define DLVIZ_NEIGHBORS_H
 
+#include <dlviz/comm.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
@@ -31,6 +32,18 @@ extern "C" {
 DLVIZ_CHECKED dlviz_status dlviz_neighbors(const dlviz_tensor *points, int64_t num_neighbors,
                                            double recall, dlviz_tensor **indices,
                                            dlviz_tensor **distances);
+
+/** dlviz_neighbors by the ranks of a communicator, which share the work: each calls it with all
+ *  points and the same settings, and receives all results, those of one process to the bit. A rank
+ *  needs the memory that one process does, and some 2 MB.
+ *  @param comm  NULL: one process alone
+ *  Returns what dlviz_neighbors returns, and DLVIZ_ERROR_COMM: another rank failed, or cannot be
+ *  reached. Where it fails on one rank, or one's progress function cancels it, it does on all; the
+ *  sentence names that rank, or the one that was given something else. All but a rank that cannot
+ *  be reached leaves the communicator as it was. */
+DLVIZ_CHECKED dlviz_status dlviz_neighbors_shared(dlviz_comm *comm, const dlviz_tensor *points,
+                                                  int64_t num_neighbors, double recall,
+                                                  dlviz_tensor **indices, dlviz_tensor **distances);
 
 #ifdef __cplusplus
 }

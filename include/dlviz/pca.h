@@ -2,6 +2,7 @@
 #ifndef DLVIZ_PCA_H
 #define DLVIZ_PCA_H
 
+#include <dlviz/comm.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
@@ -39,6 +40,20 @@ typedef struct dlviz_pca dlviz_pca;
  *    not suffice. scikit-learn 1.2 goes randomized above 500 rows or columns unless 80 % of the
  *    components are wanted; 1.5 uses the covariance for d <= 1000 and n >= 10 d. Unlike theirs,
  *    this choice never trades accuracy for time.
+ *
+ *  Data in a file that is larger than memory can be mapped (dlviz_tensor_map_npy): each solver then
+ *  reads it from beginning to end so many times, and takes memory that does not grow with n:
+ *  - COVARIANCE: twice; memory for 6 d² float64 numbers at most, and 10 MB;
+ *  - SVD: twice; (33 + 8 threads) d² float64 numbers;
+ *  - RANDOMIZED: twice, and once for each product, of which 8 to 10 are the rule; about
+ *    24 (k + oversampling) d float64 numbers. Where reading takes long COVARIANCE is sooner there,
+ *    unless d is too large for a matrix.
+ *  Of a file of more than 128 MB no more than 64 MB are in memory at a time, as far as nobody has
+ *  asked for a pointer to write through (dlviz_tensor_data, dlviz_tensor_float): pages are asked
+ *  for ahead of their use, and let go after it. That holds for n >= d. With n < d, COVARIANCE
+ *  reads stripes of columns, of up to 64 KB a row at a time, and SVD has all rows in memory, as
+ *  float64. dlviz_pca_transform_to_npy reads once, and keeps no results either.
+ *
  *  Where one of LAPACK's drivers gives up, as some do on repeated variances, another takes its
  *  place, and SVD that of COVARIANCE where all of them do. */
 typedef enum dlviz_pca_solver_kind {
@@ -110,6 +125,27 @@ typedef bool (*dlviz_pca_progress_fn)(const dlviz_pca_event *event, void *user);
 DLVIZ_CHECKED dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progress,
                                                   void *user);
 
+/** Joins ranks to one analysis: each passes rows of its own, and all get the same components. See
+ *  <dlviz/comm.h>.
+ *
+ *  dlviz_pca_fit, dlviz_pca_fit_transform and dlviz_pca_partial_fit are then called by all ranks,
+ *  on handles with the same settings and the same results so far. Each passes its share of all
+ *  rows, as dlviz_comm_share says (which may be none: 0 x d); other distributions are refused
+ *  (DLVIZ_ERROR_SHAPE). Sentences and sizes speak of all ranks' rows: a NaN is named by its row
+ *  among all of them. The results are on all ranks those of one process with all the rows, to the
+ *  bit; of dlviz_pca_fit_transform each rank gets its own rows'. A call that fails on one rank, or
+ *  is cancelled there, does so on all (DLVIZ_ERROR_COMM on those where nothing is amiss, or
+ *  DLVIZ_CANCELLED), and the earlier fit stays on all. Progress callbacks run on every rank, and
+ *  tell how far that rank is. All other calls, such as dlviz_pca_transform, are one rank's own.
+ *
+ *  Where spread rows gain nothing (COVARIANCE with n < d, SVD and batches with n < 8 d) they are
+ *  gathered: each rank then needs memory for all of them. What is found of matrices of d x d or
+ *  n x n, such as eigenvectors, is found by rank 0 for all. More than 8 ranks work too, but are no
+ *  faster than 8.
+ *  @param comm  held by the analysis; NULL (the default) for none */
+DLVIZ_CHECKED dlviz_status dlviz_pca_set_comm(dlviz_pca *pca, dlviz_comm *comm);
+DLVIZ_API dlviz_comm *dlviz_pca_comm(const dlviz_pca *pca);
+
 /** Finds the components of `data` and forgets what was fitted before; on failure the earlier fit
  *  stays.
  *  @param data  n x d float32, n >= 2, all finite
@@ -140,6 +176,13 @@ DLVIZ_CHECKED dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_ten
  *  in a row stay in that row. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
                                                dlviz_tensor **projected);
+
+/** Writes the projections to a .npy file, n x k float32, a few megabytes at a time; otherwise as
+ *  dlviz_pca_transform. The file comes to `path` whole or not at all, as with
+ *  dlviz_tensor_write_npy.
+ *  Returns as dlviz_pca_transform, DLVIZ_ERROR_IO or DLVIZ_CANCELLED. */
+DLVIZ_CHECKED dlviz_status dlviz_pca_transform_to_npy(const dlviz_pca *pca,
+                                                      const dlviz_tensor *data, const char *path);
 
 /** Goes back from projections to points: y W + μ (y first multiplied by the standard deviations
  *  when whitening).

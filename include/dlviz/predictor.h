@@ -64,7 +64,9 @@ DLVIZ_API const int64_t *dlviz_predictor_output_dims(const dlviz_predictor *pred
 
 /** Takes now what predicting so many samples at once will need, and makes the weights ready. After
  *  it, dlviz_predictor_forward_into allocates nothing for this number of samples. The numbers
- *  reserved last stay reserved, at least four of them, whatever number of threads is set later.
+ *  reserved last stay reserved, at least four of them, for as many threads as are set now, or
+ *  fewer: after a call that sets more (of the predictor, or of the library where it has 0), reserve
+ *  again.
  *  Many samples are worked on in batches of 64 or fewer.
  *  @param num_samples  1 or more
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (in use) or

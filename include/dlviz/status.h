@@ -76,7 +76,8 @@ typedef enum dlviz_status {
     DLVIZ_ERROR_STATE = 7,            /**< the handle is not ready for this call, or in use */
     DLVIZ_ERROR_NUMERIC = 8,          /**< NaN, infinity, or a solver that did not converge */
     DLVIZ_ERROR_UNSUPPORTED = 9,      /**< this build or this machine cannot do it */
-    DLVIZ_CANCELLED = 10              /**< a callback asked to stop */
+    DLVIZ_CANCELLED = 10,             /**< a callback asked to stop */
+    DLVIZ_ERROR_COMM = 11             /**< another rank failed, or cannot be reached */
 } dlviz_status;
 
 /** A short English name of a status, e.g. "invalid argument". A static string, never NULL. */

@@ -2,6 +2,7 @@
 #ifndef DLVIZ_TRAINER_H
 #define DLVIZ_TRAINER_H
 
+#include <dlviz/comm.h>
 #include <dlviz/network.h>
 #include <dlviz/optimizer.h>
 #include <dlviz/schedule.h>
@@ -88,6 +89,25 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer,
 DLVIZ_API const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trainer);
 /** Goes on at the learning rate that there is, and destroys the schedule. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
+
+/** Processes that train together: each rank makes the same trainer, with the same settings on
+ *  the same network and datasets (of mapped files, say), and makes the same calls; callbacks
+ *  that end the fit or change something do the same everywhere. Each batch is shared out; all
+ *  ranks come to the same parameters and figures, to the bit, as one process does.
+ *
+ *  A batch of a multiple of 8 samples is cut into eighths, of which each rank has some: 1 to 8
+ *  ranks can share it, and 1, 2, 4 or 8 do so evenly. Other batches, such as the last of an epoch,
+ *  each rank computes as a whole; so it does where the network has a layer of the user's own, and
+ *  where a layer has too many weights for its few pixels to be summed up in as many parts, of which
+ *  the log tells (DLVIZ_LOG_LEVEL_INFO).
+ *
+ *  dlviz_trainer_fit fails on all ranks if it fails on one: that rank has its own status, and
+ *  the others DLVIZ_ERROR_COMM with its sentence. A rank writes files, checkpoints too, only if
+ *  the program makes it do so, which rank 0 alone should; any number of ranks resumes from them.
+ *  @param comm  the trainer holds it; NULL, the default, for this process alone
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (more than 8 ranks). */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_set_comm(dlviz_trainer *trainer, dlviz_comm *comm);
+DLVIZ_API dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer);
 
 /* -- From gradients to steps ------------------------------------------------------------------- */
 

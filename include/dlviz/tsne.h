@@ -12,6 +12,7 @@
 #ifndef DLVIZ_TSNE_H
 #define DLVIZ_TSNE_H
 
+#include <dlviz/comm.h>
 #include <dlviz/tensor.h>
 
 #ifdef __cplusplus
@@ -197,6 +198,16 @@ typedef bool (*dlviz_tsne_progress_fn)(const dlviz_tsne_event *event, void *user
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t every,
                                                    dlviz_tsne_progress_fn progress, void *user);
 
+/** Shares fits and transform with other processes: all ranks make the same calls with the same
+ *  points and settings, and receive the same map, to the bits of one process alone. The handle
+ *  holds the communicator; NULL: none. Progress functions run on every rank; where one cancels, all
+ *  are cancelled after the same iteration, and where one fails, all fail. A communicator serves one
+ *  call at a time, also where several threads may transform. Points, settings, the library and its
+ *  instruction set are compared first: DLVIZ_ERROR_INVALID_ARGUMENT, on all ranks, where they
+ *  differ. */
+DLVIZ_CHECKED dlviz_status dlviz_tsne_set_comm(dlviz_tsne *tsne, dlviz_comm *comm);
+DLVIZ_API dlviz_comm *dlviz_tsne_comm(const dlviz_tsne *tsne);
+
 /* A fit that fails before its descent begins, or is cancelled by then, leaves the results of the
  * earlier fit, with which transform goes on. One that runs out of memory later, or whose descent
  * diverges, may leave none; one whose descent is cancelled or succeeds replaces them. */
@@ -212,9 +223,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_set_progress(dlviz_tsne *tsne, int64_t eve
  *  mean is 0 after any iteration; a single point is mapped to 0.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC (a value is NaN or
  *  infinite, or too large to square; or the descent diverged), DLVIZ_ERROR_STATE (in use),
- *  DLVIZ_ERROR_OUT_OF_MEMORY; or DLVIZ_CANCELLED: the callback, or the thread's
- *  (dlviz_set_progress), asked to stop. Then `map`, unlike after failures, receives the map as it
- *  was if the descent had begun, else NULL. */
+ *  DLVIZ_ERROR_OUT_OF_MEMORY, DLVIZ_ERROR_COMM (another rank failed); or DLVIZ_CANCELLED: the
+ *  callback, or the thread's (dlviz_set_progress), asked to stop. Then `map`, unlike
+ *  after failures, receives the map as it was if the descent had begun, else NULL. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points,
                                           dlviz_tensor **map);
 

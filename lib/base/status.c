@@ -45,6 +45,8 @@ const char *dlviz_status_name(dlviz_status status) {
         return "unsupported";
     case DLVIZ_CANCELLED:
         return "cancelled";
+    case DLVIZ_ERROR_COMM:
+        return "communication failed";
     }
     return "unknown status";
 }
@@ -127,7 +129,7 @@ dlviz_status dlz_fail_io(const char *action, const char *path, int error) {
 dlviz_status dlz_user_result(const char *function, dlviz_status status, uint64_t failures) {
     if (status == DLVIZ_OK)
         return DLVIZ_OK;
-    if ((int)status < 0 || status > DLVIZ_CANCELLED)
+    if ((int)status < 0 || status > DLVIZ_ERROR_COMM)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s returned %d, which is no dlviz_status",
                         function, (int)status);
     if (dlz_num_failures() != failures && dlz_last_status() == status)

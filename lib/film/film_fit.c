@@ -2,10 +2,12 @@
 #include "film/film.h"
 #include "base/base.h"
 #include "base/progress.h"
+#include "comm/comm.h"
 #include "tensor/tensor.h"
 #include "tsne/tsne_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The first components; zeros where the features have fewer. */
@@ -58,8 +60,12 @@ static int64_t later_iterations(const dlviz_film *film, const dlviz_tsne *tsne) 
 static dlviz_status fit_from(dlviz_tsne *tsne, const char *who, const dlz_frame *frame,
                              const dlviz_tensor *before, int64_t iterations, dlviz_tensor **map) {
     dlz_tsne_settings settings = tsne->settings;
-    dlviz_tensor *initial_map = tsne->initial_map, *start;
-    DLZ_TRY(shrink(before, &start));
+    dlviz_tensor *initial_map = tsne->initial_map, *start = NULL;
+    dlviz_status made = dlz_comm_agree(tsne->comm, shrink(before, &start));
+    if (made != DLVIZ_OK) {
+        dlviz_tensor_destroy(start);
+        return made;
+    }
     double share = settings.iterations > 0 ? (double)iterations / settings.iterations : 1;
     tsne->settings.iterations = (int)iterations;
     tsne->settings.early_iterations = (int)(fmin(share, 1) * settings.early_iterations);
@@ -86,7 +92,8 @@ static dlviz_status make_maps(const dlviz_film *film, dlviz_tsne *tsne, const ch
         double next = done + (double)(i == 0 ? first : later);
         dlz_task_part(done / work, next / work);
         done = next;
-        DLZ_TRY(take_pca_map(film->frames[i].components, tsne->settings.dimensions, &maps[i].pca));
+        DLZ_TRY(dlz_comm_agree(tsne->comm, take_pca_map(film->frames[i].components,
+                                                        tsne->settings.dimensions, &maps[i].pca)));
         DLZ_TRY(fit_frame(film, tsne, who, i, i == 0 ? NULL : maps[i - 1].tsne, &maps[i].tsne));
         maps[i].divergence = tsne->result.divergence;
     }
@@ -113,7 +120,7 @@ static dlviz_status align_all(const dlviz_film *film, dlz_film_maps *maps) {
 static dlviz_status fit(dlviz_film *film, dlviz_tsne *tsne, const char *who, dlz_film_maps *maps) {
     dlviz_status status = make_maps(film, tsne, who, maps);
     if (status == DLVIZ_OK)
-        status = align_all(film, maps);
+        status = dlz_comm_agree(tsne->comm, align_all(film, maps));
     for (int64_t i = 0; i < film->count; i++) {
         dlz_film_maps made = maps[i];
         if (status == DLVIZ_OK) { /* the earlier ones go */
@@ -125,20 +132,39 @@ static dlviz_status fit(dlviz_film *film, dlviz_tsne *tsne, const char *who, dlz
     return status;
 }
 
+static dlviz_status begin(const dlviz_film *film, const char *who, dlz_task *task,
+                          dlz_film_maps **maps) {
+    if (film->count == 0)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the film has no frames; dlviz_film_add adds them",
+                        who);
+    DLZ_TRY(dlz_task_begin(task, "film"));
+    *maps = dlz_alloc_array_zero((uint64_t)film->count, sizeof **maps);
+    if (!*maps)
+        return dlz_fail_memory("the maps of a film", (uint64_t)film->count * sizeof **maps);
+    return DLVIZ_OK;
+}
+
+/* Frames' points, and t-SNE's settings, are compared where they are fitted. */
+static dlviz_status require_same(const dlviz_film *film, const dlviz_tsne *tsne, const char *who) {
+    char text[64];
+    snprintf(text, sizeof text, "%lld, %lld iterations for the later ones", (long long)film->count,
+             (long long)film->later_iterations);
+    return dlz_comm_require_same(tsne->comm, who, "the number of frames", text);
+}
+
 dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne) {
     DLZ_REQUIRE(film);
     DLZ_REQUIRE(tsne);
     dlz_hold film_hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(__func__, &film->busy, "film", DLZ_ALONE, &film_hold));
     DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
-    if (film->count == 0)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the film has no frames; dlviz_film_add adds them",
-                        __func__);
-    DLZ_TASK("film");
-    dlz_film_maps *maps = dlz_alloc_array_zero((uint64_t)film->count, sizeof *maps);
-    if (!maps)
-        return dlz_fail_memory("the maps of a film", (uint64_t)film->count * sizeof *maps);
-    dlviz_status status = fit(film, tsne, __func__, maps);
+    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlz_film_maps *maps = NULL;
+    dlviz_status status = dlz_tsne_agree(tsne->comm, begin(film, __func__, &task, &maps));
+    if (status == DLVIZ_OK)
+        status = require_same(film, tsne, __func__);
+    if (status == DLVIZ_OK)
+        status = fit(film, tsne, __func__, maps);
     dlz_free(maps);
     return status;
 }

@@ -85,8 +85,8 @@ static void connect(fuser *f) {
     f->first_edge[0] = 0;
 }
 
-/* What a batch norm further on does to a constant in the output of node `at`, when it is known of those
- * after it. */
+/* What a batch norm further on does to a constant in the output of node `at`, when it is known
+ * of those after it. */
 static bool is_taken_out(const fuser *f, int at, dlz_constant constant) {
     int next = only_reader(f, at);
     if (next < 0 || !node_at(f, next)->layer->type->hand_on)
@@ -108,10 +108,10 @@ static void find_taken_out(fuser *f) {
             f->taken_out[at + 1][constant] = is_taken_out(f, at, (dlz_constant)constant);
 }
 
-/* Whether a program that ends at the node to be kept computes what comes before that as this one does.
- * Not where something is read by one layer only there, with which it is computed, and here by others
- * too: a batch norm that a convolution does itself is rounded otherwise. `before`: the nodes of that
- * program. */
+/* Whether a program that ends at the node to be kept computes what comes before that as this one
+ * does. Not where something is read by one layer only there, with which it is computed, and here
+ * by others too: a batch norm that a convolution does itself is rounded otherwise. `before`: the
+ * nodes of that program. */
 static bool is_computed_alike(const fuser *f, const bool *before) {
     for (int at = 0; at < f->mode.watched; at++) {
         int count = 0, reader = -1;
@@ -216,8 +216,8 @@ static bool get_states(const fuser *f, int at, dlz_parameter states[DLZ_MAX_STAT
     const dlz_node *node = node_at(f, at);
     bool trained = false;
     memcpy(states, node->states, sizeof node->states);
-    /* The gradient of a constant that is taken out is 0, and computing it would only give the rounding
-     * errors of a sum that cancels. */
+    /* The gradient of a constant that is taken out is 0, and computing it would only give the
+     * rounding errors of a sum that cancels. */
     bool lost = f->mode.training && f->taken_out[at + 1][DLZ_CONSTANT_EVERYWHERE];
     for (int i = 0; i < node->num_states; i++) {
         trained |= states[i].gradient != NULL;

@@ -226,12 +226,33 @@ dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int last, int64_t n) 
     return status;
 }
 
-double dlz_graph_multiply_adds(const dlz_graph *graph) {
+double dlz_graph_multiply_adds(const dlz_graph *graph, int last) {
     double sum = 0;
-    for (int i = 0; i < graph->num_nodes; i++) {
+    for (int i = 0; i <= last; i++) {
         const dlz_node *node = &graph->nodes[i];
         if (node->layer->type->multiply_adds)
             sum += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
     }
+    return sum;
+}
+
+double dlz_node_num_weights(const dlz_node *node) {
+    dlz_state_spec specs[DLZ_MAX_STATES];
+    double sum = 0;
+    for (int i = 0; i < node->num_states; i++) {
+        if (i == 0)
+            node->layer->type->states(node->layer, node->in, specs);
+        double size = 1;
+        for (int axis = 0; axis < specs[i].ndim; axis++)
+            size *= (double)specs[i].dims[axis];
+        sum += size;
+    }
+    return sum;
+}
+
+double dlz_graph_num_weights(const dlz_graph *graph, int last) {
+    double sum = 0;
+    for (int i = 0; i <= last; i++)
+        sum += dlz_node_num_weights(&graph->nodes[i]);
     return sum;
 }

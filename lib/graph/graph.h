@@ -56,8 +56,11 @@ dlviz_status dlz_graph_check_batch(const dlz_graph *graph, int last, int64_t n);
 /* Marks the nodes that compute node `last`, and that itself. `wanted` has room for last + 2, all
  * false; the input comes first, so node i is number i + 1. */
 void dlz_graph_mark_wanted(const dlz_graph *graph, int last, bool *wanted);
-/* Multiplications with an addition each, forward, of one sample. */
-double dlz_graph_multiply_adds(const dlz_graph *graph);
+/* Multiplications with an addition each, forward, of one sample, in the nodes up to `last`. */
+double dlz_graph_multiply_adds(const dlz_graph *graph, int last);
+/* How many numbers the states of one node are, and of those up to `last`. */
+double dlz_node_num_weights(const dlz_node *node);
+double dlz_graph_num_weights(const dlz_graph *graph, int last);
 
 /* -- fuse.c: which operations compute a node -----------------------------------------------------
  */
@@ -81,18 +84,22 @@ void dlz_program_release(dlz_program *program);
 
 typedef struct dlz_plan dlz_plan;
 
-/* How many plans are kept: training and evaluation, each for whole batches, or pieces of them
- * (graph/lanes.h), and for what is left at the end of a dataset, and the same for the features of two
- * layers. */
-#define DLZ_KEPT_PLANS 8
+/* How many plans are kept: four for what is evaluated, which are the two sizes of pieces
+ * (graph/lanes.h), the whole batch, and what is left at the end of a dataset; for outputs, the
+ * features of two layers, and training. Or for four numbers of samples that a predictor
+ * reserves. */
+#define DLZ_KEPT_PLANS 16
 
 /* The plans used last, the latest first, and the memory that they run in by turns. */
 typedef struct dlz_plans {
     dlz_plan *kept[DLZ_KEPT_PLANS];
     int count;
     bool running; /* one of them, or what was made of it: what the user's functions call must not */
-    int threads;  /* that they run on; 0: those that the library has */
-    uint64_t changes;            /* how often the states have changed */
+    bool in_lanes;       /* this lane and others run: what is prepared is read by all of them */
+    int threads;         /* that they run on; 0: those that the library has */
+    dlviz_comm *comm;    /* of processes that share each batch in training; NULL: none */
+    dlz_spreads spreads; /* what the last backward pass has left of them */
+    uint64_t changes;    /* how often the states have changed */
     dlz_prepared_set *prepared;  /* NULL: nothing was prepared yet */
     bool shares;                 /* the set with other plans, on states that never change */
     struct dlz_plans *next_lane; /* what another thread runs in (graph/lanes.h); NULL: none yet */
@@ -103,16 +110,23 @@ typedef struct dlz_plans {
  * in training mode says so itself. */
 void dlz_plans_note_change(dlz_plans *plans);
 
-/* Room in a plan for what belongs to the batch beside the samples. */
+/* From now on processes share each batch in training; NULL: they do not. Nobody holds `comm`. */
+void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm);
+
+/* Room in a plan for what belongs to the batch beside the samples: of the whole batch, also
+ * where other processes have some of it. */
 typedef struct dlz_extras {
     void *targets; /* labels of int64, or numbers */
     float *weights;
     double *losses;
+    float *outputs,
+        *gradient; /* where processes share the batch: outputs of all, and the gradient */
 } dlz_extras;
 
-/* The plan for n samples up to a node, with its memory and threads: run, input and output are set.
- * Belongs to `plans` and is good until the next call. Takes one of the kept plans where it can;
- * then nothing is planned and nothing allocated. */
+/* The plan for a batch of n samples up to a node, with its memory and threads: run, which says
+ * how many of them are here, input and output are set. Belongs to `plans` and is good until the
+ * next call. Takes one of the kept plans where it can; then nothing is planned and nothing
+ * allocated. */
 dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                           int64_t n, dlz_plan **out);
 /* Drops those kept: they would compute what is no longer so. */
@@ -132,7 +146,8 @@ dlz_value *dlz_plan_watched(dlz_plan *plan);
 const dlz_extras *dlz_plan_extras(const dlz_plan *plan);
 /* Whether one thread runs so many such plans sooner than many threads. */
 bool dlz_plan_is_small(const dlz_plan *plan, int64_t count);
-/* In evaluation: prepares what was not yet, or of other states. The next forward pass would do it. */
+/* In evaluation: prepares what was not yet, or of other states. The next forward pass would do
+ * it. */
 void dlz_plan_prepare(dlz_plan *plan);
 /* Both fail with what the first operation that fails says, naming its layer; those that come after
  * it do not run. */

@@ -9,8 +9,8 @@
  */
 
 /* A layer of the user's own is called by the thread that called us, and by no other. */
-static bool is_users(const dlz_graph *graph) {
-    for (int node = 0; node < graph->num_nodes; node++)
+static bool is_users(const dlz_graph *graph, int last) {
+    for (int node = 0; node <= last; node++)
         if (graph->nodes[node].layer->type->is_users)
             return true;
     return false;
@@ -18,20 +18,21 @@ static bool is_users(const dlz_graph *graph) {
 
 /* The fewest samples of a piece. Each piece reads the parameters again, which takes as long as
  * WORK_OF_WEIGHT multiplications each where they come from beyond the core's own cache. */
-static int64_t least_of_piece(const dlz_graph *graph, int64_t parameter_floats) {
+static int64_t least_of_piece(const dlz_graph *graph, int node) {
     enum { LEAST = 8, LEAST_OF_HEAVY = 16, LIGHT = 64, WORK_OF_WEIGHT = 10 };
-    double weights = (double)parameter_floats, each = dlz_graph_multiply_adds(graph) + 1;
+    double weights = dlz_graph_num_weights(graph, node);
+    double each = dlz_graph_multiply_adds(graph, node) + 1;
     if (LIGHT * weights < each)
         return LEAST;
     double worth = 2 * WORK_OF_WEIGHT * weights / each;
     return worth > 1e6 ? (int64_t)1e6 : dlz_max_i64(LEAST_OF_HEAVY, (int64_t)worth);
 }
 
-int64_t dlz_lanes_piece(const dlz_graph *graph, int64_t parameter_floats, int64_t n) {
+int64_t dlz_lanes_piece(const dlz_graph *graph, int node, int64_t n) {
     enum { LEAST_TO_CUT = 16, MOST_PIECES = 4 };
-    if (n < LEAST_TO_CUT || is_users(graph))
+    if (n < LEAST_TO_CUT || is_users(graph, node))
         return n;
-    int64_t pieces = dlz_min_i64(n / least_of_piece(graph, parameter_floats), MOST_PIECES);
+    int64_t pieces = dlz_min_i64(n / least_of_piece(graph, node), MOST_PIECES);
     if (pieces < 2)
         return n;
     return dlz_ceil_div(n, pieces == 3 ? 2 : pieces);
@@ -42,6 +43,25 @@ int64_t dlz_lanes_piece(const dlz_graph *graph, int64_t parameter_floats, int64_
 
 static int64_t num_pieces(const dlz_lane_job *job) {
     return dlz_ceil_div(job->n, job->piece);
+}
+
+/* Whether so many threads, which take pieces by turns, are idle for less than a ninth of their
+ * time. */
+static bool fill(const dlz_lane_job *job, int threads) {
+    if (job->piece >= job->n)
+        return false;
+    int64_t pieces = num_pieces(job), before = (pieces - 1) / threads; /* before the last round */
+    int64_t last = pieces - before * threads > 1 ? job->piece : job->n - (pieces - 1) * job->piece;
+    return 8 * threads * (before * job->piece + last) <= 9 * job->n;
+}
+
+static int threads_of(const dlz_plans *plans) {
+    return plans->threads ? plans->threads : dlz_threads();
+}
+
+void dlz_lanes_fit(const dlz_plans *plans, dlz_lane_job *job) {
+    if (!fill(job, threads_of(plans)))
+        job->piece = job->n;
 }
 
 static dlviz_status add_lane(dlz_plans *plans) {
@@ -116,8 +136,8 @@ static void piece_tile(void *context, int64_t index, int worker) {
         dlz_failures_note(&pass->failures, index, run_piece(pass, index, worker));
 }
 
-/* Each lane on one thread, the first one too. */
-static dlviz_status run_lanes(dlz_plans *plans, const dlz_lane_job *job, int threads,
+/* Runs all pieces, or only reserves where `run` is NULL. */
+static dlviz_status use_lanes(dlz_plans *plans, const dlz_lane_job *job, int threads,
                               dlz_piece_fn run, void *context) {
     int workers;
     DLZ_TRY(find_workers(plans, job, threads, &workers));
@@ -126,8 +146,20 @@ static dlviz_status run_lanes(dlz_plans *plans, const dlz_lane_job *job, int thr
         return DLVIZ_OK;
     lane_pass pass = {.plans = plans, .job = job, .run = run, .context = context};
     dlz_failures_init(&pass.failures);
+    plans->in_lanes = true;
     dlz_parallel_for(num_pieces(job), workers, piece_tile, &pass);
+    plans->in_lanes = false;
     return dlz_failures_tell(&pass.failures);
+}
+
+/* Each lane on one thread, the first one too. */
+static dlviz_status run_lanes(dlz_plans *plans, const dlz_lane_job *job, int threads,
+                              dlz_piece_fn run, void *context) {
+    int set = plans->threads;
+    plans->threads = 1;
+    dlviz_status status = use_lanes(plans, job, threads, run, context);
+    plans->threads = set;
+    return status;
 }
 
 static dlviz_status run_whole(dlz_plans *plans, const dlz_lane_job *job, dlz_piece_fn run,
@@ -143,15 +175,20 @@ static dlviz_status run_whole(dlz_plans *plans, const dlz_lane_job *job, dlz_pie
 dlviz_status dlz_lanes_run(dlz_plans *plans, const dlz_lane_job *job, dlz_piece_fn run,
                            void *context) {
     assert(!job->mode.training && !job->mode.gradients);
-    if (job->piece >= job->n)
-        return run_whole(plans, job, run, context);
-    int set = plans->threads;
-    plans->threads = 1;
-    dlviz_status status = run_lanes(plans, job, set ? set : dlz_threads(), run, context);
-    plans->threads = set;
-    return status;
+    int threads = threads_of(plans);
+    return fill(job, threads) ? run_lanes(plans, job, threads, run, context)
+                              : run_whole(plans, job, run, context);
 }
 
 dlviz_status dlz_lanes_reserve(dlz_plans *plans, const dlz_lane_job *job) {
-    return dlz_lanes_run(plans, job, NULL, NULL);
+    int threads = threads_of(plans), most = 0;
+    bool whole = false;
+    for (int t = 1; t <= threads; t++)
+        if (fill(job, t))
+            most = t;
+        else
+            whole = true;
+    if (most > 0)
+        DLZ_TRY(run_lanes(plans, job, most, NULL, NULL));
+    return whole ? run_whole(plans, job, NULL, NULL) : DLVIZ_OK;
 }

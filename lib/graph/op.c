@@ -54,25 +54,65 @@ void dlz_value_gradient_sums(const dlz_value *value, const float *dy, int64_t fi
 }
 
 static dlviz_status ask_blocks(dlz_statistics *statistics, int64_t size, int64_t tiles, int first,
-                               int last, dlz_memory *memory) {
+                               int last, const dlz_setup *setup) {
     statistics->given = statistics->wanted;
     if (!statistics->wanted)
         return DLVIZ_OK;
     statistics->tiles = tiles;
-    return dlz_memory_ask_array(memory, &statistics->partial, tiles * size, sizeof(double), first,
-                                last);
+    statistics->parts = dlz_batch_parts(&setup->batch, setup->n, tiles);
+    return dlz_memory_ask_array(setup->memory, &statistics->partial, tiles * size, sizeof(double),
+                                first, last);
 }
 
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup) {
     return ask_blocks(&op->out->statistics, dlz_moments_size(op->out->channels), tiles,
-                      setup->forward_time, setup->forward_time + 1, setup->memory);
+                      setup->forward_time, setup->forward_time + 1, setup);
 }
 
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup) {
     for (int k = 0; k < op->num_inputs; k++) {
         dlz_value *in = op->inputs[k];
         DLZ_TRY(ask_blocks(&in->gradient_statistics, 2 * in->channels, tiles, setup->backward_time,
-                           in->backward_time, setup->memory));
+                           in->backward_time, setup));
     }
     return DLVIZ_OK;
+}
+
+int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted) {
+    return dlz_batch_together(&setup->batch, wanted);
+}
+
+int64_t dlz_setup_groups(const dlz_setup *setup, int64_t wanted) {
+    const dlz_batch *batch = &setup->batch;
+    int64_t all = dlz_batch_groups(batch, wanted);
+    if (!batch->comm)
+        return all;
+    *setup->too_small |= !dlz_batch_shares(batch, all);
+    return dlz_max_i64(1, dlz_batch_part(batch, all, setup->n));
+}
+
+void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups, int64_t stride,
+                       int64_t count, int64_t size) {
+    float *gradient = op->states[state].gradient;
+    if (gradient)
+        dlz_sum_pairs(groups, stride, count, size, run->workers, gradient);
+    dlz_op_share_gradient(op, run, state, size);
+}
+
+void dlz_op_share_gradient(dlz_op *op, const dlz_run *run, int state, int64_t size) {
+    dlviz_comm *comm = run->batch.comm;
+    float *gradient = op->states[state].gradient;
+    if (!comm || !gradient)
+        return;
+    dlviz_status status = dlz_comm_sum_node(comm, gradient, size);
+    if (status != DLVIZ_OK)
+        dlz_run_fail(run, status);
+}
+
+int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t bytes) {
+    int64_t all = parts * run->batch.all / run->n;
+    dlviz_status status = dlz_batch_gather(&run->batch, array, all, bytes);
+    if (status != DLVIZ_OK)
+        dlz_run_fail(run, status);
+    return all;
 }

@@ -1,14 +1,14 @@
 /* graph/op.h - how layers compute: a graph runs as a list of operations on values.
  *
  * An operation covers one layer or several: batch norm, activation, 2 x 2 pool and dropout that
- * follow each other are one operation (graph/post.h), and what such an operation need not write is
- * left pending on its value, for those who read it to apply while they load. Inside, images are
- * channels-last: n x height x width x channels. A vector is an image of one pixel.
+ * follow each other are one operation (graph/post.h), and what such an operation need not write
+ * is left pending on its value, for those who read it to apply while they load. Inside, images
+ * are channels-last: n x height x width x channels. A vector is an image of one pixel.
  *
  * Readers: forward, a value may be read by many operations. When gradients are wanted, one that
- * many read is split (graph/split.h): each of them reads a part, a value of its own with the same
- * data, and the split, or the operation itself where it can, adds their gradients up in the order of
- * the graph. So each value with a gradient has one reader, which sets it.
+ * many read is split (graph/split.h): each of them reads a part, a value of its own with the
+ * same data, and the split, or the operation itself where it can, adds their gradients up in the
+ * order of the graph. So each value with a gradient has one reader, which sets it.
  *
  * Time: operation i of k runs forward at time i and backward at time 2k − 1 − i. Every buffer is
  * asked for with the first and the last time at which it is needed, and all share one block of
@@ -16,6 +16,7 @@
 #ifndef DLZ_GRAPH_OP_H
 #define DLZ_GRAPH_OP_H
 
+#include "graph/batch.h"
 #include "graph/layer.h"
 
 #include <stdbool.h>
@@ -41,8 +42,8 @@ typedef struct dlz_gradient_view {
  * passed back through the relu. */
 typedef struct dlz_statistics {
     bool wanted, given;
-    const float *pivot; /* backward only */
-    int64_t tiles;
+    const float *pivot;   /* backward only */
+    int64_t tiles, parts; /* equal parts of the samples here, each of so many of the tiles */
     double *partial;
 } dlz_statistics;
 
@@ -96,24 +97,29 @@ typedef struct dlz_mode {
     /* The output of node `watched`, or the input, is complete and stays, and the backward pass ends
      * with the gradient with respect to it. Goes with input_gradient. */
     bool watches;
-    /* The output of node `watched`, or the input, stays until the end where it is computed anyway, to
-     * the bits that a plan which ends at it gives; nothing is computed otherwise for it. */
+    /* The output of node `watched`, or the input, stays until the end where it is computed
+     * anyway, to the bits that a plan which ends at it gives; nothing is computed otherwise for
+     * it. */
     bool keeps;
     int watched;
 } dlz_mode;
 
 /* What an operation knows when it plans: the batch and when it runs. */
 typedef struct dlz_setup {
-    int64_t n;
+    int64_t n; /* samples that are here */
+    dlz_batch batch;
     dlz_mode mode;
     int forward_time, backward_time;
     dlz_memory *memory;
+    bool *too_small; /* set where the batch is, for as many processes to share it */
 } dlz_setup;
 
 typedef struct dlz_run {
     int64_t n;
+    dlz_batch batch;
     dlz_mode mode;
     uint64_t seed, step;
+    dlz_spreads *spreads; /* of this backward pass */
     int workers;
     char *scratch; /* workers blocks of scratch_size bytes, each aligned to a cache line */
     size_t scratch_size;
@@ -210,15 +216,22 @@ struct dlz_op {
     int first_layer, last_layer; /* nodes of the graph */
     dlz_parameter states[DLZ_MAX_STATES];
     dlz_fold fold;
-    /* Tells what it prepares from what other operations prepare of the same layers; set by `plan`. */
+    /* Tells what it prepares from what other operations prepare of the same layers; set by
+     * `plan`. */
     int form;
     void *own; /* what the type keeps of one operation; zero at first */
 };
 
 /* Asks for the moments, or on the way back the sums of each input, that a batch norm wants of an
- * operation that runs `tiles` tiles. */
+ * operation that runs `tiles` tiles, of which each leaf has as many. */
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup);
+/* How many samples a tile of several may have, about as many as are wanted. */
+int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted);
+/* Into how many groups of samples, each summed up by itself, the samples here are cut, about as
+ * many as are wanted. Where one of the processes that share the batch would have less than a
+ * group, notes that they cannot. */
+int64_t dlz_setup_groups(const dlz_setup *setup, int64_t wanted);
 
 /* Asks for what `prepare` makes: count x size bytes that are needed until the time `last`, or, in
  * evaluation without gradients, for as long as the states are the same. */
@@ -227,8 +240,23 @@ dlviz_status dlz_op_ask_prepared(const dlz_setup *setup, void *slot, int64_t cou
 /* Whether what `prepare` makes outlasts a run. */
 bool dlz_mode_keeps_prepared(dlz_mode mode);
 
-/* The sums that a batch norm wants of the gradient dy with respect to a value, of `pixels` of its pixels
- * from `first` on: 2 x channels numbers. Both arrays begin with the value's first pixel. */
+/* Gives all processes that share the batch all parts of `array`, in which this one has filled
+ * its own: `parts` of `bytes` bytes each. Returns how many there are of all; where that fails,
+ * the run ends. */
+int64_t dlz_run_gather(const dlz_run *run, void *array, int64_t parts, int64_t bytes);
+
+/* Sums up the gradient of a state that is trained, of `size` numbers: of groups of samples in
+ * order, whose gradients lie `stride` apart and are used up. Where there is one group, it may be
+ * the state's gradient itself. Other processes' groups are in the sum by the end of the backward
+ * pass. */
+void dlz_op_sum_groups(dlz_op *op, const dlz_run *run, int state, float *groups, int64_t stride,
+                       int64_t count, int64_t size);
+/* The end of that, where the sum of the groups here stands in the state's gradient already. */
+void dlz_op_share_gradient(dlz_op *op, const dlz_run *run, int state, int64_t size);
+
+/* The sums that a batch norm wants of the gradient dy with respect to a value, of `pixels` of
+ * its pixels from `first` on: 2 x channels numbers. Both arrays begin with the value's first
+ * pixel. */
 void dlz_value_gradient_sums(const dlz_value *value, const float *dy, int64_t first, int64_t pixels,
                              double *sums);
 

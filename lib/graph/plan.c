@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Work is measured in multiply-adds, of which a core does about 200,000 in a microsecond. A thread that
- * watches for work takes some within a few microseconds; one that sleeps, as between two
- * predictions, comes after about fifty. */
+/* Work is measured in multiply-adds, of which a core does about 200,000 in a microsecond. A
+ * thread that watches for work takes some within a few microseconds; one that sleeps, as between
+ * two predictions, comes after about fifty. */
 #define SMALL_OP 4e5
 #define SMALL_PLAN 1e7
 /* A weight that is read from memory takes as long as so many. */
@@ -136,7 +136,7 @@ static void find_gradient_lives(const dlz_program *program) {
     }
 }
 
-static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
+static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n, const dlz_batch *batch) {
     const dlz_program *program = &plan->program;
     dlz_memory *memory = &plan->memory;
     dlz_value *in = &program->values[0], *out = program->output;
@@ -151,26 +151,19 @@ static dlviz_status ask_for_batch(dlz_plan *plan, int64_t n) {
     if (!plan->mode.gradients)
         return DLVIZ_OK;
     dlz_extras *extras = &plan->extras;
-    int64_t size = n * dlz_value_size(out), pixels = n * out->height * out->width;
+    int64_t all = batch->all, size = all * dlz_value_size(out);
+    int64_t pixels = all * out->height * out->width;
     int64_t targets = dlz_max_i64(size, 2 * pixels); /* a label takes the room of two floats */
-    DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, size, sizeof(float), ops - 1, end));
-    DLZ_TRY(dlz_memory_ask_array(memory, &extras->targets, targets, sizeof(float), 0, ops));
-    DLZ_TRY(dlz_memory_ask_array(memory, &extras->weights, n, sizeof(float), 0, ops));
-    return dlz_memory_ask_array(memory, &extras->losses, n, sizeof *extras->losses, ops - 1, ops);
-}
-
-static double num_weights(const dlz_node *node) {
-    dlz_state_spec specs[DLZ_MAX_STATES];
-    double sum = 0;
-    for (int i = 0; i < node->num_states; i++) {
-        if (i == 0)
-            node->layer->type->states(node->layer, node->in, specs);
-        double size = 1;
-        for (int axis = 0; axis < specs[i].ndim; axis++)
-            size *= (double)specs[i].dims[axis];
-        sum += size;
+    DLZ_TRY(dlz_memory_ask_array(memory, &out->dy, n * dlz_value_size(out), sizeof(float), ops - 1,
+                                 end));
+    extras->outputs = extras->gradient = NULL;
+    if (batch->comm) {
+        DLZ_TRY(dlz_memory_ask_array(memory, &extras->outputs, size, sizeof(float), ops, ops));
+        DLZ_TRY(dlz_memory_ask_array(memory, &extras->gradient, size, sizeof(float), ops, ops));
     }
-    return sum;
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->targets, targets, sizeof(float), 0, ops));
+    DLZ_TRY(dlz_memory_ask_array(memory, &extras->weights, all, sizeof(float), 0, ops));
+    return dlz_memory_ask_array(memory, &extras->losses, all, sizeof *extras->losses, ops - 1, ops);
 }
 
 /* What an operation costs for n samples, forward. */
@@ -180,7 +173,7 @@ static double work_of(const dlz_graph *graph, const dlz_op *op, int64_t n) {
         each += (double)dlz_value_size(op->inputs[k]);
     for (int i = dlz_max_int(op->first_layer, 0); i <= op->last_layer; i++) {
         const dlz_node *node = &graph->nodes[i];
-        once += WORK_OF_WEIGHT * num_weights(node);
+        once += WORK_OF_WEIGHT * dlz_node_num_weights(node);
         if (node->layer->type->multiply_adds)
             each += node->layer->type->multiply_adds(node->layer, node->in, &node->out);
     }
@@ -203,10 +196,22 @@ static void find_small(dlz_plan *plan, int64_t n) {
     plan->work = (plan->mode.gradients ? 3 : 1) * sum;
 }
 
-/* Plans for n samples. */
-static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
+/* Whether processes could share a batch. A layer of the user's own is to see all of it. */
+static bool may_share(const dlz_plan *plan) {
+    bool may = plan->mode.training;
+    for (int node = 0; node < plan->graph->num_nodes; node++)
+        may &= !plan->graph->nodes[node].layer->type->is_users;
+    return may;
+}
+
+/* Plans for n samples of a batch. */
+static dlviz_status plan_part(dlz_plan *plan, dlz_batch batch, int64_t n, bool *too_small) {
     const dlz_program *program = &plan->program;
-    dlz_setup setup = {.n = n, .mode = plan->mode, .memory = &plan->memory};
+    dlz_setup setup = {.n = n,
+                       .batch = batch,
+                       .mode = plan->mode,
+                       .memory = &plan->memory,
+                       .too_small = too_small};
     dlz_memory_restart(&plan->memory);
     drop_prepared(plan);
     for (int i = 0; i < program->num_values; i++)
@@ -214,7 +219,7 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
     find_last_readers(program);
     if (plan->mode.gradients)
         find_gradient_lives(program);
-    DLZ_TRY(ask_for_batch(plan, n));
+    DLZ_TRY(ask_for_batch(plan, n, &batch));
     for (int i = 0; i < program->num_ops; i++) {
         setup.forward_time = i;
         setup.backward_time = backward_time(program, i);
@@ -224,9 +229,25 @@ static dlviz_status plan_memory(dlz_plan *plan, int64_t n) {
         DLZ_TRY(program->ops[i]->type->plan(program->ops[i], &setup));
         planned->bytes = plan->memory.kept_size;
     }
-    plan->run = (dlz_run){.n = n, .mode = plan->mode, .failed = &plan->failed};
+    plan->run = (dlz_run){.n = n, .batch = batch, .mode = plan->mode, .failed = &plan->failed};
     find_small(plan, n);
     return dlz_memory_place(&plan->memory);
+}
+
+/* Plans for a batch of so many samples, which may be shared by processes. */
+static dlviz_status plan_memory(dlz_plan *plan, int64_t all, dlviz_comm *comm) {
+    int64_t n = all;
+    dlz_batch batch = comm && may_share(plan) ? dlz_batch_shared(all, comm, &n)
+                                              : dlz_batch_here(all, plan->mode.gradients);
+    bool too_small = false;
+    dlviz_status status = plan_part(plan, batch, n, &too_small);
+    if (status != DLVIZ_OK || !too_small)
+        return status;
+    dlz_log(DLVIZ_LOG_LEVEL_INFO,
+            "a batch of %lld samples is too small for %d processes to share the sums over it; each "
+            "trains on all of it",
+            (long long)all, dlz_comm_size(comm));
+    return plan_part(plan, dlz_batch_here(all, true), all, &too_small);
 }
 
 static uint64_t prepared_bytes(const dlz_plan *plan) {
@@ -240,7 +261,7 @@ dlviz_status dlz_plan_measure(const dlz_graph *graph, int node, dlz_mode mode, i
                               uint64_t *bytes) {
     dlz_plan *plan = NULL;
     DLZ_TRY(create(&plan, graph, node, mode));
-    dlviz_status status = plan_memory(plan, n);
+    dlviz_status status = plan_memory(plan, n, NULL);
     *bytes =
         plan->memory.block_size == SIZE_MAX
             ? UINT64_MAX
@@ -272,7 +293,7 @@ static dlz_plan *take(dlz_plans *plans, int index) {
 static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node, dlz_mode mode,
                               int64_t n, dlz_plan **out) {
     for (int i = 0; i < plans->count; i++)
-        if (is_alike(plans->kept[i], node, mode) && plans->kept[i]->run.n == n) {
+        if (is_alike(plans->kept[i], node, mode) && plans->kept[i]->run.batch.all == n) {
             *out = take(plans, i);
             return DLVIZ_OK;
         }
@@ -283,7 +304,7 @@ static dlviz_status find_plan(dlz_plans *plans, const dlz_graph *graph, int node
     }
     if (!plan)
         DLZ_TRY(create(&plan, graph, node, mode));
-    dlviz_status status = plan_memory(plan, n);
+    dlviz_status status = plan_memory(plan, n, plans->comm);
     if (status == DLVIZ_OK)
         *out = plan;
     else
@@ -334,6 +355,7 @@ dlviz_status dlz_plan_get(dlz_plans *plans, const dlz_graph *graph, int node, dl
     plans->kept[0] = plan;
     plans->count++;
     dlz_run *run = &plan->run;
+    run->spreads = &plans->spreads;
     run->workers = dlz_plan_is_small(plan, 1) ? 1 : plans->threads ? plans->threads : dlz_threads();
     DLZ_TRY(settle_prepared(plan, plans));
     DLZ_TRY(dlz_memory_settle(&plan->memory, &plans->workspace, run->workers));
@@ -348,6 +370,14 @@ void dlz_plans_forget(dlz_plans *plans) {
         dlz_plans_forget(plans->next_lane);
     while (plans->count > 0)
         destroy(take(plans, plans->count - 1));
+}
+
+void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm) {
+    if (dlz_comm_size(comm) == 1)
+        comm = NULL;
+    if (comm != plans->comm)
+        dlz_plans_forget(plans);
+    plans->comm = comm;
 }
 
 void dlz_plans_release(dlz_plans *plans) {
@@ -397,8 +427,8 @@ static uint64_t digest(const dlz_prepared *prepared) {
     return hash;
 }
 
-/* Whether the states still give what is there. If not, someone has changed them and did not say so, or
- * has shared it with an operation that makes another. */
+/* Whether the states still give what is there. If not, someone has changed them and did not say
+ * so, or has shared it with an operation that makes another. */
 static bool is_current(dlz_plan *plan, int index) {
     const dlz_prepared *prepared = plan->ops[index].prepared;
     uint64_t before = digest(prepared);
@@ -415,7 +445,7 @@ static void prepare_op(dlz_plan *plan, int index, uint64_t version) {
     if (!prepared)
         return;
     if (prepared->version == version) {
-        assert(plan->plans->shares || is_current(plan, index));
+        assert(plan->plans->shares || plan->plans->in_lanes || is_current(plan, index));
         return;
     }
     op->type->prepare(op, &plan->run);
@@ -459,8 +489,10 @@ static dlviz_status run_op(dlz_plan *plan, int index, bool backward) {
 
 dlviz_status dlz_plan_forward(dlz_plan *plan) {
     dlviz_status status = plan->failed = DLVIZ_OK;
-    if (plan->mode.training)
+    if (plan->mode.training) {
         dlz_plans_note_change(plan->plans);
+        plan->plans->spreads.count = 0;
+    }
     plan->plans->running = true;
     dlz_plan_prepare(plan);
     for (int i = 0; status == DLVIZ_OK && i < plan->program.num_ops; i++)
@@ -478,6 +510,8 @@ dlviz_status dlz_plan_backward(dlz_plan *plan) {
     for (int i = plan->program.num_ops - 1; status == DLVIZ_OK && i >= plan->program.first_behind;
          i--)
         status = run_op(plan, i, true);
+    if (status == DLVIZ_OK && plan->run.batch.comm)
+        status = dlz_comm_sums_finish(plan->run.batch.comm);
     plan->plans->running = false;
     return status;
 }

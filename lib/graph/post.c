@@ -24,7 +24,6 @@ typedef struct post_pass {
     const dlz_op *op;
     const dlz_run *run;
     dlz_post post;
-    int64_t images;  /* a tile */
     const float *dy; /* backward: what has come back through dropout and activation */
     const uint8_t *codes;
     dlz_post drop; /* backward with an activation: the dropout, which is then not in post */
@@ -72,6 +71,11 @@ static dlviz_status ask_factors(dlz_op *op, const dlz_setup *setup) {
     if (post->activation && post->dropout)
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->ones, 2 * channels, sizeof(float), first,
                                      last));
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->parts,
+                                 setup->batch.leaves * dlz_moments_size(channels), sizeof(double),
+                                 first, last));
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->total, dlz_moments_size(channels),
+                                 sizeof(double), first, last));
     return dlz_memory_ask_array(setup->memory, &post->sums,
                                 post->tiles * dlz_moments_size(channels), sizeof(double), first,
                                 last);
@@ -81,7 +85,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_post_op *post = op->own;
     dlz_memory *memory = setup->memory;
     bool gradients = setup->mode.gradients;
-    post->tiles = dlz_ceil_div(setup->n, images_per_tile(op));
+    post->images = dlz_setup_together(setup, images_per_tile(op));
+    post->tiles = dlz_ceil_div(setup->n, post->images);
     op->form = 2 * post->has_batchnorm + post->pending;
     DLZ_TRY(ask_factors(op, setup));
     uint64_t sums = (uint64_t)op->in->channels * 2 * sizeof(double);
@@ -126,8 +131,9 @@ static dlz_post kernel_settings(const dlz_op *op, const dlz_run *run) {
 }
 
 static void tile_bounds(const post_pass *pass, int64_t tile, int64_t *first, int64_t *end) {
-    *first = tile * pass->images;
-    *end = dlz_min_i64(*first + pass->images, pass->run->n);
+    int64_t images = ((const dlz_post_op *)pass->op->own)->images;
+    *first = tile * images;
+    *end = dlz_min_i64(*first + images, pass->run->n);
 }
 
 static void statistics_tile(void *context, int64_t tile, int worker) {
@@ -142,27 +148,90 @@ static void statistics_tile(void *context, int64_t tile, int worker) {
                                 post->sums + tile * dlz_moments_size(in->channels));
 }
 
+/* Of the whole batch: on all processes that share it, when one asks. */
 static bool is_constant(const dlz_op *op, const dlz_run *run, int64_t c) {
     const float *z = op->in->data;
     int64_t size = run->n * dlz_value_size(op->in), i = c;
     while (i < size && z[i] == z[c])
         i += op->in->channels;
-    return i >= size;
+    int64_t here = dlz_batch_part(&run->batch, run->batch.leaves, run->n);
+    double leaves[DLZ_LEAVES]; /* the number that one is of; NaN: it is not constant */
+    int64_t first = run->batch.first * here / run->n;
+    for (int64_t leaf = first; leaf < first + here; leaf++)
+        leaves[leaf] = i >= size ? (double)z[c] : NAN;
+    int64_t all = dlz_run_gather(run, leaves, here, sizeof *leaves);
+    for (int64_t leaf = 0; leaf < all; leaf++)
+        if (!(leaves[leaf] == leaves[0]))
+            return false;
+    return true;
+}
+
+/* Of a channel's distances from a number, or of their squares: leaf by leaf. */
+static double sum_over_batch(const dlz_op *op, const dlz_run *run, int64_t c, double from,
+                             bool squared) {
+    const dlz_value *in = op->in;
+    int64_t here = dlz_batch_part(&run->batch, run->batch.leaves, run->n);
+    int64_t size = run->n / here * dlz_value_size(in), first = run->batch.first * here / run->n;
+    double leaves[DLZ_LEAVES], sum = 0;
+    for (int64_t leaf = 0; leaf < here; leaf++) {
+        const float *z = in->data + leaf * size;
+        double own = 0;
+        for (int64_t i = c; i < size; i += in->channels) {
+            double distance = (double)z[i] - from;
+            own += squared ? distance * distance : distance;
+        }
+        leaves[first + leaf] = own;
+    }
+    int64_t all = dlz_run_gather(run, leaves, here, sizeof *leaves);
+    for (int64_t leaf = 0; leaf < all; leaf++)
+        sum += leaves[leaf];
+    return sum;
 }
 
 /* Squares of deviations beyond 1e19 are too large for the float32 in which kernels add them up, and
  * those of deviations below 1e-16 too small. */
 static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c) {
     const dlz_value *in = op->in;
-    int64_t size = run->n * dlz_value_size(in);
-    double count = (double)(size / in->channels), sum = 0, deviations = 0;
-    for (int64_t i = c; i < size; i += in->channels)
-        sum += (double)in->data[i];
-    for (int64_t i = c; i < size; i += in->channels) {
-        double deviation = (double)in->data[i] - sum / count;
-        deviations += deviation * deviation;
+    int64_t size = run->batch.all * dlz_value_size(in);
+    double count = (double)(size / in->channels);
+    double mean = sum_over_batch(op, run, c, 0, false) / count;
+    return (dlz_moments){count, mean, sum_over_batch(op, run, c, mean, true)};
+}
+
+/* Parts of the samples here whose tiles are summed up by themselves, where this operation's own
+ * tiles are meant. */
+static int64_t post_parts(const dlz_op *op, const dlz_run *run) {
+    return dlz_batch_parts(&run->batch, run->n, ((const dlz_post_op *)op->own)->tiles);
+}
+
+/* Where, among the whole batch's parts, those are that are here. */
+static double *own_parts(const dlz_op *op, const dlz_run *run, int64_t parts, int64_t size) {
+    return ((const dlz_post_op *)op->own)->parts + run->batch.first * parts / run->n * size;
+}
+
+/* Returns how many parts the whole batch has. */
+static int64_t gather_parts(const dlz_run *run, double *all, int64_t parts, int64_t size) {
+    return dlz_run_gather(run, all, parts, size * (int64_t)sizeof *all);
+}
+
+/* Parts of one tile are what the tile gave, where all of them are here. */
+static bool are_parts(const dlz_run *run, int64_t tiles, int64_t parts) {
+    return tiles == parts && run->n == run->batch.all;
+}
+
+static void join_moments(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
+                         int64_t parts) {
+    dlz_post_op *post = op->own;
+    int64_t channels = op->in->channels, size = dlz_moments_size(channels), each = tiles / parts;
+    if (!are_parts(run, tiles, parts)) {
+        double *own = own_parts(op, run, parts, size);
+        for (int64_t part = 0; part < parts; part++)
+            dlz_moments_join_blocks(partial + part * each * size, each, channels,
+                                    own + part * size);
+        parts = gather_parts(run, post->parts, parts, size);
+        partial = post->parts;
     }
-    return (dlz_moments){count, sum / count, deviations};
+    dlz_moments_join_blocks(partial, parts, channels, post->total);
 }
 
 static void batch_factors(dlz_op *op, const dlz_run *run) {
@@ -170,9 +239,11 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     dlz_batchnorm_state *state = &post->batchnorm;
     const dlz_statistics *given = &op->in->statistics;
     int64_t channels = op->in->channels;
+    join_moments(op, run, given->given ? given->partial : post->sums,
+                 given->given ? given->tiles : post->tiles,
+                 given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        dlz_moments all = given->given ? dlz_moments_of(given->partial, given->tiles, channels, c)
-                                       : dlz_moments_of(post->sums, post->tiles, channels, c);
+        dlz_moments all = {post->total[0], post->total[1 + c], post->total[1 + channels + c]};
         bool tiny = all.deviations < TINY_VARIANCE * all.count;
         bool constant = tiny && is_constant(op, run, c);
         if (!isfinite(all.deviations) || (tiny && !constant && state->eps < TINY_VARIANCE))
@@ -198,7 +269,8 @@ static void batch_factors(dlz_op *op, const dlz_run *run) {
     ++*state->batches_tracked;
 }
 
-/* Evaluation, or statistics that are fixed: the backward pass will take the factors as constants. */
+/* Evaluation, or statistics that are fixed: the backward pass will take the factors as
+ * constants. */
 static void running_factors(dlz_op *op) {
     dlz_post_op *post = op->own;
     const dlz_batchnorm_state *state = &post->batchnorm;
@@ -223,9 +295,11 @@ static dlz_post only_dropout(const dlz_post *settings) {
     return rest;
 }
 
+/* `image`: of those here; masks are chosen by its number in the whole batch. */
 static void forward_image(const post_pass *pass, int64_t image, const float *z, float *out,
                           uint8_t *codes) {
     const dlz_post_op *post = pass->op->own;
+    image += pass->run->batch.first;
     const dlz_activation *activation = post->activation;
     if (!activation) {
         dlz_post_kernels()->forward(&pass->post, image, z, out, codes);
@@ -278,7 +352,7 @@ static void leave_pending(dlz_op *op) {
 
 static void forward(dlz_op *op, const dlz_run *run) {
     dlz_post_op *post = op->own;
-    post_pass pass = {.op = op, .run = run, .images = images_per_tile(op)};
+    post_pass pass = {.op = op, .run = run};
     if (uses_batch(op, run)) {
         if (!op->in->statistics.given)
             dlz_parallel_for(post->tiles, run->workers, statistics_tile, &pass);
@@ -378,12 +452,27 @@ static void backward_tile(void *context, int64_t tile, int worker) {
                                      op->in->dy + image * in_size);
 }
 
-/* Adds up partial sums in tile order. */
-static double total(const double *partial, int64_t tiles, int64_t stride, int64_t at) {
-    double sum = 0;
-    for (int64_t tile = 0; tile < tiles; tile++)
-        sum += partial[tile * stride + at];
-    return sum;
+/* Adds up blocks of sums in their order. */
+static void add_blocks(const double *blocks, int64_t count, int64_t size, double *restrict total) {
+    for (int64_t i = 0; i < size; i++)
+        total[i] = 0;
+    for (int64_t block = 0; block < count; block++, blocks += size)
+        for (int64_t i = 0; i < size; i++)
+            total[i] += blocks[i];
+}
+
+static void join_sums(dlz_op *op, const dlz_run *run, const double *partial, int64_t tiles,
+                      int64_t parts) {
+    dlz_post_op *post = op->own;
+    int64_t size = 2 * op->in->channels, each = tiles / parts;
+    if (!are_parts(run, tiles, parts)) {
+        double *own = own_parts(op, run, parts, size);
+        for (int64_t part = 0; part < parts; part++)
+            add_blocks(partial + part * each * size, each, size, own + part * size);
+        parts = gather_parts(run, post->parts, parts, size);
+        partial = post->parts;
+    }
+    add_blocks(partial, parts, size, post->total);
 }
 
 /* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
@@ -394,12 +483,12 @@ static void gradient_factors(dlz_op *op, const dlz_run *run) {
     dlz_batchnorm_state *state = &post->batchnorm;
     int64_t channels = op->in->channels;
     const dlz_statistics *given = &op->out->gradient_statistics;
-    const double *partial = given->given ? given->partial : post->sums;
-    int64_t tiles = given->given ? given->tiles : post->tiles;
-    double count = (double)(run->n * op->in->height * op->in->width);
+    double count = (double)(run->batch.all * op->in->height * op->in->width);
+    join_sums(op, run, given->given ? given->partial : post->sums,
+              given->given ? given->tiles : post->tiles,
+              given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        double first = total(partial, tiles, 2 * channels, c);
-        double second = total(partial, tiles, 2 * channels, channels + c);
+        double first = post->total[c], second = post->total[channels + c];
         double inverse = (double)post->d[c];
         double factor = dlz_batchnorm_weight(state, c) * inverse;
         double lost = (double)post->b[c];
@@ -451,7 +540,6 @@ static void backward(dlz_op *op, const dlz_run *run) {
     post_pass pass = {.op = op,
                       .run = run,
                       .post = kernel_settings(op, run),
-                      .images = images_per_tile(op),
                       .dy = op->out->gradient.dy,
                       .codes = codes_of(op)};
     if (!op->out->needs_gradient) /* then nobody has computed one */

@@ -1,7 +1,8 @@
 /* graph/prepared.h - what operations make of the states before they run, such as packed weights.
  *
- * It lasts as long as the states are the same. Operations that do the same to the same layers share it,
- * in whatever plans they are: for batches of other sizes, up to other layers, in other threads. */
+ * It lasts as long as the states are the same. Operations that do the same to the same layers
+ * share it, in whatever plans they are: for batches of other sizes, up to other layers, in other
+ * threads. */
 #ifndef DLZ_GRAPH_PREPARED_H
 #define DLZ_GRAPH_PREPARED_H
 

@@ -7,17 +7,16 @@
 /* Numbers a tile adds up, about. */
 #define TILE 16384
 
-static int64_t pixels_per_tile(const dlz_op *op) {
-    return dlz_max_i64(1, TILE / op->in->channels);
-}
-
-static int64_t all_pixels(const dlz_op *op, int64_t n) {
-    return n * op->in->height * op->in->width;
+/* Pixels of a leaf, or of all samples. */
+static int64_t leaf_pixels(const dlz_op *op, const dlz_batch *batch) {
+    return batch->all / batch->leaves * op->in->height * op->in->width;
 }
 
 dlviz_status dlz_gather_plan(dlz_gathering *gathering, dlz_op *op, const dlz_setup *setup) {
     int time = setup->backward_time;
-    gathering->tiles = dlz_ceil_div(all_pixels(op, setup->n), pixels_per_tile(op));
+    int64_t leaves = dlz_batch_part(&setup->batch, setup->batch.leaves, setup->n);
+    int64_t wanted = dlz_max_i64(1, TILE / op->in->channels);
+    gathering->tiles = leaves * dlz_ceil_div(leaf_pixels(op, &setup->batch), wanted);
     DLZ_TRY(dlz_op_ask_sums(op, gathering->tiles, setup));
     return dlz_memory_ask_array(setup->memory, &gathering->from, dlz_max_int(1, op->num_parts),
                                 sizeof *gathering->from, time, time);
@@ -26,7 +25,7 @@ dlviz_status dlz_gather_plan(dlz_gathering *gathering, dlz_op *op, const dlz_set
 typedef struct gather_pass {
     const dlz_gathering *gathering;
     const dlz_op *op;
-    int64_t pixels; /* of all samples */
+    int64_t leaf, together, tiles; /* pixels of a leaf and of a tile, tiles of a leaf */
     int parts;
     const float *gate;
     float *to;
@@ -36,8 +35,9 @@ static void gather_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const gather_pass *pass = context;
     const dlz_op *op = pass->op;
-    int64_t channels = op->in->channels, first = tile * pixels_per_tile(op);
-    int64_t pixels = dlz_min_i64(pixels_per_tile(op), pass->pixels - first);
+    int64_t channels = op->in->channels, at = tile % pass->tiles * pass->together;
+    int64_t first = tile / pass->tiles * pass->leaf + at;
+    int64_t pixels = dlz_min_i64(pass->together, pass->leaf - at);
     dlz_sum_kernels()->gradients(pass->gathering->from, pass->parts, pass->gate, first * channels,
                                  pixels * channels, pass->to);
     for (int k = 0; k < op->num_inputs; k++) {
@@ -56,10 +56,12 @@ void dlz_gather(const dlz_gathering *gathering, const dlz_op *op, const dlz_run 
         gathering->from[i] = op->parts[i]->gradient.dy;
     gather_pass pass = {.gathering = gathering,
                         .op = op,
-                        .pixels = all_pixels(op, run->n),
+                        .leaf = leaf_pixels(op, &run->batch),
+                        .together = dlz_max_i64(1, TILE / op->in->channels),
                         .parts = dlz_max_int(1, op->num_parts),
                         .gate = gate,
                         .to = to};
+    pass.tiles = dlz_ceil_div(pass.leaf, pass.together);
     dlz_parallel_for(gathering->tiles, run->workers, gather_tile, &pass);
 }
 

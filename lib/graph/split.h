@@ -1,5 +1,5 @@
-/* graph/split.h - operations whose output many read: each reader has a part, a value of its own with
- * the same data, and the operation adds their gradients up. */
+/* graph/split.h - operations whose output many read: each reader has a part, a value of its own
+ * with the same data, and the operation adds their gradients up. */
 #ifndef DLZ_GRAPH_SPLIT_H
 #define DLZ_GRAPH_SPLIT_H
 

@@ -39,6 +39,9 @@ dlz_conv2d_gradient dlz_conv2d_gradient_of(const dlz_conv2d_factors *factors, co
 void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, double *room,
                          double *sums);
 
+/* The bias's gradient from sums of columns, in which pixels that count as one have their own. */
+void dlz_conv2d_bias_sums(const dlz_conv2d_plan *plan, const double *columns, float *bias);
+
 /* Carves the next array off a worker's scratch. */
 float *dlz_carve(char **scratch, int64_t count);
 

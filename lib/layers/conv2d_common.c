@@ -94,6 +94,16 @@ void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, dou
         sums[i] += room[i];
 }
 
+void dlz_conv2d_bias_sums(const dlz_conv2d_plan *plan, const double *columns, float *bias) {
+    int64_t outputs = plan->shape.outputs;
+    for (int64_t o = 0; o < outputs; o++) {
+        double sum = 0;
+        for (int64_t c = o; c < plan->fast.columns; c += outputs)
+            sum += columns[c];
+        bias[o] = (float)sum;
+    }
+}
+
 float *dlz_carve(char **scratch, int64_t count) {
     float *array = (float *)(void *)*scratch;
     size_t bytes = (size_t)count * sizeof(float);

@@ -1,5 +1,6 @@
 /* 2-D convolution in groups of channels, image by image and group by group: the group's channels
- * of an image are laid out, and kernels/conv/conv2d.h computes them as a convolution of their own. */
+ * of an image are laid out, and kernels/conv/conv2d.h computes them as a convolution of their
+ * own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
@@ -21,6 +22,7 @@ typedef struct grouped_op {
     float *folded_bias;
     float *weight_sums; /* of each group, of each part */
     double *bias_sums;
+    float *bias_gradients; /* from each part's sums */
 } grouped_op;
 
 enum { WEIGHT, BIAS };
@@ -93,6 +95,11 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     return DLVIZ_OK;
 }
 
+/* Of all groups. */
+static int64_t weight_size(const dlz_op *op) {
+    return op->out->channels * ((const grouped_op *)op->own)->plan.plain.depth;
+}
+
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     grouped_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
@@ -104,6 +111,8 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
                                  back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, sums * plan->fast.columns,
                                  sizeof(double), back, back));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_gradients, conv->parts * op->out->channels,
+                                 sizeof(float), back, back));
     if (!op->in->needs_gradient)
         return DLVIZ_OK;
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->matrix, plan->shape.outputs * plan->plain.depth,
@@ -118,8 +127,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, 1);
     conv->groups = ((const dlz_conv2d_layer *)op->layer)->groups;
     dlz_conv2d_shape whole = shape;
-    whole.images = setup->n;
-    conv->parts = dlz_conv2d_groups(&whole);
+    whole.images = setup->batch.all;
+    conv->parts = dlz_setup_groups(setup, dlz_conv2d_groups(&whole));
     shape.channels /= conv->groups;
     shape.outputs /= conv->groups;
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
@@ -281,28 +290,23 @@ static void backward_part(void *context, int64_t part, int worker) {
     }
 }
 
-/* Adds the parts of a group up in order. */
+/* The gradients of one group: the bias's from each part. */
 static void finish_group(void *context, int64_t group, int worker) {
     (void)worker;
     const grouped_pass *pass = context;
     const grouped_op *conv = pass->conv;
     const dlz_conv2d_plan *plan = &conv->plan;
     const dlz_op *op = pass->op;
-    int64_t outputs = plan->shape.outputs, columns = plan->fast.columns;
+    int64_t outputs = plan->shape.outputs, sums = group * conv->parts;
     int64_t tiles = dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED);
-    float *dw = op->states[WEIGHT].gradient, *db = op->states[BIAS].gradient;
-    for (int64_t tile = 0; dw && tile < tiles; tile++)
+    float *weight = op->states[WEIGHT].gradient;
+    for (int64_t tile = 0; weight && tile < tiles; tile++)
         dlz_conv2d_rows()->unpack(plan, tile, conv->parts,
-                                  conv->weight_sums + group * conv->parts * plan->sum_floats,
-                                  dw + group * outputs * plan->plain.depth);
-    const double *sums = conv->bias_sums + group * conv->parts * columns;
-    for (int64_t o = 0; db && o < outputs; o++) {
-        double sum = 0;
-        for (int64_t part = 0; part < conv->parts; part++)
-            for (int64_t c = o; c < columns; c += outputs)
-                sum += sums[part * columns + c];
-        db[group * outputs + o] = (float)sum;
-    }
+                                  conv->weight_sums + sums * plan->sum_floats,
+                                  weight + group * outputs * plan->plain.depth);
+    for (int64_t part = 0; op->states[BIAS].gradient && part < conv->parts; part++)
+        dlz_conv2d_bias_sums(plan, conv->bias_sums + (sums + part) * plan->fast.columns,
+                             conv->bias_gradients + part * op->out->channels + group * outputs);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -315,6 +319,9 @@ static void backward(dlz_op *op, const dlz_run *run) {
             conv->matrix, conv->packed + group * packed_floats(plan));
     dlz_parallel_for(conv->parts, run->workers, backward_part, &pass);
     dlz_parallel_for(conv->groups, run->workers, finish_group, &pass);
+    dlz_op_share_gradient(op, run, WEIGHT, weight_size(op));
+    dlz_op_sum_groups(op, run, BIAS, conv->bias_gradients, op->out->channels, conv->parts,
+                      op->out->channels);
     dlz_op_give_gradients(op);
 }
 

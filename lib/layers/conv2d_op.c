@@ -22,6 +22,7 @@ typedef struct conv2d_op {
     dlz_conv2d_factors factors;
     float *weight_sums;
     double *bias_sums;
+    float *bias_gradients; /* from each group's sums */
 } conv2d_op;
 
 enum { WEIGHT, BIAS };
@@ -65,12 +66,18 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     return DLVIZ_OK;
 }
 
+static int64_t weight_size(const dlz_op *op) {
+    return op->out->channels * ((const conv2d_op *)op->own)->plan.plain.depth;
+}
+
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
     dlz_memory *memory = setup->memory;
     int64_t patch = plan->plain.depth, outputs = op->out->channels;
     int back = setup->backward_time;
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_gradients, conv->groups * outputs,
+                                 sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->weight_sums,
                                  conv->groups * plan->sum_floats + DLZ_CONV2D_SLACK, sizeof(float),
                                  back, back));
@@ -89,10 +96,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv2d_op *conv = op->own;
     int64_t outputs = op->out->channels;
     int first = setup->forward_time;
-    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
+    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->batch.all);
     DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
     op->form = (int)(conv->plan.fast.merged + (conv->plan.along.outputs << 8));
-    conv->groups = dlz_conv2d_groups(&shape);
+    conv->plan.forward_images = dlz_setup_together(setup, conv->plan.forward_images);
+    conv->groups = dlz_setup_groups(setup, dlz_conv2d_groups(&shape));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(
@@ -265,21 +273,17 @@ static void finish_tile(void *context, int64_t tile, int worker) {
                               pass->op->states[WEIGHT].gradient);
 }
 
-/* Adds the groups up in order. */
-static void finish(const conv_pass *pass) {
-    const conv2d_op *conv = pass->op->own;
-    int64_t outputs = pass->op->out->channels, columns = conv->plan.fast.columns;
-    if (pass->op->states[WEIGHT].gradient)
+static void finish(dlz_op *op, const conv_pass *pass) {
+    const conv2d_op *conv = op->own;
+    int64_t outputs = op->out->channels;
+    if (op->states[WEIGHT].gradient)
         dlz_parallel_for(dlz_ceil_div(outputs, DLZ_CONV2D_UNPACKED), pass->run->workers,
                          finish_tile, (void *)pass);
-    float *bias = pass->op->states[BIAS].gradient;
-    for (int64_t o = 0; bias && o < outputs; o++) {
-        double sum = 0;
-        for (int64_t group = 0; group < conv->groups; group++)
-            for (int64_t c = o; c < columns; c += outputs)
-                sum += conv->bias_sums[group * columns + c];
-        bias[o] = (float)sum;
-    }
+    dlz_op_share_gradient(op, pass->run, WEIGHT, weight_size(op));
+    for (int64_t group = 0; op->states[BIAS].gradient && group < conv->groups; group++)
+        dlz_conv2d_bias_sums(&conv->plan, conv->bias_sums + group * conv->plan.fast.columns,
+                             conv->bias_gradients + group * outputs);
+    dlz_op_sum_groups(op, pass->run, BIAS, conv->bias_gradients, outputs, conv->groups, outputs);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -290,7 +294,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
         dlz_conv2d_pack_patches(&conv->plan, op->states[WEIGHT].value, NULL, conv->matrix,
                                 conv->packed);
     dlz_parallel_for(conv->groups, run->workers, backward_group, &pass);
-    finish(&pass);
+    finish(op, &pass);
     dlz_op_give_gradients(op);
 }
 

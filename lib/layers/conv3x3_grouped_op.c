@@ -1,6 +1,6 @@
-/* 2-D convolution in groups of channels with a 3 x 3 kernel and stride 1. A few images at a time, which
- * stay in cache, a group's channels are taken out of them, and kernels/conv/conv3x3.h computes them as
- * a convolution of their own. */
+/* 2-D convolution in groups of channels with a 3 x 3 kernel and stride 1. A few images at a
+ * time, which stay in cache, a group's channels are taken out of them, and
+ * kernels/conv/conv3x3.h computes them as a convolution of their own. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
@@ -104,16 +104,19 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->outputs = out->channels / conv->groups;
     int64_t image =
         in->height * in->width * conv->inputs + out->height * out->width * conv->outputs;
-    conv->images =
-        dlz_max_i64(1, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image), dlz_ceil_div(n, PARTS)));
+    conv->images = dlz_setup_together(setup, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image),
+                                                         dlz_ceil_div(setup->batch.all, PARTS)));
     conv->parts = dlz_ceil_div(n, conv->images);
-    DLZ_TRY(plan_images(op, n, setup->mode.gradients ? DLZ_CONV3X3_AUTO : DLZ_CONV3X3_AUTO_FORWARD,
+    DLZ_TRY(plan_images(op, setup->batch.all,
+                        setup->mode.gradients ? DLZ_CONV3X3_AUTO : DLZ_CONV3X3_AUTO_FORWARD,
                         &conv->plan));
     dlz_conv3x3_algorithm algorithm = conv->plan.algorithm;
     DLZ_TRY(plan_images(op, conv->images, algorithm, &conv->part));
     DLZ_TRY(plan_images(op, n - (conv->parts - 1) * conv->images, algorithm, &conv->last));
     op->form = (int)conv->plan.algorithm;
+    dlz_conv3x3_plan_part(&conv->plan, n, n, 1);
     dlz_conv3x3_plan_backward(&conv->plan, conv->images);
+    conv->plan.sums = dlz_batch_parts(&setup->batch, n, conv->parts);
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(ask_weights(op, setup));
     DLZ_TRY(dlz_op_ask_moments(op, conv->parts, setup));
@@ -261,16 +264,17 @@ static void backward_part(void *context, int64_t index, int worker) {
         backward_group(pass, index, &p, group, &b);
 }
 
+/* The gradients of one group. */
 static void finish_group(void *context, int64_t group, int worker) {
     (void)worker;
     const grouped_pass *pass = context;
     const grouped_op *conv = pass->conv;
     const dlz_conv3x3_plan *plan = &conv->plan;
-    const dlz_op *op = pass->op;
-    float *weights = op->states[WEIGHT].gradient, *bias = op->states[BIAS].gradient;
+    float *weight = pass->op->states[WEIGHT].gradient, *bias = pass->op->states[BIAS].gradient;
     for (int64_t tile = 0; tile < plan->weight_tiles; tile++)
-        dlz_conv3x3_finish(plan, tile, conv->accumulators + group * plan->accumulator_floats,
-                           weights ? weights + group * weight_size(conv) : NULL,
+        dlz_conv3x3_finish(plan, tile,
+                           conv->accumulators + group * conv->parts * plan->accumulator_stride,
+                           weight ? weight + group * weight_size(conv) : NULL,
                            bias ? bias + group * conv->outputs : NULL);
 }
 
@@ -279,6 +283,8 @@ static void backward(dlz_op *op, const dlz_run *run) {
     grouped_pass pass = make_pass(op, run);
     dlz_parallel_for(conv->parts, run->workers, backward_part, &pass);
     dlz_parallel_for(conv->groups, run->workers, finish_group, &pass);
+    dlz_op_share_gradient(op, run, WEIGHT, conv->groups * weight_size(conv));
+    dlz_op_share_gradient(op, run, BIAS, op->out->channels);
     dlz_op_give_gradients(op);
 }
 

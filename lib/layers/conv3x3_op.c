@@ -70,11 +70,16 @@ static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv3x3_op *conv = op->own;
     const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
-    dlz_conv3x3_shape shape = {setup->n,         op->in->height,    op->in->width,
+    const dlz_batch *batch = &setup->batch;
+    dlz_conv3x3_shape shape = {batch->all,       op->in->height,    op->in->width,
                                op->in->channels, op->out->channels, {padding[0], padding[1]}};
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(),
                                     setup->mode.gradients ? DLZ_CONV3X3_AUTO
                                                           : DLZ_CONV3X3_AUTO_FORWARD));
+    if (batch->leaves > 1) {
+        int64_t groups = dlz_setup_groups(setup, conv->plan.accumulators);
+        dlz_conv3x3_plan_part(&conv->plan, setup->n, batch->all / batch->leaves, groups);
+    }
     op->form = (int)conv->plan.algorithm;
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
@@ -173,6 +178,14 @@ static void finish_tile(void *context, int64_t tile, int worker) {
                        pass->op->states[BIAS].gradient);
 }
 
+static void finish(dlz_op *op, const conv_pass *pass) {
+    const conv3x3_op *conv = op->own;
+    int64_t outputs = op->out->channels;
+    dlz_parallel_for(conv->plan.weight_tiles, pass->run->workers, finish_tile, (void *)pass);
+    dlz_op_share_gradient(op, pass->run, WEIGHT, outputs * op->in->channels * 9);
+    dlz_op_share_gradient(op, pass->run, BIAS, outputs);
+}
+
 static void backward(dlz_op *op, const dlz_run *run) {
     const dlz_conv3x3_plan *conv_plan = &((const conv3x3_op *)op->own)->plan;
     conv_pass pass = make_pass(op, run);
@@ -191,7 +204,7 @@ static void backward(dlz_op *op, const dlz_run *run) {
     pass.input_gradient =
         (dlz_conv3x3_input_gradient){op->in->dy, sums->given ? sums->partial : NULL, sums->pivot};
     dlz_parallel_for(conv_plan->backward_tiles, run->workers, backward_tile, &pass);
-    dlz_parallel_for(conv_plan->weight_tiles, run->workers, finish_tile, &pass);
+    finish(op, &pass);
     dlz_op_give_gradients(op);
 }
 

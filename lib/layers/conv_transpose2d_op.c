@@ -28,8 +28,9 @@ typedef struct transpose_op {
     float *patch_bias; /* it for each place of each group's patch, where patches are in order */
     float *weights;    /* of each group, as the convolution reads them */
     float *zeros;
-    float *weight_sums; /* of each group, of each part */
-    double *bias_sums;  /* of each part: sums, and what the kernel gives besides */
+    float *weight_sums;    /* of each group, of each part */
+    double *bias_sums;     /* of each part: sums, and what the kernel gives besides */
+    float *bias_gradients; /* from each part's sums */
 } transpose_op;
 
 enum { WEIGHT, BIAS };
@@ -114,6 +115,11 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     return DLVIZ_OK;
 }
 
+/* Of all groups. */
+static int64_t weight_size(const dlz_op *op) {
+    return op->in->channels * ((const transpose_op *)op->own)->plan.plain.depth;
+}
+
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     transpose_op *conv = op->own;
     const dlz_conv2d_plan *plan = &conv->plan;
@@ -125,6 +131,8 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
                                  sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_sums, conv->parts * op->out->channels,
                                  sizeof(double), back, back));
+    DLZ_TRY(dlz_memory_ask_array(memory, &conv->bias_gradients, conv->parts * op->out->channels,
+                                 sizeof(float), back, back));
     DLZ_TRY(dlz_memory_ask_array(memory, &conv->zeros, zeros, sizeof(float), back, back));
     if (!op->in->needs_gradient)
         return DLVIZ_OK;
@@ -155,11 +163,11 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     const dlz_conv2d_plan *plan = &conv->plan;
     int first = setup->forward_time;
     conv->groups = ((const dlz_conv_transpose2d_layer *)op->layer)->groups;
-    dlz_conv2d_shape shape = shape_of(op, conv->groups > 1 ? 1 : setup->n);
+    dlz_conv2d_shape shape = shape_of(op, conv->groups > 1 ? 1 : setup->batch.all);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
-    conv->images = plan->backward_images;
-    shape.images = setup->n;
-    conv->parts = dlz_conv2d_groups(&shape);
+    conv->images = dlz_setup_together(setup, plan->backward_images);
+    shape.images = setup->batch.all;
+    conv->parts = dlz_setup_groups(setup, dlz_conv2d_groups(&shape));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_op_ask_prepared(setup, &conv->matrix, plan->shape.outputs * plan->plain.depth,
                                 sizeof(float), first));
@@ -361,17 +369,17 @@ static void backward_part(void *context, int64_t part, int worker) {
         add_bias(pass, part, image, &b);
 }
 
-/* Adds the parts up in order. */
-static void finish_tile(void *context, int64_t tile, int worker) {
+/* The weights' gradient, of some inputs of a group. */
+static void finish_tile(void *context, int64_t index, int worker) {
     (void)worker;
     const transpose_pass *pass = context;
     const transpose_op *conv = pass->conv;
     const dlz_conv2d_plan *plan = &conv->plan;
-    int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED), group = tile / tiles;
-    float *dw = pass->op->states[WEIGHT].gradient;
-    dlz_conv2d_rows()->unpack(plan, tile % tiles, conv->parts,
+    int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED), group = index / tiles;
+    dlz_conv2d_rows()->unpack(plan, index % tiles, conv->parts,
                               conv->weight_sums + group * conv->parts * plan->sum_floats,
-                              dw + group * plan->shape.outputs * plan->plain.depth);
+                              pass->op->states[WEIGHT].gradient +
+                                  group * plan->shape.outputs * plan->plain.depth);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -389,13 +397,10 @@ static void backward(dlz_op *op, const dlz_run *run) {
     int64_t tiles = dlz_ceil_div(plan->shape.outputs, DLZ_CONV2D_UNPACKED);
     if (op->states[WEIGHT].gradient)
         dlz_parallel_for(conv->groups * tiles, run->workers, finish_tile, &pass);
-    float *db = op->states[BIAS].gradient;
-    for (int64_t c = 0; db && c < channels; c++) {
-        double sum = 0;
-        for (int64_t part = 0; part < conv->parts; part++)
-            sum += conv->bias_sums[part * channels + c];
-        db[c] = (float)sum;
-    }
+    dlz_op_share_gradient(op, run, WEIGHT, weight_size(op));
+    for (int64_t i = 0; i < conv->parts * channels; i++)
+        conv->bias_gradients[i] = (float)conv->bias_sums[i];
+    dlz_op_sum_groups(op, run, BIAS, conv->bias_gradients, channels, conv->parts, channels);
     dlz_op_give_gradients(op);
 }
 

@@ -21,6 +21,7 @@ typedef struct depthwise_op {
     dlz_conv2d_factors factors;
     float *weights, *backward_weights, *folded_bias, *bias;
     double *sums;
+    float *gradients; /* of weights, then bias, from each group's sums */
 } depthwise_op;
 
 enum { WEIGHT, BIAS };
@@ -51,12 +52,23 @@ static dlviz_status ask_scratch(const dlz_op *op, const dlz_setup *setup) {
     return DLVIZ_OK;
 }
 
+static int64_t weight_size(const dlz_op *op) {
+    return op->out->channels * ((const depthwise_op *)op->own)->plan.taps;
+}
+
+/* Of the gradients from a group. */
+static int64_t group_size(const dlz_op *op) {
+    return weight_size(op) + op->out->channels;
+}
+
 static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
     depthwise_op *conv = op->own;
     const dlz_depthwise_plan *plan = &conv->plan;
     int back = setup->backward_time;
     int64_t sums = conv->groups * (plan->taps + 1) * plan->step;
     DLZ_TRY(dlz_memory_ask_array(setup->memory, &conv->sums, sums, sizeof(double), back, back));
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &conv->gradients, conv->groups * group_size(op),
+                                 sizeof(float), back, back));
     if (!op->in->needs_gradient)
         return DLVIZ_OK;
     return dlz_memory_ask_array(setup->memory, &conv->backward_weights, plan->taps * plan->step,
@@ -66,11 +78,11 @@ static dlviz_status ask_backward(dlz_op *op, const dlz_setup *setup) {
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     depthwise_op *conv = op->own;
     int first = setup->forward_time;
-    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->n);
+    dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->batch.all);
     DLZ_TRY(dlz_depthwise_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     int64_t step = conv->plan.step, blocks = forward_blocks(&conv->plan);
-    conv->groups = dlz_min_i64(setup->n, DLZ_DEPTHWISE_GROUPS);
-    conv->images = blocks > 1 ? 1 : dlz_max_i64(1, TILE_SIZE / dlz_value_size(op->out));
+    conv->groups = dlz_setup_groups(setup, dlz_min_i64(setup->batch.all, DLZ_DEPTHWISE_GROUPS));
+    conv->images = blocks > 1 ? 1 : dlz_setup_together(setup, TILE_SIZE / dlz_value_size(op->out));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(
@@ -206,8 +218,14 @@ static void backward(dlz_op *op, const dlz_run *run) {
     if (op->in->needs_gradient)
         dlz_depthwise_pack(&conv->plan, op->states[WEIGHT].value, NULL, conv->backward_weights);
     dlz_parallel_for(conv->groups, run->workers, backward_group, &pass);
-    dlz_depthwise_finish(&conv->plan, conv->groups, conv->sums, op->states[WEIGHT].gradient,
-                         op->states[BIAS].gradient);
+    int64_t size = group_size(op), weights = weight_size(op);
+    for (int64_t group = 0; group < conv->groups; group++)
+        dlz_depthwise_finish(
+            &conv->plan, conv->sums + group * (conv->plan.taps + 1) * conv->plan.step,
+            conv->gradients + group * size, conv->gradients + group * size + weights);
+    dlz_op_sum_groups(op, run, WEIGHT, conv->gradients, size, conv->groups, weights);
+    dlz_op_sum_groups(op, run, BIAS, conv->gradients + weights, size, conv->groups,
+                      op->out->channels);
     dlz_op_give_gradients(op);
 }
 

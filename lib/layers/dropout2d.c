@@ -80,6 +80,7 @@ static drop_pass make_pass(const dlz_op *op, const dlz_run *run, const float *fr
 
 /* 0 for a channel that is dropped, the others' scale for one that is not. */
 static void draw(const drop_pass *pass, int64_t sample, float *factors) {
+    sample += pass->run->batch.first;
     for (int64_t c = 0; c < pass->channels; c += 4) {
         uint32_t words[4];
         dlz_philox(pass->run->seed, pass->stream, ((uint64_t)sample << 32) + (uint64_t)c / 4,

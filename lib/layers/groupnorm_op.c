@@ -21,6 +21,8 @@ typedef struct groupnorm_op {
     double *moments;   /* of each piece: a block of its channels' */
     double *sums;      /* backward: of each piece, for each channel, of dy and of dy times what x
                           stands for; of a whole sample, in place of its first piece */
+    float *gradients;  /* of bias, then weight, from each part of the samples */
+    int64_t parts;
 } groupnorm_op;
 
 typedef struct groupnorm_pass {
@@ -109,6 +111,10 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
         return DLVIZ_OK;
     DLZ_TRY(dlz_memory_ask_array(memory, &own->sums, pieces * 2 * pass.channels, sizeof(double),
                                  last, last));
+    own->parts = dlz_batch_parts(&setup->batch, setup->n, setup->n);
+    if (has_gradients(op))
+        DLZ_TRY(dlz_memory_ask_array(memory, &own->gradients, own->parts * 2 * pass.channels,
+                                     sizeof(float), last, last));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
@@ -376,16 +382,28 @@ static void backward_sample(const groupnorm_pass *pass, int64_t sample, channel_
         take_gradient(pass, sample, numbers);
 }
 
-/* Adds up the samples' parts in their order. */
-static void add_samples(const groupnorm_pass *pass, int64_t first, float *gradient) {
-    const double *sums = sums_of(pass, 0) + first;
-    int64_t step = pass->pieces * 2 * pass->channels;
-    for (int64_t c = 0; gradient && c < pass->channels; c++) {
+/* Adds up a part's samples in their order. */
+static void add_samples(const groupnorm_pass *pass, int64_t part) {
+    const groupnorm_op *own = pass->op->own;
+    int64_t samples = pass->run->n / own->parts, width = 2 * pass->channels;
+    const double *sums = sums_of(pass, part * samples * pass->pieces);
+    for (int64_t c = 0; c < width; c++) {
         double sum = 0;
-        for (int64_t sample = 0; sample < pass->run->n; sample++)
-            sum += sums[sample * step + c];
-        gradient[c] = (float)sum;
+        for (int64_t sample = 0; sample < samples; sample++)
+            sum += sums[sample * pass->pieces * width + c];
+        own->gradients[part * width + c] = (float)sum;
     }
+}
+
+static void sum_gradients(dlz_op *op, const groupnorm_pass *pass) {
+    const groupnorm_op *own = op->own;
+    int64_t channels = pass->channels;
+    for (int64_t part = 0; part < own->parts; part++)
+        add_samples(pass, part);
+    dlz_op_sum_groups(op, pass->run, DLZ_GROUPNORM_BIAS, own->gradients, 2 * channels, own->parts,
+                      channels);
+    dlz_op_sum_groups(op, pass->run, DLZ_GROUPNORM_WEIGHT, own->gradients + channels, 2 * channels,
+                      own->parts, channels);
 }
 
 static void backward(dlz_op *op, const dlz_run *run) {
@@ -401,8 +419,8 @@ static void backward(dlz_op *op, const dlz_run *run) {
         if (op->in->needs_gradient)
             run_pieces(&pass, count, size, take_gradient);
     }
-    add_samples(&pass, 0, op->states[DLZ_GROUPNORM_BIAS].gradient);
-    add_samples(&pass, pass.channels, op->states[DLZ_GROUPNORM_WEIGHT].gradient);
+    if (has_gradients(op))
+        sum_gradients(op, &pass);
     dlz_op_give_gradients(op);
 }
 

@@ -92,15 +92,18 @@ static dlz_constant hand_on(const dlviz_layer *layer, dlz_constant constant) {
 /* -- Operation ------------------------------------------------------------------------------------
  */
 
-/* A sample is cut into pieces, so that several threads share a large one; the numbers of a piece, of
- * weight and bias, too, stay in the first caches. Weight and bias, and their gradients, are in
- * PyTorch's order, and are brought to the one inside a piece at a time; only where samples are small
- * and so have one piece, weight and bias are, for all samples, brought there first. */
+/* A sample is cut into pieces, so that several threads share a large one; the numbers of a
+ * piece, of weight and bias, too, stay in the first caches. Weight and bias, and their
+ * gradients, are in PyTorch's order, and are brought to the one inside a piece at a time; only
+ * where samples are small and so have one piece, weight and bias are, for all samples, brought
+ * there first. */
 typedef struct layernorm_op {
     dlz_standard *standards; /* of each sample */
     dlz_moments *moments;    /* of each sample's pieces */
     double (*sums)[2];       /* backward: likewise */
     float *parameters[2];    /* in the order inside; NULL where they are as they are */
+    float *gradients;        /* of weight, then bias, from each part of the samples */
+    int64_t parts;
 } layernorm_op;
 
 typedef struct layernorm_pass {
@@ -164,6 +167,10 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
         return DLVIZ_OK;
     if (!pass.whole)
         DLZ_TRY(dlz_memory_ask_array(memory, &own->sums, pieces, sizeof *own->sums, last, last));
+    own->parts = dlz_batch_parts(&setup->batch, setup->n, setup->n);
+    if (op->states[WEIGHT].gradient || op->states[BIAS].gradient)
+        DLZ_TRY(dlz_memory_ask_array(memory, &own->gradients, own->parts * 2 * pass.size,
+                                     sizeof(float), last, last));
     return dlz_op_ask_input_gradients(op, setup);
 }
 
@@ -325,26 +332,34 @@ static void whole_gradient_tile(void *context, int64_t tile, int worker) {
     }
 }
 
+/* The gradients of a piece of weight and bias from a part of the samples. */
+static void take_columns(const layernorm_pass *pass, int64_t part, const piece *p, int worker) {
+    const dlz_op *op = pass->op;
+    const layernorm_op *own = op->own;
+    int64_t samples = pass->run->n / own->parts, at = part * samples * pass->size + p->at;
+    float *gradients = own->gradients + part * 2 * pass->size, *to[2];
+    for (int which = 0; which < 2; which++)
+        to[which] = !op->states[which].gradient ? NULL
+                    : is_reordered(pass)        ? room(pass, worker, 1 + which)
+                                                : gradients + which * pass->size + p->at;
+    dlz_normalize_kernels()->columns(samples, pass->size, p->count, op->in->data + at,
+                                     op->out->gradient.dy + at, own->standards + part * samples,
+                                     to[WEIGHT], to[BIAS]);
+    for (int which = 0; which < 2 && is_reordered(pass); which++)
+        if (to[which])
+            dlz_reorder_kernels()->from_pixels(p->pixels, pass->channels, pass->pixels, to[which],
+                                               gradients + which * pass->size + p->first);
+}
+
 /* The gradients of a piece of weight and bias, and, of large samples, that piece's sums. */
 static void parameters_tile(void *context, int64_t tile, int worker) {
     const layernorm_pass *pass = context;
     const dlz_op *op = pass->op;
     const layernorm_op *own = op->own;
     const piece p = piece_of(pass, tile);
-    float *to[2];
-    for (int which = 0; which < 2; which++) {
-        float *gradient = op->states[which].gradient;
-        bool aside = gradient && is_reordered(pass);
-        to[which] = aside ? room(pass, worker, 1 + which) : gradient ? gradient + p.at : NULL;
-    }
-    if (to[WEIGHT] || to[BIAS])
-        dlz_normalize_kernels()->columns(pass->run->n, pass->size, p.count, op->in->data + p.at,
-                                         op->out->gradient.dy + p.at, own->standards, to[WEIGHT],
-                                         to[BIAS]);
-    for (int which = 0; which < 2 && is_reordered(pass); which++)
-        if (to[which])
-            dlz_reorder_kernels()->from_pixels(p.pixels, pass->channels, pass->pixels, to[which],
-                                               op->states[which].gradient + p.first);
+    bool wanted = op->states[WEIGHT].gradient || op->states[BIAS].gradient;
+    for (int64_t part = 0; wanted && part < own->parts; part++)
+        take_columns(pass, part, &p, worker);
     if (pass->whole || !op->in->needs_gradient)
         return;
     const float *weight = parameter(pass, &p, WEIGHT, worker);
@@ -367,6 +382,10 @@ static void backward(dlz_op *op, const dlz_run *run) {
     bool parameters = op->states[WEIGHT].gradient || op->states[BIAS].gradient;
     if (parameters || (op->in->needs_gradient && !pass.whole))
         dlz_parallel_for(pass.pieces, run->workers, parameters_tile, &pass);
+    for (int which = 0; which < 2; which++)
+        if (op->states[which].gradient)
+            dlz_op_sum_groups(op, run, which, own->gradients + which * pass.size, 2 * pass.size,
+                              own->parts, pass.size);
     if (!op->in->needs_gradient)
         return;
     if (pass.whole) {

@@ -8,6 +8,8 @@
 #include "kernels/gemm/gemm_linear.h"
 #include "onnx/onnx.h"
 
+#include <string.h>
+
 #define LARGEST (1 << 28)
 
 /* Evaluation keeps a second, packed copy of weights for this many outputs or more, up to 6 MiB: of
@@ -78,6 +80,7 @@ static double multiply_adds(const dlviz_layer *layer, const dlz_shape *in, const
 typedef struct linear_op {
     float *folded_bias; /* with the batch norm, where there is one to fold */
     float *packed;      /* the weights, where they outlast a run and are not too many; else NULL */
+    float *x, *dy;      /* of the whole batch, where other processes have some of it */
 } linear_op;
 
 typedef struct linear_pass {
@@ -85,11 +88,27 @@ typedef struct linear_pass {
     const dlz_run *run;
     dlz_linear size;
     dlz_linear_end end;
+    /* Backward: the whole batch, and the rows of this process. */
+    dlz_linear whole;
+    const float *x, *dy;
+    dlz_linear_rows rows;
 } linear_pass;
 
 static linear_pass make_pass(const dlz_op *op, const dlz_run *run) {
     return (linear_pass){
         .op = op, .run = run, .size = {run->n, dlz_value_size(op->in), op->out->channels}};
+}
+
+static dlviz_status ask_batch(dlz_op *op, const dlz_setup *setup) {
+    linear_op *own = op->own;
+    int64_t n = setup->batch.all;
+    int back = setup->backward_time;
+    if (!setup->batch.comm)
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_memory_ask_array(setup->memory, &own->x, n * dlz_value_size(op->in), sizeof(float),
+                                 back, back));
+    return dlz_memory_ask_array(setup->memory, &own->dy, n * op->out->channels, sizeof(float), back,
+                                back);
 }
 
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
@@ -107,6 +126,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     if (op->fold.has_batchnorm)
         DLZ_TRY(dlz_op_ask_prepared(setup, &own->folded_bias, outputs, sizeof(float), first));
     DLZ_TRY(dlz_fold_ask(&op->fold, outputs, setup));
+    DLZ_TRY(ask_batch(op, setup));
     DLZ_TRY(dlz_op_ask_output(op, setup));
     return dlz_op_ask_input_gradients(op, setup);
 }
@@ -169,9 +189,82 @@ static void forward(dlz_op *op, const dlz_run *run) {
 static void weight_tile(void *context, int64_t tile, int worker) {
     const linear_pass *pass = context;
     const dlz_op *op = pass->op;
-    dlz_linear_backward_weight_tile(&pass->size, tile, op->out->gradient.dy, op->in->data, false,
+    dlz_linear_backward_weight_tile(&pass->whole, &pass->rows, tile, pass->dy, pass->x, false,
                                     op->states[WEIGHT].gradient, op->states[BIAS].gradient,
                                     dlz_run_scratch(pass->run, worker));
+}
+
+/* What some processes need of the samples that others have. */
+static void gather_samples(const linear_pass *pass, const float *from, int64_t size, float *to) {
+    const dlz_batch *batch = &pass->run->batch;
+    memcpy(to + batch->first * size, from, (size_t)(pass->run->n * size) * sizeof *to);
+    dlz_run_gather(pass->run, to, pass->run->n, size * (int64_t)sizeof *to);
+}
+
+/* Where a step can be taken of some rows alone, those of many weights stay where they are. */
+static bool spread_rows(dlz_op *op, const dlz_run *run, const int64_t *rows, int64_t size) {
+    enum { MANY = 65536 };
+    dlz_spreads *spreads = run->spreads;
+    const dlz_parameter *weight = &op->states[WEIGHT];
+    if (!spreads->wanted || spreads->count == DLZ_MOST_SPREAD || !weight->gradient ||
+        op->out->channels * size < MANY)
+        return false;
+    dlz_spread *spread = &spreads->all[spreads->count++];
+    *spread = (dlz_spread){.value = weight->value, .gradient = weight->gradient};
+    for (int r = 0; r <= dlz_comm_size(run->batch.comm); r++)
+        spread->ends[r] = rows[r] * size;
+    return true;
+}
+
+/* Rows of a gradient, or of a bias's, of which each process has its own. */
+static void share_rows(dlz_op *op, const dlz_run *run, int state, const int64_t *rows,
+                       int64_t size) {
+    int64_t offsets[DLZ_LEAVES + 1];
+    float *gradient = op->states[state].gradient;
+    if (!gradient)
+        return;
+    for (int r = 0; r <= dlz_comm_size(run->batch.comm); r++)
+        offsets[r] = rows[r] * size * (int64_t)sizeof *gradient;
+    dlviz_status status = dlz_comm_gather_pieces(run->batch.comm, gradient, offsets);
+    if (status != DLVIZ_OK)
+        dlz_run_fail(run, status);
+}
+
+/* Where each process's rows begin; those of this one. */
+static dlz_linear_rows rows_of(const linear_pass *pass, int64_t rows[DLZ_LEAVES + 1]) {
+    dlviz_comm *comm = pass->run->batch.comm;
+    int ranks = dlz_comm_size(comm), rank = dlz_comm_rank(comm);
+    for (int r = 0; r <= ranks; r++)
+        rows[r] = pass->size.outputs * r / ranks;
+    return (dlz_linear_rows){rows[rank], rows[rank + 1]};
+}
+
+/* The gradients are sums over the whole batch, in order: where processes share it, each takes
+ * some of their rows. So less is sent than if each took a sum of its own, unless the batch is
+ * large. */
+static void weight_gradients(dlz_op *op, linear_pass *pass) {
+    const linear_op *own = op->own;
+    const dlz_run *run = pass->run;
+    int64_t rows[DLZ_LEAVES + 1];
+    pass->x = op->in->data;
+    pass->dy = op->out->gradient.dy;
+    pass->whole = pass->size;
+    pass->whole.batch = run->batch.all;
+    pass->rows = (dlz_linear_rows){0, pass->size.outputs};
+    if (run->batch.comm) {
+        gather_samples(pass, pass->x, pass->size.inputs, own->x);
+        gather_samples(pass, pass->dy, pass->size.outputs, own->dy);
+        pass->x = own->x;
+        pass->dy = own->dy;
+        pass->rows = rows_of(pass, rows);
+    }
+    dlz_parallel_for(dlz_linear_backward_weight_tiles(&pass->whole, &pass->rows), run->workers,
+                     weight_tile, pass);
+    if (run->batch.comm) {
+        if (!spread_rows(op, run, rows, pass->size.inputs))
+            share_rows(op, run, WEIGHT, rows, pass->size.inputs);
+        share_rows(op, run, BIAS, rows, 1);
+    }
 }
 
 static void input_tile(void *context, int64_t tile, int worker) {
@@ -183,8 +276,7 @@ static void input_tile(void *context, int64_t tile, int worker) {
 
 static void backward(dlz_op *op, const dlz_run *run) {
     linear_pass pass = make_pass(op, run);
-    dlz_parallel_for(dlz_linear_backward_weight_tiles(&pass.size), run->workers, weight_tile,
-                     &pass);
+    weight_gradients(op, &pass);
     if (!op->in->needs_gradient)
         return;
     dlz_parallel_for(dlz_linear_backward_data_tiles(&pass.size), run->workers, input_tile, &pass);

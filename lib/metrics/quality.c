@@ -1,6 +1,9 @@
 #include "metrics/quality.h"
 #include "base/base.h"
 #include "base/progress.h"
+#include "comm/comm.h"
+#include "comm/digest.h"
+#include "comm/tiles.h"
 
 #include <dlviz/metrics.h>
 
@@ -15,6 +18,7 @@ static dlviz_status check_neighbors(const char *who, int64_t k, int64_t most) {
 /* What a measure of maps is asked for. */
 typedef struct question {
     const char *who;
+    dlviz_comm *comm;                 /* of ranks that share the work, or NULL */
     const dlviz_tensor *points, *map; /* or `labels` */
     const dlviz_tensor *labels;
     int64_t k;
@@ -28,12 +32,14 @@ static dlviz_status trust(const question *q, const dlviz_tensor *near, const dlv
     int64_t n = near->dims[0], k = q->k, *excess;
     int32_t *neighbors;
     dlz_task_part(0, 0.5);
-    DLZ_TRY(dlz_sample_neighbors(near, q->sample, k, &neighbors));
+    DLZ_TRY(dlz_sample_neighbors(q->comm, near, q->sample, k, &neighbors));
     dlz_task_part(0.5, 1);
     excess = dlz_alloc_array((uint64_t)q->sample->count, sizeof *excess);
     dlviz_status status =
-        excess ? dlz_rank_excess(ranked, q->sample, neighbors, k, excess)
-               : dlz_fail_memory("ranks", (uint64_t)q->sample->count * sizeof *excess);
+        excess ? DLVIZ_OK : dlz_fail_memory("ranks", (uint64_t)q->sample->count * sizeof *excess);
+    status = dlz_comm_agree(q->comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_rank_excess(q->comm, ranked, q->sample, neighbors, k, excess);
     for (int64_t i = 0; status == DLVIZ_OK && i < q->sample->count; i++)
         q->values[i] = (double)excess[i];
     *unit = (double)k * (double)(2 * n - 3 * k - 1) / 2;
@@ -71,9 +77,9 @@ static dlviz_status preservation(const question *q, double *unit) {
     int64_t k = q->k;
     int32_t *in_points, *in_map;
     dlz_task_part(0, 0.5);
-    DLZ_TRY(dlz_sample_neighbors(q->points, q->sample, k, &in_points));
+    DLZ_TRY(dlz_sample_neighbors(q->comm, q->points, q->sample, k, &in_points));
     dlz_task_part(0.5, 0.9);
-    dlviz_status status = dlz_sample_neighbors(q->map, q->sample, k, &in_map);
+    dlviz_status status = dlz_sample_neighbors(q->comm, q->map, q->sample, k, &in_map);
     dlz_task_part(0.9, 1);
     for (int64_t i = 0; status == DLVIZ_OK && i < q->sample->count; i++) {
         q->values[i] = (double)count_common(in_points + i * k, in_map + i * k, k);
@@ -104,7 +110,7 @@ static dlviz_status accuracy(const question *q, double *unit) {
     int64_t k = q->k;
     int32_t *indices;
     dlz_task_part(0, 0.9);
-    DLZ_TRY(dlz_sample_neighbors(q->points, q->sample, k, &indices));
+    DLZ_TRY(dlz_sample_neighbors(q->comm, q->points, q->sample, k, &indices));
     dlz_task_part(0.9, 1);
     dlviz_status status = DLVIZ_OK;
     for (int64_t i = 0; status == DLVIZ_OK && i < q->sample->count; i++) {
@@ -141,9 +147,12 @@ static dlviz_status of_sample(const measure *m, question *q, double *result,
     int64_t n = q->points->dims[0];
     double unit;
     q->values = dlz_alloc_array((uint64_t)q->sample->count, sizeof *q->values);
-    if (!q->values)
-        return dlz_fail_memory("a sample", (uint64_t)q->sample->count * sizeof *q->values);
-    dlviz_status status = m->function(q, &unit);
+    dlviz_status status =
+        q->values ? DLVIZ_OK
+                  : dlz_fail_memory("a sample", (uint64_t)q->sample->count * sizeof *q->values);
+    status = dlz_comm_agree(q->comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_comm_agree(q->comm, m->function(q, &unit));
     if (status == DLVIZ_OK) {
         double mean = dlz_sample_mean(q->sample, n, q->values, unit, standard_error);
         *result = m->of_excess ? 1 - mean : mean;
@@ -152,68 +161,82 @@ static dlviz_status of_sample(const measure *m, question *q, double *result,
     return status;
 }
 
-/* num_samples INT64_MAX: all. */
-static dlviz_status answer(const measure *m, question q, int64_t num_samples, uint64_t seed,
-                           double *result, double *standard_error) {
+static dlviz_status check(const measure *m, const question *q, double *result,
+                          double *standard_error) {
     if (standard_error)
         *standard_error = 0;
     if (!result)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q.who);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q->who);
     *result = 0;
     if (m->of_labels)
-        DLZ_TRY(dlz_require_points(q.who, "points", q.points, m->least));
+        DLZ_TRY(dlz_require_points(q->who, "points", q->points, m->least));
     else
-        DLZ_TRY(dlz_require_map(q.who, q.points, q.map, m->least));
-    int64_t n = q.points->dims[0];
+        DLZ_TRY(dlz_require_map(q->who, q->points, q->map, m->least));
+    int64_t n = q->points->dims[0];
     if (m->of_labels)
-        DLZ_TRY(dlz_require_labels(q.who, "labels", q.labels, n));
-    DLZ_TRY(check_neighbors(q.who, q.k, m->below_half ? (n - 1) / 2 : n - 1));
-    DLZ_TASK(m->task);
+        DLZ_TRY(dlz_require_labels(q->who, "labels", q->labels, n));
+    return check_neighbors(q->who, q->k, m->below_half ? (n - 1) / 2 : n - 1);
+}
+
+static dlviz_status require_same(const question *q, int64_t num_samples, uint64_t seed) {
+    DLZ_TRY(dlz_require_same_samples(q->comm, q->who, q->k, num_samples, seed));
+    DLZ_TRY(dlz_comm_require_same_tensor(q->comm, q->who, "points", q->points));
+    return q->map ? dlz_comm_require_same_tensor(q->comm, q->who, "map", q->map)
+                  : dlz_comm_require_same_tensor(q->comm, q->who, "labels", q->labels);
+}
+
+/* num_samples INT64_MAX: all. */
+static dlviz_status answer(const measure *m, question q, int64_t num_samples, uint64_t seed,
+                           double *result, double *standard_error) {
+    DLZ_TRY(dlz_comm_agree(q.comm, check(m, &q, result, standard_error)));
+    DLZ_TRY(require_same(&q, num_samples, seed));
+    DLZ_SHARED_TASK(q.comm, m->task);
     dlz_sample sample;
-    DLZ_TRY(dlz_sample_draw(q.who, n, num_samples, seed, &sample));
+    dlviz_status status = dlz_sample_draw(q.who, q.points->dims[0], num_samples, seed, &sample);
+    DLZ_TRY(dlz_comm_agree(q.comm, status));
     q.sample = &sample;
-    dlviz_status status = of_sample(m, &q, result, standard_error);
+    status = of_sample(m, &q, result, standard_error);
     dlz_sample_free(&sample);
     return status;
 }
 
-#define OF_MAP                                                                                     \
+#define OF_MAP(by)                                                                                 \
     (question) {                                                                                   \
-        .who = __func__, .points = points, .map = map, .k = num_neighbors                          \
+        .who = __func__, .comm = by, .points = points, .map = map, .k = num_neighbors              \
     }
-#define OF_LABELS                                                                                  \
+#define OF_LABELS(by)                                                                              \
     (question) {                                                                                   \
-        .who = __func__, .points = points, .labels = labels, .k = num_neighbors                    \
+        .who = __func__, .comm = by, .points = points, .labels = labels, .k = num_neighbors        \
     }
 
 dlviz_status dlviz_metrics_trustworthiness(const dlviz_tensor *points, const dlviz_tensor *map,
                                            int64_t num_neighbors, double *result) {
-    return answer(&trusts, OF_MAP, INT64_MAX, 0, result, NULL);
+    return answer(&trusts, OF_MAP(NULL), INT64_MAX, 0, result, NULL);
 }
 
 dlviz_status dlviz_metrics_trustworthiness_sampled(const dlviz_tensor *points,
                                                    const dlviz_tensor *map, int64_t num_neighbors,
                                                    int64_t num_samples, uint64_t seed,
                                                    double *result, double *standard_error) {
-    return answer(&trusts, OF_MAP, num_samples, seed, result, standard_error);
+    return answer(&trusts, OF_MAP(NULL), num_samples, seed, result, standard_error);
 }
 
 dlviz_status dlviz_metrics_continuity(const dlviz_tensor *points, const dlviz_tensor *map,
                                       int64_t num_neighbors, double *result) {
-    return answer(&continues, OF_MAP, INT64_MAX, 0, result, NULL);
+    return answer(&continues, OF_MAP(NULL), INT64_MAX, 0, result, NULL);
 }
 
 dlviz_status dlviz_metrics_continuity_sampled(const dlviz_tensor *points, const dlviz_tensor *map,
                                               int64_t num_neighbors, int64_t num_samples,
                                               uint64_t seed, double *result,
                                               double *standard_error) {
-    return answer(&continues, OF_MAP, num_samples, seed, result, standard_error);
+    return answer(&continues, OF_MAP(NULL), num_samples, seed, result, standard_error);
 }
 
 dlviz_status dlviz_metrics_neighbor_preservation(const dlviz_tensor *points,
                                                  const dlviz_tensor *map, int64_t num_neighbors,
                                                  double *result) {
-    return answer(&preserves, OF_MAP, INT64_MAX, 0, result, NULL);
+    return answer(&preserves, OF_MAP(NULL), INT64_MAX, 0, result, NULL);
 }
 
 dlviz_status dlviz_metrics_neighbor_preservation_sampled(const dlviz_tensor *points,
@@ -221,12 +244,12 @@ dlviz_status dlviz_metrics_neighbor_preservation_sampled(const dlviz_tensor *poi
                                                          int64_t num_neighbors, int64_t num_samples,
                                                          uint64_t seed, double *result,
                                                          double *standard_error) {
-    return answer(&preserves, OF_MAP, num_samples, seed, result, standard_error);
+    return answer(&preserves, OF_MAP(NULL), num_samples, seed, result, standard_error);
 }
 
 dlviz_status dlviz_metrics_neighbor_accuracy(const dlviz_tensor *points, const dlviz_tensor *labels,
                                              int64_t num_neighbors, double *result) {
-    return answer(&votes, OF_LABELS, INT64_MAX, 0, result, NULL);
+    return answer(&votes, OF_LABELS(NULL), INT64_MAX, 0, result, NULL);
 }
 
 dlviz_status dlviz_metrics_neighbor_accuracy_sampled(const dlviz_tensor *points,
@@ -234,5 +257,35 @@ dlviz_status dlviz_metrics_neighbor_accuracy_sampled(const dlviz_tensor *points,
                                                      int64_t num_neighbors, int64_t num_samples,
                                                      uint64_t seed, double *result,
                                                      double *standard_error) {
-    return answer(&votes, OF_LABELS, num_samples, seed, result, standard_error);
+    return answer(&votes, OF_LABELS(NULL), num_samples, seed, result, standard_error);
+}
+
+/* -- By ranks -- */
+
+dlviz_status dlviz_metrics_trustworthiness_shared(dlviz_comm *comm, const dlviz_tensor *points,
+                                                  const dlviz_tensor *map, int64_t num_neighbors,
+                                                  int64_t num_samples, uint64_t seed,
+                                                  double *result, double *standard_error) {
+    return answer(&trusts, OF_MAP(comm), num_samples, seed, result, standard_error);
+}
+
+dlviz_status dlviz_metrics_continuity_shared(dlviz_comm *comm, const dlviz_tensor *points,
+                                             const dlviz_tensor *map, int64_t num_neighbors,
+                                             int64_t num_samples, uint64_t seed, double *result,
+                                             double *standard_error) {
+    return answer(&continues, OF_MAP(comm), num_samples, seed, result, standard_error);
+}
+
+dlviz_status dlviz_metrics_neighbor_preservation_shared(
+    dlviz_comm *comm, const dlviz_tensor *points, const dlviz_tensor *map, int64_t num_neighbors,
+    int64_t num_samples, uint64_t seed, double *result, double *standard_error) {
+    return answer(&preserves, OF_MAP(comm), num_samples, seed, result, standard_error);
+}
+
+dlviz_status dlviz_metrics_neighbor_accuracy_shared(dlviz_comm *comm, const dlviz_tensor *points,
+                                                    const dlviz_tensor *labels,
+                                                    int64_t num_neighbors, int64_t num_samples,
+                                                    uint64_t seed, double *result,
+                                                    double *standard_error) {
+    return answer(&votes, OF_LABELS(comm), num_samples, seed, result, standard_error);
 }

@@ -5,6 +5,8 @@
 #include "kernels/embed/distance.h"
 #include "tensor/tensor.h"
 
+#include <dlviz/comm.h>
+
 /* Fails unless `points` is a matrix that dlz_require_distances accepts, with at least `least` rows.
  */
 dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_tensor *points,
@@ -19,6 +21,10 @@ static inline int64_t dlz_label(const dlviz_tensor *labels, int64_t i) {
     return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
                                         : ((const int64_t *)labels->data)[i];
 }
+
+/* Fails, on all ranks, unless all ask for the same; num_neighbors 0: where there are none. */
+dlviz_status dlz_require_same_samples(dlviz_comm *comm, const char *who, int64_t num_neighbors,
+                                      int64_t num_samples, uint64_t seed);
 
 /* The points that a measure is taken of. */
 typedef struct dlz_sample {
@@ -35,9 +41,9 @@ static inline int64_t dlz_sample_point(const dlz_sample *sample, int64_t i) {
 }
 
 /* The k nearest others of each point of the sample, as dlviz_neighbors finds them: count x k, the
- * caller's to free. */
-dlviz_status dlz_sample_neighbors(const dlviz_tensor *points, const dlz_sample *sample, int64_t k,
-                                  int32_t **indices);
+ * caller's to free. Ranks share the work, and fail together. */
+dlviz_status dlz_sample_neighbors(dlviz_comm *comm, const dlviz_tensor *points,
+                                  const dlz_sample *sample, int64_t k, int32_t **indices);
 
 /* The mean of the values of a sample's points, each divided by `unit`, and, unless NULL, its
  * standard error as an estimate of the mean of all n: 0 where the sample is all points, NaN where
@@ -46,8 +52,9 @@ double dlz_sample_mean(const dlz_sample *sample, int64_t n, const double *values
                        double *standard_error);
 
 /* excess[i]: sum of max(0, rank - k) over the k given neighbors of the sample's point i, where a
- * neighbor's rank is one more than the number of points nearer than it. */
-dlviz_status dlz_rank_excess(const dlviz_tensor *points, const dlz_sample *sample,
+ * neighbor's rank is one more than the number of points nearer than it. Ranks share the work, and
+ * fail together. */
+dlviz_status dlz_rank_excess(dlviz_comm *comm, const dlviz_tensor *points, const dlz_sample *sample,
                              const int32_t *neighbors, int64_t k, int64_t *excess);
 
 /* Distances from DLZ_DISTANCE_ROWS points at a time to all points, as kernels/embed/distance.h has

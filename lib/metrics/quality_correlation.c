@@ -3,9 +3,13 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "comm/comm.h"
+#include "comm/digest.h"
+#include "comm/tiles.h"
 
 #include <dlviz/metrics.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_PAIRS 2000000
@@ -14,6 +18,7 @@
 
 /* Distances of pairs: all of them in order, or pair i drawn from (seed, i). */
 typedef struct pair_pass {
+    dlviz_comm *comm;
     const dlviz_tensor *points;
     int64_t pairs;
     bool all;
@@ -115,8 +120,19 @@ static dlviz_status rank_values(double *values, int64_t count, uint32_t *order, 
 
 /* The ranks of all pairs' distances. */
 static dlviz_status measure_and_rank(pair_pass *pass, uint32_t *order) {
-    DLZ_TRY(dlz_parallel_for_task(dlz_ceil_div(pass->pairs, TILE), dlz_threads(), pair_tile, pass));
-    return rank_values(pass->distances, pass->pairs, order, order + pass->pairs);
+    dlz_comm_tiles tiles = {.count = dlz_ceil_div(pass->pairs, TILE),
+                            .workers = dlz_threads(),
+                            .cost = (double)pass->pairs * (double)pass->points->dims[1],
+                            .run = pair_tile,
+                            .context = pass,
+                            .told = true,
+                            .data = pass->distances,
+                            .things = pass->pairs,
+                            .a_tile = TILE,
+                            .thing_size = sizeof *pass->distances};
+    DLZ_TRY(dlz_comm_run_tiles(pass->comm, DLVIZ_OK, &tiles));
+    return dlz_comm_agree(pass->comm,
+                          rank_values(pass->distances, pass->pairs, order, order + pass->pairs));
 }
 
 static double correlate(const double *a, const double *b, int64_t count) {
@@ -130,37 +146,81 @@ static double correlate(const double *a, const double *b, int64_t count) {
     return aa > 0 && bb > 0 ? ab / (sqrt(aa) * sqrt(bb)) : 0;
 }
 
-dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, const dlviz_tensor *map,
-                                                int64_t num_pairs, uint64_t seed, double *result) {
-    DLZ_REQUIRE(result);
+/* What is asked for. */
+typedef struct question {
+    const char *who;
+    dlviz_comm *comm;
+    const dlviz_tensor *points, *map;
+    int64_t num_pairs;
+    uint64_t seed;
+} question;
+
+static dlviz_status check(const question *q, double *result) {
+    if (!result)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q->who);
     *result = 0;
-    if (num_pairs != 0 && (num_pairs < 2 || num_pairs > MOST_PAIRS))
+    if (q->num_pairs != 0 && (q->num_pairs < 2 || q->num_pairs > MOST_PAIRS))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'num_pairs' is %lld; 2 to %d are accepted, or 0 for %d", __func__,
-                        (long long)num_pairs, MOST_PAIRS, DEFAULT_PAIRS);
-    DLZ_TRY(dlz_require_map(__func__, points, map, 3));
-    DLZ_TASK("distance correlation");
-    int64_t n = points->dims[0], every = n * (n - 1) / 2;
-    int64_t count = dlz_min_i64(every, num_pairs ? num_pairs : DEFAULT_PAIRS);
-    pair_pass pass = {.points = points, .pairs = count, .all = count == every, .seed = seed};
+                        "%s: 'num_pairs' is %lld; 2 to %d are accepted, or 0 for %d", q->who,
+                        (long long)q->num_pairs, MOST_PAIRS, DEFAULT_PAIRS);
+    return dlz_require_map(q->who, q->points, q->map, 3);
+}
+
+static dlviz_status require_same(const question *q) {
+    char text[64];
+    snprintf(text, sizeof text, "%lld pairs, seed %llu", (long long)q->num_pairs,
+             (unsigned long long)q->seed);
+    DLZ_TRY(dlz_comm_require_same(q->comm, q->who, "what is asked for", text));
+    DLZ_TRY(dlz_comm_require_same_tensor(q->comm, q->who, "points", q->points));
+    return dlz_comm_require_same_tensor(q->comm, q->who, "map", q->map);
+}
+
+/* distances: of count pairs, twice; so is order. */
+static dlviz_status correlate_pairs(const question *q, int64_t count, bool all, double *distances,
+                                    uint32_t *order, double *result) {
+    pair_pass pass = {.comm = q->comm,
+                      .points = q->points,
+                      .pairs = count,
+                      .all = all,
+                      .seed = q->seed,
+                      .distances = distances};
+    dlz_task_part(0, 0.5);
+    DLZ_TRY(measure_and_rank(&pass, order));
+    pass.points = q->map;
+    pass.distances = distances + count;
+    dlz_task_part(0.5, 1);
+    DLZ_TRY(measure_and_rank(&pass, order));
+    *result = correlate(distances, distances + count, count);
+    return DLVIZ_OK;
+}
+
+static dlviz_status distance_correlation(question q, double *result) {
+    DLZ_TRY(dlz_comm_agree(q.comm, check(&q, result)));
+    DLZ_TRY(require_same(&q));
+    DLZ_SHARED_TASK(q.comm, "distance correlation");
+    int64_t n = q.points->dims[0], every = n * (n - 1) / 2;
+    int64_t count = dlz_min_i64(every, q.num_pairs ? q.num_pairs : DEFAULT_PAIRS);
     double *distances = dlz_alloc_array((uint64_t)count * 2, sizeof *distances);
     uint32_t *order = dlz_alloc_array((uint64_t)count * 2, sizeof *order);
-    dlviz_status status = DLVIZ_OK;
-    if (distances && order) {
-        pass.distances = distances;
-        dlz_task_part(0, 0.5);
-        status = measure_and_rank(&pass, order);
-        pass.points = map;
-        pass.distances = distances + count;
-        dlz_task_part(0.5, 1);
-        if (status == DLVIZ_OK)
-            status = measure_and_rank(&pass, order);
-        if (status == DLVIZ_OK)
-            *result = correlate(distances, distances + count, count);
-    } else {
-        status = dlz_fail_memory("pairs of points", (uint64_t)count * 24);
-    }
+    dlviz_status status =
+        distances && order ? DLVIZ_OK : dlz_fail_memory("pairs of points", (uint64_t)count * 24);
+    status = dlz_comm_agree(q.comm, status);
+    if (status == DLVIZ_OK)
+        status = correlate_pairs(&q, count, count == every, distances, order, result);
     dlz_free(distances);
     dlz_free(order);
     return status;
+}
+
+dlviz_status dlviz_metrics_distance_correlation(const dlviz_tensor *points, const dlviz_tensor *map,
+                                                int64_t num_pairs, uint64_t seed, double *result) {
+    question q = {__func__, NULL, points, map, num_pairs, seed};
+    return distance_correlation(q, result);
+}
+
+dlviz_status dlviz_metrics_distance_correlation_shared(dlviz_comm *comm, const dlviz_tensor *points,
+                                                       const dlviz_tensor *map, int64_t num_pairs,
+                                                       uint64_t seed, double *result) {
+    question q = {__func__, comm, points, map, num_pairs, seed};
+    return distance_correlation(q, result);
 }

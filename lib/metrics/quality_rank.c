@@ -6,6 +6,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "comm/comm.h"
+#include "comm/tiles.h"
 #include "kernels/embed/rank.h"
 #include "metrics/quality.h"
 
@@ -21,6 +23,7 @@
 #define FEW 512
 
 typedef struct ranking {
+    dlviz_comm *comm;
     const float *points;
     int64_t n, d, k, panels;
     const dlz_sample *sample;
@@ -213,14 +216,27 @@ static void row_tile(void *context, int64_t tile, int worker) {
     }
 }
 
-static dlviz_status count_rows(ranking *r, const dlviz_tensor *points, int64_t tiles, int workers) {
+static dlviz_status reserve_rows(ranking *r, const dlviz_tensor *points, int workers) {
     DLZ_TRY(dlz_distances_start(&r->distances, points));
     dlz_free(r->doubles);
     r->double_stride = r->distances.scratch + (size_t)(QUERIES * r->distances.stride + r->k);
     r->doubles = dlz_alloc_array((uint64_t)workers, r->double_stride * sizeof(double));
-    dlviz_status status = r->doubles
-                              ? dlz_parallel_for_task(tiles, workers, row_tile, r)
-                              : dlz_fail_memory("ranks", (uint64_t)workers * r->double_stride * 8);
+    return r->doubles ? DLVIZ_OK
+                      : dlz_fail_memory("ranks", (uint64_t)workers * r->double_stride * 8);
+}
+
+static dlviz_status count_rows(ranking *r, const dlviz_tensor *points, int64_t tiles, int workers) {
+    dlz_comm_tiles rows = {.count = tiles,
+                           .workers = workers,
+                           .cost = (double)r->sample->count * (double)r->n * (double)r->d,
+                           .run = row_tile,
+                           .context = r,
+                           .told = true,
+                           .data = r->excess,
+                           .things = r->sample->count,
+                           .a_tile = QUERIES,
+                           .thing_size = sizeof *r->excess};
+    dlviz_status status = dlz_comm_run_tiles(r->comm, reserve_rows(r, points, workers), &rows);
     dlz_distances_end(&r->distances);
     return status;
 }
@@ -245,23 +261,57 @@ static dlviz_status reserve(ranking *r, int64_t tiles, int workers) {
     return DLVIZ_OK;
 }
 
-static dlviz_status rank(ranking *r, const dlviz_tensor *points) {
-    int64_t tiles = dlz_ceil_div(r->sample->count, QUERIES);
-    int workers = (int)dlz_min_i64(dlz_threads(), tiles);
-    DLZ_TRY(reserve(r, tiles, workers));
+static void prepare(ranking *r) {
     find_origin(r);
     find_scale(r);
     dlz_parallel_for(r->panels, dlz_threads(), pack_panel, r);
-    DLZ_TRY(dlz_parallel_for_task(tiles, workers, product_tile, r));
+}
+
+/* What is known of a tile's points by products: their excess, and whether it is. */
+static int64_t num_queries(const ranking *r, int64_t tile) {
+    return dlz_min_i64(QUERIES, r->sample->count - tile * QUERIES);
+}
+
+static int64_t known_size(const void *context, int64_t tile) {
+    return num_queries(context, tile) * (int64_t)sizeof(int64_t) + 1;
+}
+
+static void copy_known(void *context, int64_t tile, unsigned char *bytes, bool in) {
+    ranking *r = context;
+    int64_t *excess = r->excess + tile * QUERIES;
+    size_t size = (size_t)num_queries(r, tile) * sizeof *excess;
+    memcpy(in ? (void *)excess : bytes + 1, in ? bytes + 1 : (void *)excess, size);
+    if (in)
+        r->left[tile] = bytes[0];
+    else
+        bytes[0] = r->left[tile];
+}
+
+static dlviz_status rank(ranking *r, const dlviz_tensor *points) {
+    int64_t tiles = dlz_ceil_div(r->sample->count, QUERIES);
+    int workers = (int)dlz_min_i64(dlz_threads(), tiles);
+    dlz_comm_tiles products = {.count = tiles,
+                               .workers = workers,
+                               .cost = (double)r->sample->count * (double)r->n * (double)r->d,
+                               .run = product_tile,
+                               .context = r,
+                               .told = true,
+                               .size = known_size,
+                               .copy = copy_known};
+    dlviz_status status = reserve(r, tiles, workers);
+    if (status == DLVIZ_OK)
+        prepare(r);
+    DLZ_TRY(dlz_comm_run_tiles(r->comm, status, &products));
     for (int64_t tile = 0; tile < tiles; tile++)
         if (r->left[tile])
             return count_rows(r, points, tiles, workers);
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_rank_excess(const dlviz_tensor *points, const dlz_sample *sample,
+dlviz_status dlz_rank_excess(dlviz_comm *comm, const dlviz_tensor *points, const dlz_sample *sample,
                              const int32_t *neighbors, int64_t k, int64_t *excess) {
-    ranking r = {.points = points->data,
+    ranking r = {.comm = comm,
+                 .points = points->data,
                  .n = points->dims[0],
                  .d = points->dims[1],
                  .k = k,

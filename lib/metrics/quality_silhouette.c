@@ -2,6 +2,9 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "comm/comm.h"
+#include "comm/digest.h"
+#include "comm/tiles.h"
 
 #include <dlviz/metrics.h>
 #include <math.h>
@@ -120,72 +123,108 @@ static void silhouette_tile(void *context, int64_t tile, int worker) {
                           rows + i * pass->distances->stride);
 }
 
-static dlviz_status mean_silhouette(const classes *c, const dlz_sample *sample, double *result,
-                                    double *standard_error) {
-    dlz_distances distances;
-    DLZ_TRY(dlz_distances_start(&distances, c->points));
-    int64_t tiles = dlz_ceil_div(sample->count, DLZ_DISTANCE_ROWS);
-    int workers = dlz_threads();
-    silhouette_pass pass = {.distances = &distances, .classes = c, .sample = sample};
-    pass.stride = distances.scratch + (size_t)(DLZ_DISTANCE_ROWS * distances.stride);
-    pass.scratch = dlz_alloc_array((uint64_t)workers, pass.stride * sizeof(double));
-    pass.values = dlz_alloc_array((uint64_t)sample->count, sizeof *pass.values);
-    dlviz_status status = DLVIZ_OK;
-    if (pass.scratch && pass.values) {
-        status = dlz_parallel_for_task(tiles, workers, silhouette_tile, &pass);
-        if (status == DLVIZ_OK)
-            *result = dlz_sample_mean(sample, distances.n, pass.values, 1, standard_error);
-    } else {
-        status = dlz_fail_memory("distances", (uint64_t)workers * pass.stride * sizeof(double));
-    }
+static dlviz_status reserve(silhouette_pass *pass, dlz_distances *distances, int workers) {
+    DLZ_TRY(dlz_distances_start(distances, pass->classes->points));
+    pass->distances = distances;
+    pass->stride = distances->scratch + (size_t)(DLZ_DISTANCE_ROWS * distances->stride);
+    pass->scratch = dlz_alloc_array((uint64_t)workers, pass->stride * sizeof(double));
+    pass->values = dlz_alloc_array((uint64_t)pass->sample->count, sizeof *pass->values);
+    if (!pass->scratch || !pass->values)
+        return dlz_fail_memory("distances", (uint64_t)workers * pass->stride * sizeof(double));
+    return DLVIZ_OK;
+}
+
+static dlviz_status mean_silhouette(dlviz_comm *comm, const classes *c, const dlz_sample *sample,
+                                    double *result, double *standard_error) {
+    int64_t n = c->points->dims[0], d = c->points->dims[1];
+    dlz_distances distances = {0};
+    silhouette_pass pass = {.classes = c, .sample = sample};
+    dlviz_status status = reserve(&pass, &distances, dlz_threads());
+    dlz_comm_tiles tiles = {.count = dlz_ceil_div(sample->count, DLZ_DISTANCE_ROWS),
+                            .workers = dlz_threads(),
+                            .cost = (double)sample->count * (double)n * (double)d,
+                            .run = silhouette_tile,
+                            .context = &pass,
+                            .told = true,
+                            .data = pass.values,
+                            .things = sample->count,
+                            .a_tile = DLZ_DISTANCE_ROWS,
+                            .thing_size = sizeof *pass.values};
+    status = dlz_comm_run_tiles(comm, status, &tiles);
+    if (status == DLVIZ_OK)
+        *result = dlz_sample_mean(sample, n, pass.values, 1, standard_error);
     dlz_free(pass.scratch);
     dlz_free(pass.values);
     dlz_distances_end(&distances);
     return status;
 }
 
-static dlviz_status of_classes(const char *who, const classes *c, int64_t n, int64_t num_samples,
-                               uint64_t seed, double *result, double *standard_error) {
+/* What is asked for; num_samples INT64_MAX: of all. */
+typedef struct question {
+    const char *who;
+    dlviz_comm *comm;
+    const dlviz_tensor *points, *labels;
+    int64_t num_samples;
+    uint64_t seed;
+} question;
+
+static dlviz_status of_classes(const question *q, const classes *c, double *result,
+                               double *standard_error) {
+    int64_t n = q->points->dims[0];
     if (c->count < 2 || c->count > n - 1)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: 'labels' has %lld different values; 2 to %lld are accepted", who,
+                        "%s: 'labels' has %lld different values; 2 to %lld are accepted", q->who,
                         (long long)c->count, (long long)(n - 1));
     dlz_sample sample;
-    DLZ_TRY(dlz_sample_draw(who, n, num_samples, seed, &sample));
-    dlviz_status status = mean_silhouette(c, &sample, result, standard_error);
+    dlviz_status status = dlz_sample_draw(q->who, n, q->num_samples, q->seed, &sample);
+    DLZ_TRY(dlz_comm_agree(q->comm, status));
+    status = mean_silhouette(q->comm, c, &sample, result, standard_error);
     dlz_sample_free(&sample);
     return status;
 }
 
-/* num_samples INT64_MAX: all. */
-static dlviz_status silhouette(const char *who, const dlviz_tensor *points,
-                               const dlviz_tensor *labels, int64_t num_samples, uint64_t seed,
-                               double *result, double *standard_error) {
+static dlviz_status check(const question *q, double *result, double *standard_error) {
     if (standard_error)
         *standard_error = 0;
     if (!result)
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", who);
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q->who);
     *result = 0;
-    DLZ_TRY(dlz_require_points(who, "points", points, 3));
-    int64_t n = points->dims[0];
-    DLZ_TRY(dlz_require_labels(who, "labels", labels, n));
-    DLZ_TASK("silhouette");
+    DLZ_TRY(dlz_require_points(q->who, "points", q->points, 3));
+    return dlz_require_labels(q->who, "labels", q->labels, q->points->dims[0]);
+}
+
+static dlviz_status silhouette(question q, double *result, double *standard_error) {
+    DLZ_TRY(dlz_comm_agree(q.comm, check(&q, result, standard_error)));
+    DLZ_TRY(dlz_require_same_samples(q.comm, q.who, 0, q.num_samples, q.seed));
+    DLZ_TRY(dlz_comm_require_same_tensor(q.comm, q.who, "points", q.points));
+    DLZ_TRY(dlz_comm_require_same_tensor(q.comm, q.who, "labels", q.labels));
+    DLZ_SHARED_TASK(q.comm, "silhouette");
     classes c;
-    dlviz_status status = sort_by_class(points, labels, &c);
+    dlviz_status status = dlz_comm_agree(q.comm, sort_by_class(q.points, q.labels, &c));
     if (status == DLVIZ_OK)
-        status = of_classes(who, &c, n, num_samples, seed, result, standard_error);
+        status = of_classes(&q, &c, result, standard_error);
     classes_clear(&c);
     return status;
 }
 
 dlviz_status dlviz_metrics_silhouette(const dlviz_tensor *points, const dlviz_tensor *labels,
                                       double *result) {
-    return silhouette(__func__, points, labels, INT64_MAX, 0, result, NULL);
+    question q = {__func__, NULL, points, labels, INT64_MAX, 0};
+    return silhouette(q, result, NULL);
 }
 
 dlviz_status dlviz_metrics_silhouette_sampled(const dlviz_tensor *points,
                                               const dlviz_tensor *labels, int64_t num_samples,
                                               uint64_t seed, double *result,
                                               double *standard_error) {
-    return silhouette(__func__, points, labels, num_samples, seed, result, standard_error);
+    question q = {__func__, NULL, points, labels, num_samples, seed};
+    return silhouette(q, result, standard_error);
+}
+
+dlviz_status dlviz_metrics_silhouette_shared(dlviz_comm *comm, const dlviz_tensor *points,
+                                             const dlviz_tensor *labels, int64_t num_samples,
+                                             uint64_t seed, double *result,
+                                             double *standard_error) {
+    question q = {__func__, comm, points, labels, num_samples, seed};
+    return silhouette(q, result, standard_error);
 }

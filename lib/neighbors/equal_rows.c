@@ -2,6 +2,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/sort.h"
+#include "comm/comm.h"
+#include "comm/tiles.h"
 
 #include <string.h>
 
@@ -101,23 +103,35 @@ static dlviz_status gather(const finder *f, dlz_equal_rows *found) {
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_equal_rows_find(const float *rows, int64_t n, int64_t d, dlz_equal_rows *found) {
+static dlviz_status find(dlviz_comm *comm, finder *f, dlz_equal_rows *found) {
+    int64_t n = f->n;
+    dlz_comm_tiles tiles = {.count = dlz_ceil_div(n, TILE),
+                            .workers = dlz_threads(),
+                            .cost = (double)n * (double)f->d,
+                            .run = hash_tile,
+                            .context = f,
+                            .data = f->hashes,
+                            .things = n,
+                            .a_tile = TILE,
+                            .thing_size = sizeof *f->hashes};
+    dlviz_status status = f->hashes && f->first ? DLVIZ_OK
+                                                : dlz_fail_memory("the rows' hashes",
+                                                                  (uint64_t)n * sizeof *f->hashes);
+    DLZ_TRY(dlz_comm_run_tiles(comm, status, &tiles));
+    sort_hashed(f->hashes, n);
+    find_firsts(f);
+    for (int64_t i = 0; i < n; i++)
+        found->count += f->first[i] == i;
+    return found->count < n ? dlz_comm_agree(comm, gather(f, found)) : DLVIZ_OK;
+}
+
+dlviz_status dlz_equal_rows_find(dlviz_comm *comm, const float *rows, int64_t n, int64_t d,
+                                 dlz_equal_rows *found) {
     *found = (dlz_equal_rows){0};
     finder f = {.rows = rows, .n = n, .d = d};
     f.hashes = dlz_alloc_array((uint64_t)n, sizeof *f.hashes);
     f.first = dlz_alloc_array((uint64_t)n, sizeof *f.first);
-    dlviz_status status = DLVIZ_OK;
-    if (f.hashes && f.first) {
-        dlz_parallel_for(dlz_ceil_div(n, TILE), dlz_threads(), hash_tile, &f);
-        sort_hashed(f.hashes, n);
-        find_firsts(&f);
-        for (int64_t i = 0; i < n; i++)
-            found->count += f.first[i] == i;
-        if (found->count < n)
-            status = gather(&f, found);
-    } else {
-        status = dlz_fail_memory("the rows' hashes", (uint64_t)n * sizeof *f.hashes);
-    }
+    dlviz_status status = find(comm, &f, found);
     dlz_free(f.hashes);
     dlz_free(f.first);
     if (status != DLVIZ_OK)

@@ -4,7 +4,7 @@
 #ifndef DLZ_EQUAL_ROWS_H
 #define DLZ_EQUAL_ROWS_H
 
-#include <dlviz/status.h>
+#include <dlviz/comm.h>
 
 /* Distinct rows are numbered by where each comes first. */
 typedef struct dlz_equal_rows {
@@ -15,8 +15,10 @@ typedef struct dlz_equal_rows {
     float *distinct; /* count x d: a copy */
 } dlz_equal_rows;
 
-/* Rows are equal when all values are (0 and -0 are). n <= INT32_MAX. */
-dlviz_status dlz_equal_rows_find(const float *rows, int64_t n, int64_t d, dlz_equal_rows *found);
+/* Rows are equal when all values are (0 and -0 are). n <= INT32_MAX. Ranks share the work, and fail
+ * together. */
+dlviz_status dlz_equal_rows_find(dlviz_comm *comm, const float *rows, int64_t n, int64_t d,
+                                 dlz_equal_rows *found);
 void dlz_equal_rows_free(dlz_equal_rows *found);
 
 /* Where the members of the u-th distinct row are, and how many. */

@@ -2,6 +2,8 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "comm/comm.h"
+#include "comm/tiles.h"
 
 #include <math.h>
 #include <string.h>
@@ -94,17 +96,28 @@ static void extent_tile(void *context, int64_t tile, int worker) {
 }
 
 /* The step that reaches every stride-th point, and the middle between them. */
-static dlviz_status find_extent(dlz_knn_frame *frame, const float *points, int64_t n,
-                                int64_t stride) {
+static dlviz_status find_extent(dlviz_comm *comm, dlz_knn_frame *frame, const float *points,
+                                int64_t n, int64_t stride) {
     int64_t d = frame->d, count = n / stride, tiles = dlz_ceil_div(count, TILE);
     int workers = (int)dlz_min_i64(dlz_threads(), tiles);
     extent e = {frame, points, count, stride, NULL, NULL};
     e.scratch = dlz_alloc_array((uint64_t)workers, (uint64_t)d * BLOCK * sizeof(double));
     e.ranges = dlz_alloc_array((uint64_t)tiles, (uint64_t)d * 2 * sizeof(double));
-    dlviz_status status = DLVIZ_OK;
-    if (e.scratch && e.ranges) {
+    dlz_comm_tiles extents = {.count = tiles,
+                              .workers = workers,
+                              .cost = (double)(count * d * (frame->stages + 1)),
+                              .run = extent_tile,
+                              .context = &e,
+                              .data = e.ranges,
+                              .things = tiles,
+                              .a_tile = 1,
+                              .thing_size = (size_t)d * 2 * sizeof(double)};
+    dlviz_status status = e.scratch && e.ranges ? DLVIZ_OK
+                                                : dlz_fail_memory("the search for neighbors",
+                                                                  (uint64_t)(tiles * d) * 16);
+    status = dlz_comm_run_tiles(comm, status, &extents);
+    if (status == DLVIZ_OK) {
         double widest = 0;
-        dlz_parallel_for(tiles, workers, extent_tile, &e);
         for (int64_t i = 0; i < d; i++) {
             double least = INFINITY, greatest = -INFINITY;
             for (int64_t tile = 0; tile < tiles; tile++) {
@@ -115,8 +128,6 @@ static dlviz_status find_extent(dlz_knn_frame *frame, const float *points, int64
             widest = fmax(widest, greatest - least);
         }
         frame->step = widest / (2 * LARGEST);
-    } else {
-        status = dlz_fail_memory("the search for neighbors", (uint64_t)(tiles * d) * 16);
     }
     dlz_free(e.scratch);
     dlz_free(e.ranges);
@@ -125,19 +136,26 @@ static dlviz_status find_extent(dlz_knn_frame *frame, const float *points, int64
 
 /* -- Frames */
 
-dlviz_status dlz_knn_frame_find(dlz_knn_frame *frame, const float *points, int64_t n, int64_t d) {
-    *frame = (dlz_knn_frame){.d = d, .words = dlz_ceil_div(d, 4), .start = points};
-    frame->origin = dlz_alloc_array((uint64_t)d, sizeof *frame->origin);
-    if (!frame->origin)
-        return dlz_fail_memory("the search for neighbors", (uint64_t)d * sizeof(double));
+/* From a sample, which every rank looks at alone. */
+static dlviz_status choose_turn(dlz_knn_frame *frame, const float *points, int64_t n) {
     int64_t stride = dlz_ceil_div(n, SAMPLE);
-    DLZ_TRY(find_extent(frame, points, n, stride));
+    frame->origin = dlz_alloc_array((uint64_t)frame->d, sizeof *frame->origin);
+    if (!frame->origin)
+        return dlz_fail_memory("the search for neighbors", (uint64_t)frame->d * sizeof(double));
+    DLZ_TRY(find_extent(NULL, frame, points, n, stride));
     double plain = frame->step;
     DLZ_TRY(choose_pairs(frame));
-    DLZ_TRY(find_extent(frame, points, n, stride));
+    DLZ_TRY(find_extent(NULL, frame, points, n, stride));
     if (!(frame->step < WORTH * plain))
         frame->stages = 0;
-    return find_extent(frame, points, n, 1);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_knn_frame_find(dlviz_comm *comm, dlz_knn_frame *frame, const float *points,
+                                int64_t n, int64_t d) {
+    *frame = (dlz_knn_frame){.d = d, .words = dlz_ceil_div(d, 4), .start = points};
+    DLZ_TRY(dlz_comm_agree(comm, choose_turn(frame, points, n)));
+    return find_extent(comm, frame, points, n, 1);
 }
 
 void dlz_knn_frame_free(dlz_knn_frame *frame) {

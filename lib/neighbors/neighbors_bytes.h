@@ -4,7 +4,7 @@
 
 #include "kernels/embed/knn_bytes.h"
 
-#include <dlviz/status.h>
+#include <dlviz/comm.h>
 
 #define DLZ_KNN_BLOCK 16 /* points rounded together */
 
@@ -20,8 +20,10 @@ typedef struct dlz_knn_frame {
     double step;        /* 0 when the points have no extent */
 } dlz_knn_frame;
 
-/* Finds a frame that reaches all points; they stay the caller's, and are needed as long. */
-dlviz_status dlz_knn_frame_find(dlz_knn_frame *frame, const float *points, int64_t n, int64_t d);
+/* Finds a frame that reaches all points; they stay the caller's, and are needed as long. Ranks
+ * share the work, and fail together. */
+dlviz_status dlz_knn_frame_find(dlviz_comm *comm, dlz_knn_frame *frame, const float *points,
+                                int64_t n, int64_t d);
 void dlz_knn_frame_free(dlz_knn_frame *frame);
 /* An error that rounding hardly exceeds, as a distance. */
 double dlz_knn_frame_error(const dlz_knn_frame *frame);

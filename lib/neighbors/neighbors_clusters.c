@@ -3,6 +3,8 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "base/sort.h"
+#include "comm/comm.h"
+#include "comm/tiles.h"
 #include "kernels/embed/knn.h"
 
 #include <math.h>
@@ -15,9 +17,11 @@
 #define QUERIES 256    /* that the number of clusters to look at is found by */
 #define FEW_QUERIES 32 /* where all are looked at anyway */
 #define RECALL 0.99
+#define WORTH_SHARING 1e8           /* multiplications: a millisecond or so */
 #define MOST_POINTS (INT32_MAX / 2) /* so that places, filled up to panels, have numbers */
 
 typedef struct builder {
+    dlviz_comm *comm;
     const float *points;
     int64_t n, d, sampled;
     dlz_knn_clusters clusters;
@@ -41,6 +45,15 @@ static void release(builder *b) {
     dlz_free(b->clusters.tiles);
 }
 
+/* The nearest centers. Ranks share that where it takes longer than what they would exchange. */
+static dlviz_status query_centers(builder *b, const float *queries, int64_t m, int k,
+                                  int32_t *indices, float *distances) {
+    bool shared = (double)(m * b->clusters.count) * (double)b->d > WORTH_SHARING;
+    dlviz_status status = dlz_knn_query(shared ? b->comm : NULL, b->centers, b->clusters.count,
+                                        queries, m, b->d, k, indices, distances);
+    return shared ? status : dlz_comm_agree(b->comm, status);
+}
+
 /* S. Lloyd's iterations on a sample. */
 static dlviz_status find_centers(builder *b) {
     int64_t count = b->clusters.count, d = b->d;
@@ -51,8 +64,7 @@ static dlviz_status find_centers(builder *b) {
     }
     memcpy(b->centers, b->sample, (size_t)(count * d) * sizeof(float));
     for (int round = 0; round < ROUNDS; round++) {
-        DLZ_TRY(
-            dlz_knn_query(b->centers, count, b->sample, b->sampled, d, 1, b->owner, b->distances));
+        DLZ_TRY(query_centers(b, b->sample, b->sampled, 1, b->owner, b->distances));
         memset(b->sums, 0, (size_t)(count * d) * sizeof(double));
         memset(b->sizes, 0, (size_t)count * sizeof(int64_t));
         for (int64_t i = 0; i < b->sampled; i++) {
@@ -67,9 +79,8 @@ static dlviz_status find_centers(builder *b) {
     return DLVIZ_OK;
 }
 
-static dlviz_status place_points(builder *b) {
+static dlviz_status fill_clusters(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
-    DLZ_TRY(dlz_knn_query(b->centers, c->count, b->points, b->n, b->d, 1, b->owner, b->distances));
     memset(b->sizes, 0, (size_t)c->count * sizeof(int64_t));
     for (int64_t i = 0; i < b->n; i++)
         b->sizes[b->owner[i]]++;
@@ -99,13 +110,21 @@ static dlviz_status place_points(builder *b) {
     return DLVIZ_OK;
 }
 
+static dlviz_status place_points(builder *b) {
+    DLZ_TRY(query_centers(b, b->points, b->n, 1, b->owner, b->distances));
+    return dlz_comm_agree(b->comm, fill_clusters(b));
+}
+
 static dlviz_status order_clusters(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
     float *distances = dlz_alloc_array((uint64_t)(c->count * c->count), sizeof *distances);
-    if (!distances)
-        return dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
-    dlviz_status status = dlz_knn_query(b->centers, c->count, b->centers, c->count, b->d,
-                                        (int)c->count, c->nearest, distances);
+    dlviz_status status =
+        distances
+            ? DLVIZ_OK
+            : dlz_fail_memory("the clusters", (uint64_t)(c->count * c->count) * sizeof *distances);
+    status = dlz_comm_agree(b->comm, status);
+    if (status == DLVIZ_OK)
+        status = query_centers(b, b->centers, c->count, (int)c->count, c->nearest, distances);
     dlz_free(distances);
     return status;
 }
@@ -146,13 +165,15 @@ static dlviz_status find_wanted(builder *b, int k, double recall, int64_t *wante
     dlviz_status status = DLVIZ_OK;
     if (!queries || !distances || !indices || !needed)
         status = dlz_fail_memory("a sample of the points", (uint64_t)m * (uint64_t)(k + d) * 8);
+    status = dlz_comm_agree(b->comm, status);
     if (status == DLVIZ_OK) {
         dlz_random random = dlz_random_start(1, DLZ_STREAM_EMBED);
         for (int64_t q = 0; q < m; q++) {
             chosen[q] = (int64_t)dlz_random_below(&random, (uint64_t)b->n);
             memcpy(queries + q * d, b->points + chosen[q] * d, (size_t)d * sizeof(float));
         }
-        status = dlz_knn_query(b->points, b->n, queries, m, d, k + 1, indices, distances);
+        status = dlz_knn_query_distinct(b->comm, b->points, b->n, queries, m, d, k + 1, indices,
+                                        distances);
     }
     if (status == DLVIZ_OK) {
         for (int64_t q = 0; q < m; q++)
@@ -186,7 +207,7 @@ static dlviz_status choose_visits(builder *b, int k, double recall) {
     return DLVIZ_OK;
 }
 
-static dlviz_status build(builder *b, int k, double recall) {
+static dlviz_status reserve(builder *b) {
     dlz_knn_clusters *c = &b->clusters;
     int64_t n = b->n, d = b->d;
     c->count = dlz_max_i64(dlz_min_i64(n / POINTS_A_CLUSTER, MOST_CLUSTERS), 1);
@@ -203,6 +224,11 @@ static dlviz_status build(builder *b, int k, double recall) {
     if (!b->sample || !b->centers || !b->sums || !b->distances || !b->owner || !b->sizes ||
         !c->first_panel || !c->nearest || !c->visits)
         return dlz_fail_memory("the clusters", (uint64_t)(b->sampled * d) * sizeof(float));
+    return DLVIZ_OK;
+}
+
+static dlviz_status build(builder *b, int k, double recall) {
+    DLZ_TRY(dlz_comm_agree(b->comm, reserve(b)));
     DLZ_TRY(find_centers(b));
     DLZ_TRY(place_points(b));
     return choose_visits(b, k, recall);
@@ -212,8 +238,10 @@ static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *in
                                     float *squared_distances) {
     const dlz_equal_rows *rows = job->rows;
     dlz_task_part(0, 0.2);
-    builder b = {
-        .points = rows->starts ? rows->distinct : job->points, .n = rows->count, .d = job->d};
+    builder b = {.comm = job->comm,
+                 .points = rows->starts ? rows->distinct : job->points,
+                 .n = rows->count,
+                 .d = job->d};
     dlviz_status status = build(&b, (int)dlz_min_i64(job->k, b.n - 1), recall);
     job->clusters = &b.clusters;
     dlz_task_part(0.2, 1);
@@ -223,8 +251,8 @@ static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *in
     return status;
 }
 
-static dlviz_status find(const float *points, int64_t n, int64_t d, int k, double recall,
-                         bool clusters, const uint64_t *tie_seed, int32_t *indices,
+static dlviz_status find(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                         double recall, bool clusters, const uint64_t *tie_seed, int32_t *indices,
                          float *squared_distances) {
     if (n > MOST_POINTS)
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
@@ -234,10 +262,11 @@ static dlviz_status find(const float *points, int64_t n, int64_t d, int k, doubl
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%d neighbors of %lld points in %lld dimensions; 1 to n - 1 are accepted",
                         k, (long long)n, (long long)d);
-    DLZ_TASK("neighbors");
+    DLZ_SHARED_TASK(comm, "neighbors");
     dlz_equal_rows rows;
-    DLZ_TRY(dlz_equal_rows_find(points, n, d, &rows));
-    dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .tie_seed = tie_seed};
+    DLZ_TRY(dlz_equal_rows_find(comm, points, n, d, &rows));
+    dlz_knn_job job = {
+        .comm = comm, .points = points, .d = d, .k = k, .rows = &rows, .tie_seed = tie_seed};
     dlviz_status status = clusters && rows.count > 1
                               ? search_clusters(&job, recall, indices, squared_distances)
                               : dlz_knn_in_clusters(&job, indices, squared_distances);
@@ -250,29 +279,30 @@ static bool is_large(int64_t n) {
     return n >= 4 * POINTS_A_CLUSTER;
 }
 
-static dlviz_status find_most(const float *points, int64_t n, int64_t d, int k,
+static dlviz_status find_most(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
                               const uint64_t *tie_seed, int32_t *indices,
                               float *squared_distances) {
     double recall = n <= DLZ_KNN_EXACT_POINTS ? 1 : RECALL;
-    return find(points, n, d, k, recall, is_large(n), tie_seed, indices, squared_distances);
+    return find(comm, points, n, d, k, recall, is_large(n), tie_seed, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_exact(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
-                           float *squared_distances) {
-    return find(points, n, d, k, 1, is_large(n), NULL, indices, squared_distances);
+dlviz_status dlz_knn_exact(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                           int32_t *indices, float *squared_distances) {
+    return find(comm, points, n, d, k, 1, is_large(n), NULL, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_approximate(const float *points, int64_t n, int64_t d, int k, double recall,
-                                 int32_t *indices, float *squared_distances) {
-    return find(points, n, d, k, recall, true, NULL, indices, squared_distances);
+dlviz_status dlz_knn_approximate(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                                 double recall, int32_t *indices, float *squared_distances) {
+    return find(comm, points, n, d, k, recall, true, NULL, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_search(const float *points, int64_t n, int64_t d, int k, int32_t *indices,
-                            float *squared_distances) {
-    return find_most(points, n, d, k, NULL, indices, squared_distances);
+dlviz_status dlz_knn_search(dlviz_comm *comm, const float *points, int64_t n, int64_t d, int k,
+                            int32_t *indices, float *squared_distances) {
+    return find_most(comm, points, n, d, k, NULL, indices, squared_distances);
 }
 
-dlviz_status dlz_knn_search_drawn(const float *points, int64_t n, int64_t d, int k, uint64_t seed,
-                                  int32_t *indices, float *squared_distances) {
-    return find_most(points, n, d, k, &seed, indices, squared_distances);
+dlviz_status dlz_knn_search_drawn(dlviz_comm *comm, const float *points, int64_t n, int64_t d,
+                                  int k, uint64_t seed, int32_t *indices,
+                                  float *squared_distances) {
+    return find_most(comm, points, n, d, k, &seed, indices, squared_distances);
 }

@@ -27,6 +27,7 @@ typedef struct dlz_knn_clusters {
 
 /* What to look for once it is known which of the points, n x d, are equal. */
 typedef struct dlz_knn_job {
+    dlviz_comm *comm; /* of ranks that share the work; NULL: one process alone */
     const float *points;
     int64_t d;
     int k;
@@ -35,6 +36,11 @@ typedef struct dlz_knn_job {
     const uint64_t *tie_seed;         /* ties are drawn from it; NULL: the lowest indices come in */
     int64_t *measured;                /* NULL, or receives how many exact distances it took */
 } dlz_knn_job;
+
+/* dlz_knn_query among points that are known to be distinct. */
+dlviz_status dlz_knn_query_distinct(dlviz_comm *comm, const float *points, int64_t n,
+                                    const float *queries, int64_t m, int64_t d, int k,
+                                    int32_t *indices, float *squared_distances);
 
 /* As dlz_knn_exact, among the points of the clusters that each visits. 1 <= k < n. */
 dlviz_status dlz_knn_in_clusters(const dlz_knn_job *job, int32_t *indices,

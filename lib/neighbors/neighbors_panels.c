@@ -1,34 +1,70 @@
 #include "neighbors/neighbors_plan.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "comm/comm.h"
+#include "comm/tiles.h"
 
 #include <math.h>
+#include <string.h>
 
 #define TILE DLZ_KNN_TILE
-#define SAMPLE 31 /* points that an origin is the median of */
+#define NUMBERS (INT64_C(1) << 18) /* whose largest is found together */
+#define SAMPLE 31                  /* points that an origin is the median of */
 /* Of the distance of a point's last neighbor, up to which it is worth rounding coordinates. */
 #define BYTES_ERROR 0.10
 
 /* -- As floats */
 
-static float largest_of(const float *values, int64_t count) {
+typedef struct magnitude {
+    const float *values;
+    int64_t count;
+    float *largest; /* a tile */
+} magnitude;
+
+static void magnitude_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const magnitude *m = context;
+    int64_t last = dlz_min_i64((tile + 1) * NUMBERS, m->count);
     float largest = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (fabsf(values[i]) > largest)
-            largest = fabsf(values[i]);
-    return largest;
+    for (int64_t i = tile * NUMBERS; i < last; i++)
+        largest = fabsf(m->values[i]) > largest ? fabsf(m->values[i]) : largest;
+    m->largest[tile] = largest;
 }
 
-float dlz_knn_plan_scale(const dlz_knn_plan *s) {
-    float largest = largest_of(s->points, s->n * s->d);
-    if (s->queries != s->points) {
-        float other = largest_of(s->queries, s->m * s->d);
-        largest = other > largest ? other : largest;
-    }
-    if (!(largest > 0 && largest < INFINITY))
-        return 1;
-    int exponent = 58 - ilogbf(largest) - (int)ceil(log2((double)s->d) / 2);
-    return ldexpf(1, exponent < 120 ? exponent : 120);
+/* Raises *largest to the largest magnitude of the values. */
+static dlviz_status find_largest(dlviz_comm *comm, const float *values, int64_t count,
+                                 float *largest) {
+    magnitude m = {.values = values, .count = count};
+    dlz_comm_tiles tiles = {.count = dlz_ceil_div(count, NUMBERS),
+                            .workers = dlz_threads(),
+                            .cost = (double)count,
+                            .run = magnitude_tile,
+                            .context = &m};
+    m.largest = dlz_alloc_array((uint64_t)tiles.count, sizeof *m.largest);
+    tiles.data = m.largest;
+    tiles.things = tiles.count;
+    tiles.a_tile = 1;
+    tiles.thing_size = sizeof *m.largest;
+    dlviz_status status = m.largest ? DLVIZ_OK
+                                    : dlz_fail_memory("the search for neighbors",
+                                                      (uint64_t)tiles.count * sizeof *m.largest);
+    status = dlz_comm_run_tiles(comm, status, &tiles);
+    for (int64_t tile = 0; status == DLVIZ_OK && tile < tiles.count; tile++)
+        *largest = m.largest[tile] > *largest ? m.largest[tile] : *largest;
+    dlz_free(m.largest);
+    return status;
+}
+
+dlviz_status dlz_knn_plan_find_scale(dlz_knn_plan *s) {
+    float largest = 0;
+    DLZ_TRY(find_largest(s->comm, s->points, s->n * s->d, &largest));
+    if (s->queries != s->points)
+        DLZ_TRY(find_largest(s->comm, s->queries, s->m * s->d, &largest));
+    int exponent = largest > 0 && largest < INFINITY
+                       ? 58 - ilogbf(largest) - (int)ceil(log2((double)s->d) / 2)
+                       : 0;
+    s->scale = ldexpf(1, exponent < 120 ? exponent : 120);
+    return DLVIZ_OK;
 }
 
 static void pack_panel(const dlz_knn_plan *s, int64_t panel, const float *origin) {
@@ -91,11 +127,12 @@ dlviz_status dlz_knn_plan_prepare_floats(dlz_knn_plan *s) {
         dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), (uint64_t)s->d * sizeof(float));
     s->half_norms = dlz_alloc_array((uint64_t)(s->panels * DLZ_KNN_PANEL), sizeof(float));
     if (!s->origins || !s->packed || !s->half_norms)
-        return dlz_fail_memory("the search for neighbors", (uint64_t)(s->n * s->d) * sizeof(float));
+        return dlz_comm_agree(s->comm, dlz_fail_memory("the search for neighbors",
+                                                       (uint64_t)(s->n * s->d) * sizeof(float)));
     dlz_parallel_for(dlz_knn_cluster_count(s), dlz_threads(), pack_cluster, s);
     if (!s->clusters)
         dlz_parallel_for(s->panels, dlz_threads(), pack_only_cluster, s);
-    return DLVIZ_OK;
+    return dlz_comm_agree(s->comm, DLVIZ_OK);
 }
 
 /* The queries of a tile, about the origin of the cluster that is looked at next. */
@@ -145,14 +182,57 @@ static void pack_bytes(void *context, int64_t cluster, int worker) {
     s->byte_errors[cluster] = largest;
 }
 
-dlviz_status dlz_knn_plan_choose_bytes(dlz_knn_plan *s) {
-    if (!s->clusters || !(s->clusters->reach > 0) || s->d > DLZ_KNN_BYTES_DIMENSIONS ||
-        !dlz_knn_bytes()->available())
+/* Whether all ranks' processors have it. */
+static dlviz_status find_bytes_available(dlviz_comm *comm, bool *available) {
+    int ranks = dlz_comm_size(comm);
+    *available = dlz_knn_bytes()->available();
+    if (ranks == 1)
         return DLVIZ_OK;
-    DLZ_TRY(dlz_knn_frame_find(&s->frame, s->points, s->n, s->d));
+    int64_t *all = dlz_alloc_array((uint64_t)ranks, sizeof *all);
+    dlviz_status status =
+        all ? DLVIZ_OK : dlz_fail_memory("the search for neighbors", (uint64_t)ranks * sizeof *all);
+    status = dlz_comm_agree(comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_comm_gather_numbers(comm, *available, all);
+    for (int rank = 0; status == DLVIZ_OK && rank < ranks; rank++)
+        *available = *available && all[rank];
+    dlz_free(all);
+    return status;
+}
+
+dlviz_status dlz_knn_plan_choose_bytes(dlz_knn_plan *s) {
+    bool available;
+    if (!s->clusters || !(s->clusters->reach > 0) || s->d > DLZ_KNN_BYTES_DIMENSIONS)
+        return DLVIZ_OK;
+    DLZ_TRY(find_bytes_available(s->comm, &available));
+    if (!available)
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_knn_frame_find(s->comm, &s->frame, s->points, s->n, s->d));
     s->bytes = s->frame.step > 0 && s->frame.step < INFINITY &&
                dlz_knn_frame_error(&s->frame) <= BYTES_ERROR * s->clusters->reach;
     return DLVIZ_OK;
+}
+
+/* What is packed of a cluster: panels, norms, the largest error. */
+static int64_t packed_size(const void *context, int64_t cluster) {
+    const dlz_knn_plan *s = context;
+    int64_t panels = dlz_knn_first_panel(s, cluster + 1) - dlz_knn_first_panel(s, cluster);
+    return panels * DLZ_KNN_PANEL * 4 * (s->frame.words + 1) + (int64_t)sizeof(double);
+}
+
+static unsigned char *copy_part(void *own, unsigned char *bytes, int64_t size, bool in) {
+    memcpy(in ? own : bytes, in ? bytes : own, (size_t)size);
+    return bytes + size;
+}
+
+static void copy_packed(void *context, int64_t cluster, unsigned char *bytes, bool in) {
+    const dlz_knn_plan *s = context;
+    int64_t first = dlz_knn_first_panel(s, cluster) * DLZ_KNN_PANEL;
+    int64_t places = dlz_knn_first_panel(s, cluster + 1) * DLZ_KNN_PANEL - first;
+    int64_t width = s->frame.words * 4;
+    bytes = copy_part(s->byte_panels + first * width, bytes, places * width, in);
+    bytes = copy_part(s->byte_norms + first, bytes, places * 4, in);
+    copy_part(s->byte_errors + cluster, bytes, sizeof(double), in);
 }
 
 dlviz_status dlz_knn_plan_prepare_bytes(dlz_knn_plan *s) {
@@ -160,9 +240,18 @@ dlviz_status dlz_knn_plan_prepare_bytes(dlz_knn_plan *s) {
     s->byte_panels = dlz_alloc_array(places, (uint64_t)s->frame.words * 4);
     s->byte_norms = dlz_alloc_array(places, sizeof *s->byte_norms);
     s->byte_errors = dlz_alloc_array((uint64_t)s->clusters->count, sizeof *s->byte_errors);
-    if (!s->byte_panels || !s->byte_norms || !s->byte_errors)
-        return dlz_fail_memory("the search for neighbors", places * (uint64_t)s->frame.words * 4);
-    dlz_parallel_for(s->clusters->count, s->workers, pack_bytes, s);
+    bool all = s->byte_panels && s->byte_norms && s->byte_errors;
+    dlz_comm_tiles clusters = {.count = s->clusters->count,
+                               .workers = s->workers,
+                               .cost = (double)(s->n * s->d * (s->frame.stages + 2)),
+                               .run = pack_bytes,
+                               .context = s,
+                               .size = packed_size,
+                               .copy = copy_packed};
+    dlviz_status status =
+        all ? DLVIZ_OK
+            : dlz_fail_memory("the search for neighbors", places * (uint64_t)s->frame.words * 4);
+    DLZ_TRY(dlz_comm_run_tiles(s->comm, status, &clusters));
     for (int64_t cluster = 0; cluster < s->clusters->count; cluster++)
         s->byte_error = fmax(s->byte_error, s->byte_errors[cluster]);
     return DLVIZ_OK;

@@ -29,6 +29,7 @@ typedef struct dlz_knn_workspace {
 } dlz_knn_workspace;
 
 struct dlz_knn_plan {
+    dlviz_comm *comm; /* that shares the work, or NULL */
     const dlz_knn_kernel *kernel;
     const float *points, *queries; /* distinct points */
     int64_t n, m, d, panels;
@@ -68,12 +69,13 @@ static inline int64_t dlz_knn_first_panel(const dlz_knn_plan *s, int64_t cluster
 
 /* ---- How points enter the products ----------------------------------------------------------- */
 
-/* A power of two that keeps squares of all differences in the middle of float's range: neither do
- * the largest overflow, nor those of data of any usual scale vanish. */
-float dlz_knn_plan_scale(const dlz_knn_plan *s);
+/* Finds the scale, a power of two that keeps squares of all differences in the middle of float's
+ * range: neither do the largest overflow, nor those of data of any usual scale vanish. This and
+ * what else ranks share below fails on all of them or on none. */
+dlviz_status dlz_knn_plan_find_scale(dlz_knn_plan *s);
 /* Decides whether rounding is small enough beside the distances of neighbors. */
 dlviz_status dlz_knn_plan_choose_bytes(dlz_knn_plan *s);
-/* Lay out all points; as bytes they need the workspaces. */
+/* Lay out all points; as bytes, which ranks share, they need the workspaces. */
 dlviz_status dlz_knn_plan_prepare_bytes(dlz_knn_plan *s);
 dlviz_status dlz_knn_plan_prepare_floats(dlz_knn_plan *s);
 

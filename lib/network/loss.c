@@ -11,6 +11,7 @@
 #include "tensor/tensor.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,12 +126,12 @@ static dlviz_status load_numbers(dlz_plan *plan, target_pass *pass) {
     pass->out = dlz_plan_output(plan);
     pass->run = dlz_plan_run(plan);
     dlz_failures_init(&pass->failures);
-    dlz_parallel_for(pass->run->n, pass->run->workers, target_tile, pass);
+    dlz_parallel_for(pass->run->batch.all, pass->run->workers, target_tile, pass);
     return dlz_failures_tell(&pass->failures);
 }
 
-/* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them since
- * they were checked. `names`: how sentences call the samples; NULL: 0 … n − 1. */
+/* Those of n samples, which a loss is about to count by: whoever owns maps may have changed them
+ * since they were checked. `names`: how sentences call the samples; NULL: 0 … n − 1. */
 static dlviz_status check_labels(const dlviz_network *network, const char *who, int64_t n,
                                  int64_t num_labels, const int64_t *labels, const int64_t *names) {
     int64_t outputs = dlz_network_output(network)->dims[0];
@@ -144,19 +145,33 @@ static dlviz_status check_labels(const dlviz_network *network, const char *who, 
     return DLVIZ_OK;
 }
 
-static dlviz_status load_targets(const dlviz_network *network, const char *who, dlz_plan *plan,
-                                 const dlviz_dataset *dataset, const int64_t *indices,
-                                 const dlz_extras *room) {
-    int64_t n = dlz_plan_run(plan)->n;
+/* Of a plan's batch, as they are: labels are yet to be checked. */
+static dlviz_status load_targets(dlz_plan *plan, const dlviz_dataset *dataset,
+                                 const int64_t *indices, const dlz_extras *room) {
+    int64_t n = dlz_plan_run(plan)->batch.all;
     dlz_dataset_load_weights(dataset, indices, n, room->weights);
     if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64) {
         target_pass pass = {.dataset = dataset, .indices = indices, .targets = room->targets};
         return load_numbers(plan, &pass);
     }
-    DLZ_TRY(dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS
-                ? dlz_dataset_load_targets(dataset, indices, n, room->targets)
-                : dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets));
+    return dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS
+               ? dlz_dataset_load_targets(dataset, indices, n, room->targets)
+               : dlz_dataset_load_targets_parallel(dataset, indices, n, room->targets);
+}
+
+static dlviz_status check_targets(const dlviz_network *network, const char *who, int64_t n,
+                                  const dlviz_dataset *dataset, const int64_t *indices,
+                                  const dlz_extras *room) {
+    if (dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
+        return DLVIZ_OK;
     return check_labels(network, who, n, dlz_dataset_target_size(dataset), room->targets, indices);
+}
+
+static dlviz_status load_checked_targets(const dlviz_network *network, const char *who,
+                                         dlz_plan *plan, const dlviz_dataset *dataset,
+                                         const int64_t *indices, const dlz_extras *room) {
+    DLZ_TRY(load_targets(plan, dataset, indices, room));
+    return check_targets(network, who, dlz_plan_run(plan)->batch.all, dataset, indices, room);
 }
 
 /* The same for samples that are augmented. */
@@ -227,37 +242,91 @@ typedef struct evaluation {
     const char *who;
     const dlviz_dataset *dataset;
     const dlz_look *look;
-    int64_t first; /* of the dataset */
+    dlviz_comm *comm; /* of processes that take batches by turns; NULL: none */
+    int64_t first;    /* of the dataset */
+    int64_t n;        /* samples of this process's batch */
+    int64_t most;     /* of any batch */
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
-    float weights[DLZ_EVALUATION_BATCH];
+    float own_weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
-    void *targets;  /* `labels`, unless more room is needed */
-    float *outputs; /* channels-last */
+    /* Of the batches that are evaluated at a time, one for each process; this one's begins at
+     * `at`. */
+    int64_t at;
+    float *outputs;       /* channels-last; NULL: there was no need of room yet */
+    int64_t room;         /* numbers of them */
+    const float *in_plan; /* those of a lone batch that ran whole, where they were computed */
+    void *targets;        /* `labels`, unless more room is needed */
+    float *weights;       /* likewise */
+    int64_t *offsets;     /* room for where processes' parts begin */
+    atomic_bool left;     /* features of a layer that is computed within another */
+    dlz_failures failures;
 } evaluation;
 
-/* A piece's part of the batch: outputs and targets, side by side with the others'. */
-static dlviz_status tally_piece(void *context, dlz_plan *plan, int64_t first) {
-    evaluation *e = context;
+/* Bytes of a sample's targets. */
+static size_t target_width(const dlviz_dataset *dataset) {
+    return (size_t)dlz_dataset_target_size(dataset) *
+           dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+}
+
+static void *targets_at(const evaluation *e, int64_t place) {
+    return (char *)e->targets + (size_t)place * target_width(e->dataset);
+}
+
+static void name_batch(evaluation *e, int64_t first, int64_t n) {
+    e->first = first;
+    for (int64_t i = 0; i < n; i++)
+        e->indices[i] = first + i;
+}
+
+static bool is_alone(const evaluation *e) {
+    return dlz_comm_size(e->comm) == 1;
+}
+
+/* The outputs of a piece, side by side with those of others. */
+static void keep_outputs(evaluation *e, dlz_plan *plan, int64_t first) {
     const dlz_value *out = dlz_plan_output(plan);
     int64_t size = dlz_value_size(out), n = dlz_plan_run(plan)->n;
-    size_t width = (size_t)dlz_dataset_target_size(e->dataset) *
-                   dlviz_dtype_size(dlz_dataset_target_dtype(e->dataset));
-    dlz_extras room = {.targets = (char *)e->targets + (size_t)first * width,
-                       .weights = e->weights + first};
+    if (n == e->n && is_alone(e))
+        e->in_plan = out->data;
+    else
+        memcpy(e->outputs + (e->at + first) * size, out->data,
+               (size_t)(n * size) * sizeof *out->data);
+}
+
+/* Of what fails, samples that cannot be loaded come first, of all pieces, then targets, then
+ * labels: as where the batch runs whole. */
+static void note_failure(evaluation *e, int kind, int64_t first, dlviz_status status) {
+    dlz_failures_note(&e->failures, kind * DLZ_EVALUATION_BATCH + first, status);
+}
+
+/* A piece's part of the batch: outputs and targets. */
+static dlviz_status tally_piece(void *context, dlz_plan *plan, int64_t first) {
+    evaluation *e = context;
+    int64_t n = dlz_plan_run(plan)->n, place = e->at + first;
+    dlz_extras room = {.targets = targets_at(e, place), .weights = e->weights + place};
     dlz_input input = {.dataset = e->dataset, .indices = e->indices + first};
     DLZ_TRY(dlz_load_input(plan, &input));
     DLZ_TRY(dlz_plan_forward(plan));
-    memcpy(e->outputs + first * size, out->data, (size_t)(n * size) * sizeof *out->data);
-    DLZ_TRY(load_targets(e->network, e->who, plan, e->dataset, input.indices, &room));
-    dlz_look_read(e->look, plan, e->first + first);
+    keep_outputs(e, plan, first);
+    if (!dlz_look_read(e->look, plan, e->first + first))
+        atomic_store_explicit(&e->left, true, memory_order_relaxed);
+    dlviz_status status = load_targets(plan, e->dataset, input.indices, &room);
+    note_failure(e, 0, first, status);
+    if (status == DLVIZ_OK)
+        note_failure(e, 1, first,
+                     check_targets(e->network, e->who, n, e->dataset, input.indices, &room));
     return DLVIZ_OK;
 }
 
-/* The loss of a batch whose pieces have run. */
-static dlviz_status add_evaluated(evaluation *e, int64_t n, int64_t channels, dlz_tally *tally) {
+/* The loss of a batch whose pieces have run, and whose outputs and targets lie at `at`. */
+static dlviz_status add_evaluated(evaluation *e, int64_t at, int64_t n, dlz_tally *tally) {
     dlviz_network *network = e->network;
-    dlz_extras room = {.targets = e->targets, .weights = e->weights, .losses = e->losses};
-    dlz_loss_batch batch = batch_of(network, n, channels, e->outputs, layout_of(e->dataset), &room);
+    const dlz_shape *out = dlz_network_output(network);
+    dlz_extras room = {
+        .targets = targets_at(e, at), .weights = e->weights + at, .losses = e->losses};
+    const float *outputs = e->in_plan ? e->in_plan : e->outputs + at * dlz_shape_size(out);
+    dlz_loss_batch batch =
+        batch_of(network, n, out->dims[0], outputs, layout_of(e->dataset), &room);
     batch.names = e->indices;
     double mean;
     network->plans.running = true;
@@ -268,59 +337,146 @@ static dlviz_status add_evaluated(evaluation *e, int64_t n, int64_t channels, dl
     return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(e->dataset, e->who, e->indices, n);
 }
 
-static dlviz_status tally_batch(evaluation *e, int64_t n, dlz_tally *tally) {
-    for (int64_t i = 0; i < n; i++)
-        e->indices[i] = e->first + i;
+/* Room for the outputs of all batches at a time. It is the network's, which keeps it, but this
+ * call's own till its end: a progress function may evaluate as well. */
+static dlviz_status make_room(evaluation *e) {
     dlviz_network *network = e->network;
-    dlz_lane_job job = dlz_look_job(network, e->look, n);
-    DLZ_TRY(dlz_lanes_run(&network->plans, &job, tally_piece, e));
-    const dlz_shape *out = dlz_network_output(network);
-    DLZ_TRY(add_evaluated(e, n, out->dims[0], tally));
+    int64_t rows =
+        dlz_min_i64(dlviz_dataset_num_samples(e->dataset), e->most * dlz_comm_size(e->comm));
+    int64_t size = rows * dlz_shape_size(dlz_network_output(network));
+    if (e->outputs)
+        return DLVIZ_OK;
+    if (network->most_evaluated < size) {
+        dlz_free(network->evaluated);
+        network->most_evaluated = 0;
+        network->evaluated = dlz_alloc_array((uint64_t)size, sizeof *network->evaluated);
+        if (!network->evaluated)
+            return dlz_fail_memory("a batch's outputs", (uint64_t)size * sizeof(float));
+        network->most_evaluated = size;
+    }
+    e->outputs = network->evaluated;
+    e->room = network->most_evaluated;
+    network->evaluated = NULL;
+    network->most_evaluated = 0;
+    return DLVIZ_OK;
+}
+
+static void give_room_back(const evaluation *e) {
+    dlviz_network *network = e->network;
+    if (e->room <= network->most_evaluated) {
+        dlz_free(e->outputs);
+        return;
+    }
+    dlz_free(network->evaluated);
+    network->evaluated = e->outputs;
+    network->most_evaluated = e->room;
+}
+
+static dlviz_status run_batch(evaluation *e) {
+    dlviz_network *network = e->network;
+    dlz_lane_job job = dlz_look_job(network, e->look, e->n, e->most);
+    dlz_lanes_fit(&network->plans, &job);
+    e->in_plan = NULL;
+    e->left = false;
+    if (job.piece < job.n || !is_alone(e))
+        DLZ_TRY(make_room(e));
+    dlz_failures_init(&e->failures);
+    dlz_failures_note(&e->failures, -1, dlz_lanes_run(&network->plans, &job, tally_piece, e));
+    return dlz_failures_tell(&e->failures);
+}
+
+/* Runs what is left after the batch from sample `first` on, by another plan in the same memory. */
+static dlviz_status finish_look(evaluation *e, int64_t first) {
+    if (!e->left)
+        return DLVIZ_OK;
+    name_batch(e, first, e->n);
     dlz_input input = {.dataset = e->dataset, .indices = e->indices};
-    return dlz_look_finish(network, e->look, &input, e->first, n);
+    return dlz_look_finish(e->network, e->look, &input, first, e->n, e->most);
+}
+
+/* Rows of a table, of which each process has those of its batch. */
+static dlviz_status gather_rows(const evaluation *e, void *rows, int64_t most, int64_t total,
+                                size_t width) {
+    int64_t *offsets = e->offsets;
+    for (int rank = 0; rank <= dlz_comm_size(e->comm); rank++)
+        offsets[rank] = dlz_min_i64(rank * most, total) * (int64_t)width;
+    return dlz_comm_gather_pieces(e->comm, rows, offsets);
+}
+
+static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t total) {
+    int64_t size = dlz_shape_size(dlz_network_output(e->network)), most = e->most;
+    dlviz_tensor *looked = e->look->outputs;
+    if (is_alone(e))
+        return DLVIZ_OK;
+    DLZ_TRY(gather_rows(e, e->outputs, most, total, (size_t)size * sizeof(float)));
+    DLZ_TRY(gather_rows(e, e->targets, most, total, target_width(e->dataset)));
+    DLZ_TRY(gather_rows(e, e->weights, most, total, sizeof *e->weights));
+    return looked ? gather_rows(e, (float *)looked->data + first * size, most, total,
+                                (size_t)size * sizeof(float))
+                  : DLVIZ_OK;
+}
+
+/* Evaluates a batch for each process, `total` samples from `first` on; all add all losses, in
+ * order. */
+static dlviz_status tally_some(evaluation *e, int64_t first, int64_t total, dlz_tally *tally) {
+    e->at = dlz_min_i64(dlz_comm_rank(e->comm) * e->most, total);
+    e->n = dlz_min_i64(e->most, total - e->at);
+    name_batch(e, first + e->at, e->n);
+    if (e->n > 0)
+        DLZ_TRY(run_batch(e));
+    else if (!is_alone(e))
+        DLZ_TRY(make_room(e));
+    DLZ_TRY(gather_batches(e, first, total));
+    for (int64_t at = 0; at < total; at += e->most) {
+        int64_t n = dlz_min_i64(e->most, total - at);
+        name_batch(e, first + at, n);
+        DLZ_TRY(add_evaluated(e, at, n, tally));
+    }
+    return finish_look(e, first + e->at);
 }
 
 static dlviz_status tally_batches(evaluation *e, dlz_tally *tally) {
-    const dlviz_network *network = e->network;
-    int64_t n = dlviz_dataset_num_samples(e->dataset);
-    int64_t most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
-    for (e->first = 0; e->first < n; e->first += most) {
-        int64_t batch = dlz_min_i64(most, n - e->first);
-        DLZ_TRY(tally_batch(e, batch, tally));
-        DLZ_TRY(dlz_task_report((double)(e->first + batch) / (double)n));
+    int64_t n = dlviz_dataset_num_samples(e->dataset), together = e->most * dlz_comm_size(e->comm);
+    for (int64_t first = 0; first < n; first += together) {
+        int64_t total = dlz_min_i64(together, n - first);
+        DLZ_TRY(tally_some(e, first, total, tally));
+        DLZ_TRY(dlz_task_report((double)(first + total) / (double)n));
     }
     return DLVIZ_OK;
 }
 
-/* Room for the outputs of n samples, which stays with the network. */
-static dlviz_status make_room(dlviz_network *network, int64_t n) {
-    int64_t size = n * dlz_shape_size(dlz_network_output(network));
-    if (network->most_evaluated >= size)
-        return DLVIZ_OK;
-    dlz_free(network->evaluated);
-    network->most_evaluated = 0;
-    network->evaluated = dlz_alloc_array((uint64_t)size, sizeof *network->evaluated);
-    if (!network->evaluated)
-        return dlz_fail_memory("a batch's outputs", (uint64_t)size * sizeof(float));
-    network->most_evaluated = size;
-    return DLVIZ_OK;
+/* Room for what n samples have beside their outputs. */
+static dlviz_status ask_targets(evaluation *e, int64_t n) {
+    bool alone = is_alone(e);
+    bool one_label = dlz_dataset_target_kind(e->dataset) == DLZ_TARGETS_LABELS;
+    uint64_t ranks = (uint64_t)dlz_comm_size(e->comm) + 1;
+    e->targets = alone && one_label ? (void *)e->labels
+                                    : dlz_alloc_array((uint64_t)n, target_width(e->dataset));
+    e->weights = alone ? e->own_weights : dlz_alloc_array((uint64_t)n, sizeof *e->weights);
+    e->offsets = alone ? NULL : dlz_alloc_array(ranks, sizeof *e->offsets);
+    return e->targets && e->weights && (alone || e->offsets)
+               ? DLVIZ_OK
+               : dlz_fail_memory("a batch's targets", (uint64_t)n * target_width(e->dataset));
+}
+
+static void drop_targets(const evaluation *e) {
+    if (e->targets != (const void *)e->labels)
+        dlz_free(e->targets);
+    if (e->weights != e->own_weights)
+        dlz_free(e->weights);
+    dlz_free(e->offsets);
 }
 
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
-                              dlz_tally *tally, const dlz_look *look) {
-    evaluation e = {.network = network, .who = who, .dataset = dataset, .look = look};
-    int64_t n = dlz_min_i64(dlviz_dataset_num_samples(dataset), DLZ_EVALUATION_BATCH);
-    bool one_label = dlz_dataset_target_kind(dataset) == DLZ_TARGETS_LABELS;
-    uint64_t size = (uint64_t)n * (uint64_t)dlz_dataset_target_size(dataset);
-    size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
-    DLZ_TRY(make_room(network, n));
-    e.outputs = network->evaluated;
-    e.targets = one_label ? e.labels : dlz_alloc_array(size, width);
-    if (!e.targets)
-        return dlz_fail_memory("a batch's targets", size * width);
-    dlviz_status status = tally_batches(&e, tally);
-    if (!one_label)
-        dlz_free(e.targets);
+                              dlz_tally *tally, const dlz_look *look, dlviz_comm *comm) {
+    evaluation e = {.network = network, .who = who, .dataset = dataset, .look = look, .comm = comm};
+    int64_t n = dlviz_dataset_num_samples(dataset);
+    e.most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
+    dlviz_status status = ask_targets(&e, dlz_min_i64(n, e.most * dlz_comm_size(comm)));
+    if (status == DLVIZ_OK)
+        status = tally_batches(&e, tally);
+    drop_targets(&e);
+    give_room_back(&e);
     return status;
 }
 
@@ -338,11 +494,11 @@ dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
                                dlviz_tensor **outputs) {
     dlz_look look = {.outputs = NULL};
     if (!outputs)
-        return tally_all(network, who, dataset, tally, &look);
+        return tally_all(network, who, dataset, tally, &look, network->plans.comm);
     int64_t dims[4];
     int ndim = outputs_dims(network, dataset, dims);
     DLZ_TRY(dlz_tensor_create_raw(&look.outputs, DLVIZ_FLOAT32, ndim, dims));
-    dlviz_status status = tally_all(network, who, dataset, tally, &look);
+    dlviz_status status = tally_all(network, who, dataset, tally, &look, network->plans.comm);
     if (status == DLVIZ_OK)
         *outputs = look.outputs;
     else
@@ -382,7 +538,7 @@ static dlviz_status evaluate(dlviz_network *network, const char *who, const dlvi
         DLZ_TRY(dlz_tensor_create_raw(&outputs, DLVIZ_FLOAT32, ndim, dims));
     if (whole)
         looked.outputs = outputs;
-    dlviz_status status = tally_all(network, who, dataset, tally, &looked);
+    dlviz_status status = tally_all(network, who, dataset, tally, &looked, NULL);
     if (status == DLVIZ_OK && whole)
         status = dlz_network_judge(network, dataset, tally, outputs, metrics);
     else if (status == DLVIZ_OK)
@@ -486,12 +642,13 @@ typedef struct step_batch {
 
 /* The loss and its gradient. */
 static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *plan,
-                             const step_batch *step, dlz_tally *tally, double *mean) {
+                             const step_batch *step, float *gradient, dlz_tally *tally,
+                             double *mean) {
     const dlz_value *out = dlz_plan_output(plan);
-    dlz_loss_batch batch = batch_of(network, dlz_plan_run(plan)->n, out->channels, out->data,
-                                    step->layout, dlz_plan_extras(plan));
+    const dlz_extras *room = dlz_plan_extras(plan);
+    dlz_loss_batch batch = batch_of(network, dlz_plan_run(plan)->batch.all, out->channels,
+                                    room->outputs ? room->outputs : out->data, step->layout, room);
     batch.names = step->names;
-    float *gradient = out->dy;
     if (!step->mixed)
         return dlz_loss_add(network->loss, who, &batch, gradient, mean, tally);
     const dlz_mixture *mixture = &network->mixture;
@@ -501,6 +658,24 @@ static dlviz_status add_loss(dlviz_network *network, const char *who, dlz_plan *
     partners.names = mixture->positions;
     return dlz_loss_add_mixed(network->loss, who, &batch, &partners, gradient, mixture->gradient,
                               mean, tally);
+}
+
+/* Where processes share the batch, each takes the loss of all of it: outputs are few. */
+static dlviz_status share_loss(dlviz_network *network, const char *who, dlz_plan *plan,
+                               const step_batch *step, dlz_tally *tally, double *mean) {
+    const dlz_extras *room = dlz_plan_extras(plan);
+    const dlz_run *run = dlz_plan_run(plan);
+    const dlz_value *out = dlz_plan_output(plan);
+    if (!run->batch.comm)
+        return add_loss(network, who, plan, step, out->dy, tally, mean);
+    int64_t size = dlz_value_size(out), first = run->batch.first * size;
+    size_t bytes = (size_t)(run->n * size) * sizeof(float);
+    memcpy(room->outputs + first, out->data, bytes);
+    DLZ_TRY(dlz_batch_gather(&run->batch, room->outputs, run->batch.all,
+                             size * (int64_t)sizeof(float)));
+    DLZ_TRY(add_loss(network, who, plan, step, room->gradient, tally, mean));
+    memcpy(out->dy, room->gradient + first, bytes);
+    return DLVIZ_OK;
 }
 
 /* Forward, loss and backward on the batch that lies in the plan. */
@@ -513,7 +688,7 @@ static dlviz_status run_step(dlviz_network *network, const char *who, dlz_plan *
                (size_t)network->parameter_floats * sizeof *network->gradients);
     network->stale_gradients = false;
     network->plans.running = true;
-    dlviz_status status = add_loss(network, who, plan, step, tally, mean);
+    dlviz_status status = share_loss(network, who, plan, step, tally, mean);
     network->plans.running = false;
     DLZ_TRY(status);
     if (!isfinite(*mean))
@@ -550,12 +725,12 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                         .names = indices,
                         .mixed = augmented && dlz_augmented_mixes_labels(&input)};
     DLZ_TRY(dlz_load_input(plan, &(dlz_input){.dataset = dataset,
-                                              .indices = indices,
+                                              .indices = indices + dlz_plan_run(plan)->batch.first,
                                               .variant = augmented ? &variant : NULL}));
     if (augmented)
         DLZ_TRY(load_augmented_targets(network, who, plan, &input, room));
     else
-        DLZ_TRY(load_targets(network, who, plan, dataset, indices, room));
+        DLZ_TRY(load_checked_targets(network, who, plan, dataset, indices, room));
     if (batch.mixed)
         DLZ_TRY(load_partners(network, who, plan, &input, room));
     return train_step(network, who, plan, &batch, tally, mean);

@@ -71,7 +71,7 @@ struct dlviz_network {
     char **missing, **unused;
 
     dlz_mixture mixture;
-    float *evaluated; /* the outputs of a batch in evaluation; it only grows */
+    float *evaluated; /* room for the outputs of batches in evaluation; NULL: none, or one has it */
     int64_t most_evaluated;
 };
 

@@ -213,7 +213,7 @@ static dlz_lane_job job_for(dlviz_predictor *predictor, int64_t n, int64_t most)
                           .node = predictor->node,
                           .mode = DLZ_EVALUATION,
                           .n = n,
-                          .piece = dlz_lanes_piece(&w->graph, w->network->parameter_floats, most)};
+                          .piece = dlz_lanes_piece(&w->graph, predictor->node, most)};
 }
 
 static dlviz_status reserve(dlviz_predictor *predictor, int64_t n, int64_t most) {

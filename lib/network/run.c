@@ -204,37 +204,44 @@ static dlviz_status output_piece(void *context, dlz_plan *plan, int64_t first) {
     return DLVIZ_OK;
 }
 
-dlz_lane_job dlz_network_job(const dlviz_network *network, int node, int64_t n) {
+dlz_lane_job dlz_network_job(const dlviz_network *network, int node, int64_t n, int64_t most) {
     const dlz_graph *graph = &network->graph;
     return (dlz_lane_job){.graph = graph,
                           .node = node,
                           .mode = DLZ_EVALUATION,
                           .n = n,
-                          .piece = dlz_lanes_piece(graph, network->parameter_floats, n)};
+                          .piece = dlz_lanes_piece(graph, node, most)};
 }
 
-dlviz_status dlz_network_run_to(dlviz_network *network, int node, int64_t n, const dlz_input *input,
-                                float *to) {
+dlviz_status dlz_network_run_to(dlviz_network *network, int node, int64_t n, int64_t most,
+                                const dlz_input *input, float *to) {
     const dlz_graph *graph = &network->graph;
     output_pass pass = {.input = *input,
                         .in_size = dlz_shape_size(&graph->in),
                         .out_size = dlz_shape_size(dlz_graph_shape(graph, node)),
                         .to = to};
-    dlz_lane_job job = dlz_network_job(network, node, n);
+    dlz_lane_job job = dlz_network_job(network, node, n, most);
     return dlz_lanes_run(&network->plans, &job, output_piece, &pass);
 }
 
-/* Computes a node for one batch of a source. */
+/* Computes a node for one batch of a source, one of `most` or the last. */
 static dlviz_status run_batch(dlviz_network *network, int last, const source *from, const piece *p,
-                              float *to) {
+                              int64_t most, float *to) {
     dlz_input input = {.dataset = from->dataset, .indices = p->indices};
     if (!from->dataset)
         input.samples = from->samples + p->first * dlz_shape_size(&network->graph.in);
-    return dlz_network_run_to(network, last, p->n, &input, to);
+    return dlz_network_run_to(network, last, p->n, most, &input, to);
 }
 
 int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, int64_t n) {
-    enum { CACHED = 1 << 20, LEAST = 16 };
+    /* Few images of the largest, and enough of the others to be cut into pieces: of what two layers
+     * hand on, 64 MB at most. */
+    enum {
+        CACHED = 1 << 20,
+        LEAST = 4,
+        LEAST_TO_CUT = 16,
+        MOST_TO_CUT = (64 << 20) / sizeof(float)
+    };
     int64_t most = dlz_max_i64(CACHED, 3 * parameter_floats), largest = 1;
     int64_t before = dlz_shape_size(&graph->in);
     for (int node = 0; node < graph->num_nodes; node++) {
@@ -242,9 +249,10 @@ int64_t dlz_evaluation_batch(const dlz_graph *graph, int64_t parameter_floats, i
         largest = dlz_max_i64(largest, before + size);
         before = size;
     }
-    int64_t batch = dlz_min_i64(dlz_max_i64(most / largest, LEAST), DLZ_EVALUATION_BATCH);
+    int64_t least = largest <= MOST_TO_CUT / LEAST_TO_CUT ? LEAST_TO_CUT : LEAST;
+    int64_t batch = dlz_min_i64(dlz_max_i64(most / largest, least), DLZ_EVALUATION_BATCH);
     int64_t equal = dlz_ceil_div(n, dlz_ceil_div(n, batch)); /* about equal ones */
-    bool cut = equal < n && dlz_lanes_piece(graph, parameter_floats, equal) < equal;
+    bool cut = equal < n && dlz_lanes_piece(graph, graph->num_nodes - 1, equal) < equal;
     return cut ? dlz_ceil_div(equal, 4) * 4 : equal; /* of equal pieces */
 }
 
@@ -259,7 +267,7 @@ static dlviz_status run_all(dlviz_network *network, int last, const source *from
             p.indices[i] = p.first + i;
         float *rows = to + p.first * size;
         DLZ_TRY(last == DLZ_GRAPH_INPUT ? load_piece(network, from, &p, rows)
-                                        : run_batch(network, last, from, &p, rows));
+                                        : run_batch(network, last, from, &p, most, rows));
         DLZ_TRY(dlz_task_report((double)(p.first + p.n) / (double)from->n));
     }
     return DLVIZ_OK;

@@ -32,11 +32,12 @@ typedef struct dlz_input {
 
 /* The same from sample `first` on; `size` is that of one. */
 dlz_input dlz_input_from(const dlz_input *input, int64_t first, int64_t size);
-/* A node for n samples in evaluation, cut into pieces. */
-dlz_lane_job dlz_network_job(const dlviz_network *network, int node, int64_t n);
-/* Computes a node for a batch, in PyTorch's order. */
-dlviz_status dlz_network_run_to(dlviz_network *network, int node, int64_t n, const dlz_input *input,
-                                float *to);
+/* A node for n samples in evaluation, cut into pieces as a batch of `most` is, so that there are two
+ * sizes in all: of a piece, and of what is left. */
+dlz_lane_job dlz_network_job(const dlviz_network *network, int node, int64_t n, int64_t most);
+/* Computes a node for a batch, which is one of `most` or what is left, in PyTorch's order. */
+dlviz_status dlz_network_run_to(dlviz_network *network, int node, int64_t n, int64_t most,
+                                const dlz_input *input, float *to);
 /* Puts a batch where the plan reads it. Fails where a dataset's samples cannot be loaded. */
 dlviz_status dlz_load_input(dlz_plan *plan, const dlz_input *input);
 /* The plan's output in PyTorch's order. */
@@ -55,15 +56,15 @@ typedef struct dlz_look {
     int node; /* of the features */
 } dlz_look;
 
-/* What serves such a pass over n samples. */
-dlz_lane_job dlz_look_job(const dlviz_network *network, const dlz_look *look, int64_t n);
-/* After the forward pass of a plan for it: fills the rows from `first` on, but for a layer that is
- * computed within another. */
-void dlz_look_read(const dlz_look *look, dlz_plan *plan, int64_t first);
-/* After all pieces of a batch: fills the rows of a layer that is computed within another, by a
- * pass of its own. */
+/* What serves such a pass over n samples, of batches of `most`. */
+dlz_lane_job dlz_look_job(const dlviz_network *network, const dlz_look *look, int64_t n,
+                          int64_t most);
+/* After the forward pass of a plan for it: fills the rows from `first` on. Returns false where those of
+ * a layer that is computed within another are left. */
+bool dlz_look_read(const dlz_look *look, dlz_plan *plan, int64_t first);
+/* After all pieces of a batch: fills the rows of such a layer, by a pass of its own. */
 dlviz_status dlz_look_finish(dlviz_network *network, const dlz_look *look, const dlz_input *input,
-                             int64_t first, int64_t n);
+                             int64_t first, int64_t n, int64_t most);
 /* The network's loss over a dataset that has been checked, and metric number `index`; either pointer
  * may be NULL. */
 dlviz_status dlz_network_measure(dlviz_network *network, const char *who,

@@ -128,7 +128,8 @@ static dlviz_status append_totals(table *t, const dlviz_network *network) {
     long long parameters = 0;
     for (int i = 0; i < network->graph.num_nodes; i++)
         parameters += (long long)parameters_of(network, &network->graph.nodes[i]);
-    with_prefix(operations, sizeof operations, dlz_graph_multiply_adds(&network->graph));
+    with_prefix(operations, sizeof operations,
+                dlz_graph_multiply_adds(&network->graph, network->graph.num_nodes - 1));
     int width = t->name_width + t->type_width + 20;
     if (!append(t, dlz_format("%-*s %12lld\n", width, "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))

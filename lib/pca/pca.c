@@ -44,6 +44,7 @@ void dlviz_pca_destroy(dlviz_pca *pca) {
         return;
     dlz_pca_model_clear(&pca->model);
     destroy_results(pca);
+    dlviz_comm_destroy(pca->comm);
     dlz_free(pca);
 }
 
@@ -114,6 +115,14 @@ dlviz_status dlviz_pca_set_progress(dlviz_pca *pca, dlviz_pca_progress_fn progre
     return DLVIZ_OK;
 }
 
+dlviz_status dlviz_pca_set_comm(dlviz_pca *pca, dlviz_comm *comm) {
+    BEGIN_SETTING(pca);
+    dlviz_comm *before = pca->comm;
+    pca->comm = comm ? dlz_comm_hold(comm) : NULL;
+    dlviz_comm_destroy(before);
+    return DLVIZ_OK;
+}
+
 double dlviz_pca_event_done(const dlviz_pca_event *event) {
     return event ? event->done : NAN;
 }
@@ -150,9 +159,7 @@ static dlviz_status make_result(dlviz_tensor **out, int64_t rows, int64_t column
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_pca_adopt(dlviz_pca *pca, dlz_pca_model *model) {
-    dlviz_pca fresh = *pca;
-    fresh.mean = fresh.vectors = fresh.variance = fresh.ratio = fresh.singular = NULL;
+static dlviz_status make_results(dlviz_pca *fresh, const dlz_pca_model *model) {
     int64_t k = model->count;
     double *scaled = dlz_alloc_array((uint64_t)k * 2, sizeof *scaled);
     if (!scaled)
@@ -162,16 +169,23 @@ dlviz_status dlz_pca_adopt(dlviz_pca *pca, dlz_pca_model *model) {
         scaled[i] = model->total_variance > 0 ? v / model->total_variance : 0;
         scaled[k + i] = sqrt(v * (double)(model->samples - 1));
     }
-    dlviz_status status = make_result(&fresh.mean, 0, model->features, model->mean);
+    dlviz_status status = make_result(&fresh->mean, 0, model->features, model->mean);
     if (status == DLVIZ_OK)
-        status = make_result(&fresh.vectors, k, model->features, model->components);
+        status = make_result(&fresh->vectors, k, model->features, model->components);
     if (status == DLVIZ_OK)
-        status = make_result(&fresh.variance, 0, k, model->variance);
+        status = make_result(&fresh->variance, 0, k, model->variance);
     if (status == DLVIZ_OK)
-        status = make_result(&fresh.ratio, 0, k, scaled);
+        status = make_result(&fresh->ratio, 0, k, scaled);
     if (status == DLVIZ_OK)
-        status = make_result(&fresh.singular, 0, k, scaled + k);
+        status = make_result(&fresh->singular, 0, k, scaled + k);
     dlz_free(scaled);
+    return status;
+}
+
+dlviz_status dlz_pca_adopt(dlviz_comm *comm, dlviz_pca *pca, dlz_pca_model *model) {
+    dlviz_pca fresh = *pca;
+    fresh.mean = fresh.vectors = fresh.variance = fresh.ratio = fresh.singular = NULL;
+    dlviz_status status = dlz_comm_agree(comm, make_results(&fresh, model));
     if (status != DLVIZ_OK) {
         destroy_results(&fresh);
         return status;
@@ -209,6 +223,10 @@ void dlviz_pca_randomized(const dlviz_pca *pca, int64_t *oversampling, int64_t *
         *oversampling = pca ? pca->oversampling : 0;
     if (num_iterations)
         *num_iterations = pca ? pca->iterations : 0;
+}
+
+dlviz_comm *dlviz_pca_comm(const dlviz_pca *pca) {
+    return pca ? pca->comm : NULL;
 }
 
 int64_t dlviz_pca_num_components(const dlviz_pca *pca) {

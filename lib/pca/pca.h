@@ -3,6 +3,8 @@
 #define DLZ_PCA_H
 
 #include "base/busy.h"
+#include "comm/comm.h"
+#include "tensor/pages.h"
 
 #include <dlviz/pca.h>
 
@@ -29,6 +31,7 @@ struct dlviz_pca {
     int oversampling, iterations;
     dlviz_pca_progress_fn progress;
     void *progress_user;
+    dlviz_comm *comm; /* held; NULL: none */
 
     dlz_pca_model model; /* all zero before a fit */
     dlviz_tensor *mean, *vectors, *variance, *ratio, *singular;
@@ -39,23 +42,81 @@ typedef struct dlz_pca_varying {
     int64_t count, *columns;
 } dlz_pca_varying;
 
-/* What the solvers work on: the data and its mean. */
+/* What the solvers work on: the data and its mean. Of several ranks each has rows of its own, and
+ * what is found by one alone is rank 0's: it leads. */
 typedef struct dlz_pca_input {
     const dlviz_pca *pca;
-    const float *data;
+    dlviz_comm *comm;   /* NULL: all rows are here */
+    const float *data;  /* own x features */
+    dlz_pages pages;    /* of the data */
+    int64_t first, own; /* of all samples, those that are here */
     int64_t samples, features;
     const double *mean;
-    double scatter;             /* the sum of squares of the centered data */
+    double scatter;             /* the sum of squares of the centered data, once it is known */
     dlviz_pca_solver_kind used; /* set by the solvers */
+    bool searched;              /* for columns that vary: */
     dlz_pca_varying varying;    /* no columns: all do, or it makes no difference */
 } dlz_pca_input;
+
+static inline bool dlz_pca_leads(const dlz_pca_input *input) {
+    return dlz_comm_rank(input->comm) == 0;
+}
 
 /* The rows of a tile in passes over the data. */
 #define DLZ_PCA_TILE 512
 
-/* The mean of each column and the sum of squares about it; fails on NaN and infinities. */
-dlviz_status dlz_pca_moments(const char *who, const float *data, int64_t samples, int64_t features,
-                             double *mean, double *scatter);
+/* -- Ranks ---------------------------------------------------------------------------------------
+ */
+
+/* Begins a call that all ranks make, each with rows of its own: fails on all unless these are
+ * matrices of as many columns, spread as dlviz_comm_share says, with settings and results so far
+ * that are the same. */
+dlviz_status dlz_pca_join(const char *who, const char *name, const dlviz_pca *pca,
+                          const dlviz_tensor *rows, dlz_pca_input *input);
+/* Where a step in which a rank may fail alone is over: all go on, or all fail; where one was
+ * cancelled all are. */
+dlviz_status dlz_pca_agree(const dlz_pca_input *input, dlviz_status own);
+/* All rows on each rank, as an input of a process alone, whose data the caller frees. */
+dlviz_status dlz_pca_gather(const dlz_pca_input *input, dlz_pca_input *whole);
+/* A solver's work, of all rows, by the leading rank. */
+typedef dlviz_status (*dlz_pca_solver_fn)(dlz_pca_input *input, dlz_pca_model *model);
+dlviz_status dlz_pca_solve_whole(dlz_pca_input *input, dlz_pca_solver_fn solve,
+                                 dlz_pca_model *model);
+/* The leading rank's model, and how it came by it, become everyone's. `own`: what the leading rank's
+ * work ended with; DLVIZ_ERROR_NUMERIC is then every rank's own. */
+dlviz_status dlz_pca_share(dlz_pca_input *input, dlviz_status own, dlz_pca_model *model);
+
+/* -- Passes over the data ------------------------------------------------------------------------
+ */
+
+/* Narrower matrices have nothing to gain from a search for columns that vary. */
+#define DLZ_PCA_NARROW 96
+
+/* Columns that are the same in all rows, as borders of pictures are, have no part in the covariance:
+ * without them it is smaller. Those that are the same in a rank's first rows are looked for in all
+ * its others, piece by piece. */
+typedef struct dlz_pca_search {
+    int64_t count;
+    int64_t *candidates;
+    bool *varies; /* `count` a worker */
+    int workers;
+} dlz_pca_search;
+dlviz_status dlz_pca_search_begin(const dlz_pca_input *input, dlz_pca_search *search);
+void dlz_pca_search_rows(const dlz_pca_search *search, const dlz_pca_input *input, int64_t first,
+                         int64_t count, int worker);
+/* Joins what all ranks found. No columns where all vary. */
+dlviz_status dlz_pca_search_end(const dlz_pca_input *input, dlz_pca_search *search,
+                                dlz_pca_varying *varying);
+/* Without its result. */
+void dlz_pca_search_drop(dlz_pca_search *search);
+/* All of that in a pass of its own. */
+dlviz_status dlz_pca_find_varying(const dlz_pca_input *input, dlz_pca_varying *varying);
+
+/* The mean of each column; fails on NaN and infinities. With `search`, on the way. */
+dlviz_status dlz_pca_find_mean(const char *who, const dlz_pca_input *input, dlz_pca_search *search,
+                               double *mean);
+/* The sum of squares about the mean. */
+dlviz_status dlz_pca_find_scatter(dlz_pca_input *input);
 /* Fails with DLVIZ_ERROR_NUMERIC when the whole variance is more or less than float32 holds. */
 dlviz_status dlz_pca_require_range(const char *who, double variance);
 /* DLVIZ_CANCELLED when the callback, or the thread's, says so. */
@@ -75,23 +136,29 @@ dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model
 dlviz_status dlz_pca_solve_svd(dlz_pca_input *input, dlz_pca_model *model);
 dlviz_status dlz_pca_solve_randomized(dlz_pca_input *input, dlz_pca_model *model);
 
-/* Finds the columns that vary, which the caller frees; none where all do, or too few do not. */
-dlviz_status dlz_pca_find_varying(const dlz_pca_input *input, dlz_pca_varying *varying);
+/* The whole variance, as the scatter says, and whether results can hold it. */
+dlviz_status dlz_pca_set_variance(const char *who, const dlz_pca_input *input,
+                                  dlz_pca_model *model);
 
 /* The lower triangle of Σ (x - μ)(x - μ)ᵀ over the points (of the varying columns), or, with
- * `gram`, of the products of the centered points with each other (samples x samples). */
-dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, double *matrix);
+ * `gram`, of the products of the centered points with each other (samples x samples), for which all
+ * points must be here; and their trace. *matrix, to be freed, is NULL on ranks that do not lead. */
+dlviz_status dlz_pca_scatter_matrix(const dlz_pca_input *input, bool gram, double **matrix,
+                                    double *trace);
+
+/* With so many rows a column and more, each leaf has a QR of its own; else one process does all. */
+#define DLZ_PCA_ROWS_FOR_LEAVES 8
 
 /* The upper triangle r (features x features) of the centered data's QR factorization; samples >=
- * features. */
+ * features. With several ranks there are rows for leaves, and the triangle is the leading one's. */
 dlviz_status dlz_pca_triangle(const dlz_pca_input *input, double *triangle);
 
 void dlz_pca_model_clear(dlz_pca_model *model);
 /* Flips each component so that its largest-magnitude loading is positive; of loadings that tie,
  * within 1e-3 of the largest, the first. */
 void dlz_pca_fix_signs(double *components, int64_t count, int64_t features);
-/* Makes `model` (handed over on success) the analysis's result. */
-dlviz_status dlz_pca_adopt(dlviz_pca *pca, dlz_pca_model *model);
+/* Makes `model` (handed over on success) the analysis's result, on all ranks or on none. */
+dlviz_status dlz_pca_adopt(dlviz_comm *comm, dlviz_pca *pca, dlz_pca_model *model);
 /* 1 / standard deviation of component i, 0 when its variance is rounding noise. */
 double dlz_pca_inverse_deviation(const dlz_pca_model *model, int64_t i);
 

@@ -117,39 +117,51 @@ static dlviz_status solve_eigen(const dlz_pca_input *input, bool gram, int64_t f
     return status;
 }
 
-static dlviz_status solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
-    bool gram = input->samples < input->features;
-    if (!gram)
-        DLZ_TRY(dlz_pca_find_varying(input, &input->varying));
+/* By the leading rank, for all. */
+static dlviz_status solve_matrix(dlz_pca_input *input, bool gram, double *matrix,
+                                 dlz_pca_model *model) {
     int64_t varying = input->varying.columns ? input->varying.count : input->features;
     int64_t size = gram ? input->samples : varying;
-    size_t cells;
-    double *matrix = NULL;
     dlz_eigen *eigen = NULL;
-    if (!dlz_mul_overflows((uint64_t)size, (uint64_t)size, &cells))
-        matrix = dlz_alloc_array(cells, sizeof *matrix);
-    dlviz_status status = matrix
-                              ? dlz_pca_scatter_matrix(input, gram, matrix)
-                              : dlz_fail_memory("a covariance matrix",
-                                                (uint64_t)size * (uint64_t)size * sizeof *matrix);
-    if (status == DLVIZ_OK)
+    dlviz_status status = DLVIZ_OK;
+    if (dlz_pca_leads(input))
         status = dlz_eigen_create(&eigen, size, matrix);
-    if (status == DLVIZ_OK)
+    if (status == DLVIZ_OK && eigen)
         status = solve_eigen(input, gram, size, eigen, model);
     dlz_eigen_destroy(eigen);
+    return dlz_pca_share(input, status, model);
+}
+
+/* *refused: no solver can do it. */
+static dlviz_status solve_covariance(dlz_pca_input *input, dlz_pca_model *model, bool *refused) {
+    bool gram = input->samples < input->features;
+    if (!gram && !input->searched && input->features > DLZ_PCA_NARROW)
+        DLZ_TRY(dlz_pca_find_varying(input, &input->varying));
+    double *matrix;
+    dlviz_status status = dlz_pca_scatter_matrix(input, gram, &matrix, &input->scatter);
+    if (status == DLVIZ_OK) {
+        status = dlz_pca_set_variance("dlviz_pca_fit", input, model);
+        *refused = status != DLVIZ_OK;
+    }
+    if (status == DLVIZ_OK)
+        status = solve_matrix(input, gram, matrix, model);
     dlz_free(matrix);
     dlz_free(input->varying.columns);
     input->varying = (dlz_pca_varying){0};
+    input->searched = false;
     return status;
 }
 
 /* Singular vectors are found by other drivers: what no eigensolver can do is left to them. */
 dlviz_status dlz_pca_solve_covariance(dlz_pca_input *input, dlz_pca_model *model) {
+    if (input->comm && input->samples < input->features)
+        return dlz_pca_solve_whole(input, dlz_pca_solve_covariance, model);
     input->used = DLVIZ_PCA_SOLVER_COVARIANCE;
     dlz_failure before;
     dlz_failure_keep(&before);
-    dlviz_status status = solve_covariance(input, model);
-    if (status != DLVIZ_ERROR_NUMERIC)
+    bool refused = false;
+    dlviz_status status = solve_covariance(input, model, &refused);
+    if (status != DLVIZ_ERROR_NUMERIC || refused)
         return status;
     dlz_failure_put_back(&before);
     dlz_pca_forget_components(model);

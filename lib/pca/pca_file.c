@@ -160,7 +160,7 @@ static dlviz_status read_model(const dlviz_safetensors *file, void *handle) {
         }
     }
     if (status == DLVIZ_OK)
-        status = dlz_pca_adopt(pca, &model);
+        status = dlz_pca_adopt(NULL, pca, &model);
     dlz_pca_model_clear(&model);
     dlviz_tensor_destroy(exact);
     dlviz_tensor_destroy(numbers);

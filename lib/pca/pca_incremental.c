@@ -1,6 +1,5 @@
 #include "pca/pca.h"
 #include "base/base.h"
-#include "base/parallel.h"
 #include "base/progress.h"
 #include "kernels/embed/center.h"
 #include "linalg/linalg.h"
@@ -9,24 +8,31 @@
 #include <math.h>
 #include <string.h>
 
-static dlviz_status check_batch(const char *who, const dlviz_pca *pca, const dlviz_tensor *batch) {
-    DLZ_TRY(dlz_require_matrix(who, "batch", batch));
+static dlviz_status check_fraction(const char *who, const dlviz_pca *pca) {
     if (pca->fraction > 0)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: a fraction of the variance was asked for; batches need a number of "
                         "components (dlviz_pca_set_num_wanted)",
                         who);
-    int64_t rows = batch->dims[0], columns = batch->dims[1];
+    return DLVIZ_OK;
+}
+
+static dlviz_status check_batch(const char *who, const dlz_pca_input *input) {
+    const dlviz_pca *pca = input->pca;
+    int64_t rows = input->samples, columns = input->features;
     if (pca->model.count > 0) {
         if (columns != pca->model.features)
             return dlz_fail(DLVIZ_ERROR_SHAPE,
                             "%s: 'batch' has %lld columns; earlier ones had %lld", who,
                             (long long)columns, (long long)pca->model.features);
+        if (rows < 1)
+            return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: no rank has a row of 'batch'", who);
         return DLVIZ_OK;
     }
     if (rows < 2)
-        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: the first batch has 1 row; it needs at least 2",
-                        who);
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: the first batch has %lld row%s; it needs at least 2", who,
+                        (long long)rows, rows == 1 ? "" : "s");
     if (pca->components > dlz_min_i64(rows, columns))
         return dlz_fail(
             DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -75,52 +81,76 @@ static void merge_moments(const dlz_pca_input *input, const dlz_pca_model *old,
     model->total_variance = scatter / (double)(model->samples - 1);
 }
 
-static dlviz_status update(const dlviz_pca *pca, const dlviz_tensor *batch, dlz_pca_model *model) {
-    const dlz_pca_model *old = &pca->model;
-    int64_t m = batch->dims[0], d = batch->dims[1];
-    model->features = d;
-    model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
-    if (!model->mean)
-        return dlz_fail_memory("a mean", (uint64_t)d * sizeof *model->mean);
-    dlz_pca_input input = {pca, batch->data, m, d, model->mean, 0, DLVIZ_PCA_SOLVER_SVD, {0}};
-    DLZ_TRY(dlz_pca_report(pca, 0));
-    dlz_task_part(0, 0);
-    DLZ_TRY(
-        dlz_pca_moments("dlviz_pca_partial_fit", batch->data, m, d, model->mean, &input.scatter));
+/* The leading rank's work, for which all rows are on it, or all ranks see to the triangle. */
+static dlviz_status decompose(dlz_pca_input *input, dlz_pca_model *model) {
+    const dlz_pca_model *old = &input->pca->model;
+    int64_t m = input->samples, d = input->features;
     int64_t height = dlz_min_i64(m, d) + (old->count > 0 ? old->count + 1 : 0);
     int64_t most = dlz_min_i64(height, d);
     double *rows = dlz_alloc_array((uint64_t)height * (uint64_t)d, sizeof *rows);
     model->variance = dlz_alloc_array((uint64_t)most, sizeof *model->variance);
     model->components = dlz_alloc_array((uint64_t)most * (uint64_t)d, sizeof *model->components);
-    dlviz_status status;
-    if (rows && model->variance && model->components)
-        status = stack_rows(&input, old, rows);
-    else
-        status = dlz_fail_memory("a stack of rows", (uint64_t)height * (uint64_t)d * sizeof *rows);
+    dlviz_status status =
+        dlz_pca_agree(input, rows && model->variance && model->components
+                                 ? DLVIZ_OK
+                                 : dlz_fail_memory("a stack of rows",
+                                                   (uint64_t)height * (uint64_t)d * sizeof *rows));
     if (status == DLVIZ_OK)
+        status = stack_rows(input, old, rows);
+    bool leads = dlz_pca_leads(input);
+    if (status == DLVIZ_OK && leads)
         status = dlz_svd_right(height, d, rows, model->variance, model->components);
     dlz_free(rows);
-    DLZ_TRY(status);
-    merge_moments(&input, old, model);
-    DLZ_TRY(dlz_pca_require_range("dlviz_pca_partial_fit", model->total_variance));
-    model->count = old->count > 0 ? old->count : dlz_pca_wanted(pca, most);
+    if (status != DLVIZ_OK || !leads)
+        return status;
+    model->count = old->count > 0 ? old->count : dlz_pca_wanted(input->pca, most);
+    double all = (double)(old->samples + m - 1);
     for (int64_t i = 0; i < model->count; i++)
-        model->variance[i] *= model->variance[i] / (double)(model->samples - 1);
+        model->variance[i] *= model->variance[i] / all;
     dlz_pca_fix_signs(model->components, model->count, d);
-    return dlz_pca_report(pca, 1);
+    return DLVIZ_OK;
+}
+
+static dlviz_status update(dlz_pca_input *input, dlz_pca_model *model) {
+    const dlz_pca_model *old = &input->pca->model;
+    int64_t d = input->features;
+    model->features = d;
+    model->mean = dlz_alloc_array((uint64_t)d, sizeof *model->mean);
+    dlviz_status status = model->mean ? dlz_pca_report(input->pca, 0)
+                                      : dlz_fail_memory("a mean", (uint64_t)d * sizeof(double));
+    DLZ_TRY(dlz_pca_agree(input, status));
+    input->mean = model->mean;
+    dlz_task_part(0, 0);
+    DLZ_TRY(dlz_pca_find_mean("dlviz_pca_partial_fit", input, NULL, model->mean));
+    DLZ_TRY(dlz_pca_find_scatter(input));
+    if (input->comm && input->samples < DLZ_PCA_ROWS_FOR_LEAVES * d) {
+        DLZ_TRY(dlz_pca_solve_whole(input, decompose, model));
+    } else {
+        status = decompose(input, model);
+        DLZ_TRY(dlz_pca_share(input, status, model));
+    }
+    merge_moments(input, old, model);
+    DLZ_TRY(dlz_pca_require_range("dlviz_pca_partial_fit", model->total_variance));
+    return dlz_pca_agree(input, dlz_pca_report(input->pca, 1));
 }
 
 dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_REQUIRE(pca);
     DLZ_HOLD_ALONE(&pca->busy, "PCA");
-    DLZ_TRY(check_batch(__func__, pca, batch));
-    DLZ_TASK("PCA");
+    dlz_pca_input input;
+    DLZ_TRY(dlz_pca_join(__func__, "batch", pca, batch, &input));
+    DLZ_TRY(check_fraction(__func__, pca));
+    DLZ_TRY(check_batch(__func__, &input));
     dlz_pca_model model = {0};
-    dlviz_status status = update(pca, batch, &model);
+    dlz_task task;
+    dlviz_status status = dlz_pca_agree(&input, dlz_task_begin(&task, "PCA"));
     if (status == DLVIZ_OK)
-        status = dlz_pca_adopt(pca, &model);
+        status = update(&input, &model);
+    if (status == DLVIZ_OK)
+        status = dlz_pca_adopt(input.comm, pca, &model);
     if (status == DLVIZ_OK)
         pca->used = DLVIZ_PCA_SOLVER_SVD;
+    dlz_task_end(&task);
     dlz_pca_model_clear(&model);
     return status;
 }

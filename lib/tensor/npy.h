@@ -2,6 +2,7 @@
 #ifndef DLZ_NPY_H
 #define DLZ_NPY_H
 
+#include "base/file.h"
 #include "tensor/element.h"
 
 typedef struct dlz_npy_header {
@@ -33,5 +34,10 @@ dlviz_status dlz_npy_take(const dlz_npy_header *header, void **block, dlviz_tens
 /* As dlviz_tensor_read_npy_shifted; *offsets only where `offsets` is not NULL. */
 dlviz_status dlz_npy_decode_shifted(const dlz_npy_header *header, const unsigned char *elements,
                                     dlviz_tensor **out, dlviz_tensor **offsets);
+
+/* Writes a header, and then, in as many pieces as one likes, the elements that it speaks of. The file
+ * keeps the first failure, which dlz_file_commit reports. */
+void dlz_npy_write_header(dlz_file *file, dlviz_dtype dtype, int ndim, const int64_t *dims);
+void dlz_npy_write_elements(dlz_file *file, dlviz_dtype dtype, const void *elements, int64_t count);
 
 #endif

@@ -78,7 +78,9 @@ static dlviz_status wrap(dlviz_tensor **out, const mapping *map) {
     dlviz_status status =
         dlviz_tensor_wrap(out, dlz_element_dtype(header.element), header.ndim, header.dims,
                           (unsigned char *)map->address + header.offset, unmap, kept);
-    if (status != DLVIZ_OK)
+    if (status == DLVIZ_OK)
+        dlz_tensor_mark_file(*out);
+    else
         dlz_free(kept);
     return status;
 }

@@ -9,6 +9,8 @@
 
 struct dlz_storage {
     atomic_int references;
+    bool is_file;           /* a mapping of one */
+    atomic_bool may_differ; /* somebody has had a pointer to write through */
     void *data;
     void (*release)(void *data, void *user);
     void *user;
@@ -106,7 +108,7 @@ static dlviz_status attach(const char *who, dlviz_tensor **out, void *data,
         *out = NULL;
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "%s: out of memory", who);
     }
-    *storage = (dlz_storage){1, data, release, user};
+    *storage = (dlz_storage){.references = 1, .data = data, .release = release, .user = user};
     (*out)->data = data;
     (*out)->storage = storage;
     return DLVIZ_OK;
@@ -195,15 +197,31 @@ int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis) {
     return axis >= 0 && axis < ndim ? tensor->dims[axis] : 0;
 }
 
+void dlz_tensor_mark_file(dlviz_tensor *tensor) {
+    tensor->storage->is_file = true;
+}
+
+bool dlz_tensor_is_unwritten_file(const dlviz_tensor *tensor) {
+    return tensor->storage->is_file &&
+           !atomic_load_explicit(&tensor->storage->may_differ, memory_order_relaxed);
+}
+
+/* For the owner, who may write. */
+static void *writable(dlviz_tensor *tensor) {
+    if (tensor->storage->is_file)
+        atomic_store_explicit(&tensor->storage->may_differ, true, memory_order_relaxed);
+    return tensor->data;
+}
+
 void *dlviz_tensor_data(dlviz_tensor *tensor) {
-    return tensor ? tensor->data : NULL;
+    return tensor ? writable(tensor) : NULL;
 }
 const void *dlviz_tensor_const_data(const dlviz_tensor *tensor) {
     return tensor ? tensor->data : NULL;
 }
 
 float *dlviz_tensor_float(dlviz_tensor *tensor) {
-    return tensor && tensor->dtype == DLVIZ_FLOAT32 ? tensor->data : NULL;
+    return tensor && tensor->dtype == DLVIZ_FLOAT32 ? writable(tensor) : NULL;
 }
 
 const float *dlviz_tensor_const_float(const dlviz_tensor *tensor) {

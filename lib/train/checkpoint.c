@@ -19,8 +19,8 @@
 #define HISTORY ".trainer.history"
 #define SUMS ".trainer.sums"
 #define MEMORY ".schedule.memory"
-/* Before the names of states. No layer's name begins with '.', so that one called "average.fc" does not
- * get in the way of the average of another. */
+/* Before the names of states. No layer's name begins with '.', so that one called "average.fc"
+ * does not get in the way of the average of another. */
 #define AVERAGE ".average."
 #define BEST ".best."
 #define ACCUMULATED ".accumulated."
@@ -157,6 +157,10 @@ enum { NUM_PARTS = sizeof parts / sizeof *parts };
 
 static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     trainer_state state = take_stock(trainer);
+    if (trainer->optimizer->spreads.count > 0)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "processes that train together have each some of the optimizer's moments "
+                        "until the epoch or the fit ends");
     DLZ_TRY(dlviz_safetensors_set_metadata(set, "format", DLZ_CHECKPOINT_FORMAT));
     DLZ_TRY(dlz_network_add_architecture(trainer->network, set));
     for (int i = 0; i < NUM_PARTS; i++)
@@ -175,6 +179,26 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     DLZ_TRY(add_words(set, SUMS, 1, trainer->num_sums, trainer->tally.sums));
     DLZ_TRY(add_words(set, HISTORY, trainer->num_epochs, trainer->num_figures, trainer->history));
     return dlz_safetensors_add_checksums(set);
+}
+
+static dlviz_status require_same(dlviz_comm *comm, const char *who, const char *what,
+                                 json_t *settings) {
+    char *text = settings ? json_dumps(settings, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(settings);
+    dlviz_status status = text ? DLVIZ_OK : dlz_fail_memory("settings", 0);
+    status = dlz_comm_agree(comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_comm_require_same(comm, who, what, text);
+    free(text);
+    return status;
+}
+
+dlviz_status dlz_checkpoint_require_same(const dlviz_trainer *trainer, const char *who,
+                                         dlviz_comm *comm) {
+    DLZ_TRY(require_same(comm, who, "the network", dlz_network_describe(trainer->network)));
+    for (int i = 0; i < NUM_PARTS; i++)
+        DLZ_TRY(require_same(comm, who, parts[i].key, parts[i].settings(trainer)));
+    return DLVIZ_OK;
 }
 
 /* -- Reading -------------------------------------------------------------------------------------

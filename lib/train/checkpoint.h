@@ -10,6 +10,9 @@
 
 /* Puts a checkpoint into empty contents, and reads it back. */
 dlviz_status dlz_checkpoint_fill(const dlviz_trainer *trainer, dlviz_safetensors *set);
+/* Fails, on all ranks, unless the trainers of all have the same network and settings. */
+dlviz_status dlz_checkpoint_require_same(const dlviz_trainer *trainer, const char *who,
+                                         dlviz_comm *comm);
 /* Makes the trainer go on from one; after a failure nothing is changed. */
 dlviz_status dlz_checkpoint_take(dlviz_trainer *trainer, const dlviz_safetensors *set);
 /* Writes a checkpoint to `path` and keeps the one that was there as "<path>.previous". After a

@@ -51,6 +51,8 @@ static dlviz_status check_average(const dlviz_trainer *trainer) {
 static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                               const int64_t *order, int64_t n, double rate, double *loss) {
     double before = trainer->tally.norm;
+    trainer->network->plans.spreads.wanted =
+        trainer->clip_norm == 0 && trainer->clip_value == 0 && trainer->accumulation.batches == 1;
     DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
                                     trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
                                     loss));
@@ -64,8 +66,8 @@ static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train
     return status;
 }
 
-/* One that fails is as if it had not been tried: a later fit begins with it. The sums of a validation
- * set have no use before the end of the epoch. */
+/* One that fails is as if it had not been tried: a later fit begins with it. The sums of a
+ * validation set have no use before the end of the epoch. */
 static dlviz_status try_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                              const int64_t *order, int64_t n, double rate, double *loss) {
     size_t size = (size_t)trainer->num_sums * sizeof(double);
@@ -119,9 +121,9 @@ static dlviz_status check_states(const dlviz_trainer *trainer) {
 static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_trainer_fn function,
                               void *user, bool *go_on) {
     *go_on = !function || function(&trainer->event, user);
-    return trainer->destroyed
-               ? dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where)
-               : DLVIZ_OK;
+    if (trainer->destroyed)
+        return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where);
+    return dlz_trainer_agree_on(trainer, go_on);
 }
 
 /* Validation, schedule, history: everything that an epoch ends with. */
@@ -173,11 +175,6 @@ static dlviz_status begin_epoch(dlviz_trainer *trainer, const dlviz_dataset *tra
     return DLVIZ_OK;
 }
 
-int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer) {
-    return trainer->fitting && trainer->batches_done > 0 ? dlz_dataset_mark(trainer->train)
-                                                         : trainer->train_mark;
-}
-
 /* *go_on: whether callbacks want more; else the epoch may be left unfinished. */
 static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t *order,
                               bool *go_on) {
@@ -192,6 +189,7 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
         if (!*go_on)
             return DLVIZ_OK;
     }
+    DLZ_TRY(dlz_optimizer_join_moments(trainer->optimizer, trainer->network));
     DLZ_TRY(check_states(trainer));
     DLZ_TRY(finish_epoch(trainer));
     return call_back(trainer, "epoch", trainer->on_epoch, trainer->on_epoch_user, go_on);
@@ -248,7 +246,13 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
     dlviz_dataset *held = dlz_dataset_hold(train);
     trainer->train = held;
+    dlz_plans_share(&trainer->network->plans, trainer->comm);
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
+    if (status == DLVIZ_OK)
+        status = dlz_optimizer_join_moments(trainer->optimizer, trainer->network);
+    dlz_plans_share(&trainer->network->plans, NULL);
+    if (status != DLVIZ_OK && trainer->comm)
+        status = dlz_comm_fail(trainer->comm, status);
     if (status == DLVIZ_OK)
         trainer->train_mark = dlz_trainer_train_mark(trainer);
     trainer->train = NULL;
@@ -265,7 +269,8 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     DLZ_TRY(dlz_busy_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &own));
     DLZ_TRY(dlz_busy_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &network));
     trainer->stop_reason = DLVIZ_STOP_REASON_NONE;
-    dlviz_status status = check_fit(trainer, train, epochs);
+    dlviz_status status =
+        dlz_trainer_check_ranks(trainer, FIT, train, epochs, check_fit(trainer, train, epochs));
     if (status == DLVIZ_OK)
         status = dlz_network_describe_data(trainer->network, train);
     if (status == DLVIZ_OK && trainer->validation)

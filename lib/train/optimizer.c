@@ -1,5 +1,6 @@
-/* What all optimizers share: making and setting them, and one step over all parameters of a network.
- */
+/* What all optimizers share: making and setting them, and one step over all parameters of a
+ * network.
+ * */
 #include "train/optimizer.h"
 #include "base/base.h"
 #include "base/parallel.h"
@@ -249,6 +250,8 @@ typedef struct step_pass {
     const dlz_optimizer_table *kernels;
     float *parameters, *gradients, scale;
     int64_t size;
+    const dlz_spreads *spreads;
+    int rank;
 } step_pass;
 
 static void update_run(const step_pass *pass, int pair, int64_t first, int64_t end) {
@@ -263,6 +266,25 @@ static void update_run(const step_pass *pass, int pair, int64_t first, int64_t e
 }
 
 /* Tiles are cut without regard to the runs, so that many small ones do not make many tiles. */
+/* But for what other processes update, of the spreads from `index` on. */
+static void update_own(const step_pass *pass, int pair, int64_t first, int64_t end, int index) {
+    if (first >= end)
+        return;
+    if (index == pass->spreads->count) {
+        update_run(pass, pair, first, end);
+        return;
+    }
+    const dlz_spread *spread = &pass->spreads->all[index];
+    const int64_t *ends = spread->ends;
+    int64_t at = spread->gradient - pass->gradients, last = at;
+    for (int rank = 0; rank <= DLZ_LEAVES; rank++)
+        last = dlz_max_i64(last, at + ends[rank]);
+    update_own(pass, pair, first, dlz_min_i64(end, at), index + 1);
+    update_own(pass, pair, dlz_max_i64(first, at + ends[pass->rank]),
+               dlz_min_i64(end, at + ends[pass->rank + 1]), index + 1);
+    update_own(pass, pair, dlz_max_i64(first, last), end, index + 1);
+}
+
 static void step_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     const step_pass *pass = context;
@@ -271,7 +293,7 @@ static void step_tile(void *context, int64_t tile, int worker) {
     for (int i = dlz_parameter_runs_find(runs, first);
          i < runs->num_runs && runs->runs[i].first < end; i++) {
         const dlz_parameter_run *run = &runs->runs[i];
-        update_run(pass, run->pair, dlz_max_i64(first, run->first), dlz_min_i64(end, run->end));
+        update_own(pass, run->pair, dlz_max_i64(first, run->first), dlz_min_i64(end, run->end), 0);
     }
 }
 
@@ -289,6 +311,40 @@ static void count_step(dlviz_optimizer *optimizer, const dlviz_network *network)
     optimizer->steps++;
     for (int i = 0; i < network->num_states; i++)
         optimizer->missed[i] += network->states[i].frozen;
+}
+
+dlviz_status dlz_optimizer_join_moments(dlviz_optimizer *optimizer, const dlviz_network *network) {
+    dlz_spreads *spreads = &optimizer->spreads;
+    for (int i = 0; i < spreads->count; i++)
+        for (int k = 0; k < DLZ_MAX_MOMENTS; k++)
+            if (optimizer->moments[k])
+                DLZ_TRY(dlz_spread_gather(&spreads->all[i], network->plans.comm,
+                                          optimizer->moments[k] +
+                                              (spreads->all[i].gradient - network->gradients)));
+    spreads->count = 0;
+    return DLVIZ_OK;
+}
+
+/* A step may need moments of what other processes have trained so far. */
+static dlviz_status prepare_spreads(dlviz_optimizer *optimizer, const dlviz_network *network) {
+    const dlz_spreads *before = &optimizer->spreads, *now = &network->plans.spreads;
+    bool same = before->count == now->count;
+    for (int i = 0; same && i < now->count; i++)
+        same = memcmp(&before->all[i], &now->all[i], sizeof now->all[i]) == 0;
+    if (!same)
+        DLZ_TRY(dlz_optimizer_join_moments(optimizer, network));
+    optimizer->spreads = *now;
+    return DLVIZ_OK;
+}
+
+/* What each process has updated, for all; their moments stay where they are. */
+static dlviz_status join_spreads(dlviz_network *network) {
+    const dlz_spreads *spreads = &network->plans.spreads;
+    for (int i = 0; i < spreads->count; i++)
+        DLZ_TRY(dlz_spread_gather(&spreads->all[i], network->plans.comm, spreads->all[i].value));
+    if (spreads->count > 0)
+        network->has_gradients = false; /* not all of them are here */
+    return DLVIZ_OK;
 }
 
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
@@ -311,6 +367,7 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
     if (status == DLVIZ_ERROR_STATE || status == DLVIZ_ERROR_NOT_FOUND)
         return dlz_fail_within(status, "%s", __func__);
     DLZ_TRY(status);
+    DLZ_TRY(prepare_spreads(optimizer, network));
     network->fresh_gradients = false;
     count_step(optimizer, network);
     prepare(optimizer);
@@ -320,7 +377,9 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
                       .parameters = network->parameters,
                       .gradients = network->gradients,
                       .scale = network->gradient_scale,
-                      .size = network->parameter_floats};
+                      .size = network->parameter_floats,
+                      .spreads = &network->plans.spreads,
+                      .rank = dlz_comm_rank(network->plans.comm)};
     dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), step_tile, &pass);
-    return DLVIZ_OK;
+    return join_spreads(network);
 }

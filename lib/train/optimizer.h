@@ -8,6 +8,7 @@
 #define DLZ_TRAIN_OPTIMIZER_H
 
 #include "base/busy.h"
+#include "graph/batch.h"
 #include "tensor/settings.h"
 #include "train/groups.h"
 #include "train/update.h"
@@ -56,7 +57,8 @@ struct dlviz_optimizer {
     dlz_busy busy;
     double learning_rate, weight_decay;
     int64_t steps;
-    dlviz_network *network;          /* the one it serves, and holds, once it has stepped it */
+    dlviz_network *network; /* the one it serves, and holds, once it has stepped it */
+    dlz_spreads spreads; /* of which processes that train together have each some of the moments */
     float *moments[DLZ_MAX_MOMENTS]; /* laid out as the network's parameters; NULL: not kept */
     int64_t *missed;                 /* of each of its states, the steps made while it was frozen */
     void *step;                      /* what the type prepares, for each pair of factors */
@@ -116,6 +118,10 @@ dlviz_optimizer *dlz_optimizer_hold(dlviz_optimizer *optimizer);
 json_t *dlz_optimizer_settings(const dlviz_optimizer *optimizer);
 /* Fails with DLVIZ_ERROR_NUMERIC, naming the moment and the parameter, where one is not finite. */
 dlviz_status dlz_optimizer_check_moments(const dlviz_optimizer *optimizer);
+/* Gives all processes all moments, where they have trained each some of the parameters. */
+dlviz_status dlz_optimizer_join_moments(dlviz_optimizer *optimizer, const dlviz_network *network);
+/* A number that tells moments apart. */
+unsigned long dlz_optimizer_digest(const dlviz_optimizer *optimizer);
 /* A tensor for each moment of each parameter, ".optimizer.first_moment.<parameter>" and so on, and,
  * where some were frozen, one of the steps that each state has missed. */
 dlviz_status dlz_optimizer_add_states(const dlviz_optimizer *optimizer, dlviz_safetensors *set);

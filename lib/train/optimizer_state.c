@@ -5,6 +5,7 @@
 #include "tensor/tensor.h"
 #include "train/optimizer.h"
 
+#include <zlib.h>
 #include <string.h>
 
 #define NAME_START ".optimizer."
@@ -220,4 +221,15 @@ void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlviz_network *netwo
     *moments = (dlz_optimizer_moments){.missed = NULL};
     if (!optimizer->network)
         optimizer->network = dlz_network_hold(network);
+}
+
+unsigned long dlz_optimizer_digest(const dlviz_optimizer *optimizer) {
+    uLong digest = 0;
+    if (!optimizer->network)
+        return digest;
+    size_t size = (size_t)optimizer->network->parameter_floats * sizeof(float);
+    for (int i = 0; i < DLZ_MAX_MOMENTS; i++)
+        if (optimizer->moments[i])
+            digest = crc32_z(digest, (const Bytef *)optimizer->moments[i], size);
+    return digest;
 }

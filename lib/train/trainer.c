@@ -65,6 +65,7 @@ void dlviz_trainer_destroy(dlviz_trainer *trainer) {
     dlviz_optimizer_destroy(trainer->optimizer);
     drop_schedule(trainer);
     dlviz_dataset_destroy(trainer->validation);
+    dlviz_comm_destroy(trainer->comm);
     dlz_free(trainer->tally.sums);
     dlz_free(trainer->validation_sums);
     dlz_free(trainer);
@@ -96,6 +97,11 @@ dlviz_status dlviz_trainer_set_drop_last(dlviz_trainer *trainer, bool drop_last)
 int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples) {
     return trainer->drop_last ? samples / trainer->batch_size
                               : dlz_ceil_div(samples, trainer->batch_size);
+}
+
+int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer) {
+    return trainer->fitting && trainer->batches_done > 0 ? dlz_dataset_mark(trainer->train)
+                                                         : trainer->train_mark;
 }
 
 dlviz_status dlviz_trainer_set_seed(dlviz_trainer *trainer, uint64_t seed) {

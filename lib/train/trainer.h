@@ -61,6 +61,7 @@ struct dlviz_trainer {
     dlviz_optimizer *optimizer;
     dlviz_schedule *schedule;
     dlviz_dataset *validation;
+    dlviz_comm *comm;
     int64_t batch_size;
     bool drop_last;
     uint64_t seed;
@@ -94,8 +95,8 @@ struct dlviz_trainer {
     int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
 
-/* The mark of the dataset of the epoch under way: while it fits, as the dataset now is, for callbacks
- * may change it. */
+/* The mark of the dataset of the epoch under way: while it fits, as the dataset now is, for
+ * callbacks may change it. */
 int64_t dlz_trainer_train_mark(const dlviz_trainer *trainer);
 /* How many batches an epoch over so many samples has. */
 int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples);
@@ -117,6 +118,18 @@ dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, boo
                                         double rate);
 void dlz_trainer_release_steps(dlviz_trainer *trainer);
 
+/* -- share.c: processes that train together -------------------------------------------------------
+ */
+
+/* Fails, on all ranks, unless all are about to train the same, and have come to `status`
+ * DLVIZ_OK. */
+dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *who,
+                                     const dlviz_dataset *train, int64_t epochs,
+                                     dlviz_status status);
+
+/* Whether all ranks are to go on, instead of this one alone. */
+dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on);
+
 /* -- stopping.c: early stopping -----------------------------------------------------------------
  */
 
@@ -136,8 +149,9 @@ dlviz_status dlz_trainer_name_figures(dlviz_trainer *trainer);
 void dlz_trainer_release_figures(dlviz_trainer *trainer);
 /* Room for so many epochs in the history. */
 dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs);
-/* Evaluates the validation set, if there is one, and puts all figures of the epoch that is done in a
- * row of the history; *loss receives that on the validation set or, without one, in training. */
+/* Evaluates the validation set, if there is one, and puts all figures of the epoch that is done
+ * in a row of the history; *loss receives that on the validation set or, without one, in
+ * training. */
 dlviz_status dlz_trainer_record(dlviz_trainer *trainer, double *loss);
 /* Tells the log of the last epoch in the history. */
 void dlz_trainer_log_epoch(const dlviz_trainer *trainer);

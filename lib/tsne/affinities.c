@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/sort.h"
+#include "comm/comm.h"
 #include "kernels/embed/perplexity.h"
 
 #include <math.h>
@@ -57,11 +58,11 @@ static void find_width(const dlz_perplexity_kernel *kernel, const float *d, int 
 typedef struct conditional {
     const dlz_perplexity_kernel *kernel;
     const float *distances;
-    int64_t n;
     int k, padded, count;
     const double *perplexities;
     float *scratch; /* a worker: 2 x padded */
     float *p;
+    dlz_share rows; /* this rank's */
 } conditional;
 
 static void conditional_row(const conditional *c, int64_t row, float *d, float *weights) {
@@ -92,30 +93,34 @@ static void conditional_row(const conditional *c, int64_t row, float *d, float *
 static void conditional_tile(void *context, int64_t tile, int worker) {
     conditional *c = context;
     float *d = c->scratch + (int64_t)worker * 2 * c->padded;
-    int64_t last = dlz_min_i64(c->n, (tile + 1) * ROWS);
-    for (int64_t row = tile * ROWS; row < last; row++)
+    int64_t last = dlz_min_i64(c->rows.count, (tile + 1) * ROWS);
+    for (int64_t row = c->rows.first + tile * ROWS; row < c->rows.first + last; row++)
         conditional_row(c, row, d, d + c->padded);
 }
 
-dlviz_status dlz_conditional_affinities(const float *squared_distances, int64_t n, int k,
-                                        const double *perplexities, int count, float *p) {
-    int64_t tiles = dlz_ceil_div(n, ROWS);
-    int workers = (int)dlz_min_i64(dlz_threads(), tiles), padded = (k + 15) / 16 * 16;
+static dlviz_status make_conditional(conditional *c) {
+    int64_t tiles = dlz_ceil_div(c->rows.count, ROWS);
+    int workers = dlz_max_int(1, (int)dlz_min_i64(dlz_threads(), tiles));
+    c->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)c->padded * sizeof *c->scratch);
+    if (!c->scratch)
+        return dlz_fail_memory("the affinities", (uint64_t)c->padded * sizeof *c->scratch);
+    dlviz_status status = dlz_parallel_for_task(tiles, workers, conditional_tile, c);
+    dlz_free(c->scratch);
+    return status;
+}
+
+dlviz_status dlz_conditional_affinities(dlviz_comm *comm, const float *squared_distances, int64_t n,
+                                        int k, const double *perplexities, int count, float *p) {
     conditional c = {.kernel = dlz_perplexity(),
                      .distances = squared_distances,
-                     .n = n,
                      .k = k,
-                     .padded = padded,
+                     .padded = (k + 15) / 16 * 16,
                      .count = count,
                      .perplexities = perplexities,
-                     .scratch =
-                         dlz_alloc_array((uint64_t)workers * 2, (uint64_t)padded * sizeof(float)),
-                     .p = p};
-    if (!c.scratch)
-        return dlz_fail_memory("the affinities", (uint64_t)padded * sizeof(float));
-    dlviz_status status = dlz_parallel_for_task(tiles, workers, conditional_tile, &c);
-    dlz_free(c.scratch);
-    return status;
+                     .p = p,
+                     .rows = dlz_comm_even_share(comm, dlz_comm_rank(comm), n)};
+    DLZ_TRY(dlz_comm_agree(comm, make_conditional(&c)));
+    return dlz_comm_gather_even(comm, p, n, (size_t)k * sizeof *p);
 }
 
 /* An entry that awaits its place: the column in the high half, so that entries sort by column, and
@@ -141,19 +146,25 @@ static float value_of(entry e) {
 
 /* The transposed matrix is made and used up for some of its rows at a time. */
 typedef struct symmetric {
-    int64_t n;
+    dlviz_comm *comm;
+    int64_t n, tiles;
     int k;
     const int64_t *offsets;
     const int32_t *columns;
     const float *values;
+    int64_t own, own_end; /* rows of this rank, whole tiles of them */
     int64_t
         *turned_offsets; /* n + 1: where a row of the transposed matrix would begin in all of it */
     int64_t *next;       /* n: in a row, where its next entry goes */
     entry *turned;       /* its rows first ... last - 1, sorted by column */
     int64_t first, last;
+    int parts; /* in which they are made at the same time */
     dlz_affinities *out;
+    dlz_affinities rows;         /* this rank's: their offsets are in out, counted from 0 */
     double *sums, *negentropies; /* a tile */
     int32_t *bad_row;            /* a tile: a row with a repeated column, or -1 */
+    int64_t bad;                 /* the lowest of them, or n */
+    int64_t *pieces;             /* ranks + 1 */
     double scale;                /* as a float it would be 0 for large sums, infinite for small */
     entry *scratch;              /* a worker: longest row, and as much again to sort in */
     int64_t longest;
@@ -220,8 +231,8 @@ static void fill_tile(void *context, int64_t tile, int worker) {
     for (int64_t row = tile * ROWS; row < last; row++) {
         int64_t length = merge_row(s, row, own, merged), to = s->out->offsets[row];
         for (int64_t i = 0; i < length; i++, to++) {
-            s->out->columns[to] = column_of(merged[i]);
-            s->out->values[to] = value_of(merged[i]);
+            s->rows.columns[to] = column_of(merged[i]);
+            s->rows.values[to] = value_of(merged[i]);
         }
     }
 }
@@ -229,11 +240,12 @@ static void fill_tile(void *context, int64_t tile, int worker) {
 static void scale_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     symmetric *s = context;
+    tile += s->own / ROWS;
     int64_t last = dlz_min_i64(s->n, (tile + 1) * ROWS);
     double negentropy = 0;
     for (int64_t e = s->out->offsets[tile * ROWS]; e < s->out->offsets[last]; e++) {
-        float p = (float)(s->out->values[e] * s->scale);
-        s->out->values[e] = p;
+        float p = (float)(s->rows.values[e] * s->scale);
+        s->rows.values[e] = p;
         if (p > 0)
             negentropy += p * log(p);
     }
@@ -256,7 +268,8 @@ static void turn_part(void *context, int64_t part, int worker) {
     (void)worker;
     symmetric *s = context;
     int64_t count = s->last - s->first, base = s->turned_offsets[s->first];
-    int64_t first = s->first + part * count / PARTS, last = s->first + (part + 1) * count / PARTS;
+    int64_t first = s->first + part * count / s->parts;
+    int64_t last = s->first + (part + 1) * count / s->parts;
     uint32_t width = (uint32_t)(last - first);
     for (int64_t row = first; row < last; row++)
         s->next[row] = s->turned_offsets[row] - base;
@@ -271,49 +284,50 @@ static void turn_part(void *context, int64_t part, int worker) {
 /* How many rows of the transposed matrix are made at a time, and how many entries they have at
  * most. */
 static int64_t choose_stripe(const symmetric *s, int64_t *most) {
-    int64_t entries = s->turned_offsets[s->n];
-    int64_t tiles = dlz_ceil_div(s->n, ROWS), stripes = dlz_ceil_div(entries + 1, STRIPE);
+    int64_t entries = s->turned_offsets[s->own_end] - s->turned_offsets[s->own];
+    int64_t tiles = dlz_ceil_div(s->own_end - s->own, ROWS);
+    int64_t stripes = dlz_ceil_div(entries + 1, STRIPE);
     int64_t rows = dlz_ceil_div(tiles, stripes) * ROWS;
     *most = 0;
-    for (int64_t first = 0; first < s->n; first += rows) {
-        int64_t last = dlz_min_i64(s->n, first + rows);
+    for (int64_t first = s->own; first < s->own_end; first += rows) {
+        int64_t last = dlz_min_i64(s->own_end, first + rows);
         *most = dlz_max_i64(*most, s->turned_offsets[last] - s->turned_offsets[first]);
     }
     return rows;
 }
 
-static dlviz_status reserve(symmetric *s, int64_t tiles) {
+static dlviz_status reserve(symmetric *s) {
     dlz_affinities *out = s->out;
     out->n = s->n;
     out->offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
     s->turned_offsets = dlz_alloc_array((uint64_t)s->n + 1, sizeof(int64_t));
     s->next = dlz_alloc_array((uint64_t)s->n, sizeof(int64_t));
-    s->sums = dlz_alloc_array((uint64_t)tiles * 2, sizeof(double));
-    s->bad_row = dlz_alloc_array((uint64_t)tiles, sizeof(int32_t));
+    s->sums = dlz_alloc_array((uint64_t)s->tiles * 2, sizeof(double));
+    s->bad_row = dlz_alloc_array((uint64_t)s->tiles, sizeof(int32_t));
     if (!out->offsets || !s->turned_offsets || !s->next || !s->sums || !s->bad_row)
         return dlz_fail_memory("the affinities", (uint64_t)s->n * 3 * sizeof(int64_t));
-    s->negentropies = s->sums + tiles;
+    s->negentropies = s->sums + s->tiles;
     return DLVIZ_OK;
 }
 
 /* Room for the rows of a stripe, now that their lengths are known, and a guess at that of the rest.
  */
 static dlviz_status grow(symmetric *s, int64_t *capacity) {
-    dlz_affinities *out = s->out;
-    out->offsets[0] = 0;
+    int64_t *offsets = s->out->offsets;
     for (int64_t row = s->first; row < s->last; row++)
-        out->offsets[row + 1] += out->offsets[row];
-    int64_t wanted = out->offsets[s->last];
-    if (wanted <= *capacity && out->columns)
+        offsets[row + 1] += offsets[row];
+    int64_t wanted = offsets[s->last];
+    if (wanted <= *capacity && s->rows.columns)
         return DLVIZ_OK;
-    double guess = s->last < s->n ? 1.02 * (double)wanted * (double)s->n / (double)s->last : 1;
+    double done = (double)(s->last - s->own), all = (double)(s->own_end - s->own);
+    double guess = s->last < s->own_end ? 1.02 * (double)wanted * all / done : 1;
     wanted = dlz_max_i64(wanted, (int64_t)guess);
-    int32_t *columns = dlz_realloc_array(out->columns, (uint64_t)wanted, sizeof *columns);
+    int32_t *columns = dlz_realloc_array(s->rows.columns, (uint64_t)wanted, sizeof *columns);
     if (columns)
-        out->columns = columns;
-    float *values = dlz_realloc_array(out->values, (uint64_t)wanted, sizeof *values);
+        s->rows.columns = columns;
+    float *values = dlz_realloc_array(s->rows.values, (uint64_t)wanted, sizeof *values);
     if (values)
-        out->values = values;
+        s->rows.values = values;
     if (!columns || !values)
         return dlz_fail_memory("the affinities", (uint64_t)wanted * sizeof(float));
     *capacity = wanted;
@@ -322,22 +336,23 @@ static dlviz_status grow(symmetric *s, int64_t *capacity) {
 
 static dlviz_status add_rows(symmetric *s, int workers, int64_t *capacity) {
     int64_t first = s->first / ROWS, tiles = dlz_ceil_div(s->last - s->first, ROWS);
-    dlz_parallel_for(PARTS, workers, turn_part, s);
+    dlz_parallel_for(s->parts, workers, turn_part, s);
     DLZ_TRY(dlz_parallel_for_task(tiles, workers, measure_tile, s));
     for (int64_t tile = first; tile < first + tiles; tile++)
-        if (s->bad_row[tile] >= 0)
-            return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "row %d of the neighbors or affinities names a point twice",
-                            s->bad_row[tile]);
+        if (s->bad_row[tile] >= 0) {
+            s->bad = s->bad_row[tile];
+            return DLVIZ_OK;
+        }
     DLZ_TRY(grow(s, capacity));
     return dlz_parallel_for_task(tiles, workers, fill_tile, s);
 }
 
-static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
+/* This rank's rows, not yet scaled. */
+static dlviz_status make_rows(symmetric *s, int workers) {
     int64_t longest = 0, most, capacity = 0;
-    DLZ_TRY(reserve(s, tiles));
+    DLZ_TRY(reserve(s));
     count_turned(s);
-    for (int64_t row = 0; row < s->n; row++)
+    for (int64_t row = s->own; row < s->own_end; row++)
         longest = dlz_max_i64(longest, row_start(s, row + 1) - row_start(s, row) +
                                            s->turned_offsets[row + 1] - s->turned_offsets[row]);
     s->longest = longest;
@@ -346,12 +361,54 @@ static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
     s->scratch = dlz_alloc_array((uint64_t)workers * 2, (uint64_t)longest * sizeof(entry));
     if (!s->turned || !s->scratch)
         return dlz_fail_memory("the affinities", (uint64_t)(most + longest) * sizeof(entry));
-    for (s->first = 0; s->first < s->n; s->first = s->last) {
-        s->last = dlz_min_i64(s->n, s->first + rows);
+    s->out->offsets[s->own] = 0;
+    for (s->first = s->own; s->first < s->own_end && s->bad == s->n; s->first = s->last) {
+        s->last = dlz_min_i64(s->own_end, s->first + rows);
         DLZ_TRY(add_rows(s, workers, &capacity));
     }
+    return DLVIZ_OK;
+}
+
+/* The first row of a rank. */
+static int64_t first_row(const symmetric *s, int rank) {
+    if (rank == dlz_comm_size(s->comm))
+        return s->n;
+    return dlz_min_i64(s->n, dlz_comm_even_share(s->comm, rank, s->tiles).first * ROWS);
+}
+
+static dlviz_status require_columns(symmetric *s) {
+    DLZ_TRY(dlz_comm_gather_numbers(s->comm, s->bad, s->pieces));
+    for (int rank = 0; rank < dlz_comm_size(s->comm); rank++)
+        s->bad = dlz_min_i64(s->bad, s->pieces[rank]);
+    if (s->bad < s->n)
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "row %lld of the neighbors or affinities names a point twice",
+                        (long long)s->bad);
+    return DLVIZ_OK;
+}
+
+/* All rows' offsets, of each rank's lengths. */
+static dlviz_status join_offsets(symmetric *s) {
+    int64_t *offsets = s->out->offsets, before = 0;
+    for (int64_t row = s->own; row < s->own_end; row++) {
+        int64_t end = offsets[row + 1];
+        offsets[row + 1] = end - before;
+        before = end;
+    }
+    for (int rank = 0; rank <= dlz_comm_size(s->comm); rank++)
+        s->pieces[rank] = first_row(s, rank) * (int64_t)sizeof *offsets;
+    DLZ_TRY(dlz_comm_gather_pieces(s->comm, offsets + 1, s->pieces));
+    offsets[0] = 0;
+    for (int64_t row = 0; row < s->n; row++)
+        offsets[row + 1] += offsets[row];
+    return DLVIZ_OK;
+}
+
+/* Scales this rank's rows by all rows' sum. */
+static dlviz_status scale(symmetric *s, int workers) {
+    DLZ_TRY(dlz_comm_gather_even(s->comm, s->sums, s->tiles, sizeof *s->sums));
     double sum = 0;
-    for (int64_t tile = 0; tile < tiles; tile++)
+    for (int64_t tile = 0; tile < s->tiles; tile++)
         sum += s->sums[tile];
     if (!(sum > 0 && sum < INFINITY))
         return dlz_fail(DLVIZ_ERROR_NUMERIC,
@@ -359,24 +416,83 @@ static dlviz_status symmetrize(symmetric *s, int64_t tiles, int workers) {
                         "finite",
                         sum);
     s->scale = 1 / sum;
-    DLZ_TRY(dlz_parallel_for_task(tiles, workers, scale_tile, s));
-    for (int64_t tile = 0; tile < tiles; tile++)
+    int64_t tiles = dlz_ceil_div(s->own_end - s->own, ROWS);
+    DLZ_TRY(dlz_comm_agree(s->comm, dlz_parallel_for_task(tiles, workers, scale_tile, s)));
+    DLZ_TRY(dlz_comm_gather_even(s->comm, s->negentropies, s->tiles, sizeof *s->negentropies));
+    for (int64_t tile = 0; tile < s->tiles; tile++)
         s->out->negentropy += s->negentropies[tile];
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_affinities_symmetric(dlz_affinities *out, int64_t n, const int64_t *offsets, int k,
-                                      const int32_t *columns, const float *values) {
+/* All ranks' rows, with this one's at their place. */
+static dlviz_status place_rows(symmetric *s) {
+    dlz_affinities *out = s->out;
+    int64_t first = out->offsets[s->own], count = out->offsets[s->own_end] - first;
+    out->columns = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof *out->columns);
+    out->values = dlz_alloc_array((uint64_t)out->offsets[s->n], sizeof *out->values);
+    if (!out->columns || !out->values)
+        return dlz_fail_memory("the affinities", (uint64_t)out->offsets[s->n] * sizeof(float));
+    if (count > 0) {
+        memcpy(out->columns + first, s->rows.columns, (size_t)count * sizeof *out->columns);
+        memcpy(out->values + first, s->rows.values, (size_t)count * sizeof *out->values);
+    }
+    dlz_affinities_free(&s->rows);
+    return DLVIZ_OK;
+}
+
+static dlviz_status join_rows(symmetric *s) {
+    dlz_affinities *out = s->out;
+    if (dlz_comm_size(s->comm) == 1) {
+        out->columns = s->rows.columns;
+        out->values = s->rows.values;
+        s->rows = (dlz_affinities){0};
+        return DLVIZ_OK;
+    }
+    DLZ_TRY(dlz_comm_agree(s->comm, place_rows(s)));
+    for (int rank = 0; rank <= dlz_comm_size(s->comm); rank++)
+        s->pieces[rank] = out->offsets[first_row(s, rank)] * (int64_t)sizeof(float);
+    DLZ_TRY(dlz_comm_gather_pieces(s->comm, out->columns, s->pieces));
+    return dlz_comm_gather_pieces(s->comm, out->values, s->pieces);
+}
+
+static dlviz_status symmetrize(symmetric *s) {
+    int ranks = dlz_comm_size(s->comm);
+    s->own = first_row(s, dlz_comm_rank(s->comm));
+    s->own_end = first_row(s, dlz_comm_rank(s->comm) + 1);
+    int64_t tiles = dlz_ceil_div(s->own_end - s->own, ROWS);
+    int workers = dlz_max_int(1, (int)dlz_min_i64(dlz_threads(), tiles));
+    s->parts = workers < PARTS ? workers : PARTS;
+    s->pieces = dlz_alloc_array((uint64_t)ranks + 1, sizeof *s->pieces);
+    DLZ_TRY(dlz_comm_agree(s->comm, s->pieces
+                                        ? make_rows(s, workers)
+                                        : dlz_fail_memory("the affinities", (uint64_t)ranks)));
+    DLZ_TRY(require_columns(s));
+    DLZ_TRY(scale(s, workers));
+    DLZ_TRY(join_offsets(s));
+    return join_rows(s);
+}
+
+dlviz_status dlz_affinities_symmetric(dlviz_comm *comm, dlz_affinities *out, int64_t n,
+                                      const int64_t *offsets, int k, const int32_t *columns,
+                                      const float *values) {
     *out = (dlz_affinities){0};
-    int64_t tiles = dlz_ceil_div(n, ROWS);
-    symmetric s = {
-        .n = n, .offsets = offsets, .k = k, .columns = columns, .values = values, .out = out};
-    dlviz_status status = symmetrize(&s, tiles, (int)dlz_min_i64(dlz_threads(), tiles));
+    symmetric s = {.comm = comm,
+                   .n = n,
+                   .tiles = dlz_ceil_div(n, ROWS),
+                   .offsets = offsets,
+                   .k = k,
+                   .columns = columns,
+                   .values = values,
+                   .out = out,
+                   .bad = n};
+    dlviz_status status = symmetrize(&s);
+    dlz_affinities_free(&s.rows);
     dlz_free(s.turned_offsets);
     dlz_free(s.next);
     dlz_free(s.turned);
     dlz_free(s.sums);
     dlz_free(s.bad_row);
+    dlz_free(s.pieces);
     dlz_free(s.scratch);
     if (status != DLVIZ_OK)
         dlz_affinities_free(out);

@@ -1,6 +1,7 @@
 #include "tsne/edges.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "comm/comm.h"
 
 #include <string.h>
 
@@ -27,6 +28,7 @@ typedef struct packing {
     int64_t buckets;  /* of REACH columns; a single one for wide edges */
     int64_t longest;  /* row */
     int32_t *scratch; /* a worker: longest */
+    int64_t *numbers; /* one a rank */
 } packing;
 
 static int64_t bucket_of(const packing *p, int32_t column) {
@@ -53,8 +55,8 @@ static int64_t count_groups(const packing *p, int64_t row, int32_t *columns) {
 
 static void count_tile(void *context, int64_t tile, int worker) {
     const packing *p = context;
-    int64_t last = dlz_min_i64(p->from->n, (tile + 1) * ROWS);
-    for (int64_t row = tile * ROWS; row < last; row++)
+    int64_t first = p->to->first + tile * ROWS, last = dlz_min_i64(p->to->last, first + ROWS);
+    for (int64_t row = first; row < last; row++)
         p->to->groups[row + 1] = count_groups(p, row, p->scratch + worker * p->longest);
 }
 
@@ -99,11 +101,12 @@ static void fill_row(const packing *p, int64_t row, int32_t *columns) {
 
 static void fill_tile(void *context, int64_t tile, int worker) {
     const packing *p = context;
-    int64_t last = dlz_min_i64(p->from->n, (tile + 1) * ROWS);
-    for (int64_t row = tile * ROWS; row < last; row++)
+    int64_t first = p->to->first + tile * ROWS, last = dlz_min_i64(p->to->last, first + ROWS);
+    for (int64_t row = first; row < last; row++)
         fill_row(p, row, p->scratch + worker * p->longest);
 }
 
+/* Places are of all points. */
 static dlviz_status reserve_rows(dlz_packed_edges *to, int64_t n) {
     if (to->n == n)
         return DLVIZ_OK;
@@ -118,7 +121,7 @@ static dlviz_status reserve_rows(dlz_packed_edges *to, int64_t n) {
 }
 
 static dlviz_status reserve_groups(dlz_packed_edges *to) {
-    size_t count = (size_t)to->groups[to->n];
+    size_t count = (size_t)to->groups[to->last];
     dlz_free(to->bases);
     dlz_free(to->wide);
     dlz_free(to->columns);
@@ -137,40 +140,56 @@ static dlviz_status reserve_groups(dlz_packed_edges *to) {
     return DLVIZ_OK;
 }
 
-static void count_all(packing *p, int64_t tiles, int workers) {
-    int64_t n = p->from->n, *groups = p->to->groups;
-    p->buckets = p->to->is_wide ? 1 : dlz_ceil_div(n, REACH);
+/* Counts this rank's groups, and says how many all ranks have. */
+static dlviz_status count_all(packing *p, dlviz_comm *comm, int64_t tiles, int workers,
+                              int64_t *all) {
+    dlz_packed_edges *to = p->to;
+    p->buckets = to->is_wide ? 1 : dlz_ceil_div(to->n, REACH);
     dlz_parallel_for(tiles, workers, count_tile, p);
-    groups[0] = 0;
-    for (int64_t row = 0; row < n; row++)
-        groups[row + 1] += groups[row];
+    to->groups[to->first] = 0;
+    for (int64_t row = to->first; row < to->last; row++)
+        to->groups[row + 1] += to->groups[row];
+    DLZ_TRY(dlz_comm_gather_numbers(comm, to->groups[to->last], p->numbers));
+    *all = 0;
+    for (int rank = 0; rank < dlz_comm_size(comm); rank++)
+        *all += p->numbers[rank];
+    return DLVIZ_OK;
+}
+
+static dlviz_status pack(packing *p, dlviz_comm *comm, int64_t tiles, int workers) {
+    dlz_packed_edges *to = p->to;
+    int64_t n = to->n, narrow, full = dlz_ceil_div(p->from->offsets[n], GROUP) + n;
+    /* Wide edges have 6 bytes, others 4.25 and what half-empty groups waste. */
+    to->is_wide = n > (int64_t)MOST_BUCKETS * REACH;
+    DLZ_TRY(count_all(p, comm, tiles, workers, &narrow));
+    if (!to->is_wide && 2 * narrow > 3 * full) {
+        to->is_wide = true;
+        DLZ_TRY(count_all(p, comm, tiles, workers, &narrow));
+    }
+    DLZ_TRY(reserve_groups(to));
+    dlz_parallel_for(tiles, workers, fill_tile, p);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_edges_pack(dlz_packed_edges *packed, const dlz_affinities *affinities,
-                            const int32_t *order) {
-    int64_t n = affinities->n, tiles = dlz_ceil_div(n, ROWS);
-    int workers = (int)dlz_min_i64(dlz_threads(), tiles);
+                            const int32_t *order, dlviz_comm *comm, int64_t first, int64_t last) {
+    int64_t n = affinities->n, tiles = dlz_ceil_div(last - first, ROWS);
+    int workers = dlz_max_int(1, (int)dlz_min_i64(dlz_threads(), tiles));
     DLZ_TRY(reserve_rows(packed, n));
+    packed->first = first;
+    packed->last = last;
     packing p = {.to = packed, .from = affinities, .order = order};
     for (int64_t i = 0; i < n; i++) {
         packed->place[order[i]] = (int32_t)i;
         p.longest = dlz_max_i64(p.longest, affinities->offsets[i + 1] - affinities->offsets[i]);
     }
     p.scratch = dlz_alloc_array((uint64_t)workers, (uint64_t)p.longest * sizeof *p.scratch);
-    if (!p.scratch)
-        return dlz_fail_memory("the edges", (uint64_t)p.longest * sizeof *p.scratch);
-    /* Wide edges have 6 bytes, others 4.25 and what half-empty groups waste. */
-    packed->is_wide = n > (int64_t)MOST_BUCKETS * REACH;
-    count_all(&p, tiles, workers);
-    if (!packed->is_wide) {
-        int64_t narrow = packed->groups[n], full = dlz_ceil_div(affinities->offsets[n], GROUP) + n;
-        packed->is_wide = 2 * narrow > 3 * full;
-        if (packed->is_wide)
-            count_all(&p, tiles, workers);
-    }
-    dlviz_status status = reserve_groups(packed);
-    if (status == DLVIZ_OK)
-        dlz_parallel_for(tiles, workers, fill_tile, &p);
+    p.numbers = dlz_alloc_array((uint64_t)dlz_comm_size(comm), sizeof *p.numbers);
+    dlviz_status status =
+        p.scratch && p.numbers
+            ? pack(&p, comm, tiles, workers)
+            : dlz_fail_memory("the edges", (uint64_t)p.longest * sizeof *p.scratch);
     dlz_free(p.scratch);
+    dlz_free(p.numbers);
     return status;
 }

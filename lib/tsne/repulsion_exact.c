@@ -1,6 +1,7 @@
 /* Every pair: 64 points at a time against all others. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "comm/comm.h"
 #include "tsne/extent.h"
 #include "tsne/repulsion.h"
 #include "kernels/embed/repel.h"
@@ -17,11 +18,13 @@ typedef struct exact_job {
     float *coordinates[3];
     double *sums; /* a tile: its share of Z */
     float *forces;
+    int64_t first_tile; /* of this rank */
 } exact_job;
 
 void dlz_exact_free(dlz_exact_repulsion *exact) {
     dlz_free(exact->sources);
     dlz_free(exact->sums);
+    dlz_free(exact->offsets);
     *exact = (dlz_exact_repulsion){0};
 }
 
@@ -44,6 +47,7 @@ static void add_points(const exact_job *job, int64_t own, int64_t first, int64_t
 static void exact_tile(void *context, int64_t tile, int worker) {
     const exact_job *job = context;
     (void)worker;
+    tile += job->first_tile;
     int dimensions = job->settings->dimensions;
     int64_t n = job->settings->n, first = tile * TARGETS, last = dlz_min_i64(first + TARGETS, n);
     double totals[3][TARGETS] = {{0}}, similarities = 0;
@@ -94,6 +98,34 @@ static double compute_few(const dlz_repulsion_settings *settings, const float *m
     return z;
 }
 
+static dlviz_status reserve(dlz_exact_repulsion *exact, const dlz_repulsion_settings *settings,
+                            int64_t tiles) {
+    int64_t size = tiles * TARGETS * settings->dimensions;
+    if (exact->capacity >= size)
+        return DLVIZ_OK;
+    dlz_exact_free(exact);
+    exact->sources = dlz_alloc_array((uint64_t)size, sizeof(float));
+    exact->sums = dlz_alloc_array((uint64_t)tiles, sizeof(double));
+    exact->offsets = dlz_alloc_array((uint64_t)dlz_comm_size(settings->comm) + 1, sizeof(int64_t));
+    if (!exact->sources || !exact->sums || !exact->offsets)
+        return dlz_fail_memory("the repulsion", (uint64_t)size * sizeof(float));
+    exact->capacity = size;
+    return DLVIZ_OK;
+}
+
+/* The forces and sums of other ranks' tiles. */
+static dlviz_status gather(const dlz_exact_repulsion *exact, const exact_job *job, int64_t tiles) {
+    dlviz_comm *comm = job->settings->comm;
+    int64_t point = job->settings->dimensions * (int64_t)sizeof(float);
+    for (int rank = 0; rank < dlz_comm_size(comm); rank++) {
+        int64_t first = dlz_comm_even_share(comm, rank, tiles).first;
+        exact->offsets[rank] = dlz_min_i64(first * TARGETS, job->settings->n) * point;
+    }
+    exact->offsets[dlz_comm_size(comm)] = job->settings->n * point;
+    DLZ_TRY(dlz_comm_gather_pieces(comm, job->forces, exact->offsets));
+    return dlz_comm_gather_even(comm, exact->sums, tiles, sizeof *exact->sums);
+}
+
 dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_settings *settings,
                                const float *map, float *forces, double *z) {
     int dimensions = settings->dimensions;
@@ -104,23 +136,20 @@ dlviz_status dlz_exact_compute(dlz_exact_repulsion *exact, const dlz_repulsion_s
         *z = compute_few(settings, map, forces);
         return DLVIZ_OK;
     }
-    if (exact->capacity < padded * dimensions) {
-        dlz_exact_free(exact);
-        exact->sources = dlz_alloc_array((uint64_t)(padded * dimensions), sizeof(float));
-        exact->sums = dlz_alloc_array((uint64_t)tiles, sizeof(double));
-        if (!exact->sources || !exact->sums)
-            return dlz_fail_memory("the repulsion",
-                                   (uint64_t)(padded * dimensions) * sizeof(float));
-        exact->capacity = padded * dimensions;
-    }
-    exact_job job = {
-        .kernel = dlz_repel(), .settings = settings, .sums = exact->sums, .forces = forces};
+    DLZ_TRY(reserve(exact, settings, tiles));
+    dlz_share own = dlz_comm_even_share(settings->comm, dlz_comm_rank(settings->comm), tiles);
+    exact_job job = {.kernel = dlz_repel(),
+                     .settings = settings,
+                     .sums = exact->sums,
+                     .forces = forces,
+                     .first_tile = own.first};
     for (int c = 0; c < dimensions; c++) {
         job.coordinates[c] = exact->sources + c * padded;
         for (int64_t i = 0; i < padded; i++)
             job.coordinates[c][i] = i < n ? map[i * dimensions + c] : 0;
     }
-    dlz_parallel_for(tiles, dlz_threads(), exact_tile, &job);
+    dlz_parallel_for(own.count, dlz_threads(), exact_tile, &job);
+    DLZ_TRY(gather(exact, &job, tiles));
     *z = 0;
     for (int64_t tile = 0; tile < tiles; tile++)
         *z += exact->sums[tile];

@@ -9,6 +9,8 @@
  * done in closed form. */
 #include "base/base.h"
 #include "base/parallel.h"
+#include "comm/comm.h"
+#include "tsne/columns.h"
 #include "tsne/extent.h"
 #include "tsne/repulsion_grid.h"
 
@@ -40,6 +42,12 @@ void dlz_grid_free(dlz_grid_repulsion *g) {
     dlz_free(g->keys);
     dlz_free(g->counts);
     dlz_free(g->sums);
+    dlz_free(g->cuts);
+    dlz_free(g->shares);
+    dlz_free(g->numbers);
+    dlz_free(g->rank_of);
+    dlz_free(g->work);
+    dlz_readings_free(&g->readings);
     *g = (dlz_grid_repulsion){0};
 }
 
@@ -146,6 +154,19 @@ static bool fits(const dlz_grid_repulsion *g, const choice *c) {
     return c->columns <= g->convolution.x.n && c->rows <= 2 * g->convolution.y.n;
 }
 
+static dlviz_status reserve_ranks(dlz_grid_repulsion *g) {
+    uint64_t ranks = (uint64_t)dlz_comm_size(g->convolution.comm);
+    dlz_free(g->cuts);
+    dlz_free(g->shares);
+    dlz_free(g->numbers);
+    g->cuts = dlz_alloc_array(ranks + 1, sizeof *g->cuts);
+    g->shares = dlz_alloc_array(ranks, sizeof *g->shares);
+    g->numbers = dlz_alloc_array((uint64_t)(g->tiles + 1) * ranks, sizeof *g->numbers);
+    if (!g->cuts || !g->shares || !g->numbers)
+        return dlz_fail_memory("the repulsion", (uint64_t)g->tiles * ranks * sizeof *g->numbers);
+    return DLVIZ_OK;
+}
+
 static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
     if (g->capacity == n)
         return DLVIZ_OK;
@@ -159,6 +180,7 @@ static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
         return dlz_fail_memory("the repulsion", (uint64_t)n * 9 * sizeof(float));
     g->tile_size = size;
     g->tiles = dlz_ceil_div(n, size);
+    DLZ_TRY(reserve_ranks(g));
     g->capacity = n;
     return DLVIZ_OK;
 }
@@ -185,15 +207,19 @@ static dlviz_status prepare(dlz_grid_repulsion *g, const dlz_repulsion_settings 
                                     &shape));
     int64_t rows = 2 * g->convolution.y.n, columns = g->convolution.x.n;
     g->all_rows = dlz_ceil_div(rows, 2 * STRIPE) * 2 * STRIPE + STRIPE;
-    int64_t blocks = dlz_ceil_div(rows, BLOCK) * dlz_ceil_div(columns, BLOCK);
+    int64_t across = dlz_ceil_div(columns, BLOCK), blocks = dlz_ceil_div(rows, BLOCK) * across;
     dlz_free(g->values);
     dlz_free(g->counts);
     dlz_free(g->sums);
+    dlz_free(g->rank_of);
+    dlz_free(g->work);
     g->values = dlz_alloc_array((uint64_t)(g->all_rows * dlz_convolution_stride(&g->convolution)),
                                 sizeof(float));
     g->counts = dlz_alloc_array((uint64_t)(g->tiles + 1) * (uint64_t)blocks + 1, sizeof(int32_t));
     g->sums = dlz_alloc_array((uint64_t)dlz_ceil_div(rows, BLOCK), sizeof(double));
-    if (!g->values || !g->counts || !g->sums)
+    g->rank_of = dlz_alloc_array((uint64_t)across, sizeof *g->rank_of);
+    g->work = dlz_alloc_array((uint64_t)across, 2 * sizeof *g->work);
+    if (!g->values || !g->counts || !g->sums || !g->rank_of || !g->work)
         return dlz_fail_memory("the repulsion's grid", (uint64_t)(rows * columns) * sizeof(float));
     g->prepared = true;
     return DLVIZ_OK;
@@ -206,12 +232,14 @@ typedef struct grid_job {
     const float *map;
     float *forces;
     float least[3];
-    double totals[2];     /* sums of the coordinates */
-    int64_t across, down; /* blocks */
-    int64_t blocks, stride;
+    dlz_grid_columns columns;
+    int64_t all_across, across,
+        down;                        /* blocks: of the map's width, of the columns, of the height */
+    int64_t blocks, stride, sorted;  /* sorted: points in these columns */
+    int64_t first_value, last_value; /* the part of a row that the columns' splines are spread to */
     float *x, *y, *raw_x, *raw_y, *potential, *fx, *fy;
     int32_t *keys, *order, *starts;
-    int first_stripe;
+    int first_stripe, rank, ranks;
 } grid_job;
 
 static void key_tile(void *context, int64_t tile, int worker) {
@@ -219,14 +247,24 @@ static void key_tile(void *context, int64_t tile, int worker) {
     (void)worker;
     int dimensions = job->settings->dimensions;
     int32_t *counts = job->g->counts + (tile + 1) * job->blocks;
+    int64_t *of_ranks = job->g->numbers + (tile + 1) * job->ranks;
     memset(counts, 0, (size_t)job->blocks * sizeof *counts);
+    memset(of_ranks, 0, (size_t)job->ranks * sizeof *of_ranks);
     int64_t size = job->g->tile_size, last = dlz_min_i64(job->settings->n, (tile + 1) * size);
     float scale = (float)(1 / job->g->cell);
     for (int64_t i = tile * size; i < last; i++) {
         float x = (job->map[i * dimensions] - job->least[0]) * scale, y = 0;
+        int64_t column = (int64_t)x / BLOCK - job->columns.first;
+        if (job->ranks > 1) {
+            of_ranks[job->g->rank_of[column + job->columns.first]]++;
+            if ((uint64_t)column >= (uint64_t)job->across) {
+                job->keys[i] = -1;
+                continue;
+            }
+        }
         if (dimensions > 1)
             y = (job->map[i * dimensions + 1] - job->least[1]) * scale;
-        int32_t key = (int32_t)((int64_t)y / BLOCK * job->across + (int64_t)x / BLOCK);
+        int32_t key = (int32_t)((int64_t)y / BLOCK * job->across + column);
         job->raw_x[i] = x;
         job->raw_y[i] = y;
         job->keys[i] = key;
@@ -254,6 +292,7 @@ static void find_places(grid_job *job) {
         next += here;
     }
     job->starts = starts;
+    job->sorted = next;
 }
 
 static void place_tile(void *context, int64_t tile, int worker) {
@@ -262,6 +301,8 @@ static void place_tile(void *context, int64_t tile, int worker) {
     int32_t *places = job->g->counts + (tile + 1) * job->blocks;
     int64_t size = job->g->tile_size, last = dlz_min_i64(job->settings->n, (tile + 1) * size);
     for (int64_t i = tile * size; i < last; i++) {
+        if (job->keys[i] < 0)
+            continue;
         int32_t place = job->starts[job->keys[i]] + places[job->keys[i]]++;
         job->x[place] = job->raw_x[i];
         job->y[place] = job->raw_y[i];
@@ -269,20 +310,19 @@ static void place_tile(void *context, int64_t tile, int worker) {
     }
 }
 
-/* Where the points of a block begin; that of the block after the last is n. */
+/* Where the points of a block begin; behind the last block those end that were sorted. */
 static int64_t block_start(const grid_job *job, int64_t block) {
-    return block < job->blocks ? job->starts[block] : job->settings->n;
+    return block < job->blocks ? job->starts[block] : job->sorted;
 }
 
 static void spread_tile(void *context, int64_t tile, int worker) {
     grid_job *job = context;
     (void)worker;
     int64_t stripe = 2 * tile + job->first_stripe;
-    if (job->first_stripe == 0)
-        memset(
-            job->g->values + tile * 2 * STRIPE * job->stride, 0,
-            (size_t)(dlz_min_i64(2 * STRIPE, job->g->all_rows - tile * 2 * STRIPE) * job->stride) *
-                sizeof(float));
+    int64_t end = dlz_min_i64(job->g->all_rows, (tile + 1) * 2 * STRIPE);
+    for (int64_t row = tile * 2 * STRIPE; row < end && job->first_stripe == 0; row++)
+        memset(job->g->values + row * job->stride + job->first_value, 0,
+               (size_t)(job->last_value - job->first_value) * sizeof(float));
     int64_t first = stripe * 2 * job->across;
     if (first < job->blocks)
         job->kernel->spread(job->x, job->y, job->starts[first],
@@ -304,26 +344,53 @@ static int window(const int32_t *starts, int64_t n, int64_t across, int64_t down
 }
 
 static void add_near(const grid_job *job, int64_t row) {
-    for (int64_t column = 0; column < job->across; column++) {
-        int64_t block = row * job->across + column;
+    for (int64_t column = job->columns.own_first; column < job->columns.own_last; column++) {
+        int64_t across = column - job->columns.first, block = row * job->across + across;
         int64_t first = job->starts[block], last = block_start(job, block + 1);
         if (first == last)
             continue;
         dlz_range ranges[3];
-        int count =
-            window(job->starts, job->settings->n, job->across, job->down, row, column, ranges);
+        int count = window(job->starts, job->sorted, job->across, job->down, row, across, ranges);
         job->kernel->near(&job->g->near, (float)job->g->cell, job->x, job->y, first, last, job->x,
                           job->y, ranges, count, job->potential, job->fx, job->fy);
     }
+}
+
+/* Where this rank's own points of a row of blocks begin, and end. */
+static int64_t own_start(const grid_job *job, int64_t row) {
+    return block_start(job, row * job->across + job->columns.own_first - job->columns.first);
+}
+static int64_t own_end(const grid_job *job, int64_t row) {
+    return block_start(job, row * job->across + job->columns.own_last - job->columns.first);
+}
+
+/* What was found at the points of a row of blocks, for all ranks. */
+static void write_row(const grid_job *job, int64_t row) {
+    const dlz_readings *readings = &job->g->readings;
+    dlz_reading *to =
+        dlz_readings_of(readings, job->rank) + dlz_readings_rows(readings, job->rank)[row];
+    for (int64_t i = own_start(job, row); i < own_end(job, row); i++)
+        *to++ = (dlz_reading){job->potential[i], {job->fx[i], job->fy[i]}, job->order[i]};
+}
+
+static void keep_row(const grid_job *job, int64_t row) {
+    int dimensions = job->settings->dimensions;
+    double sum = 0;
+    for (int64_t i = own_start(job, row); i < own_end(job, row); i++) {
+        int64_t point = job->order[i];
+        sum += job->potential[i];
+        job->forces[point * dimensions] = job->fx[i];
+        if (dimensions > 1)
+            job->forces[point * dimensions + 1] = job->fy[i];
+    }
+    job->g->sums[row] = sum;
 }
 
 static void read_tile(void *context, int64_t row, int worker) {
     grid_job *job = context;
     (void)worker;
     const dlz_grid_repulsion *g = job->g;
-    int dimensions = job->settings->dimensions;
-    int64_t first = job->starts[row * job->across];
-    int64_t last = block_start(job, (row + 1) * job->across);
+    int64_t first = own_start(job, row), last = own_end(job, row);
     job->kernel->gather(job->x, job->y, first, last, g->values, job->stride, job->potential,
                         job->fx, job->fy);
     float scale = (float)(-0.5 / g->cell);
@@ -333,13 +400,29 @@ static void read_tile(void *context, int64_t row, int worker) {
     }
     if (g->has_near)
         add_near(job, row);
+    if (job->ranks > 1)
+        write_row(job, row);
+    else
+        keep_row(job, row);
+}
+
+/* As keep_row, of what all ranks have written. */
+static void join_tile(void *context, int64_t row, int worker) {
+    grid_job *job = context;
+    (void)worker;
+    const dlz_readings *readings = &job->g->readings;
+    int dimensions = job->settings->dimensions;
     double sum = 0;
-    for (int64_t i = first; i < last; i++) {
-        int64_t point = job->order[i];
-        sum += job->potential[i];
-        job->forces[point * dimensions] = job->fx[i];
-        if (dimensions > 1)
-            job->forces[point * dimensions + 1] = job->fy[i];
+    for (int rank = 0; rank < job->ranks; rank++) {
+        const int32_t *rows = dlz_readings_rows(readings, rank);
+        const dlz_reading *end = dlz_readings_of(readings, rank) + rows[row + 1];
+        for (const dlz_reading *at = dlz_readings_of(readings, rank) + rows[row]; at < end; at++) {
+            float *force = job->forces + (int64_t)at->point * dimensions;
+            sum += at->potential;
+            force[0] = at->force[0];
+            if (dimensions > 1)
+                force[1] = at->force[1];
+        }
     }
     job->g->sums[row] = sum;
 }
@@ -365,48 +448,149 @@ static double add_quadratic(const dlz_repulsion_settings *settings, const float 
 }
 
 /* Pairs that the near part would look at, divided by the cell's area. */
-static void count_pairs(grid_job *job) {
-    double pairs = 0;
+static dlviz_status count_pairs(grid_job *job) {
+    int64_t pairs = 0;
     for (int64_t row = 0; row < job->down; row++)
-        for (int64_t column = 0; column < job->across; column++) {
-            int64_t block = row * job->across + column;
-            double own = (double)(block_start(job, block + 1) - job->starts[block]), window = 0;
+        for (int64_t c = job->columns.own_first; c < job->columns.own_last; c++) {
+            int64_t column = c - job->columns.first, block = row * job->across + column;
+            int64_t own = block_start(job, block + 1) - job->starts[block], window = 0;
             if (own == 0)
                 continue;
             int64_t left = dlz_max_i64(column - 1, 0);
             int64_t right = dlz_min_i64(column + 1, job->across - 1);
             for (int64_t r = dlz_max_i64(row - 1, 0); r <= dlz_min_i64(row + 1, job->down - 1); r++)
-                window += (double)(block_start(job, r * job->across + right + 1) -
-                                   job->starts[r * job->across + left]) +
-                          24; /* half-filled vectors */
+                window += block_start(job, r * job->across + right + 1) -
+                          job->starts[r * job->across + left] + 24; /* half-filled vectors */
             pairs += own * window;
         }
-    job->g->pair_density = pairs / (job->g->cell * job->g->cell);
+    DLZ_TRY(dlz_comm_gather_numbers(job->settings->comm, pairs, job->g->numbers));
+    pairs = 0;
+    for (int rank = 0; rank < job->ranks; rank++)
+        pairs += job->g->numbers[rank];
+    job->g->pair_density = (double)pairs / (job->g->cell * job->g->cell);
+    return DLVIZ_OK;
+}
+
+/* All columns are one process's. */
+static void have_all(grid_job *job) {
+    job->columns = (dlz_grid_columns){0, job->all_across, 0, job->all_across};
+    job->last_value = job->stride;
+}
+
+/* The columns of ranks, by what takes time. */
+static void cut_columns(grid_job *job) {
+    dlz_grid_repulsion *g = job->g;
+    double plane = COST_VALUE * 4 * (double)g->convolution.x.n * (double)g->convolution.y.n;
+    dlz_column_costs costs = {
+        .point = COST_POINT,
+        .column = plane / (double)job->all_across, /* half of it: the rest are lines */
+        .pairs = g->has_near ? COST_PAIR * g->pair_density * g->cell * g->cell : 0};
+    dlz_cut_columns(job->settings->comm, job->map, job->settings->n, job->settings->dimensions,
+                    job->least[0], (float)(1 / (BLOCK * g->cell)), job->all_across, &costs, g->cuts,
+                    g->work);
+    for (int rank = 0; rank < job->ranks; rank++)
+        for (int64_t column = g->cuts[rank]; column < g->cuts[rank + 1]; column++)
+            g->rank_of[column] = rank;
+}
+
+/* Batches of the grid's columns: those transformed are cut where they lie nearest to a rank's blocks,
+ * those wanted are all that its points' splines reach. */
+static void share_batches(grid_job *job) {
+    dlz_grid_repulsion *g = job->g;
+    int64_t lanes = g->convolution.kernel->lanes, batches = dlz_ceil_div(g->columns, lanes);
+    for (int rank = 0; rank < job->ranks; rank++) {
+        int64_t first = g->cuts[rank] * BLOCK, last = g->cuts[rank + 1] * BLOCK;
+        bool is_last = rank + 1 == job->ranks;
+        dlz_column_share share = {
+            .first = dlz_min_i64((first + lanes / 2) / lanes, batches),
+            .last = is_last ? batches : dlz_min_i64((last + lanes / 2) / lanes, batches)};
+        if (first < last) {
+            share.wanted_first = dlz_min_i64(first / lanes, batches);
+            share.wanted_last =
+                dlz_min_i64(dlz_ceil_div(last - 1 + DLZ_SPLINE_REACH, lanes), batches);
+        }
+        g->shares[rank] = share;
+    }
+}
+
+static void have_share(grid_job *job) {
+    dlz_grid_repulsion *g = job->g;
+    cut_columns(job);
+    share_batches(job);
+    const dlz_column_share *share = g->shares + job->rank;
+    int64_t lanes = g->convolution.kernel->lanes, first = share->first * lanes;
+    int64_t last = share->last * lanes, own = g->cuts[job->rank], end = g->cuts[job->rank + 1];
+    dlz_grid_columns *c = &job->columns;
+    *c = (dlz_grid_columns){own, end, own, own};
+    if (own < end) {
+        c->first = own - 1;
+        c->last = end + 1;
+    }
+    if (first < last) {
+        int64_t left = (first - DLZ_SPLINE_REACH + 1) / BLOCK, right = dlz_ceil_div(last, BLOCK);
+        c->first = own < end ? dlz_min_i64(c->first, left) : left;
+        c->last = own < end ? dlz_max_i64(c->last, right) : right;
+    }
+    c->first = dlz_max_i64(0, c->first);
+    c->last = dlz_min_i64(c->last, job->all_across);
+    job->first_value = dlz_min_i64(c->first * BLOCK, share->wanted_first * lanes);
+    job->last_value =
+        dlz_max_i64(c->last * BLOCK, dlz_max_i64(share->last, share->wanted_last) * lanes);
+    job->last_value = dlz_min_i64(job->last_value + DLZ_SPLINE_REACH, job->stride);
 }
 
 static void sort_points(grid_job *job) {
-    int workers = job->g->convolution.workers;
-    dlz_parallel_for(job->g->tiles, workers, key_tile, job);
+    dlz_parallel_for(job->g->tiles, dlz_threads(), key_tile, job);
     find_places(job);
-    dlz_parallel_for(job->g->tiles, workers, place_tile, job);
+    dlz_parallel_for(job->g->tiles, dlz_threads(), place_tile, job);
 }
 
-static void run_grid(grid_job *job) {
+/* Room for what ranks find, of which each has as many as it has points. */
+static dlviz_status begin_readings(grid_job *job) {
     dlz_grid_repulsion *g = job->g;
-    int workers = g->convolution.workers;
+    for (int rank = 0; rank < job->ranks; rank++) {
+        g->numbers[rank] = 0;
+        for (int64_t tile = 1; tile <= g->tiles; tile++)
+            g->numbers[rank] += g->numbers[tile * job->ranks + rank];
+    }
+    DLZ_TRY(dlz_readings_begin(&g->readings, job->settings->comm, job->down, g->numbers));
+    int32_t *rows = dlz_readings_rows(&g->readings, job->rank);
+    rows[0] = 0;
+    for (int64_t row = 0; row < job->down; row++)
+        rows[row + 1] = rows[row] + (int32_t)(own_end(job, row) - own_start(job, row));
+    return DLVIZ_OK;
+}
+
+static dlviz_status run_grid(grid_job *job) {
+    dlz_grid_repulsion *g = job->g;
+    int workers = dlz_threads();
     int64_t pairs = dlz_ceil_div(g->all_rows, 2 * STRIPE);
     for (job->first_stripe = 0; job->first_stripe < 2; job->first_stripe++)
         dlz_parallel_for(pairs, workers, spread_tile, job);
-    dlz_convolution_run(&g->convolution, g->rows, g->columns, g->values);
+    const dlz_column_share *shares = job->ranks > 1 ? g->shares : NULL;
+    DLZ_TRY(dlz_convolution_run(&g->convolution, g->rows, g->columns, shares, g->values));
+    if (job->ranks > 1)
+        DLZ_TRY(begin_readings(job));
     dlz_parallel_for(job->down, workers, read_tile, job);
+    if (job->ranks == 1)
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_readings_gather(&g->readings));
+    dlz_parallel_for(job->down, workers, join_tile, job);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
                               const float *map, float *forces, double *z) {
     int64_t n = settings->n;
     int dimensions = settings->dimensions;
-    grid_job job = {
-        .g = g, .kernel = dlz_particles(), .settings = settings, .map = map, .forces = forces};
+    grid_job job = {.g = g,
+                    .kernel = dlz_particles(),
+                    .settings = settings,
+                    .map = map,
+                    .forces = forces,
+                    .rank = dlz_comm_rank(settings->comm),
+                    .ranks = dlz_comm_size(settings->comm)};
+    g->convolution.comm = settings->comm;
     float greatest[3];
     DLZ_TRY(dlz_require_extent(map, n, dimensions, job.least, greatest));
     job.least[0] -= g->margin;
@@ -430,7 +614,7 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     DLZ_TRY(reserve_points(g, n));
     bool small = span < SMALL_MAP;
     choice now = {0};
-    bool again = !g->prepared || small != g->small || g->convolution.workers != dlz_threads();
+    bool again = !g->prepared || small != g->small;
     if (!again) {
         now = consider(g->pair_density, g->cell, g->has_near, size);
         again = !fits(g, &now) || ++g->since >= RECONSIDER;
@@ -441,7 +625,6 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
         choice best = choose(g->pair_density, settings, size);
         g->since = 0;
         bool stays = g->prepared && small == g->small && fits(g, &now) &&
-                     g->convolution.workers == dlz_threads() &&
                      (best.cell == g->cell
                           ? 2 * now.columns > g->convolution.x.n
                           : now.cost < 1.1 * best.cost && span > LEAST_CELLS * g->cell * 0.9);
@@ -451,10 +634,15 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     }
     g->rows = now.rows;
     g->columns = now.columns;
-    job.across = dlz_ceil_div(now.columns, BLOCK);
+    job.all_across = dlz_ceil_div(now.columns, BLOCK);
     job.down = dlz_ceil_div(now.rows, BLOCK);
-    job.blocks = job.across * job.down;
     job.stride = dlz_convolution_stride(&g->convolution);
+    if (job.ranks > 1)
+        have_share(&job);
+    else
+        have_all(&job);
+    job.across = job.columns.last - job.columns.first;
+    job.blocks = job.across * job.down;
     float **arrays[] = {&job.x, &job.y, &job.potential, &job.fx, &job.fy, &job.raw_x, &job.raw_y};
     for (int i = 0; i < 7; i++)
         *arrays[i] = g->points + i * (n + 16);
@@ -462,10 +650,10 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     job.order = g->keys + n;
     sort_points(&job);
     if (g->since == RECONSIDER - 1 || again) {
-        count_pairs(&job);
+        DLZ_TRY(count_pairs(&job));
         g->area = area_of(size);
     }
-    run_grid(&job);
+    DLZ_TRY(run_grid(&job));
     memcpy(g->least, job.least, sizeof g->least);
     g->across = job.across;
     g->down = job.down;

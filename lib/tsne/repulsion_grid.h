@@ -4,8 +4,15 @@
 #define DLZ_REPULSION_GRID_H
 
 #include "tsne/convolution.h"
+#include "tsne/readings.h"
 #include "tsne/repulsion.h"
 #include "kernels/embed/particles.h"
+
+/* Columns of blocks. A rank has the points of its own ones, and sorts those of some more beside them,
+ * whose near part reaches over, or whose splines do. */
+typedef struct dlz_grid_columns {
+    int64_t own_first, own_last, first, last;
+} dlz_grid_columns;
 
 /* Keeps its memory between calls; a zeroed struct is ready. */
 typedef struct dlz_grid_repulsion {
@@ -24,6 +31,13 @@ typedef struct dlz_grid_repulsion {
     int32_t *keys; /* 2 arrays of n */
     int32_t *counts;
     double *sums;
+    /* What several ranks need. */
+    int64_t *cuts;            /* ranks + 1: where their columns of blocks begin */
+    dlz_column_share *shares; /* a rank */
+    int64_t *numbers;         /* a tile and one more: one a rank */
+    int32_t *rank_of;         /* a column of blocks */
+    double *work;             /* a column of blocks: 2 */
+    dlz_readings readings;
 } dlz_grid_repulsion;
 
 /* As dlz_repulsion_compute; but *z is NAN, and the forces mean nothing, when the map is not one for

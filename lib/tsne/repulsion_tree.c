@@ -9,6 +9,7 @@
 #include "tsne/repulsion_tree.h"
 #include "base/base.h"
 #include "base/parallel.h"
+#include "comm/comm.h"
 #include "tsne/morton.h"
 #include "kernels/embed/repel.h"
 
@@ -19,6 +20,7 @@
 #define LEAF 16   /* points below which a cell is not divided */
 #define FEW 4     /* points that are summed sooner than their cell */
 #define LIST 1024 /* sources summed at once */
+#define DEAL 4    /* groups that a rank has at a time */
 #define CELL 10   /* numbers in the list for a cell: center, mass, second moments */
 
 /* What is compared with the angle: the width of a square (cube) whose corner is as far from its
@@ -42,7 +44,37 @@ void dlz_tree_free(dlz_tree_repulsion *t) {
     dlz_free(t->points);
     dlz_free(t->lists);
     dlz_free(t->sums);
+    dlz_free(t->shared);
+    dlz_free(t->offsets);
     *t = (dlz_tree_repulsion){0};
+}
+
+/* Floats that a group's sum, a double, and its forces take. */
+static int64_t group_size(int dimensions) {
+    return 2 + (int64_t)dimensions * GROUP;
+}
+
+/* Groups take more or less time, and like ones lie beside each other: they are dealt out in turn, a
+ * few at a time. How many of the first ones are a rank's. */
+static int64_t dealt(int64_t groups, int rank, int ranks) {
+    int64_t round = (int64_t)DEAL * ranks, rest = groups % round - (int64_t)rank * DEAL;
+    return groups / round * DEAL + dlz_max_i64(0, dlz_min_i64(rest, DEAL));
+}
+
+static dlviz_status reserve_shared(dlz_tree_repulsion *t, const dlz_repulsion_settings *settings,
+                                   int64_t groups) {
+    int ranks = dlz_comm_size(settings->comm);
+    if (ranks == 1)
+        return DLVIZ_OK;
+    int64_t size = group_size(settings->dimensions) * (int64_t)sizeof *t->shared;
+    t->shared = dlz_alloc_array((uint64_t)groups, (uint64_t)size);
+    t->offsets = dlz_alloc_array((uint64_t)ranks + 1, sizeof *t->offsets);
+    if (!t->shared || !t->offsets)
+        return dlz_fail_memory("the repulsion's tree", (uint64_t)(groups * size));
+    t->offsets[0] = 0;
+    for (int rank = 0; rank < ranks; rank++)
+        t->offsets[rank + 1] = t->offsets[rank] + dealt(groups, rank, ranks) * size;
+    return DLVIZ_OK;
 }
 
 static dlviz_status reserve(dlz_tree_repulsion *t, const dlz_repulsion_settings *settings) {
@@ -59,6 +91,7 @@ static dlviz_status reserve(dlz_tree_repulsion *t, const dlz_repulsion_settings 
     t->sums = dlz_alloc_array((uint64_t)groups, sizeof *t->sums);
     if (!t->codes || !t->scratch || !t->order || !t->points || !t->lists || !t->sums)
         return dlz_fail_memory("the repulsion's tree", (uint64_t)n * 60);
+    DLZ_TRY(reserve_shared(t, settings, groups));
     t->capacity = n;
     t->workers = workers;
     return DLVIZ_OK;
@@ -299,9 +332,48 @@ static void walk(group_sums *s, const float low[3], const float high[3]) {
     }
 }
 
+/* Where a group's sum and forces are. */
+static float *shared_of(const tree_job *job, int64_t group) {
+    int ranks = dlz_comm_size(job->settings->comm), rank = (int)(group / DEAL % ranks);
+    int64_t size = group_size(job->settings->dimensions);
+    return job->t->shared + job->t->offsets[rank] / (int64_t)sizeof(float) +
+           dealt(group, rank, ranks) * size;
+}
+
+static void write_group(const tree_job *job, int64_t group, double sum, const group_sums *s) {
+    int dimensions = job->settings->dimensions;
+    float *shared = job->t->shared ? shared_of(job, group) : NULL;
+    if (shared)
+        memcpy(shared, &sum, sizeof sum);
+    else
+        job->t->sums[group] = sum;
+    for (int64_t p = 0; p < s->last - s->first; p++) {
+        float *to = shared ? shared + 2 + p * dimensions
+                           : job->forces + (int64_t)job->t->order[s->first + p] * dimensions;
+        for (int c = 0; c < dimensions; c++)
+            to[c] = (float)s->totals[c][p];
+    }
+}
+
+/* What all ranks have written, to where it belongs. */
+static void read_tile(void *context, int64_t group, int worker) {
+    const tree_job *job = context;
+    (void)worker;
+    int dimensions = job->settings->dimensions;
+    const float *from = shared_of(job, group);
+    memcpy(&job->t->sums[group], from, sizeof(double));
+    from += 2;
+    int64_t last = dlz_min_i64((group + 1) * GROUP, job->settings->n);
+    for (int64_t p = group * GROUP; p < last; p++, from += dimensions)
+        memcpy(job->forces + (int64_t)job->t->order[p] * dimensions, from,
+               (size_t)dimensions * sizeof *from);
+}
+
+/* This rank's groups are counted, and numbered anew. */
 static void group_tile(void *context, int64_t tile, int worker) {
     const tree_job *job = context;
-    int dimensions = job->settings->dimensions;
+    int dimensions = job->settings->dimensions, rank = dlz_comm_rank(job->settings->comm);
+    tile += (tile / DEAL * (dlz_comm_size(job->settings->comm) - 1) + rank) * DEAL;
     int64_t first = tile * GROUP, count = dlz_min_i64(GROUP, job->settings->n - first);
     group_sums s = {.job = job, .first = first, .last = first + count};
     float low[3] = {0}, high[3] = {0}, *lists = job->t->lists + (int64_t)worker * LIST * (3 + CELL);
@@ -321,13 +393,9 @@ static void group_tile(void *context, int64_t tile, int worker) {
     walk(&s, low, high);
     flush(&s);
     double sum = 0;
-    for (int64_t p = 0; p < count; p++) {
-        int64_t point = job->t->order[first + p];
+    for (int64_t p = 0; p < count; p++)
         sum += s.similarities[p];
-        for (int c = 0; c < dimensions; c++)
-            job->forces[point * dimensions + c] = (float)s.totals[c][p];
-    }
-    job->t->sums[tile] = sum;
+    write_group(job, tile, sum, &s);
 }
 
 dlviz_status dlz_tree_compute(dlz_tree_repulsion *t, const dlz_repulsion_settings *settings,
@@ -348,7 +416,12 @@ dlviz_status dlz_tree_compute(dlz_tree_repulsion *t, const dlz_repulsion_setting
             job.x[c][i] = i < n ? map[(int64_t)t->order[i] * dimensions + c] : 0;
     }
     DLZ_TRY(build(&job));
-    dlz_parallel_for(groups, t->workers, group_tile, &job);
+    int rank = dlz_comm_rank(settings->comm), ranks = dlz_comm_size(settings->comm);
+    dlz_parallel_for(dealt(groups, rank, ranks), t->workers, group_tile, &job);
+    if (t->shared) {
+        DLZ_TRY(dlz_comm_gather_pieces(settings->comm, t->shared, t->offsets));
+        dlz_parallel_for(groups, t->workers, read_tile, &job);
+    }
     *z = 0;
     for (int64_t group = 0; group < groups; group++)
         *z += t->sums[group];

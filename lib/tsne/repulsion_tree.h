@@ -17,6 +17,8 @@ typedef struct dlz_tree_repulsion {
     float *points; /* dimensions x padded, along the curve */
     float *lists;  /* a worker: points and cells to sum */
     double *sums;
+    float *shared;    /* other ranks' sums and forces, and this one's; NULL where there are none */
+    int64_t *offsets; /* ranks + 1: of theirs, in bytes */
 } dlz_tree_repulsion;
 
 dlviz_status dlz_tree_compute(dlz_tree_repulsion *tree, const dlz_repulsion_settings *settings,

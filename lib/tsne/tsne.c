@@ -65,6 +65,7 @@ void dlviz_tsne_destroy(dlviz_tsne *tsne) {
         return;
     dlz_tsne_forget(tsne);
     dlviz_tensor_destroy(tsne->initial_map);
+    dlviz_comm_destroy(tsne->comm);
     dlz_free(tsne);
 }
 

@@ -1,6 +1,7 @@
 /* From points, neighbors or affinities to a map. */
 #include "base/base.h"
 #include "base/progress.h"
+#include "comm/comm.h"
 #include "neighbors/neighbors.h"
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
@@ -109,6 +110,20 @@ static void put_back(dlviz_tsne *tsne, const earlier_fit *earlier) {
     tsne->result = earlier->result;
 }
 
+/* A copy of the map, unless a rank has no memory for it. */
+static dlviz_status hand_out(const dlviz_tsne *tsne, dlviz_status status, dlviz_tensor **map) {
+    const dlz_tsne_result *result = &tsne->result;
+    dlviz_status copied = dlz_comm_agree(
+        tsne->comm,
+        dlviz_tensor_from_data(map, DLVIZ_FLOAT32, 2, (int64_t[]){result->n, result->dimensions},
+                               result->map));
+    if (copied == DLVIZ_OK)
+        return status;
+    dlviz_tensor_destroy(*map);
+    *map = NULL;
+    return copied;
+}
+
 /* Runs the descent and hands out the map; when it fails the handle forgets the fit. */
 static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, earlier_fit *earlier,
                             dlz_affinities *affinities, dlviz_tensor **map) {
@@ -122,13 +137,10 @@ static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, earlier_fit *
     result->perplexity = perplexity_used(&tsne->settings, result->neighbors);
     dlz_task_part(DESCENT, 1);
     double start = dlz_tsne_clock();
-    status = dlz_tsne_optimize(&tsne->settings, affinities, result);
+    status = dlz_tsne_optimize(&tsne->settings, tsne->comm, affinities, result);
     result->seconds[2] = dlz_tsne_clock() - start;
-    if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
-        dlviz_status copied = dlviz_tensor_from_data(
-            map, DLVIZ_FLOAT32, 2, (int64_t[]){result->n, result->dimensions}, result->map);
-        status = copied == DLVIZ_OK ? status : copied;
-    }
+    if (status == DLVIZ_OK || status == DLVIZ_CANCELLED)
+        status = hand_out(tsne, status, map);
     tsne->fitted = *map != NULL;
     if (!tsne->fitted)
         dlz_tsne_forget(tsne);
@@ -137,14 +149,13 @@ static dlviz_status end_fit(dlviz_tsne *tsne, dlviz_status status, earlier_fit *
 }
 
 /* Affinities from squared distances, which are used up. */
-static dlviz_status join_neighbors(const dlz_tsne_settings *settings, int64_t n,
-                                   const int32_t *indices, float *squared_distances, int k,
-                                   dlz_affinities *affinities) {
+static dlviz_status join_neighbors(const dlviz_tsne *tsne, int64_t n, const int32_t *indices,
+                                   float *squared_distances, int k, dlz_affinities *affinities) {
     double perplexities[DLZ_TSNE_MAX_PERPLEXITIES];
-    int count = usable_perplexities(settings, k, perplexities);
-    DLZ_TRY(dlz_conditional_affinities(squared_distances, n, k, perplexities, count,
+    int count = usable_perplexities(&tsne->settings, k, perplexities);
+    DLZ_TRY(dlz_conditional_affinities(tsne->comm, squared_distances, n, k, perplexities, count,
                                        squared_distances));
-    return dlz_affinities_symmetric(affinities, n, NULL, k, indices, squared_distances);
+    return dlz_affinities_symmetric(tsne->comm, affinities, n, NULL, k, indices, squared_distances);
 }
 
 /* A single point has no neighbors and no affinities. */
@@ -160,50 +171,71 @@ static dlviz_status join_nothing(dlz_affinities *affinities) {
     return DLVIZ_OK;
 }
 
+static dlviz_status find_neighbors(dlviz_tsne *tsne, int k, int32_t *indices, float *distances) {
+    dlz_tsne_result *result = &tsne->result;
+    uint64_t size = (uint64_t)result->n * (uint64_t)k * sizeof *distances;
+    dlz_task_part(0, NEIGHBORS);
+    DLZ_TRY(dlz_comm_agree(
+        tsne->comm, indices && distances ? DLVIZ_OK : dlz_fail_memory("the neighbors", size)));
+    double start = dlz_tsne_clock();
+    dlviz_status status = dlz_knn_search_drawn(tsne->comm, result->points, result->n, result->d, k,
+                                               tsne->settings.seed, indices, distances);
+    result->seconds[0] = dlz_tsne_clock() - start;
+    return status;
+}
+
 static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     dlz_tsne_result *result = &tsne->result;
     int64_t n = result->n;
     if (n == 1)
-        return join_nothing(affinities);
+        return dlz_comm_agree(tsne->comm, join_nothing(affinities));
     int k = (int)fmin(ceil(3 * largest_perplexity(&tsne->settings)), (double)(n - 1));
     int32_t *indices = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *indices);
     float *distances = dlz_alloc_array((uint64_t)n * (uint64_t)k, sizeof *distances);
+    dlviz_status status = find_neighbors(tsne, k, indices, distances);
     double start = dlz_tsne_clock();
-    dlz_task_part(0, NEIGHBORS);
-    dlviz_status status =
-        indices && distances
-            ? dlz_knn_search_drawn(result->points, n, result->d, k, tsne->settings.seed, indices,
-                                   distances)
-            : dlz_fail_memory("the neighbors", (uint64_t)n * (uint64_t)k * sizeof *distances);
-    result->seconds[0] = dlz_tsne_clock() - start;
-    start = dlz_tsne_clock();
     dlz_task_part(NEIGHBORS, DESCENT);
     if (status == DLVIZ_OK) {
         dlz_tsne_affinity_distances(result->distance, distances, n * k);
-        status = join_neighbors(&tsne->settings, n, indices, distances, k, affinities);
+        status = join_neighbors(tsne, n, indices, distances, k, affinities);
         result->neighbors = k;
     }
     dlz_free(indices);
     dlz_free(distances);
     if (status == DLVIZ_OK)
-        status = start_map(tsne);
+        status = dlz_tsne_agree(tsne->comm, start_map(tsne));
     result->seconds[1] = dlz_tsne_clock() - start;
     return status;
+}
+
+/* The points as the search wants them, once it is known that they can be fitted. */
+static dlviz_status take_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
+                                float *scale, float **copy) {
+    DLZ_TRY(dlz_require_matrix(who, "points", points));
+    DLZ_TRY(require_settings(tsne, points->dims[0]));
+    return dlz_tsne_copy_points(who, points, tsne->settings.distance, scale, copy);
 }
 
 dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
                                  dlviz_tensor **map) {
     dlz_affinities affinities = {0};
-    float *copy, scale = 0;
-    DLZ_TASK("t-SNE");
-    DLZ_TRY(dlz_require_matrix(who, "points", points));
-    DLZ_TRY(require_settings(tsne, points->dims[0]));
-    DLZ_TRY(dlz_tsne_copy_points(who, points, tsne->settings.distance, &scale, &copy));
+    float *copy = NULL, scale = 0;
+    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlviz_status status = dlz_task_begin(&task, "t-SNE");
+    if (status == DLVIZ_OK)
+        status = take_points(tsne, who, points, &scale, &copy);
+    status = dlz_tsne_agree(tsne->comm, status);
+    if (status == DLVIZ_OK)
+        status = dlz_tsne_require_same(tsne, who, 1, (const char *const[]){"'points'"}, &points);
+    if (status != DLVIZ_OK) {
+        dlz_free(copy);
+        return status;
+    }
     earlier_fit earlier = put_aside(tsne);
     tsne->result.points = copy;
     tsne->result.scale = scale;
     tsne->result.d = points->dims[1];
-    dlviz_status status = start_result(tsne, points->dims[0]);
+    status = dlz_comm_agree(tsne->comm, start_result(tsne, points->dims[0]));
     if (status == DLVIZ_OK)
         status = join_points(tsne, &affinities);
     return end_fit(tsne, status, &earlier, &affinities, map);
@@ -266,25 +298,22 @@ static void square(const float *distances, int64_t count, float *squares) {
         squares[i] = (float)(scale * distances[i] * (scale * distances[i]));
 }
 
-static dlviz_status join_given_neighbors(const dlz_tsne_settings *settings, const int32_t *indices,
-                                         const dlviz_tensor *distances,
-                                         dlz_affinities *affinities) {
-    const char *who = "dlviz_tsne_fit_neighbors";
+static dlviz_status square_all(const int32_t *indices, const dlviz_tensor *distances,
+                               float **squares) {
     int64_t n = distances->dims[0], k = distances->dims[1];
     for (int64_t i = 0; i < n * k; i++)
         if (indices[i] == i / k)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: row %lld of 'indices' names the point itself", who,
+                            "dlviz_tsne_fit_neighbors: row %lld of 'indices' names the point "
+                            "itself",
                             (long long)(i / k));
-    float *squares = dlz_alloc_array((uint64_t)(n * k), sizeof *squares);
-    if (!squares)
-        return dlz_fail_memory("the distances", (uint64_t)(n * k) * sizeof *squares);
+    *squares = dlz_alloc_array((uint64_t)(n * k), sizeof **squares);
+    if (!*squares)
+        return dlz_fail_memory("the distances", (uint64_t)(n * k) * sizeof **squares);
     const float *given = distances->data;
     for (int64_t row = 0; row < n; row++)
-        square(given + row * k, k, squares + row * k);
-    dlviz_status status = join_neighbors(settings, n, indices, squares, (int)k, affinities);
-    dlz_free(squares);
-    return status;
+        square(given + row * k, k, *squares + row * k);
+    return DLVIZ_OK;
 }
 
 /* The descent from affinities that were given, or made of what was given, since `start`; none of
@@ -295,9 +324,55 @@ static dlviz_status fit_joined(dlviz_tsne *tsne, dlz_affinities *affinities, int
     dlviz_status status = start_result(tsne, affinities->n);
     if (status == DLVIZ_OK)
         status = start_map(tsne);
+    status = dlz_tsne_agree(tsne->comm, status);
     tsne->result.neighbors = neighbors;
     tsne->result.seconds[1] = dlz_tsne_clock() - start;
     return end_fit(tsne, status, &earlier, affinities, map);
+}
+
+/* The neighbors as they were given, once it is known that they can be fitted: indices, and squares
+ * of the distances. */
+static dlviz_status take_neighbors(const dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                   const dlviz_tensor *distances, int32_t **narrow,
+                                   float **squares) {
+    const char *who = "dlviz_tsne_fit_neighbors";
+    DLZ_TRY(require_tensor(who, "indices", indices, DLVIZ_INT64, 2));
+    DLZ_TRY(require_tensor(who, "distances", distances, DLVIZ_FLOAT32, 2));
+    int64_t n = indices->dims[0], k = indices->dims[1];
+    if (n != distances->dims[0] || k != distances->dims[1] || k < 1 || k >= n)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: 'indices' is %lld x %lld and 'distances' %lld x %lld; both must be "
+                        "n x k with 1 <= k < n",
+                        who, (long long)n, (long long)k, (long long)distances->dims[0],
+                        (long long)distances->dims[1]);
+    DLZ_TRY(require_settings(tsne, n));
+    DLZ_TRY(require_values(who, "distances", distances));
+    DLZ_TRY(narrow_indices(who, "indices", indices, n, narrow));
+    return square_all(*narrow, distances, squares);
+}
+
+static dlviz_status fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
+                                  const dlviz_tensor *distances, int32_t **narrow, float **squares,
+                                  dlviz_tensor **map) {
+    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlviz_status status = dlz_task_begin(&task, "t-SNE");
+    if (status == DLVIZ_OK)
+        status = take_neighbors(tsne, indices, distances, narrow, squares);
+    DLZ_TRY(dlz_tsne_agree(tsne->comm, status));
+    DLZ_TRY(dlz_tsne_require_same(tsne, "dlviz_tsne_fit_neighbors", 2,
+                                  (const char *const[]){"'indices'", "'distances'"},
+                                  (const dlviz_tensor *const[]){indices, distances}));
+    dlz_affinities affinities = {0};
+    double start = dlz_tsne_clock();
+    dlz_task_part(0, DESCENT);
+    int64_t n = indices->dims[0];
+    int k = (int)indices->dims[1];
+    DLZ_TRY(join_neighbors(tsne, n, *narrow, *squares, k, &affinities));
+    dlz_free(*narrow);
+    dlz_free(*squares);
+    *narrow = NULL;
+    *squares = NULL;
+    return fit_joined(tsne, &affinities, k, start, map);
 }
 
 dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
@@ -305,27 +380,12 @@ dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indi
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
-    DLZ_TASK("t-SNE");
-    DLZ_TRY(require_tensor(__func__, "indices", indices, DLVIZ_INT64, 2));
-    DLZ_TRY(require_tensor(__func__, "distances", distances, DLVIZ_FLOAT32, 2));
-    int64_t n = indices->dims[0], k = indices->dims[1];
-    if (n != distances->dims[0] || k != distances->dims[1] || k < 1 || k >= n)
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: 'indices' is %lld x %lld and 'distances' %lld x %lld; both must be "
-                        "n x k with 1 <= k < n",
-                        __func__, (long long)n, (long long)k, (long long)distances->dims[0],
-                        (long long)distances->dims[1]);
-    DLZ_TRY(require_settings(tsne, n));
-    DLZ_TRY(require_values(__func__, "distances", distances));
-    int32_t *narrow;
-    DLZ_TRY(narrow_indices(__func__, "indices", indices, n, &narrow));
-    dlz_affinities affinities = {0};
-    double start = dlz_tsne_clock();
-    dlz_task_part(0, DESCENT);
-    dlviz_status status = join_given_neighbors(&tsne->settings, narrow, distances, &affinities);
+    int32_t *narrow = NULL;
+    float *squares = NULL;
+    dlviz_status status = fit_neighbors(tsne, indices, distances, &narrow, &squares, map);
     dlz_free(narrow);
-    DLZ_TRY(status);
-    return fit_joined(tsne, &affinities, (int)k, start, map);
+    dlz_free(squares);
+    return status;
 }
 
 static dlviz_status require_offsets(const char *who, const dlviz_tensor *offsets, int64_t entries) {
@@ -351,32 +411,53 @@ static dlviz_status require_offsets(const char *who, const dlviz_tensor *offsets
     return DLVIZ_OK;
 }
 
+static dlviz_status take_affinities(const dlviz_tsne *tsne, const dlviz_tensor *offsets,
+                                    const dlviz_tensor *columns, const dlviz_tensor *values,
+                                    int32_t **narrow) {
+    const char *who = "dlviz_tsne_fit_affinities";
+    DLZ_TRY(require_tensor(who, "offsets", offsets, DLVIZ_INT64, 1));
+    DLZ_TRY(require_tensor(who, "columns", columns, DLVIZ_INT64, 1));
+    DLZ_TRY(require_tensor(who, "values", values, DLVIZ_FLOAT32, 1));
+    if (columns->size != values->size)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "%s: %lld 'columns' and %lld 'values'; one an entry each", who,
+                        (long long)columns->size, (long long)values->size);
+    DLZ_TRY(require_offsets(who, offsets, columns->size));
+    int64_t n = offsets->size - 1;
+    DLZ_TRY(require_settings(tsne, n));
+    DLZ_TRY(require_values(who, "values", values));
+    return narrow_indices(who, "columns", columns, n, narrow);
+}
+
+static dlviz_status fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
+                                   const dlviz_tensor *columns, const dlviz_tensor *values,
+                                   int32_t **narrow, dlviz_tensor **map) {
+    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlviz_status status = dlz_task_begin(&task, "t-SNE");
+    if (status == DLVIZ_OK)
+        status = take_affinities(tsne, offsets, columns, values, narrow);
+    DLZ_TRY(dlz_tsne_agree(tsne->comm, status));
+    DLZ_TRY(dlz_tsne_require_same(tsne, "dlviz_tsne_fit_affinities", 3,
+                                  (const char *const[]){"'offsets'", "'columns'", "'values'"},
+                                  (const dlviz_tensor *const[]){offsets, columns, values}));
+    dlz_affinities affinities = {0};
+    double start = dlz_tsne_clock();
+    dlz_task_part(0, DESCENT);
+    DLZ_TRY(dlz_affinities_symmetric(tsne->comm, &affinities, offsets->size - 1, offsets->data, 0,
+                                     *narrow, values->data));
+    dlz_free(*narrow);
+    *narrow = NULL;
+    return fit_joined(tsne, &affinities, 0, start, map);
+}
+
 dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
                                        const dlviz_tensor *columns, const dlviz_tensor *values,
                                        dlviz_tensor **map) {
     DLZ_REQUIRE_OUT(map);
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
-    DLZ_TASK("t-SNE");
-    DLZ_TRY(require_tensor(__func__, "offsets", offsets, DLVIZ_INT64, 1));
-    DLZ_TRY(require_tensor(__func__, "columns", columns, DLVIZ_INT64, 1));
-    DLZ_TRY(require_tensor(__func__, "values", values, DLVIZ_FLOAT32, 1));
-    if (columns->size != values->size)
-        return dlz_fail(DLVIZ_ERROR_SHAPE,
-                        "%s: %lld 'columns' and %lld 'values'; one an entry each", __func__,
-                        (long long)columns->size, (long long)values->size);
-    DLZ_TRY(require_offsets(__func__, offsets, columns->size));
-    int64_t n = offsets->size - 1;
-    DLZ_TRY(require_settings(tsne, n));
-    DLZ_TRY(require_values(__func__, "values", values));
-    int32_t *narrow;
-    DLZ_TRY(narrow_indices(__func__, "columns", columns, n, &narrow));
-    dlz_affinities affinities = {0};
-    double start = dlz_tsne_clock();
-    dlz_task_part(0, DESCENT);
-    dlviz_status status =
-        dlz_affinities_symmetric(&affinities, n, offsets->data, 0, narrow, values->data);
+    int32_t *narrow = NULL;
+    dlviz_status status = fit_affinities(tsne, offsets, columns, values, &narrow, map);
     dlz_free(narrow);
-    DLZ_TRY(status);
-    return fit_joined(tsne, &affinities, 0, start, map);
+    return status;
 }

@@ -62,6 +62,7 @@ struct dlviz_tsne {
     dlz_busy busy;
     dlz_tsne_settings settings;
     dlviz_tensor *initial_map;
+    dlviz_comm *comm;
     bool fitted;
     dlz_tsne_result result;
 };
@@ -69,14 +70,22 @@ struct dlviz_tsne {
 void dlz_tsne_release(dlz_tsne_result *result);
 void dlz_tsne_forget(dlviz_tsne *tsne);
 
+/* What all ranks have come to, of their own status each: a failure if one has failed, else
+ * DLVIZ_CANCELLED if one is cancelled. */
+dlviz_status dlz_tsne_agree(dlviz_comm *comm, dlviz_status status);
+/* Fails on all ranks unless they have the same settings, library and instruction set, and these
+ * tensors. */
+dlviz_status dlz_tsne_require_same(const dlviz_tsne *tsne, const char *who, int count,
+                                   const char *const *names, const dlviz_tensor *const *tensors);
+
 /* dlviz_tsne_fit for one who holds the handle's mark; *map is NULL. */
 dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
                                  dlviz_tensor **map);
 
 /* Descends from result->map for the settings' iterations, and leaves the outcome in the result.
  * DLVIZ_CANCELLED leaves the result as complete as DLVIZ_OK does. */
-dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
-                               dlz_tsne_result *result);
+dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, dlviz_comm *comm,
+                               const dlz_affinities *affinities, dlz_tsne_result *result);
 
 /* Coordinates to start from: the first `dimensions` principal components, scaled alike so that the
  * first has the deviation 1e-4; or normal numbers of that deviation. */

@@ -1,11 +1,17 @@
-/* The descent. */
+/* The descent.
+ *
+ * Ranks of a communicator have the points' order cut into runs of tiles. Each has the edges of its own
+ * points, pulls and moves these, and all then have the whole map. Velocities and gains are a rank's
+ * own, until points are numbered anew. What is decided is decided of numbers that all have. */
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "comm/comm.h"
 #include "tsne/extent.h"
 #include "tsne/brakes.h"
 #include "tsne/edges.h"
 #include "tsne/morton.h"
+#include "tsne/moves.h"
 #include "tsne/repulsion.h"
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
@@ -14,6 +20,7 @@
 #include <string.h>
 
 #define ROWS 512             /* points a tile */
+#define ROW_COST 10          /* of a point, in affinities */
 #define COLLAPSED 1e-3       /* of the start's deviation */
 #define UNFOLDED 1e-2        /* a deviation below which a map has not unfolded yet */
 #define EXACT_Z_POINTS 20000 /* up to here the last divergence takes Z from all pairs */
@@ -29,7 +36,7 @@ typedef struct descent {
     int64_t n, tiles;
     int dimensions;
     float *attraction, *forces, *map, *velocity, *gains;
-    double *sums; /* a tile: 4 */
+    double *sums; /* a tile: 3 */
     dlz_descent step;
     double mean[3];
     int early_end; /* iterations with early exaggeration */
@@ -38,11 +45,23 @@ typedef struct descent {
     int best_iteration;
     int32_t *order; /* which of the caller's points each of ours is */
     dlz_brakes brakes;
+    dlviz_comm *comm;
+    int64_t own, own_end; /* tiles of this rank */
+    int ranks;
+    int64_t *cuts;    /* ranks + 1: tiles */
+    int64_t *offsets; /* ranks + 1: of pieces, in bytes */
+    dlz_moves moves;
 } descent;
+
+/* How many of this rank's tiles there are, which are counted from 0 where they are run. */
+static int64_t own_tiles(const descent *d) {
+    return d->own_end - d->own;
+}
 
 static void attract_tile(void *context, int64_t tile, int worker) {
     descent *d = context;
     (void)worker;
+    tile += d->own;
     d->kernel->forces(d->dimensions, (float)d->settings->a, d->map, &d->edges, tile * ROWS,
                       dlz_min_i64(d->n, (tile + 1) * ROWS), d->attraction);
 }
@@ -50,33 +69,50 @@ static void attract_tile(void *context, int64_t tile, int worker) {
 static void divergence_tile(void *context, int64_t tile, int worker) {
     descent *d = context;
     (void)worker;
+    tile += d->own;
     d->sums[tile] = d->kernel->divergence(d->dimensions, (float)d->settings->a, d->map, &d->edges,
                                           tile * ROWS, dlz_min_i64(d->n, (tile + 1) * ROWS));
 }
 
+/* Moves the points of a tile: in the map, or where ranks have theirs until all have them. */
 static void step_tile(void *context, int64_t tile, int worker) {
     descent *d = context;
     (void)worker;
+    tile += d->own;
     int64_t first = tile * ROWS, last = dlz_min_i64(d->n, first + ROWS);
-    double *sums = d->sums + tile * 4;
+    int64_t start = first * d->dimensions, size = (last - first) * d->dimensions;
+    float *map = d->map + start;
+    if (d->ranks > 1) {
+        map = dlz_moves_tile(&d->moves, tile);
+        memcpy(map, d->map + start, (size_t)size * sizeof *map);
+    }
     dlz_brakes_apply(&d->brakes, first, last, d->dimensions, d->attraction, d->forces);
-    sums[0] = d->kernel->step(&d->step, first * d->dimensions, last * d->dimensions);
+    dlz_descent step = d->step;
+    step.attraction = d->attraction + start;
+    step.repulsion = d->forces + start;
+    step.map = map;
+    step.velocity = d->velocity + start;
+    step.gains = d->gains + start;
+    d->kernel->step(&step, 0, size);
+    double *sums = d->ranks > 1 ? dlz_moves_sums(&d->moves, tile) : d->sums + tile * 3;
     for (int c = 0; c < d->dimensions; c++) {
         double sum = 0;
-        for (int64_t i = first; i < last; i++)
-            sum += d->map[i * d->dimensions + c];
-        sums[1 + c] = sum;
+        for (int64_t i = c; i < size; i += d->dimensions)
+            sum += map[i];
+        sums[c] = sum;
     }
 }
 
 static void center_tile(void *context, int64_t tile, int worker) {
     descent *d = context;
     (void)worker;
-    int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
+    int64_t first = tile * ROWS, last = dlz_min_i64(d->n, first + ROWS);
+    float *map = d->map + first * d->dimensions;
+    const float *from = d->ranks > 1 ? dlz_moves_tile(&d->moves, tile) : map;
     for (int c = 0; c < d->dimensions; c++) {
         float mean = (float)d->mean[c];
-        for (int64_t i = tile * ROWS; i < last; i++)
-            d->map[i * d->dimensions + c] -= mean;
+        for (int64_t i = c; i < (last - first) * d->dimensions; i += d->dimensions)
+            map[i] = from[i] - mean;
     }
 }
 
@@ -84,16 +120,27 @@ static void center(descent *d) {
     for (int c = 0; c < d->dimensions; c++) {
         double sum = 0;
         for (int64_t tile = 0; tile < d->tiles; tile++)
-            sum += d->sums[tile * 4 + 1 + c];
+            sum += (d->ranks > 1 ? dlz_moves_sums(&d->moves, tile) : d->sums + tile * 3)[c];
         d->mean[c] = sum / (double)d->n;
     }
     dlz_parallel_for(d->tiles, dlz_threads(), center_tile, d);
+}
+
+/* One step of all points, if no rank is cancelled. */
+static dlviz_status move(descent *d, dlviz_status status) {
+    if (d->ranks == 1)
+        DLZ_TRY(status);
+    dlz_parallel_for(own_tiles(d), dlz_threads(), step_tile, d);
+    DLZ_TRY(dlz_moves_gather(&d->moves, status, d->result->iterations));
+    center(d);
+    return DLVIZ_OK;
 }
 
 /* As divergence_tile, from the affinities themselves in double. */
 static void exact_divergence_tile(void *context, int64_t tile, int worker) {
     descent *d = context;
     (void)worker;
+    tile += d->own;
     const dlz_affinities *p = d->affinities;
     int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
     double sum = 0, a = d->settings->a;
@@ -111,27 +158,48 @@ static void exact_divergence_tile(void *context, int64_t tile, int worker) {
     d->sums[tile] = sum;
 }
 
+/* Gives all ranks all of an array, so much for a tile. */
+static dlviz_status gather(descent *d, void *values, int64_t tile_size, int64_t size) {
+    if (d->ranks == 1)
+        return DLVIZ_OK;
+    for (int rank = 0; rank <= d->ranks; rank++)
+        d->offsets[rank] = dlz_min_i64(d->cuts[rank] * tile_size, size);
+    return dlz_comm_gather_pieces(d->comm, values, d->offsets);
+}
+
+/* The same of coordinates. */
+static dlviz_status gather_points(descent *d, float *values) {
+    int64_t point = d->dimensions * (int64_t)sizeof *values;
+    return gather(d, values, ROWS * point, d->n * point);
+}
+
 /* sum of p ln(p / q), q = s / Z, with the affinities' sum of 1. */
-static double divergence(descent *d, dlz_tile_fn tile_function, double z) {
+static dlviz_status divergence(descent *d, dlz_tile_fn tile_function, double z, double *kl) {
+    *kl = 0;
     if (d->n < 2)
-        return 0;
-    dlz_parallel_for(d->tiles, dlz_threads(), tile_function, d);
+        return DLVIZ_OK;
+    dlz_parallel_for(own_tiles(d), dlz_threads(), tile_function, d);
+    DLZ_TRY(gather(d, d->sums, sizeof *d->sums, d->tiles * (int64_t)sizeof *d->sums));
     double sum = 0;
     for (int64_t tile = 0; tile < d->tiles; tile++)
         sum += d->sums[tile];
-    double kl = d->affinities->negentropy + sum + log(z);
-    return kl < 0 ? 0 : kl; /* by rounding, or z's error; NaN stays */
+    *kl = d->affinities->negentropy + sum + log(z);
+    *kl = *kl < 0 ? 0 : *kl; /* by rounding, or z's error; NaN stays */
+    return DLVIZ_OK;
 }
 
-static double gradient_norm(descent *d, double exaggeration, double z) {
+static dlviz_status gradient_norm(descent *d, double exaggeration, double z, double *norm) {
     double sum = 0;
+    *norm = 0;
     if (d->n < 2)
-        return 0; /* z is 0 as well */
+        return DLVIZ_OK; /* z is 0 as well */
+    DLZ_TRY(gather_points(d, d->attraction));
     for (int64_t i = 0; i < d->n * d->dimensions; i++) {
         double gradient = exaggeration * d->attraction[i] - d->forces[i] / z;
         sum += gradient * gradient;
     }
-    return sqrt(sum);
+    *norm = sqrt(sum);
+    return DLVIZ_OK;
 }
 
 static dlviz_status record(descent *d, int iteration, double kl, double norm) {
@@ -158,8 +226,8 @@ static void copy_map(const descent *d, float *to) {
             to[(int64_t)d->order[i] * d->dimensions + c] = d->map[i * d->dimensions + c];
 }
 
-/* DLVIZ_CANCELLED when the caller's function wants to stop. */
-static dlviz_status report(descent *d, int iteration, double kl, double norm) {
+/* DLVIZ_CANCELLED when the caller's function wants to stop, on any rank. */
+static dlviz_status report_alone(descent *d, int iteration, double kl, double norm) {
     DLZ_TRY(record(d, iteration, kl, norm));
     const dlz_tsne_settings *settings = d->settings;
     if (!settings->progress)
@@ -174,6 +242,10 @@ static dlviz_status report(descent *d, int iteration, double kl, double norm) {
         return dlz_fail(DLVIZ_CANCELLED,
                         "the progress function cancelled t-SNE after %d iterations", iteration);
     return DLVIZ_OK;
+}
+
+static dlviz_status report(descent *d, int iteration, double kl, double norm) {
+    return dlz_tsne_agree(d->comm, report_alone(d, iteration, kl, norm));
 }
 
 /* Before these iterations the points are numbered anew along a curve through the map, so that
@@ -191,8 +263,37 @@ static void permute(float *values, int dimensions, int64_t n, const int32_t *ord
     memcpy(values, scratch, (size_t)(n * dimensions) * sizeof *values);
 }
 
+/* Cuts the points into runs of tiles with about as many affinities each, and packs this rank's. */
+static dlviz_status take_share(descent *d) {
+    const int64_t *offsets = d->affinities->offsets;
+    double total = (double)offsets[d->n] + ROW_COST * (double)d->n, before = 0;
+    int rank = 1;
+    d->cuts[0] = 0;
+    for (int64_t tile = 0; tile < d->tiles; tile++) {
+        double count = 0;
+        int64_t last = dlz_min_i64(d->n, (tile + 1) * ROWS);
+        for (int64_t row = tile * ROWS; row < last; row++)
+            count += (double)(offsets[d->order[row] + 1] - offsets[d->order[row]]) + ROW_COST;
+        for (; rank < d->ranks && before + count / 2 >= total * rank / d->ranks; rank++)
+            d->cuts[rank] = tile;
+        before += count;
+    }
+    for (; rank <= d->ranks; rank++)
+        d->cuts[rank] = d->tiles;
+    d->own = d->cuts[dlz_comm_rank(d->comm)];
+    d->own_end = d->cuts[dlz_comm_rank(d->comm) + 1];
+    if (d->ranks > 1)
+        DLZ_TRY(dlz_moves_begin(&d->moves, d->comm, d->n, d->dimensions, ROWS, d->cuts));
+    DLZ_TRY(dlz_edges_pack(&d->packed, d->affinities, d->order, d->comm,
+                           dlz_min_i64(d->n, d->own * ROWS), dlz_min_i64(d->n, d->own_end * ROWS)));
+    d->edges = dlz_edges_of(&d->packed);
+    return DLVIZ_OK;
+}
+
 static dlviz_status reorder(descent *d) {
     int64_t n = d->n;
+    DLZ_TRY(gather_points(d, d->velocity));
+    DLZ_TRY(gather_points(d, d->gains));
     float corner[3] = {0};
     double width = 0;
     for (int c = 0; c < d->dimensions; c++) {
@@ -219,8 +320,7 @@ static dlviz_status reorder(descent *d) {
         for (int64_t i = 0; i < n; i++)
             order[n + i] = d->order[order[i]];
         memcpy(d->order, order + n, (size_t)n * sizeof *order);
-        status = dlz_edges_pack(&d->packed, d->affinities, d->order);
-        d->edges = dlz_edges_of(&d->packed);
+        status = take_share(d);
         dlz_brakes_release(&d->brakes);
     }
     dlz_free(scratch);
@@ -265,7 +365,7 @@ static double exaggeration_at(const descent *d, int iteration) {
 }
 
 static dlviz_status forces(descent *d, double *z) {
-    dlz_parallel_for(d->tiles, dlz_threads(), attract_tile, d);
+    dlz_parallel_for(own_tiles(d), dlz_threads(), attract_tile, d);
     dlviz_status status = dlz_repulsion_compute(d->repulsion, d->map, d->forces, z);
     if (status == DLVIZ_ERROR_NUMERIC)
         return dlz_fail(
@@ -311,13 +411,16 @@ static dlviz_status descend(descent *d) {
             DLZ_TRY(reorder(d));
         DLZ_TRY(forces(d, &z));
         d->result->iterations = iteration;
-        DLZ_TRY(dlz_task_report((double)iteration / settings->iterations));
+        dlviz_status asked = dlz_task_report((double)iteration / settings->iterations);
+        if (d->ranks == 1)
+            DLZ_TRY(asked);
         /* Two rhythms, so that watching a fit does not change where it stops. */
         bool tell = iteration > 0 && iteration % every == 0;
         bool look = may_stop && iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0;
         if (tell || look) {
-            double kl = divergence(d, divergence_tile, z);
-            double norm = gradient_norm(d, exaggeration, z);
+            double kl, norm;
+            DLZ_TRY(divergence(d, divergence_tile, z, &kl));
+            DLZ_TRY(gradient_norm(d, exaggeration, z, &norm));
             if (tell)
                 DLZ_TRY(report(d, iteration, kl, norm));
             if (look && stalled(d, iteration, kl, norm))
@@ -333,8 +436,7 @@ static dlviz_status descend(descent *d) {
         d->step.learning_rate =
             (float)dlz_brakes_set(&d->brakes, d->order, rate, exaggeration, momentum);
         d->step.momentum = (float)momentum;
-        dlz_parallel_for(d->tiles, dlz_threads(), step_tile, d);
-        center(d);
+        DLZ_TRY(move(d, asked));
         d->result->iterations = iteration + 1;
     }
     return DLVIZ_OK;
@@ -342,7 +444,8 @@ static dlviz_status descend(descent *d) {
 
 /* Z over all pairs; uses up the velocity. */
 static dlviz_status exact_z(descent *d, double *z) {
-    dlz_repulsion_settings settings = {.n = d->n, .dimensions = d->dimensions, .a = d->settings->a};
+    dlz_repulsion_settings settings = {
+        .n = d->n, .dimensions = d->dimensions, .a = d->settings->a, .comm = d->comm};
     dlz_exact_repulsion exact = {0};
     dlviz_status status = dlz_exact_compute(&exact, &settings, d->map, d->velocity, z);
     dlz_exact_free(&exact);
@@ -354,7 +457,7 @@ static dlviz_status finish(descent *d, bool report_it) {
     DLZ_TRY(forces(d, &z));
     if (d->n <= EXACT_Z_POINTS)
         DLZ_TRY(exact_z(d, &z));
-    d->result->divergence = divergence(d, exact_divergence_tile, z);
+    DLZ_TRY(divergence(d, exact_divergence_tile, z, &d->result->divergence));
     d->result->method = dlz_repulsion_method(d->repulsion);
     int last = d->result->iterations;
     float *row = d->result->rows ? d->result->history + 3 * (d->result->rows - 1) : NULL;
@@ -363,14 +466,52 @@ static dlviz_status finish(descent *d, bool report_it) {
         row[1] = (float)d->result->divergence;
         return DLVIZ_OK;
     }
-    double norm = gradient_norm(d, exaggeration_at(d, last > 0 ? last - 1 : 0), z);
+    double norm;
+    DLZ_TRY(gradient_norm(d, exaggeration_at(d, last > 0 ? last - 1 : 0), z, &norm));
     return report_it ? report(d, last, d->result->divergence, norm)
                      : record(d, last, d->result->divergence, norm);
 }
 
-dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, const dlz_affinities *affinities,
-                               dlz_tsne_result *result) {
-    int64_t n = result->n, size = n * result->dimensions;
+static dlviz_status reserve(descent *d, float **memory) {
+    int64_t size = d->n * d->dimensions;
+    *memory = dlz_alloc_array_zero((uint64_t)size, 5 * sizeof(float));
+    d->order = dlz_alloc_array((uint64_t)d->n, sizeof *d->order);
+    d->sums = dlz_alloc_array_zero((uint64_t)d->tiles, 3 * sizeof(double));
+    d->cuts = dlz_alloc_array((uint64_t)d->ranks + 1, sizeof *d->cuts);
+    d->offsets = dlz_alloc_array((uint64_t)d->ranks + 1, sizeof *d->offsets);
+    if (!*memory || !d->sums || !d->order || !d->cuts || !d->offsets)
+        return dlz_fail_memory("the descent", (uint64_t)size * 5 * sizeof(float));
+    return dlz_brakes_create(&d->brakes, d->affinities);
+}
+
+static void begin(descent *d, float *memory) {
+    int64_t size = d->n * d->dimensions;
+    d->attraction = memory;
+    d->forces = memory + size;
+    d->velocity = memory + 2 * size;
+    d->gains = memory + 3 * size;
+    d->map = memory + 4 * size;
+    memcpy(d->map, d->result->map, (size_t)size * sizeof *d->map);
+    for (int64_t i = 0; i < d->n; i++)
+        d->order[i] = (int32_t)i;
+    for (int64_t i = 0; i < size; i++)
+        d->gains[i] = 1;
+    d->start_deviation = deviation(d);
+}
+
+static dlviz_status run(descent *d) {
+    DLZ_TRY(take_share(d));
+    dlviz_status status = descend(d);
+    if (status != DLVIZ_OK && status != DLVIZ_CANCELLED)
+        return status;
+    dlviz_status last = finish(d, status == DLVIZ_OK);
+    copy_map(d, d->result->map);
+    return last != DLVIZ_OK ? last : status;
+}
+
+dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, dlviz_comm *comm,
+                               const dlz_affinities *affinities, dlz_tsne_result *result) {
+    int64_t n = result->n;
     descent d = {.settings = settings,
                  .kernel = dlz_attract(),
                  .affinities = affinities,
@@ -379,53 +520,35 @@ dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, const dlz_affi
                  .tiles = dlz_ceil_div(n, ROWS),
                  .dimensions = result->dimensions,
                  .early_end = settings->early_iterations,
-                 .best = INFINITY};
+                 .best = INFINITY,
+                 .comm = comm,
+                 .ranks = dlz_comm_size(comm)};
     dlz_repulsion_settings wanted = {.method = settings->method,
                                      .n = n,
                                      .dimensions = result->dimensions,
                                      .a = settings->a,
                                      .angle = settings->angle,
-                                     .cell = settings->cell};
+                                     .cell = settings->cell,
+                                     .comm = comm};
+    float *memory = NULL;
     dlviz_status status = dlz_repulsion_create(&d.repulsion, &wanted);
-    float *memory = dlz_alloc_array_zero((uint64_t)size, 5 * sizeof(float));
-    d.order = dlz_alloc_array((uint64_t)n, sizeof *d.order);
-    d.sums = dlz_alloc_array_zero((uint64_t)d.tiles, 4 * sizeof(double));
-    if (status == DLVIZ_OK && (!memory || !d.sums || !d.order))
-        status = dlz_fail_memory("the descent", (uint64_t)size * 5 * sizeof(float));
     if (status == DLVIZ_OK)
-        status = dlz_brakes_create(&d.brakes, affinities);
+        status = reserve(&d, &memory);
     if (status == DLVIZ_OK) {
-        d.attraction = memory;
-        d.forces = memory + size;
-        d.velocity = memory + 2 * size;
-        d.gains = memory + 3 * size;
-        d.map = memory + 4 * size;
-        memcpy(d.map, result->map, (size_t)size * sizeof *d.map);
-        for (int64_t i = 0; i < n; i++)
-            d.order[i] = (int32_t)i;
-        d.start_deviation = deviation(&d);
-        status = dlz_edges_pack(&d.packed, affinities, d.order);
-        d.edges = dlz_edges_of(&d.packed);
-        for (int64_t i = 0; i < size; i++)
-            d.gains[i] = 1;
-        d.step = (dlz_descent){.attraction = d.attraction,
-                               .repulsion = d.forces,
-                               .map = d.map,
-                               .velocity = d.velocity,
-                               .gains = d.gains};
-        if (status == DLVIZ_OK)
-            status = descend(&d);
-        if (status == DLVIZ_OK || status == DLVIZ_CANCELLED) {
-            dlviz_status last = finish(&d, status == DLVIZ_OK);
-            status = last != DLVIZ_OK ? last : status;
-            copy_map(&d, result->map);
-        }
+        begin(&d, memory);
+        status = run(&d);
     }
+    /* Other ranks may be waiting for one that has run out of memory. */
+    if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
+        dlz_comm_fail(comm, status);
     dlz_repulsion_destroy(d.repulsion);
     dlz_edges_free(&d.packed);
     dlz_free(memory);
     dlz_free(d.order);
     dlz_free(d.sums);
+    dlz_free(d.cuts);
+    dlz_free(d.offsets);
+    dlz_moves_free(&d.moves);
     dlz_brakes_free(&d.brakes);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "comm/comm.h"
 #include "neighbors/neighbors.h"
 #include "tsne/repulsion_grid.h"
 #include "tsne/tsne_internal.h"
@@ -20,6 +21,8 @@
 #define MARGIN 8         /* map units around the fitted map that its grid covers */
 
 typedef struct placement {
+    dlviz_comm *comm;
+    int64_t first_tile; /* of this rank */
     const dlz_tsne_settings *settings;
     const dlz_tsne_result *fit;
     const dlz_repel_kernel *kernel;
@@ -129,6 +132,7 @@ static void place_tile(void *context, int64_t tile, int worker) {
     const placement *s = context;
     (void)worker;
     int dimensions = s->fit->dimensions;
+    tile += s->first_tile;
     int64_t first = tile * TARGETS, count = dlz_min_i64(TARGETS, s->m - first);
     double rate = bearable_rate(s->settings);
     float places[3][TARGETS] = {{0}};
@@ -164,26 +168,67 @@ static void place_tile(void *context, int64_t tile, int worker) {
             s->map[(first + t) * dimensions + c] = places[c][t];
 }
 
-/* New points may be so much larger than the fit's that these take another scale. */
-static dlviz_status find_neighbors(placement *s, const dlviz_tensor *points) {
+/* The points as the search wants them. New ones may be so much larger than the fit's that these take
+ * another scale: a copy of them, else the fit's own. */
+typedef struct searched {
+    float *old, *copy;
+} searched;
+
+static dlviz_status take_points(const placement *s, const dlviz_tensor *points, searched *taken) {
     const dlz_tsne_result *fit = s->fit;
-    float *old = fit->points, *copy, scale = fit->scale;
+    float scale = fit->scale;
     double most = ldexp((double)dlz_tsne_find_scale(points->data, points->size), 8);
     if (fit->distance == DLVIZ_TSNE_DISTANCE_EUCLIDEAN && (double)scale > most)
         scale = (float)most;
-    DLZ_TRY(dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->distance, &scale, &copy));
-    if (scale != fit->scale) {
-        old = dlz_alloc_array((uint64_t)(fit->n * fit->d), sizeof *old);
-        for (int64_t i = 0; old && i < fit->n * fit->d; i++)
-            old[i] = fit->points[i] * (scale / fit->scale);
-    }
-    dlviz_status status =
-        old ? dlz_knn_query(old, fit->n, copy, s->m, fit->d, s->k, s->indices, s->p)
-            : dlz_fail_memory("a copy of the points", (uint64_t)(fit->n * fit->d) * sizeof *old);
-    if (old != fit->points)
-        dlz_free(old);
-    dlz_free(copy);
+    DLZ_TRY(
+        dlz_tsne_copy_points("dlviz_tsne_transform", points, fit->distance, &scale, &taken->copy));
+    taken->old = fit->points;
+    if (scale == fit->scale)
+        return DLVIZ_OK;
+    taken->old = dlz_alloc_array((uint64_t)(fit->n * fit->d), sizeof *taken->old);
+    if (!taken->old)
+        return dlz_fail_memory("a copy of the points",
+                               (uint64_t)(fit->n * fit->d) * sizeof *taken->old);
+    for (int64_t i = 0; i < fit->n * fit->d; i++)
+        taken->old[i] = fit->points[i] * (scale / fit->scale);
+    return DLVIZ_OK;
+}
+
+static dlviz_status find_neighbors(placement *s, const dlviz_tensor *points) {
+    const dlz_tsne_result *fit = s->fit;
+    searched taken = {NULL, NULL};
+    dlviz_status status = dlz_comm_agree(s->comm, take_points(s, points, &taken));
+    if (status == DLVIZ_OK)
+        status = dlz_knn_query(s->comm, taken.old, fit->n, taken.copy, s->m, fit->d, s->k,
+                               s->indices, s->p);
+    if (taken.old != fit->points)
+        dlz_free(taken.old);
+    dlz_free(taken.copy);
     return status;
+}
+
+/* What each rank has of the map, all of it. */
+static dlviz_status prepare_map(placement *s, float *memory) {
+    const dlz_tsne_result *fit = s->fit;
+    for (int c = 0; c < fit->dimensions; c++) {
+        s->sources[c] = memory + c * fit->n;
+        for (int64_t i = 0; i < fit->n; i++)
+            s->sources[c][i] = fit->map[i * fit->dimensions + c];
+    }
+    if (fit->dimensions == 3 || fit->n < GRID_POINTS)
+        return DLVIZ_OK;
+    dlz_repulsion_settings settings = {
+        .n = fit->n, .dimensions = fit->dimensions, .a = fit->a, .cell = fit->cell};
+    double z;
+    float *forces = dlz_alloc_array((uint64_t)(fit->n * fit->dimensions), sizeof *forces);
+    if (!forces)
+        return dlz_fail_memory("the map's potential", (uint64_t)fit->n * sizeof *forces);
+    s->grid.margin = MARGIN;
+    dlviz_status status = dlz_grid_compute(&s->grid, &settings, fit->map, forces, &z);
+    dlz_free(forces);
+    DLZ_TRY(status);
+    s->has_grid = !isnan(z);
+    return DLVIZ_OK;
 }
 
 static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *memory) {
@@ -193,26 +238,90 @@ static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *mem
     double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
     for (int64_t i = 0; i < s->m; i++)
         start_at_median(s, i, s->map + i * fit->dimensions);
-    for (int c = 0; c < fit->dimensions; c++) {
-        s->sources[c] = memory + c * fit->n;
-        for (int64_t i = 0; i < fit->n; i++)
-            s->sources[c][i] = fit->map[i * fit->dimensions + c];
-    }
-    if (fit->dimensions < 3 && fit->n >= GRID_POINTS) {
-        dlz_repulsion_settings settings = {
-            .n = fit->n, .dimensions = fit->dimensions, .a = fit->a, .cell = fit->cell};
-        double z;
-        float *forces = dlz_alloc_array((uint64_t)(fit->n * fit->dimensions), sizeof *forces);
-        if (!forces)
-            return dlz_fail_memory("the map's potential", (uint64_t)fit->n * sizeof *forces);
-        s->grid.margin = MARGIN;
-        dlviz_status status = dlz_grid_compute(&s->grid, &settings, fit->map, forces, &z);
-        dlz_free(forces);
-        DLZ_TRY(status);
-        s->has_grid = !isnan(z);
-    }
+    DLZ_TRY(dlz_comm_agree(s->comm, prepare_map(s, memory)));
     /* In place: a row's distances are read before its probabilities are written. */
-    return dlz_conditional_affinities(s->p, s->m, s->k, &perplexity, 1, s->p);
+    return dlz_conditional_affinities(s->comm, s->p, s->m, s->k, &perplexity, 1, s->p);
+}
+
+/* Each rank places some of the points. */
+static dlviz_status place(placement *s) {
+    int ranks = dlz_comm_size(s->comm);
+    int64_t tiles = dlz_ceil_div(s->m, TARGETS),
+            point = s->fit->dimensions * (int64_t)sizeof(float);
+    dlz_share own = dlz_comm_even_share(s->comm, dlz_comm_rank(s->comm), tiles);
+    int64_t *offsets = dlz_alloc_array((uint64_t)ranks + 1, sizeof *offsets);
+    s->first_tile = own.first;
+    dlviz_status status = offsets ? dlz_parallel_for_task(own.count, dlz_threads(), place_tile, s)
+                                  : dlz_fail_memory("the new points", (uint64_t)ranks);
+    status = dlz_tsne_agree(s->comm, status);
+    for (int rank = 0; rank <= ranks && status == DLVIZ_OK; rank++) {
+        int64_t first = rank < ranks ? dlz_comm_even_share(s->comm, rank, tiles).first : tiles;
+        offsets[rank] = dlz_min_i64(first * TARGETS, s->m) * point;
+    }
+    if (status == DLVIZ_OK)
+        status = dlz_comm_gather_pieces(s->comm, s->map, offsets);
+    dlz_free(offsets);
+    return status;
+}
+
+/* Memory for what is found. */
+static dlviz_status reserve(placement *s, const dlviz_tensor *points, float **memory,
+                            dlviz_tensor **result) {
+    const dlz_tsne_result *fit = s->fit;
+    DLZ_TRY(dlz_require_matrix("dlviz_tsne_transform", "points", points));
+    if (points->dims[1] != fit->d)
+        return dlz_fail(DLVIZ_ERROR_SHAPE,
+                        "dlviz_tsne_transform: 'points' has %lld columns; the fit had %lld",
+                        (long long)points->dims[1], (long long)fit->d);
+    s->m = points->dims[0];
+    *memory = dlz_alloc_array((uint64_t)fit->n, (uint64_t)fit->dimensions * sizeof(float));
+    s->indices = dlz_alloc_array((uint64_t)s->m, (uint64_t)s->k * sizeof(int32_t));
+    s->p = dlz_alloc_array((uint64_t)s->m, (uint64_t)s->k * sizeof(float));
+    if (!*memory || !s->indices || !s->p)
+        return dlz_fail_memory("the new points' neighbors", (uint64_t)s->m * (uint64_t)s->k * 4);
+    DLZ_TRY(dlz_tensor_create_raw(result, DLVIZ_FLOAT32, 2, (int64_t[]){s->m, fit->dimensions}));
+    s->map = (*result)->data;
+    return DLVIZ_OK;
+}
+
+static dlviz_status require_fit(const dlviz_tsne *tsne) {
+    if (!tsne->fitted || !tsne->result.points)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "dlviz_tsne_transform: needs a fit of points before; one of neighbors or "
+                        "affinities does not tell where new points belong");
+    return DLVIZ_OK;
+}
+
+/* The map of the fit stands for all of it. */
+static dlviz_status require_same(const dlviz_tsne *tsne, const dlviz_tensor *points) {
+    const dlz_tsne_result *fit = &tsne->result;
+    dlviz_tensor *map = NULL;
+    dlviz_status status = dlz_comm_agree(
+        tsne->comm, dlviz_tensor_wrap(&map, DLVIZ_FLOAT32, 2, (int64_t[]){fit->n, fit->dimensions},
+                                      fit->map, NULL, NULL));
+    if (status == DLVIZ_OK)
+        status = dlz_tsne_require_same(tsne, "dlviz_tsne_transform", 2,
+                                       (const char *const[]){"the fitted map", "'points'"},
+                                       (const dlviz_tensor *const[]){map, points});
+    dlviz_tensor_destroy(map);
+    return status;
+}
+
+static dlviz_status transform(const dlviz_tsne *tsne, const dlviz_tensor *points, placement *s,
+                              float **memory, dlviz_tensor **result) {
+    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlviz_status status = require_fit(tsne);
+    if (status == DLVIZ_OK)
+        status = dlz_task_begin(&task, "placing in a map");
+    if (status == DLVIZ_OK)
+        status = reserve(s, points, memory, result);
+    DLZ_TRY(dlz_tsne_agree(tsne->comm, status));
+    if (dlz_comm_size(tsne->comm) > 1)
+        DLZ_TRY(require_same(tsne, points));
+    dlz_task_part(0, 0.3);
+    DLZ_TRY(prepare(s, points, *memory));
+    dlz_task_part(0.3, 1);
+    return place(s);
 }
 
 dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
@@ -221,40 +330,15 @@ dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *po
     DLZ_REQUIRE(tsne);
     DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
     const dlz_tsne_result *fit = &tsne->result;
-    if (!tsne->fitted || !fit->points)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: needs a fit of points before; one of neighbors or affinities "
-                        "does not tell where new points belong",
-                        __func__);
-    DLZ_TRY(dlz_require_matrix(__func__, "points", points));
-    DLZ_TASK("placing in a map");
-    dlz_task_part(0, 0.3);
-    dlviz_status status = DLVIZ_OK;
-    int64_t m = points->dims[0];
-    dlviz_tensor *result = NULL;
     double wanted = fmax(ceil(3 * tsne->settings.transform_perplexity), MEDIAN_OF);
-    placement s = {.settings = &tsne->settings,
+    placement s = {.comm = tsne->comm,
+                   .settings = &tsne->settings,
                    .fit = fit,
                    .kernel = dlz_repel(),
-                   .m = m,
                    .k = (int)fmin(wanted, (double)fit->n)};
-    float *memory = dlz_alloc_array((uint64_t)fit->n, (uint64_t)fit->dimensions * sizeof(float));
-    s.indices = dlz_alloc_array((uint64_t)m, (uint64_t)s.k * sizeof(int32_t));
-    s.p = dlz_alloc_array((uint64_t)m, (uint64_t)s.k * sizeof(float));
-    if (points->dims[1] != fit->d)
-        status = dlz_fail(DLVIZ_ERROR_SHAPE, "%s: 'points' has %lld columns; the fit had %lld",
-                          __func__, (long long)points->dims[1], (long long)fit->d);
-    else if (!memory || !s.indices || !s.p)
-        status = dlz_fail_memory("the new points' neighbors", (uint64_t)m * (uint64_t)s.k * 4);
-    else
-        status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){m, fit->dimensions});
-    if (status == DLVIZ_OK) {
-        s.map = result->data;
-        status = prepare(&s, points, memory);
-    }
-    dlz_task_part(0.3, 1);
-    if (status == DLVIZ_OK)
-        status = dlz_parallel_for_task(dlz_ceil_div(m, TARGETS), dlz_threads(), place_tile, &s);
+    float *memory = NULL;
+    dlviz_tensor *result = NULL;
+    dlviz_status status = transform(tsne, points, &s, &memory, &result);
     dlz_grid_free(&s.grid);
     dlz_free(memory);
     dlz_free(s.indices);

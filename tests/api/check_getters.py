@@ -13,6 +13,7 @@ import declarations
 
 # Arguments without a getter, and why.
 WITHOUT_GETTER = {
+    "dlviz_comm_create": "functions and their user pointer",
     "dlviz_layer_custom": "functions and their user pointer",
     "dlviz_loss_custom": "functions and their user pointer",
     "dlviz_schedule_custom": "a function and its user pointer",

@@ -19,7 +19,7 @@ DOORS = {
     "cblas.h": "linalg", "lapacke.h": "linalg", "lapack.h": "linalg", "openblas_config.h": "linalg",
     "f77blas.h": "linalg", "cairo.h": "plot", "cairo-svg.h": "plot", "cairo-pdf.h": "plot",
     "pango/pangocairo.h": "plot", "pango/pangofc-fontmap.h": "plot", "fontconfig/fontconfig.h": "plot",
-    "png.h": "png, data", "jpeglib.h": "data",
+    "png.h": "png, data", "jpeglib.h": "data", "mpi.h": "mpi",
 }
 
 # To be resolved: circles inside a room, by the modules in them; rooms that call another against the table.

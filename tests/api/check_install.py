@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An installed library serves a stranger who has a compiler and pkg-config, and nothing of Meson.
 
-check_install.py [--no-figures] BUILD_ROOT --c COMMAND... --c++ [COMMAND...]
+check_install.py [--no-figures] [--mpi] BUILD_ROOT --c COMMAND... --c++ [COMMAND...]
 
 Installs into a temporary folder, then compiles and runs a program of a few lines (and examples/quickstart.c)
 as C and as C++, against the shared library and against the static one, whichever were built; and the programs
@@ -40,6 +40,25 @@ int main(void) {
     return 0;
 }
 """
+
+# Started alone, there is no communicator.
+MPI_PROGRAM = r"""
+#include <dlviz/mpi.h>
+#include <stdio.h>
+
+int main(void) {
+    dlviz_comm *comm;
+    if (dlviz_mpi_start(&comm) != DLVIZ_OK) {
+        fprintf(stderr, "%s\n", dlviz_last_error());
+        return 3;
+    }
+    printf("%d of %d\n", (int)dlviz_comm_rank(comm), (int)dlviz_comm_num_ranks(comm));
+    dlviz_mpi_end(comm);
+    return 0;
+}
+"""
+# Both MPIs' headers had classes for C++ once, which nobody should use.
+MPI_FLAGS = ["-DOMPI_SKIP_MPICXX", "-DMPICH_SKIP_MPICXX"]
 
 
 def write_digits(folder):
@@ -96,8 +115,11 @@ def install(build, folder):
     if folder in text or build in text:
         raise Failure("dlviz.pc names a folder of the build:\n" + text)
     prefix = folder + re.search(r"^prefix=(.*)$", text, re.M).group(1)
-    with open(found[0], "w", encoding="utf-8") as file:
-        file.write(re.sub(r"^prefix=.*$", "prefix=" + prefix, text, flags=re.M))
+    for path in glob.glob(os.path.join(os.path.dirname(found[0]), "dlviz*.pc")):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(re.sub(r"^prefix=.*$", "prefix=" + prefix, text, flags=re.M))
     return prefix, os.path.dirname(os.path.dirname(found[0]))
 
 
@@ -113,6 +135,11 @@ def check_uninstalled(build, folder, compiler):
     print("uninstalled: compiles")
 
 
+def query(kind, name, environment):
+    static = ["--static"] if kind == "static" else []
+    return run(["pkg-config", *static, "--cflags", "--libs", name], env=environment).split()
+
+
 def meson():
     command = os.environ.get("MESON") or shutil.which("meson")
     if command:
@@ -124,6 +151,9 @@ def main():
     with_figures = "--no-figures" not in sys.argv
     if not with_figures:
         sys.argv.remove("--no-figures")
+    with_mpi = "--mpi" in sys.argv
+    if with_mpi:
+        sys.argv.remove("--mpi")
     at, at_cpp = sys.argv.index("--c"), sys.argv.index("--c++")
     build = sys.argv[1]
     compilers = [("C", "c", "c11", sys.argv[at + 1:at_cpp])]
@@ -155,17 +185,18 @@ def main():
         if os.path.isdir(os.path.join(prefix, "bin")):  # built with the examples
             checks += check_programs(prefix, libdir, data, folder, environment)
         programs = [("hello", PROGRAM)]
+        if with_mpi:
+            programs.append(("mpi", MPI_PROGRAM))
         if os.path.exists(quickstart):
             with open(quickstart, encoding="utf-8") as file:
                 programs.append(("quickstart", file.read()))
         kinds = [kind for kind, there in (("shared", has_shared), ("static", has_static)) if there]
         for kind in kinds:
-            query = ["pkg-config", "--cflags", "--libs", "dlviz"]
             if kind == "static":
-                query.insert(1, "--static")
-                for name in glob.glob(os.path.join(libdir, "libdlviz.so*")):
+                for name in glob.glob(os.path.join(libdir, "libdlviz*.so*")):
                     os.remove(name)
-            flags = run(query, env=environment).split()
+            flags = query(kind, "dlviz", environment)
+            mpi_flags = MPI_FLAGS + query(kind, "dlviz-mpi", environment) if with_mpi else []
             for language, suffix, standard, compiler in compilers:
                 for name, text in programs:
                     if name == "quickstart" and language == "C++":
@@ -177,7 +208,7 @@ def main():
                         file.write(text)
                     program = os.path.join(work, name)
                     run([*compiler, "-std=" + standard, "-Wall", "-Wextra", "-Werror", source, "-o", program,
-                         *flags], env=environment)
+                         *(mpi_flags if name == "mpi" else flags)], env=environment)
                     running = dict(environment)
                     if kind == "shared":
                         running["LD_LIBRARY_PATH"] = os.pathsep.join(
@@ -188,6 +219,8 @@ def main():
                     if draws and not with_figures and "draws no figures" not in output:
                         raise Failure("{} printed '{}'".format(program, output))
                     if name == "hello" and not re.fullmatch(r"\d+\.\d+\.\d+ 6\n", output):
+                        raise Failure("{} printed '{}'".format(program, output))
+                    if name == "mpi" and output != "0 of 1\n":
                         raise Failure("{} printed '{}'".format(program, output))
                     print("{} as {}, {} library: works".format(name, language, kind))
                     checks += 1

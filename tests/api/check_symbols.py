@@ -2,10 +2,12 @@
 """What is exported is what is declared, and nothing else.
 
 check_symbols.py SOURCE_ROOT INSIDE_ARCHIVE LIBRARY...
+check_symbols.py SOURCE_ROOT --apart HEADER LIBRARY...
 
 The public functions are those that the headers mark DLVIZ_API or DLVIZ_CHECKED; the shared library exports these
 and no other (lib/dlviz.map gives whatever starts with dlviz_ its version). A static library hides nothing, so every
-external symbol of it must start with dlviz_ (the public functions) or dlz_ (the rest).
+external symbol of it must start with dlviz_ (the public functions) or dlz_ (the rest). A library apart, with a
+header of its own, keeps the same rules.
 """
 import os
 import re
@@ -16,12 +18,15 @@ import sys
 import declarations
 
 
-def declared(source_root):
-    """(functions marked as exported, functions declared without that mark) in the installed headers."""
-    marked, bare = set(), set()
-    include = os.path.join(source_root, "include")
+def listed(include):
+    """The headers of the library itself."""
     with open(os.path.join(include, "meson.build"), encoding="utf-8") as file:
-        names = re.findall(r"'(dlviz/[^']+)'", file.read())
+        return re.findall(r"'(dlviz/[^']+)'", file.read())
+
+
+def declared(include, names):
+    """(functions marked as exported, functions declared without that mark) in these headers."""
+    marked, bare = set(), set()
     for name in names:
         with open(os.path.join(include, name), encoding="utf-8") as header:
             text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", header.read(), flags=re.S)
@@ -63,9 +68,11 @@ def differences(left_name, left, right_name, right):
 
 def main():
     source_root, inside, *libraries = sys.argv[1:]
-    public, bare = declared(source_root)
+    include = os.path.join(source_root, "include")
+    apart = inside == "--apart"
+    public, bare = declared(include, [libraries.pop(0)] if apart else listed(include))
     problems = ["{} is declared without DLVIZ_API or DLVIZ_CHECKED".format(name) for name in sorted(bare)]
-    archives = {inside}
+    archives = set() if apart else {inside}
     for library in libraries:
         folder = os.path.dirname(library)
         for name in os.listdir(folder):

@@ -19,6 +19,8 @@ import declarations
 
 # Constructors of what remembers its first error, and is no NULL then.
 REMEMBER = {"dlviz_warmup"}
+# Where NULL is one process alone, as in all that end in _shared, and how many of the two calls fail all the same.
+ALONE = {"dlviz_comm_gather": 1, "dlviz_comm_agree": 0, "dlviz_comm_num_ranks": 0}
 # What does not hold yet. An entry that holds after all is a failure too, so the table can only shrink.
 NOT_YET = set()
 
@@ -152,7 +154,8 @@ def generate(source_root, path):
     for header in headers:
         for function in header.functions:
             if takes_handle(function, handles):
-                for alone in (False, True):
+                calls = 1 if function.name.endswith("_shared") else 2
+                for alone in (False, True)[:ALONE.get(function.name, calls)]:
                     code += call(function, len(table), alone) + "\n"
                     table.append("    {{\"{}\", call_{}}},\n".format(function.name, len(table)))
     code += ("typedef struct named_call {\n    const char *name;\n    void (*call)(void);\n} named_call;\n\n"

@@ -125,8 +125,8 @@ static void data_tile(void *context, int64_t tile, int worker) {
 }
 static void weight_tile(void *context, int64_t tile, int worker) {
     layer_job *job = context;
-    dlz_linear_backward_weight_tile(&job->layer, tile, job->y, job->x, false, job->weight, NULL,
-                                    job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
+    dlz_linear_backward_weight_tile(&job->layer, NULL, tile, job->y, job->x, false, job->weight,
+                                    NULL, job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
 }
 static void run_forward(void *context) {
     layer_job *job = context;
@@ -138,7 +138,8 @@ static void run_data(void *context) {
 }
 static void run_weight(void *context) {
     layer_job *job = context;
-    dlz_parallel_for(dlz_linear_backward_weight_tiles(&job->layer), job->threads, weight_tile, job);
+    dlz_parallel_for(dlz_linear_backward_weight_tiles(&job->layer, NULL), job->threads, weight_tile,
+                     job);
 }
 
 /* Layers take the instruction set that is in force (DLVIZ_ISA). Each pass overwrites what another

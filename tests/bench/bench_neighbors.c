@@ -28,7 +28,7 @@ static double find_recall(const dlviz_tensor *points, int64_t k, const int64_t *
         exit(1);
     for (int64_t q = 0; q < m; q++)
         memcpy(queries + q * d, values + q * (n / m) * d, (size_t)d * sizeof *queries);
-    check(dlz_knn_query(values, n, queries, m, d, (int)k + 1, truth, distances));
+    check(dlz_knn_query(NULL, values, n, queries, m, d, (int)k + 1, truth, distances));
     for (int64_t q = 0; q < m; q++) {
         int64_t point = q * (n / m), wanted = 0;
         for (int64_t i = 0; i <= k && wanted < k; i++) {

@@ -5,7 +5,9 @@ import math
 import os
 import re
 import shutil
+import struct
 import subprocess
+import sys
 import zipfile
 
 import files
@@ -83,6 +85,39 @@ class Embed(Clusters):
         values = self.map(2)
         for j in range(2):
             self.assertAlmostEqual(self.variance(values[j::2]), 1, delta=1e-4)
+
+    def test_pca_of_a_large_file(self):
+        """The result is the same, and of a file that is mapped little is in memory."""
+        rows, columns, every = 600000, 100, 997
+        large, small = path("large.npy"), path("small.npy")
+        if shutil.disk_usage(programs.folder).free < 4 * rows * columns * 4:
+            self.skipTest("no room on the disk")
+        with open(large, "wb") as file:
+            header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}".ljust(117) + "\n"
+            file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode())
+            start = file.tell()
+            file.truncate(start + rows * columns * 4)
+            for row in range(0, rows, every):
+                file.seek(start + row * columns * 4)
+                file.write(struct.pack(f"<{columns}f", *(math.sin(row * (j + 1)) / (j + 1) for j in range(columns))))
+        # In a process of its own, whose children are this one.
+        code = ("import resource, subprocess, sys; status = subprocess.run(sys.argv[1:]).returncode; "
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)")
+        program = os.path.join(programs.examples, "dlviz-embed")
+        process = subprocess.run([sys.executable, "-c", code, program, "pca", large, path("out.npy"), "--quiet",
+                                  "--components", "3", "--threads", "2"], text=True, capture_output=True)
+        self.expect(0, process)
+        if sys.platform == "linux" and "DLVIZ_TEST_SECOND" not in os.environ:  # which sanitizers and emulators have
+            self.assertLess(int(process.stdout) / 1024, 120)
+        written = self.expect_npy(path("out.npy"), "<f4", (rows, 3))
+        # The same rows in an archive are read.
+        with zipfile.ZipFile(small, "w") as archive:
+            archive.write(large, "x.npy")
+        os.rename(small, path("small.npz"))
+        self.expect(0, run("dlviz-embed", "pca", path("small.npz"), path("read.npy"), "--components", 3))
+        self.assertEqual(written, self.expect_npy(path("read.npy"), "<f4", (rows, 3)))
+        for name in (large, path("small.npz")):
+            os.remove(name)
 
     def test_tsne(self):
         for arguments, columns in (([], 2), (["--dimensions", 1], 1), (["--dimensions", 3, *self.drawn("cube.png")], 3),

@@ -106,10 +106,29 @@ static void add_to_input(const conv_layer *l, const dlz_conv2d_plan *plan, dlz_c
     free(matrix);
 }
 
+/* The gradient is what groups come to, each rounded by itself, added by pairs: to the bit. */
+static void check_pairs(const dlz_conv2d_plan *plan, int64_t groups, const float *sums,
+                        const float *dw) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    int64_t size = s->outputs * s->channels * s->kernel[0] * s->kernel[1];
+    float *each = aligned_memory(groups * size, sizeof *each);
+    for (int64_t group = 0; group < groups; group++)
+        for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
+            dlz_conv2d_rows_of(plan->isa)->unpack(plan, tile, 1, sums + group * plan->sum_floats,
+                                                  each + group * size);
+    for (int64_t step = 1; step < groups; step *= 2)
+        for (int64_t group = 0; group + step < groups; group += 2 * step)
+            for (int64_t i = 0; i < size; i++)
+                each[group * size + i] += each[(group + step) * size + i];
+    for (int64_t i = 0; i < size; i++)
+        ck_assert(each[i] == dw[i] || (isnan(each[i]) && isnan(dw[i])));
+    free(each);
+}
+
 static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
                          const dlz_conv2d_input *input, const dlz_conv2d_gradient *gradient,
                          conv_results *r) {
-    enum { GROUPS = 2 };
+    enum { GROUPS = 5 };
     const dlz_conv2d_shape *s = &l->shape;
     const dlz_conv2d_rows_table *rows = dlz_conv2d_rows_of(plan->isa);
     int64_t columns = plan->fast.columns;
@@ -136,6 +155,7 @@ static void run_backward(const conv_layer *l, const dlz_conv2d_plan *plan,
         }
     for (int64_t tile = 0; tile < dlz_ceil_div(s->outputs, DLZ_CONV2D_UNPACKED); tile++)
         rows->unpack(plan, tile, GROUPS, sums, r->dw);
+    check_pairs(plan, GROUPS, sums, r->dw);
     for (int64_t o = 0; o < s->outputs; o++) {
         double sum = 0;
         for (int64_t c = o; c < columns; c += s->outputs)

@@ -108,6 +108,41 @@ static void check_pooled(dlz_conv3x3_shape s, const outcome *o, const float *sig
                 }
 }
 
+/* What runs of accumulators come to, each finished by itself, by pairs: to the bit. */
+static void check_runs(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t sums) {
+    int64_t outputs = plan->shape.out_channels, weights = outputs * plan->shape.in_channels * 9;
+    dlz_conv3x3_plan one = *plan, all = *plan;
+    one.accumulators /= sums;
+    one.sums = 1;
+    all.sums = sums;
+    float *dw[DLZ_CONV3X3_SUMS + 1], *db[DLZ_CONV3X3_SUMS + 1];
+    for (int64_t run = 0; run <= sums; run++) {
+        dw[run] = guarded(weights, 4);
+        db[run] = guarded(outputs, 4);
+        const float *from = accumulators + run * one.accumulators * plan->accumulator_stride;
+        for (int64_t i = 0; i < plan->weight_tiles; i++)
+            dlz_conv3x3_finish(run < sums ? &one : &all, i, run < sums ? from : accumulators,
+                               dw[run], db[run]);
+    }
+    for (int64_t step = 1; step < sums; step *= 2)
+        for (int64_t run = 0; run + step < sums; run += 2 * step) {
+            for (int64_t i = 0; i < weights; i++)
+                dw[run][i] += dw[run + step][i];
+            for (int64_t i = 0; i < outputs; i++)
+                db[run][i] += db[run + step][i];
+        }
+    for (int64_t i = 0; i < weights; i++)
+        ck_assert(dw[0][i] == dw[sums][i] || (isnan(dw[0][i]) && isnan(dw[sums][i])));
+    for (int64_t i = 0; i < outputs; i++)
+        ck_assert(db[0][i] == db[sums][i] || (isnan(db[0][i]) && isnan(db[sums][i])));
+    for (int64_t run = 0; run <= sums; run++) {
+        check_guard(dw[run], weights, 4);
+        check_guard(db[run], outputs, 4);
+        free_guarded(dw[run]);
+        free_guarded(db[run]);
+    }
+}
+
 /* `backwards` runs the tiles from last to first and fills scratch and buffers with NaN first. */
 static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_conv3x3_input *input,
                    const dlz_conv3x3_gradient *gradient, bool relu, bool backwards) {
@@ -151,6 +186,11 @@ static outcome run(const dlz_conv3x3_plan *plan, const problem *p, const dlz_con
     for (int64_t i = 0; i < plan->weight_tiles; i++)
         dlz_conv3x3_finish(plan, backwards ? plan->weight_tiles - 1 - i : i, accumulators, o.dw,
                            o.db);
+    int64_t sums = plan->accumulators; /* and runs of two */
+    if (sums > 1 && sums <= DLZ_CONV3X3_SUMS && !backwards)
+        check_runs(plan, accumulators, sums);
+    if (sums > 2 && sums % 2 == 0 && sums <= 2 * DLZ_CONV3X3_SUMS && backwards)
+        check_runs(plan, accumulators, sums / 2);
     check_guard(forward, plan->forward_weight_floats, 4);
     check_guard(backward, plan->backward_weight_floats, 4);
     check_guard(accumulators, plan->accumulator_floats, 4);

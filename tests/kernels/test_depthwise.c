@@ -57,15 +57,14 @@ static float *unknown(int64_t count) {
 static void run_blocks(const conv_layer *l, const dlz_depthwise_plan *plan, dlz_isa isa,
                        const dlz_conv2d_input *input, const dlz_conv2d_gradient *gradient,
                        conv_results *r) {
-    enum { GROUPS = 2 };
     const dlz_depthwise_table *kernels = dlz_depthwise_kernels_of(isa);
     const dlz_conv2d_shape *s = &l->shape;
     int64_t size = (plan->taps + 1) * plan->step;
     float *strip = unknown(plan->strip_floats), *spare = unknown(plan->spare_floats);
     float *g = unknown(plan->gradient_floats), *weights = unknown(plan->taps * plan->step);
     float *bias = unknown(plan->step);
-    double *sums = aligned_memory(GROUPS * size, sizeof *sums);
-    memset(sums, 0, (size_t)(GROUPS * size) * sizeof *sums);
+    double *sums = aligned_memory(size, sizeof *sums);
+    memset(sums, 0, (size_t)size * sizeof *sums);
     dlz_depthwise_pack(plan, l->weights, NULL, weights);
     dlz_depthwise_pack_bias(plan, l->bias, bias);
     dlz_depthwise_block b = {0};
@@ -83,11 +82,11 @@ static void run_blocks(const conv_layer *l, const dlz_depthwise_plan *plan, dlz_
             b.rows = dlz_min_i64(plan->backward_rows, s->out_height - b.row);
             kernels->load(plan, input, b, spare, strip);
             kernels->load_gradient(plan, gradient, b, g);
-            kernels->add_weights(plan, strip, g, b, sums + (b.image + b.row) % GROUPS * size);
+            kernels->add_weights(plan, strip, g, b, sums);
             kernels->input_gradient(plan, g, b, weights, spare, r->dx);
         }
     }
-    dlz_depthwise_finish(plan, GROUPS, sums, r->dw, r->db);
+    dlz_depthwise_finish(plan, sums, r->dw, r->db);
     void *blocks[] = {strip, spare, g, weights, bias, sums};
     for (int i = 0; i < 6; i++)
         free(blocks[i]);

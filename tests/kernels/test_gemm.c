@@ -293,7 +293,7 @@ static void run_backward_data(void *context, int64_t tile, int worker) {
 }
 static void run_backward_weight(void *context, int64_t tile, int worker) {
     layer_job *job = context;
-    dlz_linear_backward_weight_tile(&job->layer, tile, job->dy, job->x, job->accumulate,
+    dlz_linear_backward_weight_tile(&job->layer, NULL, tile, job->dy, job->x, job->accumulate,
                                     job->dweight, job->dbias,
                                     job->scratch + (size_t)worker * DLZ_GEMM_SCRATCH_BYTES);
 }
@@ -379,7 +379,7 @@ START_TEST(a_layer_in_tiles) {
                 dlz_parallel_for(dlz_linear_forward_tiles(&layer), workers, run_forward, &job);
                 dlz_parallel_for(dlz_linear_backward_data_tiles(&layer), workers, run_backward_data,
                                  &job);
-                dlz_parallel_for(dlz_linear_backward_weight_tiles(&layer), workers,
+                dlz_parallel_for(dlz_linear_backward_weight_tiles(&layer, NULL), workers,
                                  run_backward_weight, &job);
                 check_layer(&job, before);
                 free(job.scratch);

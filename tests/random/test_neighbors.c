@@ -87,7 +87,7 @@ static void neighbors_are_those_of_a_plain_search(uint64_t seed) {
     choose_isa(seed);
     ck_ok(dlviz_set_num_threads(threads[random_between(&random, 0, 3)]));
     job j = draw_job(&random, false);
-    ck_ok(dlz_knn_exact(j.points, j.n, j.d, j.k, j.indices, j.distances));
+    ck_ok(dlz_knn_exact(NULL, j.points, j.n, j.d, j.k, j.indices, j.distances));
     check_exact(&j, true);
     free_job(&j);
 }
@@ -97,7 +97,7 @@ static void queries_find_what_a_plain_search_finds(uint64_t seed) {
     choose_isa(seed);
     ck_ok(dlviz_set_num_threads((int)random_between(&random, 1, 3)));
     job j = draw_job(&random, true);
-    ck_ok(dlz_knn_query(j.points, j.n, j.queries, j.m, j.d, j.k, j.indices, j.distances));
+    ck_ok(dlz_knn_query(NULL, j.points, j.n, j.queries, j.m, j.d, j.k, j.indices, j.distances));
     check_exact(&j, false);
     free_job(&j);
 }
@@ -132,13 +132,13 @@ static void drawn_ties_are_nearest_too(uint64_t seed) {
     choose_isa(seed);
     job j = draw_job(&random, false);
     ck_ok(dlviz_set_num_threads(1));
-    ck_ok(dlz_knn_search_drawn(j.points, j.n, j.d, j.k, seed, j.indices, j.distances));
+    ck_ok(dlz_knn_search_drawn(NULL, j.points, j.n, j.d, j.k, seed, j.indices, j.distances));
     check_drawn(&j);
     size_t count = (size_t)(j.m * j.k);
     int32_t *first = malloc(count * sizeof *first);
     memcpy(first, j.indices, count * sizeof *first);
     ck_ok(dlviz_set_num_threads(3));
-    ck_ok(dlz_knn_search_drawn(j.points, j.n, j.d, j.k, seed, j.indices, j.distances));
+    ck_ok(dlz_knn_search_drawn(NULL, j.points, j.n, j.d, j.k, seed, j.indices, j.distances));
     ck_assert_mem_eq(first, j.indices, count * sizeof *first);
     free(first);
     free_job(&j);

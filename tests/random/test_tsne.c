@@ -109,7 +109,7 @@ static void attraction_is_that_of_the_affinities(uint64_t seed) {
     int64_t n = map.n;
     double a = random_degrees[random_between(&random, 0, 5)], divergence = 0;
     dlz_affinities p;
-    ck_ok(dlz_affinities_symmetric(&p, n, graph.offsets, 0, graph.columns, graph.values));
+    ck_ok(dlz_affinities_symmetric(NULL, &p, n, graph.offsets, 0, graph.columns, graph.values));
     int64_t *shuffled = malloc((size_t)n * sizeof *shuffled);
     int32_t *order = malloc((size_t)n * sizeof *order);
     for (int64_t i = 0; i < n; i++)
@@ -123,7 +123,7 @@ static void attraction_is_that_of_the_affinities(uint64_t seed) {
                (size_t)dimensions * sizeof *moved);
     }
     dlz_packed_edges packed = {0};
-    ck_ok(dlz_edges_pack(&packed, &p, order));
+    ck_ok(dlz_edges_pack(&packed, &p, order, NULL, 0, n));
     dlz_edges edges = dlz_edges_of(&packed);
     dlz_attract()->forces(dimensions, (float)a, moved, &edges, 0, n, forces);
     for (int64_t i = 0; i < n; i++) {
@@ -194,7 +194,7 @@ static void the_divergence_is_that_of_the_map(uint64_t seed) {
     int64_t n = start.n;
     double a = random_degrees[random_between(&random, 0, 5)];
     dlz_affinities p;
-    ck_ok(dlz_affinities_symmetric(&p, n, graph.offsets, 0, graph.columns, graph.values));
+    ck_ok(dlz_affinities_symmetric(NULL, &p, n, graph.offsets, 0, graph.columns, graph.values));
     double truth = divergence_of(&p, start.values, start.dimensions, a);
     dlviz_tensor *offsets, *columns, *values, *initial, *map;
     ck_ok(dlviz_tensor_from_data(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}, graph.offsets));

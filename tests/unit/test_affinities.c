@@ -28,7 +28,7 @@ START_TEST(every_row_has_the_perplexity_asked_for) {
                 (float)(((double)distances[i] * (i / k % 7) + 50 + i / k) * pow(10, scale));
         const double wanted[] = {1.5, 5, 30, 80};
         for (int w = 0; w < 4; w++) {
-            ck_ok(dlz_conditional_affinities(distances, n, k, &wanted[w], 1, p));
+            ck_ok(dlz_conditional_affinities(NULL, distances, n, k, &wanted[w], 1, p));
             for (int row = 0; row < n; row++) {
                 if (row % 7 == 0)
                     ck_assert_double_eq_tol(entropy_of(p + row * k, k), log(k), 1e-4);
@@ -50,7 +50,7 @@ START_TEST(far_neighbors_do_not_blur_the_near_ones) {
             for (int i = 0; i < k; i++)
                 distances[i] =
                     i < near ? 1 + 2 * (float)i / near : (float)pow(10, power) * (float)(i - 79);
-            ck_ok(dlz_conditional_affinities(distances, 1, k, &wanted, 1, p));
+            ck_ok(dlz_conditional_affinities(NULL, distances, 1, k, &wanted, 1, p));
             ck_assert_double_eq_tol(entropy_of(p, k), log(wanted), 1e-5);
             for (int i = near; i < k && power > 8; i++)
                 ck_assert_float_eq(p[i], 0);
@@ -60,14 +60,14 @@ END_TEST
 
 START_TEST(ties_share_a_row_and_several_perplexities_are_averaged) {
     float distances[12] = {0, 0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 5}, p[12], low[12], high[12];
-    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){3}, 1, p));
+    ck_ok(dlz_conditional_affinities(NULL, distances, 1, 12, (double[]){3}, 1, p));
     for (int i = 0; i < 12; i++)
         ck_assert_float_eq_tol(p[i], i < 6 ? 1.0f / 6 : 0, 1e-6f);
     for (int i = 0; i < 12; i++)
         distances[i] = (float)(i * i);
-    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){2}, 1, low));
-    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){8}, 1, high));
-    ck_ok(dlz_conditional_affinities(distances, 1, 12, (double[]){2, 8}, 2, p));
+    ck_ok(dlz_conditional_affinities(NULL, distances, 1, 12, (double[]){2}, 1, low));
+    ck_ok(dlz_conditional_affinities(NULL, distances, 1, 12, (double[]){8}, 1, high));
+    ck_ok(dlz_conditional_affinities(NULL, distances, 1, 12, (double[]){2, 8}, 2, p));
     for (int i = 0; i < 12; i++)
         ck_assert_float_eq_tol(p[i], (low[i] + high[i]) / 2, 1e-6f);
 }
@@ -95,7 +95,7 @@ START_TEST(affinities_become_symmetric) {
                 sum += 2 * (double)values[row * k + i];
             }
     dlz_affinities affinities;
-    ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+    ck_ok(dlz_affinities_symmetric(NULL, &affinities, n, NULL, k, columns, values));
     double negentropy = 0;
     static double rebuilt[n][n];
     for (int row = 0; row < n; row++)
@@ -130,12 +130,12 @@ START_TEST(packed_edges_are_the_affinities_renumbered) {
         values[i] = row % 7 == 0 ? 0 : 1e-3f + dlz_random_float(&random);
     }
     dlz_affinities affinities;
-    ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+    ck_ok(dlz_affinities_symmetric(NULL, &affinities, n, NULL, k, columns, values));
     dlz_packed_edges packed = {0};
     for (int pass = 0; pass < 2; pass++) {
         for (int64_t i = 0; i < n; i++)
             order[i] = (int32_t)(pass ? (i * 7919 + 13) % n : i);
-        ck_ok(dlz_edges_pack(&packed, &affinities, order));
+        ck_ok(dlz_edges_pack(&packed, &affinities, order, NULL, 0, n));
         dlz_edges edges = dlz_edges_of(&packed);
         ck_assert(pass ? edges.wide && !edges.columns : edges.columns && !edges.wide);
         int64_t wrong = 0; /* an assertion for each edge would take long */

@@ -1,7 +1,9 @@
 /* Images that are decoded batch by batch: the same bits as those that are kept, and files that vanish. */
 #include "data/dataset.h"
+#include "network/run.h"
 #include "support/images.h"
 #include "support/memory.h"
+#include "support/netspec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -363,7 +365,36 @@ START_TEST(the_first_that_is_gone) {
         ck_ok(dlviz_set_num_threads(threads));
         ck_fails(dlviz_dataset_samples(t.all, 0, IMAGES, &samples), DLVIZ_ERROR_IO, first);
         ck_fails(dlviz_network_predict(t.network, t.all, &samples), DLVIZ_ERROR_IO, first);
+        double loss;
+        ck_fails(dlviz_network_evaluate(t.network, t.all, &loss, NULL), DLVIZ_ERROR_IO, first);
     }
+    end(&t);
+}
+END_TEST
+
+/* Of labels that are wrong and files that are gone, the first file is told, wherever both are: on any
+ * number of threads, and in any pieces of a batch. */
+START_TEST(files_before_labels) {
+    make_photos();
+    training t = begin(1, false);
+    dlviz_tensor *labels = label_tensor(IMAGES, CLASSES, 1);
+    int64_t *label = dlviz_tensor_data(labels);
+    label[5] = label[25] = label[36] = 99;
+    char name[100];
+    for (int64_t i = 22; i < 35; i += 11) {
+        snprintf(name, sizeof name, "photos/%s", dlviz_dataset_sample_path(t.all, i));
+        ck_assert_int_eq(unlink(scratch_path(name)), 0);
+    }
+    snprintf(name, sizeof name, "photos/%s", dlviz_dataset_sample_path(t.all, 22));
+    ck_ok(dlviz_dataset_set_targets(t.all, labels));
+    for (int threads = 1; threads <= 8; threads++) {
+        double loss;
+        dlz_look look = {.outputs = NULL};
+        ck_ok(dlviz_set_num_threads(threads));
+        ck_fails(dlz_network_measure(t.network, "test", t.all, 0, &look, &loss, NULL),
+                 DLVIZ_ERROR_IO, name);
+    }
+    dlviz_tensor_destroy(labels);
     end(&t);
 }
 END_TEST
@@ -426,5 +457,6 @@ int main(void) {
                      (const TTest *const[]){the_limit, the_same_samples, the_same_batches,
                                             the_same_training, a_run_goes_on, a_file_that_vanishes,
                                             a_file_that_changes, the_first_that_is_gone,
-                                            another_folder, memory_stays_small, NULL});
+                                            files_before_labels, another_folder, memory_stays_small,
+                                            NULL});
 }

@@ -141,13 +141,13 @@ START_TEST(no_second_pass_where_one_will_do) {
     dlz_lane_job job;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         ck_ok(dlz_network_find_layer(network, "test", kept[i], &look.node));
-        job = dlz_look_job(network, &look, 8);
+        job = dlz_look_job(network, &look, 8, 8);
         ck_ok(dlz_plan_get(&network->plans, job.graph, job.node, job.mode, 8, &plan));
         ck_assert_msg(dlz_plan_watched(plan) != NULL, "%s is computed again", kept[i]);
     }
     for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
         ck_ok(dlz_network_find_layer(network, "test", inside[i], &look.node));
-        job = dlz_look_job(network, &look, 8);
+        job = dlz_look_job(network, &look, 8, 8);
         ck_ok(dlz_plan_get(&network->plans, job.graph, job.node, job.mode, 8, &plan));
         ck_assert_ptr_null(dlz_plan_watched(plan));
     }

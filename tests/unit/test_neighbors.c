@@ -33,7 +33,7 @@ static void check_all(const float *points, int64_t n, int64_t d, int k) {
     int64_t step = n > 2400 ? n / 100 : 1;
     int32_t *indices = malloc((size_t)(n * k) * sizeof *indices);
     float *distances = malloc((size_t)(n * k) * sizeof *distances);
-    ck_ok(dlz_knn_exact(points, n, d, k, indices, distances));
+    ck_ok(dlz_knn_exact(NULL, points, n, d, k, indices, distances));
     for (int64_t i = 0; i < n; i += step)
         check_query(points, n, points + i * d, d, k, i, indices + i * k, distances + i * k);
     free(indices);
@@ -102,8 +102,8 @@ START_TEST(distances_beyond_float_are_an_error) {
         points[i] *= 5e29f;
     const int64_t sizes[] = {100, most};
     for (int size = 0; size < 2; size++)
-        ck_fails(dlz_knn_exact(points, sizes[size], d, k, indices, distances), DLVIZ_ERROR_NUMERIC,
-                 "range of float32");
+        ck_fails(dlz_knn_exact(NULL, points, sizes[size], d, k, indices, distances),
+                 DLVIZ_ERROR_NUMERIC, "range of float32");
 }
 END_TEST
 
@@ -115,18 +115,19 @@ START_TEST(near_clusters_hold_most_neighbors) {
     for (int i = 0; i < 100 * d; i++)
         points[i] = 0.5f; /* some coincide */
     dlz_equal_rows rows;
-    ck_ok(dlz_equal_rows_find(points, n, d, &rows));
+    ck_ok(dlz_equal_rows_find(NULL, points, n, d, &rows));
     dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows};
     ck_ok(dlz_knn_in_clusters(&job, true_indices, truth));
     dlz_equal_rows_free(&rows);
     /* All clusters: the exact result. */
-    ck_ok(dlz_knn_approximate(points, n, d, k, 1, indices, found_distances));
+    ck_ok(dlz_knn_approximate(NULL, points, n, d, k, 1, indices, found_distances));
     ck_assert_mem_eq(truth, found_distances, sizeof truth);
     ck_assert_mem_eq(true_indices, indices, sizeof indices);
     int64_t right = 0;
     for (int threads = 1; threads <= 3; threads++) {
         ck_ok(dlviz_set_num_threads(threads));
-        ck_ok(dlz_knn_approximate(points, n, d, k, 0.95, threads == 1 ? first_indices : indices,
+        ck_ok(dlz_knn_approximate(NULL, points, n, d, k, 0.95,
+                                  threads == 1 ? first_indices : indices,
                                   threads == 1 ? first : found_distances));
         if (threads > 1) {
             ck_assert_mem_eq(first, found_distances, sizeof first);
@@ -150,7 +151,7 @@ START_TEST(queries_find_points) {
     fill_uniform(points, n * d, 1);
     fill_uniform(queries, m * d, 2);
     memcpy(queries, points, sizeof(float) * d);
-    ck_ok(dlz_knn_query(points, n, queries, m, d, k, indices, distances));
+    ck_ok(dlz_knn_query(NULL, points, n, queries, m, d, k, indices, distances));
     for (int i = 0; i < m; i++)
         check_query(points, n, queries + i * d, d, k, -1, indices + i * k, distances + i * k);
     ck_assert_int_eq(indices[0], 0);
@@ -166,7 +167,7 @@ START_TEST(bits_do_not_depend_on_threads) {
     for (int64_t n = 900; n <= most; n += most - 900)
         for (int threads = 1; threads <= 8; threads++) {
             ck_ok(dlviz_set_num_threads(threads));
-            ck_ok(dlz_knn_exact(points, n, d, k, threads == 1 ? first_indices : again_indices,
+            ck_ok(dlz_knn_exact(NULL, points, n, d, k, threads == 1 ? first_indices : again_indices,
                                 threads == 1 ? first : again));
             if (threads > 1) {
                 ck_assert_mem_eq(first, again, (size_t)(n * k) * sizeof *first);
@@ -348,7 +349,7 @@ START_TEST(clusters_of_single_points_are_searched_exactly) {
     for (int c = 0; c < d; c++)
         points[n * d + c] = 2;
     for (int sign = 0; sign < 2; sign++) {
-        ck_ok(dlz_knn_exact(points, n, d, k, indices, distances));
+        ck_ok(dlz_knn_exact(NULL, points, n, d, k, indices, distances));
         for (int i = 0; i < far; i++)
             check_query(points, n, points + chosen[i] * d, d, k, chosen[i], indices + chosen[i] * k,
                         distances + chosen[i] * k);
@@ -432,7 +433,7 @@ static int64_t count_exact_distances(const float *points, int64_t n, int64_t d, 
     float *distances = malloc((size_t)(n * k) * sizeof *distances);
     int64_t measured;
     dlz_equal_rows rows;
-    ck_ok(dlz_equal_rows_find(points, n, d, &rows));
+    ck_ok(dlz_equal_rows_find(NULL, points, n, d, &rows));
     dlz_knn_job job = {.points = points, .d = d, .k = k, .rows = &rows, .measured = &measured};
     ck_ok(dlz_knn_in_clusters(&job, indices, distances));
     dlz_equal_rows_free(&rows);
@@ -469,7 +470,7 @@ END_TEST
 START_TEST(equal_rows_are_found) {
     float rows[] = {1, 2, -0.0f, 3, 1, 2, 0, 3, 5, 5, 1, 2, 2, 1};
     dlz_equal_rows found;
-    ck_ok(dlz_equal_rows_find(rows, 7, 2, &found));
+    ck_ok(dlz_equal_rows_find(NULL, rows, 7, 2, &found));
     ck_assert_int_eq(found.count, 4);
     const int64_t starts[] = {0, 3, 5, 6, 7};
     const int32_t members[] = {0, 2, 5, 1, 3, 4, 6};
@@ -479,7 +480,7 @@ START_TEST(equal_rows_are_found) {
     for (int i = 0; i < 8; i++)
         ck_assert_float_eq(found.distinct[i], distinct[i]);
     dlz_equal_rows_free(&found);
-    ck_ok(dlz_equal_rows_find(rows + 8, 3, 2, &found));
+    ck_ok(dlz_equal_rows_find(NULL, rows + 8, 3, 2, &found));
     ck_assert_int_eq(found.count, 3);
     ck_assert_ptr_null(found.starts);
     dlz_equal_rows_free(&found);
@@ -499,9 +500,9 @@ START_TEST(drawn_ties_make_no_hubs) {
     for (int drawn = 0; drawn < 2; drawn++) {
         int64_t degree[n] = {0};
         if (drawn)
-            ck_ok(dlz_knn_search_drawn(points, n, d, k, 5, indices, distances));
+            ck_ok(dlz_knn_search_drawn(NULL, points, n, d, k, 5, indices, distances));
         else
-            ck_ok(dlz_knn_search(points, n, d, k, indices, distances));
+            ck_ok(dlz_knn_search(NULL, points, n, d, k, indices, distances));
         for (int i = 0; i < n * k; i++) {
             ck_assert_int_ne(indices[i], i / k);
             ck_assert(i / k >= equal || (indices[i] < equal && distances[i] == 0));
@@ -512,9 +513,9 @@ START_TEST(drawn_ties_make_no_hubs) {
     }
     ck_assert_int_ge(most[0], equal - 1);
     ck_assert_int_lt(most[1], 4 * k);
-    ck_ok(dlz_knn_search_drawn(points, n, d, k, 5, again, distances));
+    ck_ok(dlz_knn_search_drawn(NULL, points, n, d, k, 5, again, distances));
     ck_assert_mem_eq(indices, again, sizeof again);
-    ck_ok(dlz_knn_search_drawn(points, n, d, k, 6, again, distances));
+    ck_ok(dlz_knn_search_drawn(NULL, points, n, d, k, 6, again, distances));
     ck_assert_mem_ne(indices, again, sizeof again);
 }
 END_TEST
@@ -541,7 +542,7 @@ START_TEST(every_allocation_may_fail) {
     ck_ok(dlviz_set_allocator(failing_alloc, plain_free, NULL));
     for (int64_t allowed = 0;; allowed = allowed < 40 ? allowed + 1 : allowed + 29) {
         allocations_left = allowed;
-        dlviz_status status = dlz_knn_search(points, n, d, k, indices, distances);
+        dlviz_status status = dlz_knn_search(NULL, points, n, d, k, indices, distances);
         if (status == DLVIZ_OK)
             break;
         ck_assert_int_eq(status, DLVIZ_ERROR_OUT_OF_MEMORY);
@@ -554,11 +555,11 @@ END_TEST
 START_TEST(numbers_of_neighbors_are_checked) {
     float points[6] = {0}, distances[6];
     int32_t indices[6];
-    ck_fails(dlz_knn_exact(points, 3, 2, 3, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
+    ck_fails(dlz_knn_exact(NULL, points, 3, 2, 3, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
              "3 neighbors of 3 points");
-    ck_fails(dlz_knn_exact(points, 3, 2, 0, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
+    ck_fails(dlz_knn_exact(NULL, points, 3, 2, 0, indices, distances), DLVIZ_ERROR_INVALID_ARGUMENT,
              "0 neighbors");
-    ck_fails(dlz_knn_query(points, 3, points, 1, 2, 4, indices, distances),
+    ck_fails(dlz_knn_query(NULL, points, 3, points, 1, 2, 4, indices, distances),
              DLVIZ_ERROR_INVALID_ARGUMENT, "4 neighbors among 3");
 }
 END_TEST

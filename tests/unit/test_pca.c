@@ -321,18 +321,21 @@ END_TEST
 START_TEST(many_rows_cost_no_digits) {
     enum { n = 100000, d = 100 };
     float *values = malloc(sizeof(float) * n * d);
-    static double mean[d], matrix[d * d];
+    static double mean[d];
+    double *matrix, trace;
     fill_uniform(values, n * d, 77);
     dlviz_pca *pca;
     ck_ok(dlviz_pca_create(&pca, 0));
-    dlz_pca_input input = {.pca = pca, .data = values, .samples = n, .features = d, .mean = mean};
-    ck_ok(dlz_pca_scatter_matrix(&input, false, matrix));
+    dlz_pca_input input = {
+        .pca = pca, .data = values, .own = n, .samples = n, .features = d, .mean = mean};
+    ck_ok(dlz_pca_scatter_matrix(&input, false, &matrix, &trace));
     for (int c = 0; c < d; c++) {
         long double square = 0;
         for (int64_t i = 0; i < n; i++)
             square += (long double)values[i * d + c] * values[i * d + c];
         ck_assert_double_lt(fabs((double)(matrix[c * d + c] / square - 1)), 5e-15);
     }
+    dlz_free(matrix);
     dlviz_pca_destroy(pca);
     free(values);
 }

@@ -2,6 +2,7 @@
  * and what ran before leaves no trace in the numbers. */
 #include "base/random.h"
 #include "network/network.h"
+#include "network/run.h"
 #include "support/netspec.h"
 
 #include <stdatomic.h>
@@ -198,6 +199,39 @@ START_TEST(steps_of_several_sizes_allocate_nothing) {
 }
 END_TEST
 
+/* Batches that leave a rest, which is cut as they are, on any number of threads: outputs and the features
+ * of two layers. */
+START_TEST(uneven_batches_allocate_nothing) {
+    count_allocations();
+    material m = new_material();
+    dlviz_network *network = new_network();
+    const call calls[] = {{TRAIN, 0, 16, 0, false},
+                          {TRAIN, 16, 5, 0, true},
+                          {EVALUATE, 0, 65, 0, false},
+                          {FEATURES, 0, 65, 4, false},
+                          {FEATURES, 0, 65, 8, false}};
+    enum { CALLS = sizeof calls / sizeof *calls };
+    prepared p[CALLS];
+    for (int i = 0; i < CALLS; i++)
+        p[i] = prepare(&m, calls[i]);
+    long result = allocations_of_a_tensor();
+    for (int round = 0; round < 12; round++)
+        for (int i = 0; i < CALLS; i++) {
+            ck_ok(dlviz_set_num_threads(4 - round % 4));
+            if (round < 4)
+                run(network, &p[i]);
+            else
+                ck_assert_int_eq(allocations_of(network, &p[i]),
+                                 calls[i].kind == FEATURES ? result : 0);
+        }
+    for (int i = 0; i < CALLS; i++)
+        drop_prepared(&p[i]);
+    dlviz_network_destroy(network);
+    drop_material(&m);
+    stop_counting();
+}
+END_TEST
+
 static long allocations_of_fit(dlviz_trainer *trainer, const dlviz_dataset *train, int epochs) {
     long before = made;
     ck_ok(dlviz_trainer_fit(trainer, train, epochs));
@@ -272,7 +306,8 @@ START_TEST(one_block_serves_all_plans) {
     /* A second lane holds one of four pieces, and no gradients. */
     size_t lanes = lane_bytes(network);
     ck_assert_uint_lt(lanes, block / 8);
-    ck_assert_uint_lt(live - with - weights - lanes, block / 20);
+    /* What is left are the plans themselves, 16 in each of two lanes. */
+    ck_assert_uint_lt(live - with - weights - lanes, 2 * DLZ_KEPT_PLANS * (block / 320));
     dlviz_network_destroy(network);
     drop_material(&m);
     stop_counting();
@@ -418,6 +453,223 @@ START_TEST(a_call_that_lacked_memory_can_be_repeated) {
 }
 END_TEST
 
+/* -- Lanes ---------------------------------------------------------------------------------------
+ */
+
+enum { MOST_PIECES = 8 };
+
+/* What is asked of pieces, and what they were. */
+typedef struct probe {
+    dlviz_network *network;
+    const int64_t *bad; /* pieces that fail, as bits */
+    atomic_int pieces, samples, workers;
+    int64_t firsts[MOST_PIECES];
+    float *changed; /* while the second piece runs */
+} probe;
+
+static dlviz_status probe_piece(void *context, dlz_plan *plan, int64_t first) {
+    probe *p = context;
+    int at = atomic_fetch_add(&p->pieces, 1);
+    ck_assert_int_lt(at, MOST_PIECES);
+    p->firsts[at] = first;
+    atomic_fetch_add(&p->samples, (int)dlz_plan_run(plan)->n);
+    atomic_fetch_add(&p->workers, dlz_plan_run(plan)->workers);
+    memset(dlz_plan_input(plan)->data, 0, sizeof(float));
+    for (const int64_t *bad = p->bad; bad && *bad >= 0; bad++)
+        if (first == *bad)
+            return dlz_fail(*bad ? DLVIZ_ERROR_IO : DLVIZ_ERROR_FORMAT, "from %d on", (int)first);
+    return DLVIZ_OK;
+}
+
+static int num_lanes(const dlviz_network *network) {
+    int count = 1;
+    for (const dlz_plans *lane = network->plans.next_lane; lane; lane = lane->next_lane)
+        count++;
+    return count;
+}
+
+static dlz_lane_job whole_job(const dlviz_network *network, int64_t n) {
+    return dlz_network_job(network, network->graph.num_nodes - 1, n, n);
+}
+
+/* Where they would leave threads idle, the batch runs whole, on all threads. */
+START_TEST(pieces_run_where_they_fill_the_threads) {
+    static const struct {
+        int64_t n;
+        int threads, pieces, workers, lanes;
+    } cases[] = {{64, 1, 4, 4, 1}, {64, 2, 4, 4, 2},   {64, 3, 1, 3, 1}, {64, 4, 4, 4, 4},
+                 {64, 5, 1, 5, 1}, {64, 16, 1, 16, 1}, {16, 1, 2, 2, 1}, {16, 2, 2, 2, 2},
+                 {16, 3, 1, 3, 1}, {16, 4, 1, 4, 1},   {31, 2, 2, 2, 2}, {31, 8, 1, 8, 1},
+                 {33, 2, 4, 4, 2}, {15, 2, 1, 1, 1} /* too little for two */};
+    parse_net(&spec, "3x24x24", LAYERS);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int reserved = 0; reserved < 2; reserved++) {
+            dlviz_network *network = build_net(&spec, 1);
+            probe p = {.network = network};
+            dlz_lane_job job = whole_job(network, cases[i].n);
+            ck_ok(dlviz_set_num_threads(cases[i].threads));
+            if (reserved)
+                ck_ok(dlz_lanes_reserve(&network->plans, &job));
+            ck_ok(dlz_lanes_run(&network->plans, &job, probe_piece, &p));
+            ck_assert_msg(p.pieces == cases[i].pieces && p.workers == cases[i].workers,
+                          "%d samples on %d threads: %d pieces, %d workers", (int)cases[i].n,
+                          cases[i].threads, p.pieces, p.workers);
+            ck_assert_int_eq(p.samples, cases[i].n);
+            if (!reserved) /* else for fewer threads, too */
+                ck_assert_int_eq(num_lanes(network), cases[i].lanes);
+            dlviz_network_destroy(network);
+        }
+}
+END_TEST
+
+/* The first that fails is told, on any number of threads, whichever is the first to fail. */
+START_TEST(the_first_piece_that_fails_is_told) {
+    static const int64_t bad[][4] = {{32, -1}, {0, 32, -1}, {16, 32, 48, -1}, {48, -1}};
+    static const char *const sentences[] = {"from 32 on", "from 0 on", "from 16 on", "from 48 on"};
+    parse_net(&spec, "3x24x24", LAYERS);
+    dlviz_network *network = build_net(&spec, 1);
+    dlz_lane_job job = whole_job(network, 64);
+    for (int round = 0; round < 20; round++)
+        for (int threads = 1; threads <= 4; threads *= 2)
+            for (int i = 0; i < 4; i++) {
+                probe p = {.network = network, .bad = bad[i]};
+                ck_ok(dlviz_set_num_threads(threads));
+                ck_assert_int_eq(dlz_lanes_run(&network->plans, &job, probe_piece, &p),
+                                 bad[i][0] ? DLVIZ_ERROR_IO : DLVIZ_ERROR_FORMAT);
+                ck_assert_str_eq(dlviz_last_error(), sentences[i]);
+            }
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+static dlviz_status change_a_state(void *context, dlz_plan *plan, int64_t first) {
+    probe *p = context;
+    dlz_value *in = dlz_plan_input(plan);
+    memset(in->data, 0, (size_t)(dlz_plan_run(plan)->n * dlz_value_size(in)) * sizeof(float));
+    if (first > 0)
+        *p->changed += 1;
+    dlviz_status status = dlz_plan_forward(plan);
+    if (first > 0)
+        *p->changed -= 1;
+    return status;
+}
+
+/* Builds with asserts make weights ready once more before a plan runs, to compare: not while other lanes
+ * read them. Where they do, this ends the program. */
+START_TEST(prepared_weights_stay_while_lanes_run) {
+    parse_net(&spec, "3x24x24", LAYERS);
+    dlviz_network *network = build_net(&spec, 1);
+    dlz_lane_job job = whole_job(network, 64);
+    probe p = {.network = network, .changed = network->parameters};
+    ck_ok(dlviz_set_num_threads(1));
+    float before = *p.changed;
+    ck_ok(dlz_lanes_run(&network->plans, &job, change_a_state, &p));
+    *p.changed = before;
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* A network of one convolution, and what a batch of its is for many samples. */
+static int64_t batch_of(const char *dims, const char *layers) {
+    parse_net(&spec, dims, layers);
+    dlviz_network *network = build_net(&spec, 1);
+    int64_t batch = dlz_evaluation_batch(&network->graph, network->parameter_floats, 640);
+    dlviz_network_destroy(network);
+    return batch;
+}
+
+START_TEST(large_images_come_a_few_at_a_time) {
+    ck_assert_int_eq(batch_of("3x1024x1024", "c:conv,out=64,k=3,pad=same"), 4);
+    ck_assert_int_eq(batch_of("1x1024x1024", "c:conv,out=1,k=3,pad=same"), 4);
+    ck_assert_int_eq(batch_of("4x362x362", "c:conv,out=4,k=3,pad=same"), 16);
+    ck_assert_int_eq(batch_of("1x128x128", "c:conv,out=8,k=3,pad=same"), 16);
+    ck_assert_int_eq(batch_of("1x28x28", "c:conv,out=8,k=3,pad=same"), 64);
+}
+END_TEST
+
+/* Only what computes the layer counts. */
+START_TEST(pieces_are_those_of_the_layer) {
+    parse_net(&spec, "3x24x24",
+              "c1:conv,out=8,k=3,pad=same r1:relu f:flatten l1:linear,out=400 l2:linear,out=4");
+    dlviz_network *network = build_net(&spec, 1);
+    ck_assert_int_eq(dlz_lanes_piece(&network->graph, 1, 64), 16);
+    ck_assert_int_eq(dlz_lanes_piece(&network->graph, network->graph.num_nodes - 1, 64), 32);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* A rest is cut as the batches before it are: then there are two sizes of pieces, of each layer. */
+START_TEST(there_are_two_sizes_of_pieces) {
+    parse_net(&spec, "3x24x24", LAYERS);
+    dlviz_network *network = build_net(&spec, 1);
+    dlviz_tensor *inputs = input_tensor(&spec, 65, 5, false), *labels = label_tensor(65, 4, 6);
+    dlviz_tensor *features;
+    dlviz_dataset *dataset;
+    double loss;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, labels));
+    ck_ok(dlviz_set_num_threads(1));
+    for (int round = 0; round < 2; round++) {
+        ck_ok(dlviz_network_evaluate(network, dataset, &loss, NULL));
+        ck_assert_int_eq(network->plans.count, round ? 10 : 2); /* 36 and 29 are in pieces of 9 */
+        ck_ok(dlviz_network_features(network, "p2", dataset, &features));
+        dlviz_tensor_destroy(features);
+        ck_assert_int_eq(network->plans.count, round ? 10 : 4);
+        /* With the loss, and by a pass of its own; that of the loss is one that keeps a layer. */
+        static const char *const layers[] = {"p3", "c1"};
+        for (int i = 0; i < 2; i++) {
+            ck_ok(dlviz_network_inspect(network, dataset, layers[i], &loss, NULL, NULL, &features));
+            dlviz_tensor_destroy(features);
+            ck_assert_int_eq(network->plans.count, round || i ? 10 : 6);
+        }
+    }
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(labels);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Outputs of a batch that runs whole are read where they were computed. */
+START_TEST(room_for_outputs_is_made_for_pieces_alone) {
+    material m = new_material();
+    dlviz_network *network = new_network();
+    static const int64_t sizes[] = {8, 64, 80};
+    static const int64_t rooms[] = {0, 64 * 4, 64 * 4}; /* 80 are two batches of 40 */
+    for (int i = 0; i < 3; i++) {
+        dlviz_dataset *dataset = new_dataset(&m, sizes[i]);
+        double loss;
+        ck_ok(dlviz_set_num_threads(2));
+        ck_ok(dlviz_network_evaluate(network, dataset, &loss, NULL));
+        ck_assert_int_eq(network->most_evaluated, rooms[i]);
+        dlviz_dataset_destroy(dataset);
+    }
+    dlviz_network_destroy(network);
+    drop_material(&m);
+}
+END_TEST
+
+/* Nor does a pass for features ask for the scratch memory of all threads where each runs a lane. */
+START_TEST(a_look_takes_no_memory_for_other_threads) {
+    material m = new_material();
+    dlviz_network *network = new_network();
+    dlviz_dataset *dataset = new_dataset(&m, 64);
+    dlviz_tensor *features;
+    double loss;
+    ck_ok(dlviz_set_num_threads(4));
+    ck_ok(dlviz_network_inspect(network, dataset, "p2", &loss, NULL, NULL, &features));
+    const dlz_plans *plans = &network->plans;
+    ck_assert_int_eq(num_lanes(network), 4);
+    ck_assert_uint_eq(plans->workspace.scratch_size, plans->next_lane->workspace.scratch_size);
+    dlviz_tensor_destroy(features);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+    drop_material(&m);
+}
+END_TEST
+
+/* -- Depth ---------------------------------------------------------------------------------------
+ */
+
 START_TEST(a_very_deep_network_is_planned_at_once) {
     /* Time that grows with the cube of the depth would be a quarter of an hour here. */
     enum { BLOCKS = 1500, N = 4 };
@@ -453,10 +705,19 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {steps_of_several_sizes_allocate_nothing,
+                                  uneven_batches_allocate_nothing,
                                   more_epochs_allocate_no_more,
                                   one_block_serves_all_plans,
                                   what_ran_before_leaves_no_trace,
                                   a_call_that_lacked_memory_can_be_repeated,
+                                  pieces_run_where_they_fill_the_threads,
+                                  the_first_piece_that_fails_is_told,
+                                  prepared_weights_stay_while_lanes_run,
+                                  large_images_come_a_few_at_a_time,
+                                  pieces_are_those_of_the_layer,
+                                  there_are_two_sizes_of_pieces,
+                                  room_for_outputs_is_made_for_pieces_alone,
+                                  a_look_takes_no_memory_for_other_threads,
                                   a_very_deep_network_is_planned_at_once,
                                   NULL};
     return run_tests("plans", tests);

@@ -1,5 +1,6 @@
 /* Predictors: the network's numbers to the bit, from many threads, without an allocation; and weights
  * made ready to run, which must never be those of earlier states. */
+#include "network/network.h"
 #include "support/failing.h"
 #include "support/netspec.h"
 #include "support/ten_networks.h"
@@ -354,6 +355,53 @@ START_TEST(what_is_reserved_allocates_nothing) {
 }
 END_TEST
 
+static void set_threads(dlviz_predictor *predictor, bool own, int64_t threads) {
+    ck_ok(own ? dlviz_predictor_set_num_threads(predictor, threads)
+              : dlviz_set_num_threads(threads));
+}
+
+static void reserve_each(dlviz_predictor *predictor, bool own, int64_t threads,
+                         const int64_t counts[4]) {
+    set_threads(predictor, own, threads);
+    for (int i = 0; i < 4; i++)
+        ck_ok(dlviz_predictor_reserve(predictor, counts[i]));
+}
+
+/* Four numbers, each of which takes pieces and batches of two sizes, on as many threads as were set when
+ * they were reserved, or fewer: of the predictor, and of the library. */
+START_TEST(what_is_reserved_stays_so_on_fewer_threads) {
+    static const int64_t counts[] = {37, 130, 65, ROWS}, threads[] = {4, 1, 3, 2, 4, 1, 2, 3};
+    ck_ok(dlviz_set_allocator(counting_allocate, counting_release, NULL));
+    dlviz_network *network = new_network(3);
+    dlviz_tensor *inputs = new_inputs();
+    float outputs[ROWS * OUTPUTS];
+    for (int own = 0; own < 2; own++)
+        for (int most = 1; most <= 9; most++) {
+            dlviz_predictor *predictor;
+            ck_ok(dlviz_predictor_create(&predictor, network, NULL));
+            reserve_each(predictor, own, most, counts);
+            if (most == 9) /* those that were not set before */
+                reserve_each(predictor, own, 12, counts);
+            long before = atomic_load(&allocations);
+            for (int round = 0; round < 8; round++) {
+                int64_t now = threads[round] < most ? threads[round] : most;
+                set_threads(predictor, own, now);
+                for (int i = 0; i < 4; i++)
+                    ck_ok(dlviz_predictor_forward_into(predictor, counts[i], data_of(inputs),
+                                                       outputs));
+            }
+            long more = atomic_load(&allocations) - before;
+            ck_assert_msg(more == 0, "%ld allocations after what was reserved for %d threads", more,
+                          most);
+            dlviz_predictor_destroy(predictor);
+        }
+    dlviz_tensor_destroy(inputs);
+    dlviz_network_destroy(network);
+    ck_ok(dlviz_set_num_threads(0));
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+}
+END_TEST
+
 typedef struct lifetime {
     const dlviz_network *network;
     const float *inputs;
@@ -437,6 +485,7 @@ static void assert_current(dlviz_network *network, const dlviz_tensor *inputs, c
     ck_ok(dlviz_network_save_memory(network, &bytes, &size));
     ck_ok(dlviz_network_open_memory(&fresh, bytes, size));
     dlviz_free(bytes);
+    ck_ok(dlviz_set_num_threads(4)); /* in four lanes, where there are pieces */
     for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
         for (int64_t n = 1; n <= 141; n += 70) {
             dlviz_tensor *outputs = forward(network, layers[l], inputs, n);
@@ -449,6 +498,10 @@ static void assert_current(dlviz_network *network, const dlviz_tensor *inputs, c
             dlviz_tensor_destroy(wanted);
         }
     dlviz_network_destroy(fresh);
+    int lanes = 1;
+    for (const dlz_plans *lane = network->plans.next_lane; lane; lane = lane->next_lane)
+        lanes++;
+    ck_assert_int_eq(lanes, 4);
 }
 
 START_TEST(weights_are_never_those_of_earlier_states) {
@@ -548,6 +601,7 @@ int main(void) {
                                   states_are_those_of_the_time_it_was_made,
                                   many_threads_share_the_weights,
                                   what_is_reserved_allocates_nothing,
+                                  what_is_reserved_stays_so_on_fewer_threads,
                                   each_allocation_fails_in_turn,
                                   settings_and_mistakes,
                                   weights_are_never_those_of_earlier_states,

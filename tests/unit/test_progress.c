@@ -8,6 +8,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -475,6 +476,119 @@ START_TEST(an_earlier_fit_stays) {
 }
 END_TEST
 
+/* -- What a listener does meanwhile --------------------------------------------------------------
+ */
+
+static void *allocate_marked(size_t size, void *user) {
+    (void)user;
+    size_t *block = malloc(size + 64);
+    if (!block)
+        return NULL;
+    block[0] = size;
+    return (char *)block + 64;
+}
+
+/* What is read afterwards is no number. */
+static void release_spoiled(void *block, void *user) {
+    (void)user;
+    size_t *start = (size_t *)(void *)((char *)block - 64);
+    memset(block, 0xFF, start[0]);
+    free(start);
+}
+
+typedef struct listener {
+    double loss; /* of all samples */
+    int64_t *labels, bad[2];
+    int calls;
+    bool inside;
+} listener;
+
+static bool evaluate_more(const dlviz_progress_event *event, void *user) {
+    listener *l = user;
+    (void)event;
+    if (l->inside)
+        return true;
+    l->inside = true;
+    l->calls++;
+    ck_ok(dlviz_network_evaluate(network, dataset, &l->loss, NULL));
+    l->inside = false;
+    return true;
+}
+
+START_TEST(an_evaluation_within_another) {
+    ck_ok(dlviz_set_allocator(allocate_marked, release_spoiled, NULL));
+    prepare();
+    dlviz_dataset *few, *rest;
+    double alone, all, loss;
+    ck_ok(dlviz_dataset_split(dataset, 65, 1, &rest, &few));
+    for (int threads = 1; threads <= 4; threads++) {
+        dlviz_network *fresh = network;
+        listener l = {.loss = 0};
+        ck_ok(dlviz_set_num_threads(threads));
+        net_spec spec;
+        parse_net(&spec, "1x8x8", "c1:conv,out=4,k=3,pad=same r1:relu f:flatten fc:linear,out=3");
+        network = build_net(&spec, 1);
+        dlviz_set_progress(evaluate_more, &l);
+        ck_ok(dlviz_network_evaluate(network, few, &loss, NULL));
+        dlviz_set_progress(NULL, NULL);
+        ck_assert_int_gt(l.calls, 1);
+        ck_ok(dlviz_network_evaluate(network, few, &alone, NULL));
+        ck_ok(dlviz_network_evaluate(network, dataset, &all, NULL));
+        ck_assert(memcmp(&loss, &alone, sizeof loss) == 0);
+        ck_assert(memcmp(&l.loss, &all, sizeof all) == 0);
+        dlviz_network_destroy(network);
+        network = fresh;
+    }
+    dlviz_dataset_destroy(few);
+    dlviz_dataset_destroy(rest);
+    clean_up();
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+}
+END_TEST
+
+static bool change_labels(const dlviz_progress_event *event, void *user) {
+    listener *l = user;
+    if (dlviz_progress_event_share(event) > 0)
+        for (int i = 0; i < 2; i++)
+            l->labels[l->bad[i]] = 99;
+    return true;
+}
+
+/* In two pieces of a batch, the third and the first or last: the sentence is that of the first. */
+START_TEST(labels_that_change_meanwhile) {
+    enum { ROWS = 104, BATCH = 52, SIDE = 8, MAP = SIDE * SIDE };
+    dlviz_network *maps;
+    dlviz_dataset *mapped;
+    net_spec spec;
+    parse_net(&spec, "1x8x8", "c1:conv,out=4,k=3,pad=same r1:relu c2:conv,out=3,k=3,pad=same");
+    maps = build_net(&spec, 1);
+    dlviz_tensor *images = input_tensor(&spec, ROWS, 3, false), *targets;
+    ck_ok(dlviz_tensor_create(&targets, DLVIZ_INT64, 3, (int64_t[]){ROWS, SIDE, SIDE}));
+    ck_ok(dlviz_dataset_create(&mapped, images, targets));
+    static const int64_t bad[][2] = {{31, 5}, {30, 50}, {28, 28}};
+    for (int threads = 1; threads <= 8; threads++)
+        for (int i = 0; i < 3; i++) {
+            listener l = {.labels = dlviz_tensor_data(targets)};
+            double loss;
+            for (int j = 0; j < 2; j++)
+                l.bad[j] = (BATCH + bad[i][j]) * MAP + 7;
+            int64_t first = BATCH + (bad[i][0] < bad[i][1] ? bad[i][0] : bad[i][1]);
+            char words[40];
+            snprintf(words, sizeof words, "sample %lld", (long long)first);
+            memset(l.labels, 0, (size_t)(ROWS * MAP) * sizeof *l.labels);
+            ck_ok(dlviz_set_num_threads(threads));
+            dlviz_set_progress(change_labels, &l);
+            ck_fails(dlviz_network_evaluate(maps, mapped, &loss, NULL),
+                     DLVIZ_ERROR_INVALID_ARGUMENT, words);
+            dlviz_set_progress(NULL, NULL);
+        }
+    dlviz_dataset_destroy(mapped);
+    dlviz_tensor_destroy(images);
+    dlviz_tensor_destroy(targets);
+    dlviz_network_destroy(maps);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("progress");
     TCase *each = tcase_create("each"), *whole = tcase_create("whole");
@@ -487,6 +601,8 @@ int main(void) {
     tcase_add_test(whole, many_neighbors);
     tcase_add_test(whole, a_listener_may_come_late);
     tcase_add_test(whole, an_earlier_fit_stays);
+    tcase_add_test(whole, an_evaluation_within_another);
+    tcase_add_test(whole, labels_that_change_meanwhile);
     suite_add_tcase(suite, each);
     suite_add_tcase(suite, whole);
     return run_suite(suite);

@@ -78,7 +78,7 @@ START_TEST(the_reported_divergence_is_that_of_the_map) {
         dlviz_tensor_float(distances)[i] = distance;
         squares[i] = distance * distance;
     }
-    ck_ok(dlz_conditional_affinities(squares, n, k, (double[]){10}, 1, conditional));
+    ck_ok(dlz_conditional_affinities(NULL, squares, n, k, (double[]){10}, 1, conditional));
     for (int i = 0; i < n * k; i++) {
         int j = (i / k + 1 + i % k) % n;
         p[i / k][j] += conditional[i] / (2.0 * n);
@@ -232,7 +232,7 @@ START_TEST(affinities_of_any_magnitude_sum_to_one) {
             values[i] = magnitudes[m];
         }
         dlz_affinities affinities;
-        ck_ok(dlz_affinities_symmetric(&affinities, n, NULL, k, columns, values));
+        ck_ok(dlz_affinities_symmetric(NULL, &affinities, n, NULL, k, columns, values));
         ck_assert_int_eq(affinities.offsets[n], 2 * n * k);
         for (int i = 0; i < 2 * n * k; i++)
             ck_assert_float_eq_tol(affinities.values[i], 1.0f / (2 * n * k), 1e-9f);

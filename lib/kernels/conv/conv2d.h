@@ -158,7 +158,8 @@ typedef struct dlz_conv2d_rows_table {
      * dx, of all images. */
     void (*scatter)(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const float *patches,
                     float *dx);
-    /* The outputs of a tile: dw = the sums of `groups` groups, in double. */
+    /* The outputs of a tile: dw from the sums of `groups` groups, up to DLZ_CONV2D_GROUPS. What each
+     * comes to, rounded, is added by pairs: 0 + 1, 2 + 3, then these. */
     void (*unpack)(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
                    float *dw);
     /* Copies `count` numbers of each pixel; pixels lie from_step and to_step floats apart. */

@@ -1,5 +1,6 @@
 #include "kernels/conv/conv2d_along.h"
 #include "kernels/conv/conv2d_load.h"
+#include "kernels/conv/pairs.h"
 
 #include <math.h>
 
@@ -279,8 +280,8 @@ static void scatter(const dlz_conv2d_plan *plan, dlz_conv2d_block block, const f
  */
 
 /* What the sums of the way along rows give for half a vector of outputs, of one place of the kernel. */
-static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t groups, int64_t row, int64_t c,
-                        int64_t v, int64_t h, const float *sums) {
+static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t row, int64_t c, int64_t v, int64_t h,
+                        const float *sums) {
     const dlz_conv2d_along *along = &plan->along;
     int64_t stride = plan->shape.stride[1];
     dlz_vd total = {0};
@@ -291,40 +292,77 @@ static dlz_vd along_sum(const dlz_conv2d_plan *plan, int64_t groups, int64_t row
         const float *at =
             sums + along->sums_at +
             (q * along->depth + v * along->run + h % stride * plan->shape.channels + c) * row;
-        dlz_vd sum = {0};
-        for (int64_t group = 0; group < groups; group++)
-            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats));
-        total += sum * weight;
+        total += dlz_widen(*(const dlz_vhu *)at) * weight;
     }
     return total;
+}
+
+/* Numbers of an output's gradient that are laid out together, of as many outputs as a tile has. */
+enum { UNPACKED_NUMBERS = 32, FETCHED_NUMBERS = 16, CACHE_LINE = 16 };
+
+/* What a group's sums give for half a vector of outputs, of a place of the kernel. */
+static dlz_vh merged_sum(const dlz_conv2d_plan *plan, int64_t row, int64_t c, int64_t v, int64_t h,
+                         const float *sums) {
+    const dlz_conv2d_form *form = &plan->fast;
+    int64_t step = plan->shape.stride[1] * plan->shape.channels * row + plan->shape.outputs;
+    const float *at = sums + ((v * form->window + h) * plan->shape.channels + c) * row;
+    dlz_vd sum = {0};
+    for (int64_t part = 0; part < form->merged; part++)
+        sum += dlz_widen(*(const dlz_vhu *)(at + part * step));
+    if (plan->along.outputs)
+        sum += along_sum(plan, row, c, v, h, sums);
+    return dlz_narrow(sum);
+}
+
+/* Numbers first ... end - 1 of the gradient of `width` outputs, whole vectors of them, from a group's
+ * sums, which begin at the first of these. */
+static void unpack_group(const dlz_conv2d_plan *plan, int64_t first, int64_t end, int64_t width,
+                         const float *sums, float *block) {
+    const dlz_conv2d_shape *s = &plan->shape;
+    const dlz_conv2d_form *form = &plan->fast;
+    int64_t across = s->kernel[1], area = s->kernel[0] * across;
+    int64_t row = (form->columns + LANES - 1) / LANES * LANES;
+    bool plain = form->merged == 1 && !plan->along.outputs;
+    /* Neighboring places of a channel lie far apart: those of a channel that follows are fetched. */
+    int64_t ahead = (area < FETCHED_NUMBERS ? FETCHED_NUMBERS / area : 1) * row;
+    int64_t c = first / area, v = first % area / across, h = first % across;
+    for (int64_t i = first; i < end; i++, block += width) {
+        const float *at = sums + ((v * form->window + h) * s->channels + c) * row;
+        for (int64_t o = 0; o < width; o += CACHE_LINE)
+            __builtin_prefetch(at + ahead + o, 0, 3);
+        for (int64_t o = 0; plain && o < width; o += LANES)
+            dlz_store(block + o, dlz_load(at + o));
+        for (int64_t o = 0; !plain && o < width; o += DLZ_HALF_LANES)
+            *(dlz_vhu *)(block + o) = merged_sum(plan, row, c, v, h, sums + o);
+        if (++h < across)
+            continue;
+        h = 0;
+        if (++v < s->kernel[0])
+            continue;
+        v = 0;
+        c++;
+    }
 }
 
 static void unpack(const dlz_conv2d_plan *plan, int64_t tile, int64_t groups, const float *sums,
                    float *dw) {
     const dlz_conv2d_shape *s = &plan->shape;
-    const dlz_conv2d_form *form = &plan->fast;
-    int64_t channels = s->channels, area = s->kernel[0] * s->kernel[1];
-    int64_t row = (form->columns + LANES - 1) / LANES * LANES;
-    int64_t first = tile * DLZ_CONV2D_UNPACKED, end = first + DLZ_CONV2D_UNPACKED;
-    end = end < s->outputs ? end : s->outputs;
-    int64_t part_step = s->stride[1] * channels * row + s->outputs;
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t v = 0; v < s->kernel[0]; v++)
-            for (int64_t h = 0; h < s->kernel[1]; h++) {
-                const float *at = sums + ((v * form->window + h) * channels + c) * row;
-                float *to = dw + c * area + v * s->kernel[1] + h;
-                for (int64_t o = first; o < end; o += DLZ_HALF_LANES) {
-                    dlz_vd sum = {0};
-                    for (int64_t group = 0; group < groups; group++)
-                        for (int64_t part = 0; part < form->merged; part++)
-                            sum += dlz_widen(*(const dlz_vhu *)(at + group * plan->sum_floats +
-                                                                part * part_step + o));
-                    if (plan->along.outputs)
-                        sum += along_sum(plan, groups, row, c, v, h, sums + o);
-                    for (int64_t i = 0; i < DLZ_HALF_LANES && o + i < end; i++)
-                        to[(o + i) * channels * area] = (float)sum[i];
-                }
-            }
+    int64_t numbers = s->channels * s->kernel[0] * s->kernel[1];
+    int64_t o = tile * DLZ_CONV2D_UNPACKED, outputs = s->outputs - o;
+    outputs = outputs < DLZ_CONV2D_UNPACKED ? outputs : DLZ_CONV2D_UNPACKED;
+    int64_t width = (outputs + LANES - 1) / LANES * LANES;
+    for (int64_t i = 0; i < numbers; i += UNPACKED_NUMBERS) {
+        float blocks[PAIRS_WAITING * UNPACKED_NUMBERS * DLZ_CONV2D_UNPACKED];
+        int64_t end = numbers - i < UNPACKED_NUMBERS ? numbers : i + UNPACKED_NUMBERS;
+        int64_t size = (end - i) * width;
+        int waiting = 0;
+        for (int64_t group = 0; group < groups; group++) {
+            unpack_group(plan, i, end, width, sums + group * plan->sum_floats + o,
+                         blocks + waiting * size);
+            waiting = pairs_add(blocks, size, waiting + 1, group, groups);
+        }
+        pairs_write(blocks, width, end - i, outputs, dw + o * numbers + i, numbers);
+    }
 }
 
 const dlz_conv2d_rows_table DLZ_VARIANT(dlz_conv2d_rows) = {load,    load_gradient, add_bias,

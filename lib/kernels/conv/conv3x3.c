@@ -136,7 +136,7 @@ static void cut_forward(dlz_conv3x3_plan *plan) {
 
 void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images) {
     plan->backward_images = images;
-    plan->backward_parts = 1;
+    plan->backward_parts = plan->sums = 1;
     plan->accumulators = plan->backward_tiles = dlz_ceil_div(plan->shape.images, images);
     plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded;
     plan->accumulator_floats = plan->accumulators * plan->accumulator_stride;
@@ -157,6 +157,24 @@ static void cut_backward(dlz_conv3x3_plan *plan) {
     plan->backward_parts =
         most_parts(dlz_min_i64(s.in_channels, s.out_channels), plan->accumulators);
     plan->backward_tiles *= plan->backward_parts;
+}
+
+static void count_forward(dlz_conv3x3_plan *plan) {
+    plan->moment_blocks = dlz_ceil_div(plan->shape.images * plan->tile_rows, plan->forward_rows);
+    plan->forward_tiles = plan->moment_blocks * plan->forward_parts;
+}
+
+void dlz_conv3x3_plan_part(dlz_conv3x3_plan *plan, int64_t images, int64_t leaf, int64_t groups) {
+    int64_t parts = plan->backward_parts, rows = leaf * plan->tile_rows;
+    plan->shape.images = images;
+    plan->forward_rows = dlz_min_i64(plan->forward_rows, rows);
+    while (rows % plan->forward_rows != 0)
+        plan->forward_rows--;
+    count_forward(plan);
+    dlz_conv3x3_plan_backward(plan, images / groups);
+    plan->sums = plan->accumulators;
+    plan->backward_parts = parts;
+    plan->backward_tiles *= parts;
 }
 
 static dlviz_status check(dlz_conv3x3_shape shape) {

@@ -97,6 +97,9 @@ typedef struct dlz_conv3x3_input_gradient {
     const float *pivot; /* per in channel; NULL is 0 */
 } dlz_conv3x3_input_gradient;
 
+/* Runs of accumulators that are finished each by itself, at most. */
+#define DLZ_CONV3X3_SUMS 8
+
 /* Tile rows that pass through the scratch at a time, at most. */
 #define DLZ_CONV3X3_CHUNK_ROWS 128
 
@@ -144,6 +147,9 @@ struct dlz_conv3x3_plan {
     int64_t forward_parts, backward_parts;
     int64_t accumulators;       /* backward tiles of the same pixels share one */
     int64_t accumulator_stride; /* floats from one accumulator to the next */
+    /* Into so many equal runs the accumulators fall: those of one are added up in order, and what
+     * each run comes to, rounded, is added by pairs: 0 + 1, 2 + 3, then these. */
+    int64_t sums;
     /* Floats from one frequency's weights to the next: never a multiple of 4 KiB. */
     int64_t forward_step, backward_step;
 };
@@ -181,8 +187,14 @@ typedef struct dlz_conv3x3_area {
 
 dlz_conv3x3_area dlz_conv3x3_forward_area(const dlz_conv3x3_plan *plan, int64_t tile);
 
-/* Makes backward tiles of so many images, with one accumulator each. */
+/* Makes backward tiles of so many images, with one accumulator each, in one run. */
 void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images);
+
+/* Of a plan for a batch, makes one for so many of its images. Forward tiles are cut so that `leaf`
+ * images are whole tiles, and backward tiles so that there are `groups` of them, times backward_parts,
+ * which divide the images evenly: both about as they were. Each group's accumulator is a run, of which
+ * there may be DLZ_CONV3X3_SUMS. */
+void dlz_conv3x3_plan_part(dlz_conv3x3_plan *plan, int64_t images, int64_t leaf, int64_t groups);
 
 /* input_gradient is NULL when no dx is wanted (and backward_weights may then be NULL). Tiles
  * overwrite the accumulators: nothing needs zeroing. */

@@ -436,22 +436,22 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
     }
 }
 
+static void sum_run(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t first,
+                    int64_t last, int64_t k, float *taps) {
+    int64_t in = plan->shape.in_channels, each = plan->accumulators / plan->sums;
+    for (int64_t c = first; c < last; c++)
+        for (int64_t t = 0; t < 9; t++, taps += DLZ_LANES) {
+            dlz_v sum = {0};
+            const float *from = accumulators + (t * in + c) * plan->out_padded + k;
+            for (int64_t a = 0; a < each; a++)
+                sum += dlz_load(from + a * plan->accumulator_stride);
+            dlz_store(taps, sum);
+        }
+}
+
 static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accumulators, float *dw,
                    float *db) {
-    int64_t in = plan->shape.in_channels, out = plan->shape.out_channels;
-    int64_t blocks = plan->out_padded / DLZ_C;
-    int64_t c0 = tile / blocks * DLZ_C, k0 = tile % blocks * DLZ_C;
-    for (int64_t c = c0; dw && c < dlz_min_i64(c0 + DLZ_C, in); c++)
-        for (int64_t t = 0; t < 9; t++) {
-            dlz_v sum = {0};
-            const float *from = accumulators + (t * in + c) * plan->out_padded + k0;
-            for (int64_t a = 0; a < plan->accumulators; a++)
-                sum += dlz_load(from + a * plan->accumulator_stride);
-            for (int64_t k = k0; k < dlz_min_i64(k0 + DLZ_C, out); k++)
-                dw[(k * in + c) * 9 + t] = sum[k - k0];
-        }
-    if (tile == 0 && db)
-        finish_bias(plan, accumulators, db);
+    finish_tile(plan, tile, accumulators, dw, db, sum_run);
 }
 
 const dlz_conv3x3_kernels DLZ_VARIANT(dlz_conv3x3_direct) = {DLZ_LANES, prepare, forward, backward,

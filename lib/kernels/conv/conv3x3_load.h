@@ -6,6 +6,7 @@
 
 #include "isa/isa.h"
 #include "kernels/conv/conv3x3.h"
+#include "kernels/conv/pairs.h"
 #include "kernels/nn/moments.h"
 #include "kernels/nn/window.h"
 
@@ -212,14 +213,48 @@ static inline double *start_moments(const dlz_conv3x3_output *output, int64_t in
     return block;
 }
 
-/* The bias's gradient: the sum of what lies behind each accumulator. */
+/* The bias's gradient: the sum of what lies behind each accumulator of a run, and of runs by pairs. */
 static inline void finish_bias(const dlz_conv3x3_plan *plan, const float *accumulators, float *db) {
+    int64_t each = plan->accumulators / plan->sums, stride = plan->accumulator_stride;
+    accumulators += plan->forward_weight_floats;
     for (int64_t k = 0; k < plan->shape.out_channels; k++) {
-        double sum = 0;
-        for (int64_t a = 0; a < plan->accumulators; a++)
-            sum += accumulators[a * plan->accumulator_stride + plan->forward_weight_floats + k];
-        db[k] = (float)sum;
+        float runs[DLZ_CONV3X3_SUMS];
+        for (int64_t run = 0; run < plan->sums; run++) {
+            double sum = 0;
+            for (int64_t a = 0; a < each; a++)
+                sum += accumulators[(run * each + a) * stride + k];
+            runs[run] = (float)sum;
+        }
+        for (int64_t step = 1; step < plan->sums; step *= 2)
+            for (int64_t i = 0; i + step < plan->sums; i += 2 * step)
+                runs[i] += runs[i + step];
+        db[k] = runs[0];
     }
+}
+
+/* What a run of accumulators comes to, of the in channels first … last − 1 and a vector of out
+ * channels from k on: [in channel][tap][out channel]. */
+typedef void finish_run(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t first,
+                        int64_t last, int64_t k, float *taps);
+
+DLZ_INLINE void finish_tile(const dlz_conv3x3_plan *plan, int64_t tile, const float *accumulators,
+                            float *dw, float *db, finish_run *run) {
+    int64_t in = plan->shape.in_channels, blocks = plan->out_padded / DLZ_C;
+    int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
+    int64_t last = dlz_min_i64(first + DLZ_C, in), size = (last - first) * 9 * DLZ_LANES;
+    int64_t step = plan->accumulators / plan->sums * plan->accumulator_stride;
+    float taps[PAIRS_WAITING * DLZ_C * 9 * DLZ_LANES];
+    int waiting = 0;
+    for (int64_t i = 0; dw && i < plan->sums; i++) {
+        run(plan, accumulators + i * step, first, last, k, taps + waiting * size);
+        waiting = pairs_add(taps, size, waiting + 1, i, plan->sums);
+    }
+    if (dw)
+        pairs_write(taps, DLZ_LANES, (last - first) * 9,
+                    dlz_min_i64(DLZ_C, plan->shape.out_channels - k), dw + (k * in + first) * 9,
+                    in * 9);
+    if (tile == 0 && db)
+        finish_bias(plan, accumulators, db);
 }
 
 /* What backward does to a vector of dx. */

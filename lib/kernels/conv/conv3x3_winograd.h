@@ -703,14 +703,16 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
                       backward_weights, plan->backward_step);
 }
 
-/* DLZ_HALF_LANES out channels of one in channel, taps[tap][out channel]. */
-static void finish_half(const dlz_conv3x3_plan *plan, const float *from, float *taps) {
+/* DLZ_HALF_LANES out channels of one in channel, taps[tap][out channel], from a run's first
+ * accumulator. */
+static void finish_half(const dlz_conv3x3_plan *plan, int64_t each, const float *from,
+                        float *taps) {
     dlz_vd along[SPAN][3];
     for (int i = 0; i < SPAN; i++) {
         dlz_vd row[SPAN];
         for (int j = 0; j < SPAN; j++, from += plan->forward_step) {
             dlz_vh sum = *(const dlz_vhu *)from;
-            for (int64_t a = 1; a < plan->accumulators; a++)
+            for (int64_t a = 1; a < each; a++)
                 sum += *(const dlz_vhu *)(from + a * plan->accumulator_stride);
             row[j] = dlz_widen(sum);
         }
@@ -726,21 +728,34 @@ static void finish_half(const dlz_conv3x3_plan *plan, const float *from, float *
     }
 }
 
+/* An accumulator's numbers of one channel lie in as many pages as there are frequencies, which no
+ * prefetcher follows. */
+enum { FINISH_AHEAD = 6 };
+
+DLZ_INLINE void fetch_frequencies(const dlz_conv3x3_plan *plan, int64_t each,
+                                  const float *accumulators, int64_t first, int64_t last, int64_t c,
+                                  int64_t k) {
+    if (c >= last) { /* of the next run */
+        accumulators += each * plan->accumulator_stride;
+        c = dlz_min_i64(c - last + first, last - 1);
+    }
+    const float *from = accumulators + panel_place(c, plan->shape.in_channels, k, plan->out_padded);
+    for (int f = 0; f < FREQUENCIES; f++, from += plan->forward_step)
+        __builtin_prefetch(from, 0, 3);
+}
+
+static void transform_run(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t first,
+                          int64_t last, int64_t k, float *taps) {
+    int64_t in = plan->shape.in_channels, each = plan->accumulators / plan->sums;
+    for (int64_t c = first; c < last; c++, taps += 9 * DLZ_LANES) {
+        const float *from = accumulators + panel_place(c, in, k, plan->out_padded);
+        fetch_frequencies(plan, each, accumulators, first, last, c + FINISH_AHEAD, k);
+        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES)
+            finish_half(plan, each, from + half, taps + half);
+    }
+}
+
 static void finish(const dlz_conv3x3_plan *plan, int64_t tile, const float *accumulators, float *dw,
                    float *db) {
-    int64_t in = plan->shape.in_channels, blocks = plan->out_padded / DLZ_C;
-    int64_t first = tile / blocks * DLZ_C, k = tile % blocks * DLZ_C;
-    int64_t last = dlz_min_i64(first + DLZ_C, in);
-    int64_t count = dlz_min_i64(DLZ_C, plan->shape.out_channels - k);
-    for (int64_t c = first; dw && c < last; c++) {
-        const float *from = accumulators + panel_place(c, in, k, plan->out_padded);
-        float taps[9][DLZ_LANES];
-        for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES)
-            finish_half(plan, from + half, &taps[0][half]);
-        for (int64_t l = 0; l < count; l++)
-            for (int t = 0; t < 9; t++)
-                dw[((k + l) * in + c) * 9 + t] = taps[t][l];
-    }
-    if (tile == 0 && db)
-        finish_bias(plan, accumulators, db);
+    finish_tile(plan, tile, accumulators, dw, db, transform_run);
 }

@@ -110,18 +110,17 @@ void dlz_depthwise_pack_bias(const dlz_depthwise_plan *plan, const float *bias, 
         packed[i] = i < plan->columns ? bias[i % plan->shape.outputs] : 0;
 }
 
-void dlz_depthwise_finish(const dlz_depthwise_plan *plan, int64_t groups, const double *sums,
-                          float *dw, float *db) {
-    int64_t outputs = plan->shape.outputs, taps = plan->taps, group_size = (taps + 1) * plan->step;
+void dlz_depthwise_finish(const dlz_depthwise_plan *plan, const double *sums, float *dw,
+                          float *db) {
+    int64_t outputs = plan->shape.outputs, taps = plan->taps;
     for (int64_t tap = 0; tap <= taps; tap++)
         for (int64_t o = 0; o < outputs; o++) {
             double sum = 0;
-            for (int64_t group = 0; group < groups; group++)
-                for (int64_t i = o; i < plan->columns; i += outputs)
-                    sum += sums[group * group_size + tap * plan->step + i];
-            if (tap < taps && dw)
+            for (int64_t i = o; i < plan->columns; i += outputs)
+                sum += sums[tap * plan->step + i];
+            if (tap < taps)
                 dw[o * taps + tap] = (float)sum;
-            if (tap == taps && db)
+            else
                 db[o] = (float)sum;
         }
 }

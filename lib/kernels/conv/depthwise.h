@@ -82,10 +82,8 @@ void dlz_depthwise_pack(const dlz_depthwise_plan *plan, const float *weights, co
                         float *packed);
 void dlz_depthwise_pack_bias(const dlz_depthwise_plan *plan, const float *bias, float *packed);
 
-/* Adds the sums of `groups` groups, (taps + 1) x step numbers each, up in their order; db may be
- * NULL. */
-void dlz_depthwise_finish(const dlz_depthwise_plan *plan, int64_t groups, const double *sums,
-                          float *dw, float *db);
+/* The gradients from a group's sums, (taps + 1) x step numbers. */
+void dlz_depthwise_finish(const dlz_depthwise_plan *plan, const double *sums, float *dw, float *db);
 
 /* The rows of the input whose gradient belongs to a block: first ... end - 1. */
 static inline void dlz_depthwise_input_rows(const dlz_depthwise_plan *plan,

@@ -168,12 +168,12 @@ DLZ_INLINE float *place(const dlz_fft_plan *plan, float *data, int64_t k) {
     return data + ((k & 1) * plan->n + plan->position[k >> 1]) * 2 * L;
 }
 
-static void columns_forward(const dlz_fft_grid *grid, bool full, const float *values, int64_t first,
-                            float *lines, float *scratch) {
+static void columns_forward(const dlz_fft_grid *grid, bool full, const float *values, float *lines,
+                            int64_t step, float *scratch) {
     const dlz_fft_plan *plan = grid->y;
     int64_t half = plan->n, h = 2 * half, stride = grid->stride;
     float *z = scratch, *ordered = scratch + 2 * L * h;
-    const float *at = values + first;
+    const float *at = values;
     int64_t rows = full ? 4 * half : grid->rows;
     for (int64_t j = 0; j < half; j++) {
         pair a = {{0}, {0}};
@@ -213,17 +213,17 @@ static void columns_forward(const dlz_fft_grid *grid, bool full, const float *va
     for (int64_t group = 0; group < grid->line_groups; group++)
         for (int part = 0; part < 2; part++)
             transpose(ordered + group * L * 2 * L + part * L, 2 * L,
-                      lines + (group * grid->line_length + first) * 2 * L + part * L, 2 * L);
+                      lines + group * step + part * L, 2 * L);
 }
 
-static void columns_inverse(const dlz_fft_grid *grid, const float *lines, int64_t first,
+static void columns_inverse(const dlz_fft_grid *grid, const float *lines, int64_t step,
                             float *values, float *scratch) {
     const dlz_fft_plan *plan = grid->y;
     int64_t half = plan->n, h = 2 * half, stride = grid->stride;
     float *z = scratch, *ordered = scratch + 2 * L * h;
     for (int64_t group = 0; group < grid->line_groups; group++)
         for (int part = 0; part < 2; part++)
-            transpose(lines + (group * grid->line_length + first) * 2 * L + part * L, 2 * L,
+            transpose(lines + group * step + part * L, 2 * L,
                       ordered + group * L * 2 * L + part * L, 2 * L);
     pair low = load_pair(ordered), high = load_pair(ordered + h * 2 * L);
     store_pair(place(plan, z, 0), (pair){(low.re + high.re) * 0.5f, (low.re - high.re) * 0.5f});
@@ -239,7 +239,7 @@ static void columns_inverse(const dlz_fft_grid *grid, const float *lines, int64_
     }
     inverse(plan, z);
     inverse(plan, z + half * 2 * L);
-    float *at = values + first;
+    float *at = values;
     for (int64_t j = 0; j < half; j++) {
         pair a = add(load_pair(z + j * 2 * L),
                      turn(load_pair(z + (half + j) * 2 * L), plan->halving + 2 * j, true));
@@ -250,14 +250,25 @@ static void columns_inverse(const dlz_fft_grid *grid, const float *lines, int64_
     }
 }
 
-static void convolve(const dlz_fft_grid *grid, float *line, const float *spectrum, float *scratch) {
+/* How many columns of a run count. */
+static int64_t columns_of(const dlz_fft_grid *grid, const dlz_fft_run *run) {
+    int64_t count = grid->columns - run->first;
+    return count < run->count ? count : run->count;
+}
+
+static void convolve(const dlz_fft_grid *grid, const dlz_fft_run *in, int in_count,
+                     const dlz_fft_run *out, int out_count, const float *spectrum, float *scratch) {
     const dlz_fft_plan *plan = grid->x;
     int64_t n = plan->n;
     float *high = scratch + n * 2 * L;
-    for (int64_t j = 0; j < n; j++) {
+    for (const dlz_fft_run *run = in; run < in + in_count; run++)
+        for (int64_t i = 0, j = run->first; i < columns_of(grid, run); i++, j++) {
+            pair a = load_pair(run->at + i * 2 * L);
+            store_pair(scratch + j * 2 * L, a);
+            store_pair(high + j * 2 * L, turn(a, plan->halving + 2 * j, false));
+        }
+    for (int64_t j = grid->columns; j < n; j++) {
         pair a = {{0}, {0}};
-        if (j < grid->columns)
-            a = load_pair(line + j * 2 * L);
         store_pair(scratch + j * 2 * L, a);
         store_pair(high + j * 2 * L, turn(a, plan->halving + 2 * j, false));
     }
@@ -272,10 +283,16 @@ static void convolve(const dlz_fft_grid *grid, float *line, const float *spectru
         }
         inverse(plan, data);
     }
-    for (int64_t j = 0; j < grid->columns; j++)
-        store_pair(line + j * 2 * L,
-                   add(load_pair(scratch + j * 2 * L),
-                       turn(load_pair(high + j * 2 * L), plan->halving + 2 * j, true)));
+    for (const dlz_fft_run *run = out; run < out + out_count; run++) {
+        int64_t count = columns_of(grid, run);
+        for (int64_t i = 0, j = run->first; i < count; i++, j++)
+            store_pair(run->at + i * 2 * L,
+                       add(load_pair(scratch + j * 2 * L),
+                           turn(load_pair(high + j * 2 * L), plan->halving + 2 * j, true)));
+        /* Columns that nobody wants, but that a batch has: they are read, times 0. */
+        for (int64_t i = count; i < run->count; i++)
+            store_pair(run->at + i * 2 * L, (pair){{0}, {0}});
+    }
 }
 
 static void spectrum_of(const dlz_fft_grid *grid, const float *line, const float *x_factors,

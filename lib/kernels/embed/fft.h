@@ -34,22 +34,29 @@ typedef struct dlz_fft_grid {
     const float *turns;            /* cosine and sine of -2 pi k / (4 y->n), k <= y->n */
     int64_t rows, columns, stride; /* of the grid in use; stride: floats a row, whole batches */
     int64_t line_groups;           /* batches of lines: enough for 2 y->n + 1 */
-    int64_t line_length;           /* x elements kept a line; a multiple of lanes, >= columns */
 } dlz_fft_grid;
+
+/* A part of a batch of lines: the columns first ... first + count - 1, [x][2][lanes]. */
+typedef struct dlz_fft_run {
+    float *at;
+    int64_t first, count;
+} dlz_fft_run;
 
 typedef struct dlz_fft_kernel {
     int lanes;
-    /* Transforms the grid's columns first ... first + lanes - 1 into lines[group][x][2][lanes].
-     * With `full` all 4 y->n rows count, else those beyond grid->rows are zero. scratch: 4 * lanes
-     * * (4 y->n + 2 lanes) floats. */
-    void (*columns_forward)(const dlz_fft_grid *grid, bool full, const float *values, int64_t first,
-                            float *lines, float *scratch);
+    /* Transforms `lanes` columns of the grid, from values on, into lines[group][x][2][lanes] for as
+     * many x; the groups lie `step` floats apart. With `full` all 4 y->n rows count, else those
+     * beyond grid->rows are zero. scratch: 4 * lanes * (4 y->n + 2 lanes) floats. */
+    void (*columns_forward)(const dlz_fft_grid *grid, bool full, const float *values, float *lines,
+                            int64_t step, float *scratch);
     /* The inverse, for the first grid->rows rows, scaled by nothing. */
-    void (*columns_inverse)(const dlz_fft_grid *grid, const float *lines, int64_t first,
+    void (*columns_inverse)(const dlz_fft_grid *grid, const float *lines, int64_t step,
                             float *values, float *scratch);
-    /* Convolves one batch of lines in place with its spectrum [2 x->n][lanes].
-     * scratch: 4 * lanes * x->n floats. */
-    void (*convolve)(const dlz_fft_grid *grid, float *line, const float *spectrum, float *scratch);
+    /* Convolves one batch of lines with its spectrum [2 x->n][lanes]. It comes in runs, which have
+     * all columns between them, and goes out in others, which may be these and may overlap; those
+     * beyond grid->columns count for nothing. scratch: 4 * lanes * x->n floats. */
+    void (*convolve)(const dlz_fft_grid *grid, const dlz_fft_run *in, int in_count,
+                     const dlz_fft_run *out, int out_count, const float *spectrum, float *scratch);
     /* The spectrum of one batch of lines of which all 2 x->n elements count, times x_factors (one a
      * place) times y_factors (one a lane). */
     void (*spectrum)(const dlz_fft_grid *grid, const float *line, const float *x_factors,

@@ -127,8 +127,9 @@ void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const 
                              scratch);
 }
 
-int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer) {
-    return block_count(layer->outputs, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer, const dlz_linear_rows *rows) {
+    int64_t count = rows ? rows->end - rows->first : layer->outputs;
+    return block_count(count, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
 }
 
 /* Sums of columns of dY, row by row so that memory is read in order. */
@@ -146,10 +147,12 @@ static void bias_gradient(const dlz_linear *layer, const block *part, const floa
         dbias[part->row + j] = (float)sums[j];
 }
 
-void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, const float *dy,
-                                     const float *x, bool accumulate, float *dweight, float *dbias,
-                                     void *scratch) {
-    block part = block_of(tile, layer->outputs, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+void dlz_linear_backward_weight_tile(const dlz_linear *layer, const dlz_linear_rows *rows,
+                                     int64_t tile, const float *dy, const float *x, bool accumulate,
+                                     float *dweight, float *dbias, void *scratch) {
+    int64_t first = rows ? rows->first : 0, count = rows ? rows->end - first : layer->outputs;
+    block part = block_of(tile, count, layer->inputs, BACKWARD_ROWS, BACKWARD_COLUMNS);
+    part.row += first;
     if (dbias && part.column == 0)
         bias_gradient(layer, &part, dy, accumulate, dbias);
     if (!dweight)

@@ -18,8 +18,8 @@ typedef struct dlz_linear {
     int64_t batch, inputs, outputs;
 } dlz_linear;
 
-/* What becomes of the product: + bias, or * scale + bias where scale is not NULL, then relu. The bias
- * may be NULL where scale is. */
+/* What becomes of the product: + bias, or * scale + bias where scale is not NULL, then relu. The
+ * bias may be NULL where scale is. */
 typedef struct dlz_linear_end {
     const float *scale, *bias;
     bool relu;
@@ -53,10 +53,16 @@ int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                    const float *weight, bool accumulate, float *dx, void *scratch);
 
-/* `dweight` and `dbias` may be NULL. */
-int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer);
-void dlz_linear_backward_weight_tile(const dlz_linear *layer, int64_t tile, const float *dy,
-                                     const float *x, bool accumulate, float *dweight, float *dbias,
-                                     void *scratch);
+/* Rows of dW and numbers of dbias first … end − 1, which have the same bits whichever others are
+ * computed. */
+typedef struct dlz_linear_rows {
+    int64_t first, end;
+} dlz_linear_rows;
+
+/* `dweight` and `dbias` may be NULL; `rows` NULL: all. */
+int64_t dlz_linear_backward_weight_tiles(const dlz_linear *layer, const dlz_linear_rows *rows);
+void dlz_linear_backward_weight_tile(const dlz_linear *layer, const dlz_linear_rows *rows,
+                                     int64_t tile, const float *dy, const float *x, bool accumulate,
+                                     float *dweight, float *dbias, void *scratch);
 
 #endif

@@ -42,6 +42,27 @@ static inline dlz_moments dlz_moments_join(dlz_moments a, dlz_moments b) {
                              (b.deviations + distance * distance * (a.count * b.count / count))};
 }
 
+/* Several blocks' together, in their order, all channels at once: a block like them. Each channel's are
+ * those of dlz_moments_of. */
+static inline void dlz_moments_join_blocks(const double *blocks, int64_t num_blocks,
+                                           int64_t channels, double *total) {
+    int64_t size = dlz_moments_size(channels);
+    double *restrict means = total + 1, *restrict deviations = means + channels;
+    for (int64_t i = 0; i < size; i++)
+        total[i] = 0;
+    for (int64_t i = 0; i < num_blocks; i++, blocks += size) {
+        const double *others = blocks + 1, *theirs = others + channels;
+        double count = total[0] + blocks[0], share = blocks[0] / count;
+        double product = total[0] * blocks[0] / count;
+        for (int64_t c = 0; c < channels; c++) {
+            double distance = others[c] - means[c];
+            means[c] += distance * share;
+            deviations[c] += theirs[c] + distance * distance * product;
+        }
+        total[0] = count;
+    }
+}
+
 /* Several blocks' together, in their order. */
 static inline dlz_moments dlz_moments_of(const double *blocks, int64_t num_blocks, int64_t channels,
                                          int64_t c) {

@@ -1,0 +1,193 @@
+/* A communicator over MPI: what all ranks do together, and what they see when one of them fails.
+ *
+ *     mpiexec -n N test_mpi work|fail|leave|exit|kill
+ *
+ * The exit status is 0 where all went as it should on that rank. */
+#include "mpi/link.h"
+#include "support/rank_work.h"
+#include "support/support.h"
+
+#include <dlviz/mpi.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* -- Work -----------------------------------------------------------------------------------------
+ */
+
+static dlviz_status work_sums(dlviz_comm *comm) {
+    static const int64_t sizes[] = {0, 1, 3, 100, 2048, 2049, 70001, 300000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int present = 0; present <= DLZ_LEAVES; present += i < 6 ? 1 : 4) {
+            ranks_sum_case c = {i + 1, sizes[i], present, (i + (size_t)present) % 3 == 0,
+                                present % 2};
+            TRY(ranks_sum(comm, &c));
+        }
+    return DLVIZ_OK;
+}
+
+/* Both the failing rank and the others are where agree says. */
+static dlviz_status work_agreement(dlviz_comm *comm) {
+    int size = dlz_comm_size(comm), rank = dlz_comm_rank(comm);
+    for (int failing = -1; failing < size; failing++) {
+        dlviz_status status = ranks_agree(comm, &(ranks_agree_case){failing, -1});
+        dlviz_status right = failing < 0       ? DLVIZ_OK
+                             : failing == rank ? DLVIZ_ERROR_NUMERIC
+                                               : DLVIZ_ERROR_COMM;
+        if (status != right)
+            return dlviz_fail(DLVIZ_ERROR_STATE, "agree with a failure on %d gave %s", failing,
+                              dlviz_status_name(status));
+    }
+    for (int differing = 1; differing <= size; differing++) {
+        dlviz_status status = ranks_compare_texts(comm, &differing);
+        if ((status == DLVIZ_OK) != (differing == size))
+            return dlviz_fail(DLVIZ_ERROR_STATE, "texts gave %s", dlviz_status_name(status));
+    }
+    return DLVIZ_OK;
+}
+
+static dlviz_status work(dlviz_comm *comm) {
+    TRY(ranks_see_shares(comm, NULL));
+    TRY(work_sums(comm));
+    for (int between = 0; between < 2; between++) {
+        ranks_many_case c = {RANKS_MANY, between};
+        TRY(ranks_sum_many(comm, &c));
+    }
+    for (int64_t count = 0; count < 200000; count = count * 5 + 1) {
+        TRY(ranks_gather_even(comm, &count));
+        TRY(ranks_broadcast(comm, &count));
+    }
+    TRY(ranks_gather(comm, NULL));
+    for (dlviz_dtype dtype = DLVIZ_FLOAT32; dtype <= DLVIZ_INT64; dtype++)
+        TRY(ranks_join(comm, &dtype));
+    TRY(ranks_all_of_it(comm, NULL));
+    return work_agreement(comm);
+}
+
+/* In a communicator of every other rank, beside that of all. */
+static dlviz_status work_apart(dlviz_comm *comm) {
+    int rank = dlz_comm_rank(comm);
+    MPI_Comm half;
+    dlviz_comm *own;
+    if (MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &half) != MPI_SUCCESS)
+        return dlviz_fail(DLVIZ_ERROR_STATE, "MPI_Comm_split failed");
+    TRY(dlviz_mpi_comm_create(&own, half));
+    MPI_Comm_free(&half);
+    dlviz_status status = ranks_all_of_it(own, NULL);
+    if (dlviz_comm_rank(own) != rank / 2)
+        status = dlviz_fail(DLVIZ_ERROR_STATE, "the rank is another");
+    dlviz_comm_destroy(own);
+    return status;
+}
+
+static dlviz_status work_all(dlviz_comm *comm) {
+    dlviz_comm *none = comm;
+    TRY(work(comm));
+    TRY(work_apart(comm));
+    if (dlviz_mpi_comm_create(&none, MPI_COMM_NULL) != DLVIZ_ERROR_INVALID_ARGUMENT || none)
+        return dlviz_fail(DLVIZ_ERROR_STATE, "MPI_COMM_NULL is accepted");
+    return dlz_comm_agree(comm, DLVIZ_OK);
+}
+
+/* -- Trouble --------------------------------------------------------------------------------------
+ */
+
+/* Goes on until a call fails. */
+static dlviz_status go_on(dlviz_comm *comm) {
+    for (;;)
+        TRY(ranks_all_of_it(comm, NULL));
+}
+
+static dlviz_status expect(dlviz_status status, dlviz_status right, const char *sentence) {
+    if (status == right && strcmp(dlviz_last_error(), sentence) == 0)
+        return DLVIZ_OK;
+    char said[1024];
+    snprintf(said, sizeof said, "%s", dlviz_last_error());
+    return dlviz_fail(DLVIZ_ERROR_STATE, "gave %s ('%s'), not %s ('%s')", dlviz_status_name(status),
+                      said, dlviz_status_name(right), sentence);
+}
+
+/* Rank 1 fails between two calls; sums are in flight everywhere. */
+static dlviz_status fail_alone(dlviz_comm *comm) {
+    static float leaves[100000], sums[8][100000];
+    int rank = dlz_comm_rank(comm);
+    double begin = dlz_mpi_seconds();
+    TRY(ranks_all_of_it(comm, NULL));
+    if (dlz_comm_size(comm) > DLZ_LEAVES)
+        return dlviz_fail(DLVIZ_ERROR_STATE, "too many ranks for this test");
+    for (int i = 0; i < 8 && rank != 1; i++)
+        if (dlz_comm_sum_begin(comm, leaves, 100000 / DLZ_LEAVES, 100000 / DLZ_LEAVES, 8,
+                               sums[i]) != DLVIZ_OK)
+            break;
+    if (rank == 1)
+        return expect(dlz_comm_fail(comm, dlviz_fail(DLVIZ_ERROR_IO, "the disk is full")),
+                      DLVIZ_ERROR_IO, "the disk is full");
+    dlviz_status status = dlz_comm_sums_finish(comm);
+    TRY(expect(status, DLVIZ_ERROR_COMM, "rank 1 failed: the disk is full"));
+    if (dlz_mpi_seconds() - begin > 20)
+        return dlviz_fail(DLVIZ_ERROR_STATE, "it took %g seconds", dlz_mpi_seconds() - begin);
+    return expect(dlz_comm_agree(comm, DLVIZ_OK), DLVIZ_ERROR_COMM,
+                  "rank 1 failed: the disk is full");
+}
+
+/* Rank 1 ends as if all were done. */
+static dlviz_status leave(dlviz_comm *comm) {
+    TRY(ranks_all_of_it(comm, NULL));
+    if (dlz_comm_rank(comm) == 1)
+        return DLVIZ_OK;
+    dlviz_status status = go_on(comm);
+    if (status == DLVIZ_ERROR_COMM && strstr(dlviz_last_error(), "has left"))
+        return DLVIZ_OK;
+    return status;
+}
+
+static dlviz_status vanish(dlviz_comm *comm, bool kill_it) {
+    TRY(ranks_all_of_it(comm, NULL));
+    if (dlz_comm_rank(comm) == 1 && kill_it)
+        raise(SIGKILL);
+    if (dlz_comm_rank(comm) == 1)
+        _exit(0);
+    return go_on(comm);
+}
+
+static dlviz_status run(const char *mode, dlviz_comm *comm) {
+    if (strcmp(mode, "work") == 0)
+        return work_all(comm);
+    if (strcmp(mode, "fail") == 0)
+        return fail_alone(comm);
+    if (strcmp(mode, "leave") == 0)
+        return leave(comm);
+    return vanish(comm, strcmp(mode, "kill") == 0);
+}
+
+/* Without a launcher: no communicator, and MPI is left alone. */
+static int run_alone(void) {
+    dlviz_comm *comm = (dlviz_comm *)&comm;
+    int initialized = 1;
+    dlviz_status status = dlviz_mpi_start(&comm);
+    MPI_Initialized(&initialized);
+    dlviz_mpi_end(comm);
+    if (status != DLVIZ_OK || comm || initialized)
+        return 1;
+    status = dlviz_mpi_comm_create(&comm, MPI_COMM_WORLD);
+    return status != DLVIZ_ERROR_STATE || !strstr(dlviz_last_error(), "not initialized");
+}
+
+int main(int argc, char **argv) {
+    dlviz_comm *comm;
+    const char *mode = argc == 2 ? argv[1] : "work";
+    if (strcmp(mode, "alone") == 0)
+        return run_alone();
+    dlviz_status status = dlviz_mpi_start(&comm);
+    if (status == DLVIZ_OK && !comm)
+        status = dlviz_fail(DLVIZ_ERROR_STATE, "no launcher is seen");
+    if (status == DLVIZ_OK)
+        status = run(mode, comm);
+    if (status != DLVIZ_OK)
+        fprintf(stderr, "%s, rank %d of %d: %s\n", mode, dlz_comm_rank(comm), dlz_comm_size(comm),
+                dlviz_last_error());
+    dlviz_mpi_end(comm);
+    return status != DLVIZ_OK;
+}
