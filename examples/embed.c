@@ -1,6 +1,7 @@
 /* embed.c - PCA and t-SNE of a file's points from the command line; maps drawn, and added to. */
 #include "embed/embed.h"
 #include "run/interrupt.h"
+#include "run/ranks.h"
 #include "run/terminal.h"
 #include "run/text.h"
 #include "run/try.h"
@@ -18,6 +19,7 @@ struct work {
     struct settings set;
     struct terminal terminal;
     double started;
+    dlviz_comm *comm; /* of the processes that do this together; NULL: there is one */
     dlviz_tensor *data, *reduced, *start, *result;
     bool written; /* the result, as it was made; no tensor has it */
     struct labels labels;
@@ -41,6 +43,7 @@ static dlviz_status configure_pca(struct work *work, int64_t components) {
 static dlviz_status configure_tsne(struct work *work) {
     const struct settings *set = &work->set;
     TRY(dlviz_tsne_create(&work->tsne));
+    TRY(dlviz_tsne_set_comm(work->tsne, work->comm));
     TRY(dlviz_tsne_set_num_dimensions(work->tsne, set->dimensions));
     TRY(dlviz_tsne_set_perplexity(work->tsne, set->perplexity));
     TRY(dlviz_tsne_set_num_iterations(work->tsne, set->iterations));
@@ -200,9 +203,33 @@ static bool on_progress(const dlviz_progress_event *event, void *user) {
     return !interrupted;
 }
 
+/* The process of those that work together which writes and says what came out. */
+static bool is_first(const struct work *work) {
+    return dlviz_comm_rank(work->comm) == 0;
+}
+
+/* Each process sees its own rows. */
+static dlviz_status fit_shared(struct work *work) {
+    dlviz_tensor *own;
+    int64_t first, count;
+    dlviz_comm_share(work->comm, dlviz_tensor_dim(work->data, 0), &first, &count);
+    TRY(dlviz_tensor_slice(work->data, first, count, &own));
+    dlviz_status status = dlviz_pca_set_comm(work->pca, work->comm);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_fit(work->pca, own);
+    dlviz_tensor_destroy(own);
+    TRY(status);
+    return dlviz_pca_set_comm(work->pca, NULL);
+}
+
 /* What nothing is made of but the file need not be in memory. */
 static dlviz_status project(struct work *work) {
     const struct settings *set = &work->set;
+    if (work->comm) {
+        TRY(fit_shared(work));
+        return is_first(work) ? dlviz_pca_transform(work->pca, work->data, &work->result)
+                              : DLVIZ_OK;
+    }
     if (set->figure || set->html || set->quality)
         return dlviz_pca_fit_transform(work->pca, work->data, &work->result);
     TRY(dlviz_pca_fit(work->pca, work->data));
@@ -237,7 +264,7 @@ static bool during_tsne(const dlviz_tsne_event *event, void *user) {
 
 static dlviz_status save_model(const struct work *work) {
     const struct settings *set = &work->set;
-    if (!set->save)
+    if (!set->save || !is_first(work))
         return DLVIZ_OK;
     TRY(dlviz_tsne_save(work->tsne, set->save));
     return set->reduce ? dlviz_pca_save(work->pca, pca_path(set->save)) : DLVIZ_OK;
@@ -286,7 +313,10 @@ static dlviz_status run_transform(struct work *work) {
 
 static dlviz_status compute(struct work *work) {
     work->started = seconds_now();
-    TRY(read_everything(work));
+    dlviz_status status = read_everything(work);
+    if (work->comm)
+        status = dlviz_comm_agree(work->comm, status);
+    TRY(status);
     work->started = seconds_now();
     switch (work->set.command) {
     case EMBED_PCA:
@@ -379,7 +409,7 @@ static int run(struct work *work) {
         ending = status == DLVIZ_CANCELLED ? EXIT_INTERRUPTED : EXIT_FAILED;
     }
     if (status == DLVIZ_OK)
-        return give_results(work);
+        return is_first(work) ? give_results(work) : EXIT_DONE;
     wipe(&work->terminal);
     if (ending == EXIT_INTERRUPTED)
         fputs(last_words(work), stderr);
@@ -400,7 +430,19 @@ static void release(struct work *work) {
 
 int main(int argc, char **argv) {
     struct work work = {0};
+    char name[64];
     parse_settings(argc, argv, &work.set);
+    if (join_ranks(&work.comm) != DLVIZ_OK) {
+        fprintf(stderr, "%s: %s\n", work.set.program, plain_error());
+        leave_ranks(work.comm);
+        return EXIT_FAILED;
+    }
+    if (!is_first(&work)) {
+        snprintf(name, sizeof name, "%.40s, rank %d", work.set.program,
+                 (int)dlviz_comm_rank(work.comm));
+        work.set.program = name;
+        work.set.quiet = true;
+    }
     terminal_start(&work.terminal, work.set.quiet);
     watch_interrupts(work.terminal.live);
     end_soon_with(last_words(&work));
@@ -411,5 +453,6 @@ int main(int argc, char **argv) {
     dlviz_set_progress(NULL, NULL);
     dlviz_set_log(NULL, NULL);
     release(&work);
+    leave_ranks(work.comm);
     return ending;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The report's program under mpirun: the results of one process, to the bit, for any number of ranks and threads; and what is left
-when a rank is killed, from which any number of ranks goes on.
+"""The report's program and dlviz-embed under mpirun: the results of one process, to the bit, for any number of ranks and
+threads; and what is left when a rank is killed, from which any number of ranks goes on.
 
 programs.py MPIEXEC FOLDER_OF_PROGRAMS
 """
@@ -41,7 +41,7 @@ def digests(out):
 
 def differences(name, done, out, right):
     if done.returncode != 0:
-        return ["{} ended with {}\n{}".format(name, done.returncode, done.stdout)]
+        return ["{} ended with {}\n{}".format(name, done.returncode, done.stdout[-1500:])]
     found = digests(out)
     return ["{}: {} is not that of one process".format(name, file) for file in RESULTS if found[file] != right[file]]
 
@@ -89,6 +89,22 @@ def main():
             done = finish(command(mpiexec, programs, ranks, threads, out), environment)
             problems += differences("{} ranks, {} threads".format(ranks, threads), done, out, right)
             runs += 1
+        points = os.path.join(first, "features.npy")
+        for words in (["pca", points, "OUT", "--components", "3"], ["tsne", points, "OUT", "--iterations", "60"]):
+            made = []
+            for ranks in (0, 2, 4):
+                out = os.path.join(folder, "{}{}.npy".format(words[0], ranks))
+                start = [mpiexec, "-n", str(ranks)] if ranks else []
+                arguments = [out if word == "OUT" else word for word in words]
+                done = finish(start + [os.path.join(programs, "dlviz-embed"), *arguments, "--threads", "1"], environment)
+                if done.returncode != 0:
+                    problems.append(done.stdout)
+                    continue
+                with open(out, "rb") as file:
+                    made.append(file.read())
+                runs += 1
+            if len(set(made)) != 1:
+                problems.append("dlviz-embed {}: other results with several ranks".format(words[0]))
         out = os.path.join(folder, "killed")
         status, words = kill_one(command(mpiexec, programs, 2, 1, out), environment, out)
         if status == 0:
