@@ -104,9 +104,14 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
  *  dlviz_trainer_fit fails on all ranks if it fails on one: that rank has its own status, and
  *  the others DLVIZ_ERROR_COMM with its sentence. A rank writes files, checkpoints too, only if
  *  the program makes it do so, which rank 0 alone should; any number of ranks resumes from them.
- *  @param comm  the trainer holds it; NULL, the default, for this process alone
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (more than 8 ranks). */
+ *  While the network's gradients of a step are spread over the ranks, the network has none to be
+ *  asked for.
+ *  @param comm  the trainer holds it; NULL, the default, for this process alone. Nothing else uses
+ *               it during a fit.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (more than 8 ranks) or DLVIZ_ERROR_STATE (during a fit, or
+ *  in use by another thread). */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_comm(dlviz_trainer *trainer, dlviz_comm *comm);
+/** What was set; the trainer holds it, and it is not the caller's to destroy. */
 DLVIZ_API dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer);
 
 /* -- From gradients to steps ------------------------------------------------------------------- */

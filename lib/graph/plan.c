@@ -508,8 +508,11 @@ dlviz_status dlz_plan_backward(dlz_plan *plan) {
     dlviz_status status = DLVIZ_OK;
     plan->plans->running = true;
     for (int i = plan->program.num_ops - 1; status == DLVIZ_OK && i >= plan->program.first_behind;
-         i--)
+         i--) {
         status = run_op(plan, i, true);
+        if (status == DLVIZ_OK)
+            status = dlz_comm_progress(plan->run.batch.comm);
+    }
     if (status == DLVIZ_OK && plan->run.batch.comm)
         status = dlz_comm_sums_finish(plan->run.batch.comm);
     plan->plans->running = false;
