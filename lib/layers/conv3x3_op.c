@@ -67,6 +67,17 @@ static dlviz_status ask_pooled(dlz_op *op, const dlz_setup *setup) {
     return dlz_op_ask_output(op, setup);
 }
 
+/* To finish an accumulator takes as long as some images do. */
+static void plan_part(dlz_op *op, const dlz_setup *setup) {
+    enum { IMAGES_TO_SUM = 4 };
+    dlz_conv3x3_plan *plan = &((conv3x3_op *)op->own)->plan;
+    const dlz_batch *batch = &setup->batch;
+    int64_t groups = dlz_setup_groups(setup, plan->accumulators);
+    int64_t wanted = dlz_max_i64(2, dlz_min_i64(plan->accumulators, batch->all / IMAGES_TO_SUM));
+    dlz_conv3x3_plan_part(plan, setup->n, batch->all / batch->leaves, groups);
+    plan->sums = dlz_min_i64(groups, dlz_setup_groups(setup, wanted));
+}
+
 static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv3x3_op *conv = op->own;
     const int64_t *padding = ((const dlz_conv2d_layer *)op->layer)->padding;
@@ -76,10 +87,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_conv3x3_plan_create(&conv->plan, shape, dlz_isa_chosen(),
                                     setup->mode.gradients ? DLZ_CONV3X3_AUTO
                                                           : DLZ_CONV3X3_AUTO_FORWARD));
-    if (batch->leaves > 1) {
-        int64_t groups = dlz_setup_groups(setup, conv->plan.accumulators);
-        dlz_conv3x3_plan_part(&conv->plan, setup->n, batch->all / batch->leaves, groups);
-    }
+    if (batch->leaves > 1)
+        plan_part(op, setup);
     op->form = (int)conv->plan.algorithm;
     dlz_memory_ask_scratch(setup->memory, (uint64_t)conv->plan.scratch_floats * sizeof(float));
     DLZ_TRY(ask_weights(op, setup));
