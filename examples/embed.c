@@ -225,14 +225,14 @@ static dlviz_status fit_shared(struct work *work) {
 /* What nothing is made of but the file need not be in memory. */
 static dlviz_status project(struct work *work) {
     const struct settings *set = &work->set;
-    if (work->comm) {
-        TRY(fit_shared(work));
-        return is_first(work) ? dlviz_pca_transform(work->pca, work->data, &work->result)
-                              : DLVIZ_OK;
-    }
-    if (set->figure || set->html || set->quality)
+    bool is_shown = set->figure || set->html || set->quality;
+    if (is_shown && !work->comm)
         return dlviz_pca_fit_transform(work->pca, work->data, &work->result);
-    TRY(dlviz_pca_fit(work->pca, work->data));
+    TRY(work->comm ? fit_shared(work) : dlviz_pca_fit(work->pca, work->data));
+    if (!is_first(work))
+        return DLVIZ_OK;
+    if (is_shown)
+        return dlviz_pca_transform(work->pca, work->data, &work->result);
     TRY(dlviz_pca_transform_to_npy(work->pca, work->data, set->out));
     work->written = true;
     return DLVIZ_OK;
@@ -430,19 +430,9 @@ static void release(struct work *work) {
 
 int main(int argc, char **argv) {
     struct work work = {0};
-    char name[64];
     parse_settings(argc, argv, &work.set);
-    if (join_ranks(&work.comm) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", work.set.program, plain_error());
-        leave_ranks(work.comm);
+    if (!join_ranks(&work.set.program, &work.set.quiet, &work.comm))
         return EXIT_FAILED;
-    }
-    if (!is_first(&work)) {
-        snprintf(name, sizeof name, "%.40s, rank %d", work.set.program,
-                 (int)dlviz_comm_rank(work.comm));
-        work.set.program = name;
-        work.set.quiet = true;
-    }
     terminal_start(&work.terminal, work.set.quiet);
     watch_interrupts(work.terminal.live);
     end_soon_with(last_words(&work));

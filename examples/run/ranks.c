@@ -1,11 +1,11 @@
 #include "ranks.h"
+#include "text.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#ifndef RUN_MPI_LIBRARY
-#define RUN_MPI_LIBRARY "libdlviz-mpi.so.0"
-#endif
+#define MPI_LIBRARY "libdlviz-mpi.so.0"
 
 static void *library;
 
@@ -20,12 +20,11 @@ static long launched(void) {
     return 1;
 }
 
-dlviz_status join_ranks(dlviz_comm **comm) {
-    *comm = NULL;
+static dlviz_status join(dlviz_comm **comm) {
     long processes = launched();
     if (processes <= 1)
         return DLVIZ_OK;
-    library = dlopen(RUN_MPI_LIBRARY, RTLD_NOW | RTLD_GLOBAL);
+    library = dlopen(MPI_LIBRARY, RTLD_NOW | RTLD_GLOBAL);
     dlviz_status (*start)(dlviz_comm **) = NULL;
     if (library)
         *(void **)&start = dlsym(library, "dlviz_mpi_start");
@@ -35,6 +34,22 @@ dlviz_status join_ranks(dlviz_comm **comm) {
         DLVIZ_ERROR_UNSUPPORTED,
         "one of %ld processes that were started together, which needs libdlviz-mpi: %s", processes,
         dlerror());
+}
+
+bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm) {
+    static char name[64];
+    *comm = NULL;
+    if (join(comm) != DLVIZ_OK) {
+        fprintf(stderr, "%s: %s\n", *program, plain_error());
+        leave_ranks(*comm);
+        return false;
+    }
+    if (dlviz_comm_rank(*comm) == 0)
+        return true;
+    snprintf(name, sizeof name, "%.40s, rank %d", *program, (int)dlviz_comm_rank(*comm));
+    *program = name;
+    *quiet = true;
+    return true;
 }
 
 void leave_ranks(dlviz_comm *comm) {

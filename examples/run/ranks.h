@@ -4,9 +4,12 @@
 
 #include <dlviz.h>
 
+#include <stdbool.h>
+
 /* Where mpirun, mpiexec or srun has started several processes, joins them: *comm is NULL where
- * there is one. libdlviz-mpi is loaded then and only then. */
-dlviz_status join_ranks(dlviz_comm **comm);
+ * there is one. libdlviz-mpi is loaded then and only then. Those other than the first are quiet, and
+ * have their rank in their name. False where that fails, which has been said. */
+bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm);
 /* To be called once, at the end, whatever has happened. */
 void leave_ranks(dlviz_comm *comm);
 

@@ -507,20 +507,9 @@ static int run_together(struct run *run) {
 }
 
 static int run_with(struct run *run) {
-    char name[64];
-    dlviz_status status = join_ranks(&run->comm);
-    if (status != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", run->options.program, plain_error());
-        leave_ranks(run->comm);
+    if (!join_ranks(&run->options.program, &run->options.quiet, &run->comm))
         return EXIT_FAILED;
-    }
     run->writes = dlviz_comm_rank(run->comm) == 0;
-    if (!run->writes) {
-        snprintf(name, sizeof name, "%.40s, rank %d", run->options.program,
-                 (int)dlviz_comm_rank(run->comm));
-        run->options.program = name;
-        run->options.quiet = true;
-    }
     int ending = run_together(run);
     leave_ranks(run->comm);
     return ending;

@@ -410,34 +410,29 @@ dlviz_status dlz_sum_wait(dlviz_comm *comm, dlz_sum *s) {
 /* -- Waited for -----------------------------------------------------------------------------------
  */
 
-static dlviz_status sum_now(dlviz_comm *comm, dlz_sum *s) {
+static dlviz_status sum_now(dlviz_comm *comm, dlz_sum sum) {
     DLZ_TRY(dlz_comm_check(comm));
     bool finished;
-    dlz_sum_begin(comm, s);
-    return dlz_sum_advance(comm, s, true, &finished);
+    sum.slot = DLZ_MAIN_SLOT;
+    dlz_sum_begin(comm, &sum);
+    return dlz_sum_advance(comm, &sum, true, &finished);
 }
 
 dlviz_status dlz_comm_sum_floats(dlviz_comm *comm, float *leaves, int64_t stride, int64_t size,
                                  int present, float *sum) {
-    return sum_now(comm, &(dlz_sum){
-                             .present = present,
-                             .slot = DLZ_MAIN_SLOT,
-                             .stride = stride,
-                             .size = size,
-                             .leaves = (char *)leaves,
-                             .sum = (char *)sum,
-                         });
+    return sum_now(comm, (dlz_sum){.present = present,
+                                   .stride = stride,
+                                   .size = size,
+                                   .leaves = (char *)leaves,
+                                   .sum = (char *)sum});
 }
 
 dlviz_status dlz_comm_sum_doubles(dlviz_comm *comm, double *leaves, int64_t stride, int64_t size,
                                   int present, double *sum) {
-    return sum_now(comm, &(dlz_sum){
-                             .doubles = true,
-                             .present = present,
-                             .slot = DLZ_MAIN_SLOT,
-                             .stride = stride,
-                             .size = size,
-                             .leaves = (char *)leaves,
-                             .sum = (char *)sum,
-                         });
+    return sum_now(comm, (dlz_sum){.doubles = true,
+                                   .present = present,
+                                   .stride = stride,
+                                   .size = size,
+                                   .leaves = (char *)leaves,
+                                   .sum = (char *)sum});
 }

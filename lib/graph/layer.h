@@ -148,8 +148,7 @@ const void *dlz_layer_as(const dlviz_layer *layer, const dlz_layer_type *type);
 /* For getters: the double at `offset`, or NaN when the layer is none of the type. */
 double dlz_layer_real(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset);
 /* The same for pairs, which are zeros when the layer is none of the type. Either pointer may be
- * NULL.
- * */
+ * NULL. */
 void dlz_layer_pair(const dlviz_layer *layer, const dlz_layer_type *type, size_t offset,
                     int64_t *first, int64_t *second);
 void dlz_layer_give_pair(const int64_t pair[2], int64_t *first, int64_t *second);

@@ -78,10 +78,6 @@ dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup) 
     return DLVIZ_OK;
 }
 
-int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted) {
-    return dlz_batch_together(&setup->batch, wanted);
-}
-
 int64_t dlz_setup_groups(const dlz_setup *setup, int64_t wanted) {
     const dlz_batch *batch = &setup->batch;
     int64_t all = dlz_batch_groups(batch, wanted);

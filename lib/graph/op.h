@@ -226,8 +226,6 @@ struct dlz_op {
  * operation that runs `tiles` tiles, of which each leaf has as many. */
 dlviz_status dlz_op_ask_moments(dlz_op *op, int64_t tiles, const dlz_setup *setup);
 dlviz_status dlz_op_ask_sums(dlz_op *op, int64_t tiles, const dlz_setup *setup);
-/* How many samples a tile of several may have, about as many as are wanted. */
-int64_t dlz_setup_together(const dlz_setup *setup, int64_t wanted);
 /* Into how many groups of samples, each summed up by itself, the samples here are cut, about as
  * many as are wanted. Where one of the processes that share the batch would have less than a
  * group, notes that they cannot. */

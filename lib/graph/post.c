@@ -85,7 +85,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_post_op *post = op->own;
     dlz_memory *memory = setup->memory;
     bool gradients = setup->mode.gradients;
-    post->images = dlz_setup_together(setup, images_per_tile(op));
+    post->images = dlz_batch_together(&setup->batch, images_per_tile(op));
     post->tiles = dlz_ceil_div(setup->n, post->images);
     op->form = 2 * post->has_batchnorm + post->pending;
     DLZ_TRY(ask_factors(op, setup));

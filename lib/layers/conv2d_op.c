@@ -99,7 +99,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     dlz_conv2d_shape shape = dlz_conv2d_shape_of(op, setup->batch.all);
     DLZ_TRY(dlz_conv2d_plan_create_along(&conv->plan, &shape, dlz_isa_chosen()));
     op->form = (int)(conv->plan.fast.merged + (conv->plan.along.outputs << 8));
-    conv->plan.forward_images = dlz_setup_together(setup, conv->plan.forward_images);
+    conv->plan.forward_images = dlz_batch_together(&setup->batch, conv->plan.forward_images);
     conv->groups = dlz_setup_groups(setup, dlz_conv2d_groups(&shape));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));

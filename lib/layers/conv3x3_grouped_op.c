@@ -104,8 +104,9 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->outputs = out->channels / conv->groups;
     int64_t image =
         in->height * in->width * conv->inputs + out->height * out->width * conv->outputs;
-    conv->images = dlz_setup_together(setup, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image),
-                                                         dlz_ceil_div(setup->batch.all, PARTS)));
+    conv->images =
+        dlz_batch_together(&setup->batch, dlz_min_i64(PART_SIZE / dlz_max_i64(1, image),
+                                                      dlz_ceil_div(setup->batch.all, PARTS)));
     conv->parts = dlz_ceil_div(n, conv->images);
     DLZ_TRY(plan_images(op, setup->batch.all,
                         setup->mode.gradients ? DLZ_CONV3X3_AUTO : DLZ_CONV3X3_AUTO_FORWARD,

@@ -165,7 +165,7 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     conv->groups = ((const dlz_conv_transpose2d_layer *)op->layer)->groups;
     dlz_conv2d_shape shape = shape_of(op, conv->groups > 1 ? 1 : setup->batch.all);
     DLZ_TRY(dlz_conv2d_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
-    conv->images = dlz_setup_together(setup, plan->backward_images);
+    conv->images = dlz_batch_together(&setup->batch, plan->backward_images);
     shape.images = setup->batch.all;
     conv->parts = dlz_setup_groups(setup, dlz_conv2d_groups(&shape));
     DLZ_TRY(ask_scratch(op, setup));

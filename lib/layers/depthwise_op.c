@@ -82,7 +82,8 @@ static dlviz_status plan(dlz_op *op, const dlz_setup *setup) {
     DLZ_TRY(dlz_depthwise_plan_create(&conv->plan, &shape, dlz_isa_chosen()));
     int64_t step = conv->plan.step, blocks = forward_blocks(&conv->plan);
     conv->groups = dlz_setup_groups(setup, dlz_min_i64(setup->batch.all, DLZ_DEPTHWISE_GROUPS));
-    conv->images = blocks > 1 ? 1 : dlz_setup_together(setup, TILE_SIZE / dlz_value_size(op->out));
+    conv->images =
+        blocks > 1 ? 1 : dlz_batch_together(&setup->batch, TILE_SIZE / dlz_value_size(op->out));
     DLZ_TRY(ask_scratch(op, setup));
     DLZ_TRY(dlz_conv2d_factors_ask(&conv->factors, op, setup));
     DLZ_TRY(

@@ -1,6 +1,5 @@
 /* What all optimizers share: making and setting them, and one step over all parameters of a
- * network.
- * */
+ * network. */
 #include "train/optimizer.h"
 #include "base/base.h"
 #include "base/parallel.h"
