@@ -3,7 +3,7 @@
  * results, which is the same for any number of ranks.
  *
  *     mpirun -n 2 bench_neighbors_ranks --input POINTS.npy --threads 1 */
-#include "program.h"
+#include "points.h"
 
 #include <dlviz/mpi.h>
 #include <getopt.h>
@@ -84,28 +84,6 @@ static void time_it(const work *w, const char *name, run_fn run) {
         printf("%s: %.3f s, digest %016llx\n", name, shortest, (unsigned long long)digest);
 }
 
-static dlviz_tensor *read(const char *path, int64_t limit) {
-    dlviz_tensor *all, *some;
-    check(dlviz_tensor_map_npy(&all, path));
-    if (limit == 0 || limit >= dlviz_tensor_dim(all, 0))
-        return all;
-    check(dlviz_tensor_slice(all, 0, limit, &some));
-    dlviz_tensor_destroy(all);
-    return some;
-}
-
-static dlviz_tensor *label(const dlviz_tensor *map) {
-    int64_t n = dlviz_tensor_dim(map, 0);
-    dlviz_tensor *labels;
-    check(dlviz_tensor_create(&labels, DLVIZ_UINT8, 1, &n));
-    for (int64_t i = 0; i < n; i++) {
-        const float *at = dlviz_tensor_const_float(map) + 2 * i;
-        ((uint8_t *)dlviz_tensor_data(labels))[i] =
-            (uint8_t)((at[0] > 0) + 2 * (at[1] > 0) + 4 * (at[0] > at[1]));
-    }
-    return labels;
-}
-
 int main(int argc, char **argv) {
     static const struct option options[] = {{"input", 1, NULL, 'i'},   {"map", 1, NULL, 'm'},
                                             {"limit", 1, NULL, 'l'},   {"neighbors", 1, NULL, 'k'},
@@ -143,11 +121,11 @@ int main(int argc, char **argv) {
         return 2;
     }
     check(dlviz_mpi_start(&w.comm));
-    w.points = read(input, limit);
+    w.points = read_points(input, limit);
     time_it(&w, "neighbors", neighbors);
     if (map) {
-        w.map = read(map, limit);
-        w.labels = label(w.map);
+        w.map = read_points(map, limit);
+        w.labels = label_quarters(w.map);
         time_it(&w, "trustworthiness", trustworthiness);
         time_it(&w, "continuity", continuity);
         time_it(&w, "neighbor preservation", neighbor_preservation);

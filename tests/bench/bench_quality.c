@@ -1,6 +1,6 @@
 /* Times the measures of an embedding's quality on points and their map (or their first two
  * columns); labels are the quarters of the map, each cut in two. One line a measure. */
-#include "program.h"
+#include "points.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -11,16 +11,6 @@ static const char usage[] =
     "bench_quality --points POINTS.npy [--map MAP.npy] [--limit N] [--neighbors K]\n"
     "              [--samples M] [--threads N]\n";
 
-static dlviz_tensor *read(const char *path, int64_t limit) {
-    dlviz_tensor *all, *some;
-    check(dlviz_tensor_read_npy(&all, path));
-    if (limit == 0 || limit >= dlviz_tensor_dim(all, 0))
-        return all;
-    check(dlviz_tensor_slice(all, 0, limit, &some));
-    dlviz_tensor_destroy(all);
-    return some;
-}
-
 static dlviz_tensor *first_columns(const dlviz_tensor *points) {
     int64_t n = dlviz_tensor_dim(points, 0), d = dlviz_tensor_dim(points, 1);
     dlviz_tensor *map;
@@ -28,18 +18,6 @@ static dlviz_tensor *first_columns(const dlviz_tensor *points) {
     for (int64_t i = 0; i < n * 2; i++)
         dlviz_tensor_float(map)[i] = dlviz_tensor_const_float(points)[i / 2 * d + i % 2];
     return map;
-}
-
-static dlviz_tensor *label(const dlviz_tensor *map) {
-    int64_t n = dlviz_tensor_dim(map, 0);
-    dlviz_tensor *labels;
-    check(dlviz_tensor_create(&labels, DLVIZ_UINT8, 1, &n));
-    for (int64_t i = 0; i < n; i++) {
-        float x = dlviz_tensor_const_float(map)[2 * i],
-              y = dlviz_tensor_const_float(map)[2 * i + 1];
-        ((uint8_t *)dlviz_tensor_data(labels))[i] = (uint8_t)((x > 0) + 2 * (y > 0) + 4 * (x > y));
-    }
-    return labels;
 }
 
 int main(int argc, char **argv) {
@@ -77,9 +55,9 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return 2;
     }
-    dlviz_tensor *points = read(input, limit);
-    dlviz_tensor *map = input_map ? read(input_map, limit) : first_columns(points);
-    dlviz_tensor *labels = label(map);
+    dlviz_tensor *points = read_points(input, limit);
+    dlviz_tensor *map = input_map ? read_points(input_map, limit) : first_columns(points);
+    dlviz_tensor *labels = label_quarters(map);
     static const char *const names[] = {"trustworthiness", "continuity", "neighbor_preservation",
                                         "neighbor_accuracy", "silhouette"};
     for (int measure = 0; measure < 5; measure++) {
