@@ -155,7 +155,7 @@ static bool is_constant(const dlz_op *op, const dlz_run *run, int64_t c) {
     while (i < size && z[i] == z[c])
         i += op->in->channels;
     int64_t here = dlz_batch_part(&run->batch, run->batch.leaves, run->n);
-    double leaves[DLZ_LEAVES]; /* the number that one is of; NaN: it is not constant */
+    double leaves[DLZ_LEAVES] = {0}; /* the number that one is of; NaN: it is not constant */
     int64_t first = run->batch.first * here / run->n;
     for (int64_t leaf = first; leaf < first + here; leaf++)
         leaves[leaf] = i >= size ? (double)z[c] : NAN;
@@ -172,7 +172,7 @@ static double sum_over_batch(const dlz_op *op, const dlz_run *run, int64_t c, do
     const dlz_value *in = op->in;
     int64_t here = dlz_batch_part(&run->batch, run->batch.leaves, run->n);
     int64_t size = run->n / here * dlz_value_size(in), first = run->batch.first * here / run->n;
-    double leaves[DLZ_LEAVES], sum = 0;
+    double leaves[DLZ_LEAVES] = {0}, sum = 0;
     for (int64_t leaf = 0; leaf < here; leaf++) {
         const float *z = in->data + leaf * size;
         double own = 0;

@@ -54,6 +54,7 @@ static void free_moments(dlviz_optimizer *optimizer) {
     }
     dlz_free(optimizer->missed);
     optimizer->missed = NULL;
+    optimizer->spreads.count = 0;
 }
 
 void dlviz_optimizer_destroy(dlviz_optimizer *optimizer) {
@@ -314,6 +315,11 @@ static void count_step(dlviz_optimizer *optimizer, const dlviz_network *network)
 
 dlviz_status dlz_optimizer_join_moments(dlviz_optimizer *optimizer, const dlviz_network *network) {
     dlz_spreads *spreads = &optimizer->spreads;
+    if (spreads->count > 0 && !network->plans.comm)
+        return dlz_fail(DLVIZ_ERROR_STATE,
+                        "a fit by several processes has failed and left each of them some of the "
+                        "optimizer's moments; dlviz_trainer_load_checkpoint goes on from earlier "
+                        "ones");
     for (int i = 0; i < spreads->count; i++)
         for (int k = 0; k < DLZ_MAX_MOMENTS; k++)
             if (optimizer->moments[k])

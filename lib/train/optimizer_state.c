@@ -218,6 +218,7 @@ void dlz_optimizer_take_moments(dlviz_optimizer *optimizer, dlviz_network *netwo
     dlz_free(optimizer->missed);
     optimizer->missed = moments->missed;
     optimizer->regroup = true;
+    optimizer->spreads.count = 0;
     *moments = (dlz_optimizer_moments){.missed = NULL};
     if (!optimizer->network)
         optimizer->network = dlz_network_hold(network);

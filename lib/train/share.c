@@ -1,8 +1,8 @@
 /* Processes that train together. */
 #include "base/base.h"
+#include "base/cpu.h"
 #include "comm/comm.h"
 #include "data/dataset.h"
-#include "base/cpu.h"
 #include "network/network.h"
 #include "train/checkpoint.h"
 #include "train/optimizer.h"

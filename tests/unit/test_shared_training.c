@@ -318,12 +318,67 @@ START_TEST(other_settings_are_refused) {
 }
 END_TEST
 
+/* -- A rank that fails ---------------------------------------------------------------------------
+ */
+
+typedef struct lonely {
+    dlviz_status shared, alone, resumed;
+    char sentence[300];
+} lonely;
+
+/* What a rank does after the others are gone: moments that they had are not made up. */
+static dlviz_status go_on_alone(dlviz_comm *comm, void *user) {
+    const setting s = {.net = &nets[0], .batch = 16, .epochs = 1, .samples = 64};
+    lonely *out = (lonely *)user + dlviz_comm_rank(comm);
+    dlviz_network *network = new_network(&s);
+    dlviz_dataset *dataset = new_dataset(&s, s.samples, 5);
+    dlviz_optimizer *optimizer;
+    dlviz_trainer *trainer;
+    void *checkpoint;
+    size_t size;
+    ck_ok(dlviz_adam_create(&optimizer, 1e-3));
+    ck_ok(dlviz_trainer_create(&trainer, network, optimizer));
+    ck_ok(dlviz_trainer_set_batch_size(trainer, s.batch));
+    ck_ok(dlviz_trainer_save_checkpoint_memory(trainer, &checkpoint, &size));
+    ck_ok(dlviz_trainer_set_comm(trainer, comm));
+    out->shared = dlviz_trainer_fit(trainer, dataset, 4);
+    ck_ok(dlviz_trainer_set_comm(trainer, NULL));
+    out->alone = dlviz_trainer_fit(trainer, dataset, 4);
+    snprintf(out->sentence, sizeof out->sentence, "%s", dlviz_last_error());
+    ck_ok(dlviz_trainer_load_checkpoint_memory(trainer, checkpoint, size));
+    out->resumed = dlviz_trainer_fit(trainer, dataset, 1);
+    dlviz_free(checkpoint);
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(optimizer);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+    return out->shared;
+}
+
+START_TEST(after_a_failure_moments_are_not_made_up) {
+    lonely out[2];
+    ranks_result results[2];
+    ranks_run(2, go_on_alone, out, results);
+    ck_assert_int_eq(out[0].shared, DLVIZ_OK);
+    ck_assert_int_eq(out[0].alone, DLVIZ_OK); /* they were joined at the end */
+    const ranks_trouble trouble = {.rank = 1, .call = results[1].calls * 2 / 5};
+    ranks_run_with(&trouble, 2, go_on_alone, out, results);
+    for (int rank = 0; rank < 2; rank++) {
+        ck_assert_int_ne(out[rank].shared, DLVIZ_OK);
+        ck_assert_int_eq(out[rank].alone, DLVIZ_ERROR_STATE);
+        ck_assert_msg(strstr(out[rank].sentence, "moments"), "%s", out[rank].sentence);
+        ck_assert_int_eq(out[rank].resumed, DLVIZ_OK);
+    }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {same_bits,
                                   same_bits_of_clipped_and_accumulated,
                                   same_bits_of_constant_inputs,
                                   same_bits_of_known_networks,
                                   other_settings_are_refused,
+                                  after_a_failure_moments_are_not_made_up,
                                   NULL};
     return run_tests("shared training", tests);
 }
