@@ -104,8 +104,13 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
  *  dlviz_trainer_fit fails on all ranks if it fails on one: that rank has its own status, and
  *  the others DLVIZ_ERROR_COMM with its sentence. A rank writes files, checkpoints too, only if
  *  the program makes it do so, which rank 0 alone should; any number of ranks resumes from them.
- *  While the network's gradients of a step are spread over the ranks, the network has none to be
- *  asked for.
+ *
+ *  Of fully connected layers of many weights each rank trains some outputs' weights, and within an
+ *  epoch has those of the others as they once were: in a batch callback, what needs the network's
+ *  states or gradients, or saves a checkpoint, is DLVIZ_ERROR_STATE until dlviz_trainer_gather has
+ *  been called. After each epoch, and at the end of a fit, all ranks have everything. A fit that
+ *  fails amid an epoch can leave them apart: the network is then of no use until a file or a
+ *  checkpoint is loaded into it.
  *  @param comm  the trainer holds it; NULL, the default, for this process alone. Nothing else uses
  *               it during a fit.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (more than 8 ranks) or DLVIZ_ERROR_STATE (during a fit, or
@@ -113,6 +118,13 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_comm(dlviz_trainer *trainer, dlviz_comm *comm);
 /** What was set; the trainer holds it, and it is not the caller's to destroy. */
 DLVIZ_API dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer);
+/** In a batch callback of a fit by several ranks, gives each of them all weights and moments, so
+ *  that the network can be used and a checkpoint saved there; to be called by all of them, at the
+ *  same batch. Gradients of the step stay spread over the ranks. It sends about as much as the
+ *  network's states are: not to be called after every batch. Elsewhere there is nothing to gather,
+ *  and it does nothing. Returns DLVIZ_ERROR_COMM, or DLVIZ_ERROR_STATE (in use by another
+ *  thread). */
+DLVIZ_CHECKED dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer);
 
 /* -- From gradients to steps ------------------------------------------------------------------- */
 

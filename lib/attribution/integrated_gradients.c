@@ -89,7 +89,7 @@ dlviz_status dlviz_network_integrated_gradients(dlviz_network *network, const dl
     if (gaps)
         *gaps = NULL;
     DLZ_REQUIRE_OUT(maps);
-    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_TRY(dlz_require_states(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
     DLZ_TASK("integrated gradients");
     DLZ_TRY(dlz_check_steps(__func__, num_steps));

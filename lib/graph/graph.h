@@ -99,6 +99,8 @@ typedef struct dlz_plans {
     int threads;         /* that they run on; 0: those that the library has */
     dlviz_comm *comm;    /* of processes that share each batch in training; NULL: none */
     dlz_spreads spreads; /* what the last backward pass has left of them */
+    dlz_spreads apart;   /* whose values processes have had each some of since the last step */
+    bool withheld;       /* the states from all but the fit that has left them apart */
     uint64_t changes;    /* how often the states have changed */
     dlz_prepared_set *prepared;  /* NULL: nothing was prepared yet */
     bool shares;                 /* the set with other plans, on states that never change */
@@ -109,6 +111,9 @@ typedef struct dlz_plans {
 /* The states are others than before: what was made of them is made anew before the next run. A run
  * in training mode says so itself. */
 void dlz_plans_note_change(dlz_plans *plans);
+
+/* Gives all processes the values that are apart; to be called by all. */
+dlviz_status dlz_plans_join(dlz_plans *plans);
 
 /* From now on processes share each batch in training; NULL: they do not. Nobody holds `comm`. */
 void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm);

@@ -372,6 +372,13 @@ void dlz_plans_forget(dlz_plans *plans) {
         destroy(take(plans, plans->count - 1));
 }
 
+dlviz_status dlz_plans_join(dlz_plans *plans) {
+    for (int i = 0; i < plans->apart.count; i++)
+        DLZ_TRY(dlz_spread_gather(&plans->apart.all[i], plans->comm, plans->apart.all[i].value));
+    plans->apart.count = 0;
+    return DLVIZ_OK;
+}
+
 void dlz_plans_share(dlz_plans *plans, dlviz_comm *comm) {
     if (dlz_comm_size(comm) == 1)
         comm = NULL;
@@ -492,6 +499,9 @@ dlviz_status dlz_plan_forward(dlz_plan *plan) {
     if (plan->mode.training) {
         dlz_plans_note_change(plan->plans);
         plan->plans->spreads.count = 0;
+        /* Each process computes all of such a batch. */
+        if (!plan->run.batch.comm)
+            DLZ_TRY(dlz_plans_join(plan->plans));
     }
     plan->plans->running = true;
     dlz_plan_prepare(plan);

@@ -344,6 +344,23 @@ dlviz_status dlz_require_built(const dlviz_network *network, const char *who) {
                           network->message ? network->message : "out of memory");
 }
 
+dlviz_status dlz_require_states(const dlviz_network *network, const char *who) {
+    DLZ_TRY(dlz_require_built(network, who));
+    if (!network->plans.withheld)
+        return DLVIZ_OK;
+    return network->plans.comm
+               ? dlz_fail(DLVIZ_ERROR_STATE,
+                          "%s: processes that train together have each some of the network's "
+                          "weights until the epoch ends; dlviz_trainer_gather, called by all of "
+                          "them, puts them together",
+                          who)
+               : dlz_fail(DLVIZ_ERROR_STATE,
+                          "%s: a fit by several processes has failed and left each of them some of "
+                          "the network's weights; dlviz_trainer_load_checkpoint goes on from "
+                          "earlier ones",
+                          who);
+}
+
 const char *dlviz_network_summary(const dlviz_network *network) {
     if (!network)
         return NULL;

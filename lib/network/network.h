@@ -264,5 +264,7 @@ void dlz_network_end(dlz_network_use *use);
     dlz_network_use dlz_use_ __attribute__((cleanup(dlz_network_end))) = {NULL, {NULL}};           \
     DLZ_TRY(dlz_network_begin(who, network, &dlz_use_))
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
+/* And that its states are here: all of them, as they are now. */
+dlviz_status dlz_require_states(const dlviz_network *network, const char *who);
 
 #endif

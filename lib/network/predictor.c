@@ -120,7 +120,7 @@ static dlviz_status make(dlviz_predictor **out, weights *w, int node) {
 dlviz_status dlviz_predictor_create(dlviz_predictor **out, const dlviz_network *network,
                                     const char *layer) {
     DLZ_REQUIRE_OUT(out);
-    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_TRY(dlz_require_states(network, __func__));
     int node = network->graph.num_nodes - 1;
     if (layer)
         DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &node));

@@ -36,7 +36,7 @@ dlz_state *dlz_network_state(const dlviz_network *network, const char *name) {
 
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state) {
-    DLZ_TRY(dlz_require_built(network, who));
+    DLZ_TRY(dlz_require_states(network, who));
     if (!name)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'name' is NULL", who);
     *state = dlz_network_state(network, name);
@@ -242,6 +242,8 @@ void dlz_network_take_states(dlviz_network *network, dlviz_tensor *const *tensor
     for (int i = 0; i < network->num_states; i++)
         if (!tensors[i]) /* a counter, as PyTorch's older files have none */
             *(int64_t *)network->states[i].value = 0;
+    network->plans.apart.count = 0;
+    network->plans.withheld = false;
     dlz_network_take_present_states(network, tensors);
 }
 

@@ -120,7 +120,10 @@ static dlviz_status check_states(const dlviz_trainer *trainer) {
 /* *go_on: whether it wants more. */
 static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_trainer_fn function,
                               void *user, bool *go_on) {
+    dlz_plans *plans = &trainer->network->plans;
+    plans->withheld = plans->apart.count > 0;
     *go_on = !function || function(&trainer->event, user);
+    plans->withheld = false;
     if (trainer->destroyed)
         return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where);
     return dlz_trainer_agree_on(trainer, go_on);
@@ -189,7 +192,7 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
         if (!*go_on)
             return DLVIZ_OK;
     }
-    DLZ_TRY(dlz_optimizer_join_moments(trainer->optimizer, trainer->network));
+    DLZ_TRY(dlz_trainer_gather(trainer));
     DLZ_TRY(check_states(trainer));
     DLZ_TRY(finish_epoch(trainer));
     return call_back(trainer, "epoch", trainer->on_epoch, trainer->on_epoch_user, go_on);
@@ -197,6 +200,7 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
 
 static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset *train,
                               int64_t epochs) {
+    DLZ_TRY(dlz_require_states(trainer->network, FIT));
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_network_check_targets(trainer->network, FIT, train));
     if (epochs < 0 || epochs > MOST_EPOCHS - trainer->num_epochs)
@@ -249,7 +253,8 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     dlz_plans_share(&trainer->network->plans, trainer->comm);
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
     if (status == DLVIZ_OK)
-        status = dlz_optimizer_join_moments(trainer->optimizer, trainer->network);
+        status = dlz_trainer_gather(trainer);
+    trainer->network->plans.withheld = trainer->network->plans.apart.count > 0;
     dlz_plans_share(&trainer->network->plans, NULL);
     if (status != DLVIZ_OK && trainer->comm)
         status = dlz_comm_fail(trainer->comm, status);

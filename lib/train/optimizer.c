@@ -330,31 +330,30 @@ dlviz_status dlz_optimizer_join_moments(dlviz_optimizer *optimizer, const dlviz_
     return DLVIZ_OK;
 }
 
-/* A step may need moments of what other processes have trained so far. */
-static dlviz_status prepare_spreads(dlviz_optimizer *optimizer, const dlviz_network *network) {
+/* A step may need what other processes have trained so far. */
+static dlviz_status prepare_spreads(dlviz_optimizer *optimizer, dlviz_network *network) {
     const dlz_spreads *before = &optimizer->spreads, *now = &network->plans.spreads;
     bool same = before->count == now->count;
     for (int i = 0; same && i < now->count; i++)
         same = memcmp(&before->all[i], &now->all[i], sizeof now->all[i]) == 0;
-    if (!same)
+    if (!same) {
         DLZ_TRY(dlz_optimizer_join_moments(optimizer, network));
+        DLZ_TRY(dlz_plans_join(&network->plans));
+    }
     optimizer->spreads = *now;
     return DLVIZ_OK;
 }
 
-/* What each process has updated, for all; their moments stay where they are. */
-static dlviz_status join_spreads(dlviz_network *network) {
-    const dlz_spreads *spreads = &network->plans.spreads;
-    for (int i = 0; i < spreads->count; i++)
-        DLZ_TRY(dlz_spread_gather(&spreads->all[i], network->plans.comm, spreads->all[i].value));
-    if (spreads->count > 0)
+/* What each process has updated stays where it is, as its moments do. */
+static void leave_apart(dlviz_network *network) {
+    network->plans.apart = network->plans.spreads;
+    if (network->plans.spreads.count > 0)
         network->has_gradients = false; /* not all of them are here */
-    return DLVIZ_OK;
 }
 
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
     DLZ_REQUIRE(optimizer);
-    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_TRY(dlz_require_states(network, __func__));
     DLZ_HOLD_NESTED(&optimizer->busy, "optimizer");
     DLZ_USE_NETWORK(__func__, network);
     if (!network->has_gradients)
@@ -386,5 +385,6 @@ dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *net
                       .spreads = &network->plans.spreads,
                       .rank = dlz_comm_rank(network->plans.comm)};
     dlz_parallel_for(dlz_ceil_div(pass.size, TILE_SIZE), dlz_threads(), step_tile, &pass);
-    return join_spreads(network);
+    leave_apart(network);
+    return DLVIZ_OK;
 }

@@ -31,6 +31,21 @@ dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer) {
     return trainer ? trainer->comm : NULL;
 }
 
+dlviz_status dlz_trainer_gather(dlviz_trainer *trainer) {
+    DLZ_TRY(dlz_optimizer_join_moments(trainer->optimizer, trainer->network));
+    return dlz_plans_join(&trainer->network->plans);
+}
+
+dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer) {
+    DLZ_REQUIRE(trainer);
+    DLZ_CHANGE_TRAINER(trainer);
+    if (!trainer->fitting)
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_trainer_gather(trainer));
+    trainer->network->plans.withheld = false;
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on) {
     int64_t all[DLZ_LEAVES];
     int ranks = dlz_comm_size(trainer->comm);

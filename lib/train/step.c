@@ -213,15 +213,17 @@ static dlviz_status clip(dlviz_trainer *trainer) {
     return DLVIZ_OK;
 }
 
-static void average(dlviz_trainer *trainer) {
+static dlviz_status average(dlviz_trainer *trainer) {
     dlz_averaging *averaging = &trainer->averaging;
     if (averaging->decay == 0)
-        return;
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_plans_join(&trainer->network->plans));
     if (averaging->begun)
         dlz_snapshot_approach(&averaging->states, trainer->network, averaging->decay);
     else
         dlz_snapshot_take(&averaging->states, trainer->network);
     averaging->begun = true;
+    return DLVIZ_OK;
 }
 
 static int64_t count_steps(const dlviz_trainer *trainer, int64_t batches) {
@@ -263,6 +265,5 @@ dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, boo
     sum->norm = 0;
     sum->done = 0;
     trainer->event.learning_rate = rate;
-    average(trainer);
-    return DLVIZ_OK;
+    return average(trainer);
 }

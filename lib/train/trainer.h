@@ -128,6 +128,8 @@ dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *w
                                      dlviz_status status);
 
 /* Whether all ranks are to go on, instead of this one alone. */
+/* Gives all processes what they have trained each some of: weights and moments. */
+dlviz_status dlz_trainer_gather(dlviz_trainer *trainer);
 dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on);
 
 /* -- stopping.c: early stopping -----------------------------------------------------------------

@@ -322,11 +322,11 @@ END_TEST
  */
 
 typedef struct lonely {
-    dlviz_status shared, alone, resumed;
+    dlviz_status shared, alone, saved, resumed;
     char sentence[300];
 } lonely;
 
-/* What a rank does after the others are gone: moments that they had are not made up. */
+/* What a rank does after the others are gone: what they had is not made up. */
 static dlviz_status go_on_alone(dlviz_comm *comm, void *user) {
     const setting s = {.net = &nets[0], .batch = 16, .epochs = 1, .samples = 64};
     lonely *out = (lonely *)user + dlviz_comm_rank(comm);
@@ -345,6 +345,10 @@ static dlviz_status go_on_alone(dlviz_comm *comm, void *user) {
     ck_ok(dlviz_trainer_set_comm(trainer, NULL));
     out->alone = dlviz_trainer_fit(trainer, dataset, 4);
     snprintf(out->sentence, sizeof out->sentence, "%s", dlviz_last_error());
+    void *saved = NULL;
+    size_t saved_size;
+    out->saved = dlviz_network_save_memory(network, &saved, &saved_size);
+    dlviz_free(saved);
     ck_ok(dlviz_trainer_load_checkpoint_memory(trainer, checkpoint, size));
     out->resumed = dlviz_trainer_fit(trainer, dataset, 1);
     dlviz_free(checkpoint);
@@ -355,20 +359,132 @@ static dlviz_status go_on_alone(dlviz_comm *comm, void *user) {
     return out->shared;
 }
 
-START_TEST(after_a_failure_moments_are_not_made_up) {
+START_TEST(after_a_failure_weights_are_not_made_up) {
     lonely out[2];
     ranks_result results[2];
     ranks_run(2, go_on_alone, out, results);
     ck_assert_int_eq(out[0].shared, DLVIZ_OK);
     ck_assert_int_eq(out[0].alone, DLVIZ_OK); /* they were joined at the end */
+    ck_assert_int_eq(out[0].saved, DLVIZ_OK);
     const ranks_trouble trouble = {.rank = 1, .call = results[1].calls * 2 / 5};
     ranks_run_with(&trouble, 2, go_on_alone, out, results);
     for (int rank = 0; rank < 2; rank++) {
         ck_assert_int_ne(out[rank].shared, DLVIZ_OK);
         ck_assert_int_eq(out[rank].alone, DLVIZ_ERROR_STATE);
-        ck_assert_msg(strstr(out[rank].sentence, "moments"), "%s", out[rank].sentence);
+        ck_assert_int_eq(out[rank].saved, DLVIZ_ERROR_STATE);
+        ck_assert_msg(strstr(out[rank].sentence, "weights"), "%s", out[rank].sentence);
         ck_assert_int_eq(out[rank].resumed, DLVIZ_OK);
     }
+}
+END_TEST
+
+/* -- Within an epoch ------------------------------------------------------------------------------
+ */
+
+typedef struct looker {
+    dlviz_network *network;
+    int64_t at;              /* the batch */
+    dlviz_status net, saves; /* what is expected there */
+    void *checkpoint;
+    size_t size;
+} looker;
+
+static bool look_amid(const dlviz_trainer_event *event, void *user) {
+    looker *l = user;
+    dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
+    void *bytes;
+    size_t size;
+    dlviz_tensor *state;
+    if (l->checkpoint || dlviz_trainer_event_batch(event) != l->at)
+        return true;
+    ck_assert_int_eq(dlviz_network_get_state(l->network, "l1.weight", &state), l->net);
+    dlviz_tensor_destroy(state);
+    ck_assert_int_eq(dlviz_trainer_save_checkpoint_memory(trainer, &bytes, &size), l->saves);
+    dlviz_free(bytes);
+    ck_ok(dlviz_trainer_gather(trainer));
+    ck_ok(dlviz_network_get_state(l->network, "l1.weight", &state));
+    dlviz_tensor_destroy(state);
+    ck_ok(dlviz_trainer_save_checkpoint_memory(trainer, &l->checkpoint, &l->size));
+    return true;
+}
+
+typedef struct look_job {
+    int64_t at;
+    double averaging;
+    const looker *resumed; /* NULL: from the beginning */
+    looker lookers[RANKS_MOST];
+    outcome outcomes[RANKS_MOST];
+} look_job;
+
+static dlviz_status train_and_look(dlviz_comm *comm, void *user) {
+    look_job *j = user;
+    int64_t rank = dlviz_comm_rank(comm);
+    const setting s = {.net = &nets[0], .batch = 16, .epochs = 2, .samples = 76};
+    looker *l = &j->lookers[rank];
+    dlviz_network *network = new_network(&s);
+    dlviz_dataset *dataset = new_dataset(&s, s.samples, 5);
+    dlviz_optimizer *optimizer;
+    dlviz_trainer *trainer;
+    ck_ok(dlviz_adam_create(&optimizer, 1e-3));
+    ck_ok(dlviz_trainer_create(&trainer, network, optimizer));
+    ck_ok(dlviz_trainer_set_batch_size(trainer, s.batch));
+    ck_ok(dlviz_trainer_set_validation(trainer, dataset));
+    ck_ok(dlviz_trainer_set_averaging(trainer, j->averaging));
+    ck_ok(dlviz_trainer_set_comm(trainer, comm));
+    ck_ok(dlviz_trainer_gather(trainer)); /* outside of a fit, of nothing */
+    /* The last batch is of no eighths: each rank computes all of it, with all weights. */
+    bool apart = dlviz_comm_num_ranks(comm) > 1 && j->at < 4;
+    *l = (looker){.network = network, .at = j->at};
+    l->net = apart && j->averaging == 0 ? DLVIZ_ERROR_STATE : DLVIZ_OK;
+    l->saves = apart ? DLVIZ_ERROR_STATE : DLVIZ_OK;
+    if (j->resumed)
+        ck_ok(dlviz_trainer_load_checkpoint_memory(trainer, j->resumed->checkpoint,
+                                                   j->resumed->size));
+    else
+        ck_ok(dlviz_trainer_set_batch_callback(trainer, look_amid, l));
+    ck_ok(dlviz_trainer_fit(trainer, dataset, s.epochs));
+    keep_all(&j->outcomes[rank], network, trainer);
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(optimizer);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+    return DLVIZ_OK;
+}
+
+static void check_equal(const outcome *out, const outcome *alone) {
+    ck_assert_int_eq(out->size, alone->size);
+    ck_assert_mem_eq(out->states, alone->states, (size_t)out->size * sizeof *out->states);
+}
+
+/* Whatever is gathered, the training goes on to the same bits, and from what was saved there. */
+static void check_looks(int64_t at, double averaging) {
+    look_job alone = {.at = at, .averaging = averaging};
+    ck_ok(train_and_look(NULL, &alone));
+    for (int ranks = 2; ranks <= 4; ranks++) {
+        look_job j = {.at = at, .averaging = averaging};
+        ranks_result results[RANKS_MOST];
+        ranks_run(ranks, train_and_look, &j, results);
+        for (int rank = 0; rank < ranks; rank++) {
+            check_equal(&j.outcomes[rank], &alone.outcomes[0]);
+            look_job again = {.averaging = averaging, .resumed = &j.lookers[rank]};
+            ck_ok(train_and_look(NULL, &again));
+            check_equal(&again.outcomes[0], &alone.outcomes[0]);
+            free(again.outcomes[0].states);
+        }
+        for (int rank = 0; rank < ranks; rank++) {
+            dlviz_free(j.lookers[rank].checkpoint);
+            free(j.outcomes[rank].states);
+        }
+    }
+    dlviz_free(alone.lookers[0].checkpoint);
+    free(alone.outcomes[0].states);
+}
+
+START_TEST(weights_are_gathered_amid_an_epoch) {
+    check_looks(0, 0);
+    check_looks(3, 0);
+    check_looks(4, 0);
+    check_looks(2, 0.9);
 }
 END_TEST
 
@@ -378,7 +494,8 @@ int main(void) {
                                   same_bits_of_constant_inputs,
                                   same_bits_of_known_networks,
                                   other_settings_are_refused,
-                                  after_a_failure_moments_are_not_made_up,
+                                  after_a_failure_weights_are_not_made_up,
+                                  weights_are_gathered_amid_an_epoch,
                                   NULL};
     return run_tests("shared training", tests);
 }

@@ -6,7 +6,7 @@
  * the scratch and stay in a second-level cache; one panel of B (DEPTH x OUTER_COLUMNS) stays in the
  * first. Only DEPTH and DOT_DEPTH enter the numbers. */
 enum {
-    DEPTH = 288,
+    DEPTH = DLZ_GEMM_DEPTH,
     ROW_BLOCK = 128,
     COLUMN_BLOCK = 256,
     DOT_DEPTH = 1024,

@@ -6,8 +6,9 @@
  *
  * An element of C depends on its row of op(A), its column of op(B), k and the two transpositions
  * alone: neither the sizes m and n nor the place in C change its bits. So a product may be cut into
- * tiles of any rows and columns. Sums over k are cut into blocks (of at most 288 terms, or of
- * at most 1024 in as many partial sums as a vector has lanes), so that rounding errors stay small.
+ * tiles of any rows and columns. Sums over k are cut into blocks (of at most DLZ_GEMM_DEPTH terms, or
+ * of at most 1024 in as many partial sums as a vector has lanes), so that rounding errors stay
+ * small; a block's sum is taken by itself and then added to what there is.
  *
  * The method is that of K. Goto and R. van de Geijn, "Anatomy of high-performance matrix
  * multiplication", ACM TOMS 34(3), 2008, without packing where it does not pay. */
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 #define DLZ_GEMM_SCRATCH_BYTES ((size_t)512 << 10)
+#define DLZ_GEMM_DEPTH 288
 
 typedef struct dlz_gemm {
     int64_t m, n, k; /* op(A) is m x k, op(B) is k x n; each may be 0 */

@@ -53,6 +53,20 @@ int64_t dlz_linear_backward_data_tiles(const dlz_linear *layer);
 void dlz_linear_backward_data_tile(const dlz_linear *layer, int64_t tile, const float *dy,
                                    const float *weight, bool accumulate, float *dx, void *scratch);
 
+/* The same with the terms, of which an output each has one, summed up along a tree: of
+ * DLZ_LINEAR_LEAVES leaves, which begin at outputs * l / DLZ_LINEAR_LEAVES, in pairs, 0 + 1, 2 + 3,
+ * then these. `leaves` is a node of it, whose sum this is: as many as a power of two, from a
+ * multiple of it on. `scratch` is DLZ_LINEAR_TREE_SCRATCH_BYTES. */
+#define DLZ_LINEAR_LEAVES 8
+#define DLZ_LINEAR_TREE_SCRATCH_BYTES (DLZ_GEMM_SCRATCH_BYTES + ((size_t)384 << 10))
+typedef struct dlz_linear_leaves {
+    int first, count;
+} dlz_linear_leaves;
+int64_t dlz_linear_backward_data_tree_tiles(const dlz_linear *layer);
+void dlz_linear_backward_data_tree_tile(const dlz_linear *layer, dlz_linear_leaves leaves,
+                                        int64_t tile, const float *dy, const float *weight,
+                                        float *dx, void *scratch);
+
 /* Rows of dW and numbers of dbias first … end − 1, which have the same bits whichever others are
  * computed. */
 typedef struct dlz_linear_rows {
