@@ -31,7 +31,9 @@
  *   A callback must return: one that throws or leaves by longjmp is outside this contract.
  * - Threads: different handles may be used by different threads at the same time, one handle by one
  *   thread at a time unless its type says otherwise. A handle that computes notices a second
- *   thread that uses it meanwhile, whose call fails with DLVIZ_ERROR_STATE and changes nothing. */
+ *   thread that uses it meanwhile, whose call fails with DLVIZ_ERROR_STATE and changes nothing.
+ *   pthread_cancel does not end a call that computes: the thread ends at a point of cancellation
+ *   after it. To end a call early, its callback says so. */
 #ifndef DLVIZ_H
 #define DLVIZ_H
 

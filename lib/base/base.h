@@ -63,10 +63,6 @@ static inline bool dlz_add_overflows(size_t a, size_t b, size_t *result) {
 /* The product of ndim sizes, all >= 0; true when it does not fit an int64_t. */
 bool dlz_product_overflows(int ndim, const int64_t *dims, int64_t *product);
 
-/* In the child of a fork nobody is about to set or to read the allocator, or the log. */
-void dlz_memory_after_fork(void);
-void dlz_log_after_fork(void);
-
 void dlz_log(dlviz_log_level level, const char *format, ...) DLZ_PRINTF(2, 3);
 
 /* vsnprintf as in the C locale, whatever the program's: numbers have a '.'. */

@@ -17,11 +17,12 @@
  *   same thread that holds the mark alone.
  *
  * Getters that return no status take no mark, and so are never refused in a callback. A mark costs
- * one atomic exchange to take and one to give back. */
+ * one atomic exchange to take and one to give back. A thread that holds one is not cancelled. */
 #ifndef DLZ_BUSY_H
 #define DLZ_BUSY_H
 
 #include "base/base.h"
+#include "base/cancel.h"
 
 #include <stdatomic.h>
 
@@ -43,6 +44,7 @@ dlviz_status dlz_busy_take(const char *who, const dlz_busy *busy, const char *wh
 void dlz_busy_give_back(dlz_hold *hold);
 
 #define DLZ_HOLD_IN_MODE(busy, what, mode)                                                         \
+    DLZ_NOT_CANCELLED;                                                                             \
     dlz_hold dlz_hold_ __attribute__((cleanup(dlz_busy_give_back))) = {NULL};                      \
     DLZ_TRY(dlz_busy_take(__func__, busy, what, mode, &dlz_hold_))
 #define DLZ_HOLD_ALONE(busy, what) DLZ_HOLD_IN_MODE(busy, what, DLZ_ALONE)

@@ -1,4 +1,5 @@
 #include "base/lock.h"
+#include "base/fork.h"
 
 #include <sched.h>
 
@@ -15,6 +16,7 @@ void dlz_lock_after_fork(void) {
 }
 
 bool dlz_lock_init(dlz_lock *lock) {
+    dlz_fork_watch();
     atomic_init(&lock->forks, made(atomic_load(&forks)));
     return pthread_mutex_init(&lock->mutex, NULL) == 0;
 }

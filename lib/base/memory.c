@@ -1,4 +1,5 @@
 #include "base/base.h"
+#include "base/fork.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -32,6 +33,7 @@ static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static allocator current = {default_allocate, default_release, NULL};
 
 static allocator get_allocator(void) {
+    dlz_fork_watch();
     pthread_rwlock_rdlock(&lock);
     allocator copy = current;
     pthread_rwlock_unlock(&lock);
@@ -48,6 +50,7 @@ dlviz_status dlviz_set_allocator(void *(*allocate)(size_t, void *), void (*relea
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "dlviz_set_allocator: '%s' is NULL; give both functions, or neither",
                         allocate ? "release" : "allocate");
+    dlz_fork_watch();
     pthread_rwlock_wrlock(&lock);
     current = allocate ? (allocator){allocate, release, user}
                        : (allocator){default_allocate, default_release, NULL};

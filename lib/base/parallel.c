@@ -1,6 +1,7 @@
 #include "base/parallel.h"
 #include "base/base.h"
-#include "base/lock.h"
+#include "base/cancel.h"
+#include "base/fork.h"
 #include "base/processors.h"
 
 #include <errno.h>
@@ -58,7 +59,8 @@ static struct {
     atomic_int processor; /* of the thread whose job it is */
     _Alignas(DLZ_ALIGNMENT) atomic_int_fast64_t next;
     _Alignas(DLZ_ALIGNMENT) atomic_int finished;
-} pool = {.submit = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.submit = PTHREAD_MUTEX_INITIALIZER,
+          .beds = {{PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false}}};
 
 static atomic_int wanted_threads;
 static _Thread_local bool inside_tile;
@@ -230,6 +232,7 @@ static void finish_job(uint32_t number) {
 static void *worker_main(void *bed_of_mine) {
     int w = (int)((bed *)bed_of_mine - pool.beds);
     uint32_t seen = 0;
+    DLZ_NOT_CANCELLED;
     inside_tile = true;
     while (join_job(w, &seen)) {
         run_tiles(w);
@@ -240,22 +243,31 @@ static void *worker_main(void *bed_of_mine) {
 
 /* The child of a fork has none of the threads: it starts anew when it first needs them. Nor has it
  * the job that another thread may have had in the pool. */
-static void after_fork(void) {
+void dlz_pool_after_fork(void) {
     pthread_mutex_init(&pool.submit, NULL);
     pool.waits = 0;
     atomic_store(&pool.started, 0);
     atomic_store(&pool.job, 0);
     atomic_store(&pool.finished, 0);
     make_bed(&pool.beds[0]);
-    dlz_memory_after_fork();
-    dlz_log_after_fork();
-    dlz_lock_after_fork();
 }
 
-/* As the library is loaded: a fork may come amid the first job. */
-__attribute__((constructor)) static void prepare(void) {
-    make_bed(&pool.beds[0]);
-    pthread_atfork(NULL, NULL, after_fork);
+/* Stacks are at least this large, whatever the program's limit is: what the kernels and a user's own
+ * layers need lies far below it. */
+#define LEAST_STACK ((size_t)1 << 20)
+
+static int create_thread(pthread_t *thread, void *bed_of_its_own) {
+    pthread_attr_t attributes;
+    size_t usual = 0;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
+    pthread_attr_getstacksize(&attributes, &usual);
+    if (usual < LEAST_STACK)
+        pthread_attr_setstacksize(&attributes, LEAST_STACK);
+    error = pthread_create(thread, &attributes, worker_main, bed_of_its_own);
+    pthread_attr_destroy(&attributes);
+    return error;
 }
 
 /* Our threads take no signal that is sent to the program: its handlers run on its own threads, and
@@ -268,7 +280,7 @@ static int start_worker(int w) {
         sigdelset(&ours, own[i]);
     make_bed(&pool.beds[w]);
     pthread_sigmask(SIG_SETMASK, &ours, &before);
-    int error = pthread_create(&pool.threads[w], NULL, worker_main, &pool.beds[w]);
+    int error = create_thread(&pool.threads[w], &pool.beds[w]);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
@@ -322,6 +334,8 @@ static void run_alone(int64_t tiles, dlz_tile_fn function, void *context) {
 }
 
 void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void *context) {
+    DLZ_NOT_CANCELLED;
+    dlz_fork_watch();
     int helpers = (int)dlz_min_i64(tiles, dlz_min_i64(max_workers, DLZ_MAX_THREADS)) - 1;
     if (helpers < 1 || inside_tile || pthread_mutex_trylock(&pool.submit) != 0) {
         run_alone(tiles, function, context);

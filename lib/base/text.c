@@ -1,4 +1,6 @@
 #include "base/base.h"
+#include "base/cancel.h"
+#include "base/fork.h"
 
 #include <locale.h>
 #include <math.h>
@@ -12,6 +14,7 @@ static dlviz_log_fn log_function;
 static void *log_user;
 
 void dlviz_set_log(dlviz_log_fn log, void *user) {
+    dlz_fork_watch();
     pthread_rwlock_wrlock(&lock);
     log_function = log;
     log_user = user;
@@ -29,6 +32,8 @@ void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user)
 }
 
 void dlz_log(dlviz_log_level level, const char *format, ...) {
+    DLZ_NOT_CANCELLED;
+    dlz_fork_watch();
     pthread_rwlock_rdlock(&lock);
     dlviz_log_fn function = log_function;
     void *user = log_user;

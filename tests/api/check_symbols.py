@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What is exported is what is declared, and nothing else.
 
-check_symbols.py SOURCE_ROOT INSIDE_ARCHIVE LIBRARY...
+check_symbols.py SOURCE_ROOT INSIDE_ARCHIVE LIBRARY... [--instrumented]
 check_symbols.py SOURCE_ROOT --apart HEADER LIBRARY...
 
 The public functions are those that the headers mark DLVIZ_API or DLVIZ_CHECKED; the shared library exports these
 and no other (lib/dlviz.map gives whatever starts with dlviz_ its version). A static library hides nothing, so every
 external symbol of it must start with dlviz_ (the public functions) or dlz_ (the rest). A library apart, with a
-header of its own, keeps the same rules.
+header of its own, keeps the same rules. No object has a constructor, unless a sanitizer gave it one (--instrumented).
 """
 import os
 import re
@@ -60,6 +60,18 @@ def external(archive):
             yield parts[2]
 
 
+def constructors(archive):
+    """Objects with code that runs as the library is loaded: who links it asked for none."""
+    tool = shutil.which("readelf")
+    text = subprocess.run([tool, "-SW", archive], text=True, stdout=subprocess.PIPE).stdout if tool else ""
+    member = ""
+    for line in text.splitlines():
+        if line.startswith("File: "):
+            member = line[6:]
+        elif re.search(r"\s\.(init_array|preinit_array|ctors)\b", line):
+            yield member
+
+
 def differences(left_name, left, right_name, right):
     for here, there, only in ((left_name, right_name, left - right), (right_name, left_name, right - left)):
         for name in sorted(only):
@@ -67,7 +79,7 @@ def differences(left_name, left, right_name, right):
 
 
 def main():
-    source_root, inside, *libraries = sys.argv[1:]
+    source_root, inside, *libraries = [word for word in sys.argv[1:] if word != "--instrumented"]
     include = os.path.join(source_root, "include")
     apart = inside == "--apart"
     public, bare = declared(include, [libraries.pop(0)] if apart else listed(include))
@@ -91,6 +103,8 @@ def main():
                      for name in sorted(names) if not name.startswith(("dlviz_", "dlz_"))]
         problems += ["{} has the symbol {}, which no header declares".format(where, name)
                      for name in sorted(names - public) if name.startswith("dlviz_")]
+        if "--instrumented" not in sys.argv:
+            problems += ["{} has a constructor".format(member) for member in constructors(archive)]
         if archive == inside:  # the others are made of it
             problems += ["{} lacks {}".format(where, name) for name in sorted(public - names)]
     for problem in problems:

@@ -227,6 +227,41 @@ static void end_amid_work(void) {
     exit(0);
 }
 
+static atomic_bool went_on;
+
+static void wait_a_little(void *context, int64_t tile, int worker) {
+    (void)tile, (void)worker;
+    atomic_store((atomic_bool *)context, true);
+    pause_microseconds(20000); /* a point of cancellation */
+}
+
+static void *be_cancelled(void *begun) {
+    dlz_parallel_for(8, 3, wait_a_little, begun);
+    atomic_store(&went_on, true);
+    pthread_testcancel();
+    atomic_store(&went_on, false);
+    return NULL;
+}
+
+START_TEST(a_cancelled_thread_ends_after_its_call) {
+    for (int i = 0; i < 5; i++) {
+        atomic_bool begun = false;
+        pthread_t thread;
+        void *result;
+        atomic_store(&went_on, false);
+        ck_assert_int_eq(pthread_create(&thread, NULL, be_cancelled, &begun), 0);
+        while (!atomic_load(&begun))
+            sched_yield();
+        pthread_cancel(thread);
+        ck_assert_int_eq(pthread_join(thread, &result), 0);
+        ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+        ck_assert(atomic_load(&went_on));
+        static meeting m;
+        hold_meeting(&m, 3);
+    }
+}
+END_TEST
+
 START_TEST(a_program_ends_while_another_thread_computes) {
     if (cannot_fork())
         return;
@@ -414,6 +449,7 @@ int main(void) {
                                   a_job_for_few_wakes_no_others,
                                   work_is_done_without_the_threads_that_cannot_start,
                                   a_fork_amid_a_job_leaves_a_pool_that_works,
+                                  a_cancelled_thread_ends_after_its_call,
                                   a_program_ends_while_another_thread_computes,
                                   a_quota_is_read_from_the_group_and_those_above,
                                   a_long_group_is_no_harm,
