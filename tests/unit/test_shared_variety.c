@@ -411,8 +411,55 @@ START_TEST(other_validation_sets_are_refused) {
 }
 END_TEST
 
+/* -- Figures that differ -------------------------------------------------------------------------
+ */
+
+/* Better with each epoch, but for rank 0. */
+typedef struct own_metric {
+    int64_t rank;
+    double calls;
+} own_metric;
+
+static double count_calls(const dlviz_tensor *outputs, const dlviz_tensor *targets, void *user) {
+    own_metric *metric = user;
+    (void)outputs, (void)targets;
+    metric->calls++;
+    return metric->rank == 0 ? 0 : metric->calls;
+}
+
+static dlviz_status stop_by_own_figure(dlviz_comm *comm, void *user) {
+    const variety *v = &varieties[VARIETIES - 2];
+    int64_t *epochs = user;
+    dlviz_network *network = new_network(v);
+    dlviz_dataset *dataset = new_dataset(v, v->samples, 5);
+    dlviz_optimizer *optimizer;
+    dlviz_trainer *trainer;
+    ck_ok(v->optimizer(&optimizer));
+    ck_ok(dlviz_trainer_create(&trainer, network, optimizer));
+    own_metric metric = {.rank = dlviz_comm_rank(comm)};
+    ck_ok(dlviz_trainer_set_validation(trainer, dataset));
+    ck_ok(dlviz_trainer_add_metric(trainer, "own", count_calls, &metric));
+    ck_ok(dlviz_trainer_set_early_stopping(trainer, "validation_own", DLVIZ_BETTER_HIGHER, 2));
+    ck_ok(dlviz_trainer_set_comm(trainer, comm));
+    dlviz_status status = dlviz_trainer_fit(trainer, dataset, 9);
+    epochs[dlviz_comm_rank(comm)] = dlviz_trainer_num_epochs(trainer);
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(optimizer);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+    return status;
+}
+
+START_TEST(all_stop_where_rank_0_does) {
+    int64_t epochs[3] = {0};
+    ranks_succeed(3, stop_by_own_figure, epochs);
+    for (int rank = 0; rank < 3; rank++)
+        ck_assert_int_eq(epochs[rank], 3);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {same_bits_of_all_settings, other_validation_sets_are_refused,
-                                  NULL};
+    const TTest *const tests[] = {same_bits_of_all_settings, all_stop_where_rank_0_does,
+                                  other_validation_sets_are_refused, NULL};
     return run_tests("shared variety", tests);
 }
