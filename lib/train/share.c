@@ -57,6 +57,16 @@ dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on) {
     return DLVIZ_OK;
 }
 
+/* The samples that figures, and what decides over them, are made of. */
+static void describe_validation(const dlviz_dataset *validation, char *text, size_t size) {
+    if (validation)
+        snprintf(text, size, "of %lld samples with mark %08lx",
+                 (long long)dlviz_dataset_num_samples(validation),
+                 (unsigned long)dlz_dataset_mark(validation));
+    else
+        snprintf(text, size, "none");
+}
+
 /* What the numbers are made of, beside settings. */
 static void describe(const dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs,
                      char *text, size_t size) {
@@ -86,5 +96,7 @@ dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *w
     DLZ_TRY(dlz_comm_agree(comm, status));
     describe(trainer, train, epochs, text, sizeof text);
     DLZ_TRY(dlz_comm_require_same(comm, who, "what is trained", text));
+    describe_validation(trainer->validation, text, sizeof text);
+    DLZ_TRY(dlz_comm_require_same(comm, who, "the validation set", text));
     return dlz_checkpoint_require_same(trainer, who, comm);
 }

@@ -1,5 +1,6 @@
 /* Early stopping: the best epoch so far, and when to wait no longer for a better one. */
 #include "base/base.h"
+#include "comm/comm.h"
 #include "network/network.h"
 #include "train/trainer.h"
 
@@ -151,6 +152,8 @@ dlviz_status dlz_stopping_look(dlviz_trainer *trainer) {
     if (!stopping->figure)
         return DLVIZ_OK;
     double value = dlviz_trainer_history(trainer, epoch, stopping->figure);
+    /* Times, and metrics of the user's own, may be each rank's. */
+    DLZ_TRY(dlz_comm_broadcast(trainer->comm, &value, sizeof value));
     if (is_better(stopping, value)) {
         DLZ_TRY(keep_states(trainer));
         stopping->best = value;
