@@ -49,7 +49,7 @@ class Work:
 
 def report32():
     return [("conv", 1, 32, 3, True), ("bn", 32), ("conv", 32, 32, 3, True), ("bn", 32), ("conv", 32, 64, 3, True),
-            ("bn", 64), ("conv", 64, 64, 3, True), ("bn", 64), ("linear", 3136, 512), ("bn", 512), ("linear", 512, 10)]
+            ("bn", 64), ("conv", 64, 64, 3, True), ("bn", 64), ("linear", 4096, 512), ("bn", 512), ("linear", 512, 10)]
 
 
 def resnet(blocks):
@@ -112,8 +112,9 @@ def neighbors(ranks, n, d=50, k=90):
     w = Work(ranks)
     w.agree(20)
     for size in (8 * n * k, 16 * n, n * (64 * math.ceil(d / 64) + 4)):
-        for _ in range(math.ceil(size / 2 ** 21)):
-            w.gather(min(size, 2 ** 21))
+        chunks = math.ceil(size / 2 ** 21)
+        for _ in range(chunks):
+            w.gather(size / chunks)
     return w
 
 
