@@ -119,6 +119,16 @@ dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset) {
     return held;
 }
 
+void dlz_joined_release(dlz_joined *joined) {
+    if (!joined || atomic_fetch_sub(&joined->references, 1) != 1)
+        return;
+    dlviz_dataset_destroy(joined->own);
+    dlviz_comm_destroy(joined->comm);
+    dlz_free(joined->firsts);
+    dlz_free(joined->label_ranges);
+    dlz_free(joined);
+}
+
 void dlviz_dataset_destroy(dlviz_dataset *dataset) {
     if (!dataset || atomic_fetch_sub(&dataset->references, 1) != 1)
         return;

@@ -14,16 +14,6 @@ dlz_joined *dlz_joined_hold(const dlz_joined *joined) {
     return held;
 }
 
-void dlz_joined_release(dlz_joined *joined) {
-    if (!joined || atomic_fetch_sub(&joined->references, 1) != 1)
-        return;
-    dlviz_dataset_destroy(joined->own);
-    dlviz_comm_destroy(joined->comm);
-    dlz_free(joined->firsts);
-    dlz_free(joined->label_ranges);
-    dlz_free(joined);
-}
-
 dlviz_comm *dlviz_dataset_comm(const dlviz_dataset *dataset) {
     return dataset && dataset->joined ? dataset->joined->comm : NULL;
 }
