@@ -2,7 +2,7 @@
 #ifndef DLVIZ_DATASET_H
 #define DLVIZ_DATASET_H
 
-#include <dlviz/tensor.h>
+#include <dlviz/comm.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,6 +51,38 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz
 DLVIZ_CHECKED dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
                                                          const dlviz_tensor *samples,
                                                          const dlviz_tensor *targets);
+
+/** Joins the datasets that several processes have, each its own samples, to one of all of them,
+ *  in the order of ranks: that none of them need hold, or read, what others do. To be called by
+ *  all ranks.
+ *
+ *  What each rank gets is used as one dataset: it counts all samples, knows all labels and
+ *  weights, and may be cut up, split, augmented and given other settings or targets, as long as
+ *  every rank does the same. dlviz_trainer_fit trains on it, and validates with it, once
+ *  dlviz_trainer_set_comm has been given the same communicator: samples, and targets that are
+ *  more than a label, then go as they are stored to the ranks that need them for a batch, mostly
+ *  while the batch before it is computed. A run comes to the same bits, and has the same
+ *  checkpoints, as that of one process with all samples, however these are spread over how many
+ *  ranks.
+ *
+ *  All else that loads samples works with those that are this rank's, and returns
+ *  DLVIZ_ERROR_STATE where it comes upon others, naming one. Features, say, each rank takes of
+ *  the dataset that it handed in, and dlviz_comm_gather joins them. dlviz_dataset_sample_path
+ *  knows this rank's files, and dlviz_dataset_class_counts counts this rank's samples where
+ *  pixels have labels.
+ *  @param out   receives the whole, NULL on failure; with one rank, the same as `own`
+ *  @param comm  the dataset, and what is cut from it, hold it; NULL for this process alone
+ *  @param own   this rank's samples, 1 or more, of any origin; may be changed or destroyed
+ *               afterwards. The shape and type of samples and targets, settings, augmentations
+ *               and names of classes are the same on all ranks; there are as many classes as on
+ *               the rank that has most.
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (what differs is named), DLVIZ_ERROR_SHAPE (more than
+ *  2^31 - 1 samples), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_COMM, on all ranks if on one. */
+DLVIZ_CHECKED dlviz_status dlviz_dataset_join(dlviz_dataset **out, dlviz_comm *comm,
+                                              const dlviz_dataset *own);
+/** The communicator over which it was joined; NULL where all samples are this process's own. The
+ *  dataset holds it, and it is not the caller's to destroy. */
+DLVIZ_API dlviz_comm *dlviz_dataset_comm(const dlviz_dataset *dataset);
 
 /** Destroys the handle. Subsets live on, and whoever holds the dataset goes on with it: a trainer
  *  that evaluates it, a fit that trains on it, a loader. NULL is allowed. */

@@ -2,14 +2,17 @@
 #ifndef DLZ_FORK_H
 #define DLZ_FORK_H
 
-/* Called before a lock that all threads share is first taken: from then on forks are noticed. It takes
- * no constructor for that, so a program that only links the library is left as it is. */
-void dlz_fork_watch(void);
+#include <pthread.h>
 
-/* In the child: none of the pool's threads is there, and nobody is about to set or to read the
- * allocator, or the log. */
-void dlz_pool_after_fork(void);
-void dlz_memory_after_fork(void);
-void dlz_log_after_fork(void);
+/* In a file with a lock, or with state, that all threads share: the child of a fork calls
+ * `function`, as none of the parent's other threads is there. DLZ_WATCH_FORKS, called before the
+ * lock is first taken, sees to that. It takes no constructor, so a program that only links the
+ * library is left as it is. */
+#define DLZ_AFTER_FORK(function)                                                                   \
+    static pthread_once_t dlz_forks_are_watched = PTHREAD_ONCE_INIT;                               \
+    static void dlz_begin_to_watch_forks(void) {                                                   \
+        pthread_atfork(NULL, NULL, function);                                                      \
+    }
+#define DLZ_WATCH_FORKS() ((void)pthread_once(&dlz_forks_are_watched, dlz_begin_to_watch_forks))
 
 #endif

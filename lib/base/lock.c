@@ -11,12 +11,14 @@ static unsigned made(unsigned after) {
     return 2 * after;
 }
 
-void dlz_lock_after_fork(void) {
+static void after_fork(void) {
     atomic_fetch_add(&forks, 1);
 }
 
+DLZ_AFTER_FORK(after_fork)
+
 bool dlz_lock_init(dlz_lock *lock) {
-    dlz_fork_watch();
+    DLZ_WATCH_FORKS();
     atomic_init(&lock->forks, made(atomic_load(&forks)));
     return pthread_mutex_init(&lock->mutex, NULL) == 0;
 }

@@ -20,7 +20,4 @@ void dlz_lock_destroy(dlz_lock *lock);
 void dlz_lock_take(dlz_lock *lock);
 void dlz_lock_give_back(dlz_lock *lock);
 
-/* Called in the child of each fork. */
-void dlz_lock_after_fork(void);
-
 #endif

@@ -32,16 +32,18 @@ static void default_release(void *block, void *user) {
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static allocator current = {default_allocate, default_release, NULL};
 
+static void after_fork(void) {
+    pthread_rwlock_init(&lock, NULL);
+}
+
+DLZ_AFTER_FORK(after_fork)
+
 static allocator get_allocator(void) {
-    dlz_fork_watch();
+    DLZ_WATCH_FORKS();
     pthread_rwlock_rdlock(&lock);
     allocator copy = current;
     pthread_rwlock_unlock(&lock);
     return copy;
-}
-
-void dlz_memory_after_fork(void) {
-    pthread_rwlock_init(&lock, NULL);
 }
 
 dlviz_status dlviz_set_allocator(void *(*allocate)(size_t, void *), void (*release)(void *, void *),
@@ -50,7 +52,7 @@ dlviz_status dlviz_set_allocator(void *(*allocate)(size_t, void *), void (*relea
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "dlviz_set_allocator: '%s' is NULL; give both functions, or neither",
                         allocate ? "release" : "allocate");
-    dlz_fork_watch();
+    DLZ_WATCH_FORKS();
     pthread_rwlock_wrlock(&lock);
     current = allocate ? (allocator){allocate, release, user}
                        : (allocator){default_allocate, default_release, NULL};

@@ -243,7 +243,7 @@ static void *worker_main(void *bed_of_mine) {
 
 /* The child of a fork has none of the threads: it starts anew when it first needs them. Nor has it
  * the job that another thread may have had in the pool. */
-void dlz_pool_after_fork(void) {
+static void after_fork(void) {
     pthread_mutex_init(&pool.submit, NULL);
     pool.waits = 0;
     atomic_store(&pool.started, 0);
@@ -251,6 +251,8 @@ void dlz_pool_after_fork(void) {
     atomic_store(&pool.finished, 0);
     make_bed(&pool.beds[0]);
 }
+
+DLZ_AFTER_FORK(after_fork)
 
 /* Stacks are at least this large, whatever the program's limit is: what the kernels and a user's own
  * layers need lies far below it. */
@@ -335,7 +337,7 @@ static void run_alone(int64_t tiles, dlz_tile_fn function, void *context) {
 
 void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void *context) {
     DLZ_NOT_CANCELLED;
-    dlz_fork_watch();
+    DLZ_WATCH_FORKS();
     int helpers = (int)dlz_min_i64(tiles, dlz_min_i64(max_workers, DLZ_MAX_THREADS)) - 1;
     if (helpers < 1 || inside_tile || pthread_mutex_trylock(&pool.submit) != 0) {
         run_alone(tiles, function, context);

@@ -13,16 +13,18 @@ static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static dlviz_log_fn log_function;
 static void *log_user;
 
+static void after_fork(void) {
+    pthread_rwlock_init(&lock, NULL);
+}
+
+DLZ_AFTER_FORK(after_fork)
+
 void dlviz_set_log(dlviz_log_fn log, void *user) {
-    dlz_fork_watch();
+    DLZ_WATCH_FORKS();
     pthread_rwlock_wrlock(&lock);
     log_function = log;
     log_user = user;
     pthread_rwlock_unlock(&lock);
-}
-
-void dlz_log_after_fork(void) {
-    pthread_rwlock_init(&lock, NULL);
 }
 
 void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user) {
@@ -33,7 +35,7 @@ void dlviz_log_to_stream(dlviz_log_level level, const char *message, void *user)
 
 void dlz_log(dlviz_log_level level, const char *format, ...) {
     DLZ_NOT_CANCELLED;
-    dlz_fork_watch();
+    DLZ_WATCH_FORKS();
     pthread_rwlock_rdlock(&lock);
     dlviz_log_fn function = log_function;
     void *user = log_user;

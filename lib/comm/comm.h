@@ -43,6 +43,12 @@ dlviz_status dlz_comm_gather_even(dlviz_comm *comm, void *data, int64_t count, s
  * in bytes, and receives theirs likewise. This rank's own pieces are not looked at. */
 dlviz_status dlz_comm_trade_pieces(dlviz_comm *comm, const void *sent, const int64_t *sent_offsets,
                                    void *received, const int64_t *received_offsets);
+/* The same, going on while other work is done, one at a time: pieces and offsets are left alone until
+ * dlz_comm_trade_finish, which is given the same offsets, has waited for all of them. */
+dlviz_status dlz_comm_trade_begin(dlviz_comm *comm, const void *sent, const int64_t *sent_offsets,
+                                  void *received, const int64_t *received_offsets);
+dlviz_status dlz_comm_trade_finish(dlviz_comm *comm, const int64_t *sent_offsets,
+                                   const int64_t *received_offsets);
 /* A number of each rank's: all[rank]. */
 dlviz_status dlz_comm_gather_numbers(dlviz_comm *comm, int64_t own, int64_t *all);
 /* Rank 0's bytes for all. */

@@ -6,9 +6,12 @@
 #include "base/busy.h"
 #include "comm/comm.h"
 
-/* What is waited for goes over slot 0, sums in the background over the next ones. */
+/* What is waited for goes over slot 0, sums in the background over the next ones, and pieces that are
+ * traded in the background over the rest. */
 #define DLZ_MAIN_SLOT 0
 #define DLZ_SUM_SLOTS 32
+#define DLZ_TRADE_SLOT (1 + DLZ_SUM_SLOTS)
+#define DLZ_TRADE_SLOTS (DLVIZ_COMM_NUM_SLOTS - DLZ_TRADE_SLOT)
 #define DLZ_MAX_SUMS 256
 
 typedef struct dlz_sums dlz_sums;

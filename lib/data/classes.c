@@ -38,7 +38,7 @@ int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacit
     int64_t size = dlz_dataset_target_size(dataset), first;
     for (int64_t i = 0; filled > 0 && i < dataset->num_samples; i++) {
         const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
-        for (int64_t j = 0; j < size; j++) {
+        for (int64_t j = 0; labels && j < size; j++) {
             int64_t label = dlz_label_at(labels, first + j);
             if (label >= 0 && label < filled)
                 counts[label]++;

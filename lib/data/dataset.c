@@ -83,6 +83,29 @@ dlviz_status dlz_dataset_create_of_files(dlviz_dataset **out, const dlz_image_fi
     return DLVIZ_OK;
 }
 
+dlviz_status dlz_dataset_create_joined(dlviz_dataset **out, dlz_joined *joined,
+                                       int64_t num_samples) {
+    dlviz_dataset *dataset;
+    dlviz_status status = allocate(NULL, NULL, num_samples, &dataset);
+    if (status != DLVIZ_OK) {
+        dlz_joined_release(joined);
+        return status;
+    }
+    dataset->joined = joined;
+    for (int64_t i = 0; i < num_samples; i++)
+        dataset->rows[i] = (int32_t)i;
+    status = dlz_transform_copy(&joined->own->transform, &dataset->transform);
+    if (status == DLVIZ_OK)
+        status = dlz_augmentations_share(&joined->own->augmentations, &dataset->augmentations);
+    if (status != DLVIZ_OK) {
+        dlviz_dataset_destroy(dataset);
+        return status;
+    }
+    update_dims(dataset);
+    *out = dataset;
+    return DLVIZ_OK;
+}
+
 dlviz_status dlviz_dataset_create(dlviz_dataset **out, const dlviz_tensor *samples,
                                   const dlviz_tensor *targets) {
     DLZ_REQUIRE_OUT(out);
@@ -96,11 +119,23 @@ dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset) {
     return held;
 }
 
+void dlz_joined_release(dlz_joined *joined) {
+    if (!joined || atomic_fetch_sub(&joined->references, 1) != 1)
+        return;
+    dlviz_dataset_destroy(joined->own);
+    dlviz_comm_destroy(joined->comm);
+    dlz_free(joined->firsts);
+    dlz_free(joined->label_ranges);
+    dlz_free(joined);
+}
+
 void dlviz_dataset_destroy(dlviz_dataset *dataset) {
     if (!dataset || atomic_fetch_sub(&dataset->references, 1) != 1)
         return;
     dlviz_tensor_destroy(dataset->samples);
     dlz_image_files_release(dataset->files);
+    dlz_joined_release(dataset->joined);
+    dlz_free(atomic_load(&dataset->looks));
     dlviz_tensor_destroy(dataset->weights);
     dlz_dataset_release_targets(dataset);
     dlz_transform_release(&dataset->transform);
@@ -120,9 +155,14 @@ const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset) {
 }
 
 const char *dlviz_dataset_sample_path(const dlviz_dataset *dataset, int64_t index) {
-    bool known =
-        dataset && dataset->files && index >= 0 && index < dlviz_dataset_num_samples(dataset);
-    return known ? dataset->files->paths[dataset->rows[index]] : NULL;
+    if (index < 0 || index >= dlviz_dataset_num_samples(dataset))
+        return NULL;
+    const dlz_joined *joined = dataset->joined;
+    if (joined)
+        return dlz_joined_is_own(joined, dataset->rows[index], &index)
+                   ? dlviz_dataset_sample_path(joined->own, index)
+                   : NULL;
+    return dataset->files ? dataset->files->paths[dataset->rows[index]] : NULL;
 }
 
 dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height, int64_t width) {
@@ -185,6 +225,7 @@ dlviz_status dlz_dataset_subset(const dlviz_dataset *dataset, int64_t count,
                                 const int64_t *positions, dlviz_dataset **out) {
     dlviz_dataset *subset;
     DLZ_TRY(allocate(dataset->samples, dataset->files, count, &subset));
+    subset->joined = dlz_joined_hold(dataset->joined);
     for (int64_t i = 0; i < count; i++)
         subset->rows[i] = dataset->rows[positions[i]];
     dlviz_status status = dlz_transform_copy(&dataset->transform, &subset->transform);

@@ -4,6 +4,7 @@
 
 #include "data/augmentation.h"
 #include "data/image_files.h"
+#include "data/joined.h"
 #include "data/transform.h"
 #include <dlviz/dataset.h>
 
@@ -22,14 +23,23 @@ typedef enum dlz_targets {
     DLZ_TARGETS_LABEL_MAPS /* a class for each pixel: int64 */
 } dlz_targets;
 
+/* Of those samples that a mark looks at, and of their targets, the CRC-32. */
+enum { DLZ_MARKED_SAMPLES = 64 };
+typedef struct dlz_looks {
+    uint32_t checks[DLZ_MARKED_SAMPLES][DLZ_ROW_PARTS];
+} dlz_looks;
+
 struct dlviz_dataset {
-    atomic_int references; /* the user's handle, and whoever holds it */
+    atomic_int references;      /* the user's handle, and whoever holds it */
+    _Atomic(dlz_looks *) looks; /* of a joined dataset, once ranks have told them each other */
     int64_t num_samples;
 
     dlviz_tensor *samples; /* a view of the storage, shared with every subset; or NULL: `files` */
     dlz_image_files
-        *files;    /* that samples were read from, or are whenever they are loaded; or NULL */
-    int32_t *rows; /* position in the dataset -> row of `samples` and `files` */
+        *files;         /* that samples were read from, or are whenever they are loaded; or NULL */
+    dlz_joined *joined; /* or of several processes; NULL: all are here */
+    const dlz_brought *brought; /* those of others that are here, in a view of the dataset */
+    int32_t *rows; /* position in the dataset -> row of `samples`, `files` and `joined` */
     dlz_transform transform;
     int ndim; /* of a sample as a network sees it */
     int64_t dims[3];
@@ -41,6 +51,7 @@ struct dlviz_dataset {
     char **class_names;    /* num_classes texts in one block, or NULL */
     dlviz_tensor *targets; /* floats or maps: a view of the storage, shared with every subset */
     int32_t *target_rows;  /* position -> row of `targets`; NULL: the position is the row */
+    bool targets_joined;   /* `targets` are those of this process, and others have theirs */
     int target_ndim;       /* of floats or maps */
     int64_t target_dims[3];
 
@@ -57,6 +68,10 @@ dlviz_status dlz_dataset_create_of_files(dlviz_dataset **out, const dlz_image_fi
 /* dlviz_dataset_set_targets for the public function `who`. */
 dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
                                      const dlviz_tensor *targets);
+/* A dataset with the settings of this rank's own, whose `num_samples` rows are those of all ranks in
+ * order, without targets. Takes `joined` over, also where it fails. */
+dlviz_status dlz_dataset_create_joined(dlviz_dataset **out, dlz_joined *joined,
+                                       int64_t num_samples);
 
 /* Sets the image size (height, width), unless NULL, and `count` means and deviations, unless 0: one
  * or as many as there are channels or components. After a failure the dataset is as it was. */
@@ -70,6 +85,9 @@ dlviz_dataset *dlz_dataset_hold(const dlviz_dataset *dataset);
  * and weights, and up to 64 samples and their targets, spread over the set. The same on every
  * machine. */
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset);
+/* Before the mark of a joined dataset is asked for: by all ranks, which tell each other what it looks
+ * at. Does nothing with others. */
+dlviz_status dlz_dataset_share_looks(const dlviz_dataset *dataset, dlviz_comm *comm);
 
 /* The positions first … first + count − 1, which the caller frees; fails where a dataset has others. */
 dlviz_status dlz_dataset_positions(const dlviz_dataset *dataset, const char *who, int64_t first,
@@ -96,7 +114,10 @@ int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
  * NULL. */
 dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
                                void **block);
-/* The row of the targets that a sample has. */
+/* Its targets as they are stored: numbers or a map, not one label. */
+dlviz_status dlz_dataset_fetch_targets(const dlviz_dataset *dataset, int64_t position,
+                                       const void **targets);
+/* The row of the targets that a sample has; not where these are joined. */
 static inline int64_t dlz_dataset_target_row(const dlviz_dataset *dataset, int64_t position) {
     return dataset->target_rows ? dataset->target_rows[position] : position;
 }
@@ -123,13 +144,16 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
 int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]);
 /* Element i of labels of uint8 or int64. */
 int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i);
-/* The labels among which those of the sample at a position are, from element *first on. */
+/* The labels among which those of the sample at a position are, from element *first on; NULL where
+ * another process has them. */
 const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
                                           int64_t *first);
 /* Writes the samples' weights, each 1 for a dataset without. */
 void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               float *weights);
-/* The smallest and the largest label, also of maps; false without labels. */
+/* The smallest and the largest label, also of maps, looked for among all of them; and as they were
+ * found then, or false without labels. */
+void dlz_dataset_find_label_range(dlviz_dataset *dataset);
 bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest);
 
 /* -- Augmented samples: how those who train see them ---------------------------------------------
@@ -174,6 +198,11 @@ dlviz_status dlz_dataset_load_parallel(const dlviz_dataset *dataset, const int64
                                        int64_t count, float *samples);
 dlviz_status dlz_dataset_load_targets_parallel(const dlviz_dataset *dataset, const int64_t *indices,
                                                int64_t count, void *targets);
+
+/* All targets, as dlviz_dataset_targets gives them, where ranks call it together: of a joined dataset,
+ * those that lie with others as well. May fail on one alone, and tells the others. */
+dlviz_status dlz_dataset_gather_targets(const dlviz_dataset *dataset, const dlviz_comm *comm,
+                                        dlviz_tensor **targets);
 
 /* -- Why a loss is not finite ------------------------------------------------------------------ */
 

@@ -29,9 +29,17 @@ static dlviz_status decode(const dlviz_dataset *dataset, int64_t row, void **blo
 
 dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
                                void **block) {
+    *block = NULL;
+    if (dataset->joined) {
+        const char *bytes;
+        DLZ_TRY(dlz_joined_find(dataset, position, DLZ_ROW_SAMPLE, &bytes, &position));
+        *sample = bytes;
+        if (bytes)
+            return DLVIZ_OK;
+        dataset = dataset->joined->own;
+    }
     const dlviz_tensor *stored = dataset->samples;
     int64_t row = dataset->rows[position];
-    *block = NULL;
     if (stored) {
         size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
         *sample = (const char *)stored->data + (size_t)row * stride;
@@ -69,23 +77,40 @@ dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset) {
     return labels ? DLVIZ_INT64 : DLVIZ_FLOAT32;
 }
 
+dlviz_status dlz_dataset_fetch_targets(const dlviz_dataset *dataset, int64_t position,
+                                       const void **targets) {
+    if (dataset->targets_joined) {
+        const char *bytes;
+        DLZ_TRY(dlz_joined_find(dataset, position, DLZ_ROW_TARGETS, &bytes, &position));
+        *targets = bytes;
+        if (bytes)
+            return DLVIZ_OK;
+        dataset = dataset->joined->own;
+    }
+    size_t stride =
+        (size_t)dlz_dataset_target_size(dataset) * dlviz_dtype_size(dataset->targets->dtype);
+    *targets = (const char *)dataset->targets->data +
+               (size_t)dlz_dataset_target_row(dataset, position) * stride;
+    return DLVIZ_OK;
+}
+
 /* Those that are stored, one row a sample. */
-static void load_rows(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      char *targets) {
-    const dlviz_tensor *stored = dataset->targets;
+static dlviz_status load_rows(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                              char *targets) {
     int64_t size = dlz_dataset_target_size(dataset);
     size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset)),
            stride = (size_t)size * width;
     for (int64_t i = 0; i < count; i++) {
-        int64_t position = indices ? indices[i] : i;
-        int64_t row = dlz_dataset_target_row(dataset, position);
+        const void *from;
+        DLZ_TRY(dlz_dataset_fetch_targets(dataset, indices ? indices[i] : i, &from));
         char *to = targets + (size_t)i * stride;
-        if (stored->dtype == DLVIZ_UINT8)
+        if (dataset->targets->dtype == DLVIZ_UINT8)
             for (int64_t j = 0; j < size; j++)
-                ((int64_t *)(void *)to)[j] = ((const uint8_t *)stored->data)[row * size + j];
+                ((int64_t *)(void *)to)[j] = ((const uint8_t *)from)[j];
         else
-            memcpy(to, (const char *)stored->data + (size_t)row * stride, stride);
+            memcpy(to, from, stride);
     }
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices,
@@ -102,8 +127,7 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
         break;
     case DLZ_TARGETS_LABEL_MAPS:
     case DLZ_TARGETS_FLOATS:
-        load_rows(dataset, indices, count, targets);
-        break;
+        return load_rows(dataset, indices, count, targets);
     }
     return DLVIZ_OK;
 }
@@ -118,6 +142,11 @@ const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t 
     if (dataset->labels) {
         *first = position;
         return dataset->labels;
+    }
+    if (dataset->targets_joined) {
+        if (!dlz_joined_is_own(dataset->joined, dataset->rows[position], &position))
+            return NULL;
+        dataset = dataset->joined->own;
     }
     int64_t row = dlz_dataset_target_row(dataset, position);
     *first = row * dlz_dataset_target_size(dataset);

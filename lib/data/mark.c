@@ -1,4 +1,5 @@
 /* A number that tells datasets apart. */
+#include "base/base.h"
 #include "data/dataset.h"
 #include "tensor/element.h"
 #include "tensor/tensor.h"
@@ -6,9 +7,9 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Of a large dataset, only so many samples and targets are looked at; of all, the weights and, where
- * each sample has one, the labels. */
-enum { MARKED_SAMPLES = 64, SOME = 1024 };
+/* Of a large dataset, only DLZ_MARKED_SAMPLES samples and targets are looked at; of all, the weights
+ * and, where each sample has one, the labels. */
+enum { SOME = 1024 };
 
 /* Bytes in the same order on every machine. */
 static uLong add_numbers(uLong mark, const int64_t *numbers, int count) {
@@ -53,6 +54,96 @@ static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t positi
     return add_elements(mark, stored->dtype, sample, length);
 }
 
+static int64_t targets_size(const dlviz_dataset *dataset) {
+    return dataset->targets ? dlz_dataset_target_size(dataset) : 0;
+}
+
+static uLong add_targets(uLong mark, const dlviz_dataset *dataset, int64_t position) {
+    const dlviz_tensor *targets = dataset->targets;
+    int64_t size = targets_size(dataset);
+    if (size == 0)
+        return mark;
+    int64_t first = dlz_dataset_target_row(dataset, position) * size;
+    return targets->dtype == DLVIZ_FLOAT32
+               ? add_elements(mark, DLVIZ_FLOAT32, (const float *)targets->data + first, size)
+               : add_labels(mark, targets, first, size);
+}
+
+static int64_t count_looks(const dlviz_dataset *dataset) {
+    return dlz_min_i64(DLZ_MARKED_SAMPLES, dataset->num_samples);
+}
+
+static int64_t look_at(const dlviz_dataset *dataset, int64_t look) {
+    return look * dataset->num_samples / count_looks(dataset);
+}
+
+/* -- Where samples are with several processes ----------------------------------------------------
+ */
+
+static int64_t sample_bytes(const dlviz_dataset *dataset) {
+    const dlz_transform *t = &dataset->transform;
+    return t->channels * t->height * t->width * (int64_t)dlviz_dtype_size(t->dtype);
+}
+
+static int64_t targets_bytes(const dlviz_dataset *dataset) {
+    return targets_size(dataset) * (int64_t)dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+}
+
+/* What they would add, of which their ranks told. */
+static uLong add_looked(uLong mark, const dlviz_dataset *dataset, int64_t look) {
+    const dlz_looks *looks = atomic_load(&dataset->looks);
+    static const dlz_looks none;
+    const uint32_t *checks = (looks ? looks : &none)->checks[look];
+    mark = crc32_combine(mark, checks[DLZ_ROW_SAMPLE], (z_off_t)sample_bytes(dataset));
+    return dataset->targets_joined
+               ? crc32_combine(mark, checks[DLZ_ROW_TARGETS], (z_off_t)targets_bytes(dataset))
+               : add_targets(mark, dataset, look_at(dataset, look));
+}
+
+static void look_at_own(const dlviz_dataset *dataset, dlz_looks *looks) {
+    const dlz_joined *joined = dataset->joined;
+    for (int64_t i = 0, own; i < count_looks(dataset); i++) {
+        if (!dlz_joined_is_own(joined, dataset->rows[look_at(dataset, i)], &own))
+            continue;
+        looks->checks[i][DLZ_ROW_SAMPLE] = (uint32_t)add_sample(0, joined->own, own);
+        looks->checks[i][DLZ_ROW_TARGETS] = (uint32_t)add_targets(0, joined->own, own);
+    }
+}
+
+/* Of each look, what the rank says that has the sample. */
+static void pick(const dlviz_dataset *dataset, const dlz_looks *all, dlz_looks *looks) {
+    for (int64_t i = 0; i < count_looks(dataset); i++) {
+        int owner = dlz_joined_owner(dataset->joined, dataset->rows[look_at(dataset, i)]);
+        memcpy(looks->checks[i], all[owner].checks[i], sizeof looks->checks[i]);
+    }
+}
+
+dlviz_status dlz_dataset_share_looks(const dlviz_dataset *dataset, dlviz_comm *comm) {
+    if (!dataset->joined)
+        return DLVIZ_OK;
+    uint64_t ranks = (uint64_t)dlz_comm_size(comm);
+    dlz_looks *all = dlz_alloc_array_zero(ranks, sizeof *all),
+              *looks = dlz_alloc_zero(sizeof *looks), *none = NULL;
+    dlviz_status status =
+        all && looks ? DLVIZ_OK : dlz_fail_memory("a dataset's mark", (ranks + 1) * sizeof *all);
+    status = dlz_comm_agree(comm, status);
+    if (status == DLVIZ_OK) {
+        look_at_own(dataset, &all[dlz_comm_rank(comm)]);
+        status = dlz_comm_gather_even(comm, all, (int64_t)ranks, sizeof *all);
+    }
+    if (status == DLVIZ_OK)
+        pick(dataset, all, looks);
+    /* They do not change: what another thread may have set is the same. */
+    if (status != DLVIZ_OK ||
+        !atomic_compare_exchange_strong(&((dlviz_dataset *)dataset)->looks, &none, looks))
+        dlz_free(looks);
+    dlz_free(all);
+    return status;
+}
+
+/* -- The mark ------------------------------------------------------------------------------------
+ */
+
 static void add_setting(void *context, const char *name, int64_t number) {
     uLong *mark = context;
     *mark = crc32_z(*mark, (const unsigned char *)name, strlen(name));
@@ -61,8 +152,6 @@ static void add_setting(void *context, const char *name, int64_t number) {
 
 uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
     const dlz_transform *t = &dataset->transform;
-    const dlviz_tensor *targets = dataset->targets;
-    int64_t target_size = targets ? dlz_dataset_target_size(dataset) : 0;
     const int64_t numbers[] = {dataset->num_samples,
                                t->dtype,
                                t->channels,
@@ -76,7 +165,7 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
                                dataset->target_ndim,
                                dataset->target_dims[0],
                                dataset->target_dims[1],
-                               target_size,
+                               targets_size(dataset),
                                dataset->weights != NULL};
     uLong mark = add_numbers(0, numbers, sizeof numbers / sizeof *numbers);
     if (t->normal_count > 0) {
@@ -87,17 +176,11 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
         mark = add_elements(mark, DLVIZ_INT64, dataset->labels->data, dataset->num_samples);
     if (dataset->weights)
         mark = add_elements(mark, DLVIZ_FLOAT32, dataset->weights->data, dataset->num_samples);
-    int64_t looks = dlz_min_i64(MARKED_SAMPLES, dataset->num_samples);
-    for (int64_t i = 0; i < looks; i++) {
-        int64_t position = i * dataset->num_samples / looks;
-        mark = add_sample(mark, dataset, position);
-        if (target_size == 0)
-            continue;
-        int64_t row = dlz_dataset_target_row(dataset, position);
-        mark = targets->dtype == DLVIZ_FLOAT32
-                   ? add_elements(mark, DLVIZ_FLOAT32,
-                                  (const float *)targets->data + row * target_size, target_size)
-                   : add_labels(mark, targets, row * target_size, target_size);
+    for (int64_t i = 0; i < count_looks(dataset); i++) {
+        int64_t position = look_at(dataset, i);
+        mark = dataset->joined
+                   ? add_looked(mark, dataset, i)
+                   : add_targets(add_sample(mark, dataset, position), dataset, position);
     }
     if (dlz_dataset_is_augmented(dataset))
         dlz_augmentations_tell(&dataset->augmentations, add_setting, &mark);

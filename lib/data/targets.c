@@ -36,11 +36,17 @@ static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
     return DLVIZ_OK;
 }
 
-static void find_range(dlviz_dataset *dataset) {
+void dlz_dataset_find_label_range(dlviz_dataset *dataset) {
     int64_t size = dlz_dataset_target_size(dataset), first;
     dataset->smallest_label = INT64_MAX;
     dataset->largest_label = INT64_MIN;
-    for (int64_t i = 0; i < dataset->num_samples; i++) {
+    const int32_t *ranges = dataset->targets_joined ? dataset->joined->label_ranges : NULL;
+    for (int64_t i = 0; i < dataset->num_samples && ranges; i++) {
+        const int32_t *range = ranges + 2 * (int64_t)dataset->rows[i];
+        dataset->smallest_label = dlz_min_i64(dataset->smallest_label, range[0]);
+        dataset->largest_label = dlz_max_i64(dataset->largest_label, range[1]);
+    }
+    for (int64_t i = 0; i < dataset->num_samples && !ranges; i++) {
         const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
         for (int64_t j = 0; j < size; j++) {
             int64_t label = dlz_label_at(labels, first + j);
@@ -51,7 +57,7 @@ static void find_range(dlviz_dataset *dataset) {
 }
 
 static void count_classes(dlviz_dataset *dataset) {
-    find_range(dataset);
+    dlz_dataset_find_label_range(dataset);
     dataset->num_classes = dlz_max_i64(dataset->largest_label, -1) + 1;
 }
 
@@ -129,6 +135,7 @@ void dlz_dataset_release_targets(dlviz_dataset *dataset) {
     dataset->target_kind = DLZ_TARGETS_NONE;
     dataset->labels = dataset->targets = NULL;
     dataset->target_rows = NULL;
+    dataset->targets_joined = false;
     dataset->class_names = NULL;
     dataset->num_classes = 0;
     dataset->target_ndim = 0;
@@ -249,7 +256,7 @@ const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset) {
  */
 
 static dlviz_status subset_classes(const dlviz_dataset *dataset, dlviz_dataset *subset) {
-    find_range(subset);
+    dlz_dataset_find_label_range(subset);
     subset->num_classes = dataset->num_classes;
     return dataset->class_names
                ? dlz_copy_names(dataset->num_classes, (const char *const *)dataset->class_names,
@@ -271,13 +278,16 @@ static dlviz_status subset_rows(const dlviz_dataset *dataset, int64_t count,
                                 const int64_t *positions, dlviz_dataset *subset) {
     const dlviz_tensor *whole = dataset->targets;
     DLZ_TRY(dlviz_tensor_reshape(whole, whole->ndim, whole->dims, &subset->targets));
+    subset->target_ndim = dataset->target_ndim;
+    memcpy(subset->target_dims, dataset->target_dims, sizeof subset->target_dims);
+    subset->targets_joined = dataset->targets_joined;
+    if (subset->targets_joined)
+        return DLVIZ_OK;
     subset->target_rows = dlz_alloc_array((uint64_t)count, sizeof *subset->target_rows);
     if (!subset->target_rows)
         return dlz_fail_memory("a dataset's rows", (uint64_t)count * sizeof(int32_t));
     for (int64_t i = 0; i < count; i++)
         subset->target_rows[i] = (int32_t)dlz_dataset_target_row(dataset, positions[i]);
-    subset->target_ndim = dataset->target_ndim;
-    memcpy(subset->target_dims, dataset->target_dims, sizeof subset->target_dims);
     return DLVIZ_OK;
 }
 

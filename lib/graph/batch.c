@@ -41,6 +41,13 @@ dlz_batch dlz_batch_shared(int64_t n, dlviz_comm *comm, int64_t *own) {
     return batch;
 }
 
+dlz_share dlz_batch_share(const dlz_batch *batch, int rank) {
+    if (!batch->comm)
+        return (dlz_share){0, batch->all};
+    int64_t leaf = batch->all / DLZ_LEAVES, first = dlz_batch_first_leaf(batch, rank);
+    return (dlz_share){first * leaf, (dlz_batch_first_leaf(batch, rank + 1) - first) * leaf};
+}
+
 bool dlz_batch_shares(const dlz_batch *batch, int64_t groups) {
     int64_t least = DLZ_LEAVES;
     for (int rank = 0; rank < dlz_comm_size(batch->comm); rank++)

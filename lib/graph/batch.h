@@ -44,6 +44,9 @@ bool dlz_batch_shares(const dlz_batch *batch, int64_t groups);
 /* Where a rank's part of it begins, in leaves; that of the rank after the last is DLZ_LEAVES. */
 int64_t dlz_batch_first_leaf(const dlz_batch *batch, int rank);
 
+/* The samples of a rank: all, where they do not share the batch. */
+dlz_share dlz_batch_share(const dlz_batch *batch, int rank);
+
 /* How many samples a tile of several may have, about as many as are wanted: every leaf is a
  * multiple of it. */
 int64_t dlz_batch_together(const dlz_batch *batch, int64_t wanted);

@@ -19,6 +19,8 @@ typedef struct dlz_linear_op {
     float *own_y, *others_y, *own_dx, *others_dx;
 } dlz_linear_op;
 
+/* -- linear_common.c --------------------------------------------------------------------------- */
+
 /* What becomes of the product, of an operation as it is now. */
 dlz_linear_end dlz_linear_end_of(const dlz_op *op);
 /* Applies the activation that is part of the operation, if any, to a part of its output. */

@@ -2,7 +2,6 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "graph/fold.h"
-#include "kernels/activations/activation.h"
 #include "layers/linear.h"
 
 #include <string.h>
@@ -85,21 +84,6 @@ static void prepare(dlz_op *op, const dlz_run *run) {
         dlz_parallel_for(dlz_linear_pack_tiles(&pass.size), run->workers, pack_tile, &pass);
 }
 
-dlz_linear_end dlz_linear_end_of(const dlz_op *op) {
-    const dlz_linear_op *own = op->own;
-    if (op->fold.has_batchnorm)
-        return (dlz_linear_end){op->fold.scale, own->folded_bias, op->fold.relu};
-    return (dlz_linear_end){NULL, op->states[BIAS].value, op->fold.relu};
-}
-
-void dlz_linear_activate(const dlz_op *op, dlz_linear_block part) {
-    const dlz_activation *activation = op->fold.activation;
-    int64_t outputs = op->out->channels;
-    float *y = op->out->data + part.row * outputs + part.column;
-    for (int64_t i = 0; activation && i < part.rows; i++, y += outputs)
-        activation->kernels->forward(activation->settings, part.columns, y, y);
-}
-
 static void forward_tile(void *context, int64_t tile, int worker) {
     const linear_pass *pass = context;
     const dlz_op *op = pass->op;
@@ -136,11 +120,6 @@ static void weight_tile(void *context, int64_t tile, int worker) {
     dlz_linear_backward_weight_tile(&pass->whole, &pass->rows, tile, pass->dy, pass->x, false,
                                     op->states[WEIGHT].gradient, op->states[BIAS].gradient,
                                     dlz_run_scratch(pass->run, worker));
-}
-
-void dlz_linear_gather_samples(const dlz_run *run, const float *from, int64_t size, float *to) {
-    memcpy(to + run->batch.first * size, from, (size_t)(run->n * size) * sizeof *to);
-    dlz_run_gather(run, to, run->n, size * (int64_t)sizeof *to);
 }
 
 /* Where a step can be taken of some rows alone, those of many weights stay where they are. */

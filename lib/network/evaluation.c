@@ -3,6 +3,7 @@
 #include "base/failures.h"
 #include "base/progress.h"
 #include "data/dataset.h"
+#include "data/supply.h"
 #include "network/network.h"
 #include "network/run.h"
 #include "network/targets.h"
@@ -20,9 +21,13 @@ typedef struct evaluation {
     const dlviz_dataset *dataset;
     const dlz_look *look;
     dlviz_comm *comm; /* of processes that take batches by turns; NULL: none */
-    int64_t first;    /* of the dataset */
-    int64_t n;        /* samples of this process's batch */
-    int64_t most;     /* of any batch */
+    /* Where the samples are spread over them: `dataset` is a view of it. */
+    const dlviz_dataset *joined;
+    dlviz_dataset view;
+    dlz_supply supply;
+    int64_t first; /* of the dataset */
+    int64_t n;     /* samples of this process's batch */
+    int64_t most;  /* of any batch */
     int64_t indices[DLZ_EVALUATION_BATCH], labels[DLZ_EVALUATION_BATCH];
     float own_weights[DLZ_EVALUATION_BATCH];
     double losses[DLZ_EVALUATION_BATCH];
@@ -58,6 +63,50 @@ static void name_batch(evaluation *e, int64_t first, int64_t n) {
 static bool is_alone(const evaluation *e) {
     return dlz_comm_size(e->comm) == 1;
 }
+
+/* -- Samples that are spread over the processes --------------------------------------------------
+ */
+
+/* Of `total` samples from `first` on, each process takes a batch. */
+static dlz_demand demand_of(const evaluation *e, int64_t first, int64_t total, int64_t *positions,
+                            dlz_share *shares) {
+    for (int64_t i = 0; i < total; i++)
+        positions[i] = first + i;
+    for (int rank = 0; rank < dlz_comm_size(e->comm); rank++) {
+        int64_t at = dlz_min_i64(rank * e->most, total);
+        shares[rank] = (dlz_share){at, dlz_min_i64(e->most, total - at)};
+    }
+    return (dlz_demand){
+        .dataset = e->joined, .positions = positions, .count = total, .shares = shares};
+}
+
+/* Brings them where they are taken, and lets those come that are next. */
+static dlviz_status bring(evaluation *e, int64_t first, int64_t total) {
+    int64_t positions[DLZ_LEAVES * DLZ_EVALUATION_BATCH], next = first + total;
+    dlz_share shares[DLZ_LEAVES];
+    if (!e->joined)
+        return DLVIZ_OK;
+    dlz_demand demand = demand_of(e, first, total, positions, shares);
+    DLZ_TRY(dlz_supply_take(&e->supply, &demand, &e->view));
+    total =
+        dlz_min_i64(e->most * dlz_comm_size(e->comm), dlviz_dataset_num_samples(e->joined) - next);
+    if (total == 0)
+        return DLVIZ_OK;
+    demand = demand_of(e, next, total, positions, shares);
+    return dlz_supply_begin(&e->supply, &demand);
+}
+
+/* Why the loss of a batch of any process is not finite: all look. */
+static dlviz_status check_finite(evaluation *e, int64_t n) {
+    const dlz_demand demand = {
+        .dataset = e->joined, .positions = e->indices, .count = n, .all_targets = true};
+    if (e->joined)
+        DLZ_TRY(dlz_supply_take(&e->supply, &demand, &e->view));
+    return dlz_dataset_check_finite(e->dataset, e->who, e->indices, n);
+}
+
+/* -- Batches -------------------------------------------------------------------------------------
+ */
 
 /* The outputs of a piece, side by side with those of others. */
 static void keep_outputs(evaluation *e, dlz_plan *plan, int64_t first) {
@@ -111,7 +160,7 @@ static dlviz_status add_evaluated(evaluation *e, int64_t at, int64_t n, dlz_tall
     network->plans.running = false;
     DLZ_TRY(status);
     /* Outputs may be anything; what went in may not. */
-    return isfinite(mean) ? DLVIZ_OK : dlz_dataset_check_finite(e->dataset, e->who, e->indices, n);
+    return isfinite(mean) ? DLVIZ_OK : check_finite(e, n);
 }
 
 /* Room for the outputs of all batches at a time. It is the network's, which keeps it, but this
@@ -196,6 +245,7 @@ static dlviz_status gather_batches(const evaluation *e, int64_t first, int64_t t
 /* Evaluates a batch for each process, `total` samples from `first` on; all add all losses, in
  * order. */
 static dlviz_status tally_some(evaluation *e, int64_t first, int64_t total, dlz_tally *tally) {
+    DLZ_TRY(bring(e, first, total));
     e->at = dlz_min_i64(dlz_comm_rank(e->comm) * e->most, total);
     e->n = dlz_min_i64(e->most, total - e->at);
     name_batch(e, first + e->at, e->n);
@@ -247,11 +297,17 @@ static void drop_targets(const evaluation *e) {
 static dlviz_status tally_all(dlviz_network *network, const char *who, const dlviz_dataset *dataset,
                               dlz_tally *tally, const dlz_look *look, dlviz_comm *comm) {
     evaluation e = {.network = network, .who = who, .dataset = dataset, .look = look, .comm = comm};
+    if (comm && dataset->joined) {
+        e.joined = dataset;
+        dlz_joined_view(dataset, NULL, &e.view);
+        e.dataset = &e.view;
+    }
     int64_t n = dlviz_dataset_num_samples(dataset);
     e.most = dlz_evaluation_batch(&network->graph, network->parameter_floats, n);
     dlviz_status status = ask_targets(&e, dlz_min_i64(n, e.most * dlz_comm_size(comm)));
     if (status == DLVIZ_OK)
         status = tally_batches(&e, tally);
+    status = dlz_supply_end(&e.supply, status);
     drop_targets(&e);
     give_room_back(&e);
     return status;
@@ -289,14 +345,14 @@ bool dlz_network_needs_outputs(const dlviz_network *network) {
 }
 
 dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset *dataset,
-                               const dlz_tally *tally, const dlviz_tensor *outputs,
-                               double *values) {
+                               const dlviz_comm *comm, const dlz_tally *tally,
+                               const dlviz_tensor *outputs, double *values) {
     const dlz_metrics *metrics = network->loss->type->metrics;
     dlz_loss_metrics(network->loss, dlz_network_output(network), tally, values);
     if (!dlz_network_needs_outputs(network))
         return DLVIZ_OK;
     dlviz_tensor *targets;
-    DLZ_TRY(dlviz_dataset_targets(dataset, 0, dlviz_dataset_num_samples(dataset), &targets));
+    DLZ_TRY(dlz_dataset_gather_targets(dataset, comm, &targets));
     dlviz_status status =
         metrics->judge(outputs, targets, values + metrics->count - metrics->num_whole);
     dlviz_tensor_destroy(targets);
@@ -317,7 +373,7 @@ static dlviz_status evaluate(dlviz_network *network, const char *who, const dlvi
         looked.outputs = outputs;
     dlviz_status status = tally_all(network, who, dataset, tally, &looked, NULL);
     if (status == DLVIZ_OK && whole)
-        status = dlz_network_judge(network, dataset, tally, outputs, metrics);
+        status = dlz_network_judge(network, dataset, NULL, tally, outputs, metrics);
     else if (status == DLVIZ_OK)
         dlz_loss_metrics(network->loss, dlz_network_output(network), tally, metrics);
     dlviz_tensor_destroy(outputs);

@@ -60,6 +60,13 @@ static dlviz_status training_plan(dlviz_network *network, int64_t n, uint64_t se
     return DLVIZ_OK;
 }
 
+dlviz_status dlz_network_share_batch(dlviz_network *network, int64_t n, dlz_batch *batch) {
+    dlz_plan *plan;
+    DLZ_TRY(training_plan(network, n, 0, 0, &plan));
+    *batch = dlz_plan_run(plan)->batch;
+    return DLVIZ_OK;
+}
+
 /* What a step is told of the batch that lies in the plan. */
 typedef struct step_batch {
     dlz_label_layout layout;

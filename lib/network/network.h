@@ -227,6 +227,8 @@ dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const 
                                             const dlviz_dataset *dataset);
 dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset);
+/* Which samples of a training batch of n each process computes. */
+dlviz_status dlz_network_share_batch(dlviz_network *network, int64_t n, dlz_batch *batch);
 /* One training step, up to the gradients, on n samples of a dataset whose shapes have been checked,
  * augmented as in this epoch of the seed; adds to the tally. *mean receives the batch's loss; where
  * that is not finite, there are no gradients. */
@@ -235,15 +237,15 @@ dlviz_status dlz_network_train_batch(dlviz_network *network, const char *who,
                                      int64_t n, uint64_t seed, int64_t epoch, uint64_t step,
                                      dlz_tally *tally, double *mean);
 /* Adds a dataset that has been checked to a tally, in evaluation. *outputs, unless NULL, receives
- * all outputs in PyTorch's order. */
+ * all outputs in PyTorch's order. Where processes share it, it fails on one of them alone. */
 dlviz_status dlz_network_tally(dlviz_network *network, const char *who,
                                const dlviz_dataset *dataset, dlz_tally *tally,
                                dlviz_tensor **outputs);
 /* The metrics of the loss, num_metrics of them, after a dataset was tallied. *outputs as it gave
- * them, NULL where no metric needs them. */
+ * them, NULL where no metric needs them. comm: of processes that ask together, or NULL. */
 dlviz_status dlz_network_judge(const dlviz_network *network, const dlviz_dataset *dataset,
-                               const dlz_tally *tally, const dlviz_tensor *outputs,
-                               double *metrics);
+                               const dlviz_comm *comm, const dlz_tally *tally,
+                               const dlviz_tensor *outputs, double *metrics);
 /* Whether one of the metrics needs the outputs. */
 bool dlz_network_needs_outputs(const dlviz_network *network);
 

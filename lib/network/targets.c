@@ -34,7 +34,7 @@ dlviz_status dlz_network_check_targets(const dlviz_network *network, const char 
         return DLVIZ_OK;
     for (int64_t i = 0; i < dlviz_dataset_num_samples(dataset); i++) {
         const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &start);
-        for (int64_t j = 0; j < dlz_dataset_target_size(dataset); j++) {
+        for (int64_t j = 0; labels && j < dlz_dataset_target_size(dataset); j++) {
             int64_t label = dlz_label_at(labels, start + j);
             if (!dlz_loss_takes_label(loss, label, outputs))
                 return dlz_loss_fail_label(loss, who, i, label, outputs);

@@ -41,12 +41,15 @@ static dlviz_status check_dataset(const char *who, const dlviz_report *report,
 
 /* Float samples have a range of their own: 0 … 1, and whatever finite values lie beyond. */
 static dlviz_status find_range(work *w) {
-    const dlviz_tensor *stored = w->dataset->samples;
-    if (!stored || stored->dtype != DLVIZ_FLOAT32)
+    const dlz_transform *t = &w->dataset->transform;
+    if (t->dtype != DLVIZ_FLOAT32)
         return DLVIZ_OK;
-    int64_t size = stored->size / stored->dims[0];
+    int64_t size = t->channels * t->height * t->width;
     for (int64_t sample = 0; sample < w->dataset->num_samples; sample++) {
-        const float *values = (const float *)stored->data + w->dataset->rows[sample] * size;
+        const void *stored;
+        void *block; /* none: what is decoded is bytes */
+        DLZ_TRY(dlz_dataset_fetch(w->dataset, sample, &stored, &block));
+        const float *values = stored;
         for (int64_t i = 0; i < size; i++) {
             if (isnan(values[i]))
                 return dlz_fail(DLVIZ_ERROR_NUMERIC,

@@ -211,7 +211,7 @@ static dlviz_status add_user_metrics(const dlviz_trainer *trainer, const dlviz_d
     if (trainer->num_user_metrics == 0)
         return DLVIZ_OK;
     dlviz_tensor *targets;
-    DLZ_TRY(dlviz_dataset_targets(set, 0, dlviz_dataset_num_samples(set), &targets));
+    DLZ_TRY(dlz_dataset_gather_targets(set, trainer->network->plans.comm, &targets));
     for (int i = 0; i < trainer->num_user_metrics; i++) {
         const dlz_user_metric *metric = &trainer->user_metrics[i];
         row[p->user + i] = metric->function(outputs, targets, metric->user);
@@ -225,13 +225,15 @@ static dlviz_status validate_on(dlviz_trainer *trainer, const dlviz_dataset *set
     static const char who[] = "dlviz_trainer_fit";
     dlviz_network *network = trainer->network;
     DLZ_TRY(dlz_network_check_samples(network, who, set));
+    DLZ_TRY(dlz_dataset_check_comm(set, who, "it", trainer->comm));
+    DLZ_TRY(dlz_dataset_require_same_rows(set, who, "it", trainer->comm));
     DLZ_TRY(dlz_network_check_targets(network, who, set));
     dlviz_tensor *outputs = NULL;
     bool needed = trainer->num_user_metrics > 0 || dlz_network_needs_outputs(network);
     DLZ_TRY(dlz_network_tally(network, who, set, tally, needed ? &outputs : NULL));
     row[p->validation_loss] = dlz_tally_mean(tally);
-    dlviz_status status =
-        dlz_network_judge(network, set, tally, outputs, row + p->validation_metrics);
+    dlviz_status status = dlz_network_judge(network, set, network->plans.comm, tally, outputs,
+                                            row + p->validation_metrics);
     if (status == DLVIZ_OK)
         status = add_user_metrics(trainer, set, p, outputs, row);
     dlviz_tensor_destroy(outputs);

@@ -51,11 +51,18 @@ static dlviz_status check_average(const dlviz_trainer *trainer) {
 static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                               const int64_t *order, int64_t n, double rate, double *loss) {
     double before = trainer->tally.norm;
+    dlviz_dataset view;
+    if (train->joined) {
+        DLZ_TRY(dlz_trainer_bring(trainer, train, order, n, &view));
+        train = &view;
+    }
     trainer->network->plans.spreads.wanted =
         trainer->clip_norm == 0 && trainer->clip_value == 0 && trainer->accumulation.batches == 1;
     DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
                                     trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
                                     loss));
+    if (!isfinite(*loss) && train->joined)
+        DLZ_TRY(dlz_trainer_bring_all(trainer, trainer->train, order, n, &view));
     if (!isfinite(*loss))
         return fail_loss(trainer, train, order, n, *loss);
     dlviz_status status =
@@ -202,6 +209,8 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
                               int64_t epochs) {
     DLZ_TRY(dlz_require_states(trainer->network, FIT));
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
+    DLZ_TRY(dlz_dataset_check_comm(train, FIT, "the dataset", trainer->comm));
+    DLZ_TRY(dlz_dataset_check_comm(trainer->validation, FIT, "the validation set", trainer->comm));
     DLZ_TRY(dlz_network_check_targets(trainer->network, FIT, train));
     if (epochs < 0 || epochs > MOST_EPOCHS - trainer->num_epochs)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -217,11 +226,16 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
         return dlz_fail(DLVIZ_ERROR_STATE,
                         FIT ": an epoch over %lld samples is under way; this set has %lld",
                         (long long)trainer->samples, (long long)samples);
-    if (trainer->batches_done > 0 && dlz_dataset_mark(train) != trainer->train_mark)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        FIT ": an epoch is under way that began with other samples, targets or "
-                            "settings of the dataset; it can only be finished with the same");
     return epochs > 0 ? check_batches(trainer, samples) : DLVIZ_OK;
+}
+
+/* Ranks have told each other what the mark is made of. */
+static dlviz_status check_mark(const dlviz_trainer *trainer, const dlviz_dataset *train) {
+    if (trainer->batches_done == 0 || dlz_dataset_mark(train) == trainer->train_mark)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_STATE,
+                    FIT ": an epoch is under way that began with other samples, targets or "
+                        "settings of the dataset; it can only be finished with the same");
 }
 
 static dlviz_status fit_epochs(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs,
@@ -256,6 +270,7 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
         status = dlz_trainer_gather(trainer);
     trainer->network->plans.withheld = trainer->network->plans.apart.count > 0;
     dlz_plans_share(&trainer->network->plans, NULL);
+    status = dlz_supply_end(&trainer->supply, status);
     if (status != DLVIZ_OK && trainer->comm)
         status = dlz_comm_fail(trainer->comm, status);
     if (status == DLVIZ_OK)
@@ -277,6 +292,8 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     trainer->stop_reason = DLVIZ_STOP_REASON_NONE;
     dlviz_status status =
         dlz_trainer_check_ranks(trainer, FIT, train, epochs, check_fit(trainer, train, epochs));
+    if (status == DLVIZ_OK)
+        status = dlz_comm_agree(trainer->comm, check_mark(trainer, train));
     if (status == DLVIZ_OK)
         status = dlz_network_describe_data(trainer->network, train);
     if (status == DLVIZ_OK && trainer->validation)

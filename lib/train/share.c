@@ -46,6 +46,45 @@ dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer) {
     return DLVIZ_OK;
 }
 
+/* -- Samples that are spread over them -----------------------------------------------------------
+ */
+
+/* Asks for a batch, of which the ranks compute these shares. */
+static dlz_demand demand_of(const dlviz_dataset *train, const int64_t *order, int64_t n,
+                            const dlz_variant *variant, const dlz_share *shares) {
+    return (dlz_demand){.dataset = train,
+                        .positions = order,
+                        .count = n,
+                        .variant = dlz_dataset_is_augmented(train) ? variant : NULL,
+                        .shares = shares,
+                        .all_targets = true};
+}
+
+dlviz_status dlz_trainer_bring(dlviz_trainer *trainer, const dlviz_dataset *train,
+                               const int64_t *order, int64_t n, dlviz_dataset *view) {
+    const dlz_variant variant = {.seed = trainer->seed, .epoch = trainer->num_epochs};
+    dlz_share shares[DLZ_LEAVES];
+    dlz_batch batch;
+    DLZ_TRY(dlz_network_share_batch(trainer->network, n, &batch));
+    for (int rank = 0; rank < dlz_comm_size(trainer->comm); rank++)
+        shares[rank] = dlz_batch_share(&batch, rank);
+    dlz_demand demand = demand_of(train, order, n, &variant, shares);
+    DLZ_TRY(dlz_supply_take(&trainer->supply, &demand, view));
+    /* A last batch of fewer samples may be shared otherwise. */
+    int64_t left = trainer->samples - (trainer->batches_done + 1) * trainer->batch_size;
+    if (trainer->batches_done + 1 == trainer->num_batches || left < n)
+        return DLVIZ_OK;
+    demand.positions += n;
+    return dlz_supply_begin(&trainer->supply, &demand);
+}
+
+dlviz_status dlz_trainer_bring_all(dlviz_trainer *trainer, const dlviz_dataset *train,
+                                   const int64_t *order, int64_t n, dlviz_dataset *view) {
+    const dlz_variant variant = {.seed = trainer->seed, .epoch = trainer->num_epochs};
+    const dlz_demand demand = demand_of(train, order, n, &variant, NULL);
+    return dlz_supply_take(&trainer->supply, &demand, view);
+}
+
 dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on) {
     int64_t all[DLZ_LEAVES];
     int ranks = dlz_comm_size(trainer->comm);
@@ -94,6 +133,11 @@ dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *w
     if (dlz_comm_size(comm) == 1)
         return status;
     DLZ_TRY(dlz_comm_agree(comm, status));
+    DLZ_TRY(dlz_dataset_require_same_rows(train, who, "the dataset", comm));
+    DLZ_TRY(dlz_dataset_require_same_rows(trainer->validation, who, "the validation set", comm));
+    DLZ_TRY(dlz_dataset_share_looks(train, comm));
+    if (trainer->validation)
+        DLZ_TRY(dlz_dataset_share_looks(trainer->validation, comm));
     describe(trainer, train, epochs, text, sizeof text);
     DLZ_TRY(dlz_comm_require_same(comm, who, "what is trained", text));
     describe_validation(trainer->validation, text, sizeof text);

@@ -5,6 +5,7 @@
 #include <dlviz/trainer.h>
 
 #include "base/busy.h"
+#include "data/supply.h"
 #include "losses/loss.h"
 #include "network/snapshot.h"
 #include "train/schedule.h"
@@ -76,6 +77,7 @@ struct dlviz_trainer {
     dlviz_stop_reason stop_reason;
 
     const dlviz_dataset *train; /* while it fits */
+    dlz_supply supply;          /* of its samples, where they are spread over processes */
     bool fitting;   /* dlviz_trainer_fit is at work: what calls back may not start it again */
     bool destroyed; /* by a callback; dlviz_trainer_fit ends and then frees it */
     char **figure_names;
@@ -126,6 +128,14 @@ void dlz_trainer_release_steps(dlviz_trainer *trainer);
 dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *who,
                                      const dlviz_dataset *train, int64_t epochs,
                                      dlviz_status status);
+
+/* Of a joined dataset: brings what ranks need of samples order[0] … order[n − 1], and lets what they need
+ * of the next batch come. *view: the dataset with it, for this batch. */
+dlviz_status dlz_trainer_bring(dlviz_trainer *trainer, const dlviz_dataset *train,
+                               const int64_t *order, int64_t n, dlviz_dataset *view);
+/* Brings all of them to each rank, instead. */
+dlviz_status dlz_trainer_bring_all(dlviz_trainer *trainer, const dlviz_dataset *train,
+                                   const int64_t *order, int64_t n, dlviz_dataset *view);
 
 /* Whether all ranks are to go on, instead of this one alone. */
 /* Gives all processes what they have trained each some of: weights and moments. */

@@ -392,6 +392,79 @@ START_TEST(a_layer_in_tiles) {
 }
 END_TEST
 
+typedef struct tree_job {
+    dlz_linear layer;
+    dlz_linear_leaves leaves;
+    const float *dy, *weight;
+    float *dx;
+    char *scratch;
+} tree_job;
+
+static void run_tree(void *context, int64_t tile, int worker) {
+    tree_job *job = context;
+    dlz_linear_backward_data_tree_tile(
+        &job->layer, job->leaves, tile, job->dy, job->weight, job->dx,
+        job->scratch + (size_t)worker * DLZ_LINEAR_TREE_SCRATCH_BYTES);
+}
+
+/* The sum of a node in float64, leaf after leaf; and of its halves, as they are, to the bit. */
+static void check_node(const tree_job *all, dlz_linear_leaves leaves, float *whole) {
+    enum { WORKERS = 3 };
+    const dlz_linear *layer = &all->layer;
+    int64_t size = layer->batch * layer->inputs;
+    tree_job job = *all;
+    job.leaves = leaves;
+    job.dx = whole;
+    fill_uniform(whole, size, 11); /* which is not read */
+    dlz_parallel_for(dlz_linear_backward_data_tree_tiles(layer), 1 + leaves.first % WORKERS,
+                     run_tree, &job);
+    int64_t first = layer->outputs * leaves.first / DLZ_LINEAR_LEAVES;
+    int64_t end = layer->outputs * (leaves.first + leaves.count) / DLZ_LINEAR_LEAVES;
+    for (int64_t b = 0; b < layer->batch; b++)
+        for (int64_t i = 0; i < layer->inputs; i++) {
+            double sum = 0, sizes = 0;
+            for (int64_t o = first; o < end; o++) {
+                double term = (double)job.dy[b * layer->outputs + o] *
+                              (double)job.weight[o * layer->inputs + i];
+                sum += term;
+                sizes += fabs(term);
+            }
+            close_to(whole[b * layer->inputs + i], sum, sizes, "dX", b * layer->inputs + i);
+        }
+    if (leaves.count == 1)
+        return;
+    float *left = floats(size), *right = floats(size);
+    int half = leaves.count / 2;
+    check_node(all, (dlz_linear_leaves){leaves.first, half}, left);
+    check_node(all, (dlz_linear_leaves){leaves.first + half, half}, right);
+    for (int64_t i = 0; i < size; i++)
+        left[i] += right[i];
+    ck_assert_mem_eq(whole, left, (size_t)size * sizeof *left);
+    free(left);
+    free(right);
+}
+
+START_TEST(a_layers_inputs_as_a_tree) {
+    /* Leaves of one output, of uneven sizes, and of more than a block. */
+    static const dlz_linear layers[] = {
+        {3, 40, 8}, {64, 300, 77}, {1, 513, 130}, {300, 140, 50}, {5, 33, 2500}};
+    for (size_t l = 0; l < sizeof layers / sizeof *layers; l++) {
+        tree_job job = {.layer = layers[l]};
+        int64_t ws = job.layer.inputs * job.layer.outputs, ys = job.layer.batch * job.layer.outputs;
+        float *in = floats(ws + ys), *dx = floats(job.layer.batch * job.layer.inputs);
+        fill_uniform(in, ws + ys, 6);
+        job.weight = in;
+        job.dy = in + ws;
+        job.scratch = aligned_alloc(64, 3 * DLZ_LINEAR_TREE_SCRATCH_BYTES);
+        ck_assert_ptr_nonnull(job.scratch);
+        check_node(&job, (dlz_linear_leaves){0, DLZ_LINEAR_LEAVES}, dx);
+        free(job.scratch);
+        free(in);
+        free(dx);
+    }
+}
+END_TEST
+
 START_TEST(a_product_is_finished) {
     enum { ROWS = 5, COLUMNS = 37, STEP = 40 };
     float scale[COLUMNS], shift[COLUMNS], before[ROWS * STEP], c[ROWS * STEP];
@@ -510,6 +583,7 @@ int main(void) {
                                   tiles_have_the_bits_of_the_whole,
                                   nan_reaches_its_row_or_column_and_no_other,
                                   a_layer_in_tiles,
+                                  a_layers_inputs_as_a_tree,
                                   a_product_is_finished,
                                   a_layer_finishes_its_tiles,
                                   a_layer_with_packed_weights,
