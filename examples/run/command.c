@@ -197,11 +197,11 @@ static const struct option_line *find(const struct command_line *line, const cha
 static void end_for_help(const struct command_line *line, const char *word) {
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
         line->help(line);
-        exit(EXIT_DONE);
+        exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
     }
     if (strcmp(word, "--version") == 0) {
         printf("%s (libdlviz) %s\n", line->program, dlviz_version());
-        exit(EXIT_DONE);
+        exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
     }
 }
 

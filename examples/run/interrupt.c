@@ -45,6 +45,10 @@ void watch_interrupts(bool live) {
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = end_now;
     sigaction(SIGALRM, &action, NULL);
+    /* Whoever reads the output may stop reading, and a file may grow too large: writing then fails,
+     * which is told, and what does not depend on it goes on. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 void end_soon_with(const char *line) {

@@ -8,7 +8,8 @@
 extern volatile sig_atomic_t interrupted;
 
 /* From now on SIGINT and SIGTERM set `interrupted`; a second one ends the program as usual. A terminal
- * whose lines can be rewritten is told at once. */
+ * whose lines can be rewritten is told at once. Writing to a pipe that nobody reads, or past the largest
+ * size of a file, fails and ends nothing. */
 void watch_interrupts(bool live);
 
 /* Whether the program may simply end, soon after it was asked to, with these bytes on stderr and

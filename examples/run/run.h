@@ -38,11 +38,14 @@ struct run {
     dlviz_comm *comm; /* of the processes that run this together; NULL: there is one */
     bool writes;      /* this one keeps the results, and prints what there is to say */
 
-    const char *advice;  /* what to do about the failure of the step under way, or NULL */
-    bool has_checkpoint; /* there is one of this run */
-    bool replaces;       /* the folder still has what an earlier run left */
-    char title[160];     /* what was really run: "learning rate 1e-3, 20 epochs, 5500 images" */
-    const char *layer;   /* where features are taken */
+    const char *advice;          /* what to do about the failure of the step under way, or NULL */
+    bool has_checkpoint;         /* there is one of this run */
+    dlviz_status trouble_status; /* of what ended the training; `trouble` says it */
+    char trouble[1024];          /* that, or why the last checkpoint is not written */
+    bool unsaved;                /* it is not */
+    bool replaces;               /* the folder still has what an earlier run left */
+    char title[160];   /* what was really run: "learning rate 1e-3, 20 epochs, 5500 images" */
+    const char *layer; /* where features are taken */
 
     struct data data;
     dlviz_network *network;
@@ -64,6 +67,9 @@ struct run {
     double pass_seconds; /* what one pass over the test set took; 0: not known yet */
     double seconds[NUM_STAGES];
 };
+
+/* A line on stderr, also of a quiet run. */
+void warn(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Main functions of the programs. */
 int report_main(int argc, char **argv, const struct experiment *experiment);

@@ -1,6 +1,7 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,8 +20,17 @@ double seconds_now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+/* Where a program is started without them, the next file to be opened would get the lines that are meant
+ * for people. These get something that cannot be written to, so that it is noticed. */
+static void keep_standard_streams(void) {
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (fcntl(i, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) != i)
+            return;
+}
+
 void terminal_start(struct terminal *terminal, bool quiet) {
     const char *kind = getenv("TERM");
+    keep_standard_streams();
     *terminal = (struct terminal){.quiet = quiet};
     terminal->live = !quiet && isatty(STDERR_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
 }

@@ -4,6 +4,7 @@
 #include "interrupt.h"
 #include "networks.h"
 #include "run.h"
+#include "text.h"
 #include "try.h"
 
 #include <math.h>
@@ -13,6 +14,9 @@
 
 #define CHECKPOINT "checkpoint.safetensors"
 #define FILM "film.safetensors"
+#define GO_ON "go on with the same options and --resume"
+
+enum { PATH_SIZE = 4400 };
 
 /* -- What is trained -----------------------------------------------------------------------------
  */
@@ -113,10 +117,31 @@ static dlviz_status keep_frame(struct run *run) {
     return DLVIZ_OK;
 }
 
+/* What stands in the way of going on, to be told once the trainer has ended. */
+static bool stop_for(struct run *run, dlviz_status status) {
+    run->trouble_status = status;
+    copy_text(run->trouble, sizeof run->trouble, plain_error());
+    return false;
+}
+
+/* A disk that is full, or away for a while, is no reason to lose the work since: the next epoch tries
+ * again, and what is there already stays. */
+static void try_to_save(struct run *run) {
+    run->unsaved = save_progress(run) != DLVIZ_OK;
+    if (!run->unsaved)
+        return;
+    copy_text(run->trouble, sizeof run->trouble, plain_error());
+    warn(run, "%s; the training goes on, and the next epoch tries again", run->trouble);
+}
+
 static bool after_epoch(const dlviz_trainer_event *event, void *user) {
     struct run *run = user;
     say_epoch(&run->terminal, dlviz_trainer_event_trainer(event), run->options.epochs);
-    return keep_frame(run) == DLVIZ_OK && save_progress(run) == DLVIZ_OK && !interrupted;
+    dlviz_status status = keep_frame(run);
+    if (status != DLVIZ_OK)
+        return stop_for(run, status);
+    try_to_save(run);
+    return !interrupted;
 }
 
 /* -- Building ------------------------------------------------------------------------------------
@@ -167,9 +192,31 @@ static void say_where(struct run *run) {
         say(&run->terminal, "going on after epoch %lld", epochs);
 }
 
+static dlviz_status look_at(const char *path) {
+    dlviz_safetensors *set;
+    TRY(dlviz_safetensors_open(&set, path));
+    dlviz_safetensors_destroy(set);
+    return DLVIZ_OK;
+}
+
+/* The newest one, or, where that is missing or damaged, the one before it. */
+static const char *choose_checkpoint(struct run *run, char path[PATH_SIZE]) {
+    const char *newest = result_path(run->options.out, CHECKPOINT);
+    char sentence[1024];
+    snprintf(path, PATH_SIZE, "%s.previous", newest);
+    dlviz_status status = look_at(newest);
+    copy_text(sentence, sizeof sentence, plain_error());
+    if (status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY || look_at(path) != DLVIZ_OK)
+        return newest;
+    if (run->writes)
+        warn(run, "%s; going on from the checkpoint before it, '%s'", sentence, path);
+    return path;
+}
+
 static dlviz_status resume(struct run *run) {
+    char path[PATH_SIZE];
     run->advice = "--force instead of --resume begins anew";
-    TRY(dlviz_trainer_load_checkpoint(run->trainer, result_path(run->options.out, CHECKPOINT)));
+    TRY(dlviz_trainer_load_checkpoint(run->trainer, choose_checkpoint(run, path)));
     TRY(compare_settings(run));
     if (dlviz_trainer_num_epochs(run->trainer) > run->options.epochs)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -215,13 +262,20 @@ dlviz_status train(struct run *run) {
         left > 0 ? dlviz_trainer_fit(run->trainer, run->data.train, left) : DLVIZ_OK;
     wipe(&run->terminal);
     TRY(status);
-    /* Interrupted, or after_epoch could not write: then this fails again and says why. */
+    if (run->trouble_status != DLVIZ_OK && !interrupted) {
+        run->advice = run->has_checkpoint ? GO_ON : NULL;
+        return dlviz_fail(run->trouble_status, "%s", run->trouble);
+    }
     if (dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_CALLBACK) {
+        run->advice = run->has_checkpoint ? GO_ON : NULL;
         TRY(save_progress(run));
+        run->advice = NULL;
         if (!run->writes && !interrupted)
             return dlviz_fail(DLVIZ_ERROR_COMM, "another process ended the training");
         return DLVIZ_CANCELLED;
     }
+    if (run->unsaved && save_progress(run) == DLVIZ_OK)
+        run->unsaved = false;
     TRY(go_back_to_best(run));
     return run->writes ? write_network(run) : DLVIZ_OK;
 }

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/replaced.h"
 #include "base/temporary.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUFFER_SIZE = 1 << 16 };
@@ -40,37 +40,6 @@ static dlviz_status keep_failure(dlz_file *file, const char *action, int error) 
     return dlz_fail_io(file->action, file->path, file->error);
 }
 
-/* Follows a link, so that what it points to is replaced and not the link, and refuses whatever a
- * rename should not replace. *mode gets the permissions to keep, or stays. */
-static dlviz_status find_target(dlz_file *file, const char *path, mode_t *mode, bool *exists) {
-    struct stat info;
-    *exists = lstat(path, &info) == 0;
-    if (!*exists && errno != ENOENT)
-        return dlz_fail_io("cannot write", path, errno);
-    char *resolved = NULL;
-    if (*exists && S_ISLNK(info.st_mode)) {
-        resolved = realpath(path, NULL);
-        if (!resolved || stat(resolved, &info) != 0) {
-            int error = errno;
-            free(resolved);
-            return dlz_fail_io("cannot write through the link", path, error);
-        }
-    }
-    file->target = dlz_strdup(resolved ? resolved : path);
-    free(resolved);
-    if (!file->target)
-        return dlz_fail_memory("a file name", strlen(path) + 1);
-    if (!*exists)
-        return DLVIZ_OK;
-    if (!S_ISREG(info.st_mode))
-        return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': it is %s, not a regular file", path,
-                        S_ISDIR(info.st_mode) ? "a folder" : "a device, socket or FIFO");
-    if (access(file->target, W_OK) != 0)
-        return dlz_fail_io("cannot write", path, errno);
-    *mode = info.st_mode & 07777;
-    return DLVIZ_OK;
-}
-
 dlviz_status dlz_file_create(dlz_file **out, const char *path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
@@ -82,14 +51,14 @@ dlviz_status dlz_file_create(dlz_file **out, const char *path) {
     memset(file, 0, offsetof(dlz_file, buffer));
     file->descriptor = -1;
     file->path = dlz_strdup(path);
-    mode_t mode = 0;
-    bool exists = false;
-    dlviz_status status = file->path ? find_target(file, path, &mode, &exists)
+    dlz_replaced replaced;
+    dlviz_status status = file->path ? dlz_replaced_find(path, &file->target, &replaced)
                                      : dlz_fail_memory("a file name", strlen(path) + 1);
     if (status == DLVIZ_OK)
-        status = dlz_temporary_create(file->target, path, &file->temporary, &file->descriptor);
-    if (status == DLVIZ_OK && exists && fchmod(file->descriptor, mode) != 0)
-        status = dlz_fail_io("cannot set the permissions of", path, errno);
+        status = dlz_temporary_create(file->target, path, replaced.exists ? 0600 : 0666,
+                                      &file->temporary, &file->descriptor);
+    if (status == DLVIZ_OK)
+        status = dlz_replaced_imitate(&replaced, path, file->descriptor);
     if (status != DLVIZ_OK)
         dlz_file_discard(file);
     else
@@ -207,12 +176,23 @@ static bool sync_failed(int descriptor) {
     return result != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS;
 }
 
+int dlz_rename(const char *from, const char *to) {
+    int result;
+    do
+        result = rename(from, to);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 /* Makes the rename itself durable. By then the new file is in place and whole. */
 static void sync_folder(const dlz_file *file) {
     char *folder = file->temporary;
     size_t length = dlz_folder_length(folder);
     folder[length] = '\0';
-    int descriptor = open(length ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int descriptor;
+    do
+        descriptor = open(length ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0)
         return;
     if (sync_failed(descriptor))
@@ -254,7 +234,7 @@ dlviz_status dlz_file_commit(dlz_file *file) {
         hand_over(file);
         return DLVIZ_OK;
     }
-    if (status == DLVIZ_OK && rename(file->temporary, file->target) != 0)
+    if (status == DLVIZ_OK && dlz_rename(file->temporary, file->target) != 0)
         status = keep_failure(file, "cannot replace", errno);
     if (status != DLVIZ_OK) {
         dlz_file_discard(file);

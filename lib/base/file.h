@@ -10,8 +10,9 @@
  */
 typedef struct dlz_file dlz_file;
 
-/* The target may exist: a regular file, or a link to one, is replaced and keeps its permissions;
- * anything else (folder, device, FIFO) is refused. */
+/* The target may exist: a regular file, or a link to one, is replaced and keeps its permissions, owner,
+ * group and access list as far as that is permitted; anything else (folder, device, FIFO) is refused,
+ * and so is a link of somebody who is no owner of the folder (base/replaced.h). */
 dlviz_status dlz_file_create(dlz_file **out, const char *path);
 /* The same functions, but the bytes stay in memory: dlz_file_commit sets *bytes (dlz_free) and *size,
  * which until then, and after a failure, are NULL and 0. */
@@ -28,6 +29,9 @@ dlviz_status dlz_file_complete(dlz_file *file);
 dlviz_status dlz_file_commit(dlz_file *file);
 /* Removes the temporary file; NULL is allowed. Keeps dlviz_last_error(). */
 void dlz_file_discard(dlz_file *file);
+
+/* rename(2) that no signal interrupts. */
+int dlz_rename(const char *from, const char *to);
 
 /* The part of a path up to and including its last '/'. */
 size_t dlz_folder_length(const char *path);

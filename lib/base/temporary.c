@@ -71,7 +71,7 @@ static bool keep(int descriptor) {
     return fstat(descriptor, &info) == 0 && info.st_nlink > 0;
 }
 
-dlviz_status dlz_temporary_create(const char *target, const char *path, char **name,
+dlviz_status dlz_temporary_create(const char *target, const char *path, mode_t mode, char **name,
                                   int *descriptor) {
     size_t folder = dlz_folder_length(target), size = folder + NAME_LENGTH + 1;
     *descriptor = -1;
@@ -88,7 +88,7 @@ dlviz_status dlz_temporary_create(const char *target, const char *path, char **n
     for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
         snprintf(last, NAME_LENGTH + 1, "%s%016llx.tmp", prefix,
                  (unsigned long long)random_name(attempt));
-        *descriptor = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        *descriptor = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (*descriptor >= 0) {
             if (keep(*descriptor))
                 return DLVIZ_OK;

@@ -9,9 +9,11 @@
 
 #include "base/base.h"
 
-/* A new file in the folder of `target`, open for writing and locked; removes those that others left
- * for the same target. `path` is for messages. *name (dlz_free) may be set after a failure, too. */
-dlviz_status dlz_temporary_create(const char *target, const char *path, char **name,
+#include <sys/types.h>
+
+/* A new file in the folder of `target`, open for writing and locked, of that mode but for the umask;
+ * removes those that others left for the same target. `path` is for messages. *name (dlz_free) may be set after a failure, too. */
+dlviz_status dlz_temporary_create(const char *target, const char *path, mode_t mode, char **name,
                                   int *descriptor);
 
 /* A hash of a name (FNV-1a). */

@@ -64,10 +64,17 @@ static bool has_outlines(const FcPattern *font) {
 }
 
 static dlviz_status find_any_font(void) {
+    errno = 0;
     FcConfig *config = FcConfigReference(NULL);
-    if (!config)
+    bool lacked_memory = !config || errno == ENOMEM;
+    if (lacked_memory) {
+        /* What it left out would be missing in all drawings to come: the next one reads it again. */
+        if (config)
+            FcConfigDestroy(config);
+        FcInitReinitialize();
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
                         "out of memory while fontconfig looked for fonts");
+    }
     static const FcSetName names[] = {FcSetSystem, FcSetApplication};
     bool found = false;
     for (int i = 0; i < 2 && !found; i++) {

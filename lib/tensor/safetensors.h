@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+struct dlz_file;
+
 enum { DLZ_SAFETENSORS_LENGTH = 8 /* bytes of the header's length */ };
 #define DLZ_SAFETENSORS_MAX_HEADER INT64_C(100000000)
 
@@ -65,10 +67,10 @@ dlviz_status dlz_safetensors_view(dlviz_safetensors **out, const char *who, cons
 /* Takes a pair out of the metadata, if it is there. */
 void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *key);
 
-/* As dlviz_safetensors_save; `ready`, if not NULL, is called once the new file is whole and on the
- * disk, before it takes the place of the old one, which its failure prevents. */
-dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
-                                        dlviz_status (*ready)(const char *path));
+/* As dlviz_safetensors_save, up to where the new file is whole and on the disk: dlz_file_commit then puts
+ * it in the place of the old one. */
+dlviz_status dlz_safetensors_prepare(const dlviz_safetensors *contents, const char *path,
+                                     struct dlz_file **out);
 
 /* Whether it was memory that a parser lacked, for which jansson may say nothing. */
 static inline bool dlz_json_lacked_memory(const json_error_t *error) {

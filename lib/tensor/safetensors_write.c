@@ -71,7 +71,7 @@ static void append_entry(text_buffer *buffer, const dlz_safetensors_entry *entry
 #define FOR_EACH_IN_FILE_ORDER(contents, entry)                                                    \
     for (size_t width_ = 8; width_ > 0; width_ /= 2)                                               \
         for (const dlz_safetensors_entry *entry = (contents)->entries,                             \
-                                         *end_ = entry + (contents)->count;                        \
+                                         *end_ = entry ? entry + (contents)->count : NULL;         \
              entry < end_; entry++)                                                                \
             if (dlz_element_size(entry->element) == width_)
 
@@ -122,8 +122,8 @@ static void write_all(const dlviz_safetensors *contents, const text_buffer *head
     dlz_file_write(file, entry->data, entry->bytes);
 }
 
-dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const char *path,
-                                        dlviz_status (*ready)(const char *path)) {
+dlviz_status dlz_safetensors_prepare(const dlviz_safetensors *contents, const char *path,
+                                     dlz_file **out) {
     text_buffer header = {0};
     dlz_file *file = NULL;
     dlviz_status status = make_header(contents, &header);
@@ -131,16 +131,11 @@ dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const
         status = dlz_file_create(&file, path);
     if (status == DLVIZ_OK) {
         write_all(contents, &header, file);
-        if (ready) {
-            status = dlz_file_complete(file);
-            if (status == DLVIZ_OK)
-                status = ready(path);
-        }
-        if (status == DLVIZ_OK)
-            status = dlz_file_commit(file);
-        else
+        status = dlz_file_complete(file);
+        if (status != DLVIZ_OK)
             dlz_file_discard(file);
     }
+    *out = status == DLVIZ_OK ? file : NULL;
     dlz_free(header.text);
     return status;
 }
@@ -148,7 +143,9 @@ dlviz_status dlz_safetensors_write_then(const dlviz_safetensors *contents, const
 dlviz_status dlviz_safetensors_save(const dlviz_safetensors *contents, const char *path) {
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(path);
-    return dlz_safetensors_write_then(contents, path, NULL);
+    dlz_file *file;
+    DLZ_TRY(dlz_safetensors_prepare(contents, path, &file));
+    return dlz_file_commit(file);
 }
 
 dlviz_status dlviz_safetensors_save_memory(const dlviz_safetensors *contents, void **bytes,

@@ -16,7 +16,11 @@ dlviz_status dlz_checkpoint_require_same(const dlviz_trainer *trainer, const cha
 /* Makes the trainer go on from one; after a failure nothing is changed. */
 dlviz_status dlz_checkpoint_take(dlviz_trainer *trainer, const dlviz_safetensors *set);
 /* Writes a checkpoint to `path` and keeps the one that was there as "<path>.previous". After a
- * failure both are as they were. */
+ * failure the one at `path` is as it was. */
 dlviz_status dlz_checkpoint_write(const dlviz_safetensors *set, const char *path);
+/* What the one before it is called (dlz_free); NULL without memory. */
+char *dlz_checkpoint_previous(const char *path);
+/* Adds to the present sentence, of a checkpoint that cannot be read, that the one before it can. */
+dlviz_status dlz_checkpoint_mention_previous(dlviz_status status, const char *path);
 
 #endif

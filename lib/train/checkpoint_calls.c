@@ -90,7 +90,9 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
     DLZ_TRY(check_loading(trainer, __func__));
     dlviz_safetensors *set;
-    DLZ_TRY(dlviz_safetensors_open(&set, path));
+    dlviz_status status = dlviz_safetensors_open(&set, path);
+    if (status != DLVIZ_OK)
+        return dlz_checkpoint_mention_previous(status, path);
     return take(trainer, set, path);
 }
 

@@ -33,8 +33,9 @@ static dlviz_status find_checkpoint(const char *path, bool *found) {
     return DLVIZ_OK;
 }
 
-/* Gives the present file a second name. */
-static dlviz_status move_to(const char *path, const char *previous) {
+/* Gives the present file a second name. *moved: the file system knows no second names, so that it has
+ * lost its first. What it cannot keep is said, and no reason not to write a new one. */
+static dlviz_status move_to(const char *path, const char *previous, bool *moved) {
     /* A file that came to harm does not replace one that is good. */
     bool good, good_before = false;
     DLZ_TRY(find_checkpoint(path, &good));
@@ -44,19 +45,22 @@ static dlviz_status move_to(const char *path, const char *previous) {
         return DLVIZ_OK;
     if (unlink(previous) != 0 && errno != ENOENT)
         return dlz_fail_io("cannot replace", previous, errno);
-    /* What a symbolic link points to is what will be replaced, so the link itself must stay. A file
-     * system without hard links: the file moves instead. */
+    if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) == 0)
+        return DLVIZ_OK;
+    /* What a symbolic link leads to is what will be replaced, so the link itself must stay. */
     struct stat info;
     bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
-    if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) != 0 &&
-        (link || rename(path, previous) != 0))
-        return dlz_fail_io("cannot keep the earlier checkpoint as", previous, errno);
+    if (!link && dlz_rename(path, previous) == 0)
+        *moved = true;
+    else
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING, "the checkpoint before the one in '%s' is not kept: %m",
+                path);
     return DLVIZ_OK;
 }
 
 /* PATH.previous; of a name that would become too long with that, the first part and a hash of the
  * whole. */
-static char *previous_name(const char *path) {
+char *dlz_checkpoint_previous(const char *path) {
     enum { SUFFIX = 9, HASH = 17 };
     size_t folder = dlz_folder_length(path), length = strlen(path + folder);
     if (length + SUFFIX <= NAME_MAX)
@@ -68,18 +72,55 @@ static char *previous_name(const char *path) {
                       (unsigned long long)dlz_name_hash(path + folder));
 }
 
-static dlviz_status keep_previous(const char *path) {
-    if (!is_file(path))
-        return DLVIZ_OK;
-    char *previous = previous_name(path);
-    if (!previous)
-        return dlz_fail_memory("a file name", strlen(path));
-    dlviz_status status = move_to(path, previous);
+dlviz_status dlz_checkpoint_mention_previous(dlviz_status status, const char *path) {
+    bool found = false;
+    char *previous = dlz_checkpoint_previous(path);
+    dlz_failure failure;
+    dlz_failure_keep(&failure);
+    if (previous && find_checkpoint(previous, &found) != DLVIZ_OK)
+        dlz_failure_put_back(&failure);
+    if (found)
+        status = dlz_fail(status, "%s; the checkpoint before it is whole: '%s'", failure.sentence,
+                          previous);
+    else
+        dlz_failure_put_back(&failure);
     dlz_free(previous);
     return status;
 }
 
-/* The new file is on the disk before the old one is touched. */
+static dlviz_status keep_previous(const char *path, bool *moved) {
+    if (!is_file(path))
+        return DLVIZ_OK;
+    char *previous = dlz_checkpoint_previous(path);
+    if (!previous)
+        return dlz_fail_memory("a file name", strlen(path));
+    dlviz_status status = move_to(path, previous, moved);
+    dlz_free(previous);
+    return status;
+}
+
+/* The new one could not take its place. */
+static void move_back(const char *path) {
+    char *previous = dlz_checkpoint_previous(path);
+    if (!previous || dlz_rename(previous, path) != 0)
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                "the checkpoint that was '%s' is called so with '.previous'", path);
+    dlz_free(previous);
+}
+
+/* The new file is on the disk before the old one is touched. Without hard links there is a moment with
+ * the earlier one alone, under its second name, which those who load look for. */
 dlviz_status dlz_checkpoint_write(const dlviz_safetensors *set, const char *path) {
-    return dlz_safetensors_write_then(set, path, keep_previous);
+    bool moved = false;
+    dlz_file *file;
+    DLZ_TRY(dlz_safetensors_prepare(set, path, &file));
+    dlviz_status status = keep_previous(path, &moved);
+    if (status != DLVIZ_OK) {
+        dlz_file_discard(file);
+        return status;
+    }
+    status = dlz_file_commit(file);
+    if (status != DLVIZ_OK && moved)
+        move_back(path);
+    return status;
 }

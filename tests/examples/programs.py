@@ -66,7 +66,7 @@ class Case(unittest.TestCase):
             folder = shared
 
     def expect(self, status, process):
-        self.assertEqual(process.returncode, status, process.stdout + process.stderr)
+        self.assertEqual(process.returncode, status, (process.stdout or "") + process.stderr)
         return process
 
     def expect_line(self, status, process, *words):

@@ -372,3 +372,69 @@ class Interruption(Case):
         self.assertEqual(process.returncode, 130, errors)
         self.assertEqual(errors, "dlviz-embed: interrupted\n")
         self.assertFalse(os.path.exists(path("endless-out.npy")))
+
+
+class Writing(Case):
+    def limited(self, *arguments, limit=None, **options):
+        def limit_size():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        return run(REPORT, "--data", programs.data, *SMALL, "--epochs", 2, "--quiet", *arguments,
+                   preexec_fn=limit_size if limit else None, **options)
+
+    def test_a_checkpoint_that_cannot_be_written_ends_no_training(self):
+        """Files may have 64 KiB: the checkpoint has more, and the network's file as well."""
+        process = self.limited("--out", path("small"), limit=1 << 16)
+        self.expect(1, process)
+        lines = process.stderr.splitlines()
+        self.assertEqual(len(lines), 3, process.stderr)
+        for line in lines[:2]:
+            self.assertIn("File too large; the training goes on, and the next epoch tries again", line)
+        self.assertIn("File too large", lines[2])
+
+    def test_a_reader_that_leaves_ends_no_training(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        out = path("unread")
+        process = subprocess.run([os.path.join(programs.examples, REPORT), "--data", programs.data, "--out", out, *SMALL,
+                                  "--epochs", "1"], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
+        os.close(writing)
+        self.expect_line(1, process, "standard output", "Broken pipe")
+        self.expect_files(out)
+
+    def test_a_closed_output_is_noticed_and_gets_in_no_file(self):
+        out = path("closed")
+        process = subprocess.run([os.path.join(programs.examples, REPORT), "--data", programs.data, "--out", out, *SMALL,
+                                  "--epochs", "1"], stderr=subprocess.PIPE, text=True, timeout=TIMEOUT,
+                                 preexec_fn=lambda: os.close(1))
+        self.expect_line(1, process, "standard output")
+        self.expect_files(out)
+        json.loads(files.read(os.path.join(out, "summary.json")))
+        with open("/dev/full", "w") as full:
+            for option in ("--help", "--version"):
+                process = subprocess.run([os.path.join(programs.examples, REPORT), option], stdout=full, timeout=TIMEOUT)
+                self.assertEqual(process.returncode, 1, option)
+
+    def test_resuming_from_the_checkpoint_before(self):
+        out, whole = path("before"), path("whole")
+        self.expect(0, self.limited("--out", whole, "--keep-checkpoint"))
+        for name, damage in (("missing", None), ("damaged", b"half of one")):
+            shutil.rmtree(out, ignore_errors=True)
+            shutil.copytree(whole, out)
+            newest = os.path.join(out, "checkpoint.safetensors")
+            os.remove(newest)
+            if damage:
+                files.write(newest, damage)
+            process = self.limited("--out", out, "--resume", "--keep-checkpoint")
+            self.expect(0, process)
+            self.assertIn("going on from the checkpoint before it", process.stderr, name)
+            self.expect_same(out, whole, ["model.safetensors", "tsne.npy"])
+
+    def test_nobody_can_foresee_a_temporary_name(self):
+        out, victim = path("foreseen"), path("victim")
+        os.makedirs(out)
+        files.write(victim, b"precious")
+        for name in ("summary.json.part", "settings.json.part"):
+            os.symlink(victim, os.path.join(out, name))
+        self.expect(0, self.limited("--out", out))
+        self.assertEqual(files.read(victim), b"precious")
+        self.assertFalse([name for name in os.listdir(out) if name.endswith(".part") and len(name) > 20])

@@ -8,6 +8,7 @@
 #include "train/trainer.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -191,6 +192,61 @@ START_TEST(a_damaged_file_does_not_replace_a_good_one) {
     ck_assert_uint_eq(size, 8);
     ck_assert_mem_eq(previous, "a letter", 8);
     free(previous);
+    forget(&files);
+    end_process(&p);
+    end_process(&q);
+}
+END_TEST
+
+/* A file system such as FAT, which has no hard links, and one that refuses a name now and then. */
+static bool without_links;
+static int renames_left = -1;
+
+int __real_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags);
+int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags);
+int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    if (!without_links)
+        return __real_linkat(from_folder, from, to_folder, to, flags);
+    errno = EPERM;
+    return -1;
+}
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to) {
+    if (renames_left >= 0 && renames_left-- == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_rename(from, to);
+}
+
+START_TEST(without_hard_links_nothing_is_lost) {
+    process p, q;
+    without_links = true;
+    pair files = write_two(&p, "unlinked", PROCESS_NET, ADAM);
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    /* The second renaming fails: what was there has its name again. */
+    renames_left = 1;
+    ck_fails(dlviz_trainer_save_checkpoint(p.trainer, files.path), DLVIZ_ERROR_IO,
+             "cannot replace");
+    renames_left = -1;
+    size_t size;
+    unsigned char *now = file_bytes(files.path, &size);
+    ck_assert_uint_eq(size, files.size[0]);
+    ck_assert_mem_eq(now, files.bytes[0], size);
+    free(now);
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, files.path));
+    now = file_bytes(files.previous, &size);
+    ck_assert_mem_eq(now, files.bytes[0], size);
+    free(now);
+    /* Ended between the two: who loads is told of the one there is. */
+    ck_assert_int_eq(remove(files.path), 0);
+    begin_process(&q, PROCESS_NET, ADAM, true);
+    ck_fails(dlviz_trainer_load_checkpoint(q.trainer, files.path), DLVIZ_ERROR_IO,
+             "the checkpoint before it is whole");
+    ck_ok(dlviz_trainer_load_checkpoint(q.trainer, files.previous));
+    without_links = false;
     forget(&files);
     end_process(&p);
     end_process(&q);
@@ -393,6 +449,7 @@ int main(void) {
                                   damage_is_located,
                                   a_damaged_header_loads_nothing_else,
                                   a_damaged_file_does_not_replace_a_good_one,
+                                  without_hard_links_nothing_is_lost,
                                   a_name_of_any_length_saves_twice,
                                   a_full_disk_leaves_both_files,
                                   a_checkpoint_that_lacks_something_is_refused,

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void expect_contents(const char *path, const char *expected) {
@@ -130,6 +131,88 @@ START_TEST(permissions_and_links_are_kept) {
     ck_assert_int_eq(stat(path, &info), 0);
     ck_assert_int_eq(info.st_mode & 0777, 0604);
     expect_contents(path, "through the link");
+}
+END_TEST
+
+static void write_over(const char *path) {
+    dlz_file *file;
+    ck_ok(dlz_file_create(&file, path));
+    ck_ok(dlz_file_commit(file));
+}
+
+/* Nobody can read what replaces a private file, not even while it is written. */
+START_TEST(owners_groups_and_lists_are_kept) {
+    static const unsigned char list[] = {2,   0,   0,   0,   1,   0,   6,  0,   255, 255, 255,
+                                         255, 2,   0,   4,   0,   57,  48, 0,   0,   4,   0,
+                                         0,   0,   255, 255, 255, 255, 16, 0,   4,   0,   255,
+                                         255, 255, 255, 32,  0,   0,   0,  255, 255, 255, 255};
+    const char *path = scratch_path("owned");
+    struct stat info;
+    dlz_file *file;
+    write_file(path, "earlier", 7);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    ck_ok(dlz_file_create(&file, path));
+    DIR *folder = opendir(scratch_folder());
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (strstr(entry->d_name, ".tmp")) {
+            ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &info, 0), 0);
+            ck_assert_int_eq(info.st_mode & 0777, 0600);
+        }
+    closedir(folder);
+    ck_ok(dlz_file_commit(file));
+    if (geteuid() == 0) {
+        ck_assert_int_eq(chown(path, 1234, 4321), 0);
+        write_over(path);
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert_int_eq(info.st_uid, 1234);
+        ck_assert_int_eq(info.st_gid, 4321);
+        ck_assert_int_eq(info.st_mode & 0777, 0600);
+    }
+    if (setxattr(path, "system.posix_acl_access", list, sizeof list, 0) == 0) {
+        unsigned char found[sizeof list + 1];
+        write_over(path);
+        ck_assert_int_eq(getxattr(path, "system.posix_acl_access", found, sizeof found),
+                         sizeof list);
+        ck_assert_mem_eq(found, list, sizeof list);
+    } else {
+        printf("SKIP: no access lists here\n");
+    }
+}
+END_TEST
+
+/* Anybody could have made it, to have another file of this user's overwritten. */
+START_TEST(a_strangers_link_is_not_followed) {
+    char folder[512], link[600], victim[600];
+    dlz_file *file;
+    snprintf(folder, sizeof folder, "%s/shared", scratch_folder());
+    snprintf(link, sizeof link, "%s/result", folder);
+    snprintf(victim, sizeof victim, "%s/victim", scratch_folder());
+    if (geteuid() != 0) {
+        printf("SKIP: only the superuser can make links of others\n");
+        return;
+    }
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    ck_assert_int_eq(chmod(folder, 01777), 0);
+    write_file(victim, "precious", 8);
+    ck_assert_int_eq(symlink(victim, link), 0);
+    write_over(link); /* one's own */
+    write_file(victim, "precious", 8);
+    ck_assert_int_eq(lchown(link, 1234, 1234), 0);
+    ck_fails(dlz_file_create(&file, link), DLVIZ_ERROR_IO, "symbolic link of another user (1234)");
+    expect_contents(victim, "precious");
+    /* The folder's owner may do with it as he likes. */
+    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+    write_over(link);
+    ck_assert_int_eq(chown(folder, 0, 0), 0);
+    ck_assert_int_eq(unlink(link), 0);
+    /* Nor is a file of his made the result's. */
+    write_file(link, "", 0);
+    ck_assert_int_eq(chown(link, 1234, 1234), 0);
+    ck_fails(dlz_file_create(&file, link), DLVIZ_ERROR_IO, "file of another user (1234)");
+    ck_assert_int_eq(unlink(link) | rmdir(folder), 0);
+    /* Links in a ring. */
+    ck_assert_int_eq(symlink("ring", scratch_path("ring")), 0);
+    ck_fails(dlz_file_create(&file, scratch_path("ring")), DLVIZ_ERROR_IO, "link");
 }
 END_TEST
 
@@ -339,6 +422,8 @@ int main(void) {
                                   discarding_leaves_the_earlier_file,
                                   a_full_disk_leaves_the_earlier_file,
                                   permissions_and_links_are_kept,
+                                  owners_groups_and_lists_are_kept,
+                                  a_strangers_link_is_not_followed,
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,
                                   a_target_that_vanishes_is_an_error,

@@ -1,0 +1,140 @@
+#include "base/replaced.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define ACCESS_LIST "system.posix_acl_access"
+
+enum { MOST_LINKS = 40 };
+
+/* -- Where it is ---------------------------------------------------------------------------------
+ */
+
+static dlviz_status look_at_folder(const char *path, struct stat *info) {
+    char *folder = dlz_strdup(path);
+    if (!folder)
+        return dlz_fail_memory("a file name", strlen(path) + 1);
+    size_t length = dlz_folder_length(folder);
+    folder[length] = '\0';
+    int result = stat(length ? folder : ".", info), error = errno;
+    dlz_free(folder);
+    return result == 0 ? DLVIZ_OK : dlz_fail_io("cannot write", path, error);
+}
+
+/* Replaces *at, a link, by what it says. */
+static dlviz_status follow(const char *path, char **at) {
+    char text[PATH_MAX];
+    ssize_t length = readlink(*at, text, sizeof text - 1);
+    if (length < 0)
+        return dlz_fail_io("cannot write through the link", path, errno);
+    text[length] = '\0';
+    int folder = text[0] == '/' ? 0 : (int)dlz_folder_length(*at);
+    char *next = dlz_format("%.*s%s", folder, *at, text);
+    if (!next)
+        return dlz_fail_memory("a file name", (uint64_t)length + 1);
+    dlz_free(*at);
+    *at = next;
+    return DLVIZ_OK;
+}
+
+/* Whoever owns a folder could as well replace anything in it. */
+static dlviz_status check_owner(const char *path, const char *at, const struct stat *info) {
+    struct stat folder;
+    if (info->st_uid == geteuid() || info->st_uid == 0)
+        return DLVIZ_OK;
+    DLZ_TRY(look_at_folder(at, &folder));
+    bool link = S_ISLNK(info->st_mode);
+    /* As with the kernel's protected_regular: in a folder such as /tmp, a file that is there already. */
+    bool shared = link || ((folder.st_mode & S_ISVTX) && (folder.st_mode & S_IWOTH));
+    if (!shared || info->st_uid == folder.st_uid)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_IO,
+                    "cannot write '%s': %s of another user (%u), who is not the owner of the "
+                    "folder; another name or folder is accepted",
+                    path, link ? "it is a symbolic link" : "it is a file", (unsigned)info->st_uid);
+}
+
+/* The last name may be that of a folder, as after a link to "folder/". */
+static dlviz_status check_kind(const char *path, const char *at, const struct stat *info) {
+    if (!S_ISREG(info->st_mode))
+        return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': it is %s, not a regular file", path,
+                        S_ISDIR(info->st_mode) ? "a folder" : "a device, socket or FIFO");
+    return access(at, W_OK) == 0 ? DLVIZ_OK : dlz_fail_io("cannot write", path, errno);
+}
+
+static dlviz_status find(const char *path, char **at, struct stat *info, bool *exists) {
+    bool linked = false;
+    for (int links = 0; links <= MOST_LINKS; links++) {
+        *exists = lstat(*at, info) == 0;
+        if (!*exists && (errno != ENOENT || linked))
+            return dlz_fail_io(linked ? "cannot write through the link" : "cannot write", path,
+                               errno);
+        if (!*exists)
+            return DLVIZ_OK;
+        DLZ_TRY(check_owner(path, *at, info));
+        if (!S_ISLNK(info->st_mode))
+            return check_kind(path, *at, info);
+        DLZ_TRY(follow(path, at));
+        linked = true;
+    }
+    return dlz_fail_io("cannot write through the link", path, ELOOP);
+}
+
+/* A file system without such lists is one in which nobody can have been given more. */
+static dlviz_status read_list(const char *path, const char *at, dlz_replaced *replaced) {
+    ssize_t size = getxattr(at, ACCESS_LIST, replaced->list, sizeof replaced->list);
+    replaced->list_size = size > 0 ? size : 0;
+    return size >= 0 || errno != ERANGE
+               ? DLVIZ_OK
+               : dlz_fail(DLVIZ_ERROR_IO,
+                          "cannot replace '%s': its access list has more than %d bytes", path,
+                          DLZ_ACCESS_LIST_SIZE);
+}
+
+dlviz_status dlz_replaced_find(const char *path, char **target, dlz_replaced *replaced) {
+    struct stat info;
+    replaced->exists = false;
+    *target = dlz_strdup(path);
+    if (!*target)
+        return dlz_fail_memory("a file name", strlen(path) + 1);
+    DLZ_TRY(find(path, target, &info, &replaced->exists));
+    if (!replaced->exists)
+        return DLVIZ_OK;
+    replaced->mode = info.st_mode & 07777;
+    replaced->owner = info.st_uid;
+    replaced->group = info.st_gid;
+    return read_list(path, *target, replaced);
+}
+
+/* -- What stays ----------------------------------------------------------------------------------
+ */
+
+/* What a group may do that is not the one it was given to: no more than all others. */
+static mode_t without_group(mode_t mode) {
+    return (mode & ~(mode_t)(S_IRWXG | S_ISUID | S_ISGID)) | (mode & mode << 3 & S_IRWXG);
+}
+
+dlviz_status dlz_replaced_imitate(const dlz_replaced *replaced, const char *path, int descriptor) {
+    mode_t mode = replaced->mode;
+    if (!replaced->exists)
+        return DLVIZ_OK;
+    bool kept = fchown(descriptor, (uid_t)-1, replaced->group) == 0;
+    if (fchown(descriptor, replaced->owner, (gid_t)-1) != 0)
+        mode &= ~(mode_t)(S_ISUID | S_ISGID);
+    /* A list of the folder's may have come in, and the mode would be the most that it allows. */
+    fremovexattr(descriptor, ACCESS_LIST);
+    size_t list_size = (size_t)replaced->list_size;
+    if (kept && list_size > 0)
+        kept = fsetxattr(descriptor, ACCESS_LIST, replaced->list, list_size, 0) == 0;
+    if (!kept)
+        mode = without_group(mode);
+    return fchmod(descriptor, mode) == 0
+               ? DLVIZ_OK
+               : dlz_fail_io("cannot set the permissions of", path, errno);
+}
