@@ -217,10 +217,9 @@ dlviz_status train(struct run *run) {
     TRY(status);
     /* Interrupted, or after_epoch could not write: then this fails again and says why. */
     if (dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_CALLBACK) {
-        TRY(save_progress(run));
-        if (!run->writes && !interrupted)
-            return dlviz_fail(DLVIZ_ERROR_COMM, "another process ended the training");
-        return DLVIZ_CANCELLED;
+        status = save_progress(run);
+        TRY(run->comm ? dlviz_comm_agree(run->comm, status) : status);
+        return dlviz_fail(DLVIZ_CANCELLED, "interrupted");
     }
     TRY(go_back_to_best(run));
     return run->writes ? write_network(run) : DLVIZ_OK;

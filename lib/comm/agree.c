@@ -15,6 +15,10 @@ int64_t dlz_comm_status_key(const dlviz_comm *comm, dlviz_status status) {
     return (order * comm->size + comm->rank) * STATUSES + (int)status;
 }
 
+bool dlz_comm_key_fails(const dlviz_comm *comm, int64_t lowest) {
+    return lowest / STATUSES < comm->size;
+}
+
 dlviz_status dlz_comm_follow_key(dlviz_comm *comm, int64_t lowest) {
     dlviz_status status = (dlviz_status)(lowest % STATUSES);
     if (status == DLVIZ_OK)

@@ -36,7 +36,8 @@ static dlviz_status open_call(dlviz_comm *comm, const char *who, dlviz_status ow
     DLZ_TRY(dlz_comm_merge(comm, &all, sizeof all, merge));
     if (all.differs & LIBRARY_DIFFERS)
         return dlz_comm_require_same(comm, who, "the library", comm->library);
-    if (all.differs & CALL_DIFFERS)
+    /* A rank that failed alone may have gone on to where its program ends. */
+    if (all.differs & CALL_DIFFERS && !dlz_comm_key_fails(comm, all.status))
         return dlz_comm_require_same(comm, who, "the call", who);
     return dlz_comm_follow_key(comm, all.status);
 }

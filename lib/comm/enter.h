@@ -25,8 +25,9 @@
     ((out) ? (*(out) = NULL, DLVIZ_OK)                                                             \
            : dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", __func__, #out))
 
-/* Agrees on `status`, as dlz_comm_agree does, and that all ranks are in the call `who` and have the
- * same library; else fails on all ranks with DLVIZ_ERROR_INVALID_ARGUMENT, or this one's failure. */
+/* Agrees on `status`, as dlz_comm_agree does, whatever calls the ranks are in; and that all have the
+ * same library and, where none has failed, are in the call `who`: else fails on all ranks with
+ * DLVIZ_ERROR_INVALID_ARGUMENT. */
 dlviz_status dlz_comm_enter(dlviz_comm *comm, const char *who, dlviz_status status);
 
 /* Takes the mark of a handle, and that of its communicator. Where another thread has the handle, the

@@ -19,6 +19,8 @@ dlviz_status dlz_comm_find_lowest(dlviz_comm *comm, int64_t *lowest);
 
 /* What a rank says of its status: failures come before cancellations, lower ranks first. */
 int64_t dlz_comm_status_key(const dlviz_comm *comm, dlviz_status status);
+/* Whether it is of a failure. */
+bool dlz_comm_key_fails(const dlviz_comm *comm, int64_t lowest);
 /* What the lowest of all keys comes to: DLVIZ_OK if that is every rank's status; else the sentence
  * goes from the rank that it names to the others. */
 dlviz_status dlz_comm_follow_key(dlviz_comm *comm, int64_t lowest);
