@@ -18,15 +18,14 @@ const char *program_name(int argc, char **argv, const char *otherwise) {
 
 void wrong_value(const struct command_line *line, const char *option, const char *text,
                  const char *accepted) {
-    if (is_first_started())
-        fprintf(stderr, "%s: --%s %s: %s\n", line->program, option, text, accepted);
+    let_first_speak(EXIT_USAGE);
+    fprintf(stderr, "%s: --%s %s: %s\n", line->program, option, text, accepted);
     exit(EXIT_USAGE);
 }
 
 void wrong_usage(const struct command_line *line, const char *format, ...) {
     va_list arguments;
-    if (!is_first_started())
-        exit(EXIT_USAGE);
+    let_first_speak(EXIT_USAGE);
     fprintf(stderr, "%s: ", line->program);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -200,13 +199,13 @@ static const struct option_line *find(const struct command_line *line, const cha
 
 static void end_for_help(const struct command_line *line, const char *word) {
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
-        if (is_first_started())
-            line->help(line);
+        let_first_speak(EXIT_DONE);
+        line->help(line);
         exit(EXIT_DONE);
     }
     if (strcmp(word, "--version") == 0) {
-        if (is_first_started())
-            printf("%s (libdlviz) %s\n", line->program, dlviz_version());
+        let_first_speak(EXIT_DONE);
+        printf("%s (libdlviz) %s\n", line->program, dlviz_version());
         exit(EXIT_DONE);
     }
 }

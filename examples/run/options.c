@@ -170,11 +170,11 @@ static void check_shares(const struct command_line *line, struct options *set) {
         set->test = usual < 0.9 - set->validation ? usual : (1 - set->validation) / 2;
     if (set->validation + set->test < 0.9999) /* which leaves something to train on */
         return;
-    if (is_first_started())
-        fprintf(stderr,
-                "%s: --validation %g and --test %g are %g of the samples together: less than 1 is "
-                "accepted, as the others are trained on\n",
-                line->program, set->validation, set->test, set->validation + set->test);
+    let_first_speak(EXIT_USAGE);
+    fprintf(stderr,
+            "%s: --validation %g and --test %g are %g of the samples together: less than 1 is "
+            "accepted, as the others are trained on\n",
+            line->program, set->validation, set->test, set->validation + set->test);
     exit(EXIT_USAGE);
 }
 

@@ -1,3 +1,4 @@
+#include "command.h"
 #include "ranks.h"
 #include "text.h"
 
@@ -22,7 +23,7 @@ static long launched(void) {
     return 1;
 }
 
-bool is_first_started(void) {
+static bool is_first_started(void) {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"};
     if (launched() > 1)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -31,6 +32,14 @@ bool is_first_started(void) {
                 return strtol(value, NULL, 10) == 0;
         }
     return true;
+}
+
+void let_first_speak(int status) {
+    if (is_first_started())
+        return;
+    if (status != EXIT_DONE)
+        sleep(1); /* before the launcher ends all */
+    exit(status);
 }
 
 bool tells_failures(const dlviz_comm *comm) {
@@ -59,7 +68,7 @@ bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm) {
     *comm = NULL;
     if (join(comm) != DLVIZ_OK) {
         if (!is_first_started() && !library)
-            sleep(1); /* where the first has failed alike, the launcher ends all by then */
+            sleep(1); /* likewise: where the first has failed, too, this is not reached */
         if (is_first_started() || !library)
             fprintf(stderr, "%s: %s\n", *program, plain_error());
         leave_ranks(*comm);

@@ -10,9 +10,9 @@
  * there is one. libdlviz-mpi is loaded then and only then. Those other than the first are quiet, and
  * have their rank in their name. False where that fails, which has been said. */
 bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm);
-/* Whether this process is the first of those that were started together: what all of them find wrong
- * alike before they have joined, as a word too many, it says alone. */
-bool is_first_started(void);
+/* What all processes that were started together find alike before they have joined, as a word too
+ * many, the first of them says: ends the others with that status, once it has had the time to. */
+void let_first_speak(int status);
 /* Whether this process says what dlviz_last_error() tells: the first one, which hears of what
  * happens to any; or another where the first has left. */
 bool tells_failures(const dlviz_comm *comm);
