@@ -84,7 +84,7 @@ static const char *pca_path(const char *path) {
     return text;
 }
 
-static void check_all_paths(const struct settings *set) {
+static dlviz_status check_all_paths(const struct settings *set) {
     const struct path paths[] = {
         {"IN", set->in, false},
         {"T.safetensors", set->model, false},
@@ -97,7 +97,7 @@ static void check_all_paths(const struct settings *set) {
         {"--html", set->html, true},
         {"--save", set->save, true},
         {"the PCA beside --save", set->save && set->reduce ? pca_path(set->save) : NULL, true}};
-    check_paths(set->program, paths, (int)(sizeof paths / sizeof *paths));
+    return check_paths(paths, (int)(sizeof paths / sizeof *paths));
 }
 
 static dlviz_status set_start(struct work *work) {
@@ -167,7 +167,6 @@ static dlviz_status check_components(const struct work *work) {
 
 static dlviz_status read_everything(struct work *work) {
     const struct settings *set = &work->set;
-    check_all_paths(set);
     if (set->figure)
         TRY(try_figure(set));
     if (set->model) {
@@ -178,8 +177,8 @@ static dlviz_status read_everything(struct work *work) {
     }
     TRY(read_matrix(set, set->in, differences_count(set), &work->data));
     int64_t n = dlviz_tensor_dim(work->data, 0);
-    if (set->labels && !read_labels(&work->labels, set, n))
-        exit(EXIT_FAILED);
+    if (set->labels)
+        TRY(read_labels(&work->labels, set, n));
     TRY(check_page(set, n));
     TRY(check_components(work));
     int64_t columns = dlviz_tensor_dim(work->data, 1);
@@ -206,6 +205,11 @@ static bool on_progress(const dlviz_progress_event *event, void *user) {
 /* The process of those that work together which writes and says what came out. */
 static bool is_first(const struct work *work) {
     return dlviz_comm_rank(work->comm) == 0;
+}
+
+/* What each has come to by itself, or all of those that work together have. */
+static dlviz_status agree(const struct work *work, dlviz_status status) {
+    return work->comm ? dlviz_comm_agree(work->comm, status) : status;
 }
 
 /* Each process sees its own rows. */
@@ -313,10 +317,7 @@ static dlviz_status run_transform(struct work *work) {
 
 static dlviz_status compute(struct work *work) {
     work->started = seconds_now();
-    dlviz_status status = read_everything(work);
-    if (work->comm)
-        status = dlviz_comm_agree(work->comm, status);
-    TRY(status);
+    TRY(agree(work, read_everything(work)));
     work->started = seconds_now();
     switch (work->set.command) {
     case EMBED_PCA:
@@ -333,7 +334,7 @@ static dlviz_status compute(struct work *work) {
         work->data = NULL;
         break;
     }
-    return interrupted ? DLVIZ_CANCELLED : DLVIZ_OK;
+    return interrupted ? dlviz_fail(DLVIZ_CANCELLED, "interrupted") : DLVIZ_OK;
 }
 
 /* -- Results: what fails is said, and the others are written all the same ------------------------
@@ -341,6 +342,8 @@ static dlviz_status compute(struct work *work) {
 
 static const char *last_words(const struct work *work) {
     static char text[128];
+    if (!is_first(work))
+        return "";
     snprintf(text, sizeof text, "%s%.64s: interrupted\n", work->terminal.live ? "\r\033[K" : "",
              work->set.program);
     return text;
@@ -403,9 +406,12 @@ static void note(dlviz_log_level level, const char *message, void *user) {
 
 static int run(struct work *work) {
     dlviz_status status = configure(work);
+    if (status == DLVIZ_OK)
+        status = check_all_paths(&work->set);
+    status = agree(work, status);
     int ending = status == DLVIZ_ERROR_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
     if (status == DLVIZ_OK) {
-        status = compute(work);
+        status = agree(work, compute(work));
         ending = status == DLVIZ_CANCELLED ? EXIT_INTERRUPTED : EXIT_FAILED;
     }
     if (status == DLVIZ_OK)
@@ -413,7 +419,7 @@ static int run(struct work *work) {
     wipe(&work->terminal);
     if (ending == EXIT_INTERRUPTED)
         fputs(last_words(work), stderr);
-    else
+    else if (tells_failures(work->comm))
         fprintf(stderr, "%s: %s\n", work->set.program, plain_error());
     return ending;
 }

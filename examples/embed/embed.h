@@ -38,9 +38,9 @@ struct path {
     bool written;
 };
 
-/* Ends the program with a sentence when a result cannot be written, or would replace what is read
- * or another result. */
-void check_paths(const char *program, const struct path *paths, int count);
+/* Fails when a result cannot be written or, with DLVIZ_ERROR_INVALID_ARGUMENT, would replace what is
+ * read or another result. */
+dlviz_status check_paths(const struct path *paths, int count);
 
 /* ---- Reading: points, labels, names, pictures --------------------------------------------------
  */
@@ -78,8 +78,8 @@ struct labels {
     int64_t num_names;
 };
 
-/* Reads the labels of n points. False after saying on stderr what does not fit. */
-bool read_labels(struct labels *labels, const struct settings *set, int64_t n);
+/* Reads the labels of n points. */
+dlviz_status read_labels(struct labels *labels, const struct settings *set, int64_t n);
 void free_labels(struct labels *labels);
 
 /* ---- Quality -----------------------------------------------------------------------------------

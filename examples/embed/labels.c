@@ -1,7 +1,6 @@
 /* Labels as people have them: whole numbers in any type and of any size, in a column, -1 for noise; or
  * words. */
 #include "embed.h"
-#include "../run/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -14,23 +13,19 @@ enum { MOST_CLASSES = 256, NAME_SIZE = 24 }; /* of a figure; of a name in bytes 
 /* From here on, float32 does not hold every whole number: different labels may be one. */
 static const float least_rounded = 16777216;
 
-static const char *program;
-
-static bool say_last_error(void) {
-    fprintf(stderr, "%s: %s\n", program, plain_error());
-    return false;
+/* Where not, the sentence is dlviz_last_error(). */
+static bool succeeds(dlviz_status status) {
+    return status == DLVIZ_OK;
 }
 
-static bool say_no_memory(void) {
-    fprintf(stderr, "%s: out of memory for the labels\n", program);
-    return false;
+static bool fail_memory(void) {
+    return succeeds(dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory for the labels"));
 }
 
 static bool check_count(int64_t count, const char *path, const char *points, int64_t n) {
-    if (count != n)
-        fprintf(stderr, "%s: '%s' has %lld labels, '%s' has %lld points\n", program, path,
-                (long long)count, points, (long long)n);
-    return count == n;
+    return count == n ||
+           succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld labels, '%s' has %lld points",
+                               path, (long long)count, points, (long long)n));
 }
 
 static bool check_shape(const dlviz_tensor *read, const char *path, const char *points, int64_t n) {
@@ -39,9 +34,9 @@ static bool check_shape(const dlviz_tensor *read, const char *path, const char *
     for (int i = 0; i < dlviz_tensor_ndim(read); i++)
         longer += dlviz_tensor_dim(read, i) != 1;
     if (longer > 1) {
-        fprintf(stderr, "%s: '%s' has %d dimensions; n or n x 1 labels are accepted\n", program,
-                path, dlviz_tensor_ndim(read));
-        return false;
+        return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE,
+                                   "'%s' has %d dimensions; n or n x 1 labels are accepted", path,
+                                   dlviz_tensor_ndim(read)));
     }
     return check_count(size, path, points, n);
 }
@@ -52,11 +47,10 @@ static bool check_whole(const dlviz_tensor *read, const char *path) {
         bool whole = floorf(values[i]) == values[i];
         if (whole && fabsf(values[i]) < least_rounded)
             continue;
-        fprintf(stderr, "%s: label %lld of '%s' is %g; %s\n", program, (long long)i, path,
-                (double)values[i],
-                whole ? "from 2^24 on, whole numbers need an integer type"
-                      : "whole numbers are accepted");
-        return false;
+        return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "label %lld of '%s' is %g; %s", (long long)i,
+                                   path, (double)values[i],
+                                   whole ? "from 2^24 on, whole numbers need an integer type"
+                                         : "whole numbers are accepted"));
     }
     return true;
 }
@@ -90,7 +84,7 @@ static bool has_noise(const int64_t *values, int64_t count) {
 static bool number_classes(struct labels *labels, const int64_t *values, bool as_they_are) {
     int64_t n = dlviz_tensor_num_elements(labels->all);
     if (dlviz_tensor_copy(labels->all, &labels->of_figure) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     if (as_they_are)
         return true;
     int64_t *class = dlviz_tensor_data(labels->of_figure);
@@ -105,17 +99,22 @@ static bool number_classes(struct labels *labels, const int64_t *values, bool as
     for (int64_t k = 0; labels->names && k < labels->classes; k++) {
         labels->names[k] = malloc(NAME_SIZE);
         if (!labels->names[k])
-            return say_no_memory();
+            return fail_memory();
         snprintf(labels->names[k], NAME_SIZE, "%lld", (long long)values[k]);
     }
-    return labels->names || say_no_memory();
+    return labels->names || fail_memory();
+}
+
+static bool refuse_classes(const struct labels *labels, const char *path) {
+    return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld classes; a figure shows up to %d",
+                               path, (long long)labels->classes, MOST_CLASSES));
 }
 
 static bool understand(struct labels *labels, const char *path, bool for_figure) {
     int64_t count;
     int64_t *values = sorted_values(labels->all, &count);
     if (!values)
-        return say_no_memory();
+        return fail_memory();
     const int64_t *label = dlviz_tensor_const_data(labels->all);
     bool noise = has_noise(values, count);
     for (int64_t i = 0; noise && i < dlviz_tensor_num_elements(labels->all); i++)
@@ -123,9 +122,7 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
     labels->classes = count - noise;
     bool done = true;
     if (for_figure && labels->classes > MOST_CLASSES) {
-        fprintf(stderr, "%s: '%s' has %lld classes; a figure shows up to %d\n", program, path,
-                (long long)labels->classes, MOST_CLASSES);
-        done = false;
+        done = refuse_classes(labels, path);
     } else if (for_figure) {
         /* Labels that can be a figure's classes keep their colors from figure to figure. */
         bool as_they_are =
@@ -144,9 +141,8 @@ static bool take_numbers(struct labels *labels, dlviz_tensor *read, const char *
     bool done = check_shape(read, path, set->in, n) && check_whole(read, path);
     dlviz_tensor *flat = NULL;
     if (done)
-        done = (dlviz_tensor_reshape(read, 1, &n, &flat) == DLVIZ_OK &&
-                dlviz_tensor_convert(flat, DLVIZ_INT64, &labels->all) == DLVIZ_OK) ||
-               say_last_error();
+        done = dlviz_tensor_reshape(read, 1, &n, &flat) == DLVIZ_OK &&
+               dlviz_tensor_convert(flat, DLVIZ_INT64, &labels->all) == DLVIZ_OK;
     dlviz_tensor_destroy(flat);
     return done && understand(labels, path, set->figure != NULL || set->html != NULL);
 }
@@ -176,7 +172,7 @@ static bool sort_words(struct labels *labels, char **words, int64_t n) {
     labels->names = calloc((size_t)n + 1, sizeof *labels->names);
     if (!sorted || !labels->names) {
         free(sorted);
-        return say_no_memory();
+        return fail_memory();
     }
     memcpy(sorted, words, (size_t)n * sizeof *sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, compare_words);
@@ -184,7 +180,7 @@ static bool sort_words(struct labels *labels, char **words, int64_t n) {
     for (int64_t i = 0; done && i < n; i++)
         if (sorted[i][0] && (i == 0 || strcmp(sorted[i], sorted[i - 1]) != 0)) {
             labels->names[labels->num_names] = strdup(sorted[i]);
-            done = labels->names[labels->num_names++] != NULL || say_no_memory();
+            done = labels->names[labels->num_names++] != NULL || fail_memory();
         }
     free(sorted);
     labels->classes = labels->num_names;
@@ -193,7 +189,7 @@ static bool sort_words(struct labels *labels, char **words, int64_t n) {
 
 static bool number_words(struct labels *labels, char **words, int64_t n) {
     if (dlviz_tensor_create(&labels->all, DLVIZ_INT64, 1, &n) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     int64_t *class = dlviz_tensor_data(labels->all);
     for (int64_t i = 0; i < n; i++) {
         char **found = words[i][0] ? bsearch(&words[i], labels->names, (size_t)labels->num_names,
@@ -202,7 +198,7 @@ static bool number_words(struct labels *labels, char **words, int64_t n) {
         class[i] = found ? found - labels->names : -1;
         labels->noise += !found;
     }
-    return dlviz_tensor_copy(labels->all, &labels->of_figure) == DLVIZ_OK || say_last_error();
+    return dlviz_tensor_copy(labels->all, &labels->of_figure) == DLVIZ_OK;
 }
 
 static bool take_words(struct labels *labels, char **words, int64_t count, const char *path,
@@ -211,16 +207,13 @@ static bool take_words(struct labels *labels, char **words, int64_t count, const
     if (!check_count(count, path, set->in, n))
         return false;
     if (dlviz_tensor_create(&numbers, DLVIZ_INT64, 1, &n) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     bool done = are_numbers(words, n, dlviz_tensor_data(numbers))
                     ? take_numbers(labels, numbers, path, set, n)
                     : sort_words(labels, words, n) && number_words(labels, words, n);
     dlviz_tensor_destroy(numbers);
-    if (done && labels->classes > MOST_CLASSES && set->figure) {
-        fprintf(stderr, "%s: '%s' has %lld classes; a figure shows up to %d\n", program, path,
-                (long long)labels->classes, MOST_CLASSES);
-        return false;
-    }
+    if (done && labels->classes > MOST_CLASSES && set->figure)
+        return refuse_classes(labels, path);
     return done;
 }
 
@@ -229,7 +222,7 @@ static bool read_text(struct labels *labels, const struct settings *set, int64_t
     char **lines;
     int64_t count;
     if (read_lines(set->labels, &lines, &count) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     bool header = count == n + 1 && ends_with(set->labels, ".csv");
     for (int64_t i = 0; i < count; i++) { /* as people quote them */
         size_t length = strlen(lines[i]);
@@ -251,14 +244,14 @@ static bool take_table(struct labels *labels, const dlviz_dataset *table,
                        const struct settings *set, int64_t n) {
     dlviz_tensor *copy;
     if (dlviz_tensor_copy(dlviz_dataset_labels(table), &copy) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     const int64_t *label = dlviz_tensor_const_data(copy);
     bool words = dlviz_dataset_class_name(table, 0) != NULL;
     char **names = words ? calloc((size_t)n, sizeof *names) : NULL;
     for (int64_t i = 0; names && i < n; i++)
         names[i] = (char *)dlviz_dataset_class_name(table, label[i]);
     bool done = names   ? take_words(labels, names, n, set->labels, set, n)
-                : words ? say_no_memory()
+                : words ? fail_memory()
                         : take_numbers(labels, copy, set->labels, set, n);
     free(names);
     dlviz_tensor_destroy(copy);
@@ -276,7 +269,7 @@ static bool read_column(struct labels *labels, const struct settings *set, int64
             dlviz_csv_reader_set_ignored_columns(reader, set->ignored.count, set->ignored.items);
     if (status == DLVIZ_OK)
         status = dlviz_dataset_read_csv(&table, set->in, reader);
-    bool done = status == DLVIZ_OK ? take_table(labels, table, set, n) : say_last_error();
+    bool done = status == DLVIZ_OK && take_table(labels, table, set, n);
     dlviz_dataset_destroy(table);
     dlviz_csv_reader_destroy(reader);
     return done;
@@ -286,10 +279,9 @@ static bool read_array(struct labels *labels, const struct settings *set, int64_
     dlviz_npz *npz;
     dlviz_tensor *read = NULL;
     if (dlviz_npz_open(&npz, set->in) != DLVIZ_OK)
-        return say_last_error();
-    bool done = dlviz_npz_read(npz, set->labels, &read) == DLVIZ_OK
-                    ? take_numbers(labels, read, set->labels, set, n)
-                    : say_last_error();
+        return false;
+    bool done = dlviz_npz_read(npz, set->labels, &read) == DLVIZ_OK &&
+                take_numbers(labels, read, set->labels, set, n);
     dlviz_tensor_destroy(read);
     dlviz_npz_destroy(npz);
     return done;
@@ -302,7 +294,7 @@ static bool read_npy(struct labels *labels, const struct settings *set, int64_t 
     char **words;
     int64_t count;
     if (read_npy_words(set->labels, &words, &count) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     if (words) {
         bool done = take_words(labels, words, count, set->labels, set, n);
         free_lines(words, count);
@@ -310,20 +302,23 @@ static bool read_npy(struct labels *labels, const struct settings *set, int64_t 
     }
     dlviz_tensor *read;
     if (dlviz_tensor_read_npy(&read, set->labels) != DLVIZ_OK)
-        return say_last_error();
+        return false;
     bool done = take_numbers(labels, read, set->labels, set, n);
     dlviz_tensor_destroy(read);
     return done;
 }
 
-bool read_labels(struct labels *labels, const struct settings *set, int64_t n) {
-    program = set->program;
+static bool read_any(struct labels *labels, const struct settings *set, int64_t n) {
     if (labels_are_inside(set))
         return ends_with(set->in, ".npz") ? read_array(labels, set, n)
                                           : read_column(labels, set, n);
     if (ends_with(set->labels, ".txt") || ends_with(set->labels, ".csv"))
         return read_text(labels, set, n);
     return read_npy(labels, set, n);
+}
+
+dlviz_status read_labels(struct labels *labels, const struct settings *set, int64_t n) {
+    return read_any(labels, set, n) ? DLVIZ_OK : DLVIZ_ERROR_SHAPE;
 }
 
 void free_labels(struct labels *labels) {

@@ -1,4 +1,5 @@
 #include "command.h"
+#include "ranks.h"
 
 #include <dlviz.h>
 #include <errno.h>
@@ -17,12 +18,14 @@ const char *program_name(int argc, char **argv, const char *otherwise) {
 
 void wrong_value(const struct command_line *line, const char *option, const char *text,
                  const char *accepted) {
+    let_first_speak(EXIT_USAGE);
     fprintf(stderr, "%s: --%s %s: %s\n", line->program, option, text, accepted);
     exit(EXIT_USAGE);
 }
 
 void wrong_usage(const struct command_line *line, const char *format, ...) {
     va_list arguments;
+    let_first_speak(EXIT_USAGE);
     fprintf(stderr, "%s: ", line->program);
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -196,10 +199,12 @@ static const struct option_line *find(const struct command_line *line, const cha
 
 static void end_for_help(const struct command_line *line, const char *word) {
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+        let_first_speak(EXIT_DONE);
         line->help(line);
         exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
     }
     if (strcmp(word, "--version") == 0) {
+        let_first_speak(EXIT_DONE);
         printf("%s (libdlviz) %s\n", line->program, dlviz_version());
         exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
     }

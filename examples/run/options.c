@@ -1,3 +1,4 @@
+#include "ranks.h"
 #include "options.h"
 #include "networks.h"
 
@@ -169,6 +170,7 @@ static void check_shares(const struct command_line *line, struct options *set) {
         set->test = usual < 0.9 - set->validation ? usual : (1 - set->validation) / 2;
     if (set->validation + set->test < 0.9999) /* which leaves something to train on */
         return;
+    let_first_speak(EXIT_USAGE);
     fprintf(stderr,
             "%s: --validation %g and --test %g are %g of the samples together: less than 1 is "
             "accepted, as the others are trained on\n",

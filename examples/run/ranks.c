@@ -1,9 +1,12 @@
+#include "command.h"
 #include "ranks.h"
 #include "text.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define MPI_LIBRARY "libdlviz-mpi.so.0"
 
@@ -18,6 +21,30 @@ static long launched(void) {
             return strtol(value, NULL, 10);
     }
     return 1;
+}
+
+static bool is_first_started(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"};
+    if (launched() > 1)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            const char *value = getenv(names[i]);
+            if (value)
+                return strtol(value, NULL, 10) == 0;
+        }
+    return true;
+}
+
+void let_first_speak(int status) {
+    if (is_first_started())
+        return;
+    if (status != EXIT_DONE)
+        sleep(1); /* before the launcher ends all */
+    exit(status);
+}
+
+bool tells_failures(const dlviz_comm *comm) {
+    static const char gone[] = "rank 0 has left";
+    return dlviz_comm_rank(comm) == 0 || strncmp(dlviz_last_error(), gone, sizeof gone - 1) == 0;
 }
 
 static dlviz_status join(dlviz_comm **comm) {
@@ -40,7 +67,10 @@ bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm) {
     static char name[64];
     *comm = NULL;
     if (join(comm) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", *program, plain_error());
+        if (!is_first_started() && !library)
+            sleep(1); /* likewise: where the first has failed, too, this is not reached */
+        if (is_first_started() || !library)
+            fprintf(stderr, "%s: %s\n", *program, plain_error());
         leave_ranks(*comm);
         return false;
     }

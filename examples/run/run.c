@@ -93,20 +93,23 @@ static bool on_progress(const dlviz_progress_event *event, void *user) {
 /* -- Before hours of training, not after ---------------------------------------------------------
  */
 
+/* What it says, all learn by agree_on. */
 static int refuse(const struct run *run, int status, const char *why) {
-    fprintf(stderr, "%s: %s\n", run->options.program, why);
-    return status;
+    if (run->writes)
+        fprintf(stderr, "%s: %s\n", run->options.program, why);
+    return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s", why) == DLVIZ_OK ? EXIT_DONE : status;
 }
 
 static int check_layer_of(const struct run *run, const dlviz_network *network, const char *layer) {
     if (dlviz_network_layer_ndim(network, layer) > 0)
         return EXIT_DONE;
-    fprintf(stderr, "%s: --layer %s: there is no such layer; the network has", run->options.program,
-            layer);
-    for (int64_t i = 0; i < dlviz_network_num_layers(network); i++)
-        fprintf(stderr, "%s %s", i > 0 ? "," : "", dlviz_network_layer_name(network, i));
-    fputc('\n', stderr);
-    return EXIT_USAGE;
+    char text[4096];
+    int used =
+        snprintf(text, sizeof text, "--layer %s: there is no such layer; the network has", layer);
+    for (int64_t i = 0; i < dlviz_network_num_layers(network) && used < (int)sizeof text; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s %s", i > 0 ? "," : "",
+                         dlviz_network_layer_name(network, i));
+    return refuse(run, EXIT_USAGE, text);
 }
 
 static int check_layer(const struct run *run) {
@@ -396,12 +399,14 @@ static dlviz_status run_stage(struct run *run, enum stage which,
     wipe(&run->terminal);
     run->seconds[which] = seconds_now() - started;
     if (status == DLVIZ_OK && interrupted)
-        status = DLVIZ_CANCELLED;
-    return status;
+        status = dlviz_fail(DLVIZ_CANCELLED, "interrupted");
+    return run->comm ? dlviz_comm_agree(run->comm, status) : status;
 }
 
 static const char *interruption(const struct run *run) {
     static char text[256];
+    if (!run->writes)
+        return "";
     snprintf(text, sizeof text, "%s%.64s: interrupted%s\n", run->terminal.live ? "\r\033[K" : "",
              run->options.program,
              run->has_checkpoint ? "; go on with the same options and --resume" : "");
@@ -410,12 +415,13 @@ static const char *interruption(const struct run *run) {
 
 static int failure(struct run *run, dlviz_status status) {
     wipe(&run->terminal);
-    if (status == DLVIZ_CANCELLED && interrupted) {
+    if (status == DLVIZ_CANCELLED) {
         fputs(interruption(run), stderr);
         return EXIT_INTERRUPTED;
     }
-    fprintf(stderr, "%s: %s%s%s\n", run->options.program, plain_error(), run->advice ? "; " : "",
-            run->advice ? run->advice : "");
+    if (tells_failures(run->comm))
+        fprintf(stderr, "%s: %s%s%s\n", run->options.program, plain_error(),
+                run->advice ? "; " : "", run->advice ? run->advice : "");
     return EXIT_FAILED;
 }
 
@@ -456,11 +462,15 @@ static int finish(struct run *run) {
 static int agree_on(struct run *run, int early) {
     if (!run->comm)
         return early;
-    dlviz_status own = early == EXIT_DONE
-                           ? DLVIZ_OK
-                           : dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "it said why above");
+    dlviz_status own = early == EXIT_DONE ? DLVIZ_OK : DLVIZ_ERROR_INVALID_ARGUMENT;
     dlviz_status all = dlviz_comm_agree(run->comm, own);
     return early == EXIT_DONE && all != DLVIZ_OK ? failure(run, all) : early;
+}
+
+/* What the others wait for, to learn how it ends. */
+static dlviz_status leave_to_first(struct run *run) {
+    (void)run;
+    return DLVIZ_OK;
 }
 
 static int run_all(struct run *run) {
@@ -479,8 +489,6 @@ static int run_all(struct run *run) {
     /* Nothing is lost where no checkpoint is to be written. */
     end_soon_with(interruption(run));
     dlviz_status status = run_stage(run, LOAD, load);
-    if (run->comm)
-        status = dlviz_comm_agree(run->comm, status);
     if (status != DLVIZ_OK)
         return failure(run, status);
     early = check_layer(run);
@@ -495,8 +503,9 @@ static int run_all(struct run *run) {
         make_train_title(run);
     end_soon_with(interruption(run));
     for (size_t i = 0; status == DLVIZ_OK && i < sizeof stages / sizeof *stages; i++)
-        if (run->writes || stages[i].which < FIGURES)
-            status = run_stage(run, stages[i].which, stages[i].function);
+        status = run_stage(run, stages[i].which,
+                           run->writes || stages[i].which < FIGURES ? stages[i].function
+                                                                    : leave_to_first);
     end_soon_with(NULL);
     if (status != DLVIZ_OK)
         return failure(run, status);

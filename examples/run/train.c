@@ -262,17 +262,14 @@ dlviz_status train(struct run *run) {
         left > 0 ? dlviz_trainer_fit(run->trainer, run->data.train, left) : DLVIZ_OK;
     wipe(&run->terminal);
     TRY(status);
-    if (run->trouble_status != DLVIZ_OK && !interrupted) {
-        run->advice = run->has_checkpoint ? GO_ON : NULL;
-        return dlviz_fail(run->trouble_status, "%s", run->trouble);
-    }
     if (dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_CALLBACK) {
         run->advice = run->has_checkpoint ? GO_ON : NULL;
-        TRY(save_progress(run));
+        status = run->trouble_status != DLVIZ_OK && !interrupted
+                     ? dlviz_fail(run->trouble_status, "%s", run->trouble)
+                     : save_progress(run);
+        TRY(run->comm ? dlviz_comm_agree(run->comm, status) : status);
         run->advice = NULL;
-        if (!run->writes && !interrupted)
-            return dlviz_fail(DLVIZ_ERROR_COMM, "another process ended the training");
-        return DLVIZ_CANCELLED;
+        return dlviz_fail(DLVIZ_CANCELLED, "interrupted");
     }
     if (run->unsaved && save_progress(run) == DLVIZ_OK)
         run->unsaved = false;

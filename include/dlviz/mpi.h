@@ -23,7 +23,7 @@ extern "C" {
 
 /** Makes a communicator of MPI's, of which it uses two duplicates; to be called by all its ranks,
  *  as is dlviz_comm_destroy, which waits for them. MPI must be initialized, and finalized after
- *  that.
+ *  that: where one rank finalizes it before, the others' next wait for it fails.
  *  @param out       receives it, NULL on failure
  *  @param mpi_comm  an intracommunicator of up to 4096 ranks, which stays the caller's
  *  The library computes with several threads, of which one calls MPI: so MPI_THREAD_FUNNELED is
@@ -36,8 +36,8 @@ DLVIZ_CHECKED dlviz_status dlviz_mpi_comm_create(dlviz_comm **out, MPI_Comm mpi_
 /** For programs that do nothing else with MPI. Where an MPI launcher has started this process, as
  *  its environment tells (Open MPI's, PMI of MPICH, Intel and others, PMIx of Slurm), initializes
  *  MPI if nobody has, and makes the communicator of all ranks; to be called on the main thread.
- *  @param out  receives it; NULL on failure, and where this process was started alone, which is no
- *              failure: MPI is left alone then
+ *  @param out  receives it; NULL on failure, and where there is one process, which is no failure:
+ *              MPI is left alone where no launcher started it
  *  Returns as dlviz_mpi_comm_create, and DLVIZ_ERROR_STATE when the launcher is that of another MPI
  *  than the library was built with. */
 DLVIZ_CHECKED dlviz_status dlviz_mpi_start(dlviz_comm **out);

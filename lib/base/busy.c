@@ -37,6 +37,11 @@ dlviz_status dlz_busy_take(const char *who, const dlz_busy *busy, const char *wh
     return DLVIZ_OK;
 }
 
+bool dlz_busy_is_own(const dlz_busy *busy) {
+    dlz_busy *mark = (dlz_busy *)(uintptr_t)busy;
+    return atomic_load_explicit(&mark->owner, memory_order_relaxed) == this_thread();
+}
+
 void dlz_busy_give_back(dlz_hold *hold) {
     dlz_busy *mark = hold->busy;
     if (!mark)

@@ -41,6 +41,8 @@ typedef enum dlz_hold_mode { DLZ_ALONE, DLZ_NESTED, DLZ_SHARED } dlz_hold_mode;
 /* `what` names the handle in the sentence: "the <what> is in use by another thread". */
 dlviz_status dlz_busy_take(const char *who, const dlz_busy *busy, const char *what,
                            dlz_hold_mode mode, dlz_hold *hold);
+/* Whether this thread holds it alone. */
+bool dlz_busy_is_own(const dlz_busy *busy);
 void dlz_busy_give_back(dlz_hold *hold);
 
 #define DLZ_HOLD_IN_MODE(busy, what, mode)                                                         \

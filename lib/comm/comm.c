@@ -64,6 +64,7 @@ static dlviz_status create(dlviz_comm **out, int64_t rank, int64_t num_ranks,
     comm->user = user;
     comm->rank = (int)rank;
     comm->size = (int)num_ranks;
+    dlz_comm_describe_library(comm->library, sizeof comm->library);
     atomic_init(&comm->holders, 1);
     *out = comm;
     return DLVIZ_OK;

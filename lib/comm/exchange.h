@@ -14,6 +14,8 @@
 #define DLZ_TRADE_SLOTS (DLVIZ_COMM_NUM_SLOTS - DLZ_TRADE_SLOT)
 #define DLZ_MAX_SUMS 256
 
+#define DLZ_LIBRARY_SIZE 192
+
 typedef struct dlz_sums dlz_sums;
 
 /* Memory that grows. */
@@ -30,6 +32,7 @@ struct dlviz_comm {
     dlz_busy busy;
     dlviz_status broken; /* what every call fails with; DLVIZ_OK while all is well */
     char sentence[DLZ_SENTENCE_SIZE];
+    char library[DLZ_LIBRARY_SIZE];    /* what it must be on all ranks */
     dlz_room rooms[1 + DLZ_SUM_SLOTS]; /* what sums receive into, by slot */
     dlz_sums *sums;                    /* those in the background; NULL until there are some */
 };
@@ -51,6 +54,9 @@ dlviz_status dlz_comm_finish(dlviz_comm *comm, int slot, bool wait, bool *finish
 dlviz_status dlz_comm_exchange(dlviz_comm *comm, const dlz_exchange *exchange);
 /* Makes a room large enough; else fails, as above. */
 dlviz_status dlz_comm_grow(dlviz_comm *comm, dlz_room *room, uint64_t count, uint64_t size);
+
+/* library.c: version, instruction set, compiler. */
+void dlz_comm_describe_library(char *text, size_t size);
 
 /* The bytes of `root` for all. */
 dlviz_status dlz_comm_broadcast_from(dlviz_comm *comm, int root, void *data, size_t size);

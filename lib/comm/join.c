@@ -1,4 +1,5 @@
 /* Tensors of which each rank has a part, joined. */
+#include "comm/enter.h"
 #include "comm/exchange.h"
 #include "tensor/tensor.h"
 
@@ -68,7 +69,7 @@ static dlviz_status join(dlviz_comm *comm, const dlviz_tensor *own, int64_t *num
     return gather(comm, own, numbers, *all);
 }
 
-static dlviz_status enter(dlviz_comm *comm, const dlviz_tensor *own, int64_t **numbers) {
+static dlviz_status prepare(dlviz_comm *comm, const dlviz_tensor *own, int64_t **numbers) {
     DLZ_TRY(dlz_comm_check(comm));
     DLZ_TRY(check(own));
     uint64_t count = (uint64_t)dlz_comm_size(comm) + 1;
@@ -79,17 +80,15 @@ static dlviz_status enter(dlviz_comm *comm, const dlviz_tensor *own, int64_t **n
 dlviz_status dlviz_comm_gather(dlviz_comm *comm, const dlviz_tensor *own, dlviz_tensor **all) {
     if (all)
         *all = NULL;
+    DLZ_HOLD_COMM(__func__, comm);
     dlviz_status status = DLVIZ_OK;
     if (!all || !own)
         status = dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_comm_gather: '%s' is NULL",
                           own ? "all" : "own");
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    if (comm)
-        DLZ_TRY(dlz_busy_take("dlviz_comm_gather", &comm->busy, "communicator", DLZ_ALONE, &hold));
     int64_t *numbers = NULL;
     if (status == DLVIZ_OK)
-        status = enter(comm, own, &numbers);
-    status = dlz_comm_agree(comm, status);
+        status = prepare(comm, own, &numbers);
+    status = dlz_comm_enter(comm, __func__, status);
     if (status == DLVIZ_OK)
         status = join(comm, own, numbers, all);
     dlz_free(numbers);

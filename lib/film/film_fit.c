@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "base/progress.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "tensor/tensor.h"
 #include "tsne/tsne_internal.h"
 
@@ -70,7 +71,7 @@ static dlviz_status fit_from(dlviz_tsne *tsne, const char *who, const dlz_frame 
     tsne->settings.iterations = (int)iterations;
     tsne->settings.early_iterations = (int)(fmin(share, 1) * settings.early_iterations);
     tsne->initial_map = start;
-    dlviz_status status = dlz_tsne_fit_points(tsne, who, frame->components, map);
+    dlviz_status status = dlz_tsne_fit_points(tsne, who, frame->components, DLVIZ_OK, map);
     tsne->settings = settings;
     tsne->initial_map = initial_map;
     dlviz_tensor_destroy(start);
@@ -81,7 +82,7 @@ static dlviz_status fit_frame(const dlviz_film *film, dlviz_tsne *tsne, const ch
                               const dlviz_tensor *before, dlviz_tensor **map) {
     const dlz_frame *frame = &film->frames[i];
     return before ? fit_from(tsne, who, frame, before, later_iterations(film, tsne), map)
-                  : dlz_tsne_fit_points(tsne, who, frame->components, map);
+                  : dlz_tsne_fit_points(tsne, who, frame->components, DLVIZ_OK, map);
 }
 
 static dlviz_status make_maps(const dlviz_film *film, dlviz_tsne *tsne, const char *who,
@@ -153,14 +154,19 @@ static dlviz_status require_same(const dlviz_film *film, const dlviz_tsne *tsne,
 }
 
 dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne) {
-    DLZ_REQUIRE(film);
     DLZ_REQUIRE(tsne);
+    DLZ_HOLD_TOGETHER(&tsne->busy, "t-SNE handle", DLZ_ALONE, tsne->comm);
+    if (!film)
+        return dlz_comm_enter(
+            tsne->comm, __func__,
+            dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'film' is NULL", __func__));
     dlz_hold film_hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(__func__, &film->busy, "film", DLZ_ALONE, &film_hold));
-    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    dlz_hold again __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(
+        dlz_comm_take(__func__, &film->busy, "film", DLZ_ALONE, &tsne->comm, &film_hold, &again));
     dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
     dlz_film_maps *maps = NULL;
-    dlviz_status status = dlz_tsne_agree(tsne->comm, begin(film, __func__, &task, &maps));
+    dlviz_status status = dlz_tsne_enter(tsne->comm, __func__, begin(film, __func__, &task, &maps));
     if (status == DLVIZ_OK)
         status = require_same(film, tsne, __func__);
     if (status == DLVIZ_OK)

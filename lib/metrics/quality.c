@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/progress.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "comm/digest.h"
 #include "comm/tiles.h"
 
@@ -188,7 +189,8 @@ static dlviz_status require_same(const question *q, int64_t num_samples, uint64_
 /* num_samples INT64_MAX: all. */
 static dlviz_status answer(const measure *m, question q, int64_t num_samples, uint64_t seed,
                            double *result, double *standard_error) {
-    DLZ_TRY(dlz_comm_agree(q.comm, check(m, &q, result, standard_error)));
+    DLZ_HOLD_COMM(q.who, q.comm);
+    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(m, &q, result, standard_error)));
     DLZ_TRY(require_same(&q, num_samples, seed));
     DLZ_SHARED_TASK(q.comm, m->task);
     dlz_sample sample;

@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "comm/digest.h"
 #include "comm/tiles.h"
 
@@ -195,7 +196,8 @@ static dlviz_status correlate_pairs(const question *q, int64_t count, bool all, 
 }
 
 static dlviz_status distance_correlation(question q, double *result) {
-    DLZ_TRY(dlz_comm_agree(q.comm, check(&q, result)));
+    DLZ_HOLD_COMM(q.who, q.comm);
+    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(&q, result)));
     DLZ_TRY(require_same(&q));
     DLZ_SHARED_TASK(q.comm, "distance correlation");
     int64_t n = q.points->dims[0], every = n * (n - 1) / 2;

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "comm/digest.h"
 #include "comm/tiles.h"
 
@@ -194,7 +195,8 @@ static dlviz_status check(const question *q, double *result, double *standard_er
 }
 
 static dlviz_status silhouette(question q, double *result, double *standard_error) {
-    DLZ_TRY(dlz_comm_agree(q.comm, check(&q, result, standard_error)));
+    DLZ_HOLD_COMM(q.who, q.comm);
+    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(&q, result, standard_error)));
     DLZ_TRY(dlz_require_same_samples(q.comm, q.who, 0, q.num_samples, q.seed));
     DLZ_TRY(dlz_comm_require_same_tensor(q.comm, q.who, "points", q.points));
     DLZ_TRY(dlz_comm_require_same_tensor(q.comm, q.who, "labels", q.labels));

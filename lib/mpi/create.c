@@ -4,6 +4,7 @@
 #include "mpi/link.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static dlviz_status check_mpi(int *level) {
@@ -81,6 +82,8 @@ static dlviz_status fill(dlz_mpi_link *link, MPI_Comm mpi_comm) {
 static void release(dlz_mpi_link *link) {
     if (!link)
         return;
+    link->said = true; /* there is nobody to be told */
+    dlz_mpi_unwatch(link);
     if (link->data != MPI_COMM_NULL)
         MPI_Comm_free(&link->data);
     if (link->notices != MPI_COMM_NULL)
@@ -98,27 +101,54 @@ static dlz_mpi_link *create_link(int level) {
         return NULL;
     link->data = link->notices = MPI_COMM_NULL;
     link->block = MPI_DATATYPE_NULL;
+    link->key = MPI_KEYVAL_INVALID;
     link->one_thread = level == MPI_THREAD_FUNNELED;
     link->thread = pthread_self();
     return link;
 }
 
+/* The lowest rank that has failed, whose sentence is then that of all. */
+static dlviz_status find_failure(MPI_Comm mpi_comm, bool failed, int *first,
+                                 char sentence[DLZ_MPI_NOTICE_SIZE]) {
+    int rank = 0, size = 1;
+    snprintf(sentence, DLZ_MPI_NOTICE_SIZE, "%s", dlviz_last_error());
+    DLZ_MPI_TRY("MPI_Comm_rank", MPI_Comm_rank(mpi_comm, &rank));
+    DLZ_MPI_TRY("MPI_Comm_size", MPI_Comm_size(mpi_comm, &size));
+    *first = failed ? rank : size;
+    DLZ_MPI_TRY("MPI_Allreduce", MPI_Allreduce(MPI_IN_PLACE, first, 1, MPI_INT, MPI_MIN, mpi_comm));
+    if (*first == size) {
+        *first = -1;
+        return DLVIZ_OK;
+    }
+    DLZ_MPI_TRY("MPI_Bcast", MPI_Bcast(sentence, DLZ_MPI_NOTICE_SIZE, MPI_CHAR, *first, mpi_comm));
+    return DLVIZ_OK;
+}
+
 /* Goes on where all ranks can. */
 static dlviz_status agree(MPI_Comm mpi_comm, dlviz_status own) {
-    int failed = own != DLVIZ_OK, any = 0;
-    int code = MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, mpi_comm);
+    char own_sentence[DLZ_MPI_NOTICE_SIZE], sentence[DLZ_MPI_NOTICE_SIZE];
+    int first = -1;
+    snprintf(own_sentence, sizeof own_sentence, "%s", dlviz_last_error());
+    dlviz_status status = find_failure(mpi_comm, own != DLVIZ_OK, &first, sentence);
     if (own != DLVIZ_OK)
-        return own;
-    DLZ_MPI_TRY("MPI_Allreduce", code);
-    return any ? dlviz_fail(DLVIZ_ERROR_COMM, "dlviz_mpi_comm_create: it failed on another rank")
-               : DLVIZ_OK;
+        return dlviz_fail(own, "%s", own_sentence);
+    if (status != DLVIZ_OK || first < 0)
+        return status;
+    return dlviz_fail(DLVIZ_ERROR_COMM, "rank %d failed: %s", first, sentence);
+}
+
+/* What a rank may be refused for alone. */
+static dlviz_status prepare(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *link) {
+    if (!out)
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_mpi_comm_create: 'out' is NULL");
+    if (!link)
+        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes for a communicator",
+                          sizeof *link);
+    return fill(link, mpi_comm);
 }
 
 static dlviz_status create(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *link) {
-    dlviz_status status =
-        link ? fill(link, mpi_comm)
-             : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes for a communicator",
-                          sizeof *link);
+    dlviz_status status = prepare(out, mpi_comm, link);
     status = agree(mpi_comm, status);
     if (status != DLVIZ_OK)
         return status;
@@ -127,18 +157,18 @@ static dlviz_status create(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *li
         status = duplicate(mpi_comm, &link->notices);
     if (status == DLVIZ_OK)
         status = count_processors(link, mpi_comm);
-    if (status != DLVIZ_OK)
-        return status;
-    status =
-        agree(mpi_comm, dlviz_comm_create(out, link->rank, link->size, &dlz_mpi_functions, link));
+    if (status == DLVIZ_OK)
+        status = dlz_mpi_watch(link);
+    if (status == DLVIZ_OK)
+        status = dlviz_comm_create(out, link->rank, link->size, &dlz_mpi_functions, link);
+    status = agree(mpi_comm, status);
     link->complete = status == DLVIZ_OK;
     return status;
 }
 
 dlviz_status dlviz_mpi_comm_create(dlviz_comm **out, MPI_Comm mpi_comm) {
-    if (!out)
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_mpi_comm_create: 'out' is NULL");
-    *out = NULL;
+    if (out)
+        *out = NULL;
     int level = 0;
     dlviz_status status = check_mpi(&level);
     if (status == DLVIZ_OK)
@@ -148,8 +178,10 @@ dlviz_status dlviz_mpi_comm_create(dlviz_comm **out, MPI_Comm mpi_comm) {
     dlz_mpi_link *link = create_link(level);
     status = create(out, mpi_comm, link);
     if (status != DLVIZ_OK) {
-        dlviz_comm_destroy(*out);
-        *out = NULL;
+        if (out) {
+            dlviz_comm_destroy(*out);
+            *out = NULL;
+        }
         release(link);
     }
     return status;

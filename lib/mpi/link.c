@@ -11,6 +11,8 @@
 #define LATE_MESSAGE 1
 /* Looks in vain between those for notices. */
 #define HEAR_EVERY 64
+/* Bytes that every MPI sends without waiting for the receiver. */
+#define SHORT 512
 
 static atomic_bool in_trouble;
 
@@ -79,6 +81,8 @@ static dlviz_status start(int64_t slot, int64_t peer, const void *from, size_t s
     dlz_mpi_link *link = user;
     dlz_mpi_exchange *e = &link->exchanges[slot];
     dlviz_status status = check_thread(link);
+    if (status == DLVIZ_OK && link->finalized)
+        status = dlviz_fail(DLVIZ_ERROR_STATE, "MPI is finalized");
     if (status != DLVIZ_OK)
         return status;
     *e = (dlz_mpi_exchange){.active = true, .peer = (int)peer, .bytes = send_size + receive_size};
@@ -86,7 +90,6 @@ static dlviz_status start(int64_t slot, int64_t peer, const void *from, size_t s
     return status == DLVIZ_OK ? send(link, e, (int)slot, from, send_size) : status;
 }
 
-/* A message that is longer than expected, MPI refuses itself. */
 static dlviz_status check_lengths(const dlz_mpi_exchange *e, const MPI_Status *statuses) {
     for (int i = 0; i < e->num_received; i++) {
         int count = 0;
@@ -100,26 +103,41 @@ static dlviz_status check_lengths(const dlz_mpi_exchange *e, const MPI_Status *s
     return DLVIZ_OK;
 }
 
-static dlviz_status look(dlz_mpi_exchange *e, bool *finished) {
+/* A message that is longer than expected, MPI refuses itself. */
+static dlviz_status refuse(const dlz_mpi_exchange *e, int code) {
+    int class = MPI_SUCCESS;
+    if (MPI_Error_class(code, &class) == MPI_SUCCESS && class == MPI_ERR_TRUNCATE)
+        return dlviz_fail(
+            DLVIZ_ERROR_COMM,
+            "rank %d sent more than was expected: the ranks do not make the same calls", e->peer);
+    return dlz_mpi_result("MPI_Testall", code);
+}
+
+/* A rank that fails leaves what it sends for whoever receives it later; but before, it gives notice
+ * of that. What is short MPI has copied. */
+static dlviz_status look(dlz_mpi_link *link, dlz_mpi_exchange *e, bool *finished) {
     MPI_Status statuses[DLZ_MPI_PARTS];
     int flag = 0;
     int code = MPI_Testall(e->num, e->requests, &flag, statuses);
     for (int i = 0; code == MPI_ERR_IN_STATUS && i < e->num; i++)
         if (statuses[i].MPI_ERROR != MPI_SUCCESS && statuses[i].MPI_ERROR != MPI_ERR_PENDING)
-            return dlz_mpi_result("MPI_Testall", statuses[i].MPI_ERROR);
-    DLZ_MPI_TRY("MPI_Testall", code);
+            return refuse(e, statuses[i].MPI_ERROR);
+    if (code != MPI_SUCCESS)
+        return refuse(e, code);
     *finished = flag != 0;
     if (!flag)
         return DLVIZ_OK;
     e->active = false;
-    return check_lengths(e, statuses);
+    dlviz_status status = check_lengths(e, statuses);
+    return status == DLVIZ_OK && e->num_received > 0 && e->bytes > SHORT ? dlz_mpi_hear(link)
+                                                                         : status;
 }
 
 static dlviz_status wait_for(dlz_mpi_link *link, dlz_mpi_exchange *e, bool *finished) {
     dlz_mpi_wait wait = dlz_mpi_wait_begin(e->bytes, link->crowded);
     double left = -1;
     for (uint64_t looks = 1;; looks++) {
-        dlviz_status status = look(e, finished);
+        dlviz_status status = look(link, e, finished);
         if (status != DLVIZ_OK || *finished)
             return status;
         double waited = dlz_mpi_wait_more(&wait);
@@ -145,7 +163,7 @@ static dlviz_status finish(int64_t slot, bool wait, bool *finished, void *user) 
         return status;
     if (wait)
         return wait_for(link, e, finished);
-    status = look(e, finished);
+    status = look(link, e, finished);
     if (status != DLVIZ_OK || *finished || ++link->polls % HEAR_EVERY != 0)
         return status;
     return dlz_mpi_hear(link);
@@ -204,6 +222,7 @@ static void destroy(void *user) {
         atomic_store(&in_trouble, true);
     if (!all_gone || link->stuck)
         return;
+    dlz_mpi_unwatch(link);
     MPI_Comm_free(&link->data);
     MPI_Comm_free(&link->notices);
     MPI_Type_free(&link->block);

@@ -15,7 +15,7 @@
 
 /* A notice: what it is, and the sentence of a failure. */
 #define DLZ_MPI_NOTICE_SIZE 1056
-enum { DLZ_MPI_LEAVES = 'L', DLZ_MPI_FAILED = 'F' };
+enum { DLZ_MPI_LEAVES = 'L', DLZ_MPI_FAILED = 'F', DLZ_MPI_FINALIZES = 'Z' };
 
 /* Both ways, blocks and rest. */
 #define DLZ_MPI_PARTS 4
@@ -50,6 +50,8 @@ typedef struct dlz_mpi_link {
     MPI_Request *sent; /* one for each rank */
     bool *gone;        /* ranks whose notice is here */
     int num_gone;
+    int key; /* of the attribute by which MPI_Finalize is noticed */
+    bool finalized;
 } dlz_mpi_link;
 
 /* DLVIZ_OK for MPI_SUCCESS; else fails with what MPI calls it. */
@@ -73,6 +75,13 @@ dlviz_status dlz_mpi_hear(dlz_mpi_link *link);
  * this rank's were not taken. */
 bool dlz_mpi_hear_all(dlz_mpi_link *link, double seconds);
 
+/* -- finalize.c -----------------------------------------------------------------------------------
+ */
+
+/* From now on MPI_Finalize, where a program calls it first, gives notice that this rank leaves. */
+dlviz_status dlz_mpi_watch(dlz_mpi_link *link);
+void dlz_mpi_unwatch(dlz_mpi_link *link);
+
 /* -- wait.c ---------------------------------------------------------------------------------------
  */
 
@@ -95,5 +104,7 @@ extern const dlviz_comm_functions dlz_mpi_functions;
 
 /* Whether any communicator has failed, so that ranks may be missing. */
 bool dlz_mpi_in_trouble(void);
+/* Whether a rank is finalizing MPI, which waits for the others and does nothing else with them. */
+bool dlz_mpi_is_finalizing(void);
 
 #endif

@@ -1,8 +1,15 @@
 /* Each rank gives each other one notice: that it has failed, or else, at the end, that it leaves. */
 #include "mpi/link.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+static atomic_bool finalizing;
+
+bool dlz_mpi_is_finalizing(void) {
+    return atomic_load(&finalizing);
+}
 
 void dlz_mpi_say(dlz_mpi_link *link, char kind, const char *sentence) {
     if (link->said)
@@ -25,6 +32,8 @@ static dlviz_status hear_one(dlz_mpi_link *link, int rank) {
                                      MPI_STATUS_IGNORE));
     link->num_gone += !link->gone[rank];
     link->gone[rank] = true;
+    if (notice[0] == DLZ_MPI_FINALIZES)
+        atomic_store(&finalizing, true);
     if (notice[0] != DLZ_MPI_FAILED || link->told)
         return DLVIZ_OK;
     link->told = true;

@@ -46,10 +46,9 @@ static dlviz_status initialize(void) {
     return DLVIZ_OK;
 }
 
-static dlviz_status check_size(int started) {
-    int size = 0;
-    DLZ_MPI_TRY("MPI_Comm_size", MPI_Comm_size(MPI_COMM_WORLD, &size));
-    if (size > 1 || started == 1)
+static dlviz_status check_size(int started, int *size) {
+    DLZ_MPI_TRY("MPI_Comm_size", MPI_Comm_size(MPI_COMM_WORLD, size));
+    if (*size > 1 || started == 1)
         return DLVIZ_OK;
     return dlviz_fail(DLVIZ_ERROR_STATE,
                       "dlviz_mpi_start: this is one of %d processes, but the MPI that libdlviz-mpi "
@@ -61,13 +60,13 @@ dlviz_status dlviz_mpi_start(dlviz_comm **out) {
     if (!out)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_mpi_start: 'out' is NULL");
     *out = NULL;
-    int started = count_started();
+    int started = count_started(), size = 1;
     if (started == 0)
         return DLVIZ_OK;
     dlviz_status status = initialize();
     if (status == DLVIZ_OK)
-        status = check_size(started);
-    return status == DLVIZ_OK ? dlviz_mpi_comm_create(out, MPI_COMM_WORLD) : status;
+        status = check_size(started, &size);
+    return status == DLVIZ_OK && size > 1 ? dlviz_mpi_comm_create(out, MPI_COMM_WORLD) : status;
 }
 
 /* Whether all others come here too. */
@@ -91,7 +90,7 @@ void dlviz_mpi_end(dlviz_comm *comm) {
     dlviz_comm_destroy(comm);
     if (!initialized_here || MPI_Finalized(&finalized) != MPI_SUCCESS || finalized)
         return;
-    if (dlz_mpi_in_trouble() && !meet())
+    if (dlz_mpi_in_trouble() && !dlz_mpi_is_finalizing() && !meet())
         MPI_Abort(MPI_COMM_WORLD, 1);
     MPI_Finalize();
 }

@@ -2,6 +2,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "comm/digest.h"
 #include "comm/tiles.h"
 #include "kernels/embed/distance.h"
@@ -150,10 +151,11 @@ static dlviz_status neighbors(question q, dlviz_tensor **indices, dlviz_tensor *
         *indices = NULL;
     if (distances)
         *distances = NULL;
+    DLZ_HOLD_COMM(q.who, q.comm);
     dlviz_status status =
         indices ? check(&q)
                 : dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'indices' is NULL", q.who);
-    status = dlz_comm_agree(q.comm, status);
+    status = dlz_comm_enter(q.comm, q.who, status);
     if (status == DLVIZ_OK)
         status = answer(&q, made);
     if (status != DLVIZ_OK) {

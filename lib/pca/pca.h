@@ -70,9 +70,9 @@ static inline bool dlz_pca_leads(const dlz_pca_input *input) {
 
 /* Begins a call that all ranks make, each with rows of its own: fails on all unless these are
  * matrices of as many columns, spread as dlviz_comm_share says, with settings and results so far
- * that are the same. */
+ * that are the same. `status`: how this rank fares by now. */
 dlviz_status dlz_pca_join(const char *who, const char *name, const dlviz_pca *pca,
-                          const dlviz_tensor *rows, dlz_pca_input *input);
+                          const dlviz_tensor *rows, dlviz_status status, dlz_pca_input *input);
 /* Where a step in which a rank may fail alone is over: all go on, or all fail; where one was
  * cancelled all are. */
 dlviz_status dlz_pca_agree(const dlz_pca_input *input, dlviz_status own);

@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/progress.h"
+#include "comm/enter.h"
 
 #include <math.h>
 
@@ -92,14 +93,15 @@ static dlviz_status make_model(dlz_pca_input *input, dlz_pca_model *model) {
     return dlz_pca_agree(input, dlz_pca_report(input->pca, 1));
 }
 
-static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *data) {
+static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *data,
+                        dlviz_status status) {
     dlz_pca_input input;
-    DLZ_TRY(dlz_pca_join(who, "data", pca, data, &input));
+    DLZ_TRY(dlz_pca_join(who, "data", pca, data, status, &input));
     DLZ_TRY(check_size(who, &input));
     input.used = choose_solver(pca, dlz_min_i64(input.samples, input.features));
     dlz_pca_model model = {0};
     dlz_task task;
-    dlviz_status status = dlz_pca_agree(&input, dlz_task_begin(&task, "PCA"));
+    status = dlz_pca_agree(&input, dlz_task_begin(&task, "PCA"));
     if (status == DLVIZ_OK)
         status = make_model(&input, &model);
     if (status == DLVIZ_OK)
@@ -114,17 +116,17 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
 
 dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data) {
     DLZ_REQUIRE(pca);
-    DLZ_HOLD_ALONE(&pca->busy, "PCA");
-    return fit(__func__, pca, data);
+    DLZ_HOLD_TOGETHER(&pca->busy, "PCA", DLZ_ALONE, pca->comm);
+    return fit(__func__, pca, data, DLVIZ_OK);
 }
 
 dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
                                      dlviz_tensor **projected) {
-    DLZ_REQUIRE_OUT(projected);
+    dlviz_status status = DLZ_OUT_STATUS(projected);
     DLZ_REQUIRE(pca);
-    DLZ_HOLD_ALONE(&pca->busy, "PCA");
-    DLZ_TRY(fit(__func__, pca, data));
-    dlviz_status status = dlz_comm_agree(pca->comm, dlviz_pca_transform(pca, data, projected));
+    DLZ_HOLD_TOGETHER(&pca->busy, "PCA", DLZ_ALONE, pca->comm);
+    DLZ_TRY(fit(__func__, pca, data, status));
+    status = dlz_comm_agree(pca->comm, dlviz_pca_transform(pca, data, projected));
     if (status != DLVIZ_OK) {
         dlviz_tensor_destroy(*projected);
         *projected = NULL;

@@ -1,6 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
 #include "base/progress.h"
+#include "comm/enter.h"
 #include "kernels/embed/center.h"
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
@@ -136,9 +137,9 @@ static dlviz_status update(dlz_pca_input *input, dlz_pca_model *model) {
 
 dlviz_status dlviz_pca_partial_fit(dlviz_pca *pca, const dlviz_tensor *batch) {
     DLZ_REQUIRE(pca);
-    DLZ_HOLD_ALONE(&pca->busy, "PCA");
+    DLZ_HOLD_TOGETHER(&pca->busy, "PCA", DLZ_ALONE, pca->comm);
     dlz_pca_input input;
-    DLZ_TRY(dlz_pca_join(__func__, "batch", pca, batch, &input));
+    DLZ_TRY(dlz_pca_join(__func__, "batch", pca, batch, DLVIZ_OK, &input));
     DLZ_TRY(check_fraction(__func__, pca));
     DLZ_TRY(check_batch(__func__, &input));
     dlz_pca_model model = {0};

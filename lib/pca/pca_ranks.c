@@ -1,5 +1,6 @@
 /* What ranks do together in a fit. */
 #include "base/base.h"
+#include "comm/enter.h"
 #include "pca/pca.h"
 #include "tensor/tensor.h"
 
@@ -65,13 +66,15 @@ static dlviz_status check_shares(const char *who, const dlviz_comm *comm, const 
 }
 
 static dlviz_status join_ranks(const char *who, const char *name, const dlviz_pca *pca,
-                               const dlviz_tensor *rows, int64_t *first, int64_t *samples) {
+                               const dlviz_tensor *rows, dlviz_status status, int64_t *first,
+                               int64_t *samples) {
     dlviz_comm *comm = pca->comm;
     uint64_t size = (uint64_t)dlz_comm_size(comm);
     int64_t *all = dlz_alloc_array(size, sizeof *all);
-    dlviz_status status = all ? check_own(who, name, pca, rows)
-                              : dlz_fail_memory("numbers of rows", size * sizeof *all);
-    status = dlz_comm_agree(comm, status);
+    if (status == DLVIZ_OK)
+        status = all ? check_own(who, name, pca, rows)
+                     : dlz_fail_memory("numbers of rows", size * sizeof *all);
+    status = dlz_comm_enter(comm, who, status);
     if (status == DLVIZ_OK)
         status = require_same(who, pca, rows->dims[1]);
     if (status == DLVIZ_OK)
@@ -84,12 +87,13 @@ static dlviz_status join_ranks(const char *who, const char *name, const dlviz_pc
 }
 
 dlviz_status dlz_pca_join(const char *who, const char *name, const dlviz_pca *pca,
-                          const dlviz_tensor *rows, dlz_pca_input *input) {
+                          const dlviz_tensor *rows, dlviz_status status, dlz_pca_input *input) {
     dlviz_comm *comm = dlz_comm_size(pca->comm) > 1 ? pca->comm : NULL;
     int64_t first = 0, samples = 0;
     if (comm) {
-        DLZ_TRY(join_ranks(who, name, pca, rows, &first, &samples));
+        DLZ_TRY(join_ranks(who, name, pca, rows, status, &first, &samples));
     } else {
+        DLZ_TRY(status);
         DLZ_TRY(check_own(who, name, pca, rows));
         samples = rows->dims[0];
     }

@@ -1,5 +1,6 @@
 /* Epochs of shuffled batches, and what comes after each. */
 #include "base/base.h"
+#include "comm/enter.h"
 #include "data/dataset.h"
 #include "network/network.h"
 #include "train/optimizer.h"
@@ -258,7 +259,8 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     int64_t samples = dlviz_dataset_num_samples(train);
     int64_t *order = dlz_alloc_array((uint64_t)samples, sizeof *order);
     if (!order)
-        return dlz_fail_memory("the order of an epoch", (uint64_t)samples * sizeof *order);
+        return dlz_comm_fail(trainer->comm, dlz_fail_memory("the order of an epoch",
+                                                            (uint64_t)samples * sizeof *order));
     trainer->fitting = true;
     trainer->event = (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN};
     trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
@@ -286,16 +288,19 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
 static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs) {
     DLZ_NOT_CANCELLED;
     dlz_hold own __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold comm __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
     dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &own));
-    DLZ_TRY(dlz_busy_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &network));
+    dlz_hold again __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(dlz_comm_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &trainer->comm, &own, &comm));
+    DLZ_TRY(dlz_comm_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &trainer->comm,
+                          &network, &again));
     trainer->stop_reason = DLVIZ_STOP_REASON_NONE;
     dlviz_status status =
         dlz_trainer_check_ranks(trainer, FIT, train, epochs, check_fit(trainer, train, epochs));
     if (status == DLVIZ_OK)
         status = dlz_comm_agree(trainer->comm, check_mark(trainer, train));
     if (status == DLVIZ_OK)
-        status = dlz_network_describe_data(trainer->network, train);
+        status = dlz_comm_fail(trainer->comm, dlz_network_describe_data(trainer->network, train));
     if (status == DLVIZ_OK && trainer->validation)
         dlz_network_warn_of_data(trainer->network, FIT ": the validation set", trainer->validation);
     if (status == DLVIZ_OK)

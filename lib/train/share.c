@@ -1,13 +1,12 @@
 /* Processes that train together. */
 #include "base/base.h"
-#include "base/cpu.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "data/dataset.h"
 #include "network/network.h"
 #include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/trainer.h"
-#include <dlviz/version.h>
 
 #include <stdio.h>
 #include <zlib.h>
@@ -115,14 +114,13 @@ static void describe(const dlviz_trainer *trainer, const dlviz_dataset *train, i
     uLong buffers = crc32_z(0, network->buffers, network->buffer_bytes);
     snprintf(
         text, size,
-        "version %s, %s, %lld epochs from epoch %d and batch %lld on, %lld samples with mark "
+        "%lld epochs from epoch %d and batch %lld on, %lld samples with mark "
         "%08lx, parameters %08lx, running statistics %08lx, moments %08lx, %lld steps, learning "
         "rate %a",
-        dlviz_version(), dlz_isa_name(dlz_isa_chosen()), (long long)epochs, trainer->num_epochs,
-        (long long)trainer->batches_done, (long long)dlviz_dataset_num_samples(train),
-        (unsigned long)dlz_dataset_mark(train), parameters, network->buffers ? buffers : 0,
-        dlz_optimizer_digest(trainer->optimizer), (long long)trainer->optimizer->steps,
-        dlviz_optimizer_learning_rate(trainer->optimizer));
+        (long long)epochs, trainer->num_epochs, (long long)trainer->batches_done,
+        (long long)dlviz_dataset_num_samples(train), (unsigned long)dlz_dataset_mark(train),
+        parameters, network->buffers ? buffers : 0, dlz_optimizer_digest(trainer->optimizer),
+        (long long)trainer->optimizer->steps, dlviz_optimizer_learning_rate(trainer->optimizer));
 }
 
 dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *who,
@@ -132,7 +130,7 @@ dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *w
     dlviz_comm *comm = trainer->comm;
     if (dlz_comm_size(comm) == 1)
         return status;
-    DLZ_TRY(dlz_comm_agree(comm, status));
+    DLZ_TRY(dlz_comm_enter(comm, who, status));
     DLZ_TRY(dlz_dataset_require_same_rows(train, who, "the dataset", comm));
     DLZ_TRY(dlz_dataset_require_same_rows(trainer->validation, who, "the validation set", comm));
     DLZ_TRY(dlz_dataset_share_looks(train, comm));

@@ -2,9 +2,8 @@
 #include "base/base.h"
 #include "comm/comm.h"
 #include "comm/digest.h"
+#include "comm/enter.h"
 #include "tsne/tsne_internal.h"
-
-#include <dlviz/version.h>
 
 #define TEXT_SIZE 2048
 
@@ -24,6 +23,11 @@ dlviz_comm *dlviz_tsne_comm(const dlviz_tsne *tsne) {
 dlviz_status dlz_tsne_agree(dlviz_comm *comm, dlviz_status status) {
     /* Where one is cancelled and another has failed, both have failed. */
     DLZ_TRY(dlz_comm_agree(comm, status == DLVIZ_CANCELLED ? DLVIZ_OK : status));
+    return dlz_comm_agree(comm, status);
+}
+
+dlviz_status dlz_tsne_enter(dlviz_comm *comm, const char *who, dlviz_status status) {
+    DLZ_TRY(dlz_comm_enter(comm, who, status == DLVIZ_CANCELLED ? DLVIZ_OK : status));
     return dlz_comm_agree(comm, status);
 }
 
@@ -71,10 +75,8 @@ dlviz_status dlz_tsne_require_same(const dlviz_tsne *tsne, const char *who, int 
                                    const char *const *names, const dlviz_tensor *const *tensors) {
     if (dlz_comm_size(tsne->comm) == 1)
         return DLVIZ_OK;
-    text library = {.length = 0}, settings = {.length = 0};
-    append(&library, "%s for %s", dlviz_version(), dlviz_isa());
+    text settings = {.length = 0};
     describe(tsne, &settings);
-    DLZ_TRY(dlz_comm_require_same(tsne->comm, who, "the library", library.characters));
     DLZ_TRY(dlz_comm_require_same(tsne->comm, who, "the settings", settings.characters));
     if (tsne->initial_map)
         DLZ_TRY(

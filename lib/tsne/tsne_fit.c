@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/progress.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "neighbors/neighbors.h"
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
@@ -217,14 +218,15 @@ static dlviz_status take_points(dlviz_tsne *tsne, const char *who, const dlviz_t
 }
 
 dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
-                                 dlviz_tensor **map) {
+                                 dlviz_status status, dlviz_tensor **map) {
     dlz_affinities affinities = {0};
     float *copy = NULL, scale = 0;
     dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
-    dlviz_status status = dlz_task_begin(&task, "t-SNE");
+    if (status == DLVIZ_OK)
+        status = dlz_task_begin(&task, "t-SNE");
     if (status == DLVIZ_OK)
         status = take_points(tsne, who, points, &scale, &copy);
-    status = dlz_tsne_agree(tsne->comm, status);
+    status = dlz_tsne_enter(tsne->comm, who, status);
     if (status == DLVIZ_OK)
         status = dlz_tsne_require_same(tsne, who, 1, (const char *const[]){"'points'"}, &points);
     if (status != DLVIZ_OK) {
@@ -242,10 +244,10 @@ dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_
 }
 
 dlviz_status dlviz_tsne_fit(dlviz_tsne *tsne, const dlviz_tensor *points, dlviz_tensor **map) {
-    DLZ_REQUIRE_OUT(map);
+    dlviz_status status = DLZ_OUT_STATUS(map);
     DLZ_REQUIRE(tsne);
-    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
-    return dlz_tsne_fit_points(tsne, __func__, points, map);
+    DLZ_HOLD_TOGETHER(&tsne->busy, "t-SNE handle", DLZ_ALONE, tsne->comm);
+    return dlz_tsne_fit_points(tsne, __func__, points, status, map);
 }
 
 static dlviz_status require_tensor(const char *who, const char *name, const dlviz_tensor *tensor,
@@ -352,13 +354,14 @@ static dlviz_status take_neighbors(const dlviz_tsne *tsne, const dlviz_tensor *i
 }
 
 static dlviz_status fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
-                                  const dlviz_tensor *distances, int32_t **narrow, float **squares,
-                                  dlviz_tensor **map) {
+                                  const dlviz_tensor *distances, dlviz_status status,
+                                  int32_t **narrow, float **squares, dlviz_tensor **map) {
     dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
-    dlviz_status status = dlz_task_begin(&task, "t-SNE");
+    if (status == DLVIZ_OK)
+        status = dlz_task_begin(&task, "t-SNE");
     if (status == DLVIZ_OK)
         status = take_neighbors(tsne, indices, distances, narrow, squares);
-    DLZ_TRY(dlz_tsne_agree(tsne->comm, status));
+    DLZ_TRY(dlz_tsne_enter(tsne->comm, "dlviz_tsne_fit_neighbors", status));
     DLZ_TRY(dlz_tsne_require_same(tsne, "dlviz_tsne_fit_neighbors", 2,
                                   (const char *const[]){"'indices'", "'distances'"},
                                   (const dlviz_tensor *const[]){indices, distances}));
@@ -377,12 +380,12 @@ static dlviz_status fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
 
 dlviz_status dlviz_tsne_fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
                                       const dlviz_tensor *distances, dlviz_tensor **map) {
-    DLZ_REQUIRE_OUT(map);
+    dlviz_status status = DLZ_OUT_STATUS(map);
     DLZ_REQUIRE(tsne);
-    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    DLZ_HOLD_TOGETHER(&tsne->busy, "t-SNE handle", DLZ_ALONE, tsne->comm);
     int32_t *narrow = NULL;
     float *squares = NULL;
-    dlviz_status status = fit_neighbors(tsne, indices, distances, &narrow, &squares, map);
+    status = fit_neighbors(tsne, indices, distances, status, &narrow, &squares, map);
     dlz_free(narrow);
     dlz_free(squares);
     return status;
@@ -431,12 +434,13 @@ static dlviz_status take_affinities(const dlviz_tsne *tsne, const dlviz_tensor *
 
 static dlviz_status fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
                                    const dlviz_tensor *columns, const dlviz_tensor *values,
-                                   int32_t **narrow, dlviz_tensor **map) {
+                                   dlviz_status status, int32_t **narrow, dlviz_tensor **map) {
     dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
-    dlviz_status status = dlz_task_begin(&task, "t-SNE");
+    if (status == DLVIZ_OK)
+        status = dlz_task_begin(&task, "t-SNE");
     if (status == DLVIZ_OK)
         status = take_affinities(tsne, offsets, columns, values, narrow);
-    DLZ_TRY(dlz_tsne_agree(tsne->comm, status));
+    DLZ_TRY(dlz_tsne_enter(tsne->comm, "dlviz_tsne_fit_affinities", status));
     DLZ_TRY(dlz_tsne_require_same(tsne, "dlviz_tsne_fit_affinities", 3,
                                   (const char *const[]){"'offsets'", "'columns'", "'values'"},
                                   (const dlviz_tensor *const[]){offsets, columns, values}));
@@ -453,11 +457,11 @@ static dlviz_status fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets
 dlviz_status dlviz_tsne_fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
                                        const dlviz_tensor *columns, const dlviz_tensor *values,
                                        dlviz_tensor **map) {
-    DLZ_REQUIRE_OUT(map);
+    dlviz_status status = DLZ_OUT_STATUS(map);
     DLZ_REQUIRE(tsne);
-    DLZ_HOLD_ALONE(&tsne->busy, "t-SNE handle");
+    DLZ_HOLD_TOGETHER(&tsne->busy, "t-SNE handle", DLZ_ALONE, tsne->comm);
     int32_t *narrow = NULL;
-    dlviz_status status = fit_affinities(tsne, offsets, columns, values, &narrow, map);
+    status = fit_affinities(tsne, offsets, columns, values, status, &narrow, map);
     dlz_free(narrow);
     return status;
 }

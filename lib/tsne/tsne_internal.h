@@ -73,14 +73,16 @@ void dlz_tsne_forget(dlviz_tsne *tsne);
 /* What all ranks have come to, of their own status each: a failure if one has failed, else
  * DLVIZ_CANCELLED if one is cancelled. */
 dlviz_status dlz_tsne_agree(dlviz_comm *comm, dlviz_status status);
-/* Fails on all ranks unless they have the same settings, library and instruction set, and these
- * tensors. */
+/* The same where a call begins (comm/enter.h). */
+dlviz_status dlz_tsne_enter(dlviz_comm *comm, const char *who, dlviz_status status);
+/* Fails on all ranks unless they have the same settings, and these tensors. */
 dlviz_status dlz_tsne_require_same(const dlviz_tsne *tsne, const char *who, int count,
                                    const char *const *names, const dlviz_tensor *const *tensors);
 
-/* dlviz_tsne_fit for one who holds the handle's mark; *map is NULL. */
+/* dlviz_tsne_fit for one who holds the handle's mark; *map is NULL. `status`: how this rank fares by
+ * now. */
 dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_tensor *points,
-                                 dlviz_tensor **map);
+                                 dlviz_status status, dlviz_tensor **map);
 
 /* Descends from result->map for the settings' iterations, and leaves the outcome in the result.
  * DLVIZ_CANCELLED leaves the result as complete as DLVIZ_OK does. */

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "comm/comm.h"
+#include "comm/enter.h"
 #include "neighbors/neighbors.h"
 #include "tsne/repulsion_grid.h"
 #include "tsne/tsne_internal.h"
@@ -307,15 +308,17 @@ static dlviz_status require_same(const dlviz_tsne *tsne, const dlviz_tensor *poi
     return status;
 }
 
-static dlviz_status transform(const dlviz_tsne *tsne, const dlviz_tensor *points, placement *s,
-                              float **memory, dlviz_tensor **result) {
+static dlviz_status transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
+                              dlviz_status status, placement *s, float **memory,
+                              dlviz_tensor **result) {
     dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
-    dlviz_status status = require_fit(tsne);
+    if (status == DLVIZ_OK)
+        status = require_fit(tsne);
     if (status == DLVIZ_OK)
         status = dlz_task_begin(&task, "placing in a map");
     if (status == DLVIZ_OK)
         status = reserve(s, points, memory, result);
-    DLZ_TRY(dlz_tsne_agree(tsne->comm, status));
+    DLZ_TRY(dlz_tsne_enter(tsne->comm, "dlviz_tsne_transform", status));
     if (dlz_comm_size(tsne->comm) > 1)
         DLZ_TRY(require_same(tsne, points));
     dlz_task_part(0, 0.3);
@@ -326,9 +329,9 @@ static dlviz_status transform(const dlviz_tsne *tsne, const dlviz_tensor *points
 
 dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
                                   dlviz_tensor **map) {
-    DLZ_REQUIRE_OUT(map);
+    dlviz_status status = DLZ_OUT_STATUS(map);
     DLZ_REQUIRE(tsne);
-    DLZ_HOLD_SHARED(&tsne->busy, "t-SNE handle");
+    DLZ_HOLD_TOGETHER(&tsne->busy, "t-SNE handle", DLZ_SHARED, tsne->comm);
     const dlz_tsne_result *fit = &tsne->result;
     double wanted = fmax(ceil(3 * tsne->settings.transform_perplexity), MEDIAN_OF);
     placement s = {.comm = tsne->comm,
@@ -338,7 +341,7 @@ dlviz_status dlviz_tsne_transform(const dlviz_tsne *tsne, const dlviz_tensor *po
                    .k = (int)fmin(wanted, (double)fit->n)};
     float *memory = NULL;
     dlviz_tensor *result = NULL;
-    dlviz_status status = transform(tsne, points, &s, &memory, &result);
+    status = transform(tsne, points, status, &s, &memory, &result);
     dlz_grid_free(&s.grid);
     dlz_free(memory);
     dlz_free(s.indices);

@@ -1,6 +1,6 @@
 /* A communicator over MPI: what all ranks do together, and what they see when one of them fails.
  *
- *     mpiexec -n N test_mpi work|fail|leave|exit|kill
+ *     mpiexec -n N test_mpi work|fail|leave|finalize|longer|exit|kill
  *
  * The exit status is 0 where all went as it should on that rank. */
 #include "mpi/link.h"
@@ -13,6 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static dlviz_status expect(dlviz_status status, dlviz_status right, const char *sentence) {
+    if (status == right && strcmp(dlviz_last_error(), sentence) == 0)
+        return DLVIZ_OK;
+    char said[1024];
+    snprintf(said, sizeof said, "%s", dlviz_last_error());
+    return dlviz_fail(DLVIZ_ERROR_STATE, "gave %s ('%s'), not %s ('%s')", dlviz_status_name(status),
+                      said, dlviz_status_name(right), sentence);
+}
 
 /* -- Work -----------------------------------------------------------------------------------------
  */
@@ -88,6 +97,14 @@ static dlviz_status work_all(dlviz_comm *comm) {
     TRY(work_apart(comm));
     if (dlviz_mpi_comm_create(&none, MPI_COMM_NULL) != DLVIZ_ERROR_INVALID_ARGUMENT || none)
         return dlviz_fail(DLVIZ_ERROR_STATE, "MPI_COMM_NULL is accepted");
+    /* One rank has nowhere to put it. */
+    dlviz_status status =
+        dlviz_mpi_comm_create(dlz_comm_rank(comm) == 0 ? NULL : &none, MPI_COMM_WORLD);
+    if (dlz_comm_rank(comm) == 0)
+        TRY(expect(status, DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_mpi_comm_create: 'out' is NULL"));
+    else
+        TRY(expect(status, DLVIZ_ERROR_COMM,
+                   "rank 0 failed: dlviz_mpi_comm_create: 'out' is NULL"));
     return dlz_comm_agree(comm, DLVIZ_OK);
 }
 
@@ -98,15 +115,6 @@ static dlviz_status work_all(dlviz_comm *comm) {
 static dlviz_status go_on(dlviz_comm *comm) {
     for (;;)
         TRY(ranks_all_of_it(comm, NULL));
-}
-
-static dlviz_status expect(dlviz_status status, dlviz_status right, const char *sentence) {
-    if (status == right && strcmp(dlviz_last_error(), sentence) == 0)
-        return DLVIZ_OK;
-    char said[1024];
-    snprintf(said, sizeof said, "%s", dlviz_last_error());
-    return dlviz_fail(DLVIZ_ERROR_STATE, "gave %s ('%s'), not %s ('%s')", dlviz_status_name(status),
-                      said, dlviz_status_name(right), sentence);
 }
 
 /* Rank 1 fails between two calls; sums are in flight everywhere. */
@@ -143,6 +151,28 @@ static dlviz_status leave(dlviz_comm *comm) {
     return status;
 }
 
+/* Rank 1 finalizes MPI before the communicator is destroyed. */
+static dlviz_status finalize(dlviz_comm *comm) {
+    TRY(ranks_all_of_it(comm, NULL));
+    if (dlz_comm_rank(comm) == 1)
+        return dlz_mpi_result("MPI_Finalize", MPI_Finalize());
+    dlviz_status status = go_on(comm);
+    return status == DLVIZ_ERROR_COMM && strstr(dlviz_last_error(), "has left") ? DLVIZ_OK : status;
+}
+
+/* Rank 0 sends more than the others expect. */
+static dlviz_status send_more(dlviz_comm *comm) {
+    char data[64] = "";
+    bool first = dlz_comm_rank(comm) == 0;
+    TRY(ranks_all_of_it(comm, NULL));
+    dlviz_status status = dlz_comm_broadcast(comm, data, first ? 64 : 8);
+    if (status == DLVIZ_OK)
+        status = dlz_comm_agree(comm, DLVIZ_OK);
+    if (status == DLVIZ_ERROR_COMM && strstr(dlviz_last_error(), "do not make the same calls"))
+        return DLVIZ_OK;
+    return status == DLVIZ_OK ? dlviz_fail(DLVIZ_ERROR_STATE, "it went well") : status;
+}
+
 static dlviz_status vanish(dlviz_comm *comm, bool kill_it) {
     TRY(ranks_all_of_it(comm, NULL));
     if (dlz_comm_rank(comm) == 1 && kill_it)
@@ -159,6 +189,10 @@ static dlviz_status run(const char *mode, dlviz_comm *comm) {
         return fail_alone(comm);
     if (strcmp(mode, "leave") == 0)
         return leave(comm);
+    if (strcmp(mode, "finalize") == 0)
+        return finalize(comm);
+    if (strcmp(mode, "longer") == 0)
+        return send_more(comm);
     return vanish(comm, strcmp(mode, "kill") == 0);
 }
 
@@ -181,8 +215,9 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "alone") == 0)
         return run_alone();
     dlviz_status status = dlviz_mpi_start(&comm);
+    /* Of one rank there is none until it is asked for. */
     if (status == DLVIZ_OK && !comm)
-        status = dlviz_fail(DLVIZ_ERROR_STATE, "no launcher is seen");
+        status = dlviz_mpi_comm_create(&comm, MPI_COMM_WORLD);
     if (status == DLVIZ_OK)
         status = run(mode, comm);
     if (status != DLVIZ_OK)

@@ -207,12 +207,15 @@ typedef struct given {
     int other;
     enum { ALIKE, NAN_ROW, DATA, SHAPE, NEIGHBORS, RECALL, NO_RESULT, DISTANCES, CANCELS } what;
     double cancel_at;
+    int64_t *asked; /* how often the rank's progress function was called, or NULL */
     const dlviz_tensor *indices, *distances; /* that are right */
     bool again;                              /* and once more, alike, over the same communicator */
 } given;
 
 static bool cancel(const dlviz_progress_event *event, void *user) {
     const given *g = user;
+    if (g->asked)
+        ++*g->asked;
     return dlviz_progress_event_share(event) < g->cancel_at;
 }
 
@@ -352,23 +355,41 @@ START_TEST(what_one_rank_has_alone_is_refused) {
 }
 END_TEST
 
-/* As it begins, and amid the search. */
 START_TEST(one_rank_cancels_for_all) {
     given g = some_given();
     g.what = CANCELS;
     expect_failures(&g, DLVIZ_CANCELLED, DLVIZ_CANCELLED, "cancelled");
     end_given(&g);
-    static float many[20000 * 40];
-    fill_uniform(many, 20000 * 40, 3);
-    g = (given){.points = many,
-                .n = 20000,
-                .d = 40,
-                .k = 30,
-                .recall = 1,
-                .other = 1,
-                .what = CANCELS,
-                .cancel_at = 1e-9};
-    expect_failures(&g, DLVIZ_CANCELLED, DLVIZ_CANCELLED, "cancelled");
+}
+END_TEST
+
+/* A search is asked ten times a second: with twice the points, until it lasts long enough for all of
+ * the numbers of ranks. */
+START_TEST(one_rank_cancels_a_search) {
+    for (int64_t n = 40000, runs = 0; runs < 3; n *= 2) {
+        ck_assert_int_le(n, 640000);
+        float *points = malloc((size_t)n * 40 * sizeof *points);
+        fill_uniform(points, n * 40, 3);
+        for (int ranks = 2; ranks <= 4; ranks++) {
+            ranks_result results[4];
+            int64_t asked = 0;
+            given g = {.points = points,
+                       .n = n,
+                       .d = 40,
+                       .k = 30,
+                       .recall = 1,
+                       .other = 1,
+                       .what = CANCELS,
+                       .cancel_at = 1e-9,
+                       .asked = &asked};
+            ranks_run(ranks, see_given, &g, results);
+            runs = asked < 2 ? 0 : runs + 1;
+            for (int r = 0; r < ranks && asked > 1; r++)
+                ck_assert_msg(results[r].status == DLVIZ_CANCELLED, "rank %d of %d: %s (%s)", r,
+                              ranks, dlviz_status_name(results[r].status), results[r].sentence);
+        }
+        free(points);
+    }
 }
 END_TEST
 
@@ -420,5 +441,6 @@ int main(void) {
                                        all_ranks_have_what_one_process_finds,
                                        what_one_rank_fails_of_all_learn,
                                        what_one_rank_has_alone_is_refused, one_rank_cancels_for_all,
-                                       no_memory_on_one_rank, broken_connections, NULL});
+                                       one_rank_cancels_a_search, no_memory_on_one_rank,
+                                       broken_connections, NULL});
 }
