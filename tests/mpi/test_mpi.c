@@ -3,6 +3,7 @@
  *     mpiexec -n N test_mpi work|fail|leave|finalize|longer|exit|kill
  *
  * The exit status is 0 where all went as it should on that rank. */
+#include "mpi/joined.h"
 #include "mpi/link.h"
 #include "support/rank_work.h"
 #include "support/support.h"
@@ -95,6 +96,7 @@ static dlviz_status work_all(dlviz_comm *comm) {
     dlviz_comm *none = comm;
     TRY(work(comm));
     TRY(work_apart(comm));
+    TRY(joined_training(comm));
     if (dlviz_mpi_comm_create(&none, MPI_COMM_NULL) != DLVIZ_ERROR_INVALID_ARGUMENT || none)
         return dlviz_fail(DLVIZ_ERROR_STATE, "MPI_COMM_NULL is accepted");
     /* One rank has nowhere to put it. */
