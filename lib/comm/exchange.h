@@ -7,11 +7,13 @@
 #include "comm/comm.h"
 
 /* What is waited for goes over slot 0, sums in the background over the next ones, and pieces that are
- * traded in the background over the rest. */
+ * traded in the background over the rest but the last, where few ranks trade at once. */
 #define DLZ_MAIN_SLOT 0
 #define DLZ_SUM_SLOTS 32
 #define DLZ_TRADE_SLOT (1 + DLZ_SUM_SLOTS)
-#define DLZ_TRADE_SLOTS (DLVIZ_COMM_NUM_SLOTS - DLZ_TRADE_SLOT)
+#define DLZ_AT_ONCE_SLOTS 8
+#define DLZ_AT_ONCE_SLOT (DLVIZ_COMM_NUM_SLOTS - DLZ_AT_ONCE_SLOTS)
+#define DLZ_TRADE_SLOTS (DLZ_AT_ONCE_SLOT - DLZ_TRADE_SLOT)
 #define DLZ_MAX_SUMS 256
 
 #define DLZ_LIBRARY_SIZE 192

@@ -1,4 +1,5 @@
-/* Pieces that each rank has for each other one. */
+/* Pieces that each rank has for each other one. Few ranks trade with all others at once, so that
+ * messages wait on the wire together. */
 #include "comm/exchange.h"
 
 static dlz_exchange exchange_with(int peer, const void *sent, const int64_t *sent_offsets,
@@ -17,53 +18,79 @@ static int peer_of(const dlviz_comm *comm, int round) {
     return (round - comm->rank + comm->size) % comm->size;
 }
 
-dlviz_status dlz_comm_trade_pieces(dlviz_comm *comm, const void *sent, const int64_t *sent_offsets,
-                                   void *received, const int64_t *received_offsets) {
-    if (!comm)
-        return DLVIZ_OK;
-    DLZ_TRY(dlz_comm_check(comm));
-    for (int round = 0; round < comm->size; round++) {
-        int peer = peer_of(comm, round);
-        if (peer == comm->rank)
-            continue;
-        dlz_exchange exchange = exchange_with(peer, sent, sent_offsets, received, received_offsets);
-        DLZ_TRY(dlz_comm_exchange(comm, &exchange));
+/* Where the exchanges of a trade go. */
+typedef struct trade {
+    dlviz_comm *comm;
+    int slot; /* of round 0 */
+    const void *sent;
+    const int64_t *sent_offsets;
+    void *received;
+    const int64_t *received_offsets;
+} trade;
+
+static bool has_any(const trade *t, int peer) {
+    return peer != t->comm->rank && (t->sent_offsets[peer + 1] > t->sent_offsets[peer] ||
+                                     t->received_offsets[peer + 1] > t->received_offsets[peer]);
+}
+
+static dlviz_status begin(const trade *t) {
+    DLZ_TRY(dlz_comm_check(t->comm));
+    for (int round = 0; round < t->comm->size; round++) {
+        int peer = peer_of(t->comm, round);
+        dlz_exchange exchange =
+            exchange_with(peer, t->sent, t->sent_offsets, t->received, t->received_offsets);
+        if (has_any(t, peer))
+            DLZ_TRY(dlz_comm_start(t->comm, t->slot + round, &exchange));
     }
     return DLVIZ_OK;
 }
 
-/* -- In the background: each round has a slot, where there are not too many ----------------------
- */
-
-static bool has_slots(const dlviz_comm *comm) {
-    return comm->size <= DLZ_TRADE_SLOTS;
+static dlviz_status finish(const trade *t) {
+    DLZ_TRY(dlz_comm_check(t->comm));
+    for (int round = 0; round < t->comm->size; round++) {
+        bool finished;
+        if (has_any(t, peer_of(t->comm, round)))
+            DLZ_TRY(dlz_comm_finish(t->comm, t->slot + round, true, &finished));
+    }
+    return DLVIZ_OK;
 }
+
+static dlviz_status trade_in_turn(const trade *t) {
+    DLZ_TRY(dlz_comm_check(t->comm));
+    for (int round = 0; round < t->comm->size; round++) {
+        int peer = peer_of(t->comm, round);
+        dlz_exchange exchange =
+            exchange_with(peer, t->sent, t->sent_offsets, t->received, t->received_offsets);
+        if (peer != t->comm->rank)
+            DLZ_TRY(dlz_comm_exchange(t->comm, &exchange));
+    }
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_comm_trade_pieces(dlviz_comm *comm, const void *sent, const int64_t *sent_offsets,
+                                   void *received, const int64_t *received_offsets) {
+    const trade t = {comm, DLZ_AT_ONCE_SLOT, sent, sent_offsets, received, received_offsets};
+    if (!comm)
+        return DLVIZ_OK;
+    if (comm->size > DLZ_AT_ONCE_SLOTS)
+        return trade_in_turn(&t);
+    DLZ_TRY(begin(&t));
+    return finish(&t);
+}
+
+/* -- In the background, where there are not too many ---------------------------------------------
+ */
 
 dlviz_status dlz_comm_trade_begin(dlviz_comm *comm, const void *sent, const int64_t *sent_offsets,
                                   void *received, const int64_t *received_offsets) {
-    if (!comm || !has_slots(comm))
-        return dlz_comm_trade_pieces(comm, sent, sent_offsets, received, received_offsets);
-    DLZ_TRY(dlz_comm_check(comm));
-    for (int round = 0; round < comm->size; round++) {
-        int peer = peer_of(comm, round);
-        dlz_exchange exchange = exchange_with(peer, sent, sent_offsets, received, received_offsets);
-        if (peer != comm->rank && exchange.send_size + exchange.receive_size > 0)
-            DLZ_TRY(dlz_comm_start(comm, DLZ_TRADE_SLOT + round, &exchange));
-    }
-    return DLVIZ_OK;
+    const trade t = {comm, DLZ_TRADE_SLOT, sent, sent_offsets, received, received_offsets};
+    if (!comm)
+        return DLVIZ_OK;
+    return comm->size > DLZ_TRADE_SLOTS ? trade_in_turn(&t) : begin(&t);
 }
 
 dlviz_status dlz_comm_trade_finish(dlviz_comm *comm, const int64_t *sent_offsets,
                                    const int64_t *received_offsets) {
-    if (!comm || !has_slots(comm))
-        return DLVIZ_OK;
-    DLZ_TRY(dlz_comm_check(comm));
-    for (int round = 0; round < comm->size; round++) {
-        int peer = peer_of(comm, round);
-        bool finished;
-        if (peer != comm->rank && (sent_offsets[peer + 1] > sent_offsets[peer] ||
-                                   received_offsets[peer + 1] > received_offsets[peer]))
-            DLZ_TRY(dlz_comm_finish(comm, DLZ_TRADE_SLOT + round, true, &finished));
-    }
-    return DLVIZ_OK;
+    const trade t = {comm, DLZ_TRADE_SLOT, NULL, sent_offsets, NULL, received_offsets};
+    return comm && comm->size <= DLZ_TRADE_SLOTS ? finish(&t) : DLVIZ_OK;
 }

@@ -34,8 +34,10 @@ class Work:
         (self.behind if behind else self.waited).extend(halves)
 
     def trade(self, size):
-        """A piece for each other rank, which have so many bytes together."""
-        self.waited += [size / self.ranks] * (self.ranks - 1)
+        """Of so many bytes, each other rank gets a piece; up to eight ranks send them at once."""
+        pieces = self.ranks - 1
+        at_once = pieces if self.ranks <= 8 else 1
+        self.waited += [size / self.ranks * at_once] * (pieces // max(1, at_once))
 
     def bytes(self):
         return sum(self.waited) + sum(self.behind)
@@ -67,21 +69,21 @@ def resnet(blocks):
 NETWORKS = {"report32": report32(), "resnet8": resnet(1), "resnet20": resnet(3)}
 
 
-def linear(w, inputs, outputs, batch, rows):
-    """A fully connected layer; rows: each rank computes its own outputs, where there are many weights."""
-    if rows and inputs * outputs >= 65536:
-        w.gather(4 * batch * inputs)
-        w.gather(4 * batch * outputs)
-        w.gather(4 * batch * outputs)
-        w.sum(4 * batch * inputs)
-        return
+def linear(w, inputs, outputs, batch):
+    """A fully connected layer, of which each rank computes its own outputs where there are many weights."""
     w.gather(4 * batch * inputs)
+    if inputs * outputs >= 65536:
+        w.trade(4 * batch * outputs / w.ranks)
+        w.gather(4 * batch * outputs)
+        w.gather(4 * outputs)
+        w.trade(4 * batch * inputs)
+        return
     w.gather(4 * batch * outputs)
     w.gather(4 * inputs * outputs)
     w.gather(4 * outputs)
 
 
-def train(ranks, network, batch, rows=False):
+def train(ranks, network, batch):
     w = Work(ranks)
     for kind, *size in NETWORKS[network]:
         if kind == "conv":
@@ -92,7 +94,7 @@ def train(ranks, network, batch, rows=False):
             w.gather(LEAVES * (1 + 2 * size[0]) * 8)
             w.gather(LEAVES * 2 * size[0] * 8)
         else:
-            linear(w, *size, batch, rows)
+            linear(w, *size, batch)
     w.gather(4 * 10 * batch)
     w.gather(8 * ranks)
     return w
@@ -169,10 +171,9 @@ def main():
     once = max(0, alone[("pca", "20000", "784")] - 20000 * slope)
     search = alone[("neighbors", "20000", "50")] / 20000 ** 2
     step = alone[("tsne", "20000", "")] / 20000
-    works = [("{}, {}{}".format(net, batch, ", rows" if rows else ""), alone[("train", net, "64")] / 64 * batch, 0,
-              lambda p, net=net, batch=batch, rows=rows: train(p, net, batch, rows), LEAVES)
-             for net, batch, rows in (("report32", 64, False), ("report32", 64, True), ("report32", 512, True),
-                                      ("resnet20", 64, False), ("resnet20", 512, False))]
+    works = [("{}, {}".format(net, batch), alone[("train", net, "64")] / 64 * batch, 0,
+              lambda p, net=net, batch=batch: train(p, net, batch), LEAVES)
+             for net, batch in (("report32", 64), ("report32", 512), ("resnet20", 64), ("resnet20", 512))]
     works += [("PCA 10^8 × 784", slope * 1e8, once, pca, LEAVES),
               ("neighbors, 10^7, all pairs", search * 1e14, 0, lambda p: neighbors(p, 10 ** 7), 4096),
               ("t-SNE iteration, 10^7", step * 1e7, 0, lambda p: tsne(p, 10 ** 7, values * 500), 4096)]
