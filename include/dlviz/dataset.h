@@ -53,8 +53,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
                                                          const dlviz_tensor *targets);
 
 /** Joins the datasets that several processes have, each its own samples, to one of all of them,
- *  in the order of ranks: that none of them need hold, or read, what others do. To be called by
- *  all ranks.
+ *  in the order of ranks, so that none needs to hold, or to read, what the others have. To be
+ *  called by all ranks.
  *
  *  What each rank gets is used as one dataset: it counts all samples, knows all labels and
  *  weights, and may be cut up, split, augmented and given other settings or targets, as long as

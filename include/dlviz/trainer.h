@@ -91,7 +91,8 @@ DLVIZ_API const dlviz_schedule *dlviz_trainer_schedule(const dlviz_trainer *trai
 DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 
 /** Processes that train together: each rank makes the same trainer, with the same settings on
- *  the same network and datasets (of mapped files, say), and makes the same calls; callbacks
+ *  the same network and datasets, and makes the same calls. Where no rank is to hold all samples,
+ *  dlviz_dataset_join makes one dataset of what each has, or all map the same files. Callbacks
  *  that end the fit or change something do the same everywhere. Each batch is shared out; all
  *  ranks come to the same parameters and figures, to the bit, as one process does.
  *
@@ -102,7 +103,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
  *  the log tells (DLVIZ_LOG_LEVEL_INFO).
  *
  *  dlviz_trainer_fit fails on all ranks if it fails on one: that rank has its own status, and
- *  the others DLVIZ_ERROR_COMM with its sentence. A rank writes files, checkpoints too, only if
+ *  the others DLVIZ_ERROR_COMM with its sentence. The communicator has then ended, also where all
+ *  ranks have come to the same failure, such as a loss that is no longer finite: to go on, the
+ *  program is started again, from its last checkpoint. A rank writes files, checkpoints too, only if
  *  the program makes it do so, which rank 0 alone should; any number of ranks resumes from them.
  *
  *  Of fully connected layers of many weights each rank trains some outputs' weights, and within an
