@@ -3,6 +3,11 @@
  * A communicator joins ranks 0 … num_ranks − 1. Each rank runs the same program and makes the same
  * calls in the same order with the same settings; what is handed a communicator shares its work out
  * among them, and gives every rank the same results, to the bit, as one process alone does.
+ * Where ranks make different calls, or have other settings or another library - its version, its
+ * instruction set, or the compiler it was made by - the call fails with
+ * DLVIZ_ERROR_INVALID_ARGUMENT on all ranks, and says what differs. What one rank is refused for,
+ * as a handle in use, fails on the others with DLVIZ_ERROR_COMM and its sentence; after either,
+ * the communicator can be used as before.
  * <dlviz/mpi.h>, a library of its own, makes one of an MPI communicator. */
 #ifndef DLVIZ_COMM_H
 #define DLVIZ_COMM_H

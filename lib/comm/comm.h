@@ -79,15 +79,12 @@ dlviz_status dlz_comm_sum_floats(dlviz_comm *comm, float *leaves, int64_t stride
 dlviz_status dlz_comm_sum_doubles(dlviz_comm *comm, double *leaves, int64_t stride, int64_t size,
                                   int present, double *sum);
 
-/* The same for floats, going on while other work is done: begun in the same order on all ranks,
- * with leaves and sum left alone until dlz_comm_sums_finish, which waits for all that were
- * begun. dlz_comm_progress lets them go on; to be called now and then. At most 256 at a time,
- * which begin waits for. */
-dlviz_status dlz_comm_sum_begin(dlviz_comm *comm, float *leaves, int64_t stride, int64_t size,
-                                int present, float *sum);
 /* Of numbers of which each rank has one node of the tree: of ranks 0 … n − 1, the first half,
  * and one more where n is odd, have the nodes of the root's first half, and so on. Takes the
- * sum's place. */
+ * node's place. It goes on while other work is done: begun in the same order on all ranks, with
+ * the node left alone until dlz_comm_sums_finish, which waits for all that were begun.
+ * dlz_comm_progress lets them go on; to be called now and then. At most 256 at a time, which this
+ * waits for. Where ranks are no power of two, it is done when this returns. */
 dlviz_status dlz_comm_sum_node(dlviz_comm *comm, float *node, int64_t size);
 dlviz_status dlz_comm_progress(dlviz_comm *comm);
 dlviz_status dlz_comm_sums_finish(dlviz_comm *comm);

@@ -83,19 +83,6 @@ static dlviz_status begin(dlviz_comm *comm, const dlz_sum *wanted) {
     return advance(comm, slot);
 }
 
-dlviz_status dlz_comm_sum_begin(dlviz_comm *comm, float *leaves, int64_t stride, int64_t size,
-                                int present, float *sum) {
-    if (!comm)
-        return dlz_comm_sum_floats(comm, leaves, stride, size, present, sum);
-    return begin(comm, &(dlz_sum){
-                           .present = present,
-                           .stride = stride,
-                           .size = size,
-                           .leaves = (char *)leaves,
-                           .sum = (char *)sum,
-                       });
-}
-
 dlviz_status dlz_comm_sum_node(dlviz_comm *comm, float *node, int64_t size) {
     if (!comm)
         return DLVIZ_OK;

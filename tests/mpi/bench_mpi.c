@@ -53,8 +53,7 @@ static dlviz_status mpi_sum(bench *b) {
 static dlviz_status sums(bench *b) {
     int64_t part = b->size / 16;
     for (int i = 0; i < 16; i++)
-        TRY(dlz_comm_sum_begin(b->comm, b->leaves + i * part, b->size, part, DLZ_LEAVES,
-                               b->sum + i * part));
+        TRY(dlz_comm_sum_node(b->comm, b->sum + i * part, part));
     return dlz_comm_sums_finish(b->comm);
 }
 

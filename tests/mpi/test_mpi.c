@@ -121,15 +121,14 @@ static dlviz_status go_on(dlviz_comm *comm) {
 
 /* Rank 1 fails between two calls; sums are in flight everywhere. */
 static dlviz_status fail_alone(dlviz_comm *comm) {
-    static float leaves[100000], sums[8][100000];
+    static float nodes[8][100000];
     int rank = dlz_comm_rank(comm);
     double begin = dlz_mpi_seconds();
     TRY(ranks_all_of_it(comm, NULL));
     if (dlz_comm_size(comm) > DLZ_LEAVES)
         return dlviz_fail(DLVIZ_ERROR_STATE, "too many ranks for this test");
     for (int i = 0; i < 8 && rank != 1; i++)
-        if (dlz_comm_sum_begin(comm, leaves, 100000 / DLZ_LEAVES, 100000 / DLZ_LEAVES, 8,
-                               sums[i]) != DLVIZ_OK)
+        if (dlz_comm_sum_node(comm, nodes[i], 100000) != DLVIZ_OK)
             break;
     if (rank == 1)
         return expect(dlz_comm_fail(comm, dlviz_fail(DLVIZ_ERROR_IO, "the disk is full")),

@@ -245,7 +245,7 @@ START_TEST(any_allocation_may_fail) {
         ranks_trouble trouble = {.allocation = INT64_MAX};
         ranks_run_with(&trouble, n, ranks_all_of_it, NULL, results);
         for (int rank = 0; rank < n; rank++) {
-            ck_assert_int_gt(results[rank].allocations, 10);
+            ck_assert_int_gt(results[rank].allocations, 6);
             for (int64_t k = 1; k <= results[rank].allocations; k++) {
                 trouble = (ranks_trouble){.rank = rank, .allocation = k};
                 expect_failure(&trouble, n, DLVIZ_ERROR_OUT_OF_MEMORY, "memory");

@@ -119,8 +119,8 @@ typedef struct given {
     bool output, handle;
 } given;
 
-static dlviz_status drop(dlviz_status status, dlviz_tensor *made) {
-    dlviz_tensor_destroy(made);
+static dlviz_status drop(dlviz_status status, dlviz_tensor *const *made) {
+    dlviz_tensor_destroy(*made);
     return status;
 }
 
@@ -131,7 +131,7 @@ static dlviz_status agree(equipment *e, given g) {
 
 static dlviz_status gather(equipment *e, given g) {
     dlviz_tensor *made = NULL;
-    return drop(dlviz_comm_gather(e->comm, e->share, g.output ? &made : NULL), made);
+    return drop(dlviz_comm_gather(e->comm, e->share, g.output ? &made : NULL), &made);
 }
 
 static dlviz_status pca_fit(equipment *e, given g) {
@@ -141,7 +141,8 @@ static dlviz_status pca_fit(equipment *e, given g) {
 static dlviz_status pca_fit_transform(equipment *e, given g) {
     dlviz_tensor *made = NULL;
     return drop(
-        dlviz_pca_fit_transform(g.handle ? e->pca : NULL, e->share, g.output ? &made : NULL), made);
+        dlviz_pca_fit_transform(g.handle ? e->pca : NULL, e->share, g.output ? &made : NULL),
+        &made);
 }
 
 static dlviz_status pca_partial_fit(equipment *e, given g) {
@@ -151,27 +152,27 @@ static dlviz_status pca_partial_fit(equipment *e, given g) {
 static dlviz_status tsne_fit(equipment *e, given g) {
     dlviz_tensor *made = NULL;
     return drop(dlviz_tsne_fit(g.handle ? e->tsne : NULL, e->points, g.output ? &made : NULL),
-                made);
+                &made);
 }
 
 static dlviz_status tsne_fit_neighbors(equipment *e, given g) {
     dlviz_tensor *made = NULL;
     return drop(dlviz_tsne_fit_neighbors(g.handle ? e->tsne : NULL, e->indices, e->distances,
                                          g.output ? &made : NULL),
-                made);
+                &made);
 }
 
 static dlviz_status tsne_fit_affinities(equipment *e, given g) {
     dlviz_tensor *made = NULL;
     return drop(dlviz_tsne_fit_affinities(g.handle ? e->tsne : NULL, e->offsets, e->columns,
                                           e->values, g.output ? &made : NULL),
-                made);
+                &made);
 }
 
 static dlviz_status tsne_transform(equipment *e, given g) {
     dlviz_tensor *made = NULL;
     return drop(dlviz_tsne_transform(g.handle ? e->tsne : NULL, e->points, g.output ? &made : NULL),
-                made);
+                &made);
 }
 
 static dlviz_status film_fit(equipment *e, given g) {
@@ -183,7 +184,7 @@ static dlviz_status neighbors(equipment *e, given g) {
     dlviz_status status =
         dlviz_neighbors_shared(e->comm, e->points, 4, 1, g.output ? &indices : NULL, &distances);
     dlviz_tensor_destroy(distances);
-    return drop(status, indices);
+    return drop(status, &indices);
 }
 
 #define MEASURE(name, other)                                                                       \
