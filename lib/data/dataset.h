@@ -85,14 +85,14 @@ void dlz_dataset_release_targets(dlviz_dataset *dataset);
 dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***copy);
 
 /* -- What a batch is made of. None of these starts threads, so tiles may call them. What loads samples
- * fails where these are decoded from files, which takes memory besides, and only there: DLVIZ_ERROR_IO,
- * _FORMAT or _OUT_OF_MEMORY. `indices` are positions in the dataset, all valid; NULL stands for
+ * or targets fails where these are decoded from files, or read from a large mapped one, which takes
+ * memory besides, and only there: DLVIZ_ERROR_IO, _FORMAT or _OUT_OF_MEMORY. `indices` are positions in the dataset, all valid; NULL stands for
  * 0 … count − 1. ------------------------------------------------------------------------------- */
 
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
 
-/* A sample as it is stored; where it is decoded for the purpose, *block (dlz_free) is its memory, else
+/* A sample as it is stored; where it is decoded, or read from a file, for the purpose, *block (dlz_free) is its memory, else
  * NULL. */
 dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
                                void **block);
@@ -100,6 +100,9 @@ dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, c
 static inline int64_t dlz_dataset_target_row(const dlviz_dataset *dataset, int64_t position) {
     return dataset->target_rows ? dataset->target_rows[position] : position;
 }
+
+/* These are going to be loaded soon; of samples that are in memory nothing is done. */
+void dlz_dataset_expect(const dlviz_dataset *dataset, const int64_t *indices, int64_t count);
 
 /* Writes samples, count x channels x height x width. */
 dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,

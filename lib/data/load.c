@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "data/dataset.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -32,11 +33,8 @@ dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, c
     const dlviz_tensor *stored = dataset->samples;
     int64_t row = dataset->rows[position];
     *block = NULL;
-    if (stored) {
-        size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
-        *sample = (const char *)stored->data + (size_t)row * stride;
-        return DLVIZ_OK;
-    }
+    if (stored)
+        return dlz_row_fetch(stored, row, sample, block);
     DLZ_TRY(decode(dataset, row, block));
     *sample = *block;
     return DLVIZ_OK;
@@ -69,23 +67,29 @@ dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset) {
     return labels ? DLVIZ_INT64 : DLVIZ_FLOAT32;
 }
 
-/* Those that are stored, one row a sample. */
-static void load_rows(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
-                      char *targets) {
+/* Of one sample, that are stored. */
+static dlviz_status load_row(const dlviz_dataset *dataset, int64_t position, int64_t size,
+                             void *to) {
     const dlviz_tensor *stored = dataset->targets;
+    int64_t row = dlz_dataset_target_row(dataset, position);
+    if (stored->dtype != DLVIZ_UINT8)
+        return dlz_tensor_get(stored, row * size, size, to);
+    const void *labels;
+    void *block;
+    DLZ_TRY(dlz_row_fetch(stored, row, &labels, &block));
+    for (int64_t j = 0; j < size; j++)
+        ((int64_t *)to)[j] = ((const uint8_t *)labels)[j];
+    dlz_free(block);
+    return DLVIZ_OK;
+}
+
+static dlviz_status load_rows(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
+                              char *targets) {
     int64_t size = dlz_dataset_target_size(dataset);
-    size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset)),
-           stride = (size_t)size * width;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t position = indices ? indices[i] : i;
-        int64_t row = dlz_dataset_target_row(dataset, position);
-        char *to = targets + (size_t)i * stride;
-        if (stored->dtype == DLVIZ_UINT8)
-            for (int64_t j = 0; j < size; j++)
-                ((int64_t *)(void *)to)[j] = ((const uint8_t *)stored->data)[row * size + j];
-        else
-            memcpy(to, (const char *)stored->data + (size_t)row * stride, stride);
-    }
+    size_t stride = (size_t)size * dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+    for (int64_t i = 0; i < count; i++)
+        DLZ_TRY(load_row(dataset, indices ? indices[i] : i, size, targets + (size_t)i * stride));
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_t *indices,
@@ -102,8 +106,7 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
         break;
     case DLZ_TARGETS_LABEL_MAPS:
     case DLZ_TARGETS_FLOATS:
-        load_rows(dataset, indices, count, targets);
-        break;
+        return load_rows(dataset, indices, count, targets);
     }
     return DLVIZ_OK;
 }

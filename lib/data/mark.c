@@ -1,6 +1,7 @@
 /* A number that tells datasets apart. */
 #include "data/dataset.h"
 #include "tensor/element.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -17,13 +18,32 @@ static uLong add_numbers(uLong mark, const int64_t *numbers, int count) {
     return crc32_z(mark, bytes, 8 * (size_t)count);
 }
 
-static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
+static uLong add_some(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
     unsigned char bytes[SOME * sizeof(int64_t)];
+    dlz_element_encode(dtype, elements, count, bytes);
+    return crc32_z(mark, bytes, (size_t)count * dlviz_dtype_size(dtype));
+}
+
+static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
     size_t size = dlviz_dtype_size(dtype);
-    for (int64_t first = 0; first < count; first += SOME) {
-        int64_t some = dlz_min_i64(SOME, count - first);
-        dlz_element_encode(dtype, (const char *)elements + (size_t)first * size, some, bytes);
-        mark = crc32_z(mark, bytes, (size_t)some * size);
+    for (int64_t first = 0; first < count; first += SOME)
+        mark = add_some(mark, dtype, (const char *)elements + (size_t)first * size,
+                        dlz_min_i64(SOME, count - first));
+    return mark;
+}
+
+/* Of a tensor that may be a large file's. What cannot be read adds nothing: whoever loads it will say
+ * so. */
+static uLong add_stored(uLong mark, const dlviz_tensor *stored, int64_t first, int64_t count) {
+    int64_t some[SOME];
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
+    for (int64_t i = 0; i < count; i += SOME) {
+        int64_t size = dlz_min_i64(SOME, count - i);
+        if (dlz_tensor_get(stored, first + i, size, some) == DLVIZ_OK)
+            mark = add_some(mark, stored->dtype, some, size);
+        else
+            dlz_failure_put_back(&kept);
     }
     return mark;
 }
@@ -31,11 +51,20 @@ static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, i
 /* As int64, whatever they are kept as. */
 static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, int64_t count) {
     int64_t some[SOME];
+    uint8_t bytes[SOME];
+    if (labels->dtype != DLVIZ_UINT8)
+        return add_stored(mark, labels, first, count);
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
     for (int64_t i = 0; i < count; i += SOME) {
         int64_t size = dlz_min_i64(SOME, count - i);
+        if (dlz_tensor_get(labels, first + i, size, bytes) != DLVIZ_OK) {
+            dlz_failure_put_back(&kept);
+            continue;
+        }
         for (int64_t j = 0; j < size; j++)
-            some[j] = dlz_label_at(labels, first + i + j);
-        mark = add_elements(mark, DLVIZ_INT64, some, size);
+            some[j] = bytes[j];
+        mark = add_some(mark, DLVIZ_INT64, some, size);
     }
     return mark;
 }
@@ -48,9 +77,7 @@ static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t positi
         return crc32_combine(mark, dataset->files->checks[row],
                              (z_off_t)dlz_image_form_size(&dataset->files->form));
     int64_t length = stored->size / stored->dims[0];
-    const char *sample =
-        (const char *)stored->data + (size_t)(row * length) * dlviz_dtype_size(stored->dtype);
-    return add_elements(mark, stored->dtype, sample, length);
+    return add_stored(mark, stored, row * length, length);
 }
 
 static void add_setting(void *context, const char *name, int64_t number) {
@@ -95,8 +122,7 @@ uint32_t dlz_dataset_mark(const dlviz_dataset *dataset) {
             continue;
         int64_t row = dlz_dataset_target_row(dataset, position);
         mark = targets->dtype == DLVIZ_FLOAT32
-                   ? add_elements(mark, DLVIZ_FLOAT32,
-                                  (const float *)targets->data + row * target_size, target_size)
+                   ? add_stored(mark, targets, row * target_size, target_size)
                    : add_labels(mark, targets, row * target_size, target_size);
     }
     if (dlz_dataset_is_augmented(dataset))

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "data/warp.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -112,41 +113,43 @@ dlviz_status dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_va
 /* -- Its targets ---------------------------------------------------------------------------------
  */
 
-static void load_map(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
-                     int64_t *to) {
+static dlviz_status load_map(const dlviz_dataset *dataset, const dlz_variant *variant,
+                             int64_t position, int64_t *to) {
     const dlviz_tensor *maps = dataset->targets;
-    size_t offset =
-        (size_t)(dlz_dataset_target_row(dataset, position) * dlz_dataset_target_size(dataset)) *
-        dlviz_dtype_size(maps->dtype);
+    const void *map;
+    void *block;
+    DLZ_TRY(dlz_row_fetch(maps, dlz_dataset_target_row(dataset, position), &map, &block));
     dlz_warp warp = geometry(dataset, variant, position);
-    dlz_warp_labels(&warp, maps->dtype, (const char *)maps->data + offset,
-                    dataset->augmentations.label_fill, to);
+    dlz_warp_labels(&warp, maps->dtype, map, dataset->augmentations.label_fill, to);
+    dlz_free(block);
+    return DLVIZ_OK;
 }
 
 /* Not mixed yet. */
-static void load_floats(const dlviz_dataset *dataset, const dlz_variant *variant, int64_t position,
-                        float *to) {
-    int64_t size = dlz_dataset_target_size(dataset);
-    const float *from =
-        (const float *)dataset->targets->data + dlz_dataset_target_row(dataset, position) * size;
-    if (dataset->augmentations.moves_pixels && dataset->target_ndim == 3) {
-        dlz_warp warp = geometry(dataset, variant, position);
-        dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill,
-                        to);
-    } else {
-        memcpy(to, from, (size_t)size * sizeof *to);
-    }
+static dlviz_status load_floats(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                int64_t position, float *to) {
+    if (!dataset->augmentations.moves_pixels || dataset->target_ndim != 3)
+        return dlz_dataset_load_targets(dataset, &position, 1, to);
+    const void *from;
+    void *block;
+    DLZ_TRY(
+        dlz_row_fetch(dataset->targets, dlz_dataset_target_row(dataset, position), &from, &block));
+    dlz_warp warp = geometry(dataset, variant, position);
+    dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill, to);
+    dlz_free(block);
+    return DLVIZ_OK;
 }
 
-static void load_mixed_floats(const dlviz_dataset *dataset, const dlz_variant *variant,
-                              int64_t position, float *room, float *to) {
+static dlviz_status load_mixed_floats(const dlviz_dataset *dataset, const dlz_variant *variant,
+                                      int64_t position, float *room, float *to) {
     int64_t partner;
-    load_floats(dataset, variant, position, to);
+    DLZ_TRY(load_floats(dataset, variant, position, to));
     double share = dlz_dataset_partner(dataset, variant, position, &partner);
     if (partner == position)
-        return;
-    load_floats(dataset, variant, partner, room);
+        return DLVIZ_OK;
+    DLZ_TRY(load_floats(dataset, variant, partner, room));
     mix(share, dlz_dataset_target_size(dataset), room, to);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_dataset_load_target_variant(const dlviz_dataset *dataset,
@@ -155,12 +158,10 @@ dlviz_status dlz_dataset_load_target_variant(const dlviz_dataset *dataset,
     if (dataset->target_kind == DLZ_TARGETS_SAMPLES)
         return load_sample(dataset, variant, position, true, room, target);
     if (dataset->target_kind == DLZ_TARGETS_FLOATS)
-        load_mixed_floats(dataset, variant, position, room, target);
-    else if (dlz_dataset_fills_labels(dataset))
-        load_map(dataset, variant, position, target);
-    else
-        return dlz_dataset_load_targets(dataset, &position, 1, target);
-    return DLVIZ_OK;
+        return load_mixed_floats(dataset, variant, position, room, target);
+    return dlz_dataset_fills_labels(dataset)
+               ? load_map(dataset, variant, position, target)
+               : dlz_dataset_load_targets(dataset, &position, 1, target);
 }
 
 void dlz_dataset_load_mixed_weights(const dlviz_dataset *dataset, const dlz_variant *variant,

@@ -147,7 +147,7 @@ dlviz_status dlz_load_augmented_targets(const dlviz_network *network, const char
         return load_numbers(plan, &pass);
     }
     dlz_dataset_load_weights(dataset, input->indices, input->n, room->weights);
-    dlz_augmented_load_labels(input, room->targets);
+    DLZ_TRY(dlz_augmented_load_labels(input, room->targets));
     return check_labels(network, who, input->n, dlz_dataset_target_size(dataset), room->targets,
                         input->indices);
 }
@@ -159,7 +159,7 @@ dlviz_status dlz_load_partners(dlviz_network *network, const char *who, dlz_plan
     DLZ_TRY(
         dlz_augmented_make_room(network, input->n, labels, dlz_value_size(dlz_plan_output(plan))));
     const dlz_mixture *mixture = &network->mixture;
-    dlz_augmented_mix(input, mixture, room->weights);
+    DLZ_TRY(dlz_augmented_mix(input, mixture, room->weights));
     return check_labels(network, who, input->n, labels, mixture->labels, mixture->positions);
 }
 
