@@ -92,10 +92,11 @@ dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***cop
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
 
-/* A sample as it is stored; where it is decoded, or read from a file, for the purpose, *block (dlz_free) is its memory, else
- * NULL. */
+/* A sample as it is stored; where it is decoded, or read from a file, for the purpose, *block is its
+ * memory until dlz_dataset_done, else NULL. */
 dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
                                void **block);
+void dlz_dataset_done(const dlviz_dataset *dataset, void *block);
 /* The row of the targets that a sample has. */
 static inline int64_t dlz_dataset_target_row(const dlviz_dataset *dataset, int64_t position) {
     return dataset->target_rows ? dataset->target_rows[position] : position;

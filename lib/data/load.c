@@ -40,6 +40,13 @@ dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, c
     return DLVIZ_OK;
 }
 
+void dlz_dataset_done(const dlviz_dataset *dataset, void *block) {
+    if (dataset->samples)
+        dlz_row_done(block);
+    else
+        dlz_free(block);
+}
+
 dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               float *samples) {
     int64_t sample_size = dlz_dataset_sample_size(dataset);
@@ -48,7 +55,7 @@ dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indic
         void *block;
         DLZ_TRY(dlz_dataset_fetch(dataset, indices ? indices[i] : i, &sample, &block));
         dlz_transform_apply(&dataset->transform, sample, samples + i * sample_size);
-        dlz_free(block);
+        dlz_dataset_done(dataset, block);
     }
     return DLVIZ_OK;
 }
@@ -79,7 +86,7 @@ static dlviz_status load_row(const dlviz_dataset *dataset, int64_t position, int
     DLZ_TRY(dlz_row_fetch(stored, row, &labels, &block));
     for (int64_t j = 0; j < size; j++)
         ((int64_t *)to)[j] = ((const uint8_t *)labels)[j];
-    dlz_free(block);
+    dlz_row_done(block);
     return DLVIZ_OK;
 }
 

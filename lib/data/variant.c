@@ -65,7 +65,7 @@ static dlviz_status load_own(const dlviz_dataset *dataset, const dlz_variant *va
     void *block;
     DLZ_TRY(dlz_dataset_fetch(dataset, position, &sample, &block));
     dlz_transform_load(t, sample, moves ? room : to);
-    dlz_free(block);
+    dlz_dataset_done(dataset, block);
     if (moves) {
         dlz_warp warp = geometry(dataset, variant, position);
         dlz_warp_floats(&warp, t->channels, room, (float)dataset->augmentations.fill, to);
@@ -121,7 +121,7 @@ static dlviz_status load_map(const dlviz_dataset *dataset, const dlz_variant *va
     DLZ_TRY(dlz_row_fetch(maps, dlz_dataset_target_row(dataset, position), &map, &block));
     dlz_warp warp = geometry(dataset, variant, position);
     dlz_warp_labels(&warp, maps->dtype, map, dataset->augmentations.label_fill, to);
-    dlz_free(block);
+    dlz_row_done(block);
     return DLVIZ_OK;
 }
 
@@ -136,7 +136,7 @@ static dlviz_status load_floats(const dlviz_dataset *dataset, const dlz_variant 
         dlz_row_fetch(dataset->targets, dlz_dataset_target_row(dataset, position), &from, &block));
     dlz_warp warp = geometry(dataset, variant, position);
     dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill, to);
-    dlz_free(block);
+    dlz_row_done(block);
     return DLVIZ_OK;
 }
 

@@ -87,7 +87,7 @@ static dlviz_status shrink_sample(const work *w, int64_t sample, float *values) 
         values[i] = ((const uint8_t *)stored)[i];
     if (!w->bytes)
         dlz_transform_load(w->transform, stored, values);
-    dlz_free(block);
+    dlz_dataset_done(w->dataset, block);
     shrink_values(w, sample, values);
     return DLVIZ_OK;
 }

@@ -37,8 +37,11 @@ static dlviz_status map(dlz_mapping *mapping, const char *path, int64_t size) {
         return dlz_fail_io("cannot map", path, errno);
     mapping->address = address;
     mapping->size = (size_t)size;
-    if (mapping->size >= atomic_load(&large))
-        return DLVIZ_OK;
+    if (mapping->size >= atomic_load(&large)) {
+        mapping->blocks = dlz_alloc_zero(sizeof *mapping->blocks);
+        return mapping->blocks ? DLVIZ_OK
+                               : dlz_fail_memory("a mapped file", sizeof *mapping->blocks);
+    }
     close(mapping->descriptor);
     mapping->descriptor = -1;
     return DLVIZ_OK;
@@ -74,6 +77,9 @@ void dlz_mapping_close(dlz_mapping *mapping) {
         munmap(mapping->address, mapping->size);
     if (mapping->descriptor >= 0)
         close(mapping->descriptor);
+    if (mapping->blocks)
+        dlz_blocks_release(mapping->blocks);
+    dlz_free(mapping->blocks);
     dlz_free(mapping->path);
     dlz_free(mapping);
 }

@@ -5,13 +5,15 @@
 #ifndef DLZ_MAPPING_H
 #define DLZ_MAPPING_H
 
+#include "tensor/blocks.h"
 #include "tensor/tensor.h"
 
 struct dlz_mapping {
     unsigned char *address;
     size_t size;
-    int descriptor; /* -1: the file is not large */
-    char *path;     /* for sentences */
+    int descriptor;     /* -1: the file is not large */
+    char *path;         /* for sentences */
+    dlz_blocks *blocks; /* for rows that are read; NULL: the file is not large */
 };
 
 /* `reader` is what reads files that cannot be mapped, for sentences. */

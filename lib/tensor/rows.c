@@ -58,17 +58,21 @@ dlviz_status dlz_row_fetch(const dlviz_tensor *tensor, int64_t row, const void *
     *at = (const char *)tensor->data + (size_t)row * size;
     if (!file)
         return DLVIZ_OK;
-    void *room = dlz_alloc(size);
+    void *room = dlz_blocks_take(file->blocks, size);
     if (!room)
         return dlz_fail_memory("a row of a file", size);
     dlviz_status status =
         read_bytes(file, (size_t)((const unsigned char *)*at - file->address), size, room);
     if (status != DLVIZ_OK) {
-        dlz_free(room);
+        dlz_blocks_give_back(room);
         return status;
     }
     *at = *block = room;
     return DLVIZ_OK;
+}
+
+void dlz_row_done(void *block) {
+    dlz_blocks_give_back(block);
 }
 
 void dlz_rows_expect(const dlviz_tensor *tensor, int64_t first, int64_t count) {

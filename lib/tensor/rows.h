@@ -14,9 +14,11 @@ bool dlz_rows_are_read(const dlviz_tensor *tensor);
 
 /* Writes elements first … first + count − 1. Fails with DLVIZ_ERROR_IO. */
 dlviz_status dlz_tensor_get(const dlviz_tensor *tensor, int64_t first, int64_t count, void *to);
-/* An entry of the first dimension; where it is read for the purpose, *block (dlz_free) is its memory, else
- * NULL. Fails with DLVIZ_ERROR_IO or _OUT_OF_MEMORY. */
+/* An entry of the first dimension; where it is read for the purpose, *block is its memory until
+ * dlz_row_done, else NULL. The file keeps such blocks: memory is allocated where more rows are in use at
+ * once than before. Fails with DLVIZ_ERROR_IO or _OUT_OF_MEMORY. */
 dlviz_status dlz_row_fetch(const dlviz_tensor *tensor, int64_t row, const void **at, void **block);
+void dlz_row_done(void *block);
 /* These rows are going to be read soon: the disk may fetch them meanwhile. */
 void dlz_rows_expect(const dlviz_tensor *tensor, int64_t first, int64_t count);
 /* Bytes of a row. */

@@ -1,6 +1,7 @@
 /* Datasets of mapped files: the same bits as from memory, whatever is done with them, and no more of a
  * large file in memory than a bound. */
 #include "data/dataset.h"
+#include "network/network.h"
 #include "support/failing.h"
 #include "support/netspec.h"
 #include "support/npy_file.h"
@@ -447,6 +448,62 @@ START_TEST(each_allocation_fails_once) {
 }
 END_TEST
 
+static atomic_long allocations;
+
+static void *allocate(size_t size, void *user) {
+    (void)user;
+    atomic_fetch_add(&allocations, 1);
+    return malloc(size);
+}
+
+static void release(void *block, void *user) {
+    (void)user;
+    free(block);
+}
+
+/* Steps on a set of which there have been some, and how much they allocated. */
+static long allocated_by_steps(kind k, dlviz_dataset *set) {
+    dlviz_network *network = make_net(k);
+    int64_t order[N];
+    double mean, sums[1000] = {0};
+    dlz_tally tally = {.sums = sums};
+    for (int i = 0; i < N; i++)
+        order[i] = i * 3 % N;
+    for (int step = 0; step < 6; step++) {
+        if (step == 2) /* whole batches, and what is left at the end */
+            atomic_store(&allocations, 0);
+        ck_ok(dlz_network_train_batch(network, "test", set, order, step % 2 ? N : 5, 1, step,
+                                      (uint64_t)step, &tally, &mean));
+        dlz_dataset_expect(set, order, N);
+    }
+    long count = atomic_load(&allocations);
+    dlviz_network_destroy(network);
+    return count;
+}
+
+START_TEST(a_step_allocates_nothing) {
+    dlz_mapping_set_large(1);
+    ck_ok(dlviz_set_allocator(allocate, release, NULL));
+    for (int k = 0; k < NUM_KINDS; k++)
+        for (int augment = 0; augment < 2; augment++)
+            for (int threads = 1; threads < 4; threads += 2) {
+                ck_ok(dlviz_set_num_threads(threads));
+                dlviz_dataset *set = make_set((kind)k, true);
+                if (augment && k != VECTOR_SET)
+                    ck_ok(dlviz_dataset_add_augmentation(set, dlviz_random_horizontal_flip(0.5)));
+                if (augment)
+                    ck_ok(dlviz_dataset_add_augmentation(set, dlviz_mixup(0.5)));
+                /* Threads that never were in a file at once before may be now: a block each of samples and
+                 * of targets. */
+                ck_assert_int_le(allocated_by_steps((kind)k, set), threads == 1 ? 0 : 2 * 3);
+                dlviz_dataset_destroy(set);
+            }
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+    ck_ok(dlviz_set_num_threads(0));
+    dlz_mapping_set_large(DLZ_PAGES_LEAST);
+}
+END_TEST
+
 /* -- Large files ----------------------------------------------------------------------------------
  */
 
@@ -526,6 +583,7 @@ int main(void) {
                                   what_was_written_is_what_is_loaded,
                                   a_file_that_was_cut_is_an_error,
                                   each_allocation_fails_once,
+                                  a_step_allocates_nothing,
                                   samples_of_a_large_file_are_not_kept,
                                   targets_of_a_large_file_are_not_kept,
                                   NULL};
