@@ -125,11 +125,18 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
 /* The shape of one sample's float targets: one number is a vector of one, and an image gets one channel
  * where there is none. Returns its number of dimensions. */
 int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]);
-/* Element i of labels of uint8 or int64. */
+/* Element i of labels of uint8 or int64, which are in memory. */
 int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i);
+/* Writes elements first … first + count − 1 of any, also of a large file. */
+dlviz_status dlz_labels_get(const dlviz_tensor *labels, int64_t first, int64_t count, int64_t *to);
 /* The labels among which those of the sample at a position are, from element *first on. */
 const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
                                           int64_t *first);
+/* Shows all labels to a function, sample by sample, those of one in some pieces, until it fails or one
+ * cannot be read. */
+typedef dlviz_status (*dlz_labels_fn)(void *context, int64_t position, const int64_t *labels,
+                                      int64_t count);
+dlviz_status dlz_dataset_each_label(const dlviz_dataset *dataset, dlz_labels_fn see, void *context);
 /* Writes the samples' weights, each 1 for a dataset without. */
 void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               float *weights);

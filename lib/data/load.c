@@ -78,16 +78,9 @@ dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset) {
 static dlviz_status load_row(const dlviz_dataset *dataset, int64_t position, int64_t size,
                              void *to) {
     const dlviz_tensor *stored = dataset->targets;
-    int64_t row = dlz_dataset_target_row(dataset, position);
-    if (stored->dtype != DLVIZ_UINT8)
-        return dlz_tensor_get(stored, row * size, size, to);
-    const void *labels;
-    void *block;
-    DLZ_TRY(dlz_row_fetch(stored, row, &labels, &block));
-    for (int64_t j = 0; j < size; j++)
-        ((int64_t *)to)[j] = ((const uint8_t *)labels)[j];
-    dlz_row_done(block);
-    return DLVIZ_OK;
+    int64_t first = dlz_dataset_target_row(dataset, position) * size;
+    return stored->dtype == DLVIZ_FLOAT32 ? dlz_tensor_get(stored, first, size, to)
+                                          : dlz_labels_get(stored, first, size, to);
 }
 
 static dlviz_status load_rows(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
@@ -116,22 +109,6 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
         return load_rows(dataset, indices, count, targets);
     }
     return DLVIZ_OK;
-}
-
-int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i) {
-    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                        : ((const int64_t *)labels->data)[i];
-}
-
-const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
-                                          int64_t *first) {
-    if (dataset->labels) {
-        *first = position;
-        return dataset->labels;
-    }
-    int64_t row = dlz_dataset_target_row(dataset, position);
-    *first = row * dlz_dataset_target_size(dataset);
-    return dataset->targets;
 }
 
 void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,

@@ -51,25 +51,18 @@ static uLong add_stored(uLong mark, const dlviz_tensor *stored, int64_t first, i
 /* As int64, whatever they are kept as. */
 static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, int64_t count) {
     int64_t some[SOME];
-    uint8_t bytes[SOME];
-    if (labels->dtype != DLVIZ_UINT8)
-        return add_stored(mark, labels, first, count);
     dlz_failure kept;
     dlz_failure_keep(&kept);
     for (int64_t i = 0; i < count; i += SOME) {
         int64_t size = dlz_min_i64(SOME, count - i);
-        if (dlz_tensor_get(labels, first + i, size, bytes) != DLVIZ_OK) {
+        if (dlz_labels_get(labels, first + i, size, some) == DLVIZ_OK)
+            mark = add_some(mark, DLVIZ_INT64, some, size);
+        else
             dlz_failure_put_back(&kept);
-            continue;
-        }
-        for (int64_t j = 0; j < size; j++)
-            some[j] = bytes[j];
-        mark = add_some(mark, DLVIZ_INT64, some, size);
     }
     return mark;
 }
 
-/* Where samples are not kept, what they would add is. */
 static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t position) {
     const dlviz_tensor *stored = dataset->samples;
     int64_t row = dataset->rows[position];

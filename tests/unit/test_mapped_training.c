@@ -2,6 +2,7 @@
  * large file in memory than a bound. */
 #include "data/dataset.h"
 #include "network/network.h"
+#include "network/targets.h"
 #include "support/failing.h"
 #include "support/netspec.h"
 #include "support/npy_file.h"
@@ -370,6 +371,37 @@ START_TEST(a_file_that_was_cut_is_an_error) {
 }
 END_TEST
 
+/* What has no status leaves out what is not there. */
+START_TEST(label_maps_that_were_cut_are_an_error) {
+    static const kind both[] = {MAP_SET, WIDE_MAP_SET};
+    dlz_mapping_set_large(1);
+    for (int i = 0; i < 2; i++) {
+        kind k = both[i];
+        dlviz_dataset *set = make_set(k, true), *part;
+        const char *path = scratch_path("labels.npy");
+        dlviz_tensor *memory =
+            numbers(kinds[k].targets, kinds[k].target_ndim, kinds[k].target_shape, true);
+        dlviz_tensor *labels = mapped(memory, path);
+        int64_t counts[3], sum = 0;
+        ck_assert_int_eq(truncate(path, NPY_HEADER + 3), 0);
+        ck_fails(dlviz_dataset_set_targets(set, labels), DLVIZ_ERROR_IO, path);
+        ck_assert_int_eq(dlviz_dataset_class_counts(set, 3, counts), 3);
+        for (int c = 0; c < 3; c++)
+            sum += counts[c];
+        ck_assert_int_eq(sum, N * PIXELS); /* those that it had */
+        ck_assert_int_eq(truncate(scratch_path("targets.npy"), NPY_HEADER + 3), 0);
+        ck_fails(dlviz_dataset_take(set, 5, 2, &part), DLVIZ_ERROR_IO, SHORTER);
+        ck_assert_ptr_null(part);
+        ck_assert_int_eq(dlviz_dataset_class_counts(set, 3, counts), 3);
+        ck_assert_int_eq(counts[0] + counts[1] + counts[2], 0);
+        dlviz_tensor_destroy(memory);
+        dlviz_tensor_destroy(labels);
+        dlviz_dataset_destroy(set);
+    }
+    dlz_mapping_set_large(DLZ_PAGES_LEAST);
+}
+END_TEST
+
 typedef struct files {
     kind kind;
     const char *samples, *targets;
@@ -520,22 +552,31 @@ static dlviz_tensor *zeros(const char *name, dlviz_dtype dtype, int ndim, const 
     return tensor;
 }
 
+static void ck_within(double most, double resident, bool counted) {
+    double more = megabytes("VmHWM") - resident;
+    if (counted)
+        ck_assert_msg(more < most, "%.0f MB are in memory", more);
+    else
+        printf("SKIP: memory is not counted here\n");
+}
+
+static bool count_memory(double *resident) {
+    *resident = megabytes("VmRSS");
+    return MEMORY_IS_OURS && forget_peak() && megabytes("VmHWM") > 0;
+}
+
 /* All that a user does with a set while it trains, and what of the process is in memory meanwhile at
  * most. */
 static void ck_trains_within(double most, dlviz_network *network, const dlviz_dataset *set) {
     dlviz_dataset *rest, *holdout;
     dlviz_tensor *outputs, *means, *deviations;
-    double resident = megabytes("VmRSS");
-    bool counted = MEMORY_IS_OURS && forget_peak() && megabytes("VmHWM") > 0;
+    double resident;
+    bool counted = count_memory(&resident);
     ck_ok(dlviz_dataset_split(set, 512, 1, &rest, &holdout));
     ck_ok(train(network, rest, holdout, 1));
     ck_ok(dlviz_network_predict(network, holdout, &outputs));
     ck_ok(dlviz_dataset_measure(holdout, &means, &deviations));
-    if (counted)
-        ck_assert_msg(megabytes("VmHWM") - resident < most, "%.0f MB are in memory",
-                      megabytes("VmHWM") - resident);
-    else
-        printf("SKIP: memory is not counted here\n");
+    ck_within(most, resident, counted);
     dlviz_tensor_destroy(outputs);
     dlviz_tensor_destroy(means);
     dlviz_tensor_destroy(deviations);
@@ -578,14 +619,83 @@ START_TEST(targets_of_a_large_file_are_not_kept) {
 }
 END_TEST
 
+/* Every call that looks at each label of a set. */
+static void look_at_labels(const dlviz_tensor *samples, const dlviz_tensor *labels) {
+    dlviz_dataset *set, *some;
+    dlviz_network *network = net_from_text("1x512x512", "c:conv,out=2,k=1");
+    int64_t counts[256], n = dlviz_tensor_dim(labels, 0), few[] = {n - 1, 3, 7};
+    ck_ok(dlviz_dataset_create(&set, samples, labels));
+    ck_assert_int_eq(dlviz_dataset_num_classes(set), 256);
+    dlviz_dataset_class_counts(set, 256, counts);
+    ck_assert_int_eq(counts[0], n * 512 * 512 - 1);
+    ck_assert_int_eq(counts[255], 1);
+    dlviz_loss *loss = dlviz_cross_entropy();
+    ck_ok(dlviz_cross_entropy_set_ignored_label(loss, 255));
+    ck_ok(dlviz_network_set_loss(network, loss));
+    ck_ok(dlz_network_check_targets(network, "test", set));
+    ck_ok(dlviz_dataset_take(set, 1, n - 1, &some));
+    dlviz_dataset_destroy(some);
+    ck_ok(dlviz_dataset_select(set, 3, few, &some));
+    dlviz_dataset_destroy(some);
+    dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+}
+
+START_TEST(labels_of_a_large_file_are_not_kept) {
+    enum { ROWS = MEMORY_IS_OURS ? 2048 : 600, SIDE = 512 };
+    int64_t dims[] = {ROWS, SIDE, SIDE};
+    dlviz_tensor *samples = zeros("large.npy", DLVIZ_UINT8, 3, dims), *labels;
+    const char *path = scratch_path("labels.npy");
+    FILE *file = samples ? make_sparse_npy(path, DLVIZ_UINT8, 3, dims) : NULL;
+    double resident;
+    if (!file)
+        return;
+    ck_assert_int_eq(fseeko(file, NPY_HEADER + (off_t)SIDE * SIDE * (ROWS - 2), SEEK_SET), 0);
+    ck_assert_int_eq(fputc(255, file), 255);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_ok(dlviz_tensor_map_npy(&labels, path));
+    bool counted = count_memory(&resident);
+    look_at_labels(samples, labels);
+    ck_within(50, resident, counted);
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(labels);
+    remove(path);
+}
+END_TEST
+
+START_TEST(images_of_a_large_idx_file_are_not_kept) {
+    /* 1024 or 512 of 1024 x 512 */
+    static unsigned char header[] = {0, 0, 8, 3, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 2, 0};
+    header[6] = MEMORY_IS_OURS ? 4 : 2;
+    const char *path = scratch_path("large-idx3");
+    dlviz_tensor *means, *deviations;
+    dlviz_dataset *set;
+    double resident;
+    write_file(path, header, sizeof header);
+    if (truncate(path, (off_t)sizeof header + header[6] * 256 * (off_t)(1024 * 512)) != 0)
+        return;
+    ck_ok(dlviz_dataset_map_idx(&set, path, NULL));
+    bool counted = count_memory(&resident);
+    ck_ok(dlviz_dataset_measure(set, &means, &deviations));
+    ck_within(50, resident, counted);
+    dlviz_tensor_destroy(means);
+    dlviz_tensor_destroy(deviations);
+    dlviz_dataset_destroy(set);
+    remove(path);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {mapped_samples_give_the_same_bits,
                                   what_was_written_is_what_is_loaded,
                                   a_file_that_was_cut_is_an_error,
+                                  label_maps_that_were_cut_are_an_error,
                                   each_allocation_fails_once,
                                   a_step_allocates_nothing,
                                   samples_of_a_large_file_are_not_kept,
                                   targets_of_a_large_file_are_not_kept,
+                                  labels_of_a_large_file_are_not_kept,
+                                  images_of_a_large_idx_file_are_not_kept,
                                   NULL};
     return run_tests("mapped training", tests);
 }
