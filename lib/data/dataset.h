@@ -86,8 +86,8 @@ dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***cop
 
 /* -- What a batch is made of. None of these starts threads, so tiles may call them. What loads samples
  * or targets fails where these are decoded from files, or read from a large mapped one, which takes
- * memory besides, and only there: DLVIZ_ERROR_IO, _FORMAT or _OUT_OF_MEMORY. `indices` are positions in the dataset, all valid; NULL stands for
- * 0 … count − 1. ------------------------------------------------------------------------------- */
+ * memory besides, and only there: DLVIZ_ERROR_IO, _FORMAT or _OUT_OF_MEMORY. `indices` are positions
+ * in the dataset, all valid; NULL stands for 0 … count − 1. --------------------------------------- */
 
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
