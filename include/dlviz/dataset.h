@@ -27,10 +27,10 @@ extern "C" {
  *  dlviz_dataset_map_idx) that is larger than memory. Of one of 128 MB or more none is kept, in
  *  whatever order samples are taken: each is read into a block of its size, of which there is one
  *  for each thread that reads at the time. So training takes the memory that its batches need, and
- *  some 20 bytes for each sample. That holds as long as nobody has asked for a pointer to write through
- *  (dlviz_tensor_data, dlviz_tensor_float), for what was written only memory has. Every call that
- *  loads samples or targets, or looks at label maps, then fails with DLVIZ_ERROR_IO where the file
- *  cannot be read or has been cut shorter.
+ *  some 20 bytes for each sample. That holds as long as nobody has asked for a pointer to write
+ *  through (dlviz_tensor_data, dlviz_tensor_float), for what was written only memory has. Every
+ *  call that loads samples or targets, or looks at label maps, then fails with DLVIZ_ERROR_IO where
+ *  the file cannot be read or has been cut shorter.
  *
  *  Several threads may read one dataset at the same time. While one of them calls a function that
  *  changes it (those with "set", "add" or "clear" in their names) no other may use it. Different
@@ -165,7 +165,8 @@ DLVIZ_API const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset)
 /** Gets the targets of samples first … first + count - 1: labels as int64, others as float32, count
  *  x the dimensions of one. The caller destroys the tensor.
  *  Returns DLVIZ_ERROR_STATE when the dataset has no targets, DLVIZ_ERROR_INVALID_ARGUMENT or
- *  DLVIZ_ERROR_OUT_OF_MEMORY; and what dlviz_dataset_samples does where they are read from files. */
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; and, where they are read from files, what dlviz_dataset_samples
+ *  does. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first,
                                                  int64_t count, dlviz_tensor **targets);
 
@@ -185,7 +186,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset,
 
 /** How many samples each class has: writes the counts of the first `capacity` classes to `counts`,
  *  which has room for them, and returns the number of classes. Where pixels have labels, these are
- *  counted. Labels below 0 are not, nor those of a large mapped file from where it cannot be read. */
+ *  counted. Labels below 0 are not, nor those of a large mapped file from where on it cannot be
+ *  read. */
 DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
                                              int64_t *counts);
 
@@ -213,7 +215,7 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset,
 DLVIZ_API const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset);
 
 /* -- Cutting up. Targets, names of classes, weights and settings come along. Where label maps are a
- * large mapped file, these functions read it, and may fail with DLVIZ_ERROR_IO. ----------------- */
+ * large mapped file, these functions read it, and may fail with DLVIZ_ERROR_IO. ---------------- */
 
 /** The samples first … first + count - 1 as a dataset of their own; count is 1 or more.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */

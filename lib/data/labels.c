@@ -24,6 +24,11 @@ dlviz_status dlz_labels_get(const dlviz_tensor *labels, int64_t first, int64_t c
     return DLVIZ_OK;
 }
 
+/* How many a sample has. */
+static int64_t count_of(const dlviz_dataset *dataset) {
+    return dataset->labels ? 1 : dataset->targets->size / dataset->targets->dims[0];
+}
+
 const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
                                           int64_t *first) {
     if (dataset->labels) {
@@ -31,13 +36,13 @@ const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t 
         return dataset->labels;
     }
     int64_t row = dlz_dataset_target_row(dataset, position);
-    *first = row * dlz_dataset_target_size(dataset);
+    *first = row * count_of(dataset);
     return dataset->targets;
 }
 
 dlviz_status dlz_dataset_each_label(const dlviz_dataset *dataset, dlz_labels_fn see,
                                     void *context) {
-    int64_t size = dlz_dataset_target_size(dataset), first, some[SOME];
+    int64_t size = count_of(dataset), first, some[SOME];
     for (int64_t i = 0; i < dataset->num_samples; i++) {
         const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
         for (int64_t j = 0; j < size; j += SOME) {
