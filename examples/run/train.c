@@ -124,14 +124,19 @@ static bool stop_for(struct run *run, dlviz_status status) {
     return false;
 }
 
-/* A disk that is full, or away for a while, is no reason to lose the work since: the next epoch tries
- * again, and what is there already stays. */
-static void try_to_save(struct run *run) {
-    run->unsaved = save_progress(run) != DLVIZ_OK;
+/* A disk that is full, or away, for a while is no reason to lose the work since: the next epoch tries
+ * again, and what is there already stays. One that stays so is: all that follows would be lost. */
+static bool try_to_save(struct run *run) {
+    bool before = run->unsaved;
+    dlviz_status status = save_progress(run);
+    run->unsaved = status != DLVIZ_OK;
     if (!run->unsaved)
-        return;
+        return true;
+    if (before)
+        return stop_for(run, status);
     copy_text(run->trouble, sizeof run->trouble, plain_error());
     warn(run, "%s; the training goes on, and the next epoch tries again", run->trouble);
+    return true;
 }
 
 static bool after_epoch(const dlviz_trainer_event *event, void *user) {
@@ -140,8 +145,7 @@ static bool after_epoch(const dlviz_trainer_event *event, void *user) {
     dlviz_status status = keep_frame(run);
     if (status != DLVIZ_OK)
         return stop_for(run, status);
-    try_to_save(run);
-    return !interrupted;
+    return try_to_save(run) && !interrupted;
 }
 
 /* -- Building ------------------------------------------------------------------------------------

@@ -23,6 +23,15 @@ extern "C" {
  *  prediction, then fails with DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where a file is gone or has
  *  changed, and names it.
  *
+ *  Samples, float targets and label maps may be a mapped file (dlviz_tensor_map_npy,
+ *  dlviz_dataset_map_idx) that is larger than memory. Of one of 128 MB or more none is kept, in
+ *  whatever order samples are taken: each is read into a block of its size, of which there is one
+ *  for each thread that reads at the time. So training takes the memory that its batches need, and
+ *  some 20 bytes for each sample. That holds as long as nobody has asked for a pointer to write
+ *  through (dlviz_tensor_data, dlviz_tensor_float), for what was written only memory has. Every
+ *  call that loads samples or targets, or looks at label maps, then fails with DLVIZ_ERROR_IO where
+ *  the file cannot be read or has been cut shorter.
+ *
  *  Several threads may read one dataset at the same time. While one of them calls a function that
  *  changes it (those with "set", "add" or "clear" in their names) no other may use it. Different
  *  datasets, also those that share storage, are independent. Getters answer 0, NULL or false when
@@ -100,7 +109,7 @@ DLVIZ_API const int64_t *dlviz_dataset_dims(const dlviz_dataset *dataset);
 /** Gets samples first … first + count - 1 as a network sees them: float32, count x channels x
  *  height x width, or count x d. The caller destroys the tensor. Computed with all threads.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY; and, as every call that loads
- *  samples, DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where they are decoded from files. */
+ *  samples, DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where they are decoded or read from files. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_samples(const dlviz_dataset *dataset, int64_t first,
                                                  int64_t count, dlviz_tensor **samples);
 
@@ -168,8 +177,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_measure(const dlviz_dataset *dataset, d
  *  - float32, n (one number for each sample), n x t, n x height x width (one channel) or n x
  *    channels x height x width. The storage is shared, as that of the samples is. Tensors of labels
  *    that were got before are no longer valid.
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the label), DLVIZ_ERROR_SHAPE or
- *  DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (naming the label), DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_IO
+ *  (labels of a large mapped file) or DLVIZ_ERROR_OUT_OF_MEMORY; the dataset is then as it was. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset,
                                                      const dlviz_tensor *targets);
 
@@ -188,7 +197,8 @@ DLVIZ_API const int64_t *dlviz_dataset_target_dims(const dlviz_dataset *dataset)
 /** Gets the targets of samples first … first + count - 1: labels as int64, others as float32, count
  *  x the dimensions of one. The caller destroys the tensor.
  *  Returns DLVIZ_ERROR_STATE when the dataset has no targets, DLVIZ_ERROR_INVALID_ARGUMENT or
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_ERROR_OUT_OF_MEMORY; and, where they are read from files, what dlviz_dataset_samples
+ *  does. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_targets(const dlviz_dataset *dataset, int64_t first,
                                                  int64_t count, dlviz_tensor **targets);
 
@@ -208,7 +218,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset,
 
 /** How many samples each class has: writes the counts of the first `capacity` classes to `counts`,
  *  which has room for them, and returns the number of classes. Where pixels have labels, these are
- *  counted. Labels below 0 are not. */
+ *  counted. Labels below 0 are not, nor those of a large mapped file from where on it cannot be
+ *  read. */
 DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
                                              int64_t *counts);
 
@@ -235,7 +246,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset,
  *  destroyed; NULL without weights. */
 DLVIZ_API const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset);
 
-/* -- Cutting up. Targets, names of classes, weights and settings come along. ------------------- */
+/* -- Cutting up. Targets, names of classes, weights and settings come along. Where label maps are a
+ * large mapped file, these functions read it, and may fail with DLVIZ_ERROR_IO. ---------------- */
 
 /** The samples first … first + count - 1 as a dataset of their own; count is 1 or more.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */

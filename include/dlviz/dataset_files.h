@@ -144,7 +144,15 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_read_folder(dlviz_dataset **out, const 
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
                                                   const char *labels_path);
-/** The same of such files in memory, which are copied.
+/** The same of images that are not to be in memory: the file is mapped, and samples are read from
+ *  it when they are loaded (see dlviz_dataset: none of a large file is kept).
+ *  @param images_path  a regular file that is not compressed
+ *  @param labels_path  as for dlviz_dataset_read_idx, also compressed: labels are copied
+ *  Returns as dlviz_dataset_read_idx, and DLVIZ_ERROR_UNSUPPORTED where the images are compressed:
+ *  decompress them first, as gunzip does. */
+DLVIZ_CHECKED dlviz_status dlviz_dataset_map_idx(dlviz_dataset **out, const char *images_path,
+                                                 const char *labels_path);
+/** The same as dlviz_dataset_read_idx of such files in memory, which are copied.
  *  @param images  `images_size` bytes
  *  @param labels  `labels_size` bytes; or NULL
  *  Returns as dlviz_dataset_read_idx, but for DLVIZ_ERROR_IO. */

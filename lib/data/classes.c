@@ -28,22 +28,35 @@ dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_c
     return DLVIZ_OK;
 }
 
+typedef struct tally {
+    int64_t num_counts, *counts;
+} tally;
+
+static dlviz_status count_labels(void *context, int64_t position, const int64_t *labels,
+                                 int64_t count) {
+    tally *t = context;
+    (void)position;
+    for (int64_t i = 0; i < count; i++)
+        if (labels[i] >= 0 && labels[i] < t->num_counts)
+            t->counts[labels[i]]++;
+    return DLVIZ_OK;
+}
+
 int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
                                    int64_t *counts) {
     if (!dataset || dlz_dataset_target_dtype(dataset) != DLVIZ_INT64)
         return 0;
-    int64_t filled = counts ? dlz_min_i64(dlz_max_i64(capacity, 0), dataset->num_classes) : 0;
-    for (int64_t c = 0; c < filled; c++)
+    tally t = {.counts = counts};
+    t.num_counts = counts ? dlz_min_i64(dlz_max_i64(capacity, 0), dataset->num_classes) : 0;
+    for (int64_t c = 0; c < t.num_counts; c++)
         counts[c] = 0;
-    int64_t size = dlz_dataset_target_size(dataset), first;
-    for (int64_t i = 0; filled > 0 && i < dataset->num_samples; i++) {
-        const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
-        for (int64_t j = 0; labels && j < size; j++) {
-            int64_t label = dlz_label_at(labels, first + j);
-            if (label >= 0 && label < filled)
-                counts[label]++;
-        }
-    }
+    if (t.num_counts == 0)
+        return dataset->num_classes;
+    /* What cannot be read any more is not counted: whoever loads it will say so. */
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
+    if (dlz_dataset_each_label(dataset, count_labels, &t) != DLVIZ_OK)
+        dlz_failure_put_back(&kept);
     return dataset->num_classes;
 }
 

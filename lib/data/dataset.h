@@ -103,24 +103,29 @@ void dlz_dataset_release_targets(dlviz_dataset *dataset);
 dlviz_status dlz_copy_names(int64_t count, const char *const *names, char ***copy);
 
 /* -- What a batch is made of. None of these starts threads, so tiles may call them. What loads samples
- * fails where these are decoded from files, which takes memory besides, and only there: DLVIZ_ERROR_IO,
- * _FORMAT or _OUT_OF_MEMORY. `indices` are positions in the dataset, all valid; NULL stands for
- * 0 … count − 1. ------------------------------------------------------------------------------- */
+ * or targets fails where these are decoded from files, or read from a large mapped one, which takes
+ * memory besides, and only there: DLVIZ_ERROR_IO, _FORMAT or _OUT_OF_MEMORY. `indices` are positions
+ * in the dataset, all valid; NULL stands for 0 … count − 1. --------------------------------------- */
 
 /* The number of floats in one sample as a network sees it. */
 int64_t dlz_dataset_sample_size(const dlviz_dataset *dataset);
 
-/* A sample as it is stored; where it is decoded for the purpose, *block (dlz_free) is its memory, else
- * NULL. */
+/* A sample as it is stored; where it is decoded, or read from a file, for the purpose, *block is its
+ * memory until dlz_dataset_done, else NULL. */
 dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, const void **sample,
                                void **block);
-/* Its targets as they are stored: numbers or a map, not one label. */
+void dlz_dataset_done(const dlviz_dataset *dataset, void *block);
+/* Its targets as they are stored: numbers or a map, not one label; *block is their memory until
+ * dlz_row_done, or NULL. */
 dlviz_status dlz_dataset_fetch_targets(const dlviz_dataset *dataset, int64_t position,
-                                       const void **targets);
+                                       const void **targets, void **block);
 /* The row of the targets that a sample has; not where these are joined. */
 static inline int64_t dlz_dataset_target_row(const dlviz_dataset *dataset, int64_t position) {
     return dataset->target_rows ? dataset->target_rows[position] : position;
 }
+
+/* These are going to be loaded soon; of samples that are in memory nothing is done. */
+void dlz_dataset_expect(const dlviz_dataset *dataset, const int64_t *indices, int64_t count);
 
 /* Writes samples, count x channels x height x width. */
 dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
@@ -142,18 +147,25 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
 /* The shape of one sample's float targets: one number is a vector of one, and an image gets one channel
  * where there is none. Returns its number of dimensions. */
 int dlz_entry_shape(const dlviz_tensor *targets, int64_t dims[3]);
-/* Element i of labels of uint8 or int64. */
+/* Element i of labels of uint8 or int64, which are in memory. */
 int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i);
+/* Writes elements first … first + count − 1 of any, also of a large file. */
+dlviz_status dlz_labels_get(const dlviz_tensor *labels, int64_t first, int64_t count, int64_t *to);
 /* The labels among which those of the sample at a position are, from element *first on; NULL where
  * another process has them. */
 const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
                                           int64_t *first);
+/* Shows all labels to a function, sample by sample, those of one in some pieces, until it fails or one
+ * cannot be read. */
+typedef dlviz_status (*dlz_labels_fn)(void *context, int64_t position, const int64_t *labels,
+                                      int64_t count);
+dlviz_status dlz_dataset_each_label(const dlviz_dataset *dataset, dlz_labels_fn see, void *context);
 /* Writes the samples' weights, each 1 for a dataset without. */
 void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               float *weights);
 /* The smallest and the largest label, also of maps, looked for among all of them; and as they were
  * found then, or false without labels. */
-void dlz_dataset_find_label_range(dlviz_dataset *dataset);
+dlviz_status dlz_dataset_find_label_range(dlviz_dataset *dataset);
 bool dlz_dataset_label_range(const dlviz_dataset *dataset, int64_t *smallest, int64_t *largest);
 
 /* -- Augmented samples: how those who train see them ---------------------------------------------

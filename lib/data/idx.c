@@ -1,5 +1,6 @@
 #include "data/idx.h"
 #include "data/source.h"
+#include "tensor/mapping.h"
 #include "tensor/tensor.h"
 
 enum { UNSIGNED_BYTE = 8, MAX_NDIM = 4 };
@@ -48,18 +49,25 @@ static dlviz_status read_header(dlz_source *source, const char *path, const char
     return DLVIZ_OK;
 }
 
+/* How many bytes there are to be, of which the file has room for `most`. */
+static dlviz_status count_bytes(const char *path, int ndim, const int64_t *dims, int64_t most,
+                                int64_t *size) {
+    char text[DLZ_SHAPE_TEXT_SIZE];
+    if (dlz_product_overflows(ndim, dims, size) || *size > most)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "'%s' announces %s bytes, more than it can hold: it is cut "
+                        "short, or its header is wrong",
+                        path, dlz_shape_text(text, ndim, dims));
+    return DLVIZ_OK;
+}
+
 static dlviz_status read_array(dlz_source *source, const char *path, const char *what, int min_ndim,
                                int max_ndim, dlviz_tensor **out) {
     int ndim = 0;
     int64_t dims[MAX_NDIM], size;
     DLZ_TRY(read_header(source, path, what, min_ndim, max_ndim, &ndim, dims));
-    char text[DLZ_SHAPE_TEXT_SIZE];
     /* Asked before memory is taken, so that a false header of a small file cannot take much. */
-    if (dlz_product_overflows(ndim, dims, &size) || size > dlz_source_bound(source))
-        return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "'%s' announces %s bytes, more than it can hold: it is cut "
-                        "short, or its header is wrong",
-                        path, dlz_shape_text(text, ndim, dims));
+    DLZ_TRY(count_bytes(path, ndim, dims, dlz_source_bound(source), &size));
     dlviz_tensor *array;
     DLZ_TRY(dlz_tensor_create_raw(&array, DLVIZ_UINT8, ndim, dims));
     dlviz_status status = dlz_source_read(source, array->data, (size_t)size);
@@ -90,5 +98,48 @@ dlviz_status dlz_idx_read_memory(const void *bytes, size_t size, const char *wha
     DLZ_TRY(dlz_source_open_memory(&source, what, bytes, size));
     dlviz_status status = read_array(source, what, what, min_ndim, max_ndim, out);
     dlz_source_close(source);
+    return status;
+}
+
+/* -- Mapped --------------------------------------------------------------------------------------
+ */
+
+static dlviz_status map_header(const dlz_mapping *mapping, const char *path, const char *what,
+                               int min_ndim, int max_ndim, int *ndim, int64_t *dims) {
+    dlz_source *source;
+    if (mapping->size > 1 && mapping->address[0] == 0x1F && mapping->address[1] == 0x8B)
+        return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
+                        "'%s' is compressed with gzip and cannot be mapped: decompress it, or "
+                        "dlviz_dataset_read_idx reads it into memory",
+                        path);
+    size_t most = 4 + 4 * (size_t)MAX_NDIM;
+    DLZ_TRY(dlz_source_open_memory(&source, path, mapping->address,
+                                   mapping->size < most ? mapping->size : most));
+    dlviz_status status = read_header(source, path, what, min_ndim, max_ndim, ndim, dims);
+    dlz_source_close(source);
+    return status;
+}
+
+static dlviz_status map_array(dlz_mapping *mapping, const char *path, const char *what,
+                              int min_ndim, int max_ndim, dlviz_tensor **out) {
+    int ndim = 0;
+    int64_t dims[MAX_NDIM], size;
+    DLZ_TRY(map_header(mapping, path, what, min_ndim, max_ndim, &ndim, dims));
+    size_t header = 4 + 4 * (size_t)ndim, rest = mapping->size - header;
+    DLZ_TRY(count_bytes(path, ndim, dims, (int64_t)rest, &size));
+    if (rest > (size_t)size)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' goes on after the last element that it announces",
+                        path);
+    return dlz_mapping_wrap(out, mapping, DLVIZ_UINT8, ndim, dims, header);
+}
+
+dlviz_status dlz_idx_map(const char *path, const char *what, int min_ndim, int max_ndim,
+                         dlviz_tensor **out) {
+    *out = NULL;
+    dlz_mapping *mapping;
+    DLZ_TRY(dlz_mapping_open(&mapping, path, "dlviz_dataset_read_idx"));
+    dlviz_status status = map_array(mapping, path, what, min_ndim, max_ndim, out);
+    if (status != DLVIZ_OK)
+        dlz_mapping_close(mapping);
     return status;
 }

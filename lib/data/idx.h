@@ -12,5 +12,8 @@ dlviz_status dlz_idx_read(const char *path, const char *what, int min_ndim, int 
 /* The same of a file in memory. */
 dlviz_status dlz_idx_read_memory(const void *bytes, size_t size, const char *what, int min_ndim,
                                  int max_ndim, dlviz_tensor **out);
+/* The same of a file that is not compressed, whose pages become the tensor's storage. */
+dlviz_status dlz_idx_map(const char *path, const char *what, int min_ndim, int max_ndim,
+                         dlviz_tensor **out);
 
 #endif

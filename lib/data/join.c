@@ -119,19 +119,22 @@ static dlviz_status gather_tensor(const dlz_joined *joined, const dlviz_tensor *
     return gather_rows(joined, all->data, width);
 }
 
-static void find_label_ranges(const dlviz_dataset *own, int32_t *ranges) {
-    int64_t size = dlz_dataset_target_size(own), first;
-    for (int64_t i = 0; i < own->num_samples; i++) {
-        const dlviz_tensor *maps = dlz_dataset_labels_of(own, i, &first);
-        int64_t least = INT32_MAX, most = INT32_MIN;
-        for (int64_t j = 0; j < size; j++) {
-            int64_t label = dlz_label_at(maps, first + j);
-            least = dlz_min_i64(least, label);
-            most = dlz_max_i64(most, label);
-        }
-        ranges[2 * i] = (int32_t)least;
-        ranges[2 * i + 1] = (int32_t)most;
+static dlviz_status see_labels(void *context, int64_t position, const int64_t *labels,
+                               int64_t count) {
+    int32_t *range = (int32_t *)context + 2 * position;
+    for (int64_t i = 0; i < count; i++) {
+        range[0] = (int32_t)dlz_min_i64(range[0], labels[i]);
+        range[1] = (int32_t)dlz_max_i64(range[1], labels[i]);
     }
+    return DLVIZ_OK;
+}
+
+static dlviz_status find_label_ranges(const dlviz_dataset *own, int32_t *ranges) {
+    for (int64_t i = 0; i < own->num_samples; i++) {
+        ranges[2 * i] = INT32_MAX;
+        ranges[2 * i + 1] = INT32_MIN;
+    }
+    return dlz_dataset_each_label(own, see_labels, ranges);
 }
 
 /* As many as the rank has whose data have most. */
@@ -153,12 +156,14 @@ static dlviz_status gather(dlviz_dataset *all) {
     if (all->weights)
         DLZ_TRY(gather_tensor(joined, own->weights, all->weights));
     if (ranges) {
-        find_label_ranges(own, ranges + 2 * joined->firsts[dlz_comm_rank(joined->comm)]);
+        DLZ_TRY(dlz_comm_fail(
+            joined->comm,
+            find_label_ranges(own, ranges + 2 * joined->firsts[dlz_comm_rank(joined->comm)])));
         DLZ_TRY(gather_rows(joined, ranges, 2 * sizeof *ranges));
     }
     DLZ_TRY(count_classes(joined, all));
     if (dlz_dataset_target_dtype(all) == DLVIZ_INT64)
-        dlz_dataset_find_label_range(all);
+        DLZ_TRY(dlz_dataset_find_label_range(all));
     return DLVIZ_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "data/dataset.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -40,14 +41,20 @@ dlviz_status dlz_dataset_fetch(const dlviz_dataset *dataset, int64_t position, c
     }
     const dlviz_tensor *stored = dataset->samples;
     int64_t row = dataset->rows[position];
-    if (stored) {
-        size_t stride = (size_t)(stored->size / stored->dims[0]) * dlviz_dtype_size(stored->dtype);
-        *sample = (const char *)stored->data + (size_t)row * stride;
-        return DLVIZ_OK;
-    }
+    if (stored)
+        return dlz_row_fetch(stored, row, sample, block);
     DLZ_TRY(decode(dataset, row, block));
     *sample = *block;
     return DLVIZ_OK;
+}
+
+void dlz_dataset_done(const dlviz_dataset *dataset, void *block) {
+    if (dataset->joined)
+        dataset = dataset->joined->own;
+    if (dataset->samples)
+        dlz_row_done(block);
+    else
+        dlz_free(block);
 }
 
 dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
@@ -58,7 +65,7 @@ dlviz_status dlz_dataset_load(const dlviz_dataset *dataset, const int64_t *indic
         void *block;
         DLZ_TRY(dlz_dataset_fetch(dataset, indices ? indices[i] : i, &sample, &block));
         dlz_transform_apply(&dataset->transform, sample, samples + i * sample_size);
-        dlz_free(block);
+        dlz_dataset_done(dataset, block);
     }
     return DLVIZ_OK;
 }
@@ -78,7 +85,8 @@ dlviz_dtype dlz_dataset_target_dtype(const dlviz_dataset *dataset) {
 }
 
 dlviz_status dlz_dataset_fetch_targets(const dlviz_dataset *dataset, int64_t position,
-                                       const void **targets) {
+                                       const void **targets, void **block) {
+    *block = NULL;
     if (dataset->targets_joined) {
         const char *bytes;
         DLZ_TRY(dlz_joined_find(dataset, position, DLZ_ROW_TARGETS, &bytes, &position));
@@ -87,29 +95,43 @@ dlviz_status dlz_dataset_fetch_targets(const dlviz_dataset *dataset, int64_t pos
             return DLVIZ_OK;
         dataset = dataset->joined->own;
     }
-    size_t stride =
-        (size_t)dlz_dataset_target_size(dataset) * dlviz_dtype_size(dataset->targets->dtype);
-    *targets = (const char *)dataset->targets->data +
-               (size_t)dlz_dataset_target_row(dataset, position) * stride;
-    return DLVIZ_OK;
+    return dlz_row_fetch(dataset->targets, dlz_dataset_target_row(dataset, position), targets,
+                         block);
 }
 
-/* Those that are stored, one row a sample. */
+static void copy_row(dlviz_dtype dtype, const void *from, int64_t size, void *to) {
+    if (dtype == DLVIZ_UINT8)
+        for (int64_t j = 0; j < size; j++)
+            ((int64_t *)to)[j] = ((const uint8_t *)from)[j];
+    else
+        memcpy(to, from, (size_t)size * dlviz_dtype_size(dtype));
+}
+
+/* Of one sample, that are stored. */
+static dlviz_status load_row(const dlviz_dataset *dataset, int64_t position, int64_t size,
+                             void *to) {
+    const dlviz_tensor *stored = dataset->targets;
+    if (dataset->targets_joined) {
+        const char *bytes;
+        DLZ_TRY(dlz_joined_find(dataset, position, DLZ_ROW_TARGETS, &bytes, &position));
+        if (bytes) {
+            copy_row(stored->dtype, bytes, size, to);
+            return DLVIZ_OK;
+        }
+        dataset = dataset->joined->own;
+        stored = dataset->targets;
+    }
+    int64_t first = dlz_dataset_target_row(dataset, position) * size;
+    return stored->dtype == DLVIZ_FLOAT32 ? dlz_tensor_get(stored, first, size, to)
+                                          : dlz_labels_get(stored, first, size, to);
+}
+
 static dlviz_status load_rows(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,
                               char *targets) {
     int64_t size = dlz_dataset_target_size(dataset);
-    size_t width = dlviz_dtype_size(dlz_dataset_target_dtype(dataset)),
-           stride = (size_t)size * width;
-    for (int64_t i = 0; i < count; i++) {
-        const void *from;
-        DLZ_TRY(dlz_dataset_fetch_targets(dataset, indices ? indices[i] : i, &from));
-        char *to = targets + (size_t)i * stride;
-        if (dataset->targets->dtype == DLVIZ_UINT8)
-            for (int64_t j = 0; j < size; j++)
-                ((int64_t *)(void *)to)[j] = ((const uint8_t *)from)[j];
-        else
-            memcpy(to, from, stride);
-    }
+    size_t stride = (size_t)size * dlviz_dtype_size(dlz_dataset_target_dtype(dataset));
+    for (int64_t i = 0; i < count; i++)
+        DLZ_TRY(load_row(dataset, indices ? indices[i] : i, size, targets + (size_t)i * stride));
     return DLVIZ_OK;
 }
 
@@ -130,27 +152,6 @@ dlviz_status dlz_dataset_load_targets(const dlviz_dataset *dataset, const int64_
         return load_rows(dataset, indices, count, targets);
     }
     return DLVIZ_OK;
-}
-
-int64_t dlz_label_at(const dlviz_tensor *labels, int64_t i) {
-    return labels->dtype == DLVIZ_UINT8 ? ((const uint8_t *)labels->data)[i]
-                                        : ((const int64_t *)labels->data)[i];
-}
-
-const dlviz_tensor *dlz_dataset_labels_of(const dlviz_dataset *dataset, int64_t position,
-                                          int64_t *first) {
-    if (dataset->labels) {
-        *first = position;
-        return dataset->labels;
-    }
-    if (dataset->targets_joined) {
-        if (!dlz_joined_is_own(dataset->joined, dataset->rows[position], &position))
-            return NULL;
-        dataset = dataset->joined->own;
-    }
-    int64_t row = dlz_dataset_target_row(dataset, position);
-    *first = row * dlz_dataset_target_size(dataset);
-    return dataset->targets;
 }
 
 void dlz_dataset_load_weights(const dlviz_dataset *dataset, const int64_t *indices, int64_t count,

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "data/dataset.h"
 #include "tensor/element.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -18,13 +19,32 @@ static uLong add_numbers(uLong mark, const int64_t *numbers, int count) {
     return crc32_z(mark, bytes, 8 * (size_t)count);
 }
 
-static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
+static uLong add_some(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
     unsigned char bytes[SOME * sizeof(int64_t)];
+    dlz_element_encode(dtype, elements, count, bytes);
+    return crc32_z(mark, bytes, (size_t)count * dlviz_dtype_size(dtype));
+}
+
+static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, int64_t count) {
     size_t size = dlviz_dtype_size(dtype);
-    for (int64_t first = 0; first < count; first += SOME) {
-        int64_t some = dlz_min_i64(SOME, count - first);
-        dlz_element_encode(dtype, (const char *)elements + (size_t)first * size, some, bytes);
-        mark = crc32_z(mark, bytes, (size_t)some * size);
+    for (int64_t first = 0; first < count; first += SOME)
+        mark = add_some(mark, dtype, (const char *)elements + (size_t)first * size,
+                        dlz_min_i64(SOME, count - first));
+    return mark;
+}
+
+/* Of a tensor that may be a large file's. What cannot be read adds nothing: whoever loads it will say
+ * so. */
+static uLong add_stored(uLong mark, const dlviz_tensor *stored, int64_t first, int64_t count) {
+    int64_t some[SOME];
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
+    for (int64_t i = 0; i < count; i += SOME) {
+        int64_t size = dlz_min_i64(SOME, count - i);
+        if (dlz_tensor_get(stored, first + i, size, some) == DLVIZ_OK)
+            mark = add_some(mark, stored->dtype, some, size);
+        else
+            dlz_failure_put_back(&kept);
     }
     return mark;
 }
@@ -32,16 +52,18 @@ static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, i
 /* As int64, whatever they are kept as. */
 static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, int64_t count) {
     int64_t some[SOME];
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
     for (int64_t i = 0; i < count; i += SOME) {
         int64_t size = dlz_min_i64(SOME, count - i);
-        for (int64_t j = 0; j < size; j++)
-            some[j] = dlz_label_at(labels, first + i + j);
-        mark = add_elements(mark, DLVIZ_INT64, some, size);
+        if (dlz_labels_get(labels, first + i, size, some) == DLVIZ_OK)
+            mark = add_some(mark, DLVIZ_INT64, some, size);
+        else
+            dlz_failure_put_back(&kept);
     }
     return mark;
 }
 
-/* Where samples are not kept, what they would add is. */
 static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t position) {
     const dlviz_tensor *stored = dataset->samples;
     int64_t row = dataset->rows[position];
@@ -49,9 +71,7 @@ static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t positi
         return crc32_combine(mark, dataset->files->checks[row],
                              (z_off_t)dlz_image_form_size(&dataset->files->form));
     int64_t length = stored->size / stored->dims[0];
-    const char *sample =
-        (const char *)stored->data + (size_t)(row * length) * dlviz_dtype_size(stored->dtype);
-    return add_elements(mark, stored->dtype, sample, length);
+    return add_stored(mark, stored, row * length, length);
 }
 
 static int64_t targets_size(const dlviz_dataset *dataset) {
@@ -64,9 +84,8 @@ static uLong add_targets(uLong mark, const dlviz_dataset *dataset, int64_t posit
     if (size == 0)
         return mark;
     int64_t first = dlz_dataset_target_row(dataset, position) * size;
-    return targets->dtype == DLVIZ_FLOAT32
-               ? add_elements(mark, DLVIZ_FLOAT32, (const float *)targets->data + first, size)
-               : add_labels(mark, targets, first, size);
+    return targets->dtype == DLVIZ_FLOAT32 ? add_stored(mark, targets, first, size)
+                                           : add_labels(mark, targets, first, size);
 }
 
 static int64_t count_looks(const dlviz_dataset *dataset) {

@@ -50,7 +50,7 @@ static dlviz_status add_sample(const measuring *m, int64_t position, float *room
     void *block;
     DLZ_TRY(dlz_dataset_fetch(dataset, position, &sample, &block));
     dlz_transform_load(&dataset->transform, sample, room);
-    dlz_free(block);
+    dlz_dataset_done(dataset, block);
     for (int64_t channel = 0; channel < m->channels; channel++) {
         moments more = moments_of(room + channel * m->pixels, m->pixels);
         if (!isfinite(more.mean))

@@ -21,15 +21,30 @@ static dlviz_status finish(dlviz_dataset **out, const char *who, dlviz_status st
     return status;
 }
 
+static dlviz_status add_labels(dlviz_dataset **out, const char *who, dlviz_tensor *images,
+                               const char *images_path, const char *labels_path) {
+    dlviz_tensor *labels = NULL;
+    dlviz_status status =
+        labels_path ? dlz_idx_read(labels_path, "labels", 1, 1, &labels) : DLVIZ_OK;
+    return finish(out, who, status, images, images_path, labels, labels_path);
+}
+
 dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
                                     const char *labels_path) {
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(images_path);
-    dlviz_tensor *images, *labels = NULL;
+    dlviz_tensor *images;
     DLZ_TRY(dlz_idx_read(images_path, "images", 3, 4, &images));
-    dlviz_status status =
-        labels_path ? dlz_idx_read(labels_path, "labels", 1, 1, &labels) : DLVIZ_OK;
-    return finish(out, __func__, status, images, images_path, labels, labels_path);
+    return add_labels(out, __func__, images, images_path, labels_path);
+}
+
+dlviz_status dlviz_dataset_map_idx(dlviz_dataset **out, const char *images_path,
+                                   const char *labels_path) {
+    DLZ_REQUIRE_OUT(out);
+    DLZ_REQUIRE(images_path);
+    dlviz_tensor *images;
+    DLZ_TRY(dlz_idx_map(images_path, "images", 3, 4, &images));
+    return add_labels(out, __func__, images, images_path, labels_path);
 }
 
 dlviz_status dlviz_dataset_read_idx_memory(dlviz_dataset **out, const void *images,

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/failures.h"
 #include "base/parallel.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <stdlib.h>
@@ -107,9 +108,12 @@ static dlviz_status pack(const pack_pass *pass, const parcel *one) {
     void *block = NULL;
     DLZ_TRY(one->own.part == DLZ_ROW_SAMPLE
                 ? dlz_dataset_fetch(pass->own, one->own.row, &bytes, &block)
-                : dlz_dataset_fetch_targets(pass->own, one->own.row, &bytes));
+                : dlz_dataset_fetch_targets(pass->own, one->own.row, &bytes, &block));
     memcpy(pass->sent + one->offset, bytes, (size_t)bytes_of(pass->own, one->own.part));
-    dlz_free(block);
+    if (one->own.part == DLZ_ROW_SAMPLE)
+        dlz_dataset_done(pass->own, block);
+    else
+        dlz_row_done(block);
     return DLVIZ_OK;
 }
 

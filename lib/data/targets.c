@@ -6,11 +6,25 @@
 #include <math.h>
 #include <string.h>
 
+/* Labels are dealt with so many at a time. */
+enum { SOME = 2048 };
+
 /* -- Labels --------------------------------------------------------------------------------------
  */
 
-static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
-                                 const dlviz_tensor *labels) {
+typedef struct range {
+    int64_t smallest, largest;
+} range;
+
+static void widen(range *r, const int64_t *labels, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        r->smallest = dlz_min_i64(r->smallest, labels[i]);
+        r->largest = dlz_max_i64(r->largest, labels[i]);
+    }
+}
+
+static dlviz_status check_shape(const char *who, const dlviz_dataset *dataset,
+                                const dlviz_tensor *labels) {
     char text[DLZ_SHAPE_TEXT_SIZE];
     if ((labels->ndim != 1 && labels->ndim != 3) || labels->size == 0)
         return dlz_fail(DLVIZ_ERROR_SHAPE,
@@ -22,54 +36,77 @@ static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
     if (labels->dims[0] != dataset->num_samples)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: labels of %lld samples, for %lld samples", who,
                         (long long)labels->dims[0], (long long)dataset->num_samples);
-    int64_t size = labels->size / labels->dims[0];
-    for (int64_t i = 0; i < labels->size; i++) {
-        int64_t label = dlz_label_at(labels, i);
-        if (label < DLZ_DATASET_MIN_LABEL || label >= DLZ_DATASET_MAX_CLASSES)
+    return DLVIZ_OK;
+}
+
+static dlviz_status check_some(const char *who, const int64_t *labels, int64_t count, int64_t first,
+                               int64_t size) {
+    for (int64_t i = 0; i < count; i++)
+        if (labels[i] < DLZ_DATASET_MIN_LABEL || labels[i] >= DLZ_DATASET_MAX_CLASSES)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: a label of sample %lld is %lld; classes 0 to %lld are accepted, "
                             "and for what has none any from %lld to -1",
-                            who, (long long)(i / size), (long long)label,
+                            who, (long long)((first + i) / size), (long long)labels[i],
                             (long long)DLZ_DATASET_MAX_CLASSES - 1,
                             (long long)DLZ_DATASET_MIN_LABEL);
+    return DLVIZ_OK;
+}
+
+/* Also finds which labels there are. */
+static dlviz_status check_labels(const char *who, const dlviz_dataset *dataset,
+                                 const dlviz_tensor *labels, range *r) {
+    DLZ_TRY(check_shape(who, dataset, labels));
+    int64_t some[SOME], size = labels->size / labels->dims[0];
+    *r = (range){INT64_MAX, INT64_MIN};
+    for (int64_t i = 0; i < labels->size; i += SOME) {
+        int64_t count = dlz_min_i64(SOME, labels->size - i);
+        DLZ_TRY(dlz_labels_get(labels, i, count, some));
+        DLZ_TRY(check_some(who, some, count, i, size));
+        widen(r, some, count);
     }
     return DLVIZ_OK;
 }
 
-void dlz_dataset_find_label_range(dlviz_dataset *dataset) {
-    int64_t size = dlz_dataset_target_size(dataset), first;
-    dataset->smallest_label = INT64_MAX;
-    dataset->largest_label = INT64_MIN;
+static dlviz_status see_range(void *context, int64_t position, const int64_t *labels,
+                              int64_t count) {
+    (void)position;
+    widen(context, labels, count);
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_dataset_find_label_range(dlviz_dataset *dataset) {
+    range r = {INT64_MAX, INT64_MIN};
     const int32_t *ranges = dataset->targets_joined ? dataset->joined->label_ranges : NULL;
-    for (int64_t i = 0; i < dataset->num_samples && ranges; i++) {
-        const int32_t *range = ranges + 2 * (int64_t)dataset->rows[i];
-        dataset->smallest_label = dlz_min_i64(dataset->smallest_label, range[0]);
-        dataset->largest_label = dlz_max_i64(dataset->largest_label, range[1]);
-    }
-    for (int64_t i = 0; i < dataset->num_samples && !ranges; i++) {
-        const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &first);
-        for (int64_t j = 0; j < size; j++) {
-            int64_t label = dlz_label_at(labels, first + j);
-            dataset->smallest_label = dlz_min_i64(dataset->smallest_label, label);
-            dataset->largest_label = dlz_max_i64(dataset->largest_label, label);
-        }
-    }
+    for (int64_t i = 0; i < dataset->num_samples && ranges; i++)
+        widen(&r,
+              (const int64_t[]){ranges[2 * (int64_t)dataset->rows[i]],
+                                ranges[2 * (int64_t)dataset->rows[i] + 1]},
+              2);
+    if (!ranges)
+        DLZ_TRY(dlz_dataset_each_label(dataset, see_range, &r));
+    dataset->smallest_label = r.smallest;
+    dataset->largest_label = r.largest;
+    return DLVIZ_OK;
 }
 
-static void count_classes(dlviz_dataset *dataset) {
-    dlz_dataset_find_label_range(dataset);
-    dataset->num_classes = dlz_max_i64(dataset->largest_label, -1) + 1;
+static void set_classes(dlviz_dataset *dataset, const range *r) {
+    dataset->smallest_label = r->smallest;
+    dataset->largest_label = r->largest;
+    dataset->num_classes = dlz_max_i64(r->largest, -1) + 1;
 }
 
-static dlviz_status set_labels(dlviz_dataset *dataset, const dlviz_tensor *labels) {
+static dlviz_status set_labels(dlviz_dataset *dataset, const dlviz_tensor *labels, const range *r) {
     dlviz_tensor *copy;
     DLZ_TRY(dlz_tensor_create_raw(&copy, DLVIZ_INT64, 1, labels->dims));
-    for (int64_t i = 0; i < labels->size; i++)
-        ((int64_t *)copy->data)[i] = dlz_label_at(labels, i);
+    dlviz_status status = dlz_labels_get(labels, 0, labels->size, copy->data);
+    if (status != DLVIZ_OK) {
+        dlviz_tensor_destroy(copy);
+        return status;
+    }
     dlz_dataset_release_targets(dataset);
     dataset->target_kind = DLZ_TARGETS_LABELS;
     dataset->labels = copy;
-    count_classes(dataset);
+    set_classes(dataset, r);
     return DLVIZ_OK;
 }
 
@@ -115,12 +152,13 @@ static dlviz_status set_floats(dlviz_dataset *dataset, const char *who,
     return DLVIZ_OK;
 }
 
-static dlviz_status set_label_maps(dlviz_dataset *dataset, const dlviz_tensor *maps) {
+static dlviz_status set_label_maps(dlviz_dataset *dataset, const dlviz_tensor *maps,
+                                   const range *r) {
     DLZ_TRY(share(dataset, maps, DLZ_TARGETS_LABEL_MAPS));
     dataset->target_ndim = 2;
     dataset->target_dims[0] = maps->dims[1];
     dataset->target_dims[1] = maps->dims[2];
-    count_classes(dataset);
+    set_classes(dataset, r);
     return DLVIZ_OK;
 }
 
@@ -146,8 +184,10 @@ dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
                                      const dlviz_tensor *targets) {
     if (targets->dtype == DLVIZ_FLOAT32)
         return set_floats(dataset, who, targets);
-    DLZ_TRY(check_labels(who, dataset, targets));
-    return targets->ndim == 1 ? set_labels(dataset, targets) : set_label_maps(dataset, targets);
+    range r;
+    DLZ_TRY(check_labels(who, dataset, targets, &r));
+    return targets->ndim == 1 ? set_labels(dataset, targets, &r)
+                              : set_label_maps(dataset, targets, &r);
 }
 
 dlviz_status dlviz_dataset_set_targets(dlviz_dataset *dataset, const dlviz_tensor *targets) {
@@ -256,7 +296,7 @@ const dlviz_tensor *dlviz_dataset_weights(const dlviz_dataset *dataset) {
  */
 
 static dlviz_status subset_classes(const dlviz_dataset *dataset, dlviz_dataset *subset) {
-    dlz_dataset_find_label_range(subset);
+    DLZ_TRY(dlz_dataset_find_label_range(subset));
     subset->num_classes = dataset->num_classes;
     return dataset->class_names
                ? dlz_copy_names(dataset->num_classes, (const char *const *)dataset->class_names,

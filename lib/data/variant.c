@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "data/warp.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -64,7 +65,7 @@ static dlviz_status load_own(const dlviz_dataset *dataset, const dlz_variant *va
     void *block;
     DLZ_TRY(dlz_dataset_fetch(dataset, position, &sample, &block));
     dlz_transform_load(t, sample, moves ? room : to);
-    dlz_free(block);
+    dlz_dataset_done(dataset, block);
     if (moves) {
         dlz_warp warp = geometry(dataset, variant, position);
         dlz_warp_floats(&warp, t->channels, room, (float)dataset->augmentations.fill, to);
@@ -115,25 +116,25 @@ dlviz_status dlz_dataset_load_variant(const dlviz_dataset *dataset, const dlz_va
 static dlviz_status load_map(const dlviz_dataset *dataset, const dlz_variant *variant,
                              int64_t position, int64_t *to) {
     const void *map;
-    DLZ_TRY(dlz_dataset_fetch_targets(dataset, position, &map));
+    void *block;
+    DLZ_TRY(dlz_dataset_fetch_targets(dataset, position, &map, &block));
     dlz_warp warp = geometry(dataset, variant, position);
     dlz_warp_labels(&warp, dataset->targets->dtype, map, dataset->augmentations.label_fill, to);
+    dlz_row_done(block);
     return DLVIZ_OK;
 }
 
 /* Not mixed yet. */
 static dlviz_status load_floats(const dlviz_dataset *dataset, const dlz_variant *variant,
                                 int64_t position, float *to) {
-    int64_t size = dlz_dataset_target_size(dataset);
+    if (!dataset->augmentations.moves_pixels || dataset->target_ndim != 3)
+        return dlz_dataset_load_targets(dataset, &position, 1, to);
     const void *from;
-    DLZ_TRY(dlz_dataset_fetch_targets(dataset, position, &from));
-    if (dataset->augmentations.moves_pixels && dataset->target_ndim == 3) {
-        dlz_warp warp = geometry(dataset, variant, position);
-        dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill,
-                        to);
-    } else {
-        memcpy(to, from, (size_t)size * sizeof *to);
-    }
+    void *block;
+    DLZ_TRY(dlz_dataset_fetch_targets(dataset, position, &from, &block));
+    dlz_warp warp = geometry(dataset, variant, position);
+    dlz_warp_floats(&warp, dataset->target_dims[0], from, (float)dataset->augmentations.fill, to);
+    dlz_row_done(block);
     return DLVIZ_OK;
 }
 
@@ -156,9 +157,9 @@ dlviz_status dlz_dataset_load_target_variant(const dlviz_dataset *dataset,
         return load_sample(dataset, variant, position, true, room, target);
     if (dataset->target_kind == DLZ_TARGETS_FLOATS)
         return load_mixed_floats(dataset, variant, position, room, target);
-    if (dlz_dataset_fills_labels(dataset))
-        return load_map(dataset, variant, position, target);
-    return dlz_dataset_load_targets(dataset, &position, 1, target);
+    return dlz_dataset_fills_labels(dataset)
+               ? load_map(dataset, variant, position, target)
+               : dlz_dataset_load_targets(dataset, &position, 1, target);
 }
 
 void dlz_dataset_load_mixed_weights(const dlviz_dataset *dataset, const dlz_variant *variant,

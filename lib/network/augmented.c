@@ -1,5 +1,6 @@
 #include "network/augmented.h"
 #include "base/base.h"
+#include "base/failures.h"
 #include "base/parallel.h"
 
 /* -- Checks --------------------------------------------------------------------------------------
@@ -34,26 +35,32 @@ typedef struct label_pass {
     const dlz_augmented *batch;
     const int64_t *positions;
     int64_t *labels;
+    dlz_failures failures;
 } label_pass;
 
-/* Labels need no room, and loading them cannot fail. */
+/* Labels need no room. */
 static void label_tile(void *context, int64_t i, int worker) {
     (void)worker;
-    const label_pass *pass = context;
+    label_pass *pass = context;
     const dlviz_dataset *dataset = pass->batch->dataset;
-    (void)dlz_dataset_load_target_variant(dataset, pass->batch->variant, pass->positions[i], NULL,
-                                          pass->labels + i * dlz_dataset_target_size(dataset));
+    dlz_failures_note(
+        &pass->failures, i,
+        dlz_dataset_load_target_variant(dataset, pass->batch->variant, pass->positions[i], NULL,
+                                        pass->labels + i * dlz_dataset_target_size(dataset)));
 }
 
 /* One label is not worth threads; a map is. */
-static void load_labels(const dlz_augmented *batch, const int64_t *positions, int64_t *labels) {
-    label_pass pass = {batch, positions, labels};
+static dlviz_status load_labels(const dlz_augmented *batch, const int64_t *positions,
+                                int64_t *labels) {
+    label_pass pass = {.batch = batch, .positions = positions, .labels = labels};
     int threads = dlz_dataset_target_size(batch->dataset) == 1 ? 1 : dlz_threads();
+    dlz_failures_init(&pass.failures);
     dlz_parallel_for(batch->n, threads, label_tile, &pass);
+    return dlz_failures_tell(&pass.failures);
 }
 
-void dlz_augmented_load_labels(const dlz_augmented *batch, int64_t *labels) {
-    load_labels(batch, batch->indices, labels);
+dlviz_status dlz_augmented_load_labels(const dlz_augmented *batch, int64_t *labels) {
+    return load_labels(batch, batch->indices, labels);
 }
 
 void dlz_augmented_load_weights(const dlz_augmented *batch, float *weights) {
@@ -85,7 +92,8 @@ dlviz_status dlz_augmented_make_room(dlviz_network *network, int64_t n, int64_t 
     return DLVIZ_OK;
 }
 
-void dlz_augmented_mix(const dlz_augmented *batch, const dlz_mixture *mixture, float *weights) {
+dlviz_status dlz_augmented_mix(const dlz_augmented *batch, const dlz_mixture *mixture,
+                               float *weights) {
     for (int64_t i = 0; i < batch->n; i++) {
         double share = dlz_dataset_partner(batch->dataset, batch->variant, batch->indices[i],
                                            &mixture->positions[i]);
@@ -94,5 +102,5 @@ void dlz_augmented_mix(const dlz_augmented *batch, const dlz_mixture *mixture, f
         weights[i] = (float)(share * (double)weights[i]);
         mixture->weights[i] = (float)((1 - share) * (double)partner);
     }
-    load_labels(batch, mixture->positions, mixture->labels);
+    return load_labels(batch, mixture->positions, mixture->labels);
 }

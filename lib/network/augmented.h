@@ -20,7 +20,7 @@ dlviz_status dlz_augmented_check(const dlviz_network *network, const char *who,
 /* Whether a loss is to see the labels of two samples for each one. */
 bool dlz_augmented_mixes_labels(const dlz_augmented *batch);
 /* Labels, each sample's own. */
-void dlz_augmented_load_labels(const dlz_augmented *batch, int64_t *labels);
+dlviz_status dlz_augmented_load_labels(const dlz_augmented *batch, int64_t *labels);
 /* The weights of samples whose targets are no labels. */
 void dlz_augmented_load_weights(const dlz_augmented *batch, float *weights);
 /* Sees to it that the network has room for a mixture of n samples with so many labels and outputs
@@ -29,6 +29,7 @@ dlviz_status dlz_augmented_make_room(dlviz_network *network, int64_t n, int64_t 
                                      int64_t outputs);
 /* Fills that room with the partners, their labels and their weights, and leaves `weights`, the
  * samples' own, with their shares. */
-void dlz_augmented_mix(const dlz_augmented *batch, const dlz_mixture *mixture, float *weights);
+dlviz_status dlz_augmented_mix(const dlz_augmented *batch, const dlz_mixture *mixture,
+                               float *weights);
 
 #endif

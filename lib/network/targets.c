@@ -24,23 +24,31 @@ dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const 
     return dlz_loss_check(loss, who, output, targets);
 }
 
+typedef struct label_check {
+    const dlviz_loss *loss;
+    const char *who;
+    int64_t outputs;
+} label_check;
+
+static dlviz_status see_labels(void *context, int64_t position, const int64_t *labels,
+                               int64_t count) {
+    const label_check *check = context;
+    for (int64_t i = 0; i < count; i++)
+        if (!dlz_loss_takes_label(check->loss, labels[i], check->outputs))
+            return dlz_loss_fail_label(check->loss, check->who, position, labels[i],
+                                       check->outputs);
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_network_check_targets(const dlviz_network *network, const char *who,
                                        const dlviz_dataset *dataset) {
-    const dlviz_loss *loss = network->loss;
-    int64_t outputs = dlz_network_output(network)->dims[0], smallest, largest, start;
+    label_check check = {network->loss, who, dlz_network_output(network)->dims[0]};
+    int64_t smallest, largest;
     DLZ_TRY(dlz_network_check_target_shape(network, who, dataset));
     if (!dlz_dataset_label_range(dataset, &smallest, &largest) ||
-        (smallest >= 0 && largest < outputs))
+        (smallest >= 0 && largest < check.outputs))
         return DLVIZ_OK;
-    for (int64_t i = 0; i < dlviz_dataset_num_samples(dataset); i++) {
-        const dlviz_tensor *labels = dlz_dataset_labels_of(dataset, i, &start);
-        for (int64_t j = 0; labels && j < dlz_dataset_target_size(dataset); j++) {
-            int64_t label = dlz_label_at(labels, start + j);
-            if (!dlz_loss_takes_label(loss, label, outputs))
-                return dlz_loss_fail_label(loss, who, i, label, outputs);
-        }
-    }
-    return DLVIZ_OK;
+    return dlz_dataset_each_label(dataset, see_labels, &check);
 }
 
 /* Numbers come in PyTorch's order; the outputs that they are compared with are channels-last. */
@@ -147,7 +155,7 @@ dlviz_status dlz_load_augmented_targets(const dlviz_network *network, const char
         return load_numbers(plan, &pass);
     }
     dlz_dataset_load_weights(dataset, input->indices, input->n, room->weights);
-    dlz_augmented_load_labels(input, room->targets);
+    DLZ_TRY(dlz_augmented_load_labels(input, room->targets));
     return check_labels(network, who, input->n, dlz_dataset_target_size(dataset), room->targets,
                         input->indices);
 }
@@ -159,7 +167,7 @@ dlviz_status dlz_load_partners(dlviz_network *network, const char *who, dlz_plan
     DLZ_TRY(
         dlz_augmented_make_room(network, input->n, labels, dlz_value_size(dlz_plan_output(plan))));
     const dlz_mixture *mixture = &network->mixture;
-    dlz_augmented_mix(input, mixture, room->weights);
+    DLZ_TRY(dlz_augmented_mix(input, mixture, room->weights));
     return check_labels(network, who, input->n, labels, mixture->labels, mixture->positions);
 }
 

@@ -47,19 +47,22 @@ static dlviz_status find_range(work *w) {
     int64_t size = t->channels * t->height * t->width;
     for (int64_t sample = 0; sample < w->dataset->num_samples; sample++) {
         const void *stored;
-        void *block; /* none: what is decoded is bytes */
+        void *block;
         DLZ_TRY(dlz_dataset_fetch(w->dataset, sample, &stored, &block));
         const float *values = stored;
         for (int64_t i = 0; i < size; i++) {
-            if (isnan(values[i]))
+            if (isnan(values[i])) {
+                dlz_dataset_done(w->dataset, block);
                 return dlz_fail(DLVIZ_ERROR_NUMERIC,
                                 "%s: sample %lld has a value that is no number", w->who,
                                 (long long)sample);
+            }
             if (!isfinite(values[i]))
                 continue;
             w->least = fminf(w->least, values[i]);
             w->most = fmaxf(w->most, values[i]);
         }
+        dlz_dataset_done(w->dataset, block);
     }
     return DLVIZ_OK;
 }
@@ -90,7 +93,7 @@ static dlviz_status shrink_sample(const work *w, int64_t sample, float *values) 
         values[i] = ((const uint8_t *)stored)[i];
     if (!w->bytes)
         dlz_transform_load(w->transform, stored, values);
-    dlz_free(block);
+    dlz_dataset_done(w->dataset, block);
     shrink_values(w, sample, values);
     return DLVIZ_OK;
 }

@@ -15,7 +15,7 @@
 dlz_pages dlz_pages_of(const dlviz_tensor *tensor) {
     dlz_pages pages = {0};
     size_t size = (size_t)tensor->size * dlviz_dtype_size(tensor->dtype);
-    if (tensor->ndim < 1 || size < DLZ_PAGES_LEAST || !dlz_tensor_is_unwritten_file(tensor))
+    if (tensor->ndim < 1 || size < DLZ_PAGES_LEAST || !dlz_tensor_unwritten_file(tensor))
         return pages;
     return (dlz_pages){tensor->data, size, size / (size_t)tensor->dims[0]};
 }

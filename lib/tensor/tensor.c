@@ -9,8 +9,8 @@
 
 struct dlz_storage {
     atomic_int references;
-    bool is_file;           /* a mapping of one */
-    atomic_bool may_differ; /* somebody has had a pointer to write through */
+    const dlz_mapping *file; /* that the storage is the mapping of; or NULL */
+    atomic_bool may_differ;  /* somebody has had a pointer to write through */
     void *data;
     void (*release)(void *data, void *user);
     void *user;
@@ -197,18 +197,20 @@ int64_t dlviz_tensor_dim(const dlviz_tensor *tensor, int axis) {
     return axis >= 0 && axis < ndim ? tensor->dims[axis] : 0;
 }
 
-void dlz_tensor_mark_file(dlviz_tensor *tensor) {
-    tensor->storage->is_file = true;
+void dlz_tensor_mark_file(dlviz_tensor *tensor, const dlz_mapping *file) {
+    tensor->storage->file = file;
 }
 
-bool dlz_tensor_is_unwritten_file(const dlviz_tensor *tensor) {
-    return tensor->storage->is_file &&
-           !atomic_load_explicit(&tensor->storage->may_differ, memory_order_relaxed);
+const dlz_mapping *dlz_tensor_unwritten_file(const dlviz_tensor *tensor) {
+    const dlz_storage *storage = tensor->storage;
+    return storage->file && !atomic_load_explicit(&storage->may_differ, memory_order_relaxed)
+               ? storage->file
+               : NULL;
 }
 
 /* For the owner, who may write. */
 static void *writable(dlviz_tensor *tensor) {
-    if (tensor->storage->is_file)
+    if (tensor->storage->file)
         atomic_store_explicit(&tensor->storage->may_differ, true, memory_order_relaxed);
     return tensor->data;
 }

@@ -5,6 +5,7 @@
 #include <dlviz/tensor.h>
 
 typedef struct dlz_storage dlz_storage;
+typedef struct dlz_mapping dlz_mapping;
 
 struct dlviz_tensor {
     dlviz_dtype dtype;
@@ -19,10 +20,11 @@ struct dlviz_tensor {
 dlviz_status dlz_tensor_create_raw(dlviz_tensor **out, dlviz_dtype dtype, int ndim,
                                    const int64_t *dims);
 
-/* The storage is the mapping of a file; and whether it still has the file's numbers, for nobody has
- * had a pointer to write through: its pages may then be let go and fetched again. */
-void dlz_tensor_mark_file(dlviz_tensor *tensor);
-bool dlz_tensor_is_unwritten_file(const dlviz_tensor *tensor);
+/* The storage is the mapping of a file, which lives as long. */
+void dlz_tensor_mark_file(dlviz_tensor *tensor, const dlz_mapping *file);
+/* That file, where it is one and the storage still has its numbers, for nobody has had a pointer to
+ * write through: pages may then be let go, and elements be read from the file. Else NULL. */
+const dlz_mapping *dlz_tensor_unwritten_file(const dlviz_tensor *tensor);
 
 /* "2 x 3 x 4" for messages; "scalar" without dimensions. Returns buffer. */
 #define DLZ_SHAPE_TEXT_SIZE 200

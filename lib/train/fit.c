@@ -99,6 +99,8 @@ static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *tra
     DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
+    int64_t next = dlz_min_i64(trainer->batch_size, trainer->samples - first - n);
+    dlz_dataset_expect(train, order + first + n, next);
     DLZ_TRY(try_step(trainer, train, order + first, n, rate, &loss));
     trainer->event.batch = trainer->batches_done;
     trainer->event.loss = loss;

@@ -375,21 +375,38 @@ class Interruption(Case):
 
 
 class Writing(Case):
-    def limited(self, *arguments, limit=None, **options):
-        def limit_size():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        return run(REPORT, "--data", programs.data, *SMALL, "--epochs", 2, "--quiet", *arguments,
-                   preexec_fn=limit_size if limit else None, **options)
+    AGAIN = "File too large; the training goes on, and the next epoch tries again"
 
-    def test_a_checkpoint_that_cannot_be_written_ends_no_training(self):
+    @staticmethod
+    def limit_size():
         """Files may have 64 KiB: the checkpoint has more, and the network's file as well."""
-        process = self.limited("--out", path("small"), limit=1 << 16)
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, most))
+
+    def train(self, *arguments):
+        self.expect(0, run(REPORT, "--data", programs.data, *SMALL, "--epochs", 2, "--quiet", *arguments))
+
+    def test_a_checkpoint_that_cannot_be_written_twice_ends_the_training(self):
+        process = run(REPORT, "--data", programs.data, *SMALL, "--epochs", 5, "--quiet", "--out", path("small"),
+                      preexec_fn=self.limit_size)
         self.expect(1, process)
         lines = process.stderr.splitlines()
-        self.assertEqual(len(lines), 3, process.stderr)
-        for line in lines[:2]:
-            self.assertIn("File too large; the training goes on, and the next epoch tries again", line)
-        self.assertIn("File too large", lines[2])
+        self.assertEqual(len(lines), 2, process.stderr)
+        self.assertIn(self.AGAIN, lines[0])
+        self.assertIn("File too large", lines[1])
+        self.assertFalse(os.path.exists(path("small/model.safetensors")))
+
+    def test_a_checkpoint_that_cannot_be_written_once_ends_no_training(self):
+        """The first of many epochs finds the disk full, a later one does not."""
+        with subprocess.Popen([os.path.join(programs.examples, REPORT), "--data", programs.data, *SMALL, "--epochs", "4",
+                               "--quiet", "--out", path("passing")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, preexec_fn=self.limit_size) as process:
+            self.assertIn(self.AGAIN, process.stderr.readline())
+            _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
+            _, errors = process.communicate(timeout=TIMEOUT)
+        self.assertEqual((process.returncode, errors), (0, ""))
+        self.assertTrue(os.path.exists(path("passing/model.safetensors")))
 
     def test_a_reader_that_leaves_ends_no_training(self):
         reading, writing = os.pipe()
@@ -416,7 +433,7 @@ class Writing(Case):
 
     def test_resuming_from_the_checkpoint_before(self):
         out, whole = path("before"), path("whole")
-        self.expect(0, self.limited("--out", whole, "--keep-checkpoint"))
+        self.train("--out", whole, "--keep-checkpoint")
         for name, damage in (("missing", None), ("damaged", b"half of one")):
             shutil.rmtree(out, ignore_errors=True)
             shutil.copytree(whole, out)
@@ -424,7 +441,8 @@ class Writing(Case):
             os.remove(newest)
             if damage:
                 files.write(newest, damage)
-            process = self.limited("--out", out, "--resume", "--keep-checkpoint")
+            process = run(REPORT, "--data", programs.data, *SMALL, "--epochs", 2, "--quiet", "--out", out, "--resume",
+                          "--keep-checkpoint")
             self.expect(0, process)
             self.assertIn("going on from the checkpoint before it", process.stderr, name)
             self.expect_same(out, whole, ["model.safetensors", "tsne.npy"])
@@ -435,6 +453,6 @@ class Writing(Case):
         files.write(victim, b"precious")
         for name in ("summary.json.part", "settings.json.part"):
             os.symlink(victim, os.path.join(out, name))
-        self.expect(0, self.limited("--out", out))
+        self.train("--out", out)
         self.assertEqual(files.read(victim), b"precious")
         self.assertFalse([name for name in os.listdir(out) if name.endswith(".part") and len(name) > 20])

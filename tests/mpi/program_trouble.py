@@ -53,7 +53,10 @@ class Trial:
     def expect(self, name, ended, program, *parts, most=1):
         """That it failed, and what the programs say: one line, with these parts."""
         status, words = ended
-        said = [line for line in words.splitlines() if line.startswith(os.path.basename(program)) and ": note:" not in line]
+        said = [line for line in words.splitlines() if line.startswith(os.path.basename(program)) and ": note:" not in line
+                and "the next epoch tries again" not in line]
+        if words.count("the next epoch tries again") > 1:
+            self.problems.append("{}: tries more than once\n{}".format(name, words))
         if status == 0:
             self.problems.append("{} ended with 0\n{}".format(name, words))
         if len(said) > most or (parts and len(said) != 1) or any(part not in said[0] for part in parts if said):

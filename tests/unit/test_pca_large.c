@@ -1,78 +1,32 @@
 /* PCA of files that are not to be in memory: what a fit and a projection take of it, and that what
  * was written to a mapped tensor stays. */
+#include "support/npy_file.h"
 #include "support/pca.h"
+#include "support/resident.h"
 #include "support/support.h"
 #include "tensor/pages.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEMORY_IS_OURS false
-#else
-#define MEMORY_IS_OURS true
-#endif
 
 enum { COLUMNS = 128, EVERY = 50 };
-
-static double megabytes(const char *name) {
-    char line[256];
-    double kilobytes = -1;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status && fgets(line, sizeof line, status))
-        if (strncmp(line, name, strlen(name)) == 0)
-            kilobytes = strtod(line + strlen(name) + 1, NULL);
-    if (status)
-        fclose(status);
-    return kilobytes < 0 ? -1 : kilobytes / 1024;
-}
-
-/* Makes the kernel forget the most that has been in memory; false where it cannot. */
-static bool forget_peak(void) {
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    if (!file)
-        return false;
-    bool written = fputs("5", file) >= 0;
-    return fclose(file) == 0 && written;
-}
 
 /* A file of so many megabytes, of which most rows are holes, which are zeros; NULL where the disk
  * has no room for it. */
 static const char *make_file(const char *name, int64_t size) {
     const char *path = scratch_path(name);
-    struct statvfs disk;
     int64_t n = size * (1 << 20) / COLUMNS / 4;
-    char header[128];
-    uint16_t one = 1;
-    int length = snprintf(header, sizeof header,
-                          "\x93NUMPY\x01%cv%c{'descr': '%cf4', 'fortran_order': False, 'shape': "
-                          "(%lld, %d), }",
-                          0, 0, *(unsigned char *)&one ? '<' : '>', (long long)n, COLUMNS);
-    memset(header + length, ' ', sizeof header - (size_t)length);
-    header[127] = '\n';
-    FILE *file = fopen(path, "wb");
-    ck_assert_ptr_nonnull(file);
-    if (fstatvfs(fileno(file), &disk) != 0 ||
-        (double)disk.f_bavail * (double)disk.f_frsize < 1.2e6 * (double)size) {
-        printf("SKIP: no room for %lld MB beside '%s'\n", (long long)size, path);
-        fclose(file);
-        remove(path);
+    FILE *file = make_sparse_npy(path, DLVIZ_FLOAT32, 2, (int64_t[]){n, COLUMNS});
+    if (!file)
         return NULL;
-    }
-    ck_assert_uint_eq(fwrite(header, 1, sizeof header, file), sizeof header);
-    ck_assert_int_eq(ftruncate(fileno(file), (off_t)(128 + n * COLUMNS * 4)), 0);
     for (int64_t i = 3; i < n; i += EVERY) {
         float row[COLUMNS];
         fill_uniform(row, COLUMNS, (uint64_t)i);
         for (int c = 0; c < COLUMNS; c++)
             row[c] *= 1.0f / (float)(c / 3 + 1);
-        ck_assert_int_eq(fseeko(file, (off_t)(128 + i * COLUMNS * 4), SEEK_SET), 0);
+        ck_assert_int_eq(fseeko(file, (off_t)(NPY_HEADER + i * COLUMNS * 4), SEEK_SET), 0);
         ck_assert_uint_eq(fwrite(row, sizeof row, 1, file), 1);
     }
     ck_assert_int_eq(fclose(file), 0);
