@@ -100,7 +100,7 @@ typedef struct dlz_plans {
     dlviz_comm *comm;    /* of processes that share each batch in training; NULL: none */
     dlz_spreads spreads; /* what the last backward pass has left of them */
     dlz_spreads apart;   /* whose values processes have had each some of since the last step */
-    bool withheld;       /* the states from all but the fit that has left them apart */
+    bool withheld;       /* then, from all but the fit that has left them so */
     uint64_t changes;    /* how often the states have changed */
     dlz_prepared_set *prepared;  /* NULL: nothing was prepared yet */
     bool shares;                 /* the set with other plans, on states that never change */

@@ -376,6 +376,7 @@ dlviz_status dlz_plans_join(dlz_plans *plans) {
     for (int i = 0; i < plans->apart.count; i++)
         DLZ_TRY(dlz_spread_gather(&plans->apart.all[i], plans->comm, plans->apart.all[i].value));
     plans->apart.count = 0;
+    plans->withheld = false;
     return DLVIZ_OK;
 }
 

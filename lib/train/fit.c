@@ -130,10 +130,7 @@ static dlviz_status check_states(const dlviz_trainer *trainer) {
 /* *go_on: whether it wants more. */
 static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_trainer_fn function,
                               void *user, bool *go_on) {
-    dlz_plans *plans = &trainer->network->plans;
-    plans->withheld = plans->apart.count > 0;
     *go_on = !function || function(&trainer->event, user);
-    plans->withheld = false;
     if (trainer->destroyed)
         return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where);
     return dlz_trainer_agree_on(trainer, go_on);
@@ -272,7 +269,6 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
     if (status == DLVIZ_OK)
         status = dlz_trainer_gather(trainer);
-    trainer->network->plans.withheld = trainer->network->plans.apart.count > 0;
     dlz_plans_share(&trainer->network->plans, NULL);
     status = dlz_supply_end(&trainer->supply, status);
     if (status != DLVIZ_OK && trainer->comm)

@@ -347,13 +347,16 @@ static dlviz_status prepare_spreads(dlviz_optimizer *optimizer, dlviz_network *n
 /* What each process has updated stays where it is, as its moments do. */
 static void leave_apart(dlviz_network *network) {
     network->plans.apart = network->plans.spreads;
-    if (network->plans.spreads.count > 0)
+    network->plans.withheld = network->plans.spreads.count > 0;
+    if (network->plans.withheld)
         network->has_gradients = false; /* not all of them are here */
 }
 
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
     DLZ_REQUIRE(optimizer);
-    DLZ_TRY(dlz_require_states(network, __func__));
+    DLZ_TRY(dlz_require_built(network, __func__));
+    if (!network->plans.comm) /* the fit that leaves states apart steps, too */
+        DLZ_TRY(dlz_require_states(network, __func__));
     DLZ_HOLD_NESTED(&optimizer->busy, "optimizer");
     DLZ_USE_NETWORK(__func__, network);
     if (!network->has_gradients)

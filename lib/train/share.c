@@ -38,11 +38,7 @@ dlviz_status dlz_trainer_gather(dlviz_trainer *trainer) {
 dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
-    if (!trainer->fitting)
-        return DLVIZ_OK;
-    DLZ_TRY(dlz_trainer_gather(trainer));
-    trainer->network->plans.withheld = false;
-    return DLVIZ_OK;
+    return trainer->fitting ? dlz_trainer_gather(trainer) : DLVIZ_OK;
 }
 
 /* -- Samples that are spread over them -----------------------------------------------------------
