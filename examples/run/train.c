@@ -135,6 +135,8 @@ static bool try_to_save(struct run *run) {
     if (before)
         return stop_for(run, status);
     copy_text(run->trouble, sizeof run->trouble, plain_error());
+    if (is_last(run))
+        return true;
     warn(run, "%s; the training goes on, and the next epoch tries again", run->trouble);
     return true;
 }
@@ -275,7 +277,9 @@ dlviz_status train(struct run *run) {
         run->advice = NULL;
         return dlviz_fail(DLVIZ_CANCELLED, "interrupted");
     }
-    if (run->unsaved && save_progress(run) == DLVIZ_OK)
+    /* Early stopping has put the best epoch's states back, which are not those to go on from. */
+    if (run->unsaved && dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_EPOCHS &&
+        save_progress(run) == DLVIZ_OK)
         run->unsaved = false;
     TRY(go_back_to_best(run));
     return run->writes ? write_network(run) : DLVIZ_OK;

@@ -86,7 +86,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_create_from_hwc(dlviz_dataset **out,
  *               and names of classes are the same on all ranks; there are as many classes as on
  *               the rank that has most.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (what differs is named), DLVIZ_ERROR_SHAPE (more than
- *  2^31 - 1 samples), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_COMM, on all ranks if on one. */
+ *  2^31 - 1 samples), DLVIZ_ERROR_OUT_OF_MEMORY, DLVIZ_ERROR_IO (labels of a mapped file) or
+ *  DLVIZ_ERROR_COMM, on all ranks if on one. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_join(dlviz_dataset **out, dlviz_comm *comm,
                                               const dlviz_dataset *own);
 /** The communicator over which it was joined; NULL where all samples are this process's own. The

@@ -105,15 +105,18 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
  *  dlviz_trainer_fit fails on all ranks if it fails on one: that rank has its own status, and
  *  the others DLVIZ_ERROR_COMM with its sentence. The communicator has then ended, also where all
  *  ranks have come to the same failure, such as a loss that is no longer finite: to go on, the
- *  program is started again, from its last checkpoint. A rank writes files, checkpoints too, only if
- *  the program makes it do so, which rank 0 alone should; any number of ranks resumes from them.
+ *  program is started again, from its last checkpoint. A rank writes files, checkpoints too,
+ *  only if the program makes it do so, which rank 0 alone should; any number of ranks resumes
+ *  from them.
  *
  *  Of fully connected layers of many weights each rank trains some outputs' weights, and within an
- *  epoch has those of the others as they once were: in a batch callback, what needs the network's
- *  states or gradients, or saves a checkpoint, is DLVIZ_ERROR_STATE until dlviz_trainer_gather has
- *  been called. After each epoch, and at the end of a fit, all ranks have everything. A fit that
- *  fails amid an epoch can leave them apart: the network is then of no use until a file or a
- *  checkpoint is loaded into it.
+ *  epoch its copies of the others' are out of date: in a batch callback, or another function of
+ *  yours that the fit calls, what needs the network's states or gradients, or saves a checkpoint,
+ *  is DLVIZ_ERROR_STATE until dlviz_trainer_gather has been called. After each epoch, and at the
+ *  end of a fit, all ranks have everything; with an average (dlviz_trainer_set_averaging) they have
+ *  all weights after each step. A fit that fails amid an epoch, or is cancelled by destroying the
+ *  trainer, can leave the weights apart: the network is then of no use until a file or a
+ *  checkpoint is loaded into it, or dlviz_trainer_restore_best is called.
  *  @param comm  the trainer holds it; NULL, the default, for this process alone. Nothing else uses
  *               it during a fit.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (more than 8 ranks) or DLVIZ_ERROR_STATE (during a fit, or
@@ -123,10 +126,11 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_comm(dlviz_trainer *trainer, dlviz_
 DLVIZ_API dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer);
 /** In a batch callback of a fit by several ranks, gives each of them all weights and moments, so
  *  that the network can be used and a checkpoint saved there; to be called by all of them, at the
- *  same batch. Gradients of the step stay spread over the ranks. It sends about as much as the
- *  network's states are: not to be called after every batch. Elsewhere there is nothing to gather,
- *  and it does nothing. Returns DLVIZ_ERROR_COMM, or DLVIZ_ERROR_STATE (in use by another
- *  thread). */
+ *  same batch. Gradients of the step stay spread over the ranks. It sends
+ *  about as much as the large layers' weights and their moments are: not to be called after every
+ *  batch. A rank that calls it alone ends the fit of all. Outside of a fit there is nothing to
+ *  gather. Returns DLVIZ_ERROR_COMM, or DLVIZ_ERROR_STATE (in use by another thread, or after a
+ *  fit that has failed and left the weights apart). */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer);
 
 /* -- From gradients to steps ------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* Datasets of several processes that become one. */
 #include "base/base.h"
+#include "comm/enter.h"
 #include "data/dataset.h"
 #include "tensor/tensor.h"
 
@@ -156,7 +157,7 @@ static dlviz_status gather(dlviz_dataset *all) {
     if (all->weights)
         DLZ_TRY(gather_tensor(joined, own->weights, all->weights));
     if (ranges) {
-        DLZ_TRY(dlz_comm_fail(
+        DLZ_TRY(dlz_comm_agree(
             joined->comm,
             find_label_ranges(own, ranges + 2 * joined->firsts[dlz_comm_rank(joined->comm)])));
         DLZ_TRY(gather_rows(joined, ranges, 2 * sizeof *ranges));
@@ -255,7 +256,8 @@ static dlviz_status check(dlviz_dataset **out, const dlviz_dataset *own) {
 dlviz_status dlviz_dataset_join(dlviz_dataset **out, dlviz_comm *comm, const dlviz_dataset *own) {
     if (out)
         *out = NULL;
-    DLZ_TRY(dlz_comm_agree(comm, check(out, own)));
+    DLZ_HOLD_COMM(JOIN, comm);
+    DLZ_TRY(dlz_comm_enter(comm, JOIN, check(out, own)));
     if (dlz_comm_size(comm) == 1)
         return dlviz_dataset_take(own, 0, own->num_samples, out);
     DLZ_TRY(require_same(comm, own));

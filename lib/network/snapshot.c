@@ -43,6 +43,8 @@ void dlz_snapshot_copy(dlz_snapshot *snapshot, const dlz_snapshot *from,
 void dlz_snapshot_put(const dlz_snapshot *snapshot, dlviz_network *network) {
     memcpy(network->parameters, snapshot->parameters, parameter_bytes(network));
     memcpy(network->buffers, snapshot->buffers, network->buffer_bytes);
+    network->plans.apart.count = 0;
+    network->plans.withheld = false;
     dlz_plans_note_change(&network->plans);
     network->has_gradients = network->fresh_gradients = false;
 }

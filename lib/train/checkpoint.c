@@ -157,10 +157,11 @@ enum { NUM_PARTS = sizeof parts / sizeof *parts };
 
 static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
     trainer_state state = take_stock(trainer);
+    DLZ_TRY(dlz_require_states(trainer->network, "a checkpoint"));
     if (trainer->optimizer->spreads.count > 0)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "processes that train together have each some of the optimizer's moments "
-                        "until the epoch or the fit ends");
+                        "until the epoch ends; dlviz_trainer_gather puts them together");
     DLZ_TRY(dlviz_safetensors_set_metadata(set, "format", DLZ_CHECKPOINT_FORMAT));
     DLZ_TRY(dlz_network_add_architecture(trainer->network, set));
     for (int i = 0; i < NUM_PARTS; i++)

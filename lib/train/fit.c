@@ -59,9 +59,11 @@ static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train
     }
     trainer->network->plans.spreads.wanted =
         trainer->clip_norm == 0 && trainer->clip_value == 0 && trainer->accumulation.batches == 1;
-    DLZ_TRY(dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
-                                    trainer->num_epochs, (uint64_t)trainer->step, &trainer->tally,
-                                    loss));
+    dlviz_status trained = dlz_network_train_batch(trainer->network, FIT, train, order, n,
+                                                   trainer->seed, trainer->num_epochs,
+                                                   (uint64_t)trainer->step, &trainer->tally, loss);
+    trainer->network->plans.spreads.wanted = false; /* by what callbacks compute */
+    DLZ_TRY(trained);
     if (!isfinite(*loss) && train->joined)
         DLZ_TRY(dlz_trainer_bring_all(trainer, trainer->train, order, n, &view));
     if (!isfinite(*loss))

@@ -337,8 +337,8 @@ static dlviz_status prepare_spreads(dlviz_optimizer *optimizer, dlviz_network *n
     for (int i = 0; same && i < now->count; i++)
         same = memcmp(&before->all[i], &now->all[i], sizeof now->all[i]) == 0;
     if (!same) {
-        DLZ_TRY(dlz_optimizer_join_moments(optimizer, network));
         DLZ_TRY(dlz_plans_join(&network->plans));
+        DLZ_TRY(dlz_optimizer_join_moments(optimizer, network));
     }
     optimizer->spreads = *now;
     return DLVIZ_OK;

@@ -31,14 +31,15 @@ dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer) {
 }
 
 dlviz_status dlz_trainer_gather(dlviz_trainer *trainer) {
-    DLZ_TRY(dlz_optimizer_join_moments(trainer->optimizer, trainer->network));
-    return dlz_plans_join(&trainer->network->plans);
+    DLZ_TRY(dlz_plans_join(&trainer->network->plans));
+    return dlz_optimizer_join_moments(trainer->optimizer, trainer->network);
 }
 
 dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
-    return trainer->fitting ? dlz_trainer_gather(trainer) : DLVIZ_OK;
+    return trainer->fitting ? dlz_trainer_gather(trainer)
+                            : dlz_require_states(trainer->network, __func__);
 }
 
 /* -- Samples that are spread over them -----------------------------------------------------------

@@ -137,9 +137,9 @@ dlviz_status dlz_trainer_bring(dlviz_trainer *trainer, const dlviz_dataset *trai
 dlviz_status dlz_trainer_bring_all(dlviz_trainer *trainer, const dlviz_dataset *train,
                                    const int64_t *order, int64_t n, dlviz_dataset *view);
 
-/* Whether all ranks are to go on, instead of this one alone. */
 /* Gives all processes what they have trained each some of: weights and moments. */
 dlviz_status dlz_trainer_gather(dlviz_trainer *trainer);
+/* Whether all ranks are to go on, instead of this one alone. */
 dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on);
 
 /* -- stopping.c: early stopping -----------------------------------------------------------------
