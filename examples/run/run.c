@@ -435,18 +435,9 @@ void warn(struct run *run, const char *format, ...) {
     fputc('\n', stderr);
 }
 
-/* All else is there: results, and what an earlier epoch has kept. */
-static int tell_of_checkpoint(struct run *run) {
-    warn(run, "the results are in '%s', but the last epoch's checkpoint and history are not: %s",
-         run->options.out, run->trouble);
-    return EXIT_FAILED;
-}
-
 static int finish(struct run *run) {
     if (write_summary(run) != 0)
         return EXIT_FAILED;
-    if (run->unsaved)
-        return tell_of_checkpoint(run);
     if (!run->options.keep_checkpoint)
         remove_checkpoint(run->options.out);
     say(&run->terminal, "results and figures are in %s; open %s", run->options.out,

@@ -125,18 +125,17 @@ static bool stop_for(struct run *run, dlviz_status status) {
 }
 
 /* A disk that is full, or away, for a while is no reason to lose the work since: the next epoch tries
- * again, and what is there already stays. One that stays so is: all that follows would be lost. */
+ * again, and what is there already stays. One that stays so is, and so is the end: results would take the
+ * place of earlier ones. */
 static bool try_to_save(struct run *run) {
     bool before = run->unsaved;
     dlviz_status status = save_progress(run);
     run->unsaved = status != DLVIZ_OK;
     if (!run->unsaved)
         return true;
-    if (before)
+    if (before || is_last(run))
         return stop_for(run, status);
     copy_text(run->trouble, sizeof run->trouble, plain_error());
-    if (is_last(run))
-        return true;
     warn(run, "%s; the training goes on, and the next epoch tries again", run->trouble);
     return true;
 }
@@ -277,10 +276,6 @@ dlviz_status train(struct run *run) {
         run->advice = NULL;
         return dlviz_fail(DLVIZ_CANCELLED, "interrupted");
     }
-    /* Early stopping has put the best epoch's states back, which are not those to go on from. */
-    if (run->unsaved && dlviz_trainer_stop_reason(run->trainer) == DLVIZ_STOP_REASON_EPOCHS &&
-        save_progress(run) == DLVIZ_OK)
-        run->unsaved = false;
     TRY(go_back_to_best(run));
     return run->writes ? write_network(run) : DLVIZ_OK;
 }
