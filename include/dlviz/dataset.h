@@ -219,7 +219,7 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset,
 
 /** How many samples each class has: writes the counts of the first `capacity` classes to `counts`,
  *  which has room for them, and returns the number of classes. Where pixels have labels, these are
- *  counted. Labels below 0 are not, nor those of a large mapped file from where on it cannot be
+ *  counted. Labels below 0 are not, nor those that lie beyond where a large mapped file can be
  *  read. */
 DLVIZ_API int64_t dlviz_dataset_class_counts(const dlviz_dataset *dataset, int64_t capacity,
                                              int64_t *counts);

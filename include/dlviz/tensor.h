@@ -136,11 +136,11 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **o
  *  The mapping ends when the tensor and the last view of it are destroyed.
  *  @param path  a regular file of float32, uint8 or int64 in C order and this machine's byte order
  *               (on most, little-endian), as numpy.save writes them
- *  Of a file of 128 MB or more no more than a bound is in memory at a time, for a dataset (see
+ *  Of a file of 128 MB or more only a bounded part is in memory at a time, for a dataset (see
  *  there) and for a PCA (pca.h). Such a file stays open as long as the mapping.
  *  While the file is mapped it must not be cut shorter by anybody: using what is no longer there
- *  ends the program with SIGBUS, as with any mapping, but where a dataset reads a large file, which
- *  is DLVIZ_ERROR_IO. Replacing it by a new file of the same name,
+ *  ends the program with SIGBUS, as with any mapping; where a dataset reads a large file, it is
+ *  DLVIZ_ERROR_IO instead. Replacing it by a new file of the same name,
  *  as this library and most others write, is harmless.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks
  *  a rule or the file is shorter or longer than it says; DLVIZ_ERROR_UNSUPPORTED, with a sentence,

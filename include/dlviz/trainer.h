@@ -126,11 +126,11 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_comm(dlviz_trainer *trainer, dlviz_
 DLVIZ_API dlviz_comm *dlviz_trainer_comm(const dlviz_trainer *trainer);
 /** In a batch callback of a fit by several ranks, gives each of them all weights and moments, so
  *  that the network can be used and a checkpoint saved there; to be called by all of them, at the
- *  same batch. Gradients of the step stay spread over the ranks. It sends
- *  about as much as the large layers' weights and their moments are: not to be called after every
- *  batch. A rank that calls it alone ends the fit of all. Outside of a fit there is nothing to
- *  gather. Returns DLVIZ_ERROR_COMM, or DLVIZ_ERROR_STATE (in use by another thread, or after a
- *  fit that has failed and left the weights apart). */
+ *  same batch. Gradients of the step stay spread over the ranks. It sends about as much as the
+ *  large layers' weights and their moments are: not to be called after every batch. A rank that
+ *  calls it alone ends the fit of all. Outside of a fit there is nothing to gather. Returns
+ *  DLVIZ_ERROR_COMM, or DLVIZ_ERROR_STATE (in use by another thread, or after a fit that has failed
+ *  and left the weights apart). */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_gather(dlviz_trainer *trainer);
 
 /* -- From gradients to steps ------------------------------------------------------------------- */

@@ -235,14 +235,5 @@ dlviz_status dlz_comm_exchange(dlviz_comm *comm, const dlz_exchange *exchange) {
 }
 
 dlviz_status dlz_comm_grow(dlviz_comm *comm, dlz_room *room, uint64_t count, uint64_t size) {
-    size_t bytes;
-    bool fits = !dlz_mul_overflows(count, size, &bytes);
-    if (fits && bytes <= room->size)
-        return DLVIZ_OK;
-    void *data = fits ? dlz_alloc(bytes) : NULL;
-    if (!data)
-        return dlz_comm_fail(comm, dlz_fail_memory("what other ranks send", count * size));
-    dlz_free(room->data);
-    *room = (dlz_room){data, bytes};
-    return DLVIZ_OK;
+    return dlz_comm_fail(comm, dlz_room_grow(room, count, size, "what other ranks send"));
 }

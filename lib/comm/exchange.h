@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "base/busy.h"
+#include "base/room.h"
 #include "comm/comm.h"
 
 /* What is waited for goes over slot 0, sums in the background over the next ones, and pieces that are
@@ -19,12 +20,6 @@
 #define DLZ_LIBRARY_SIZE 192
 
 typedef struct dlz_sums dlz_sums;
-
-/* Memory that grows. */
-typedef struct dlz_room {
-    void *data;
-    size_t size;
-} dlz_room;
 
 struct dlviz_comm {
     dlviz_comm_functions functions;

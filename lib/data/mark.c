@@ -33,31 +33,19 @@ static uLong add_elements(uLong mark, dlviz_dtype dtype, const void *elements, i
     return mark;
 }
 
-/* Of a tensor that may be a large file's. What cannot be read adds nothing: whoever loads it will say
- * so. */
-static uLong add_stored(uLong mark, const dlviz_tensor *stored, int64_t first, int64_t count) {
+/* Of a tensor that may be a large file's; of labels as int64, whatever they are kept as. What cannot be
+ * read adds nothing: whoever loads it will say so. */
+static uLong add_stored(uLong mark, const dlviz_tensor *stored, bool labels, int64_t first,
+                        int64_t count) {
     int64_t some[SOME];
     dlz_failure kept;
     dlz_failure_keep(&kept);
     for (int64_t i = 0; i < count; i += SOME) {
         int64_t size = dlz_min_i64(SOME, count - i);
-        if (dlz_tensor_get(stored, first + i, size, some) == DLVIZ_OK)
-            mark = add_some(mark, stored->dtype, some, size);
-        else
-            dlz_failure_put_back(&kept);
-    }
-    return mark;
-}
-
-/* As int64, whatever they are kept as. */
-static uLong add_labels(uLong mark, const dlviz_tensor *labels, int64_t first, int64_t count) {
-    int64_t some[SOME];
-    dlz_failure kept;
-    dlz_failure_keep(&kept);
-    for (int64_t i = 0; i < count; i += SOME) {
-        int64_t size = dlz_min_i64(SOME, count - i);
-        if (dlz_labels_get(labels, first + i, size, some) == DLVIZ_OK)
-            mark = add_some(mark, DLVIZ_INT64, some, size);
+        dlviz_status status = labels ? dlz_labels_get(stored, first + i, size, some)
+                                     : dlz_tensor_get(stored, first + i, size, some);
+        if (status == DLVIZ_OK)
+            mark = add_some(mark, labels ? DLVIZ_INT64 : stored->dtype, some, size);
         else
             dlz_failure_put_back(&kept);
     }
@@ -71,7 +59,7 @@ static uLong add_sample(uLong mark, const dlviz_dataset *dataset, int64_t positi
         return crc32_combine(mark, dataset->files->checks[row],
                              (z_off_t)dlz_image_form_size(&dataset->files->form));
     int64_t length = stored->size / stored->dims[0];
-    return add_stored(mark, stored, row * length, length);
+    return add_stored(mark, stored, false, row * length, length);
 }
 
 static int64_t targets_size(const dlviz_dataset *dataset) {
@@ -84,8 +72,7 @@ static uLong add_targets(uLong mark, const dlviz_dataset *dataset, int64_t posit
     if (size == 0)
         return mark;
     int64_t first = dlz_dataset_target_row(dataset, position) * size;
-    return targets->dtype == DLVIZ_FLOAT32 ? add_stored(mark, targets, first, size)
-                                           : add_labels(mark, targets, first, size);
+    return add_stored(mark, targets, targets->dtype != DLVIZ_FLOAT32, first, size);
 }
 
 static int64_t count_looks(const dlviz_dataset *dataset) {

@@ -10,18 +10,8 @@
 
 enum { FEW_BYTES = 1 << 18 };
 
-static dlviz_status grow(dlz_supply_room *room, uint64_t count, uint64_t size) {
-    size_t bytes;
-    bool fits = !dlz_mul_overflows(count, size, &bytes);
-    if (fits && bytes <= room->size)
-        return DLVIZ_OK;
-    void *data = fits ? dlz_alloc(bytes) : NULL;
-    if (!data)
-        return dlz_fail_memory("samples of other ranks", count * size);
-    dlz_free(room->data);
-    room->data = data;
-    room->size = bytes;
-    return DLVIZ_OK;
+static dlviz_status grow(dlz_room *room, uint64_t count, uint64_t size) {
+    return dlz_room_grow(room, count, size, "samples of other ranks");
 }
 
 /* -- What is wanted ------------------------------------------------------------------------------
@@ -283,9 +273,8 @@ dlviz_status dlz_supply_take(dlz_supply *supply, const dlz_demand *demand, dlviz
 }
 
 static void release(dlz_delivery *d) {
-    dlz_supply_room *rooms[] = {&d->rows,    &d->shares,      &d->offsets,
-                                &d->sent,    &d->received,    &d->wants,
-                                &d->parcels, &d->arrivals[0], &d->arrivals[1]};
+    dlz_room *rooms[] = {&d->rows,  &d->shares,  &d->offsets,     &d->sent,       &d->received,
+                         &d->wants, &d->parcels, &d->arrivals[0], &d->arrivals[1]};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++)
         dlz_free(rooms[i]->data);
     *d = (dlz_delivery){.under_way = false};

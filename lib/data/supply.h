@@ -7,6 +7,7 @@
 #ifndef DLZ_DATA_SUPPLY_H
 #define DLZ_DATA_SUPPLY_H
 
+#include "base/room.h"
 #include "data/dataset.h"
 
 /* What all ranks want of a joined dataset, the same on all of them. */
@@ -19,12 +20,6 @@ typedef struct dlz_demand {
     bool all_targets;           /* but targets of all; else of those samples alone */
 } dlz_demand;
 
-/* Memory that grows. */
-typedef struct dlz_supply_room {
-    void *data;
-    size_t size;
-} dlz_supply_room;
-
 /* Rows that are on their way, or here. */
 typedef struct dlz_delivery {
     dlz_brought brought;
@@ -32,7 +27,7 @@ typedef struct dlz_delivery {
     bool under_way;
     /* Rows of the batch, and of those they are mixed with; shares of samples and of targets by rank;
      * where pieces begin by rank; the pieces; what they are made of. */
-    dlz_supply_room rows, shares, offsets, sent, received, wants, parcels, arrivals[DLZ_ROW_PARTS];
+    dlz_room rows, shares, offsets, sent, received, wants, parcels, arrivals[DLZ_ROW_PARTS];
 } dlz_delivery;
 
 /* Starts as zeros. */

@@ -4,7 +4,6 @@ All ranks end soon, one sentence says why, and the last checkpoint is good to go
 
 program_trouble.py MPIEXEC FOLDER_OF_PROGRAMS [--show]
 """
-import glob
 import os
 import random
 import signal
@@ -13,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from run import ENVIRONMENT
+from run import ENVIRONMENT, ranks_of, wait_for
 
 LIMIT = 120  # seconds
 SOON = 30
@@ -65,25 +64,6 @@ class Trial:
     def expect_success(self, name, ended):
         if ended[0] != 0:
             self.problems.append("{} ended with {}\n{}".format(name, *ended))
-
-
-def wait_for(path, process):
-    deadline = time.monotonic() + LIMIT
-    while not os.path.exists(path) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
-def ranks_of(program, out):
-    found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            with open(path, "rb") as file:
-                words = file.read().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(os.path.basename(program).encode()) and out.encode() in words:
-            found.append(int(path.split("/")[2]))
-    return sorted(found)
 
 
 def write_table(path):

@@ -4,16 +4,14 @@ threads; and what is left when a rank is killed, from which any number of ranks 
 
 programs.py MPIEXEC FOLDER_OF_PROGRAMS
 """
-import glob
 import hashlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 
-from run import ENVIRONMENT
+from run import ENVIRONMENT, ranks_of, wait_for
 
 PROGRAM = "report_lr1e-3_20epochs"
 RESULTS = ["model.safetensors", "features.npy", "logits.npy", "pca.npy", "tsne.npy"]
@@ -50,20 +48,8 @@ def kill_one(arguments, environment, out):
     """Kills one rank once there is a checkpoint; how the launcher ended, and its words."""
     process = subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace")
-    deadline = time.monotonic() + LIMIT
-    while not os.path.exists(os.path.join(out, "checkpoint.safetensors")) and process.poll() is None:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.01)
-    ranks = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            with open(path, "rb") as file:
-                words = file.read().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(PROGRAM.encode()) and out.encode() in words:
-            ranks.append(int(path.split("/")[2]))
+    wait_for(os.path.join(out, "checkpoint.safetensors"), process)
+    ranks = ranks_of(PROGRAM, out)
     if ranks:
         os.kill(max(ranks), signal.SIGKILL)
     words, _ = process.communicate(timeout=60)

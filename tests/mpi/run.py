@@ -3,6 +3,7 @@
 
 run.py MPIEXEC PROGRAM [SMALL_MESSAGES_PROGRAM]
 """
+import glob
 import os
 import subprocess
 import sys
@@ -31,6 +32,27 @@ def run(mpiexec, number, program, mode, right):
     if right is not None and (done.returncode == 0) != right:
         return "{} ended with {}\n{}".format(" ".join(command), done.returncode, done.stdout)
     return ""
+
+
+def wait_for(path, process):
+    """Until there is such a file, or the process has ended."""
+    deadline = time.monotonic() + LIMIT
+    while not os.path.exists(path) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def ranks_of(program, out):
+    """The processes of a program that write to a folder, by their numbers."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(os.path.basename(program).encode()) and out.encode() in words:
+            found.append(int(path.split("/")[2]))
+    return sorted(found)
 
 
 def main():
