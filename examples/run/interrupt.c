@@ -43,6 +43,9 @@ void watch_interrupts(bool live) {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup */
+        sigaction(SIGHUP, &action, NULL);
     action.sa_handler = end_now;
     sigaction(SIGALRM, &action, NULL);
     /* Whoever reads the output may stop reading, and a file may grow too large: writing then fails,

@@ -1,4 +1,5 @@
-/* interrupt.h - Ctrl-C, and what kill sends: the first one asks the program to stop. */
+/* interrupt.h - Ctrl-C, what kill sends, and a terminal that closes: the first one asks the program to
+ * stop. */
 #ifndef RUN_INTERRUPT_H
 #define RUN_INTERRUPT_H
 
@@ -7,8 +8,8 @@
 
 extern volatile sig_atomic_t interrupted;
 
-/* From now on SIGINT and SIGTERM set `interrupted`; a second one ends the program as usual. A terminal
- * whose lines can be rewritten is told at once. Writing to a pipe that nobody reads, or past the largest
+/* From now on SIGINT and SIGTERM set `interrupted`, and so does SIGHUP unless it is ignored, as under
+ * nohup; a second one ends the program as usual. A terminal whose lines can be rewritten is told at once. Writing to a pipe that nobody reads, or past the largest
  * size of a file, fails and ends nothing. */
 void watch_interrupts(bool live);
 

@@ -238,16 +238,40 @@ class FullDisk(Case):
         self.assertEqual(len(history(copied)), 1)
 
 
+    def test_a_folder_that_can_only_be_read(self):
+        """It is told before the work."""
+        if subprocess.run(["unshare", "-rm", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            self.skipTest("no file system can be mounted here")
+        disk = path("read-only")
+        os.mkdir(disk)
+        script = """mount -t tmpfs tmpfs "$1" && mkdir "$1"/out && mount -o remount,ro "$1" || exit 77
+                    shift
+                    exec "$@" """
+        for out in (os.path.join(disk, "out"), os.path.join(disk, "new")):
+            process = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", disk,
+                                      os.path.join(programs.examples, REPORT), "--data", programs.data, "--out", out, *SMALL],
+                                     text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+            if process.returncode == 77:
+                self.skipTest("no file system can be mounted here")
+            self.assertEqual(process.returncode, 1, process.stderr)
+            self.assertNotIn("epoch", process.stdout)
+            self.assertEqual(len(process.stderr.splitlines()), 1, process.stderr)
+            self.assertIn(os.strerror(errno.EROFS), process.stderr)
+            self.assertIn(out, process.stderr)
+
+
 class Interruption(Case):
     """SIGINT in the middle of training, and going on."""
 
     LENGTH = [*SMALL, "--batch-size", "16", "--epochs", "5"]
 
-    def interrupt(self, out, number):
+    def interrupt(self, out, number, **options):
         """Starts a run and sends the signal soon after its first epoch."""
         with subprocess.Popen([os.path.join(programs.examples, REPORT), "--data", programs.data, "--out", out, *self.LENGTH],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True) as process:
+                              text=True, **options) as process:
             for line in process.stdout:
                 if line.startswith("epoch  1/5"):
                     time.sleep(0.1)
@@ -330,9 +354,16 @@ class Interruption(Case):
                 self.assertNotIn("summary.json", os.listdir(out))
 
     def test_termination_is_an_interruption(self):
-        finished, process = self.interrupt(path("terminated"), signal.SIGTERM)
+        """So is a terminal that closes, except under nohup."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                finished, process = self.interrupt(path(number.name), number)
+                finished.returncode = process.returncode
+                self.expect_line(130, finished, "interrupted", "--resume")
+        finished, process = self.interrupt(path("nohup"), signal.SIGHUP,
+                                           preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         finished.returncode = process.returncode
-        self.expect_line(130, finished, "interrupted", "--resume")
+        self.expect(0, finished)
 
     def test_embed_answers_within_a_second(self):
         """In t-SNE's iterations, and in the measures, which take as long."""
