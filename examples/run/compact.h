@@ -2,9 +2,9 @@
 #ifndef RUN_COMPACT_H
 #define RUN_COMPACT_H
 
+#include <dlviz.h>
 #include <jansson.h>
 
-/* By way of a temporary name, so that an earlier file survives a failure. 0, or -1 with errno set. */
-int write_compact(const json_t *object, const char *path);
+dlviz_status write_compact(const json_t *object, const char *path);
 
 #endif

@@ -436,8 +436,9 @@ void warn(struct run *run, const char *format, ...) {
 }
 
 static int finish(struct run *run) {
-    if (write_summary(run) != 0)
-        return EXIT_FAILED;
+    dlviz_status status = write_summary(run);
+    if (status != DLVIZ_OK)
+        return failure(run, status);
     if (!run->options.keep_checkpoint)
         remove_checkpoint(run->options.out);
     say(&run->terminal, "results and figures are in %s; open %s", run->options.out,

@@ -97,8 +97,7 @@ dlviz_status find_neighbors(struct run *run);
 /* -- figures.c, page.c, summary.c: results written from a finished run -- */
 dlviz_status write_figures(struct run *run);
 dlviz_status write_page(struct run *run);
-/* 0, or -1 with the reason on stderr. */
-int write_summary(const struct run *run);
+dlviz_status write_summary(const struct run *run);
 
 /* About what the stages from `first` on will take, in seconds. */
 double seconds_from(const struct run *run, enum stage first);

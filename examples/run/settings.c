@@ -5,7 +5,6 @@
 #include "run.h"
 #include "try.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,11 +51,11 @@ dlviz_status write_settings(const struct run *run) {
         json_decref(settings);
         settings = NULL;
     }
-    errno = ENOMEM;
-    bool written = settings && write_compact(settings, path) == 0;
+    dlviz_status status = settings ? write_compact(settings, path)
+                                   : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
+                                                "cannot write '%s': not enough memory", path);
     json_decref(settings);
-    return written ? DLVIZ_OK
-                   : dlviz_fail(DLVIZ_ERROR_IO, "cannot write '%s': %s", path, strerror(errno));
+    return status;
 }
 
 static dlviz_status compare(const char *path, json_t *there, json_t *here) {

@@ -3,7 +3,6 @@
 #include "folder.h"
 #include "run.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -211,13 +210,12 @@ static json_t *summarize(const struct run *run) {
         dlviz_version(), "versions", versions());
 }
 
-int write_summary(const struct run *run) {
+dlviz_status write_summary(const struct run *run) {
     json_t *object = summarize(run);
     const char *path = result_path(run->options.out, "summary.json");
-    errno = ENOMEM;
-    int status = object ? write_compact(object, path) : -1;
-    if (status != 0)
-        fprintf(stderr, "%s: cannot write '%s': %s\n", run->options.program, path, strerror(errno));
+    dlviz_status status = object ? write_compact(object, path)
+                                 : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
+                                              "cannot write '%s': not enough memory", path);
     json_decref(object);
     return status;
 }

@@ -69,6 +69,10 @@ static dlviz_status add_frame(struct run *run, int64_t epoch) {
     return status;
 }
 
+static dlviz_status write_history(const struct run *run) {
+    return dlviz_trainer_write_history(run->trainer, result_path(run->options.out, "history.csv"));
+}
+
 /* What a later run goes on from, and the history so far. What an earlier run has left goes
  * before and after the first of these, so that a run that cannot even begin leaves it. */
 static dlviz_status save_progress(struct run *run) {
@@ -85,7 +89,7 @@ static dlviz_status save_progress(struct run *run) {
     if (run->replaces)
         remove_results(out);
     run->replaces = false;
-    return dlviz_trainer_write_history(run->trainer, result_path(out, "history.csv"));
+    return write_history(run);
 }
 
 static bool after_batch(const dlviz_trainer_event *event, void *user) {
@@ -232,7 +236,8 @@ static dlviz_status resume(struct run *run) {
     run->advice = NULL;
     run->has_checkpoint = true;
     say_where(run);
-    return DLVIZ_OK;
+    /* It is written after a checkpoint: the run may have been killed between the two. */
+    return run->writes ? write_history(run) : DLVIZ_OK;
 }
 
 /* Early stopping has put the best states back; where the epochs ran out first, this does. */

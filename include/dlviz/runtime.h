@@ -58,6 +58,17 @@ DLVIZ_CHECKED dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, vo
  *  the bytes of files that are written to memory. NULL is allowed. */
 DLVIZ_API void dlviz_free(void *block);
 
+/** Writes bytes to a file as the library writes its own: under a hidden name beside it, flushed to
+ *  the disk, and then renamed, so that readers see the earlier file or the whole new one, and a
+ *  failure changes nothing. The file keeps the permissions, owner and access list of the one that
+ *  it replaces, as far as that is permitted. What writers that were killed have left behind for the
+ *  same path is removed.
+ *  @param bytes  may be NULL if `size` is 0
+ *  May be called from several threads. Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, also
+ *  where `path` is anything but a regular file, a link to one, or free, or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes, size_t size);
+
 typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_DEBUG = 0,
     DLVIZ_LOG_LEVEL_INFO = 1,

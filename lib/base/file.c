@@ -255,3 +255,13 @@ void dlz_file_discard(dlz_file *file) {
         unlink(file->temporary);
     release(file);
 }
+
+dlviz_status dlviz_file_write(const char *path, const void *bytes, size_t size) {
+    DLZ_REQUIRE(path);
+    if (size > 0)
+        DLZ_REQUIRE(bytes);
+    dlz_file *file;
+    DLZ_TRY(dlz_file_create(&file, path));
+    (void)dlz_file_write(file, bytes, size); /* which is told when it is committed */
+    return dlz_file_commit(file);
+}

@@ -478,6 +478,19 @@ class Writing(Case):
             self.assertIn("going on from the checkpoint before it", process.stderr, name)
             self.expect_same(out, whole, ["model.safetensors", "tsne.npy"])
 
+    def test_resuming_after_a_kill_between_checkpoint_and_history(self):
+        out, whole = path("between"), path("whole")
+        self.train("--out", whole, "--keep-checkpoint")
+        history_ = files.read(os.path.join(whole, "history.csv"))
+        for rows in (None, 1, 2):
+            shutil.rmtree(out, ignore_errors=True)
+            shutil.copytree(whole, out)
+            os.remove(os.path.join(out, "history.csv"))
+            if rows:
+                files.write(os.path.join(out, "history.csv"), b"".join(history_.splitlines(keepends=True)[:rows]))
+            self.train("--out", out, "--resume", "--keep-checkpoint")
+            self.assertEqual(files.read(os.path.join(out, "history.csv")), history_)
+
     def test_nobody_can_foresee_a_temporary_name(self):
         out, victim = path("foreseen"), path("victim")
         os.makedirs(out)

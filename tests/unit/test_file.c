@@ -69,6 +69,33 @@ START_TEST(large_and_long_writes_arrive) {
 }
 END_TEST
 
+START_TEST(bytes_are_written_at_once) {
+    const char *path = scratch_path("at once"), *long_path = scratch_path("long");
+    struct stat info;
+    ck_ok(dlviz_file_write(path, "one two", 7));
+    expect_contents(path, "one two");
+    ck_ok(dlviz_file_write(path, "three", 5));
+    expect_contents(path, "three");
+    ck_ok(dlviz_file_write(path, NULL, 0));
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(info.st_size, 0);
+    size_t size = 3 << 20;
+    char *text = malloc(size + 1);
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)('a' + i % 23);
+    text[size] = '\0';
+    ck_ok(dlviz_file_write(long_path, text, size));
+    expect_contents(long_path, text);
+    ck_fails(dlviz_file_write(NULL, "a", 1), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
+    ck_fails(dlviz_file_write(long_path, NULL, 1), DLVIZ_ERROR_INVALID_ARGUMENT, "'bytes' is NULL");
+    ck_fails(dlviz_file_write(scratch_folder(), "a", 1), DLVIZ_ERROR_IO, "folder");
+    ck_fails(dlviz_file_write("/proc/none", "a", 1), DLVIZ_ERROR_IO, "/proc/none");
+    expect_contents(long_path, text);
+    ck_assert_int_eq(temporaries(scratch_folder()), 0);
+    free(text);
+}
+END_TEST
+
 START_TEST(discarding_leaves_the_earlier_file) {
     const char *path = scratch_path("kept");
     write_file(path, "earlier", 7);
@@ -419,6 +446,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {a_file_appears_whole,
                                   large_and_long_writes_arrive,
+                                  bytes_are_written_at_once,
                                   discarding_leaves_the_earlier_file,
                                   a_full_disk_leaves_the_earlier_file,
                                   permissions_and_links_are_kept,
