@@ -2,8 +2,11 @@
  * who read and edit it. */
 #include "base/base.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
+
+#include <string.h>
 
 /* A layer takes some 200 bytes. */
 enum { LARGEST_FILE = 16 << 20 };
@@ -11,17 +14,24 @@ enum { LARGEST_FILE = 16 << 20 };
 /* -- Written: a line for each layer --------------------------------------------------------------
  */
 
-/* Real numbers with the digits that bring them back, and no more: 0.1 and not 0.10000000000000001. */
+/* Real numbers with the digits that bring them back, and no more: 0.1 and not 0.10000000000000001. NULL
+ * when out of memory. */
 static char *text_of(const json_t *value) {
     enum { FEWEST = 15, ENOUGH = 17 };
     for (size_t digits = FEWEST;; digits++) {
         char *text = dlz_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        json_t *again = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        json_t *again = NULL;
+        dlz_json_fault fault;
+        dlviz_status status =
+            text ? dlz_json_read("a network's description", text, strlen(text), &again, &fault)
+                 : DLVIZ_ERROR_OUT_OF_MEMORY;
         bool same = again && json_equal(again, value);
         json_decref(again);
-        if (!text || same || digits == ENOUGH)
+        if (status == DLVIZ_OK && (same || digits == ENOUGH))
             return text;
         dlz_free(text);
+        if (status != DLVIZ_OK)
+            return NULL;
     }
 }
 
@@ -84,12 +94,11 @@ dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network
 /* -- Read ---------------------------------------------------------------------------------------- */
 
 static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
-    json_error_t error;
-    *whole = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
-    if (!*whole && dlz_json_lacked_memory(&error))
-        return dlz_fail_memory("a network's description", size);
-    if (!*whole)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "line %d is not JSON: %s", error.line, error.text);
+    dlz_json_fault fault;
+    dlviz_status status = dlz_json_read("a network's description", bytes, size, whole, &fault);
+    if (status == DLVIZ_ERROR_FORMAT)
+        return dlz_fail(status, "line %zu is not JSON: %s", fault.line, fault.reason);
+    DLZ_TRY(status);
     if (json_is_object(*whole))
         return DLVIZ_OK;
     json_decref(*whole);

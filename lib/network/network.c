@@ -91,7 +91,7 @@ void dlviz_network_destroy(dlviz_network *network) {
     for (int i = 0; i < network->num_states; i++)
         dlz_free(network->states[i].name);
     dlz_free(network->states);
-    json_decref(network->state_names);
+    dlz_names_free(network->state_names);
     dlz_free(network->message);
     dlz_free(network->summary);
     dlz_free(network->parameters);

@@ -1,5 +1,6 @@
 /* The runs of another page about the same points. */
 #include "base/file.h"
+#include "base/json.h"
 #include "report/page.h"
 #include "report/parse.h"
 #include "report/sprite.h"
@@ -33,14 +34,12 @@ static bool find_block(const char *page, size_t size, const char *begin, span *b
 }
 
 static dlviz_status read_json(span data, json_t **root) {
-    json_error_t error;
-    *root = json_loadb(data.text, data.length, JSON_REJECT_DUPLICATES, &error);
-    if (!*root && dlz_json_lacked_memory(&error))
-        return dlz_fail_memory("a page's data", data.length);
-    if (!*root)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "its data are not valid JSON: %s at byte %d",
-                        error.text, error.position);
-    return DLVIZ_OK;
+    dlz_json_fault fault;
+    dlviz_status status = dlz_json_read("a page's data", data.text, data.length, root, &fault);
+    if (status == DLVIZ_ERROR_FORMAT)
+        return dlz_fail(status, "its data are not valid JSON: %s at byte %zu", fault.reason,
+                        fault.byte);
+    return status;
 }
 
 static dlviz_status read_page(const char *bytes, size_t size, dlviz_report **page) {

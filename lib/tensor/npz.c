@@ -25,7 +25,7 @@ void dlviz_npz_destroy(dlviz_npz *npz) {
         dlz_free(npz->entries[i].name);
         dlz_free(npz->entries[i].file);
     }
-    json_decref(npz->names);
+    dlz_names_free(npz->names);
     dlz_free(npz->entries);
     dlz_free(npz->block);
     if (npz->archive.descriptor >= 0)
