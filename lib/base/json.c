@@ -45,8 +45,11 @@ static dlviz_status no_memory(uint64_t bytes) {
 }
 
 /* What jansson is about to allocate. */
-static dlviz_status charge(uint64_t bytes) {
-    return dlz_reading_charge(bytes) ? DLVIZ_OK : no_memory(bytes);
+static dlviz_status charge(dlz_json *json, uint64_t bytes) {
+    if (!dlz_reading_charge(bytes))
+        return no_memory(bytes);
+    json->charged += bytes;
+    return DLVIZ_OK;
 }
 
 static void skip_space(dlz_json *json) {
@@ -314,7 +317,7 @@ static dlviz_status read_string(dlz_json *json, json_t **value) {
     json->at++;
     dlviz_status status = new_text(json, &text, &length);
     if (status == DLVIZ_OK)
-        status = charge(length);
+        status = charge(json, length);
     if (status == DLVIZ_OK && !(*value = json_stringn_nocheck(text, length)))
         status = no_memory(length);
     dlz_free(text);
@@ -322,7 +325,7 @@ static dlviz_status read_string(dlz_json *json, json_t **value) {
 }
 
 static dlviz_status read_list(dlz_json *json, json_t **value) {
-    DLZ_TRY(charge(CONTAINER_BYTES));
+    DLZ_TRY(charge(json, CONTAINER_BYTES));
     json_t *list = json_array();
     if (!list)
         return no_memory(CONTAINER_BYTES);
@@ -345,7 +348,7 @@ static dlviz_status read_member(dlz_json *json, json_t *object) {
     DLZ_TRY(read_key(json));
     if (json_object_get(object, json->key))
         return wrong(json, "a duplicate key");
-    DLZ_TRY(charge(MEMBER_BYTES + json->key_length));
+    DLZ_TRY(charge(json, MEMBER_BYTES + json->key_length));
     char *key = dlz_strdup(json->key);
     if (!key)
         return no_memory(json->key_length + 1);
@@ -357,7 +360,7 @@ static dlviz_status read_member(dlz_json *json, json_t *object) {
 }
 
 static dlviz_status read_object(dlz_json *json, json_t **value) {
-    DLZ_TRY(charge(CONTAINER_BYTES));
+    DLZ_TRY(charge(json, CONTAINER_BYTES));
     json_t *object = json_object();
     if (!object)
         return no_memory(CONTAINER_BYTES);
@@ -411,7 +414,7 @@ static dlviz_status read_value(dlz_json *json, json_t **value) {
     skip_space(json);
     if (json->values-- <= 0)
         return wrong(json, "more values than are accepted");
-    DLZ_TRY(charge(VALUE_BYTES));
+    DLZ_TRY(charge(json, VALUE_BYTES));
     dlviz_status status = read_some(json, value);
     if (status != DLVIZ_OK) {
         json_decref(*value);
@@ -422,7 +425,14 @@ static dlviz_status read_value(dlz_json *json, json_t **value) {
 
 dlviz_status dlz_json_take(dlz_json *json, int64_t most, json_t **value) {
     json->values = most;
+    json->charged = 0;
     return read_value(json, value);
+}
+
+void dlz_json_drop(dlz_json *json, json_t *value) {
+    json_decref(value);
+    dlz_reading_discharge(json->charged);
+    json->charged = 0;
 }
 
 dlviz_status dlz_json_finish(dlz_json *json) {

@@ -25,8 +25,9 @@ typedef struct dlz_json {
     const char *start, *at, *end;
     const char *reason; /* of DLVIZ_ERROR_FORMAT: what is wrong at `at` */
     int depth, most_depth;
-    int64_t values; /* how many more are accepted */
-    char *key;      /* of the last member */
+    int64_t values;   /* how many more are accepted */
+    uint64_t charged; /* for the value that was read last */
+    char *key;        /* of the last member */
     size_t key_length, key_room;
 } dlz_json;
 
@@ -51,6 +52,8 @@ dlviz_status dlz_json_measure_text(dlz_json *json, size_t *length);
 dlviz_status dlz_json_take_text(dlz_json *json, char *text);
 /* The value that comes, of at most `most` values in all. No object in it may have a key twice. */
 dlviz_status dlz_json_take(dlz_json *json, int64_t most, json_t **value);
+/* Frees the value that was taken last, which has counted as memory of this reading until now. */
+void dlz_json_drop(dlz_json *json, json_t *value);
 /* Fails unless nothing but white space is left. */
 dlviz_status dlz_json_finish(dlz_json *json);
 

@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/reading.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
 
@@ -107,6 +108,25 @@ static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
                                         "dlviz_network_save_architecture writes it");
 }
 
+/* What dlviz_network_build will take for parameters counts against the limit for files: a few bytes can ask
+ * for as much as there is. A network that cannot be laid out is for dlviz_network_build to say. */
+static dlviz_status charge_parameters(const json_t *whole) {
+    dlviz_network *probe;
+    if (!dlz_reading_now())
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_network_open_description(&probe, whole));
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
+    dlviz_status status = dlz_network_lay_out(probe);
+    uint64_t bytes = status == DLVIZ_OK ? dlz_network_state_bytes(probe) : 0;
+    dlviz_network_destroy(probe);
+    if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
+        return status;
+    if (status != DLVIZ_OK)
+        dlz_failure_put_back(&kept);
+    return dlz_reading_charge(bytes) ? DLVIZ_OK : dlz_fail_memory("the parameters", bytes);
+}
+
 /* All that can be wrong with shapes and names shows before anything is allocated for it. */
 static dlviz_status make(dlviz_network **out, const void *bytes, size_t size) {
     json_t *whole;
@@ -114,6 +134,8 @@ static dlviz_status make(dlviz_network **out, const void *bytes, size_t size) {
     dlviz_status status = dlz_network_check_version(whole);
     if (status == DLVIZ_OK && json_array_size(json_object_get(whole, "layers")) == 0)
         status = dlz_fail(DLVIZ_ERROR_FORMAT, "it has no \"layers\"");
+    if (status == DLVIZ_OK)
+        status = charge_parameters(whole);
     if (status == DLVIZ_OK)
         status = dlz_network_open_description(out, whole);
     json_decref(whole);
@@ -127,6 +149,7 @@ static dlviz_status open(dlviz_network **out, const void *bytes, size_t size) {
 }
 
 dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     void *bytes;
@@ -140,6 +163,7 @@ dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *pa
 
 dlviz_status dlviz_network_open_architecture_memory(dlviz_network **out, const void *bytes,
                                                     size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     dlviz_status status = open(out, bytes, size);

@@ -255,6 +255,17 @@ static dlviz_status allocate_states(dlviz_network *network) {
     return DLVIZ_OK;
 }
 
+uint64_t dlz_network_state_bytes(const dlviz_network *network) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < network->num_states; i++) {
+        const dlz_state *state = &network->states[i];
+        uint64_t own = (uint64_t)padded(state->size) * dlviz_dtype_size(state->spec.dtype);
+        if (__builtin_add_overflow(bytes, 2 * own, &bytes))
+            return UINT64_MAX;
+    }
+    return bytes;
+}
+
 static void draw_states(dlviz_network *network, uint64_t seed) {
     for (int i = 0; i < network->num_states; i++) {
         dlz_state *state = &network->states[i];

@@ -1,5 +1,6 @@
 #include "pca/pca.h"
 #include "base/base.h"
+#include "base/reading.h"
 #include "tensor/safetensors.h"
 #include "tensor/saved.h"
 #include "tensor/tensor.h"
@@ -177,6 +178,7 @@ static dlviz_status give(dlviz_pca **out, dlviz_pca *pca, dlviz_status status) {
 }
 
 dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_pca *pca;
@@ -185,6 +187,7 @@ dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
 }
 
 dlviz_status dlviz_pca_open_memory(dlviz_pca **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     dlviz_pca *pca;
     DLZ_TRY(dlviz_pca_create(&pca, 0));

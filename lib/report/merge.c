@@ -1,6 +1,7 @@
 /* The runs of another page about the same points. */
 #include "base/file.h"
 #include "base/json.h"
+#include "base/reading.h"
 #include "report/page.h"
 #include "report/parse.h"
 #include "report/sprite.h"
@@ -274,6 +275,7 @@ static dlviz_status merge_bytes(dlviz_report *report, const char *bytes, size_t 
 }
 
 dlviz_status dlviz_report_merge(dlviz_report *report, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE(report);
     DLZ_REQUIRE(path);
     void *bytes;
@@ -285,6 +287,7 @@ dlviz_status dlviz_report_merge(dlviz_report *report, const char *path) {
 }
 
 dlviz_status dlviz_report_merge_memory(dlviz_report *report, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE(report);
     DLZ_REQUIRE(bytes);
     dlviz_status status = merge_bytes(report, bytes, size);

@@ -1,5 +1,5 @@
-#include "base/base.h"
 #include "tensor/safetensors.h"
+#include "base/reading.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
@@ -123,6 +123,7 @@ bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name) 
 
 dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
                                    dlviz_tensor **tensor) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);

@@ -56,7 +56,7 @@ static dlviz_status verify_next(const dlviz_safetensors *contents, dlz_json *sum
     if (!dlz_json_is_text(sums)) {
         json_t *other;
         DLZ_TRY(not_an_object(dlz_json_take(sums, MOST_VALUES, &other)));
-        json_decref(other);
+        dlz_json_drop(sums, other);
         return DLVIZ_OK;
     }
     DLZ_TRY(not_an_object(dlz_json_measure_text(sums, &length)));

@@ -111,7 +111,7 @@ static dlviz_status read_tensor(dlviz_safetensors *contents, dlz_json *header, s
     json_t *info;
     DLZ_TRY(tell(header, dlz_json_take(header, MOST_VALUES, &info)));
     dlviz_status status = fill_tensor(contents, info, data_size, entry);
-    json_decref(info);
+    dlz_json_drop(header, info);
     return status;
 }
 
