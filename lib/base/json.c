@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What jansson's values take from malloc, measured, and rounded up: of any value, of what an object or a list
- * has besides, and of a member of an object, but for the text of it. */
-enum { VALUE_BYTES = 64, CONTAINER_BYTES = 256, MEMBER_BYTES = 96 };
+/* What jansson's values take from malloc, measured, and rounded up: of any value; of what a text, and what an
+ * object or a list, has besides; and of a member of an object. Characters come on top. */
+enum { VALUE_BYTES = 64, TEXT_BYTES = 64, CONTAINER_BYTES = 256, MEMBER_BYTES = 96 };
 
 void dlz_json_begin(dlz_json *json, const char *text, size_t length, int most_depth) {
     *json = (dlz_json){.start = text, .at = text, .end = text + length, .most_depth = most_depth};
@@ -317,7 +317,7 @@ static dlviz_status read_string(dlz_json *json, json_t **value) {
     json->at++;
     dlviz_status status = new_text(json, &text, &length);
     if (status == DLVIZ_OK)
-        status = charge(json, length);
+        status = charge(json, TEXT_BYTES + length);
     if (status == DLVIZ_OK && !(*value = json_stringn_nocheck(text, length)))
         status = no_memory(length);
     dlz_free(text);
