@@ -362,6 +362,57 @@ START_TEST(many_classes_of_a_table) {
 }
 END_TEST
 
+/* Where the first of the page's runs ends that begins here. */
+static const char *end_of_object(const char *at) {
+    int depth = 0;
+    do
+        depth += (*at == '{') - (*at == '}');
+    while (at++, depth > 0);
+    return at;
+}
+
+/* `what` so many times, with commas, in place of a part of the page. */
+static dlviz_status merge_with(const sample *page, const char *from, const char *to,
+                               const char *what, size_t length, size_t times) {
+    size_t before = (size_t)(from - (const char *)page->bytes),
+           after = page->size - (size_t)(to - (const char *)page->bytes),
+           size = before + times * (length + 1) - 1 + after;
+    char *text = malloc(size + 1), *at = text + before;
+    memcpy(text, page->bytes, before);
+    for (size_t i = 0; i < times; i++) {
+        memcpy(at, what, length);
+        at[length] = ',';
+        at += length + 1;
+    }
+    memcpy(at - 1, to, after);
+    dlviz_report *report;
+    ck_ok(dlviz_report_create(&report, NULL, 0));
+    dlviz_status status = dlviz_report_merge_memory(report, text, size);
+    if (status == DLVIZ_OK) {
+        char name[40];
+        ck_assert_int_eq(dlviz_report_num_runs(report), (int64_t)times + 1);
+        snprintf(name, sizeof name, "a (%zu)", times);
+        ck_assert_str_eq(dlviz_report_run_name(dlviz_report_run_at(report, (int64_t)times - 1)),
+                         name);
+    }
+    dlviz_report_destroy(report);
+    free(text);
+    return status;
+}
+
+START_TEST(many_runs_and_maps_of_a_page) {
+    samples files = {0};
+    make_pages(&files);
+    const sample *page = &files.all[0];
+    const char *run = strstr((const char *)page->bytes, "\"runs\":[") + strlen("\"runs\":[");
+    const char *end = end_of_object(run);
+    ck_ok(merge_with(page, run, end, run, (size_t)(end - run), 5000));
+    const char *maps = strstr(run, "\"maps\":[") + strlen("\"maps\":[");
+    ck_fails(merge_with(page, maps, strchr(maps, ']'), "\"\"", 2, 500000), DLVIZ_ERROR_FORMAT,
+             "maps");
+}
+END_TEST
+
 START_TEST(a_header_is_read_in_proportion) {
     /* Two million bytes of a header that says little, and of one that nests. */
     enum { TENSORS = 30000, SIZE = 2000000 };
@@ -401,6 +452,7 @@ int main(void) {
                                   json_without_memory_is_not_damaged,
                                   many_tensors,
                                   many_classes_of_a_table,
+                                  many_runs_and_maps_of_a_page,
                                   a_header_is_read_in_proportion,
                                   NULL};
     return run_tests("untrusted", tests);
