@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { IMAGES = 8 /* so that several threads have some */ };
+
 static process run;
 static dlviz_network *network;
 
@@ -251,10 +253,10 @@ const reader all_readers[] = {
     {"CSV as a dataset", make_csvs, NULL, false, read_csv_dataset},
     {"CIFAR-10", make_cifars, "test_batch.bin", false, read_cifar10},
 #ifdef DLVIZ_TEST_IMAGES
-    {"PNG", make_pngs, "images/a/one.png", false, read_kept_images},
-    {"PNG read again", make_pngs, "images/a/one.png", false, read_images},
-    {"JPEG", make_jpegs, "images/a/one.jpg", false, read_kept_images},
-    {"JPEG read again", make_jpegs, "images/a/one.jpg", false, read_images},
+    {"PNG", make_pngs, "images/png", false, read_kept_images},
+    {"PNG read again", make_pngs, "images/png", false, read_images},
+    {"JPEG", make_jpegs, "images/jpg", false, read_kept_images},
+    {"JPEG read again", make_jpegs, "images/jpg", false, read_images},
 #endif
     {NULL, NULL, NULL, false, NULL},
 };
@@ -264,13 +266,20 @@ const reader all_readers[] = {
 
 const char *place_file(const reader *of, const void *bytes, size_t size) {
     static char path[1000];
-    if (of->file && strchr(of->file, '/')) {
+    const char *name = of->file ? of->file : "file";
+    bool several = strncmp(name, "images/", 7) == 0;
+    for (int i = 0; several && i < IMAGES; i++) {
         mkdir(scratch_path("images"), 0777);
         mkdir(scratch_path("images/a"), 0777);
-        remove(scratch_path("images/a/one.png"));
-        remove(scratch_path("images/a/one.jpg"));
+        snprintf(path, sizeof path, "%s/images/a/%d.%s", scratch_folder(), i, name + 7);
+        write_file(path, bytes, size);
+        snprintf(path, sizeof path, "%s/images/a/%d.%s", scratch_folder(), i,
+                 strcmp(name + 7, "png") == 0 ? "jpg" : "png");
+        remove(path);
     }
-    snprintf(path, sizeof path, "%s", scratch_path(of->file ? of->file : "file"));
+    if (several)
+        return scratch_folder();
+    snprintf(path, sizeof path, "%s/%s", scratch_folder(), name);
     write_file(path, bytes, size);
     return path;
 }

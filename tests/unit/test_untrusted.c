@@ -74,9 +74,8 @@ static int64_t walk_limit(const reader *of, const sample *file) {
                           strstr(dlviz_last_error(), "(dlviz_set_file_limit)"),
                       "%s with %lld bytes: '%s' (%s)", of->name, (long long)limit,
                       dlviz_last_error(), dlviz_status_name(status));
-        ck_assert_msg(strstr(of->name, "memory") || !strcmp(of->name, "npz") ||
-                          strstr(dlviz_last_error(), strrchr(path, '/') + 1) ||
-                          strstr(dlviz_last_error(), scratch_folder()) ||
+        /* Handles that have been opened no longer know it, and images have names in their folder. */
+        ck_assert_msg(strstr(dlviz_last_error(), path) || strstr(dlviz_last_error(), "a/0.") ||
                           strstr(dlviz_last_error(), "in memory"),
                       "%s: '%s' does not name the file", of->name, dlviz_last_error());
         ck_assert_msg(limit < 1 << 30, "%s: '%s'", of->name, dlviz_last_error());
