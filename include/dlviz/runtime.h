@@ -58,23 +58,25 @@ DLVIZ_CHECKED dlviz_status dlviz_set_allocator(void *(*allocate)(size_t size, vo
  *  the bytes of files that are written to memory. NULL is allowed. */
 DLVIZ_API void dlviz_free(void *block);
 
-/** Sets how much memory, in bytes, a call may take to read a file that somebody else has made: 1 or
- *  more, or 0 (the default) for no limit. It holds for each call, of any thread, that reads or
- *  opens files, or the bytes of one in memory; the limit that stands when a call begins holds to its
- *  end. What a call holds at one time is counted: the file's bytes, what is unpacked or decoded from
- *  them, and what it makes of them, such as tensors, a dataset's samples, a network with its
- *  parameters; also on the library's threads, and within zlib, libpng, libjpeg and jansson, for the
- *  last two as an estimate from above. Not counted are the bytes that the caller hands over, and the
- *  pages of mapped files, which the system takes back when it needs them.
- *
- *  What would go beyond the limit fails like memory that has ended, with
- *  DLVIZ_ERROR_OUT_OF_MEMORY, and dlviz_last_error() names the file, the limit and what was asked
- *  for. A folder of images counts as one file; images that are decoded while batches are loaded count
+/** Sets how much memory, in bytes, a call may hold at one time while it reads a file, so that a
+ *  file of somebody else's cannot take all there is: 1 or more, or 0 (the default) for no limit. It
+ *  holds for every function that reads or opens a file, or the bytes of one in memory, or takes
+ *  something out of a handle made of one. What counts is the file's bytes, what is unpacked or
+ *  decoded from them, and what is made of them, such as tensors, a dataset's samples, a network and
+ *  the parameters that it will have; on the library's threads too, and also what zlib, libpng,
+ *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
+ *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
+ *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
  *  one by one.
  *
- *  The limit is the process's, and not a thread's, so that no thread of a server is without it that
- *  forgot to set it. A program sets it once, before it reads what is not its own. Any thread may
- *  call. Returns DLVIZ_ERROR_INVALID_ARGUMENT for a negative number. */
+ *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
+ *  dlviz_last_error() names the file, the limit, this function, and what was asked for.
+ *
+ *  The limit is the process's, not a thread's, so that no thread of a server is without it because
+ *  it forgot to set it: a program reads the large files that are its own, sets the limit, and then
+ *  reads what others send. Each call has it for itself, so several threads may hold several times
+ *  as much; a call goes by the limit there was when it began. Any thread may call. Returns
+ *  DLVIZ_ERROR_INVALID_ARGUMENT for a negative number. */
 DLVIZ_CHECKED dlviz_status dlviz_set_file_limit(int64_t num_bytes);
 
 /** That limit; 0 where there is none. */
