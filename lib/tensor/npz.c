@@ -173,7 +173,7 @@ static dlviz_status read_named(const dlviz_npz *npz, const char *who, const char
 }
 
 dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor) {
-    DLZ_READING(NULL);
+    DLZ_READING(name);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(npz);
     DLZ_REQUIRE(name);
@@ -182,7 +182,7 @@ dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor
 
 dlviz_status dlviz_npz_read_shifted(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor,
                                     dlviz_tensor **offsets) {
-    DLZ_READING(NULL);
+    DLZ_READING(name);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(tensor);

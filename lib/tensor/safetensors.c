@@ -123,7 +123,7 @@ bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name) 
 
 dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
                                    dlviz_tensor **tensor) {
-    DLZ_READING(NULL);
+    DLZ_READING(name);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);

@@ -74,7 +74,7 @@ static int64_t walk_limit(const reader *of, const sample *file) {
                           strstr(dlviz_last_error(), "(dlviz_set_file_limit)"),
                       "%s with %lld bytes: '%s' (%s)", of->name, (long long)limit,
                       dlviz_last_error(), dlviz_status_name(status));
-        /* Handles that have been opened no longer know it, and images have names in their folder. */
+        /* What is taken out of a handle has a name of its own, and images have one in their folder. */
         ck_assert_msg(strstr(dlviz_last_error(), scratch_folder()) ||
                           strstr(dlviz_last_error(), "a/0.") ||
                           strstr(dlviz_last_error(), "in memory"),
