@@ -41,7 +41,7 @@ static dlviz_status read_shape(const json_t *value, dlviz_safetensors *contents,
     entry->ndim = (int)json_array_size(value);
     int64_t *dims = dlz_arena_alloc(&contents->arena, (size_t)entry->ndim * sizeof *dims);
     if (!dims)
-        return dlz_fail_memory("the list of tensors", (size_t)entry->ndim * sizeof *dims);
+        return dlz_fail_memory("the list of tensors", (uint64_t)entry->ndim * sizeof *dims);
     entry->dims = dims;
     for (int i = 0; i < entry->ndim; i++) {
         const json_t *dim = json_array_get(value, (size_t)i);
