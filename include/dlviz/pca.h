@@ -71,7 +71,9 @@ typedef enum dlviz_pca_solver_kind {
 DLVIZ_CHECKED dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted);
 
 /** Makes a handle of what dlviz_pca_save wrote: a fitted analysis, with its whitening; its other
- *  settings are those of dlviz_pca_create with as many components.
+ *  settings are those of dlviz_pca_create with as many components. The numbers have to be such as a
+ *  fit gives: finite in float32, variances that fall and are no more in all than the data's,
+ *  components of length 1 at right angles to each other, to 1e-6.
  *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file),
  *  DLVIZ_ERROR_UNSUPPORTED (nor one whose tensors dlviz_safetensors_open takes) or

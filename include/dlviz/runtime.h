@@ -69,6 +69,30 @@ DLVIZ_API void dlviz_free(void *block);
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes, size_t size);
 
+/** Sets how much memory, in bytes, a call may hold at one time while it reads a file, so that a
+ *  file of somebody else's cannot take all there is: 1 or more, or 0 (the default) for no limit. It
+ *  holds for every function that reads or opens a file, or the bytes of one in memory, or takes
+ *  something out of a handle made of one. What counts is the file's bytes, what is unpacked or
+ *  decoded from them, and what is made of them, such as tensors, a dataset's samples, a network and
+ *  the parameters that it will have; on the library's threads too, and also what zlib, libpng,
+ *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
+ *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
+ *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
+ *  one by one.
+ *
+ *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
+ *  dlviz_last_error() names the file, the limit, this function, and what was asked for.
+ *
+ *  The limit is the process's, not a thread's, so that no thread of a server is without it because
+ *  it forgot to set it: a program reads the large files that are its own, sets the limit, and then
+ *  reads what others send. Each call has it for itself, so several threads may hold several times
+ *  as much; a call goes by the limit there was when it began. Any thread may call. Returns
+ *  DLVIZ_ERROR_INVALID_ARGUMENT for a negative number. */
+DLVIZ_CHECKED dlviz_status dlviz_set_file_limit(int64_t num_bytes);
+
+/** That limit; 0 where there is none. */
+DLVIZ_API int64_t dlviz_file_limit(void);
+
 typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_DEBUG = 0,
     DLVIZ_LOG_LEVEL_INFO = 1,

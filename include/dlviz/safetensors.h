@@ -20,13 +20,14 @@ typedef struct dlviz_safetensors dlviz_safetensors;
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_create(dlviz_safetensors **out);
 
 /** Reads a file whole and checks all of it: the header's size (at most 100 MB), its JSON (UTF-8, no
- *  key twice), that each tensor has as many bytes as its dtype and shape need, and that the tensors
- *  fill the file without gaps or overlaps. Where the metadata hold the checksums that the library
- *  notes in the files of networks and checkpoints ("dlviz.crc32"), each tensor must have its own;
- *  the sentence names the one that is damaged. A file may hold F64, F32, F16, BF16, BOOL, U8, I8,
- *  U16, I16, U32, I32, U64 and I64. Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO;
- *  DLVIZ_ERROR_FORMAT when a rule is broken; DLVIZ_ERROR_UNSUPPORTED for another dtype or more than
- *  DLVIZ_MAX_DIMS dimensions; DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  key twice, at most 4096 values for a tensor), that each tensor has as many bytes as its dtype
+ *  and shape need, and that the tensors fill the file without gaps or overlaps. Where the metadata
+ *  hold the checksums that the library notes in the files of networks and checkpoints
+ *  ("dlviz.crc32"), each tensor must have its own; the sentence names the one that is damaged. A
+ *  file may hold F64, F32, F16, BF16, BOOL, U8, I8, U16, I16, U32, I32, U64 and I64. Returns
+ *  DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when a rule is broken;
+ *  DLVIZ_ERROR_UNSUPPORTED for another dtype or more than DLVIZ_MAX_DIMS dimensions;
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path);
 /** The same of the bytes of such a file, which are copied. They need no alignment. */
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_open_memory(dlviz_safetensors **out, const void *bytes,

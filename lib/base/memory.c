@@ -1,5 +1,6 @@
 #include "base/base.h"
 #include "base/fork.h"
+#include "base/reading.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -7,11 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each block is preceded by what is needed to free and to resize it. */
+/* Each block is preceded by what is needed to free and to resize it, and by which reading of a file it
+ * counts for, if any. */
 typedef struct header {
     void *origin;
     size_t size;
+    uint64_t reading;
 } header;
+
+#define MORE (sizeof(header) + DLZ_ALIGNMENT)
 
 typedef struct allocator {
     void *(*allocate)(size_t size, void *user);
@@ -62,15 +67,18 @@ dlviz_status dlviz_set_allocator(void *(*allocate)(size_t, void *), void (*relea
 
 void *dlz_alloc(size_t size) {
     size_t total;
-    if (dlz_add_overflows(size, sizeof(header) + DLZ_ALIGNMENT, &total))
+    dlz_reading *reading = dlz_reading_now();
+    if (dlz_add_overflows(size, MORE, &total) || !dlz_reading_take(reading, total))
         return NULL;
     allocator a = get_allocator();
     char *origin = a.allocate(total, a.user);
-    if (!origin)
+    if (!origin) {
+        dlz_reading_give_back(reading, total);
         return NULL;
+    }
     uintptr_t start = (uintptr_t)origin + sizeof(header) + DLZ_ALIGNMENT - 1;
     char *block = origin + (start / DLZ_ALIGNMENT * DLZ_ALIGNMENT - (uintptr_t)origin);
-    ((header *)(void *)block)[-1] = (header){origin, size};
+    ((header *)(void *)block)[-1] = (header){origin, size, reading ? reading->id : 0};
     return block;
 }
 
@@ -102,8 +110,12 @@ void *dlz_realloc_array(void *block, uint64_t count, uint64_t size) {
 void dlz_free(void *block) {
     if (!block)
         return;
+    header *of_block = (header *)block - 1;
+    dlz_reading *reading = dlz_reading_now();
+    if (reading && of_block->reading == reading->id)
+        dlz_reading_give_back(reading, of_block->size + MORE);
     allocator a = get_allocator();
-    a.release(((header *)block)[-1].origin, a.user);
+    a.release(of_block->origin, a.user);
 }
 
 void dlviz_free(void *block) {

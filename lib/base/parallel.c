@@ -3,6 +3,7 @@
 #include "base/cancel.h"
 #include "base/fork.h"
 #include "base/processors.h"
+#include "base/reading.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -53,6 +54,7 @@ static struct {
     _Alignas(DLZ_ALIGNMENT) atomic_uint_fast64_t job;
     dlz_tile_fn function;
     void *context;
+    dlz_reading *reading; /* of the thread whose job it is */
     int64_t tiles;
     int helpers;
     atomic_int next_to_wake;
@@ -235,7 +237,9 @@ static void *worker_main(void *bed_of_mine) {
     DLZ_NOT_CANCELLED;
     inside_tile = true;
     while (join_job(w, &seen)) {
+        dlz_reading_set_now(pool.reading);
         run_tiles(w);
+        dlz_reading_set_now(NULL);
         finish_job(seen);
     }
     return NULL;
@@ -346,6 +350,7 @@ void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void
     helpers = start_workers(helpers);
     pool.function = function;
     pool.context = context;
+    pool.reading = dlz_reading_now();
     pool.tiles = tiles;
     pool.helpers = helpers;
     atomic_store_explicit(&pool.processor, sched_getcpu(), memory_order_relaxed);

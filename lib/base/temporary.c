@@ -1,4 +1,5 @@
 #include "base/temporary.h"
+#include "base/entropy.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -7,9 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ".dlviz-", 16 digits, "-", 16 digits, ".tmp" */
@@ -20,15 +19,6 @@ uint64_t dlz_name_hash(const char *name) {
     for (; *name; name++)
         hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
     return hash;
-}
-
-static uint64_t random_name(int attempt) {
-    uint64_t number;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) == (ssize_t)sizeof number)
-        return number;
-    struct timespec now = {0};
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_nsec * 1000003u + (uint64_t)getpid() * 65537u + (uint64_t)attempt;
 }
 
 static bool lock(int descriptor) {
@@ -86,8 +76,7 @@ dlviz_status dlz_temporary_create(const char *target, const char *path, mode_t m
              (unsigned long long)dlz_name_hash(target + folder));
     remove_abandoned(folder ? *name : ".", prefix);
     for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
-        snprintf(last, NAME_LENGTH + 1, "%s%016llx.tmp", prefix,
-                 (unsigned long long)random_name(attempt));
+        snprintf(last, NAME_LENGTH + 1, "%s%016llx.tmp", prefix, (unsigned long long)dlz_entropy());
         *descriptor = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (*descriptor >= 0) {
             if (keep(*descriptor))

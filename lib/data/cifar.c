@@ -1,5 +1,6 @@
 /* CIFAR-10 and CIFAR-100 in their binary version: records of one or two labels and an image. */
 #include "base/file.h"
+#include "base/reading.h"
 #include "data/dataset.h"
 #include "data/source.h"
 #include "tensor/tensor.h"
@@ -258,6 +259,7 @@ static dlviz_status check_part(const char *who, dlviz_dataset_part part) {
 
 dlviz_status dlviz_dataset_read_cifar10(dlviz_dataset **out, const char *folder,
                                         dlviz_dataset_part part) {
+    DLZ_READING(folder);
     static const char *const names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
                                         "data_batch_4.bin", "data_batch_5.bin"};
     DLZ_REQUIRE_OUT(out);
@@ -277,6 +279,7 @@ dlviz_status dlviz_dataset_read_cifar10(dlviz_dataset **out, const char *folder,
 
 dlviz_status dlviz_dataset_read_cifar100(dlviz_dataset **out, const char *folder,
                                          dlviz_dataset_part part, dlviz_cifar100_labels labels) {
+    DLZ_READING(folder);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(folder);
     DLZ_TRY(check_part(__func__, part));

@@ -45,7 +45,7 @@ static dlviz_status add_word(words *list, const char *text, int64_t row) {
     added->is_number = dlz_read_number(text, strlen(text), &added->number);
     added->is_fraction = added->is_number && added->number != rint(added->number);
     added->is_whole = added->is_number && !added->is_fraction && fabs(added->number) < MOST_WHOLE;
-    return dlz_names_add(&list->places, text, list->count - 1)
+    return dlz_names_add(&list->places, added->text, list->count - 1)
                ? DLVIZ_OK
                : dlz_fail_memory("the words of a column", strlen(text));
 }
@@ -54,7 +54,7 @@ static void release_words(words *list) {
     for (int64_t i = 0; i < list->count; i++)
         dlz_free(list->all[i].text);
     dlz_free(list->all);
-    json_decref(list->places);
+    dlz_names_free(list->places);
 }
 
 /* -- Which words there are -----------------------------------------------------------------------
@@ -215,7 +215,7 @@ static dlviz_status look_up(const dlz_csv_table *table, words *list, const dlz_c
     if (status == DLVIZ_OK)
         status = dlz_copy_names(classes->count, (const char *const *)classes->names, &names->names);
     names->count = status == DLVIZ_OK ? classes->count : 0;
-    json_decref(places);
+    dlz_names_free(places);
     return status;
 }
 

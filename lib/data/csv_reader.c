@@ -104,7 +104,7 @@ static dlviz_status set_names(const char *who, const char *what, dlz_csv_names *
     dlviz_status status = DLVIZ_OK;
     for (int64_t i = 0; status == DLVIZ_OK && i < count; i++)
         status = check_name(who, what, &seen, i, names[i]);
-    json_decref(seen);
+    dlz_names_free(seen);
     DLZ_TRY(status);
     char **copy = NULL;
     if (count > 0)

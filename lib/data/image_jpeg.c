@@ -1,4 +1,5 @@
 /* JPEG, through libjpeg (libjpeg-turbo). */
+#include "base/reading.h"
 #include "data/image.h"
 
 #include <setjmp.h>
@@ -11,7 +12,9 @@
 enum {
     MOST_SCANS = 100,         /* of a progressive file; programs write about ten */
     MOST_PIXELS_A_BYTE = 512, /* at least a bit for each block of 8 x 8 */
-    CMYK = 4
+    CMYK = 4,
+    STRIP = 64,             /* rows that libjpeg holds of each channel, at most */
+    LIBRARY_BYTES = 1 << 18 /* what it takes besides, rounded up */
 };
 
 static bool is_jpeg(const dlz_image_bytes *file) {
@@ -126,6 +129,7 @@ typedef struct decoder {
     const dlz_image_bytes *file;
     dlviz_status status;
     uint8_t *row; /* CMYK before it is converted; NULL where rows are read into the image */
+    uint64_t charged;
 } decoder;
 
 static decoder *decoder_of(j_common_ptr jpeg) {
@@ -211,6 +215,29 @@ static J_COLOR_SPACE space_of(const struct jpeg_decompress_struct *jpeg) {
                                        : JCS_RGB;
 }
 
+static uint64_t rounded_up(JDIMENSION blocks, int factor) {
+    uint64_t f = (uint64_t)factor;
+    return f > 0 ? (blocks + f - 1) / f * f : blocks;
+}
+
+/* libjpeg takes its memory from malloc: some rows of each channel, and where there are several scans, all
+ * coefficients. */
+static void charge(decoder *d) {
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    uint64_t bytes = LIBRARY_BYTES;
+    for (int c = 0; c < jpeg->num_components; c++) {
+        const jpeg_component_info *component = &jpeg->comp_info[c];
+        uint64_t width = rounded_up(component->width_in_blocks, component->h_samp_factor),
+                 height = rounded_up(component->height_in_blocks, component->v_samp_factor);
+        bytes += (uint64_t)jpeg->image_width * STRIP;
+        if (jpeg_has_multiple_scans(jpeg))
+            bytes += width * height * sizeof(JBLOCK);
+    }
+    if (!dlz_reading_charge(bytes))
+        ERREXIT1(jpeg, JERR_OUT_OF_MEMORY, 0);
+    d->charged = bytes;
+}
+
 /* All that may jump, and nothing that a jump could leave undone. */
 static void decode_pixels(decoder *d, const dlz_image *image) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
@@ -223,6 +250,7 @@ static void decode_pixels(decoder *d, const dlz_image *image) {
     jpeg_read_header(jpeg, TRUE);
     jpeg->out_color_space = space_of(jpeg);
     jpeg->dct_method = JDCT_ISLOW;
+    charge(d);
     jpeg_start_decompress(jpeg);
     bool cmyk = jpeg->out_color_space == JCS_CMYK;
     if (jpeg->output_width != image->width || jpeg->output_height != image->height ||
@@ -240,6 +268,7 @@ static dlviz_status decode(const dlz_image_bytes *file, int background, dlz_imag
     begin(&d, file);
     decode_pixels(&d, image);
     jpeg_destroy_decompress(&d.jpeg);
+    dlz_reading_discharge(d.charged);
     dlz_free(d.row);
     return d.status;
 }

@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 #include "base/base.h"
+#include "base/reading.h"
 
 #include <dlviz/dataset_files.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static dlviz_status check_labels(const dlviz_dataset *dataset, const char *path)
 
 dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
                                       dlviz_dataset_part part) {
+    DLZ_READING(folder);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(folder);
     if (part != DLVIZ_DATASET_PART_TRAIN && part != DLVIZ_DATASET_PART_TEST)

@@ -1,5 +1,6 @@
 /* Datasets and tensors of tables of text, on disk or in memory. */
 #include "base/file.h"
+#include "base/reading.h"
 #include "data/csv.h"
 #include "data/dataset.h"
 #include "tensor/narrow.h"
@@ -104,6 +105,7 @@ static dlviz_status check_reader(const char *who, const dlviz_csv_reader *reader
 
 dlviz_status dlviz_dataset_read_csv(dlviz_dataset **out, const char *path,
                                     const dlviz_csv_reader *reader) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     DLZ_TRY(check_reader(__func__, reader));
@@ -117,6 +119,7 @@ dlviz_status dlviz_dataset_read_csv(dlviz_dataset **out, const char *path,
 
 dlviz_status dlviz_dataset_read_csv_memory(dlviz_dataset **out, const void *bytes, size_t size,
                                            const dlviz_csv_reader *reader) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     DLZ_TRY(check_reader(__func__, reader));
@@ -169,6 +172,7 @@ static dlviz_status read_memory(dlviz_tensor **out, const char *who, const void 
 
 dlviz_status dlviz_tensor_read_csv(dlviz_tensor **out, const char *path,
                                    const dlviz_csv_reader *reader) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     return read_file(out, path, reader, false, NULL);
@@ -176,6 +180,7 @@ dlviz_status dlviz_tensor_read_csv(dlviz_tensor **out, const char *path,
 
 dlviz_status dlviz_tensor_read_csv_memory(dlviz_tensor **out, const void *bytes, size_t size,
                                           const dlviz_csv_reader *reader) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     return read_memory(out, __func__, bytes, size, reader, false, NULL);
@@ -183,6 +188,7 @@ dlviz_status dlviz_tensor_read_csv_memory(dlviz_tensor **out, const void *bytes,
 
 dlviz_status dlviz_tensor_read_csv_shifted(dlviz_tensor **out, const char *path,
                                            const dlviz_csv_reader *reader, dlviz_tensor **offsets) {
+    DLZ_READING(path);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(out);
@@ -193,6 +199,7 @@ dlviz_status dlviz_tensor_read_csv_shifted(dlviz_tensor **out, const char *path,
 dlviz_status dlviz_tensor_read_csv_shifted_memory(dlviz_tensor **out, const void *bytes,
                                                   size_t size, const dlviz_csv_reader *reader,
                                                   dlviz_tensor **offsets) {
+    DLZ_READING(NULL);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(out);

@@ -1,6 +1,7 @@
 /* Datasets of folders of images. */
 #include "base/failures.h"
 #include "base/parallel.h"
+#include "base/reading.h"
 #include "data/dataset.h"
 #include "data/image_files.h"
 #include "data/image_list.h"
@@ -321,6 +322,7 @@ static dlviz_status read_folder(dlviz_dataset **out, const char *who, const char
 
 dlviz_status dlviz_dataset_read_folder(dlviz_dataset **out, const char *folder,
                                        dlviz_image_reader *reader) {
+    DLZ_READING(folder);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(folder);
     if (reader) {

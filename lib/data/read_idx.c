@@ -1,5 +1,5 @@
 /* Datasets of IDX files, on disk or in memory. */
-#include "base/base.h"
+#include "base/reading.h"
 #include "data/dataset.h"
 #include "data/idx.h"
 #include "tensor/tensor.h"
@@ -31,6 +31,7 @@ static dlviz_status add_labels(dlviz_dataset **out, const char *who, dlviz_tenso
 
 dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
                                     const char *labels_path) {
+    DLZ_READING(images_path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(images_path);
     dlviz_tensor *images;
@@ -40,6 +41,7 @@ dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path
 
 dlviz_status dlviz_dataset_map_idx(dlviz_dataset **out, const char *images_path,
                                    const char *labels_path) {
+    DLZ_READING(images_path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(images_path);
     dlviz_tensor *images;
@@ -50,6 +52,7 @@ dlviz_status dlviz_dataset_map_idx(dlviz_dataset **out, const char *images_path,
 dlviz_status dlviz_dataset_read_idx_memory(dlviz_dataset **out, const void *images,
                                            size_t images_size, const void *labels,
                                            size_t labels_size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(images);
     dlviz_tensor *samples, *targets = NULL;

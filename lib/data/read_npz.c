@@ -1,5 +1,6 @@
 /* Datasets of NumPy's archives. */
 #include "base/base.h"
+#include "base/reading.h"
 #include "data/dataset.h"
 #include "tensor/tensor.h"
 #include <dlviz/dataset_files.h>
@@ -36,6 +37,7 @@ static dlviz_status read_arrays(dlviz_dataset **out, const char *who, dlviz_npz 
 
 dlviz_status dlviz_dataset_read_npz(dlviz_dataset **out, const char *path, const char *samples_name,
                                     const char *targets_name) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     DLZ_REQUIRE(samples_name);
@@ -47,6 +49,7 @@ dlviz_status dlviz_dataset_read_npz(dlviz_dataset **out, const char *path, const
 
 dlviz_status dlviz_dataset_read_npz_memory(dlviz_dataset **out, const void *bytes, size_t size,
                                            const char *samples_name, const char *targets_name) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     DLZ_REQUIRE(samples_name);

@@ -1,4 +1,5 @@
 #include "base/base.h"
+#include "base/reading.h"
 #include "film/film.h"
 #include "neighbors/distances.h"
 #include "tensor/safetensors.h"
@@ -112,17 +113,20 @@ static dlviz_status get(const dlviz_safetensors *file, int64_t frame, const char
     return DLVIZ_OK;
 }
 
+/* *width: of the outputs of the frames before, 0 if there are none. */
 static dlviz_status read_frame(const dlviz_safetensors *file, const dlviz_film *film,
-                               const json_t *divergences, int64_t i, dlz_frame *frame) {
+                               const json_t *divergences, int64_t i, int64_t *width,
+                               dlz_frame *frame) {
     const dlz_frame *first = i > 0 ? &film->frames[0] : NULL;
     int64_t n = first ? first->components->dims[0] : 0;
     DLZ_TRY(get(file, i, "components", true, n, DLZ_FILM_COMPONENTS, &frame->components));
     DLZ_TRY(dlz_require_distances("it is not a saved film", "components", frame->components));
     n = frame->components->dims[0];
     DLZ_TRY(get(file, i, "outputs", false, n, INT64_MAX, &frame->outputs));
-    for (int64_t k = 0; frame->outputs && k < i; k++)
-        if (film->frames[k].outputs && film->frames[k].outputs->dims[1] != frame->outputs->dims[1])
-            return damaged("its frames have outputs of several widths");
+    if (frame->outputs && *width > 0 && frame->outputs->dims[1] != *width)
+        return damaged("its frames have outputs of several widths");
+    if (frame->outputs)
+        *width = frame->outputs->dims[1];
     if (!divergences)
         return DLVIZ_OK;
     DLZ_TRY(get(file, i, "tsne", true, n, 3, &frame->maps.tsne));
@@ -149,6 +153,7 @@ static dlviz_status read_frames(const dlviz_safetensors *file, const json_t *who
     film->later_iterations = json_is_integer(later) ? json_integer_value(later) : -1;
     if (film->later_iterations < 0 || film->later_iterations > INT32_MAX)
         return damaged("its 'later_iterations' is no number of iterations");
+    int64_t width = 0;
     for (int64_t i = 0; i < count; i++) {
         const json_t *epoch = json_array_get(epochs, (size_t)i);
         int64_t value = json_is_integer(epoch) ? json_integer_value(epoch) : -1;
@@ -157,7 +162,7 @@ static dlviz_status read_frames(const dlviz_safetensors *file, const json_t *who
         DLZ_TRY(dlz_film_grow(film));
         dlz_frame *frame = &film->frames[film->count++];
         *frame = (dlz_frame){.epoch = value, .maps = {.divergence = NAN}};
-        DLZ_TRY(read_frame(file, film, divergences, i, frame));
+        DLZ_TRY(read_frame(file, film, divergences, i, &width, frame));
     }
     return DLVIZ_OK;
 }
@@ -184,6 +189,7 @@ static dlviz_status give(dlviz_film **out, dlviz_film *film, dlviz_status status
 }
 
 dlviz_status dlviz_film_open(dlviz_film **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_film *film;
@@ -192,6 +198,7 @@ dlviz_status dlviz_film_open(dlviz_film **out, const char *path) {
 }
 
 dlviz_status dlviz_film_open_memory(dlviz_film **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     dlviz_film *film;
     DLZ_TRY(dlviz_film_create(&film));

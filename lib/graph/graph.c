@@ -15,7 +15,7 @@ void dlz_graph_release(dlz_graph *graph) {
         dlviz_layer_destroy(node->layer);
     }
     dlz_free(graph->nodes);
-    json_decref(graph->names);
+    dlz_names_free(graph->names);
 }
 
 int dlz_graph_find(const dlz_graph *graph, const char *name, bool *found) {
@@ -141,7 +141,7 @@ dlviz_status dlz_graph_add(dlz_graph *graph, const char *name, dlviz_layer *laye
     dlviz_status status = node.name && node.inputs && node.in
                               ? find_inputs(graph, name, num_inputs, input_names, node.inputs)
                               : dlz_fail_memory("a layer's name and inputs", strlen(name) + 1);
-    if (status == DLVIZ_OK && !dlz_names_add(&graph->names, name, graph->num_nodes))
+    if (status == DLVIZ_OK && !dlz_names_add(&graph->names, node.name, graph->num_nodes))
         status = dlz_fail_memory("a layer's name", strlen(name) + 1);
     if (status != DLVIZ_OK) {
         dlz_free(node.name);

@@ -17,13 +17,19 @@ struct dlz_eigen {
     double norm; /* the largest sum of magnitudes in a row of the tridiagonal matrix */
 };
 
-static void measure(dlz_eigen *eigen) {
+/* LAPACK's loops may never end on numbers that are none. */
+static dlviz_status measure(dlz_eigen *eigen) {
     lapack_int n = eigen->n;
     for (lapack_int i = 0; i < n; i++) {
         double sum = fabs(eigen->diagonal[i]) + (i > 0 ? fabs(eigen->off_diagonal[i - 1]) : 0) +
                      (i < n - 1 ? fabs(eigen->off_diagonal[i]) : 0);
+        if (!isfinite(sum))
+            return dlz_fail(DLVIZ_ERROR_NUMERIC,
+                            "row %lld of a tridiagonal matrix of %lld rows is not finite",
+                            (long long)i, (long long)n);
         eigen->norm = fmax(eigen->norm, sum);
     }
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_eigen_create(dlz_eigen **out, int64_t n, double *a) {
@@ -42,11 +48,12 @@ dlviz_status dlz_eigen_create(dlz_eigen **out, int64_t n, double *a) {
         (dlz_eigen){(lapack_int)n, exponent, a, vectors, vectors + n, vectors + 2 * n, .norm = 0};
     dlviz_status status =
         dlz_tridiagonal_reduce(n, a, eigen->diagonal, eigen->off_diagonal, eigen->tau);
+    if (status == DLVIZ_OK)
+        status = measure(eigen);
     if (status != DLVIZ_OK) {
         dlz_eigen_destroy(eigen);
         return status;
     }
-    measure(eigen);
     *out = eigen;
     return DLVIZ_OK;
 }

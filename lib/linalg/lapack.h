@@ -32,11 +32,6 @@ dlviz_status dlz_lapack_check_size(int64_t m, int64_t n);
  * i + 1 numbers only. Fails with DLVIZ_ERROR_NUMERIC at NaN and infinities. */
 dlviz_status dlz_make_safe(int64_t m, int64_t n, bool lower, double *a, int *exponent);
 
-/* The largest |rows rowsᵀ - 1|, infinite when there is a NaN; without `all`, each row is held
- * against itself and the one before it only. `products` has room for 64 x count. */
-#define DLZ_ORTHONORMALITY_BLOCK 64
-double dlz_orthonormality_error(int64_t count, int64_t n, const double *rows, bool all,
-                                double *products);
 /* Rows that are further from orthonormal than this are not taken from a driver. Drivers that do
  * well stay below 2e-14, dstemr as a rule below 1e-12. */
 #define DLZ_ORTHONORMALITY_LIMIT 1e-12

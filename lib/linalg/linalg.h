@@ -80,4 +80,10 @@ dlviz_status dlz_qr_merge(int64_t n, double *left, const double *right);
  * receives the lower triangular matrix that takes the new rows to the old ones. */
 dlviz_status dlz_orthonormalize_rows(int64_t m, int64_t n, double *a, double *r);
 
+/* The largest |rows rowsᵀ - 1|, infinite when there is a NaN; without `all`, each row is held
+ * against itself and the one before it only. `products` has room for 64 x count. */
+#define DLZ_ORTHONORMALITY_BLOCK 64
+double dlz_orthonormality_error(int64_t count, int64_t n, const double *rows, bool all,
+                                double *products);
+
 #endif

@@ -2,8 +2,12 @@
  * who read and edit it. */
 #include "base/base.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/reading.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
+
+#include <string.h>
 
 /* A layer takes some 200 bytes. */
 enum { LARGEST_FILE = 16 << 20 };
@@ -11,17 +15,24 @@ enum { LARGEST_FILE = 16 << 20 };
 /* -- Written: a line for each layer --------------------------------------------------------------
  */
 
-/* Real numbers with the digits that bring them back, and no more: 0.1 and not 0.10000000000000001. */
+/* Real numbers with the digits that bring them back, and no more: 0.1 and not 0.10000000000000001. NULL
+ * when out of memory. */
 static char *text_of(const json_t *value) {
     enum { FEWEST = 15, ENOUGH = 17 };
     for (size_t digits = FEWEST;; digits++) {
         char *text = dlz_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        json_t *again = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        json_t *again = NULL;
+        dlz_json_fault fault;
+        dlviz_status status =
+            text ? dlz_json_read("a network's description", text, strlen(text), &again, &fault)
+                 : DLVIZ_ERROR_OUT_OF_MEMORY;
         bool same = again && json_equal(again, value);
         json_decref(again);
-        if (!text || same || digits == ENOUGH)
+        if (status == DLVIZ_OK && (same || digits == ENOUGH))
             return text;
         dlz_free(text);
+        if (status != DLVIZ_OK)
+            return NULL;
     }
 }
 
@@ -84,18 +95,36 @@ dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network
 /* -- Read ---------------------------------------------------------------------------------------- */
 
 static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
-    json_error_t error;
-    *whole = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
-    if (!*whole && dlz_json_lacked_memory(&error))
-        return dlz_fail_memory("a network's description", size);
-    if (!*whole)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "line %d is not JSON: %s", error.line, error.text);
+    dlz_json_fault fault;
+    dlviz_status status = dlz_json_read("a network's description", bytes, size, whole, &fault);
+    if (status == DLVIZ_ERROR_FORMAT)
+        return dlz_fail(status, "line %zu is not JSON: %s", fault.line, fault.reason);
+    DLZ_TRY(status);
     if (json_is_object(*whole))
         return DLVIZ_OK;
     json_decref(*whole);
     *whole = NULL;
     return dlz_fail(DLVIZ_ERROR_FORMAT, "it is no JSON object with \"input\" and \"layers\", as "
                                         "dlviz_network_save_architecture writes it");
+}
+
+/* What dlviz_network_build will take for parameters counts against the limit for files: a few bytes can ask
+ * for as much as there is. A network that cannot be laid out is for dlviz_network_build to say. */
+static dlviz_status charge_parameters(const json_t *whole) {
+    dlviz_network *probe;
+    if (!dlz_reading_now())
+        return DLVIZ_OK;
+    DLZ_TRY(dlz_network_open_description(&probe, whole));
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
+    dlviz_status status = dlz_network_lay_out(probe);
+    uint64_t bytes = status == DLVIZ_OK ? dlz_network_state_bytes(probe) : 0;
+    dlviz_network_destroy(probe);
+    if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
+        return status;
+    if (status != DLVIZ_OK)
+        dlz_failure_put_back(&kept);
+    return dlz_reading_charge(bytes) ? DLVIZ_OK : dlz_fail_memory("the parameters", bytes);
 }
 
 /* All that can be wrong with shapes and names shows before anything is allocated for it. */
@@ -105,6 +134,8 @@ static dlviz_status make(dlviz_network **out, const void *bytes, size_t size) {
     dlviz_status status = dlz_network_check_version(whole);
     if (status == DLVIZ_OK && json_array_size(json_object_get(whole, "layers")) == 0)
         status = dlz_fail(DLVIZ_ERROR_FORMAT, "it has no \"layers\"");
+    if (status == DLVIZ_OK)
+        status = charge_parameters(whole);
     if (status == DLVIZ_OK)
         status = dlz_network_open_description(out, whole);
     json_decref(whole);
@@ -118,6 +149,7 @@ static dlviz_status open(dlviz_network **out, const void *bytes, size_t size) {
 }
 
 dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     void *bytes;
@@ -131,6 +163,7 @@ dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *pa
 
 dlviz_status dlviz_network_open_architecture_memory(dlviz_network **out, const void *bytes,
                                                     size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     dlviz_status status = open(out, bytes, size);

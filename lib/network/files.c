@@ -1,5 +1,6 @@
 /* Networks saved to files, and files loaded into networks. */
 #include "base/base.h"
+#include "base/reading.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
 
@@ -95,6 +96,7 @@ static dlviz_status load(dlviz_network *network, const dlviz_safetensors *set) {
 }
 
 dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
+    DLZ_READING(path);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(path);
     DLZ_USE_NETWORK(__func__, network);
@@ -106,6 +108,7 @@ dlviz_status dlviz_network_load(dlviz_network *network, const char *path) {
 }
 
 dlviz_status dlviz_network_load_memory(dlviz_network *network, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
     dlviz_safetensors *set;

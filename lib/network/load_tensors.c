@@ -1,5 +1,5 @@
 /* States taken from tensors at hand: all of them, or those that there are. */
-#include "base/base.h"
+#include "base/reading.h"
 #include "data/dataset.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
@@ -105,6 +105,7 @@ static dlviz_status load_present(dlviz_network *network, const dlviz_safetensors
 
 dlviz_status dlviz_network_load_tensors(dlviz_network *network, const dlviz_safetensors *contents,
                                         bool strict) {
+    DLZ_READING(NULL);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(contents);
     if (!strict)

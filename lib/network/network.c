@@ -91,7 +91,7 @@ void dlviz_network_destroy(dlviz_network *network) {
     for (int i = 0; i < network->num_states; i++)
         dlz_free(network->states[i].name);
     dlz_free(network->states);
-    json_decref(network->state_names);
+    dlz_names_free(network->state_names);
     dlz_free(network->message);
     dlz_free(network->summary);
     dlz_free(network->parameters);
@@ -253,6 +253,17 @@ static dlviz_status allocate_states(dlviz_network *network) {
     }
     dlz_network_hand_states(network);
     return DLVIZ_OK;
+}
+
+uint64_t dlz_network_state_bytes(const dlviz_network *network) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < network->num_states; i++) {
+        const dlz_state *state = &network->states[i];
+        uint64_t own = (uint64_t)padded(state->size) * dlviz_dtype_size(state->spec.dtype);
+        if (__builtin_add_overflow(bytes, 2 * own, &bytes))
+            return UINT64_MAX;
+    }
+    return bytes;
 }
 
 static void draw_states(dlviz_network *network, uint64_t seed) {

@@ -82,6 +82,8 @@ struct dlviz_network {
 const dlz_shape *dlz_network_output(const dlviz_network *network);
 /* Works out all shapes and which states there are, and allocates none of them. */
 dlviz_status dlz_network_lay_out(dlviz_network *network);
+/* What the states of a network that is laid out will take, with the gradients and the copies of them. */
+uint64_t dlz_network_state_bytes(const dlviz_network *network);
 /* Allocates the states; all are 0. */
 dlviz_status dlz_network_complete(dlviz_network *network);
 void dlz_mixture_release(dlz_mixture *mixture);

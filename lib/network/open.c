@@ -1,5 +1,6 @@
 /* A network made of the description in its file (architecture.c writes it). */
 #include "base/base.h"
+#include "base/reading.h"
 #include "layers/layers.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
@@ -125,6 +126,7 @@ static dlviz_status open(dlviz_network **out, const dlviz_safetensors *set) {
 }
 
 dlviz_status dlviz_network_open(dlviz_network **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_safetensors *set;
@@ -135,6 +137,7 @@ dlviz_status dlviz_network_open(dlviz_network **out, const char *path) {
 }
 
 dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     dlviz_safetensors *set;
     DLZ_TRY(dlz_safetensors_view(&set, __func__, bytes, size));

@@ -117,7 +117,7 @@ void dlz_onnx_destroy(dlz_onnx *model) {
     dlz_message_release(&model->nodes);
     dlz_message_release(&model->infos);
     dlz_message_release(&model->properties);
-    json_decref(model->taken);
+    dlz_names_free(model->taken);
     dlz_free(model->tensors);
     dlz_free(model->texts);
     dlz_free(model->values);

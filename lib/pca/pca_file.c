@@ -1,5 +1,7 @@
 #include "pca/pca.h"
 #include "base/base.h"
+#include "base/reading.h"
+#include "linalg/linalg.h"
 #include "tensor/safetensors.h"
 #include "tensor/saved.h"
 #include "tensor/tensor.h"
@@ -96,26 +98,66 @@ static dlviz_status get(const dlviz_safetensors *file, const char *name, dlviz_d
                     name);
 }
 
-/* Numbers that a fit can have given: finite in float32, variances of 0 and more, components of
- * length 1. They may come from anywhere. */
-static dlviz_status check_exact(const double *from, int64_t d, int64_t k) {
-    int64_t size = exact_size(d, k);
+/* Far above what rounding leaves of a fit's numbers. */
+#define ROUNDING 1e-6
+/* A first variance below it would make weights for whitening that float32 does not hold. */
+#define LEAST_VARIANCE 1e-60
+
+/* Finite in float32, so that no square or sum of them overflows. */
+static dlviz_status check_numbers(const double *from, int64_t size) {
     for (int64_t i = 0; i < size; i++)
         if (!(fabs(from[i]) <= FLT_MAX))
             return damaged("it holds NaN, infinity or a number beyond float32");
-    if (from[0] < 0)
+    return DLVIZ_OK;
+}
+
+/* 0 and more, falling, and no more together than the variance of the data. */
+static dlviz_status check_variances(double total, const double *variance, int64_t k) {
+    double sum = 0;
+    if (total < 0)
         return damaged("it has a negative variance");
+    if (total > 0 && total < (double)FLT_MIN)
+        return damaged("its variance is below what float32 holds");
     for (int64_t i = 0; i < k; i++) {
-        const double *component = from + 1 + d + k + i * d;
-        double square = 0;
-        for (int64_t j = 0; j < d; j++)
-            square += component[j] * component[j];
-        if (from[1 + d + i] < 0)
+        if (variance[i] < 0)
             return damaged("it has a negative variance");
-        if (!(fabs(square - 1) <= 1e-6))
+        if (i > 0 && variance[i] > variance[i - 1] + ROUNDING * variance[0])
+            return damaged("its variances do not fall");
+        sum += variance[i];
+    }
+    if (sum > total * (1 + ROUNDING))
+        return damaged("its components have more variance than the data");
+    if (variance[0] > 0 && variance[0] < LEAST_VARIANCE)
+        return damaged("its variances are below what float32 holds");
+    return DLVIZ_OK;
+}
+
+static dlviz_status check_components(const double *components, int64_t k, int64_t d) {
+    for (int64_t i = 0; i < k; i++) {
+        double square = 0;
+        for (int64_t j = i * d; j < (i + 1) * d; j++)
+            square += components[j] * components[j];
+        if (!(fabs(square - 1) <= ROUNDING))
             return damaged("a component's length is not 1");
     }
-    return DLVIZ_OK;
+    size_t room;
+    double *products = dlz_mul_overflows((uint64_t)k, DLZ_ORTHONORMALITY_BLOCK, &room)
+                           ? NULL
+                           : dlz_alloc_array(room, sizeof *products);
+    if (!products)
+        return dlz_fail_memory("a check of components",
+                               (uint64_t)k * DLZ_ORTHONORMALITY_BLOCK * sizeof *products);
+    double error = dlz_orthonormality_error(k, d, components, true, products);
+    dlz_free(products);
+    return error <= ROUNDING ? DLVIZ_OK
+                             : damaged("its components are not at right angles to each other");
+}
+
+/* Numbers that a fit can have given. They may come from anywhere. */
+static dlviz_status check_exact(const double *from, int64_t d, int64_t k) {
+    DLZ_TRY(check_numbers(from, exact_size(d, k)));
+    DLZ_TRY(check_variances(from[0], from + 1 + d, k));
+    return check_components(from + 1 + d + k, k, d);
 }
 
 /* The model from the exact numbers. */
@@ -149,7 +191,7 @@ static dlviz_status read_model(const dlviz_safetensors *file, void *handle) {
     if (status == DLVIZ_OK) {
         const int64_t *whole = numbers->data;
         if (numbers->size != 2 || whole[0] < 2 || whole[0] > MOST_SAMPLES ||
-            model.count > model.features ||
+            model.count > model.features || model.count > whole[0] ||
             exact->size != exact_size(model.features, model.count)) {
             status = damaged("its sizes do not fit together");
         } else {
@@ -177,6 +219,7 @@ static dlviz_status give(dlviz_pca **out, dlviz_pca *pca, dlviz_status status) {
 }
 
 dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_pca *pca;
@@ -185,6 +228,7 @@ dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path) {
 }
 
 dlviz_status dlviz_pca_open_memory(dlviz_pca **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     dlviz_pca *pca;
     DLZ_TRY(dlviz_pca_create(&pca, 0));

@@ -1,12 +1,13 @@
 /* What is said of a run beside its maps: facts, measures, curves, layers. */
 #include "report/report.h"
+#include "base/grow.h"
 
 #include <math.h>
 #include <string.h>
 
 /* `items` of this size with room for one more; NULL when out of memory, and the old ones stay. */
 static void *grow(void *items, int64_t count, size_t size) {
-    void *more = dlz_realloc_array(items, (uint64_t)count + 1, size);
+    void *more = dlz_list_grow(items, count, 1, size);
     if (!more)
         dlz_fail_memory("a line of a report", ((uint64_t)count + 1) * size);
     return more;

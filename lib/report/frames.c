@@ -1,5 +1,6 @@
 /* The frames of a run: what its network was like at an epoch. */
 #include "report/report.h"
+#include "base/grow.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -37,10 +38,9 @@ void dlz_report_frame_release(const dlviz_report_run *run, dlz_report_frame *fra
 }
 
 dlviz_status dlz_report_take_frame(dlviz_report_run *run, const dlz_report_frame *frame) {
-    uint64_t count = (uint64_t)run->num_frames + 1;
-    dlz_report_frame *all = dlz_realloc_array(run->frames, count, sizeof *all);
+    dlz_report_frame *all = dlz_list_grow(run->frames, run->num_frames, 1, sizeof *all);
     if (!all)
-        return dlz_fail_memory("the frames of a run", count * sizeof *all);
+        return dlz_fail_memory("the frames of a run", (uint64_t)run->num_frames * sizeof *all);
     run->frames = all;
     all[run->num_frames++] = *frame;
     return DLVIZ_OK;

@@ -1,5 +1,9 @@
 /* The runs of another page about the same points. */
+#include "base/arena.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/names.h"
+#include "base/reading.h"
 #include "report/page.h"
 #include "report/parse.h"
 #include "report/sprite.h"
@@ -33,14 +37,12 @@ static bool find_block(const char *page, size_t size, const char *begin, span *b
 }
 
 static dlviz_status read_json(span data, json_t **root) {
-    json_error_t error;
-    *root = json_loadb(data.text, data.length, JSON_REJECT_DUPLICATES, &error);
-    if (!*root && dlz_json_lacked_memory(&error))
-        return dlz_fail_memory("a page's data", data.length);
-    if (!*root)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "its data are not valid JSON: %s at byte %d",
-                        error.text, error.position);
-    return DLVIZ_OK;
+    dlz_json_fault fault;
+    dlviz_status status = dlz_json_read("a page's data", data.text, data.length, root, &fault);
+    if (status == DLVIZ_ERROR_FORMAT)
+        return dlz_fail(status, "its data are not valid JSON: %s at byte %zu", fault.reason,
+                        fault.byte);
+    return status;
 }
 
 static dlviz_status read_page(const char *bytes, size_t size, dlviz_report **page) {
@@ -182,30 +184,73 @@ static dlviz_status join_pictures(const dlviz_report *report, const dlviz_report
 /* -- Names of runs -------------------------------------------------------------------------------
  */
 
+/* Tables of names, for a page may have any number of runs of the same name. */
+typedef struct naming {
+    dlz_arena texts;
+    dlz_names *taken;   /* by runs of the report and of the page, also of those that come later */
+    dlz_names *earlier; /* by runs of the report, and those of the page that have been looked at */
+    dlz_names *numbers; /* of a name that was given a number: the next one to try */
+} naming;
+
+static dlviz_status no_memory_for_names(void) {
+    return dlz_fail_memory("the names of runs", 0);
+}
+
+static dlviz_status note_names(naming *to, const dlviz_report *report, bool earlier) {
+    for (int64_t i = 0; i < report->num_runs; i++) {
+        const char *name = report->runs[i]->name;
+        const char *text = dlz_arena_text(&to->texts, name, strlen(name));
+        if (!text || !dlz_names_add(&to->taken, text, 0) ||
+            (earlier && !dlz_names_add(&to->earlier, text, 0)))
+            return no_memory_for_names();
+    }
+    return DLVIZ_OK;
+}
+
 /* "name (2)", or the next number with which no run has that name. */
-static dlviz_status rename_run(const dlviz_report *report, const dlviz_report *page,
-                               dlviz_report_run *run) {
+static dlviz_status rename_run(naming *names, dlviz_report_run *run) {
+    int64_t number = dlz_max_i64(dlz_names_find(names->numbers, run->name), 2);
     size_t size = strlen(run->name) + 24;
-    char *name = dlz_alloc(size);
-    if (!name)
-        return dlz_fail_memory("a run's name", size);
-    int64_t number = 2;
-    do
-        snprintf(name, size, "%s (%lld)", run->name, (long long)number++);
-    while (dlz_report_has_run(report, name, NULL) || dlz_report_has_run(page, name, run));
-    dlz_free(run->name);
-    run->name = name;
+    char *base = dlz_arena_text(&names->texts, run->name, size - 24), *name = dlz_alloc(size);
+    if (base && name) {
+        do
+            snprintf(name, size, "%s (%lld)", base, (long long)number++);
+        while (dlz_names_find(names->taken, name) >= 0);
+        char *text = dlz_arena_text(&names->texts, name, strlen(name));
+        if (text && dlz_names_add(&names->numbers, base, number) &&
+            dlz_names_add(&names->taken, text, 0) && dlz_names_add(&names->earlier, text, 0)) {
+            dlz_free(run->name);
+            run->name = name;
+            return DLVIZ_OK;
+        }
+    }
+    dlz_free(name);
+    return no_memory_for_names();
+}
+
+static dlviz_status tell_apart(naming *names, const dlviz_report *page) {
+    for (int64_t i = 0; i < page->num_runs; i++) {
+        dlviz_report_run *run = page->runs[i];
+        if (dlz_names_find(names->earlier, run->name) >= 0)
+            DLZ_TRY(rename_run(names, run));
+        else if (!dlz_names_add(&names->earlier, run->name, 0))
+            return no_memory_for_names();
+    }
     return DLVIZ_OK;
 }
 
 static dlviz_status tell_runs_apart(const dlviz_report *report, const dlviz_report *page) {
-    for (int64_t i = 0; i < page->num_runs; i++) {
-        dlviz_report before = {.num_runs = i, .runs = page->runs};
-        const char *name = page->runs[i]->name;
-        if (dlz_report_has_run(report, name, NULL) || dlz_report_has_run(&before, name, NULL))
-            DLZ_TRY(rename_run(report, page, page->runs[i]));
-    }
-    return DLVIZ_OK;
+    naming names = {.taken = NULL};
+    dlviz_status status = note_names(&names, report, true);
+    if (status == DLVIZ_OK)
+        status = note_names(&names, page, false);
+    if (status == DLVIZ_OK)
+        status = tell_apart(&names, page);
+    dlz_names_free(names.taken);
+    dlz_names_free(names.earlier);
+    dlz_names_free(names.numbers);
+    dlz_arena_release(&names.texts);
+    return status;
 }
 
 /* -- Taking it over ------------------------------------------------------------------------------
@@ -275,6 +320,7 @@ static dlviz_status merge_bytes(dlviz_report *report, const char *bytes, size_t 
 }
 
 dlviz_status dlviz_report_merge(dlviz_report *report, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE(report);
     DLZ_REQUIRE(path);
     void *bytes;
@@ -286,6 +332,7 @@ dlviz_status dlviz_report_merge(dlviz_report *report, const char *path) {
 }
 
 dlviz_status dlviz_report_merge_memory(dlviz_report *report, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE(report);
     DLZ_REQUIRE(bytes);
     dlviz_status status = merge_bytes(report, bytes, size);

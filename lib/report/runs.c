@@ -1,5 +1,6 @@
 /* The runs of a report: made, owned, and the names of their maps. */
 #include "report/report.h"
+#include "base/grow.h"
 
 #include <string.h>
 
@@ -42,10 +43,11 @@ void dlz_report_run_destroy(dlviz_report_run *run) {
 
 dlviz_status dlz_report_take_runs(dlviz_report *report, int64_t count,
                                   dlviz_report_run *const *runs) {
-    uint64_t total = (uint64_t)report->num_runs + (uint64_t)count;
-    dlviz_report_run **all = dlz_realloc_array(report->runs, total, sizeof(dlviz_report_run *));
+    dlviz_report_run **all =
+        dlz_list_grow(report->runs, report->num_runs, count, sizeof(dlviz_report_run *));
     if (!all)
-        return dlz_fail_memory("the runs of a report", total * sizeof(dlviz_report_run *));
+        return dlz_fail_memory("the runs of a report",
+                               (uint64_t)(report->num_runs + count) * sizeof(dlviz_report_run *));
     report->runs = all;
     for (int64_t i = 0; i < count; i++) {
         runs[i]->report = report;
@@ -99,10 +101,9 @@ const char *dlviz_report_run_name(const dlviz_report_run *run) {
  */
 
 dlviz_status dlz_report_add_map_name(dlviz_report_run *run, const char *name) {
-    uint64_t count = (uint64_t)run->maps.count + 1;
-    char **all = dlz_realloc_array(run->maps.items, count, sizeof *all);
+    char **all = dlz_list_grow(run->maps.items, run->maps.count, 1, sizeof *all);
     if (!all)
-        return dlz_fail_memory("the maps of a run", count * sizeof *all);
+        return dlz_fail_memory("the maps of a run", (uint64_t)run->maps.count * sizeof *all);
     run->maps.items = all;
     if (!(all[run->maps.count] = dlz_strdup(name)))
         return dlz_fail_memory("a map's name", strlen(name) + 1);

@@ -1,6 +1,7 @@
 /* Elements of .npy files as tensors, and the files that hold nothing else. */
 #include "tensor/npy.h"
 #include "base/file.h"
+#include "base/reading.h"
 #include "tensor/narrow.h"
 #include "tensor/tensor.h"
 
@@ -151,6 +152,7 @@ static dlviz_status open_file(const char *path, void **block, dlz_npy_header *he
 }
 
 dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     void *block = NULL;
@@ -167,6 +169,7 @@ dlviz_status dlviz_tensor_read_npy(dlviz_tensor **out, const char *path) {
 
 dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
                                            dlviz_tensor **offsets) {
+    DLZ_READING(path);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(out);
@@ -188,6 +191,7 @@ dlviz_status dlviz_tensor_read_npy_shifted(dlviz_tensor **out, const char *path,
  */
 
 dlviz_status dlviz_tensor_read_npy_memory(dlviz_tensor **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     dlz_npy_header header = {0};
@@ -201,6 +205,7 @@ dlviz_status dlviz_tensor_read_npy_memory(dlviz_tensor **out, const void *bytes,
 
 dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **out, const void *bytes,
                                                   size_t size, dlviz_tensor **offsets) {
+    DLZ_READING(NULL);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(out);

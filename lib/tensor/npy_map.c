@@ -1,5 +1,6 @@
 /* A .npy file used where it lies: its pages become a tensor's storage. */
 #include "base/base.h"
+#include "base/reading.h"
 #include "tensor/mapping.h"
 #include "tensor/npy.h"
 
@@ -29,6 +30,7 @@ static dlviz_status wrap(dlviz_tensor **out, dlz_mapping *mapping) {
 }
 
 dlviz_status dlviz_tensor_map_npy(dlviz_tensor **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlz_mapping *mapping;

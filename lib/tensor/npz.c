@@ -1,6 +1,7 @@
 /* .npz files: which arrays there are, and reading one. */
 #include "tensor/npz.h"
 #include "base/file.h"
+#include "base/reading.h"
 #include "tensor/npy.h"
 
 #include <string.h>
@@ -25,7 +26,7 @@ void dlviz_npz_destroy(dlviz_npz *npz) {
         dlz_free(npz->entries[i].name);
         dlz_free(npz->entries[i].file);
     }
-    json_decref(npz->names);
+    dlz_names_free(npz->names);
     dlz_free(npz->entries);
     dlz_free(npz->block);
     if (npz->archive.descriptor >= 0)
@@ -48,6 +49,7 @@ static dlviz_status open_file(const char *path, dlviz_npz *npz) {
 }
 
 dlviz_status dlviz_npz_open(dlviz_npz **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_npz *npz = NULL;
@@ -66,6 +68,7 @@ dlviz_status dlviz_npz_open(dlviz_npz **out, const char *path) {
 }
 
 dlviz_status dlviz_npz_open_memory(dlviz_npz **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     dlviz_npz *npz = NULL;
@@ -170,6 +173,7 @@ static dlviz_status read_named(const dlviz_npz *npz, const char *who, const char
 }
 
 dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor) {
+    DLZ_READING(name);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(npz);
     DLZ_REQUIRE(name);
@@ -178,6 +182,7 @@ dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor
 
 dlviz_status dlviz_npz_read_shifted(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor,
                                     dlviz_tensor **offsets) {
+    DLZ_READING(name);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(tensor);

@@ -1,5 +1,5 @@
-#include "base/base.h"
 #include "tensor/safetensors.h"
+#include "base/reading.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
@@ -29,6 +29,31 @@ static void *grow(void **items, size_t *count, size_t *room, size_t size) {
     return memset((char *)*items + (*count)++ * size, 0, size);
 }
 
+static bool expect(void **items, size_t *room, size_t count, size_t size) {
+    void *bigger = count > *room ? dlz_realloc_array(*items, count, size) : *items;
+    if (count > *room && !bigger)
+        return false;
+    *items = bigger;
+    *room = count > *room ? count : *room;
+    return true;
+}
+
+dlviz_status dlz_safetensors_expect(dlviz_safetensors *contents, size_t count) {
+    void *items = contents->entries;
+    bool fits = expect(&items, &contents->room, count, sizeof *contents->entries);
+    contents->entries = items;
+    return fits ? DLVIZ_OK
+                : dlz_fail_memory("the list of tensors", count * sizeof *contents->entries);
+}
+
+dlviz_status dlz_safetensors_expect_pairs(dlviz_safetensors *contents, size_t count) {
+    void *items = contents->pairs;
+    bool fits = expect(&items, &contents->pair_room, count, sizeof *contents->pairs) &&
+                dlz_names_expect(&contents->keys, count);
+    contents->pairs = items;
+    return fits ? DLVIZ_OK : dlz_fail_memory("metadata", count * sizeof *contents->pairs);
+}
+
 dlz_safetensors_entry *dlz_safetensors_grow(dlviz_safetensors *contents) {
     void *items = contents->entries;
     dlz_safetensors_entry *added = grow(&items, &contents->count, &contents->room, sizeof *added);
@@ -36,7 +61,7 @@ dlz_safetensors_entry *dlz_safetensors_grow(dlviz_safetensors *contents) {
     return added;
 }
 
-dlz_safetensors_pair *dlz_safetensors_grow_pairs(dlviz_safetensors *contents) {
+static dlz_safetensors_pair *grow_pairs(dlviz_safetensors *contents) {
     void *items = contents->pairs;
     dlz_safetensors_pair *added =
         grow(&items, &contents->pair_count, &contents->pair_room, sizeof *added);
@@ -50,18 +75,26 @@ dlviz_status dlviz_safetensors_create(dlviz_safetensors **out) {
     return *out ? DLVIZ_OK : dlz_fail_memory("the contents of a file", sizeof **out);
 }
 
+static void release_pair(dlz_safetensors_pair *pair) {
+    if (pair->own_key)
+        dlz_free(pair->key);
+    if (pair->own_value)
+        dlz_free(pair->value);
+}
+
 void dlviz_safetensors_destroy(dlviz_safetensors *contents) {
     if (!contents)
         return;
     for (size_t i = 0; i < contents->count; i++) {
-        dlz_free(contents->entries[i].name);
+        if (contents->entries[i].own_name)
+            dlz_free(contents->entries[i].name);
         dlz_free(contents->entries[i].own);
     }
-    for (size_t i = 0; i < contents->pair_count; i++) {
-        dlz_free(contents->pairs[i].key);
-        dlz_free(contents->pairs[i].value);
-    }
-    json_decref(contents->names);
+    for (size_t i = 0; i < contents->pair_count; i++)
+        release_pair(&contents->pairs[i]);
+    dlz_names_free(contents->names);
+    dlz_names_free(contents->keys);
+    dlz_arena_release(&contents->arena);
     dlz_free(contents->entries);
     dlz_free(contents->pairs);
     dlz_free(contents->block);
@@ -90,6 +123,7 @@ bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name) 
 
 dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
                                    dlviz_tensor **tensor) {
+    DLZ_READING(name);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);
@@ -122,11 +156,12 @@ dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name
     if (dlz_safetensors_find(contents, name))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: there is a tensor '%s' already",
                         __func__, name);
-    size_t bytes = (size_t)tensor->size * dlviz_dtype_size(tensor->dtype);
+    size_t bytes = (size_t)tensor->size * dlviz_dtype_size(tensor->dtype), block,
+           dims = (size_t)tensor->ndim * sizeof *tensor->dims;
     char *copied_name = dlz_strdup(name);
-    void *copy = dlz_alloc(bytes);
+    int64_t *copy = dlz_add_overflows(dims, bytes, &block) ? NULL : dlz_alloc(block);
     dlz_safetensors_entry *entry = copied_name && copy ? dlz_safetensors_grow(contents) : NULL;
-    if (entry && !dlz_names_add(&contents->names, name, (int64_t)contents->count - 1)) {
+    if (entry && !dlz_names_add(&contents->names, copied_name, (int64_t)contents->count - 1)) {
         contents->count--;
         entry = NULL;
     }
@@ -136,15 +171,17 @@ dlviz_status dlviz_safetensors_add(dlviz_safetensors *contents, const char *name
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "%s: out of memory: %zu bytes for tensor '%s'",
                         __func__, bytes, name);
     }
-    dlz_element_encode(tensor->dtype, tensor->data, tensor->size, copy);
+    unsigned char *data = memcpy(copy, tensor->dims, dims);
+    data += dims;
+    dlz_element_encode(tensor->dtype, tensor->data, tensor->size, data);
     *entry = (dlz_safetensors_entry){.name = copied_name,
                                      .element = dlz_element_of_dtype(tensor->dtype),
                                      .ndim = tensor->ndim,
+                                     .dims = copy,
                                      .size = tensor->size,
-                                     .bytes = bytes,
-                                     .data = copy,
-                                     .own = copy};
-    memcpy(entry->dims, tensor->dims, sizeof entry->dims);
+                                     .data = data,
+                                     .own = copy,
+                                     .own_name = true};
     dlz_safetensors_remove_metadata(contents, DLZ_SAFETENSORS_CHECKSUMS);
     return DLVIZ_OK;
 }
@@ -159,10 +196,8 @@ const char *dlviz_safetensors_metadata_key(const dlviz_safetensors *contents, in
 }
 
 static dlz_safetensors_pair *find_pair(const dlviz_safetensors *contents, const char *key) {
-    for (size_t i = 0; contents && key && i < contents->pair_count; i++)
-        if (strcmp(contents->pairs[i].key, key) == 0)
-            return &contents->pairs[i];
-    return NULL;
+    int64_t found = contents && key ? dlz_names_find(contents->keys, key) : -1;
+    return found >= 0 ? &contents->pairs[found] : NULL;
 }
 
 const char *dlviz_safetensors_metadata(const dlviz_safetensors *contents, const char *key) {
@@ -170,15 +205,34 @@ const char *dlviz_safetensors_metadata(const dlviz_safetensors *contents, const 
     return pair ? pair->value : NULL;
 }
 
+/* After a key has gone: there is room for those that are left. */
+static void index_pairs(dlviz_safetensors *contents) {
+    dlz_names_clear(contents->keys);
+    for (size_t i = 0; i < contents->pair_count; i++)
+        dlz_names_add(&contents->keys, contents->pairs[i].key, (int64_t)i);
+}
+
 void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *key) {
     dlz_safetensors_pair *pair = find_pair(contents, key);
     if (!pair)
         return;
-    dlz_free(pair->key);
-    dlz_free(pair->value);
+    release_pair(pair);
     size_t at = (size_t)(pair - contents->pairs);
     contents->pair_count--;
     memmove(pair, pair + 1, (contents->pair_count - at) * sizeof *pair);
+    index_pairs(contents);
+}
+
+bool dlz_safetensors_add_pair(dlviz_safetensors *contents, const dlz_safetensors_pair *pair) {
+    if (!dlz_names_add(&contents->keys, pair->key, (int64_t)contents->pair_count))
+        return false;
+    dlz_safetensors_pair *added = grow_pairs(contents);
+    if (!added) {
+        index_pairs(contents);
+        return false;
+    }
+    *added = *pair;
+    return true;
 }
 
 dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const char *key,
@@ -190,17 +244,17 @@ dlviz_status dlviz_safetensors_set_metadata(dlviz_safetensors *contents, const c
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' = '%s' is not UTF-8", __func__, key,
                         value);
     dlz_safetensors_pair *pair = find_pair(contents, key);
-    char *copied_key = pair ? NULL : dlz_strdup(key), *copied_value = dlz_strdup(value);
-    if (copied_value && (pair || copied_key)) {
-        if (!pair && (pair = dlz_safetensors_grow_pairs(contents)))
-            pair->key = copied_key;
-        if (pair) {
+    char *copied_value = dlz_strdup(value);
+    if (copied_value && pair) {
+        if (pair->own_value)
             dlz_free(pair->value);
-            pair->value = copied_value;
-            return DLVIZ_OK;
-        }
+        pair->value = copied_value;
+        pair->own_value = true;
+        return DLVIZ_OK;
     }
-    dlz_free(copied_key);
-    dlz_free(copied_value);
+    dlz_safetensors_pair added = {dlz_strdup(key), copied_value, true, true};
+    if (added.key && copied_value && dlz_safetensors_add_pair(contents, &added))
+        return DLVIZ_OK;
+    release_pair(&added);
     return dlz_fail_memory("metadata", strlen(key) + strlen(value));
 }

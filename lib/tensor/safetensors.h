@@ -3,6 +3,7 @@
 #ifndef DLZ_SAFETENSORS_H
 #define DLZ_SAFETENSORS_H
 
+#include "base/arena.h"
 #include "base/names.h"
 #include "tensor/element.h"
 #include <dlviz/safetensors.h>
@@ -14,24 +15,30 @@ struct dlz_file;
 enum { DLZ_SAFETENSORS_LENGTH = 8 /* bytes of the header's length */ };
 #define DLZ_SAFETENSORS_MAX_HEADER INT64_C(100000000)
 
+/* A header of 100 MB has up to two million of them, of which each takes little memory. */
 typedef struct dlz_safetensors_entry {
-    char *name;
+    char *name; /* of the contents' arena, or `own_name` */
     dlz_element element;
     int ndim;
-    int64_t dims[DLVIZ_MAX_DIMS], size;
-    size_t bytes, begin;       /* begin: offset in the file's data */
+    const int64_t *dims; /* of the arena */
+    int64_t size;
+    size_t begin;              /* offset in the file's data */
     const unsigned char *data; /* little-endian; in the file's block, or `own` */
     void *own;
+    bool own_name;
 } dlz_safetensors_entry;
 
 typedef struct dlz_safetensors_pair {
     char *key, *value;
+    bool own_key, own_value; /* blocks of dlz_alloc; otherwise the arena's */
 } dlz_safetensors_pair;
 
 struct dlviz_safetensors {
     dlz_safetensors_entry *entries;
     dlz_names *names; /* of the entries */
+    dlz_arena arena;
     dlz_safetensors_pair *pairs;
+    dlz_names *keys; /* of the pairs */
     size_t count, room, pair_count, pair_room;
     void *block; /* the file, when there was one */
 };
@@ -46,9 +53,19 @@ struct dlviz_safetensors {
 /* The dtype's name in the header. */
 const char *dlz_safetensors_dtype(dlz_element element);
 
-/* New last entries, all zero; NULL when out of memory. */
+/* Makes room for so many entries. */
+dlviz_status dlz_safetensors_expect(dlviz_safetensors *contents, size_t count);
+/* A new last entry, all zero; NULL when out of memory. */
 dlz_safetensors_entry *dlz_safetensors_grow(dlviz_safetensors *contents);
-dlz_safetensors_pair *dlz_safetensors_grow_pairs(dlviz_safetensors *contents);
+/* Makes room for so many metadata. */
+dlviz_status dlz_safetensors_expect_pairs(dlviz_safetensors *contents, size_t count);
+/* Adds to the metadata what is not there yet; false when out of memory. */
+bool dlz_safetensors_add_pair(dlviz_safetensors *contents, const dlz_safetensors_pair *pair);
+
+/* The bytes of a tensor's elements. */
+static inline size_t dlz_safetensors_bytes(const dlz_safetensors_entry *entry) {
+    return (size_t)entry->size * dlz_element_size(entry->element);
+}
 
 /* The tensor of this name, or NULL. */
 const dlz_safetensors_entry *dlz_safetensors_find(const dlviz_safetensors *contents,
@@ -71,11 +88,6 @@ void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *ke
  * it in the place of the old one. */
 dlviz_status dlz_safetensors_prepare(const dlviz_safetensors *contents, const char *path,
                                      struct dlz_file **out);
-
-/* Whether it was memory that a parser lacked, for which jansson may say nothing. */
-static inline bool dlz_json_lacked_memory(const json_error_t *error) {
-    return json_error_code(error) == json_error_out_of_memory || !error->text[0];
-}
 
 /* -- safetensors_json.c ------------------------------------------------------------------------ */
 

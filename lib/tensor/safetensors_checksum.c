@@ -1,4 +1,5 @@
 /* A checksum for each tensor, kept in the metadata, so that damage is found and located. */
+#include "base/json.h"
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
@@ -8,10 +9,10 @@
 /* The value is a JSON object: {"<tensor>": "<CRC-32 of its bytes, 8 hexadecimal digits>", …}. */
 #define KEY DLZ_SAFETENSORS_CHECKSUMS
 
-enum { TEXT_SIZE = 9 };
+enum { TEXT_SIZE = 9, MOST_VALUES = 1000 /* of what is no checksum */ };
 
 static void checksum(const dlz_safetensors_entry *entry, char text[TEXT_SIZE]) {
-    snprintf(text, TEXT_SIZE, "%08lx", crc32_z(0, entry->data, entry->bytes));
+    snprintf(text, TEXT_SIZE, "%08lx", crc32_z(0, entry->data, dlz_safetensors_bytes(entry)));
 }
 
 dlviz_status dlz_safetensors_add_checksums(dlviz_safetensors *contents) {
@@ -27,39 +28,74 @@ dlviz_status dlz_safetensors_add_checksums(dlviz_safetensors *contents) {
     return dlz_safetensors_set_json(contents, KEY, sums);
 }
 
-static dlviz_status verify(const dlviz_safetensors *contents, json_t *sums) {
-    for (size_t i = 0; i < contents->count; i++) {
-        const dlz_safetensors_entry *entry = &contents->entries[i];
-        const char *wanted = json_string_value(json_object_get(sums, entry->name));
-        char found[TEXT_SIZE];
-        checksum(entry, found);
-        if (!wanted)
-            return dlz_fail(DLVIZ_ERROR_FORMAT,
-                            "tensor '%s' is none of those whose checksums the file holds",
-                            entry->name);
-        if (strcmp(found, wanted) != 0)
-            return dlz_fail(DLVIZ_ERROR_FORMAT,
-                            "tensor '%s' is damaged: its checksum is %s, and %.8s when it was "
-                            "written (metadata '" KEY "')",
-                            entry->name, found, wanted);
-    }
-    const char *name;
-    json_t *value;
-    json_object_foreach(sums, name, value) if (
-        !dlviz_safetensors_has(
-            contents, name)) return dlz_fail(DLVIZ_ERROR_FORMAT,
-                                             "tensor '%s', whose checksum the file holds, is "
-                                             "not there",
-                                             name);
-    return DLVIZ_OK;
+static dlviz_status verify_one(const dlz_safetensors_entry *entry, const char *wanted) {
+    char found[TEXT_SIZE];
+    checksum(entry, found);
+    if (strcmp(found, wanted) == 0)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_FORMAT,
+                    "tensor '%s' is damaged: its checksum is %s, and %.8s when it was "
+                    "written (metadata '" KEY "')",
+                    entry->name, found, wanted);
 }
 
-dlviz_status dlz_safetensors_verify(const dlviz_safetensors *contents) {
-    if (!dlviz_safetensors_metadata(contents, KEY))
+static dlviz_status not_an_object(dlviz_status status) {
+    return status == DLVIZ_ERROR_FORMAT
+               ? dlz_fail(status, "its metadata '" KEY "' are not a JSON object")
+               : status;
+}
+
+/* seen[i]: tensor i has been verified. */
+static dlviz_status verify_next(const dlviz_safetensors *contents, dlz_json *sums, bool *seen) {
+    int64_t index = dlz_names_find(contents->names, sums->key);
+    if (index < 0)
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "tensor '%s', whose checksum the file holds, is not there", sums->key);
+    char wanted[TEXT_SIZE] = "";
+    size_t length;
+    if (!dlz_json_is_text(sums)) {
+        json_t *other;
+        DLZ_TRY(not_an_object(dlz_json_take(sums, MOST_VALUES, &other)));
+        dlz_json_drop(sums, other);
         return DLVIZ_OK;
-    json_t *sums;
-    DLZ_TRY(dlz_safetensors_get_json(contents, KEY, &sums));
-    dlviz_status status = verify(contents, sums);
-    json_decref(sums);
+    }
+    DLZ_TRY(not_an_object(dlz_json_measure_text(sums, &length)));
+    if (seen[index])
+        return not_an_object(DLVIZ_ERROR_FORMAT);
+    seen[index] = true;
+    DLZ_TRY(not_an_object(dlz_json_take_text(sums, length < TEXT_SIZE ? wanted : NULL)));
+    return verify_one(&contents->entries[index], wanted);
+}
+
+static dlviz_status verify_each(const dlviz_safetensors *contents, dlz_json *sums, bool *seen) {
+    if (!dlz_json_enter(sums))
+        return not_an_object(DLVIZ_ERROR_FORMAT);
+    for (bool first = true, found;; first = false) {
+        DLZ_TRY(not_an_object(dlz_json_next(sums, first, &found)));
+        if (!found)
+            break;
+        DLZ_TRY(verify_next(contents, sums, seen));
+    }
+    for (size_t i = 0; i < contents->count; i++)
+        if (!seen[i])
+            return dlz_fail(DLVIZ_ERROR_FORMAT,
+                            "tensor '%s' is none of those whose checksums the file holds",
+                            contents->entries[i].name);
+    return not_an_object(dlz_json_finish(sums));
+}
+
+/* Sum by sum: a file may hold millions. */
+dlviz_status dlz_safetensors_verify(const dlviz_safetensors *contents) {
+    const char *text = dlviz_safetensors_metadata(contents, KEY);
+    if (!text)
+        return DLVIZ_OK;
+    bool *seen = dlz_alloc_array_zero(contents->count, sizeof *seen);
+    if (!seen)
+        return dlz_fail_memory("the checksums", contents->count);
+    dlz_json sums;
+    dlz_json_begin(&sums, text, strlen(text), DLZ_JSON_MOST_DEPTH);
+    dlviz_status status = verify_each(contents, &sums, seen);
+    dlz_json_end(&sums);
+    dlz_free(seen);
     return status;
 }

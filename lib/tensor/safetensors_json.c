@@ -1,5 +1,6 @@
 /* Metadata that is JSON: settings, kept in a file as text and compared with those at hand. */
 #include "base/base.h"
+#include "base/json.h"
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
@@ -37,14 +38,15 @@ dlviz_status dlz_safetensors_get_json(const dlviz_safetensors *contents, const c
     const char *text = dlviz_safetensors_metadata(contents, key);
     if (!text)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its metadata have no '%s'", key);
-    json_error_t error;
-    *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!*value && dlz_json_lacked_memory(&error))
-        return dlz_fail_memory(key, strlen(text));
+    dlz_json_fault fault;
+    dlviz_status status = dlz_json_read(key, text, strlen(text), value, &fault);
+    if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
+        return status;
     if (!json_is_object(*value)) {
         json_decref(*value);
         *value = NULL;
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "its metadata '%s' are not a JSON object", key);
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "its metadata '%s' are not a JSON object%s%s", key,
+                        status == DLVIZ_OK ? "" : ": ", fault.reason);
     }
     return DLVIZ_OK;
 }

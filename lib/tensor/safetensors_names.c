@@ -32,7 +32,7 @@ static dlviz_status none_matches(const dlviz_safetensors *contents, const char *
 
 /* What files say about their tensors by name no longer holds. */
 static void forget_names(dlviz_safetensors *contents, dlz_names *names) {
-    json_decref(contents->names);
+    dlz_names_free(contents->names);
     contents->names = names;
     dlz_safetensors_remove_metadata(contents, DLZ_SAFETENSORS_CHECKSUMS);
     dlz_safetensors_remove_metadata(contents, DLZ_NETWORK_KEY);
@@ -109,8 +109,10 @@ dlviz_status dlviz_safetensors_rename(dlviz_safetensors *contents, const char *f
     dlviz_status status = rename_all(contents, from, to, renamed, &names);
     for (size_t i = 0; i < contents->count; i++)
         if (status == DLVIZ_OK && renamed[i]) {
-            dlz_free(contents->entries[i].name);
+            if (contents->entries[i].own_name)
+                dlz_free(contents->entries[i].name);
             contents->entries[i].name = renamed[i];
+            contents->entries[i].own_name = true;
         } else {
             dlz_free(renamed[i]);
         }
@@ -118,7 +120,7 @@ dlviz_status dlviz_safetensors_rename(dlviz_safetensors *contents, const char *f
     if (status == DLVIZ_OK)
         forget_names(contents, names);
     else
-        json_decref(names);
+        dlz_names_free(names);
     return status;
 }
 
@@ -133,18 +135,19 @@ dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents, const char *p
     for (size_t i = 0; i < contents->count; i++)
         if (!dlz_matches(pattern, contents->entries[i].name) &&
             !dlz_names_add(&names, contents->entries[i].name, (int64_t)kept++)) {
-            json_decref(names);
+            dlz_names_free(names);
             return dlz_fail_memory("the list of tensors", contents->count * sizeof pattern);
         }
     if (kept == contents->count) {
-        json_decref(names);
+        dlz_names_free(names);
         return none_matches(contents, __func__, pattern);
     }
     kept = 0;
     for (size_t i = 0; i < contents->count; i++) {
         dlz_safetensors_entry *entry = &contents->entries[i];
         if (dlz_matches(pattern, entry->name)) {
-            dlz_free(entry->name);
+            if (entry->own_name)
+                dlz_free(entry->name);
             dlz_free(entry->own);
         } else {
             contents->entries[kept++] = *entry;

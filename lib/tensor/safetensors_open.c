@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/reading.h"
 #include "tensor/safetensors.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@ static dlviz_status open(dlviz_safetensors *contents, const void *bytes, size_t 
 }
 
 dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_safetensors *contents;
@@ -45,6 +47,7 @@ dlviz_status dlz_safetensors_view(dlviz_safetensors **out, const char *who, cons
 
 dlviz_status dlviz_safetensors_open_memory(dlviz_safetensors **out, const void *bytes,
                                            size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(bytes);
     void *copy = dlz_alloc(size);

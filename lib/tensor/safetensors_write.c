@@ -62,7 +62,7 @@ static void append_entry(text_buffer *buffer, const dlz_safetensors_entry *entry
     for (int i = 0; i < entry->ndim; i++)
         append_number(buffer, i ? "," : "", (uint64_t)entry->dims[i]);
     append_number(buffer, "],\"data_offsets\":[", begin);
-    append_number(buffer, ",", begin + entry->bytes);
+    append_number(buffer, ",", begin + dlz_safetensors_bytes(entry));
     append_text(buffer, "]}");
 }
 
@@ -87,7 +87,7 @@ static void append_header(text_buffer *buffer, const dlviz_safetensors *contents
     size_t begin = 0;
     FOR_EACH_IN_FILE_ORDER(contents, entry) {
         append_entry(buffer, entry, begin);
-        begin += entry->bytes;
+        begin += dlz_safetensors_bytes(entry);
     }
     append_text(buffer, "}");
     while (buffer->used % 8 != 0 && !buffer->failed)
@@ -114,12 +114,12 @@ static void write_all(const dlviz_safetensors *contents, const text_buffer *head
     for (int i = 0; i < DLZ_SAFETENSORS_LENGTH; i++)
         length[i] = (unsigned char)((uint64_t)header->used >> 8 * i);
     for (size_t i = 0; i < contents->count; i++)
-        total += contents->entries[i].bytes;
+        total += dlz_safetensors_bytes(&contents->entries[i]);
     dlz_file_expect(file, total);
     dlz_file_write(file, length, sizeof length);
     dlz_file_write(file, header->text, header->used);
     FOR_EACH_IN_FILE_ORDER(contents, entry)
-    dlz_file_write(file, entry->data, entry->bytes);
+    dlz_file_write(file, entry->data, dlz_safetensors_bytes(entry));
 }
 
 dlviz_status dlz_safetensors_prepare(const dlviz_safetensors *contents, const char *path,

@@ -1,5 +1,6 @@
 /* Checkpoints saved and loaded: in files and in memory. */
 #include "base/base.h"
+#include "base/reading.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
 #include "train/checkpoint.h"
@@ -83,6 +84,7 @@ static dlviz_status take(dlviz_trainer *trainer, dlviz_safetensors *set, const c
 }
 
 dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
@@ -98,6 +100,7 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
 
 dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer, const void *bytes,
                                                   size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
     dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};

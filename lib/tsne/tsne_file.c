@@ -1,5 +1,6 @@
 /* A handle as a file: its settings, and of its last fit what transform and the getters need. */
 #include "base/base.h"
+#include "base/reading.h"
 #include "tensor/safetensors.h"
 #include "tensor/saved.h"
 #include "tensor/settings.h"
@@ -396,6 +397,7 @@ static dlviz_status give(dlviz_tsne **out, dlviz_tsne *tsne, dlviz_status status
 }
 
 dlviz_status dlviz_tsne_open(dlviz_tsne **out, const char *path) {
+    DLZ_READING(path);
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     dlviz_tsne *tsne;
@@ -404,6 +406,7 @@ dlviz_status dlviz_tsne_open(dlviz_tsne **out, const char *path) {
 }
 
 dlviz_status dlviz_tsne_open_memory(dlviz_tsne **out, const void *bytes, size_t size) {
+    DLZ_READING(NULL);
     DLZ_REQUIRE_OUT(out);
     dlviz_tsne *tsne;
     DLZ_TRY(dlviz_tsne_create(&tsne));

@@ -398,6 +398,53 @@ START_TEST(iteration_gives_the_same_bits_for_any_number_of_threads) {
 }
 END_TEST
 
+/* Numbers at both ends of float64, mixed in every way: an answer of finite numbers, or a sentence, and in any
+ * case an end. */
+START_TEST(extreme_numbers_come_to_an_end) {
+    enum { MOST = 40 };
+    static const double extremes[] = {1e308,    -1.7976931348623157e308,
+                                      4.9e-324, -2.2e-308,
+                                      1e-310,   1,
+                                      0,        1e154,
+                                      -1e-154,  1e-300,
+                                      NAN,      INFINITY};
+    static const int64_t sizes[] = {1, 2, 5, 33, MOST};
+    double a[MOST * MOST], values[MOST], vectors[MOST * MOST];
+    int answers = 0, refusals = 0;
+    for (int kinds = 1; kinds < 1 << 12; kinds += kinds < 64 ? 1 : 37)
+        for (int s = 0; s < 5; s++)
+            for (int svd = 0; svd < 2; svd++) {
+                int64_t n = sizes[s];
+                for (int64_t i = 0; i < n * n; i++) {
+                    uint64_t draw = (uint64_t)i * 2654435761u + (uint64_t)kinds * 40503u;
+                    do
+                        draw = draw * 6364136223846793005u + 1442695040888963407u;
+                    while (!(kinds >> (draw >> 33) % 12 & 1));
+                    a[i] = extremes[(draw >> 33) % 12];
+                }
+                dlviz_status status;
+                if (svd) {
+                    status = dlz_svd_right(n, n, a, values, vectors);
+                } else {
+                    dlz_eigen *eigen;
+                    status = dlz_eigen_create(&eigen, n, a);
+                    if (status == DLVIZ_OK)
+                        status = dlz_eigen_values(eigen, values);
+                    if (status == DLVIZ_OK)
+                        status = dlz_eigen_vectors(eigen, n, values, vectors);
+                    dlz_eigen_destroy(eigen);
+                }
+                answers += status == DLVIZ_OK;
+                refusals += status == DLVIZ_ERROR_NUMERIC;
+                ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_NUMERIC);
+                for (int64_t i = 0; status == DLVIZ_OK && i < n * n; i++)
+                    ck_assert(isfinite(vectors[i]));
+            }
+    ck_assert_int_gt(answers, 100);
+    ck_assert_int_gt(refusals, 100);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {eigenvalues_are_those_known,
                                   equal_eigenvalues_have_orthonormal_vectors,
@@ -407,6 +454,7 @@ int main(void) {
                                   rows_become_orthonormal_and_r_takes_them_back,
                                   products_are_the_sums_they_should_be,
                                   blas_is_left_alone,
+                                  extreme_numbers_come_to_an_end,
                                   iteration_finds_the_largest_eigenvalues,
                                   iteration_says_when_it_gives_up,
                                   iteration_gives_the_same_bits_for_any_number_of_threads,

@@ -272,7 +272,7 @@ START_TEST(damage_is_located) {
         const dlz_safetensors_entry *entry = &set->entries[i];
         char words[200];
         snprintf(words, sizeof words, "tensor '%s' is damaged", entry->name);
-        size_t at = data + entry->begin + entry->bytes - 1;
+        size_t at = data + entry->begin + dlz_safetensors_bytes(entry) - 1;
         bytes[at] ^= 0x10;
         write_file(flipped, bytes, size);
         ck_fails(dlviz_network_load(network, flipped), DLVIZ_ERROR_FORMAT, words);

@@ -190,11 +190,13 @@ START_TEST(variances_beyond_float_are_refused) {
 }
 END_TEST
 
-/* Writes a file of 3 features and 2 components with one number of it changed. */
-static void write_analysis(const char *path, int64_t samples, int place, double value) {
-    double numbers[] = {3, 0, 0, 0, 2, 1, 1, 0, 0, 0, 1, 0}; /* as dlviz_pca_save orders them */
-    numbers[place] = value;
-    int64_t bits[12];
+enum { NUMBERS = 12 };
+static const double sound[NUMBERS] = {3, 0, 0, 0, 2, 1,
+                                      1, 0, 0, 0, 1, 0}; /* as dlviz_pca_save orders */
+
+/* Writes a file of 3 features and 2 components. */
+static void write_numbers(const char *path, int64_t samples, const double numbers[NUMBERS]) {
+    int64_t bits[NUMBERS];
     memcpy(bits, numbers, sizeof bits);
     dlviz_safetensors *file;
     ck_ok(dlviz_safetensors_create(&file));
@@ -219,6 +221,14 @@ static void write_analysis(const char *path, int64_t samples, int place, double 
     dlviz_safetensors_destroy(file);
 }
 
+/* With one number of it changed. */
+static void write_analysis(const char *path, int64_t samples, int place, double value) {
+    double numbers[NUMBERS];
+    memcpy(numbers, sound, sizeof numbers);
+    numbers[place] = value;
+    write_numbers(path, samples, numbers);
+}
+
 START_TEST(numbers_that_no_fit_gives_are_refused) {
     const char *path = scratch_path("made.safetensors");
     dlviz_pca *loaded;
@@ -232,15 +242,134 @@ START_TEST(numbers_that_no_fit_gives_are_refused) {
         int place;
         double value;
         const char *words;
-    } bad[] = {{6, 1e200, "beyond float32"}, {7, 0.5, "length is not 1"}, {6, 0, "length is not 1"},
-               {1, 1e39, "beyond float32"},  {0, INFINITY, "infinity"},   {4, NAN, "NaN"},
-               {5, -1, "negative variance"}};
+    } bad[] = {{6, 1e200, "beyond float32"},
+               {7, 0.5, "length is not 1"},
+               {6, 0, "length is not 1"},
+               {1, 1e39, "beyond float32"},
+               {0, INFINITY, "infinity"},
+               {4, NAN, "NaN"},
+               {5, -1, "negative variance"},
+               {0, -1, "negative variance"},
+               {5, 2.5, "do not fall"},
+               {4, 2.5, "more variance than the data"},
+               {0, 2.5, "more variance than the data"},
+               {0, 1e-39, "below what float32 holds"},
+               {0, 4.9e-324, "below what float32 holds"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_analysis(path, 8, bad[i].place, bad[i].value);
         ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, bad[i].words);
     }
     write_analysis(path, INT64_MAX, 0, 3);
     ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, "do not fit");
+    write_numbers(path, 8, (double[NUMBERS]){3, 0, 0, 0, 2, 1, 1, 0, 0, 0.6, 0.8, 0});
+    ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, "right angles");
+    write_numbers(path, 8, (double[NUMBERS]){3, 0, 0, 0, 1e-70, 0, 1, 0, 0, 0, 1, 0});
+    ck_fails(dlviz_pca_open(&loaded, path), DLVIZ_ERROR_FORMAT, "below what float32 holds");
+    write_numbers(path, 8, (double[NUMBERS]){0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0});
+    ck_ok(dlviz_pca_open(&loaded, path)); /* of rows that are all the same */
+    dlviz_pca_destroy(loaded);
+}
+END_TEST
+
+static void require_finite(const dlviz_tensor *tensor, int place, double value) {
+    const float *numbers = tensor ? tensor->data : NULL;
+    for (int64_t i = 0; tensor && i < tensor->size; i++)
+        ck_assert_msg(isfinite(numbers[i]), "number %d as %g gives %g", place, value,
+                      (double)numbers[i]);
+}
+
+/* Results, or a sentence, and an end. */
+static void use_analysis(dlviz_pca *pca, const dlviz_tensor *x, int place, double value) {
+    for (int whiten = 0; whiten < 2; whiten++) {
+        dlviz_tensor *projected, *back = NULL;
+        ck_ok(dlviz_pca_set_whiten(pca, whiten != 0));
+        dlviz_status status = dlviz_pca_transform(pca, x, &projected);
+        ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_NUMERIC);
+        require_finite(projected, place, value);
+        if (projected) {
+            status = dlviz_pca_inverse_transform(pca, projected, &back);
+            ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_NUMERIC);
+            require_finite(back, place, value);
+        }
+        dlviz_tensor_destroy(projected);
+        dlviz_tensor_destroy(back);
+    }
+    dlviz_status status = dlviz_pca_partial_fit(pca, x);
+    ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_NUMERIC);
+    require_finite(dlviz_pca_components(pca), place, value);
+    require_finite(dlviz_pca_explained_variance(pca), place, value);
+    require_finite(dlviz_pca_explained_variance_ratio(pca), place, value);
+    require_finite(dlviz_pca_mean(pca), place, value);
+}
+
+START_TEST(whatever_a_file_says_can_be_used) {
+    static const double values[] = {1e308,    1.7976931348623157e308,
+                                    INFINITY, NAN,
+                                    4.9e-324, 1e-310,
+                                    2.3e-308, -0.0,
+                                    1e-100,   1e-60,
+                                    1.2e-38,  1e-20,
+                                    1e20,     3e38,
+                                    3.5e38,   -3e38,
+                                    1,        2,
+                                    1e154,    1e-154};
+    static const int64_t samples[] = {2, 8, INT64_C(1) << 53};
+    const char *path = scratch_path("extreme.safetensors");
+    dlviz_tensor *x = make_points(5, 3, 3, 0.8, 0, 5);
+    int taken = 0;
+    for (size_t s = 0; s < 3; s++)
+        for (int place = 0; place < NUMBERS; place++)
+            for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+                double numbers[NUMBERS];
+                memcpy(numbers, sound, sizeof numbers);
+                numbers[place] = values[v];
+                /* All variances with the one, so that it may be taken. */
+                if (place == 0)
+                    numbers[4] = numbers[5] = values[v] / 2;
+                dlviz_pca *loaded;
+                write_numbers(path, samples[s], numbers);
+                dlviz_status status = dlviz_pca_open(&loaded, path);
+                ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_FORMAT);
+                if (!loaded)
+                    continue;
+                use_analysis(loaded, x, place, values[v]);
+                taken++;
+                dlviz_pca_destroy(loaded);
+            }
+    ck_assert_int_gt(taken, 100);
+    dlviz_tensor_destroy(x);
+}
+END_TEST
+
+/* What is saved can be opened, also of rows that say little. */
+START_TEST(every_fit_can_be_opened_again) {
+    for (int kind = 0; kind < 6; kind++)
+        for (size_t s = 0; s < sizeof solvers / sizeof *solvers; s++)
+            for (int batches = 1; batches < 4; batches++) {
+                dlviz_tensor *x = make_points(12, 9, kind == 0 ? 1 : 9, kind == 1 ? 1e-3 : 0.9,
+                                              kind == 2 ? 1e6f : 0, 7);
+                float *numbers = x->data;
+                for (int64_t i = 0; i < x->size; i++)
+                    numbers[i] = kind == 3   ? 1e6f
+                                 : kind == 4 ? (float)(i % 9 == 4 ? i / 9 % 2 : 3)
+                                 : kind == 5 ? numbers[i] * 1e-18f
+                                             : numbers[i];
+                dlviz_pca *pca, *again;
+                void *bytes;
+                size_t size;
+                ck_ok(dlviz_pca_create(&pca, batches == 2 ? 3 : 0));
+                ck_ok(dlviz_pca_set_solver(pca, solvers[s]));
+                if (batches == 1)
+                    ck_ok(dlviz_pca_fit(pca, x));
+                for (int b = 0; batches > 1 && b < 2 * batches; b++)
+                    ck_ok(dlviz_pca_partial_fit(pca, x));
+                ck_ok(dlviz_pca_save_memory(pca, &bytes, &size));
+                ck_ok(dlviz_pca_open_memory(&again, bytes, size));
+                dlviz_free(bytes);
+                dlviz_pca_destroy(pca);
+                dlviz_pca_destroy(again);
+                dlviz_tensor_destroy(x);
+            }
 }
 END_TEST
 
@@ -434,6 +563,8 @@ int main(void) {
                                   variances_beyond_float_are_refused,
                                   damaged_files_are_refused,
                                   numbers_that_no_fit_gives_are_refused,
+                                  whatever_a_file_says_can_be_used,
+                                  every_fit_can_be_opened_again,
                                   batches_that_do_not_fit_are_refused,
                                   every_allocation_may_fail,
                                   the_programs_blas_is_left_alone,

@@ -1,0 +1,45 @@
+/* base/reading.h - how much memory reading a file takes, against the limit of dlviz_set_file_limit.
+ *
+ * A public function that reads a file, or the bytes of one, says so once, for the rest of its block:
+ *
+ *     DLZ_READING(path);
+ *
+ * From there on all that dlz_alloc gives to the thread, and to the tiles that it runs, is counted while it
+ * is held, and refused beyond the limit, as if memory had ended there; the sentence of the failure then
+ * names the file and the limit. What other libraries take from malloc is told by dlz_reading_charge. A
+ * function that reads within another adds to what that one holds. */
+#ifndef DLZ_READING_H
+#define DLZ_READING_H
+
+#include "base/base.h"
+
+#include <stdatomic.h>
+
+typedef struct dlz_reading {
+    const char *name; /* of the file; NULL: bytes in memory */
+    uint64_t id;      /* 0: nothing is counted */
+    uint64_t limit, failures;
+    atomic_uint_fast64_t used,
+        refused; /* refused: what was asked for beyond the limit, 0 if nothing was */
+} dlz_reading;
+
+void dlz_reading_begin(dlz_reading *reading, const char *name);
+void dlz_reading_end(dlz_reading *reading);
+#define DLZ_READING(name)                                                                          \
+    dlz_reading dlz_reading_ __attribute__((cleanup(dlz_reading_end)));                            \
+    dlz_reading_begin(&dlz_reading_, name)
+
+/* What the calling thread counts for; NULL where nothing is counted. Tiles take it over. */
+dlz_reading *dlz_reading_now(void);
+void dlz_reading_set_now(dlz_reading *reading);
+
+/* Whether `bytes` more may be held; NULL allows all. */
+bool dlz_reading_take(dlz_reading *reading, uint64_t bytes);
+void dlz_reading_give_back(dlz_reading *reading, uint64_t bytes);
+
+/* The same for the calling thread's reading, of memory that another library is about to take. What is not
+ * given back counts to the end of the call. */
+bool dlz_reading_charge(uint64_t bytes);
+void dlz_reading_discharge(uint64_t bytes);
+
+#endif
