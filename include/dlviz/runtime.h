@@ -36,6 +36,10 @@ extern "C" {
  *    harmless to the library, which does not use them, but not to a thread of the program that is
  *    in a call of BLAS at that moment.
  *
+ *  Calls need at most 64 KiB of the calling thread's stack, and those that draw figures 256 KiB, for
+ *  cairo and Pango; threads that the library starts have 1 MiB. What the program's own functions and
+ *  layers need comes on top.
+ *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
 DLVIZ_CHECKED dlviz_status dlviz_set_num_threads(int64_t num_threads);
 

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/cancel.h"
 #include "base/replaced.h"
 #include "base/temporary.h"
 
@@ -41,6 +42,7 @@ static dlviz_status keep_failure(dlz_file *file, const char *action, int error) 
 }
 
 dlviz_status dlz_file_create(dlz_file **out, const char *path) {
+    DLZ_NOT_CANCELLED;
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     if (path[dlz_folder_length(path)] == '\0')
@@ -110,6 +112,7 @@ static dlviz_status append(dlz_file *file, const void *bytes, size_t size) {
 }
 
 static dlviz_status write_out(dlz_file *file, const char *bytes, size_t size) {
+    DLZ_NOT_CANCELLED;
     while (size > 0) {
         ssize_t written = write(file->descriptor, bytes, size);
         if (written < 0 && errno == EINTR)
@@ -210,6 +213,7 @@ static void release(dlz_file *file) {
 }
 
 dlviz_status dlz_file_complete(dlz_file *file) {
+    DLZ_NOT_CANCELLED;
     if (file->error)
         return keep_failure(file, NULL, 0);
     if (file->bytes)
@@ -229,6 +233,7 @@ static void hand_over(dlz_file *file) {
 }
 
 dlviz_status dlz_file_commit(dlz_file *file) {
+    DLZ_NOT_CANCELLED;
     dlviz_status status = file->complete && !file->error ? DLVIZ_OK : dlz_file_complete(file);
     if (status == DLVIZ_OK && file->bytes) {
         hand_over(file);
@@ -247,6 +252,7 @@ dlviz_status dlz_file_commit(dlz_file *file) {
 }
 
 void dlz_file_discard(dlz_file *file) {
+    DLZ_NOT_CANCELLED;
     if (!file)
         return;
     if (file->descriptor >= 0)

@@ -84,6 +84,8 @@ dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network
 /* -- Read ---------------------------------------------------------------------------------------- */
 
 static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
+    *whole = NULL;
+    DLZ_TRY(dlz_json_check_depth(bytes, size, "a network's description"));
     json_error_t error;
     *whole = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
     if (!*whole && dlz_json_lacked_memory(&error))

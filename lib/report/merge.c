@@ -33,6 +33,7 @@ static bool find_block(const char *page, size_t size, const char *begin, span *b
 }
 
 static dlviz_status read_json(span data, json_t **root) {
+    DLZ_TRY(dlz_json_check_depth(data.text, data.length, "its data"));
     json_error_t error;
     *root = json_loadb(data.text, data.length, JSON_REJECT_DUPLICATES, &error);
     if (!*root && dlz_json_lacked_memory(&error))

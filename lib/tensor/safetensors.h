@@ -79,6 +79,9 @@ static inline bool dlz_json_lacked_memory(const json_error_t *error) {
 
 /* -- safetensors_json.c ------------------------------------------------------------------------ */
 
+/* Jansson descends once a level, and a file may have as many as it likes: so no text is parsed that has
+ * not passed this, which keeps its stack small. `what` is for the sentence. */
+dlviz_status dlz_json_check_depth(const char *text, size_t length, const char *what);
 /* A value as text (dlz_free); NULL when out of memory, or for NULL. Jansson's own json_dumps leaves keys
  * out where it lacks memory for them and says nothing, and its text is for whoever may have replaced
  * its allocator to free. */

@@ -7,6 +7,29 @@
 
 enum { VALUE_SIZE = 100 };
 
+/* What is valid is nested three deep in a header (object, tensor, list), and seven in a page. */
+enum { MOST_DEPTH = 16 };
+
+dlviz_status dlz_json_check_depth(const char *text, size_t length, const char *what) {
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '{' || c == '['))
+            depth++;
+        else if (!in_string && (c == '}' || c == ']'))
+            depth--;
+        if (depth > MOST_DEPTH)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "%s: the JSON is nested more than %d deep", what,
+                            MOST_DEPTH);
+    }
+    return DLVIZ_OK;
+}
+
 char *dlz_json_text(const json_t *value, size_t flags) {
     size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
     char *text = size > 0 ? dlz_alloc(size + 1) : NULL;
@@ -37,6 +60,7 @@ dlviz_status dlz_safetensors_get_json(const dlviz_safetensors *contents, const c
     const char *text = dlviz_safetensors_metadata(contents, key);
     if (!text)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its metadata have no '%s'", key);
+    DLZ_TRY(dlz_json_check_depth(text, strlen(text), key));
     json_error_t error;
     *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (!*value && dlz_json_lacked_memory(&error))

@@ -7,30 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* The header of a valid file is nested three deep: object, tensor, list. */
-enum { MAX_DEPTH = 16 };
-
-/* The parser descends once a level; this keeps its stack small whatever the file says. */
-static dlviz_status check_depth(const char *text, size_t length) {
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '['))
-            depth++;
-        else if (!in_string && (c == '}' || c == ']'))
-            depth--;
-        if (depth > MAX_DEPTH)
-            return dlz_fail(DLVIZ_ERROR_FORMAT, "its header is nested more than %d deep",
-                            MAX_DEPTH);
-    }
-    return DLVIZ_OK;
-}
-
 static dlviz_status find_dtype(const char *name, const json_t *value, dlz_element *element) {
     const char *text = json_string_value(value);
     if (!text)
@@ -237,7 +213,7 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
     const char *text = (const char *)bytes + DLZ_SAFETENSORS_LENGTH;
     if (*text != '{')
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its header does not begin with '{'");
-    DLZ_TRY(check_depth(text, length));
+    DLZ_TRY(dlz_json_check_depth(text, length, "its header"));
     json_error_t error;
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (!root && dlz_json_lacked_memory(&error))
