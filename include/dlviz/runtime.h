@@ -36,6 +36,10 @@ extern "C" {
  *    harmless to the library, which does not use them, but not to a thread of the program that is
  *    in a call of BLAS at that moment.
  *
+ *  A thread that pthread_cancel is to end does not end within a call, unless it has asked to be ended
+ *  asynchronously, which no call of the library bears. That holds while a call waits for the writer
+ *  of a pipe, too.
+ *
  *  Calls need at most 64 KiB of the calling thread's stack, and those that draw figures 256 KiB, for
  *  cairo and Pango; threads that the library starts have 1 MiB. What the program's own functions and
  *  layers need comes on top.

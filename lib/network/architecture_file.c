@@ -1,6 +1,7 @@
 /* What a network is, in a file of its own: the JSON of its other files (architecture.c), laid out for people
  * who read and edit it. */
 #include "base/base.h"
+#include "base/cancel.h"
 #include "base/file.h"
 #include "network/network.h"
 #include "tensor/safetensors.h"
@@ -84,6 +85,7 @@ dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network
 /* -- Read ---------------------------------------------------------------------------------------- */
 
 static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
+    DLZ_NOT_CANCELLED;
     *whole = NULL;
     DLZ_TRY(dlz_json_check_depth(bytes, size, "a network's description"));
     json_error_t error;

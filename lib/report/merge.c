@@ -1,5 +1,6 @@
 /* The runs of another page about the same points. */
 #include "base/file.h"
+#include "base/cancel.h"
 #include "report/page.h"
 #include "report/parse.h"
 #include "report/sprite.h"
@@ -33,6 +34,7 @@ static bool find_block(const char *page, size_t size, const char *begin, span *b
 }
 
 static dlviz_status read_json(span data, json_t **root) {
+    DLZ_NOT_CANCELLED;
     DLZ_TRY(dlz_json_check_depth(data.text, data.length, "its data"));
     json_error_t error;
     *root = json_loadb(data.text, data.length, JSON_REJECT_DUPLICATES, &error);
