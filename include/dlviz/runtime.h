@@ -110,7 +110,9 @@ DLVIZ_API const char *dlviz_isa(void);
 
 /** The BLAS in use, e.g. "OpenBLAS 0.3.21 Haswell (pthreads)". A static string. Of it the library
  *  uses LAPACK's routines for tridiagonal matrices, on the thread that calls: neither BLAS's
- *  threads nor its settings are used or changed, and results do not depend on them. */
+ *  threads nor its settings are used or changed, and results do not depend on them. OpenBLAS starts
+ *  its threads all the same, as it is loaded, and cannot do without what they take: under `ulimit -v`
+ *  or `ulimit -u`, start the program with OPENBLAS_NUM_THREADS=1 in its environment. */
 DLVIZ_API const char *dlviz_blas(void);
 
 #ifdef __cplusplus

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,10 +113,28 @@ static dlviz_status append(dlz_file *file, const void *bytes, size_t size) {
     return DLVIZ_OK;
 }
 
+/* A file that would pass the largest size that the process may write (ulimit -f) is an error like any
+ * other: the signal that comes with it would end the program, with what it has not yet written. It is
+ * the thread's own, so that nobody else's is taken. */
+static ssize_t write_some(int descriptor, const char *bytes, size_t size) {
+    sigset_t too_large, before, pending;
+    sigemptyset(&too_large);
+    sigaddset(&too_large, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &too_large, &before);
+    ssize_t written = write(descriptor, bytes, size);
+    int error = errno, number;
+    if (written < 0 && error == EFBIG && !sigismember(&before, SIGXFSZ) &&
+        sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ))
+        sigwait(&too_large, &number);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return written;
+}
+
 static dlviz_status write_out(dlz_file *file, const char *bytes, size_t size) {
     DLZ_NOT_CANCELLED;
     while (size > 0) {
-        ssize_t written = write(file->descriptor, bytes, size);
+        ssize_t written = write_some(file->descriptor, bytes, size);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)

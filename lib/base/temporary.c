@@ -1,5 +1,4 @@
 #include "base/temporary.h"
-#include "base/cancel.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -74,7 +73,6 @@ static bool keep(int descriptor) {
 
 dlviz_status dlz_temporary_create(const char *target, const char *path, mode_t mode, char **name,
                                   int *descriptor) {
-    DLZ_NOT_CANCELLED;
     size_t folder = dlz_folder_length(target), size = folder + NAME_LENGTH + 1;
     *descriptor = -1;
     *name = dlz_alloc(size);
