@@ -1,4 +1,5 @@
 /* compare.c - one page of several: the runs of pages about the same points, side by side. */
+#include "run/blas.h"
 #include "run/command.h"
 #include "run/text.h"
 
@@ -45,6 +46,7 @@ static dlviz_status merge(const char *title, int count, const char **pages, cons
 }
 
 int main(int argc, char **argv) {
+    do_without_blas_threads(argv);
     const char *title = NULL, *words[MOST_PAGES + 1];
     bool quiet = false, force = false;
     const struct option_line options[] = {

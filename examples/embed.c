@@ -1,5 +1,6 @@
 /* embed.c - PCA and t-SNE of a file's points from the command line; maps drawn, and added to. */
 #include "embed/embed.h"
+#include "run/blas.h"
 #include "run/interrupt.h"
 #include "run/ranks.h"
 #include "run/terminal.h"
@@ -435,6 +436,7 @@ static void release(struct work *work) {
 }
 
 int main(int argc, char **argv) {
+    do_without_blas_threads(argv);
     struct work work = {0};
     parse_settings(argc, argv, &work.set);
     if (!join_ranks(&work.set.program, &work.set.quiet, &work.comm))

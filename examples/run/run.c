@@ -1,6 +1,7 @@
 /* A run: its stages, one after the other. */
 #include "run.h"
 #include "augment.h"
+#include "blas.h"
 #include "folder.h"
 #include "interrupt.h"
 #include "networks.h"
@@ -537,12 +538,14 @@ static int run_with(struct run *run) {
 }
 
 int report_main(int argc, char **argv, const struct experiment *experiment) {
+    do_without_blas_threads(argv);
     struct run run = {.experiment = experiment};
     parse_report_options(argc, argv, experiment, &run.options);
     return run_with(&run);
 }
 
 int train_main(int argc, char **argv) {
+    do_without_blas_threads(argv);
     struct run run = {0};
     parse_train_options(argc, argv, &run.options);
     return run_with(&run);

@@ -36,6 +36,17 @@ extern "C" {
  *    harmless to the library, which does not use them, but not to a thread of the program that is
  *    in a call of BLAS at that moment.
  *
+ *  A thread that pthread_cancel is to end does not end within a call, also where the call waits for
+ *  the writer of a pipe; unless it has asked to be ended asynchronously, which no call bears.
+ *
+ *  Calls need at most 64 KiB of the calling thread's stack, and those that draw figures 256 KiB,
+ *  for cairo and Pango; threads that the library starts have 1 MiB. What the program's own
+ *  functions and layers need comes on top.
+ *
+ *  A program that unloads the library (dlclose) keeps it, with its threads and memory, until it
+ *  ends: Pango and GLib, which figures are drawn with, cannot be loaded a second time. So it is
+ *  with a module that has the static library in it if that is linked with -Wl,-z,nodelete.
+ *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT for a number out of range. */
 DLVIZ_CHECKED dlviz_status dlviz_set_num_threads(int64_t num_threads);
 
@@ -137,7 +148,10 @@ DLVIZ_API const char *dlviz_isa(void);
 
 /** The BLAS in use, e.g. "OpenBLAS 0.3.21 Haswell (pthreads)". A static string. Of it the library
  *  uses LAPACK's routines for tridiagonal matrices, on the thread that calls: neither BLAS's
- *  threads nor its settings are used or changed, and results do not depend on them. */
+ *  threads nor its settings are used or changed, and results do not depend on them. OpenBLAS
+ *  starts its threads all the same, as it is loaded, and cannot do without what they take: where
+ *  address space or threads are limited (ulimit -v, -u), start the program with
+ *  OPENBLAS_NUM_THREADS=1 in its environment. */
 DLVIZ_API const char *dlviz_blas(void);
 
 #ifdef __cplusplus

@@ -1,9 +1,12 @@
 #include "base/file.h"
+#include "base/cancel.h"
 #include "base/replaced.h"
 #include "base/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +44,7 @@ static dlviz_status keep_failure(dlz_file *file, const char *action, int error) 
 }
 
 dlviz_status dlz_file_create(dlz_file **out, const char *path) {
+    DLZ_NOT_CANCELLED;
     DLZ_REQUIRE_OUT(out);
     DLZ_REQUIRE(path);
     if (path[dlz_folder_length(path)] == '\0')
@@ -109,9 +113,28 @@ static dlviz_status append(dlz_file *file, const void *bytes, size_t size) {
     return DLVIZ_OK;
 }
 
+/* A file that would pass the largest size that the process may write (ulimit -f) is an error like any
+ * other: the signal that comes with it would end the program, with what it has not yet written. It is
+ * the thread's own, so that nobody else's is taken. */
+static ssize_t write_some(int descriptor, const char *bytes, size_t size) {
+    sigset_t too_large, before, pending;
+    sigemptyset(&too_large);
+    sigaddset(&too_large, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &too_large, &before);
+    ssize_t written = write(descriptor, bytes, size);
+    int error = errno, number;
+    if (written < 0 && error == EFBIG && !sigismember(&before, SIGXFSZ) &&
+        sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ))
+        sigwait(&too_large, &number);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return written;
+}
+
 static dlviz_status write_out(dlz_file *file, const char *bytes, size_t size) {
+    DLZ_NOT_CANCELLED;
     while (size > 0) {
-        ssize_t written = write(file->descriptor, bytes, size);
+        ssize_t written = write_some(file->descriptor, bytes, size);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -210,6 +233,7 @@ static void release(dlz_file *file) {
 }
 
 dlviz_status dlz_file_complete(dlz_file *file) {
+    DLZ_NOT_CANCELLED;
     if (file->error)
         return keep_failure(file, NULL, 0);
     if (file->bytes)
@@ -229,6 +253,7 @@ static void hand_over(dlz_file *file) {
 }
 
 dlviz_status dlz_file_commit(dlz_file *file) {
+    DLZ_NOT_CANCELLED;
     dlviz_status status = file->complete && !file->error ? DLVIZ_OK : dlz_file_complete(file);
     if (status == DLVIZ_OK && file->bytes) {
         hand_over(file);
@@ -247,6 +272,7 @@ dlviz_status dlz_file_commit(dlz_file *file) {
 }
 
 void dlz_file_discard(dlz_file *file) {
+    DLZ_NOT_CANCELLED;
     if (!file)
         return;
     if (file->descriptor >= 0)

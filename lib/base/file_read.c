@@ -1,5 +1,6 @@
 /* Files and pipes read whole. */
 #include "base/file.h"
+#include "base/cancel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@ static dlviz_status open_file(const char *path, bool fifo, bool pipes, int *desc
 }
 
 dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
+    DLZ_NOT_CANCELLED;
     struct stat info;
     bool fifo = stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
     return open_file(path, fifo, true, descriptor, size);
@@ -148,6 +150,7 @@ static int64_t most_of_a_pipe(void) {
 
 dlviz_status dlz_pipe_read(const char *path, int descriptor, int64_t limit, void **bytes,
                            size_t *size) {
+    DLZ_NOT_CANCELLED;
     char *block = NULL;
     limit = dlz_min_i64(limit, most_of_a_pipe());
     dlviz_status status = read_to_end(path, descriptor, limit, &block, size);
@@ -164,6 +167,7 @@ dlviz_status dlz_pipe_read(const char *path, int descriptor, int64_t limit, void
 }
 
 dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t *size) {
+    DLZ_NOT_CANCELLED;
     *bytes = NULL;
     *size = 0;
     int descriptor;
@@ -177,6 +181,7 @@ dlviz_status dlz_file_read(const char *path, int64_t limit, void **bytes, size_t
 
 dlviz_status dlz_file_read_start(const char *path, int64_t most, int64_t limit, void **bytes,
                                  size_t *size, bool *whole) {
+    DLZ_NOT_CANCELLED;
     *bytes = NULL;
     *size = 0;
     int descriptor;

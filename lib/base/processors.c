@@ -4,6 +4,7 @@
  * for each would be stopped most of the time, in the middle of work that others wait for. */
 #include "base/processors.h"
 #include "base/base.h"
+#include "base/cancel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,10 @@
 
 #define MOST 1000000 /* processors: larger quotas are none */
 
-/* Reads a text file of the kernel's; false when it is not there or does not fit. */
+/* Reads a text file of the kernel's; false when it is not there or does not fit. The path may lie
+ * where the text will. */
 static bool read_text(const char *path, char *text, size_t size) {
+    DLZ_NOT_CANCELLED;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return false;
@@ -49,26 +52,36 @@ static int processors_of(long long quota, long long period) {
     return (int)(quota / period + (quota % period != 0));
 }
 
+/* A folder's name, with room behind it for that of a file. */
+enum { MOST_FOLDER = 4300, MOST_NAME = 32 };
+typedef struct folder {
+    char path[MOST_FOLDER + MOST_NAME];
+    int length;
+} folder;
+
+static bool read_file_in(folder *in, const char *name, char *text, size_t size) {
+    snprintf(in->path + in->length, MOST_NAME, "/%s", name);
+    bool good = read_text(in->path, text, size);
+    in->path[in->length] = '\0';
+    return good;
+}
+
 /* Version 2: "<quota> <period>" or "max <period>". */
-static int unified_quota(const char *folder) {
-    char path[4400], text[128];
+static int unified_quota(folder *in) {
+    char text[128];
     const char *rest;
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    if (!read_text(path, text, sizeof text))
+    if (!read_file_in(in, "cpu.max", text, sizeof text))
         return 0;
     long long quota = leading_number(text, &rest);
     return quota <= 0 ? 0 : processors_of(quota, leading_number(rest, &rest));
 }
 
 /* Version 1: a file each; a quota of −1 is none. */
-static int legacy_quota(const char *folder) {
-    char path[4400], quota[64], period[64];
+static int legacy_quota(folder *in) {
+    char quota[64], period[64];
     const char *rest;
-    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-    if (!read_text(path, quota, sizeof quota))
-        return 0;
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    if (!read_text(path, period, sizeof period))
+    if (!read_file_in(in, "cpu.cfs_quota_us", quota, sizeof quota) ||
+        !read_file_in(in, "cpu.cfs_period_us", period, sizeof period))
         return 0;
     return processors_of(leading_number(quota, &rest), leading_number(period, &rest));
 }
@@ -81,22 +94,22 @@ static int smaller(int a, int b) {
  * top of the tree but is told its path outside, only the top is found, and that is the right one.
  */
 static int lowest_quota(const char *root, const char *mount, const char *group,
-                        int (*quota)(const char *folder)) {
-    char folder[4300];
-    int top = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, mount);
-    int length = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s%s", root, mount, group);
-    if (top < 0 || length >= (int)sizeof folder)
+                        int (*quota)(folder *in)) {
+    folder in;
+    int top = snprintf(in.path, MOST_FOLDER, "%s/sys/fs/cgroup%s", root, mount);
+    in.length = snprintf(in.path, MOST_FOLDER, "%s/sys/fs/cgroup%s%s", root, mount, group);
+    if (top < 0 || in.length >= MOST_FOLDER)
         return 0;
     int lowest = 0;
     for (;;) {
-        while (length > top && folder[length - 1] == '/')
-            length--;
-        folder[length] = '\0';
-        lowest = smaller(lowest, quota(folder));
-        if (length <= top)
+        while (in.length > top && in.path[in.length - 1] == '/')
+            in.length--;
+        in.path[in.length] = '\0';
+        lowest = smaller(lowest, quota(&in));
+        if (in.length <= top)
             return lowest;
-        while (length > top && folder[length - 1] != '/')
-            length--;
+        while (in.length > top && in.path[in.length - 1] != '/')
+            in.length--;
     }
 }
 
@@ -129,9 +142,9 @@ static int line_quota(const char *root, char *line) {
 }
 
 int dlz_quota_processors(const char *root) {
-    char path[4300], text[16384];
-    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    if (!read_text(path, text, sizeof text))
+    char text[8192]; /* first the file's name: stacks may be small */
+    snprintf(text, sizeof text, "%s/proc/self/cgroup", root);
+    if (!read_text(text, text, sizeof text))
         return 0;
     int lowest = 0;
     char *rest = text;

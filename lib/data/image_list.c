@@ -1,4 +1,5 @@
 #include "data/image_list.h"
+#include "base/cancel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -130,6 +131,7 @@ static dlviz_status check_place(const place *at) {
 }
 
 static dlviz_status visit_folder(dlz_image_list *list, place *at, visit_fn visit, int64_t class) {
+    DLZ_NOT_CANCELLED;
     struct stat info;
     DIR *entries = opendir(at->path);
     if (!entries || fstat(dirfd(entries), &info) != 0) {

@@ -1,4 +1,5 @@
 #include "data/source.h"
+#include "base/cancel.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static void release(void *unused, void *block) {
 
 /* Reads on when the buffer is used up; leaves it empty at the end of the file. */
 static dlviz_status refill(dlz_source *source) {
+    DLZ_NOT_CANCELLED;
     if (source->stream.avail_in > 0)
         return DLVIZ_OK;
     ssize_t got;
@@ -83,6 +85,7 @@ static dlviz_status allocate_source(dlz_source **out, const char *path, int desc
 }
 
 dlviz_status dlz_source_open(dlz_source **out, const char *path) {
+    DLZ_NOT_CANCELLED;
     *out = NULL;
     int descriptor;
     int64_t size;
@@ -128,6 +131,7 @@ dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const vo
 }
 
 void dlz_source_close(dlz_source *source) {
+    DLZ_NOT_CANCELLED;
     if (!source)
         return;
     if (source->compressed)

@@ -30,6 +30,9 @@ typedef struct dlz_product {
 
 /* With all threads. */
 void dlz_multiply(const dlz_product *product);
+/* The same bits on the calling thread, whose stack has the panels: for where so many threads multiply
+ * that the memory set aside for panels is in use. */
+void dlz_multiply_on_stack(const dlz_product *product);
 
 /* On the calling thread. */
 void dlz_dgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,

@@ -3,14 +3,46 @@
 #include "kernels/embed/scatter.h"
 #include "linalg/linalg.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Products run panel by panel through the kernel of PCA's covariance: `width` columns of op(a)ᵀ
  * against `width` of op(b), over DEPTH rows of both at a time. What an element is the sum of, and
- * in which order, depends on k alone, so that products may be cut along m and n at will. The panels
- * lie on the stack, small enough for that of any thread. */
+ * in which order, depends on k alone, so that products may be cut along m and n at will. */
 #define DEPTH 64
 #define PANELS 4 /* of op(a), for each of which a panel of op(b) serves */
+#define PANEL_SIZE (DLZ_SCATTER_MOST_WIDTH * DEPTH)
+
+/* ---- Where panels lie --------------------------------------------------------------------------
+ *
+ * They would take most of a small stack, and memory that is asked for here could be refused where
+ * nothing can fail. So some wait to be used; where all are, in a process of very many threads, one
+ * panel of op(a) at a time lies on the stack. The child of a fork finds those taken that other
+ * threads had: it has the others. */
+#define ROOMS 64
+
+typedef struct room {
+    double a[PANELS * PANEL_SIZE], b[PANEL_SIZE];
+    atomic_bool taken;
+} room;
+
+static _Alignas(DLZ_ALIGNMENT) room rooms[ROOMS];
+
+/* NULL where none is free. */
+static room *take_room(void) {
+    for (int i = 0; i < ROOMS; i++)
+        if (!atomic_load_explicit(&rooms[i].taken, memory_order_relaxed) &&
+            !atomic_exchange_explicit(&rooms[i].taken, true, memory_order_acquire))
+            return &rooms[i];
+    return NULL;
+}
+
+static void give_back_room(room *mine) {
+    atomic_store_explicit(&mine->taken, false, memory_order_release);
+}
+
+/* ---- One thread's products ------------------------------------------------------------------- */
 
 /* One panel's product, where not all of it is wanted. */
 static void add_edge(const dlz_scatter_kernel *kernel, const double *a, const double *b,
@@ -36,9 +68,9 @@ static void scale_result(const dlz_product *p) {
 }
 
 static void add_panels(const dlz_product *p, const dlz_scatter_kernel *kernel, const double *panels,
-                       const double *b, int64_t rows, int64_t i, int64_t j) {
+                       const double *b, int64_t rows, int64_t i, int64_t last, int64_t j) {
     int64_t width = kernel->width, n = dlz_min_i64(width, p->n - j);
-    for (int64_t first = i; first < dlz_min_i64(i + PANELS * width, p->m); first += width) {
+    for (int64_t first = i; first < last; first += width) {
         int64_t m = dlz_min_i64(width, p->m - first);
         /* How far right of its own column a row may go; negative: how far it stays behind. */
         int64_t above = p->lower ? first + p->above - j : width;
@@ -53,10 +85,10 @@ static void add_panels(const dlz_product *p, const dlz_scatter_kernel *kernel, c
     }
 }
 
-static void multiply(const dlz_product *p) {
+/* panels: room for so many of op(a), and one of op(b). */
+static void multiply_in(const dlz_product *p, int64_t count, double *panels, double *panel) {
     const dlz_scatter_kernel *kernel = dlz_scatter();
-    double panels[PANELS * DLZ_SCATTER_MOST_WIDTH * DEPTH], panel[DLZ_SCATTER_MOST_WIDTH * DEPTH];
-    int64_t width = kernel->width, block = PANELS * width;
+    int64_t width = kernel->width, block = count * width;
     scale_result(p);
     for (int64_t k = 0; k < p->k; k += DEPTH) {
         int64_t rows = dlz_min_i64(DEPTH, p->k - k);
@@ -70,10 +102,26 @@ static void multiply(const dlz_product *p) {
             for (int64_t j = 0; j < end; j += width) {
                 kernel->lay(p->transpose_b ? p->b + j * p->ldb + k : p->b + k * p->ldb + j, p->ldb,
                             !p->transpose_b, dlz_min_i64(width, p->n - j), rows, 1, panel);
-                add_panels(p, kernel, panels, panel, rows, i, j);
+                add_panels(p, kernel, panels, panel, rows, i, last, j);
             }
         }
     }
+}
+
+/* A function of its own, so that others do without the stack. */
+__attribute__((noinline)) void dlz_multiply_on_stack(const dlz_product *p) {
+    double panels[2 * PANEL_SIZE];
+    multiply_in(p, 1, panels, panels + PANEL_SIZE);
+}
+
+static void multiply(const dlz_product *p) {
+    room *mine = take_room();
+    if (!mine) {
+        dlz_multiply_on_stack(p);
+        return;
+    }
+    multiply_in(p, PANELS, mine->a, mine->b);
+    give_back_room(mine);
 }
 
 /* ---- With all threads ------------------------------------------------------------------------ */

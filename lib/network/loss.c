@@ -13,6 +13,7 @@
  */
 
 static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss *loss) {
+    DLZ_NOT_CANCELLED;
     if (!network)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'network' is NULL", who);
     DLZ_TRY(dlz_part_check_handed(who, &dlz_loss_noun, (const dlz_part *)loss));

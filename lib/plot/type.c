@@ -40,15 +40,17 @@ static void note_failures(dlz_type *type) {
     errno = 0;
 }
 
-static bool there_is_memory(void) {
+static dlviz_status check_memory(void) {
     void *probe = malloc(memory_of_text);
     free(probe);
+    if (!probe)
+        return dlz_fail_memory("the text of a figure", memory_of_text);
     void *place = mmap(NULL, addresses_of_text, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (place == MAP_FAILED)
-        return false;
+        return dlz_fail_memory("addresses that the text of a figure reserves", addresses_of_text);
     munmap(place, addresses_of_text);
-    return probe != NULL;
+    return DLVIZ_OK;
 }
 
 /* ---- Is there a font? ------------------------------------------------------------------------ */
@@ -207,8 +209,7 @@ static dlviz_status find_family(dlz_type *type) {
 
 dlviz_status dlz_type_create(dlz_type **out) {
     *out = NULL;
-    if (!there_is_memory())
-        return dlz_fail_memory("the text of a figure", memory_of_text);
+    DLZ_TRY(check_memory());
     DLZ_TRY(find_any_font());
     dlz_type *type = dlz_alloc_zero(sizeof *type);
     if (!type)

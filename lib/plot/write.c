@@ -2,6 +2,7 @@
 #include "plot/draw.h"
 #include "plot/output.h"
 #include "base/base.h"
+#include "base/cancel.h"
 
 #include <math.h>
 
@@ -79,6 +80,7 @@ static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
 /* Draws the figure. The output must be closed, also when this fails. */
 static dlviz_status make(const dlviz_figure *figure, const char *who, dlviz_figure_format format,
                          dlz_output *output) {
+    DLZ_NOT_CANCELLED;
     *output = (dlz_output){.format = format};
     if (figure->kind == DLZ_FIGURE_CURVES && figure->of.curves.count == 0)
         return dlz_fail(DLVIZ_ERROR_STATE,

@@ -1,4 +1,5 @@
 #include "tensor/mapping.h"
+#include "base/cancel.h"
 #include "base/file.h"
 #include "tensor/pages.h"
 
@@ -48,6 +49,7 @@ static dlviz_status map(dlz_mapping *mapping, const char *path, int64_t size) {
 }
 
 dlviz_status dlz_mapping_open(dlz_mapping **out, const char *path, const char *reader) {
+    DLZ_NOT_CANCELLED;
     *out = NULL;
     dlz_mapping *mapping = dlz_alloc_zero(sizeof *mapping);
     if (!mapping)
@@ -71,6 +73,7 @@ dlviz_status dlz_mapping_open(dlz_mapping **out, const char *path, const char *r
 }
 
 void dlz_mapping_close(dlz_mapping *mapping) {
+    DLZ_NOT_CANCELLED;
     if (!mapping)
         return;
     if (mapping->address)

@@ -1,5 +1,6 @@
 /* .npz files: which arrays there are, and reading one. */
 #include "tensor/npz.h"
+#include "base/cancel.h"
 #include "base/file.h"
 #include "base/reading.h"
 #include "tensor/npy.h"
@@ -20,6 +21,7 @@ static dlviz_status create(dlviz_npz **out) {
 }
 
 void dlviz_npz_destroy(dlviz_npz *npz) {
+    DLZ_NOT_CANCELLED;
     if (!npz)
         return;
     for (int64_t i = 0; i < npz->num_entries; i++) {
@@ -36,6 +38,7 @@ void dlviz_npz_destroy(dlviz_npz *npz) {
 
 /* A pipe is read whole, for the directory comes last. */
 static dlviz_status open_file(const char *path, dlviz_npz *npz) {
+    DLZ_NOT_CANCELLED;
     int64_t size;
     DLZ_TRY(dlz_file_open(path, &npz->archive.descriptor, &size));
     npz->archive.size = (uint64_t)size;

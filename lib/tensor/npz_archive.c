@@ -1,5 +1,6 @@
 /* Bytes of an archive. */
 #include "base/base.h"
+#include "base/cancel.h"
 #include "tensor/npz.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ static dlviz_status cannot_read(void) {
 
 dlviz_status dlz_archive_read(const dlz_archive *archive, uint64_t offset, void *bytes,
                               size_t size) {
+    DLZ_NOT_CANCELLED;
     if (offset > archive->size || size > archive->size - offset)
         return dlz_fail(DLVIZ_ERROR_FORMAT,
                         "it is cut short or damaged: %zu bytes at byte %llu are beyond its end at "

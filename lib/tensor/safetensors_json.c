@@ -1,5 +1,6 @@
 /* Metadata that is JSON: settings, kept in a file as text and compared with those at hand. */
 #include "base/base.h"
+#include "base/cancel.h"
 #include "base/json.h"
 #include "tensor/safetensors.h"
 
@@ -34,6 +35,7 @@ dlviz_status dlz_safetensors_set_json(dlviz_safetensors *contents, const char *k
 
 dlviz_status dlz_safetensors_get_json(const dlviz_safetensors *contents, const char *key,
                                       json_t **value) {
+    DLZ_NOT_CANCELLED;
     *value = NULL;
     const char *text = dlviz_safetensors_metadata(contents, key);
     if (!text)

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/reading.h"
 #include "tensor/safetensors.h"
+#include "base/cancel.h"
 #include "tensor/tensor.h"
 
 #include <stdlib.h>
@@ -319,6 +320,7 @@ static dlviz_status fail_other(const char *kind) {
 
 dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned char *bytes,
                                    size_t size) {
+    DLZ_NOT_CANCELLED;
     if (size < DLZ_SAFETENSORS_LENGTH)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "it has %zu bytes; the header's length alone takes %d",
                         size, DLZ_SAFETENSORS_LENGTH);

@@ -128,6 +128,7 @@ dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer, const dlviz_da
 
 static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
                                  dlviz_schedule *schedule) {
+    DLZ_NOT_CANCELLED;
     if (!trainer)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'trainer' is NULL", who);
     DLZ_TRY(dlz_part_check_handed(who, &dlz_schedule_noun, (const dlz_part *)schedule));

@@ -1,9 +1,11 @@
 #include "base/file.h"
+#include "base/temporary.h"
 #include "support/failing.h"
 #include "support/support.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +245,64 @@ START_TEST(a_strangers_link_is_not_followed) {
 }
 END_TEST
 
+/* Who is not in a file's group cannot give it to the new one, whose group is another. */
+START_TEST(another_group_gets_no_more_than_everybody) {
+    char folder[512], path[600];
+    struct stat info;
+    if (geteuid() != 0) {
+        printf("SKIP: only the superuser can become another user\n");
+        return;
+    }
+    ck_assert_int_eq(chmod(scratch_folder(), 0711), 0);
+    snprintf(folder, sizeof folder, "%s/group", scratch_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+    static const mode_t modes[][2] = {{0664, 0644}, {0660, 0600}, {0646, 0646}, {02775, 0755}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        write_file(path, "earlier", 7);
+        ck_assert_int_eq(chown(path, 1234, 4321), 0);
+        ck_assert_int_eq(chmod(path, modes[i][0]), 0);
+        ck_assert_int_eq(setgroups(0, NULL), 0);
+        ck_assert_int_eq(setegid(1234) | seteuid(1234), 0);
+        write_over(path);
+        ck_assert_int_eq(seteuid(0) | setegid(0), 0);
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert_int_eq(info.st_uid, 1234);
+        ck_assert_int_eq(info.st_gid, 1234);
+        ck_assert_msg((info.st_mode & 07777) == modes[i][1], "%o became %o, not %o",
+                      (unsigned)modes[i][0], (unsigned)info.st_mode & 07777, (unsigned)modes[i][1]);
+    }
+    ck_assert_int_eq(remove(path) | rmdir(folder), 0);
+}
+END_TEST
+
+/* Names such as temporary files have, which somebody else may have made beside the file's place. */
+START_TEST(prepared_names_lead_nowhere) {
+    char folder[512], path[600], victim[600], names[3][700];
+    struct stat info;
+    snprintf(folder, sizeof folder, "%s/prepared", scratch_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(victim, sizeof victim, "%s/victim", scratch_folder());
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    for (int i = 0; i < 3; i++)
+        snprintf(names[i], sizeof names[i], "%s/.dlviz-%016llx-%016x.tmp", folder,
+                 (unsigned long long)dlz_name_hash("file"), (unsigned)i);
+    write_file(victim, "precious", 8);
+    ck_assert_int_eq(symlink(victim, names[0]), 0);
+    ck_assert_int_eq(mkfifo(names[1], 0666), 0); /* nobody waits for its other end */
+    ck_assert_int_eq(mkdir(names[2], 0777), 0);
+    write_over(path);
+    expect_contents(victim, "precious");
+    ck_assert(lstat(path, &info) == 0 && S_ISREG(info.st_mode));
+    ck_assert(lstat(names[0], &info) == 0 && S_ISLNK(info.st_mode));
+    ck_assert(lstat(names[1], &info) == 0 && S_ISFIFO(info.st_mode));
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(remove(names[i]), 0);
+    ck_assert_int_eq(remove(path) | rmdir(folder), 0);
+}
+END_TEST
+
 START_TEST(only_regular_files_are_replaced) {
     dlz_file *file = (void *)1;
     ck_fails(dlz_file_create(&file, scratch_folder()), DLVIZ_ERROR_IO, "folder");
@@ -452,6 +512,8 @@ int main(void) {
                                   permissions_and_links_are_kept,
                                   owners_groups_and_lists_are_kept,
                                   a_strangers_link_is_not_followed,
+                                  another_group_gets_no_more_than_everybody,
+                                  prepared_names_lead_nowhere,
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,
                                   a_target_that_vanishes_is_an_error,

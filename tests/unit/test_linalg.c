@@ -216,6 +216,38 @@ START_TEST(products_are_the_sums_they_should_be) {
 }
 END_TEST
 
+START_TEST(products_are_the_same_wherever_panels_lie) {
+    enum { M = 131, N = 77, K = 150 };
+    static float numbers[(M + N) * K];
+    static double a[M * K], b[N * K], there[M * N], here[M * N];
+    fill_uniform(numbers, (M + N) * K, 8);
+    for (int i = 0; i < M * K; i++)
+        a[i] = numbers[i];
+    for (int i = 0; i < N * K; i++)
+        b[i] = numbers[M * K + i];
+    for (int turned = 0; turned < 4; turned++)
+        for (int lower = 0; lower <= 1; lower++) {
+            dlz_product product = {.transpose_a = turned & 1,
+                                   .transpose_b = turned & 2,
+                                   .lower = lower,
+                                   .m = lower ? N : M,
+                                   .n = N,
+                                   .k = K,
+                                   .alpha = 0.75,
+                                   .a = a,
+                                   .lda = turned & 1 ? M : K,
+                                   .b = b,
+                                   .ldb = turned & 2 ? K : N,
+                                   .c = there,
+                                   .ldc = N};
+            dlz_multiply(&product);
+            product.c = here;
+            dlz_multiply_on_stack(&product);
+            ck_assert_mem_eq(here, there, sizeof here);
+        }
+}
+END_TEST
+
 /* ---- The program's own BLAS ---------------------------------------------------------------------
  */
 
@@ -453,6 +485,7 @@ int main(void) {
                                   qr_keeps_the_scatter_and_is_triangular,
                                   rows_become_orthonormal_and_r_takes_them_back,
                                   products_are_the_sums_they_should_be,
+                                  products_are_the_same_wherever_panels_lie,
                                   blas_is_left_alone,
                                   extreme_numbers_come_to_an_end,
                                   iteration_finds_the_largest_eigenvalues,

@@ -1,0 +1,199 @@
+/* pthread_cancel: a thread is ended between calls of the library, never in one, which would leave files
+ * open, temporary files behind, memory lost and handles in use. Here a cancellation is due before the
+ * first call and may act in every one of them: so each call meets it at all moments at once. */
+#include "limits/work.h"
+#include "support/fork.h"
+#include "support/memory.h"
+#include "support/valid_files.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void let_cancellation_act(void) {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
+}
+
+static void hold_cancellation_up(void) {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+}
+
+typedef struct victim {
+    work_fn run;
+    const char *place;
+    uint64_t digest;
+    dlviz_status status;
+} victim;
+
+static void *run_cancelled(void *user) {
+    victim *v = user;
+    hold_cancellation_up();
+    pthread_cancel(pthread_self());
+    work_call_begins = let_cancellation_act;
+    work_call_ends = hold_cancellation_up;
+    v->status = v->run(v->place, &v->digest);
+    return NULL;
+}
+
+/* How many entries a folder has, of which none is a temporary file. */
+static int count_entries(const char *path) {
+    DIR *folder = opendir(path);
+    ck_assert_ptr_nonnull(folder);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(folder)); count++)
+        ck_assert_msg(strncmp(entry->d_name, ".dlviz-", 7) != 0, "%s is left", entry->d_name);
+    closedir(folder);
+    return count;
+}
+
+/* The work is done to its end all the same, and nothing of it stays. It is the first of its process, so
+ * that also what is found out once is found out by a thread that is to end. */
+static void survive(const char *name, work_fn run, const char *place) {
+    victim v = {.run = run, .place = place};
+    uint64_t digest = 0;
+    void *result;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_cancelled, &v), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_msg(result != PTHREAD_CANCELED, "%s: the thread was ended in a call", name);
+    ck_assert_msg(v.status == DLVIZ_OK, "%s: %s", name, dlviz_status_name(v.status));
+    ck_assert_msg(run(place, &digest) == DLVIZ_OK, "%s: %s", name, dlviz_last_error());
+    ck_assert_msg(v.digest == digest, "%s: other results", name);
+    int open = count_entries("/proc/self/fd");
+    v.digest = 0;
+    watch_memory();
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_cancelled, &v), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    memory_watched();
+    ck_assert_int_eq(count_entries("/proc/self/fd"), open);
+    count_entries(scratch_folder());
+}
+
+static void ck_survives(const char *name, work_fn run, const char *place) {
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        survive(name, run, place);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+                  "%s: see above (in a process that ended with %d)", name, status);
+}
+
+START_TEST(no_call_is_ended_half_way) {
+    scratch_folder();
+    for (int i = 0; !cannot_fork() && i < num_works; i++)
+        if (!works[i].draws || dlviz_plot_supported())
+            ck_survives(works[i].name, works[i].run, scratch_path("cancelled-"));
+}
+END_TEST
+
+/* -- Calls that no work makes --------------------------------------------------------------------
+ */
+
+/* Between these, one call of the library. */
+#define CALL(call) (let_cancellation_act(), called = (call), hold_cancellation_up(), called)
+
+static dlviz_status read_archive(const char *place, uint64_t *digest) {
+    (void)digest;
+    dlviz_status called;
+    dlviz_npz *npz;
+    dlviz_tensor *tensor;
+    TRY(CALL(dlviz_npz_open(&npz, place)));
+    for (int64_t i = 0; i < dlviz_npz_num_arrays(npz); i++) {
+        TRY(CALL(dlviz_npz_read(npz, dlviz_npz_array_name(npz, i), &tensor)));
+        dlviz_tensor_destroy(tensor);
+    }
+    let_cancellation_act();
+    dlviz_npz_destroy(npz);
+    hold_cancellation_up();
+    return DLVIZ_OK;
+}
+
+static dlviz_status read_images(const char *place, uint64_t *digest) {
+    (void)digest;
+    dlviz_status called;
+    dlviz_dataset *dataset;
+    dlviz_tensor *images;
+    TRY(CALL(dlviz_dataset_read_folder(&dataset, place, NULL)));
+    TRY(CALL(dlviz_dataset_samples(dataset, 0, dlviz_dataset_num_samples(dataset), &images)));
+    dlviz_tensor_destroy(images);
+    dlviz_dataset_destroy(dataset);
+    return DLVIZ_OK;
+}
+
+static dlviz_status count_threads(const char *place, uint64_t *digest) {
+    (void)place, (void)digest;
+    dlviz_status called, status = CALL(dlviz_set_num_threads(0));
+    let_cancellation_act();
+    dlviz_num_threads();
+    dlviz_isa();
+    dlviz_blas();
+    hold_cancellation_up();
+    return status;
+}
+
+/* Nor what only sets something, where that takes the mark of a handle. */
+static dlviz_status set_something(const char *place, uint64_t *digest) {
+    (void)place, (void)digest;
+    dlviz_status called;
+    dlviz_optimizer *optimizer;
+    dlviz_network *network = small_network(1);
+    TRY(CALL(dlviz_adam_create(&optimizer, 1e-3)));
+    TRY(CALL(dlviz_optimizer_set_rate_factor(optimizer, "*", 2)));
+    TRY(CALL(dlviz_optimizer_clear_rate_factors(optimizer)));
+    TRY(CALL(dlviz_network_set_loss(network, dlviz_cross_entropy())));
+    dlviz_optimizer_destroy(optimizer);
+    dlviz_network_destroy(network);
+    return DLVIZ_OK;
+}
+
+/* Files are made in a process of their own, which knows them in the end. */
+static void make_files(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        samples archives = {.count = 0}, pictures = {.count = 0};
+        make_npzs(&archives);
+        write_file(scratch_path("archive.npz"), archives.all[archives.count - 1].bytes,
+                   archives.all[archives.count - 1].size);
+        mkdir(scratch_path("pictures"), 0700);
+        mkdir(scratch_path("pictures/a"), 0700);
+        if (dlviz_images_supported(DLVIZ_IMAGE_FORMAT_PNG)) {
+            make_pngs(&pictures);
+            write_file(scratch_path("pictures/a/1.png"), pictures.all[0].bytes,
+                       pictures.all[0].size);
+        }
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(nor_are_other_calls) {
+    scratch_folder();
+    if (cannot_fork())
+        return;
+    make_files();
+    ck_survives("reading an archive", read_archive, scratch_path("archive.npz"));
+    if (dlviz_images_supported(DLVIZ_IMAGE_FORMAT_PNG))
+        ck_survives("reading a folder", read_images, scratch_path("pictures"));
+    ck_survives("counting threads", count_threads, NULL);
+    ck_survives("setting something", set_something, NULL);
+    remove(scratch_path("pictures/a/1.png"));
+    remove(scratch_path("pictures/a"));
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {no_call_is_ended_half_way, nor_are_other_calls, NULL};
+    return run_tests("cancelled", tests);
+}
