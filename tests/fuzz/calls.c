@@ -49,6 +49,11 @@ void call_runtime(void) {
     }
 }
 
+/* The subjects that most calls of a sequence are of, so that it gets somewhere. */
+enum { MOST_FAVORITES = 4 };
+static uint8_t favorites[MOST_FAVORITES];
+static int num_favorites;
+
 void call_something(void) {
     static const struct subject {
         void (*call)(void);
@@ -64,10 +69,12 @@ void call_something(void) {
     if (total == 0)
         for (int64_t i = 0; i < COUNT(subjects); i++)
             total += subjects[i].share;
-    int borrowed = num_borrowed(), at = (a_byte() * 256 + a_byte()) % total;
+    int borrowed = num_borrowed(), which = a_byte(), at = (which * 256 + a_byte()) % total;
     int64_t i = 0;
     for (; at >= subjects[i].share; i++)
         at -= subjects[i].share;
+    if (num_favorites > 0 && a_byte() < 192)
+        i = favorites[which % num_favorites] % COUNT(subjects);
     subjects[i].call();
     give_back_borrowed(borrowed);
 }
@@ -87,6 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     read_bytes_from(bytes, size);
     count_sequence();
     live_before = live_blocks();
+    num_favorites = a_byte() % (MOST_FAVORITES + 1);
+    for (int i = 0; i < num_favorites; i++)
+        favorites[i] = a_byte();
     for (uint8_t trainings = a_byte() % 4; trainings > 1; trainings--)
         make_a_training();
     while (bytes_left())

@@ -287,5 +287,7 @@ void call_something(void);
 /* Small samples, a network that fits them, an optimizer and a trainer, to be used by what follows. */
 void make_a_training(void);
 dlviz_layer *sensible_layer(bool images, bool *vectors_after);
+/* The layer is made before the call, and may be NULL. */
+void add_to(dlviz_network *network, const char *name, dlviz_layer *layer);
 
 #endif

@@ -101,7 +101,8 @@ void call_augmentation(void) {
     dlviz_augmentation *augmentation;
     dlviz_dataset *dataset;
     double fill;
-    switch (below(9)) {
+    augmentation = a_augmentation();
+    switch (!augmentation && !one_in(8) ? 0 : below(9)) {
     case 0:
     case 1:
         augmentation = make_augmentation();

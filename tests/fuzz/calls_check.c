@@ -52,10 +52,10 @@ void call_begins(const char *file, int line, const char *text) {
     calls[++depth] = (call){NULL, NULL, 0, 0, false};
 }
 
-/* Calls that fail for a reason of their own where memory runs out while they say more of it: a network keeps
- * its first error, a checkpoint that is not there may have an earlier one beside it. */
+/* Calls that may fail for a reason of their own although memory has run out: of a checkpoint that is not there, it
+ * is looked whether there is an earlier one; a model of ONNX tells at its end that it could not grow. */
 static bool has_another_reason(const char *text) {
-    return strstr(text, "dlviz_network_add") || strstr(text, "dlviz_trainer_load_checkpoint");
+    return strstr(text, "dlviz_trainer_load_checkpoint") || strstr(text, "dlviz_network_export_onnx");
 }
 
 dlviz_status call_ended(dlviz_status status) {

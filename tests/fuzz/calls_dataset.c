@@ -27,8 +27,13 @@ void see_dataset(const dlviz_dataset *dataset) {
             "a label for each sample");
 }
 
+static const dlviz_tensor *some_samples(void) {
+    int64_t dims[] = {few_rows(), 1 + below(3), 3 + below(6), 3 + below(6)};
+    return fitting(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, a_bool() ? 4 : 2, dims, FILL_SHARES);
+}
+
 static void make_dataset(void) {
-    const dlviz_tensor *samples = a_tensor();
+    const dlviz_tensor *samples = a_bool() ? a_tensor() : some_samples();
     int64_t rows = rows_of(samples);
     const dlviz_tensor *targets = one_in(4)   ? NULL
                                   : one_in(4) ? fitting(DLVIZ_FLOAT32, 2, (int64_t[]){rows, 1 + below(4)}, FILL_SHARES)
@@ -156,11 +161,22 @@ static void get_samples(const dlviz_dataset *dataset) {
     }
 }
 
+static void make_loader(void) {
+    const dlviz_dataset *dataset = a_dataset();
+    int64_t batch_size = a_size();
+    if (is_small_dataset(dataset))
+        MAKE(loader, dlviz_loader_create(out, dataset, batch_size));
+}
+
 static void use_loader(void) {
     dlviz_loader *loader = a_loader();
     const dlviz_tensor *samples = NOT_MADE, *targets = NOT_MADE;
     dlviz_status status;
     bool flag = a_bool();
+    if (!loader && !one_in(8)) {
+        make_loader();
+        return;
+    }
     switch (below(9)) {
     case 0:
     case 1:
@@ -203,7 +219,7 @@ static void use_loader(void) {
 void call_dataset(void) {
     dlviz_dataset *dataset = a_dataset();
     int64_t height, width;
-    switch (below(18)) {
+    switch (!dataset && !one_in(8) ? 0 : below(18)) {
     case 0:
     case 1:
     case 2:
@@ -233,10 +249,7 @@ void call_dataset(void) {
         get_samples(dataset);
         break;
     case 12:
-        if (is_small_dataset(dataset)) {
-            int64_t batch_size = a_size();
-            MAKE(loader, dlviz_loader_create(out, dataset, batch_size));
-        }
+        make_loader();
         break;
     case 13:
     case 14:

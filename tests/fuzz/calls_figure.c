@@ -235,7 +235,7 @@ static void draw(dlviz_figure *figure) {
 
 void call_figure(void) {
     dlviz_figure *figure = a_figure();
-    switch (below(12)) {
+    switch (!figure && !one_in(8) ? 0 : below(12)) {
     case 0:
     case 1:
         make_figure();

@@ -28,6 +28,10 @@ static void set_csv_reader(void) {
     dlviz_csv_reader *reader = a_csv_reader();
     const char *const *names = some_names();
     int64_t count = below(NUM_NAMES + 2) - 1;
+    if (!reader && !one_in(8)) {
+        MAKE(csv_reader, dlviz_csv_reader_create(out));
+        return;
+    }
     switch (below(6)) {
     case 0: {
         char delimiter = (char)a_byte();
@@ -72,6 +76,10 @@ static void set_image_reader(void) {
         {dlviz_image_reader_set_memory_limit, dlviz_image_reader_memory_limit},
     };
     dlviz_image_reader *reader = a_image_reader();
+    if (!reader && !one_in(8)) {
+        MAKE(image_reader, dlviz_image_reader_create(out));
+        return;
+    }
     switch (below(4)) {
     case 0:
         SET_COUNT(image_reader, counts[below(COUNT(counts))], reader, an_int());
@@ -183,7 +191,7 @@ static void use_safetensors(void) {
     int64_t before = dlviz_safetensors_num_tensors(contents), index = an_index();
     dlviz_status status;
     blob file;
-    switch (below(12)) {
+    switch (!contents && !one_in(8) ? 0 : below(12)) {
     case 0:
         MAKE(safetensors, dlviz_safetensors_create(out));
         break;

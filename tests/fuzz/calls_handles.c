@@ -7,7 +7,10 @@
     static dlviz_##noun *noun##_table[count];                                                      \
     dlviz_##noun *a_##noun(void) {                                                                 \
         uint8_t byte = a_byte();                                                                   \
-        return byte == 255 ? NULL : noun##_table[byte % (count)];                                  \
+        int at = byte % (count);                                                                   \
+        for (int i = 0; i < (count) && byte < 248 && !noun##_table[at]; i++)                       \
+            at = (at + 1) % (count);                                                               \
+        return byte >= 254 ? NULL : noun##_table[at];                                              \
     }                                                                                              \
     void keep_##noun(dlviz_##noun *made) {                                                         \
         int64_t at = below(count);                                                                 \
@@ -17,7 +20,10 @@
         noun##_table[at] = made;                                                                   \
     }                                                                                              \
     dlviz_##noun *take_##noun(void) {                                                              \
-        int64_t at = below(count);                                                                 \
+        uint8_t byte = a_byte();                                                                   \
+        int at = byte % (count);                                                                   \
+        for (int i = 0; i < (count) && byte < 248 && !noun##_table[at]; i++)                       \
+            at = (at + 1) % (count);                                                               \
         dlviz_##noun *taken = noun##_table[at];                                                    \
         noun##_table[at] = NULL;                                                                   \
         return taken;                                                                              \
@@ -50,13 +56,16 @@ void keep_blob(void *bytes, size_t size) {
 }
 
 blob a_blob(void) {
-    blob some = blobs[below(NUM_BLOBS)];
+    int64_t at = below(NUM_BLOBS);
+    for (int i = 0; i < NUM_BLOBS && !blobs[at].bytes; i++)
+        at = (at + 1) % NUM_BLOBS;
+    blob some = blobs[at];
     uint8_t harm = a_byte();
     if (harm >= 240) {
         some.size = some.size * (size_t)a_byte() / 256;
     } else if (harm >= 220 && some.size > 0) {
-        size_t at = some.size * (size_t)a_byte() / 256;
-        ((uint8_t *)some.bytes)[at] ^= (uint8_t)(1 + a_byte());
+        size_t place = some.size * (size_t)a_byte() / 256;
+        ((uint8_t *)some.bytes)[place] ^= (uint8_t)(1 + a_byte());
     }
     return some;
 }

@@ -210,6 +210,10 @@ dlviz_layer *sensible_layer(bool images, bool *vectors_after) {
     }
 }
 
+void add_to(dlviz_network *network, const char *name, dlviz_layer *layer) {
+    (void)CALL(dlviz_network_add(network, name, layer));
+}
+
 static void set(dlviz_layer *layer) {
     int64_t first, second;
     switch (below(8)) {
@@ -247,7 +251,7 @@ static void set(dlviz_layer *layer) {
 
 void call_layer(void) {
     dlviz_layer *layer = a_layer();
-    switch (below(8)) {
+    switch (!layer && !one_in(8) ? 0 : below(8)) {
     case 0:
     case 1:
     case 2:

@@ -107,8 +107,8 @@ static void hand_over(void) {
 }
 
 void call_loss(void) {
-    dlviz_loss *loss;
-    switch (below(7)) {
+    dlviz_loss *loss = a_loss();
+    switch (!loss && !one_in(8) ? 0 : below(7)) {
     case 0:
     case 1:
         loss = make_loss();
@@ -117,7 +117,7 @@ void call_loss(void) {
         break;
     case 2:
     case 3:
-        set(a_loss());
+        set(loss);
         break;
     case 4:
     case 5:

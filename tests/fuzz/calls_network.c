@@ -84,6 +84,11 @@ static void add_layer(void) {
     }
 }
 
+/* A layer that reads another twice. */
+static void add_twice(dlviz_network *network, const char *read, dlviz_layer *layer) {
+    (void)CALL(dlviz_network_add_from(network, "g", layer, 2, (const char *[]){read, read}));
+}
+
 /* Layers that fit each other, as a rule. */
 static void make_sensible_network(void) {
     static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
@@ -97,14 +102,14 @@ static void make_sensible_network(void) {
     for (int64_t i = 0; i < count; i++) {
         dlviz_layer *layer = sensible_layer(images, &vectors);
         images = images && !vectors;
-        (void)CALL(dlviz_network_add(network, names[i], layer));
+        add_to(network, names[i], layer);
         if (i > 0 && one_in(8))
-            (void)CALL(dlviz_network_add_from(network, "g", dlviz_add(), 2, (const char *[]){names[i], names[i]}));
+            add_twice(network, names[i], dlviz_add());
     }
     if (images && !one_in(8))
-        (void)CALL(dlviz_network_add(network, "flat", dlviz_flatten()));
+        add_to(network, "flat", dlviz_flatten());
     if (!images || !one_in(4))
-        (void)CALL(dlviz_network_add(network, "h", dlviz_linear(1 + below(5))));
+        add_to(network, "h", dlviz_linear(1 + below(5)));
     (void)CALL(dlviz_network_build(network, a_seed()));
     keep_network(network);
 }
@@ -199,6 +204,10 @@ static void evaluate(dlviz_network *network) {
 
 void call_network(void) {
     dlviz_network *network = a_network();
+    if (!network && !one_in(8)) {
+        make_a_training();
+        return;
+    }
     switch (below(14)) {
     case 0:
         make_network();
@@ -262,7 +271,11 @@ void call_predictor(void) {
     dlviz_network *network = a_network();
     const char *layer;
     int64_t count;
-    switch (below(8)) {
+    if (!network && !one_in(8)) {
+        make_a_training();
+        return;
+    }
+    switch (!predictor && !one_in(8) ? 0 : below(8)) {
     case 0:
     case 1:
         layer = a_bool() ? NULL : a_name();

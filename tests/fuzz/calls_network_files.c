@@ -28,6 +28,10 @@ void call_network_files(void) {
     dlviz_network *network = a_network();
     const char *path = a_path();
     blob file;
+    if (!network && !one_in(8)) {
+        make_a_training();
+        return;
+    }
     switch (below(12)) {
     case 0:
         (void)CALL(dlviz_network_save(network, path));

@@ -74,7 +74,7 @@ void call_optimizer(void) {
     dlviz_optimizer *optimizer = a_optimizer();
     const char *pattern = a_pattern();
     double number = a_share(), other = a_share(), got[2];
-    switch (below(12)) {
+    switch (!optimizer && !one_in(8) ? 0 : below(12)) {
     case 0:
     case 1:
         MAKE(optimizer, makers[below(COUNT(makers))](out, one_in(4) ? number : 0.01));

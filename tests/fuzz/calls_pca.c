@@ -84,7 +84,7 @@ void call_pca(void) {
     const char *path = a_path();
     blob file;
     dlviz_status status;
-    switch (below(16)) {
+    switch (!pca && !one_in(8) ? 0 : below(16)) {
     case 0:
     case 1: {
         int64_t wanted = a_size() - 1;

@@ -94,7 +94,11 @@ static void add_run(dlviz_report *report) {
 }
 
 static void fill_run(dlviz_report *report) {
-    dlviz_report_run *run = dlviz_report_run_at(report, below(3));
+    dlviz_report_run *run = dlviz_report_run_at(report, one_in(3));
+    if (!run && !one_in(8)) {
+        add_run(report);
+        return;
+    }
     int64_t points = dlviz_report_num_points(report), maps = dlviz_report_run_num_maps(run);
     int64_t frames = dlviz_report_run_num_frames(run), chosen[4] = {an_index(), 0, 1, 2};
     const char *text = a_text(), *other = a_text();
@@ -166,7 +170,7 @@ void call_report(void) {
     dlviz_report *report = a_report();
     const char *path = a_path(), *title = a_text();
     blob file;
-    switch (below(16)) {
+    switch (!report && !one_in(8) ? 0 : below(16)) {
     case 0:
     case 1: {
         int64_t points = one_in(16) ? an_int() : one_in(6) ? 0 : 2 + below(8);

@@ -135,8 +135,8 @@ static void hand_over(void) {
 }
 
 void call_schedule(void) {
-    dlviz_schedule *schedule;
-    switch (below(9)) {
+    dlviz_schedule *schedule = a_schedule();
+    switch (!schedule && !one_in(8) ? 0 : below(9)) {
     case 0:
     case 1:
         schedule = make_schedule();
@@ -145,11 +145,11 @@ void call_schedule(void) {
         break;
     case 2:
     case 3:
-        set(a_schedule());
+        set(schedule);
         break;
     case 4:
     case 5:
-        run(a_schedule());
+        run(schedule);
         break;
     case 6:
     case 7:

@@ -202,7 +202,7 @@ void call_tsne(void) {
     dlviz_tsne *tsne = a_tsne();
     const char *path = a_path();
     blob file;
-    switch (below(14)) {
+    switch (!tsne && !one_in(8) ? 0 : below(14)) {
     case 0:
     case 1:
         MAKE(tsne, dlviz_tsne_create(out));
@@ -269,6 +269,10 @@ static void see_film(const dlviz_film *film) {
 
 static void fit_film(dlviz_film *film) {
     dlviz_tsne *tsne = a_tsne();
+    if (!tsne && !one_in(8)) {
+        MAKE(tsne, dlviz_tsne_create(out));
+        return;
+    }
     limit(tsne);
     if (dlviz_film_num_later_iterations(film) > MOST_ITERATIONS &&
         dlviz_film_set_num_later_iterations(film, 2) != DLVIZ_OK)
@@ -281,7 +285,7 @@ void call_film(void) {
     const char *path = a_path();
     int64_t frames = dlviz_film_num_frames(film), count, rows = dlviz_film_num_points(film);
     blob file;
-    switch (below(12)) {
+    switch (!film && !one_in(8) ? 0 : below(12)) {
     case 0:
         MAKE(film, dlviz_film_create(out));
         break;

@@ -155,8 +155,7 @@ static char folder[64];
 static bool written;
 
 /* Their names, so that what one operation writes another finds. */
-static const char *const files[] = {"1.npy", "2.npy", "1.safetensors", "2.safetensors", "p.png", "p.svg",
-                                    "p.PDF", "h.csv", "page.html"};
+static const char *const files[] = {"one", "two", "one", "figure.png", "figure.svg"};
 
 static void remove_folder(void) {
     forget_files();
