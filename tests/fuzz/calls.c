@@ -37,14 +37,16 @@ void call_runtime(void) {
         break;
     case 6:
         dlviz_set_log(a_bool() ? log_function : NULL, NULL);
-        require(CALL(dlviz_set_allocator(NULL, release_nothing, NULL)) != DLVIZ_OK, "half an allocator");
+        require(CALL(dlviz_set_allocator(NULL, release_nothing, NULL)) != DLVIZ_OK,
+                "half an allocator");
         break;
     default:
         see_text(dlviz_isa());
         see_text(dlviz_blas());
         see_text(dlviz_version());
         see_text(dlviz_status_name((dlviz_status)an_enum(12)));
-        require(dlviz_version_number() == DLVIZ_VERSION_NUMBER && dlviz_status_name((dlviz_status)an_int()) != NULL,
+        require(dlviz_version_number() == DLVIZ_VERSION_NUMBER &&
+                    dlviz_status_name((dlviz_status)an_int()) != NULL,
                 "names of everything");
     }
 }
@@ -59,10 +61,11 @@ void call_something(void) {
         void (*call)(void);
         int share;
     } subjects[] = {
-        {call_tensor, 20}, {call_files, 16},     {call_dataset, 28},       {call_augmentation, 14}, {call_layer, 14},
-        {call_loss, 10},   {call_network, 26},   {call_network_files, 12}, {call_gradients, 14},    {call_predictor, 8},
-        {call_optimizer, 12}, {call_schedule, 10}, {call_trainer, 24},     {call_pca, 12},          {call_tsne, 12},
-        {call_film, 6},    {call_metrics, 6},    {call_figure, 10},        {call_report, 10},       {call_comm, 3},
+        {call_tensor, 20},    {call_files, 16},    {call_dataset, 28},   {call_augmentation, 14},
+        {call_layer, 14},     {call_loss, 10},     {call_network, 26},   {call_network_files, 12},
+        {call_gradients, 14}, {call_predictor, 8}, {call_optimizer, 12}, {call_schedule, 10},
+        {call_trainer, 24},   {call_pca, 12},      {call_tsne, 12},      {call_film, 6},
+        {call_metrics, 6},    {call_figure, 10},   {call_report, 10},    {call_comm, 3},
         {call_runtime, 12},
     };
     static int total;

@@ -72,11 +72,11 @@ bool was_made(dlviz_status status, bool wanted, const void *made);
 /* Makes a handle with a call that gets `out`, and keeps it in its table. */
 #define MAKE(noun, call)                                                                           \
     do {                                                                                           \
-        dlviz_##noun *made_handle = (dlviz_##noun *)NOT_MADE;                                             \
-        dlviz_##noun **out = one_in(100) ? NULL : &made_handle;                                           \
-        dlviz_status made_status = CALL(call);                                                          \
-        if (was_made(made_status, out != NULL, made_handle))                                                   \
-            keep_##noun(made_handle);                                                                     \
+        dlviz_##noun *made_handle = (dlviz_##noun *)NOT_MADE;                                      \
+        dlviz_##noun **out = one_in(100) ? NULL : &made_handle;                                    \
+        dlviz_status made_status = CALL(call);                                                     \
+        if (was_made(made_status, out != NULL, made_handle))                                       \
+            keep_##noun(made_handle);                                                              \
     } while (0)
 
 /* Makes bytes with a call that gets `bytes` and `size`, and keeps them. */
@@ -86,10 +86,10 @@ bool was_made(dlviz_status status, bool wanted, const void *made);
         size_t length = 0;                                                                         \
         void **bytes = one_in(100) ? NULL : &written;                                              \
         size_t *size = one_in(100) ? NULL : &length;                                               \
-        dlviz_status made_status = CALL(call);                                                          \
+        dlviz_status made_status = CALL(call);                                                     \
         if (bytes && !size)                                                                        \
-            require(made_status != DLVIZ_OK && written == NULL, "bytes without their number");          \
-        else if (was_made(made_status, bytes != NULL, written))                                         \
+            require(made_status != DLVIZ_OK && written == NULL, "bytes without their number");     \
+        else if (was_made(made_status, bytes != NULL, written))                                    \
             keep_blob(written, length);                                                            \
     } while (0)
 
@@ -140,26 +140,26 @@ void require_between(dlviz_status status, double low, double value, double high)
     } noun##_flag;
 
 /* `value` is computed before; each of these is one call. */
-#define SET_NUMBER(noun, setting, handle, value)                                                         \
+#define SET_NUMBER(noun, setting, handle, value)                                                   \
     do {                                                                                           \
         const noun##_number *chosen = &(setting);                                                  \
-        double former = chosen->get(handle), asked = (value);                                     \
+        double former = chosen->get(handle), asked = (value);                                      \
         dlviz_status set_status = CALL(chosen->set(handle, asked));                                \
-        settled_number(set_status, former, asked, chosen->get(handle));                                                                                    \
+        settled_number(set_status, former, asked, chosen->get(handle));                            \
     } while (0)
-#define SET_COUNT(noun, setting, handle, value)                                                         \
+#define SET_COUNT(noun, setting, handle, value)                                                    \
     do {                                                                                           \
-        const noun##_count *chosen = &(setting);                                                  \
+        const noun##_count *chosen = &(setting);                                                   \
         int64_t former = chosen->get(handle), asked = (value);                                     \
         dlviz_status set_status = CALL(chosen->set(handle, asked));                                \
-        require(chosen->get(handle) == (set_status == DLVIZ_OK ? asked : former), "a setting");                                                                                    \
+        require(chosen->get(handle) == (set_status == DLVIZ_OK ? asked : former), "a setting");    \
     } while (0)
-#define SET_FLAG(noun, setting, handle, value)                                                         \
+#define SET_FLAG(noun, setting, handle, value)                                                     \
     do {                                                                                           \
-        const noun##_flag *chosen = &(setting);                                                  \
-        bool former = chosen->get(handle), asked = (value);                                     \
+        const noun##_flag *chosen = &(setting);                                                    \
+        bool former = chosen->get(handle), asked = (value);                                        \
         dlviz_status set_status = CALL(chosen->set(handle, asked));                                \
-        require(chosen->get(handle) == (set_status == DLVIZ_OK ? asked : former), "a setting");                                                                                    \
+        require(chosen->get(handle) == (set_status == DLVIZ_OK ? asked : former), "a setting");    \
     } while (0)
 void settled_number(dlviz_status status, double before, double wanted, double after);
 
@@ -214,7 +214,14 @@ void drop_all(void);
 
 /* -- Tensors that fit what is wanted of them (calls_fitting.c); they last as long as the operation */
 
-typedef enum filling { FILL_SMALL, FILL_LABELS, FILL_SHARES, FILL_CONSTANT, FILL_HOSTILE } filling;
+typedef enum filling {
+    FILL_SMALL,
+    FILL_LABELS,
+    FILL_BITS,
+    FILL_SHARES,
+    FILL_CONSTANT,
+    FILL_HOSTILE
+} filling;
 /* A tensor that the caller keeps; NULL where there is no such shape. */
 dlviz_tensor *new_tensor(dlviz_dtype dtype, int ndim, const int64_t *dims, filling fill);
 /* One of the shape, or, now and then, any that there is. */

@@ -19,17 +19,12 @@ static const number_getter numbers[] = {
     dlviz_mixup_alpha,
 };
 static const range_getter ranges[] = {
-    dlviz_random_affine_scale,
-    dlviz_random_affine_shear,
-    dlviz_random_affine_translation,
-    dlviz_random_erase_area,
-    dlviz_random_erase_aspect,
+    dlviz_random_affine_scale, dlviz_random_affine_shear, dlviz_random_affine_translation,
+    dlviz_random_erase_area,   dlviz_random_erase_aspect,
 };
 static const range_setter range_setters[] = {
-    dlviz_random_affine_set_scale,
-    dlviz_random_affine_set_shear,
-    dlviz_random_affine_set_translation,
-    dlviz_random_erase_set_area,
+    dlviz_random_affine_set_scale,       dlviz_random_affine_set_shear,
+    dlviz_random_affine_set_translation, dlviz_random_erase_set_area,
     dlviz_random_erase_set_aspect,
 };
 
@@ -90,8 +85,10 @@ static void add(void) {
     }
     see_augmentation(augmentation);
     if (a_bool()) { /* what is owned is neither set nor added again, nor destroyed */
-        require(CALL(dlviz_dataset_add_augmentation(dataset, augmentation)) != DLVIZ_OK, "added twice");
-        require(CALL(dlviz_random_erase_set_fill(augmentation, 0)) != DLVIZ_OK, "set by an owner's back");
+        require(CALL(dlviz_dataset_add_augmentation(dataset, augmentation)) != DLVIZ_OK,
+                "added twice");
+        require(CALL(dlviz_random_erase_set_fill(augmentation, 0)) != DLVIZ_OK,
+                "set by an owner's back");
         dlviz_augmentation_destroy(augmentation);
         see_augmentation(augmentation);
     }

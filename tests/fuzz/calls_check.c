@@ -31,8 +31,8 @@ void require(bool holds, const char *what) {
     fprintf(stderr, "\nrequired: %s\n", what);
     for (int i = depth; i >= 0; i--)
         if (calls[i].text)
-            fprintf(stderr, "  %s %s:%d: %s\n", i == depth ? "last" : "in", calls[i].file, calls[i].line,
-                    calls[i].text);
+            fprintf(stderr, "  %s %s:%d: %s\n", i == depth ? "last" : "in", calls[i].file,
+                    calls[i].line, calls[i].text);
     fprintf(stderr, "  last error: %s\n", dlviz_last_error());
     abort();
 }
@@ -44,8 +44,8 @@ void begin_checks(void) {
 void call_begins(const char *file, int line, const char *text) {
     require(depth < MOST_DEPTH - 1, "calls within calls");
     if (tracing)
-        fprintf(stderr, "%*s%s:%d %s\n", 2 * depth, "", strrchr(file, '/') ? strrchr(file, '/') + 1 : file,
-                line, text);
+        fprintf(stderr, "%*s%s:%d %s\n", 2 * depth, "",
+                strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, text);
     dlviz_status status = dlviz_fail(DLVIZ_ERROR_STATE, "%s", no_failure);
     (void)status;
     calls[depth] = (call){file, text, line, refused_requests(), false};
@@ -55,15 +55,16 @@ void call_begins(const char *file, int line, const char *text) {
 /* Calls that may fail for a reason of their own although memory has run out: of a checkpoint that is not there, it
  * is looked whether there is an earlier one; a model of ONNX tells at its end that it could not grow. */
 static bool has_another_reason(const char *text) {
-    return strstr(text, "dlviz_trainer_load_checkpoint") || strstr(text, "dlviz_network_export_onnx");
+    return strstr(text, "dlviz_trainer_load_checkpoint") ||
+           strstr(text, "dlviz_network_export_onnx");
 }
 
 dlviz_status call_ended(dlviz_status status) {
     call *ended = &calls[--depth];
     const char *sentence = dlviz_last_error();
     if (tracing)
-        fprintf(stderr, "%*s-> %s%s%s\n", 2 * depth, "", dlviz_status_name(status), status ? ": " : "",
-                status ? sentence : "");
+        fprintf(stderr, "%*s-> %s%s%s\n", 2 * depth, "", dlviz_status_name(status),
+                status ? ": " : "", status ? sentence : "");
     require((int)status >= 0 && status <= DLVIZ_ERROR_COMM, "a status that there is");
     num_calls++;
     by_status[status]++;
@@ -73,7 +74,8 @@ dlviz_status call_ended(dlviz_status status) {
     } else {
         require(strcmp(sentence, no_failure) != 0, "a failure has a sentence of its own");
         require(strlen(sentence) > 20, "a failure has a sentence");
-        if (refused_requests() > ended->refused && !ended->disturbed && !has_another_reason(ended->text))
+        if (refused_requests() > ended->refused && !ended->disturbed &&
+            !has_another_reason(ended->text))
             require(status == DLVIZ_ERROR_OUT_OF_MEMORY || status == DLVIZ_CANCELLED,
                     "where memory ran out, that is what is said");
     }
@@ -223,7 +225,7 @@ void see_tensor(const dlviz_tensor *tensor) {
     require(count == dlviz_tensor_num_elements(tensor), "as many elements as the shape says");
     size_t size = (size_t)count * dlviz_dtype_size(dlviz_tensor_dtype(tensor));
     const uint8_t *bytes = dlviz_tensor_const_data(tensor);
-    for (size_t i = 0; i < size; i += size > 65536 ? 97 : 1)
+    for (size_t i = 0; i<size; i += size> 65536 ? 97 : 1)
         seen += bytes[i];
 }
 

@@ -87,16 +87,19 @@ static dlviz_status set_up(dlviz_layer_setup *setup, void *user) {
     see_count(dlviz_layer_setup_num_inputs(setup));
     int ndim = dlviz_layer_setup_input_ndim(setup, 0);
     const int64_t *dims = dlviz_layer_setup_input_dims(setup, 0);
-    see_dims(dlviz_layer_setup_input_ndim(setup, index), dlviz_layer_setup_input_dims(setup, index));
+    see_dims(dlviz_layer_setup_input_ndim(setup, index),
+             dlviz_layer_setup_input_dims(setup, index));
     disturb();
     dlviz_layer_setup_add_parameter(setup, "p", 1, dims, 1, 0.5);
     if (self->how & 8)
         dlviz_layer_setup_add_buffer(setup, self->how & 128 ? a_text() : "q", 0, NULL, 2);
     if (self->how & 16 && one_in(4))
-        dlviz_layer_setup_add_parameter(setup, "r", 2, (int64_t[]){a_size(), a_size()}, a_number(), a_share());
+        dlviz_layer_setup_add_parameter(setup, "r", 2, (int64_t[]){a_size(), a_size()}, a_number(),
+                                        a_share());
     if (self->how & 32 && one_in(2))
         dlviz_layer_setup_set_output(setup, ndim, (int64_t[]){a_size(), a_size(), a_size()});
-    return fails() ? dlviz_fail(DLVIZ_ERROR_SHAPE, "a layer of one's own does not want that") : DLVIZ_OK;
+    return fails() ? dlviz_fail(DLVIZ_ERROR_SHAPE, "a layer of one's own does not want that")
+                   : DLVIZ_OK;
 }
 
 /* The output is the first numbers of the input, times the first parameter's first number. */
@@ -107,7 +110,8 @@ static dlviz_status forward(const dlviz_layer_pass *pass, void *user) {
     const dlviz_tensor *state = dlviz_layer_pass_state(pass, "p");
     require(dlviz_tensor_dim(input, 0) == dlviz_layer_pass_num_samples(pass), "samples of a batch");
     require(input && output && state, "what a layer computes with");
-    require(dlviz_layer_pass_num_inputs(pass) >= 1 && !dlviz_layer_pass_output_gradient(pass), "a forward pass");
+    require(dlviz_layer_pass_num_inputs(pass) >= 1 && !dlviz_layer_pass_output_gradient(pass),
+            "a forward pass");
     dlviz_tensor *buffer = dlviz_layer_pass_buffer(pass, "q");
     require(!buffer || dlviz_layer_pass_is_training(pass), "buffers are written in training alone");
     if (buffer)
@@ -116,10 +120,12 @@ static dlviz_status forward(const dlviz_layer_pass *pass, void *user) {
     (void)dlviz_layer_pass_seed(pass);
     (void)dlviz_layer_pass_step(pass);
     if (fails())
-        return dlviz_fail((dlviz_status)an_enum(12), "a layer of one's own fails in its forward pass");
+        return dlviz_fail((dlviz_status)an_enum(12),
+                          "a layer of one's own fails in its forward pass");
     int64_t count = dlviz_tensor_num_elements(output), most = dlviz_tensor_num_elements(input);
     for (int64_t i = 0; i < count && i < most; i++)
-        dlviz_tensor_float(output)[i] = dlviz_tensor_const_float(input)[i] * *dlviz_tensor_const_float(state);
+        dlviz_tensor_float(output)[i] =
+            dlviz_tensor_const_float(input)[i] * *dlviz_tensor_const_float(state);
     return DLVIZ_OK;
 }
 
@@ -131,10 +137,13 @@ static dlviz_status backward(const dlviz_layer_pass *pass, void *user) {
     require(gradient != NULL && !dlviz_layer_pass_buffer(pass, "p"), "a backward pass");
     see_tensor(dlviz_layer_pass_output(pass));
     for (int64_t i = 0; of_input && i < dlviz_tensor_num_elements(of_input); i++)
-        dlviz_tensor_float(of_input)[i] = i < dlviz_tensor_num_elements(gradient) ? dlviz_tensor_const_float(gradient)[i] : 0;
+        dlviz_tensor_float(of_input)[i] =
+            i < dlviz_tensor_num_elements(gradient) ? dlviz_tensor_const_float(gradient)[i] : 0;
     if (of_state)
         *dlviz_tensor_float(of_state) = one_in(64) ? (float)a_number() : 0.5f;
-    return fails() ? dlviz_fail(DLVIZ_ERROR_NUMERIC, "a layer of one's own fails in its backward pass") : DLVIZ_OK;
+    return fails()
+               ? dlviz_fail(DLVIZ_ERROR_NUMERIC, "a layer of one's own fails in its backward pass")
+               : DLVIZ_OK;
 }
 
 dlviz_layer *custom_layer(void) {
@@ -167,8 +176,10 @@ static dlviz_status value(const dlviz_loss_pass *pass, void *user) {
     const dlviz_tensor *outputs = dlviz_loss_pass_outputs(pass);
     dlviz_tensor *gradient = dlviz_loss_pass_gradient(pass);
     double *losses = dlviz_loss_pass_losses(pass);
-    int64_t samples = dlviz_loss_pass_num_samples(pass), each = dlviz_tensor_num_elements(outputs) / samples;
-    require(samples == dlviz_tensor_dim(outputs, 0) && losses && !dlviz_loss_pass_metric(pass, an_index()),
+    int64_t samples = dlviz_loss_pass_num_samples(pass),
+            each = dlviz_tensor_num_elements(outputs) / samples;
+    require(samples == dlviz_tensor_dim(outputs, 0) && losses &&
+                !dlviz_loss_pass_metric(pass, an_index()),
             "a batch of a loss");
     see_tensor(dlviz_loss_pass_targets(pass));
     for (int64_t i = 0; i < samples * each; i++) {
@@ -181,7 +192,9 @@ static dlviz_status value(const dlviz_loss_pass *pass, void *user) {
         losses[0] = a_number();
     if (one_in(32) && gradient)
         *dlviz_tensor_float(gradient) = (float)a_number();
-    return fails() ? dlviz_fail((dlviz_status)an_enum(12), "a loss of one's own fails in this batch") : DLVIZ_OK;
+    return fails()
+               ? dlviz_fail((dlviz_status)an_enum(12), "a loss of one's own fails in this batch")
+               : DLVIZ_OK;
 }
 
 static dlviz_status measure(const dlviz_loss_pass *pass, void *user) {
@@ -190,7 +203,8 @@ static dlviz_status measure(const dlviz_loss_pass *pass, void *user) {
     require(metric && !dlviz_loss_pass_gradient(pass), "a measuring pass");
     for (int64_t i = 0; i < dlviz_loss_pass_num_samples(pass); i++)
         metric[i] = one_in(8) ? a_number() : 1;
-    return fails() ? dlviz_fail(DLVIZ_ERROR_NUMERIC, "a metric of one's own fails in this batch") : DLVIZ_OK;
+    return fails() ? dlviz_fail(DLVIZ_ERROR_NUMERIC, "a metric of one's own fails in this batch")
+                   : DLVIZ_OK;
 }
 
 dlviz_loss *custom_loss(void) {
@@ -199,7 +213,9 @@ dlviz_loss *custom_loss(void) {
     functions all = {.table.loss = {.name = one_in(16) ? a_text() : "own_loss",
                                     .takes_labels = user->how & 1,
                                     .value = one_in(64) ? NULL : value,
-                                    .num_metrics = user->how & 2 ? 1 : one_in(8) ? below(9) : 0,
+                                    .num_metrics = user->how & 2 ? 1
+                                                   : one_in(8)   ? below(9)
+                                                                 : 0,
                                     .metric_names = names,
                                     .measure = measure,
                                     .destroy = destroy_user}};
@@ -231,9 +247,10 @@ dlviz_schedule *custom_schedule(void) {
 
 /* -- Communicators: of one rank, which has nobody to talk to ------------------------------------ */
 
-static dlviz_status start(int64_t slot, int64_t peer, const void *send, size_t send_size, void *receive,
-                          size_t receive_size, void *user) {
-    (void)slot, (void)peer, (void)send, (void)send_size, (void)receive, (void)receive_size, (void)user;
+static dlviz_status start(int64_t slot, int64_t peer, const void *send, size_t send_size,
+                          void *receive, size_t receive_size, void *user) {
+    (void)slot, (void)peer, (void)send, (void)send_size, (void)receive, (void)receive_size,
+        (void)user;
     return dlviz_fail(DLVIZ_ERROR_COMM, "there is no other rank that could be reached");
 }
 
@@ -247,7 +264,7 @@ static void fail(const char *sentence, void *user) {
     see_text(sentence);
 }
 
-void make_comm(void) {
+static void make_comm(void) {
     owned *user = new_user();
     functions all = {.table.comm = {.start = one_in(64) ? NULL : start,
                                     .finish = one_in(64) ? NULL : finish,
@@ -260,7 +277,8 @@ void make_comm(void) {
     end_user(user, is_read);
     if (!was_made(status, true, made))
         return;
-    require(dlviz_comm_rank(made) == rank && dlviz_comm_num_ranks(made) == ranks && rank < ranks && rank >= 0,
+    require(dlviz_comm_rank(made) == rank && dlviz_comm_num_ranks(made) == ranks && rank < ranks &&
+                rank >= 0,
             "a rank among ranks");
     keep_comm(made);
 }
@@ -279,7 +297,8 @@ void call_comm(void) {
         rows = a_size();
         dlviz_comm_share(comm, rows, &first, &count);
         dlviz_comm_share(comm, rows, NULL, NULL);
-        require(dlviz_comm_num_ranks(comm) > 1 || rows < 0 || (first == 0 && count == rows), "all rows of one rank");
+        require(dlviz_comm_num_ranks(comm) > 1 || rows < 0 || (first == 0 && count == rows),
+                "all rows of one rank");
         break;
     case 3:
         own = a_tensor();
@@ -288,7 +307,8 @@ void call_comm(void) {
     case 4:
         status = a_bool() ? DLVIZ_OK : DLVIZ_ERROR_NUMERIC;
         disturb();
-        (void)CALL(dlviz_comm_agree(comm, status == DLVIZ_OK ? status : dlviz_fail(status, "what this rank comes with")));
+        (void)CALL(dlviz_comm_agree(
+            comm, status == DLVIZ_OK ? status : dlviz_fail(status, "what this rank comes with")));
         break;
     default:
         drop_comm();

@@ -13,7 +13,8 @@ void see_dataset(const dlviz_dataset *dataset) {
     see_count(dlviz_dataset_normalization(dataset, 4, means, deviations));
     see_count(dlviz_dataset_normalization(dataset, an_int() > 0 ? 0 : -1, NULL, NULL));
     if (is_small_dataset(dataset))
-        require(dlviz_dataset_class_counts(dataset, 8, counts) == dlviz_dataset_num_classes(dataset),
+        require(dlviz_dataset_class_counts(dataset, 8, counts) ==
+                    dlviz_dataset_num_classes(dataset),
                 "a count for each class");
     see_tensor(dlviz_dataset_labels(dataset));
     see_tensor(dlviz_dataset_weights(dataset));
@@ -35,9 +36,10 @@ static const dlviz_tensor *some_samples(void) {
 static void make_dataset(void) {
     const dlviz_tensor *samples = a_bool() ? a_tensor() : some_samples();
     int64_t rows = rows_of(samples);
-    const dlviz_tensor *targets = one_in(4)   ? NULL
-                                  : one_in(4) ? fitting(DLVIZ_FLOAT32, 2, (int64_t[]){rows, 1 + below(4)}, FILL_SHARES)
-                                              : labels_of(rows);
+    const dlviz_tensor *targets =
+        one_in(4)   ? NULL
+        : one_in(4) ? fitting(DLVIZ_FLOAT32, 2, (int64_t[]){rows, 1 + below(4)}, FILL_SHARES)
+                    : labels_of(rows);
     if (one_in(6))
         MAKE(dataset, dlviz_dataset_create_from_hwc(out, samples, targets));
     else
@@ -48,8 +50,10 @@ static void make_dataset(void) {
 static const dlviz_tensor *maps_for(const dlviz_dataset *dataset) {
     const int64_t *dims = dlviz_dataset_dims(dataset);
     bool images = dlviz_dataset_ndim(dataset) == 3;
-    int64_t shape[] = {dlviz_dataset_num_samples(dataset), images ? dims[1] : 2, images ? dims[2] : 2};
-    return a_bool() ? fitting(DLVIZ_UINT8, 3, shape, FILL_LABELS) : fitting(DLVIZ_FLOAT32, 3, shape, FILL_SHARES);
+    int64_t shape[] = {dlviz_dataset_num_samples(dataset), images ? dims[1] : 2,
+                       images ? dims[2] : 2};
+    return a_bool() ? fitting(DLVIZ_UINT8, 3, shape, FILL_LABELS)
+                    : fitting(DLVIZ_FLOAT32, 3, shape, FILL_SHARES);
 }
 
 static void set_targets(dlviz_dataset *dataset) {
@@ -69,7 +73,8 @@ static void set_targets(dlviz_dataset *dataset) {
     default:
         weights = one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &samples, FILL_SHARES);
         if (CALL(dlviz_dataset_set_weights(dataset, weights)) == DLVIZ_OK)
-            require(!weights == !dlviz_dataset_weights(dataset) && is_finite_tensor(weights), "weights");
+            require(!weights == !dlviz_dataset_weights(dataset) && is_finite_tensor(weights),
+                    "weights");
     }
 }
 
@@ -80,7 +85,8 @@ static void set_classes(dlviz_dataset *dataset) {
     if (a_bool()) {
         classes = dlviz_dataset_num_classes(dataset);
         classes = one_in(6) ? below(NUM_NAMES + 2) - 1 : classes;
-        (void)CALL(dlviz_dataset_set_class_names(dataset, classes <= NUM_NAMES ? classes : 0, some_names()));
+        (void)CALL(dlviz_dataset_set_class_names(dataset, classes <= NUM_NAMES ? classes : 0,
+                                                 some_names()));
     }
 }
 
@@ -98,10 +104,12 @@ static void set_normalization(dlviz_dataset *dataset) {
     const int64_t *dims = dlviz_dataset_dims(dataset);
     if (dims && dims[0] <= 16 && !one_in(8))
         count = dims[0];
-    dlviz_status status = a_bool() ? CALL(dlviz_dataset_set_normalization(dataset, means[0], deviations[0]))
-                                   : CALL(dlviz_dataset_set_channel_normalization(dataset, count, means, deviations));
+    dlviz_status status =
+        a_bool() ? CALL(dlviz_dataset_set_normalization(dataset, means[0], deviations[0]))
+                 : CALL(dlviz_dataset_set_channel_normalization(dataset, count, means, deviations));
     if (status == DLVIZ_OK && dlviz_dataset_normalization(dataset, 16, means, deviations) > 0)
-        require(deviations[0] > 0 && means[0] - means[0] == 0, "a mean and a deviation that are numbers");
+        require(deviations[0] > 0 && means[0] - means[0] == 0,
+                "a mean and a deviation that are numbers");
 }
 
 static void cut(const dlviz_dataset *dataset) {

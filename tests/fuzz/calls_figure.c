@@ -14,8 +14,10 @@ static const struct text_setting {
     {dlviz_figure_set_footnote, dlviz_figure_footnote},
 };
 static const figure_flag flags[] = {
-    {dlviz_figure_set_clip_outliers, dlviz_figure_clip_outliers}, {dlviz_figure_set_ticks, dlviz_figure_ticks},
-    {dlviz_figure_set_class_counts, dlviz_figure_class_counts},   {dlviz_figure_set_class_marks, dlviz_figure_class_marks},
+    {dlviz_figure_set_clip_outliers, dlviz_figure_clip_outliers},
+    {dlviz_figure_set_ticks, dlviz_figure_ticks},
+    {dlviz_figure_set_class_counts, dlviz_figure_class_counts},
+    {dlviz_figure_set_class_marks, dlviz_figure_class_marks},
     {dlviz_figure_set_shared_range, dlviz_figure_shared_range},
 };
 static const figure_number numbers[] = {
@@ -103,13 +105,14 @@ static void add(dlviz_figure *figure) {
     }
     switch (below(3)) {
     case 0: {
-        const dlviz_tensor *map = floats(rows, 1 + below(3)), *labels = one_in(3) ? NULL : labels_of(rows);
+        const dlviz_tensor *map = floats(rows, 1 + below(3)),
+                           *labels = one_in(3) ? NULL : labels_of(rows);
         (void)CALL(dlviz_figure_add_points(figure, name, map, labels));
         break;
     }
     case 1:
-        (void)CALL(dlviz_figure_add_curve(figure, panel, name, below(10) - 1 > 8 ? 8 : below(9), one_in(3) ? NULL : x,
-                                          one_in(30) ? NULL : y));
+        (void)CALL(dlviz_figure_add_curve(figure, panel, name, below(10) - 1 > 8 ? 8 : below(9),
+                                          one_in(3) ? NULL : x, one_in(30) ? NULL : y));
         break;
     default:
         (void)CALL(dlviz_figure_add_heat_maps(figure, name, some_images()));
@@ -136,8 +139,12 @@ static void set_arrays(dlviz_figure *figure) {
         (void)CALL(dlviz_figure_set_class_markers(figure, count, one_in(20) ? NULL : markers));
         break;
     case 2:
-        if (CALL(dlviz_figure_set_axis_shares(figure, count, one_in(20) ? NULL : shares)) == DLVIZ_OK && count > 0)
-            require(dlviz_figure_axis_share(figure, 0) >= 0 && dlviz_figure_axis_share(figure, 0) <= 1, "a share");
+        if (CALL(dlviz_figure_set_axis_shares(figure, count, one_in(20) ? NULL : shares)) ==
+                DLVIZ_OK &&
+            count > 0)
+            require(dlviz_figure_axis_share(figure, 0) >= 0 &&
+                        dlviz_figure_axis_share(figure, 0) <= 1,
+                    "a share");
         break;
     case 3:
         (void)CALL(dlviz_figure_set_captions(figure, count, one_in(20) ? NULL : names));
@@ -162,10 +169,12 @@ static void set(dlviz_figure *figure) {
         SET_FLAG(figure, flags[below(COUNT(flags))], figure, a_bool());
         break;
     case 2:
-        SET_NUMBER(figure, numbers[below(COUNT(numbers))], figure, a_bool() ? a_number() : a_share());
+        SET_NUMBER(figure, numbers[below(COUNT(numbers))], figure,
+                   a_bool() ? a_number() : a_share());
         break;
     case 3:
-        SET_COUNT(figure, ((figure_count){dlviz_figure_set_num_columns, dlviz_figure_num_columns}), figure, a_size());
+        SET_COUNT(figure, ((figure_count){dlviz_figure_set_num_columns, dlviz_figure_num_columns}),
+                  figure, a_size());
         break;
     case 4: {
         int64_t height = one_in(8) ? an_int() : 200, width = one_in(8) ? an_int() : 210, got[2];
@@ -191,7 +200,8 @@ static void set(dlviz_figure *figure) {
             (void)CALL(dlviz_figure_set_steps(figure, text, a_bool()));
         break;
     case 8: {
-        const dlviz_tensor *values = one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &rows, FILL_SHARES);
+        const dlviz_tensor *values =
+            one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &rows, FILL_SHARES);
         (void)CALL(dlviz_figure_set_values(figure, values, text));
         break;
     }

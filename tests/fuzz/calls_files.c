@@ -1,6 +1,7 @@
 /* Calls of dlviz/dataset_files.h, safetensors.h and npz.h. */
 #include "calls.h"
 
+#include <stdio.h>
 #include <string.h>
 
 DECLARE_SETTINGS(image_reader)
@@ -20,9 +21,61 @@ static const char *const tables[] = {
 };
 
 /* Two images of 3 x 4, and their labels. */
-static const unsigned char idx_images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0,  0,  0,  3,  0,  0,  0,  4,  1,  2,  3,  4,
-                                           5, 6, 7, 8, 9, 0, 9, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22};
+static const unsigned char idx_images[] = {0,  0,  8,  3,  0,  0,  0,  2,  0,  0,  0,  3, 0, 0,
+                                           0,  4,  1,  2,  3,  4,  5,  6,  7,  8,  9,  0, 9, 8,
+                                           11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22};
 static const unsigned char idx_labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 5, 7};
+
+/* What NumPy makes of savez_compressed(a=float32 of 3 x 2, b=uint8 of 3). */
+static const unsigned char npz_bytes[] = {
+    80,  75,  3,   4,   20,  0,   0,   0,   8,   0,   0,   0,   33,  0,   204, 202, 156, 189, 85,
+    0,   0,   0,   152, 0,   0,   0,   5,   0,   0,   0,   97,  46,  110, 112, 121, 155, 236, 23,
+    234, 27,  16,  201, 200, 80,  198, 80,  173, 158, 146, 90,  156, 92,  164, 110, 165, 160, 110,
+    147, 102, 162, 174, 163, 160, 158, 150, 95,  84,  82,  148, 152, 23,  159, 95,  148, 146, 10,
+    18,  119, 75,  204, 41,  78,  5,   138, 23,  103, 36,  22,  164, 2,   249, 26,  198, 58,  10,
+    70,  154, 58,  10,  181, 10,  100, 3,   46,  6,   48,  104, 176, 7,   18,  14,  64,  4,   196,
+    13,  64,  188, 192, 1,   0,   80,  75,  3,   4,   20,  0,   0,   0,   8,   0,   0,   0,   33,
+    0,   72,  234, 102, 236, 71,  0,   0,   0,   131, 0,   0,   0,   5,   0,   0,   0,   98,  46,
+    110, 112, 121, 155, 236, 23,  234, 27,  16,  201, 200, 80,  198, 80,  173, 158, 146, 90,  156,
+    92,  164, 110, 165, 160, 94,  83,  106, 168, 174, 163, 160, 158, 150, 95,  84,  82,  148, 152,
+    23,  159, 95,  148, 146, 10,  18,  119, 75,  204, 41,  78,  5,   138, 23,  103, 36,  22,  164,
+    2,   249, 26,  198, 58,  154, 58,  10,  181, 10,  20,  0,   46,  6,   70,  38,  0,   80,  75,
+    1,   2,   20,  3,   20,  0,   0,   0,   8,   0,   0,   0,   33,  0,   204, 202, 156, 189, 85,
+    0,   0,   0,   152, 0,   0,   0,   5,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+    128, 1,   0,   0,   0,   0,   97,  46,  110, 112, 121, 80,  75,  1,   2,   20,  3,   20,  0,
+    0,   0,   8,   0,   0,   0,   33,  0,   72,  234, 102, 236, 71,  0,   0,   0,   131, 0,   0,
+    0,   5,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   128, 1,   120, 0,   0,   0,
+    98,  46,  110, 112, 121, 80,  75,  5,   6,   0,   0,   0,   0,   2,   0,   2,   0,   102, 0,
+    0,   0,   226, 0,   0,   0,   0,   0,
+};
+
+/* A file that a reader takes, or what was written before. */
+static blob some_file(void) {
+    const char *text = tables[below(COUNT(tables))];
+    switch (below(6)) {
+    case 0:
+        return (blob){text, strlen(text)};
+    case 1:
+        return (blob){idx_images, sizeof idx_images};
+    case 2:
+        return (blob){idx_labels, sizeof idx_labels};
+    case 3:
+        return (blob){npz_bytes, sizeof npz_bytes};
+    default:
+        return a_blob();
+    }
+}
+
+static void put_file(void) {
+    const char *path = a_path();
+    blob contents = some_file();
+    FILE *file = path && contents.bytes ? fopen(path, "wb") : NULL;
+    if (!file)
+        return;
+    require(fwrite(contents.bytes, 1, contents.size, file) == contents.size,
+            "a file of the target's own");
+    fclose(file);
+}
 
 static void set_csv_reader(void) {
     dlviz_csv_reader *reader = a_csv_reader();
@@ -42,7 +95,8 @@ static void set_csv_reader(void) {
     case 1: {
         dlviz_csv_header header = (dlviz_csv_header)an_enum(3);
         if (CALL(dlviz_csv_reader_set_header(reader, header)) == DLVIZ_OK)
-            require(dlviz_csv_reader_header(reader) == header && (int)header >= 0 && header < 3, "a header");
+            require(dlviz_csv_reader_header(reader) == header && (int)header >= 0 && header < 3,
+                    "a header");
         break;
     }
     case 2: {
@@ -85,7 +139,9 @@ static void set_image_reader(void) {
         SET_COUNT(image_reader, counts[below(COUNT(counts))], reader, an_int());
         break;
     case 1:
-        SET_FLAG(image_reader, ((image_reader_flag){dlviz_image_reader_set_skip_unreadable, dlviz_image_reader_skips_unreadable}),
+        SET_FLAG(image_reader,
+                 ((image_reader_flag){dlviz_image_reader_set_skip_unreadable,
+                                      dlviz_image_reader_skips_unreadable}),
                  reader, a_bool());
         break;
     case 2: {
@@ -135,7 +191,8 @@ static void read_csv(void) {
         status = CALL(dlviz_tensor_read_csv_shifted(&made, path, reader, wanted));
         break;
     default:
-        status = CALL(dlviz_tensor_read_csv_shifted_memory(&made, file.bytes, file.size, reader, wanted));
+        status = CALL(
+            dlviz_tensor_read_csv_shifted_memory(&made, file.bytes, file.size, reader, wanted));
     }
     if (wanted && was_made(status, true, offsets))
         keep_tensor(offsets);
@@ -146,7 +203,7 @@ static void read_csv(void) {
 static void read_dataset(void) {
     const char *path = a_path(), *other = a_path();
     dlviz_dataset_part part = (dlviz_dataset_part)an_enum(2);
-    blob file = a_blob();
+    blob file = some_file();
     const char *name = a_name(), *target = a_bool() ? a_name() : NULL;
     dlviz_image_reader *reader;
     switch (below(9)) {
@@ -163,7 +220,8 @@ static void read_dataset(void) {
     case 3: {
         size_t size = sizeof idx_images - (one_in(8) ? 1 : 0);
         const void *labels = one_in(3) ? NULL : idx_labels;
-        MAKE(dataset, dlviz_dataset_read_idx_memory(out, idx_images, size, labels, labels ? sizeof idx_labels : 0));
+        MAKE(dataset, dlviz_dataset_read_idx_memory(out, idx_images, size, labels,
+                                                    labels ? sizeof idx_labels : 0));
         break;
     }
     case 4:
@@ -211,9 +269,11 @@ static void use_safetensors(void) {
         const dlviz_tensor *tensor = a_tensor();
         bool had = dlviz_safetensors_has(contents, name);
         status = CALL(dlviz_safetensors_add(contents, name, tensor));
-        require(dlviz_safetensors_num_tensors(contents) == before + (status == DLVIZ_OK), "a tensor more");
+        require(dlviz_safetensors_num_tensors(contents) == before + (status == DLVIZ_OK),
+                "a tensor more");
         require(status != DLVIZ_OK || !had, "no name comes twice");
-        require(status != DLVIZ_OK || dlviz_safetensors_has(contents, name), "what was added is there");
+        require(status != DLVIZ_OK || dlviz_safetensors_has(contents, name),
+                "what was added is there");
         break;
     }
     case 6:
@@ -224,11 +284,13 @@ static void use_safetensors(void) {
         break;
     case 7:
         status = CALL(dlviz_safetensors_remove(contents, a_pattern()));
-        require(dlviz_safetensors_num_tensors(contents) <= before - (status == DLVIZ_OK), "a tensor fewer");
+        require(dlviz_safetensors_num_tensors(contents) <= before - (status == DLVIZ_OK),
+                "a tensor fewer");
         break;
     case 8:
         status = CALL(dlviz_safetensors_set_metadata(contents, name, other));
-        require(status != DLVIZ_OK || strcmp(dlviz_safetensors_metadata(contents, name), other) == 0,
+        require(status != DLVIZ_OK ||
+                    strcmp(dlviz_safetensors_metadata(contents, name), other) == 0,
                 "metadata are what was set");
         break;
     case 9:
@@ -250,11 +312,11 @@ static void use_safetensors(void) {
 static void use_npz(void) {
     dlviz_npz *npz = a_npz();
     const char *path = a_path(), *name;
-    blob file = a_blob();
+    blob file = one_in(4) ? a_blob() : (blob){npz_bytes, sizeof npz_bytes};
     int64_t index = an_index();
     see_count(dlviz_npz_num_arrays(npz));
     see_text(dlviz_npz_array_name(npz, index));
-    switch (below(5)) {
+    switch (!npz && !one_in(8) ? 1 : below(5)) {
     case 0:
         MAKE(npz, dlviz_npz_open(out, path));
         break;
@@ -281,7 +343,11 @@ static void use_npz(void) {
 }
 
 void call_files(void) {
-    switch (below(12)) {
+    switch (below(14)) {
+    case 12:
+    case 13:
+        put_file();
+        break;
     case 0:
         if (a_bool())
             MAKE(csv_reader, dlviz_csv_reader_create(out));

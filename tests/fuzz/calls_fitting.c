@@ -7,15 +7,15 @@
 enum { MOST_ELEMENTS = 20000, MOST_BORROWED = 64 };
 
 static float hostile_float(int64_t i) {
-    static const float values[] = {0,       NAN,      INFINITY, -INFINITY, 1e30f, -1e30f, FLT_MAX,
-                                   FLT_MIN, 1e-45f,   -0.0f,    1e18f,     1e19f, 0.5f,   -1,
-                                   1e-30f,  16777216, 255,      1e9f};
+    static const float values[] = {0,       NAN,     INFINITY, -INFINITY, 1e30f, -1e30f,
+                                   FLT_MAX, FLT_MIN, 1e-45f,   -0.0f,     1e18f, 1e19f,
+                                   0.5f,    -1,      1e-30f,   16777216,  255,   1e9f};
     return values[i % COUNT(values)];
 }
 
 static int64_t hostile_label(int64_t i) {
-    static const int64_t values[] = {0,     1,   2,   -1,        -100,      255,      INT64_MAX,
-                                     INT64_MIN, 65535, 65536, (1 << 24) - 1, 1 << 24, 300};
+    static const int64_t values[] = {
+        0, 1, 2, -1, -100, 255, INT64_MAX, INT64_MIN, 65535, 65536, (1 << 24) - 1, 1 << 24, 300};
     return values[i % COUNT(values)];
 }
 
@@ -25,18 +25,21 @@ static void fill_tensor(dlviz_tensor *tensor, filling fill) {
     for (int64_t i = 0; i < dlviz_tensor_num_elements(tensor); i++) {
         state = state * 1664525u + 1013904223u;
         double unit = (state >> 8) / (double)(1 << 24);
-        int64_t label = fill == FILL_HOSTILE ? hostile_label(state >> 20) : (state >> 20) % 3;
-        float number = fill == FILL_CONSTANT ? 0.25f
-                       : fill == FILL_SHARES ? (float)unit
-                       : fill == FILL_LABELS ? (float)label
-                       : fill == FILL_SMALL || state >> 30 ? (float)(2 * unit - 1)
-                                                           : hostile_float(from + (state >> 20) % 3);
+        int64_t label = fill == FILL_HOSTILE ? hostile_label(state >> 20)
+                                             : (state >> 20) % (fill == FILL_BITS ? 2 : 3);
+        float number = fill == FILL_CONSTANT                      ? 0.25f
+                       : fill == FILL_SHARES                      ? (float)unit
+                       : fill == FILL_LABELS || fill == FILL_BITS ? (float)label
+                       : fill == FILL_SMALL || state >> 30
+                           ? (float)(2 * unit - 1)
+                           : hostile_float(from + (state >> 20) % 3);
         switch (dlviz_tensor_dtype(tensor)) {
         case DLVIZ_FLOAT32:
             ((float *)data)[i] = number;
             break;
         case DLVIZ_UINT8:
-            ((uint8_t *)data)[i] = fill == FILL_LABELS ? (uint8_t)label : (uint8_t)(state >> 24);
+            ((uint8_t *)data)[i] =
+                fill == FILL_LABELS || fill == FILL_BITS ? (uint8_t)label : (uint8_t)(state >> 24);
             break;
         default:
             ((int64_t *)data)[i] = label;
@@ -88,7 +91,8 @@ const dlviz_tensor *fitting(dlviz_dtype dtype, int ndim, const int64_t *dims, fi
 }
 
 const dlviz_tensor *floats(int64_t rows, int64_t columns) {
-    return fitting(DLVIZ_FLOAT32, 2, (int64_t[]){rows, columns}, one_in(16) ? FILL_CONSTANT : FILL_SMALL);
+    return fitting(DLVIZ_FLOAT32, 2, (int64_t[]){rows, columns},
+                   one_in(16) ? FILL_CONSTANT : FILL_SMALL);
 }
 
 const dlviz_tensor *labels_of(int64_t count) {
@@ -119,8 +123,7 @@ const dlviz_tensor *inputs_of(const dlviz_network *network, int64_t count) {
 }
 
 const dlviz_tensor *targets_of(const dlviz_network *network, int64_t count) {
-    const char *last =
-        dlviz_network_layer_name(network, dlviz_network_num_layers(network) - 1);
+    const char *last = dlviz_network_layer_name(network, dlviz_network_num_layers(network) - 1);
     if (a_byte() < 128)
         return labels_of(count);
     return batch_of(network, last ? last : "input", count);

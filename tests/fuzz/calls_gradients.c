@@ -9,10 +9,13 @@ static void backward(dlviz_network *network) {
     double loss = 0;
     dlviz_status status;
     if (a_bool()) {
-        const dlviz_tensor *weights = one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &count, FILL_SHARES);
-        status = CALL(dlviz_network_backward_weighted(network, inputs, targets, weights, a_seed(), a_seed(), &loss));
+        const dlviz_tensor *weights =
+            one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &count, FILL_SHARES);
+        status = CALL(dlviz_network_backward_weighted(network, inputs, targets, weights, a_seed(),
+                                                      a_seed(), &loss));
     } else {
-        status = CALL(dlviz_network_backward(network, inputs, targets, a_seed(), a_seed(), one_in(4) ? NULL : &loss));
+        status = CALL(dlviz_network_backward(network, inputs, targets, a_seed(), a_seed(),
+                                             one_in(4) ? NULL : &loss));
     }
     require(status != DLVIZ_OK || isfinite(loss), "a loss is finite");
 }
@@ -20,25 +23,28 @@ static void backward(dlviz_network *network) {
 static void from_a_layer(dlviz_network *network) {
     const char *layer = a_name();
     int64_t count = few_rows();
-    const dlviz_tensor *inputs = inputs_of(network, count), *gradient = batch_of(network, layer, count);
+    const dlviz_tensor *inputs = inputs_of(network, count),
+                       *gradient = batch_of(network, layer, count);
     uint64_t before = states_of(network);
     if (a_bool()) {
         MAKE(tensor, dlviz_network_input_gradient(network, layer, inputs, gradient, out));
-        require(!is_live_network(network) || states_of(network) == before, "states stay as they are");
+        require(!is_live_network(network) || states_of(network) == before,
+                "states stay as they are");
         return;
     }
     dlviz_tensor *made = NOT_MADE;
     bool wanted = a_bool();
-    dlviz_status status = CALL(dlviz_network_backward_from(network, layer, inputs, gradient, a_seed(), a_seed(),
-                                                           wanted ? &made : NULL));
+    dlviz_status status = CALL(dlviz_network_backward_from(
+        network, layer, inputs, gradient, a_seed(), a_seed(), wanted ? &made : NULL));
     if (wanted && was_made(status, true, made))
         keep_tensor(made);
 }
 
 static void clip(dlviz_network *network) {
     double largest = a_number(), norm = 0;
-    dlviz_status status = a_bool() ? CALL(dlviz_network_clip_gradient_norm(network, largest, a_bool() ? &norm : NULL))
-                                   : CALL(dlviz_network_clip_gradient_value(network, largest));
+    dlviz_status status =
+        a_bool() ? CALL(dlviz_network_clip_gradient_norm(network, largest, a_bool() ? &norm : NULL))
+                 : CALL(dlviz_network_clip_gradient_value(network, largest));
     require(status != DLVIZ_OK || (largest > 0 && norm >= 0), "a limit is above 0");
 }
 
@@ -59,8 +65,8 @@ static void attribute(dlviz_network *network) {
     case 1: {
         bool wanted = a_bool();
         status = CALL(dlviz_network_integrated_gradients(network, inputs, baselines, targets,
-                                                         steps > 8 && steps < 1001 ? 8 : steps, &maps,
-                                                         wanted ? &gaps : NULL));
+                                                         steps > 8 && steps < 1001 ? 8 : steps,
+                                                         &maps, wanted ? &gaps : NULL));
         if (wanted && was_made(status, true, gaps))
             keep_tensor(gaps);
         break;

@@ -63,10 +63,11 @@ static int64_t (*const count_getters[])(const dlviz_layer *) = {
     dlviz_conv2d_out_channels, dlviz_conv_transpose2d_out_channels, dlviz_groupnorm_num_groups,
     dlviz_linear_out_features};
 static dlviz_layer *(*const plain[])(void) = {
-    dlviz_relu,        dlviz_batchnorm, dlviz_layernorm, dlviz_instancenorm2d, dlviz_gelu,
-    dlviz_gelu_tanh,   dlviz_silu,      dlviz_sigmoid,   dlviz_tanh,           dlviz_softplus,
-    dlviz_hardswish,   dlviz_softmax,   dlviz_log_softmax, dlviz_global_avgpool2d, dlviz_flatten,
-    dlviz_add,         dlviz_multiply,  dlviz_concat,
+    dlviz_relu,        dlviz_batchnorm,        dlviz_layernorm, dlviz_instancenorm2d,
+    dlviz_gelu,        dlviz_gelu_tanh,        dlviz_silu,      dlviz_sigmoid,
+    dlviz_tanh,        dlviz_softplus,         dlviz_hardswish, dlviz_softmax,
+    dlviz_log_softmax, dlviz_global_avgpool2d, dlviz_flatten,   dlviz_add,
+    dlviz_multiply,    dlviz_concat,
 };
 
 void see_layer(const dlviz_layer *layer) {
@@ -78,18 +79,21 @@ void see_layer(const dlviz_layer *layer) {
         require(layer || (sizes[0] == 0 && sizes[1] == 0), "no sizes of NULL");
     }
     for (int64_t i = 0; i < COUNT(numbers) + COUNT(number_getters); i++) {
-        double number = i < COUNT(numbers) ? numbers[i].get(layer) : number_getters[i - COUNT(numbers)](layer);
+        double number =
+            i < COUNT(numbers) ? numbers[i].get(layer) : number_getters[i - COUNT(numbers)](layer);
         require(layer || isnan(number), "no number of NULL");
     }
     for (int64_t i = 0; i < COUNT(counts) + COUNT(count_getters); i++) {
-        int64_t count = i < COUNT(counts) ? counts[i].get(layer) : count_getters[i - COUNT(counts)](layer);
+        int64_t count =
+            i < COUNT(counts) ? counts[i].get(layer) : count_getters[i - COUNT(counts)](layer);
         require(layer || count == 0, "no count of NULL");
     }
     for (int64_t i = 0; i < COUNT(flags); i++)
         require(!flags[i].get(layer) || layer, "no flag of NULL");
     dlviz_pad_amounts(layer, &sizes[0], &sizes[1], &sizes[2], &sizes[3]);
     dlviz_pad_amounts(layer, NULL, NULL, NULL, NULL);
-    require((unsigned)dlviz_pad_mode(layer) < 3 && (unsigned)dlviz_upsample_mode(layer) < 2, "a mode");
+    require((unsigned)dlviz_pad_mode(layer) < 3 && (unsigned)dlviz_upsample_mode(layer) < 2,
+            "a mode");
     int ndim = dlviz_reshape_ndim(layer);
     const int64_t *dims = dlviz_reshape_dims(layer);
     for (int d = 0; dims && d < ndim && d < DLVIZ_MAX_DIMS; d++)
@@ -104,7 +108,8 @@ static dlviz_layer *make_layer(void) {
     case 0:
     case 1:
     case 2:
-        layer = dlviz_conv2d(a_size(), one_in(8) ? an_int() : 1 + below(4), one_in(8) ? an_int() : below(3) - 1);
+        layer = dlviz_conv2d(a_size(), one_in(8) ? an_int() : 1 + below(4),
+                             one_in(8) ? an_int() : below(3) - 1);
         break;
     case 3:
         layer = dlviz_conv_transpose2d(a_size(), 1 + below(4), a_size());
@@ -128,7 +133,8 @@ static dlviz_layer *make_layer(void) {
         layer = dlviz_adaptive_avgpool2d(a_size(), a_size());
         break;
     case 10:
-        layer = dlviz_upsample(one_in(8) ? an_int() : 1 + below(3), one_in(8) ? an_int() : 1 + below(3));
+        layer = dlviz_upsample(one_in(8) ? an_int() : 1 + below(3),
+                               one_in(8) ? an_int() : 1 + below(3));
         break;
     case 11:
         layer = dlviz_pad(an_index() - 2, an_index() - 2, an_index(), an_index());
@@ -146,7 +152,10 @@ static dlviz_layer *make_layer(void) {
     case 16:
         for (int d = 0; d < 3; d++)
             dims[d] = one_in(4) ? -1 : a_size();
-        layer = dlviz_reshape(one_in(6) ? (int)an_int() : a_bool() ? 1 : 3, one_in(30) ? NULL : dims);
+        layer = dlviz_reshape(one_in(6)  ? (int)an_int()
+                              : a_bool() ? 1
+                                         : 3,
+                              one_in(30) ? NULL : dims);
         break;
     case 17:
         return custom_layer();

@@ -74,9 +74,10 @@ static void set(dlviz_loss *loss) {
         break;
     case 2:
         if (CALL(dlviz_bce_with_logits_set_positive_weights(loss, count, weights)) == DLVIZ_OK)
-            require(dlviz_bce_with_logits_num_positive_weights(loss) == count &&
-                        (count == 0 || dlviz_bce_with_logits_positive_weights(loss, count - 1) >= 0),
-                    "weights");
+            require(
+                dlviz_bce_with_logits_num_positive_weights(loss) == count &&
+                    (count == 0 || dlviz_bce_with_logits_positive_weights(loss, count - 1) >= 0),
+                "weights");
         break;
     case 3: {
         int64_t label = an_int();
@@ -85,7 +86,10 @@ static void set(dlviz_loss *loss) {
         break;
     }
     default:
-        SET_FLAG(loss, ((loss_flag){dlviz_kl_divergence_set_log_targets, dlviz_kl_divergence_log_targets}), loss, a_bool());
+        SET_FLAG(
+            loss,
+            ((loss_flag){dlviz_kl_divergence_set_log_targets, dlviz_kl_divergence_log_targets}),
+            loss, a_bool());
     }
 }
 
@@ -94,13 +98,15 @@ static void hand_over(void) {
     const dlviz_loss *before = dlviz_network_loss(network);
     dlviz_loss *loss = take_loss();
     if (CALL(dlviz_network_set_loss(network, loss)) != DLVIZ_OK) {
-        require(dlviz_network_loss(network) == before, "a loss that is refused leaves the former one");
+        require(dlviz_network_loss(network) == before,
+                "a loss that is refused leaves the former one");
         return;
     }
     require(dlviz_network_loss(network) == loss, "the loss that was set");
     if (a_bool()) { /* what is owned is not owned again, nor set, nor destroyed */
         dlviz_loss_destroy(loss);
-        require(CALL(dlviz_cross_entropy_set_ignored_label(loss, 1)) != DLVIZ_OK, "set behind an owner's back");
+        require(CALL(dlviz_cross_entropy_set_ignored_label(loss, 1)) != DLVIZ_OK,
+                "set behind an owner's back");
         require(CALL(dlviz_network_set_loss(a_network(), loss)) != DLVIZ_OK, "owned twice");
     }
     see_loss(loss);

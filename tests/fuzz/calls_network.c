@@ -12,8 +12,10 @@ uint64_t states_of(const dlviz_network *network) {
     spare_allocations(true);
     for (int64_t i = 0; i < dlviz_network_num_states(network); i++) {
         dlviz_tensor *copy = NULL;
-        if (dlviz_network_get_state(network, dlviz_network_state_name(network, i), &copy) == DLVIZ_OK) {
-            size_t size = (size_t)dlviz_tensor_num_elements(copy) * dlviz_dtype_size(dlviz_tensor_dtype(copy));
+        if (dlviz_network_get_state(network, dlviz_network_state_name(network, i), &copy) ==
+            DLVIZ_OK) {
+            size_t size = (size_t)dlviz_tensor_num_elements(copy) *
+                          dlviz_dtype_size(dlviz_tensor_dtype(copy));
             const uint8_t *bytes = dlviz_tensor_const_data(copy);
             for (size_t b = 0; b < size; b++)
                 hash = (hash ^ bytes[b]) * 1099511628211u;
@@ -72,8 +74,9 @@ static void add_layer(void) {
     bool after_the_last = a_byte() < 160;
     dlviz_layer *layer = take_layer();
     dlviz_status status =
-        after_the_last ? CALL(dlviz_network_add(network, name, layer))
-                       : CALL(dlviz_network_add_from(network, name, layer, one_in(20) ? -1 : count, inputs));
+        after_the_last
+            ? CALL(dlviz_network_add(network, name, layer))
+            : CALL(dlviz_network_add_from(network, name, layer, one_in(20) ? -1 : count, inputs));
     require(dlviz_network_num_layers(network) == before + (status == DLVIZ_OK), "one layer more");
     if (status != DLVIZ_OK)
         return;
@@ -95,7 +98,8 @@ static void make_sensible_network(void) {
     const dlviz_dataset *dataset = a_dataset();
     dlviz_network *network = NULL;
     if (!is_small_dataset(dataset) ||
-        CALL(dlviz_network_create(&network, dlviz_dataset_ndim(dataset), dlviz_dataset_dims(dataset))) != DLVIZ_OK)
+        CALL(dlviz_network_create(&network, dlviz_dataset_ndim(dataset),
+                                  dlviz_dataset_dims(dataset))) != DLVIZ_OK)
         return;
     bool images = dlviz_dataset_ndim(dataset) == 3, vectors;
     int64_t count = below(6);
@@ -116,7 +120,9 @@ static void make_sensible_network(void) {
 
 static void use_state(dlviz_network *network) {
     int64_t states = dlviz_network_num_states(network);
-    const char *name = states > 0 && !one_in(4) ? dlviz_network_state_name(network, below(1 + states % 16)) : a_name();
+    const char *name = states > 0 && !one_in(4)
+                           ? dlviz_network_state_name(network, below(1 + states % 16))
+                           : a_name();
     const char *pattern = a_pattern();
     dlviz_tensor *copy = NULL;
     uint64_t before;
@@ -134,9 +140,10 @@ static void use_state(dlviz_network *network) {
         dlviz_status status = dlviz_network_get_state(network, name, &copy);
         spare_allocations(false);
         borrow(copy);
-        const dlviz_tensor *tensor = status == DLVIZ_OK ? fitting(dlviz_tensor_dtype(copy), dlviz_tensor_ndim(copy),
-                                                                  dlviz_tensor_dims(copy), FILL_SHARES)
-                                                        : a_tensor();
+        const dlviz_tensor *tensor =
+            status == DLVIZ_OK ? fitting(dlviz_tensor_dtype(copy), dlviz_tensor_ndim(copy),
+                                         dlviz_tensor_dims(copy), FILL_SHARES)
+                               : a_tensor();
         if (CALL(dlviz_network_set_state(network, name, tensor)) == DLVIZ_OK)
             require(is_finite_tensor(tensor), "states are finite");
         else
@@ -144,7 +151,9 @@ static void use_state(dlviz_network *network) {
         break;
     case 4:
         if (CALL(dlviz_network_freeze(network, pattern)) == DLVIZ_OK && strcmp(pattern, "*") == 0)
-            require(states == 0 || dlviz_network_is_frozen(network, dlviz_network_state_name(network, 0)), "frozen");
+            require(states == 0 ||
+                        dlviz_network_is_frozen(network, dlviz_network_state_name(network, 0)),
+                    "frozen");
         break;
     default:
         (void)CALL(dlviz_network_unfreeze(network, pattern));
@@ -179,11 +188,13 @@ static void evaluate(dlviz_network *network) {
         break;
     case 4:
     case 5:
-        (void)CALL(dlviz_network_evaluate(network, dataset, one_in(4) ? NULL : &loss, one_in(4) ? NULL : &metric));
+        (void)CALL(dlviz_network_evaluate(network, dataset, one_in(4) ? NULL : &loss,
+                                          one_in(4) ? NULL : &metric));
         break;
     case 6: {
         dlviz_tensor *outputs = NOT_MADE, *features = NOT_MADE;
-        status = CALL(dlviz_network_inspect(network, dataset, layer, &loss, &metric, &outputs, &features));
+        status = CALL(
+            dlviz_network_inspect(network, dataset, layer, &loss, &metric, &outputs, &features));
         bool made = was_made(status, true, outputs);
         if (made)
             keep_tensor(outputs);
@@ -194,7 +205,8 @@ static void evaluate(dlviz_network *network) {
         break;
     }
     default: {
-        const char *name = a_bool() ? dlviz_loss_metric_name(dlviz_network_loss(network), below(3)) : a_text();
+        const char *name =
+            a_bool() ? dlviz_loss_metric_name(dlviz_network_loss(network), below(3)) : a_text();
         (void)CALL(dlviz_network_measure(network, dataset, name, &metric));
     }
     }
@@ -205,7 +217,10 @@ static void evaluate(dlviz_network *network) {
 void call_network(void) {
     dlviz_network *network = a_network();
     if (!network && !one_in(8)) {
-        make_a_training();
+        if (one_in(3))
+            make_network();
+        else
+            make_a_training();
         return;
     }
     switch (below(14)) {
@@ -262,7 +277,8 @@ static void predict(dlviz_predictor *predictor) {
         out *= dims[d];
     if (in * count > MOST || out * count > MOST)
         return;
-    (void)CALL(dlviz_predictor_forward_into(predictor, one_in(16) ? -count : count, one_in(30) ? NULL : inputs,
+    (void)CALL(dlviz_predictor_forward_into(predictor, one_in(16) ? -count : count,
+                                            one_in(30) ? NULL : inputs,
                                             one_in(30) ? NULL : outputs));
 }
 
@@ -289,7 +305,8 @@ void call_predictor(void) {
         count = a_bool() ? 1 + below(2) : an_int();
         if (count < 3 || count > 256) {
             if (CALL(dlviz_predictor_set_num_threads(predictor, count)) == DLVIZ_OK)
-                require(dlviz_predictor_num_threads(predictor) == count && count >= 0, "a number of threads");
+                require(dlviz_predictor_num_threads(predictor) == count && count >= 0,
+                        "a number of threads");
         }
         break;
     case 4:

@@ -30,8 +30,8 @@ static const struct pair {
     {dlviz_rmsprop_set_smoothing, dlviz_rmsprop_smoothing},
 };
 static dlviz_status (*const makers[])(dlviz_optimizer **, double) = {
-    dlviz_adam_create,  dlviz_adamw_create, dlviz_nadam_create,   dlviz_radam_create,
-    dlviz_lion_create,  dlviz_sgd_create,   dlviz_rmsprop_create,
+    dlviz_adam_create, dlviz_adamw_create, dlviz_nadam_create,   dlviz_radam_create,
+    dlviz_lion_create, dlviz_sgd_create,   dlviz_rmsprop_create,
 };
 
 void see_optimizer(const dlviz_optimizer *optimizer) {
@@ -48,10 +48,12 @@ void see_optimizer(const dlviz_optimizer *optimizer) {
     dlviz_sgd_momentum(optimizer, NULL, NULL, NULL);
     see_count(dlviz_optimizer_num_steps(optimizer));
     for (int64_t i = 0; i < dlviz_optimizer_num_rate_factors(optimizer); i++)
-        require(dlviz_optimizer_rate_factor_pattern(optimizer, i) && dlviz_optimizer_rate_factor(optimizer, i) >= 0,
+        require(dlviz_optimizer_rate_factor_pattern(optimizer, i) &&
+                    dlviz_optimizer_rate_factor(optimizer, i) >= 0,
                 "a factor of a pattern");
     for (int64_t i = 0; i < dlviz_optimizer_num_decay_factors(optimizer); i++)
-        require(dlviz_optimizer_decay_factor_pattern(optimizer, i) && dlviz_optimizer_decay_factor(optimizer, i) >= 0,
+        require(dlviz_optimizer_decay_factor_pattern(optimizer, i) &&
+                    dlviz_optimizer_decay_factor(optimizer, i) >= 0,
                 "a factor of a pattern");
     see_text(dlviz_optimizer_rate_factor_pattern(optimizer, index));
     see_number(dlviz_optimizer_rate_factor(optimizer, index));
@@ -67,7 +69,8 @@ static void step(dlviz_optimizer *optimizer) {
     uint64_t before = states_of(network);
     dlviz_status status = CALL(dlviz_optimizer_step(optimizer, network));
     require(dlviz_optimizer_num_steps(optimizer) == steps + (status == DLVIZ_OK), "one step more");
-    require(status == DLVIZ_OK || states_of(network) == before, "a step that fails changes nothing");
+    require(status == DLVIZ_OK || states_of(network) == before,
+            "a step that fails changes nothing");
 }
 
 void call_optimizer(void) {
@@ -80,7 +83,8 @@ void call_optimizer(void) {
         MAKE(optimizer, makers[below(COUNT(makers))](out, one_in(4) ? number : 0.01));
         break;
     case 2:
-        SET_NUMBER(optimizer, numbers[below(COUNT(numbers))], optimizer, a_bool() ? a_number() : number);
+        SET_NUMBER(optimizer, numbers[below(COUNT(numbers))], optimizer,
+                   a_bool() ? a_number() : number);
         break;
     case 3:
         SET_FLAG(optimizer, flags[below(COUNT(flags))], optimizer, a_bool());
@@ -100,10 +104,12 @@ void call_optimizer(void) {
         }
         break;
     case 6:
-        (void)CALL(dlviz_optimizer_set_rate_factor(optimizer, pattern, a_bool() ? a_number() : number));
+        (void)CALL(
+            dlviz_optimizer_set_rate_factor(optimizer, pattern, a_bool() ? a_number() : number));
         break;
     case 7:
-        (void)CALL(dlviz_optimizer_set_decay_factor(optimizer, pattern, a_bool() ? a_number() : number));
+        (void)CALL(
+            dlviz_optimizer_set_decay_factor(optimizer, pattern, a_bool() ? a_number() : number));
         break;
     case 8:
         if (a_bool())

@@ -10,15 +10,16 @@ static bool progress(const dlviz_pca_event *event, void *user) {
     require(done >= 0 && done <= 1, "a share of the work");
     if (one_in(8)) {
         disturb();
-        require(CALL(dlviz_pca_set_whiten(user, true)) == DLVIZ_ERROR_STATE, "a handle in use is refused");
+        require(CALL(dlviz_pca_set_whiten(user, true)) == DLVIZ_ERROR_STATE,
+                "a handle in use is refused");
     }
     return !one_in(16);
 }
 
 static void see_pca(const dlviz_pca *pca) {
     const dlviz_tensor *(*const results[])(const dlviz_pca *) = {
-        dlviz_pca_mean, dlviz_pca_components, dlviz_pca_explained_variance, dlviz_pca_explained_variance_ratio,
-        dlviz_pca_singular_values};
+        dlviz_pca_mean, dlviz_pca_components, dlviz_pca_explained_variance,
+        dlviz_pca_explained_variance_ratio, dlviz_pca_singular_values};
     int64_t k = dlviz_pca_num_components(pca), oversampling, iterations;
     require((k > 0) == (dlviz_pca_mean(pca) != NULL), "a mean of what is fitted");
     for (int64_t i = 0; i < COUNT(results); i++) {
@@ -47,7 +48,9 @@ static void set(dlviz_pca *pca) {
         break;
     case 1:
         if (CALL(dlviz_pca_set_variance_fraction(pca, 0.9)) == DLVIZ_OK)
-            SET_NUMBER(pca, ((pca_number){dlviz_pca_set_variance_fraction, dlviz_pca_variance_fraction}), pca, a_share());
+            SET_NUMBER(pca,
+                       ((pca_number){dlviz_pca_set_variance_fraction, dlviz_pca_variance_fraction}),
+                       pca, a_share());
         break;
     case 2:
         solver = (dlviz_pca_solver_kind)an_enum(4);
@@ -99,7 +102,8 @@ void call_pca(void) {
     case 5:
     case 6:
         status = CALL(dlviz_pca_fit(pca, data));
-        require(status == DLVIZ_OK || dlviz_pca_num_components(pca) == k, "a fit that fails leaves the former one");
+        require(status == DLVIZ_OK || dlviz_pca_num_components(pca) == k,
+                "a fit that fails leaves the former one");
         break;
     case 7:
         MAKE(tensor, dlviz_pca_fit_transform(pca, data, out));
@@ -107,7 +111,8 @@ void call_pca(void) {
     case 8:
     case 9:
         status = CALL(dlviz_pca_partial_fit(pca, data));
-        require(status == DLVIZ_OK || dlviz_pca_num_components(pca) == k, "a fit that fails leaves the former one");
+        require(status == DLVIZ_OK || dlviz_pca_num_components(pca) == k,
+                "a fit that fails leaves the former one");
         break;
     case 10:
         MAKE(tensor, dlviz_pca_transform(pca, data, out));

@@ -12,12 +12,25 @@ enum { SHORTEST = 100, LONGEST = 2000 };
 
 /* Text that says which sequence fails, ready for a signal handler. */
 static char which[64];
+static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+enum { NUM_SIGNALS = sizeof signals / sizeof *signals };
+static struct sigaction others[NUM_SIGNALS]; /* such as a sanitizer's */
 
-static void say_which(int signal_number) {
+static void say_which(int number) {
     ssize_t written = write(STDERR_FILENO, which, strlen(which));
     (void)written;
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
+    for (int i = 0; i < NUM_SIGNALS; i++)
+        if (signals[i] == number)
+            sigaction(number, &others[i], NULL);
+    raise(number);
+}
+
+static void watch_signals(void) {
+    static const struct sigaction watch = {.sa_handler = say_which};
+    static int watching;
+    for (int i = 0; i < NUM_SIGNALS && !watching; i++)
+        sigaction(signals[i], &watch, &others[i]);
+    watching = 1;
 }
 
 /* SplitMix64: Steele, Lea & Flood 2014. */
@@ -35,13 +48,8 @@ void run_random_sequence(uint64_t seed) {
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(next_number(&state) >> 56);
     snprintf(which, sizeof which, "the sequence of seed %llu\n", (unsigned long long)seed);
-    signal(SIGABRT, say_which);
-    signal(SIGSEGV, say_which);
-    signal(SIGFPE, say_which);
+    watch_signals();
     LLVMFuzzerTestOneInput(bytes, size);
-    signal(SIGABRT, SIG_DFL);
-    signal(SIGSEGV, SIG_DFL);
-    signal(SIGFPE, SIG_DFL);
 }
 
 uint64_t run_random_sequences(double seconds, uint64_t first) {

@@ -42,7 +42,8 @@ static void see_report(dlviz_report *report) {
         dlviz_report_run_fact(run, index, NULL, NULL);
         see_text(texts[0]);
         see_count(dlviz_report_run_num_measures(run));
-        dlviz_report_run_measure(run, index, &texts[0], &texts[1], &texts[2], &numbers[0], &numbers[1], &numbers[2]);
+        dlviz_report_run_measure(run, index, &texts[0], &texts[1], &texts[2], &numbers[0],
+                                 &numbers[1], &numbers[2]);
         dlviz_report_run_measure(run, index, NULL, NULL, NULL, NULL, NULL, NULL);
         for (int i = 0; i < 3; i++)
             see_text(texts[i]);
@@ -59,7 +60,8 @@ static void set_points(dlviz_report *report) {
     int64_t dims[] = {points, a_bool() ? 1 : 3, 1 + below(5), 1 + below(5)};
     switch (below(7)) {
     case 0:
-        (void)CALL(dlviz_report_set_images(report, fitting(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, 4, dims, FILL_SHARES)));
+        (void)CALL(dlviz_report_set_images(
+            report, fitting(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, 4, dims, FILL_SHARES)));
         break;
     case 1: {
         const dlviz_dataset *dataset = a_dataset();
@@ -71,7 +73,8 @@ static void set_points(dlviz_report *report) {
         (void)CALL(dlviz_report_set_labels(report, labels_of(points)));
         break;
     case 3:
-        (void)CALL(dlviz_report_set_class_names(report, one_in(8) ? -1 : below(NUM_NAMES + 1), names));
+        (void)CALL(
+            dlviz_report_set_class_names(report, one_in(8) ? -1 : below(NUM_NAMES + 1), names));
         break;
     case 4:
         (void)CALL(dlviz_report_set_point_names(report, count, names));
@@ -91,6 +94,20 @@ static void add_run(dlviz_report *report) {
     dlviz_status status = CALL(dlviz_report_add_run(report, name, &run));
     was_made(status, true, run);
     require(dlviz_report_num_runs(report) == before + (status == DLVIZ_OK), "one run more");
+}
+
+/* A report that can be written: a run with a map and a frame. */
+static void make_report(void) {
+    int64_t points = 3 + below(6);
+    dlviz_report *report = NULL;
+    dlviz_report_run *run = NULL;
+    const dlviz_tensor *map = floats(points, 2), *outputs = one_in(3) ? NULL : floats(points, 3);
+    if (CALL(dlviz_report_create(&report, "points", points)) != DLVIZ_OK)
+        return;
+    if (CALL(dlviz_report_add_run(report, "run", &run)) == DLVIZ_OK &&
+        CALL(dlviz_report_run_add_map(run, "t-SNE")) == DLVIZ_OK)
+        (void)CALL(dlviz_report_run_add_frame(run, a_bool() ? 0 : -1, 1, &map, outputs));
+    keep_report(report);
 }
 
 static void fill_run(dlviz_report *report) {
@@ -121,8 +138,10 @@ static void fill_run(dlviz_report *report) {
             all[i] = i < count ? floats(points, 2) : NULL;
         int64_t epoch = one_in(8) ? an_int() : frames;
         const dlviz_tensor *outputs = one_in(3) ? NULL : floats(points, 3);
-        dlviz_status status = CALL(dlviz_report_run_add_frame(run, epoch, count > 4 ? 4 : count, all, outputs));
-        require(dlviz_report_run_num_frames(run) == frames + (status == DLVIZ_OK), "one frame more");
+        dlviz_status status =
+            CALL(dlviz_report_run_add_frame(run, epoch, count > 4 ? 4 : count, all, outputs));
+        require(dlviz_report_run_num_frames(run) == frames + (status == DLVIZ_OK),
+                "one frame more");
         break;
     }
     case 4: {
@@ -132,7 +151,8 @@ static void fill_run(dlviz_report *report) {
         break;
     }
     case 5:
-        (void)CALL(dlviz_report_run_set_neighbors(run, fitting(DLVIZ_INT64, 2, (int64_t[]){points, 1 + below(3)}, FILL_LABELS)));
+        (void)CALL(dlviz_report_run_set_neighbors(
+            run, fitting(DLVIZ_INT64, 2, (int64_t[]){points, 1 + below(3)}, FILL_LABELS)));
         break;
     case 6:
         MAKE(tensor, dlviz_report_run_get_neighbors(run, out));
@@ -149,8 +169,9 @@ static void fill_run(dlviz_report *report) {
         break;
     }
     case 9:
-        (void)CALL(dlviz_report_run_add_curve(run, text, other, one_in(8) ? -below(2) : 1 + below(8), a_bool() ? NULL : x,
-                                              one_in(20) ? NULL : y));
+        (void)CALL(dlviz_report_run_add_curve(run, text, other,
+                                              one_in(8) ? -below(2) : 1 + below(8),
+                                              a_bool() ? NULL : x, one_in(20) ? NULL : y));
         break;
     case 10:
         (void)CALL(dlviz_report_run_add_fact(run, text, other));
@@ -160,7 +181,8 @@ static void fill_run(dlviz_report *report) {
         break;
     default: {
         int64_t count = below(4);
-        const dlviz_tensor *maps_of = fitting(DLVIZ_FLOAT32, 3, (int64_t[]){count, 3, 3}, FILL_SMALL);
+        const dlviz_tensor *maps_of =
+            fitting(DLVIZ_FLOAT32, 3, (int64_t[]){count, 3, 3}, FILL_SMALL);
         (void)CALL(dlviz_report_run_set_attribution(run, count, chosen, maps_of));
     }
     }
@@ -172,6 +194,8 @@ void call_report(void) {
     blob file;
     switch (!report && !one_in(8) ? 0 : below(16)) {
     case 0:
+        make_report();
+        break;
     case 1: {
         int64_t points = one_in(16) ? an_int() : one_in(6) ? 0 : 2 + below(8);
         MAKE(report, dlviz_report_create(out, title, points));
@@ -196,19 +220,21 @@ void call_report(void) {
         see_report(report);
         break;
     case 12:
-        if (one_in(4))
+        if (one_in(3))
             (void)CALL(dlviz_report_write(report, path));
         break;
     case 13:
-        if (one_in(4))
+        if (one_in(3))
             WRITE(dlviz_report_write_memory(report, bytes, size));
         break;
     case 14: {
         int64_t runs = dlviz_report_num_runs(report);
         file = a_blob();
-        dlviz_status status = a_bool() ? CALL(dlviz_report_merge(report, path))
-                                       : CALL(dlviz_report_merge_memory(report, file.bytes, file.size));
-        require(status == DLVIZ_OK || dlviz_report_num_runs(report) == runs, "the report is as before");
+        dlviz_status status = a_bool()
+                                  ? CALL(dlviz_report_merge(report, path))
+                                  : CALL(dlviz_report_merge_memory(report, file.bytes, file.size));
+        require(status == DLVIZ_OK || dlviz_report_num_runs(report) == runs,
+                "the report is as before");
         break;
     }
     default:

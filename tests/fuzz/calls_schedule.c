@@ -15,16 +15,17 @@ static const schedule_number numbers[] = {
     {dlviz_plateau_set_minimum, dlviz_plateau_minimum},
 };
 static double (*const getters[])(const dlviz_schedule *) = {
-    dlviz_step_decay_period,       dlviz_step_decay_factor,      dlviz_multistep_factor,
-    dlviz_exponential_factor,      dlviz_cosine_length,          dlviz_cosine_restarts_length,
-    dlviz_cosine_restarts_growth,  dlviz_polynomial_length,      dlviz_polynomial_power,
-    dlviz_one_cycle_peak_rate,     dlviz_one_cycle_length,       dlviz_warmup_length,
-    dlviz_warmup_start_factor,     dlviz_plateau_factor,
+    dlviz_step_decay_period,      dlviz_step_decay_factor, dlviz_multistep_factor,
+    dlviz_exponential_factor,     dlviz_cosine_length,     dlviz_cosine_restarts_length,
+    dlviz_cosine_restarts_growth, dlviz_polynomial_length, dlviz_polynomial_power,
+    dlviz_one_cycle_peak_rate,    dlviz_one_cycle_length,  dlviz_warmup_length,
+    dlviz_warmup_start_factor,    dlviz_plateau_factor,
 };
 
 void see_schedule(const dlviz_schedule *schedule) {
     for (int64_t i = 0; i < COUNT(numbers) + COUNT(getters); i++) {
-        double number = i < COUNT(numbers) ? numbers[i].get(schedule) : getters[i - COUNT(numbers)](schedule);
+        double number =
+            i < COUNT(numbers) ? numbers[i].get(schedule) : getters[i - COUNT(numbers)](schedule);
         require(schedule || isnan(number), "no number of NULL");
     }
     require((unsigned)dlviz_schedule_pace(schedule) < 3, "a pace");
@@ -40,7 +41,8 @@ void see_schedule(const dlviz_schedule *schedule) {
 
 static dlviz_schedule *make_schedule(void) {
     int64_t refused = refused_requests();
-    double milestones[4] = {(double)below(3), 3, 3 + a_share(), 5}, length = one_in(4) ? a_number() : 1 + 3 * a_share();
+    double milestones[4] = {(double)below(3), 3, 3 + a_share(), 5},
+           length = one_in(4) ? a_number() : 1 + 3 * a_share();
     dlviz_schedule *schedule;
     switch (below(11)) {
     case 0:
@@ -86,7 +88,8 @@ static void set(dlviz_schedule *schedule) {
     dlviz_pace pace;
     switch (below(4)) {
     case 0:
-        SET_NUMBER(schedule, numbers[below(COUNT(numbers))], schedule, a_bool() ? a_number() : a_share());
+        SET_NUMBER(schedule, numbers[below(COUNT(numbers))], schedule,
+                   a_bool() ? a_number() : a_share());
         break;
     case 1:
         pace = (dlviz_pace)an_enum(3);
@@ -94,10 +97,12 @@ static void set(dlviz_schedule *schedule) {
             require(dlviz_schedule_pace(schedule) == pace && (unsigned)pace < 3, "a pace");
         break;
     case 2:
-        SET_FLAG(schedule, ((schedule_flag){dlviz_one_cycle_set_linear, dlviz_one_cycle_linear}), schedule, a_bool());
+        SET_FLAG(schedule, ((schedule_flag){dlviz_one_cycle_set_linear, dlviz_one_cycle_linear}),
+                 schedule, a_bool());
         break;
     default:
-        SET_COUNT(schedule, ((schedule_count){dlviz_plateau_set_cooldown, dlviz_plateau_cooldown}), schedule, an_int());
+        SET_COUNT(schedule, ((schedule_count){dlviz_plateau_set_cooldown, dlviz_plateau_cooldown}),
+                  schedule, an_int());
     }
 }
 
@@ -117,7 +122,8 @@ static void run(dlviz_schedule *schedule) {
     default:
         status = CALL(dlviz_schedule_next(schedule, loss, rate, one_in(40) ? NULL : &next));
     }
-    require(status == DLVIZ_OK ? next >= 0 && isfinite(next) : isnan(next) || next == -1, "a rate is a number");
+    require(status == DLVIZ_OK ? next >= 0 && isfinite(next) : isnan(next) || next == -1,
+            "a rate is a number");
 }
 
 static void hand_over(void) {
@@ -125,12 +131,14 @@ static void hand_over(void) {
     const dlviz_schedule *before = dlviz_trainer_schedule(trainer);
     dlviz_schedule *schedule = take_schedule();
     if (CALL(dlviz_trainer_set_schedule(trainer, schedule)) != DLVIZ_OK) {
-        require(dlviz_trainer_schedule(trainer) == before, "a schedule that is refused leaves the former one");
+        require(dlviz_trainer_schedule(trainer) == before,
+                "a schedule that is refused leaves the former one");
         return;
     }
     require(dlviz_trainer_schedule(trainer) == schedule, "the schedule that was set");
     dlviz_schedule_destroy(schedule); /* which is the trainer's */
-    require(CALL(dlviz_schedule_set_pace(schedule, DLVIZ_PACE_STEP)) != DLVIZ_OK, "set behind an owner's back");
+    require(CALL(dlviz_schedule_set_pace(schedule, DLVIZ_PACE_STEP)) != DLVIZ_OK,
+            "set behind an owner's back");
     see_schedule(schedule);
 }
 

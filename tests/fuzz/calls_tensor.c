@@ -22,7 +22,7 @@ static void make_tensor(void) {
         return;
     }
     dlviz_dtype dtype = (dlviz_dtype)below(3);
-    filling fill = (filling)below(5);
+    filling fill = (filling)below(6);
     if (ndim >= 1 && ndim <= 4) {
         dlviz_tensor *made = new_tensor(dtype, ndim, dims, fill);
         if (made)
@@ -34,8 +34,8 @@ static void make_tensor(void) {
 static void make_samples(void) {
     int64_t dims[4] = {few_rows(), 1 + below(3), 3 + below(8), 3 + below(8)};
     int ndim = (int[]){2, 3, 4, 4}[below(4)];
-    dlviz_tensor *made =
-        new_tensor(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, ndim, dims, one_in(20) ? FILL_HOSTILE : FILL_SHARES);
+    dlviz_tensor *made = new_tensor(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, ndim, dims,
+                                    one_in(20) ? FILL_HOSTILE : FILL_SHARES);
     if (made)
         keep_tensor(made);
 }

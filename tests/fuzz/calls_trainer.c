@@ -17,7 +17,8 @@ static const trainer_count counts[] = {
 };
 
 void see_trainer(const dlviz_trainer *trainer) {
-    int64_t figures = dlviz_trainer_num_figures(trainer), epochs = dlviz_trainer_num_epochs(trainer);
+    int64_t figures = dlviz_trainer_num_figures(trainer),
+            epochs = dlviz_trainer_num_epochs(trainer);
     int64_t patience, index = an_index();
     dlviz_better better;
     see_count(epochs);
@@ -28,14 +29,16 @@ void see_trainer(const dlviz_trainer *trainer) {
         see_number(dlviz_trainer_history(trainer, epochs - 1, name));
     }
     see_text(dlviz_trainer_figure_name(trainer, index));
-    require(isnan(dlviz_trainer_history(trainer, epochs, "train_loss")), "no figure of an epoch to come");
+    require(isnan(dlviz_trainer_history(trainer, epochs, "train_loss")),
+            "no figure of an epoch to come");
     see_number(dlviz_trainer_history(trainer, index, a_text()));
     see_number(dlviz_trainer_current(trainer, a_text()));
     see_count(dlviz_trainer_batches_done(trainer));
     see_count(dlviz_trainer_num_batches(trainer));
     see_text(dlviz_trainer_early_stopping(trainer, &better, &patience));
     see_text(dlviz_trainer_early_stopping(trainer, NULL, NULL));
-    require(dlviz_trainer_best_epoch(trainer) >= -1 && dlviz_trainer_best_epoch(trainer) < epochs + 1,
+    require(dlviz_trainer_best_epoch(trainer) >= -1 &&
+                dlviz_trainer_best_epoch(trainer) < epochs + 1,
             "the best of the epochs");
     see_text(dlviz_stop_reason_name(dlviz_trainer_stop_reason(trainer)));
     see_text(dlviz_stop_reason_name((dlviz_stop_reason)an_enum(5)));
@@ -47,7 +50,8 @@ void see_trainer(const dlviz_trainer *trainer) {
     see_schedule(dlviz_trainer_schedule(trainer));
 }
 
-static double metric_function(const dlviz_tensor *outputs, const dlviz_tensor *targets, void *user) {
+static double metric_function(const dlviz_tensor *outputs, const dlviz_tensor *targets,
+                              void *user) {
     (void)user;
     see_tensor(outputs);
     see_tensor(targets);
@@ -59,13 +63,15 @@ static void set(dlviz_trainer *trainer) {
     const char *name;
     switch (below(11)) {
     case 0:
-        SET_NUMBER(trainer, numbers[below(COUNT(numbers))], trainer, a_bool() ? a_number() : a_share());
+        SET_NUMBER(trainer, numbers[below(COUNT(numbers))], trainer,
+                   a_bool() ? a_number() : a_share());
         break;
     case 1:
         SET_COUNT(trainer, counts[below(COUNT(counts))], trainer, a_size());
         break;
     case 2:
-        SET_FLAG(trainer, ((trainer_flag){dlviz_trainer_set_drop_last, dlviz_trainer_drops_last}), trainer, a_bool());
+        SET_FLAG(trainer, ((trainer_flag){dlviz_trainer_set_drop_last, dlviz_trainer_drops_last}),
+                 trainer, a_bool());
         break;
     case 3:
         (void)CALL(dlviz_trainer_set_seed(trainer, a_seed()));
@@ -74,14 +80,18 @@ static void set(dlviz_trainer *trainer) {
         validation = one_in(4) ? NULL : a_dataset();
         if (is_small_dataset(validation) &&
             CALL(dlviz_trainer_set_validation(trainer, validation)) == DLVIZ_OK)
-            require(dlviz_trainer_validation(trainer) == NULL || validation != NULL, "a validation set");
+            require(dlviz_trainer_validation(trainer) == NULL || validation != NULL,
+                    "a validation set");
         break;
     case 5:
         if (CALL(dlviz_trainer_clear_schedule(trainer)) == DLVIZ_OK)
             require(dlviz_trainer_schedule(trainer) == NULL, "no schedule");
         break;
     case 6: {
-        name = one_in(8) ? NULL : one_in(4) ? a_text() : a_bool() ? "train_loss" : "validation_loss";
+        name = one_in(8)   ? NULL
+               : one_in(4) ? a_text()
+               : a_bool()  ? "train_loss"
+                           : "validation_loss";
         dlviz_better better = (dlviz_better)an_enum(2);
         int64_t patience = a_size();
         (void)CALL(dlviz_trainer_set_early_stopping(trainer, name, better, patience));
@@ -89,13 +99,16 @@ static void set(dlviz_trainer *trainer) {
     }
     case 7:
         name = a_text();
-        (void)CALL(dlviz_trainer_add_metric(trainer, name, one_in(16) ? NULL : metric_function, NULL));
+        (void)CALL(
+            dlviz_trainer_add_metric(trainer, name, one_in(16) ? NULL : metric_function, NULL));
         break;
     case 8:
-        (void)CALL(dlviz_trainer_set_epoch_callback(trainer, one_in(4) ? NULL : trainer_function, NULL));
+        (void)CALL(
+            dlviz_trainer_set_epoch_callback(trainer, one_in(4) ? NULL : trainer_function, NULL));
         break;
     case 9:
-        (void)CALL(dlviz_trainer_set_batch_callback(trainer, one_in(4) ? NULL : trainer_function, NULL));
+        (void)CALL(
+            dlviz_trainer_set_batch_callback(trainer, one_in(4) ? NULL : trainer_function, NULL));
         break;
     default: {
         dlviz_comm *comm = a_comm();
@@ -106,15 +119,20 @@ static void set(dlviz_trainer *trainer) {
 
 static void fit(dlviz_trainer *trainer) {
     const dlviz_dataset *train = a_dataset();
-    int64_t epochs = one_in(16) ? -an_index() : 1 + below(3), before = dlviz_trainer_num_epochs(trainer);
+    if (one_in(4) && is_small_dataset(train))
+        (void)CALL(dlviz_trainer_set_validation(trainer, train));
+    int64_t epochs = one_in(16) ? -an_index() : 1 + below(3),
+            before = dlviz_trainer_num_epochs(trainer);
     if (!is_small_dataset(train) || !is_small_dataset(dlviz_trainer_validation(trainer)))
         return;
     dlviz_status status = CALL(dlviz_trainer_fit(trainer, train, epochs));
     if (!is_live_trainer(trainer))
         return; /* a callback has destroyed it */
-    require(dlviz_trainer_num_epochs(trainer) >= before || status == DLVIZ_OK, "epochs that were done stay done");
+    require(dlviz_trainer_num_epochs(trainer) >= before || status == DLVIZ_OK,
+            "epochs that were done stay done");
     if (status == DLVIZ_OK && epochs > 0)
-        require(dlviz_trainer_stop_reason(trainer) != DLVIZ_STOP_REASON_ERROR, "no error, and a reason");
+        require(dlviz_trainer_stop_reason(trainer) != DLVIZ_STOP_REASON_ERROR,
+                "no error, and a reason");
 }
 
 static void load(dlviz_trainer *trainer) {
@@ -124,20 +142,23 @@ static void load(dlviz_trainer *trainer) {
     dlviz_status status =
         a_bool() ? CALL(dlviz_trainer_load_checkpoint(trainer, path))
                  : CALL(dlviz_trainer_load_checkpoint_memory(trainer, file.bytes, file.size));
-    require(status == DLVIZ_OK || dlviz_trainer_num_epochs(trainer) == epochs, "what is not loaded changes nothing");
+    require(status == DLVIZ_OK || dlviz_trainer_num_epochs(trainer) == epochs,
+            "what is not loaded changes nothing");
 }
 
 void make_a_training(void) {
     int64_t rows = 4 + below(12), dims[] = {rows, 1 + below(2), 4 + below(4), 4 + below(4)};
     bool images = a_bool(), vectors;
-    dlviz_tensor *samples = new_tensor(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, images ? 4 : 2, dims, FILL_SHARES);
+    dlviz_tensor *samples =
+        new_tensor(a_bool() ? DLVIZ_UINT8 : DLVIZ_FLOAT32, images ? 4 : 2, dims, FILL_SHARES);
     dlviz_tensor *labels = new_tensor(DLVIZ_INT64, 1, &rows, FILL_LABELS);
     dlviz_dataset *dataset = NULL;
     dlviz_network *network = NULL;
     dlviz_optimizer *optimizer = NULL;
     dlviz_trainer *trainer = NULL;
     if (CALL(dlviz_dataset_create(&dataset, samples, labels)) == DLVIZ_OK &&
-        CALL(dlviz_network_create(&network, dlviz_dataset_ndim(dataset), dlviz_dataset_dims(dataset))) == DLVIZ_OK) {
+        CALL(dlviz_network_create(&network, dlviz_dataset_ndim(dataset),
+                                  dlviz_dataset_dims(dataset))) == DLVIZ_OK) {
         static const char *const names[] = {"a", "b", "c"};
         for (int64_t i = 0; i < 3; i++) {
             add_to(network, names[i], sensible_layer(images, &vectors));
@@ -147,9 +168,15 @@ void make_a_training(void) {
             add_to(network, "d", dlviz_flatten());
         add_to(network, "h", dlviz_linear(3));
         if (CALL(dlviz_network_build(network, 1)) == DLVIZ_OK &&
-            CALL(a_bool() ? dlviz_adam_create(&optimizer, 0.01) : dlviz_sgd_create(&optimizer, 0.01)) == DLVIZ_OK &&
+            CALL(a_bool() ? dlviz_adam_create(&optimizer, 0.01)
+                          : dlviz_sgd_create(&optimizer, 0.01)) == DLVIZ_OK &&
             CALL(dlviz_trainer_create(&trainer, network, optimizer)) == DLVIZ_OK) {
             (void)CALL(dlviz_trainer_set_batch_size(trainer, 4));
+            if (one_in(3))
+                (void)CALL(dlviz_trainer_set_averaging(trainer, 0.5));
+            if (one_in(3))
+                (void)CALL(
+                    dlviz_trainer_set_early_stopping(trainer, "train_loss", DLVIZ_BETTER_LOWER, 2));
             keep_trainer(trainer);
         }
     }

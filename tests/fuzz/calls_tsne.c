@@ -49,7 +49,8 @@ static bool progress(const dlviz_tsne_event *event, void *user) {
     see_tensor(dlviz_tsne_event_map(event));
     if (one_in(8)) {
         disturb();
-        require(CALL(dlviz_tsne_set_seed(user, 1)) == DLVIZ_ERROR_STATE, "a handle in use is refused");
+        require(CALL(dlviz_tsne_set_seed(user, 1)) == DLVIZ_ERROR_STATE,
+                "a handle in use is refused");
     }
     return !one_in(16);
 }
@@ -103,7 +104,8 @@ static void set(dlviz_tsne *tsne) {
     case 5:
         for (int i = 0; i < 16; i++)
             perplexities[i] = one_in(20) ? a_number() : 2 + i;
-        (void)CALL(dlviz_tsne_set_perplexities(tsne, below(18) - 1 > 16 ? 16 : below(17), perplexities));
+        (void)CALL(
+            dlviz_tsne_set_perplexities(tsne, below(18) - 1 > 16 ? 16 : below(17), perplexities));
         break;
     case 6: {
         dlviz_tsne_distance_kind distance = (dlviz_tsne_distance_kind)an_enum(2);
@@ -134,7 +136,8 @@ static void set(dlviz_tsne *tsne) {
         break;
     case 11:
     case 12:
-        (void)CALL(dlviz_tsne_set_progress(tsne, one_in(4) ? an_int() : 1 + below(4), one_in(4) ? NULL : progress, tsne));
+        (void)CALL(dlviz_tsne_set_progress(tsne, one_in(4) ? an_int() : 1 + below(4),
+                                           one_in(4) ? NULL : progress, tsne));
         break;
     default: {
         dlviz_comm *comm = a_comm();
@@ -164,7 +167,8 @@ static void fit(dlviz_tsne *tsne) {
     switch (below(5)) {
     case 0: {
         spare_allocations(true);
-        dlviz_tensor *found = NULL, *far = NULL, *points = new_tensor(DLVIZ_FLOAT32, 2, (int64_t[]){rows, 3}, FILL_SMALL);
+        dlviz_tensor *found = NULL, *far = NULL,
+                     *points = new_tensor(DLVIZ_FLOAT32, 2, (int64_t[]){rows, 3}, FILL_SMALL);
         status = dlviz_neighbors(points, k, 1, &found, &far);
         spare_allocations(false);
         borrow(points);
@@ -221,7 +225,8 @@ void call_tsne(void) {
     case 9: {
         dlviz_tensor *map = NOT_MADE;
         limit(tsne);
-        dlviz_status status = CALL(dlviz_tsne_transform(tsne, floats(1 + below(5), 1 + below(6)), &map));
+        dlviz_status status =
+            CALL(dlviz_tsne_transform(tsne, floats(1 + below(5), 1 + below(6)), &map));
         judge_map(status, map);
         break;
     }
@@ -255,11 +260,13 @@ static void see_film(const dlviz_film *film) {
     for (int64_t i = 0; i < dlviz_film_num_frames(film); i++) {
         see_tensor(dlviz_film_components(film, i));
         see_tensor(dlviz_film_outputs(film, i));
-        require(is_finite_tensor(dlviz_film_tsne_map(film, i)) && is_finite_tensor(dlviz_film_pca_map(film, i)),
+        require(is_finite_tensor(dlviz_film_tsne_map(film, i)) &&
+                    is_finite_tensor(dlviz_film_pca_map(film, i)),
                 "maps are finite");
         see_tensor(dlviz_film_tsne_map(film, i));
         see_tensor(dlviz_film_pca_map(film, i));
-        require(i == 0 || dlviz_film_epoch(film, i) > dlviz_film_epoch(film, i - 1), "epochs ascend");
+        require(i == 0 || dlviz_film_epoch(film, i) > dlviz_film_epoch(film, i - 1),
+                "epochs ascend");
     }
     see_tensor(dlviz_film_components(film, index));
     see_number(dlviz_film_kl_divergence(film, index));
@@ -297,7 +304,8 @@ void call_film(void) {
         const dlviz_tensor *outputs = a_bool() ? NULL : floats(rows, 3);
         int64_t epoch = one_in(8) ? an_int() : frames + below(2);
         dlviz_status status = CALL(dlviz_film_add(film, epoch, features, outputs));
-        require(status == DLVIZ_OK || dlviz_film_num_frames(film) == frames, "a frame that is refused");
+        require(status == DLVIZ_OK || dlviz_film_num_frames(film) == frames,
+                "a frame that is refused");
         break;
     }
     case 4:

@@ -46,15 +46,41 @@ bool a_bool(void) {
 
 int64_t an_int(void) {
     static const int64_t values[] = {
-        0,           1,         -1,          2,
-        INT64_MAX,   INT64_MIN, TWO_TO(31),  TWO_TO(31) - 1,
-        -TWO_TO(31), 3,         TWO_TO(32),  TWO_TO(32) + 1,
-        TWO_TO(62),  -100,      TWO_TO(24),  TWO_TO(24) - 1,
-        TWO_TO(20),  65536,     65537,       16384,
-        16385,       32768,     32769,       256,
-        257,         1000,      1001,        4096,
-        4097,        INT64_MAX / 4 + 1,      INT64_MAX - 1,
-        -2,          5,         9,           64,
+        0,
+        1,
+        -1,
+        2,
+        INT64_MAX,
+        INT64_MIN,
+        TWO_TO(31),
+        TWO_TO(31) - 1,
+        -TWO_TO(31),
+        3,
+        TWO_TO(32),
+        TWO_TO(32) + 1,
+        TWO_TO(62),
+        -100,
+        TWO_TO(24),
+        TWO_TO(24) - 1,
+        TWO_TO(20),
+        65536,
+        65537,
+        16384,
+        16385,
+        32768,
+        32769,
+        256,
+        257,
+        1000,
+        1001,
+        4096,
+        4097,
+        INT64_MAX / 4 + 1,
+        INT64_MAX - 1,
+        -2,
+        5,
+        9,
+        64,
     };
     return values[below(COUNT(values))];
 }
@@ -79,10 +105,10 @@ int an_enum(int count) {
 
 double a_number(void) {
     static const double values[] = {
-        0,      1,     -1,     0.5,   0.1,      0.9,       2,    10,      NAN,     INFINITY, -INFINITY,
-        1e-3,   1e-6,  1e-8,   1e-30, 1e-38,    5e-324,    1e30, 1.1e30,  1e38,    4e38,     1e308,
-        -0.0,   0.999, 3,      30,    DBL_MAX,  -DBL_MAX,  1e6,  1e12,    1e18,    4.7e18,   1e-310,
-        1e-45,  180,   1000,   1001,  0.001,    1.0000001, 0.02, 0.05,    -1e-300, 1e4,      100,
+        0,     1,     -1,   0.5,   0.1,     0.9,       2,    10,     NAN,     INFINITY, -INFINITY,
+        1e-3,  1e-6,  1e-8, 1e-30, 1e-38,   5e-324,    1e30, 1.1e30, 1e38,    4e38,     1e308,
+        -0.0,  0.999, 3,    30,    DBL_MAX, -DBL_MAX,  1e6,  1e12,   1e18,    4.7e18,   1e-310,
+        1e-45, 180,   1000, 1001,  0.001,   1.0000001, 0.02, 0.05,   -1e-300, 1e4,      100,
     };
     return values[below(COUNT(values))];
 }
@@ -93,7 +119,8 @@ double a_share(void) {
 }
 
 uint64_t a_seed(void) {
-    static const uint64_t values[] = {0, 1, 2, 77, UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32};
+    static const uint64_t values[] = {
+        0, 1, 2, 77, UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32};
     return values[below(COUNT(values))];
 }
 
@@ -102,11 +129,36 @@ uint64_t a_seed(void) {
 static char long_text[5001], very_long_name[301];
 
 static const char *const texts[] = {
-    "a",    "b",          "c",       "one",           "two words", "",          NULL,
-    "é",    "日本語",     "עברית",    "\xff\xfe",      "cut \xc3",  "%s%n%d",    "line\nbreak",
-    "\x01", "</script>",  "a,b",     "\"quoted\"",    "input",     long_text,   very_long_name,
-    "x.y",  ".",          "__metadata__", "train_loss", "validation_loss", "accuracy", "NaN",
-    "#1",   "r2",
+    "a",
+    "b",
+    "c",
+    "one",
+    "two words",
+    "",
+    NULL,
+    "é",
+    "日本語",
+    "עברית",
+    "\xff\xfe",
+    "cut \xc3",
+    "%s%n%d",
+    "line\nbreak",
+    "\x01",
+    "</script>",
+    "a,b",
+    "\"quoted\"",
+    "input",
+    long_text,
+    very_long_name,
+    "x.y",
+    ".",
+    "__metadata__",
+    "train_loss",
+    "validation_loss",
+    "accuracy",
+    "NaN",
+    "#1",
+    "r2",
 };
 
 static const char *text_at(int64_t index) {
@@ -123,16 +175,32 @@ const char *a_text(void) {
 
 const char *a_name(void) {
     static const char *const names[] = {
-        "a",        "b",      "c",      "d",        "e",      "f",
-        "g",        "h",      "input",  "a.weight", "a.bias", "b.weight",
-        "b.bias",   "h.bias", "h.weight", "b.running_mean", "b.running_var", "b.num_batches_tracked",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f",
+        "g",
+        "h",
+        "input",
+        "a.weight",
+        "a.bias",
+        "b.weight",
+        "b.bias",
+        "h.bias",
+        "h.weight",
+        "b.running_mean",
+        "b.running_var",
+        "b.num_batches_tracked",
     };
     uint8_t byte = a_byte();
     return byte >= 200 ? a_text() : names[byte % COUNT(names)];
 }
 
 const char *a_pattern(void) {
-    static const char *const patterns[] = {"*", "a.*", "?.weight", "*.bias", "h*", "nothing*", "**", "*a*"};
+    static const char *const patterns[] = {"*",  "a.*",      "?.weight", "*.bias",
+                                           "h*", "nothing*", "**",       "*a*"};
     uint8_t byte = a_byte();
     return byte >= 220 ? a_text() : patterns[byte % COUNT(patterns)];
 }
@@ -144,8 +212,8 @@ const char *const *some_names(void) {
         names[i] = byte < 200 ? text_at((i + byte) % 6) : text_at((byte + i * 7) % COUNT(texts));
     if (byte < 128) /* no two alike */
         for (int64_t i = 0; i < NUM_NAMES; i++)
-            names[i] = (const char *[]){"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "ca",
-                                        "cb"}[i];
+            names[i] = (const char *[]){"c0", "c1", "c2", "c3", "c4", "c5",
+                                        "c6", "c7", "c8", "c9", "ca", "cb"}[i];
     return names;
 }
 
