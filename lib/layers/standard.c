@@ -27,7 +27,8 @@ dlz_moments dlz_moments_again(dlz_moments moments, double eps, const float *x, i
 }
 
 dlviz_status dlz_check_eps(double eps) {
-    if (eps > 0 && eps < 1e30)
+    if (eps > 0 && eps <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "eps is %g; above 0 is accepted", eps);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "eps is %g; above 0, up to 1e30, is accepted",
+                    eps);
 }

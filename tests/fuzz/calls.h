@@ -32,6 +32,9 @@ bool a_bool(void);
 /* Any integer, and a small count with a hostile one now and then. */
 int64_t an_int(void);
 int64_t a_size(void);
+/* The same, but 0 is as good as any; and one that is below 0 as often. */
+int64_t a_count(void);
+int64_t an_amount(void);
 /* A small index, now and then below 0 or beyond anything. */
 int64_t an_index(void);
 /* One of `count` values of an enumeration, or none of them. */

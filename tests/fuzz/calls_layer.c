@@ -137,7 +137,7 @@ static dlviz_layer *make_layer(void) {
                                one_in(8) ? an_int() : 1 + below(3));
         break;
     case 11:
-        layer = dlviz_pad(an_index() - 2, an_index() - 2, an_index(), an_index());
+        layer = dlviz_pad(an_amount(), an_amount(), an_index(), an_index());
         break;
     case 12:
         layer = dlviz_dropout(a_share());

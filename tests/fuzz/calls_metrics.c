@@ -88,7 +88,7 @@ static void measure_predictions(void) {
     double result = -7;
     dlviz_status status;
     dlviz_tensor *made = NOT_MADE, *support = NOT_MADE;
-    int64_t count = a_size() - 1;
+    int64_t count = a_count();
     switch (below(8)) {
     case 0:
         status = CALL(dlviz_metrics_accuracy(scores, labels, &result));

@@ -43,7 +43,7 @@ static void set(dlviz_pca *pca) {
     dlviz_comm *comm;
     switch (below(8)) {
     case 0:
-        if (CALL(dlviz_pca_set_num_wanted(pca, first = a_size() - 1)) == DLVIZ_OK)
+        if (CALL(dlviz_pca_set_num_wanted(pca, first = a_count())) == DLVIZ_OK)
             require(dlviz_pca_num_wanted(pca) == first && first >= 0, "a setting");
         break;
     case 1:
@@ -90,7 +90,7 @@ void call_pca(void) {
     switch (!pca && !one_in(8) ? 0 : below(16)) {
     case 0:
     case 1: {
-        int64_t wanted = a_size() - 1;
+        int64_t wanted = a_count();
         MAKE(pca, dlviz_pca_create(out, wanted));
         break;
     }

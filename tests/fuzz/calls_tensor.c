@@ -12,7 +12,7 @@ static void unwrap(void *data, void *user) {
 }
 
 static void make_tensor(void) {
-    int ndim = one_in(12) ? (int)an_index() - 1 : 1 + (int)below(4);
+    int ndim = one_in(12) ? (int)an_index() : 1 + (int)below(4);
     int64_t dims[DLVIZ_MAX_DIMS + 1];
     for (int d = 0; d <= DLVIZ_MAX_DIMS; d++)
         dims[d] = ndim > 4 && !one_in(30) ? 1 + below(2) : a_size();

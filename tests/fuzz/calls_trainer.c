@@ -121,7 +121,7 @@ static void fit(dlviz_trainer *trainer) {
     const dlviz_dataset *train = a_dataset();
     if (one_in(4) && is_small_dataset(train))
         (void)CALL(dlviz_trainer_set_validation(trainer, train));
-    int64_t epochs = one_in(16) ? -an_index() : 1 + below(3),
+    int64_t epochs = one_in(16) ? (a_bool() ? INT64_MIN : -below(3)) : 1 + below(3),
             before = dlviz_trainer_num_epochs(trainer);
     if (!is_small_dataset(train) || !is_small_dataset(dlviz_trainer_validation(trainer)))
         return;

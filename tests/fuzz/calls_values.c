@@ -90,6 +90,16 @@ int64_t a_size(void) {
     return byte >= 244 ? an_int() : 1 + byte % 10;
 }
 
+int64_t a_count(void) {
+    uint8_t byte = a_byte();
+    return byte >= 244 ? an_int() : byte % 10;
+}
+
+int64_t an_amount(void) {
+    uint8_t byte = a_byte();
+    return byte >= 244 ? an_int() : byte % 6 - 2;
+}
+
 int64_t an_index(void) {
     uint8_t byte = a_byte();
     return byte >= 240 ? an_int() : byte % 8;
