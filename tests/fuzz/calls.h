@@ -126,12 +126,13 @@ void require_between(dlviz_status status, double low, double value, double high)
 
 /* -- Settings ---------------------------------------------------------------------------------- */
 
-/* Setters, each with its getter: sets a number, and requires that the getter gives it, or after a failure
- * what it gave before; that no setting is NaN; and that a handle that is none has none. */
+/* Setters, each with its getter: sets a value, and requires that the getter gives it, or after a failure
+ * what it gave before. Numbers have limits, beyond which none is accepted. */
 #define DECLARE_SETTINGS(noun)                                                                     \
     typedef struct noun##_number {                                                                 \
         dlviz_status (*set)(dlviz_##noun *, double);                                               \
         double (*get)(const dlviz_##noun *);                                                       \
+        double low, high;                                                                          \
     } noun##_number;                                                                               \
     typedef struct noun##_count {                                                                  \
         dlviz_status (*set)(dlviz_##noun *, int64_t);                                              \
@@ -148,7 +149,7 @@ void require_between(dlviz_status status, double low, double value, double high)
         const noun##_number *chosen = &(setting);                                                  \
         double former = chosen->get(handle), asked = (value);                                      \
         dlviz_status set_status = CALL(chosen->set(handle, asked));                                \
-        settled_number(set_status, former, asked, chosen->get(handle));                            \
+        settled_number(set_status, former, asked, chosen->get(handle), chosen->low, chosen->high); \
     } while (0)
 #define SET_COUNT(noun, setting, handle, value)                                                    \
     do {                                                                                           \
@@ -164,7 +165,12 @@ void require_between(dlviz_status status, double low, double value, double high)
         dlviz_status set_status = CALL(chosen->set(handle, asked));                                \
         require(chosen->get(handle) == (set_status == DLVIZ_OK ? asked : former), "a setting");    \
     } while (0)
-void settled_number(dlviz_status status, double before, double wanted, double after);
+void settled_number(dlviz_status status, double before, double wanted, double after, double low,
+                    double high);
+/* The limits of what has to be above 0, or below 1, and of what the headers give no other limit. */
+#define ABOVE_0 4.9406564584124654e-324
+#define BELOW_1 0.99999999999999989
+#define UP_TO 1e30
 
 /* -- Handles (calls_handles.c) ----------------------------------------------------------------- */
 

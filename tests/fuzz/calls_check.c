@@ -113,9 +113,10 @@ void print_counts(void) {
                 s < DLVIZ_ERROR_COMM ? "," : "\n");
 }
 
-void settled_number(dlviz_status status, double before, double wanted, double after) {
+void settled_number(dlviz_status status, double before, double wanted, double after, double low,
+                    double high) {
     if (status == DLVIZ_OK) {
-        require(!isnan(wanted), "NaN is no setting");
+        require(wanted >= low && wanted <= high, "a setting is within its limits, and no NaN");
         require(after == wanted, "a setting is what it was set to");
     } else {
         require(after == before || (isnan(after) && isnan(before)),

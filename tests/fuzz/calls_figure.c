@@ -21,8 +21,8 @@ static const figure_flag flags[] = {
     {dlviz_figure_set_shared_range, dlviz_figure_shared_range},
 };
 static const figure_number numbers[] = {
-    {dlviz_figure_set_point_size, dlviz_figure_point_size},
-    {dlviz_figure_set_opacity, dlviz_figure_opacity},
+    {dlviz_figure_set_point_size, dlviz_figure_point_size, 0, 100},
+    {dlviz_figure_set_opacity, dlviz_figure_opacity, 0, 1},
 };
 
 static void see_figure(const dlviz_figure *figure) {

@@ -54,8 +54,8 @@ static dlviz_loss *make_loss(void) {
 
 static void set(dlviz_loss *loss) {
     static const loss_number numbers[] = {
-        {dlviz_cross_entropy_set_label_smoothing, dlviz_cross_entropy_label_smoothing},
-        {dlviz_huber_set_delta, dlviz_huber_delta},
+        {dlviz_cross_entropy_set_label_smoothing, dlviz_cross_entropy_label_smoothing, 0, 1},
+        {dlviz_huber_set_delta, dlviz_huber_delta, ABOVE_0, UP_TO},
     };
     double weights[8];
     for (int i = 0; i < 8; i++)

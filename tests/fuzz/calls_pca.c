@@ -49,7 +49,8 @@ static void set(dlviz_pca *pca) {
     case 1:
         if (CALL(dlviz_pca_set_variance_fraction(pca, 0.9)) == DLVIZ_OK)
             SET_NUMBER(pca,
-                       ((pca_number){dlviz_pca_set_variance_fraction, dlviz_pca_variance_fraction}),
+                       ((pca_number){dlviz_pca_set_variance_fraction, dlviz_pca_variance_fraction,
+                                     ABOVE_0, BELOW_1}),
                        pca, a_share());
         break;
     case 2:

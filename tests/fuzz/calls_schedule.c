@@ -1,18 +1,19 @@
 /* Calls of dlviz/schedule.h. */
 #include "calls.h"
 
+#include <float.h>
 #include <math.h>
 
 DECLARE_SETTINGS(schedule)
 
 static const schedule_number numbers[] = {
-    {dlviz_cosine_set_minimum, dlviz_cosine_minimum},
-    {dlviz_cosine_restarts_set_minimum, dlviz_cosine_restarts_minimum},
-    {dlviz_one_cycle_set_rise, dlviz_one_cycle_rise},
-    {dlviz_one_cycle_set_start_divisor, dlviz_one_cycle_start_divisor},
-    {dlviz_one_cycle_set_final_divisor, dlviz_one_cycle_final_divisor},
-    {dlviz_plateau_set_threshold, dlviz_plateau_threshold},
-    {dlviz_plateau_set_minimum, dlviz_plateau_minimum},
+    {dlviz_cosine_set_minimum, dlviz_cosine_minimum, 0, UP_TO},
+    {dlviz_cosine_restarts_set_minimum, dlviz_cosine_restarts_minimum, 0, UP_TO},
+    {dlviz_one_cycle_set_rise, dlviz_one_cycle_rise, 0, 1},
+    {dlviz_one_cycle_set_start_divisor, dlviz_one_cycle_start_divisor, ABOVE_0, DBL_MAX},
+    {dlviz_one_cycle_set_final_divisor, dlviz_one_cycle_final_divisor, ABOVE_0, DBL_MAX},
+    {dlviz_plateau_set_threshold, dlviz_plateau_threshold, 0, BELOW_1},
+    {dlviz_plateau_set_minimum, dlviz_plateau_minimum, 0, UP_TO},
 };
 static double (*const getters[])(const dlviz_schedule *) = {
     dlviz_step_decay_period,      dlviz_step_decay_factor, dlviz_multistep_factor,

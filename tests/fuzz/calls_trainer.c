@@ -6,10 +6,10 @@
 DECLARE_SETTINGS(trainer)
 
 static const trainer_number numbers[] = {
-    {dlviz_trainer_set_clip_norm, dlviz_trainer_clip_norm},
-    {dlviz_trainer_set_clip_value, dlviz_trainer_clip_value},
-    {dlviz_trainer_set_averaging, dlviz_trainer_averaging},
-    {dlviz_trainer_set_early_stopping_threshold, dlviz_trainer_early_stopping_threshold},
+    {dlviz_trainer_set_clip_norm, dlviz_trainer_clip_norm, 0, UP_TO},
+    {dlviz_trainer_set_clip_value, dlviz_trainer_clip_value, 0, UP_TO},
+    {dlviz_trainer_set_averaging, dlviz_trainer_averaging, 0, BELOW_1},
+    {dlviz_trainer_set_early_stopping_threshold, dlviz_trainer_early_stopping_threshold, 0, UP_TO},
 };
 static const trainer_count counts[] = {
     {dlviz_trainer_set_batch_size, dlviz_trainer_batch_size},

@@ -8,14 +8,14 @@ DECLARE_SETTINGS(tsne)
 enum { MOST_ITERATIONS = 10 };
 
 static const tsne_number numbers[] = {
-    {dlviz_tsne_set_perplexity, dlviz_tsne_perplexity},
-    {dlviz_tsne_set_learning_rate, dlviz_tsne_learning_rate},
-    {dlviz_tsne_set_degrees_of_freedom, dlviz_tsne_degrees_of_freedom},
-    {dlviz_tsne_set_angle, dlviz_tsne_angle},
-    {dlviz_tsne_set_cell_size, dlviz_tsne_cell_size},
-    {dlviz_tsne_set_transform_perplexity, dlviz_tsne_transform_perplexity},
-    {dlviz_tsne_set_transform_learning_rate, dlviz_tsne_transform_learning_rate},
-    {dlviz_tsne_set_transform_exaggeration, dlviz_tsne_transform_exaggeration},
+    {dlviz_tsne_set_perplexity, dlviz_tsne_perplexity, 1, 1e6},
+    {dlviz_tsne_set_learning_rate, dlviz_tsne_learning_rate, 0, 1e12},
+    {dlviz_tsne_set_degrees_of_freedom, dlviz_tsne_degrees_of_freedom, 0.05, 1e4},
+    {dlviz_tsne_set_angle, dlviz_tsne_angle, 0, 1},
+    {dlviz_tsne_set_cell_size, dlviz_tsne_cell_size, 0, 10},
+    {dlviz_tsne_set_transform_perplexity, dlviz_tsne_transform_perplexity, 1, 1e6},
+    {dlviz_tsne_set_transform_learning_rate, dlviz_tsne_transform_learning_rate, ABOVE_0, 1e12},
+    {dlviz_tsne_set_transform_exaggeration, dlviz_tsne_transform_exaggeration, ABOVE_0, 1e6},
 };
 static const tsne_count counts[] = {
     {dlviz_tsne_set_num_dimensions, dlviz_tsne_num_dimensions},
