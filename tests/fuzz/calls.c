@@ -97,6 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     read_bytes_from(bytes, size);
     count_sequence();
     live_before = live_blocks();
+    uint8_t settings = a_byte();
+    dlviz_set_progress(settings % 4 == 3 ? progress_function : NULL, NULL);
+    dlviz_set_log(settings & 16 ? log_function : NULL, NULL);
+    require(dlviz_set_num_threads(settings >= 240 ? 2 : 1) == DLVIZ_OK, "a number of threads");
     num_favorites = a_byte() % (MOST_FAVORITES + 1);
     for (int i = 0; i < num_favorites; i++)
         favorites[i] = a_byte();

@@ -121,6 +121,8 @@ void see_dims(int ndim, const int64_t *dims);
 /* All of its elements; its shape must be one. */
 void see_tensor(const dlviz_tensor *tensor);
 bool is_finite_tensor(const dlviz_tensor *tensor);
+/* A number of all its elements, which another number goes into. */
+uint64_t mark_of(const dlviz_tensor *tensor, uint64_t before);
 /* A share of 0 to 1, of a call that succeeded. */
 void require_between(dlviz_status status, double low, double value, double high);
 

@@ -229,6 +229,18 @@ void see_tensor(const dlviz_tensor *tensor) {
         seen += bytes[i];
 }
 
+uint64_t mark_of(const dlviz_tensor *tensor, uint64_t before) {
+    uint64_t mark = before ^ 1469598103934665603u; /* FNV-1a */
+    size_t size =
+        (size_t)dlviz_tensor_num_elements(tensor) * dlviz_dtype_size(dlviz_tensor_dtype(tensor));
+    const uint8_t *bytes = dlviz_tensor_const_data(tensor);
+    if (!tensor)
+        return before;
+    for (size_t i = 0; i < size; i++)
+        mark = (mark ^ bytes[i]) * 1099511628211u;
+    return mark;
+}
+
 bool is_finite_tensor(const dlviz_tensor *tensor) {
     const float *values = tensor ? dlviz_tensor_const_float(tensor) : NULL;
     for (int64_t i = 0; values && i < dlviz_tensor_num_elements(tensor); i++)

@@ -340,5 +340,5 @@ bool progress_function(const dlviz_progress_event *event, void *user) {
     see_text(dlviz_progress_event_task(event));
     double share = dlviz_progress_event_share(event);
     require(share >= 0 && share <= 1, "a share of the work");
-    return !one_in(24);
+    return !one_in(12);
 }

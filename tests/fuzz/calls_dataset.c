@@ -56,26 +56,40 @@ static const dlviz_tensor *maps_for(const dlviz_dataset *dataset) {
                     : fitting(DLVIZ_FLOAT32, 3, shape, FILL_SHARES);
 }
 
+static uint64_t targets_mark(const dlviz_dataset *dataset) {
+    uint64_t kind = (uint64_t)dlviz_dataset_num_classes(dataset) * 8 +
+                    (uint64_t)dlviz_dataset_target_ndim(dataset);
+    return mark_of(dlviz_dataset_labels(dataset), mark_of(dlviz_dataset_weights(dataset), kind));
+}
+
 static void set_targets(dlviz_dataset *dataset) {
     int64_t samples = dlviz_dataset_num_samples(dataset);
-    const dlviz_tensor *weights;
+    uint64_t before = targets_mark(dataset);
+    const dlviz_tensor *given;
+    dlviz_status status;
     switch (below(4)) {
     case 0:
-        (void)CALL(dlviz_dataset_set_targets(dataset, one_in(4) ? NULL : labels_of(samples)));
+        given = one_in(4) ? NULL : labels_of(samples);
+        status = CALL(dlviz_dataset_set_targets(dataset, given));
         break;
     case 1:
-        (void)CALL(dlviz_dataset_set_targets(dataset, maps_for(dataset)));
+        given = maps_for(dataset);
+        status = CALL(dlviz_dataset_set_targets(dataset, given));
         break;
     case 2:
-        if (CALL(dlviz_dataset_set_targets_to_samples(dataset)) == DLVIZ_OK)
-            require(dlviz_dataset_targets_are_samples(dataset), "targets are the samples");
+        status = CALL(dlviz_dataset_set_targets_to_samples(dataset));
+        require(status != DLVIZ_OK || dlviz_dataset_targets_are_samples(dataset),
+                "targets are the samples");
         break;
     default:
-        weights = one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &samples, FILL_SHARES);
-        if (CALL(dlviz_dataset_set_weights(dataset, weights)) == DLVIZ_OK)
-            require(!weights == !dlviz_dataset_weights(dataset) && is_finite_tensor(weights),
-                    "weights");
+        given = one_in(4) ? NULL : fitting(DLVIZ_FLOAT32, 1, &samples, FILL_SHARES);
+        status = CALL(dlviz_dataset_set_weights(dataset, given));
+        require(status != DLVIZ_OK ||
+                    (!given == !dlviz_dataset_weights(dataset) && is_finite_tensor(given)),
+                "weights");
     }
+    require(status == DLVIZ_OK || targets_mark(dataset) == before,
+            "targets that are refused change nothing");
 }
 
 static void set_classes(dlviz_dataset *dataset) {

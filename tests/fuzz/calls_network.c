@@ -6,24 +6,19 @@
 
 /* A number made of all states, another where one of them has changed. */
 uint64_t states_of(const dlviz_network *network) {
-    uint64_t hash = 1469598103934665603u;
+    uint64_t mark = 0;
     if (!network || dlviz_network_num_parameters(network) > 4096)
         return 0;
     spare_allocations(true);
     for (int64_t i = 0; i < dlviz_network_num_states(network); i++) {
         dlviz_tensor *copy = NULL;
         if (dlviz_network_get_state(network, dlviz_network_state_name(network, i), &copy) ==
-            DLVIZ_OK) {
-            size_t size = (size_t)dlviz_tensor_num_elements(copy) *
-                          dlviz_dtype_size(dlviz_tensor_dtype(copy));
-            const uint8_t *bytes = dlviz_tensor_const_data(copy);
-            for (size_t b = 0; b < size; b++)
-                hash = (hash ^ bytes[b]) * 1099511628211u;
-        }
+            DLVIZ_OK)
+            mark = mark_of(copy, mark);
         dlviz_tensor_destroy(copy);
     }
     spare_allocations(false);
-    return hash;
+    return mark;
 }
 
 void see_network(const dlviz_network *network) {

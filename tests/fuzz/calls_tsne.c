@@ -274,6 +274,13 @@ static void see_film(const dlviz_film *film) {
     (void)dlviz_film_wants(an_int(), an_int());
 }
 
+static uint64_t maps_of(const dlviz_film *film) {
+    uint64_t mark = 0;
+    for (int64_t i = 0; i < dlviz_film_num_frames(film); i++)
+        mark = mark_of(dlviz_film_tsne_map(film, i), mark_of(dlviz_film_pca_map(film, i), mark));
+    return mark;
+}
+
 static void fit_film(dlviz_film *film) {
     dlviz_tsne *tsne = a_tsne();
     if (!tsne && !one_in(8)) {
@@ -284,7 +291,9 @@ static void fit_film(dlviz_film *film) {
     if (dlviz_film_num_later_iterations(film) > MOST_ITERATIONS &&
         dlviz_film_set_num_later_iterations(film, 2) != DLVIZ_OK)
         return;
-    (void)CALL(dlviz_film_fit(film, tsne));
+    uint64_t before = maps_of(film);
+    if (CALL(dlviz_film_fit(film, tsne)) != DLVIZ_OK)
+        require(maps_of(film) == before, "a fit that fails leaves the former maps");
 }
 
 void call_film(void) {
