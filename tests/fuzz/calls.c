@@ -1,5 +1,5 @@
-/* Random sequences of calls, as a fuzz target: see calls.h. With clang's libFuzzer, as calls_main.c makes
- * a program of it, and as tests/random/test_calls.c runs some in the suite. */
+/* Random sequences of calls, as a fuzz target: see calls.h. For clang's libFuzzer, and for
+ * tests/random/test_calls.c, which runs some in the suite. */
 #include "calls.h"
 #include "calls_run.h"
 
