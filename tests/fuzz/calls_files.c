@@ -304,6 +304,7 @@ static void use_safetensors(void) {
         drop_safetensors();
         return;
     }
+    contents = a_safetensors(); /* what there was may have been destroyed for another */
     see_text(dlviz_safetensors_tensor_name(contents, index));
     see_count(dlviz_safetensors_num_metadata(contents));
     see_text(dlviz_safetensors_metadata_key(contents, index));

@@ -149,6 +149,14 @@ START_TEST(sizes_are_checked) {
     ck_assert_ptr_null(dlz_alloc_array(UINT64_C(1) << 32, UINT64_C(1) << 32));
     ck_assert_ptr_null(dlz_alloc_array_zero(UINT64_C(1) << 60, 16));
     ck_assert_ptr_null(dlz_realloc_array(NULL, (uint64_t)-1, 1));
+    /* Parts of what is almost too much to be counted, and of the size of that. */
+    ck_assert_int_eq(dlz_ceil_div(0, 3), 0);
+    ck_assert_int_eq(dlz_ceil_div(6, 3), 2);
+    ck_assert_int_eq(dlz_ceil_div(7, 3), 3);
+    ck_assert_int_eq(dlz_ceil_div(INT64_MAX, 1), INT64_MAX);
+    ck_assert_int_eq(dlz_ceil_div(INT64_MAX, 64), INT64_MAX / 64 + 1);
+    ck_assert_int_eq(dlz_ceil_div(7, INT64_MAX), 1);
+    ck_assert_int_eq(dlz_ceil_div(INT64_MAX, INT64_MAX), 1);
 }
 END_TEST
 
