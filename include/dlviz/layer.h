@@ -120,7 +120,7 @@ DLVIZ_API bool dlviz_conv_transpose2d_bias(const dlviz_layer *layer);
  *  evaluation uses the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at
  *  0. */
 DLVIZ_API dlviz_layer *dlviz_batchnorm(void);
-/** Added to the variance inside the root; above 0, up to 1e30. */
+/** Added to the variance inside the root; 1e-60 to 1e30. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);
 DLVIZ_API double dlviz_batchnorm_eps(const dlviz_layer *layer);
 /** running ← (1 − momentum)·running + momentum·batch; 0 to 1. */
@@ -136,7 +136,7 @@ DLVIZ_API bool dlviz_batchnorm_affine(const dlviz_layer *layer);
  *  and in evaluation. Parameters `weight` and `bias` have the sample's shape and start at 1 and 0.
  *  eps is 1e-5. */
 DLVIZ_API dlviz_layer *dlviz_layernorm(void);
-/** Added to the variance inside the root; above 0, up to 1e30. Else DLVIZ_ERROR_INVALID_ARGUMENT,
+/** Added to the variance inside the root; 1e-60 to 1e30. Else DLVIZ_ERROR_INVALID_ARGUMENT,
  *  as for a layer of another kind. */
 DLVIZ_API dlviz_status dlviz_layernorm_set_eps(dlviz_layer *layer, double eps);
 /** Without weight and bias: y = (x − mean) / √(var + eps). */

@@ -27,7 +27,7 @@ DLVIZ_CHECKED dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double lear
 DLVIZ_CHECKED dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1,
                                                 double beta2);
 DLVIZ_API void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
-/** eps of Adam and AdamW, above 0, up to 1e30. */
+/** eps of Adam and AdamW, 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_adam_eps(const dlviz_optimizer *optimizer);
 /** Whether Adam and AdamW divide by the root of the largest v so far (Reddi et al. 2018). Off
@@ -46,7 +46,7 @@ DLVIZ_CHECKED dlviz_status dlviz_nadam_create(dlviz_optimizer **out, double lear
 DLVIZ_CHECKED dlviz_status dlviz_nadam_set_betas(dlviz_optimizer *optimizer, double beta1,
                                                  double beta2);
 DLVIZ_API void dlviz_nadam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
-/** eps, above 0, up to 1e30. */
+/** eps, 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_nadam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_nadam_eps(const dlviz_optimizer *optimizer);
 /** How fast μ grows from about β₁/2 to β₁: 0 to 1e30. */
@@ -63,7 +63,7 @@ DLVIZ_CHECKED dlviz_status dlviz_radam_create(dlviz_optimizer **out, double lear
 DLVIZ_CHECKED dlviz_status dlviz_radam_set_betas(dlviz_optimizer *optimizer, double beta1,
                                                  double beta2);
 DLVIZ_API void dlviz_radam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
-/** eps, above 0, up to 1e30. */
+/** eps, 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_radam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_radam_eps(const dlviz_optimizer *optimizer);
 
@@ -88,7 +88,7 @@ DLVIZ_API void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *mome
 
 /** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², d = g/(√v + eps), p ← p − lr·d; α 0.99, eps 1e-8. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
-/** α in [0, 1), eps above 0, up to 1e30. */
+/** α in [0, 1), eps 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                        double eps);
 DLVIZ_API void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double *alpha,

@@ -106,11 +106,12 @@ dlviz_status dlz_optimizer_set_betas(const char *who, const dlviz_optimizer *opt
     return DLVIZ_OK;
 }
 
+/* A float above 0, or the step of a gradient that has always been 0 would be 0 / 0. */
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {
-    if (eps > 0 && eps <= 1e30)
+    if (eps >= 1e-30 && eps <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; above 0, up to 1e30, is accepted",
-                    who, eps);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; 1e-30 to 1e30 is accepted", who,
+                    eps);
 }
 
 dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optimizer, double *eps,

@@ -10,11 +10,11 @@ typedef dlviz_status (*pair_setter)(dlviz_layer *, int64_t, int64_t);
 typedef void (*pair_getter)(const dlviz_layer *, int64_t *, int64_t *);
 
 static const layer_number numbers[] = {
-    {dlviz_batchnorm_set_eps, dlviz_batchnorm_eps, ABOVE_0, UP_TO},
+    {dlviz_batchnorm_set_eps, dlviz_batchnorm_eps, 1e-60, UP_TO},
     {dlviz_batchnorm_set_momentum, dlviz_batchnorm_momentum, 0, 1},
-    {dlviz_layernorm_set_eps, dlviz_layernorm_eps, ABOVE_0, UP_TO},
-    {dlviz_groupnorm_set_eps, dlviz_groupnorm_eps, ABOVE_0, UP_TO},
-    {dlviz_instancenorm2d_set_eps, dlviz_instancenorm2d_eps, ABOVE_0, UP_TO},
+    {dlviz_layernorm_set_eps, dlviz_layernorm_eps, 1e-60, UP_TO},
+    {dlviz_groupnorm_set_eps, dlviz_groupnorm_eps, 1e-60, UP_TO},
+    {dlviz_instancenorm2d_set_eps, dlviz_instancenorm2d_eps, 1e-60, UP_TO},
     {dlviz_softplus_set_beta, dlviz_softplus_beta, 1e-30, 1e30},
     {dlviz_softplus_set_threshold, dlviz_softplus_threshold, -FLT_MAX, FLT_MAX},
     {dlviz_pad_set_value, dlviz_pad_value, -INFINITY, INFINITY},

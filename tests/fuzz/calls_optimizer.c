@@ -6,10 +6,10 @@
 DECLARE_SETTINGS(optimizer)
 
 static const optimizer_number numbers[] = {
-    {dlviz_adam_set_eps, dlviz_adam_eps, ABOVE_0, UP_TO},
-    {dlviz_nadam_set_eps, dlviz_nadam_eps, ABOVE_0, UP_TO},
+    {dlviz_adam_set_eps, dlviz_adam_eps, 1e-30, UP_TO},
+    {dlviz_nadam_set_eps, dlviz_nadam_eps, 1e-30, UP_TO},
     {dlviz_nadam_set_momentum_decay, dlviz_nadam_momentum_decay, 0, UP_TO},
-    {dlviz_radam_set_eps, dlviz_radam_eps, ABOVE_0, UP_TO},
+    {dlviz_radam_set_eps, dlviz_radam_eps, 1e-30, UP_TO},
     {dlviz_rmsprop_set_momentum, dlviz_rmsprop_momentum, 0, UP_TO},
     {dlviz_optimizer_set_weight_decay, dlviz_optimizer_weight_decay, 0, UP_TO},
     {dlviz_optimizer_set_learning_rate, dlviz_optimizer_learning_rate, 0, UP_TO},

@@ -209,10 +209,10 @@ START_TEST(setters_of_layers_are_checked_and_remembered) {
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_conv2d_set_stride(layer, 0, 1), "0 x 1", "1 to");
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_conv2d_set_padding(layer, 2, -6), "2 x -6", "0 to");
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_conv2d_set_dilation(layer, 1, 0), "1 x 0", "1 to");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, 0), "0", "above 0");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, -1), "-1", "above 0");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, NAN), "nan", "above 0");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, INFINITY), "inf", "above 0");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, 0), "0", "1e-60 to 1e30");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, -1), "-1", "1e-60 to 1e30");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, NAN), "nan", "1e-60 to 1e30");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, INFINITY), "inf", "1e-60 to 1e30");
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_momentum(layer, 1.5), "1.5", "0 to 1");
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_momentum(layer, NAN), "nan", "0 to 1");
     REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_stride(layer, 0, 0), "0", "1 to");
