@@ -120,7 +120,7 @@ DLVIZ_API bool dlviz_conv_transpose2d_bias(const dlviz_layer *layer);
  *  evaluation uses the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at
  *  0. */
 DLVIZ_API dlviz_layer *dlviz_batchnorm(void);
-/** Added to the variance inside the root; above 0. */
+/** Added to the variance inside the root; 1e-60 to 1e30. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);
 DLVIZ_API double dlviz_batchnorm_eps(const dlviz_layer *layer);
 /** running ← (1 − momentum)·running + momentum·batch; 0 to 1. */
@@ -136,8 +136,8 @@ DLVIZ_API bool dlviz_batchnorm_affine(const dlviz_layer *layer);
  *  and in evaluation. Parameters `weight` and `bias` have the sample's shape and start at 1 and 0.
  *  eps is 1e-5. */
 DLVIZ_API dlviz_layer *dlviz_layernorm(void);
-/** Added to the variance inside the root; above 0. Else DLVIZ_ERROR_INVALID_ARGUMENT, as for a
- *  layer of another kind. */
+/** Added to the variance inside the root; 1e-60 to 1e30. Else DLVIZ_ERROR_INVALID_ARGUMENT,
+ *  as for a layer of another kind. */
 DLVIZ_API dlviz_status dlviz_layernorm_set_eps(dlviz_layer *layer, double eps);
 /** Without weight and bias: y = (x − mean) / √(var + eps). */
 DLVIZ_API dlviz_status dlviz_layernorm_set_affine(dlviz_layer *layer, bool affine);
@@ -322,7 +322,7 @@ typedef enum dlviz_border {
  *  width. DLVIZ_ERROR_SHAPE when the network is built if they do not fit the input. */
 DLVIZ_API dlviz_layer *dlviz_pad(int64_t top, int64_t bottom, int64_t left, int64_t right);
 DLVIZ_API dlviz_status dlviz_pad_set_mode(dlviz_layer *layer, dlviz_border mode);
-/** The number of DLVIZ_BORDER_CONSTANT; not NaN. */
+/** The number of DLVIZ_BORDER_CONSTANT: one that a float can hold, or an infinity; not NaN. */
 DLVIZ_API dlviz_status dlviz_pad_set_value(dlviz_layer *layer, double value);
 /** The amounts, each pointer may be NULL; 0, DLVIZ_BORDER_CONSTANT and NaN for NULL or a layer of
  *  another kind. */

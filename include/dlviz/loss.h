@@ -73,7 +73,7 @@ DLVIZ_API dlviz_loss *dlviz_mse(void);
 /** Mean absolute error: |output − target|; the derivative at 0 is 0. */
 DLVIZ_API dlviz_loss *dlviz_l1(void);
 /** With e = output − target: e²/2 for |e| <= delta, delta·(|e| − delta/2) beyond (Huber 1964).
- *  @param delta  above 0, finite */
+ *  @param delta  above 0, up to 1e30 */
 DLVIZ_API dlviz_loss *dlviz_huber(double delta);
 DLVIZ_API dlviz_status dlviz_huber_set_delta(dlviz_loss *loss, double delta);
 DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);

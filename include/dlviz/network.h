@@ -358,7 +358,7 @@ DLVIZ_CHECKED dlviz_status dlviz_network_backward_weighted(
 /** Scales the gradients down where their norm, that of all of them as one vector, is above a limit:
  *  multiplies them by largest / (norm + 1e-6), as PyTorch's clip_grad_norm_ does. To be
  *  called between dlviz_network_backward and dlviz_optimizer_step.
- *  @param largest  above 0
+ *  @param largest  above 0, up to 1e30
  *  @param norm     receives the norm before; may be NULL
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (no gradients) or DLVIZ_ERROR_NUMERIC
  *  (the norm is NaN or infinite; the gradients are as they were). */

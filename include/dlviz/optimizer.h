@@ -19,7 +19,7 @@ typedef struct dlviz_optimizer dlviz_optimizer;
 /** Adam (Kingma & Ba 2015): m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g²,
  *  p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps); β₁ 0.9, β₂ 0.999, eps 1e-8. Weight decay, 0
  *  unless set, is added to the gradient.
- *  @param learning_rate  finite, 0 or more; else DLVIZ_ERROR_INVALID_ARGUMENT */
+ *  @param learning_rate  0 to 1e30; else DLVIZ_ERROR_INVALID_ARGUMENT */
 DLVIZ_CHECKED dlviz_status dlviz_adam_create(dlviz_optimizer **out, double learning_rate);
 /** AdamW (Loshchilov & Hutter 2019): as Adam, but with p ← p − lr·decay·p first; decay 0.01. */
 DLVIZ_CHECKED dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double learning_rate);
@@ -27,7 +27,7 @@ DLVIZ_CHECKED dlviz_status dlviz_adamw_create(dlviz_optimizer **out, double lear
 DLVIZ_CHECKED dlviz_status dlviz_adam_set_betas(dlviz_optimizer *optimizer, double beta1,
                                                 double beta2);
 DLVIZ_API void dlviz_adam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
-/** eps of Adam and AdamW, above 0. */
+/** eps of Adam and AdamW, 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_adam_eps(const dlviz_optimizer *optimizer);
 /** Whether Adam and AdamW divide by the root of the largest v so far (Reddi et al. 2018). Off
@@ -46,10 +46,10 @@ DLVIZ_CHECKED dlviz_status dlviz_nadam_create(dlviz_optimizer **out, double lear
 DLVIZ_CHECKED dlviz_status dlviz_nadam_set_betas(dlviz_optimizer *optimizer, double beta1,
                                                  double beta2);
 DLVIZ_API void dlviz_nadam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
-/** eps, above 0. */
+/** eps, 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_nadam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_nadam_eps(const dlviz_optimizer *optimizer);
-/** How fast μ grows from about β₁/2 to β₁: finite, 0 or more. */
+/** How fast μ grows from about β₁/2 to β₁: 0 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_nadam_set_momentum_decay(dlviz_optimizer *optimizer, double decay);
 DLVIZ_API double dlviz_nadam_momentum_decay(const dlviz_optimizer *optimizer);
 
@@ -63,7 +63,7 @@ DLVIZ_CHECKED dlviz_status dlviz_radam_create(dlviz_optimizer **out, double lear
 DLVIZ_CHECKED dlviz_status dlviz_radam_set_betas(dlviz_optimizer *optimizer, double beta1,
                                                  double beta2);
 DLVIZ_API void dlviz_radam_betas(const dlviz_optimizer *optimizer, double *beta1, double *beta2);
-/** eps, above 0. */
+/** eps, 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_radam_set_eps(dlviz_optimizer *optimizer, double eps);
 DLVIZ_API double dlviz_radam_eps(const dlviz_optimizer *optimizer);
 
@@ -80,7 +80,7 @@ DLVIZ_API void dlviz_lion_betas(const dlviz_optimizer *optimizer, double *beta1,
 DLVIZ_CHECKED dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate);
 /** b ← momentum·b + (1 − dampening)·g, starting as b = g; p ← p − lr·b, or with Nesterov's
  *  look-ahead p ← p − lr·(g + momentum·b), which needs a momentum above 0 and no dampening. To be
- *  set before the first step, else DLVIZ_ERROR_STATE. */
+ *  set before the first step, else DLVIZ_ERROR_STATE. Momentum 0 to 1e30, dampening 0 to 1. */
 DLVIZ_CHECKED dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum,
                                                   double dampening, bool nesterov);
 DLVIZ_API void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *momentum,
@@ -88,12 +88,12 @@ DLVIZ_API void dlviz_sgd_momentum(const dlviz_optimizer *optimizer, double *mome
 
 /** RMSprop (Hinton 2012): v ← α·v + (1 − α)g², d = g/(√v + eps), p ← p − lr·d; α 0.99, eps 1e-8. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate);
-/** α in [0, 1), eps above 0. */
+/** α in [0, 1), eps 1e-30 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha,
                                                        double eps);
 DLVIZ_API void dlviz_rmsprop_smoothing(const dlviz_optimizer *optimizer, double *alpha,
                                        double *eps);
-/** b ← momentum·b + d, starting as b = 0; p ← p − lr·b. 0 unless set; 0 or more. This and the next
+/** b ← momentum·b + d, starting as b = 0; p ← p − lr·b. 0 unless set; to 1e30. This and the next
  *  are to be set before the first step, else DLVIZ_ERROR_STATE. */
 DLVIZ_CHECKED dlviz_status dlviz_rmsprop_set_momentum(dlviz_optimizer *optimizer, double momentum);
 DLVIZ_API double dlviz_rmsprop_momentum(const dlviz_optimizer *optimizer);
@@ -105,16 +105,16 @@ DLVIZ_API bool dlviz_rmsprop_centered(const dlviz_optimizer *optimizer);
 /** Destroys the optimizer and its moments, once no trainer holds it any more. NULL is allowed. */
 DLVIZ_API void dlviz_optimizer_destroy(dlviz_optimizer *optimizer);
 
-/** Weight decay: finite, 0 or more. */
+/** Weight decay: 0 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer,
                                                             double decay);
 DLVIZ_API double dlviz_optimizer_weight_decay(const dlviz_optimizer *optimizer);
-/** Learning rate of the steps from now on: finite, 0 or more. */
+/** Learning rate of the steps from now on: 0 to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer,
                                                              double learning_rate);
 DLVIZ_API double dlviz_optimizer_learning_rate(const dlviz_optimizer *optimizer);
 
-/** A factor of the learning rate for the parameters whose names match a pattern: finite, 0 or more;
+/** A factor of the learning rate for the parameters whose names match a pattern: 0 to 1e30;
  *  1 for those that match none. In a pattern, which is matched against whole names such as
  *  "conv1.weight", '*' stands for any run of characters, dots too, and '?' for one. Where several
  *  patterns match, the last call holds; one with the pattern of an earlier call replaces it, and is

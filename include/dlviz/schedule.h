@@ -85,7 +85,7 @@ DLVIZ_API double dlviz_exponential_factor(const dlviz_schedule *schedule);
 /** From the base rate to the minimum along half a wave, and there it stays: minimum +
  *  (base − minimum)·(1 + cos(π·t/length))/2, PyTorch's CosineAnnealingLR up to its T_max. */
 DLVIZ_API dlviz_schedule *dlviz_cosine(double length);
-/** 0 unless set; finite, 0 or more. */
+/** 0 unless set; up to 1e30. */
 DLVIZ_API dlviz_status dlviz_cosine_set_minimum(dlviz_schedule *schedule, double minimum);
 DLVIZ_API double dlviz_cosine_length(const dlviz_schedule *schedule);
 DLVIZ_API double dlviz_cosine_minimum(const dlviz_schedule *schedule);
@@ -95,7 +95,7 @@ DLVIZ_API double dlviz_cosine_minimum(const dlviz_schedule *schedule);
  *  @param length  of the first fall
  *  @param growth  by which each is longer than the one before, 1 or more */
 DLVIZ_API dlviz_schedule *dlviz_cosine_restarts(double length, double growth);
-/** 0 unless set; finite, 0 or more. */
+/** 0 unless set; up to 1e30. */
 DLVIZ_API dlviz_status dlviz_cosine_restarts_set_minimum(dlviz_schedule *schedule, double minimum);
 DLVIZ_API double dlviz_cosine_restarts_length(const dlviz_schedule *schedule);
 DLVIZ_API double dlviz_cosine_restarts_growth(const dlviz_schedule *schedule);
@@ -111,7 +111,7 @@ DLVIZ_API double dlviz_polynomial_power(const dlviz_schedule *schedule);
  *  epochs (Smith & Topin 2018): PyTorch's OneCycleLR with cycle_momentum=False. The rate begins at
  *  peak_rate/25, whatever the base rate is, is at its peak after 0.3 of the length, and ends, and
  *  stays, at peak_rate/250000. As in PyTorch the last step of the length has the last rate.
- *  @param peak_rate  above 0; usually several times what a constant rate would be
+ *  @param peak_rate  above 0, up to 1e30; usually several times what a constant rate would be
  *  @param length     epochs, unless dlviz_schedule_set_pace says otherwise: all of the training */
 DLVIZ_API dlviz_schedule *dlviz_one_cycle(double peak_rate, double length);
 /** Which part of the length the rate rises in: 0 to 1; 0.3 unless set (PyTorch's pct_start). */
@@ -164,7 +164,7 @@ DLVIZ_API double dlviz_schedule_event_rate(const dlviz_schedule_event *event);
  *  set; NaN before the first, and where it was not finite. */
 DLVIZ_API double dlviz_schedule_event_loss(const dlviz_schedule_event *event);
 
-/** Returns the rate: finite, 0 or more; anything else ends the training with DLVIZ_ERROR_NUMERIC.
+/** Returns the rate: 0 to 1e30; anything else ends the training with DLVIZ_ERROR_NUMERIC.
  *  It may ask getters, use the network and save a checkpoint; what would change the trainer, or use
  *  the schedule that it serves, is DLVIZ_ERROR_STATE. */
 typedef double (*dlviz_schedule_fn)(const dlviz_schedule_event *event, void *user);
@@ -186,7 +186,7 @@ DLVIZ_API dlviz_schedule *dlviz_plateau(double factor, int64_t patience);
 DLVIZ_API dlviz_status dlviz_plateau_set_threshold(dlviz_schedule *schedule, double threshold);
 /** Epochs after a reduction during which bad epochs are not counted; 0 or more. */
 DLVIZ_API dlviz_status dlviz_plateau_set_cooldown(dlviz_schedule *schedule, int64_t cooldown);
-/** The rate never falls below it; finite, 0 or more. */
+/** The rate never falls below it; 0 to 1e30. */
 DLVIZ_API dlviz_status dlviz_plateau_set_minimum(dlviz_schedule *schedule, double minimum);
 DLVIZ_API double dlviz_plateau_factor(const dlviz_schedule *schedule);
 DLVIZ_API int64_t dlviz_plateau_patience(const dlviz_schedule *schedule);
@@ -210,14 +210,14 @@ DLVIZ_API double dlviz_plateau_minimum(const dlviz_schedule *schedule);
 
 /** Begins, and gives the rate of the first step. A schedule begins once: DLVIZ_ERROR_STATE after
  *  that.
- *  @param learning_rate    the base rate; finite, 0 or more
+ *  @param learning_rate    the base rate; 0 to 1e30
  *  @param steps_per_epoch  1 or more
  *  @param next             receives the rate of the first step */
 DLVIZ_CHECKED dlviz_status dlviz_schedule_start(dlviz_schedule *schedule, double learning_rate,
                                                 int64_t steps_per_epoch, double *next);
 /** Tells the schedule that a step was made, and gives the rate of the next. DLVIZ_ERROR_STATE
  *  before dlviz_schedule_start. Where all schedules go by epochs this call may be left out.
- *  @param learning_rate  the present one; finite, 0 or more
+ *  @param learning_rate  the present one; 0 to 1e30
  *  @param next           receives the rate of the step to come */
 DLVIZ_CHECKED dlviz_status dlviz_schedule_step(dlviz_schedule *schedule, double learning_rate,
                                                double *next);
@@ -225,7 +225,7 @@ DLVIZ_CHECKED dlviz_status dlviz_schedule_step(dlviz_schedule *schedule, double 
  *  rate that follows: after each epoch, or, where no schedule goes by epochs, never. A schedule
  *  that goes by epochs, other than a warm-up, begins here if dlviz_schedule_start was left out,
  *  with `learning_rate` for its base rate.
- *  @param learning_rate  the present one; finite, 0 or more
+ *  @param learning_rate  the present one; 0 to 1e30
  *  @param next           receives the rate of the step to come */
 DLVIZ_CHECKED dlviz_status dlviz_schedule_next(dlviz_schedule *schedule, double loss,
                                                double learning_rate, double *next);

@@ -90,8 +90,8 @@ DLVIZ_API const char *dlviz_last_error(void);
 
 /** For callbacks that return a status: records a sentence for dlviz_last_error(), as printf would
  *  write it but with a decimal point whatever the locale, and returns `status`, so that a callback
- *  can end with `return dlviz_fail(DLVIZ_ERROR_NUMERIC, "...")`. About 1000 bytes are kept.
- *  DLVIZ_OK is no failure: it is taken for DLVIZ_ERROR_INVALID_ARGUMENT. */
+ *  can end with `return dlviz_fail(DLVIZ_ERROR_NUMERIC, "...")`. About 1000 bytes are kept, of a
+ *  longer sentence both ends. DLVIZ_OK is taken for DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_fail(dlviz_status status, const char *format, ...)
     DLVIZ_PRINTF(2, 3);
 

@@ -148,7 +148,7 @@ DLVIZ_API int64_t dlviz_trainer_accumulation(const dlviz_trainer *trainer);
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_clip_norm(dlviz_trainer *trainer, double largest);
 DLVIZ_API double dlviz_trainer_clip_norm(const dlviz_trainer *trainer);
 /** Clamps each number of the gradients to −largest … largest, before their norm is clipped; 0, the
- *  default, for no limit. */
+ *  default, for no limit; up to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_clip_value(dlviz_trainer *trainer, double largest);
 DLVIZ_API double dlviz_trainer_clip_value(const dlviz_trainer *trainer);
 
@@ -193,7 +193,7 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping(dlviz_trainer *train
  *  rest, 0 when there is none; either may be NULL. */
 DLVIZ_API const char *dlviz_trainer_early_stopping(const dlviz_trainer *trainer,
                                                    dlviz_better *better, int64_t *patience);
-/** By how much a figure must be better than the best to count; 0 unless set; finite, 0 or more. */
+/** By how much a figure must be better than the best to count; 0 unless set, up to 1e30. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping_threshold(dlviz_trainer *trainer,
                                                                       double threshold);
 DLVIZ_API double dlviz_trainer_early_stopping_threshold(const dlviz_trainer *trainer);

@@ -94,7 +94,7 @@ static inline int64_t dlz_max_i64(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 static inline int64_t dlz_ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
+    return a / b + (a % b > 0); /* a + b - 1 may be none */
 }
 
 /* Sets `*out` to NULL, or fails by naming the argument. */

@@ -3,7 +3,7 @@
 #ifndef DLZ_PART_H
 #define DLZ_PART_H
 
-#include <dlviz/status.h>
+#include "base/base.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct dlz_part {
     const char *kind;     /* the name of its type */
     bool owned;           /* the settings are fixed */
     dlviz_status error;   /* the first one, with its sentence */
-    char message[256];
+    char message[DLZ_SENTENCE_SIZE];
 };
 
 /* Records the present last error as the part's own, unless it has one or is owned; returns `status`.

@@ -51,20 +51,36 @@ const char *dlviz_status_name(dlviz_status status) {
     return "unknown status";
 }
 
-/* Cuts a message that did not fit at a whole UTF-8 character and marks the cut. */
-static void mark_truncation(char *text, size_t size) {
-    size_t end = size - 4;
-    while (end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
-        end--;
-    memcpy(text + end, "...", 4);
+/* What a sentence is before it is made to fit: with a path in it, say, and a name. */
+enum { WHOLE_SIZE = 8 * DLZ_SENTENCE_SIZE };
+
+static bool continues_a_character(char byte) {
+    return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
-static dlviz_status store(dlviz_status status, const char *text, int needed) {
+/* What makes a sentence too long is a name in it, and what is wrong with that is said before and after:
+ * so its middle is left out, and marked, at whole UTF-8 characters. */
+static void leave_out_the_middle(char *to, const char *text, size_t length) {
+    static const char mark[] = "...";
+    size_t room = DLZ_SENTENCE_SIZE - sizeof mark, head = room / 2, tail = length - (room - head);
+    while (head > 0 && continues_a_character(text[head]))
+        head--;
+    while (tail < length && continues_a_character(text[tail]))
+        tail++;
+    memcpy(to, text, head);
+    memcpy(to + head, mark, sizeof mark - 1);
+    memcpy(to + head + sizeof mark - 1, text + tail, length - tail + 1);
+}
+
+/* `text` may not lie in the present message. */
+static dlviz_status store(dlviz_status status, const char *text) {
+    size_t length = strlen(text);
     last_status = status;
     num_failures++;
-    memcpy(message, text, DLZ_SENTENCE_SIZE);
-    if (needed >= DLZ_SENTENCE_SIZE)
-        mark_truncation(message, DLZ_SENTENCE_SIZE);
+    if (length < DLZ_SENTENCE_SIZE)
+        memcpy(message, text, length + 1);
+    else
+        leave_out_the_middle(message, text, length);
     return status;
 }
 
@@ -81,34 +97,36 @@ void dlz_failure_put_back(const dlz_failure *kept) {
 }
 
 dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
-    char text[DLZ_SENTENCE_SIZE] = "";
+    char text[WHOLE_SIZE];
+    text[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
+    dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return store(status, text, needed);
+    return store(status, text);
 }
 
 dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) {
-    char text[DLZ_SENTENCE_SIZE] = "";
+    char text[WHOLE_SIZE];
+    text[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    int needed = format ? dlz_vsnprintf(text, sizeof text, format, arguments) : 0;
+    if (format)
+        dlz_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return store(status == DLVIZ_OK ? DLVIZ_ERROR_INVALID_ARGUMENT : status, text, needed);
+    return store(status == DLVIZ_OK ? DLVIZ_ERROR_INVALID_ARGUMENT : status, text);
 }
 
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
-    char text[DLZ_SENTENCE_SIZE] = "";
+    char text[WHOLE_SIZE + DLZ_SENTENCE_SIZE + 2]; /* and the present message */
+    text[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    int needed = dlz_vsnprintf(text, sizeof text, format, arguments);
+    dlz_vsnprintf(text, WHOLE_SIZE, format, arguments);
     va_end(arguments);
-    if (needed >= 0 && needed < DLZ_SENTENCE_SIZE) {
-        size_t room = sizeof text - (size_t)needed;
-        needed += snprintf(text + needed, room, ": %s", message);
-    }
-    return store(status, text, needed);
+    size_t length = strlen(text);
+    snprintf(text + length, sizeof text - length, ": %s", message);
+    return store(status, text);
 }
 
 dlviz_status dlz_fail_memory(const char *what, uint64_t bytes) {

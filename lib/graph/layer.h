@@ -6,6 +6,7 @@
 #ifndef DLZ_GRAPH_LAYER_H
 #define DLZ_GRAPH_LAYER_H
 
+#include "base/base.h"
 #include "tensor/settings.h"
 #include "tensor/shape.h"
 
@@ -123,7 +124,7 @@ struct dlviz_layer {
     bool owned;                /* by a network */
     bool built;                /* the network is built: the settings are fixed */
     dlviz_status error;        /* the first one, with its sentence */
-    char message[256];
+    char message[DLZ_SENTENCE_SIZE];
 };
 
 /* A layer of type->size bytes with its settings zero; NULL when out of memory. */

@@ -13,8 +13,9 @@ enum { WEIGHT, BIAS };
 
 static dlviz_status check(const dlviz_layer *layer) {
     const batchnorm *set = (const batchnorm *)layer;
-    if (!(set->eps > 0 && set->eps < 1e30))
-        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "eps is %g; above 0 is accepted", set->eps);
+    if (!(set->eps >= 1e-60 && set->eps <= 1e30))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "eps is %g; 1e-60 to 1e30 is accepted",
+                        set->eps);
     if (!(set->momentum >= 0 && set->momentum <= 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "momentum is %g; 0 to 1 are accepted",
                         set->momentum);

@@ -9,7 +9,7 @@
 struct dlviz_layer_setup {
     dlz_custom *custom;
     dlviz_status error; /* the first one, with its sentence */
-    char message[256];
+    char message[DLZ_SENTENCE_SIZE];
 };
 
 void dlz_custom_forget_setup(dlz_custom *custom) {

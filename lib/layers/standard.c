@@ -26,8 +26,9 @@ dlz_moments dlz_moments_again(dlz_moments moments, double eps, const float *x, i
     return tiny || !isfinite(moments.deviations) ? plain_moments(x, count, stride) : moments;
 }
 
+/* One over its root is a float, so that numbers that are all the same become 0 and not NaN. */
 dlviz_status dlz_check_eps(double eps) {
-    if (eps > 0 && eps < 1e30)
+    if (eps >= 1e-60 && eps <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "eps is %g; above 0 is accepted", eps);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "eps is %g; 1e-60 to 1e30 is accepted", eps);
 }

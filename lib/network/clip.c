@@ -84,8 +84,8 @@ void dlz_network_shorten_gradients(dlviz_network *network, double norm, double l
 dlviz_status dlz_check_clip(const char *who, const char *what, double limit) {
     if (limit > 0 && limit <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s is %g; above 0 is accepted", who, what,
-                    limit);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: %s is %g; above 0, up to 1e30, is accepted",
+                    who, what, limit);
 }
 
 static dlviz_status require_gradients(const dlviz_network *network, const char *who) {

@@ -92,7 +92,6 @@ void dlviz_network_destroy(dlviz_network *network) {
         dlz_free(network->states[i].name);
     dlz_free(network->states);
     dlz_names_free(network->state_names);
-    dlz_free(network->message);
     dlz_free(network->summary);
     dlz_free(network->parameters);
     dlz_free(network->gradients);
@@ -108,7 +107,7 @@ void dlviz_network_destroy(dlviz_network *network) {
 static dlviz_status keep_error(dlviz_network *network, dlviz_status status) {
     if (status != DLVIZ_OK && network->error == DLVIZ_OK) {
         network->error = status;
-        network->message = dlz_strdup(dlviz_last_error());
+        memcpy(network->message, dlviz_last_error(), sizeof network->message);
     }
     return status;
 }
@@ -339,8 +338,7 @@ dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed) {
     network->building = false;
     if (network->error == DLVIZ_OK)
         return DLVIZ_OK;
-    return dlz_fail(network->error, "%s",
-                    network->message ? network->message : "out of memory in the construction");
+    return dlz_fail(network->error, "%s", network->message);
 }
 
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who) {
@@ -352,7 +350,7 @@ dlviz_status dlz_require_built(const dlviz_network *network, const char *who) {
                ? dlz_fail(DLVIZ_ERROR_STATE,
                           "%s: the network is not built; call dlviz_network_build", who)
                : dlz_fail(DLVIZ_ERROR_STATE, "%s: the network could not be built: %s", who,
-                          network->message ? network->message : "out of memory");
+                          network->message);
 }
 
 dlviz_status dlz_require_states(const dlviz_network *network, const char *who) {

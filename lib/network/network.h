@@ -2,6 +2,7 @@
 #ifndef DLZ_NETWORK_H
 #define DLZ_NETWORK_H
 
+#include "base/base.h"
 #include "base/busy.h"
 #include "graph/graph.h"
 #include "losses/loss.h"
@@ -53,7 +54,7 @@ struct dlviz_network {
     bool has_gradients;   /* of the last batch, to be looked at */
     bool fresh_gradients; /* no step has used them, and the parameters are those they belong to */
     dlviz_status error;   /* the first one of the construction */
-    char *message;
+    char message[DLZ_SENTENCE_SIZE];
     char *summary;
     /* All trainable parameters one after the other, each at a multiple of 16 floats (what lies
      * between is 0 and stays so), and their gradients likewise. */

@@ -134,12 +134,17 @@ static dlviz_status append_totals(table *t, const dlviz_network *network) {
     if (!append(t, dlz_format("%-*s %12lld\n", width, "total", parameters)) ||
         !append(t, dlz_format("multiply-adds for one sample, forward: %s\n", operations)))
         return out_of_memory();
+    dlz_failure before;
+    dlz_failure_keep(&before);
     dlviz_status status =
         dlz_plan_measure(&network->graph, network->graph.num_nodes - 1,
                          (dlz_mode){.training = true, .gradients = true}, BATCH, &memory);
     /* Where addresses have 32 bits, a batch may be too large for them without a mistake. */
-    if (status != DLVIZ_OK)
-        return sizeof(size_t) < 8 && memory == UINT64_MAX ? DLVIZ_OK : status;
+    if (status != DLVIZ_OK && sizeof(size_t) < 8 && memory == UINT64_MAX) {
+        dlz_failure_put_back(&before);
+        return DLVIZ_OK;
+    }
+    DLZ_TRY(status);
     double weights = 2 * (double)network->parameter_floats * sizeof(float);
     with_prefix(bytes, sizeof bytes, (double)memory + weights);
     return append(t, dlz_format(

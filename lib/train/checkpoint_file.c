@@ -24,9 +24,15 @@ static dlviz_status find_checkpoint(const char *path, bool *found) {
     if (!is_file(path))
         return DLVIZ_OK;
     dlviz_safetensors *set;
+    dlz_failure before;
+    dlz_failure_keep(&before);
     dlviz_status status = dlviz_safetensors_open(&set, path);
-    if (status != DLVIZ_OK)
-        return status == DLVIZ_ERROR_OUT_OF_MEMORY ? status : DLVIZ_OK;
+    if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
+        return status;
+    if (status != DLVIZ_OK) {
+        dlz_failure_put_back(&before);
+        return DLVIZ_OK;
+    }
     const char *format = dlviz_safetensors_metadata(set, "format");
     *found = format && strcmp(format, DLZ_CHECKPOINT_FORMAT) == 0;
     dlviz_safetensors_destroy(set);

@@ -77,7 +77,7 @@ dlviz_status dlz_factors_set(const char *who, dlz_factors *factors, const dlviz_
                         who, pattern);
     if (!(value >= 0 && value <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the %s of '%.100s' is %g; finite, 0 or more is accepted", who,
+                        "%s: the %s of '%.100s' is %g; 0 to 1e30 is accepted", who,
                         factors->setting, pattern, value);
     if (network && check_pattern(network, factors->setting, pattern) != DLVIZ_OK)
         return dlz_fail_within(DLVIZ_ERROR_NOT_FOUND, "%s", who);

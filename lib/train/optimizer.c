@@ -16,7 +16,7 @@ dlviz_status dlz_check_learning_rate(const char *who, double rate) {
     if (rate >= 0 && rate <= 1e30)
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                    "%s: the learning rate is %g; finite, 0 or more is accepted", who, rate);
+                    "%s: the learning rate is %g; 0 to 1e30 is accepted", who, rate);
 }
 
 dlviz_status dlz_optimizer_create(const char *who, const dlz_optimizer_type *type,
@@ -106,10 +106,12 @@ dlviz_status dlz_optimizer_set_betas(const char *who, const dlviz_optimizer *opt
     return DLVIZ_OK;
 }
 
+/* A float above 0, or the step of a gradient that has always been 0 would be 0 / 0. */
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {
-    if (eps > 0 && eps <= 1e30)
+    if (eps >= 1e-30 && eps <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; above 0 is accepted", who, eps);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: eps is %g; 1e-30 to 1e30 is accepted", who,
+                    eps);
 }
 
 dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optimizer, double *eps,
@@ -121,18 +123,17 @@ dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optim
 }
 
 dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum) {
-    if (momentum >= 0 && momentum < 1e30)
+    if (momentum >= 0 && momentum <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                    "%s: the momentum is %g; finite, 0 or more is accepted", who, momentum);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the momentum is %g; 0 to 1e30 is accepted",
+                    who, momentum);
 }
 
 dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay) {
     DLZ_REQUIRE(optimizer);
     if (!(decay >= 0 && decay <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the weight decay is %g; finite, 0 or more is accepted", __func__,
-                        decay);
+                        "%s: the weight decay is %g; 0 to 1e30 is accepted", __func__, decay);
     optimizer->weight_decay = decay;
     return DLVIZ_OK;
 }

@@ -124,8 +124,8 @@ dlviz_status dlz_schedule_check_above(const char *what, double value) {
 dlviz_status dlz_schedule_check_minimum(double minimum) {
     if (minimum >= 0 && minimum <= 1e30)
         return DLVIZ_OK;
-    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                    "the minimum is %g; finite, 0 or more is accepted", minimum);
+    return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "the minimum is %g; 0 to 1e30 is accepted",
+                    minimum);
 }
 
 /* -- Time ----------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ static dlviz_status ask(dlviz_schedule *schedule, const dlz_schedule_clock *cloc
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_NUMERIC,
                     "the schedule %s gives the learning rate %g after %lld steps (%g epochs); "
-                    "finite, 0 or more is accepted",
+                    "0 to 1e30 is accepted",
                     schedule->type->name, *next, (long long)event.steps, event.epochs);
 }
 

@@ -34,8 +34,8 @@ int64_t dlviz_trainer_accumulation(const dlviz_trainer *trainer) {
 static dlviz_status set_clip(const char *who, const char *what, double largest, double *limit) {
     if (!(largest >= 0 && largest <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: %s is %g; above 0, or 0 for no limit, is accepted", who, what,
-                        largest);
+                        "%s: %s is %g; above 0, up to 1e30, or 0 for no limit, is accepted", who,
+                        what, largest);
     *limit = largest;
     return DLVIZ_OK;
 }

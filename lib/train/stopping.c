@@ -80,8 +80,7 @@ dlviz_status dlviz_trainer_set_early_stopping_threshold(dlviz_trainer *trainer, 
     DLZ_CHANGE_TRAINER(trainer);
     if (!(threshold >= 0 && threshold <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the threshold is %g; finite, 0 or more is accepted", __func__,
-                        threshold);
+                        "%s: the threshold is %g; 0 to 1e30 is accepted", __func__, threshold);
     trainer->stopping.threshold = threshold;
     return DLVIZ_OK;
 }

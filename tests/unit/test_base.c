@@ -149,6 +149,14 @@ START_TEST(sizes_are_checked) {
     ck_assert_ptr_null(dlz_alloc_array(UINT64_C(1) << 32, UINT64_C(1) << 32));
     ck_assert_ptr_null(dlz_alloc_array_zero(UINT64_C(1) << 60, 16));
     ck_assert_ptr_null(dlz_realloc_array(NULL, (uint64_t)-1, 1));
+    /* Parts of what is almost too much to be counted, and of the size of that. */
+    ck_assert_int_eq(dlz_ceil_div(0, 3), 0);
+    ck_assert_int_eq(dlz_ceil_div(6, 3), 2);
+    ck_assert_int_eq(dlz_ceil_div(7, 3), 3);
+    ck_assert_int_eq(dlz_ceil_div(INT64_MAX, 1), INT64_MAX);
+    ck_assert_int_eq(dlz_ceil_div(INT64_MAX, 64), INT64_MAX / 64 + 1);
+    ck_assert_int_eq(dlz_ceil_div(7, INT64_MAX), 1);
+    ck_assert_int_eq(dlz_ceil_div(INT64_MAX, INT64_MAX), 1);
 }
 END_TEST
 
@@ -176,12 +184,25 @@ START_TEST(numbers_have_a_point_in_any_locale) {
 }
 END_TEST
 
-START_TEST(a_long_message_is_cut_and_marked) {
-    char text[3000];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    dlz_fail(DLVIZ_ERROR_IO, "%s", text);
-    ck_assert_str_eq(dlviz_last_error() + strlen(dlviz_last_error()) - 4, "x...");
+/* What a long name stands in is told at its beginning and at its end. */
+START_TEST(a_long_message_loses_its_middle) {
+    char text[7001];
+    for (int shift = 0; shift < 4; shift++) { /* cuts within characters of two and three bytes */
+        for (size_t i = 0; i + 5 < sizeof text; i += 5)
+            memcpy(text + i, "\u00e9\u65e5", 6);
+        dlz_fail(DLVIZ_ERROR_IO, "%.*sname '%s' is none", shift, "---", text);
+        const char *sentence = dlviz_last_error();
+        ck_assert_int_ge(strlen(sentence), 1000);
+        ck_assert(dlz_is_utf8(sentence));
+        ck_assert_ptr_nonnull(strstr(sentence, "name '"));
+        ck_assert_ptr_nonnull(strstr(sentence, "..."));
+        ck_assert_str_eq(sentence + strlen(sentence) - 9, "' is none");
+        dlz_fail_within(DLVIZ_ERROR_IO, "opening '%s'", text);
+        sentence = dlviz_last_error();
+        ck_assert(dlz_is_utf8(sentence));
+        ck_assert_int_eq(strncmp(sentence, "opening '", 9), 0);
+        ck_assert_str_eq(sentence + strlen(sentence) - 9, "' is none");
+    }
     dlz_fail(DLVIZ_ERROR_IO, "inner");
     dlz_fail_within(DLVIZ_ERROR_IO, "outer");
     ck_assert_str_eq(dlviz_last_error(), "outer: inner");
@@ -216,7 +237,7 @@ int main(void) {
                                   sizes_are_checked,
                                   blocks_are_aligned_and_keep_their_contents_when_resized,
                                   numbers_have_a_point_in_any_locale,
-                                  a_long_message_is_cut_and_marked,
+                                  a_long_message_loses_its_middle,
                                   uniform_numbers_are_uniform,
                                   NULL};
     return run_tests("base", tests);

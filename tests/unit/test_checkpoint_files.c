@@ -177,7 +177,9 @@ START_TEST(a_damaged_file_does_not_replace_a_good_one) {
     files.bytes[0][files.size[0] - 9] ^= 4;
     write_file(files.path, files.bytes[0], files.size[0]);
     ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    dlz_fail(DLVIZ_ERROR_STATE, "what was wrong before");
     ck_ok(dlviz_trainer_save_checkpoint(p.trainer, files.path));
+    ck_assert_str_eq(dlviz_last_error(), "what was wrong before");
     unsigned char *previous = file_bytes(files.previous, &size);
     ck_assert_uint_eq(size, files.size[1]);
     ck_assert_mem_eq(previous, files.bytes[1], size);
@@ -189,6 +191,7 @@ START_TEST(a_damaged_file_does_not_replace_a_good_one) {
     write_file(files.path, "a letter", 8);
     remove(files.previous);
     ck_ok(dlviz_trainer_save_checkpoint(p.trainer, files.path));
+    ck_assert_str_eq(dlviz_last_error(), "what was wrong before");
     previous = file_bytes(files.previous, &size);
     ck_assert_uint_eq(size, 8);
     ck_assert_mem_eq(previous, "a letter", 8);

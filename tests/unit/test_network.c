@@ -108,6 +108,64 @@ START_TEST(the_first_error_is_kept) {
 }
 END_TEST
 
+static bool no_memory;
+
+static void *allocate(size_t size, void *user) {
+    (void)user;
+    return no_memory ? NULL : malloc(size);
+}
+
+static void release(void *block, void *user) {
+    (void)user;
+    free(block);
+}
+
+START_TEST(the_first_error_is_kept_without_memory) {
+    char first[2000];
+    ck_ok(dlviz_set_allocator(allocate, release, NULL));
+    dlviz_network *network = images(1, 8, 8);
+    no_memory = true;
+    ck_fails(dlviz_network_add(network, "first", NULL), INVALID, "NULL");
+    strcpy(first, dlviz_last_error());
+    no_memory = false;
+    fails_to_build(network, INVALID, first);
+    ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+}
+END_TEST
+
+static dlviz_status no_forward(const dlviz_layer_pass *pass, void *user) {
+    (void)pass, (void)user;
+    return DLVIZ_OK;
+}
+
+static dlviz_status no_value(const dlviz_loss_pass *pass, void *user) {
+    (void)pass, (void)user;
+    return DLVIZ_OK;
+}
+
+/* What is remembered is what was said, however long the names in it are. */
+START_TEST(an_error_is_remembered_whole) {
+    char name[701], first[2000];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    dlviz_network *network = images(1, 8, 8);
+    dlviz_layer *layer = dlviz_layer_custom(
+        &(dlviz_layer_functions){
+            .struct_size = sizeof(dlviz_layer_functions), .name = name, .forward = no_forward},
+        NULL);
+    ck_fails(dlviz_conv2d_set_bias(layer, true), INVALID, "needs a conv2d");
+    ck_fails(dlviz_network_add(network, "a", layer), INVALID, "needs a conv2d");
+    dlviz_loss *loss = dlviz_loss_custom(
+        &(dlviz_loss_functions){
+            .struct_size = sizeof(dlviz_loss_functions), .name = name, .value = no_value},
+        NULL);
+    ck_fails(dlviz_huber_set_delta(loss, 1), INVALID, "needs huber");
+    strcpy(first, dlviz_last_error());
+    ck_fails(dlviz_network_set_loss(network, loss), INVALID, first);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 /* The layer's mistake comes out at build, naming the layer, the value and what is accepted. */
 static void layer_is_rejected(dlviz_layer *layer, const char *value, const char *accepted) {
     dlviz_network *network = images(2, 8, 8);
@@ -151,10 +209,10 @@ START_TEST(setters_of_layers_are_checked_and_remembered) {
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_conv2d_set_stride(layer, 0, 1), "0 x 1", "1 to");
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_conv2d_set_padding(layer, 2, -6), "2 x -6", "0 to");
     REJECTED(dlviz_conv2d(4, 3, 1), dlviz_conv2d_set_dilation(layer, 1, 0), "1 x 0", "1 to");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, 0), "0", "above 0");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, -1), "-1", "above 0");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, NAN), "nan", "above 0");
-    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, INFINITY), "inf", "above 0");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, 0), "0", "1e-60 to 1e30");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, -1), "-1", "1e-60 to 1e30");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, NAN), "nan", "1e-60 to 1e30");
+    REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_eps(layer, INFINITY), "inf", "1e-60 to 1e30");
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_momentum(layer, 1.5), "1.5", "0 to 1");
     REJECTED(dlviz_batchnorm(), dlviz_batchnorm_set_momentum(layer, NAN), "nan", "0 to 1");
     REJECTED(dlviz_maxpool2d(3), dlviz_maxpool2d_set_stride(layer, 0, 0), "0", "1 to");
@@ -584,6 +642,8 @@ int main(void) {
                                   a_shape_that_does_not_fit_is_named,
                                   names_are_checked,
                                   the_first_error_is_kept,
+                                  the_first_error_is_kept_without_memory,
+                                  an_error_is_remembered_whole,
                                   arguments_of_layers_are_checked,
                                   setters_of_layers_are_checked_and_remembered,
                                   a_network_is_built_once,

@@ -460,6 +460,7 @@ START_TEST(settings_and_mistakes) {
     ck_assert_int_eq(dlviz_predictor_output_ndim(other), 3);
     ck_assert_int_eq(dlviz_predictor_output_dims(other)[0], 6);
     ck_fails(dlviz_predictor_reserve(other, 0), DLVIZ_ERROR_INVALID_ARGUMENT, "0 samples");
+    ck_ok(dlviz_predictor_reserve(other, INT64_MAX)); /* in batches */
     ck_fails(dlviz_predictor_forward_into(other, -3, numbers, outputs),
              DLVIZ_ERROR_INVALID_ARGUMENT, "-3 samples");
     ck_fails(dlviz_predictor_forward_into(other, 1, NULL, outputs), DLVIZ_ERROR_INVALID_ARGUMENT,

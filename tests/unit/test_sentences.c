@@ -272,6 +272,117 @@ START_TEST(a_nan_is_in_the_validation_set) {
 }
 END_TEST
 
+/* What is refused is not among what is said to be accepted. */
+START_TEST(limits_are_told) {
+    const double beyond = 1.1e30;
+    dlviz_layer *layers[] = {dlviz_batchnorm(), dlviz_layernorm(), dlviz_groupnorm(1),
+                             dlviz_instancenorm2d()};
+    ck_fails(dlviz_batchnorm_set_eps(layers[0], beyond), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_layernorm_set_eps(layers[1], beyond), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_groupnorm_set_eps(layers[2], beyond), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_instancenorm2d_set_eps(layers[3], beyond), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_batchnorm_set_eps(layers[0], 1e-61), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_layernorm_set_eps(layers[1], 1e-61), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_groupnorm_set_eps(layers[2], 1e-61), INVALID, "1e-60 to 1e30");
+    ck_fails(dlviz_instancenorm2d_set_eps(layers[3], 1e-61), INVALID, "1e-60 to 1e30");
+    for (int i = 0; i < 4; i++)
+        dlviz_layer_destroy(layers[i]);
+    dlviz_optimizer *adam, *nadam, *radam, *sgd, *rmsprop;
+    ck_fails(dlviz_adam_create(&adam, beyond), INVALID, "0 to 1e30");
+    ck_ok(dlviz_adam_create(&adam, 1e30));
+    ck_ok(dlviz_nadam_create(&nadam, 1));
+    ck_ok(dlviz_radam_create(&radam, 1));
+    ck_ok(dlviz_sgd_create(&sgd, 1));
+    ck_ok(dlviz_rmsprop_create(&rmsprop, 1));
+    ck_fails(dlviz_adam_set_eps(adam, beyond), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_nadam_set_eps(nadam, beyond), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_nadam_set_momentum_decay(nadam, beyond), INVALID, "0 to 1e30");
+    ck_fails(dlviz_radam_set_eps(radam, beyond), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_sgd_set_momentum(sgd, beyond, 0, false), INVALID, "0 to 1e30");
+    ck_ok(dlviz_sgd_set_momentum(sgd, 1e30, 0, false));
+    ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, 0.5, beyond), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_rmsprop_set_momentum(rmsprop, beyond), INVALID, "0 to 1e30");
+    ck_fails(dlviz_optimizer_set_weight_decay(adam, beyond), INVALID, "0 to 1e30");
+    ck_fails(dlviz_optimizer_set_learning_rate(adam, beyond), INVALID, "0 to 1e30");
+    ck_fails(dlviz_optimizer_set_rate_factor(adam, "*", beyond), INVALID, "0 to 1e30");
+    ck_fails(dlviz_optimizer_set_decay_factor(adam, "*", beyond), INVALID, "0 to 1e30");
+    ck_fails(dlviz_adam_set_eps(adam, 1e-31), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_nadam_set_eps(nadam, 1e-31), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_radam_set_eps(radam, 1e-31), INVALID, "1e-30 to 1e30");
+    ck_fails(dlviz_rmsprop_set_smoothing(rmsprop, 0.5, 1e-31), INVALID, "1e-30 to 1e30");
+    dlviz_network *network;
+    dlviz_trainer *trainer;
+    ck_ok(dlviz_network_create(&network, 1, (int64_t[]){4}));
+    ck_ok(dlviz_network_add(network, "h", dlviz_linear(2)));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_ok(dlviz_trainer_create(&trainer, network, adam));
+    ck_fails(dlviz_network_clip_gradient_norm(network, beyond, NULL), INVALID, "up to 1e30");
+    ck_fails(dlviz_network_clip_gradient_value(network, beyond), INVALID, "up to 1e30");
+    ck_fails(dlviz_trainer_set_clip_norm(trainer, beyond), INVALID, "up to 1e30");
+    ck_fails(dlviz_trainer_set_clip_value(trainer, beyond), INVALID, "up to 1e30");
+    ck_fails(dlviz_trainer_set_early_stopping_threshold(trainer, beyond), INVALID, "0 to 1e30");
+    dlviz_schedule *schedule = dlviz_cosine(3);
+    double next;
+    ck_fails(dlviz_cosine_set_minimum(schedule, beyond), INVALID, "0 to 1e30");
+    dlviz_schedule_destroy(schedule);
+    schedule = dlviz_cosine(3);
+    ck_fails(dlviz_schedule_start(schedule, beyond, 1, &next), INVALID, "0 to 1e30");
+    dlviz_schedule_destroy(schedule);
+    schedule = dlviz_one_cycle(beyond, 3);
+    ck_fails(dlviz_schedule_start(schedule, 1, 1, &next), INVALID, "up to 1e30");
+    dlviz_schedule_destroy(schedule);
+    dlviz_trainer_destroy(trainer);
+    dlviz_network_destroy(network);
+    dlviz_optimizer *all[] = {adam, nadam, radam, sgd, rmsprop};
+    for (int i = 0; i < 5; i++)
+        dlviz_optimizer_destroy(all[i]);
+}
+END_TEST
+
+/* The least that is accepted still keeps numbers from becoming none: those of equal inputs, and parameters whose
+ * gradients are 0. */
+START_TEST(the_least_eps_makes_no_nan) {
+    dlviz_layer *layers[] = {dlviz_batchnorm(), dlviz_layernorm(), dlviz_groupnorm(1),
+                             dlviz_instancenorm2d()};
+    ck_ok(dlviz_batchnorm_set_eps(layers[0], 1e-60));
+    ck_ok(dlviz_layernorm_set_eps(layers[1], 1e-60));
+    ck_ok(dlviz_groupnorm_set_eps(layers[2], 1e-60));
+    ck_ok(dlviz_instancenorm2d_set_eps(layers[3], 1e-60));
+    for (int i = 0; i < 4; i++) {
+        dlviz_network *network;
+        dlviz_tensor *x, *y;
+        dlviz_optimizer *optimizers[4];
+        ck_ok(dlviz_network_create(&network, 3, (int64_t[]){1, 3, 3}));
+        ck_ok(dlviz_network_add(network, "n", layers[i]));
+        ck_ok(dlviz_network_add(network, "f", dlviz_flatten()));
+        ck_ok(dlviz_network_add(network, "h", dlviz_linear(2)));
+        ck_ok(dlviz_network_build(network, 1));
+        ck_ok(dlviz_tensor_create(&x, DLVIZ_FLOAT32, 4, (int64_t[]){4, 1, 3, 3}));
+        ck_ok(dlviz_tensor_create(&y, DLVIZ_INT64, 1, (int64_t[]){4}));
+        for (int k = 0; k < 36; k++)
+            dlviz_tensor_float(x)[k] = 0.5f;
+        ck_ok(dlviz_adam_create(&optimizers[0], 0.01));
+        ck_ok(dlviz_nadam_create(&optimizers[1], 0.01));
+        ck_ok(dlviz_radam_create(&optimizers[2], 0.01));
+        ck_ok(dlviz_rmsprop_create(&optimizers[3], 0.01));
+        ck_ok(dlviz_adam_set_eps(optimizers[0], 1e-30));
+        ck_ok(dlviz_nadam_set_eps(optimizers[1], 1e-30));
+        ck_ok(dlviz_radam_set_eps(optimizers[2], 1e-30));
+        ck_ok(dlviz_rmsprop_set_smoothing(optimizers[3], 0.9, 1e-30));
+        for (uint64_t step = 0; step < 8; step++) { /* RAdam divides from its sixth step on */
+            ck_ok(dlviz_network_backward(network, x, y, 1, step, NULL));
+            ck_ok(dlviz_optimizer_step(optimizers[i], network));
+        }
+        ck_ok(dlviz_network_backward(network, x, y, 1, 8, NULL));
+        for (int k = 0; k < 4; k++)
+            dlviz_optimizer_destroy(optimizers[k]);
+        dlviz_network_destroy(network);
+        dlviz_tensor_destroy(x);
+        dlviz_tensor_destroy(y);
+    }
+}
+END_TEST
+
 int main(void) {
     return run_tests("sentences",
                      (const TTest *[]){inputs_are_named, many_names_are_counted,
@@ -279,5 +390,6 @@ int main(void) {
                                        weights_that_do_not_fit_are_told_early,
                                        targets_of_another_kind, one_number_is_one_in_any_shape,
                                        the_dimension_of_the_batch_is_missed,
-                                       a_nan_is_in_the_validation_set, NULL});
+                                       a_nan_is_in_the_validation_set, limits_are_told,
+                                       the_least_eps_makes_no_nan, NULL});
 }

@@ -11,7 +11,9 @@ typedef struct one_cycle {
 
 static dlviz_status check(const dlviz_schedule *schedule) {
     const one_cycle *own = (const one_cycle *)schedule;
-    DLZ_TRY(dlz_schedule_check_above("peak rate", own->peak_rate));
+    if (!(own->peak_rate > 0 && own->peak_rate <= 1e30))
+        return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                        "the peak rate is %g; above 0, up to 1e30, is accepted", own->peak_rate);
     DLZ_TRY(dlz_schedule_check_above("length", own->length));
     if (!(own->rise >= 0 && own->rise <= 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "the rise is %g; 0 to 1 is accepted",
