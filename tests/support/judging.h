@@ -18,6 +18,8 @@ void judge_name(const char *subject, const char *repeat);
 /* A file is about to be tried, and has been: whatever was allocated in between is freed. */
 void judge_begin(const mutant *file, memory_bound bound);
 void judge_end(void);
+/* What a load may say besides, until the end: where the file does not fit what was asked of it. */
+void judge_allow(dlviz_status status);
 /* How many loads were judged, and how many of them took the file. */
 extern int64_t judged_loads, judged_taken;
 /* The most memory that a load took, of what it was allowed. */

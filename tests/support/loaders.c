@@ -15,7 +15,7 @@ const loader loaders[] = {
      {64 KB, 256}, 10, "safetensors", 8 KB},
     {"checkpoint", make_checkpoints, mutate_safetensors, try_checkpoint,
      {64 KB, 256}, 4, "safetensors", 16 KB},
-    {"architecture", make_architectures, mutate_bytes, try_architecture,
+    {"architecture", make_architectures, mutate_json, try_architecture,
      {64 KB, 256}, 10, "architecture", 4 KB},
     {"pca", make_pcas, mutate_safetensors, try_pca, {64 KB, 256}, 10, "safetensors", 8 KB},
     {"tsne", make_tsnes, mutate_safetensors, try_tsne, {64 KB, 256}, 10, "safetensors", 8 KB},

@@ -117,9 +117,32 @@ static json_t *strange_value(dlz_random *random) {
         0,          1,         -1,        2,        3,          255, 65536, INT32_MAX,  INT32_MIN,
         4294967296, INT64_MAX, INT64_MIN, 16777217, 1000000007, 7,   46341, 3037000500, 8};
     static const double reals[] = {0.5, -0.0, 1e308, 1e-320, 3.5e38, 1.0, -1.5, 1e39};
-    static const char *const texts[] = {"",         "input", "conv", "relu",   "*",
-                                        "F32",      "I64",   "inf",  "conv2d", "cross_entropy",
-                                        "\xc3\xa4", "fc",    "a.b"};
+    static const char *const texts[] = {"",
+                                        "input",
+                                        "conv",
+                                        "relu",
+                                        "*",
+                                        "F32",
+                                        "I64",
+                                        "inf",
+                                        "conv2d",
+                                        "linear",
+                                        "mse",
+                                        "l1",
+                                        "pad",
+                                        "cross_entropy",
+                                        "gelu",
+                                        "conv_transpose2d",
+                                        "layernorm",
+                                        "reshape",
+                                        "fc",
+                                        "a.b",
+                                        "instancenorm2d",
+                                        "concat",
+                                        "upsample",
+                                        "kl_divergence",
+                                        "\xc3\xa4",
+                                        "dropout2d"};
     switch (random_between(random, 0, 7)) {
     case 0:
         return json_real(reals[place(random, sizeof reals / sizeof *reals)]);
@@ -253,6 +276,21 @@ static char *dumped(dlz_random *random, json_t *tree, double broken) {
     if (!text)
         abort();
     return random_chance(random, broken) ? change_text(random, text) : text;
+}
+
+mutant mutate_json(dlz_random *random, const unsigned char *bytes, size_t size) {
+    json_t *tree = NULL;
+    if (!random_chance(random, 0.2))
+        tree = json_loadb((const char *)bytes, size, 0, NULL);
+    if (!tree)
+        return mutate_bytes(random, bytes, size);
+    for (int64_t i = random_between(random, 1, 3); i > 0; i--)
+        change_tree(random, tree);
+    char *text = dumped(random, tree, 0.1);
+    json_decref(tree);
+    mutant made = copy_bytes(random, (const unsigned char *)text, strlen(text));
+    free(text);
+    return made;
 }
 
 /* A metadata text that is an object is changed as a tree of its own. False where it is another. */

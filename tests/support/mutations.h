@@ -24,6 +24,8 @@ void mend_png_checksums(unsigned char *bytes, size_t size);
 /* Values of the header's JSON, or of the JSON in its metadata, replaced, taken out, doubled, exchanged or
  * nested deeply; mostly without checksums, which would find everything. */
 mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t size);
+/* The same of a text that is JSON. */
+mutant mutate_json(dlz_random *random, const unsigned char *bytes, size_t size);
 /* The same of a page of dlviz_report_write: its JSON, the numbers in it, the picture's bytes, these with
  * checksums that fit. */
 mutant mutate_page(dlz_random *random, const unsigned char *bytes, size_t size);

@@ -74,6 +74,34 @@ static dlviz_network *branches(void) {
     return network;
 }
 
+/* The other layers. */
+static dlviz_network *many_kinds(void) {
+    dlviz_network *network;
+    ck_ok(dlviz_network_create(&network, 3, (int64_t[]){2, 6, 6}));
+    dlviz_layer *depthwise = dlviz_conv2d(4, 3, 0);
+    ck_ok(dlviz_conv2d_set_groups(depthwise, 2));
+    dlviz_layer *const layers[] = {dlviz_pad(1, 0, 2, 1),  depthwise,
+                                   dlviz_instancenorm2d(), dlviz_gelu(),
+                                   dlviz_upsample(2, 2),   dlviz_dropout2d(0.5),
+                                   dlviz_silu(),           dlviz_layernorm(),
+                                   dlviz_elu(1),           dlviz_leaky_relu(0.1),
+                                   dlviz_hardswish(),      dlviz_global_avgpool2d(),
+                                   dlviz_softplus(),       dlviz_gelu_tanh(),
+                                   dlviz_tanh(),           dlviz_linear(4),
+                                   dlviz_sigmoid(),        dlviz_reshape(3, (int64_t[]){1, 2, 2}),
+                                   dlviz_maxpool2d(2),     dlviz_flatten(),
+                                   dlviz_linear(3),        dlviz_log_softmax()};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "l%zu", i);
+        dlviz_network_add(network, name, layers[i]);
+    }
+    dlviz_network_add_from(network, "product", dlviz_multiply(), 2, (const char *[]){"l20", "l21"});
+    ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
+    ck_ok(dlviz_network_build(network, 1));
+    return network;
+}
+
 void make_networks(samples *to) {
     dlviz_network *network = small_network(3);
     keep_network(to, network);
@@ -84,6 +112,9 @@ void make_networks(samples *to) {
     dlviz_dataset_destroy(data);
     dlviz_network_destroy(network);
     network = branches();
+    keep_network(to, network);
+    dlviz_network_destroy(network);
+    network = many_kinds();
     keep_network(to, network);
     dlviz_network_destroy(network);
 }
@@ -99,6 +130,7 @@ static void keep_architecture(samples *to, dlviz_network *network) {
 void make_architectures(samples *to) {
     keep_architecture(to, small_network(3));
     keep_architecture(to, branches());
+    keep_architecture(to, many_kinds());
 }
 
 void make_safetensors(samples *to) {
