@@ -6,7 +6,8 @@
 #define KB *1024
 
 /* Of memory, JSON takes the most: a byte may open an array. What is compressed stands for 1032 bytes each, and
- * a PNG's of one bit for 8 pixels of three channels; inflating takes a window besides. */
+ * a PNG's of one bit for 8 pixels of three channels; inflating takes a window besides,
+ * and an array of NumPy's without rows may have offsets. */
 /* clang-format off */
 const loader loaders[] = {
     {"open", make_networks, mutate_safetensors, try_open, {64 KB, 256}, 10, "safetensors", 8 KB},
@@ -25,10 +26,10 @@ const loader loaders[] = {
      {64 KB, 256}, 10, "safetensors", 8 KB},
     {"safetensors_file", make_safetensors, mutate_safetensors, try_safetensors_file,
      {64 KB, 256}, 2, "safetensors", 8 KB},
-    {"npy", make_npys, mutate_bytes, try_npy, {64 KB, 64}, 10, "npy", 1 KB},
-    {"npy_file", make_npys, mutate_bytes, try_npy_file, {64 KB, 64}, 2, "npy", 1 KB},
-    {"npz", make_npzs, mutate_bytes, try_npz, {256 KB, 1100}, 10, "zip", 4 KB},
-    {"unzipped", make_unzipped, mutate_bytes, try_unzipped, {256 KB, 64}, 4, "npy", 1 KB},
+    {"npy", make_npys, mutate_bytes, try_npy, {512 KB, 64}, 10, "npy", 1 KB},
+    {"npy_file", make_npys, mutate_bytes, try_npy_file, {512 KB, 64}, 2, "npy", 1 KB},
+    {"npz", make_npzs, mutate_bytes, try_npz, {768 KB, 1100}, 10, "zip", 4 KB},
+    {"unzipped", make_unzipped, mutate_bytes, try_unzipped, {768 KB, 64}, 4, "npy", 1 KB},
     {"idx", make_idxs, mutate_bytes, try_idx, {256 KB, 1100}, 10, "idx", 1 KB},
     {"idx_file", make_idxs, mutate_bytes, try_idx_file, {256 KB, 1100}, 2, "idx", 1 KB},
     {"uncompressed_idx", make_uncompressed_idxs, mutate_bytes, try_uncompressed_idx,
