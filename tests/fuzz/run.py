@@ -54,10 +54,11 @@ class Target:
 
 
 class Result:
-    """What a run of a target came to, from what libFuzzer printed."""
+    """What a run of a target came to, from what libFuzzer printed. Rates are by the processor's time, so that other
+    programs' work does not count."""
 
     def __init__(self, target, status, text, seconds):
-        self.target, self.text, self.seconds = target, text, max(seconds, 1e-9)
+        self.target, self.text, self.seconds = target, text, max(seconds, 0.01)
         executed = re.search(r"^stat::number_of_executed_units: (\d+)", text, re.M)
         progress = re.findall(r"^#(\d+)\s.* cov: (\d+) .* corp: (\d+)", text, re.M)
         last = progress[-1] if progress else ("0", "0", "0")
@@ -95,20 +96,21 @@ def targets_of(build):
 
 def run(target, seconds, seed, running):
     """One target for so long; its output goes to a file, of which the end is read."""
-    with tempfile.TemporaryDirectory(prefix="dlviz-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as scratch:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="dlviz-fuzz-", dir=memory) as scratch:
         environment = {**SANITIZERS, **os.environ, "TMPDIR": scratch}
         if target.name != "calls":
             subprocess.run(target.command + [f"--write-seeds={target.seeds}"], env=environment,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        start = time.monotonic()
         with open(target.log, "wb") as log:
             process = subprocess.Popen(target.arguments(seconds, seed), env=environment, stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=subprocess.STDOUT)
             running.add(process)
-            status = process.wait()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
             running.discard(process)
         text = target.log.read_text(encoding="utf-8", errors="replace")
-    return Result(target, status, text, time.monotonic() - start)
+    return Result(target, process.returncode, text, usage.ru_utime + usage.ru_stime)
 
 
 def write_log(path, results):
@@ -160,7 +162,7 @@ def main():
             if not results[-1].good:
                 print(results[-1].trouble(), flush=True)
     executions, failed = sum(r.executions for r in results), sum(not r.good for r in results)
-    print(f"{'all':16}{executions:12,} executions")
+    print(f"{'all':16}{executions:12,} executions in {sum(r.seconds for r in results):,.0f} s of the processor")
     if options.log:
         write_log(options.log, results)
     print(f"{len(results) - failed} passed, {failed} failed, 0 skipped")

@@ -89,41 +89,57 @@ void try_open(const mutant *file) {
     dlviz_network_destroy(network);
 }
 
-void try_load(const mutant *file) {
+/* A network to load into, and all there is of it. Whoever changes it makes it anew. */
+static struct {
+    dlviz_network *network;
+    void *before;
     size_t size;
-    dlviz_network *network = small_network(5);
-    void *before = all_there_is(network, &size);
-    if (JUDGED_STATUS(dlviz_network_load_memory(network, file->bytes, file->size)))
-        use_network(network);
-    else
-        is_as_before(network, before, size);
-    dlviz_free(before);
-    dlviz_network_destroy(network);
+} reader;
+
+static void renew_reader(void) {
+    dlviz_free(reader.before);
+    dlviz_network_destroy(reader.network);
+    reader.network = small_network(5);
+    reader.before = all_there_is(reader.network, &reader.size);
+}
+
+void try_load(const mutant *file) {
+    if (!reader.network)
+        renew_reader();
+    if (JUDGED_STATUS(dlviz_network_load_memory(reader.network, file->bytes, file->size))) {
+        use_network(reader.network);
+        renew_reader();
+    } else {
+        is_as_before(reader.network, reader.before, reader.size);
+    }
+}
+
+/* What it says that it took is what was there. */
+static void compare_names(const dlviz_network *network, const dlviz_safetensors *contents) {
+    require(dlviz_network_num_unused(network) < dlviz_safetensors_num_tensors(contents) &&
+                dlviz_network_num_missing(network) < dlviz_network_num_states(network),
+            "it says that it took nothing");
+    for (int64_t i = 0; i < dlviz_network_num_missing(network); i++)
+        require(!dlviz_safetensors_has(contents, dlviz_network_missing_name(network, i)),
+                "it says that a tensor is missing that is there");
+    for (int64_t i = 0; i < dlviz_network_num_unused(network); i++)
+        require(dlviz_safetensors_has(contents, dlviz_network_unused_name(network, i)),
+                "it says that a tensor is unused that is not there");
 }
 
 void try_partial(const mutant *file) {
-    size_t size;
     dlviz_safetensors *contents;
+    if (!reader.network)
+        renew_reader();
     if (!JUDGED(dlviz_safetensors_open_memory(&contents, file->bytes, file->size), contents))
         return;
-    dlviz_network *network = small_network(5);
-    void *before = all_there_is(network, &size);
-    if (JUDGED_STATUS(dlviz_network_load_tensors(network, contents, false))) {
-        require(dlviz_network_num_unused(network) < dlviz_safetensors_num_tensors(contents) &&
-                    dlviz_network_num_missing(network) < dlviz_network_num_states(network),
-                "it says that it took nothing");
-        for (int64_t i = 0; i < dlviz_network_num_missing(network); i++)
-            require(!dlviz_safetensors_has(contents, dlviz_network_missing_name(network, i)),
-                    "it says that a tensor is missing that is there");
-        for (int64_t i = 0; i < dlviz_network_num_unused(network); i++)
-            require(dlviz_safetensors_has(contents, dlviz_network_unused_name(network, i)),
-                    "it says that a tensor is unused that is not there");
-        compute(network);
+    if (JUDGED_STATUS(dlviz_network_load_tensors(reader.network, contents, false))) {
+        compare_names(reader.network, contents);
+        compute(reader.network);
+        renew_reader();
     } else {
-        is_as_before(network, before, size);
+        is_as_before(reader.network, reader.before, reader.size);
     }
-    dlviz_free(before);
-    dlviz_network_destroy(network);
     dlviz_safetensors_destroy(contents);
 }
 
@@ -188,18 +204,31 @@ static void go_on(process *run) {
     dlviz_free(again);
 }
 
-void try_checkpoint(const mutant *file) {
+/* A run to load into, and all there is of its network. */
+static struct {
     process run;
+    void *before;
     size_t size;
-    begin_process(&run, RUN, ADAM, true);
-    must(dlviz_trainer_set_epoch_callback(run.trainer, NULL, NULL), "no callback");
-    void *before = all_there_is(run.network, &size);
-    if (JUDGED_STATUS(dlviz_trainer_load_checkpoint_memory(run.trainer, file->bytes, file->size))) {
-        go_on(&run);
+} beginner;
+
+static void renew_beginner(void) {
+    if (beginner.run.trainer)
+        end_process(&beginner.run);
+    dlviz_free(beginner.before);
+    begin_process(&beginner.run, RUN, ADAM, true);
+    must(dlviz_trainer_set_epoch_callback(beginner.run.trainer, NULL, NULL), "no callback");
+    beginner.before = all_there_is(beginner.run.network, &beginner.size);
+}
+
+void try_checkpoint(const mutant *file) {
+    if (!beginner.run.trainer)
+        renew_beginner();
+    dlviz_trainer *trainer = beginner.run.trainer;
+    if (JUDGED_STATUS(dlviz_trainer_load_checkpoint_memory(trainer, file->bytes, file->size))) {
+        go_on(&beginner.run);
+        renew_beginner();
     } else {
-        is_as_before(run.network, before, size);
-        require(dlviz_trainer_num_epochs(run.trainer) == 0, "it changed the run");
+        is_as_before(beginner.run.network, beginner.before, beginner.size);
+        require(dlviz_trainer_num_epochs(trainer) == 0, "it changed the run");
     }
-    dlviz_free(before);
-    end_process(&run);
 }
