@@ -26,12 +26,17 @@ has() {
 #     command NAME PACKAGE   a program on the PATH
 #     library NAME PACKAGE   a pkg-config module
 #     file PATH PACKAGE      a file
+#     fuzzer NAME PACKAGE    a compiler that has libFuzzer
 missing_packages() {
     while read -r kind name package; do
         case $kind in
         command) has "$name" ;;
         library) has pkg-config && pkg-config --exists "$name" ;;
         file) [ -e "$name" ] ;;
+        fuzzer)
+            has "$name" && echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+                "$name" -fsanitize=fuzzer -x c -o /dev/null - >/dev/null 2>&1
+            ;;
         *) continue ;;
         esac || printf '%s ' "$package"
     done
@@ -90,6 +95,12 @@ library mpich libmpich-dev
 command mpiexec.mpich mpich
 command gfortran gfortran
 file /usr/share/i18n/locales/de_DE locales'
+
+# What the fuzz targets need besides.
+# shellcheck disable=SC2034
+fuzz_needs='
+command clang clang
+fuzzer clang libclang-rt-dev'
 
 # require_packages LIST: installs what is missing of the list, or says what is and ends.
 require_packages() {

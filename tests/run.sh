@@ -15,10 +15,12 @@ The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 i
   --clang      compiled with clang
   --suite S    only that suite: unit, kernels, gradient, parity, random, api, examples, browser, ...
   --random N   only the random cases, N of each kind; DLVIZ_TEST_SEED=S begins with seed S (1)
+  --fuzz H     only the fuzz targets, for H hours in all (0.5: half an hour), with the sanitizers
   --list       lists the tests and ends
 
 BUILD_DIR names the build folder (default: build-test, build-test-asan, ...); DLVIZ_DATA_DIR the one with
-MNIST (fetched into ~/.cache/dlviz/mnist when there is none).
+MNIST (fetched into ~/.cache/dlviz/mnist when there is none). Without options each fuzz target has
+DLVIZ_FUZZ_SECONDS (10; 0: they are left out), where clang is there or can be installed.
 EOF
 }
 
@@ -26,7 +28,8 @@ cd -- "$(dirname -- "$0")/.."
 # shellcheck source=examples/common.sh
 . examples/common.sh
 
-mode=plain compiler='' suite='' list=no
+mode=plain compiler='' suite='' list=no hours='' everything=yes
+[ $# -eq 0 ] || everything=no
 while [ $# -gt 0 ]; do
     case $1 in
     --asan | --tsan | --valgrind) mode=${1#--} ;;
@@ -42,6 +45,11 @@ while [ $# -gt 0 ]; do
         export DLVIZ_TEST_RANDOM
         shift
         ;;
+    --fuzz)
+        [ $# -ge 2 ] || { usage >&2 && exit 2; }
+        hours=$2
+        shift
+        ;;
     --list) list=yes ;;
     -h | --help) usage && exit ;;
     -*) say "run.sh: unknown option $1" && usage >&2 && exit 2 ;;
@@ -49,6 +57,24 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+
+# fuzz FOLDER SANITIZERS [options of run.py]: builds the fuzz targets there and runs them.
+fuzz() {
+    folder=$1
+    # What files do not reach is left out, and so is what speed would need: building is most of the work.
+    [ -f "$folder/build.ninja" ] ||
+        CC=clang meson setup "$folder" --wrap-mode=nodownload -Dfuzz=true "-Db_sanitize=$2" -Db_lundef=false \
+            -Doptimization=1 -Dc_args=-gline-tables-only -Db_ndebug=false -Ddefault_library=static \
+            -Dplots=disabled -Dmpi=disabled </dev/null || return
+    shift 2
+    ninja -C "$folder" fuzz </dev/null && python3 tests/fuzz/run.py "$folder" "$@" </dev/null
+}
+
+if [ -n "$hours" ]; then
+    require_packages "$build_needs$test_needs$fuzz_needs"
+    fuzz "${BUILD_DIR:-build-fuzz}" address,undefined --hours "$hours"
+    exit
+fi
 
 needs=$build_needs$test_needs
 if [ -n "$compiler" ]; then
@@ -126,5 +152,20 @@ case "$mode" in asan | tsan) set -- "$@" --timeout-multiplier 10 ;; esac
 status=0
 rm -f "$build/meson-logs/testlog.json"
 meson test -C "$build" "$@" </dev/null || status=$?
-python3 tests/support/count.py "$build/meson-logs/testlog.json" || status=1
+
+fuzz_log=
+if [ "$everything" = yes ] && [ "${DLVIZ_FUZZ_SECONDS:=10}" != 0 ]; then
+    fuzz_log=$build-fuzz/testlog.json
+    missing=$(printf '%s\n' "$fuzz_needs" | missing_packages)
+    # shellcheck disable=SC2086 # a list of words
+    if [ -n "$missing" ] && ! install_packages $missing; then
+        say "The fuzz targets are left out: these are missing and could not be installed: $missing"
+        mkdir -p "$build-fuzz"
+        echo '{"name": "fuzz", "result": "SKIP", "stdout": "SKIP: the fuzz targets need clang"}' >"$fuzz_log"
+    else
+        rm -f "$fuzz_log"
+        fuzz "$build-fuzz" address --seconds "$DLVIZ_FUZZ_SECONDS" --log "$fuzz_log" || status=1
+    fi
+fi
+python3 tests/support/count.py "$build/meson-logs/testlog.json" ${fuzz_log:+"$fuzz_log"} || status=1
 exit $status

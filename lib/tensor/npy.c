@@ -71,12 +71,31 @@ dlviz_status dlz_npy_decode(const dlz_npy_header *header, const unsigned char *e
     return DLVIZ_OK;
 }
 
+/* An array without numbers may claim columns that its file does not have: of those it gets a few. */
+enum { MOST_EMPTY_COLUMNS = 1 << 16 };
+
+/* Zeros, in the shape of a row. */
+static dlviz_status create_offsets(const dlz_npy_header *header, dlviz_tensor **offsets) {
+    int ndim = header->ndim > 0 ? header->ndim - 1 : 0;
+    const int64_t *dims = header->dims + 1;
+    int64_t columns;
+    bool fits = !dlz_product_overflows(ndim, dims, &columns);
+    if (header->size == 0 && (!fits || columns > MOST_EMPTY_COLUMNS)) {
+        char text[DLZ_SHAPE_TEXT_SIZE];
+        dlz_shape_text(text, header->ndim, header->dims);
+        return dlz_fail(DLVIZ_ERROR_FORMAT,
+                        "an array of %s has no numbers; it may then have at most %d columns, each of "
+                        "which gets an offset",
+                        text, MOST_EMPTY_COLUMNS);
+    }
+    return dlviz_tensor_create(offsets, DLVIZ_FLOAT32, ndim, dims);
+}
+
 /* Fills both in the file's order, then puts them into theirs. */
 static dlviz_status decode_shifted(const dlz_npy_header *header, const unsigned char *elements,
                                    dlviz_tensor **tensor, dlviz_tensor **offsets) {
-    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
     DLZ_TRY(dlz_tensor_create_raw(tensor, DLVIZ_FLOAT32, header->ndim, header->dims));
-    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
+    DLZ_TRY(create_offsets(header, offsets));
     dlz_wide wide = wide_numbers(header, elements);
     DLZ_TRY(dlz_narrow_shifted(&wide, (*tensor)->data, (*offsets)->data));
     DLZ_TRY(reorder(header, tensor));
@@ -86,9 +105,8 @@ static dlviz_status decode_shifted(const dlz_npy_header *header, const unsigned 
 /* Numbers that float32 holds need no offset. */
 static dlviz_status decode_exact(const dlz_npy_header *header, const unsigned char *elements,
                                  dlviz_tensor **tensor, dlviz_tensor **offsets) {
-    int columns = header->ndim > 0 ? header->ndim - 1 : 0;
     dlviz_tensor *read;
-    DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, columns, header->dims + 1));
+    DLZ_TRY(create_offsets(header, offsets));
     DLZ_TRY(dlz_npy_decode(header, elements, &read));
     if (read->dtype == DLVIZ_FLOAT32) {
         *tensor = read;

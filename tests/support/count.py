@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts test cases in Meson's testlog.json: count.py testlog.json
+"""Counts test cases in Meson's testlog.json, and others like it: count.py testlog.json ...
 
 A Check program counts as many as it ran, any other test as one. A case that skips prints a line
 "SKIP: why". The last line is "N passed, N failed, N skipped"; the exit status 1 if any failed.
@@ -26,23 +26,29 @@ def count(test):
     return max(checks - failures - errors - skipped, 0), failed, skipped
 
 
+def read(name):
+    """The tests of a log; none where there is no log, as after a build that failed."""
+    try:
+        with open(name, encoding="utf-8") as log:
+            return [json.loads(line) for line in log]
+    except FileNotFoundError:
+        return []
+
+
 def main():
     totals = [0, 0, 0]
-    try:
-        with open(sys.argv[1], encoding="utf-8") as log:
-            tests = [json.loads(line) for line in log]
-    except FileNotFoundError:
-        tests = []
+    logs = [read(name) for name in sys.argv[1:]]
+    tests = sum(logs, [])
     reasons = []
     for test in tests:
         totals = [total + part for total, part in zip(totals, count(test))]
         reasons += re.findall(r"^SKIP: .*$", test.get("stdout", ""), re.M)
     for reason in sorted(set(reasons)):
         print(reason)
-    if not tests:
+    if not all(logs):
         print("no test ran")
     print("{} passed, {} failed, {} skipped".format(*totals))
-    return 1 if totals[1] or not tests else 0
+    return 1 if totals[1] or not all(logs) else 0
 
 
 if __name__ == "__main__":

@@ -87,7 +87,9 @@ mutant mutate_bytes(dlz_random *random, const unsigned char *bytes, size_t size)
 }
 
 /* Length, type, data and checksum of each chunk behind the signature, as far as there are whole ones. */
-static void mend_checksums(unsigned char *bytes, size_t size) {
+void mend_png_checksums(unsigned char *bytes, size_t size) {
+    if (size < 8 || memcmp(bytes, "\x89PNG", 4) != 0)
+        return;
     for (size_t at = 8; at < size && size - at >= 12;) {
         size_t length = (size_t)bytes[at] << 24 | (size_t)bytes[at + 1] << 16 |
                         (size_t)bytes[at + 2] << 8 | bytes[at + 3];
@@ -103,7 +105,7 @@ static void mend_checksums(unsigned char *bytes, size_t size) {
 mutant mutate_png(dlz_random *random, const unsigned char *bytes, size_t size) {
     mutant made = mutate_bytes(random, bytes, size);
     if (random_between(random, 0, 7) > 0)
-        mend_checksums(made.bytes, made.size);
+        mend_png_checksums(made.bytes, made.size);
     return made;
 }
 
@@ -115,9 +117,32 @@ static json_t *strange_value(dlz_random *random) {
         0,          1,         -1,        2,        3,          255, 65536, INT32_MAX,  INT32_MIN,
         4294967296, INT64_MAX, INT64_MIN, 16777217, 1000000007, 7,   46341, 3037000500, 8};
     static const double reals[] = {0.5, -0.0, 1e308, 1e-320, 3.5e38, 1.0, -1.5, 1e39};
-    static const char *const texts[] = {"",         "input", "conv", "relu",   "*",
-                                        "F32",      "I64",   "inf",  "conv2d", "cross_entropy",
-                                        "\xc3\xa4", "fc",    "a.b"};
+    static const char *const texts[] = {"",
+                                        "input",
+                                        "conv",
+                                        "relu",
+                                        "*",
+                                        "F32",
+                                        "I64",
+                                        "inf",
+                                        "conv2d",
+                                        "linear",
+                                        "mse",
+                                        "l1",
+                                        "pad",
+                                        "cross_entropy",
+                                        "gelu",
+                                        "conv_transpose2d",
+                                        "layernorm",
+                                        "reshape",
+                                        "fc",
+                                        "a.b",
+                                        "instancenorm2d",
+                                        "concat",
+                                        "upsample",
+                                        "kl_divergence",
+                                        "\xc3\xa4",
+                                        "dropout2d"};
     switch (random_between(random, 0, 7)) {
     case 0:
         return json_real(reals[place(random, sizeof reals / sizeof *reals)]);
@@ -223,7 +248,7 @@ static char *change_text(dlz_random *random, char *text) {
     memcpy(changed, text, length + 1);
     char *colon = strchr(changed + at, ':'), *comma = colon ? strchr(colon, ',') : NULL;
     int64_t way = random_between(random, 0, 3);
-    if (way == 0 && comma) { /* what ends there once more */
+    if (way == 0 && comma && comma - changed < MOST_GROWTH) { /* what ends there once more */
         char *quote = colon;
         while (quote > changed && *quote != ',' && *quote != '{')
             quote--;
@@ -247,10 +272,25 @@ static char *change_text(dlz_random *random, char *text) {
 }
 
 static char *dumped(dlz_random *random, json_t *tree, double broken) {
-    char *text = json_dumps(tree, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(tree, JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_ENCODE_ANY);
     if (!text)
         abort();
     return random_chance(random, broken) ? change_text(random, text) : text;
+}
+
+mutant mutate_json(dlz_random *random, const unsigned char *bytes, size_t size) {
+    json_t *tree = NULL;
+    if (!random_chance(random, 0.2))
+        tree = json_loadb((const char *)bytes, size, 0, NULL);
+    if (!tree)
+        return mutate_bytes(random, bytes, size);
+    for (int64_t i = random_between(random, 1, 3); i > 0; i--)
+        change_tree(random, tree);
+    char *text = dumped(random, tree, 0.1);
+    json_decref(tree);
+    mutant made = copy_bytes(random, (const unsigned char *)text, strlen(text));
+    free(text);
+    return made;
 }
 
 /* A metadata text that is an object is changed as a tree of its own. False where it is another. */
@@ -294,13 +334,13 @@ static mutant assemble(dlz_random *random, const char *header, const unsigned ch
 
 mutant mutate_safetensors(dlz_random *random, const unsigned char *bytes, size_t size) {
     size_t length = 0;
-    for (int i = 8; i-- > 0;)
+    for (size_t i = size < 8 ? 0 : 8; i-- > 0;)
         length = length << 8 | bytes[i];
-    if (random_chance(random, 0.1))
-        return mutate_bytes(random, bytes, size);
-    json_t *header = json_loadb((const char *)bytes + 8, length, 0, NULL);
+    json_t *header = NULL;
+    if (size >= 8 && length <= size - 8 && !random_chance(random, 0.1))
+        header = json_loadb((const char *)bytes + 8, length, 0, NULL);
     if (!header)
-        abort();
+        return mutate_bytes(random, bytes, size);
     json_t *metadata = json_object_get(header, "__metadata__");
     if (random_chance(random, 0.85))
         json_object_del(metadata, "dlviz.crc32");
@@ -328,8 +368,9 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 static size_t decode(const char *text, size_t length, unsigned char *to) {
     unsigned bits = 0, count = 0;
     size_t size = 0;
-    for (size_t i = 0; i < length && text[i] != '='; i++) {
-        bits = (bits << 6 | (unsigned)(strchr(digits, text[i]) - digits)) & 0xffffff;
+    const char *digit;
+    for (size_t i = 0; i < length && (digit = memchr(digits, text[i], 64)); i++) {
+        bits = (bits << 6 | (unsigned)(digit - digits)) & 0xffffff;
         count += 6;
         if (count >= 8)
             to[size++] = (unsigned char)(bits >> (count -= 8));
@@ -384,15 +425,16 @@ static char *change_picture(dlz_random *random, const char *base64, size_t lengt
 static void change_numbers(dlz_random *random, char *text) {
     for (int64_t i = random_between(random, 1, 5); i > 0; i--) {
         size_t at = place(random, strlen(text));
-        if (strchr(digits, text[at]))
+        if (memchr(digits, text[at], 64))
             text[at] = random_chance(random, 0.3) ? '/' : digits[place(random, 64)];
     }
 }
 
+/* NULL where the text is no JSON. */
 static char *change_data(dlz_random *random, const char *text, size_t length) {
     json_t *tree = json_loadb(text, length, 0, NULL);
     if (!tree)
-        abort();
+        return NULL;
     bool values = random_chance(random, 0.6);
     for (int64_t i = values ? random_between(random, 1, 2) : 0; i > 0; i--)
         change_tree(random, tree);
@@ -403,20 +445,29 @@ static char *change_data(dlz_random *random, const char *text, size_t length) {
     return changed;
 }
 
+/* Where `what` begins; NULL also for the place that is none. */
+static const char *find(const char *from, const char *end, const char *what) {
+    return from ? memmem(from, (size_t)(end - from), what, strlen(what)) : NULL;
+}
+
 mutant mutate_page(dlz_random *random, const unsigned char *bytes, size_t size) {
     const char *page = (const char *)bytes, *end = page + size;
     const char *data = memmem(page, size, "id=\"data\">", 10);
     if (random_chance(random, 0.1) || !data)
         return mutate_bytes(random, bytes, size);
     data += 10;
-    const char *data_end = memmem(data, (size_t)(end - data), "</script>", 9);
-    const char *sprite = memmem(data_end, (size_t)(end - data_end), "id=\"sprite\">", 12);
-    sprite += 12;
-    const char *sprite_end = memmem(sprite, (size_t)(end - sprite), "</script>", 9);
+    const char *data_end = find(data, end, "</script>");
+    const char *sprite = find(data_end, end, "id=\"sprite\">");
+    sprite = sprite ? sprite + 12 : NULL;
+    const char *sprite_end = find(sprite, end, "</script>");
+    if (!sprite_end)
+        return mutate_bytes(random, bytes, size);
     bool picture = sprite_end > sprite && random_chance(random, 0.3);
     const char *from = picture ? sprite : data, *to = picture ? sprite_end : data_end;
     char *changed = picture ? change_picture(random, from, (size_t)(to - from))
                             : change_data(random, from, (size_t)(to - from));
+    if (!changed)
+        return mutate_bytes(random, bytes, size);
     size_t before = (size_t)(from - page), length = strlen(changed), after = (size_t)(end - to);
     unsigned char *work = allocated(before + length + after);
     memcpy(work, bytes, before);

@@ -6,6 +6,11 @@
 enum { STREAM = 77, SEEDS = 10000000 };
 
 static const random_test *current;
+static int current_number;
+
+int random_test_number(void) {
+    return current_number;
+}
 
 static uint64_t number_from_environment(const char *name, uint64_t otherwise) {
     const char *text = getenv(name);
@@ -14,7 +19,8 @@ static uint64_t number_from_environment(const char *name, uint64_t otherwise) {
 
 /* What Check calls the number of the iteration ends with the seed. */
 static void run_case(int index) {
-    current[index / SEEDS].run((uint64_t)(index % SEEDS));
+    current_number = index / SEEDS;
+    current[current_number].run((uint64_t)(index % SEEDS));
 }
 
 START_TEST(random_case) {

@@ -19,6 +19,8 @@ typedef struct random_test {
 /* Runs the tests of a NULL-terminated list (name NULL ends it) and returns main's exit status. Each
  * case is a Check case of its own. */
 int run_random_tests(const char *suite, const random_test *tests);
+/* In a case: the place of its test in that list. */
+int random_test_number(void);
 
 /* The numbers a case draws from: dlz_random_below, dlz_random_normal and so on. */
 dlz_random random_numbers(uint64_t seed);

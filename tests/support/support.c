@@ -1,33 +1,35 @@
 #include "support/support.h"
 #include "base/random.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[256];
+
+static int remove_entry(const char *path, const struct stat *facts, int kind, struct FTW *where) {
+    (void)facts;
+    (void)kind;
+    (void)where;
+    remove(path);
+    return 0;
+}
 
 static void remove_scratch(void) {
-    DIR *dir = folder[0] ? opendir(folder) : NULL;
-    if (!dir)
-        return;
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            remove(path);
-    }
-    closedir(dir);
-    rmdir(folder);
+    if (folder[0])
+        nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *scratch_folder(void) {
     if (!folder[0]) {
-        strcpy(folder, "/tmp/dlviz-test-XXXXXX");
+        const char *given = getenv("TMPDIR");
+        bool fits = given && *given && strlen(given) < sizeof folder - 32;
+        snprintf(folder, sizeof folder, "%s/dlviz-test-XXXXXX", fits ? given : "/tmp");
         if (!mkdtemp(folder)) {
             perror("mkdtemp");
             exit(2);

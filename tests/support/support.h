@@ -52,7 +52,7 @@ const char *mnist_folder(void);
  */
 bool read_mnist(const char *name, long header, size_t count, uint8_t *to);
 
-/* A folder of its own for a test's files, removed when the program ends. */
+/* A folder of its own for a test's files, in $TMPDIR or /tmp; removed when the program ends. */
 const char *scratch_folder(void);
 /* scratch_folder()/name in a static buffer (four may be in use at once). */
 const char *scratch_path(const char *name);

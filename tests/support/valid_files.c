@@ -1,4 +1,5 @@
 #include "support/valid_files.h"
+#include "report/page.h"
 #include "support/netspec.h"
 #include "support/process.h"
 #include "support/zip.h"
@@ -73,6 +74,34 @@ static dlviz_network *branches(void) {
     return network;
 }
 
+/* The other layers. */
+static dlviz_network *many_kinds(void) {
+    dlviz_network *network;
+    ck_ok(dlviz_network_create(&network, 3, (int64_t[]){2, 6, 6}));
+    dlviz_layer *depthwise = dlviz_conv2d(4, 3, 0);
+    ck_ok(dlviz_conv2d_set_groups(depthwise, 2));
+    dlviz_layer *const layers[] = {dlviz_pad(1, 0, 2, 1),  depthwise,
+                                   dlviz_instancenorm2d(), dlviz_gelu(),
+                                   dlviz_upsample(2, 2),   dlviz_dropout2d(0.5),
+                                   dlviz_silu(),           dlviz_layernorm(),
+                                   dlviz_elu(1),           dlviz_leaky_relu(0.1),
+                                   dlviz_hardswish(),      dlviz_global_avgpool2d(),
+                                   dlviz_softplus(),       dlviz_gelu_tanh(),
+                                   dlviz_tanh(),           dlviz_linear(4),
+                                   dlviz_sigmoid(),        dlviz_reshape(3, (int64_t[]){1, 2, 2}),
+                                   dlviz_maxpool2d(2),     dlviz_flatten(),
+                                   dlviz_linear(3),        dlviz_log_softmax()};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "l%zu", i);
+        dlviz_network_add(network, name, layers[i]);
+    }
+    dlviz_network_add_from(network, "product", dlviz_multiply(), 2, (const char *[]){"l20", "l21"});
+    ck_ok(dlviz_network_set_loss(network, dlviz_mse()));
+    ck_ok(dlviz_network_build(network, 1));
+    return network;
+}
+
 void make_networks(samples *to) {
     dlviz_network *network = small_network(3);
     keep_network(to, network);
@@ -83,6 +112,9 @@ void make_networks(samples *to) {
     dlviz_dataset_destroy(data);
     dlviz_network_destroy(network);
     network = branches();
+    keep_network(to, network);
+    dlviz_network_destroy(network);
+    network = many_kinds();
     keep_network(to, network);
     dlviz_network_destroy(network);
 }
@@ -98,6 +130,7 @@ static void keep_architecture(samples *to, dlviz_network *network) {
 void make_architectures(samples *to) {
     keep_architecture(to, small_network(3));
     keep_architecture(to, branches());
+    keep_architecture(to, many_kinds());
 }
 
 void make_safetensors(samples *to) {
@@ -296,7 +329,18 @@ static void fill_run(dlviz_report_run *run, int64_t n, int64_t classes) {
         dlviz_tensor_destroy(all[i]);
 }
 
-/* Of few classes and of many, with gray and with colored images. */
+/* Without what is the same in all pages, which nobody reads again. */
+static void keep_blocks(samples *to, unsigned char *bytes, size_t size) {
+    unsigned char *begins = memmem(bytes, size, DLZ_PAGE_DATA_BEGINS, strlen(DLZ_PAGE_DATA_BEGINS)),
+                  *sprite =
+                      memmem(bytes, size, DLZ_PAGE_SPRITE_BEGINS, strlen(DLZ_PAGE_SPRITE_BEGINS));
+    ck_assert(begins && sprite);
+    unsigned char *ends =
+        memmem(sprite, size - (size_t)(sprite - bytes), DLZ_PAGE_ENDS, strlen(DLZ_PAGE_ENDS));
+    keep_sample(to, begins, (size_t)(ends - begins) + strlen(DLZ_PAGE_ENDS));
+}
+
+/* Of few classes and of many, with gray and with colored images; the first as a whole page. */
 void make_pages(samples *to) {
     static const int64_t classes[] = {3, 20, 300};
     static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
@@ -318,7 +362,10 @@ void make_pages(samples *to) {
         void *bytes;
         size_t size;
         ck_ok(dlviz_report_write_memory(report, &bytes, &size));
-        keep_sample(to, bytes, size);
+        if (i > 0)
+            keep_blocks(to, bytes, size);
+        else
+            keep_sample(to, bytes, size);
         dlviz_report_destroy(report);
         dlviz_tensor_destroy(labels);
         dlviz_tensor_destroy(images);

@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "support/failing.h"
 #include "support/support.h"
+#include "support/zip.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -325,6 +326,40 @@ static dlviz_status read_and_write(void *name) {
     return status;
 }
 
+/* Offsets are of a row's shape, which nothing in the file stands for where there are no rows. */
+START_TEST(offsets_of_no_rows_are_few) {
+    static const struct {
+        const char *descr, *shape;
+        int64_t columns; /* -1: it is refused */
+    } cases[] = {{"<f4", "0, 65536", 65536},
+                 {"<f8", "0, 256, 256", 65536},
+                 {"<f4", "0, 65537", -1},
+                 {"<f8", "0, 1000000000", -1},
+                 {"|u1", "0, 9223372036854775807, 9223372036854775807", -1},
+                 {"<i8", "7, 0, 9223372036854775807", 0},
+                 {"<f4", "0", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char header[128];
+        unsigned char bytes[256];
+        dlviz_tensor *tensor, *offsets;
+        snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (%s,), }",
+                 cases[i].descr, cases[i].shape);
+        size_t size = make_npy_bytes(bytes, header, NULL, 0);
+        if (cases[i].columns < 0) {
+            ck_fails(dlviz_tensor_read_npy_shifted_memory(&tensor, bytes, size, &offsets),
+                     DLVIZ_ERROR_FORMAT, "at most 65536 columns");
+            ck_assert(!tensor && !offsets);
+            continue;
+        }
+        ck_ok(dlviz_tensor_read_npy_shifted_memory(&tensor, bytes, size, &offsets));
+        ck_assert_int_eq(dlviz_tensor_num_elements(tensor), 0);
+        ck_assert_int_eq(dlviz_tensor_num_elements(offsets), cases[i].columns);
+        dlviz_tensor_destroy(tensor);
+        dlviz_tensor_destroy(offsets);
+    }
+}
+END_TEST
+
 START_TEST(nothing_leaks_when_memory_runs_out) {
     ck_assert_int_ge(fail_each_allocation(read_and_write, "npy_f4.npy"), 5);
     ck_assert_int_ge(fail_each_allocation(read_and_write, "npy_fortran_big_i4.npy"), 8);
@@ -343,6 +378,7 @@ int main(void) {
                                   a_file_cut_anywhere_is_refused,
                                   written_files_come_back,
                                   written_files_are_numpys_byte_for_byte,
+                                  offsets_of_no_rows_are_few,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};
     return run_tests("npy", tests);
