@@ -83,10 +83,11 @@ static dlviz_status create_offsets(const dlz_npy_header *header, dlviz_tensor **
     if (header->size == 0 && (!fits || columns > MOST_EMPTY_COLUMNS)) {
         char text[DLZ_SHAPE_TEXT_SIZE];
         dlz_shape_text(text, header->ndim, header->dims);
-        return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "an array of %s has no numbers; it may then have at most %d columns, each of "
-                        "which gets an offset",
-                        text, MOST_EMPTY_COLUMNS);
+        return dlz_fail(
+            DLVIZ_ERROR_FORMAT,
+            "an array of %s has no numbers; it may then have at most %d columns, each of "
+            "which gets an offset",
+            text, MOST_EMPTY_COLUMNS);
     }
     return dlviz_tensor_create(offsets, DLVIZ_FLOAT32, ndim, dims);
 }
