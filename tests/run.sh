@@ -20,7 +20,7 @@ The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 i
 
 BUILD_DIR names the build folder (default: build-test, build-test-asan, ...); DLVIZ_DATA_DIR the one with
 MNIST (fetched into ~/.cache/dlviz/mnist when there is none). Without options each fuzz target has
-DLVIZ_FUZZ_SECONDS (10; 0: they are left out), where clang is there or can be installed.
+DLVIZ_FUZZ_SECONDS (20; 0: they are left out), where clang is there or can be installed.
 EOF
 }
 
@@ -58,7 +58,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# fuzz FOLDER SANITIZERS [options of run.py]: builds the fuzz targets there and runs them.
+polite='' # what makes a command wait for others
+# fuzz FOLDER SANITIZERS [options of run.py]: builds the fuzz targets there, and becomes what runs them.
 fuzz() {
     folder=$1
     # What files do not reach is left out, and so is what speed would need: building is most of the work.
@@ -67,13 +68,13 @@ fuzz() {
             -Doptimization=1 -Dc_args=-gline-tables-only -Db_ndebug=false -Ddefault_library=static \
             -Dplots=disabled -Dmpi=disabled </dev/null || return
     shift 2
-    ninja -C "$folder" fuzz </dev/null && python3 tests/fuzz/run.py "$folder" "$@" </dev/null
+    $polite ninja -C "$folder" fuzz </dev/null && exec $polite python3 tests/fuzz/run.py "$folder" "$@" </dev/null
 }
 
 if [ -n "$hours" ]; then
     require_packages "$build_needs$test_needs$fuzz_needs"
     fuzz "${BUILD_DIR:-build-fuzz}" address,undefined --hours "$hours"
-    exit
+    exit 1
 fi
 
 needs=$build_needs$test_needs
@@ -149,23 +150,33 @@ case "$mode" in asan | tsan) set -- "$@" --timeout-multiplier 10 ;; esac
 # Any number of cases may take any time.
 [ -z "${DLVIZ_TEST_RANDOM:-}" ] || set -- "$@" --timeout-multiplier 0
 
-status=0
-rm -f "$build/meson-logs/testlog.json"
-meson test -C "$build" "$@" </dev/null || status=$?
-
-fuzz_log=
-if [ "$everything" = yes ] && [ "${DLVIZ_FUZZ_SECONDS:=10}" != 0 ]; then
+# The fuzz targets run beside the tests, which leave much of the processors idle.
+fuzz_log='' fuzz_job=''
+if [ "$everything" = yes ] && [ "${DLVIZ_FUZZ_SECONDS:=20}" != 0 ]; then
     fuzz_log=$build-fuzz/testlog.json
     missing=$(printf '%s\n' "$fuzz_needs" | missing_packages)
+    mkdir -p "$build-fuzz"
+    rm -f "$fuzz_log"
     # shellcheck disable=SC2086 # a list of words
     if [ -n "$missing" ] && ! install_packages $missing; then
         say "The fuzz targets are left out: these are missing and could not be installed: $missing"
-        mkdir -p "$build-fuzz"
         echo '{"name": "fuzz", "result": "SKIP", "stdout": "SKIP: the fuzz targets need clang"}' >"$fuzz_log"
     else
-        rm -f "$fuzz_log"
-        fuzz "$build-fuzz" address --seconds "$DLVIZ_FUZZ_SECONDS" --log "$fuzz_log" || status=1
+        trap 'kill $fuzz_job 2>/dev/null || :' EXIT
+        polite='nice -n 19' && fuzz "$build-fuzz" address --jobs 1 --seconds "$DLVIZ_FUZZ_SECONDS" --log "$fuzz_log" \
+            >"$build-fuzz/output.txt" 2>&1 &
+        fuzz_job=$!
     fi
+fi
+
+status=0
+rm -f "$build/meson-logs/testlog.json"
+meson test -C "$build" "$@" </dev/null || status=$?
+if [ -n "$fuzz_job" ]; then
+    wait "$fuzz_job" || status=1
+    trap - EXIT
+    [ -f "$fuzz_log" ] || say "The fuzz targets could not be built."
+    tail -n 100 "$build-fuzz/output.txt"
 fi
 python3 tests/support/count.py "$build/meson-logs/testlog.json" ${fuzz_log:+"$fuzz_log"} || status=1
 exit $status
