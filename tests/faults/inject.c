@@ -282,6 +282,8 @@ ON_PATH(fstatat, folder, fstatat, (int folder, const char *path, struct stat *ab
 ON_PATH(fstatat, folder, fstatat64, (int folder, const char *path, struct stat64 *about, int flags),
         (folder, path, about, flags))
 
+ON_PATH(access, AT_FDCWD, access, (const char *path, int mode), (path, mode))
+
 ssize_t readlink(const char *path, char *text, size_t size) {
     REAL(readlink);
     DECIDE_PATH(readlink, AT_FDCWD, path);

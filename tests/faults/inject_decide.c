@@ -17,6 +17,7 @@
  *
  * Nothing here allocates, and nothing calls what is wrapped. */
 #include "inject.h"
+#include "inject_control.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -55,7 +56,7 @@ static const char *count_file, *only, *skip, *from, *not_from, *through;
 static bool streams;
 static bool read_already;
 static atomic_bool begun;
-static atomic_long counts[NUM_CALLS], number;
+static atomic_long counts[NUM_CALLS], number, num_hits;
 static _Thread_local bool inside; /* of backtrace, which allocates and reads */
 
 static char hits[2048];
@@ -80,9 +81,9 @@ static bool belongs(const char *name, const char *group) {
                                        "link",  "ftruncate", "rename", "renameat", "linkat",
                                        "close", "fallocate", "unlink", "unlinkat", "fchmod",
                                        "mkdir", "fsetxattr", "fchown", "creat",    NULL};
-    static const char *const load[] = {"open",    "openat",   "read", "pread", "readv",
-                                       "mmap",    "fstat",    "stat", "lstat", "fstatat",
-                                       "opendir", "readlink", NULL};
+    static const char *const load[] = {"open",    "openat",   "read",   "pread", "readv",
+                                       "mmap",    "fstat",    "stat",   "lstat", "fstatat",
+                                       "opendir", "readlink", "access", NULL};
     static const char *const no_files[] = {"malloc", "pthread_create", NULL};
     if (strcmp(group, "save") == 0)
         return is_among(name, save);
@@ -128,6 +129,20 @@ static bool any_name(const char *list, const char *text, bool at_begin) {
     return false;
 }
 
+static void read_setting(const char *setting) {
+    char call[24] = "", all[4] = "";
+    int fields = sscanf(setting, "%23[^:]:%ld:%15[^:]:%3s", call, &wanted_number, wanted_what, all);
+    if (fields < 3 || wanted_number < 1 || (fields == 4 && strcmp(all, "all") != 0))
+        refuse("DLVIZ_FAULT is CALL:N:WHAT or CALL:N:WHAT:all");
+    wanted_all = fields == 4;
+    bool known = false;
+    for (int i = 0; i < NUM_CALLS; i++)
+        known = (wanted[i] = belongs(names[i], call)) || known;
+    if (!known)
+        refuse("DLVIZ_FAULT names no CALL that is known");
+    read_what(wanted_what);
+}
+
 /* Before main, in one thread. */
 static void read_environment(void) {
     read_already = true;
@@ -143,21 +158,42 @@ static void read_environment(void) {
         backtrace(frames, 2);
     }
     const char *setting = getenv("DLVIZ_FAULT");
-    if (!setting || !*setting)
-        return;
-    char call[24] = "", all[4] = "";
-    int fields = sscanf(setting, "%23[^:]:%ld:%15[^:]:%3s", call, &wanted_number, wanted_what, all);
-    if (fields < 3 || wanted_number < 1 || (fields == 4 && strcmp(all, "all") != 0))
-        refuse("DLVIZ_FAULT is CALL:N:WHAT or CALL:N:WHAT:all");
-    wanted_all = fields == 4;
-    bool known = false;
-    for (int i = 0; i < NUM_CALLS; i++)
-        known = (wanted[i] = belongs(names[i], call)) || known;
-    if (!known)
-        refuse("DLVIZ_FAULT names no CALL that is known");
-    read_what(wanted_what);
+    if (setting && *setting)
+        read_setting(setting);
 }
 
+void inject_plan(const char *setting) {
+    for (int i = 0; i < NUM_CALLS; i++) {
+        wanted[i] = false;
+        atomic_store(&counts[i], 0);
+    }
+    atomic_store(&number, 0);
+    atomic_store(&num_hits, 0);
+    atomic_store(&num_hit_bytes, 0);
+    wanted_fault = (inject_fault){FAULT_NONE, 0};
+    if (setting)
+        read_setting(setting);
+}
+
+long inject_count(const char *call) {
+    long count = 0;
+    for (int i = 0; i < NUM_CALLS; i++)
+        if (belongs(names[i], call))
+            count += atomic_load(&counts[i]);
+    return count;
+}
+
+long inject_num_hits(void) {
+    return atomic_load(&num_hits);
+}
+
+int inject_num_calls(void) {
+    return NUM_CALLS;
+}
+
+const char *inject_call_name(int index) {
+    return names[index];
+}
 bool inject_begun(void) {
     return atomic_load_explicit(&begun, memory_order_acquire);
 }
@@ -275,6 +311,7 @@ inject_fault inject_next(inject_call call, bool ours, const char *place, const v
                 fault = wanted_fault;
                 if (wanted_full && n > wanted_number)
                     fault = (inject_fault){FAULT_ERROR, ENOSPC};
+                atomic_fetch_add(&num_hits, 1);
                 note_hit(call, of_call, place);
             }
         }

@@ -138,9 +138,11 @@ void inject_begin_streams(void) {
          *error = make_stream(STDERR_FILENO, "w", NULL);
     if (!output || !error)
         abort();
+    int before = errno;
     if (isatty(STDOUT_FILENO))
         setvbuf(output, NULL, _IOLBF, BUFSIZ);
     setvbuf(error, NULL, _IONBF, 0);
     stdout = output;
     stderr = error;
+    errno = before;
 }
