@@ -123,7 +123,9 @@ dlviz_status dlz_fail_io(const char *action, const char *path, int error) {
     errno = error;
     snprintf(reason, sizeof reason, "%m");
     errno = saved;
-    return dlz_fail(DLVIZ_ERROR_IO, "%s '%s': %s", action, path, reason);
+    /* The system's memory is memory too: what a folder's list, or a mapping, takes. */
+    return dlz_fail(error == ENOMEM ? DLVIZ_ERROR_OUT_OF_MEMORY : DLVIZ_ERROR_IO, "%s '%s': %s",
+                    action, path, reason);
 }
 
 dlviz_status dlz_user_result(const char *function, dlviz_status status, uint64_t failures) {

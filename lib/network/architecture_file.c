@@ -18,10 +18,13 @@ static char *text_of(const json_t *value) {
         char *text = dlz_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
         json_t *again = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
         bool same = again && json_equal(again, value);
+        bool lacked_memory = !again; /* what was written can be read */
         json_decref(again);
-        if (!text || same || digits == ENOUGH)
+        if (!lacked_memory && (same || digits == ENOUGH))
             return text;
         dlz_free(text);
+        if (lacked_memory)
+            return NULL;
     }
 }
 
@@ -85,8 +88,9 @@ dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network
 
 static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
     json_error_t error;
-    *whole = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
-    if (!*whole && dlz_json_lacked_memory(&error))
+    bool lacked_memory;
+    *whole = dlz_json_parse(bytes, size, &error, &lacked_memory);
+    if (lacked_memory)
         return dlz_fail_memory("a network's description", size);
     if (!*whole)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "line %d is not JSON: %s", error.line, error.text);

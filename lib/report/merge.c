@@ -34,8 +34,9 @@ static bool find_block(const char *page, size_t size, const char *begin, span *b
 
 static dlviz_status read_json(span data, json_t **root) {
     json_error_t error;
-    *root = json_loadb(data.text, data.length, JSON_REJECT_DUPLICATES, &error);
-    if (!*root && dlz_json_lacked_memory(&error))
+    bool lacked_memory;
+    *root = dlz_json_parse(data.text, data.length, &error, &lacked_memory);
+    if (lacked_memory)
         return dlz_fail_memory("a page's data", data.length);
     if (!*root)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its data are not valid JSON: %s at byte %d",

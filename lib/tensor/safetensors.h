@@ -72,13 +72,12 @@ void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *ke
 dlviz_status dlz_safetensors_prepare(const dlviz_safetensors *contents, const char *path,
                                      struct dlz_file **out);
 
-/* Whether it was memory that a parser lacked, for which jansson may say nothing. */
-static inline bool dlz_json_lacked_memory(const json_error_t *error) {
-    return json_error_code(error) == json_error_out_of_memory || !error->text[0];
-}
-
 /* -- safetensors_json.c ------------------------------------------------------------------------ */
 
+/* Parses text, which names no key twice; NULL on failure, for which `error` has the reason. Where it
+ * was memory that was lacking, *lacked_memory is set: jansson may then say nothing, or that the text is
+ * not JSON from some place on. */
+json_t *dlz_json_parse(const void *text, size_t size, json_error_t *error, bool *lacked_memory);
 /* A value as text (dlz_free); NULL when out of memory, or for NULL. Jansson's own json_dumps leaves keys
  * out where it lacks memory for them and says nothing, and its text is for whoever may have replaced
  * its allocator to free. */

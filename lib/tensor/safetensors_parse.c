@@ -239,8 +239,9 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its header does not begin with '{'");
     DLZ_TRY(check_depth(text, length));
     json_error_t error;
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    if (!root && dlz_json_lacked_memory(&error))
+    bool lacked_memory;
+    json_t *root = dlz_json_parse(text, length, &error, &lacked_memory);
+    if (lacked_memory)
         return dlz_fail_memory("the header", length);
     if (!root)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its header is not valid JSON: %s at byte %d",

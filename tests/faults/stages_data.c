@@ -121,15 +121,25 @@ static void prepare_dataset(void) {
     d.weights = flat;
 }
 
-/* A batch belongs to the loader, so that one is read and copied in one go, or tried again. */
-static dlviz_status copy_batch(int i) {
-    const dlviz_tensor *samples, *targets;
-    dlviz_status status = dlviz_loader_next(d.loader, &samples, &targets);
-    if (status == DLVIZ_OK && !d.batches[i])
-        status = dlviz_tensor_copy(samples, &d.batches[i]);
-    if (status == DLVIZ_OK && !d.targets[i])
-        status = dlviz_tensor_copy(targets, &d.targets[i]);
-    return status;
+/* A batch belongs to the loader. */
+static dlviz_status copy_batch(attempt *a, int i) {
+    static const dlviz_tensor *samples, *targets;
+    STEP(a, dlviz_loader_next(d.loader, &samples, &targets));
+    STEP(a, dlviz_tensor_copy(samples, &d.batches[i]));
+    STEP(a, dlviz_tensor_copy(targets, &d.targets[i]));
+    return DLVIZ_OK;
+}
+
+static dlviz_status run_loader(attempt *a) {
+    static const dlviz_tensor *ended;
+    for (int i = 0; i < 3; i++) {
+        dlviz_status status = copy_batch(a, i);
+        if (status != DLVIZ_OK)
+            return status;
+    }
+    STEP(a, dlviz_loader_next(d.loader, &ended, NULL));
+    STEP(a, dlviz_loader_rewind(d.loader, 1));
+    return copy_batch(a, 3);
 }
 
 static dlviz_status run_dataset(attempt *a) {
@@ -149,13 +159,7 @@ static dlviz_status run_dataset(attempt *a) {
     STEP(a, dlviz_loader_create(&d.loader, d.train, 8));
     STEP(a, dlviz_loader_set_shuffle(d.loader, true));
     STEP(a, dlviz_loader_set_augment(d.loader, true));
-    const dlviz_tensor *ended;
-    for (int i = 0; i < 3; i++)
-        STEP(a, copy_batch(i));
-    STEP(a, dlviz_loader_next(d.loader, &ended, NULL));
-    STEP(a, dlviz_loader_rewind(d.loader, 1));
-    STEP(a, copy_batch(3));
-    return DLVIZ_OK;
+    return run_loader(a);
 }
 
 static void note_dataset(void) {
