@@ -3,6 +3,7 @@ import gzip
 import io
 import os
 import random
+import struct
 import sys
 import zipfile
 
@@ -17,9 +18,25 @@ def numbers(count, seed):
 
 def npy_bytes(rows):
     """A list of lists of the same length, as float32."""
-    import struct
     flat = [value for row in rows for value in row]
     return files.npy_header("<f4", (len(rows), len(rows[0]))) + struct.pack(f"<{len(flat)}f", *flat)
+
+
+def make_table(path, rows):
+    """Four columns of numbers, and three kinds of rows, as a .csv file."""
+    noise = random.Random(1)
+    lines = ["a,b,c,d,kind"]
+    for i in range(rows):
+        values = [f"{noise.random() + i % 3 * (column % 2):.5f}" for column in range(4)]
+        lines.append(",".join([*values, "xyz"[i % 3]]))
+    files.write(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def make_small_images(path):
+    """Images of 8 x 8, as export_onnx's network takes them."""
+    noise = random.Random(2)
+    files.write(path, struct.pack(">4i", 0x803, 5, 8, 8) + noise.randbytes(5 * 64))
 
 
 def make_pipeline_inputs(folder):
@@ -29,9 +46,8 @@ def make_pipeline_inputs(folder):
     for name, content in (("images.idx", files.idx_images(images)), ("labels.idx", files.idx_labels(labels))):
         files.write(os.path.join(folder, name), content)
         files.write(os.path.join(folder, name + ".gz"), gzip.compress(content, 1, mtime=0))
+    make_table(os.path.join(folder, "table.csv"), 9)
     rows = [numbers(4, seed) for seed in range(9)]
-    lines = ["a,b,c,d,kind"] + [",".join(f"{value:.6f}" for value in row) + f",{'xyz'[i % 3]}" for i, row in enumerate(rows)]
-    files.write(os.path.join(folder, "table.csv"), ("\n".join(lines) + "\n").encode())
     files.write(os.path.join(folder, "array.npy"), npy_bytes(rows))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
