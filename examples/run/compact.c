@@ -1,14 +1,10 @@
 #include "compact.h"
+#include "replace.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 enum { MOST_LINE = 160 };
 
@@ -66,63 +62,17 @@ static bool write_value(FILE *file, const json_t *value, int depth) {
                                  : write_list(file, value, depth);
 }
 
-/* A name that nobody can foresee, so that nothing can have been put there; of a file that is replaced, with
- * its permissions from the beginning. */
-static int open_temporary(const char *path, char *temporary, size_t size) {
-    struct stat info;
-    bool exists = stat(path, &info) == 0;
-    for (int attempt = 0; attempt < 100; attempt++) {
-        uint64_t number = 0;
-        if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-            continue;
-        snprintf(temporary, size, "%s.%016" PRIx64 ".part", path, number);
-        int descriptor =
-            open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, exists ? 0600 : 0666);
-        if (descriptor >= 0 && exists && fchmod(descriptor, info.st_mode & 0777) != 0) {
-            close(descriptor);
-            unlink(temporary);
-            return -1;
-        }
-        if (descriptor >= 0 || (errno != EEXIST && errno != EINTR))
-            return descriptor;
-    }
-    return -1;
-}
-
-/* Some file systems cannot flush on demand, and say so. */
-static bool flush_to_disk(FILE *file) {
-    int result;
-    do
-        result = fflush(file) == 0 ? fsync(fileno(file)) : -1;
-    while (result != 0 && errno == EINTR);
-    return result == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS;
-}
-
-static bool replace(const char *temporary, const char *path) {
-    int result;
-    do
-        result = rename(temporary, path);
-    while (result != 0 && errno == EINTR);
-    return result == 0;
-}
-
 int write_compact(const json_t *object, const char *path) {
-    char temporary[4400];
-    int descriptor = open_temporary(path, temporary, sizeof temporary);
-    if (descriptor < 0)
-        return -1;
-    FILE *file = fdopen(descriptor, "w");
-    bool done =
-        file && write_object(file, object, 0) && fputc('\n', file) != EOF && flush_to_disk(file);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    bool done = file && write_object(file, object, 0) && fputc('\n', file) != EOF;
+    if (file && fclose(file) != 0)
+        done = false;
+    errno = ENOMEM; /* nothing else can have been lacking */
+    int status = done ? replace_file(path, text, size) : -1;
     int error = errno;
-    if (file)
-        fclose(file); /* all is on the disk: what it says no longer matters */
-    else
-        close(descriptor);
-    if (done && replace(temporary, path))
-        return 0;
-    error = done ? errno : error;
-    unlink(temporary);
+    free(text);
     errno = error;
-    return -1;
+    return status;
 }

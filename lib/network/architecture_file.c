@@ -5,6 +5,8 @@
 #include "network/network.h"
 #include "tensor/safetensors.h"
 
+#include <string.h>
+
 /* A layer takes some 200 bytes. */
 enum { LARGEST_FILE = 16 << 20 };
 
@@ -16,11 +18,14 @@ static char *text_of(const json_t *value) {
     enum { FEWEST = 15, ENOUGH = 17 };
     for (size_t digits = FEWEST;; digits++) {
         char *text = dlz_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        json_t *again = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        json_error_t error;
+        bool lacked_memory = false;
+        json_t *again =
+            text ? dlz_json_parse(text, strlen(text), JSON_DECODE_ANY, &error, &lacked_memory)
+                 : NULL;
         bool same = again && json_equal(again, value);
-        bool lacked_memory = !again; /* what was written can be read */
         json_decref(again);
-        if (!lacked_memory && (same || digits == ENOUGH))
+        if (!lacked_memory && (!text || same || digits == ENOUGH))
             return text;
         dlz_free(text);
         if (lacked_memory)
@@ -89,7 +94,7 @@ dlviz_status dlviz_network_save_architecture_memory(const dlviz_network *network
 static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
     json_error_t error;
     bool lacked_memory;
-    *whole = dlz_json_parse(bytes, size, &error, &lacked_memory);
+    *whole = dlz_json_parse(bytes, size, 0, &error, &lacked_memory);
     if (lacked_memory)
         return dlz_fail_memory("a network's description", size);
     if (!*whole)

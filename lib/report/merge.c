@@ -35,7 +35,7 @@ static bool find_block(const char *page, size_t size, const char *begin, span *b
 static dlviz_status read_json(span data, json_t **root) {
     json_error_t error;
     bool lacked_memory;
-    *root = dlz_json_parse(data.text, data.length, &error, &lacked_memory);
+    *root = dlz_json_parse(data.text, data.length, 0, &error, &lacked_memory);
     if (lacked_memory)
         return dlz_fail_memory("a page's data", data.length);
     if (!*root)

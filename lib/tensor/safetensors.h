@@ -72,12 +72,18 @@ void dlz_safetensors_remove_metadata(dlviz_safetensors *contents, const char *ke
 dlviz_status dlz_safetensors_prepare(const dlviz_safetensors *contents, const char *path,
                                      struct dlz_file **out);
 
+/* -- json_parse.c ------------------------------------------------------------------------------ */
+
+/* Parses text, which names no key twice; NULL on failure, for which `error` has the reason. Where it was
+ * memory that was lacking, *lacked_memory is set. To be used for all JSON that is read: jansson's own
+ * functions may then say nothing, say that the text is no JSON from some place on, or leave characters
+ * out of names, texts and numbers, and say that all went well.
+ * @param flags  JSON_DECODE_ANY, or 0: an object or a list is accepted */
+json_t *dlz_json_parse(const void *text, size_t size, size_t flags, json_error_t *error,
+                       bool *lacked_memory);
+
 /* -- safetensors_json.c ------------------------------------------------------------------------ */
 
-/* Parses text, which names no key twice; NULL on failure, for which `error` has the reason. Where it
- * was memory that was lacking, *lacked_memory is set: jansson may then say nothing, or that the text is
- * not JSON from some place on. */
-json_t *dlz_json_parse(const void *text, size_t size, json_error_t *error, bool *lacked_memory);
 /* A value as text (dlz_free); NULL when out of memory, or for NULL. Jansson's own json_dumps leaves keys
  * out where it lacks memory for them and says nothing, and its text is for whoever may have replaced
  * its allocator to free. */

@@ -2,7 +2,6 @@
 #include "base/base.h"
 #include "tensor/safetensors.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,18 +18,6 @@ char *dlz_json_text(const json_t *value, size_t flags) {
     }
     text[size] = '\0';
     return text;
-}
-
-/* A word or a number that jansson has no room for ends its reading like one that is none; malloc leaves
- * word of it. Nothing is read on behind, so that no later call overwrites that. */
-json_t *dlz_json_parse(const void *text, size_t size, json_error_t *error, bool *lacked_memory) {
-    int before = errno;
-    errno = 0;
-    json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, error);
-    *lacked_memory = !value && (errno == ENOMEM || !error->text[0] ||
-                                json_error_code(error) == json_error_out_of_memory);
-    errno = before;
-    return value;
 }
 
 dlviz_status dlz_safetensors_set_json(dlviz_safetensors *contents, const char *key, json_t *value) {
@@ -52,7 +39,7 @@ dlviz_status dlz_safetensors_get_json(const dlviz_safetensors *contents, const c
         return dlz_fail(DLVIZ_ERROR_FORMAT, "its metadata have no '%s'", key);
     json_error_t error;
     bool lacked_memory;
-    *value = dlz_json_parse(text, strlen(text), &error, &lacked_memory);
+    *value = dlz_json_parse(text, strlen(text), 0, &error, &lacked_memory);
     if (lacked_memory)
         return dlz_fail_memory(key, strlen(text));
     if (!json_is_object(*value)) {

@@ -240,7 +240,7 @@ dlviz_status dlz_safetensors_parse(dlviz_safetensors *contents, const unsigned c
     DLZ_TRY(check_depth(text, length));
     json_error_t error;
     bool lacked_memory;
-    json_t *root = dlz_json_parse(text, length, &error, &lacked_memory);
+    json_t *root = dlz_json_parse(text, length, 0, &error, &lacked_memory);
     if (lacked_memory)
         return dlz_fail_memory("the header", length);
     if (!root)

@@ -6,7 +6,8 @@
  *   DLVIZ_FAULT_ONLY=A:B            counts only calls on paths that begin with A or B
  *   DLVIZ_FAULT_SKIP=A:B            leaves out paths that begin with A or B, besides the system's
  *   DLVIZ_FAULT_STREAMS=1           counts writes to standard output and standard error too
- *   DLVIZ_FAULT_FROM=A:B            counts only calls made by objects whose name has A or B in it
+ *   DLVIZ_FAULT_FROM=A:B            counts only calls made by objects whose name has A or B in it, also by way
+ *                                   of glibc's own functions
  *   DLVIZ_FAULT_NOT_FROM=A:B        counts none of theirs
  *   DLVIZ_FAULT_THROUGH=A:B         counts only calls with code of such an object on the stack
  *
@@ -153,7 +154,7 @@ static void read_environment(void) {
     not_from = getenv("DLVIZ_FAULT_NOT_FROM");
     through = getenv("DLVIZ_FAULT_THROUGH");
     streams = getenv("DLVIZ_FAULT_STREAMS") != NULL;
-    if (through) { /* loads what it needs */
+    if (from || not_from || through) { /* loads what it needs */
         void *frames[2];
         backtrace(frames, 2);
     }
@@ -239,6 +240,20 @@ static bool comes_through(const char *list) {
     return found;
 }
 
+/* Who has made a call: of what glibc does for others, such as strdup, the others. */
+static const void *maker(const void *caller) {
+    if (!lies_in(caller, "/libc.so"))
+        return caller;
+    void *frames[24];
+    inside = true;
+    int count = backtrace(frames, 24);
+    inside = false;
+    for (int i = 0; i < count; i++)
+        if (!lies_in(frames[i], "/libc.so:libinject"))
+            return frames[i];
+    return caller;
+}
+
 static void write_all(int fd, const char *text, size_t length) {
     for (size_t done = 0; done < length;) {
         long n = syscall(SYS_write, fd, text + done, length - done);
@@ -299,8 +314,12 @@ inject_fault inject_next(inject_call call, bool ours, const char *place, const v
     if (!ours || inside || !inject_begun())
         return none;
     int before = errno;
-    bool counted = !(from && !lies_in(caller, from)) && !(not_from && lies_in(caller, not_from)) &&
-                   !(through && !comes_through(through));
+    bool counted = true;
+    if (from || not_from) {
+        caller = maker(caller);
+        counted = !(from && !lies_in(caller, from)) && !(not_from && lies_in(caller, not_from));
+    }
+    counted = counted && !(through && !comes_through(through));
     inject_fault fault = none;
     if (counted) {
         long of_call = atomic_fetch_add(&counts[call], 1) + 1;
