@@ -68,8 +68,8 @@ HARMLESS = ["EINTR", "short"]
 # made of edges, it ends the process too, by a jump to a function that has returned (cairo 1.16).
 WITHOUT_MEMORY_ENDS = ["libglib-2.0", "libgobject-2.0", "libpango", "libharfbuzz", "libfontconfig"]
 TIMEOUT = 300
-# Kinds of faults of a sample, of each program; of a stage all are in it.
-KINDS = 10
+# Of a sample: how many kinds of faults of each program, and one in how many of a stage that draws. Of others all.
+KINDS, THIN = 9, 9
 OF_TRAINING = ("checkpoint.safetensors", "checkpoint.safetensors.previous", "film.safetensors", "settings.json")
 
 Tally = collections.namedtuple("Tally", "there tried failed unnoticed ended wrong")
@@ -103,13 +103,14 @@ def environment(build, **settings):
 
 # -- The pipeline's stages: it walks by itself ------------------------------------------------------------------------
 
-def walk_pipeline(build, folder, wanted, most, seed, only, table):
+def walk_pipeline(build, folder, wanted, most, thin, seed, only, table):
     """Walks through the stages with these faults; `most` calls of each stage and fault."""
     program = os.path.join(build, "tests", "faults", "pipeline")
     out = os.path.join(folder, "pipeline-out")
     os.makedirs(out, exist_ok=True)
     excluded = ":".join(WITHOUT_MEMORY_ENDS + ["pipeline", "libinject"])
-    command = [program, os.path.join(folder, "pipeline-in"), out, "--most", str(most), "--seed", str(seed)]
+    command = [program, os.path.join(folder, "pipeline-in"), out, "--most", str(most), "--seed", str(seed),
+               "--thin", str(thin)]
     if only:
         command += ["--stage", only]
     process = subprocess.run(command + wanted, env=environment(build, DLVIZ_FAULT_NOT_FROM=excluded), text=True,
@@ -402,10 +403,12 @@ def main():
             inputs.make_pipeline_inputs(os.path.join(folder, "pipeline-in"))
             stage = options.only.partition(" ")[2]
             own = ["alloc:ENOMEM", "alloc:ENOMEM:all"]
-            walk_pipeline(build, folder, own, options.most or (10**9 if everything else 4), options.seed, stage, table)
-            others = [f"{call}:{what}" for call, faults in FAULTS.items() for what in faults]
-            walk_pipeline(build, folder, others, options.most or (10**9 if everything else 1), options.seed, stage,
+            thin = 1 if everything or stage else THIN
+            walk_pipeline(build, folder, own, options.most or (10**9 if everything else 4), 1, options.seed, stage,
                           table)
+            others = [f"{call}:{what}" for call, faults in FAULTS.items() for what in faults]
+            walk_pipeline(build, folder, others, options.most or (10**9 if everything else 1), thin,
+                          options.seed, stage, table)
         if not options.only.startswith("pipeline"):
             for program in make_programs(build, folder, options.only):
                 walk_program(program, options.most or (10**9 if everything else 1), 10**9 if everything else KINDS,

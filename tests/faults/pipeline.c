@@ -7,6 +7,7 @@
  *   --number N      the Nth alone
  *   --most N        of a stage's calls N at most, spread over all of them
  *   --seed S        which of them
+ *   --thin K        of stages that draw, which take longest, one in K faults alone
  *   --verbose       what each attempt came to
  *
  * CALL and WHAT are those of libinject.so, which has to be loaded (LD_PRELOAD); or CALL is `alloc`: what
@@ -47,10 +48,10 @@ enum { NUM_STAGES = sizeof stages / sizeof *stages };
 
 static struct {
     const char *output, *only;
-    long number, most;
+    long number, most, thin;
     uint64_t seed;
     bool verbose;
-} options = {.most = 1000000};
+} options = {.most = 1000000, .thin = 1};
 
 /* -- What a child says -- */
 
@@ -395,6 +396,8 @@ static int walk_stage(const stage *s, const fault *faults, int num_faults) {
     if (num_faults == 0)
         printf("ran\t%s\t%016llx\n", s->name, (unsigned long long)wanted.digest);
     for (int i = 0; i < num_faults; i++) {
+        if (is_drawn(s) && (i + (long)(options.seed % 1000)) % options.thin != 0)
+            continue;
         *shared = without;
         bad |= walk(&faults[i], s, &wanted, calls_of(&faults[i]));
     }
@@ -427,6 +430,8 @@ int main(int count, char **words) {
             options.most = atol(value_of(words, count, &i));
         else if (strcmp(words[i], "--seed") == 0)
             options.seed = strtoull(value_of(words, count, &i), NULL, 10);
+        else if (strcmp(words[i], "--thin") == 0)
+            options.thin = atol(value_of(words, count, &i));
         else if (strcmp(words[i], "--verbose") == 0)
             options.verbose = true;
         else if (num_faults < MOST_CALLS)
