@@ -10,6 +10,7 @@
 #include <math.h>
 #include <pango/pangocairo.h>
 #include <pango/pangofc-fontmap.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,6 +50,22 @@ static bool there_is_memory(void) {
         return false;
     munmap(place, addresses_of_text);
     return probe != NULL;
+}
+
+/* GLib also ends the process where it gets no thread. */
+static void *do_nothing(void *argument) {
+    return argument;
+}
+
+static dlviz_status begin_a_thread(void) {
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, do_nothing, NULL);
+    if (error != 0)
+        return dlz_fail(
+            DLVIZ_ERROR_OUT_OF_MEMORY, "cannot begin a thread, which a figure's text takes: %s",
+            error == EAGAIN ? "the system has none left for this process" : "the system refuses");
+    pthread_join(thread, NULL);
+    return DLVIZ_OK;
 }
 
 /* ---- Is there a font? ------------------------------------------------------------------------ */
@@ -209,6 +226,7 @@ dlviz_status dlz_type_create(dlz_type **out) {
     *out = NULL;
     if (!there_is_memory())
         return dlz_fail_memory("the text of a figure", memory_of_text);
+    DLZ_TRY(begin_a_thread());
     DLZ_TRY(find_any_font());
     dlz_type *type = dlz_alloc_zero(sizeof *type);
     if (!type)

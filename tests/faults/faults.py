@@ -67,6 +67,7 @@ HARMLESS = ["EINTR", "short"]
 # what the walking program itself asks for, which `alloc` is about. What cairo asks for does; where its polygons are
 # made of edges, it ends the process too, by a jump to a function that has returned (cairo 1.16).
 WITHOUT_MEMORY_ENDS = ["libglib-2.0", "libgobject-2.0", "libpango", "libharfbuzz", "libfontconfig"]
+ENDS = {"malloc": (signal.SIGABRT, signal.SIGSEGV), "pthread_create": (signal.SIGTRAP,)}
 TIMEOUT = 300
 # Of a sample: how many kinds of faults of each program, and one in how many of a stage that draws. Of others all.
 KINDS, THIN = 9, 9
@@ -239,7 +240,7 @@ class Program:
             return "wrong", [f"no end after {TIMEOUT} s"]
         with open(counts, encoding="utf-8", errors="replace") as lines:
             hit = any(line.startswith("hit ") for line in lines)
-        if call == "malloc" and self.draws and process.returncode in (-signal.SIGABRT, -signal.SIGSEGV):
+        if self.draws and -process.returncode in ENDS.get(call, ()):
             return "ended", []
         wrong = self.judge(process, name, hit)
         return "wrong" if wrong else "failed" if process.returncode != 0 else "unnoticed" if hit else "", wrong
@@ -258,8 +259,10 @@ class Program:
         """Each file is the earlier one or the new one, all are there, and nothing else."""
         wrong, lost, names = [], [], set(os.listdir(self.work))
         checkpoints = {keys[name] for keys in (self.old, self.new) for name in keys if name in OF_TRAINING}
+        meant_to_stay = OF_TRAINING if self.whole and not done else ()  # for --resume
         for name in sorted(names - set(self.old) - set(self.new)):
-            wrong.append(f"'{name}' is left")
+            if name not in meant_to_stay:
+                wrong.append(f"'{name}' is left")
         kept = set()
         for name in sorted(set(self.old) | set(self.new)):
             if name not in names:

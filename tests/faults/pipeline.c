@@ -325,8 +325,10 @@ static bool is_drawn(const stage *s) {
 
 /* GLib and fontconfig abort, or go on with NULL; cairo jumps to where it no longer is. */
 static bool was_ended(const fault *f, const stage *s) {
-    return is_drawn(s) && strcmp(f->call, "malloc") == 0 &&
-           (shared->signal == SIGABRT || shared->signal == SIGSEGV);
+    bool memory =
+        strcmp(f->call, "malloc") == 0 && (shared->signal == SIGABRT || shared->signal == SIGSEGV);
+    bool thread = strcmp(f->call, "pthread_create") == 0 && shared->signal == SIGTRAP;
+    return is_drawn(s) && (memory || thread);
 }
 
 static int walk(const fault *f, const stage *s, const results *wanted, long count) {
