@@ -60,10 +60,11 @@ static void *do_nothing(void *argument) {
 static dlviz_status begin_a_thread(void) {
     pthread_t thread;
     int error = pthread_create(&thread, NULL, do_nothing, NULL);
-    if (error != 0)
-        return dlz_fail(
-            DLVIZ_ERROR_OUT_OF_MEMORY, "cannot begin a thread, which a figure's text takes: %s",
-            error == EAGAIN ? "the system has none left for this process" : "the system refuses");
+    if (error != 0) {
+        errno = error;
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
+                        "cannot begin a thread, which the text of a figure takes: %m");
+    }
     pthread_join(thread, NULL);
     return DLVIZ_OK;
 }

@@ -62,12 +62,14 @@ FAULTS = {
 }
 # Another call does the rest: nothing may come of these.
 HARMLESS = ["EINTR", "short"]
-# GLib ends the process where it lacks memory, and so do Pango and HarfBuzz, whose objects are GLib's, and fontconfig, by
-# assertions and by NULL pointers that it goes on with (SECURITY.md). What they ask for does not fail here; nor does
+# GLib ends the process where it lacks memory, and so do Pango and HarfBuzz, whose objects are GLib's, and fontconfig,
+# by assertions and by NULL pointers that it goes on with (SECURITY.md). What they ask for does not fail here; nor does
 # what the walking program itself asks for, which `alloc` is about. What cairo asks for does; where its polygons are
-# made of edges, it ends the process too, by a jump to a function that has returned (cairo 1.16).
+# made of edges, it ends the process too, by a jump to a function that has returned (cairo 1.16). Without a thread GLib
+# ends it as well.
 WITHOUT_MEMORY_ENDS = ["libglib-2.0", "libgobject-2.0", "libpango", "libharfbuzz", "libfontconfig"]
 ENDS = {"malloc": (signal.SIGABRT, signal.SIGSEGV), "pthread_create": (signal.SIGTRAP,)}
+LIBRARIES_SAY = re.compile("(Pango|GLib)(-GObject)?-(WARNING|CRITICAL)|^Fontconfig (error|warning)")
 TIMEOUT = 300
 # Of a sample: how many kinds of faults of each program, and one in how many of a stage that draws. Of others all.
 KINDS, THIN = 9, 9
@@ -297,16 +299,13 @@ class Program:
     def judge_message(self, message, what):
         if not message:
             return ["no sentence"]
-        if process_lines(message) > 4:
-            return [f"{process_lines(message)} lines: {message[:300]}"]
+        lines = [line for line in message.splitlines() if line and not LIBRARIES_SAY.search(line)]
+        if len(lines) > 4:
+            return [f"{len(lines)} lines: {message[:300]}"]
         number = errno_of(what)
         if number and os.strerror(number) not in message and "memory" not in message:
             return [f"does not say '{os.strerror(number)}': {message}"]
         return []
-
-
-def process_lines(message):
-    return len(message.splitlines())
 
 
 def errno_of(what):

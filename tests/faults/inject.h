@@ -11,10 +11,39 @@
     X(writev)                                                                                      \
     X(fsync)                                                                                       \
     X(fdatasync)                                                                                   \
-    X(ftruncate) X(fallocate) X(rename) X(renameat) X(link) X(linkat) X(unlink) X(unlinkat)        \
-        X(close) X(fchmod) X(fchown) X(fsetxattr) X(mkdir) X(creat) X(open) X(openat) X(read)      \
-            X(pread) X(readv) X(mmap) X(fstat) X(stat) X(lstat) X(fstatat) X(access) X(opendir)    \
-                X(readdir) X(readlink) X(realpath) X(flock) X(lseek) X(pthread_create) X(malloc)
+    X(ftruncate)                                                                                   \
+    X(fallocate)                                                                                   \
+    X(rename)                                                                                      \
+    X(renameat)                                                                                    \
+    X(link)                                                                                        \
+    X(linkat)                                                                                      \
+    X(unlink)                                                                                      \
+    X(unlinkat)                                                                                    \
+    X(close)                                                                                       \
+    X(fchmod)                                                                                      \
+    X(fchown)                                                                                      \
+    X(fsetxattr)                                                                                   \
+    X(mkdir)                                                                                       \
+    X(creat)                                                                                       \
+    X(open)                                                                                        \
+    X(openat)                                                                                      \
+    X(read)                                                                                        \
+    X(pread)                                                                                       \
+    X(readv)                                                                                       \
+    X(mmap)                                                                                        \
+    X(fstat)                                                                                       \
+    X(stat)                                                                                        \
+    X(lstat)                                                                                       \
+    X(fstatat)                                                                                     \
+    X(access)                                                                                      \
+    X(opendir)                                                                                     \
+    X(readdir)                                                                                     \
+    X(readlink)                                                                                    \
+    X(realpath)                                                                                    \
+    X(flock)                                                                                       \
+    X(lseek)                                                                                       \
+    X(pthread_create)                                                                              \
+    X(malloc)
 
 #define INJECT_NAME(name) CALL_##name,
 typedef enum inject_call { INJECT_CALLS(INJECT_NAME) NUM_CALLS } inject_call;

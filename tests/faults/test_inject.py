@@ -8,8 +8,8 @@ import tempfile
 import unittest
 
 LIBRARY, PROGRAMS = None, []
-CALLS = ("creat mkdir open openat write pwrite writev fsync fdatasync ftruncate fallocate fchmod fchown fsetxattr flock "
-         "lseek read pread readv mmap fstat stat lstat fstatat access readlink realpath opendir readdir link linkat "
+CALLS = ("creat mkdir open openat write pwrite writev fsync fdatasync ftruncate fallocate fchmod fchown fsetxattr "
+         "flock lseek read pread readv mmap fstat stat lstat fstatat access readlink realpath opendir readdir link linkat "
          "rename renameat unlink unlinkat close pthread_create malloc").split()
 TRANSFERS = ["write", "pwrite", "writev", "read", "pread", "readv"]
 # calls.c makes some calls more than once before the one whose result it tells.
@@ -95,7 +95,8 @@ class Inject(unittest.TestCase):
 
     def test_the_process_is_killed_before_or_after(self):
         for program in PROGRAMS:
-            for fault, hit in (("rename:1:kill", "hit rename 1 kill "), ("rename:1:kill-after", "hit rename 1 kill-after "),
+            for fault, hit in (("rename:1:kill", "hit rename 1 kill "),
+                               ("rename:1:kill-after", "hit rename 1 kill-after "),
                                ("save:1:kill", "hit creat 1 kill ")):
                 status, told, _, hits = run(program, DLVIZ_FAULT=fault)
                 self.assertEqual((status, told), (-signal.SIGKILL, {}))
