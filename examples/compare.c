@@ -1,4 +1,5 @@
 /* compare.c - one page of several: the runs of pages about the same points, side by side. */
+#include "run/again.h"
 #include "run/blas.h"
 #include "run/command.h"
 #include "run/text.h"
@@ -23,13 +24,13 @@ static void print_help(const struct command_line *line) {
 
 static bool are_one_file(const char *a, const char *b) {
     struct stat of_a, of_b;
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+    return AGAIN(stat(a, &of_a)) == 0 && AGAIN(stat(b, &of_b)) == 0 && of_a.st_dev == of_b.st_dev &&
            of_a.st_ino == of_b.st_ino;
 }
 
 static bool is_there(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return AGAIN(stat(path, &info)) == 0 && S_ISREG(info.st_mode);
 }
 
 static dlviz_status merge(const char *title, int count, const char **pages, const char *out) {

@@ -13,9 +13,10 @@ The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 i
   --tsan       with ThreadSanitizer
   --valgrind   under valgrind's memcheck (slow)
   --clang      compiled with clang
-  --suite S    only that suite: unit, kernels, gradient, parity, random, api, examples, browser, ...
+  --suite S    only that suite: unit, kernels, gradient, parity, random, faults, api, examples, browser, ...
   --random N   only the random cases, N of each kind; DLVIZ_TEST_SEED=S begins with seed S (1)
   --fuzz H     only the fuzz targets, for H hours in all (0.5: half an hour), with the sanitizers
+  --faults F   only calls that fail, F `all` (hours) or `sample` (a minute); more in tests/faults/faults.py
   --list       lists the tests and ends
 
 BUILD_DIR names the build folder (default: build-test, build-test-asan, ...); DLVIZ_DATA_DIR the one with
@@ -28,7 +29,7 @@ cd -- "$(dirname -- "$0")/.."
 # shellcheck source=examples/common.sh
 . examples/common.sh
 
-mode=plain compiler='' suite='' list=no hours='' everything=yes
+mode=plain compiler='' suite='' faults='' list=no hours='' everything=yes
 [ $# -eq 0 ] || everything=no
 while [ $# -gt 0 ]; do
     case $1 in
@@ -48,6 +49,11 @@ while [ $# -gt 0 ]; do
     --fuzz)
         [ $# -ge 2 ] || { usage >&2 && exit 2; }
         hours=$2
+        shift
+        ;;
+    --faults)
+        [ $# -ge 2 ] || { usage >&2 && exit 2; }
+        faults=$2
         shift
         ;;
     --list) list=yes ;;
@@ -138,12 +144,15 @@ if [ ! -f "$build/build.ninja" ]; then
 fi
 [ "$list" = no ] || { meson test -C "$build" --list && exit; }
 ninja -C "$build" </dev/null
+[ -z "$faults" ] || exec python3 tests/faults/faults.py "$build" --faults "$faults"
 prepare_locale
 
 set -- "$@" --no-rebuild --print-errorlogs
 [ -z "$suite" ] || set -- "$@" --suite "$suite"
 # Installing and compiling against an instrumented library shows nothing about the code.
 [ "$mode" = plain ] || set -- "$@" --no-suite api
+# Libraries that are loaded before all others get in each other's way.
+[ "$mode" = plain ] || set -- "$@" --no-suite faults
 [ "$mode" != valgrind ] || set -- "$@" --timeout-multiplier 20 \
     --wrapper 'valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
 case "$mode" in asan | tsan) set -- "$@" --timeout-multiplier 10 ;; esac

@@ -1,4 +1,5 @@
 /* Files that are read and written: what is wrong with them is better said before the work. */
+#include "../run/again.h"
 #include "../run/try.h"
 #include "embed.h"
 
@@ -28,7 +29,7 @@ static struct part part(const char *path, char *(*split)(char *)) {
 
 static dlviz_status check_folder(const char *path, const char *target) {
     struct part folder = part(target, dirname);
-    return access(folder.text, W_OK | X_OK) == 0 ? DLVIZ_OK : refuse(path, strerror(errno));
+    return AGAIN(access(folder.text, W_OK | X_OK)) == 0 ? DLVIZ_OK : refuse(path, strerror(errno));
 }
 
 /* A link is followed: what it points to is replaced. */
@@ -38,37 +39,38 @@ static dlviz_status check_output(const char *path) {
     struct stat info;
     if (length == 0 || path[length - 1] == '/')
         return refuse(path, "that names no file");
-    bool exists = lstat(path, &info) == 0;
+    bool exists = AGAIN(lstat(path, &info)) == 0;
     if (!exists && errno != ENOENT)
         return refuse(path, strerror(errno));
     if (!exists)
         return check_folder(path, path);
-    if (!realpath(path, target) || stat(target, &info) != 0)
+    if (!realpath_again(path, target) || AGAIN(stat(target, &info)) != 0)
         return refuse(path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         return refuse(path, S_ISDIR(info.st_mode)
                                 ? "it is a folder"
                                 : "it is a device, socket or FIFO, not a regular file");
-    return access(target, W_OK) == 0 ? check_folder(path, target) : refuse(path, strerror(errno));
+    return AGAIN(access(target, W_OK)) == 0 ? check_folder(path, target)
+                                            : refuse(path, strerror(errno));
 }
 
 /* Two names of one file, by links too, or of a file that neither has made yet. */
 static bool are_one_file(const char *a, const char *b) {
     struct stat of_a, of_b;
-    bool a_exists = stat(a, &of_a) == 0, b_exists = stat(b, &of_b) == 0;
+    bool a_exists = AGAIN(stat(a, &of_a)) == 0, b_exists = AGAIN(stat(b, &of_b)) == 0;
     if (a_exists || b_exists)
         return a_exists && b_exists && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
     struct part folder_a = part(a, dirname), folder_b = part(b, dirname);
     struct part name_a = part(a, basename), name_b = part(b, basename);
-    return strcmp(name_a.text, name_b.text) == 0 && stat(folder_a.text, &of_a) == 0 &&
-           stat(folder_b.text, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+    return strcmp(name_a.text, name_b.text) == 0 && AGAIN(stat(folder_a.text, &of_a)) == 0 &&
+           AGAIN(stat(folder_b.text, &of_b)) == 0 && of_a.st_dev == of_b.st_dev &&
            of_a.st_ino == of_b.st_ino;
 }
 
 /* A file may be read for two purposes, but a pipe gives what it has once. */
 static bool can_be_read_twice(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return AGAIN(stat(path, &info)) == 0 && S_ISREG(info.st_mode);
 }
 
 dlviz_status check_paths(const struct path *files, int count) {

@@ -1,4 +1,5 @@
 #include "folder.h"
+#include "again.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,24 +38,24 @@ int make_folder(const char *path) {
             continue;
         memcpy(partial, path, i);
         partial[i] = '\0';
-        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+        if (AGAIN(mkdir(partial, 0777)) != 0 && errno != EEXIST)
             return -1;
     }
     struct stat info;
-    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
+    if (AGAIN(stat(path, &info)) == 0 && !S_ISDIR(info.st_mode)) {
         errno = ENOTDIR;
         return -1;
     }
-    return access(path, W_OK | X_OK);
+    return AGAIN(access(path, W_OK | X_OK));
 }
 
 /* Whether it can be written to, or made, as far as can be told without making it. */
 static bool can_be(const char *folder) {
     struct stat info;
-    if (stat(folder, &info) != 0)
+    if (AGAIN(stat(folder, &info)) != 0)
         return errno == ENOENT;
     if (S_ISDIR(info.st_mode))
-        return access(folder, W_OK | X_OK) == 0;
+        return AGAIN(access(folder, W_OK | X_OK)) == 0;
     errno = ENOTDIR;
     return false;
 }
@@ -63,10 +64,18 @@ static bool can_be(const char *folder) {
 static bool note(const char *folder, const char *name, int *count, char text[256]) {
     struct stat info;
     const char *path = result_path(folder, name);
-    if (stat(path, &info) != 0) {
-        if (lstat(path, &info) != 0)
-            return true;
-        snprintf(text, 256, "'%.200s' is a link that leads nowhere", path);
+    if (AGAIN(stat(path, &info)) != 0) {
+        int error = errno;
+        if (error == ENOENT || error == ELOOP) {
+            bool link = AGAIN(lstat(path, &info)) == 0;
+            if (!link && errno == ENOENT)
+                return true;
+            error = link ? 0 : errno;
+        }
+        if (error == 0)
+            snprintf(text, 256, "'%.200s' is a link that leads nowhere", path);
+        else
+            snprintf(text, 256, "cannot look at '%.150s': %s", path, strerror(error));
         return false;
     }
     if (!S_ISREG(info.st_mode)) {
@@ -100,7 +109,7 @@ enum folder_state look_into_folder(const char *folder, char text[256]) {
 }
 
 static bool has_file(const char *folder, const char *name) {
-    return access(result_path(folder, name), F_OK) == 0;
+    return AGAIN(access(result_path(folder, name), F_OK)) == 0;
 }
 
 bool has_checkpoint(const char *folder) {
@@ -114,10 +123,10 @@ bool has_finished(const char *folder) {
 
 void remove_checkpoint(const char *folder) {
     for (size_t i = 0; i < COUNT(of_training); i++)
-        unlink(result_path(folder, of_training[i]));
+        (void)AGAIN(unlink(result_path(folder, of_training[i])));
 }
 
 void remove_results(const char *folder) {
     for (size_t i = 0; i < COUNT(results); i++)
-        unlink(result_path(folder, results[i]));
+        (void)AGAIN(unlink(result_path(folder, results[i])));
 }

@@ -1,4 +1,5 @@
 /* Folders of images, a folder for each class, as one or in parts. */
+#include "again.h"
 #include "sources.h"
 #include "try.h"
 
@@ -164,7 +165,7 @@ dlviz_status read_image_folder(struct data *data, const struct options *options,
 static char *real_place(const char *path) {
     char *way = strdup(path), *real = NULL;
     while (way && !real) {
-        real = realpath(*way ? way : ".", NULL);
+        real = realpath_again(*way ? way : ".", NULL);
         char *slash = strrchr(way, '/');
         if (real || errno == ENOMEM)
             break;
@@ -179,7 +180,7 @@ static char *real_place(const char *path) {
 }
 
 static bool lies_in(const char *place, const char *folder) {
-    char *real = folder ? realpath(folder, NULL) : NULL;
+    char *real = folder ? realpath_again(folder, NULL) : NULL;
     size_t length = real ? strlen(real) : 0;
     bool in = real && strncmp(place, real, length) == 0 &&
               (length == 1 || place[length] == '/' || place[length] == '\0');
@@ -189,8 +190,8 @@ static bool lies_in(const char *place, const char *folder) {
 
 bool tests_what_it_trains_on(const struct options *options) {
     struct parts parts = find_parts(options);
-    char *test = options->test_folder ? realpath(options->test_folder, NULL) : NULL;
-    char *train = realpath(parts.train, NULL);
+    char *test = options->test_folder ? realpath_again(options->test_folder, NULL) : NULL;
+    char *train = realpath_again(parts.train, NULL);
     bool both = test && train && (lies_in(test, train) || lies_in(train, test));
     free(train);
     free(test);

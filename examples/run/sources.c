@@ -1,3 +1,4 @@
+#include "again.h"
 #include "sources.h"
 #include "text.h"
 #include "try.h"
@@ -11,14 +12,14 @@
 
 bool is_folder(const char *path) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    return AGAIN(stat(path, &info)) == 0 && S_ISDIR(info.st_mode);
 }
 
 static bool has_file(const char *folder, const char *name) {
     char path[4352];
     struct stat info;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return AGAIN(stat(path, &info)) == 0 && S_ISREG(info.st_mode);
 }
 
 static bool ends_with(const char *path, const char *ending) {
@@ -28,7 +29,7 @@ static bool ends_with(const char *path, const char *ending) {
 
 /* The last part of a path, without the ending of a file's name. */
 static void name_after(struct data *data, const char *path) {
-    char *real = realpath(path, NULL);
+    char *real = realpath_again(path, NULL);
     char *last = basename(real ? real : (char[]){"data"});
     char *dot = strrchr(last, '.');
     if (dot && dot != last && !is_folder(path))
@@ -99,7 +100,7 @@ static bool is_table(const char *path) {
 
 enum source look_at_source(const char *path) {
     struct stat info;
-    if (stat(path, &info) != 0)
+    if (AGAIN(stat(path, &info)) != 0)
         return SOURCE_MISSING;
     if (S_ISDIR(info.st_mode))
         return SOURCE_IMAGES;

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/again.h"
 #include "base/cancel.h"
 #include "base/replaced.h"
 #include "base/temporary.h"
@@ -134,9 +135,7 @@ static ssize_t write_some(int descriptor, const char *bytes, size_t size) {
 static dlviz_status write_out(dlz_file *file, const char *bytes, size_t size) {
     DLZ_NOT_CANCELLED;
     while (size > 0) {
-        ssize_t written = write_some(file->descriptor, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
+        ssize_t written = DLZ_AGAIN(write_some(file->descriptor, bytes, size));
         if (written <= 0)
             return keep_failure(file, "cannot write", written < 0 ? errno : EIO);
         bytes += written;
@@ -192,19 +191,12 @@ dlviz_status dlz_file_printf(dlz_file *file, const char *format, ...) {
 
 /* Some file systems cannot flush a file or a folder on demand and say so; that is no failure. */
 static bool sync_failed(int descriptor) {
-    int result;
-    do
-        result = fsync(descriptor);
-    while (result != 0 && errno == EINTR);
-    return result != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS;
+    return DLZ_AGAIN(fsync(descriptor)) != 0 && errno != EINVAL && errno != ENOTSUP &&
+           errno != EROFS;
 }
 
 int dlz_rename(const char *from, const char *to) {
-    int result;
-    do
-        result = rename(from, to);
-    while (result != 0 && errno == EINTR);
-    return result;
+    return DLZ_AGAIN(rename(from, to));
 }
 
 /* Makes the rename itself durable. By then the new file is in place and whole. */
@@ -212,16 +204,12 @@ static void sync_folder(const dlz_file *file) {
     char *folder = file->temporary;
     size_t length = dlz_folder_length(folder);
     folder[length] = '\0';
-    int descriptor;
-    do
-        descriptor = open(length ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (descriptor < 0 && errno == EINTR);
-    if (descriptor < 0)
-        return;
-    if (sync_failed(descriptor))
+    int descriptor = DLZ_AGAIN(open(length ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor < 0 || sync_failed(descriptor))
         dlz_log(DLVIZ_LOG_LEVEL_WARNING, "'%s' is written, but its folder could not be flushed",
                 file->path);
-    close(descriptor);
+    if (descriptor >= 0)
+        close(descriptor);
 }
 
 static void release(dlz_file *file) {
@@ -278,7 +266,7 @@ void dlz_file_discard(dlz_file *file) {
     if (file->descriptor >= 0)
         close(file->descriptor);
     if (file->temporary)
-        unlink(file->temporary);
+        (void)DLZ_AGAIN(unlink(file->temporary));
     release(file);
 }
 

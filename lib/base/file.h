@@ -36,6 +36,9 @@ int dlz_rename(const char *from, const char *to);
 /* The part of a path up to and including its last '/'. */
 size_t dlz_folder_length(const char *path);
 
+/* Whether there is something of this name. Fails with DLVIZ_ERROR_IO where nobody can tell. */
+dlviz_status dlz_file_find(const char *path, bool *exists);
+
 /* Opens a regular file, or a pipe or FIFO, for reading; *size is -1 for those. Anything else is an
  * error. As in any program, opening a FIFO waits until somebody opens it for writing. */
 dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size);

@@ -1,4 +1,5 @@
 /* Files and pipes read whole. */
+#include "base/again.h"
 #include "base/file.h"
 #include "base/cancel.h"
 
@@ -24,14 +25,12 @@ static const char *kind_of(mode_t mode) {
 static dlviz_status open_file(const char *path, bool fifo, bool pipes, int *descriptor,
                               int64_t *size) {
     struct stat info;
-    int opened, waiting = fifo ? 0 : O_NONBLOCK;
-    do
-        opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | waiting);
-    while (opened < 0 && errno == EINTR);
+    int waiting = fifo ? 0 : O_NONBLOCK;
+    int opened = DLZ_AGAIN(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | waiting));
     if (opened < 0)
         return dlz_fail_io("cannot open", path, errno);
     dlviz_status status = DLVIZ_OK;
-    if (fstat(opened, &info) != 0)
+    if (DLZ_AGAIN(fstat(opened, &info)) != 0)
         status = dlz_fail_io("cannot read", path, errno);
     else if (!S_ISREG(info.st_mode) && !(fifo && S_ISFIFO(info.st_mode)))
         status = dlz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is %s, not a regular file%s", path,
@@ -48,8 +47,14 @@ static dlviz_status open_file(const char *path, bool fifo, bool pipes, int *desc
 dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
     DLZ_NOT_CANCELLED;
     struct stat info;
-    bool fifo = stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
+    bool fifo = DLZ_AGAIN(stat(path, &info)) == 0 && S_ISFIFO(info.st_mode);
     return open_file(path, fifo, true, descriptor, size);
+}
+
+dlviz_status dlz_file_find(const char *path, bool *exists) {
+    *exists = DLZ_AGAIN(access(path, F_OK)) == 0;
+    return *exists || errno == ENOENT || errno == ENOTDIR ? DLVIZ_OK
+                                                          : dlz_fail_io("cannot read", path, errno);
 }
 
 /* Reads up to `size` bytes; fewer only at the end. */
@@ -57,9 +62,7 @@ static dlviz_status read_up_to(const char *path, int descriptor, char *bytes, si
                                size_t *used) {
     *used = 0;
     while (*used < size) {
-        ssize_t got = read(descriptor, bytes + *used, size - *used);
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = DLZ_AGAIN(read(descriptor, bytes + *used, size - *used));
         if (got < 0)
             return dlz_fail_io("cannot read", path, errno);
         if (got == 0)

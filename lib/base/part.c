@@ -23,7 +23,10 @@ dlviz_status dlz_part_first_error(const dlz_part *part) {
     return part->error == DLVIZ_OK ? DLVIZ_OK : dlz_fail(part->error, "%s", part->message);
 }
 
+/* As for a layer: what its constructor lacked memory for, another call hands on as NULL. */
 static dlviz_status fail_null(const char *who, const dlz_noun *noun) {
+    if (dlz_last_status() == DLVIZ_ERROR_OUT_OF_MEMORY)
+        return dlz_fail_within(DLVIZ_ERROR_OUT_OF_MEMORY, "%s: '%s'", who, noun->name);
     return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is NULL", who, noun->name);
 }
 

@@ -3,6 +3,7 @@
  * A container that may use two processors' time often sees all processors of its machine; a thread
  * for each would be stopped most of the time, in the middle of work that others wait for. */
 #include "base/processors.h"
+#include "base/again.h"
 #include "base/base.h"
 #include "base/cancel.h"
 
@@ -20,16 +21,16 @@
  * where the text will. */
 static bool read_text(const char *path, char *text, size_t size) {
     DLZ_NOT_CANCELLED;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = DLZ_AGAIN(open(path, O_RDONLY | O_CLOEXEC));
     if (descriptor < 0)
         return false;
     size_t length = 0;
     ssize_t got;
     do {
-        got = read(descriptor, text + length, size - 1 - length);
+        got = DLZ_AGAIN(read(descriptor, text + length, size - 1 - length));
         if (got > 0)
             length += (size_t)got;
-    } while ((got > 0 && length < size - 1) || (got < 0 && errno == EINTR));
+    } while (got > 0 && length < size - 1);
     close(descriptor);
     text[length] = '\0';
     return got == 0;

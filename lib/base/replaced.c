@@ -1,4 +1,5 @@
 #include "base/replaced.h"
+#include "base/again.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ static dlviz_status look_at_folder(const char *path, struct stat *info) {
         return dlz_fail_memory("a file name", strlen(path) + 1);
     size_t length = dlz_folder_length(folder);
     folder[length] = '\0';
-    int result = stat(length ? folder : ".", info), error = errno;
+    int result = DLZ_AGAIN(stat(length ? folder : ".", info)), error = errno;
     dlz_free(folder);
     return result == 0 ? DLVIZ_OK : dlz_fail_io("cannot write", path, error);
 }
@@ -30,7 +31,7 @@ static dlviz_status look_at_folder(const char *path, struct stat *info) {
 /* Replaces *at, a link, by what it says. */
 static dlviz_status follow(const char *path, char **at) {
     char text[PATH_MAX];
-    ssize_t length = readlink(*at, text, sizeof text - 1);
+    ssize_t length = DLZ_AGAIN(readlink(*at, text, sizeof text - 1));
     if (length < 0)
         return dlz_fail_io("cannot write through the link", path, errno);
     text[length] = '\0';
@@ -65,13 +66,13 @@ static dlviz_status check_kind(const char *path, const char *at, const struct st
     if (!S_ISREG(info->st_mode))
         return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': it is %s, not a regular file", path,
                         S_ISDIR(info->st_mode) ? "a folder" : "a device, socket or FIFO");
-    return access(at, W_OK) == 0 ? DLVIZ_OK : dlz_fail_io("cannot write", path, errno);
+    return DLZ_AGAIN(access(at, W_OK)) == 0 ? DLVIZ_OK : dlz_fail_io("cannot write", path, errno);
 }
 
 static dlviz_status find(const char *path, char **at, struct stat *info, bool *exists) {
     bool linked = false;
     for (int links = 0; links <= MOST_LINKS; links++) {
-        *exists = lstat(*at, info) == 0;
+        *exists = DLZ_AGAIN(lstat(*at, info)) == 0;
         if (!*exists && (errno != ENOENT || linked))
             return dlz_fail_io(linked ? "cannot write through the link" : "cannot write", path,
                                errno);
@@ -88,7 +89,7 @@ static dlviz_status find(const char *path, char **at, struct stat *info, bool *e
 
 /* A file system without such lists is one in which nobody can have been given more. */
 static dlviz_status read_list(const char *path, const char *at, dlz_replaced *replaced) {
-    ssize_t size = getxattr(at, ACCESS_LIST, replaced->list, sizeof replaced->list);
+    ssize_t size = DLZ_AGAIN(getxattr(at, ACCESS_LIST, replaced->list, sizeof replaced->list));
     replaced->list_size = size > 0 ? size : 0;
     return size >= 0 || errno != ERANGE
                ? DLVIZ_OK
@@ -124,17 +125,17 @@ dlviz_status dlz_replaced_imitate(const dlz_replaced *replaced, const char *path
     mode_t mode = replaced->mode;
     if (!replaced->exists)
         return DLVIZ_OK;
-    bool kept = fchown(descriptor, (uid_t)-1, replaced->group) == 0;
-    if (fchown(descriptor, replaced->owner, (gid_t)-1) != 0)
+    bool kept = DLZ_AGAIN(fchown(descriptor, (uid_t)-1, replaced->group)) == 0;
+    if (DLZ_AGAIN(fchown(descriptor, replaced->owner, (gid_t)-1)) != 0)
         mode &= ~(mode_t)(S_ISUID | S_ISGID);
     /* A list of the folder's may have come in, and the mode would be the most that it allows. */
-    fremovexattr(descriptor, ACCESS_LIST);
+    (void)DLZ_AGAIN(fremovexattr(descriptor, ACCESS_LIST));
     size_t list_size = (size_t)replaced->list_size;
     if (kept && list_size > 0)
-        kept = fsetxattr(descriptor, ACCESS_LIST, replaced->list, list_size, 0) == 0;
+        kept = DLZ_AGAIN(fsetxattr(descriptor, ACCESS_LIST, replaced->list, list_size, 0)) == 0;
     if (!kept)
         mode = without_group(mode);
-    return fchmod(descriptor, mode) == 0
+    return DLZ_AGAIN(fchmod(descriptor, mode)) == 0
                ? DLVIZ_OK
                : dlz_fail_io("cannot set the permissions of", path, errno);
 }

@@ -1,4 +1,5 @@
 #include "base/temporary.h"
+#include "base/again.h"
 #include "base/entropy.h"
 #include "base/file.h"
 
@@ -22,21 +23,18 @@ uint64_t dlz_name_hash(const char *name) {
 }
 
 static bool lock(int descriptor) {
-    int result;
-    do
-        result = flock(descriptor, LOCK_EX | LOCK_NB);
-    while (result != 0 && errno == EINTR);
-    return result == 0;
+    return DLZ_AGAIN(flock(descriptor, LOCK_EX | LOCK_NB)) == 0;
 }
 
 /* A file system without locks keeps what was left behind: nobody can tell whose it is. */
 static void remove_if_abandoned(int folder, const char *name) {
-    int descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int descriptor =
+        DLZ_AGAIN(openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (descriptor < 0)
         return;
     struct stat info;
-    if (fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) && lock(descriptor))
-        unlinkat(folder, name, 0);
+    if (DLZ_AGAIN(fstat(descriptor, &info)) == 0 && S_ISREG(info.st_mode) && lock(descriptor))
+        (void)DLZ_AGAIN(unlinkat(folder, name, 0));
     close(descriptor);
 }
 
@@ -58,7 +56,8 @@ static bool keep(int descriptor) {
     struct stat info;
     if (!lock(descriptor))
         return errno != EWOULDBLOCK;
-    return fstat(descriptor, &info) == 0 && info.st_nlink > 0;
+    /* Where nothing can be learned, the chance is against it. */
+    return DLZ_AGAIN(fstat(descriptor, &info)) != 0 || info.st_nlink > 0;
 }
 
 dlviz_status dlz_temporary_create(const char *target, const char *path, mode_t mode, char **name,

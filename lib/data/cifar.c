@@ -7,7 +7,6 @@
 #include <dlviz/dataset_files.h>
 
 #include <string.h>
-#include <unistd.h>
 
 enum { SIDE = 32, CHANNELS = 3, PIXELS = CHANNELS * SIDE * SIDE, MOST_FILES = 5 };
 /* A list of 100 names takes about 1 kB. */
@@ -78,9 +77,9 @@ static dlviz_status make_path(char **path, const char *folder, const char *name)
 static dlviz_status exists_in(const char *folder, const char *name, bool *exists) {
     char *path;
     DLZ_TRY(make_path(&path, folder, name));
-    *exists = access(path, F_OK) == 0;
+    dlviz_status status = dlz_file_find(path, exists);
     dlz_free(path);
-    return DLVIZ_OK;
+    return status;
 }
 
 /* The folder with the files: the one that was given, or that in it into which the archive unpacks. */
@@ -116,7 +115,9 @@ typedef struct batch {
 
 static dlviz_status open_batch(const cifar *set, const char *folder, const char *name, batch *p) {
     DLZ_TRY(make_path(&p->path, folder, name));
-    if (access(p->path, F_OK) != 0)
+    bool exists;
+    DLZ_TRY(dlz_file_find(p->path, &exists));
+    if (!exists)
         return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "no %s of %s's binary version in the folder '%s'",
                         name, set->name, folder);
     DLZ_TRY(dlz_source_open(&p->source, p->path));
@@ -215,10 +216,12 @@ static dlviz_status set_names(const cifar *set, const char *folder, dlviz_datase
     char *path;
     DLZ_TRY(dlviz_dataset_set_num_classes(dataset, set->num_classes));
     DLZ_TRY(make_path(&path, folder, set->list));
-    dlviz_status status =
-        access(path, F_OK) == 0
-            ? set_names_of_list(set, path, dataset)
-            : dlviz_dataset_set_class_names(dataset, set->num_classes, set->known_names);
+    bool exists;
+    dlviz_status status = dlz_file_find(path, &exists);
+    if (status == DLVIZ_OK)
+        status = exists
+                     ? set_names_of_list(set, path, dataset)
+                     : dlviz_dataset_set_class_names(dataset, set->num_classes, set->known_names);
     dlz_free(path);
     return status;
 }

@@ -1,4 +1,5 @@
 #include "data/image_list.h"
+#include "base/again.h"
 #include "base/cancel.h"
 
 #include <dirent.h>
@@ -98,9 +99,14 @@ static dlviz_status find_kind(const place *at, const struct dirent *entry, bool 
     if (!path)
         return dlz_fail_memory("the name of a file", strlen(entry->d_name));
     struct stat info;
-    *folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    dlviz_status status = DLVIZ_OK;
+    int result = DLZ_AGAIN(stat(path, &info));
+    bool nowhere = result != 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+    *folder = result == 0 && S_ISDIR(info.st_mode);
+    if (result != 0 && !nowhere)
+        status = dlz_fail_io("cannot read", path, errno);
     dlz_free(path);
-    return DLVIZ_OK;
+    return status;
 }
 
 static dlviz_status visit_entries(dlz_image_list *list, const place *at, DIR *entries,
@@ -133,8 +139,11 @@ static dlviz_status check_place(const place *at) {
 static dlviz_status visit_folder(dlz_image_list *list, place *at, visit_fn visit, int64_t class) {
     DLZ_NOT_CANCELLED;
     struct stat info;
-    DIR *entries = opendir(at->path);
-    if (!entries || fstat(dirfd(entries), &info) != 0) {
+    DIR *entries;
+    do
+        entries = opendir(at->path);
+    while (!entries && errno == EINTR);
+    if (!entries || DLZ_AGAIN(fstat(dirfd(entries), &info)) != 0) {
         dlviz_status status = dlz_fail_io("cannot read the folder", at->path, errno);
         if (entries)
             closedir(entries);

@@ -1,10 +1,10 @@
 #include "data/dataset.h"
 #include "base/base.h"
+#include "base/file.h"
 #include "base/reading.h"
 
 #include <dlviz/dataset_files.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { CLASSES = 10 };
 
@@ -15,10 +15,13 @@ static dlviz_status find_file(const char *folder, const char *name, int rank, ch
                             form % 2 ? ".gz" : "");
         if (!*found)
             return dlz_fail_memory("a file name", strlen(folder) + 64);
-        if (access(*found, F_OK) == 0)
+        bool exists;
+        dlviz_status status = dlz_file_find(*found, &exists);
+        if (status == DLVIZ_OK && exists)
             return DLVIZ_OK;
         dlz_free(*found);
         *found = NULL;
+        DLZ_TRY(status);
     }
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND,
                     "no %s-idx%d-ubyte or %s.idx%d-ubyte, plain or with .gz, in the folder '%s'",

@@ -1,4 +1,5 @@
 #include "data/source.h"
+#include "base/again.h"
 #include "base/cancel.h"
 #include "base/file.h"
 
@@ -47,9 +48,7 @@ static dlviz_status refill(dlz_source *source) {
         memcpy(source->buffer, source->memory + source->memory_used, (size_t)got);
         source->memory_used += (size_t)got;
     } else {
-        do
-            got = read(source->descriptor, source->buffer, BUFFER_SIZE);
-        while (got < 0 && errno == EINTR);
+        got = DLZ_AGAIN(read(source->descriptor, source->buffer, BUFFER_SIZE));
         if (got < 0)
             return dlz_fail_io("cannot read", source->path, errno);
     }

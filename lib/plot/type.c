@@ -10,6 +10,7 @@
 #include <math.h>
 #include <pango/pangocairo.h>
 #include <pango/pangofc-fontmap.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,6 +51,23 @@ static dlviz_status check_memory(void) {
     if (place == MAP_FAILED)
         return dlz_fail_memory("addresses that the text of a figure reserves", addresses_of_text);
     munmap(place, addresses_of_text);
+    return DLVIZ_OK;
+}
+
+/* GLib also ends the process where it gets no thread. */
+static void *do_nothing(void *argument) {
+    return argument;
+}
+
+static dlviz_status begin_a_thread(void) {
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, do_nothing, NULL);
+    if (error != 0) {
+        errno = error;
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
+                        "cannot begin a thread, which the text of a figure takes: %m");
+    }
+    pthread_join(thread, NULL);
     return DLVIZ_OK;
 }
 
@@ -210,6 +228,7 @@ static dlviz_status find_family(dlz_type *type) {
 dlviz_status dlz_type_create(dlz_type **out) {
     *out = NULL;
     DLZ_TRY(check_memory());
+    DLZ_TRY(begin_a_thread());
     DLZ_TRY(find_any_font());
     dlz_type *type = dlz_alloc_zero(sizeof *type);
     if (!type)

@@ -1,5 +1,6 @@
 /* Bytes of an archive. */
 #include "base/base.h"
+#include "base/again.h"
 #include "base/cancel.h"
 #include "tensor/npz.h"
 
@@ -35,10 +36,8 @@ dlviz_status dlz_archive_read(const dlz_archive *archive, uint64_t offset, void 
         return DLVIZ_OK;
     }
     for (size_t done = 0; done < size;) {
-        ssize_t got =
-            pread(archive->descriptor, (char *)bytes + done, size - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = DLZ_AGAIN(
+            pread(archive->descriptor, (char *)bytes + done, size - done, (off_t)(offset + done)));
         if (got < 0)
             return cannot_read();
         if (got == 0)

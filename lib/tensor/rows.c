@@ -1,4 +1,5 @@
 #include "tensor/rows.h"
+#include "base/again.h"
 #include "base/base.h"
 #include "base/cancel.h"
 #include "tensor/mapping.h"
@@ -28,9 +29,8 @@ size_t dlz_row_size(const dlviz_tensor *tensor) {
 static dlviz_status read_bytes(const dlz_mapping *file, size_t offset, size_t size, char *to) {
     DLZ_NOT_CANCELLED;
     for (size_t done = 0; done < size;) {
-        ssize_t got = pread(file->descriptor, to + done, size - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got =
+            DLZ_AGAIN(pread(file->descriptor, to + done, size - done, (off_t)(offset + done)));
         if (got < 0)
             return dlz_fail_io("cannot read", file->path, errno);
         if (got == 0)

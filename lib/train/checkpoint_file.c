@@ -1,4 +1,5 @@
 /* A checkpoint takes the place of an earlier one: a good one exists at every moment. */
+#include "base/again.h"
 #include "base/base.h"
 #include "base/file.h"
 #include "base/temporary.h"
@@ -13,20 +14,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_file(const char *path) {
+static dlviz_status find_file(const char *path, bool *found) {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    int result = DLZ_AGAIN(stat(path, &info));
+    *found = result == 0 && S_ISREG(info.st_mode);
+    return result == 0 || errno == ENOENT || errno == ENOTDIR
+               ? DLVIZ_OK
+               : dlz_fail_io("cannot read", path, errno);
 }
 
-/* Whether a file is whole, undamaged and of the present format. Fails for want of memory only. */
+/* Whether a file is whole, undamaged and of the present format. One that cannot be read is none: else a
+ * bad block of the disk would be in the way of all checkpoints to come. */
 static dlviz_status find_checkpoint(const char *path, bool *found) {
+    dlviz_safetensors *set = NULL;
+    dlviz_status status = find_file(path, found);
+    if (status != DLVIZ_OK || !*found)
+        return status;
     *found = false;
-    if (!is_file(path))
-        return DLVIZ_OK;
-    dlviz_safetensors *set;
     dlz_failure before;
     dlz_failure_keep(&before);
-    dlviz_status status = dlviz_safetensors_open(&set, path);
+    status = dlviz_safetensors_open(&set, path);
     if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
         return status;
     if (status != DLVIZ_OK) {
@@ -49,13 +56,13 @@ static dlviz_status move_to(const char *path, const char *previous, bool *moved)
         DLZ_TRY(find_checkpoint(previous, &good_before));
     if (good_before)
         return DLVIZ_OK;
-    if (unlink(previous) != 0 && errno != ENOENT)
+    if (DLZ_AGAIN(unlink(previous)) != 0 && errno != ENOENT)
         return dlz_fail_io("cannot replace", previous, errno);
-    if (linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW) == 0)
+    if (DLZ_AGAIN(linkat(AT_FDCWD, path, AT_FDCWD, previous, AT_SYMLINK_FOLLOW)) == 0)
         return DLVIZ_OK;
     /* What a symbolic link leads to is what will be replaced, so the link itself must stay. */
     struct stat info;
-    bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    bool link = DLZ_AGAIN(lstat(path, &info)) == 0 && S_ISLNK(info.st_mode);
     if (!link && dlz_rename(path, previous) == 0)
         *moved = true;
     else
@@ -95,7 +102,9 @@ dlviz_status dlz_checkpoint_mention_previous(dlviz_status status, const char *pa
 }
 
 static dlviz_status keep_previous(const char *path, bool *moved) {
-    if (!is_file(path))
+    bool found;
+    DLZ_TRY(find_file(path, &found));
+    if (!found)
         return DLVIZ_OK;
     char *previous = dlz_checkpoint_previous(path);
     if (!previous)

@@ -1,0 +1,26 @@
+/* again.h - calls on files that a signal interrupts, as it can where a network or a program serves them. */
+#ifndef RUN_AGAIN_H
+#define RUN_AGAIN_H
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Makes a call whose failure is -1 again for as long as it is interrupted. */
+#define AGAIN(call)                                                                                \
+    ({                                                                                             \
+        __typeof__(call) again_result;                                                             \
+        do                                                                                         \
+            again_result = (call);                                                                 \
+        while (again_result == -1 && errno == EINTR);                                              \
+        again_result;                                                                              \
+    })
+
+static inline char *realpath_again(const char *path, char *resolved) {
+    char *found;
+    do
+        found = realpath(path, resolved);
+    while (!found && errno == EINTR);
+    return found;
+}
+
+#endif
