@@ -14,6 +14,8 @@ The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 i
   --valgrind   under valgrind's memcheck (slow)
   --clang      compiled with clang
   --suite S    only that suite: unit, kernels, gradient, parity, random, api, examples, browser, ...
+  --coverage   which lines of lib/ the Check programs reach, by room and function (GCC; tests/coverage)
+  --mutants N  breaks N lines of lib/ that tests reach, one at a time, and looks whether a test notices; hours
   --random N   only the random cases, N of each kind; DLVIZ_TEST_SEED=S begins with seed S (1)
   --list       lists the tests and ends
 
@@ -26,10 +28,16 @@ cd -- "$(dirname -- "$0")/.."
 # shellcheck source=examples/common.sh
 . examples/common.sh
 
-mode=plain compiler='' suite='' list=no
+mode=plain mutants=0 compiler='' suite='' list=no
 while [ $# -gt 0 ]; do
     case $1 in
     --asan | --tsan | --valgrind) mode=${1#--} ;;
+    --coverage) mode=coverage ;;
+    --mutants)
+        [ $# -ge 2 ] || { usage >&2 && exit 2; }
+        mode=mutants mutants=$2
+        shift
+        ;;
     --clang) compiler=clang ;;
     --suite)
         [ $# -ge 2 ] || { usage >&2 && exit 2; }
@@ -104,6 +112,40 @@ prepare_locale() {
         localedef -i de_DE -f UTF-8 "$LOCPATH/de_DE.UTF-8" >/dev/null 2>&1 || :
     export LOCPATH
 }
+
+# The Check programs alone, compiled for coverage or to be broken: make_programs FOLDER OPTIONS
+make_programs() {
+    folder=$1
+    shift
+    [ -f "$folder/build.ninja" ] || meson setup "$folder" --wrap-mode=nodownload -Dmpi=disabled -Dbenchmarks=false \
+        -Ddefault_library=static -Doptimization=1 -Db_ndebug=true "$@" </dev/null
+    # shellcheck disable=SC2046 # a list of programs
+    ninja -C "$folder" $(ninja -C "$folder" -t targets all | sed -n 's/^\(tests\/test_[^:]*\): c_LINKER.*/\1/p') </dev/null
+}
+
+# Counters that threads share must not lose what one of them counts: gcov computes some from others.
+measure_coverage() {
+    make_programs "$1" -Ddebug=true -Db_coverage=true -Dc_args=-fprofile-update=atomic
+    build=$1
+    prepare_locale
+    python3 tests/coverage/coverage.py "$1" --tests "$names"
+}
+
+case "$mode" in
+coverage | mutants)
+    [ -z "$compiler" ] || fail "--$mode is for GCC"
+    names=$(IFS=, && printf %s "$*")
+    if [ "$mode" = coverage ]; then
+        measure_coverage "$build-coverage"
+    else
+        measured=build-test-coverage
+        measure_coverage "$measured" >/dev/null || say "Some tests failed while lines were counted."
+        make_programs "$build-mutants" -Ddebug=false
+        python3 tests/coverage/mutate.py "$build-mutants" --coverage "$measured" --mutants "$mutants"
+    fi
+    exit
+    ;;
+esac
 
 # shellcheck disable=SC2086 # a list of options
 if [ ! -f "$build/build.ninja" ]; then

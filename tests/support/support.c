@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[256];
 
 static void remove_scratch(void) {
     DIR *dir = folder[0] ? opendir(folder) : NULL;
@@ -27,7 +27,8 @@ static void remove_scratch(void) {
 
 const char *scratch_folder(void) {
     if (!folder[0]) {
-        strcpy(folder, "/tmp/dlviz-test-XXXXXX");
+        const char *given = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/dlviz-test-XXXXXX", given && *given ? given : "/tmp");
         if (!mkdtemp(folder)) {
             perror("mkdtemp");
             exit(2);
