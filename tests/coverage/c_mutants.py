@@ -112,8 +112,8 @@ class Source:
         before = self.tokens[index - 1] if index else None
         if token.kind != "sign" or before is None:
             return
-        between = before.text in (")", "]") or \
-            before.kind in ("name", "number", "character") and before.text not in CONTROL
+        between = not self._begins_statement(index) and (before.text in (")", "]") or before.text not in CONTROL and
+                                                         before.kind in ("name", "number", "character"))
         others = BINARY.get(token.text, []) if between and not self._declares_pointer(index) else []
         if token.text in UNARY:
             others = UNARY[token.text]

@@ -217,14 +217,14 @@ def ranges(lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--tests", help="only these tests, names with commas between", default="")
+    parser.add_argument("--tests", help="only these tests, a,b,c", default="")
     parser.add_argument("--report", action="store_true", help="run nothing, report what was kept")
     parser.add_argument("--again", action="store_true", help="run also what was kept")
     parser.add_argument("--functions", type=int, default=60, help="so many functions with unreached lines are listed")
     parser.add_argument("--seconds", type=float, default=3600, help="the longest that one test may take")
     given = parser.parse_args()
     build = given.build.resolve()
-    tests = suite.find_tests(build, [name for name in given.tests.split(",") if name])
+    tests = suite.find_tests(build, [name for name in re.split(r",(?! )", given.tests) if name])
     if not objects_of_library(build):
         raise SystemExit(f"{build} was not compiled by GCC with -Db_coverage=true")
     (build / "coverage").mkdir(exist_ok=True)

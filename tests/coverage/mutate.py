@@ -46,7 +46,7 @@ class Builder:
             shutil.copytree(suite.SOURCE / part, self.tree / part)
         self.commands = {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
-            self.commands[entry["output"]] = entry["command"]
+            self.commands[entry["output"].removesuffix(".o")] = entry["command"]  # as coverage.py calls them
         self.originals = {}
         self.links = {}
 
@@ -126,7 +126,7 @@ class Builder:
         for name, path in broken.items():
             if str(path) not in taken:
                 raise SystemExit(f"the broken {name} is not in {test.target}")
-            if name in taken or os.path.basename(name) in taken:
+            if name + ".o" in taken or os.path.basename(name) + ".o" in taken:
                 raise SystemExit(f"the sound {name} is in {test.target} beside the broken one")
         return program
 
@@ -280,6 +280,8 @@ class Campaign:
         path = told["file"]
         objects = self.objects_of(path, line)
         tests = self.tests_of(path, line, objects)
+        if not objects or not tests:
+            raise SystemExit(f"{path}:{line}: the two build folders do not have the same objects or tests")
         ran, broken = list(survived), None
         spent = sum(self.suite.usual_time(name) or 0.0 for name in ran)
         for name in tests:
