@@ -123,27 +123,19 @@ make_programs() {
     ninja -C "$folder" $(ninja -C "$folder" -t targets all | sed -n 's/^\(tests\/test_[^:]*\): c_LINKER.*/\1/p') </dev/null
 }
 
-# Counters that threads share must not lose what one of them counts: gcov computes some from others.
-measure_coverage() {
-    make_programs "$1" -Ddebug=true -Db_coverage=true -Dc_args=-fprofile-update=atomic
-    build=$1
-    prepare_locale
-    python3 tests/coverage/coverage.py "$1" --tests "$names"
-}
-
 case "$mode" in
 coverage | mutants)
     [ -z "$compiler" ] || fail "--$mode is for GCC"
-    names=$(IFS=, && printf %s "$*")
-    if [ "$mode" = coverage ]; then
-        measure_coverage "$build-coverage"
-    else
-        measured=build-test-coverage
-        measure_coverage "$measured" >/dev/null || say "Some tests failed while lines were counted."
-        make_programs "$build-mutants" -Ddebug=false
-        python3 tests/coverage/mutate.py "$build-mutants" --coverage "$measured" --mutants "$mutants"
-    fi
-    exit
+    build='build-test-coverage' broken=${BUILD_DIR:-build-test-mutants}
+    [ "$mode" = mutants ] || build=${BUILD_DIR:-$build}
+    # Counters that threads share must not lose what one of them counts: gcov computes some from others.
+    make_programs "$build" -Ddebug=true -Db_coverage=true -Dc_args=-fprofile-update=atomic
+    [ "$mode" = coverage ] || make_programs "$broken" -Ddebug=false
+    prepare_locale
+    status=0
+    python3 tests/coverage/coverage.py "$build" --tests "$(IFS=, && printf %s "$*")" || status=$?
+    [ "$mode" = coverage ] || python3 tests/coverage/mutate.py "$broken" --coverage "$build" --mutants "$mutants" || status=$?
+    exit "$status"
     ;;
 esac
 
