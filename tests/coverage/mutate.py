@@ -213,9 +213,12 @@ class Campaign:
                 numbers.update(self.map["sets"][tests])
         names = [self.names[number] for number in sorted(numbers)]
         names = [name for name in names if name in self.suite.tests]
-        expected = {name: self.suite.times.get(name) or self.map["tests"][name]["seconds"] for name in names}
         before = self.noticed_by[path]
-        return sorted(names, key=lambda name: (-before[name], expected[name], name))
+        return sorted(names, key=lambda name: (-before[name], self.expected_time(name), name))
+
+    def expected_time(self, name):
+        """What a test takes, or took while lines were counted."""
+        return self.suite.times.get(name) or self.map["tests"][name]["seconds"]
 
     def objects_of(self, path, line):
         """The objects to break: all variants of a source, and of those that a header is in some that tests reach."""
@@ -285,12 +288,14 @@ class Campaign:
         ran, broken = list(survived), None
         spent = sum(self.suite.usual_time(name) or 0.0 for name in ran)
         for name in tests:
-            if name in ran or self.suite.usual_time(name) is None:
+            if name in ran:
                 continue
-            usual = self.suite.usual_time(name)
-            spent += usual
-            if ran and self.given.budget and spent > self.given.budget:
+            if ran and self.given.budget and spent + self.expected_time(name) > self.given.budget:
                 break
+            usual = self.suite.usual_time(name)
+            if usual is None:
+                continue
+            spent += usual
             if broken is None:
                 broken = self.builder.break_source(path, source.broken(mutation), objects)
                 if not broken:
