@@ -41,14 +41,28 @@ class Builder:
         self.build = build
         self.folder = build / "mutants"
         self.tree = self.folder / "tree"
-        shutil.rmtree(self.tree, ignore_errors=True)
-        for part in ("include", "lib"):
-            shutil.copytree(suite.SOURCE / part, self.tree / part)
+        self.copy_tree()
         self.commands = {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
             self.commands[entry["output"].removesuffix(".o")] = entry["command"]  # as coverage.py calls them
         self.originals = {}
         self.links = {}
+
+    def copy_tree(self):
+        """The sources as they were compiled: a run goes on while the tree changes, until the library is built."""
+        built = (self.build / "lib/libdlviz_inside.a").stat().st_mtime
+        done = self.folder / "tree-is-whole"
+        if done.exists() and done.stat().st_mtime > built:
+            return
+        newer = [path for part in ("include", "lib") for path in (suite.SOURCE / part).rglob("*.[ch]")
+                 if path.stat().st_mtime > built]
+        if newer:
+            raise SystemExit(f"{newer[0]} is newer than the library in {self.build}: build it first")
+        done.unlink(missing_ok=True)
+        shutil.rmtree(self.tree, ignore_errors=True)
+        for part in ("include", "lib"):
+            shutil.copytree(suite.SOURCE / part, self.tree / part)
+        done.touch()
 
     def source_of(self, name):
         """The source of an object of the build, or None for what it does not have."""
@@ -217,8 +231,13 @@ class Campaign:
         return sorted(names, key=lambda name: (-before[name], self.expected_time(name), name))
 
     def expected_time(self, name):
-        """What a test takes, or took while lines were counted."""
-        return self.suite.times.get(name) or self.map["tests"][name]["seconds"]
+        """What a test takes, or may take by what it took while lines were counted."""
+        counted, known = self.map["tests"], self.suite.times
+        if known.get(name):
+            return known[name]
+        both = [other for other in known if known[other] and other in counted]
+        faster = sum(known[other] for other in both) / sum(counted[other]["seconds"] for other in both) if both else 1.0
+        return counted[name]["seconds"] * faster
 
     def objects_of(self, path, line):
         """The objects to break: all variants of a source, and of those that a header is in some that tests reach."""
