@@ -103,7 +103,9 @@ def run(test, program=None, seconds=600, environment=(), first_failure=False, mo
     scratch = Path(tempfile.mkdtemp(prefix="dlviz-run-"))
     cases = scratch / "cases.tap"
     output_path = scratch / "output"
-    variables = {**os.environ, **test.environment, **dict(environment), "TMPDIR": str(scratch)}
+    # As meson does: what is read before it is written is not 0 by luck.
+    variables = {"MALLOC_PERTURB_": "165", **os.environ, **test.environment, **dict(environment),
+                 "TMPDIR": str(scratch)}
     if first_failure:
         variables["CK_TAP_LOG_FILE_NAME"] = str(cases)
     command = [str(program or test.program)] + test.command[1:]
