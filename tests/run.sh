@@ -12,11 +12,16 @@ The last line counts test cases: "N passed, N failed, N skipped". Exits with 0 i
   --asan       with AddressSanitizer and UndefinedBehaviorSanitizer
   --tsan       with ThreadSanitizer
   --valgrind   under valgrind's memcheck (slow)
+  --debug      with assertions
+  --hardened   with -Dhardening=true
   --clang      compiled with clang
   --suite S    only that suite: unit, kernels, gradient, parity, random, faults, api, examples, browser, ...
+  --coverage   which lines of lib/ the Check programs reach, by room and function (GCC; tests/coverage)
+  --mutants N  breaks N lines of lib/ that tests reach, one at a time, and looks whether a test notices; hours
   --random N   only the random cases, N of each kind; DLVIZ_TEST_SEED=S begins with seed S (1)
   --fuzz H     only the fuzz targets, for H hours in all (0.5: half an hour), with the sanitizers
   --faults F   only calls that fail, F `all` (hours) or `sample` (a minute); more in tests/faults/faults.py
+  --analyze    only what GCC's -fanalyzer, clang-tidy and cppcheck say of lib/
   --list       lists the tests and ends
 
 BUILD_DIR names the build folder (default: build-test, build-test-asan, ...); DLVIZ_DATA_DIR the one with
@@ -29,11 +34,17 @@ cd -- "$(dirname -- "$0")/.."
 # shellcheck source=examples/common.sh
 . examples/common.sh
 
-mode=plain compiler='' suite='' faults='' list=no hours='' everything=yes
+mode=plain mutants=0 compiler='' suite='' faults='' list=no hours='' everything=yes
 [ $# -eq 0 ] || everything=no
 while [ $# -gt 0 ]; do
     case $1 in
-    --asan | --tsan | --valgrind) mode=${1#--} ;;
+    --asan | --tsan | --valgrind | --debug | --hardened) mode=${1#--} ;;
+    --coverage) mode=coverage ;;
+    --mutants)
+        [ $# -ge 2 ] || { usage >&2 && exit 2; }
+        mode=mutants mutants=$2
+        shift
+        ;;
     --clang) compiler=clang ;;
     --suite)
         [ $# -ge 2 ] || { usage >&2 && exit 2; }
@@ -56,6 +67,7 @@ while [ $# -gt 0 ]; do
         faults=$2
         shift
         ;;
+    --analyze) mode=analyze ;;
     --list) list=yes ;;
     -h | --help) usage && exit ;;
     -*) say "run.sh: unknown option $1" && usage >&2 && exit 2 ;;
@@ -76,6 +88,16 @@ fuzz() {
     shift 2
     $polite ninja -C "$folder" fuzz </dev/null && exec $polite python3 tests/fuzz/run.py "$folder" "$@" </dev/null
 }
+
+if [ "$mode" = analyze ]; then
+    require_packages "$build_needs$test_needs
+command clang-tidy clang-tidy
+command cppcheck cppcheck"
+    build=${BUILD_DIR:-build-analysis}
+    [ -f "$build/build.ninja" ] ||
+        meson setup "$build" --wrap-mode=nodownload -Dmpi=disabled -Dtests=disabled -Dexamples=false </dev/null
+    exec python3 tests/analysis/analyze.py "$build" "$@"
+fi
 
 if [ -n "$hours" ]; then
     require_packages "$build_needs$test_needs$fuzz_needs"
@@ -118,6 +140,14 @@ asan)
     export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}"
     export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
     ;;
+debug)
+    build="$build-debug"
+    set_up="-Dbuildtype=debugoptimized -Db_ndebug=false"
+    ;;
+hardened)
+    build="$build-hardened"
+    set_up="-Dhardening=true"
+    ;;
 tsan)
     build="$build-tsan"
     set_up="-Db_sanitize=thread -Db_lundef=false -Doptimization=2 -Ddebug=true"
@@ -138,6 +168,32 @@ prepare_locale() {
     export LOCPATH
 }
 
+# The Check programs alone, compiled for coverage or to be broken: make_programs FOLDER OPTIONS
+make_programs() {
+    folder=$1
+    shift
+    [ -f "$folder/build.ninja" ] || meson setup "$folder" --wrap-mode=nodownload -Dmpi=disabled -Dbenchmarks=false \
+        -Ddefault_library=static -Doptimization=1 -Db_ndebug=true "$@" </dev/null
+    # shellcheck disable=SC2046 # a list of programs
+    ninja -C "$folder" $(ninja -C "$folder" -t targets all | sed -n 's/^\(tests\/test_[^:]*\): c_LINKER.*/\1/p') </dev/null
+}
+
+case "$mode" in
+coverage | mutants)
+    [ -z "$compiler" ] || fail "--$mode is for GCC"
+    build='build-test-coverage' broken=${BUILD_DIR:-build-test-mutants}
+    [ "$mode" = mutants ] || build=${BUILD_DIR:-$build}
+    # Counters that threads share must not lose what one of them counts: gcov computes some from others.
+    make_programs "$build" -Ddebug=true -Db_coverage=true -Dc_args=-fprofile-update=atomic
+    [ "$mode" = coverage ] || make_programs "$broken" -Ddebug=false
+    prepare_locale
+    status=0
+    python3 tests/coverage/coverage.py "$build" --tests "$(IFS=, && printf %s "$*")" || status=$?
+    [ "$mode" = coverage ] || python3 tests/coverage/mutate.py "$broken" --coverage "$build" --mutants "$mutants" || status=$?
+    exit "$status"
+    ;;
+esac
+
 # shellcheck disable=SC2086 # a list of options
 if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" --wrap-mode=nodownload $set_up </dev/null
@@ -150,7 +206,7 @@ prepare_locale
 set -- "$@" --no-rebuild --print-errorlogs
 [ -z "$suite" ] || set -- "$@" --suite "$suite"
 # Installing and compiling against an instrumented library shows nothing about the code.
-[ "$mode" = plain ] || set -- "$@" --no-suite api
+case "$mode" in plain | debug | hardened) ;; *) set -- "$@" --no-suite api ;; esac
 # Libraries that are loaded before all others get in each other's way.
 [ "$mode" = plain ] || set -- "$@" --no-suite faults
 [ "$mode" != valgrind ] || set -- "$@" --timeout-multiplier 20 \

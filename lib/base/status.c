@@ -130,6 +130,8 @@ dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
 }
 
 dlviz_status dlz_fail_memory(const char *what, uint64_t bytes) {
+    if (bytes == 0)
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory for %s", what);
     return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %llu bytes for %s",
                     (unsigned long long)bytes, what);
 }

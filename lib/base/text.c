@@ -81,27 +81,33 @@ const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits) {
     return buffer;
 }
 
-/* By table 3-7 of the Unicode standard: no overlong forms, no surrogates. */
+/* By table 3-7 of the Unicode standard. */
+int dlz_utf8_length(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80)
+        return 1;
+    /* The first byte tells the length; the second byte's range shuts out overlong forms, surrogates
+     * and what lies beyond U+10FFFF. */
+    int length = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
+                 : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
+                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
+                                                : 0;
+    unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
+    if (length == 0 || s[1] < low || s[1] > high)
+        return 0;
+    for (int i = 2; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
 bool dlz_is_utf8(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at) {
-        unsigned lead = *at++, low = 0x80, high = 0xBF;
-        if (lead < 0x80)
-            continue;
-        int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-        if (lead < 0xC2 || lead > 0xF4)
+    while (*text) {
+        int length = dlz_utf8_length(text);
+        if (length == 0)
             return false;
-        if (lead == 0xE0)
-            low = 0xA0;
-        else if (lead == 0xED)
-            high = 0x9F;
-        else if (lead == 0xF0)
-            low = 0x90;
-        else if (lead == 0xF4)
-            high = 0x8F;
-        for (; more > 0; more--, at++, low = 0x80, high = 0xBF)
-            if (*at < low || *at > high)
-                return false;
+        text += length;
     }
     return true;
 }

@@ -125,7 +125,5 @@ dlviz_status dlz_check_text(const char *who, const char *name, const char *text)
 dlviz_status dlz_set_text(const char *who, const char *name, char **slot, const char *text);
 dlviz_status dlz_set_names(const char *who, const char *name, dlz_names *slot, int count,
                            const char *const *items);
-/* The bytes of the UTF-8 character at `text`, which is not at its end; 0 when it is not valid. */
-int dlz_utf8_length(const char *text);
 
 #endif

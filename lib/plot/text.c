@@ -6,26 +6,6 @@
 
 enum { LONGEST_TEXT = 4095 };
 
-int dlz_utf8_length(const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80)
-        return 1;
-    /* The first byte tells the length; the second byte's range shuts out overlong forms, surrogates
-     * and what lies beyond U+10FFFF. */
-    int length = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
-                 : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
-                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
-                                                : 0;
-    unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
-    unsigned char high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
-    if (length == 0 || s[1] < low || s[1] > high)
-        return 0;
-    for (int i = 2; i < length; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return length;
-}
-
 dlviz_status dlz_check_text(const char *who, const char *name, const char *text) {
     if (!text)
         return DLVIZ_OK;

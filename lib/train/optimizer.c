@@ -86,6 +86,13 @@ dlviz_status dlz_optimizer_require(const char *who, const dlviz_optimizer *optim
     return DLVIZ_OK;
 }
 
+/* DLZ_CHANGE_OPTIMIZER for a setter that another one is made of. */
+static dlviz_status require_idle(const char *who, dlviz_optimizer *optimizer,
+                                 const void *as_its_type, dlz_hold *hold) {
+    DLZ_TRY(dlz_optimizer_require(who, optimizer, as_its_type));
+    return dlz_busy_take(who, &optimizer->busy, "optimizer", DLZ_NESTED, hold);
+}
+
 dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimizer *optimizer,
                                              const char *setting) {
     if (optimizer->steps == 0)
@@ -95,9 +102,10 @@ dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimi
                     (long long)optimizer->steps, optimizer->steps == 1 ? "" : "s", setting);
 }
 
-dlviz_status dlz_optimizer_set_betas(const char *who, const dlviz_optimizer *optimizer,
-                                     double betas[2], double beta1, double beta2) {
-    DLZ_TRY(dlz_optimizer_require(who, optimizer, betas));
+dlviz_status dlz_optimizer_set_betas(const char *who, dlviz_optimizer *optimizer, double betas[2],
+                                     double beta1, double beta2) {
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(require_idle(who, optimizer, betas, &hold));
     if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the betas are %g and %g; 0 to below 1 is accepted", who, beta1, beta2);
@@ -114,9 +122,10 @@ dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {
                     eps);
 }
 
-dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optimizer, double *eps,
+dlviz_status dlz_optimizer_set_eps(const char *who, dlviz_optimizer *optimizer, double *eps,
                                    double value) {
-    DLZ_TRY(dlz_optimizer_require(who, optimizer, eps));
+    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    DLZ_TRY(require_idle(who, optimizer, eps, &hold));
     DLZ_TRY(dlz_optimizer_check_eps(who, value));
     *eps = value;
     return DLVIZ_OK;
@@ -130,7 +139,7 @@ dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum) {
 }
 
 dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double decay) {
-    DLZ_REQUIRE(optimizer);
+    DLZ_CHANGE_OPTIMIZER(optimizer, optimizer);
     if (!(decay >= 0 && decay <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the weight decay is %g; 0 to 1e30 is accepted", __func__, decay);
@@ -139,7 +148,7 @@ dlviz_status dlviz_optimizer_set_weight_decay(dlviz_optimizer *optimizer, double
 }
 
 dlviz_status dlviz_optimizer_set_learning_rate(dlviz_optimizer *optimizer, double learning_rate) {
-    DLZ_REQUIRE(optimizer);
+    DLZ_CHANGE_OPTIMIZER(optimizer, optimizer);
     DLZ_TRY(dlz_check_learning_rate(__func__, learning_rate));
     optimizer->learning_rate = learning_rate;
     return DLVIZ_OK;

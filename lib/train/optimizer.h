@@ -80,15 +80,19 @@ const void *dlz_optimizer_as(const dlviz_optimizer *optimizer, const dlz_optimiz
 /* For setters: fails when there is no optimizer, or none of the right type. */
 dlviz_status dlz_optimizer_require(const char *who, const dlviz_optimizer *optimizer,
                                    const void *as_its_type);
+/* What a setter begins with; a callback of the fit that steps with it may call one. */
+#define DLZ_CHANGE_OPTIMIZER(optimizer, as_its_type)                                               \
+    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_its_type));                              \
+    DLZ_HOLD_NESTED(&(optimizer)->busy, "optimizer")
 /* For setters that decide which moments there are: fails after the first step. */
 dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimizer *optimizer,
                                              const char *setting);
 /* Both are in [0, 1). */
 dlviz_status dlz_optimizer_check_eps(const char *who, double eps);
 /* Whole setters; what they set is NULL where the optimizer is of another kind. */
-dlviz_status dlz_optimizer_set_betas(const char *who, const dlviz_optimizer *optimizer,
-                                     double betas[2], double beta1, double beta2);
-dlviz_status dlz_optimizer_set_eps(const char *who, const dlviz_optimizer *optimizer, double *eps,
+dlviz_status dlz_optimizer_set_betas(const char *who, dlviz_optimizer *optimizer, double betas[2],
+                                     double beta1, double beta2);
+dlviz_status dlz_optimizer_set_eps(const char *who, dlviz_optimizer *optimizer, double *eps,
                                    double value);
 dlviz_status dlz_optimizer_check_momentum(const char *who, double momentum);
 

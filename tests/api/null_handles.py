@@ -6,8 +6,8 @@ null_handles.py check PROGRAM                      runs it and judges what it sa
 
 A call that returns a status must fail with a sentence that names the function, and leave its out parameters
 NULL; a getter must give 0, NaN or NULL; nothing may crash. Each function that takes a handle, or makes one, is
-called twice: with NULL for every pointer, and with NULL for its first handle alone. New functions are found in
-the headers.
+called twice: with NULL for every pointer, and with NULL for its first handle alone. One that makes a handle of a file
+or of bytes is called once more, with NULL for these. New functions are found in the headers.
 """
 import os
 import re
@@ -19,6 +19,8 @@ import declarations
 
 # Constructors of what remembers its first error, and is no NULL then.
 REMEMBER = {"dlviz_warmup"}
+# What names where a constructor reads from; there is no default for it.
+READ_FROM = {"path", "folder", "bytes"}
 # Where NULL is one process alone, as in all that end in _shared, and how many of the two calls fail all the same.
 ALONE = {"dlviz_comm_gather": 1, "dlviz_comm_agree": 0, "dlviz_comm_num_ranks": 0}
 # What does not hold yet. An entry that holds after all is a failure too, so the table can only shrink.
@@ -123,14 +125,20 @@ def valid(kind, at):
     return None, None, None
 
 
-def call(function, number, alone):
-    """A C function that makes one call: NULL for every pointer, or for the first handle `alone`."""
+def reads(function):
+    """Whether it makes a handle of what a file or memory has."""
+    return is_out(function.parameters[0][0]) and any(name in READ_FROM for _, name in function.parameters)
+
+
+def call(function, number, which):
+    """A C function that makes one call: with NULL for "all" pointers, for the first "handle", for all "but out"."""
     before, arguments, after, first = "", [], "", True
     for at, (kind, _) in enumerate(function.parameters):
         if "*" not in kind and "(" not in kind and "[" not in kind and not kind.endswith("_fn"):
             arguments.append("({})0".format(kind))
             continue
-        made = (None, None, None) if first or not alone else valid(kind, at)
+        given = {"all": False, "handle": not first, "but out": is_out(kind)}[which]
+        made = valid(kind, at) if given else (None, None, None)
         first = False
         before += made[0] or ""
         arguments.append(made[1] or "NULL")
@@ -155,8 +163,9 @@ def generate(source_root, path):
         for function in header.functions:
             if takes_handle(function, handles):
                 calls = 1 if function.name.endswith("_shared") else 2
-                for alone in (False, True)[:ALONE.get(function.name, calls)]:
-                    code += call(function, len(table), alone) + "\n"
+                kinds = ["all", "handle"][:ALONE.get(function.name, calls)] + ["but out"] * reads(function)
+                for which in kinds:
+                    code += call(function, len(table), which) + "\n"
                     table.append("    {{\"{}\", call_{}}},\n".format(function.name, len(table)))
     code += ("typedef struct named_call {\n    const char *name;\n    void (*call)(void);\n} named_call;\n\n"
              "static const named_call calls[] = {\n" + "".join(table) + "};\n" + MAIN)

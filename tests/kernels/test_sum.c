@@ -1,5 +1,6 @@
 /* Sums of images and of gradients, of every instruction set this machine has, against plain loops. */
 #include "base/random.h"
+#include "graph/batch.h"
 #include "kernels/nn/sum.h"
 #include "support/support.h"
 
@@ -113,7 +114,40 @@ START_TEST(every_variant_adds_gradients) {
 }
 END_TEST
 
+/* Arrays of which several tiles are made, the last of them cut short: nothing beyond an array's end is read or
+ * written, which is where the next one may begin. */
+START_TEST(arrays_are_added_by_pairs) {
+    static const int64_t sizes[] = {1, 5, 4096, 4097, 10000}, counts[] = {1, 2, 3, 5, 8};
+    enum { LONGEST = 10000, GAP = 3, MOST_ARRAYS = 8 };
+    static float arrays[MOST_ARRAYS * (LONGEST + GAP)], sum[LONGEST + GAP], truth[LONGEST];
+    dlz_random random = dlz_random_start(3, 2);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+            for (int in_place = 0; in_place < 2; in_place++) {
+                int64_t size = sizes[s], count = counts[c], stride = size + GAP;
+                memset(truth, 0, sizeof truth);
+                for (int64_t k = 0; k < count; k++)
+                    for (int64_t i = 0; i < stride; i++) {
+                        float *at = arrays + k * stride + i;
+                        *at = i < size ? (float)dlz_random_below(&random, 64) / 8 : GUARD;
+                        if (i < size)
+                            truth[i] += *at;
+                    }
+                for (int64_t i = 0; i < stride; i++)
+                    sum[i] = GUARD;
+                float *to = in_place ? arrays : sum;
+                dlz_sum_pairs(arrays, stride, count, size, 2, to);
+                for (int64_t i = 0; i < stride; i++)
+                    ck_assert(to[i] == (i < size ? truth[i] : GUARD));
+                for (int64_t k = 0; k < count; k++)
+                    for (int64_t i = size; i < stride; i++)
+                        ck_assert(arrays[k * stride + i] == GUARD);
+            }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {every_variant_adds_values, every_variant_adds_gradients, NULL};
+    const TTest *const tests[] = {every_variant_adds_values, every_variant_adds_gradients,
+                                  arrays_are_added_by_pairs, NULL};
     return run_tests("sum kernels", tests);
 }

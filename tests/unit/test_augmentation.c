@@ -61,6 +61,9 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_random_erase_set_area(erase, 0, 0.5), INVALID, "the area is from 0 to 0.5");
     remembers(erase, "the area is from 0 to 0.5");
     erase = dlviz_random_erase(1);
+    ck_fails(dlviz_random_erase_set_area(erase, 0.5, 1.0001), INVALID, "the area is from 0.5 to 1");
+    dlviz_augmentation_destroy(erase);
+    erase = dlviz_random_erase(1);
     ck_fails(dlviz_random_erase_set_aspect(erase, 2, 1), INVALID, "the aspect is from 2 to 1");
     dlviz_augmentation_destroy(erase);
     erase = dlviz_random_erase(1);

@@ -227,6 +227,42 @@ START_TEST(uniform_numbers_are_uniform) {
 }
 END_TEST
 
+START_TEST(utf8_is_told_from_what_is_not) {
+    static const char *good[] = {"a",
+                                 "\xC2\x80",
+                                 "\xDF\xBF",
+                                 "\xE0\xA0\x80",
+                                 "\xED\x9F\xBF",
+                                 "\xEF\xBF\xBF",
+                                 "\xF0\x90\x80\x80",
+                                 "\xF4\x8F\xBF\xBF"};
+    static const char *bad[] = {"\x80",
+                                "\xBF",
+                                "\xC0\x80",
+                                "\xC1\xBF",
+                                "\xC2",
+                                "\xC2z",
+                                "\xE0\x9F\xBF",
+                                "\xED\xA0\x80",
+                                "\xE2\x82",
+                                "\xF0\x8F\xBF\xBF",
+                                "\xF4\x90\x80\x80",
+                                "\xF5\x80\x80\x80",
+                                "\xFF"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert_int_eq(dlz_utf8_length(good[i]), strlen(good[i]));
+        ck_assert(dlz_is_utf8(good[i]));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(dlz_utf8_length(bad[i]), 0);
+        ck_assert(!dlz_is_utf8(bad[i]));
+        char text[8] = "a"; /* nor behind what is */
+        ck_assert(!dlz_is_utf8(strcat(text, bad[i])));
+    }
+    ck_assert(dlz_is_utf8(""));
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {philox_gives_the_published_numbers,
                                   tiles_give_the_same_bits_for_any_number_of_threads,
@@ -234,6 +270,7 @@ int main(void) {
                                   the_pool_survives_a_fork,
                                   workers_leave_signals_to_the_program,
                                   thread_numbers_are_checked,
+                                  utf8_is_told_from_what_is_not,
                                   sizes_are_checked,
                                   blocks_are_aligned_and_keep_their_contents_when_resized,
                                   numbers_have_a_point_in_any_locale,

@@ -331,6 +331,35 @@ START_TEST(an_svg_has_its_text_as_text) {
 }
 END_TEST
 
+START_TEST(sets_and_points_without_a_class_are_named) {
+    float places[12] = {0, 0, 1, 0, 0, 1, 1, 1, 2, 1, 1, 2};
+    dlviz_tensor *map, *labels;
+    ck_ok(dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){6, 2}, places));
+    ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){6},
+                                 (int64_t[]){0, 1, 0, 1, 0, -1}));
+    dlviz_figure *figure;
+    ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_add_points(figure, "earlier", map, labels));
+    ck_ok(dlviz_figure_add_points(figure, "later", map, labels));
+    ck_ok(dlviz_figure_write(figure, scratch_path("sets.svg")));
+    dlviz_figure_destroy(figure);
+    size_t size;
+    char *text = read_text(scratch_path("sets.svg"), &size);
+    static const char *const wanted[] = {">earlier</text>", ">later</text>", "; 3 without a class"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        ck_assert_msg(strstr(text, wanted[i]) != NULL, "no %s", wanted[i]);
+    free(text);
+    ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_write(figure, scratch_path("sets.svg")));
+    dlviz_figure_destroy(figure);
+    text = read_text(scratch_path("sets.svg"), &size);
+    ck_assert_ptr_nonnull(strstr(text, "6 points in 2 classes: 0 (3), 1 (2); 1 without a class"));
+    free(text);
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(labels);
+}
+END_TEST
+
 /* The place and the width that an SVG gives its title are where a PNG has the title's ink. */
 START_TEST(text_lies_at_the_same_place_in_every_format) {
     static const char *const titles[] = {"Hamburgefonts", "אבגד אבגד"};
@@ -472,6 +501,7 @@ int main(void) {
                                   a_font_that_has_a_letter_is_found,
                                   letters_that_no_font_has_are_told_of,
                                   an_svg_has_its_text_as_text,
+                                  sets_and_points_without_a_class_are_named,
                                   text_lies_at_the_same_place_in_every_format,
                                   the_environment_changes_no_byte,
                                   figures_are_drawn_by_several_threads_at_once,

@@ -325,6 +325,40 @@ START_TEST(losses_say_the_same) {
 }
 END_TEST
 
+/* Of maps, each pixel counts as a sample. */
+START_TEST(a_loss_says_of_maps_what_pixels_are) {
+    enum { N = 6, C = 3, PIXELS = 4, SIZE = N * C * PIXELS };
+    const int64_t dims[] = {N, C, 2, 2};
+    float values[SIZE], wanted[SIZE], rows[2][SIZE];
+    fill_uniform(values, SIZE, 7);
+    for (int i = 0; i < SIZE; i++)
+        wanted[i] = i % 7 < 3;
+    dlviz_tensor *inputs, *targets, *outputs;
+    ck_ok(dlviz_tensor_from_data(&inputs, DLVIZ_FLOAT32, 4, dims, values));
+    ck_ok(dlviz_tensor_from_data(&targets, DLVIZ_FLOAT32, 4, dims, wanted));
+    dlviz_network *network = net_from_text("3x2x2", "c:conv,out=3,k=1");
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_dataset_create(&dataset, inputs, NULL));
+    ck_ok(dlviz_dataset_set_targets(dataset, targets));
+    ck_ok(dlviz_network_forward(network, inputs, &outputs));
+    const float *scores = dlviz_tensor_data(outputs);
+    for (int i = 0; i < N; i++)
+        for (int c = 0; c < C; c++)
+            for (int p = 0; p < PIXELS; p++) {
+                rows[0][(i * PIXELS + p) * C + c] = scores[(i * C + c) * PIXELS + p];
+                rows[1][(i * PIXELS + p) * C + c] = wanted[(i * C + c) * PIXELS + p];
+            }
+    dlviz_tensor *said = matrix(N * PIXELS, C, rows[0]), *truth = matrix(N * PIXELS, C, rows[1]);
+    double value;
+    ck_ok(dlviz_metrics_roc_auc(said, truth, DLVIZ_AVERAGE_MACRO, &value));
+    ck_assert_double_eq_tol(
+        value, measure_by_loss(network, dlviz_bce_with_logits(), dataset, "auc"), 1e-14);
+    dlviz_dataset_destroy(dataset);
+    dlviz_network_destroy(network);
+    destroy(5, (dlviz_tensor *[]){inputs, targets, outputs, said, truth});
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {classes_by_hand,
                                   classes_are_checked,
@@ -335,6 +369,7 @@ int main(void) {
                                   memory_may_run_out,
                                   large_data_have_the_same_bits_on_any_number_of_threads,
                                   losses_say_the_same,
+                                  a_loss_says_of_maps_what_pixels_are,
                                   NULL};
     return run_tests("predictions", tests);
 }

@@ -155,42 +155,12 @@ START_TEST(colormaps_rise_in_luminance) {
 }
 END_TEST
 
-START_TEST(utf8_is_told_from_what_is_not) {
-    static const char *good[] = {"a",
-                                 "\xC2\x80",
-                                 "\xDF\xBF",
-                                 "\xE0\xA0\x80",
-                                 "\xED\x9F\xBF",
-                                 "\xEF\xBF\xBF",
-                                 "\xF0\x90\x80\x80",
-                                 "\xF4\x8F\xBF\xBF"};
-    static const char *bad[] = {"\x80",
-                                "\xBF",
-                                "\xC0\x80",
-                                "\xC1\xBF",
-                                "\xC2",
-                                "\xC2z",
-                                "\xE0\x9F\xBF",
-                                "\xED\xA0\x80",
-                                "\xE2\x82",
-                                "\xF0\x8F\xBF\xBF",
-                                "\xF4\x90\x80\x80",
-                                "\xF5\x80\x80\x80",
-                                "\xFF"};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        ck_assert_int_eq(dlz_utf8_length(good[i]), strlen(good[i]));
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_int_eq(dlz_utf8_length(bad[i]), 0);
-}
-END_TEST
-
 int main(void) {
     const TTest *const tests[] = {linear_ticks_are_what_a_person_would_choose,
                                   logarithmic_ticks_are_powers_of_ten,
                                   any_range_gives_an_axis,
                                   labels_say_where_their_tick_is,
                                   colormaps_rise_in_luminance,
-                                  utf8_is_told_from_what_is_not,
                                   NULL};
     return run_tests("scales", tests);
 }

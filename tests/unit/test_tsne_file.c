@@ -330,6 +330,18 @@ START_TEST(numbers_that_no_fit_gives) {
         expect_refused(bytes, size, NULL, NULL, wrong[i].key, other, wrong[i].words);
         free(other);
     }
+    /* More than there is room for. */
+    enum { MANY = 3000 };
+    char *many = malloc(4 * MANY + 64), *end = stpcpy(many, "\"perplexities\":[9.0");
+    for (int i = 1; i < MANY; i++)
+        end = stpcpy(end, ",9.0");
+    strcpy(end, "]");
+    const char *settings = dlviz_safetensors_metadata(file, "dlviz.tsne.settings");
+    char *other = replaced(settings, "\"perplexities\":[9.0]", many);
+    expect_refused(bytes, size, NULL, NULL, "dlviz.tsne.settings", other,
+                   "3000 perplexities; 1 to 16");
+    free(other);
+    free(many);
     expect_refused(bytes, size, NULL, NULL, "format", "dlviz-pca-1", "format is not");
     expect_refused(bytes, size, NULL, NULL, "dlviz.tsne.fit", "[]", "not a JSON object");
     dlviz_safetensors_destroy(file);

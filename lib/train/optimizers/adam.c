@@ -149,7 +149,7 @@ dlviz_status dlviz_adam_set_eps(dlviz_optimizer *optimizer, double eps) {
 }
 
 dlviz_status dlviz_adam_set_amsgrad(dlviz_optimizer *optimizer, bool amsgrad) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_adam(optimizer)));
+    DLZ_CHANGE_OPTIMIZER(optimizer, as_adam(optimizer));
     DLZ_TRY(dlz_optimizer_require_unstepped(__func__, optimizer, "amsgrad"));
     ((adam *)optimizer)->amsgrad = amsgrad;
     return DLVIZ_OK;

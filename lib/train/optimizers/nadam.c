@@ -132,7 +132,7 @@ dlviz_status dlviz_nadam_set_eps(dlviz_optimizer *optimizer, double eps) {
 }
 
 dlviz_status dlviz_nadam_set_momentum_decay(dlviz_optimizer *optimizer, double decay) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_nadam(optimizer)));
+    DLZ_CHANGE_OPTIMIZER(optimizer, as_nadam(optimizer));
     if (!(decay >= 0 && decay <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the momentum decay is %g; 0 to 1e30 is accepted", __func__,

@@ -106,7 +106,7 @@ dlviz_status dlviz_rmsprop_create(dlviz_optimizer **out, double learning_rate) {
 }
 
 dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alpha, double eps) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_rmsprop(optimizer)));
+    DLZ_CHANGE_OPTIMIZER(optimizer, as_rmsprop(optimizer));
     if (!(alpha >= 0 && alpha < 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: alpha is %g; 0 to below 1 is accepted",
                         __func__, alpha);
@@ -117,7 +117,7 @@ dlviz_status dlviz_rmsprop_set_smoothing(dlviz_optimizer *optimizer, double alph
 }
 
 dlviz_status dlviz_rmsprop_set_momentum(dlviz_optimizer *optimizer, double momentum) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_rmsprop(optimizer)));
+    DLZ_CHANGE_OPTIMIZER(optimizer, as_rmsprop(optimizer));
     DLZ_TRY(dlz_optimizer_require_unstepped(__func__, optimizer, "momentum"));
     DLZ_TRY(dlz_optimizer_check_momentum(__func__, momentum));
     ((rmsprop *)optimizer)->momentum = momentum;
@@ -125,7 +125,7 @@ dlviz_status dlviz_rmsprop_set_momentum(dlviz_optimizer *optimizer, double momen
 }
 
 dlviz_status dlviz_rmsprop_set_centered(dlviz_optimizer *optimizer, bool centered) {
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, as_rmsprop(optimizer)));
+    DLZ_CHANGE_OPTIMIZER(optimizer, as_rmsprop(optimizer));
     DLZ_TRY(dlz_optimizer_require_unstepped(__func__, optimizer, "centering"));
     ((rmsprop *)optimizer)->centered = centered;
     return DLVIZ_OK;

@@ -88,7 +88,7 @@ dlviz_status dlviz_sgd_create(dlviz_optimizer **out, double learning_rate) {
 dlviz_status dlviz_sgd_set_momentum(dlviz_optimizer *optimizer, double momentum, double dampening,
                                     bool nesterov) {
     sgd *own = (sgd *)optimizer;
-    DLZ_TRY(dlz_optimizer_require(__func__, optimizer, dlz_optimizer_as(optimizer, &sgd_type)));
+    DLZ_CHANGE_OPTIMIZER(optimizer, dlz_optimizer_as(optimizer, &sgd_type));
     DLZ_TRY(dlz_optimizer_require_unstepped(__func__, optimizer, "momentum"));
     DLZ_TRY(dlz_optimizer_check_momentum(__func__, momentum));
     if (!(dampening >= 0 && dampening <= 1))
