@@ -81,7 +81,7 @@ def argument(kind, at):
     """(declaration, argument) of a value that passes a check for NULL; NULL where there is none."""
     if "*" not in kind and "[" not in kind and not kind.endswith("_fn"):
         return "", f"({kind})0"
-    if kind in ("size_t *", "void *", "const void *"):
+    if kind in ("size_t *", "void *"):
         return "", "(void *)poison"
     if kind == "const char *":
         return "", '"linear.weight"'

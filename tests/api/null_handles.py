@@ -114,6 +114,8 @@ def valid(kind, at):
                 "    check_pointer({});\n".format(name))
     if kind == "const char *":
         return "", '"x"', ""
+    if kind == "const void *":
+        return "", "poison", ""
     if kind == "const char *const *":
         return "", '(const char *const[]){"x", "x", "x"}', ""
     if kind == "const dlviz_tensor *":
