@@ -110,7 +110,7 @@ bool dlz_names_add(dlz_names **names, const char *name, int64_t number) {
 }
 
 int64_t dlz_names_find(const dlz_names *names, const char *name) {
-    const slot *found = names && names->count > 0 ? place_of(names, name) : NULL;
+    const slot *found = names && name && names->count > 0 ? place_of(names, name) : NULL;
     return found && found->name ? found->number : -1;
 }
 

@@ -13,7 +13,7 @@ typedef struct dlz_names dlz_names;
 bool dlz_names_add(dlz_names **names, const char *name, int64_t number);
 /* How many names there will be, where that is known: the table then grows but once. */
 bool dlz_names_expect(dlz_names **names, uint64_t count);
-/* −1 for a name that there is not. */
+/* −1 for a name that there is not, and for NULL. */
 int64_t dlz_names_find(const dlz_names *names, const char *name);
 /* Takes all names out; as many can be added again, which cannot fail. NULL is allowed, as below. */
 void dlz_names_clear(dlz_names *names);

@@ -253,8 +253,10 @@ static bool next_half(const dlviz_comm *comm, const dlz_sum *s, dlz_exchange *e)
 static void take_half(const dlviz_comm *comm, const dlz_sum *s) {
     bool doubling;
     int level = level_of(comm, s, &doubling);
+    if (doubling)
+        return;
     int peer = comm->rank ^ 1 << level;
-    if (doubling || !has_any(comm, s, comm->rank, level) || !has_any(comm, s, peer, level))
+    if (!has_any(comm, s, comm->rank, level) || !has_any(comm, s, peer, level))
         return;
     range kept = half(s, comm->rank, level + 1);
     char *own = at(s, s->sum, kept.first);

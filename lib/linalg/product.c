@@ -23,11 +23,11 @@
 #define ROOMS 64
 
 typedef struct room {
-    double a[PANELS * PANEL_SIZE], b[PANEL_SIZE];
+    _Alignas(DLZ_ALIGNMENT) double a[PANELS * PANEL_SIZE], b[PANEL_SIZE];
     atomic_bool taken;
 } room;
 
-static _Alignas(DLZ_ALIGNMENT) room rooms[ROOMS];
+static room rooms[ROOMS];
 
 /* NULL where none is free. */
 static room *take_room(void) {

@@ -44,8 +44,9 @@ def entries(build):
         if os.path.basename(arguments[0]) == "ccache":
             arguments.pop(0)
         with open(path, encoding="utf-8") as file:
-            fails = re.search(r"\bdlz_fail\w*\(", file.read())
-        if fails and not path.endswith("base/status.c"):  # which defines what the model describes
+            text = file.read()
+        fails = re.search(r"\b(dlz_fail\w*|dlz_comm_(agree|enter))\(", text)
+        if fails and not re.search(r"^dlviz_status (dlz_fail|dlz_comm_agree|dlz_comm_enter)\(", text, re.M):
             arguments[-1:-1] = ["-include", os.path.join(HERE, "model.h")]
         found[path] = (entry["directory"], arguments)
     return found

@@ -38,6 +38,7 @@ WITHOUT_MEMORY = {
     "dlviz_plot_images": "dlviz_figure_write_memory, of a figure",
     "dlviz_pca_transform_to_npy": "dlviz_pca_transform and dlviz_tensor_write_npy_memory: memory has room for it",
     "dlviz_dataset_map_idx": "dlviz_dataset_read_idx_memory, of what is in memory already",
+    "dlviz_file_write": "the bytes are in memory",
     "dlviz_tensor_map_npy": "dlviz_tensor_wrap, of what is in memory already",
 }
 # Named after the handle that they read from, and not after one that they make.

@@ -19,7 +19,12 @@ static void release_nothing(void *block, void *user) {
 
 void call_runtime(void) {
     int64_t threads = one_in(8) ? an_int() : 1 + below(2);
-    switch (below(8)) {
+    int64_t limit = one_in(4) ? an_int() : a_bool() ? 0 : 1 << (8 + below(16));
+    switch (below(9)) {
+    case 8:
+        if (CALL(dlviz_set_file_limit(limit)) == DLVIZ_OK)
+            require(dlviz_file_limit() == limit, "that limit");
+        break;
     case 0:
     case 1:
     case 2:
@@ -109,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     while (bytes_left())
         call_something();
     fail_an_allocation(-1, 0);
+    require(dlviz_set_file_limit(0) == DLVIZ_OK, "no limit");
     dlviz_set_progress(NULL, NULL);
     dlviz_set_log(NULL, NULL);
     drop_all();

@@ -69,6 +69,10 @@ static blob some_file(void) {
 static void put_file(void) {
     const char *path = a_path();
     blob contents = some_file();
+    if (a_bool()) {
+        (void)CALL(dlviz_file_write(path, contents.bytes, contents.size));
+        return;
+    }
     FILE *file = path && contents.bytes ? fopen(path, "wb") : NULL;
     if (!file)
         return;
