@@ -18,10 +18,10 @@ static const work *what;
 static char place[300];
 static uint64_t expected;
 
-/* Whether the work gives what it did the first time. */
-static bool is_right(void) {
+/* Whether the work gives what it did the first time; its files have names that begin so. */
+static bool is_right(const char *names) {
     uint64_t digest = 0;
-    return what->run(place, &digest) == DLVIZ_OK && digest == expected;
+    return what->run(names, &digest) == DLVIZ_OK && digest == expected;
 }
 
 static void prepare(const work *which) {
@@ -55,19 +55,21 @@ static void ck_all_end(void (*program)(void)) {
             ck_ends(&works[i], program);
 }
 
-static void *work_for_ever(void *unused) {
-    (void)unused;
+static void *work_for_ever(void *names) {
     for (;;)
-        if (!is_right())
+        if (!is_right(names))
             _exit(WRONG);
     return NULL;
 }
 
 static void end_while_others_work(void) {
+    static char names[2][320];
     pthread_t thread;
-    for (int i = 0; i < 2; i++)
-        if (pthread_create(&thread, NULL, work_for_ever, NULL) != 0)
+    for (int i = 0; i < 2; i++) {
+        snprintf(names[i], sizeof names[i], "%s%d-", place, i);
+        if (pthread_create(&thread, NULL, work_for_ever, names[i]) != 0)
             _exit(WRONG);
+    }
     nanosleep(&(struct timespec){0, 15000000}, NULL);
 }
 
@@ -77,7 +79,7 @@ START_TEST(a_program_ends_while_threads_are_in_calls) {
 END_TEST
 
 static void work_at_exit(void) {
-    if (!is_right())
+    if (!is_right(place))
         _exit(WRONG);
 }
 
@@ -95,7 +97,7 @@ static atomic_bool works_in_destructor;
 
 /* After those of libraries that lie in the program itself, as the inside of this one does in tests. */
 __attribute__((destructor(101))) static void work_in_destructor(void) {
-    if (atomic_load(&works_in_destructor) && !is_right())
+    if (atomic_load(&works_in_destructor) && !is_right(place))
         _exit(WRONG);
 }
 
