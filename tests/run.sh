@@ -203,7 +203,8 @@ ninja -C "$build" </dev/null
 [ -z "$faults" ] || exec python3 tests/faults/faults.py "$build" --faults "$faults"
 prepare_locale
 
-set -- "$@" --no-rebuild --print-errorlogs
+# Most tests have one thread for most of their time.
+set -- "$@" --no-rebuild --print-errorlogs --num-processes 2
 [ -z "$suite" ] || set -- "$@" --suite "$suite"
 # Installing and compiling against an instrumented library shows nothing about the code.
 case "$mode" in plain | debug | hardened) ;; *) set -- "$@" --no-suite api ;; esac

@@ -314,7 +314,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_csv_shifted_memory(dlviz_tensor **o
  *                 cifar-10-batches-bin that does
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_NOT_FOUND with the name that was looked for;
  *  DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for a file that holds no whole number of images, a label
- *  above 9, or another number of names; DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  above 9, or another number of names; DLVIZ_ERROR_UNSUPPORTED for a file that is compressed;
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_cifar10(dlviz_dataset **out, const char *folder,
                                                       dlviz_dataset_part part);
 

@@ -1,4 +1,5 @@
 #include "base/entropy.h"
+#include "base/cancel.h"
 
 #include <stdatomic.h>
 #include <sys/random.h>
@@ -8,6 +9,7 @@
 uint64_t dlz_entropy(void) {
     static atomic_uint_fast64_t calls;
     uint64_t number;
+    DLZ_NOT_CANCELLED; /* getrandom may be where a thread ends */
     if (getrandom(&number, sizeof number, GRND_NONBLOCK) == (ssize_t)sizeof number)
         return number;
     struct timespec now = {0};

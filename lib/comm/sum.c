@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "comm/sum.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Bytes up to which a sum is sent whole: what is sent in the time of an exchange of nothing. */
@@ -301,6 +302,7 @@ static char *place(const dlviz_comm *comm, const dlz_sum *s, int rank, int leaf)
 }
 
 static int peer_of(const dlviz_comm *comm, int round) {
+    assert(comm->size > 0);
     return (round - comm->rank + comm->size) % comm->size;
 }
 

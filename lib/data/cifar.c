@@ -121,6 +121,9 @@ static dlviz_status open_batch(const cifar *set, const char *folder, const char 
         return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "no %s of %s's binary version in the folder '%s'",
                         name, set->name, folder);
     DLZ_TRY(dlz_source_open(&p->source, p->path));
+    if (dlz_source_is_compressed(p->source))
+        return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
+                        "'%s' is compressed; what gunzip makes of it is accepted", p->path);
     int64_t size = dlz_source_bound(p->source), record = set->num_labels + PIXELS;
     if (size % record != 0)
         return dlz_fail(DLVIZ_ERROR_FORMAT,

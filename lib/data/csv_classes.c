@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,6 +235,7 @@ static dlviz_status find(const dlz_csv_table *table, const dlviz_csv_reader *rea
     DLZ_TRY(status);
     DLZ_TRY(reader->classes.count > 0 ? look_up(table, list, &reader->classes, &classes->names)
                                       : sort_words(table, list, &classes->names));
+    assert(list->all); /* a table has rows, and each has a word */
     for (int64_t row = 0; row < table->num_rows; row++)
         labels[row] = list->all[labels[row]].label;
     return DLVIZ_OK;

@@ -1,6 +1,7 @@
 /* PNG, through libpng. */
 #include "data/image.h"
 
+#include <assert.h>
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static int64_t data_size(const dlz_image_bytes *file) {
 }
 
 static int64_t most_pixels(const dlz_image_bytes *file) {
+    assert(samples_of(file->bytes[25]) > 0); /* which reading the header has made sure of */
     int64_t bits = dlz_max_i64(file->bytes[24], 1) * samples_of(file->bytes[25]);
     return data_size(file) * GREATEST_RATIO * 8 / bits;
 }

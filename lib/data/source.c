@@ -141,6 +141,10 @@ void dlz_source_close(dlz_source *source) {
     dlz_free(source);
 }
 
+bool dlz_source_is_compressed(const dlz_source *source) {
+    return source->compressed;
+}
+
 int64_t dlz_source_bound(const dlz_source *source) {
     int64_t ratio = source->compressed ? GREATEST_RATIO : 1;
     return source->size > INT64_MAX / ratio ? INT64_MAX : source->size * ratio;

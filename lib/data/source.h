@@ -21,6 +21,9 @@ dlviz_status dlz_source_read(dlz_source *source, void *bytes, size_t size);
 /* Fails unless everything has been read; checks what a compressed file ends with. */
 dlviz_status dlz_source_finish(dlz_source *source);
 
+/* Whether the bytes that are read are not those of the file. */
+bool dlz_source_is_compressed(const dlz_source *source);
+
 /* More bytes than this the file cannot hold: its size, or the most that such a file can decompress
  * to. */
 int64_t dlz_source_bound(const dlz_source *source);

@@ -4,6 +4,7 @@
 #include "linalg/linalg.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <dlviz/film.h>
 #include <math.h>
 #include <string.h>
@@ -16,6 +17,7 @@ enum { MOST = 3 }; /* dimensions */
 static void find_mean(const dlviz_tensor *map, double mean[MOST]) {
     int64_t n = map->dims[0], e = map->dims[1];
     const float *values = map->data;
+    assert(e >= 1 && e <= MOST);
     for (int64_t c = 0; c < e; c++)
         mean[c] = 0;
     for (int64_t i = 0; i < n * e; i++)
@@ -55,6 +57,7 @@ static double leave_out(int64_t e, int64_t count, const double *rows, double *ro
 /* A unit row orthogonal to the first `count`, near `wish` where that is possible. */
 static void complete(int64_t e, int64_t count, double *rows, const double *wish) {
     double *row = rows + count * e, length = 0;
+    assert(count < e);
     for (int64_t axis = -1; axis < e && length < 0.5; axis++) {
         for (int64_t c = 0; c < e; c++)
             row[c] = axis < 0 ? wish[c] : (double)(c == axis);

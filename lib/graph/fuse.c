@@ -6,6 +6,7 @@
 #include "graph/post.h"
 #include "graph/split.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* One input of one node. */
@@ -364,6 +365,7 @@ static dlviz_status fuse_post(fuser *f, int first, dlz_op *producer) {
     dlz_post_op post = {0};
     bool trained = false;
     int last = collect_post(f, first, &post, &trained);
+    assert(producer || last >= 0); /* what stands alone is something */
     dlz_value *in =
         producer ? producer->out : f->edges[f->input_edges[f->first_input[first]]].value;
     if (last < 0)

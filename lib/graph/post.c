@@ -193,7 +193,7 @@ static double sum_over_batch(const dlz_op *op, const dlz_run *run, int64_t c, do
 static dlz_moments plain_moments(const dlz_op *op, const dlz_run *run, int64_t c) {
     const dlz_value *in = op->in;
     int64_t size = run->batch.all * dlz_value_size(in);
-    double count = (double)(size / in->channels);
+    double count = (double)(size / in->channels); /* NOLINT(bugprone-integer-division): is whole */
     double mean = sum_over_batch(op, run, c, 0, false) / count;
     return (dlz_moments){count, mean, sum_over_batch(op, run, c, mean, true)};
 }

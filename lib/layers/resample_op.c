@@ -3,6 +3,8 @@
 #include "base/parallel.h"
 #include "onnx/onnx.h"
 
+#include <assert.h>
+
 /* Numbers a tile reads or writes, about. */
 #define TILE 16384
 /* Of an axis: a file may ask for any number of them, and they are counted one by one. */
@@ -175,6 +177,7 @@ static void resample(const dlz_run *run, const dlz_axis axes[2], float empty, co
         .samples = run->n,
         .rows = to->height,
     };
+    assert(pass.rows > 0);
     int64_t work = dlz_max_i64(pass.from_size, pass.to_size) / pass.rows + 1;
     pass.framed = find_frame(&pass.resample, pass.rows, &pass.frame);
     pass.rows_together = dlz_min_i64(dlz_ceil_div(TILE, work), pass.rows);

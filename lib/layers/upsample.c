@@ -175,6 +175,7 @@ static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
     } else if (!whole) {
         dlz_resample_onnx(layer, &upsample_op, to);
     } else {
+        /* NOLINTNEXTLINE(bugprone-integer-division): they are whole here */
         const float scales[] = {1, 1, (float)(out[1] / in[1]), (float)(out[2] / in[2])};
         dlz_onnx_set_text(to, "mode", is_nearest ? "nearest" : "linear");
         dlz_onnx_set_text(to, "coordinate_transformation_mode",

@@ -2,8 +2,10 @@
 #include "base/base.h"
 #include "base/parallel.h"
 #include "linalg/lapack.h"
+#include "linalg/lapack_end.h"
 #include "linalg/linalg.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -62,6 +64,7 @@ static void solve_leaf(void *context, int64_t leaf, int worker) {
     double own[LEAF], beside[LEAF], vectors[LEAF * LEAF], work[1 + 4 * LEAF + LEAF * LEAF];
     lapack_int whole[3 + 5 * LEAF];
     int64_t first = leaf_start(d, leaf), last = leaf_start(d, leaf + 1), size = last - first;
+    assert(size > 0);
     for (int64_t i = 0; i < size; i++) {
         own[i] = d->diagonal[first + i] * d->scale;
         beside[i] = i + 1 < size ? d->off_diagonal[first + i] * d->scale : 0;
@@ -350,6 +353,7 @@ static double find_scale(const divide *d) {
 
 dlviz_status dlz_divide(int64_t n, const double *diagonal, const double *off_diagonal,
                         int64_t count, double *values, double *vectors) {
+    DLZ_IN_LAPACK;
     divide d = {
         .n = n, .count = count, .leaves = 1, .diagonal = diagonal, .off_diagonal = off_diagonal};
     while (dlz_ceil_div(n, d.leaves) > LEAF)

@@ -1,6 +1,7 @@
 #include "base/base.h"
 #include "linalg/divide.h"
 #include "linalg/lapack.h"
+#include "linalg/lapack_end.h"
 #include "linalg/linalg.h"
 #include "linalg/tridiagonal.h"
 
@@ -314,6 +315,7 @@ static dlviz_status tridiagonal_vectors(const dlz_eigen *eigen, lapack_int count
  */
 
 dlviz_status dlz_eigen_values(const dlz_eigen *eigen, double *values) {
+    DLZ_IN_LAPACK;
     lapack_int n = eigen->n, found = 0, splits = 0, *whole;
     double *copy;
     DLZ_TRY(copy_matrix(eigen, (size_t)n * 4, (size_t)n * 5, &copy, &whole));
@@ -337,6 +339,7 @@ dlviz_status dlz_eigen_values(const dlz_eigen *eigen, double *values) {
 
 dlviz_status dlz_eigen_vectors(const dlz_eigen *eigen, int64_t count, double *values,
                                double *vectors) {
+    DLZ_IN_LAPACK;
     int64_t n = eigen->n;
     DLZ_TRY(tridiagonal_vectors(eigen, (lapack_int)count, values, vectors));
     DLZ_TRY(dlz_tridiagonal_restore(n, eigen->a, eigen->tau, count, vectors));

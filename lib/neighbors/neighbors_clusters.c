@@ -247,6 +247,7 @@ static dlviz_status search_clusters(dlz_knn_job *job, double recall, int32_t *in
     dlz_task_part(0.2, 1);
     if (status == DLVIZ_OK)
         status = dlz_knn_in_clusters(job, indices, squared_distances);
+    job->clusters = NULL;
     release(&b);
     return status;
 }

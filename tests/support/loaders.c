@@ -33,7 +33,7 @@ const loader loaders[] = {
     {"idx", make_idxs, mutate_bytes, try_idx, {256 KB, 1100}, 10, "idx", 1 KB},
     {"idx_file", make_idxs, mutate_bytes, try_idx_file, {256 KB, 1100}, 2, "idx", 1 KB},
     {"uncompressed_idx", make_uncompressed_idxs, mutate_bytes, try_uncompressed_idx,
-     {256 KB, 64}, 10, "idx", 1 KB},
+     {512 KB, 1100}, 10, "idx", 1 KB},
     {"mnist", make_mnists, mutate_bytes, try_mnist, {256 KB, 1100}, 2, "idx", 1 KB},
     {"csv", make_csvs, mutate_bytes, try_csv, {64 KB, 64}, 10, "csv", 1 KB},
     {"cifar", make_cifars, mutate_bytes, try_cifar, {256 KB, 64}, 2, "cifar", 16 KB},

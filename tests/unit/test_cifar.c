@@ -189,6 +189,10 @@ START_TEST(wrong_files_are_refused) {
         ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "test_batch.bin"));
         ck_assert_ptr_null(dataset);
     }
+    /* Such a file could hold up to 1032 times as many bytes: nobody knows how many images. */
+    write_file(path, "\x1f\x8b\x08\0\0\0\0\0\0\0", 10);
+    ck_fails(dlviz_dataset_read_cifar10(&dataset, scratch_path("wrong"), DLVIZ_DATASET_PART_TEST),
+             DLVIZ_ERROR_UNSUPPORTED, "is compressed; what gunzip makes of it is accepted");
     records[2 * (1 + PIXELS)] = 10;
     write_file(path, records, size);
     ck_fails(dlviz_dataset_read_cifar10(&dataset, scratch_path("wrong"), DLVIZ_DATASET_PART_TEST),

@@ -28,7 +28,8 @@ DLZ_INLINE dlz_vi load_codes(const uint8_t *from, int64_t count) {
         return __builtin_convertvector(*(const bytes_vu *)from, dlz_vi);
     dlz_vi codes = {0};
     for (int64_t i = 0; i < count; i++)
-        codes[i] = (int8_t)from[i];
+        codes[i] =
+            (int8_t)from[i]; /* NOLINT(bugprone-signed-char-misuse,cert-str34-c): is signed */
     return codes;
 }
 
