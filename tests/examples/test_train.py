@@ -117,6 +117,14 @@ class Sources(Training):
         self.expect_line(1, process, "'nome'", "'name'")
 
 
+def temporary(name):
+    """What a file is called while it is written: with a hash of its name (FNV-1a), and a random number."""
+    number = 0xcbf29ce484222325
+    for byte in name.encode():
+        number = (number ^ byte) * 0x100000001b3 % 2 ** 64
+    return f".dlviz-{number:016x}-0123456789abcdef.tmp"
+
+
 class Replacing(Training):
     def test_a_summary_takes_the_place_of_an_earlier_one(self):
         """Its permissions stay, and a link to it; what a killed run had begun is removed, and nothing else."""
@@ -128,10 +136,10 @@ class Replacing(Training):
         os.replace(path("out", "summary.json"), path("elsewhere", "real.json"))
         os.chmod(path("elsewhere", "real.json"), 0o604)
         os.symlink(path("elsewhere", "real.json"), path("out", "summary.json"))
-        files.write(path("elsewhere", "real.json.0123456789abcdef.part"), b"half a summ")
-        files.write(path("elsewhere", "real.json.0123.part"), b"somebody's own")
+        for name in (temporary("real.json"), temporary("other.json"), "real.json.part"):
+            files.write(path("elsewhere", name), b"half a summ")
         self.train("out", *arguments, "--epochs", 2, "--resume", data=path("rows.csv"))
-        self.assertEqual(sorted(os.listdir(path("elsewhere"))), ["real.json", "real.json.0123.part"])
+        self.assertEqual(sorted(os.listdir(path("elsewhere"))), [temporary("other.json"), "real.json", "real.json.part"])
         self.assertEqual(os.stat(path("elsewhere", "real.json")).st_mode & 0o777, 0o604)
         self.assertTrue(os.path.islink(path("out", "summary.json")))
         self.assertEqual(self.summary("out")["training"]["epochs"], 2)
