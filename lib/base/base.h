@@ -81,8 +81,9 @@ const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
  * number is beyond double. */
 bool dlz_read_number(const char *text, size_t size, double *number);
 
-/* The bytes of the UTF-8 character at `text`, which is not at its end; 0 when it is not valid. */
-int dlz_utf8_length(const char *text);
+/* How many bytes the UTF-8 character at `text` has, of which there are `rest`, or, with SIZE_MAX, a zero at
+ * the end; 0 when it is not valid. */
+size_t dlz_utf8_size(const char *text, size_t rest);
 /* Whether a text is well-formed UTF-8. */
 bool dlz_is_utf8(const char *text);
 

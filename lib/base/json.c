@@ -71,28 +71,6 @@ static bool take(dlz_json *json, char c) {
 /* -- Texts ---------------------------------------------------------------------------------------
  */
 
-/* The bytes of a character of UTF-8 that is well-formed; 0 for none (RFC 3629). */
-static size_t character_size(const unsigned char *at, size_t rest) {
-    static const struct {
-        unsigned char first, last, second_least, second_most, size;
-    } kinds[] = {
-        {0x00, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
-        {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
-        {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        if (*at < kinds[k].first || *at > kinds[k].last)
-            continue;
-        size_t size = kinds[k].size;
-        bool good =
-            size <= rest &&
-            (size == 1 || (at[1] >= kinds[k].second_least && at[1] <= kinds[k].second_most));
-        for (size_t i = 2; good && i < size; i++)
-            good = (at[i] & 0xC0) == 0x80;
-        return good ? size : 0;
-    }
-    return 0;
-}
-
 /* The four digits of "\u0041". */
 static bool read_unit(const char *at, const char *end, uint32_t *unit) {
     if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
@@ -169,7 +147,7 @@ static dlviz_status read_text(dlz_json *json, char *to, size_t *length) {
             DLZ_TRY(read_escape(json, escaped, &size));
             from = escaped;
         } else {
-            size = character_size((const unsigned char *)from, (size_t)(json->end - from));
+            size = dlz_utf8_size(from, (size_t)(json->end - from));
             if (size == 0)
                 return wrong(json, "bytes that are no UTF-8");
             if ((unsigned char)*from < 0x20)

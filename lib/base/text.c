@@ -82,32 +82,35 @@ const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits) {
 }
 
 /* By table 3-7 of the Unicode standard. */
-int dlz_utf8_length(const char *text) {
+size_t dlz_utf8_size(const char *text, size_t rest) {
     const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80)
+    if (rest > 0 && s[0] < 0x80)
         return 1;
-    /* The first byte tells the length; the second byte's range shuts out overlong forms, surrogates
+    /* The first byte tells the size; the second byte's range shuts out overlong forms, surrogates
      * and what lies beyond U+10FFFF. */
-    int length = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
-                 : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
-                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
-                                                : 0;
+    size_t size = rest == 0                      ? 0
+                  : s[0] >= 0xC2 && s[0] <= 0xDF ? 2
+                  : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
+                  : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
+                                                 : 0;
+    if (size == 0 || size > rest)
+        return 0;
     unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
     unsigned char high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
-    if (length == 0 || s[1] < low || s[1] > high)
+    if (s[1] < low || s[1] > high)
         return 0;
-    for (int i = 2; i < length; i++)
+    for (size_t i = 2; i < size; i++)
         if ((s[i] & 0xC0) != 0x80)
             return 0;
-    return length;
+    return size;
 }
 
 bool dlz_is_utf8(const char *text) {
     while (*text) {
-        int length = dlz_utf8_length(text);
-        if (length == 0)
+        size_t size = dlz_utf8_size(text, SIZE_MAX);
+        if (size == 0)
             return false;
-        text += length;
+        text += size;
     }
     return true;
 }

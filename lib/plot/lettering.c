@@ -24,7 +24,7 @@ static size_t separator(const char *text) {
 static dlz_text_line one_line(char buffer[LINE_SIZE], const char *text, double size, bool bold) {
     size_t used = 0;
     while (*text) {
-        size_t skipped = separator(text), length = skipped ? 1 : (size_t)dlz_utf8_length(text);
+        size_t skipped = separator(text), length = skipped ? 1 : dlz_utf8_size(text, SIZE_MAX);
         if (used + length > LINE_SIZE - 4) {
             memcpy(buffer + used, ELLIPSIS, 3);
             used += 3;
@@ -124,7 +124,7 @@ double dlz_paragraph(const dlz_canvas *canvas, double x, double y, const char *t
         char buffer[LINE_SIZE];
         size_t given = 0;
         while (text[given] && separator(text + given) == 0 && given < LINE_SIZE - 4)
-            given += (size_t)dlz_utf8_length(text + given);
+            given += dlz_utf8_size(text + given, SIZE_MAX);
         if (begins)
             leftwards = dlz_type_leftwards(text, given);
         dlz_text_line line = {text, given, leftwards, style.size, style.bold};

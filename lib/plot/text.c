@@ -11,7 +11,7 @@ dlviz_status dlz_check_text(const char *who, const char *name, const char *text)
         return DLVIZ_OK;
     size_t at = 0;
     while (text[at]) {
-        int length = dlz_utf8_length(text + at);
+        size_t length = dlz_utf8_size(text + at, SIZE_MAX);
         if (length == 0)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: '%s' is not valid UTF-8 at byte %zu (0x%02x)", who, name, at,
@@ -20,7 +20,7 @@ dlviz_status dlz_check_text(const char *who, const char *name, const char *text)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: '%s' has the control character 0x%02x at byte %zu", who, name,
                             (unsigned char)text[at], at);
-        at += (size_t)length;
+        at += length;
         if (at > LONGEST_TEXT)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is longer than %d bytes", who,
                             name, LONGEST_TEXT);

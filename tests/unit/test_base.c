@@ -250,11 +250,13 @@ START_TEST(utf8_is_told_from_what_is_not) {
                                 "\xF5\x80\x80\x80",
                                 "\xFF"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        ck_assert_int_eq(dlz_utf8_length(good[i]), strlen(good[i]));
+        ck_assert_uint_eq(dlz_utf8_size(good[i], SIZE_MAX), strlen(good[i]));
+        ck_assert_uint_eq(dlz_utf8_size(good[i], strlen(good[i])), strlen(good[i]));
+        ck_assert_uint_eq(dlz_utf8_size(good[i], strlen(good[i]) - 1), 0);
         ck_assert(dlz_is_utf8(good[i]));
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ck_assert_int_eq(dlz_utf8_length(bad[i]), 0);
+        ck_assert_uint_eq(dlz_utf8_size(bad[i], SIZE_MAX), 0);
         ck_assert(!dlz_is_utf8(bad[i]));
         char text[8] = "a"; /* nor behind what is */
         ck_assert(!dlz_is_utf8(strcat(text, bad[i])));

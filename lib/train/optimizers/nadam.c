@@ -135,8 +135,7 @@ dlviz_status dlviz_nadam_set_momentum_decay(dlviz_optimizer *optimizer, double d
     DLZ_CHANGE_OPTIMIZER(optimizer, as_nadam(optimizer));
     if (!(decay >= 0 && decay <= 1e30))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                        "%s: the momentum decay is %g; 0 to 1e30 is accepted", __func__,
-                        decay);
+                        "%s: the momentum decay is %g; 0 to 1e30 is accepted", __func__, decay);
     ((nadam *)optimizer)->momentum_decay = decay;
     return DLVIZ_OK;
 }
