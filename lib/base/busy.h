@@ -47,7 +47,7 @@ void dlz_busy_give_back(dlz_hold *hold);
 
 #define DLZ_HOLD_IN_MODE(busy, what, mode)                                                         \
     DLZ_NOT_CANCELLED;                                                                             \
-    dlz_hold dlz_hold_ __attribute__((cleanup(dlz_busy_give_back))) = {NULL};                      \
+    dlz_hold dlz_hold_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};              \
     DLZ_TRY(dlz_busy_take(__func__, busy, what, mode, &dlz_hold_))
 #define DLZ_HOLD_ALONE(busy, what) DLZ_HOLD_IN_MODE(busy, what, DLZ_ALONE)
 #define DLZ_HOLD_NESTED(busy, what) DLZ_HOLD_IN_MODE(busy, what, DLZ_NESTED)

@@ -20,6 +20,6 @@ static inline void dlz_cancel_let(const int *before) {
 
 /* To the end of the block. Put it in front of what takes marks and opens files. */
 #define DLZ_NOT_CANCELLED                                                                          \
-    int dlz_cancel_ __attribute__((cleanup(dlz_cancel_let))) = dlz_cancel_hold_up()
+    int dlz_cancel_ __attribute__((unused, cleanup(dlz_cancel_let))) = dlz_cancel_hold_up()
 
 #endif

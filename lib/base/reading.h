@@ -26,7 +26,7 @@ typedef struct dlz_reading {
 void dlz_reading_begin(dlz_reading *reading, const char *name);
 void dlz_reading_end(dlz_reading *reading);
 #define DLZ_READING(name)                                                                          \
-    dlz_reading dlz_reading_ __attribute__((cleanup(dlz_reading_end)));                            \
+    dlz_reading dlz_reading_ __attribute__((unused, cleanup(dlz_reading_end)));                    \
     dlz_reading_begin(&dlz_reading_, name)
 
 /* What the calling thread counts for; NULL where nothing is counted. Tiles take it over. */

@@ -190,7 +190,7 @@ dlviz_status dlz_comm_run_tiles(dlviz_comm *comm, dlviz_status status,
     sharing s = {.tiles = tiles, .rank = dlz_comm_rank(comm), .ranks = dlz_comm_size(comm)};
     if (s.ranks > 1 && tiles->count > 1) {
         /* Within the caller's task; where there is none, what is told is this. */
-        dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+        dlz_task task __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};
         if (tiles->told && status == DLVIZ_OK)
             status = dlz_task_begin(&task, "shared work");
         status = share(comm, status, &s);

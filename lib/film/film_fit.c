@@ -160,11 +160,11 @@ dlviz_status dlviz_film_fit(dlviz_film *film, dlviz_tsne *tsne) {
         return dlz_comm_enter(
             tsne->comm, __func__,
             dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'film' is NULL", __func__));
-    dlz_hold film_hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    dlz_hold again __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold film_hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold again __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(
         dlz_comm_take(__func__, &film->busy, "film", DLZ_ALONE, &tsne->comm, &film_hold, &again));
-    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlz_task task __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};
     dlz_film_maps *maps = NULL;
     dlviz_status status = dlz_tsne_enter(tsne->comm, __func__, begin(film, __func__, &task, &maps));
     if (status == DLVIZ_OK)

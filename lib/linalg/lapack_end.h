@@ -20,6 +20,6 @@ static inline void dlz_lapack_leave_if(const bool *entered) {
 
 /* To the end of the block, on the thread that made the call; the workers of its tiles need none. */
 #define DLZ_IN_LAPACK                                                                              \
-    bool dlz_in_lapack_ __attribute__((cleanup(dlz_lapack_leave_if))) = dlz_lapack_enter()
+    bool dlz_in_lapack_ __attribute__((unused, cleanup(dlz_lapack_leave_if))) = dlz_lapack_enter()
 
 #endif

@@ -20,7 +20,7 @@ static dlviz_status set_loss(dlviz_network *network, const char *who, dlviz_loss
     if (atomic_load(&network->trainers) > 0)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: a trainer was made for the network; the loss comes before it", who);
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &network->busy, "network", DLZ_ALONE, &hold));
     if (network->built)
         DLZ_TRY(dlz_loss_check_set_weights(loss, who, dlz_network_output(network)));

@@ -88,7 +88,7 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
-    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold network __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
     DLZ_TRY(check_loading(trainer, __func__));
     dlviz_safetensors *set;
@@ -103,7 +103,7 @@ dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer, const 
     DLZ_READING(NULL);
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
-    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold network __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
     DLZ_TRY(check_loading(trainer, __func__));
     dlviz_safetensors *set;

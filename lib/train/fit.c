@@ -287,10 +287,10 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
 /* The marks are given back before a callback's wish to destroy the trainer is done. */
 static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs) {
     DLZ_NOT_CANCELLED;
-    dlz_hold own __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    dlz_hold comm __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    dlz_hold network __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
-    dlz_hold again __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold own __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold comm __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold network __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold again __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_comm_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &trainer->comm, &own, &comm));
     DLZ_TRY(dlz_comm_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &trainer->comm,
                           &network, &again));

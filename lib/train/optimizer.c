@@ -104,7 +104,7 @@ dlviz_status dlz_optimizer_require_unstepped(const char *who, const dlviz_optimi
 
 dlviz_status dlz_optimizer_set_betas(const char *who, dlviz_optimizer *optimizer, double betas[2],
                                      double beta1, double beta2) {
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(require_idle(who, optimizer, betas, &hold));
     if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -124,7 +124,7 @@ dlviz_status dlz_optimizer_check_eps(const char *who, double eps) {
 
 dlviz_status dlz_optimizer_set_eps(const char *who, dlviz_optimizer *optimizer, double *eps,
                                    double value) {
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(require_idle(who, optimizer, eps, &hold));
     DLZ_TRY(dlz_optimizer_check_eps(who, value));
     *eps = value;

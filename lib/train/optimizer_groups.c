@@ -7,7 +7,7 @@
 static dlviz_status set_factor(const char *who, dlviz_optimizer *optimizer, dlz_factors *factors,
                                const char *pattern, double value) {
     DLZ_NOT_CANCELLED;
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &optimizer->busy, "optimizer", DLZ_NESTED, &hold));
     DLZ_TRY(dlz_factors_set(who, factors, optimizer->network, pattern, value));
     optimizer->regroup = true;
@@ -17,7 +17,7 @@ static dlviz_status set_factor(const char *who, dlviz_optimizer *optimizer, dlz_
 static dlviz_status clear_factors(const char *who, dlviz_optimizer *optimizer,
                                   dlz_factors *factors) {
     DLZ_NOT_CANCELLED;
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &optimizer->busy, "optimizer", DLZ_NESTED, &hold));
     dlz_factors_clear(factors);
     optimizer->regroup = true;

@@ -132,7 +132,7 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
     if (!trainer)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'trainer' is NULL", who);
     DLZ_TRY(dlz_part_check_handed(who, &dlz_schedule_noun, (const dlz_part *)schedule));
-    dlz_hold hold __attribute__((cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold hold __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_busy_take(who, &trainer->busy, "trainer", DLZ_NESTED, &hold));
     DLZ_TRY(dlz_network_check_idle(trainer->network, who));
     DLZ_TRY(dlz_schedule_check_idle(trainer->schedule, who));

@@ -221,7 +221,7 @@ dlviz_status dlz_tsne_fit_points(dlviz_tsne *tsne, const char *who, const dlviz_
                                  dlviz_status status, dlviz_tensor **map) {
     dlz_affinities affinities = {0};
     float *copy = NULL, scale = 0;
-    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlz_task task __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};
     if (status == DLVIZ_OK)
         status = dlz_task_begin(&task, "t-SNE");
     if (status == DLVIZ_OK)
@@ -356,7 +356,7 @@ static dlviz_status take_neighbors(const dlviz_tsne *tsne, const dlviz_tensor *i
 static dlviz_status fit_neighbors(dlviz_tsne *tsne, const dlviz_tensor *indices,
                                   const dlviz_tensor *distances, dlviz_status status,
                                   int32_t **narrow, float **squares, dlviz_tensor **map) {
-    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlz_task task __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};
     if (status == DLVIZ_OK)
         status = dlz_task_begin(&task, "t-SNE");
     if (status == DLVIZ_OK)
@@ -435,7 +435,7 @@ static dlviz_status take_affinities(const dlviz_tsne *tsne, const dlviz_tensor *
 static dlviz_status fit_affinities(dlviz_tsne *tsne, const dlviz_tensor *offsets,
                                    const dlviz_tensor *columns, const dlviz_tensor *values,
                                    dlviz_status status, int32_t **narrow, dlviz_tensor **map) {
-    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlz_task task __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};
     if (status == DLVIZ_OK)
         status = dlz_task_begin(&task, "t-SNE");
     if (status == DLVIZ_OK)

@@ -311,7 +311,7 @@ static dlviz_status require_same(const dlviz_tsne *tsne, const dlviz_tensor *poi
 static dlviz_status transform(const dlviz_tsne *tsne, const dlviz_tensor *points,
                               dlviz_status status, placement *s, float **memory,
                               dlviz_tensor **result) {
-    dlz_task task __attribute__((cleanup(dlz_task_end))) = {.outer = NULL};
+    dlz_task task __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};
     if (status == DLVIZ_OK)
         status = require_fit(tsne);
     if (status == DLVIZ_OK)
