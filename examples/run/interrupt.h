@@ -9,8 +9,9 @@
 extern volatile sig_atomic_t interrupted;
 
 /* From now on SIGINT and SIGTERM set `interrupted`, and so does SIGHUP unless it is ignored, as under
- * nohup; a second one ends the program as usual. A terminal whose lines can be rewritten is told at once. Writing to a pipe that nobody reads, or past the largest
- * size of a file, fails and ends nothing. */
+ * nohup; a second one ends the program as usual. A terminal whose lines can be rewritten is told at
+ * once. Writing to a pipe that nobody reads, or past the largest size of a file, fails and ends
+ * nothing. */
 void watch_interrupts(bool live);
 
 /* Whether the program may simply end, soon after it was asked to, with these bytes on stderr and

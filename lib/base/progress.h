@@ -27,7 +27,7 @@ typedef struct dlz_task {
 dlviz_status dlz_task_begin(dlz_task *task, const char *name);
 void dlz_task_end(dlz_task *task);
 #define DLZ_TASK(name)                                                                             \
-    dlz_task dlz_task_ __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};                   \
+    dlz_task dlz_task_ __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};           \
     DLZ_TRY(dlz_task_begin(&dlz_task_, name))
 
 /* What follows is this part of the innermost task, as shares of it. */

@@ -42,12 +42,12 @@ dlviz_status dlz_comm_take_alone(const char *who, dlviz_comm *comm, dlz_hold *sh
 
 #define DLZ_HOLD_TOGETHER(busy, what, mode, comm)                                                  \
     DLZ_NOT_CANCELLED;                                                                             \
-    dlz_hold dlz_hold_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};                      \
-    dlz_hold dlz_shared_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};                    \
+    dlz_hold dlz_hold_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};              \
+    dlz_hold dlz_shared_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};            \
     DLZ_TRY(dlz_comm_take(__func__, busy, what, mode, &(comm), &dlz_hold_, &dlz_shared_))
 #define DLZ_HOLD_COMM(who, comm)                                                                   \
     DLZ_NOT_CANCELLED;                                                                             \
-    dlz_hold dlz_shared_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};                    \
+    dlz_hold dlz_shared_ __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};            \
     DLZ_TRY(dlz_comm_take_alone(who, comm, &dlz_shared_))
 
 #endif

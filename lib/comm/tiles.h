@@ -39,7 +39,7 @@ dlviz_status dlz_comm_run_tiles(dlviz_comm *comm, dlviz_status status, const dlz
 /* DLZ_TASK, which begins on all ranks or, where one of them does not want it to, on none. Only an
  * outermost task asks, and it is that on all ranks. */
 #define DLZ_SHARED_TASK(comm, name)                                                                \
-    dlz_task dlz_task_ __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};                   \
+    dlz_task dlz_task_ __attribute__((unused, cleanup(dlz_task_end))) = {.outer = NULL};           \
     dlviz_status dlz_begun_ = dlz_task_begin(&dlz_task_, name);                                    \
     DLZ_TRY(dlz_task_.outer ? DLVIZ_OK : dlz_comm_agree(comm, dlz_begun_))
 

@@ -266,8 +266,8 @@ typedef struct dlz_network_use {
 dlviz_status dlz_network_begin(const char *who, dlviz_network *network, dlz_network_use *use);
 void dlz_network_end(dlz_network_use *use);
 #define DLZ_USE_NETWORK(who, network)                                                              \
-    int dlz_use_cancel_ __attribute__((unused, cleanup(dlz_cancel_let))) = dlz_cancel_hold_up();           \
-    dlz_network_use dlz_use_ __attribute__((unused, cleanup(dlz_network_end))) = {NULL, {NULL}};           \
+    int dlz_use_cancel_ __attribute__((unused, cleanup(dlz_cancel_let))) = dlz_cancel_hold_up();   \
+    dlz_network_use dlz_use_ __attribute__((unused, cleanup(dlz_network_end))) = {NULL, {NULL}};   \
     DLZ_TRY(dlz_network_begin(who, network, &dlz_use_))
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
 /* And that its states are here: all of them, as they are now. */
