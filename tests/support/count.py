@@ -2,11 +2,14 @@
 """Counts test cases in Meson's testlog.json, and others like it: count.py testlog.json ...
 
 A Check program counts as many as it ran, any other test as one. A case that skips prints a line
-"SKIP: why". The last line is "N passed, N failed, N skipped"; the exit status 1 if any failed.
+"SKIP: why". What failed is shown again, with the end of what it printed, for those who have only the end of a long
+log. The last line is "N passed, N failed, N skipped"; the exit status 1 if any failed.
 """
 import json
 import re
 import sys
+
+LINES_SHOWN = 40
 
 
 def count(test):
@@ -26,6 +29,15 @@ def count(test):
     return max(checks - failures - errors - skipped, 0), failed, skipped
 
 
+def show_failure(test):
+    """How a failed test ended, and the last that it printed."""
+    print("---- {}: {}, exit status {}, {:.1f} s".format(
+        test["name"], test["result"], test.get("returncode", "unknown"), test.get("duration", 0)))
+    for stream in ("stdout", "stderr"):
+        for line in (test.get(stream) or "").splitlines()[-LINES_SHOWN:]:
+            print(line)
+
+
 def read(name):
     """The tests of a log; none where there is no log, as after a build that failed."""
     try:
@@ -43,6 +55,9 @@ def main():
     for test in tests:
         totals = [total + part for total, part in zip(totals, count(test))]
         reasons += re.findall(r"^SKIP: .*$", test.get("stdout", ""), re.M)
+    for test in tests:
+        if count(test)[1]:
+            show_failure(test)
     for reason in sorted(set(reasons)):
         print(reason)
     if not all(logs):
