@@ -4,6 +4,7 @@
 #include "limits/work.h"
 #include "support/fork.h"
 #include "support/memory.h"
+#include "support/random_cases.h"
 #include "support/valid_files.h"
 
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void let_cancellation_act(void) {
@@ -93,6 +95,62 @@ START_TEST(no_call_is_ended_half_way) {
     for (int i = 0; !cannot_fork() && i < num_works; i++)
         if (!works[i].draws || dlviz_plot_supported())
             ck_survives(works[i].name, works[i].run, scratch_path("cancelled-"));
+}
+END_TEST
+
+/* -- At random moments ----------------------------------------------------------------------------
+ */
+
+static void *run_until_cancelled(void *user) {
+    victim *v = user;
+    hold_cancellation_up();
+    work_call_begins = let_cancellation_act;
+    work_call_ends = hold_cancellation_up;
+    v->status = v->run(v->place, &v->digest);
+    return NULL;
+}
+
+/* Nanoseconds that a piece of work takes, whose results are those that it should have. */
+static int64_t time_work(victim *v) {
+    struct timespec begin, end;
+    v->digest = 0;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    ck_assert_msg(v->run(v->place, &v->digest) == DLVIZ_OK, "%s", dlviz_last_error());
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    return (end.tv_sec - begin.tv_sec) * 1000000000 + end.tv_nsec - begin.tv_nsec;
+}
+
+/* While another thread works, cancels it after some part of the time that it takes. */
+static void cancel_amid(const work *each, const char *place, int64_t nanoseconds, uint64_t digest) {
+    victim v = {.run = each->run, .place = place};
+    struct timespec delay = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+    void *result;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_until_cancelled, &v), 0);
+    nanosleep(&delay, NULL);
+    pthread_cancel(thread);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_msg(result != PTHREAD_CANCELED, "%s: the thread was ended in a call after %.3g ms",
+                  each->name, (double)nanoseconds * 1e-6);
+    ck_assert_msg(v.status == DLVIZ_OK, "%s: %s", each->name, dlviz_status_name(v.status));
+    ck_assert_msg(v.digest == digest, "%s: other results after %.3g ms", each->name,
+                  (double)nanoseconds * 1e-6);
+}
+
+START_TEST(no_moment_of_a_call_ends_it) {
+    scratch_folder();
+    dlz_random moments = random_numbers(19);
+    for (int i = 0; i < num_works; i++) {
+        if (works[i].draws && !dlviz_plot_supported())
+            continue;
+        victim once = {.run = works[i].run, .place = scratch_path("amid-")};
+        time_work(&once); /* what is found out once */
+        int64_t whole = time_work(&once);
+        int open = count_entries("/proc/self/fd");
+        for (int j = 0; j < 12; j++)
+            cancel_amid(&works[i], once.place, random_between(&moments, 0, whole), once.digest);
+        ck_assert_int_eq(count_entries("/proc/self/fd"), open);
+    }
 }
 END_TEST
 
@@ -194,6 +252,7 @@ START_TEST(nor_are_other_calls) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {no_call_is_ended_half_way, nor_are_other_calls, NULL};
+    const TTest *const tests[] = {no_call_is_ended_half_way, no_moment_of_a_call_ends_it,
+                                  nor_are_other_calls, NULL};
     return run_tests("cancelled", tests);
 }

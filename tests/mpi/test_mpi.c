@@ -113,6 +113,13 @@ static dlviz_status work_all(dlviz_comm *comm) {
 /* -- Trouble --------------------------------------------------------------------------------------
  */
 
+/* Work that goes well, and is over on every rank before any gets into trouble: word of that would else end
+ * it on a slower one. */
+static dlviz_status begin_together(dlviz_comm *comm) {
+    TRY(ranks_all_of_it(comm, NULL));
+    return dlz_mpi_result("MPI_Barrier", MPI_Barrier(MPI_COMM_WORLD));
+}
+
 /* Goes on until a call fails. */
 static dlviz_status go_on(dlviz_comm *comm) {
     for (;;)
@@ -123,8 +130,7 @@ static dlviz_status go_on(dlviz_comm *comm) {
 static dlviz_status fail_alone(dlviz_comm *comm) {
     static float nodes[8][100000];
     int rank = dlz_comm_rank(comm);
-    double begin = dlz_mpi_seconds();
-    TRY(ranks_all_of_it(comm, NULL));
+    TRY(begin_together(comm));
     if (dlz_comm_size(comm) > DLZ_LEAVES)
         return dlviz_fail(DLVIZ_ERROR_STATE, "too many ranks for this test");
     for (int i = 0; i < 8 && rank != 1; i++)
@@ -135,15 +141,13 @@ static dlviz_status fail_alone(dlviz_comm *comm) {
                       DLVIZ_ERROR_IO, "the disk is full");
     dlviz_status status = dlz_comm_sums_finish(comm);
     TRY(expect(status, DLVIZ_ERROR_COMM, "rank 1 failed: the disk is full"));
-    if (dlz_mpi_seconds() - begin > 20)
-        return dlviz_fail(DLVIZ_ERROR_STATE, "it took %g seconds", dlz_mpi_seconds() - begin);
     return expect(dlz_comm_agree(comm, DLVIZ_OK), DLVIZ_ERROR_COMM,
                   "rank 1 failed: the disk is full");
 }
 
 /* Rank 1 ends as if all were done. */
 static dlviz_status leave(dlviz_comm *comm) {
-    TRY(ranks_all_of_it(comm, NULL));
+    TRY(begin_together(comm));
     if (dlz_comm_rank(comm) == 1)
         return DLVIZ_OK;
     dlviz_status status = go_on(comm);
@@ -154,7 +158,7 @@ static dlviz_status leave(dlviz_comm *comm) {
 
 /* Rank 1 finalizes MPI before the communicator is destroyed. */
 static dlviz_status finalize(dlviz_comm *comm) {
-    TRY(ranks_all_of_it(comm, NULL));
+    TRY(begin_together(comm));
     if (dlz_comm_rank(comm) == 1)
         return dlz_mpi_result("MPI_Finalize", MPI_Finalize());
     dlviz_status status = go_on(comm);
@@ -165,7 +169,7 @@ static dlviz_status finalize(dlviz_comm *comm) {
 static dlviz_status send_more(dlviz_comm *comm) {
     char data[64] = "";
     bool first = dlz_comm_rank(comm) == 0;
-    TRY(ranks_all_of_it(comm, NULL));
+    TRY(begin_together(comm));
     dlviz_status status = dlz_comm_broadcast(comm, data, first ? 64 : 8);
     if (status == DLVIZ_OK)
         status = dlz_comm_agree(comm, DLVIZ_OK);
@@ -175,7 +179,7 @@ static dlviz_status send_more(dlviz_comm *comm) {
 }
 
 static dlviz_status vanish(dlviz_comm *comm, bool kill_it) {
-    TRY(ranks_all_of_it(comm, NULL));
+    TRY(begin_together(comm));
     if (dlz_comm_rank(comm) == 1 && kill_it)
         raise(SIGKILL);
     if (dlz_comm_rank(comm) == 1)
