@@ -8,6 +8,7 @@ The public functions are those that the headers mark DLVIZ_API or DLVIZ_CHECKED;
 and no other (lib/dlviz.map gives whatever starts with dlviz_ its version). A static library hides nothing, so every
 external symbol of it must start with dlviz_ (the public functions) or dlz_ (the rest). A library apart, with a
 header of its own, keeps the same rules. No object has a constructor, unless a sanitizer gave it one (--instrumented).
+No shared library has an executable stack, and none is unloaded: other libraries keep pointers to its functions.
 """
 import os
 import re
@@ -72,6 +73,19 @@ def constructors(archive):
             yield member
 
 
+def dangers(shared):
+    """What the file of a shared library promises that it must not, and lacks."""
+    tool = shutil.which("readelf")
+    if not tool:
+        return
+    text = subprocess.run([tool, "-dlW", shared], text=True, check=True, stdout=subprocess.PIPE).stdout
+    if not re.search(r"\bNODELETE\b", text):
+        yield "can be unloaded"
+    stack = re.search(r"GNU_STACK(?:\s+0x[0-9a-f]+){5}\s+([RWE ]+)", text)
+    if not stack or "E" in stack.group(1):
+        yield "has an executable stack"
+
+
 def differences(left_name, left, right_name, right):
     for here, there, only in ((left_name, right_name, left - right), (right_name, left_name, right - left)):
         for name in sorted(only):
@@ -94,6 +108,7 @@ def main():
             elif ".so" in name and os.path.isfile(path) and not os.path.islink(path):
                 problems += differences("declared in include/", public,
                                         "exported by " + name, set(exported(path)))
+                problems += ["{} {}".format(name, danger) for danger in dangers(path)]
     for archive in sorted(archives):
         names = set(external(archive))
         where = os.path.basename(archive)
