@@ -111,10 +111,13 @@ typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_WARNING = 2
 } dlviz_log_level;
 
-/** Receives one line of the library's log, without a newline; may be called from any thread. */
+/** Receives one line of the library's log, without a newline; may be called from any thread, and may
+ *  call getters. */
 typedef void (*dlviz_log_fn)(dlviz_log_level level, const char *message, void *user);
 
-/** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. */
+/** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. A
+ *  line that another thread is handing over at this moment may still reach who received them
+ *  before. */
 DLVIZ_API void dlviz_set_log(dlviz_log_fn log, void *user);
 
 /** A dlviz_log_fn that writes each line, and a newline, to a stream:
