@@ -75,16 +75,6 @@ static bool init_is_file(const struct settings *set) {
     return set->init && strcmp(set->init, "pca") && strcmp(set->init, "random");
 }
 
-/* Beside a t-SNE that was saved, the PCA of --pca: new points go through it first. */
-static const char *pca_path(const char *path) {
-    static char text[4352];
-    size_t length = strlen(path);
-    if (ends_with(path, ".safetensors"))
-        length -= strlen(".safetensors");
-    snprintf(text, sizeof text, "%.*s.pca.safetensors", (int)length, path);
-    return text;
-}
-
 static dlviz_status check_all_paths(const struct settings *set) {
     const struct path paths[] = {
         {"IN", set->in, false},
@@ -267,14 +257,6 @@ static bool during_tsne(const dlviz_tsne_event *event, void *user) {
     return !interrupted;
 }
 
-static dlviz_status save_model(const struct work *work) {
-    const struct settings *set = &work->set;
-    if (!set->save || !is_first(work))
-        return DLVIZ_OK;
-    TRY(dlviz_tsne_save(work->tsne, set->save));
-    return set->reduce ? dlviz_pca_save(work->pca, pca_path(set->save)) : DLVIZ_OK;
-}
-
 static dlviz_status run_tsne(struct work *work) {
     const struct settings *set = &work->set;
     TRY(dlviz_tsne_set_progress(work->tsne, 20, during_tsne, work));
@@ -291,16 +273,13 @@ static dlviz_status run_tsne(struct work *work) {
         "iterations %.2f)",
         dlviz_tsne_kl_divergence(work->tsne), (long long)dlviz_tsne_num_iterations_done(work->tsne),
         neighbors + affinities + iterations, neighbors, affinities, iterations);
-    return save_model(work);
+    return set->save && is_first(work) ? save_model(work->tsne, work->pca, set->save) : DLVIZ_OK;
 }
 
 static dlviz_status run_transform(struct work *work) {
-    const char *path = pca_path(work->set.model);
     dlviz_status status;
-    FILE *file = fopen(path, "rb");
-    if (file) {
-        fclose(file);
-        TRY(dlviz_pca_open(&work->pca, path));
+    TRY(open_pca(&work->pca, work->set.model));
+    if (work->pca) {
         status = dlviz_pca_transform(work->pca, work->data, &work->reduced);
         if (status == DLVIZ_ERROR_SHAPE)
             return dlviz_fail(status, "'%s': %s", work->set.in, plain_error());

@@ -82,6 +82,16 @@ struct labels {
 dlviz_status read_labels(struct labels *labels, const struct settings *set, int64_t n);
 void free_labels(struct labels *labels);
 
+/* ---- What transform needs ----------------------------------------------------------------------
+ */
+
+/* Beside a t-SNE that was saved, the PCA of --pca: new points go through it first. */
+const char *pca_path(const char *path);
+/* Writes the t-SNE and, where there is one, the PCA; one that an earlier run left goes. */
+dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char *path);
+/* *pca: the one beside a t-SNE, NULL where there is none. Fails where it is of another map. */
+dlviz_status open_pca(dlviz_pca **pca, const char *model);
+
 /* ---- Quality -----------------------------------------------------------------------------------
  */
 

@@ -75,8 +75,8 @@ DLVIZ_CHECKED dlviz_status dlviz_pca_create(dlviz_pca **out, int64_t num_wanted)
  *  fit gives: finite in float32, variances that fall and are no more in all than the data's,
  *  components of length 1 at right angles to each other, to 1e-6.
  *  @param out  receives the handle, NULL on failure; free it with dlviz_pca_destroy
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (not such a file),
- *  DLVIZ_ERROR_UNSUPPORTED (nor one whose tensors dlviz_safetensors_open takes) or
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO, DLVIZ_ERROR_FORMAT (damaged, or not such a
+ *  file), DLVIZ_ERROR_UNSUPPORTED (nor one whose tensors dlviz_safetensors_open takes) or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_open(dlviz_pca **out, const char *path);
 /** The same of the bytes that dlviz_pca_save_memory wrote, or of such a file. They need no
@@ -227,8 +227,8 @@ DLVIZ_API double dlviz_pca_noise_variance(const dlviz_pca *pca);
 
 /** Writes a fitted analysis to a .safetensors file, whole or not at all: `mean`, `components` and
  *  `explained_variance` as float32 for other readers, and all of it exactly, so that an analysis
- *  opened from the file projects to the same bits. Returns DLVIZ_ERROR_STATE before a fit or during
- *  one by another thread, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
+ *  opened from the file projects to the same bits; with checksums. Returns DLVIZ_ERROR_STATE before
+ *  a fit or during one by another thread, DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_save(const dlviz_pca *pca, const char *path);
 /** Writes the same bytes to memory.

@@ -67,18 +67,26 @@ static struct {
 static atomic_int wanted_threads;
 static _Thread_local bool inside_tile;
 
-static int default_threads(void) {
+/* *ignored: what the environment says, where it is not a number of threads; else NULL. */
+static int default_threads(const char **ignored) {
     const char *text = getenv("DLVIZ_NUM_THREADS");
+    *ignored = NULL;
     if (text && *text) {
         char *end;
         long number = strtol(text, &end, 10);
         if (*end == '\0' && number >= 1 && number <= DLZ_MAX_THREADS)
             return (int)number;
-        dlz_log(DLVIZ_LOG_LEVEL_WARNING,
-                "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored", text,
-                DLZ_MAX_THREADS);
+        *ignored = text;
     }
     return (int)dlz_min_i64(dlz_processors(), DLZ_MAX_THREADS);
+}
+
+/* Once the number is set: whoever receives the line may ask for it. */
+static void tell_of(const char *ignored) {
+    if (ignored)
+        dlz_log(DLVIZ_LOG_LEVEL_WARNING,
+                "DLVIZ_NUM_THREADS=%s is not a number from 1 to %d; ignored", ignored,
+                DLZ_MAX_THREADS);
 }
 
 dlviz_status dlviz_set_num_threads(int64_t num_threads) {
@@ -87,7 +95,9 @@ dlviz_status dlviz_set_num_threads(int64_t num_threads) {
                         "dlviz_set_num_threads: %lld threads; 1 to %d are accepted, or 0 for one a "
                         "processor",
                         (long long)num_threads, DLZ_MAX_THREADS);
-    atomic_store(&wanted_threads, num_threads ? (int)num_threads : default_threads());
+    const char *ignored = NULL;
+    atomic_store(&wanted_threads, num_threads ? (int)num_threads : default_threads(&ignored));
+    tell_of(ignored);
     return DLVIZ_OK;
 }
 
@@ -95,8 +105,11 @@ int dlz_threads(void) {
     int threads = atomic_load_explicit(&wanted_threads, memory_order_relaxed);
     if (threads == 0) {
         int expected = 0;
-        threads = default_threads();
-        if (!atomic_compare_exchange_strong(&wanted_threads, &expected, threads))
+        const char *ignored;
+        threads = default_threads(&ignored);
+        if (atomic_compare_exchange_strong(&wanted_threads, &expected, threads))
+            tell_of(ignored);
+        else
             threads = expected;
     }
     return threads;

@@ -19,8 +19,8 @@ typedef void (*dlz_tile_fn)(void *context, int64_t tile, int worker);
  * pool, it runs all tiles on the calling thread. */
 void dlz_parallel_for(int64_t tiles, int max_workers, dlz_tile_fn function, void *context);
 
-/* The number of threads in force now; what max_workers and the number of scratch blocks come from.
- */
+/* The number of threads in force now; what max_workers and the number of scratch blocks come from. It is
+ * asked once for both: any thread may change it at any time. */
 int dlz_threads(void);
 
 #endif

@@ -26,18 +26,27 @@ void dlz_reading_set_now(dlz_reading *reading) {
     now = reading;
 }
 
-void dlz_reading_begin(dlz_reading *reading, const char *name) {
-    reading->id = 0;
-    int64_t limit = dlviz_file_limit();
-    if (limit == 0 || now)
-        return;
+static void begin(dlz_reading *reading, const char *name, uint64_t limit) {
     reading->name = name;
     reading->id = atomic_fetch_add(&last_id, 1) + 1;
-    reading->limit = (uint64_t)limit;
+    reading->limit = limit;
     reading->failures = dlz_num_failures();
     atomic_init(&reading->used, 0);
     atomic_init(&reading->refused, 0);
     now = reading;
+}
+
+void dlz_reading_begin(dlz_reading *reading, const char *name) {
+    int64_t limit = dlviz_file_limit();
+    reading->id = 0;
+    if (limit > 0 && !now)
+        begin(reading, name, (uint64_t)limit);
+}
+
+void dlz_reading_begin_own(dlz_reading *reading) {
+    reading->id = 0;
+    if (!now)
+        begin(reading, NULL, UINT64_MAX);
 }
 
 /* The call has failed with what it lacked memory for; it was the limit that refused it. */

@@ -7,7 +7,14 @@
  * From there on all that dlz_alloc gives to the thread, and to the tiles that it runs, is counted while it
  * is held, and refused beyond the limit, as if memory had ended there; the sentence of the failure then
  * names the file and the limit. What other libraries take from malloc is told by dlz_reading_charge. A
- * function that reads within another adds to what that one holds. */
+ * function that reads within another adds to what that one holds.
+ *
+ * A function that reads what the program has made itself, such as one that looks at what it is about to
+ * write, says
+ *
+ *     DLZ_READING_OWN;
+ *
+ * and from there on there is no limit. */
 #ifndef DLZ_READING_H
 #define DLZ_READING_H
 
@@ -28,6 +35,11 @@ void dlz_reading_end(dlz_reading *reading);
 #define DLZ_READING(name)                                                                          \
     dlz_reading dlz_reading_ __attribute__((unused, cleanup(dlz_reading_end)));                    \
     dlz_reading_begin(&dlz_reading_, name)
+
+void dlz_reading_begin_own(dlz_reading *reading);
+#define DLZ_READING_OWN                                                                            \
+    dlz_reading dlz_reading_ __attribute__((unused, cleanup(dlz_reading_end)));                    \
+    dlz_reading_begin_own(&dlz_reading_)
 
 /* What the calling thread counts for; NULL where nothing is counted. Tiles take it over. */
 dlz_reading *dlz_reading_now(void);

@@ -26,6 +26,7 @@ struct reading {
     dlz_image_form form;
     dlviz_tensor *samples; /* of all, or NULL: they are not kept, and have a room for each worker */
     uint8_t *rooms;
+    int workers;
     uint32_t *checks; /* of each; NULL where they are kept */
     file_fn function;
     dlz_failures failures;
@@ -105,7 +106,7 @@ static dlviz_status close_ranks(reading *r) {
 static dlviz_status pass(reading *r, file_fn function) {
     r->function = function;
     dlz_failures_init(&r->failures);
-    dlz_parallel_for(r->list.count, dlz_threads(), visit, r);
+    dlz_parallel_for(r->list.count, r->workers, visit, r);
     DLZ_TRY(dlz_failures_tell(&r->failures));
     return close_ranks(r);
 }
@@ -179,7 +180,7 @@ static dlviz_status decode(const reading *r, int64_t file, int worker) {
 
 static dlviz_status make_room(reading *r) {
     int64_t count = r->list.count, limit = r->reader->memory_limit;
-    uint64_t size = dlz_image_form_size(&r->form), threads = (uint64_t)dlz_threads();
+    uint64_t size = dlz_image_form_size(&r->form), threads = (uint64_t)r->workers;
     if (limit == 0 || (uint64_t)count * size <= (uint64_t)limit)
         return dlz_tensor_create_raw(
             &r->samples, DLVIZ_UINT8, 4,
@@ -309,7 +310,7 @@ static dlviz_status read_all(reading *r, dlviz_dataset **out) {
 
 static dlviz_status read_folder(dlviz_dataset **out, const char *who, const char *folder,
                                 dlviz_image_reader *reader) {
-    reading r = {.who = who, .folder = folder, .reader = reader};
+    reading r = {.who = who, .folder = folder, .reader = reader, .workers = dlz_threads()};
     dlz_failure before; /* of what is skipped only the reader tells */
     dlz_failure_keep(&before);
     dlz_image_reader_forget(reader);

@@ -140,9 +140,10 @@ static dlviz_status mean_silhouette(dlviz_comm *comm, const classes *c, const dl
     int64_t n = c->points->dims[0], d = c->points->dims[1];
     dlz_distances distances = {0};
     silhouette_pass pass = {.classes = c, .sample = sample};
-    dlviz_status status = reserve(&pass, &distances, dlz_threads());
+    int workers = dlz_threads();
+    dlviz_status status = reserve(&pass, &distances, workers);
     dlz_comm_tiles tiles = {.count = dlz_ceil_div(sample->count, DLZ_DISTANCE_ROWS),
-                            .workers = dlz_threads(),
+                            .workers = workers,
                             .cost = (double)sample->count * (double)n * (double)d,
                             .run = silhouette_tile,
                             .context = &pass,

@@ -58,12 +58,17 @@ dlviz_status dlviz_network_save_memory(const dlviz_network *network, void **byte
 
 /* The library's other files are named as what they are, not by the first tensor that surprises. */
 dlviz_status dlz_network_check_file_kind(const dlviz_safetensors *set) {
+    static const struct {
+        const char *start, *kind, *reader;
+    } others[] = {{"dlviz checkpoint", "a checkpoint of training", "dlviz_trainer_load_checkpoint"},
+                  {"dlviz-pca", "a saved PCA", "dlviz_pca_open"},
+                  {"dlviz-tsne", "a saved t-SNE", "dlviz_tsne_open"},
+                  {"dlviz-film", "a saved film", "dlviz_film_open"}};
     const char *format = dlviz_safetensors_metadata(set, "format");
-    if (format && strncmp(format, "dlviz checkpoint", 16) == 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT,
-                        "it is a checkpoint of training; dlviz_trainer_load_checkpoint reads it");
-    if (format && strncmp(format, "dlviz-pca", 9) == 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "it is a saved PCA; dlviz_pca_open reads it");
+    for (size_t i = 0; format && i < sizeof others / sizeof *others; i++)
+        if (strncmp(format, others[i].start, strlen(others[i].start)) == 0)
+            return dlz_fail(DLVIZ_ERROR_FORMAT, "it is %s; %s reads it", others[i].kind,
+                            others[i].reader);
     return DLVIZ_OK;
 }
 

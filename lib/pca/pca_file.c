@@ -51,7 +51,8 @@ static dlviz_status fill(const void *handle, dlviz_safetensors *file) {
     DLZ_TRY(dlviz_safetensors_add(file, "mean", pca->mean));
     DLZ_TRY(dlviz_safetensors_add(file, "components", pca->vectors));
     DLZ_TRY(dlviz_safetensors_add(file, "explained_variance", pca->variance));
-    return add_exact(file, pca);
+    DLZ_TRY(add_exact(file, pca));
+    return dlz_safetensors_add_checksums(file);
 }
 
 static dlviz_status require_fit(const dlviz_pca *pca, const char *who) {

@@ -18,6 +18,7 @@ typedef struct moments_pass {
     const dlz_pca_input *input;
     const dlz_pca_search *search;
     dlz_leaves leaves;
+    int workers;
     int64_t first; /* tile of the window */
     double *sums;  /* WINDOW x features, or WINDOW sums of squares */
 } moments_pass;
@@ -64,7 +65,7 @@ static dlviz_status run(moments_pass *pass, dlz_tile_fn function, int64_t cells,
         status = dlz_fail_memory("column sums", (room + leaves) * (uint64_t)cells * sizeof *sums);
     for (; status == DLVIZ_OK && pass->first < tiles; pass->first += WINDOW) {
         int64_t count = dlz_min_i64(WINDOW, tiles - pass->first);
-        status = dlz_parallel_for_task(count, dlz_threads(), function, pass);
+        status = dlz_parallel_for_task(count, pass->workers, function, pass);
         for (int64_t tile = 0; status == DLVIZ_OK && tile < count; tile++) {
             double *to = sums + dlz_leaves_tile(&pass->leaves, pass->first + tile).leaf * cells;
             for (int64_t j = 0; j < cells; j++)
@@ -122,7 +123,8 @@ static dlviz_status name_bad_value(const char *who, const dlz_pca_input *input) 
 
 dlviz_status dlz_pca_find_mean(const char *who, const dlz_pca_input *input, dlz_pca_search *search,
                                double *mean) {
-    moments_pass pass = {.input = input, .search = search};
+    moments_pass pass = {
+        .input = input, .search = search, .workers = search ? search->workers : dlz_threads()};
     DLZ_TRY(run(&pass, sum_tile, input->features, mean));
     bool finite = true;
     for (int64_t j = 0; j < input->features; j++) {
@@ -133,7 +135,7 @@ dlviz_status dlz_pca_find_mean(const char *who, const dlz_pca_input *input, dlz_
 }
 
 dlviz_status dlz_pca_find_scatter(dlz_pca_input *input) {
-    moments_pass pass = {.input = input};
+    moments_pass pass = {.input = input, .workers = dlz_threads()};
     return run(&pass, square_tile, 1, &input->scatter);
 }
 

@@ -65,7 +65,7 @@ typedef struct feature_pass {
     const dlz_scatter_kernel *kernel;
     int64_t size, panels, block, blocks; /* columns; panels of them; panels a block; blocks */
     int64_t first, depth;                /* the chunk */
-    int num_pieces;
+    int workers, num_pieces;
     piece pieces[DLZ_LEAVES];
     int num_places; /* that last */
     double *room, *chunk, *places[DLZ_LEAVES], *scratch;
@@ -137,10 +137,10 @@ static void add_block(void *context, int64_t tile, int worker) {
 static dlviz_status add_chunk(feature_pass *pass) {
     const dlz_pca_input *input = pass->input;
     double own = (double)input->own, done = 0.8 * (double)(pass->first + pass->depth) / own;
-    dlz_parallel_for(dlz_ceil_div(pass->depth, ROWS_TILE), dlz_threads(), pack_rows, pass);
+    dlz_parallel_for(dlz_ceil_div(pass->depth, ROWS_TILE), pass->workers, pack_rows, pass);
     dlz_pages_done(&input->pages, pass->first, pass->depth);
     dlz_task_part(0.8 * (double)pass->first / own, done);
-    DLZ_TRY(dlz_parallel_for_task(pass->blocks, dlz_threads(), add_block, pass));
+    DLZ_TRY(dlz_parallel_for_task(pass->blocks, pass->workers, add_block, pass));
     return dlz_pca_report(input->pca, done);
 }
 
@@ -229,7 +229,7 @@ static dlviz_status make_room(feature_pass *pass, int64_t depth, int leaves, int
     int places = alone ? pass->num_places : dlz_max_int(leaves, 1);
     uint64_t cells = (uint64_t)pass->blocks * BLOCK_CELLS, size = (uint64_t)pass->size;
     uint64_t chunk = (uint64_t)(pass->panels * pass->kernel->width * depth);
-    uint64_t scratch = (uint64_t)dlz_threads() * DLZ_LEAF_PLACES * BLOCK_CELLS;
+    uint64_t scratch = (uint64_t)pass->workers * DLZ_LEAF_PLACES * BLOCK_CELLS;
     if (pass->num_places >= DLZ_LEAF_PLACES)
         scratch = 0;
     uint64_t before = chunk + scratch + (alone ? (uint64_t)places - 1 : 0) * cells;
@@ -255,7 +255,7 @@ static dlviz_status make_rows(feature_pass *pass) {
     const int64_t *columns = pass->input->varying.columns;
     uint64_t size = (uint64_t)pass->size;
     if (columns) {
-        pass->rows = dlz_alloc_array((uint64_t)dlz_threads() * size, sizeof *pass->rows);
+        pass->rows = dlz_alloc_array((uint64_t)pass->workers * size, sizeof *pass->rows);
         pass->mean = dlz_alloc_array(size, sizeof *pass->mean);
         pass->runs = dlz_alloc_array(size, sizeof *pass->runs);
         if (!pass->rows || !pass->mean || !pass->runs)
@@ -273,6 +273,7 @@ static dlviz_status scatter_of_features(const dlz_pca_input *input, double **mat
                                         double *trace) {
     feature_pass pass = {.input = input,
                          .kernel = dlz_scatter(),
+                         .workers = dlz_threads(),
                          .size = input->varying.columns ? input->varying.count : input->features};
     dlz_leaves leaves = dlz_leaves_of(input->comm, input->samples, 1);
     pass.panels = dlz_ceil_div(pass.size, pass.kernel->width);

@@ -25,6 +25,7 @@ typedef struct transform_pass {
     float *to;
     char *scratch; /* one `stride` a worker: for a product, and ROWS x d */
     uint64_t stride;
+    int workers;
     int64_t rows;
 } transform_pass;
 
@@ -78,11 +79,11 @@ static dlviz_status prepare(const dlviz_pca *pca, const dlviz_tensor *input, boo
     const dlz_pca_model *model = &pca->model;
     int64_t k = model->count, d = model->features;
     float *weights = dlz_alloc_array((uint64_t)k * (uint64_t)d, sizeof *weights);
-    *pass = (transform_pass){.model = model, .weights = weights};
+    *pass = (transform_pass){.model = model, .weights = weights, .workers = dlz_threads()};
     if (input->size > 0)
         pass->pages = dlz_pages_of(input);
     pass->stride = (uint64_t)(back ? 0 : ROWS * d) * sizeof(float) + DLZ_GEMM_SCRATCH_BYTES;
-    pass->scratch = dlz_alloc_array((uint64_t)dlz_threads(), pass->stride);
+    pass->scratch = dlz_alloc_array((uint64_t)pass->workers, pass->stride);
     if (!weights || !pass->scratch)
         return dlz_fail_memory("a projection", (uint64_t)k * (uint64_t)d * sizeof *weights);
     for (int64_t i = 0; i < k; i++) {
@@ -115,7 +116,7 @@ static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, bool ba
         pass.from = input->data;
         pass.to = result->data;
         pass.rows = rows;
-        dlz_parallel_for(dlz_ceil_div(rows, ROWS), dlz_threads(),
+        dlz_parallel_for(dlz_ceil_div(rows, ROWS), pass.workers,
                          back ? reconstruct_tile : project_tile, &pass);
     }
     finish(&pass);
@@ -183,8 +184,8 @@ static dlviz_status write_rows(const dlviz_pca *pca, const dlviz_tensor *data, d
         pass.to = rows;
         pass.rows = dlz_min_i64(step, n - first);
         dlz_task_part((double)first / (double)n, (double)(first + pass.rows) / (double)n);
-        status = dlz_parallel_for_task(dlz_ceil_div(pass.rows, ROWS), dlz_threads(), project_tile,
-                                       &pass);
+        status =
+            dlz_parallel_for_task(dlz_ceil_div(pass.rows, ROWS), pass.workers, project_tile, &pass);
         if (status == DLVIZ_OK)
             dlz_npy_write_elements(file, DLVIZ_FLOAT32, rows, pass.rows * k);
     }

@@ -20,6 +20,7 @@
 typedef struct qr_pass {
     const dlz_pca_input *input;
     dlz_leaves leaves;
+    int workers;
     int64_t first_leaf, count; /* the leaves that are worked on */
     int64_t first_tile, tiles; /* of each the tiles, counted from its first */
     int64_t distance;          /* between the partners of a pair */
@@ -75,7 +76,7 @@ static void merge_pair(void *context, int64_t job, int worker) {
 
 static dlviz_status run(qr_pass *pass, int64_t jobs, dlz_tile_fn function) {
     dlz_failures_init(&pass->failures);
-    dlviz_status status = dlz_parallel_for_task(jobs, dlz_threads(), function, pass);
+    dlviz_status status = dlz_parallel_for_task(jobs, pass->workers, function, pass);
     dlviz_status failed = dlz_failures_tell(&pass->failures);
     return status != DLVIZ_OK ? status : failed;
 }
@@ -157,9 +158,9 @@ static dlviz_status factor(const dlz_pca_input *input, const dlz_leaves *leaves,
     uint64_t window =
         most > PIECE ? PIECE : (uint64_t)dlz_min_i64(leaves->count * most, WINDOW / most * most);
     uint64_t tile = (uint64_t)leaves->tile_rows * (uint64_t)input->features;
-    qr_pass pass = {.input = input, .leaves = *leaves};
+    qr_pass pass = {.input = input, .leaves = *leaves, .workers = dlz_threads()};
     pass.window = dlz_alloc_array(window * cells, sizeof(double));
-    pass.scratch = dlz_alloc_array((uint64_t)dlz_threads() * tile, sizeof(double));
+    pass.scratch = dlz_alloc_array((uint64_t)pass.workers * tile, sizeof(double));
     dlviz_status status = pass.window && pass.scratch
                               ? dlz_pca_report(input->pca, 0.05)
                               : dlz_fail_memory("QR factors", window * cells * sizeof(double));
@@ -191,7 +192,11 @@ static dlviz_status gather_triangles(const dlz_pca_input *input, double *triangl
 }
 
 static dlviz_status merge_leaves(const dlz_pca_input *input, double *triangles) {
-    qr_pass pass = {.input = input, .count = 1, .tiles = DLZ_LEAVES, .window = triangles};
+    qr_pass pass = {.input = input,
+                    .workers = dlz_threads(),
+                    .count = 1,
+                    .tiles = DLZ_LEAVES,
+                    .window = triangles};
     pass.leaves = (dlz_leaves){.count = 1, .tiles = {0, DLZ_LEAVES}};
     dlz_task_part(0.55, 0.55);
     return merge_all(&pass);

@@ -41,6 +41,7 @@ static dlviz_status save_to(const dlviz_trainer *trainer, const char *who, const
 }
 
 dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const char *path) {
+    DLZ_READING_OWN;
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&trainer->busy, "trainer");
@@ -49,6 +50,7 @@ dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const c
 
 dlviz_status dlviz_trainer_save_checkpoint_memory(const dlviz_trainer *trainer, void **bytes,
                                                   size_t *size) {
+    DLZ_READING_OWN;
     DLZ_REQUIRE_OUT(bytes);
     DLZ_REQUIRE(size);
     *size = 0;

@@ -460,12 +460,13 @@ class Sources(Clusters):
         self.assertFalse(os.path.exists(path("never.npy")) or os.path.exists(path("never.html")))
 
     def test_new_points_in_an_old_map(self):
-        model = path("map.safetensors")
-        for reduce in ([], ["--pca", 3]):
+        model, pca, of_another = path("map.safetensors"), path("map.pca.safetensors"), b""
+        for reduce in ([], ["--pca", 3], []):
             with self.subTest(reduce=reduce):
                 self.embed(0, "tsne", "--iterations", 300, "--perplexity", 8, "--save", model, "--quiet", *reduce)
                 old = self.map(2)
-                self.assertEqual(os.path.exists(path("map.pca.safetensors")), bool(reduce))
+                self.assertEqual(os.path.exists(pca), bool(reduce))
+                of_another = files.read(pca) if reduce else of_another
                 # A point goes where its nearest old points are: those of its own class.
                 files.write_npy(path("new.npy"), [[x + 0.01 for x in row] for row in self.rows[:9]])
                 figure = ["--figure", path("placed.svg")] if programs.with_figures else []
@@ -485,6 +486,11 @@ class Sources(Clusters):
                     distances = sorted((sum((placed[2 * i + k] - old[2 * j + k]) ** 2 for k in range(2)), j)
                                        for j in range(self.N))
                     self.assertEqual(self.labels[distances[0][1]], self.labels[i])
+        # As a run leaves it that was ended between the two files.
+        files.write(pca, of_another)
+        process = run("dlviz-embed", "transform", model, path("new.npy"), path("never.npy"))
+        self.expect_line(1, process, "map.pca.safetensors' is of another map than", "map.safetensors'")
+        os.remove(pca)
         self.expect_line(1, run("dlviz-embed", "transform", self.input, path("new.npy"), path("never.npy")), "in.npy")
         process = run("dlviz-embed", "transform", model, path("new.npy"), model)
         self.expect_line(2, process, "T.safetensors and OUT.npy", "one file")

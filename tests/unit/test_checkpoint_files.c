@@ -202,6 +202,28 @@ START_TEST(a_damaged_file_does_not_replace_a_good_one) {
 }
 END_TEST
 
+/* The limit is for files that are read; what is looked at on the way to a file is the program's own. */
+START_TEST(the_limit_for_files_is_none_for_saving) {
+    process p;
+    void *bytes;
+    size_t size;
+    pair files = write_two(&p, "limited", PROCESS_NET, ADAM);
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_set_file_limit(1));
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, files.path));
+    ck_ok(dlviz_trainer_save_checkpoint_memory(p.trainer, &bytes, &size));
+    ck_fails(dlviz_trainer_load_checkpoint(p.trainer, files.path), DLVIZ_ERROR_OUT_OF_MEMORY,
+             "(dlviz_set_file_limit)");
+    ck_ok(dlviz_set_file_limit(0));
+    unsigned char *now = file_bytes(files.previous, &size);
+    ck_assert_mem_eq(now, files.bytes[0], files.size[0]);
+    free(now);
+    dlviz_free(bytes);
+    forget(&files);
+    end_process(&p);
+}
+END_TEST
+
 /* A file system such as FAT, which has no hard links, and one that refuses a name now and then. */
 static bool without_links;
 static int renames_left = -1;
@@ -453,6 +475,7 @@ int main(void) {
                                   damage_is_located,
                                   a_damaged_header_loads_nothing_else,
                                   a_damaged_file_does_not_replace_a_good_one,
+                                  the_limit_for_files_is_none_for_saving,
                                   without_hard_links_nothing_is_lost,
                                   a_name_of_any_length_saves_twice,
                                   a_full_disk_leaves_both_files,

@@ -252,6 +252,16 @@ START_TEST(other_files_of_the_library_are_named) {
     ck_ok(dlviz_pca_fit(pca, rows));
     ck_ok(dlviz_pca_save(pca, path));
     ck_fails(dlviz_network_load(network, path), DLVIZ_ERROR_FORMAT, "dlviz_pca_open");
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_save(tsne, path));
+    ck_fails(dlviz_network_load(network, path), DLVIZ_ERROR_FORMAT, "dlviz_tsne_open");
+    dlviz_film *film;
+    ck_ok(dlviz_film_create(&film));
+    ck_ok(dlviz_film_save(film, path));
+    ck_fails(dlviz_network_load(network, path), DLVIZ_ERROR_FORMAT, "dlviz_film_open");
+    dlviz_film_destroy(film);
+    dlviz_tsne_destroy(tsne);
     dlviz_pca_destroy(pca);
     dlviz_tensor_destroy(rows);
     dlviz_network_destroy(network);

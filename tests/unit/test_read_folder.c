@@ -1,6 +1,7 @@
 /* Folders of images: what is found in them and in which order, what is refused, what is skipped. */
 #include "support/failing.h"
 #include "support/images.h"
+#include "support/restless.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -455,12 +456,35 @@ START_TEST(without_memory) {
 }
 END_TEST
 
+/* Decoded one by one, into a room for each worker. */
+START_TEST(the_number_of_threads_changes_meanwhile) {
+    enum { COUNT = 40 };
+    for (int i = 0; i < COUNT; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "restless/%02d.png", i);
+        put_image(name, pattern_png(16, 16, 3, (uint64_t)i));
+    }
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        begin_restlessness(seed);
+        dlviz_image_reader *reader = make_reader(0, 0);
+        ck_ok(dlviz_image_reader_set_memory_limit(reader, 1));
+        dlviz_dataset *dataset = read_all("restless", reader);
+        dlviz_tensor *samples;
+        ck_ok(dlviz_dataset_samples(dataset, 0, COUNT, &samples));
+        dlviz_tensor_destroy(samples);
+        dlviz_dataset_destroy(dataset);
+        dlviz_image_reader_destroy(reader);
+        end_restlessness();
+    }
+}
+END_TEST
+
 int main(void) {
-    return run_tests(
-        "read_folder",
-        (const TTest *const[]){classes_and_order, names_and_paths_come_along,
-                               names_go_into_model_files, images_alone, folders_that_are_refused,
-                               a_class_without_images, junk_is_an_error, junk_is_skipped,
-                               nothing_is_left, sizes, turned_images_have_their_upright_size,
-                               channels, a_long_way_to_the_header, settings, without_memory, NULL});
+    return run_tests("read_folder",
+                     (const TTest *const[]){
+                         classes_and_order, names_and_paths_come_along, names_go_into_model_files,
+                         images_alone, folders_that_are_refused, a_class_without_images,
+                         junk_is_an_error, junk_is_skipped, nothing_is_left, sizes,
+                         turned_images_have_their_upright_size, channels, a_long_way_to_the_header,
+                         settings, without_memory, the_number_of_threads_changes_meanwhile, NULL});
 }

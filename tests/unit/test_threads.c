@@ -443,6 +443,33 @@ START_TEST(the_default_is_one_thread_a_processor) {
 }
 END_TEST
 
+static int lines;
+
+/* Asks for what the line is about. */
+static void ask_back(dlviz_log_level level, const char *message, void *user) {
+    (void)user;
+    ck_assert_int_eq(level, DLVIZ_LOG_LEVEL_WARNING);
+    ck_assert_int_lt(++lines, 3);
+    ck_assert_ptr_nonnull(strstr(message, "=nonsense is"));
+    ck_assert_int_ge(dlviz_num_threads(), 1);
+    ck_assert_str_ne(dlviz_isa(), "nonsense");
+}
+
+/* In a process that has computed nothing yet. */
+START_TEST(who_is_told_of_a_setting_may_ask_for_it) {
+    ck_assert_int_eq(setenv("DLVIZ_NUM_THREADS", "nonsense", 1), 0);
+    ck_assert_int_eq(setenv("DLVIZ_ISA", "nonsense", 1), 0);
+    dlviz_set_log(ask_back, NULL);
+    ck_assert_int_ge(dlviz_num_threads(), 1);
+    ck_assert_str_ne(dlviz_isa(), "nonsense");
+    ck_assert_int_eq(lines, 2);
+    ck_assert_int_ge(dlviz_num_threads(), 1);
+    ck_assert_str_ne(dlviz_isa(), "nonsense");
+    dlviz_set_log(NULL, NULL);
+    ck_assert_int_eq(lines, 2);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {every_wanted_worker_comes,
                                   no_worker_misses_a_job_as_it_lies_down,
@@ -454,6 +481,7 @@ int main(void) {
                                   a_quota_is_read_from_the_group_and_those_above,
                                   a_long_group_is_no_harm,
                                   the_default_is_one_thread_a_processor,
+                                  who_is_told_of_a_setting_may_ask_for_it,
                                   NULL};
     return run_tests("threads", tests);
 }

@@ -1,0 +1,114 @@
+/* What transform needs: the t-SNE, and the PCA that new points go through first, in a file beside it. So
+ * that the two are of one run, the PCA's file has a mark of the other's bytes. */
+#include "embed.h"
+#include "../run/again.h"
+#include "../run/try.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MARK "dlviz-embed.of"
+enum { MARK_SIZE = 17 };
+
+const char *pca_path(const char *path) {
+    static char text[4352];
+    size_t length = strlen(path);
+    if (ends_with(path, ".safetensors"))
+        length -= strlen(".safetensors");
+    snprintf(text, sizeof text, "%.*s.pca.safetensors", (int)length, path);
+    return text;
+}
+
+/* FNV-1a. */
+static const uint64_t no_bytes = 0xcbf29ce484222325u;
+static uint64_t mix(uint64_t hash, const unsigned char *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* -- Saving --------------------------------------------------------------------------------------
+ */
+
+static dlviz_status save_pca(const dlviz_pca *pca, const char *mark, const char *path) {
+    void *bytes;
+    size_t size;
+    dlviz_safetensors *file;
+    TRY(dlviz_pca_save_memory(pca, &bytes, &size));
+    dlviz_status status = dlviz_safetensors_open_memory(&file, bytes, size);
+    dlviz_free(bytes);
+    TRY(status);
+    status = dlviz_safetensors_set_metadata(file, MARK, mark);
+    if (status == DLVIZ_OK)
+        status = dlviz_safetensors_save(file, path);
+    dlviz_safetensors_destroy(file);
+    return status;
+}
+
+/* New points would go through what an earlier run has left. */
+static dlviz_status remove_pca(const char *path) {
+    if (AGAIN(unlink(path)) == 0 || errno == ENOENT)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_IO, "cannot remove '%s', which is of an earlier map: %s", path,
+                      strerror(errno));
+}
+
+dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char *path) {
+    void *bytes;
+    size_t size;
+    char mark[MARK_SIZE];
+    TRY(dlviz_tsne_save_memory(tsne, &bytes, &size));
+    snprintf(mark, sizeof mark, "%016" PRIx64, mix(no_bytes, bytes, size));
+    dlviz_status status = dlviz_file_write(path, bytes, size);
+    dlviz_free(bytes);
+    TRY(status);
+    return pca ? save_pca(pca, mark, pca_path(path)) : remove_pca(pca_path(path));
+}
+
+/* -- Opening -------------------------------------------------------------------------------------
+ */
+
+static dlviz_status mark_file(const char *path, char mark[MARK_SIZE]) {
+    unsigned char some[4096];
+    uint64_t hash = no_bytes;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return dlviz_fail(DLVIZ_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
+    for (size_t got; (got = fread(some, 1, sizeof some, file)) > 0;)
+        hash = mix(hash, some, got);
+    bool failed = ferror(file) != 0;
+    int error = errno;
+    fclose(file);
+    snprintf(mark, MARK_SIZE, "%016" PRIx64, hash);
+    return failed ? dlviz_fail(DLVIZ_ERROR_IO, "cannot read '%s': %s", path, strerror(error))
+                  : DLVIZ_OK;
+}
+
+static dlviz_status check_mark(const char *model, const char *path) {
+    char mark[MARK_SIZE];
+    dlviz_safetensors *file;
+    TRY(mark_file(model, mark));
+    TRY(dlviz_safetensors_open(&file, path));
+    const char *wanted = dlviz_safetensors_metadata(file, MARK);
+    bool same = wanted && strcmp(wanted, mark) == 0;
+    dlviz_safetensors_destroy(file);
+    return same ? DLVIZ_OK
+                : dlviz_fail(DLVIZ_ERROR_FORMAT,
+                             "'%s' is of another map than '%s'; 'tsne --save' writes both anew",
+                             path, model);
+}
+
+dlviz_status open_pca(dlviz_pca **pca, const char *model) {
+    const char *path = pca_path(model);
+    *pca = NULL;
+    if (AGAIN(access(path, F_OK)) != 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
+                   ? DLVIZ_OK
+                   : dlviz_fail(DLVIZ_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
+    TRY(check_mark(model, path));
+    return dlviz_pca_open(pca, path);
+}
