@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "graph/graph.h"
 #include "network/network.h"
+#include "support/guarded.h"
 #include "support/one_layer.h"
 #include "support/support.h"
 
@@ -353,6 +354,7 @@ static int64_t inside(const dlz_shape *shape, int64_t k) {
 START_TEST(reshaping_keeps_pytorchs_order) {
     const int64_t from[][3] = {{6, 4, 5}, {1, 10, 12}, {120, 1, 1}, {20, 3, 2}};
     const int64_t to[][3] = {{6, 10, 2}, {8, 3, 5}, {1, 12, 10}, {120, 1, 1}, {3, -1, 4}};
+    guard_memory();
     for (int i = 0; i < 5; i++)
         for (int j = 0; j < 6; j++) {
             lone l;
