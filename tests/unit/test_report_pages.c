@@ -676,12 +676,15 @@ static dlviz_status use_report(dlviz_report **report, dlviz_report **other, cons
                                void **bytes) {
     dlviz_report_run *run;
     size_t size;
-    const char *names[] = {"a", "b", "c"};
+    const char *names[] = {"a", "b", "c"}, *points[] = {"1", "2", "3", "4", "5", "6", "7", "8"};
     TRY(dlviz_report_create(report, "title", 8));
     TRY(dlviz_report_set_labels(*report, m->labels));
     TRY(dlviz_report_set_images(*report, m->images));
     TRY(dlviz_report_set_images_of(*report, m->data));
-    TRY(dlviz_report_set_class_names(*report, 3, names));
+    for (int again = 0; again < 2; again++) {
+        TRY(dlviz_report_set_class_names(*report, 3, names));
+        TRY(dlviz_report_set_point_names(*report, 8, points));
+    }
     TRY(dlviz_report_add_run(*report, "r", &run));
     TRY(dlviz_report_run_add_map(run, "map"));
     TRY(dlviz_report_run_add_frame(run, 1, 1, (const dlviz_tensor *[]){m->map}, m->outputs));
