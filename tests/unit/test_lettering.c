@@ -446,6 +446,33 @@ static char *svg_of(dlviz_figure *figure) {
     return read_text(scratch_path("places.svg"), &size);
 }
 
+static void expect_description(dlviz_figure *figure, const char *wanted) {
+    char *text = svg_of(figure), element[256];
+    snprintf(element, sizeof element, "<desc>%s</desc>", wanted);
+    ck_assert_msg(strstr(text, element) != NULL, "not %s but %.200s", element,
+                  strstr(text, "<desc>"));
+    free(text);
+}
+
+/* For those who do not see the figure. */
+START_TEST(descriptions_say_what_there_is) {
+    static const char *const names[] = {"cat", "dog", "eel"};
+    dlviz_figure *figure = matrix_figure(3);
+    ck_ok(dlviz_figure_set_class_names(figure, 3, names));
+    ck_ok(dlviz_figure_set_subtitle(figure, "Of the last epoch."));
+    expect_description(figure,
+                       "A confusion matrix of 3 classes, 2974 of 2976 on its diagonal: cat, "
+                       "dog, eel. Of the last epoch.");
+    expect_description(matrix_figure(1),
+                       "A confusion matrix of 1 class, 990 of 990 on its diagonal.");
+    expect_description(heat_maps_figure(4),
+                       "A grid of 4 images, each 6 by 6 pixels, with heat maps: "
+                       "saliency, unnamed.");
+    expect_description(images_figure(4, (int64_t[]){1, 3, 5, 1}),
+                       "A grid of 1 image, each 3 channels of 5 by 1 pixel.");
+}
+END_TEST
+
 #define GRID_LINE "stroke-width:0.8;"
 #define FRAME "stroke-width:1;"
 #define COLOR_BAR "fill:url(#linear0)"
@@ -617,6 +644,7 @@ int main(void) {
                                   text_lies_at_the_same_place_in_every_format,
                                   no_text_lies_on_another_or_across_a_frame,
                                   numbers_lie_beside_their_lines,
+                                  descriptions_say_what_there_is,
                                   the_environment_changes_no_byte,
                                   figures_are_drawn_by_several_threads_at_once,
                                   NULL};
