@@ -310,7 +310,7 @@ static void a_descent_takes_the_steps_of_its_definition(uint64_t seed) {
             sum += p.values[e];
         largest = fmax(largest, sum);
     }
-    /* Small enough that no point is held back (tsne/brakes.h), and that rounding errors stay small. */
+    /* So small that no point is held back (tsne/brakes.h) and that rounding errors stay small. */
     course.rate = 0.2 / (largest * course.early_factor);
     int64_t size = n * dimensions;
     double *truth = malloc((size_t)size * 5 * sizeof *truth);

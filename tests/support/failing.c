@@ -31,8 +31,8 @@ static void release(void *block, void *user) {
     free(block);
 }
 
-/* What other libraries allocate, as JSON's does, is not counted. But what a run leaves of it makes each
- * one's memory grow, and what is kept for the next only the first ones'. */
+/* What other libraries allocate, as JSON's does, is not counted. But if a run leaves some of it,
+ * memory grows with each; what is kept for later makes it grow with the first ones only. */
 static void expect_no_growth(dlviz_status (*work)(void *context), void *context) {
     size_t least = SIZE_MAX;
     for (int run = 0; run < 5 && least > 0; run++) {

@@ -216,8 +216,8 @@ START_TEST(settings_are_saved_and_loaded) {
 }
 END_TEST
 
-/* A batch norm that follows is worked into the weights, group by group: what it does to a transposed
- * convolution's output is what it does to numbers. */
+/* A batch norm that follows is worked into the weights, group by group: what it does to the output
+ * of a transposed convolution is what it does to numbers. */
 START_TEST(groups_have_their_own_batch_norms) {
     for (int64_t groups = 1; groups <= 6; groups += groups < 3 ? 1 : 3)
         for (int64_t stride = 1; stride <= 3; stride++) {

@@ -150,8 +150,8 @@ END_TEST
 /* -- JPEG ----------------------------------------------------------------------------------------
  */
 
-/* Blocks of 8 x 8 of one color each, which a JPEG of quality 100 keeps within a step or two, or as they
- * are where it has no other colors to go through. */
+/* Blocks of 8 x 8 of one color each, which a JPEG of quality 100 keeps within a step or two, or as
+ * they are where it has no other colors to go through. */
 enum { ROWS = 2, COLUMNS = 3, BLOCK = 8, TALL = ROWS * BLOCK, WIDE = COLUMNS * BLOCK };
 
 static uint8_t block_value(int64_t y, int64_t x, int channel) {

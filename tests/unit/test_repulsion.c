@@ -215,8 +215,8 @@ START_TEST(the_grid_can_be_read_anywhere) {
 }
 END_TEST
 
-/* What the next choice of a cell goes by: pairs of points in blocks of four cells each way that meet,
- * of each row of them a few more, for vectors that are not full. */
+/* What the next choice of a cell goes by: pairs of points in blocks of four cells each way that
+ * meet, and for each row of such blocks a few more, for vectors that are not full. */
 START_TEST(the_grid_knows_how_many_points_are_near) {
     enum { n = 1500 };
     for (int dimensions = 1; dimensions <= 2; dimensions++)

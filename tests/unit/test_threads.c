@@ -444,7 +444,7 @@ START_TEST(the_default_is_one_thread_a_processor) {
 }
 END_TEST
 
-/* -- What the environment asks for -----------------------------------------------------------------
+/* -- What the environment asks for ---------------------------------------------------------------
  */
 
 /* Whether something is told, which then names what was asked for. */
