@@ -615,6 +615,42 @@ START_TEST(values_have_colors_and_a_bar) {
 }
 END_TEST
 
+/* Pixels of a map of four points with these values that have the color of a share of the range. */
+static int count_share(dlviz_colormap colormap, const float *of_points, double share) {
+    dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){4, 2});
+    memcpy(dlviz_tensor_float(map), (float[]){0, 0, 1, 0, 2, 0, 3, 1.5F}, 8 * sizeof(float));
+    dlviz_tensor *values = tensor_of(DLVIZ_FLOAT32, 1, (int64_t[]){4});
+    memcpy(dlviz_tensor_float(values), of_points, 4 * sizeof(float));
+    dlviz_figure *figure = figure_of(map, NULL);
+    ck_ok(dlviz_figure_set_point_size(figure, 60));
+    ck_ok(dlviz_figure_set_values(figure, values, NULL));
+    ck_ok(dlviz_figure_set_colormap(figure, colormap));
+    picture p = draw_and_destroy(figure);
+    area frame = frame_of(&p);
+    int found = count_color(p.surface, dlz_colormap_at(colormap, share), 4, frame.left + 4,
+                            frame.top + 4, frame.right - 4, frame.bottom - 4);
+    close_picture(&p);
+    dlviz_tensor_destroy(values);
+    return found;
+}
+
+START_TEST(values_lie_where_they_should_in_their_range) {
+    const double disc = M_PI * 30 * 30;
+    /* All alike: in the middle, whatever they are. */
+    const float alike[] = {0, 7, -1e-3F};
+    for (int i = 0; i < 3; i++) {
+        const float values[] = {alike[i], alike[i], alike[i], alike[i]};
+        ck_assert_double_eq_tol(count_share(DLVIZ_COLORMAP_GRAY, values, 0.5), 4 * disc, 500);
+    }
+    /* 0 is the middle of what diverges. */
+    const float values[] = {-1, 0, 2, 4};
+    const double shares[] = {3 / 8.0, 4 / 8.0, 6 / 8.0, 1};
+    for (int i = 0; i < 4; i += i == 0 ? 2 : 1)
+        ck_assert_double_eq_tol(count_share(DLVIZ_COLORMAP_DIVERGING, values, shares[i]), disc,
+                                250);
+}
+END_TEST
+
 START_TEST(one_value_far_away_leaves_the_others_their_colors) {
     const int64_t n = 1000;
     dlviz_tensor *values = tensor_of(DLVIZ_FLOAT32, 1, &n);
@@ -837,6 +873,7 @@ int main(void) {
                                   markers_give_way_where_points_are_tiny,
                                   class_names_come_with_the_one_line_call,
                                   values_have_colors_and_a_bar,
+                                  values_lie_where_they_should_in_their_range,
                                   one_value_far_away_leaves_the_others_their_colors,
                                   added_points_have_outlines_and_a_name,
                                   thumbnails_leave_names_and_classes_to_be_seen,
