@@ -132,6 +132,27 @@ START_TEST(of_a_tsne) {
 }
 END_TEST
 
+START_TEST(of_a_fit_s_time) {
+    dlviz_tsne *tsne;
+    dlviz_tensor *points, *map;
+    ck_ok(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (const int64_t[]){200, 5}));
+    fill_uniform(dlviz_tensor_float(points), 200 * 5, 1);
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 50));
+    for (int stage = -1; stage <= 3; stage++)
+        ck_assert_double_eq(dlviz_tsne_seconds(tsne, (dlviz_tsne_stage)stage), 0);
+    ck_ok(dlviz_tsne_fit(tsne, points, &map));
+    for (int stage = -1; stage <= 3; stage++) {
+        double seconds = dlviz_tsne_seconds(tsne, (dlviz_tsne_stage)stage);
+        ck_assert(stage >= 0 && stage < 3 ? seconds > 0 && seconds < 600 : seconds == 0);
+    }
+    ck_assert_double_eq(dlviz_tsne_seconds(NULL, DLVIZ_TSNE_STAGE_ITERATIONS), 0);
+    dlviz_tsne_destroy(tsne);
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(map);
+}
+END_TEST
+
 START_TEST(of_optimizers) {
     dlviz_optimizer *adam, *adamw, *sgd, *rmsprop;
     double a, b;
@@ -631,6 +652,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {of_a_pca,
                                   of_a_tsne,
+                                  of_a_fit_s_time,
                                   of_optimizers,
                                   of_adams_relatives,
                                   of_a_schedule,
