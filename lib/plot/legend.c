@@ -157,14 +157,16 @@ static void draw_item(const dlz_scatter_view *view, const dlz_legend *plan, int 
              (dlz_style){.size = plan->name_size, .color = dlz_ink, .most = plan->name_width});
 }
 
+/* Columns of short names have no room for words, of which what is cut off would be the number. */
 static void draw_rest(const dlz_scatter_view *view, const dlz_legend *plan, double x, double y) {
     char text[ITEM_TEXT];
-    snprintf(text, sizeof text, "\xE2\x80\xA6 and %d smaller",
-             dlz_legend_items(view) - plan->shown);
+    int rest = dlz_legend_items(view) - plan->shown;
+    double most = fmax(plan->column_width, plan->size * 4);
+    snprintf(text, sizeof text, "\xE2\x80\xA6 and %d smaller", rest);
+    if (0.75 * dlz_text_width(view->canvas, text, plan->size, false) > most)
+        snprintf(text, sizeof text, "\xE2\x80\xA6 +%d", rest);
     dlz_text(view->canvas, x + 0.2 * plan->size, y, text,
-             (dlz_style){.size = plan->size,
-                         .color = dlz_soft_ink,
-                         .most = fmax(plan->column_width, plan->size * 4)});
+             (dlz_style){.size = plan->size, .color = dlz_soft_ink, .most = most});
 }
 
 dlviz_status dlz_draw_legend(const dlz_scatter_view *view, const dlz_legend *plan, double left,

@@ -5,6 +5,7 @@
 #include "kernels/embed/perplexity.h"
 #include "kernels/embed/repel.h"
 #include "kernels/embed/scatter.h"
+#include "support/guarded.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -39,9 +40,11 @@ START_TEST(attraction_and_divergence_are_those_of_plain_c) {
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
         for (int dimensions = 1; dimensions <= 3; dimensions++)
             for (int g = 0; g < 3 && dlz_isa_available((dlz_isa)isa); g++) {
-                float map[n * 3], forces[n * 3], truth[n * 3];
+                float *map = guarded_floats(n * dimensions),
+                      *forces = guarded_floats(n * dimensions);
+                float truth[n * 3];
                 double a = degrees[g], divergence = 0;
-                fill_uniform(map, n * 3, 9);
+                fill_uniform(map, n * dimensions, 9);
                 for (int row = 0; row < n; row++) {
                     double sums[3] = {0};
                     for (int64_t e = offsets[row]; e < offsets[row + 1]; e++) {
@@ -66,6 +69,8 @@ START_TEST(attraction_and_divergence_are_those_of_plain_c) {
                     double found = kernel->divergence(dimensions, (float)a, map, edges, 0, n);
                     ck_assert_double_eq_tol(found, divergence, 1e-6 * divergence);
                 }
+                guarded_free(map);
+                guarded_free(forces);
             }
 }
 END_TEST

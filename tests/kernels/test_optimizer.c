@@ -1,4 +1,5 @@
 /* Optimizer steps of every instruction set this machine has, against the formulas in double. */
+#include "support/guarded.h"
 #include "support/support.h"
 #include "train/optimizer.h"
 
@@ -300,10 +301,42 @@ START_TEST(a_nan_stays_where_it_is) {
 }
 END_TEST
 
+/* Nor is anything behind it: an array may be the last thing there is. */
+START_TEST(nothing_behind_an_array_is_touched) {
+    make_fn *const rules[] = {make_sgd, make_adam, make_rmsprop, make_nadam, make_radam, make_lion};
+    enum { NUM_RULES = sizeof rules / sizeof *rules, MOST = 35 };
+    for (int count = 1; count <= MOST; count++) {
+        float *arrays[ARRAYS];
+        for (int array = 0; array < ARRAYS; array++)
+            arrays[array] = guarded_floats(count);
+        for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+            for (int rule = 0; rule < NUM_RULES && dlz_isa_available((dlz_isa)isa); rule++)
+                for (int kind = 0; kind < 64; kind++) {
+                    dlviz_optimizer *optimizer = rules[rule](kind);
+                    dlz_step_terms terms = {.number = 1,
+                                            .learning_rate = optimizer->learning_rate,
+                                            .weight_decay = optimizer->weight_decay};
+                    dlz_update update = {.n = count,
+                                         .parameters = arrays[P],
+                                         .gradients = arrays[G],
+                                         .gradient_scale = 1};
+                    for (int m = 0; optimizer->type->moments[m].name; m++)
+                        if (dlz_optimizer_keeps(optimizer, m))
+                            update.moments[m] = arrays[S1 + m];
+                    optimizer->type->prepare(optimizer, &terms, optimizer->step);
+                    optimizer->type->updates((dlz_isa)isa)->update(optimizer->step, &update);
+                    dlviz_optimizer_destroy(optimizer);
+                }
+        for (int array = 0; array < ARRAYS; array++)
+            guarded_free(arrays[array]);
+    }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {sgd_follows_its_formula,     adam_follows_its_formula,
-                                  rmsprop_follows_its_formula, nadam_follows_its_formula,
-                                  radam_follows_its_formula,   lion_follows_its_formula,
-                                  a_nan_stays_where_it_is,     NULL};
+    const TTest *const tests[] = {
+        sgd_follows_its_formula,   adam_follows_its_formula,           rmsprop_follows_its_formula,
+        nadam_follows_its_formula, radam_follows_its_formula,          lion_follows_its_formula,
+        a_nan_stays_where_it_is,   nothing_behind_an_array_is_touched, NULL};
     return run_tests("optimizer", tests);
 }

@@ -70,6 +70,7 @@ static dlviz_status work(dlviz_comm *comm) {
         TRY(ranks_broadcast(comm, &count));
     }
     TRY(ranks_gather(comm, NULL));
+    TRY(ranks_trade(comm, NULL));
     for (dlviz_dtype dtype = DLVIZ_FLOAT32; dtype <= DLVIZ_INT64; dtype++)
         TRY(ranks_join(comm, &dtype));
     TRY(ranks_all_of_it(comm, NULL));

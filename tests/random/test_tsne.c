@@ -233,6 +233,131 @@ static void the_divergence_is_that_of_the_map(uint64_t seed) {
     free_random_map(&start);
 }
 
+enum { STEPS = 45 }; /* past the 40th, when the library numbers points anew */
+
+typedef struct descent_course {
+    double early_factor, late_factor, early_momentum, late_momentum, rate;
+    int early, late; /* how many iterations */
+} descent_course;
+
+/* Gradient descent with a momentum and gains, after van der Maaten (2008), but for the gradient's
+ * factor of 4, which is in the learning rate. */
+static void descend_plainly(const dlz_affinities *p, const descent_course *course, double a,
+                            int dimensions, double *map, double *room) {
+    int64_t size = p->n * dimensions;
+    double *velocity = room, *gains = room + size, *attraction = room + 2 * size;
+    double *repulsion = room + 3 * size;
+    for (int64_t i = 0; i < size; i++)
+        velocity[i] = 0, gains[i] = 1;
+    for (int step = 0; step < STEPS; step++) {
+        double z = 0;
+        memset(attraction, 0, (size_t)size * 2 * sizeof *attraction);
+        for (int64_t i = 0; i < p->n; i++) {
+            for (int64_t j = 0; j < p->n; j++) {
+                double square = 0;
+                for (int c = 0; c < dimensions; c++)
+                    square += pow(map[i * dimensions + c] - map[j * dimensions + c], 2);
+                z += i == j ? 0 : pow(1 + square / a, -a);
+                for (int c = 0; c < dimensions; c++)
+                    repulsion[i * dimensions + c] +=
+                        pow(1 + square / a, -a - 1) *
+                        (map[i * dimensions + c] - map[j * dimensions + c]);
+            }
+            for (int64_t e = p->offsets[i]; e < p->offsets[i + 1]; e++) {
+                const double *other = map + (int64_t)p->columns[e] * dimensions;
+                double square = 0;
+                for (int c = 0; c < dimensions; c++)
+                    square += pow(map[i * dimensions + c] - other[c], 2);
+                for (int c = 0; c < dimensions; c++)
+                    attraction[i * dimensions + c] +=
+                        p->values[e] / (1 + square / a) * (map[i * dimensions + c] - other[c]);
+            }
+        }
+        bool early = step < course->early;
+        double factor = early                          ? course->early_factor
+                        : step >= STEPS - course->late ? course->late_factor
+                                                       : 1;
+        double momentum = early ? course->early_momentum : course->late_momentum, means[3] = {0};
+        for (int64_t i = 0; i < size; i++) {
+            double gradient = factor * attraction[i] - repulsion[i] / z;
+            gains[i] = fmax(velocity[i] * gradient < 0 ? gains[i] + 0.2 : gains[i] * 0.8, 0.01);
+            velocity[i] = momentum * velocity[i] - course->rate * gains[i] * gradient;
+            map[i] += velocity[i];
+            means[i % dimensions] += map[i] / (double)p->n;
+        }
+        for (int64_t i = 0; i < size; i++)
+            map[i] -= means[i % dimensions];
+    }
+}
+
+static void a_descent_takes_the_steps_of_its_definition(uint64_t seed) {
+    dlz_random random = random_numbers(seed);
+    int64_t n = random_between(&random, 20, 70);
+    int dimensions = (int)random_between(&random, 1, 3);
+    double a = random_degrees[random_between(&random, 0, 5)], largest = 0;
+    descent_course course = {.early_factor = 2 + 10 * dlz_random_double(&random),
+                             .late_factor = 1.5 + dlz_random_double(&random),
+                             .early_momentum = 0.6 * dlz_random_double(&random),
+                             .late_momentum = 0.8 * dlz_random_double(&random),
+                             .early = (int)random_between(&random, 3, 15),
+                             .late = (int)random_between(&random, 3, 15)};
+    random_graph graph = make_random_graph(&random, n);
+    dlz_affinities p;
+    ck_ok(dlz_affinities_symmetric(NULL, &p, n, graph.offsets, 0, graph.columns, graph.values));
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int64_t e = p.offsets[i]; e < p.offsets[i + 1]; e++)
+            sum += p.values[e];
+        largest = fmax(largest, sum);
+    }
+    /* So small that no point is held back (tsne/brakes.h) and that rounding errors stay small. */
+    course.rate = 0.2 / (largest * course.early_factor);
+    int64_t size = n * dimensions;
+    double *truth = malloc((size_t)size * 5 * sizeof *truth);
+    dlviz_tensor *offsets, *columns, *values, *initial, *map;
+    ck_ok(dlviz_tensor_from_data(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}, graph.offsets));
+    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){graph.offsets[n]}));
+    for (int64_t e = 0; e < graph.offsets[n]; e++)
+        ((int64_t *)dlviz_tensor_data(columns))[e] = graph.columns[e];
+    ck_ok(dlviz_tensor_from_data(&values, DLVIZ_FLOAT32, 1, (int64_t[]){graph.offsets[n]},
+                                 graph.values));
+    initial = matrix(n, dimensions, NULL);
+    for (int64_t i = 0; i < size; i++)
+        truth[i] = dlviz_tensor_float(initial)[i] = (float)dlz_random_normal(&random);
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, dimensions));
+    ck_ok(dlviz_tsne_set_degrees_of_freedom(tsne, a));
+    ck_ok(dlviz_tsne_set_method(tsne, DLVIZ_TSNE_METHOD_EXACT));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, STEPS));
+    ck_ok(dlviz_tsne_set_early_exaggeration(tsne, course.early_factor, course.early));
+    ck_ok(dlviz_tsne_set_late_exaggeration(tsne, course.late_factor, course.late));
+    ck_ok(dlviz_tsne_set_momentum(tsne, course.early_momentum, course.late_momentum));
+    ck_ok(dlviz_tsne_set_learning_rate(tsne, course.rate));
+    ck_ok(dlviz_tsne_set_initial_map(tsne, initial));
+    ck_ok(dlviz_tsne_fit_affinities(tsne, offsets, columns, values, &map));
+    descend_plainly(&p, &course, a, dimensions, truth, truth + size);
+    /* Mostly 1e-4 of the way; 1e-2 where rounding decides over a sign, and with it over a gain. */
+    double moved = 0, off = 0;
+    for (int64_t i = 0; i < size; i++) {
+        moved += pow(truth[i] - (double)dlviz_tensor_float(initial)[i], 2);
+        off += pow(truth[i] - (double)dlviz_tensor_float(map)[i], 2);
+    }
+    ck_assert_msg(
+        sqrt(off) <= 0.02 * sqrt(moved),
+        "%lld points, %d dimensions, %s, a = %g, %d early and %d late steps: off by %g of "
+        "a way of %g",
+        (long long)n, dimensions, describe_random_graph(&graph), a, course.early, course.late,
+        sqrt(off), sqrt(moved));
+    dlviz_tsne_destroy(tsne);
+    dlviz_tensor *all[] = {offsets, columns, values, initial, map};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        dlviz_tensor_destroy(all[i]);
+    dlz_affinities_free(&p);
+    free_random_graph(&graph);
+    free(truth);
+}
+
 /* The farthest point from the mean, which is 0, in the distances' root mean square. */
 static double farthest(const dlviz_tensor *map) {
     int64_t n = dlviz_tensor_dim(map, 0), dimensions = dlviz_tensor_dim(map, 1);
@@ -303,6 +428,8 @@ int main(void) {
         {"repulsion_is_that_of_all_pairs", repulsion_is_that_of_all_pairs, 60},
         {"attraction_is_that_of_the_affinities", attraction_is_that_of_the_affinities, 60},
         {"the_divergence_is_that_of_the_map", the_divergence_is_that_of_the_map, 60},
+        {"a_descent_takes_the_steps_of_its_definition", a_descent_takes_the_steps_of_its_definition,
+         60},
         {"any_points_have_a_sound_map", any_points_have_a_sound_map, 40},
         {0}};
     return run_random_tests("random_tsne", tests);

@@ -212,6 +212,39 @@ dlviz_status ranks_gather(dlviz_comm *comm, void *user) {
     return status;
 }
 
+/* How many bytes one rank has for another: none for some. */
+static int64_t traded(int from, int to) {
+    return (from * 37 + to * 5) % 11 * ((from + to) % 3) * 20;
+}
+
+static unsigned char traded_byte(int from, int to, int64_t i) {
+    return (unsigned char)(from * 29 + to * 13 + i * 7 + 1);
+}
+
+dlviz_status ranks_trade(dlviz_comm *comm, void *user) {
+    (void)user;
+    int size = dlz_comm_size(comm), rank = dlz_comm_rank(comm), wrong = 0;
+    int64_t sent[RANKS_MOST + 1] = {0}, received[RANKS_MOST + 1] = {0};
+    for (int i = 0; i < size; i++) {
+        sent[i + 1] = sent[i] + traded(rank, i);
+        received[i + 1] = received[i] + traded(i, rank);
+    }
+    unsigned char *out = calloc((size_t)sent[size] + 1, 1);
+    unsigned char *in = calloc((size_t)received[size] + 1, 1);
+    for (int to = 0; to < size; to++)
+        for (int64_t i = sent[to]; i < sent[to + 1]; i++)
+            out[i] = traded_byte(rank, to, i - sent[to]);
+    dlviz_status status = dlz_comm_trade_pieces(comm, out, sent, in, received);
+    for (int from = 0; from < size; from++)
+        for (int64_t i = received[from]; i < received[from + 1]; i++)
+            wrong += in[i] != (from == rank ? 0 : traded_byte(from, rank, i - received[from]));
+    free(out);
+    free(in);
+    if (status == DLVIZ_OK && wrong > 0)
+        return dlviz_fail(DLVIZ_ERROR_STATE, "%d bytes are not those that were sent", wrong);
+    return status;
+}
+
 dlviz_status ranks_gather_even(dlviz_comm *comm, void *user) {
     int64_t count = *(int64_t *)user;
     unsigned char *bytes = calloc((size_t)count * 12 + 1, 1);

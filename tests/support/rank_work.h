@@ -33,6 +33,8 @@ dlviz_status ranks_agree(dlviz_comm *comm, void *user);
 dlviz_status ranks_see_shares(dlviz_comm *comm, void *user);
 /* Pieces of many sizes, and some of none. */
 dlviz_status ranks_gather(dlviz_comm *comm, void *user);
+/* Pieces that each has for each other. */
+dlviz_status ranks_trade(dlviz_comm *comm, void *user);
 /* user: an int64_t, how many things. */
 dlviz_status ranks_gather_even(dlviz_comm *comm, void *user);
 dlviz_status ranks_broadcast(dlviz_comm *comm, void *user);

@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "support/augmented.h"
 #include "support/failing.h"
+#include "support/memory.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -127,6 +128,7 @@ START_TEST(settings_can_be_got) {
 END_TEST
 
 START_TEST(a_dataset_owns_its_augmentations) {
+    watch_memory();
     dlviz_dataset *set = make_set(DLVIZ_UINT8, 6, 1, 5, 5),
                   *other = make_set(DLVIZ_UINT8, 2, 1, 4, 4);
     dlviz_augmentation *shift = dlviz_random_shift(1, 1), *affine = dlviz_random_affine(10);
@@ -168,6 +170,7 @@ START_TEST(a_dataset_owns_its_augmentations) {
     dlviz_dataset_destroy(rest);
     dlviz_dataset_destroy(held);
     dlviz_dataset_destroy(other);
+    ck_assert_int_gt(memory_watched(), 0); /* what the last dataset of all has let go is gone */
 }
 END_TEST
 

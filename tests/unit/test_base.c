@@ -265,6 +265,24 @@ START_TEST(utf8_is_told_from_what_is_not) {
 }
 END_TEST
 
+START_TEST(messages_go_into_a_stream) {
+    char found[200] = "";
+    FILE *stream = tmpfile();
+    ck_assert_ptr_nonnull(stream);
+    dlviz_set_log(dlviz_log_to_stream, stream);
+    dlz_log(DLVIZ_LOG_LEVEL_WARNING, "%d of %s", 1, "two");
+    dlz_log(DLVIZ_LOG_LEVEL_INFO, "another");
+    dlviz_log_to_stream(DLVIZ_LOG_LEVEL_INFO, NULL, stream);
+    dlviz_log_to_stream(DLVIZ_LOG_LEVEL_INFO, "nowhere", NULL);
+    dlviz_set_log(NULL, NULL);
+    dlz_log(DLVIZ_LOG_LEVEL_WARNING, "no more");
+    rewind(stream);
+    ck_assert_uint_gt(fread(found, 1, sizeof found - 1, stream), 0);
+    ck_assert_str_eq(found, "1 of two\nanother\n");
+    fclose(stream);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {philox_gives_the_published_numbers,
                                   tiles_give_the_same_bits_for_any_number_of_threads,
@@ -277,6 +295,7 @@ int main(void) {
                                   blocks_are_aligned_and_keep_their_contents_when_resized,
                                   numbers_have_a_point_in_any_locale,
                                   a_long_message_loses_its_middle,
+                                  messages_go_into_a_stream,
                                   uniform_numbers_are_uniform,
                                   NULL};
     return run_tests("base", tests);

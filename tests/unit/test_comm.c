@@ -104,6 +104,14 @@ START_TEST(pieces_are_sent_as_often_as_needed) {
 }
 END_TEST
 
+/* Few ranks trade with all others at once, many one after another. */
+START_TEST(pieces_are_traded) {
+    ck_ok(ranks_trade(NULL, NULL));
+    for (int n = 1; n <= 17; n++)
+        ranks_succeed(n, ranks_trade, NULL);
+}
+END_TEST
+
 START_TEST(tensors_are_joined) {
     for (dlviz_dtype dtype = DLVIZ_FLOAT32; dtype <= DLVIZ_INT64; dtype++) {
         ck_ok(ranks_join(NULL, &dtype));
@@ -365,6 +373,7 @@ int main(void) {
                                   many_sums_at_a_time,
                                   pieces_are_for_all,
                                   pieces_are_sent_as_often_as_needed,
+                                  pieces_are_traded,
                                   tensors_are_joined,
                                   tensors_that_do_not_fit_are_refused_by_all,
                                   all_come_to_an_agreement,

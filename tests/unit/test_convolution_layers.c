@@ -216,6 +216,52 @@ START_TEST(settings_are_saved_and_loaded) {
 }
 END_TEST
 
+/* A batch norm that follows is worked into the weights, group by group: what it does to the output
+ * of a transposed convolution is what it does to numbers. */
+START_TEST(groups_have_their_own_batch_norms) {
+    for (int64_t groups = 1; groups <= 6; groups += groups < 3 ? 1 : 3)
+        for (int64_t stride = 1; stride <= 3; stride++) {
+            dlviz_network *network;
+            dlviz_tensor *plain, *normed, *states[4];
+            static const char *const names[4] = {"bn.weight", "bn.bias", "bn.running_mean",
+                                                 "bn.running_var"};
+            dlviz_layer *layer = dlviz_conv_transpose2d(12, 3, stride);
+            ck_ok(dlviz_conv_transpose2d_set_groups(layer, groups));
+            ck_ok(dlviz_network_create(&network, 3, (int64_t[]){6, 4, 5}));
+            ck_ok(dlviz_network_add(network, "conv", layer));
+            ck_ok(dlviz_network_add(network, "bn", dlviz_batchnorm()));
+            ck_ok(dlviz_network_build(network, 1));
+            fill_states(network, 3, false);
+            dlviz_tensor *in;
+            ck_ok(dlviz_tensor_create(&in, DLVIZ_FLOAT32, 4, (int64_t[]){2, 6, 4, 5}));
+            fill_uniform(dlviz_tensor_float(in), 2 * 6 * 4 * 5, 7);
+            ck_ok(dlviz_network_forward_to(network, "conv", in, &plain));
+            ck_ok(dlviz_network_forward(network, in, &normed));
+            for (int i = 0; i < 4; i++)
+                ck_ok(dlviz_network_get_state(network, names[i], &states[i]));
+            int64_t size = dlviz_tensor_num_elements(plain), pixels = size / (2 * 12);
+            for (int64_t i = 0; i < size; i++) {
+                int64_t c = i / pixels % 12;
+                double of[4];
+                for (int k = 0; k < 4; k++)
+                    of[k] = (double)dlviz_tensor_float(states[k])[c];
+                double x = (double)dlviz_tensor_float(plain)[i];
+                double y = (x - of[2]) / sqrt(of[3] + 1e-5) * of[0] + of[1];
+                ck_assert_msg(fabs((double)dlviz_tensor_float(normed)[i] - y) < 1e-5,
+                              "%lld groups, stride %lld, channel %lld: %g, not %g",
+                              (long long)groups, (long long)stride, (long long)c,
+                              (double)dlviz_tensor_float(normed)[i], y);
+            }
+            for (int i = 0; i < 4; i++)
+                dlviz_tensor_destroy(states[i]);
+            dlviz_tensor_destroy(in);
+            dlviz_tensor_destroy(plain);
+            dlviz_tensor_destroy(normed);
+            dlviz_network_destroy(network);
+        }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {groups_are_checked,
                                   settings_of_transposed_ones_are_checked,
@@ -223,6 +269,7 @@ int main(void) {
                                   getters_give_what_was_set,
                                   initial_values_are_pytorchs,
                                   settings_are_saved_and_loaded,
+                                  groups_have_their_own_batch_norms,
                                   NULL};
     return run_tests("convolution layers", tests);
 }

@@ -132,6 +132,27 @@ START_TEST(of_a_tsne) {
 }
 END_TEST
 
+START_TEST(of_a_fit_s_time) {
+    dlviz_tsne *tsne;
+    dlviz_tensor *points, *map;
+    ck_ok(dlviz_tensor_create(&points, DLVIZ_FLOAT32, 2, (const int64_t[]){200, 5}));
+    fill_uniform(dlviz_tensor_float(points), 200 * 5, 1);
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 50));
+    for (int stage = -1; stage <= 3; stage++)
+        ck_assert_double_eq(dlviz_tsne_seconds(tsne, (dlviz_tsne_stage)stage), 0);
+    ck_ok(dlviz_tsne_fit(tsne, points, &map));
+    for (int stage = -1; stage <= 3; stage++) {
+        double seconds = dlviz_tsne_seconds(tsne, (dlviz_tsne_stage)stage);
+        ck_assert(stage >= 0 && stage < 3 ? seconds > 0 && seconds < 600 : seconds == 0);
+    }
+    ck_assert_double_eq(dlviz_tsne_seconds(NULL, DLVIZ_TSNE_STAGE_ITERATIONS), 0);
+    dlviz_tsne_destroy(tsne);
+    dlviz_tensor_destroy(points);
+    dlviz_tensor_destroy(map);
+}
+END_TEST
+
 START_TEST(of_optimizers) {
     dlviz_optimizer *adam, *adamw, *sgd, *rmsprop;
     double a, b;
@@ -458,6 +479,123 @@ START_TEST(of_layers) {
 }
 END_TEST
 
+START_TEST(of_batch_norms_and_linear_layers) {
+    dlviz_layer *norm = dlviz_batchnorm(), *linear = dlviz_linear(3);
+    ck_assert_double_eq(dlviz_batchnorm_eps(norm), 1e-5);
+    ck_assert_double_eq(dlviz_batchnorm_momentum(norm), 0.1);
+    ck_assert(dlviz_batchnorm_affine(norm) && dlviz_linear_bias(linear));
+    ck_ok(dlviz_batchnorm_set_eps(norm, 0.25));
+    ck_ok(dlviz_batchnorm_set_momentum(norm, 0.75));
+    ck_ok(dlviz_batchnorm_set_affine(norm, false));
+    ck_ok(dlviz_linear_set_bias(linear, false));
+    ck_assert_double_eq(dlviz_batchnorm_eps(norm), 0.25);
+    ck_assert_double_eq(dlviz_batchnorm_momentum(norm), 0.75);
+    ck_assert(!dlviz_batchnorm_affine(norm) && !dlviz_linear_bias(linear));
+    for (int i = 0; i < 2; i++) {
+        ck_assert(isnan(dlviz_batchnorm_eps(i ? linear : NULL)));
+        ck_assert(isnan(dlviz_batchnorm_momentum(i ? linear : NULL)));
+        ck_assert(!dlviz_batchnorm_affine(i ? linear : NULL));
+        ck_assert(!dlviz_linear_bias(i ? norm : NULL));
+    }
+    dlviz_layer_destroy(norm);
+    dlviz_layer_destroy(linear);
+}
+END_TEST
+
+START_TEST(of_augmentations) {
+    dlviz_augmentation *all[] = {dlviz_random_brightness(0.125), dlviz_random_contrast(0.25),
+                                 dlviz_random_horizontal_flip(0.375),
+                                 dlviz_random_vertical_flip(0.5), dlviz_random_noise(0.625)};
+    double (*const get[])(const dlviz_augmentation *augmentation) = {
+        dlviz_random_brightness_amount, dlviz_random_contrast_amount,
+        dlviz_random_horizontal_flip_probability, dlviz_random_vertical_flip_probability,
+        dlviz_random_noise_deviation};
+    for (int i = 0; i < 5; i++) {
+        for (int k = 0; k < 5; k++) {
+            double got = get[i](all[k]);
+            ck_assert(k == i ? got == 0.125 * (i + 1) : isnan(got));
+        }
+        ck_assert(isnan(get[i](NULL)));
+    }
+    for (int i = 0; i < 5; i++)
+        dlviz_augmentation_destroy(all[i]);
+}
+END_TEST
+
+START_TEST(of_a_loss) {
+    dlviz_loss *loss = dlviz_bce_with_logits(), *other = dlviz_mse();
+    ck_assert_int_eq(dlviz_bce_with_logits_num_positive_weights(loss), 0);
+    ck_assert(isnan(dlviz_bce_with_logits_positive_weights(loss, 0)));
+    ck_ok(dlviz_bce_with_logits_set_positive_weights(loss, 2, (const double[]){2.5, 0}));
+    ck_assert_int_eq(dlviz_bce_with_logits_num_positive_weights(loss), 2);
+    ck_assert_double_eq(dlviz_bce_with_logits_positive_weights(loss, 0), 2.5);
+    ck_assert_double_eq(dlviz_bce_with_logits_positive_weights(loss, 1), 0);
+    ck_assert(isnan(dlviz_bce_with_logits_positive_weights(loss, 2)));
+    ck_assert(isnan(dlviz_bce_with_logits_positive_weights(loss, -1)));
+    ck_assert(isnan(dlviz_bce_with_logits_positive_weights(other, 0)));
+    ck_fails(dlviz_bce_with_logits_set_positive_weights(other, 1, (const double[]){1}),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "bce_with_logits");
+    ck_fails(dlviz_bce_with_logits_set_positive_weights(NULL, 1, (const double[]){1}),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "NULL");
+    dlviz_loss_destroy(loss);
+    dlviz_loss_destroy(other);
+}
+END_TEST
+
+START_TEST(of_a_trainer) {
+    dlviz_network *network;
+    dlviz_optimizer *optimizer;
+    dlviz_trainer *trainer;
+    ck_ok(dlviz_network_create(&network, 1, (const int64_t[]){3}));
+    ck_ok(dlviz_network_add(network, "linear", dlviz_linear(2)));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_ok(dlviz_sgd_create(&optimizer, 0.1));
+    ck_ok(dlviz_trainer_create(&trainer, network, optimizer));
+    ck_assert_double_eq(dlviz_trainer_clip_norm(trainer), 0);
+    ck_assert_double_eq(dlviz_trainer_clip_value(trainer), 0);
+    ck_assert_double_eq(dlviz_trainer_early_stopping_threshold(trainer), 0);
+    ck_assert_ptr_null(dlviz_trainer_comm(trainer));
+    ck_ok(dlviz_trainer_set_clip_norm(trainer, 2));
+    ck_ok(dlviz_trainer_set_clip_value(trainer, 3));
+    ck_ok(dlviz_trainer_set_early_stopping_threshold(trainer, 4));
+    ck_assert_double_eq(dlviz_trainer_clip_norm(trainer), 2);
+    ck_assert_double_eq(dlviz_trainer_clip_value(trainer), 3);
+    ck_assert_double_eq(dlviz_trainer_early_stopping_threshold(trainer), 4);
+    ck_assert(isnan(dlviz_trainer_clip_norm(NULL)) && isnan(dlviz_trainer_clip_value(NULL)));
+    ck_assert(isnan(dlviz_trainer_early_stopping_threshold(NULL)));
+    ck_assert_ptr_null(dlviz_trainer_comm(NULL));
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(optimizer);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+START_TEST(of_a_report) {
+    dlviz_report *report;
+    dlviz_report_run *run;
+    ck_ok(dlviz_report_create(&report, "title", 2));
+    ck_ok(dlviz_report_add_run(report, "run", &run));
+    ck_assert_int_eq(dlviz_report_num_point_names(report), 0);
+    ck_assert_ptr_null(dlviz_report_point_name(report, 0));
+    ck_ok(dlviz_report_set_point_names(report, 2, (const char *const[]){"first", "second"}));
+    ck_assert_int_eq(dlviz_report_num_point_names(report), 2);
+    ck_assert_str_eq(dlviz_report_point_name(report, 0), "first");
+    ck_assert_str_eq(dlviz_report_point_name(report, 1), "second");
+    ck_ok(dlviz_report_run_add_map(run, "t-SNE"));
+    ck_ok(dlviz_report_run_add_map(run, "PCA"));
+    ck_assert_str_eq(dlviz_report_run_map_name(run, 0), "t-SNE");
+    ck_assert_str_eq(dlviz_report_run_map_name(run, 1), "PCA");
+    for (int64_t beyond = -1; beyond < 3; beyond += 3) {
+        ck_assert_ptr_null(dlviz_report_point_name(report, beyond));
+        ck_assert_ptr_null(dlviz_report_run_map_name(run, beyond));
+    }
+    ck_assert_int_eq(dlviz_report_num_point_names(NULL), 0);
+    ck_assert_ptr_null(dlviz_report_point_name(NULL, 0));
+    ck_assert_ptr_null(dlviz_report_run_map_name(NULL, 0));
+    dlviz_report_destroy(report);
+}
+END_TEST
+
 START_TEST(of_the_library) {
     char text[64];
     int number = dlviz_version_number();
@@ -466,12 +604,68 @@ START_TEST(of_the_library) {
     ck_assert_str_eq(dlviz_version(), text);
     ck_ok(dlviz_set_num_threads(3));
     ck_assert_int_eq(dlviz_num_threads(), 3);
+    /* "OpenBLAS 0.3.21 Haswell (pthreads)" or what the other kind is. */
+    const char *blas = dlviz_blas();
+    ck_assert_ptr_eq(blas, dlviz_blas());
+    ck_assert_ptr_nonnull(strstr(blas, "BLAS"));
+    ck_assert(strcmp(blas, "BLAS of unknown make") == 0 || strstr(blas, " (serial)") ||
+              strstr(blas, " (pthreads)") || strstr(blas, " (OpenMP)"));
+}
+END_TEST
+
+/* Each status and each kind of number has a name of its own. */
+START_TEST(names) {
+    static const char *const dtypes[] = {"float32", "uint8", "int64", "unknown"};
+    for (int i = 0; i < 4; i++)
+        ck_assert_str_eq(dlviz_dtype_name((dlviz_dtype)i), dtypes[i]);
+    static const char *const statuses[] = {"success",
+                                           "invalid argument",
+                                           "shape mismatch",
+                                           "out of memory",
+                                           "input or output failed",
+                                           "bad file format",
+                                           "not found",
+                                           "wrong state",
+                                           "numeric failure",
+                                           "unsupported",
+                                           "cancelled",
+                                           "communication failed",
+                                           "unknown status"};
+    const dlviz_status values[] = {DLVIZ_OK,
+                                   DLVIZ_ERROR_INVALID_ARGUMENT,
+                                   DLVIZ_ERROR_SHAPE,
+                                   DLVIZ_ERROR_OUT_OF_MEMORY,
+                                   DLVIZ_ERROR_IO,
+                                   DLVIZ_ERROR_FORMAT,
+                                   DLVIZ_ERROR_NOT_FOUND,
+                                   DLVIZ_ERROR_STATE,
+                                   DLVIZ_ERROR_NUMERIC,
+                                   DLVIZ_ERROR_UNSUPPORTED,
+                                   DLVIZ_CANCELLED,
+                                   DLVIZ_ERROR_COMM,
+                                   (dlviz_status)-1};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        ck_assert_str_eq(dlviz_status_name(values[i]), statuses[i]);
 }
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {of_a_pca,       of_a_tsne,    of_optimizers, of_adams_relatives,
-                                  of_a_schedule,  of_schedules, of_figures,    of_layers,
-                                  of_the_library, NULL};
+    const TTest *const tests[] = {of_a_pca,
+                                  of_a_tsne,
+                                  of_a_fit_s_time,
+                                  of_optimizers,
+                                  of_adams_relatives,
+                                  of_a_schedule,
+                                  of_schedules,
+                                  of_figures,
+                                  of_layers,
+                                  of_batch_norms_and_linear_layers,
+                                  of_augmentations,
+                                  of_a_loss,
+                                  of_a_trainer,
+                                  of_a_report,
+                                  of_the_library,
+                                  names,
+                                  NULL};
     return run_tests("getters", tests);
 }

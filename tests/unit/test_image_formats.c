@@ -150,7 +150,8 @@ END_TEST
 /* -- JPEG ----------------------------------------------------------------------------------------
  */
 
-/* Blocks of 8 x 8 of one color each, which a JPEG of quality 100 keeps within a step or two. */
+/* Blocks of 8 x 8 of one color each, which a JPEG of quality 100 keeps within a step or two, or as
+ * they are where it has no other colors to go through. */
 enum { ROWS = 2, COLUMNS = 3, BLOCK = 8, TALL = ROWS * BLOCK, WIDE = COLUMNS * BLOCK };
 
 static uint8_t block_value(int64_t y, int64_t x, int channel) {
@@ -196,7 +197,9 @@ START_TEST(every_jpeg) {
                                 wanted = wanted * block_value(y, x, 3) / 255;
                             else if (channels == 4)
                                 wanted = (255 - wanted) * (255 - block_value(y, x, 3)) / 255;
-                            check_near(image.pixels[(y * WIDE + x) * given + c], wanted, 3);
+                            bool kept = channels == 1 || (channels == 4 && other != 1);
+                            check_near(image.pixels[(y * WIDE + x) * given + c], wanted,
+                                       kept ? 0.5 : 3);
                         }
                 dlz_image_release(&image);
             }

@@ -396,6 +396,145 @@ START_TEST(text_lies_at_the_same_place_in_every_format) {
 }
 END_TEST
 
+/* ---- Where text lies ------------------------------------------------------------------------- */
+
+typedef struct place {
+    double left, right, top, bottom;
+} place;
+
+static bool meet(place a, place b) {
+    return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
+/* What each line of an SVG covers, but for those that are turned: from its baseline as high as
+ * figures are. */
+static int find_texts(const char *svg, int most, place *texts) {
+    int found = 0;
+    for (const char *at = svg; (at = strstr(at, "<text ")); at++) {
+        char element[512];
+        ck_assert_uint_lt(strcspn(at, ">"), sizeof element);
+        snprintf(element, sizeof element, "%.*s", (int)strcspn(at, ">"), at);
+        if (strstr(element, "transform="))
+            continue;
+        double width = attribute(element, "textLength"), size = attribute(element, "font-size");
+        double left = attribute(element, " x"), bottom = attribute(element, " y");
+        left -= strstr(element, "\"end\"") ? width : strstr(element, "\"middle\"") ? width / 2 : 0;
+        ck_assert_int_lt(found, most);
+        texts[found++] = (place){left, left + width, bottom - 0.7 * size, bottom};
+    }
+    return found;
+}
+
+/* The next path that is drawn in a way, and its first and its third corner, or its two ends. */
+static const char *find_path(const char *svg, const char *way, place *path) {
+    const char *at = strstr(svg, way);
+    if (!at)
+        return NULL;
+    double x[3], y[3];
+    int ends = sscanf(strstr(at, " d=\""), " d=\"M %lf %lf L %lf %lf L %lf %lf", &x[0], &y[0],
+                      &x[1], &y[1], &x[2], &y[2]) /
+               2;
+    ck_assert_int_ge(ends, 2);
+    *path = (place){x[0], x[ends - 1], y[0], y[ends - 1]};
+    return at + strlen(way);
+}
+
+static char *svg_of(dlviz_figure *figure) {
+    size_t size;
+    ck_ok(dlviz_figure_write(figure, scratch_path("places.svg")));
+    dlviz_figure_destroy(figure);
+    return read_text(scratch_path("places.svg"), &size);
+}
+
+static void expect_description(dlviz_figure *figure, const char *wanted) {
+    char *text = svg_of(figure), element[256];
+    snprintf(element, sizeof element, "<desc>%s</desc>", wanted);
+    ck_assert_msg(strstr(text, element) != NULL, "not %s but %.200s", element,
+                  strstr(text, "<desc>"));
+    free(text);
+}
+
+/* For those who do not see the figure. */
+START_TEST(descriptions_say_what_there_is) {
+    static const char *const names[] = {"cat", "dog", "eel"};
+    dlviz_figure *figure = matrix_figure(3);
+    ck_ok(dlviz_figure_set_class_names(figure, 3, names));
+    ck_ok(dlviz_figure_set_subtitle(figure, "Of the last epoch."));
+    expect_description(figure,
+                       "A confusion matrix of 3 classes, 2974 of 2976 on its diagonal: cat, "
+                       "dog, eel. Of the last epoch.");
+    expect_description(matrix_figure(1),
+                       "A confusion matrix of 1 class, 990 of 990 on its diagonal.");
+    expect_description(heat_maps_figure(4),
+                       "A grid of 4 images, each 6 by 6 pixels, with heat maps: "
+                       "saliency, unnamed.");
+    expect_description(images_figure(4, (int64_t[]){1, 3, 5, 1}),
+                       "A grid of 1 image, each 3 channels of 5 by 1 pixel.");
+}
+END_TEST
+
+#define GRID_LINE "stroke-width:0.8;"
+#define FRAME "stroke-width:1;"
+#define COLOR_BAR "fill:url(#linear0)"
+
+START_TEST(no_text_lies_on_another_or_across_a_frame) {
+    dlviz_figure *figures[] = {matrix_figure(4), matrix_figure(30), curves_figure(5),
+                               scatter_figure(60, 3)};
+    ck_ok(dlviz_figure_set_ticks(figures[3], true));
+    for (int i = 0; i < 4; i++) {
+        enum { MOST = 2000 };
+        static place texts[MOST];
+        place frame, bar;
+        char *svg = svg_of(figures[i]);
+        int count = find_texts(svg, MOST, texts);
+        ck_assert_int_gt(count, 8);
+        for (int k = 0; k < count; k++)
+            for (int j = 0; j < k; j++)
+                ck_assert_msg(!meet(texts[k], texts[j]), "figure %d: texts at %g, %g and %g, %g", i,
+                              texts[k].left, texts[k].bottom, texts[j].left, texts[j].bottom);
+        for (const char *at = svg; (at = find_path(at, FRAME, &frame));)
+            for (int k = 0; k < count; k++)
+                ck_assert_msg(!meet(texts[k], frame) ||
+                                  (texts[k].left > frame.left && texts[k].right < frame.right &&
+                                   texts[k].top > frame.top && texts[k].bottom < frame.bottom),
+                              "figure %d: the text at %g, %g crosses the frame", i, texts[k].left,
+                              texts[k].bottom);
+        ck_assert(i > 1 || find_path(svg, COLOR_BAR, &bar));
+        for (int k = 0; i < 2 && k < count; k++)
+            ck_assert_msg(!meet(texts[k], bar), "the text at %g, %g lies on the color bar",
+                          texts[k].left, texts[k].bottom);
+        free(svg);
+    }
+}
+END_TEST
+
+/* Each line of the grid has a number: left of it at its height, or in its middle below. */
+START_TEST(numbers_lie_beside_their_lines) {
+    place texts[40], line;
+    dlviz_figure *figure = scatter_figure(60, 3);
+    ck_ok(dlviz_figure_set_ticks(figure, true));
+    char *svg = svg_of(figure);
+    int count = find_texts(svg, 40, texts), lines = 0;
+    for (const char *at = svg; (at = find_path(at, GRID_LINE, &line)); lines++) {
+        int beside = 0;
+        for (int k = 0; k < count; k++)
+            if (line.top == line.bottom) {
+                double middle = (texts[k].top + texts[k].bottom) / 2;
+                beside += fabs(middle - line.top) < 1 && texts[k].right < line.left - 2 &&
+                          texts[k].right > line.left - 12;
+            } else {
+                double middle = (texts[k].left + texts[k].right) / 2;
+                beside += fabs(middle - line.left) < 0.1 && texts[k].top > line.bottom + 2 &&
+                          texts[k].top < line.bottom + 12;
+            }
+        ck_assert_msg(beside == 1, "%d numbers at the line from %g, %g", beside, line.left,
+                      line.top);
+    }
+    ck_assert_int_ge(lines, 6);
+    free(svg);
+}
+END_TEST
+
 /* ---- The same everywhere --------------------------------------------------------------------- */
 
 static dlviz_figure *many_scripts(int64_t points) {
@@ -503,6 +642,9 @@ int main(void) {
                                   an_svg_has_its_text_as_text,
                                   sets_and_points_without_a_class_are_named,
                                   text_lies_at_the_same_place_in_every_format,
+                                  no_text_lies_on_another_or_across_a_frame,
+                                  numbers_lie_beside_their_lines,
+                                  descriptions_say_what_there_is,
                                   the_environment_changes_no_byte,
                                   figures_are_drawn_by_several_threads_at_once,
                                   NULL};

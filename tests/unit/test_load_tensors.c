@@ -81,7 +81,8 @@ START_TEST(what_no_tensor_can_be_called_is_refused) {
     } cases[] = {
         {"x.*", "*", "no tensor is called 'x.*'; there are 'a.w', 'a.b', 'b.w', 'module.'",
          DLVIZ_ERROR_NOT_FOUND},
-        {"a.*", "b.*", "'a.w' and 'b.w'", DLVIZ_ERROR_INVALID_ARGUMENT},
+        {"a.*", "b.*", "'a.w' and 'b.w' would both be called 'b.w'", DLVIZ_ERROR_INVALID_ARGUMENT},
+        {"b.w", "a.b", "'a.b' and 'b.w' would both be called 'a.b'", DLVIZ_ERROR_INVALID_ARGUMENT},
         {"*.w", "same", "either both have a '*' or none", DLVIZ_ERROR_INVALID_ARGUMENT},
         {"a.w", "*", "either both have a '*' or none", DLVIZ_ERROR_INVALID_ARGUMENT},
         {"*.*", "*", "'from' is '*.*'", DLVIZ_ERROR_INVALID_ARGUMENT},

@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "graph/graph.h"
 #include "network/network.h"
+#include "support/guarded.h"
 #include "support/one_layer.h"
 #include "support/support.h"
 
@@ -377,6 +378,30 @@ START_TEST(reshaping_keeps_pytorchs_order) {
 }
 END_TEST
 
+/* What lies between is larger than what goes in and comes out. */
+START_TEST(reshaping_has_room_of_its_own) {
+    guard_memory();
+    lone l = {.graph.in = {3, {2, 2, 2}}};
+    ck_ok(dlz_graph_add(&l.graph, "larger", dlviz_upsample(4, 4), 1, (const char *[]){"input"}));
+    ck_ok(dlz_graph_add(&l.graph, "reshape", reshaped(8, 4, 4), 1, (const char *[]){"larger"}));
+    ck_ok(
+        dlz_graph_add(&l.graph, "means", dlviz_global_avgpool2d(), 1, (const char *[]){"reshape"}));
+    ck_ok(dlz_graph_infer(&l.graph));
+    ck_ok(dlz_plan_get(&l.plans, &l.graph, 2, (dlz_mode){0}, 1, &l.plan));
+    float *in = dlz_plan_input(l.plan)->data;
+    for (int k = 0; k < 8; k++)
+        in[inside(&l.graph.in, k)] = (float)(1 << k);
+    const float *out = forward(&l);
+    for (int channel = 0; channel < 8; channel++) {
+        int sum = 0;
+        for (int k = 16 * channel; k < 16 * (channel + 1); k++) /* of 2 x 8 x 8 */
+            sum += 1 << (k / 64 * 4 + k % 64 / 8 / 4 * 2 + k % 8 / 4);
+        ck_assert_float_eq(out[channel], (float)sum / 16);
+    }
+    drop(&l);
+}
+END_TEST
+
 /* -- All of them ----------------------------------------------------------------------------------
  */
 
@@ -600,13 +625,20 @@ START_TEST(a_pool_reads_what_a_batch_norm_leaves) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {
-        windows_are_counted_as_pytorch_does, inputs_that_do_not_fit_are_named,
-        settings_out_of_range_are_refused,   settings_are_got_back,
-        nan_and_the_first_of_equals_win,     averages_of_whole_numbers_are_exact,
-        a_border_is_what_its_mode_says,      interpolation_passes_through_its_pixels,
-        reshaping_keeps_pytorchs_order,      gradients_are_adjoints,
-        bits_do_not_depend_on_threads,       a_pool_reads_what_a_batch_norm_leaves,
-        settings_are_kept_in_files,          NULL};
+    const TTest *const tests[] = {windows_are_counted_as_pytorch_does,
+                                  inputs_that_do_not_fit_are_named,
+                                  settings_out_of_range_are_refused,
+                                  settings_are_got_back,
+                                  nan_and_the_first_of_equals_win,
+                                  averages_of_whole_numbers_are_exact,
+                                  a_border_is_what_its_mode_says,
+                                  interpolation_passes_through_its_pixels,
+                                  reshaping_keeps_pytorchs_order,
+                                  reshaping_has_room_of_its_own,
+                                  gradients_are_adjoints,
+                                  bits_do_not_depend_on_threads,
+                                  a_pool_reads_what_a_batch_norm_leaves,
+                                  settings_are_kept_in_files,
+                                  NULL};
     return run_tests("pooling", tests);
 }

@@ -3,6 +3,7 @@
 #include "support/images.h"
 #include "support/restless.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -479,6 +480,35 @@ START_TEST(the_number_of_threads_changes_meanwhile) {
 }
 END_TEST
 
+static int open_descriptors(void) {
+    DIR *list = opendir("/proc/self/fd");
+    int found = 0;
+    while (list && readdir(list))
+        found++;
+    if (list)
+        closedir(list);
+    return found;
+}
+
+START_TEST(folders_and_files_are_closed_again) {
+    put_image("closed/good/a/1.png", pattern_png(6, 6, 1, 1));
+    put_image("closed/good/a/deeper/2.png", pattern_png(6, 6, 1, 1));
+    put_image("closed/good/b/3.png", pattern_png(6, 6, 1, 1));
+    put_text("closed/bad/a/1.png", "text");
+    int before = open_descriptors();
+    if (before == 0) {
+        puts("SKIP: no /proc/self/fd");
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        dlviz_dataset_destroy(read_all("closed/good", NULL));
+        fails_to_read("closed/bad", NULL, DLVIZ_ERROR_FORMAT, "1.png");
+        fails_to_read("closed/none", NULL, DLVIZ_ERROR_IO, "none");
+    }
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
 int main(void) {
     return run_tests("read_folder",
                      (const TTest *const[]){
@@ -486,5 +516,6 @@ int main(void) {
                          images_alone, folders_that_are_refused, a_class_without_images,
                          junk_is_an_error, junk_is_skipped, nothing_is_left, sizes,
                          turned_images_have_their_upright_size, channels, a_long_way_to_the_header,
-                         settings, without_memory, the_number_of_threads_changes_meanwhile, NULL});
+                         settings, without_memory, the_number_of_threads_changes_meanwhile,
+                         folders_and_files_are_closed_again, NULL});
 }

@@ -647,6 +647,20 @@ START_TEST(arguments_are_checked) {
              "neighbor 4 is point 6; 0 to 5");
     dlviz_tensor_destroy(none);
     ck_fails(dlviz_report_run_get_neighbors(run, &none), DLVIZ_ERROR_STATE, "no neighbors");
+    dlviz_tensor *looked = uniform(2, 12, 1), *shaped;
+    const int64_t points[] = {5, 6};
+    ck_fails(dlviz_report_run_set_attribution(run, 2, points, looked), DLVIZ_ERROR_SHAPE,
+             "'maps' is float32 2 x 12, needs to be float32 2 x h x w or 2 x c x h x w");
+    ck_ok(dlviz_tensor_reshape(looked, 3, (int64_t[]){2, 3, 4}, &shaped));
+    ck_fails(dlviz_report_run_set_attribution(run, 1, points, shaped), DLVIZ_ERROR_SHAPE,
+             "float32 1 x h x w");
+    ck_fails(dlviz_report_run_set_attribution(run, 2, points, shaped), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "entry 1 is point 6; 0 to 5");
+    dlviz_tensor_float(looked)[23] = NAN;
+    ck_fails(dlviz_report_run_set_attribution(run, 2, (const int64_t[]){5, 0}, shaped),
+             DLVIZ_ERROR_NUMERIC, "map 1 has the value nan");
+    dlviz_tensor_destroy(shaped);
+    dlviz_tensor_destroy(looked);
     ck_fails(dlviz_report_get_images(report, &none), DLVIZ_ERROR_STATE, "0 of its 6");
     ck_fails(dlviz_report_run_add_curve(run, "p", "n", 0, NULL, (double[]){1}),
              DLVIZ_ERROR_INVALID_ARGUMENT, "0 points");
@@ -668,6 +682,7 @@ END_TEST
 typedef struct material {
     dlviz_tensor *labels, *images, *map, *outputs, *near, *looked;
     dlviz_dataset *data;
+    dlviz_network *network;
     void *page;
     size_t size;
 } material;
@@ -676,13 +691,17 @@ static dlviz_status use_report(dlviz_report **report, dlviz_report **other, cons
                                void **bytes) {
     dlviz_report_run *run;
     size_t size;
-    const char *names[] = {"a", "b", "c"};
+    const char *names[] = {"a", "b", "c"}, *points[] = {"1", "2", "3", "4", "5", "6", "7", "8"};
     TRY(dlviz_report_create(report, "title", 8));
     TRY(dlviz_report_set_labels(*report, m->labels));
     TRY(dlviz_report_set_images(*report, m->images));
     TRY(dlviz_report_set_images_of(*report, m->data));
-    TRY(dlviz_report_set_class_names(*report, 3, names));
+    for (int again = 0; again < 2; again++) {
+        TRY(dlviz_report_set_class_names(*report, 3, names));
+        TRY(dlviz_report_set_point_names(*report, 8, points));
+    }
     TRY(dlviz_report_add_run(*report, "r", &run));
+    TRY(dlviz_report_run_set_network(run, m->network, "f"));
     TRY(dlviz_report_run_add_map(run, "map"));
     TRY(dlviz_report_run_add_frame(run, 1, 1, (const dlviz_tensor *[]){m->map}, m->outputs));
     TRY(dlviz_report_run_set_neighbors(run, m->near));
@@ -715,9 +734,11 @@ START_TEST(memory_may_run_out_anywhere) {
     ck_ok(dlviz_tensor_reshape(flat, 3, (int64_t[]){8, 2, 3}, &m.looked));
     ck_ok(dlviz_tensor_create(&m.near, DLVIZ_INT64, 2, (int64_t[]){8, 2}));
     ck_ok(dlviz_dataset_create(&m.data, m.images, NULL));
+    m.network = net_from_text("1x6x6", "c:conv,out=2,k=3 f:flatten fc:linear,out=3");
     ck_ok(dlviz_set_num_threads(1));
     ck_assert_int_gt(fail_each_allocation(use_memory, &m), 60);
     dlviz_dataset_destroy(m.data);
+    dlviz_network_destroy(m.network);
     dlviz_tensor *all[] = {m.labels, m.images, m.map, m.outputs, m.near, m.looked, flat};
     for (size_t i = 0; i < 7; i++)
         dlviz_tensor_destroy(all[i]);

@@ -215,6 +215,39 @@ START_TEST(the_grid_can_be_read_anywhere) {
 }
 END_TEST
 
+/* What the next choice of a cell goes by: pairs of points in blocks of four cells each way that
+ * meet, and for each row of such blocks a few more, for vectors that are not full. */
+START_TEST(the_grid_knows_how_many_points_are_near) {
+    enum { n = 1500 };
+    for (int dimensions = 1; dimensions <= 2; dimensions++)
+        for (int k = 0; k < 3; k++) {
+            const double cells[] = {0.5, 1, 2}, widths_here[] = {40, 150, 400};
+            float *map = clustered_map(n, dimensions, widths_here[k], (uint64_t)k), forces[2 * n];
+            dlz_repulsion_settings settings = {
+                .n = n, .dimensions = dimensions, .a = 1, .cell = cells[k]};
+            dlz_grid_repulsion grid = {0};
+            double z, near = 0, nearly = 0;
+            ck_ok(dlz_grid_compute(&grid, &settings, map, forces, &z));
+            ck_assert(grid.has_near);
+            for (int i = 0; i < n; i++)
+                for (int j = 0; j < n; j++) {
+                    double far = 0;
+                    for (int c = 0; c < dimensions; c++)
+                        far = fmax(far, fabs((double)map[i * dimensions + c] -
+                                             (double)map[j * dimensions + c]));
+                    near += far < 3.99 * grid.cell;
+                    nearly += far < 8.01 * grid.cell;
+                }
+            double pairs = grid.pair_density * grid.cell * grid.cell;
+            ck_assert_msg(pairs >= near && pairs <= nearly + 3 * 24.0 * n,
+                          "%d dimensions, cells of %g: %g pairs, not %g to %g", dimensions,
+                          grid.cell, pairs, near, nearly + 3 * 24.0 * n);
+            dlz_grid_free(&grid);
+            free(map);
+        }
+}
+END_TEST
+
 START_TEST(tree_repulsion_is_accurate) {
     check_method(DLVIZ_TSNE_METHOD_BARNES_HUT, 1, 3, 0.5, 1e-3, 1e-4);
     check_method(DLVIZ_TSNE_METHOD_BARNES_HUT, 1, 3, 0, 1e-5, 1e-6);
@@ -295,6 +328,7 @@ int main(void) {
                                   exact_repulsion_is_exact,
                                   grid_repulsion_is_accurate,
                                   the_grid_can_be_read_anywhere,
+                                  the_grid_knows_how_many_points_are_near,
                                   tree_repulsion_is_accurate,
                                   repulsion_is_accurate_on_maps_of_digits,
                                   the_method_follows_the_map,

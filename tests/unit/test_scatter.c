@@ -333,6 +333,42 @@ START_TEST(a_legend_has_all_of_two_hundred_classes) {
 }
 END_TEST
 
+/* One in seven classes of many has four points, the others have one. Those that the legend has
+ * room for are the large ones first, then the first of the others, all in their order. Of the
+ * rest it says how many they are, in as few words as a narrow column has room for. */
+START_TEST(a_legend_has_the_largest_classes) {
+    enum { CLASSES = 7 * 142, N = CLASSES + 3 * (CLASSES / 7) };
+    dlviz_tensor *labels = tensor_of(DLVIZ_INT64, 1, (int64_t[]){N});
+    int64_t *label = dlviz_tensor_data(labels), large = 0;
+    for (int64_t i = 0; i < CLASSES; i++)
+        label[i] = i;
+    for (int64_t i = CLASSES; i < N; i++)
+        label[i] = (i - CLASSES) / 3 * 7 + 5;
+    ck_ok(dlviz_figure_write(figure_of(uniform_map(N, 2, 3), labels), scratch_path("some.svg")));
+    size_t size;
+    char *text = read_text(scratch_path("some.svg"), &size), wanted[16];
+    const char *last = strstr(text, ">\xE2\x80\xA6"), *at = text;
+    int64_t shown = 0;
+    for (const char *end = text; (end = strstr(end, "</text>")) && end < last; end++)
+        shown++;
+    ck_assert_msg(shown > CLASSES / 7 && shown < CLASSES, "%lld are shown", (long long)shown);
+    snprintf(wanted, sizeof wanted, "\xA6 +%lld<", (long long)(CLASSES - shown));
+    ck_assert_ptr_nonnull(strstr(last, wanted));
+    for (int64_t i = 0; i < CLASSES; i++) {
+        large += i % 7 == 5;
+        if (i % 7 != 5 && i - large >= shown - CLASSES / 7)
+            continue;
+        snprintf(wanted, sizeof wanted, ">%lld</text>", (long long)i);
+        at = strstr(at, "<text ");
+        ck_assert_ptr_nonnull(at);
+        at = strchr(at, '>');
+        ck_assert_msg(strncmp(at, wanted, strlen(wanted)) == 0, "%.12s, not %s", at, wanted);
+    }
+    ck_assert_ptr_eq(strchr(strstr(at, "<text "), '>'), last);
+    free(text);
+}
+END_TEST
+
 START_TEST(names_of_forty_classes_cover_few_points) {
     int seen[2] = {0};
     for (int with = 0; with < 2; with++) {
@@ -372,6 +408,60 @@ static int count_changed(const dlviz_tensor *map, const dlviz_tensor *labels, in
     return changed;
 }
 
+/* Where an SVG has a class's name, but for the legend: which is not bold. */
+static double place_of_name(const char *svg, const char *name) {
+    char ending[32];
+    snprintf(ending, sizeof ending, ">%s</text>", name);
+    for (const char *at = svg; (at = strstr(at, ending)); at++) {
+        const char *element = at;
+        while (strncmp(element, "<text", 5) != 0)
+            element--;
+        const char *bold = strstr(element, "font-weight=\"bold\"");
+        if (bold && bold < at)
+            return strtod(strstr(element, " x=\"") + 4, NULL);
+    }
+    ck_abort_msg("%s is not named", name);
+}
+
+/* Two places are as near to a small class: to its right, among another's points, and to its left,
+ * where there are none. */
+START_TEST(names_go_where_there_are_no_points) {
+    static const char *const names[] = {"many", "few"};
+    const int64_t n = 6010;
+    dlviz_tensor *map = uniform_map(n, 2, 3), *labels = labels_of(n, 1);
+    float *points = dlviz_tensor_float(map), *end = points + 2 * n;
+    for (float *point = points; point < end; point += 2)
+        point[0] = point < end - 20 ? point[0] + 1.03F : 0.002F * point[0];
+    for (float *point = end - 20; point < end; point += 2)
+        point[1] *= 0.002F;
+    for (int64_t i = n - 10; i < n; i++)
+        ((int64_t *)dlviz_tensor_data(labels))[i] = 1;
+    points[0] = -2; /* so that there is room to the left */
+    dlviz_figure *figure = figure_of(map, labels);
+    ck_ok(dlviz_figure_set_class_names(figure, 2, names));
+    picture p = drawn(figure);
+    area frame = frame_of(&p), few = {p.width, 0, 0, 0};
+    for (int y = frame.top; y < frame.bottom; y++) /* without the legend */
+        for (int x = frame.left; x < frame.right; x++)
+            if (pixel_at(&p, x, y) == color_of(1)) {
+                few.left = x < few.left ? x : few.left;
+                few.right = x > few.right ? x : few.right;
+            }
+    close_picture(&p);
+    ck_assert_int_lt(few.right - few.left, 20);
+    ck_ok(dlviz_figure_set_class_marks(figure, true));
+    ck_ok(dlviz_figure_write(figure, scratch_path("names.svg")));
+    dlviz_figure_destroy(figure);
+    size_t size;
+    char *text = read_text(scratch_path("names.svg"), &size);
+    double many = 2 * place_of_name(text, "many"), beside = 2 * place_of_name(text, "few");
+    ck_assert_double_eq_tol(many, (few.right + frame.right) / 2.0, 60);
+    ck_assert_double_lt(beside, few.left);
+    ck_assert_double_gt(beside, few.left - 60);
+    free(text);
+}
+END_TEST
+
 START_TEST(names_away_from_their_classes_have_lines_to_them) {
     /* Classes of one point each, so near each other that no name fits between them; around them,
      * four points far away. */
@@ -385,6 +475,23 @@ START_TEST(names_away_from_their_classes_have_lines_to_them) {
     }
     /* The points lie within 45 pixels of the middle; names outside. */
     ck_assert_int_gt(count_changed(map, labels, 30), 200);
+    /* Beneath each line is a wider one from and to the same places, in the color of paper. */
+    dlviz_figure *figure;
+    ck_ok(dlviz_figure_create_scatter(&figure, map, labels));
+    ck_ok(dlviz_figure_write(figure, scratch_path("lines.svg")));
+    dlviz_figure_destroy(figure);
+    size_t size;
+    char *text = read_text(scratch_path("lines.svg"), &size);
+    int lines = 0;
+    for (char *at = text; (at = strstr(at, "stroke-width:2.6;")); lines++) {
+        const char *beneath = strstr(at, " d=\""), *above;
+        at = strstr(beneath, "<path ");
+        above = strstr(at, " d=\"");
+        ck_assert_ptr_nonnull(strstr(at, "stroke-width:0.9;"));
+        ck_assert_int_eq(strncmp(beneath, above, strcspn(beneath, ">")), 0);
+    }
+    ck_assert_int_gt(lines, 10);
+    free(text);
     dlviz_tensor_destroy(map);
     dlviz_tensor_destroy(labels);
 }
@@ -505,6 +612,42 @@ START_TEST(values_have_colors_and_a_bar) {
     }
     dlviz_figure_destroy(figure);
     dlviz_tensor_destroy(values);
+}
+END_TEST
+
+/* Pixels of a map of four points with these values that have the color of a share of the range. */
+static int count_share(dlviz_colormap colormap, const float *of_points, double share) {
+    dlviz_tensor *map = tensor_of(DLVIZ_FLOAT32, 2, (int64_t[]){4, 2});
+    memcpy(dlviz_tensor_float(map), (float[]){0, 0, 1, 0, 2, 0, 3, 1.5F}, 8 * sizeof(float));
+    dlviz_tensor *values = tensor_of(DLVIZ_FLOAT32, 1, (int64_t[]){4});
+    memcpy(dlviz_tensor_float(values), of_points, 4 * sizeof(float));
+    dlviz_figure *figure = figure_of(map, NULL);
+    ck_ok(dlviz_figure_set_point_size(figure, 60));
+    ck_ok(dlviz_figure_set_values(figure, values, NULL));
+    ck_ok(dlviz_figure_set_colormap(figure, colormap));
+    picture p = draw_and_destroy(figure);
+    area frame = frame_of(&p);
+    int found = count_color(p.surface, dlz_colormap_at(colormap, share), 4, frame.left + 4,
+                            frame.top + 4, frame.right - 4, frame.bottom - 4);
+    close_picture(&p);
+    dlviz_tensor_destroy(values);
+    return found;
+}
+
+START_TEST(values_lie_where_they_should_in_their_range) {
+    const double disc = M_PI * 30 * 30;
+    /* All alike: in the middle, whatever they are. */
+    const float alike[] = {0, 7, -1e-3F};
+    for (int i = 0; i < 3; i++) {
+        const float values[] = {alike[i], alike[i], alike[i], alike[i]};
+        ck_assert_double_eq_tol(count_share(DLVIZ_COLORMAP_GRAY, values, 0.5), 4 * disc, 500);
+    }
+    /* 0 is the middle of what diverges. */
+    const float values[] = {-1, 0, 2, 4};
+    const double shares[] = {3 / 8.0, 4 / 8.0, 6 / 8.0, 1};
+    for (int i = 0; i < 4; i += i == 0 ? 2 : 1)
+        ck_assert_double_eq_tol(count_share(DLVIZ_COLORMAP_DIVERGING, values, shares[i]), disc,
+                                250);
 }
 END_TEST
 
@@ -723,11 +866,14 @@ int main(void) {
                                   points_in_one_place_are_told_of,
                                   a_legend_has_all_of_two_hundred_classes,
                                   names_of_forty_classes_cover_few_points,
+                                  names_go_where_there_are_no_points,
                                   names_away_from_their_classes_have_lines_to_them,
+                                  a_legend_has_the_largest_classes,
                                   classes_have_the_colors_and_markers_that_are_set,
                                   markers_give_way_where_points_are_tiny,
                                   class_names_come_with_the_one_line_call,
                                   values_have_colors_and_a_bar,
+                                  values_lie_where_they_should_in_their_range,
                                   one_value_far_away_leaves_the_others_their_colors,
                                   added_points_have_outlines_and_a_name,
                                   thumbnails_leave_names_and_classes_to_be_seen,

@@ -1,5 +1,6 @@
 /* The pool of threads: who works, who sleeps, what happens when threads are missing; and how many
  * processors there are to work on. */
+#include "base/cpu.h"
 #include "base/parallel.h"
 #include "base/processors.h"
 #include "support/fork.h"
@@ -470,6 +471,60 @@ START_TEST(who_is_told_of_a_setting_may_ask_for_it) {
 }
 END_TEST
 
+/* -- What the environment asks for ---------------------------------------------------------------
+ */
+
+/* Whether something is told, which then names what was asked for. */
+static bool is_warned_of(const char *text) {
+    bool told = *last_warning != '\0';
+    ck_assert_msg(!told || strstr(last_warning, text) != NULL, "'%s' does not name '%s'",
+                  last_warning, text);
+    *last_warning = '\0';
+    return told;
+}
+
+START_TEST(the_environment_sets_the_number_of_threads) {
+    static const struct {
+        const char *text;
+        int threads; /* 0: it is ignored */
+    } cases[] = {{"1", 1},  {"3", 3},   {"", -1},
+                 {"0", 0},  {"-1", 0},  {"x", 0},
+                 {"3x", 0}, {"2.5", 0}, {"99999999999999999999", 0}};
+    unsetenv("DLVIZ_NUM_THREADS");
+    ck_ok(dlviz_set_num_threads(0));
+    int64_t usual = dlviz_num_threads();
+    dlviz_set_log(keep_warning, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("DLVIZ_NUM_THREADS", cases[i].text, 1);
+        ck_ok(dlviz_set_num_threads(0));
+        ck_assert_int_eq(dlviz_num_threads(), cases[i].threads > 0 ? cases[i].threads : usual);
+        ck_assert_int_eq(is_warned_of(cases[i].text), cases[i].threads == 0);
+    }
+    dlviz_set_log(NULL, NULL);
+}
+END_TEST
+
+/* Each name in a process of its own, in which nothing was chosen yet. */
+START_TEST(the_environment_chooses_the_instructions) {
+    if (cannot_fork())
+        return;
+    for (int isa = 0; isa <= DLZ_ISA_COUNT; isa++) {
+        const char *name = isa < DLZ_ISA_COUNT ? dlz_isa_name((dlz_isa)isa) : "abacus";
+        bool there = isa < DLZ_ISA_COUNT && dlz_isa_available((dlz_isa)isa);
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("DLVIZ_ISA", name, 1);
+            dlviz_set_log(keep_warning, NULL);
+            bool chosen = strcmp(dlviz_isa(), name) == 0;
+            _exit(chosen == there && is_warned_of(name) == !there ? 0 : 1);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_msg(status == 0, "DLVIZ_ISA=%s", name);
+    }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {every_wanted_worker_comes,
                                   no_worker_misses_a_job_as_it_lies_down,
@@ -482,6 +537,8 @@ int main(void) {
                                   a_long_group_is_no_harm,
                                   the_default_is_one_thread_a_processor,
                                   who_is_told_of_a_setting_may_ask_for_it,
+                                  the_environment_sets_the_number_of_threads,
+                                  the_environment_chooses_the_instructions,
                                   NULL};
     return run_tests("threads", tests);
 }
