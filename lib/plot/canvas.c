@@ -30,3 +30,22 @@ void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, 
     cairo_line_to(canvas->cr, x1, y1);
     cairo_stroke(canvas->cr);
 }
+
+/* What draws vectors comes back to the picture when the surface is finished. Were it gone by then,
+ * cairo would copy it before; and where it has no memory for that, it goes on with a copy that is
+ * none, and crashes. */
+void dlz_show_picture(const dlz_canvas *canvas, cairo_surface_t *picture, double x, double y,
+                      double scale) {
+    cairo_t *cr = canvas->cr;
+    cairo_save(cr);
+    cairo_translate(cr, x, y);
+    cairo_scale(cr, 1 / scale, 1 / scale);
+    cairo_set_source_surface(cr, picture, 0, 0); /* takes over its status */
+    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
+    cairo_paint(cr);
+    cairo_restore(cr);
+    if (canvas->vector)
+        *canvas->picture = picture;
+    else
+        cairo_surface_destroy(picture);
+}

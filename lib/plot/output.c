@@ -66,6 +66,7 @@ dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int
     cairo_t *cr = cairo_create(output->surface);
     bool vector = format != DLVIZ_FIGURE_FORMAT_PNG;
     output->canvas.cr = cr;
+    output->canvas.picture = &output->picture;
     output->canvas.width = width / unit;
     output->canvas.height = height / unit;
     output->canvas.unit = unit;
@@ -113,6 +114,8 @@ void dlz_output_close(dlz_output *output) {
         cairo_destroy(output->canvas.cr);
     if (output->surface)
         cairo_surface_destroy(output->surface);
+    if (output->picture)
+        cairo_surface_destroy(output->picture);
     dlz_type_destroy(output->canvas.type);
     dlz_bytes_free(&output->svg_text);
     dlz_bytes_free(&output->bytes);

@@ -58,6 +58,8 @@ static void write_things(int fd) {
     TELL("fchmod", fchmod(fd, 0640));
     TELL("fchown", fchown(fd, getuid(), getgid()));
     TELL("fsetxattr", fsetxattr(fd, "user.test", "1", 1, 0) != 0 && errno != ENOTSUP ? -1 : 0);
+    TELL("fremovexattr",
+         fremovexattr(fd, "user.test") != 0 && errno != ENODATA && errno != ENOTSUP ? -1 : 0);
     TELL("flock", flock(fd, LOCK_EX));
     TELL("lseek", lseek(fd, 0, SEEK_SET));
 }
@@ -81,6 +83,10 @@ static void look_at_paths(int folder) {
     TELL("stat", stat("file", &about));
     TELL("lstat", lstat("file", &about));
     TELL("fstatat", fstatat(folder, "file", &about, 0));
+    TELL("getxattr", getxattr("file", "user.test", text, sizeof text) < 0 && errno != ENODATA &&
+                             errno != ENOTSUP
+                         ? -1
+                         : 0);
     TELL("access", access("file", R_OK));
     symlink("file", "symbolic");
     TELL("readlink", readlink("symbolic", text, sizeof text));

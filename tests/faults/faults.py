@@ -40,6 +40,8 @@ FAULTS = {
     "unlinkat": ["EIO", "EINTR"],
     "fchmod": ["EPERM", "EINTR"],
     "fchown": ["EPERM", "EINTR"],
+    "getxattr": ["EIO", "EINTR"],
+    "fremovexattr": ["EIO", "EINTR"],
     "flock": ["ENOTSUP", "EINTR"],
     "close": ["EIO", "EINTR"],
     "open": ["EMFILE", "ENOSPC", "EACCES", "ENOMEM", "EINTR"],

@@ -9,7 +9,7 @@ import unittest
 
 LIBRARY, PROGRAMS = None, []
 CALLS = ("creat mkdir open openat write pwrite writev fsync fdatasync ftruncate fallocate fchmod fchown fsetxattr "
-         "flock lseek read pread readv mmap fstat stat lstat fstatat access readlink realpath opendir readdir link "
+         "fremovexattr getxattr flock lseek read pread readv mmap fstat stat lstat fstatat access readlink realpath opendir readdir link "
          "linkat rename renameat unlink unlinkat close pthread_create malloc").split()
 TRANSFERS = ["write", "pwrite", "writev", "read", "pread", "readv"]
 # calls.c makes some calls more than once before the one whose result it tells.
