@@ -31,9 +31,8 @@ void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, 
     cairo_stroke(canvas->cr);
 }
 
-/* What draws vectors comes back to the picture when the surface is finished. Were it gone by then,
- * cairo would copy it before; and where it has no memory for that, it goes on with a copy that is
- * none, and crashes. */
+/* What draws vectors comes back to the picture when the surface is finished, and keeps what it has of it
+ * as it goes. Where there is no memory for that, no status tells; cairo 1.16 then crashes in the end. */
 void dlz_show_picture(const dlz_canvas *canvas, cairo_surface_t *picture, double x, double y,
                       double scale) {
     cairo_t *cr = canvas->cr;
@@ -44,8 +43,6 @@ void dlz_show_picture(const dlz_canvas *canvas, cairo_surface_t *picture, double
     cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
     cairo_paint(cr);
     cairo_restore(cr);
-    if (canvas->vector)
-        *canvas->picture = picture;
-    else
-        cairo_surface_destroy(picture);
+    cairo_surface_destroy(picture);
+    dlz_type_note_failures(canvas->type);
 }

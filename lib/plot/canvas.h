@@ -18,7 +18,6 @@ typedef struct dlz_canvas {
     bool vector;
     dlz_type *type;
     dlz_bytes *svg_text; /* where text goes in an SVG, as elements; NULL elsewhere: it is drawn */
-    cairo_surface_t **picture; /* which dlz_show_picture has shown, until the surface is closed */
 } dlz_canvas;
 
 typedef struct dlz_box {
@@ -33,7 +32,7 @@ void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_color color, doub
 void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, double y1,
                      dlz_color color, double thickness);
 /* Shows a picture, with `scale` of its pixels a unit and its upper left corner at (x, y), and takes it
- * over, also where it is in error, which then becomes the canvas's. A canvas has one at most. */
+ * over, also where it is in error, which then becomes the canvas's. */
 void dlz_show_picture(const dlz_canvas *canvas, cairo_surface_t *picture, double x, double y,
                       double scale);
 /* The baseline lies this much below a line's middle, in sizes: half the height of figures and

@@ -8,7 +8,6 @@
 typedef struct dlz_output {
     dlviz_figure_format format;
     cairo_surface_t *surface;
-    cairo_surface_t *picture; /* as the canvas has it */
     dlz_canvas canvas;
     const char *title;  /* the figure's */
     bool pictures;      /* it shows pictures, whose colors are to stay */

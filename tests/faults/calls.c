@@ -1,9 +1,11 @@
 /* faults/calls.c - makes each call that libinject.so wraps, once, as a program would, and says what came of it: a
- * line `CALL result errno`. test_inject.py looks whether each can be made to fail. */
+ * line `CALL result errno`. test_inject.py looks whether each can be made to fail. With a second word it ends by a
+ * signal. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +129,23 @@ static void use_streams(const char *mode, const char *path) {
     TELL("fclose", fclose(file));
 }
 
+/* Ends the process by a signal. */
+static void crash(const char *how) {
+    char *volatile nowhere = NULL;
+    jmp_buf place;
+    if (strcmp(how, "pointer") == 0)
+        *nowhere = 1;
+    else if (strcmp(how, "argument") == 0)
+        printf("%zu", strlen(nowhere));
+    else if (strcmp(how, "abort") == 0)
+        abort();
+    memset(place, 0, sizeof place);
+    longjmp(place, 1);
+}
+
 int main(int count, char **words) {
+    if (count == 3)
+        crash(words[2]);
     if (count != 2 || chdir(words[1]) != 0)
         return 2;
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);

@@ -2,15 +2,20 @@
  * is no fault of the program's, but only what that library does itself.
  *
  * Of the functions that are under way, innermost first, the first one counts that is not the C library's:
- * strlen(NULL) and abort() are faults of those that called them. */
+ * strlen(NULL) and abort() are faults of those that called them. Where the stack is in pieces, as after a jump to a
+ * function that had returned, it is who has jumped last. */
 #include "inject.h"
 #include "inject_control.h"
 
 #include <execinfo.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { MOST_FRAMES = 24 };
@@ -48,30 +53,81 @@ static bool is_of_c(const char *name) {
     return false;
 }
 
-static void describe(int number) {
-    void *frames[MOST_FRAMES];
-    char name[INJECT_OBJECT];
-    int count = inject_backtrace(frames, MOST_FRAMES), first = 0;
-    while (first < count) {
+static const char *name_of(int number) {
+    for (int i = 0; i < NUM_FATAL; i++)
+        if (fatal[i] == number)
+            return fatal_names[i];
+    return "?";
+}
+
+/* Where the process was interrupted; NULL where this is not known. */
+static void *instruction_of(const ucontext_t *context) {
+#if defined(__x86_64__)
+    return (void *)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (void *)context->uc_mcontext.pc;
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
+static void describe(int number, void *const *frames, int count) {
+    char name[INJECT_OBJECT] = "?";
+    int first = 0;
+    for (; first < count; first++) {
         inject_object_of(frames[first], name);
         if (!is_of_c(name))
             break;
-        first++;
     }
     text[0] = 0;
     add(first < count ? name : "?");
-    for (int i = 0; i < NUM_FATAL; i++)
-        if (fatal[i] == number) {
-            add(" ");
-            add(fatal_names[i]);
-        }
-    for (int i = first > 1 ? first - 1 : first; i < count; i++)
+    add(" ");
+    add(name_of(number));
+    for (int i = first > 1 ? first - 1 : 0; i < count; i++)
         add_frame(frames[i]);
 }
 
+/* -- Jumps -- */
+
+static _Thread_local const void *jumped; /* who has made the last one */
+
+__attribute__((noreturn)) static void jump(const char *name, jmp_buf to, int value,
+                                           const void *caller) {
+    void (*real)(jmp_buf, int) = inject_real(name);
+    jumped = caller;
+    real(to, value);
+    abort();
+}
+
+/* As programs call it, and as those do that were compiled with _FORTIFY_SOURCE. */
+void jump_plainly(jmp_buf to, int value) __asm__("longjmp");
+void jump_plainly(jmp_buf to, int value) {
+    jump("longjmp", to, value, __builtin_return_address(0));
+}
+
+void jump_checked(jmp_buf to, int value) __asm__("__longjmp_chk");
+void jump_checked(jmp_buf to, int value) {
+    jump("__longjmp_chk", to, value, __builtin_return_address(0));
+}
+
+/* -- The end -- */
+
+static sigjmp_buf in_pieces;
+static volatile sig_atomic_t unwinding;
+
 /* The signal comes again, and ends the process as it would have. */
-static void on_fatal(int number) {
-    describe(number);
+static void on_fatal(int number, siginfo_t *about, void *context) {
+    (void)about;
+    if (unwinding)
+        siglongjmp(in_pieces, 1);
+    void *frames[MOST_FRAMES], *alone[2] = {instruction_of(context), (void *)(uintptr_t)jumped};
+    unwinding = 1;
+    if (sigsetjmp(in_pieces, 1) == 0)
+        describe(number, frames, inject_backtrace(frames, MOST_FRAMES));
+    else
+        describe(number, alone, 2);
+    unwinding = 0;
     inject_write_counts();
     struct sigaction plain = {.sa_handler = SIG_DFL};
     sigaction(number, &plain, NULL);
@@ -91,7 +147,8 @@ void inject_note_crash(char *place, size_t size) {
 void inject_begin_crashes(void) {
     void *frames[2];
     stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
-    struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK};
+    struct sigaction action = {.sa_sigaction = on_fatal,
+                               .sa_flags = SA_ONSTACK | SA_SIGINFO | SA_NODEFER};
     backtrace(frames, 2); /* loads what it needs */
     sigaltstack(&other, NULL);
     for (int i = 0; i < NUM_FATAL; i++)

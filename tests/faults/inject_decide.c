@@ -6,7 +6,7 @@
  *                                   `crash OBJECT SIGNAL FRAME ...`: in whose code (inject_crash.c)
  *   DLVIZ_FAULT_ONLY=A:B            counts only calls on paths that begin with A or B
  *   DLVIZ_FAULT_SKIP=A:B            leaves out paths that begin with A or B, besides the system's
- *   DLVIZ_FAULT_STREAMS=1           counts writes to standard output and standard error too
+ *   DLVIZ_FAULT_STREAMS=1           counts writes to standard output (1), standard error (2), or both (12), too
  *   DLVIZ_FAULT_FROM=A:B            counts only calls made by objects whose name has A or B in it, also by way
  *                                   of glibc's own functions
  *   DLVIZ_FAULT_NOT_FROM=A:B        counts none of theirs
@@ -47,7 +47,7 @@ static const struct {
               {"ENOMEM", ENOMEM}, {"EDQUOT", EDQUOT}, {"EROFS", EROFS},   {"EINVAL", EINVAL},
               {"ENOENT", ENOENT}, {"EEXIST", EEXIST}, {"EXDEV", EXDEV},   {"ENODEV", ENODEV},
               {"EBADF", EBADF},   {"ESTALE", ESTALE}, {"EFBIG", EFBIG},   {"ENOTSUP", ENOTSUP},
-              {"EMLINK", EMLINK}, {"ELOOP", ELOOP}};
+              {"EMLINK", EMLINK}, {"ELOOP", ELOOP},   {"EPIPE", EPIPE}};
 
 static bool wanted[NUM_CALLS]; /* the calls among which the Nth is searched for */
 static long wanted_number;
@@ -55,7 +55,7 @@ static bool wanted_all, wanted_full;
 static inject_fault wanted_fault;
 static char wanted_what[16];
 static const char *count_file, *only, *skip, *from, *not_from, *through;
-static bool streams;
+static const char *streams;
 static bool read_already;
 static atomic_bool begun;
 static atomic_long counts[NUM_CALLS], number, num_hits;
@@ -154,7 +154,7 @@ static void read_environment(void) {
     from = getenv("DLVIZ_FAULT_FROM");
     not_from = getenv("DLVIZ_FAULT_NOT_FROM");
     through = getenv("DLVIZ_FAULT_THROUGH");
-    streams = getenv("DLVIZ_FAULT_STREAMS") != NULL;
+    streams = getenv("DLVIZ_FAULT_STREAMS");
     if (from || not_from || through) { /* loads what it needs */
         void *frames[2];
         backtrace(frames, 2);
@@ -393,7 +393,7 @@ bool inject_ours_descriptor(int fd, char *place) {
     if (fd < 0 || !inject_begun())
         return false;
     if (fd == 1 || fd == 2)
-        return streams;
+        return streams && strchr(streams, '0' + fd);
     int before = errno;
     bool ours = descriptor_place(fd, place) && counts_place(place);
     errno = before;
