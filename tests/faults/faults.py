@@ -477,6 +477,9 @@ def walk_streams(program, most, kinds, seed, only, table):
     if not cases:
         return
     streams = Streams(program)
+    if streams.good.stdout and not streams.num_writes["1"]:
+        print(f"{program.label} says all of it while it ends, when it cannot fail any more", flush=True)
+        table.num_wrong += 1
     for stream, what in sorted(dice.sample(cases, min(kinds, len(cases)))):
         slow = what == "slow reader"
         count = 1 if slow else streams.num_writes[stream]
