@@ -73,4 +73,6 @@ int main(int argc, char **argv) {
     printf("test accuracy after %lld epochs: %.2f %%\n", (long long)epochs, 100 * accuracy);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);
     dlviz_dataset_destroy(all), dlviz_dataset_destroy(train), dlviz_dataset_destroy(test);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
 }

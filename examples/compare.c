@@ -2,6 +2,7 @@
 #include "run/again.h"
 #include "run/blas.h"
 #include "run/command.h"
+#include "run/print.h"
 #include "run/text.h"
 
 #include <dlviz.h>
@@ -13,13 +14,13 @@
 enum { MOST_PAGES = 64 };
 
 static void print_help(const struct command_line *line) {
-    printf("Usage: %s OUT.html PAGE.html [PAGE.html ...] [options]\n\n"
-           "Writes a page with the runs of all these, which must be about the same samples:\n"
-           "pages that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
-           line->program);
+    print("Usage: %s OUT.html PAGE.html [PAGE.html ...] [options]\n\n"
+          "Writes a page with the runs of all these, which must be about the same samples:\n"
+          "pages that the report programs, dlviz-train and dlviz-embed wrote.\n\n",
+          line->program);
     print_options(line, "");
-    printf("  -h, --help, --version\n\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+    print("  -h, --help, --version\n\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
 static bool are_one_file(const char *a, const char *b) {
@@ -64,26 +65,21 @@ int main(int argc, char **argv) {
         wrong_usage(&line, "needs OUT.html and one page or more");
     for (int i = 1; i < count; i++)
         if (are_one_file(words[0], words[i])) {
-            fprintf(stderr,
-                    "%s: OUT.html and a page to be read are one file, '%s': two are needed\n",
-                    line.program, words[i]);
+            complain("%s: OUT.html and a page to be read are one file, '%s': two are needed\n",
+                     line.program, words[i]);
             return EXIT_USAGE;
         }
     if (!force && is_there(words[0])) { /* it may be a page to be read, OUT.html forgotten */
-        fprintf(stderr,
-                "%s: '%s' is there already: the first file is the one to be written; --force "
-                "replaces it\n",
-                line.program, words[0]);
+        complain("%s: '%s' is there already: the first file is the one to be written; --force "
+                 "replaces it\n",
+                 line.program, words[0]);
         return EXIT_USAGE;
     }
     if (merge(title, count - 1, words + 1, words[0]) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", line.program, plain_error());
+        complain("%s: %s\n", line.program, plain_error());
         return EXIT_FAILED;
     }
     if (!quiet)
-        printf("%d page%s compared in %s\n", count - 1, count == 2 ? "" : "s", words[0]);
-    if (fflush(stdout) == 0)
-        return EXIT_DONE;
-    fprintf(stderr, "%s: cannot write to standard output: %s\n", line.program, strerror(errno));
-    return EXIT_FAILED;
+        print("%d page%s compared in %s\n", count - 1, count == 2 ? "" : "s", words[0]);
+    return all_printed(line.program) ? EXIT_DONE : EXIT_FAILED;
 }

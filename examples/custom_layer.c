@@ -76,4 +76,6 @@ int main(void) {
     dlviz_tensor_destroy(points), dlviz_tensor_destroy(inside), dlviz_tensor_destroy(slope);
     dlviz_tensor_destroy(state), dlviz_tensor_destroy(learned), dlviz_network_destroy(net);
     dlviz_optimizer_destroy(adam);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
 }

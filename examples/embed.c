@@ -2,6 +2,7 @@
 #include "embed/embed.h"
 #include "run/blas.h"
 #include "run/interrupt.h"
+#include "run/print.h"
 #include "run/ranks.h"
 #include "run/terminal.h"
 #include "run/text.h"
@@ -331,7 +332,7 @@ static const char *last_words(const struct work *work) {
 
 static bool succeeded(const struct work *work, dlviz_status status) {
     if (status != DLVIZ_OK && !(status == DLVIZ_CANCELLED && interrupted))
-        fprintf(stderr, "%s: %s\n", work->set.program, plain_error());
+        complain("%s: %s\n", work->set.program, plain_error());
     return status == DLVIZ_OK;
 }
 
@@ -351,8 +352,8 @@ static int give_results(struct work *work) {
         done &= succeeded(work, write_figure(&shown));
     int64_t columns = dlviz_tensor_dim(work->result, 1);
     if (set->html && columns > 2 && !set->quiet)
-        fprintf(stderr, "%s: the page shows the first two of the map's %lld dimensions\n",
-                set->program, (long long)columns);
+        complain("%s: the page shows the first two of the map's %lld dimensions\n", set->program,
+                 (long long)columns);
     if (set->html && !interrupted)
         done &= succeeded(work, write_html(&shown));
     wipe(&work->terminal);
@@ -361,14 +362,8 @@ static int give_results(struct work *work) {
                               (uint64_t)set->seed);
     wipe(&work->terminal);
     if (interrupted)
-        fputs(last_words(work), stderr);
-    int error = fflush(stdout) != 0 ? errno : work->terminal.failure;
-    if (error == 0 && ferror(stdout))
-        error = EIO;
-    if (error != 0) {
-        fprintf(stderr, "%s: cannot write to standard output: %s\n", set->program, strerror(error));
-        done = false;
-    }
+        complain("%s", last_words(work));
+    done &= all_printed(set->program);
     return interrupted ? EXIT_INTERRUPTED : done ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -381,7 +376,7 @@ static void note(dlviz_log_level level, const char *message, void *user) {
     if (level < DLVIZ_LOG_LEVEL_WARNING || work->set.quiet)
         return;
     wipe(&work->terminal);
-    fprintf(stderr, "%s: %s\n", work->set.program, plain_sentence(message));
+    complain("%s: %s\n", work->set.program, plain_sentence(message));
 }
 
 static int run(struct work *work) {
@@ -398,9 +393,9 @@ static int run(struct work *work) {
         return is_first(work) ? give_results(work) : EXIT_DONE;
     wipe(&work->terminal);
     if (ending == EXIT_INTERRUPTED)
-        fputs(last_words(work), stderr);
+        complain("%s", last_words(work));
     else if (tells_failures(work->comm))
-        fprintf(stderr, "%s: %s\n", work->set.program, plain_error());
+        complain("%s: %s\n", work->set.program, plain_error());
     return ending;
 }
 

@@ -74,5 +74,7 @@ int main(int argc, char **argv) {
     print_value(net, "takes", "input");
     print_value(net, "gives", dlviz_network_layer_name(net, dlviz_network_num_layers(net) - 1));
     dlviz_network_destroy(net);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
     return 0;
 }

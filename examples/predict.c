@@ -32,4 +32,6 @@ int main(int argc, char **argv) {
     }
     dlviz_tensor_destroy(logits), dlviz_tensor_destroy(classes), dlviz_dataset_destroy(images);
     dlviz_network_destroy(net);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
 }

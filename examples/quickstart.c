@@ -49,5 +49,7 @@ int main(int argc, char **argv) {
     dlviz_tensor_destroy(map), dlviz_tensor_destroy(features), dlviz_tsne_destroy(tsne);
     dlviz_trainer_destroy(trainer), dlviz_optimizer_destroy(adam), dlviz_network_destroy(net);
     dlviz_dataset_destroy(train), dlviz_dataset_destroy(test);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
     return 0;
 }

@@ -69,6 +69,8 @@ int main() try {
     check(dlviz_trainer_fit(trainer.get(), train.get(), 20));
     check(dlviz_network_evaluate(net.get(), test.get(), nullptr, &accuracy));
     std::printf("test accuracy %.1f %%\n", 100 * accuracy);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+        throw std::runtime_error("cannot write to standard output");
     return EXIT_SUCCESS;
 } catch (const std::exception &error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -75,4 +75,6 @@ int main(int argc, char **argv) {
     dlviz_tensor_destroy(saliency), dlviz_tensor_destroy(shares), dlviz_tensor_destroy(gaps);
     dlviz_tensor_destroy(cam), dlviz_network_destroy(net), dlviz_dataset_destroy(all);
     dlviz_dataset_destroy(train), dlviz_dataset_destroy(test);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
 }

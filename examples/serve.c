@@ -100,4 +100,6 @@ int main(int argc, char **argv) {
            1e6 * seconds[n * 99 / 100]);
     free(outputs), free(seconds), free(servers);
     dlviz_predictor_destroy(predictor), dlviz_tensor_destroy(inputs);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fprintf(stderr, "cannot write to standard output\n"), EXIT_FAILURE;
 }

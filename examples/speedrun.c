@@ -1,6 +1,7 @@
 /* speedrun.c - MNIST as fast as it goes: 99.0, 99.4 or 99.5 % of the test images in the fewest
  * seconds, each by a recipe that is fixed in advance. */
 #include "run/command.h"
+#include "run/print.h"
 
 #include <dlviz.h>
 #include <math.h>
@@ -32,7 +33,7 @@ static const char *program;
 
 static void check(dlviz_status status) {
     if (status != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", program, dlviz_last_error());
+        complain("%s: %s\n", program, dlviz_last_error());
         exit(EXIT_FAILED);
     }
 }
@@ -149,20 +150,20 @@ static void print_mean(int64_t seeds, const struct figures *runs) {
     }
     for (int64_t i = 0; i < seeds; i++)
         squares += pow(runs[i].accuracy - mean.accuracy, 2);
-    printf("mean of %lld: %.3f", (long long)seeds, mean.accuracy);
+    print("mean of %lld: %.3f", (long long)seeds, mean.accuracy);
     if (seeds > 1)
-        printf(" ± %.3f", sqrt(squares / (double)(seeds - 1) / (double)seeds));
-    printf(" %%, training %.2f s, whole %.2f s\n", mean.training, mean.whole);
+        print(" ± %.3f", sqrt(squares / (double)(seeds - 1) / (double)seeds));
+    print(" %%, training %.2f s, whole %.2f s\n", mean.training, mean.whole);
 }
 
 static void print_help(const struct command_line *line) {
-    printf("Usage: %s 99.0|99.4|99.5 [options]\n\n"
-           "Trains on MNIST to this accuracy on the test images, by the quickest recipe known\n"
-           "here, once for each seed; prints accuracy and seconds.\n\n",
-           line->program);
+    print("Usage: %s 99.0|99.4|99.5 [options]\n\n"
+          "Trains on MNIST to this accuracy on the test images, by the quickest recipe known\n"
+          "here, once for each seed; prints accuracy and seconds.\n\n",
+          line->program);
     print_options(line, "");
-    printf("  -h, --help, --version\n\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+    print("  -h, --help, --version\n\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
 static const struct recipe *find_recipe(const struct command_line *line, const char *target) {
@@ -199,11 +200,9 @@ int main(int argc, char **argv) {
     struct figures runs[MOST_SEEDS];
     for (int64_t seed = 0; seed < seeds; seed++) {
         run(recipe, folder, validate, (uint64_t)seed, &runs[seed]);
-        printf("seed %lld: %.2f %%, training %.2f s, whole %.2f s\n", (long long)seed,
-               runs[seed].accuracy, runs[seed].training, runs[seed].whole);
-        if (fflush(stdout) != 0)
-            return EXIT_FAILED;
+        print("seed %lld: %.2f %%, training %.2f s, whole %.2f s\n", (long long)seed,
+              runs[seed].accuracy, runs[seed].training, runs[seed].whole);
     }
     print_mean(seeds, runs);
-    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return all_printed(line.program) ? EXIT_DONE : EXIT_FAILED;
 }

@@ -2,6 +2,7 @@
  * the points at hand is no failure: it is named, and the others are printed. */
 #include "embed.h"
 #include "../run/interrupt.h"
+#include "../run/print.h"
 #include "../run/text.h"
 
 #include <stdio.h>
@@ -13,22 +14,20 @@ static const char *program;
 static struct terminal *terminal;
 
 /* Prints a measure that was taken; false when it failed. */
-static bool print(const char *name, dlviz_status status, const double *value) {
+static bool print_value(const char *name, dlviz_status status, const double *value) {
     wipe(terminal);
-    if (status == DLVIZ_OK) {
-        printf("%s %.4f\n", name, *value);
-        fflush(
-            stdout); /* the next one may take a while; whether it went well is asked at the end */
-    } else if (status != DLVIZ_CANCELLED)
-        fprintf(stderr, "%s: %s: %s\n", program, name, plain_error());
+    if (status == DLVIZ_OK)
+        print("%s %.4f\n", name, *value);
+    else if (status != DLVIZ_CANCELLED)
+        complain("%s: %s: %s\n", program, name, plain_error());
     return status == DLVIZ_OK;
 }
 
 /* Whether there are enough points; else says so. */
 static bool enough(const char *name, int64_t n, int64_t least, const char *points) {
     if (n < least)
-        fprintf(stderr, "%s: no %s: it needs %lld %s, there are %lld\n", program, name,
-                (long long)least, points, (long long)n);
+        complain("%s: no %s: it needs %lld %s, there are %lld\n", program, name, (long long)least,
+                 points, (long long)n);
     return n >= least;
 }
 
@@ -47,14 +46,14 @@ static bool print_of_points(const dlviz_tensor *points, const dlviz_tensor *map,
     double value;
     for (int i = 0; i < 3 && !interrupted; i++)
         if (enough(measures[i].name, n, measures[i].least, "points"))
-            done &=
-                print(measures[i].name,
-                      measures[i].take(points, map, NEIGHBORS, MOST_MEASURED, seed, &value, NULL),
-                      &value);
+            done &= print_value(
+                measures[i].name,
+                measures[i].take(points, map, NEIGHBORS, MOST_MEASURED, seed, &value, NULL),
+                &value);
     const char *correlation = "distance correlation";
     if (!interrupted && enough(correlation, n, 3, "points"))
-        done &= print(correlation, dlviz_metrics_distance_correlation(points, map, 0, seed, &value),
-                      &value);
+        done &= print_value(
+            correlation, dlviz_metrics_distance_correlation(points, map, 0, seed, &value), &value);
     return done;
 }
 
@@ -65,20 +64,19 @@ static bool print_of_classes(const dlviz_tensor *map, const dlviz_tensor *label,
     bool done = true;
     double value;
     if (!interrupted && enough(accuracy, n, NEIGHBORS + 1, "points with a class"))
-        done &= print(accuracy,
-                      dlviz_metrics_neighbor_accuracy_sampled(map, label, NEIGHBORS, MOST_MEASURED,
-                                                              seed, &value, NULL),
-                      &value);
+        done &= print_value(accuracy,
+                            dlviz_metrics_neighbor_accuracy_sampled(
+                                map, label, NEIGHBORS, MOST_MEASURED, seed, &value, NULL),
+                            &value);
     if (interrupted)
         return done;
     if (classes >= 2 && classes < n)
-        done &=
-            print(silhouette,
-                  dlviz_metrics_silhouette_sampled(map, label, MOST_MEASURED, seed, &value, NULL),
-                  &value);
+        done &= print_value(
+            silhouette,
+            dlviz_metrics_silhouette_sampled(map, label, MOST_MEASURED, seed, &value, NULL),
+            &value);
     else
-        fprintf(stderr, "%s: no silhouette: it needs 2 classes or more, fewer than points\n",
-                program);
+        complain("%s: no silhouette: it needs 2 classes or more, fewer than points\n", program);
     return done;
 }
 
@@ -89,7 +87,7 @@ static bool leave_out_noise(const dlviz_tensor *map, const dlviz_tensor *all, in
     *label = NULL;
     if (dlviz_tensor_create(rows, DLVIZ_FLOAT32, 2, (int64_t[]){kept, columns}) != DLVIZ_OK ||
         dlviz_tensor_create(label, DLVIZ_INT64, 1, &kept) != DLVIZ_OK) {
-        fprintf(stderr, "%s: %s\n", program, plain_error());
+        complain("%s: %s\n", program, plain_error());
         return false;
     }
     const int64_t *given = dlviz_tensor_const_data(all);
@@ -108,15 +106,15 @@ bool print_quality(const char *name, struct terminal *shown, const dlviz_tensor 
     program = name;
     terminal = shown;
     if (dlviz_tensor_dim(points, 0) > MOST_MEASURED)
-        fprintf(stderr, "%s: measured at %d points drawn from the %lld\n", program, MOST_MEASURED,
-                (long long)dlviz_tensor_dim(points, 0));
+        complain("%s: measured at %d points drawn from the %lld\n", program, MOST_MEASURED,
+                 (long long)dlviz_tensor_dim(points, 0));
     bool done = print_of_points(points, map, seed);
     if (!labels || interrupted)
         return done && !interrupted;
     if (labels->noise == 0)
         return print_of_classes(map, labels->all, labels->classes, seed) && done && !interrupted;
-    fprintf(stderr, "%s: classes are measured without the %lld points labeled -1\n", program,
-            (long long)labels->noise);
+    complain("%s: classes are measured without the %lld points labeled -1\n", program,
+             (long long)labels->noise);
     dlviz_tensor *rows, *label;
     done &=
         leave_out_noise(map, labels->all, dlviz_tensor_num_elements(labels->all) - labels->noise,

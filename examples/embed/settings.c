@@ -1,5 +1,6 @@
 /* The command line of dlviz-embed. */
 #include "embed.h"
+#include "../run/print.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@ static const char *const commands[] = {"pca", "tsne", "transform", "plot"};
 
 static void print_help(const struct command_line *line) {
     const char *program = line->program;
-    printf(
+    print(
         "Usage: %s pca  IN OUT.npy [--components K | --variance F] [options]\n"
         "       %s tsne IN OUT.npy [options]\n"
         "       %s transform T.safetensors NEW OUT.npy [options]\n"
@@ -25,15 +26,14 @@ static void print_help(const struct command_line *line) {
         "All:\n",
         program, program, program, program);
     print_options(line, "");
-    printf("  -h, --help, --version\npca, tsne, transform:\n");
+    print("  -h, --help, --version\npca, tsne, transform:\n");
     print_options(line, "pca tsne transform");
-    printf("pca:\n");
+    print("pca:\n");
     print_options(line, "pca");
-    printf("tsne:\n");
+    print("tsne:\n");
     print_options(line, "tsne");
-    printf(
-        "\nPoints without --names are called after their rows, counted from 1 without a header.\n"
-        "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    print("\nPoints without --names are called after their rows, counted from 1 without a header.\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 /* A figure that cannot be written is better refused now than after the work. */

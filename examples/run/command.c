@@ -1,4 +1,5 @@
 #include "command.h"
+#include "print.h"
 #include "ranks.h"
 
 #include <dlviz.h>
@@ -19,18 +20,18 @@ const char *program_name(int argc, char **argv, const char *otherwise) {
 void wrong_value(const struct command_line *line, const char *option, const char *text,
                  const char *accepted) {
     let_first_speak(EXIT_USAGE);
-    fprintf(stderr, "%s: --%s %s: %s\n", line->program, option, text, accepted);
+    complain("%s: --%s %s: %s\n", line->program, option, text, accepted);
     exit(EXIT_USAGE);
 }
 
 void wrong_usage(const struct command_line *line, const char *format, ...) {
     va_list arguments;
     let_first_speak(EXIT_USAGE);
-    fprintf(stderr, "%s: ", line->program);
+    complain("%s: ", line->program);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    complain_list(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\nTry '%s --help'.\n", line->program);
+    complain("\nTry '%s --help'.\n", line->program);
     exit(EXIT_USAGE);
 }
 
@@ -201,12 +202,12 @@ static void end_for_help(const struct command_line *line, const char *word) {
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
         let_first_speak(EXIT_DONE);
         line->help(line);
-        exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
+        exit(all_printed(line->program) ? EXIT_DONE : EXIT_FAILED);
     }
     if (strcmp(word, "--version") == 0) {
         let_first_speak(EXIT_DONE);
-        printf("%s (libdlviz) %s\n", line->program, dlviz_version());
-        exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_FAILED);
+        print("%s (libdlviz) %s\n", line->program, dlviz_version());
+        exit(all_printed(line->program) ? EXIT_DONE : EXIT_FAILED);
     }
 }
 
@@ -255,18 +256,18 @@ static void print_option(const struct option_line *option) {
     snprintf(left, sizeof left, "  --%s%s%s", option->name, option->argument ? " " : "",
              option->argument ? option->argument : "");
     int width = (int)strlen(left);
-    printf("%s", left);
+    print("%s", left);
     if (width > HELP_COLUMN - 1) {
-        putchar('\n');
+        print("\n");
         width = 0;
     }
-    printf("%*s", HELP_COLUMN - width, "");
+    print("%*s", HELP_COLUMN - width, "");
     for (const char *at = option->help; *at; at++) {
-        putchar(*at);
+        print("%c", *at);
         if (*at == '\n')
-            printf("%*s", HELP_COLUMN, "");
+            print("%*s", HELP_COLUMN, "");
     }
-    putchar('\n');
+    print("\n");
 }
 
 void print_options(const struct command_line *line, const char *of) {

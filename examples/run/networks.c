@@ -1,4 +1,5 @@
 #include "networks.h"
+#include "print.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -191,7 +192,7 @@ void print_layers(const char *choice) {
     for (int64_t i = 0; i < dlviz_network_num_layers(network); i++) {
         const char *layer = dlviz_network_layer_name(network, i);
         bool wraps = column + (int)strlen(layer) > 66;
-        printf("%s%s%s", i > 0 ? "," : "", wraps ? "\n  " : i > 0 ? " " : "", layer);
+        print("%s%s%s", i > 0 ? "," : "", wraps ? "\n  " : i > 0 ? " " : "", layer);
         column = (wraps ? 2 : column + 2) + (int)strlen(layer);
     }
     dlviz_network_destroy(network);

@@ -1,6 +1,7 @@
 #include "ranks.h"
 #include "options.h"
 #include "networks.h"
+#include "print.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -51,19 +52,19 @@ static const char *default_out(const struct experiment *experiment) {
 }
 
 static void print_report_help(const struct command_line *line) {
-    printf("Usage: %s [options]\n\n"
-           "Trains the report's ConvNet on MNIST (%s), takes features of\n"
-           "the test images at some epochs, and shows what it learned.\n\n",
-           line->program, helped->rate);
+    print("Usage: %s [options]\n\n"
+          "Trains the report's ConvNet on MNIST (%s), takes features of\n"
+          "the test images at some epochs, and shows what it learned.\n\n",
+          line->program, helped->rate);
     print_options(line, "");
-    printf("  -h, --help, --version\n\nThe layers are ");
+    print("  -h, --help, --version\n\nThe layers are ");
     print_layers("report");
-    printf(".\n\n"
-           "Writes report.html, the page to open; history.csv, model.safetensors,\n"
-           "network.json, features.npy, logits.npy, labels.npy, pca.npy, tsne.npy,\n"
-           "summary.json; and the figures training, pca, tsne, confusion and filters as PNG\n"
-           "and SVG.\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    print(".\n\n"
+          "Writes report.html, the page to open; history.csv, model.safetensors,\n"
+          "network.json, features.npy, logits.npy, labels.npy, pca.npy, tsne.npy,\n"
+          "summary.json; and the figures training, pca, tsne, confusion and filters as PNG\n"
+          "and SVG.\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 void parse_report_options(int argc, char **argv, const struct experiment *experiment,
@@ -128,23 +129,23 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
  */
 
 static void print_train_help(const struct command_line *line) {
-    printf("Usage: %s DATA --out DIR [options]\n\n"
-           "Trains a network to tell classes apart, takes features of samples that it has\n"
-           "not seen, and writes a page that shows what it learned: DIR/report.html.\n\n"
-           "DATA is a folder with a folder of PNG or JPEG files for each class (or with two\n"
-           "such, train and test), one with MNIST's or CIFAR's files, a .npz or a .csv file.\n\n",
-           line->program);
+    print("Usage: %s DATA --out DIR [options]\n\n"
+          "Trains a network to tell classes apart, takes features of samples that it has\n"
+          "not seen, and writes a page that shows what it learned: DIR/report.html.\n\n"
+          "DATA is a folder with a folder of PNG or JPEG files for each class (or with two\n"
+          "such, train and test), one with MNIST's or CIFAR's files, a .npz or a .csv file.\n\n",
+          line->program);
     print_options(line, "");
-    printf("  -h, --help, --version\n\nLayers of report: ");
+    print("  -h, --help, --version\n\nLayers of report: ");
     print_layers("report");
-    printf(".\nOf resnet8: ");
+    print(".\nOf resnet8: ");
     print_layers("resnet8");
-    printf(".\nOf mlp: ");
+    print(".\nOf mlp: ");
     print_layers("mlp");
-    printf(".\nPoints of a .csv or .npz file are called after their rows, counted from 1\n"
-           "without the header.\n"
-           "A FILE.json describes a network as DIR/network.json does that of a run.\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+    print(".\nPoints of a .csv or .npz file are called after their rows, counted from 1\n"
+          "without the header.\n"
+          "A FILE.json describes a network as DIR/network.json does that of a run.\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
 /* "64" or "48x64". */
@@ -171,10 +172,9 @@ static void check_shares(const struct command_line *line, struct options *set) {
     if (set->validation + set->test < 0.9999) /* which leaves something to train on */
         return;
     let_first_speak(EXIT_USAGE);
-    fprintf(stderr,
-            "%s: --validation %g and --test %g are %g of the samples together: less than 1 is "
-            "accepted, as the others are trained on\n",
-            line->program, set->validation, set->test, set->validation + set->test);
+    complain("%s: --validation %g and --test %g are %g of the samples together: less than 1 is "
+             "accepted, as the others are trained on\n",
+             line->program, set->validation, set->test, set->validation + set->test);
     exit(EXIT_USAGE);
 }
 

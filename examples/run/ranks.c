@@ -1,4 +1,5 @@
 #include "command.h"
+#include "print.h"
 #include "ranks.h"
 #include "text.h"
 
@@ -70,7 +71,7 @@ bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm) {
         if (!is_first_started() && !library)
             sleep(1); /* likewise: where the first has failed, too, this is not reached */
         if (is_first_started() || !library)
-            fprintf(stderr, "%s: %s\n", *program, plain_error());
+            complain("%s: %s\n", *program, plain_error());
         leave_ranks(*comm);
         return false;
     }

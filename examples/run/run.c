@@ -5,6 +5,7 @@
 #include "folder.h"
 #include "interrupt.h"
 #include "networks.h"
+#include "print.h"
 #include "ranks.h"
 #include "sources.h"
 #include "text.h"
@@ -97,7 +98,7 @@ static bool on_progress(const dlviz_progress_event *event, void *user) {
 /* What it says, all learn by agree_on. */
 static int refuse(const struct run *run, int status, const char *why) {
     if (run->writes)
-        fprintf(stderr, "%s: %s\n", run->options.program, why);
+        complain("%s: %s\n", run->options.program, why);
     return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s", why) == DLVIZ_OK ? EXIT_DONE : status;
 }
 
@@ -417,23 +418,23 @@ static const char *interruption(const struct run *run) {
 static int failure(struct run *run, dlviz_status status) {
     wipe(&run->terminal);
     if (status == DLVIZ_CANCELLED) {
-        fputs(interruption(run), stderr);
+        complain("%s", interruption(run));
         return EXIT_INTERRUPTED;
     }
     if (tells_failures(run->comm))
-        fprintf(stderr, "%s: %s%s%s\n", run->options.program, plain_error(),
-                run->advice ? "; " : "", run->advice ? run->advice : "");
+        complain("%s: %s%s%s\n", run->options.program, plain_error(), run->advice ? "; " : "",
+                 run->advice ? run->advice : "");
     return EXIT_FAILED;
 }
 
 void warn(struct run *run, const char *format, ...) {
     va_list arguments;
     wipe(&run->terminal);
-    fprintf(stderr, "%s: ", run->options.program);
+    complain("%s: ", run->options.program);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    complain_list(format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    complain("\n");
 }
 
 static int finish(struct run *run) {
@@ -444,11 +445,7 @@ static int finish(struct run *run) {
         remove_checkpoint(run->options.out);
     say(&run->terminal, "results and figures are in %s; open %s", run->options.out,
         result_path(run->options.out, "report.html"));
-    if (run->terminal.failure == 0)
-        return EXIT_DONE;
-    fprintf(stderr, "%s: cannot write to standard output: %s\n", run->options.program,
-            strerror(run->terminal.failure));
-    return EXIT_FAILED;
+    return all_printed(run->options.program) ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* Whether all processes may go on; those that could are told who could not. */

@@ -1,4 +1,5 @@
 #include "terminal.h"
+#include "print.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ void terminal_start(struct terminal *terminal, bool quiet) {
 
 void wipe(struct terminal *terminal) {
     if (terminal->dirty)
-        fputs("\r\033[K", stderr);
+        complain("%s", "\r\033[K");
     terminal->dirty = false;
 }
 
@@ -47,11 +48,8 @@ void say(struct terminal *terminal, const char *format, ...) {
         return;
     va_list arguments;
     va_start(arguments, format);
-    vprintf(format, arguments);
+    print_line(format, arguments);
     va_end(arguments);
-    putchar('\n');
-    if (fflush(stdout) != 0 && terminal->failure == 0)
-        terminal->failure = errno;
 }
 
 const char *clock_text(char text[CLOCK_SIZE], double seconds) {
@@ -118,7 +116,7 @@ static void draw(struct terminal *terminal, const char *what, double share, cons
     shorten(some, room);
     fill_bar(bar, room - (int)strlen(some), share);
     snprintf(line, sizeof line, "%s%s%s%s", what, bar, some, left);
-    fprintf(stderr, "\r%.*s\033[K", columns(), line);
+    complain("\r%.*s\033[K", columns(), line);
     terminal->dirty = true;
 }
 

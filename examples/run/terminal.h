@@ -12,7 +12,6 @@ struct terminal {
     bool quiet, live; /* live: stderr is a terminal that can rewrite a line */
     double drawn;     /* when the line of progress was last drawn */
     bool dirty;       /* there is one to be wiped */
-    int failure;      /* errno of the line that stdout did not take; 0 for none */
     double later;     /* seconds that what comes after the stage under way will take, about */
 };
 

@@ -87,15 +87,21 @@ static dlviz_status find(const char *path, char **at, struct stat *info, bool *e
     return dlz_fail_io("cannot write through the link", path, ELOOP);
 }
 
-/* A file system without such lists is one in which nobody can have been given more. */
+/* A file system, or a system, without such lists is one in which nobody can have been given more. */
+static bool has_no_list(int error) {
+    return error == ENODATA || error == ENOTSUP || error == ENOSYS;
+}
+
 static dlviz_status read_list(const char *path, const char *at, dlz_replaced *replaced) {
-    ssize_t size = DLZ_AGAIN(getxattr(at, ACCESS_LIST, replaced->list, sizeof replaced->list));
-    replaced->list_size = size > 0 ? size : 0;
-    return size >= 0 || errno != ERANGE
-               ? DLVIZ_OK
-               : dlz_fail(DLVIZ_ERROR_IO,
-                          "cannot replace '%s': its access list has more than %d bytes", path,
-                          DLZ_ACCESS_LIST_SIZE);
+    replaced->list_size =
+        DLZ_AGAIN(getxattr(at, ACCESS_LIST, replaced->list, sizeof replaced->list));
+    if (replaced->list_size < 0 && errno == ERANGE)
+        return dlz_fail(DLVIZ_ERROR_IO,
+                        "cannot replace '%s': its access list has more than %d bytes", path,
+                        DLZ_ACCESS_LIST_SIZE);
+    if (replaced->list_size < 0 && has_no_list(errno))
+        replaced->list_size = 0;
+    return DLVIZ_OK;
 }
 
 dlviz_status dlz_replaced_find(const char *path, char **target, dlz_replaced *replaced) {
@@ -116,9 +122,28 @@ dlviz_status dlz_replaced_find(const char *path, char **target, dlz_replaced *re
 /* -- What stays ----------------------------------------------------------------------------------
  */
 
-/* What a group may do that is not the one it was given to: no more than all others. */
+/* The file's group is not the one it was given to: that one's members are among all others now, and who
+ * was among those may be in the new one. So each may do what both might. */
 static mode_t without_group(mode_t mode) {
-    return (mode & ~(mode_t)(S_IRWXG | S_ISUID | S_ISGID)) | (mode & mode << 3 & S_IRWXG);
+    mode_t both = mode & mode >> 3 & S_IRWXO;
+    return (mode & ~(mode_t)(S_IRWXG | S_IRWXO | S_ISUID | S_ISGID)) | both << 3 | both;
+}
+
+/* What everybody may do whom a list names, or leaves to all others: nothing, where nobody knows what it
+ * says. Entries of a tag, of what is allowed and of whom stand behind a version. */
+static mode_t least_of(const dlz_replaced *replaced) {
+    enum { VERSION = 4, ENTRY = 8, OWNER = 1, MASK = 16 };
+    const unsigned char *list = (const unsigned char *)replaced->list;
+    mode_t least = replaced->list_size < 0 ? 0 : S_IRWXO;
+    for (ssize_t at = VERSION; at + ENTRY <= replaced->list_size; at += ENTRY)
+        if (list[at] != OWNER && list[at] != MASK)
+            least &= list[at + 2];
+    return least;
+}
+
+/* The group's permissions were the most that the list gave to anybody. */
+static mode_t without_list(const dlz_replaced *replaced, mode_t mode) {
+    return without_group(mode & (~(mode_t)S_IRWXO | least_of(replaced)));
 }
 
 dlviz_status dlz_replaced_imitate(const dlz_replaced *replaced, const char *path, int descriptor) {
@@ -128,13 +153,15 @@ dlviz_status dlz_replaced_imitate(const dlz_replaced *replaced, const char *path
     bool kept = DLZ_AGAIN(fchown(descriptor, (uid_t)-1, replaced->group)) == 0;
     if (DLZ_AGAIN(fchown(descriptor, replaced->owner, (gid_t)-1)) != 0)
         mode &= ~(mode_t)(S_ISUID | S_ISGID);
-    /* A list of the folder's may have come in, and the mode would be the most that it allows. */
-    (void)DLZ_AGAIN(fremovexattr(descriptor, ACCESS_LIST));
-    size_t list_size = (size_t)replaced->list_size;
-    if (kept && list_size > 0)
-        kept = DLZ_AGAIN(fsetxattr(descriptor, ACCESS_LIST, replaced->list, list_size, 0)) == 0;
     if (!kept)
         mode = without_group(mode);
+    /* A list of the folder's may have come in, and the mode would be the most that it allows. */
+    bool alone = DLZ_AGAIN(fremovexattr(descriptor, ACCESS_LIST)) == 0 || has_no_list(errno);
+    size_t size = replaced->list_size > 0 ? (size_t)replaced->list_size : 0;
+    if (size > 0 && kept)
+        alone = DLZ_AGAIN(fsetxattr(descriptor, ACCESS_LIST, replaced->list, size, 0)) == 0;
+    if (!alone || replaced->list_size < 0 || (size > 0 && !kept))
+        mode = without_list(replaced, mode);
     return DLZ_AGAIN(fchmod(descriptor, mode)) == 0
                ? DLVIZ_OK
                : dlz_fail_io("cannot set the permissions of", path, errno);

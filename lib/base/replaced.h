@@ -17,7 +17,7 @@ typedef struct dlz_replaced {
     mode_t mode;
     uid_t owner;
     gid_t group;
-    ssize_t list_size; /* of its access list; 0: it has none */
+    ssize_t list_size; /* of its access list; 0: it has none; -1: nobody knows */
     char list[DLZ_ACCESS_LIST_SIZE];
 } dlz_replaced;
 
@@ -25,8 +25,8 @@ typedef struct dlz_replaced {
  * refuses whatever a rename should not replace. */
 dlviz_status dlz_replaced_find(const char *path, char **target, dlz_replaced *replaced);
 /* Gives a new file, which nobody else can read yet, the owner, group, permissions and access list of
- * the one it replaces. Where an owner or a list cannot be kept, nobody gets more than he had. Does
- * nothing where there is no such file. */
+ * the one it replaces. Where an owner, a group or a list cannot be kept, nobody gets more than he had.
+ * Does nothing where there is no such file. */
 dlviz_status dlz_replaced_imitate(const dlz_replaced *replaced, const char *path, int descriptor);
 
 #endif

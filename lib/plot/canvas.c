@@ -30,3 +30,19 @@ void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, 
     cairo_line_to(canvas->cr, x1, y1);
     cairo_stroke(canvas->cr);
 }
+
+/* What draws vectors comes back to the picture when the surface is finished, and keeps what it has of it
+ * as it goes. Where there is no memory for that, no status tells; cairo 1.16 then crashes in the end. */
+void dlz_show_picture(const dlz_canvas *canvas, cairo_surface_t *picture, double x, double y,
+                      double scale) {
+    cairo_t *cr = canvas->cr;
+    cairo_save(cr);
+    cairo_translate(cr, x, y);
+    cairo_scale(cr, 1 / scale, 1 / scale);
+    cairo_set_source_surface(cr, picture, 0, 0); /* takes over its status */
+    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
+    cairo_paint(cr);
+    cairo_restore(cr);
+    cairo_surface_destroy(picture);
+    dlz_type_note_failures(canvas->type);
+}

@@ -31,6 +31,10 @@ void dlz_fill_box(const dlz_canvas *canvas, dlz_box box, dlz_color color);
 void dlz_stroke_box(const dlz_canvas *canvas, dlz_box box, dlz_color color, double thickness);
 void dlz_stroke_line(const dlz_canvas *canvas, double x0, double y0, double x1, double y1,
                      dlz_color color, double thickness);
+/* Shows a picture, with `scale` of its pixels a unit and its upper left corner at (x, y), and takes it
+ * over, also where it is in error, which then becomes the canvas's. */
+void dlz_show_picture(const dlz_canvas *canvas, cairo_surface_t *picture, double x, double y,
+                      double scale);
 /* The baseline lies this much below a line's middle, in sizes: half the height of figures and
  * capitals in common fonts. */
 #define DLZ_BASELINE_DROP 0.36

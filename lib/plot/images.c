@@ -347,16 +347,7 @@ static dlviz_status draw_tiles(const bitmap_view *view) {
         }
     }
     cairo_surface_mark_dirty(bitmap);
-    cairo_t *cr = view->canvas->cr;
-    double unit = view->canvas->unit;
-    cairo_save(cr);
-    cairo_translate(cr, view->left, view->top);
-    cairo_scale(cr, 1 / unit, 1 / unit);
-    cairo_set_source_surface(cr, bitmap, 0, 0);
-    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
-    cairo_paint(cr);
-    cairo_restore(cr);
-    cairo_surface_destroy(bitmap);
+    dlz_show_picture(view->canvas, bitmap, view->left, view->top, view->canvas->unit);
     return DLVIZ_OK;
 }
 

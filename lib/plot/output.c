@@ -78,8 +78,8 @@ dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int
 }
 
 dlviz_status dlz_output_finish(dlz_output *output, const dlz_bytes *description) {
-    DLZ_TRY(check(cairo_status(output->canvas.cr), &output->bytes));
     DLZ_TRY(dlz_type_status(output->canvas.type));
+    DLZ_TRY(check(cairo_status(output->canvas.cr), &output->bytes));
     if (output->format == DLVIZ_FIGURE_FORMAT_PNG) {
         cairo_surface_flush(output->surface);
         DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
@@ -90,8 +90,9 @@ dlviz_status dlz_output_finish(dlz_output *output, const dlz_bytes *description)
                               output->pictures ? DLZ_PNG_OFF_PICTURE : DLZ_PNG_OFF_DRAWING);
     }
     cairo_surface_finish(output->surface);
-    DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
+    /* It takes a lack of memory that libpng had for something else. */
     DLZ_TRY(dlz_type_status(output->canvas.type));
+    DLZ_TRY(check(cairo_surface_status(output->surface), &output->bytes));
     if (output->format == DLVIZ_FIGURE_FORMAT_SVG)
         dlz_svg_complete(&output->bytes, &output->canvas, output->title, description);
     return check(CAIRO_STATUS_SUCCESS, &output->bytes);

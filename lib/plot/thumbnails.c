@@ -163,15 +163,7 @@ static void draw_images(const dlz_scatter_view *view, const pictures *all, int c
             set_pixels(view, all, &shown[k], scale, surface);
         cairo_surface_mark_dirty(surface);
     }
-    cairo_t *cr = view->canvas->cr;
-    cairo_save(cr);
-    cairo_translate(cr, frame.x, frame.y);
-    cairo_scale(cr, 1 / scale, 1 / scale);
-    cairo_set_source_surface(cr, surface, 0, 0); /* takes over its status */
-    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
-    cairo_paint(cr);
-    cairo_restore(cr);
-    cairo_surface_destroy(surface);
+    dlz_show_picture(view->canvas, surface, frame.x, frame.y, scale);
 }
 
 dlviz_status dlz_draw_thumbnails(const dlz_scatter_view *view, dlz_ink_grid *ink, int num_taken,

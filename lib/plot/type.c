@@ -35,7 +35,7 @@ struct dlz_type {
 /* HarfBuzz, Pango and cairo go on without some of what they had no memory for, and say nothing:
  * letters that are not joined, boxes, a PDF without a font. What tells is errno, which malloc sets.
  * So it is 0 when a drawing begins, and looked at after each line and at the end. */
-static void note_failures(dlz_type *type) {
+void dlz_type_note_failures(dlz_type *type) {
     if (errno == ENOMEM && type->status == CAIRO_STATUS_SUCCESS)
         type->status = CAIRO_STATUS_NO_MEMORY;
     errno = 0;
@@ -279,7 +279,7 @@ void dlz_type_destroy(dlz_type *type) {
 }
 
 dlviz_status dlz_type_status(dlz_type *type) {
-    note_failures(type);
+    dlz_type_note_failures(type);
     if (type->status == CAIRO_STATUS_SUCCESS)
         return DLVIZ_OK;
     if (type->status == CAIRO_STATUS_NO_MEMORY)
@@ -383,18 +383,18 @@ double dlz_type_width(dlz_type *type, const dlz_text_line *line) {
     if (line->length == 0 || !(line->size > 0))
         return 0;
     PangoRectangle logical;
-    note_failures(type);
+    dlz_type_note_failures(type);
     PangoLayoutLine *set = set_line(type, line, -1);
     check_fonts(type, set);
     pango_layout_line_get_extents(set, NULL, &logical);
-    note_failures(type);
+    dlz_type_note_failures(type);
     return (double)logical.width / PANGO_SCALE;
 }
 
 size_t dlz_type_break(dlz_type *type, const dlz_text_line *line, double most) {
-    note_failures(type);
+    dlz_type_note_failures(type);
     const PangoLayoutLine *set = set_line(type, line, fmax(most, 1));
-    note_failures(type);
+    dlz_type_note_failures(type);
     return set->length > 0 ? (size_t)set->length : line->length;
 }
 
@@ -444,20 +444,20 @@ size_t dlz_type_cut(dlz_type *type, const dlz_text_line *line, double most) {
 }
 
 void dlz_type_draw(dlz_type *type, cairo_t *cr, double x, double y, const dlz_text_line *line) {
-    note_failures(type);
+    dlz_type_note_failures(type);
     PangoLayoutLine *set = set_line(type, line, -1);
     check_fonts(type, set);
     cairo_move_to(cr, x, y);
     pango_cairo_show_layout_line(cr, set);
-    note_failures(type);
+    dlz_type_note_failures(type);
     warn_of_boxes(type, line);
 }
 
 void dlz_type_outline(dlz_type *type, cairo_t *cr, double x, double y, const dlz_text_line *line) {
-    note_failures(type);
+    dlz_type_note_failures(type);
     PangoLayoutLine *set = set_line(type, line, -1);
     check_fonts(type, set);
     cairo_move_to(cr, x, y);
     pango_cairo_layout_line_path(cr, set);
-    note_failures(type);
+    dlz_type_note_failures(type);
 }

@@ -25,6 +25,8 @@ typedef struct dlz_text_line {
 /* Fails where there is no font to draw text with. To be called before anything is drawn. */
 dlviz_status dlz_type_create(dlz_type **out);
 void dlz_type_destroy(dlz_type *type);
+/* Looks whether memory was missing that nobody has told of: soon after what may have missed it. */
+void dlz_type_note_failures(dlz_type *type);
 /* What has gone wrong since, if anything has, also what cairo did not notice. */
 dlviz_status dlz_type_status(dlz_type *type);
 

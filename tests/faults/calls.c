@@ -1,9 +1,11 @@
 /* faults/calls.c - makes each call that libinject.so wraps, once, as a program would, and says what came of it: a
- * line `CALL result errno`. test_inject.py looks whether each can be made to fail. */
+ * line `CALL result errno`. test_inject.py looks whether each can be made to fail. With a second word it ends by a
+ * signal. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +60,8 @@ static void write_things(int fd) {
     TELL("fchmod", fchmod(fd, 0640));
     TELL("fchown", fchown(fd, getuid(), getgid()));
     TELL("fsetxattr", fsetxattr(fd, "user.test", "1", 1, 0) != 0 && errno != ENOTSUP ? -1 : 0);
+    TELL("fremovexattr",
+         fremovexattr(fd, "user.test") != 0 && errno != ENODATA && errno != ENOTSUP ? -1 : 0);
     TELL("flock", flock(fd, LOCK_EX));
     TELL("lseek", lseek(fd, 0, SEEK_SET));
 }
@@ -81,6 +85,10 @@ static void look_at_paths(int folder) {
     TELL("stat", stat("file", &about));
     TELL("lstat", lstat("file", &about));
     TELL("fstatat", fstatat(folder, "file", &about, 0));
+    TELL("getxattr", getxattr("file", "user.test", text, sizeof text) < 0 && errno != ENODATA &&
+                             errno != ENOTSUP
+                         ? -1
+                         : 0);
     TELL("access", access("file", R_OK));
     symlink("file", "symbolic");
     TELL("readlink", readlink("symbolic", text, sizeof text));
@@ -121,7 +129,23 @@ static void use_streams(const char *mode, const char *path) {
     TELL("fclose", fclose(file));
 }
 
+/* Ends the process by a signal. */
+static void crash(const char *how) {
+    char *volatile nowhere = NULL;
+    jmp_buf place;
+    if (strcmp(how, "pointer") == 0)
+        *nowhere = 1;
+    else if (strcmp(how, "argument") == 0)
+        printf("%zu", strlen(nowhere));
+    else if (strcmp(how, "abort") == 0)
+        abort();
+    memset(place, 0, sizeof place);
+    longjmp(place, 1);
+}
+
 int main(int count, char **words) {
+    if (count == 3)
+        crash(words[2]);
     if (count != 2 || chdir(words[1]) != 0)
         return 2;
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);

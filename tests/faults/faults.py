@@ -25,6 +25,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import inputs  # noqa: E402
@@ -40,6 +41,8 @@ FAULTS = {
     "unlinkat": ["EIO", "EINTR"],
     "fchmod": ["EPERM", "EINTR"],
     "fchown": ["EPERM", "EINTR"],
+    "getxattr": ["EIO", "EINTR"],
+    "fremovexattr": ["EIO", "EINTR"],
     "flock": ["ENOTSUP", "EINTR"],
     "close": ["EIO", "EINTR"],
     "open": ["EMFILE", "ENOSPC", "EACCES", "ENOMEM", "EINTR"],
@@ -62,17 +65,25 @@ FAULTS = {
 }
 # Another call does the rest: nothing may come of these.
 HARMLESS = ["EINTR", "short"]
+# What a write to standard output or standard error may come to.
+OF_STREAMS = ["ENOSPC", "EIO", "EPIPE", "EAGAIN", "EINTR", "short", "zero", "full"]
+# The programs that wait for a descriptor that does not, and go on where a write was interrupted. Those of a few lines
+# use the C library's streams, which give up.
+PATIENT = ("report_lr1e-6_1epoch", "dlviz-train", "dlviz-embed", "dlviz-compare")
 # GLib ends the process where it lacks memory, and so do Pango and HarfBuzz, whose objects are GLib's, and fontconfig,
 # by assertions and by NULL pointers that it goes on with (SECURITY.md). What they ask for does not fail here; nor does
 # what the walking program itself asks for, which `alloc` is about. What cairo asks for does; where its polygons are
-# made of edges, it ends the process too, by a jump to a function that has returned (cairo 1.16). Without a thread GLib
-# ends it as well.
+# made of edges, it ends the process too, by a jump to a function that has returned (cairo 1.16), and it goes on with
+# copies of pictures, and pictures of letters, that are none. So does fontconfig where what it calls lacks memory.
+# Without a thread GLib ends it as well. It must be they whose code that happens in (inject_crash.c): a crash anywhere
+# else, in the library above all, is wrong.
 WITHOUT_MEMORY_ENDS = ["libglib-2.0", "libgobject-2.0", "libpango", "libharfbuzz", "libfontconfig"]
-ENDS = {"malloc": (signal.SIGABRT, signal.SIGSEGV), "pthread_create": (signal.SIGTRAP,)}
+ENDS = {"malloc": ("libcairo.so.2", "libpixman-1.so.0", "libfontconfig.so.1"), "pthread_create": ("libglib-2.0.so.0",)}
 LIBRARIES_SAY = re.compile("(Pango|GLib)(-GObject)?-(WARNING|CRITICAL)|^Fontconfig (error|warning)")
 TIMEOUT = 300
 # Of a sample: how many kinds of faults of each program, and one in how many of a stage that draws. Of others all.
-KINDS, THIN = 9, 9
+KINDS, KINDS_OF_STREAMS, THIN = 9, 3, 9
+STREAMS = {"1": "output", "2": "errors"}
 OF_TRAINING = ("checkpoint.safetensors", "checkpoint.safetensors.previous", "film.safetensors", "settings.json")
 
 Tally = collections.namedtuple("Tally", "there tried failed unnoticed ended wrong")
@@ -197,6 +208,7 @@ class Program:
     def __init__(self, build, folder, name, label, arguments, seeds=(1, 2), whole=False):
         """`whole`: the folder's results are replaced together, so that those of two runs are never mixed."""
         self.path, self.label = os.path.join(build, "examples", name), label
+        self.patient = name in PATIENT
         self.build, self.folder = build, os.path.join(folder, label)
         self.arguments, self.whole = arguments, whole
         self.before, self.after, self.work = (os.path.join(self.folder, part) for part in ("before", "after", "work"))
@@ -209,10 +221,12 @@ class Program:
         self.draws = any(name.endswith((".png", ".svg", ".pdf")) for name in self.new)
 
     def run(self, out, seed, **faults):
-        words = [word.replace("{out}", out).replace("{seed}", str(seed)) for word in self.arguments]
-        return subprocess.run([self.path, *words], cwd=out, text=True, errors="replace", timeout=TIMEOUT,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=environment(self.build, **faults))
+        return subprocess.run([self.path, *self.words(out, seed)], cwd=out, text=True, errors="replace",
+                              timeout=TIMEOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment(self.build, **faults))
+
+    def words(self, out, seed):
+        return [word.replace("{out}", out).replace("{seed}", str(seed)) for word in self.arguments]
 
     def must_run(self, out, seed):
         counts = os.path.join(self.folder, "counts")
@@ -240,17 +254,19 @@ class Program:
                                DLVIZ_FAULT_ONLY=self.only(self.work), **left_out)
         except subprocess.TimeoutExpired:
             return "wrong", [f"no end after {TIMEOUT} s"]
-        with open(counts, encoding="utf-8", errors="replace") as lines:
-            hit = any(line.startswith("hit ") for line in lines)
-        if self.draws and -process.returncode in ENDS.get(call, ()):
+        with open(counts, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+        hit = any(line.startswith("hit ") for line in lines)
+        crash = next((line[6:] for line in lines if line.startswith("crash ")), "")
+        if self.draws and process.returncode < 0 and crash.partition(" ")[0] in ENDS.get(call, ()):
             return "ended", []
-        wrong = self.judge(process, name, hit)
+        wrong = self.judge(process, name, hit, crash)
         return "wrong" if wrong else "failed" if process.returncode != 0 else "unnoticed" if hit else "", wrong
 
-    def judge(self, process, what, hit):
+    def judge(self, process, what, hit, crash):
         wrong, message = [], process.stderr.strip()
         if process.returncode < 0:
-            return [f"ended by {signal.Signals(-process.returncode).name}: {message[-200:]}"]
+            return [f"ended by {signal.Signals(-process.returncode).name} in {crash}: {message[-200:]}"]
         if process.returncode != 0:
             wrong += self.judge_message(message, what)
             if not hit or what in HARMLESS:
@@ -308,6 +324,116 @@ class Program:
         return []
 
 
+class Streams:
+    """A program that says something, on standard output where all goes well and on standard error where nothing does."""
+
+    def __init__(self, program):
+        self.program, self.build = program, program.build
+        self.counts_file = os.path.join(program.folder, "counts")
+        self.good = self.run("1")
+        self.num_writes = {"1": self.count()}
+        self.bad = self.run("2")
+        self.num_writes["2"] = self.count()
+        if self.good.returncode != 0 or self.bad.returncode <= 0 or not self.bad.stderr:
+            raise SystemExit(f"{program.label} ends with {self.good.returncode} and {self.bad.returncode} without faults")
+
+    def command(self, stream):
+        program = self.program
+        words = [word for word in program.words(program.work, program.seed) if word != "--quiet"]
+        return [program.path, *(words if stream == "1" else ["/nowhere/one", "/nowhere/two"])]
+
+    def begin(self):
+        shutil.rmtree(self.program.work, ignore_errors=True)
+        shutil.copytree(self.program.before, self.program.work)
+
+    def run(self, stream, fault=""):
+        self.begin()
+        return subprocess.run(self.command(stream), cwd=self.program.work, text=True, errors="replace",
+                              timeout=TIMEOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=environment(self.build, DLVIZ_FAULT_STREAMS=stream, DLVIZ_FAULT=fault,
+                                              DLVIZ_FAULT_ONLY="/nowhere", DLVIZ_FAULT_COUNT=self.counts_file))
+
+    def count(self):
+        with open(self.counts_file, encoding="utf-8") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith("write "))
+
+    def try_fault(self, stream, number, what):
+        """(what came of it: a name in Tally, what is wrong)"""
+        try:
+            process = self.run(stream, f"write:{number}:{what}")
+        except subprocess.TimeoutExpired:
+            return "wrong", [f"no end after {TIMEOUT} s"]
+        harmless = what == "short" or self.program.patient and what in ("EAGAIN", "EINTR")
+        if not self.program.patient and what == "zero":  # the C library asks again
+            harmless = True
+        wrong = (self.judge_output if stream == "1" else self.judge_errors)(process, what, harmless)
+        return "wrong" if wrong else "unnoticed" if harmless or stream == "2" else "failed", wrong
+
+    def judge_output(self, process, what, harmless):
+        wrong, message = self.program.judge_files(True), process.stderr.strip()
+        if process.returncode != (0 if harmless else 1):
+            wrong.append(f"ends with {process.returncode}: {message}")
+        if harmless and plain(process.stdout) != plain(self.good.stdout):
+            wrong.append(f"says {process.stdout}")
+        if not harmless and "cannot write to standard output" not in message:
+            wrong.append(f"does not tell: {message}")
+        number = errno_of(what)
+        if not harmless and self.program.patient and number and os.strerror(number) not in message:
+            wrong.append(f"does not say '{os.strerror(number)}': {message}")
+        return wrong
+
+    def judge_errors(self, process, what, harmless):
+        wrong = []
+        if process.returncode != self.bad.returncode:
+            wrong.append(f"ends with {process.returncode} instead of {self.bad.returncode}")
+        if harmless and self.program.patient and process.stderr != self.bad.stderr:
+            wrong.append(f"says {process.stderr}")
+        return wrong
+
+    def try_slow_reader(self):
+        """The pipe is full, and does not wait, until the program does."""
+        self.begin()
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        filled = fill(writer)
+        with subprocess.Popen(self.command("1"), cwd=self.program.work, stdin=subprocess.DEVNULL, stdout=writer,
+                              stderr=subprocess.PIPE, env=environment(self.build)) as process:
+            os.close(writer)
+            wait_for_sleep(process)
+            with open(reader, "rb") as pipe:
+                said = pipe.read()[filled:].decode()
+            message = process.stderr.read().decode().strip()
+        wrong = self.program.judge_files(True)
+        if process.returncode != 0 or plain(said) != plain(self.good.stdout):
+            wrong.append(f"ends with {process.returncode}: {message}; says {said}")
+        return "wrong" if wrong else "unnoticed", wrong
+
+
+def plain(text):
+    """Without what clocks have put into it."""
+    return re.sub(r"\d+:\d\d|[\d.]+ (s|ms|min|h|images/s)\b|(neighbors|affinities|iterations) [\d.]+", "", text)
+
+
+def fill(writer):
+    size = 0
+    for block in (b" " * 4096, b" "):
+        try:
+            while True:
+                size += os.write(writer, block)
+        except BlockingIOError:
+            pass
+    return size
+
+
+def wait_for_sleep(process):
+    """Until it has slept five times that one looks, or has ended."""
+    slept = 0
+    while slept < 5 and process.poll() is None:
+        with open(f"/proc/{process.pid}/stat", encoding="utf-8", errors="replace") as file:
+            slept = slept + 1 if file.read().rpartition(")")[2].split()[0] == "S" else 0
+        time.sleep(0.02)
+
+
 def errno_of(what):
     import errno
     return getattr(errno, what, 0)
@@ -338,6 +464,33 @@ def walk_program(program, most, kinds, seed, only, table):
                 print(f"{program.label}, {call}:{number}:{what}: " + "; ".join(wrong), flush=True)
             outcomes[outcome] += 1
         table.add(program.label, f"{call}:{what}", count, len(numbers),
+                  *(outcomes[name] for name in ("failed", "unnoticed", "ended", "wrong")))
+
+
+def walk_streams(program, most, kinds, seed, only, table):
+    """`kinds`: how many kinds of faults are tried, chosen by the seed."""
+    dice = random.Random(f"{seed} {program.label} streams")
+    cases = [(stream, what) for stream in ("1", "2") for what in OF_STREAMS] + [("1", "slow reader")]
+    if not program.patient:
+        cases.pop()
+    cases = [case for case in cases if not only or only in f"{program.label} {STREAMS[case[0]]}:{case[1]}"]
+    if not cases:
+        return
+    streams = Streams(program)
+    if streams.good.stdout and not streams.num_writes["1"]:
+        print(f"{program.label} says all of it while it ends, when it cannot fail any more", flush=True)
+        table.num_wrong += 1
+    for stream, what in sorted(dice.sample(cases, min(kinds, len(cases)))):
+        slow = what == "slow reader"
+        count = 1 if slow else streams.num_writes[stream]
+        numbers = range(1, count + 1) if count <= most else sorted(dice.sample(range(1, count + 1), most))
+        outcomes = collections.Counter()
+        for number in numbers:
+            outcome, wrong = streams.try_slow_reader() if slow else streams.try_fault(stream, number, what)
+            if wrong:
+                print(f"{program.label}, {STREAMS[stream]}:{number}:{what}: " + "; ".join(wrong), flush=True)
+            outcomes[outcome] += 1
+        table.add(program.label, f"{STREAMS[stream]}:{what}", count, len(numbers),
                   *(outcomes[name] for name in ("failed", "unnoticed", "ended", "wrong")))
 
 
@@ -415,6 +568,8 @@ def main():
             for program in make_programs(build, folder, options.only):
                 walk_program(program, options.most or (10**9 if everything else 1), 10**9 if everything else KINDS,
                              options.seed, options.only, table)
+                walk_streams(program, options.most or (10**9 if everything else 1),
+                             10**9 if everything else KINDS_OF_STREAMS, options.seed, options.only, table)
     table.show()
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{usage.ru_utime + usage.ru_stime:.0f} s of processor time")

@@ -233,6 +233,7 @@ ON_DESCRIPTOR(flock, flock, (int fd, int what), (fd, what))
 ON_DESCRIPTOR(fsetxattr, fsetxattr,
               (int fd, const char *name, const void *value, size_t size, int flags),
               (fd, name, value, size, flags))
+ON_DESCRIPTOR(fremovexattr, fremovexattr, (int fd, const char *name), (fd, name))
 
 /* Returns the error. */
 #define ALLOCATE(name)                                                                             \
@@ -283,6 +284,12 @@ ON_PATH(fstatat, folder, fstatat64, (int folder, const char *path, struct stat64
         (folder, path, about, flags))
 
 ON_PATH(access, AT_FDCWD, access, (const char *path, int mode), (path, mode))
+
+ssize_t getxattr(const char *path, const char *name, void *value, size_t size) {
+    REAL(getxattr);
+    DECIDE_PATH(getxattr, AT_FDCWD, path);
+    DO(real(path, name, value, size));
+}
 
 ssize_t readlink(const char *path, char *text, size_t size) {
     REAL(readlink);

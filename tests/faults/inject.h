@@ -23,6 +23,8 @@
     X(fchmod)                                                                                      \
     X(fchown)                                                                                      \
     X(fsetxattr)                                                                                   \
+    X(fremovexattr)                                                                                \
+    X(getxattr)                                                                                    \
     X(mkdir)                                                                                       \
     X(creat)                                                                                       \
     X(open)                                                                                        \
@@ -82,6 +84,17 @@ bool inject_begun(void);
 
 /* Standard output and standard error become streams whose writes are wrapped; see inject_streams.c. */
 void inject_begin_streams(void);
+
+/* Which object an address lies in, by the name of its file ("?": in none), and where there. */
+#define INJECT_OBJECT 80
+unsigned long inject_object_of(const void *address, char name[INJECT_OBJECT]);
+/* As backtrace, whose own calls do not count. */
+int inject_backtrace(void **frames, int most);
+
+/* From now on a signal that ends the process tells where it did: "OBJECT SIGNAL FRAME ...". */
+void inject_begin_crashes(void);
+const char *inject_crash(void);
+void inject_write_counts(void);
 
 /* open as its wrapper does it, for a caller of fopen. */
 int inject_open(inject_call call, int folder, const char *path, int flags, unsigned mode,

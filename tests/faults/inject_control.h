@@ -3,6 +3,8 @@
 #ifndef DLZ_TESTS_INJECT_CONTROL_H
 #define DLZ_TESTS_INJECT_CONTROL_H
 
+#include <stddef.h>
+
 /* Puts a setting, as of DLVIZ_FAULT, in the place of the one there is; NULL: nothing fails. All counts begin
  * anew. Ends the process where it does not understand the setting. */
 void inject_plan(const char *setting) __attribute__((weak));
@@ -13,5 +15,8 @@ long inject_num_hits(void) __attribute__((weak));
 /* How many names there are, and each of them. */
 int inject_num_calls(void) __attribute__((weak));
 const char *inject_call_name(int index) __attribute__((weak));
+/* Where to write, in the place of the count file alone, whose code the process ends in by a signal, such as
+ * "libcairo.so.2 SIGABRT" and what functions were under way; empty until then. */
+void inject_note_crash(char *place, size_t size) __attribute__((weak));
 
 #endif

@@ -2,10 +2,11 @@
  *
  *   DLVIZ_FAULT=CALL:N:WHAT[:all]   the Nth CALL (and, with :all, every later one) does WHAT
  *   DLVIZ_FAULT_COUNT=FILE          written at the end, and before a kill: `CALL count` a line, then
- *                                   `hit CALL N WHAT PLACE` for each fault
+ *                                   `hit CALL N WHAT PLACE` for each fault; after a signal that ends the process
+ *                                   `crash OBJECT SIGNAL FRAME ...`: in whose code (inject_crash.c)
  *   DLVIZ_FAULT_ONLY=A:B            counts only calls on paths that begin with A or B
  *   DLVIZ_FAULT_SKIP=A:B            leaves out paths that begin with A or B, besides the system's
- *   DLVIZ_FAULT_STREAMS=1           counts writes to standard output and standard error too
+ *   DLVIZ_FAULT_STREAMS=1           counts writes to standard output (1), standard error (2), or both (12), too
  *   DLVIZ_FAULT_FROM=A:B            counts only calls made by objects whose name has A or B in it, also by way
  *                                   of glibc's own functions
  *   DLVIZ_FAULT_NOT_FROM=A:B        counts none of theirs
@@ -46,7 +47,7 @@ static const struct {
               {"ENOMEM", ENOMEM}, {"EDQUOT", EDQUOT}, {"EROFS", EROFS},   {"EINVAL", EINVAL},
               {"ENOENT", ENOENT}, {"EEXIST", EEXIST}, {"EXDEV", EXDEV},   {"ENODEV", ENODEV},
               {"EBADF", EBADF},   {"ESTALE", ESTALE}, {"EFBIG", EFBIG},   {"ENOTSUP", ENOTSUP},
-              {"EMLINK", EMLINK}, {"ELOOP", ELOOP}};
+              {"EMLINK", EMLINK}, {"ELOOP", ELOOP},   {"EPIPE", EPIPE}};
 
 static bool wanted[NUM_CALLS]; /* the calls among which the Nth is searched for */
 static long wanted_number;
@@ -54,7 +55,7 @@ static bool wanted_all, wanted_full;
 static inject_fault wanted_fault;
 static char wanted_what[16];
 static const char *count_file, *only, *skip, *from, *not_from, *through;
-static bool streams;
+static const char *streams;
 static bool read_already;
 static atomic_bool begun;
 static atomic_long counts[NUM_CALLS], number, num_hits;
@@ -153,7 +154,7 @@ static void read_environment(void) {
     from = getenv("DLVIZ_FAULT_FROM");
     not_from = getenv("DLVIZ_FAULT_NOT_FROM");
     through = getenv("DLVIZ_FAULT_THROUGH");
-    streams = getenv("DLVIZ_FAULT_STREAMS") != NULL;
+    streams = getenv("DLVIZ_FAULT_STREAMS");
     if (from || not_from || through) { /* loads what it needs */
         void *frames[2];
         backtrace(frames, 2);
@@ -201,9 +202,8 @@ bool inject_begun(void) {
 
 /* Where code lies. */
 typedef struct search {
-    uintptr_t address;
-    const char *list;
-    bool found;
+    uintptr_t address, start;
+    const char *name; /* of the object; NULL: it is none's */
 } search;
 
 static int look_at_object(struct dl_phdr_info *object, size_t size, void *user) {
@@ -215,28 +215,45 @@ static int look_at_object(struct dl_phdr_info *object, size_t size, void *user) 
         if (part->p_type != PT_LOAD || s->address < first || s->address - first >= part->p_memsz)
             continue;
         /* The program itself has no name there. */
-        const char *name = object->dlpi_name && *object->dlpi_name ? object->dlpi_name
-                                                                   : program_invocation_short_name;
-        s->found = any_name(s->list, name, false);
+        s->name = object->dlpi_name && *object->dlpi_name ? object->dlpi_name
+                                                          : program_invocation_short_name;
+        s->start = object->dlpi_addr;
         return 1;
     }
     return 0;
 }
 
-static bool lies_in(const void *address, const char *list) {
-    search s = {(uintptr_t)address, list, false};
+static search find_object(const void *address) {
+    search s = {(uintptr_t)address, 0, NULL};
     dl_iterate_phdr(look_at_object, &s);
-    return s.found;
+    return s;
+}
+
+static bool lies_in(const void *address, const char *list) {
+    search s = find_object(address);
+    return s.name && any_name(list, s.name, false);
+}
+
+unsigned long inject_object_of(const void *address, char name[INJECT_OBJECT]) {
+    search s = find_object(address);
+    const char *slash = s.name ? strrchr(s.name, '/') : NULL;
+    snprintf(name, INJECT_OBJECT, "%s", slash ? slash + 1 : s.name ? s.name : "?");
+    return s.address - s.start;
+}
+
+int inject_backtrace(void **frames, int most) {
+    inside = true;
+    int count = backtrace(frames, most);
+    inside = false;
+    return count;
 }
 
 static bool comes_through(const char *list) {
     void *frames[96];
-    inside = true;
-    int count = backtrace(frames, 96);
+    int count = inject_backtrace(frames, 96);
     bool found = false;
     for (int i = 0; i < count && !found; i++)
         found = lies_in(frames[i], list);
-    inside = false;
     return found;
 }
 
@@ -245,9 +262,7 @@ static const void *maker(const void *caller) {
     if (!lies_in(caller, "/libc.so"))
         return caller;
     void *frames[24];
-    inside = true;
-    int count = backtrace(frames, 24);
-    inside = false;
+    int count = inject_backtrace(frames, 24);
     for (int i = 0; i < count; i++)
         if (!lies_in(frames[i], "/libc.so:libinject"))
             return frames[i];
@@ -263,7 +278,7 @@ static void write_all(int fd, const char *text, size_t length) {
     }
 }
 
-static void write_counts(void) {
+void inject_write_counts(void) {
     if (!count_file)
         return;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, count_file,
@@ -277,6 +292,11 @@ static void write_counts(void) {
     }
     size_t length = atomic_load(&num_hit_bytes);
     write_all(fd, hits, length < sizeof hits ? length : sizeof hits);
+    if (*inject_crash()) {
+        write_all(fd, "crash ", 6);
+        write_all(fd, inject_crash(), strlen(inject_crash()));
+        write_all(fd, "\n", 1);
+    }
     syscall(SYS_close, fd);
 }
 
@@ -292,7 +312,7 @@ static void note_hit(inject_call call, long n, const char *place) {
 }
 
 static void kill_process(void) {
-    write_counts();
+    inject_write_counts();
     syscall(SYS_kill, getpid(), SIGKILL);
     for (;;) /* until it has arrived */
         syscall(SYS_sched_yield);
@@ -373,7 +393,7 @@ bool inject_ours_descriptor(int fd, char *place) {
     if (fd < 0 || !inject_begun())
         return false;
     if (fd == 1 || fd == 2)
-        return streams;
+        return streams && strchr(streams, '0' + fd);
     int before = errno;
     bool ours = descriptor_place(fd, place) && counts_place(place);
     errno = before;
@@ -409,6 +429,7 @@ static main_function *real_main;
 static int main_that_counts(int count, char **words, char **environment) {
     if (streams)
         inject_begin_streams();
+    inject_begin_crashes();
     atomic_store_explicit(&begun, true, memory_order_release);
     return real_main(count, words, environment);
 }
@@ -426,5 +447,5 @@ int __libc_start_main(main_function *program, int count, char **words, void (*in
 }
 
 __attribute__((destructor)) static void at_end(void) {
-    write_counts();
+    inject_write_counts();
 }

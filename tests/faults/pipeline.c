@@ -4,7 +4,7 @@
  *   pipeline INPUT OUTPUT CALL:WHAT[:all] ...   each stage, for N = 1, 2, ...: the Nth CALL of the stage fails
  *
  *   --stage NAME    that one alone
- *   --number N      the Nth alone
+ *   --number N      the Nth alone; N-M: these
  *   --most N        of a stage's calls N at most, spread over all of them
  *   --seed S        which of them
  *   --thin K        of stages that draw, which take longest, one in K faults alone
@@ -36,7 +36,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 12, MOST_CALLS = 64, SECONDS = 120 };
+enum { MOST_FILES = 12, MOST_CALLS = 64, MOST_FAULTS = 256, SECONDS = 120 };
 
 static const stage *const stages[] = {
     &tables_stage,    &folder_stage,         &dataset_stage,     &network_stage,
@@ -48,7 +48,7 @@ enum { NUM_STAGES = sizeof stages / sizeof *stages };
 
 static struct {
     const char *output, *only;
-    long number, most, thin;
+    long number, last, most, thin;
     uint64_t seed;
     bool verbose;
 } options = {.most = 1000000, .thin = 1};
@@ -65,6 +65,7 @@ typedef struct outcome {
     char sentence[600], wrong[900];
     long hits, allocations, counts[MOST_CALLS];
     int signal;
+    char crash[1000]; /* whose code the signal came in, then which functions were under way */
     results results;
 } outcome;
 
@@ -140,7 +141,9 @@ static void end_faults(void) {
     if (!inject_plan)
         return;
     shared->hits += inject_num_hits();
-    for (int i = 0; i < inject_num_calls() && i < MOST_CALLS; i++)
+    if (inject_num_calls() > MOST_CALLS)
+        abort();
+    for (int i = 0; i < inject_num_calls(); i++)
         shared->counts[i] = inject_count(inject_call_name(i));
     inject_plan(NULL);
 }
@@ -283,6 +286,8 @@ static void run_child(const fault *f, long number, const stage *s, const results
     pid_t child = fork();
     if (child == 0) {
         alarm(SECONDS);
+        if (inject_note_crash)
+            inject_note_crash(shared->crash, sizeof shared->crash);
         try_stage(f, number, s, wanted);
         exit(0); /* with the checks of sanitizers */
     }
@@ -291,8 +296,8 @@ static void run_child(const fault *f, long number, const stage *s, const results
         ;
     shared->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     if (WIFSIGNALED(status))
-        say_wrong(WTERMSIG(status) == SIGALRM ? "no end after %d s" : "ended by signal %d",
-                  WTERMSIG(status) == SIGALRM ? SECONDS : WTERMSIG(status));
+        say_wrong(WTERMSIG(status) == SIGALRM ? "no end after %d s" : "ended by signal %d in %s",
+                  WTERMSIG(status) == SIGALRM ? SECONDS : WTERMSIG(status), shared->crash);
     else if (!shared->finished || WEXITSTATUS(status) != 0)
         say_wrong("ended with status %d", WEXITSTATUS(status));
 }
@@ -323,19 +328,33 @@ static bool is_drawn(const stage *s) {
     return s == &figures_stage || s == &first_figure_stage;
 }
 
-/* GLib and fontconfig abort, or go on with NULL; cairo jumps to where it no longer is. */
+static bool begins_with_any(const char *text, const char *const *beginnings) {
+    for (; *beginnings; beginnings++)
+        if (strncmp(text, *beginnings, strlen(*beginnings)) == 0)
+            return true;
+    return false;
+}
+
+/* fontconfig goes on with NULL, cairo too, in pixman, or jumps to where it no longer is, and GLib has to have its
+ * threads. It has to be they: whoever else crashes, the library above all, is wrong. */
 static bool was_ended(const fault *f, const stage *s) {
+    static const char *const without_memory[] = {"libcairo.so.2 ", "libpixman-1.so.0 ",
+                                                 "libfontconfig.so.1 ", NULL};
+    static const char *const without_threads[] = {"libglib-2.0.so.0 ", NULL};
     bool memory =
         strcmp(f->call, "malloc") == 0 && (shared->signal == SIGABRT || shared->signal == SIGSEGV);
     bool thread = strcmp(f->call, "pthread_create") == 0 && shared->signal == SIGTRAP;
-    return is_drawn(s) && (memory || thread);
+    return is_drawn(s) && ((memory && begins_with_any(shared->crash, without_memory)) ||
+                           (thread && begins_with_any(shared->crash, without_threads)));
 }
 
 static int walk(const fault *f, const stage *s, const results *wanted, long count) {
     long tried = count < options.most ? count : options.most, done = 0;
+    if (options.number)
+        tried = options.last - options.number + 1;
     long as_it_should = 0, unnoticed = 0, ended = 0, wrong = 0;
     for (long i = 0; i < tried; i++) {
-        long number = options.number ? options.number : choose(i, tried, count);
+        long number = options.number ? options.number + i : choose(i, tried, count);
         run_child(f, number, s, wanted);
         done++;
         bool end = was_ended(f, s), bad = *shared->wrong && !end;
@@ -348,9 +367,8 @@ static int walk(const fault *f, const stage *s, const results *wanted, long coun
                    f->all ? ":all" : "", shared->wrong);
         else if (options.verbose)
             printf("tried\t%s\t%s:%ld:%s%s\t%s\t%s\n", s->name, f->call, number, f->what,
-                   f->all ? ":all" : "", dlviz_status_name(shared->status), shared->sentence);
-        if (options.number)
-            break;
+                   f->all ? ":all" : "", end ? "ended" : dlviz_status_name(shared->status),
+                   end ? shared->crash : shared->sentence);
     }
     printf("walked\t%s\t%s:%s%s\t%ld\t%ld\t%ld\t%ld\t%ld\t%ld\n", s->name, f->call, f->what,
            f->all ? ":all" : "", count, done, as_it_should, unnoticed, ended, wrong);
@@ -414,8 +432,19 @@ static const char *value_of(char **words, int count, int *i) {
     return words[++*i];
 }
 
+static void read_numbers(const char *text) {
+    char *end;
+    options.number = options.last = strtol(text, &end, 10);
+    if (*end == '-')
+        options.last = strtol(end + 1, &end, 10);
+    if (*end || options.number < 1 || options.last < options.number) {
+        fprintf(stderr, "--number %s: N or N-M is accepted, from 1\n", text);
+        exit(2);
+    }
+}
+
 int main(int count, char **words) {
-    fault faults[MOST_CALLS];
+    fault faults[MOST_FAULTS];
     int num_faults = 0, bad = 0;
     if (count < 3) {
         fprintf(stderr, "pipeline INPUT OUTPUT [options] [CALL:WHAT[:all] ...]\n");
@@ -427,7 +456,7 @@ int main(int count, char **words) {
         if (strcmp(words[i], "--stage") == 0)
             options.only = value_of(words, count, &i);
         else if (strcmp(words[i], "--number") == 0)
-            options.number = atol(value_of(words, count, &i));
+            read_numbers(value_of(words, count, &i));
         else if (strcmp(words[i], "--most") == 0)
             options.most = atol(value_of(words, count, &i));
         else if (strcmp(words[i], "--seed") == 0)
@@ -436,7 +465,9 @@ int main(int count, char **words) {
             options.thin = atol(value_of(words, count, &i));
         else if (strcmp(words[i], "--verbose") == 0)
             options.verbose = true;
-        else if (num_faults < MOST_CALLS)
+        else if (num_faults == MOST_FAULTS)
+            return fprintf(stderr, "more than %d faults\n", MOST_FAULTS), 2;
+        else
             faults[num_faults++] = read_fault(words[i]);
     }
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

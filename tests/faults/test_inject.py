@@ -9,21 +9,21 @@ import unittest
 
 LIBRARY, PROGRAMS = None, []
 CALLS = ("creat mkdir open openat write pwrite writev fsync fdatasync ftruncate fallocate fchmod fchown fsetxattr "
-         "flock lseek read pread readv mmap fstat stat lstat fstatat access readlink realpath opendir readdir link "
+         "fremovexattr getxattr flock lseek read pread readv mmap fstat stat lstat fstatat access readlink realpath opendir readdir link "
          "linkat rename renameat unlink unlinkat close pthread_create malloc").split()
 TRANSFERS = ["write", "pwrite", "writev", "read", "pread", "readv"]
 # calls.c makes some calls more than once before the one whose result it tells.
 NUMBER = {"open": 1, "close": 2, "malloc": None}
 
 
-def run(program, **settings):
+def run(program, *words, **settings):
     """(exit status, {call: (result, errno)}, {call: count}, lines of faults)"""
     with tempfile.TemporaryDirectory(prefix="dlviz-inject-") as folder:
         counts = os.path.join(folder, "counts")
         work = os.path.join(folder, "work")
         os.makedirs(work)
         environment = dict(os.environ, LD_PRELOAD=LIBRARY, DLVIZ_FAULT_COUNT=counts, DLVIZ_FAULT_ONLY=work, **settings)
-        process = subprocess.run([program, work], env=environment, text=True, stdin=subprocess.DEVNULL,
+        process = subprocess.run([program, work, *words], env=environment, text=True, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         told = {}
         for line in process.stdout.splitlines():
@@ -33,7 +33,7 @@ def run(program, **settings):
         if os.path.exists(counts):
             with open(counts, encoding="utf-8") as file:
                 lines = file.read().splitlines()
-        hits = [line for line in lines if line.startswith("hit ")]
+        hits = [line for line in lines if line.startswith(("hit ", "crash "))]
         return (process.returncode, told, {line.split()[0]: int(line.split()[1]) for line in lines if line not in hits},
                 hits)
 
@@ -101,6 +101,17 @@ class Inject(unittest.TestCase):
                 status, told, _, hits = run(program, DLVIZ_FAULT=fault)
                 self.assertEqual((status, told), (-signal.SIGKILL, {}))
                 self.assertTrue(hits[0].startswith(hit), hits)
+
+    def test_a_crash_is_told_with_whose_code_it_was_in(self):
+        for program in PROGRAMS:
+            name = os.path.basename(program)
+            for how, ends in (("pointer", [signal.SIGSEGV]), ("argument", [signal.SIGSEGV]), ("abort", [signal.SIGABRT]),
+                              ("jump", [signal.SIGSEGV, signal.SIGABRT])):
+                status, _, counts, told = run(program, how)
+                self.assertIn(-status, ends, (program, how))
+                self.assertEqual(len(told), 1, (program, how, told))
+                self.assertTrue(told[0].startswith(f"crash {name} {signal.Signals(-status).name} "), (how, told))
+                self.assertIn(f" {name}+0x", told[0])
 
     def test_all_later_ones_fail_too(self):
         for program in PROGRAMS:

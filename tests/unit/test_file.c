@@ -245,7 +245,8 @@ START_TEST(a_strangers_link_is_not_followed) {
 }
 END_TEST
 
-/* Who is not in a file's group cannot give it to the new one, whose group is another. */
+/* Who is not in a file's group cannot give it to the new one, whose group is another; those of the
+ * earlier one are among all others then. */
 START_TEST(another_group_gets_no_more_than_everybody) {
     char folder[512], path[600];
     struct stat info;
@@ -258,7 +259,8 @@ START_TEST(another_group_gets_no_more_than_everybody) {
     snprintf(path, sizeof path, "%s/file", folder);
     ck_assert_int_eq(mkdir(folder, 0700), 0);
     ck_assert_int_eq(chown(folder, 1234, 1234), 0);
-    static const mode_t modes[][2] = {{0664, 0644}, {0660, 0600}, {0646, 0646}, {02775, 0755}};
+    static const mode_t modes[][2] = {
+        {0664, 0644}, {0660, 0600}, {0646, 0644}, {0604, 0600}, {02775, 0755}};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         write_file(path, "earlier", 7);
         ck_assert_int_eq(chown(path, 1234, 4321), 0);
