@@ -5,12 +5,14 @@
 #include "tensor/narrow.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* `from` holds the elements of `to` with the first index running fastest. */
 static void from_fortran_order(const char *from, dlviz_tensor *to) {
     size_t element = dlviz_dtype_size(to->dtype), strides[DLVIZ_MAX_DIMS], stride = element;
     int ndim = to->ndim;
+    assert(ndim > 0 && ndim <= DLVIZ_MAX_DIMS);
     for (int i = 0; i < ndim; i++) {
         strides[i] = stride;
         stride *= (size_t)to->dims[i];
