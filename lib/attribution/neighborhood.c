@@ -72,6 +72,7 @@ static double entropy(const double *distances, int64_t n, double lowest, double 
         sum += share;
         weighted += share > 0 ? share * d : 0;
     }
+    /* cppcheck-suppress invalidFunctionArg ; the nearest one's share is 1 */
     return log(sum) + beta * weighted / sum;
 }
 

@@ -23,6 +23,22 @@ static dlviz_status list_names(const dlz_csv_table *table, dlz_csv_role role, in
     return DLVIZ_OK;
 }
 
+/* With offsets if `shifted`; `exact`: all numbers are floats as they are. */
+static dlviz_status convert(const dlz_wide *wide, const double *numbers, bool exact, bool shifted,
+                            const int64_t dims[2], dlviz_tensor **out, dlviz_tensor **offsets) {
+    DLZ_TRY(dlz_tensor_create_raw(out, DLVIZ_FLOAT32, 2, dims));
+    if (shifted)
+        DLZ_TRY(dlviz_tensor_create(offsets, DLVIZ_FLOAT32, 1, dims + 1));
+    float *to = (*out)->data;
+    if (!exact && shifted)
+        return dlz_narrow_shifted(wide, to, (*offsets)->data);
+    if (!exact)
+        DLZ_TRY(dlz_check_narrow(wide, REMEDY));
+    for (int64_t i = 0; i < (*out)->size; i++)
+        to[i] = (float)numbers[i];
+    return DLVIZ_OK;
+}
+
 /* The numbers of a role's columns as float32; with offsets, which may be NULL, if `shifted`. */
 static dlviz_status narrow(const dlz_csv_table *table, dlz_csv_role role, bool shifted,
                            dlviz_tensor **out, dlviz_tensor **offsets) {
@@ -34,15 +50,7 @@ static dlviz_status narrow(const dlz_csv_table *table, dlz_csv_role role, bool s
     const char **names;
     DLZ_TRY(list_names(table, role, dims[1], &names));
     wide.names = names;
-    dlviz_status status = dlz_tensor_create_raw(out, DLVIZ_FLOAT32, 2, dims);
-    if (status == DLVIZ_OK && shifted)
-        status = dlviz_tensor_create(offsets, DLVIZ_FLOAT32, 1, dims + 1);
-    if (status == DLVIZ_OK && !table->exact)
-        status = shifted ? dlz_narrow_shifted(&wide, (*out)->data, (*offsets)->data)
-                         : dlz_check_narrow(&wide, REMEDY);
-    float *to = status == DLVIZ_OK ? (*out)->data : NULL;
-    for (int64_t i = 0; to && (table->exact || !shifted) && i < (*out)->size; i++)
-        to[i] = (float)numbers[i];
+    dlviz_status status = convert(&wide, numbers, table->exact, shifted, dims, out, offsets);
     dlz_free(names);
     return status;
 }

@@ -175,6 +175,7 @@ static void resize_row(const dlz_transform *t, const void *plane, int64_t y, flo
         else
             blend_floats((const float *)plane + a, (const float *)plane + b, weight, span, blended);
         for (int64_t x = first; x < end; x++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): both lie within the span */
             float left = blended[columns->low[x] - base], right = blended[columns->high[x] - base];
             out[x] = left + columns->weight[x] * (right - left);
         }

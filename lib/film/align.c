@@ -56,13 +56,14 @@ static double leave_out(int64_t e, int64_t count, const double *rows, double *ro
 
 /* A unit row orthogonal to the first `count`, near `wish` where that is possible. */
 static void complete(int64_t e, int64_t count, double *rows, const double *wish) {
-    double *row = rows + count * e, length = 0;
-    assert(count < e);
-    for (int64_t axis = -1; axis < e && length < 0.5; axis++) {
+    double *row = rows + count * e, length;
+    int64_t axis = -1;
+    assert(count >= 0 && count < e);
+    do {
         for (int64_t c = 0; c < e; c++)
             row[c] = axis < 0 ? wish[c] : (double)(c == axis);
         length = leave_out(e, count, rows, row);
-    }
+    } while (length < 0.5 && ++axis < e);
     for (int64_t c = 0; c < e; c++)
         row[c] /= length;
 }

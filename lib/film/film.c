@@ -232,6 +232,7 @@ static void keep_nearest(dlviz_film *film, int64_t num_epochs) {
             kept[count++] = frame;
     }
     for (int64_t i = 0, next = 0; i < film->count; i++) {
+        /* cppcheck-suppress uninitvar ; there are `count` of them */
         if (next == count || kept[next] != i)
             dlz_film_clear_frame(&film->frames[i]);
         else

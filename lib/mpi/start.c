@@ -3,6 +3,7 @@
 
 #include "mpi/link.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* For the others, after a failure. Seconds. */
@@ -25,8 +26,9 @@ static int count_started(void) {
             started = 1;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const char *text = getenv(sizes[i]);
-        int number = text ? atoi(text) : 0;
-        started = number > started ? number : started;
+        long number = text ? strtol(text, NULL, 10) : 0;
+        if (number > started && number <= INT_MAX)
+            started = (int)number;
     }
     return started;
 }

@@ -199,6 +199,7 @@ int32_t dlz_knn_frame_pack(const dlz_knn_frame *frame, const int8_t *rounded, in
     for (int64_t w = 0; w < frame->words; w++) {
         uint8_t four[4] = {0};
         for (int i = 0; rounded && i < 4; i++) {
+            /* NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): a number, no character */
             int value = rounded[w * 4 + i];
             four[i] = (uint8_t)(value + 128);
             norm += value * value;
@@ -214,6 +215,7 @@ double dlz_knn_frame_query(const dlz_knn_frame *frame, const int8_t *rounded, in
     for (int64_t w = 0; w < frame->words; w++) {
         int8_t four[4];
         for (int i = 0; i < 4; i++) {
+            /* NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): a number, no character */
             int value = rounded[w * 4 + i];
             four[i] = (int8_t)-value;
             norm += value * value;

@@ -72,9 +72,9 @@ static dlviz_status find_centers(builder *b) {
             for (int64_t c = 0; c < d; c++)
                 b->sums[b->owner[i] * d + c] += b->sample[i * d + c];
         }
-        for (int64_t i = 0; i < count * d; i++)
-            if (b->sizes[i / d] > 0)
-                b->centers[i] = (float)(b->sums[i] / (double)b->sizes[i / d]);
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t c = 0; b->sizes[i] > 0 && c < d; c++)
+                b->centers[i * d + c] = (float)(b->sums[i * d + c] / (double)b->sizes[i]);
     }
     return DLVIZ_OK;
 }
@@ -150,6 +150,7 @@ static double median_reach(const float *squared_distances, int64_t m, int k) {
             last[at] = last[at - 1];
         last[at] = squared_distances[q * (k + 1) + k];
     }
+    /* cppcheck-suppress uninitvar ; there are m of them, one or more */
     return sqrt((double)last[m / 2]);
 }
 

@@ -75,7 +75,7 @@ static dlviz_status take_loss(dlviz_network *network, const json_t *description)
 }
 
 dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *whole) {
-    dlviz_network *network;
+    dlviz_network *network = NULL;
     *out = NULL;
     DLZ_TRY(create(&network, json_object_get(whole, "input")));
     const json_t *layers = json_object_get(whole, "layers");

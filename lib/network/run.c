@@ -10,6 +10,7 @@
 #include "network/network.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static dlviz_status load_sample(const input_pass *pass, int64_t sample, int work
                     : dlz_dataset_load(input->dataset, input->indices + sample, 1, loaded));
         from = loaded;
     }
+    assert(from);
     if (reorder)
         dlz_transpose_image(from, in->channels, pixels, to);
     else if (from != to)

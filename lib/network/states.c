@@ -4,6 +4,7 @@
 #include "tensor/safetensors.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@ dlz_state *dlz_network_state(const dlviz_network *network, const char *name) {
 dlviz_status dlz_network_find_state(const dlviz_network *network, const char *who, const char *name,
                                     dlz_state **state) {
     DLZ_TRY(dlz_require_states(network, who));
+    assert(network->states);
     if (!name)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'name' is NULL", who);
     *state = dlz_network_state(network, name);

@@ -7,6 +7,7 @@
 #include "network/network.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <string.h>
 
 dlviz_status dlz_network_check_target_shape(const dlviz_network *network, const char *who,
@@ -77,6 +78,7 @@ static dlviz_status load_target(const target_pass *pass, int64_t sample, int wor
                     : dlz_dataset_load_targets(pass->dataset, pass->indices + sample, 1, loaded));
         from = loaded;
     }
+    assert(from);
     if (reorder)
         dlz_transpose_image(from, out->channels, pixels, to);
     else if (from != to)

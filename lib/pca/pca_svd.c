@@ -79,7 +79,7 @@ static dlviz_status decompose(dlz_pca_input *input, double *triangle, dlz_pca_mo
     model->components = dlz_alloc_array(cells, sizeof *model->components);
     if (!model->variance || !model->components)
         return dlz_fail_memory("singular vectors", cells * sizeof *model->components);
-    DLZ_TRY(n < d ? wide(input, model) : tall(input, triangle, model));
+    DLZ_TRY(triangle ? tall(input, triangle, model) : wide(input, model));
     for (int64_t i = 0; i < most; i++)
         model->variance[i] *= model->variance[i] / (double)(n - 1);
     model->count = dlz_pca_wanted(input->pca, most);

@@ -7,6 +7,7 @@
 #include "pca/leaves.h"
 #include "pca/pca.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* QR of tiles of rows, then of pairs of their triangles until a leaf has one, then of pairs of
@@ -120,6 +121,7 @@ static dlviz_status factor_pieces(qr_pass *pass, double **stack, double *triangl
     }
     for (; height > 1; height--)
         DLZ_TRY(dlz_qr_merge(d, stack[height - 2], stack[height - 1]));
+    assert(stack[0]); /* a leaf has pieces */
     memcpy(triangle, stack[0], (size_t)cells * sizeof *triangle);
     return DLVIZ_OK;
 }

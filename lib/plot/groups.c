@@ -56,22 +56,23 @@ static dlviz_status count_classes(dlz_scatter_view *view) {
     if (!view->scatter->class)
         return DLVIZ_OK;
     int32_t *sorted = dlz_alloc_array((uint64_t)n, sizeof *sorted);
-    view->entry_of = dlz_alloc_array((uint64_t)n, sizeof *view->entry_of);
-    if (sorted && view->entry_of) {
+    int32_t *entry_of = view->entry_of = dlz_alloc_array((uint64_t)n, sizeof *entry_of);
+    if (sorted && entry_of) {
         memcpy(sorted, view->scatter->class, (size_t)n * sizeof *sorted);
         qsort(sorted, (size_t)n, sizeof *sorted, compare_labels);
         uint64_t most = (uint64_t)count_different(n, sorted) + 1;
         view->entries = dlz_alloc_array(most, sizeof *view->entries);
-    }
-    if (view->entries) {
-        list_entries(view, sorted);
-        for (int64_t i = 0; i < n; i++) {
-            int32_t label = view->scatter->class[i];
-            view->entry_of[i] = label < 0 ? DLZ_NO_CLASS : find_entry(view, label);
-        }
+        if (view->entries)
+            list_entries(view, sorted);
     }
     dlz_free(sorted);
-    return view->entries ? DLVIZ_OK : dlz_fail_memory("the classes of points", (uint64_t)n * 8);
+    if (!entry_of || !view->entries)
+        return dlz_fail_memory("the classes of points", (uint64_t)n * 8);
+    for (int64_t i = 0; i < n; i++) {
+        int32_t label = view->scatter->class[i];
+        entry_of[i] = label < 0 ? DLZ_NO_CLASS : find_entry(view, label);
+    }
+    return DLVIZ_OK;
 }
 
 /* ---- Groups ---------------------------------------------------------------------------------- */

@@ -176,8 +176,9 @@ dlviz_status dlz_draw_legend(const dlz_scatter_view *view, const dlz_legend *pla
         return dlz_fail_memory("a legend", (uint64_t)dlz_legend_items(view) * sizeof *items);
     int lines = plan->shown + (plan->shown < dlz_legend_items(view));
     for (int at = 0; at < lines; at++) {
-        double x = left + at / plan->rows * plan->column_width;
-        double y = top + (at % plan->rows + 0.5) * plan->pitch;
+        int column = at / plan->rows, row = at % plan->rows;
+        double x = left + column * plan->column_width;
+        double y = top + (row + 0.5) * plan->pitch;
         if (at < plan->shown)
             draw_item(view, plan, items[at], x, y);
         else

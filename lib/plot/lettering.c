@@ -6,8 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ELLIPSIS "\xE2\x80\xA6"
-
 /* The longest text there is, and an ellipsis. */
 enum { LINE_SIZE = 4096 + 4 };
 
@@ -26,8 +24,8 @@ static dlz_text_line one_line(char buffer[LINE_SIZE], const char *text, double s
     while (*text) {
         size_t skipped = separator(text), length = skipped ? 1 : dlz_utf8_size(text, SIZE_MAX);
         if (used + length > LINE_SIZE - 4) {
-            memcpy(buffer + used, ELLIPSIS, 3);
-            used += 3;
+            memcpy(buffer + used, dlz_ellipsis, sizeof dlz_ellipsis);
+            used += sizeof dlz_ellipsis;
             break;
         }
         memcpy(buffer + used, skipped ? " " : text, length);
@@ -56,8 +54,8 @@ static double cut_line(const dlz_canvas *canvas, dlz_text_line *line, char buffe
     if (fits(width, most))
         return width;
     line->length = dlz_type_cut(canvas->type, line, most);
-    memcpy(buffer + line->length, ELLIPSIS, 3);
-    line->length += 3;
+    memcpy(buffer + line->length, dlz_ellipsis, sizeof dlz_ellipsis);
+    line->length += sizeof dlz_ellipsis;
     return dlz_type_width(canvas->type, line);
 }
 
@@ -144,8 +142,8 @@ double dlz_paragraph(const dlz_canvas *canvas, double x, double y, const char *t
         while (line.length > 0 && buffer[line.length - 1] == ' ')
             line.length--;
         if (last && *text) {
-            memcpy(buffer + line.length, ELLIPSIS, 3);
-            line.length += 3;
+            memcpy(buffer + line.length, dlz_ellipsis, sizeof dlz_ellipsis);
+            line.length += sizeof dlz_ellipsis;
         }
         double width = last ? cut_line(canvas, &line, buffer, style.most)
                             : dlz_type_width(canvas->type, &line);

@@ -93,8 +93,19 @@ static void list_beyond(const float *points, int64_t n, int dims, const dlz_exte
     }
 }
 
+/* As numbers: 0 and -0 are one. */
 static bool same_cell(const candidate *a, const candidate *b) {
-    return memcmp(a->cell, b->cell, sizeof a->cell) == 0;
+    for (int k = 0; k < DLZ_MAX_MAP_DIMS; k++)
+        if (a->cell[k] != b->cell[k])
+            return false;
+    return true;
+}
+
+static bool same_place(const candidate *a, const candidate *b) {
+    for (int k = 0; k < DLZ_MAX_MAP_DIMS; k++)
+        if (a->place[k] != b->place[k])
+            return false;
+    return true;
 }
 
 /* Widens the extent by those cells that hold a cluster. */
@@ -102,7 +113,7 @@ static void include_clusters(const candidate *sorted, int64_t count, int dims, d
     for (int64_t first = 0, end; first < count; first = end) {
         int64_t places = 1;
         for (end = first + 1; end < count && same_cell(&sorted[first], &sorted[end]); end++)
-            places += memcmp(sorted[end].place, sorted[end - 1].place, sizeof sorted->place) != 0;
+            places += !same_place(&sorted[end], &sorted[end - 1]);
         for (int64_t i = first; places >= CLUSTER && i < end; i++)
             include(extent, sorted[i].place, dims);
     }

@@ -1,6 +1,7 @@
 #include "plot/scales.h"
 #include "base/base.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,7 @@ static bool labels_fit(const dlz_axis *axis, const log_place *places, unsigned m
 /* A few decades, or less than one: all multiples have lines. False where no labels fit. */
 static bool place_in_decades(dlz_axis *axis, int first, int last, int most) {
     log_place places[DLZ_MAX_TICKS];
+    assert(axis->count == 0);
     for (int power = first; power <= last; power++)
         for (int multiple = 1; multiple < 10; multiple++)
             if (add_log_tick(axis, multiple, power))

@@ -137,7 +137,8 @@ static size_t shorten_dot(const unsigned char *from, size_t left, unsigned char 
         return 0;
     to[0] = 'M';
     memmove(to + 1, place, length);
-    memcpy(to + 1 + length, "h0", 2);
+    to[1 + length] = 'h';
+    to[2 + length] = '0';
     *written = length + 3;
     return whole;
 }

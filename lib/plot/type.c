@@ -323,6 +323,8 @@ bool dlz_type_leftwards(const char *text, size_t length) {
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
+const char dlz_ellipsis[] = {'\xE2', '\x80', '\xA6'};
+
 static bool is_plain(const dlz_text_line *line) {
     for (size_t i = 0; i < line->length; i++)
         if ((unsigned char)line->text[i] >= 0x80)
@@ -400,16 +402,16 @@ size_t dlz_type_break(dlz_type *type, const dlz_text_line *line, double most) {
 
 static double cut_width(dlz_type *type, const dlz_text_line *line, size_t length, char *buffer) {
     memcpy(buffer, line->text, length);
-    memcpy(buffer + length, "\xE2\x80\xA6", 3);
+    memcpy(buffer + length, dlz_ellipsis, sizeof dlz_ellipsis);
     dlz_text_line part = *line;
     part.text = buffer;
-    part.length = length + 3;
+    part.length = length + sizeof dlz_ellipsis;
     return dlz_type_width(type, &part);
 }
 
 size_t dlz_type_cut(dlz_type *type, const dlz_text_line *line, double most) {
     size_t *ends = dlz_alloc_array(line->length + 1, sizeof *ends);
-    char *buffer = dlz_alloc(line->length + 3);
+    char *buffer = dlz_alloc(line->length + sizeof dlz_ellipsis);
     size_t cut = 0;
     if (!ends || !buffer) {
         type->status = CAIRO_STATUS_NO_MEMORY;

@@ -22,6 +22,9 @@ typedef struct dlz_text_line {
     bool bold;
 } dlz_text_line;
 
+/* What stands behind a line that was cut: bytes of a line, without a zero. */
+extern const char dlz_ellipsis[3];
+
 /* Fails where there is no font to draw text with. To be called before anything is drawn. */
 dlviz_status dlz_type_create(dlz_type **out);
 void dlz_type_destroy(dlz_type *type);

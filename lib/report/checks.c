@@ -54,12 +54,14 @@ dlviz_status dlz_report_copy_texts(const char *who, int64_t count, const char *c
         if (!texts[i] || !dlz_is_utf8(texts[i]))
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: name %lld is %s", who, (long long)i,
                             texts[i] ? "not UTF-8" : "NULL");
-    copy->items = dlz_alloc_array_zero((uint64_t)count, sizeof *copy->items);
-    for (; copy->items && copy->count < count; copy->count++)
-        if (!(copy->items[copy->count] = dlz_strdup(texts[copy->count])))
+    dlz_report_texts made = {.items = dlz_alloc_array((uint64_t)count, sizeof *made.items)};
+    for (; made.items && made.count < count; made.count++)
+        if (!(made.items[made.count] = dlz_strdup(texts[made.count])))
             break;
-    if (copy->items && copy->count == count)
+    if (made.items && made.count == count) {
+        *copy = made;
         return DLVIZ_OK;
-    dlz_report_release_texts(copy);
+    }
+    dlz_report_release_texts(&made);
     return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory for %lld names", (long long)count);
 }

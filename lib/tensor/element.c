@@ -1,5 +1,6 @@
 #include "tensor/element.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -69,6 +70,7 @@ static float float_of_half(uint32_t half) {
 }
 
 static int64_t sign_extend(uint64_t bits, size_t size) {
+    assert(size >= 1 && size <= sizeof bits);
     int unused = 64 - 8 * (int)size;
     return (int64_t)(bits << unused) >> unused;
 }

@@ -5,12 +5,15 @@
 #include "tensor/narrow.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* `from` holds the elements of `to` with the first index running fastest. */
 static void from_fortran_order(const char *from, dlviz_tensor *to) {
     size_t element = dlviz_dtype_size(to->dtype), strides[DLVIZ_MAX_DIMS], stride = element;
-    for (int i = 0; i < to->ndim; i++) {
+    int ndim = to->ndim;
+    assert(ndim > 0 && ndim <= DLVIZ_MAX_DIMS);
+    for (int i = 0; i < ndim; i++) {
         strides[i] = stride;
         stride *= (size_t)to->dims[i];
     }
@@ -18,7 +21,7 @@ static void from_fortran_order(const char *from, dlviz_tensor *to) {
     char *target = to->data;
     for (int64_t n = 0; n < to->size; n++, target += element) {
         memcpy(target, from, element);
-        for (int axis = to->ndim - 1; axis >= 0; axis--) {
+        for (int axis = ndim - 1; axis >= 0; axis--) {
             from += strides[axis];
             if (++index[axis] < to->dims[axis])
                 break;

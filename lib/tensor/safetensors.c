@@ -2,6 +2,7 @@
 #include "base/reading.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static void *grow(void **items, size_t *count, size_t *room, size_t size) {
         *items = bigger;
         *room = wider;
     }
+    assert(*items);
     return memset((char *)*items + (*count)++ * size, 0, size);
 }
 

@@ -300,6 +300,7 @@ dlviz_status dlviz_tensor_copy(const dlviz_tensor *tensor, dlviz_tensor **copy) 
 }
 
 static bool to_int64(float value, int64_t *result) {
+    /* cppcheck-suppress incorrectLogicOperator ; it cannot read hexadecimal floats */
     if (!(value >= -0x1p63f && value < 0x1p63f) || value != truncf(value))
         return false;
     *result = (int64_t)value;

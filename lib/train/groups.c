@@ -156,11 +156,14 @@ static int number_of(dlz_parameter_runs *all, dlz_factor_pair pair) {
 }
 
 static void add_run(dlz_parameter_runs *all, dlz_parameter_run run) {
-    dlz_parameter_run *last = all->num_runs > 0 ? &all->runs[all->num_runs - 1] : NULL;
-    if (last && last->pair == run.pair && last->end == run.first)
-        last->end = run.end;
-    else
-        all->runs[all->num_runs++] = run;
+    if (all->num_runs > 0) {
+        dlz_parameter_run *last = &all->runs[all->num_runs - 1];
+        if (last->pair == run.pair && last->end == run.first) {
+            last->end = run.end;
+            return;
+        }
+    }
+    all->runs[all->num_runs++] = run;
 }
 
 /* Where the next parameter begins: what lies between is 0 and stays so. */

@@ -24,9 +24,9 @@ static const char *after(const char *start, const char *text) {
 
 bool dlz_optimizer_owns(const dlviz_optimizer *optimizer, const dlviz_network *network,
                         const char *name) {
-    const char *rest = after(NAME_START, name);
     if (strcmp(name, MISSED) == 0)
         return true;
+    const char *rest = after(NAME_START, name);
     for (const dlz_moment *moment = optimizer->type->moments; moment->name; moment++) {
         const char *parameter = after(".", after(moment->name, rest));
         const dlz_state *state = parameter ? dlz_network_state(network, parameter) : NULL;

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "train/schedule.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -80,6 +81,7 @@ static const dlz_setting *find(const dlviz_schedule **schedule, int64_t index) {
     if (index < own + NUM_COMMON)
         return &common[index - own];
     *schedule = (*schedule)->then;
+    assert(*schedule);
     return find(schedule, index - own - NUM_COMMON);
 }
 

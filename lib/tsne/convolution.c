@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "comm/comm.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -172,7 +173,7 @@ static dlviz_status make_spectrum(dlz_convolution *c, int order, dlz_convolution
         dlz_parallel_for(height / 2 + 1, c->workers, image_row, &image);
         for (int64_t k = 0; k < width; k++)
             job.x_factors[(k & 1) * c->x.n + c->x.position[k >> 1]] =
-                (float)(correction(order, k, width) / (double)(width * height / 2));
+                (float)(correction(order, k, width) / ((double)width * (double)height / 2));
         for (int64_t k = 0; k < groups * lanes; k++)
             job.y_factors[k] = k <= height / 2 ? (float)correction(order, k, height) : 0;
         dlz_parallel_for(job.grid.stride / lanes, c->workers, image_columns, &job);
@@ -399,6 +400,7 @@ dlviz_status dlz_convolution_run(dlz_convolution *c, int64_t rows, int64_t colum
     c->grid.columns = columns;
     if (c->workers != dlz_threads())
         DLZ_TRY(reserve_workers(c));
+    assert(shares || job.ranks == 1);
     if (job.ranks > 1)
         return run_shared(&job);
     dlz_parallel_for(groups, c->workers, run_forward, &job);

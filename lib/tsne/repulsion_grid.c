@@ -119,6 +119,7 @@ static choice choose(double pair_density, const dlz_repulsion_settings *settings
     if (span < LEAST_CELLS * PLAIN_CELL)
         return consider(pair_density, ladder(span / LEAST_CELLS, 0), false, size);
     choice best = consider(pair_density, PLAIN_CELL, false, size);
+    /* NOLINTNEXTLINE(cert-flp30-c,clang-analyzer-security.FloatLoopCounter): sizes, not a count */
     for (double cell = PLAIN_CELL * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
         choice c = consider(pair_density, cell, true, size);
         if (c.cost < best.cost || values_of(&best) > most)

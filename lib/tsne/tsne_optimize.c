@@ -16,6 +16,7 @@
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -212,6 +213,7 @@ static dlviz_status record(descent *d, int iteration, double kl, double norm) {
         result->history = history;
         result->capacity = capacity;
     }
+    assert(result->history);
     float *row = result->history + 3 * result->rows++;
     row[0] = (float)iteration;
     row[1] = (float)kl;

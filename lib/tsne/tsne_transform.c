@@ -39,7 +39,7 @@ typedef struct placement {
 
 static float median(float *values, int count) {
     for (int i = 1; i < count; i++) {
-        float value = values[i];
+        float value = values[i]; /* cppcheck-suppress uninitvar ; the caller's, `count` of them */
         int j = i;
         for (; j > 0 && values[j - 1] > value; j--)
             values[j] = values[j - 1];

@@ -121,6 +121,21 @@ START_TEST(a_number_that_stands_for_nothing_is_outside) {
 }
 END_TEST
 
+/* The same of 0, far from all others, with either sign: 0 and -0 are one place. */
+START_TEST(zeros_with_either_sign_are_one_place) {
+    int64_t n = 10000;
+    for (int dims = 1; dims <= 3; dims++) {
+        fill_normal(points, dims * n, 3);
+        for (int64_t i = 0; i < n * dims; i++)
+            points[i] += 1000;
+        for (int64_t i = 0; i < 30; i++)
+            for (int k = 0; k < dims; k++)
+                points[i * dims + k] = i >> k & 1 ? 0.0F : -0.0F;
+        ck_assert_int_eq(extent_of(n, dims, true).outside, 30);
+    }
+}
+END_TEST
+
 START_TEST(heavy_tails_leave_at_most_one_in_a_hundred_outside) {
     for (int64_t n = 100; n <= MOST; n *= 5) {
         float *uniform = points + n; /* the second half of the room is written last */
@@ -243,6 +258,7 @@ int main(void) {
                                   clusters_far_apart_are_all_shown,
                                   a_cluster_and_an_outlier_are_told_apart,
                                   a_number_that_stands_for_nothing_is_outside,
+                                  zeros_with_either_sign_are_one_place,
                                   heavy_tails_leave_at_most_one_in_a_hundred_outside,
                                   maps_of_one_place_keep_their_points,
                                   places_are_those_of_comparing_all_pairs,

@@ -6,7 +6,9 @@ DLZ_INLINE void finish_columns(const bool scaled, const bool relu, int64_t rows,
                                const float *scale, const float *shift, float *c, int64_t ldc) {
     for (int64_t j = 0; j < columns; j += DLZ_LANES) {
         int64_t left = columns - j;
+        /* cppcheck-suppress nullPointerArithmetic ; where it is scaled, there are factors */
         dlz_v factor = scaled ? dlz_load_up_to(scale + j, left) : (dlz_v){0};
+        /* cppcheck-suppress nullPointerArithmetic ; the same */
         dlz_v offset = scaled ? dlz_load_up_to(shift + j, left) : (dlz_v){0};
         for (int64_t i = 0; i < rows; i++) {
             dlz_v value = dlz_load_up_to(c + i * ldc + j, left);

@@ -3,6 +3,8 @@
 #include "kernels/nn/post_backward.h"
 #include "kernels/nn/window.h"
 
+#include <assert.h>
+
 /* Random words are made in groups of 64: 16 counters give 4 words each, word w of counter l being
  * number 16 w + l of the group. The order does not depend on the vector length. */
 #define GROUP 64
@@ -108,10 +110,12 @@ DLZ_INLINE void forward_segment(const dlz_post *post, const bool pool, const flo
                                 int64_t first, int64_t pixels, int64_t from, int64_t count,
                                 const uint32_t *words, float *out, uint8_t *codes) {
     int64_t channels = post->channels, row = post->width * channels;
+    assert(codes || !post->coded);
     for (int64_t x = first; x < first + pixels; x++) {
         const float *z = z_row + (pool ? 2 * x : x) * channels;
         for (int64_t c = from; c < from + count; c += DLZ_LANES) {
             int64_t left = from + count - c;
+            /* cppcheck-suppress nullPointerArithmeticRedundantCheck ; as asserted */
             dlz_vi code = post->coded ? load_codes(codes + x * channels + c, left) : (dlz_vi){0};
             dlz_v y = pool ? pooled(post, z + c, row, c, left, &code)
                            : affine(post, dlz_load_up_to(z + c, left), c, left);
