@@ -5,6 +5,12 @@
 #include <check.h>
 #include <dlviz.h>
 
+/* Check writes down where it is after each assertion that holds, to say where a test crashed. In a
+ * loop over the numbers of a tensor that takes several times as long as all that is tested: once
+ * for each place is enough. */
+void mark_place(const char *file, int line);
+#define _mark_point(file, line) mark_place(file, line)
+
 /* Runs one suite made of the given cases (a NULL-terminated list of TTest pointers) and returns
  * main's exit status. Each test is a Check test case of its own, with a generous time-out. */
 int run_tests(const char *suite, const TTest *const *tests);
