@@ -41,7 +41,8 @@ extern "C" {
  *
  *  Calls need at most 64 KiB of the calling thread's stack, and those that draw figures 256 KiB,
  *  for cairo and Pango; threads that the library starts have 1 MiB. What the program's own
- *  functions and layers need comes on top.
+ *  functions and layers need comes on top, and so does what the C library takes from every stack for
+ *  thread-local data: 60 KiB of it are OpenBLAS's, also in threads that never call the library.
  *
  *  A program that unloads the library (dlclose) keeps it, with its threads and memory, until it
  *  ends: Pango and GLib, which figures are drawn with, cannot be loaded a second time. So it is
