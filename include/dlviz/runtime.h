@@ -89,8 +89,8 @@ DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes,
  *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
  *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
  *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
- *  one by one. Saving has no limit, also where a checkpoint takes the place of an earlier one, which
- *  is looked at.
+ *  one by one. Saving has no limit, also where a checkpoint takes the place of an earlier one,
+ *  which is looked at.
  *
  *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
  *  dlviz_last_error() names the file, the limit, this function, and what was asked for.
