@@ -5,8 +5,8 @@
  * was loaded from a file, dlviz_network_prepare_data gives data the size and the normalization that
  * the network learned with.
  *
- * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h): a compressed
- * image or table takes many times as much memory as its bytes. */
+ * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h): images and
+ * compressed files take many times as much memory as their bytes. */
 #ifndef DLVIZ_DATASET_FILES_H
 #define DLVIZ_DATASET_FILES_H
 
