@@ -205,15 +205,18 @@ def keys_of(folder):
 class Program:
     """A program, and what it makes in a folder, {out}, in which an earlier run has left its results."""
 
-    def __init__(self, build, folder, name, label, arguments, seeds=(1, 2), whole=False):
-        """`whole`: the folder's results are replaced together, so that those of two runs are never mixed."""
+    def __init__(self, build, folder, name, label, arguments, seeds=(1, 2), whole=False, earlier=None):
+        """`whole`: the folder's results are replaced together, so that those of two runs are never mixed. `earlier`: the
+        arguments of the run before, if others."""
         self.path, self.label = os.path.join(build, "examples", name), label
         self.patient = name in PATIENT
         self.build, self.folder = build, os.path.join(folder, label)
-        self.arguments, self.whole = arguments, whole
+        self.whole = whole
         self.before, self.after, self.work = (os.path.join(self.folder, part) for part in ("before", "after", "work"))
         os.makedirs(self.before)
+        self.arguments = earlier or arguments
         self.must_run(self.before, seeds[0])
+        self.arguments = arguments
         shutil.copytree(self.before, self.after)
         self.seed = seeds[1]
         self.counts = self.must_run(self.after, self.seed)
@@ -501,7 +504,8 @@ def make_programs(build, folder, wanted):
     os.makedirs(models)
     quick = ["--tsne-iterations", "10", "--perplexity", "5", "--threads", "1", "--quiet", "--seed", "{seed}",
              "--force"]
-    train = [table, "--labels", "kind", "--network", "mlp", "--out", "{out}", "--epochs", "2", *quick]
+    train = [table, "--labels", "kind", "--network", "mlp", "--out", "{out}", *quick]
+    resume = train[:-1] + ["--keep-checkpoint"]
     embed = [table, "--labels", "kind", "--threads", "1", "--quiet", "--seed", "{seed}"]
     saved = os.path.join(models, "map.safetensors")
     model = os.path.join(models, "bars.safetensors")
@@ -518,7 +522,9 @@ def make_programs(build, folder, wanted):
         ("report_lr1e-6_1epoch", "report", ["--data", data, "--out", "{out}", "--image-size", "28", "--train-limit",
                                             "120", "--test-limit", "100", "--epochs", "1", *quick],
          {"whole": True}),
-        ("dlviz-train", "train", train + ["--keep-checkpoint"], {"whole": True}),
+        ("dlviz-train", "train", train + ["--epochs", "2", "--keep-checkpoint"], {"whole": True}),
+        ("dlviz-train", "train resume", resume + ["--epochs", "2", "--resume"],
+         {"whole": True, "seeds": (1, 1), "earlier": resume + ["--epochs", "1"]}),
         ("dlviz-embed", "embed tsne",
          ["tsne", *embed[:1], "map.npy", *embed[1:], "--iterations", "10", "--perplexity", "5", "--init", "random",
           "--save", "map.safetensors", "--figure", "map.png", "--html", "map.html", "--quality"], {}),
