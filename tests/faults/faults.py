@@ -62,6 +62,7 @@ FAULTS = {
     "realpath": ["EIO", "EINTR"],
     "pthread_create": ["EAGAIN", "EAGAIN:all"],
     "malloc": ["ENOMEM"],
+    "own": ["ENOMEM"],  # malloc, asked for by the program itself
 }
 # Another call does the rest: nothing may come of these.
 HARMLESS = ["EINTR", "short"]
@@ -209,17 +210,18 @@ class Program:
         """`whole`: the folder's results are replaced together, so that those of two runs are never mixed. `earlier`: the
         arguments of the run before, if others."""
         self.path, self.label = os.path.join(build, "examples", name), label
-        self.patient = name in PATIENT
+        self.name, self.patient = name, name in PATIENT
         self.build, self.folder = build, os.path.join(folder, label)
         self.whole = whole
         self.before, self.after, self.work = (os.path.join(self.folder, part) for part in ("before", "after", "work"))
         os.makedirs(self.before)
         self.arguments = earlier or arguments
-        self.must_run(self.before, seeds[0])
+        own = self.must_run(self.before, seeds[0], DLVIZ_FAULT_FROM=self.name)["malloc"]
         self.arguments = arguments
         shutil.copytree(self.before, self.after)
         self.seed = seeds[1]
         self.counts = self.must_run(self.after, self.seed)
+        self.counts["own"] = own
         self.old, self.new = keys_of(self.before), keys_of(self.after)
         self.draws = any(name.endswith((".png", ".svg", ".pdf")) for name in self.new)
 
@@ -231,10 +233,10 @@ class Program:
     def words(self, out, seed):
         return [word.replace("{out}", out).replace("{seed}", str(seed)) for word in self.arguments]
 
-    def must_run(self, out, seed):
+    def must_run(self, out, seed, **settings):
         counts = os.path.join(self.folder, "counts")
         process = self.run(out, seed, DLVIZ_FAULT_COUNT=counts, DLVIZ_FAULT_ONLY=self.only(out),
-                           DLVIZ_FAULT_NOT_FROM=":".join(WITHOUT_MEMORY_ENDS))
+                           DLVIZ_FAULT_NOT_FROM=":".join(WITHOUT_MEMORY_ENDS), **settings)
         if process.returncode != 0:
             raise SystemExit(f"{self.label} fails without faults: {process.stderr}")
         with open(counts, encoding="utf-8") as lines:
@@ -250,9 +252,11 @@ class Program:
         shutil.copytree(self.before, self.work)
         counts = os.path.join(self.folder, "counts")
         name, _, rest = what.partition(":")
+        left_out = {"DLVIZ_FAULT_NOT_FROM": ":".join(WITHOUT_MEMORY_ENDS)} if call == "malloc" else {}
+        if call == "own":
+            call, left_out = "malloc", {"DLVIZ_FAULT_FROM": self.name}
         setting = f"{call}:{number}:{name}" + (":" + rest if rest else "")
         try:
-            left_out = {"DLVIZ_FAULT_NOT_FROM": ":".join(WITHOUT_MEMORY_ENDS)} if call == "malloc" else {}
             process = self.run(self.work, self.seed, DLVIZ_FAULT=setting, DLVIZ_FAULT_COUNT=counts,
                                DLVIZ_FAULT_ONLY=self.only(self.work), **left_out)
         except subprocess.TimeoutExpired:
