@@ -95,7 +95,7 @@ command clang-tidy clang-tidy
 command cppcheck cppcheck"
     build=${BUILD_DIR:-build-analysis}
     [ -f "$build/build.ninja" ] ||
-        meson setup "$build" --wrap-mode=nodownload -Dmpi=disabled -Dtests=disabled -Dexamples=false </dev/null
+        meson setup "$build" --wrap-mode=nodownload -Dtests=disabled -Dexamples=false </dev/null
     exec python3 tests/analysis/analyze.py "$build" "$@"
 fi
 
