@@ -353,7 +353,7 @@ class Campaign:
         for name in names if broken else []:
             test, limit = self.suite.tests[name], max(4 * LEAST_LIMIT, 30 * self.suite.usual_time(name))
             how = self.fails(test, broken, limit, SANITIZE)
-            if not how:
+            if not how or not re.search(r"ERROR: (Address|Leak)Sanitizer|: runtime error: ", how.output):
                 continue
             if not self.fails(test, self.builder.sanitize(path, source.text, objects), limit, SANITIZE):
                 told = {key: value for key, value in survived.items() if key not in ("tests", "names")}

@@ -446,8 +446,17 @@ START_TEST(a_header_is_read_in_proportion) {
 }
 END_TEST
 
+START_TEST(nothing_is_no_file) {
+    prepare_readers();
+    for (const reader *of = all_readers; of->name; of++)
+        if (!of->file) /* else it lies in a folder */
+            ck_fails(of->read(NULL, NULL, 10), DLVIZ_ERROR_INVALID_ARGUMENT, "is NULL");
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {the_limit_holds_for_every_reader,
+    const TTest *const tests[] = {nothing_is_no_file,
+                                  the_limit_holds_for_every_reader,
                                   the_limit_is_a_setting,
                                   a_description_of_a_huge_network_meets_the_limit,
                                   what_is_announced_is_not_believed,
