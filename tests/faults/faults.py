@@ -209,8 +209,8 @@ class Program:
     """A program, and what it makes in a folder, {out}, in which an earlier run has left its results."""
 
     def __init__(self, build, folder, name, label, arguments, seeds=(1, 2), whole=False, earlier=None):
-        """`whole`: the folder's results are replaced together, so that those of two runs are never mixed. `earlier`: the
-        arguments of the run before, if others."""
+        """`whole`: the folder's results are replaced together, so that those of two runs are never mixed. `earlier`:
+        the arguments of the run before, if others."""
         self.path, self.label = os.path.join(build, "examples", name), label
         self.name, self.patient = name, name in PATIENT
         self.build, self.folder = build, os.path.join(folder, label)
@@ -334,7 +334,7 @@ class Program:
 
 
 class Streams:
-    """A program that says something, on standard output where all goes well and on standard error where nothing does."""
+    """A program that says something: on standard output where all goes well, on standard error where nothing does."""
 
     def __init__(self, program):
         self.program, self.build = program, program.build
@@ -344,7 +344,8 @@ class Streams:
         self.bad = self.run("2")
         self.num_writes["2"] = self.count()
         if self.good.returncode != 0 or self.bad.returncode <= 0 or not self.bad.stderr:
-            raise SystemExit(f"{program.label} ends with {self.good.returncode} and {self.bad.returncode} without faults")
+            ends = f"{self.good.returncode} and {self.bad.returncode}"
+            raise SystemExit(f"{program.label} ends with {ends} without faults")
 
     def command(self, stream):
         program = self.program
