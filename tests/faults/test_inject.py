@@ -106,7 +106,7 @@ class Inject(unittest.TestCase):
         for program in PROGRAMS:
             name = os.path.basename(program)
             for how, ends in (("pointer", [signal.SIGSEGV]), ("argument", [signal.SIGSEGV]),
-                              ("abort", [signal.SIGABRT]), ("jump", [signal.SIGSEGV, signal.SIGABRT])):
+                              ("abort", [signal.SIGABRT]), ("jump", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])):
                 status, _, counts, told = run(program, how)
                 self.assertIn(-status, ends, (program, how))
                 self.assertEqual(len(told), 1, (program, how, told))
