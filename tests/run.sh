@@ -146,7 +146,6 @@ asan)
     set_up="-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=2 -Ddebug=true $slow"
     export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}"
     export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
-    export LSAN_OPTIONS="${LSAN_OPTIONS:-suppressions=$PWD/tests/support/leaks.txt:print_suppressions=0}"
     ;;
 debug)
     build="$build-debug"
