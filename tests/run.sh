@@ -95,7 +95,7 @@ command clang-tidy clang-tidy
 command cppcheck cppcheck"
     build=${BUILD_DIR:-build-analysis}
     [ -f "$build/build.ninja" ] ||
-        meson setup "$build" --wrap-mode=nodownload -Dmpi=disabled -Dtests=disabled -Dexamples=false </dev/null
+        meson setup "$build" --wrap-mode=nodownload -Dtests=disabled -Dexamples=false </dev/null
     exec python3 tests/analysis/analyze.py "$build" "$@"
 fi
 
@@ -179,18 +179,12 @@ prepare_locale() {
     export LOCPATH
 }
 
-# The library alone, compiled for coverage or to be broken: make_library FOLDER OPTIONS
-make_library() {
+# The Check programs alone, compiled for coverage or to be broken: make_programs FOLDER OPTIONS
+make_programs() {
     folder=$1
     shift
     [ -f "$folder/build.ninja" ] || meson setup "$folder" --wrap-mode=nodownload -Dmpi=disabled -Dbenchmarks=false \
         -Ddefault_library=static -Doptimization=1 -Db_ndebug=true "$@" </dev/null
-    ninja -C "$folder" lib/libdlviz_inside.a </dev/null
-}
-
-# The same with the Check programs.
-make_programs() {
-    make_library "$@"
     # shellcheck disable=SC2046 # a list of programs
     ninja -C "$folder" $(ninja -C "$folder" -t targets all | sed -n 's/^\(tests\/test_[^:]*\): c_LINKER.*/\1/p') </dev/null
 }
@@ -202,15 +196,11 @@ coverage | mutants)
     [ "$mode" = mutants ] || build=${BUILD_DIR:-$build}
     # Counters that threads share must not lose what one of them counts: gcov computes some from others.
     make_programs "$build" -Ddebug=true -Db_coverage=true -Dc_args=-fprofile-update=atomic
-    if [ "$mode" = mutants ]; then
-        make_programs "$broken" -Ddebug=false
-        make_library "$broken-asan" -Ddebug=false -Db_sanitize=address,undefined -Db_lundef=false
-    fi
+    [ "$mode" = coverage ] || make_programs "$broken" -Ddebug=false
     prepare_locale
     status=0
     python3 tests/coverage/coverage.py "$build" --tests "$(IFS=, && printf %s "$*")" || status=$?
-    [ "$mode" = coverage ] || python3 tests/coverage/mutate.py "$broken" --coverage "$build" --sanitized "$broken-asan" \
-        --mutants "$mutants" || status=$?
+    [ "$mode" = coverage ] || python3 tests/coverage/mutate.py "$broken" --coverage "$build" --mutants "$mutants" || status=$?
     exit "$status"
     ;;
 esac

@@ -3,7 +3,10 @@
  * What is read here is not normalized. For training, see dlviz_dataset_measure and
  * dlviz_dataset_set_channel_normalization; for a network that was trained already, also one that
  * was loaded from a file, dlviz_network_prepare_data gives data the size and the normalization that
- * the network learned with. */
+ * the network learned with.
+ *
+ * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h): images and
+ * compressed files take many times as much memory as their bytes. */
 #ifndef DLVIZ_DATASET_FILES_H
 #define DLVIZ_DATASET_FILES_H
 

@@ -1,4 +1,8 @@
-/* dlviz/network.h - a graph of named layers: build, look at, predict, take features, save, load. */
+/* dlviz/network.h - a graph of named layers: build, look at, predict, take features, save, load.
+ *
+ * Before files of somebody else's are opened, see dlviz_set_file_limit (dlviz/runtime.h). What a
+ * network then takes to compute is not the file's: dlviz_network_layer_dims tells how large the
+ * outputs of its layers are. */
 #ifndef DLVIZ_NETWORK_H
 #define DLVIZ_NETWORK_H
 

@@ -169,7 +169,7 @@ static void write_over(const char *path) {
     ck_ok(dlz_file_commit(file));
 }
 
-/* Nobody can read what replaces a private file, not even while it is written. */
+/* Nobody else can read what takes a file's place while it is written. */
 START_TEST(owners_groups_and_lists_are_kept) {
     static const unsigned char list[] = {2,   0,   0,   0,   1,   0,   6,  0,   255, 255, 255,
                                          255, 2,   0,   4,   0,   57,  48, 0,   0,   4,   0,
@@ -178,17 +178,28 @@ START_TEST(owners_groups_and_lists_are_kept) {
     const char *path = scratch_path("owned");
     struct stat info;
     dlz_file *file;
+    static const char much[100000];
+    static const mode_t modes[] = {0644, 0666, 0600};
     write_file(path, "earlier", 7);
-    ck_assert_int_eq(chmod(path, 0600), 0);
-    ck_ok(dlz_file_create(&file, path));
-    DIR *folder = opendir(scratch_folder());
-    for (struct dirent *entry; (entry = readdir(folder));)
-        if (strstr(entry->d_name, ".tmp")) {
-            ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &info, 0), 0);
-            ck_assert_int_eq(info.st_mode & 0777, 0600);
-        }
-    closedir(folder);
-    ck_ok(dlz_file_commit(file));
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        ck_assert_int_eq(chmod(path, modes[i]), 0);
+        ck_ok(dlz_file_create(&file, path));
+        ck_ok(dlz_file_write(file, much, sizeof much));
+        int seen = 0;
+        DIR *folder = opendir(scratch_folder());
+        for (struct dirent *entry; (entry = readdir(folder));)
+            if (strstr(entry->d_name, ".tmp")) {
+                ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &info, 0), 0);
+                ck_assert_int_gt(info.st_size, 0);
+                ck_assert_int_eq(info.st_mode & 0777, 0600);
+                seen++;
+            }
+        closedir(folder);
+        ck_assert_int_eq(seen, 1);
+        ck_ok(dlz_file_commit(file));
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert_int_eq(info.st_mode & 0777, modes[i]);
+    }
     if (geteuid() == 0) {
         ck_assert_int_eq(chown(path, 1234, 4321), 0);
         write_over(path);
@@ -275,6 +286,38 @@ START_TEST(another_group_gets_no_more_than_everybody) {
         ck_assert_msg((info.st_mode & 07777) == modes[i][1], "%o became %o, not %o",
                       (unsigned)modes[i][0], (unsigned)info.st_mode & 07777, (unsigned)modes[i][1]);
     }
+    ck_assert_int_eq(remove(path) | rmdir(folder), 0);
+}
+END_TEST
+
+/* A program may act for another user than the one who started it: it is the other one that counts. */
+START_TEST(the_effective_user_counts) {
+    char folder[512], path[600];
+    dlz_file *file;
+    bool exists;
+    if (geteuid() != 0) {
+        printf("SKIP: only the superuser can become another user\n");
+        return;
+    }
+    ck_assert_int_eq(chmod(scratch_folder(), 0711), 0);
+    snprintf(folder, sizeof folder, "%s/effective", scratch_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+    write_file(path, "of root", 7);
+    ck_assert_int_eq(chmod(path, 0644), 0);
+    ck_assert_int_eq(seteuid(1234), 0);
+    ck_fails(dlz_file_create(&file, path), DLVIZ_ERROR_IO, "cannot write");
+    ck_assert_int_eq(seteuid(0), 0);
+    expect_contents(path, "of root");
+    ck_assert_int_eq(setreuid(1234, 0), 0);
+    ck_ok(dlz_file_find(path, &exists));
+    ck_assert(exists);
+    ck_assert_int_eq(chown(folder, 0, 0), 0);
+    write_over(path);
+    ck_ok(dlz_file_find(path, &exists));
+    ck_assert(exists);
+    ck_assert_int_eq(setreuid(0, 0), 0);
     ck_assert_int_eq(remove(path) | rmdir(folder), 0);
 }
 END_TEST
@@ -515,6 +558,7 @@ int main(void) {
                                   owners_groups_and_lists_are_kept,
                                   a_strangers_link_is_not_followed,
                                   another_group_gets_no_more_than_everybody,
+                                  the_effective_user_counts,
                                   prepared_names_lead_nowhere,
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,

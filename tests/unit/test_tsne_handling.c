@@ -63,6 +63,9 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 2, column 1");
     dlviz_tensor_float(start)[3] = INFINITY;
     ck_fails(dlviz_tsne_set_initial_map(t, start), DLVIZ_ERROR_NUMERIC, "row 1");
+    dlviz_tensor *wide = matrix(5, 4, NULL);
+    ck_fails(dlviz_tsne_set_initial_map(t, wide), DLVIZ_ERROR_SHAPE, "4 columns; 1 to 3");
+    dlviz_tensor_destroy(wide);
     ck_ok(dlviz_tsne_set_distance(t, DLVIZ_TSNE_DISTANCE_COSINE));
     memset(dlviz_tensor_data(points), 0, 60 * sizeof(float));
     ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 0");
