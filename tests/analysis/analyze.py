@@ -94,7 +94,7 @@ def is_silenced(folder, path, line, check):
 
 
 def run(command, folder):
-    process = subprocess.run(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    process = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
     return process.returncode, process.stdout, process.stderr
 
 
@@ -142,16 +142,16 @@ def is_blind(tool, folder, arguments):
     lines = {int(match["line"]) for finding in found if (match := FINDING.match(finding))}
     wanted = {number for number, line in enumerate(read(PLANTED).splitlines(), 1) if "/* found */" in line}
     if lines != wanted:
-        print(f"{tool} finds faults in the lines {sorted(lines)} of {PLANTED}, and they are in {sorted(wanted)}:", *found,
-              sep="\n", flush=True)
+        print(f"{tool} finds faults in the lines {sorted(lines)} of {PLANTED}, and they are in {sorted(wanted)}:",
+              *found, sep="\n", flush=True)
     return lines != wanted
 
 
 def without_reason(path):
     """Where something is silenced, and it is not said why."""
     silenced = re.compile(r"NOLINT\w*(?!\w|\([^)]+\): \w)|cppcheck-suppress(?!-?\w* ?\[?[\w, ]+\]? ; \w)")
-    return [f"{path}:{number}: without a reason: {line.strip()}" for number, line in enumerate(read(path).splitlines(), 1)
-            if silenced.search(line)]
+    return [f"{path}:{number}: without a reason: {line.strip()}"
+            for number, line in enumerate(read(path).splitlines(), 1) if silenced.search(line)]
 
 
 TOOLS = {"gcc": gcc, "clang-tidy": clang_tidy, "cppcheck": cppcheck}
