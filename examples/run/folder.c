@@ -121,9 +121,16 @@ bool has_finished(const char *folder) {
     return has_file(folder, "summary.json"); /* which is written last */
 }
 
-void remove_checkpoint(const char *folder) {
+const char *remove_checkpoint(const char *folder) {
+    const char *left = NULL;
+    int error = 0;
     for (size_t i = 0; i < COUNT(of_training); i++)
-        (void)AGAIN(unlink(result_path(folder, of_training[i])));
+        if (AGAIN(unlink(result_path(folder, of_training[i]))) != 0 && errno != ENOENT && !left) {
+            left = of_training[i];
+            error = errno;
+        }
+    errno = error;
+    return left;
 }
 
 void remove_results(const char *folder) {

@@ -442,11 +442,13 @@ static int finish(struct run *run) {
     dlviz_status status = write_summary(run);
     if (status != DLVIZ_OK)
         return failure(run, status);
-    if (!run->options.keep_checkpoint)
-        remove_checkpoint(run->options.out);
+    const char *left = run->options.keep_checkpoint ? NULL : remove_checkpoint(run->options.out);
+    if (left)
+        warn(run, "the results are there, but '%s' cannot be removed: %s",
+             result_path(run->options.out, left), strerror(errno));
     say(&run->terminal, "results and figures are in %s; open %s", run->options.out,
         result_path(run->options.out, "report.html"));
-    return all_printed(run->options.program) ? EXIT_DONE : EXIT_FAILED;
+    return all_printed(run->options.program) && !left ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* Whether all processes may go on; those that could are told who could not. */

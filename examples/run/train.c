@@ -80,7 +80,7 @@ static dlviz_status save_progress(struct run *run) {
     if (!run->writes)
         return DLVIZ_OK;
     if (run->replaces)
-        remove_checkpoint(out);
+        (void)remove_checkpoint(out);
     TRY(dlviz_film_save(run->film, result_path(out, FILM)));
     if (!run->has_checkpoint)
         TRY(write_settings(run));
