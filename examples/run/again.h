@@ -15,6 +15,8 @@
         again_result;                                                                              \
     })
 
+/* Into PATH_MAX bytes of one's own: a failure is then none of memory, which looks like a path that leads
+ * nowhere. */
 static inline char *realpath_again(const char *path, char *resolved) {
     char *found;
     do

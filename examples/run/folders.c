@@ -4,6 +4,7 @@
 #include "try.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,48 +162,42 @@ dlviz_status read_image_folder(struct data *data, const struct options *options,
 /* -- Where results must not be -------------------------------------------------------------------
  */
 
-/* Where a path leads, or what there is of the way; to be freed, NULL without memory. */
-static char *real_place(const char *path) {
-    char *way = strdup(path), *real = NULL;
-    while (way && !real) {
-        real = realpath_again(*way ? way : ".", NULL);
-        char *slash = strrchr(way, '/');
-        if (real || errno == ENOMEM)
-            break;
-        if (slash && slash == way)
-            slash++;
-        if (*(slash ? slash : way) == '\0') /* nothing is left */
-            break;
-        *(slash ? slash : way) = '\0';
+/* Where a path leads, or what there is of the way; NULL where that is nowhere. */
+static const char *real_place(const char *path, char real[PATH_MAX]) {
+    char way[PATH_MAX];
+    if (strlen(path) >= sizeof way)
+        return NULL;
+    memcpy(way, path, strlen(path) + 1);
+    for (;;) {
+        if (realpath_again(*way ? way : ".", real))
+            return real;
+        char *slash = strrchr(way, '/'), *cut = slash ? slash + (slash == way) : way;
+        if (*cut == '\0') /* nothing is left */
+            return NULL;
+        *cut = '\0';
     }
-    free(way);
-    return real;
 }
 
 static bool lies_in(const char *place, const char *folder) {
-    char *real = folder ? realpath_again(folder, NULL) : NULL;
-    size_t length = real ? strlen(real) : 0;
-    bool in = real && strncmp(place, real, length) == 0 &&
-              (length == 1 || place[length] == '/' || place[length] == '\0');
-    free(real);
-    return in;
+    char real[PATH_MAX];
+    if (!folder || !realpath_again(folder, real))
+        return false;
+    size_t length = strlen(real);
+    return strncmp(place, real, length) == 0 &&
+           (length == 1 || place[length] == '/' || place[length] == '\0');
 }
 
 bool tests_what_it_trains_on(const struct options *options) {
     struct parts parts = find_parts(options);
-    char *test = options->test_folder ? realpath_again(options->test_folder, NULL) : NULL;
-    char *train = realpath_again(parts.train, NULL);
-    bool both = test && train && (lies_in(test, train) || lies_in(train, test));
-    free(train);
-    free(test);
-    return both;
+    char test[PATH_MAX], train[PATH_MAX];
+    return options->test_folder && realpath_again(options->test_folder, test) &&
+           realpath_again(parts.train, train) && (lies_in(test, train) || lies_in(train, test));
 }
 
 bool lies_among_images(const char *path, const struct options *options) {
     struct parts parts = find_parts(options);
-    char *place = real_place(path);
-    bool among = place && (lies_in(place, parts.train) || lies_in(place, parts.validation) ||
-                           lies_in(place, parts.test));
-    free(place);
-    return among;
+    char real[PATH_MAX];
+    const char *place = real_place(path, real);
+    return place && (lies_in(place, parts.train) || lies_in(place, parts.validation) ||
+                     lies_in(place, parts.test));
 }

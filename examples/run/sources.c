@@ -4,6 +4,7 @@
 #include "try.h"
 
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +29,15 @@ static bool ends_with(const char *path, const char *ending) {
 }
 
 /* The last part of a path, without the ending of a file's name. */
-static void name_after(struct data *data, const char *path) {
-    char *real = realpath_again(path, NULL);
-    char *last = basename(real ? real : (char[]){"data"});
-    char *dot = strrchr(last, '.');
+static dlviz_status name_after(struct data *data, const char *path) {
+    char real[PATH_MAX];
+    if (!realpath_again(path, real))
+        return dlviz_fail(DLVIZ_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
+    char *last = basename(real), *dot = strrchr(last, '.');
     if (dot && dot != last && !is_folder(path))
         *dot = '\0';
     copy_text(data->name, sizeof data->name, last);
-    free(real);
+    return DLVIZ_OK;
 }
 
 /* -- Sets of a known kind ------------------------------------------------------------------------
@@ -110,7 +112,7 @@ enum source look_at_source(const char *path) {
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal) {
     const char *path = options->data;
-    name_after(data, path);
+    TRY(name_after(data, path));
     if (options->test_folder && !is_of_images(path))
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--test-folder goes with a folder of images, and '%s' is none", path);

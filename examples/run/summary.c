@@ -1,7 +1,8 @@
 /* summary.json: what was run, on what, with what result. */
-#include "compact.h"
 #include "folder.h"
+#include "json_text.h"
 #include "run.h"
+#include "try.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -9,43 +10,25 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* JSON has no NaN. */
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-/* Nor has it text that is not UTF-8, which a folder's name may be. */
-static json_t *text(const char *bytes) {
-    json_t *string = json_string(bytes);
-    if (string)
-        return string;
-    char copy[4096];
-    snprintf(copy, sizeof copy, "%s", bytes);
-    for (char *at = copy; *at; at++)
-        if (*at & 0x80)
-            *at = '?';
-    return json_string(copy);
-}
-
-static json_t *floats(const dlviz_tensor *tensor) {
-    json_t *array = json_array();
+static void put_floats(struct json_text *json, const char *key, const dlviz_tensor *tensor) {
     const float *values = dlviz_tensor_const_float(tensor);
+    put_open(json, key, '[');
     for (int64_t i = 0; i < dlviz_tensor_num_elements(tensor); i++)
-        json_array_append_new(array, number((double)values[i]));
-    return array;
+        put_number(json, NULL, (double)values[i]);
+    put_close(json, '[');
 }
 
-static json_t *matrix(const dlviz_tensor *tensor) {
-    json_t *rows = json_array();
+static void put_matrix(struct json_text *json, const char *key, const dlviz_tensor *tensor) {
     const int64_t *values = dlviz_tensor_const_data(tensor);
     int64_t width = dlviz_tensor_dim(tensor, 1);
+    put_open(json, key, '[');
     for (int64_t i = 0; i < dlviz_tensor_dim(tensor, 0); i++) {
-        json_t *row = json_array();
+        put_open(json, NULL, '[');
         for (int64_t j = 0; j < width; j++)
-            json_array_append_new(row, json_integer(values[i * width + j]));
-        json_array_append_new(rows, row);
+            put_integer(json, NULL, values[i * width + j]);
+        put_close(json, '[');
     }
-    return rows;
+    put_close(json, '[');
 }
 
 static double mean_of(const dlviz_trainer *trainer, const char *metric) {
@@ -84,138 +67,166 @@ static const char *optimizer_text(const struct options *options) {
     return names[options->optimizer];
 }
 
-static json_t *training(const struct run *run) {
+static void put_training(struct json_text *json, const struct run *run) {
     const struct options *options = &run->options;
     const dlviz_trainer *trainer = run->trainer;
     int64_t epochs = dlviz_trainer_num_epochs(trainer), last = epochs - 1;
-    json_t *object = json_pack(
-        "{s:s, s:f, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "optimizer",
-        optimizer_text(options), "learning_rate", options->learning_rate, "schedule",
-        schedule_text(options), "epochs", (json_int_t)epochs, "batch_size",
-        (json_int_t)options->batch_size, "seed", (json_int_t)options->seed, "train_loss",
-        number(dlviz_trainer_history(trainer, last, "train_loss")), "validation_loss",
-        number(dlviz_trainer_history(trainer, last, "validation_loss")), "validation_accuracy",
-        number(dlviz_trainer_history(trainer, last, "validation_accuracy")), "seconds",
-        number(mean_of(trainer, "seconds") * (double)epochs), "images_per_second",
-        number(mean_of(trainer, "samples_per_second")));
+    put_open(json, "training", '{');
+    put_text(json, "optimizer", optimizer_text(options));
+    put_number(json, "learning_rate", options->learning_rate);
+    put_text(json, "schedule", schedule_text(options));
+    put_integer(json, "epochs", epochs);
+    put_integer(json, "batch_size", options->batch_size);
+    put_integer(json, "seed", options->seed);
+    put_number(json, "train_loss", dlviz_trainer_history(trainer, last, "train_loss"));
+    put_number(json, "validation_loss", dlviz_trainer_history(trainer, last, "validation_loss"));
+    put_number(json, "validation_accuracy",
+               dlviz_trainer_history(trainer, last, "validation_accuracy"));
+    put_number(json, "seconds", mean_of(trainer, "seconds") * (double)epochs);
+    put_number(json, "images_per_second", mean_of(trainer, "samples_per_second"));
     if (options->augment)
-        json_object_set_new(object, "augmentation", text(options->augment));
+        put_text(json, "augmentation", options->augment);
     if (options->patience > 0)
-        json_object_set_new(object, "best_epoch",
-                            json_integer(dlviz_trainer_best_epoch(trainer) + 1));
-    return object;
+        put_integer(json, "best_epoch", dlviz_trainer_best_epoch(trainer) + 1);
+    put_close(json, '{');
 }
 
-static json_t *seconds(const struct run *run) {
-    json_t *object = json_object();
+static void put_seconds(struct json_text *json, const struct run *run) {
     double total = 0;
+    put_open(json, "seconds", '{');
     for (int i = 0; i < NUM_STAGES; i++) {
-        json_object_set_new(object, stage_names[i], number(run->seconds[i]));
+        put_number(json, stage_names[i], run->seconds[i]);
         total += run->seconds[i];
     }
-    json_object_set_new(object, "total", number(total));
-    return object;
+    put_number(json, "total", total);
+    put_close(json, '{');
 }
 
-static json_t *class_names(const struct run *run) {
-    json_t *array = json_array();
+static void put_class_names(struct json_text *json, const struct run *run) {
+    put_open(json, "classes", '[');
     for (int64_t i = 0; i < dlviz_dataset_num_classes(run->data.test); i++) {
         const char *name = dlviz_dataset_class_name(run->data.test, i);
         char digits[24];
         snprintf(digits, sizeof digits, "%lld", (long long)i);
-        json_array_append_new(array, text(name ? name : digits));
+        put_text(json, NULL, name ? name : digits);
     }
-    return array;
+    put_close(json, '[');
 }
 
-static json_t *input(const struct run *run) {
-    json_t *array = json_array();
-    for (int i = 0; i < dlviz_dataset_ndim(run->data.train); i++)
-        json_array_append_new(array, json_integer(dlviz_dataset_dims(run->data.train)[i]));
-    return array;
-}
-
-static json_t *dataset(const struct run *run) {
+static void put_dataset(struct json_text *json, const struct run *run) {
     const struct data *data = &run->data;
-    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "name", data->name, "folder",
-                     text(run->options.data), "train",
-                     (json_int_t)dlviz_dataset_num_samples(data->train), "validation",
-                     (json_int_t)dlviz_dataset_num_samples(data->validation), "test",
-                     (json_int_t)dlviz_dataset_num_samples(data->test), "input", input(run),
-                     "classes", class_names(run));
+    put_open(json, "dataset", '{');
+    put_text(json, "name", data->name);
+    put_text(json, "folder", run->options.data);
+    put_integer(json, "train", dlviz_dataset_num_samples(data->train));
+    put_integer(json, "validation", dlviz_dataset_num_samples(data->validation));
+    put_integer(json, "test", dlviz_dataset_num_samples(data->test));
+    put_open(json, "input", '[');
+    for (int i = 0; i < dlviz_dataset_ndim(data->train); i++)
+        put_integer(json, NULL, dlviz_dataset_dims(data->train)[i]);
+    put_close(json, '[');
+    put_class_names(json, run);
+    put_close(json, '{');
 }
 
 /* The layers as the network's files have them. */
-static json_t *network(const struct run *run) {
-    void *bytes;
+static dlviz_status put_network(struct json_text *json, const struct run *run) {
+    void *description;
     size_t size;
-    json_t *layers = NULL;
-    if (dlviz_network_save_architecture_memory(run->network, &bytes, &size) == DLVIZ_OK) {
-        json_t *whole = json_loadb(bytes, size, 0, NULL);
-        layers = json_incref(json_object_get(whole, "layers"));
-        json_decref(whole);
-    }
-    dlviz_free(bytes);
-    return json_pack("{s:o, s:I, s:s, s:I, s:o*}", "name", text(run->options.network), "parameters",
-                     (json_int_t)dlviz_network_num_parameters(run->network), "layer", run->layer,
-                     "features", (json_int_t)dlviz_tensor_dim(run->features, 1), "layers", layers);
+    TRY(dlviz_network_save_architecture_memory(run->network, &description, &size));
+    put_open(json, "network", '{');
+    put_text(json, "name", run->options.network);
+    put_integer(json, "parameters", dlviz_network_num_parameters(run->network));
+    put_text(json, "layer", run->layer);
+    put_integer(json, "features", dlviz_tensor_dim(run->features, 1));
+    put_member(json, "layers", description, size);
+    put_close(json, '{');
+    dlviz_free(description);
+    return DLVIZ_OK;
 }
 
-static json_t *quality_of(const struct quality *quality) {
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "neighbors", QUALITY_NEIGHBORS,
-                     "trustworthiness", number(quality->trustworthiness), "continuity",
-                     number(quality->continuity), "neighbor_preservation",
-                     number(quality->preservation), "neighbor_accuracy",
-                     number(quality->neighbor_accuracy), "silhouette", number(quality->silhouette),
-                     "distance_correlation", number(quality->correlation), "kl_divergence",
-                     number(quality->kl_divergence));
+static void put_quality(struct json_text *json, const char *key, const struct quality *quality) {
+    put_open(json, key, '{');
+    put_integer(json, "neighbors", QUALITY_NEIGHBORS);
+    put_number(json, "trustworthiness", quality->trustworthiness);
+    put_number(json, "continuity", quality->continuity);
+    put_number(json, "neighbor_preservation", quality->preservation);
+    put_number(json, "neighbor_accuracy", quality->neighbor_accuracy);
+    put_number(json, "silhouette", quality->silhouette);
+    put_number(json, "distance_correlation", quality->correlation);
+    put_number(json, "kl_divergence", quality->kl_divergence);
+    put_close(json, '{');
 }
 
-static json_t *embedding(const struct run *run) {
-    json_t *epochs = json_array();
+static void put_embedding(struct json_text *json, const struct run *run) {
+    put_open(json, "tsne", '{');
+    put_number(json, "perplexity", run->options.perplexity);
+    put_integer(json, "iterations", run->options.tsne_iterations);
+    put_number(json, "kl_divergence", run->learned.kl_divergence);
+    put_open(json, "epochs", '[');
     for (int64_t i = 0; i < dlviz_film_num_frames(run->film); i++)
-        json_array_append_new(epochs, json_integer(dlviz_film_epoch(run->film, i)));
-    return json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "perplexity", run->options.perplexity,
-                     "iterations", (json_int_t)run->options.tsne_iterations, "kl_divergence",
-                     number(run->learned.kl_divergence), "epochs", epochs, "quality",
-                     quality_of(&run->learned), "untrained", quality_of(&run->untrained), "pixels",
-                     quality_of(&run->pixels));
+        put_integer(json, NULL, dlviz_film_epoch(run->film, i));
+    put_close(json, '[');
+    put_quality(json, "quality", &run->learned);
+    put_quality(json, "untrained", &run->untrained);
+    put_quality(json, "pixels", &run->pixels);
+    put_close(json, '{');
 }
 
-static json_t *command(const struct run *run) {
-    json_t *words = json_array();
+static void put_command(struct json_text *json, const struct run *run) {
+    put_open(json, "command", '[');
     for (int i = 0; i < run->options.num_words; i++)
-        json_array_append_new(words, text(run->options.words[i]));
-    return words;
+        put_text(json, NULL, run->options.words[i]);
+    put_close(json, '[');
 }
 
-static json_t *versions(void) {
-    return json_pack("{s:s, s:s, s:s}", "libdlviz", dlviz_version(), "jansson",
-                     jansson_version_str(), "blas", dlviz_blas());
+static void put_results(struct json_text *json, const struct run *run) {
+    put_open(json, "test", '{');
+    put_number(json, "accuracy", run->test_accuracy);
+    put_number(json, "loss", run->test_loss);
+    put_number(json, "untrained_accuracy", run->untrained_accuracy);
+    put_matrix(json, "confusion", run->confusion);
+    put_close(json, '{');
+    put_open(json, "pca", '{');
+    put_floats(json, "explained_variance_ratio", dlviz_pca_explained_variance_ratio(run->pca));
+    put_number(json, "total_variance", dlviz_pca_total_variance(run->pca));
+    put_close(json, '{');
+    put_embedding(json, run);
 }
 
-static json_t *summarize(const struct run *run) {
-    const char *name = run->experiment ? run->experiment->name : run->data.name;
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o}, s:{s:o, s:f}, s:o, s:o, s:o, s:I, "
-        "s:s, s:s, s:s, s:o}",
-        "experiment", name, "title", run->title, "command", command(run), "dataset", dataset(run),
-        "network", network(run), "training", training(run), "test", "accuracy",
-        number(run->test_accuracy), "loss", number(run->test_loss), "untrained_accuracy",
-        number(run->untrained_accuracy), "confusion", matrix(run->confusion), "pca",
-        "explained_variance_ratio", floats(dlviz_pca_explained_variance_ratio(run->pca)),
-        "total_variance", dlviz_pca_total_variance(run->pca), "tsne", embedding(run), "seconds",
-        seconds(run), "peak_memory_mb", number(peak_memory_mb()), "threads",
-        (json_int_t)dlviz_num_threads(), "isa", dlviz_isa(), "blas", dlviz_blas(), "version",
-        dlviz_version(), "versions", versions());
+static void put_machine(struct json_text *json, const struct run *run) {
+    put_seconds(json, run);
+    put_number(json, "peak_memory_mb", peak_memory_mb());
+    put_integer(json, "threads", dlviz_num_threads());
+    put_text(json, "isa", dlviz_isa());
+    put_text(json, "blas", dlviz_blas());
+    put_text(json, "version", dlviz_version());
+    put_open(json, "versions", '{');
+    put_text(json, "libdlviz", dlviz_version());
+    put_text(json, "jansson", jansson_version_str());
+    put_text(json, "blas", dlviz_blas());
+    put_close(json, '{');
+}
+
+static dlviz_status summarize(struct json_text *json, const struct run *run) {
+    put_open(json, NULL, '{');
+    put_text(json, "experiment", run->experiment ? run->experiment->name : run->data.name);
+    put_text(json, "title", run->title);
+    put_command(json, run);
+    put_dataset(json, run);
+    TRY(put_network(json, run));
+    put_training(json, run);
+    put_results(json, run);
+    put_machine(json, run);
+    put_close(json, '{');
+    return DLVIZ_OK;
 }
 
 dlviz_status write_summary(const struct run *run) {
-    json_t *object = summarize(run);
-    const char *path = result_path(run->options.out, "summary.json");
-    dlviz_status status = object ? write_compact(object, path)
-                                 : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
-                                              "cannot write '%s': not enough memory", path);
-    json_decref(object);
+    struct json_text json = {0};
+    dlviz_status status = summarize(&json, run);
+    if (status == DLVIZ_OK)
+        status = write_json(&json, result_path(run->options.out, "summary.json"));
+    release_json(&json);
     return status;
 }

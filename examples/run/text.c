@@ -26,6 +26,13 @@ static size_t length_of(const char *text) {
     return length;
 }
 
+bool is_utf8(const char *text) {
+    size_t length = 1;
+    for (; *text && length > 0; text += length)
+        length = length_of(text);
+    return length > 0;
+}
+
 void copy_text(char *to, size_t size, const char *from) {
     static const char more[] = "…";
     size_t used = 0, whole = 0; /* whole: up to where the mark of what is left out has room, too */

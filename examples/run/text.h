@@ -2,7 +2,10 @@
 #ifndef RUN_TEXT_H
 #define RUN_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+bool is_utf8(const char *text);
 
 /* Copies a text with ' ' for each control character and '?' for each byte that is no UTF-8; what has no
  * room is cut off between characters, with "…" in its place. */

@@ -62,6 +62,7 @@ FAULTS = {
     "realpath": ["EIO", "EINTR"],
     "pthread_create": ["EAGAIN", "EAGAIN:all"],
     "malloc": ["ENOMEM"],
+    "own": ["ENOMEM"],  # malloc, asked for by the program itself
 }
 # Another call does the rest: nothing may come of these.
 HARMLESS = ["EINTR", "short"]
@@ -205,18 +206,22 @@ def keys_of(folder):
 class Program:
     """A program, and what it makes in a folder, {out}, in which an earlier run has left its results."""
 
-    def __init__(self, build, folder, name, label, arguments, seeds=(1, 2), whole=False):
-        """`whole`: the folder's results are replaced together, so that those of two runs are never mixed."""
+    def __init__(self, build, folder, name, label, arguments, seeds=(1, 2), whole=False, earlier=None):
+        """`whole`: the folder's results are replaced together, so that those of two runs are never mixed. `earlier`: the
+        arguments of the run before, if others."""
         self.path, self.label = os.path.join(build, "examples", name), label
-        self.patient = name in PATIENT
+        self.name, self.patient = name, name in PATIENT
         self.build, self.folder = build, os.path.join(folder, label)
-        self.arguments, self.whole = arguments, whole
+        self.whole = whole
         self.before, self.after, self.work = (os.path.join(self.folder, part) for part in ("before", "after", "work"))
         os.makedirs(self.before)
-        self.must_run(self.before, seeds[0])
+        self.arguments = earlier or arguments
+        own = self.must_run(self.before, seeds[0], DLVIZ_FAULT_FROM=self.name)["malloc"]
+        self.arguments = arguments
         shutil.copytree(self.before, self.after)
         self.seed = seeds[1]
         self.counts = self.must_run(self.after, self.seed)
+        self.counts["own"] = own
         self.old, self.new = keys_of(self.before), keys_of(self.after)
         self.draws = any(name.endswith((".png", ".svg", ".pdf")) for name in self.new)
 
@@ -228,10 +233,10 @@ class Program:
     def words(self, out, seed):
         return [word.replace("{out}", out).replace("{seed}", str(seed)) for word in self.arguments]
 
-    def must_run(self, out, seed):
+    def must_run(self, out, seed, **settings):
         counts = os.path.join(self.folder, "counts")
         process = self.run(out, seed, DLVIZ_FAULT_COUNT=counts, DLVIZ_FAULT_ONLY=self.only(out),
-                           DLVIZ_FAULT_NOT_FROM=":".join(WITHOUT_MEMORY_ENDS))
+                           DLVIZ_FAULT_NOT_FROM=":".join(WITHOUT_MEMORY_ENDS), **settings)
         if process.returncode != 0:
             raise SystemExit(f"{self.label} fails without faults: {process.stderr}")
         with open(counts, encoding="utf-8") as lines:
@@ -247,9 +252,11 @@ class Program:
         shutil.copytree(self.before, self.work)
         counts = os.path.join(self.folder, "counts")
         name, _, rest = what.partition(":")
+        left_out = {"DLVIZ_FAULT_NOT_FROM": ":".join(WITHOUT_MEMORY_ENDS)} if call == "malloc" else {}
+        if call == "own":
+            call, left_out = "malloc", {"DLVIZ_FAULT_FROM": self.name}
         setting = f"{call}:{number}:{name}" + (":" + rest if rest else "")
         try:
-            left_out = {"DLVIZ_FAULT_NOT_FROM": ":".join(WITHOUT_MEMORY_ENDS)} if call == "malloc" else {}
             process = self.run(self.work, self.seed, DLVIZ_FAULT=setting, DLVIZ_FAULT_COUNT=counts,
                                DLVIZ_FAULT_ONLY=self.only(self.work), **left_out)
         except subprocess.TimeoutExpired:
@@ -501,7 +508,8 @@ def make_programs(build, folder, wanted):
     os.makedirs(models)
     quick = ["--tsne-iterations", "10", "--perplexity", "5", "--threads", "1", "--quiet", "--seed", "{seed}",
              "--force"]
-    train = [table, "--labels", "kind", "--network", "mlp", "--out", "{out}", "--epochs", "2", *quick]
+    train = [table, "--labels", "kind", "--network", "mlp", "--out", "{out}", *quick]
+    resume = train[:-1] + ["--keep-checkpoint"]
     embed = [table, "--labels", "kind", "--threads", "1", "--quiet", "--seed", "{seed}"]
     saved = os.path.join(models, "map.safetensors")
     model = os.path.join(models, "bars.safetensors")
@@ -518,7 +526,9 @@ def make_programs(build, folder, wanted):
         ("report_lr1e-6_1epoch", "report", ["--data", data, "--out", "{out}", "--image-size", "28", "--train-limit",
                                             "120", "--test-limit", "100", "--epochs", "1", *quick],
          {"whole": True}),
-        ("dlviz-train", "train", train + ["--keep-checkpoint"], {"whole": True}),
+        ("dlviz-train", "train", train + ["--epochs", "2", "--keep-checkpoint"], {"whole": True}),
+        ("dlviz-train", "train resume", resume + ["--epochs", "2", "--resume"],
+         {"whole": True, "seeds": (1, 1), "earlier": resume + ["--epochs", "1"]}),
         ("dlviz-embed", "embed tsne",
          ["tsne", *embed[:1], "map.npy", *embed[1:], "--iterations", "10", "--perplexity", "5", "--init", "random",
           "--save", "map.safetensors", "--figure", "map.png", "--html", "map.html", "--quality"], {}),
