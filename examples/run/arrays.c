@@ -144,6 +144,12 @@ static dlviz_status read_arrays(struct data *data, const struct options *options
     for (size_t i = 0; i < sizeof usual_parts / sizeof *usual_parts; i++) {
         if (!has_array(npz, usual_parts[i][0].samples) || !has_array(npz, usual_parts[i][0].labels))
             continue;
+        if (options->labels)
+            return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                              "--labels %s: '%s' has samples and labels in parts, %s and %s and "
+                              "the like; without --labels these are taken",
+                              options->labels, options->data, usual_parts[i][0].samples,
+                              usual_parts[i][0].labels);
         dlviz_dataset **const sets[] = {&data->train, &data->test, &data->validation};
         for (int j = 0; j < 3; j++)
             if (has_array(npz, usual_parts[i][j].samples) &&

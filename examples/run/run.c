@@ -183,8 +183,9 @@ static int check_source(const struct run *run, enum source source) {
     default:
         break;
     }
-    if (options->ignored.count > 0 && source != SOURCE_ROWS)
-        return refuse(run, EXIT_USAGE, "--ignore is for the columns of a .csv file");
+    const char *misplaced = misplaced_option(options, source);
+    if (misplaced)
+        return refuse(run, EXIT_USAGE, misplaced);
     if (!tests_what_it_trains_on(options))
         return EXIT_DONE;
     snprintf(text, sizeof text,

@@ -109,6 +109,23 @@ enum source look_at_source(const char *path) {
     return ends_with(path, ".npz") ? SOURCE_ARRAYS : is_table(path) ? SOURCE_ROWS : SOURCE_UNKNOWN;
 }
 
+const char *misplaced_option(const struct options *options, enum source source) {
+    bool folder = is_of_images(options->data);
+    if (options->ignored.count > 0 && source != SOURCE_ROWS)
+        return "--ignore is for the columns of a .csv file";
+    if (options->labels && source == SOURCE_IMAGES)
+        return "--labels is for the columns of a .csv file and the arrays of a .npz file";
+    if (options->height > 0 && source == SOURCE_ROWS)
+        return "--image-size is for images, and the data are rows of numbers";
+    if (options->channels > 0 && !folder)
+        return "--channels is for folders of images";
+    if (options->skip_unreadable && !folder)
+        return "--skip-unreadable is for folders of images";
+    if (options->memory_limit > 0 && !folder)
+        return "--memory-limit is for folders of images";
+    return NULL;
+}
+
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal) {
     const char *path = options->data;

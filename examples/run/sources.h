@@ -20,6 +20,9 @@ enum source {
 };
 enum source look_at_source(const char *path);
 
+/* What an option is for that has no meaning for such data; NULL: there is none. */
+const char *misplaced_option(const struct options *options, enum source source);
+
 bool is_folder(const char *path);
 /* Whether a path lies in what read_sources would read as images, all of it. */
 bool would_be_read(const char *path, const struct options *options);

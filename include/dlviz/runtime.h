@@ -89,7 +89,7 @@ DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes,
  *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
  *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
  *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
- *  one by one. Saving has no limit, also where a checkpoint is saved in the place of an earlier one,
+ *  one by one. Saving has no limit, also where a checkpoint takes the place of an earlier one,
  *  which is looked at.
  *
  *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
@@ -111,8 +111,8 @@ typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_WARNING = 2
 } dlviz_log_level;
 
-/** Receives one line of the library's log, without a newline; may be called from any thread, and may
- *  call getters. */
+/** Receives one line of the library's log, without a newline; may be called from any thread, and
+ *  may call getters. */
 typedef void (*dlviz_log_fn)(dlviz_log_level level, const char *message, void *user);
 
 /** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. A

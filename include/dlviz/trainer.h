@@ -312,9 +312,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history_memory(const dlviz_traine
  *  .safetensors file, by way of a temporary file; the file that was there before is kept as
  *  "<path>.previous" (where that name would be too long, "<first part of it>~<hash>.previous"),
  *  unless it is damaged or unreadable and the one of that name is not. What
- *  dlviz_trainer_load_checkpoint would refuse is not written. The folder needs room for a third file
- *  meanwhile. After a failure both files are as they were, unless it was the very last step that
- *  failed, the renaming of the new one: then only the file at `path` is. Returns
+ *  dlviz_trainer_load_checkpoint would refuse is not written. The folder needs room for a third
+ *  file meanwhile. After a failure both files are as they were, unless it was the very last step
+ *  that failed, the renaming of the new one: then only the file at `path` is. Returns
  *  DLVIZ_ERROR_NUMERIC (a tensor is not finite; the sentence names it), DLVIZ_ERROR_STATE,
  *  DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,

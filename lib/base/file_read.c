@@ -52,7 +52,7 @@ dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
 }
 
 dlviz_status dlz_file_find(const char *path, bool *exists) {
-    *exists = DLZ_AGAIN(access(path, F_OK)) == 0;
+    *exists = DLZ_AGAIN(faccessat(AT_FDCWD, path, F_OK, AT_EACCESS)) == 0;
     return *exists || errno == ENOENT || errno == ENOTDIR ? DLVIZ_OK
                                                           : dlz_fail_io("cannot read", path, errno);
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,10 @@ static dlviz_status check_kind(const char *path, const char *at, const struct st
     if (!S_ISREG(info->st_mode))
         return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': it is %s, not a regular file", path,
                         S_ISDIR(info->st_mode) ? "a folder" : "a device, socket or FIFO");
-    return DLZ_AGAIN(access(at, W_OK)) == 0 ? DLVIZ_OK : dlz_fail_io("cannot write", path, errno);
+    /* As the user that the process acts for, who need not be the one who started it. */
+    return DLZ_AGAIN(faccessat(AT_FDCWD, at, W_OK, AT_EACCESS)) == 0
+               ? DLVIZ_OK
+               : dlz_fail_io("cannot write", path, errno);
 }
 
 static dlviz_status find(const char *path, char **at, struct stat *info, bool *exists) {

@@ -194,6 +194,7 @@ static dlviz_status reserve_workers(dlz_convolution *c) {
     uint64_t workers = (uint64_t)dlz_threads(), ranks = (uint64_t)dlz_comm_size(c->comm);
     dlz_free(c->scratch);
     dlz_free(c->runs);
+    c->workers = 0; /* so that none is taken to have room after a failure */
     c->scratch = dlz_alloc_array(workers, (uint64_t)c->scratch_size * sizeof(float));
     c->runs = dlz_alloc_array(workers * 2 * ranks, sizeof *c->runs);
     if (!c->scratch || !c->runs)

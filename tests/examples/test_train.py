@@ -69,6 +69,19 @@ class Sources(Training):
         files.write(path("data.npz"), content.getvalue())
         self.train("npz", "--epochs", 1, *SHORT, data=path("data.npz"))
         self.assertEqual(list(self.expect_npy(path("npz", "labels.npy"), "|u1", (100,))), labels[200:])
+        process = self.train("never", "--labels", "y_test", data=path("data.npz"), status=1)
+        self.expect_line(1, process, "--labels y_test", "in parts, x_train and y_train", "without --labels")
+
+    def test_options_without_meaning_for_the_data(self):
+        files.write(path("rows.csv"), b"x,label\n1,a\n2,b\n3,a\n")
+        table, pictures = path("rows.csv"), programs.data
+        for data, option, value in ((table, "image-size", 32), (table, "channels", 3), (table, "memory-limit", "1G"),
+                                    (table, "skip-unreadable", None), (pictures, "labels", "y"),
+                                    (pictures, "channels", 1), (pictures, "ignore", "x")):
+            with self.subTest(option=option, data=data):
+                process = self.train("never", f"--{option}", *([value] if value else []), data=data, status=2)
+                self.expect_line(2, process, f"--{option} is for")
+                self.assertFalse(os.path.exists(path("never")))
 
     def test_a_table(self):
         noise = random.Random(4)

@@ -11,8 +11,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* No worker's part of a block is so large that it could lie behind the guard. */
-enum { RESTLESS_GUARD = 16 << 20, RESTLESS_PAGE = 1 << 16, RESTLESS_MOST_THREADS = 7 };
+/* No worker's part of a block is so large that it could lie behind the guard; where addresses are scarce,
+ * most are not. */
+enum {
+    RESTLESS_GUARD = sizeof(void *) > 4 ? 16 << 20 : 1 << 18,
+    RESTLESS_PAGE = 1 << 16,
+    RESTLESS_MOST_THREADS = 7
+};
 
 static atomic_uint_fast64_t restless_calls;
 

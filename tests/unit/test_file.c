@@ -279,6 +279,38 @@ START_TEST(another_group_gets_no_more_than_everybody) {
 }
 END_TEST
 
+/* A program may act for another user than the one who started it: it is the other one that counts. */
+START_TEST(the_effective_user_counts) {
+    char folder[512], path[600];
+    dlz_file *file;
+    bool exists;
+    if (geteuid() != 0) {
+        printf("SKIP: only the superuser can become another user\n");
+        return;
+    }
+    ck_assert_int_eq(chmod(scratch_folder(), 0711), 0);
+    snprintf(folder, sizeof folder, "%s/effective", scratch_folder());
+    snprintf(path, sizeof path, "%s/file", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+    write_file(path, "of root", 7);
+    ck_assert_int_eq(chmod(path, 0644), 0);
+    ck_assert_int_eq(seteuid(1234), 0);
+    ck_fails(dlz_file_create(&file, path), DLVIZ_ERROR_IO, "cannot write");
+    ck_assert_int_eq(seteuid(0), 0);
+    expect_contents(path, "of root");
+    ck_assert_int_eq(setreuid(1234, 0), 0);
+    ck_ok(dlz_file_find(path, &exists));
+    ck_assert(exists);
+    ck_assert_int_eq(chown(folder, 0, 0), 0);
+    write_over(path);
+    ck_ok(dlz_file_find(path, &exists));
+    ck_assert(exists);
+    ck_assert_int_eq(setreuid(0, 0), 0);
+    ck_assert_int_eq(remove(path) | rmdir(folder), 0);
+}
+END_TEST
+
 /* Names such as temporary files have, which somebody else may have made beside the file's place. */
 START_TEST(prepared_names_lead_nowhere) {
     char folder[512], path[600], victim[600], names[3][700];
@@ -515,6 +547,7 @@ int main(void) {
                                   owners_groups_and_lists_are_kept,
                                   a_strangers_link_is_not_followed,
                                   another_group_gets_no_more_than_everybody,
+                                  the_effective_user_counts,
                                   prepared_names_lead_nowhere,
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,
