@@ -206,7 +206,7 @@ dlviz_status write_figures(struct run *run) {
         dlviz_status status = draw[i](run);
         if (does_without(status)) {
             remove_figures(run->options.out);
-            warn(run, "%s; the figures are left out", plain_error());
+            warn(run, "the figures are left out: %s", plain_error());
             return DLVIZ_OK;
         }
         TRY(status);
