@@ -158,8 +158,8 @@ static void print_mean(int64_t seeds, const struct figures *runs) {
 
 static void print_help(const struct command_line *line) {
     print("Usage: %s 99.0|99.4|99.5 [options]\n\n"
-          "Trains on MNIST to this accuracy on the test images, by the quickest recipe known\n"
-          "here, once for each seed; prints accuracy and seconds.\n\n",
+          "Trains on MNIST to this accuracy on the test images, by the quickest recipe\n"
+          "known here, once for each seed; prints accuracy and seconds.\n\n",
           line->program);
     print_options(line, "");
     print("  -h, --help, --version\n\n"

@@ -44,12 +44,15 @@ static dlviz_status check_output(const char *path) {
         return refuse(path, strerror(errno));
     if (!exists)
         return check_folder(path, path);
-    if (!realpath_again(path, target) || AGAIN(stat(target, &info)) != 0)
+    /* Where /dev/stdout is a pipe, it leads to no name. */
+    if (AGAIN(stat(path, &info)) != 0)
         return refuse(path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         return refuse(path, S_ISDIR(info.st_mode)
                                 ? "it is a folder"
-                                : "it is a device, socket or FIFO, not a regular file");
+                                : "it is a device, socket or FIFO; a regular file is accepted");
+    if (!realpath_again(path, target))
+        return refuse(path, strerror(errno));
     return AGAIN(access(target, W_OK)) == 0 ? check_folder(path, target)
                                             : refuse(path, strerror(errno));
 }

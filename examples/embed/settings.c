@@ -18,15 +18,15 @@ static const char *const commands[] = {"pca", "tsne", "transform", "plot"};
 
 static void print_help(const struct command_line *line) {
     const char *program = line->program;
-    print(
-        "Usage: %s pca  IN OUT.npy [--components K | --variance F] [options]\n"
-        "       %s tsne IN OUT.npy [options]\n"
-        "       %s transform T.safetensors NEW OUT.npy [options]\n"
-        "       %s plot MAP [--figure F] [--html F] [options]\n\n"
-        "Reads n x d numbers (.npy, .npz or .csv) and writes their principal components or their\n"
-        "t-SNE map; places new points in a map that tsne saved; draws a map that there is.\n\n"
-        "All:\n",
-        program, program, program, program);
+    print("Usage: %s pca  IN OUT.npy [--components K | --variance F] [options]\n"
+          "       %s tsne IN OUT.npy [options]\n"
+          "       %s transform T.safetensors NEW OUT.npy [options]\n"
+          "       %s plot MAP [--figure F] [--html F] [options]\n\n"
+          "Reads n x d numbers (.npy, .npz or .csv) and writes their principal components\n"
+          "or their t-SNE map; places new points in a map that tsne saved; draws a map that\n"
+          "there is. All that it writes are regular files.\n\n"
+          "All:\n",
+          program, program, program, program);
     print_options(line, "");
     print("  -h, --help, --version\npca, tsne, transform:\n");
     print_options(line, "pca tsne transform");
@@ -34,7 +34,8 @@ static void print_help(const struct command_line *line) {
     print_options(line, "pca");
     print("tsne:\n");
     print_options(line, "tsne");
-    print("\nPoints without --names are called after their rows, counted from 1 without a header.\n"
+    print("\nPoints without --names are called after their rows, counted from 1 without a\n"
+          "header.\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
@@ -120,7 +121,7 @@ void parse_settings(int argc, char **argv, struct settings *set) {
         {"title", "TEXT", "of figure and page", TEXT, &set->title, 0, 0, NULL, NULL},
         {"array", "NAME", "which array of a .npz file (default: its only one)", TEXT, &set->array,
          0, 0, NULL, NULL},
-        {"ignore", "NAME", "a column of IN.csv that is left out; may be given several\ntimes",
+        {"ignore", "NAME", "a column of IN.csv that is left out; may be given\nseveral times",
          TEXTS, &set->ignored, 0, 0, NULL, NULL},
         {"threads", "N", "(default: one a processor)", WHOLE, &set->threads, 1, 256, NULL, NULL},
         {"quiet", NULL, "errors only", FLAG, &set->quiet, 0, 0, NULL, NULL},

@@ -189,15 +189,28 @@ static dlviz_status draw_filters(const struct run *run) {
     return finish(run, figure, what, "blue below zero, red above", "filters");
 }
 
+/* What fails for want of memory, of threads or of a font is only the drawing; a page needs no figures. */
+static bool does_without(dlviz_status status) {
+    return status == DLVIZ_ERROR_OUT_OF_MEMORY || status == DLVIZ_ERROR_UNSUPPORTED;
+}
+
 dlviz_status write_figures(struct run *run) {
     static dlviz_status (*const draw[])(const struct run *) = {draw_training, draw_pca, draw_tsne,
                                                                draw_confusion, draw_filters};
+    remove_figures(run->options.out); /* an earlier run may have drawn others */
     if (!dlviz_plot_supported())
         return DLVIZ_OK;
     for (int i = 0; i < 5; i++) {
         if (!go_on(run, "figures", i / 5.0))
             return DLVIZ_CANCELLED;
-        TRY(draw[i](run));
+        dlviz_status status = draw[i](run);
+        if (does_without(status)) {
+            remove_figures(run->options.out);
+            warn(run, "the figures are left out: %s", plain_error());
+            return DLVIZ_OK;
+        }
+        TRY(status);
     }
+    run->has_figures = true;
     return DLVIZ_OK;
 }

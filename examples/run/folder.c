@@ -9,14 +9,16 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static const char *const of_training[] = {"checkpoint.safetensors",
-                                          "checkpoint.safetensors.previous", "film.safetensors",
-                                          "settings.json"};
+static const char *const checkpoints[] = {"checkpoint.safetensors",
+                                          "checkpoint.safetensors.previous"};
+/* What is written before the first checkpoint. Nobody misses it where there is none. */
+static const char *const before_checkpoints[] = {"film.safetensors", "settings.json"};
 static const char *const results[] = {
-    "report.html",  "summary.json",  "history.csv",   "model.safetensors", "network.json",
-    "features.npy", "logits.npy",    "labels.npy",    "pca.npy",           "tsne.npy",
-    "training.png", "training.svg",  "pca.png",       "pca.svg",           "tsne.png",
-    "tsne.svg",     "confusion.png", "confusion.svg", "filters.png",       "filters.svg"};
+    "report.html",  "summary.json", "history.csv", "network.json", "model.safetensors",
+    "features.npy", "logits.npy",   "labels.npy",  "pca.npy",      "tsne.npy"};
+static const char *const figures[] = {"training.png",  "training.svg", "pca.png",     "pca.svg",
+                                      "tsne.png",      "tsne.svg",     "filters.png", "filters.svg",
+                                      "confusion.png", "confusion.svg"};
 
 const char *result_path(const char *folder, const char *name) {
     static char paths[4][4352];
@@ -89,6 +91,14 @@ static bool note(const char *folder, const char *name, int *count, char text[256
     return true;
 }
 
+static bool note_all(const char *folder, const char *const *names, size_t number, int *count,
+                     char text[256]) {
+    for (size_t i = 0; i < number; i++)
+        if (!note(folder, names[i], count, text))
+            return false;
+    return true;
+}
+
 enum folder_state look_into_folder(const char *folder, char text[256]) {
     int count = 0;
     if (!can_be(folder)) {
@@ -96,16 +106,19 @@ enum folder_state look_into_folder(const char *folder, char text[256]) {
         return FOLDER_BLOCKED;
     }
     text[0] = '\0';
-    for (size_t i = 0; i < COUNT(results); i++)
-        if (!note(folder, results[i], &count, text))
-            return FOLDER_BLOCKED;
-    for (size_t i = 0; i < COUNT(of_training); i++)
-        if (!note(folder, of_training[i], &count, text))
-            return FOLDER_BLOCKED;
+    if (!note_all(folder, results, COUNT(results), &count, text) ||
+        !note_all(folder, figures, COUNT(figures), &count, text) ||
+        !note_all(folder, checkpoints, COUNT(checkpoints), &count, text))
+        return FOLDER_BLOCKED;
+    bool free = count == 0;
+    if (!note_all(folder, before_checkpoints, COUNT(before_checkpoints), &count, text))
+        return FOLDER_BLOCKED;
+    if (free)
+        return FOLDER_FREE;
     size_t length = strlen(text);
     if (count > 2)
         snprintf(text + length, 256 - length, " and %d other%s", count - 2, count == 3 ? "" : "s");
-    return count > 0 ? FOLDER_HAS_RESULTS : FOLDER_FREE;
+    return FOLDER_HAS_RESULTS;
 }
 
 static bool has_file(const char *folder, const char *name) {
@@ -113,27 +126,40 @@ static bool has_file(const char *folder, const char *name) {
 }
 
 bool has_checkpoint(const char *folder) {
-    return has_file(folder, "checkpoint.safetensors") ||
-           has_file(folder, "checkpoint.safetensors.previous");
+    return has_file(folder, checkpoints[0]) || has_file(folder, checkpoints[1]);
 }
 
 bool has_finished(const char *folder) {
     return has_file(folder, "summary.json"); /* which is written last */
 }
 
-const char *remove_checkpoint(const char *folder) {
+/* The name of the first that stays, with errno set, or NULL. */
+static const char *remove_all(const char *folder, const char *const *names, size_t number) {
     const char *left = NULL;
     int error = 0;
-    for (size_t i = 0; i < COUNT(of_training); i++)
-        if (AGAIN(unlink(result_path(folder, of_training[i]))) != 0 && errno != ENOENT && !left) {
-            left = of_training[i];
+    for (size_t i = 0; i < number; i++)
+        if (AGAIN(unlink(result_path(folder, names[i]))) != 0 && errno != ENOENT && !left) {
+            left = names[i];
             error = errno;
         }
     errno = error;
     return left;
 }
 
+const char *remove_checkpoint(const char *folder) {
+    const char *left = remove_all(folder, checkpoints, COUNT(checkpoints));
+    int error = errno;
+    const char *other = remove_all(folder, before_checkpoints, COUNT(before_checkpoints));
+    if (left)
+        errno = error;
+    return left ? left : other;
+}
+
+void remove_figures(const char *folder) {
+    (void)remove_all(folder, figures, COUNT(figures));
+}
+
 void remove_results(const char *folder) {
-    for (size_t i = 0; i < COUNT(results); i++)
-        (void)AGAIN(unlink(result_path(folder, results[i])));
+    (void)remove_all(folder, results, COUNT(results));
+    remove_figures(folder);
 }

@@ -9,7 +9,8 @@ const char *result_path(const char *folder, const char *name);
 
 /* What is in a folder that may not be there yet. */
 enum folder_state {
-    FOLDER_FREE,        /* nothing that a run would replace */
+    FOLDER_FREE,        /* nothing that a run would replace, but for what one that never came to
+                           its first checkpoint has left */
     FOLDER_HAS_RESULTS, /* of an earlier run, finished or not */
     FOLDER_BLOCKED      /* it is none, or a result's name is a folder's; said in `text` */
 };
@@ -27,6 +28,8 @@ int make_folder(const char *folder);
 /* Removes checkpoints and what belongs to them. The name of the first that stays, with errno set, or
  * NULL. */
 const char *remove_checkpoint(const char *folder);
+/* Removes the figures. */
+void remove_figures(const char *folder);
 /* Removes all that a run writes, but for checkpoints and what belongs to them. */
 void remove_results(const char *folder);
 

@@ -2,6 +2,7 @@
 #include "print.h"
 #include "ranks.h"
 #include "text.h"
+#include "try.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -81,6 +82,20 @@ bool join_ranks(const char **program, bool *quiet, dlviz_comm **comm) {
     *program = name;
     *quiet = true;
     return true;
+}
+
+dlviz_status hear_first(dlviz_comm *comm, bool *found) {
+    dlviz_tensor *own, *all = NULL;
+    if (!comm)
+        return DLVIZ_OK;
+    TRY(dlviz_tensor_create(&own, DLVIZ_INT64, 1, (int64_t[]){1}));
+    *(int64_t *)dlviz_tensor_data(own) = *found;
+    dlviz_status status = dlviz_comm_gather(comm, own, &all);
+    if (status == DLVIZ_OK)
+        *found = *(const int64_t *)dlviz_tensor_const_data(all) != 0;
+    dlviz_tensor_destroy(own);
+    dlviz_tensor_destroy(all);
+    return status;
 }
 
 void leave_ranks(dlviz_comm *comm) {

@@ -16,6 +16,8 @@ void let_first_speak(int status);
 /* Whether this process says what dlviz_last_error() tells: the first one, which hears of what
  * happens to any; or another where the first has left. */
 bool tells_failures(const dlviz_comm *comm);
+/* Gives all processes what the first one has found. */
+dlviz_status hear_first(dlviz_comm *comm, bool *found);
 /* To be called once, at the end, whatever has happened. */
 void leave_ranks(dlviz_comm *comm);
 

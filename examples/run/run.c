@@ -4,6 +4,7 @@
 #include "blas.h"
 #include "folder.h"
 #include "interrupt.h"
+#include "lock.h"
 #include "networks.h"
 #include "print.h"
 #include "ranks.h"
@@ -34,6 +35,7 @@ static void release_run(struct run *run) {
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
         dlviz_tensor_destroy(tensors[i]);
     dlviz_pca_destroy(run->pca);
+    unlock_folder(run->lock);
 }
 
 /* -- Time ----------------------------------------------------------------------------------------
@@ -195,28 +197,48 @@ static int check_source(const struct run *run, enum source source) {
     return refuse(run, EXIT_USAGE, text);
 }
 
-/* Whether there is something to go on with. */
-static int check_checkpoint(const struct run *run) {
-    const char *out = run->options.out;
-    char text[9216];
-    if (has_checkpoint(out))
+/* Two runs that write to one folder at a time would leave results of both. */
+static int lock_out(struct run *run) {
+    char text[4608], process[48] = "";
+    long owner;
+    if (run->lock >= 0 || lock_folder(run->options.out, &run->lock, &owner))
         return EXIT_DONE;
-    if (has_finished(out))
+    if (owner > 0)
+        snprintf(process, sizeof process, " (process %ld)", owner);
+    snprintf(text, sizeof text,
+             "'%s' is being written by another run%s; --out names another folder", run->options.out,
+             process);
+    return refuse(run, EXIT_FAILED, text);
+}
+
+/* Whether there is something else in the way than a run to go on with. */
+static int check_results(struct run *run, const char *there) {
+    const struct options *options = &run->options;
+    char text[9216];
+    run->replaces = true;
+    if (options->force)
+        return EXIT_DONE;
+    bool resumable = has_checkpoint(options->out), finished = has_finished(options->out);
+    bool interruption = resumable && !finished;
+    if (options->resume && finished)
         snprintf(text, sizeof text,
                  "--resume: the run in '%s' is finished, and --keep-checkpoint, which would have "
                  "left checkpoint.safetensors to go on with, was not given; --force begins anew",
-                 out);
+                 options->out);
     else
-        snprintf(text, sizeof text,
-                 "--resume: there is no checkpoint.safetensors in '%s' to go on with; without "
-                 "--resume the training begins",
-                 out);
+        snprintf(text, sizeof text, "'%s' has %s: %s; %s--force %s, --out names another folder",
+                 options->out,
+                 interruption ? "an interrupted training" : "the results of an earlier run", there,
+                 interruption ? "--resume goes on with it, "
+                 : resumable  ? "--resume goes on with more epochs, "
+                              : "",
+                 interruption ? "begins anew" : "replaces them");
     return refuse(run, EXIT_FAILED, text);
 }
 
 /* What an earlier run left is neither mixed with this one's results nor lost by mistake. */
 static int check_folder(struct run *run) {
-    const struct options *options = &run->options;
+    struct options *options = &run->options;
     char there[256], text[9216];
     if (!run->experiment && would_be_read(options->out, options)) {
         snprintf(text, sizeof text,
@@ -225,31 +247,28 @@ static int check_folder(struct run *run) {
                  options->out, options->data);
         return refuse(run, EXIT_USAGE, text);
     }
+    int ending = lock_out(run);
+    if (ending != EXIT_DONE)
+        return ending;
     enum folder_state state = look_into_folder(options->out, there);
     if (state == FOLDER_BLOCKED)
         return refuse(run, EXIT_FAILED, there);
-    if (options->resume)
-        return check_checkpoint(run);
-    if (state == FOLDER_FREE)
+    if (options->resume && has_checkpoint(options->out))
         return EXIT_DONE;
-    run->replaces = true;
-    if (options->force)
-        return EXIT_DONE;
-    bool interruption = has_checkpoint(options->out) && !has_finished(options->out);
-    snprintf(text, sizeof text, "'%s' has %s: %s; %s--force %s, --out names another folder",
-             options->out,
-             interruption ? "an interrupted training" : "the results of an earlier run", there,
-             interruption                   ? "--resume goes on with it, "
-             : has_checkpoint(options->out) ? "--resume goes on with more epochs, "
-                                            : "",
-             interruption ? "begins anew" : "replaces them");
-    return refuse(run, EXIT_FAILED, text);
+    if (state == FOLDER_HAS_RESULTS)
+        ending = check_results(run, there);
+    if (ending == EXIT_DONE && options->resume) {
+        say(&run->terminal, "nothing to resume in '%s': the training begins", options->out);
+        options->resume = false;
+    }
+    return ending;
 }
 
-static int make_out(const struct run *run) {
+/* Another run may have come to the same folder since it was looked for. */
+static int make_out(struct run *run) {
     char text[4608];
     if (make_folder(run->options.out) == 0)
-        return EXIT_DONE;
+        return run->lock >= 0 ? EXIT_DONE : check_folder(run);
     snprintf(text, sizeof text, "cannot write to the folder '%s': %s", run->options.out,
              strerror(errno));
     return refuse(run, EXIT_FAILED, text);
@@ -446,8 +465,8 @@ static int finish(struct run *run) {
     if (left)
         warn(run, "the results are there, but '%s' cannot be removed: %s",
              result_path(run->options.out, left), strerror(errno));
-    say(&run->terminal, "results and figures are in %s; open %s", run->options.out,
-        result_path(run->options.out, "report.html"));
+    say(&run->terminal, "results%s are in %s; open %s", run->has_figures ? " and figures" : "",
+        run->options.out, result_path(run->options.out, "report.html"));
     return all_printed(run->options.program) && !left ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -479,6 +498,9 @@ static int run_all(struct run *run) {
     early = agree_on(run, early);
     if (early != EXIT_DONE)
         return early;
+    dlviz_status heard = hear_first(run->comm, &run->options.resume);
+    if (heard != DLVIZ_OK)
+        return failure(run, heard);
     /* Nothing is lost where no checkpoint is to be written. */
     end_soon_with(interruption(run));
     dlviz_status status = run_stage(run, LOAD, load);
@@ -515,6 +537,7 @@ static void note(dlviz_log_level level, const char *message, void *user) {
 }
 
 static int run_together(struct run *run) {
+    run->lock = -1;
     terminal_start(&run->terminal, run->options.quiet);
     watch_interrupts(run->terminal.live);
     dlviz_set_log(note, run);

@@ -44,6 +44,9 @@ struct run {
     char trouble[1024];          /* that, or why the last checkpoint is not written */
     bool unsaved;                /* it is not */
     bool replaces;               /* the folder still has what an earlier run left */
+    bool outdated;               /* its results are those of fewer epochs, or of such a run */
+    int lock;                    /* on the folder, or -1 */
+    bool has_figures;            /* they are drawn */
     char title[160];   /* what was really run: "learning rate 1e-3, 20 epochs, 5500 images" */
     const char *layer; /* where features are taken */
 

@@ -86,9 +86,9 @@ static dlviz_status save_progress(struct run *run) {
         TRY(write_settings(run));
     TRY(dlviz_trainer_save_checkpoint(run->trainer, result_path(out, CHECKPOINT)));
     run->has_checkpoint = true;
-    if (run->replaces)
+    if (run->replaces || run->outdated)
         remove_results(out);
-    run->replaces = false;
+    run->replaces = run->outdated = false;
     return write_history(run);
 }
 
@@ -235,6 +235,7 @@ static dlviz_status resume(struct run *run) {
     TRY(dlviz_film_open(&run->film, result_path(run->options.out, FILM)));
     run->advice = NULL;
     run->has_checkpoint = true;
+    run->outdated = true;
     say_where(run);
     /* It is written after a checkpoint: the run may have been killed between the two. */
     return run->writes ? write_history(run) : DLVIZ_OK;

@@ -65,12 +65,21 @@ static dlviz_status check_owner(const char *path, const char *at, const struct s
 /* The last name may be that of a folder, as after a link to "folder/". */
 static dlviz_status check_kind(const char *path, const char *at, const struct stat *info) {
     if (!S_ISREG(info->st_mode))
-        return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': it is %s, not a regular file", path,
-                        S_ISDIR(info->st_mode) ? "a folder" : "a device, socket or FIFO");
+        return dlz_fail(DLVIZ_ERROR_IO, "cannot write '%s': it is %s; a regular file is accepted",
+                        path, S_ISDIR(info->st_mode) ? "a folder" : "a device, socket or FIFO");
     /* As the user that the process acts for, who need not be the one who started it. */
     return DLZ_AGAIN(faccessat(AT_FDCWD, at, W_OK, AT_EACCESS)) == 0
                ? DLVIZ_OK
                : dlz_fail_io("cannot write", path, errno);
+}
+
+/* Links such as /dev/stdout may lead to a pipe, and what they say is no path then. */
+static bool leads_elsewhere(const char *at, struct stat *info) {
+    struct stat behind;
+    if (DLZ_AGAIN(stat(at, &behind)) != 0 || S_ISREG(behind.st_mode) || S_ISDIR(behind.st_mode))
+        return false;
+    *info = behind;
+    return true;
 }
 
 static dlviz_status find(const char *path, char **at, struct stat *info, bool *exists) {
@@ -83,7 +92,7 @@ static dlviz_status find(const char *path, char **at, struct stat *info, bool *e
         if (!*exists)
             return DLVIZ_OK;
         DLZ_TRY(check_owner(path, *at, info));
-        if (!S_ISLNK(info->st_mode))
+        if (!S_ISLNK(info->st_mode) || leads_elsewhere(*at, info))
             return check_kind(path, *at, info);
         DLZ_TRY(follow(path, at));
         linked = true;

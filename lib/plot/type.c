@@ -49,7 +49,9 @@ static dlviz_status check_memory(void) {
     void *place = mmap(NULL, addresses_of_text, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (place == MAP_FAILED)
-        return dlz_fail_memory("addresses that the text of a figure reserves", addresses_of_text);
+        return dlz_fail_memory(
+            "addresses that the text of a figure reserves (ulimit -v limits them)",
+            addresses_of_text);
     munmap(place, addresses_of_text);
     return DLVIZ_OK;
 }
@@ -65,7 +67,8 @@ static dlviz_status begin_a_thread(void) {
     if (error != 0) {
         errno = error;
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
-                        "cannot begin a thread, which the text of a figure takes: %m");
+                        "cannot begin a thread, which the text of a figure takes (ulimit -u "
+                        "limits their number): %m");
     }
     pthread_join(thread, NULL);
     return DLVIZ_OK;

@@ -91,9 +91,9 @@ class Case(unittest.TestCase):
             self.assertIn(word, lines[0])
         self.assertEqual(process.stdout, "")
 
-    def expect_files(self, out, extra=()):
+    def expect_files(self, out, extra=(), figures=FIGURES):
         self.assertEqual(sorted(os.listdir(out)),
-                         sorted(RESULTS + (FIGURES if with_figures else []) + list(extra)))
+                         sorted(RESULTS + (figures if with_figures else []) + list(extra)))
 
     def expect_npy(self, file, kind, shape):
         found_kind, found_shape, values = files.read_npy(file)

@@ -525,6 +525,8 @@ class Early(Clusters):
                           (path("x" * 300), "too long")):
             with self.subTest(out=out):
                 self.refuse(1, (f"'{out}'", word), self.input, out, tsne=True)
+        # Which leads to a pipe that has no name.
+        self.refuse(1, ("'/dev/stdout'", "FIFO; a regular file is accepted"), self.input, "/dev/stdout", tsne=True)
         if programs.with_figures:
             for figure, word in ((path("no", "map.png"), "No such file"), (path("folder.png"), "folder")):
                 self.refuse(1, (figure, word), self.input, path("out.npy"), "--figure", figure, tsne=True)

@@ -6,15 +6,17 @@ import random
 import re
 import shutil
 import subprocess
+import threading
 import unittest
 import zipfile
 
 import files
 import programs
-from programs import Case, history, path, run
+from programs import TIMEOUT, Case, history, path, run
 
 EXPECTED = ["history.csv", "model.safetensors", "network.json", "features.npy", "logits.npy", "labels.npy",
             "pca.npy", "tsne.npy", "summary.json", "report.html"]
+FIGURES_OF_ROWS = [name for name in programs.FIGURES if not name.startswith("filters")]
 SHORT = ["--tsne-iterations", "60", "--quiet"]
 
 
@@ -453,6 +455,122 @@ class Train(Training):
         self.train("kept-on", "--epochs", 3, "--network", "mlp", "--resume", *SHORT)
         self.assertTrue(os.path.exists(path("kept-on", "checkpoint.safetensors")))
         self.train("kept-on", "--epochs", 4, "--network", "mlp", "--resume", *SHORT)
+
+
+def table(path_):
+    """Points in four classes."""
+    noise = random.Random(8)
+    rows = ["class,a,b,c"] + [f"{i % 4},{','.join(f'{noise.gauss(i % 4 * k % 5, 1):.3f}' for k in (1, 2, 3))}"
+                              for i in range(160)]
+    files.write(path_, "\n".join(rows).encode())
+    return path_
+
+
+class Folders(Training):
+    """What there may be in --out when a run begins, or who."""
+
+    OF_RUN = ["model.safetensors", "features.npy", "tsne.npy"]
+
+    def setUp(self):
+        self.arguments = [table(path("t.csv")), "--labels", "class", "--network", "mlp", "--epochs", "2", "--threads", "1",
+                          *SHORT[:2]]
+
+    def run_in(self, out, *more, **options):
+        return run("dlviz-train", *self.arguments, "--out", path(out), *more, **options)
+
+    def start_in(self, out, *more):
+        return subprocess.Popen([os.path.join(programs.examples, "dlviz-train"), *self.arguments, "--out", path(out), *more],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_a_run_that_never_came_to_a_checkpoint(self):
+        """What it has left is no result; with --resume or without it, the same command begins anew."""
+        self.expect(0, self.run_in("whole", "--keep-checkpoint"))
+        for left in ([], ["film.safetensors"], ["film.safetensors", "settings.json"]):
+            for more in ([], ["--resume"]):
+                with self.subTest(left=left, more=more):
+                    shutil.rmtree(path("begun"), ignore_errors=True)
+                    os.mkdir(path("begun"))
+                    for name in left:
+                        files.write(path("begun", name), files.read(path("whole", name)))
+                    process = self.expect(0, self.run_in("begun", *more))
+                    line = f"nothing to resume in '{path('begun')}': the training begins\n"
+                    self.assertEqual(process.stdout.count(line), len(more))
+                    self.expect_same(path("whole"), path("begun"), self.OF_RUN)
+                    self.expect_files(path("begun"), figures=FIGURES_OF_ROWS)
+        # Results are, whether or not there is such a file beside them.
+        files.write(path("begun", "film.safetensors"), files.read(path("whole", "film.safetensors")))
+        self.expect_line(1, self.run_in("begun"), "results of an earlier run", "others", "--force replaces them")
+        os.mkdir(path("own"))
+        files.write(path("own", "pca.npy"), b"somebody's")
+        for more in ([], ["--resume"]):
+            self.expect_line(1, self.run_in("own", *more), "results of an earlier run: pca.npy;", "--force replaces them")
+        self.assertEqual(files.read(path("own", "pca.npy")), b"somebody's")
+
+    def test_one_run_at_a_time_in_a_folder(self):
+        with self.start_in("busy", "--epochs", "100000") as process:
+            for line in process.stdout:
+                if line.startswith("epoch"):
+                    break
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            for more in ([], ["--resume"], ["--force"], ["--seed", "9", "--force"]):
+                second = self.run_in("busy", *more)
+                self.expect_line(1, second, f"'{path('busy')}' is being written by another run", "--out names another")
+                found = re.search(r"\(process (\d+)\)", second.stderr)
+                self.assertIn(found and int(found[1]), (None, process.pid))
+            self.assertIsNone(process.poll())
+            process.kill()
+            process.wait()
+        # With that one's end, the folder is free.
+        self.expect_line(1, self.run_in("busy"), "an interrupted training", "--resume goes on with it")
+        self.expect(0, self.run_in("busy", "--force"))
+
+    def test_two_runs_that_begin_together(self):
+        """The folder is not there yet, or has results: one run's are left, as a whole."""
+        for seed in ("0", "9"):
+            self.expect(0, self.run_in("seed" + seed, "--seed", seed))
+        for _ in range(3):
+            both = [self.start_in("raced", "--seed", seed, "--force") for seed in ("0", "9")]
+            errors = [process.communicate(timeout=TIMEOUT)[1] for process in both]
+            for process, error in zip(both, errors):
+                if process.returncode != 0:
+                    self.assertEqual(process.returncode, 1, error)
+                    self.assertIn("is being written by another run", error)
+            self.assertIn(0, [process.returncode for process in both], errors)
+            seed = self.summary("raced")["training"]["seed"]
+            self.expect_same(path(f"seed{seed}"), path("raced"), [*self.OF_RUN, "report.html"])
+
+    def test_results_of_fewer_epochs_go_with_the_first_checkpoint(self):
+        """A run that is killed while it goes on leaves no page of the one before beside its own files."""
+        self.expect(0, self.run_in("longer", "--keep-checkpoint"))
+        with self.start_in("longer", "--epochs", "100000", "--resume") as process:
+            for line in process.stdout:
+                if re.match("epoch +5/", line):
+                    process.kill()
+                    break
+            process.stdout.read()
+        left = os.listdir(path("longer"))
+        self.assertEqual(sorted(name for name in left if not name.startswith(".dlviz-") and not name.endswith(".previous")),
+                         sorted(["history.csv", *programs.CHECKPOINT]))
+
+    @unittest.skipUnless(programs.with_figures, "no figures in this build")
+    def test_figures_that_cannot_be_drawn(self):
+        """For want of a font, as of memory: all else is written, and no earlier figure stays."""
+        files.write(path("fonts.conf"), b"<fontconfig></fontconfig>")
+        environment = dict(os.environ, FONTCONFIG_FILE=path("fonts.conf"))
+        self.expect(0, self.run_in("drawn"))
+        self.assertIn("tsne.png", os.listdir(path("drawn")))
+        process = self.run_in("drawn", "--force", env=environment)
+        self.expect_line(0, process, "the figures are left out: ", "font")
+        self.assertIn("results are in", process.stdout)
+        self.expect_files(path("drawn"), figures=[])
+        self.assertEqual(self.page("drawn")["title"], "t")
+
+    @unittest.skipUnless(programs.with_figures, "no figures in this build")
+    def test_figures_of_an_earlier_network_do_not_stay(self):
+        self.expect(0, self.run_in("figures", "--keep-checkpoint"))
+        files.write(path("figures", "filters.png"), b"of a network with convolutions")
+        self.expect(0, self.run_in("figures", "--resume"))
+        self.assertNotIn("filters.png", os.listdir(path("figures")))
 
 
 class Compare(Case):

@@ -85,6 +85,7 @@ TIMEOUT = 300
 # Of a sample: how many kinds of faults of each program, and one in how many of a stage that draws. Of others all.
 KINDS, KINDS_OF_STREAMS, THIN = 9, 3, 9
 STREAMS = {"1": "output", "2": "errors"}
+FIGURES = (".png", ".svg", ".pdf")
 OF_TRAINING = ("checkpoint.safetensors", "checkpoint.safetensors.previous", "film.safetensors", "settings.json")
 
 Tally = collections.namedtuple("Tally", "there tried failed unnoticed ended wrong")
@@ -225,7 +226,7 @@ class Program:
         self.counts = self.must_run(self.after, self.seed)
         self.counts["own"] = own
         self.old, self.new = keys_of(self.before), keys_of(self.after)
-        self.draws = any(name.endswith((".png", ".svg", ".pdf")) for name in self.new)
+        self.draws = any(name.endswith(FIGURES) for name in self.new)
 
     def run(self, out, seed, **faults):
         return subprocess.run([self.path, *self.words(out, seed)], cwd=out, text=True, errors="replace",
@@ -280,10 +281,10 @@ class Program:
             wrong += self.judge_message(message, what)
             if not hit or what in HARMLESS:
                 wrong.append(f"fails of what is no failure: {message}")
-        return wrong + self.judge_files(process.returncode == 0)
+        return wrong + self.judge_files(process.returncode == 0, "the figures are left out: " in message)
 
-    def judge_files(self, done):
-        """Each file is the earlier one or the new one, all are there, and nothing else."""
+    def judge_files(self, done, undrawn):
+        """Each file is the earlier one or the new one, all are there, and nothing else: no figure where the run says so."""
         wrong, lost, names = [], [], set(os.listdir(self.work))
         checkpoints = {keys[name] for keys in (self.old, self.new) for name in keys if name in OF_TRAINING}
         meant_to_stay = OF_TRAINING if self.whole and not done else ()  # for --resume
@@ -292,6 +293,9 @@ class Program:
                 wrong.append(f"'{name}' is left")
         kept = set()
         for name in sorted(set(self.old) | set(self.new)):
+            if undrawn and name.endswith(FIGURES):
+                wrong += [f"'{name}' is there"] if name in names else []
+                continue
             if name not in names:
                 lost += [name] if name in self.new and (done or name in self.old) else []
                 continue

@@ -6,8 +6,8 @@ random times come after two at every call that stores a file, before and after i
 be tidied up. After each one
   - a result that is there is whole: it has the bytes of the undisturbed run, or of the earlier run that it would have
     replaced;
-  - `--resume` ends with the undisturbed run's results, to the bit; where no checkpoint had been written yet, the run
-    begins anew;
+  - `--resume` ends with the undisturbed run's results, to the bit. Where no checkpoint had been written yet, the run
+    begins anew, and so it does by the same command as before, as what is left is no result;
   - nothing else is left in the folder.
 
 Prints what was killed when, and last a line that counts the kills. The exit status is 1 if one went wrong.
@@ -153,9 +153,13 @@ def kill(run, where, over_earlier, dice):
     wrong = run.wrong_files()
     stage = "before the first checkpoint"
     while True:
-        more = ["--force"]
-        if any(os.path.exists(os.path.join(run.out, name)) for name in CHECKPOINTS):
+        there = run.results() if os.path.isdir(run.out) else {}
+        # Earlier results are there until the first checkpoint is.
+        more = ["--force"] if over_earlier else dice.choice([[], ["--resume"]])
+        if any(name in there for name in CHECKPOINTS):
             stage, more = "after a checkpoint", ["--resume"]
+        elif "summary.json" in there and not over_earlier:
+            stage, more = "after all results", ["--force"]
         if dice.random() < 0.7:
             break
         if attempt(run, dice.random() * run.seconds, more) is None:  # it has come to its end
@@ -163,7 +167,7 @@ def kill(run, where, over_earlier, dice):
         wrong += run.wrong_files()
     status, errors = run.run(*more)
     if status != 0:
-        wrong.append(f"{more[0]} ends with {status}: {errors.strip()}")
+        wrong.append(f"{' '.join(more) or 'the same command'} ends with {status}: {errors.strip()}")
     return stage, wrong + run.wrong_results()
 
 

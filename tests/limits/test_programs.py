@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 SECONDS = 120
+WITHOUT = "the figures are left out"
 
 
 def write_points(path, rows, columns):
@@ -72,22 +73,35 @@ def is_expected(program, status, words):
     return "OpenBLAS blas_thread_init" in words
 
 
+def has_what_it_says(folder, status, words):
+    """A run that is done has its page, and figures or a line about why it has none."""
+    out = os.path.join(folder, "run")
+    if status != 0 or not os.path.exists(out):
+        return True
+    names = os.listdir(out)
+    drawn = [name for name in names if name.endswith((".png", ".svg"))]
+    told = WITHOUT not in words or not drawn and "ulimit" in words
+    return told and {"report.html", "summary.json"} <= set(names)
+
+
 def walk(examples, program, arguments, folder):
     """From what is just enough to start with to what is enough for all. Returns the number of failures."""
     path = os.path.join(examples, program)
     start = least(path, folder)
-    statuses, failures = [], 0
+    statuses, failures, undrawn = [], 0, 0
     for more in (0, 1, 2, 4, 7, 11, 16, 24, 40, 80, 130, 800):
         shutil.rmtree(os.path.join(folder, "run"), ignore_errors=True)
         status, words = run([path] + arguments, folder, start + more)
         statuses.append(status)
-        if not is_expected(program, status, words):
+        if status == 0 and WITHOUT in words:
+            undrawn += 1
+        if not is_expected(program, status, words) or not has_what_it_says(folder, status, words):
             failures += 1
             print("%s with %d MB: %s\n%s" % (program, start + more, status, words))
     if statuses[-1] != 0 or all(status == 0 for status in statuses):
         failures += 1
         print("%s: %s" % (program, statuses))
-    print("%s: %d MB to start with, then %s" % (program, start, statuses))
+    print("%s: %d MB to start with, then %s, of them %d without figures" % (program, start, statuses, undrawn))
     return failures
 
 

@@ -364,6 +364,15 @@ START_TEST(only_regular_files_are_replaced) {
     ck_fails(dlz_file_create(&file, NULL), DLVIZ_ERROR_INVALID_ARGUMENT, "'path' is NULL");
     struct stat info;
     ck_assert(stat("/dev/full", &info) == 0 && S_ISCHR(info.st_mode));
+    /* As /dev/stdout, which leads to a pipe by a name that is none. */
+    int ends[2];
+    char linked[64];
+    ck_assert_int_eq(pipe(ends), 0);
+    snprintf(linked, sizeof linked, "/proc/self/fd/%d", ends[1]);
+    if (stat(linked, &info) == 0)
+        ck_fails(dlz_file_create(&file, linked), DLVIZ_ERROR_IO, "FIFO; a regular file is accepted");
+    close(ends[0]);
+    close(ends[1]);
 }
 END_TEST
 
