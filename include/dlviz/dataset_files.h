@@ -119,8 +119,14 @@ DLVIZ_API const char *dlviz_image_reader_skipped_reason(const dlviz_image_reader
  *  called as these are. A class's images are the files below its folder that end in .png, .jpg or
  *  .jpeg, in upper or lower case, in the order of the bytes of their folders, then of their names.
  *  What such a file is, its contents say. Other files and those whose names begin with a point are
- *  left out. Links are followed, unless they lead back to a folder that they are in, which is an
- *  error. A folder that has images itself, and no folders, gives a dataset without targets.
+ *  left out. A folder that has images itself, and no folders, gives a dataset without targets.
+ *
+ *  Links are followed: a class's folder may be one, and so may images. One that leads back to a folder
+ *  that it is in is an error. In a class, each folder is read once, however many links lead to it: its
+ *  images are called by its own path where it lies in the class's folder, and otherwise by that of the
+ *  first link, in the order of names. (PyTorch's ImageFolder has them once for each link.) A folder that
+ *  several classes link to is read for each of them. Since a link may lead anywhere, a folder that
+ *  somebody else has made can turn any image that this user may read into a sample.
  *
  *  Each file is decoded while the folder is read, whatever the limit of memory, so that damage is
  *  found here. Images are at most 65535 high and wide, of at most 2^28 pixels.
@@ -313,7 +319,7 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_csv_shifted_memory(dlviz_tensor **o
  *  @param folder  holds data_batch_1.bin … data_batch_5.bin, or test_batch.bin, or a folder
  *                 cifar-10-batches-bin that does
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_NOT_FOUND with the name that was looked for;
- *  DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for a file that holds no whole number of images, a label
+ *  DLVIZ_ERROR_IO, also where what has that name is no regular file; DLVIZ_ERROR_FORMAT for a file that holds no whole number of images, a label
  *  above 9, or another number of names; DLVIZ_ERROR_UNSUPPORTED for a file that is compressed;
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_cifar10(dlviz_dataset **out, const char *folder,

@@ -84,7 +84,8 @@ dlviz_status dlviz_npz_open_memory(dlviz_npz **out, const void *bytes, size_t si
         npz->archive.size = size;
         status = dlz_npz_read_directory(npz);
         if (status != DLVIZ_OK)
-            status = dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
+            status = dlz_fail_within(status, "%s: cannot read the %zu byte%s", __func__, size,
+                                     size == 1 ? "" : "s");
     }
     if (status != DLVIZ_OK)
         dlviz_npz_destroy(npz);

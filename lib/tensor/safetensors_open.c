@@ -42,7 +42,8 @@ dlviz_status dlz_safetensors_view(dlviz_safetensors **out, const char *who, cons
         return DLVIZ_OK;
     }
     dlviz_safetensors_destroy(contents);
-    return dlz_fail_within(status, "%s: cannot read the %zu bytes", who, size);
+    return dlz_fail_within(status, "%s: cannot read the %zu byte%s", who, size,
+                           size == 1 ? "" : "s");
 }
 
 dlviz_status dlviz_safetensors_open_memory(dlviz_safetensors **out, const void *bytes,

@@ -184,6 +184,79 @@ START_TEST(folders_that_are_refused) {
 }
 END_TEST
 
+/* From `name` in the scratch folder to what it leads to, which need not be there. */
+static void put_link(const char *target, const char *name) {
+    ck_assert_int_eq(symlink(target, scratch_path(name)), 0);
+}
+
+/* Each level has two links to the one before it: 2^40 ways lead to one image. */
+START_TEST(links_to_links_do_not_multiply) {
+    enum { LEVELS = 40 };
+    char name[64], target[64];
+    put_image("many/a/r/0.png", pattern_png(3, 3, 1, 1));
+    for (int level = 1; level <= LEVELS; level++) {
+        snprintf(name, sizeof name, "many/a/l%d", level);
+        ck_assert_int_eq(mkdir(scratch_path(name), 0700), 0);
+        for (int i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "many/a/l%d/%c", level, "xy"[i]);
+            snprintf(target, sizeof target, level == 1 ? "../r" : "../l%d", level - 1);
+            put_link(target, name);
+        }
+    }
+    dlviz_dataset *dataset = read_all("many", NULL);
+    expect_samples(dataset, 1, (const char *const[]){"a/r/0.png"}, (const int64_t[]){0},
+                   (const uint64_t[]){1});
+    dlviz_dataset_destroy(dataset);
+    /* The same where all of it lies outside, behind a class's folder that is a link. */
+    ck_assert_int_eq(mkdir(scratch_path("behind"), 0700), 0);
+    put_link("../many/a", "behind/b");
+    dataset = read_all("behind", NULL);
+    expect_samples(dataset, 1, (const char *const[]){"b/r/0.png"}, (const int64_t[]){0},
+                   (const uint64_t[]){1});
+    dlviz_dataset_destroy(dataset);
+    /* And behind a link in one: then the links' names are all there is. */
+    put_image("below/c/1.png", pattern_png(3, 3, 1, 2));
+    put_link("../../many/a", "below/c/more");
+    dataset = read_all("below", NULL);
+    ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 2);
+    ck_assert_str_eq(dlviz_dataset_sample_path(dataset, 0), "c/1.png");
+    dlviz_dataset_destroy(dataset);
+}
+END_TEST
+
+START_TEST(a_linked_folder_is_read_once_in_each_class) {
+    /* Its own name goes before a link's, whichever comes first. */
+    put_image("linked/a/z/1.png", pattern_png(3, 3, 1, 1));
+    put_link("z", "linked/a/b");
+    put_image("linked/a/c/2.png", pattern_png(3, 3, 1, 2));
+    put_link("../a/z", "linked/a/c/d");
+    /* Two links from elsewhere: the first of them by name. */
+    put_image("shared/3.png", pattern_png(3, 3, 1, 3));
+    put_image("shared/in/4.png", pattern_png(3, 3, 1, 4));
+    put_link("../../shared", "linked/a/y");
+    put_link("../../shared", "linked/a/x");
+    put_link("../../shared/in", "linked/a/w");
+    /* Another class has it again; links to files are files. */
+    ck_assert_int_eq(mkdir(scratch_path("linked/b"), 0700), 0);
+    put_link("../../shared", "linked/b/s");
+    put_link("../a/z/1.png", "linked/b/5.png");
+    put_link("5.png", "linked/b/6.png");
+    dlviz_dataset *dataset = read_all("linked", NULL);
+    expect_samples(dataset, 8,
+                   (const char *const[]){"a/c/2.png", "a/w/4.png", "a/x/3.png", "a/z/1.png",
+                                         "b/5.png", "b/6.png", "b/s/3.png", "b/s/in/4.png"},
+                   (const int64_t[]){0, 0, 0, 0, 1, 1, 1, 1},
+                   (const uint64_t[]){2, 4, 3, 1, 1, 1, 3, 4});
+    dlviz_dataset_destroy(dataset);
+    /* Loops remain errors, also those that begin elsewhere. */
+    put_link("../in", "shared/in/up");
+    fails_to_read("linked", NULL, DLVIZ_ERROR_FORMAT, "is a link to");
+    ck_assert_int_eq(unlink(scratch_path("shared/in/up")), 0);
+    put_link("..", "shared/in/up");
+    fails_to_read("linked", NULL, DLVIZ_ERROR_FORMAT, "is a link to");
+}
+END_TEST
+
 START_TEST(a_class_without_images) {
     put_image("empty/b/1.png", pattern_png(3, 3, 1, 1));
     put_text("empty/a/notes.txt", "no image");
@@ -511,11 +584,24 @@ END_TEST
 
 int main(void) {
     return run_tests("read_folder",
-                     (const TTest *const[]){
-                         classes_and_order, names_and_paths_come_along, names_go_into_model_files,
-                         images_alone, folders_that_are_refused, a_class_without_images,
-                         junk_is_an_error, junk_is_skipped, nothing_is_left, sizes,
-                         turned_images_have_their_upright_size, channels, a_long_way_to_the_header,
-                         settings, without_memory, the_number_of_threads_changes_meanwhile,
-                         folders_and_files_are_closed_again, NULL});
+                     (const TTest *const[]){classes_and_order,
+                                            names_and_paths_come_along,
+                                            names_go_into_model_files,
+                                            images_alone,
+                                            folders_that_are_refused,
+                                            links_to_links_do_not_multiply,
+                                            a_linked_folder_is_read_once_in_each_class,
+                                            a_class_without_images,
+                                            junk_is_an_error,
+                                            junk_is_skipped,
+                                            nothing_is_left,
+                                            sizes,
+                                            turned_images_have_their_upright_size,
+                                            channels,
+                                            a_long_way_to_the_header,
+                                            settings,
+                                            without_memory,
+                                            the_number_of_threads_changes_meanwhile,
+                                            folders_and_files_are_closed_again,
+                                            NULL});
 }
