@@ -16,7 +16,11 @@ dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path) {
     dlviz_safetensors *contents;
     DLZ_TRY(dlviz_safetensors_create(&contents));
     size_t size;
-    dlviz_status status = dlz_file_read(path, INT64_MAX, &contents->block, &size);
+    contents->path = dlz_strdup(path);
+    dlviz_status status =
+        contents->path ? DLVIZ_OK : dlz_fail_memory("a file name", strlen(path) + 1);
+    if (status == DLVIZ_OK)
+        status = dlz_file_read(path, INT64_MAX, &contents->block, &size);
     if (status == DLVIZ_OK) {
         status = open(contents, contents->block, size);
         if (status != DLVIZ_OK)
