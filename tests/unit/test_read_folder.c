@@ -367,6 +367,130 @@ START_TEST(nothing_is_left) {
 }
 END_TEST
 
+/* -- The limit for files -------------------------------------------------------------------------
+ */
+
+enum { PNG_RGB_ALPHA = 6 };
+
+/* A file that takes 4 bytes a pixel to decode: 16 bits of RGB with alpha, of zeros. */
+static image_file transparent_png(int64_t side) {
+    uint16_t *values = calloc((size_t)(side * side), 4 * sizeof *values);
+    image_file file = make_png(
+        &(png_kind){.height = side, .width = side, .bits = 8, .color_type = PNG_RGB_ALPHA}, values);
+    free(values);
+    return file;
+}
+
+static void make_bombs(const char *folder) {
+    char name[64];
+    for (int class = 0; class < 2; class ++)
+        for (int i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "%s/%c/%d.png", folder, "ab"[class], i);
+            put_image(name, pattern_png(6, 6, 3, (uint64_t)(6 * class + i)));
+        }
+    /* One whose header tells, and one that is not found to be too large before it is decoded. */
+    snprintf(name, sizeof name, "%s/a/0-large.png", folder);
+    put_image(name, pattern_png(1200, 1200, 1, 1));
+    snprintf(name, sizeof name, "%s/b/9-late.png", folder);
+    put_image(name, transparent_png(480));
+}
+
+/* One file that takes more than any may is an error of this file, or left out. */
+START_TEST(an_image_beyond_the_limit_is_named_or_skipped) {
+    make_bombs("bombs");
+    for (int kept = 0; kept < 2; kept++) {
+        dlviz_image_reader *reader = make_reader(6, 6);
+        ck_ok(dlviz_image_reader_set_memory_limit(reader, kept));
+        ck_ok(dlviz_set_file_limit(1000000));
+        fails_to_read(
+            "bombs", reader, DLVIZ_ERROR_OUT_OF_MEMORY,
+            "bombs/a/0-large.png' takes more memory than the 1000000 bytes that reading a "
+            "file may take (dlviz_set_file_limit): 1440000 were asked for while ");
+        ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
+        dlviz_dataset *dataset = read_all("bombs", reader);
+        ck_ok(dlviz_set_file_limit(0));
+        ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 12);
+        ck_assert_str_eq(dlviz_dataset_sample_path(dataset, 0), "a/0.png");
+        ck_assert_int_eq(dlviz_image_reader_num_skipped(reader), 2);
+        ck_assert_str_eq(dlviz_image_reader_skipped_path(reader, 0), "a/0-large.png");
+        ck_assert_str_eq(dlviz_image_reader_skipped_path(reader, 1), "b/9-late.png");
+        for (int i = 0; i < 2; i++)
+            ck_assert_msg(
+                strstr(dlviz_image_reader_skipped_reason(reader, i),
+                       i ? "bombs/b/9-late.png' takes more memory than the 1000000 bytes"
+                         : "bombs/a/0-large.png' takes more memory than the 1000000 byte"),
+                "'%s'", dlviz_image_reader_skipped_reason(reader, i));
+        dlviz_dataset_destroy(dataset);
+        dlviz_image_reader_destroy(reader);
+    }
+}
+END_TEST
+
+/* What is refused because of others' memory is no fault of the file. */
+START_TEST(a_folder_beyond_the_limit_is_an_error) {
+    char name[64];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "whole/%d.png", i);
+        put_image(name, pattern_png(100, 100, 3, (uint64_t)i));
+    }
+    dlviz_image_reader *reader = make_reader(100, 100);
+    ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
+    ck_ok(dlviz_set_file_limit(1000000));
+    fails_to_read("whole", reader, DLVIZ_ERROR_OUT_OF_MEMORY,
+                  "whole' takes more memory than the 1000000 bytes");
+    ck_assert_ptr_null(strstr(dlviz_last_error(), ".png"));
+    ck_assert_int_eq(dlviz_image_reader_num_skipped(reader), 0);
+    /* The samples fit, and with them one image does not, which would alone. */
+    ck_ok(dlviz_set_file_limit(1600000));
+    put_image("whole/large.png", pattern_png(500, 500, 3, 1));
+    fails_to_read("whole", reader, DLVIZ_ERROR_OUT_OF_MEMORY,
+                  "whole' takes more memory than the 1600000 bytes");
+    ck_assert_msg(strstr(dlviz_last_error(), "in use, for '") &&
+                      strstr(dlviz_last_error(), "whole/large.png'"),
+                  "'%s'", dlviz_last_error());
+    ck_ok(dlviz_set_file_limit(0));
+    dlviz_image_reader_destroy(reader);
+}
+END_TEST
+
+/* Each of them fits, and eight at a time do not: threads must not make a difference. */
+START_TEST(images_that_fit_one_by_one_are_read) {
+    char name[64];
+    for (int i = 0; i < 24; i++) {
+        snprintf(name, sizeof name, "crowd/%02d.png", i);
+        put_image(name, pattern_png(300, 300, 3, (uint64_t)i));
+    }
+    dlviz_image_reader *reader = make_reader(4, 4);
+    int64_t threads = dlviz_num_threads();
+    ck_ok(dlviz_set_num_threads(8));
+    for (int i = 0; i < 5; i++) {
+        ck_ok(dlviz_set_file_limit(900000));
+        dlviz_dataset *dataset = read_all("crowd", reader);
+        ck_ok(dlviz_set_file_limit(0));
+        ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 24);
+        dlviz_dataset_destroy(dataset);
+    }
+    ck_ok(dlviz_set_num_threads(threads));
+    dlviz_image_reader_destroy(reader);
+}
+END_TEST
+
+/* What is decoded while a batch is loaded is named with its folder. */
+START_TEST(a_sample_beyond_the_limit_is_named) {
+    put_image("loaded/a/1.png", pattern_png(100, 100, 3, 1));
+    dlviz_image_reader *reader = make_reader(4, 4);
+    ck_ok(dlviz_image_reader_set_memory_limit(reader, 1));
+    dlviz_dataset *dataset = read_all("loaded", reader);
+    dlviz_tensor *samples;
+    ck_ok(dlviz_set_file_limit(20000));
+    ck_fails(dlviz_dataset_samples(dataset, 0, 1, &samples), DLVIZ_ERROR_OUT_OF_MEMORY,
+             "loaded/a/1.png' takes more memory than the 20000 bytes");
+    ck_ok(dlviz_set_file_limit(0));
+    dlviz_dataset_destroy(dataset);
+    dlviz_image_reader_destroy(reader);
+}
+END_TEST
+
 START_TEST(sizes) {
     put_image("sizes/a/1.png", pattern_png(8, 6, 1, 1));
     put_image("sizes/a/2.png", pattern_png(6, 8, 1, 2));
@@ -595,6 +719,10 @@ int main(void) {
                                             junk_is_an_error,
                                             junk_is_skipped,
                                             nothing_is_left,
+                                            an_image_beyond_the_limit_is_named_or_skipped,
+                                            a_folder_beyond_the_limit_is_an_error,
+                                            images_that_fit_one_by_one_are_read,
+                                            a_sample_beyond_the_limit_is_named,
                                             sizes,
                                             turned_images_have_their_upright_size,
                                             channels,
