@@ -470,6 +470,34 @@ START_TEST(settings_are_checked_and_given_back) {
 }
 END_TEST
 
+/* A table of one row takes most for what it is. */
+START_TEST(many_columns_take_little_memory) {
+    enum { COLUMNS = 1 << 20, SIZE = 2 * COLUMNS };
+    char *row = malloc(SIZE);
+    for (int i = 0; i < SIZE; i++)
+        row[i] = i % 2 ? ',' : '1';
+    row[SIZE - 1] = '\n';
+    dlviz_csv_reader *reader;
+    ck_ok(dlviz_csv_reader_create(&reader));
+    for (int header = 0; header < 3; header++) {
+        ck_ok(dlviz_csv_reader_set_header(reader, header == 1   ? DLVIZ_CSV_HEADER_NO
+                                                  : header == 2 ? DLVIZ_CSV_HEADER_AUTO
+                                                                : DLVIZ_CSV_HEADER_NO));
+        watch_memory();
+        dlviz_tensor *tensor;
+        ck_ok(dlviz_tensor_read_csv_memory(&tensor, row, SIZE, reader));
+        ck_assert_int_eq(dlviz_tensor_dim(tensor, 1), COLUMNS);
+        dlviz_tensor_destroy(tensor);
+        int64_t most = memory_watched();
+        if (getenv("DLVIZ_TEST_VERBOSE"))
+            fprintf(stderr, "header %d: %lld bytes, %.1f times\n", header, (long long)most, (double)most / SIZE);
+        ck_assert_int_lt(most, 40LL * SIZE);
+    }
+    dlviz_csv_reader_destroy(reader);
+    free(row);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {all_ways_of_writing_a_table_are_read,
                                   a_header_is_found_out_or_set,

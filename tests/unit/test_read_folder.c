@@ -392,7 +392,7 @@ static void make_bombs(const char *folder) {
     snprintf(name, sizeof name, "%s/a/0-large.png", folder);
     put_image(name, pattern_png(1200, 1200, 1, 1));
     snprintf(name, sizeof name, "%s/b/9-late.png", folder);
-    put_image(name, transparent_png(480));
+    put_image(name, transparent_png(500));
 }
 
 /* One file that takes more than any may is an error of this file, or left out. */
