@@ -1,3 +1,4 @@
+#include "support/memory.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -479,10 +480,9 @@ START_TEST(many_columns_take_little_memory) {
     row[SIZE - 1] = '\n';
     dlviz_csv_reader *reader;
     ck_ok(dlviz_csv_reader_create(&reader));
-    for (int header = 0; header < 3; header++) {
-        ck_ok(dlviz_csv_reader_set_header(reader, header == 1   ? DLVIZ_CSV_HEADER_NO
-                                                  : header == 2 ? DLVIZ_CSV_HEADER_AUTO
-                                                                : DLVIZ_CSV_HEADER_NO));
+    static const dlviz_csv_header headers[] = {DLVIZ_CSV_HEADER_NO, DLVIZ_CSV_HEADER_AUTO};
+    for (int header = 0; header < 2; header++) {
+        ck_ok(dlviz_csv_reader_set_header(reader, headers[header]));
         watch_memory();
         dlviz_tensor *tensor;
         ck_ok(dlviz_tensor_read_csv_memory(&tensor, row, SIZE, reader));
@@ -490,7 +490,8 @@ START_TEST(many_columns_take_little_memory) {
         dlviz_tensor_destroy(tensor);
         int64_t most = memory_watched();
         if (getenv("DLVIZ_TEST_VERBOSE"))
-            fprintf(stderr, "header %d: %lld bytes, %.1f times\n", header, (long long)most, (double)most / SIZE);
+            fprintf(stderr, "header %d: %lld bytes, %.1f times\n", header, (long long)most,
+                    (double)most / SIZE);
         ck_assert_int_lt(most, 40LL * SIZE);
     }
     dlviz_csv_reader_destroy(reader);
@@ -510,6 +511,7 @@ int main(void) {
                                   labels_become_classes,
                                   classes_of_another_file_are_kept,
                                   settings_are_checked_and_given_back,
+                                  many_columns_take_little_memory,
                                   NULL};
     return run_tests("csv", tests);
 }
