@@ -90,11 +90,15 @@ DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes,
  *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
  *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
  *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
- *  one by one. Saving has no limit, also where a checkpoint takes the place of an earlier one,
- *  which is looked at.
+ *  one by one. Saving has no limit, also where a checkpoint is saved in the place of an earlier
+ *  one, which is looked at.
  *
  *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
- *  dlviz_last_error() names the file, the limit, this function, and what was asked for.
+ *  dlviz_last_error() names the file, or the folder that is read as a whole, the limit, this
+ *  function, what was asked for, and what was in use then; and what was taken out of the file, such
+ *  as an array. An image of a folder that would go beyond the limit alone is one that cannot be
+ *  read: dlviz_image_reader_set_skip_unreadable lets the others pass. A folder whose images go
+ *  beyond it together is an error in any case, and does not depend on how many threads read it.
  *
  *  The limit is the process's, not a thread's, so that no thread of a server is without it because
  *  it forgot to set it: a program reads the large files that are its own, sets the limit, and then

@@ -557,6 +557,32 @@ START_TEST(nothing_leaks_when_memory_runs_out) {
 }
 END_TEST
 
+/* Files in /proc say that they have no bytes. */
+START_TEST(files_of_an_unknown_size_are_read) {
+    static const char path[] = "/proc/self/status";
+    void *bytes;
+    size_t size;
+    if (access(path, R_OK) != 0) {
+        puts("SKIP: no /proc");
+        return;
+    }
+    ck_ok(dlz_file_read(path, 1 << 20, &bytes, &size));
+    ck_assert_uint_gt(size, 100);
+    ck_assert_mem_eq(bytes, "Name:", 5);
+    dlz_free(bytes);
+    ck_fails(dlz_file_read(path, 100, &bytes, &size), DLVIZ_ERROR_FORMAT, "goes on after 100");
+    dlviz_tensor *tensor;
+    ck_fails(dlviz_tensor_read_csv(&tensor, path, NULL), DLVIZ_ERROR_FORMAT, "line ");
+    dlviz_npz *npz;
+    ck_fails(dlviz_npz_open(&npz, path), DLVIZ_ERROR_FORMAT, "/proc/self/status'");
+    ck_assert_ptr_null(strstr(dlviz_last_error(), "empty"));
+    dlviz_dataset *dataset;
+    ck_fails(dlviz_dataset_read_idx(&dataset, path, NULL), DLVIZ_ERROR_FORMAT,
+             "/proc/self/status'");
+    ck_assert_ptr_null(strstr(dlviz_last_error(), "empty"));
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_file_appears_whole,
                                   large_and_long_writes_arrive,
@@ -571,6 +597,7 @@ int main(void) {
                                   prepared_names_lead_nowhere,
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,
+                                  files_of_an_unknown_size_are_read,
                                   a_target_that_vanishes_is_an_error,
                                   folders_devices_and_empty_files_are_not_read,
                                   pipes_are_read_to_their_end,
