@@ -474,18 +474,24 @@ START_TEST(files_bring_no_control_characters) {
     char npy[256] = "\x93NUMPY\1";
     npy[8] = (char)(sizeof descr - 1);
     memcpy(npy + 10, descr, sizeof descr);
-    ck_fails(dlviz_tensor_read_npy_memory(&tensor, npy, 10 + sizeof descr - 1), FORMAT,
-             "'<f?[31m?'");
+    ck_fails(dlviz_tensor_read_npy_memory(&tensor, npy, 10 + sizeof descr - 1),
+             DLVIZ_ERROR_UNSUPPORTED, "'<f?[31m?'");
     static const char header[] =
         "{\"a\\u001b[31m\\nb\\u202e\":{\"dtype\":\"?\",\"shape\":[],\"data_offsets\":[0,0]}}";
     char table[256] = {(char)(sizeof header - 1)};
     memcpy(table + 8, header, sizeof header);
-    ck_fails(dlviz_safetensors_open_memory(&contents, table, 8 + sizeof header - 1), FORMAT,
-             "'a?[31m?b?'");
+    ck_fails(dlviz_safetensors_open_memory(&contents, table, 8 + sizeof header - 1),
+             DLVIZ_ERROR_UNSUPPORTED, "'a?[31m?b?'");
     static const char json[] = "{\"input\":[4],\"layers\":[{\"name\":\"a\\u009b\\n\","
                                "\"type\":\"b\\u001b\",\"settings\":{}}]}";
     ck_fails(dlviz_network_open_architecture_memory(&network, json, sizeof json - 1), FORMAT,
              "layer 'a?\?' is a 'b?'");
+    static const char named[] = "{\"input\":[4],\"layers\":[{\"name\":\"a\\u009b\\n\\u202e\","
+                                "\"type\":\"relu\"}]}";
+    ck_ok(dlviz_network_open_architecture_memory(&network, named, sizeof named - 1));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_assert_ptr_nonnull(strstr(dlviz_network_summary(network), "\na?\?\? "));
+    dlviz_network_destroy(network);
     ck_fails(dlviz_network_open(&network, "no\x1b[31m\nsuch\xff"), DLVIZ_ERROR_IO, "no?[31m?such?");
 }
 END_TEST
