@@ -100,8 +100,8 @@ void judge_load(void) {
     most_bytes = bytes_before = live_bytes;
 }
 
-/* Whether a text is UTF-8 without control characters, C0, DEL and C1: decided by what the bytes mean, in
- * another way than the library's. */
+/* Whether a text is UTF-8 without what status.h says that no sentence has: decided by the characters' numbers,
+ * in another way than the library's. */
 static bool is_one_line(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {
@@ -125,7 +125,7 @@ static bool is_one_line(const char *text) {
             code = code << 6 | (*at & 0x3FU);
         }
         if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF) ||
-            code < 0x20 || (code >= 0x7F && code <= 0x9F) || (code >= 0x202A && code <= 0x202E) ||
+            code < 0x20 || (code >= 0x7F && code <= 0x9F) || (code >= 0x2028 && code <= 0x202E) ||
             (code >= 0x2066 && code <= 0x2069))
             return false;
     }
