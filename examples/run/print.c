@@ -64,7 +64,8 @@ static void append_one(struct text *to, const char *format, ...) {
     va_end(arguments);
 }
 
-/* One that has been gone through in part: a va_list that is a parameter may be no more than a pointer. */
+/* One that has been gone through in part: a va_list that is a parameter may be no more than a
+ * pointer. */
 struct arguments {
     va_list list;
 };
@@ -128,7 +129,8 @@ static const char *append_conversion(struct text *to, const char *format, struct
     return format + 1;
 }
 
-/* The format is the program's own, with line feeds and what else it wants; what fills it may be from anywhere. */
+/* The format is the program's own, with line feeds and what else it wants; what fills it may be
+ * from anywhere. */
 static void fill(struct text *to, const char *format, va_list arguments) {
     struct arguments from;
     va_copy(from.list, arguments);

@@ -27,7 +27,7 @@ static size_t length_of(const char *text) {
     return length;
 }
 
-/* C0, DEL and C1, the separators of lines and paragraphs, and what overrides the direction of text. */
+/* C0, DEL and C1, separators of lines and paragraphs, and what overrides the direction of text. */
 static bool acts(const char *text, size_t length) {
     const unsigned char *s = (const unsigned char *)text;
     if (length == 1)

@@ -206,8 +206,8 @@ DLVIZ_API const char *dlviz_network_unused_name(const dlviz_network *network, in
  *  dlviz_network_prepare_data then gives new data the size and the normalization it learned with.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
- *  holds a layer or a key that this library does not know; otherwise what dlviz_network_load returns, but
- *  for DLVIZ_ERROR_STATE. */
+ *  holds a layer or a key that this library does not know; otherwise what dlviz_network_load
+ *  returns, but for DLVIZ_ERROR_STATE. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
 /** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes,
@@ -235,8 +235,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_save_architecture_memory(const dlviz_ne
  *  layer that this library does not know, a setting that is missing, or a key that is none: the
  *  file's are "version", "input", "layers", "loss" and "data", which is let pass, a layer's "name",
  *  "type", "settings" and "inputs", and in settings and losses those that
- *  dlviz_network_save_architecture writes. So no misspelled key goes unnoticed. Shapes that do not fit are
- *  dlviz_network_build's to find. Also DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
+ *  dlviz_network_save_architecture writes. So no misspelled key goes unnoticed. Shapes that do not
+ *  fit are dlviz_network_build's to find. Also DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *path);
 /** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */

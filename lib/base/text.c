@@ -115,9 +115,10 @@ bool dlz_is_utf8(const char *text) {
     return true;
 }
 
-/* A character that acts on the terminal, or on the order and the lines of the text around it, which names
- * in a file could forge with it: C0, DEL and C1, the separators of lines and paragraphs (U+2028 and U+2029)
- * and what overrides the direction of text (U+202A to U+202E, U+2066 to U+2069). */
+/* A character that acts on the terminal, or on the order and the lines of the text around it, which
+ * names in a file could forge with it: C0, DEL and C1, the separators of lines and paragraphs
+ * (U+2028 and U+2029) and what overrides the direction of text (U+202A to U+202E, U+2066 to
+ * U+2069). */
 static bool acts(const unsigned char *s, size_t size) {
     if (size == 1)
         return s[0] < 0x20 || s[0] == 0x7F;

@@ -119,11 +119,11 @@ static dlviz_status build_in_thought(dlviz_network *probe) {
     return status;
 }
 
-/* What dlviz_network_build will take counts against the limit for files: a few bytes can ask for as much as
- * there is, for parameters, and for the plan of how to train a network whose layers read many others. So a
- * second network of the same kind goes that way here, beside the one that is given out, which in the end takes
- * as much; what was read is gone by then. A network that cannot be laid out is for dlviz_network_build to
- * say. */
+/* What dlviz_network_build will take counts against the limit for files: a few bytes can ask for as
+ * much as there is, for parameters, and for the plan of how to train a network whose layers read
+ * many others. So a second network of the same kind goes that way here, beside the one that is
+ * given out, which in the end takes as much; what was read is gone by then. A network that cannot
+ * be laid out is for dlviz_network_build to say. */
 static dlviz_status charge_build(dlviz_network *probe) {
     dlz_failure kept;
     dlz_failure_keep(&kept);

@@ -100,8 +100,8 @@ void judge_load(void) {
     most_bytes = bytes_before = live_bytes;
 }
 
-/* Whether a text is UTF-8 without what status.h says that no sentence has: decided by the characters' numbers,
- * in another way than the library's. */
+/* Whether a text is UTF-8 without what status.h says that no sentence has: decided by the
+ * characters' numbers, in another way than the library's. */
 static bool is_one_line(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {

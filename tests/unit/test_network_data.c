@@ -241,7 +241,8 @@ START_TEST(what_does_not_fit_is_refused) {
 }
 END_TEST
 
-/* The file of a network with what lies from `from` to the end of `until` in its description replaced by `to`. */
+/* The file of a network with what lies from `from` to the end of `until` in its description
+ * replaced by `to`. */
 static void *rewritten_between(const char *from, const char *until, const char *to, size_t *size) {
     dlviz_network *network = described();
     dlviz_safetensors *file;

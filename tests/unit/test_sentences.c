@@ -464,7 +464,8 @@ START_TEST(what_has_no_room_is_cut_between_characters) {
 }
 END_TEST
 
-/* By each way that a name comes in: in the bytes of an array, the JSON of a table or a network, a path. */
+/* By each way that a name comes in: in the bytes of an array, the JSON of a table or a network, a
+ * path. */
 START_TEST(files_bring_no_control_characters) {
     dlviz_tensor *tensor;
     dlviz_safetensors *contents;

@@ -146,7 +146,8 @@ START_TEST(a_description_of_a_huge_network_meets_the_limit) {
 }
 END_TEST
 
-/* -- What a network that was opened takes to be built -------------------------------------------- */
+/* -- What a network that was opened takes to be built --------------------------------------------
+ * */
 
 enum { ALL_BEFORE = 150, WIDE = 600, DEEP = 400 };
 
