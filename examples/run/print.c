@@ -2,6 +2,7 @@
 #include "again.h"
 #include "text.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -92,25 +93,28 @@ static void append_integer(struct text *to, const char *how, const char *length,
         append_one(to, how, va_arg(from->list, int));
 }
 
-enum { HOW = 32 }; /* of one conversion: "%-*.*s", with the numbers in place of the stars */
+enum { HOW = 64 }; /* of one conversion: "%-*.*s", with the numbers in place of the stars */
 
 /* A conversion, which begins at a '%'; returns what follows. */
 static const char *append_conversion(struct text *to, const char *format, struct arguments *from) {
     char how[HOW], length[3] = "";
     size_t used = 0, most = SIZE_MAX;
     how[used++] = *format++;
-    for (; *format && strchr("-+ #0123456789.*", *format) && used < HOW - 16; format++) {
-        bool precision = *format == '.';
-        if (*format == '*')
-            used += (size_t)snprintf(how + used, HOW - used, "%d", va_arg(from->list, int));
-        else
+    for (; *format && strchr("-+ #0123456789.*", *format) && used < HOW - 24; format++) {
+        bool precision = *format == '.', star = precision ? format[1] == '*' : *format == '*';
+        if (precision)
             how[used++] = *format;
-        if (precision && format[1] == '*')
-            most = (size_t)va_arg(from->list, int), format++;
-        else if (precision)
+        if (star) {
+            int number = va_arg(from->list, int);
+            number = precision && number < 0 ? INT_MAX : number; /* none */
+            used += (size_t)snprintf(how + used, HOW - used, "%d", number);
+            most = precision ? (size_t)number : most;
+            format += precision;
+        } else if (precision) {
             most = strtoul(format + 1, NULL, 10);
-        if (precision && *format == '*')
-            used += (size_t)snprintf(how + used, HOW - used, "%zu", most);
+        } else {
+            how[used++] = *format;
+        }
     }
     for (int i = 0; i < 2 && *format && strchr("lz", *format); i++)
         length[i] = how[used++] = *format++;
@@ -122,7 +126,7 @@ static const char *append_conversion(struct text *to, const char *format, struct
         append_text(to, how, va_arg(from->list, const char *), most);
     else if (*format && strchr("aefgAEFG", *format))
         append_one(to, how, va_arg(from->list, double));
-    else if (*format && strchr("cdioux", *format))
+    else if (*format && strchr("cdiouxX", *format))
         append_integer(to, how, length, from);
     else
         abort(); /* a conversion that no program here has needed yet */
