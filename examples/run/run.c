@@ -429,8 +429,7 @@ static const char *interruption(const struct run *run) {
     static char text[256];
     if (!run->writes)
         return "";
-    snprintf(text, sizeof text, "%s%.64s: interrupted%s\n", run->terminal.live ? "\r\033[K" : "",
-             run->options.program,
+    snprintf(text, sizeof text, "%.64s: interrupted%s", run->options.program,
              run->has_checkpoint ? "; go on with the same options and --resume" : "");
     return text;
 }
@@ -438,7 +437,8 @@ static const char *interruption(const struct run *run) {
 static int failure(struct run *run, dlviz_status status) {
     wipe(&run->terminal);
     if (status == DLVIZ_CANCELLED) {
-        complain("%s", interruption(run));
+        if (run->writes)
+            complain(run->terminal.live ? "\r\033[K%s\n" : "%s\n", interruption(run));
         return EXIT_INTERRUPTED;
     }
     if (tells_failures(run->comm))

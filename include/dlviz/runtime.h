@@ -86,12 +86,13 @@ DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes,
  *  holds for every function that reads or opens a file, or the bytes of one in memory, or takes
  *  something out of a handle made of one. What counts is the file's bytes, what is unpacked or
  *  decoded from them, and what is made of them, such as tensors, a dataset's samples, a network and
- *  the parameters that it will have; on the library's threads too, and also what zlib, libpng,
- *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
- *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
- *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
- *  one by one. Saving has no limit, also where a checkpoint is saved in the place of an earlier
- *  one, which is looked at.
+ *  what dlviz_network_build will take for it: 8 bytes a parameter, half of them for its gradient,
+ *  and what it needs to plan a training step; on the library's threads too, and also what zlib,
+ *  libpng, libjpeg and jansson take, for the last two as an estimate from above. The bytes that the
+ *  caller hands over do not count, nor do the pages of mapped files, which the system takes back
+ *  when it needs them. A folder counts as one file; images that are decoded while batches are
+ *  loaded count one by one. Saving has no limit, also where a checkpoint is saved in the place of
+ *  an earlier one, which is looked at.
  *
  *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
  *  dlviz_last_error() names the file, or the folder that is read as a whole, the limit, this
@@ -116,8 +117,8 @@ typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_WARNING = 2
 } dlviz_log_level;
 
-/** Receives one line of the library's log, without a newline; may be called from any thread, and
- *  may call getters. */
+/** Receives one line of the library's log, without a newline, in the characters that
+ *  dlviz_last_error() may have; may be called from any thread, and may call getters. */
 typedef void (*dlviz_log_fn)(dlviz_log_level level, const char *message, void *user);
 
 /** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. A

@@ -188,6 +188,74 @@ START_TEST(a_description_of_a_huge_network_meets_the_limit) {
 }
 END_TEST
 
+/* -- What a network that was opened takes to be built --------------------------------------------
+ * */
+
+enum { ALL_BEFORE = 150, WIDE = 600, DEEP = 400 };
+
+/* Layers that each read all before them; one of many parameters; many in a row. */
+static char *describe(int kind) {
+    size_t used = 0, room = (size_t)4 << 20;
+    char *text = malloc(room);
+    used += (size_t)snprintf(text, room, "{\"input\":[%d],\"layers\":[", kind == 1 ? WIDE : 8);
+    int layers = kind == 0 ? ALL_BEFORE : kind == 1 ? 1 : DEEP;
+    for (int i = 0; i < layers; i++) {
+        used += (size_t)snprintf(text + used, room - used,
+                                 "%s{\"name\":\"l%d\",\"type\":", i ? "," : "", i);
+        if (kind == 0 && i > 0) {
+            used += (size_t)snprintf(text + used, room - used, "\"add\",\"inputs\":[\"input\"");
+            for (int k = 0; k < i; k++)
+                used += (size_t)snprintf(text + used, room - used, ",\"l%d\"", k);
+            used += (size_t)snprintf(text + used, room - used, "]}");
+        } else if (kind == 1) {
+            used += (size_t)snprintf(text + used, room - used,
+                                     "\"linear\",\"settings\":{\"out_features\":%d,\"bias\":true}}",
+                                     WIDE);
+        } else {
+            used += (size_t)snprintf(text + used, room - used, "\"relu\"}");
+        }
+    }
+    snprintf(text + used, room - used, "]}");
+    return text;
+}
+
+static bool opens(const char *text, int64_t limit, dlviz_network **network) {
+    ck_ok(dlviz_set_file_limit(limit));
+    dlviz_status status = dlviz_network_open_architecture_memory(network, text, strlen(text));
+    ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY);
+    ck_ok(dlviz_set_file_limit(0));
+    return status == DLVIZ_OK;
+}
+
+/* Under the least limit that it is opened with. */
+START_TEST(a_build_stays_within_the_limit_of_the_file) {
+    for (int kind = 0; kind < 3; kind++) {
+        char *text = describe(kind);
+        int64_t low = 0, high = INT64_C(1) << 28;
+        dlviz_network *network;
+        while (low + 256 < high) {
+            int64_t middle = low + (high - low) / 2;
+            bool enough = opens(text, middle, &network);
+            if (enough)
+                dlviz_network_destroy(network);
+            *(enough ? &high : &low) = middle;
+        }
+        ck_ok(dlviz_set_allocator(allocate, release, NULL));
+        long long before = most_held = held;
+        ck_assert(opens(text, high, &network));
+        ck_ok(dlviz_network_build(network, 1));
+        long long most = most_held - before;
+        dlviz_network_destroy(network);
+        ck_ok(dlviz_set_allocator(NULL, NULL, NULL));
+        ck_assert_msg(most <= high + high / 16, "%d: built in %lld bytes, and opened with %lld",
+                      kind, most, (long long)high);
+        ck_assert_msg(high <= 2 * most, "%d: built in %lld bytes, and not opened below %lld", kind,
+                      most, (long long)high);
+        free(text);
+    }
+}
+END_TEST
+
 /* -- What files announce -------------------------------------------------------------------------
  */
 
@@ -502,6 +570,7 @@ int main(void) {
                                   the_limit_is_a_setting,
                                   the_sentence_of_the_limit,
                                   a_description_of_a_huge_network_meets_the_limit,
+                                  a_build_stays_within_the_limit_of_the_file,
                                   what_is_announced_is_not_believed,
                                   json_without_memory_is_not_damaged,
                                   many_tensors,
