@@ -6,7 +6,7 @@ import random
 import re
 import shutil
 import subprocess
-import threading
+import time
 import unittest
 import zipfile
 
@@ -479,8 +479,12 @@ class Folders(Training):
         return run("dlviz-train", *self.arguments, "--out", path(out), *more, **options)
 
     def start_in(self, out, *more):
-        return subprocess.Popen([os.path.join(programs.examples, "dlviz-train"), *self.arguments, "--out", path(out), *more],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([os.path.join(programs.examples, "dlviz-train"), *self.arguments, "--out", path(out),
+                                    *more], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
 
     def test_a_run_that_never_came_to_a_checkpoint(self):
         """What it has left is no result; with --resume or without it, the same command begins anew."""
@@ -507,19 +511,17 @@ class Folders(Training):
         self.assertEqual(files.read(path("own", "pca.npy")), b"somebody's")
 
     def test_one_run_at_a_time_in_a_folder(self):
-        with self.start_in("busy", "--epochs", "100000") as process:
-            for line in process.stdout:
-                if line.startswith("epoch"):
-                    break
-            threading.Thread(target=process.stdout.read, daemon=True).start()
-            for more in ([], ["--resume"], ["--force"], ["--seed", "9", "--force"]):
-                second = self.run_in("busy", *more)
-                self.expect_line(1, second, f"'{path('busy')}' is being written by another run", "--out names another")
-                found = re.search(r"\(process (\d+)\)", second.stderr)
-                self.assertIn(found and int(found[1]), (None, process.pid))
-            self.assertIsNone(process.poll())
-            process.kill()
-            process.wait()
+        process = self.start_in("busy", "--epochs", "100000", "--quiet")
+        while not os.path.exists(path("busy", "checkpoint.safetensors")) and process.poll() is None:
+            time.sleep(0.05)
+        for more in ([], ["--resume"], ["--force"], ["--seed", "9", "--force"]):
+            second = self.run_in("busy", *more)
+            self.expect_line(1, second, f"'{path('busy')}' is being written by another run", "--out names another")
+            found = re.search(r"\(process (\d+)\)", second.stderr)
+            self.assertIn(found and int(found[1]), (None, process.pid))
+        self.assertIsNone(process.poll())
+        process.kill()
+        process.wait()
         # With that one's end, the folder is free.
         self.expect_line(1, self.run_in("busy"), "an interrupted training", "--resume goes on with it")
         self.expect(0, self.run_in("busy", "--force"))
@@ -542,12 +544,12 @@ class Folders(Training):
     def test_results_of_fewer_epochs_go_with_the_first_checkpoint(self):
         """A run that is killed while it goes on leaves no page of the one before beside its own files."""
         self.expect(0, self.run_in("longer", "--keep-checkpoint"))
-        with self.start_in("longer", "--epochs", "100000", "--resume") as process:
-            for line in process.stdout:
-                if re.match("epoch +5/", line):
-                    process.kill()
-                    break
-            process.stdout.read()
+        process = self.start_in("longer", "--epochs", "100000", "--resume")
+        for line in process.stdout:
+            if re.match("epoch +5/", line):
+                break
+        process.kill()
+        process.wait()
         left = os.listdir(path("longer"))
         self.assertEqual(sorted(name for name in left if not name.startswith(".dlviz-") and not name.endswith(".previous")),
                          sorted(["history.csv", *programs.CHECKPOINT]))

@@ -370,7 +370,8 @@ START_TEST(only_regular_files_are_replaced) {
     ck_assert_int_eq(pipe(ends), 0);
     snprintf(linked, sizeof linked, "/proc/self/fd/%d", ends[1]);
     if (stat(linked, &info) == 0)
-        ck_fails(dlz_file_create(&file, linked), DLVIZ_ERROR_IO, "FIFO; a regular file is accepted");
+        ck_fails(dlz_file_create(&file, linked), DLVIZ_ERROR_IO,
+                 "FIFO; a regular file is accepted");
     close(ends[0]);
     close(ends[1]);
 }
