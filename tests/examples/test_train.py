@@ -141,22 +141,24 @@ def temporary(name):
 
 
 class Replacing(Training):
-    def test_a_summary_takes_the_place_of_an_earlier_one(self):
+    def test_a_film_takes_the_place_of_an_earlier_one(self):
         """Its permissions stay, and a link to it; what a killed run had begun is removed, and nothing else."""
         rows = [f"{i % 3 + random.Random(i).random():.4f},{i % 5},{'xyz'[i % 3]}" for i in range(90)]
         files.write(path("rows.csv"), ("a,b,kind\n" + "\n".join(rows) + "\n").encode())
         arguments = ["--labels", "kind", "--tsne-iterations", 10, "--perplexity", 5, "--keep-checkpoint"]
         self.train("out", *arguments, "--epochs", 1, data=path("rows.csv"))
         os.makedirs(path("elsewhere"))
-        os.replace(path("out", "summary.json"), path("elsewhere", "real.json"))
-        os.chmod(path("elsewhere", "real.json"), 0o604)
-        os.symlink(path("elsewhere", "real.json"), path("out", "summary.json"))
-        for name in (temporary("real.json"), temporary("other.json"), "real.json.part"):
-            files.write(path("elsewhere", name), b"half a summ")
+        os.replace(path("out", "film.safetensors"), path("elsewhere", "real"))
+        os.chmod(path("elsewhere", "real"), 0o604)
+        os.symlink(path("elsewhere", "real"), path("out", "film.safetensors"))
+        earlier = files.read(path("elsewhere", "real"))
+        for name in (temporary("real"), temporary("other"), "real.part"):
+            files.write(path("elsewhere", name), b"half a film")
         self.train("out", *arguments, "--epochs", 2, "--resume", data=path("rows.csv"))
-        self.assertEqual(sorted(os.listdir(path("elsewhere"))), [temporary("other.json"), "real.json", "real.json.part"])
-        self.assertEqual(os.stat(path("elsewhere", "real.json")).st_mode & 0o777, 0o604)
-        self.assertTrue(os.path.islink(path("out", "summary.json")))
+        self.assertEqual(sorted(os.listdir(path("elsewhere"))), [temporary("other"), "real", "real.part"])
+        self.assertEqual(os.stat(path("elsewhere", "real")).st_mode & 0o777, 0o604)
+        self.assertTrue(os.path.islink(path("out", "film.safetensors")))
+        self.assertNotEqual(files.read(path("elsewhere", "real")), earlier)
         self.assertEqual(self.summary("out")["training"]["epochs"], 2)
 
 
